@@ -1,0 +1,286 @@
+"""Every setting: its variable, default and meaning. Each may also be given as `<NAME>_FILE`, a file that holds it.
+
+`load()` reads them all and refuses a bad one, listing everything that is wrong at once.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ipaddress
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import urlsplit
+
+from hub import datadir
+from hub.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One environment variable."""
+
+    name: str
+    default: str
+    meaning: str
+    parse: Callable[[str], Any] = str
+    secret: bool = False
+
+
+@dataclass(frozen=True)
+class Bind:
+    """An address to listen on."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def loopback(self) -> bool:
+        return is_loopback(self.host)
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host name or address literal means this machine only."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _bind(text: str) -> Bind:
+    match = re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[^:\s]+):(\d{1,5})", text)
+    if not match or not 0 < int(match[2]) < 65536:
+        raise ValueError("give HOST:PORT, such as 127.0.0.1:8000")
+    return Bind(match[1].strip("[]"), int(match[2]))
+
+
+def _switch(text: str) -> bool:
+    words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False, "": False}
+    if text.lower() not in words:
+        raise ValueError("give 1 or 0")
+    return words[text.lower()]
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise ValueError("give a whole number")
+    return int(text)
+
+
+def _hosts(text: str) -> frozenset[str]:
+    entries = frozenset(entry.strip().lower() for entry in text.split(",") if entry.strip())
+    for entry in entries:
+        if not re.fullmatch(r"(\[[0-9a-f:]+\]|[a-z0-9._-]+):\d{1,5}", entry):
+            raise ValueError(f"{entry!r} is not HOST:PORT")
+    return entries
+
+
+def _public_url(text: str) -> str:
+    url = text.rstrip("/")
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("give the address others reach the hub at, such as https://hub.example.com")
+    if parts.query or parts.fragment or parts.username or parts.password:
+        raise ValueError("leave out user, query and fragment")
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise ValueError("plain http is for this machine only (127.0.0.1); give an https address")
+    if "_" in parts.hostname:
+        raise ValueError("providers refuse callback addresses with an underscore in the host name")
+    _ = parts.port  # raises ValueError when it is not a port
+    return url
+
+
+def _database_url(text: str) -> str:
+    if text.startswith(("postgres://", "postgresql://")):  # drivers differ; ours is psycopg 3
+        return "postgresql+psycopg://" + text.split("://", 1)[1]
+    if not text.startswith(("sqlite:///", "postgresql+psycopg://")):
+        raise ValueError("give sqlite:///path or postgresql://user@host/name")
+    return text
+
+
+def _redis_url(text: str) -> str:
+    if not text.startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError("give redis://host:port/0, rediss://… or unix:///path")
+    return text
+
+
+def _level(text: str) -> str:
+    if text.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+        raise ValueError("give DEBUG, INFO, WARNING or ERROR")
+    return text.upper()
+
+
+def _keys(text: str) -> tuple[tuple[str, bytes], ...]:
+    keys = []
+    for entry in re.split(r"[\s,]+", text.strip()):
+        key_id, separator, encoded = entry.partition(":")
+        if not separator or not re.fullmatch(r"[A-Za-z0-9_.-]{1,32}", key_id):
+            raise ValueError("give id:key pairs, newest first, such as k2:…,k1:…")
+        try:
+            key = base64.b64decode(encoded.translate(str.maketrans("-_", "+/")) + "=" * (-len(encoded) % 4), validate=True)
+        except binascii.Error:
+            raise ValueError(f"key {key_id} is not base64") from None
+        if len(key) != 32:
+            raise ValueError(f"key {key_id} has {len(key)} bytes; 32 are needed")
+        keys.append((key_id, key))
+    if len({key_id for key_id, _ in keys}) < len(keys):
+        raise ValueError("two keys share an id")
+    return tuple(keys)
+
+
+def _secret_key(text: str) -> str:
+    if len(text) < 32:
+        raise ValueError("give at least 32 random characters")
+    return text
+
+
+SETTINGS = (
+    Setting("HUB_DATA_DIR", "data", "folder of the embedded database, keys and queue", Path),
+    Setting("HUB_DATABASE_URL", "", "SQLAlchemy address; default: SQLite in the data folder", _database_url),
+    Setting("HUB_REDIS_URL", "", "Redis or Valkey; default: a private server that `hub up` starts", _redis_url),
+    Setting("HUB_BIND", "127.0.0.1:8000", "address the web server listens on", _bind),
+    Setting("HUB_PUBLIC_URL", "", "address others reach the hub at, path prefix included; default: the bind address", _public_url),
+    Setting("HUB_SECRET_KEY", "", "signs cookies; default: made once in the data folder", _secret_key, secret=True),
+    Setting("HUB_ENCRYPTION_KEYS", "", "`id:base64` keys of 32 bytes, newest first; default: made once in the data folder",
+            _keys, secret=True),
+    Setting("HUB_DEMO", "0", "1: test connections talk to the simulator, a sample request is sent", _switch),
+    Setting("HUB_SIMULATOR_BIND", "127.0.0.1:8001", "address the simulator listens on", _bind),
+    Setting("HUB_CA_FILE", "", "certificates to trust instead of the shipped ones, for outgoing https", Path),
+    Setting("HUB_TRUSTED_PROXIES", "0", "how many proxies in front append to X-Forwarded-For", _count),
+    Setting("HUB_HTTP_ALLOW", "", "host:port list that outgoing requests may reach though private or plain http", _hosts),
+    Setting("HUB_WEB_WORKERS", "2", "processes of the web server", _count),
+    Setting("HUB_WEB_THREADS", "4", "threads of each of them", _count),
+    Setting("HUB_LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR", _level),
+    Setting("TWILIO_WEBHOOK_AUTH_TOKEN", "", "verifies Twilio's callbacks whose account belongs to no connection", str, secret=True),
+)  # fmt: skip
+API_URL = re.compile(r"HUB_([A-Z0-9]+)_API_URL")
+
+
+@dataclass(frozen=True)
+class Config:
+    """The settings, checked."""
+
+    data_dir: Path
+    database_url: str
+    redis_url: str
+    bind: Bind
+    public_url: str
+    secret_key: str = field(repr=False)
+    encryption_keys: tuple[tuple[str, bytes], ...] = field(repr=False)
+    demo: bool
+    simulator_bind: Bind
+    ca_file: Path | None
+    trusted_proxies: int
+    http_allow: frozenset[str]
+    web_workers: int
+    web_threads: int
+    log_level: str
+    twilio_webhook_auth_token: str = field(repr=False)
+    api_urls: Mapping[str, str]
+    embedded_queue: bool
+
+    @property
+    def simulator_url(self) -> str:
+        return f"http://{self.simulator_bind}"
+
+    @property
+    def https(self) -> bool:
+        return self.public_url.startswith("https:")
+
+    @property
+    def path_prefix(self) -> str:
+        return urlsplit(self.public_url).path
+
+    @property
+    def sqlite(self) -> bool:
+        return self.database_url.startswith("sqlite:")
+
+
+def load(environ: Mapping[str, str] | None = None) -> Config:
+    """Read the settings from the environment.
+
+    Creates the data folder and its keys where they are needed and missing.
+    Raises ConfigError that lists all that is wrong, one line each.
+    """
+    environ = os.environ if environ is None else environ
+    given: dict[str, Any] = {}
+    wrong: list[str] = []
+    for setting in SETTINGS:
+        try:
+            text = _read(environ, setting)
+            given[setting.name] = setting.parse(text) if text else None
+        except (OSError, ValueError) as problem:
+            wrong.append(f"{setting.name}: {problem}")
+            given[setting.name] = None
+    urls = {}
+    for name, url in environ.items():
+        if match := API_URL.fullmatch(name):
+            if urlsplit(url).scheme not in ("http", "https"):
+                wrong.append(f"{name}: give an address such as https://api.example.com")
+            urls[match[1].lower()] = url.rstrip("/")
+    if not wrong:
+        return _complete(given, urls, wrong)
+    raise _refusal(wrong)
+
+
+def _read(environ: Mapping[str, str], setting: Setting) -> str:
+    path = environ.get(setting.name + "_FILE")
+    if path and environ.get(setting.name):
+        raise ValueError(f"is given twice; remove it or {setting.name}_FILE")
+    return (Path(path).read_text() if path else environ.get(setting.name, "")).strip() or setting.default
+
+
+def _complete(given: dict[str, Any], urls: dict[str, str], wrong: list[str]) -> Config:
+    folder: Path = given["HUB_DATA_DIR"].expanduser().resolve()
+    bind: Bind = given["HUB_BIND"]
+    host = "127.0.0.1" if bind.host in ("0.0.0.0", "::") else bind.host  # noqa: S104 - compared, not bound
+    public_url = given["HUB_PUBLIC_URL"] or f"http://{Bind(host, bind.port)}"
+    database_url = given["HUB_DATABASE_URL"] or f"sqlite:///{folder / 'hub.db'}"
+    if not given["HUB_PUBLIC_URL"] and not is_loopback(host):
+        wrong.append("HUB_PUBLIC_URL: is needed when HUB_BIND is not this machine only; give an https address")
+    if given["HUB_DEMO"] and not (bind.loopback and is_loopback(urlsplit(public_url).hostname or "")):
+        wrong.append("HUB_DEMO: the demo runs on this machine only; let HUB_BIND and HUB_PUBLIC_URL name 127.0.0.1, or set HUB_DEMO=0")
+    if given["HUB_CA_FILE"] and not given["HUB_CA_FILE"].is_file():
+        wrong.append(f"HUB_CA_FILE: there is no file {given['HUB_CA_FILE']}")
+    # With a shared database each machine would otherwise make keys of its own, and none could read what another sealed.
+    for name in ("HUB_SECRET_KEY", "HUB_ENCRYPTION_KEYS"):
+        if not given[name] and not database_url.startswith("sqlite:"):
+            wrong.append(f"{name}: is needed with a database of your own, the same on every machine; "
+                         "for instance the one in data/ of an embedded hub")  # fmt: skip
+    if wrong:
+        raise _refusal(wrong)
+    datadir.make(folder)
+    return Config(
+        data_dir=folder,
+        database_url=database_url,
+        redis_url=given["HUB_REDIS_URL"] or f"unix://{datadir.socket_path(folder)}",
+        bind=bind,
+        public_url=public_url,
+        secret_key=given["HUB_SECRET_KEY"] or datadir.secret_key(folder),
+        encryption_keys=given["HUB_ENCRYPTION_KEYS"] or _keys(datadir.encryption_keys(folder)),
+        demo=bool(given["HUB_DEMO"]),
+        simulator_bind=given["HUB_SIMULATOR_BIND"],
+        ca_file=given["HUB_CA_FILE"],
+        trusted_proxies=given["HUB_TRUSTED_PROXIES"],
+        http_allow=given["HUB_HTTP_ALLOW"] or frozenset(),
+        web_workers=given["HUB_WEB_WORKERS"],
+        web_threads=given["HUB_WEB_THREADS"],
+        log_level=given["HUB_LOG_LEVEL"],
+        twilio_webhook_auth_token=given["TWILIO_WEBHOOK_AUTH_TOKEN"] or "",
+        api_urls=MappingProxyType(urls),
+        embedded_queue=given["HUB_REDIS_URL"] is None,
+    )
+
+
+def _refusal(wrong: list[str]) -> ConfigError:
+    return ConfigError("Signpost does not start, because of these settings:\n  " + "\n  ".join(wrong))

@@ -1,0 +1,93 @@
+"""The files of the data folder: made when missing, readable by their owner alone.
+
+    hub.db              the embedded database        hub.db.lock   its writers' lock
+    secret-key          signs cookies                encryption-keys   `id:key` lines, newest first
+    queue.sock          the embedded queue server    simulator.json    the simulator's credentials
+    demo-key            the demo's API key
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import secrets
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+# sockaddr_un.sun_path holds 108 bytes on Linux and 104 on macOS, the final NUL included
+LONGEST_SOCKET_PATH = 100
+
+
+@dataclass(frozen=True)
+class SimulatorCredentials:
+    """The one account the simulator knows, random per data folder."""
+
+    account_sid: str
+    auth_token: str
+    api_key_sid: str
+    api_key_secret: str
+    phone_number: str = "+15005550006"
+    messaging_service_sid: str = ""
+
+
+def make(folder: Path) -> Path:
+    """Create the data folder for its owner alone; an existing one is left as it is."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read, in one step: a reader sees the old text or the new."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def once(path: Path, text: str) -> str:
+    """Return what the file holds, after creating it with `text` if it is missing. Safe for many processes at once."""
+    if not path.exists():
+        make(path.parent)
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        write_private(temporary, text)
+        try:
+            os.link(temporary, path)  # unlike a rename this fails when another process was first
+        except FileExistsError:
+            pass  # keep what the other process wrote
+        finally:
+            temporary.unlink()
+    return path.read_text().strip()
+
+
+def secret_key(folder: Path) -> str:
+    return once(folder / "secret-key", secrets.token_urlsafe(48))
+
+
+def encryption_keys(folder: Path) -> str:
+    return once(folder / "encryption-keys", "k1:" + base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())
+
+
+def simulator_credentials(folder: Path) -> SimulatorCredentials:
+    fresh = SimulatorCredentials(
+        account_sid="AC" + secrets.token_hex(16),
+        auth_token=secrets.token_hex(16),
+        api_key_sid="SK" + secrets.token_hex(16),
+        api_key_secret=secrets.token_urlsafe(24),
+        messaging_service_sid="MG" + secrets.token_hex(16),
+    )
+    return SimulatorCredentials(**json.loads(once(folder / "simulator.json", json.dumps(asdict(fresh), indent=1))))
+
+
+def socket_path(folder: Path) -> Path:
+    """Where the embedded queue server listens: in the data folder, or, where that path is too long for a socket, beside."""
+    path = folder.resolve() / "queue.sock"
+    if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH:
+        return path
+    short = hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"hub-{os.getuid()}-{short}" / "queue.sock"

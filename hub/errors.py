@@ -1,0 +1,108 @@
+"""The errors of Signpost.
+
+    HubError
+    ├ ConfigError           an admin must fix settings
+    ├ Unreadable            a sealed value does not open; names the key
+    ├ BadWebhook            not genuine, or not readable
+    ├ Refused               a use case says no; names the field, a code and the remedy
+    │ ├ NotFound            there is no such thing
+    │ └ Conflict            not in the state it is in
+    └ SendError(code)       what a call to a provider came to
+      ├ TransientError      surely not accepted: try again, after `retry_after` seconds if given
+      ├ OutcomeUnknown      the request left, no answer tells what became of it
+      ├ PermanentError      never for this message
+      │ ├ RecipientRefused  nor for this recipient on this channel
+      │ ├ RecipientMoved    the address changed to `new`
+      │ └ TemplateRequired  free text is not allowed now, an approved template is
+      └ ConnectionBroken    nor for any message until an admin acts
+
+No secret and no message body is ever put into one.
+"""
+
+from __future__ import annotations
+
+
+class HubError(Exception):
+    """Anything Signpost raises on purpose; `str()` is a sentence for a person."""
+
+
+class ConfigError(HubError):
+    """Settings are wrong; the sentence says which and what to do."""
+
+
+class Unreadable(HubError):
+    """A sealed value does not open."""
+
+    def __init__(self, key_id: str, why: str) -> None:
+        self.key_id = key_id
+        super().__init__(why)
+
+
+class BadWebhook(HubError):
+    """A webhook request is not genuine, or cannot be read."""
+
+
+class Refused(HubError):
+    """A use case refuses: `code` for programs, `field` where one is at fault, the sentence with the remedy."""
+
+    status = 422
+
+    def __init__(self, code: str, why: str, *, field: str = "") -> None:
+        self.code, self.field = code, field
+        super().__init__(why)
+
+
+class NotFound(Refused):
+    """There is no such thing, or it is not yours."""
+
+    status = 404
+
+
+class Conflict(Refused):
+    """It exists, but its state does not allow this."""
+
+    status = 409
+
+
+class SendError(HubError):
+    """A call to a provider did not succeed; `code` is the provider's own word for it, as text."""
+
+    def __init__(self, why: str, code: str = "") -> None:
+        self.code = code
+        super().__init__(why)
+
+
+class TransientError(SendError):
+    """Surely not accepted: could not connect, 429, a code documented as not accepted."""
+
+    def __init__(self, why: str, code: str = "", retry_after: float | None = None) -> None:
+        self.retry_after = retry_after
+        super().__init__(why, code)
+
+
+class OutcomeUnknown(SendError):
+    """Failed after the request left: read timeout, connection lost, a 5xx."""
+
+
+class PermanentError(SendError):
+    """This message will never be accepted as it is."""
+
+
+class RecipientRefused(PermanentError):
+    """Nor will any message to this recipient on this channel."""
+
+
+class RecipientMoved(PermanentError):
+    """The recipient's address is now `new`."""
+
+    def __init__(self, why: str, code: str = "", *, new: str) -> None:
+        self.new = new
+        super().__init__(why, code)
+
+
+class TemplateRequired(PermanentError):
+    """Outside the session window: only an approved template goes through."""
+
+
+class ConnectionBroken(SendError):
+    """No message will be accepted until an admin fixes the account or the settings."""
