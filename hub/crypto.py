@@ -1,0 +1,81 @@
+"""Sealing: AES-256-GCM under a keyring, bound to the row and field a value belongs to.
+
+A sealed value is  version (1) · length of key id (1) · key id · nonce (12) · ciphertext and tag.
+The key of a row is HKDF-SHA256(master key, "table\\0row id"); the associated data is "key id\\0field":
+a value copied to another row, table or field does not open.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+from collections.abc import Iterable
+from typing import Any
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from hub.errors import Unreadable
+
+VERSION = 1
+NONCE = 12
+
+
+class Keyring:
+    """The master keys, newest first: the first one seals, all of them open."""
+
+    def __init__(self, keys: Iterable[tuple[str, bytes]]) -> None:
+        self._keys = dict(keys)
+        self.newest = next(iter(self._keys))
+
+    def seal(self, table: str, row: str, field: str, plain: bytes) -> bytes:
+        """Seal `plain` for one field of one row."""
+        key_id = self.newest.encode()
+        nonce = os.urandom(NONCE)
+        cipher = AESGCM(self._row_key(self.newest, table, row))
+        return bytes((VERSION, len(key_id))) + key_id + nonce + cipher.encrypt(nonce, plain, key_id + b"\0" + field.encode())
+
+    def open(self, table: str, row: str, field: str, sealed: bytes) -> bytes:
+        """Open what `seal` made for the same field of the same row. Raises Unreadable, which names the key."""
+        key_id = key_id_of(sealed)
+        if key_id not in self._keys:
+            raise Unreadable(key_id, f"This value was sealed with the key {key_id!r}, which is not in HUB_ENCRYPTION_KEYS. "
+                                     "Add that key again, after the newest one.")  # fmt: skip
+        start = 2 + sealed[1]
+        nonce, body = sealed[start : start + NONCE], sealed[start + NONCE :]
+        try:
+            cipher = AESGCM(self._row_key(key_id, table, row))
+            return cipher.decrypt(nonce, body, key_id.encode() + b"\0" + field.encode())
+        except (InvalidTag, ValueError):
+            raise Unreadable(key_id, f"This value does not open with the key {key_id!r}. Either HUB_ENCRYPTION_KEYS holds another key "
+                                     "under that id, or the stored value was changed.") from None  # fmt: skip
+
+    def seal_json(self, table: str, row: str, field: str, value: Any) -> bytes:
+        return self.seal(table, row, field, json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
+
+    def open_json(self, table: str, row: str, field: str, sealed: bytes) -> Any:
+        return json.loads(self.open(table, row, field, sealed))
+
+    def _row_key(self, key_id: str, table: str, row: str) -> bytes:
+        return HKDF(SHA256(), 32, None, f"{table}\0{row}".encode()).derive(self._keys[key_id])
+
+
+def key_id_of(sealed: bytes) -> str:
+    """Return the id of the key that sealed a value."""
+    if len(sealed) < 2 or sealed[0] != VERSION or len(sealed) < 2 + sealed[1] + NONCE + 16:
+        raise Unreadable("?", "This value is not one that Signpost sealed, or it was cut short.")
+    return sealed[2 : 2 + sealed[1]].decode(errors="replace")
+
+
+def digest(token: str) -> bytes:
+    """SHA-256 of a random token: safe to store, since nobody can guess the token."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+def blind(key: bytes, *parts: str) -> bytes:
+    """HMAC-SHA256 of guessable text (a number, a mail address), so that it can be found but not read."""
+    return hmac.digest(key, "\0".join(parts).encode(), "sha256")

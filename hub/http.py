@@ -1,0 +1,247 @@
+"""The one door out: every HTTP request to a provider goes through a `Door`.
+
+It pools connections, sets time limits, follows no redirect, caps the size of answers, and decides at connect time, after
+the name was resolved, whether the address may be reached: https to public addresses only, save for what is allowed.
+
+    NotSent    nothing reached the other side: surely not accepted
+    NoAnswer   the request left, or may have; what became of it is not known
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import certifi
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    NameResolutionError,
+    NewConnectionError,
+    ProtocolError,
+    ReadTimeoutError,
+    SSLError,
+)
+from urllib3.util import Timeout
+
+from hub.errors import HubError
+
+CONNECT_SECONDS = 5.0
+READ_SECONDS = 10.0
+LARGEST_ANSWER = 2 * 1024 * 1024
+
+
+class NotSent(HubError):
+    """The request did not leave: no connection, a refused address, a failed TLS handshake."""
+
+
+class NotAllowed(NotSent):
+    """The address must not be reached; an admin can allow it with HUB_HTTP_ALLOW."""
+
+
+class NoAnswer(HubError):
+    """The request left, or may have, and no complete answer came back."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the other side said. `body` is at most LARGEST_ANSWER bytes; header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        return self.body.decode("utf-8", errors="replace")
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds from a Retry-After header that holds a number; None otherwise."""
+        try:
+            return max(0.0, float(self.headers.get("retry-after", "")))
+        except ValueError:
+            return None
+
+
+@dataclass
+class Exchange:
+    """One request and what came of it, without bodies: kept on the attempt and shown after a failed test."""
+
+    method: str
+    url: str  # without query: that may hold a recipient
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    milliseconds: int = 0
+
+
+_request = threading.local()  # .left: this thread's request has begun to leave
+_exchanges: ContextVar[list[Exchange] | None] = ContextVar("exchanges", default=None)
+
+
+@contextmanager
+def recorded() -> Iterator[list[Exchange]]:
+    """Collect the exchanges that the code inside makes, in this thread."""
+    exchanges: list[Exchange] = []
+    token = _exchanges.set(exchanges)
+    try:
+        yield exchanges
+    finally:
+        _exchanges.reset(token)
+
+
+def is_public(address: str) -> bool:
+    """Tell whether an address literal lies on the public internet, seeing through IPv4 mapped, 6to4 and NAT64 forms."""
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address):
+        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
+        if inner is None and ip in ipaddress.ip_network("64:ff9b::/96"):
+            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+        if inner is not None:
+            return is_public(str(inner))
+    return ip.is_global and not ip.is_multicast
+
+
+class _Guarded:
+    """A urllib3 connection that resolves the name itself and connects only to what `allowed` lets through."""
+
+    allowed: frozenset[str]
+    host: str
+    port: int
+    _dns_host: str
+    timeout: Any
+    socket_options: Any
+
+    def putrequest(self, *args: Any, **kwargs: Any) -> None:
+        _request.left = True  # a TLS handshake is over by now: whatever fails from here on may have arrived
+        super().putrequest(*args, **kwargs)  # type: ignore[misc]
+
+    def _new_conn(self) -> socket.socket:
+        name = f"{self._dns_host.strip('[]').lower()}:{self.port}"
+        trusted = name in self.allowed or f"[{self._dns_host.strip('[]').lower()}]:{self.port}" in self.allowed
+        try:
+            found = socket.getaddrinfo(self._dns_host.strip("[]"), self.port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as problem:
+            raise NameResolutionError(self.host, self, problem) from problem  # type: ignore[arg-type]
+        reachable = [entry for entry in found if trusted or is_public(str(entry[4][0]))]
+        if not reachable:
+            raise NotAllowed(f"{name} is not on the public internet. If it is meant, add {name} to HUB_HTTP_ALLOW.")
+        failure: OSError | None = None
+        for family, kind, protocol, _, address in reachable:
+            connection = socket.socket(family, kind, protocol)
+            try:
+                for option in self.socket_options or ():
+                    connection.setsockopt(*option)
+                connection.settimeout(self.timeout if isinstance(self.timeout, int | float) else CONNECT_SECONDS)
+                connection.connect(address)
+                return connection
+            except OSError as refused:
+                connection.close()
+                failure = refused
+        if isinstance(failure, TimeoutError):
+            raise ConnectTimeoutError(self, f"no connection to {name} within {CONNECT_SECONDS:g} s")
+        raise NewConnectionError(self, f"no connection to {name}") from failure  # type: ignore[arg-type]
+
+
+class Door:
+    """Makes requests; safe to share between threads. `allow` holds `host:port` entries that are reachable though private or plain.
+
+    `connections` is how many are kept alive per host.
+    """
+
+    def __init__(self, *, allow: Iterable[str] = (), ca_file: str | None = None, connections: int = 64) -> None:
+        self._allow = allowed = frozenset(allow)
+        context = ssl.create_default_context(cafile=ca_file or certifi.where())
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+
+        class Plain(_Guarded, HTTPConnection):
+            pass
+
+        class Secure(_Guarded, HTTPSConnection):
+            pass
+
+        Plain.allowed = Secure.allowed = allowed
+
+        class PlainPool(HTTPConnectionPool):
+            ConnectionCls = Plain
+
+        class SecurePool(HTTPSConnectionPool):
+            ConnectionCls = Secure
+
+        self._manager = urllib3.PoolManager(num_pools=32, maxsize=connections, ssl_context=context)
+        self._manager.pool_classes_by_scheme = {"http": PlainPool, "https": SecurePool}
+
+    def request(
+        self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes | str | None = None,
+        connect: float = CONNECT_SECONDS, read: float = READ_SECONDS,
+    ) -> Answer:  # fmt: skip
+        """Make one request. Raises NotSent or NoAnswer; every HTTP status is an Answer."""
+        parts = urlsplit(url)
+        exchange = Exchange(method, f"{parts.scheme}://{parts.hostname}{parts.path}")
+        if (log := _exchanges.get()) is not None:
+            log.append(exchange)
+        if parts.scheme != "https" and f"{parts.netloc.rpartition('@')[2].lower()}" not in self._allow:
+            raise NotAllowed(f"{parts.hostname} would be reached without encryption. Use its https address, or add "
+                             f"{parts.hostname}:{parts.port or 80} to HUB_HTTP_ALLOW.")  # fmt: skip
+        _request.left, started = False, time.monotonic()
+        try:
+            response = self._manager.request(
+                method, url, headers=dict(headers or {}), body=body, retries=False, redirect=False, preload_content=False,
+                timeout=Timeout(connect=connect, read=read),
+            )  # fmt: skip
+            try:
+                exchange.status = response.status
+                exchange.headers = {name.lower(): value for name, value in response.headers.items()}
+                content = self._read(response, deadline=started + connect + 2 * read)
+            finally:
+                response.release_conn()
+        except HTTPError as problem:
+            if isinstance(problem, NewConnectionError | ConnectTimeoutError) or not _request.left:
+                raise NotSent(f"{parts.hostname} cannot be reached: {_sentence(problem)}.") from None
+            raise NoAnswer(f"{parts.hostname} did not answer completely: {_sentence(problem)}.") from None
+        finally:
+            exchange.milliseconds = round((time.monotonic() - started) * 1000)
+        return Answer(response.status, exchange.headers, content)
+
+    @staticmethod
+    def _read(response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
+        pieces, size = [], 0
+        for piece in response.stream(64 * 1024):
+            size += len(piece)
+            if size > LARGEST_ANSWER or time.monotonic() > deadline:
+                response.close()  # never back into the pool half read
+                raise HTTPError("the answer is too large" if size > LARGEST_ANSWER else "the answer came too slowly")
+            pieces.append(piece)
+        return b"".join(pieces)
+
+
+def _sentence(problem: Exception) -> str:
+    """Say what happened, without the connection objects and URLs that urllib3 puts into its messages."""
+    reason = problem.__cause__ or problem.args[-1] if problem.args else problem.__cause__
+    if isinstance(problem, SSLError):
+        certificate = re.search(r"certificate verify failed: ([^(]+)", str(problem))
+        return f"its certificate is not trusted, {certificate[1].strip()}" if certificate else "no TLS 1.2 connection came about"
+    if isinstance(problem, NewConnectionError) and isinstance(reason, OSError) and reason.strerror:
+        return reason.strerror.lower()
+    return next((words for kind, words in _SENTENCES.items() if isinstance(problem, kind)), str(problem))
+
+
+_SENTENCES: dict[type[Exception], str] = {
+    NameResolutionError: "its name does not resolve",
+    ConnectTimeoutError: "no connection came about in time",
+    ReadTimeoutError: "no answer came in time",
+    ProtocolError: "the connection was lost",
+}

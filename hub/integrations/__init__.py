@@ -1,0 +1,61 @@
+"""The registry: every integration in this package and in the entry-point group `hub.integrations`."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import entry_points
+from types import MappingProxyType
+
+from hub.errors import ConfigError, NotFound
+from hub.integrations.base import Integration
+
+GROUP = "hub.integrations"
+
+
+@cache
+def registry() -> Mapping[str, type[Integration]]:
+    """Return every integration by name, in the order of their titles. Raises ConfigError when two share a name."""
+    found: dict[str, type[Integration]] = {}
+    for module in pkgutil.iter_modules(__path__):
+        if not module.name.startswith("_") and module.name != "base":
+            for cls in _classes(f"{__name__}.{module.name}"):
+                _add(found, cls)
+    for point in entry_points(group=GROUP):
+        _add(found, point.load())
+    return MappingProxyType(dict(sorted(found.items(), key=lambda item: item[1].title.lower())))
+
+
+def _classes(module_name: str) -> list[type[Integration]]:
+    module = importlib.import_module(module_name)
+    return [
+        cls for _, cls in inspect.getmembers(module, inspect.isclass)
+        if issubclass(cls, Integration) and cls.__module__ == module_name and "name" in vars(cls)
+    ]  # fmt: skip
+
+
+def _add(found: dict[str, type[Integration]], cls: type[Integration]) -> None:
+    if cls.name in found and found[cls.name] is not cls:
+        raise ConfigError(f"Two integrations are called {cls.name!r}: {found[cls.name].__module__} and {cls.__module__}. "
+                          "Remove one of the packages.")  # fmt: skip
+    found[cls.name] = cls
+
+
+def get(name: str) -> type[Integration]:
+    """Return an integration by name. Raises NotFound, which also an uninstalled package comes to."""
+    try:
+        return registry()[name]
+    except KeyError:
+        raise NotFound("unknown_integration", f"There is no integration {name!r} here. If it comes from a package, install it.") from None
+
+
+def webhook_paths() -> Mapping[str, tuple[type[Integration], ...]]:
+    """Return every declared webhook path with the integrations that share it."""
+    paths: dict[str, tuple[type[Integration], ...]] = {}
+    for cls in registry().values():
+        for path in cls.webhooks:
+            paths[path] = (*paths.get(path, ()), cls)
+    return paths

@@ -1,0 +1,30 @@
+"""The tables: one file per noun. No provider's name, and nothing here sends."""
+
+from hub.models.action import Action
+from hub.models.attempt import Attempt
+from hub.models.audit import Audit
+from hub.models.connection import Connection
+from hub.models.consent import Consent, Suppression, Window
+from hub.models.contact import Contact
+from hub.models.event import Event
+from hub.models.idempotency import Idempotency
+from hub.models.inbound import Inbound, Thread
+from hub.models.link import Link
+from hub.models.message import Body, Message
+from hub.models.platform_event import PlatformEvent
+from hub.models.receipt import Receipt
+from hub.models.request import Signer, SigningRequest
+from hub.models.route import Route, RouteStep
+from hub.models.setting import Setting
+from hub.models.source import ApiKey, Source
+from hub.models.status_event import StatusEvent
+from hub.models.template import ProviderTemplate, Template, TemplateVersion
+from hub.models.throttle import Counter, Throttle, Usage
+from hub.models.user import SignIn, User
+
+__all__ = [
+    "Action", "ApiKey", "Attempt", "Audit", "Body", "Connection", "Consent", "Contact", "Counter", "Event", "Idempotency",
+    "Inbound", "Link", "Message", "PlatformEvent", "ProviderTemplate", "Receipt", "Route", "RouteStep", "Setting", "SignIn",
+    "Signer", "SigningRequest", "Source", "StatusEvent", "Suppression", "Template", "TemplateVersion", "Thread", "Throttle",
+    "Usage", "User", "Window",
+]  # fmt: skip

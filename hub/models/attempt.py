@@ -1,0 +1,35 @@
+"""Attempts: calls to a provider."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from hub.extensions import Base
+from hub.models.types import Time, now, ref
+
+
+class Attempt(Base):
+    """One call to a provider for one message, written before the call begins: no row means provably not sent.
+
+    `outcome` is NULL while the call runs, then accepted, transient, unknown, failed or broken.
+    """
+
+    __tablename__ = "attempts"
+    __table_args__ = (UniqueConstraint("connection_id", "provider_id"),)
+
+    message_id: Mapped[str] = ref("msg", "messages.id", primary_key=True)
+    n: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    connection_id: Mapped[str] = ref("con", "connections.id")
+    started_at: Mapped[datetime] = mapped_column(Time, default=now)
+    ended_at: Mapped[datetime | None] = mapped_column(Time)
+    outcome: Mapped[str | None]
+    code: Mapped[str] = mapped_column(default="")
+    why: Mapped[str] = mapped_column(default="")
+    http_status: Mapped[int | None]
+    request_ref: Mapped[str] = mapped_column(default="")  # the provider's id of our HTTP request
+    milliseconds: Mapped[int | None]
+    sender: Mapped[str] = mapped_column(default="")  # the number or service the provider was asked to send from
+    provider_id: Mapped[str | None]

@@ -1,0 +1,28 @@
+"""The audit trail: who changed what."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from hub.extensions import Base
+from hub.models.types import Time, key, now, ref
+
+
+class Audit(Base):
+    """One change, written in the change's own transaction. `detail` never holds a secret."""
+
+    __tablename__ = "audit"
+    __table_args__ = (Index(None, "subject", "id"),)
+
+    id: Mapped[str] = key("aud")
+    at: Mapped[datetime] = mapped_column(Time, default=now)
+    user_id: Mapped[str | None] = ref("usr", "users.id")
+    who: Mapped[str]  # the name at that time, or "command line", or an API key's name
+    action: Mapped[str]  # such as connection.enabled
+    subject: Mapped[str] = mapped_column(default="")  # the id of what was changed
+    title: Mapped[str] = mapped_column(default="")  # what it was called
+    detail: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)

@@ -1,0 +1,57 @@
+"""Connections: integrations set up with an admin's settings."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from hub.extensions import Base
+from hub.models.types import Time, key, now, sealed
+from hub.vocabulary import ConnectionState
+
+
+class Connection(Base):
+    """An integration with settings. Several of one integration may exist; archived ones still verify callbacks."""
+
+    __tablename__ = "connections"
+    __table_args__ = (UniqueConstraint("slug"), Index(None, "integration", "account"))
+
+    id: Mapped[str] = key("con")
+    integration: Mapped[str]
+    slug: Mapped[str]
+    title: Mapped[str]
+    channel: Mapped[str]
+    test: Mapped[bool]
+    state: Mapped[str] = mapped_column(default=ConnectionState.NEW.value)
+    why: Mapped[str] = mapped_column(default="")
+    state_at: Mapped[datetime] = mapped_column(Time, default=now)
+    _settings: Mapped[bytes | None] = mapped_column("settings")
+    settings_version: Mapped[int] = mapped_column(default=0)
+    account: Mapped[str] = mapped_column(default="")
+    sender: Mapped[str] = mapped_column(default="")
+    created_at: Mapped[datetime] = mapped_column(Time, default=now)
+    archived_at: Mapped[datetime | None] = mapped_column(Time)
+    # the last check: of which settings, when, and what it found
+    checked_version: Mapped[int | None]
+    checked_at: Mapped[datetime | None] = mapped_column(Time)
+    checked_ok: Mapped[bool | None]
+    _check: Mapped[bytes | None] = mapped_column("check_result")
+
+    settings = sealed()
+    check = sealed()
+
+    @property
+    def enabled(self) -> bool:
+        return self.state == ConnectionState.ENABLED and self.archived_at is None
+
+    @property
+    def ready(self) -> bool:
+        """True when the settings as they are now passed their check."""
+        return bool(self.checked_ok) and self.checked_version == self.settings_version
+
+    def settings_or_none(self) -> dict[str, Any] | None:
+        """Return the settings, or None when nothing was stored yet. Raises Unreadable."""
+        return None if self._settings is None else self.settings

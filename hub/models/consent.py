@@ -1,0 +1,66 @@
+"""What contacts allow: consents, suppressions and session windows."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Index, LargeBinary, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from hub.extensions import Base
+from hub.models.types import Time, key, now, ref, sealed
+
+
+class Consent(Base):
+    """A recorded yes or no; append-only."""
+
+    __tablename__ = "consents"
+    __table_args__ = (Index(None, "contact_id", "id"),)
+
+    id: Mapped[str] = key("cns")
+    contact_id: Mapped[str] = ref("ctc", "contacts.id")
+    channel: Mapped[str]
+    purpose: Mapped[str] = mapped_column(default="")
+    given: Mapped[bool]
+    source: Mapped[str]
+    at: Mapped[datetime] = mapped_column(Time, default=now)
+    ip: Mapped[str] = mapped_column(default="")
+    agent: Mapped[str] = mapped_column(default="")
+    _proof: Mapped[bytes | None] = mapped_column("proof")
+
+    proof = sealed()
+
+
+class Suppression(Base):
+    """An address we must not send to, on a channel and sender or everywhere ('' = all). Never expires by itself."""
+
+    __tablename__ = "suppressions"
+    __table_args__ = (
+        # one open suppression for each; lifted ones stay as history
+        Index(
+            "uq_suppressions_open", "address_key", "channel", "sender", "test", unique=True,
+            sqlite_where=text("lifted_at IS NULL"), postgresql_where=text("lifted_at IS NULL"),
+        ),
+    )  # fmt: skip
+
+    id: Mapped[str] = key("sup")
+    address_key: Mapped[bytes] = mapped_column(LargeBinary(32))
+    channel: Mapped[str] = mapped_column(default="")
+    sender: Mapped[str] = mapped_column(default="")
+    test: Mapped[bool]
+    reason: Mapped[str]  # provider, keyword, admin, complaint
+    code: Mapped[str] = mapped_column(default="")
+    message_id: Mapped[str | None] = ref("msg", "messages.id")
+    since: Mapped[datetime] = mapped_column(Time, default=now)
+    lifted_at: Mapped[datetime | None] = mapped_column(Time)
+
+
+class Window(Base):
+    """Until when a contact's last message to a sender allows free text."""
+
+    __tablename__ = "windows"
+
+    sender: Mapped[str] = mapped_column(primary_key=True)
+    contact_id: Mapped[str] = ref("ctc", "contacts.id", primary_key=True)
+    opened_at: Mapped[datetime] = mapped_column(Time)
+    closes_at: Mapped[datetime] = mapped_column(Time)

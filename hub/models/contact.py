@@ -1,0 +1,30 @@
+"""Contacts: the addresses of people."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import LargeBinary, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from hub.extensions import Base
+from hub.models.types import Time, key, now, sealed
+
+
+class Contact(Base):
+    """One address; SMS, WhatsApp and voice share one phone contact. `address_key` finds it after erasure too."""
+
+    __tablename__ = "contacts"
+    __table_args__ = (UniqueConstraint("kind", "address_key", "test"),)
+
+    id: Mapped[str] = key("ctc")
+    kind: Mapped[str]
+    address: Mapped[str]
+    address_key: Mapped[bytes] = mapped_column(LargeBinary(32))
+    test: Mapped[bool]
+    _name: Mapped[bytes | None] = mapped_column("name")
+    time_zone: Mapped[str] = mapped_column(default="")
+    created_at: Mapped[datetime] = mapped_column(Time, default=now)
+    erased_at: Mapped[datetime | None] = mapped_column(Time)
+
+    name = sealed()

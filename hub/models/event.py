@@ -1,0 +1,31 @@
+"""Events: what sources posted to us."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from hub.extensions import Base
+from hub.models.types import Time, key, now, ref, sealed
+
+
+class Event(Base):
+    """Something that happened in a source, as it was posted, and whom nobody could be told through."""
+
+    __tablename__ = "events"
+    __table_args__ = (Index(None, "request_id", "id"),)
+
+    id: Mapped[str] = key("evt")
+    request_id: Mapped[str] = ref("req", "requests.id")
+    source_id: Mapped[str] = ref("src", "sources.id")
+    external_id: Mapped[str] = mapped_column(default="")
+    type: Mapped[str]
+    occurred_at: Mapped[datetime] = mapped_column(Time)
+    received_at: Mapped[datetime] = mapped_column(Time, default=now)
+    _payload: Mapped[bytes | None] = mapped_column("payload")
+    _skipped: Mapped[bytes | None] = mapped_column("skipped")
+
+    payload = sealed()
+    skipped = sealed()  # [{"signer", "step", "reason"}]

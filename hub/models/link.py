@@ -1,0 +1,27 @@
+"""Short signing links."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import LargeBinary
+from sqlalchemy.orm import Mapped, mapped_column
+
+from hub.extensions import Base
+from hub.models.types import Time, key, now, ref, sealed
+
+
+class Link(Base):
+    """A short code that leads to a signing link; the code is stored as its digest."""
+
+    __tablename__ = "links"
+
+    id: Mapped[str] = key("lnk")
+    digest: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    signer_id: Mapped[str | None] = ref("sgn", "signers.id")
+    _url: Mapped[bytes] = mapped_column("url")
+    created_at: Mapped[datetime] = mapped_column(Time, default=now)
+    expires_at: Mapped[datetime | None] = mapped_column(Time)
+    opened_at: Mapped[datetime | None] = mapped_column(Time)
+
+    url = sealed()

@@ -1,0 +1,81 @@
+"""Messages: the outbox. A row is one text for one recipient over one connection."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import Index, LargeBinary, Numeric, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from hub.extensions import Base
+from hub.models.connection import Connection
+from hub.models.contact import Contact
+from hub.models.types import Id, Time, key, now, ref, sealed, time_of
+from hub.vocabulary import Lane, Status
+
+DUE = text("due_at IS NOT NULL")
+
+
+class Message(Base):
+    """One text for one recipient over one connection. `due_at` is when the hub must act next; NULL means never."""
+
+    __tablename__ = "messages"
+    __table_args__ = (
+        UniqueConstraint("once_key"),
+        UniqueConstraint("after_id"),
+        Index(None, "connection_id", "status", "lane", "due_at", sqlite_where=DUE, postgresql_where=DUE),
+        Index(None, "request_id", "id"),
+        Index(None, "contact_id", "id"),
+        Index(None, "status", "id"),
+        Index(None, "provider_id"),
+    )
+
+    id: Mapped[str] = key("msg")
+    event_id: Mapped[str | None] = ref("evt", "events.id")
+    request_id: Mapped[str | None] = ref("req", "requests.id")
+    signer_id: Mapped[str | None] = ref("sgn", "signers.id")
+    contact_id: Mapped[str] = ref("ctc", "contacts.id")
+    connection_id: Mapped[str] = ref("con", "connections.id")
+    source_id: Mapped[str | None] = ref("src", "sources.id")  # who may read it through the API
+    channel: Mapped[str]
+    test: Mapped[bool]
+    lane: Mapped[str] = mapped_column(default=Lane.NOW.value)
+    thread: Mapped[str] = mapped_column(default="")
+    step_id: Mapped[str | None] = ref("stp", "route_steps.id")
+    template_version_id: Mapped[str | None] = ref("tpv", "template_versions.id")
+    consent_id: Mapped[str | None] = ref("cns", "consents.id")
+    status: Mapped[str] = mapped_column(default=Status.QUEUED.value)
+    code: Mapped[str] = mapped_column(default="")
+    tries: Mapped[int] = mapped_column(default=0)
+    due_at: Mapped[datetime | None] = mapped_column(Time)
+    expires_at: Mapped[datetime | None] = mapped_column(Time)
+    escalate_at: Mapped[datetime | None] = mapped_column(Time)
+    stop: Mapped[str | None]  # why it must not be sent any more
+    once_key: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+    after_id: Mapped[str | None] = ref("msg", "messages.id")  # the message that this one takes over from
+    edits_id: Mapped[str | None] = ref("msg", "messages.id")
+    provider_id: Mapped[str | None]
+    body_hmac: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+    segments: Mapped[int | None]
+    price: Mapped[Decimal | None] = mapped_column(Numeric(12, 5))
+    changed_at: Mapped[datetime] = mapped_column(Time, default=now)
+
+    contact: Mapped[Contact] = relationship()
+    connection: Mapped[Connection] = relationship()
+
+    @property
+    def created_at(self) -> datetime:
+        return time_of(self.id)
+
+
+class Body(Base):
+    """What a message says, apart from its row so that it can be removed first."""
+
+    __tablename__ = "bodies"
+    __seal_by__ = "owner_id"
+
+    owner_id: Mapped[str] = mapped_column(Id("*"), primary_key=True)
+    _content: Mapped[bytes] = mapped_column("content")
+
+    content = sealed()  # {"subject", "text"}

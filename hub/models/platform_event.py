@@ -1,0 +1,28 @@
+"""Platform events: what the signing app is told."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from hub.extensions import Base
+from hub.models.types import Time, key, now, ref, sealed
+
+
+class PlatformEvent(Base):
+    """Such as sms_delivered; `cause` is unique, so each fact is told once."""
+
+    __tablename__ = "platform_events"
+    __table_args__ = (UniqueConstraint("cause"), Index(None, "message_id"))
+
+    id: Mapped[str] = key("pev")
+    cause: Mapped[str]
+    type: Mapped[str]
+    message_id: Mapped[str | None] = ref("msg", "messages.id")
+    request_id: Mapped[str | None] = ref("req", "requests.id")
+    at: Mapped[datetime] = mapped_column(Time, default=now)
+    _payload: Mapped[bytes | None] = mapped_column("payload")
+
+    payload = sealed()

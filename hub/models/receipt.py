@@ -1,0 +1,35 @@
+"""Receipts: providers' webhooks as they came in."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from hub.extensions import Base
+from hub.models.types import Time, key, now, ref, sealed
+
+
+class Receipt(Base):
+    """One genuine webhook. Unique over what it is about, so that a repeat stores nothing. `due_at` NULL: settled."""
+
+    __tablename__ = "receipts"
+    __table_args__ = (
+        UniqueConstraint("subject", "detail", "endpoint", "scope"),
+        Index(None, "due_at", sqlite_where=text("due_at IS NOT NULL"), postgresql_where=text("due_at IS NOT NULL")),
+    )
+
+    id: Mapped[str] = key("rcp")
+    subject: Mapped[str]
+    detail: Mapped[str]
+    endpoint: Mapped[str]
+    scope: Mapped[str]
+    connection_id: Mapped[str | None] = ref("con", "connections.id")  # NULL: verified by no connection's secret
+    _request: Mapped[bytes | None] = mapped_column("request")
+    received_at: Mapped[datetime] = mapped_column(Time, default=now)
+    due_at: Mapped[datetime | None] = mapped_column(Time, default=now)
+    tries: Mapped[int] = mapped_column(default=0)
+    error: Mapped[str] = mapped_column(default="")
+
+    request = sealed()

@@ -1,0 +1,62 @@
+"""Signing requests and their signers, as the source told us of them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from hub.extensions import Base
+from hub.models.types import Time, key, now, ref, sealed
+from hub.vocabulary import RequestState, SignerState
+
+
+class SigningRequest(Base):
+    """A document out for signature. `told_at` is the time of the newest event that described it."""
+
+    __tablename__ = "requests"
+    __table_args__ = (UniqueConstraint("source_id", "external_id", "test"),)
+
+    id: Mapped[str] = key("req")
+    source_id: Mapped[str] = ref("src", "sources.id")
+    external_id: Mapped[str]
+    test: Mapped[bool]
+    _title: Mapped[bytes | None] = mapped_column("title")
+    _sender: Mapped[bytes | None] = mapped_column("sender")
+    state: Mapped[str] = mapped_column(default=RequestState.OPEN.value)
+    state_at: Mapped[datetime] = mapped_column(Time, default=now)
+    told_at: Mapped[datetime] = mapped_column(Time, default=now)
+    created_at: Mapped[datetime] = mapped_column(Time, default=now)
+    expires_at: Mapped[datetime | None] = mapped_column(Time)
+
+    title = sealed()
+    sender = sealed()  # {"name", "email"}
+    signers: Mapped[list[Signer]] = relationship(order_by="(Signer.turn, Signer.id)", back_populates="request")
+
+
+class Signer(Base):
+    """A person who is asked to sign one request."""
+
+    __tablename__ = "signers"
+    __table_args__ = (
+        UniqueConstraint("request_id", "external_id"),
+        Index(None, "remind_at", sqlite_where=text("remind_at IS NOT NULL"), postgresql_where=text("remind_at IS NOT NULL")),
+    )
+
+    id: Mapped[str] = key("sgn")
+    request_id: Mapped[str] = ref("req", "requests.id")
+    external_id: Mapped[str]
+    _details: Mapped[bytes | None] = mapped_column("details")
+    _signing_url: Mapped[bytes | None] = mapped_column("signing_url")
+    turn: Mapped[int] = mapped_column(default=1)
+    state: Mapped[str] = mapped_column(default=SignerState.PENDING.value)
+    state_at: Mapped[datetime] = mapped_column(Time, default=now)
+    told_at: Mapped[datetime] = mapped_column(Time, default=now)
+    remind_at: Mapped[datetime | None] = mapped_column(Time)
+    reminded_at: Mapped[datetime | None] = mapped_column(Time)
+    reminders: Mapped[int] = mapped_column(default=0)
+
+    details = sealed()  # {"name", "email", "mobile_number", "locale", "time_zone", "send_to", "preference", "download_url"}
+    signing_url = sealed()
+    request: Mapped[SigningRequest] = relationship(back_populates="signers")

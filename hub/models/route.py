@@ -1,0 +1,39 @@
+"""Routes: which event is told to whom, over what."""
+
+from __future__ import annotations
+
+from sqlalchemy import UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from hub.extensions import Base
+from hub.models.types import key, ref
+
+
+class Route(Base):
+    """Event type and audience to ordered steps; for every source, or for one."""
+
+    __tablename__ = "routes"
+
+    id: Mapped[str] = key("rte")
+    source_id: Mapped[str | None] = ref("src", "sources.id")
+    event_type: Mapped[str]
+    audience: Mapped[str]
+    enabled: Mapped[bool] = mapped_column(default=True)
+
+    steps: Mapped[list[RouteStep]] = relationship(order_by="RouteStep.position", back_populates="route")
+
+
+class RouteStep(Base):
+    """A channel, or one connection, and the template to say it with."""
+
+    __tablename__ = "route_steps"
+    __table_args__ = (UniqueConstraint("route_id", "position"),)
+
+    id: Mapped[str] = key("stp")
+    route_id: Mapped[str] = ref("rte", "routes.id")
+    position: Mapped[int]
+    channel: Mapped[str]
+    connection_id: Mapped[str | None] = ref("con", "connections.id")  # NULL: the first enabled one of the channel
+    template: Mapped[str]  # the name that the template's channels and locales share
+
+    route: Mapped[Route] = relationship(back_populates="steps")

@@ -1,0 +1,23 @@
+"""Settings that the hub keeps for itself."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy.orm import Mapped, mapped_column
+
+from hub.extensions import Base
+from hub.models.types import Time, now, sealed
+
+
+class Setting(Base):
+    """A named value, sealed."""
+
+    __tablename__ = "settings"
+    __seal_by__ = "name"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    _value: Mapped[bytes] = mapped_column("value")
+    changed_at: Mapped[datetime] = mapped_column(Time, default=now, onupdate=now)
+
+    value = sealed()

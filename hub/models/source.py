@@ -1,0 +1,41 @@
+"""Sources, the apps that post to us, and their API keys."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from hub.extensions import Base
+from hub.models.types import Time, key, now, ref
+
+
+class Source(Base):
+    """A signing app or brand that posts to us."""
+
+    __tablename__ = "sources"
+    __table_args__ = (UniqueConstraint("slug"),)
+
+    id: Mapped[str] = key("src")
+    slug: Mapped[str]
+    name: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(Time, default=now)
+
+
+class ApiKey(Base):
+    """A key of a source; only its digest is stored."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = (UniqueConstraint("digest"),)
+
+    id: Mapped[str] = key("key")
+    source_id: Mapped[str] = ref("src", "sources.id")
+    name: Mapped[str]
+    digest: Mapped[bytes]
+    test: Mapped[bool]
+    scopes: Mapped[str] = mapped_column(default="*")
+    created_at: Mapped[datetime] = mapped_column(Time, default=now)
+    expires_at: Mapped[datetime | None] = mapped_column(Time)
+    revoked_at: Mapped[datetime | None] = mapped_column(Time)
+    used_at: Mapped[datetime | None] = mapped_column(Time)

@@ -1,0 +1,30 @@
+"""Status events: facts learnt about messages."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from hub.extensions import Base
+from hub.models.types import Id, Time, key, now, ref
+
+
+class StatusEvent(Base):
+    """One fact about a message, ours (`source` hub) or the provider's (callback, poll, find); append-only."""
+
+    __tablename__ = "status_events"
+    __table_args__ = (UniqueConstraint("message_id", "attempt", "source", "word", "code"),)
+
+    id: Mapped[str] = key("sev")
+    message_id: Mapped[str] = ref("msg", "messages.id")
+    attempt: Mapped[int] = mapped_column(default=0)
+    at: Mapped[datetime] = mapped_column(Time, default=now)
+    status: Mapped[str | None]
+    word: Mapped[str]  # the provider's own word, or ours
+    code: Mapped[str] = mapped_column(default="")
+    why: Mapped[str] = mapped_column(default="")
+    source: Mapped[str]
+    receipt_id: Mapped[str | None] = mapped_column(Id("rcp"))  # no foreign key: receipts go first
+    provider_at: Mapped[datetime | None] = mapped_column(Time)

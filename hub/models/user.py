@@ -1,0 +1,46 @@
+"""Users of the admin pages and their sign-ins."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Index, LargeBinary, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from hub.extensions import Base
+from hub.models.types import Time, key, now, ref
+from hub.vocabulary import Role
+
+
+class User(Base):
+    """A person who may sign in."""
+
+    __tablename__ = "users"
+    __table_args__ = (UniqueConstraint("email"),)
+
+    id: Mapped[str] = key("usr")
+    email: Mapped[str]  # lower case
+    name: Mapped[str]
+    role: Mapped[int]
+    password_hash: Mapped[str] = mapped_column(default="")  # empty: not set yet, nobody can sign in
+    time_zone: Mapped[str] = mapped_column(default="")
+    created_at: Mapped[datetime] = mapped_column(Time, default=now)
+    signed_in_at: Mapped[datetime | None] = mapped_column(Time)
+    disabled_at: Mapped[datetime | None] = mapped_column(Time)
+
+    @property
+    def rank(self) -> Role:
+        return Role(self.role)
+
+
+class SignIn(Base):
+    """One signed-in browser; its cookie holds the token whose digest this is."""
+
+    __tablename__ = "sessions"
+    __table_args__ = (Index(None, "user_id"),)
+
+    digest: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    user_id: Mapped[str] = ref("usr", "users.id")
+    created_at: Mapped[datetime] = mapped_column(Time, default=now)
+    seen_at: Mapped[datetime] = mapped_column(Time, default=now)
+    expires_at: Mapped[datetime] = mapped_column(Time)

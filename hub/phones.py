@@ -1,0 +1,68 @@
+"""Phone numbers: E.164 or a reason why not."""
+
+from __future__ import annotations
+
+import re
+
+import phonenumbers
+from phonenumbers import ValidationResult
+
+E164 = re.compile(r"\+[0-9]{7,15}")
+EXAMPLE = "+15551234567"
+
+_WHY_IMPOSSIBLE = {
+    ValidationResult.INVALID_COUNTRY_CODE: "no country has that code",
+    ValidationResult.TOO_SHORT: "it is too short for its country",
+    ValidationResult.TOO_LONG: "it is too long for its country",
+    ValidationResult.INVALID_LENGTH: "no number of its country has that length",
+    ValidationResult.IS_POSSIBLE_LOCAL_ONLY: "it lacks the area code",
+}
+
+
+def clean(text: str) -> str:
+    """Return a number in E.164 form. Raises ValueError with the reason and the remedy; repairs nothing but outer blanks."""
+    number = text.strip()
+    if not number:
+        raise ValueError(f"Give a phone number, such as {EXAMPLE}.")
+    if not E164.fullmatch(number):
+        raise ValueError(_why_not(number))
+    try:
+        parsed = phonenumbers.parse(number)
+    except phonenumbers.NumberParseException:
+        raise ValueError("This is not a phone number: no country has that code.") from None
+    verdict = phonenumbers.is_possible_number_with_reason(parsed)
+    if verdict != ValidationResult.IS_POSSIBLE:
+        raise ValueError(f"This is not a phone number: {_WHY_IMPOSSIBLE.get(verdict, 'its length is wrong')}.")
+    return number
+
+
+def _why_not(number: str) -> str:
+    hint = f"Start with + and the country code, digits only: {EXAMPLE}."
+    if not number.startswith("+"):
+        return f"The country code is missing. {hint}" if re.fullmatch(r"[0-9]+", number) else hint
+    if re.fullmatch(r"\+[0-9]*", number):
+        return f"A number has 7 to 15 digits, this one {len(number) - 1}. {hint}"
+    return f"Leave out spaces, brackets, dots and dashes. {hint}"
+
+
+def plausible(number: str) -> bool:
+    """Tell whether libphonenumber knows the number's range. False is a hint, never a reason to refuse."""
+    return phonenumbers.is_valid_number(phonenumbers.parse(number))
+
+
+def region(number: str) -> str:
+    """Return the ISO 3166 code of the number's country, or '' when several share the code."""
+    parsed = phonenumbers.parse(number)
+    found = phonenumbers.region_code_for_number(parsed)
+    if found is None:
+        regions = phonenumbers.region_codes_for_country_code(parsed.country_code or 0)
+        found = regions[0] if len(regions) == 1 else ""
+    return "" if found == "001" else found
+
+
+def display(number: str) -> str:
+    """Return the number with its usual spaces, for a person to read."""
+    try:
+        return phonenumbers.format_number(phonenumbers.parse(number), phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+    except phonenumbers.NumberParseException:
+        return number

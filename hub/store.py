@@ -1,0 +1,166 @@
+"""The only way to write: take the lock, change, commit once, then wake the workers.
+
+The database is the truth. Redis only tells workers to look now instead of a little later: without it things are slower,
+and nothing is lost.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import os
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, ParamSpec, TypeVar, cast
+
+import redis
+import structlog
+from flask import Flask, current_app
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from rq import Queue
+from sqlalchemy import Engine, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import ORMExecuteState, Session
+
+from hub.config import Config
+from hub.extensions import db
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
+
+# queue → the job that empties it, by dotted name: what enqueues need not import it
+JOBS = {"deliver": "hub.jobs.deliver", "settle": "hub.jobs.settle", "chores": "hub.jobs.chores"}
+WAKE_SECONDS = 30  # a lost wake-up costs at most this
+JOB_SECONDS = 120  # jobs are bounded well below; RQ ends one that is not
+TRIES = 5
+RERUN = {"40001", "40P01"}  # serialization failure, deadlock: PostgreSQL asks to try again
+
+
+def init_app(app: Flask, config: Config) -> None:
+    """Prepare the engine and the Redis client; nothing connects yet."""
+    app.extensions["hub.waker"] = Waker(config.redis_url)
+    with app.app_context():
+        if config.sqlite:
+            app.extensions["hub.lock_path"] = f"{db.engine.url.database}.lock"
+            _prepare_sqlite(db.engine)
+        event.listen(db.session, "before_flush", _refuse_flush)
+        event.listen(db.session, "do_orm_execute", _refuse_statement)
+
+
+def _prepare_sqlite(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def _connected(connection: Any, _: Any) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves; the driver would start too late
+        for pragma in ("busy_timeout=10000", "auto_vacuum=INCREMENTAL", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begun(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("hub_writes") else "BEGIN")
+
+
+def _refuse_flush(session: Session, *_: Any) -> None:
+    if not session.info.get("hub_writes"):
+        raise RuntimeError("this session reads; put the change into a function under @transaction")
+
+
+def _refuse_statement(state: ORMExecuteState) -> None:
+    if (state.is_insert or state.is_update or state.is_delete) and not state.session.info.get("hub_writes"):
+        raise RuntimeError("this session reads; put the change into a function under @transaction")
+
+
+def transaction(change: Callable[P, T]) -> Callable[P, T]:
+    """Run a function in one transaction that commits once; one inside another joins it.
+
+    The function may run again (PostgreSQL asks for that after a deadlock), so it must do nothing but read and write the
+    database. What it asked to `wake` is woken after the commit.
+    """
+
+    @functools.wraps(change)
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        session = cast(Session, db.session())
+        if session.info.get("hub_writes"):
+            return change(*args, **kwargs)
+        for tries in range(1, TRIES + 1):
+            try:
+                with _writing(session):
+                    result = change(*args, **kwargs)
+                    session.commit()
+                break
+            except DBAPIError as problem:
+                if tries == TRIES or getattr(problem.orig, "sqlstate", None) not in RERUN:
+                    raise
+                time.sleep(random.uniform(0, 0.02 * 2**tries))  # noqa: S311 - jitter
+        for queue in session.info.pop("hub_wakes", ()):
+            wake_now(queue)
+        return result
+
+    return run
+
+
+@contextmanager
+def _writing(session: Session) -> Iterator[None]:
+    session.rollback()  # ends the reading transaction, whose snapshot must not be written upon
+    with _writers_lock():
+        session.info["hub_writes"], session.info["hub_wakes"] = True, set()
+        try:
+            session.connection(execution_options={"hub_writes": True})
+            yield
+        except BaseException:
+            session.info.pop("hub_wakes", None)
+            session.rollback()
+            raise
+        finally:
+            session.info["hub_writes"] = False
+
+
+@contextmanager
+def _writers_lock() -> Iterator[None]:
+    """Let one writer at SQLite, of all threads and processes. A lock wakes the next one at once; SQLite's own would sleep."""
+    path = current_app.extensions.get("hub.lock_path")
+    if path is None:
+        yield
+        return
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def wake(queue: str) -> None:
+    """Ask, inside a transaction, that the workers of a queue look at it once the change is committed."""
+    db.session().info["hub_wakes"].add(queue)
+
+
+def wake_now(queue: str) -> None:
+    """Wake the workers of a queue; without Redis they find out by themselves a little later."""
+    current_app.extensions["hub.waker"].wake(queue)
+
+
+class Waker:
+    """Enqueues a queue's job unless that was done already and has not begun."""
+
+    def __init__(self, url: str) -> None:
+        # whoever waits for an answer from us must not wait for Redis: no retry, short limits, a pause after a failure
+        self.redis = redis.Redis.from_url(
+            url, socket_timeout=0.1, retry=Retry(NoBackoff(), 0),
+            **({} if url.startswith("unix:") else {"socket_connect_timeout": 0.05}),
+        )  # fmt: skip
+        self._silent_until = 0.0
+
+    def wake(self, queue: str) -> None:
+        if time.monotonic() < self._silent_until:
+            return
+        try:
+            if self.redis.set(f"wake:{queue}", "1", nx=True, ex=WAKE_SECONDS):
+                Queue(queue, connection=self.redis).enqueue(JOBS[queue], result_ttl=0, failure_ttl=3600, job_timeout=JOB_SECONDS)
+        except redis.RedisError as problem:
+            self._silent_until = time.monotonic() + 1
+            log.warning("queue.unreachable", queue=queue, problem=type(problem).__name__)
