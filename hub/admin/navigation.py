@@ -1,0 +1,68 @@
+"""The rail: which pages there are, where the reader is, and what waits behind each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from flask import Flask, current_app, request, url_for
+
+
+class Place(NamedTuple):
+    """One page of the rail; `within` are the endpoints that belong to it, so that the rail shows where one is."""
+
+    title: str
+    icon: str
+    endpoint: str
+    within: tuple[str, ...] = ()
+    gap: bool = False
+
+
+class Count(NamedTuple):
+    """A number beside a place: how many, in words for the hover, and whether it is bad news."""
+
+    number: int
+    words: str
+    bad: bool = False
+
+
+class Item(NamedTuple):
+    """A place as the template draws it."""
+
+    title: str
+    icon: str
+    href: str
+    here: bool
+    gap: bool
+    waiting: Count | None
+
+
+def install(app: Flask, counts: Callable[[], Mapping[str, Count]] = dict) -> None:
+    """Give the templates `nav()`; `counts` names what waits by the endpoint of its place, asked once a page that has a rail."""
+    app.jinja_env.globals["nav"] = lambda: rail(counts())
+
+
+def rail(counts: Mapping[str, Count]) -> list[Item]:
+    """List the places that exist in this app."""
+    return [
+        Item(place.title, place.icon, url_for(place.endpoint), here(place), place.gap, counts.get(place.endpoint))
+        for place in PLACES
+        if place.endpoint in current_app.view_functions
+    ]
+
+
+def here(place: Place) -> bool:
+    """Tell whether the page being shown belongs to a place."""
+    return request.endpoint in (place.endpoint, *place.within)
+
+
+PLACES = (
+    Place("Overview", "compass", "admin.overview"),
+    Place("Messages", "chat-left-text", "admin.messages", ("admin.message",)),
+    Place("Requests", "pen", "admin.requests", ("admin.request_page",)),
+    Place(
+        "Integrations", "plug", "admin.integrations", ("admin.new_connection", "admin.connection", "admin.confirm"), gap=True
+    ),
+    Place("Activity", "clock-history", "admin.activity", gap=True),
+    Place("Settings", "sliders", "admin.users", ("admin.account", "admin.new_user")),
+)

@@ -1,0 +1,30 @@
+// Copy buttons: puts the code beside a `.sp-copy` button on the clipboard, and says so.
+
+const SAID_FOR = 2000; // milliseconds
+
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest(".sp-copy");
+  if (!button) return;
+  const code = button.parentElement.querySelector("code, pre");
+  if (!code) return;
+  try {
+    await navigator.clipboard.writeText(code.textContent);
+    say(button, "Copied", "bi-check2");
+  } catch {
+    // no clipboard on a plain http page: select it, so that the reader's own keys copy it
+    getSelection().selectAllChildren(code);
+    say(button, "Selected", "bi-check2");
+  }
+});
+
+function say(button, word, icon) {
+  const [mark, label] = [button.querySelector(".bi"), button.querySelector("span")];
+  label.setAttribute("role", "status");
+  label.textContent = word;
+  mark?.classList.replace("bi-copy", icon);
+  clearTimeout(button.back);
+  button.back = setTimeout(() => {
+    label.textContent = "Copy";
+    mark?.classList.replace(icon, "bi-copy");
+  }, SAID_FOR);
+}

@@ -1,0 +1,83 @@
+// Submits a form without leaving the page: `data-inplace="#region"` on the form, or on one of its buttons, names the
+// region that is replaced by the same region of the answer, whatever its status. What was typed is never touched; the
+// fields' errors are. Without this module, or when the network fails, the form is submitted as usual.
+
+const plain = new WeakSet(); // forms that are to be submitted as usual
+
+document.addEventListener("submit", async (event) => {
+  const form = event.target;
+  const button = event.submitter;
+  const regions = button?.dataset.inplace ?? form.dataset.inplace;
+  if (!regions || plain.has(form)) return;
+  event.preventDefault();
+  if (form.getAttribute("aria-busy") === "true") return;
+
+  const done = busy(form, button, regions);
+  try {
+    const answer = await fetch(button?.getAttribute("formaction") ?? form.action, {
+      method: "POST",
+      body: new FormData(form, button),
+      headers: { Accept: "text/html" },
+    });
+    show(new DOMParser().parseFromString(await answer.text(), "text/html"), form, regions);
+  } catch {
+    plain.add(form);
+    form.requestSubmit(button);
+  } finally {
+    done();
+  }
+});
+
+// Says that something is under way: the button keeps the focus, and a second press does nothing.
+function busy(form, button, regions) {
+  const label = button?.innerHTML;
+  const live = document.querySelectorAll(regions);
+  form.setAttribute("aria-busy", "true");
+  for (const region of live) region.setAttribute("aria-busy", "true");
+  if (button) {
+    button.setAttribute("aria-disabled", "true");
+    button.classList.add("disabled");
+    if (button.dataset.busy) button.textContent = button.dataset.busy;
+  }
+  return () => {
+    form.removeAttribute("aria-busy");
+    for (const region of live) region.removeAttribute("aria-busy");
+    if (!button) return;
+    button.removeAttribute("aria-disabled");
+    button.classList.remove("disabled");
+    button.innerHTML = label;
+  };
+}
+
+function show(answer, form, regions) {
+  const [first] = document.querySelectorAll(regions);
+  let found = false;
+  for (const region of document.querySelectorAll(regions)) {
+    const fresh = answer.getElementById(region.id);
+    if (!fresh) continue;
+    region.replaceChildren(...fresh.childNodes);
+    found = true;
+  }
+  // an error page has no such region: its sentence is shown where the result would be
+  const problem = answer.querySelector("[data-problem]");
+  if (!found && problem) first.replaceChildren(problem);
+  else if (!found) throw new Error("The answer has nothing to show here.");
+  if (found) mark(answer, form);
+  first.setAttribute("tabindex", "-1");
+  first.focus({ preventScroll: true });
+  first.scrollIntoView({ block: "nearest" });
+}
+
+// Takes over each field's error from the answer, and leaves its value alone.
+function mark(answer, form) {
+  for (const error of form.querySelectorAll("[data-field-error]")) {
+    const fresh = answer.getElementById(error.id);
+    const control = document.getElementById(error.id.replace(/-error$/, ""));
+    if (!fresh || !control) continue;
+    error.replaceChildren(...fresh.childNodes);
+    const wrong = error.childElementCount > 0;
+    control.classList.toggle("is-invalid", wrong);
+    control.toggleAttribute("aria-invalid", wrong);
+    if (wrong) control.setAttribute("aria-invalid", "true");
+  }
+}
