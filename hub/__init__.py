@@ -1,0 +1,19 @@
+"""Signpost, the messaging hub of signing apps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from hub.config import Config
+
+__version__ = "0.1.0"
+
+
+def create_app(config: Config | None = None) -> Flask:
+    """Make the application: settings, extensions, the three doors. Nothing connects yet."""
+    from hub import application  # the command line shows its help without loading all this
+
+    return application.create(config)

@@ -106,7 +106,7 @@ def transaction(change: Callable[P, T]) -> Callable[P, T]:
 @contextmanager
 def _writing(session: Session) -> Iterator[None]:
     session.rollback()  # ends the reading transaction, whose snapshot must not be written upon
-    with _writers_lock():
+    with writers_lock():
         session.info["hub_writes"], session.info["hub_wakes"] = True, set()
         try:
             session.connection(execution_options={"hub_writes": True})
@@ -120,7 +120,7 @@ def _writing(session: Session) -> Iterator[None]:
 
 
 @contextmanager
-def _writers_lock() -> Iterator[None]:
+def writers_lock() -> Iterator[None]:
     """Let one writer at SQLite, of all threads and processes. A lock wakes the next one at once; SQLite's own would sleep."""
     path = current_app.extensions.get("hub.lock_path")
     if path is None:

@@ -1,0 +1,143 @@
+"""Putting the application together."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from typing import Any
+
+import structlog
+from flask import Flask, Response, request
+from werkzeug.exceptions import SecurityError
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from hub import config as settings
+from hub import extensions, live, models, store
+from hub.config import Config
+from hub.crypto import Keyring
+
+LARGEST_BODY = 256 * 1024
+DOORS = ("hub.health", "hub.webhooks", "hub.api", "hub.admin")
+# styles and scripts come from files of ours alone; Bootstrap's own sheet names data: images
+POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+}
+
+
+def create(config: Config | None = None) -> Flask:
+    """Make the application from `config`, or from the environment."""
+    config = config or settings.load()
+    app = Flask("hub", static_folder="static", template_folder="templates")
+    app.config.update(
+        SECRET_KEY=config.secret_key,
+        SQLALCHEMY_DATABASE_URI=config.database_url,
+        SQLALCHEMY_ENGINE_OPTIONS={} if config.sqlite else {"pool_size": 16, "max_overflow": 16, "pool_pre_ping": True},
+        MAX_CONTENT_LENGTH=LARGEST_BODY,
+        PREFERRED_URL_SCHEME="https" if config.https else "http",
+        SESSION_COOKIE_NAME="signpost",
+        SESSION_COOKIE_SECURE=config.https,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_PATH=config.path_prefix or "/",
+        WTF_CSRF_TIME_LIMIT=None,
+        WTF_CSRF_CHECK_DEFAULT=False,  # the admin door checks; the others take no cookie
+        RATELIMIT_STORAGE_URI=config.redis_url.replace("unix://", "redis+unix://", 1),
+        RATELIMIT_STORAGE_OPTIONS={"socket_timeout": 0.1},
+        RATELIMIT_IN_MEMORY_FALLBACK_ENABLED=True,
+        RATELIMIT_KEY_PREFIX="hub",
+        BOOTSTRAP_SERVE_LOCAL=True,
+        SEND_FILE_MAX_AGE_DEFAULT=3600,
+        TEMPLATES_AUTO_RELOAD=False,
+    )
+    app.extensions["hub.config"] = config
+    app.extensions["hub.keyring"] = Keyring(config.encryption_keys)
+    _log(config)
+
+    extensions.db.init_app(app)
+    extensions.migrate.init_app(app, extensions.db)
+    extensions.csrf.init_app(app)
+    extensions.limiter.init_app(app)
+    extensions.bootstrap.init_app(app)
+    store.init_app(app, config)
+    live.init_app(app, config)
+    assert models.Message.metadata is extensions.Base.metadata  # noqa: S101 - migrations see every table
+
+    app.url_map.strict_slashes = False  # a redirect would lose what a provider posted
+    app.url_map.redirect_defaults = False
+    hosts = _hosts(config)
+    app.before_request(lambda: _check_host(hosts, config.public_url))
+    app.after_request(_add_headers if not config.https else _add_secure_headers)
+    for door in DOORS:
+        importlib.import_module(door).init_app(app)
+    app.wsgi_app = _UnderPrefix(app.wsgi_app, config.path_prefix)  # type: ignore[method-assign]
+    if config.trusted_proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.trusted_proxies)  # type: ignore[method-assign]
+    return app
+
+
+class _UnderPrefix:
+    """Mount the application under the public address's path, whether or not the proxy in front takes that path away."""
+
+    def __init__(self, app: Any, prefix: str) -> None:
+        self.app, self.prefix = app, prefix
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        if self.prefix:
+            path = environ.get("PATH_INFO", "")
+            environ["SCRIPT_NAME"] = self.prefix
+            if path == self.prefix or path.startswith(self.prefix + "/"):
+                environ["PATH_INFO"] = path[len(self.prefix) :] or "/"
+        return self.app(environ, start_response)
+
+
+def _check_host(hosts: frozenset[str], public_url: str) -> None:
+    """Refuse a Host that is not ours; what carries its own proof (webhooks) or tells nothing (health) may come by any name."""
+    if request.blueprint in ("webhooks", "health"):
+        return
+    if request.environ.get("HTTP_HOST", "").lower() not in hosts:
+        raise SecurityError(f"This hub is reached at {public_url}; the request names another host.")
+
+
+def _hosts(config: Config) -> frozenset[str]:
+    netloc = config.public_url.split("://", 1)[1].split("/", 1)[0].lower()
+    names = {netloc, netloc.removesuffix(":443") if config.https else netloc.removesuffix(":80")}
+    if config.bind.loopback:
+        names |= {f"{name}:{config.bind.port}" for name in ("127.0.0.1", "localhost", "[::1]")}
+    return frozenset(names)
+
+
+def _add_headers(response: Response) -> Response:
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response
+
+
+def _add_secure_headers(response: Response) -> Response:
+    response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+    return _add_headers(response)
+
+
+def _log(config: Config) -> None:
+    level = getattr(logging, config.log_level)
+    logging.basicConfig(level=level, format="%(levelname)s %(name)s %(message)s")
+    for noisy in ("twilio", "urllib3", "alembic", "rq", "werkzeug"):  # they log recipients, or every step
+        logging.getLogger(noisy).setLevel(max(level, logging.WARNING))
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"]),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        cache_logger_on_first_use=True,
+    )

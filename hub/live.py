@@ -1,0 +1,85 @@
+"""Connections as running integrations: one instance per connection and version of its settings."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Flask, current_app
+
+from hub import integrations
+from hub.config import Config
+from hub.errors import ConfigError
+from hub.http import Door
+from hub.integrations.base import Integration
+from hub.models import Connection
+
+
+class Live:
+    """Makes and keeps instances; shared by all threads of a process."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self._instances: dict[str, tuple[int, Integration]] = {}
+        self._doors: dict[frozenset[str], Door] = {}
+        self._lock = threading.Lock()
+
+    def instance(self, connection: Connection) -> Integration:
+        """Return the running integration of a connection. Raises Unreadable, NotFound, ConfigError."""
+        kept = self._instances.get(connection.id)
+        if kept is not None and kept[0] == connection.settings_version:
+            return kept[1]
+        made = self.make(connection.integration, connection.settings_or_none() or {}, test=connection.test)
+        self._instances[connection.id] = (connection.settings_version, made)
+        return made
+
+    def make(self, name: str, settings: Mapping[str, Any], *, test: bool) -> Integration:
+        """Return an instance of an integration for settings that need not be stored."""
+        cls = integrations.get(name)
+        api, door = self._outside(cls, test)
+        return cls(settings, door, api)
+
+    def stray(self, cls: type[Integration]) -> Integration | None:
+        """Return what verifies webhooks of accounts that belong to no connection."""
+        return cls.stray({**os.environ, "TWILIO_WEBHOOK_AUTH_TOKEN": self.config.twilio_webhook_auth_token}, self._door(frozenset()))
+
+    def _outside(self, cls: type[Integration], test: bool) -> tuple[dict[str, str], Door]:
+        if test:  # a test connection reaches the simulator and nothing else
+            if not self.config.demo:
+                raise ConfigError("Test connections talk to the simulator, which runs in the demo only. Set HUB_DEMO=1, "
+                                  "or use a live connection with the provider's own test credentials.")  # fmt: skip
+            return dict.fromkeys(cls.api, self.config.simulator_url), self._door(frozenset({str(self.config.simulator_bind)}))
+        api = {name: self.config.api_urls[name] for name in cls.api if name in self.config.api_urls}
+        # an address that the operator wrote into the environment may be reached, by the integration it is meant for
+        return api, self._door(self.config.http_allow | {_netloc(url) for url in api.values()})
+
+    def _door(self, allow: frozenset[str]) -> Door:
+        with self._lock:
+            if allow not in self._doors:
+                ca_file = str(self.config.ca_file) if self.config.ca_file else None
+                self._doors[allow] = Door(allow=allow, ca_file=ca_file)
+            return self._doors[allow]
+
+
+def _netloc(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+
+
+def init_app(app: Flask, config: Config) -> None:
+    """Give the application its running integrations."""
+    app.extensions["hub.live"] = Live(config)
+
+
+def instance(connection: Connection) -> Integration:
+    """Return the running integration of a connection. Raises Unreadable, NotFound, ConfigError."""
+    return running().instance(connection)
+
+
+def running() -> Live:
+    """Return the application's running integrations."""
+    found: Live = current_app.extensions["hub.live"]
+    return found
