@@ -40,7 +40,7 @@ def spawn(argv: Sequence[str], environ: Mapping[str, str]) -> subprocess.Popen[b
             if os.getppid() != parent:  # it died before the switch was set
                 os._exit(1)
 
-    return subprocess.Popen(  # noqa: S603 - the programs are our own
+    return subprocess.Popen(
         list(argv),
         env=dict(environ),
         stdin=subprocess.DEVNULL,

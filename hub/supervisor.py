@@ -29,7 +29,7 @@ from hub.terminal import BLUE, BOLD, CYAN, DIM, GREEN, MAGENTA, RED, YELLOW, pai
 DEATHS_THAT_END_ALL = 5
 WITHIN_SECONDS = 30.0
 FIRST_PAUSE = 0.25  # doubled with each death in that time: the five take about four seconds
-STOP_NEEDED_AFTER = 2.5  # the ones that others need are asked to end by then, even if others linger
+STOP_NEEDED_AFTER = 2.5  # those that others need are asked to end by then, even if others linger
 KILL_AFTER = 3.5
 GIVE_UP_AFTER = 4.8
 ONE_WISH = 0.5
@@ -45,7 +45,10 @@ class NotReady(HubError):
 
 @dataclass(frozen=True)
 class Child:
-    """A program to keep running. `needed` ones start before the others and stop after them; `quiet` ones speak only in dying."""
+    """A program to keep running.
+
+    `needed` ones start before the others and stop after them; `quiet` ones speak only in dying.
+    """
 
     name: str
     argv: Sequence[str]
@@ -78,7 +81,11 @@ class _Pipe:
 
 
 def run(
-    children: Sequence[Child], on_ready: Callable[[], None] = lambda: None, *, ready_within: float = 60.0, out: TextIO | None = None
+    children: Sequence[Child],
+    on_ready: Callable[[], None] = lambda: None,
+    *,
+    ready_within: float = 60.0,
+    out: TextIO | None = None,
 ) -> int:
     """Keep the children running until a signal asks to stop; return the exit code for the shell.
 
@@ -118,7 +125,8 @@ class _Supervisor:
             self._start_due()
             self._listen(0.05 if not self._announced else 0.5)
             if worn_out := self._bury():
-                self._say(None, f"{worn_out.child.name} ended {DEATHS_THAT_END_ALL} times within {WITHIN_SECONDS:.0f} seconds, so all ends. "
+                times = f"{DEATHS_THAT_END_ALL} times within {WITHIN_SECONDS:.0f} seconds"
+                self._say(None, f"{worn_out.child.name} ended {times}, so all ends. "
                           "Its last words are above; fix what they say and start again.", RED)  # fmt: skip
                 return 1
             if not self._announced and not self._asked:
@@ -220,7 +228,8 @@ class _Supervisor:
         name = kept.child.name if kept else "hub"
         prefix = paint(f"{name:<{self._width}}", kept.colour if kept else BOLD, self._out)
         try:
-            self._out.write(f"{prefix} {paint('│', DIM, self._out)} {paint(line, colour, self._out) if colour else line}\n")
+            words = paint(line, colour, self._out) if colour else line
+            self._out.write(f"{prefix} {paint('│', DIM, self._out)} {words}\n")
             self._out.flush()
         except (OSError, ValueError):  # the terminal is gone; what is left to do is to stop in order
             self._out = None
@@ -258,7 +267,7 @@ class _Supervisor:
                 os.kill(kept.process.pid, signal.SIGTERM)  # not reaped yet, so the number is still its own
 
     def _left(self) -> set[psutil.Process]:
-        """Return what still runs, remembering whom it has seen: a process whose parent ended is else lost where none adopts it."""
+        """Return what still runs. Whom it has seen it remembers: where nobody adopts orphans, they would be lost."""
         for pid, code in processes.reap():
             for kept in self._kept:
                 if kept.process and kept.process.pid == pid:

@@ -117,8 +117,9 @@ def test_a_child_killed_by_a_signal_is_started_again(start: Start) -> None:
 
 
 def test_five_deaths_end_all_with_one_clear_message(start: Start) -> None:
+    fails = "print('no such table', flush=True); raise SystemExit(3)"
     supervised = start(f"""
-        sys.exit(run([Child("web", {python(SLEEPS)}), Child("cron", {python("print('no such table', flush=True); raise SystemExit(3)")})]))
+        sys.exit(run([Child("web", {python(SLEEPS)}), Child("cron", {python(fails)})]))
     """)
     supervised.wait_for("hub  │ cron ended 5 times within 30 seconds, so all ends.")
     assert supervised.process.wait(10) == 1
@@ -180,7 +181,8 @@ def test_one_wish_that_comes_as_two_signals_still_stops_in_order(start: Start) -
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children that their parent died")
 def test_a_killed_supervisor_leaves_no_process(start: Start) -> None:
-    supervised = start(f"""run([Child("web", {python("print('up', flush=True); " + SLEEPS)}), Child("worker", {python(SLEEPS)})])""")
+    speaks = "print('up', flush=True); " + SLEEPS
+    supervised = start(f"""run([Child("web", {python(speaks)}), Child("worker", {python(SLEEPS)})])""")
     supervised.wait_for("│ up")
     pids = [process.pid for process in supervised.family()]
     assert len(pids) == 2
@@ -191,8 +193,9 @@ def test_a_killed_supervisor_leaves_no_process(start: Start) -> None:
 
 
 def test_what_others_need_starts_first_and_ends_last(start: Start) -> None:
-    tells = "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: (print(sys.argv[1], 'ends', flush=True), sys.exit())); "
-    tells += "print(sys.argv[1], 'starts', flush=True); time.sleep(60)"
+    tells = "import signal, sys, time\ndef end(*_): print(sys.argv[1], 'ends', flush=True); sys.exit()\n" + (
+        "signal.signal(signal.SIGTERM, end); print(sys.argv[1], 'starts', flush=True); time.sleep(60)"
+    )
     supervised = start(f"""
         import time
         began = time.monotonic()
@@ -220,9 +223,8 @@ def test_children_that_do_not_get_ready_are_named(start: Start) -> None:
 
 
 def test_a_quiet_child_speaks_only_in_dying(start: Start) -> None:
-    supervised = start(f"""
-        run([Child("queue", {python("print('warning: whatever', flush=True); import sys; sys.stdin.read(); import time; time.sleep(1)")}, quiet=True)])
-    """)
+    complains = "import time; print('warning: whatever', flush=True); time.sleep(1)"
+    supervised = start(f"""run([Child("queue", {python(complains)}, quiet=True)])""")
     time.sleep(0.6)
     assert "whatever" not in supervised.text
     supervised.wait_for("queue │ warning: whatever", "queue ended: exit code 0.")

@@ -1,0 +1,51 @@
+# Everything a developer types. The words after ## are what `make help` prints.
+
+PYTHON_IN = .venv/bin/python
+PACKAGE = pyproject.toml bin/install
+LOCK = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
+	pyproject.toml --group build
+# more flags for the recipe's program: make test ARGS="tests/test_story.py -k delivered"
+ARGS =
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run test test-postgres check lint types lock docs screenshots
+
+help: ## list what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: .venv/.run ## start Signpost in demo mode: web, workers, queue and a stand-in for the providers
+	@HUB_DEMO=1 exec .venv/bin/hub up
+
+test: .venv/.dev ## run all tests, in a real browser too; ARGS="-k word" picks some
+	@CHROMIUM="$$(bin/chromium)" && export CHROMIUM && exec $(PYTHON_IN) -m pytest $(ARGS)
+
+test-postgres: .venv/.dev ## run all tests on a throw-away PostgreSQL server
+	@CHROMIUM="$$(bin/chromium)" && export CHROMIUM && exec $(PYTHON_IN) bin/with-postgres $(PYTHON_IN) -m pytest $(ARGS)
+
+check: lint types test ## what a change must pass: lint, types, tests
+
+lint: .venv/.dev ## look for mistakes with ruff
+	@$(PYTHON_IN) -m ruff check .
+
+types: .venv/.dev ## check the types with mypy
+	@$(PYTHON_IN) -m mypy
+
+lock: .venv/.dev ## lock the requirements of pyproject.toml with hashes; ARGS=--upgrade takes newer ones
+	$(LOCK) $(ARGS) -o requirements.txt
+	$(LOCK) $(ARGS) --group dev -c requirements.txt -o requirements-dev.txt
+
+docs: .venv/.run ## write the table of settings into README.md
+	@$(PYTHON_IN) bin/settings
+
+screenshots: .venv/.dev ## take the pictures of docs/screenshots with the browser tests
+	@CHROMIUM="$$(CI=true bin/chromium)" && export CHROMIUM && HUB_SCREENSHOTS=docs/screenshots exec $(PYTHON_IN) -m pytest tests/browser/test_screenshots.py $(ARGS)
+
+# what was installed stays installed: these files remember it
+.venv/.run: requirements.txt $(PACKAGE)
+	@bin/install requirements.txt
+	@touch $@
+
+.venv/.dev: requirements-dev.txt $(PACKAGE)
+	@bin/install requirements-dev.txt
+	@touch $@
