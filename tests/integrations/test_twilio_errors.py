@@ -1,0 +1,202 @@
+"""What Twilio's error codes mean, and what a refused call comes to."""
+
+from __future__ import annotations
+
+import pytest
+
+from hub.errors import (
+    ConnectionBroken,
+    OutcomeUnknown,
+    PermanentError,
+    RecipientRefused,
+    SendError,
+    TemplateRequired,
+    TransientError,
+)
+from hub.integrations._twilio_errors import catalogue, explain, known, raise_for
+
+KINDS = {"transient", "throttle", "permanent", "suppress", "switch", "template", "broken", "setup", "hook", "info"}
+
+# every code that can meet us over SMS, WhatsApp and calls
+LISTED = """
+    10001 11200 11205 11206 11210 11220 11235 11236 11237 11243 11750 12100 12200 12300 14107
+    20003 20005 20006 20008 20403 20404 20409 20410 20429 20500 20503
+    21210 21211 21212 21214 21215 21216 21217 21265 21266 21268 21408
+    21601 21602 21603 21604 21606 21607 21608 21609 21610 21611 21612 21614 21616 21617 21618 21619 21620 21621 21622 21623
+    21624 21635 21654 21655 21656 21657 21658 21659 21660 21661 21664 21666 21667 21701 21702 21703 21704 21705
+    30001 30002 30003 30004 30005 30006 30007 30008 30009 30010 30011 30015 30016 30017 30018 30019 30022 30023 30024 30027
+    30029 30030 30032 30033 30034 30035 30036 30400 30409 30410 30450 30453 30610 30640
+    57012 63001 63002 63003 63005 63006 63007 63008 63009 63010 63011 63012 63013 63014 63015 63016 63017 63018 63019 63020
+    63021 63022 63023 63024 63025 63026 63027 63028 63029 63030 63031 63032 63033 63034 63036 63037 63038 63040 63041 63042
+    63046 63049 63051 63062 90007 572002 572005 573005 575001
+"""
+
+MESSAGE = "The 'To' number +13175551234 said: You've been sent a document"
+
+
+def raised(status: int, code: str, retry_after: float | None = None) -> SendError:
+    with pytest.raises(SendError) as caught:
+        raise_for(status, code, MESSAGE, retry_after)
+    return caught.value
+
+
+def test_every_code_that_can_meet_us_is_known() -> None:
+    assert set(LISTED.split()) - set(catalogue()) == set()
+
+
+@pytest.mark.parametrize("code", sorted(catalogue()))
+def test_every_entry_says_what_is_so_and_what_to_do(code: str) -> None:
+    entry = catalogue()[code]
+    assert code.isdecimal()
+    assert entry.kind in KINDS
+    assert entry.when in {"answer", "callback", "both", "console"}
+    for sentence in (entry.says, entry.do):
+        assert sentence.endswith(".")
+        assert sentence[0].isupper()
+        assert len(sentence) > 10
+        assert not [unwanted for unwanted in ("!", "  ", "'", "please") if unwanted in sentence.lower()]
+    assert entry.says != entry.do
+
+
+def test_a_trial_accounts_unverified_recipient_is_not_called_incapable() -> None:
+    problem = explain("21608")
+    assert problem is not None
+    assert "not verified" in problem.text
+    assert "verif" in problem.remedy.lower()
+    assert "upgrade" in problem.remedy
+    assert "capab" not in (problem.text + problem.remedy).lower()
+    assert problem.url == "https://www.twilio.com/docs/api/errors/21608"
+
+
+def test_an_unverified_recipient_does_not_stop_the_connection() -> None:
+    assert type(raised(400, "21608")) is PermanentError
+
+
+def test_a_code_that_is_not_known_is_not_explained() -> None:
+    assert explain("99999") is None
+    assert explain("") is None
+
+
+def test_a_landline_is_suppressed_for_texts_and_worth_another_channel() -> None:
+    entry = known("21614")
+    assert entry is not None
+    assert (entry.kind, entry.switch) == ("suppress", True)
+
+
+def test_a_carriers_block_concerns_the_recipient_only_when_it_comes_again() -> None:
+    entry = known("30004")
+    assert entry is not None
+    assert (entry.kind, entry.after_repeat, entry.switch) == ("permanent", True, True)
+
+
+@pytest.mark.parametrize("code", ["30003", "30450"])
+def test_a_phone_out_of_reach_and_a_block_against_pumping_wait_half_an_hour(code: str) -> None:
+    entry = known(code)
+    assert entry is not None
+    assert (entry.kind, entry.retry_minutes) == ("transient", 30)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "error"),
+    [
+        (400, "21702", TransientError),
+        (429, "20429", TransientError),
+        (400, "21211", PermanentError),
+        (400, "21612", PermanentError),
+        (400, "21408", PermanentError),
+        (404, "20404", PermanentError),
+        (400, "21610", RecipientRefused),
+        (400, "21614", RecipientRefused),
+        (400, "63016", TemplateRequired),
+        (401, "20003", ConnectionBroken),
+        (403, "20403", ConnectionBroken),
+        (400, "21606", ConnectionBroken),
+        (400, "21660", ConnectionBroken),
+        # the code decides before the status
+        (400, "20003", ConnectionBroken),
+        (401, "21211", PermanentError),
+        (500, "21610", RecipientRefused),
+        # codes we do not know, and answers without one
+        (429, "99999", TransientError),
+        (401, "99999", ConnectionBroken),
+        (403, "", ConnectionBroken),
+        (400, "99999", PermanentError),
+        (404, "", PermanentError),
+        (302, "", OutcomeUnknown),
+        (500, "", OutcomeUnknown),
+        (502, "99999", OutcomeUnknown),
+    ],
+)
+def test_a_refusal_becomes_the_error_of_its_code_or_else_of_its_status(status: int, code: str, error: type[SendError]) -> None:
+    assert type(raised(status, code)) is error
+
+
+@pytest.mark.parametrize("code", sorted(catalogue()))
+def test_every_known_code_can_be_raised_with_its_meaning_and_remedy(code: str) -> None:
+    error, problem = raised(400, code), explain(code)
+    assert problem is not None
+    assert str(error) == f"{problem.text} {problem.remedy}"
+    assert error.code == code
+
+
+@pytest.mark.parametrize("code", ["20500", "20503", "", "99999"])
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+def test_a_5xx_leaves_it_open_whether_twilio_has_the_message(status: int, code: str) -> None:
+    assert type(raised(status, code)) is OutcomeUnknown
+
+
+@pytest.mark.parametrize("code", ["20503", "", "99999"])
+def test_a_503_that_says_when_to_come_back_was_surely_not_accepted(code: str) -> None:
+    error = raised(503, code, retry_after=7)
+    assert isinstance(error, TransientError)
+    assert error.retry_after == 7
+
+
+@pytest.mark.parametrize("status", [500, 502, 504])
+def test_another_5xx_stays_open_even_when_it_says_when_to_come_back(status: int) -> None:
+    assert type(raised(status, "20500", retry_after=7)) is OutcomeUnknown
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "given", "pause"),
+    [
+        (429, "20429", 3, 3),
+        (429, "20429", 0, 0),
+        (429, "20429", None, 10),
+        (429, "", None, 10),
+        (429, "", 2.5, 2.5),
+        (400, "21611", None, 1800),
+        (400, "30003", None, 1800),
+        (400, "21702", 4, 4),
+        (400, "21702", None, None),
+    ],
+)
+def test_the_pause_is_twilios_or_else_the_codes(status: int, code: str, given: float | None, pause: float | None) -> None:
+    error = raised(status, code, given)
+    assert isinstance(error, TransientError)
+    assert error.retry_after == pause
+
+
+def test_an_unknown_code_is_kept_and_the_reader_sent_to_twilios_page() -> None:
+    error = raised(400, "99999")
+    assert error.code == "99999"
+    assert str(error) == (
+        "Twilio refused it with a code that Signpost does not know yet. "
+        "Look the code up at https://www.twilio.com/docs/api/errors."
+    )  # fmt: skip
+
+
+def test_an_answer_without_a_code_is_named_by_its_status() -> None:
+    assert raised(404, "").code == "http_404"
+    assert "404" in str(raised(404, ""))
+    assert raised(502, "").code == "http_502"
+
+
+@pytest.mark.parametrize("status", [302, 400, 401, 429, 500, 503])
+@pytest.mark.parametrize("retry_after", [None, 5.0])
+def test_no_error_repeats_what_twilio_wrote(status: int, retry_after: float | None) -> None:
+    for code in (*catalogue(), "99999", ""):
+        error = raised(status, code, retry_after)
+        told = f"{error} {error!r} {vars(error)} {error.__cause__!r} {error.__context__!r}"
+        assert "13175551234" not in told
+        assert "sent a document" not in told
