@@ -7,6 +7,7 @@ import os
 import platform
 import socket
 import stat
+import time
 from pathlib import Path
 
 from hub import datadir
@@ -48,10 +49,11 @@ def command(folder: Path) -> list[str]:
     return [str(binary()), *(word for name, value in options.items() for word in (f"--{name}", value))]
 
 
-def prepare(folder: Path) -> None:
+def prepare(folder: Path, *, wait: float = 0) -> None:
     """Make a private folder for the socket and remove one that a killed server left.
 
-    Raises QueueServerRuns when a live server answers on it, ConfigError when the folder belongs to somebody else.
+    Raises QueueServerRuns when a live server answers on it for longer than `wait` seconds, ConfigError when the folder belongs
+    to somebody else.
     """
     path = datadir.socket_path(folder)
     if path.parent != folder.resolve():
@@ -59,7 +61,11 @@ def prepare(folder: Path) -> None:
         seen = path.parent.lstat()
         if not stat.S_ISDIR(seen.st_mode) or seen.st_uid != os.getuid() or seen.st_mode & 0o077:
             raise ConfigError(f"{path.parent} is not private to you. Remove it, or choose a HUB_DATA_DIR with a shorter path.")
-    if answers(folder):
+    deadline = time.monotonic() + wait
+    while answers(folder):
+        if time.monotonic() < deadline:
+            time.sleep(0.1)
+            continue
         raise QueueServerRuns(f"Another hub runs on {folder}: its queue server answers on {path}. Stop that one, "
                               "or give this one a folder of its own with HUB_DATA_DIR.")  # fmt: skip
     path.unlink(missing_ok=True)

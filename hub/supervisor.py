@@ -190,8 +190,8 @@ class _Supervisor:
             self._announced = True
             self._on_ready()
         elif time.monotonic() - began > self._ready_within:
-            raise NotReady(f"Not ready after {self._ready_within:.0f} seconds: {', '.join(waiting)}. What they printed is above; "
-                           "set HUB_LOG_LEVEL=DEBUG to read more of it.")  # fmt: skip
+            raise NotReady(f"Not ready after {self._ready_within:.0f} seconds: {', '.join(waiting)}. "
+                           "What they printed is above; set HUB_LOG_LEVEL=DEBUG to read more of it.")  # fmt: skip
 
     # -- what children print
 

@@ -1,0 +1,178 @@
+"""The command line. What a command needs is loaded when it runs, so that `hub --help` is there at once."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hub import __version__
+from hub.errors import ConfigError, HubError
+from hub.vocabulary import Role
+
+if TYPE_CHECKING:
+    from hub.config import Config
+
+QUEUES = ("deliver", "settle", "chores")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="Signpost %(version)s")
+def cli() -> None:
+    """Signpost, the messaging hub of signing apps."""
+
+
+@cli.command()
+def up() -> None:
+    """Run everything in this terminal: web server, workers, cron, and a queue server unless HUB_REDIS_URL is set.
+
+    With HUB_DEMO=1 also the simulator, which stands in for the providers.
+    """
+    from hub import up
+
+    sys.exit(up.run(_config()))
+
+
+@cli.command()
+def web() -> None:
+    """Serve the pages, the API and the webhooks."""
+    from hub import web
+
+    web.serve(_config())
+
+
+@cli.command()
+@click.argument("queues", nargs=-1, type=click.Choice(QUEUES))
+def worker(queues: tuple[str, ...]) -> None:
+    """Work off queues: all of them, or those named. Each gets a process of its own."""
+    _config()
+    if len(queues) == 1:
+        from hub import jobs
+
+        jobs.work(queues[0])
+        return
+    from hub import supervisor, up
+
+    sys.exit(supervisor.run([up.worker(queue) for queue in queues or QUEUES]))
+
+
+@cli.command()
+def cron() -> None:
+    """Start what is due at a time. Any number of these may run."""
+    _config()
+    from hub import jobs
+
+    jobs.cron()
+
+
+@cli.command()
+def simulator() -> None:
+    """Stand in for the providers over HTTP, with a phone to look at."""
+    config = _config()
+    from hub.simulator import serve
+
+    serve(config)
+
+
+@cli.command()
+def migrate() -> None:
+    """Bring the database to the newest tables. Run it once, before the new version starts."""
+    config = _config()
+    import hub
+    from hub import up
+
+    with hub.create_app(config).app_context():
+        up.migrate()
+
+
+@cli.group()
+def admin() -> None:
+    """People who sign in."""
+
+
+@admin.command("create")
+@click.option("--email", prompt="E-mail", help="What they sign in with.")
+@click.option("--name", prompt="Name", help="What others see.")
+@click.option(
+    "--role",
+    type=click.Choice([role.name.lower() for role in Role]),
+    default="admin",
+    show_default=True,
+    help="What they may do.",
+)
+@click.option(
+    "--password-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Read the password from it.",
+)
+def create_admin(email: str, name: str, role: str, password_file: Path | None) -> None:
+    """Create a user. The password is asked for, or read from a file, or from what is piped in."""
+    config = _config()
+    password = _password(password_file)
+    import hub
+    from hub.accounts import users
+
+    with hub.create_app(config).app_context():
+        users.create_user(email=email, name=name, password=password, role=Role[role.upper()])
+    click.echo(f"{name} can sign in at {config.public_url} as {email}.")
+
+
+@cli.group("api-key")
+def api_key() -> None:
+    """Keys that signing apps post with."""
+
+
+@api_key.command("create")
+@click.argument("name")
+@click.option(
+    "--test/--live",
+    "test",
+    default=None,
+    help="Test connections only, or live ones. Default: test in a demo, else live.",
+)
+@click.option("--source", help="The signing app or brand it belongs to. Default: the default source.")
+def create_api_key(name: str, test: bool | None, source: str | None) -> None:
+    """Create a key and print it, alone: it is shown this once."""
+    config = _config()
+    import hub
+    from hub.accounts import api_keys
+
+    if test is None:  # another terminal than the demo's does not have its HUB_DEMO
+        test = config.demo or (config.data_dir / "demo-key").exists()
+    with hub.create_app(config).app_context():
+        click.echo(api_keys.create(name, test=test, source=source))
+
+
+def _config() -> Config:
+    from hub import config
+
+    return config.load()
+
+
+def _password(file: Path | None) -> str:
+    if file:
+        password = file.read_text().rstrip("\r\n")
+    elif sys.stdin.isatty():
+        password = click.prompt("Password", hide_input=True, confirmation_prompt="Once more")
+    else:
+        password = sys.stdin.readline().rstrip("\r\n")
+    if not password:
+        raise ConfigError("No password came. Type one, pipe one in, or name a file with --password-file.")
+    return password
+
+
+def main() -> None:
+    """Run the command line; an error of ours is a sentence on stderr and exit code 1."""
+    os.umask(0o077)  # the database, keys and logs are for their owner alone
+    try:
+        cli(prog_name="hub")
+    except HubError as error:
+        click.echo(str(error), err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""The web server: gunicorn with threads, in processes that each make the application for themselves."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from gunicorn.app.base import BaseApplication
+
+from hub.config import Config
+
+SHARED_MEMORY = "/dev/shm"  # noqa: S108 - where it is missing, gunicorn takes the temporary folder
+
+
+class Web(BaseApplication):  # type: ignore[misc]
+    """gunicorn with our settings; it reads neither its own command line nor a file."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        super().__init__()
+
+    def load_config(self) -> None:
+        for name, value in options(self.config).items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        import hub
+
+        return hub.create_app(self.config)
+
+
+def options(config: Config) -> dict[str, Any]:
+    return {
+        "bind": str(config.bind),
+        "worker_class": "gthread",
+        "workers": config.web_workers,
+        "threads": config.web_threads,
+        "keepalive": 15,
+        "graceful_timeout": 3,
+        "preload_app": False,  # each process has its own connections
+        "accesslog": None,  # addresses may hold one-time links
+        # it reports each start and stop as news; we want to hear of trouble
+        "loglevel": "info" if config.log_level == "DEBUG" else "warning",
+        # workers prove with a file's time that they live; a slow disk must not make them look dead
+        "worker_tmp_dir": SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else None,
+        "control_socket_disable": True,
+        "forwarded_allow_ips": "",  # HUB_TRUSTED_PROXIES says whom to believe, and what
+    }
+
+
+def serve(config: Config) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    Web(config).run()
