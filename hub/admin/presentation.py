@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
+import zlib
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from flask import Flask
-from markupsafe import Markup
+from flask import Flask, url_for
+from markupsafe import Markup, escape
 
 from hub import phones
 from hub.admin import fields, looks, moments
 from hub.vocabulary import Role
 
-ICONS = Path(__file__).parent.parent / "static" / "icons"
+STATIC = Path(__file__).parent.parent / "static"
+ICONS = STATIC / "icons"
 
 
 def install(app: Flask) -> None:
@@ -72,6 +75,24 @@ def initial(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def marked(text: str) -> Markup:
+    """Write the two marks that an integration's words may carry: `**bold**` and `code` between backquotes."""
+    html = str(escape(text))
+    for mark, written in MARKS:
+        html = mark.sub(written, html)
+    return Markup(html)  # noqa: S704 - escaped above
+
+
+def asset(filename: str) -> str:
+    """Return the address of a static file, which changes with its content: a browser may keep it for long."""
+    return url_for("static", filename=filename, v=_digest(filename))
+
+
+@lru_cache(maxsize=64)
+def _digest(filename: str) -> str:
+    return f"{zlib.crc32((STATIC / filename).read_bytes()):08x}"
+
+
 def icon(name: str, classes: str = "sp-icon-s") -> Markup:
     """Return one of our icons as inline SVG, so that it takes the text's colour; an unknown channel gets the chat bubble."""
     return Markup(_icon(name, classes))  # noqa: S704 - our own files, a class we wrote
@@ -93,6 +114,11 @@ def role_title(role: int) -> str:
     return Role(role).title
 
 
+MARKS = (
+    (re.compile(r"\*\*(.+?)\*\*"), r"<b>\1</b>"),
+    (re.compile(r"`(.+?)`"), r"<code>\1</code>"),
+)
+
 FILTERS: dict[str, Any] = {
     "ago": moments.ago,
     "exact": moments.exact,
@@ -105,11 +131,13 @@ FILTERS: dict[str, Any] = {
     "plural": plural,
     "duration": duration,
     "initial": initial,
+    "marked": marked,
     "role_title": role_title,
     "channel_title": looks.channel_title,
 }
 
 GLOBALS: dict[str, Any] = {
+    "asset": asset,
     "icon": icon,
     "percent": percent,
     "state_look": looks.state_look,

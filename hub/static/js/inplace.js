@@ -50,22 +50,36 @@ function busy(form, button, regions) {
 }
 
 function show(answer, form, regions) {
-  const [first] = document.querySelectorAll(regions);
+  const first = document.querySelector(regions.split(",")[0]);
   let found = false;
   for (const region of document.querySelectorAll(regions)) {
     const fresh = answer.getElementById(region.id);
     if (!fresh) continue;
     region.replaceChildren(...fresh.childNodes);
+    region.toggleAttribute("data-settled", fresh.hasAttribute("data-settled"));
     found = true;
   }
   // an error page has no such region: its sentence is shown where the result would be
   const problem = answer.querySelector("[data-problem]");
-  if (!found && problem) first.replaceChildren(problem);
+  if (!found && problem) first.replaceChildren(notice(problem));
   else if (!found) throw new Error("The answer has nothing to show here.");
   if (found) mark(answer, form);
+  document.dispatchEvent(new Event("signpost:swapped")); // refresh.js may have something to watch now
   first.setAttribute("tabindex", "-1");
   first.focus({ preventScroll: true });
   first.scrollIntoView({ block: "nearest" });
+}
+
+// An error page's words as a notice: the same sentences, with a heading that fits below the page's own.
+function notice(problem) {
+  const [box, icon, words, title] = ["div", "i", "div", "h2"].map((name) => document.createElement(name));
+  box.className = "sp-notice sp-tone-info";
+  icon.className = "bi bi-info-circle-fill";
+  icon.setAttribute("aria-hidden", "true");
+  title.append(problem.querySelector("h1")?.textContent ?? "");
+  words.append(title, ...problem.querySelectorAll("p"));
+  box.append(icon, words);
+  return box;
 }
 
 // Takes over each field's error from the answer, and leaves its value alone.

@@ -48,8 +48,11 @@ function swap(region, fresh) {
   return changed;
 }
 
-document.addEventListener("visibilitychange", () => {
+function anew() {
   wait = 0;
   plan();
-});
+}
+
+document.addEventListener("visibilitychange", anew);
+document.addEventListener("signpost:swapped", anew);
 plan();

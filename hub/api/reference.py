@@ -1,0 +1,231 @@
+"""The API's reference as plain rows, read from its own OpenAPI document, for a page that needs no script."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+DEEPEST = 6  # levels of a schema that are unfolded; deeper ones are named
+METHODS = ("get", "post", "put", "patch", "delete")
+
+
+@dataclass(frozen=True)
+class Property:
+    """One field of a body or one parameter."""
+
+    name: str
+    kind: str  # in words: text, number, list of …
+    about: str = ""
+    required: bool = False
+    place: str = ""  # path, query or header; empty in a body
+    options: tuple[str, ...] = ()
+    default: str = ""
+    limits: str = ""
+    inside: tuple[Property, ...] = ()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one status means."""
+
+    status: str
+    about: str
+    properties: tuple[Property, ...] = ()
+    example: str = ""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One thing a program can ask for."""
+
+    id: str
+    method: str
+    path: str
+    title: str
+    about: str
+    parameters: tuple[Property, ...]
+    body: tuple[Property, ...]
+    example: str
+    answers: tuple[Answer, ...]
+    curl: str
+
+
+@dataclass(frozen=True)
+class Group:
+    """Operations about one thing."""
+
+    title: str
+    about: str
+    operations: list[Operation] = field(default_factory=list)
+
+
+def groups(document: Mapping[str, Any], server: str) -> list[Group]:
+    """Sort the operations of an OpenAPI 3.1 document by their first tag, in the document's order."""
+    about = {tag["name"]: tag.get("description", "") for tag in document.get("tags", ())}
+    found: dict[str, Group] = {}
+    for path, item in document.get("paths", {}).items():
+        for method in METHODS:
+            if method not in item:
+                continue
+            operation = item[method]
+            title = (operation.get("tags") or ["Others"])[0]
+            group = found.setdefault(title, Group(title, about.get(title, "")))
+            shared = item.get("parameters", [])
+            group.operations.append(_operation(document, server, method, path, operation, shared))
+    order = [*about, *(title for title in found if title not in about)]
+    return [found[title] for title in order if title in found]
+
+
+def _operation(
+    document: Mapping[str, Any], server: str, method: str, path: str, operation: Mapping[str, Any], shared: list[Any]
+) -> Operation:
+    parameters = [_resolve(document, one) for one in [*shared, *operation.get("parameters", [])]]
+    body = _json(_resolve(document, operation.get("requestBody", {})))
+    example = _example(document, body)
+    return Operation(
+        id=operation.get("operationId") or f"{method}{path.replace('/', '-').replace('{', '').replace('}', '')}",
+        method=method.upper(),
+        path=path,
+        title=operation.get("summary") or f"{method.upper()} {path}",
+        about=operation.get("description", ""),
+        parameters=tuple(_parameter(document, one) for one in parameters),
+        body=tuple(_properties(document, body.get("schema", {}))),
+        example=example,
+        answers=tuple(_answer(document, status, one) for status, one in sorted(operation.get("responses", {}).items())),
+        curl=_curl(server, method, path, parameters, example),
+    )
+
+
+def _parameter(document: Mapping[str, Any], one: Mapping[str, Any]) -> Property:
+    found = _property(document, one["name"], one.get("schema", {}), one.get("required", False), DEEPEST)
+    return Property(
+        found.name, found.kind, one.get("description") or found.about, found.required, one["in"], found.options, found.default,
+        found.limits,
+    )  # fmt: skip
+
+
+def _answer(document: Mapping[str, Any], status: str, answer: Mapping[str, Any]) -> Answer:
+    answer = _resolve(document, answer)
+    body = _json(answer)
+    properties = tuple(_properties(document, body.get("schema", {})))
+    return Answer(status, answer.get("description", ""), properties, _example(document, body))
+
+
+def _json(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the JSON media type of a body; problem details are JSON too."""
+    return next((media for kind, media in body.get("content", {}).items() if kind.partition(";")[0].endswith("json")), {})
+
+
+def _resolve(document: Mapping[str, Any], schema: Any) -> Mapping[str, Any]:
+    """Follow `$ref`, and unwrap a choice between one thing and null."""
+    while "$ref" in schema:
+        target: Any = document
+        for part in schema["$ref"].removeprefix("#/").split("/"):
+            target = target[part.replace("~1", "/").replace("~0", "~")]
+        schema = {**target, **{key: value for key, value in schema.items() if key != "$ref"}}
+    branches = [one for one in schema.get("anyOf", schema.get("oneOf", ())) if one.get("type") != "null"]
+    if len(branches) == 1:
+        rest = {key: value for key, value in schema.items() if key not in ("anyOf", "oneOf")}
+        return {**_resolve(document, branches[0]), **rest}
+    if len(schema.get("allOf", ())) == 1:
+        return {**_resolve(document, schema["allOf"][0]), **{key: value for key, value in schema.items() if key != "allOf"}}
+    found: Mapping[str, Any] = schema
+    return found
+
+
+def _properties(document: Mapping[str, Any], schema: Mapping[str, Any], deeper: int = DEEPEST) -> Iterator[Property]:
+    schema = _resolve(document, schema)
+    if schema.get("type") == "array":
+        schema = _resolve(document, schema.get("items", {}))
+    if deeper <= 0:
+        return
+    required = schema.get("required", ())
+    for name, inner in schema.get("properties", {}).items():
+        yield _property(document, name, inner, name in required, deeper)
+
+
+def _property(document: Mapping[str, Any], name: str, schema: Mapping[str, Any], required: bool, deeper: int) -> Property:
+    schema = _resolve(document, schema)
+    inner = _resolve(document, schema.get("items", {})) if schema.get("type") == "array" else schema
+    options = tuple(str(one) for one in inner.get("enum", [inner["const"]] if "const" in inner else ()))
+    default = schema.get("default")
+    return Property(
+        name=name,
+        kind=_kind(document, schema),
+        about=schema.get("description", ""),
+        required=required,
+        options=options,
+        default="" if default in (None, "", [], {}) else json.dumps(default, ensure_ascii=False),
+        limits=", ".join(f"{word} {schema[key]}" for key, word in LIMITS.items() if key in schema),
+        inside=tuple(_properties(document, schema, deeper - 1)),
+    )
+
+
+def _kind(document: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
+    schema = _resolve(document, schema)
+    kind = schema.get("type", "")
+    if isinstance(kind, list):
+        kind = next((one for one in kind if one != "null"), "")
+    if kind == "array":
+        return f"list of {PLURALS.get(kind := _kind(document, schema.get('items', {})), kind)}"
+    if kind == "string":
+        return FORMATS.get(schema.get("format", ""), "text")
+    branches = schema.get("anyOf", schema.get("oneOf", ()))
+    if branches:
+        return " or ".join(dict.fromkeys(_kind(document, one) for one in branches if one.get("type") != "null"))
+    return KINDS.get(kind, "any value")
+
+
+def _example(document: Mapping[str, Any], media: Mapping[str, Any]) -> str:
+    if not media:
+        return ""
+    given = media.get("example")
+    if given is None and media.get("examples"):
+        given = next(iter(media["examples"].values())).get("value")
+    if given is None:
+        given = _sample(document, media.get("schema", {}), DEEPEST)
+    return "" if given in (None, {}, []) else json.dumps(given, indent=2, ensure_ascii=False)
+
+
+def _sample(document: Mapping[str, Any], schema: Mapping[str, Any], deeper: int) -> Any:
+    """Make an example of a schema from the examples its parts carry; a part without any is left out unless required."""
+    schema = _resolve(document, schema)
+    if schema.get("examples"):
+        return schema["examples"][0]
+    for key in ("example", "const", "default"):
+        if schema.get(key) is not None:
+            return schema[key]
+    if schema.get("enum"):
+        return schema["enum"][0]
+    if schema.get("type") == "array":
+        return [_sample(document, schema.get("items", {}), deeper - 1)] if deeper > 0 else []
+    if "properties" in schema:
+        required = schema.get("required", ())
+        parts = ((name, _sample(document, one, deeper - 1), name in required) for name, one in schema["properties"].items())
+        return {name: value for name, value, needed in parts if needed or value not in (None, {}, [], "")} if deeper > 0 else {}
+    return SAMPLES.get(schema.get("type", ""))
+
+
+def _curl(server: str, method: str, path: str, parameters: list[Mapping[str, Any]], example: str) -> str:
+    words = ["curl", "-s", *([] if method == "get" else ["-X", method.upper()] if not example else [])]
+    lines = [" ".join([*words, shlex.quote(server.rstrip("/") + path)]), '-H "Authorization: Bearer $SIGNPOST_KEY"']
+    lines += [f'-H "{one["name"]}: …"' for one in parameters if one["in"] == "header" and one.get("required")]
+    if example:
+        lines += [
+            '-H "Content-Type: application/json"',
+            f"-d {shlex.quote(json.dumps(json.loads(example), ensure_ascii=False))}",
+        ]
+    return " \\\n  ".join(lines)
+
+
+LIMITS = {
+    "minLength": "at least characters:", "maxLength": "at most characters:", "minimum": "at least",
+    "maximum": "at most", "minItems": "at least entries:", "maxItems": "at most entries:", "pattern": "like",
+}  # fmt: skip
+FORMATS = {"date-time": "time", "email": "e-mail address", "uri": "address", "uuid": "id"}
+KINDS = {"integer": "whole number", "number": "number", "boolean": "true or false", "object": "object", "string": "text"}
+PLURALS = {"object": "objects", "text": "texts", "whole number": "whole numbers", "number": "numbers", "address": "addresses"}
+SAMPLES: dict[str, Any] = {"string": "text", "integer": 1, "number": 1, "boolean": True}
