@@ -25,12 +25,12 @@ RUNNING = {"ports", "processes", "queue_server", "supervisor", "terminal"}
 # what the use cases and doors share: settled by DESIGN's table as "store" and "use cases"
 SHARED = {"audit", "live"}
 BELOW = WORDS | PLUMBING | STORE | SHARED | {"integrations"}
-# arrows only rightwards: intake → signing → messaging → accounts
+# intake → signing → messaging; accounts stand beside them, and set up what a new hub starts with
 USE_CASES = {
-    "intake": {"signing", "messaging", "accounts"},
-    "signing": {"messaging", "accounts"},
-    "messaging": {"accounts"},
-    "accounts": set(),
+    "intake": {"signing", "messaging"},
+    "signing": {"messaging"},
+    "messaging": set(),
+    "accounts": {"signing", "messaging"},
 }
 DOORS = {"api", "admin", "webhooks", "cli", "jobs", "health"}
 
