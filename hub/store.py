@@ -10,6 +10,7 @@ import fcntl
 import functools
 import os
 import random
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ from sqlalchemy.orm import ORMExecuteState, Session
 
 from hub.config import Config
 from hub.extensions import db
+from hub.models import Setting
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -38,6 +40,7 @@ JOBS = {"deliver": "hub.jobs.deliver", "settle": "hub.jobs.settle", "chores": "h
 WAKE_SECONDS = 30  # a lost wake-up costs at most this
 JOB_SECONDS = 120  # jobs are bounded well below; RQ ends one that is not
 TRIES = 5
+INDEX_KEY = "index_key"
 RERUN = {"40001", "40P01"}  # serialization failure, deadlock: PostgreSQL asks to try again
 
 
@@ -164,3 +167,23 @@ class Waker:
         except redis.RedisError as problem:
             self._silent_until = time.monotonic() + 1
             log.warning("queue.unreachable", queue=queue, problem=type(problem).__name__)
+
+
+def index_key() -> bytes:
+    """Return the key under which guessable values are indexed: made once, kept sealed, never rotated."""
+    kept = current_app.extensions.get("hub.index_key")
+    if kept is None:
+        row = db.session.get(Setting, INDEX_KEY)
+        text = row.value if row is not None else _make_index_key()
+        kept = current_app.extensions["hub.index_key"] = bytes.fromhex(text)
+    return cast(bytes, kept)
+
+
+@transaction
+def _make_index_key() -> str:
+    row = db.session.get(Setting, INDEX_KEY)  # another process may have been first
+    if row is None:
+        row = Setting(name=INDEX_KEY, value=secrets.token_hex(32))
+        db.session.add(row)
+        db.session.flush()
+    return cast(str, row.value)

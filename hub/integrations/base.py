@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, parse_qsl
 
 from wtforms import Form, PasswordField
 
+from hub.datadir import SimulatorCredentials
 from hub.errors import BadWebhook
 from hub.http import Door
 from hub.vocabulary import Address, Channel, Status
@@ -191,6 +192,7 @@ class Integration:
     buttons: ClassVar[str] = "No"
     guide: ClassVar[tuple[str, ...]] = ()  # the steps of setting it up; **bold** and `code` are marked so
     icon: ClassVar[str] = ""  # a file of static/icons; default: the channel's
+    status_path: ClassVar[str] = ""  # of `webhooks`, where statuses of messages are reported
 
     # its rules
     channel: ClassVar[Channel]
@@ -270,6 +272,11 @@ class Integration:
     @classmethod
     def explain(cls, code: str) -> Problem | None:
         """Say what one of the provider's codes means, or None when it is not known."""
+        return None
+
+    @classmethod
+    def demo_settings(cls, credentials: SimulatorCredentials) -> dict[str, Any] | None:
+        """Return the settings of a connection to the simulator's account, or None when it has none for this provider."""
         return None
 
     # receiving

@@ -1,0 +1,332 @@
+"""What Twilio's products share: the account's form, its SDK behind our door, signatures, statuses.
+
+https://www.twilio.com/docs/messaging/api/message-resource
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+import threading
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from logging import getLogger
+from typing import Any, Self, TypeVar
+from urllib.parse import urlencode, urlsplit
+
+from twilio.base.exceptions import TwilioException
+from twilio.http import HttpClient
+from twilio.http.response import Response
+from twilio.request_validator import RequestValidator
+from twilio.rest import Client
+from werkzeug.datastructures import MultiDict
+from wtforms import StringField
+from wtforms.validators import InputRequired, Optional, Regexp
+
+from hub import http, phones
+from hub.datadir import SimulatorCredentials
+from hub.errors import BadWebhook, OutcomeUnknown, TransientError
+from hub.integrations._twilio_errors import explain, raise_for
+from hub.integrations.base import (
+    Accepted,
+    ConfigForm,
+    Integration,
+    Outbound,
+    Problem,
+    SecretField,
+    StatusUpdate,
+    WebhookRequest,
+)
+from hub.vocabulary import Status
+
+T = TypeVar("T")
+
+# Twilio tries a callback once by default; this asks for five tries on any failure, within its 15 seconds
+# https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
+CALLBACK_OVERRIDES = "#rc=5&rp=all"
+LONGEST_VALIDITY = 36_000  # seconds a message may wait in Twilio's queue
+FIND_SLACK = timedelta(minutes=2)  # two clocks, ours and Twilio's
+FIND_LIMIT = 100
+
+
+class AccountForm(ConfigForm):
+    """How to sign in to a Twilio account."""
+
+    account_sid = StringField(
+        "Account SID",
+        [InputRequired("Give the Account SID."),
+         Regexp(r"AC[0-9a-fA-F]{32}\Z", message="An Account SID is AC and 32 digits or letters a to f: 34 characters in all.")],
+        description="Starts with `AC`, 34 characters. On the first page of the Twilio Console.",
+        render_kw={"legend": "Account", "mono": True},
+    )  # fmt: skip
+    auth_token = SecretField(
+        "Auth Token",
+        [InputRequired("Give the Auth Token.")],
+        bound_to=("account_sid",),
+        description="Kept encrypted and never shown again. Also needed to verify Twilio’s callbacks.",
+    )
+    api_key_sid = StringField(
+        "Key SID",
+        [Optional(), Regexp(r"SK[0-9a-fA-F]{32}\Z", message="A key SID is SK and 32 digits or letters a to f: 34 characters in all.")],
+        description="Starts with `SK`. Sending then uses the key; the Auth Token still verifies callbacks.",
+        render_kw={"legend": "API key", "optional": "optional, instead of the token for sending", "mono": True, "half": True},
+    )
+    api_key_secret = SecretField(
+        "Key secret", [Optional()], bound_to=("account_sid", "api_key_sid"), description="Shown once, when the key is made.",
+        render_kw={"half": True},
+    )  # fmt: skip
+
+    def validate(self, extra_validators: Mapping[str, Any] | None = None) -> bool:
+        valid = super().validate(extra_validators)
+        if bool(self.api_key_sid.data) != bool(self.api_key_secret.data):
+            missing = self.api_key_secret if self.api_key_sid.data else self.api_key_sid
+            missing.errors = [*missing.errors, "A key has an SID and a secret: give both, or neither."]
+            return False
+        return bool(valid)
+
+
+class _Sdk(HttpClient):  # type: ignore[misc]
+    """Twilio's SDK speaks through our door, to the address that is set up; remembers each thread's last answer."""
+
+    def __init__(self, door: http.Door, base: str) -> None:
+        super().__init__(getLogger("twilio.http_client"), is_async=False, timeout=None)
+        self._door, self._base = door, base
+        self._local = threading.local()
+
+    @property
+    def last(self) -> http.Answer | None:
+        found: http.Answer | None = getattr(self._local, "answer", None)
+        return found
+
+    def request(
+        self, method: str, uri: str, params: Mapping[str, Any] | None = None, data: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None, auth: tuple[str, str] | None = None, timeout: float | None = None,
+        allow_redirects: bool = False,
+    ) -> Response:  # fmt: skip
+        self._local.answer = None
+        host = urlsplit(uri).netloc
+        if self._base != "https://api.twilio.com":  # a proxy or the simulator serves all of Twilio's hosts
+            uri = self._base + uri.split(host, 1)[1]
+        if params:
+            uri += f"?{urlencode(params, doseq=True)}"
+        sent = dict(headers or {})
+        if auth:
+            sent["Authorization"] = "Basic " + base64.b64encode(":".join(auth).encode()).decode()
+        body = urlencode(data, doseq=True) if data else None
+        self._local.answer = answer = self._door.request(method, uri, headers=sent, body=body)
+        return Response(answer.status, answer.text, answer.headers)
+
+
+class TwilioIntegration(Integration):
+    """A product of Twilio's messaging API; subclasses say which."""
+
+    provider = "Twilio"
+    api = {"twilio": "https://api.twilio.com"}  # noqa: RUF012
+    request_ref_header = "twilio-request-id"
+    concurrency = 64
+    max_length = 1600  # characters of Body, else 21617
+    sender_prefix = ""  # before numbers, such as whatsapp:
+
+    def __init__(self, settings: Mapping[str, Any], door: http.Door, api: Mapping[str, str] | None = None) -> None:
+        super().__init__(settings, door, api)
+        self._sdk = _Sdk(door, self.api_urls["twilio"])
+        account = settings.get("account_sid", "")
+        self._with_token = self._client(account, settings.get("auth_token", ""))
+        key = settings.get("api_key_sid")
+        self._sending = self._client(key, settings.get("api_key_secret", "")) if key else self._with_token
+
+    def _client(self, username: str, password: str) -> Client:
+        # an empty environment: TWILIO_EDGE and the like would be picked up silently
+        return Client(username, password, self.settings.get("account_sid", ""), http_client=self._sdk, environment={"": ""})
+
+    # sending
+    def send(self, message: Outbound) -> Accepted:
+        made = self._call(lambda: self._sending.messages.create(**{_ARGUMENTS[k]: v for k, v in self.render(message).items()}))
+        return self._accepted(made)
+
+    def render(self, message: Outbound) -> dict[str, Any]:
+        sender = self.settings["sender"]
+        payload: dict[str, Any] = {"To": self.sender_prefix + message.to, "Body": message.text}
+        payload |= {"MessagingServiceSid": sender} if sender.startswith("MG") else {"From": self.sender_prefix + sender}
+        if message.status_url:
+            payload["StatusCallback"] = message.status_url + CALLBACK_OVERRIDES
+        if message.expires_at is not None:
+            left = int((message.expires_at - datetime.now(UTC)).total_seconds())
+            if left < LONGEST_VALIDITY:
+                payload["ValidityPeriod"] = max(1, left)
+        return payload
+
+    def find(self, message: Outbound, since: datetime) -> list[Accepted]:
+        wanted = self.render(message)
+        sender = {"from_": wanted["From"]} if "From" in wanted else {}
+        listed = self._call(lambda: self._sending.messages.list(to=wanted["To"], limit=FIND_LIMIT, page_size=FIND_LIMIT, **sender))
+        earliest = since - FIND_SLACK
+        if len(listed) == FIND_LIMIT and listed[-1].date_created > earliest:
+            raise OutcomeUnknown("Twilio has more messages to this number than one page holds.")
+        return [
+            self._accepted(m) for m in listed
+            if m.body == wanted["Body"] and m.date_created >= earliest and m.direction != "inbound"
+            and (sender or m.messaging_service_sid == wanted["MessagingServiceSid"])
+        ]  # fmt: skip
+
+    def fetch_status(self, provider_id: str) -> StatusUpdate:
+        m = self._call(lambda: self._sending.messages(provider_id).fetch())
+        code = str(m.error_code or "")
+        return StatusUpdate(
+            provider_id=provider_id, status=STATUSES.get(m.status), word=m.status, code=code,
+            why=_meaning(code), segments=_count(m.num_segments),
+        )  # fmt: skip
+
+    def _accepted(self, m: Any) -> Accepted:
+        status = STATUSES.get(m.status) or Status.ACCEPTED
+        return Accepted(
+            provider_id=m.sid, status=status, segments=_count(m.num_segments), price=_price(m.price),
+            sender=m.messaging_service_sid or m.from_ or "",
+        )  # fmt: skip
+
+    def _call(self, call: Callable[[], T]) -> T:
+        """Make one call of the SDK and turn what goes wrong into a SendError."""
+        try:
+            return call()
+        except http.NotSent as problem:
+            raise TransientError(f"Twilio was not reached: {problem}", "unreachable") from None
+        except http.NoAnswer as problem:
+            raise OutcomeUnknown(f"Twilio hung up before it answered: {problem}", "no_answer") from None
+        except (TwilioException, ValueError, KeyError) as problem:
+            answer = self._sdk.last
+            if answer is None or answer.status < 300:  # it took the request, and said something we cannot read
+                raise OutcomeUnknown("Twilio’s answer cannot be read.", "unreadable") from problem
+            raise_for(answer.status, _code(answer), "", answer.retry_after)
+
+    # receiving
+    @classmethod
+    def account_of(cls, settings: Mapping[str, Any]) -> str:
+        return str(settings.get("account_sid", ""))
+
+    @classmethod
+    def sender_of(cls, settings: Mapping[str, Any]) -> str:
+        return cls.sender_prefix + str(settings.get("sender", ""))
+
+    @classmethod
+    def clean_address(cls, address: str) -> str:
+        return phones.clean(address)
+
+    @classmethod
+    def explain(cls, code: str) -> Problem | None:
+        return explain(code)
+
+    @classmethod
+    def account(cls, request: WebhookRequest) -> str:
+        return request.form.get("AccountSid", "")
+
+    @classmethod
+    def stray(cls, environ: Mapping[str, str], door: http.Door) -> Self | None:
+        token = environ.get("TWILIO_WEBHOOK_AUTH_TOKEN", "")
+        return cls({"auth_token": token, "sender": ""}, door) if token else None
+
+    @classmethod
+    def demo_settings(cls, credentials: SimulatorCredentials) -> dict[str, Any] | None:
+        return {
+            "account_sid": credentials.account_sid, "auth_token": credentials.auth_token,
+            "api_key_sid": "", "api_key_secret": "", "sender": credentials.phone_number,
+        }  # fmt: skip
+
+    def verify(self, request: WebhookRequest) -> None:
+        signature = request.headers.get("x-twilio-signature", "")
+        token = self.settings.get("auth_token", "")
+        if not signature or not token:
+            raise BadWebhook("The request carries no signature.")
+        if not signed_by(token, request, signature):
+            raise BadWebhook("The signature is not made with this account’s Auth Token.")
+
+    def read_status(self, request: WebhookRequest) -> StatusUpdate:
+        """Read a message's status callback."""
+        form, query = request.form, request.query
+        word = form.get("MessageStatus") or form.get("SmsStatus", "")
+        code = form.get("ErrorCode", "")
+        attempt = query.get("attempt", "")
+        return StatusUpdate(
+            message_id=query.get("message", ""), attempt=int(attempt) if attempt.isdecimal() else 0,
+            provider_id=form.get("MessageSid") or form.get("SmsSid", ""),
+            status=STATUSES.get(word), word=word, code=code, why=_meaning(code),  # Twilio's own text may hold the number
+            segments=_count(form.get("NumSegments")),
+            details={name: form[name] for name in KEPT if name in form},
+        )  # fmt: skip
+
+    @classmethod
+    def receipt_key(cls, request: WebhookRequest) -> tuple[str, str]:
+        form = request.form
+        sid = form.get("MessageSid") or form.get("SmsSid")
+        if not sid:
+            return super().receipt_key(request)
+        return sid, f"{form.get('MessageStatus') or form.get('SmsStatus', '')}:{form.get('ErrorCode', '')}"
+
+    @classmethod
+    def answer(cls, request: WebhookRequest, new: bool) -> tuple[str, str]:
+        word = request.form.get("MessageStatus") or request.form.get("SmsStatus", "")
+        told = STATUSES.get(word) not in (None, Status.ACCEPTED)
+        return "application/json", json.dumps({"success": True, "processed": int(told)})
+
+
+def signed_by(token: str, request: WebhookRequest, signature: str) -> bool:
+    """Tell whether Twilio signed a request with this token.
+
+    https://www.twilio.com/docs/usage/webhooks/webhooks-security
+    The address we gave is tried first; Twilio's own validator then tries it with and without its port.
+    """
+    is_form = request.headers.get("content-type", "").lower().startswith("application/x-www-form-urlencoded")
+    if not is_form and request.body:
+        # any other body is covered by its hash in the signed address, or not at all
+        stated = request.query.get("bodySHA256", "")
+        if not hmac.compare_digest(stated.lower(), hashlib.sha256(request.body).hexdigest()):
+            return False
+    fields = MultiDict(request.fields)
+    text = request.url + "".join(name + value for name in sorted(fields) for value in sorted(set(fields.getlist(name))))
+    try:
+        given = base64.b64decode(signature, validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    if hmac.compare_digest(hmac.digest(token.encode(), text.encode(), "sha1"), given):
+        return True
+    return bool(RequestValidator(token).validate(request.url, fields, signature))
+
+
+def _code(answer: http.Answer) -> str:
+    try:
+        return str(json.loads(answer.body).get("code") or "")
+    except (ValueError, AttributeError):
+        return ""  # a gateway in front answered, in HTML or not at all
+
+
+def _meaning(code: str) -> str:
+    known = explain(code) if code else None
+    return known.text if known else ""
+
+
+def _count(text: Any) -> int | None:
+    return int(text) if str(text or "").isdecimal() and int(text) > 0 else None  # "0": not known yet
+
+
+def _price(text: Any) -> Decimal | None:
+    try:
+        return abs(Decimal(str(text))) if text is not None else None
+    except InvalidOperation:
+        return None
+
+
+# Twilio's words; what is missing here is kept and changes nothing
+STATUSES = {
+    "accepted": Status.ACCEPTED, "scheduled": Status.ACCEPTED, "queued": Status.ACCEPTED, "sending": Status.ACCEPTED,
+    "sent": Status.SENT, "delivered": Status.DELIVERED, "partially_delivered": Status.DELIVERED, "read": Status.READ,
+    "undelivered": Status.UNDELIVERED, "failed": Status.FAILED,
+}  # fmt: skip
+# of a callback's fields, what platform events carry; the whole form stays on the receipt
+KEPT = ("MessageSid", "AccountSid", "To", "From", "ErrorCode", "ErrorMessage", "NumSegments", "MessageStatus", "MessagingServiceSid")
+_ARGUMENTS = {
+    "To": "to", "From": "from_", "MessagingServiceSid": "messaging_service_sid", "Body": "body",
+    "StatusCallback": "status_callback", "ValidityPeriod": "validity_period",
+}  # fmt: skip

@@ -1,0 +1,121 @@
+"""What workers and cron run. Jobs hold no truth: each looks into the database for what there is to do."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import redis
+import structlog
+from flask import Flask
+from rq import Queue, Worker
+from rq.registry import StartedJobRegistry
+from sqlalchemy.exc import SQLAlchemyError
+
+from hub import create_app
+from hub.extensions import db
+from hub.intake import settle as settling
+from hub.messaging import delivery, reconcile
+from hub.messaging.drain import RUN_SECONDS, Drain, Stopping
+from hub.store import JOBS, wake_now
+
+log = structlog.get_logger(__name__)
+
+TICK = 1.0
+CLEAN_UP_EVERY = 15.0  # RQ by itself looks for jobs of dead workers every 10 minutes only
+
+
+@cache
+def application() -> Flask:
+    """Make the application, once a process; a worker's children inherit it."""
+    return create_app()
+
+
+# ── Jobs ────────────────────────────────────────────────────────────────────────────────────────────────────
+def deliver() -> None:
+    """Send what is due, for every connection."""
+    _run("deliver", lambda stopping: Drain(stopping).run())
+
+
+def settle() -> None:
+    """Settle webhooks."""
+    _run("settle", settling.drain)
+
+
+def chores() -> None:
+    """Look after leases and unknown outcomes."""
+    _run("chores", lambda _: reconcile.run())
+
+
+def _run(queue: str, job: Callable[[Stopping], int]) -> None:
+    app = application()
+    with app.app_context():
+        db.engine.dispose(close=False)  # connections of the parent process are not ours
+        # first the key, then the look: whoever adds work from here on wakes the next job
+        app.extensions["hub.waker"].redis.delete(f"wake:{queue}")
+        done = job(Stopping(RUN_SECONDS))
+        log.debug("job.done", queue=queue, done=done)
+
+
+# ── Worker ──────────────────────────────────────────────────────────────────────────────────────────────────
+class HubWorker(Worker):
+    """An RQ worker that lets its child end by itself: RQ would wait for the child without telling it."""
+
+    def request_stop(self, signum: int, frame: Any) -> None:
+        if self.horse_pid:
+            try:
+                os.kill(self.horse_pid, signal.SIGTERM)
+            except ProcessLookupError:
+                pass  # it has just ended
+        super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
+
+
+def work(queue: str) -> None:
+    """Run the worker of one queue until it is told to stop. One queue each: only then RQ keeps a job that it is just taking."""
+    app = application()
+    connection = redis.Redis.from_url(app.extensions["hub.config"].redis_url)
+    worker = HubWorker([Queue(queue, connection=connection)], connection=connection, log_job_description=False)
+    with app.app_context():
+        wake_now(queue)  # what was left when the last worker ended
+    worker.work(logging_level="WARNING", with_scheduler=False)
+
+
+# ── Cron ────────────────────────────────────────────────────────────────────────────────────────────────────
+def cron() -> None:
+    """Find work whose wake-up was lost, every second. Any number of these may run."""
+    app, ending = application(), Stopping(float("inf"))
+    signal.signal(signal.SIGINT, lambda *_: ending.asked.set())
+    clean_up_at = 0.0
+    while not ending.now:
+        with app.app_context():
+            try:
+                sweep()
+            except SQLAlchemyError as problem:
+                log.error("database.unreachable", problem=type(problem).__name__)
+            if time.monotonic() >= clean_up_at:
+                clean_up_at = time.monotonic() + CLEAN_UP_EVERY
+                clean_up(app)
+        ending.asked.wait(TICK)
+
+
+def sweep() -> None:
+    """Wake the queues that have something to do."""
+    late = {"deliver": bool(delivery.due()), "settle": settling.due(), "chores": reconcile.due()}
+    db.session.rollback()
+    for queue, has_work in late.items():
+        if has_work:
+            wake_now(queue)
+
+
+def clean_up(app: Flask) -> None:
+    """Let RQ forget the jobs of workers that died."""
+    connection = app.extensions["hub.waker"].redis
+    try:
+        for queue in JOBS:
+            StartedJobRegistry(queue, connection=connection).cleanup()
+    except redis.RedisError as problem:
+        log.warning("queue.unreachable", problem=type(problem).__name__)

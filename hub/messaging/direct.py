@@ -1,0 +1,57 @@
+"""Direct messages: one text to one recipient, without an event."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from hub import audit, integrations
+from hub.errors import Conflict, NotFound, Refused
+from hub.extensions import db
+from hub.messaging.contacts import contact_for
+from hub.messaging.outbox import Draft, add
+from hub.models import Connection
+from hub.store import transaction
+from hub.vocabulary import ConnectionState
+
+
+@transaction
+def send(
+    *, to: str, text: str, connection_id: str = "", connection_slug: str = "", channel: str = "",
+    source_id: str | None = None, test: bool | None = None,
+) -> str:  # fmt: skip
+    """Queue a message over a connection, named by id or slug, or over the first enabled one of a channel; return its id.
+
+    `test` True takes test connections only, False live ones only, None either. Raises Refused that names the field.
+    """
+    connection = _connection(connection_id, connection_slug, channel, test)
+    cls = integrations.get(connection.integration)
+    try:
+        address = cls.clean_address(to)
+    except ValueError as problem:
+        raise Refused("bad_address", str(problem), field="to") from None
+    if not text.strip():
+        raise Refused("empty_text", "Give the text of the message.", field="text")
+    if len(text) > cls.max_length:
+        raise Refused("text_too_long", f"The text has {len(text):,} characters; {cls.title} takes at most {cls.max_length:,}.", field="text")
+    contact = contact_for(cls.address, address, test=connection.test)
+    message = add(Draft(connection=connection, contact=contact, text=text, source_id=source_id))
+    audit.record("message.sent", message.id, connection=connection.slug)
+    return message.id
+
+
+def _connection(connection_id: str, slug: str, channel: str, test: bool | None) -> Connection:
+    query = select(Connection).where(Connection.archived_at.is_(None)).order_by(Connection.id)
+    if test is not None:
+        query = query.where(Connection.test == test)
+    if not connection_id and not slug:
+        found = db.session.scalar(query.where(Connection.channel == channel, Connection.state == ConnectionState.ENABLED).limit(1))
+        if found is None:
+            kind = "" if test is None else "test " if test else "live "
+            raise Refused("no_connection", f"No enabled {kind}connection carries {channel}. Enable one under Integrations.", field="channel")
+        return found
+    found = db.session.scalar(query.where(Connection.id == connection_id if connection_id else Connection.slug == slug))
+    if found is None:
+        raise NotFound("no_such_connection", f"There is no connection {slug or connection_id!r} that this key may use.", field="connection")
+    if not found.enabled:
+        raise Conflict("connection_off", f"The connection {found.title} does not send now. Enable it first.", field="connection")
+    return found

@@ -1,0 +1,139 @@
+"""The drain: one bounded run of a worker that sends for every connection, concurrently, and lingers for more.
+
+Threads only call the provider; this thread alone touches the database. No transaction is open while a provider thinks.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from types import FrameType
+
+import structlog
+
+from hub.errors import OutcomeUnknown, SendError
+from hub.extensions import db
+from hub.http import recorded
+from hub.messaging.delivery import Claim, Outcome, due, turn
+from hub.models.types import now
+
+log = structlog.get_logger(__name__)
+
+RUN_SECONDS = 40.0  # then the next job goes on
+LINGER_SECONDS = 20.0  # how long an idle drain stays warm
+IDLE_PAUSE = 0.025
+GATHER_PAUSE = 0.01  # outcomes that come together are written together
+LAST_WAIT = 3.0  # after SIGTERM, for calls under way; the lease takes care of the rest
+
+
+class Stopping:
+    """Tells when to end: asked by a signal, orphaned, or after `seconds`."""
+
+    def __init__(self, seconds: float) -> None:
+        self.asked = threading.Event()
+        self._deadline = time.monotonic() + seconds
+        self._parent = os.getppid()
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self._stop)
+
+    def _stop(self, _: int, __: FrameType | None) -> None:
+        self.asked.set()
+
+    @property
+    def now(self) -> bool:
+        return self.asked.is_set() or os.getppid() != self._parent or time.monotonic() > self._deadline
+
+
+class Drain:
+    """Sends until nothing is left for a while."""
+
+    def __init__(self, stopping: Stopping) -> None:
+        self.stopping = stopping
+        self.sent = 0
+        self._pools: dict[str, ThreadPoolExecutor] = {}
+        self._flying: Counter[str] = Counter()
+        self._done: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+
+    def run(self, linger: float = LINGER_SECONDS) -> int:
+        """Send what is due; return how many calls were made."""
+        idle_since = time.monotonic()
+        while not self.stopping.now:
+            if self._round():
+                idle_since = time.monotonic()
+            elif not self._flying.total() and time.monotonic() - idle_since >= linger:
+                break
+        self._finish()
+        return self.sent
+
+    def _round(self) -> bool:
+        outcomes = self._gather(IDLE_PAUSE)
+        wanted = {connection_id: self._free(connection_id) for connection_id in due()}
+        db.session.rollback()  # a reading transaction left open would hold back the database's clean-up
+        claims = turn(outcomes, {c: free for c, free in wanted.items() if free}) if outcomes or any(wanted.values()) else []
+        for claim in claims:
+            self._send(claim)
+        return bool(outcomes or claims)
+
+    def _free(self, connection_id: str) -> int:
+        return self._most(connection_id) - self._flying[connection_id]
+
+    def _most(self, connection_id: str) -> int:
+        pool = self._pools.get(connection_id)
+        return pool._max_workers if pool else 8  # noqa: SLF001 - known after the first claim
+
+    def _send(self, claim: Claim) -> None:
+        pool = self._pools.get(claim.connection_id)
+        if pool is None:
+            pool = self._pools[claim.connection_id] = ThreadPoolExecutor(claim.integration.concurrency, "send")
+        self._flying[claim.connection_id] += 1
+        self.sent += 1
+        pool.submit(self._call, claim)
+
+    def _call(self, claim: Claim) -> None:
+        self._done.put(call(claim))
+
+    def _gather(self, wait: float) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        with suppress(queue.Empty):
+            outcomes.append(self._done.get(timeout=wait))
+            time.sleep(GATHER_PAUSE)
+            while True:
+                outcomes.append(self._done.get_nowait())
+        for outcome in outcomes:
+            self._flying[outcome.claim.connection_id] -= 1
+        return outcomes
+
+    def _finish(self) -> None:
+        """Write the outcomes of calls under way; claim nothing more."""
+        deadline = time.monotonic() + LAST_WAIT
+        while self._flying.total() and time.monotonic() < deadline:
+            if outcomes := self._gather(0.05):
+                turn(outcomes, {})
+        for pool in self._pools.values():
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def call(claim: Claim) -> Outcome:
+    """Hand one message over; every way it can end is an Outcome."""
+    started = time.monotonic()
+    accepted, error = None, None
+    with recorded() as exchanges:
+        try:
+            accepted = claim.integration.send(claim.outbound)
+        except SendError as problem:
+            error = problem
+        except Exception as problem:  # a fault of ours or of the integration: what the provider has is not known
+            log.exception("send.fault", message=claim.message_id, integration=claim.integration.name)
+            error = OutcomeUnknown(f"Signpost met a fault of its own ({type(problem).__name__}).", "fault")
+    last = exchanges[-1] if exchanges else None
+    return Outcome(
+        claim, accepted, error, ended_at=now(), milliseconds=round((time.monotonic() - started) * 1000),
+        http_status=last.status if last else None,
+        request_ref=last.headers.get(claim.integration.request_ref_header, "") if last and claim.integration.request_ref_header else "",
+    )  # fmt: skip

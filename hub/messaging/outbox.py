@@ -1,0 +1,151 @@
+"""The outbox: rows of messages. Added in the transaction of what causes them; taken back, sent again, stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select, update
+
+from hub import audit
+from hub.crypto import blind
+from hub.errors import Conflict, NotFound
+from hub.extensions import db
+from hub.messaging import policy
+from hub.models import Body, Connection, Contact, Event, Message, StatusEvent
+from hub.models.types import new_id, now
+from hub.store import index_key, transaction, wake
+from hub.vocabulary import Lane, Status
+
+WORTH_SENDING = timedelta(hours=24)  # a message that cannot go for longer is not worth sending any more
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A message to be: over which connection, to whom, saying what."""
+
+    connection: Connection
+    contact: Contact
+    text: str
+    subject: str = ""
+    source_id: str | None = None
+    event_id: str | None = None
+    request_id: str | None = None
+    signer_id: str | None = None
+    step_id: str | None = None
+    template_version_id: str | None = None
+    lane: Lane = Lane.NOW
+    once_key: bytes | None = None
+    after_id: str | None = None
+    expires_at: datetime | None = None
+
+
+@transaction
+def add(draft: Draft) -> Message:
+    """Store a message: queued, or suppressed with the code of the rule that forbids it."""
+    connection, contact = draft.connection, draft.contact
+    code = policy.refusal(contact.address_key, connection.channel, connection.sender, test=connection.test)
+    moment = now()
+    message = Message(
+        id=new_id("msg"), event_id=draft.event_id, request_id=draft.request_id, signer_id=draft.signer_id, contact_id=contact.id,
+        connection_id=connection.id, source_id=draft.source_id, channel=connection.channel, test=connection.test, lane=draft.lane.value,
+        step_id=draft.step_id, template_version_id=draft.template_version_id,
+        status=(Status.SUPPRESSED if code else Status.QUEUED).value, code=code, due_at=None if code else moment,
+        expires_at=min(filter(None, (draft.expires_at, moment + WORTH_SENDING))), once_key=draft.once_key, after_id=draft.after_id,
+        body_hmac=blind(index_key(), "body", draft.subject, draft.text), changed_at=moment, tries=0,
+    )  # fmt: skip
+    db.session.add(message)
+    db.session.flush()
+    db.session.add(Body(owner_id=message.id, content={"subject": draft.subject, "text": draft.text}))
+    if code:
+        note(message, "suppressed", Status.SUPPRESSED, code=code)
+    else:
+        wake("deliver")
+    return message
+
+
+def note(message: Message, word: str, status: Status | None = None, *, code: str = "", why: str = "", attempt: int | None = None) -> None:
+    """Write down a fact of our own about a message."""
+    db.session.add(StatusEvent(
+        message_id=message.id, attempt=message.tries if attempt is None else attempt, status=status and status.value, word=word,
+        code=code, why=why, source="hub",
+    ))  # fmt: skip
+
+
+@transaction
+def cancel(message_id: str) -> Message:
+    """Take back a message that was not sent yet. Raises NotFound, Conflict."""
+    message = _locked(message_id)
+    if message.status != Status.QUEUED:
+        raise Conflict("not_queued", _TOO_LATE.get(Status(message.status), f"It is {message.status} already, so there is nothing to take back."))
+    _end(message, Status.CANCELED, "canceled", why=f"by {audit.actor().who}")
+    audit.record("message.canceled", message.id)
+    return message
+
+
+_TOO_LATE = {
+    Status.SENDING: "It is being handed to the provider at this moment, so it cannot be taken back.",
+    Status.UNKNOWN: "The provider may have it already, so it cannot be taken back.",
+}
+
+
+@transaction
+def resend(message_id: str) -> Message:
+    """Send a message again, as a successor, which each message has at most one of. Raises NotFound, Conflict."""
+    message = _locked(message_id)
+    status = Status(message.status)
+    if not (status.final or status == Status.UNKNOWN):
+        raise Conflict("under_way", "It is still on its way. Wait until it has arrived or failed, then send it again.")
+    successor = db.session.scalar(select(Message.id).where(Message.after_id == message_id))
+    if successor is not None:
+        raise Conflict("resent_already", f"It was sent again already, as {successor}. Send that one again instead.")
+    connection = message.connection
+    if not connection.enabled:
+        raise Conflict("connection_off", f"The connection {connection.title} does not send now. Enable it, then send again.")
+    body = db.session.get(Body, message.id)
+    if body is None:
+        raise Conflict("body_gone", "What it said was removed after its retention, so it cannot be sent again.")
+    content = body.content
+    again = add(Draft(
+        connection=connection, contact=message.contact, text=content["text"], subject=content["subject"], source_id=message.source_id,
+        event_id=message.event_id, request_id=message.request_id, signer_id=message.signer_id, step_id=message.step_id,
+        template_version_id=message.template_version_id, after_id=message.id,
+    ))  # fmt: skip
+    audit.record("message.resent", message.id, successor=again.id)
+    return again
+
+
+@transaction
+def stop(why: str, *, event_types: Iterable[str], request_id: str, signer_id: str | None = None) -> None:
+    """Keep what is unfinished of a request, or of one of its signers, from being sent: queued messages end as canceled.
+
+    One that is being sent right now goes out; it will not be tried again.
+    """
+    about = select(Event.id).where(Event.request_id == request_id, Event.type.in_(list(event_types)))
+    unfinished = [Message.request_id == request_id, Message.event_id.in_(about), Message.stop.is_(None)]
+    if signer_id:
+        unfinished.append(Message.signer_id == signer_id)
+    queued = select(Message).where(*unfinished, Message.status == Status.QUEUED).order_by(Message.id).with_for_update()
+    for message in db.session.scalars(queued).all():
+        message.stop = why
+        _end(message, Status.CANCELED, "stopped", why=why)
+    db.session.flush()
+    under_way = (Status.SENDING, Status.UNKNOWN)
+    db.session.execute(
+        update(Message).where(*unfinished, Message.status.in_(under_way)).values(stop=why).execution_options(synchronize_session=False)
+    )
+
+
+def _end(message: Message, status: Status, word: str, why: str = "") -> None:
+    message.status, message.due_at, message.changed_at = status.value, None, now()
+    note(message, word, status, why=why)
+
+
+def _locked(message_id: str) -> Message:
+    message = db.session.scalar(select(Message).where(Message.id == message_id).with_for_update())
+    if message is None:
+        raise NotFound("no_such_message", "There is no message with this id.")
+    return message
+
+

@@ -1,0 +1,114 @@
+"""What became of messages nobody heard of: expired leases, and outcomes that are not known."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import structlog
+from sqlalchemy import func, select
+
+from hub import live
+from hub.errors import HubError, SendError
+from hub.extensions import db
+from hub.integrations.base import Accepted
+from hub.messaging.delivery import FIND_AFTER, accept, outbound_of, requeue_absent
+from hub.messaging.outbox import note
+from hub.messaging.statuses import expire_lease
+from hub.models import Attempt, Body, Message
+from hub.models.types import now
+from hub.store import transaction
+from hub.vocabulary import Status
+
+log = structlog.get_logger(__name__)
+
+BATCH = 50
+GIVE_UP_AFTER = timedelta(hours=24)  # then an admin decides, with a button
+
+
+def due() -> bool:
+    """Tell whether a lease has expired or an unknown outcome is due to be looked into. Reads only."""
+    query = select(Message.id).where(Message.status.in_((Status.SENDING, Status.UNKNOWN)), Message.due_at <= now()).limit(1)
+    return db.session.scalar(query) is not None
+
+
+def run() -> int:
+    """Settle what can be settled; return how many messages were looked at."""
+    late = _due(Status.SENDING)
+    for message_id in late:
+        expire_lease(message_id)
+    unknown = _due(Status.UNKNOWN)
+    for message_id in unknown:
+        settle(message_id)
+    return len(late) + len(unknown)
+
+
+def _due(status: Status) -> list[str]:
+    query = select(Message.id).where(Message.status == status, Message.due_at <= now()).order_by(Message.id).limit(BATCH)
+    found = list(db.session.scalars(query))
+    db.session.rollback()
+    return found
+
+
+def settle(message_id: str) -> None:
+    """Ask the provider whether it has a message whose outcome is not known, and act on the answer."""
+    message = db.session.get_one(Message, message_id)
+    body = db.session.get(Body, message_id)
+    attempt = db.session.get_one(Attempt, (message_id, message.tries))
+    try:
+        integration = live.instance(message.connection)
+        if not integration.can("find") or body is None:
+            policy = requeue_absent if integration.resend_unknown and body is not None else leave
+            return policy(message_id)
+        outbound = outbound_of(message, message.contact, body, integration, message.tries)
+        since = attempt.started_at
+        db.session.rollback()  # no transaction is open while the provider thinks
+        candidates = integration.find(outbound, since)
+    except (HubError, NotImplementedError) as problem:
+        log.info("find.failed", message=message_id, code=problem.code if isinstance(problem, SendError) else type(problem).__name__)
+        return postpone(message_id)
+    return decide(message_id, candidates)
+
+
+@transaction
+def decide(message_id: str, candidates: list[Accepted]) -> None:
+    """Match what the provider has with the messages that could be it."""
+    message = db.session.scalars(select(Message).where(Message.id == message_id).with_for_update()).one()
+    if message.status != Status.UNKNOWN:
+        return  # a callback was faster
+    claimed = set(db.session.scalars(select(Attempt.provider_id).where(
+        Attempt.connection_id == message.connection_id, Attempt.provider_id.in_([c.provider_id for c in candidates]),
+    )))  # fmt: skip
+    free = [candidate for candidate in candidates if candidate.provider_id not in claimed]
+    if not free:
+        requeue_absent(message_id)
+        return
+    same = select(func.count()).select_from(Message).where(
+        Message.contact_id == message.contact_id, Message.connection_id == message.connection_id, Message.body_hmac == message.body_hmac,
+    )  # fmt: skip
+    if db.session.scalar(same.where(Message.status == Status.SENDING)):
+        postpone(message_id)  # one of the candidates may be that one's, whose answer is on its way
+    elif len(free) == db.session.scalar(same.where(Message.status == Status.UNKNOWN)):
+        # as many as there are equal messages to match: which is whose makes no difference
+        attempt = db.session.get_one(Attempt, (message.id, message.tries))
+        attempt.provider_id, attempt.sender = free[0].provider_id, free[0].sender
+        accept(message, free[0])
+        note(message, "found", free[0].status)
+    else:
+        leave(message_id)
+
+
+@transaction
+def postpone(message_id: str) -> None:
+    """Look again later; after a day leave it to an admin."""
+    message = db.session.scalars(select(Message).where(Message.id == message_id).with_for_update()).one()
+    if message.status == Status.UNKNOWN:
+        message.due_at = now() + FIND_AFTER if now() - message.changed_at < GIVE_UP_AFTER else None
+
+
+@transaction
+def leave(message_id: str) -> None:
+    """Leave the outcome unknown: nobody can tell, and sending twice would be worse."""
+    message = db.session.scalars(select(Message).where(Message.id == message_id).with_for_update()).one()
+    if message.status == Status.UNKNOWN:
+        message.due_at = None
+        note(message, "undecided", Status.UNKNOWN)

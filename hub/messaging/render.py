@@ -1,0 +1,55 @@
+"""What a message says: the newest wording of a template, in the reader's language, filled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+
+from hub import text
+from hub.errors import ConfigError
+from hub.extensions import db
+from hub.models import Template, TemplateVersion
+
+DEFAULT_LOCALE = "en"
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """Subject and text, and the wording they were made from."""
+
+    version_id: str
+    subject: str
+    text: str
+
+
+def render(name: str, channel: str, locale: str, values: Mapping[str, Any]) -> Rendered:
+    """Fill the template `name`. Falls back from pt-BR to pt to English. Raises ConfigError when there is none, or it does not work."""
+    version = _newest(name, channel, locale)
+    try:
+        return Rendered(version.id, text.render(version.subject, values), text.render(version.text, values))
+    except ValueError as problem:
+        raise ConfigError(f"Template {name} for {channel}: {problem}") from None
+
+
+def _newest(name: str, channel: str, locale: str) -> TemplateVersion:
+    found = db.session.execute(
+        select(Template.locale, TemplateVersion).join(TemplateVersion, TemplateVersion.template_id == Template.id)
+        .where(Template.name == name, Template.channel == channel).order_by(TemplateVersion.number)
+    ).all()  # fmt: skip
+    by_locale = {row[0].lower(): row[1] for row in found}  # the highest number comes last and stays
+    for wanted in fallbacks(locale):
+        if wanted in by_locale:
+            version: TemplateVersion = by_locale[wanted]
+            return version
+    raise ConfigError(f"There is no template {name} for {channel}. Add one in {DEFAULT_LOCALE!r}.")
+
+
+def fallbacks(locale: str) -> list[str]:
+    """Return the locales to try, best first, lower case."""
+    tags = [locale.replace("_", "-").lower()]
+    while "-" in tags[-1]:
+        tags.append(tags[-1].rsplit("-", 1)[0])
+    return list(dict.fromkeys([*tags, DEFAULT_LOCALE]))

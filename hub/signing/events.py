@@ -1,0 +1,119 @@
+"""The shape of an event as a signing app posts it. A field that is absent is unchanged, null clears it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+from zoneinfo import available_timezones
+
+from email_validator import EmailNotValidError, validate_email
+from pydantic import AfterValidator, AnyHttpUrl, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from hub import phones
+from hub.vocabulary import Channel, EventType
+
+
+def _phone(text: str) -> str:
+    return phones.clean(text)
+
+
+def _email(text: str) -> str:
+    try:
+        return validate_email(text, check_deliverability=False).normalized
+    except EmailNotValidError as problem:
+        raise ValueError(f"This is not a mail address: {problem}") from None
+
+
+def _zone(text: str) -> str:
+    if text not in available_timezones():
+        raise ValueError("Give an IANA time zone, such as America/Indiana/Indianapolis.")
+    return text
+
+
+def _url(text: str) -> str:
+    AnyHttpUrl(text)  # raises ValueError
+    return text
+
+
+ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
+Short = Annotated[str, StringConstraints(max_length=500, strip_whitespace=True)]
+Phone = Annotated[str, AfterValidator(_phone)]
+Email = Annotated[str, StringConstraints(max_length=320), AfterValidator(_email)]
+Url = Annotated[str, StringConstraints(max_length=2000), AfterValidator(_url)]
+Zone = Annotated[str, AfterValidator(_zone)]
+Locale = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$")]
+
+
+class Strict(BaseModel):
+    """Refuses fields it does not know: what is not understood must not be dropped silently."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    def given(self) -> dict[str, Any]:
+        """Return the fields that were present, null included."""
+        return self.model_dump(exclude_unset=True, mode="json")
+
+
+class SenderIn(Strict):
+    """Who sent the document out."""
+
+    name: Short | None = None
+    email: Email | None = None
+
+
+class RequestIn(Strict):
+    """The signing request that an event is about."""
+
+    id: ExternalId = Field(description="The request's id in your app.")
+    title: Short | None = None
+    sender: SenderIn | None = None
+    expires_at: AwareDatetime | None = None
+
+
+class SendTo(Strict):
+    """Which of a signer's addresses to use; true for every address given."""
+
+    mobile_number: bool = True
+    email: bool = True
+
+
+class SignerIn(Strict):
+    """A person who is asked to sign."""
+
+    id: ExternalId = Field(description="The signer's id in your app.")
+    name: Short | None = None
+    email: Email | None = None
+    mobile_number: Phone | None = Field(default=None, description="E.164: + and the country code, digits only.", examples=["+13175551234"])
+    locale: Locale | None = None
+    time_zone: Zone | None = None
+    order: Annotated[int, Field(ge=1, le=1000)] | None = None
+    signing_url: Url | None = None
+    download_url: Url | None = None
+    send_to: SendTo | None = None
+    preference: list[Literal[Channel.WHATSAPP, Channel.SMS, Channel.VOICE, Channel.EMAIL, Channel.CHAT]] | None = None
+
+
+class EventIn(Strict):
+    """Something that happened to a document."""
+
+    type: EventType
+    id: ExternalId | None = Field(default=None, description="The event's id in your app.")
+    occurred_at: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC), description="Decides when events come out of order.")
+    request: RequestIn
+    signers: Annotated[list[SignerIn], Field(max_length=500)] = []
+    signer: ExternalId | SignerIn | None = Field(default=None, description="Whom the event is about: an id, or the signer.")
+    download_url: Url | None = Field(default=None, description="Where the completed document is.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> EventIn:
+        if self.type == EventType.SIGNED and self.signer is None:
+            raise ValueError("signer: say who signed.")
+        ids = [signer.id for signer in self.signers]
+        if len(set(ids)) < len(ids):
+            raise ValueError("signers: two signers have the same id.")
+        return self
+
+    @property
+    def actor(self) -> SignerIn | None:
+        """The signer whom the event is about."""
+        return SignerIn(id=self.signer) if isinstance(self.signer, str) else self.signer
