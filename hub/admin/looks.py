@@ -1,4 +1,4 @@
-"""How each state looks: an icon and a word, in this order of weight; the hue comes from the stylesheet by the state's own name."""
+"""How each state looks: an icon and a word, in this order of weight; the hue comes from the stylesheet by the state's name."""
 
 from __future__ import annotations
 

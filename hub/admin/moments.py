@@ -14,7 +14,7 @@ ZONE_COOKIE = "tz"  # set by static/js/zone.js
 @lru_cache(maxsize=1)
 def zone_names() -> tuple[str, ...]:
     """Return every zone a reader may choose, sorted; the bare abbreviations that tzdata keeps for old programs are left out."""
-    return tuple(sorted(name for name in available_timezones() if "/" in name and not name.startswith("Etc/")) + ["UTC"])
+    return (*sorted(name for name in available_timezones() if "/" in name and not name.startswith("Etc/")), "UTC")
 
 
 def choose_zone(*names: str | None) -> ZoneInfo:
