@@ -1,0 +1,17 @@
+"""A stand-in for Twilio on this machine: its REST API over HTTP, signed status callbacks, and a page that shows the phones.
+
+    magic      numbers that misbehave, as data          segments   counting
+    accept     a new message: checked, or refused       resources  the JSON of everything       errors  and of refusals
+    rest       the API's routes                         page       the phone and the switches
+    store      what outlives a restart                  account    credentials and state        bench   what all share
+    timeline   what becomes of messages                 callbacks  how a status is posted       server  gunicorn
+
+It uses the hub's words and settings and nothing else of it, and nothing of the hub uses it.
+"""
+
+from __future__ import annotations
+
+from hub.simulator.app import create_simulator
+from hub.simulator.server import serve
+
+__all__ = ["create_simulator", "serve"]

@@ -1,0 +1,122 @@
+"""Taking a message, or refusing it: what Twilio checks before it answers 201."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+import phonenumbers
+
+from hub.simulator import magic, segments
+from hub.simulator.account import TRIAL_NOTICE, Account
+from hub.simulator.errors import RestError
+from hub.simulator.store import Message
+
+E164 = re.compile(r"\+[1-9]\d{6,14}")
+HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9A-Fa-f:]+")
+LONGEST_BODY = 1600
+LONGEST_VALIDITY = 36_000
+SOONEST, LATEST = 15 * 60, 35 * 24 * 3600  # how far ahead a message may be scheduled, seconds
+
+
+def message(form: Mapping[str, str], media: list[str], account: Account) -> Message:
+    """Check a create request and make its message; raise RestError with Twilio's code for the first thing wrong."""
+    to, sender, service = (form.get(name, "") for name in ("To", "From", "MessagingServiceSid"))
+    body = form.get("Body", "")
+    if not to:
+        raise RestError(21604)
+    if not sender and not service:
+        raise RestError(21603)
+    _check_content(form, body, media)
+    _check_numbers(to, sender, service, account)
+    _check_options(form)
+    now = time.time()
+    starts = _schedule(form, service, now)
+    text = TRIAL_NOTICE + body if account.trial else body
+    status = "scheduled" if starts > now else "accepted" if service else "queued"
+    return Message(
+        sid=("MM" if media else "SM") + secrets.token_hex(16), recipient=to, sender=sender, service=service, body=text,
+        media=len(media), segments=segments.count(text), status=status, error=0, callback=form.get("StatusCallback", ""),
+        created=now, starts=starts, updated=now,
+    )  # fmt: skip
+
+
+def _check_content(form: Mapping[str, str], body: str, media: list[str]) -> None:
+    if form.get("ContentSid"):
+        raise RestError(21655, form["ContentSid"])  # this account has no content templates
+    if form.get("ContentVariables"):
+        raise RestError(21654)
+    if not body and not media:
+        raise RestError(21602)
+    if len(body) > LONGEST_BODY:
+        raise RestError(21617)
+    if len(media) > 10:
+        raise RestError(21623)
+    for url in media:
+        if not is_url(url):
+            raise RestError(21620, url)
+
+
+def _check_numbers(to: str, sender: str, service: str, account: Account) -> None:
+    if service and not re.fullmatch(r"MG[0-9a-f]{32}", service):
+        raise RestError(21705, service)
+    if service and service != account.credentials.messaging_service_sid:
+        raise RestError(21701, service)
+    if ":" in sender and ":" in to:
+        raise RestError(63007, sender)  # this account has no WhatsApp or other channel senders
+    if ":" in sender + to:
+        raise RestError(21910)
+    if not E164.fullmatch(to) or not phonenumbers.is_possible_number(phonenumbers.parse(to)):
+        raise RestError(21211, to)
+    if to == sender:
+        raise RestError(21266, to)
+    if refused := magic.sender(sender):
+        raise RestError(refused.refuses, sender)
+    if sender and sender != account.credentials.phone_number:
+        raise RestError(21606 if E164.fullmatch(sender) else 21659, sender)
+    if code := magic.recipient(to).refuses:
+        raise RestError(code, to)
+
+
+def _check_options(form: Mapping[str, str]) -> None:
+    callback = form.get("StatusCallback", "")
+    if callback and not is_url(callback):
+        raise RestError(21609, callback)
+    validity = form.get("ValidityPeriod", "")
+    if validity and not (validity.isdecimal() and 1 <= int(validity) <= LONGEST_VALIDITY):
+        raise RestError(21624, validity)
+
+
+def _schedule(form: Mapping[str, str], service: str, now: float) -> float:
+    kind, at = form.get("ScheduleType", ""), form.get("SendAt", "")
+    if not kind and not at:
+        return now
+    if kind != "fixed":
+        raise RestError(20001, "ScheduleType")
+    if not at:
+        raise RestError(35111)
+    if not service:
+        raise RestError(35118)
+    try:
+        when = datetime.fromisoformat(at)
+    except ValueError:
+        raise RestError(20001, "SendAt") from None
+    starts = when.replace(tzinfo=when.tzinfo or UTC).timestamp()
+    if not now + SOONEST <= starts <= now + LATEST:
+        raise RestError(35114)
+    return starts
+
+
+def is_url(text: str) -> bool:
+    """Tell whether Twilio would take this as a URL: http or https, a host without underscore, no odd characters."""
+    if not re.fullmatch(r"https?://[!-~]+", text, re.IGNORECASE):
+        return False
+    try:
+        parts = urlsplit(text)
+        return bool(HOST.fullmatch(parts.hostname or "")) and (parts.port or 1) > 0
+    except ValueError:
+        return False

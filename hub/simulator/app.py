@@ -1,0 +1,70 @@
+"""The simulator's Flask application."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, request
+from flask_bootstrap import Bootstrap5
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+
+import hub
+from hub.config import Config, is_loopback
+from hub.simulator.bench import Bench, bench
+from hub.simulator.errors import RestError, request_id
+from hub.simulator.page import page
+from hub.simulator.rest import rest
+
+CSP = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+LARGEST_REQUEST = 256 * 1024
+API_PATHS = ("/2010-04-01", "/v1/")
+
+
+def create_simulator(config: Config) -> Flask:
+    """Make the simulator and start what goes on in its background."""
+    folder = Path(hub.__file__).parent
+    app = Flask("hub.simulator", template_folder=str(folder / "templates"), static_folder=str(folder / "static"))
+    app.config.update(MAX_CONTENT_LENGTH=LARGEST_REQUEST, BOOTSTRAP_SERVE_LOCAL=True)
+    Bootstrap5(app)  # its stylesheet and icons, served by us
+    app.register_blueprint(rest)
+    app.register_blueprint(page)
+    app.register_error_handler(RestError, RestError.response)
+    app.register_error_handler(HTTPException, _wrong)
+    app.before_request(_check_host)
+    app.after_request(_harden)
+    here = Bench(config)
+    here.attach(app)
+    here.start()
+    return app
+
+
+def _check_host() -> tuple[str, int] | None:
+    """Refuse names that a strange page could have pointed at this machine, to read the phones through the browser."""
+    name = urlsplit(f"//{request.host}").hostname or ""
+    if is_loopback(name) or not bench().config.simulator_bind.loopback:
+        return None
+    return f"The simulator answers to its own address only, not to {name}.\n", 421
+
+
+def _harden(response: Response) -> Response:
+    response.headers.setdefault("Content-Security-Policy", CSP)
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("Referrer-Policy", "same-origin")
+    return response
+
+
+def _wrong(problem: HTTPException) -> Response:
+    if not request.path.startswith(API_PATHS):
+        return Response(f"{problem.description}\n", problem.code, mimetype="text/plain")
+    if isinstance(problem, MethodNotAllowed):
+        answer = RestError(20004, headers={"Allow": ", ".join(problem.valid_methods or ())}).response()
+    elif isinstance(problem, NotFound):
+        answer = RestError(20404, request.path).response()
+    else:
+        answer = RestError(20001 if (problem.code or 500) < 500 else 20500, problem.name).response()
+    answer.headers["Twilio-Request-Id"] = request_id()
+    return answer

@@ -1,0 +1,87 @@
+"""Twilio's refusals: error code → HTTP status and sentence, and the JSON they travel in.
+
+The sentences are Twilio's in substance; `{…}` takes the value at fault. https://www.twilio.com/docs/api/errors
+"""
+
+from __future__ import annotations
+
+import secrets
+
+from flask import Response, jsonify
+
+
+class RestError(Exception):
+    """A request is refused with a Twilio error code."""
+
+    def __init__(self, code: int, value: str = "", *, headers: dict[str, str] | None = None) -> None:
+        self.code = code
+        self.status, sentence = ERRORS[code]
+        self.sentence = sentence.format(value)
+        self.headers = headers or {}
+        super().__init__(self.sentence)
+
+    def response(self) -> Response:
+        body = {
+            "code": self.code,
+            "message": self.sentence,
+            "more_info": f"https://www.twilio.com/docs/errors/{self.code}",
+            "status": self.status,
+        }
+        answer = jsonify(body)
+        answer.status_code = self.status
+        answer.headers.update(self.headers)
+        return answer
+
+
+def request_id() -> str:
+    return "RQ" + secrets.token_hex(16)
+
+
+def later(code: int) -> str:
+    """Say why a message failed after it was accepted, as `ErrorMessage` does."""
+    return LATER[code]
+
+
+LATER = {30003: "Unreachable destination handset"}
+
+ERRORS: dict[int, tuple[int, str]] = {
+    20001: (400, "Invalid parameter: {}"),
+    20003: (401, "Authenticate"),
+    20004: (405, "Method not allowed"),
+    20009: (409, "Resource is not complete: {} is still being sent"),
+    20403: (403, "The account lacks permission to access the API: it is suspended"),
+    20404: (404, "The requested resource {} was not found"),
+    20429: (429, "Too Many Requests"),
+    20500: (500, "An internal server error has occurred"),
+    20503: (503, "Service is unavailable; try again later"),
+    21211: (400, "Invalid 'To' Phone Number: {}"),
+    21212: (400, "Invalid 'From' Number (caller ID): {}"),
+    21266: (400, "'To' and 'From' number cannot be the same: {}"),
+    21408: (400, "Permission to send an SMS has not been enabled for the region indicated by the 'To' number: {}"),
+    21602: (400, "Message body is required"),
+    21603: (400, "A 'From' phone number or a Messaging Service is required"),
+    21604: (400, "A 'To' phone number is required"),
+    21606: (400, "The 'From' phone number {} is not a valid, message-capable Twilio phone number for this destination/account"),
+    21608: (400, "The number {} is unverified. Trial accounts cannot send messages to unverified numbers"),
+    21609: (400, "The 'StatusCallback' URL {} is not a valid URL"),
+    21610: (400, "Attempt to send to unsubscribed recipient"),
+    21611: (429, "This 'From' number has exceeded the maximum number of queued messages: {}"),
+    21612: (400, "Message cannot be sent with the current combination of 'To' ({}) and 'From' parameters"),
+    21614: (400, "'To' number is not a valid mobile number: {}"),
+    21617: (400, "The concatenated message body exceeds the 1600 character limit"),
+    21620: (400, "Invalid media URL(s): {}"),
+    21623: (400, "Number of media files exceeds allowed limit of 10"),
+    21624: (400, "The validity period is out of range; give 1 to 36000 seconds, not {}"),
+    21654: (400, "'ContentVariables' were given without a 'ContentSid'"),
+    21655: (400, "The ContentSid {} is invalid"),
+    21659: (400, "'From' {} is not a Twilio phone number or Short Code country mismatch"),
+    21701: (404, "The Messaging Service {} does not exist"),
+    21705: (400, "The Messaging Service SID {} is invalid"),
+    21910: (400, "Invalid 'From' and 'To' pair; both should be of the same channel"),
+    30400: (400, "A message cannot be canceled and redacted in one request"),
+    30409: (409, "The message {} can no longer be canceled"),
+    35111: (400, "'SendAt' is missing; a fixed schedule needs it"),
+    35114: (400, "'SendAt' must lie between 15 minutes and 35 days ahead"),
+    35118: (400, "A 'MessagingServiceSid' is needed to schedule a message"),
+    63007: (400, "Twilio could not find a Channel with the specified From address: {}"),
+}

@@ -1,0 +1,181 @@
+"""The simulator's page: the phones, the numbers that misbehave, the account and its switches."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import time
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import phonenumbers
+from flask import Blueprint, Response, abort, jsonify, redirect, render_template, request, url_for
+from markupsafe import Markup, escape
+from werkzeug.wrappers import Response as BaseResponse
+
+from hub.simulator import account, magic
+from hub.simulator.bench import LONGEST_LATENCY, MOST_REFUSALS, Bench, bench
+from hub.simulator.store import Message
+
+page = Blueprint("page", __name__)
+LINK = re.compile(r"https?://[^\s<>\"']+[^\s<>\"'.,;:!?)\]]")
+NEWEST, CHIPS = 60, 24  # messages shown on one phone, and phones to choose from
+LOOKS = {  # a status → its hue and icon on the page
+    "accepted": ("accepted", "check2"), "scheduled": ("queued", "clock"), "queued": ("queued", "clock"),
+    "sent": ("sent", "send"), "delivered": ("delivered", "check-circle-fill"),
+    "undelivered": ("undelivered", "arrow-return-left"), "failed": ("failed", "x-octagon-fill"),
+    "canceled": ("canceled", "x-lg"), "unknown": ("unknown", "question-diamond-fill"),
+    "suppressed": ("suppressed", "slash-circle"),
+}  # fmt: skip
+
+
+@page.before_request
+def guard() -> None:
+    """Refuse changes that another site's page asks the browser for; programs send neither header."""
+    if request.method not in ("GET", "HEAD", "OPTIONS"):
+        origin = request.headers.get("Origin")
+        strange = origin is not None and urlsplit(origin).netloc != request.host
+        if strange or request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
+            abort(403, "This comes from another site. Use the simulator's own page.")
+
+
+@page.get("/")
+def phones() -> str:
+    here = bench()
+    numbers = here.store.phones()
+    number = request.args.get("phone", "")
+    if number not in dict(numbers):
+        number = numbers[0][0] if numbers else ""
+    return render_template(
+        "simulator/phones.html",
+        phones=numbers[:CHIPS], more=max(len(numbers) - CHIPS, 0),
+        number=number, messages=here.store.on_phone(number, NEWEST) if number else [],
+        recipients=magic.RECIPIENTS, senders=magic.SENDERS, looks=LOOKS, command=_command(here),
+        account=here.account, types=account.TYPES, statuses=account.STATUSES, faults=here.faults,
+        most_refusals=MOST_REFUSALS, longest_latency=LONGEST_LATENCY,
+        hub_url=here.config.public_url, version=here.store.version, now=time.time(),
+    )  # fmt: skip
+
+
+@page.get("/simulator/version")
+def version() -> Response:
+    """Tell whether the page is up to date."""
+    return jsonify(version=bench().store.version)
+
+
+@page.get("/simulator/messages.json")
+def messages() -> Response:
+    """List what was received and not emptied since, newest last; `?to=` narrows it to one phone."""
+    return jsonify([_summary(message) for message in bench().store.on_phone(request.args.get("to", ""))])
+
+
+@page.post("/simulator/empty")
+def empty() -> BaseResponse:
+    bench().store.wipe()
+    return _done({"messages": 0})
+
+
+@page.post("/simulator/account")
+def switch_account() -> BaseResponse:
+    """Change the account's `type` or `status`; `rotate` replaces the Auth Token."""
+    here, given = bench(), _given()
+    try:
+        here.account.switch(type=given.get("type"), status=given.get("status"))
+    except ValueError as problem:
+        abort(400, str(problem))
+    if given.get("rotate"):
+        here.account.rotate()
+    return _done({"type": here.account.type, "status": here.account.status, "auth_token": here.account.credentials.auth_token})
+
+
+@page.post("/simulator/faults")
+def ask_for_faults() -> BaseResponse:
+    """Refuse the next `refuse` requests with 429; answer to new messages after `latency_ms`."""
+    faults, given = bench().faults, _given()
+    try:
+        asked = {name: int(given[name] or 0) for name in ("refuse", "latency_ms") if name in given}
+        faults.ask(**asked)
+    except (TypeError, ValueError):
+        abort(400, f"Give refuse from 0 to {MOST_REFUSALS} and latency_ms from 0 to {LONGEST_LATENCY}, whole numbers.")
+    return _done({"refuse": faults.refuse, "latency_ms": faults.latency_ms})
+
+
+def _given() -> dict[str, Any]:
+    body = request.get_json() if request.is_json else request.form.to_dict()
+    if not isinstance(body, dict):
+        abort(400, "Give a JSON object, or a form.")
+    return body
+
+
+def _done(state: dict[str, Any]) -> BaseResponse:
+    return jsonify(state) if request.is_json else redirect(url_for("page.phones"), 303)
+
+
+def _summary(message: Message) -> dict[str, Any]:
+    return {
+        "sid": message.sid, "to": message.recipient, "from": message.sender or None,
+        "messaging_service_sid": message.service or None, "body": message.body, "status": message.status,
+        "error_code": message.error or None, "segments": message.segments,
+        "created": datetime.fromtimestamp(message.created).astimezone().isoformat(),
+        "status_callback": message.callback or None,
+    }  # fmt: skip
+
+
+def _command(here: Bench) -> str:
+    """Write the curl that sends a message through the hub, with the key's file as it is seen from here."""
+    key = here.config.data_dir / "demo-key"
+    near = key.relative_to(os.getcwd()) if key.is_relative_to(os.getcwd()) else key
+    return (
+        f"curl -s {here.config.public_url}/api/v1/messages \\\n"
+        f'  -H "Authorization: Bearer $(cat {shlex.quote(str(near))})" -H "Content-Type: application/json" \\\n'
+        '  -d \'{"channel": "sms", "to": "+15005550011", "text": "Hello"}\''
+    )
+
+
+@page.app_template_filter()
+def spaced(number: str) -> str:
+    """Write a number the way people read it."""
+    try:
+        parsed = phonenumbers.parse(number)
+    except phonenumbers.NumberParseException:
+        return number
+    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.INTERNATIONAL).replace("-", " ")
+
+
+@page.app_template_filter()
+def linked(text: str) -> Markup:
+    """Make the web addresses of a text clickable."""
+    done, parts = 0, []
+    for match in LINK.finditer(text):
+        parts += [escape(text[done : match.start()]), Markup('<a href="{0}" rel="noreferrer">{0}</a>').format(match[0])]
+        done = match.end()
+    return Markup("").join([*parts, escape(text[done:])])
+
+
+@page.app_template_filter()
+def clock(when: float) -> str:
+    return _local(when).strftime("%H:%M")
+
+
+@page.app_template_filter()
+def exact(when: float) -> str:
+    return _local(when).strftime("%-d %B %Y, %H:%M:%S %Z")
+
+
+@page.app_template_filter()
+def machine(when: float) -> str:
+    return _local(when).isoformat(timespec="seconds")
+
+
+@page.app_template_filter()
+def day(when: float) -> str:
+    """Name the day: Today, Yesterday, 21 November."""
+    then = _local(when).date()
+    return {0: "Today", 1: "Yesterday"}.get((_local(time.time()).date() - then).days, f"{then:%-d %B %Y}")
+
+
+def _local(when: float) -> datetime:
+    """The page is looked at on the machine it runs on, so that the machine's time is the reader's."""
+    return datetime.fromtimestamp(when).astimezone()

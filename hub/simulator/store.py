@@ -1,0 +1,209 @@
+"""What the simulated provider remembers: a small SQLite file that outlives a restart.
+
+Were it lost, a hub that asks after a restart would learn that a message it handed over was never taken.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from hub.simulator import magic
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message as the provider holds it; times are Unix seconds."""
+
+    sid: str
+    recipient: str
+    sender: str
+    service: str
+    body: str
+    media: int
+    segments: int
+    status: str
+    error: int
+    callback: str
+    created: float
+    starts: float  # when its plan begins: `created`, or the time it is scheduled for
+    updated: float
+    sent: float | None = None
+    reached: int = 0  # how many steps of its plan have come
+    told: int = 0  # bit n: the callbacks of step n are through
+    redacted: int = 0
+    deleted: int = 0
+    wiped: int = 0  # its phone was emptied; the provider still has it
+    seq: int = 0
+
+    @property
+    def plan(self) -> tuple[magic.Step, ...]:
+        return magic.steps(self.recipient, pooled=bool(self.service), scheduled=self.starts > self.created)
+
+    @property
+    def settled(self) -> bool:
+        """True when nothing more will become of it."""
+        return self.status in ("delivered", "undelivered", "failed", "canceled")
+
+
+COLUMNS = [field.name for field in fields(Message)][:-1]
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS messages (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, sid TEXT NOT NULL UNIQUE, recipient TEXT NOT NULL, sender TEXT NOT NULL,
+    service TEXT NOT NULL, body TEXT NOT NULL, media INTEGER NOT NULL, segments INTEGER NOT NULL, status TEXT NOT NULL,
+    error INTEGER NOT NULL, callback TEXT NOT NULL, created REAL NOT NULL, starts REAL NOT NULL, updated REAL NOT NULL,
+    sent REAL, reached INTEGER NOT NULL, told INTEGER NOT NULL, redacted INTEGER NOT NULL, deleted INTEGER NOT NULL,
+    wiped INTEGER NOT NULL, pending INTEGER NOT NULL DEFAULT 1);
+CREATE INDEX IF NOT EXISTS by_recipient ON messages (recipient, seq);
+CREATE INDEX IF NOT EXISTS by_pending ON messages (seq) WHERE pending;
+CREATE TABLE IF NOT EXISTS stumbles (digest BLOB PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS account (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+"""
+
+
+class Store:
+    """The file, behind one connection and one lock: any number of threads may use it."""
+
+    def __init__(self, path: Path) -> None:
+        path.touch(mode=0o600)  # before SQLite makes it: the files beside it take its mode
+        self._lock = threading.RLock()
+        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=10)
+        self._db.row_factory = sqlite3.Row
+        self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" + SCHEMA)
+        self.version = time.time_ns() // 1_000_000  # of what the page shows; starts anew, above all former ones
+
+    def close(self) -> None:
+        with self._lock:
+            self._db.close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+            self.version += 1
+
+    def _rows(self, sql: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
+        with self._lock:
+            return self._db.execute(sql, values).fetchall()
+
+    # ── messages ──
+
+    def add(self, message: Message) -> None:
+        with self._writing() as db:
+            marks = ", ".join("?" * len(COLUMNS))
+            db.execute(f"INSERT INTO messages ({', '.join(COLUMNS)}) VALUES ({marks})", astuple(message)[:-1])  # noqa: S608
+
+    def get(self, sid: str) -> Message | None:
+        rows = self._rows("SELECT * FROM messages WHERE sid = ? AND NOT deleted", (sid,))
+        return _message(rows[0]) if rows else None
+
+    def listed(
+        self, where: Iterable[tuple[str, Any]], limit: int, skip: int = 0, *, oldest_first: bool = False
+    ) -> list[Message]:
+        """Read messages that meet all conditions, such as `("recipient = ?", "+1…")`, newest first."""
+        conditions = [("NOT deleted", None), *where]
+        sql = " AND ".join(condition for condition, _ in conditions)
+        values = [value for condition, value in conditions if "?" in condition]
+        order = "ASC" if oldest_first else "DESC"
+        rows = self._rows(f"SELECT * FROM messages WHERE {sql} ORDER BY seq {order} LIMIT ? OFFSET ?", (*values, limit, skip))  # noqa: S608
+        return [_message(row) for row in rows]
+
+    def pending(self) -> list[Message]:
+        """Read the messages of which something is still to come, after a restart."""
+        return [_message(row) for row in self._rows("SELECT * FROM messages WHERE pending ORDER BY seq")]
+
+    def reach(self, steps: Iterable[tuple[str, int]]) -> list[tuple[Message, int]]:
+        """Let messages take a step of their plan, and return them as they are then; a canceled one takes none."""
+        now, reached = time.time(), []
+        with self._writing() as db:
+            for sid, n in steps:
+                row = db.execute("SELECT * FROM messages WHERE sid = ?", (sid,)).fetchone()
+                if row is None or row["status"] == "canceled":
+                    continue
+                message = _message(row)
+                if message.reached <= n:
+                    message = _take(message, n, now)
+                    sql = "UPDATE messages SET status = ?, error = ?, sent = ?, reached = ?, updated = ? WHERE sid = ?"
+                    db.execute(sql, (message.status, message.error, message.sent, message.reached, now, sid))
+                reached.append((message, n))
+        return reached
+
+    def tell(self, steps: Iterable[tuple[str, int]]) -> None:
+        """Note that the callbacks of these steps are through, or given up."""
+        with self._writing() as db:
+            for sid, n in steps:
+                db.execute("UPDATE messages SET told = told | ? WHERE sid = ?", (1 << n, sid))
+                row = db.execute("SELECT * FROM messages WHERE sid = ?", (sid,)).fetchone()
+                if row is not None and row["told"] == (1 << len(_message(row).plan)) - 1:
+                    db.execute("UPDATE messages SET pending = 0 WHERE sid = ?", (sid,))
+
+    def change(self, sid: str, **columns: Any) -> None:
+        columns["updated"] = time.time()
+        names = ", ".join(f"{name} = ?" for name in columns)
+        with self._writing() as db:
+            db.execute(f"UPDATE messages SET {names} WHERE sid = ?", (*columns.values(), sid))  # noqa: S608
+
+    def cancel(self, sid: str) -> bool:
+        """Take a scheduled message back, unless it is too late."""
+        with self._writing() as db:
+            sql = "UPDATE messages SET status = 'canceled', pending = 0, updated = ? WHERE sid = ? AND status = 'scheduled'"
+            return db.execute(sql, (time.time(), sid)).rowcount == 1
+
+    # ── phones ──
+
+    def phones(self) -> list[tuple[str, int]]:
+        """List the numbers that hold messages and how many, the one written to last first."""
+        sql = "SELECT recipient, count(*) FROM messages WHERE NOT wiped GROUP BY recipient ORDER BY max(seq) DESC"
+        return [(row[0], row[1]) for row in self._rows(sql)]
+
+    def on_phone(self, number: str = "", limit: int = -1) -> list[Message]:
+        """Read what one phone, or all, received: the newest `limit`, newest last."""
+        sql = "SELECT * FROM messages WHERE NOT wiped AND (? = '' OR recipient = ?) ORDER BY seq DESC LIMIT ?"
+        return [_message(row) for row in reversed(self._rows(sql, (number, number, limit)))]
+
+    def wipe(self) -> None:
+        """Empty all phones and let every number stumble again; the provider's own record stays."""
+        with self._writing() as db:
+            db.execute("UPDATE messages SET wiped = 1 WHERE NOT wiped")
+            db.execute("DELETE FROM stumbles")
+
+    def stumbles(self, recipient: str, body: str) -> bool:
+        """Tell whether this text to this number is met for the first time."""
+        digest = hashlib.sha256(f"{recipient}\0{body}".encode(errors="surrogatepass")).digest()
+        with self._writing() as db:
+            return db.execute("INSERT OR IGNORE INTO stumbles VALUES (?)", (digest,)).rowcount == 1
+
+    # ── account ──
+
+    def setting(self, name: str, default: Any) -> Any:
+        rows = self._rows("SELECT value FROM account WHERE name = ?", (name,))
+        return json.loads(rows[0]["value"]) if rows else default
+
+    def set(self, name: str, value: Any) -> None:
+        with self._writing() as db:
+            db.execute("INSERT OR REPLACE INTO account VALUES (?, ?)", (name, json.dumps(value)))
+
+
+def _message(row: sqlite3.Row) -> Message:
+    return Message(**{field.name: row[field.name] for field in fields(Message)})
+
+
+def _take(message: Message, n: int, now: float) -> Message:
+    status = message.plan[n].status or message.status
+    sent = message.sent or (now if status in ("sent", "delivered", "undelivered") else None)
+    error = magic.recipient(message.recipient).error if status in ("failed", "undelivered") else 0
+    return replace(message, status=status, sent=sent, error=error, reached=n + 1, updated=now)

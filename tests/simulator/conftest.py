@@ -1,0 +1,243 @@
+"""A running simulator, the official SDK pointed at it, and somebody who is called back."""
+
+from __future__ import annotations
+
+import http.client
+import itertools
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import psutil
+import pytest
+from twilio.http.http_client import TwilioHttpClient
+from twilio.rest import Client
+
+from hub.datadir import SimulatorCredentials, simulator_credentials
+
+SERVE = "from hub.config import load; from hub.simulator import serve; serve(load())"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: dict[str, str]
+    text: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+
+class Redirected(TwilioHttpClient):
+    """The SDK's own HTTP client, sent to another address."""
+
+    def __init__(self, base: str, timeout: float) -> None:
+        super().__init__(timeout=timeout)
+        self.base = base
+
+    def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
+        parts = urlsplit(url)
+        return super().request(method, self.base + parts.path + (f"?{parts.query}" if parts.query else ""), *args, **kwargs)
+
+
+@dataclass
+class Simulator:
+    """One simulator in a process of its own."""
+
+    folder: Path
+    port: int = field(default_factory=_free_port)
+    process: subprocess.Popen[bytes] | None = None
+    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(2_000_000))
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def credentials(self) -> SimulatorCredentials:
+        return simulator_credentials(self.folder)
+
+    def start(self) -> None:
+        environment = os.environ | {
+            "HUB_DATA_DIR": str(self.folder),
+            "HUB_SIMULATOR_BIND": f"127.0.0.1:{self.port}",
+            "HUB_PUBLIC_URL": "http://127.0.0.1:8000",
+        }
+        root = Path(__file__).parents[2]
+        self.process = subprocess.Popen([sys.executable, "-c", SERVE], env=environment, cwd=root)
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            try:
+                if self.call("GET", "/simulator/version").status == 200:
+                    return
+            except OSError:
+                time.sleep(0.05)
+        raise AssertionError("the simulator does not answer")
+
+    def stop(self, how: int = signal.SIGTERM) -> float:
+        """End the process and return how many seconds it took."""
+        assert self.process is not None
+        began = time.monotonic()
+        if how == signal.SIGKILL:  # of gunicorn's both processes
+            for child in psutil.Process(self.process.pid).children():
+                child.send_signal(how)
+        self.process.send_signal(how)
+        self.process.wait(15)
+        return time.monotonic() - began
+
+    def call(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
+        """Make a plain HTTP request; the body goes out as a form, unless the headers say JSON."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        data = None
+        if body is not None and sent.get("Content-Type") == "application/json":
+            data = json.dumps(body)
+        elif body is not None:
+            sent.setdefault("Content-Type", "application/x-www-form-urlencoded")
+            data = urlencode(body)
+        connection.request(method, path, data, sent)
+        answer = connection.getresponse()
+        result = Answer(answer.status, dict(answer.getheaders()), answer.read().decode())
+        connection.close()
+        return result
+
+    def post_json(self, path: str, **values: Any) -> Answer:
+        return self.call("POST", path, values, Content_Type="application/json")
+
+    def client(self, *, user: str = "", password: str = "", timeout: float = 5) -> Client:
+        known = self.credentials
+        http_client = Redirected(self.url, timeout)
+        signed_in = (user or known.account_sid, password or known.auth_token, known.account_sid)
+        return Client(*signed_in, http_client=http_client, environment={})
+
+    def number(self) -> str:
+        """A phone that nobody has written to."""
+        return f"+1317{next(self.numbers)}"
+
+    def received(self, to: str = "") -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.call("GET", "/simulator/messages.json?" + urlencode({"to": to})).json
+        return found
+
+
+@dataclass
+class Callback:
+    url: str
+    headers: dict[str, str]
+    fields: dict[str, str]
+
+    @property
+    def status(self) -> str:
+        return self.fields["MessageStatus"]
+
+
+class Receiver:
+    """A local HTTP server that keeps what is posted to it; `answers` to a status are used up first, then it says 204."""
+
+    def __init__(self) -> None:
+        self.received: list[Callback] = []
+        self.answers: dict[str, list[int]] = {}
+        self._news = threading.Condition()
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+                url = f"http://{self.headers['Host']}{self.path}"
+                with receiver._news:
+                    fields = dict(parse_qsl(body, keep_blank_values=True))
+                    answers = receiver.answers.get(fields["MessageStatus"])
+                    status = answers.pop(0) if answers else 204
+                    receiver.received.append(Callback(url, dict(self.headers.items()), fields))
+                    receiver._news.notify_all()
+                self.send_response(status)
+                if 300 <= status < 400:
+                    self.send_header("Location", "/elsewhere")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *args: Any) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        self._thread.start()
+
+    def wait_for(self, count: int, seconds: float = 5) -> list[Callback]:
+        with self._news:
+            assert self._news.wait_for(lambda: len(self.received) >= count, seconds), [one.status for one in self.received]
+            return list(self.received)
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture(scope="session")
+def _running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+    simulator = Simulator(tmp_path_factory.mktemp("simulator"))
+    simulator.start()
+    yield simulator
+    simulator.stop()
+
+
+@pytest.fixture
+def simulator(_running: Simulator) -> Iterator[Simulator]:
+    """A simulator that others used before: an ordinary account, no faults."""
+    yield _running
+    _running.post_json("/simulator/account", type="Full", status="active")
+    _running.post_json("/simulator/faults", refuse=0, latency_ms=0)
+
+
+@pytest.fixture
+def own_simulator(tmp_path: Path) -> Iterator[Simulator]:
+    """A simulator for one test alone, that it may stop and start again."""
+    simulator = Simulator(tmp_path / "data")
+    simulator.start()
+    yield simulator
+    if simulator.process is not None and simulator.process.poll() is None:
+        simulator.stop(signal.SIGKILL)  # nothing is to be kept, and it is quicker
+
+
+@pytest.fixture
+def client(simulator: Simulator) -> Client:
+    return simulator.client()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    receiver = Receiver()
+    yield receiver
+    receiver.stop()
+
+
+@pytest.fixture
+def wait() -> Callable[[Callable[[], Any]], Any]:
+    """Ask again until the answer is true, and return it."""
+
+    def until(ask: Callable[[], Any], seconds: float = 5) -> Any:
+        deadline = time.monotonic() + seconds
+        while not (answer := ask()):
+            assert time.monotonic() < deadline, "it did not come true in time"
+            time.sleep(0.02)
+        return answer
+
+    return until

@@ -1,0 +1,114 @@
+"""Status callbacks are genuine: signed, worded and retried as Twilio does."""
+
+import re
+import signal
+import time
+
+import pytest
+from twilio.request_validator import RequestValidator
+
+from hub.simulator.callbacks import Overrides, overrides
+
+FROM = "+15005550006"
+
+
+def genuine(callback, token):
+    return RequestValidator(token).validate(callback.url, callback.fields, callback.headers["X-Twilio-Signature"])
+
+
+def test_a_status_is_told_with_a_signature_over_url_and_fields(simulator, client, receiver):
+    token, to = simulator.credentials.auth_token, simulator.number()
+    url = f"{receiver.url}/hook/%7Eeric?message=msg_1&attempt=2&empty=#rc=3&rp=all"
+    message = client.messages.create(to=to, from_=FROM, body="Hello", status_callback=url)
+
+    for callback, status in zip(receiver.wait_for(2), ("sent", "delivered"), strict=True):
+        assert callback.url == url.partition("#")[0]
+        assert callback.headers["User-Agent"] == "TwilioProxy/1.1"
+        assert callback.headers["Content-Type"].startswith("application/x-www-form-urlencoded")
+        fields = dict(callback.fields)
+        assert bool(re.fullmatch(r"\d{10}", fields.pop("RawDlrDoneDate", ""))) == (status == "delivered")
+        assert fields == {
+            "AccountSid": simulator.credentials.account_sid, "ApiVersion": "2010-04-01", "From": FROM, "To": to,
+            "MessageSid": message.sid, "SmsSid": message.sid, "MessageStatus": status, "SmsStatus": status,
+        }  # fmt: skip
+        assert genuine(callback, token)
+        callback.fields["MessageStatus"] = "failed"
+        assert not genuine(callback, token)
+
+
+def test_a_messaging_service_is_named(simulator, client, receiver):
+    service = simulator.credentials.messaging_service_sid
+    client.messages.create(to=simulator.number(), messaging_service_sid=service, body="Hello", status_callback=receiver.url)
+    callbacks = receiver.wait_for(3)
+    assert [callback.status for callback in callbacks] == ["queued", "sent", "delivered"]
+    assert {(callback.fields["MessagingServiceSid"], callback.fields["From"]) for callback in callbacks} == {(service, FROM)}
+
+
+def test_it_all_takes_less_than_a_second(simulator, client, receiver):
+    began = time.monotonic()
+    client.messages.create(to=simulator.number(), from_=FROM, body="Hello", status_callback=receiver.url)
+    receiver.wait_for(2)
+    assert 0.3 < time.monotonic() - began < 1
+
+
+def test_a_failed_callback_is_tried_again_when_the_url_says_so(simulator, client, receiver):
+    receiver.answers = {"sent": [500, 404]}
+    client.messages.create(to=simulator.number(), from_=FROM, body="Hello", status_callback=f"{receiver.url}/#rc=5&rp=all")
+    callbacks = [callback for callback in receiver.wait_for(4) if callback.status == "sent"]
+    assert len(callbacks) == 3
+    assert len({callback.headers["I-Twilio-Idempotency-Token"] for callback in callbacks}) == 1
+    assert all(genuine(callback, simulator.credentials.auth_token) for callback in callbacks)
+
+
+@pytest.mark.parametrize("answer", [500, 302])
+def test_without_that_an_error_or_a_redirect_is_the_end_of_it(simulator, client, receiver, answer):
+    receiver.answers = {"sent": [answer]}
+    client.messages.create(to=simulator.number(), from_=FROM, body="Hello", status_callback=receiver.url)
+    assert [callback.status for callback in receiver.wait_for(2)] == ["sent", "delivered"]
+    time.sleep(0.5)
+    assert [callback.url for callback in receiver.received] == [f"{receiver.url}/"] * 2
+
+
+@pytest.mark.parametrize(
+    ("fragment", "expected"),
+    [
+        ("", Overrides()),
+        ("rc=3&rp=ct,5xx&ct=2000&rt=3000&tt=9000", Overrides(2, 3, 9, 3, frozenset({"ct", "5xx"}))),
+        ("rc=6&ct=50&rt=20000&rp=sometimes", Overrides()),
+    ],
+)
+def test_connection_overrides_are_read_from_the_fragment(fragment, expected):
+    assert overrides(f"http://127.0.0.1/x#{fragment}") == expected
+
+
+def test_no_other_machine_is_called_back(own_simulator, capfd, wait):
+    own_simulator.stop()
+    own_simulator.start()
+    client = own_simulator.client()
+    message = client.messages.create(
+        to=own_simulator.number(), from_=FROM, body="x", status_callback="http://192.0.2.1/x?secret"
+    )
+    wait(lambda: message.fetch().status == "delivered")
+    own_simulator.stop()
+    said = capfd.readouterr().err
+    assert "192.0.2.1 is not on this machine" in said
+    assert "secret" not in said
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_what_was_not_told_before_a_restart_is_told_after_it(own_simulator, receiver, how):
+    receiver.answers = {"sent": [503] * 9, "delivered": [503] * 9}
+    url = f"{receiver.url}/#rc=5&rp=all"
+    message = own_simulator.client().messages.create(to=own_simulator.number(), from_=FROM, body="Hello", status_callback=url)
+    receiver.wait_for(1)
+    own_simulator.stop(how)
+    receiver.received.clear()
+    receiver.answers.clear()
+
+    own_simulator.start()
+    callbacks = receiver.wait_for(2)
+    assert {(callback.fields["MessageSid"], callback.status) for callback in callbacks} == {
+        (message.sid, "sent"), (message.sid, "delivered"),
+    }  # fmt: skip
+    assert all(genuine(callback, own_simulator.credentials.auth_token) for callback in callbacks)
+    assert own_simulator.client().messages(message.sid).fetch().status == "delivered"
