@@ -56,13 +56,16 @@ def here(place: Place) -> bool:
     return request.endpoint in (place.endpoint, *place.within)
 
 
+CONNECTION = (
+    "new_connection", "connection", "rename_connection", "archive_connection", "enable_connection", "disable_connection", "send_one",
+)  # fmt: skip
+SETTINGS = ("account", "set_time_zone", "add_user", "new_password_link", "api_keys", "add_api_key")
+
 PLACES = (
     Place("Overview", "compass", "admin.overview"),
     Place("Messages", "chat-left-text", "admin.messages", ("admin.message",)),
     Place("Requests", "pen", "admin.requests", ("admin.request_page",)),
-    Place(
-        "Integrations", "plug", "admin.integrations", ("admin.new_connection", "admin.connection", "admin.confirm"), gap=True
-    ),
+    Place("Integrations", "plug", "admin.integrations", tuple(f"admin.{name}" for name in CONNECTION), gap=True),
     Place("Activity", "clock-history", "admin.activity", gap=True),
-    Place("Settings", "sliders", "admin.users", ("admin.account", "admin.new_user")),
+    Place("Settings", "sliders", "admin.users", tuple(f"admin.{name}" for name in SETTINGS)),
 )

@@ -10,7 +10,6 @@ from hub.admin.setting_up import steps
 from hub.models import Connection
 from hub.vocabulary import ConnectionState
 
-
 PASSED = {"settings_version": 1, "checked_version": 1, "checked_ok": True}
 
 
