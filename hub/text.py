@@ -10,7 +10,7 @@ import gsm0338
 from jinja2 import StrictUndefined, Template, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-_environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)  # noqa: S701 - plain text
+_environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
 _codec = gsm0338.Codec()
 
 

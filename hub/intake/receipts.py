@@ -61,7 +61,8 @@ def _claimed(request: WebhookRequest, integrations: Iterable[type[Integration]])
     found: list[Connection] = []
     for cls in integrations:
         query = select(Connection).where(Connection.integration == cls.name)
-        query = query.where(Connection.slug == request.connection) if request.connection else query.where(Connection.account == cls.account(request))
+        by_slug, by_account = Connection.slug == request.connection, Connection.account == cls.account(request)
+        query = query.where(by_slug if request.connection else by_account)
         found += db.session.scalars(query.order_by(Connection.id))
     return found
 
@@ -78,7 +79,8 @@ def keep(request: WebhookRequest, proof: Proof) -> bool:
         "body": base64.b64encode(request.body).decode(), "integration": cls.name, "connections": proof.connection_ids,
     }  # fmt: skip
     values = {
-        "id": receipt_id, "subject": subject, "detail": detail, "endpoint": request.path, "scope": cls.account(request) or request.connection,
+        "id": receipt_id, "subject": subject, "detail": detail, "endpoint": request.path,
+        "scope": cls.account(request) or request.connection,
         "connection_id": proof.connection_ids[0] if proof.connection_ids else None, "received_at": moment, "tries": 0, "error": "",
         "due_at": moment if proof.connection_ids else None,
         "request": keyring().seal_json("receipts", receipt_id.partition("_")[2], "request", content),

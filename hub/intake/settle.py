@@ -84,4 +84,5 @@ def apply(receipt: Receipt) -> bool:
     connection = db.session.get_one(Connection, receipt.connection_id)
     origin = Origin("callback", receipt.request["connections"], receipt.id)
     facts = live.instance(connection).facts(request_of(receipt))
-    return all([statuses.apply(fact, origin) for fact in facts if isinstance(fact, StatusUpdate)])
+    matched = [statuses.apply(fact, origin) for fact in facts if isinstance(fact, StatusUpdate)]
+    return all(matched)

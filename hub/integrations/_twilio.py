@@ -125,7 +125,7 @@ class TwilioIntegration(Integration):
     """A product of Twilio's messaging API; subclasses say which."""
 
     provider = "Twilio"
-    api = {"twilio": "https://api.twilio.com"}  # noqa: RUF012
+    api = {"twilio": "https://api.twilio.com"}
     request_ref_header = "twilio-request-id"
     concurrency = 64
     max_length = 1600  # characters of Body, else 21617

@@ -150,6 +150,9 @@ class SecretField(PasswordField):
     `bound_to` names the fields that it belongs to: when one of them changes, the secret is asked for again.
     """
 
+    stored: bool = False  # a page that shows the form says here whether a value is stored,
+    kept: str = ""  # and what was typed before it is shown again, sealed
+
     def __init__(self, label: str, validators: Any = (), bound_to: tuple[str, ...] = (), **options: Any) -> None:
         super().__init__(label, validators, **options)
         self.bound_to = bound_to

@@ -32,7 +32,8 @@ def send(
     if not text.strip():
         raise Refused("empty_text", "Give the text of the message.", field="text")
     if len(text) > cls.max_length:
-        raise Refused("text_too_long", f"The text has {len(text):,} characters; {cls.title} takes at most {cls.max_length:,}.", field="text")
+        why = f"The text has {len(text):,} characters; {cls.title} takes at most {cls.max_length:,}."
+        raise Refused("text_too_long", why, field="text")
     contact = contact_for(cls.address, address, test=connection.test)
     message = add(Draft(connection=connection, contact=contact, text=text, source_id=source_id))
     audit.record("message.sent", message.id, connection=connection.slug)
@@ -47,7 +48,8 @@ def _connection(connection_id: str, slug: str, channel: str, test: bool | None) 
         found = db.session.scalar(query.where(Connection.channel == channel, Connection.state == ConnectionState.ENABLED).limit(1))
         if found is None:
             kind = "" if test is None else "test " if test else "live "
-            raise Refused("no_connection", f"No enabled {kind}connection carries {channel}. Enable one under Integrations.", field="channel")
+            why = f"No enabled {kind}connection carries {channel}. Enable one under Integrations."
+            raise Refused("no_connection", why, field="channel")
         return found
     found = db.session.scalar(query.where(Connection.id == connection_id if connection_id else Connection.slug == slug))
     if found is None:

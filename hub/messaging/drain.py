@@ -85,7 +85,7 @@ class Drain:
 
     def _most(self, connection_id: str) -> int:
         pool = self._pools.get(connection_id)
-        return pool._max_workers if pool else 8  # noqa: SLF001 - known after the first claim
+        return pool._max_workers if pool else 8
 
     def _send(self, claim: Claim) -> None:
         pool = self._pools.get(claim.connection_id)

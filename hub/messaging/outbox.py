@@ -78,7 +78,8 @@ def cancel(message_id: str) -> Message:
     """Take back a message that was not sent yet. Raises NotFound, Conflict."""
     message = _locked(message_id)
     if message.status != Status.QUEUED:
-        raise Conflict("not_queued", _TOO_LATE.get(Status(message.status), f"It is {message.status} already, so there is nothing to take back."))
+        over = f"It is {message.status} already, so there is nothing to take back."
+        raise Conflict("not_queued", _TOO_LATE.get(Status(message.status), over))
     _end(message, Status.CANCELED, "canceled", why=f"by {audit.actor().who}")
     audit.record("message.canceled", message.id)
     return message

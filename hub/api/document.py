@@ -1,0 +1,188 @@
+"""The OpenAPI 3.1 document, made from the shapes that the routes read and write; and the page that shows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from flask import Blueprint, current_app, render_template, url_for
+from openapi_pydantic import OpenAPI
+from openapi_pydantic.util import PydanticSchema, construct_open_api_with_schema_class
+from pydantic import BaseModel
+
+from hub import __version__
+from hub.api.reference import groups
+from hub.api.shapes import EventOut, MessageIn, MessageOut, MessageQuery, MessagesOut, ProblemOut, RemindIn, RequestOut
+from hub.config import Config
+from hub.signing.events import EventIn
+
+blueprint = Blueprint("api_document", __name__)
+
+ABOUT = (
+    "Post what happened to a document; every signer hears of it on the channel that reaches them. An answer of 202 means that the "
+    "event and all its messages are stored: nothing accepted is lost. Errors are problem details (RFC 9457) with a `code` and the "
+    "`field` at fault. A test key uses test connections only."
+)
+TAGS = (
+    ("Events", "What happened to a document, told once; repeated and late events are told to nobody twice."),
+    ("Messages", "One text for one recipient, and everything that happened to it."),
+    ("Requests", "A signing request, and what each signer was told."),
+)
+REFUSALS = {
+    "400": "The body is not JSON.", "401": "No API key, or one that opens nothing.",
+    "404": "There is none with this id that the key may see.",
+    "409": "Its state does not allow this, or an equal request is still running.", "413": "The body is larger than 256 KiB.",
+    "415": "The body is not declared as JSON.", "422": "A field is wrong or not known; `field` names it and `detail` says what to do.",
+    "503": "The database cannot be reached and nothing was stored; repeat the request.",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Route:
+    """One operation."""
+
+    method: str
+    path: str
+    id: str
+    tag: str
+    title: str
+    about: str
+    status: str
+    gives: type[BaseModel]
+    takes: type[BaseModel] | None = None
+    optional: bool = False
+    example: Any = None
+    refusals: str = "401"
+    idempotent: bool = False
+    query: type[BaseModel] | None = None
+
+
+EVENT_EXAMPLE = {
+    "type": "request.sent", "id": "evt-771", "occurred_at": "2026-11-21T09:30:00Z",
+    "request": {"id": "agr-1001", "title": "Employment Agreement", "sender": {"name": "Acme HR", "email": "hr@acme.example"},
+                "expires_at": "2026-12-24T00:00:00Z"},
+    "signers": [{"id": "eric", "name": "Eric Smith", "email": "eric@example.com", "mobile_number": "+13175551234", "locale": "en",
+                 "time_zone": "America/Indiana/Indianapolis", "order": 1, "signing_url": "https://sign.example/r/agr-1001/eric",
+                 "send_to": {"mobile_number": True, "email": True}, "preference": ["whatsapp", "sms"]}],
+}  # fmt: skip
+
+ROUTES = (
+    Route("post", "/events", "postEvent", "Events", "Tell Signpost what happened",
+          "Stores the event and the messages it causes in one transaction, then answers. A field that is absent is unchanged, null clears "
+          "it; events may come in any order, `occurred_at` decides.",
+          "202", EventOut, EventIn, example=EVENT_EXAMPLE, refusals="400 401 409 413 415 422 503", idempotent=True),
+    Route("post", "/messages", "postMessage", "Messages", "Send one message",
+          "Over a connection, or over the first enabled one of a channel.",
+          "202", MessageOut, MessageIn, example={"channel": "sms", "to": "+13175551234", "text": "Your contract is ready."},
+          refusals="400 401 404 409 413 415 422 503", idempotent=True),
+    Route("get", "/messages", "listMessages", "Messages", "List messages", "Newest first, in pages; without timelines.",
+          "200", MessagesOut, query=MessageQuery, refusals="401 422"),
+    Route("get", "/messages/{message_id}", "getMessage", "Messages", "Look at one message", "With its timeline.",
+          "200", MessageOut, refusals="401 404"),
+    Route("post", "/messages/{message_id}/cancel", "cancelMessage", "Messages", "Take a message back", "While it is queued.",
+          "200", MessageOut, refusals="401 404 409"),
+    Route("post", "/messages/{message_id}/resend", "resendMessage", "Messages", "Send a message again",
+          "As a new message that follows this one; each has at most one that follows it.", "202", MessageOut, refusals="401 404 409"),
+    Route("get", "/requests/{request_id}", "getRequest", "Requests", "Look at a signing request", "By our id or yours.",
+          "200", RequestOut, refusals="401 404"),
+    Route("post", "/requests/{request_id}/remind", "remindRequest", "Requests", "Remind those who have still to sign",
+          "Everybody, or the one signer that the body names.", "202", EventOut, RemindIn, optional=True, example={"signer": "eric"},
+          refusals="400 401 404 409 415 422", idempotent=True),
+)  # fmt: skip
+PARAMETERS = {"message_id": "The id of a message, msg_…", "request_id": "The request's id, ours (req_…) or yours."}
+
+
+@cache
+def document(server: str) -> dict[str, Any]:
+    """Return the OpenAPI document of the API at `server`."""
+    paths: dict[str, Any] = {}
+    for route in ROUTES:
+        paths.setdefault("/api/v1" + route.path, {})[route.method] = _operation(route)
+    raw = {
+        "openapi": "3.1.0",
+        "info": {"title": "Signpost API", "version": __version__, "description": ABOUT},
+        "servers": [{"url": server}],
+        "tags": [{"name": name, "description": about} for name, about in TAGS],
+        "security": [{"key": []}],
+        "paths": paths,
+        "components": {"securitySchemes": {"key": {
+            "type": "http", "scheme": "bearer", "description": "An API key: sp_live_… or sp_test_…"}}},
+    }  # fmt: skip
+    made = construct_open_api_with_schema_class(OpenAPI.model_validate(raw))
+    return made.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def _operation(route: Route) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": route.id, "tags": [route.tag], "summary": route.title, "description": route.about,
+        "parameters": [*_parameters(route)],
+        "responses": {
+            route.status: {"description": "Done." if route.status == "200" else "Stored.",
+                           "content": {"application/json": {"schema": _schema(route.gives)}}},
+            **{status: {"description": REFUSALS[status],
+                        "content": {"application/problem+json": {"schema": _schema(ProblemOut)}}}
+               for status in route.refusals.split()},
+        },
+    }  # fmt: skip
+    if route.takes:
+        operation["requestBody"] = {
+            "required": not route.optional,
+            "content": {"application/json": {"schema": _schema(route.takes), "example": route.example}},
+        }
+    return operation
+
+
+def _schema(shape: type[BaseModel]) -> Any:
+    return PydanticSchema.model_validate({"schema_class": shape})
+
+
+def _parameters(route: Route) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = [
+        {"name": name, "in": "path", "required": True, "description": about, "schema": {"type": "string"}}
+        for name, about in PARAMETERS.items() if "{" + name + "}" in route.path
+    ]  # fmt: skip
+    if route.idempotent:
+        found.append({
+            "name": "Idempotency-Key", "in": "header", "required": False, "schema": {"type": "string", "maxLength": 255},
+            "description": "A repeat with the same key and body gets the same answer for 7 days; with another body it is refused.",
+        })  # fmt: skip
+    if route.query:
+        schema = route.query.model_json_schema()
+        for name, one in schema["properties"].items():
+            found.append({
+                "name": name, "in": "query", "required": False, "description": one.pop("description", ""),
+                "schema": _inline(one, schema.get("$defs", {})),
+            })  # fmt: skip
+    return found
+
+
+def _inline(one: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    """Return a query parameter's schema without null and without references: a query knows neither."""
+    choices = [choice for choice in one.get("anyOf", [one]) if choice.get("type") != "null"]
+    chosen = choices[0]
+    if "$ref" in chosen:
+        chosen = definitions[chosen["$ref"].rsplit("/", 1)[1]]
+    whole = {**chosen, "default": one.get("default")}
+    return {key: value for key, value in whole.items() if key not in ("title", "$ref") and value is not None}
+
+
+@blueprint.get("/api/v1/openapi.json")
+def openapi() -> dict[str, Any]:
+    """Give the OpenAPI document."""
+    return document(_server())
+
+
+@blueprint.get("/api/docs")
+def docs() -> str:
+    """Show the API's reference."""
+    made = document(_server())
+    return render_template(
+        "api_docs.html", title="API", version=made["openapi"], about=ABOUT, groups=groups(made, _server()),
+        document_url=url_for("api_document.openapi"), start="",
+    )  # fmt: skip
+
+
+def _server() -> str:
+    config: Config = current_app.extensions["hub.config"]
+    return config.public_url

@@ -1,0 +1,26 @@
+"""Events: what a signing app tells us."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, request
+
+from hub import idempotency
+from hub.api.guard import caller
+from hub.api.shapes import body_of
+from hub.signing.accept import accept
+from hub.signing.events import EventIn
+
+blueprint = Blueprint("api_events", __name__, url_prefix="/api/v1")
+
+
+@blueprint.post("/events")
+def post_event() -> tuple[dict[str, Any], int, dict[str, str]]:
+    """Tell Signpost what happened to a document."""
+    who, event = caller(), body_of(EventIn)
+    answer, repeated = idempotency.once(
+        who.key_id, request.path, request.headers.get("Idempotency-Key", ""), request.get_data(), 202,
+        lambda: accept(event, who.source_id, test=who.test),
+    )  # fmt: skip
+    return answer, 202, {"Idempotency-Replayed": "true"} if repeated else {}

@@ -1,0 +1,127 @@
+"""Errors of the API: RFC 9457 problem details with a code, and the field at fault."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import structlog
+from flask import Flask, Response, request
+from pydantic import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+
+from hub.errors import HubError, Refused
+
+log = structlog.get_logger(__name__)
+
+API = "/api/"
+KIND = "application/problem+json"
+
+
+class Problem(Exception):
+    """An error that is answered as it is."""
+
+    def __init__(self, status: int, code: str, detail: str, *, field: str = "", errors: list[dict[str, str]] | None = None) -> None:
+        self.status, self.code, self.detail, self.field, self.errors = status, code, detail, field, errors
+        super().__init__(detail)
+
+
+def init_app(app: Flask) -> None:
+    """Answer the errors of everything under /api/ as problem details."""
+    app.register_error_handler(Problem, lambda problem: answer(problem))
+    for blueprint in ("events", "messages", "requests"):
+        bound = app.blueprints[f"api_{blueprint}"]
+        bound.register_error_handler(Refused, _refused)
+        bound.register_error_handler(ValidationError, _invalid)
+        bound.register_error_handler(HubError, _not_possible)
+        bound.register_error_handler(SQLAlchemyError, _unavailable)
+        bound.register_error_handler(HTTPException, http_problem)
+        bound.register_error_handler(Exception, _fault)
+
+
+def answer(problem: Problem) -> Response:
+    """Make the response of a problem."""
+    content: dict[str, Any] = {
+        "type": "about:blank" if problem.status >= 500 else f"urn:signpost:problem:{problem.code}",
+        "title": _TITLES.get(problem.status, "Error"), "status": problem.status, "code": problem.code, "detail": problem.detail,
+    }  # fmt: skip
+    if problem.field:
+        content["field"] = problem.field
+    if problem.errors:
+        content["errors"] = problem.errors
+    response = Response(json.dumps(content, ensure_ascii=False), problem.status, content_type=KIND)
+    if problem.status == 401:
+        response.headers["WWW-Authenticate"] = 'Bearer realm="Signpost"'
+    if problem.status == 503:
+        response.headers["Retry-After"] = "5"
+    return response
+
+
+_TITLES = {
+    400: "The request cannot be read", 401: "Who is asking?", 403: "Not allowed", 404: "Not found", 405: "Not this method",
+    409: "Not in this state", 413: "Too large", 415: "Not JSON", 422: "Not accepted", 429: "Too many requests",
+    500: "A fault of Signpost's own", 503: "Not available",
+}  # fmt: skip
+
+
+def _refused(problem: Refused) -> Response:
+    return answer(Problem(problem.status, problem.code, str(problem), field=problem.field))
+
+
+def _invalid(problem: ValidationError) -> Response:
+    found = problem.errors(include_url=False, include_input=False)
+    errors = [{"field": path_of(error["loc"]), "code": _code(error), "reason": _reason(error)} for error in found]
+    for error in errors:
+        if not error["field"] and ": " in error["reason"]:  # a check of several fields names the one at fault itself
+            error["field"], error["reason"] = error["reason"].split(": ", 1)
+    first = errors[0]
+    return answer(Problem(422, first["code"], f"{first['field']}: {first['reason']}", field=first["field"], errors=errors))
+
+
+def path_of(location: tuple[int | str, ...]) -> str:
+    """Return where in the body an error is: signers[0].mobile_number."""
+    path = ""
+    for part in location:
+        if isinstance(part, int):
+            path += f"[{part}]"
+        elif part not in ("SignerIn", "constrained-str") and not part.startswith("function-"):  # pydantic's names of alternatives
+            path += f".{part}" if path else part
+    return path
+
+
+def _code(error: Any) -> str:
+    return {"extra_forbidden": "unknown_field", "missing": "missing_field"}.get(error["type"], "invalid_field")
+
+
+def _reason(error: Any) -> str:
+    if error["type"] == "extra_forbidden":
+        return "There is no such field. Look for a typing error, or leave it out."
+    if error["type"] == "missing":
+        return "This field is needed."
+    return str(error["msg"]).removeprefix("Value error, ")
+
+
+def _not_possible(problem: HubError) -> Response:
+    log.error("api.not_possible", path=request.path, problem=type(problem).__name__, why=str(problem))
+    return answer(Problem(503, "not_configured", str(problem)))
+
+
+def _unavailable(problem: SQLAlchemyError) -> Response:
+    log.error("database.unreachable", problem=type(problem).__name__)
+    return answer(Problem(503, "unavailable", "The database cannot be reached, and nothing was stored. Repeat the request."))
+
+
+def _fault(problem: Exception) -> Response:
+    log.exception("api.fault", path=request.path)
+    return answer(Problem(500, "fault", "Signpost met a fault of its own, and nothing was stored. Repeat the request; its log says more."))
+
+
+def http_problem(problem: HTTPException) -> Response:
+    """Answer an error of HTTP itself."""
+    status = problem.code or 500
+    detail = "The body is larger than 256 KiB." if isinstance(problem, RequestEntityTooLarge) else problem.description or problem.name
+    return answer(Problem(status, _CODES.get(status, "error"), detail))
+
+
+_CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "not_json"}

@@ -1,0 +1,46 @@
+"""Signing requests: looked at, and their signers reminded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, request
+from sqlalchemy import select
+
+from hub import idempotency
+from hub.api.guard import caller
+from hub.api.shapes import RemindIn, body_of, request_out
+from hub.errors import NotFound
+from hub.extensions import db
+from hub.models import SigningRequest
+from hub.models.types import is_id
+from hub.signing import reminders
+
+blueprint = Blueprint("api_requests", __name__, url_prefix="/api/v1")
+
+
+@blueprint.get("/requests/<request_id>")
+def get_request(request_id: str) -> dict[str, Any]:
+    """Look at a signing request: what each signer was told."""
+    return request_out(_own(request_id))
+
+
+@blueprint.post("/requests/<request_id>/remind")
+def remind(request_id: str) -> tuple[dict[str, Any], int]:
+    """Remind those who have still to sign."""
+    row, wanted = _own(request_id), body_of(RemindIn) if request.get_data() else RemindIn()
+    answer, _ = idempotency.once(
+        caller().key_id, request.path, request.headers.get("Idempotency-Key", ""), request.get_data(), 202,
+        lambda: reminders.remind(row.id, wanted.signer),
+    )  # fmt: skip
+    return answer, 202
+
+
+def _own(request_id: str) -> SigningRequest:
+    who = caller()
+    query = select(SigningRequest).where(SigningRequest.source_id == who.source_id, SigningRequest.test == who.test)
+    theirs = db.session.scalar(query.where(SigningRequest.external_id == request_id))
+    found = theirs or (db.session.scalar(query.where(SigningRequest.id == request_id)) if is_id("req", request_id) else None)
+    if found is None:
+        raise NotFound("no_such_request", "There is no signing request with this id that this key may see.")
+    return found

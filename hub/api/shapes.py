@@ -1,0 +1,244 @@
+"""What goes into the API and comes out of it."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Annotated, Any, TypeVar
+
+from flask import request
+from pydantic import AwareDatetime, BaseModel, Field, StringConstraints, model_validator
+from sqlalchemy import select
+
+from hub.api.problems import Problem
+from hub.extensions import db
+from hub.messaging import timeline
+from hub.models import Message, Signer, SigningRequest
+from hub.signing.events import Strict
+from hub.vocabulary import Channel, RequestState, SignerState, Status
+
+MOST = 100
+Shape = TypeVar("Shape", bound=BaseModel)
+
+
+# ── In ──────────────────────────────────────────────────────────────────────────────────────────────────────
+class MessageIn(Strict):
+    """A direct message: over a connection, or over the first enabled one of a channel."""
+
+    to: Annotated[str, StringConstraints(min_length=1, max_length=320)] = Field(description="The recipient, such as +13175551234.")
+    text: Annotated[str, StringConstraints(min_length=1, max_length=100_000)]
+    channel: Channel | None = None
+    connection: str | None = Field(default=None, description="The slug of a connection.")
+
+    @model_validator(mode="after")
+    def _over_one(self) -> MessageIn:
+        if (self.channel is None) == (self.connection is None):
+            raise ValueError("channel: give either channel or connection.")
+        return self
+
+
+class RemindIn(Strict):
+    """Whom to remind; everybody who has still to sign when it is left out."""
+
+    signer: str | None = Field(default=None, description="The signer's id, ours or yours.")
+
+
+class MessageQuery(Strict):
+    """How to narrow the list of messages."""
+
+    limit: Annotated[int, Field(ge=1, le=MOST)] = 25
+    after: str | None = Field(default=None, description="The `next` of the page before.")
+    status: Status | None = None
+    channel: Channel | None = None
+    connection: str | None = Field(default=None, description="The slug of a connection.")
+    request: str | None = Field(default=None, description="A request's id, ours or yours.")
+    to: str | None = Field(default=None, description="The recipient's address.")
+    provider_id: str | None = None
+
+
+def body_of(shape: type[Shape]) -> Shape:
+    """Read the request's body. Raises Problem, ValidationError."""
+    if not request.is_json:
+        raise Problem(415, "not_json", "Send JSON, with the header Content-Type: application/json.")
+    body = request.get_data()
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError:
+        raise Problem(400, "bad_json", "The body is not UTF-8.") from None
+    try:
+        json.loads(body)
+    except ValueError as problem:
+        raise Problem(400, "bad_json", f"The body is not JSON: {problem}.") from None
+    return shape.model_validate_json(body)
+
+
+def query_of(shape: type[Shape]) -> Shape:
+    """Read the request's query. Raises ValidationError."""
+    return shape.model_validate(request.args.to_dict())
+
+
+# ── Out ─────────────────────────────────────────────────────────────────────────────────────────────────────
+class ErrorOut(BaseModel):
+    """Why a message did not arrive, and what to do."""
+
+    code: str
+    text: str
+    remedy: str
+
+
+class TimelineOut(BaseModel):
+    """One thing that happened to a message."""
+
+    at: AwareDatetime
+    what: str
+    title: str
+    text: str = ""
+    status: Status | None = None
+    source: str = Field(description="hub, callback, poll or find.")
+    attempt: int | None = None
+    word: str | None = Field(default=None, description="The provider's own word.")
+    code: str | None = None
+    http_status: int | None = None
+    provider_request: str | None = None
+    milliseconds: int | None = None
+    event: str | None = Field(default=None, description="The platform event that came of it, such as sms_delivered.")
+
+
+class MessageOut(BaseModel):
+    """A message, and what became of it."""
+
+    id: str
+    status: Status
+    code: str | None
+    channel: Channel
+    connection: str
+    to: str
+    error: ErrorOut | None
+    provider_id: str | None
+    request: str | None
+    signer: str | None
+    event: str | None
+    segments: int | None
+    test: bool
+    created_at: AwareDatetime
+    timeline: list[TimelineOut]
+
+
+class MessagesOut(BaseModel):
+    """A page of messages, newest first. `next` is null on the last."""
+
+    messages: list[MessageOut]
+    next: str | None
+
+
+class BriefOut(BaseModel):
+    """A message that an event caused."""
+
+    id: str
+    channel: Channel
+    to: str
+    status: Status
+    code: str | None
+
+
+class SkippedOut(BaseModel):
+    """A step that was wanted and could not be taken."""
+
+    signer: str
+    step: str
+    reason: str
+    text: str
+
+
+class EventRef(BaseModel):
+    """The event, as stored."""
+
+    id: str
+
+
+class EventOut(BaseModel):
+    """What an event caused."""
+
+    event: EventRef
+    messages: list[BriefOut]
+    skipped: list[SkippedOut]
+
+
+class SignerOut(BaseModel):
+    """A signer, with what he or she was told."""
+
+    id: str = Field(description="The signer's id in your app.")
+    name: str | None
+    state: SignerState
+    order: int
+    state_at: AwareDatetime
+    reminded_at: AwareDatetime | None
+    messages: list[MessageOut]
+
+
+class RequestOut(BaseModel):
+    """A signing request."""
+
+    id: str
+    external_id: str
+    title: str | None
+    state: RequestState
+    state_at: AwareDatetime
+    expires_at: AwareDatetime | None
+    signers: list[SignerOut]
+
+
+class ProblemOut(BaseModel):
+    """An error, as RFC 9457 has it."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    field: str | None = None
+    errors: list[dict[str, str]] | None = None
+
+
+def message_out(message: Message, *, with_timeline: bool = True) -> dict[str, Any]:
+    """Return a message as the API shows it."""
+    signer = db.session.get(Signer, message.signer_id) if message.signer_id else None
+    why = timeline.problem(message)
+    return {
+        "id": message.id, "status": message.status, "code": message.code or None, "channel": message.channel,
+        "connection": message.connection.slug, "to": message.contact.address,
+        "error": {"code": why.code, "text": why.text, "remedy": why.remedy} if why else None,
+        "provider_id": message.provider_id, "request": message.request_id, "signer": signer.external_id if signer else None,
+        "event": message.event_id, "segments": message.segments, "test": message.test, "created_at": stamp(message.created_at),
+        "timeline": [_entry_out(entry) for entry in timeline.timeline(message)] if with_timeline else [],
+    }  # fmt: skip
+
+
+def _entry_out(entry: timeline.Entry) -> dict[str, Any]:
+    return {
+        "at": stamp(entry.at), "what": entry.what, "title": entry.title, "text": entry.text, "status": entry.status, "source": entry.source,
+        "attempt": entry.attempt, "word": entry.word or None, "code": entry.code or None, "http_status": entry.http_status,
+        "provider_request": entry.provider_request or None, "milliseconds": entry.milliseconds, "event": entry.event or None,
+    }  # fmt: skip
+
+
+def request_out(row: SigningRequest) -> dict[str, Any]:
+    """Return a signing request as the API shows it."""
+    told = db.session.scalars(select(Message).where(Message.request_id == row.id).order_by(Message.id)).all()
+    return {
+        "id": row.id, "external_id": row.external_id, "title": row.title, "state": row.state, "state_at": stamp(row.state_at),
+        "expires_at": stamp(row.expires_at) if row.expires_at else None,
+        "signers": [
+            {
+                "id": signer.external_id, "name": (signer.details or {}).get("name"), "state": signer.state, "order": signer.turn,
+                "state_at": stamp(signer.state_at), "reminded_at": stamp(signer.reminded_at) if signer.reminded_at else None,
+                "messages": [message_out(message, with_timeline=False) for message in told if message.signer_id == signer.id],
+            }
+            for signer in row.signers
+        ],
+    }  # fmt: skip
+
+
+def stamp(moment: datetime) -> str:
+    """Return a time as the API writes it: RFC 3339 with Z, to the millisecond."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

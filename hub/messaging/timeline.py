@@ -1,0 +1,174 @@
+"""What happened to a message, in order and in words; and why it did not arrive."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+
+from hub import integrations
+from hub.errors import NotFound
+from hub.extensions import db
+from hub.integrations.base import Integration, Problem
+from hub.models import Attempt, Message, PlatformEvent, StatusEvent
+from hub.vocabulary import Status
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line: `what` for programs, title and text for people; numbers where the line is about a call."""
+
+    at: datetime
+    what: str
+    title: str
+    text: str = ""
+    status: str | None = None
+    source: str = "hub"
+    attempt: int | None = None
+    word: str = ""  # the provider's own
+    code: str = ""
+    http_status: int | None = None
+    provider_request: str = ""
+    milliseconds: int | None = None
+    event: str = ""  # the platform event that came of it
+    decisive: bool = False
+
+
+def timeline(message: Message) -> list[Entry]:
+    """Return everything known about a message, oldest first."""
+    provider = _provider(message)
+    attempts = db.session.scalars(select(Attempt).where(Attempt.message_id == message.id).order_by(Attempt.n)).all()
+    facts = db.session.scalars(select(StatusEvent).where(StatusEvent.message_id == message.id).order_by(StatusEvent.id)).all()
+    told = {
+        event.type.partition("_")[2]: event.type
+        for event in db.session.scalars(select(PlatformEvent).where(PlatformEvent.message_id == message.id))
+    }
+    entries = [Entry(message.created_at, "planned", "Planned", _planned(message), source="hub")]
+    for attempt in attempts:
+        entries += _of_attempt(attempt, provider, told)
+    entries += [_of_fact(fact, provider, told) for fact in facts]
+    return sorted(entries, key=lambda entry: entry.at)
+
+
+def _planned(message: Message) -> str:
+    if message.after_id:
+        return f"Sent again, after {message.after_id}."
+    return "For an event of the signing request." if message.event_id else "A direct message."
+
+
+def _provider(message: Message) -> str:
+    try:
+        return integrations.get(message.connection.integration).provider
+    except NotFound:
+        return message.connection.title
+
+
+def _of_attempt(attempt: Attempt, provider: str, told: dict[str, str]) -> list[Entry]:
+    began = Entry(attempt.started_at, "handed_over", f"Handed to {provider}", f"Attempt {attempt.n}.", attempt=attempt.n)
+    if attempt.outcome is None or attempt.ended_at is None:
+        return [began]
+    took = f" after {attempt.milliseconds:,} ms" if attempt.milliseconds is not None else ""
+    answered = f" with HTTP {attempt.http_status}" if attempt.http_status else ""
+    common: dict[str, Any] = {
+        "attempt": attempt.n, "code": attempt.code, "http_status": attempt.http_status, "provider_request": attempt.request_ref,
+        "milliseconds": attempt.milliseconds,
+    }  # fmt: skip
+    if attempt.outcome == "accepted":
+        sender = f" From {attempt.sender}." if attempt.sender else ""
+        text = f"Attempt {attempt.n}, accepted{took}{answered}.{sender}"
+        return [Entry(attempt.started_at, "accepted", f"Handed to {provider}", text, status=Status.ACCEPTED, **common)]
+    title, status = _OUTCOMES[attempt.outcome]
+    ended = Entry(
+        attempt.ended_at, attempt.outcome, title.format(provider=provider), f"{attempt.why} Attempt {attempt.n} ended{took}{answered}.",
+        status=status, decisive=attempt.outcome in ("failed", "unknown"), event=told.get("failed", "") if status == Status.FAILED else "",
+        **common,
+    )  # fmt: skip
+    return [began, ended]
+
+
+_OUTCOMES = {
+    "transient": ("Not now, says {provider}", None), "unknown": ("No answer that tells", Status.UNKNOWN),
+    "failed": ("{provider} refused it", Status.FAILED), "broken": ("{provider} refuses everything", None),
+}  # fmt: skip
+
+
+def _of_fact(fact: StatusEvent, provider: str, told: dict[str, str]) -> Entry:
+    status = Status(fact.status) if fact.status else None
+    if fact.source == "hub":
+        title, text = _OWN.get(fact.word, (fact.word.capitalize(), ""))
+        if fact.why:
+            text = f"{text} {fact.why[:1].upper()}{fact.why[1:].rstrip('.')}.".strip()
+    else:
+        title = _REPORTED.get(status, "{provider} reports {word}").format(provider=provider, word=fact.word or "nothing")
+        text = " ".join(filter(None, (fact.why, _PROOF.get(fact.source, ""))))
+    return Entry(
+        fact.at, fact.word.replace(" ", "_"), title, text, status=status, source=fact.source, attempt=fact.attempt or None,
+        word="" if fact.source == "hub" else fact.word, code=fact.code, event=told.get(status, "") if status else "",
+        decisive=bool(status and status.final),
+    )  # fmt: skip
+
+
+_OWN = {
+    "suppressed": ("Not sent", "A rule forbids it."),
+    "canceled": ("Canceled", "Taken back before it was sent."),
+    "stopped": ("Stopped", "There was nothing left to ask for."),
+    "expired": ("Expired", "It could not go in time, and is not worth sending any more."),
+    "erased": ("Not sent", ""),
+    "unreadable": ("Waits for a key", ""),
+    "lease expired": ("The worker is gone", "It ended before the provider answered, so the outcome is not known."),
+    "proved absent": ("Not there", "The provider does not have it, so it is sent again."),
+    "found": ("Found at the provider", "It was taken after all."),
+    "undecided": ("Still not known", "The provider’s list does not tell. Resend it if arriving matters more than arriving once."),
+}
+_REPORTED: dict[Status | None, str] = {
+    Status.SENT: "Sent to the carrier", Status.DELIVERED: "Delivered", Status.READ: "Read",
+    Status.UNDELIVERED: "Undelivered, says {provider}", Status.FAILED: "Failed, says {provider}",
+}  # fmt: skip
+_PROOF = {"callback": "The callback was genuine.", "poll": "Asked for, since no callback came.", "find": "Found among its messages."}
+
+
+def problem(message: Message) -> Problem | None:
+    """Say why a message did not arrive and what to do, or None when nothing is wrong."""
+    status = Status(message.status)
+    if not message.code and status not in _BY_STATUS:
+        return None
+    cls: type[Integration] | None
+    try:
+        cls = integrations.get(message.connection.integration)
+    except NotFound:
+        cls = None
+    known = (cls.explain(message.code) if cls and message.code else None) or _CODES.get(message.code)
+    if known is not None:
+        return Problem(message.code, known.text, known.remedy, known.url)
+    fallback = _BY_STATUS.get(status)
+    if fallback is None or not message.code:
+        return fallback and Problem(message.code, fallback.text, fallback.remedy)
+    return Problem(message.code, f"{fallback.text} The provider’s code is {message.code}, which Signpost does not know.", fallback.remedy)
+
+
+def problems(messages: Sequence[Message]) -> dict[str, Problem]:
+    """Return the problem of each message that has one, by id."""
+    return {message.id: found for message in messages if (found := problem(message))}
+
+
+_CODES = {
+    "unreachable": Problem("", "The provider could not be reached.", "Nothing, it is tried again; look at your network if it lasts."),
+    "no_answer": Problem("", "The provider hung up before it answered. We are asking whether it has the message; nothing is sent twice.",
+                         "Wait a minute. Resend it if it stays unknown."),
+    "unreadable": Problem("", "What is needed to send it was sealed with a key that is missing.",
+                          "Add that key to HUB_ENCRYPTION_KEYS again."),
+    "lease_expired": Problem("", "The worker that was sending it ended. The provider may or may not have it.",
+                             "Wait a minute: we ask the provider. Resend it if it stays unknown."),
+    "fault": Problem("", "Signpost met a fault of its own while sending.", "Look into the worker’s log, then resend it."),
+}  # fmt: skip
+_BY_STATUS = {
+    Status.FAILED: Problem("", "The provider refused it.", "Look at the code on the provider’s pages; correct it and send it again."),
+    Status.UNDELIVERED: Problem("", "It was handed on, and did not reach the recipient.", "Send it again later, or use another channel."),
+    Status.UNKNOWN: Problem("", "The provider may or may not have it.",
+                            "Wait a minute: we ask the provider. Resend it if it stays unknown."),
+    Status.SUPPRESSED: Problem("", "A rule forbids sending to this recipient.", "Ask the recipient whether messages are wanted."),
+    Status.EXPIRED: Problem("", "It could not be sent in time.", "Look whether the connection is enabled, then send it again."),
+}  # fmt: skip
