@@ -1,0 +1,1 @@
+"""Who may do what, with which connections: users, sign-ins, API keys, connections."""

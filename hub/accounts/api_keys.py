@@ -1,0 +1,77 @@
+"""API keys: what a signing app proves itself with."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import timedelta
+
+from sqlalchemy import select
+
+from hub import audit
+from hub.crypto import digest
+from hub.errors import NotFound, Refused
+from hub.extensions import db
+from hub.models import ApiKey, Source
+from hub.models.types import is_id, now
+from hub.store import transaction
+
+LIVE, TEST = "sp_live_", "sp_test_"
+LONGEST_NAME = 80
+USED_EVERY = timedelta(minutes=10)  # a call must not cost a write of its own
+
+
+@transaction
+def create(name: str, *, test: bool, source: str | None = None) -> str:
+    """Make a key of a source, by its slug, and return it; it cannot be read again."""
+    words = " ".join(name.split())
+    if not words or len(words) > LONGEST_NAME:
+        raise Refused("bad_name", f"Give the key a name of at most {LONGEST_NAME} characters: what will use it.", field="name")
+    owner = db.session.scalar(select(Source).where(Source.slug == (source or "default")))
+    if owner is None:
+        raise NotFound("unknown_source", f"There is no source {source!r}.", field="source")
+    text = (TEST if test else LIVE) + secrets.token_urlsafe(32)
+    key = ApiKey(source_id=owner.id, name=words, digest=digest(text), test=test)
+    db.session.add(key)
+    db.session.flush()
+    audit.record("api_key.created", key.id, words, test=test, source=owner.slug)
+    return text
+
+
+def find(text: str) -> ApiKey | None:
+    """Return the key with this text, or None when it is unknown, revoked or expired."""
+    if not text.startswith((LIVE, TEST)):
+        return None
+    key = db.session.scalar(select(ApiKey).where(ApiKey.digest == digest(text)))
+    if key is None or key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= now()):
+        return None
+    return key
+
+
+def authenticate(bearer: str) -> ApiKey | None:
+    """Return the key that a caller shows, and note that it is used; None when it opens nothing."""
+    key = find(bearer)
+    if key is not None and (key.used_at is None or now() - key.used_at > USED_EVERY):
+        _note_use(key.id)
+        return db.session.get(ApiKey, key.id)
+    return key
+
+
+@transaction
+def _note_use(key_id: str) -> None:
+    db.session.get_one(ApiKey, key_id).used_at = now()
+
+
+@transaction
+def revoke(key_id: str) -> None:
+    """End a key at once; whoever uses it is refused from now on."""
+    key = db.session.get(ApiKey, key_id) if is_id("key", key_id) else None
+    if key is None:
+        raise NotFound("unknown_key", "There is no such API key.")
+    if key.revoked_at is None:
+        key.revoked_at = now()
+        audit.record("api_key.revoked", key.id, key.name)
+
+
+def all_keys() -> list[ApiKey]:
+    """Return every key, those that work first, then the newest."""
+    return list(db.session.scalars(select(ApiKey).order_by(ApiKey.revoked_at.is_not(None), ApiKey.id.desc())))

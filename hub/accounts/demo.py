@@ -1,0 +1,93 @@
+"""The demo: a test connection to the simulator, a test key, and a signing request that is already under way."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from flask import current_app
+from sqlalchemy import select
+
+from hub import audit, datadir, integrations
+from hub.accounts import api_keys, checks, connections, settings_form
+from hub.accounts.checks import locked, set_state
+from hub.config import Config
+from hub.extensions import db
+from hub.integrations.base import CheckResult, Integration
+from hub.models import Connection, SigningRequest, Source
+from hub.models.types import now
+from hub.store import transaction
+from hub.vocabulary import Channel, ConnectionState, EventType
+
+TITLE = "Demo SMS"
+KEY_FILE = "demo-key"
+SAMPLE_ID = "agr-1001"
+
+
+def prepare() -> None:
+    """Make the demo's connection and key where they are missing."""
+    config: Config = current_app.extensions["hub.config"]
+    credentials = datadir.simulator_credentials(config.data_dir)
+    for cls in integrations.registry().values():
+        if cls.channel is Channel.SMS and cls.api and (settings := cls.demo_settings(credentials)) is not None:
+            _connect(cls, settings)
+            break
+    _keep_key(config)
+
+
+@transaction
+def _connect(cls: type[Integration], settings: dict[str, Any]) -> None:
+    account = cls.account_of(settings)
+    known = select(Connection.id).where(Connection.integration == cls.name, Connection.account == account, Connection.test)
+    if db.session.scalar(known) is not None:
+        return  # whatever an admin made of it since
+    connection = locked(connections.create(cls.name, TITLE, test=True))
+    connection.settings = settings_form.settings_of(settings_form.read(cls, settings, {}))
+    connection.settings_version, connection.account, connection.sender = 1, account, cls.sender_of(settings)
+    # the simulator is not asked: it knows this account by the same file, and may start after us
+    connection.checked_version, connection.checked_at, connection.checked_ok = 1, now(), True
+    connection.check = checks.kept_form(CheckResult(True, "The simulator is ready."), None)
+    set_state(connection, ConnectionState.ENABLED)
+    audit.record("connection.enabled", connection.id, connection.title)
+
+
+def _keep_key(config: Config) -> None:
+    path = config.data_dir / KEY_FILE
+    if not path.exists() or api_keys.find(path.read_text().strip()) is None:
+        datadir.write_private(path, api_keys.create("Demo", test=True) + "\n")
+
+
+def sample() -> dict[str, Any]:
+    """Return the event that the sample request begins with, as a signing app posts it."""
+    return {
+        "type": EventType.SENT.value,
+        "id": "evt-771",
+        "occurred_at": now().isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "request": {
+            "id": SAMPLE_ID,
+            "title": "Employment Agreement",
+            "sender": {"name": "Acme HR", "email": "hr@acme.example"},
+            "expires_at": (now() + timedelta(days=30)).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        },
+        "signers": [
+            {
+                "id": "eric",
+                "name": "Eric Smith",
+                "email": "eric@example.com",
+                "mobile_number": "+13175551234",
+                "locale": "en",
+                "time_zone": "America/Indiana/Indianapolis",
+                "order": 1,
+                "signing_url": f"https://sign.example/r/{SAMPLE_ID}/eric",
+                "send_to": {"mobile_number": True, "email": True},
+                "preference": ["whatsapp", "sms"],
+            }
+        ],
+    }
+
+
+def sample_sent() -> bool:
+    """Tell whether the sample request is there."""
+    known = select(SigningRequest.id).join(Source, Source.id == SigningRequest.source_id)
+    known = known.where(Source.slug == "default", SigningRequest.external_id == SAMPLE_ID, SigningRequest.test)
+    return db.session.scalar(known) is not None

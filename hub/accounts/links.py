@@ -1,0 +1,114 @@
+"""Single-use links: the one that makes the first admin, and those that set a password."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import timedelta
+
+from flask import current_app
+from sqlalchemy import delete, select
+
+from hub import audit
+from hub.accounts import passwords, sign_ins, users
+from hub.audit import Actor
+from hub.crypto import digest
+from hub.errors import NotFound
+from hub.extensions import db
+from hub.models import Action, Source, User
+from hub.models.types import now
+from hub.store import transaction
+from hub.vocabulary import Role
+
+FIRST_ADMIN, PASSWORD = "first_admin", "password"
+FIRST_ADMIN_LASTS = timedelta(hours=24)
+PASSWORD_LASTS = timedelta(hours=48)
+
+
+@transaction
+def first_admin_link() -> str | None:
+    """Make a link that sets up the first admin; None once there is a user."""
+    if users.any_exist():
+        return None
+    return _link("setup", FIRST_ADMIN, "", FIRST_ADMIN_LASTS)
+
+
+@transaction
+def password_link(user_id: str) -> str:
+    """Make a link with which a user chooses a password; earlier ones of theirs open nothing any more."""
+    user = users.get(user_id)
+    db.session.execute(delete(Action).where(Action.kind == PASSWORD, Action.subject == user.id, Action.used_at.is_(None)))
+    audit.record("user.link_made", user.id, user.name)
+    return _link("password", PASSWORD, user.id, PASSWORD_LASTS)
+
+
+def _link(path: str, kind: str, subject: str, lasts: timedelta) -> str:
+    token = secrets.token_urlsafe(32)
+    db.session.add(Action(digest=digest(token), kind=kind, subject=subject, expires_at=now() + lasts))
+    return f"{current_app.extensions['hub.config'].public_url}/{path}/{token}"
+
+
+def first_admin_open(token: str) -> bool:
+    """Tell whether a link still sets up the first admin."""
+    return _find(token, FIRST_ADMIN) is not None and not users.any_exist()
+
+
+def password_owner(token: str) -> User | None:
+    """Return whose password a link sets, or None when it is used, too old or unknown."""
+    action = _find(token, PASSWORD)
+    user = db.session.get(User, action.subject) if action else None
+    return user if user and user.disabled_at is None else None
+
+
+def set_up_first_admin(token: str, email: str, name: str, password: str) -> str:
+    """Make the first admin and return the id. Raises NotFound when the link is void, as it is once a user exists."""
+    address, words = users.clean_email(email), users.clean_name(name)
+    passwords.check(password, address)
+    return _set_up(token, address, words, passwords.hashed(password))
+
+
+@transaction
+def _set_up(token: str, email: str, name: str, password_hash: str) -> str:
+    db.session.execute(select(Source.id).with_for_update())  # two links at once: the second sees the first one's user
+    if not first_admin_open(token):
+        raise NotFound("link_void", "This link is used up.")
+    _use(token)
+    user = User(email=email, name=name, role=Role.ADMIN.value, password_hash=password_hash)
+    db.session.add(user)
+    db.session.flush()
+    audit.act_as(Actor(user.name, user.id))
+    audit.record("user.added", user.id, user.name, email=email, role=Role.ADMIN.title)
+    return user.id
+
+
+def choose_password(token: str, password: str) -> str:
+    """Set the password of the link's user and return the user's id. Raises NotFound when the link is void."""
+    user = password_owner(token)
+    if user is None:
+        raise NotFound("link_void", "This link is used up.")
+    passwords.check(password, user.email)
+    return _choose(token, passwords.hashed(password))
+
+
+@transaction
+def _choose(token: str, password_hash: str) -> str:
+    db.session.execute(select(Action.digest).where(Action.digest == digest(token)).with_for_update())
+    user = password_owner(token)
+    if user is None:
+        raise NotFound("link_void", "This link is used up.")
+    _use(token)
+    audit.act_as(Actor(user.name, user.id))
+    sign_ins.set_password(user.id, password_hash)
+    return user.id
+
+
+def _find(token: str, kind: str) -> Action | None:
+    return db.session.scalar(
+        select(Action)
+        .where(Action.digest == digest(token), Action.kind == kind, Action.used_at.is_(None), Action.expires_at > now())
+        .execution_options(populate_existing=True)
+    )
+
+
+def _use(token: str) -> None:
+    action = db.session.get_one(Action, digest(token))
+    action.used_at = now()

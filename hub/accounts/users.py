@@ -1,0 +1,138 @@
+"""Users: who they are and what they may do."""
+
+from __future__ import annotations
+
+import re
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.exc import IntegrityError
+
+from hub import audit
+from hub.accounts import passwords
+from hub.crypto import digest
+from hub.errors import Conflict, NotFound, Refused
+from hub.extensions import db
+from hub.models import SignIn, User
+from hub.models.types import is_id, now
+from hub.store import transaction
+from hub.vocabulary import Role
+
+EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
+LONGEST_NAME = 120
+
+
+def everyone() -> list[User]:
+    """Return all users, those who may sign in first, by name."""
+    return list(db.session.scalars(select(User).order_by(User.disabled_at.is_not(None), func.lower(User.name), User.id)))
+
+
+def get(user_id: str) -> User:
+    """Return a user. Raises NotFound."""
+    user = db.session.get(User, user_id) if is_id("usr", user_id) else None
+    if user is None:
+        raise NotFound("unknown_user", "There is no such user.")
+    return user
+
+
+def any_exist() -> bool:
+    """Tell whether anybody was set up yet."""
+    return db.session.scalar(select(User.id).limit(1)) is not None
+
+
+def clean_email(email: str) -> str:
+    """Return the form an address is stored and looked up in. Raises Refused."""
+    address = email.strip().lower()
+    if len(address) > 254 or not EMAIL.fullmatch(address):
+        raise Refused("bad_email", "Give an e-mail address, such as dana@acme.example.", field="email")
+    return address
+
+
+def create_user(email: str, name: str, password: str = "", role: Role = Role.VIEWER) -> str:
+    """Add a user and return the id. Without a password nobody can sign in as them until a link has set one."""
+    address = clean_email(email)
+    if password:
+        passwords.check(password, address)
+    return _insert(address, clean_name(name), passwords.hashed(password) if password else "", Role(role))
+
+
+def clean_name(name: str) -> str:
+    """Return a name without stray blanks. Raises Refused."""
+    words = " ".join(name.split())
+    if not words or len(words) > LONGEST_NAME:
+        raise Refused("bad_name", f"Give a name of at most {LONGEST_NAME} characters.", field="name")
+    return words
+
+
+@transaction
+def _insert(email: str, name: str, password_hash: str, role: Role) -> str:
+    user = User(email=email, name=name, role=role.value, password_hash=password_hash)
+    db.session.add(user)
+    try:
+        db.session.flush()
+    except IntegrityError:
+        why = f"{email} is already a user. Give them a new link, or change their role."
+        raise Conflict("email_taken", why, field="email") from None
+    audit.record("user.added", user.id, user.name, email=email, role=role.title)
+    return user.id
+
+
+@transaction
+def change_role(user_id: str, role: Role) -> None:
+    """Give a user another role; the last admin who can sign in keeps theirs."""
+    others = _other_admins(user_id)
+    user = get(user_id)
+    if user.role == role:
+        return
+    if user.rank is Role.ADMIN and not others:
+        raise Conflict("last_admin", f"{user.name} is the last admin who can sign in. Make somebody else an admin first.")
+    audit.record("user.role_changed", user.id, user.name, before=user.rank.title, role=Role(role).title)
+    user.role = Role(role).value
+
+
+@transaction
+def disable(user_id: str) -> None:
+    """Sign a user out everywhere and let them in no more; not the last admin who can sign in."""
+    others = _other_admins(user_id)
+    user = get(user_id)
+    if user.disabled_at is not None:
+        return
+    if user.rank is Role.ADMIN and not others:
+        raise Conflict("last_admin", f"{user.name} is the last admin who can sign in. Make somebody else an admin first.")
+    user.disabled_at = now()
+    end_sign_ins(user.id)
+    audit.record("user.deactivated", user.id, user.name)
+
+
+@transaction
+def end_sign_ins(user_id: str, keep: str = "") -> None:
+    """End a user's sign-ins, save for the one with the token `keep`."""
+    ending = delete(SignIn).where(SignIn.user_id == user_id)
+    db.session.execute(ending.where(SignIn.digest != digest(keep)) if keep else ending)
+
+
+@transaction
+def enable(user_id: str) -> None:
+    """Let a user in again."""
+    user = get(user_id)
+    if user.disabled_at is not None:
+        user.disabled_at = None
+        audit.record("user.reactivated", user.id, user.name)
+
+
+@transaction
+def set_time_zone(user_id: str, zone: str) -> None:
+    """Choose the zone a user's pages show times in; '' means the browser's."""
+    user = get(user_id)
+    if user.time_zone != zone:
+        user.time_zone = zone
+        audit.record("user.time_zone_changed", user.id, user.name, time_zone=zone)
+
+
+def _other_admins(user_id: str) -> list[User]:
+    """Return the admins besides this one who can sign in, locked: two admins who remove each other wait for one another."""
+    admins = db.session.scalars(
+        select(User)
+        .where(User.role == Role.ADMIN.value, User.disabled_at.is_(None), User.password_hash != "")
+        .order_by(User.id).with_for_update().execution_options(populate_existing=True)
+    )  # fmt: skip
+    return [admin for admin in admins if admin.id != user_id]

@@ -1,0 +1,39 @@
+"""The admin door: server-rendered pages for people, behind one guard."""
+
+from __future__ import annotations
+
+import importlib
+
+from flask import Flask
+from sqlalchemy import func, select
+
+from hub import extensions
+from hub.admin import guard, mistakes, navigation, presentation
+from hub.extensions import db
+from hub.models import Connection
+from hub.vocabulary import ConnectionState
+
+PAGES = ("overview", "entrance", "account", "people", "keys", "activity", "integrations", "connections")
+
+
+def init_app(app: Flask) -> None:
+    """Open the pages."""
+    presentation.install(app)
+    navigation.install(app, _waiting)
+    for page in PAGES:
+        importlib.import_module(f"{__name__}.{page}")
+    extensions.login.init_app(app)
+    app.register_blueprint(guard.admin)
+    mistakes.install(app)
+
+
+def _waiting() -> dict[str, navigation.Count]:
+    """Count what waits behind each place of the rail."""
+    broken = db.session.scalar(
+        select(func.count()).select_from(Connection)
+        .where(Connection.state == ConnectionState.BROKEN, Connection.archived_at.is_(None))
+    )  # fmt: skip
+    if not broken:
+        return {}
+    words = "1 connection is broken" if broken == 1 else f"{broken} connections are broken"
+    return {"admin.integrations": navigation.Count(broken, words, bad=True)}

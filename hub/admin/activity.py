@@ -1,0 +1,158 @@
+"""Activity: who changed what, newest first."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from flask import render_template, request, url_for
+from sqlalchemy import Select, or_, select
+
+from hub.admin.guard import admin, needs
+from hub.extensions import db
+from hub.models import Audit, Connection, User
+from hub.models.types import is_id
+from hub.vocabulary import Role
+
+ROWS = 50
+
+
+class Entry(NamedTuple):
+    """One change as the page shows it."""
+
+    at: Any
+    who: str
+    did: str
+    href: str
+    detail: str
+    address: str
+
+
+@admin.get("/activity")
+@needs(Role.VIEWER)
+def activity() -> Any:
+    """List the changes, narrowed by who made them, to what, and of which kind."""
+    keep = {name: value for name in ("kind", "who", "subject", "q") if (value := request.args.get(name, "").strip())}
+    rows, newer, older = _page(_wanted(keep))
+    return render_template(
+        "activity.html", entries=_entries(rows), filters=_chips(keep), q=keep.get("q", ""), keep=keep, filtered=bool(keep),
+        newer=_link(keep, after=newer) if newer else None,
+        older=_link(keep, before=older) if older else None,
+    )  # fmt: skip
+
+
+def _wanted(keep: dict[str, str]) -> Select[Any]:
+    wanted = select(Audit)
+    if "kind" in keep:
+        wanted = wanted.where(Audit.action.startswith(keep["kind"] + ".", autoescape=True))
+    if "who" in keep:
+        wanted = wanted.where(Audit.user_id == keep["who"] if is_id("usr", keep["who"]) else Audit.who == keep["who"])
+    if "subject" in keep:
+        wanted = wanted.where(Audit.subject == keep["subject"])
+    if "q" in keep:
+        named = (column.icontains(keep["q"], autoescape=True) for column in (Audit.title, Audit.who))
+        wanted = wanted.where(or_(*named))
+    return wanted
+
+
+def _page(wanted: Select[Any]) -> tuple[list[Audit], str, str]:
+    """Return one page, and the ids that the newer and the older page begin after; '' where there is none."""
+    before, after = request.args.get("before", ""), request.args.get("after", "")
+    if is_id("aud", after):
+        rows = list(db.session.scalars(wanted.where(Audit.id > after).order_by(Audit.id).limit(ROWS + 1)))
+        more, rows = len(rows) > ROWS, rows[:ROWS][::-1]
+        return rows, rows[0].id if more else "", rows[-1].id if rows else ""
+    began = is_id("aud", before)
+    wanted = wanted.where(Audit.id < before) if began else wanted
+    rows = list(db.session.scalars(wanted.order_by(Audit.id.desc()).limit(ROWS + 1)))
+    more, rows = len(rows) > ROWS, rows[:ROWS]
+    return rows, rows[0].id if began and rows else "", rows[-1].id if more else ""
+
+
+def _entries(rows: list[Audit]) -> list[Entry]:
+    people = {row.user_id for row in rows if row.user_id}
+    emails = {user.id: user.email for user in db.session.scalars(select(User).where(User.id.in_(people)))}
+    named = {row.subject for row in rows if is_id("con", row.subject)}
+    slugs = {one.id: one.slug for one in db.session.scalars(select(Connection).where(Connection.id.in_(named)))}
+    return [
+        Entry(row.at, row.who, told(row), _href(row, slugs), details(row), emails.get(row.user_id or "", "")) for row in rows
+    ]
+
+
+def told(row: Audit) -> str:
+    """Say what was done, as the rest of a sentence that begins with who did it."""
+    if row.action == "user.signed_in" and row.subject == row.user_id:
+        return "signed in"
+    if row.action == "user.signed_out" and row.subject == row.user_id:
+        return "signed out"
+    words = DONE.get(row.action)
+    if words is None:  # an action of a later version, or of a part that brought its own
+        noun, _, verb = row.action.partition(".")
+        words = f"{verb.replace('_', ' ')}: {noun.replace('_', ' ')} {{}}"
+    return words.format(row.title or "").strip().rstrip(":")
+
+
+def details(row: Audit) -> str:
+    """Write what else is known of a change: `before: Viewer · role: Admin`."""
+    known = {name.replace("_", " "): value for name, value in row.detail.items() if value not in ("", None, [])}
+    return " · ".join(f"{name}: {_plain(value)}" for name, value in known.items())
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _href(row: Audit, slugs: dict[str, str]) -> str:
+    if row.subject in slugs:
+        return url_for("admin.connection", slug=slugs[row.subject])
+    for prefix, place in (("msg", "messages"), ("req", "requests")):
+        if is_id(prefix, row.subject):
+            return f"{request.script_root}/{place}/{row.subject}"
+    return ""
+
+
+def _chips(keep: dict[str, str]) -> list[dict[str, Any]]:
+    here = keep.get("kind", "")
+    return [{"title": title, "href": _link(keep, kind=kind or None), "here": here == kind} for kind, title in KINDS]
+
+
+def _link(keep: dict[str, str], **changed: str | None) -> str:
+    words: dict[str, Any] = {**keep, **changed}
+    return url_for("admin.activity", **words)
+
+
+KINDS = (
+    ("", "Everything"), ("connection", "Connections"), ("message", "Messages"), ("request", "Requests"), ("user", "Users"),
+    ("api_key", "API keys"),
+)  # fmt: skip
+
+# what follows the name of whoever did it; {} is what the subject was called
+DONE = {
+    "api_key.created": "made the API key {}",
+    "api_key.revoked": "revoked the API key {}",
+    "connection.added": "added the connection {}",
+    "connection.archived": "archived the connection {}",
+    "connection.broke": "found the connection {} broken",
+    "connection.disabled": "disabled the connection {}",
+    "connection.enabled": "enabled the connection {}",
+    "connection.renamed": "renamed a connection to {}",
+    "connection.resumed": "set the connection {} going again",
+    "connection.saved": "changed the settings of the connection {}",
+    "connection.tested": "tested the connection {}",
+    "connection.tried": "sent one to try the connection {}",
+    "message.canceled": "canceled a message",
+    "message.resent": "resent a message",
+    "message.sent": "sent a message",
+    "request.reminded": "reminded the signers of {}",
+    "source.added": "added the source {}",
+    "user.added": "added the user {}",
+    "user.deactivated": "signed {} out for good",
+    "user.link_made": "made a password link for {}",
+    "user.password_changed": "changed the password of {}",
+    "user.reactivated": "let {} in again",
+    "user.role_changed": "changed the role of {}",
+    "user.signed_in": "signed in as {}",
+    "user.signed_out": "signed out {}",
+    "user.time_zone_changed": "changed the time zone of {}",
+}

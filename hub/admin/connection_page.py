@@ -1,0 +1,157 @@
+"""What a connection's page shows: its settings, how far it is set up, what its last test and its last message came to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from flask import current_app, flash, g, make_response, render_template, request
+from sqlalchemy import select
+from wtforms import Form
+
+from hub.accounts import checks, connections, settings_form
+from hub.accounts.checks import Tested
+from hub.accounts.limits import TooMany
+from hub.admin import forms, integrations, looks, moments, presentation, setting_up, typed
+from hub.admin.guard import may
+from hub.extensions import db
+from hub.integrations.base import ConfigForm, Integration
+from hub.models import Audit, Connection, Message, Receipt, StatusEvent
+from hub.models.types import id_at, is_id, now
+from hub.vocabulary import ConnectionState, Role, Status
+
+CALLBACKS_SINCE = timedelta(days=30)
+RECEIPTS_READ = 5000  # of all connections: the page does not search a large table for one that never called
+
+
+@dataclass
+class Page:
+    """The page of a connection, or of one that is not stored yet; `typed` is what was posted to it."""
+
+    cls: type[Integration]
+    connection_id: str = ""
+    name_form: Form | None = None
+    typed: Mapping[str, str] | None = None
+
+    def show(
+        self, *, form: ConfigForm | None = None, tested: Tested | None = None, limited: str = "", status: int = 200,
+        send_form: forms.SendOne | None = None, send_problem: str = "",
+    ) -> Any:  # fmt: skip
+        """Answer with the page, everything that was typed still in it."""
+        one = find(self.connection_id) if self.connection_id else None
+        stored, unreadable = checks.readable_settings(one) if one else ({}, None)
+        if unreadable:
+            flash(f"The stored settings cannot be read. {unreadable} Or type them again and save.", "bad")
+        form = form or (tested and tested.form) or self._form(stored)
+        if self.typed is not None:
+            typed.keep(self.cls, form, self.typed, g.user.id)
+        result = tested or (None if limited else _failed(one))
+        if result and not result.check.ok and result.check.field in form:
+            form[result.check.field].errors = [*form[result.check.field].errors, result.check.title]
+        last_send = _last_send(one) if one else None
+        sends = one is not None and may(Role.OPERATOR)
+        page = render_template(
+            "connection.html", integration=self.cls, connection=one, form=form, name_form=self.name_form,
+            lead=_lead(one) if one else "", steps=setting_up.steps(one, sent_one=bool(last_send and last_send["went"])),
+            result={"limited": limited} if limited else result,
+            webhooks=_webhooks(self.cls, one), last_callback=_last_callback(one),
+            send_form=(send_form or forms.SendOne()) if sends else None, send_problem=send_problem, last_send=last_send,
+            why_not_send=_why_not_send(one) if one else "", may=may(Role.ADMIN),
+        )  # fmt: skip
+        return make_response(page, status)
+
+    def too_many(self, refusal: TooMany, *, send_form: forms.SendOne | None = None) -> Any:
+        """Answer that this was too often, and when to try again."""
+        if send_form is not None:
+            answer = self.show(send_form=send_form, send_problem=str(refusal), status=429)
+        else:
+            answer = self.show(limited=str(refusal), status=429)
+        answer.headers["Retry-After"] = str(refusal.retry_after)
+        return answer
+
+    def _form(self, stored: Mapping[str, Any]) -> ConfigForm:
+        if self.typed is None:
+            return settings_form.show(self.cls, stored)
+        return settings_form.retyped(self.cls, self.typed, stored)
+
+
+def find(connection_id: str) -> Connection:
+    """Return a connection by id, as it is now."""
+    return db.session.get_one(Connection, connection_id)
+
+
+def let_go() -> None:
+    """End the reading transaction: none is open while a provider thinks."""
+    db.session.rollback()
+
+
+def _failed(one: Connection | None) -> Tested | None:
+    """Return the last test of the stored settings if it failed; a good one needs no words."""
+    tested = checks.last(one) if one and one.archived_at is None else None
+    return tested if tested and not tested.check.ok else None
+
+
+def _lead(one: Connection) -> str:
+    what = f"{looks.channel_title(one.channel)} from {presentation.phone(one.sender)}." if one.sender else ""
+    if one.state == ConnectionState.BROKEN:
+        waiting = integrations.waits(connections.waiting(one.id))
+        return f"{what} Paused {moments.ago(one.state_at)}. {waiting}".strip()
+    if one.enabled and not one.ready:
+        return f"{what} Not tested since the settings changed.".strip()
+    return what
+
+
+def _webhooks(cls: type[Integration], one: Connection | None) -> list[tuple[str, str]]:
+    base = current_app.extensions["hub.config"].public_url + "/api/rpc/webhooks/"
+    found = []
+    for path, method in cls.webhooks.items():
+        if "{connection}" in path and one is None:
+            continue  # its address holds a name that it has not got yet
+        label = (getattr(cls, method).__doc__ or "").strip().split("\n")[0].rstrip(".")
+        if path == cls.status_path:
+            label = "Status callbacks, set by us on every message"
+        found.append((label or presentation.initial(path), base + path.replace("{connection}", one.slug if one else "")))
+    return found
+
+
+def _last_callback(one: Connection | None) -> datetime | None:
+    if one is None:
+        return None
+    newest = (
+        select(Receipt.id, Receipt.connection_id, Receipt.received_at)
+        .where(Receipt.id > id_at("rcp", now() - CALLBACKS_SINCE)).order_by(Receipt.id.desc()).limit(RECEIPTS_READ).subquery()
+    )  # fmt: skip
+    return db.session.scalar(
+        select(newest.c.received_at).where(newest.c.connection_id == one.id).order_by(newest.c.id.desc()).limit(1)
+    )
+
+
+def _last_send(one: Connection) -> dict[str, Any] | None:
+    """Return what became of the last message that was sent from the page."""
+    tried = db.session.scalar(
+        select(Audit).where(Audit.subject == one.id, Audit.action == "connection.tried").order_by(Audit.id.desc()).limit(1)
+    )
+    message_id = str(tried.detail.get("message", "")) if tried else ""
+    message = db.session.get(Message, message_id) if is_id("msg", message_id) else None
+    if message is None:
+        return None
+    status = Status(message.status)
+    arrived = db.session.scalar(
+        select(StatusEvent).where(StatusEvent.message_id == message.id, StatusEvent.status == Status.DELIVERED)
+        .order_by(StatusEvent.id).limit(1)
+    ) if status.arrived else None  # fmt: skip
+    return {
+        "status": message.status, "href": f"{request.script_root}/messages/{message.id}", "at": message.created_at,
+        "took": (arrived.at - message.created_at) if arrived else None, "settled": status.final,
+        "went": status in (Status.ACCEPTED, Status.SENT, Status.DELIVERED, Status.READ),
+    }  # fmt: skip
+
+
+def _why_not_send(one: Connection) -> str:
+    if one.archived_at is not None or one.enabled:
+        return ""
+    if one.state == ConnectionState.BROKEN:
+        return "Waits until the test passes."
+    return f"Waits until {'' if one.ready else 'the test passes and '}the connection is enabled."

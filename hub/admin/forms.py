@@ -1,0 +1,119 @@
+"""Our own forms. The guard checks the token against forgery; the integrations declare theirs themselves."""
+
+from __future__ import annotations
+
+from flask import request
+from wtforms import BooleanField, EmailField, Field, Form, PasswordField, SelectField, StringField
+from wtforms.validators import InputRequired
+
+from hub.accounts.passwords import SHORTEST
+from hub.admin import moments
+from hub.errors import Refused
+from hub.vocabulary import Role
+
+NEW = {"autocomplete": "new-password", "minlength": SHORTEST}
+LENGTH = f"At least {SHORTEST} characters. Nothing else is asked of it."
+
+
+def posted() -> bool:
+    """Tell whether this request posts a form."""
+    return request.method == "POST"
+
+
+def blame(form: Form, refusal: Refused) -> None:
+    """Write why a use case refused beside the field at fault, or below them all."""
+    if refusal.field in form:
+        field: Field = form[refusal.field]
+        field.errors = [*field.errors, str(refusal)]
+    else:
+        form.form_errors.append(str(refusal))
+
+
+class SignIn(Form):
+    """Who is there."""
+
+    email = EmailField("E-mail", [InputRequired("Give your e-mail address.")], render_kw={"autocomplete": "username"})
+    password = PasswordField("Password", [InputRequired("Give your password.")], render_kw={"autocomplete": "current-password"})
+
+
+class FirstAdmin(Form):
+    """Who sets the hub up."""
+
+    name = StringField("Your name", [InputRequired("Give your name.")], render_kw={"autocomplete": "name", "maxlength": 120})
+    email = EmailField("E-mail", [InputRequired("Give your e-mail address.")], render_kw={"autocomplete": "username"})
+    password = PasswordField("Password", [InputRequired("Choose a password.")], description=LENGTH, render_kw=NEW)
+
+
+class NewPassword(Form):
+    """A first or another password, by a link."""
+
+    password = PasswordField("Password", [InputRequired("Choose a password.")], description=LENGTH, render_kw=NEW)
+
+
+class ChangePassword(Form):
+    """Another password for oneself."""
+
+    current = PasswordField(
+        "Your password now", [InputRequired("Give the password you have now.")], render_kw={"autocomplete": "current-password"}
+    )
+    password = PasswordField("New password", [InputRequired("Choose a password.")], description=LENGTH, render_kw=NEW)
+
+
+class TimeZone(Form):
+    """Which zone pages show times in."""
+
+    time_zone = SelectField(
+        "Show times in",
+        choices=lambda: [("", "The zone of my browser"), *((name, name.replace("_", " ")) for name in moments.zone_names())],
+    )
+
+
+class AddUser(Form):
+    """Somebody else who may sign in."""
+
+    name = StringField("Name", [InputRequired("Give a name.")], render_kw={"autocomplete": "off", "maxlength": 120})
+    email = EmailField("E-mail", [InputRequired("Give an e-mail address.")], render_kw={"autocomplete": "off"})
+    role = SelectField("Role", choices=[(str(role.value), role.title) for role in Role])
+
+
+class AddKey(Form):
+    """A key for a signing app."""
+
+    name = StringField(
+        "Name", [InputRequired("Say what will use it.")], description="What will use it, such as Contracts, production.",
+        render_kw={"autocomplete": "off", "maxlength": 80},
+    )  # fmt: skip
+    test = BooleanField("For tests", description="A test key reaches test connections only.")
+
+
+class NameConnection(Form):
+    """What a connection is called."""
+
+    title = StringField(
+        "Name", [InputRequired("Give it a name.")], description="What you and your colleagues call it, such as Acme US.",
+        render_kw={"autocomplete": "off", "maxlength": 80},
+    )  # fmt: skip
+
+
+class NameDemoConnection(NameConnection):
+    """What a connection is called, and whether it talks to the simulator."""
+
+    test = BooleanField("Test connection", description="Talks to the simulator instead of the provider.")
+
+
+class RenameConnection(NameConnection):
+    """What a connection is called, by people and by programs."""
+
+    slug = StringField(
+        "Name in the API", [InputRequired("Give it a name.")], render_kw={"autocomplete": "off", "maxlength": 48},
+        description="Programs that send over this connection by name must follow.",
+    )  # fmt: skip
+
+
+class SendOne(Form):
+    """To whom one message goes."""
+
+    to = StringField(
+        "Your mobile number", [InputRequired("Give the number to send to.")],
+        render_kw={"autocomplete": "tel", "inputmode": "tel"},
+    )  # fmt: skip

@@ -1,0 +1,103 @@
+"""Integrations: a card each, with what it is and how its connections are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from flask import redirect, render_template, request, url_for
+
+from hub import integrations as registry
+from hub.accounts import connections
+from hub.admin import moments, presentation
+from hub.admin.guard import admin, may, needs
+from hub.integrations.base import Integration
+from hub.models import Connection
+from hub.vocabulary import ConnectionState, Role
+
+BROKEN, ENABLED, NEW, DISABLED = (
+    ConnectionState.BROKEN.value, ConnectionState.ENABLED.value, ConnectionState.NEW.value, ConnectionState.DISABLED.value
+)  # fmt: skip
+WORST_FIRST = (BROKEN, ENABLED, NEW, DISABLED)
+FILTERS = (("", "All"), (BROKEN, "Needs attention"), (ENABLED, "Enabled"), (DISABLED, "Disabled"), ("none", "Not set up"))
+
+
+@dataclass(frozen=True)
+class Card:
+    """One integration: the state is that of its connection which needs the reader most."""
+
+    integration: type[Integration]
+    state: str | None
+    why: tuple[str, str] | None
+    connections: list[Connection]
+    note: str
+    href: str
+    button: str
+    other_href: str
+
+    @property
+    def filter(self) -> str:
+        return "none" if self.state is None else DISABLED if self.state == NEW else self.state
+
+
+@admin.get("/integrations")
+@needs(Role.VIEWER)
+def integrations() -> Any:
+    """Show every integration there is."""
+    wanted = request.args.get("state", "")
+    by_name: dict[str, list[Connection]] = {}
+    for connection in connections.listed():
+        by_name.setdefault(connection.integration, []).append(connection)
+    cards = [_card(cls, by_name.get(name, [])) for name, cls in registry.registry().items()]
+    order = (*WORST_FIRST, None)
+    cards.sort(key=lambda card: order.index(card.state))
+    filters = [
+        {
+            "title": title, "href": url_for("admin.integrations", state=state or None), "here": wanted == state,
+            "count": sum(not state or card.filter == state for card in cards),
+        }
+        for state, title in FILTERS
+    ]  # fmt: skip
+    return render_template("integrations.html", cards=[card for card in cards if wanted in ("", card.filter)], filters=filters)
+
+
+@admin.get("/integrations/<name>")
+@needs(Role.VIEWER)
+def integration(name: str) -> Any:
+    """Lead to an integration's connection, to the list where there are several, or to setting one up."""
+    cls = registry.get(name)
+    return redirect(_leads_to(cls, connections.listed(cls.name)), 303)
+
+
+def _card(cls: type[Integration], mine: list[Connection]) -> Card:
+    worst = min(mine, key=lambda one: WORST_FIRST.index(one.state), default=None)
+    state = worst.state if worst else None
+    why = _why(worst) if worst and state == BROKEN else None
+    href = url_for("admin.connection", slug=worst.slug) if worst else _leads_to(cls, mine)
+    admin_here = may(Role.ADMIN)
+    button = ("Fix it" if worst and state == BROKEN else "Open" if worst else "Set up") if admin_here else "Open"
+    note = presentation.plural(len(mine), "connection") if len(mine) > 1 else ""
+    if worst and len(mine) == 1 and state == DISABLED:
+        note = f"turned off {moments.ago(worst.state_at)}"
+    other_href = url_for("admin.new_connection", name=cls.name) if mine and admin_here else ""
+    return Card(cls, state, why, mine, note, href, button, other_href)
+
+
+def _why(connection: Connection) -> tuple[str, str]:
+    count = connections.waiting(connection.id)
+    told = f"Since {moments.exact(connection.state_at)}: {connection.why}"
+    return "bad", f"{told} {waits(count)}".strip()
+
+
+def waits(count: int) -> str:
+    """Say how many messages wait, and for what."""
+    if not count:
+        return ""
+    told = presentation.plural(count, "message waits and goes", "messages wait and go")
+    return f"{told} out once the test passes."
+
+
+def _leads_to(cls: type[Integration], mine: list[Connection]) -> str:
+    if len(mine) == 1:
+        return url_for("admin.connection", slug=mine[0].slug)
+    return url_for("admin.integrations") if mine else url_for("admin.new_connection", name=cls.name)

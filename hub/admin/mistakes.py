@@ -1,0 +1,63 @@
+"""What a person sees when something goes wrong."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+import structlog
+from flask import Flask, request
+from sqlalchemy.exc import OperationalError
+from werkzeug.exceptions import HTTPException, SecurityError
+
+from hub.accounts.limits import TooMany
+from hub.admin import problems
+from hub.admin.guard import admin
+from hub.errors import Refused, Unreadable
+
+log = structlog.get_logger(__name__)
+
+# doors of their own, which answer in their own words
+OTHERS = ("/api/", "/healthz", "/readyz", "/metrics")
+
+
+def install(app: Flask) -> None:
+    """Answer with a page whatever goes wrong in one, and where nothing is."""
+    app.register_error_handler(404, _elsewhere)
+    app.register_error_handler(405, _elsewhere)
+
+
+def _elsewhere(error: HTTPException) -> Any:
+    return error if request.path.startswith(OTHERS) else problems.page(error.code or 404)
+
+
+@admin.errorhandler(HTTPException)
+def _refused_by_http(error: HTTPException) -> Any:
+    # our own refusals carry a sentence; Werkzeug's are for programmers
+    return problems.page(error.code or 400, why=str(error.description) if isinstance(error, SecurityError) else "")
+
+
+@admin.errorhandler(Refused)
+def _refused(error: Refused) -> Any:
+    if isinstance(error, TooMany):
+        return problems.page(429, why=str(error), retry_after=error.retry_after)
+    return problems.page(error.status, why=str(error))
+
+
+@admin.errorhandler(Unreadable)
+def _unreadable(error: Unreadable) -> Any:
+    return problems.page(500, why=str(error), remedy="Put the key back into HUB_ENCRYPTION_KEYS and start the hub again.")
+
+
+@admin.errorhandler(OperationalError)
+def _no_database(error: OperationalError) -> Any:
+    log.error("database.unreachable", problem=type(error.orig).__name__)
+    return problems.page(503)
+
+
+@admin.errorhandler(500)
+def _unforeseen(error: Exception) -> Any:
+    request_id = secrets.token_hex(6)
+    problem = getattr(error, "original_exception", None) or error
+    log.error("page.failed", request_id=request_id, path=request.path, problem=type(problem).__name__)
+    return problems.page(500, request_id=request_id)

@@ -1,0 +1,310 @@
+"""What tests share: an application on a database of its own, a queue server, somebody who is signed in, the simulator."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import secrets
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import redis
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import make_url, text
+from werkzeug.serving import make_server
+from werkzeug.test import TestResponse
+
+import hub
+from hub import config, queue_server, up
+from hub.config import Config
+from hub.extensions import Base, db
+from hub.vocabulary import Role
+
+PASSWORD = "four words nobody knows"
+POSTGRES = os.environ.get("HUB_TEST_DATABASE_URL", "")
+
+
+# ── Servers, once for all tests ─────────────────────────────────────────────────────────────────────────────
+@pytest.fixture(scope="session")
+def queue_url() -> Iterator[str]:
+    """Run a real queue server and give its address."""
+    # a short path of its own: a socket's path may have a hundred bytes only
+    with tempfile.TemporaryDirectory(prefix="hub-") as name:
+        folder = Path(name)
+        queue_server.prepare(folder)
+        server = subprocess.Popen(queue_server.command(folder), stdout=subprocess.DEVNULL)
+        url = f"unix://{folder / 'queue.sock'}"
+        with redis.Redis.from_url(url) as client:
+            _wait_for(client.ping)
+        yield url
+        server.terminate()
+        server.wait(10)
+
+
+@pytest.fixture(scope="session")
+def keys() -> dict[str, str]:
+    """Return the keys of all applications of this run, so that they read one another's databases."""
+    return {
+        "HUB_SECRET_KEY": secrets.token_urlsafe(48),
+        "HUB_ENCRYPTION_KEYS": "k1:" + base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+    }
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """Make a database for this run on the server of HUB_TEST_DATABASE_URL; '' without one."""
+    if not POSTGRES:
+        yield ""
+        return
+    name, server = f"hub_{secrets.token_hex(6)}", make_url(POSTGRES)
+    where = server.set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(where, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    yield server.set(database=name).render_as_string(hide_password=False)
+    with psycopg.connect(where, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory, queue_url: str, postgres_url: str, keys: dict[str, str]) -> Path:
+    """Migrate once: the database that each test begins with, a file to copy unless it is PostgreSQL."""
+    folder = tmp_path_factory.mktemp("migrated")
+    environ = {"HUB_DATA_DIR": str(folder), "HUB_REDIS_URL": queue_url, "HUB_DATABASE_URL": postgres_url, **keys}
+    app = hub.create_app(config.load(environ))
+    with app.app_context():
+        up.migrate()
+        if not postgres_url:
+            db.session.rollback()
+            with db.engine.connect() as connection:
+                connection.exec_driver_sql("COMMIT")  # a checkpoint cannot run inside a transaction
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        _close(app)
+    return folder / "hub.db"
+
+
+# ── One application for each test ───────────────────────────────────────────────────────────────────────────
+@pytest.fixture
+def settings() -> dict[str, str]:
+    """Return what differs from the usual environment; a module or class overrides this fixture."""
+    return {}
+
+
+@pytest.fixture
+def environ(
+    tmp_path: Path, queue_url: str, postgres_url: str, migrated: Path, keys: dict[str, str], settings: dict[str, str]
+) -> dict[str, str]:
+    """Return the environment of this test's application, for processes of its own too."""
+    folder = tmp_path / "data"
+    folder.mkdir(mode=0o700)
+    if not postgres_url:
+        shutil.copyfile(migrated, folder / "hub.db")
+    with redis.Redis.from_url(queue_url) as client:
+        client.flushall()
+    return {
+        "HUB_DATA_DIR": str(folder),
+        "HUB_DATABASE_URL": postgres_url,
+        "HUB_REDIS_URL": queue_url,
+        "HUB_BIND": f"127.0.0.1:{free_port()}",
+        "HUB_SIMULATOR_BIND": f"127.0.0.1:{free_port()}",
+        "HUB_DEMO": "1",
+        **keys,
+        **settings,
+    }
+
+
+@pytest.fixture
+def app(environ: dict[str, str], postgres_url: str) -> Iterator[Flask]:
+    """Make an application with the shipped routes and texts, and nobody in it. No context is pushed."""
+    app = make_app(environ)
+    with app.app_context():
+        if postgres_url:
+            _empty()
+    yield app
+    with app.app_context():
+        _close(app)
+
+
+@pytest.fixture
+def in_app(app: Flask) -> Iterator[Flask]:
+    """Give the application with its context, for tests of use cases; those of pages take `app` or a browser."""
+    with app.app_context():
+        yield app
+
+
+class Client(FlaskClient):
+    """A client that calls the hub by its own name, as the list of allowed hosts wants it."""
+
+    def open(self, *args: Any, **kwargs: Any) -> TestResponse:
+        if args and isinstance(args[0], str):
+            kwargs.setdefault("base_url", config_of(self.application).public_url)
+        return super().open(*args, **kwargs)
+
+
+def make_app(environ: dict[str, str]) -> Flask:
+    """Make an application from an environment."""
+    app = hub.create_app(config.load(environ))
+    app.testing = True
+    app.test_client_class = Client
+    return app
+
+
+def config_of(app: Flask) -> Config:
+    """Return an application's settings."""
+    found: Config = app.extensions["hub.config"]
+    return found
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """Give a browser in which nobody is signed in."""
+    return app.test_client()
+
+
+# ── People ──────────────────────────────────────────────────────────────────────────────────────────────────
+@dataclass
+class Browser:
+    """Somebody's browser: keeps cookies and sends the token against forgery, as the pages' own forms do."""
+
+    app: Flask
+    email: str = ""
+    user_id: str = ""
+    client: FlaskClient = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.client = self.app.test_client()
+
+    def get(self, path: str, **kwargs: Any) -> TestResponse:
+        return self.client.get(path, **kwargs)
+
+    def post(self, path: str, data: dict[str, Any] | None = None, **kwargs: Any) -> TestResponse:
+        return self.client.post(path, data={"csrf_token": self.token(), **(data or {})}, **kwargs)
+
+    def token(self) -> str:
+        """Read the token from a page that everybody has: the sign-in page, or one's account."""
+        page = self.get("/sign-in")
+        return token_in(page if page.status_code == 200 else self.get("/account"))
+
+    def sign_in(self, password: str = PASSWORD) -> TestResponse:
+        return self.post("/sign-in", {"email": self.email, "password": password})
+
+
+def token_in(page: TestResponse) -> str:
+    """Read the token against forgery from a page with a form."""
+    found = re.search(r'name="csrf_token" value="([^"]+)"', page.text)
+    assert found, f"no form on this page: {page.status}"
+    return found[1]
+
+
+@pytest.fixture
+def person(app: Flask) -> Callable[..., Browser]:
+    """Give a function that adds a user and returns their browser, signed in unless told otherwise."""
+
+    def make(role: Role = Role.ADMIN, *, name: str = "", signed_in: bool = True) -> Browser:
+        from hub.accounts import users
+
+        name = name or f"Some {role.title}"
+        email = f"{name.lower().replace(' ', '.')}@acme.example"
+        with app.app_context():
+            user_id = users.create_user(email, name, PASSWORD, role)
+        browser = Browser(app, email, user_id)
+        if signed_in:
+            assert browser.sign_in().status_code == 303
+        return browser
+
+    return make
+
+
+@pytest.fixture
+def admin(person: Callable[..., Browser]) -> Browser:
+    """Give an admin's browser."""
+    return person(Role.ADMIN, name="Dana Whitfield")
+
+
+@pytest.fixture
+def nobody(app: Flask) -> Browser:
+    """Give the browser of somebody who is not signed in."""
+    return Browser(app)
+
+
+# ── The provider's stand-in ─────────────────────────────────────────────────────────────────────────────────
+@pytest.fixture
+def simulator(app: Flask) -> Iterator[Any]:
+    """Run the simulator at the address that this test's connections talk to; gives its application."""
+    from hub.simulator import create_simulator
+
+    settings = config_of(app)
+    stand_in = create_simulator(settings)
+    with serving(stand_in, settings.simulator_bind.port):
+        yield stand_in
+    stand_in.extensions["simulator"].stop()
+
+
+@contextmanager
+def serving(app: Any, port: int) -> Iterator[None]:
+    """Serve an application on a loopback port."""
+    server = make_server("127.0.0.1", port, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join(5)
+        server.server_close()
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until(true: Callable[[], Any], seconds: float = 10) -> Any:
+    """Return what `true` gives as soon as it is true; fails the test after a while."""
+    deadline = time.monotonic() + seconds
+    while not (found := true()):
+        assert time.monotonic() < deadline, f"not within {seconds:g} seconds"
+        time.sleep(0.02)
+    return found
+
+
+def _wait_for(answers: Callable[[], Any]) -> None:
+    for _ in range(250):
+        try:
+            answers()
+            return
+        except redis.RedisError:
+            time.sleep(0.02)
+    answers()
+
+
+def _empty() -> None:
+    """Empty every table of PostgreSQL and prepare them again."""
+    from hub.accounts import setup
+    from hub.signing import defaults
+
+    names = ", ".join(table.name for table in Base.metadata.sorted_tables)
+    with db.engine.begin() as connection:
+        connection.execute(text(f"TRUNCATE {names}"))
+    setup.prepare()
+    defaults.install()
+
+
+def _close(app: Flask) -> None:
+    db.session.remove()
+    db.engine.dispose()
+    app.extensions["hub.waker"].redis.close()
