@@ -48,7 +48,7 @@ def web() -> None:
 @click.argument("queues", nargs=-1, type=click.Choice(QUEUES))
 def worker(queues: tuple[str, ...]) -> None:
     """Work off queues: all of them, or those named. Each gets a process of its own."""
-    _config()
+    config = _config()
     if len(queues) == 1:
         from hub import jobs
 
@@ -56,6 +56,7 @@ def worker(queues: tuple[str, ...]) -> None:
         return
     from hub import supervisor, up
 
+    up.warm_up(config)
     sys.exit(supervisor.run([up.worker(queue) for queue in queues or QUEUES]))
 
 

@@ -14,9 +14,8 @@ import socket
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from subprocess import Popen
 from types import FrameType
 from typing import IO, TextIO
 
@@ -24,6 +23,7 @@ import psutil
 
 from hub import processes
 from hub.errors import HubError
+from hub.processes import Work
 from hub.terminal import BLUE, BOLD, CYAN, DIM, GREEN, MAGENTA, RED, YELLOW, paint
 
 DEATHS_THAT_END_ALL = 5
@@ -45,14 +45,13 @@ class NotReady(HubError):
 
 @dataclass(frozen=True)
 class Child:
-    """A program to keep running.
+    """Something to keep running: the command line of a program, or a function.
 
     `needed` ones start before the others and stop after them; `quiet` ones speak only in dying.
     """
 
     name: str
-    argv: Sequence[str]
-    env: Mapping[str, str] | None = None
+    work: Sequence[str] | Work
     ready: Callable[[], bool] | None = None
     needed: bool = False
     quiet: bool = False
@@ -64,7 +63,7 @@ class _Kept:
 
     child: Child
     colour: str
-    process: Popen[bytes] | None = None
+    pid: int | None = None
     start_at: float | None = 0.0
     deaths: deque[float] = field(default_factory=deque)
     ready: bool = False
@@ -143,22 +142,23 @@ class _Supervisor:
                 self._start(kept)
 
     def _start(self, kept: _Kept) -> None:
-        environ = {**os.environ, **(kept.child.env or {}), "PYTHONUNBUFFERED": "1"}
-        process = kept.process = processes.spawn(kept.child.argv, environ)
-        kept.start_at = None
-        assert process.stdout is not None  # noqa: S101 - spawn() always opens it
-        os.set_blocking(process.stdout.fileno(), False)
-        self._selector.register(process.stdout, selectors.EVENT_READ, _Pipe(kept, process.stdout))
+        work = kept.child.work
+        pipes = [key.data.stream for key in self._selector.get_map().values() if isinstance(key.data, _Pipe)]
+        started = processes.start(
+            kept.child.name,
+            work if callable(work) else processes.program(work),
+            [self._selector, self._wake_reader, self._wake_writer, *pipes],
+        )
+        kept.pid, kept.start_at = started.pid, None
+        self._selector.register(started.output, selectors.EVENT_READ, _Pipe(kept, started.output))
 
     def _bury(self) -> _Kept | None:
         """Note who has ended and when to start them again; return the one that died too often."""
-        by_pid = {kept.process.pid: kept for kept in self._kept if kept.process}
+        by_pid = {kept.pid: kept for kept in self._kept if kept.pid}
         for pid, code in processes.reap():
             if kept := by_pid.get(pid):
                 self._listen(0)  # its last words come before the news of its death
-                assert kept.process is not None  # noqa: S101 - by_pid holds only those
-                kept.process.returncode = code
-                kept.process, kept.ready = None, False
+                kept.pid, kept.ready = None, False
                 processes.terminate_group(pid)  # what it left behind, such as a server's workers, would stand in the way
                 if not self._mourn(kept, code):
                     return kept
@@ -183,7 +183,7 @@ class _Supervisor:
 
     def _probe(self, began: float) -> None:
         for kept in self._kept:
-            if kept.process and not kept.ready:
+            if kept.pid and not kept.ready:
                 kept.ready = kept.child.ready is None or kept.child.ready()
         waiting = [kept.child.name for kept in self._kept if not kept.ready]
         if not waiting:
@@ -245,7 +245,7 @@ class _Supervisor:
         needed_asked = False
         while left := self._left():
             elapsed = time.monotonic() - began
-            servants = {kept.process.pid for kept in self._kept if kept.process and kept.child.needed}
+            servants = {kept.pid for kept in self._kept if kept.child.needed}
             if not needed_asked and (elapsed > STOP_NEEDED_AFTER or all(process.pid in servants for process in left)):
                 self._ask(needed=True)
                 needed_asked = True
@@ -255,6 +255,8 @@ class _Supervisor:
                 self._say(None, f"These do not end: {', '.join(str(process.pid) for process in left)}.", RED)
                 break
             self._listen(0.05)
+        for _ in processes.reap():
+            pass  # the last to end would stay as a zombie where nobody tidies up after us
         self._listen(0)
         for key in list(self._selector.get_map().values()):
             if isinstance(key.data, _Pipe):
@@ -263,15 +265,14 @@ class _Supervisor:
 
     def _ask(self, *, needed: bool) -> None:
         for kept in self._kept:
-            if kept.process and kept.child.needed is needed:
-                os.kill(kept.process.pid, signal.SIGTERM)  # not reaped yet, so the number is still its own
+            if kept.pid and kept.child.needed is needed:
+                os.kill(kept.pid, signal.SIGTERM)  # not reaped yet, so the number is still its own
 
     def _left(self) -> set[psutil.Process]:
         """Return what still runs. Whom it has seen it remembers: where nobody adopts orphans, they would be lost."""
-        for pid, code in processes.reap():
+        for pid, _ in processes.reap():
             for kept in self._kept:
-                if kept.process and kept.process.pid == pid:
-                    kept.process.returncode, kept.process = code, None
+                kept.pid = None if kept.pid == pid else kept.pid
         ours = set(psutil.Process().children()) - self._foreign
         self._seen = processes.descendants(ours | self._seen)
         return self._seen

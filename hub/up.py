@@ -8,45 +8,47 @@ import os
 import secrets
 import shlex
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
-from hub import ports, queue_server, supervisor
+from hub import ports, processes, queue_server, supervisor
 from hub.config import Config
 from hub.errors import ConfigError, HubError
 from hub.supervisor import Child
 from hub.terminal import BOLD, CYAN, DIM, YELLOW, paint
-
-if TYPE_CHECKING:
-    from flask import Flask
 
 QUEUES = ("deliver", "settle", "chores")
 # processes of a hub that was killed end within this time; only then is what they hold taken for another program's
 LEFTOVERS_END_WITHIN = 5.0
 
 
-def command(*words: str) -> list[str]:
-    """Return the command line of another `hub` command."""
-    return [sys.executable, "-m", "hub.cli", *words]
-
-
 def worker(queue: str) -> Child:
-    return Child(f"worker {queue}", command("worker", queue))
+    """Return the worker of one queue."""
+
+    def work() -> None:
+        from hub import jobs
+
+        jobs.work(queue)
+
+    return Child(f"worker {queue}", work)
 
 
 def children(config: Config) -> list[Child]:
     """Return what a whole hub consists of."""
+    from hub import jobs, simulator, web
+
     found = []
     if config.embedded_queue:
         found.append(Child("queue", queue_server.command(config.data_dir), needed=True, quiet=config.log_level != "DEBUG",
                            ready=lambda: queue_server.answers(config.data_dir)))  # fmt: skip
-    found.append(Child("web", command("web"), ready=lambda: ports.answers_ready(config.bind, config.public_url)))
+    found.append(Child("web", lambda: web.serve(config), ready=lambda: ports.answers_ready(config.bind, config.public_url)))
     if config.demo:
-        found.append(Child("simulator", command("simulator"), ready=lambda: ports.accepts(config.simulator_bind)))
-    return [*found, *(worker(queue) for queue in QUEUES), Child("cron", command("cron"))]
+        found.append(Child("simulator", lambda: simulator.serve(config), ready=lambda: ports.accepts(config.simulator_bind)))
+    return [*found, *(worker(queue) for queue in QUEUES), Child("cron", jobs.cron)]
 
 
 def run(config: Config) -> int:
@@ -56,18 +58,20 @@ def run(config: Config) -> int:
     """
     with _alone(config.data_dir) as leftovers:
         _check(config, LEFTOVERS_END_WITHIN if leftovers else 0)
-        app = _prepare(config)
-        return supervisor.run(children(config), on_ready=lambda: _welcome(app, config))
+        warm_up(config)
+        processes.answer_of(lambda: _prepare(config))
+        return supervisor.run(children(config), on_ready=lambda: _welcome(config))
 
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[bool]:
     """Hold the data folder for this process; tell whether the last one to hold it was killed."""
+    # lockf, not flock: children that are forked do not inherit it, so it never outlives us
     with (folder / "up.lock").open("a+") as lock:
         lock.seek(0)
         holder = lock.read().strip()
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise ConfigError(f"Another hub runs on {folder} (process {holder or 'unknown'}). Stop that one, "
                               "or give this one a folder of its own with HUB_DATA_DIR.") from None  # fmt: skip
@@ -89,17 +93,30 @@ def _check(config: Config, wait: float) -> None:
         queue_server.prepare(config.data_dir, wait=wait)
 
 
-def _prepare(config: Config) -> Flask:
+def warm_up(config: Config) -> None:
+    """Load all that the children need before they are forked: they then start in a moment and share the memory.
+
+    Nothing connects: an open database would be of no use to a child, and SQLite forbids to carry one over.
+    """
+    import hub
+    from hub import jobs, simulator, web  # noqa: F401 - loaded, for the children
+
+    hub.create_app(config)
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread():
+            thread.join(1)  # the limiter's timers; a fork should not meet them halfway
+
+
+def _prepare(config: Config) -> str:
     """Migrate and create what the hub, or its demo, starts with."""
     import hub
     from hub.accounts import demo
 
-    app = hub.create_app(config)
-    with app.app_context():
+    with hub.create_app(config).app_context():
         migrate()
         if config.demo:
             demo.prepare()
-    return app
+    return ""
 
 
 def migrate() -> None:
@@ -108,25 +125,46 @@ def migrate() -> None:
 
     from hub.accounts import setup
     from hub.extensions import migrate
+    from hub.signing import defaults
 
     flask_migrate.upgrade(directory=migrate.directory)
     setup.prepare()
+    defaults.install()
 
 
-def _welcome(app: Flask, config: Config) -> None:
-    from hub.accounts import demo, setup
-
-    with app.app_context():
-        if config.demo:
-            try:
-                demo.send_sample()
-            except HubError as problem:  # a hub that runs is worth more than its sample
-                print(f"The sample request was not sent: {problem}", file=sys.stderr)
-        link = setup.first_admin_link()
+def _welcome(config: Config) -> None:
+    link = processes.answer_of(lambda: _first_steps(config))
     print(welcome(config, link, sys.stdout), flush=True)
 
 
-def welcome(config: Config, first_admin_link: str | None, out: TextIO) -> str:
+def _first_steps(config: Config) -> str:
+    """Send the demo's sample request; return the link for the first admin while there is no user."""
+    import hub
+    from hub.accounts import setup
+
+    with hub.create_app(config).app_context():
+        if config.demo:
+            try:
+                _send_sample()
+            except HubError as problem:  # a hub that runs is worth more than its sample
+                print(f"The sample request was not sent: {problem}", file=sys.stderr)
+        return setup.first_admin_link() or ""
+
+
+def _send_sample() -> None:
+    from sqlalchemy import select
+
+    from hub.accounts import demo
+    from hub.extensions import db
+    from hub.models import Source
+    from hub.signing import accept, events
+
+    if not demo.sample_sent():
+        source_id = db.session.scalars(select(Source.id).where(Source.slug == "default")).one()
+        accept.accept(events.EventIn.model_validate(demo.sample()), source_id, test=True)
+
+
+def welcome(config: Config, first_admin_link: str, out: TextIO) -> str:
     """Say what runs where, and what to do first."""
     rows = [("Signpost", config.public_url)]
     if first_admin_link:
