@@ -239,6 +239,8 @@ class _Supervisor:
     def _stop(self) -> None:
         """End all: ask those that nobody needs, then the needed, then kill whatever is left, in other sessions too."""
         began = time.monotonic()
+        if self._asked:
+            self._say(None, "Stopping.")
         for kept in self._kept:
             kept.start_at = None
         self._ask(needed=False)

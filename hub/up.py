@@ -166,20 +166,21 @@ def _send_sample() -> None:
 
 def welcome(config: Config, first_admin_link: str, out: TextIO) -> str:
     """Say what runs where, and what to do first."""
-    rows = [("Signpost", config.public_url)]
+    rows = [("Pages", config.public_url, "")]
     if first_admin_link:
-        rows.append(("First admin", first_admin_link))
+        rows.append(("First admin", first_admin_link, "works once: it makes your account"))
     else:
-        rows.append(("Sign in", f"{config.public_url}/sign-in"))
+        rows.append(("Sign in", f"{config.public_url}/sign-in", ""))
     if config.demo:
-        rows.append(("The phones", f"{config.simulator_url}/"))
-        rows.append(("API key", nearby(config.data_dir / "demo-key")))
-    width = max(len(name) for name, _ in rows)
-    lines = ["", *(f"  {paint(f'{name:<{width}}', BOLD, out)}  {paint(text, CYAN, out)}" for name, text in rows)]
-    if first_admin_link:
-        lines.append(f"  {'':<{width}}  {paint('Open the first admin link once, it makes your account.', DIM, out)}")
+        rows.append(("Phones", f"{config.simulator_url}/", "where the demo's messages arrive"))
+        rows.append(("API key", nearby(config.data_dir / "demo-key"), "what the demo's signing app posts with"))
+    lines = ["", f"  {paint('Signpost is ready.', BOLD, out)}", ""]
+    for name, text, note in rows:
+        lines.append(f"  {paint(f'{name:<11}', DIM, out)}  {paint(text, CYAN, out)}")
+        if note:
+            lines.append(f"  {'':<11}  {paint(note, DIM, out)}")
     if config.demo:
-        lines += ["", "  Send a signing request to a phone:", "", curl(config)]
+        lines += ["", "  A sample request has been sent. To send another, paste this in a second terminal:", "", curl(config)]
     return "\n".join([*lines, "", f"  {paint('Ctrl-C stops everything.', YELLOW, out)}", ""])
 
 
