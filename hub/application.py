@@ -57,6 +57,7 @@ def create(config: Config | None = None) -> Flask:
         SEND_FILE_MAX_AGE_DEFAULT=3600,
         TEMPLATES_AUTO_RELOAD=False,
     )
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # answers keep the order that the documentation shows
     app.extensions["hub.config"] = config
     app.extensions["hub.keyring"] = Keyring(config.encryption_keys)
     _log(config)

@@ -13,7 +13,9 @@ from hub.extensions import db
 from hub.models import Connection
 from hub.vocabulary import ConnectionState
 
-PAGES = ("overview", "entrance", "account", "people", "keys", "activity", "integrations", "connections")
+PAGES = (
+    "overview", "entrance", "account", "people", "keys", "activity", "integrations", "connections", "messages", "message", "requests",
+)  # fmt: skip
 
 
 def init_app(app: Flask) -> None:

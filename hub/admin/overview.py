@@ -1,17 +1,156 @@
-"""The first page."""
+"""The overview: what needs the reader, then how the last day went."""
 
 from __future__ import annotations
 
+from datetime import timedelta
+from statistics import median
 from typing import Any
 
-from flask import redirect, url_for
+from flask import current_app, render_template, url_for
+from sqlalchemy import func, select
 
 from hub.admin.guard import admin, needs
-from hub.vocabulary import Role
+from hub.admin.moments import local
+from hub.admin.presentation import duration, number, percent, plural
+from hub.admin.rows import rows
+from hub.config import Config
+from hub.extensions import db
+from hub.intake import settle
+from hub.models import Connection, Message, Receipt
+from hub.models.types import id_at, now, time_of
+from hub.vocabulary import ConnectionState, Role, Status
+
+DAY = timedelta(hours=24)
+LATE = timedelta(minutes=1)
+MOST = 20_000  # messages of a day that are looked at one by one; a busier day is read from its newest
+NEWEST = 8
+ON_THE_WAY = (Status.QUEUED, Status.SENDING, Status.ACCEPTED, Status.SENT, Status.UNKNOWN)
+LOST = (Status.FAILED, Status.UNDELIVERED, Status.EXPIRED)
 
 
 @admin.get("/")
 @needs(Role.VIEWER)
 def overview() -> Any:
-    """Lead to the integrations."""
-    return redirect(url_for("admin.integrations"), 303)
+    """Show what needs the reader, and the last 24 hours."""
+    newest = list(db.session.scalars(select(Message).order_by(Message.id.desc()).limit(NEWEST)))
+    today = _today()
+    moment = local(now())
+    return render_template(
+        "overview.html", day=f"{moment:%A}, {moment.day} {moment:%B}", todo=_todo(), tiles=_tiles(today) if newest else [],
+        channels=_channels(today), rows=rows(newest), start=None if newest else _start(),
+    )  # fmt: skip
+
+
+def _today() -> list[tuple[str, str, float, int]]:
+    """Return channel, status, seconds until its last change, and age in hours of each message of the last day."""
+    query = select(Message.channel, Message.status, Message.changed_at, Message.id).where(Message.id > id_at("msg", now() - DAY))
+    moment = now()
+    found = []
+    for channel, status, changed_at, message_id in db.session.execute(query.order_by(Message.id.desc()).limit(MOST)):
+        began = time_of(message_id)
+        found.append((channel, status, (changed_at - began).total_seconds(), int((moment - began).total_seconds() // 3600)))
+    return found
+
+
+def _todo() -> list[dict[str, str]]:
+    todo = []
+    standing = select(Connection).where(Connection.archived_at.is_(None)).order_by(Connection.state_at)
+    for connection in db.session.scalars(standing.where(Connection.state == ConnectionState.BROKEN)):
+        waiting = _waiting(connection)
+        todo.append({
+            "tone": "bad", "icon": "exclamation-triangle-fill", "title": f"{connection.title} has stopped",
+            "text": f"{connection.why} {_waits(waiting)}".strip(), "href": url_for("admin.connection", slug=connection.slug),
+            "button": "Fix the connection",
+        })  # fmt: skip
+    for connection in db.session.scalars(standing.where(Connection.state == ConnectionState.DISABLED)):
+        if waiting := _waiting(connection):
+            todo.append({
+                "tone": "warn", "icon": "toggle-off", "title": f"{connection.title} is disabled, and messages wait for it",
+                "text": _waits(waiting), "href": url_for("admin.connection", slug=connection.slug), "button": "Open the connection",
+            })  # fmt: skip
+    if unknown := _count(Message.status == Status.UNKNOWN, Message.id > id_at("msg", now() - DAY)):
+        todo.append({
+            "tone": "warn", "icon": "question-diamond-fill", "title": f"The outcome of {plural(unknown, 'message')} is not known",
+            "text": "We ask the provider. What stays unknown can be sent again by hand.",
+            "href": url_for("admin.messages", show="unknown"), "button": "Look at them",
+        })  # fmt: skip
+    if late := _count(Message.status == Status.QUEUED, Message.due_at < now() - LATE, Message.connection_id.in_(
+        select(Connection.id).where(Connection.state == ConnectionState.ENABLED))):  # fmt: skip
+        todo.append({
+            "tone": "bad", "icon": "hourglass-split", "title": f"{plural(late, 'message')} should have gone out a minute ago",
+            "text": "The workers may be stopped. Look at the terminal or the service that runs hub worker.",
+            "href": url_for("admin.messages", status="queued"), "button": "Look at them",
+        })  # fmt: skip
+    strange = db.session.scalar(select(func.count()).select_from(
+        select(Receipt.id).where(Receipt.error != "", Receipt.id > id_at("rcp", now() - DAY)).limit(100).subquery())) or 0  # fmt: skip
+    if strange:
+        todo.append({
+            "tone": "warn", "icon": "inbox", "title": f"{plural(strange, 'callback')} could not be settled",
+            "text": f"Each is tried for {settle.LOOK_FOR.seconds // 60} minutes. Most often another hub sends over the same account.",
+            "href": url_for("admin.activity"), "button": "See what changed",
+        })  # fmt: skip
+    return todo
+
+
+def _waiting(connection: Connection) -> int:
+    return _count(Message.connection_id == connection.id, Message.status == Status.QUEUED, Message.due_at.is_not(None))
+
+
+def _waits(count: int) -> str:
+    if not count:
+        return ""
+    return f"{plural(count, 'message waits', 'messages wait')} and {'goes' if count == 1 else 'go'} out once it sends again."
+
+
+def _count(*conditions: Any) -> int:
+    return db.session.scalar(select(func.count()).select_from(select(Message.id).where(*conditions).limit(1000).subquery())) or 0
+
+
+def _tiles(today: list[tuple[str, str, float, int]]) -> list[dict[str, Any]]:
+    arrived = [row for row in today if Status(row[1]).arrived]
+    lost = sum(row[1] in LOST for row in today)
+    way = sum(row[1] in ON_THE_WAY for row in today)
+    took = sorted(row[2] for row in arrived)
+    hours = [sum(row[3] == hour for row in today) for hour in range(23, -1, -1)]
+    settled = len(arrived) + lost
+    return [
+        {"title": "Messages in 24 hours", "value": number(len(today)), "text": f"{number(way)} on the way", "spark": hours,
+         "told": f"Messages per hour over the last day, {hours[-1]} in the last hour"},
+        {"title": "Arrived", "value": percent(len(arrived), settled), "text": f"{number(len(arrived))} of {number(settled)} settled",
+         "spark": (), "told": ""},
+        {"title": "Median time", "value": duration(median(took)) if took else "–",
+         "text": f"From plan to handset; 95% under {duration(took[int(len(took) * 0.95)] if len(took) > 1 else took[0])}" if took
+         else "Nothing has arrived yet", "spark": (), "told": ""},
+        {"title": "Did not arrive", "value": number(lost), "text": "Failed, undelivered or expired", "spark": (), "told": ""},
+    ]  # fmt: skip
+
+
+def _channels(today: list[tuple[str, str, float, int]]) -> list[dict[str, Any]]:
+    found = []
+    for channel in sorted({row[0] for row in today}):
+        own = [row for row in today if row[0] == channel]
+        times = [row[2] for row in own if Status(row[1]).arrived]
+        read = sum(row[1] == Status.READ for row in own)
+        found.append({
+            "channel": channel, "sent": sum(row[1] not in (Status.SUPPRESSED, Status.CANCELED) for row in own), "read": read or None,
+            "delivered": sum(row[1] == Status.DELIVERED for row in own), "on_the_way": sum(row[1] in ON_THE_WAY for row in own),
+            "lost": sum(row[1] in LOST for row in own), "median": median(times) if times else None,
+        })  # fmt: skip
+    return found
+
+
+def _start() -> dict[str, Any]:
+    """Say how to get from here to the first message."""
+    config: Config = current_app.extensions["hub.config"]
+    connected = db.session.scalar(select(Connection.id).where(Connection.archived_at.is_(None)).limit(1)) is not None
+    enabled = db.session.scalar(select(Connection.id).where(Connection.state == ConnectionState.ENABLED).limit(1)) is not None
+    steps = [
+        ("Connect a channel", "done" if connected else "here"),
+        ("Enable it", "done" if enabled else "here" if connected else ""),
+        ("Make an API key", "here" if enabled else ""),
+        ("Post an event", ""),
+    ]
+    return {
+        "curl": "", "steps": steps, "href": url_for("api_document.docs") if enabled else url_for("admin.integrations"),
+        "button": "How to post an event" if enabled else "Choose a channel", "address": config.public_url,
+    }  # fmt: skip

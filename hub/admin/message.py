@@ -1,0 +1,255 @@
+"""One message: did it arrive, if not why, and what now."""
+
+from __future__ import annotations
+
+import base64
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qsl
+
+from flask import abort, flash, redirect, render_template, url_for
+from sqlalchemy import select
+
+from hub import integrations
+from hub.admin.guard import admin, may, needs
+from hub.admin.looks import state_look
+from hub.admin.moments import clock
+from hub.admin.presentation import duration
+from hub.admin.rows import name_of
+from hub.errors import Conflict, NotFound, Refused, Unreadable
+from hub.extensions import db
+from hub.integrations.base import Problem
+from hub.messaging import consent, outbox, policy, timeline
+from hub.models import Body, Event, Message, Receipt, SigningRequest, Source, StatusEvent, Template, TemplateVersion
+from hub.models.types import is_id, now
+from hub.vocabulary import Role, Status
+
+LONGEST_STORY = 8  # messages of one ladder that a page shows
+SETTLED_AFTER = timedelta(minutes=10)  # then the page stops looking for news by itself
+
+
+@admin.get("/messages/<message_id>")
+@needs(Role.VIEWER)
+def message(message_id: str) -> Any:
+    """Show a message and its story."""
+    one = _find(message_id)
+    legs = _legs(one)
+    problem = timeline.problem(one)
+    status = Status(one.status)
+    why_not = _why_not_resend(one)
+    return render_template(
+        "message.html", message=one, to=name_of(one.contact), crumb=_crumb(one), answer=_answer(one, legs, problem),
+        legs=[_leg(leg) for leg in legs], why=_why(one, problem), says=_says(one), language=_language(one), facts=_facts(one),
+        may_resend=may(Role.OPERATOR) and not why_not, may_cancel=may(Role.OPERATOR) and status == Status.QUEUED,
+        may_lift=may(Role.ADMIN) and status in (Status.SUPPRESSED, Status.FAILED) and _suppressed(one),
+        why_not_resend=why_not if problem else "", raw=_raw(one),
+        settled=status.final or now() - one.changed_at > SETTLED_AFTER,
+    )  # fmt: skip
+
+
+@admin.post("/messages/<message_id>/cancel")
+@needs(Role.OPERATOR)
+def cancel_message(message_id: str) -> Any:
+    """Take a message back."""
+    try:
+        outbox.cancel(_find(message_id).id)
+        flash("Canceled. It was not sent.", "good")
+    except Conflict as problem:
+        flash(str(problem), "warn")
+    return redirect(url_for("admin.message", message_id=message_id), 303)
+
+
+@admin.post("/messages/<message_id>/resend")
+@needs(Role.OPERATOR)
+def resend_message(message_id: str) -> Any:
+    """Send a message again and show the new one."""
+    try:
+        again = outbox.resend(_find(message_id).id)
+    except Refused as problem:
+        flash(str(problem), "warn")
+        return redirect(url_for("admin.message", message_id=message_id), 303)
+    return redirect(url_for("admin.message", message_id=again.id), 303)
+
+
+@admin.post("/messages/<message_id>/lift")
+@needs(Role.ADMIN)
+def lift_suppression(message_id: str) -> Any:
+    """Allow messages to this recipient again."""
+    try:
+        consent.lift(_find(message_id).id)
+        flash("Lifted. Messages to this recipient go out again; resend this one if it is still wanted.", "good")
+    except NotFound as problem:
+        flash(str(problem), "info")
+    return redirect(url_for("admin.message", message_id=message_id), 303)
+
+
+def _find(message_id: str) -> Message:
+    found = db.session.get(Message, message_id) if is_id("msg", message_id) else None
+    return found or abort(404)
+
+
+def _legs(one: Message) -> list[Message]:
+    """Return the messages of one ladder: those this one follows, itself, and those that follow it."""
+    legs, first = [one], one
+    while first.after_id and len(legs) < LONGEST_STORY:
+        first = db.session.get_one(Message, first.after_id)
+        legs.insert(0, first)
+    last: Message | None = one
+    while last is not None and len(legs) < LONGEST_STORY:
+        last = db.session.scalar(select(Message).where(Message.after_id == last.id))
+        if last is not None:
+            legs.append(last)
+    return legs
+
+
+def _leg(leg: Message) -> dict[str, Any]:
+    return {
+        "channel": leg.channel, "title": leg.connection.title, "id": leg.id, "status": leg.status,
+        "entries": [_entry(entry) for entry in timeline.timeline(leg)],
+    }  # fmt: skip
+
+
+def _entry(entry: timeline.Entry) -> dict[str, Any]:
+    look = state_look(entry.status) if entry.status else None
+    icon = "arrow-up-right-square" if entry.what in ("handed_over", "accepted") else look.icon if look else ICONS.get(entry.what, "dot")
+    text = f"{entry.text} Code {entry.code}." if entry.code and entry.code not in entry.text else entry.text
+    return {"hue": look.hue if look else "", "icon": icon, "title": entry.title, "at": entry.at, "text": text, "loud": entry.decisive}
+
+
+ICONS = {"planned": "signpost-split", "transient": "arrow-repeat", "broken": "exclamation-triangle-fill", "proved_absent": "arrow-repeat",
+         "unreadable": "lock"}  # fmt: skip
+
+
+def _answer(one: Message, legs: list[Message], problem: Problem | None) -> dict[str, str]:
+    """Say in a sentence whether it arrived, if not why, and what is left to do."""
+    status = Status(one.status)
+    later = next((leg for leg in legs[legs.index(one) + 1 :] if Status(leg.status).arrived), None)
+    if later is not None and not status.arrived:
+        href, done = url_for("admin.message", message_id=later.id), "Nothing is left to do."
+        return {"tone": "good", "title": "It arrived, sent again.", "text": done, "href": href, "button": "Open that one"}
+    tone, title, text = ANSWERS[status]
+    if problem is not None:
+        text = " ".join(filter(None, (problem.text, problem.remedy)))
+    elif status.arrived:
+        text = f"{duration((one.changed_at - one.created_at).total_seconds())} after it was planned. Nothing is left to do."
+    if one.status == Status.QUEUED and not one.connection.enabled:
+        tone, title = "warn", f"It waits for the connection {one.connection.title}."
+        text = one.connection.why or "The connection does not send now. Enable it, and the message goes out."
+        return {"tone": tone, "title": title, "text": text, "href": url_for("admin.connection", slug=one.connection.slug),
+                "button": "Open the connection"}  # fmt: skip
+    if one.status == Status.QUEUED and one.tries and one.due_at:
+        title, text = f"It is tried again at {clock(one.due_at)[:8]}.", problem.text if problem else ""
+    return {"tone": tone, "title": title, "text": text, "href": "", "button": ""}
+
+
+ANSWERS: dict[Status, tuple[str, str, str]] = {
+    Status.QUEUED: ("info", "It waits for its turn.", "It goes out as soon as a worker is free."),
+    Status.SENDING: ("info", "It is being handed over.", "The provider has not answered yet."),
+    Status.UNKNOWN: ("warn", "It is not known whether it was taken.", ""),
+    Status.SUPPRESSED: ("warn", "It was not sent, on purpose.", ""),
+    Status.CANCELED: ("info", "It was canceled.", "It was not sent."),
+    Status.EXPIRED: ("warn", "It expired before it could go.", ""),
+    Status.ACCEPTED: ("info", "The provider has it.", "It has not said yet that it handed it on."),
+    Status.SENT: ("info", "It is on its way.", "The carrier has it. Some carriers never say more than that."),
+    Status.FAILED: ("bad", "It did not arrive.", ""),
+    Status.UNDELIVERED: ("bad", "It did not arrive.", ""),
+    Status.DELIVERED: ("good", "It arrived.", ""),
+    Status.READ: ("good", "It arrived and was read.", ""),
+}
+
+
+def _why(one: Message, problem: Problem | None) -> dict[str, str] | None:
+    if problem is None:
+        return None
+    try:
+        provider = integrations.get(one.connection.integration).provider
+    except NotFound:
+        provider = "The provider"
+    status = Status(one.status)
+    title = TITLES.get(status, "What is the matter")
+    return {"title": title, "code": problem.code, "text": problem.text, "remedy": problem.remedy, "url": problem.url, "provider": provider}
+
+
+TITLES = {
+    Status.FAILED: "Why it failed", Status.UNDELIVERED: "Why it did not arrive", Status.UNKNOWN: "Why it is not known",
+    Status.SUPPRESSED: "Why it was not sent", Status.EXPIRED: "Why it expired", Status.QUEUED: "Why it waits",
+}  # fmt: skip
+
+
+def _why_not_resend(one: Message) -> str:
+    status = Status(one.status)
+    if not (status.final or status == Status.UNKNOWN) or status.arrived:
+        return "It is on its way, or has arrived."
+    successor = db.session.scalar(select(Message.id).where(Message.after_id == one.id))
+    if successor:
+        return "It was sent again already; the newer one is in the story."
+    return "" if one.connection.enabled else f"To send it again, first enable the connection {one.connection.title}."
+
+
+def _suppressed(one: Message) -> bool:
+    return policy.suppression(one.contact.address_key, one.channel, one.connection.sender, test=one.test) is not None
+
+
+def _says(one: Message) -> dict[str, str] | None:
+    body = db.session.get(Body, one.id)
+    try:
+        content: dict[str, str] | None = body.content if body else None
+    except Unreadable as problem:
+        return {"subject": "", "text": str(problem)}
+    return content
+
+
+def _language(one: Message) -> str:
+    version = db.session.get(TemplateVersion, one.template_version_id) if one.template_version_id else None
+    template = db.session.get(Template, version.template_id) if version else None
+    return {"en": "English"}.get(template.locale, template.locale) if template else ""
+
+
+def _crumb(one: Message) -> tuple[str, str] | None:
+    request = db.session.get(SigningRequest, one.request_id) if one.request_id else None
+    return (title_of(request), url_for("admin.request_page", request_id=request.id)) if request else None
+
+
+def title_of(request: SigningRequest) -> str:
+    """Return what a request's document is called, or its id where that is not known or not readable."""
+    try:
+        return request.title or request.external_id
+    except Unreadable:
+        return request.external_id
+
+
+def _facts(one: Message) -> list[tuple[str, Any]]:
+    event = db.session.get(Event, one.event_id) if one.event_id else None
+    source = db.session.get(Source, one.source_id) if one.source_id else None
+    version = db.session.get(TemplateVersion, one.template_version_id) if one.template_version_id else None
+    template = db.session.get(Template, version.template_id) if version else None
+    try:
+        provider = integrations.get(one.connection.integration).provider
+    except NotFound:
+        provider = "Provider"
+    return [
+        ("To", one.contact.address),
+        ("Event", f"{event.type} from {source.name}" if event and source else ""),
+        ("Connection", one.connection.title),
+        ("Template", f"{template.name}, version {version.number}" if template and version else ""),
+        ("Message id", one.id),
+        (f"{provider}’s id", one.provider_id or ""),
+        ("Segments", one.segments or ""),
+        ("Price", f"{one.price:f}" if one.price is not None else ""),
+        ("Attempts", one.tries or ""),
+    ]
+
+
+def _raw(one: Message) -> list[tuple[str, str]]:
+    """Return the provider's webhooks about a message as they came in, one field a line."""
+    wanted = select(StatusEvent.receipt_id).where(StatusEvent.message_id == one.id, StatusEvent.receipt_id.is_not(None))
+    found = []
+    for receipt in db.session.scalars(select(Receipt).where(Receipt.id.in_(wanted)).order_by(Receipt.id)):
+        line = f"{clock(receipt.received_at)}  POST /api/rpc/webhooks/{receipt.endpoint}"
+        try:
+            body = base64.b64decode(receipt.request["body"]).decode(errors="replace")
+        except Unreadable as problem:
+            found.append((line, str(problem)))
+            continue
+        found.append((line, "\n".join(f"{name}={value}" for name, value in parse_qsl(body, keep_blank_values=True)) or body))
+    return found

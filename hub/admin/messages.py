@@ -1,0 +1,131 @@
+"""The list of messages: filtered, searched, paged."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Any
+
+from flask import render_template, request, url_for
+from sqlalchemy import ColumnElement, Select, func, or_, select
+
+from hub.admin.guard import admin, needs
+from hub.admin.looks import channel_title, state_look
+from hub.admin.paging import page
+from hub.admin.rows import rows
+from hub.extensions import db
+from hub.messaging.contacts import address_key
+from hub.models import Connection, Contact, Message, SigningRequest
+from hub.models.types import id_at, is_id, now
+from hub.vocabulary import Address, Channel, Role, Status
+
+COUNTED = 1000  # chips count no further
+DAY = timedelta(hours=24)
+# what an admin asks for: name, title, icon, the statuses that are meant
+GROUPS: tuple[tuple[str, str, str, tuple[Status, ...]], ...] = (
+    ("lost", "Did not arrive", "x-octagon-fill", (Status.FAILED, Status.UNDELIVERED)),
+    ("unknown", "Unknown", "question-diamond-fill", (Status.UNKNOWN,)),
+    ("way", "On the way", "clock", (Status.QUEUED, Status.SENDING, Status.ACCEPTED, Status.SENT)),
+    ("arrived", "Arrived", "check-circle-fill", (Status.DELIVERED, Status.READ)),
+    ("unsent", "Not sent", "slash-circle", (Status.SUPPRESSED, Status.CANCELED, Status.EXPIRED)),
+)
+NAMES = ("show", "status", "channel", "connection", "test", "q")
+
+
+@admin.get("/messages")
+@needs(Role.VIEWER)
+def messages() -> Any:
+    """List messages, newest first."""
+    keep = {name: value for name in NAMES if (value := request.args.get(name, "").strip())}
+    found = page(_wanted(keep), Message.id, "msg", keep)
+    connections = list(db.session.scalars(select(Connection).where(Connection.archived_at.is_(None)).order_by(Connection.title)))
+    return render_template(
+        "messages.html", rows=rows(found.rows), filters=_chips(keep), more=_more(keep, connections), on=_on(keep), q=keep.get("q", ""),
+        keep={name: value for name, value in keep.items() if name != "q"}, newer=found.newer, older=found.older, filtered=bool(keep),
+    )  # fmt: skip
+
+
+def _wanted(keep: dict[str, str]) -> Select[Any]:
+    wanted = select(Message)
+    for name, _, _, statuses in GROUPS:
+        if keep.get("show") == name:
+            wanted = wanted.where(Message.status.in_(statuses))
+    if "status" in keep:
+        wanted = wanted.where(Message.status == keep["status"])
+    if "channel" in keep:
+        wanted = wanted.where(Message.channel == keep["channel"])
+    if "connection" in keep:
+        wanted = wanted.where(Message.connection_id.in_(select(Connection.id).where(Connection.slug == keep["connection"])))
+    if keep.get("test") in ("0", "1"):
+        wanted = wanted.where(Message.test == (keep["test"] == "1"))
+    return wanted.where(or_(*_matches(keep["q"]))) if "q" in keep else wanted
+
+
+def _matches(q: str) -> list[ColumnElement[bool]]:
+    """Return what a search can mean: an id of ours or the provider's, an address, a request, a code, a status."""
+    number = re.sub(r"[\s().-]", "", q)
+    number = number if number.startswith("+") else f"+{number}"
+    keys = [address_key(Address.PHONE, number), *(address_key(kind, q) for kind in Address)]
+    found: list[ColumnElement[bool]] = [
+        Message.provider_id == q,
+        Message.contact_id.in_(select(Contact.id).where(Contact.address_key.in_(keys))),
+        Message.request_id.in_(select(SigningRequest.id).where(SigningRequest.external_id == q)),
+    ]
+    if is_id("msg", q):
+        found.append(Message.id == q)
+    if is_id("req", q):
+        found.append(Message.request_id == q)
+    if q.lower() in list(Status):
+        found.append(Message.status == q.lower())
+    if q.isdecimal() and len(q) <= 6:
+        found.append(Message.code == q)
+    return found
+
+
+def _chips(keep: dict[str, str]) -> list[dict[str, Any]]:
+    here = keep.get("show", "")
+    chips: list[dict[str, Any]] = [{"title": "All", "href": _link(keep, show=None), "here": not here, "icon": ""}]
+    for name, title, icon, statuses in GROUPS:
+        count = _count(statuses)
+        chips.append({
+            "title": title, "href": _link(keep, show=name), "here": here == name, "icon": icon,
+            "count": count if 0 < count < COUNTED else None,
+        })  # fmt: skip
+    return chips
+
+
+def _count(statuses: tuple[Status, ...]) -> int:
+    """Count the messages of the last day, no further than COUNTED: the page must not get slower as tables grow."""
+    newest = select(Message.id).where(Message.status.in_(statuses), Message.id > id_at("msg", now() - DAY)).limit(COUNTED)
+    return db.session.scalar(select(func.count()).select_from(newest.subquery())) or 0
+
+
+def _more(keep: dict[str, str], connections: list[Connection]) -> list[tuple[str, list[dict[str, Any]]]]:
+    used = {connection.channel for connection in connections}
+    channels = [_choice(keep, "channel", channel, channel_title(channel)) for channel in Channel if channel in used]
+    return [
+        (title, choices)
+        for title, choices in (
+            ("Channel", channels),
+            ("Connection", [_choice(keep, "connection", connection.slug, connection.title) for connection in connections]),
+            ("Kind", [_choice(keep, "test", "0", "Live messages"), _choice(keep, "test", "1", "Test messages")]),
+        )
+        if choices
+    ]
+
+
+def _choice(keep: dict[str, str], name: str, value: str, title: str) -> dict[str, Any]:
+    return {"title": title, "href": _link(keep, **{name: value}), "here": keep.get(name) == value}
+
+
+def _on(keep: dict[str, str]) -> list[tuple[str, str]]:
+    titles = {
+        "channel": channel_title(keep.get("channel", "")), "connection": keep.get("connection", ""),
+        "test": "Test messages" if keep.get("test") == "1" else "Live messages", "status": state_look(keep.get("status", "")).word,
+    }  # fmt: skip
+    return [(title, _link(keep, **{name: None})) for name, title in titles.items() if name in keep]
+
+
+def _link(keep: dict[str, str], **changed: str | None) -> str:
+    words: dict[str, Any] = {**keep, **changed}
+    return url_for("admin.messages", **{name: value for name, value in words.items() if value})

@@ -1,0 +1,41 @@
+"""Lists that page by id: no count, no offset, as fast on the last page as on the first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from flask import request, url_for
+from sqlalchemy import Select
+
+from hub.extensions import db
+from hub.models.types import is_id
+
+ROWS = 50
+
+
+@dataclass(frozen=True)
+class Page:
+    """Rows, newest first, and the addresses of the pages beside this one, or None."""
+
+    rows: list[Any]
+    newer: str | None
+    older: str | None
+
+
+def page(wanted: Select[Any], column: Any, prefix: str, keep: dict[str, str]) -> Page:
+    """Read the page that the request asks for. `column` is the id; `keep` are the filters that links carry on."""
+    before, after = request.args.get("before", ""), request.args.get("after", "")
+    if is_id(prefix, after):
+        rows = list(db.session.scalars(wanted.where(column > after).order_by(column).limit(ROWS + 1)))
+        more, rows = len(rows) > ROWS, rows[:ROWS][::-1]
+        return Page(rows, _link(keep, after=rows[0].id) if more else None, _link(keep, before=rows[-1].id) if rows else None)
+    began = is_id(prefix, before)
+    rows = list(db.session.scalars((wanted.where(column < before) if began else wanted).order_by(column.desc()).limit(ROWS + 1)))
+    more, rows = len(rows) > ROWS, rows[:ROWS]
+    return Page(rows, _link(keep, after=rows[0].id) if began and rows else None, _link(keep, before=rows[-1].id) if more else None)
+
+
+def _link(keep: dict[str, str], **more: str) -> str:
+    words: dict[str, Any] = {**keep, **more}
+    return url_for(request.endpoint or "", **words)

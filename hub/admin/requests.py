@@ -1,0 +1,178 @@
+"""Signing requests: who has still to sign, and what each was told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import abort, flash, redirect, render_template, request, url_for
+from sqlalchemy import or_, select
+
+from hub.admin.guard import admin, may, needs
+from hub.admin.message import title_of
+from hub.admin.moments import exact
+from hub.admin.paging import page
+from hub.admin.presentation import plural
+from hub.admin.rows import rows
+from hub.errors import Refused, Unreadable
+from hub.extensions import db
+from hub.messaging.plan import REASONS
+from hub.models import Event, Message, Signer, SigningRequest, Source
+from hub.models.types import is_id
+from hub.signing import reminders
+from hub.vocabulary import RequestState, Role, SignerState, Status
+
+FILTERS = (("", "All"), *((state.value, state.value.capitalize()) for state in RequestState))
+SHOWN = 200  # messages of one request
+
+
+@admin.get("/requests")
+@needs(Role.VIEWER)
+def requests() -> Any:
+    """List signing requests, newest first."""
+    keep = {name: value for name in ("state", "q") if (value := request.args.get(name, "").strip())}
+    wanted = select(SigningRequest)
+    if "state" in keep:
+        wanted = wanted.where(SigningRequest.state == keep["state"])
+    if q := keep.get("q"):
+        meant = [SigningRequest.external_id == q] + ([SigningRequest.id == q] if is_id("req", q) else [])
+        wanted = wanted.where(or_(*meant))
+    found = page(wanted, SigningRequest.id, "req", keep)
+    sources = {source.id: source.name for source in db.session.scalars(select(Source))}
+    return render_template(
+        "requests.html", rows=[_row(row, sources) for row in found.rows], q=keep.get("q", ""), keep={"state": keep.get("state", "")},
+        filters=_filters(keep.get("state", "")),
+        newer=found.newer, older=found.older, filtered=bool(keep), docs_url=url_for("api_document.docs"),
+    )  # fmt: skip
+
+
+def _filters(here: str) -> list[dict[str, Any]]:
+    return [{"title": title, "href": url_for("admin.requests", state=state or None), "here": here == state} for state, title in FILTERS]
+
+
+def _row(row: SigningRequest, sources: dict[str, str]) -> dict[str, Any]:
+    return {
+        "id": row.id, "title": title_of(row), "sender": _sender(row), "source": sources.get(row.source_id, ""), "state": row.state,
+        "signed": sum(signer.state == SignerState.SIGNED for signer in row.signers), "signers": len(row.signers), "at": row.created_at,
+        "test": row.test,
+    }  # fmt: skip
+
+
+def _sender(row: SigningRequest) -> str:
+    try:
+        sender = row.sender or {}
+    except Unreadable:
+        return ""
+    return sender.get("name") or sender.get("email") or ""
+
+
+@admin.get("/requests/<request_id>")
+@needs(Role.VIEWER)
+def request_page(request_id: str) -> Any:
+    """Show a signing request."""
+    row = _find(request_id)
+    told = list(db.session.scalars(select(Message).where(Message.request_id == row.id).order_by(Message.id.desc()).limit(SHOWN)))
+    lines = dict(zip((message.id for message in told), rows(told), strict=True))
+    skipped = _skipped(row)
+    signers = [_signer(signer, [lines[m.id] for m in reversed(told) if m.signer_id == signer.id], skipped) for signer in row.signers]
+    why_not = _why_not_remind(row)
+    source = db.session.get(Source, row.source_id)
+    return render_template(
+        "request.html", one={
+            "id": row.id, "title": title_of(row), "sender": _sender(row), "state": row.state, "test": row.test,
+            "external_id": row.external_id, "source": source.name if source else "", "created_at": row.created_at,
+            "expires_at": row.expires_at,
+        },
+        answer=_answer(row, told), signers=signers, may_remind=may(Role.OPERATOR) and not why_not, why_not_remind=why_not,
+        facts=[
+            ("Its id in the app", row.external_id), ("Our id", row.id), ("From", source.name if source else ""),
+            ("Began", exact(row.created_at)), ("Ends", exact(row.expires_at) if row.expires_at else ""),
+        ],
+        settled=all(Status(message.status).final for message in told),
+    )  # fmt: skip
+
+
+@admin.post("/requests/<request_id>/remind")
+@needs(Role.OPERATOR)
+def remind(request_id: str) -> Any:
+    """Remind those who have still to sign."""
+    row = _find(request_id)
+    try:
+        answer = reminders.remind(row.id)
+    except Refused as problem:
+        flash(str(problem), "warn")
+    else:
+        count = len(answer["messages"])
+        skipped = len(answer["skipped"])
+        told = f"{plural(count, 'reminder')} on the way." if count else "Nobody could be reminded."
+        if skipped:
+            told += f" {plural(skipped, 'signer')} could not be reached; the page says why."
+        flash(told, "good" if count else "warn")
+    return redirect(url_for("admin.request_page", request_id=request_id), 303)
+
+
+def _find(request_id: str) -> SigningRequest:
+    found = db.session.get(SigningRequest, request_id) if is_id("req", request_id) else None
+    return found or abort(404)
+
+
+def _signer(signer: Signer, told: list[Any], skipped: dict[str, list[str]]) -> dict[str, Any]:
+    try:
+        details = signer.details or {}
+    except Unreadable as problem:
+        details = {"name": f"{signer.external_id} (sealed with the missing key {problem.key_id})"}
+    return {
+        "name": details.get("name") or signer.external_id, "state": signer.state,
+        "at": signer.state_at if signer.state != SignerState.PENDING else None, "turn": signer.turn,
+        "addresses": [address for address in (details.get("mobile_number"), details.get("email")) if address],
+        "told": told, "skipped": skipped.get(signer.external_id, []),
+    }  # fmt: skip
+
+
+def _skipped(row: SigningRequest) -> dict[str, list[str]]:
+    """Return, for each signer, whom nobody could be told what, in sentences."""
+    found: dict[str, list[str]] = {}
+    for event in db.session.scalars(select(Event).where(Event.request_id == row.id).order_by(Event.id.desc()).limit(SHOWN)):
+        try:
+            refusals = event.skipped or []
+        except Unreadable:
+            continue
+        for item in reversed(refusals):
+            if item["reason"] in REASONS:
+                told = f"{WORDS.get(event.type, event.type)}: not told. {REASONS[item['reason']]}"
+                found.setdefault(item["signer"], []).insert(0, told)
+    return found
+
+
+WORDS = {
+    "request.sent": "The request", "request.signed": "A signature", "request.completed": "The completion", "request.reminder": "A reminder",
+}  # fmt: skip
+
+
+def _answer(row: SigningRequest, told: list[Message]) -> dict[str, str]:
+    """Say where the request stands, and whether everybody was reached."""
+    owing = [signer for signer in row.signers if SignerState(signer.state).owes]
+    if row.state != RequestState.OPEN:
+        words = {"completed": "Everybody has signed.", "declined": "A signer declined.", "expired": "The time to sign ran out.",
+                 "canceled": "The sender took it back."}  # fmt: skip
+        return {"tone": "good" if row.state == RequestState.COMPLETED else "info", "title": words[row.state], "text": ""}
+    if not owing and row.signers:
+        return {"tone": "good", "title": "Everybody has signed.", "text": "The app has not said yet that the document is complete."}
+    reached = {message.signer_id for message in told if Status(message.status).arrived}
+    lost = [signer for signer in owing if signer.id not in reached and _did_not_arrive(signer, told)]
+    title = f"{plural(len(owing), 'signature is', 'signatures are')} missing."
+    if lost:
+        one, many = "One of these signers was", f"{len(lost)} of these signers were"
+        return {"tone": "bad", "title": title, "text": f"{one if len(lost) == 1 else many} not reached. Open the message to see why."}
+    text = "Everybody who owes one has been reached." if owing and all(signer.id in reached for signer in owing) else ""
+    return {"tone": "info", "title": title, "text": text}
+
+
+def _did_not_arrive(signer: Signer, told: list[Message]) -> bool:
+    own = [Status(message.status) for message in told if message.signer_id == signer.id]
+    return not own or all(status.final and not status.arrived for status in own)
+
+
+def _why_not_remind(row: SigningRequest) -> str:
+    if row.state != RequestState.OPEN:
+        return "Nobody has anything left to sign."
+    return "" if any(SignerState(signer.state).owes for signer in row.signers) else "Everybody has signed or declined."

@@ -1,0 +1,82 @@
+"""Messages as rows of a list: what each says, and why it did not arrive."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+
+from hub.errors import Unreadable
+from hub.extensions import db
+from hub.messaging import timeline
+from hub.models import Body, Connection, Contact, Message
+from hub.vocabulary import Status
+
+SHOWN = 90  # characters of what a message says
+BAD = (Status.FAILED, Status.UNDELIVERED)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One message of a list."""
+
+    id: str
+    status: str
+    to: str
+    address: str
+    says: str
+    note: str
+    bad: bool
+    channel: str
+    via: str
+    slug: str
+    at: datetime
+    test: bool
+
+
+def rows(messages: Sequence[Message]) -> list[Row]:
+    """Return what a list shows of messages; a value that does not open is said to be sealed, and breaks nothing."""
+    bodies = {
+        row[0].owner_id: row[0] for row in db.session.execute(select(Body).where(Body.owner_id.in_([message.id for message in messages])))
+    }
+    contacts = _by_id(Contact, {message.contact_id for message in messages})
+    connections = _by_id(Connection, {message.connection_id for message in messages})
+    problems = timeline.problems(messages)
+    found = []
+    for message in messages:
+        contact, connection = contacts[message.contact_id], connections[message.connection_id]
+        problem = problems.get(message.id)
+        found.append(Row(
+            id=message.id, status=message.status, to=name_of(contact), address=contact.address,
+            says=says(bodies.get(message.id.partition("_")[2])), note=f"{problem.text} ({problem.code})" if problem and problem.code
+            else problem.text if problem else "", bad=message.status in BAD, channel=message.channel, via=connection.title,
+            slug=connection.slug, at=message.created_at, test=message.test,
+        ))  # fmt: skip
+    return found
+
+
+def _by_id(model: type[Any], ids: set[str]) -> dict[str, Any]:
+    return {row.id: row for row in db.session.scalars(select(model).where(model.id.in_(ids)))}
+
+
+def name_of(contact: Contact) -> str:
+    """Return whom a contact is, or the address where no name is known or readable."""
+    try:
+        return contact.name or contact.address or "Erased"
+    except Unreadable:
+        return contact.address
+
+
+def says(body: Body | None) -> str:
+    """Return the first words of a message."""
+    if body is None:
+        return "The text was removed."
+    try:
+        content = body.content
+    except Unreadable as problem:
+        return f"Sealed with the key {problem.key_id!r}, which is missing."
+    text: str = content["subject"] or content["text"]
+    return text if len(text) <= SHOWN else text[:SHOWN].rsplit(" ", 1)[0] + "…"
