@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from flask import Flask
+from flask import Blueprint, Flask
 
 from hub.api import document as document
 from hub.api import events, guard, messages, problems, requests
@@ -14,7 +14,10 @@ from hub.api import events, guard, messages, problems, requests
 
 def init_app(app: Flask) -> None:
     """Open the API's routes."""
-    for module in (events, messages, requests, document):
-        app.register_blueprint(module.blueprint)
-    guard.init_app(app, [events.blueprint.name, messages.blueprint.name, requests.blueprint.name])
-    problems.init_app(app)
+    api = Blueprint("api", __name__, url_prefix="/api/v1")
+    guard.protect(api)
+    problems.answer_errors_of(api)
+    for module in (events, messages, requests):
+        api.register_blueprint(module.blueprint)
+    app.register_blueprint(api)
+    app.register_blueprint(document.blueprint)

@@ -12,7 +12,7 @@ from hub.api.shapes import body_of
 from hub.signing.accept import accept
 from hub.signing.events import EventIn
 
-blueprint = Blueprint("api_events", __name__, url_prefix="/api/v1")
+blueprint = Blueprint("events", __name__)
 
 
 @blueprint.post("/events")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 
-from flask import Flask, g, request
+from flask import Blueprint, g, request
 
 from hub import audit
 from hub.accounts import api_keys
@@ -21,13 +20,12 @@ class Caller:
     test: bool
 
 
-def init_app(app: Flask, blueprints: Collection[str]) -> None:
-    """Guard every route of these blueprints."""
+def protect(blueprint: Blueprint) -> None:
+    """Guard every route of a blueprint and of those inside it."""
 
-    @app.before_request
+    @blueprint.before_request
     def _guard() -> None:
-        if request.blueprint in blueprints:
-            g.caller = _caller()
+        g.caller = _caller()
 
 
 def caller() -> Caller:

@@ -18,7 +18,7 @@ from hub.models import Connection, Contact, Message, SigningRequest
 from hub.models.types import is_id
 from hub.vocabulary import Address
 
-blueprint = Blueprint("api_messages", __name__, url_prefix="/api/v1")
+blueprint = Blueprint("messages", __name__)
 
 
 @blueprint.post("/messages")

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import structlog
-from flask import Flask, Response, request
+from flask import Blueprint, Response, request
 from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
@@ -15,7 +15,6 @@ from hub.errors import HubError, Refused
 
 log = structlog.get_logger(__name__)
 
-API = "/api/"
 KIND = "application/problem+json"
 
 
@@ -27,17 +26,13 @@ class Problem(Exception):
         super().__init__(detail)
 
 
-def init_app(app: Flask) -> None:
-    """Answer the errors of everything under /api/ as problem details."""
-    app.register_error_handler(Problem, lambda problem: answer(problem))
-    for blueprint in ("events", "messages", "requests"):
-        bound = app.blueprints[f"api_{blueprint}"]
-        bound.register_error_handler(Refused, _refused)
-        bound.register_error_handler(ValidationError, _invalid)
-        bound.register_error_handler(HubError, _not_possible)
-        bound.register_error_handler(SQLAlchemyError, _unavailable)
-        bound.register_error_handler(HTTPException, http_problem)
-        bound.register_error_handler(Exception, _fault)
+def answer_errors_of(blueprint: Blueprint) -> None:
+    """Answer the errors of a blueprint, and of those inside it, as problem details."""
+    for kind, reply in (
+        (Problem, answer), (Refused, _refused), (ValidationError, _invalid), (HubError, _not_possible),
+        (SQLAlchemyError, _unavailable), (HTTPException, http_problem), (Exception, _fault),
+    ):  # fmt: skip
+        blueprint.register_error_handler(kind, reply)
 
 
 def answer(problem: Problem) -> Response:

@@ -16,7 +16,7 @@ from hub.models import SigningRequest
 from hub.models.types import is_id
 from hub.signing import reminders
 
-blueprint = Blueprint("api_requests", __name__, url_prefix="/api/v1")
+blueprint = Blueprint("requests", __name__)
 
 
 @blueprint.get("/requests/<request_id>")
