@@ -10,7 +10,6 @@ from sqlalchemy import delete, select
 
 from hub import audit
 from hub.accounts import passwords, sign_ins, users
-from hub.audit import Actor
 from hub.crypto import digest
 from hub.errors import NotFound
 from hub.extensions import db
@@ -75,8 +74,8 @@ def _set_up(token: str, email: str, name: str, password_hash: str) -> str:
     user = User(email=email, name=name, role=Role.ADMIN.value, password_hash=password_hash)
     db.session.add(user)
     db.session.flush()
-    audit.act_as(Actor(user.name, user.id))
-    audit.record("user.added", user.id, user.name, email=email, role=Role.ADMIN.title)
+    with users.acting(user):
+        audit.record("user.added", user.id, user.name, email=email, role=Role.ADMIN.title)
     return user.id
 
 
@@ -96,8 +95,8 @@ def _choose(token: str, password_hash: str) -> str:
     if user is None:
         raise NotFound("link_void", "This link is used up.")
     _use(token)
-    audit.act_as(Actor(user.name, user.id))
-    sign_ins.set_password(user.id, password_hash)
+    with users.acting(user):
+        sign_ins.set_password(user.id, password_hash)
     return user.id
 
 

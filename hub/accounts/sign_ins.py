@@ -9,7 +9,6 @@ from sqlalchemy import delete, select
 
 from hub import audit
 from hub.accounts import passwords, users
-from hub.audit import Actor
 from hub.crypto import digest
 from hub.errors import Refused
 from hub.extensions import db
@@ -48,8 +47,8 @@ def sign_in(user_id: str) -> str:
     db.session.execute(delete(SignIn).where((SignIn.expires_at < moment) | (SignIn.seen_at < moment - IDLE)))
     db.session.add(SignIn(digest=digest(token), user_id=user.id, expires_at=moment + LONGEST))
     user.signed_in_at = moment
-    audit.act_as(Actor(user.name, user.id))
-    audit.record("user.signed_in", user.id, user.name)
+    with users.acting(user):
+        audit.record("user.signed_in", user.id, user.name)
     return token
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.exc import IntegrityError
 
 from hub import audit
 from hub.accounts import passwords
+from hub.audit import Actor
 from hub.crypto import digest
 from hub.errors import Conflict, NotFound, Refused
 from hub.extensions import db
@@ -61,6 +64,17 @@ def clean_name(name: str) -> str:
     if not words or len(words) > LONGEST_NAME:
         raise Refused("bad_name", f"Give a name of at most {LONGEST_NAME} characters.", field="name")
     return words
+
+
+@contextmanager
+def acting(user: User) -> Iterator[None]:
+    """Let the changes inside be this user's, who is not signed in yet."""
+    before = audit.actor()
+    audit.act_as(Actor(user.name, user.id))
+    try:
+        yield
+    finally:
+        audit.act_as(before)
 
 
 @transaction

@@ -106,10 +106,9 @@ def _plain(value: Any) -> str:
 def _href(row: Audit, slugs: dict[str, str]) -> str:
     if row.subject in slugs:
         return url_for("admin.connection", slug=slugs[row.subject])
-    for prefix, place in (("msg", "messages"), ("req", "requests")):
-        if is_id(prefix, row.subject):
-            return f"{request.script_root}/{place}/{row.subject}"
-    return ""
+    if is_id("msg", row.subject):
+        return url_for("admin.message", message_id=row.subject)
+    return url_for("admin.request_page", request_id=row.subject) if is_id("req", row.subject) else ""
 
 
 def _chips(keep: dict[str, str]) -> list[dict[str, Any]]:
@@ -144,8 +143,9 @@ DONE = {
     "message.canceled": "canceled a message",
     "message.resent": "resent a message",
     "message.sent": "sent a message",
-    "request.reminded": "reminded the signers of {}",
+    "request.reminded": "reminded the signers of a request",
     "source.added": "added the source {}",
+    "suppression.lifted": "let messages go to {} again",
     "user.added": "added the user {}",
     "user.deactivated": "signed {} out for good",
     "user.link_made": "made a password link for {}",

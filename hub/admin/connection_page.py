@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from flask import current_app, flash, g, make_response, render_template, request
+from flask import current_app, flash, g, make_response, render_template, url_for
 from sqlalchemy import select
 from wtforms import Form
 
@@ -143,7 +143,7 @@ def _last_send(one: Connection) -> dict[str, Any] | None:
         .order_by(StatusEvent.id).limit(1)
     ) if status.arrived else None  # fmt: skip
     return {
-        "status": message.status, "href": f"{request.script_root}/messages/{message.id}", "at": message.created_at,
+        "status": message.status, "href": url_for("admin.message", message_id=message.id), "at": message.created_at,
         "took": (arrived.at - message.created_at) if arrived else None, "settled": status.final,
         "went": status in (Status.ACCEPTED, Status.SENT, Status.DELIVERED, Status.READ),
     }  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import request
 from wtforms import BooleanField, EmailField, Field, Form, PasswordField, SelectField, StringField
 from wtforms.validators import InputRequired
@@ -12,6 +14,7 @@ from hub.errors import Refused
 from hub.vocabulary import Role
 
 NEW = {"autocomplete": "new-password", "minlength": SHORTEST}
+ROLES: Any = {str(role.value): role.title for role in Role}
 LENGTH = f"At least {SHORTEST} characters. Nothing else is asked of it."
 
 
@@ -64,7 +67,7 @@ class TimeZone(Form):
 
     time_zone = SelectField(
         "Show times in",
-        choices=lambda: [("", "The zone of my browser"), *((name, name.replace("_", " ")) for name in moments.zone_names())],
+        choices=lambda: {"": "The zone of my browser", **{name: name.replace("_", " ") for name in moments.zone_names()}},
     )
 
 
@@ -73,7 +76,7 @@ class AddUser(Form):
 
     name = StringField("Name", [InputRequired("Give a name.")], render_kw={"autocomplete": "off", "maxlength": 120})
     email = EmailField("E-mail", [InputRequired("Give an e-mail address.")], render_kw={"autocomplete": "off"})
-    role = SelectField("Role", choices=[(str(role.value), role.title) for role in Role])
+    role = SelectField("Role", choices=ROLES)
 
 
 class AddKey(Form):

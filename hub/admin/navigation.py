@@ -57,7 +57,8 @@ def here(place: Place) -> bool:
 
 
 CONNECTION = (
-    "new_connection", "connection", "rename_connection", "archive_connection", "enable_connection", "disable_connection",
+    "new_connection", "add_connection", "connection", "change_connection", "rename_connection", "archive_connection",
+    "enable_connection", "disable_connection",
     "send_one", "connection_action",
 )  # fmt: skip
 SETTINGS = ("account", "set_time_zone", "add_user", "new_password_link", "api_keys", "add_api_key")

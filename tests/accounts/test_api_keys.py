@@ -1,0 +1,66 @@
+"""API keys."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from hub.accounts import api_keys
+from hub.errors import NotFound, Refused
+from hub.extensions import db
+from hub.models import ApiKey, Audit
+from hub.models.types import now
+from hub.store import transaction
+
+
+@pytest.mark.parametrize(("test", "begins"), [(True, "sp_test_"), (False, "sp_live_")])
+def test_a_key_says_what_it_is_for_and_opens(in_app: Flask, test: bool, begins: str) -> None:
+    text = api_keys.create("Contracts", test=test)
+    assert text.startswith(begins)
+    key = api_keys.authenticate(text)
+    assert key is not None
+    assert (key.name, key.test) == ("Contracts", test)
+    assert key.used_at is not None
+
+
+def test_a_key_is_stored_as_a_digest_alone(in_app: Flask) -> None:
+    text = api_keys.create("Contracts", test=False)
+    key = db.session.scalars(select(ApiKey)).one()
+    assert text.encode() not in key.digest
+    assert not any(text in f"{row.detail}{row.title}" for row in db.session.scalars(select(Audit)))
+
+
+@pytest.mark.parametrize("change", [str.upper, lambda text: text[:-1], lambda text: text + "x", lambda text: text[8:], lambda _: ""])
+def test_anything_else_opens_nothing(in_app: Flask, change: object) -> None:
+    text = api_keys.create("Contracts", test=True)
+    assert api_keys.authenticate(change(text)) is None  # type: ignore[operator]
+
+
+def test_a_revoked_key_opens_nothing(in_app: Flask) -> None:
+    text = api_keys.create("Contracts", test=True)
+    key = api_keys.find(text)
+    assert key is not None
+    api_keys.revoke(key.id)
+    assert api_keys.authenticate(text) is None
+
+
+def test_an_expired_key_opens_nothing(in_app: Flask) -> None:
+    text = api_keys.create("Contracts", test=True)
+
+    @transaction
+    def expire() -> None:
+        db.session.scalars(select(ApiKey)).one().expires_at = now() - timedelta(seconds=1)
+
+    expire()
+    assert api_keys.authenticate(text) is None
+
+
+def test_a_key_needs_a_name_and_a_source(in_app: Flask) -> None:
+    with pytest.raises(Refused) as refusal:
+        api_keys.create("  ", test=True)
+    assert refusal.value.field == "name"
+    with pytest.raises(NotFound):
+        api_keys.create("Contracts", test=True, source="elsewhere")

@@ -1,0 +1,107 @@
+"""Single-use links: the first admin's, and those that set a password."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+from flask import Flask
+from sqlalchemy import select
+
+from hub.accounts import links, setup, sign_ins, users
+from hub.errors import NotFound, Refused
+from hub.extensions import db
+from hub.models import Action, Source
+from hub.models.types import now
+from hub.vocabulary import Role
+
+PASSWORD = "four words nobody knows"
+
+
+def token_of(link: str | None) -> str:
+    assert link
+    return link.rpartition("/")[2]
+
+
+def test_the_first_admin_link_makes_an_admin_once(in_app: Flask) -> None:
+    link = setup.first_admin_link()
+    assert str(link).startswith(in_app.extensions["hub.config"].public_url + "/setup/")
+    user_id = links.set_up_first_admin(token_of(link), "dana@acme.example", "Dana", PASSWORD)
+    assert users.get(user_id).rank is Role.ADMIN
+    with pytest.raises(NotFound):
+        links.set_up_first_admin(token_of(link), "eve@acme.example", "Eve", PASSWORD)
+    assert len(users.everyone()) == 1
+
+
+def test_every_first_admin_link_is_void_once_a_user_exists(in_app: Flask) -> None:
+    tokens = [token_of(setup.first_admin_link()) for _ in range(2)]
+    assert all(map(links.first_admin_open, tokens))
+    users.create_user("dana@acme.example", "Dana", PASSWORD, Role.VIEWER)
+    assert not any(map(links.first_admin_open, tokens))
+    assert setup.first_admin_link() is None
+    with pytest.raises(NotFound):
+        links.set_up_first_admin(tokens[0], "eve@acme.example", "Eve", PASSWORD)
+
+
+def test_the_first_admin_link_lasts_a_day(in_app: Flask) -> None:
+    token = token_of(setup.first_admin_link())
+    with time_machine.travel(now() + timedelta(hours=23), tick=False):
+        assert links.first_admin_open(token)
+    with time_machine.travel(now() + timedelta(hours=25), tick=False):
+        assert not links.first_admin_open(token)
+
+
+def test_a_refused_password_does_not_use_the_link_up(in_app: Flask) -> None:
+    token = token_of(setup.first_admin_link())
+    with pytest.raises(Refused):
+        links.set_up_first_admin(token, "dana@acme.example", "Dana", "short")
+    assert links.first_admin_open(token)
+
+
+def test_a_password_link_sets_it_once_and_ends_what_was_signed_in(in_app: Flask) -> None:
+    user_id = users.create_user("olaf@acme.example", "Olaf", PASSWORD, Role.OPERATOR)
+    signed_in, token = sign_ins.sign_in(user_id), token_of(links.password_link(user_id))
+    assert links.choose_password(token, "another one, quite long") == user_id
+    assert sign_ins.user_of_token(signed_in) is None
+    assert sign_ins.authenticate("olaf@acme.example", "another one, quite long") is not None
+    with pytest.raises(NotFound):
+        links.choose_password(token, "and a third one, longer")
+
+
+def test_a_new_password_link_voids_the_earlier_one(in_app: Flask) -> None:
+    user_id = users.create_user("olaf@acme.example", "Olaf")
+    first, second = (token_of(links.password_link(user_id)) for _ in range(2))
+    assert links.password_owner(first) is None
+    owner = links.password_owner(second)
+    assert owner is not None
+    assert owner.id == user_id
+
+
+def test_a_password_link_opens_nothing_for_a_deactivated_user_or_after_two_days(in_app: Flask) -> None:
+    user_id = users.create_user("olaf@acme.example", "Olaf")
+    token = token_of(links.password_link(user_id))
+    with time_machine.travel(now() + timedelta(hours=49), tick=False):
+        assert links.password_owner(token) is None
+    users.disable(user_id)
+    assert links.password_owner(token) is None
+
+
+def test_one_kind_of_link_does_not_open_the_other(in_app: Flask) -> None:
+    first = token_of(setup.first_admin_link())
+    assert links.password_owner(first) is None
+    user_id = users.create_user("olaf@acme.example", "Olaf")
+    assert not links.first_admin_open(token_of(links.password_link(user_id)))
+
+
+def test_only_digests_of_links_are_stored(in_app: Flask) -> None:
+    token = token_of(setup.first_admin_link())
+    stored = db.session.scalars(select(Action)).one()
+    assert token.encode() not in stored.digest
+    assert len(stored.digest) == 32
+
+
+def test_preparing_twice_changes_nothing(in_app: Flask) -> None:
+    setup.prepare()
+    setup.prepare()
+    assert db.session.scalars(select(Source.slug)).all() == ["default"]

@@ -1,0 +1,212 @@
+"""Users, their passwords and sign-ins."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+from flask import Flask
+from sqlalchemy import select
+
+from hub.accounts import passwords, sign_ins, users
+from hub.crypto import digest
+from hub.errors import Conflict, NotFound, Refused
+from hub.extensions import db
+from hub.models import Audit, SignIn, User
+from hub.models.types import now
+from hub.store import transaction
+from hub.vocabulary import Role
+
+PASSWORD = "four words nobody knows"
+
+
+def add(name: str = "Dana", role: Role = Role.ADMIN, password: str = PASSWORD) -> str:
+    return users.create_user(f"{name}@acme.example", name, password, role)
+
+
+def test_a_user_signs_in_with_the_e_mail_in_any_case(in_app: Flask) -> None:
+    user_id = add()
+    found = sign_ins.authenticate(" DANA@Acme.Example", PASSWORD)
+    assert found is not None
+    assert found.id == user_id
+
+
+@pytest.mark.parametrize("password", ["", "four words nobody know", PASSWORD.upper(), PASSWORD + " "])
+def test_any_other_password_lets_nobody_in(in_app: Flask, password: str) -> None:
+    add()
+    assert sign_ins.authenticate("dana@acme.example", password) is None
+
+
+def test_a_user_without_a_password_cannot_sign_in(in_app: Flask) -> None:
+    add(password="")
+    assert sign_ins.authenticate("dana@acme.example", "") is None
+
+
+def test_an_unknown_e_mail_costs_as_much_work_as_a_known_one(in_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    verified = []
+
+    class Counting:
+        def verify(self, stored: str, password: str) -> bool:
+            verified.append(stored)
+            return hasher.verify(stored, password)
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(hasher, name)
+
+    hasher = passwords.HASHER
+    monkeypatch.setattr(passwords, "HASHER", Counting())
+    assert sign_ins.authenticate("nobody@acme.example", PASSWORD) is None
+    assert len(verified) == 1
+    assert verified[0].startswith("$argon2id$")
+
+
+@pytest.mark.parametrize(
+    ("password", "code"),
+    [("nine char", "password_too_short"), ("dana@acme.example", "password_is_email"), ("x" * 1001, "password_too_long")],
+)
+def test_a_password_is_refused_only_when_short_or_the_e_mail_itself(in_app: Flask, password: str, code: str) -> None:
+    with pytest.raises(Refused) as refusal:
+        add(password=password)
+    assert (refusal.value.code, refusal.value.field) == (code, "password")
+
+
+def test_ten_equal_letters_are_a_password(in_app: Flask) -> None:
+    assert add(password="a" * 10)
+
+
+@pytest.mark.parametrize("email", ["", "dana", "dana@", "@acme.example", "da na@acme.example", "a@b@c", "x" * 250 + "@a.de"])
+def test_what_is_no_e_mail_address_is_refused(in_app: Flask, email: str) -> None:
+    with pytest.raises(Refused) as refusal:
+        users.create_user(email, "Dana", PASSWORD)
+    assert refusal.value.field == "email"
+
+
+def test_an_e_mail_is_taken_once_in_whatever_case(in_app: Flask) -> None:
+    add()
+    with pytest.raises(Conflict, match="already a user"):
+        users.create_user("DANA@ACME.EXAMPLE", "Other", PASSWORD)
+    assert len(users.everyone()) == 1
+
+
+def test_a_password_is_hashed_anew_when_the_parameters_changed(in_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    user_id = add()
+    before = users.get(user_id).password_hash
+    monkeypatch.setattr(passwords, "HASHER", passwords.PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1))
+    assert sign_ins.authenticate("dana@acme.example", PASSWORD) is not None
+    after = users.get(user_id).password_hash
+    assert after != before
+    assert "m=8192" in after
+    assert sign_ins.authenticate("dana@acme.example", PASSWORD) is not None
+
+
+def test_only_a_digest_of_the_token_is_stored(in_app: Flask) -> None:
+    token = sign_ins.sign_in(add())
+    assert db.session.scalars(select(SignIn.digest)).all() == [digest(token)]
+    assert len(token) >= 43
+
+
+def test_a_sign_in_ends_after_twelve_idle_hours(in_app: Flask) -> None:
+    token = sign_ins.sign_in(add())
+    with time_machine.travel(now() + timedelta(hours=11, minutes=59), tick=False):
+        assert sign_ins.user_of_token(token) is not None  # and this visit counts
+    with time_machine.travel(now() + timedelta(hours=23), tick=False):
+        assert sign_ins.user_of_token(token) is not None
+    with time_machine.travel(now() + timedelta(hours=36), tick=False):
+        assert sign_ins.user_of_token(token) is None
+
+
+def test_a_sign_in_ends_after_fourteen_days_however_busy(in_app: Flask) -> None:
+    start, token = now(), sign_ins.sign_in(add())
+    for hours in range(0, 14 * 24, 11):
+        with time_machine.travel(start + timedelta(hours=hours), tick=False):
+            assert sign_ins.user_of_token(token) is not None
+    with time_machine.travel(start + timedelta(days=14, minutes=1), tick=False):
+        assert sign_ins.user_of_token(token) is None
+
+
+def test_signing_out_ends_this_sign_in_alone(in_app: Flask) -> None:
+    user_id = add()
+    here, there = sign_ins.sign_in(user_id), sign_ins.sign_in(user_id)
+    sign_ins.sign_out(here)
+    assert sign_ins.user_of_token(here) is None
+    assert sign_ins.user_of_token(there) is not None
+
+
+def test_changing_the_password_ends_the_other_sign_ins(in_app: Flask) -> None:
+    user_id = add()
+    here, there = sign_ins.sign_in(user_id), sign_ins.sign_in(user_id)
+    sign_ins.change_password(user_id, PASSWORD, "another one, quite long", keep=here)
+    assert sign_ins.user_of_token(here) is not None
+    assert sign_ins.user_of_token(there) is None
+    assert sign_ins.authenticate("dana@acme.example", PASSWORD) is None
+    assert sign_ins.authenticate("dana@acme.example", "another one, quite long") is not None
+
+
+def test_changing_the_password_asks_for_the_old_one(in_app: Flask) -> None:
+    user_id = add()
+    with pytest.raises(Refused) as refusal:
+        sign_ins.change_password(user_id, "not this one at all", "another one, quite long")
+    assert refusal.value.field == "current"
+    assert sign_ins.authenticate("dana@acme.example", PASSWORD) is not None
+
+
+def test_a_deactivated_user_is_out_at_once_and_comes_back_when_let_in(in_app: Flask) -> None:
+    add("Root")
+    user_id = add("Olaf", Role.OPERATOR)
+    token = sign_ins.sign_in(user_id)
+    users.disable(user_id)
+    assert sign_ins.user_of_token(token) is None
+    assert sign_ins.authenticate("olaf@acme.example", PASSWORD) is None
+    users.enable(user_id)
+    assert sign_ins.user_of_token(token) is None
+    assert sign_ins.authenticate("olaf@acme.example", PASSWORD) is not None
+
+
+def test_the_last_admin_who_can_sign_in_stays_one(in_app: Flask) -> None:
+    user_id = add()
+    add("Invited", password="")  # an admin too, but with no password yet
+    gone = add("Gone")
+    users.disable(gone)
+    for change in (lambda: users.disable(user_id), lambda: users.change_role(user_id, Role.VIEWER)):
+        with pytest.raises(Conflict, match="last admin"):
+            change()
+    assert users.get(user_id).rank is Role.ADMIN
+    users.enable(gone)
+    users.change_role(user_id, Role.VIEWER)
+    assert users.get(user_id).rank is Role.VIEWER
+
+
+def test_a_stranger_is_not_found(in_app: Flask) -> None:
+    for user_id in ("usr_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c", "nobody", ""):
+        with pytest.raises(NotFound):
+            users.get(user_id)
+
+
+def test_every_change_is_written_down_and_none_holds_a_password(in_app: Flask) -> None:
+    add("Root")
+    user_id = add("Olaf", Role.VIEWER)
+    users.change_role(user_id, Role.OPERATOR)
+    users.set_time_zone(user_id, "Europe/Berlin")
+    token = sign_ins.sign_in(user_id)
+    sign_ins.change_password(user_id, PASSWORD, "another one, quite long")
+    users.disable(user_id)
+    rows = db.session.scalars(select(Audit).where(Audit.subject == user_id).order_by(Audit.id)).all()
+    assert [row.action.partition(".")[2] for row in rows] == [
+        "added", "role_changed", "time_zone_changed", "signed_in", "password_changed", "deactivated"
+    ]  # fmt: skip
+    written = " ".join(f"{row.detail} {row.title}" for row in rows)
+    assert not any(secret in written for secret in (PASSWORD, "another one", token, "$argon2"))
+
+
+def test_two_who_deactivate_each_other_leave_one_admin(in_app: Flask) -> None:
+    one, other = add("One"), add("Other")
+    users.disable(one)
+    with pytest.raises(Conflict):
+        users.disable(other)
+
+    @transaction
+    def active() -> int:
+        return len(db.session.scalars(select(User).where(User.disabled_at.is_(None))).all())
+
+    assert active() == 1
