@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from flask import abort, flash, redirect, render_template, url_for
+from markupsafe import Markup
 from sqlalchemy import select
 
 from hub import integrations
@@ -228,16 +229,24 @@ def _facts(one: Message) -> list[tuple[str, Any]]:
     except NotFound:
         provider = "Provider"
     return [
-        ("To", one.contact.address),
+        ("To", _mono(one.contact.address)),
         ("Event", f"{event.type} from {source.name}" if event and source else ""),
-        ("Connection", one.connection.title),
+        ("Connection", _link(url_for("admin.connection", slug=one.connection.slug), one.connection.title)),
         ("Template", f"{template.name}, version {version.number}" if template and version else ""),
-        ("Message id", one.id),
-        (f"{provider}’s id", one.provider_id or ""),
+        ("Message id", _mono(one.id)),
+        (f"{provider}’s id", _mono(one.provider_id or "")),
         ("Segments", one.segments or ""),
         ("Price", f"{one.price:f}" if one.price is not None else ""),
         ("Attempts", one.tries or ""),
     ]
+
+
+def _mono(text: str) -> Markup | str:
+    return Markup('<span class="sp-mono">{}</span>').format(text) if text else ""
+
+
+def _link(href: str, text: str) -> Markup:
+    return Markup('<a href="{}">{}</a>').format(href, text)
 
 
 def _raw(one: Message) -> list[tuple[str, str]]:

@@ -74,6 +74,11 @@ def _todo() -> list[dict[str, str]]:
             "text": "We ask the provider. What stays unknown can be sent again by hand.",
             "href": url_for("admin.messages", show="unknown"), "button": "Look at them",
         })  # fmt: skip
+    if lost := _count(Message.status.in_(LOST), Message.id > id_at("msg", now() - DAY)):
+        todo.append({
+            "tone": "warn", "icon": "x-octagon", "title": f"{plural(lost, 'message')} of the last day did not arrive",
+            "text": "Each says why, and what can be done.", "href": url_for("admin.messages", show="lost"), "button": "Look at them",
+        })  # fmt: skip
     if late := _count(Message.status == Status.QUEUED, Message.due_at < now() - LATE, Message.connection_id.in_(
         select(Connection.id).where(Connection.state == ConnectionState.ENABLED))):  # fmt: skip
         todo.append({

@@ -74,6 +74,6 @@ PROBLEMS = {
     503: Problem(
         "The database does not answer.",
         "Nothing can be read or stored until it does. What signing apps and providers send meanwhile, they send again.",
-        "Run “hub doctor” on the server: it says what is wrong.",
+        "Look whether the database server runs, and at the hub’s log.",
     ),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
-from hub import audit, integrations
+from hub import integrations
 from hub.errors import Conflict, NotFound, Refused
 from hub.extensions import db
 from hub.messaging.contacts import contact_for
@@ -35,9 +35,7 @@ def send(
         why = f"The text has {len(text):,} characters; {cls.title} takes at most {cls.max_length:,}."
         raise Refused("text_too_long", why, field="text")
     contact = contact_for(cls.address, address, test=connection.test)
-    message = add(Draft(connection=connection, contact=contact, text=text, source_id=source_id))
-    audit.record("message.sent", message.id, connection=connection.slug)
-    return message.id
+    return add(Draft(connection=connection, contact=contact, text=text, source_id=source_id)).id
 
 
 def _connection(connection_id: str, slug: str, channel: str, test: bool | None) -> Connection:

@@ -54,7 +54,7 @@ def create_message(account_sid: str) -> tuple[Response, int]:
     message = accept.message(request.form, [url for url in request.form.getlist("MediaUrl") if url], here.account)
     habit = magic.recipient(message.recipient)
     if habit.stumbles and here.store.stumbles(message.recipient, message.body):
-        raise RestError(habit.stumbles, headers={"Retry-After": "1"} if habit.stumbles == 20429 else {})
+        raise RestError(habit.stumbles, headers={"Retry-After": "1"})
     here.store.add(message)
     here.timeline.follow(message)
     if habit.breaks:
