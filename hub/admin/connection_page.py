@@ -20,9 +20,10 @@ from hub.extensions import db
 from hub.integrations.base import ConfigForm, Integration
 from hub.models import Audit, Connection, Message, Receipt, StatusEvent
 from hub.models.types import id_at, is_id, now
-from hub.vocabulary import ConnectionState, Role, Status
+from hub.vocabulary import Address, ConnectionState, Role, Status
 
 CALLBACKS_SINCE = timedelta(days=30)
+ADDRESSES = {Address.PHONE: "Your mobile number", Address.EMAIL: "Your e-mail address"}
 RECEIPTS_READ = 5000  # of all connections: the page does not search a large table for one that never called
 
 
@@ -57,7 +58,7 @@ class Page:
             lead=_lead(one) if one else "", steps=setting_up.steps(one, sent_one=bool(last_send and last_send["went"])),
             result={"limited": limited} if limited else result,
             webhooks=_webhooks(self.cls, one), last_callback=_last_callback(one),
-            send_form=(send_form or forms.SendOne()) if sends else None, send_problem=send_problem, last_send=last_send,
+            send_form=_addressed(self.cls, send_form or forms.SendOne()) if sends else None, send_problem=send_problem, last_send=last_send,
             why_not_send=_why_not_send(one) if one else "", may=may(Role.ADMIN),
         )  # fmt: skip
         return make_response(page, status)
@@ -85,6 +86,11 @@ def find(connection_id: str) -> Connection:
 def let_go() -> None:
     """End the reading transaction: none is open while a provider thinks."""
     db.session.rollback()
+
+
+def _addressed(cls: type[Integration], form: forms.SendOne) -> forms.SendOne:
+    form.to.label.text = ADDRESSES.get(cls.address, "Where to")
+    return form
 
 
 def _failed(one: Connection | None) -> Tested | None:

@@ -188,3 +188,19 @@ def test_activity_tells_who_did_what_and_pages_by_id(app: Flask, admin: Browser)
     newer = next(part.partition('"')[0] for part in second.split('href="')[1:] if "after=" in part.partition('"')[0])
     assert "User 119" in admin.get(newer.replace("&amp;", "&")).text
     assert "Nothing changed" in admin.get("/activity?q=nobody-is-called-so").text
+
+
+class TestUnderAPathPrefix:
+    @pytest.fixture
+    def settings(self) -> dict[str, str]:
+        return {"HUB_PUBLIC_URL": "http://127.0.0.1:8765/hub"}
+
+    def test_signing_in_stays_below_the_prefix(self, app: Flask, person: Callable[..., Browser]) -> None:
+        browser = person(Role.VIEWER, signed_in=False)
+        sent = browser.get("/activity")
+        assert sent.headers["Location"] == "/hub/sign-in?next=/activity"
+        there = browser.post("/sign-in?next=/activity", {"email": browser.email, "password": PASSWORD})
+        assert there.headers["Location"] == "/hub/activity"
+        assert browser.get("/activity").status_code == 200
+        with app.app_context():
+            assert links.password_link(browser.user_id).startswith("http://127.0.0.1:8765/hub/password/")
