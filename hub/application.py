@@ -7,8 +7,8 @@ import logging
 from typing import Any
 
 import structlog
-from flask import Flask, Response, request
-from werkzeug.exceptions import SecurityError
+from flask import Flask, Response, current_app, request
+from werkzeug.exceptions import HTTPException, SecurityError
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from hub import config as settings
@@ -39,7 +39,7 @@ def create(config: Config | None = None) -> Flask:
     app.config.update(
         SECRET_KEY=config.secret_key,
         SQLALCHEMY_DATABASE_URI=config.database_url,
-        SQLALCHEMY_ENGINE_OPTIONS={} if config.sqlite else {"pool_size": 16, "max_overflow": 16, "pool_pre_ping": True},
+        SQLALCHEMY_ENGINE_OPTIONS=_engine_options(config),
         MAX_CONTENT_LENGTH=LARGEST_BODY,
         PREFERRED_URL_SCHEME="https" if config.https else "http",
         SESSION_COOKIE_NAME="signpost",
@@ -72,16 +72,26 @@ def create(config: Config | None = None) -> Flask:
     assert models.Message.metadata is extensions.Base.metadata  # noqa: S101 - migrations see every table
 
     app.url_map.strict_slashes = False  # a redirect would lose what a provider posted
+    app.url_map.merge_slashes = False
     app.url_map.redirect_defaults = False
     hosts = _hosts(config)
     app.before_request(lambda: _check_host(hosts, config.public_url))
     app.after_request(_add_headers if not config.https else _add_secure_headers)
+    app.extensions["hub.nowhere"] = {}
     for door in DOORS:
         importlib.import_module(door).init_app(app)
+    for status in (404, 405):
+        app.register_error_handler(status, _nowhere)
     app.wsgi_app = _UnderPrefix(app.wsgi_app, config.path_prefix)  # type: ignore[method-assign]
     if config.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.trusted_proxies)  # type: ignore[method-assign]
     return app
+
+
+def _engine_options(config: Config) -> dict[str, Any]:
+    # an error that quotes a statement's parameters would carry numbers and names into the log
+    options: dict[str, Any] = {"hide_parameters": True}
+    return options if config.sqlite else options | {"pool_size": 16, "max_overflow": 16, "pool_pre_ping": True}
 
 
 class _UnderPrefix:
@@ -97,6 +107,13 @@ class _UnderPrefix:
             if path == self.prefix or path.startswith(self.prefix + "/"):
                 environ["PATH_INFO"] = path[len(self.prefix) :] or "/"
         return self.app(environ, start_response)
+
+
+def _nowhere(error: HTTPException) -> Any:
+    """Answer where nothing is, in the words of the door that the address would belong to."""
+    replies = current_app.extensions["hub.nowhere"]
+    prefix = max((prefix for prefix in replies if request.path.startswith(prefix)), key=len, default=None)
+    return error if prefix is None else replies[prefix](error)
 
 
 def _check_host(hosts: frozenset[str], public_url: str) -> None:

@@ -14,9 +14,9 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from hub.extensions import db
-from hub.models import Message, Receipt
+from hub.models import Connection, Message, Receipt
 from hub.models.types import now
-from hub.vocabulary import Status
+from hub.vocabulary import ConnectionState, Status
 
 LATE = timedelta(minutes=1)
 
@@ -69,7 +69,10 @@ def _queue() -> str:
 
 def _lateness() -> str:
     late = now() - LATE
-    waiting = select(Message.id).where(Message.status == Status.QUEUED, Message.due_at < late, Message.stop.is_(None)).limit(1)
+    sending = select(Connection.id).where(Connection.state == ConnectionState.ENABLED, Connection.archived_at.is_(None))
+    waiting = select(Message.id).where(
+        Message.connection_id.in_(sending), Message.status == Status.QUEUED, Message.due_at < late
+    ).limit(1)  # fmt: skip
     unsettled = select(Receipt.id).where(Receipt.due_at < late).limit(1)
     try:
         if db.session.execute(unsettled).first():

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
+
+from sqlalchemy import delete, select
 
 from hub import locks
 from hub.crypto import digest
@@ -16,6 +19,8 @@ from hub.store import index_key, transaction
 
 LONGEST_KEY = 255
 WAIT_SECONDS = 2.0
+KEPT = timedelta(days=7)
+FORGOTTEN_AT_ONCE = 1000
 
 
 def once(api_key_id: str, path: str, key: str, body: bytes, status: int, run: Callable[[], dict[str, Any]]) -> tuple[dict[str, Any], bool]:
@@ -33,7 +38,7 @@ def once(api_key_id: str, path: str, key: str, body: bytes, status: int, run: Ca
             raise Conflict("still_running", "A request with this Idempotency-Key is still running. Repeat this one in a few seconds.",
                            field="Idempotency-Key")  # fmt: skip
         kept = db.session.get(Idempotency, (api_key_id, path, digest(key)))
-        if kept is None:
+        if kept is None or now() - kept.created_at > KEPT:
             return _run_and_keep(api_key_id, path, key, body_hmac, status, run), False
         if not hmac.compare_digest(kept.body_hmac, body_hmac):
             raise Refused("idempotency_mismatch", "This Idempotency-Key came with another body before. Use a new key for a new request.",
@@ -45,7 +50,18 @@ def once(api_key_id: str, path: str, key: str, body: bytes, status: int, run: Ca
 @transaction
 def _run_and_keep(api_key_id: str, path: str, key: str, body_hmac: bytes, status: int, run: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     answer = run()
+    db.session.execute(delete(Idempotency).where(
+        Idempotency.api_key_id == api_key_id, Idempotency.path == path, Idempotency.key_digest == digest(key)))  # fmt: skip
     row = Idempotency(api_key_id=api_key_id, path=path, key_digest=digest(key), body_hmac=body_hmac, status=status, created_at=now())
     row.answer = answer
     db.session.add(row)
     return answer
+
+
+@transaction
+def forget() -> int:
+    """Remove stored answers that are older than they are kept; return how many of them, a bounded number at once."""
+    old = list(db.session.scalars(select(Idempotency).where(Idempotency.created_at < now() - KEPT).limit(FORGOTTEN_AT_ONCE)))
+    for row in old:
+        db.session.delete(row)
+    return len(old)

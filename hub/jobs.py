@@ -16,16 +16,17 @@ from rq import Queue, Worker
 from rq.registry import StartedJobRegistry
 from sqlalchemy.exc import SQLAlchemyError
 
-from hub import create_app
+from hub import create_app, idempotency
 from hub.extensions import db
 from hub.intake import settle as settling
-from hub.messaging import delivery, reconcile
+from hub.messaging import delivery, outbox, reconcile
 from hub.messaging.drain import RUN_SECONDS, Drain, Stopping
 from hub.store import JOBS, wake_now
 
 log = structlog.get_logger(__name__)
 
 TICK = 1.0
+CHORES_EVERY = 600.0
 CLEAN_UP_EVERY = 15.0  # RQ by itself looks for jobs of dead workers every 10 minutes only
 
 
@@ -47,8 +48,8 @@ def settle() -> None:
 
 
 def chores() -> None:
-    """Look after leases and unknown outcomes."""
-    _run("chores", lambda _: reconcile.run())
+    """Look after leases and unknown outcomes, and forget what need not be kept."""
+    _run("chores", lambda _: reconcile.run() + outbox.give_up_waiting() + idempotency.forget())
 
 
 def _run(queue: str, job: Callable[[Stopping], int]) -> None:
@@ -89,7 +90,7 @@ def cron() -> None:
     """Find work whose wake-up was lost, every second. Any number of these may run."""
     app, ending = application(), Stopping(float("inf"))
     signal.signal(signal.SIGINT, lambda *_: ending.asked.set())
-    clean_up_at = 0.0
+    clean_up_at = chores_at = 0.0
     while not ending.now:
         with app.app_context():
             try:
@@ -99,6 +100,9 @@ def cron() -> None:
             if time.monotonic() >= clean_up_at:
                 clean_up_at = time.monotonic() + CLEAN_UP_EVERY
                 clean_up(app)
+            if time.monotonic() >= chores_at:
+                chores_at = time.monotonic() + CHORES_EVERY
+                wake_now("chores")
         ending.asked.wait(TICK)
 
 

@@ -8,12 +8,11 @@ from flask import render_template, request, url_for
 from sqlalchemy import Select, or_, select
 
 from hub.admin.guard import admin, needs
+from hub.admin.paging import page
 from hub.extensions import db
 from hub.models import Audit, Connection, User
 from hub.models.types import is_id
 from hub.vocabulary import Role
-
-ROWS = 50
 
 
 class Entry(NamedTuple):
@@ -32,11 +31,10 @@ class Entry(NamedTuple):
 def activity() -> Any:
     """List the changes, narrowed by who made them, to what, and of which kind."""
     keep = {name: value for name in ("kind", "who", "subject", "q") if (value := request.args.get(name, "").strip())}
-    rows, newer, older = _page(_wanted(keep))
+    found = page(_wanted(keep), Audit.id, "aud", keep)
     return render_template(
-        "activity.html", entries=_entries(rows), filters=_chips(keep), q=keep.get("q", ""), keep=keep, filtered=bool(keep),
-        newer=_link(keep, after=newer) if newer else None,
-        older=_link(keep, before=older) if older else None,
+        "activity.html", entries=_entries(found.rows), filters=_chips(keep), q=keep.get("q", ""), keep=keep, filtered=bool(keep),
+        newer=found.newer, older=found.older,
     )  # fmt: skip
 
 
@@ -52,20 +50,6 @@ def _wanted(keep: dict[str, str]) -> Select[Any]:
         named = (column.icontains(keep["q"], autoescape=True) for column in (Audit.title, Audit.who))
         wanted = wanted.where(or_(*named))
     return wanted
-
-
-def _page(wanted: Select[Any]) -> tuple[list[Audit], str, str]:
-    """Return one page, and the ids that the newer and the older page begin after; '' where there is none."""
-    before, after = request.args.get("before", ""), request.args.get("after", "")
-    if is_id("aud", after):
-        rows = list(db.session.scalars(wanted.where(Audit.id > after).order_by(Audit.id).limit(ROWS + 1)))
-        more, rows = len(rows) > ROWS, rows[:ROWS][::-1]
-        return rows, rows[0].id if more else "", rows[-1].id if rows else ""
-    began = is_id("aud", before)
-    wanted = wanted.where(Audit.id < before) if began else wanted
-    rows = list(db.session.scalars(wanted.order_by(Audit.id.desc()).limit(ROWS + 1)))
-    more, rows = len(rows) > ROWS, rows[:ROWS]
-    return rows, rows[0].id if began and rows else "", rows[-1].id if more else ""
 
 
 def _entries(rows: list[Audit]) -> list[Entry]:

@@ -17,18 +17,10 @@ from hub.errors import Refused, Unreadable
 
 log = structlog.get_logger(__name__)
 
-# doors of their own, which answer in their own words
-OTHERS = ("/api/", "/healthz", "/readyz", "/metrics")
-
 
 def install(app: Flask) -> None:
     """Answer with a page whatever goes wrong in one, and where nothing is."""
-    app.register_error_handler(404, _elsewhere)
-    app.register_error_handler(405, _elsewhere)
-
-
-def _elsewhere(error: HTTPException) -> Any:
-    return error if request.path.startswith(OTHERS) else problems.page(error.code or 404)
+    app.extensions["hub.nowhere"]["/"] = lambda error: problems.page(error.code or 404)
 
 
 @admin.errorhandler(HTTPException)

@@ -20,4 +20,5 @@ def init_app(app: Flask) -> None:
     for module in (events, messages, requests):
         api.register_blueprint(module.blueprint)
     app.register_blueprint(api)
+    app.extensions["hub.nowhere"]["/api/"] = problems.http_problem
     app.register_blueprint(document.blueprint)

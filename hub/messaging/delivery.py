@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 import structlog
 from flask import current_app
 from sqlalchemy import func, select, update
+from sqlalchemy.exc import SQLAlchemyError
 
-from hub import live, phones
+from hub import audit, live, phones
 from hub.config import Config, is_loopback
 from hub.errors import (
     ConnectionBroken,
@@ -29,7 +30,7 @@ from hub.integrations.base import Accepted, Integration, Outbound
 from hub.messaging import consent, policy
 from hub.messaging.contacts import contact_for
 from hub.messaging.outbox import note
-from hub.messaging.statuses import raise_to, tell
+from hub.messaging.statuses import adopt, raise_to, tell
 from hub.models import Attempt, Body, Connection, Contact, Message
 from hub.models.types import now
 from hub.store import transaction, wake
@@ -82,7 +83,11 @@ def due(limit: int = 50) -> list[str]:
 def turn(outcomes: Sequence[Outcome], free: Mapping[str, int]) -> list[Claim]:
     """Record outcomes and claim for each connection no more than its free threads: one transaction for both."""
     for outcome in outcomes:
-        record(outcome)
+        try:
+            with db.session.begin_nested():
+                record(outcome)
+        except SQLAlchemyError as problem:  # the others are written all the same; this one's lease will expire
+            log.error("outcome.not_written", message=outcome.claim.message_id, problem=type(problem).__name__)
     db.session.flush()
     claims = [claim for connection_id, threads in free.items() for claim in _claim(connection_id, threads)]
     if claims:
@@ -191,7 +196,8 @@ def record(outcome: Outcome) -> None:
     if error is not None:
         attempt.code, attempt.why = error.code, str(error)
     if accepted is not None:
-        attempt.sender, attempt.provider_id = accepted.sender, accepted.provider_id
+        attempt.sender = accepted.sender
+        adopt(attempt, accepted.provider_id)
     if claim.n != message.tries:
         return
     if accepted is not None:
@@ -261,6 +267,7 @@ def _break(connection: Connection, why: str) -> None:
     )  # fmt: skip
     if changed.rowcount:  # type: ignore[attr-defined]
         db.session.expire(connection)
+        audit.record("connection.broke", connection.id, connection.title, why=why)
         log.warning("connection.broken", connection=connection.slug, why=why)
 
 

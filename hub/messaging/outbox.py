@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 
 from hub import audit
 from hub.crypto import blind
@@ -16,7 +16,7 @@ from hub.messaging import policy
 from hub.models import Body, Connection, Contact, Event, Message, StatusEvent
 from hub.models.types import new_id, now
 from hub.store import index_key, transaction, wake
-from hub.vocabulary import Lane, Status
+from hub.vocabulary import ConnectionState, Lane, Status
 
 WORTH_SENDING = timedelta(hours=24)  # a message that cannot go for longer is not worth sending any more
 
@@ -136,6 +136,25 @@ def stop(why: str, *, event_types: Iterable[str], request_id: str, signer_id: st
     db.session.execute(
         update(Message).where(*unfinished, Message.status.in_(under_way)).values(stop=why).execution_options(synchronize_session=False)
     )
+
+
+@transaction
+def give_up_waiting(most: int = 500) -> int:
+    """End what waits for a connection that does not send: what is no longer worth sending, and all of an archived one.
+
+    Returns how many messages ended, a bounded number at once.
+    """
+    off = select(Connection).where(or_(Connection.state != ConnectionState.ENABLED, Connection.archived_at.is_not(None)))
+    ended = 0
+    for connection in db.session.scalars(off).all():
+        waiting = select(Message).where(Message.connection_id == connection.id, Message.status == Status.QUEUED)
+        if connection.archived_at is None:
+            waiting = waiting.where(Message.expires_at <= now())
+        for message in db.session.scalars(waiting.order_by(Message.id).limit(most - ended).with_for_update(skip_locked=True)).all():
+            archived = connection.archived_at is not None
+            _end(message, *(Status.CANCELED, "canceled", "its connection was archived") if archived else (Status.EXPIRED, "expired"))
+            ended += 1
+    return ended
 
 
 def _end(message: Message, status: Status, word: str, why: str = "") -> None:

@@ -13,7 +13,7 @@ from hub.extensions import db
 from hub.integrations.base import Accepted
 from hub.messaging.delivery import FIND_AFTER, accept, outbound_of, requeue_absent
 from hub.messaging.outbox import note
-from hub.messaging.statuses import expire_lease
+from hub.messaging.statuses import adopt, expire_lease
 from hub.models import Attempt, Body, Message
 from hub.models.types import now
 from hub.store import transaction
@@ -90,7 +90,8 @@ def decide(message_id: str, candidates: list[Accepted]) -> None:
     elif len(free) == db.session.scalar(same.where(Message.status == Status.UNKNOWN)):
         # as many as there are equal messages to match: which is whose makes no difference
         attempt = db.session.get_one(Attempt, (message.id, message.tries))
-        attempt.provider_id, attempt.sender = free[0].provider_id, free[0].sender
+        attempt.sender = free[0].sender
+        adopt(attempt, free[0].provider_id)
         accept(message, free[0])
         note(message, "found", free[0].status)
     else:

@@ -37,7 +37,7 @@ def apply(update: StatusUpdate, origin: Origin) -> bool:
         return False
     message, attempt = found
     if update.provider_id and attempt.provider_id is None:
-        attempt.provider_id = update.provider_id  # the callback was faster than the API's answer
+        adopt(attempt, update.provider_id)  # the callback was faster than the API's answer
     _keep(update, origin, message, attempt)
     if update.segments:
         message.segments = update.segments
@@ -66,6 +66,13 @@ def _resolve(update: StatusUpdate, connection_ids: Collection[str]) -> tuple[Mes
         .where(where, Attempt.connection_id.in_(list(connection_ids))).with_for_update(of=Message)
     ).first()  # fmt: skip
     return (row[0], row[1]) if row else None
+
+
+def adopt(attempt: Attempt, provider_id: str) -> None:
+    """Write the provider's id on an attempt, unless it stands on another one: a provider must not say one id twice."""
+    other = select(Attempt.message_id).where(Attempt.connection_id == attempt.connection_id, Attempt.provider_id == provider_id)
+    if attempt.provider_id != provider_id and db.session.scalar(other) is None:
+        attempt.provider_id = provider_id
 
 
 def _keep(update: StatusUpdate, origin: Origin, message: Message, attempt: Attempt) -> None:

@@ -31,6 +31,7 @@ def init_app(app: Flask) -> None:
     blueprint.register_error_handler(SQLAlchemyError, _unavailable)
     blueprint.register_error_handler(HTTPException, _refused)
     app.register_blueprint(blueprint)
+    app.extensions["hub.nowhere"][PREFIX] = _refused
 
 
 def receive(path: str, connection: str = "") -> Response:
