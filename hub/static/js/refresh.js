@@ -36,7 +36,8 @@ async function refresh() {
 function swap(region, fresh) {
   if (!fresh) return false;
   const selected = getSelection();
-  const inUse = region.contains(document.activeElement) || (!selected.isCollapsed && region.contains(selected.anchorNode));
+  const focused = document.activeElement; // the region itself has the focus after inplace.js filled it
+  const inUse = (focused !== region && region.contains(focused)) || (!selected.isCollapsed && region.contains(selected.anchorNode));
   if (inUse || region.querySelector(".sp-pop[open]")) return false;
   for (const fold of region.querySelectorAll("details[id][open]")) {
     const same = fresh.querySelector(`#${CSS.escape(fold.id)}`);
