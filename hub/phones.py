@@ -47,12 +47,14 @@ def _why_not(number: str) -> str:
 
 def plausible(number: str) -> bool:
     """Tell whether libphonenumber knows the number's range. False is a hint, never a reason to refuse."""
-    return phonenumbers.is_valid_number(phonenumbers.parse(number))
+    parsed = _parsed(number)
+    return parsed is not None and phonenumbers.is_valid_number(parsed)
 
 
 def region(number: str) -> str:
-    """Return the ISO 3166 code of the number's country, or '' when several share the code."""
-    parsed = phonenumbers.parse(number)
+    """Return the ISO 3166 code of the number's country, or '' when several share the code or it is no number."""
+    if (parsed := _parsed(number)) is None:
+        return ""
     found = phonenumbers.region_code_for_number(parsed)
     if found is None:
         regions = phonenumbers.region_codes_for_country_code(parsed.country_code or 0)
@@ -62,7 +64,12 @@ def region(number: str) -> str:
 
 def display(number: str) -> str:
     """Return the number with its usual spaces, for a person to read."""
+    parsed = _parsed(number)
+    return number if parsed is None else phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+
+
+def _parsed(number: str) -> phonenumbers.PhoneNumber | None:
     try:
-        return phonenumbers.format_number(phonenumbers.parse(number), phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+        return phonenumbers.parse(number)
     except phonenumbers.NumberParseException:
-        return number
+        return None

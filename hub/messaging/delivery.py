@@ -42,6 +42,7 @@ LEASE = timedelta(seconds=60)  # longer than the longest call; an expired one be
 FIND_AFTER = timedelta(seconds=60)
 UNREADABLE_PAUSE = timedelta(seconds=30)  # an operator may be restoring a key
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 600.0  # seconds before a retry: doubled each time, with jitter
+LONGEST_ASKED = 86_400.0  # of a pause that the provider asks for; the message has expired by then
 RESERVED = 4  # bulk leaves one in so many of a connection's threads to the other lane
 
 
@@ -244,7 +245,8 @@ def _retry(message: Message, error: TransientError, integration: Integration) ->
         _give_up(message, error.code)
         return
     pause = min(FIRST_PAUSE * 2 ** (times - 1), LONGEST_PAUSE) * random.uniform(0.75, 1.25)  # noqa: S311 - jitter
-    _requeue(message, now() + timedelta(seconds=max(pause, error.retry_after or 0)), error.code)
+    pause = max(pause, min(error.retry_after or 0, LONGEST_ASKED))
+    _requeue(message, now() + timedelta(seconds=pause), error.code)
 
 
 def _requeue(message: Message, due_at: datetime, code: str) -> None:

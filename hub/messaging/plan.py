@@ -50,6 +50,7 @@ class Carrier:
     channel: str
     address: str
     clean: Callable[[str], str]
+    waits: bool = False  # it does not send now; taken where no other can
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,8 @@ def _carriers(person: Person, step: Step, carriers: Sequence[Carrier]) -> list[C
     channels = [step.channel]
     if step.channel in PHONE_CHANNELS:
         channels = [c for c in person.preference if c in PHONE_CHANNELS] + channels
-    return [carrier for channel in channels for carrier in carriers if carrier.channel == channel]
+    found = [carrier for channel in channels for carrier in carriers if carrier.channel == channel]
+    return sorted(found, key=lambda carrier: carrier.waits)  # a preference goes to what is enabled
 
 
 def _usual_address(channel: str) -> str:

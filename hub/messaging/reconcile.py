@@ -14,7 +14,7 @@ from hub.integrations.base import Accepted
 from hub.messaging.delivery import FIND_AFTER, accept, outbound_of, requeue_absent
 from hub.messaging.outbox import note
 from hub.messaging.statuses import adopt, expire_lease
-from hub.models import Attempt, Body, Message
+from hub.models import Attempt, Body, Connection, Message
 from hub.models.types import now
 from hub.store import transaction
 from hub.vocabulary import Status
@@ -63,8 +63,11 @@ def settle(message_id: str) -> None:
         since = attempt.started_at
         db.session.rollback()  # no transaction is open while the provider thinks
         candidates = integration.find(outbound, since)
-    except (HubError, NotImplementedError) as problem:
+    except HubError as problem:
         log.info("find.failed", message=message_id, code=problem.code if isinstance(problem, SendError) else type(problem).__name__)
+        return postpone(message_id)
+    except Exception:  # a fault of the integration's own must not hold the messages after this one
+        log.exception("find.fault", message=message_id)
         return postpone(message_id)
     return decide(message_id, candidates)
 
@@ -75,15 +78,16 @@ def decide(message_id: str, candidates: list[Accepted]) -> None:
     message = db.session.scalars(select(Message).where(Message.id == message_id).with_for_update()).one()
     if message.status != Status.UNKNOWN:
         return  # a callback was faster
+    twins = _twins(message.connection)
     claimed = set(db.session.scalars(select(Attempt.provider_id).where(
-        Attempt.connection_id == message.connection_id, Attempt.provider_id.in_([c.provider_id for c in candidates]),
+        Attempt.connection_id.in_(twins), Attempt.provider_id.in_([c.provider_id for c in candidates]),
     )))  # fmt: skip
     free = [candidate for candidate in candidates if candidate.provider_id not in claimed]
     if not free:
         requeue_absent(message_id)
         return
     same = select(func.count()).select_from(Message).where(
-        Message.contact_id == message.contact_id, Message.connection_id == message.connection_id, Message.body_hmac == message.body_hmac,
+        Message.contact_id == message.contact_id, Message.connection_id.in_(twins), Message.body_hmac == message.body_hmac,
     )  # fmt: skip
     if db.session.scalar(same.where(Message.status == Status.SENDING)):
         postpone(message_id)  # one of the candidates may be that one's, whose answer is on its way
@@ -96,6 +100,17 @@ def decide(message_id: str, candidates: list[Accepted]) -> None:
         note(message, "found", free[0].status)
     else:
         leave(message_id)
+
+
+def _twins(connection: Connection) -> list[str]:
+    """Return the connections whose messages the provider lists together with this one's: of the same account and sender."""
+    if not connection.account:
+        return [connection.id]
+    query = select(Connection.id).where(
+        Connection.integration == connection.integration, Connection.account == connection.account,
+        Connection.sender == connection.sender, Connection.test == connection.test,
+    )  # fmt: skip
+    return list(db.session.scalars(query))
 
 
 @transaction

@@ -41,12 +41,12 @@ def apply(update: StatusUpdate, origin: Origin) -> bool:
     _keep(update, origin, message, attempt)
     if update.segments:
         message.segments = update.segments
-    if update.status is not None:
-        # what an older attempt failed at stays with it: a newer one is under way
-        if attempt.n == message.tries or update.status in (Status.SENT, Status.DELIVERED, Status.READ):
-            raise_to(message, update.status, code=update.code)
-            if attempt.provider_id and (message.provider_id is None or attempt.n == message.tries):
-                message.provider_id = attempt.provider_id
+    # what an older attempt failed at stays with it: a newer one is under way
+    counts = attempt.n == message.tries or update.status in (Status.SENT, Status.DELIVERED, Status.READ)
+    if update.status is not None and counts:
+        raise_to(message, update.status, code=update.code)
+        if attempt.provider_id and (message.provider_id is None or attempt.n == message.tries):
+            message.provider_id = attempt.provider_id
         tell(message, update.status, {**update.details, "code": update.code} if update.code else dict(update.details))
     db.session.flush()
     return True

@@ -125,17 +125,14 @@ def _person(signer: Signer) -> plan.Person:
 
 def _carrier(connection: Connection) -> plan.Carrier:
     cls = integrations.get(connection.integration)
-    return plan.Carrier(connection.id, connection.channel, cls.address.value, cls.clean_address)
+    return plan.Carrier(connection.id, connection.channel, cls.address.value, cls.clean_address, waits=not connection.enabled)
 
 
 def _connections(test: bool) -> list[Connection]:
-    """Return what can carry a message: enabled connections first, then broken ones, whose messages wait."""
+    """Return what can carry a message: enabled connections, and broken ones, whose messages wait."""
     states = (ConnectionState.ENABLED, ConnectionState.BROKEN)
-    found = db.session.scalars(
-        select(Connection).where(Connection.test == test, Connection.archived_at.is_(None), Connection.state.in_(states))
-        .order_by(Connection.id)
-    )  # fmt: skip
-    return sorted(found, key=lambda connection: connection.state != ConnectionState.ENABLED)
+    query = select(Connection).where(Connection.test == test, Connection.archived_at.is_(None), Connection.state.in_(states))
+    return list(db.session.scalars(query.order_by(Connection.id)))
 
 
 def _routes(event: Event) -> list[plan.Route]:

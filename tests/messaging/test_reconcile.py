@@ -1,0 +1,242 @@
+"""What became of messages nobody heard of: found, proved absent, or left to a person."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import time_machine
+from flask import Flask
+
+from hub.errors import OutcomeUnknown
+from hub.extensions import db
+from hub.integrations.base import Accepted, Outbound
+from hub.messaging import delivery, reconcile
+from hub.messaging.statuses import expire_lease
+from hub.models import Connection
+from hub.models.types import now
+from hub.vocabulary import Status
+from tests.pigeon import Loft, lost
+from tests.stage import (
+    a_connection,
+    a_message,
+    at_provider,
+    attempts,
+    change,
+    deliver,
+    make_due,
+    message,
+    status,
+    words,
+)
+
+
+def unknown(text: str = "Coo.", to: str = "roof", slug: str = "homing-pigeon") -> str:
+    """Return a message that was handed over, nobody knows whether with success."""
+    message_id = a_message(to, text, channel="", connection_slug=slug)
+    deliver()
+    assert status(message_id) == Status.UNKNOWN
+    make_due(message_id)
+    return message_id
+
+
+# ── Leases ──────────────────────────────────────────────────────────────────────────────────────────────────
+def test_an_expired_lease_becomes_unknown_and_never_queued(pigeons: Connection, loft: Loft) -> None:
+    message_id = a_message("roof", "Coo.", channel="", connection_slug="pigeon")
+    delivery.turn([], {pigeons.id: 1})
+    assert not reconcile.due()
+    with time_machine.travel(now() + delivery.LEASE + timedelta(seconds=1)):
+        assert reconcile.due()
+        reconcile.run()
+        row = message(message_id)
+        assert (row.status, row.code) == ("unknown", "lease_expired")
+        assert attempts(message_id)[0].outcome == "unknown"
+        assert deliver() == 0
+    assert loft.flown == []
+    assert words(message_id)[0] == "lease expired"
+
+
+def test_a_lease_that_runs_is_left_alone(pigeons: Connection) -> None:
+    message_id = a_message("roof", "Coo.", channel="", connection_slug="pigeon")
+    delivery.turn([], {pigeons.id: 1})
+    expire_lease(message_id)
+    assert status(message_id) == Status.SENDING
+
+
+# ── Found, absent, undecided ────────────────────────────────────────────────────────────────────────────────
+def test_what_the_provider_has_is_accepted(homing_pigeons: Connection, loft: Loft) -> None:
+    loft.fly, loft.look = lost, lambda outbound: [Accepted("h1", sender="loft 7")]
+    message_id = unknown()
+    assert reconcile.run() == 1
+    row, [attempt] = message(message_id), attempts(message_id)
+    assert (row.status, row.provider_id, row.due_at, row.code) == ("accepted", "h1", None, "")
+    assert (attempt.provider_id, attempt.sender) == ("h1", "loft 7")
+    assert words(message_id) == ["found"]
+    assert len(loft.flown) == 1
+
+
+def test_what_the_provider_surely_lacks_is_sent_again_once(homing_pigeons: Connection, loft: Loft) -> None:
+    loft.fly, loft.look = lost, lambda outbound: []
+    message_id = unknown()
+    reconcile.run()
+    assert (status(message_id), words(message_id)) == ("queued", ["proved absent"])
+    loft.fly = lambda outbound: Accepted("h1")
+    deliver()
+    reconcile.run()
+    deliver()
+    assert [one.attempt for one in loft.flown] == [1, 2]
+    assert status(message_id) == Status.ACCEPTED
+
+
+def test_a_stopped_message_that_is_proved_absent_is_canceled(homing_pigeons: Connection, loft: Loft) -> None:
+    loft.fly, loft.look = lost, lambda outbound: []
+    message_id = unknown()
+    change(message_id, stop="signed")
+    reconcile.run()
+    assert deliver() == 0
+    assert status(message_id) == Status.CANCELED
+
+
+def test_a_provider_that_cannot_be_asked_leaves_it_unknown(pigeons: Connection, loft: Loft) -> None:
+    loft.fly = lost
+    message_id = unknown(slug="pigeon")
+    reconcile.run()
+    row = message(message_id)
+    assert (row.status, row.due_at) == ("unknown", None)
+    assert words(message_id) == ["undecided"]
+    assert not reconcile.due(), "nobody looks again"
+
+
+def test_an_integration_that_rather_sends_twice_does(many_pigeons: Connection, loft: Loft) -> None:
+    loft.fly = lost
+    message_id = unknown(slug="many-pigeons")
+    loft.fly = lambda outbound: Accepted("m1")
+    reconcile.run()
+    deliver()
+    assert (status(message_id), len(loft.flown)) == ("accepted", 2)
+
+
+def test_a_provider_that_cannot_tell_now_is_asked_later_for_a_day(homing_pigeons: Connection, loft: Loft) -> None:
+    def cannot_tell(outbound: Outbound) -> list[Accepted]:
+        raise OutcomeUnknown("Fog.", "fog")
+
+    loft.fly, loft.look = lost, cannot_tell
+    message_id = unknown()
+    reconcile.run()
+    row = message(message_id)
+    assert row.status == Status.UNKNOWN
+    assert row.due_at is not None
+    assert row.due_at > now() + timedelta(seconds=50)
+    with time_machine.travel(now() + timedelta(hours=25)):
+        reconcile.run()
+    assert (status(message_id), message(message_id).due_at) == ("unknown", None)
+
+
+def test_a_fault_while_asking_does_not_hold_the_others(homing_pigeons: Connection, loft: Loft) -> None:
+    def stumble(outbound: Outbound) -> list[Accepted]:
+        if outbound.text == "first":
+            raise RuntimeError("a fault of the integration's own")
+        return [Accepted("h2")]
+
+    loft.fly, loft.look = lost, stumble
+    first, second = unknown("first"), unknown("second")
+    reconcile.run()
+    assert (status(first), status(second)) == ("unknown", "accepted")
+    due = message(first).due_at
+    assert due is not None
+    assert due > now(), "asked again later"
+
+
+def test_what_belongs_to_another_message_is_not_taken_for_this_one(homing_pigeons: Connection, loft: Loft) -> None:
+    loft.fly = lambda outbound: Accepted("h1")
+    earlier = a_message("roof", "Coo.", channel="", connection_slug="homing-pigeon")
+    deliver()
+    loft.fly, loft.look = lost, lambda outbound: [Accepted("h1")]
+    message_id = unknown()
+    reconcile.run()
+    assert (status(earlier), status(message_id)) == ("accepted", "queued"), "its own call never arrived"
+
+
+def test_what_belongs_to_another_connection_of_the_account_is_not_taken_for_this_one(
+    hub_demo: Flask, connection: Connection, simulator: Any
+) -> None:
+    twin = db.session.get_one(Connection, a_connection("Twin", like=connection))
+    theirs = a_message(channel="", connection_slug=twin.slug)
+    deliver()
+    [taken] = attempts(theirs)
+    ours = a_message(channel="", connection_slug=connection.slug)
+    delivery.turn([], {connection.id: 1})  # claimed; the worker died before it called
+    change(ours, status=Status.UNKNOWN.value, due_at=now() - timedelta(seconds=1))
+    assert taken.provider_id
+    reconcile.run()
+    assert status(ours) == Status.QUEUED, "the one message that the provider has is the twin's"
+    deliver()
+    assert len(at_provider(simulator)) == 2
+
+
+def test_two_equal_texts_of_which_both_arrived_are_both_found(homing_pigeons: Connection, loft: Loft) -> None:
+    loft.fly, loft.look = lost, lambda outbound: [Accepted("h1"), Accepted("h2")]
+    ids = [unknown(), unknown()]
+    reconcile.run()
+    assert [status(one) for one in ids] == ["accepted", "accepted"]
+    assert {message(one).provider_id for one in ids} == {"h1", "h2"}
+
+
+def test_two_equal_texts_of_which_one_arrived_stay_unknown(homing_pigeons: Connection, loft: Loft) -> None:
+    loft.fly, loft.look = lost, lambda outbound: [Accepted("h1")]
+    ids = [unknown(), unknown()]
+    reconcile.run()
+    assert [status(one) for one in ids] == ["unknown", "unknown"], "nobody can say whose it is"
+    assert [message(one).due_at for one in ids] == [None, None]
+    assert deliver() == 0
+
+
+def test_another_text_to_the_same_person_does_not_confuse(homing_pigeons: Connection, loft: Loft) -> None:
+    loft.fly = lost
+    loft.look = lambda outbound: [Accepted(f"h-{outbound.text}")] if outbound.text == "one" else []
+    one, two = unknown("one"), unknown("two")
+    reconcile.run()
+    assert (status(one), status(two)) == ("accepted", "queued")
+
+
+def test_while_an_equal_text_is_being_sent_nothing_is_decided(homing_pigeons: Connection, loft: Loft) -> None:
+    loft.fly, loft.look = lost, lambda outbound: [Accepted("h1")]
+    message_id = unknown()
+    a_message("roof", "Coo.", channel="", connection_slug="homing-pigeon")
+    delivery.turn([], {homing_pigeons.id: 1})
+    reconcile.run()
+    row = message(message_id)
+    assert row.status == Status.UNKNOWN
+    assert row.due_at is not None
+
+
+def test_a_callback_that_was_faster_than_the_search_wins(homing_pigeons: Connection, loft: Loft) -> None:
+    loft.fly = lost
+    message_id = unknown()
+    change(message_id, status=Status.DELIVERED.value, due_at=None)
+    reconcile.decide(message_id, [])
+    assert status(message_id) == Status.DELIVERED
+
+
+# ── With the simulated Twilio ───────────────────────────────────────────────────────────────────────────────
+def test_a_message_that_broke_after_accepting_is_found_at_twilio(hub_demo: Flask, connection: Connection, simulator: Any) -> None:
+    message_id = a_message("+15005550014")
+    deliver()
+    make_due(message_id)
+    reconcile.run()
+    assert status(message_id) in ("accepted", "sent", "delivered")
+    assert message(message_id).provider_id
+    deliver()
+    assert at_provider(simulator, "+15005550014") == ["Your contract is ready."]
+
+
+def test_a_call_that_never_left_is_proved_absent_at_twilio(hub_demo: Flask, connection: Connection, simulator: Any) -> None:
+    message_id = a_message()
+    delivery.turn([], {connection.id: 1})  # the worker dies here
+    change(message_id, due_at=now() - timedelta(seconds=1))
+    reconcile.run()
+    assert status(message_id) == Status.QUEUED
+    deliver()
+    assert (status(message_id), len(at_provider(simulator))) == ("accepted", 1)
+
+
