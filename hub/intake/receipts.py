@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import base64
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import cast
 
+from flask import current_app
 from sqlalchemy import select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from hub import live
 from hub.errors import BadWebhook, HubError
 from hub.extensions import db
+from hub.group_commit import Storage, storage_of
 from hub.integrations.base import Integration, WebhookRequest
 from hub.models import Connection, Receipt
 from hub.models.types import keyring, new_id, now
-from hub.store import transaction
 
 # of a provider's headers, what is worth keeping: proofs of who sent it, and names for looking it up
 KEPT_HEADERS = ("content-type", "user-agent", "i-twilio-idempotency-token")
+RELOAD_AFTER = 2.0  # seconds that an account's connections are remembered
+DOUBT_AFTER = 0.05  # a signature that does not fit is tried again on what is stored now, unless that was read just now
+MOST_ACCOUNTS = 1000
 
 
 @dataclass(frozen=True)
@@ -32,29 +36,59 @@ class Proof:
 
 def verify(request: WebhookRequest, integrations: Sequence[type[Integration]]) -> Proof:
     """Try the secrets of the account that the webhook claims, archived connections' too. Raises BadWebhook."""
-    proven: list[Connection] = []
-    reader: Integration | None = None
-    known = False
-    for connection in _claimed(request, integrations):
-        known = True
-        try:
-            instance = live.instance(connection)
-            instance.verify(request)
-        except BadWebhook:
-            continue
-        except HubError:
-            continue  # settings that do not open prove nothing
-        proven.append(connection)
-        reader = reader or instance
-    if reader is not None:
-        return Proof(reader, tuple(connection.id for connection in proven))
-    if not known:
+    known = _known(request, integrations, RELOAD_AFTER)
+    proof = _prove(request, known)
+    if proof is None and time.monotonic() - known.read_at > DOUBT_AFTER:
+        known = _known(request, integrations, 0)  # the secret may have changed a moment ago
+        proof = _prove(request, known)
+    if proof is not None:
+        return proof
+    if not known.connections:
         for cls in integrations:
             stray = live.running().stray(cls)
             if stray is not None:
                 stray.verify(request)
                 return Proof(stray, ())
     raise BadWebhook("The signature does not fit any connection of this account.")
+
+
+@dataclass(frozen=True)
+class _Known:
+    """The connections of an account, as they were a moment ago; instances are None where settings do not open."""
+
+    connections: tuple[tuple[str, Integration | None], ...]
+    read_at: float
+
+
+def _known(request: WebhookRequest, integrations: Sequence[type[Integration]], oldest: float) -> _Known:
+    kept: dict[tuple[str, str], _Known] = current_app.extensions.setdefault("hub.webhook_accounts", {})
+    name = (request.path, request.connection or integrations[0].account(request))
+    found = kept.get(name)
+    if found is None or time.monotonic() - found.read_at >= oldest:
+        if len(kept) > MOST_ACCOUNTS:  # accounts are what callers claim
+            kept.clear()
+        rows = [(connection.id, _instance(connection)) for connection in _claimed(request, integrations)]
+        found = kept[name] = _Known(tuple(rows), time.monotonic())
+    return found
+
+
+def _instance(connection: Connection) -> Integration | None:
+    try:
+        return live.instance(connection)
+    except HubError:
+        return None  # settings that do not open prove nothing
+
+
+def _prove(request: WebhookRequest, known: _Known) -> Proof | None:
+    proven: dict[str, Integration] = {}
+    for connection_id, instance in known.connections:
+        try:
+            if instance is not None:
+                instance.verify(request)
+                proven[connection_id] = instance
+        except BadWebhook:
+            continue
+    return Proof(next(iter(proven.values())), tuple(proven)) if proven else None
 
 
 def _claimed(request: WebhookRequest, integrations: Iterable[type[Integration]]) -> list[Connection]:
@@ -67,9 +101,8 @@ def _claimed(request: WebhookRequest, integrations: Iterable[type[Integration]])
     return found
 
 
-@transaction
 def keep(request: WebhookRequest, proof: Proof) -> bool:
-    """Store a genuine webhook; False when it was stored before."""
+    """Store a genuine webhook, durably, before it is answered; False when it was stored before. Raises NotStored."""
     cls = type(proof.integration)
     subject, detail = cls.receipt_key(request)
     receipt_id, moment = new_id("rcp"), now()
@@ -78,16 +111,21 @@ def keep(request: WebhookRequest, proof: Proof) -> bool:
         "headers": {name: request.headers[name] for name in KEPT_HEADERS if name in request.headers},
         "body": base64.b64encode(request.body).decode(), "integration": cls.name, "connections": proof.connection_ids,
     }  # fmt: skip
-    values = {
+    row = {
         "id": receipt_id, "subject": subject, "detail": detail, "endpoint": request.path,
         "scope": cls.account(request) or request.connection,
-        "connection_id": proof.connection_ids[0] if proof.connection_ids else None, "received_at": moment, "tries": 0, "error": "",
-        "due_at": moment if proof.connection_ids else None,
+        "connection_id": proof.connection_ids[0] if proof.connection_ids else None,
         "request": keyring().seal_json("receipts", receipt_id.partition("_")[2], "request", content),
+        "received_at": moment, "due_at": moment if proof.connection_ids else None, "tries": 0, "error": "",
     }  # fmt: skip
-    insert = postgresql.insert if db.engine.dialect.name == "postgresql" else sqlite.insert
-    statement: Any = insert(Receipt.__table__).values(values).on_conflict_do_nothing().returning(Receipt.id)  # type: ignore[arg-type]
-    return db.session.execute(statement).first() is not None
+    return _storage().insert(row)
+
+
+def _storage() -> Storage:
+    found = current_app.extensions.get("hub.receipts")
+    if found is None:
+        found = current_app.extensions["hub.receipts"] = storage_of(Receipt, db.engine)
+    return cast(Storage, found)
 
 
 def request_of(receipt: Receipt) -> WebhookRequest:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from functools import cached_property
 from typing import Any, ClassVar, Self, TypeVar
 from urllib.parse import parse_qs, parse_qsl
 
@@ -59,12 +60,12 @@ class WebhookRequest:
     body: bytes
     connection: str = ""  # the {connection} part of the path
 
-    @property
+    @cached_property
     def form(self) -> dict[str, str]:
         """The fields of a form body, the last value of each."""
         return dict(self.fields)
 
-    @property
+    @cached_property
     def fields(self) -> list[tuple[str, str]]:
         """All fields of a form body, in order, blank ones kept."""
         if not self.headers.get("content-type", "").lower().startswith("application/x-www-form-urlencoded"):
@@ -74,7 +75,7 @@ class WebhookRequest:
         except ValueError:
             raise BadWebhook("The body is not a form.") from None
 
-    @property
+    @cached_property
     def query(self) -> dict[str, str]:
         """The parameters of the URL, the last value of each."""
         return {name: values[-1] for name, values in parse_qs(self.url.partition("?")[2], keep_blank_values=True).items()}

@@ -104,6 +104,12 @@ class Time(TypeDecorator[datetime]):
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+def raw(column: Any, value: Any, dialect: Dialect) -> Any:
+    """Return a value as the driver takes it for a column: for statements that go around SQLAlchemy."""
+    kind = column.type
+    return kind.process_bind_param(value, dialect) if isinstance(kind, TypeDecorator) else value
+
+
 def key(prefix: str) -> MappedColumn[str]:
     """Declare the primary key `prefix_…`, made by us."""
     return mapped_column(Id(prefix), primary_key=True, default=partial(new_id, prefix))
@@ -120,7 +126,7 @@ def keyring() -> Keyring:
     return ring
 
 
-class sealed:  # noqa: N801 - reads like a column where it is declared
+class sealed:
     """A JSON value that is stored sealed in the column of the same name with a leading underscore.
 
     Reading raises Unreadable where the value does not open.

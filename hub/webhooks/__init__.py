@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException
 from hub import integrations
 from hub.config import Config
 from hub.errors import BadWebhook
+from hub.group_commit import NotStored
 from hub.intake import receipts
 from hub.integrations.base import WebhookRequest
 
@@ -29,6 +30,7 @@ def init_app(app: Flask) -> None:
         blueprint.add_url_rule(rule, path, receive, methods=["POST"], defaults={"path": path})
     blueprint.register_error_handler(BadWebhook, _not_genuine)
     blueprint.register_error_handler(SQLAlchemyError, _unavailable)
+    blueprint.register_error_handler(NotStored, _unavailable)
     blueprint.register_error_handler(HTTPException, _refused)
     app.register_blueprint(blueprint)
     app.extensions["hub.nowhere"][PREFIX] = _refused
@@ -65,7 +67,7 @@ def _not_genuine(problem: BadWebhook) -> tuple[Response, int]:
     return _json({"success": False, "error": str(problem)}), 403
 
 
-def _unavailable(problem: SQLAlchemyError) -> tuple[Response, int, dict[str, str]]:
+def _unavailable(problem: Exception) -> tuple[Response, int, dict[str, str]]:
     log.error("database.unreachable", problem=type(problem).__name__)
     return _json({"success": False, "error": "The database cannot be reached. Try again."}), 503, {"Retry-After": "5"}
 
