@@ -1,0 +1,198 @@
+"""A real browser in front of a whole hub: started once, signed in through the printed link, watched on every page."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Response, expect, sync_playwright
+
+from hub.vocabulary import Role
+from tests.browser.running import Hub, running
+from tests.conftest import PASSWORD
+
+HERE = Path(__file__).parent
+WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+# what a page may load, and that nothing may be written inline
+POLICY = {"default-src 'none'", "script-src 'self'", "style-src 'self'", "form-action 'self'", "frame-ancestors 'none'", "base-uri 'none'"}
+# a refusal of ours that the browser itself notes in its console
+NOTED = re.compile(r"^Failed to load resource: the server responded with a status of 4\d\d")
+
+State = dict[str, Any]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is in this folder, and let it come last: a fault that a quick test shows need not wait for a browser."""
+    own = [item for item in items if HERE in item.path.parents]
+    for item in own:
+        item.add_marker("browser")
+    items[:] = [item for item in items if item not in set(own)] + own
+
+
+# ── Once for all ────────────────────────────────────────────────────────────────────────────────────────────
+@pytest.fixture(scope="session")
+def chromium_path() -> str:
+    """Return the Chromium to use: CHROMIUM as `make test` sets it, else what bin/chromium finds."""
+    path, why = os.environ.get("CHROMIUM"), ""
+    if path is None:
+        found = subprocess.run([HERE.parent.parent / "bin" / "chromium"], capture_output=True, text=True, check=False)
+        path, why = found.stdout.strip(), found.stderr.strip()
+    if path:
+        return path
+    why = why or "No Chromium was found for the browser tests. Install one, or name it: CHROMIUM=/path/to/chrome make test"
+    if os.environ.get("CI") == "true":
+        pytest.fail(why, pytrace=False)
+    pytest.skip(why)
+
+
+@pytest.fixture(scope="session")
+def playwright(chromium_path: str) -> Iterator[Playwright]:
+    expect.set_options(timeout=10_000)
+    with sync_playwright() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def browser(playwright: Playwright, chromium_path: str) -> Iterator[Browser]:
+    sandbox = ["--no-sandbox"] if os.getuid() == 0 else []  # Chromium's sandbox refuses to be root
+    started = playwright.chromium.launch(executable_path=chromium_path, args=[*sandbox, "--disable-dev-shm-usage"])
+    yield started
+    started.close()
+
+
+@pytest.fixture(scope="session")
+def hub(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+    """Run a whole hub: web server, workers, cron, queue server and simulator, in a folder of its own."""
+    with running(tmp_path_factory.mktemp("hub")) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def admin(browser: Browser, hub: Hub) -> State:
+    """Become the first admin through the link that the terminal printed; gives the signed-in browser's cookies."""
+    return become_first_admin(browser, hub)
+
+
+def become_first_admin(browser: Browser, hub: Hub) -> State:
+    context = browser.new_context(base_url=hub.url, java_script_enabled=False)  # the first page, too, works bare
+    page = context.new_page()
+    page.goto(hub.first_admin_link)
+    page.get_by_label("Your name").fill("Dana Whitfield")
+    page.get_by_label("E-mail").fill("dana@acme.example")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Set up and sign in").click()
+    expect(page.get_by_role("navigation", name="Main")).to_contain_text("Overview")
+    state: State = dict(context.storage_state())
+    context.close()
+    return state
+
+
+# ── For each test ───────────────────────────────────────────────────────────────────────────────────────────
+@dataclass
+class Tabs:
+    """Somebody's browser windows. What a page does in them is watched, and whatever is wrong is written down."""
+
+    browser: Browser
+    hub: Hub
+    problems: list[str] = field(default_factory=list)
+    opened: list[BrowserContext] = field(default_factory=list)
+
+    def __call__(self, state: State | None = None, *, javascript: bool = True, size: dict[str, int] = WIDE) -> Page:
+        """Open a window for whoever's cookies are given."""
+        context = self.browser.new_context(
+            base_url=self.hub.url, storage_state=state, java_script_enabled=javascript, viewport=size,  # type: ignore[arg-type]
+            reduced_motion="reduce",  # colours that fade are measured half-way
+        )  # fmt: skip
+        self.opened.append(context)
+        watch(context, self.hub, self.problems)
+        return context.new_page()
+
+    def close(self) -> None:
+        for context in self.opened:
+            context.close()
+        assert not self.problems, "\n".join(self.problems)
+
+
+@pytest.fixture
+def tab(browser: Browser, hub: Hub) -> Iterator[Tabs]:
+    """Give a function that opens windows. An error in a console, a script that fails, a weak policy fail the test."""
+    tabs = Tabs(browser, hub)
+    yield tabs
+    tabs.close()
+
+
+def watch(context: BrowserContext, hub: Hub, problems: list[str]) -> None:
+    """Write down whatever is wrong with the pages of a browser."""
+
+    def on_response(response: Response) -> None:
+        if response.request.resource_type == "document" and response.url.startswith(hub.url):
+            problems.extend(weaknesses(response))
+
+    context.on("console", lambda said: problems.append(f"{said.page.url if said.page else ''}: {said.text}")
+               if said.type == "error" and not NOTED.match(said.text) else None)  # fmt: skip
+    context.on("weberror", lambda error: problems.append(f"script: {error.error}"))
+    context.on("requestfailed", lambda request: problems.append(f"{request.url}: {request.failure}")
+               if request.resource_type in ("script", "stylesheet", "font", "image") else None)  # fmt: skip
+    context.on("response", on_response)
+
+
+def weaknesses(response: Response) -> list[str]:
+    """Say what is wrong with the headers of a page."""
+    if 300 <= response.status < 400:
+        return []
+    found = [f"{response.url}: answered {response.status}"] if response.status >= 500 else []
+    policy = {part.strip() for part in response.headers.get("content-security-policy", "").split(";")}
+    loose = [part for part in policy if "unsafe" in part or "*" in part or "http" in part]
+    if not policy >= POLICY or loose:
+        found.append(f"{response.url}: content-security-policy is {'; '.join(sorted(policy))!r}")
+    if response.headers.get("x-content-type-options") != "nosniff":
+        found.append(f"{response.url}: x-content-type-options is missing")
+    return found
+
+
+@pytest.fixture
+def admin_page(tab: Tabs, admin: State) -> Page:
+    """Give the first admin's browser."""
+    return tab(admin)
+
+
+@pytest.fixture(params=[True, False], ids=["with JavaScript", "without JavaScript"])
+def javascript(request: pytest.FixtureRequest) -> bool:
+    """Say whether the browser of this test runs scripts: the test is run both ways."""
+    return bool(request.param)
+
+
+@pytest.fixture(scope="session")
+def somebody(playwright: Playwright, hub: Hub, admin: State) -> Callable[..., State]:
+    """Give a function that adds a user with a role and returns their signed-in cookies; limits count for each user alone."""
+
+    def add(role: Role = Role.ADMIN, name: str = "") -> State:
+        name = name or f"Some {role.title} {next(hub.numbers)}"
+        email = f"{name.lower().replace(' ', '.')}@acme.example"
+        boss = playwright.request.new_context(base_url=hub.url, storage_state=admin)
+        words = {"name": name, "email": email, "role": str(role.value)}
+        made = boss.post("/settings/users", form={**words, "csrf_token": token_in(boss.get("/settings/users").text())}).text()
+        link = re.search(r"http://[^<\s]+/password/[\w-]+", made)
+        assert link, made
+        boss.dispose()
+        newcomer = playwright.request.new_context(base_url=hub.url)
+        token = token_in(newcomer.get(link[0]).text())
+        assert newcomer.post(link[0], form={"password": PASSWORD, "csrf_token": token}).ok
+        state: State = dict(newcomer.storage_state())
+        newcomer.dispose()
+        return state
+
+    return add
+
+
+def token_in(html: str) -> str:
+    """Read the token against forgery from a page with a form."""
+    found = re.search(r'name="csrf_token" value="([^"]+)"', html)
+    assert found, "this page has no form"
+    return found[1]

@@ -1,0 +1,164 @@
+"""A whole hub as `hub up` runs it, and the signing app that posts to it."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import re
+import secrets
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg
+from sqlalchemy import make_url
+
+from hub.datadir import SimulatorCredentials, simulator_credentials
+from tests.conftest import POSTGRES, free_port, wait_until
+
+READY = "Ctrl-C stops everything"
+
+
+@dataclass
+class Hub:
+    """A running demo: the addresses it printed, its API, its simulator."""
+
+    folder: Path
+    database_url: str = ""
+    bind: str = field(default_factory=lambda: f"127.0.0.1:{free_port()}")
+    simulator_bind: str = field(default_factory=lambda: f"127.0.0.1:{free_port()}")
+    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(3_000_000))
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.bind}"
+
+    @property
+    def simulator_url(self) -> str:
+        return f"http://{self.simulator_bind}"
+
+    @property
+    def printed(self) -> str:
+        return (self.folder / "printed").read_text()
+
+    @property
+    def first_admin_link(self) -> str:
+        found = re.search(r"First admin +(http://\S+)", self.printed)
+        assert found, self.printed
+        return found[1]
+
+    @property
+    def key(self) -> str:
+        return (self.folder / "data" / "demo-key").read_text().strip()
+
+    @property
+    def credentials(self) -> SimulatorCredentials:
+        return simulator_credentials(self.folder / "data")
+
+    def start(self) -> subprocess.Popen[bytes]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("HUB_", "TWILIO_"))}
+        environ = {
+            **kept, "HUB_DEMO": "1", "HUB_DATA_DIR": str(self.folder / "data"), "HUB_DATABASE_URL": self.database_url,
+            "HUB_BIND": self.bind, "HUB_SIMULATOR_BIND": self.simulator_bind,
+        }  # fmt: skip
+        with (self.folder / "printed").open("wb") as out:
+            process = subprocess.Popen([sys.executable, "-m", "hub.cli", "up"], cwd=self.folder, env=environ, stdout=out, stderr=out)
+        deadline = time.monotonic() + 60
+        while READY not in self.printed:
+            assert process.poll() is None, self.printed
+            assert time.monotonic() < deadline, self.printed
+            time.sleep(0.05)
+        return process
+
+    # ── As a signing app ────────────────────────────────────────────────────────────────────────────────────
+    def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        """Call the API with the demo's key; raises HTTPError when it refuses."""
+        headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
+        request = urllib.request.Request(
+            f"{self.url}/api/v1{path}", json.dumps(body).encode() if body is not None else None, headers, method=method
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.load(answer)
+
+    def event(self, kind: str, request: dict[str, Any], **more: Any) -> Any:
+        """Post an event about a request; the answer lists the messages it caused."""
+        return self.call("POST", "/events", {"type": kind, "id": f"evt-{secrets.token_hex(4)}", "request": request, **more})
+
+    def request(self, *signers: dict[str, Any], title: str = "Employment Agreement", sender: str = "Acme HR") -> tuple[str, Any]:
+        """Send a document out for signature; return the id the app gave it and the API's answer."""
+        request_id = f"agr-{secrets.token_hex(4)}"
+        signers = tuple({"signing_url": f"https://sign.example/r/{request_id}/{one['id']}", **one} for one in signers)
+        answer = self.event("request.sent", {"id": request_id, "title": title, "sender": {"name": sender}}, signers=list(signers))
+        return request_id, answer
+
+    def message(self, to: str, text: str = "Hello", **over: str) -> str:
+        """Send a direct message and return its id."""
+        return str(self.call("POST", "/messages", {"to": to, "text": text, **(over or {"channel": "sms"})})["id"])
+
+    def settled(self, message_id: str, *statuses: str) -> dict[str, Any]:
+        """Wait until a message has one of the statuses, delivered unless told otherwise, and return it."""
+
+        def look() -> Any:
+            found = self.call("GET", f"/messages/{message_id}")
+            return found if found["status"] in (statuses or ("delivered",)) else None
+
+        found: dict[str, Any] = wait_until(look, 20)
+        return found
+
+    # ── As the provider ─────────────────────────────────────────────────────────────────────────────────────
+    def number(self) -> str:
+        """Return a phone that nobody has written to."""
+        return f"+1317{next(self.numbers)}"
+
+    def phone_url(self, number: str) -> str:
+        return f"{self.simulator_url}/?phone=%2B{number[1:]}"
+
+    def make_trouble(self, **faults: int) -> None:
+        body = json.dumps(faults).encode()
+        request = urllib.request.Request(f"{self.simulator_url}/simulator/faults", body, {"Content-Type": "application/json"})
+        urllib.request.urlopen(request, timeout=10).close()
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Hub]:
+    """Run a hub in a folder, on PostgreSQL where the tests are; nothing of it is left."""
+    with database() as url:
+        hub = Hub(folder, url)
+        process = hub.start()
+        try:
+            yield hub
+        finally:
+            family = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                for one in [*family, process]:
+                    one.kill()
+                process.wait()
+
+
+@contextmanager
+def database() -> Iterator[str]:
+    """Make a database of one's own on the server of HUB_TEST_DATABASE_URL; '' without one."""
+    if not POSTGRES:
+        yield ""
+        return
+    name, server = f"hub_{secrets.token_hex(6)}", make_url(POSTGRES)
+    where = server.set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(where, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    try:
+        yield server.set(database=name).render_as_string(hide_password=False)
+    finally:
+        with psycopg.connect(where, autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")

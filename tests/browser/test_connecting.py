@@ -1,0 +1,215 @@
+"""Connecting a provider on its page: typing, testing, saving, enabling, sending one, renaming, archiving."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from playwright.sync_api import Locator, Page, expect
+
+from hub.vocabulary import Role
+from tests.browser.conftest import State, Tabs
+from tests.browser.running import Hub
+from tests.conftest import wait_until
+
+NEW = "/integrations/twilio_sms/new"
+
+
+def fill_in(page: Page, hub: Hub, title: str, *, token: str = "") -> None:
+    """Type the simulator's account into the form of a new connection."""
+    known = hub.credentials
+    page.get_by_label("Name", exact=True).fill(title)
+    page.get_by_role("checkbox", name="Test connection").check()
+    page.get_by_label("Account SID").fill(known.account_sid)
+    page.get_by_label("Auth Token").fill(token or known.auth_token)
+    page.get_by_label("From number or Messaging Service").fill(known.phone_number)
+
+
+def connect(page: Page, hub: Hub, title: str) -> str:
+    """Add a connection that is not enabled yet; return its address."""
+    page.goto(NEW)
+    fill_in(page, hub, title)
+    press(page, "Save")
+    expect(page.get_by_role("heading", level=1)).to_have_text(title)
+    return page.url
+
+
+def press(page: Page, name: str) -> None:
+    page.get_by_role("button", name=name, exact=True).click()
+
+
+def until_shown(page: Page, what: Locator) -> None:
+    """Load the page again, as one does without script, until something is on it."""
+    wait_until(lambda: what.is_visible() or (page.reload() is None))
+
+
+def result(page: Page) -> Locator:
+    return page.locator("#test-result")
+
+
+def test_an_admin_connects_twilio_and_a_text_arrives(
+    tab: Tabs, somebody: Callable[..., State], hub: Hub, javascript: bool
+) -> None:
+    page, to = tab(somebody(), javascript=javascript), hub.number()
+    page.goto("/integrations")
+    page.get_by_role("link", name="Add another Twilio SMS").click()
+    fill_in(page, hub, f"Acme {to}")
+    press(page, "Test connection")
+    expect(result(page)).to_contain_text("Twilio is ready.")
+    expect(result(page)).to_contain_text("These settings are not stored yet.")
+    expect(page).to_have_url(hub.url + NEW)
+    expect(page.get_by_label("Name", exact=True)).to_have_value(f"Acme {to}")
+    expect(page.get_by_label("Account SID")).to_have_value(hub.credentials.account_sid)
+
+    press(page, "Save")
+    expect(page.get_by_text("Saved. Test the connection, then enable it.")).to_be_visible()
+    press(page, "Enable")
+    expect(page.get_by_text("Enabled. It sends from now on.")).to_be_visible()
+    expect(page.locator("#connection-state")).to_have_text("Enabled")
+
+    page.get_by_label("Your mobile number").fill(to)
+    press(page, "Send one")
+    delivered = page.locator("#send-result").get_by_text("Delivered")
+    if not javascript:
+        until_shown(page, delivered)
+    expect(delivered).to_be_visible()
+    page.get_by_role("link", name="Open the message").click()
+    expect(page.get_by_text("It arrived.")).to_be_visible()
+
+    page.goto(hub.phone_url(to))
+    expect(page.locator("#phone")).to_contain_text(f"Signpost works: this test came over Acme {to}.")
+
+
+def test_a_wrong_token_is_explained_and_nothing_typed_is_lost(
+    tab: Tabs, somebody: Callable[..., State], hub: Hub, javascript: bool
+) -> None:
+    page = tab(somebody(), javascript=javascript)
+    page.goto(NEW)
+    fill_in(page, hub, "Mistyped", token="f" * 32)
+    page.get_by_label("From number or Messaging Service").fill("+15005550099")
+    press(page, "Test connection")
+    expect(result(page)).to_contain_text("Twilio refused the Auth Token.")
+    expect(result(page)).to_contain_text("20003")
+    expect(result(page)).to_contain_text("what you typed is still here")
+    expect(page.get_by_label("Auth Token")).to_have_attribute("aria-invalid", "true")
+    expect(page.get_by_label("Name", exact=True)).to_have_value("Mistyped")
+    expect(page.get_by_label("Account SID")).to_have_value(hub.credentials.account_sid)
+    expect(page.get_by_label("From number or Messaging Service")).to_have_value("+15005550099")
+    expect(page.get_by_role("checkbox", name="Test connection")).to_be_checked()
+
+    page.get_by_label("Auth Token").fill(hub.credentials.auth_token)
+    press(page, "Test connection")
+    expect(result(page)).to_contain_text("+15005550099 is not a number of this Twilio account.")
+    page.get_by_label("From number or Messaging Service").fill(hub.credentials.phone_number)
+    press(page, "Test connection")  # without script the token was not echoed, and yet is not asked for again
+    expect(result(page)).to_contain_text("Twilio is ready.")
+
+
+def test_a_secret_is_never_shown_again_and_is_kept_when_left_blank(
+    tab: Tabs, somebody: Callable[..., State], hub: Hub
+) -> None:
+    page = tab(somebody())
+    connect(page, hub, "Kept secret")
+    assert hub.credentials.auth_token not in page.content()
+    expect(page.get_by_label("Auth Token")).to_have_value("")
+    expect(page.get_by_label("Auth Token")).to_have_attribute("placeholder", "Stored. Leave blank to keep it")
+    press(page, "Test connection")
+    expect(result(page)).to_contain_text("Twilio is ready.")
+    expect(page.locator("#setup-steps")).to_contain_text("Test, done")
+
+    page.get_by_label("Account SID").fill("AC" + "0" * 32)
+    press(page, "Save")
+    expect(page.locator("#auth_token-error")).to_contain_text("Auth Token")
+    expect(page.get_by_label("Account SID")).to_have_value("AC" + "0" * 32)
+
+
+def test_a_mistyped_field_says_so_beside_it(tab: Tabs, somebody: Callable[..., State], hub: Hub) -> None:
+    page = tab(somebody())
+    page.goto(NEW)
+    fill_in(page, hub, "Mistyped")
+    page.get_by_label("Account SID").fill("AC123")
+    page.get_by_label("From number or Messaging Service").fill("317 555 0123")
+    press(page, "Save")
+    expect(page.locator("#account_sid-error")).to_contain_text("34 characters in all")
+    expect(page.locator("#sender-error")).to_contain_text("Start with + and the country code, digits only")
+    expect(page.get_by_label("From number or Messaging Service")).to_have_value("317 555 0123")
+
+
+def test_the_sixth_test_in_a_minute_waits_and_keeps_what_was_typed(
+    tab: Tabs, somebody: Callable[..., State], hub: Hub, javascript: bool
+) -> None:
+    page = tab(somebody(), javascript=javascript)
+    page.goto(NEW)
+    fill_in(page, hub, "Tried often")
+    for _ in range(5):
+        with page.expect_response(lambda answer: answer.request.method == "POST") as answered:
+            press(page, "Test connection")
+        assert answered.value.status == 200
+        expect(page.get_by_role("button", name="Test connection")).to_be_enabled()
+    with page.expect_response(lambda answer: answer.request.method == "POST") as answered:
+        press(page, "Test connection")
+    assert answered.value.status == 429
+    assert 0 < int(answered.value.headers["retry-after"]) <= 60
+    expect(result(page)).to_contain_text("You have tested 5 times in a minute. Wait ")
+    expect(page.get_by_label("Name", exact=True)).to_have_value("Tried often")
+    expect(page.get_by_label("Account SID")).to_have_value(hub.credentials.account_sid)
+
+
+def test_the_eleventh_save_in_a_minute_waits_and_keeps_what_was_typed(
+    tab: Tabs, somebody: Callable[..., State], hub: Hub
+) -> None:
+    page = tab(somebody(), javascript=False)
+    connect(page, hub, "Saved often")
+    for _ in range(9):
+        press(page, "Save")
+        expect(page.get_by_text("Nothing was changed.")).to_be_visible()
+    page.get_by_label("From number or Messaging Service").fill("+15005550011")
+    with page.expect_response(lambda answer: answer.request.method == "POST") as answered:
+        press(page, "Save")
+    assert answered.value.status == 429
+    expect(result(page)).to_contain_text("You have saved 10 times in a minute. Wait ")
+    expect(page.get_by_label("From number or Messaging Service")).to_have_value("+15005550011")
+
+
+def test_the_sixth_text_to_oneself_in_a_minute_waits(tab: Tabs, somebody: Callable[..., State], hub: Hub) -> None:
+    page = tab(somebody(Role.OPERATOR))
+    page.goto("/connections/demo-sms")
+    page.get_by_label("Your mobile number").fill(hub.number())
+    for status in (303, 303, 303, 303, 303, 429):
+        with page.expect_response(lambda answer: answer.url.endswith("/send")) as answered:
+            press(page, "Send one")
+        assert answered.value.status == status
+        expect(page.locator("#send-one:not([aria-busy])")).to_be_visible()
+    expect(page.locator("#send-result")).to_contain_text("You have sent 5 of these in a minute. Wait ")
+
+
+def test_a_connection_is_renamed_disabled_and_archived(
+    tab: Tabs, somebody: Callable[..., State], hub: Hub
+) -> None:
+    page = tab(somebody())
+    connect(page, hub, "Acme old")
+    press(page, "Enable")
+    page.get_by_text("More", exact=True).click()
+    page.get_by_role("link", name="Rename").click()
+    page.get_by_label("Name", exact=True).fill("Acme new")
+    page.get_by_label("Name in the API").fill("acme-new")
+    press(page, "Rename")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Acme new")
+    expect(page).to_have_url(f"{hub.url}/connections/acme-new")
+
+    press(page, "Disable")
+    expect(page.locator("#connection-state")).to_have_text("Disabled")
+    expect(page.get_by_role("button", name="Send one")).to_be_disabled()
+    page.get_by_text("More", exact=True).click()
+    page.get_by_role("link", name="Archive…").click()
+    press(page, "Archive Acme new")
+    expect(page).to_have_url(f"{hub.url}/integrations")
+    expect(page.get_by_text("Acme new is archived.")).to_be_visible()
+    expect(page.get_by_role("link", name="Acme new")).to_have_count(0)
+
+
+def test_the_address_for_callbacks_is_there_to_copy(admin_page: Page, hub: Hub) -> None:
+    admin_page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    admin_page.goto("/connections/demo-sms")
+    admin_page.get_by_role("button", name="Copy").first.click()
+    expect(admin_page.get_by_text("Copied")).to_be_visible()
+    assert admin_page.evaluate("navigator.clipboard.readText()") == f"{hub.url}/api/rpc/webhooks/twilio/sms"

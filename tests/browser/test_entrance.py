@@ -1,0 +1,60 @@
+"""Coming in and going out, as people do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import State, Tabs
+from tests.browser.running import Hub
+from tests.conftest import PASSWORD
+
+
+def sign_in(page: Page, email: str, password: str = PASSWORD) -> None:
+    page.get_by_label("E-mail").fill(email)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Sign in").click()
+
+
+def test_the_printed_link_is_void_once_it_made_the_first_admin(tab: Tabs, hub: Hub, admin: State) -> None:
+    page = tab()
+    page.goto(hub.first_admin_link)
+    expect(page.get_by_role("heading", name="This link is used up.")).to_be_visible()
+    page.get_by_role("link", name="Sign in").click()
+    expect(page).to_have_url(f"{hub.url}/sign-in")
+
+
+def test_signing_in_leads_to_the_page_that_was_asked_for_and_out_again(
+    tab: Tabs, hub: Hub, admin: State, javascript: bool
+) -> None:
+    page = tab(javascript=javascript)
+    page.goto("/messages?show=lost")
+    sign_in(page, "dana@acme.example")
+    expect(page).to_have_url(f"{hub.url}/messages?show=lost")
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_text("You are signed out.")).to_be_visible()
+    page.goto("/messages")
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+def test_a_wrong_password_is_told_with_what_is_left(tab: Tabs, hub: Hub, admin: State) -> None:
+    page = tab()
+    page.goto("/sign-in")
+    for left in ("do not match", "Three more tries", "Two more tries", "One more try"):
+        sign_in(page, "nobody@acme.example", "not the password")
+        expect(page.get_by_role("alert")).to_contain_text("E-mail and password do not match.")
+        expect(page.get_by_role("alert")).to_contain_text(left)
+    expect(page.get_by_label("E-mail")).to_have_value("nobody@acme.example")
+
+
+def test_a_form_sent_after_signing_out_elsewhere_leads_back_to_its_page(tab: Tabs, somebody: Callable[..., State]) -> None:
+    state = somebody()
+    page, elsewhere = tab(state), tab(state)
+    page.goto("/settings/api-keys")
+    elsewhere.goto("/")
+    elsewhere.get_by_role("button", name="Sign out").click()
+    expect(elsewhere.get_by_text("You are signed out.")).to_be_visible()
+    page.get_by_label("Name", exact=True).fill("Contracts")
+    page.get_by_role("button", name="Make a key").click()
+    expect(page.get_by_text("You are signed out. Sign in, then do it again.")).to_be_visible()

@@ -1,0 +1,216 @@
+"""Messages and requests as an admin follows them: what arrived, what did not and why, and what to do about it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from urllib.parse import urlencode
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from hub.vocabulary import Role
+from tests.browser.conftest import State, Tabs
+from tests.browser.running import Hub
+from tests.browser.test_connecting import connect, press
+
+
+@pytest.fixture
+def trouble(hub: Hub) -> Iterator[Callable[..., None]]:
+    """Give a function that makes the provider refuse or linger, until this test is over."""
+    yield hub.make_trouble
+    hub.make_trouble(refuse=0, latency_ms=0)
+
+
+def test_a_page_that_is_open_shows_its_message_arrive(admin_page: Page, hub: Hub, trouble: Callable[..., None]) -> None:
+    to = hub.number()
+    trouble(latency_ms=1500)
+    request_id, answer = hub.request({"id": "anna", "name": "Anna Berg", "mobile_number": to}, title="Lease, 12 Harbour Street")
+    admin_page.goto(f"/messages/{answer['messages'][0]['id']}")
+    expect(admin_page.get_by_role("heading", level=1)).to_have_text("Message to Anna Berg")
+    expect(admin_page.get_by_role("heading", name="It arrived.")).to_have_count(0)
+    expect(admin_page.get_by_role("heading", name="It arrived.")).to_be_visible()
+    story = admin_page.locator(".sp-timeline").get_by_role("heading").all_text_contents()
+    assert story[0].startswith("Planned"), story
+    assert story[-1] == "Delivered", story
+    expect(admin_page.get_by_text('You\'ve been sent "Lease, 12 Harbour Street" by Acme HR. Please review & sign:')).to_be_visible()
+    admin_page.get_by_text("Raw receipts").click()
+    expect(admin_page.get_by_text("MessageStatus=delivered")).to_be_visible()
+
+    admin_page.goto(hub.phone_url(to))
+    expect(admin_page.locator("#phone")).to_contain_text(f"https://sign.example/r/{request_id}/anna")
+
+
+def test_the_list_shows_a_new_message_by_itself(admin_page: Page, hub: Hub) -> None:
+    admin_page.goto("/messages")
+    to = hub.number()
+    hub.message(to, "Your documents are ready.")
+    expect(admin_page.get_by_role("row").filter(has_text=to[-4:])).to_contain_text("Delivered", timeout=20_000)
+
+
+def test_a_failed_message_says_why_what_to_do_and_is_sent_again(
+    tab: Tabs, admin: State, hub: Hub, javascript: bool
+) -> None:
+    message_id = hub.message("+15005550011", f"Are you there? {javascript}")
+    hub.settled(message_id, "undelivered")
+    page = tab(admin, javascript=javascript)
+    page.goto("/messages?show=lost")
+    page.get_by_role("row").filter(has_text=f"Are you there? {javascript}").get_by_role("link").click()
+    expect(page.get_by_role("heading", name="It did not arrive.")).to_be_visible()
+    why = page.get_by_role("region", name="Why it did not arrive")
+    expect(why).to_contain_text("30003")
+    expect(why).to_contain_text("What you can do:")
+    expect(why.get_by_role("link", name="Twilio on 30003")).to_have_attribute("href", "https://www.twilio.com/docs/api/errors/30003")
+
+    press(page, "Resend")
+    expect(page.locator(".sp-leg")).to_have_count(2)
+    page.goto(f"/messages/{message_id}")
+    expect(page.get_by_text("It was sent again already")).to_be_visible()
+    expect(page.get_by_role("button", name="Resend")).to_have_count(0)
+
+
+def test_a_waiting_message_is_canceled(tab: Tabs, somebody: Callable[..., State], hub: Hub, trouble: Callable[..., None]) -> None:
+    page = tab(somebody())
+    slug = connect(page, hub, "Busy").rpartition("/")[2]
+    press(page, "Enable")
+    expect(page.locator("#connection-state")).to_have_text("Enabled")
+    trouble(refuse=10_000)
+    message_id = hub.message(hub.number(), "Never mind", connection=slug)
+    page.goto(f"/messages/{message_id}")
+    expect(page.get_by_role("heading", name="It is tried again at")).to_be_visible()
+    press(page, "Cancel")
+    expect(page.get_by_text("Canceled. It was not sent.")).to_be_visible()
+    expect(page.get_by_role("heading", name="It was canceled.")).to_be_visible()
+
+
+def test_a_message_that_waits_for_a_disabled_connection_leads_to_it(
+    tab: Tabs, somebody: Callable[..., State], hub: Hub, trouble: Callable[..., None]
+) -> None:
+    page, to = tab(somebody()), hub.number()
+    slug = connect(page, hub, "Off for now").rpartition("/")[2]
+    press(page, "Enable")
+    expect(page.locator("#connection-state")).to_have_text("Enabled")
+    trouble(refuse=10_000)
+    message_id = hub.message(to, "Later", connection=slug)
+    page.goto(f"/messages/{message_id}")
+    expect(page.get_by_role("heading", name="It is tried again at")).to_be_visible()
+    page.goto(f"/connections/{slug}")
+    press(page, "Disable")
+    page.goto(f"/messages/{message_id}")
+    expect(page.get_by_role("heading", name="It waits for the connection Off for now.")).to_be_visible()
+    page.get_by_role("link", name="Open the connection").click()
+    trouble(refuse=0)
+    press(page, "Enable")
+    page.goto(f"/messages/{message_id}")
+    expect(page.get_by_role("heading", name="It arrived.")).to_be_visible(timeout=30_000)
+
+
+def search(page: Page, words: str) -> None:
+    page.get_by_role("searchbox").fill(words)
+    press(page, "Search")
+    expect(page).to_have_url(re.compile(re.escape(urlencode({"q": words}))))
+
+
+def test_a_message_is_found_by_number_provider_id_request_and_status(admin_page: Page, hub: Hub) -> None:
+    to, other = hub.number(), hub.number()
+    request_id, answer = hub.request({"id": "tom", "name": f"Tom {to[-4:]}", "mobile_number": to})
+    message = hub.settled(answer["messages"][0]["id"])
+    hub.settled(hub.message(other))
+    admin_page.goto("/messages")
+    row = admin_page.get_by_role("row").filter(has_text=f"Tom {to[-4:]}")
+    others = admin_page.get_by_role("row").filter(has_text=other[-4:])
+    written = f"{to[:2]} {to[2:5]}-{to[5:8]}-{to[8:]}"  # as a person would copy it from a letter
+    for words in (to, written, message["provider_id"], request_id, message["id"]):
+        search(admin_page, words)
+        expect(row).to_have_count(1)
+        expect(others).to_have_count(0)
+        expect(admin_page.get_by_role("searchbox")).to_have_value(words)
+    search(admin_page, "delivered")
+    expect(row).to_have_count(1)
+    expect(others).to_have_count(1)
+    search(admin_page, "+13170000000")
+    expect(admin_page.get_by_role("heading", name="No message fits")).to_be_visible()
+
+
+def test_a_reminder_reaches_the_phone_of_whoever_has_still_to_sign(admin_page: Page, hub: Hub) -> None:
+    signed, owing = hub.number(), hub.number()
+    people = [{"id": "eric", "name": "Eric Smith", "mobile_number": signed}, {"id": "anna", "name": "Anna Berg", "mobile_number": owing}]
+    request_id, answer = hub.request(*people, title="Board Resolution")
+    for message in answer["messages"]:
+        hub.settled(message["id"])
+    hub.event("request.signed", {"id": request_id}, signer="eric")
+    admin_page.goto("/requests")
+    search(admin_page, request_id)
+    expect(admin_page.get_by_role("cell", name="1 of 2")).to_be_visible()
+    admin_page.get_by_role("link", name="Board Resolution").click()
+    expect(admin_page.get_by_text("1 signature is missing.")).to_be_visible()
+    press(admin_page, "Remind who has still to sign")
+    expect(admin_page.get_by_text("1 reminder on the way.")).to_be_visible()
+    told = admin_page.get_by_role("region", name="Anna Berg")
+    expect(told.get_by_role("row").filter(has_text="Reminder:")).to_contain_text("Delivered")
+
+    admin_page.goto(hub.phone_url(owing))
+    expect(admin_page.locator("#phone")).to_contain_text('Reminder: "Board Resolution" is waiting for your signature:')
+    admin_page.goto(hub.phone_url(signed))
+    expect(admin_page.locator("#phone")).to_contain_text('Your signature on "Board Resolution" has been recorded.')
+    expect(admin_page.locator("#phone")).not_to_contain_text("Reminder")
+
+
+def test_one_who_replied_stop_is_not_written_to_until_it_is_allowed_again(admin_page: Page, hub: Hub) -> None:
+    first = hub.message("+15005550004", "First")
+    hub.settled(first, "failed")
+    second = hub.message("+15005550004", "Second")
+    assert hub.settled(second, "suppressed")["status"] == "suppressed"
+    admin_page.goto(f"/messages/{second}")
+    expect(admin_page.get_by_role("heading", name="It was not sent, on purpose.")).to_be_visible()
+    press(admin_page, "Allow messages to this recipient again")
+    expect(admin_page.get_by_text("Lifted.")).to_be_visible()
+    expect(admin_page.get_by_role("button", name="Allow messages to this recipient again")).to_have_count(0)
+
+
+# ── Who may do what, and who did ────────────────────────────────────────────────────────────────────────────
+def test_a_viewer_reads_everything_and_is_offered_no_button(tab: Tabs, somebody: Callable[..., State], hub: Hub) -> None:
+    _, answer = hub.request({"id": "eric", "name": "Eric Smith", "mobile_number": "+15005550011"})
+    message_id = answer["messages"][0]["id"]
+    message = hub.settled(message_id, "undelivered")
+    page = tab(somebody(Role.VIEWER))
+    for path in (f"/messages/{message_id}", f"/requests/{message['request']}", "/connections/demo-sms", "/integrations",
+                 "/settings/users", "/settings/api-keys"):  # fmt: skip
+        answered = page.goto(path)
+        assert answered
+        assert answered.ok, path
+        buttons = page.locator("main button[type=submit], main form[method=post] button").all_text_contents()
+        assert buttons == [], path
+        expect(page.get_by_role("link", name="Add another")).to_have_count(0)
+    refused = page.goto("/connections/demo-sms/rename")
+    assert refused
+    assert refused.status == 403
+    expect(page.get_by_text("What you can do:")).to_be_visible()
+
+
+def test_an_operator_resends_and_reminds_but_changes_no_connection(
+    tab: Tabs, somebody: Callable[..., State], hub: Hub
+) -> None:
+    _, answer = hub.request({"id": "eric", "name": "Eric Smith", "mobile_number": "+15005550011"})
+    message = hub.settled(answer["messages"][0]["id"], "undelivered")
+    page = tab(somebody(Role.OPERATOR))
+    page.goto(f"/messages/{message['id']}")
+    expect(page.get_by_role("button", name="Resend")).to_be_visible()
+    page.goto(f"/requests/{message['request']}")
+    expect(page.get_by_role("button", name="Remind who has still to sign")).to_be_visible()
+    page.goto("/connections/demo-sms")
+    expect(page.get_by_role("button", name="Send one")).to_be_visible()
+    expect(page.get_by_label("Account SID")).to_be_disabled()
+    expect(page.get_by_role("button", name="Save")).to_have_count(0)
+
+
+def test_the_activity_tells_who_changed_what(tab: Tabs, somebody: Callable[..., State], hub: Hub) -> None:
+    page = tab(somebody(Role.ADMIN, "Ines Duarte"))
+    connect(page, hub, "Traced")
+    press(page, "Enable")
+    expect(page.locator("#connection-state")).to_have_text("Enabled")
+    page.goto("/activity?q=Ines Duarte")
+    rows = page.get_by_role("row").filter(has_text="Ines Duarte")
+    expect(rows.filter(has_text="Added the connection Traced")).to_be_visible()
+    expect(rows.filter(has_text="Enabled the connection Traced")).to_be_visible()
+    assert hub.credentials.auth_token not in page.content()

@@ -1,0 +1,166 @@
+"""Every page there is: whole on a phone and a desk, light and dark, readable for all, quiet in the console, with a strict policy.
+
+The pages are walked one by one; a page that a new view adds is missed here by name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from flask import Flask
+from playwright.sync_api import Browser, Page, Playwright
+
+from hub.vocabulary import Role
+from tests.browser.conftest import NARROW, WIDE, State, Tabs, token_in
+from tests.browser.running import Hub
+
+SERIOUS = ("serious", "critical")
+# what programs read, and what is no page of ours
+NO_PAGES = ("static", "bootstrap.", "webhooks.", "api.", "health.", "api_document.openapi")
+# the view → the addresses it is looked at; braces are filled from the requests and messages of `lived_in`
+ADMIN: dict[str, tuple[str, ...]] = {
+    "admin.overview": ("/",),
+    "admin.messages": ("/messages", "/messages?show=lost", "/messages?q=nothing"),
+    "admin.message": ("/messages/{delivered}", "/messages/{undelivered}", "/messages/{suppressed}"),
+    "admin.requests": ("/requests", "/requests?state=declined"),
+    "admin.request_page": ("/requests/{request}",),
+    "admin.integrations": ("/integrations", "/integrations?state=broken"),
+    "admin.integration": ("/integrations/twilio_sms",),
+    "admin.new_connection": ("/integrations/twilio_sms/new",),
+    "admin.connection": ("/connections/demo-sms", "/connections/{archived}"),
+    "admin.rename_connection": ("/connections/demo-sms/rename",),
+    "admin.archive_connection": ("/connections/demo-sms/archive",),
+    "admin.activity": ("/activity", "/activity?kind=connection"),
+    "admin.settings": ("/settings",),
+    "admin.account": ("/account",),
+    "admin.users": ("/settings/users",),
+    "admin.api_keys": ("/settings/api-keys",),
+    "api_document.docs": ("/api/docs",),
+}
+OPEN: dict[str, tuple[str, ...]] = {
+    "admin.sign_in": ("/sign-in",),
+    "admin.first_admin": ("/setup/used-up",),
+    "admin.set_password": ("/password/used-up", "/password/{link}"),
+}
+WRONG = {"/nothing-here": 404, "/messages/msg_nothing": 404, "/connections/none": 404, "/setup/used-up": 404, "/password/used-up": 404}
+PATHS = [(True, path) for paths in ADMIN.values() for path in paths] + [(False, path) for paths in OPEN.values() for path in paths]
+PATHS += [(True, "/nothing-here"), (True, "/connections/none"), (False, "/nothing-here")]
+
+
+def test_every_page_is_walked(app: Flask) -> None:
+    views = {rule.endpoint for rule in app.url_map.iter_rules() if "GET" in (rule.methods or ())}
+    assert {view for view in views if not view.startswith(NO_PAGES)} == ADMIN.keys() | OPEN.keys()
+
+
+@pytest.fixture(scope="module")
+def lived_in(hub: Hub, admin: State, playwright: Playwright) -> dict[str, str]:
+    """Let a few things happen in the hub, so that its pages have something to show; return what fills the addresses."""
+    names = [("eric", "Eric Smith", hub.number()), ("anna", "Anna Berg", "+15005550011"), ("tom", "Tomás Aurelio Wyśniewski-Okonkwo", "")]
+    people = [{"id": id, "name": name, "email": f"{id}@example.com", **({"mobile_number": to} if to else {})} for id, name, to in names]
+    _, answer = hub.request(*people, title="Master Services Agreement between Acme Holdings International and its subsidiaries")
+    delivered, undelivered = (message["id"] for message in answer["messages"])
+    hub.settled(hub.message("+15005550004"), "failed", "suppressed")
+    suppressed = hub.settled(hub.message("+15005550004"), "suppressed")["id"]
+    hub.settled(undelivered, "undelivered")
+    return {
+        "delivered": delivered, "undelivered": undelivered, "suppressed": suppressed,
+        "request": hub.settled(delivered)["request"], **made_by_admin(playwright, hub, admin),
+    }  # fmt: skip
+
+
+def made_by_admin(playwright: Playwright, hub: Hub, admin: State) -> dict[str, str]:
+    """Add a user who has a link to choose a password with, and a connection that is archived."""
+    boss = playwright.request.new_context(base_url=hub.url, storage_state=admin)
+    token = token_in(boss.get("/settings/users").text())
+    form = {"csrf_token": token, "name": "Priya Raman", "email": "priya.raman@acme.example", "role": str(Role.VIEWER.value)}
+    made = boss.post("/settings/users", form=form).text()
+    link = re.search(r"/password/([\w-]+)", made)
+    known = hub.credentials
+    settings = {"account_sid": known.account_sid, "auth_token": known.auth_token, "sender": known.phone_number}
+    boss.post("/integrations/twilio_sms/new", form={"csrf_token": token, "do": "save", "title": "Acme 2019", "test": "y", **settings})
+    boss.post("/connections/acme-2019/archive", form={"csrf_token": token})
+    boss.dispose()
+    assert link, made
+    return {"link": link[1], "archived": "acme-2019-archived"}
+
+
+@pytest.fixture(scope="module")
+def windows(browser: Browser, hub: Hub, admin: State) -> Iterator[dict[bool, Page]]:
+    """Keep two windows open for the walk: one of the admin's, one of nobody's."""
+    tabs = Tabs(browser, hub)
+    yield {True: tabs(admin), False: tabs()}
+    tabs.close()
+
+
+@pytest.mark.parametrize(("signed_in", "path"), PATHS, ids=lambda value: value if isinstance(value, str) else "admin" if value else "open")
+def test_a_page_is_whole_and_readable(windows: dict[bool, Page], lived_in: dict[str, str], signed_in: bool, path: str) -> None:
+    page = windows[signed_in]
+    page.set_viewport_size(WIDE)  # type: ignore[arg-type]
+    page.emulate_media(color_scheme="light")
+    answer = page.goto(path.format(**lived_in))
+    assert answer
+    assert answer.status == WRONG.get(path, 200)
+    looks_right(page)
+
+
+def test_the_simulators_page_is_whole_and_readable(tab: Tabs, hub: Hub, lived_in: dict[str, str]) -> None:
+    page = tab()
+    page.goto(hub.simulator_url)
+    looks_right(page, title="Simulator · Signpost")
+
+
+def test_the_pages_are_whole_without_javascript(tab: Tabs, admin: State, lived_in: dict[str, str]) -> None:
+    pages = {True: tab(admin, javascript=False, size=NARROW), False: tab(javascript=False, size=NARROW)}
+    for signed_in, path in PATHS:
+        page = pages[signed_in]
+        page.goto(path.format(**lived_in))
+        assert page.title().endswith(" · Signpost"), path
+        assert too_wide(page) == "", path
+        assert page.locator("h1").count() == 1, path
+
+
+def looks_right(page: Page, title: str = "") -> None:
+    """Look at a page wide and light, then narrow and dark."""
+    assert page.title() == title if title else page.title().endswith(" · Signpost") and len(page.title()) > len(" · Signpost")
+    assert page.locator("h1").count() == 1
+    assert too_wide(page) == ""
+    assert brightness(page) > 0.8
+    assert barriers(page) == []
+    page.set_viewport_size(NARROW)  # type: ignore[arg-type]
+    page.emulate_media(color_scheme="dark")
+    assert too_wide(page) == ""
+    assert brightness(page) < 0.2
+    assert barriers(page, "color-contrast") == []
+
+
+def too_wide(page: Page) -> str:
+    """Say what sticks out of the page on the right, if anything does."""
+    found: str = page.evaluate("""() => {
+      const wide = document.documentElement.clientWidth;
+      if (document.documentElement.scrollWidth <= wide) return "";
+      const out = [...document.body.querySelectorAll("*")].filter(e => e.getBoundingClientRect().right > wide + 1);
+      return `${document.documentElement.scrollWidth} of ${wide} px: ` + out.slice(-3).map(e => e.outerHTML.slice(0, 120)).join(" | ");
+    }""")
+    return found
+
+
+def brightness(page: Page) -> float:
+    """Return how light the page's background is, from 0 to 1."""
+    found: float = page.evaluate("""() => {
+      const [r, g, b] = getComputedStyle(document.body).backgroundColor.match(/[\\d.]+/g).map(Number);
+      return (r + g + b) / 765;
+    }""")
+    return found
+
+
+def barriers(page: Page, *rules: str) -> list[str]:
+    """Return what keeps people from reading or using the page, by all rules of axe or by some."""
+    options = {"resultTypes": ["violations"], **({"runOnly": list(rules)} if rules else {})}
+    violations = Axe().run(page, options=options).response["violations"]
+    return [
+        f"{one['id']}: {one['help']}: {node['target']} {node['html'][:160]}"
+        for one in violations if one["impact"] in SERIOUS for node in one["nodes"]
+    ]  # fmt: skip

@@ -1,0 +1,317 @@
+"""Every form there is, in a browser that runs no script: it posts, and its page says what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import cycle
+
+import pytest
+from flask import Flask
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from hub.vocabulary import Role
+from tests.browser.conftest import State, Tabs
+from tests.browser.running import Hub
+from tests.browser.test_connecting import connect, fill_in, press, until_shown
+from tests.browser.test_entrance import sign_in
+from tests.conftest import PASSWORD
+
+# the first admin's form is used without script by the fixture that everybody here begins with;
+# no integration offers an action yet
+ELSEWHERE = {"admin.first_admin", "admin.connection_action"}
+
+
+@dataclass
+class Bare:
+    """An admin's browser without script, and what else a form may need."""
+
+    page: Page
+    hub: Hub
+    tabs: Tabs
+    somebody: Callable[..., State]
+
+    def says(self, text: str) -> None:
+        expect(self.page.locator("#main")).to_contain_text(text)
+
+    def connection(self, title: str, *, enabled: bool = False) -> str:
+        address = connect(self.page, self.hub, title)
+        if enabled:
+            press(self.page, "Enable")
+        return address
+
+    def row(self, text: str) -> Locator:
+        return self.page.get_by_role("row").filter(has_text=text)
+
+    def new_user(self, name: str) -> None:
+        self.page.goto("/settings/users")
+        self.page.get_by_label("Name", exact=True).fill(name)
+        self.page.get_by_label("E-mail").fill(f"{name.replace(' ', '.').lower()}@acme.example")
+        press(self.page, "Add")
+
+    def change(self, name: str, what: str) -> None:
+        self.page.goto("/settings/users")
+        self.row(name).get_by_text("Change", exact=True).click()
+        self.row(name).get_by_role("button", name=what).click()
+
+
+FORMS: dict[str, Callable[[Bare], None]] = {}
+
+
+def form(view: str) -> Callable[[Callable[[Bare], None]], Callable[[Bare], None]]:
+    """Say which view a function posts to."""
+
+    def declare(use: Callable[[Bare], None]) -> Callable[[Bare], None]:
+        FORMS[view] = use
+        return use
+
+    return declare
+
+
+@pytest.fixture(scope="module")
+def windows(browser: Browser, hub: Hub, admin: State) -> Iterator[Tabs]:
+    tabs = Tabs(browser, hub)
+    yield tabs
+    tabs.close()
+
+
+@pytest.fixture(scope="module")
+def admins_windows(windows: Tabs, somebody: Callable[..., State]) -> Iterator[Page]:
+    """Take turns between two admins: one alone would save too often in a minute."""
+    return cycle([windows(somebody(), javascript=False), windows(somebody(), javascript=False)])
+
+
+@pytest.fixture
+def bare(admins_windows: Iterator[Page], windows: Tabs, hub: Hub, somebody: Callable[..., State]) -> Bare:
+    return Bare(next(admins_windows), hub, windows, somebody)
+
+
+# ── Oneself ─────────────────────────────────────────────────────────────────────────────────────────────────
+@form("admin.sign_in")
+def _(bare: Bare) -> None:
+    page = bare.tabs(javascript=False)
+    page.goto("/")
+    sign_in(page, "dana@acme.example", "a wrong one")
+    expect(page.get_by_role("alert")).to_contain_text("E-mail and password do not match.")
+    sign_in(page, "dana@acme.example")
+    expect(page.get_by_role("navigation", name="Main")).to_be_visible()
+
+
+@form("admin.sign_out")
+def _(bare: Bare) -> None:
+    page = bare.tabs(bare.somebody(), javascript=False)
+    page.goto("/")
+    press(page, "Sign out")
+    expect(page.get_by_text("You are signed out.")).to_be_visible()
+
+
+@form("admin.account")
+def _(bare: Bare) -> None:
+    page = bare.tabs(bare.somebody(Role.VIEWER), javascript=False)
+    page.goto("/account")
+    page.get_by_label("Your password now").fill("a wrong one")
+    page.get_by_label("New password").fill("four other words entirely")
+    press(page, "Change password")
+    expect(page.locator("#current-error")).not_to_be_empty()
+    page.get_by_label("Your password now").fill(PASSWORD)
+    page.get_by_label("New password").fill("four other words entirely")
+    press(page, "Change password")
+    expect(page.get_by_text("Your password is changed")).to_be_visible()
+
+
+@form("admin.set_time_zone")
+def _(bare: Bare) -> None:
+    page = bare.tabs(bare.somebody(), javascript=False)
+    page.goto("/account")
+    page.get_by_label("Show times in").select_option("Europe/Berlin")
+    press(page, "Keep")
+    expect(page.get_by_text("Kept.")).to_be_visible()
+    expect(page.get_by_label("Show times in")).to_have_value("Europe/Berlin")
+
+
+# ── Connections ─────────────────────────────────────────────────────────────────────────────────────────────
+@form("admin.add_connection")
+def _(bare: Bare) -> None:
+    bare.page.goto("/integrations/twilio_sms/new")
+    fill_in(bare.page, bare.hub, "Added bare")
+    bare.page.get_by_label("Account SID").fill("AC123")
+    press(bare.page, "Save")
+    bare.says("34 characters in all")
+    fill_in(bare.page, bare.hub, "Added bare")
+    press(bare.page, "Save")
+    bare.says("Saved. Test the connection, then enable it.")
+
+
+@form("admin.change_connection")
+def _(bare: Bare) -> None:
+    bare.connection("Changed bare")
+    press(bare.page, "Test connection")
+    bare.says("Twilio is ready.")
+    bare.page.get_by_label("From number or Messaging Service").fill(bare.hub.credentials.messaging_service_sid)
+    press(bare.page, "Save")
+    bare.says("Saved. Test the connection, then enable it.")
+    expect(bare.page.get_by_label("From number or Messaging Service")).to_have_value(bare.hub.credentials.messaging_service_sid)
+
+
+@form("admin.enable_connection")
+def _(bare: Bare) -> None:
+    bare.connection("Enabled bare")
+    press(bare.page, "Enable")
+    bare.says("Enabled. It sends from now on.")
+
+
+@form("admin.disable_connection")
+def _(bare: Bare) -> None:
+    bare.connection("Disabled bare", enabled=True)
+    press(bare.page, "Disable")
+    bare.says("Disabled. What waits for it stays until it is enabled again.")
+
+
+@form("admin.send_one")
+def _(bare: Bare) -> None:
+    bare.page.goto("/connections/demo-sms")
+    bare.page.get_by_label("Your mobile number").fill("317 555 0100")
+    press(bare.page, "Send one")
+    expect(bare.page.locator("#to-error")).to_contain_text("+")
+    bare.page.get_by_label("Your mobile number").fill(bare.hub.number())
+    press(bare.page, "Send one")
+    until_shown(bare.page, bare.page.locator("#send-result").get_by_text("Delivered"))
+
+
+@form("admin.rename_connection")
+def _(bare: Bare) -> None:
+    bare.page.goto(bare.connection("Named bare") + "/rename")
+    bare.page.get_by_label("Name in the API").fill("Not a slug")
+    press(bare.page, "Rename")
+    bare.says("Small letters, digits and single dashes only")
+    bare.page.get_by_label("Name in the API").fill("renamed-bare")
+    press(bare.page, "Rename")
+    bare.says("Renamed.")
+
+
+@form("admin.archive_connection")
+def _(bare: Bare) -> None:
+    bare.page.goto(bare.connection("Archived bare") + "/archive")
+    press(bare.page, "Archive Archived bare")
+    bare.says("Archived bare is archived.")
+
+
+# ── Messages and requests ───────────────────────────────────────────────────────────────────────────────────
+@form("admin.resend_message")
+def _(bare: Bare) -> None:
+    message_id = bare.hub.message("+15005550011", "Once more, bare")
+    bare.hub.settled(message_id, "undelivered")
+    bare.page.goto(f"/messages/{message_id}")
+    press(bare.page, "Resend")
+    expect(bare.page.locator(".sp-leg")).to_have_count(2)
+
+
+@form("admin.cancel_message")
+def _(bare: Bare) -> None:
+    slug = bare.connection("Canceled bare", enabled=True).rpartition("/")[2]
+    bare.hub.make_trouble(refuse=10_000)
+    try:
+        message_id = bare.hub.message(bare.hub.number(), connection=slug)
+        bare.page.goto(f"/messages/{message_id}")
+        until_shown(bare.page, bare.page.get_by_role("heading", name="It is tried again at"))
+        press(bare.page, "Cancel")
+        bare.says("Canceled. It was not sent.")
+    finally:
+        bare.hub.make_trouble(refuse=0)
+
+
+@form("admin.lift_suppression")
+def _(bare: Bare) -> None:
+    message_id = bare.hub.message("+15005550004", "Stopped, bare")
+    if bare.hub.settled(message_id, "failed", "suppressed")["status"] == "failed":
+        message_id = bare.hub.message("+15005550004", "Stopped again, bare")
+    bare.page.goto(f"/messages/{message_id}")
+    press(bare.page, "Allow messages to this recipient again")
+    bare.says("Lifted.")
+
+
+@form("admin.remind")
+def _(bare: Bare) -> None:
+    _, answer = bare.hub.request({"id": "anna", "name": "Anna Berg", "mobile_number": bare.hub.number()})
+    bare.page.goto(f"/requests/{bare.hub.settled(answer['messages'][0]['id'])['request']}")
+    press(bare.page, "Remind who has still to sign")
+    bare.says("1 reminder on the way.")
+
+
+# ── Settings ────────────────────────────────────────────────────────────────────────────────────────────────
+@form("admin.add_api_key")
+def _(bare: Bare) -> None:
+    bare.page.goto("/settings/api-keys")
+    bare.page.get_by_label("Name", exact=True).fill("Contracts, bare")
+    press(bare.page, "Make a key")
+    bare.says("The key for Contracts, bare is made.")
+    bare.says("sp_test_")
+
+
+@form("admin.revoke_api_key")
+def _(bare: Bare) -> None:
+    bare.page.goto("/settings/api-keys")
+    bare.page.get_by_label("Name", exact=True).fill("Leaked, bare")
+    press(bare.page, "Make a key")
+    bare.row("Leaked, bare").get_by_role("button", name="Revoke").click()
+    bare.says("The key is revoked.")
+    expect(bare.row("Leaked, bare")).to_contain_text("Revoked")
+
+
+@form("admin.add_user")
+def _(bare: Bare) -> None:
+    bare.new_user("Ada Bare")
+    bare.says("Ada Bare can choose a password now.")
+    bare.says("/password/")
+
+
+@form("admin.change_role")
+def _(bare: Bare) -> None:
+    bare.new_user("Bo Bare")
+    bare.change("Bo Bare", "Make operator")
+    bare.says("Bo Bare is an operator now.")
+
+
+@form("admin.deactivate_user")
+def _(bare: Bare) -> None:
+    bare.new_user("Cy Bare")
+    bare.change("Cy Bare", "Deactivate")
+    bare.says("Cy Bare is signed out and cannot sign in any more.")
+
+
+@form("admin.reactivate_user")
+def _(bare: Bare) -> None:
+    bare.new_user("Di Bare")
+    bare.change("Di Bare", "Deactivate")
+    bare.change("Di Bare", "Let in again")
+    bare.says("Di Bare can sign in again.")
+
+
+@form("admin.new_password_link")
+def _(bare: Bare) -> None:
+    bare.new_user("Ed Bare")
+    bare.change("Ed Bare", "New password link")
+    bare.says("Ed Bare can choose a password now.")
+
+
+@form("admin.set_password")
+def _(bare: Bare) -> None:
+    bare.new_user("Flo Bare")
+    page = bare.tabs(javascript=False)
+    page.goto(bare.page.locator(".sp-copyline code").inner_text())
+    page.get_by_label("Password").fill("short")
+    press(page, "Keep it and sign in")
+    expect(page.locator("#password-error, :invalid").first).to_be_visible()
+    page.get_by_label("Password").fill(PASSWORD)
+    press(page, "Keep it and sign in")
+    expect(page.locator(".sp-who")).to_contain_text("Flo Bare")
+
+
+@pytest.mark.parametrize("view", FORMS)
+def test_a_form_works_without_javascript(view: str, bare: Bare) -> None:
+    FORMS[view](bare)
+
+
+def test_every_form_is_tried(app: Flask) -> None:
+    views = {rule.endpoint for rule in app.url_map.iter_rules() if "POST" in (rule.methods or ())}
+    assert {view for view in views if view.startswith("admin.")} == FORMS.keys() | ELSEWHERE
