@@ -14,8 +14,9 @@ from hub.store import transaction
 
 
 @transaction
-def suppress(message: Message, *, reason: str, code: str) -> None:
+def suppress(message_id: str, *, reason: str, code: str) -> None:
     """Close a message's channel and sender for its recipient, because the provider said so."""
+    message = db.session.get_one(Message, message_id)
     contact, connection = message.contact, message.connection
     open_one = select(Suppression.id).where(
         Suppression.address_key == contact.address_key, Suppression.channel == message.channel,

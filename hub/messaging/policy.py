@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from sqlalchemy import or_, select
 
 from hub.extensions import db
@@ -19,7 +21,20 @@ def suppression(address_key: bytes, channel: str, sender: str, *, test: bool) ->
     )  # fmt: skip
 
 
+def refusals(address_keys: Collection[bytes], channel: str, sender: str, *, test: bool) -> dict[bytes, str]:
+    """Return, for each address that must not be sent to, the code of the rule that forbids it."""
+    if not address_keys:
+        return {}
+    found = db.session.execute(
+        select(Suppression.address_key, Suppression.code, Suppression.reason).where(
+            Suppression.address_key.in_(list(address_keys)), Suppression.lifted_at.is_(None),
+            Suppression.test.in_((False, True) if test else (False,)),
+            Suppression.channel.in_(("", channel)), Suppression.sender.in_(("", sender)),
+        )
+    )  # fmt: skip
+    return {address_key: code or reason for address_key, code, reason in found}
+
+
 def refusal(address_key: bytes, channel: str, sender: str, *, test: bool) -> str:
     """Return the code of the rule that forbids a message, or '' when it may go."""
-    found = suppression(address_key, channel, sender, test=test)
-    return (found.code or found.reason) if found else ""
+    return refusals([address_key], channel, sender, test=test).get(address_key, "")

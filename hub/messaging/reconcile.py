@@ -11,9 +11,11 @@ from hub import live
 from hub.errors import HubError, SendError
 from hub.extensions import db
 from hub.integrations.base import Accepted
-from hub.messaging.delivery import FIND_AFTER, accept, outbound_of, requeue_absent
+from hub.messaging.delivery import Addressed, outbound_of
+from hub.messaging.ledger import Ledger
 from hub.messaging.outbox import note
-from hub.messaging.statuses import adopt, expire_lease
+from hub.messaging.outcomes import FIND_AFTER, accept, requeue_absent
+from hub.messaging.statuses import expire_lease
 from hub.models import Attempt, Body, Connection, Message
 from hub.models.types import now
 from hub.store import transaction
@@ -59,7 +61,9 @@ def settle(message_id: str) -> None:
         if not integration.can("find") or body is None:
             policy = requeue_absent if integration.resend_unknown and body is not None else leave
             return policy(message_id)
-        outbound = outbound_of(message, message.contact, body, integration, message.tries)
+        contact = message.contact
+        to = Addressed(contact.address, contact.address_key, contact.kind, contact.erased_at is not None, body._content)
+        outbound = outbound_of(message, to, integration, message.tries)
         since = attempt.started_at
         db.session.rollback()  # no transaction is open while the provider thinks
         candidates = integration.find(outbound, since)
@@ -93,13 +97,20 @@ def decide(message_id: str, candidates: list[Accepted]) -> None:
         postpone(message_id)  # one of the candidates may be that one's, whose answer is on its way
     elif len(free) == db.session.scalar(same.where(Message.status == Status.UNKNOWN)):
         # as many as there are equal messages to match: which is whose makes no difference
-        attempt = db.session.get_one(Attempt, (message.id, message.tries))
-        attempt.sender = free[0].sender
-        adopt(attempt, free[0].provider_id)
-        accept(message, free[0])
-        note(message, "found", free[0].status)
+        _found(message_id, free[0])
     else:
         leave(message_id)
+
+
+def _found(message_id: str, accepted: Accepted) -> None:
+    ledger = Ledger()
+    ledger.read([message_id])
+    row = ledger.rows[message_id]
+    db.session.get_one(Attempt, (row.id, row.tries)).sender = accepted.sender
+    ledger.adopt(row.id, row.tries, accepted.provider_id)
+    accept(row, accepted, ledger)
+    ledger.note(row, "found", accepted.status)
+    ledger.write()
 
 
 def _twins(connection: Connection) -> list[str]:

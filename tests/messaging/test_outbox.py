@@ -119,7 +119,7 @@ def test_over_a_connection_that_is_off_nothing_is_sent_again(connection: Connect
 
 def test_sending_again_obeys_suppressions(connection: Connection) -> None:
     message_id = a_message()
-    consent.suppress(message(message_id), reason="provider", code="21610")
+    consent.suppress(message_id, reason="provider", code="21610")
     change(message_id, status="failed", due_at=None)
     again = outbox.resend(message_id)
     assert (again.status, again.code) == ("suppressed", "21610")

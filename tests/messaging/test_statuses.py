@@ -14,6 +14,7 @@ from hub.extensions import db
 from hub.integrations._twilio import STATUSES
 from hub.integrations.base import Accepted, StatusUpdate
 from hub.messaging import delivery, statuses
+from hub.messaging.ledger import raise_to
 from hub.messaging.statuses import Origin
 from hub.models import Connection, Message, PlatformEvent, StatusEvent
 from hub.models.types import now
@@ -113,7 +114,7 @@ def test_any_order_and_repetition_ends_the_same(connection: Connection, origin: 
 @pytest.mark.parametrize("reported", [Status.ACCEPTED, Status.SENT, Status.FAILED, Status.UNDELIVERED, Status.DELIVERED, Status.READ])
 def test_a_status_is_raised_by_rank_alone(start: Status, reported: Status) -> None:
     row = Message(status=start.value, code="before", due_at=now())
-    assert statuses.raise_to(row, reported, code="after") is (reported.rank > start.rank)
+    assert raise_to(row, reported, code="after") is (reported.rank > start.rank)
     assert row.status == (reported if reported.rank > start.rank else start)
     assert row.code == ("after" if reported.rank > start.rank else "before")
 

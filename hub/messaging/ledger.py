@@ -1,0 +1,197 @@
+"""Messages in the hands of one transaction: read together, changed in memory, written together.
+
+Sending and settling touch many messages at once. A ledger reads them with one statement and writes each kind of change with
+one more, however many there are. Rows are read for update, in the order of their ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Protocol
+
+from sqlalchemy import Table, bindparam, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from hub import integrations
+from hub.errors import NotFound
+from hub.extensions import db
+from hub.models import Attempt, Connection, Message, PlatformEvent, StatusEvent
+from hub.models.types import keyring, new_id, now
+from hub.vocabulary import Status
+
+# what the signing app is told of; its name begins with the integration's event prefix
+TOLD = (Status.SENT, Status.DELIVERED, Status.READ, Status.FAILED, Status.UNDELIVERED)
+
+messages: Table = Message.__table__  # type: ignore[assignment]
+attempts: Table = Attempt.__table__  # type: ignore[assignment]
+status_events: Table = StatusEvent.__table__  # type: ignore[assignment]
+platform_events: Table = PlatformEvent.__table__  # type: ignore[assignment]
+
+
+class Standing(Protocol):
+    """What has a status that facts raise: a row of a ledger, or a message."""
+
+    status: str
+    code: str
+    due_at: datetime | None
+    changed_at: datetime
+
+
+def raise_to(row: Standing, status: Status, *, code: str = "") -> bool:
+    """Raise a status if the new one ranks higher; an equal rank keeps the first."""
+    if status.rank <= Status(row.status).rank:
+        return False
+    row.status, row.code, row.changed_at, row.due_at = status.value, code, now(), None
+    return True
+
+
+@dataclass(slots=True)
+class Row:
+    """A message, as far as sending and settling change it."""
+
+    id: str
+    connection_id: str
+    contact_id: str
+    request_id: str | None
+    channel: str
+    test: bool
+    status: str
+    code: str
+    tries: int
+    due_at: datetime | None
+    expires_at: datetime | None
+    stop: str | None
+    thread: str
+    provider_id: str | None
+    segments: int | None
+    price: Decimal | None
+    changed_at: datetime
+
+
+COLUMNS = [messages.c[name] for name in Row.__slots__]
+CHANGING = ("contact_id", "status", "code", "tries", "due_at", "thread", "provider_id", "segments", "price", "changed_at")
+_UPDATE = update(messages).where(messages.c.id == bindparam("key")).values({name: bindparam(f"new_{name}") for name in CHANGING})
+_OUTCOME = ("ended_at", "outcome", "code", "why", "http_status", "request_ref", "milliseconds", "sender", "provider_id")
+_END = (
+    update(attempts).where(attempts.c.message_id == bindparam("key"), attempts.c.n == bindparam("key_n"))
+    .values({name: bindparam(f"new_{name}") for name in _OUTCOME})
+)  # fmt: skip
+_ADOPT = (
+    update(attempts).where(attempts.c.message_id == bindparam("key"), attempts.c.n == bindparam("key_n"))
+    .values(provider_id=bindparam("new_provider_id"))
+)  # fmt: skip
+
+
+@dataclass
+class Ledger:
+    """The messages of a transaction and what is to be written of them."""
+
+    rows: dict[str, Row] = field(default_factory=dict)
+    _before: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    _begun: list[dict[str, Any]] = field(default_factory=list)
+    _ended: list[dict[str, Any]] = field(default_factory=list)
+    _adopted: list[dict[str, Any]] = field(default_factory=list)
+    _facts: list[dict[str, Any]] = field(default_factory=list)
+    _told: list[tuple[Row, Status, Mapping[str, str]]] = field(default_factory=list)
+
+    def read(self, ids: Collection[str]) -> None:
+        """Read messages, locked, in the order of their ids."""
+        if ids:
+            query = select(*COLUMNS).where(messages.c.id.in_(list(ids))).order_by(messages.c.id).with_for_update()
+            for found in db.session.execute(query):
+                self.hold(Row(*found))
+
+    def hold(self, row: Row) -> Row:
+        """Take in a row that was read, locked, by a statement of its own."""
+        self.rows[row.id] = row
+        self._before[row.id] = _changing(row)
+        return row
+
+    # changes
+    def begin(self, row: Row, due_at: datetime) -> None:
+        """Write that a call begins: the attempt's row is what proves that it may have been made."""
+        moment = now()
+        row.status, row.tries, row.due_at, row.changed_at, row.code = Status.SENDING.value, row.tries + 1, due_at, moment, ""
+        self._begun.append({"message_id": row.id, "n": row.tries, "connection_id": row.connection_id, "started_at": moment})
+
+    def end_attempt(self, message_id: str, n: int, **what: Any) -> None:
+        """Write what a call came to."""
+        self._ended.append({"key": message_id, "key_n": n, **{f"new_{name}": what.get(name) for name in _OUTCOME}})
+
+    def adopt(self, message_id: str, n: int, provider_id: str) -> None:
+        """Write the provider's id on an attempt."""
+        self._adopted.append({"key": message_id, "key_n": n, "new_provider_id": provider_id})
+
+    def end(self, row: Row, status: Status, word: str, *, code: str = "", why: str = "") -> None:
+        """End a message that is not sent, and say so."""
+        row.status, row.code, row.due_at, row.changed_at = status.value, code, None, now()
+        self.note(row, word, status, code=code, why=why)
+
+    def note(
+        self, row: Row, word: str, status: Status | None = None, *, code: str = "", why: str = "", attempt: int | None = None,
+        source: str = "hub", receipt_id: str | None = None, provider_at: datetime | None = None,
+    ) -> None:  # fmt: skip
+        """Keep a fact, once however often it comes."""
+        self._facts.append({
+            "id": new_id("sev"), "message_id": row.id, "attempt": row.tries if attempt is None else attempt, "at": now(),
+            "status": status and status.value, "word": word, "code": code, "why": why, "source": source, "receipt_id": receipt_id,
+            "provider_at": provider_at,
+        })  # fmt: skip
+
+    def tell(self, row: Row, status: Status, details: Mapping[str, str]) -> None:
+        """Write the platform event of a fact, once however often the fact comes."""
+        if status in TOLD:
+            self._told.append((row, status, details))
+
+    # writing
+    def write(self) -> None:
+        """Write every change, a statement for each kind."""
+        changed = [row for row in self.rows.values() if _changing(row) != self._before[row.id]]
+        if changed:
+            db.session.execute(_UPDATE, [{"key": row.id, **{f"new_{n}": getattr(row, n) for n in CHANGING}} for row in changed])
+        for statement, rows in (
+            (attempts.insert(), self._begun), (_END, self._ended), (_ADOPT, self._adopted), (insert_once(status_events), self._facts),
+            (insert_once(platform_events), self._events()),
+        ):  # fmt: skip
+            if rows:
+                db.session.execute(statement, rows)
+        self._before = {row.id: _changing(row) for row in self.rows.values()}
+        self._begun, self._ended, self._adopted, self._facts, self._told = [], [], [], [], []
+
+    def _events(self) -> list[dict[str, Any]]:
+        prefixes = _prefixes({row.connection_id for row, _, _ in self._told})
+        return [_event(row, status, details, prefixes[row.connection_id]) for row, status, details in self._told]
+
+
+def _changing(row: Row) -> tuple[Any, ...]:
+    return tuple(getattr(row, name) for name in CHANGING)
+
+
+def _event(row: Row, status: Status, details: Mapping[str, str], prefix: str) -> dict[str, Any]:
+    event_id = new_id("pev")
+    return {
+        "id": event_id, "cause": f"{row.id}:{status.value}", "type": f"{prefix}_{status.value}", "message_id": row.id,
+        "request_id": row.request_id, "at": now(),
+        "payload": keyring().seal_json("platform_events", event_id.partition("_")[2], "payload", dict(details)),
+    }  # fmt: skip
+
+
+def _prefixes(connection_ids: Iterable[str]) -> dict[str, str]:
+    query = select(Connection.id, Connection.integration, Connection.channel).where(Connection.id.in_(list(connection_ids)))
+    return {connection_id: _prefix(name, channel) for connection_id, name, channel in db.session.execute(query)}
+
+
+def _prefix(name: str, channel: str) -> str:
+    try:
+        return integrations.get(name).event_prefix
+    except NotFound:
+        return channel  # the package is gone; what was sent through it is still told
+
+
+def insert_once(table: Table) -> Any:
+    """Return an insert that leaves out rows whose unique key is there."""
+    insert = postgresql.insert if db.engine.dialect.name == "postgresql" else sqlite.insert
+    return insert(table).on_conflict_do_nothing()

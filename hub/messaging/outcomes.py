@@ -1,0 +1,190 @@
+"""What calls to providers came to: written on the attempt always, on the message only if no newer attempt exists."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import func, select, update
+
+from hub import audit
+from hub.errors import ConnectionBroken, OutcomeUnknown, RecipientMoved, RecipientRefused, SendError, TransientError
+from hub.extensions import db
+from hub.integrations.base import Accepted, Integration, Outbound
+from hub.messaging import consent
+from hub.messaging.contacts import contact_for
+from hub.messaging.ledger import Ledger, Row, raise_to
+from hub.models import Attempt, Connection
+from hub.models.types import now
+from hub.store import transaction, wake
+from hub.vocabulary import ConnectionState, Status
+
+log = structlog.get_logger(__name__)
+
+FIND_AFTER = timedelta(seconds=60)
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 600.0  # seconds before a retry: doubled each time, with jitter
+LONGEST_ASKED = 86_400.0  # of a pause that the provider asks for; the message has expired by then
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A message that is being handed over from now on."""
+
+    message_id: str
+    n: int
+    connection_id: str
+    integration: Integration
+    outbound: Outbound
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a call came to: accepted, or the error; and how the exchange went."""
+
+    claim: Claim
+    accepted: Accepted | None
+    error: SendError | None
+    ended_at: datetime
+    milliseconds: int
+    http_status: int | None = None
+    request_ref: str = ""
+
+
+@transaction
+def record(ended: Sequence[Outcome]) -> None:
+    """Write what calls came to."""
+    ledger = Ledger()
+    ledger.read({outcome.claim.message_id for outcome in ended})
+    known = _provider_ids(ended)
+    for outcome in ended:
+        _record(outcome, known, ledger)
+    ledger.write()
+
+
+def _record(outcome: Outcome, known: _Known, ledger: Ledger) -> None:
+    claim, error, accepted = outcome.claim, outcome.error, outcome.accepted
+    row = ledger.rows[claim.message_id]
+    attempt = (claim.message_id, claim.n)
+    provider_id = known.of.get(attempt)  # a callback may have brought it
+    if accepted is not None and known.holder.setdefault((claim.connection_id, accepted.provider_id), attempt) == attempt:
+        provider_id = accepted.provider_id  # else the provider says one id twice: it stays where it stood first
+    ledger.end_attempt(
+        claim.message_id, claim.n, ended_at=outcome.ended_at, milliseconds=outcome.milliseconds, http_status=outcome.http_status,
+        request_ref=outcome.request_ref, outcome="accepted" if accepted else _OUTCOMES.get(type(error), "failed"),
+        code=error.code if error else "", why=str(error) if error else "", sender=accepted.sender if accepted else "",
+        provider_id=provider_id,
+    )  # fmt: skip
+    if claim.n != row.tries:
+        return
+    if accepted is not None:
+        accept(row, accepted, ledger)
+    elif error is not None and row.status in (Status.SENDING, Status.UNKNOWN):  # else a callback has told us better
+        _fail(row, error, claim.integration, ledger)
+
+
+@dataclass
+class _Known:
+    """Where providers' ids stand: who holds each, by connection and id; and which each attempt has."""
+
+    holder: dict[tuple[str, str], tuple[str, int]] = field(default_factory=dict)
+    of: dict[tuple[str, int], str] = field(default_factory=dict)
+
+
+def _provider_ids(ended: Sequence[Outcome]) -> _Known:
+    said = {outcome.accepted.provider_id for outcome in ended if outcome.accepted}
+    connections = {outcome.claim.connection_id for outcome in ended}
+    columns = select(Attempt.connection_id, Attempt.provider_id, Attempt.message_id, Attempt.n).where(Attempt.provider_id.is_not(None))
+    known = _Known()
+    for query in (
+        columns.where(Attempt.connection_id.in_(connections), Attempt.provider_id.in_(said)),
+        columns.where(Attempt.message_id.in_({outcome.claim.message_id for outcome in ended})),
+    ):
+        for connection_id, provider_id, message_id, n in db.session.execute(query):
+            known.holder[connection_id, provider_id or ""] = (message_id, n)
+            known.of[message_id, n] = provider_id or ""
+    return known
+
+
+def accept(row: Row, accepted: Accepted, ledger: Ledger) -> None:
+    """Write on a message that the provider has it."""
+    row.provider_id = accepted.provider_id
+    row.segments = row.segments or accepted.segments
+    row.price = row.price or accepted.price
+    row.thread = accepted.thread or row.thread
+    raise_to(row, accepted.status)
+    ledger.tell(row, accepted.status, {})
+
+
+def _fail(row: Row, error: SendError, integration: Integration, ledger: Ledger) -> None:
+    moment = now()
+    if isinstance(error, TransientError):
+        _retry(row, error, integration, ledger)
+    elif isinstance(error, OutcomeUnknown):
+        row.status, row.code, row.due_at, row.changed_at = Status.UNKNOWN.value, error.code, moment + FIND_AFTER, moment
+    elif isinstance(error, ConnectionBroken):
+        requeue(row, moment, ledger, error.code)
+        pause(row.connection_id, str(error))
+    elif isinstance(error, RecipientMoved):
+        row.contact_id = contact_for(integration.address, error.new, test=row.test).id
+        requeue(row, moment, ledger, error.code)
+    else:
+        if isinstance(error, RecipientRefused):
+            consent.suppress(row.id, reason="provider", code=error.code)
+        _give_up(row, error.code, ledger)
+
+
+def _retry(row: Row, error: TransientError, integration: Integration, ledger: Ledger) -> None:
+    before = select(func.count()).select_from(Attempt).where(Attempt.message_id == row.id, Attempt.outcome == "transient")
+    times = (db.session.scalar(before) or 0) + 1
+    if times >= integration.retries:
+        _give_up(row, error.code, ledger)
+        return
+    seconds = min(FIRST_PAUSE * 2 ** (times - 1), LONGEST_PAUSE) * random.uniform(0.75, 1.25)  # noqa: S311 - jitter
+    seconds = max(seconds, min(error.retry_after or 0, LONGEST_ASKED))
+    requeue(row, now() + timedelta(seconds=seconds), ledger, error.code)
+
+
+def requeue(row: Row, due_at: datetime, ledger: Ledger, code: str = "") -> None:
+    """Let a message wait for another try, unless it was stopped meanwhile."""
+    if row.stop:
+        ledger.end(row, Status.CANCELED, "stopped", why=row.stop)
+    else:
+        row.status, row.due_at, row.code, row.changed_at = Status.QUEUED.value, due_at, code, now()
+
+
+def _give_up(row: Row, code: str, ledger: Ledger) -> None:
+    raise_to(row, Status.FAILED, code=code)
+    ledger.tell(row, Status.FAILED, {"code": code})
+
+
+_OUTCOMES = {TransientError: "transient", OutcomeUnknown: "unknown", ConnectionBroken: "broken"}
+
+
+@transaction
+def pause(connection_id: str, why: str) -> None:
+    """Pause a connection until an admin has fixed it; what waits for it stays."""
+    changed = db.session.execute(
+        update(Connection).where(Connection.id == connection_id, Connection.state == ConnectionState.ENABLED)
+        .values(state=ConnectionState.BROKEN.value, why=why, state_at=now())
+    )  # fmt: skip
+    if changed.rowcount:  # type: ignore[attr-defined]
+        db.session.expire_all()
+        connection = db.session.get_one(Connection, connection_id)
+        audit.record("connection.broke", connection.id, connection.title, why=why)
+        log.warning("connection.broken", connection=connection.slug, why=why)
+
+
+@transaction
+def requeue_absent(message_id: str) -> None:
+    """Queue a message of unknown outcome again, because the provider surely does not have it."""
+    ledger = Ledger()
+    ledger.read([message_id])
+    row = ledger.rows[message_id]
+    if row.status == Status.UNKNOWN:
+        requeue(row, now(), ledger)
+        ledger.note(row, "proved absent", Status.QUEUED)
+        ledger.write()
+        wake("deliver")
