@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 from flask import current_app
 from sqlalchemy import select
@@ -128,9 +128,8 @@ def _storage() -> Storage:
     return cast(Storage, found)
 
 
-def request_of(receipt: Receipt) -> WebhookRequest:
-    """Return a stored webhook as it came in. Raises Unreadable."""
-    content = receipt.request
+def request_of(content: Mapping[str, Any]) -> WebhookRequest:
+    """Return a webhook as it came in, from what its receipt holds."""
     return WebhookRequest(
         method=content["method"], url=content["url"], path=content["path"], headers=content["headers"],
         body=base64.b64decode(content["body"]), connection=content["connection"],

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any, cast
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import Table, bindparam, select, update
 
 from hub import live
 from hub.errors import HubError
@@ -55,34 +58,74 @@ def drain(stopping: Stopping, linger: float = LINGER_SECONDS) -> int:
 def batch() -> int:
     """Settle up to BATCH receipts in one transaction; one that fails keeps its error and does not hold the others."""
     query = select(Receipt).where(Receipt.due_at <= now()).order_by(Receipt.due_at).limit(BATCH).with_for_update(skip_locked=True)
-    receipts = list(db.session.scalars(query))
-    for receipt in receipts:
-        receipt.tries += 1
-        try:
-            with db.session.begin_nested():
-                matched = apply(receipt)
-        except Exception as problem:  # whatever it is, the others go on, and this one shows why
-            receipt.error = str(problem) if isinstance(problem, HubError) else f"A fault of Signpost’s own: {type(problem).__name__}."
-            receipt.due_at = _again(receipt)
-            log.exception("receipt.failed", receipt=receipt.id)
-            continue
-        receipt.error = "" if matched else "It is about a message that this hub does not know."
-        receipt.due_at = None if matched else _again(receipt)
-    return len(receipts)
+    read = [_read(receipt) for receipt in db.session.scalars(query)]
+    _apply([one for one in read if not one.error])
+    if read:
+        db.session.execute(_SETTLED, [one.settled() for one in read])
+        db.session.expire_all()
+    return len(read)
 
 
-def _again(receipt: Receipt) -> datetime | None:
-    age = now() - receipt.received_at
-    pause = min(FIRST_PAUSE * 2 ** (receipt.tries - 1), LONGEST_PAUSE)
-    return now() + timedelta(seconds=pause) if age < LOOK_FOR else None
+@dataclass
+class _Read:
+    """A receipt in the hands of a batch: the facts it holds, and how it ends."""
+
+    receipt: Receipt
+    told: list[tuple[StatusUpdate, Origin]] = field(default_factory=list)
+    matched: bool = True
+    error: str = ""
+
+    def settled(self) -> dict[str, Any]:
+        receipt, tries = self.receipt, self.receipt.tries + 1
+        due_at = None if self.matched and not self.error else _again(receipt.received_at, tries)
+        error = self.error or ("" if self.matched else "It is about a message that this hub does not know.")
+        return {"key": receipt.id, "new_tries": tries, "new_due_at": due_at, "new_error": error}
 
 
-def apply(receipt: Receipt) -> bool:
-    """Apply every fact of a receipt. False when a message it is about is not known, or not its connection's."""
+_receipts = cast(Table, Receipt.__table__)
+_SETTLED = (
+    update(_receipts).where(_receipts.c.id == bindparam("key"))
+    .values(tries=bindparam("new_tries"), due_at=bindparam("new_due_at"), error=bindparam("new_error"))
+)  # fmt: skip
+
+
+def _again(received_at: datetime, tries: int) -> datetime | None:
+    pause = min(FIRST_PAUSE * 2 ** (tries - 1), LONGEST_PAUSE)
+    return now() + timedelta(seconds=pause) if now() - received_at < LOOK_FOR else None
+
+
+def _read(receipt: Receipt) -> _Read:
+    """Read the facts of a receipt; whatever goes wrong stays with it."""
     if receipt.connection_id is None:
-        return True  # verified by no connection's secret: kept, and changes nothing
-    connection = db.session.get_one(Connection, receipt.connection_id)
-    origin = Origin("callback", receipt.request["connections"], receipt.id)
-    facts = live.instance(connection).facts(request_of(receipt))
-    matched = [statuses.apply(fact, origin) for fact in facts if isinstance(fact, StatusUpdate)]
-    return all(matched)
+        return _Read(receipt)  # verified by no connection's secret: kept, and changes nothing
+    try:
+        connection = db.session.get_one(Connection, receipt.connection_id)
+        content = receipt.request
+        origin = Origin("callback", content["connections"], receipt.id)
+        facts = live.instance(connection).facts(request_of(content))
+    except Exception as problem:
+        log.exception("receipt.failed", receipt=receipt.id)
+        return _Read(receipt, error=_words(problem))
+    return _Read(receipt, [(fact, origin) for fact in facts if isinstance(fact, StatusUpdate)])
+
+
+def _apply(read: list[_Read]) -> None:
+    """Apply the facts of many receipts at once; where one spoils it for all, apply them one by one."""
+    if not read:
+        return
+    try:
+        with db.session.begin_nested():
+            matches = iter(statuses.apply_all([told for one in read for told in one.told]))
+        for one in read:
+            one.matched = all(list(islice(matches, len(one.told))))
+    except Exception as problem:
+        if len(read) > 1:
+            for one in read:
+                _apply([one])
+        else:
+            log.exception("receipt.failed", receipt=read[0].receipt.id)
+            read[0].error = _words(problem)
+
+
+def _words(problem: Exception) -> str:
+    return str(problem) if isinstance(problem, HubError) else f"A fault of Signpost’s own: {type(problem).__name__}."
