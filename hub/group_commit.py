@@ -33,6 +33,9 @@ class Storage(Protocol):
     def insert(self, row: Mapping[str, Any]) -> bool:
         """Store a row durably; False when one with its unique key was there. Raises NotStored."""
 
+    def close(self) -> None:
+        """Let go of the database; the next insert opens it again."""
+
 
 def storage_of(model: Any, engine: Engine) -> Storage:
     """Return the storage of a table in the database of `engine`."""
@@ -72,6 +75,9 @@ class OneByOne:
                     raise NotStored(f"The database did not store it: {type(problem.orig).__name__}.") from problem
         raise AssertionError  # pragma: no cover - the loop ends by itself
 
+    def close(self) -> None:
+        self.engine.dispose()
+
 
 @dataclass
 class Together:
@@ -82,6 +88,9 @@ class Together:
 
     def insert(self, row: Mapping[str, Any]) -> bool:
         return self.group.insert(self.plain(row))
+
+    def close(self) -> None:
+        self.group.close()
 
 
 @dataclass
@@ -115,13 +124,17 @@ class GroupCommit:
             raise NotStored(f"The database did not store it: {item.error}.") from item.error
         return item.new
 
+    def close(self) -> None:
+        with self._lead:
+            self._close()
+
     def _write(self) -> None:
         with self._pending_lock:
             batch, self._pending = self._pending, []
         try:
             with self._lock():
                 self._insert(batch)
-        except sqlite3.Error as problem:
+        except Exception as problem:  # an OSError of the lock too: nothing that was not written may pass for a repeat
             for item in batch:
                 item.new, item.error = False, problem
             self._close()
@@ -136,7 +149,7 @@ class GroupCommit:
             for item in batch:
                 item.new = connection.execute(self._statement, item.row).rowcount > 0
             connection.execute("COMMIT")
-        except sqlite3.Error:
+        except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise

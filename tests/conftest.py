@@ -308,4 +308,6 @@ def _empty() -> None:
 def _close(app: Flask) -> None:
     db.session.remove()
     db.engine.dispose()
+    if storage := app.extensions.get("hub.receipts"):
+        storage.close()
     app.extensions["hub.waker"].redis.close()

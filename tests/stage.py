@@ -166,11 +166,13 @@ def make_due(message_id: str) -> None:
 # ── Workers ─────────────────────────────────────────────────────────────────────────────────────────────────
 def deliver(seconds: float = 15) -> int:
     """Send until nothing is left; return how many calls were made."""
+    db.session.rollback()  # requests of this test may have read in its context
     return Drain(Stopping(seconds)).run(linger=0)
 
 
 def settle_receipts() -> int:
     """Settle until nothing is left that is due."""
+    db.session.rollback()
     return settle.drain(Stopping(15), linger=0)
 
 

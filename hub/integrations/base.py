@@ -68,10 +68,11 @@ class WebhookRequest:
     @cached_property
     def fields(self) -> list[tuple[str, str]]:
         """All fields of a form body, in order, blank ones kept."""
-        if not self.headers.get("content-type", "").lower().startswith("application/x-www-form-urlencoded"):
+        if not self.body or not self.headers.get("content-type", "").lower().startswith("application/x-www-form-urlencoded"):
             return []
-        try:
-            return parse_qsl(self.body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=500)
+        try:  # strictly: where names and values are signed in one string, a lost "=" must not go unnoticed
+            text = self.body.decode("ascii")
+            return parse_qsl(text, keep_blank_values=True, strict_parsing=True, errors="strict", max_num_fields=500)
         except ValueError:
             raise BadWebhook("The body is not a form.") from None
 
