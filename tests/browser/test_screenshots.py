@@ -1,0 +1,103 @@
+"""The pictures of the documentation, taken of a hub that some days' work went through: `make screenshots` writes them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import NARROW, WIDE, State, Tabs, become_first_admin
+from tests.browser.running import Hub, running
+
+LARGEST = 200_000  # bytes
+SIZES = {"1440": WIDE, "390": NARROW}
+OUT_OF_REACH, TOO_BUSY, REPLIED_STOP = "+15005550011", "+15005550012", "+15005550004"
+
+ERIC = {"id": "eric", "name": "Eric Smith", "mobile_number": "+13175551234"}
+ANNA = {"id": "anna", "name": "Anna Berg", "mobile_number": "+4915155501234"}
+TOM = {"id": "tom", "name": "Tom Reyes", "mobile_number": OUT_OF_REACH}
+LENA = {"id": "lena", "name": "Lena Fischer", "mobile_number": TOO_BUSY}
+OMAR = {"id": "omar", "name": "Omar Haddad", "mobile_number": REPLIED_STOP}
+
+
+@pytest.fixture(scope="module")
+def own_hub(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+    """Run a hub in which nothing happened but what the pictures show."""
+    with running(tmp_path_factory.mktemp("pictures")) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def addresses(own_hub: Hub) -> dict[str, str]:
+    """Let signing requests take their course through the API; return what each picture shows."""
+    hub = own_hub
+    lease, told = hub.request(ANNA, ERIC, title="Lease, 12 Harbour Street", sender="Nordhaus Lettings")
+    settle(hub, told)
+    settle(hub, hub.event("request.signed", {"id": lease}, signer="anna"))
+    minutes, told = hub.request(ERIC, ANNA, title="Board Resolution", sender="Acme HR")
+    settle(hub, told)
+    for signer in ("eric", "anna"):
+        settle(hub, hub.event("request.signed", {"id": minutes}, signer=signer))
+    settle(hub, hub.event("request.completed", {"id": minutes}, download_url="https://sign.example/d/board-resolution"))
+    _, told = hub.request(OMAR, title="Invoice Approval 4471", sender="Acme Finance")
+    settle(hub, told)
+    _, told = hub.request(ANNA, OMAR, title="Supplier Contract", sender="Acme Legal")
+    settle(hub, told)
+    _, told = hub.request(TOM, LENA, title="Non-Disclosure Agreement", sender="Acme Legal")
+    settle(hub, told)
+    _, last = hub.request(ERIC, title="Offer Letter", sender="Acme HR")
+    settle(hub, last)
+    return {
+        "overview": "/",
+        "messages": "/messages",
+        "message": f"/messages/{told['messages'][1]['id']}",  # to Lena: the provider was busy at first
+        "connection": "/connections/demo-sms",
+        "phone": hub.phone_url(str(ERIC["mobile_number"])),
+    }
+
+
+def settle(hub: Hub, told: dict[str, list[dict[str, str]]]) -> None:
+    for message in told["messages"]:
+        hub.settled(message["id"], "delivered", "undelivered", "failed", "suppressed")
+
+
+@pytest.fixture(scope="module")
+def first_admin(browser: Browser, own_hub: Hub) -> State:
+    return become_first_admin(browser, own_hub)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return where the pictures go: HUB_SCREENSHOTS, else a folder that is thrown away."""
+    found = Path(os.environ.get("HUB_SCREENSHOTS") or tmp_path_factory.mktemp("screenshots"))
+    found.mkdir(parents=True, exist_ok=True)
+    return found
+
+
+@pytest.mark.parametrize("width", SIZES)
+@pytest.mark.parametrize("name", ["overview", "message", "connection", "messages", "phone"])
+def test_a_page_has_its_picture(
+    browser: Browser, own_hub: Hub, first_admin: State, addresses: dict[str, str], folder: Path, name: str, width: str
+) -> None:
+    tabs = Tabs(browser, own_hub)
+    page = tabs(first_admin, size=SIZES[width])
+    page.goto(addresses[name])
+    prepare(page, name)
+    path = folder / f"{name}-{width}.png"
+    page.screenshot(path=path, animations="disabled", caret="hide")
+    assert 5_000 < path.stat().st_size < LARGEST
+    tabs.close()
+
+
+def prepare(page: Page, name: str) -> None:
+    """Bring a page to the moment that is worth a picture."""
+    if name == "connection":
+        page.get_by_role("button", name="Test connection").click()
+        expect(page.locator("#test-result")).to_contain_text("Twilio is ready.")
+        page.evaluate("scrollTo(0, 0)")
+    if name == "message":
+        expect(page.get_by_role("heading", name="It arrived.")).to_be_visible()
+    page.wait_for_load_state("networkidle")
