@@ -41,7 +41,7 @@ WAKE_SECONDS = 30  # a lost wake-up costs at most this
 JOB_SECONDS = 120  # jobs are bounded well below; RQ ends one that is not
 TRIES = 5
 INDEX_KEY = "index_key"
-RERUN = {"40001", "40P01"}  # serialization failure, deadlock: PostgreSQL asks to try again
+RERUN = {"40001", "40P01", "23505"}  # PostgreSQL: serialization failure, deadlock, an equal row that another transaction was first with
 
 
 def init_app(app: Flask, config: Config) -> None:

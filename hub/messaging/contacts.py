@@ -2,13 +2,39 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, cast
+
+from sqlalchemy import Table, select, update
 
 from hub.crypto import blind
 from hub.extensions import db
+from hub.messaging.ledger import insert_once
 from hub.models import Contact
-from hub.models.types import new_id
+from hub.models.types import keyring, new_id, now
 from hub.store import index_key, transaction
+
+contacts = cast(Table, Contact.__table__)
+
+
+@dataclass(frozen=True)
+class Known:
+    """An address in normal form, and what its source says of the person behind it."""
+
+    kind: str
+    address: str
+    name: str = ""
+    time_zone: str = ""
+
+
+@dataclass(slots=True)
+class Reached:
+    """A contact, as far as a message needs it."""
+
+    id: str
+    address: str
+    address_key: bytes
 
 
 def address_key(kind: str, address: str) -> bytes:
@@ -16,17 +42,53 @@ def address_key(kind: str, address: str) -> bytes:
     return blind(index_key(), kind, address)
 
 
-@transaction
-def contact_for(kind: str, address: str, *, test: bool, name: str = "", time_zone: str = "") -> Contact:
+def contact_for(kind: str, address: str, *, test: bool, name: str = "", time_zone: str = "") -> Reached:
     """Return the contact of an address in normal form; makes it, and keeps the newest name and time zone."""
-    key = address_key(kind, address)
-    found = db.session.scalar(select(Contact).where(Contact.kind == kind, Contact.address_key == key, Contact.test == test))
-    if found is None:
-        found = Contact(id=new_id("ctc"), kind=kind, address=address, address_key=key, test=test)
-        db.session.add(found)
-    if name and (found._name is None or found.name != name):
-        found.name = name
-    if time_zone and found.time_zone != time_zone:
-        found.time_zone = time_zone
-    db.session.flush()
-    return found
+    return contacts_for([Known(kind, address, name, time_zone)], test=test)[kind, address]
+
+
+@transaction
+def contacts_for(known: Collection[Known], *, test: bool) -> dict[tuple[str, str], Reached]:
+    """Return the contacts of many addresses, by kind and address."""
+    by_key = {(one.kind, address_key(one.kind, one.address)): one for one in known}
+    found = _find(by_key, test)
+    if missing := {key: one for key, one in by_key.items() if key not in found}:
+        db.session.execute(insert_once(contacts), [_row(key, one, test) for (_, key), one in missing.items()])
+        found |= _find(missing, test)  # another transaction may have been first
+    reached = {}
+    for key, one in by_key.items():
+        contact_id, name, time_zone = found[key]
+        _keep_newest(contact_id, name, time_zone, one)
+        reached[one.kind, one.address] = Reached(contact_id, one.address, key[1])
+    return reached
+
+
+def _find(by_key: dict[tuple[str, bytes], Known], test: bool) -> dict[tuple[str, bytes], tuple[str, bytes | None, str]]:
+    columns = (contacts.c.kind, contacts.c.address_key, contacts.c.id, contacts.c.name, contacts.c.time_zone)
+    query = select(*columns).where(
+        contacts.c.kind.in_({kind for kind, _ in by_key}), contacts.c.address_key.in_({key for _, key in by_key}), contacts.c.test == test
+    )
+    return {(kind, key): (contact_id, name, zone) for kind, key, contact_id, name, zone in db.session.execute(query)}
+
+
+def _row(key: bytes, one: Known, test: bool) -> dict[str, Any]:
+    contact_id = new_id("ctc")
+    return {
+        "id": contact_id, "kind": one.kind, "address": one.address, "address_key": key, "test": test, "name": _sealed(contact_id, one.name),
+        "time_zone": one.time_zone, "created_at": now(), "erased_at": None,
+    }  # fmt: skip
+
+
+def _keep_newest(contact_id: str, name: bytes | None, time_zone: str, one: Known) -> None:
+    row = contact_id.partition("_")[2]
+    values: dict[str, Any] = {}
+    if one.name and (name is None or keyring().open_json("contacts", row, "name", name) != one.name):
+        values["name"] = _sealed(contact_id, one.name)
+    if one.time_zone and time_zone != one.time_zone:
+        values["time_zone"] = one.time_zone
+    if values:
+        db.session.execute(update(contacts).where(contacts.c.id == contact_id).values(values))
+
+
+def _sealed(contact_id: str, name: str) -> bytes | None:
+    return keyring().seal_json("contacts", contact_id.partition("_")[2], "name", name) if name else None

@@ -2,31 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol, cast
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import Table, or_, select, update
 
 from hub import audit
 from hub.crypto import blind
 from hub.errors import Conflict, NotFound
 from hub.extensions import db
 from hub.messaging import policy
-from hub.models import Body, Connection, Contact, Event, Message, StatusEvent
-from hub.models.types import new_id, now
+from hub.messaging.ledger import messages as message_table
+from hub.messaging.ledger import status_events
+from hub.models import Body, Connection, Event, Message, StatusEvent
+from hub.models.types import keyring, new_id, now
 from hub.store import index_key, transaction, wake
 from hub.vocabulary import ConnectionState, Lane, Status
 
+LATEST = datetime.max.replace(tzinfo=UTC)
 WORTH_SENDING = timedelta(hours=24)  # a message that cannot go for longer is not worth sending any more
+
+
+class Carrying(Protocol):
+    """A connection, as far as a message needs it."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def channel(self) -> str: ...
+    @property
+    def sender(self) -> str: ...
+    @property
+    def test(self) -> bool: ...
+
+
+class Reachable(Protocol):
+    """A contact, as far as a message needs it."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def address(self) -> str: ...
+    @property
+    def address_key(self) -> bytes: ...
 
 
 @dataclass(frozen=True)
 class Draft:
     """A message to be: over which connection, to whom, saying what."""
 
-    connection: Connection
-    contact: Contact
+    connection: Carrying
+    contact: Reachable
     text: str
     subject: str = ""
     source_id: str | None = None
@@ -41,28 +69,68 @@ class Draft:
     expires_at: datetime | None = None
 
 
-@transaction
-def add(draft: Draft) -> Message:
+@dataclass(frozen=True)
+class Stored:
+    """A message as it was stored."""
+
+    id: str
+    channel: str
+    to: str
+    status: str
+    code: str
+
+
+def add(draft: Draft) -> Stored:
     """Store a message: queued, or suppressed with the code of the rule that forbids it."""
-    connection, contact = draft.connection, draft.contact
-    code = policy.refusal(contact.address_key, connection.channel, connection.sender, test=connection.test)
-    moment = now()
-    message = Message(
-        id=new_id("msg"), event_id=draft.event_id, request_id=draft.request_id, signer_id=draft.signer_id, contact_id=contact.id,
-        connection_id=connection.id, source_id=draft.source_id, channel=connection.channel, test=connection.test, lane=draft.lane.value,
-        step_id=draft.step_id, template_version_id=draft.template_version_id,
-        status=(Status.SUPPRESSED if code else Status.QUEUED).value, code=code, due_at=None if code else moment,
-        expires_at=min(filter(None, (draft.expires_at, moment + WORTH_SENDING))), once_key=draft.once_key, after_id=draft.after_id,
-        body_hmac=blind(index_key(), "body", draft.subject, draft.text), changed_at=moment, tries=0,
-    )  # fmt: skip
-    db.session.add(message)
-    db.session.flush()
-    db.session.add(Body(owner_id=message.id, content={"subject": draft.subject, "text": draft.text}))
-    if code:
-        note(message, "suppressed", Status.SUPPRESSED, code=code)
-    else:
+    return add_all([draft])[0]
+
+
+@transaction
+def add_all(drafts: Sequence[Draft]) -> list[Stored]:
+    """Store many messages, each queued or suppressed, and wake the workers."""
+    codes: dict[str, dict[bytes, str]] = {}
+    for connection in {draft.connection.id: draft.connection for draft in drafts}.values():
+        keys = {draft.contact.address_key for draft in drafts if draft.connection.id == connection.id}
+        codes[connection.id] = policy.refusals(keys, connection.channel, connection.sender, test=connection.test)
+    rows, bodies, refused = [], [], []
+    for draft in drafts:
+        row, body = _row(draft, codes[draft.connection.id].get(draft.contact.address_key, ""))
+        rows.append(row)
+        bodies.append(body)
+        if row["code"]:
+            refused.append(_refused(row))
+    if rows:
+        db.session.execute(message_table.insert(), rows)
+        db.session.execute(cast(Table, Body.__table__).insert(), bodies)
+    if refused:
+        db.session.execute(status_events.insert(), refused)
+    if len(refused) < len(rows):
         wake("deliver")
-    return message
+    pairs = zip(drafts, rows, strict=True)
+    return [Stored(row["id"], row["channel"], draft.contact.address, row["status"], row["code"]) for draft, row in pairs]
+
+
+def _row(draft: Draft, code: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    connection, message_id, moment = draft.connection, new_id("msg"), now()
+    content = {"subject": draft.subject, "text": draft.text}
+    row = {
+        "id": message_id, "event_id": draft.event_id, "request_id": draft.request_id, "signer_id": draft.signer_id,
+        "contact_id": draft.contact.id, "connection_id": connection.id, "source_id": draft.source_id, "channel": connection.channel,
+        "test": connection.test, "lane": draft.lane.value, "thread": "", "step_id": draft.step_id,
+        "template_version_id": draft.template_version_id, "status": (Status.SUPPRESSED if code else Status.QUEUED).value, "code": code,
+        "tries": 0, "due_at": None if code else moment, "expires_at": min(draft.expires_at or LATEST, moment + WORTH_SENDING),
+        "once_key": draft.once_key, "after_id": draft.after_id, "changed_at": moment,
+        "body_hmac": blind(index_key(), "body", draft.subject, draft.text),
+    }  # fmt: skip
+    sealed = keyring().seal_json("bodies", message_id.partition("_")[2], "content", content)
+    return row, {"owner_id": message_id, "content": sealed}
+
+
+def _refused(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": new_id("sev"), "message_id": row["id"], "attempt": 0, "at": row["changed_at"], "status": Status.SUPPRESSED.value,
+        "word": "suppressed", "code": row["code"], "why": "", "source": "hub", "receipt_id": None, "provider_at": None,
+    }  # fmt: skip
 
 
 def note(message: Message, word: str, status: Status | None = None, *, code: str = "", why: str = "", attempt: int | None = None) -> None:
@@ -114,7 +182,7 @@ def resend(message_id: str) -> Message:
         template_version_id=message.template_version_id, after_id=message.id,
     ))  # fmt: skip
     audit.record("message.resent", message.id, successor=again.id)
-    return again
+    return db.session.get_one(Message, again.id)
 
 
 @transaction

@@ -17,6 +17,15 @@ DEFAULT_LOCALE = "en"
 
 
 @dataclass(frozen=True)
+class Wording:
+    """One version of a template."""
+
+    id: str
+    subject: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Rendered:
     """Subject and text, and the wording they were made from."""
 
@@ -34,16 +43,16 @@ def render(name: str, channel: str, locale: str, values: Mapping[str, Any]) -> R
         raise ConfigError(f"Template {name} for {channel}: {problem}") from None
 
 
-def _newest(name: str, channel: str, locale: str) -> TemplateVersion:
+def _newest(name: str, channel: str, locale: str) -> Wording:
     found = db.session.execute(
-        select(Template.locale, TemplateVersion).join(TemplateVersion, TemplateVersion.template_id == Template.id)
+        select(Template.locale, TemplateVersion.id, TemplateVersion.subject, TemplateVersion.text)
+        .join(TemplateVersion, TemplateVersion.template_id == Template.id)
         .where(Template.name == name, Template.channel == channel).order_by(TemplateVersion.number)
-    ).all()  # fmt: skip
-    by_locale = {row[0].lower(): row[1] for row in found}  # the highest number comes last and stays
+    )  # fmt: skip
+    by_locale = {row[0].lower(): Wording(*row[1:]) for row in found}  # the highest number comes last and stays
     for wanted in fallbacks(locale):
         if wanted in by_locale:
-            version: TemplateVersion = by_locale[wanted]
-            return version
+            return by_locale[wanted]
     raise ConfigError(f"There is no template {name} for {channel}. Add one in {DEFAULT_LOCALE!r}.")
 
 

@@ -2,148 +2,191 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import or_, select
+from sqlalchemy import Table, or_, select
 
 from hub import integrations
 from hub.crypto import blind
+from hub.errors import NotFound
 from hub.extensions import db
 from hub.messaging import plan, render
-from hub.messaging.contacts import contact_for
-from hub.messaging.outbox import Draft, add
-from hub.models import Connection, Event, Message, Route, Signer, SigningRequest
-from hub.models.types import new_id, now
+from hub.messaging.contacts import Known, contacts_for
+from hub.messaging.outbox import Draft, Stored, add_all
+from hub.models import Connection, Contact, Event, Message, Route, RouteStep
+from hub.models.types import keyring, new_id, now
 from hub.signing import requests
 from hub.signing.events import EventIn
+from hub.signing.records import RequestRecord, SignerRecord
 from hub.store import index_key, transaction
-from hub.vocabulary import Address, ConnectionState, EventType, Lane, RequestState, SignerState
+from hub.vocabulary import Address, ConnectionState, EventType, Lane, RequestState
 
 UNTITLED, UNNAMED = "Untitled document", "Somebody"
+
+
+@dataclass(frozen=True)
+class Happened:
+    """An event that is being stored."""
+
+    id: str
+    external_id: str
+    type: EventType
+    occurred_at: datetime
+    payload: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Carrier:
+    """A connection that can carry messages."""
+
+    id: str
+    integration: str
+    channel: str
+    sender: str
+    test: bool
 
 
 @transaction
 def accept(posted: EventIn, source_id: str, *, test: bool) -> dict[str, Any]:
     """Store an event and plan its messages; return the answer that the signing app gets."""
     request, actor = requests.apply(posted, source_id, test=test)
-    event = Event(
-        id=new_id("evt"), request_id=request.id, source_id=source_id, external_id=posted.id or "", type=posted.type.value,
-        occurred_at=posted.occurred_at, received_at=now(),
-    )  # fmt: skip
-    event.payload = posted.model_dump(exclude_unset=True, mode="json")
-    event.skipped = []
-    db.session.add(event)
-    db.session.flush()
+    payload = posted.model_dump(exclude_unset=True, mode="json")
+    event = Happened(new_id("evt"), posted.id or "", posted.type, posted.occurred_at, payload)
     return tell(event, request, actor, only=[actor] if actor and posted.type == EventType.REMINDER else None)
 
 
 @transaction
-def tell(event: Event, request: SigningRequest, actor: Signer | None, only: Sequence[Signer] | None = None) -> dict[str, Any]:
-    """Plan, render and store the messages of an event. `only` narrows it to some signers."""
-    signers = {signer.id: signer for signer in request.signers if only is None or signer in only}
-    carriers = {connection.id: connection for connection in _connections(request.test)}
+def tell(event: Happened, request: RequestRecord, actor: SignerRecord | None, only: Sequence[SignerRecord] | None = None) -> dict[str, Any]:
+    """Plan, render and store the messages of an event, and the event. `only` narrows it to some signers."""
+    signers = {signer.id: signer for signer in (request.signers if only is None else only)}
+    carriers = {carrier.id: carrier for carrier in _carriers(request.test)}
     planned, skipped = plan.plan(
-        _routes(event), [_person(signer) for signer in signers.values()], [_carrier(c) for c in carriers.values()],
+        _routes(event, request.source_id), [_person(signer) for signer in signers.values()], [_planning(c) for c in carriers.values()],
         actor=actor.id if actor else "", asks_to_sign=event.type in requests.ASKS_TO_SIGN, closed=request.state != RequestState.OPEN,
     )  # fmt: skip
-    messages = [
-        _message(event, request, signers[item.person.id], actor, item, carriers[item.carrier.id]) for item in planned
-    ]  # fmt: skip
-    event.skipped = [item.as_json() for item in skipped]
-    db.session.flush()
-    return {"event": {"id": event.id}, "messages": [brief(message) for message in messages], "skipped": event.skipped}
+    refusals = [item.as_json() for item in skipped]
+    _store(event, request, refusals)
+    keys = [_once_key(event, request, actor, item) for item in planned]
+    told = _told_before(keys)
+    fresh = [(item, key) for item, key in zip(planned, keys, strict=True) if key not in told]
+    contacts = contacts_for({_known(item, signers[item.person.id]) for item, _ in fresh}, test=request.test) if fresh else {}
+    drafts = []
+    for item, key in fresh:
+        carrier = carriers[item.carrier.id]
+        values = _values(event, request, signers[item.person.id], actor)
+        said = render.render(item.step.template, carrier.channel, item.person.locale, values)
+        drafts.append(Draft(
+            connection=carrier, contact=contacts[item.carrier.address, item.to], text=said.text, subject=said.subject,
+            source_id=request.source_id, event_id=event.id, request_id=request.id, signer_id=item.person.id, step_id=item.step.id,
+            template_version_id=said.version_id, lane=Lane.BULK if event.type == EventType.REMINDER else Lane.NOW, once_key=key,
+            expires_at=_until(event, request),
+        ))  # fmt: skip
+    stored = {key: message for (_, key), message in zip(fresh, add_all(drafts), strict=True)} | told
+    return {"event": {"id": event.id}, "messages": [_brief(stored[key]) for key in keys], "skipped": refusals}
 
 
-def brief(message: Message) -> dict[str, Any]:
-    """Return a message as the answer to an event shows it."""
-    return {
-        "id": message.id, "channel": message.channel, "to": message.contact.address, "status": message.status,
-        "code": message.code or None,
-    }  # fmt: skip
+def _brief(message: Stored) -> dict[str, Any]:
+    return {"id": message.id, "channel": message.channel, "to": message.to, "status": message.status, "code": message.code or None}
 
 
-def _message(
-    event: Event, request: SigningRequest, signer: Signer, actor: Signer | None, item: plan.Planned, connection: Connection
-) -> Message:
-    """Store one planned message, or return the one that told the same before."""
-    key = blind(
-        index_key(), "once", request.id, event.type, _occurrence(event, signer), actor.id if actor else "",
-        signer.id, item.carrier.address, item.to, item.step.id,
-    )  # fmt: skip
-    told = db.session.scalar(select(Message).where(Message.once_key == key))
-    if told is not None:
-        return told
-    rendered = render.render(item.step.template, connection.channel, item.person.locale, _values(event, request, signer, actor))
-    details = signer.details or {}
-    contact = contact_for(
-        item.carrier.address, item.to, test=request.test, name=details.get("name") or "", time_zone=details.get("time_zone") or ""
+def _store(event: Happened, request: RequestRecord, skipped: list[dict[str, Any]]) -> None:
+    row = event.id.partition("_")[2]
+    db.session.execute(cast(Table, Event.__table__).insert(), {
+        "id": event.id, "request_id": request.id, "source_id": request.source_id, "external_id": event.external_id,
+        "type": event.type.value, "occurred_at": event.occurred_at, "received_at": now(),
+        "payload": keyring().seal_json("events", row, "payload", event.payload),
+        "skipped": keyring().seal_json("events", row, "skipped", skipped),
+    })  # fmt: skip
+
+
+# ── Once ────────────────────────────────────────────────────────────────────────────────────────────────────
+def _once_key(event: Happened, request: RequestRecord, actor: SignerRecord | None, item: plan.Planned) -> bytes:
+    """Return what tells one message from another that would say the same to the same person."""
+    # most events happen once in a request, reminders again and again
+    occurrence = (event.external_id or event.id) if event.type == EventType.REMINDER else ""
+    about = actor.id if actor else ""
+    return blind(
+        index_key(), "once", request.id, event.type, occurrence, about, item.person.id, item.carrier.address, item.to, item.step.id
     )
-    return add(Draft(
-        connection=connection, contact=contact, text=rendered.text, subject=rendered.subject, source_id=request.source_id,
-        event_id=event.id, request_id=request.id, signer_id=signer.id, step_id=item.step.id, template_version_id=rendered.version_id,
-        lane=Lane.BULK if event.type == EventType.REMINDER else Lane.NOW, once_key=key, expires_at=_until(event, request),
-    ))  # fmt: skip
 
 
-def _occurrence(event: Event, signer: Signer) -> str:
-    """Tell one happening of an event type from another: most happen once in a request, reminders again and again."""
-    return (event.external_id or event.id) if event.type == EventType.REMINDER else ""
+def _told_before(keys: Collection[bytes]) -> dict[bytes, Stored]:
+    if not keys:
+        return {}
+    query = select(Message.once_key, Message.id, Message.channel, Contact.address, Message.status, Message.code)
+    query = query.join(Contact, Contact.id == Message.contact_id).where(Message.once_key.in_(keys))
+    return {key: Stored(*rest) for key, *rest in db.session.execute(query) if key is not None}
 
 
-def _until(event: Event, request: SigningRequest) -> datetime | None:
+def _known(item: plan.Planned, signer: SignerRecord) -> Known:
+    return Known(item.carrier.address, item.to, signer.details.get("name") or "", signer.details.get("time_zone") or "")
+
+
+def _until(event: Happened, request: RequestRecord) -> datetime | None:
     return request.expires_at if event.type in requests.ASKS_TO_SIGN and request.expires_at and request.expires_at > now() else None
 
 
-def _values(event: Event, request: SigningRequest, signer: Signer, actor: Signer | None) -> dict[str, Any]:
-    """Return what templates can say."""
-    about, details, payload = (actor.details or {}) if actor else {}, signer.details or {}, event.payload or {}
-    sender = request.sender or {}
+# ── What templates can say ──────────────────────────────────────────────────────────────────────────────────
+def _values(event: Happened, request: RequestRecord, signer: SignerRecord, actor: SignerRecord | None) -> dict[str, Any]:
+    about, details, sender = actor.details if actor else {}, signer.details, request.sender or {}
     return {
         "title": request.title or UNTITLED,
         "sender": sender.get("name") or sender.get("email") or UNNAMED,
         "name": about.get("name") or about.get("email") or UNNAMED,
         "signer": details.get("name") or "",
         "link": signer.signing_url or "",
-        "download_link": details.get("download_url") or payload.get("download_url") or "",
-        "remaining": requests.remaining(request),
+        "download_link": details.get("download_url") or event.payload.get("download_url") or "",
+        "remaining": request.remaining,
     }
 
 
-def _person(signer: Signer) -> plan.Person:
-    details = signer.details or {}
+# ── What planning needs ─────────────────────────────────────────────────────────────────────────────────────
+def _person(signer: SignerRecord) -> plan.Person:
+    details = signer.details
     wants = details.get("send_to") or {}
     addresses = {Address.PHONE.value: details.get("mobile_number") or "", Address.EMAIL.value: details.get("email") or ""}
     return plan.Person(
-        id=signer.id, external_id=signer.external_id, owes=SignerState(signer.state).owes,
+        id=signer.id, external_id=signer.external_id, owes=signer.owes,
         addresses={kind: address for kind, address in addresses.items() if address},
         wants={Address.PHONE.value: wants.get("mobile_number", True), Address.EMAIL.value: wants.get("email", True)},
         preference=tuple(details.get("preference") or ()), locale=details.get("locale") or render.DEFAULT_LOCALE,
     )  # fmt: skip
 
 
-def _carrier(connection: Connection) -> plan.Carrier:
-    cls = integrations.get(connection.integration)
-    return plan.Carrier(connection.id, connection.channel, cls.address.value, cls.clean_address, waits=not connection.enabled)
+def _planning(carrier: Carrier) -> plan.Carrier:
+    cls = integrations.get(carrier.integration)
+    return plan.Carrier(carrier.id, carrier.channel, cls.address.value, cls.clean_address)
 
 
-def _connections(test: bool) -> list[Connection]:
-    """Return what can carry a message: enabled connections, and broken ones, whose messages wait."""
+def _carriers(test: bool) -> list[Carrier]:
+    """Return what can carry a message: enabled connections first, then broken ones, whose messages wait."""
     states = (ConnectionState.ENABLED, ConnectionState.BROKEN)
-    query = select(Connection).where(Connection.test == test, Connection.archived_at.is_(None), Connection.state.in_(states))
-    return list(db.session.scalars(query.order_by(Connection.id)))
+    columns = (Connection.id, Connection.integration, Connection.channel, Connection.sender, Connection.test, Connection.state)
+    query = select(*columns).where(Connection.test == test, Connection.archived_at.is_(None), Connection.state.in_(states))
+    found = sorted(db.session.execute(query.order_by(Connection.id)), key=lambda row: row.state != ConnectionState.ENABLED)
+    return [Carrier(*row[:5]) for row in found if _installed(row.integration)]
 
 
-def _routes(event: Event) -> list[plan.Route]:
+def _installed(integration: str) -> bool:
+    try:
+        return bool(integrations.get(integration))
+    except NotFound:
+        return False
+
+
+def _routes(event: Happened, source_id: str) -> list[plan.Route]:
     """Return the routes of an event; a source's own take the place of everybody's."""
-    found = db.session.scalars(
-        select(Route).where(
-            Route.event_type == event.type, Route.enabled, or_(Route.source_id.is_(None), Route.source_id == event.source_id)
-        ).order_by(Route.id)
-    ).all()  # fmt: skip
-    own = [route for route in found if route.source_id]
-    return [
-        plan.Route(route.audience, [plan.Step(s.id, s.channel, s.template, s.connection_id) for s in route.steps])
-        for route in own or found
-    ]
+    columns = (Route.id, Route.source_id, Route.audience, RouteStep.id, RouteStep.channel, RouteStep.template, RouteStep.connection_id)
+    query = select(*columns).join(RouteStep, RouteStep.route_id == Route.id).where(
+        Route.event_type == event.type, Route.enabled, or_(Route.source_id.is_(None), Route.source_id == source_id)
+    )
+    rows = list(db.session.execute(query.order_by(Route.id, RouteStep.position)))
+    own = any(row[1] for row in rows)
+    steps: dict[tuple[str, str], list[plan.Step]] = {}
+    for route_id, owner, audience, step_id, channel, template, connection_id in rows:
+        if bool(owner) == own:
+            steps.setdefault((route_id, audience), []).append(plan.Step(step_id, channel, template, connection_id))
+    return [plan.Route(audience, found) for (_, audience), found in steps.items()]
