@@ -61,7 +61,7 @@ def playwright(chromium_path: str) -> Iterator[Playwright]:
 @pytest.fixture(scope="session")
 def browser(playwright: Playwright, chromium_path: str) -> Iterator[Browser]:
     sandbox = ["--no-sandbox"] if os.getuid() == 0 else []  # Chromium's sandbox refuses to be root
-    started = playwright.chromium.launch(executable_path=chromium_path, args=[*sandbox, "--disable-dev-shm-usage", "--disable-lcd-text"])
+    started = playwright.chromium.launch(executable_path=chromium_path, args=[*sandbox, "--disable-dev-shm-usage"])
     yield started
     started.close()
 

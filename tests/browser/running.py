@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import json
 import os
@@ -70,6 +71,9 @@ class Hub:
             **kept, "HUB_DEMO": "1", "HUB_DATA_DIR": str(self.folder / "data"), "HUB_DATABASE_URL": self.database_url,
             "HUB_BIND": self.bind, "HUB_SIMULATOR_BIND": self.simulator_bind,
         }  # fmt: skip
+        if self.database_url:  # then keys are not made in the data folder
+            key = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+            environ |= {"HUB_SECRET_KEY": secrets.token_urlsafe(48), "HUB_ENCRYPTION_KEYS": f"k1:{key}"}
         with (self.folder / "printed").open("wb") as out:
             process = subprocess.Popen([sys.executable, "-m", "hub.cli", "up"], cwd=self.folder, env=environ, stdout=out, stderr=out)
         deadline = time.monotonic() + 60
