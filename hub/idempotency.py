@@ -37,6 +37,7 @@ def once(api_key_id: str, path: str, key: str, body: bytes, status: int, run: Ca
         if not first:
             raise Conflict("still_running", "A request with this Idempotency-Key is still running. Repeat this one in a few seconds.",
                            field="Idempotency-Key")  # fmt: skip
+        db.session.rollback()  # what was read before the wait may be old: the first request has been answered meanwhile
         kept = db.session.get(Idempotency, (api_key_id, path, digest(key)))
         if kept is None or now() - kept.created_at > KEPT:
             return _run_and_keep(api_key_id, path, key, body_hmac, status, run), False

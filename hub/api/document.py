@@ -110,7 +110,7 @@ def document(server: str) -> dict[str, Any]:
             "type": "http", "scheme": "bearer", "description": "An API key: sp_live_… or sp_test_…"}}},
     }  # fmt: skip
     made = construct_open_api_with_schema_class(OpenAPI.model_validate(raw))
-    return made.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return made.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_unset=True)
 
 
 def _operation(route: Route) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 from flask import Blueprint, Response, request
 from pydantic import ValidationError
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, SQLAlchemyError
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from hub.errors import HubError, Refused
@@ -30,7 +30,7 @@ def answer_errors_of(blueprint: Blueprint) -> None:
     """Answer the errors of a blueprint, and of those inside it, as problem details."""
     for kind, reply in (
         (Problem, answer), (Refused, _refused), (ValidationError, _invalid), (HubError, _not_possible),
-        (SQLAlchemyError, _unavailable), (HTTPException, http_problem), (Exception, _fault),
+        (DataError, _not_storable), (SQLAlchemyError, _unavailable), (HTTPException, http_problem), (Exception, _fault),
     ):  # fmt: skip
         blueprint.register_error_handler(kind, reply)
 
@@ -66,12 +66,15 @@ def _refused(problem: Refused) -> Response:
 
 def _invalid(problem: ValidationError) -> Response:
     found = problem.errors(include_url=False, include_input=False)
+    if found[0]["type"] == "json_invalid":  # what pydantic refuses and Python's own reader does not, such as half a character
+        return answer(Problem(400, "bad_json", f"The body is not JSON: {found[0]['msg'].removeprefix('Invalid JSON: ')}."))
     errors = [{"field": path_of(error["loc"]), "code": _code(error), "reason": _reason(error)} for error in found]
     for error in errors:
         if not error["field"] and ": " in error["reason"]:  # a check of several fields names the one at fault itself
             error["field"], error["reason"] = error["reason"].split(": ", 1)
     first = errors[0]
-    return answer(Problem(422, first["code"], f"{first['field']}: {first['reason']}", field=first["field"], errors=errors))
+    detail = ": ".join(filter(None, (first["field"], first["reason"])))
+    return answer(Problem(422, first["code"], detail, field=first["field"], errors=errors))
 
 
 def path_of(location: tuple[int | str, ...]) -> str:
@@ -80,7 +83,7 @@ def path_of(location: tuple[int | str, ...]) -> str:
     for part in location:
         if isinstance(part, int):
             path += f"[{part}]"
-        elif part not in ("SignerIn", "constrained-str") and not part.startswith("function-"):  # pydantic's names of alternatives
+        elif not part.startswith("<"):  # the name of an alternative
             path += f".{part}" if path else part
     return path
 
@@ -100,6 +103,11 @@ def _reason(error: Any) -> str:
 def _not_possible(problem: HubError) -> Response:
     log.error("api.not_possible", path=request.path, problem=type(problem).__name__, why=str(problem))
     return answer(Problem(503, "not_configured", str(problem)))
+
+
+def _not_storable(problem: DataError) -> Response:
+    log.warning("api.not_storable", path=request.path, problem=type(problem.orig).__name__)
+    return answer(Problem(422, "invalid_field", "A value holds characters that cannot be stored or looked for. Leave them out."))
 
 
 def _unavailable(problem: SQLAlchemyError) -> Response:

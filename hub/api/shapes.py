@@ -69,6 +69,8 @@ def body_of(shape: type[Shape]) -> Shape:
         json.loads(body)
     except ValueError as problem:
         raise Problem(400, "bad_json", f"The body is not JSON: {problem}.") from None
+    except RecursionError:
+        raise Problem(400, "bad_json", "The body is nested too deeply.") from None
     return shape.model_validate_json(body)
 
 

@@ -7,7 +7,18 @@ from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
 from email_validator import EmailNotValidError, validate_email
-from pydantic import AfterValidator, AnyHttpUrl, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    AnyHttpUrl,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    model_validator,
+)
 
 from hub import phones
 from hub.vocabulary import Channel, EventType
@@ -35,7 +46,13 @@ def _url(text: str) -> str:
     return text
 
 
-ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
+def _printable(text: str) -> str:
+    if any(ord(char) < 32 or ord(char) == 127 for char in text):
+        raise ValueError("Leave out control characters.")
+    return text
+
+
+ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True), AfterValidator(_printable)]
 Short = Annotated[str, StringConstraints(max_length=500, strip_whitespace=True)]
 Phone = Annotated[str, AfterValidator(_phone)]
 Email = Annotated[str, StringConstraints(max_length=320), AfterValidator(_email)]
@@ -93,6 +110,13 @@ class SignerIn(Strict):
     preference: list[Literal[Channel.WHATSAPP, Channel.SMS, Channel.VOICE, Channel.EMAIL, Channel.CHAT]] | None = None
 
 
+# told apart by what it is, so that an error speaks of the one that was meant
+Actor = Annotated[
+    Annotated[ExternalId, Tag("<id>")] | Annotated[SignerIn, Tag("<signer>")],
+    Discriminator(lambda given: "<id>" if isinstance(given, str) else "<signer>"),
+]
+
+
 class EventIn(Strict):
     """Something that happened to a document."""
 
@@ -101,7 +125,7 @@ class EventIn(Strict):
     occurred_at: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC), description="Decides when events come out of order.")
     request: RequestIn
     signers: Annotated[list[SignerIn], Field(max_length=500)] = []
-    signer: ExternalId | SignerIn | None = Field(default=None, description="Whom the event is about: an id, or the signer.")
+    signer: Actor | None = Field(default=None, description="Whom the event is about: an id, or the signer.")
     download_url: Url | None = Field(default=None, description="Where the completed document is.")
 
     @model_validator(mode="after")

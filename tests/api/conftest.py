@@ -1,9 +1,77 @@
-"""These tests play on the common stage."""
+"""The API's tests play on the common stage, and hold each of its answers against its own document."""
 
 from __future__ import annotations
 
-from tests.pigeon import loft as loft
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jsonschema
+import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from hub.accounts import api_keys
+from hub.extensions import db
+from hub.models import Source
+from hub.store import transaction
+from tests.conftest import config_of
+from tests.stage import SigningApp
 from tests.stage import connection as connection
 from tests.stage import hub_demo as hub_demo
 from tests.stage import served as served
-from tests.stage import signing_app as signing_app
+
+
+@dataclass
+class StrictApp(SigningApp):
+    """A signing app that takes the API at its word."""
+
+    document: dict[str, Any] | None = None
+
+    def get(self, path: str, **query: Any) -> TestResponse:
+        return self._hold("get", path, super().get(path, **query))
+
+    def post(self, path: str, content: Any = None, **headers: str) -> TestResponse:
+        return self._hold("post", path, super().post(path, content, **headers))
+
+    def raw(self, path: str, body: bytes | str, kind: str = "application/json") -> TestResponse:
+        return self._hold("post", path, super().raw(path, body, kind))
+
+    def _hold(self, method: str, path: str, answer: TestResponse) -> TestResponse:
+        if self.document is None:
+            self.document = self.client.get("/api/v1/openapi.json").json
+        assert self.document is not None
+        operation = next((
+            operations[method] for template, operations in self.document["paths"].items()
+            if method in operations and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), f"/api/v1{path}")
+        ), None)  # fmt: skip
+        assert operation is not None, f"{method} {path} is not in the document"
+        assert str(answer.status_code) in operation["responses"], f"{method} {path} answered {answer.status}, which is not in the document"
+        content = operation["responses"][str(answer.status_code)]["content"]
+        assert answer.mimetype in content
+        schema = {**content[answer.mimetype]["schema"], "components": self.document["components"]}
+        jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker()).validate(answer.json)
+        return answer
+
+
+@pytest.fixture
+def signing_app(hub_demo: Flask) -> StrictApp:
+    """Give the demo's signing app, whose key is for test connections."""
+    return StrictApp(hub_demo.test_client(), (config_of(hub_demo).data_dir / "demo-key").read_text().strip())
+
+
+@pytest.fixture
+def another(hub_demo: Flask) -> Callable[..., StrictApp]:
+    """Give a function that makes another signing app: a key of its own, of another source where one is named."""
+
+    @transaction
+    def source(slug: str) -> None:
+        db.session.add(Source(slug=slug, name=slug))
+
+    def make(slug: str = "default", *, test: bool = True) -> StrictApp:
+        if slug != "default":
+            source(slug)
+        return StrictApp(hub_demo.test_client(), api_keys.create("Another", test=test, source=slug))
+
+    return make

@@ -1,0 +1,74 @@
+"""The OpenAPI document: valid, complete, and what a client can rely on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jsonschema
+import pytest
+from flask import Flask
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from hub.api.document import ROUTES
+from tests.stage import body
+
+
+@pytest.fixture
+def document(app: Flask) -> dict[str, Any]:
+    return body(app.test_client().get("/api/v1/openapi.json"))  # type: ignore[no-any-return]
+
+
+def test_the_document_is_openapi_3_1(document: dict[str, Any]) -> None:
+    assert document["openapi"].startswith("3.1")
+    OpenAPIV31SpecValidator(document).validate()
+
+
+def test_every_route_is_in_the_document_and_nothing_else(app: Flask, document: dict[str, Any]) -> None:
+    served = {
+        (method.lower(), rule.rule.replace("<", "{").replace(">", "}"))
+        for rule in app.url_map.iter_rules() if rule.rule.startswith("/api/v1/") and rule.endpoint != "api_document.openapi"
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }  # fmt: skip
+    assert served == {(method, path) for path, operations in document["paths"].items() for method in operations}
+
+
+def test_the_examples_fit_their_schemas(document: dict[str, Any]) -> None:
+    for route in ROUTES:
+        if route.takes is not None:
+            content = document["paths"]["/api/v1" + route.path][route.method]["requestBody"]["content"]["application/json"]
+            schema = {**content["schema"], "components": document["components"]}
+            jsonschema.Draft202012Validator(schema).validate(content["example"])
+
+
+def test_every_operation_has_a_name_a_sentence_and_its_errors(document: dict[str, Any]) -> None:
+    ids = []
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            ids.append(operation["operationId"])
+            assert operation["summary"]
+            assert "401" in operation["responses"]
+    assert len(set(ids)) == len(ids)
+
+
+def test_the_document_names_the_public_address(document: dict[str, Any], environ: dict[str, str]) -> None:
+    assert document["servers"] == [{"url": f"http://{environ['HUB_BIND']}"}]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/api/v1/nothing", 404), ("DELETE", "/api/v1/messages", 405), ("GET", "/api/v1/events", 405), ("GET", "/api/nothing", 404),
+     ("POST", "/api/v1/openapi.json", 405)],
+)  # fmt: skip
+def test_where_nothing_is_a_problem_is_answered(app: Flask, method: str, path: str, status: int) -> None:
+    answer = app.test_client().open(path, method=method)
+    assert (answer.status_code, answer.mimetype) == (status, "application/problem+json")
+    assert body(answer)["status"] == status
+
+
+def test_the_page_works_under_the_policy(app: Flask) -> None:
+    answer = app.test_client().get("/api/docs")
+    assert answer.status_code == 200
+    assert "script-src 'self'" in answer.headers["Content-Security-Policy"]
+    assert "<script>" not in answer.text
+    assert "style=" not in answer.text
+    assert "postEvent" in answer.text or "/api/v1/events" in answer.text

@@ -1,0 +1,232 @@
+"""Posting events: what is taken, what is refused and why."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from hub.extensions import db
+from hub.models import Body, Event, Message
+from tests.stage import ANNA, ERIC, SigningApp, a_signer, an_event, body, count
+
+DESIGN = {
+    "type": "request.sent", "id": "evt-771", "occurred_at": "2026-11-21T09:30:00Z",
+    "request": {"id": "agr-1001", "title": "Employment Agreement", "sender": {"name": "Acme HR", "email": "hr@acme.example"},
+                "expires_at": "2036-12-24T00:00:00Z"},
+    "signers": [{"id": "eric", "name": "Eric Smith", "email": "eric@example.com", "mobile_number": "+13175551234", "locale": "en",
+                 "time_zone": "America/Indiana/Indianapolis", "order": 1, "signing_url": "https://sign.example/r/agr-1001/eric",
+                 "send_to": {"mobile_number": True, "email": True}, "preference": ["whatsapp", "sms"]}],
+}  # fmt: skip
+
+
+def texts() -> list[str]:
+    db.session.rollback()
+    return [one.content["text"] for one in db.session.scalars(select(Body).order_by(Body.owner_id))]
+
+
+# ── Taken ───────────────────────────────────────────────────────────────────────────────────────────────────
+def test_an_event_is_stored_with_the_messages_it_causes(signing_app: SigningApp) -> None:
+    answer = signing_app.post("/events", DESIGN)
+    assert answer.status_code == 202
+    assert body(answer)["event"]["id"].startswith("evt_")
+    [one] = body(answer)["messages"]
+    assert (one["channel"], one["to"], one["status"], one["code"]) == ("sms", "+13175551234", "queued", None)
+    assert body(answer)["skipped"] == []
+    assert texts() == [
+        'You\'ve been sent "Employment Agreement" by Acme HR. Please review & sign: https://sign.example/r/agr-1001/eric'
+    ]
+
+
+@pytest.mark.parametrize(
+    ("signers", "says"),
+    [
+        (("Eric", "Anna"), 'Eric has signed "Employment Agreement". One more signature is needed to complete the document.'),
+        (("Eric", "Anna", "Ravi"), 'Eric has signed "Employment Agreement". 2 more signatures are needed to complete the document.'),
+    ],
+)
+def test_the_others_hear_how_many_signatures_are_missing(signing_app: SigningApp, signers: tuple[str, ...], says: str) -> None:
+    people = [a_signer(name, f"+1317555100{n}") for n, name in enumerate(signers)]
+    signing_app.post("/events", an_event(signers=people))
+    answer = body(signing_app.post("/events", an_event("request.signed", signer="eric")))
+    assert len(answer["messages"]) == len(signers)
+    assert texts()[len(signers) :].count(says) == len(signers) - 1
+    assert texts().count('Your signature on "Employment Agreement" has been recorded.') == 1
+
+
+def test_the_last_signature_is_the_last(signing_app: SigningApp) -> None:
+    signing_app.post("/events", an_event(signers=[a_signer("Eric"), a_signer("Anna", ANNA)]))
+    signing_app.post("/events", an_event("request.signed", signer="eric"))
+    signing_app.post("/events", an_event("request.signed", signer="anna"))
+    assert 'Anna has signed "Employment Agreement".' in texts()
+
+
+def test_a_completed_document_can_be_downloaded(signing_app: SigningApp) -> None:
+    signing_app.post("/events", an_event(signers=[a_signer("Eric"), a_signer("Anna", ANNA)]))
+    own = {"id": "anna", "download_url": "https://sign.example/d/anna"}
+    signing_app.post("/events", an_event("request.completed", download_url="https://sign.example/d/1", signers=[own]))
+    assert texts()[2:] == [
+        f'"Employment Agreement" has been accepted by all parties. Download your document here: https://sign.example/d/{which}'
+        for which in ("1", "anna")
+    ]
+
+
+def test_a_reminder_reaches_those_who_have_not_signed(signing_app: SigningApp) -> None:
+    signing_app.post("/events", an_event(signers=[a_signer("Eric"), a_signer("Anna", ANNA)]))
+    signing_app.post("/events", an_event("request.signed", signer="eric"))
+    answer = body(signing_app.post("/events", an_event("request.reminder", id="r1")))
+    assert [one["to"] for one in answer["messages"]] == [ANNA]
+    assert texts()[-1] == 'Reminder: "Employment Agreement" is waiting for your signature: https://sign.example/r/anna'
+
+
+@pytest.mark.parametrize("kind", ["request.viewed", "request.declined", "request.expired", "request.canceled"])
+def test_an_event_that_tells_nobody_is_taken_too(signing_app: SigningApp, kind: str) -> None:
+    answer = signing_app.post("/events", an_event(kind, signers=[a_signer("Eric")]))
+    assert (answer.status_code, body(answer)["messages"], body(answer)["skipped"]) == (202, [], [])
+
+
+def test_who_cannot_be_told_is_listed(signing_app: SigningApp) -> None:
+    people = [a_signer("Eric", None), a_signer("Anna", ANNA, send_to={"mobile_number": False})]
+    answer = body(signing_app.post("/events", an_event(signers=people)))
+    assert answer["messages"] == []
+    assert [(one["signer"], one["step"], one["reason"]) for one in answer["skipped"]] == [
+        ("eric", "sms", "no_address"), ("anna", "sms", "not_wanted"),
+    ]  # fmt: skip
+    assert db.session.scalars(select(Event)).one().skipped == answer["skipped"]
+
+
+def test_a_body_of_a_chunked_request_is_read_too(signing_app: SigningApp) -> None:
+    assert signing_app.raw("/events", json.dumps(DESIGN), "application/json; charset=utf-8").status_code == 202
+
+
+# ── Refused ─────────────────────────────────────────────────────────────────────────────────────────────────
+def without(name: str) -> dict[str, Any]:
+    return {key: value for key, value in DESIGN.items() if key != name}
+
+
+def with_signer(**fields: Any) -> dict[str, Any]:
+    return {**DESIGN, "signers": [{**DESIGN["signers"][0], **fields}]}  # type: ignore[dict-item,index]
+
+
+@pytest.mark.parametrize(
+    ("event", "code", "field"),
+    [
+        (without("type"), "missing_field", "type"),
+        (without("request"), "missing_field", "request"),
+        ({**DESIGN, "type": "request.exploded"}, "invalid_field", "type"),
+        ({**DESIGN, "typo": 1}, "unknown_field", "typo"),
+        ({**DESIGN, "request": {"title": "x"}}, "missing_field", "request.id"),
+        ({**DESIGN, "request": {"id": ""}}, "invalid_field", "request.id"),
+        ({**DESIGN, "request": {"id": "a", "titel": "x"}}, "unknown_field", "request.titel"),
+        ({**DESIGN, "request": {"id": "a\u0000b"}}, "invalid_field", "request.id"),
+        ({**DESIGN, "request": {"id": "a", "sender": {"email": "nobody"}}}, "invalid_field", "request.sender.email"),
+        ({**DESIGN, "request": {"id": "a", "expires_at": "2026-12-24T00:00:00"}}, "invalid_field", "request.expires_at"),
+        ({**DESIGN, "occurred_at": "yesterday"}, "invalid_field", "occurred_at"),
+        ({**DESIGN, "occurred_at": "2026-11-21T09:30:00"}, "invalid_field", "occurred_at"),
+        ({**DESIGN, "download_url": "javascript:alert(1)"}, "invalid_field", "download_url"),
+        ({**DESIGN, "type": "request.signed"}, "invalid_field", "signer"),
+        ({**DESIGN, "type": "request.signed", "signer": {"name": "Eric"}}, "missing_field", "signer.id"),
+        ({**DESIGN, "type": "request.signed", "signer": {"id": "eric", "mobile_number": "1"}}, "invalid_field", "signer.mobile_number"),
+        ({**DESIGN, "signers": [{"id": "a"}, {"id": "a"}]}, "invalid_field", "signers"),
+        ({**DESIGN, "signers": "eric"}, "invalid_field", "signers"),
+        (with_signer(mobile_nr="1"), "unknown_field", "signers[0].mobile_nr"),
+        (with_signer(mobile_number="5551234567"), "invalid_field", "signers[0].mobile_number"),
+        (with_signer(mobile_number=15551234567), "invalid_field", "signers[0].mobile_number"),
+        (with_signer(email="eric(at)example.com"), "invalid_field", "signers[0].email"),
+        (with_signer(time_zone="Mars/Olympus"), "invalid_field", "signers[0].time_zone"),
+        (with_signer(locale="english please"), "invalid_field", "signers[0].locale"),
+        (with_signer(order=0), "invalid_field", "signers[0].order"),
+        (with_signer(signing_url="sign.example"), "invalid_field", "signers[0].signing_url"),
+        (with_signer(preference=["pigeon"]), "invalid_field", "signers[0].preference[0]"),
+        (with_signer(send_to={"fax": True}), "unknown_field", "signers[0].send_to.fax"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_named(signing_app: SigningApp, event: dict[str, Any], code: str, field: str) -> None:
+    answer = signing_app.post("/events", event)
+    assert (answer.status_code, body(answer)["code"], body(answer)["field"]) == (422, code, field)
+    assert body(answer)["detail"].startswith(field)
+    assert count(Event) == count(Message) == 0
+
+
+@pytest.mark.parametrize(
+    ("number", "because"),
+    [
+        ("5551234567", "country code is missing"),
+        ("(555) 123-4567", "country code, digits only"),
+        ("+1 555 123 4567", "Leave out spaces, brackets, dots and dashes"),
+        ("+1 (555) 123-4567", "Leave out spaces"),
+        ("+1.555.123.4567", "dots"),
+        ("+1-555-123-4567", "dashes"),
+        ("+155512", "7 to 15 digits"),
+        ("+1555123456789012", "7 to 15 digits"),
+        ("+999123456789", "no country has that code"),
+        ("+0123456789", "no country has that code"),
+        ("+1555123456", "too short"),
+        ("+155512345678", "too long"),
+        ("0044 20 7123 4567", "country code"),
+        ("tel:+15551234567", "country code"),
+        ("+1555123456x", "Leave out"),
+        ("+１５５５１２３４５６７", "Leave out"),
+        ("", "Give a phone number"),
+    ],
+)
+def test_a_bad_number_is_refused_with_the_reason(signing_app: SigningApp, number: str, because: str) -> None:
+    answer = signing_app.post("/events", with_signer(mobile_number=number))
+    assert answer.status_code == 422
+    assert body(answer)["field"] == "signers[0].mobile_number"
+    assert because in body(answer)["detail"]
+
+
+@pytest.mark.parametrize("number", ["+15551234567", "+442071234567", ERIC, "+4915112345678", " +15551234567 "])
+def test_a_good_number_is_taken(signing_app: SigningApp, number: str) -> None:
+    answer = signing_app.post("/events", with_signer(mobile_number=number))
+    assert answer.status_code == 202
+    assert body(answer)["messages"][0]["to"] == number.strip()
+
+
+def test_all_that_is_wrong_is_listed(signing_app: SigningApp) -> None:
+    people = [{"id": "a", "mobile_number": "1"}, {"id": "b", "email": "x"}]
+    answer = body(signing_app.post("/events", {**DESIGN, "signers": people, "typo": 1}))
+    assert {one["field"] for one in answer["errors"]} == {"typo", "signers[0].mobile_number", "signers[1].email"}
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "status", "code"),
+    [
+        ("{", "application/json", 400, "bad_json"), ("", "application/json", 400, "bad_json"),
+        (b"\xff\xfe{}", "application/json", 400, "bad_json"), ("[" * 100_000, "application/json", 400, "bad_json"),
+        ('{"type": "\\ud800"}', "application/json", 400, "bad_json"),
+        ("{}", "text/plain", 415, "not_json"), ("a=1", "application/x-www-form-urlencoded", 415, "not_json"), ("{}", "", 415, "not_json"),
+        ('"' + "x" * 262_144 + '"', "application/json", 413, "too_large"),
+        ("null", "application/json", 422, "invalid_field"), ("[]", "application/json", 422, "invalid_field"),
+        ("3", "application/json", 422, "invalid_field"),
+    ],
+)  # fmt: skip
+def test_what_is_no_event_at_all_is_refused(signing_app: SigningApp, content: bytes | str, kind: str, status: int, code: str) -> None:
+    answer = signing_app.raw("/events", content, kind)
+    assert (answer.status_code, body(answer)["code"]) == (status, code)
+    assert not body(answer)["detail"].startswith(":"), "a sentence, not what is left of one"
+    assert count(Event) == 0
+
+
+def test_a_body_of_just_the_limit_is_read(signing_app: SigningApp) -> None:
+    padding = 262_144 - len(json.dumps(DESIGN))
+    assert signing_app.raw("/events", json.dumps(DESIGN) + " " * padding).status_code == 202
+    assert signing_app.raw("/events", json.dumps(DESIGN) + " " * (padding + 1)).status_code == 413
+
+
+def test_an_error_never_repeats_what_was_sent(signing_app: SigningApp, hub_demo: Flask) -> None:
+    secret = "a title nobody else may read"
+    for event in (
+        {**DESIGN, "request": {"id": "a", "title": secret, "sender": secret}},
+        {**DESIGN, "request": {"id": "a", "title": [secret]}},
+        with_signer(mobile_number=secret), with_signer(name={"first": secret}), with_signer(signing_url=secret),
+        {**DESIGN, "occurred_at": secret}, with_signer(time_zone=secret), with_signer(preference=[secret]),
+    ):  # fmt: skip
+        answer = signing_app.post("/events", event)
+        assert answer.status_code == 422
+        assert secret not in answer.text
+        assert signing_app.key not in answer.text
