@@ -77,6 +77,18 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _some(text: str) -> int:
+    if (count := _count(text)) < 1:
+        raise ValueError("give a whole number, at least 1")
+    return count
+
+
+def _file(text: str) -> Path:
+    if not Path(text).is_file():
+        raise ValueError(f"there is no file {text}")
+    return Path(text)
+
+
 def _hosts(text: str) -> frozenset[str]:
     entries = frozenset(entry.strip().lower() for entry in text.split(",") if entry.strip())
     for entry in entries:
@@ -96,6 +108,8 @@ def _public_url(text: str) -> str:
         raise ValueError("plain http is for this machine only (127.0.0.1); give an https address")
     if "_" in parts.hostname:
         raise ValueError("providers refuse callback addresses with an underscore in the host name")
+    if (parts.path + "/").startswith("/api/"):
+        raise ValueError("choose another path: /api is the hub's own")
     _ = parts.port  # raises ValueError when it is not a port
     return url
 
@@ -155,11 +169,11 @@ SETTINGS = (
             _keys, secret=True),
     Setting("HUB_DEMO", "0", "1: test connections talk to the simulator, a sample request is sent", _switch),
     Setting("HUB_SIMULATOR_BIND", "127.0.0.1:8001", "address the simulator listens on", _bind),
-    Setting("HUB_CA_FILE", "", "certificates to trust instead of the shipped ones, for outgoing https", Path),
+    Setting("HUB_CA_FILE", "", "certificates to trust instead of the shipped ones, for outgoing https", _file),
     Setting("HUB_TRUSTED_PROXIES", "0", "how many proxies in front append to X-Forwarded-For", _count),
     Setting("HUB_HTTP_ALLOW", "", "host:port list that outgoing requests may reach though private or plain http", _hosts),
-    Setting("HUB_WEB_WORKERS", "2", "processes of the web server", _count),
-    Setting("HUB_WEB_THREADS", "4", "threads of each of them", _count),
+    Setting("HUB_WEB_WORKERS", "2", "processes of the web server", _some),
+    Setting("HUB_WEB_THREADS", "4", "threads of each of them", _some),
     Setting("HUB_LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR", _level),
     Setting("TWILIO_WEBHOOK_AUTH_TOKEN", "", "verifies Twilio's callbacks whose account belongs to no connection", str, secret=True),
 )  # fmt: skip
@@ -214,23 +228,22 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
     """
     environ = os.environ if environ is None else environ
     given: dict[str, Any] = {}
-    wrong: list[str] = []
+    wrong: dict[str, str] = {}
     for setting in SETTINGS:
         try:
             text = _read(environ, setting)
             given[setting.name] = setting.parse(text) if text else None
         except (OSError, ValueError) as problem:
-            wrong.append(f"{setting.name}: {problem}")
-            given[setting.name] = None
+            wrong[setting.name] = str(problem)
+            # its default stands in, to see what else is wrong
+            given[setting.name] = setting.parse(setting.default) if setting.default else None
     urls = {}
     for name, url in environ.items():
-        if match := API_URL.fullmatch(name):
+        if url and (match := API_URL.fullmatch(name)):
             if urlsplit(url).scheme not in ("http", "https"):
-                wrong.append(f"{name}: give an address such as https://api.example.com")
+                wrong[name] = "give an address such as https://api.example.com"
             urls[match[1].lower()] = url.rstrip("/")
-    if not wrong:
-        return _complete(given, urls, wrong)
-    raise _refusal(wrong)
+    return _complete(given, urls, wrong)
 
 
 def _read(environ: Mapping[str, str], setting: Setting) -> str:
@@ -240,25 +253,15 @@ def _read(environ: Mapping[str, str], setting: Setting) -> str:
     return (Path(path).read_text() if path else environ.get(setting.name, "")).strip() or setting.default
 
 
-def _complete(given: dict[str, Any], urls: dict[str, str], wrong: list[str]) -> Config:
+def _complete(given: dict[str, Any], urls: dict[str, str], wrong: dict[str, str]) -> Config:
     folder: Path = given["HUB_DATA_DIR"].expanduser().resolve()
     bind: Bind = given["HUB_BIND"]
     host = "127.0.0.1" if bind.host in ("0.0.0.0", "::") else bind.host  # noqa: S104 - compared, not bound
     public_url = given["HUB_PUBLIC_URL"] or f"http://{Bind(host, bind.port)}"
     database_url = given["HUB_DATABASE_URL"] or f"sqlite:///{folder / 'hub.db'}"
-    if not given["HUB_PUBLIC_URL"] and not is_loopback(host):
-        wrong.append("HUB_PUBLIC_URL: is needed when HUB_BIND is not this machine only; give an https address")
-    if given["HUB_DEMO"] and not (bind.loopback and is_loopback(urlsplit(public_url).hostname or "")):
-        wrong.append("HUB_DEMO: the demo runs on this machine only; let HUB_BIND and HUB_PUBLIC_URL name 127.0.0.1, or set HUB_DEMO=0")
-    if given["HUB_CA_FILE"] and not given["HUB_CA_FILE"].is_file():
-        wrong.append(f"HUB_CA_FILE: there is no file {given['HUB_CA_FILE']}")
-    # With a shared database each machine would otherwise make keys of its own, and none could read what another sealed.
-    for name in ("HUB_SECRET_KEY", "HUB_ENCRYPTION_KEYS"):
-        if not given[name] and not database_url.startswith("sqlite:"):
-            wrong.append(f"{name}: is needed with a database of your own, the same on every machine; "
-                         "for instance the one in data/ of an embedded hub")  # fmt: skip
+    _compare(given, host, public_url, database_url, wrong)
     if wrong:
-        raise _refusal(wrong)
+        raise ConfigError("\n  ".join(["Signpost does not start, because of these settings:", *map(": ".join, wrong.items())]))
     datadir.make(folder)
     return Config(
         data_dir=folder,
@@ -282,5 +285,15 @@ def _complete(given: dict[str, Any], urls: dict[str, str], wrong: list[str]) -> 
     )
 
 
-def _refusal(wrong: list[str]) -> ConfigError:
-    return ConfigError("Signpost does not start, because of these settings:\n  " + "\n  ".join(wrong))
+def _compare(given: Mapping[str, Any], host: str, public_url: str, database_url: str, wrong: dict[str, str]) -> None:
+    """Note what does not fit together; what is wrong by itself keeps its first reason."""
+    if not given["HUB_PUBLIC_URL"] and not is_loopback(host):
+        wrong.setdefault("HUB_PUBLIC_URL", "is needed when HUB_BIND is not this machine only; give an https address")
+    if given["HUB_DEMO"] and not (given["HUB_BIND"].loopback and is_loopback(urlsplit(public_url).hostname or "")):
+        why = "the demo runs on this machine only; let HUB_BIND and HUB_PUBLIC_URL name 127.0.0.1, or set HUB_DEMO=0"
+        wrong.setdefault("HUB_DEMO", why)
+    # With a shared database each machine would otherwise make keys of its own, and none could read what another sealed.
+    for name in ("HUB_SECRET_KEY", "HUB_ENCRYPTION_KEYS"):
+        if not given[name] and not database_url.startswith("sqlite:"):
+            why = "is needed with a database of your own, the same on every machine; for instance the one in data/ of an embedded hub"
+            wrong.setdefault(name, why)

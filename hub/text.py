@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 import gsm0338
-from jinja2 import StrictUndefined, Template, TemplateError
+from jinja2 import StrictUndefined, Template, TemplateSyntaxError, UndefinedError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 _environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
@@ -23,8 +23,10 @@ def render(source: str, values: Mapping[str, Any]) -> str:
     """Fill a template. Raises ValueError that names what is wrong, never the values."""
     try:
         return _compile(source).render(values).strip()
-    except TemplateError as problem:
-        raise ValueError(f"The template does not work: {problem.message or type(problem).__name__}.") from None
+    except (TemplateSyntaxError, UndefinedError) as problem:
+        raise ValueError(f"The template does not work: {(problem.message or type(problem).__name__).rstrip('.')}.") from None
+    except Exception as problem:  # whatever a template may do, and its words may quote a value
+        raise ValueError(f"The template does not work: {type(problem).__name__}.") from None
 
 
 def segments(text: str) -> int:

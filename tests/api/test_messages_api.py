@@ -260,7 +260,8 @@ def test_a_request_shows_what_each_signer_was_told(signing_app: StrictApp) -> No
     signing_app.post("/events", an_event("request.signed", signer="eric"))
     request = body(signing_app.get("/requests/agr-1001"))
     assert (request["external_id"], request["title"], request["state"]) == ("agr-1001", "Employment Agreement", "open")
-    assert [(one["id"], one["state"], len(one["messages"])) for one in request["signers"]] == [("anna", "pending", 2), ("eric", "signed", 2)]
+    signers = [(one["id"], one["state"], len(one["messages"])) for one in request["signers"]]
+    assert signers == [("anna", "pending", 2), ("eric", "signed", 2)]
     assert body(signing_app.get(f"/requests/{request['id']}")) == request
 
 
