@@ -42,10 +42,12 @@ def test_a_page_that_is_open_shows_its_message_arrive(admin_page: Page, hub: Hub
 
 
 def test_the_list_shows_a_new_message_by_itself(admin_page: Page, hub: Hub) -> None:
+    admin_page.clock.install()
     admin_page.goto("/messages")
     to = hub.number()
-    hub.message(to, "Your documents are ready.")
-    expect(admin_page.get_by_role("row").filter(has_text=to[-4:])).to_contain_text("Delivered", timeout=20_000)
+    hub.settled(hub.message(to, "Your documents are ready."))
+    admin_page.clock.fast_forward(6_000)
+    expect(admin_page.get_by_role("row").filter(has_text=to[-4:])).to_contain_text("Delivered")
 
 
 def test_a_failed_message_says_why_what_to_do_and_is_sent_again(
@@ -69,7 +71,9 @@ def test_a_failed_message_says_why_what_to_do_and_is_sent_again(
     expect(page.get_by_role("button", name="Resend")).to_have_count(0)
 
 
-def test_a_waiting_message_is_canceled(tab: Tabs, somebody: Callable[..., State], hub: Hub, trouble: Callable[..., None]) -> None:
+def test_a_message_that_waits_says_for_what_and_is_canceled(
+    tab: Tabs, somebody: Callable[..., State], hub: Hub, trouble: Callable[..., None]
+) -> None:
     page = tab(somebody())
     slug = connect(page, hub, "Busy").rpartition("/")[2]
     press(page, "Enable")
@@ -78,31 +82,17 @@ def test_a_waiting_message_is_canceled(tab: Tabs, somebody: Callable[..., State]
     message_id = hub.message(hub.number(), "Never mind", connection=slug)
     page.goto(f"/messages/{message_id}")
     expect(page.get_by_role("heading", name="It is tried again at")).to_be_visible()
+
+    page.goto(f"/connections/{slug}")
+    press(page, "Disable")
+    expect(page.locator("#connection-state")).to_have_text("Disabled")
+    page.goto(f"/messages/{message_id}")
+    expect(page.get_by_role("heading", name="It waits for the connection Busy.")).to_be_visible()
+    expect(page.get_by_role("link", name="Open the connection")).to_have_attribute("href", f"/connections/{slug}")
+
     press(page, "Cancel")
     expect(page.get_by_text("Canceled. It was not sent.")).to_be_visible()
     expect(page.get_by_role("heading", name="It was canceled.")).to_be_visible()
-
-
-def test_a_message_that_waits_for_a_disabled_connection_leads_to_it(
-    tab: Tabs, somebody: Callable[..., State], hub: Hub, trouble: Callable[..., None]
-) -> None:
-    page, to = tab(somebody()), hub.number()
-    slug = connect(page, hub, "Off for now").rpartition("/")[2]
-    press(page, "Enable")
-    expect(page.locator("#connection-state")).to_have_text("Enabled")
-    trouble(refuse=10_000)
-    message_id = hub.message(to, "Later", connection=slug)
-    page.goto(f"/messages/{message_id}")
-    expect(page.get_by_role("heading", name="It is tried again at")).to_be_visible()
-    page.goto(f"/connections/{slug}")
-    press(page, "Disable")
-    page.goto(f"/messages/{message_id}")
-    expect(page.get_by_role("heading", name="It waits for the connection Off for now.")).to_be_visible()
-    page.get_by_role("link", name="Open the connection").click()
-    trouble(refuse=0)
-    press(page, "Enable")
-    page.goto(f"/messages/{message_id}")
-    expect(page.get_by_role("heading", name="It arrived.")).to_be_visible(timeout=30_000)
 
 
 def search(page: Page, words: str) -> None:
