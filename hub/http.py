@@ -71,10 +71,8 @@ class Answer:
     @property
     def retry_after(self) -> float | None:
         """Seconds from a Retry-After header that holds a number; None otherwise."""
-        try:
-            return max(0.0, float(self.headers.get("retry-after", "")))
-        except ValueError:
-            return None
+        text = self.headers.get("retry-after", "")
+        return float(text) if re.fullmatch(r"[0-9]{1,6}(\.[0-9]+)?", text) else None
 
 
 @dataclass
@@ -112,7 +110,16 @@ def is_public(address: str) -> bool:
             inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
         if inner is not None:
             return is_public(str(inner))
+        if ip.is_reserved or ip.is_site_local:  # forms given up long ago, some with an IPv4 address in them
+            return False
     return ip.is_global and not ip.is_multicast
+
+
+def host_port(url: str) -> str:
+    """Return host and port of a URL as HUB_HTTP_ALLOW writes them."""
+    parts = urlsplit(url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
 
 
 class _Guarded:
@@ -130,29 +137,33 @@ class _Guarded:
         super().putrequest(*args, **kwargs)  # type: ignore[misc]
 
     def _new_conn(self) -> socket.socket:
-        name = f"{self._dns_host.strip('[]').lower()}:{self.port}"
-        trusted = name in self.allowed or f"[{self._dns_host.strip('[]').lower()}]:{self.port}" in self.allowed
+        host = self._dns_host.strip("[]").lower()
+        name = f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+        trusted = name in self.allowed
         try:
-            found = socket.getaddrinfo(self._dns_host.strip("[]"), self.port, type=socket.SOCK_STREAM)
+            found = socket.getaddrinfo(host, self.port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as problem:
             raise NameResolutionError(self.host, self, problem) from problem  # type: ignore[arg-type]
         reachable = [entry for entry in found if trusted or is_public(str(entry[4][0]))]
         if not reachable:
             raise NotAllowed(f"{name} is not on the public internet. If it is meant, add {name} to HUB_HTTP_ALLOW.")
         failure: OSError | None = None
+        seconds = self.timeout if isinstance(self.timeout, int | float) else CONNECT_SECONDS
+        deadline = time.monotonic() + seconds  # for all addresses together: a call must end before its message's lease
         for family, kind, protocol, _, address in reachable:
             connection = socket.socket(family, kind, protocol)
             try:
                 for option in self.socket_options or ():
                     connection.setsockopt(*option)
-                connection.settimeout(self.timeout if isinstance(self.timeout, int | float) else CONNECT_SECONDS)
+                connection.settimeout(max(deadline - time.monotonic(), 0.01))
                 connection.connect(address)
+                connection.settimeout(seconds)
                 return connection
             except OSError as refused:
                 connection.close()
                 failure = refused
         if isinstance(failure, TimeoutError):
-            raise ConnectTimeoutError(self, f"no connection to {name} within {CONNECT_SECONDS:g} s")
+            raise ConnectTimeoutError(self, f"no connection to {name} within {seconds:g} s")
         raise NewConnectionError(self, f"no connection to {name}") from failure  # type: ignore[arg-type]
 
 
@@ -193,9 +204,9 @@ class Door:
         exchange = Exchange(method, f"{parts.scheme}://{parts.hostname}{parts.path}")
         if (log := _exchanges.get()) is not None:
             log.append(exchange)
-        if parts.scheme != "https" and f"{parts.netloc.rpartition('@')[2].lower()}" not in self._allow:
+        if parts.scheme != "https" and host_port(url) not in self._allow:
             raise NotAllowed(f"{parts.hostname} would be reached without encryption. Use its https address, or add "
-                             f"{parts.hostname}:{parts.port or 80} to HUB_HTTP_ALLOW.")  # fmt: skip
+                             f"{host_port(url)} to HUB_HTTP_ALLOW.")  # fmt: skip
         _request.left, started = False, time.monotonic()
         try:
             response = self._manager.request(
@@ -219,7 +230,7 @@ class Door:
     @staticmethod
     def _read(response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
         pieces, size = [], 0
-        for piece in response.stream(64 * 1024):
+        while piece := response.read1(64 * 1024):  # what is there: waiting for more would make a drip last for ever
             size += len(piece)
             if size > LARGEST_ANSWER or time.monotonic() > deadline:
                 response.close()  # never back into the pool half read
@@ -234,7 +245,8 @@ def _sentence(problem: Exception) -> str:
     if isinstance(problem, SSLError):
         certificate = re.search(r"certificate verify failed: ([^(]+)", str(problem))
         return f"its certificate is not trusted, {certificate[1].strip()}" if certificate else "no TLS 1.2 connection came about"
-    if isinstance(problem, NewConnectionError) and isinstance(reason, OSError) and reason.strerror:
+    refused = isinstance(problem, NewConnectionError) and not isinstance(problem, NameResolutionError)
+    if refused and isinstance(reason, OSError) and reason.strerror:
         return reason.strerror.lower()
     return next((words for kind, words in _SENTENCES.items() if isinstance(problem, kind)), str(problem))
 

@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 from flask import Flask, current_app
 
 from hub import integrations
-from hub.config import Config
+from hub.config import Config, is_loopback
 from hub.errors import ConfigError
-from hub.http import Door
+from hub.http import Door, host_port
 from hub.integrations.base import Integration
 from hub.models import Connection
 
@@ -53,8 +53,9 @@ class Live:
                                   "or use a live connection with the provider's own test credentials.")  # fmt: skip
             return dict.fromkeys(cls.api, self.config.simulator_url), self._door(frozenset({str(self.config.simulator_bind)}))
         api = {name: self.config.api_urls[name] for name in cls.api if name in self.config.api_urls}
-        # an address that the operator wrote into the environment may be reached, by the integration it is meant for
-        return api, self._door(self.config.http_allow | {_netloc(url) for url in api.values()})
+        # an address that the operator wrote into the environment may be reached, by the integration it is meant for;
+        # credentials go there in clear only on this machine, or where HUB_HTTP_ALLOW says so
+        return api, self._door(self.config.http_allow | {host_port(url) for url in api.values() if _safe(url)})
 
     def _door(self, allow: frozenset[str]) -> Door:
         with self._lock:
@@ -64,9 +65,9 @@ class Live:
             return self._doors[allow]
 
 
-def _netloc(url: str) -> str:
+def _safe(url: str) -> bool:
     parts = urlsplit(url)
-    return f"{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+    return parts.scheme == "https" or is_loopback(parts.hostname or "")
 
 
 def init_app(app: Flask, config: Config) -> None:

@@ -50,8 +50,7 @@ def test_what_is_refused_says_why(number: str, because: str) -> None:
 def test_what_is_taken_is_e164_and_stays_as_it_is(text: str) -> None:
     try:
         cleaned = phones.clean(text)
-    except ValueError as problem:
-        assert str(problem).endswith((".", "+15551234567."))
+    except ValueError:
         return
     assert re.fullmatch(r"\+[0-9]{7,15}", cleaned)
     assert cleaned == text.strip()

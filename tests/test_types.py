@@ -35,8 +35,13 @@ def test_an_id_made_later_is_larger_than_the_smallest_of_its_time() -> None:
     assert id_at("msg", before) <= new_id("msg")
 
 
-@pytest.mark.parametrize("text", ["", "msg", "msg_", "msg_x", "req_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c", "msg_019AA5C2-71F8-7B3E-9C40-2D6F8A1BE41C",
-                                  "msg_019aa5c271f87b3e9c402d6f8a1be41c", "msg_{019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c}", "msg_é"])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "msg", "msg_", "msg_x", "req_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c", "msg_019AA5C2-71F8-7B3E-9C40-2D6F8A1BE41C",
+        "msg_019aa5c271f87b3e9c402d6f8a1be41c", "msg_{019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c}", "msg_é",
+    ],
+)  # fmt: skip
 def test_only_one_writing_of_an_id_counts(text: str) -> None:
     assert not is_id("msg", text)
     with pytest.raises(ValueError, match="not an id"):

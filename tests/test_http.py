@@ -1,0 +1,375 @@
+"""The door out: what it lets through, what it refuses, and what is known after a failure."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import ssl
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from hub import http
+from hub.http import Door, NoAnswer, NotAllowed, NotSent
+
+
+class Page(BaseHTTPRequestHandler):
+    """Answers by its path."""
+
+    protocol_version = "HTTP/1.1"
+    seen: list[tuple[str, str, bytes]] = []
+
+    def do_GET(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        Page.seen.append((self.command, self.path, body))
+        self.path = self.path.partition("?")[0]
+        if self.path == "/hang":
+            time.sleep(1)
+            self.close_connection = True
+        elif self.path == "/drop":
+            self.close_connection = True
+        elif self.path == "/away":
+            self._answer(302, b"", Location="/here")
+        elif self.path == "/large":
+            self._answer(200, b"x" * (http.LARGEST_ANSWER + 1))
+        elif self.path == "/short":
+            self.send_response(200)
+            self.send_header("Content-Length", "100")
+            self.end_headers()
+            self.wfile.write(b"x")
+            self.close_connection = True
+        elif self.path.startswith("/status/"):
+            self._answer(int(self.path.rpartition("/")[2]), b"no", **{"Retry-After": "7"})
+        elif self.path.startswith("/retry/"):
+            self._answer(429, b"", **{"Retry-After": self.path.rpartition("/")[2]})
+        else:
+            self._answer(200, b"hello", **{"X-Name": "value"})
+
+    do_POST = do_GET
+
+    def _answer(self, status: int, body: bytes, **headers: str) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        try:
+            self.wfile.write(body)
+        except OSError:
+            self.close_connection = True  # the other side had enough
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def serving(context: ssl.SSLContext | None = None) -> Iterator[int]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
+    server.daemon_threads = True
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]  # clients that give up are what is tested
+    if context is not None:
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    with serving() as number:
+        yield number
+
+
+@pytest.fixture
+def url(port: int) -> str:
+    Page.seen = []
+    return f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture
+def door(port: int) -> Door:
+    return Door(allow=[f"127.0.0.1:{port}"])
+
+
+# ── Answers ─────────────────────────────────────────────────────────────────────────────────────────────────
+def test_an_answer_has_status_headers_and_body(door: Door, url: str) -> None:
+    answer = door.request("POST", url + "/x?a=%2B", body=b"data")
+    assert (answer.status, answer.text, answer.headers["x-name"]) == (200, "hello", "value")
+    assert Page.seen == [("POST", "/x?a=%2B", b"data")]
+
+
+@pytest.mark.parametrize("status", [400, 404, 429, 500, 503])
+def test_every_status_is_an_answer_and_nothing_is_tried_again(door: Door, url: str, status: int) -> None:
+    answer = door.request("POST", f"{url}/status/{status}")
+    assert (answer.status, answer.retry_after) == (status, 7.0)
+    assert len(Page.seen) == 1
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [("7", 7.0), ("0", 0.0), ("1.5", 1.5), ("-3", None), ("soon", None), ("Wed,%2021%20Oct", None), ("nan", None), ("inf", None),
+     ("1e400", None), ("9999999", None)],
+)  # fmt: skip
+def test_a_pause_is_a_number_or_none(door: Door, url: str, header: str, seconds: float | None) -> None:
+    assert door.request("GET", f"{url}/retry/{header}").retry_after == seconds
+
+
+def test_a_redirect_is_not_followed(door: Door, url: str) -> None:
+    assert door.request("GET", url + "/away").status == 302
+    assert [path for _, path, _ in Page.seen] == ["/away"]
+
+
+def test_connections_are_kept_alive(door: Door, url: str) -> None:
+    with http.recorded() as exchanges:
+        for _ in range(3):
+            door.request("GET", url + "/x")
+    pool = door._manager.connection_from_url(url)
+    assert pool.num_connections == 1
+    assert [one.status for one in exchanges] == [200] * 3
+
+
+# ── Failures ────────────────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize("path", ["/drop", "/short", "/large"])
+def test_what_fails_after_the_request_left_may_have_arrived(door: Door, url: str, path: str) -> None:
+    with pytest.raises(NoAnswer):
+        door.request("POST", url + path, body=b"data")
+    assert len(Page.seen) == 1
+
+
+def test_an_answer_that_does_not_come_may_have_arrived(door: Door, url: str) -> None:
+    began = time.monotonic()
+    with pytest.raises(NoAnswer, match="in time"):
+        door.request("POST", url + "/hang", read=0.2)
+    assert time.monotonic() - began < 0.9
+
+
+def test_an_answer_that_drips_is_given_up(door: Door) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def drip() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+                try:
+                    for _ in range(60):
+                        connection.sendall(b"x")
+                        time.sleep(0.05)
+                except OSError:
+                    return  # the other side had enough
+
+        threading.Thread(target=drip, daemon=True).start()
+        number = listener.getsockname()[1]
+        began = time.monotonic()
+        with pytest.raises(NoAnswer):
+            Door(allow=[f"127.0.0.1:{number}"]).request("POST", f"http://127.0.0.1:{number}/", connect=0.2, read=0.2)
+        assert time.monotonic() - began < 2.5
+
+
+def test_nobody_there_means_not_sent(door: Door) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        number = probe.getsockname()[1]
+    with pytest.raises(NotSent):
+        Door(allow=[f"127.0.0.1:{number}"]).request("POST", f"http://127.0.0.1:{number}/")
+
+
+def test_a_name_that_does_not_resolve_means_not_sent() -> None:
+    with pytest.raises(NotSent, match="does not resolve"):
+        Door().request("POST", "https://nobody.invalid/")
+
+
+def test_all_addresses_of_a_name_share_the_time_to_connect(monkeypatch: pytest.MonkeyPatch) -> None:
+    nobody = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"198.51.100.{n}", 443)) for n in range(8)]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: nobody)
+    began = time.monotonic()
+    with pytest.raises(NotSent):
+        Door(allow=["many.example:443"]).request("POST", "https://many.example/", connect=0.4)
+    assert time.monotonic() - began < 1
+
+
+def test_who_does_not_accept_connections_means_not_sent() -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        number = listener.getsockname()[1]
+        full = [socket.socket() for _ in range(8)]  # fill the queue of connections that nobody accepts
+        for one in full:
+            one.setblocking(False)
+            one.connect_ex(("127.0.0.1", number))
+        began = time.monotonic()
+        with pytest.raises(NotSent):
+            Door(allow=[f"127.0.0.1:{number}"]).request("POST", f"http://127.0.0.1:{number}/", connect=0.3, read=0.3)
+        assert time.monotonic() - began < 2
+        for one in full:
+            one.close()
+
+
+def test_a_failure_tells_neither_query_nor_body_nor_header(door: Door, url: str) -> None:
+    with http.recorded() as exchanges, pytest.raises(NoAnswer) as problem:
+        door.request("POST", url + "/drop?to=secret1", body=b"secret2", headers={"Authorization": "secret3"})
+    assert "secret" not in str(problem.value) + repr(exchanges)
+
+
+# ── Addresses ───────────────────────────────────────────────────────────────────────────────────────────────
+PRIVATE = [
+    "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1", "255.255.255.255",
+    "192.0.0.1", "198.18.0.1", "240.0.0.1", "::1", "::", "fe80::1", "fe80::1%eth0", "fc00::1", "fd12::1", "ff02::1", "fec0::1",
+    "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:169.254.169.254", "::127.0.0.1", "64:ff9b::7f00:1", "64:ff9b::10.0.0.1",
+    "64:ff9b:1::10.0.0.1", "2002:7f00:1::", "2002:a00:1::", "2001:0:0:0:0:0:80ff:fffe", "2001:db8::1",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("address", PRIVATE)
+def test_an_address_that_is_not_public_is_seen_through(address: str) -> None:
+    assert not http.is_public(address)
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "54.172.60.0", "2600:1f18::1", "::ffff:8.8.8.8", "64:ff9b::8.8.8.8", "2002:808:808::"])
+def test_a_public_address_is_public(address: str) -> None:
+    assert http.is_public(address)
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1", "127.1", "2130706433", "0x7f000001", "0177.0.0.1", "0x7f.1", "localhost", "LOCALHOST", "localhost.", "[::1]",
+     "[::ffff:127.0.0.1]", "[0:0:0:0:0:ffff:7f00:1]", "0", "0.0.0.0", "169.254.169.254", "10.0.0.1", "[fe80::1]"],
+)  # fmt: skip
+def test_a_private_address_is_refused_however_it_is_written(port: int, host: str) -> None:
+    Page.seen = []
+    with pytest.raises(NotSent):
+        Door().request("GET", f"https://{host}:{port}/", connect=1)
+    with pytest.raises(NotSent):
+        Door(allow=[f"elsewhere:{port}"]).request("GET", f"http://{host}:{port}/", connect=1)
+    assert Page.seen == []
+
+
+def test_a_public_name_that_leads_to_a_private_address_is_refused(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))])
+    with pytest.raises(NotAllowed, match="HUB_HTTP_ALLOW"):
+        Door().request("GET", f"https://api.twilio.example:{port}/")
+
+
+@pytest.mark.parametrize("written", ["127.0.0.1:{port}", "localhost:{port}"])
+def test_only_the_very_address_that_is_allowed_is_reached(port: int, written: str) -> None:
+    entry = written.format(port=port)
+    assert Door(allow=[entry]).request("GET", f"http://{entry}/").status == 200
+    other = "localhost" if "127" in written else "127.0.0.1"
+    with pytest.raises(NotAllowed):
+        Door(allow=[entry]).request("GET", f"http://{other}:{port}/")
+    with pytest.raises(NotAllowed):
+        Door(allow=[entry[:-1]]).request("GET", f"http://{entry}/")
+
+
+def test_an_allowed_address_may_be_written_without_its_usual_port() -> None:
+    with pytest.raises(NotSent) as problem:
+        Door(allow=["nobody.invalid:80"]).request("GET", "http://nobody.invalid/")
+    assert not isinstance(problem.value, NotAllowed)
+
+
+def test_without_encryption_nobody_is_reached_who_is_not_allowed() -> None:
+    with pytest.raises(NotAllowed, match=r"HUB_HTTP_ALLOW") as problem:
+        Door().request("GET", "http://api.twilio.com/")
+    assert "api.twilio.com:80" in str(problem.value)
+
+
+@pytest.mark.parametrize("url", ["ftp://example.com/", "file:///etc/passwd", "gopher://x", "//example.com", "https://", "x"])
+def test_what_is_no_web_address_is_not_sent(url: str) -> None:
+    with pytest.raises(NotSent):
+        Door().request("GET", url)
+
+
+# ── TLS ─────────────────────────────────────────────────────────────────────────────────────────────────────
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a certificate that nobody has signed, for 127.0.0.1."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "stand-in")])
+    made = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(datetime.now(UTC) - timedelta(days=1)).not_valid_after(datetime.now(UTC) + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )  # fmt: skip
+    path = tmp_path_factory.mktemp("tls") / "both.pem"
+    path.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        + made.public_bytes(serialization.Encoding.PEM)
+    )
+    return path
+
+
+@pytest.fixture
+def secure(certificate: Path) -> Iterator[Callable[..., int]]:
+    """Give a function that serves over TLS and returns the port."""
+    running = []
+
+    def start(adapt: Callable[[ssl.SSLContext], None] = lambda context: None) -> int:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        adapt(context)
+        running.append(manager := serving(context))
+        return manager.__enter__()
+
+    yield start
+    for manager in running:
+        manager.__exit__(None, None, None)
+
+
+def test_a_certificate_that_nobody_signed_is_refused(secure: Callable[..., int]) -> None:
+    Page.seen, number = [], secure()
+    with pytest.raises(NotSent, match="certificate is not trusted"):
+        Door(allow=[f"127.0.0.1:{number}"]).request("POST", f"https://127.0.0.1:{number}/", body=b"data")
+    assert Page.seen == []
+
+
+def test_certificates_of_ones_own_are_trusted_when_told(secure: Callable[..., int], certificate: Path) -> None:
+    number = secure()
+    own = Door(allow=[f"127.0.0.1:{number}", f"localhost:{number}"], ca_file=str(certificate))
+    assert own.request("GET", f"https://127.0.0.1:{number}/").status == 200
+    with pytest.raises(NotSent, match="certificate is not trusted"):
+        own.request("GET", f"https://localhost:{number}/")  # the certificate is for another name
+
+
+def test_old_tls_is_refused(secure: Callable[..., int], certificate: Path) -> None:
+    def only_old(context: ssl.SSLContext) -> None:
+        with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+            context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
+        context.set_ciphers("DEFAULT@SECLEVEL=0")
+
+    number = secure(only_old)
+    with pytest.raises(NotSent, match="TLS"):
+        Door(allow=[f"127.0.0.1:{number}"], ca_file=str(certificate)).request("GET", f"https://127.0.0.1:{number}/")
+
+
+def test_tls_1_2_is_enough(secure: Callable[..., int], certificate: Path) -> None:
+    def only_1_2(context: ssl.SSLContext) -> None:
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+
+    number = secure(only_1_2)
+    door = Door(allow=[f"127.0.0.1:{number}"], ca_file=str(certificate))
+    assert door.request("GET", f"https://127.0.0.1:{number}/").status == 200
+
+
+def test_a_plain_server_behind_https_means_not_sent(port: int) -> None:
+    Page.seen = []
+    with pytest.raises(NotSent):
+        Door(allow=[f"127.0.0.1:{port}"]).request("POST", f"https://127.0.0.1:{port}/", body=b"data", read=1)
+    assert Page.seen == []
