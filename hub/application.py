@@ -7,8 +7,8 @@ import logging
 from typing import Any
 
 import structlog
-from flask import Flask, Response, current_app, request
-from werkzeug.exceptions import HTTPException, SecurityError
+from flask import Flask, Request, Response, current_app, request
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, SecurityError
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from hub import config as settings
@@ -32,15 +32,26 @@ HEADERS = {
 }
 
 
+class HubRequest(Request):
+    """A request whose body is refused, not cut off, when it is too large and does not say so in advance."""
+
+    def get_data(self, cache: bool = True, as_text: bool = False, parse_form_data: bool = False) -> Any:
+        data = super().get_data(cache, False, parse_form_data)
+        if len(data) > LARGEST_BODY:
+            raise RequestEntityTooLarge
+        return data.decode(errors="replace") if as_text else data
+
+
 def create(config: Config | None = None) -> Flask:
     """Make the application from `config`, or from the environment."""
     config = config or settings.load()
     app = Flask("hub", static_folder="static", template_folder="templates")
+    app.request_class = HubRequest
     app.config.update(
         SECRET_KEY=config.secret_key,
         SQLALCHEMY_DATABASE_URI=config.database_url,
         SQLALCHEMY_ENGINE_OPTIONS=_engine_options(config),
-        MAX_CONTENT_LENGTH=LARGEST_BODY,
+        MAX_CONTENT_LENGTH=LARGEST_BODY + 1,
         PREFERRED_URL_SCHEME="https" if config.https else "http",
         SESSION_COOKIE_NAME="signpost",
         SESSION_COOKIE_SECURE=config.https,

@@ -180,7 +180,7 @@ def welcome(config: Config, first_admin_link: str, out: TextIO) -> str:
         if note:
             lines.append(f"  {'':<11}  {paint(note, DIM, out)}")
     if config.demo:
-        lines += ["", "  A sample request has been sent. To send another, paste this in a second terminal:", "", curl(config)]
+        lines += ["", "  A sample request is on its phone. To send another, paste this in a second terminal:", "", curl(config)]
     return "\n".join([*lines, "", f"  {paint('Ctrl-C stops everything.', YELLOW, out)}", ""])
 
 

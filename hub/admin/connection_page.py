@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 from flask import current_app, flash, g, make_response, render_template, url_for
 from sqlalchemy import select
@@ -16,6 +17,7 @@ from hub.accounts.checks import Tested
 from hub.accounts.limits import TooMany
 from hub.admin import forms, integrations, looks, moments, presentation, setting_up, typed
 from hub.admin.guard import may
+from hub.config import is_loopback
 from hub.extensions import db
 from hub.integrations.base import ConfigForm, Integration
 from hub.models import Audit, Connection, Message, Receipt, StatusEvent
@@ -117,7 +119,11 @@ def _webhooks(cls: type[Integration], one: Connection | None) -> list[tuple[str,
             continue  # its address holds a name that it has not got yet
         label = (getattr(cls, method).__doc__ or "").strip().split("\n")[0].rstrip(".")
         if path == cls.status_path:
-            label = "Status callbacks, set by us on every message"
+            here_only = is_loopback(urlsplit(base).hostname or "") and not (one is not None and one.test)
+            label = (
+                "Status callbacks: left out, since only this machine reaches this address. Set HUB_PUBLIC_URL to get them"
+                if here_only else "Status callbacks, set by us on every message"
+            )  # fmt: skip
         found.append((label or presentation.initial(path), base + path.replace("{connection}", one.slug if one else "")))
     return found
 

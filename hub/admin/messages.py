@@ -6,13 +6,14 @@ import re
 from datetime import timedelta
 from typing import Any
 
-from flask import render_template, request, url_for
+from flask import flash, render_template, request, url_for
 from sqlalchemy import ColumnElement, Select, func, or_, select
 
 from hub.admin.guard import admin, needs
 from hub.admin.looks import channel_title, state_look
 from hub.admin.paging import page
 from hub.admin.rows import rows
+from hub.errors import Unreadable
 from hub.extensions import db
 from hub.messaging.contacts import address_key
 from hub.models import Connection, Contact, Message, SigningRequest
@@ -65,7 +66,11 @@ def _matches(q: str) -> list[ColumnElement[bool]]:
     """Return what a search can mean: an id of ours or the provider's, an address, a request, a code, a status."""
     number = re.sub(r"[\s().-]", "", q)
     number = number if number.startswith("+") else f"+{number}"
-    keys = [address_key(Address.PHONE, number), *(address_key(kind, q) for kind in Address)]
+    try:
+        keys = [address_key(Address.PHONE, number), *(address_key(kind, q) for kind in Address)]
+    except Unreadable as problem:  # the key that addresses are found by does not open; everything else still does
+        flash(f"Addresses cannot be searched. {problem}", "bad")
+        keys = []
     found: list[ColumnElement[bool]] = [
         Message.provider_id == q,
         Message.contact_id.in_(select(Contact.id).where(Contact.address_key.in_(keys))),

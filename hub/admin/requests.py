@@ -73,7 +73,10 @@ def request_page(request_id: str) -> Any:
     told = list(db.session.scalars(select(Message).where(Message.request_id == row.id).order_by(Message.id.desc()).limit(SHOWN)))
     lines = dict(zip((message.id for message in told), rows(told), strict=True))
     skipped = _skipped(row)
-    signers = [_signer(signer, [lines[m.id] for m in reversed(told) if m.signer_id == signer.id], skipped) for signer in row.signers]
+    in_turn = len({signer.turn for signer in row.signers}) > 1  # else all sign at once
+    signers = [
+        _signer(signer, [lines[m.id] for m in reversed(told) if m.signer_id == signer.id], skipped, in_turn=in_turn) for signer in row.signers
+    ]
     why_not = _why_not_remind(row)
     source = db.session.get(Source, row.source_id)
     return render_template(
@@ -115,14 +118,14 @@ def _find(request_id: str) -> SigningRequest:
     return found or abort(404)
 
 
-def _signer(signer: Signer, told: list[Any], skipped: dict[str, list[str]]) -> dict[str, Any]:
+def _signer(signer: Signer, told: list[Any], skipped: dict[str, list[str]], *, in_turn: bool) -> dict[str, Any]:
     try:
         details = signer.details or {}
     except Unreadable as problem:
         details = {"name": f"{signer.external_id} (sealed with the missing key {problem.key_id})"}
     return {
         "name": details.get("name") or signer.external_id, "state": signer.state,
-        "at": signer.state_at if signer.state != SignerState.PENDING else None, "turn": signer.turn,
+        "at": signer.state_at if signer.state != SignerState.PENDING else None, "turn": signer.turn if in_turn else 0,
         "addresses": [address for address in (details.get("mobile_number"), details.get("email")) if address],
         "told": told, "skipped": skipped.get(signer.external_id, []),
     }  # fmt: skip

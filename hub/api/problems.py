@@ -8,8 +8,8 @@ from typing import Any
 import structlog
 from flask import Blueprint, Response, request
 from pydantic import ValidationError
-from sqlalchemy.exc import DataError, SQLAlchemyError
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from sqlalchemy.exc import DataError, InterfaceError, OperationalError, SQLAlchemyError, TimeoutError
+from werkzeug.exceptions import HTTPException
 
 from hub.errors import HubError, Refused
 
@@ -30,7 +30,8 @@ def answer_errors_of(blueprint: Blueprint) -> None:
     """Answer the errors of a blueprint, and of those inside it, as problem details."""
     for kind, reply in (
         (Problem, answer), (Refused, _refused), (ValidationError, _invalid), (HubError, _not_possible),
-        (DataError, _not_storable), (SQLAlchemyError, _unavailable), (HTTPException, http_problem), (Exception, _fault),
+        (DataError, _not_storable), (OperationalError, _unavailable), (InterfaceError, _unavailable), (TimeoutError, _unavailable),
+        (HTTPException, http_problem), (Exception, _fault),
     ):  # fmt: skip
         blueprint.register_error_handler(kind, reply)
 
@@ -123,8 +124,13 @@ def _fault(problem: Exception) -> Response:
 def http_problem(problem: HTTPException) -> Response:
     """Answer an error of HTTP itself."""
     status = problem.code or 500
-    detail = "The body is larger than 256 KiB." if isinstance(problem, RequestEntityTooLarge) else problem.description or problem.name
+    detail = _DETAILS.get(status) or problem.description or problem.name
     return answer(Problem(status, _CODES.get(status, "error"), detail))
 
 
+_DETAILS = {
+    404: "There is nothing at this address. The API and its addresses are described at /api/docs.",
+    405: "This address does not take this method. See /api/docs.",
+    413: "The body is larger than 256 KiB.",
+}
 _CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "not_json"}

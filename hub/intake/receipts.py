@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+import structlog
 from flask import current_app
 from sqlalchemy import select
 
@@ -18,12 +19,19 @@ from hub.group_commit import Storage, storage_of
 from hub.integrations.base import Integration, WebhookRequest
 from hub.models import Connection, Receipt
 from hub.models.types import keyring, new_id, now
+from hub.store import transaction
+
+log = structlog.get_logger(__name__)
 
 # of a provider's headers, what is worth keeping: proofs of who sent it, and names for looking it up
 KEPT_HEADERS = ("content-type", "user-agent", "i-twilio-idempotency-token")
 RELOAD_AFTER = 2.0  # seconds that an account's connections are remembered
 DOUBT_AFTER = 0.05  # a signature that does not fit is tried again on what is stored now, unless that was read just now
 MOST_ACCOUNTS = 1000
+
+
+class CannotVerify(HubError):
+    """Whether a webhook is genuine cannot be said now: the provider should repeat it."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +51,8 @@ def verify(request: WebhookRequest, integrations: Sequence[type[Integration]]) -
         proof = _prove(request, known)
     if proof is not None:
         return proof
+    if any(instance is None for _, instance in known.connections):
+        raise CannotVerify("The settings of a connection of this account do not open, so nothing proves this webhook.")
     if not known.connections:
         for cls in integrations:
             stray = live.running().stray(cls)
@@ -75,7 +85,8 @@ def _known(request: WebhookRequest, integrations: Sequence[type[Integration]], o
 def _instance(connection: Connection) -> Integration | None:
     try:
         return live.instance(connection)
-    except HubError:
+    except HubError as problem:
+        log.error("connection.unreadable", connection=connection.slug, why=str(problem))
         return None  # settings that do not open prove nothing
 
 
@@ -104,7 +115,7 @@ def _claimed(request: WebhookRequest, integrations: Iterable[type[Integration]])
 def keep(request: WebhookRequest, proof: Proof) -> bool:
     """Store a genuine webhook, durably, before it is answered; False when it was stored before. Raises NotStored."""
     cls = type(proof.integration)
-    subject, detail = cls.receipt_key(request)
+    subject, detail = (part.replace("\0", "") for part in cls.receipt_key(request))  # a NUL cannot be stored everywhere
     receipt_id, moment = new_id("rcp"), now()
     content = {
         "method": request.method, "url": request.url, "path": request.path, "connection": request.connection,
@@ -118,7 +129,25 @@ def keep(request: WebhookRequest, proof: Proof) -> bool:
         "request": keyring().seal_json("receipts", receipt_id.partition("_")[2], "request", content),
         "received_at": moment, "due_at": moment if proof.connection_ids else None, "tries": 0, "error": "",
     }  # fmt: skip
-    return _storage().insert(row)
+    if _storage().insert(row):
+        return True
+    if proof.connection_ids:
+        _widen(row, proof)
+    return False
+
+
+@transaction
+def _widen(row: Mapping[str, Any], proof: Proof) -> None:
+    """Let a webhook that was kept before count for the connections that prove it now, and settle it again if that is news.
+
+    Else somebody with another token of the same account could use up the place of the genuine one.
+    """
+    unique = [getattr(Receipt, name) == row[name] for name in ("subject", "detail", "endpoint", "scope")]
+    receipt = db.session.scalars(select(Receipt).where(*unique).with_for_update()).one()
+    content = receipt.request
+    if fresh := [connection_id for connection_id in proof.connection_ids if connection_id not in content["connections"]]:
+        receipt.request = {**content, "connections": [*content["connections"], *fresh]}
+        receipt.connection_id, receipt.due_at, receipt.tries = receipt.connection_id or fresh[0], now(), 0
 
 
 def _storage() -> Storage:

@@ -21,7 +21,7 @@ from hub.messaging.drain import Stopping
 from hub.messaging.statuses import Origin
 from hub.models import Connection, Receipt
 from hub.models.types import now
-from hub.store import transaction
+from hub.store import asks_to_rerun, transaction
 
 log = structlog.get_logger(__name__)
 
@@ -104,7 +104,8 @@ def _read(receipt: Receipt) -> _Read:
         origin = Origin("callback", content["connections"], receipt.id)
         facts = live.instance(connection).facts(request_of(content))
     except Exception as problem:
-        log.exception("receipt.failed", receipt=receipt.id)
+        if receipt.tries == 0:
+            log.exception("receipt.failed", receipt=receipt.id)
         return _Read(receipt, error=_words(problem))
     return _Read(receipt, [(fact, origin) for fact in facts if isinstance(fact, StatusUpdate)])
 
@@ -119,11 +120,14 @@ def _apply(read: list[_Read]) -> None:
         for one in read:
             one.matched = all(list(islice(matches, len(one.told))))
     except Exception as problem:
+        if asks_to_rerun(problem):
+            raise
         if len(read) > 1:
             for one in read:
                 _apply([one])
         else:
-            log.exception("receipt.failed", receipt=read[0].receipt.id)
+            if read[0].receipt.tries == 0:
+                log.exception("receipt.failed", receipt=read[0].receipt.id)
             read[0].error = _words(problem)
 
 

@@ -63,7 +63,7 @@ class WebhookRequest:
     @cached_property
     def form(self) -> dict[str, str]:
         """The fields of a form body, the last value of each."""
-        return dict(self.fields)
+        return {name: value.replace("\0", "") for name, value in self.fields}  # a NUL cannot be stored everywhere
 
     @cached_property
     def fields(self) -> list[tuple[str, str]]:
@@ -93,6 +93,7 @@ class Accepted:
     segments: int | None = None
     price: Decimal | None = None
     sender: str = ""
+    sure: bool = True  # of `find`: False when it may be another message
 
 
 @dataclass(frozen=True)
@@ -210,7 +211,7 @@ class Integration:
     per_second: ClassVar[float] = 0  # per sender; 0: no limit
     per_recipient: ClassVar[float] = 0
     concurrency: ClassVar[int] = 32
-    retries: ClassVar[int] = 6  # calls for one message, when each was surely not accepted
+    retries: ClassVar[int] = 200  # calls for one message, when each was surely not accepted; mostly its expiry ends them
     resend_unknown: ClassVar[bool] = False  # True: rather twice than not at all
     request_ref_header: ClassVar[str] = ""  # the response header that names a request in the provider's logs
 
@@ -259,9 +260,9 @@ class Integration:
         raise NotImplementedError
 
     def find(self, message: Outbound, since: datetime) -> list[Accepted]:
-        """After an unknown outcome: what the provider has of this message; empty means it is not there.
+        """After an unknown outcome: what the provider has that is this message, or may be; empty means it is not there.
 
-        Raises a SendError when it cannot tell.
+        What belongs to other messages of ours is subtracted by the caller. Raises a SendError when it cannot tell.
         """
         raise NotImplementedError
 

@@ -13,7 +13,7 @@ from wtforms.validators import InputRequired, Regexp
 
 from hub.errors import ConnectionBroken, PermanentError, SendError
 from hub.http import recorded
-from hub.integrations._twilio import AccountForm, TwilioIntegration
+from hub.integrations._twilio import AccountForm, TwilioIntegration, is_inbound
 from hub.integrations.base import CheckResult, StatusUpdate, WebhookRequest, webhook
 from hub.vocabulary import Address, Channel
 
@@ -155,7 +155,7 @@ class TwilioSms(TwilioIntegration):
 
     @webhook("twilio/sms")
     def on_status(self, request: WebhookRequest) -> list[StatusUpdate]:
-        return [self.read_status(request)]
+        return [] if is_inbound(request.form) else [self.read_status(request)]
 
 
 def _capability(number: Any, name: str) -> bool:

@@ -6,14 +6,14 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sqlalchemy import Table, select, update
+from sqlalchemy import Table, bindparam, select, update
 
 from hub.crypto import blind
 from hub.extensions import db
 from hub.messaging.ledger import insert_once
 from hub.models import Contact
 from hub.models.types import keyring, new_id, now
-from hub.store import index_key, transaction
+from hub.store import index_key, several, transaction
 
 contacts = cast(Table, Contact.__table__)
 
@@ -64,11 +64,13 @@ def contacts_for(known: Collection[Known], *, test: bool) -> dict[tuple[str, str
 
 
 def _find(by_key: dict[tuple[str, bytes], Known], test: bool) -> dict[tuple[str, bytes], tuple[str, bytes | None, str]]:
-    columns = (contacts.c.kind, contacts.c.address_key, contacts.c.id, contacts.c.name, contacts.c.time_zone)
-    query = select(*columns).where(
-        contacts.c.kind.in_({kind for kind, _ in by_key}), contacts.c.address_key.in_({key for _, key in by_key}), contacts.c.test == test
-    )
-    return {(kind, key): (contact_id, name, zone) for kind, key, contact_id, name, zone in db.session.execute(query)}
+    wanted = {"kinds": list({kind for kind, _ in by_key}), "keys": [key for _, key in by_key], "test": test}
+    return {(kind, key): (contact_id, name, zone) for kind, key, contact_id, name, zone in db.session.execute(_FIND, wanted)}
+
+
+_FIND = select(contacts.c.kind, contacts.c.address_key, contacts.c.id, contacts.c.name, contacts.c.time_zone).where(
+    contacts.c.kind.in_(several("kinds")), contacts.c.address_key.in_(several("keys")), contacts.c.test == bindparam("test")
+)
 
 
 def _row(key: bytes, one: Known, test: bool) -> dict[str, Any]:

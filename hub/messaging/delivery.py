@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 import structlog
 from flask import current_app
 from sqlalchemy import select
-from sqlalchemy.exc import SQLAlchemyError
 
 from hub import live, phones
 from hub.config import Config, is_loopback
@@ -24,7 +23,7 @@ from hub.messaging.ledger import messages as message_table
 from hub.messaging.outcomes import Claim, Outcome
 from hub.models import Body, Connection, Contact, Message
 from hub.models.types import keyring, now
-from hub.store import transaction, wake
+from hub.store import asks_to_rerun, transaction, wake
 from hub.vocabulary import Address, ConnectionState, Lane, Status
 
 __all__ = ["LEASE", "Claim", "Outcome", "due", "outbound_of", "turn"]
@@ -45,9 +44,10 @@ class Addressed:
     kind: str
     erased: bool
     content: bytes | None
+    bulk: bool = False
 
 
-def due(limit: int = 50) -> list[str]:
+def due(limit: int = 500) -> list[str]:
     """Return the ids of enabled connections that have something to send now. Reads only."""
     waiting = (
         select(Message.id).where(Message.connection_id == Connection.id, Message.status == Status.QUEUED, Message.due_at <= now())
@@ -58,10 +58,14 @@ def due(limit: int = 50) -> list[str]:
 
 
 @transaction
-def turn(ended: Sequence[Outcome], free: Mapping[str, int]) -> list[Claim]:
-    """Record outcomes and claim for each connection no more than its free threads: one transaction for both."""
+def turn(ended: Sequence[Outcome], free: Mapping[str, int], bulk: Mapping[str, int] | None = None) -> list[Claim]:
+    """Record outcomes and claim for each connection no more than its free threads: one transaction for both.
+
+    `bulk` says how many of a connection's calls under way are of the bulk lane, which never holds the last quarter.
+    """
     _record(ended)
-    claims = [claim for connection_id, threads in free.items() for claim in _claim(connection_id, threads)]
+    flying = bulk or {}
+    claims = [claim for connection_id, threads in free.items() for claim in _claim(connection_id, threads, flying.get(connection_id, 0))]
     if claims:
         wake("settle")  # callbacks will come; who takes them in does nothing but store them
     return claims
@@ -73,7 +77,9 @@ def _record(ended: Sequence[Outcome]) -> None:
     try:
         with db.session.begin_nested():
             outcomes.record(ended)
-    except SQLAlchemyError as problem:
+    except Exception as problem:
+        if asks_to_rerun(problem):
+            raise
         if len(ended) == 1:  # its lease will expire
             log.error("outcome.not_written", message=ended[0].claim.message_id, problem=type(problem).__name__)
         else:  # one of them spoils it for all
@@ -81,18 +87,21 @@ def _record(ended: Sequence[Outcome]) -> None:
                 _record([one])
 
 
-def _claim(connection_id: str, threads: int) -> list[Claim]:
+def _claim(connection_id: str, threads: int, bulk_flying: int) -> list[Claim]:
     connection = db.session.get(Connection, connection_id)
     if connection is None or not connection.enabled or threads <= 0:
         return []
     try:
         integration = live.instance(connection)
-    except HubError as problem:  # unreadable settings, a package that is gone
+    except Unreadable as problem:  # an operator may be restoring the key; what waits, waits
+        log.error("connection.unreadable", connection=connection.slug, key=problem.key_id)
+        return []
+    except HubError as problem:  # a package that is gone, a test connection without the demo
         outcomes.pause(connection.id, str(problem))
         return []
     chosen = _choose(connection_id, Lane.NOW, threads)
-    bulk = threads - len(chosen) - max(1, threads // RESERVED)
-    if bulk > 0:
+    for_bulk = integration.concurrency - integration.concurrency // RESERVED - bulk_flying
+    if (bulk := min(threads - len(chosen), for_bulk)) > 0:
         chosen += _choose(connection_id, Lane.BULK, bulk)
     ledger = Ledger()
     stops = policy.refusals({to.address_key for _, to in chosen}, connection.channel, connection.sender, test=connection.test)
@@ -112,7 +121,7 @@ def _choose(connection_id: str, lane: Lane, most: int) -> list[tuple[Row, Addres
     found: list[tuple[Row, Addressed]] = []
     for values in db.session.execute(query):
         address, address_key, kind, erased_at, content = values[width:]
-        found.append((Row(*values[:width]), Addressed(address, address_key, kind, erased_at is not None, content)))
+        found.append((Row(*values[:width]), Addressed(address, address_key, kind, erased_at is not None, content, lane == Lane.BULK)))
     return found
 
 
@@ -135,7 +144,7 @@ def _begin(row: Row, to: Addressed, stops: Mapping[bytes, str], integration: Int
             row.due_at, row.code = moment + UNREADABLE_PAUSE, "unreadable"
             return None
         ledger.begin(row, moment + LEASE)
-        return Claim(row.id, row.tries, row.connection_id, integration, outbound)
+        return Claim(row.id, row.tries, row.connection_id, integration, outbound, to.bulk)
     return None
 
 

@@ -29,7 +29,8 @@ RUN_SECONDS = 40.0  # then the next job goes on
 LINGER_SECONDS = 20.0  # how long an idle drain stays warm
 IDLE_PAUSE = 0.025
 GATHER_PAUSE = 0.01  # outcomes that come together are written together
-LAST_WAIT = 3.0  # after SIGTERM, for calls under way; the lease takes care of the rest
+LAST_WAIT = 3.0  # after SIGTERM
+LONGEST_CALL = 50.0
 
 
 class Stopping:
@@ -46,8 +47,13 @@ class Stopping:
         self.asked.set()
 
     @property
+    def told(self) -> bool:
+        """True when asked to end, or orphaned."""
+        return self.asked.is_set() or os.getppid() != self._parent
+
+    @property
     def now(self) -> bool:
-        return self.asked.is_set() or os.getppid() != self._parent or time.monotonic() > self._deadline
+        return self.told or time.monotonic() > self._deadline
 
 
 class Drain:
@@ -58,6 +64,7 @@ class Drain:
         self.sent = 0
         self._pools: dict[str, ThreadPoolExecutor] = {}
         self._flying: Counter[str] = Counter()
+        self._bulk: Counter[str] = Counter()  # those of them of the bulk lane
         self._done: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
 
     def run(self, linger: float = LINGER_SECONDS) -> int:
@@ -75,7 +82,8 @@ class Drain:
         outcomes = self._gather(IDLE_PAUSE)
         wanted = {connection_id: self._free(connection_id) for connection_id in due()}
         db.session.rollback()  # a reading transaction left open would hold back the database's clean-up
-        claims = turn(outcomes, {c: free for c, free in wanted.items() if free}) if outcomes or any(wanted.values()) else []
+        free = {connection_id: threads for connection_id, threads in wanted.items() if threads > 0}
+        claims = turn(outcomes, free, self._bulk) if outcomes or free else []
         for claim in claims:
             self._send(claim)
         return bool(outcomes or claims)
@@ -92,6 +100,7 @@ class Drain:
         if pool is None:
             pool = self._pools[claim.connection_id] = ThreadPoolExecutor(claim.integration.concurrency, "send")
         self._flying[claim.connection_id] += 1
+        self._bulk[claim.connection_id] += claim.bulk
         self.sent += 1
         pool.submit(self._call, claim)
 
@@ -107,12 +116,16 @@ class Drain:
                 outcomes.append(self._done.get_nowait())
         for outcome in outcomes:
             self._flying[outcome.claim.connection_id] -= 1
+            self._bulk[outcome.claim.connection_id] -= outcome.claim.bulk
         return outcomes
 
     def _finish(self) -> None:
         """Write the outcomes of calls under way; claim nothing more."""
-        deadline = time.monotonic() + LAST_WAIT
+        # at the planned end of a run there is time for every call; after SIGTERM the leases take care of the rest
+        deadline = time.monotonic() + (LAST_WAIT if self.stopping.told else LONGEST_CALL)
         while self._flying.total() and time.monotonic() < deadline:
+            if self.stopping.told:
+                deadline = min(deadline, time.monotonic() + LAST_WAIT)
             if outcomes := self._gather(0.05):
                 turn(outcomes, {})
         for pool in self._pools.values():

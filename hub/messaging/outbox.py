@@ -100,14 +100,17 @@ def add_all(drafts: Sequence[Draft]) -> list[Stored]:
         if row["code"]:
             refused.append(_refused(row))
     if rows:
-        db.session.execute(message_table.insert(), rows)
-        db.session.execute(cast(Table, Body.__table__).insert(), bodies)
+        db.session.execute(_MESSAGES, rows)
+        db.session.execute(_BODIES, bodies)
     if refused:
-        db.session.execute(status_events.insert(), refused)
+        db.session.execute(_FACTS, refused)
     if len(refused) < len(rows):
         wake("deliver")
     pairs = zip(drafts, rows, strict=True)
     return [Stored(row["id"], row["channel"], draft.contact.address, row["status"], row["code"]) for draft, row in pairs]
+
+
+_MESSAGES, _BODIES, _FACTS = message_table.insert(), cast(Table, Body.__table__).insert(), status_events.insert()
 
 
 def _row(draft: Draft, code: str) -> tuple[dict[str, Any], dict[str, Any]]:

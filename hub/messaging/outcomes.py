@@ -38,6 +38,7 @@ class Claim:
     connection_id: str
     integration: Integration
     outbound: Outbound
+    bulk: bool = False
 
 
 @dataclass(frozen=True)

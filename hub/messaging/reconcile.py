@@ -90,6 +90,10 @@ def decide(message_id: str, candidates: list[Accepted]) -> None:
     if not free:
         requeue_absent(message_id)
         return
+    free = [candidate for candidate in free if candidate.sure]
+    if not free:
+        leave(message_id)  # something is there that may be it
+        return
     same = select(func.count()).select_from(Message).where(
         Message.contact_id == message.contact_id, Message.connection_id.in_(twins), Message.body_hmac == message.body_hmac,
     )  # fmt: skip

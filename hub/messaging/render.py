@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from hub import text
 from hub.errors import ConfigError
@@ -44,16 +44,19 @@ def render(name: str, channel: str, locale: str, values: Mapping[str, Any]) -> R
 
 
 def _newest(name: str, channel: str, locale: str) -> Wording:
-    found = db.session.execute(
-        select(Template.locale, TemplateVersion.id, TemplateVersion.subject, TemplateVersion.text)
-        .join(TemplateVersion, TemplateVersion.template_id == Template.id)
-        .where(Template.name == name, Template.channel == channel).order_by(TemplateVersion.number)
-    )  # fmt: skip
+    found = db.session.execute(_WORDINGS, {"name": name, "channel": channel})
     by_locale = {row[0].lower(): Wording(*row[1:]) for row in found}  # the highest number comes last and stays
     for wanted in fallbacks(locale):
         if wanted in by_locale:
             return by_locale[wanted]
     raise ConfigError(f"There is no template {name} for {channel}. Add one in {DEFAULT_LOCALE!r}.")
+
+
+_WORDINGS = (
+    select(Template.locale, TemplateVersion.id, TemplateVersion.subject, TemplateVersion.text)
+    .join(TemplateVersion, TemplateVersion.template_id == Template.id)
+    .where(Template.name == bindparam("name"), Template.channel == bindparam("channel")).order_by(TemplateVersion.number)
+)  # fmt: skip
 
 
 def fallbacks(locale: str) -> list[str]:

@@ -140,7 +140,7 @@ def problem(message: Message) -> Problem | None:
         cls = integrations.get(message.connection.integration)
     except NotFound:
         cls = None
-    known = (cls.explain(message.code) if cls and message.code else None) or _CODES.get(message.code)
+    known = (cls.explain(message.code) if cls and message.code else None) or _own(message.code, status)
     if known is not None:
         return Problem(message.code, known.text, known.remedy, known.url)
     fallback = _BY_STATUS.get(status)
@@ -154,8 +154,25 @@ def problems(messages: Sequence[Message]) -> dict[str, Problem]:
     return {message.id: found for message in messages if (found := problem(message))}
 
 
+def _own(code: str, status: Status) -> Problem | None:
+    """Say what a code of ours means; what is still tried again needs nothing from anybody."""
+    if code.startswith("http_"):
+        return Problem("", f"The provider answered HTTP {code.removeprefix('http_')} and no code of its own.", _remedy(status))
+    found = _CODES.get(code)
+    if found is not None and status == Status.QUEUED:
+        return Problem("", found.text, "Nothing, it is tried again by itself.")
+    return found
+
+
+def _remedy(status: Status) -> str:
+    return "Nothing, it is tried again by itself." if status == Status.QUEUED else _BY_STATUS.get(status, _BY_STATUS[Status.FAILED]).remedy
+
+
 _CODES = {
-    "unreachable": Problem("", "The provider could not be reached.", "Nothing, it is tried again; look at your network if it lasts."),
+    "unreachable": Problem("", "The provider could not be reached.",
+                           "Look at your network and at the provider’s status page, then send it again."),
+    "bad_answer": Problem("", "The provider’s answer cannot be read, so it may or may not have the message.",
+                          "Wait a minute: we ask the provider. Resend it if it stays unknown."),
     "no_answer": Problem("", "The provider hung up before it answered. We are asking whether it has the message; nothing is sent twice.",
                          "Wait a minute. Resend it if it stays unknown."),
     "unreadable": Problem("", "What is needed to send it was sealed with a key that is missing.",

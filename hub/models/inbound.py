@@ -20,7 +20,7 @@ class Inbound(Base):
     id: Mapped[str] = key("inb")
     connection_id: Mapped[str] = ref("con", "connections.id")
     contact_id: Mapped[str] = ref("ctc", "contacts.id")
-    receipt_id: Mapped[str | None] = mapped_column(Id("rcp"))
+    receipt_id: Mapped[str | None] = mapped_column(Id("rcp"))  # no foreign key: receipts go first
     provider_id: Mapped[str]
     kind: Mapped[str] = mapped_column(default="text")
     at: Mapped[datetime] = mapped_column(Time, default=now)

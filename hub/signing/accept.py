@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Table, or_, select
+from sqlalchemy import Table, bindparam, or_, select
 
 from hub import integrations
 from hub.crypto import blind
@@ -21,7 +21,7 @@ from hub.models.types import keyring, new_id, now
 from hub.signing import requests
 from hub.signing.events import EventIn
 from hub.signing.records import RequestRecord, SignerRecord
-from hub.store import index_key, transaction
+from hub.store import index_key, several, transaction
 from hub.vocabulary import Address, ConnectionState, EventType, Lane, RequestState
 
 UNTITLED, UNNAMED = "Untitled document", "Somebody"
@@ -94,12 +94,15 @@ def _brief(message: Stored) -> dict[str, Any]:
 
 def _store(event: Happened, request: RequestRecord, skipped: list[dict[str, Any]]) -> None:
     row = event.id.partition("_")[2]
-    db.session.execute(cast(Table, Event.__table__).insert(), {
+    db.session.execute(_EVENT, {
         "id": event.id, "request_id": request.id, "source_id": request.source_id, "external_id": event.external_id,
         "type": event.type.value, "occurred_at": event.occurred_at, "received_at": now(),
         "payload": keyring().seal_json("events", row, "payload", event.payload),
         "skipped": keyring().seal_json("events", row, "skipped", skipped),
     })  # fmt: skip
+
+
+_EVENT = cast(Table, Event.__table__).insert()
 
 
 # ── Once ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -116,9 +119,13 @@ def _once_key(event: Happened, request: RequestRecord, actor: SignerRecord | Non
 def _told_before(keys: Collection[bytes]) -> dict[bytes, Stored]:
     if not keys:
         return {}
-    query = select(Message.once_key, Message.id, Message.channel, Contact.address, Message.status, Message.code)
-    query = query.join(Contact, Contact.id == Message.contact_id).where(Message.once_key.in_(keys))
-    return {key: Stored(*rest) for key, *rest in db.session.execute(query) if key is not None}
+    return {key: Stored(*rest) for key, *rest in db.session.execute(_TOLD, {"keys": list(keys)}) if key}
+
+
+_TOLD = (
+    select(Message.once_key, Message.id, Message.channel, Contact.address, Message.status, Message.code)
+    .join(Contact, Contact.id == Message.contact_id).where(Message.once_key.in_(several("keys")))
+)  # fmt: skip
 
 
 def _known(item: plan.Planned, signer: SignerRecord) -> Known:
@@ -163,11 +170,16 @@ def _planning(carrier: Carrier) -> plan.Carrier:
 
 def _carriers(test: bool) -> list[Carrier]:
     """Return what can carry a message: enabled connections first, then broken ones, whose messages wait."""
-    states = (ConnectionState.ENABLED, ConnectionState.BROKEN)
-    columns = (Connection.id, Connection.integration, Connection.channel, Connection.sender, Connection.test, Connection.state)
-    query = select(*columns).where(Connection.test == test, Connection.archived_at.is_(None), Connection.state.in_(states))
-    found = sorted(db.session.execute(query.order_by(Connection.id)), key=lambda row: row.state != ConnectionState.ENABLED)
+    found = sorted(db.session.execute(_CARRIERS, {"test": test}), key=lambda row: bool(row.state != ConnectionState.ENABLED))
     return [Carrier(*row[:5]) for row in found if _installed(row.integration)]
+
+
+_CARRIERS = (
+    select(Connection.id, Connection.integration, Connection.channel, Connection.sender, Connection.test, Connection.state)
+    .where(Connection.test == bindparam("test"), Connection.archived_at.is_(None),
+           Connection.state.in_([ConnectionState.ENABLED.value, ConnectionState.BROKEN.value]))
+    .order_by(Connection.id)
+)  # fmt: skip
 
 
 def _installed(integration: str) -> bool:
@@ -179,14 +191,19 @@ def _installed(integration: str) -> bool:
 
 def _routes(event: Happened, source_id: str) -> list[plan.Route]:
     """Return the routes of an event; a source's own take the place of everybody's."""
-    columns = (Route.id, Route.source_id, Route.audience, RouteStep.id, RouteStep.channel, RouteStep.template, RouteStep.connection_id)
-    query = select(*columns).join(RouteStep, RouteStep.route_id == Route.id).where(
-        Route.event_type == event.type, Route.enabled, or_(Route.source_id.is_(None), Route.source_id == source_id)
-    )
-    rows = list(db.session.execute(query.order_by(Route.id, RouteStep.position)))
+    rows = list(db.session.execute(_ROUTES, {"event_type": event.type.value, "source": source_id}))
     own = any(row[1] for row in rows)
     steps: dict[tuple[str, str], list[plan.Step]] = {}
     for route_id, owner, audience, step_id, channel, template, connection_id in rows:
         if bool(owner) == own:
             steps.setdefault((route_id, audience), []).append(plan.Step(step_id, channel, template, connection_id))
     return [plan.Route(audience, found) for (_, audience), found in steps.items()]
+
+
+_ROUTES = (
+    select(Route.id, Route.source_id, Route.audience, RouteStep.id, RouteStep.channel, RouteStep.template, RouteStep.connection_id)
+    .join(RouteStep, RouteStep.route_id == Route.id)
+    .where(Route.event_type == bindparam("event_type"), Route.enabled,
+           or_(Route.source_id.is_(None), Route.source_id == bindparam("source")))
+    .order_by(Route.id, RouteStep.position)
+)  # fmt: skip

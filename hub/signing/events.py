@@ -46,12 +46,20 @@ def _url(text: str) -> str:
     return text
 
 
+def _near(moment: datetime) -> datetime:
+    if not EARLIEST <= moment < LATEST:
+        raise ValueError("Give a date between 2000 and 2100.")
+    return moment
+
+
 def _printable(text: str) -> str:
     if any(ord(char) < 32 or ord(char) == 127 for char in text):
         raise ValueError("Leave out control characters.")
     return text
 
 
+EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+Moment = Annotated[AwareDatetime, AfterValidator(_near)]
 ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True), AfterValidator(_printable)]
 Short = Annotated[str, StringConstraints(max_length=500, strip_whitespace=True)]
 Phone = Annotated[str, AfterValidator(_phone)]
@@ -84,7 +92,7 @@ class RequestIn(Strict):
     id: ExternalId = Field(description="The request's id in your app.")
     title: Short | None = None
     sender: SenderIn | None = None
-    expires_at: AwareDatetime | None = None
+    expires_at: Moment | None = None
 
 
 class SendTo(Strict):
@@ -122,7 +130,7 @@ class EventIn(Strict):
 
     type: EventType
     id: ExternalId | None = Field(default=None, description="The event's id in your app.")
-    occurred_at: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC), description="Decides when events come out of order.")
+    occurred_at: Moment = Field(default_factory=lambda: datetime.now(UTC), description="Decides when events come out of order.")
     request: RequestIn
     signers: Annotated[list[SignerIn], Field(max_length=500)] = []
     signer: Actor | None = Field(default=None, description="Whom the event is about: an id, or the signer.")

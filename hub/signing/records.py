@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Table, bindparam, select, update
+from sqlalchemy import Table, bindparam, select, update
 
 from hub.extensions import db
 from hub.models import Signer, SigningRequest
@@ -75,7 +75,7 @@ class RequestRecord:
         """Write what is new or was changed."""
         if self.new:
             row = {"id": self.id, "source_id": self.source_id, "external_id": self.external_id, "test": self.test, "created_at": now()}
-            db.session.execute(requests.insert(), row | _sealed(self, "requests", REQUEST_PLAIN, REQUEST_SEALED))
+            db.session.execute(_ADD_REQUEST, row | _sealed(self, "requests", REQUEST_PLAIN, REQUEST_SEALED))
         elif self._before[self.id] != _state(self, REQUEST_PLAIN + REQUEST_SEALED):
             values = _sealed(self, "requests", REQUEST_PLAIN, REQUEST_SEALED)
             db.session.execute(update(requests).where(requests.c.id == self.id).values(values))
@@ -89,7 +89,7 @@ class RequestRecord:
                 values = _sealed(signer, "signers", SIGNER_PLAIN, SIGNER_SEALED)
                 changed.append({"key": signer.id, **{f"new_{name}": value for name, value in values.items()}})
         if added:
-            db.session.execute(signers.insert(), added)
+            db.session.execute(_ADD_SIGNERS, added)
         if changed:
             db.session.execute(_CHANGE_SIGNER, changed)
         self.new = False
@@ -108,12 +108,12 @@ _CHANGE_SIGNER = (
 
 def find(source_id: str, external_id: str, *, test: bool) -> RequestRecord | None:
     """Read a request by the source's id, locked, with its signers."""
-    return _read((requests.c.source_id == source_id) & (requests.c.external_id == external_id) & (requests.c.test == test))
+    return _read(_BY_SOURCE, {"source": source_id, "external": external_id, "test": test})
 
 
 def get(request_id: str) -> RequestRecord | None:
     """Read a request by our id, locked, with its signers."""
-    return _read(requests.c.id == request_id)
+    return _read(_BY_ID, {"id": request_id})
 
 
 def make(source_id: str, external_id: str, at: datetime, *, test: bool) -> RequestRecord:
@@ -121,18 +121,27 @@ def make(source_id: str, external_id: str, at: datetime, *, test: bool) -> Reque
     return RequestRecord(new_id("req"), source_id, external_id, test, RequestState.OPEN.value, at, at, None)
 
 
-def _read(which: ColumnElement[bool]) -> RequestRecord | None:
-    plain = [requests.c[name] for name in ("id", "source_id", "external_id", "test", *REQUEST_PLAIN, *REQUEST_SEALED)]
-    row = db.session.execute(select(*plain).where(which).with_for_update()).first()
+_REQUEST = select(*[requests.c[name] for name in ("id", "source_id", "external_id", "test", *REQUEST_PLAIN, *REQUEST_SEALED)])
+_BY_ID = _REQUEST.where(requests.c.id == bindparam("id")).with_for_update()
+_BY_SOURCE = _REQUEST.where(
+    requests.c.source_id == bindparam("source"), requests.c.external_id == bindparam("external"), requests.c.test == bindparam("test")
+).with_for_update()
+_SIGNERS = (
+    select(*[signers.c[name] for name in ("id", "external_id", *SIGNER_PLAIN, *SIGNER_SEALED)])
+    .where(signers.c.request_id == bindparam("request")).order_by(signers.c.turn, signers.c.id).with_for_update()
+)  # fmt: skip
+_ADD_REQUEST, _ADD_SIGNERS = requests.insert(), signers.insert()
+
+
+def _read(which: Any, values: dict[str, Any]) -> RequestRecord | None:
+    row = db.session.execute(which, values).first()
     if row is None:
         return None
     values = dict(row._mapping)
     for name in REQUEST_SEALED:
         values[name] = _open("requests", values["id"], name, values[name])
     record = RequestRecord(**values, new=False)
-    columns = [signers.c[name] for name in ("id", "external_id", *SIGNER_PLAIN, *SIGNER_SEALED)]
-    query = select(*columns).where(signers.c.request_id == record.id).order_by(signers.c.turn, signers.c.id).with_for_update()
-    for found in db.session.execute(query):
+    for found in db.session.execute(_SIGNERS, {"request": record.id}):
         values = dict(found._mapping)
         for name in SIGNER_SEALED:
             values[name] = _open("signers", values["id"], name, values[name])

@@ -31,6 +31,7 @@ def init_app(app: Flask) -> None:
     blueprint.register_error_handler(BadWebhook, _not_genuine)
     blueprint.register_error_handler(SQLAlchemyError, _unavailable)
     blueprint.register_error_handler(NotStored, _unavailable)
+    blueprint.register_error_handler(receipts.CannotVerify, _unavailable)
     blueprint.register_error_handler(HTTPException, _refused)
     app.register_blueprint(blueprint)
     app.extensions["hub.nowhere"][PREFIX] = _refused
@@ -68,12 +69,18 @@ def _not_genuine(problem: BadWebhook) -> tuple[Response, int]:
 
 
 def _unavailable(problem: Exception) -> tuple[Response, int, dict[str, str]]:
-    log.error("database.unreachable", problem=type(problem).__name__)
-    return _json({"success": False, "error": "The database cannot be reached. Try again."}), 503, {"Retry-After": "5"}
+    log.error("webhook.not_taken", problem=type(problem).__name__)
+    return _json({"success": False, "error": "This webhook cannot be taken now. Send it again."}), 503, {"Retry-After": "5"}
 
 
 def _refused(problem: HTTPException) -> tuple[Response, int]:
-    return _json({"success": False, "error": problem.description or problem.name}), problem.code or 500
+    status = problem.code or 500
+    return _json({"success": False, "error": _REFUSALS.get(status) or problem.name}), status
+
+
+_REFUSALS = {
+    404: "No integration takes webhooks at this address.", 405: "Webhooks are posted.", 413: "The body is larger than 256 KiB.",
+}  # fmt: skip
 
 
 def _json(content: dict[str, object]) -> Response:
