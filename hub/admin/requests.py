@@ -75,7 +75,8 @@ def request_page(request_id: str) -> Any:
     skipped = _skipped(row)
     in_turn = len({signer.turn for signer in row.signers}) > 1  # else all sign at once
     signers = [
-        _signer(signer, [lines[m.id] for m in reversed(told) if m.signer_id == signer.id], skipped, in_turn=in_turn) for signer in row.signers
+        _signer(signer, [lines[m.id] for m in reversed(told) if m.signer_id == signer.id], skipped, in_turn=in_turn)
+        for signer in row.signers
     ]
     why_not = _why_not_remind(row)
     source = db.session.get(Source, row.source_id)

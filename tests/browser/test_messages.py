@@ -134,6 +134,7 @@ def test_a_reminder_reaches_the_phone_of_whoever_has_still_to_sign(admin_page: P
     expect(admin_page.get_by_role("cell", name="1 of 2")).to_be_visible()
     admin_page.get_by_role("link", name="Board Resolution").click()
     expect(admin_page.get_by_text("1 signature is missing.")).to_be_visible()
+    expect(admin_page.get_by_text("Signs first")).to_have_count(0)  # both sign at once
     press(admin_page, "Remind who has still to sign")
     expect(admin_page.get_by_text("1 reminder on the way.")).to_be_visible()
     told = admin_page.get_by_role("region", name="Anna Berg")
