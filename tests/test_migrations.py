@@ -1,0 +1,86 @@
+"""Migrations lead from an empty database to the tables that the code expects, and the command can be given again."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from flask import Flask
+from sqlalchemy import func, inspect, make_url, select
+
+from hub import up
+from hub.extensions import Base, db
+from hub.models import Route, Source, Template
+from tests.conftest import POSTGRES, make_app
+
+
+@pytest.fixture
+def empty(tmp_path: Path, keys: dict[str, str], queue_url: str) -> Iterator[Flask]:
+    """Give an application on a database in which nothing is."""
+    environ = {"HUB_DATA_DIR": str(tmp_path / "data"), "HUB_REDIS_URL": queue_url, **keys}
+    if not POSTGRES:
+        app = make_app(environ)
+        with app.app_context():
+            yield app
+            _close(app)
+        return
+    name, server = f"hub_{secrets.token_hex(6)}", make_url(POSTGRES)
+    where = server.set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(where, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    app = make_app({**environ, "HUB_DATABASE_URL": server.set(database=name).render_as_string(hide_password=False)})
+    with app.app_context():
+        yield app
+        _close(app)
+    with psycopg.connect(where, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _close(app: Flask) -> None:
+    db.session.remove()
+    db.engine.dispose()
+    app.extensions["hub.waker"].redis.close()
+
+
+def test_an_empty_database_becomes_what_the_models_say(empty: Flask) -> None:
+    assert inspect(db.engine).get_table_names() == []
+    up.migrate()
+    db.session.rollback()
+    with db.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+    assert {*Base.metadata.tables} <= {*inspect(db.engine).get_table_names()}
+
+
+def test_migrating_again_changes_nothing(empty: Flask) -> None:
+    up.migrate()
+    before = counts()
+    up.migrate()
+    assert counts() == before
+    assert before == (1, 5, 5)
+
+
+def counts() -> tuple[int, ...]:
+    db.session.rollback()
+    return tuple(db.session.scalar(select(func.count()).select_from(model)) or 0 for model in (Source, Route, Template))
+
+
+def test_every_foreign_key_and_index_has_a_name(empty: Flask) -> None:
+    up.migrate()
+    found = inspect(db.engine)
+    for table in Base.metadata.tables:
+        assert all(key["name"] for key in found.get_foreign_keys(table)), table
+        assert all(index["name"] for index in found.get_indexes(table)), table
+
+
+def test_a_hub_that_is_not_migrated_is_not_ready(empty: Flask) -> None:
+    answer = empty.test_client().get("/readyz")
+    assert answer.status_code == 503
+    assert "migrate" in answer.text
+    up.migrate()
+    assert empty.test_client().get("/readyz").status_code == 200
