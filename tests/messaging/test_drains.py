@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,12 +18,14 @@ import psutil
 import pytest
 from flask import Flask
 
-from hub.messaging import delivery, reconcile
+from hub.integrations.base import Accepted, Outbound
+from hub.messaging import delivery, drain, reconcile
 from hub.messaging.drain import Drain, Stopping
 from hub.models import Connection
 from hub.models.types import now
 from hub.store import wake_now
 from hub.vocabulary import Status
+from tests.pigeon import Loft
 from tests.stage import a_message, at_provider, attempts, change, deliver, eventually, message, status
 
 DRAIN = """
@@ -134,3 +137,15 @@ def test_a_drain_with_nothing_to_do_ends(hub_demo: Flask, connection: Connection
     began = now()
     assert Drain(Stopping(15)).run(linger=linger) == 0
     assert now() - began < timedelta(seconds=linger + 1)
+
+
+def test_the_planned_end_of_a_run_waits_for_the_calls_under_way(pigeons: Connection, loft: Loft) -> None:
+    message_id = a_message("roof", "Coo.", channel="", connection_slug="pigeon")
+
+    def slow(outbound: Outbound) -> Accepted:
+        time.sleep(drain.LAST_WAIT + 1)
+        return Accepted("late")
+
+    loft.fly = slow
+    assert Drain(Stopping(0.5)).run(linger=0) == 1
+    assert status(message_id) == Status.ACCEPTED

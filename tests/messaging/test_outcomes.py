@@ -10,6 +10,7 @@ import time_machine
 from flask import Flask
 from sqlalchemy import select
 
+from hub import live
 from hub.errors import (
     ConnectionBroken,
     OutcomeUnknown,
@@ -327,3 +328,14 @@ def test_every_way_a_call_ends_is_an_outcome(pigeons: Connection, loft: Loft) ->
         outcome = call(one)
         assert outcome.accepted is None
         assert isinstance(outcome.error, type(error) if isinstance(error, SendError) else OutcomeUnknown)
+
+
+def test_an_outcome_that_cannot_be_written_does_not_hold_the_others(pigeons: Connection, loft: Loft) -> None:
+    absurd, plain = by_pigeon(text="absurd"), by_pigeon(text="plain")
+    loft.fly = lambda outbound: Accepted(outbound.id, segments=10**30 if outbound.id == absurd else 1)
+    deliver()
+    assert (status(plain), status(absurd)) == ("accepted", "sending")
+
+
+def test_a_long_outage_does_not_fail_what_is_still_worth_sending(hub_demo: Flask, connection: Connection) -> None:
+    assert live.instance(connection).retries >= 100, "expiry ends retries, not their number"

@@ -240,3 +240,25 @@ def test_a_call_that_never_left_is_proved_absent_at_twilio(hub_demo: Flask, conn
     assert (status(message_id), len(at_provider(simulator))) == ("accepted", 1)
 
 
+
+
+def test_something_that_may_be_the_message_keeps_it_unknown(homing_pigeons: Connection, loft: Loft) -> None:
+    loft.fly = lost
+    message_id = unknown()
+    loft.look = lambda outbound: [Accepted("another-text", sure=False)]
+    reconcile.run()
+    assert (status(message_id), message(message_id).due_at) == ("unknown", None)
+    assert len(loft.flown) == 1, "an unlike text may be ours, changed on the way"
+
+
+def test_the_notice_of_a_trial_account_does_not_hide_a_message(hub_demo: Flask, connection: Connection, simulator: Any) -> None:
+    simulator.test_client().post("/simulator/account", json={"type": "Trial"}, headers={"Sec-Fetch-Site": "same-origin"})
+    message_id = a_message("+15005550014", "Your contract is ready.")  # taken, and answered with 500
+    deliver()
+    assert status(message_id) == Status.UNKNOWN
+    make_due(message_id)
+    reconcile.run()
+    assert status(message_id) not in ("unknown", "queued")
+    [text] = at_provider(simulator, "+15005550014")
+    assert text.endswith("Your contract is ready.")
+    assert text != "Your contract is ready.", "the simulator puts the notice before it"

@@ -23,6 +23,7 @@ from tests.stage import (
     a_form,
     a_message,
     about,
+    attempts,
     body,
     call_back,
     count,
@@ -295,3 +296,42 @@ class TestWithoutAQueue:
     def test_it_is_degraded_and_ready(self, hub_demo: Flask) -> None:
         answer = hub_demo.test_client().get("/readyz")
         assert (answer.status_code, body(answer)["status"], body(answer)["queue"]) == (200, "degraded", "cannot be reached")
+
+
+def test_a_callback_proved_by_another_token_leaves_room_for_the_genuine_one(hub_demo: Flask, connection: Connection) -> None:
+    other = a_connection("Second", like=connection, auth_token="f" * 32)
+    assert other
+    message_id = a_message()
+    deliver()
+    sid = attempts(message_id)[0].provider_id or ""
+    form = a_form(hub_demo, sid, "delivered")
+    assert call_back(hub_demo, form, target=about(message_id), token="f" * 32).status_code == 200
+    settle_receipts()
+    assert status(message_id) != "delivered"
+    assert call_back(hub_demo, form, target=about(message_id)).status_code == 200
+    settle_receipts()
+    assert status(message_id) == "delivered"
+    assert len(receipts()) == 1
+
+
+def test_settings_that_do_not_open_ask_the_provider_to_come_again(hub_demo: Flask, connection: Connection) -> None:
+    @transaction
+    def spoil() -> None:
+        row = db.session.get_one(Connection, connection.id)
+        assert row._settings is not None
+        row._settings = row._settings[:2] + b"zz" + row._settings[4:]
+        row.settings_version += 1
+
+    spoil()
+    answer = call_back(hub_demo, a_form(hub_demo, SID, "sent"))
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert receipts() == []
+
+
+def test_a_persons_message_at_the_status_address_is_kept_and_looked_for_nowhere(hub_demo: Flask) -> None:
+    form = {**a_form(hub_demo, SID, "received"), "Body": "Is this the final version?", "NumMedia": "0"}
+    del form["MessageStatus"]
+    assert body(call_back(hub_demo, form)) == {"success": True, "processed": 0}
+    settle_receipts()
+    [receipt] = receipts()
+    assert (receipt.detail, receipt.error, receipt.due_at) == ("received", "", None)
