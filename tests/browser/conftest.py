@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Response, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Request, Response, expect, sync_playwright
 
 from hub.vocabulary import Role
 from tests.browser.running import Hub, running
@@ -21,6 +21,7 @@ HERE = Path(__file__).parent
 WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 # what a page may load, and that nothing may be written inline
 POLICY = {"default-src 'none'", "script-src 'self'", "style-src 'self'", "form-action 'self'", "frame-ancestors 'none'", "base-uri 'none'"}
+ASSETS = ("script", "stylesheet", "font", "image")
 # a refusal of ours that the browser itself notes in its console
 NOTED = re.compile(r"^Failed to load resource: the server responded with a status of 4\d\d")
 
@@ -133,12 +134,18 @@ def watch(context: BrowserContext, hub: Hub, problems: list[str]) -> None:
     def on_response(response: Response) -> None:
         if response.request.resource_type == "document" and response.url.startswith(hub.url):
             problems.extend(weaknesses(response))
+        if response.request.resource_type in ASSETS and response.status >= 400:
+            problems.append(f"{response.url}: answered {response.status}")
+
+    def on_failure(request: Request) -> None:
+        # one that the page was left before it came is no fault
+        if request.resource_type in ASSETS and "ERR_ABORTED" not in (request.failure or ""):
+            problems.append(f"{request.url}: {request.failure}")
 
     context.on("console", lambda said: problems.append(f"{said.page.url if said.page else ''}: {said.text}")
                if said.type == "error" and not NOTED.match(said.text) else None)  # fmt: skip
     context.on("weberror", lambda error: problems.append(f"script: {error.error}"))
-    context.on("requestfailed", lambda request: problems.append(f"{request.url}: {request.failure}")
-               if request.resource_type in ("script", "stylesheet", "font", "image") else None)  # fmt: skip
+    context.on("requestfailed", on_failure)
     context.on("response", on_response)
 
 
