@@ -9,7 +9,7 @@ ARGS =
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-postgres check lint types lock docs screenshots
+.PHONY: help run test test-postgres bench check lint types lock docs screenshots
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ test: .venv/.dev ## run all tests, in a real browser too; ARGS="-k word" picks s
 test-postgres: .venv/.dev ## run all tests on a throw-away PostgreSQL server
 	@CHROMIUM="$$(bin/chromium)" && export CHROMIUM && exec $(PYTHON_IN) bin/with-postgres $(PYTHON_IN) -m pytest $(ARGS)
 
+bench: .venv-bench/.bench ## measure the hub beside what people would use instead, 15 minutes; ARGS="--quick sending" tries one
+	@exec .venv-bench/bin/python -m benchmarks $(ARGS)
+
 check: lint types test ## what a change must pass: lint, types, tests
 
 lint: .venv/.dev ## look for mistakes with ruff
@@ -34,6 +37,7 @@ types: .venv/.dev ## check the types with mypy
 lock: .venv/.dev ## lock the requirements of pyproject.toml with hashes; ARGS=--upgrade takes newer ones
 	$(LOCK) $(ARGS) -o requirements.txt
 	$(LOCK) $(ARGS) --group dev -c requirements.txt -o requirements-dev.txt
+	$(LOCK) $(ARGS) --group bench -c requirements.txt -o requirements-bench.txt
 
 docs: .venv/.run ## write the table of settings into README.md
 	@$(PYTHON_IN) bin/settings
@@ -48,4 +52,8 @@ screenshots: .venv/.dev ## take the pictures of docs/screenshots with the browse
 
 .venv/.dev: requirements-dev.txt $(PACKAGE)
 	@bin/install requirements-dev.txt
+	@touch $@
+
+.venv-bench/.bench: requirements-bench.txt $(PACKAGE)
+	@VENV=.venv-bench bin/install requirements-bench.txt
 	@touch $@

@@ -12,7 +12,7 @@ import pytest
 from hub.config import SETTINGS, Setting
 
 ROOT = Path(__file__).resolve().parent.parent
-LOCKS = [ROOT / "requirements.txt", ROOT / "requirements-dev.txt"]
+LOCKS = [ROOT / "requirements.txt", ROOT / "requirements-dev.txt", ROOT / "requirements-bench.txt"]
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)

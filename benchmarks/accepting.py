@@ -1,0 +1,43 @@
+"""Events that the API accepts per second, against a bare Flask application that answers 204.
+
+Each event is a new signing request with one signer: checked, stored with payload, request, signer, contact and one rendered message,
+all sealed, in one transaction on SQLite (FULL), and the worker is woken. Same server and options for both, same bytes from wrk over
+32 connections, in turn. No worker runs, so that the API alone is measured. Every accepted event must have its message.
+"""
+
+from __future__ import annotations
+
+from benchmarks import load, posts
+from benchmarks.hubs import Hub
+from benchmarks.plan import Plan
+from benchmarks.provider import Provider
+from benchmarks.receiving import start_bare
+from benchmarks.table import Row, at_least, missing, ratio, said
+
+FASTEST = 3000
+WHAT, AGAINST, GOAL = "API events per second (one signer)", "a bare Flask 204 on the same server", at_least(0.12)
+
+
+def run(plan: Plan) -> list[Row]:
+    load.program()
+    ours, theirs = [], []
+    with plan.crew("accepting") as crew:
+        provider = Provider(crew)
+        hub = Hub(crew, provider.url)
+        crew.stop(provider.started)
+        hub.queue()
+        web, (bare, port) = hub.web(), start_bare(crew, hub)
+        for number in plan.each_run("accepting"):
+            file = posts.write(crew.folder / f"events-{number}", (posts.event(hub)[1] for _ in range(round(FASTEST * plan.seconds))))
+            theirs.append(load.press(bare, port, file, plan.seconds))
+            before = hub.count("messages")
+            ours.append(load.press(web, hub.port, file, plan.seconds))
+            stored = hub.count("messages") - before
+            assert stored >= ours[-1].requests, f"{ours[-1].requests:.0f} events were accepted and {stored} messages are stored"
+            file.unlink()
+    note = f"p95 while under full load: {said([one.p95 for one in ours])} ms."
+    return [ratio(WHAT, AGAINST, GOAL, [one.rate for one in ours], [one.rate for one in theirs], "/s", note)]
+
+
+def unmeasured(why: str) -> list[Row]:
+    return [missing(WHAT, AGAINST, GOAL, why)]

@@ -1,0 +1,32 @@
+"""The least that a Flask application can do: read the request, answer 204. On the hub's own server, with its options."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask, Response, request
+
+from hub import config, web
+
+
+def application() -> Flask:
+    app = Flask("bare")
+
+    @app.post("/", defaults={"path": ""})
+    @app.post("/<path:path>")
+    def answer(path: str) -> Response:
+        request.get_data()
+        return Response(status=204)
+
+    return app
+
+
+class Bare(web.Web):
+    """gunicorn as `hub web` runs it, with another application."""
+
+    def load(self) -> Any:
+        return application()
+
+
+if __name__ == "__main__":
+    Bare(config.load()).run()

@@ -1,0 +1,110 @@
+"""Where it was measured: machine, versions, and how long this disk takes to make something durable."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import re
+import shutil
+import sqlite3
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+
+CORES = 2
+PACKAGES = ("flask", "gunicorn", "sqlalchemy", "psycopg", "redis", "rq", "twilio", "urllib3", "cryptography", "celery", "apprise")
+
+
+def use_two_cores() -> None:
+    """Keep this process, and all that it starts, on two cores."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
+
+
+def cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def words(folder: Path) -> list[str]:
+    """Return lines that say what this machine and its versions are."""
+    memory = psutil.virtual_memory().total / 2**30
+    packages = []
+    for name in PACKAGES:
+        try:
+            packages.append(f"{name} {importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return [
+        f"Machine: {_processor()}, {cores()} of {os.cpu_count()} cores used by everything together, {memory:.0f} GiB; "
+        f"{platform.system()} {platform.release()}; fdatasync {sync_milliseconds(folder):.2f} ms (median); load before: {_load()}.",
+        f"Versions: Python {platform.python_version()}, {', '.join(packages)}; SQLite {sqlite3.sqlite_version}, "
+        f"{_told('valkey')}, {_told('postgres')}, {_told('wrk')}. Signpost at {_commit()}.",
+    ]
+
+
+def sync_milliseconds(folder: Path) -> float:
+    """Return how long the disk of a folder takes to keep a page, at the median."""
+    took = []
+    with tempfile.NamedTemporaryFile(dir=folder) as file:
+        for _ in range(100):
+            file.write(b"x" * 4096)
+            file.flush()
+            began = time.perf_counter()
+            getattr(os, "fdatasync", os.fsync)(file.fileno())
+            took.append(time.perf_counter() - began)
+    return sorted(took)[len(took) // 2] * 1000
+
+
+def _processor() -> str:
+    try:
+        found = re.search(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text())
+    except OSError:
+        found = None
+    return found[1] if found else platform.processor() or platform.machine()
+
+
+def _load() -> str:
+    return f"{os.getloadavg()[0]:.2f}"
+
+
+def _told(name: str) -> str:
+    """Return a server's own word for its version."""
+    try:
+        command = _COMMANDS[name]()
+        said = subprocess.run([*command], capture_output=True, text=True, check=False)
+    except (OSError, LookupError):
+        return f"no {name}"
+    found = re.search(r"\d+(\.\d+)+", said.stdout + said.stderr)
+    return f"{name} {found[0]}" if found else f"no {name}"
+
+
+def _valkey() -> list[str]:
+    from hub import queue_server
+
+    return [str(queue_server.binary()), "--version"]
+
+
+def _postgres() -> list[str]:
+    from benchmarks import postgres
+
+    folder = postgres.programs().find()
+    if folder is None:
+        raise LookupError
+    return [str(folder / "postgres"), "--version"]
+
+
+def _wrk() -> list[str]:
+    return [shutil.which("wrk") or "wrk", "--version"]
+
+
+_COMMANDS = {"valkey": _valkey, "postgres": _postgres, "wrk": _wrk}
+
+
+def _commit() -> str:
+    said = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    changed = subprocess.run(["git", "status", "--porcelain", "hub"], capture_output=True, text=True, check=False).stdout.strip()
+    return (said.stdout.strip() or "an unknown commit") + (", with changes that are not committed" if changed else "")

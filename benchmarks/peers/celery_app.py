@@ -1,0 +1,42 @@
+"""Celery with a task per message, as on https://docs.celeryq.dev/en/stable/: one application, a client per process, no results kept.
+
+Started as `celery -A benchmarks.peers.celery_app worker`; `python -m benchmarks.peers.celery_app COUNT` enqueues.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import cache
+
+from celery import Celery
+from twilio.rest import Client
+
+from benchmarks.peers import SENDER, TEXT, client, number
+
+THREADS = 64
+
+app = Celery("bench", broker="redis+socket://" + os.environ.get("BENCH_QUEUE", ""))
+app.conf.update(task_ignore_result=True, worker_hijack_root_logger=False, broker_connection_retry_on_startup=True)
+
+
+@cache
+def twilio() -> Client:
+    """Return the process's client: threads share it, prefork children make theirs."""
+    return client(THREADS)
+
+
+@app.task(name="bench.send")  # type: ignore[untyped-decorator]
+def send(to: str) -> None:
+    twilio().messages.create(to=to, from_=SENDER, body=TEXT)
+
+
+def main(count: int) -> None:
+    app.control.purge()
+    with app.producer_pool.acquire(block=True) as producer:
+        for n in range(count):
+            send.apply_async((number(n),), producer=producer)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

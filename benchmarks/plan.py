@@ -1,0 +1,53 @@
+"""How long and how often to measure, and where: what every scenario is given."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks import postgres
+from benchmarks.hubs import Hub
+from benchmarks.running import Crew
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How the scenarios run. `seconds` is how long each run measures, once it is warm."""
+
+    folder: Path
+    runs: int
+    seconds: float
+    quick: bool = False
+
+    @contextmanager
+    def crew(self, name: str) -> Iterator[Crew]:
+        """Give a scenario its own folder, and processes that end with it."""
+        folder = self.folder / name
+        folder.mkdir(parents=True)
+        with Crew(folder) as crew:
+            yield crew
+
+    @contextmanager
+    def hub_on(self, database: str, crew: Crew, provider_url: str) -> Iterator[Hub]:
+        """Give a hub on "SQLite" or on a "PostgreSQL" server of its own."""
+        if database == "SQLite":
+            yield Hub(crew, provider_url, name="sqlite")
+            return
+        with postgres.server() as url:
+            hub = Hub(crew, provider_url, name="postgres", database_url=postgres.database(url, "hub"))
+            yield hub
+            for started in reversed(crew.running):
+                crew.stop(started)  # before its database goes
+
+    def each_run(self, what: str) -> Iterator[int]:
+        """Count the runs, and say which one it is."""
+        for run in range(self.runs):
+            self.say(f"  {what}, run {run + 1} of {self.runs}")
+            yield run
+
+    def say(self, words: str) -> None:
+        print(f"{time.strftime('%H:%M:%S')} {words}", file=sys.stderr, flush=True)

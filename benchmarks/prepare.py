@@ -1,0 +1,42 @@
+"""Make a hub ready to be measured: migrated, with live connections that passed their test, an API key and an admin.
+
+Runs in a process of its own, with the hub's settings in the environment.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from benchmarks.provider import SENDER
+from hub import config, create_app, integrations, up
+from hub.accounts import api_keys, connections, users
+from hub.vocabulary import Role
+
+INTEGRATION = "twilio_sms"
+# settings that would slow the hub down on purpose, should its form have them: the engine is what is measured
+UNLIMITED = {"per_second": "100000", "rate": "100000", "concurrency": "64"}
+
+
+def main(account: str, token: str, connections: int, email: str, password: str) -> dict[str, object]:
+    """Prepare the hub; the connections are given back as their ids."""
+    app = create_app(config.load())
+    with app.app_context():
+        up.migrate()
+        users.create_user(email=email, name="Bench", password=password, role=Role.ADMIN)
+        made = [connect(account, token, str(int(SENDER) + number)) for number in range(connections)]
+        return {"connections": made, "api_key": api_keys.create("Bench", test=False)}
+
+
+def connect(account: str, token: str, digits: str) -> str:
+    """Add a live connection and enable it, which asks the provider."""
+    form = integrations.get(INTEGRATION).Form()
+    wishes = {name: value for name, value in UNLIMITED.items() if name in form}
+    values = {"account_sid": account, "auth_token": token, "sender": f"+{digits}", **wishes}
+    connection_id = connections.add(INTEGRATION, f"Twilio {digits}", False, values)
+    connections.enable(connection_id)
+    return connection_id
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(**json.loads(sys.argv[1]))))

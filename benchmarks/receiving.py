@@ -1,0 +1,66 @@
+"""Status callbacks stored per second, against a bare Flask application that answers 204.
+
+Both run on the same gunicorn with the hub's own options (2 processes of 4 threads), in turn, and get the same bytes: form callbacks
+of Twilio, each signed, each about a message of its own, from two wrks over 16 kept-alive connections each, spread over both processes
+(looked at in each run). The hub verifies and stores each durably (SQLite with synchronous=FULL, PostgreSQL with fsync and
+synchronous_commit on) before it answers. Afterwards the rows are counted: a figure stands only if every callback that was answered is
+there.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks import load, posts
+from benchmarks.hubs import Hub
+from benchmarks.load import Load
+from benchmarks.plan import Plan
+from benchmarks.provider import Provider
+from benchmarks.running import Crew, Started, accepts, free_port, python
+from benchmarks.table import Row, at_least, missing, ratio, said
+
+FASTEST = 6000  # callbacks a second that a file is long enough for
+GOAL = at_least(0.30)
+
+
+def run(plan: Plan, database: str) -> list[Row]:
+    """Measure on "SQLite" or "PostgreSQL"."""
+    load.program()
+    ours: list[Load] = []
+    theirs: list[Load] = []
+    with plan.crew(f"receiving-{database.lower()}") as crew:
+        provider = Provider(crew)
+        with plan.hub_on(database, crew, provider.url) as hub:
+            crew.stop(provider.started)  # it was there for the connection's test
+            hub.queue()
+            web, (bare, port) = hub.web(), start_bare(crew, hub)
+            for number in plan.each_run(f"receiving, {database}"):
+                file = posts.write(crew.folder / f"callbacks-{number}", posts.strangers(hub, round(FASTEST * plan.seconds)))
+                theirs.append(load.press(bare, port, file, plan.seconds))
+                ours.append(pressed(hub, web, file, plan.seconds))
+                file.unlink()
+    note = f"p95 while under full load: {said([one.p95 for one in ours])} ms; bare {said([one.p95 for one in theirs])} ms."
+    what = f"status callbacks stored per second, {database}{' FULL' if database == 'SQLite' else ''}"
+    return [ratio(what, "a bare Flask 204 on the same server", GOAL, [one.rate for one in ours], [one.rate for one in theirs], "/s", note)]
+
+
+def unmeasured(why: str, database: str) -> list[Row]:
+    what = f"status callbacks stored per second, {database}{' FULL' if database == 'SQLite' else ''}"
+    return [missing(what, "a bare Flask 204 on the same server", GOAL, why)]
+
+
+def start_bare(crew: Crew, hub: Hub) -> tuple[Started, int]:
+    """Start the bare application with the hub's options, on a port of its own."""
+    port = free_port()
+    started = crew.start("bare", python("benchmarks.bare"), hub.environ | {"HUB_BIND": f"127.0.0.1:{port}"})
+    crew.wait_for(lambda: accepts(port), "the bare server answering", of=started)
+    return started, port
+
+
+def pressed(hub: Hub, web: Started, file: Path, seconds: float) -> Load:
+    """Press callbacks upon the hub; what was answered must be stored."""
+    before = hub.count("receipts")
+    one = load.press(web, hub.port, file, seconds)
+    stored = hub.count("receipts") - before
+    assert stored >= one.requests, f"{one.requests:.0f} callbacks were answered and {stored} are stored"
+    return one

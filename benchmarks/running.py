@@ -1,0 +1,170 @@
+"""The processes of a run: started with their output in a file, watched, ended by their own number."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import psutil
+
+ROOT = Path(__file__).resolve().parent.parent
+ENDS_WITHIN = 8.0
+PR_SET_PDEATHSIG = 1
+_prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None  # loaded before any fork
+
+
+class Unmeasured(Exception):
+    """Something cannot be measured here; the text says why."""
+
+
+@dataclass(eq=False)
+class Started:
+    """A process and where its output goes."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+    family: set[psutil.Process] = field(default_factory=set)
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def words(self, lines: int = 15) -> str:
+        """Return the last that it printed."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+
+class Crew:
+    """Starts processes and ends all that are left, whatever happens."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.running: list[Started] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for started in reversed(self.running.copy()):
+            self.stop(started)
+
+    def start(self, name: str, argv: Sequence[str], environ: Mapping[str, str] | None = None) -> Started:
+        log = self.folder / f"{len(list(self.folder.glob('*.log'))):03}-{name}.log"
+        with log.open("wb") as out:
+            process = subprocess.Popen(
+                list(argv), cwd=ROOT, env=clean(environ or {}), stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                start_new_session=True, preexec_fn=_end_with_parent,
+            )  # fmt: skip
+        started = Started(name, process, log)
+        self.running.append(started)
+        return started
+
+    def stop(self, started: Started) -> None:
+        """Ask a process to end; kill what it leaves behind."""
+        if started in self.running:
+            self.running.remove(started)
+        family = {process for process in started.family if process.is_running()} | set(family_of(started.pid))
+        if started.process.poll() is None:
+            started.process.send_signal(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                started.process.wait(ENDS_WITHIN)
+        for process in family:
+            with contextlib.suppress(psutil.Error):
+                process.kill()  # psutil makes sure that no other process has taken the number meanwhile
+        started.process.wait()
+
+    def wait_for(self, condition: Callable[[], object], what: str, *, of: Started, seconds: float = 60) -> None:
+        """Wait until a condition holds. Raises AssertionError with the last words of the process that it depends on."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            code = of.process.poll()
+            assert code is None, f"{of.name} ended ({code}) before {what}:\n{of.words()}"
+            assert time.monotonic() < deadline, f"{what} did not happen within {seconds:.0f} s:\n{of.words()}"
+            time.sleep(0.02)
+
+
+def clean(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return our environment without settings of a hub, and with these."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("HUB_", "TWILIO_"))}
+    return {**kept, "PYTHONUNBUFFERED": "1", **environ}
+
+
+def _end_with_parent() -> None:
+    if _prctl:
+        _prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+
+
+def python(module: str, *words: str) -> list[str]:
+    """Return the command line of a module."""
+    return [sys.executable, "-m", module, *words]
+
+
+def script(name: str) -> str:
+    """Return the path of a program of our virtual environment."""
+    return str(Path(sys.executable).parent / name)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def accepts(port: int) -> bool:
+    """Tell whether somebody listens on a port of this machine."""
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+# ── What they use ───────────────────────────────────────────────────────────────────────────────────────────
+def family_of(pid: int) -> list[psutil.Process]:
+    """Return a process and all that come from it."""
+    try:
+        first = psutil.Process(pid)
+        return [first, *first.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return what a process, its descendants, and those of them that have ended, have used of the processor."""
+    total = 0.0
+    for process in family_of(pid):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            total += times.user + times.system + times.children_user + times.children_system
+    return total
+
+
+def pss_megabytes(pid: int) -> float:
+    """Return the memory of a process and its descendants, what they share counted once."""
+    total = 0
+    for process in family_of(pid):
+        with contextlib.suppress(OSError):
+            for line in Path(f"/proc/{process.pid}/smaps_rollup").read_text().splitlines():
+                if line.startswith("Pss:"):
+                    total += int(line.split()[1])
+    return total / 1024
+
+
+def connections_of(pid: int, port: int) -> dict[int, int]:
+    """Return how many clients each process of a server's family holds on a port."""
+    held = {}
+    for process in family_of(pid):
+        with contextlib.suppress(psutil.Error):
+            mine = process.net_connections("tcp")
+            held[process.pid] = sum(c.status == psutil.CONN_ESTABLISHED and bool(c.laddr) and c.laddr.port == port for c in mine)
+    return held

@@ -1,0 +1,126 @@
+"""The table: what was measured, against what, what it must reach, and what falls short."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What a figure must reach. `unit` follows the number, such as × or ms."""
+
+    bound: float
+    unit: str = "×"
+    at_most: bool = False
+
+    def __str__(self) -> str:
+        return f"{'≤' if self.at_most else '≥'} {self.said(self.bound)}"
+
+    def said(self, figure: float) -> str:
+        """Put a figure into words."""
+        digits = 0 if abs(figure) >= 100 else 1 if abs(figure) >= 10 else 2
+        text = f"{figure:,.{digits}f}"
+        return f"{text} {self.unit}" if self.unit.isalpha() else text + self.unit
+
+    def met(self, figure: float) -> bool:
+        return figure <= self.bound if self.at_most else figure >= self.bound
+
+
+def at_least(bound: float, unit: str = "×") -> Goal:
+    return Goal(bound, unit)
+
+
+def at_most(bound: float, unit: str = "×") -> Goal:
+    return Goal(bound, unit, at_most=True)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table. `figure` None: not measured, and `measured` says why."""
+
+    what: str
+    against: str
+    goal: Goal
+    figure: float | None
+    measured: str  # what the figure was made from
+    note: str = ""
+
+    @property
+    def met(self) -> bool:
+        return self.figure is not None and self.goal.met(self.figure)
+
+    @property
+    def verdict(self) -> str:
+        return "not measured" if self.figure is None else "yes" if self.met else "SHORT"
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        figure = "—" if self.figure is None else self.goal.said(self.figure)
+        return self.what, self.against, str(self.goal), figure, self.verdict, self.measured
+
+
+HEAD = ("what", "against", "goal", "figure", "met", "measured")
+
+
+def missing(what: str, against: str, goal: Goal, why: str) -> Row:
+    """Return the row of something that could not be measured."""
+    return Row(what, against, goal, None, f"not measured: {why}")
+
+
+def ratio(what: str, against: str, goal: Goal, ours: Sequence[float], theirs: Sequence[float], per: str, note: str = "") -> Row:
+    """Return the row of a rate compared with another one of the same run: the median of each."""
+    mine, other = statistics.median(ours), statistics.median(theirs)
+    return Row(what, against, goal, mine / other, f"{said(ours)} {per} against {said(theirs)} {per}", note)
+
+
+def share(what: str, against: str, goal: Goal, ours: Sequence[float], whole: float, per: str, note: str = "") -> Row:
+    """Return the row of a rate compared with a number that is not measured: what would be ideal."""
+    return Row(what, against, goal, statistics.median(ours) / whole, f"{said(ours)} {per} of {_number(whole)} {per}", note)
+
+
+def figure(what: str, against: str, goal: Goal, figures: Sequence[float], note: str = "") -> Row:
+    """Return the row of a figure that stands for itself: the median of its runs."""
+    return Row(what, against, goal, statistics.median(figures), f"{said(figures)} {goal.unit}", note)
+
+
+def said(figures: Sequence[float]) -> str:
+    """Put runs into words: the median, and from where to where they went."""
+    middle = _number(statistics.median(figures))
+    if len(figures) == 1:
+        return f"{middle} (one run)"
+    return f"{middle} ({_number(min(figures))} to {_number(max(figures))})"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.1f}" if abs(value) >= 10 else f"{value:,.2f}"
+
+
+def percentile(figures: Sequence[float], share: float) -> float:
+    """Return the smallest figure that at least `share` of all do not exceed."""
+    ordered = sorted(figures)
+    return ordered[max(0, -(-len(ordered) * round(share * 1000) // 1000) - 1)]
+
+
+def text(rows: Sequence[Row]) -> str:
+    """Return the table for a terminal."""
+    cells = [HEAD, *(row.cells for row in rows)]
+    widths = [max(len(line[i]) for line in cells) for i in range(len(HEAD) - 1)]
+    lines = ["  ".join([*(word.ljust(width) for word, width in zip(line, widths, strict=False)), line[-1]]) for line in cells]
+    return "\n".join([lines[0], "-" * min(160, max(map(len, lines))), *lines[1:]])
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """Return the table for RESULTS.md, its notes below it."""
+    lines = ["| " + " | ".join(HEAD) + " |", "|" + "---|" * len(HEAD)]
+    notes: list[str] = []
+    for row in rows:
+        cells = list(row.cells)
+        cells[4] = f"**{cells[4]}**" if not row.met else cells[4]
+        if row.note:
+            if row.note not in notes:
+                notes.append(row.note)
+            cells[5] += f" [{notes.index(row.note) + 1}]"
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join([*lines, "", *(f"{n}. {note}" for n, note in enumerate(notes, 1))])
