@@ -6,8 +6,6 @@ https://www.twilio.com/docs/messaging/api/message-resource
 from __future__ import annotations
 
 import base64
-import hashlib
-import hmac
 import json
 import re
 import threading
@@ -22,9 +20,7 @@ from urllib.parse import urlencode, urlsplit
 from twilio.base.exceptions import TwilioException
 from twilio.http import HttpClient
 from twilio.http.response import Response
-from twilio.request_validator import RequestValidator
 from twilio.rest import Client
-from werkzeug.datastructures import MultiDict
 from wtforms import StringField
 from wtforms.validators import InputRequired, Optional, Regexp
 
@@ -32,6 +28,7 @@ from hub import http, phones
 from hub.datadir import SimulatorCredentials
 from hub.errors import BadWebhook, OutcomeUnknown, TransientError
 from hub.integrations._twilio_errors import explain, raise_for
+from hub.integrations._twilio_signature import signed_by
 from hub.integrations.base import (
     Accepted,
     ConfigForm,
@@ -281,27 +278,6 @@ class TwilioIntegration(Integration):
 def is_inbound(form: Mapping[str, str]) -> bool:
     """Tell whether a form is a person's message rather than a status of ours: they may arrive at the same address."""
     return "MessageStatus" not in form and "Body" in form
-
-
-def signed_by(token: str, request: WebhookRequest, signature: str) -> bool:
-    """Tell whether Twilio signed a request with this token.
-
-    https://www.twilio.com/docs/usage/webhooks/webhooks-security
-    The address we gave is tried first; Twilio's own validator then tries it with and without its port.
-    """
-    is_form = request.headers.get("content-type", "").lower().startswith("application/x-www-form-urlencoded")
-    if not is_form and request.body:
-        # any other body is covered by its hash in the signed address, or not at all
-        stated = request.query.get("bodySHA256", "")
-        if not hmac.compare_digest(stated.lower().encode(), hashlib.sha256(request.body).hexdigest().encode()):
-            return False
-    # sorted by name, then value; a value that is repeated under one name counts once
-    text = request.url + "".join(name + value for name, value in sorted(set(request.fields)))
-    # compared as text: Base64 has spare bits, so that several texts say the same digest
-    ours = base64.b64encode(hmac.digest(token.encode(), text.encode(), "sha1"))
-    if hmac.compare_digest(ours, signature.encode()):
-        return True
-    return bool(RequestValidator(token).validate(request.url, MultiDict(request.fields), signature))
 
 
 def _code(answer: http.Answer) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import cache
 from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
@@ -35,8 +36,11 @@ def _email(text: str) -> str:
         raise ValueError(f"This is not a mail address: {problem}") from None
 
 
+_zones = cache(available_timezones)  # it walks a folder
+
+
 def _zone(text: str) -> str:
-    if text not in available_timezones():
+    if text not in _zones():
         raise ValueError("Give an IANA time zone, such as America/Indiana/Indianapolis.")
     return text
 
