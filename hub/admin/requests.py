@@ -166,7 +166,8 @@ def _answer(row: SigningRequest, told: list[Message]) -> dict[str, str]:
     title = f"{plural(len(owing), 'signature is', 'signatures are')} missing."
     if lost:
         one, many = "One of these signers was", f"{len(lost)} of these signers were"
-        return {"tone": "bad", "title": title, "text": f"{one if len(lost) == 1 else many} not reached. What stands with each below says why."}
+        text = f"{one if len(lost) == 1 else many} not reached. What stands with each below says why."
+        return {"tone": "bad", "title": title, "text": text}
     text = "Everybody who owes one has been reached." if owing and all(signer.id in reached for signer in owing) else ""
     return {"tone": "info", "title": title, "text": text}
 
