@@ -42,6 +42,7 @@ from hub.signing import accept
 from hub.signing.events import EventIn
 from hub.store import transaction
 from hub.vocabulary import Address, Channel, Status
+from tests.conftest import _close as close
 from tests.conftest import make_app
 from tests.pigeon import Pigeon, install
 from tests.stage import a_message, a_signer, an_event, deliver, source_id, status
@@ -320,6 +321,8 @@ def test_an_added_integration_has_its_card_and_its_webhook(
     install(site, monkeypatch, {"carrier_pigeon": "carrier_pigeon:CarrierPigeon"})
     app = make_app(environ)
     answer = app.test_client().post("/api/rpc/webhooks/pigeons/roof", data=b"")
+    with app.app_context():
+        close(app)
     assert answer.status_code == 403, "there, and unsigned"
     assert "pigeons/{connection}" in integrations.webhook_paths()
 
