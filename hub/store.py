@@ -41,6 +41,7 @@ WAKE_SECONDS = 30  # a lost wake-up costs at most this
 JOB_SECONDS = 120  # jobs are bounded well below; RQ ends one that is not
 TRIES = 5
 INDEX_KEY = "index_key"
+REMEMBERED = 1.0
 RERUN = {"40001", "40P01", "23505"}  # PostgreSQL: serialization failure, deadlock, an equal row that another transaction was first with
 
 
@@ -172,6 +173,18 @@ class Waker:
         except redis.RedisError as problem:
             self._silent_until = time.monotonic() + 1
             log.warning("queue.unreachable", queue=queue, problem=type(problem).__name__)
+
+
+def remembered(name: tuple[str, ...], make: Callable[[], T]) -> T:
+    """Return what `make` read at most REMEMBERED seconds ago: for what changes rarely and may be a moment old."""
+    kept: dict[tuple[str, ...], tuple[float, Any]] = current_app.extensions.setdefault("hub.remembered", {})
+    moment = time.monotonic()
+    found = kept.get(name)
+    if found is None or moment - found[0] > REMEMBERED:
+        if len(kept) > 1000:
+            kept.clear()
+        found = kept[name] = (moment, make())
+    return cast(T, found[1])
 
 
 def several(name: str) -> BindParameter[Any]:

@@ -12,6 +12,7 @@ from hub import text
 from hub.errors import ConfigError
 from hub.extensions import db
 from hub.models import Template, TemplateVersion
+from hub.store import remembered
 
 DEFAULT_LOCALE = "en"
 
@@ -44,12 +45,16 @@ def render(name: str, channel: str, locale: str, values: Mapping[str, Any]) -> R
 
 
 def _newest(name: str, channel: str, locale: str) -> Wording:
-    found = db.session.execute(_WORDINGS, {"name": name, "channel": channel})
-    by_locale = {row[0].lower(): Wording(*row[1:]) for row in found}  # the highest number comes last and stays
+    by_locale = remembered(("wordings", name, channel), lambda: _wordings(name, channel))
     for wanted in fallbacks(locale):
         if wanted in by_locale:
             return by_locale[wanted]
     raise ConfigError(f"There is no template {name} for {channel}. Add one in {DEFAULT_LOCALE!r}.")
+
+
+def _wordings(name: str, channel: str) -> dict[str, Wording]:
+    found = db.session.execute(_WORDINGS, {"name": name, "channel": channel})
+    return {row[0].lower(): Wording(*row[1:]) for row in found}  # the highest number comes last and stays
 
 
 _WORDINGS = (

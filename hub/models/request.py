@@ -57,6 +57,7 @@ class Signer(Base):
     reminded_at: Mapped[datetime | None] = mapped_column(Time)
     reminders: Mapped[int] = mapped_column(default=0)
 
-    details = sealed()  # {"name", "email", "mobile_number", "locale", "time_zone", "send_to", "preference", "download_url"}
+    # {"name", "email", "mobile_number", "locale", "time_zone", "send_to", "preference", "download_url", "told_at": {field: time}}
+    details = sealed()
     signing_url = sealed()
     request: Mapped[SigningRequest] = relationship(back_populates="signers")

@@ -67,9 +67,13 @@ class Id(TypeDecorator[str]):
     def process_bind_param(self, value: str | None, dialect: Dialect) -> Any:
         if value is None:
             return None
-        if self.prefix != "*" and not is_id(self.prefix, value):
+        kind, _, rest = value.rpartition("_")
+        try:
+            number = uuid.UUID(rest)
+        except ValueError:
+            number = None
+        if number is None or (self.prefix != "*" and (kind != self.prefix or str(number) != rest)):
             raise ValueError(f"{value!r} is not an id of the form {self.prefix}_…")
-        number = uuid.UUID(value.rpartition("_")[2])
         return number if dialect.name == "postgresql" else number.bytes
 
     def process_result_value(self, value: Any, dialect: Dialect) -> str | None:

@@ -21,7 +21,7 @@ from hub.models.types import keyring, new_id, now
 from hub.signing import requests
 from hub.signing.events import EventIn
 from hub.signing.records import RequestRecord, SignerRecord
-from hub.store import index_key, several, transaction
+from hub.store import index_key, remembered, several, transaction
 from hub.vocabulary import Address, ConnectionState, EventType, Lane, RequestState
 
 UNTITLED, UNNAMED = "Untitled document", "Somebody"
@@ -63,8 +63,9 @@ def tell(event: Happened, request: RequestRecord, actor: SignerRecord | None, on
     """Plan, render and store the messages of an event, and the event. `only` narrows it to some signers."""
     signers = {signer.id: signer for signer in (request.signers if only is None else only)}
     carriers = {carrier.id: carrier for carrier in _carriers(request.test)}
+    routes = remembered(("routes", event.type, request.source_id), lambda: _routes(event.type, request.source_id))
     planned, skipped = plan.plan(
-        _routes(event, request.source_id), [_person(signer) for signer in signers.values()], [_planning(c) for c in carriers.values()],
+        routes, [_person(signer) for signer in signers.values()], [_planning(c) for c in carriers.values()],
         actor=actor.id if actor else "", asks_to_sign=event.type in requests.ASKS_TO_SIGN, closed=request.state != RequestState.OPEN,
     )  # fmt: skip
     refusals = [item.as_json() for item in skipped]
@@ -189,9 +190,9 @@ def _installed(integration: str) -> bool:
         return False
 
 
-def _routes(event: Happened, source_id: str) -> list[plan.Route]:
+def _routes(event_type: EventType, source_id: str) -> list[plan.Route]:
     """Return the routes of an event; a source's own take the place of everybody's."""
-    rows = list(db.session.execute(_ROUTES, {"event_type": event.type.value, "source": source_id}))
+    rows = list(db.session.execute(_ROUTES, {"event_type": event_type.value, "source": source_id}))
     own = any(row[1] for row in rows)
     steps: dict[tuple[str, str], list[plan.Step]] = {}
     for route_id, owner, audience, step_id, channel, template, connection_id in rows:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from hub.messaging import outbox
 from hub.signing import records
@@ -18,8 +18,7 @@ CLOSES = {
     EventType.EXPIRED: RequestState.EXPIRED, EventType.CANCELED: RequestState.CANCELED,
 }  # fmt: skip
 ACTS = {EventType.VIEWED: SignerState.VIEWED, EventType.SIGNED: SignerState.SIGNED, EventType.DECLINED: SignerState.DECLINED}
-# of a signer's fields, those that are not part of `details`
-APART = ("id", "order", "signing_url")
+TOLD_AT = "told_at"  # in a signer's details: field → when the event happened that spoke of it last
 
 
 @transaction
@@ -55,16 +54,20 @@ def _describe(request: RequestRecord, event: EventIn) -> None:
 
 
 def _signer(request: RequestRecord, told: SignerIn, at: datetime) -> SignerRecord:
+    """Bring a signer up to date, field by field: an older event that comes late fills only what no newer one spoke of."""
     signer = request.signer(told.id) or request.add_signer(told.id, at)
-    newer = at >= signer.told_at
-    given = told.given()
-    for field, value in given.items():
-        if field not in APART and (newer or signer.details.get(field) is None):
+    moment = at.astimezone(UTC).isoformat(timespec="microseconds")
+    times = signer.details.setdefault(TOLD_AT, {})
+    for field, value in told.given().items():
+        if field == "id" or moment < times.get(field, ""):
+            continue
+        times[field] = moment
+        if field == "signing_url":
+            signer.signing_url = value
+        elif field != "order":
             signer.details[field] = value
-    if "signing_url" in given and (newer or signer.signing_url is None):
-        signer.signing_url = told.signing_url
-    if told.order is not None and newer:
-        signer.turn = told.order
+        elif value is not None:
+            signer.turn = value
     signer.told_at = max(signer.told_at, at)
     return signer
 
