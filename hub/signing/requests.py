@@ -57,7 +57,7 @@ def _signer(request: RequestRecord, told: SignerIn, at: datetime) -> SignerRecor
     """Bring a signer up to date, field by field: an older event that comes late fills only what no newer one spoke of."""
     signer = request.signer(told.id) or request.add_signer(told.id, at)
     moment = at.astimezone(UTC).isoformat(timespec="microseconds")
-    times = signer.details.setdefault(TOLD_AT, {})
+    times = signer.details[TOLD_AT] = dict(signer.details.get(TOLD_AT, {}))  # a new one, so that the change is noticed
     for field, value in told.given().items():
         if field == "id" or moment < times.get(field, ""):
             continue
