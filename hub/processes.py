@@ -176,6 +176,15 @@ def reap() -> Iterator[tuple[int, int]]:
         yield pid, os.waitstatus_to_exitcode(status)
 
 
+def childless() -> bool:
+    """Tell whether this process has no child, not even one that has ended and was not reaped."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return True
+    return False
+
+
 def descendants(of: Iterable[psutil.Process]) -> set[psutil.Process]:
     """Return these processes and all that come from them, the ended ones left out."""
     found: set[psutil.Process] = set()

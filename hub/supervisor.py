@@ -245,7 +245,8 @@ class _Supervisor:
             kept.start_at = None
         self._ask(needed=False)
         needed_asked = False
-        while left := self._left():
+        # a list of processes is not made in one instant; that there is no child at all, the system says for sure
+        while (left := self._left()) or not (self._foreign or processes.childless()):
             elapsed = time.monotonic() - began
             servants = {kept.pid for kept in self._kept if kept.child.needed}
             if not needed_asked and (elapsed > STOP_NEEDED_AFTER or all(process.pid in servants for process in left)):

@@ -34,7 +34,7 @@ class Supervised:
         self.printed = folder / "printed"
         program = "import sys\nfrom hub.supervisor import Child, run\n" + textwrap.dedent(program)
         with self.printed.open("w") as out:
-            self.process = subprocess.Popen([sys.executable, "-c", program], stdout=out, stderr=out, start_new_session=True)
+            self.process = subprocess.Popen([sys.executable, "-u", "-c", program], stdout=out, stderr=out, start_new_session=True)
 
     @property
     def text(self) -> str:
@@ -88,7 +88,7 @@ def gone(pid: int) -> bool:
 
 
 def python(code: str, *arguments: str) -> str:
-    return repr([sys.executable, "-c", code, *arguments])
+    return repr([sys.executable, "-u", "-c", code, *arguments])
 
 
 def test_what_a_child_prints_carries_its_name(start: Start) -> None:
@@ -233,7 +233,7 @@ def test_a_quiet_child_speaks_only_in_dying(start: Start) -> None:
 def test_a_terminal_that_went_away_does_not_stop_the_stopping(tmp_path: Path) -> None:
     program = f"from hub.supervisor import Child, run; run([Child('web', {python('while True: print(1, flush=True)')})])"
     reader, writer = os.pipe()
-    process = subprocess.Popen([sys.executable, "-c", program], stdout=writer, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([sys.executable, "-u", "-c", program], stdout=writer, stderr=subprocess.DEVNULL)
     os.close(writer)
     os.read(reader, 100)
     child = psutil.Process(process.pid).children()[0].pid
