@@ -4,6 +4,9 @@ PYTHON_IN = .venv/bin/python
 PACKAGE = pyproject.toml bin/install
 LOCK = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	pyproject.toml --group build
+# tests that open no database of the hub's: one run of them is enough
+NO_DATABASE = $(wildcard tests/simulator tests/integrations) \
+	$(foreach name,architecture config crypto docs http phones ports queue_server supervisor text,tests/test_$(name).py)
 # more flags for the recipe's program: make test ARGS="tests/test_story.py -k delivered"
 ARGS =
 
@@ -20,8 +23,8 @@ run: .venv/.run ## start Signpost in demo mode: web, workers, queue and a stand-
 test: .venv/.dev ## run all tests, in a real browser too; ARGS="-k word" picks some
 	@CHROMIUM="$$(bin/chromium)" && export CHROMIUM && exec $(PYTHON_IN) -m pytest $(ARGS)
 
-test-postgres: .venv/.dev ## run all tests on a throw-away PostgreSQL server
-	@CHROMIUM="$$(bin/chromium)" && export CHROMIUM && exec $(PYTHON_IN) bin/with-postgres $(PYTHON_IN) -m pytest $(ARGS)
+test-postgres: .venv/.dev ## run all tests that a database can matter to on a throw-away PostgreSQL server
+	@CHROMIUM="$$(bin/chromium)" && export CHROMIUM && exec $(PYTHON_IN) bin/with-postgres $(PYTHON_IN) -m pytest $(NO_DATABASE:%=--ignore=%) $(ARGS)
 
 bench: .venv-bench/.bench ## measure the hub beside what people would use instead, 15 minutes; ARGS="--quick sending" tries one
 	@exec .venv-bench/bin/python -m benchmarks $(ARGS)
