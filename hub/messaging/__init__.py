@@ -1,8 +1,10 @@
 """Messages: planned, rendered, allowed or refused, handed over, followed until they arrive.
 
     plan        whom to tell over what; pure        outbox      the rows: add, cancel, resend, stop
-    render      what a message says                 delivery    claims what free threads can send, records outcomes
-    policy      may this go, now?                   statuses    facts raise a message's status
-    contacts    the addresses                       reconcile   unknown outcomes and expired leases
-    consent     suppressions                        timeline    what happened to one message
+    render      what a message says                 ledger      the rows of one transaction, read and written together
+    policy      may this go, now?                   delivery    claims what free threads can send
+    contacts    the addresses                       drain       one run of a worker: threads that call, one that writes
+    consent     suppressions                        outcomes    what calls came to
+    direct      one message without an event        statuses    facts raise a message's status
+    timeline    what happened to one message        reconcile   expired leases and unknown outcomes
 """
