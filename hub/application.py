@@ -74,7 +74,6 @@ def create(config: Config | None = None) -> Flask:
     _log(config)
 
     extensions.db.init_app(app)
-    extensions.migrate.init_app(app, extensions.db)
     extensions.csrf.init_app(app)
     # counted as installed, it adds no hook of its own: accounts.limits asks it by name, and no request pays for it unasked
     app.extensions["limiter"] = {extensions.limiter}

@@ -7,13 +7,11 @@ from datetime import timedelta
 from typing import Any
 
 import redis
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from flask import Blueprint, Flask, current_app
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
-from hub.extensions import db
+from hub.extensions import MIGRATIONS, db
 from hub.models import Connection, Message, Receipt
 from hub.models.types import now
 from hub.vocabulary import ConnectionState, Status
@@ -46,6 +44,8 @@ def ready() -> tuple[dict[str, Any], int]:
 
 
 def _database() -> str:
+    from alembic.migration import MigrationContext  # 12 MB that no other process needs
+
     try:
         with db.engine.connect() as connection:
             have = MigrationContext.configure(connection).get_current_revision()
@@ -56,7 +56,9 @@ def _database() -> str:
 
 @functools.cache
 def _newest_revision() -> str | None:
-    return ScriptDirectory(current_app.extensions["migrate"].directory).get_current_head()
+    from alembic.script import ScriptDirectory
+
+    return ScriptDirectory(MIGRATIONS).get_current_head()
 
 
 def _queue() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import time
@@ -82,6 +83,9 @@ def work(queue: str) -> None:
     worker = HubWorker([Queue(queue, connection=connection)], connection=connection, log_job_description=False)
     with app.app_context():
         wake_now(queue)  # what was left when the last worker ended
+    # what is loaded stays: the collector need not look at it, and so does not copy its pages in every child
+    gc.collect()
+    gc.freeze()
     worker.work(logging_level="WARNING", with_scheduler=False)
 
 

@@ -13,13 +13,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from hub import ports, processes, queue_server, supervisor
 from hub.config import Config
 from hub.errors import ConfigError, HubError
 from hub.supervisor import Child
 from hub.terminal import BOLD, CYAN, DIM, YELLOW, paint
+
+if TYPE_CHECKING:
+    from flask import Flask
 
 QUEUES = ("deliver", "settle", "chores")
 # processes of a hub that was killed end within this time; only then is what they hold taken for another program's
@@ -122,14 +125,29 @@ def _prepare(config: Config) -> str:
 def migrate() -> None:
     """Bring the database to the newest tables and create the defaults that are missing; needs an application context."""
     import flask_migrate
+    from flask import current_app
 
     from hub.accounts import setup
-    from hub.extensions import migrate
+    from hub.extensions import MIGRATIONS, db
     from hub.signing import defaults
 
-    flask_migrate.upgrade(directory=migrate.directory)
+    # joined here and not in create_app: the other processes need none of it, and it weighs 12 MB
+    flask_migrate.Migrate(current_app, db, directory=MIGRATIONS)
+    flask_migrate.upgrade()
     setup.prepare()
     defaults.install()
+
+
+def migrating() -> Flask:
+    """Make the application for Flask-Migrate's own commands: flask --app hub.up:migrating db migrate -m "…"."""
+    import flask_migrate
+
+    import hub
+    from hub.extensions import MIGRATIONS, db
+
+    app = hub.create_app()
+    flask_migrate.Migrate(app, db, directory=MIGRATIONS)
+    return app
 
 
 def _welcome(config: Config) -> None:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from alembic import context
-from flask import current_app
 
+from hub.extensions import db
 from hub.models.types import Id, Time
 from hub.store import writers_lock
-
-target = current_app.extensions["migrate"].db
 
 
 def _render(kind: str, item: Any, _: Any) -> str | bool:
@@ -22,9 +20,9 @@ def _render(kind: str, item: Any, _: Any) -> str | bool:
     return False
 
 
-with target.engine.connect() as connection, writers_lock():
+with db.engine.connect() as connection, writers_lock():
     context.configure(
-        connection=connection.execution_options(hub_writes=True), target_metadata=target.metadata, render_item=_render,
+        connection=connection.execution_options(hub_writes=True), target_metadata=db.metadata, render_item=_render,
         render_as_batch=connection.dialect.name == "sqlite", compare_type=False,
     )  # fmt: skip
     with context.begin_transaction():
