@@ -17,10 +17,12 @@ from types import FrameType
 
 import structlog
 
-from hub.errors import OutcomeUnknown, SendError
+from hub import integrations
+from hub.errors import NotFound, OutcomeUnknown, SendError
 from hub.extensions import db
 from hub.http import recorded
 from hub.messaging.delivery import Claim, Outcome, due, turn
+from hub.models import Connection
 from hub.models.types import now
 
 log = structlog.get_logger(__name__)
@@ -63,6 +65,7 @@ class Drain:
         self.stopping = stopping
         self.sent = 0
         self._pools: dict[str, ThreadPoolExecutor] = {}
+        self._most: dict[str, int] = {}  # calls at once, by connection
         self._flying: Counter[str] = Counter()
         self._bulk: Counter[str] = Counter()  # those of them of the bulk lane
         self._done: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
@@ -89,16 +92,18 @@ class Drain:
         return bool(outcomes or claims)
 
     def _free(self, connection_id: str) -> int:
-        return self._most(connection_id) - self._flying[connection_id]
-
-    def _most(self, connection_id: str) -> int:
-        pool = self._pools.get(connection_id)
-        return pool._max_workers if pool else 8
+        if connection_id not in self._most:
+            connection = db.session.get_one(Connection, connection_id)
+            try:
+                self._most[connection_id] = integrations.get(connection.integration).concurrency
+            except NotFound:
+                self._most[connection_id] = 1  # the claim says that its package is gone
+        return self._most[connection_id] - self._flying[connection_id]
 
     def _send(self, claim: Claim) -> None:
         pool = self._pools.get(claim.connection_id)
         if pool is None:
-            pool = self._pools[claim.connection_id] = ThreadPoolExecutor(claim.integration.concurrency, "send")
+            pool = self._pools[claim.connection_id] = ThreadPoolExecutor(self._most[claim.connection_id], "send")
         self._flying[claim.connection_id] += 1
         self._bulk[claim.connection_id] += claim.bulk
         self.sent += 1
