@@ -9,6 +9,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -69,8 +70,10 @@ def start(tmp_path: Path) -> Iterator[Start]:
     yield start
     for supervised in started:
         if supervised.process.poll() is None:
-            for process in [*supervised.family(), supervised.process]:
-                process.kill()
+            with suppress(psutil.NoSuchProcess):  # they end one another
+                for process in [*supervised.family(), supervised.process]:
+                    process.kill()
+            supervised.process.kill()
             supervised.process.wait()
 
 

@@ -84,9 +84,9 @@ def demo(tmp_path: Path) -> Iterator[Demo]:
     demo = Demo(tmp_path)
     yield demo
     if demo.process and demo.process.poll() is None:
-        for process in [*demo.family(), demo.process]:
-            process.kill()
-        demo.process.wait()
+        demo.process.send_signal(signal.SIGINT)
+        demo.process.send_signal(signal.SIGINT)  # twice means: now
+        demo.process.wait(10)
 
 
 def left(processes: list[psutil.Process], seconds: float = 0) -> list[psutil.Process]:

@@ -10,7 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
@@ -44,8 +44,9 @@ def running(environ: dict[str, str], *words: str) -> Iterator[subprocess.Popen[s
     try:
         yield process
     finally:
-        for one in [*psutil.Process(process.pid).children(recursive=True)] if process.poll() is None else []:
-            one.kill()
+        with suppress(psutil.NoSuchProcess):  # it may end by itself just now
+            for one in psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []:
+                one.kill()
         process.kill()
         process.communicate()
 
