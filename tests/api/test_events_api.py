@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from typing import Any
 
@@ -237,12 +236,3 @@ def test_an_error_never_repeats_what_was_sent(signing_app: SigningApp, hub_demo:
 def test_dates_that_no_document_has_are_refused(signing_app: SigningApp, date: str) -> None:
     answer = signing_app.post("/events", {**DESIGN, "occurred_at": date})
     assert (answer.status_code, body(answer)["field"]) == (422, "occurred_at")
-
-
-def test_a_long_body_that_does_not_say_its_length_is_refused_whole(signing_app: SigningApp) -> None:
-    text = json.dumps(DESIGN) + " " * 256 * 1024
-    answer = signing_app.client.post(
-        "/api/v1/events", input_stream=io.BytesIO(text.encode()), content_type="application/json",
-        headers={"Authorization": f"Bearer {signing_app.key}"}, environ_overrides={"wsgi.input_terminated": True},
-    )  # fmt: skip
-    assert (answer.status_code, body(answer)["code"]) == (413, "too_large")
