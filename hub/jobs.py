@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from hub import create_app, idempotency
 from hub.extensions import db
 from hub.intake import settle as settling
-from hub.messaging import delivery, outbox, reconcile
+from hub.messaging import delivery, outbox, polling, reconcile
 from hub.messaging.drain import RUN_SECONDS, Drain, Stopping
 from hub.store import JOBS, wake_now
 
@@ -49,8 +49,8 @@ def settle() -> None:
 
 
 def chores() -> None:
-    """Look after leases and unknown outcomes, and forget what need not be kept."""
-    _run("chores", lambda _: reconcile.run() + outbox.give_up_waiting() + idempotency.forget())
+    """Look after leases, unknown outcomes and lost callbacks, and forget what need not be kept."""
+    _run("chores", lambda stopping: outbox.give_up_waiting() + idempotency.forget() + reconcile.run(stopping) + polling.run(stopping))
 
 
 def _run(queue: str, job: Callable[[Stopping], int]) -> None:
@@ -112,7 +112,7 @@ def cron() -> None:
 
 def sweep() -> None:
     """Wake the queues that have something to do."""
-    late = {"deliver": bool(delivery.due()), "settle": settling.due(), "chores": reconcile.due()}
+    late = {"deliver": bool(delivery.due()), "settle": settling.due(), "chores": reconcile.due() or polling.due()}
     db.session.rollback()
     for queue, has_work in late.items():
         if has_work:

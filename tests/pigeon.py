@@ -14,7 +14,7 @@ import pytest
 
 from hub import integrations
 from hub.errors import OutcomeUnknown
-from hub.integrations.base import Accepted, CheckResult, Integration, Outbound
+from hub.integrations.base import Accepted, CheckResult, Integration, Outbound, StatusUpdate
 from hub.vocabulary import Address, Channel
 
 
@@ -26,6 +26,8 @@ class Loft:
     most_at_once: int = 0
     fly: Callable[[Outbound], Accepted] = lambda outbound: Accepted(f"{outbound.id}-{outbound.attempt}")
     look: Callable[[Outbound], list[Accepted]] = lambda outbound: []
+    ask: Callable[[str], StatusUpdate] = lambda provider_id: StatusUpdate(word="flying")
+    asked: list[str] = field(default_factory=list)
     _flying: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -81,6 +83,17 @@ class HomingPigeon(Pigeon):
         return Pigeon.loft.look(message)
 
 
+class RingedPigeon(Pigeon):
+    """Carry a message by a pigeon with a number on its ring: the loft can be asked where that one is."""
+
+    name = "ringed_pigeon"
+    title = "Ringed pigeons"
+
+    def fetch_status(self, provider_id: str) -> StatusUpdate:
+        Pigeon.loft.asked.append(provider_id)
+        return Pigeon.loft.ask(provider_id)
+
+
 class ManyPigeons(Pigeon):
     """Carry a message again when in doubt."""
 
@@ -97,7 +110,8 @@ def lost(outbound: Outbound) -> Accepted:
 @pytest.fixture
 def loft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Loft]:
     """Install the pigeons as a package that names them in the entry-point group; give their loft, empty."""
-    install(tmp_path / "site", monkeypatch, {cls.name: f"{__name__}:{cls.__name__}" for cls in (Pigeon, HomingPigeon, ManyPigeons)})
+    kinds = (Pigeon, HomingPigeon, RingedPigeon, ManyPigeons)
+    install(tmp_path / "site", monkeypatch, {cls.name: f"{__name__}:{cls.__name__}" for cls in kinds})
     Pigeon.loft = Loft()
     yield Pigeon.loft
     monkeypatch.undo()

@@ -138,6 +138,8 @@ def _answer(one: Message, legs: list[Message], problem: Problem | None) -> dict[
         text = one.connection.why or "The connection does not send now. Enable it, and the message goes out."
         return {"tone": tone, "title": title, "text": text, "href": url_for("admin.connection", slug=one.connection.slug),
                 "button": "Open the connection"}  # fmt: skip
+    if status in (Status.ACCEPTED, Status.SENT) and one.due_at and one.connection.enabled:
+        text = f"{text} Unless it says more before, we ask at {clock(one.due_at)[:5]}."
     if one.status == Status.QUEUED and one.tries and one.due_at:
         title, text = f"It is tried again at {clock(one.due_at)[:8]}.", problem.text if problem else ""
     return {"tone": tone, "title": title, "text": text, "href": "", "button": ""}

@@ -7,4 +7,5 @@
     consent     suppressions                        outcomes    what calls came to
     direct      one message without an event        statuses    facts raise a message's status
     timeline    what happened to one message        reconcile   expired leases and unknown outcomes
+    overdue     finds messages whose time has come  polling     lost callbacks: the provider is asked
 """

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -24,6 +24,7 @@ from hub.vocabulary import Status
 
 # what the signing app is told of; its name begins with the integration's event prefix
 TOLD = (Status.SENT, Status.DELIVERED, Status.READ, Status.FAILED, Status.UNDELIVERED)
+ASK_AFTER = timedelta(minutes=15)  # what is not final, and nothing more is heard of, is asked for (polling)
 
 messages: Table = Message.__table__  # type: ignore[assignment]
 attempts: Table = Attempt.__table__  # type: ignore[assignment]
@@ -40,11 +41,13 @@ class Standing(Protocol):
     changed_at: datetime
 
 
-def raise_to(row: Standing, status: Status, *, code: str = "") -> bool:
-    """Raise a status if the new one ranks higher; an equal rank keeps the first."""
+def raise_to(row: Standing, status: Status, *, code: str = "", asks: bool = True) -> bool:
+    """Raise a status if the new one ranks higher; an equal rank keeps the first. `asks`: the provider can be asked for the next."""
     if status.rank <= Status(row.status).rank:
         return False
-    row.status, row.code, row.changed_at, row.due_at = status.value, code, now(), None
+    moment = now()
+    row.status, row.code, row.changed_at = status.value, code, moment
+    row.due_at = moment + ASK_AFTER if asks and not status.final else None
     return True
 
 

@@ -81,7 +81,7 @@ def _record(outcome: Outcome, known: _Known, ledger: Ledger) -> None:
     if claim.n != row.tries:
         return
     if accepted is not None:
-        accept(row, accepted, ledger)
+        accept(row, accepted, ledger, asks=claim.integration.can("fetch_status"))
     elif error is not None and row.status in (Status.SENDING, Status.UNKNOWN):  # else a callback has told us better
         _fail(row, error, claim.integration, ledger)
 
@@ -109,13 +109,13 @@ def _provider_ids(ended: Sequence[Outcome]) -> _Known:
     return known
 
 
-def accept(row: Row, accepted: Accepted, ledger: Ledger) -> None:
-    """Write on a message that the provider has it."""
+def accept(row: Row, accepted: Accepted, ledger: Ledger, *, asks: bool) -> None:
+    """Write on a message that the provider has it. `asks`: it can be asked what became of it."""
     row.provider_id = accepted.provider_id
     row.segments = row.segments or accepted.segments
     row.price = row.price or accepted.price
     row.thread = accepted.thread or row.thread
-    raise_to(row, accepted.status)
+    raise_to(row, accepted.status, asks=asks)
     ledger.tell(row, accepted.status, {})
 
 

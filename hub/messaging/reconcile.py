@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import timedelta
 
 import structlog
 from sqlalchemy import func, select
 
-from hub import live
+from hub import integrations, live
 from hub.errors import HubError, SendError
 from hub.extensions import db
 from hub.integrations.base import Accepted
+from hub.messaging import overdue
 from hub.messaging.delivery import Addressed, outbound_of
+from hub.messaging.drain import Stopping
 from hub.messaging.ledger import Ledger
 from hub.messaging.outbox import note
 from hub.messaging.outcomes import FIND_AFTER, accept, requeue_absent
@@ -23,36 +26,50 @@ from hub.vocabulary import Status
 
 log = structlog.get_logger(__name__)
 
-BATCH = 50
+BATCH = 50  # of one connection in one run
 GIVE_UP_AFTER = timedelta(hours=24)  # then an admin decides, with a button
+PATIENCE = 0.25  # the pause before the next question is this part of how long it is not known already
+MISSES = 3  # questions without an answer in one run, then the others of the connection wait
 
 
 def due() -> bool:
     """Tell whether a lease has expired or an unknown outcome is due to be looked into. Reads only."""
-    query = select(Message.id).where(Message.status.in_((Status.SENDING, Status.UNKNOWN)), Message.due_at <= now()).limit(1)
-    return db.session.scalar(query) is not None
+    return bool(overdue.connections((Status.SENDING, Status.UNKNOWN)))
 
 
-def run() -> int:
+def run(stopping: Stopping | None = None) -> int:
     """Settle what can be settled; return how many messages were looked at."""
     late = _due(Status.SENDING)
-    for message_id in late:
+    for message_id in itertools.chain.from_iterable(late.values()):
         expire_lease(message_id)
-    unknown = _due(Status.UNKNOWN)
-    for message_id in unknown:
-        settle(message_id)
-    return len(late) + len(unknown)
+    looked_at = sum(map(len, late.values()))
+    for unknown in _due(Status.UNKNOWN).values():
+        looked_at += _settle_all(unknown, stopping)
+    return looked_at
 
 
-def _due(status: Status) -> list[str]:
-    query = select(Message.id).where(Message.status == status, Message.due_at <= now()).order_by(Message.id).limit(BATCH)
-    found = list(db.session.scalars(query))
+def _due(status: Status) -> dict[str, list[str]]:
+    found = {connection_id: overdue.oldest(connection_id, [status], BATCH) for connection_id in overdue.connections([status])}
     db.session.rollback()
     return found
 
 
-def settle(message_id: str) -> None:
-    """Ask the provider whether it has a message whose outcome is not known, and act on the answer."""
+def _settle_all(unknown: list[str], stopping: Stopping | None) -> int:
+    """Settle messages of one connection; a provider that does not answer is left alone, so that it holds no other."""
+    missed = 0
+    for place, message_id in enumerate(unknown):
+        if stopping is not None and stopping.now:
+            return place
+        missed += not settle(message_id)
+        if missed == MISSES:
+            for left in unknown[place + 1 :]:
+                postpone(left)
+            return place + 1
+    return len(unknown)
+
+
+def settle(message_id: str) -> bool:
+    """Ask the provider whether it has a message whose outcome is not known, and act on the answer; False when there is none."""
     message = db.session.get_one(Message, message_id)
     body = db.session.get(Body, message_id)
     attempt = db.session.get_one(Attempt, (message_id, message.tries))
@@ -60,7 +77,8 @@ def settle(message_id: str) -> None:
         integration = live.instance(message.connection)
         if not integration.can("find") or body is None:
             policy = requeue_absent if integration.resend_unknown and body is not None else leave
-            return policy(message_id)
+            policy(message_id)
+            return True
         contact = message.contact
         to = Addressed(contact.address, contact.address_key, contact.kind, contact.erased_at is not None, body._content)
         outbound = outbound_of(message, to, integration, message.tries)
@@ -69,11 +87,14 @@ def settle(message_id: str) -> None:
         candidates = integration.find(outbound, since)
     except HubError as problem:
         log.info("find.failed", message=message_id, code=problem.code if isinstance(problem, SendError) else type(problem).__name__)
-        return postpone(message_id)
+        postpone(message_id)
+        return False
     except Exception:  # a fault of the integration's own must not hold the messages after this one
         log.exception("find.fault", message=message_id)
-        return postpone(message_id)
-    return decide(message_id, candidates)
+        postpone(message_id)
+        return False
+    decide(message_id, candidates)
+    return True
 
 
 @transaction
@@ -101,18 +122,18 @@ def decide(message_id: str, candidates: list[Accepted]) -> None:
         postpone(message_id)  # one of the candidates may be that one's, whose answer is on its way
     elif len(free) == db.session.scalar(same.where(Message.status == Status.UNKNOWN)):
         # as many as there are equal messages to match: which is whose makes no difference
-        _found(message_id, free[0])
+        _found(message_id, free[0], asks=integrations.get(message.connection.integration).can("fetch_status"))
     else:
         leave(message_id)
 
 
-def _found(message_id: str, accepted: Accepted) -> None:
+def _found(message_id: str, accepted: Accepted, *, asks: bool) -> None:
     ledger = Ledger()
     ledger.read([message_id])
     row = ledger.rows[message_id]
     db.session.get_one(Attempt, (row.id, row.tries)).sender = accepted.sender
     ledger.adopt(row.id, row.tries, accepted.provider_id)
-    accept(row, accepted, ledger)
+    accept(row, accepted, ledger, asks=asks)
     ledger.note(row, "found", accepted.status)
     ledger.write()
 
@@ -130,10 +151,16 @@ def _twins(connection: Connection) -> list[str]:
 
 @transaction
 def postpone(message_id: str) -> None:
-    """Look again later; after a day leave it to an admin."""
+    """Look again later, ever more rarely; after a day leave it to an admin."""
     message = db.session.scalars(select(Message).where(Message.id == message_id).with_for_update()).one()
-    if message.status == Status.UNKNOWN:
-        message.due_at = now() + FIND_AFTER if now() - message.changed_at < GIVE_UP_AFTER else None
+    if message.status != Status.UNKNOWN:
+        return
+    unknown_for = now() - message.changed_at
+    if unknown_for < GIVE_UP_AFTER:
+        message.due_at = now() + max(FIND_AFTER, unknown_for * PATIENCE)
+    else:
+        message.due_at = None
+        note(message, "unanswered", Status.UNKNOWN)
 
 
 @transaction

@@ -122,12 +122,14 @@ _OWN = {
     "proved absent": ("Not there", "The provider does not have it, so it is sent again."),
     "found": ("Found at the provider", "It was taken after all."),
     "undecided": ("Still not known", "The provider’s list does not tell. Resend it if arriving matters more than arriving once."),
+    "unanswered": ("Still not known", "The provider gave no answer for a day. Resend it if arriving matters more than arriving once."),
+    "gone": ("No longer at the provider", "It was deleted there, so nothing more will be heard of it."),
 }
 _REPORTED: dict[Status | None, str] = {
     Status.SENT: "Sent to the carrier", Status.DELIVERED: "Delivered", Status.READ: "Read",
     Status.UNDELIVERED: "Undelivered, says {provider}", Status.FAILED: "Failed, says {provider}",
 }  # fmt: skip
-_PROOF = {"callback": "The callback was genuine.", "poll": "Asked for, since no callback came.", "find": "Found among its messages."}
+_PROOF = {"callback": "The callback was genuine.", "poll": "We asked, since no callback had come.", "find": "Found among its messages."}
 
 
 def problem(message: Message) -> Problem | None:

@@ -53,7 +53,7 @@ RECIPIENTS = (
     Magic("+15005550013", Status.DELIVERED, "Down, then fine", "503 once, then delivered", stumbles=20503),
     Magic("+15005550014", Status.DELIVERED, "Breaks after accepting", "500, but delivered", breaks=True),
     Magic("+15005550015", Status.DELIVERED, "Never answers", "Hangs for 60 s, but delivered", hangs=60),
-    Magic("+15005550016", Status.ACCEPTED, "Callback gets lost", "Accepted, then silence", steps=GETS_LOST),
+    Magic("+15005550016", Status.DELIVERED, "Callbacks get lost", "Silence, delivered when asked after 15 min", steps=GETS_LOST),
     Magic("+15005550017", Status.DELIVERED, "Callbacks repeat and overtake", "Delivered once", steps=OVERTAKES),
 )
 

@@ -39,6 +39,12 @@ def homing_pigeons(loft: Loft, hub_demo: Flask) -> Connection:
 
 
 @pytest.fixture
+def ringed_pigeons(loft: Loft, hub_demo: Flask) -> Connection:
+    """Connect a provider that can be asked what became of a message; its slug is `ringed-pigeon`."""
+    return db.session.get_one(Connection, _connect("ringed_pigeon"))
+
+
+@pytest.fixture
 def many_pigeons(loft: Loft, hub_demo: Flask) -> Connection:
     """Connect a provider for whom twice is better than not at all."""
     return db.session.get_one(Connection, _connect("many_pigeons"))

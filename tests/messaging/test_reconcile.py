@@ -12,6 +12,7 @@ from hub.errors import OutcomeUnknown
 from hub.extensions import db
 from hub.integrations.base import Accepted, Outbound
 from hub.messaging import delivery, reconcile
+from hub.messaging.drain import Stopping
 from hub.messaging.statuses import expire_lease
 from hub.models import Connection
 from hub.models.types import now
@@ -127,9 +128,41 @@ def test_a_provider_that_cannot_tell_now_is_asked_later_for_a_day(homing_pigeons
     assert row.status == Status.UNKNOWN
     assert row.due_at is not None
     assert row.due_at > now() + timedelta(seconds=50)
+    with time_machine.travel(now() + timedelta(hours=4), tick=False):
+        reconcile.run()
+        assert message(message_id).due_at > now() + timedelta(minutes=55), "the longer, the more rarely"  # type: ignore[operator]
     with time_machine.travel(now() + timedelta(hours=25)):
         reconcile.run()
-    assert (status(message_id), message(message_id).due_at) == ("unknown", None)
+    assert (status(message_id), message(message_id).due_at, words(message_id)) == ("unknown", None, ["unanswered"])
+
+
+def test_a_provider_that_does_not_answer_holds_no_other_and_is_not_asked_about_each(
+    connection: Connection, homing_pigeons: Connection, loft: Loft, simulator: Any
+) -> None:
+    asked = []
+
+    def cannot_tell(outbound: Outbound) -> list[Accepted]:
+        asked.append(outbound.id)
+        raise OutcomeUnknown("Fog.", "fog")
+
+    loft.fly, loft.look = lost, cannot_tell
+    ids = [unknown() for _ in range(reconcile.MISSES + 2)]
+    elsewhere = a_message("+15005550014", channel="", connection_slug=connection.slug)
+    deliver()
+    make_due(elsewhere)
+    reconcile.run()
+    assert len(asked) == reconcile.MISSES
+    assert status(elsewhere) not in ("unknown", "queued")
+    assert all(message(one).due_at > now() for one in ids)  # type: ignore[operator]
+    assert not reconcile.due()
+
+
+def test_a_worker_that_is_told_to_stop_asks_nobody(homing_pigeons: Connection, loft: Loft) -> None:
+    loft.fly, loft.look = lost, lambda outbound: [Accepted("h1")]
+    message_id = unknown()
+    assert reconcile.run(Stopping(-1)) == 0
+    assert status(message_id) == Status.UNKNOWN
+    assert reconcile.due()
 
 
 def test_a_fault_while_asking_does_not_hold_the_others(homing_pigeons: Connection, loft: Loft) -> None:

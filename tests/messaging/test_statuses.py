@@ -14,7 +14,7 @@ from hub.extensions import db
 from hub.integrations._twilio import STATUSES
 from hub.integrations.base import Accepted, StatusUpdate
 from hub.messaging import delivery, statuses
-from hub.messaging.ledger import raise_to
+from hub.messaging.ledger import ASK_AFTER, raise_to
 from hub.messaging.statuses import Origin
 from hub.models import Connection, Message, PlatformEvent, StatusEvent
 from hub.models.types import now
@@ -143,7 +143,8 @@ def test_a_callback_settles_an_unknown_outcome(connection: Connection, origin: O
     delivery.turn([], {connection.id: 1})
     change(message_id, status=Status.UNKNOWN.value, due_at=now())
     assert statuses.apply(fact("sent", message_id=message_id, attempt=1), origin)
-    assert (status(message_id), message(message_id).due_at) == ("sent", None)
+    row = message(message_id)
+    assert (row.status, row.due_at) == ("sent", row.changed_at + ASK_AFTER), "what is left to do is to ask, should no more be heard"
 
 
 def test_a_fact_of_another_connection_changes_nothing(connection: Connection) -> None:
