@@ -8,7 +8,9 @@
     │ ├ NotFound            there is no such thing
     │ └ Conflict            not in the state it is in
     └ SendError(code)       what a call to a provider came to
-      ├ TransientError      surely not accepted: try again, after `retry_after` seconds if given
+      ├ TransientError      surely not accepted: try this message again, after `retry_after` seconds if given
+      │ ├ Unreachable       no connection came about: nothing gets through to the provider
+      │ └ SlowDown          too much at once: the whole sender waits, and goes on more slowly
       ├ OutcomeUnknown      the request left, no answer tells what became of it
       ├ PermanentError      never for this message
       │ ├ RecipientRefused  nor for this recipient on this channel
@@ -73,11 +75,19 @@ class SendError(HubError):
 
 
 class TransientError(SendError):
-    """Surely not accepted: could not connect, 429, a code documented as not accepted."""
+    """Surely not accepted, for a reason of this message's own: a code documented as worth another try."""
 
     def __init__(self, why: str, code: str = "", retry_after: float | None = None) -> None:
         self.retry_after = retry_after
         super().__init__(why, code)
+
+
+class Unreachable(TransientError):
+    """Nothing left: no connection, no name, no trusted certificate. Several in a row open the sender's circuit."""
+
+
+class SlowDown(TransientError):
+    """The provider takes no more from this sender now: 429, or 503 with Retry-After. One recipient's limit is a TransientError."""
 
 
 class OutcomeUnknown(SendError):

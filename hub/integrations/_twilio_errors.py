@@ -16,6 +16,7 @@ from hub.errors import (
     PermanentError,
     RecipientRefused,
     SendError,
+    SlowDown,
     TemplateRequired,
     TransientError,
 )
@@ -69,22 +70,23 @@ def raise_for(status: int, code: str, message: str, retry_after: float | None) -
         _raise_for_5xx(status, code, entry, retry_after)
     if entry is None:
         _raise_for_status(status, code, retry_after)
-    if entry.kind in ("transient", "throttle"):
-        pause = PAUSE if entry.kind == "throttle" else None
-        raise TransientError(entry.sentence, code, _first(retry_after, entry.retry_minutes * 60.0 or pause))
+    if entry.kind == "throttle" or (entry.kind == "transient" and status == 429):
+        raise SlowDown(entry.sentence, code, _first(retry_after, entry.retry_minutes * 60.0 or PAUSE))
+    if entry.kind == "transient":
+        raise TransientError(entry.sentence, code, _first(retry_after, entry.retry_minutes * 60.0 or None))
     raise OUTCOMES[entry.kind](entry.sentence, code)
 
 
 def _raise_for_5xx(status: int, code: str, entry: Known | None, retry_after: float | None) -> NoReturn:
     # https://www.twilio.com/docs/api/errors/20500: after a 500 the message may be on its way
     if status == 503 and retry_after is not None:
-        raise TransientError(entry.sentence if entry else BUSY, code or f"http_{status}", retry_after)
+        raise SlowDown(entry.sentence if entry else BUSY, code or f"http_{status}", retry_after)
     raise OutcomeUnknown(entry.sentence if entry else FAILED, code or f"http_{status}")
 
 
 def _raise_for_status(status: int, code: str, retry_after: float | None) -> NoReturn:
     if status == 429:
-        raise TransientError(BUSY, code or "http_429", _first(retry_after, PAUSE))
+        raise SlowDown(BUSY, code or "http_429", _first(retry_after, PAUSE))
     if not 400 <= status < 500:
         raise OutcomeUnknown(FAILED, code or f"http_{status}")
     error = ConnectionBroken if status in (401, 403) else PermanentError

@@ -19,12 +19,12 @@ from hub.models.setting import Setting
 from hub.models.source import ApiKey, Source
 from hub.models.status_event import StatusEvent
 from hub.models.template import ProviderTemplate, Template, TemplateVersion
-from hub.models.throttle import Counter, Throttle, Usage
+from hub.models.throttle import Counter, Pace, Throttle, Usage
 from hub.models.user import SignIn, User
 
 __all__ = [
     "Action", "ApiKey", "Attempt", "Audit", "Body", "Connection", "Consent", "Contact", "Counter", "Event", "Idempotency",
-    "Inbound", "Link", "Message", "PlatformEvent", "ProviderTemplate", "Receipt", "Route", "RouteStep", "Setting", "SignIn",
+    "Inbound", "Link", "Message", "Pace", "PlatformEvent", "ProviderTemplate", "Receipt", "Route", "RouteStep", "Setting", "SignIn",
     "Signer", "SigningRequest", "Source", "StatusEvent", "Suppression", "Template", "TemplateVersion", "Thread", "Throttle",
     "Usage", "User", "Window",
 ]  # fmt: skip

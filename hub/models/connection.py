@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy import ColumnElement, Index, UniqueConstraint, and_, case
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.extensions import Base
@@ -32,6 +33,7 @@ class Connection(Base):
     settings_version: Mapped[int] = mapped_column(default=0)
     account: Mapped[str] = mapped_column(default="")
     sender: Mapped[str] = mapped_column(default="")
+    per_second: Mapped[float | None]  # the most messages a second that its admin allows; None: as the integration says
     created_at: Mapped[datetime] = mapped_column(Time, default=now)
     archived_at: Mapped[datetime | None] = mapped_column(Time)
     # the last check: of which settings, when, and what it found
@@ -42,6 +44,18 @@ class Connection(Base):
 
     settings = sealed()
     check = sealed()
+
+    @hybrid_property
+    def throttle(self) -> str:
+        """The name of its throttle, shared by the connections of one sender; one without a sender has its own."""
+        whose = f"{self.account} {self.sender}" if self.account or self.sender else self.slug
+        return f"{self.integration} {whose} {'test' if self.test else 'live'}"
+
+    @throttle.inplace.expression
+    @classmethod
+    def _throttle(cls) -> ColumnElement[str]:
+        whose = case((and_(cls.account == "", cls.sender == ""), cls.slug), else_=cls.account + " " + cls.sender)
+        return cls.integration + " " + whose + " " + case((cls.test, "test"), else_="live")
 
     @property
     def enabled(self) -> bool:

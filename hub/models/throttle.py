@@ -13,16 +13,38 @@ from hub.models.types import Time, ref
 
 
 class Throttle(Base):
-    """A sender's tokens and circuit; changed only in the claiming transaction, on the database's clock."""
+    """How fast a sender may go and whether its provider is reached; changed only in the claiming transaction, on the database's clock.
+
+    A sender without a limit has a row only while something is wrong.
+    """
 
     __tablename__ = "throttles"
 
-    name: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)  # Connection.throttle
+    epoch: Mapped[int] = mapped_column(default=0)  # grows when it is slowed or its circuit opens: what began before says nothing new
+    ready_at: Mapped[datetime | None] = mapped_column(Time)  # until then nothing is claimed
+    bulk_at: Mapped[datetime | None] = mapped_column(Time)  # nor of the bulk lane until then
+    # the rate
     tokens: Mapped[float] = mapped_column(default=0.0)
     filled_at: Mapped[datetime | None] = mapped_column(Time)
-    held_until: Mapped[datetime | None] = mapped_column(Time)
-    failures: Mapped[int] = mapped_column(default=0)
+    held_until: Mapped[datetime | None] = mapped_column(Time)  # the provider asked for this pause; the rate rises from its end on
+    rate: Mapped[float | None]  # messages a second at that moment
+    full: Mapped[float | None]  # and the rate at which nothing of it is left
+    # the circuit
+    failures: Mapped[int] = mapped_column(default=0)  # outages in a row
+    pauses: Mapped[int] = mapped_column(default=0)  # between probes, since it last worked
     opened_at: Mapped[datetime | None] = mapped_column(Time)
+    why: Mapped[str] = mapped_column(default="")  # the last outage, or what the provider said when it asked for less
+
+
+class Pace(Base):
+    """When the next message may go from a sender to a recipient, where the provider limits that."""
+
+    __tablename__ = "paces"
+
+    name: Mapped[str] = mapped_column(primary_key=True)  # Connection.throttle
+    contact_id: Mapped[str] = ref("ctc", "contacts.id", primary_key=True)
+    next_at: Mapped[datetime] = mapped_column(Time)
 
 
 class Usage(Base):

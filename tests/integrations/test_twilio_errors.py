@@ -10,6 +10,7 @@ from hub.errors import (
     PermanentError,
     RecipientRefused,
     SendError,
+    SlowDown,
     TemplateRequired,
     TransientError,
 )
@@ -100,7 +101,9 @@ def test_a_phone_out_of_reach_and_a_block_against_pumping_wait_half_an_hour(code
     ("status", "code", "error"),
     [
         (400, "21702", TransientError),
-        (429, "20429", TransientError),
+        (429, "21702", SlowDown),
+        (400, "21611", SlowDown),
+        (429, "20429", SlowDown),
         (400, "21211", PermanentError),
         (400, "21612", PermanentError),
         (400, "21408", PermanentError),
@@ -117,7 +120,7 @@ def test_a_phone_out_of_reach_and_a_block_against_pumping_wait_half_an_hour(code
         (401, "21211", PermanentError),
         (500, "21610", RecipientRefused),
         # codes we do not know, and answers without one
-        (429, "99999", TransientError),
+        (429, "99999", SlowDown),
         (401, "99999", ConnectionBroken),
         (403, "", ConnectionBroken),
         (400, "99999", PermanentError),
@@ -148,7 +151,7 @@ def test_a_5xx_leaves_it_open_whether_twilio_has_the_message(status: int, code: 
 @pytest.mark.parametrize("code", ["20503", "", "99999"])
 def test_a_503_that_says_when_to_come_back_was_surely_not_accepted(code: str) -> None:
     error = raised(503, code, retry_after=7)
-    assert isinstance(error, TransientError)
+    assert isinstance(error, SlowDown), "it is the provider that comes back, not the message"
     assert error.retry_after == 7
 
 
