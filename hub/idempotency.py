@@ -7,15 +7,17 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 
 from hub import locks
 from hub.crypto import digest
 from hub.errors import Conflict, Refused
 from hub.extensions import db
 from hub.models import Idempotency
-from hub.models.types import now
-from hub.store import index_key, transaction
+from hub.models.types import keyring, now
+from hub.optimistic import optimistic
+from hub.statements import Statement, table_of
+from hub.store import index_key, read, transaction, write
 
 LONGEST_KEY = 255
 WAIT_SECONDS = 2.0
@@ -23,40 +25,49 @@ KEPT = timedelta(days=7)
 FORGOTTEN_AT_ONCE = 1000
 
 
-def once(api_key_id: str, path: str, key: str, body: bytes, status: int, run: Callable[[], dict[str, Any]]) -> tuple[dict[str, Any], bool]:
+def once(
+    api_key_id: str, path: str, key: str, body: bytes, status: int, run: Callable[[], dict[str, Any]], *, ahead: bool = False
+) -> tuple[dict[str, Any], bool]:  # fmt: skip
     """Run a change once per key; return its answer, and whether that is a repeated one.
 
-    Raises Refused when the key came with another body before, Conflict while the first request still runs.
+    `ahead` says that the change can be worked out before the lock is taken, as `optimistic` wants it. Raises Refused when the key came with another body before, Conflict while the first request still runs.
     """
     if not key:
         return run(), False
     if len(key) > LONGEST_KEY or not key.isprintable():
         raise Refused("bad_idempotency_key", f"Give at most {LONGEST_KEY} printable characters.", field="Idempotency-Key")
-    body_hmac = hmac.digest(index_key(), body, "sha256")
     with locks.held(f"{api_key_id} {path} {key}", WAIT_SECONDS) as first:
         if not first:
             raise Conflict("still_running", "A request with this Idempotency-Key is still running. Repeat this one in a few seconds.",
                            field="Idempotency-Key")  # fmt: skip
-        db.session.rollback()  # what was read before the wait may be old: the first request has been answered meanwhile
-        kept = db.session.get(Idempotency, (api_key_id, path, digest(key)))
-        if kept is None or now() - kept.created_at > KEPT:
-            return _run_and_keep(api_key_id, path, key, body_hmac, status, run), False
-        if not hmac.compare_digest(kept.body_hmac, body_hmac):
+        change = optimistic(_once) if ahead else transaction(_once)
+        return change(api_key_id, path, key, hmac.digest(index_key(), body, "sha256"), status, run)
+
+
+def _once(
+    api_key_id: str, path: str, key: str, body_hmac: bytes, status: int, run: Callable[[], dict[str, Any]]
+) -> tuple[dict[str, Any], bool]:
+    name = {"api_key_id": api_key_id, "path": path, "key_digest": digest(key)}
+    row = f"{api_key_id}{path}{digest(key).hex()}"
+    kept = read(_KEPT, **name)
+    if kept and now() - kept[0][0] <= KEPT:
+        _, kept_hmac, sealed = kept[0]
+        if not hmac.compare_digest(kept_hmac, body_hmac):
             raise Refused("idempotency_mismatch", "This Idempotency-Key came with another body before. Use a new key for a new request.",
                           field="Idempotency-Key")  # fmt: skip
-        answer: dict[str, Any] = kept.answer
-        return answer, True
-
-
-@transaction
-def _run_and_keep(api_key_id: str, path: str, key: str, body_hmac: bytes, status: int, run: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        return keyring().open_json(table.name, row, "answer", sealed), True
     answer = run()
-    db.session.execute(delete(Idempotency).where(
-        Idempotency.api_key_id == api_key_id, Idempotency.path == path, Idempotency.key_digest == digest(key)))  # fmt: skip
-    row = Idempotency(api_key_id=api_key_id, path=path, key_digest=digest(key), body_hmac=body_hmac, status=status, created_at=now())
-    row.answer = answer
-    db.session.add(row)
-    return answer
+    if kept:
+        write(_FORGET, name)
+    sealed = keyring().seal_json(table.name, row, "answer", answer)
+    write(_KEEP, {**name, "body_hmac": body_hmac, "status": status, "answer": sealed, "created_at": now()})
+    return answer, False
+
+
+table = table_of(Idempotency)
+_THIS = [table.c[name] == bindparam(name) for name in ("api_key_id", "path", "key_digest")]
+_KEPT = Statement(select(table.c.created_at, table.c.body_hmac, table.c.answer).where(*_THIS))
+_FORGET, _KEEP = Statement(delete(table).where(*_THIS)), Statement.insert(table)
 
 
 @transaction

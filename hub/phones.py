@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 import phonenumbers
 from phonenumbers import ValidationResult
@@ -19,6 +20,7 @@ _WHY_IMPOSSIBLE = {
 }
 
 
+@lru_cache(maxsize=4096)  # an event and its plan ask for the same numbers
 def clean(text: str) -> str:
     """Return a number in E.164 form. Raises ValueError with the reason and the remedy; repairs nothing but outer blanks."""
     number = text.strip()

@@ -1,5 +1,8 @@
 """The only way to write: take the lock, change, commit once, then wake the workers.
 
+Two ways lead there. Code that is run rarely uses the session; hot paths `read` and `write` with statements that are compiled
+once, which also lets a change be worked out before the lock is taken (see hub.optimistic).
+
 The database is the truth. Redis only tells workers to look now instead of a little later: without it things are slower,
 and nothing is lost.
 """
@@ -12,8 +15,9 @@ import os
 import random
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar, cast
 
 import redis
@@ -22,13 +26,14 @@ from flask import Flask, current_app
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from rq import Queue
-from sqlalchemy import BindParameter, Engine, bindparam, event
+from sqlalchemy import BindParameter, Dialect, Engine, bindparam, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import ORMExecuteState, Session
 
 from hub.config import Config
 from hub.extensions import db
 from hub.models import Setting
+from hub.statements import Form, Row, Statement, translated
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -88,7 +93,7 @@ def transaction(change: Callable[P, T]) -> Callable[P, T]:
     @functools.wraps(change)
     def run(*args: P.args, **kwargs: P.kwargs) -> T:
         session = cast(Session, db.session())
-        if session.info.get("hub_writes"):
+        if joins(session):
             return change(*args, **kwargs)
         for tries in range(1, TRIES + 1):
             try:
@@ -143,6 +148,76 @@ def writers_lock() -> Iterator[None]:
         os.close(descriptor)
 
 
+def joins(session: Session) -> bool:
+    """Tell whether a change under way in this session takes in those that are called from it."""
+    return bool(session.info.get("hub_writes")) or "hub_unit" in session.info
+
+
+# ── Statements ──────────────────────────────────────────────────────────────────────────────────────────────
+def read(statement: Statement, **values: Any) -> list[Row]:
+    """Return the rows of a statement, now."""
+    session = cast(Session, db.session())
+    driver = _driver(session)
+    form = statement.form(driver.dialect, values)
+    bound = form.bind(values)
+    rows = driver.run(form, lambda: driver.connection.execute(form.sql, bound).fetchall())
+    if (unit := session.info.get("hub_unit")) is not None:
+        unit.reads.append((form.sql, bound, rows))
+    return form.converted(rows)
+
+
+def write(statement: Statement, rows: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> None:
+    """Run a statement that changes, once for each of `rows`; inside a change only."""
+    many = [rows] if isinstance(rows, Mapping) else rows
+    session = cast(Session, db.session())
+    if not joins(session):
+        raise RuntimeError("this session reads; put the change into a function under @transaction")
+    forms: dict[str, tuple[Form, list[Any]]] = {}
+    driver = _driver(session)
+    for values in many:
+        form = statement.form(driver.dialect, values)
+        forms.setdefault(form.sql, (form, []))[1].append(form.bind(values))
+    unit = session.info.get("hub_unit")
+    for form, bound in forms.values():
+        if unit is not None:
+            unit.writes.append((form.sql, bound))
+        elif len(bound) == 1:
+            driver.run(form, functools.partial(driver.connection.execute, form.sql, bound[0]))
+        else:
+            driver.run(form, functools.partial(driver.connection.cursor().executemany, form.sql, bound))
+
+
+@dataclass(frozen=True, slots=True)
+class _Driver:
+    """The driver's connection of a session's transaction."""
+
+    transaction: Any
+    proxied: Any
+    connection: Any
+    dialect: Dialect
+
+    def run(self, form: Form, call: Callable[[], T]) -> T:
+        try:
+            return call()
+        except self.dialect.loaded_dbapi.Error as problem:
+            error = translated(problem, form.sql, self.dialect, self.connection)
+            if error.connection_invalidated:
+                self.proxied.invalidate(problem)
+            raise error from problem
+
+
+def _driver(session: Session) -> _Driver:
+    kept: _Driver | None = session.info.get("hub_driver")
+    transaction = session.get_transaction()
+    if kept is None or transaction is None or kept.transaction is not transaction:
+        connection = session.connection()
+        proxied = connection.connection
+        kept = _Driver(session.get_transaction(), proxied, proxied.driver_connection, connection.dialect)
+        session.info["hub_driver"] = kept
+    return kept
+
+
+# ── Waking ──────────────────────────────────────────────────────────────────────────────────────────────────
 def wake(queue: str) -> None:
     """Ask, inside a transaction, that the workers of a queue look at it once the change is committed."""
     db.session().info["hub_wakes"].add(queue)

@@ -308,6 +308,7 @@ def _empty() -> None:
 def _close(app: Flask) -> None:
     db.session.remove()
     db.engine.dispose()
-    if storage := app.extensions.get("hub.receipts"):
-        storage.close()
+    for name in ("hub.group_commit", "hub.receipts"):
+        if storage := app.extensions.get(name):
+            storage.close()
     app.extensions["hub.waker"].redis.close()

@@ -19,11 +19,11 @@ LONGEST = 350
 
 WORDS = {"errors", "vocabulary", "config", "datadir"}
 PLUMBING = {"crypto", "http", "phones", "text"}
-STORE = {"models", "extensions", "store", "locks"}
+STORE = {"models", "extensions", "statements", "store", "locks"}
 # what runs the processes: no part of the application, so it knows nothing of it
 RUNNING = {"ports", "processes", "queue_server", "supervisor", "terminal"}
 # what the use cases and doors share: settled by DESIGN's table as "store" and "use cases"
-SHARED = {"audit", "live", "idempotency", "group_commit"}
+SHARED = {"audit", "live", "idempotency", "group_commit", "optimistic"}
 BELOW = WORDS | PLUMBING | STORE | SHARED | {"integrations"}
 # intake → signing → messaging; accounts stand beside them, and set up what a new hub starts with
 USE_CASES = {
@@ -40,6 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "integrations": WORDS | PLUMBING,
     "models": WORDS | PLUMBING | {"extensions"},
     "extensions": WORDS,
+    "statements": set(),
     "store": WORDS | PLUMBING | STORE,
     "locks": WORDS | {"extensions"},
     **dict.fromkeys(SHARED, BELOW),

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from hub import jobs, store
 from hub.extensions import db
-from hub.group_commit import GroupCommit, NotStored
+from hub.group_commit import GroupCommit, NotStored, Unit
 from hub.models import Attempt, Setting
 from hub.models.types import new_id
 from hub.store import transaction
@@ -309,7 +309,9 @@ def inserted(group: GroupCommit, rows: list[str]) -> list[Any]:
     def work(n: int, row: str) -> None:
         barrier.wait()
         try:
-            came[n] = group.insert([row])
+            unit = Unit(writes=[(INSERT, [[row]])])
+            group.commit(unit)
+            came[n] = bool(unit.changed)
         except NotStored as problem:
             came[n] = problem
 
@@ -327,7 +329,7 @@ def free() -> Iterator[None]:
 
 
 def test_rows_of_many_threads_are_stored_and_repeats_are_told(things: str) -> None:
-    group = GroupCommit(things, INSERT, free)
+    group = GroupCommit(things, free)
     assert inserted(group, [f"{n}" for n in range(20)]) == [True] * 20
     assert sorted(inserted(group, ["20", "20", "1", "21"])) == [False, False, True, True]
     group.close()
@@ -347,7 +349,7 @@ def test_when_one_commit_fails_nobody_hears_that_it_was_stored(things: str, prob
             raise problem
         yield
 
-    group = GroupCommit(things, INSERT, lock)
+    group = GroupCommit(things, lock)
     came = inserted(group, [f"{n}" for n in range(8)])
     assert [type(one) for one in came] == [NotStored] * 8
     failing = False
@@ -356,9 +358,9 @@ def test_when_one_commit_fails_nobody_hears_that_it_was_stored(things: str, prob
 
 
 def test_a_row_that_cannot_be_stored_is_told_so(things: str) -> None:
-    group = GroupCommit(things + "/nowhere.db", INSERT, free)
+    group = GroupCommit(things + "/nowhere.db", free)
     with pytest.raises(NotStored):
-        group.insert(["a"])
+        group.commit(Unit(writes=[(INSERT, [["a"]])]))
 
 
 # ── SQLite ──────────────────────────────────────────────────────────────────────────────────────────────────

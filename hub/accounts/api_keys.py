@@ -14,7 +14,8 @@ from hub.errors import NotFound, Refused
 from hub.extensions import db
 from hub.models import ApiKey, Source
 from hub.models.types import is_id, now
-from hub.store import transaction
+from hub.statements import Statement
+from hub.store import read, transaction
 
 LIVE, TEST = "sp_live_", "sp_test_"
 LONGEST_NAME = 80
@@ -49,19 +50,19 @@ class Known:
     used_at: datetime | None
 
 
-_BY_DIGEST = select(
+_BY_DIGEST = Statement(select(
     ApiKey.id, ApiKey.source_id, ApiKey.name, ApiKey.test, ApiKey.used_at, ApiKey.revoked_at, ApiKey.expires_at
-).where(ApiKey.digest == bindparam("digest"))  # fmt: skip
+).where(ApiKey.digest == bindparam("digest")))  # fmt: skip
 
 
 def find(text: str) -> Known | None:
     """Return the key with this text, or None when it is unknown, revoked or expired."""
     if not text.startswith((LIVE, TEST)):
         return None
-    row = db.session.execute(_BY_DIGEST, {"digest": digest(text)}).first()
-    if row is None or row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= now()):
-        return None
-    return Known(*row[:5])
+    for *known, revoked_at, expires_at in read(_BY_DIGEST, digest=digest(text)):
+        if revoked_at is None and (expires_at is None or expires_at > now()):
+            return Known(*known)
+    return None
 
 
 def authenticate(bearer: str) -> Known | None:

@@ -21,6 +21,6 @@ def post_event() -> tuple[dict[str, Any], int, dict[str, str]]:
     who, event = caller(), body_of(EventIn)
     answer, repeated = idempotency.once(
         who.key_id, request.path, request.headers.get("Idempotency-Key", ""), request.get_data(), 202,
-        lambda: accept(event, who.source_id, test=who.test),
+        lambda: accept(event, who.source_id, test=who.test), ahead=True,
     )  # fmt: skip
     return answer, 202, {"Idempotency-Replayed": "true"} if repeated else {}

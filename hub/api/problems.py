@@ -12,6 +12,7 @@ from sqlalchemy.exc import DataError, InterfaceError, OperationalError, SQLAlche
 from werkzeug.exceptions import HTTPException
 
 from hub.errors import HubError, Refused
+from hub.group_commit import NotStored
 
 log = structlog.get_logger(__name__)
 
@@ -29,7 +30,7 @@ class Problem(Exception):
 def answer_errors_of(blueprint: Blueprint) -> None:
     """Answer the errors of a blueprint, and of those inside it, as problem details."""
     for kind, reply in (
-        (Problem, answer), (Refused, _refused), (ValidationError, _invalid), (HubError, _not_possible),
+        (Problem, answer), (Refused, _refused), (ValidationError, _invalid), (HubError, _not_possible), (NotStored, _unavailable),
         (DataError, _not_storable), (OperationalError, _unavailable), (InterfaceError, _unavailable), (TimeoutError, _unavailable),
         (HTTPException, http_problem), (Exception, _fault),
     ):  # fmt: skip
@@ -111,7 +112,7 @@ def _not_storable(problem: DataError) -> Response:
     return answer(Problem(422, "invalid_field", "A value holds characters that cannot be stored or looked for. Leave them out."))
 
 
-def _unavailable(problem: SQLAlchemyError) -> Response:
+def _unavailable(problem: SQLAlchemyError | NotStored) -> Response:
     log.error("database.unreachable", problem=type(problem).__name__)
     return answer(Problem(503, "unavailable", "The database cannot be reached, and nothing was stored. Repeat the request."))
 

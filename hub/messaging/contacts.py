@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import Table, bindparam, select, update
+from sqlalchemy import bindparam, select, update
 
 from hub.crypto import blind
-from hub.extensions import db
-from hub.messaging.ledger import insert_once
 from hub.models import Contact
 from hub.models.types import keyring, new_id, now
-from hub.store import index_key, several, transaction
+from hub.statements import Statement, table_of
+from hub.store import index_key, read, several, transaction, write
 
-contacts = cast(Table, Contact.__table__)
+contacts = table_of(Contact)
 
 
 @dataclass(frozen=True)
@@ -53,8 +52,9 @@ def contacts_for(known: Collection[Known], *, test: bool) -> dict[tuple[str, str
     by_key = {(one.kind, address_key(one.kind, one.address)): one for one in known}
     found = _find(by_key, test)
     if missing := {key: one for key, one in by_key.items() if key not in found}:
-        db.session.execute(insert_once(contacts), [_row(key, one, test) for (_, key), one in missing.items()])
-        found |= _find(missing, test)  # another transaction may have been first
+        rows = [_row(key, one, test) for (_, key), one in missing.items()]
+        write(_ADD, rows)
+        found |= {(row["kind"], row["address_key"]): (row["id"], row["name"], row["time_zone"]) for row in rows}
     reached = {}
     for key, one in by_key.items():
         contact_id, name, time_zone = found[key]
@@ -65,11 +65,15 @@ def contacts_for(known: Collection[Known], *, test: bool) -> dict[tuple[str, str
 
 def _find(by_key: dict[tuple[str, bytes], Known], test: bool) -> dict[tuple[str, bytes], tuple[str, bytes | None, str]]:
     wanted = {"kinds": list({kind for kind, _ in by_key}), "keys": [key for _, key in by_key], "test": test}
-    return {(kind, key): (contact_id, name, zone) for kind, key, contact_id, name, zone in db.session.execute(_FIND, wanted)}
+    return {(kind, key): (contact_id, name, zone) for kind, key, contact_id, name, zone in read(_FIND, **wanted)}
 
 
-_FIND = select(contacts.c.kind, contacts.c.address_key, contacts.c.id, contacts.c.name, contacts.c.time_zone).where(
+_FIND = Statement(select(contacts.c.kind, contacts.c.address_key, contacts.c.id, contacts.c.name, contacts.c.time_zone).where(
     contacts.c.kind.in_(several("kinds")), contacts.c.address_key.in_(several("keys")), contacts.c.test == bindparam("test")
+))  # fmt: skip
+_ADD = Statement.insert(contacts)  # PostgreSQL runs the change again when another one was first
+_RENAME = Statement(
+    update(contacts).where(contacts.c.id == bindparam("key")).values(name=bindparam("new_name"), time_zone=bindparam("new_time_zone"))
 )
 
 
@@ -83,13 +87,10 @@ def _row(key: bytes, one: Known, test: bool) -> dict[str, Any]:
 
 def _keep_newest(contact_id: str, name: bytes | None, time_zone: str, one: Known) -> None:
     row = contact_id.partition("_")[2]
-    values: dict[str, Any] = {}
-    if one.name and (name is None or keyring().open_json("contacts", row, "name", name) != one.name):
-        values["name"] = _sealed(contact_id, one.name)
-    if one.time_zone and time_zone != one.time_zone:
-        values["time_zone"] = one.time_zone
-    if values:
-        db.session.execute(update(contacts).where(contacts.c.id == contact_id).values(values))
+    renamed = one.name and (name is None or keyring().open_json("contacts", row, "name", name) != one.name)
+    if renamed or (one.time_zone and time_zone != one.time_zone):
+        fresh = _sealed(contact_id, one.name) if renamed else name
+        write(_RENAME, {"key": contact_id, "new_name": fresh, "new_time_zone": one.time_zone or time_zone})
 
 
 def _sealed(contact_id: str, name: str) -> bytes | None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
-from sqlalchemy import Table, or_, select, update
+from sqlalchemy import bindparam, or_, select, update
 
 from hub import audit
 from hub.crypto import blind
@@ -18,7 +18,8 @@ from hub.messaging.ledger import messages as message_table
 from hub.messaging.ledger import status_events
 from hub.models import Body, Connection, Event, Message, StatusEvent
 from hub.models.types import keyring, new_id, now
-from hub.store import index_key, transaction, wake
+from hub.statements import Statement, table_of
+from hub.store import index_key, read, several, transaction, wake, write
 from hub.vocabulary import ConnectionState, Lane, Status
 
 LATEST = datetime.max.replace(tzinfo=UTC)
@@ -98,19 +99,17 @@ def add_all(drafts: Sequence[Draft]) -> list[Stored]:
         rows.append(row)
         bodies.append(body)
         if row["code"]:
-            refused.append(_refused(row))
-    if rows:
-        db.session.execute(_MESSAGES, rows)
-        db.session.execute(_BODIES, bodies)
-    if refused:
-        db.session.execute(_FACTS, refused)
+            refused.append(fact(row["id"], 0, "suppressed", Status.SUPPRESSED, code=row["code"]))
+    write(_MESSAGES, rows)
+    write(_BODIES, bodies)
+    write(_FACTS, refused)
     if len(refused) < len(rows):
         wake("deliver")
     pairs = zip(drafts, rows, strict=True)
     return [Stored(row["id"], row["channel"], draft.contact.address, row["status"], row["code"]) for draft, row in pairs]
 
 
-_MESSAGES, _BODIES, _FACTS = message_table.insert(), cast(Table, Body.__table__).insert(), status_events.insert()
+_MESSAGES, _BODIES, _FACTS = (Statement.insert(table) for table in (message_table, table_of(Body), status_events))
 
 
 def _row(draft: Draft, code: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -129,10 +128,11 @@ def _row(draft: Draft, code: str) -> tuple[dict[str, Any], dict[str, Any]]:
     return row, {"owner_id": message_id, "content": sealed}
 
 
-def _refused(row: dict[str, Any]) -> dict[str, Any]:
+def fact(message_id: str, attempt: int, word: str, status: Status, *, code: str = "", why: str = "") -> dict[str, Any]:
+    """Return the row of a fact of our own about a message."""
     return {
-        "id": new_id("sev"), "message_id": row["id"], "attempt": 0, "at": row["changed_at"], "status": Status.SUPPRESSED.value,
-        "word": "suppressed", "code": row["code"], "why": "", "source": "hub", "receipt_id": None, "provider_at": None,
+        "id": new_id("sev"), "message_id": message_id, "attempt": attempt, "at": now(), "status": status.value, "word": word,
+        "code": code, "why": why, "source": "hub",
     }  # fmt: skip
 
 
@@ -194,19 +194,26 @@ def stop(why: str, *, event_types: Iterable[str], request_id: str, signer_id: st
 
     One that is being sent right now goes out; it will not be tried again.
     """
-    about = select(Event.id).where(Event.request_id == request_id, Event.type.in_(list(event_types)))
-    unfinished = [Message.request_id == request_id, Message.event_id.in_(about), Message.stop.is_(None)]
-    if signer_id:
-        unfinished.append(Message.signer_id == signer_id)
-    queued = select(Message).where(*unfinished, Message.status == Status.QUEUED).order_by(Message.id).with_for_update()
-    for message in db.session.scalars(queued).all():
-        message.stop = why
-        _end(message, Status.CANCELED, "stopped", why=why)
-    db.session.flush()
-    under_way = (Status.SENDING, Status.UNKNOWN)
-    db.session.execute(
-        update(Message).where(*unfinished, Message.status.in_(under_way)).values(stop=why).execution_options(synchronize_session=False)
-    )
+    found = read(_UNFINISHED, request=request_id, types=[str(event_type) for event_type in event_types])
+    concerned = [(message_id, status, tries) for message_id, whose, status, tries in found if signer_id in (None, whose)]
+    queued = [(message_id, tries) for message_id, status, tries in concerned if status == Status.QUEUED]
+    write(_STOP, [{"key": message_id, "why": why} for message_id, _, _ in concerned])
+    write(_CANCEL, [{"key": message_id, "status": Status.CANCELED.value, "at": now()} for message_id, _ in queued])
+    write(_FACTS, [fact(message_id, tries, "stopped", Status.CANCELED, why=why) for message_id, tries in queued])
+
+
+_UNFINISHED = Statement(
+    select(*message_table.c["id", "signer_id", "status", "tries"]).where(
+        message_table.c.request_id == bindparam("request"), message_table.c.stop.is_(None),
+        message_table.c.status.in_([Status.QUEUED.value, Status.SENDING.value, Status.UNKNOWN.value]),
+        message_table.c.event_id.in_(select(Event.id).where(Event.request_id == bindparam("request"), Event.type.in_(several("types")))),
+    ).order_by(message_table.c.id).with_for_update()
+)  # fmt: skip
+_STOP = Statement(update(message_table).where(message_table.c.id == bindparam("key")).values(stop=bindparam("why")))
+_CANCEL = Statement(
+    update(message_table).where(message_table.c.id == bindparam("key"))
+    .values(status=bindparam("status"), due_at=None, changed_at=bindparam("at"))
+)  # fmt: skip
 
 
 @transaction

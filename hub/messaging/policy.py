@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import cast
 
-from sqlalchemy import Table, or_, select
+from sqlalchemy import or_, select
 
 from hub.extensions import db
 from hub.models import Suppression
-from hub.store import several
+from hub.statements import Statement, table_of
+from hub.store import read, several
 
 
 def suppression(address_key: bytes, channel: str, sender: str, *, test: bool) -> Suppression | None:
@@ -28,14 +28,14 @@ def refusals(address_keys: Collection[bytes], channel: str, sender: str, *, test
     if not address_keys:
         return {}
     asked = {"keys": list(address_keys), "tests": [False, True] if test else [False], "channels": ["", channel], "senders": ["", sender]}
-    return {address_key: code or reason for address_key, code, reason in db.session.execute(_OPEN, asked)}
+    return {address_key: code or reason for address_key, code, reason in read(_OPEN, **asked)}
 
 
-_table = cast(Table, Suppression.__table__)
-_OPEN = select(_table.c.address_key, _table.c.code, _table.c.reason).where(
+_table = table_of(Suppression)
+_OPEN = Statement(select(_table.c.address_key, _table.c.code, _table.c.reason).where(
     _table.c.address_key.in_(several("keys")), _table.c.lifted_at.is_(None), _table.c.test.in_(several("tests")),
     _table.c.channel.in_(several("channels")), _table.c.sender.in_(several("senders")),
-)  # fmt: skip
+))  # fmt: skip
 
 
 def refusal(address_key: bytes, channel: str, sender: str, *, test: bool) -> str:

@@ -10,9 +10,9 @@ from sqlalchemy import bindparam, select
 
 from hub import text
 from hub.errors import ConfigError
-from hub.extensions import db
 from hub.models import Template, TemplateVersion
-from hub.store import remembered
+from hub.statements import Statement
+from hub.store import read, remembered
 
 DEFAULT_LOCALE = "en"
 
@@ -53,11 +53,11 @@ def _newest(name: str, channel: str, locale: str) -> Wording:
 
 
 def _wordings(name: str, channel: str) -> dict[str, Wording]:
-    found = db.session.execute(_WORDINGS, {"name": name, "channel": channel})
+    found = read(_WORDINGS, name=name, channel=channel)
     return {row[0].lower(): Wording(*row[1:]) for row in found}  # the highest number comes last and stays
 
 
-_WORDINGS = (
+_WORDINGS = Statement(
     select(Template.locale, TemplateVersion.id, TemplateVersion.subject, TemplateVersion.text)
     .join(TemplateVersion, TemplateVersion.template_id == Template.id)
     .where(Template.name == bindparam("name"), Template.channel == bindparam("channel")).order_by(TemplateVersion.number)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-import uuid_utils.compat
+import uuid_utils
 from flask import current_app
 from sqlalchemy import BigInteger, DateTime, Dialect, ForeignKey, LargeBinary, TypeDecorator
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import MappedColumn, mapped_column
 
 from hub.crypto import Keyring
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def now() -> datetime:
@@ -23,7 +26,7 @@ def now() -> datetime:
 
 def new_id(prefix: str) -> str:
     """Make a fresh id, such as `msg_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c`: a UUIDv7, so ids sort by time."""
-    return f"{prefix}_{uuid_utils.compat.uuid7()}"
+    return f"{prefix}_{uuid_utils.uuid7()}"
 
 
 def id_at(prefix: str, when: datetime) -> str:
@@ -68,19 +71,16 @@ class Id(TypeDecorator[str]):
         if value is None:
             return None
         kind, _, rest = value.rpartition("_")
-        try:
-            number = uuid.UUID(rest)
-        except ValueError:
-            number = None
-        if number is None or (self.prefix != "*" and (kind != self.prefix or str(number) != rest)):
+        if _UUID.fullmatch(rest) is None or (self.prefix != "*" and kind != self.prefix):
             raise ValueError(f"{value!r} is not an id of the form {self.prefix}_…")
-        return number if dialect.name == "postgresql" else number.bytes
+        return uuid.UUID(rest) if dialect.name == "postgresql" else bytes.fromhex(rest.replace("-", ""))
 
     def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
         if value is None:
             return None
-        number = value if isinstance(value, uuid.UUID) else uuid.UUID(bytes=bytes(value))
-        return str(number) if self.prefix == "*" else f"{self.prefix}_{number}"
+        text = value.hex if isinstance(value, uuid.UUID) else bytes(value).hex()
+        number = f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+        return number if self.prefix == "*" else f"{self.prefix}_{number}"
 
 
 class Time(TypeDecorator[datetime]):

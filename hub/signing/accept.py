@@ -5,23 +5,24 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import Table, bindparam, or_, select
+from sqlalchemy import bindparam, or_, select
 
 from hub import integrations
 from hub.crypto import blind
 from hub.errors import NotFound
-from hub.extensions import db
 from hub.messaging import plan, render
 from hub.messaging.contacts import Known, contacts_for
 from hub.messaging.outbox import Draft, Stored, add_all
 from hub.models import Connection, Contact, Event, Message, Route, RouteStep
 from hub.models.types import keyring, new_id, now
+from hub.optimistic import optimistic
 from hub.signing import requests
 from hub.signing.events import EventIn
 from hub.signing.records import RequestRecord, SignerRecord
-from hub.store import index_key, remembered, several, transaction
+from hub.statements import Statement, table_of
+from hub.store import index_key, read, remembered, several, transaction, write
 from hub.vocabulary import Address, ConnectionState, EventType, Lane, RequestState
 
 UNTITLED, UNNAMED = "Untitled document", "Somebody"
@@ -49,7 +50,7 @@ class Carrier:
     test: bool
 
 
-@transaction
+@optimistic
 def accept(posted: EventIn, source_id: str, *, test: bool) -> dict[str, Any]:
     """Store an event and plan its messages; return the answer that the signing app gets."""
     request, actor = requests.apply(posted, source_id, test=test)
@@ -95,7 +96,7 @@ def _brief(message: Stored) -> dict[str, Any]:
 
 def _store(event: Happened, request: RequestRecord, skipped: list[dict[str, Any]]) -> None:
     row = event.id.partition("_")[2]
-    db.session.execute(_EVENT, {
+    write(_EVENT, {
         "id": event.id, "request_id": request.id, "source_id": request.source_id, "external_id": event.external_id,
         "type": event.type.value, "occurred_at": event.occurred_at, "received_at": now(),
         "payload": keyring().seal_json("events", row, "payload", event.payload),
@@ -103,7 +104,7 @@ def _store(event: Happened, request: RequestRecord, skipped: list[dict[str, Any]
     })  # fmt: skip
 
 
-_EVENT = cast(Table, Event.__table__).insert()
+_EVENT = Statement.insert(table_of(Event))
 
 
 # ── Once ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -120,10 +121,10 @@ def _once_key(event: Happened, request: RequestRecord, actor: SignerRecord | Non
 def _told_before(keys: Collection[bytes]) -> dict[bytes, Stored]:
     if not keys:
         return {}
-    return {key: Stored(*rest) for key, *rest in db.session.execute(_TOLD, {"keys": list(keys)}) if key}
+    return {key: Stored(*rest) for key, *rest in read(_TOLD, keys=list(keys)) if key}
 
 
-_TOLD = (
+_TOLD = Statement(
     select(Message.once_key, Message.id, Message.channel, Contact.address, Message.status, Message.code)
     .join(Contact, Contact.id == Message.contact_id).where(Message.once_key.in_(several("keys")))
 )  # fmt: skip
@@ -171,11 +172,12 @@ def _planning(carrier: Carrier) -> plan.Carrier:
 
 def _carriers(test: bool) -> list[Carrier]:
     """Return what can carry a message: enabled connections first, then broken ones, whose messages wait."""
-    found = sorted(db.session.execute(_CARRIERS, {"test": test}), key=lambda row: bool(row.state != ConnectionState.ENABLED))
-    return [Carrier(*row[:5]) for row in found if _installed(row.integration)]
+    carriers = [(Carrier(*row), state) for *row, state in read(_CARRIERS, test=test)]
+    carriers.sort(key=lambda found: found[1] != ConnectionState.ENABLED)
+    return [carrier for carrier, _ in carriers if _installed(carrier.integration)]
 
 
-_CARRIERS = (
+_CARRIERS = Statement(
     select(Connection.id, Connection.integration, Connection.channel, Connection.sender, Connection.test, Connection.state)
     .where(Connection.test == bindparam("test"), Connection.archived_at.is_(None),
            Connection.state.in_([ConnectionState.ENABLED.value, ConnectionState.BROKEN.value]))
@@ -192,7 +194,7 @@ def _installed(integration: str) -> bool:
 
 def _routes(event_type: EventType, source_id: str) -> list[plan.Route]:
     """Return the routes of an event; a source's own take the place of everybody's."""
-    rows = list(db.session.execute(_ROUTES, {"event_type": event_type.value, "source": source_id}))
+    rows = read(_ROUTES, event_type=event_type.value, source=source_id)
     own = any(row[1] for row in rows)
     steps: dict[tuple[str, str], list[plan.Step]] = {}
     for route_id, owner, audience, step_id, channel, template, connection_id in rows:
@@ -201,7 +203,7 @@ def _routes(event_type: EventType, source_id: str) -> list[plan.Route]:
     return [plan.Route(audience, found) for (_, audience), found in steps.items()]
 
 
-_ROUTES = (
+_ROUTES = Statement(
     select(Route.id, Route.source_id, Route.audience, RouteStep.id, RouteStep.channel, RouteStep.template, RouteStep.connection_id)
     .join(RouteStep, RouteStep.route_id == Route.id)
     .where(Route.event_type == bindparam("event_type"), Route.enabled,

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import Table, bindparam, select, update
+from sqlalchemy import bindparam, select, update
 
-from hub.extensions import db
 from hub.models import Signer, SigningRequest
 from hub.models.types import keyring, new_id, now
+from hub.statements import Row, Statement, table_of
+from hub.store import read, write
 from hub.vocabulary import RequestState, SignerState
 
-requests = cast(Table, SigningRequest.__table__)
-signers = cast(Table, Signer.__table__)
+requests, signers = table_of(SigningRequest), table_of(Signer)
 
 REQUEST_PLAIN, REQUEST_SEALED = ("state", "state_at", "told_at", "expires_at"), ("title", "sender")
 SIGNER_PLAIN, SIGNER_SEALED = ("turn", "state", "state_at", "told_at", "reminded_at", "reminders"), ("details", "signing_url")
@@ -75,10 +75,9 @@ class RequestRecord:
         """Write what is new or was changed."""
         if self.new:
             row = {"id": self.id, "source_id": self.source_id, "external_id": self.external_id, "test": self.test, "created_at": now()}
-            db.session.execute(_ADD_REQUEST, row | _sealed(self, "requests", REQUEST_PLAIN, REQUEST_SEALED))
+            write(_ADD_REQUEST, row | _sealed(self, "requests", REQUEST_PLAIN, REQUEST_SEALED))
         elif self._before[self.id] != _state(self, REQUEST_PLAIN + REQUEST_SEALED):
-            values = _sealed(self, "requests", REQUEST_PLAIN, REQUEST_SEALED)
-            db.session.execute(update(requests).where(requests.c.id == self.id).values(values))
+            write(_CHANGE_REQUEST, _changes(self, "requests", REQUEST_PLAIN, REQUEST_SEALED))
         added, changed = [], []
         for signer in self.signers:
             before = self._before.get(signer.id)
@@ -86,12 +85,9 @@ class RequestRecord:
                 row = {"id": signer.id, "request_id": self.id, "external_id": signer.external_id, "remind_at": None}
                 added.append(row | _sealed(signer, "signers", SIGNER_PLAIN, SIGNER_SEALED))
             elif before != _state(signer, SIGNER_PLAIN + SIGNER_SEALED):
-                values = _sealed(signer, "signers", SIGNER_PLAIN, SIGNER_SEALED)
-                changed.append({"key": signer.id, **{f"new_{name}": value for name, value in values.items()}})
-        if added:
-            db.session.execute(_ADD_SIGNERS, added)
-        if changed:
-            db.session.execute(_CHANGE_SIGNER, changed)
+                changed.append(_changes(signer, "signers", SIGNER_PLAIN, SIGNER_SEALED))
+        write(_ADD_SIGNERS, added)
+        write(_CHANGE_SIGNER, changed)
         self.new = False
         self._remember()
 
@@ -100,20 +96,22 @@ class RequestRecord:
         self._before |= {signer.id: _state(signer, SIGNER_PLAIN + SIGNER_SEALED) for signer in self.signers}
 
 
-_CHANGE_SIGNER = (
-    update(signers).where(signers.c.id == bindparam("key"))
-    .values({name: bindparam(f"new_{name}") for name in SIGNER_PLAIN + SIGNER_SEALED})
-)  # fmt: skip
+def _change(table: Any, names: tuple[str, ...]) -> Statement:
+    return Statement(update(table).where(table.c.id == bindparam("key")).values({name: bindparam(f"new_{name}") for name in names}))
+
+
+_ADD_REQUEST, _ADD_SIGNERS = Statement.insert(requests), Statement.insert(signers)
+_CHANGE_REQUEST, _CHANGE_SIGNER = _change(requests, REQUEST_PLAIN + REQUEST_SEALED), _change(signers, SIGNER_PLAIN + SIGNER_SEALED)
 
 
 def find(source_id: str, external_id: str, *, test: bool) -> RequestRecord | None:
     """Read a request by the source's id, locked, with its signers."""
-    return _read(_BY_SOURCE, {"source": source_id, "external": external_id, "test": test})
+    return _record(read(_BY_SOURCE, source=source_id, external=external_id, test=test))
 
 
 def get(request_id: str) -> RequestRecord | None:
     """Read a request by our id, locked, with its signers."""
-    return _read(_BY_ID, {"id": request_id})
+    return _record(read(_BY_ID, id=request_id))
 
 
 def make(source_id: str, external_id: str, at: datetime, *, test: bool) -> RequestRecord:
@@ -121,28 +119,28 @@ def make(source_id: str, external_id: str, at: datetime, *, test: bool) -> Reque
     return RequestRecord(new_id("req"), source_id, external_id, test, RequestState.OPEN.value, at, at, None)
 
 
-_REQUEST = select(*[requests.c[name] for name in ("id", "source_id", "external_id", "test", *REQUEST_PLAIN, *REQUEST_SEALED)])
-_BY_ID = _REQUEST.where(requests.c.id == bindparam("id")).with_for_update()
-_BY_SOURCE = _REQUEST.where(
+_REQUEST = ("id", "source_id", "external_id", "test", *REQUEST_PLAIN, *REQUEST_SEALED)
+_SIGNER = ("id", "external_id", *SIGNER_PLAIN, *SIGNER_SEALED)
+_ALL = select(*[requests.c[name] for name in _REQUEST])
+_BY_ID = Statement(_ALL.where(requests.c.id == bindparam("id")).with_for_update())
+_BY_SOURCE = Statement(_ALL.where(
     requests.c.source_id == bindparam("source"), requests.c.external_id == bindparam("external"), requests.c.test == bindparam("test")
-).with_for_update()
-_SIGNERS = (
-    select(*[signers.c[name] for name in ("id", "external_id", *SIGNER_PLAIN, *SIGNER_SEALED)])
+).with_for_update())  # fmt: skip
+_SIGNERS = Statement(
+    select(*[signers.c[name] for name in _SIGNER])
     .where(signers.c.request_id == bindparam("request")).order_by(signers.c.turn, signers.c.id).with_for_update()
 )  # fmt: skip
-_ADD_REQUEST, _ADD_SIGNERS = requests.insert(), signers.insert()
 
 
-def _read(which: Any, values: dict[str, Any]) -> RequestRecord | None:
-    row = db.session.execute(which, values).first()
-    if row is None:
+def _record(found: list[Row]) -> RequestRecord | None:
+    if not found:
         return None
-    values = dict(row._mapping)
+    values = dict(zip(_REQUEST, found[0], strict=True))
     for name in REQUEST_SEALED:
         values[name] = _open("requests", values["id"], name, values[name])
     record = RequestRecord(**values, new=False)
-    for found in db.session.execute(_SIGNERS, {"request": record.id}):
-        values = dict(found._mapping)
+    for row in read(_SIGNERS, request=record.id):
+        values = dict(zip(_SIGNER, row, strict=True))
         for name in SIGNER_SEALED:
             values[name] = _open("signers", values["id"], name, values[name])
         values["details"] = values["details"] or {}
@@ -162,6 +160,10 @@ def _sealed(record: RequestRecord | SignerRecord, table: str, plain: tuple[str, 
         value = getattr(record, name)
         values[name] = None if value is None else keyring().seal_json(table, row, name, value)
     return values
+
+
+def _changes(record: RequestRecord | SignerRecord, table: str, plain: tuple[str, ...], sealed: tuple[str, ...]) -> dict[str, Any]:
+    return {"key": record.id, **{f"new_{name}": value for name, value in _sealed(record, table, plain, sealed).items()}}
 
 
 def _open(table: str, row_id: str, name: str, value: bytes | None) -> Any:

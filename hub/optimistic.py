@@ -1,0 +1,70 @@
+"""Changes that are worked out before the lock is taken: read, decide, render and seal first; confirm and write inside.
+
+SQLite has one writer at a time, so what happens under its lock bounds how much the hub takes in. A change under
+`@optimistic` runs beforehand, on a snapshot: what it reads is remembered, what it writes is collected. Then, under the lock,
+what it read is read again; if all of it still holds, the writes are made, else the change runs anew. On PostgreSQL, whose
+writers do not wait for each other, it is a transaction like any other.
+"""
+
+from __future__ import annotations
+
+import functools
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import ParamSpec, TypeVar, cast
+
+from sqlalchemy.orm import Session
+
+from hub.extensions import db
+from hub.group_commit import NotStored, Unit, committer
+from hub.store import joins, transaction, wake_now
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+TRIES = 2  # then under the lock from its beginning
+
+
+def optimistic(change: Callable[P, T]) -> Callable[P, T]:
+    """Run a function as one transaction that is worked out before the lock is taken; inside another it joins.
+
+    The function may run several times, so it must do nothing but `store.read` and `store.write`.
+    """
+    locked = transaction(change)
+
+    @functools.wraps(change)
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        session = cast(Session, db.session())
+        group = None if joins(session) else committer()
+        if group is None:
+            return locked(*args, **kwargs)
+        for _ in range(TRIES):
+            with _collecting(session) as unit:
+                result = change(*args, **kwargs)
+            wakes = session.info.pop("hub_wakes")
+            try:
+                group.commit(unit)
+            except NotStored as problem:
+                if isinstance(problem.__cause__, sqlite3.IntegrityError):
+                    break  # under the lock it is seen what it conflicts with
+                raise
+            if not unit.stale:
+                for queue in wakes:
+                    wake_now(queue)
+                return result
+        return locked(*args, **kwargs)
+
+    return run
+
+
+@contextmanager
+def _collecting(session: Session) -> Iterator[Unit]:
+    session.info["hub_unit"], session.info["hub_wakes"] = Unit(), set()
+    try:
+        yield session.info["hub_unit"]
+        if session.new or session.dirty or session.deleted:
+            raise RuntimeError("this change is worked out beforehand; write with store.write")
+    finally:
+        del session.info["hub_unit"]
+        session.rollback()
