@@ -56,7 +56,7 @@ def run(connection_id: str, values: Mapping[str, Any] | None = None) -> Tested:
         tested = settings_form.settings_of(form)
     version, name, is_test = connection.settings_version, connection.integration, connection.test
     check, took = _call(name, tested, is_test)
-    unsaved = tested != stored or not version or not _keep(connection_id, version, check, took)
+    unsaved = bool(settings_form.changed(stored, tested)) or not version or not _keep(connection_id, version, check, took)
     return Tested(check, now(), took, unsaved, form)
 
 

@@ -125,7 +125,7 @@ def _store(connection_id: str, values: Mapping[str, Any]) -> tuple[int | None, b
     cls = integrations.get(connection.integration)
     before, unreadable = readable_settings(connection)
     after = settings_form.settings_of(settings_form.read(cls, values, before))
-    fields = sorted(name for name in after.keys() | before.keys() if after.get(name) != before.get(name))
+    fields = settings_form.changed(before, after)
     if not fields and connection.settings_version and unreadable is None:
         return None, False
     account = cls.account_of(after)

@@ -57,6 +57,11 @@ def settings_of(form: ConfigForm) -> dict[str, Any]:
     return {field.name: "" if field.data is None else field.data for field in form}
 
 
+def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """Return the names of the settings that differ; a blank one is the same as one that an older version did not know."""
+    return sorted(name for name in before.keys() | after.keys() if (before.get(name) or "") != (after.get(name) or ""))
+
+
 def secrets_of(cls: type[Integration]) -> tuple[str, ...]:
     """Return the names of the settings that are secret."""
     return tuple(field.name for field in cls.Form() if isinstance(field, SecretField))

@@ -1,4 +1,4 @@
-"""What Twilio's products share: the account's form, its SDK behind our door, signatures, statuses.
+"""What Twilio's products share: its SDK behind our door, sending, verifying, statuses.
 
 https://www.twilio.com/docs/messaging/api/message-resource
 """
@@ -21,24 +21,13 @@ from twilio.base.exceptions import TwilioException
 from twilio.http import HttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
-from wtforms import StringField
-from wtforms.validators import InputRequired, Optional, Regexp
 
 from hub import http, phones
 from hub.datadir import SimulatorCredentials
-from hub.errors import BadWebhook, OutcomeUnknown, TransientError
+from hub.errors import BadWebhook, ConnectionBroken, OutcomeUnknown, SendError, Unreachable
 from hub.integrations._twilio_errors import explain, raise_for
-from hub.integrations._twilio_signature import signed_by
-from hub.integrations.base import (
-    Accepted,
-    ConfigForm,
-    Integration,
-    Outbound,
-    Problem,
-    SecretField,
-    StatusUpdate,
-    WebhookRequest,
-)
+from hub.integrations._twilio_signature import SIGNATURE, signed_by, ways
+from hub.integrations.base import Accepted, Integration, Outbound, Problem, StatusUpdate, WebhookRequest
 from hub.vocabulary import Status
 
 T = TypeVar("T")
@@ -49,42 +38,6 @@ CALLBACK_OVERRIDES = "#rc=5&rp=all"
 LONGEST_VALIDITY = 36_000  # seconds a message may wait in Twilio's queue
 FIND_SLACK = timedelta(minutes=2)  # two clocks, ours and Twilio's
 FIND_LIMIT = 100
-
-
-class AccountForm(ConfigForm):
-    """How to sign in to a Twilio account."""
-
-    account_sid = StringField(
-        "Account SID",
-        [InputRequired("Give the Account SID."),
-         Regexp(r"AC[0-9a-fA-F]{32}\Z", message="An Account SID is AC and 32 digits or letters a to f: 34 characters in all.")],
-        description="Starts with `AC`, 34 characters. On the first page of the Twilio Console.",
-        render_kw={"legend": "Account", "mono": True},
-    )  # fmt: skip
-    auth_token = SecretField(
-        "Auth Token",
-        [InputRequired("Give the Auth Token.")],
-        bound_to=("account_sid",),
-        description="Kept encrypted and never shown again. Also needed to verify Twilio’s callbacks.",
-    )
-    api_key_sid = StringField(
-        "Key SID",
-        [Optional(), Regexp(r"SK[0-9a-fA-F]{32}\Z", message="A key SID is SK and 32 digits or letters a to f: 34 characters in all.")],
-        description="Starts with `SK`. Sending then uses the key; the Auth Token still verifies callbacks.",
-        render_kw={"legend": "API key", "optional": "optional, instead of the token for sending", "mono": True, "half": True},
-    )
-    api_key_secret = SecretField(
-        "Key secret", [Optional()], bound_to=("account_sid", "api_key_sid"), description="Shown once, when the key is made.",
-        render_kw={"half": True},
-    )  # fmt: skip
-
-    def validate(self, extra_validators: Mapping[str, Any] | None = None) -> bool:
-        valid = super().validate(extra_validators)
-        if bool(self.api_key_sid.data) != bool(self.api_key_secret.data):
-            missing = self.api_key_secret if self.api_key_sid.data else self.api_key_sid
-            missing.errors = [*missing.errors, "A key has an SID and a secret: give both, or neither."]
-            return False
-        return bool(valid)
 
 
 class _Sdk(HttpClient):  # type: ignore[misc]
@@ -136,6 +89,7 @@ class TwilioIntegration(Integration):
         self._with_token = self._client(account, settings.get("auth_token", ""))
         key = settings.get("api_key_sid")
         self._sending = self._client(key, settings.get("api_key_secret", "")) if key else self._with_token
+        self._ways = ways(settings)
 
     def _client(self, username: str, password: str) -> Client:
         # an empty environment: TWILIO_EDGE and the like would be picked up silently
@@ -194,7 +148,7 @@ class TwilioIntegration(Integration):
         try:
             return call()
         except http.NotSent as problem:
-            raise TransientError(f"Twilio was not reached: {problem}", "unreachable") from None
+            raise Unreachable(f"Twilio was not reached: {problem}", "unreachable") from None
         except http.NoAnswer as problem:
             raise OutcomeUnknown(f"Twilio hung up before it answered: {problem}", "no_answer") from None
         except (TwilioException, ValueError, KeyError) as problem:
@@ -222,7 +176,7 @@ class TwilioIntegration(Integration):
 
     @classmethod
     def account(cls, request: WebhookRequest) -> str:
-        return request.form.get("AccountSid", "")
+        return said(request).get("AccountSid", "")
 
     @classmethod
     def stray(cls, environ: Mapping[str, str], door: http.Door) -> Self | None:
@@ -233,20 +187,34 @@ class TwilioIntegration(Integration):
     def demo_settings(cls, credentials: SimulatorCredentials) -> dict[str, Any] | None:
         return {
             "account_sid": credentials.account_sid, "auth_token": credentials.auth_token,
-            "api_key_sid": "", "api_key_secret": "", "sender": credentials.phone_number,
+            "api_key_sid": "", "api_key_secret": "", "secondary_auth_token": "", "shared_key_id": "", "shared_key": "",
+            "auth_token_too": False, "sender": credentials.phone_number,
         }  # fmt: skip
 
     def verify(self, request: WebhookRequest) -> None:
-        signature = request.headers.get("x-twilio-signature", "")
-        token = self.settings.get("auth_token", "")
-        if not signature or not token:
+        signature = request.headers.get(SIGNATURE, "")
+        if not signature or not self._ways:
             raise BadWebhook("The request carries no signature.")
-        if not signed_by(token, request, signature):
-            raise BadWebhook("The signature is not made with this account’s Auth Token.")
+        if not signed_by(self._ways, request, signature):
+            raise BadWebhook("The signature is not made with this account’s Auth Token or SharedKey.")
+
+    def secondary_opens(self) -> bool | None:
+        """Tell whether the secondary Auth Token opens the account; None where there is none, or Twilio cannot be asked."""
+        account, token = self.settings.get("account_sid", ""), self.settings.get("secondary_auth_token", "")
+        if not token:
+            return None
+        client = self._client(account, token)
+        try:
+            self._call(lambda: client.api.accounts(account).fetch())
+        except ConnectionBroken:
+            return False
+        except SendError:
+            return None
+        return True
 
     def read_status(self, request: WebhookRequest) -> StatusUpdate:
         """Read a message's status callback."""
-        form, query = request.form, request.query
+        form, query = said(request), request.query
         word = form.get("MessageStatus") or form.get("SmsStatus", "")
         code = form.get("ErrorCode", "")
         attempt = query.get("attempt", "")
@@ -260,7 +228,7 @@ class TwilioIntegration(Integration):
 
     @classmethod
     def receipt_key(cls, request: WebhookRequest) -> tuple[str, str]:
-        form = request.form
+        form = said(request)
         sid = form.get("MessageSid") or form.get("SmsSid")
         if not sid:
             return super().receipt_key(request)
@@ -270,9 +238,22 @@ class TwilioIntegration(Integration):
 
     @classmethod
     def answer(cls, request: WebhookRequest, new: bool) -> tuple[str, str]:
-        word = request.form.get("MessageStatus") or request.form.get("SmsStatus", "")
+        form = said(request)
+        word = form.get("MessageStatus") or form.get("SmsStatus", "")
         told = STATUSES.get(word) not in (None, Status.ACCEPTED)
         return "application/json", json.dumps({"success": True, "processed": int(told)})
+
+
+def said(request: WebhookRequest) -> Mapping[str, str]:
+    """Return the fields of a webhook: those of its form, or the texts of a JSON object, which says the same by the same names."""
+    if request.form or not request.headers.get("content-type", "").lower().startswith("application/json"):
+        return request.form
+    try:
+        found = json.loads(request.body)
+    except (ValueError, RecursionError):
+        return {}
+    texts = found.items() if isinstance(found, dict) else ()
+    return {name: value.replace("\0", "") for name, value in texts if isinstance(value, str)}
 
 
 def is_inbound(form: Mapping[str, str]) -> bool:

@@ -13,7 +13,8 @@ from wtforms.validators import InputRequired, Regexp
 
 from hub.errors import ConnectionBroken, PermanentError, SendError
 from hub.http import recorded
-from hub.integrations._twilio import AccountForm, TwilioIntegration, is_inbound
+from hub.integrations._twilio import TwilioIntegration, is_inbound, said
+from hub.integrations._twilio_account import AccountForm
 from hub.integrations.base import CheckResult, StatusUpdate, WebhookRequest, webhook
 from hub.vocabulary import Address, Channel
 
@@ -77,12 +78,15 @@ class TwilioSms(TwilioIntegration):
         if not able.ok:
             return able
         kind = "trial" if account.type == "Trial" else "full"
-        warnings = (
+        warnings: tuple[str, ...] = (
             ("This is a trial account: it reaches verified numbers only, and to others Twilio answers 21608. "
              "Verify a number in the Console, or upgrade the account.",)
             if kind == "trial" else ()
         )  # fmt: skip
         title = "Twilio is ready, with one limit." if warnings else "Twilio is ready."
+        if self.secondary_opens() is False:
+            warnings += ("Twilio refused the secondary Auth Token, so no callback is signed with it. Copy it from the Console again, "
+                         "or, when no rotation is under way, paste the Auth Token there: then none is kept.",)  # fmt: skip
         return CheckResult(True, title, f"Signed in as {account.friendly_name} ({kind} account). {able.text}", warnings=warnings)
 
     def _check_number(self) -> CheckResult:
@@ -135,6 +139,15 @@ class TwilioSms(TwilioIntegration):
                 field="api_key_secret", code=problem.code,
             )  # fmt: skip
         if isinstance(problem, ConnectionBroken) and problem.code in ("", "20003"):
+            if self.secondary_opens():
+                return CheckResult(
+                    False, "Twilio refused the Auth Token, and takes the secondary one.",
+                    "The secondary token was promoted, so the first one opens nothing any more. Callbacks are still verified, by the "
+                    "secondary one.",
+                    ("Paste the secondary token into **Auth Token**. The other field empties itself when you save.",
+                     "Choose **Test connection**, then **Save**."),
+                    field="auth_token", code=problem.code or "20003",
+                )  # fmt: skip
             sid = self.settings["account_sid"]
             return CheckResult(
                 False, "Twilio refused the Auth Token.",
@@ -155,7 +168,7 @@ class TwilioSms(TwilioIntegration):
 
     @webhook("twilio/sms")
     def on_status(self, request: WebhookRequest) -> list[StatusUpdate]:
-        return [] if is_inbound(request.form) else [self.read_status(request)]
+        return [] if is_inbound(said(request)) else [self.read_status(request)]
 
 
 def _capability(number: Any, name: str) -> bool:

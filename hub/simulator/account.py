@@ -9,12 +9,16 @@ import secrets
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from hub import datadir
+from hub.simulator.signing import DIALECTS, Key
 from hub.simulator.store import Store
 
 TYPES = ("Full", "Trial")
 STATUSES = ("active", "suspended")
+SIGNINGS = ("Auth Token", "SharedKey")
+WORDS = {"type": TYPES, "status": STATUSES, "signing": SIGNINGS, "dialect": DIALECTS}
 TRIAL_NOTICE = "Sent from your Twilio trial account - "
 
 
@@ -27,10 +31,18 @@ class Account:
         self.credentials = datadir.simulator_credentials(folder)
         self.type: str = store.setting("type", "Full")
         self.status: str = store.setting("status", "active")
-        self.created: float = store.setting("created", 0.0)
-        if not self.created:
-            self.created = time.time()
-            store.set("created", self.created)
+        self.signing: str = store.setting("signing", SIGNINGS[0])
+        self.dialect: str = store.setting("dialect", DIALECTS[0])
+        self.secondary: str = store.setting("secondary", "")  # a second Auth Token, during a rotation
+        self.shared_key = Key(*self._once("shared_key", [secrets.token_urlsafe(32), f"webhooks_sharedkey_{secrets.token_hex(16)}"]))
+        self.created: float = self._once("created", time.time())
+
+    def _once(self, name: str, value: Any) -> Any:
+        """Return what is remembered by this name, after remembering `value` if there is nothing."""
+        kept = self._store.setting(name, None)
+        if kept is None:
+            self._store.set(name, value)
+        return value if kept is None else kept
 
     @property
     def sid(self) -> str:
@@ -48,28 +60,52 @@ class Account:
     def trial(self) -> bool:
         return self.type == "Trial"
 
+    @property
+    def key(self) -> Key:
+        """What signs callbacks: the SharedKey if that was chosen, else the primary Auth Token."""
+        return self.shared_key if self.signing == "SharedKey" else Key(self.credentials.auth_token)
+
     def opens(self, user: str, password: str) -> bool:
-        """Tell whether this user name and password sign in: the account and its token, or the API key and its secret."""
+        """Tell whether this user name and password sign in: the account and one of its tokens, or the API key and its secret."""
         pairs = (
             (self.credentials.account_sid, self.credentials.auth_token),
+            *(((self.credentials.account_sid, self.secondary),) if self.secondary else ()),
             (self.credentials.api_key_sid, self.credentials.api_key_secret),
         )
         return any(_same(user, sid) and _same(password, secret) for sid, secret in pairs)
 
-    def switch(self, *, type: str | None = None, status: str | None = None) -> None:
-        """Change the account's type, status or both; raise ValueError with the words there are."""
-        for name, value, words in (("type", type, TYPES), ("status", status, STATUSES)):
-            if value is not None and value not in words:
-                raise ValueError(f"The account's {name} is {' or '.join(words)}, not {value!r}.")
-        for name, value in (("type", type), ("status", status)):
-            if value is not None:
-                setattr(self, name, value)
-                self._store.set(name, value)
+    def switch(self, **given: str | None) -> None:
+        """Change what is given of the account's type, status, signing and dialect; raise ValueError with the words there are."""
+        chosen = {name: value for name, value in given.items() if value is not None}
+        for name, value in chosen.items():
+            if value not in WORDS[name]:
+                raise ValueError(f"The account's {name} is {' or '.join(WORDS[name])}, not {value!r}.")
+        for name, value in chosen.items():
+            setattr(self, name, value)
+            self._store.set(name, value)
 
     def rotate(self) -> None:
         """Replace the Auth Token; the old one is refused from now on, and callbacks are signed with the new."""
-        self.credentials = replace(self.credentials, auth_token=secrets.token_hex(16))
+        self._begin_with(secrets.token_hex(16))
+
+    def make_secondary(self) -> None:
+        """Make a second Auth Token: it signs in as well, and signs nothing until it is promoted."""
+        self._keep_secondary(secrets.token_hex(16))
+
+    def promote(self) -> None:
+        """Make the second Auth Token the first and only one; raise ValueError if there is none."""
+        if not self.secondary:
+            raise ValueError("There is no secondary token to promote. Make one first.")
+        self._begin_with(self.secondary)
+        self._keep_secondary("")
+
+    def _begin_with(self, token: str) -> None:
+        self.credentials = replace(self.credentials, auth_token=token)
         datadir.write_private(self._file, json.dumps(asdict(self.credentials), indent=1))
+
+    def _keep_secondary(self, token: str) -> None:
+        self.secondary = token
+        self._store.set("secondary", token)
 
 
 def _same(given: str, expected: str) -> bool:

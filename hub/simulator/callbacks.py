@@ -11,11 +11,10 @@ import logging
 import time
 import uuid
 from dataclasses import dataclass
-from urllib.parse import parse_qs, urlencode, urlsplit
-
-from twilio.request_validator import RequestValidator
+from urllib.parse import parse_qs, urlsplit
 
 from hub.config import is_loopback
+from hub.simulator import signing
 from hub.simulator.account import Account
 from hub.simulator.errors import later
 from hub.simulator.store import Message
@@ -88,16 +87,14 @@ def idempotency_token(message: Message, word: str) -> str:
 
 def post(message: Message, word: str, account: Account, limits: Overrides) -> str:
     """Post one callback; return '' when it was taken, else what went wrong: ct, rt, 3xx, 4xx or 5xx."""
-    url = message.callback.partition("#")[0]
-    parts = urlsplit(url)
-    fields = form(message, word, account)
+    request = signing.post(message.callback.partition("#")[0], form(message, word, account).items(), account.key, account.dialect)
+    parts = urlsplit(request.url)
     headers = {
-        "Content-Type": "application/x-www-form-urlencoded; charset=UTF-8",
         "User-Agent": "TwilioProxy/1.1",
         "Accept": "*/*",
-        "X-Twilio-Signature": RequestValidator(account.credentials.auth_token).compute_signature(url, fields),
         "I-Twilio-Idempotency-Token": idempotency_token(message, word),
         "Connection": "close",
+        **request.headers,
     }
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(parts.hostname or "", parts.port, timeout=limits.connect)
@@ -109,7 +106,7 @@ def post(message: Message, word: str, account: Account, limits: Overrides) -> st
     try:
         connection.sock.settimeout(limits.read)
         # the request target goes out byte by byte as it was given, since the signature covers it
-        connection.request("POST", _target(url), urlencode(fields).encode(), headers)
+        connection.request("POST", _target(request.url), request.body, headers)
         status = connection.getresponse().status
     except (OSError, http.client.HTTPException) as problem:
         log.warning("Status callback of %s: no answer from %s: %r", message.sid, parts.netloc, problem)

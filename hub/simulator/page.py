@@ -53,7 +53,8 @@ def phones() -> str:
         phones=numbers[:CHIPS], more=max(len(numbers) - CHIPS, 0),
         number=number, messages=here.store.on_phone(number, NEWEST) if number else [],
         recipients=magic.RECIPIENTS, senders=magic.SENDERS, looks=LOOKS, command=_command(here),
-        account=here.account, types=account.TYPES, statuses=account.STATUSES, faults=here.faults,
+        account=here.account, types=account.TYPES, statuses=account.STATUSES, signings=account.SIGNINGS,
+        faults=here.faults,
         most_refusals=MOST_REFUSALS, longest_latency=LONGEST_LATENCY,
         hub_url=here.config.public_url, version=here.store.version, now=time.time(),
     )  # fmt: skip
@@ -79,15 +80,22 @@ def empty() -> BaseResponse:
 
 @page.post("/simulator/account")
 def switch_account() -> BaseResponse:
-    """Change the account's `type` or `status`; `rotate` replaces the Auth Token."""
-    here, given = bench(), _given()
+    """Change the account's `type` or `status`, or how its callbacks are signed: `signing`, `dialect`.
+
+    `rotate` replaces the Auth Token at once; `secondary` makes a second one, and `promote` lets that take its place.
+    """
+    here, given = bench().account, _given()
     try:
-        here.account.switch(type=given.get("type"), status=given.get("status"))
+        here.switch(**{name: given.get(name) for name in account.WORDS})
+        for name, do in (("rotate", here.rotate), ("secondary", here.make_secondary), ("promote", here.promote)):
+            if given.get(name):
+                do()
     except ValueError as problem:
         abort(400, str(problem))
-    if given.get("rotate"):
-        here.account.rotate()
-    return _done({"type": here.account.type, "status": here.account.status, "auth_token": here.account.credentials.auth_token})
+    return _done({
+        **{name: getattr(here, name) for name in account.WORDS}, "auth_token": here.credentials.auth_token, "secondary": here.secondary,
+        "shared_key_id": here.shared_key.shared_id, "shared_key": here.shared_key.secret,
+    })  # fmt: skip
 
 
 @page.post("/simulator/faults")

@@ -5,9 +5,12 @@ import signal
 import time
 
 import pytest
-from twilio.request_validator import RequestValidator
+from twilio.base.exceptions import TwilioRestException
+from twilio.request_validator import RequestValidator, get_signature_algorithm
+from werkzeug.datastructures import MultiDict
 
 from hub.simulator.callbacks import Overrides, overrides
+from hub.simulator.signing import Key, post, with_port
 
 FROM = "+15005550006"
 
@@ -112,3 +115,43 @@ def test_what_was_not_told_before_a_restart_is_told_after_it(own_simulator, rece
     }  # fmt: skip
     assert all(genuine(callback, own_simulator.credentials.auth_token) for callback in callbacks)
     assert own_simulator.client().messages(message.sid).fetch().status == "delivered"
+
+
+def test_a_shared_key_signs_with_its_name_and_the_stronger_digest(own_simulator, receiver):
+    known = own_simulator.post_json("/simulator/account", signing="SharedKey").json
+    own_simulator.client().messages.create(to=own_simulator.number(), from_=FROM, body="Hello", status_callback=f"{receiver.url}/x?a=1")
+    for callback in receiver.wait_for(2):
+        said, signature = callback.headers["X-Twilio-Webhooks-Signature-Settings"], callback.headers["X-Twilio-Signature"]
+        assert said == f"key={known['shared_key_id']},algorithm=HMAC_SHA256"
+        assert RequestValidator(known["shared_key"]).validate(callback.url, callback.fields, signature, get_signature_algorithm(said))
+        assert not genuine(callback, own_simulator.credentials.auth_token)
+
+
+def test_a_secondary_token_signs_in_and_signs_nothing_until_it_is_promoted(own_simulator, receiver):
+    first = own_simulator.credentials.auth_token
+    assert own_simulator.post_json("/simulator/account", promote=True).status == 400
+    second = own_simulator.post_json("/simulator/account", secondary=True).json["secondary"]
+    for token in (first, second):
+        own_simulator.client(password=token).balance.fetch()
+    send = {"from_": FROM, "body": "Hello", "status_callback": f"{receiver.url}/x"}
+    own_simulator.client().messages.create(to=own_simulator.number(), **send)
+    assert all(genuine(callback, first) for callback in receiver.wait_for(2))
+    assert own_simulator.post_json("/simulator/account", promote=True).json["auth_token"] == second
+    own_simulator.client().messages.create(to=own_simulator.number(), **send)
+    assert [genuine(callback, second) for callback in receiver.wait_for(4)] == [False, False, True, True]
+    with pytest.raises(TwilioRestException, match="401"):
+        own_simulator.client(password=first).balance.fetch()
+
+
+@pytest.mark.parametrize(("url", "expected"), [("https://h.example/x", "https://h.example:443/x"), ("http://h:8/x?", "http://h:8/x?")])
+def test_the_port_can_be_signed_along(url, expected):
+    assert with_port(url) == expected
+    fields = [("B", "2"), ("A", "1"), ("B", "1"), ("B", "2")]
+    signature = post(url, fields, Key("secret"), "port").headers["X-Twilio-Signature"]
+    assert signature == RequestValidator("secret").compute_signature(expected, MultiDict(fields))
+
+
+def test_a_json_body_is_hashed_into_the_address():
+    made = post("https://h.example/x", [("A", "1")], Key("secret"), "json")
+    assert RequestValidator("secret").validate(made.url, made.body.decode(), made.headers["X-Twilio-Signature"])
+    assert not RequestValidator("secret").validate(made.url, made.body.decode() + " ", made.headers["X-Twilio-Signature"])
