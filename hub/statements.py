@@ -49,7 +49,7 @@ class Statement:
 
     @classmethod
     def insert(cls, table: Any, *, once: bool = False) -> Statement:
-        """Insert rows with a value for each column; left out is NULL. `once` leaves out rows whose unique key is there."""
+        """Insert rows; a value left out is the column's plain default, or NULL. `once` leaves out rows whose unique key is there."""
         return cls(table.insert().values({column.name: bindparam(column.name, type_=column.type) for column in table.columns}), once=once)
 
     def form(self, dialect: Dialect, values: Mapping[str, Any]) -> Form:
@@ -77,7 +77,8 @@ class Statement:
             kinds = [column.type.dialect_impl(dialect) for column in self._core.selected_columns]
             columns = tuple(kind.result_processor(dialect, PG_NUMERIC) for kind in kinds)
         sql = state.statement + (" ON CONFLICT DO NOTHING" if self._once else "")
-        return Form(sql, _binder(wanted, named=not compiled.positional, insert=isinstance(self._core, Insert)), columns)
+        into = self._core.table if isinstance(self._core, Insert) else None
+        return Form(sql, _binder(wanted, named=not compiled.positional, into=into), columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ def _converter(kind: Any, dialect: Dialect) -> Convert | None:
     return convert
 
 
-def _binder(slots: Sequence[_Slot], *, named: bool, insert: bool) -> Callable[[Mapping[str, Any]], Any]:
+def _binder(slots: Sequence[_Slot], *, named: bool, into: Any) -> Callable[[Mapping[str, Any]], Any]:
     """Return what makes the driver's parameters from the values; plain loops, since this runs for each row."""
     names = [slot.slot for slot in slots]
     if any(slot.index is not None or not slot.bind.required for slot in slots):
@@ -113,11 +114,12 @@ def _binder(slots: Sequence[_Slot], *, named: bool, insert: bool) -> Callable[[M
         def bind(values: Mapping[str, Any]) -> list[Any]:
             return [fill(values) for fill in fills]
 
-    elif insert:  # what is left out is NULL, which columns that need a value refuse
-        pairs = [(slot.name, slot.convert) for slot in slots]
+    elif into is not None:  # what is left out is NULL, which columns that need a value refuse
+        defaults = {column.name: column.default.arg for column in into.columns if column.default is not None and column.default.is_scalar}
+        triples = [(slot.name, slot.convert, defaults.get(slot.name)) for slot in slots]
 
         def bind(values: Mapping[str, Any]) -> list[Any]:
-            found = [(values.get(name), convert) for name, convert in pairs]
+            found = [(values.get(name, default), convert) for name, convert, default in triples]
             return [value if convert is None or value is None else convert(value) for value, convert in found]
 
     else:

@@ -85,7 +85,12 @@ def test_a_value_that_is_missing_is_a_mistake(in_app: Flask) -> None:
     with pytest.raises(KeyError):
         transaction(lambda: write(SET, {"key": "a"}))()
     with pytest.raises(IntegrityError):
-        add({"name": "a", "bucket": "day"})
+        add({"bucket": "day"})
+
+
+def test_a_value_that_is_left_out_of_a_row_is_the_plain_default(in_app: Flask) -> None:
+    add({"name": "a", "bucket": "day"})
+    assert read(Statement(select(counters.c.value))) == [(0,)]
 
 
 def test_errors_are_those_of_sqlalchemy_and_tell_no_values(in_app: Flask) -> None:

@@ -6,7 +6,7 @@ one more, however many there are. Rows are read for update, in the order of thei
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -15,21 +15,21 @@ from typing import Any, Protocol
 from sqlalchemy import Table, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from hub import integrations
+from hub import integrations, store
 from hub.errors import NotFound
 from hub.extensions import db
 from hub.models import Attempt, Connection, Message, PlatformEvent, StatusEvent
 from hub.models.types import keyring, new_id, now
+from hub.statements import Statement, table_of
+from hub.store import several
 from hub.vocabulary import Status
 
 # what the signing app is told of; its name begins with the integration's event prefix
 TOLD = (Status.SENT, Status.DELIVERED, Status.READ, Status.FAILED, Status.UNDELIVERED)
 ASK_AFTER = timedelta(minutes=15)  # what is not final, and nothing more is heard of, is asked for (polling)
 
-messages: Table = Message.__table__  # type: ignore[assignment]
-attempts: Table = Attempt.__table__  # type: ignore[assignment]
-status_events: Table = StatusEvent.__table__  # type: ignore[assignment]
-platform_events: Table = PlatformEvent.__table__  # type: ignore[assignment]
+messages, attempts = table_of(Message), table_of(Attempt)
+status_events, platform_events = table_of(StatusEvent), table_of(PlatformEvent)
 
 
 class Standing(Protocol):
@@ -76,13 +76,16 @@ class Row:
 
 COLUMNS = [messages.c[name] for name in Row.__slots__]
 CHANGING = ("contact_id", "status", "code", "tries", "due_at", "thread", "provider_id", "segments", "price", "changed_at")
-_UPDATE = update(messages).where(messages.c.id == bindparam("key")).values({name: bindparam(f"new_{name}") for name in CHANGING})
+_READ = Statement(select(*COLUMNS).where(messages.c.id.in_(several("ids"))).order_by(messages.c.id).with_for_update())
+_UPDATE = Statement(
+    update(messages).where(messages.c.id == bindparam("key")).values({name: bindparam(f"new_{name}") for name in CHANGING})
+)
 _OUTCOME = ("ended_at", "outcome", "code", "why", "http_status", "request_ref", "milliseconds", "sender", "provider_id")
-_END = (
+_END = Statement(
     update(attempts).where(attempts.c.message_id == bindparam("key"), attempts.c.n == bindparam("key_n"))
     .values({name: bindparam(f"new_{name}") for name in _OUTCOME})
 )  # fmt: skip
-_ADOPT = (
+_ADOPT = Statement(
     update(attempts).where(attempts.c.message_id == bindparam("key"), attempts.c.n == bindparam("key_n"))
     .values(provider_id=bindparam("new_provider_id"))
 )  # fmt: skip
@@ -103,8 +106,7 @@ class Ledger:
     def read(self, ids: Collection[str]) -> None:
         """Read messages, locked, in the order of their ids."""
         if ids:
-            query = select(*COLUMNS).where(messages.c.id.in_(list(ids))).order_by(messages.c.id).with_for_update()
-            for found in db.session.execute(query):
+            for found in store.read(_READ, ids=list(ids)):
                 self.hold(Row(*found))
 
     def hold(self, row: Row) -> Row:
@@ -153,14 +155,11 @@ class Ledger:
     def write(self) -> None:
         """Write every change, a statement for each kind."""
         changed = [row for row in self.rows.values() if _changing(row) != self._before[row.id]]
-        if changed:
-            db.session.execute(_UPDATE, [{"key": row.id, **{f"new_{n}": getattr(row, n) for n in CHANGING}} for row in changed])
+        store.write(_UPDATE, [{"key": row.id, **{f"new_{name}": getattr(row, name) for name in CHANGING}} for row in changed])
         for statement, rows in (
-            (attempts.insert(), self._begun), (_END, self._ended), (_ADOPT, self._adopted), (insert_once(status_events), self._facts),
-            (insert_once(platform_events), self._events()),
+            (_BEGIN, self._begun), (_END, self._ended), (_ADOPT, self._adopted), (_NOTE, self._facts), (_TELL, self._events()),
         ):  # fmt: skip
-            if rows:
-                db.session.execute(statement, rows)
+            store.write(statement, rows)
         self._before = {row.id: _changing(row) for row in self.rows.values()}
         self._begun, self._ended, self._adopted, self._facts, self._told = [], [], [], [], []
 
@@ -182,9 +181,17 @@ def _event(row: Row, status: Status, details: Mapping[str, str], prefix: str) ->
     }  # fmt: skip
 
 
-def _prefixes(connection_ids: Iterable[str]) -> dict[str, str]:
-    query = select(Connection.id, Connection.integration, Connection.channel).where(Connection.id.in_(list(connection_ids)))
-    return {connection_id: _prefix(name, channel) for connection_id, name, channel in db.session.execute(query)}
+_BEGIN, _NOTE, _TELL = Statement.insert(attempts), Statement.insert(status_events, once=True), Statement.insert(platform_events, once=True)
+
+
+def _prefixes(connection_ids: Collection[str]) -> dict[str, str]:
+    found = store.read(_CONNECTIONS, ids=list(connection_ids)) if connection_ids else []
+    return {connection_id: _prefix(name, channel) for connection_id, name, channel in found}
+
+
+_CONNECTIONS = Statement(
+    select(Connection.id, Connection.integration, Connection.channel).where(Connection.id.in_(several("ids")))
+)
 
 
 def _prefix(name: str, channel: str) -> str:

@@ -12,7 +12,8 @@ from hub.integrations.base import StatusUpdate
 from hub.messaging.ledger import Ledger, raise_to
 from hub.models import Attempt
 from hub.models.types import is_id, now
-from hub.store import transaction
+from hub.statements import Statement
+from hub.store import read, several, transaction
 from hub.vocabulary import Status
 
 ARRIVING = (Status.SENT, Status.DELIVERED, Status.READ)
@@ -78,18 +79,20 @@ def _resolve(told: Sequence[tuple[StatusUpdate, Origin]]) -> list[_Attempt | Non
     named = {update.message_id for update, _ in told if is_id("msg", update.message_id) and update.attempt}
     known = {update.provider_id for update, _ in told if update.provider_id}
     connections = {connection_id for _, origin in told for connection_id in origin.connection_ids}
-    columns = select(Attempt.message_id, Attempt.n, Attempt.connection_id, Attempt.provider_id)
     by_name: dict[tuple[str, int], _Attempt] = {}
     by_provider: dict[tuple[str, str], _Attempt] = {}
-    for query in (
-        columns.where(Attempt.message_id.in_(named)) if named else None,
-        columns.where(Attempt.connection_id.in_(connections), Attempt.provider_id.in_(known)) if known and connections else None,
-    ):
-        for row in db.session.execute(query) if query is not None else ():
-            attempt = by_name.setdefault((row[0], row[1]), _Attempt(*row))
-            if attempt.provider_id:
-                by_provider[attempt.connection_id, attempt.provider_id] = attempt
+    rows = read(_NAMED, ids=list(named)) if named else []
+    rows += read(_KNOWN, connections=list(connections), ids=list(known)) if known and connections else []
+    for row in rows:
+        attempt = by_name.setdefault((row[0], row[1]), _Attempt(*row))
+        if attempt.provider_id:
+            by_provider[attempt.connection_id, attempt.provider_id] = attempt
     return [_meant(update, origin, by_name, by_provider) for update, origin in told]
+
+
+_COLUMNS = select(Attempt.message_id, Attempt.n, Attempt.connection_id, Attempt.provider_id)
+_NAMED = Statement(_COLUMNS.where(Attempt.message_id.in_(several("ids"))))
+_KNOWN = Statement(_COLUMNS.where(Attempt.connection_id.in_(several("connections")), Attempt.provider_id.in_(several("ids"))))
 
 
 def _meant(
