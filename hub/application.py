@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 from flask import Flask, Request, Response, current_app, request
+from flask.sessions import SecureCookieSessionInterface
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, SecurityError
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -42,11 +43,18 @@ class HubRequest(Request):
         return data.decode(errors="replace") if as_text else data
 
 
+class Sessions(SecureCookieSessionInterface):
+    """Sessions are for people: what a program asks for opens none, and pays for none."""
+
+    def open_session(self, app: Flask, request: Request) -> Any:
+        return self.make_null_session(app) if request.path.startswith("/api/") else super().open_session(app, request)
+
+
 def create(config: Config | None = None) -> Flask:
     """Make the application from `config`, or from the environment."""
     config = config or settings.load()
     app = Flask("hub", static_folder="static", template_folder="templates")
-    app.request_class = HubRequest
+    app.request_class, app.session_interface = HubRequest, Sessions()
     app.config.update(
         SECRET_KEY=config.secret_key,
         SQLALCHEMY_DATABASE_URI=config.database_url,

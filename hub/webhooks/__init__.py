@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import structlog
@@ -39,9 +41,10 @@ def init_app(app: Flask) -> None:
 
 def receive(path: str, connection: str = "") -> Response:
     """Take one webhook."""
+    came = cast(Any, request)._get_current_object()  # once: each look through the proxy costs
     call = WebhookRequest(
-        method=request.method, url=public_url(), path=path, connection=connection, body=request.get_data(cache=False),
-        headers={name.lower(): value for name, value in request.headers.items()},
+        method=came.method, url=public_url(came.environ), path=path, connection=connection, body=came.get_data(cache=False),
+        headers={name.lower(): value for name, value in came.headers.items()},
     )  # fmt: skip
     sharing = integrations.webhook_paths()[path]
     proof = receipts.verify(call, sharing)
@@ -50,10 +53,10 @@ def receive(path: str, connection: str = "") -> Response:
     return Response(text, content_type=kind)
 
 
-def public_url() -> str:
+def public_url(environ: Mapping[str, Any]) -> str:
     """Return the address the provider called: our public one and the raw request target, never what a header says."""
     config: Config = current_app.extensions["hub.config"]
-    target = request.environ.get("RAW_URI") or request.environ.get("REQUEST_URI") or ""
+    target = environ.get("RAW_URI") or environ.get("REQUEST_URI") or ""
     if "://" in target.partition("?")[0]:  # absolute form, as a proxy may send it
         parts = urlsplit(target)
         target = parts.path + (f"?{parts.query}" if parts.query else "")
