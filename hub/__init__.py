@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 
-def create_app(config: Config | None = None) -> Flask:
-    """Make the application: settings, extensions, the three doors. Nothing connects yet."""
+def create_app(config: Config | None = None, *, doors: bool = True) -> Flask:
+    """Make the application: settings, extensions, and the three doors, which workers do without. Nothing connects yet."""
     from hub import application  # the command line shows its help without loading all this
 
-    return application.create(config)
+    return application.create(config, application.DOORS if doors else ())

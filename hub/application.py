@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
@@ -50,8 +51,8 @@ class Sessions(SecureCookieSessionInterface):
         return self.make_null_session(app) if request.path.startswith("/api/") else super().open_session(app, request)
 
 
-def create(config: Config | None = None) -> Flask:
-    """Make the application from `config`, or from the environment."""
+def create(config: Config | None = None, doors: Sequence[str] = DOORS) -> Flask:
+    """Make the application from `config`, or from the environment, with these doors."""
     config = config or settings.load()
     app = Flask("hub", static_folder="static", template_folder="templates")
     app.request_class, app.session_interface = HubRequest, Sessions()
@@ -98,7 +99,7 @@ def create(config: Config | None = None) -> Flask:
     app.before_request(lambda: _check_host(hosts, config.public_url))
     app.after_request(_add_headers if not config.https else _add_secure_headers)
     app.extensions["hub.nowhere"] = {}
-    for door in DOORS:
+    for door in doors:
         importlib.import_module(door).init_app(app)
     for status in (404, 405):
         app.register_error_handler(status, _nowhere)

@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from hub import create_app, idempotency
 from hub.extensions import db
 from hub.intake import settle as settling
-from hub.messaging import delivery, outbox, polling, reconcile
+from hub.messaging import delivery, outbox, polling, reconcile, spacing
 from hub.messaging.drain import RUN_SECONDS, Drain, Stopping
 from hub.store import JOBS, wake_now
 
@@ -34,7 +34,7 @@ CLEAN_UP_EVERY = 15.0  # RQ by itself looks for jobs of dead workers every 10 mi
 @cache
 def application() -> Flask:
     """Make the application, once a process; a worker's children inherit it."""
-    return create_app()
+    return create_app(doors=False)  # nobody calls here, and the pages weigh 16 MB
 
 
 # ── Jobs ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -50,7 +50,12 @@ def settle() -> None:
 
 def chores() -> None:
     """Look after leases, unknown outcomes and lost callbacks, and forget what need not be kept."""
-    _run("chores", lambda stopping: outbox.give_up_waiting() + idempotency.forget() + reconcile.run(stopping) + polling.run(stopping))
+    _run("chores", _chores)
+
+
+def _chores(stopping: Stopping) -> int:
+    looked_after = outbox.give_up_waiting() + idempotency.forget() + spacing.forget()
+    return looked_after + reconcile.run(stopping) + polling.run(stopping)
 
 
 def _run(queue: str, job: Callable[[Stopping], int]) -> None:
