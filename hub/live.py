@@ -29,12 +29,23 @@ class Live:
 
     def instance(self, connection: Connection) -> Integration:
         """Return the running integration of a connection. Raises Unreadable, NotFound, ConfigError."""
-        kept = self._instances.get(connection.id)
-        if kept is not None and kept[0] == connection.settings_version:
-            return kept[1]
+        if (kept := self.kept(connection.id, connection.settings_version)) is not None:
+            return kept
         made = self.make(connection.integration, connection.settings_or_none() or {}, test=connection.test)
         self._instances[connection.id] = (connection.settings_version, made)
         return made
+
+    def kept(self, connection_id: str, version: int) -> Integration | None:
+        """Return the running integration of these settings, if it was made before."""
+        found = self._instances.get(connection_id)
+        return found[1] if found is not None and found[0] == version else None
+
+    def reader(self, connection: Connection) -> Integration:
+        """Return what reads a connection's webhooks: also where calls to its provider are not allowed, since reading makes none."""
+        try:
+            return self.instance(connection)
+        except ConfigError:
+            return integrations.get(connection.integration)(connection.settings_or_none() or {}, self._door(frozenset()))
 
     def make(self, name: str, settings: Mapping[str, Any], *, test: bool) -> Integration:
         """Return an instance of an integration for settings that need not be stored."""

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Any, cast
+from typing import Any
 
 import structlog
-from sqlalchemy import Table, bindparam, select, update
+from sqlalchemy import bindparam, select, update
 
-from hub import live
+from hub import live, store
 from hub.errors import HubError
 from hub.extensions import db
 from hub.intake.receipts import request_of
-from hub.integrations.base import StatusUpdate
+from hub.integrations.base import Integration, StatusUpdate
 from hub.messaging import statuses
 from hub.messaging.drain import Stopping
+from hub.messaging.ledger import Ledger
 from hub.messaging.statuses import Origin
 from hub.models import Connection, Receipt
-from hub.models.types import now
-from hub.store import asks_to_rerun, transaction
+from hub.models.types import keyring, now
+from hub.statements import Statement, table_of
+from hub.store import asks_to_rerun, several, transaction
 
 log = structlog.get_logger(__name__)
 
@@ -32,9 +35,47 @@ IDLE_PAUSE = 0.025
 LINGER_SECONDS = 20.0
 
 
+@dataclass(slots=True)
+class Held:
+    """A receipt in the hands of a batch: its row, the facts it holds, and how it ends."""
+
+    id: str
+    connection_id: str | None
+    sealed: bytes | None
+    received_at: datetime
+    due_at: datetime | None
+    tries: int
+    before: str  # the error that the row holds
+    told: list[tuple[StatusUpdate, Origin]] = field(default_factory=list)
+    matched: bool = True
+    fault: str = ""
+
+    @property
+    def error(self) -> str:
+        """What keeps it from being settled; '' when nothing does."""
+        return self.fault or ("" if self.matched else UNKNOWN)
+
+
+UNKNOWN = "It is about a message that this hub does not know."
+REMOVED = "Its body was removed when its time of keeping ended, so it cannot be applied any more."
+
+receipts = table_of(Receipt)
+COLUMNS = [receipts.c[name] for name in ("id", "connection_id", "request", "received_at", "due_at", "tries", "error")]
+_IS_DUE = Statement(select(receipts.c.id).where(receipts.c.due_at <= bindparam("moment")).limit(1))
+_DUE = Statement(
+    select(*COLUMNS).where(receipts.c.due_at <= bindparam("moment")).order_by(receipts.c.due_at).limit(BATCH)
+    .with_for_update(skip_locked=True)
+)  # fmt: skip
+_CONNECTIONS = Statement(select(Connection.id, Connection.settings_version).where(Connection.id.in_(several("ids"))))
+_SETTLED = Statement(
+    update(receipts).where(receipts.c.id == bindparam("key"))
+    .values(tries=bindparam("new_tries"), due_at=bindparam("new_due_at"), error=bindparam("new_error"))
+)  # fmt: skip
+
+
 def due() -> bool:
     """Tell whether a receipt waits to be settled. Reads only."""
-    return db.session.scalar(select(Receipt.id).where(Receipt.due_at <= now()).limit(1)) is not None
+    return bool(store.read(_IS_DUE, moment=now()))
 
 
 def drain(stopping: Stopping, linger: float = LINGER_SECONDS) -> int:
@@ -57,79 +98,89 @@ def drain(stopping: Stopping, linger: float = LINGER_SECONDS) -> int:
 @transaction
 def batch() -> int:
     """Settle up to BATCH receipts in one transaction; one that fails keeps its error and does not hold the others."""
-    query = select(Receipt).where(Receipt.due_at <= now()).order_by(Receipt.due_at).limit(BATCH).with_for_update(skip_locked=True)
-    read = [_read(receipt) for receipt in db.session.scalars(query)]
-    _apply([one for one in read if not one.error])
-    if read:
-        db.session.execute(_SETTLED, [one.settled() for one in read])
-        db.session.expire_all()
-    return len(read)
+    held = [Held(*row) for row in store.read(_DUE, moment=now())]
+    apply(held)
+    write(held)
+    return len(held)
 
 
-@dataclass
-class _Read:
-    """A receipt in the hands of a batch: the facts it holds, and how it ends."""
-
-    receipt: Receipt
-    told: list[tuple[StatusUpdate, Origin]] = field(default_factory=list)
-    matched: bool = True
-    error: str = ""
-
-    def settled(self) -> dict[str, Any]:
-        receipt, tries = self.receipt, self.receipt.tries + 1
-        due_at = None if self.matched and not self.error else _again(receipt.received_at, tries)
-        error = self.error or ("" if self.matched else "It is about a message that this hub does not know.")
-        return {"key": receipt.id, "new_tries": tries, "new_due_at": due_at, "new_error": error}
+def write(held: Sequence[Held]) -> None:
+    """Write on receipts how they ended: settled, due again, or given up with an error."""
+    store.write(_SETTLED, [_ended(one) for one in held])
 
 
-_receipts = cast(Table, Receipt.__table__)
-_SETTLED = (
-    update(_receipts).where(_receipts.c.id == bindparam("key"))
-    .values(tries=bindparam("new_tries"), due_at=bindparam("new_due_at"), error=bindparam("new_error"))
-)  # fmt: skip
+def _ended(one: Held) -> dict[str, Any]:
+    tries = one.tries + 1
+    return {"key": one.id, "new_tries": tries, "new_due_at": _again(one.received_at, tries) if one.error else None, "new_error": one.error}
 
 
 def _again(received_at: datetime, tries: int) -> datetime | None:
-    pause = min(FIRST_PAUSE * 2 ** (tries - 1), LONGEST_PAUSE)
+    pause = min(FIRST_PAUSE * 2 ** min(tries - 1, 20), LONGEST_PAUSE)
     return now() + timedelta(seconds=pause) if now() - received_at < LOOK_FOR else None
 
 
-def _read(receipt: Receipt) -> _Read:
+def apply(held: Sequence[Held], ledger_of: Callable[[], Ledger] = Ledger) -> list[Ledger]:
+    """Read receipts and apply what they tell, inside a transaction; each then says what is wrong with it.
+
+    `ledger_of` makes the ledgers that the facts go through; those that were written are returned.
+    """
+    known = {row[0]: row[1] for row in store.read(_CONNECTIONS, ids=ids)} if (ids := _connections(held)) else {}
+    for one in held:
+        if one.connection_id is not None:  # verified by no connection's secret: kept, and changes nothing
+            _read(one, known[one.connection_id])
+    ledgers: list[Ledger] = []
+    _apply([one for one in held if one.told and not one.fault], ledger_of, ledgers)
+    return ledgers
+
+
+def _connections(held: Sequence[Held]) -> list[str]:
+    return list({one.connection_id for one in held if one.connection_id is not None})
+
+
+def _read(one: Held, version: int) -> None:
     """Read the facts of a receipt; whatever goes wrong stays with it."""
-    if receipt.connection_id is None:
-        return _Read(receipt)  # verified by no connection's secret: kept, and changes nothing
-    try:
-        connection = db.session.get_one(Connection, receipt.connection_id)
-        content = receipt.request
-        origin = Origin("callback", content["connections"], receipt.id)
-        facts = live.instance(connection).facts(request_of(content))
-    except Exception as problem:
-        if receipt.tries == 0:
-            log.exception("receipt.failed", receipt=receipt.id)
-        return _Read(receipt, error=_words(problem))
-    return _Read(receipt, [(fact, origin) for fact in facts if isinstance(fact, StatusUpdate)])
-
-
-def _apply(read: list[_Read]) -> None:
-    """Apply the facts of many receipts at once; where one spoils it for all, apply them one by one."""
-    if not read:
+    if one.sealed is None:
+        one.fault = REMOVED
         return
     try:
+        content = keyring().open_json("receipts", one.id.partition("_")[2], "request", one.sealed)
+        origin = Origin("callback", content["connections"], one.id)
+        facts = _reader(one.connection_id or "", version).facts(request_of(content))
+    except Exception as problem:
+        _blame(one, problem)
+    else:
+        one.told = [(fact, origin) for fact in facts if isinstance(fact, StatusUpdate)]
+
+
+def _reader(connection_id: str, version: int) -> Integration:
+    running = live.running()
+    return running.kept(connection_id, version) or running.reader(db.session.get_one(Connection, connection_id))
+
+
+def _apply(held: list[Held], ledger_of: Callable[[], Ledger], ledgers: list[Ledger]) -> None:
+    """Apply the facts of many receipts at once; where one spoils it for all, apply them one by one."""
+    if not held:
+        return
+    ledger = ledger_of()
+    try:
         with db.session.begin_nested():
-            matches = iter(statuses.apply_all([told for one in read for told in one.told]))
-        for one in read:
-            one.matched = all(list(islice(matches, len(one.told))))
+            matches = iter(statuses.apply_all([told for one in held for told in one.told], ledger))
     except Exception as problem:
         if asks_to_rerun(problem):
             raise
-        if len(read) > 1:
-            for one in read:
-                _apply([one])
+        if len(held) > 1:
+            for one in held:
+                _apply([one], ledger_of, ledgers)
         else:
-            if read[0].receipt.tries == 0:
-                log.exception("receipt.failed", receipt=read[0].receipt.id)
-            read[0].error = _words(problem)
+            _blame(held[0], problem)
+    else:
+        ledgers.append(ledger)
+        for one in held:
+            one.matched = all(list(islice(matches, len(one.told))))
 
 
-def _words(problem: Exception) -> str:
-    return str(problem) if isinstance(problem, HubError) else f"A fault of Signpost’s own: {type(problem).__name__}."
+def _blame(one: Held, problem: Exception) -> None:
+    if one.tries == 0:
+        log.error("receipt.failed", receipt=one.id, exc_info=problem)
+    own = f"A fault of Signpost’s own: {type(problem).__name__}. It stands in the worker’s log."
+    one.fault = str(problem) if isinstance(problem, HubError) else own

@@ -152,10 +152,13 @@ class Ledger:
             self._told.append((row, status, details))
 
     # writing
+    def changed(self) -> list[Row]:
+        """Return the messages that are no longer as they were read."""
+        return [row for row in self.rows.values() if _changing(row) != self._before[row.id]]
+
     def write(self) -> None:
         """Write every change, a statement for each kind."""
-        changed = [row for row in self.rows.values() if _changing(row) != self._before[row.id]]
-        store.write(_UPDATE, [{"key": row.id, **{f"new_{name}": getattr(row, name) for name in CHANGING}} for row in changed])
+        store.write(_UPDATE, [{"key": row.id, **{f"new_{name}": getattr(row, name) for name in CHANGING}} for row in self.changed()])
         for statement, rows in (
             (_BEGIN, self._begun), (_END, self._ended), (_ADOPT, self._adopted), (_NOTE, self._facts), (_TELL, self._events()),
         ):  # fmt: skip

@@ -42,10 +42,10 @@ def apply(update: StatusUpdate, origin: Origin) -> bool:
 
 
 @transaction
-def apply_all(told: Sequence[tuple[StatusUpdate, Origin]]) -> list[bool]:
-    """Apply many words at once; tells of each whether a message matched."""
+def apply_all(told: Sequence[tuple[StatusUpdate, Origin]], ledger: Ledger | None = None) -> list[bool]:
+    """Apply many words at once; tells of each whether a message matched. `ledger`: a fresh one that the caller looks into afterwards."""
     found = _resolve(told)
-    ledger = Ledger()
+    ledger = Ledger() if ledger is None else ledger
     ledger.read({attempt.message_id for attempt in found if attempt})
     for (update, origin), attempt in zip(told, found, strict=True):
         if attempt is not None:
@@ -64,7 +64,7 @@ def _apply(update: StatusUpdate, origin: Origin, attempt: _Attempt, ledger: Ledg
         receipt_id=origin.receipt_id, provider_at=update.at,
     )  # fmt: skip
     if update.segments:
-        row.segments = update.segments
+        row.segments = max(row.segments or 0, update.segments)  # in any order, and said again, it ends the same
     # what an older attempt failed at stays with it: a newer one is under way
     if update.status is None or not (attempt.n == row.tries or update.status in ARRIVING):
         return

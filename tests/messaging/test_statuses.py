@@ -72,6 +72,16 @@ def test_a_late_sent_does_not_take_back_delivered(connection: Connection, origin
     assert told(message_id) == ["sms_delivered", "sms_sent"]
 
 
+@pytest.mark.parametrize("told_of", [(1, 3, None), (3, 1, None), (None, 3, 1)])
+def test_the_segments_of_a_message_do_not_hang_on_which_word_came_last(
+    connection: Connection, origin: Origin, told_of: tuple[int | None, ...]
+) -> None:
+    message_id = sent_out(connection)
+    for word, segments in zip(("queued", "sent", "delivered"), told_of, strict=True):
+        statuses.apply(fact(word, segments=segments), origin)
+    assert message(message_id).segments == 3
+
+
 def test_undelivered_may_turn_out_delivered(connection: Connection, origin: Origin) -> None:
     message_id = sent_out(connection)
     statuses.apply(fact("undelivered", code="30003"), origin)
