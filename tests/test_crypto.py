@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from flask import Flask
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,6 +30,14 @@ def test_what_is_sealed_opens_in_its_place(plain: bytes, table: str, row: str, f
     sealed = RING.seal(table, row, field, plain)
     assert RING.open(table, row, field, sealed) == plain
     assert plain not in sealed or len(plain) < 4
+
+
+@given(table=words, row=words, plain=st.binary(max_size=40))
+def test_it_opens_as_the_format_is_described(table: str, row: str, plain: bytes) -> None:
+    sealed = RING.seal(table, row, "field", plain)
+    key = HKDF(SHA256(), 32, None, f"{table}\0{row}".encode()).derive(NEW)
+    assert sealed[:4] == b"\x01\x02k2"
+    assert AESGCM(key).decrypt(sealed[4:16], sealed[16:], b"k2\0field") == plain
 
 
 @pytest.mark.parametrize("at", range(3))
