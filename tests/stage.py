@@ -27,7 +27,7 @@ from hub.extensions import db
 from hub.intake import settle
 from hub.messaging import direct
 from hub.messaging.drain import Drain, Stopping
-from hub.models import Attempt, Connection, Message, PlatformEvent, Receipt, Source, StatusEvent
+from hub.models import Attempt, Connection, Message, PlatformEvent, Receipt, Source, StatusEvent, Throttle
 from hub.models.types import now
 from hub.store import transaction
 from hub.vocabulary import ConnectionState
@@ -161,6 +161,14 @@ def turn_connection(connection_id: str, state: ConnectionState) -> None:
 def make_due(message_id: str) -> None:
     """Let it be time to act on a message."""
     change(message_id, due_at=now() - timedelta(seconds=1))
+
+
+@transaction
+def free(connection: Connection) -> None:
+    """Let a sender go on at once, whatever its provider asked for or its circuit waits for."""
+    row = db.session.get(Throttle, connection.throttle, with_for_update=True)
+    if row is not None:
+        row.ready_at = row.bulk_at = row.filled_at = None
 
 
 # ── Workers ─────────────────────────────────────────────────────────────────────────────────────────────────

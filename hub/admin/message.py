@@ -117,7 +117,8 @@ def _entry(entry: timeline.Entry) -> dict[str, Any]:
     return {"hue": look.hue if look else "", "icon": icon, "title": entry.title, "at": entry.at, "text": text, "loud": entry.decisive}
 
 
-ICONS = {"planned": "signpost-split", "transient": "arrow-repeat", "broken": "exclamation-triangle-fill", "proved_absent": "arrow-repeat",
+ICONS = {"planned": "signpost-split", "transient": "arrow-repeat", "slowed": "hourglass-split",
+         "unreachable": "cloud-slash", "broken": "exclamation-triangle-fill", "proved_absent": "arrow-repeat",
          "unreadable": "lock"}  # fmt: skip
 
 

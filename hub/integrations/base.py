@@ -210,7 +210,7 @@ class Integration:
     max_length: ClassVar[int] = 100_000
     per_second: ClassVar[float] = 0  # per sender; 0: no limit
     per_recipient: ClassVar[float] = 0
-    concurrency: ClassVar[int] = 32
+    concurrency: ClassVar[int] = 64  # calls at once, for each connection
     retries: ClassVar[int] = 200  # calls for one message, when each was surely not accepted; mostly its expiry ends them
     resend_unknown: ClassVar[bool] = False  # True: rather twice than not at all
     request_ref_header: ClassVar[str] = ""  # the response header that names a request in the provider's logs

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import structlog
 from flask import current_app
-from sqlalchemy import select
+from sqlalchemy import and_, bindparam, exists, or_, select
 
 from hub import live, phones
 from hub.config import Config, is_loopback
@@ -18,10 +18,13 @@ from hub.errors import HubError, Unreadable
 from hub.extensions import db
 from hub.integrations.base import Integration, Outbound
 from hub.messaging import outcomes, policy
+from hub.messaging.clock import CLOCK
+from hub.messaging.gates import Gate, Gates
 from hub.messaging.ledger import COLUMNS, Ledger, Row
 from hub.messaging.ledger import messages as message_table
 from hub.messaging.outcomes import Claim, Outcome
-from hub.models import Body, Connection, Contact, Message
+from hub.messaging.spacing import LOOKED_AT, Spacing
+from hub.models import Body, Connection, Contact, Message, Throttle
 from hub.models.types import keyring, now
 from hub.store import asks_to_rerun, transaction, wake
 from hub.vocabulary import Address, ConnectionState, Lane, Status
@@ -47,14 +50,25 @@ class Addressed:
     bulk: bool = False
 
 
-def due(limit: int = 500) -> list[str]:
-    """Return the ids of enabled connections that have something to send now. Reads only."""
-    waiting = (
-        select(Message.id).where(Message.connection_id == Connection.id, Message.status == Status.QUEUED, Message.due_at <= now())
-        .exists()
-    )  # fmt: skip
-    query = select(Connection.id).where(Connection.state == ConnectionState.ENABLED, Connection.archived_at.is_(None), waiting)
-    return list(db.session.scalars(query.limit(limit)))
+def due() -> list[str]:
+    """Return the ids of enabled connections that have something to send now, and whose sender may. Reads only."""
+    return list(db.session.scalars(_DUE, {"moment": now()}))
+
+
+def _waits(lane: Lane) -> Any:
+    return exists().where(
+        Message.connection_id == Connection.id, Message.status == Status.QUEUED, Message.lane == lane, Message.due_at <= bindparam("moment")
+    )
+
+
+_DUE = (
+    select(Connection.id).outerjoin(Throttle, Throttle.name == Connection.throttle)
+    .where(
+        Connection.state == ConnectionState.ENABLED, Connection.archived_at.is_(None),
+        or_(Throttle.ready_at.is_(None), Throttle.ready_at <= CLOCK),
+        or_(_waits(Lane.NOW), and_(or_(Throttle.bulk_at.is_(None), Throttle.bulk_at <= CLOCK), _waits(Lane.BULK))),
+    ).limit(500)
+)  # fmt: skip
 
 
 @transaction
@@ -63,9 +77,15 @@ def turn(ended: Sequence[Outcome], free: Mapping[str, int], bulk: Mapping[str, i
 
     `bulk` says how many of a connection's calls under way are of the bulk lane, which never holds the last quarter.
     """
+    gates = Gates(free, ended)
+    gates.learn()
     _record(ended)
     flying = bulk or {}
-    claims = [claim for connection_id, threads in free.items() for claim in _claim(connection_id, threads, flying.get(connection_id, 0))]
+    claims = [
+        claim for connection_id, threads in free.items()
+        for claim in _claim(connection_id, threads, flying.get(connection_id, 0), gates.of(connection_id))
+    ]  # fmt: skip
+    gates.write()
     if claims:
         wake("settle")  # callbacks will come; who takes them in does nothing but store them
     return claims
@@ -87,9 +107,11 @@ def _record(ended: Sequence[Outcome]) -> None:
                 _record([one])
 
 
-def _claim(connection_id: str, threads: int, bulk_flying: int) -> list[Claim]:
-    connection = db.session.get(Connection, connection_id)
-    if connection is None or not connection.enabled or threads <= 0:
+def _claim(connection_id: str, threads: int, bulk_flying: int, gate: Gate) -> list[Claim]:
+    threads = gate.most(threads)
+    connection = db.session.get(Connection, connection_id) if threads else None
+    if connection is None or not connection.enabled:
+        gate.passed(0)
         return []
     try:
         integration = live.instance(connection)
@@ -97,35 +119,48 @@ def _claim(connection_id: str, threads: int, bulk_flying: int) -> list[Claim]:
         log.error("connection.unreadable", connection=connection.slug, key=problem.key_id)
         return []
     except HubError as problem:  # a package that is gone, a test connection without the demo
-        outcomes.pause(connection.id, str(problem))
+        outcomes.pause_connection(connection.id, str(problem))
         return []
-    chosen = _choose(connection_id, Lane.NOW, threads)
-    for_bulk = integration.concurrency - integration.concurrency // RESERVED - bulk_flying
-    if (bulk := min(threads - len(chosen), for_bulk)) > 0:
-        chosen += _choose(connection_id, Lane.BULK, bulk)
     ledger = Ledger()
+    spacing = gate.spacing()
+    chosen = _choose(connection_id, Lane.NOW, threads, spacing, ledger)
+    for_bulk = integration.concurrency - integration.concurrency // RESERVED - bulk_flying
+    if (bulk := gate.bulk(min(threads - len(chosen), for_bulk), len(chosen))) > 0:
+        chosen += _choose(connection_id, Lane.BULK, bulk, spacing, ledger)
     stops = policy.refusals({to.address_key for _, to in chosen}, connection.channel, connection.sender, test=connection.test)
-    claims = [claim for row, to in chosen if (claim := _begin(ledger.hold(row), to, stops, integration, ledger))]
+    claims = [
+        claim for row, to in chosen if (claim := _begin(ledger.hold(row), to, stops, integration, gate.epoch, ledger))
+    ]  # fmt: skip
     ledger.write()
+    if spacing:
+        spacing.write()
+    gate.passed(len(claims))
     return claims
 
 
-def _choose(connection_id: str, lane: Lane, most: int) -> list[tuple[Row, Addressed]]:
-    query = (
-        select(*COLUMNS, Contact.address, Contact.address_key, Contact.kind, Contact.erased_at, Body._content)
-        .join(Contact, Contact.id == Message.contact_id).outerjoin(Body, Body.owner_id == Message.id)
-        .where(Message.connection_id == connection_id, Message.status == Status.QUEUED, Message.lane == lane, Message.due_at <= now())
-        .order_by(Message.due_at).limit(most).with_for_update(of=message_table, skip_locked=True)
-    )  # fmt: skip
+def _choose(connection_id: str, lane: Lane, most: int, spacing: Spacing | None, ledger: Ledger) -> list[tuple[Row, Addressed]]:
+    looked_at = max(most, LOOKED_AT) if spacing else most
+    asked = {"connection": connection_id, "lane": lane, "moment": now(), "most": looked_at}
     width = len(COLUMNS)
     found: list[tuple[Row, Addressed]] = []
-    for values in db.session.execute(query):
+    for values in db.session.execute(_CHOOSE, asked):
         address, address_key, kind, erased_at, content = values[width:]
         found.append((Row(*values[:width]), Addressed(address, address_key, kind, erased_at is not None, content, lane == Lane.BULK)))
-    return found
+    return spacing.choose(found, most, ledger) if spacing else found
 
 
-def _begin(row: Row, to: Addressed, stops: Mapping[bytes, str], integration: Integration, ledger: Ledger) -> Claim | None:
+_CHOOSE = (
+    select(*COLUMNS, Contact.address, Contact.address_key, Contact.kind, Contact.erased_at, Body._content)
+    .join(Contact, Contact.id == Message.contact_id).outerjoin(Body, Body.owner_id == Message.id)
+    .where(
+        Message.connection_id == bindparam("connection"), Message.status == Status.QUEUED, Message.lane == bindparam("lane"),
+        Message.due_at <= bindparam("moment"),
+    )
+    .order_by(Message.due_at).limit(bindparam("most")).with_for_update(of=message_table, skip_locked=True)
+)  # fmt: skip
+
+
+def _begin(row: Row, to: Addressed, stops: Mapping[bytes, str], integration: Integration, epoch: int, ledger: Ledger) -> Claim | None:
     moment = now()
     if row.stop:
         ledger.end(row, Status.CANCELED, "stopped", why=row.stop)
@@ -144,7 +179,7 @@ def _begin(row: Row, to: Addressed, stops: Mapping[bytes, str], integration: Int
             row.due_at, row.code = moment + UNREADABLE_PAUSE, "unreadable"
             return None
         ledger.begin(row, moment + LEASE)
-        return Claim(row.id, row.tries, row.connection_id, integration, outbound, to.bulk)
+        return Claim(row.id, row.tries, row.connection_id, integration, outbound, to.bulk, epoch)
     return None
 
 

@@ -22,6 +22,7 @@ from hub.errors import NotFound, OutcomeUnknown, SendError
 from hub.extensions import db
 from hub.http import recorded
 from hub.messaging.delivery import Claim, Outcome, due, turn
+from hub.messaging.outcomes import FAULT
 from hub.models import Connection
 from hub.models.types import now
 
@@ -148,7 +149,7 @@ def call(claim: Claim) -> Outcome:
             error = problem
         except Exception as problem:  # a fault of ours or of the integration: what the provider has is not known
             log.exception("send.fault", message=claim.message_id, integration=claim.integration.name)
-            error = OutcomeUnknown(f"Signpost met a fault of its own ({type(problem).__name__}).", "fault")
+            error = OutcomeUnknown(f"Signpost met a fault of its own ({type(problem).__name__}).", FAULT)
     last = exchanges[-1] if exchanges else None
     return Outcome(
         claim, accepted, error, ended_at=now(), milliseconds=round((time.monotonic() - started) * 1000),

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 
 from hub import audit
-from hub.errors import ConnectionBroken, OutcomeUnknown, RecipientMoved, RecipientRefused, SendError, TransientError
+from hub.errors import (
+    ConnectionBroken,
+    OutcomeUnknown,
+    RecipientMoved,
+    RecipientRefused,
+    SendError,
+    SlowDown,
+    TransientError,
+    Unreachable,
+)
 from hub.extensions import db
 from hub.integrations.base import Accepted, Integration, Outbound
 from hub.messaging import consent
@@ -19,7 +28,7 @@ from hub.messaging.contacts import contact_for
 from hub.messaging.ledger import Ledger, Row, raise_to
 from hub.models import Attempt, Connection
 from hub.models.types import now
-from hub.store import transaction, wake
+from hub.store import several, transaction, wake
 from hub.vocabulary import ConnectionState, Status
 
 log = structlog.get_logger(__name__)
@@ -27,6 +36,8 @@ log = structlog.get_logger(__name__)
 FIND_AFTER = timedelta(seconds=60)
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 600.0  # seconds before a retry: doubled each time, with jitter
 LONGEST_ASKED = 86_400.0  # of a pause that the provider asks for; the message has expired by then
+LONGEST_UNREACHED = 5.0  # where nothing gets through, the sender's circuit makes the longer pauses
+FAULT = "fault"  # the code of a fault of ours
 
 
 @dataclass(frozen=True)
@@ -39,6 +50,7 @@ class Claim:
     integration: Integration
     outbound: Outbound
     bulk: bool = False
+    epoch: int = 0  # of its sender's throttle
 
 
 @dataclass(frozen=True)
@@ -59,13 +71,13 @@ def record(ended: Sequence[Outcome]) -> None:
     """Write what calls came to."""
     ledger = Ledger()
     ledger.read({outcome.claim.message_id for outcome in ended})
-    known = _provider_ids(ended)
+    known, times = _provider_ids(ended), _times(ended)
     for outcome in ended:
-        _record(outcome, known, ledger)
+        _record(outcome, known, times, ledger)
     ledger.write()
 
 
-def _record(outcome: Outcome, known: _Known, ledger: Ledger) -> None:
+def _record(outcome: Outcome, known: _Known, times: Mapping[str, int], ledger: Ledger) -> None:
     claim, error, accepted = outcome.claim, outcome.error, outcome.accepted
     row = ledger.rows[claim.message_id]
     attempt = (claim.message_id, claim.n)
@@ -74,7 +86,7 @@ def _record(outcome: Outcome, known: _Known, ledger: Ledger) -> None:
         provider_id = accepted.provider_id  # else the provider says one id twice: it stays where it stood first
     ledger.end_attempt(
         claim.message_id, claim.n, ended_at=outcome.ended_at, milliseconds=outcome.milliseconds, http_status=outcome.http_status,
-        request_ref=outcome.request_ref, outcome="accepted" if accepted else _OUTCOMES.get(type(error), "failed"),
+        request_ref=outcome.request_ref, outcome="accepted" if accepted else _outcome(error),
         code=error.code if error else "", why=str(error) if error else "", sender=accepted.sender if accepted else "",
         provider_id=provider_id,
     )  # fmt: skip
@@ -83,7 +95,7 @@ def _record(outcome: Outcome, known: _Known, ledger: Ledger) -> None:
     if accepted is not None:
         accept(row, accepted, ledger, asks=claim.integration.can("fetch_status"))
     elif error is not None and row.status in (Status.SENDING, Status.UNKNOWN):  # else a callback has told us better
-        _fail(row, error, claim.integration, ledger)
+        _fail(row, error, claim.integration, times.get(row.id, 0), ledger)
 
 
 @dataclass
@@ -95,18 +107,35 @@ class _Known:
 
 
 def _provider_ids(ended: Sequence[Outcome]) -> _Known:
+    known = _Known()
     said = {outcome.accepted.provider_id for outcome in ended if outcome.accepted}
     connections = {outcome.claim.connection_id for outcome in ended}
-    columns = select(Attempt.connection_id, Attempt.provider_id, Attempt.message_id, Attempt.n).where(Attempt.provider_id.is_not(None))
-    known = _Known()
-    for query in (
-        columns.where(Attempt.connection_id.in_(connections), Attempt.provider_id.in_(said)),
-        columns.where(Attempt.message_id.in_({outcome.claim.message_id for outcome in ended})),
+    for query, asked in (
+        (_SAID, {"connections": list(connections), "said": list(said)}),
+        (_HAD, {"messages": list({outcome.claim.message_id for outcome in ended})}),
     ):
-        for connection_id, provider_id, message_id, n in db.session.execute(query):
+        for connection_id, provider_id, message_id, n in db.session.execute(query, asked) if all(asked.values()) else ():
             known.holder[connection_id, provider_id or ""] = (message_id, n)
             known.of[message_id, n] = provider_id or ""
     return known
+
+
+_IDS = select(Attempt.connection_id, Attempt.provider_id, Attempt.message_id, Attempt.n)
+# no IS NOT NULL beside the list: SQLite would take that for the better bound, and read all that the connection ever sent
+_SAID = _IDS.where(Attempt.connection_id.in_(several("connections")), Attempt.provider_id.in_(several("said")))
+_HAD = _IDS.where(Attempt.message_id.in_(several("messages")), Attempt.provider_id.is_not(None))
+
+
+def _times(ended: Sequence[Outcome]) -> dict[str, int]:
+    """Return how often each message was refused for a reason of its own that passes."""
+    refused = [outcome.claim.message_id for outcome in ended if _outcome(outcome.error) == _OUTCOMES[TransientError]]
+    return {row[0]: row[1] for row in db.session.execute(_TIMES, {"messages": refused})} if refused else {}
+
+
+_TIMES = (
+    select(Attempt.message_id, func.count()).where(Attempt.message_id.in_(several("messages")), Attempt.outcome == "transient")
+    .group_by(Attempt.message_id)
+)  # fmt: skip
 
 
 def accept(row: Row, accepted: Accepted, ledger: Ledger, *, asks: bool) -> None:
@@ -119,15 +148,19 @@ def accept(row: Row, accepted: Accepted, ledger: Ledger, *, asks: bool) -> None:
     ledger.tell(row, accepted.status, {})
 
 
-def _fail(row: Row, error: SendError, integration: Integration, ledger: Ledger) -> None:
+def _fail(row: Row, error: SendError, integration: Integration, times: int, ledger: Ledger) -> None:
     moment = now()
-    if isinstance(error, TransientError):
-        _retry(row, error, integration, ledger)
+    if isinstance(error, SlowDown | Unreachable):
+        # it is no fault of this message, so this is none of its tries: how fast to go on is for its sender's throttle to say
+        pause = _pause(min(row.tries, 8), LONGEST_UNREACHED) if isinstance(error, Unreachable) else 0
+        requeue(row, moment + timedelta(seconds=max(pause, min(error.retry_after or 0, LONGEST_ASKED))), ledger, error.code)
+    elif isinstance(error, TransientError):
+        _retry(row, error, integration, times + 1, ledger)
     elif isinstance(error, OutcomeUnknown):
         row.status, row.code, row.due_at, row.changed_at = Status.UNKNOWN.value, error.code, moment + FIND_AFTER, moment
     elif isinstance(error, ConnectionBroken):
         requeue(row, moment, ledger, error.code)
-        pause(row.connection_id, str(error))
+        pause_connection(row.connection_id, str(error))
     elif isinstance(error, RecipientMoved):
         row.contact_id = contact_for(integration.address, error.new, test=row.test).id
         requeue(row, moment, ledger, error.code)
@@ -137,15 +170,16 @@ def _fail(row: Row, error: SendError, integration: Integration, ledger: Ledger) 
         _give_up(row, error.code, ledger)
 
 
-def _retry(row: Row, error: TransientError, integration: Integration, ledger: Ledger) -> None:
-    before = select(func.count()).select_from(Attempt).where(Attempt.message_id == row.id, Attempt.outcome == "transient")
-    times = (db.session.scalar(before) or 0) + 1
+def _retry(row: Row, error: TransientError, integration: Integration, times: int, ledger: Ledger) -> None:
     if times >= integration.retries:
         _give_up(row, error.code, ledger)
-        return
-    seconds = min(FIRST_PAUSE * 2 ** (times - 1), LONGEST_PAUSE) * random.uniform(0.75, 1.25)  # noqa: S311 - jitter
-    seconds = max(seconds, min(error.retry_after or 0, LONGEST_ASKED))
-    requeue(row, now() + timedelta(seconds=seconds), ledger, error.code)
+    else:
+        seconds = max(_pause(times, LONGEST_PAUSE), min(error.retry_after or 0, LONGEST_ASKED))
+        requeue(row, now() + timedelta(seconds=seconds), ledger, error.code)
+
+
+def _pause(times: int, most: float) -> float:
+    return min(FIRST_PAUSE * 2.0 ** (times - 1), most) * random.uniform(0.75, 1.25)  # noqa: S311 - jitter
 
 
 def requeue(row: Row, due_at: datetime, ledger: Ledger, code: str = "") -> None:
@@ -161,21 +195,30 @@ def _give_up(row: Row, code: str, ledger: Ledger) -> None:
     ledger.tell(row, Status.FAILED, {"code": code})
 
 
-_OUTCOMES = {TransientError: "transient", OutcomeUnknown: "unknown", ConnectionBroken: "broken"}
+def _outcome(error: SendError | None) -> str:
+    return next((_OUTCOMES[kind] for kind in type(error).__mro__ if kind in _OUTCOMES), "failed")
+
+
+_OUTCOMES: dict[type, str] = {
+    TransientError: "transient", Unreachable: "unreachable", SlowDown: "slowed", OutcomeUnknown: "unknown", ConnectionBroken: "broken",
+}  # fmt: skip
 
 
 @transaction
-def pause(connection_id: str, why: str) -> None:
+def pause_connection(connection_id: str, why: str) -> None:
     """Pause a connection until an admin has fixed it; what waits for it stays."""
-    changed = db.session.execute(
-        update(Connection).where(Connection.id == connection_id, Connection.state == ConnectionState.ENABLED)
-        .values(state=ConnectionState.BROKEN.value, why=why, state_at=now())
-    )  # fmt: skip
+    changed = db.session.execute(_BREAK, {"key": connection_id, "new_why": why, "new_state_at": now()})
     if changed.rowcount:  # type: ignore[attr-defined]
         db.session.expire_all()
         connection = db.session.get_one(Connection, connection_id)
         audit.record("connection.broke", connection.id, connection.title, why=why)
         log.warning("connection.broken", connection=connection.slug, why=why)
+
+
+_BREAK = (
+    update(Connection).where(Connection.id == bindparam("key"), Connection.state == ConnectionState.ENABLED)
+    .values(state=ConnectionState.BROKEN.value, why=bindparam("new_why"), state_at=bindparam("new_state_at"))
+)  # fmt: skip
 
 
 @transaction

@@ -14,7 +14,7 @@ from hub.models.types import Time, now, ref
 class Attempt(Base):
     """One call to a provider for one message, written before the call begins: no row means provably not sent.
 
-    `outcome` is NULL while the call runs, then accepted, transient, unknown, failed or broken.
+    `outcome` is NULL while the call runs, then accepted, transient, unreachable, slowed, unknown, failed or broken.
     """
 
     __tablename__ = "attempts"

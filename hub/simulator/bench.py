@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections import deque
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -13,7 +15,7 @@ from hub.simulator.account import Account
 from hub.simulator.store import Store
 from hub.simulator.timeline import Timeline
 
-MOST_REFUSALS, LONGEST_LATENCY = 10_000, 30_000
+LIMITS = {"refuse": 10_000, "fail": 10_000, "per_second": 10_000, "latency_ms": 30_000}
 
 
 @dataclass
@@ -21,17 +23,20 @@ class Faults:
     """Troubles of the whole API, until they are used up or a restart."""
 
     refuse: int = 0  # answer so many requests with 429
+    fail: int = 0  # answer so many requests with 500
+    per_second: int = 0  # answer 429 to new messages beyond so many a second; 0: take all
     latency_ms: int = 0  # answer to a new message after so long
+    _taken: deque[float] = field(default_factory=deque, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def ask(self, *, refuse: int | None = None, latency_ms: int | None = None) -> None:
+    def ask(self, **asked: int) -> None:
         """Set the faults that are given; raise ValueError when one is out of range."""
-        for name, value, most in (("refuse", refuse, MOST_REFUSALS), ("latency_ms", latency_ms, LONGEST_LATENCY)):
-            if value is not None and not 0 <= value <= most:
-                raise ValueError(f"{name} goes from 0 to {most}, not {value}.")
+        for name, value in asked.items():
+            if not 0 <= value <= LIMITS[name]:
+                raise ValueError(f"{name} goes from 0 to {LIMITS[name]}, not {value}.")
         with self._lock:
-            self.refuse = self.refuse if refuse is None else refuse
-            self.latency_ms = self.latency_ms if latency_ms is None else latency_ms
+            for name, value in asked.items():
+                setattr(self, name, value)
 
     def refuses(self) -> bool:
         """Use up one refusal, if one is left."""
@@ -39,6 +44,26 @@ class Faults:
             left = self.refuse > 0
             self.refuse -= left
             return left
+
+    def fails(self) -> bool:
+        """Use up one failure, if one is left."""
+        with self._lock:
+            left = self.fail > 0
+            self.fail -= left
+            return left
+
+    def hurried(self) -> bool:
+        """Tell whether a new message is one too many for this second."""
+        if not self.per_second:
+            return False
+        moment = time.monotonic()
+        with self._lock:
+            while self._taken and self._taken[0] <= moment - 1:
+                self._taken.popleft()
+            hurried = len(self._taken) >= self.per_second
+            if not hurried:
+                self._taken.append(moment)
+            return hurried
 
     @property
     def latency(self) -> float:

@@ -16,7 +16,7 @@ from markupsafe import Markup, escape
 from werkzeug.wrappers import Response as BaseResponse
 
 from hub.simulator import account, magic
-from hub.simulator.bench import LONGEST_LATENCY, MOST_REFUSALS, Bench, bench
+from hub.simulator.bench import LIMITS, Bench, bench
 from hub.simulator.store import Message
 
 page = Blueprint("page", __name__)
@@ -55,7 +55,7 @@ def phones() -> str:
         recipients=magic.RECIPIENTS, senders=magic.SENDERS, looks=LOOKS, command=_command(here),
         account=here.account, types=account.TYPES, statuses=account.STATUSES, signings=account.SIGNINGS,
         faults=here.faults,
-        most_refusals=MOST_REFUSALS, longest_latency=LONGEST_LATENCY,
+        limits=LIMITS,
         hub_url=here.config.public_url, version=here.store.version, now=time.time(),
     )  # fmt: skip
 
@@ -100,14 +100,14 @@ def switch_account() -> BaseResponse:
 
 @page.post("/simulator/faults")
 def ask_for_faults() -> BaseResponse:
-    """Refuse the next `refuse` requests with 429; answer to new messages after `latency_ms`."""
+    """Answer the next `refuse` requests with 429, the next `fail` with 500; take `per_second` messages, each in `latency_ms`."""
     faults, given = bench().faults, _given()
     try:
-        asked = {name: int(given[name] or 0) for name in ("refuse", "latency_ms") if name in given}
-        faults.ask(**asked)
+        faults.ask(**{name: int(given[name] or 0) for name in LIMITS if name in given})
     except (TypeError, ValueError):
-        abort(400, f"Give refuse from 0 to {MOST_REFUSALS} and latency_ms from 0 to {LONGEST_LATENCY}, whole numbers.")
-    return _done({"refuse": faults.refuse, "latency_ms": faults.latency_ms})
+        ranges = ", ".join(f"{name} from 0 to {most}" for name, most in LIMITS.items())
+        abort(400, f"Give {ranges}, whole numbers.")
+    return _done({name: getattr(faults, name) for name in LIMITS})
 
 
 def _given() -> dict[str, Any]:

@@ -34,6 +34,8 @@ def admit() -> None:
         raise RestError(20404, request.path)
     if here.faults.refuses():
         raise RestError(20429, headers={"Retry-After": "1"})
+    if here.faults.fails():
+        raise RestError(20500)
     if here.account.suspended and request.endpoint not in ("rest.fetch_account", "rest.list_accounts"):
         raise RestError(20403)
 
@@ -50,6 +52,8 @@ def mark(response: Response) -> Response:
 @rest.post(f"{ACCOUNT}/Messages.json")
 def create_message(account_sid: str) -> tuple[Response, int]:
     here = bench()
+    if here.faults.hurried():
+        raise RestError(20429, headers={"Retry-After": "1"})
     here.pause(here.faults.latency)
     message = accept.message(request.form, [url for url in request.form.getlist("MediaUrl") if url], here.account)
     habit = magic.recipient(message.recipient)

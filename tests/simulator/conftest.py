@@ -204,7 +204,7 @@ def simulator(_running: Simulator) -> Iterator[Simulator]:
     """A simulator that others used before: an ordinary account, no faults."""
     yield _running
     _running.post_json("/simulator/account", type="Full", status="active")
-    _running.post_json("/simulator/faults", refuse=0, latency_ms=0)
+    _running.post_json("/simulator/faults", refuse=0, fail=0, per_second=0, latency_ms=0)
 
 
 @pytest.fixture

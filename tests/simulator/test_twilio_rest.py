@@ -312,6 +312,20 @@ def test_so_many_requests_as_asked_for_are_too_many(simulator, client):
     assert client.balance.fetch().currency == "USD"
 
 
+def test_so_many_requests_as_asked_for_fail(simulator, client):
+    simulator.post_json("/simulator/faults", fail=1)
+    assert refusal(lambda: client.balance.fetch()).status == 500
+    assert client.balance.fetch().currency == "USD"
+
+
+def test_messages_beyond_the_rate_asked_for_are_too_many(simulator, client):
+    simulator.post_json("/simulator/faults", per_second=2)
+    number = simulator.number()
+    for text in ("one", "two"):
+        client.messages.create(to=number, from_=FROM, body=text)
+    assert refusal(lambda: client.messages.create(to=number, from_=FROM, body="three")).code == 20429
+
+
 def test_an_answer_takes_as_long_as_asked_for(simulator, client):
     simulator.post_json("/simulator/faults", latency_ms=300)
     began = datetime.now(UTC)

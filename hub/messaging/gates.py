@@ -1,0 +1,201 @@
+"""What may be claimed now: throttles, read and locked before any message, changed in memory, written once.
+
+A sender without a limit has no row, and costs one look for it, until its provider refuses or is not reached. The row goes
+again once all is well, so that workers need not wait for one another where nothing is to be shared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from statistics import fmean
+from typing import Any
+
+import structlog
+from sqlalchemy import Table, bindparam, delete, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from hub import audit
+from hub.errors import OutcomeUnknown, SlowDown, Unreachable
+from hub.extensions import db
+from hub.messaging import circuit, senders, throttle
+from hub.messaging.clock import CLOCK
+from hub.messaging.ledger import messages
+from hub.messaging.outcomes import FAULT, Outcome
+from hub.messaging.senders import Sender
+from hub.messaging.spacing import Spacing
+from hub.messaging.throttle import State
+from hub.models import Connection, Throttle
+from hub.models.types import now
+from hub.store import several
+from hub.vocabulary import Status
+
+log = structlog.get_logger(__name__)
+
+MOST_COUNTED = 1000  # calls under way
+
+
+@dataclass
+class Gate:
+    """What one connection may claim in this transaction."""
+
+    moment: datetime
+    sender: Sender | None = None
+    state: State | None = None
+    _rate: float = field(init=False, default=0.0)
+
+    def __post_init__(self) -> None:
+        if self.state is not None and self.sender is not None:
+            self._rate = throttle.limit(self.state, self.sender.per_second, self.moment)
+            if self._rate:
+                throttle.fill(self.state, self._rate, self.moment)
+
+    @property
+    def epoch(self) -> int:
+        return self.state.epoch if self.state else 0
+
+    def most(self, threads: int) -> int:
+        """Return how many messages may be claimed, `threads` at most."""
+        state = self.state
+        if state is None or self.sender is None or threads <= 0:
+            return max(threads, 0)
+        if state.ready_at is not None and state.ready_at > self.moment:
+            return 0
+        if state.opened_at is not None:
+            threads = 1
+        elif state.failures:
+            threads = min(threads, circuit.CAUTIOUS - _under_way(self.sender))
+        return max(0, min(threads, throttle.whole(state, self._rate)) if self._rate else threads)
+
+    def bulk(self, wanted: int, begun: int) -> int:
+        """Return how many of the bulk lane may be claimed beside what was begun of the other, `wanted` at most."""
+        if self.state is None or not self._rate:
+            return wanted
+        return min(wanted, throttle.whole(self.state, self._rate, bulk=True) - begun)
+
+    def spacing(self) -> Spacing | None:
+        """Return what spaces the messages to one recipient, where the provider asks for that."""
+        return Spacing(self.sender, self.moment) if self.sender and self.sender.per_recipient else None
+
+    def passed(self, begun: int) -> None:
+        """Note how many messages went through."""
+        if self.state is None or (self.state.ready_at is not None and self.state.ready_at > self.moment):
+            return
+        if self._rate:
+            throttle.spend(self.state, self._rate, begun, self.moment)
+        if begun and self.state.opened_at is not None:
+            self.state.rest(self.moment + circuit.PROBE)
+
+
+class Gates:
+    """The throttles that a transaction concerns: of connections that want to claim, and of calls that ended."""
+
+    def __init__(self, wanting: Iterable[str], ended: Sequence[Outcome] = ()) -> None:
+        """Read and lock them, and make those that are needed from now on. Before any message is locked: that is the order."""
+        claiming = set(wanting)
+        self._ended = ended
+        self._senders = senders.of(claiming | {outcome.claim.connection_id for outcome in ended})
+        self._states: dict[str, State] = {}
+        self._before: dict[str, State] = {}
+        self.moment = now()
+        names = {sender.name for sender in self._senders.values()}
+        if not names:
+            return
+        self._read(names)
+        needed = {sender.name for key, sender in self._senders.items() if key in claiming and (sender.per_second or sender.per_recipient)}
+        troubled = {outcome.claim.connection_id for outcome in ended if _troubles(outcome)}
+        needed |= {self._senders[key].name for key in troubled & self._senders.keys()}
+        if missing := needed - self._states.keys():
+            db.session.execute(_MAKE[db.engine.dialect.name], [_values(State(name)) for name in sorted(missing)])
+            self._read(missing)
+
+    def of(self, connection_id: str) -> Gate:
+        """Return what a connection may claim."""
+        sender = self._senders.get(connection_id)
+        return Gate(self.moment, sender, self._states.get(sender.name) if sender else None)
+
+    def learn(self) -> None:
+        """Take from the calls that ended what they tell of their senders; while their messages are not written yet."""
+        for outcome in self._ended:
+            sender = self._senders.get(outcome.claim.connection_id)
+            state = self._states.get(sender.name) if sender else None
+            if sender is None or state is None:
+                continue  # nothing is wrong, and nothing was
+            if _outage(outcome):
+                if circuit.failed(state, outcome.claim.epoch, str(outcome.error), self.moment):
+                    _tell("connection.unreachable", outcome.claim.connection_id, why=str(outcome.error))
+            elif not _fault(outcome):
+                if circuit.answered(state, outcome.claim.epoch):
+                    _tell("connection.reachable", outcome.claim.connection_id)
+                if isinstance(outcome.error, SlowDown):
+                    self._slow_down(sender, state, outcome, outcome.error)
+
+    def _slow_down(self, sender: Sender, state: State, outcome: Outcome, error: SlowDown) -> None:
+        had = throttle.limit(state, sender.per_second, self.moment)
+        if not had:  # what is under way, by how long a call takes
+            mine = [one.milliseconds for one in self._ended if one.claim.connection_id in sender.connection_ids]
+            had = max(_under_way(sender), 1) / max(fmean(mine) / 1000, 0.001)
+        throttle.slow_down(state, outcome.claim.epoch, had, error.retry_after, self.moment)
+        state.why = str(error)
+
+    def write(self) -> None:
+        """Write what changed, and remove what is not needed any more."""
+        inert = {name for name, state in self._states.items() if self._inert(state)}
+        if inert:
+            db.session.execute(_REMOVE, {"names": sorted(inert)})
+        changed = [state for name, state in sorted(self._states.items()) if name not in inert and state != self._before[name]]
+        if changed:
+            db.session.execute(_UPDATE, [{"key": state.name, **_values(state, "new_")} for state in changed])
+
+    def _inert(self, state: State) -> bool:
+        limited = any(sender.per_second or sender.per_recipient for sender in self._senders.values() if sender.name == state.name)
+        held = state.held_until is not None and state.held_until > self.moment
+        return not (limited or held or state.failures or state.opened_at or throttle.slowed(state, self.moment))
+
+    def _read(self, names: Collection[str]) -> None:
+        for *values, moment in db.session.execute(_READ, {"names": sorted(names), "moment": now()}):
+            state = State(*values)
+            self._states[state.name], self._before[state.name] = state, State(*values)
+            self.moment = moment
+
+
+def _outage(outcome: Outcome) -> bool:
+    return isinstance(outcome.error, Unreachable) or (isinstance(outcome.error, OutcomeUnknown) and not _fault(outcome))
+
+
+def _fault(outcome: Outcome) -> bool:
+    """Tell whether a call ended by a fault of ours, which says nothing of the provider."""
+    return isinstance(outcome.error, OutcomeUnknown) and outcome.error.code == FAULT
+
+
+def _troubles(outcome: Outcome) -> bool:
+    return _outage(outcome) or isinstance(outcome.error, SlowDown)
+
+
+def _under_way(sender: Sender) -> int:
+    return db.session.scalar(_UNDER_WAY, {"connections": list(sender.connection_ids)}) or 0
+
+
+def _tell(action: str, connection_id: str, **detail: Any) -> None:
+    """Write into the audit trail, once, what an admin will want to know of."""
+    connection = db.session.get_one(Connection, connection_id)
+    audit.record(action, connection.id, connection.title, **detail)
+    log.warning(action, connection=connection.slug, **detail)
+
+
+def _values(state: State, prefix: str = "") -> Mapping[str, Any]:
+    return {f"{prefix}{name}": value for name, value in asdict(state).items()}
+
+
+_table: Table = Throttle.__table__  # type: ignore[assignment]
+_columns = [_table.c[name] for name in State.__slots__]
+_READ = select(*_columns, CLOCK).where(_table.c.name.in_(several("names"))).order_by(_table.c.name).with_for_update()
+_UPDATE = update(_table).where(_table.c.name == bindparam("key")).values({name: bindparam(f"new_{name}") for name in State.__slots__})
+_MAKE = {"postgresql": postgresql.insert(_table).on_conflict_do_nothing(), "sqlite": sqlite.insert(_table).on_conflict_do_nothing()}
+_REMOVE = delete(_table).where(_table.c.name.in_(several("names")))
+_UNDER_WAY = select(func.count()).select_from(
+    select(messages.c.id)
+    .where(messages.c.connection_id.in_(several("connections")), messages.c.status == Status.SENDING, messages.c.due_at.is_not(None))
+    .limit(MOST_COUNTED).subquery()
+)  # fmt: skip

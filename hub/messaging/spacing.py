@@ -1,0 +1,83 @@
+"""Messages to one recipient, spaced as their provider asks; those to others go on past them.
+
+What has to wait is postponed, so that it is not looked at again before its turn can come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from sqlalchemy import Table, bindparam, delete, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from hub.extensions import db
+from hub.messaging.ledger import Ledger, Row
+from hub.messaging.senders import Sender
+from hub.models import Pace
+from hub.models.types import now
+from hub.store import several, transaction
+
+T = TypeVar("T")
+
+LOOKED_AT = 200  # messages at once, so that many to one recipient do not hide those to others
+KEPT = timedelta(minutes=10)  # a pace is worth nothing once its moment is over
+
+
+class Spacing:
+    """When recipients of one sender may be written to next, inside a claiming transaction that has locked its throttle."""
+
+    def __init__(self, sender: Sender, moment: datetime) -> None:
+        self._name, self._moment = sender.name, moment
+        self._gap = timedelta(seconds=1 / sender.per_recipient)
+        self._next: dict[str, datetime] = {}
+        self._gone: set[str] = set()
+
+    def choose(self, found: Sequence[tuple[Row, T]], most: int, ledger: Ledger) -> list[tuple[Row, T]]:
+        """Return the messages that may go now, `most` at most; the others of their recipients are postponed."""
+        self._read({row.contact_id for row, _ in found} - self._next.keys())
+        going: list[tuple[Row, T]] = []
+        clocks = now() - self._moment  # messages are due by our clock
+        # of those that came due together, the one that was there first
+        for row, more in sorted(found, key=lambda one: (one[0].due_at or self._moment, one[0].id)):
+            free = self._next.get(row.contact_id, self._moment)
+            if free > self._moment:
+                ledger.hold(row).due_at = free + clocks
+            elif len(going) < most:
+                going.append((row, more))
+                self._gone.add(row.contact_id)
+            else:
+                continue
+            self._next[row.contact_id] = free + self._gap
+        return going
+
+    def write(self) -> None:
+        """Write down who was written to."""
+        if self._gone:
+            rows = [{"name": self._name, "contact_id": key, "next_at": self._moment + self._gap} for key in sorted(self._gone)]
+            db.session.execute(_SET[db.engine.dialect.name], rows)
+
+    def _read(self, contact_ids: set[str]) -> None:
+        if contact_ids:
+            for contact_id, next_at in db.session.execute(_READ, {"name": self._name, "contacts": list(contact_ids)}):
+                self._next[contact_id] = max(next_at, self._moment)
+
+
+@transaction
+def forget() -> int:
+    """Remove what is over; return how many rows."""
+    gone = db.session.execute(delete(Pace).where(Pace.next_at < now() - KEPT))
+    return int(gone.rowcount)  # type: ignore[attr-defined]
+
+
+def _upsert(insert: Any) -> Any:
+    statement = insert(_table)
+    return statement.on_conflict_do_update(index_elements=["name", "contact_id"], set_={"next_at": statement.excluded.next_at})
+
+
+_table: Table = Pace.__table__  # type: ignore[assignment]
+_READ = select(_table.c.contact_id, _table.c.next_at).where(
+    _table.c.name == bindparam("name"), _table.c.contact_id.in_(several("contacts"))
+)
+_SET = {"postgresql": _upsert(postgresql.insert), "sqlite": _upsert(sqlite.insert)}

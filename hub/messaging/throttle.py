@@ -1,0 +1,105 @@
+"""How fast a sender may go: tokens that come with time, and a rate that halves when its provider asks for less.
+
+A sender without a limit needs none of this, until its provider refuses: then it begins from the rate that it really had.
+Everything here is arithmetic on the row of a throttle; `gates` reads and writes it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+BURST = 1.0  # seconds' worth of tokens that an idle sender saves up,
+SMALLEST_BURST = 4.0  # but so many at least: a quarter of them is one message
+RESERVED = 4  # the bulk lane leaves one in so many tokens to the other lane
+HOLD = 5.0  # seconds to leave a sender alone when its provider does not say how long
+LONGEST_HOLD = 86_400.0  # what waits has expired by then
+DOUBLES_IN = 10.0  # seconds in which a rate that was halved has recovered
+LOWEST = 0.1  # messages a second, however often it is halved
+LOOK_AGAIN = 1.0  # seconds until a sender that waits for a token is looked at in any case: its limit may have been raised
+
+
+@dataclass(slots=True)
+class State:
+    """A throttle, as models.Throttle says."""
+
+    name: str
+    epoch: int = 0
+    ready_at: datetime | None = None
+    bulk_at: datetime | None = None
+    tokens: float = 0.0
+    filled_at: datetime | None = None
+    held_until: datetime | None = None
+    rate: float | None = None
+    full: float | None = None
+    failures: int = 0
+    pauses: int = 0
+    opened_at: datetime | None = None
+    why: str = ""
+
+    def rest(self, until: datetime) -> None:
+        """Claim nothing until a moment, nor sooner than was said before."""
+        self.ready_at = until if self.ready_at is None else max(self.ready_at, until)
+        self.bulk_at = self.ready_at if self.bulk_at is None else max(self.bulk_at, self.ready_at)
+
+
+def slowed(state: State, moment: datetime) -> float | None:
+    """Return the messages a second that a sender was slowed down to, or None once it has recovered."""
+    if state.rate is None or state.full is None or state.held_until is None:
+        return None
+    passed = max(0.0, (moment - state.held_until).total_seconds())
+    rate = state.rate * 2 ** min(passed / DOUBLES_IN, 64)
+    return rate if rate < state.full else None
+
+
+def limit(state: State, per_second: float, moment: datetime) -> float:
+    """Return how many messages a second may go now; 0 is no limit."""
+    return min(filter(None, (per_second, slowed(state, moment))), default=0.0)
+
+
+def fill(state: State, rate: float, moment: datetime) -> None:
+    """Add the tokens that came since the last time."""
+    most = _most(rate)
+    if state.filled_at is None:
+        state.tokens, state.filled_at = most, moment
+    else:
+        passed = max(0.0, (moment - state.filled_at).total_seconds())
+        state.tokens, state.filled_at = min(most, state.tokens + passed * rate), max(moment, state.filled_at)
+
+
+def whole(state: State, rate: float, *, bulk: bool = False) -> int:
+    """Return how many messages the tokens are good for."""
+    kept = _most(rate) / RESERVED if bulk else 0.0
+    return max(0, math.floor(state.tokens - kept + 1e-6))
+
+
+def spend(state: State, rate: float, count: int, moment: datetime) -> None:
+    """Take tokens, and note when the next one comes for either lane."""
+    state.tokens -= count
+    state.ready_at, state.bulk_at = (
+        moment + timedelta(seconds=min(max(0.0, wanted - state.tokens) / rate, LOOK_AGAIN))
+        for wanted in (1.0, 1.0 + _most(rate) / RESERVED)
+    )
+
+
+def _most(rate: float) -> float:
+    return max(rate * BURST, SMALLEST_BURST)
+
+
+def slow_down(state: State, epoch: int, had: float, seconds: float | None, moment: datetime) -> None:
+    """Leave a sender alone for so long as its provider asks, and halve its rate.
+
+    `epoch` is that of the refused call's claim: those that began before the rate was halved do not halve it again.
+    `had` is its rate, in messages a second, as far as no limit says it.
+    """
+    rate = slowed(state, moment)
+    until = moment + timedelta(seconds=min(HOLD if seconds is None else seconds, LONGEST_HOLD))
+    state.held_until = until if state.held_until is None else max(state.held_until, until)
+    state.rest(state.held_until)
+    if epoch != state.epoch:
+        return
+    if rate is None:  # else the same bad time goes on
+        rate = state.full = had
+    state.rate, state.epoch = max(rate / 2, min(LOWEST, had)), state.epoch + 1
+    state.tokens, state.filled_at = 0.0, state.held_until
