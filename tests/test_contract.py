@@ -115,6 +115,16 @@ def test_every_setting_is_labelled_and_explained(cls: type[Integration]) -> None
 
 
 @every
+def test_a_rate_can_be_set_where_one_matters(cls: type[Integration]) -> None:
+    if not (cls.per_second or cls.rate_hint):
+        assert "per_second" not in cls.Form()
+        return
+    field = cls.Form(data={"per_second": 2.0}).per_second  # type: ignore[attr-defined]
+    assert (field.label.text, field._value()) == ("Most messages a second", "2")
+    assert cls.rate_hint in field.description
+
+
+@every
 def test_no_secret_is_shown_again(cls: type[Integration]) -> None:
     filled = cls.Form(data={field.name: "what was typed" for field in cls.Form()})
     for field in filled:
@@ -129,7 +139,7 @@ def test_the_demos_settings_fill_the_form(cls: type[Integration]) -> None:
         return
     form = cls.Form(MultiDict(settings))
     assert form.validate(), form.errors
-    assert settings.keys() == {field.name for field in form}
+    assert settings.keys() == {field.name for field in form} - {"per_second"}, "that one is the contract's own"
     assert isinstance(cls.account_of(settings), str)
     assert isinstance(cls.sender_of(settings), str)
     secrets = [settings[field.name] for field in form if isinstance(field, SecretField) and settings[field.name]]

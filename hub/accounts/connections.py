@@ -130,8 +130,10 @@ def _store(connection_id: str, values: Mapping[str, Any]) -> tuple[int | None, b
         return None, False
     account = cls.account_of(after)
     proof = account != connection.account or any(name in fields for name in settings_form.secrets_of(cls))
+    if fields == ["per_second"] and connection.ready:
+        connection.checked_version = connection.settings_version + 1  # how fast it sends is nothing that a test proves
     connection.settings, connection.settings_version = after, connection.settings_version + 1
-    connection.account, connection.sender = account, cls.sender_of(after)
+    connection.account, connection.sender, connection.per_second = account, cls.sender_of(after), after.get("per_second") or None
     audit.record("connection.saved", connection.id, connection.title, fields=fields)  # which ones, never what they hold
     return connection.settings_version, proof and connection.state in (ConnectionState.ENABLED, ConnectionState.BROKEN)
 

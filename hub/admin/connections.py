@@ -110,7 +110,9 @@ def _told(one: Connection, saved: Saved) -> tuple[str, str]:
         return "Nothing was changed.", "info"
     if saved.tested is None:
         if one.enabled:
-            return "Saved, and in use from now on. It is not tested since the change.", "info"
+            return f"Saved, and in use from now on.{'' if one.ready else ' It is not tested since the change.'}", "info"
+        if one.ready:
+            return "Saved.", "good"
         return "Saved. Test the connection, then enable it.", "good"
     if saved.tested.check.ok:
         return "Saved and tested.", "good"

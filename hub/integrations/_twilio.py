@@ -79,6 +79,8 @@ class TwilioIntegration(Integration):
     api = {"twilio": "https://api.twilio.com"}
     request_ref_header = "twilio-request-id"
     concurrency = 64
+    # segments, that is: https://help.twilio.com/articles/115002943027
+    rate_hint = "Twilio passes on about 1 a second from a US number, 3 from a toll-free one, 100 from a short code, and queues the rest."
     max_length = 1600  # characters of Body, else 21617
     sender_prefix = ""  # before numbers, such as whatsapp:
 

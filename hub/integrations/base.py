@@ -21,6 +21,7 @@ from wtforms import Form, PasswordField
 from hub.datadir import SimulatorCredentials
 from hub.errors import BadWebhook
 from hub.http import Door
+from hub.integrations._rate import with_rate
 from hub.vocabulary import Address, Channel, Status
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -208,8 +209,9 @@ class Integration:
     consent_required: ClassVar[bool] = False
     counts_segments: ClassVar[bool] = False
     max_length: ClassVar[int] = 100_000
-    per_second: ClassVar[float] = 0  # per sender; 0: no limit
-    per_recipient: ClassVar[float] = 0
+    per_second: ClassVar[float] = 0  # messages of one sender; 0: no limit
+    rate_hint: ClassVar[str] = ""  # what the provider usually takes; with it, or with per_second, the form asks for another limit
+    per_recipient: ClassVar[float] = 0  # messages a second of one sender to one recipient; 0: no limit
     concurrency: ClassVar[int] = 64  # calls at once, for each connection
     retries: ClassVar[int] = 200  # calls for one message, when each was surely not accepted; mostly its expiry ends them
     resend_unknown: ClassVar[bool] = False  # True: rather twice than not at all
@@ -224,6 +226,8 @@ class Integration:
         members = inspect.getmembers(cls, callable)
         cls.webhooks = {m.webhook_path: name for name, m in members if hasattr(m, "webhook_path")}
         cls.actions = {name: m.action_title for name, m in members if hasattr(m, "action_title")}
+        if "name" in vars(cls) and (cls.per_second or cls.rate_hint):
+            cls.Form = with_rate(cls.Form, cls.per_second, cls.rate_hint)
 
     def __init__(self, settings: Mapping[str, Any], door: Door, api: Mapping[str, str] | None = None) -> None:
         self.settings = dict(settings)

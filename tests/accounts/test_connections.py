@@ -32,7 +32,7 @@ def values(in_app: Flask) -> dict[str, Any]:
     credentials = datadir.simulator_credentials(config_of(in_app).data_dir)
     found = integrations.get(NAME).demo_settings(credentials)
     assert found is not None
-    return found
+    return {**found, "per_second": ""}
 
 
 def add(values: dict[str, Any], title: str = "Acme US") -> str:
@@ -51,6 +51,31 @@ def put(connection_id: str, state: ConnectionState, why: str = "") -> None:
 def actions(connection_id: str) -> list[str]:
     found = db.session.scalars(select(Audit.action).where(Audit.subject == connection_id).order_by(Audit.id))
     return [action.removeprefix("connection.") for action in found]
+
+
+# ── The rate ────────────────────────────────────────────────────────────────────────────────────────────────
+def test_a_rate_is_kept_where_the_sender_is_looked_up_and_calls_for_no_test(values: dict[str, Any], simulator: Any) -> None:
+    connection_id = add(values)
+    connections.enable(connection_id)
+    assert row(connection_id).per_second is None
+    assert connections.save(connection_id, {**values, "per_second": "2,5"}) == connections.Saved(True)
+    one = row(connection_id)
+    assert (one.per_second, one.enabled, one.ready) == (2.5, True, True)
+    connections.save(connection_id, values)
+    assert row(connection_id).per_second is None
+
+
+def test_a_rate_does_not_make_untested_settings_tested(values: dict[str, Any]) -> None:
+    connection_id = add(values)
+    connections.save(connection_id, {**values, "per_second": "1"})
+    assert not row(connection_id).ready
+
+
+@pytest.mark.parametrize("rate", ["0", "-1", "fast", "nan", "inf", "10001"])
+def test_a_rate_that_is_none_is_refused_with_a_sentence(values: dict[str, Any], rate: str) -> None:
+    with pytest.raises(Invalid, match="Give a number") as refusal:
+        add({**values, "per_second": rate})
+    assert refusal.value.field == "per_second"
 
 
 # ── Saving ──────────────────────────────────────────────────────────────────────────────────────────────────

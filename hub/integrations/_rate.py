@@ -1,0 +1,48 @@
+"""The one setting that the contract itself adds to forms: how many messages a second a sender may send."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, TypeVar
+
+from wtforms import FloatField, Form
+from wtforms.validators import Optional, ValidationError
+
+F = TypeVar("F", bound=Form)
+
+NAME = "per_second"
+LEAST, MOST = 0.01, 10_000
+
+
+class RateField(FloatField):
+    """A number of messages a second, or nothing."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        self.data = None
+        if valuelist and valuelist[0].strip():
+            try:
+                self.data = float(valuelist[0].strip().replace(",", "."))
+            except ValueError:
+                raise ValueError("Give a number, such as 1 or 0.5, or leave it empty.") from None
+
+    def _value(self) -> str:
+        if self.raw_data:
+            return str(self.raw_data[0])
+        return f"{self.data:.10g}" if isinstance(self.data, int | float) else ""
+
+
+def with_rate(form: type[F], per_second: float, hint: str) -> type[F]:
+    """Return a form that also asks for the rate, unless it does already."""
+    if hasattr(form, NAME):
+        return form
+    otherwise = f"for {per_second:g} a second" if per_second else "to send as fast as they are taken"
+    field = RateField(
+        "Most messages a second", [Optional(), _in_range], description=f"{hint} Leave it empty {otherwise}.".strip(),
+        render_kw={"inputmode": "decimal", "autocomplete": "off"},
+    )  # fmt: skip
+    return type(form.__name__, (form,), {NAME: field, "__doc__": form.__doc__})
+
+
+def _in_range(form: Any, field: Any) -> None:
+    if field.data is not None and not (math.isfinite(field.data) and LEAST <= field.data <= MOST):
+        raise ValidationError(f"Give a number from {LEAST:g} to {MOST:,}, or leave it empty.")
