@@ -1,0 +1,193 @@
+"""A hub of real processes in a folder of its own, kept running as a service manager would, until a fault breaks them.
+
+The provider is `hub simulator`, with a data folder of its own: what befalls the hub's disk or clock does not befall the provider.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import secrets
+import subprocess
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+import redis
+
+from benchmarks.running import ROOT, Crew, Started, accepts, clean, family_of, free_port, python
+from hub import datadir, queue_server
+from tests.chaos.oracle import Listing, Provider
+
+RESTARTS_AFTER = 1.0  # seconds, as systemd's RestartSec might say
+PROVIDER_TAKES = 200  # milliseconds, so that messages are on their way when something breaks
+QUEUES = ("deliver", "settle", "chores")
+PARTS = ("queue", "web", "worker", "cron")
+
+
+class Impossible(Exception):
+    """A fault cannot be brought about on this machine; the text says why, and what would help."""
+
+
+@dataclass
+class Service:
+    """A part of the hub: how it is started, and what runs of it now. `wanted` ones that ended are started again."""
+
+    argv: Sequence[str]
+    environ: Mapping[str, str]
+    running: Started | None = None
+    wanted: bool = True
+    ended_at: float = 0.0
+    extra: dict[str, str] = field(default_factory=dict)  # environment that a fault adds
+
+
+class Hub:
+    """One hub and its provider. `provider_url` says, from the simulator's address, where the hub is to find the provider."""
+
+    def __init__(
+        self, crew: Crew, *, database_url: str = "", provider_url: Callable[[str], str] = lambda address: f"http://{address}",
+        ca_file: Path | None = None,
+    ) -> None:  # fmt: skip
+        self.crew, self.data_dir = crew, crew.folder / "hub"
+        self.bind, simulator_bind = (f"127.0.0.1:{free_port()}" for _ in range(2))
+        self.url = f"http://{self.bind}"
+        self.ended: Counter[str] = Counter()  # parts that ended without being told to
+        self.simulator = self._simulator(simulator_bind)
+        environ = {
+            "HUB_DATA_DIR": str(self.data_dir), "HUB_BIND": self.bind, "HUB_LOG_LEVEL": "WARNING",
+            "HUB_TWILIO_API_URL": provider_url(simulator_bind), "HUB_CA_FILE": str(ca_file or ""), "HUB_DATABASE_URL": database_url,
+        }  # fmt: skip
+        if database_url:  # a shared database wants its keys told
+            environ |= {
+                "HUB_SECRET_KEY": secrets.token_hex(32),
+                "HUB_ENCRYPTION_KEYS": "k1:" + base64.b64encode(secrets.token_bytes(32)).decode(),
+            }
+        self.environ = environ
+        self.services = {name: Service(python("hub.cli", name), environ) for name in PARTS}
+        self.services["queue"].argv = queue_server.command(self.data_dir)
+        self.key = self._prepare()
+        for name in PARTS:
+            self.start(name)
+        self.wait(self._ready, "the hub being ready", of="web")
+        self.messages = Listing(self.url, self.key)
+
+    def _simulator(self, bind: str) -> Provider:
+        folder = self.crew.folder / "provider"
+        self.account = datadir.simulator_credentials(folder)
+        started = self.crew.start("simulator", python("hub.cli", "simulator"), {
+            "HUB_DATA_DIR": str(folder), "HUB_SIMULATOR_BIND": bind, "HUB_LOG_LEVEL": "WARNING",
+        })  # fmt: skip
+        self.provider_log = started.log
+        self.crew.wait_for(lambda: accepts(int(bind.rpartition(":")[2])), "the simulator answering", of=started)
+        provider = Provider(f"http://{bind}", self.account.account_sid, self.account.auth_token)
+        provider.answer_after(PROVIDER_TAKES)
+        return provider
+
+    def _prepare(self) -> str:
+        words = (self.account.account_sid, self.account.auth_token, self.account.phone_number)
+        done = subprocess.run(python("tests.chaos.prepare", *words), cwd=ROOT, env=clean(self.environ), capture_output=True, text=True,
+                              check=False)  # fmt: skip
+        assert done.returncode == 0, f"the hub could not be prepared:\n{done.stderr[-3000:]}"
+        key: str = json.loads(done.stdout.splitlines()[-1])
+        return key
+
+    # the service manager
+    def start(self, name: str, **extra: str) -> None:
+        """Start a part and keep it running from now on; `extra` is added to its environment."""
+        service = self.services[name]
+        service.extra = extra
+        self._start(name, service)
+
+    def _start(self, name: str, service: Service) -> None:
+        if name == "queue":
+            queue_server.prepare(self.data_dir, wait=5)
+        service.running = self.crew.start(name, service.argv, {**service.environ, **service.extra})
+        service.wanted, service.ended_at = True, 0.0
+
+    def stop(self, name: str) -> None:
+        """Tell a part to end, and let it stay down."""
+        service = self.services[name]
+        service.wanted = False
+        if service.running:
+            self.crew.stop(service.running)
+            service.running = None
+
+    def pass_time(self, seconds: float) -> None:
+        """Wait; what ended meanwhile is started again after a second."""
+        until = time.monotonic() + seconds
+        while True:
+            for name, service in self.services.items():
+                self._look_after(name, service)
+            if (left := until - time.monotonic()) <= 0:
+                return
+            time.sleep(min(left, 0.05))
+
+    def _look_after(self, name: str, service: Service) -> None:
+        if not service.wanted:
+            return
+        if service.running and service.running.process.poll() is not None:
+            self.crew.stop(service.running)
+            service.running, service.ended_at = None, time.monotonic()
+            self.ended[name] += 1
+        elif service.running is None and time.monotonic() - service.ended_at >= RESTARTS_AFTER:
+            self._start(name, service)
+
+    def wait(self, condition: Callable[[], object], what: str, *, of: str, seconds: float = 60) -> None:
+        """Let time pass until a condition holds. Raises AssertionError with the last words of the part that it depends on."""
+        until = time.monotonic() + seconds
+        while not condition():
+            running = self.services[of].running
+            assert time.monotonic() < until, f"{what} did not happen within {seconds:.0f} s:\n{running.words() if running else ''}"
+            self.pass_time(0.05)
+
+    def _ready(self) -> bool:
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"{self.url}/readyz", timeout=2) as answer:
+            return bool(answer.status == 200)
+        return False
+
+    # what faults lay hands on
+    def redis(self) -> redis.Redis:
+        """Return a client of the queue server."""
+        return redis.Redis(unix_socket_path=str(datadir.socket_path(self.data_dir)))
+
+    def forget_wakes(self) -> None:
+        """Let Redis forget what it was to wake workers with, but not the workers."""
+        with self.redis() as client:
+            for queue in QUEUES:
+                client.delete(f"rq:queue:{queue}")
+
+    def family(self, name: str) -> list[psutil.Process]:
+        """Return a part's process and all that come from it."""
+        running = self.services[name].running
+        return family_of(running.pid) if running else []
+
+    def workers(self, queue: str) -> list[psutil.Process]:
+        """Return the worker of a queue, and its child when it has a job; nothing while it is being started."""
+        for process in _children(self.family("worker")):
+            with contextlib.suppress(psutil.Error, ProcessLookupError):
+                # Linux keeps 15 characters of a name; a child that was adopted has the name, and no session of its own
+                if process.name() == f"hub worker {queue}"[:15] and os.getsid(process.pid) == process.pid:
+                    return [process, *process.children(recursive=True)]
+        return []
+
+
+def _children(family: Sequence[psutil.Process]) -> list[psutil.Process]:
+    with contextlib.suppress(psutil.Error):
+        return family[0].children() if family else []
+    return []
+
+
+def kill(processes: Sequence[psutil.Process]) -> int:
+    """End processes with signal 9; return how many there were."""
+    count = 0
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+            count += 1
+    return count

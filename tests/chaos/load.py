@@ -1,0 +1,148 @@
+"""A signing app that posts at a steady rate, and repeats what was not answered with the same Idempotency-Key until it is taken.
+
+Two thirds of what it causes are messages of events with three signers, in one transaction each; the rest are direct messages, which
+nothing but the key keeps from being sent twice. Every text holds a token of its own, in a link.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+TOKEN = re.compile(r"https://sign\.example/c/(\d+-\d+)")
+SIGNERS = 3
+DIRECT = 4  # one post in so many is a direct message
+MESSAGES_PER_POST = (SIGNERS * (DIRECT - 1) + 1) / DIRECT
+PEOPLE = 400  # so that everybody gets several texts, which a lookup at the provider must keep apart
+THREADS = 6
+ANSWERS_WITHIN = 10.0
+PAUSE = 0.5  # after a connection that broke
+GIVES_UP_AFTER = 90.0
+
+
+@dataclass(frozen=True)
+class Post:
+    """One request to the API: the messages it is to cause, as token → number."""
+
+    path: str
+    key: str
+    body: bytes
+    expected: Mapping[str, str]
+
+
+def post(n: int) -> Post:
+    """Return the n-th request."""
+    tokens = {f"{n}-{i}": _number(n * SIGNERS + i) for i in range(1 if n % DIRECT == 0 else SIGNERS)}
+    if len(tokens) == 1:
+        [(token, number)] = tokens.items()
+        return _made("/api/v1/messages", n, {"channel": "sms", "to": number, "text": f"Your code is here: {_link(token)}"}, tokens)
+    signers = [
+        {"id": f"s{i}", "name": f"Signer {i}", "mobile_number": number, "signing_url": _link(token)}
+        for i, (token, number) in enumerate(tokens.items())
+    ]  # fmt: skip
+    request = {"id": f"agr-{n}", "title": f"Agreement {n}", "sender": {"name": "Acme HR"}}
+    return _made("/api/v1/events", n, {"type": "request.sent", "request": request, "signers": signers}, tokens)
+
+
+def _made(path: str, n: int, content: Any, tokens: Mapping[str, str]) -> Post:
+    return Post(path, f"chaos-{n}", json.dumps(content).encode(), tokens)
+
+
+def _number(k: int) -> str:
+    return f"+1317555{k % PEOPLE:04}"
+
+
+def _link(token: str) -> str:
+    return f"https://sign.example/c/{token}"
+
+
+class Load:
+    """The signing app. `rate` is in messages a second, for `seconds`; a rate that was held up is caught up with."""
+
+    def __init__(self, address: str, key: str, rate: float, seconds: float) -> None:
+        self.address, self.key = address, key
+        self.accepted: dict[str, str] = {}  # token → message id
+        self.answers: Counter[str] = Counter()
+        self.repeated = 0
+        self.slowest = 0.0  # seconds until an answer
+        self._pause, self._posts = MESSAGES_PER_POST / rate, round(seconds * rate / MESSAGES_PER_POST)
+        self._next, self._began, self._lock = 0, 0.0, threading.Lock()
+        self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(THREADS)]
+
+    def start(self) -> None:
+        self._began = time.monotonic()
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def running(self) -> bool:
+        return any(thread.is_alive() for thread in self._threads)
+
+    def _work(self) -> None:
+        line = http.client.HTTPConnection(self.address, timeout=ANSWERS_WITHIN)
+        while (n := self._take()) is not None:
+            time.sleep(max(0.0, self._began + n * self._pause - time.monotonic()))
+            self._post(line, post(n))
+        line.close()
+
+    def _take(self) -> int | None:
+        with self._lock:
+            self._next += 1
+            return self._next - 1 if self._next <= self._posts else None
+
+    def _post(self, line: http.client.HTTPConnection, wanted: Post) -> None:
+        """Post until it is taken."""
+        until = time.monotonic() + GIVES_UP_AFTER
+        while (wait := self._try(line, wanted)) is not None:
+            if time.monotonic() > until:
+                self._count("given up")
+                return
+            time.sleep(wait)
+            with self._lock:
+                self.repeated += 1
+
+    def _try(self, line: http.client.HTTPConnection, wanted: Post) -> float | None:
+        """Post once; return the seconds until the next try, or None when it was taken."""
+        headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json", "Idempotency-Key": wanted.key}
+        began = time.monotonic()
+        try:
+            line.request("POST", wanted.path, wanted.body, headers)
+            answer = line.getresponse()
+            content = answer.read()
+        except (OSError, http.client.HTTPException) as problem:
+            line.close()
+            self._count("no answer" if isinstance(problem, TimeoutError) else "broken")
+            return PAUSE
+        self.slowest = max(self.slowest, time.monotonic() - began)
+        again = answer.headers.get("Retry-After")
+        if answer.status == 202:
+            self._count(self._take_in(wanted, json.loads(content)))
+            return None
+        if answer.status == 503 and again:
+            self._count("503")
+            return float(again)
+        if answer.status == 409 and b"still_running" in content:  # the request whose connection broke is not through
+            self._count("409")
+            return PAUSE
+        self._count(f"{answer.status} {content[:200].decode(errors='replace')}")
+        return PAUSE
+
+    def _take_in(self, wanted: Post, answer: Any) -> str:
+        """Note which messages were accepted; an answer that lists others than were asked for is a fault."""
+        by_number = {message["to"]: message["id"] for message in answer.get("messages", [answer])}
+        if set(by_number) != set(wanted.expected.values()):
+            return f"202 with {len(by_number)} of {len(wanted.expected)} messages"
+        with self._lock:
+            self.accepted |= {token: by_number[number] for token, number in wanted.expected.items()}
+        return "202"
+
+    def _count(self, answer: str) -> None:
+        with self._lock:
+            self.answers[answer] += 1

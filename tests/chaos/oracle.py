@@ -1,0 +1,110 @@
+"""What the provider received against what was accepted.
+
+Doubled means that one text of ours stands twice at the provider, whatever the hub believes of it: also after an unknown outcome, when
+the provider had taken what the hub did not hear of. Such a message must end found, not sent again.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import urllib.request
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tests.chaos.load import TOKEN
+
+UNSETTLED = {"queued", "sending", "unknown"}
+ARRIVED = {"delivered", "read"}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The counts of a run, and the tokens behind those that should be none."""
+
+    accepted: int
+    received: int
+    delivered: int
+    lost: tuple[str, ...]
+    doubled: tuple[str, ...]
+    stuck: tuple[str, ...]
+    unasked: tuple[str, ...]  # at the provider or in the hub, and never accepted
+
+    @property
+    def settled(self) -> bool:
+        """Nothing is to be waited for any more."""
+        return not self.stuck and self.delivered == self.accepted
+
+    @property
+    def bad(self) -> bool:
+        return bool(self.lost or self.doubled or self.stuck or self.unasked)
+
+
+def judge(accepted: Mapping[str, str], received: Counter[str], states: Mapping[str, str]) -> Verdict:
+    """Compare: `accepted` is token → message id, `received` counts tokens at the provider, `states` is message id → status."""
+    ids = set(accepted.values())
+    return Verdict(
+        accepted=len(accepted), received=received.total(),
+        delivered=sum(states.get(message_id) in ARRIVED for message_id in ids),
+        lost=tuple(sorted(accepted.keys() - received.keys())),
+        doubled=tuple(sorted(token for token, count in received.items() if count > 1)),
+        stuck=tuple(sorted(token for token, message_id in accepted.items() if states.get(message_id, "unknown") in UNSETTLED)),
+        unasked=(*sorted(received.keys() - accepted.keys()), *sorted(states.keys() - ids)),
+    )  # fmt: skip
+
+
+class Provider:
+    """The simulator, asked as Twilio is asked."""
+
+    def __init__(self, url: str, account: str, token: str) -> None:
+        self.url, self._messages = url, f"/2010-04-01/Accounts/{account}/Messages.json?PageSize=1000"
+        self._authorization = "Basic " + base64.b64encode(f"{account}:{token}".encode()).decode()
+
+    def received(self) -> Counter[str]:
+        """Count the texts that the provider took, by token."""
+        found: Counter[str] = Counter()
+        path: str | None = self._messages
+        while path:
+            page = self._ask(path)
+            found.update(match[1] for one in page["messages"] if (match := TOKEN.search(one["body"])))
+            path = page["next_page_uri"]
+        return found
+
+    def answer_after(self, milliseconds: int) -> None:
+        """Let it take so long for a message."""
+        self._ask("/simulator/faults", json.dumps({"latency_ms": milliseconds}).encode())
+
+    def _ask(self, path: str, body: bytes | None = None) -> Any:
+        headers = {"Authorization": self._authorization, "Content-Type": "application/json"}
+        with urllib.request.urlopen(urllib.request.Request(self.url + path, body, headers), timeout=20) as answer:
+            return json.load(answer)
+
+
+class Listing:
+    """The hub's messages, asked over its API."""
+
+    def __init__(self, url: str, key: str) -> None:
+        self.url, self.key = url, key
+
+    def states(self) -> dict[str, str]:
+        """Return the status of every message."""
+        found: dict[str, str] = {}
+        after: str | None = ""
+        while after is not None:
+            page = self._ask(f"?limit=100&after={after}" if after else "?limit=100")
+            found |= {one["id"]: one["status"] for one in page["messages"]}
+            after = page["next"]
+        return found
+
+    def story(self, message_id: str) -> str:
+        """Tell what the hub knows of a message, in a line."""
+        message = self._ask(f"/{message_id}")
+        words = [f"{entry['at'][11:23]} {entry['what']}({entry['source']})" for entry in message["timeline"]]
+        return f"{message_id} {message['status']} {message['code']} {message['provider_id']}: {', '.join(words)}"
+
+    def _ask(self, path: str) -> Any:
+        request = urllib.request.Request(f"{self.url}/api/v1/messages{path}", headers={"Authorization": f"Bearer {self.key}"})
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return json.load(answer)

@@ -1,0 +1,56 @@
+"""A PostgreSQL server of a run's own that can be stopped and started again: the tests' server, but durable."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks.postgres import programs
+from tests.chaos.hubs import Impossible
+
+
+class Postgres:
+    """A server that runs, at `url`."""
+
+    def __init__(self, bin: Path, folder: Path) -> None:
+        self.folder = folder
+        self._server, self.url = programs().start(bin, folder)
+
+    def stop(self, how: signal.Signals) -> None:
+        """End the server: SIGINT ends its clients' transactions in order, SIGQUIT leaves all as a crash would."""
+        self._server.send_signal(how)
+        self._server.wait(20)
+
+    def start(self) -> None:
+        """Start it again, as it was."""
+        with (self.folder / "log").open("ab") as out:
+            self._server = subprocess.Popen(
+                self._server.args, cwd=self.folder, env=programs().environment(), stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                start_new_session=True, preexec_fn=programs().end_with_parent, **programs().unprivileged(),
+            )  # fmt: skip
+
+    def close(self) -> None:
+        if self._server.poll() is None:
+            programs().stop(self._server)
+
+
+@contextmanager
+def server() -> Iterator[Postgres]:
+    """Run a server in a folder that an unprivileged user may enter. Raises Impossible where there is none."""
+    bin = programs().find()
+    if bin is None:
+        raise Impossible("PostgreSQL's programs were not found (Debian: apt-get install postgresql)")
+    folder = Path(tempfile.mkdtemp(prefix="hub-chaos-postgres-"))
+    running = None
+    try:
+        running = Postgres(bin, folder)
+        yield running
+    finally:
+        if running:
+            running.close()
+        shutil.rmtree(folder, ignore_errors=True)

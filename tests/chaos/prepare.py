@@ -1,0 +1,26 @@
+"""Make a hub ready to be broken: migrated, with a live connection to the provider's address, and an API key.
+
+Runs in a process of its own, with the hub's settings in the environment.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from benchmarks.prepare import connect
+from hub import config, create_app, up
+from hub.accounts import api_keys
+
+
+def main(account: str, token: str, sender: str) -> str:
+    """Prepare the hub and return the key."""
+    app = create_app(config.load())
+    with app.app_context():
+        up.migrate()
+        connect(account, token, sender.removeprefix("+"))
+        return api_keys.create("Chaos", test=False)
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(*sys.argv[1:])))

@@ -1,0 +1,56 @@
+"""What a run came to: one line for each fault."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tests.chaos.oracle import Verdict
+
+COLUMNS = ("accepted", "received", "delivered", "repeated", "lost", "doubled", "stuck", "wrong", "slowest", "seconds")
+
+
+@dataclass(frozen=True)
+class Line:
+    """The line of one fault; `why` says what was wrong, or why there are no counts."""
+
+    fault: str
+    cells: tuple[str, ...]
+    held: bool  # nothing was lost, doubled or stuck, and everything was answered
+    why: tuple[str, ...] = ()
+    skipped: bool = False
+
+    def __str__(self) -> str:
+        outcome = "skipped" if self.skipped else "held" if self.held else "BROKEN"
+        cells = "".join(f"{cell:>10}" for cell in self.cells or [""] * len(COLUMNS))
+        return "\n".join([f"{self.fault:<20}{cells}  {outcome}", *(f"    {reason}" for reason in self.why)])
+
+
+def head() -> str:
+    """Return the names of the columns."""
+    return f"{'fault':<20}" + "".join(f"{name:>10}" for name in COLUMNS)
+
+
+def line(
+    fault: str, verdict: Verdict, *, repeated: int, slowest: float, seconds: float, wrong: Mapping[str, int], notes: tuple[str, ...]
+) -> Line:
+    """Write the line of a run. `wrong` counts answers of the API, and of the webhooks to the provider, that nothing excuses."""
+    counts = (verdict.accepted, verdict.received, verdict.delivered, repeated, len(verdict.lost), len(verdict.doubled), len(verdict.stuck))
+    odd = sum(wrong.values()) + len(verdict.unasked)
+    why = [f"{count} × {what}" for what, count in Counter(wrong).most_common(5)]
+    if verdict.unasked:
+        why.append(f"never accepted, and there: {', '.join(verdict.unasked[:5])}")
+    held = not (verdict.bad or odd)
+    cells = (*map(str, counts), str(odd), f"{slowest:.1f} s", f"{seconds:.0f}")
+    return Line(fault, cells, held, (*why, *(() if held else notes)))
+
+
+def skipped(fault: str, why: str) -> Line:
+    """Write the line of a fault that cannot be brought about here."""
+    return Line(fault, (), True, (why,), skipped=True)
+
+
+def failed(fault: str, why: str) -> Line:
+    """Write the line of a run that did not come to its end."""
+    return Line(fault, (), False, (why,))

@@ -1,0 +1,41 @@
+"""The short form of `make chaos`: a few faults that are over in seconds, one after the other on one hub.
+
+Those that end in a lookup at the provider take a minute or two, and run in the long form alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from sqlalchemy import make_url
+
+from tests.chaos.faults import in_turn
+from tests.chaos.scenario import Plan, run
+from tests.conftest import POSTGRES
+
+QUICK = ("parent-killed",) if POSTGRES else ("parent-killed", "redis-stopped", "web-killed")
+
+
+@pytest.fixture
+def database_url(postgres_url: str) -> Iterator[str]:
+    """Give the address of a PostgreSQL database that no other test touches; '' for SQLite."""
+    if not postgres_url:
+        yield ""
+        return
+    server, name = make_url(postgres_url), f"{make_url(postgres_url).database}_chaos"
+    where = server.set(drivername="postgresql", database="postgres").render_as_string(hide_password=False)
+    with psycopg.connect(where, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    yield server.set(database=name).render_as_string(hide_password=False)
+    with psycopg.connect(where, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def test_nothing_is_lost_or_sent_twice_whatever_breaks(database_url: str) -> None:
+    line = run(in_turn(*QUICK), Plan(rate=40, seconds=3 * len(QUICK), database_url=database_url))
+    assert line.held, line
+    accepted, received, delivered = line.cells[:3]
+    assert accepted == received == delivered
+    assert int(accepted) >= 100
