@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import sys
 
-from benchmarks.prepare import connect
 from hub import config, create_app, up
-from hub.accounts import api_keys
+from hub.accounts import api_keys, connections
+
+INTEGRATION = "twilio_sms"
 
 
 def main(account: str, token: str, sender: str) -> str:
@@ -18,7 +19,8 @@ def main(account: str, token: str, sender: str) -> str:
     app = create_app(config.load())
     with app.app_context():
         up.migrate()
-        connect(account, token, sender.removeprefix("+"))
+        values = {"account_sid": account, "auth_token": token, "sender": sender}
+        connections.enable(connections.add(INTEGRATION, "Provider", False, values))
         return api_keys.create("Chaos", test=False)
 
 
