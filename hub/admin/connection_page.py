@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,13 +19,11 @@ from hub.admin.guard import may
 from hub.config import is_loopback
 from hub.extensions import db
 from hub.integrations.base import ConfigForm, Integration
-from hub.models import Audit, Connection, Message, Receipt, StatusEvent
-from hub.models.types import id_at, is_id, now
+from hub.models import Audit, Connection, Message, StatusEvent
+from hub.models.types import is_id
 from hub.vocabulary import Address, ConnectionState, Role, Status
 
-CALLBACKS_SINCE = timedelta(days=30)
 ADDRESSES = {Address.PHONE: "Your mobile number", Address.EMAIL: "Your e-mail address"}
-RECEIPTS_READ = 5000  # of all connections: the page does not search a large table for one that never called
 
 
 @dataclass
@@ -59,7 +56,7 @@ class Page:
             "connection.html", integration=self.cls, connection=one, form=form, name_form=self.name_form,
             lead=_lead(one) if one else "", steps=setting_up.steps(one, sent_one=bool(last_send and last_send["went"])),
             result={"limited": limited} if limited else result,
-            webhooks=_webhooks(self.cls, one), last_callback=_last_callback(one),
+            webhooks=_webhooks(self.cls, one), last_callback=one.called_at if one else None,
             send_form=_addressed(self.cls, send_form or forms.SendOne()) if sends else None, send_problem=send_problem, last_send=last_send,
             why_not_send=_why_not_send(one) if one else "", may=may(Role.ADMIN),
         )  # fmt: skip
@@ -126,18 +123,6 @@ def _webhooks(cls: type[Integration], one: Connection | None) -> list[tuple[str,
             )  # fmt: skip
         found.append((label or presentation.initial(path), base + path.replace("{connection}", one.slug if one else "")))
     return found
-
-
-def _last_callback(one: Connection | None) -> datetime | None:
-    if one is None:
-        return None
-    newest = (
-        select(Receipt.id, Receipt.connection_id, Receipt.received_at)
-        .where(Receipt.id > id_at("rcp", now() - CALLBACKS_SINCE)).order_by(Receipt.id.desc()).limit(RECEIPTS_READ).subquery()
-    )  # fmt: skip
-    return db.session.scalar(
-        select(newest.c.received_at).where(newest.c.connection_id == one.id).order_by(newest.c.id.desc()).limit(1)
-    )
 
 
 def _last_send(one: Connection) -> dict[str, Any] | None:

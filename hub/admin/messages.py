@@ -7,17 +7,17 @@ from datetime import timedelta
 from typing import Any
 
 from flask import flash, render_template, request, url_for
-from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy import select
 
 from hub.admin.guard import admin, needs
 from hub.admin.looks import channel_title, state_look
-from hub.admin.paging import page
+from hub.admin.paging import paged
 from hub.admin.rows import rows
 from hub.errors import Unreadable
 from hub.extensions import db
-from hub.messaging.contacts import address_key
-from hub.models import Connection, Contact, Message, SigningRequest
-from hub.models.types import id_at, is_id, now
+from hub.messaging import listing
+from hub.models import Connection, Message
+from hub.models.types import is_id, now
 from hub.vocabulary import Address, Channel, Role, Status
 
 COUNTED = 1000  # chips count no further
@@ -38,7 +38,8 @@ NAMES = ("show", "status", "channel", "connection", "test", "q")
 def messages() -> Any:
     """List messages, newest first."""
     keep = {name: value for name in NAMES if (value := request.args.get(name, "").strip())}
-    found = page(_wanted(keep), Message.id, "msg", keep)
+    branches = _branches(keep)
+    found = paged(lambda before, after, limit: listing.newest(branches, limit, before=before, after=after), "msg", keep)
     connections = list(db.session.scalars(select(Connection).where(Connection.archived_at.is_(None)).order_by(Connection.title)))
     return render_template(
         "messages.html", rows=rows(found.rows), filters=_chips(keep), more=_more(keep, connections), on=_on(keep), q=keep.get("q", ""),
@@ -46,44 +47,36 @@ def messages() -> Any:
     )  # fmt: skip
 
 
-def _wanted(keep: dict[str, str]) -> Select[Any]:
-    wanted = select(Message)
-    for name, _, _, statuses in GROUPS:
-        if keep.get("show") == name:
-            wanted = wanted.where(Message.status.in_(statuses))
+def _branches(keep: dict[str, str]) -> listing.Branches:
+    """Return what finds the messages that filters and search ask for."""
+    asked = [set(statuses) for name, _, _, statuses in GROUPS if keep.get("show") == name]
     if "status" in keep:
-        wanted = wanted.where(Message.status == keep["status"])
-    if "channel" in keep:
-        wanted = wanted.where(Message.channel == keep["channel"])
-    if "connection" in keep:
-        wanted = wanted.where(Message.connection_id.in_(select(Connection.id).where(Connection.slug == keep["connection"])))
-    if keep.get("test") in ("0", "1"):
-        wanted = wanted.where(Message.test == (keep["test"] == "1"))
-    return wanted.where(or_(*_matches(keep["q"]))) if "q" in keep else wanted
+        asked.append({Status(keep["status"])} if keep["status"] in list(Status) else set())
+    q = keep.get("q", "")
+    if q.lower() in list(Status):
+        asked.append({Status(q.lower())})
+        q = ""
+    statuses = set.intersection(*asked) if asked else set()
+    if asked and not statuses:
+        return []
+    test = {"0": False, "1": True}.get(keep.get("test", ""))
+    filters = listing.Filters(statuses, channel=keep.get("channel", ""), slug=keep.get("connection", ""), test=test)
+    return filters.among(_meant(q)) if q else filters.branches()
 
 
-def _matches(q: str) -> list[ColumnElement[bool]]:
-    """Return what a search can mean: an id of ours or the provider's, an address, a request, a code, a status."""
+def _meant(q: str) -> listing.Branches:
+    """Return what a search can mean: an id of ours or the provider's, an address, a request, a code."""
     number = re.sub(r"[\s().-]", "", q)
     number = number if number.startswith("+") else f"+{number}"
+    found = listing.by_provider_id(q) + listing.by_request(q)
     try:
-        keys = [address_key(Address.PHONE, number), *(address_key(kind, q) for kind in Address)]
+        found += listing.by_address([(Address.PHONE, number), *((kind, q) for kind in Address)])
     except Unreadable as problem:  # the key that addresses are found by does not open; everything else still does
         flash(f"Addresses cannot be searched. {problem}", "bad")
-        keys = []
-    found: list[ColumnElement[bool]] = [
-        Message.provider_id == q,
-        Message.contact_id.in_(select(Contact.id).where(Contact.address_key.in_(keys))),
-        Message.request_id.in_(select(SigningRequest.id).where(SigningRequest.external_id == q)),
-    ]
     if is_id("msg", q):
         found.append(Message.id == q)
-    if is_id("req", q):
-        found.append(Message.request_id == q)
-    if q.lower() in list(Status):
-        found.append(Message.status == q.lower())
     if q.isdecimal() and len(q) <= 6:
-        found.append(Message.code == q)
+        found += listing.by_code(q)
     return found
 
 
@@ -91,18 +84,12 @@ def _chips(keep: dict[str, str]) -> list[dict[str, Any]]:
     here = keep.get("show", "")
     chips: list[dict[str, Any]] = [{"title": "All", "href": _link(keep, show=None), "here": not here, "icon": ""}]
     for name, title, icon, statuses in GROUPS:
-        count = _count(statuses)
+        count = listing.count(statuses, now() - DAY, COUNTED)  # of the last day: the page must not get slower as tables grow
         chips.append({
             "title": title, "href": _link(keep, show=name), "here": here == name, "icon": icon,
             "count": count if 0 < count < COUNTED else None,
         })  # fmt: skip
     return chips
-
-
-def _count(statuses: tuple[Status, ...]) -> int:
-    """Count the messages of the last day, no further than COUNTED: the page must not get slower as tables grow."""
-    newest = select(Message.id).where(Message.status.in_(statuses), Message.id > id_at("msg", now() - DAY)).limit(COUNTED)
-    return db.session.scalar(select(func.count()).select_from(newest.subquery())) or 0
 
 
 def _more(keep: dict[str, str], connections: list[Connection]) -> list[tuple[str, list[dict[str, Any]]]]:

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import chain
 from statistics import median
 from typing import Any
 
 from flask import current_app, render_template, url_for
 from sqlalchemy import func, select
 
+from hub.admin import today
 from hub.admin.guard import admin, needs
 from hub.admin.moments import local
 from hub.admin.presentation import duration, number, percent, plural
 from hub.admin.rows import rows
+from hub.admin.today import ARRIVED, DAY, Today
 from hub.config import Config
 from hub.extensions import db
 from hub.intake import settle
+from hub.messaging import listing
 from hub.models import Connection, Message, Receipt
-from hub.models.types import id_at, now, time_of
+from hub.models.types import id_at, now
 from hub.vocabulary import ConnectionState, Role, Status
 
-DAY = timedelta(hours=24)
 LATE = timedelta(minutes=1)
-MOST = 20_000  # messages of a day that are looked at one by one; a busier day is read from its newest
 NEWEST = 8
+COUNTED = 1000  # what needs the reader is counted no further
 ON_THE_WAY = (Status.QUEUED, Status.SENDING, Status.ACCEPTED, Status.SENT, Status.UNKNOWN)
 LOST = (Status.FAILED, Status.UNDELIVERED, Status.EXPIRED)
 
@@ -33,23 +36,12 @@ LOST = (Status.FAILED, Status.UNDELIVERED, Status.EXPIRED)
 def overview() -> Any:
     """Show what needs the reader, and the last 24 hours."""
     newest = list(db.session.scalars(select(Message).order_by(Message.id.desc()).limit(NEWEST)))
-    today = _today()
+    day = today.read()
     moment = local(now())
     return render_template(
-        "overview.html", day=f"{moment:%A}, {moment.day} {moment:%B}", todo=_todo(), tiles=_tiles(today) if newest else [],
-        channels=_channels(today), rows=rows(newest), start=None if newest else _start(),
+        "overview.html", day=f"{moment:%A}, {moment.day} {moment:%B}", todo=_todo(), tiles=_tiles(day) if newest else [],
+        channels=_channels(day), rows=rows(newest), start=None if newest else _start(),
     )  # fmt: skip
-
-
-def _today() -> list[tuple[str, str, float, int]]:
-    """Return channel, status, seconds until its last change, and age in hours of each message of the last day."""
-    query = select(Message.channel, Message.status, Message.changed_at, Message.id).where(Message.id > id_at("msg", now() - DAY))
-    moment = now()
-    found = []
-    for channel, status, changed_at, message_id in db.session.execute(query.order_by(Message.id.desc()).limit(MOST)):
-        began = time_of(message_id)
-        found.append((channel, status, (changed_at - began).total_seconds(), int((moment - began).total_seconds() // 3600)))
-    return found
 
 
 def _todo() -> list[dict[str, str]]:
@@ -68,13 +60,13 @@ def _todo() -> list[dict[str, str]]:
                 "tone": "warn", "icon": "toggle-off", "title": f"{connection.title} is disabled, and messages wait for it",
                 "text": _waits(waiting), "href": url_for("admin.connection", slug=connection.slug), "button": "Open the connection",
             })  # fmt: skip
-    if unknown := _count(Message.status == Status.UNKNOWN, Message.id > id_at("msg", now() - DAY)):
+    if unknown := listing.count((Status.UNKNOWN,), now() - DAY, COUNTED):
         todo.append({
             "tone": "warn", "icon": "question-diamond-fill", "title": f"The outcome of {plural(unknown, 'message')} is not known",
             "text": "We ask the provider. What stays unknown can be sent again by hand.",
             "href": url_for("admin.messages", show="unknown"), "button": "Look at them",
         })  # fmt: skip
-    if lost := _count(Message.status.in_(LOST), Message.id > id_at("msg", now() - DAY)):
+    if lost := listing.count(LOST, now() - DAY, COUNTED):
         todo.append({
             "tone": "warn", "icon": "x-octagon", "title": f"{plural(lost, 'message')} of the last day did not arrive",
             "text": "Each says why, and what can be done.", "href": url_for("admin.messages", show="lost"), "button": "Look at them",
@@ -108,40 +100,36 @@ def _waits(count: int) -> str:
 
 
 def _count(*conditions: Any) -> int:
-    return db.session.scalar(select(func.count()).select_from(select(Message.id).where(*conditions).limit(1000).subquery())) or 0
+    return db.session.scalar(select(func.count()).select_from(select(Message.id).where(*conditions).limit(COUNTED).subquery())) or 0
 
 
-def _tiles(today: list[tuple[str, str, float, int]]) -> list[dict[str, Any]]:
-    arrived = [row for row in today if Status(row[1]).arrived]
-    lost = sum(row[1] in LOST for row in today)
-    way = sum(row[1] in ON_THE_WAY for row in today)
-    took = sorted(row[2] for row in arrived)
-    hours = [sum(row[3] == hour for row in today) for hour in range(23, -1, -1)]
-    settled = len(arrived) + lost
+def _tiles(day: Today) -> list[dict[str, Any]]:
+    arrived, lost, way = day.count(ARRIVED), day.count(LOST), day.count(ON_THE_WAY)
+    took = sorted(chain.from_iterable(day.seconds.values()))
+    settled = arrived + lost
+    newest = f" (the newest {number(len(took))})" if len(took) < arrived else ""
     return [
-        {"title": "Messages in 24 hours", "value": number(len(today)), "text": f"{number(way)} on the way", "spark": hours,
-         "told": f"Messages per hour over the last day, {hours[-1]} in the last hour"},
-        {"title": "Arrived", "value": percent(len(arrived), settled), "text": f"{number(len(arrived))} of {number(settled)} settled",
+        {"title": "Messages in 24 hours", "value": number(day.count(list(Status))), "text": f"{number(way)} on the way",
+         "spark": day.hours, "told": f"Messages per hour over the last day, {day.hours[-1]} in the last hour"},
+        {"title": "Arrived", "value": percent(arrived, settled), "text": f"{number(arrived)} of {number(settled)} settled",
          "spark": (), "told": ""},
         {"title": "Median time", "value": duration(median(took)) if took else "–",
-         "text": f"From plan to handset; 95% under {duration(took[int(len(took) * 0.95)] if len(took) > 1 else took[0])}" if took
+         "text": f"From plan to handset; 95% under {duration(took[int(len(took) * 0.95)] if len(took) > 1 else took[0])}{newest}" if took
          else "Nothing has arrived yet", "spark": (), "told": ""},
         {"title": "Did not arrive", "value": number(lost), "text": "Failed, undelivered or expired", "spark": (), "told": ""},
     ]  # fmt: skip
 
 
-def _channels(today: list[tuple[str, str, float, int]]) -> list[dict[str, Any]]:
-    found = []
-    for channel in sorted({row[0] for row in today}):
-        own = [row for row in today if row[0] == channel]
-        times = [row[2] for row in own if Status(row[1]).arrived]
-        read = sum(row[1] == Status.READ for row in own)
-        found.append({
-            "channel": channel, "sent": sum(row[1] not in (Status.SUPPRESSED, Status.CANCELED) for row in own), "read": read or None,
-            "delivered": sum(row[1] == Status.DELIVERED for row in own), "on_the_way": sum(row[1] in ON_THE_WAY for row in own),
-            "lost": sum(row[1] in LOST for row in own), "median": median(times) if times else None,
-        })  # fmt: skip
-    return found
+def _channels(day: Today) -> list[dict[str, Any]]:
+    sent = [status for status in Status if status not in (Status.SUPPRESSED, Status.CANCELED)]
+    return [
+        {
+            "channel": channel, "sent": day.count(sent, channel), "read": day.count((Status.READ,), channel) or None,
+            "delivered": day.count((Status.DELIVERED,), channel), "on_the_way": day.count(ON_THE_WAY, channel),
+            "lost": day.count(LOST, channel), "median": median(times) if (times := day.seconds[channel]) else None,
+        }
+        for channel in day.channels
+    ]  # fmt: skip
 
 
 def _start() -> dict[str, Any]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from flask import abort, flash, redirect, render_template, request, url_for
-from sqlalchemy import or_, select
+from sqlalchemy import select
+from sqlalchemy.orm import selectinload
 
 from hub.admin.guard import admin, may, needs
 from hub.admin.message import title_of
@@ -15,6 +16,7 @@ from hub.admin.presentation import plural
 from hub.admin.rows import rows
 from hub.errors import Refused, Unreadable
 from hub.extensions import db
+from hub.messaging import listing
 from hub.messaging.plan import REASONS
 from hub.models import Event, Message, Signer, SigningRequest, Source
 from hub.models.types import is_id
@@ -30,12 +32,11 @@ SHOWN = 200  # messages of one request
 def requests() -> Any:
     """List signing requests, newest first."""
     keep = {name: value for name in ("state", "q") if (value := request.args.get(name, "").strip())}
-    wanted = select(SigningRequest)
+    wanted = select(SigningRequest).options(selectinload(SigningRequest.signers))
     if "state" in keep:
         wanted = wanted.where(SigningRequest.state == keep["state"])
     if q := keep.get("q"):
-        meant = [SigningRequest.external_id == q] + ([SigningRequest.id == q] if is_id("req", q) else [])
-        wanted = wanted.where(or_(*meant))
+        wanted = wanted.where(SigningRequest.id.in_(list(db.session.scalars(listing.requests_named(q)))))
     found = page(wanted, SigningRequest.id, "req", keep)
     sources = {source.id: source.name for source in db.session.scalars(select(Source))}
     return render_template(

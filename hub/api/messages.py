@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Blueprint, request
-from sqlalchemy import or_, select
+from sqlalchemy import and_, or_
 
 from hub import idempotency
 from hub.api.guard import caller
-from hub.api.shapes import MessageIn, MessageQuery, body_of, message_out, query_of
+from hub.api.shapes import MessageIn, MessageQuery, body_of, message_out, messages_out, query_of
 from hub.errors import NotFound, Refused
 from hub.extensions import db
-from hub.messaging import direct, outbox
-from hub.messaging.contacts import address_key
-from hub.models import Connection, Contact, Message, SigningRequest
+from hub.messaging import direct, listing, outbox
+from hub.models import Message
 from hub.models.types import is_id
 from hub.vocabulary import Address
 
@@ -42,33 +41,34 @@ def post_message() -> tuple[dict[str, Any], int, dict[str, str]]:
 def list_messages() -> dict[str, Any]:
     """List messages, newest first."""
     who, wanted = caller(), query_of(MessageQuery)
-    query = select(Message).where(Message.source_id == who.source_id, Message.test == who.test).order_by(Message.id.desc())
-    if wanted.after:
-        if not is_id("msg", wanted.after):
-            raise Refused("bad_cursor", "Give the `next` of the page before.", field="after")
-        query = query.where(Message.id < wanted.after)
-    for column, value in ((Message.status, wanted.status), (Message.channel, wanted.channel), (Message.provider_id, wanted.provider_id)):
-        if value:
-            query = query.where(column == value)
-    if wanted.connection:
-        query = query.where(Message.connection_id.in_(select(Connection.id).where(Connection.slug == wanted.connection)))
-    if wanted.request:
-        query = query.where(Message.request_id.in_(_request_ids(wanted.request)))
-    if wanted.to:
-        keys = [address_key(kind, wanted.to) for kind in Address]
-        query = query.where(Message.contact_id.in_(select(Contact.id).where(Contact.address_key.in_(keys), Contact.test == who.test)))
-    rows = list(db.session.scalars(query.limit(wanted.limit + 1)))
+    if wanted.after and not is_id("msg", wanted.after):
+        raise Refused("bad_cursor", "Give the `next` of the page before.", field="after")
+    own = and_(listing.Beside(Message.source_id) == who.source_id, listing.Beside(Message.test) == who.test)
+    rows = listing.newest(_branches(wanted), wanted.limit + 1, before=wanted.after or "", also=own)
     page = rows[: wanted.limit]
-    return {
-        "messages": [message_out(row, with_timeline=False) for row in page],
-        "next": page[-1].id if len(rows) > wanted.limit else None,
-    }  # fmt: skip
+    return {"messages": messages_out(page), "next": page[-1].id if len(rows) > wanted.limit else None}
 
 
-def _request_ids(text: str) -> Any:
-    ours = SigningRequest.id == text if is_id("req", text) else None
-    theirs = SigningRequest.external_id == text
-    return select(SigningRequest.id).where(theirs if ours is None else or_(ours, theirs), SigningRequest.source_id == caller().source_id)
+def _branches(wanted: MessageQuery) -> listing.Branches:
+    """Return what finds the messages that are asked for, by the narrowest of what narrows them."""
+    narrow: list[listing.Branches] = []
+    if wanted.provider_id:
+        narrow.append(listing.by_provider_id(wanted.provider_id))
+    if wanted.request:
+        narrow.append(listing.by_request(wanted.request))
+    if wanted.to:
+        narrow.append(listing.by_address([(kind, wanted.to) for kind in Address]))
+    filters = listing.Filters(
+        [wanted.status] if wanted.status else (), channel=wanted.channel or "", slug=wanted.connection or "", test=caller().test
+    )
+    if not narrow and not (wanted.status or wanted.channel or wanted.connection):
+        return [and_(Message.source_id == caller().source_id, Message.test == caller().test)]
+    if not narrow:
+        return filters.branches()
+    first, *others = narrow
+    for one in others:
+        first = [and_(branch, or_(*one)) for branch in first] if one else []
+    return filters.among(first)
 
 
 @blueprint.get("/messages/<message_id>")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
@@ -13,7 +14,7 @@ from sqlalchemy import select
 from hub.api.problems import Problem
 from hub.extensions import db
 from hub.messaging import timeline
-from hub.models import Message, Signer, SigningRequest
+from hub.models import Connection, Contact, Message, Signer, SigningRequest
 from hub.signing.events import Strict
 from hub.vocabulary import Channel, RequestState, SignerState, Status
 
@@ -214,6 +215,17 @@ def message_out(message: Message, *, with_timeline: bool = True) -> dict[str, An
         "event": message.event_id, "segments": message.segments, "test": message.test, "created_at": stamp(message.created_at),
         "timeline": [_entry_out(entry) for entry in timeline.timeline(message)] if with_timeline else [],
     }  # fmt: skip
+
+
+def messages_out(rows: Sequence[Message]) -> list[dict[str, Any]]:
+    """Return messages as lists show them; what they refer to is read at once for all."""
+    kept = [
+        db.session.scalars(select(model).where(model.id.in_({value for row in rows if (value := getattr(row, name))}))).all()
+        for model, name in ((Contact, "contact_id"), (Connection, "connection_id"), (Signer, "signer_id"))
+    ]
+    found = [message_out(row, with_timeline=False) for row in rows]
+    del kept  # until here the session finds them without asking
+    return found
 
 
 def _entry_out(entry: timeline.Entry) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 
 import structlog
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, or_, select, update
 
 from hub import live, store
 from hub.errors import HubError
@@ -32,6 +32,7 @@ BATCH = 200
 LOOK_FOR = timedelta(minutes=10)  # a callback may be faster than our own record, not by more than this
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 60.0
 IDLE_PAUSE = 0.025
+NOTED_EVERY = timedelta(minutes=1)
 LINGER_SECONDS = 20.0
 
 
@@ -59,7 +60,7 @@ class Held:
 UNKNOWN = "It is about a message that this hub does not know."
 REMOVED = "Its body was removed when its time of keeping ended, so it cannot be applied any more."
 
-receipts = table_of(Receipt)
+receipts, connections = table_of(Receipt), table_of(Connection)
 COLUMNS = [receipts.c[name] for name in ("id", "connection_id", "request", "received_at", "due_at", "tries", "error")]
 _IS_DUE = Statement(select(receipts.c.id).where(receipts.c.due_at <= bindparam("moment")).limit(1))
 _DUE = Statement(
@@ -70,6 +71,11 @@ _CONNECTIONS = Statement(select(Connection.id, Connection.settings_version).wher
 _SETTLED = Statement(
     update(receipts).where(receipts.c.id == bindparam("key"))
     .values(tries=bindparam("new_tries"), due_at=bindparam("new_due_at"), error=bindparam("new_error"))
+)  # fmt: skip
+_CALLED = Statement(
+    update(connections).where(
+        connections.c.id == bindparam("key"), or_(connections.c.called_at.is_(None), connections.c.called_at < bindparam("long_ago"))
+    ).values(called_at=bindparam("at"))
 )  # fmt: skip
 
 
@@ -101,7 +107,18 @@ def batch() -> int:
     held = [Held(*row) for row in store.read(_DUE, moment=now())]
     apply(held)
     write(held)
+    _note_calls(held)
     return len(held)
+
+
+def _note_calls(held: Sequence[Held]) -> None:
+    """Note when each connection was called back last, once a minute: its page must not search a large table."""
+    newest: dict[str, datetime] = {}
+    for one in held:
+        if one.connection_id is not None:
+            newest[one.connection_id] = max(one.received_at, newest.get(one.connection_id, one.received_at))
+    for connection_id, at in sorted(newest.items()):
+        store.write(_CALLED, {"key": connection_id, "at": at, "long_ago": at - NOTED_EVERY})
 
 
 def write(held: Sequence[Held]) -> None:

@@ -36,6 +36,7 @@ class Connection(Base):
     per_second: Mapped[float | None]  # the most messages a second that its admin allows; None: as the integration says
     created_at: Mapped[datetime] = mapped_column(Time, default=now)
     archived_at: Mapped[datetime | None] = mapped_column(Time)
+    called_at: Mapped[datetime | None] = mapped_column(Time)  # the last genuine callback, to the minute
     # the last check: of which settings, when, and what it found
     checked_version: Mapped[int | None]
     checked_at: Mapped[datetime | None] = mapped_column(Time)

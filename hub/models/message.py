@@ -15,6 +15,7 @@ from hub.models.types import Id, Time, key, now, ref, sealed, time_of
 from hub.vocabulary import Lane, Status
 
 DUE = text("due_at IS NOT NULL")
+FAILED = text("code <> ''")
 
 
 class Message(Base):
@@ -27,8 +28,10 @@ class Message(Base):
         Index(None, "connection_id", "status", "lane", "due_at", sqlite_where=DUE, postgresql_where=DUE),
         Index(None, "request_id", "id"),
         Index(None, "contact_id", "id"),
-        Index(None, "status", "id"),
-        Index(None, "provider_id"),
+        # lists, whose branches these find (messaging/listing.py); a channel is that of its connections
+        Index(None, "connection_id", "status", "id"),
+        Index(None, "source_id", "test", "id"),
+        Index(None, "code", "id", sqlite_where=FAILED, postgresql_where=FAILED),
     )
 
     id: Mapped[str] = key("msg")

@@ -18,6 +18,7 @@ class Receipt(Base):
     __table_args__ = (
         UniqueConstraint("subject", "detail", "endpoint", "scope"),
         Index(None, "due_at", sqlite_where=text("due_at IS NOT NULL"), postgresql_where=text("due_at IS NOT NULL")),
+        Index("ix_receipts_error", "id", sqlite_where=text("error <> ''"), postgresql_where=text("error <> ''")),
     )
 
     id: Mapped[str] = key("rcp")

@@ -16,7 +16,7 @@ class SigningRequest(Base):
     """A document out for signature. `told_at` is the time of the newest event that described it."""
 
     __tablename__ = "requests"
-    __table_args__ = (UniqueConstraint("source_id", "external_id", "test"),)
+    __table_args__ = (UniqueConstraint("source_id", "external_id", "test"), Index(None, "state", "id"))
 
     id: Mapped[str] = key("req")
     source_id: Mapped[str] = ref("src", "sources.id")

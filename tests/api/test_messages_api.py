@@ -11,7 +11,7 @@ from flask import Flask
 
 from hub.accounts import api_keys
 from hub.extensions import db
-from hub.models import ApiKey, Connection, Message
+from hub.models import ApiKey, Attempt, Connection, Message
 from hub.models.types import now
 from hub.store import transaction
 from hub.vocabulary import ConnectionState
@@ -170,11 +170,19 @@ def test_the_last_page_has_no_next_even_when_full(signing_app: StrictApp) -> Non
     assert body(signing_app.get("/messages", limit=2))["next"] is not None
 
 
+@transaction
+def known_as(message_id: str, provider_id: str) -> None:
+    """Let the provider have taken a message under an id of its own."""
+    connection_id = db.session.get_one(Message, message_id).connection_id
+    db.session.add(Attempt(message_id=message_id, n=1, connection_id=connection_id, provider_id=provider_id))
+
+
 def test_filters_narrow_the_list(signing_app: StrictApp, connection: Connection) -> None:
     a_connection("Second", like=connection)
     eric, anna, other = sent(signing_app), sent(signing_app, to=ANNA), sent(signing_app, channel=None, connection="second")
     signing_app.post("/events", an_event(signers=[a_signer("Ravi", "+919876543210")]))
-    change(anna["id"], status="delivered", provider_id="SM1")
+    change(anna["id"], status="delivered")
+    known_as(anna["id"], "SM1")
     request_id = body(signing_app.get("/requests/agr-1001"))["id"]
 
     def listed(**query: Any) -> list[str]:
@@ -189,6 +197,8 @@ def test_filters_narrow_the_list(signing_app: StrictApp, connection: Connection)
     assert len(listed(channel="sms")) == 4
     assert listed(channel="email") == listed(to="+15550000000") == listed(request="nothing") == []
     assert listed(to=ANNA, status="queued") == []
+    assert listed(to=ANNA, provider_id="SM1", request="agr-1001") == []
+    assert listed(to=ANNA, provider_id="SM1", channel="sms", connection="demo-sms") == [anna["id"]]
 
 
 @pytest.mark.parametrize(

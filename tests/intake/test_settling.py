@@ -185,3 +185,20 @@ def test_a_magic_number_ends_as_it_promises(
     eventually(lambda: settle_receipts() is None or (status(message_id) == ends and told(message_id) == events))
     settle_receipts()
     assert (status(message_id), told(message_id)) == (ends, events)
+
+
+# ── The connection ──────────────────────────────────────────────────────────────────────────────────────────
+def test_a_connection_knows_to_the_minute_when_it_was_called_back_last(hub_demo: Flask, connection: Connection, sent: str) -> None:
+    def called_at(word: str) -> Any:
+        call_back(hub_demo, a_form(hub_demo, SID, word), target=about(sent))
+        settle_receipts()
+        db.session.rollback()
+        return db.session.get_one(Connection, connection.id).called_at
+
+    assert connection.called_at is None
+    first = called_at("queued")
+    assert first == receipts()[0].received_at
+    with time_machine.travel(first + timedelta(seconds=50), tick=False):
+        assert called_at("sent") == first, "a busy connection's row is not written for each callback"
+    with time_machine.travel(first + timedelta(seconds=70), tick=False):
+        assert called_at("delivered") == now()
