@@ -26,7 +26,8 @@ from hub.messaging.outcomes import Claim, Outcome
 from hub.messaging.spacing import LOOKED_AT, Spacing
 from hub.models import Body, Connection, Contact, Message, Throttle
 from hub.models.types import keyring, now
-from hub.store import asks_to_rerun, transaction, wake
+from hub.statements import Statement
+from hub.store import asks_to_rerun, read, transaction, wake
 from hub.vocabulary import Address, ConnectionState, Lane, Status
 
 __all__ = ["LEASE", "Claim", "Outcome", "due", "outbound_of", "turn"]
@@ -52,7 +53,7 @@ class Addressed:
 
 def due() -> list[str]:
     """Return the ids of enabled connections that have something to send now, and whose sender may. Reads only."""
-    return list(db.session.scalars(_DUE, {"moment": now()}))
+    return [connection_id for (connection_id,) in read(_DUE, moment=now())]
 
 
 def _waits(lane: Lane) -> Any:
@@ -61,7 +62,7 @@ def _waits(lane: Lane) -> Any:
     )
 
 
-_DUE = (
+_DUE = Statement(
     select(Connection.id).outerjoin(Throttle, Throttle.name == Connection.throttle)
     .where(
         Connection.state == ConnectionState.ENABLED, Connection.archived_at.is_(None),
@@ -109,17 +110,13 @@ def _record(ended: Sequence[Outcome]) -> None:
 
 def _claim(connection_id: str, threads: int, bulk_flying: int, gate: Gate) -> list[Claim]:
     threads = gate.most(threads)
-    connection = db.session.get(Connection, connection_id) if threads else None
-    if connection is None or not connection.enabled:
+    enabled = read(_ENABLED, id=connection_id) if threads else []
+    if not enabled:
         gate.passed(0)
         return []
-    try:
-        integration = live.instance(connection)
-    except Unreadable as problem:  # an operator may be restoring the key; what waits, waits
-        log.error("connection.unreadable", connection=connection.slug, key=problem.key_id)
-        return []
-    except HubError as problem:  # a package that is gone, a test connection without the demo
-        outcomes.pause_connection(connection.id, str(problem))
+    version, channel, sender, test = enabled[0]
+    integration = live.running().kept(connection_id, version) or _start(connection_id)
+    if integration is None:
         return []
     ledger = Ledger()
     spacing = gate.spacing()
@@ -127,7 +124,7 @@ def _claim(connection_id: str, threads: int, bulk_flying: int, gate: Gate) -> li
     for_bulk = integration.concurrency - integration.concurrency // RESERVED - bulk_flying
     if (bulk := gate.bulk(min(threads - len(chosen), for_bulk), len(chosen))) > 0:
         chosen += _choose(connection_id, Lane.BULK, bulk, spacing, ledger)
-    stops = policy.refusals({to.address_key for _, to in chosen}, connection.channel, connection.sender, test=connection.test)
+    stops = policy.refusals({to.address_key for _, to in chosen}, channel, sender, test=test)
     claims = [
         claim for row, to in chosen if (claim := _begin(ledger.hold(row), to, stops, integration, gate.epoch, ledger))
     ]  # fmt: skip
@@ -138,18 +135,35 @@ def _claim(connection_id: str, threads: int, bulk_flying: int, gate: Gate) -> li
     return claims
 
 
+_ENABLED = Statement(
+    select(Connection.settings_version, Connection.channel, Connection.sender, Connection.test)
+    .where(Connection.id == bindparam("id"), Connection.state == ConnectionState.ENABLED, Connection.archived_at.is_(None))
+)  # fmt: skip
+
+
+def _start(connection_id: str) -> Integration | None:
+    connection = db.session.get_one(Connection, connection_id)
+    try:
+        return live.instance(connection)
+    except Unreadable as problem:  # an operator may be restoring the key; what waits, waits
+        log.error("connection.unreadable", connection=connection.slug, key=problem.key_id)
+    except HubError as problem:  # a package that is gone, a test connection without the demo
+        outcomes.pause_connection(connection.id, str(problem))
+    return None
+
+
 def _choose(connection_id: str, lane: Lane, most: int, spacing: Spacing | None, ledger: Ledger) -> list[tuple[Row, Addressed]]:
     looked_at = max(most, LOOKED_AT) if spacing else most
     asked = {"connection": connection_id, "lane": lane, "moment": now(), "most": looked_at}
     width = len(COLUMNS)
     found: list[tuple[Row, Addressed]] = []
-    for values in db.session.execute(_CHOOSE, asked):
+    for values in read(_CHOOSE, **asked):
         address, address_key, kind, erased_at, content = values[width:]
         found.append((Row(*values[:width]), Addressed(address, address_key, kind, erased_at is not None, content, lane == Lane.BULK)))
     return spacing.choose(found, most, ledger) if spacing else found
 
 
-_CHOOSE = (
+_CHOOSE = Statement(
     select(*COLUMNS, Contact.address, Contact.address_key, Contact.kind, Contact.erased_at, Body._content)
     .join(Contact, Contact.id == Message.contact_id).outerjoin(Body, Body.owner_id == Message.id)
     .where(

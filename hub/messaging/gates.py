@@ -13,8 +13,7 @@ from statistics import fmean
 from typing import Any
 
 import structlog
-from sqlalchemy import Table, bindparam, delete, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import bindparam, delete, func, select, update
 
 from hub import audit
 from hub.errors import OutcomeUnknown, SlowDown, Unreachable
@@ -28,7 +27,8 @@ from hub.messaging.spacing import Spacing
 from hub.messaging.throttle import State
 from hub.models import Connection, Throttle
 from hub.models.types import now
-from hub.store import several
+from hub.statements import Statement, table_of
+from hub.store import read, several, write
 from hub.vocabulary import Status
 
 log = structlog.get_logger(__name__)
@@ -107,7 +107,7 @@ class Gates:
         troubled = {outcome.claim.connection_id for outcome in ended if _troubles(outcome)}
         needed |= {self._senders[key].name for key in troubled & self._senders.keys()}
         if missing := needed - self._states.keys():
-            db.session.execute(_MAKE[db.engine.dialect.name], [_values(State(name)) for name in sorted(missing)])
+            write(_MAKE, [_values(State(name)) for name in sorted(missing)])
             self._read(missing)
 
     def of(self, connection_id: str) -> Gate:
@@ -143,10 +143,9 @@ class Gates:
         """Write what changed, and remove what is not needed any more."""
         inert = {name for name, state in self._states.items() if self._inert(state)}
         if inert:
-            db.session.execute(_REMOVE, {"names": sorted(inert)})
+            write(_REMOVE, {"names": sorted(inert)})
         changed = [state for name, state in sorted(self._states.items()) if name not in inert and state != self._before[name]]
-        if changed:
-            db.session.execute(_UPDATE, [{"key": state.name, **_values(state, "new_")} for state in changed])
+        write(_UPDATE, [{"key": state.name, **_values(state, "new_")} for state in changed])
 
     def _inert(self, state: State) -> bool:
         limited = any(sender.per_second or sender.per_recipient for sender in self._senders.values() if sender.name == state.name)
@@ -154,7 +153,7 @@ class Gates:
         return not (limited or held or state.failures or state.opened_at or throttle.slowed(state, self.moment))
 
     def _read(self, names: Collection[str]) -> None:
-        for *values, moment in db.session.execute(_READ, {"names": sorted(names), "moment": now()}):
+        for *values, moment in read(_READ, names=sorted(names), moment=now()):
             state = State(*values)
             self._states[state.name], self._before[state.name] = state, State(*values)
             self.moment = moment
@@ -174,7 +173,7 @@ def _troubles(outcome: Outcome) -> bool:
 
 
 def _under_way(sender: Sender) -> int:
-    return db.session.scalar(_UNDER_WAY, {"connections": list(sender.connection_ids)}) or 0
+    return int(read(_UNDER_WAY, connections=list(sender.connection_ids))[0][0])
 
 
 def _tell(action: str, connection_id: str, **detail: Any) -> None:
@@ -188,14 +187,15 @@ def _values(state: State, prefix: str = "") -> Mapping[str, Any]:
     return {f"{prefix}{name}": value for name, value in asdict(state).items()}
 
 
-_table: Table = Throttle.__table__  # type: ignore[assignment]
+_table = table_of(Throttle)
 _columns = [_table.c[name] for name in State.__slots__]
-_READ = select(*_columns, CLOCK).where(_table.c.name.in_(several("names"))).order_by(_table.c.name).with_for_update()
-_UPDATE = update(_table).where(_table.c.name == bindparam("key")).values({name: bindparam(f"new_{name}") for name in State.__slots__})
-_MAKE = {"postgresql": postgresql.insert(_table).on_conflict_do_nothing(), "sqlite": sqlite.insert(_table).on_conflict_do_nothing()}
-_REMOVE = delete(_table).where(_table.c.name.in_(several("names")))
-_UNDER_WAY = select(func.count()).select_from(
+_READ = Statement(select(*_columns, CLOCK).where(_table.c.name.in_(several("names"))).order_by(_table.c.name).with_for_update())
+_UPDATE = Statement(
+    update(_table).where(_table.c.name == bindparam("key")).values({name: bindparam(f"new_{name}") for name in State.__slots__})
+)
+_MAKE, _REMOVE = Statement.insert(_table, once=True), Statement(delete(_table).where(_table.c.name.in_(several("names"))))
+_UNDER_WAY = Statement(select(func.count()).select_from(
     select(messages.c.id)
     .where(messages.c.connection_id.in_(several("connections")), messages.c.status == Status.SENDING, messages.c.due_at.is_not(None))
     .limit(MOST_COUNTED).subquery()
-)  # fmt: skip
+))  # fmt: skip

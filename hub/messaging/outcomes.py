@@ -28,7 +28,8 @@ from hub.messaging.contacts import contact_for
 from hub.messaging.ledger import Ledger, Row, raise_to
 from hub.models import Attempt, Connection
 from hub.models.types import now
-from hub.store import several, transaction, wake
+from hub.statements import Statement
+from hub.store import read, several, transaction, wake
 from hub.vocabulary import ConnectionState, Status
 
 log = structlog.get_logger(__name__)
@@ -114,7 +115,7 @@ def _provider_ids(ended: Sequence[Outcome]) -> _Known:
         (_SAID, {"connections": list(connections), "said": list(said)}),
         (_HAD, {"messages": list({outcome.claim.message_id for outcome in ended})}),
     ):
-        for connection_id, provider_id, message_id, n in db.session.execute(query, asked) if all(asked.values()) else ():
+        for connection_id, provider_id, message_id, n in read(query, **asked) if all(asked.values()) else ():
             known.holder[connection_id, provider_id or ""] = (message_id, n)
             known.of[message_id, n] = provider_id or ""
     return known
@@ -122,17 +123,17 @@ def _provider_ids(ended: Sequence[Outcome]) -> _Known:
 
 _IDS = select(Attempt.connection_id, Attempt.provider_id, Attempt.message_id, Attempt.n)
 # no IS NOT NULL beside the list: SQLite would take that for the better bound, and read all that the connection ever sent
-_SAID = _IDS.where(Attempt.connection_id.in_(several("connections")), Attempt.provider_id.in_(several("said")))
-_HAD = _IDS.where(Attempt.message_id.in_(several("messages")), Attempt.provider_id.is_not(None))
+_SAID = Statement(_IDS.where(Attempt.connection_id.in_(several("connections")), Attempt.provider_id.in_(several("said"))))
+_HAD = Statement(_IDS.where(Attempt.message_id.in_(several("messages")), Attempt.provider_id.is_not(None)))
 
 
 def _times(ended: Sequence[Outcome]) -> dict[str, int]:
     """Return how often each message was refused for a reason of its own that passes."""
     refused = [outcome.claim.message_id for outcome in ended if _outcome(outcome.error) == _OUTCOMES[TransientError]]
-    return {row[0]: row[1] for row in db.session.execute(_TIMES, {"messages": refused})} if refused else {}
+    return dict(read(_TIMES, messages=refused)) if refused else {}
 
 
-_TIMES = (
+_TIMES = Statement(
     select(Attempt.message_id, func.count()).where(Attempt.message_id.in_(several("messages")), Attempt.outcome == "transient")
     .group_by(Attempt.message_id)
 )  # fmt: skip
