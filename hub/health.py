@@ -12,9 +12,10 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from hub.extensions import MIGRATIONS, db
-from hub.models import Connection, Message, Receipt
+from hub.messaging import troubles
+from hub.models import Message, Receipt
 from hub.models.types import now
-from hub.vocabulary import ConnectionState, Status
+from hub.vocabulary import Status
 
 LATE = timedelta(minutes=1)
 
@@ -38,7 +39,7 @@ def ready() -> tuple[dict[str, Any], int]:
     parts = {"database": _database(), "queue": _queue()}
     if parts["database"] != "ok":
         return {"status": "unavailable", **parts}, 503
-    parts["lateness"] = _lateness()
+    parts["lateness"], parts["providers"] = _lateness(), _providers()
     degraded = any(state != "ok" for state in parts.values())
     return {"status": "degraded" if degraded else "ok", **parts}, 200
 
@@ -71,14 +72,20 @@ def _queue() -> str:
 
 def _lateness() -> str:
     late = now() - LATE
-    sending = select(Connection.id).where(Connection.state == ConnectionState.ENABLED, Connection.archived_at.is_(None))
     waiting = select(Message.id).where(
-        Message.connection_id.in_(sending), Message.status == Status.QUEUED, Message.due_at < late
+        Message.connection_id.in_(troubles.free_since(late)), Message.status == Status.QUEUED, Message.due_at < late
     ).limit(1)  # fmt: skip
     unsettled = select(Receipt.id).where(Receipt.due_at < late).limit(1)
     try:
         if db.session.execute(unsettled).first():
             return "webhooks wait to be settled"
         return "messages wait" if db.session.execute(waiting).first() else "ok"
+    except SQLAlchemyError:
+        return "not known"
+
+
+def _providers() -> str:
+    try:
+        return "one is not reachable; what waits for it goes out later" if troubles.any_unreachable() else "ok"
     except SQLAlchemyError:
         return "not known"

@@ -14,6 +14,7 @@ from hub.accounts import settings_form
 from hub.errors import HubError, NotFound, Unreadable
 from hub.extensions import db
 from hub.integrations.base import CheckResult, ConfigForm
+from hub.messaging import troubles
 from hub.models import Connection
 from hub.models.types import now
 from hub.store import transaction
@@ -133,6 +134,8 @@ def _keep(connection_id: str, version: int, check: CheckResult, took: float) -> 
         set_state(connection, ConnectionState.ENABLED)
         store.wake("deliver")
         audit.record("connection.resumed", connection.id, connection.title)
+    if check.ok:
+        troubles.try_now(connection)
     return True
 
 

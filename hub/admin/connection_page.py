@@ -14,7 +14,7 @@ from wtforms import Form
 from hub.accounts import checks, connections, settings_form
 from hub.accounts.checks import Tested
 from hub.accounts.limits import TooMany
-from hub.admin import forms, integrations, looks, moments, presentation, setting_up, typed
+from hub.admin import forms, hindrance, integrations, looks, moments, presentation, setting_up, typed
 from hub.admin.guard import may
 from hub.config import is_loopback
 from hub.extensions import db
@@ -58,6 +58,7 @@ class Page:
             result={"limited": limited} if limited else result,
             webhooks=_webhooks(self.cls, one), last_callback=one.called_at if one else None,
             send_form=_addressed(self.cls, send_form or forms.SendOne()) if sends else None, send_problem=send_problem, last_send=last_send,
+            hindered=hindrance.of([one]).get(one.id) if one else None,
             why_not_send=_why_not_send(one) if one else "", may=may(Role.ADMIN),
         )  # fmt: skip
         return make_response(page, status)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,16 +10,19 @@ from flask import redirect, render_template, request, url_for
 
 from hub import integrations as registry
 from hub.accounts import connections
-from hub.admin import moments, presentation
+from hub.admin import hindrance, moments, presentation
 from hub.admin.guard import admin, may, needs
+from hub.admin.hindrance import Told
 from hub.integrations.base import Integration
+from hub.messaging.troubles import SLOWED, UNREACHABLE
 from hub.models import Connection
 from hub.vocabulary import ConnectionState, Role
 
 BROKEN, ENABLED, NEW, DISABLED = (
     ConnectionState.BROKEN.value, ConnectionState.ENABLED.value, ConnectionState.NEW.value, ConnectionState.DISABLED.value
 )  # fmt: skip
-WORST_FIRST = (BROKEN, ENABLED, NEW, DISABLED)
+WORST_FIRST = (BROKEN, UNREACHABLE, SLOWED, ENABLED, NEW, DISABLED)
+SHOWN_UNDER = {UNREACHABLE: BROKEN, SLOWED: ENABLED, NEW: DISABLED}
 FILTERS = (("", "All"), (BROKEN, "Needs attention"), (ENABLED, "Enabled"), (DISABLED, "Disabled"), ("none", "Not set up"))
 
 
@@ -29,7 +33,7 @@ class Card:
     integration: type[Integration]
     state: str | None
     why: tuple[str, str] | None
-    connections: list[Connection]
+    connections: list[tuple[Connection, str]]  # each with its state
     note: str
     href: str
     button: str
@@ -37,7 +41,7 @@ class Card:
 
     @property
     def filter(self) -> str:
-        return "none" if self.state is None else DISABLED if self.state == NEW else self.state
+        return "none" if self.state is None else SHOWN_UNDER.get(self.state, self.state)
 
 
 @admin.get("/integrations")
@@ -46,9 +50,11 @@ def integrations() -> Any:
     """Show every integration there is."""
     wanted = request.args.get("state", "")
     by_name: dict[str, list[Connection]] = {}
-    for connection in connections.listed():
+    standing = connections.listed()
+    hindered = hindrance.of(standing)
+    for connection in standing:
         by_name.setdefault(connection.integration, []).append(connection)
-    cards = [_card(cls, by_name.get(name, [])) for name, cls in registry.registry().items()]
+    cards = [_card(cls, by_name.get(name, []), hindered) for name, cls in registry.registry().items()]
     order = (*WORST_FIRST, None)
     cards.sort(key=lambda card: order.index(card.state))
     filters = [
@@ -69,10 +75,15 @@ def integration(name: str) -> Any:
     return redirect(_leads_to(cls, connections.listed(cls.name)), 303)
 
 
-def _card(cls: type[Integration], mine: list[Connection]) -> Card:
-    worst = min(mine, key=lambda one: WORST_FIRST.index(one.state), default=None)
-    state = worst.state if worst else None
-    why = _why(worst) if worst and state == BROKEN else None
+def _card(cls: type[Integration], mine: list[Connection], hindered: Mapping[str, Told]) -> Card:
+    states = {one.id: hindered[one.id].kind if one.id in hindered else one.state for one in mine}
+    worst = min(mine, key=lambda one: WORST_FIRST.index(states[one.id]), default=None)
+    state = states[worst.id] if worst else None
+    why = None
+    if worst and state == BROKEN:
+        why = _why(worst)
+    elif worst and worst.id in hindered:
+        why = "warn", hindered[worst.id].text
     href = url_for("admin.connection", slug=worst.slug) if worst else _leads_to(cls, mine)
     admin_here = may(Role.ADMIN)
     button = ("Fix it" if worst and state == BROKEN else "Open" if worst else "Set up") if admin_here else "Open"
@@ -80,7 +91,7 @@ def _card(cls: type[Integration], mine: list[Connection]) -> Card:
     if worst and len(mine) == 1 and state == DISABLED:
         note = f"turned off {moments.ago(worst.state_at)}"
     other_href = url_for("admin.new_connection", name=cls.name) if mine and admin_here else ""
-    return Card(cls, state, why, mine, note, href, button, other_href)
+    return Card(cls, state, why, [(one, states[one.id]) for one in mine], note, href, button, other_href)
 
 
 def _why(connection: Connection) -> tuple[str, str]:

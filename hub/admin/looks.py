@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from hub.messaging import troubles
 from hub.vocabulary import Channel, ConnectionState, RequestState, SignerState, Status
 
 
@@ -61,6 +62,8 @@ CONNECTIONS: dict[str, Look] = {
     ConnectionState.ENABLED: Look("enabled", "toggle-on", "Enabled"),
     ConnectionState.DISABLED: Look("disabled", "toggle-off", "Disabled"),
     ConnectionState.BROKEN: Look("broken", "exclamation-triangle-fill", "Broken"),
+    troubles.UNREACHABLE: Look("unknown", "cloud-slash", "Not reachable"),
+    troubles.SLOWED: Look("queued", "hourglass-split", "Slowed down"),
     "archived": Look("disabled", "archive", "Archived"),
 }
 

@@ -10,7 +10,7 @@ from typing import Any
 from flask import current_app, render_template, url_for
 from sqlalchemy import func, select
 
-from hub.admin import today
+from hub.admin import hindrance, today
 from hub.admin.guard import admin, needs
 from hub.admin.moments import local
 from hub.admin.presentation import duration, number, percent, plural
@@ -19,7 +19,7 @@ from hub.admin.today import ARRIVED, DAY, Today
 from hub.config import Config
 from hub.extensions import db
 from hub.intake import settle
-from hub.messaging import listing
+from hub.messaging import listing, troubles
 from hub.models import Connection, Message, Receipt
 from hub.models.types import id_at, now
 from hub.vocabulary import ConnectionState, Role, Status
@@ -60,6 +60,14 @@ def _todo() -> list[dict[str, str]]:
                 "tone": "warn", "icon": "toggle-off", "title": f"{connection.title} is disabled, and messages wait for it",
                 "text": _waits(waiting), "href": url_for("admin.connection", slug=connection.slug), "button": "Open the connection",
             })  # fmt: skip
+    sending = list(db.session.scalars(standing.where(Connection.state == ConnectionState.ENABLED)))
+    hindered = hindrance.of(sending)
+    for connection in sending:
+        if (told := hindered.get(connection.id)) and not told.passing:
+            todo.append({
+                "tone": "warn", "icon": told.icon, "title": f"{connection.title}: {told.title}", "text": told.text,
+                "href": url_for("admin.connection", slug=connection.slug), "button": "Open the connection",
+            })  # fmt: skip
     if unknown := listing.count((Status.UNKNOWN,), now() - DAY, COUNTED):
         todo.append({
             "tone": "warn", "icon": "question-diamond-fill", "title": f"The outcome of {plural(unknown, 'message')} is not known",
@@ -72,7 +80,7 @@ def _todo() -> list[dict[str, str]]:
             "text": "Each says why, and what can be done.", "href": url_for("admin.messages", show="lost"), "button": "Look at them",
         })  # fmt: skip
     if late := _count(Message.status == Status.QUEUED, Message.due_at < now() - LATE, Message.connection_id.in_(
-        select(Connection.id).where(Connection.state == ConnectionState.ENABLED))):  # fmt: skip
+        troubles.free_since(now() - LATE))):  # fmt: skip
         todo.append({
             "tone": "bad", "icon": "hourglass-split", "title": f"{plural(late, 'message')} should have gone out a minute ago",
             "text": "The workers may be stopped. Look at the terminal or the service that runs hub worker.",

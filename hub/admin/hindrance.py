@@ -1,0 +1,58 @@
+"""What hinders a connection that is enabled, in words: since when, what waits, when it goes on, and that nothing is lost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from hub import integrations
+from hub.accounts import connections
+from hub.admin import moments, presentation
+from hub.errors import NotFound
+from hub.messaging import troubles
+from hub.messaging.troubles import Trouble
+from hub.models import Connection
+from hub.models.types import now
+
+PASSING = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class Told:
+    """A trouble in words; `title` names the provider, `text` begins with why. `passing`: it is over before anybody could act."""
+
+    kind: str
+    icon: str
+    title: str
+    text: str
+    passing: bool = False
+
+
+def of(standing: list[Connection]) -> dict[str, Told]:
+    """Say what hinders each of these connections, as far as something does."""
+    found = troubles.of(one.id for one in standing)
+    return {one.id: _told(one, found[one.id]) for one in standing if one.id in found}
+
+
+def _told(one: Connection, trouble: Trouble) -> Told:
+    waits = _waits(connections.waiting(one.id))
+    if trouble.kind == troubles.SLOWED:
+        text = f"{trouble.why} Nothing goes out until {moments.exact(trouble.until)}, and more slowly at first. {waits}"
+        return Told(trouble.kind, "hourglass-split", f"{_provider(one)} asked for a pause", text, trouble.until - now() < PASSING)
+    again = f"It is tried again {moments.ago(trouble.until)}." if trouble.until > now() else "It is being tried now."
+    since = f"Since {moments.exact(trouble.since)}." if trouble.since else ""
+    return Told(trouble.kind, "cloud-slash", f"{_provider(one)} is not reachable", f"{trouble.why} {since} {waits} {again}")
+
+
+def _waits(count: int) -> str:
+    if count == connections.COUNT_TO:
+        return f"{count:,} messages or more wait and go out by themselves; nothing is lost."
+    told = presentation.plural(count, "message waits and goes out by itself", "messages wait and go out by themselves")
+    return f"{told}; nothing is lost." if count else "Nothing waits for it."
+
+
+def _provider(one: Connection) -> str:
+    try:
+        return integrations.get(one.integration).provider
+    except NotFound:
+        return one.title
