@@ -27,7 +27,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from rq import Queue
 from sqlalchemy import BindParameter, Dialect, Engine, bindparam, event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import ORMExecuteState, Session
 
 from hub.config import Config
@@ -59,6 +59,16 @@ def init_app(app: Flask, config: Config) -> None:
             _prepare_sqlite(db.engine)
         event.listen(db.session, "before_flush", _refuse_flush)
         event.listen(db.session, "do_orm_execute", _refuse_statement)
+    app.teardown_appcontext(_end_session)  # runs before Flask-SQLAlchemy's own, which is left nothing to do
+
+
+def _end_session(_: BaseException | None) -> None:
+    """Let go of the database; that it has gone away since the last read must not spoil an answer that is ready."""
+    try:
+        db.session.remove()
+    except SQLAlchemyError as problem:
+        log.warning("database.unreachable", problem=type(problem).__name__)
+        db.session.registry.clear()
 
 
 def _prepare_sqlite(engine: Engine) -> None:
@@ -208,11 +218,12 @@ class _Driver:
 
 def _driver(session: Session) -> _Driver:
     kept: _Driver | None = session.info.get("hub_driver")
-    transaction = session.get_transaction()
+    # a savepoint is set when the session's connection is first asked for inside it
+    transaction = session.get_nested_transaction() or session.get_transaction()
     if kept is None or transaction is None or kept.transaction is not transaction:
         connection = session.connection()
         proxied = connection.connection
-        kept = _Driver(session.get_transaction(), proxied, proxied.driver_connection, connection.dialect)
+        kept = _Driver(session.get_nested_transaction() or session.get_transaction(), proxied, proxied.driver_connection, connection.dialect)
         session.info["hub_driver"] = kept
     return kept
 

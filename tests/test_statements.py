@@ -101,6 +101,19 @@ def test_errors_are_those_of_sqlalchemy_and_tell_no_values(in_app: Flask) -> Non
     assert isinstance(caught.value, DBAPIError)
 
 
+def test_what_fails_inside_a_savepoint_takes_back_only_that(in_app: Flask) -> None:
+    @transaction
+    def change() -> None:
+        write(ADD, row("a"))
+        with pytest.raises(IntegrityError), db.session.begin_nested():
+            write(ADD, row("b"))
+            write(ADD, row("a"))
+        write(ADD, row("c"))
+
+    change()
+    assert found("a", "b", "c") == [("a", 1), ("c", 1)]
+
+
 def test_every_kind_of_value_comes_back_as_it_went_in(hub_demo: Flask, connection: Any) -> None:
     usage, moment = table_of(Usage), now()
     values = {"connection_id": connection.id, "day": "2026-11-21", "messages": 2, "segments": 3, "estimate": Decimal("1.25000"),
