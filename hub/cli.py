@@ -15,6 +15,7 @@ from hub.vocabulary import Role
 
 if TYPE_CHECKING:
     from hub.config import Config
+    from hub.intake.replay import Report
 
 QUEUES = ("deliver", "settle", "chores")
 
@@ -145,6 +146,48 @@ def create_api_key(name: str, test: bool | None, source: str | None) -> None:
         test = config.demo or (config.data_dir / "demo-key").exists()
     with hub.create_app(config).app_context():
         click.echo(api_keys.create(name, test=test, source=source))
+
+
+@cli.command()
+@click.option("--message", metavar="ID", help="About one message: the provider's id, such as SM…, or ours, msg_….")
+@click.option("--since", metavar="TIME", help="That came since a time, 2026-11-21T09:30:00Z, or within a span: 2h, 3d.")
+@click.option("--failed", is_flag=True, help="That could not be settled, or are about a message that was not known.")
+def replay(message: str | None, since: str | None, failed: bool) -> None:
+    """Apply kept callbacks once more. Nothing changes when nothing was missed.
+
+    Where several conditions are given, all must hold. Ends with 1 when some callbacks could not be applied.
+    """
+    if not (message or since or failed):
+        raise click.UsageError("Say which callbacks: --message ID, --since TIME or --failed.")
+    config = _config()
+    import hub
+    from hub import audit
+    from hub.intake import replay
+
+    selection = replay.Selection(message=message or "", since=replay.since(since) if since else None, failed=failed)
+    with hub.create_app(config).app_context():
+        audit.act_as(audit.Actor("Command line"))
+        report = replay.run(selection, _show_progress if sys.stderr.isatty() else None)
+    click.echo("\n".join(_told(report)))
+    sys.exit(1 if report.failed else 0)
+
+
+def _show_progress(report: Report) -> None:
+    click.echo(f"\r{report.read:,} read ", nl=False, err=True)
+
+
+def _told(report: Report) -> list[str]:
+    """Say what a replay did, a count a line; lines of nothing are left out, save the first three."""
+    lines = [
+        (report.read, "receipts read"),
+        (report.new, f"facts new; messages changed: {report.messages:,}, events told: {report.events:,}"),
+        (report.known, "facts known already"),
+        (report.unproven, "kept and not applied: verified by no connection’s secret"),
+        (report.removed, "not read: the body was removed when its time of keeping ended"),
+        (report.failed, "failed:"),
+    ]
+    told = [f"{count:>12,} {what}" for place, (count, what) in enumerate(lines) if count or place < 3]
+    return told + [f"{reason.count:>16,} {why} Such as {reason.example}." for why, reason in report.reasons.items()]
 
 
 def _config() -> Config:

@@ -8,6 +8,16 @@ import sys
 from pathlib import Path
 
 import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from hub.extensions import db
+from hub.integrations.base import Accepted
+from hub.messaging import delivery
+from hub.models import Connection
+from hub.models.types import now
+from tests.stage import a_form, a_message, about, call_back, settle_receipts, status
+from tests.stage import hub_demo as hub_demo
 
 
 def hub(folder: Path, *words: str, stdin: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
@@ -32,7 +42,7 @@ def test_the_help_is_there_at_once_because_nothing_heavy_is_loaded() -> None:
 
 def test_the_help_names_every_command(tmp_path: Path) -> None:
     shown = hub(tmp_path, "--help").stdout
-    assert all(f"\n  {name} " in shown for name in ("up", "web", "worker", "cron", "simulator", "migrate", "admin", "api-key"))
+    assert all(f"\n  {name} " in shown for name in ("up", "web", "worker", "cron", "simulator", "migrate", "admin", "api-key", "replay"))
 
 
 def test_the_version_is_told(tmp_path: Path) -> None:
@@ -82,3 +92,62 @@ def test_an_api_key_is_printed_alone(tmp_path: Path, words: tuple[str, ...], env
     assert made.returncode == 0, made.stderr
     assert made.stdout.startswith(f"sp_{kind}_")
     assert len(made.stdout.split()) == 1
+
+
+# ── Replaying ───────────────────────────────────────────────────────────────────────────────────────────────
+SID = "SM" + "0" * 32
+
+
+@pytest.fixture
+def with_callbacks(hub_demo: Flask) -> str:
+    """Give a message that was called back about, of which nothing is settled yet."""
+    message_id = a_message()
+    [claim] = delivery.turn([], {db.session.scalars(select(Connection.id)).one(): 1})
+    delivery.turn([delivery.Outcome(claim, Accepted(SID), None, now(), 5, 201)], {})
+    for word in ("sent", "delivered"):
+        assert call_back(hub_demo, a_form(hub_demo, SID, word), target=about(message_id)).status_code == 200
+    return message_id
+
+
+def test_a_replay_prints_what_it_did_and_the_next_that_nothing_was_missed(
+    tmp_path: Path, with_callbacks: str, environ: dict[str, str]
+) -> None:
+    first = hub(tmp_path, "replay", "--message", SID, **environ)
+    assert (first.returncode, first.stderr) == (0, "")
+    assert [line.split(maxsplit=1) for line in first.stdout.splitlines()] == [
+        ["2", "receipts read"], ["2", "facts new; messages changed: 1, events told: 2"], ["0", "facts known already"],
+    ]  # fmt: skip
+    assert status(with_callbacks) == "delivered"
+    assert settle_receipts() == 0
+    again = hub(tmp_path, "replay", "--since", "1h", **{**environ, "HUB_DEMO": "0"})  # as from another terminal than the demo's
+    assert again.returncode == 0, again.stderr
+    assert "0 facts new; messages changed: 0, events told: 0\n" in again.stdout
+    assert "2 facts known already\n" in again.stdout
+
+
+def test_a_replay_of_which_something_failed_says_why_and_ends_with_1(
+    tmp_path: Path, with_callbacks: str, hub_demo: Flask, environ: dict[str, str]
+) -> None:
+    call_back(hub_demo, a_form(hub_demo, "SM" + "9" * 32, "sent"))
+    told = hub(tmp_path, "replay", "--since", "1h", **environ)
+    assert told.returncode == 1
+    assert "2 facts new" in told.stdout
+    assert "1 failed:\n" in told.stdout
+    assert "1 It is about a message that this hub does not know. Such as rcp_" in told.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "sentence"),
+    [
+        ((), 2, "Say which callbacks: --message ID, --since TIME or --failed."),
+        (("--message", ""), 2, "Say which callbacks"),
+        (("--since", "yesterday"), 1, "'yesterday' is no time. Give one such as 2026-11-21T09:30:00Z, or a span such as 2h or 3d."),
+        (("--message", "SM123"), 1, "No callback about 'SM123' is kept."),
+    ],
+)
+def test_a_replay_of_nothing_that_exists_says_what_to_give(
+    tmp_path: Path, with_callbacks: str, environ: dict[str, str], words: tuple[str, ...], code: int, sentence: str
+) -> None:
+    told = hub(tmp_path, "replay", *words, **environ)
+    assert (told.returncode, "Traceback" in told.stderr) == (code, False)
+    assert sentence in told.stderr
