@@ -216,22 +216,37 @@ _CANCEL = Statement(
 )  # fmt: skip
 
 
-@transaction
 def give_up_waiting(most: int = 500) -> int:
     """End what waits for a connection that does not send: what is no longer worth sending, and all of an archived one.
 
-    Returns how many messages ended, a bounded number at once.
+    Returns how many messages ended, a bounded number at once. What has to end is looked for before anything is locked: of a long
+    queue for a connection that is turned off, mostly nothing does.
     """
-    off = select(Connection).where(or_(Connection.state != ConnectionState.ENABLED, Connection.archived_at.is_not(None)))
-    ended = 0
-    for connection in db.session.scalars(off).all():
-        waiting = select(Message).where(Message.connection_id == connection.id, Message.status == Status.QUEUED)
-        if connection.archived_at is None:
+    off = select(Connection.id, Connection.archived_at).where(
+        or_(Connection.state != ConnectionState.ENABLED, Connection.archived_at.is_not(None))
+    )
+    found: list[str] = []
+    for connection_id, archived_at in db.session.execute(off).all():
+        waiting = select(Message.id).where(Message.connection_id == connection_id, Message.status == Status.QUEUED)
+        if archived_at is None:
             waiting = waiting.where(Message.expires_at <= now())
-        for message in db.session.scalars(waiting.order_by(Message.id).limit(most - ended).with_for_update(skip_locked=True)).all():
-            archived = connection.archived_at is not None
-            _end(message, *(Status.CANCELED, "canceled", "its connection was archived") if archived else (Status.EXPIRED, "expired"))
-            ended += 1
+        found += db.session.scalars(waiting.order_by(Message.id).limit(most - len(found)))
+    db.session.rollback()
+    return _give_up(found) if found else 0
+
+
+@transaction
+def _give_up(ids: Sequence[str]) -> int:
+    waiting = select(Message).where(Message.id.in_(ids), Message.status == Status.QUEUED).order_by(Message.id)
+    ended = 0
+    for message in db.session.scalars(waiting.with_for_update(skip_locked=True)).all():
+        if message.connection.archived_at is not None:
+            _end(message, Status.CANCELED, "canceled", "its connection was archived")
+        elif not message.connection.enabled:  # else somebody has just enabled it
+            _end(message, Status.EXPIRED, "expired")
+        else:
+            continue
+        ended += 1
     return ended
 
 
