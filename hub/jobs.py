@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from hub import create_app, idempotency
 from hub.extensions import db
 from hub.intake import settle as settling
-from hub.messaging import delivery, outbox, polling, reconcile, spacing
+from hub.messaging import delivery, misdated, outbox, polling, reconcile, spacing
 from hub.messaging.drain import RUN_SECONDS, Drain, Stopping
 from hub.store import JOBS, wake_now
 
@@ -54,7 +54,7 @@ def chores() -> None:
 
 
 def _chores(stopping: Stopping) -> int:
-    looked_after = outbox.give_up_waiting() + idempotency.forget() + spacing.forget()
+    looked_after = misdated.run() + outbox.give_up_waiting() + idempotency.forget() + spacing.forget()
     return looked_after + reconcile.run(stopping) + polling.run(stopping)
 
 
@@ -117,7 +117,7 @@ def cron() -> None:
 
 def sweep() -> None:
     """Wake the queues that have something to do."""
-    late = {"deliver": bool(delivery.due()), "settle": settling.due(), "chores": reconcile.due() or polling.due()}
+    late = {"deliver": bool(delivery.due()), "settle": settling.due(), "chores": reconcile.due() or polling.due() or misdated.due()}
     db.session.rollback()
     for queue, has_work in late.items():
         if has_work:

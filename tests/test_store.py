@@ -45,6 +45,15 @@ def names() -> set[str]:
     return set(db.session.scalars(select(Setting.name))) - {store.INDEX_KEY}
 
 
+def test_a_database_that_goes_away_after_the_last_read_does_not_spoil_the_answer(app: Flask) -> None:
+    with app.test_request_context():
+        assert names() == set()
+        dead: Any = db.session.connection().connection.driver_connection
+        dead.close()
+    with app.app_context():
+        assert names() == set(), "the next one begins anew"
+
+
 # ── Writing ─────────────────────────────────────────────────────────────────────────────────────────────────
 def test_a_transaction_commits_once_at_its_end(in_app: Flask) -> None:
     add("a", "b")

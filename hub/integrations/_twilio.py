@@ -37,6 +37,7 @@ T = TypeVar("T")
 CALLBACK_OVERRIDES = "#rc=5&rp=all"
 LONGEST_VALIDITY = 36_000  # seconds a message may wait in Twilio's queue
 FIND_SLACK = timedelta(minutes=2)  # two clocks, ours and Twilio's
+CLOCKS_APART = timedelta(days=1)  # how far ahead ours may have been: the same text is looked for that much earlier
 FIND_LIMIT = 100
 
 
@@ -121,11 +122,12 @@ class TwilioIntegration(Integration):
         earliest = since - FIND_SLACK
         if len(listed) == FIND_LIMIT and listed[-1].date_created > earliest:
             raise OutcomeUnknown("Twilio has more messages to this number than one page holds.")
+        ours = [m for m in listed if m.direction != "inbound" and (sender or m.messaging_service_sid == wanted["MessagingServiceSid"])]
         # Twilio puts a notice before the text of trial accounts; Smart Encoding and link shortening change texts otherwise
+        sure = {m.sid: (m.body or "").endswith(wanted["Body"]) for m in ours}
         return [
-            replace(self._accepted(m), sure=(m.body or "").endswith(wanted["Body"])) for m in listed
-            if m.date_created >= earliest and m.direction != "inbound"
-            and (sender or m.messaging_service_sid == wanted["MessagingServiceSid"])
+            replace(self._accepted(m), sure=sure[m.sid]) for m in ours
+            if m.date_created >= (earliest - CLOCKS_APART if sure[m.sid] else earliest)
         ]  # fmt: skip
 
     def fetch_status(self, provider_id: str) -> StatusUpdate:

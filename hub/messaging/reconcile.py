@@ -13,9 +13,9 @@ from hub.errors import HubError, SendError
 from hub.extensions import db
 from hub.integrations.base import Accepted
 from hub.messaging import overdue
-from hub.messaging.delivery import Addressed, outbound_of
 from hub.messaging.drain import Stopping
 from hub.messaging.ledger import Ledger
+from hub.messaging.outbound import Addressed, outbound_of
 from hub.messaging.outbox import note
 from hub.messaging.outcomes import FIND_AFTER, accept, requeue_absent
 from hub.messaging.statuses import expire_lease
@@ -29,6 +29,7 @@ log = structlog.get_logger(__name__)
 BATCH = 50  # of one connection in one run
 GIVE_UP_AFTER = timedelta(hours=24)  # then an admin decides, with a button
 PATIENCE = 0.25  # the pause before the next question is this part of how long it is not known already
+WAITS_FOR_OTHERS = timedelta(minutes=10)  # then what the provider has is nobody's of whom we know
 MISSES = 3  # questions without an answer in one run, then the others of the connection wait
 
 
@@ -112,8 +113,8 @@ def decide(message_id: str, candidates: list[Accepted]) -> None:
         requeue_absent(message_id)
         return
     free = [candidate for candidate in free if candidate.sure]
-    if not free:
-        leave(message_id)  # something is there that may be it
+    if not free:  # something is there that may be it, or another message whose outcome is not known either
+        (postpone if _others_are_open(message, twins) else leave)(message_id)
         return
     same = select(func.count()).select_from(Message).where(
         Message.contact_id == message.contact_id, Message.connection_id.in_(twins), Message.body_hmac == message.body_hmac,
@@ -125,6 +126,17 @@ def decide(message_id: str, candidates: list[Accepted]) -> None:
         _found(message_id, free[0], asks=integrations.get(message.connection.integration).can("fetch_status"))
     else:
         leave(message_id)
+
+
+def _others_are_open(message: Message, twins: list[str]) -> bool:
+    """Tell whether it is soon to be decided what became of other messages to this contact: they may be what the provider has."""
+    if now() - message.changed_at >= WAITS_FOR_OTHERS:
+        return False
+    others = select(Message.id).where(
+        Message.contact_id == message.contact_id, Message.connection_id.in_(twins), Message.id != message.id,
+        Message.status.in_((Status.SENDING, Status.UNKNOWN)), Message.due_at.is_not(None),
+    )  # fmt: skip
+    return db.session.scalar(others.limit(1)) is not None
 
 
 def _found(message_id: str, accepted: Accepted, *, asks: bool) -> None:

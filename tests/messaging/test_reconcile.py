@@ -14,8 +14,9 @@ from hub.integrations.base import Accepted, Outbound
 from hub.messaging import delivery, reconcile
 from hub.messaging.drain import Stopping
 from hub.messaging.statuses import expire_lease
-from hub.models import Connection
+from hub.models import Attempt, Connection
 from hub.models.types import now
+from hub.store import transaction
 from hub.vocabulary import Status
 from tests.pigeon import Loft, lost
 from tests.stage import (
@@ -232,6 +233,29 @@ def test_another_text_to_the_same_person_does_not_confuse(homing_pigeons: Connec
     assert (status(one), status(two)) == ("accepted", "queued")
 
 
+def test_what_may_be_another_unknown_message_is_waited_for_until_that_one_is_decided(homing_pigeons: Connection, loft: Loft) -> None:
+    loft.fly = lost
+    absent, taken = unknown("absent"), unknown("taken")
+    loft.look = lambda outbound: [Accepted("h-taken", sure=outbound.text == "taken")]
+    reconcile.run()
+    row = message(absent)
+    assert (row.status, words(absent)) == ("unknown", [])
+    assert row.due_at is not None, "what the loft has may be the other's: asked again when that is known"
+    assert status(taken) == Status.ACCEPTED
+    make_due(absent)
+    reconcile.run()
+    assert (status(absent), words(absent)) == ("queued", ["proved absent"])
+
+
+def test_two_unknown_messages_do_not_wait_for_each_other_for_ever(homing_pigeons: Connection, loft: Loft) -> None:
+    loft.fly = lost
+    ids = [unknown("one"), unknown("two")]
+    loft.look = lambda outbound: [Accepted("somebody-elses", sure=False)]
+    with time_machine.travel(now() + reconcile.WAITS_FOR_OTHERS):
+        reconcile.run()
+        assert [(status(one), message(one).due_at) for one in ids] == [("unknown", None)] * 2
+
+
 def test_while_an_equal_text_is_being_sent_nothing_is_decided(homing_pigeons: Connection, loft: Loft) -> None:
     loft.fly, loft.look = lost, lambda outbound: [Accepted("h1")]
     message_id = unknown()
@@ -261,6 +285,25 @@ def test_a_message_that_broke_after_accepting_is_found_at_twilio(hub_demo: Flask
     assert message(message_id).provider_id
     deliver()
     assert at_provider(simulator, "+15005550014") == ["Your contract is ready."]
+
+
+def test_a_message_is_found_at_twilio_though_the_clock_of_the_worker_was_hours_ahead(
+    hub_demo: Flask, connection: Connection, simulator: Any
+) -> None:
+    message_id = a_message("+15005550014")
+    deliver()
+    begin_later(message_id, timedelta(hours=2))
+    make_due(message_id)
+    reconcile.run()
+    assert status(message_id) in ("accepted", "sent", "delivered")
+    deliver()
+    assert len(at_provider(simulator, "+15005550014")) == 1, "not sent again for being older than its attempt"
+
+
+@transaction
+def begin_later(message_id: str, by: timedelta) -> None:
+    attempt = db.session.get_one(Attempt, (message_id, 1))
+    attempt.started_at += by
 
 
 def test_a_call_that_never_left_is_proved_absent_at_twilio(hub_demo: Flask, connection: Connection, simulator: Any) -> None:
