@@ -30,7 +30,8 @@ def once(
 ) -> tuple[dict[str, Any], bool]:  # fmt: skip
     """Run a change once per key; return its answer, and whether that is a repeated one.
 
-    `ahead` says that the change can be worked out before the lock is taken, as `optimistic` wants it. Raises Refused when the key came with another body before, Conflict while the first request still runs.
+    `ahead` says that the change can be worked out before the lock is taken, as `optimistic` wants it.
+    Raises Refused when the key came with another body before, Conflict while the first request still runs.
     """
     if not key:
         return run(), False

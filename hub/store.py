@@ -222,8 +222,8 @@ def _driver(session: Session) -> _Driver:
     transaction = session.get_nested_transaction() or session.get_transaction()
     if kept is None or transaction is None or kept.transaction is not transaction:
         connection = session.connection()
-        proxied = connection.connection
-        kept = _Driver(session.get_nested_transaction() or session.get_transaction(), proxied, proxied.driver_connection, connection.dialect)
+        proxied, begun = connection.connection, session.get_nested_transaction() or session.get_transaction()
+        kept = _Driver(begun, proxied, proxied.driver_connection, connection.dialect)
         session.info["hub_driver"] = kept
     return kept
 

@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, parse_qsl
 
 from wtforms import Form, PasswordField
 
+from hub import phones
 from hub.datadir import SimulatorCredentials
 from hub.errors import BadWebhook
 from hub.http import Door
@@ -42,12 +43,16 @@ class Outbound:
     media: tuple[str, ...] = ()
     buttons: tuple[Mapping[str, str], ...] = ()
     locale: str = "en"
-    country: str = ""
     thread: str = ""
     edits: str = ""  # the provider's id of an earlier message to change
     expires_at: datetime | None = None
     status_url: str = ""  # where the provider reports; names message and attempt
     about: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def country(self) -> str:
+        """The ISO 3166 code of the country of a phone number, '' where it says none."""
+        return phones.region(self.to) if self.to.startswith("+") else ""
 
 
 @dataclass(frozen=True)

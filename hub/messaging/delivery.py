@@ -2,53 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 import structlog
-from flask import current_app
 from sqlalchemy import and_, bindparam, exists, or_, select
 
-from hub import live, phones
-from hub.config import Config, is_loopback
+from hub import live
 from hub.errors import HubError, Unreadable
 from hub.extensions import db
-from hub.integrations.base import Integration, Outbound
+from hub.integrations.base import Integration
 from hub.messaging import outcomes, policy
 from hub.messaging.clock import CLOCK
 from hub.messaging.gates import Gate, Gates
 from hub.messaging.ledger import COLUMNS, Ledger, Row
 from hub.messaging.ledger import messages as message_table
+from hub.messaging.outbound import Addressed, outbound_of
 from hub.messaging.outcomes import Claim, Outcome
 from hub.messaging.spacing import LOOKED_AT, Spacing
 from hub.models import Body, Connection, Contact, Message, Throttle
-from hub.models.types import keyring, now
+from hub.models.types import now
 from hub.statements import Statement
 from hub.store import asks_to_rerun, read, transaction, wake
-from hub.vocabulary import Address, ConnectionState, Lane, Status
+from hub.vocabulary import ConnectionState, Lane, Status
 
-__all__ = ["LEASE", "Claim", "Outcome", "due", "outbound_of", "turn"]
+__all__ = ["LEASE", "Claim", "Outcome", "due", "turn"]
 
 log = structlog.get_logger(__name__)
 
 LEASE = timedelta(seconds=60)  # longer than the longest call; an expired one becomes unknown, never queued
 UNREADABLE_PAUSE = timedelta(seconds=30)  # an operator may be restoring a key
 RESERVED = 4  # bulk leaves one in so many of a connection's threads to the other lane
-
-
-@dataclass(frozen=True)
-class Addressed:
-    """What a message needs besides its row to be sent: whom it is for, and what it says, sealed."""
-
-    address: str
-    address_key: bytes
-    kind: str
-    erased: bool
-    content: bytes | None
-    bulk: bool = False
 
 
 def due() -> list[str]:
@@ -72,19 +57,29 @@ _DUE = Statement(
 )  # fmt: skip
 
 
-@transaction
 def turn(ended: Sequence[Outcome], free: Mapping[str, int], bulk: Mapping[str, int] | None = None) -> list[Claim]:
     """Record outcomes and claim for each connection no more than its free threads: one transaction for both.
 
     `bulk` says how many of a connection's calls under way are of the bulk lane, which never holds the last quarter.
     """
+    try:
+        return _turn(ended, free, bulk or {}, outcomes.record)
+    except Exception as problem:
+        if not ended or asks_to_rerun(problem):
+            raise
+        return _turn(ended, free, bulk or {}, _record_apart)  # one of the outcomes spoils it for all
+
+
+@transaction
+def _turn(
+    ended: Sequence[Outcome], free: Mapping[str, int], bulk: Mapping[str, int], record: Callable[[Sequence[Outcome]], None]
+) -> list[Claim]:
     gates = Gates(free, ended)
     gates.learn()
-    _record(ended)
-    flying = bulk or {}
+    record(ended)
     claims = [
         claim for connection_id, threads in free.items()
-        for claim in _claim(connection_id, threads, flying.get(connection_id, 0), gates.of(connection_id))
+        for claim in _claim(connection_id, threads, bulk.get(connection_id, 0), gates.of(connection_id))
     ]  # fmt: skip
     gates.write()
     if claims:
@@ -92,20 +87,15 @@ def turn(ended: Sequence[Outcome], free: Mapping[str, int], bulk: Mapping[str, i
     return claims
 
 
-def _record(ended: Sequence[Outcome]) -> None:
-    if not ended:
-        return
-    try:
-        with db.session.begin_nested():
-            outcomes.record(ended)
-    except Exception as problem:
-        if asks_to_rerun(problem):
-            raise
-        if len(ended) == 1:  # its lease will expire
-            log.error("outcome.not_written", message=ended[0].claim.message_id, problem=type(problem).__name__)
-        else:  # one of them spoils it for all
-            for one in ended:
-                _record([one])
+def _record_apart(ended: Sequence[Outcome]) -> None:
+    for outcome in ended:
+        try:
+            with db.session.begin_nested():
+                outcomes.record([outcome])
+        except Exception as problem:
+            if asks_to_rerun(problem):
+                raise
+            log.error("outcome.not_written", message=outcome.claim.message_id, problem=type(problem).__name__)  # its lease will expire
 
 
 def _claim(connection_id: str, threads: int, bulk_flying: int, gate: Gate) -> list[Claim]:
@@ -195,25 +185,3 @@ def _begin(row: Row, to: Addressed, stops: Mapping[bytes, str], integration: Int
         ledger.begin(row, moment + LEASE)
         return Claim(row.id, row.tries, row.connection_id, integration, outbound, to.bulk, epoch)
     return None
-
-
-def outbound_of(row: Row | Message, to: Addressed, integration: Integration, n: int) -> Outbound:
-    """Return what to hand to the integration. Raises Unreadable."""
-    content: dict[str, Any] = keyring().open_json("bodies", row.id.partition("_")[2], "content", to.content or b"")
-    return Outbound(
-        id=row.id, attempt=n, to=to.address, text=content["text"], subject=content.get("subject", ""), thread=row.thread,
-        expires_at=row.expires_at, status_url=_status_url(row.id, integration, n),
-        country=phones.region(to.address) if to.kind == Address.PHONE else "",
-    )  # fmt: skip
-
-
-def _status_url(message_id: str, integration: Integration, n: int) -> str:
-    """Return where the provider reports; nothing when it could not reach us there, since it would refuse the message."""
-    config: Config = current_app.extensions["hub.config"]
-    if not integration.status_path:
-        return ""
-    here_only = is_loopback(urlsplit(config.public_url).hostname or "")
-    there = [urlsplit(url).hostname or "" for url in integration.api_urls.values()]
-    if here_only and not any(is_loopback(host) for host in there):
-        return ""
-    return f"{config.public_url}/api/rpc/webhooks/{integration.status_path}?message={message_id}&attempt={n}"

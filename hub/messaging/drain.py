@@ -69,6 +69,8 @@ class Drain:
         self._most: dict[str, int] = {}  # calls at once, by connection
         self._flying: Counter[str] = Counter()
         self._bulk: Counter[str] = Counter()  # those of them of the bulk lane
+        self._waiting: set[str] = set()  # connections that have something to send, as far as is known
+        self._looked_at = -IDLE_PAUSE
         self._done: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
 
     def run(self, linger: float = LINGER_SECONDS) -> int:
@@ -84,21 +86,29 @@ class Drain:
 
     def _round(self) -> bool:
         outcomes = self._gather(IDLE_PAUSE)
-        wanted = {connection_id: self._free(connection_id) for connection_id in due()}
-        db.session.rollback()  # a reading transaction left open would hold back the database's clean-up
-        free = {connection_id: threads for connection_id, threads in wanted.items() if threads > 0}
+        if time.monotonic() - self._looked_at >= IDLE_PAUSE:
+            self._look()
+        free = {connection_id: threads for connection_id in self._waiting if (threads := self._free(connection_id)) > 0}
         claims = turn(outcomes, free, self._bulk) if outcomes or free else []
         for claim in claims:
             self._send(claim)
+        begun = Counter(claim.connection_id for claim in claims)
+        self._waiting -= {connection_id for connection_id, threads in free.items() if begun[connection_id] < threads}
         return bool(outcomes or claims)
 
+    def _look(self) -> None:
+        self._waiting, self._looked_at = set(due()), time.monotonic()
+        for connection_id in self._waiting - self._most.keys():
+            self._most[connection_id] = self._concurrency(connection_id)
+        db.session.rollback()  # a reading transaction left open would hold back the database's clean-up
+
+    def _concurrency(self, connection_id: str) -> int:
+        try:
+            return integrations.get(db.session.get_one(Connection, connection_id).integration).concurrency
+        except NotFound:
+            return 1  # the claim says that its package is gone
+
     def _free(self, connection_id: str) -> int:
-        if connection_id not in self._most:
-            connection = db.session.get_one(Connection, connection_id)
-            try:
-                self._most[connection_id] = integrations.get(connection.integration).concurrency
-            except NotFound:
-                self._most[connection_id] = 1  # the claim says that its package is gone
         return self._most[connection_id] - self._flying[connection_id]
 
     def _send(self, claim: Claim) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any, Protocol
 
 from sqlalchemy import Table, bindparam, select, update
@@ -171,8 +172,7 @@ class Ledger:
         return [_event(row, status, details, prefixes[row.connection_id]) for row, status, details in self._told]
 
 
-def _changing(row: Row) -> tuple[Any, ...]:
-    return tuple(getattr(row, name) for name in CHANGING)
+_changing = attrgetter(*CHANGING)
 
 
 def _event(row: Row, status: Status, details: Mapping[str, str], prefix: str) -> dict[str, Any]:

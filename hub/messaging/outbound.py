@@ -1,0 +1,47 @@
+"""What is handed to an integration: a message's row, its recipient and its text, opened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import current_app
+
+from hub.config import is_loopback
+from hub.integrations.base import Integration, Outbound
+from hub.messaging.ledger import Row
+from hub.models import Message
+from hub.models.types import keyring
+
+
+@dataclass(frozen=True, slots=True)
+class Addressed:
+    """What a message needs besides its row to be sent: whom it is for, and what it says, sealed."""
+
+    address: str
+    address_key: bytes
+    kind: str
+    erased: bool
+    content: bytes | None
+    bulk: bool = False
+
+
+def outbound_of(row: Row | Message, to: Addressed, integration: Integration, n: int) -> Outbound:
+    """Return what to hand to the integration. Raises Unreadable."""
+    content: dict[str, Any] = keyring().open_json("bodies", row.id.partition("_")[2], "content", to.content or b"")
+    reports = _reports_to(current_app.extensions["hub.config"].public_url, integration.status_path, tuple(integration.api_urls.values()))
+    return Outbound(
+        id=row.id, attempt=n, to=to.address, text=content["text"], subject=content.get("subject", ""), thread=row.thread,
+        expires_at=row.expires_at, status_url=f"{reports}?message={row.id}&attempt={n}" if reports else "",
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=256)
+def _reports_to(public_url: str, status_path: str, api_urls: tuple[str, ...]) -> str:
+    """Return where the provider reports; nothing when it could not reach us there, since it would refuse the message."""
+    here_only = is_loopback(urlsplit(public_url).hostname or "")
+    if not status_path or (here_only and not any(is_loopback(urlsplit(url).hostname or "") for url in api_urls)):
+        return ""
+    return f"{public_url}/api/rpc/webhooks/{status_path}"
