@@ -19,7 +19,7 @@ from hub.config import Config
 from hub.crypto import Keyring
 
 LARGEST_BODY = 256 * 1024
-DOORS = ("hub.health", "hub.webhooks", "hub.api", "hub.admin")
+DOORS = ("hub.web_extensions", "hub.health", "hub.webhooks", "hub.api", "hub.admin")
 # styles and scripts come from files of ours alone; Bootstrap's own sheet names data: images
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
@@ -83,11 +83,6 @@ def create(config: Config | None = None, doors: Sequence[str] = DOORS) -> Flask:
     _log(config)
 
     extensions.db.init_app(app)
-    extensions.csrf.init_app(app)
-    # counted as installed, it adds no hook of its own: accounts.limits asks it by name, and no request pays for it unasked
-    app.extensions["limiter"] = {extensions.limiter}
-    extensions.limiter.init_app(app)
-    extensions.bootstrap.init_app(app)
     store.init_app(app, config)
     live.init_app(app, config)
     assert models.Message.metadata is extensions.Base.metadata  # noqa: S101 - migrations see every table

@@ -1,15 +1,10 @@
-"""The extensions, created empty; `create_app` fills them."""
+"""The database, created empty; `create_app` fills it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from flask_bootstrap import Bootstrap5
-from flask_limiter import Limiter
-from flask_limiter.util import get_remote_address
-from flask_login import LoginManager
 from flask_sqlalchemy import SQLAlchemy
-from flask_wtf.csrf import CSRFProtect
 from sqlalchemy import MetaData
 from sqlalchemy.orm import DeclarativeBase
 
@@ -29,7 +24,3 @@ class Base(DeclarativeBase):
 
 db = SQLAlchemy(model_class=Base)
 MIGRATIONS = str(Path(__file__).parent.parent / "migrations")
-csrf = CSRFProtect()
-limiter = Limiter(get_remote_address)
-login = LoginManager()
-bootstrap = Bootstrap5()

@@ -19,7 +19,7 @@ LONGEST = 350
 
 WORDS = {"errors", "vocabulary", "config", "datadir"}
 PLUMBING = {"crypto", "http", "phones", "text"}
-STORE = {"models", "extensions", "statements", "store", "locks"}
+STORE = {"models", "extensions", "web_extensions", "statements", "store", "locks"}
 # what runs the processes: no part of the application, so it knows nothing of it
 RUNNING = {"ports", "processes", "queue_server", "supervisor", "terminal"}
 # what the use cases and doors share: settled by DESIGN's table as "store" and "use cases"
@@ -39,7 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     **dict.fromkeys(PLUMBING, WORDS | PLUMBING),
     "integrations": WORDS | PLUMBING,
     "models": WORDS | PLUMBING | {"extensions"},
-    "extensions": WORDS,
+    **dict.fromkeys(("extensions", "web_extensions"), WORDS),
     "statements": set(),
     "store": WORDS | PLUMBING | STORE,
     "locks": WORDS | {"extensions"},

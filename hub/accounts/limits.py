@@ -18,7 +18,7 @@ from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 from redis import RedisError
 
-from hub import extensions
+from hub import web_extensions
 from hub.errors import Refused
 
 T = TypeVar("T")
@@ -104,7 +104,7 @@ class _Counters:
     """Windows that move: what is refused now is allowed exactly when the oldest one that counts is over."""
 
     def __init__(self) -> None:
-        self._shared = MovingWindowRateLimiter(extensions.limiter.storage)
+        self._shared = MovingWindowRateLimiter(web_extensions.limiter.storage)
         self._own = MovingWindowRateLimiter(MemoryStorage())
         self._silent_until = 0.0
 

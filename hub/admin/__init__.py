@@ -7,7 +7,7 @@ import importlib
 from flask import Flask
 from sqlalchemy import func, select
 
-from hub import extensions
+from hub import web_extensions
 from hub.admin import guard, mistakes, navigation, presentation
 from hub.extensions import db
 from hub.models import Connection
@@ -24,7 +24,7 @@ def init_app(app: Flask) -> None:
     navigation.install(app, _waiting)
     for page in PAGES:
         importlib.import_module(f"{__name__}.{page}")
-    extensions.login.init_app(app)
+    web_extensions.login.init_app(app)
     app.register_blueprint(guard.admin)
     mistakes.install(app)
 

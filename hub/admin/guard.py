@@ -16,9 +16,9 @@ from hub import audit
 from hub.accounts import sign_ins
 from hub.admin import moments
 from hub.audit import Actor
-from hub.extensions import csrf, login
 from hub.models import User
 from hub.vocabulary import Role
+from hub.web_extensions import csrf, login
 
 F = TypeVar("F", bound=Callable[..., Any])
 
