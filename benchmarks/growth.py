@@ -4,7 +4,8 @@ Two hubs on SQLite (FULL), one with 10,000 delivered messages and one with 1,000
 status events and receipts in proportion (benchmarks.filling). Measured in turn. Sending: messages per second with a provider that
 answers after 5 ms, so that the engine is the bottleneck and not its threads. Settling: callbacks about messages that are on their way
 are taken in while no worker runs, then `hub worker settle` is started and timed from the first that it settles to the last. Pages: the
-median of GETs, signed in, one by one. A ratio above 1 is slower with the million.
+median of GETs, signed in, one by one, of both hubs in turn. The figure is the median of the
+runs' ratios; above 1 is slower with the million.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import time
 from collections import defaultdict
 from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
+from operator import truediv
 from urllib.parse import urlencode
 
 from benchmarks import posts
@@ -28,11 +30,15 @@ from benchmarks.sending import measure, prove
 from benchmarks.table import Row, at_most, missing, said
 
 SMALL, LARGE = 10_000, 1_000_000
-GETS = 40
+GETS, WARM = 40, 3
 CALLBACKS = 5000
 FASTEST_SENDER = 4000.0
 GOAL = at_most(1.3)
-NAMES = ("sending", "settling", "the list of messages", "the list far back", "the page of one message")
+PAGES = {
+    "the list of messages": "/messages", "the list far back": "/messages?before={back}", "a list that nothing meets": "/messages?show=lost",
+    "a search": "/messages?q=30003", "the page of one message": "",
+}  # fmt: skip
+NAMES = ("sending", "settling", *PAGES)
 WHAT, AGAINST = "{} at {:,} messages", f"the same at {SMALL:,}"
 
 
@@ -56,13 +62,12 @@ def run(plan: Plan) -> list[Row]:
                 _sending(crew, one, min(plan.seconds, 4))
             for one in grown:
                 _settling(crew, one, CALLBACKS if not plan.quick else 1000)
-            for one in grown:
-                _pages(one)
+            _pages(grown)
         for one in grown:
             prove(one.hub, one.provider, others=-one.filled)
     small, large = (one.took for one in grown)
     return [
-        Row(WHAT.format(name, sizes[1]), AGAINST, GOAL, statistics.median(large[name]) / statistics.median(small[name]),
+        Row(WHAT.format(name, sizes[1]), AGAINST, GOAL, statistics.median(map(truediv, large[name], small[name])),
             f"{said([t * 1000 for t in large[name]])} ms against {said([t * 1000 for t in small[name]])} ms")
         for name in NAMES
     ]  # fmt: skip
@@ -119,12 +124,25 @@ def _waiting(hub: Hub) -> int:
 
 
 # ── Pages ───────────────────────────────────────────────────────────────────────────────────────────────────
-def _pages(one: Grown) -> None:
-    reader = Reader(one.hub)
-    back = one.shown[0]
-    one.took["the list of messages"].append(reader.median(["/messages"] * GETS))
-    one.took["the list far back"].append(reader.median([f"/messages?before={back}"] * GETS))
-    one.took["the page of one message"].append(reader.median([f"/messages/{name}" for name in one.shown[-GETS:]]))
+def _pages(grown: list[Grown]) -> None:
+    """Time pages of all hubs in turn, one by one: what else the machine does then meets all alike."""
+    readers = [Reader(one.hub) for one in grown]
+    for name in PAGES:
+        paths = [_paths(name, one) for one in grown]
+        took: list[list[float]] = [[] for _ in grown]
+        for turn in range(-WARM, GETS):
+            for reader, own, times in zip(readers, paths, took, strict=True):
+                began = time.perf_counter()
+                reader.get(own[turn % len(own)])
+                times.append(time.perf_counter() - began)
+        for one, times in zip(grown, took, strict=True):
+            one.took[name].append(statistics.median(times[WARM:]))
+
+
+def _paths(name: str, one: Grown) -> list[str]:
+    if name == "the page of one message":
+        return [f"/messages/{message_id}" for message_id in one.shown[-GETS:]]
+    return [PAGES[name].format(back=one.shown[0])]
 
 
 class Reader:
@@ -139,15 +157,6 @@ class Reader:
         headers = {"Content-Type": "application/x-www-form-urlencoded", "Referer": f"{hub.url}/sign-in"}
         status, _ = self._ask("POST", "/sign-in", form, headers)
         assert status == 303, f"signing in was answered with {status}"
-
-    def median(self, paths: list[str]) -> float:
-        """GET each path once; return the median of the seconds they took, the first few left out."""
-        took = []
-        for path in [*paths[:3], *paths]:
-            began = time.perf_counter()
-            self.get(path)
-            took.append(time.perf_counter() - began)
-        return statistics.median(took[3:])
 
     def get(self, path: str) -> str:
         status, text = self._ask("GET", path)

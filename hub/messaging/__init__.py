@@ -8,4 +8,5 @@
     direct      one message without an event        statuses    facts raise a message's status
     timeline    what happened to one message        reconcile   expired leases and unknown outcomes
     overdue     finds messages whose time has come  polling     lost callbacks: the provider is asked
+    listing     lists and searches, by indexes alone
 """
