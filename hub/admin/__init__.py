@@ -14,7 +14,8 @@ from hub.models import Connection
 from hub.vocabulary import ConnectionState
 
 PAGES = (
-    "overview", "entrance", "account", "people", "keys", "activity", "integrations", "connections", "messages", "message", "requests",
+    "overview", "entrance", "account", "people", "keys", "activity", "integrations", "connections", "messages", "message", "receipts",
+    "requests",
 )  # fmt: skip
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 from datetime import timedelta
 from typing import Any
-from urllib.parse import parse_qsl
 
 from flask import abort, flash, redirect, render_template, url_for
 from markupsafe import Markup
 from sqlalchemy import select
 
 from hub import integrations
+from hub.admin import receipts
 from hub.admin.guard import admin, may, needs
 from hub.admin.looks import state_look
 from hub.admin.moments import clock
@@ -21,7 +20,7 @@ from hub.errors import Conflict, NotFound, Refused, Unreadable
 from hub.extensions import db
 from hub.integrations.base import Problem
 from hub.messaging import consent, outbox, policy, timeline
-from hub.models import Body, Event, Message, Receipt, SigningRequest, Source, StatusEvent, Template, TemplateVersion
+from hub.models import Body, Event, Message, SigningRequest, Source, Template, TemplateVersion
 from hub.models.types import is_id, now
 from hub.vocabulary import Role, Status
 
@@ -43,7 +42,7 @@ def message(message_id: str) -> Any:
         legs=[_leg(leg) for leg in legs], why=_why(one, problem), says=_says(one), language=_language(one), facts=_facts(one),
         may_resend=may(Role.OPERATOR) and not why_not, may_cancel=may(Role.OPERATOR) and status == Status.QUEUED,
         may_lift=may(Role.ADMIN) and status in (Status.SUPPRESSED, Status.FAILED) and _suppressed(one),
-        why_not_resend=why_not if problem else "", raw=_raw(one),
+        why_not_resend=why_not if problem else "", raw=receipts.of_message(one.id), may_replay=may(Role.OPERATOR),
         settled=status.final or now() - one.changed_at > SETTLED_AFTER,
     )  # fmt: skip
 
@@ -250,18 +249,3 @@ def _mono(text: str) -> Markup | str:
 
 def _link(href: str, text: str) -> Markup:
     return Markup('<a href="{}">{}</a>').format(href, text)
-
-
-def _raw(one: Message) -> list[tuple[str, str]]:
-    """Return the provider's webhooks about a message as they came in, one field a line."""
-    wanted = select(StatusEvent.receipt_id).where(StatusEvent.message_id == one.id, StatusEvent.receipt_id.is_not(None))
-    found = []
-    for receipt in db.session.scalars(select(Receipt).where(Receipt.id.in_(wanted)).order_by(Receipt.id)):
-        line = f"{clock(receipt.received_at)}  POST /api/rpc/webhooks/{receipt.endpoint}"
-        try:
-            body = base64.b64decode(receipt.request["body"]).decode(errors="replace")
-        except Unreadable as problem:
-            found.append((line, str(problem)))
-            continue
-        found.append((line, "\n".join(f"{name}={value}" for name, value in parse_qsl(body, keep_blank_values=True)) or body))
-    return found

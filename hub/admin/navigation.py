@@ -65,7 +65,7 @@ SETTINGS = ("account", "set_time_zone", "add_user", "new_password_link", "api_ke
 
 PLACES = (
     Place("Overview", "compass", "admin.overview"),
-    Place("Messages", "chat-left-text", "admin.messages", ("admin.message",)),
+    Place("Messages", "chat-left-text", "admin.messages", ("admin.message", "admin.receipts")),
     Place("Requests", "pen", "admin.requests", ("admin.request_page",)),
     Place("Integrations", "plug", "admin.integrations", tuple(f"admin.{name}" for name in CONNECTION), gap=True),
     Place("Activity", "clock-history", "admin.activity", gap=True),

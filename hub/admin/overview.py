@@ -92,7 +92,7 @@ def _todo() -> list[dict[str, str]]:
         todo.append({
             "tone": "warn", "icon": "inbox", "title": f"{plural(strange, 'callback')} could not be settled",
             "text": f"Each is tried for {settle.LOOK_FOR.seconds // 60} minutes. Most often another hub sends over the same account.",
-            "href": url_for("admin.activity"), "button": "See what changed",
+            "href": url_for("admin.receipts"), "button": "Look at them",
         })  # fmt: skip
     return todo
 
