@@ -142,7 +142,7 @@ def test_two_drains_at_once_keep_to_the_rate(hub_demo: Flask, connection: Connec
     started = sorted(db.session.scalars(select(Attempt.started_at)))
     for n, at in enumerate(started, 1):
         assert n <= 20 + 20 * (at - began).total_seconds() + 1, "what was saved up, and what came since"
-    assert len(started) >= 40, "and it does use what it may"
+    assert len(started) >= 30, "and it does use what it may"
     assert Counter(at_provider(simulator)) == Counter(f"text {n}" for n in range(len(started)))
 
 
@@ -166,10 +166,11 @@ def test_a_sender_that_waits_for_tokens_does_not_hold_another(
     for n in range(30):
         by_pigeon(text=f"slow {n}")
         a_message("roof", f"quick {n}", channel="", connection_slug="homing-pigeon")
-    Drain(Stopping(1)).run()
+    began = time.monotonic()
+    Drain(Stopping(1.5)).run()
     flown = Counter(one.text.split()[0] for one in loft.flown)
     assert flown["quick"] == 30
-    assert 4 <= flown["slow"] <= 7
+    assert 4 <= flown["slow"] <= 5 + 2 * (time.monotonic() - began)
 
 
 # ── Slower, says the provider ───────────────────────────────────────────────────────────────────────────────
@@ -313,15 +314,12 @@ def test_a_clock_that_goes_back_takes_no_tokens() -> None:
 # ── One recipient ───────────────────────────────────────────────────────────────────────────────────────────
 @pytest.fixture
 def polite_pigeons(pigeons: Connection, monkeypatch: pytest.MonkeyPatch) -> Connection:
-    """Connect pigeons of which five a second may come to one roof."""
-    monkeypatch.setattr(Pigeon, "per_recipient", 5.0)
+    """Connect pigeons of which one in ten seconds may come to one roof."""
+    monkeypatch.setattr(Pigeon, "per_recipient", 0.1)
     return pigeons
 
 
-def test_messages_to_one_recipient_are_spaced_and_others_go_past_them(
-    polite_pigeons: Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Pigeon, "per_recipient", 0.1)  # so that nobody's turn comes again meanwhile
+def test_messages_to_one_recipient_are_spaced_and_others_go_past_them(polite_pigeons: Connection) -> None:
     roof = [by_pigeon(text=f"{n}") for n in range(4)]
     attic = by_pigeon("attic")
     before = now()
@@ -336,7 +334,10 @@ def test_messages_to_one_recipient_are_spaced_and_others_go_past_them(
     assert message(late).due_at > now()  # type: ignore[operator]
 
 
-def test_spaced_messages_go_one_after_the_other_in_their_order(polite_pigeons: Connection, loft: Loft) -> None:
+def test_spaced_messages_go_one_after_the_other_in_their_order(
+    polite_pigeons: Connection, loft: Loft, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Pigeon, "per_recipient", 5.0)
     moments: list[tuple[str, float]] = []
 
     def fly(outbound: Outbound) -> Accepted:
@@ -352,14 +353,14 @@ def test_spaced_messages_go_one_after_the_other_in_their_order(polite_pigeons: C
     assert min(gaps) > 0.1
 
 
-def test_a_thousand_messages_to_one_recipient_do_not_hide_one_to_another(
+def test_many_messages_to_one_recipient_do_not_hide_one_to_another(
     polite_pigeons: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Pigeon, "per_recipient", 0.1)  # so that the recipient's turn does not come again meanwhile
-    for n in range(450):
+    monkeypatch.setattr(delivery, "LOOKED_AT", 20)
+    for n in range(45):
         by_pigeon(text=f"{n}")
     hidden = by_pigeon("attic")
-    turns = [claim(polite_pigeons) for _ in range(3)]
+    turns = [claim(polite_pigeons, 2) for _ in range(3)]
     assert hidden in {one.message_id for claims in turns for one in claims}
     assert sum(map(len, turns)) == 2
 
