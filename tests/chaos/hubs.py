@@ -26,6 +26,7 @@ from hub import datadir, queue_server
 from tests.chaos.oracle import Listing, Provider
 
 RESTARTS_AFTER = 1.0  # seconds, as systemd's RestartSec might say
+ENDS_TOO_OFTEN = 15  # times, whatever the fault
 PROVIDER_TAKES = 200  # milliseconds, so that messages are on their way when something breaks
 QUEUES = ("deliver", "settle", "chores")
 PARTS = ("queue", "web", "worker", "cron")
@@ -133,8 +134,9 @@ class Hub:
             return
         if service.running and service.running.process.poll() is not None:
             self.crew.stop(service.running)
-            service.running, service.ended_at = None, time.monotonic()
             self.ended[name] += 1
+            assert self.ended[name] < ENDS_TOO_OFTEN, f"{name} ended again and again:\n{service.running.words()}"
+            service.running, service.ended_at = None, time.monotonic()
         elif service.running is None and time.monotonic() - service.ended_at >= RESTARTS_AFTER:
             self._start(name, service)
 
