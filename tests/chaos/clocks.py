@@ -1,7 +1,6 @@
-"""Clocks that are two hours off: one part of the hub lives in another time than the rest, and then again in the right one.
+"""Clocks that are two hours off: while it runs, one part of the hub gets into another time than the rest, and back.
 
-libfaketime holds the clock of a process off by as much from its start. It can move a clock that runs too, but moves the monotonic one
-with it, which nothing does in real life.
+libfaketime reads the offset from a file once a second, so a clock moves under a process as when somebody sets it wrong.
 """
 
 from __future__ import annotations
@@ -15,19 +14,26 @@ from tests.chaos.hubs import Impossible
 from tests.chaos.setting import Setting
 
 HOURS = 2
+SLEEPS = Path(__file__).with_name("faketime")  # a folder for Python's path
 
 
 def off(part: str, hours: int) -> Callable[[Setting, float], None]:
     """Return the fault of a part whose clock is off for the time given."""
 
     def strike(setting: Setting, seconds: float) -> None:
+        offset = setting.hub.crew.folder / "offset"
+        offset.write_text("+0")
+        setting.hub.stop(part)
+        setting.hub.start(
+            part, LD_PRELOAD=library(), FAKETIME_TIMESTAMP_FILE=str(offset), FAKETIME_CACHE_DURATION="1",
+            FAKETIME_DONT_FAKE_MONOTONIC="1", NO_FAKE_STAT="1", PYTHONPATH=str(SLEEPS),
+        )  # fmt: skip
+        setting.hub.pass_time(seconds / 4)
         if setting.proxy:  # some outcomes are unknown, so that a lookup must do with times of two clocks
             setting.proxy.trouble = proxy.hangs_up_at_times
-        setting.hub.stop(part)
-        setting.hub.start(part, LD_PRELOAD=library(), FAKETIME=f"{hours * 3600:+}s")
-        setting.hub.pass_time(seconds)
-        setting.hub.stop(part)
-        setting.hub.start(part)
+        offset.write_text(f"{hours * 3600:+}")
+        setting.hub.pass_time(seconds * 3 / 4)
+        offset.write_text("+0")
         if setting.proxy:
             setting.proxy.trouble = proxy.passes
 
