@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from typing import Any
 
@@ -26,7 +27,12 @@ class Web(BaseApplication):  # type: ignore[misc]
     def load(self) -> Any:
         import hub
 
-        return hub.create_app(self.config)
+        app = hub.create_app(self.config)
+        # what is loaded stays: the collector need not go through it again and again
+        gc.collect()
+        gc.freeze()
+        import sys; sys.setswitchinterval(0.0005)
+        return app
 
 
 def options(config: Config) -> dict[str, Any]:
