@@ -92,6 +92,8 @@ def test_an_event_is_sent_and_settled_by_indexes_alone(
     statements = asked()
     assert len(statements) > 50
     assert growing(statements) == []
+    named = [one for one in statements if one.startswith("UPDATE messages") and "contact_id=" in one]
+    assert named == [], "the index of a column that is named is written, and the larger it is, the more pages of it"
 
 
 def test_what_was_lost_is_found_by_indexes_alone(

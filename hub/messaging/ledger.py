@@ -76,11 +76,13 @@ class Row:
 
 
 COLUMNS = [messages.c[name] for name in Row.__slots__]
-CHANGING = ("contact_id", "status", "code", "tries", "due_at", "thread", "provider_id", "segments", "price", "changed_at")
+CHANGING = ("status", "code", "tries", "due_at", "thread", "provider_id", "segments", "price", "changed_at")
 _READ = Statement(select(*COLUMNS).where(messages.c.id.in_(several("ids"))).order_by(messages.c.id).with_for_update())
 _UPDATE = Statement(
     update(messages).where(messages.c.id == bindparam("key")).values({name: bindparam(f"new_{name}") for name in CHANGING})
 )
+# apart, since it is rare: SQLite writes the index of a column that is named, changed or not, and contacts lie all over theirs
+_MOVE = Statement(update(messages).where(messages.c.id == bindparam("key")).values(contact_id=bindparam("new_contact_id")))
 _OUTCOME = ("ended_at", "outcome", "code", "why", "http_status", "request_ref", "milliseconds", "sender", "provider_id")
 _END = Statement(
     update(attempts).where(attempts.c.message_id == bindparam("key"), attempts.c.n == bindparam("key_n"))
@@ -159,7 +161,10 @@ class Ledger:
 
     def write(self) -> None:
         """Write every change, a statement for each kind."""
-        store.write(_UPDATE, [{"key": row.id, **{f"new_{name}": getattr(row, name) for name in CHANGING}} for row in self.changed()])
+        changed = self.changed()
+        moved = [row for row in changed if row.contact_id != self._before[row.id][0]]
+        store.write(_UPDATE, [{"key": row.id, **{f"new_{name}": getattr(row, name) for name in CHANGING}} for row in changed])
+        store.write(_MOVE, [{"key": row.id, "new_contact_id": row.contact_id} for row in moved])
         for statement, rows in (
             (_BEGIN, self._begun), (_END, self._ended), (_ADOPT, self._adopted), (_NOTE, self._facts), (_TELL, self._events()),
         ):  # fmt: skip
@@ -172,7 +177,7 @@ class Ledger:
         return [_event(row, status, details, prefixes[row.connection_id]) for row, status, details in self._told]
 
 
-_changing = attrgetter(*CHANGING)
+_changing = attrgetter("contact_id", *CHANGING)
 
 
 def _event(row: Row, status: Status, details: Mapping[str, str], prefix: str) -> dict[str, Any]:
