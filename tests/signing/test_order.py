@@ -71,6 +71,14 @@ def test_who_signed_after_declining_has_signed(connection: object) -> None:
     assert end["signers"]["eric"][0] == "signed"
 
 
+def test_who_declined_again_after_signing_has_declined(connection: object) -> None:
+    """Found by a generated history: the same said twice counts from when it was said last."""
+    end = same_in_any_order(
+        event(1, "request.declined", signer="eric"), event(3, "request.declined", signer="eric"), event(2, "request.signed", signer="eric")
+    )
+    assert end["signers"]["eric"][0] == "declined"
+
+
 def test_a_number_that_was_cleared_stays_cleared(connection: object) -> None:
     """An older event that comes late must not bring back a number that must not be written to any more."""
     end = same_in_any_order(
