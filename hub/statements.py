@@ -22,18 +22,22 @@ PG_NUMERIC = 1700  # what PostgreSQL calls the one kind of number whose conversi
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A statement as the driver takes it: its text, what makes its parameters, what converts the columns of a row."""
+    """A statement as the driver takes it: its text, what makes its parameters, what converts the columns of its rows."""
 
     sql: str
     bind: Callable[[Mapping[str, Any]], Any]
-    columns: tuple[Convert | None, ...] | None  # None: it returns no rows
+    converts: tuple[tuple[int, Convert], ...] = ()  # of the columns that need it
 
     def converted(self, rows: Iterable[Sequence[Any]]) -> list[Row]:
         """Return rows of the driver as Python values."""
-        columns = self.columns or ()
-        if not any(columns):
-            return [tuple(row) for row in rows]
-        return [tuple(value if convert is None else convert(value) for convert, value in zip(columns, row, strict=True)) for row in rows]
+        found = []
+        for row in rows:
+            values = list(row)
+            for index, convert in self.converts:
+                if values[index] is not None:
+                    values[index] = convert(values[index])
+            found.append(tuple(values))
+        return found
 
 
 class Statement:
@@ -67,18 +71,16 @@ class Statement:
         state = compiled.construct_expanded_state(given, escape_names=False)
         slots: dict[str, _Slot] = {}
         for bind, name in compiled.bind_names.items():
-            convert = _converter(bind.type, dialect)
+            convert = _writer(bind.type, dialect)
             names = state.parameter_expansion.get(name)
             for index, slot in enumerate([name] if names is None else names):
                 slots[slot] = _Slot(slot, name, convert, None if names is None else index, bind)
         wanted = [slots[name] for name in (state.positiontup or ())] if compiled.positional else list(slots.values())
-        columns = None
-        if isinstance(self._core, Select):
-            kinds = [column.type.dialect_impl(dialect) for column in self._core.selected_columns]
-            columns = tuple(kind.result_processor(dialect, PG_NUMERIC) for kind in kinds)
+        kinds = [column.type for column in self._core.selected_columns] if isinstance(self._core, Select) else []
+        converts = tuple((index, convert) for index, kind in enumerate(kinds) if (convert := _reader(kind, dialect)) is not None)
         sql = state.statement + (" ON CONFLICT DO NOTHING" if self._once else "")
         into = self._core.table if isinstance(self._core, Insert) else None
-        return Form(sql, _binder(wanted, named=not compiled.positional, into=into), columns)
+        return Form(sql, _binder(wanted, named=not compiled.positional, into=into), converts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +100,17 @@ class _Slot:
         return value if self.convert is None else self.convert(value)
 
 
-def _converter(kind: Any, dialect: Dialect) -> Convert | None:
+def _writer(kind: Any, dialect: Dialect) -> Convert | None:
     if isinstance(kind, TypeDecorator):  # ours give what the driver takes
         return partial(kind.process_bind_param, dialect=dialect)
     convert: Convert | None = None if isinstance(kind, LargeBinary) else kind.dialect_impl(dialect).bind_processor(dialect)
+    return convert
+
+
+def _reader(kind: Any, dialect: Dialect) -> Convert | None:
+    if isinstance(kind, TypeDecorator):
+        return partial(kind.process_result_value, dialect=dialect)
+    convert: Convert | None = None if isinstance(kind, LargeBinary) else kind.dialect_impl(dialect).result_processor(dialect, PG_NUMERIC)
     return convert
 
 

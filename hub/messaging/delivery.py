@@ -24,7 +24,7 @@ from hub.messaging.spacing import LOOKED_AT, Spacing
 from hub.models import Body, Connection, Contact, Message, Throttle
 from hub.models.types import now
 from hub.statements import Statement
-from hub.store import asks_to_rerun, read, transaction, wake
+from hub.store import asks_to_rerun, read, transaction
 from hub.vocabulary import ConnectionState, Lane, Status
 
 __all__ = ["LEASE", "Claim", "Outcome", "due", "turn"]
@@ -82,8 +82,6 @@ def _turn(
         for claim in _claim(connection_id, threads, bulk.get(connection_id, 0), gates.of(connection_id))
     ]  # fmt: skip
     gates.write()
-    if claims:
-        wake("settle")  # callbacks will come; who takes them in does nothing but store them
     return claims
 
 

@@ -25,13 +25,15 @@ from hub.messaging.delivery import Claim, Outcome, due, turn
 from hub.messaging.outcomes import FAULT
 from hub.models import Connection
 from hub.models.types import now
+from hub.store import wake_now
 
 log = structlog.get_logger(__name__)
 
 RUN_SECONDS = 40.0  # then the next job goes on
 LINGER_SECONDS = 20.0  # how long an idle drain stays warm
 IDLE_PAUSE = 0.025
-GATHER_PAUSE = 0.01  # outcomes that come together are written together
+GATHER_PAUSE = 0.003  # outcomes that come together are written together
+WAKE_EVERY = 5.0  # of those who settle, who linger for longer
 LAST_WAIT = 3.0  # after SIGTERM
 LONGEST_CALL = 50.0
 
@@ -70,7 +72,7 @@ class Drain:
         self._flying: Counter[str] = Counter()
         self._bulk: Counter[str] = Counter()  # those of them of the bulk lane
         self._waiting: set[str] = set()  # connections that have something to send, as far as is known
-        self._looked_at = -IDLE_PAUSE
+        self._looked_at = self._woken_at = -WAKE_EVERY
         self._done: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
 
     def run(self, linger: float = LINGER_SECONDS) -> int:
@@ -92,6 +94,9 @@ class Drain:
         claims = turn(outcomes, free, self._bulk) if outcomes or free else []
         for claim in claims:
             self._send(claim)
+        if claims and time.monotonic() - self._woken_at >= WAKE_EVERY:
+            wake_now("settle")  # callbacks will come; who takes them in does nothing but store them
+            self._woken_at = time.monotonic()
         begun = Counter(claim.connection_id for claim in claims)
         self._waiting -= {connection_id for connection_id, threads in free.items() if begun[connection_id] < threads}
         return bool(outcomes or claims)

@@ -7,7 +7,7 @@ again once all is well, so that workers need not wait for one another where noth
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from statistics import fmean
 from typing import Any
@@ -184,7 +184,7 @@ def _tell(action: str, connection_id: str, **detail: Any) -> None:
 
 
 def _values(state: State, prefix: str = "") -> Mapping[str, Any]:
-    return {f"{prefix}{name}": value for name, value in asdict(state).items()}
+    return {f"{prefix}{name}": getattr(state, name) for name in State.__slots__}
 
 
 _table = table_of(Throttle)
