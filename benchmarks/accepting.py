@@ -7,11 +7,15 @@ all sealed, in one transaction on SQLite (FULL), and the worker is woken. Same s
 
 from __future__ import annotations
 
+from functools import partial
+from pathlib import Path
+
 from benchmarks import load, posts
 from benchmarks.hubs import Hub
 from benchmarks.plan import Plan
 from benchmarks.provider import Provider
-from benchmarks.receiving import start_bare
+from benchmarks.receiving import pressed, start_bare
+from benchmarks.running import Crew
 from benchmarks.table import Row, at_least, missing, ratio, said
 
 FASTEST = 3000
@@ -27,16 +31,16 @@ def run(plan: Plan) -> list[Row]:
         crew.stop(provider.started)
         hub.queue()
         web, (bare, port) = hub.web(), start_bare(crew, hub)
-        for number in plan.each_run("accepting"):
-            file = posts.write(crew.folder / f"events-{number}", (posts.event(hub)[1] for _ in range(round(FASTEST * plan.seconds))))
-            theirs.append(load.press(bare, port, file, plan.seconds))
-            before = hub.count("messages")
-            ours.append(load.press(web, hub.port, file, plan.seconds))
-            stored = hub.count("messages") - before
-            assert stored >= ours[-1].requests, f"{ours[-1].requests:.0f} events were accepted and {stored} messages are stored"
-            file.unlink()
+        events = partial(_events, crew, hub, plan.seconds)
+        for _ in plan.each_run("accepting"):
+            theirs.append(load.press(bare, port, events, plan.seconds))
+            ours.append(pressed(hub, web, "messages", events, plan.seconds))
     note = f"p95 while under full load: {said([one.p95 for one in ours])} ms."
     return [ratio(WHAT, AGAINST, GOAL, [one.rate for one in ours], [one.rate for one in theirs], "/s", note)]
+
+
+def _events(crew: Crew, hub: Hub, seconds: float) -> Path:
+    return posts.write(crew.folder / "events", (posts.event(hub)[1] for _ in range(round(FASTEST * seconds))))
 
 
 def unmeasured(why: str) -> list[Row]:

@@ -1,8 +1,8 @@
 """As much load as a server takes: wrk, with requests from a file.
 
 A gthread server's processes accept from one socket, and kept-alive connections stay where they were accepted: when one process got
-them all, the rate is half of what the server can do. So two wrks start a moment apart, the second while the process that took the
-first one's connections is busy; who holds how many is looked at in each run, and an unbalanced run is done again.
+them all, the rate is half of what the server can do. So several wrks start a moment apart, each while the process that took the last
+one's connections is busy; who holds how many is looked at in each run, and an unbalanced run is done again.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +20,8 @@ from pathlib import Path
 from benchmarks import running
 from benchmarks.running import ROOT, Started, Unmeasured
 
-PROGRAMS = 2
-CLIENTS = 16  # connections of each
+PROGRAMS = 4
+CLIENTS = 8  # connections of each
 APART = 0.25  # seconds
 UNEVEN = 0.7  # of all connections at one process of two
 TRIES = 6
@@ -44,10 +45,10 @@ def program() -> str:
     return found
 
 
-def press(server: Started, port: int, requests: Path, seconds: float) -> Load:
-    """Send as fast as the server answers; every answer must be a 2xx."""
+def press(server: Started, port: int, write: Callable[[], Path], seconds: float) -> Load:
+    """Send as fast as the server answers; every answer must be a 2xx. `write` makes the file: each try says what was not said before."""
     for _ in range(TRIES):
-        load = _once(server, port, requests, seconds)
+        load = _once(server, port, write(), seconds)
         if load.share <= UNEVEN:
             return load
         time.sleep(0.5)

@@ -42,11 +42,11 @@ def main(words: list[str]) -> int:
         hub.queue()
         file = Path(name) / "requests"
         if path == "sending":
-            hub.fill("queued", 2 * count)
+            hub.fill("queued", 3 * count)
         elif path == "receiving":
-            posts.write(file, posts.strangers(hub, 2 * count))
+            posts.write(file, posts.strangers(hub, 3 * count))
         else:
-            posts.write(file, (posts.event(hub)[1] for _ in range(2 * count)))
+            posts.write(file, (posts.event(hub)[1] for _ in range(3 * count)))
         told = json.dumps({"path": path, "count": count, "file": str(file)})
         return subprocess.call(python("benchmarks.profiling", told), cwd=ROOT, env=clean(hub.environ))
 
@@ -95,7 +95,7 @@ def _requests(file: Path, count: int) -> Any:
     """Return the work of answering requests in this process, through the WSGI application alone."""
     from hub import config, create_app
 
-    app, requests = create_app(config.load()), iter(posts.read(file) * 2)
+    app, requests = create_app(config.load()), iter(posts.read(file))
 
     def work() -> None:
         for _ in range(count):

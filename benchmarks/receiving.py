@@ -1,7 +1,7 @@
 """Status callbacks stored per second, against a bare Flask application that answers 204.
 
 Both run on the same gunicorn with the hub's own options (2 processes of 4 threads), in turn, and get the same bytes: form callbacks
-of Twilio, each signed, each about a message of its own, from two wrks over 16 kept-alive connections each, spread over both processes
+of Twilio, each signed, each about a message of its own, from four wrks over 8 kept-alive connections each, spread over both processes
 (looked at in each run). The hub verifies and stores each durably (SQLite with synchronous=FULL, PostgreSQL with fsync and
 synchronous_commit on) before it answers. Afterwards the rows are counted: a figure stands only if every callback that was answered is
 there.
@@ -9,6 +9,8 @@ there.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from benchmarks import load, posts
@@ -34,11 +36,10 @@ def run(plan: Plan, database: str) -> list[Row]:
             crew.stop(provider.started)  # it was there for the connection's test
             hub.queue()
             web, (bare, port) = hub.web(), start_bare(crew, hub)
-            for number in plan.each_run(f"receiving, {database}"):
-                file = posts.write(crew.folder / f"callbacks-{number}", posts.strangers(hub, round(FASTEST * plan.seconds)))
-                theirs.append(load.press(bare, port, file, plan.seconds))
-                ours.append(pressed(hub, web, file, plan.seconds))
-                file.unlink()
+            callbacks = partial(_callbacks, crew, hub, plan.seconds)
+            for _ in plan.each_run(f"receiving, {database}"):
+                theirs.append(load.press(bare, port, callbacks, plan.seconds))
+                ours.append(pressed(hub, web, "receipts", callbacks, plan.seconds))
     note = f"p95 while under full load: {said([one.p95 for one in ours])} ms; bare {said([one.p95 for one in theirs])} ms."
     what = f"status callbacks stored per second, {database}{' FULL' if database == 'SQLite' else ''}"
     return [ratio(what, "a bare Flask 204 on the same server", GOAL, [one.rate for one in ours], [one.rate for one in theirs], "/s", note)]
@@ -57,10 +58,21 @@ def start_bare(crew: Crew, hub: Hub) -> tuple[Started, int]:
     return started, port
 
 
-def pressed(hub: Hub, web: Started, file: Path, seconds: float) -> Load:
-    """Press callbacks upon the hub; what was answered must be stored."""
-    before = hub.count("receipts")
-    one = load.press(web, hub.port, file, seconds)
-    stored = hub.count("receipts") - before
-    assert stored >= one.requests, f"{one.requests:.0f} callbacks were answered and {stored} are stored"
+def _callbacks(crew: Crew, hub: Hub, seconds: float) -> Path:
+    """Write callbacks that no hub has seen."""
+    return posts.write(crew.folder / "callbacks", posts.strangers(hub, round(FASTEST * seconds)))
+
+
+def pressed(hub: Hub, web: Started, table: str, write: Callable[[], Path], seconds: float) -> Load:
+    """Press requests upon the hub; of each that was answered there must be a row in `table`."""
+    before = 0
+
+    def fresh() -> Path:
+        nonlocal before
+        before = hub.count(table)
+        return write()
+
+    one = load.press(web, hub.port, fresh, seconds)
+    stored = hub.count(table) - before
+    assert stored >= one.requests, f"{one.requests:.0f} requests were answered with success, and only {stored} {table} are stored"
     return one

@@ -15,10 +15,9 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from hub import config as settings
 from hub import extensions, live, models, store
-from hub.config import Config
+from hub.config import LARGEST_BODY, Config
 from hub.crypto import Keyring
 
-LARGEST_BODY = 256 * 1024
 DOORS = ("hub.web_extensions", "hub.health", "hub.webhooks", "hub.api", "hub.admin")
 # styles and scripts come from files of ours alone; Bootstrap's own sheet names data: images
 POLICY = (
@@ -133,8 +132,8 @@ def _nowhere(error: HTTPException) -> Any:
 
 
 def _check_host(hosts: frozenset[str], public_url: str) -> None:
-    """Refuse a Host that is not ours; what carries its own proof (webhooks) or tells nothing (health) may come by any name."""
-    if request.blueprint in ("webhooks", "health"):
+    """Refuse a Host that is not ours; what tells nothing (health) may come by any name."""
+    if request.blueprint == "health":
         return
     if request.environ.get("HTTP_HOST", "").lower() not in hosts:
         raise SecurityError(f"This hub is reached at {public_url}; the request names another host.")
@@ -149,8 +148,6 @@ def _hosts(config: Config) -> frozenset[str]:
 
 
 def _add_headers(response: Response) -> Response:
-    if request.blueprint == "webhooks":  # read by programs alone, hundreds of times a second
-        return response
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     return response

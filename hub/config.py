@@ -177,6 +177,7 @@ SETTINGS = (
     Setting("HUB_LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR", _level),
     Setting("TWILIO_WEBHOOK_AUTH_TOKEN", "", "verifies Twilio's callbacks whose account belongs to no connection", str, secret=True),
 )  # fmt: skip
+LARGEST_BODY = 256 * 1024  # bytes of what is posted to us
 API_URL = re.compile(r"HUB_([A-Z0-9]+)_API_URL")
 
 

@@ -16,7 +16,6 @@ from typing import Any, Protocol, cast
 
 from flask import current_app
 from sqlalchemy import Engine, create_engine
-from sqlalchemy.exc import DBAPIError
 
 from hub.errors import HubError
 from hub.extensions import db
@@ -170,18 +169,27 @@ class OneByOne:
 
     def __post_init__(self) -> None:
         # no ping before each use: an insert that met a dead connection is simply made again
-        self.engine = create_engine(self.engine.url, isolation_level="AUTOCOMMIT", pool_size=8, max_overflow=8, hide_parameters=True)
+        own = {"connect_args": {"autocommit": True}, "pool_reset_on_return": None}
+        self.engine = create_engine(self.engine.url, pool_size=8, max_overflow=8, hide_parameters=True, **own)
 
     def insert(self, row: Mapping[str, Any]) -> bool:
         form = self.statement.form(self.engine.dialect, row)
         values = form.bind(row)
+        dialect = self.engine.dialect
         for last in (False, True):
+            pooled = None
             try:
-                with self.engine.connect() as connection:
-                    return connection.exec_driver_sql(form.sql, values).rowcount > 0
-            except DBAPIError as problem:
-                if last or not problem.connection_invalidated:
-                    raise NotStored(f"The database did not store it: {type(problem.orig).__name__}.") from problem
+                pooled = self.engine.raw_connection()
+                return bool(pooled.driver_connection.execute(form.sql, values).rowcount)  # type: ignore[union-attr]
+            except dialect.loaded_dbapi.Error as problem:
+                lost = pooled is not None and dialect.is_disconnect(problem, pooled.driver_connection, None)
+                if pooled is not None and lost:
+                    pooled.invalidate(problem)
+                if last or not lost:
+                    raise NotStored(f"The database did not store it: {type(problem).__name__}.") from problem
+            finally:
+                if pooled is not None:
+                    pooled.close()
         raise AssertionError  # pragma: no cover - the loop ends by itself
 
     def close(self) -> None:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import gc
 import os
-import sys
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
 
 from hub.config import Config
 
-# Python's is 5 ms: the thread that commits for the others gives up its turn at each call of SQLite's, and waits so long for the next
-SWITCH_SECONDS = 0.0005
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 - where it is missing, gunicorn takes the temporary folder
 
 
@@ -34,7 +31,6 @@ class Web(BaseApplication):  # type: ignore[misc]
         # what is loaded stays: the collector need not go through it again and again
         gc.collect()
         gc.freeze()
-        sys.setswitchinterval(SWITCH_SECONDS)
         return app
 
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import structlog
 from flask import current_app
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from hub import live
 from hub.errors import BadWebhook, HubError
@@ -19,7 +19,8 @@ from hub.group_commit import Storage, storage_of
 from hub.integrations.base import Integration, WebhookRequest
 from hub.models import Connection, Receipt
 from hub.models.types import keyring, new_id, now
-from hub.store import transaction
+from hub.statements import Statement, table_of
+from hub.store import read, transaction
 
 log = structlog.get_logger(__name__)
 
@@ -131,9 +132,22 @@ def keep(request: WebhookRequest, proof: Proof) -> bool:
     }  # fmt: skip
     if _storage().insert(row):
         return True
-    if proof.connection_ids:
+    if proof.connection_ids and _missing(row, proof):
         _widen(row, proof)
     return False
+
+
+def _missing(row: Mapping[str, Any], proof: Proof) -> bool:
+    """Tell whether what was kept before does not count for all whose secret proves it now. Reads only: most repeats end here."""
+    for receipt_id, sealed in read(_KEPT, **{name: row[name] for name in UNIQUE}):
+        content = keyring().open_json("receipts", receipt_id.partition("_")[2], "request", sealed) if sealed else {"connections": []}
+        return not set(proof.connection_ids) <= set(content["connections"])
+    return False
+
+
+UNIQUE = ("subject", "detail", "endpoint", "scope")
+_table = table_of(Receipt)
+_KEPT = Statement(select(_table.c.id, _table.c.request).where(*(_table.c[name] == bindparam(name) for name in UNIQUE)))
 
 
 @transaction
@@ -142,7 +156,7 @@ def _widen(row: Mapping[str, Any], proof: Proof) -> None:
 
     Else somebody with another token of the same account could use up the place of the genuine one.
     """
-    unique = [getattr(Receipt, name) == row[name] for name in ("subject", "detail", "endpoint", "scope")]
+    unique = [getattr(Receipt, name) == row[name] for name in UNIQUE]
     receipt = db.session.scalars(select(Receipt).where(*unique).with_for_update()).one()
     content = receipt.request
     if fresh := [connection_id for connection_id in proof.connection_ids if connection_id not in content["connections"]]:

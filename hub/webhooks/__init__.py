@@ -1,56 +1,101 @@
-"""The door of the providers: /api/rpc/webhooks/…. Verify, store, answer; everything else happens later."""
+"""The door of the providers: /api/rpc/webhooks/…. Verify, store, answer; everything else happens later.
+
+It stands beside the Flask application, in its context: callbacks come hundreds of times a second, and have no use for sessions,
+cookies, forms or limits.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any, cast
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
-from flask import Blueprint, Flask, Response, current_app, request
+from flask import Flask, current_app
 from sqlalchemy.exc import SQLAlchemyError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
+from werkzeug.http import HTTP_STATUS_CODES
+from werkzeug.wsgi import get_input_stream
 
 from hub import integrations
-from hub.config import Config
+from hub.config import LARGEST_BODY, Config
 from hub.errors import BadWebhook
 from hub.group_commit import NotStored
 from hub.intake import receipts
-from hub.integrations.base import WebhookRequest
+from hub.integrations.base import Integration, WebhookRequest
 
 log = structlog.get_logger(__name__)
 
 PREFIX = "/api/rpc/webhooks/"
+UNAVAILABLE = (SQLAlchemyError, NotStored, receipts.CannotVerify)
 
 
 def init_app(app: Flask) -> None:
-    """Open a route for every path that an integration declares."""
-    blueprint = Blueprint("webhooks", __name__)
-    for path in integrations.webhook_paths():
-        rule = PREFIX + path.replace("{connection}", "<connection>")
-        blueprint.add_url_rule(rule, path, receive, methods=["POST"], defaults={"path": path})
-    blueprint.register_error_handler(BadWebhook, _not_genuine)
-    blueprint.register_error_handler(SQLAlchemyError, _unavailable)
-    blueprint.register_error_handler(NotStored, _unavailable)
-    blueprint.register_error_handler(receipts.CannotVerify, _unavailable)
-    blueprint.register_error_handler(HTTPException, _refused)
-    app.register_blueprint(blueprint)
-    app.extensions["hub.nowhere"][PREFIX] = _refused
+    """Open the door in front of the application."""
+    app.wsgi_app = Door(app)  # type: ignore[method-assign]
 
 
-def receive(path: str, connection: str = "") -> Response:
-    """Take one webhook."""
-    came = cast(Any, request)._get_current_object()  # once: each look through the proxy costs
-    call = WebhookRequest(
-        method=came.method, url=public_url(came.environ), path=path, connection=connection, body=came.get_data(cache=False),
-        headers={name.lower(): value for name, value in came.headers.items()},
-    )  # fmt: skip
-    sharing = integrations.webhook_paths()[path]
-    proof = receipts.verify(call, sharing)
-    new = receipts.keep(call, proof)
-    kind, text = proof.integration.answer(call, new)
-    return Response(text, content_type=kind)
+class Door:
+    """Answers what is posted to a path that an integration declares, and lets everything else through."""
+
+    def __init__(self, app: Flask) -> None:
+        self._app, self._next = app, app.wsgi_app
+        self._paths = integrations.webhook_paths()
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        if not path.startswith(PREFIX):
+            return self._next(environ, start_response)
+        with self._app.app_context():
+            status, kind, text = self._answer(environ, path[len(PREFIX) :].rstrip("/"))
+        body = text.encode()
+        headers = [("Content-Type", kind), ("Content-Length", str(len(body))), *_ALSO.get(status, ())]
+        start_response(f"{status} {HTTP_STATUS_CODES[status]}", headers)
+        return [body]
+
+    def _answer(self, environ: dict[str, Any], name: str) -> tuple[int, str, str]:
+        try:
+            return 200, *self._take(environ, name)
+        except BadWebhook as problem:
+            log.warning("webhook.refused", path=PREFIX + name, why=str(problem))
+            return _failed(403, str(problem))
+        except UNAVAILABLE as problem:
+            log.error("webhook.not_taken", problem=type(problem).__name__)
+            return _failed(503, "This webhook cannot be taken now. Send it again.")
+        except HTTPException as problem:
+            return _failed(problem.code or 500, _REFUSALS.get(problem.code or 500) or problem.name)
+        except Exception:
+            log.exception("webhook.failed", path=PREFIX + name)
+            return _failed(500, "A fault of Signpost’s own. Send it again.")
+
+    def _take(self, environ: dict[str, Any], name: str) -> tuple[str, str]:
+        """Take one webhook; return what to say to the provider: content type and text."""
+        path, connection, sharing = self._find(name)
+        if environ["REQUEST_METHOD"] != "POST":
+            raise MethodNotAllowed
+        body = get_input_stream(environ, max_content_length=LARGEST_BODY + 1).read()
+        if len(body) > LARGEST_BODY:
+            raise RequestEntityTooLarge
+        call = WebhookRequest(
+            method="POST", url=public_url(environ), path=path, connection=connection, body=body, headers=_headers(environ)
+        )
+        proof = receipts.verify(call, sharing)
+        new = receipts.keep(call, proof)
+        return proof.integration.answer(call, new)
+
+    def _find(self, name: str) -> tuple[str, str, Sequence[type[Integration]]]:
+        """Return the path as declared, the connection that it names, and the integrations that share it."""
+        declared, _, connection = name.rpartition("/")
+        for path, slug in ((name, ""), (f"{declared}/{{connection}}", connection)):
+            if path in self._paths and "{" not in name:
+                return path, slug, self._paths[path]
+        raise NotFound
+
+
+def _headers(environ: Mapping[str, Any]) -> dict[str, str]:
+    found = {name[5:].replace("_", "-").lower(): text for name, text in environ.items() if name.startswith("HTTP_")}
+    return found | {"content-type": environ.get("CONTENT_TYPE", "")}
 
 
 def public_url(environ: Mapping[str, Any]) -> str:
@@ -66,25 +111,11 @@ def public_url(environ: Mapping[str, Any]) -> str:
     return config.public_url + target
 
 
-def _not_genuine(problem: BadWebhook) -> tuple[Response, int]:
-    log.warning("webhook.refused", path=request.path, why=str(problem))
-    return _json({"success": False, "error": str(problem)}), 403
-
-
-def _unavailable(problem: Exception) -> tuple[Response, int, dict[str, str]]:
-    log.error("webhook.not_taken", problem=type(problem).__name__)
-    return _json({"success": False, "error": "This webhook cannot be taken now. Send it again."}), 503, {"Retry-After": "5"}
-
-
-def _refused(problem: HTTPException) -> tuple[Response, int]:
-    status = problem.code or 500
-    return _json({"success": False, "error": _REFUSALS.get(status) or problem.name}), status
+def _failed(status: int, why: str) -> tuple[int, str, str]:
+    return status, "application/json", json.dumps({"success": False, "error": why})
 
 
 _REFUSALS = {
     404: "No integration takes webhooks at this address.", 405: "Webhooks are posted.", 413: "The body is larger than 256 KiB.",
 }  # fmt: skip
-
-
-def _json(content: dict[str, object]) -> Response:
-    return Response(json.dumps(content), content_type="application/json")
+_ALSO: Mapping[int, Sequence[tuple[str, str]]] = {405: [("Allow", "POST")], 503: [("Retry-After", "5")]}
