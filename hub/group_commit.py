@@ -33,6 +33,7 @@ class Unit:
 
     reads: list[tuple[str, Any, list[Any]]] = field(default_factory=list)  # text, parameters, the rows that came
     writes: list[tuple[str, list[Any]]] = field(default_factory=list)  # text, parameters of each execution
+    driver: Any = None  # what it reads over while it is worked out
     changed: int = 0  # how many rows were written
     stale: bool = False  # what was read has changed, so nothing was written
     done: bool = False

@@ -22,7 +22,8 @@ from hub.extensions import db
 from hub.intake import settle as settling
 from hub.messaging import delivery, misdated, outbox, polling, reconcile, spacing
 from hub.messaging.drain import RUN_SECONDS, Drain, Stopping
-from hub.store import JOBS, wake_now
+from hub.store import wake_now
+from hub.waking import JOBS
 
 log = structlog.get_logger(__name__)
 

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from hub.extensions import db
 from hub.group_commit import NotStored, Unit, committer
-from hub.store import joins, transaction, wake_now
+from hub.store import OnlyReads, joins, transaction, wake_now
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -29,7 +29,8 @@ TRIES = 2  # then under the lock from its beginning
 def optimistic(change: Callable[P, T]) -> Callable[P, T]:
     """Run a function as one transaction that is worked out before the lock is taken; inside another it joins.
 
-    The function may run several times, so it must do nothing but `store.read` and `store.write`.
+    The function may run several times, and must change nothing but the database. What it does otherwise than by `store.read` and
+    `store.write`, or inside a savepoint that fails, is done under the lock.
     """
     locked = transaction(change)
 
@@ -40,15 +41,18 @@ def optimistic(change: Callable[P, T]) -> Callable[P, T]:
         if group is None:
             return locked(*args, **kwargs)
         for _ in range(TRIES):
-            with _collecting(session) as unit:
-                result = change(*args, **kwargs)
+            try:
+                with _collecting(session) as unit:
+                    result = change(*args, **kwargs)
+            except OnlyReads:
+                break
             wakes = session.info.pop("hub_wakes")
             try:
                 group.commit(unit)
             except NotStored as problem:
-                if isinstance(problem.__cause__, sqlite3.IntegrityError):
-                    break  # under the lock it is seen what it conflicts with
-                raise
+                if isinstance(problem.__cause__, sqlite3.OperationalError | OSError):
+                    raise
+                break  # it lies in what was to be written: under the lock it is seen where
             if not unit.stale:
                 for queue in wakes:
                     wake_now(queue)
@@ -64,7 +68,7 @@ def _collecting(session: Session) -> Iterator[Unit]:
     try:
         yield session.info["hub_unit"]
         if session.new or session.dirty or session.deleted:
-            raise RuntimeError("this change is worked out beforehand; write with store.write")
+            raise OnlyReads
     finally:
         del session.info["hub_unit"]
         session.rollback()

@@ -20,12 +20,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar, cast
 
-import redis
 import structlog
 from flask import Flask, current_app
-from redis.backoff import NoBackoff
-from redis.retry import Retry
-from rq import Queue
 from sqlalchemy import BindParameter, Dialect, Engine, bindparam, event
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import ORMExecuteState, Session
@@ -34,6 +30,7 @@ from hub.config import Config
 from hub.extensions import db
 from hub.models import Setting
 from hub.statements import Form, Row, Statement, translated
+from hub.waking import Waker
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -41,9 +38,6 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 # queue → the job that empties it, by dotted name: what enqueues need not import it
-JOBS = {"deliver": "hub.jobs.deliver", "settle": "hub.jobs.settle", "chores": "hub.jobs.chores"}
-WAKE_SECONDS = 30  # a lost wake-up costs at most this
-JOB_SECONDS = 120  # jobs are bounded well below; RQ ends one that is not
 TRIES = 5
 INDEX_KEY = "index_key"
 REMEMBERED = 1.0
@@ -83,14 +77,21 @@ def _prepare_sqlite(engine: Engine) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("hub_writes") else "BEGIN")
 
 
+class OnlyReads(RuntimeError):
+    """A session was asked to write outside a change, or before its lock is held."""
+
+    def __init__(self) -> None:
+        super().__init__("this session reads; put the change into a function under @transaction")
+
+
 def _refuse_flush(session: Session, *_: Any) -> None:
     if not session.info.get("hub_writes"):
-        raise RuntimeError("this session reads; put the change into a function under @transaction")
+        raise OnlyReads
 
 
 def _refuse_statement(state: ORMExecuteState) -> None:
     if (state.is_insert or state.is_update or state.is_delete) and not state.session.info.get("hub_writes"):
-        raise RuntimeError("this session reads; put the change into a function under @transaction")
+        raise OnlyReads
 
 
 def transaction(change: Callable[P, T]) -> Callable[P, T]:
@@ -123,8 +124,27 @@ def transaction(change: Callable[P, T]) -> Callable[P, T]:
 
 
 def asks_to_rerun(problem: Exception) -> bool:
-    """Tell whether the database wants the transaction again: whoever catches errors inside one must let these pass."""
-    return isinstance(problem, DBAPIError) and getattr(problem.orig, "sqlstate", None) in RERUN
+    """Tell whether a change is to be made again from its beginning: whoever catches errors inside one must let these pass."""
+    return isinstance(problem, OnlyReads) or (isinstance(problem, DBAPIError) and getattr(problem.orig, "sqlstate", None) in RERUN)
+
+
+def need_lock() -> None:
+    """Say that what follows reads what this change wrote, or the clock: it must hold the lock, so it begins anew if it does not."""
+    if "hub_unit" in db.session().info:
+        raise OnlyReads
+
+
+@contextmanager
+def savepoint() -> Iterator[None]:
+    """Undo what the code inside has written, if it fails. Where a change is worked out before its lock, it is made under it then."""
+    if "hub_unit" not in db.session().info:
+        with db.session.begin_nested():
+            yield
+        return
+    try:
+        yield
+    except Exception as problem:
+        raise OnlyReads from problem
 
 
 @contextmanager
@@ -167,11 +187,12 @@ def joins(session: Session) -> bool:
 def read(statement: Statement, **values: Any) -> list[Row]:
     """Return the rows of a statement, now."""
     session = cast(Session, db.session())
-    driver = _driver(session)
+    unit = session.info.get("hub_unit")
+    driver = _driver_of(session, unit)
     form = statement.form(driver.dialect, values)
     bound = form.bind(values)
     rows = driver.run(form, lambda: driver.connection.execute(form.sql, bound).fetchall())
-    if (unit := session.info.get("hub_unit")) is not None:
+    if unit is not None:
         unit.reads.append((form.sql, bound, rows))
     return form.converted(rows)
 
@@ -181,13 +202,13 @@ def write(statement: Statement, rows: Mapping[str, Any] | Sequence[Mapping[str, 
     many = [rows] if isinstance(rows, Mapping) else rows
     session = cast(Session, db.session())
     if not joins(session):
-        raise RuntimeError("this session reads; put the change into a function under @transaction")
+        raise OnlyReads
+    unit = session.info.get("hub_unit")
     forms: dict[str, tuple[Form, list[Any]]] = {}
-    driver = _driver(session)
+    driver = _driver_of(session, unit)
     for values in many:
         form = statement.form(driver.dialect, values)
         forms.setdefault(form.sql, (form, []))[1].append(form.bind(values))
-    unit = session.info.get("hub_unit")
     for form, bound in forms.values():
         if unit is not None:
             unit.writes.append((form.sql, bound))
@@ -216,6 +237,14 @@ class _Driver:
             raise error from problem
 
 
+def _driver_of(session: Session, unit: Any) -> _Driver:
+    if unit is None:
+        return _driver(session)
+    if unit.driver is None:  # it reads over one connection to its end, without savepoints
+        unit.driver = _driver(session)
+    return cast(_Driver, unit.driver)
+
+
 def _driver(session: Session) -> _Driver:
     kept: _Driver | None = session.info.get("hub_driver")
     # a savepoint is set when the session's connection is first asked for inside it
@@ -237,28 +266,6 @@ def wake(queue: str) -> None:
 def wake_now(queue: str) -> None:
     """Wake the workers of a queue; without Redis they find out by themselves a little later."""
     current_app.extensions["hub.waker"].wake(queue)
-
-
-class Waker:
-    """Enqueues a queue's job unless that was done already and has not begun."""
-
-    def __init__(self, url: str) -> None:
-        # whoever waits for an answer from us must not wait for Redis: no retry, short limits, a pause after a failure
-        self.redis = redis.Redis.from_url(
-            url, socket_timeout=0.1, retry=Retry(NoBackoff(), 0),
-            **({} if url.startswith("unix:") else {"socket_connect_timeout": 0.05}),
-        )  # fmt: skip
-        self._silent_until = 0.0
-
-    def wake(self, queue: str) -> None:
-        if time.monotonic() < self._silent_until:
-            return
-        try:
-            if self.redis.set(f"wake:{queue}", "1", nx=True, ex=WAKE_SECONDS):
-                Queue(queue, connection=self.redis).enqueue(JOBS[queue], result_ttl=0, failure_ttl=3600, job_timeout=JOB_SECONDS)
-        except redis.RedisError as problem:
-            self._silent_until = time.monotonic() + 1
-            log.warning("queue.unreachable", queue=queue, problem=type(problem).__name__)
 
 
 def remembered(name: tuple[str, ...], make: Callable[[], T]) -> T:

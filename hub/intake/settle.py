@@ -23,8 +23,9 @@ from hub.messaging.ledger import Ledger
 from hub.messaging.statuses import Origin
 from hub.models import Connection, Receipt
 from hub.models.types import keyring, now
+from hub.optimistic import optimistic
 from hub.statements import Statement, table_of
-from hub.store import asks_to_rerun, several, transaction
+from hub.store import asks_to_rerun, savepoint, several
 
 log = structlog.get_logger(__name__)
 
@@ -32,6 +33,7 @@ BATCH = 200
 LOOK_FOR = timedelta(minutes=10)  # a callback may be faster than our own record, not by more than this
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 60.0
 IDLE_PAUSE = 0.025
+ARRIVING = timedelta(milliseconds=20)  # what came in just now may not be committed yet; looked at too early, it is looked at twice
 NOTED_EVERY = timedelta(minutes=1)
 LINGER_SECONDS = 20.0
 
@@ -79,32 +81,34 @@ _CALLED = Statement(
 )  # fmt: skip
 
 
-def due() -> bool:
-    """Tell whether a receipt waits to be settled. Reads only."""
-    return bool(store.read(_IS_DUE, moment=now()))
+def due(moment: datetime | None = None) -> bool:
+    """Tell whether a receipt was due at a moment, else now. Reads only."""
+    return bool(store.read(_IS_DUE, moment=moment or now()))
 
 
 def drain(stopping: Stopping, linger: float = LINGER_SECONDS) -> int:
     """Settle what is due until nothing comes for a while; return how many receipts were looked at."""
     settled, idle_since = 0, time.monotonic()
     while not stopping.now:
-        waiting = due()
+        ends = time.monotonic() - idle_since >= linger
+        moment = now() if ends else now() - ARRIVING
+        waiting = due(moment)
         db.session.rollback()
-        count = batch() if waiting else 0
+        count = batch(moment) if waiting else 0
         settled += count
         if count:
             idle_since = time.monotonic()
-        elif time.monotonic() - idle_since >= linger:
+        elif ends:
             break
         else:
             time.sleep(IDLE_PAUSE)
     return settled
 
 
-@transaction
-def batch() -> int:
-    """Settle up to BATCH receipts in one transaction; one that fails keeps its error and does not hold the others."""
-    held = [Held(*row) for row in store.read(_DUE, moment=now())]
+@optimistic
+def batch(moment: datetime | None = None) -> int:
+    """Settle up to BATCH receipts, due at a moment, else now, in one transaction; one that fails keeps its error and holds no other."""
+    held = [Held(*row) for row in store.read(_DUE, moment=moment or now())]
     apply(held)
     write(held)
     _note_calls(held)
@@ -180,7 +184,7 @@ def _apply(held: list[Held], ledger_of: Callable[[], Ledger], ledgers: list[Ledg
         return
     ledger = ledger_of()
     try:
-        with db.session.begin_nested():
+        with savepoint():
             matches = iter(statuses.apply_all([told for one in held for told in one.told], ledger))
     except Exception as problem:
         if asks_to_rerun(problem):

@@ -23,8 +23,9 @@ from hub.messaging.outcomes import Claim, Outcome
 from hub.messaging.spacing import LOOKED_AT, Spacing
 from hub.models import Body, Connection, Contact, Message, Throttle
 from hub.models.types import now
+from hub.optimistic import optimistic
 from hub.statements import Statement
-from hub.store import asks_to_rerun, read, transaction
+from hub.store import asks_to_rerun, read, savepoint
 from hub.vocabulary import ConnectionState, Lane, Status
 
 __all__ = ["LEASE", "Claim", "Outcome", "due", "turn"]
@@ -70,7 +71,7 @@ def turn(ended: Sequence[Outcome], free: Mapping[str, int], bulk: Mapping[str, i
         return _turn(ended, free, bulk or {}, _record_apart)  # one of the outcomes spoils it for all
 
 
-@transaction
+@optimistic
 def _turn(
     ended: Sequence[Outcome], free: Mapping[str, int], bulk: Mapping[str, int], record: Callable[[Sequence[Outcome]], None]
 ) -> list[Claim]:
@@ -88,7 +89,7 @@ def _turn(
 def _record_apart(ended: Sequence[Outcome]) -> None:
     for outcome in ended:
         try:
-            with db.session.begin_nested():
+            with savepoint():
                 outcomes.record([outcome])
         except Exception as problem:
             if asks_to_rerun(problem):

@@ -28,7 +28,7 @@ from hub.messaging.throttle import State
 from hub.models import Connection, Throttle
 from hub.models.types import now
 from hub.statements import Statement, table_of
-from hub.store import read, several, write
+from hub.store import need_lock, read, several, write
 from hub.vocabulary import Status
 
 log = structlog.get_logger(__name__)
@@ -106,7 +106,10 @@ class Gates:
         needed = {sender.name for key, sender in self._senders.items() if key in claiming and (sender.per_second or sender.per_recipient)}
         troubled = {outcome.claim.connection_id for outcome in ended if _troubles(outcome)}
         needed |= {self._senders[key].name for key in troubled & self._senders.keys()}
-        if missing := needed - self._states.keys():
+        missing = needed - self._states.keys()
+        if missing or self._states:
+            need_lock()
+        if missing:
             write(_MAKE, [_values(State(name)) for name in sorted(missing)])
             self._read(missing)
 

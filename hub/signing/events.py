@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
@@ -29,6 +29,7 @@ def _phone(text: str) -> str:
     return phones.clean(text)
 
 
+@lru_cache(maxsize=4096)  # a sender's is told with every request
 def _email(text: str) -> str:
     try:
         return validate_email(text, check_deliverability=False).normalized
