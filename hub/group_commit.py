@@ -48,6 +48,7 @@ class GroupCommit:
         self._pending: list[Unit] = []
         self._pending_lock = threading.Lock()
         self._lead = threading.Lock()
+        self.contended: dict[Any, float] = {}  # changes for which others were faster just now, and until when that counts
         self._connection: sqlite3.Connection | None = None
         self._owner = 0
 

@@ -2,14 +2,15 @@
 
 SQLite has one writer at a time, so what happens under its lock bounds how much the hub takes in. A change under
 `@optimistic` runs beforehand, on a snapshot: what it reads is remembered, what it writes is collected. Then, under the lock,
-what it read is read again; if all of it still holds, the writes are made, else the change runs anew. On PostgreSQL, whose
-writers do not wait for each other, it is a transaction like any other.
+what it read is read again; if all of it still holds, the writes are made, else the change runs anew, under the lock. On
+PostgreSQL, whose writers do not wait for each other, it is a transaction like any other.
 """
 
 from __future__ import annotations
 
 import functools
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import ParamSpec, TypeVar, cast
@@ -23,7 +24,7 @@ from hub.store import OnlyReads, joins, transaction, wake_now
 P = ParamSpec("P")
 T = TypeVar("T")
 
-TRIES = 2  # then under the lock from its beginning
+CONTENDED = 0.5  # seconds after others were faster: several workers who choose from one queue would be so each time
 
 
 def optimistic(change: Callable[P, T]) -> Callable[P, T]:
@@ -38,26 +39,26 @@ def optimistic(change: Callable[P, T]) -> Callable[P, T]:
     def run(*args: P.args, **kwargs: P.kwargs) -> T:
         session = cast(Session, db.session())
         group = None if joins(session) else committer()
-        if group is None:
+        if group is None or time.monotonic() < group.contended.get(change, 0):
             return locked(*args, **kwargs)
-        for _ in range(TRIES):
-            try:
-                with _collecting(session) as unit:
-                    result = change(*args, **kwargs)
-            except OnlyReads:
-                break
-            wakes = session.info.pop("hub_wakes")
-            try:
-                group.commit(unit)
-            except NotStored as problem:
-                if isinstance(problem.__cause__, sqlite3.OperationalError | OSError):
-                    raise
-                break  # it lies in what was to be written: under the lock it is seen where
-            if not unit.stale:
-                for queue in wakes:
-                    wake_now(queue)
-                return result
-        return locked(*args, **kwargs)
+        try:
+            with _collecting(session) as unit:
+                result = change(*args, **kwargs)
+        except OnlyReads:
+            return locked(*args, **kwargs)
+        wakes = session.info.pop("hub_wakes")
+        try:
+            group.commit(unit)
+        except NotStored as problem:
+            if isinstance(problem.__cause__, sqlite3.OperationalError | OSError):
+                raise
+            return locked(*args, **kwargs)  # it lies in what was to be written: under the lock it is seen where
+        if unit.stale:
+            group.contended[change] = time.monotonic() + CONTENDED
+            return locked(*args, **kwargs)
+        for queue in wakes:
+            wake_now(queue)
+        return result
 
     return run
 
