@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import cycle
@@ -236,6 +237,26 @@ def _(bare: Bare) -> None:
     bare.page.goto(f"/requests/{bare.hub.settled(answer['messages'][0]['id'])['request']}")
     press(bare.page, "Remind who has still to sign")
     bare.says("1 reminder on the way.")
+
+
+@form("admin.replay_message")
+def _(bare: Bare) -> None:
+    message_id = bare.hub.message(bare.hub.number(), "Told again, bare")
+    bare.hub.settled(message_id)
+    bare.page.goto(f"/messages/{message_id}")
+    bare.page.locator("#raw summary").click()
+    press(bare.page, "Replay callbacks")
+    bare.says("Nothing was missed.")
+
+
+@form("admin.replay_receipt")
+def _(bare: Bare) -> None:
+    sid = f"SM{secrets.token_hex(16)}"
+    bare.hub.call_back(sid, "delivered")
+    bare.page.goto("/receipts")
+    until_shown(bare.page, bare.row(sid))
+    bare.row(sid).get_by_role("button", name="Replay").click()
+    bare.says("1 could not be applied.")
 
 
 # ── Settings ────────────────────────────────────────────────────────────────────────────────────────────────
