@@ -50,11 +50,6 @@ def web() -> None:
 def worker(queues: tuple[str, ...]) -> None:
     """Work off queues: all of them, or those named. Each gets a process of its own."""
     config = _config()
-    if len(queues) == 1:
-        from hub import jobs
-
-        jobs.work(queues[0])
-        return
     from hub import supervisor, up
 
     up.warm_up(config)

@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -18,6 +19,7 @@ from rq.registry import StartedJobRegistry
 from sqlalchemy.exc import SQLAlchemyError
 
 from hub import create_app, idempotency
+from hub.errors import HubError
 from hub.extensions import db
 from hub.intake import settle as settling
 from hub.messaging import delivery, misdated, outbox, polling, reconcile, spacing
@@ -30,6 +32,7 @@ log = structlog.get_logger(__name__)
 TICK = 1.0
 CHORES_EVERY = 600.0
 CLEAN_UP_EVERY = 15.0  # RQ by itself looks for jobs of dead workers every 10 minutes only
+COMPLAIN_EVERY = 30.0  # of a queue server that is away
 
 
 @cache
@@ -63,17 +66,27 @@ def _run(queue: str, job: Callable[[Stopping], int]) -> None:
     app = application()
     with app.app_context():
         db.engine.dispose(close=False)  # connections of the parent process are not ours
-        # first the key, then the look: whoever adds work from here on wakes the next job
-        app.extensions["hub.waker"].redis.delete(f"wake:{queue}")
+        # first the key, then the look: whoever adds work from here on wakes the next job. A key that stays, because Redis is away
+        # for a moment, ends by itself; until then this job is the one that looks
+        with suppress(redis.RedisError):
+            app.extensions["hub.waker"].redis.delete(f"wake:{queue}")
         done = job(Stopping(RUN_SECONDS))
         log.debug("job.done", queue=queue, done=done)
 
 
 # ── Worker ──────────────────────────────────────────────────────────────────────────────────────────────────
+class QueueLost(HubError):
+    """The queue server went away under a worker, or refused to write."""
+
+
 class HubWorker(Worker):
     """An RQ worker that lets its child end by itself: RQ would wait for the child without telling it."""
 
+    max_connection_wait_time = 2.0  # RQ's own pauses grow to a minute, in which nothing would be sent
+    told = False  # to stop
+
     def request_stop(self, signum: int, frame: Any) -> None:
+        self.told = True
         if self.horse_pid:
             try:
                 os.kill(self.horse_pid, signal.SIGTERM)
@@ -81,10 +94,18 @@ class HubWorker(Worker):
                 pass  # it has just ended
         super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
 
+    def teardown(self) -> None:
+        with suppress(redis.RedisError):  # a server that is away needs no farewell
+            super().teardown()  # type: ignore[no-untyped-call]
+
 
 def work(queue: str) -> None:
-    """Run the worker of one queue until it is told to stop. One queue each: only then RQ keeps a job that it is just taking."""
+    """Run the worker of one queue until it is told to stop. One queue each: only then RQ keeps a job that it is just taking.
+
+    Raises QueueLost when RQ gives up because of Redis, which it does under a job; another worker then waits until Redis is back.
+    """
     app = application()
+    _wait_for_redis(app.extensions["hub.waker"].redis, queue)
     connection = redis.Redis.from_url(app.extensions["hub.config"].redis_url)
     worker = HubWorker([Queue(queue, connection=connection)], connection=connection, log_job_description=False)
     with app.app_context():
@@ -93,6 +114,22 @@ def work(queue: str) -> None:
     gc.collect()
     gc.freeze()
     worker.work(logging_level="WARNING", with_scheduler=False)
+    if not worker.told:
+        raise QueueLost("The queue server went away, or refused to write, under a job. A new worker waits until it is back.")
+
+
+def _wait_for_redis(client: redis.Redis, queue: str) -> None:
+    """Return when Redis takes writes. It may be away, or have a full disk: that ends nothing, and delays sending."""
+    complained_at = float("-inf")
+    while True:
+        try:
+            client.delete(f"wake:{queue}")  # a write; and a wake-up that came to nothing must not hold back the next
+            return
+        except redis.RedisError as problem:
+            if time.monotonic() - complained_at >= COMPLAIN_EVERY:
+                complained_at = time.monotonic()
+                log.error("queue.unreachable", queue=queue, why=str(problem), remedy="Start it, free its disk, or correct HUB_REDIS_URL.")
+        time.sleep(TICK)
 
 
 # ── Cron ────────────────────────────────────────────────────────────────────────────────────────────────────

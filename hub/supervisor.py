@@ -1,8 +1,9 @@
 """Run several programs under one terminal: start, watch and restart them, and end them together.
 
 Every child has a session of its own, so that Ctrl-C reaches the supervisor alone, which then stops them in order: those that
-others need (the queue server) last. A child that dies is started again after a pause that grows; one that keeps dying ends
-everything. One thread does it all, so that no fork meets a lock that another thread holds.
+others need (the queue server) last. A child that dies is started again after a pause that grows. One that keeps dying before
+all are ready ends everything; later nothing does, since the others can do without it and what it fails at may pass. One thread
+does it all, so that no fork meets a lock that another thread holds.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from hub.terminal import BLUE, BOLD, CYAN, DIM, GREEN, MAGENTA, RED, YELLOW, pai
 DEATHS_THAT_END_ALL = 5
 WITHIN_SECONDS = 30.0
 FIRST_PAUSE = 0.25  # doubled with each death in that time: the five take about four seconds
+LONGEST_PAUSE = 10.0
 STOP_NEEDED_AFTER = 2.5  # those that others need are asked to end by then, even if others linger
 KILL_AFTER = 3.5
 GIVE_UP_AFTER = 4.8
@@ -86,7 +88,7 @@ def run(
     ready_within: float = 60.0,
     out: TextIO | None = None,
 ) -> int:
-    """Keep the children running until a signal asks to stop; return the exit code for the shell.
+    """Keep the children running until a signal asks to stop; return the exit code for the shell: 1 when they never got ready.
 
     `on_ready` is called once, when every child that can tell says that it is ready; NotReady is raised when some do not in
     time (seconds). No process is left behind.
@@ -125,7 +127,7 @@ class _Supervisor:
             self._listen(0.05 if not self._announced else 0.5)
             if worn_out := self._bury():
                 times = f"{DEATHS_THAT_END_ALL} times within {WITHIN_SECONDS:.0f} seconds"
-                self._say(None, f"{worn_out.child.name} ended {times}, so all ends. "
+                self._say(None, f"{worn_out.child.name} ended {times} before all was ready, so all ends. "
                           "Its last words are above; fix what they say and start again.", RED)  # fmt: skip
                 return 1
             if not self._announced and not self._asked:
@@ -153,7 +155,7 @@ class _Supervisor:
         self._selector.register(started.output, selectors.EVENT_READ, _Pipe(kept, started.output))
 
     def _bury(self) -> _Kept | None:
-        """Note who has ended and when to start them again; return the one that died too often."""
+        """Note who has ended and when to start them again; return the one that died too often to get ready."""
         by_pid = {kept.pid: kept for kept in self._kept if kept.pid}
         for pid, code in processes.reap():
             if kept := by_pid.get(pid):
@@ -165,7 +167,7 @@ class _Supervisor:
         return None
 
     def _mourn(self, kept: _Kept, code: int) -> bool:
-        """Plan the next start of a child that died; False when it died too often."""
+        """Plan the next start of a child that died; False when it died too often and not all were ready yet."""
         now = time.monotonic()
         kept.deaths.append(now)
         while now - kept.deaths[0] > WITHIN_SECONDS:
@@ -173,10 +175,10 @@ class _Supervisor:
         for line in kept.last_words:
             self._say(kept, line)
         kept.last_words.clear()
-        if len(kept.deaths) >= DEATHS_THAT_END_ALL:
+        if len(kept.deaths) >= DEATHS_THAT_END_ALL and not self._announced:
             self._say(None, f"{kept.child.name} ended: {processes.describe_exit(code)}.", RED)
             return False
-        pause = FIRST_PAUSE * 2 ** (len(kept.deaths) - 1)
+        pause = min(FIRST_PAUSE * 2.0 ** (len(kept.deaths) - 1), LONGEST_PAUSE)
         kept.start_at = now + pause
         self._say(None, f"{kept.child.name} ended: {processes.describe_exit(code)}. It starts again in {pause:g} s.", YELLOW)
         return True

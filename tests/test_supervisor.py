@@ -119,14 +119,27 @@ def test_a_child_killed_by_a_signal_is_started_again(start: Start) -> None:
     assert supervised.text.count("life") == 2
 
 
-def test_five_deaths_end_all_with_one_clear_message(start: Start) -> None:
+def test_five_deaths_before_all_are_ready_end_all_with_one_clear_message(start: Start) -> None:
     fails = "print('no such table', flush=True); raise SystemExit(3)"
     supervised = start(f"""
-        sys.exit(run([Child("web", {python(SLEEPS)}), Child("cron", {python(fails)})]))
+        sys.exit(run([Child("web", {python(SLEEPS)}, ready=lambda: False), Child("cron", {python(fails)})]))
     """)
-    supervised.wait_for("hub  │ cron ended 5 times within 30 seconds, so all ends.")
+    supervised.wait_for("hub  │ cron ended 5 times within 30 seconds before all was ready, so all ends.")
     assert supervised.process.wait(10) == 1
     assert supervised.text.count("cron │ no such table") == 5
+
+
+def test_once_all_are_ready_no_child_ends_the_others_however_often_it_dies(start: Start) -> None:
+    fails = "print('no such queue', flush=True); raise SystemExit(3)"
+    supervised = start(f"""
+        from hub import supervisor
+        supervisor.FIRST_PAUSE, supervisor.LONGEST_PAUSE = 0.01, 0.1
+        run([Child("web", {python(SLEEPS)}), Child("worker", {python(fails)})])
+    """)
+    until(lambda: supervised.text.count("worker │ no such queue") > 7 or supervised.process.poll() is not None)
+    assert supervised.process.poll() is None, supervised.text
+    assert "It starts again in 0.1 s." in supervised.text, "the pauses grow no longer"
+    assert supervised.interrupt() < 2
 
 
 def test_ctrl_c_leaves_no_process_even_one_that_left_its_session_and_refuses_to_end(start: Start, tmp_path: Path) -> None:

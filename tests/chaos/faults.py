@@ -38,6 +38,7 @@ _ALL = (
     Fault("cron-killed", deaths.cron),
     Fault("web-killed", deaths.web, HANGS_UP),
     Fault("redis-stopped", machinery.redis_stopped),
+    Fault("redis-away", machinery.redis_away),
     Fault("redis-restarted", machinery.redis_restarted),
     Fault("redis-flushed", machinery.redis_flushed),
     Fault("redis-hung", machinery.redis_hung),

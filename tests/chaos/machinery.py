@@ -7,8 +7,11 @@ import signal
 
 import psutil
 
+from hub.messaging.drain import RUN_SECONDS
 from tests.chaos.hubs import Impossible, kill
 from tests.chaos.setting import Setting
+
+LONGER_THAN_A_JOB = RUN_SECONDS + 5.0
 
 
 def redis_stopped(setting: Setting, seconds: float) -> None:
@@ -16,6 +19,14 @@ def redis_stopped(setting: Setting, seconds: float) -> None:
     setting.hub.stop("queue")
     setting.hub.pass_time(seconds)
     setting.hub.start("queue")
+
+
+def redis_away(setting: Setting, seconds: float) -> None:
+    """Stop Redis for longer than any job takes, so that workers end under it; `hub worker` itself must not."""
+    setting.hub.stop("queue")
+    setting.hub.pass_time(max(seconds, LONGER_THAN_A_JOB))
+    setting.hub.start("queue")
+    assert not setting.hub.ended["worker"], "hub worker ended while Redis was away"
 
 
 def redis_restarted(setting: Setting, seconds: float) -> None:

@@ -1,0 +1,160 @@
+"""`hub worker` while its queue server is away or refuses to write, and jobs that meet a moment of that."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+
+import psutil
+import pytest
+import redis
+from flask import Flask
+from rq.worker_registration import REDIS_WORKER_KEYS
+
+from hub import datadir, jobs, queue_server
+from hub.models.types import now
+from tests.conftest import wait_until
+from tests.stage import a_message, change, hub_demo, message, status
+
+__all__ = ["hub_demo"]
+
+
+class Queue:
+    """A queue server of this test's own, which may go and come back."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.url = folder, f"unix://{datadir.socket_path(folder)}"
+        self.client = redis.Redis.from_url(self.url)
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        queue_server.prepare(self.folder)
+        self.process = subprocess.Popen(queue_server.command(self.folder), stdout=subprocess.DEVNULL)
+        wait_until(lambda: queue_server.answers(self.folder))
+
+    def stop(self) -> None:
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+
+    def refuse(self) -> None:
+        """Answer every write with an error, as a server whose disk is full does."""
+        self.client.config_set("min-replicas-to-write", 1)
+
+    def take(self) -> None:
+        self.client.config_set("min-replicas-to-write", 0)
+
+    def workers(self) -> int:
+        with suppress(redis.RedisError):
+            return int(self.client.scard(REDIS_WORKER_KEYS))
+        return 0
+
+
+@pytest.fixture
+def queue(tmp_path: Path) -> Iterator[Queue]:
+    queue = Queue(datadir.make(tmp_path / "queue"))
+    queue.start()
+    yield queue
+    queue.client.close()
+    queue.stop()
+
+
+@pytest.fixture
+def settings(queue: Queue) -> dict[str, str]:
+    return {"HUB_REDIS_URL": queue.url}
+
+
+class Workers:
+    """`hub worker` with these queues."""
+
+    def __init__(self, queues: tuple[str, ...], environ: dict[str, str], folder: Path) -> None:
+        self.printed = folder / "printed"
+        with self.printed.open("wb") as out:
+            self.process = subprocess.Popen([sys.executable, "-m", "hub.cli", "worker", *queues], env=environ, stdout=out, stderr=out)
+
+    def kill_all(self) -> None:
+        for process in psutil.Process(self.process.pid).children():
+            process.kill()
+
+    @property
+    def text(self) -> str:
+        return self.printed.read_text()
+
+
+@pytest.fixture
+def work(environ: dict[str, str], tmp_path: Path, queue: Queue) -> Iterator[Callable[..., Workers]]:
+    """Give a function that starts `hub worker` with some queues, and returns it when all of them are worked off."""
+    started: list[Workers] = []
+
+    def start(*queues: str) -> Workers:
+        started.append(Workers(queues, environ, tmp_path))
+        wait_until(lambda: queue.workers() == len(queues))
+        return started[-1]
+
+    yield start
+    for workers in started:
+        workers.process.terminate()
+        workers.process.wait(10)
+
+
+@pytest.mark.parametrize("away", [True, False], ids=["stopped", "refuses writes"])
+def test_workers_wait_for_their_queue_server_however_long_it_is_away(
+    away: bool, queue: Queue, work: Callable[..., Workers], hub_demo: Flask
+) -> None:
+    workers = work("deliver", "chores")
+    if away:
+        queue.stop()
+    else:
+        queue.refuse()
+    workers.kill_all()  # as RQ ends a worker whose job ends now
+    wait_until(lambda: workers.text.count("queue.unreachable") == 2 or workers.process.poll() is not None)
+    with suppress(subprocess.TimeoutExpired):
+        workers.process.wait(4)  # long enough for each to end five times
+    assert workers.process.poll() is None, workers.text
+    message_id = a_message()
+    if away:
+        queue.start()
+    else:
+        queue.take()
+    wait_until(lambda: message(message_id).status != "queued")
+    assert "Traceback" not in workers.text
+
+
+def test_the_worker_of_a_single_queue_is_started_again_too(queue: Queue, work: Callable[..., Workers]) -> None:
+    workers = work("deliver")
+    workers.kill_all()
+    wait_until(lambda: "worker deliver ended: signal SIGKILL. It starts again" in workers.text)
+    assert workers.process.poll() is None
+
+
+def test_a_worker_that_gives_up_because_of_its_queue_server_says_so(queue: Queue, work: Callable[..., Workers]) -> None:
+    workers = work("chores")
+    with queue.client.pipeline() as pipeline:  # a job whose end cannot be written down
+        pipeline.rpush("rq:queue:chores", "no-such-job")
+        pipeline.config_set("min-replicas-to-write", 1)
+        pipeline.execute()
+    wait_until(lambda: "worker chores ended: exit code 1." in workers.text)
+    assert "The queue server went away, or refused to write, under a job." in workers.text
+    queue.take()
+    wait_until(lambda: queue.workers() == 2)  # the one that ended could not even sign off
+    assert workers.text.count("ended:") == 1
+
+
+def test_a_job_does_its_work_though_redis_fails_it_at_the_start(
+    queue: Queue, environ: dict[str, str], hub_demo: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message_id = a_message()
+    change(message_id, status="sending", tries=1, due_at=now() - timedelta(seconds=1))
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    jobs.application.cache_clear()
+    queue.refuse()
+    try:
+        jobs.chores()
+    finally:
+        jobs.application.cache_clear()
+    assert status(message_id) == "unknown"
