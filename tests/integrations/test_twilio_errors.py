@@ -124,7 +124,15 @@ def test_a_phone_out_of_reach_and_a_block_against_pumping_wait_half_an_hour(code
         (401, "99999", ConnectionBroken),
         (403, "", ConnectionBroken),
         (400, "99999", PermanentError),
-        (404, "", PermanentError),
+        (404, "99999", PermanentError),
+        (400, "", PermanentError),
+        # a gateway or a wrong address speaks for no message: what waits, waits until an admin has looked
+        (404, "", ConnectionBroken),
+        (405, "", ConnectionBroken),
+        (407, "", ConnectionBroken),
+        # nor does it say that nothing went through
+        (408, "", OutcomeUnknown),
+        (425, "", OutcomeUnknown),
         (302, "", OutcomeUnknown),
         (500, "", OutcomeUnknown),
         (502, "99999", OutcomeUnknown),
@@ -192,6 +200,7 @@ def test_an_unknown_code_is_kept_and_the_reader_sent_to_twilios_page() -> None:
 def test_an_answer_without_a_code_is_named_by_its_status() -> None:
     assert raised(404, "").code == "http_404"
     assert "404" in str(raised(404, ""))
+    assert "HUB_TWILIO_API_URL" in str(raised(404, "")), "it is not Twilio that answers"
     assert raised(502, "").code == "http_502"
 
 
