@@ -41,6 +41,7 @@ from hub.errors import HubError
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 10.0
+LEAVES_WITHIN = 20.0  # the name and the handshake take their time, and a machine may be suspended meanwhile: then it is too late
 LARGEST_ANSWER = 2 * 1024 * 1024
 
 
@@ -86,7 +87,7 @@ class Exchange:
     milliseconds: int = 0
 
 
-_request = threading.local()  # .left: this thread's request has begun to leave
+_request = threading.local()  # .left: this thread's request has begun to leave; .latest: when it must have
 _exchanges: ContextVar[list[Exchange] | None] = ContextVar("exchanges", default=None)
 
 
@@ -99,6 +100,15 @@ def recorded() -> Iterator[list[Exchange]]:
         yield exchanges
     finally:
         _exchanges.reset(token)
+
+
+def uptime() -> float:
+    """Return seconds on a clock that nobody sets, and that runs on while the machine is suspended, where there is one."""
+    return time.clock_gettime(_UPTIME)
+
+
+# macOS: the monotonic clock runs on by itself
+_UPTIME = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 def is_public(address: str) -> bool:
@@ -133,8 +143,13 @@ class _Guarded:
     socket_options: Any
 
     def putrequest(self, *args: Any, **kwargs: Any) -> None:
+        self._in_time()  # over a connection that was kept, or after its handshake
         _request.left = True  # a TLS handshake is over by now: whatever fails from here on may have arrived
         super().putrequest(*args, **kwargs)  # type: ignore[misc]
+
+    def _in_time(self) -> None:
+        if uptime() > _request.latest:
+            raise ConnectTimeoutError(self, f"no connection to {self.host} within {LEAVES_WITHIN:g} s")
 
     def _new_conn(self) -> socket.socket:
         host = self._dns_host.strip("[]").lower()
@@ -158,10 +173,14 @@ class _Guarded:
                 connection.settimeout(max(deadline - time.monotonic(), 0.01))
                 connection.connect(address)
                 connection.settimeout(seconds)
+                self._in_time()  # a request in clear is put together before
                 return connection
             except OSError as refused:
                 connection.close()
                 failure = refused
+            except ConnectTimeoutError:
+                connection.close()
+                raise
         if isinstance(failure, TimeoutError):
             raise ConnectTimeoutError(self, f"no connection to {name} within {seconds:g} s")
         raise NewConnectionError(self, f"no connection to {name}") from failure  # type: ignore[arg-type]
@@ -207,7 +226,7 @@ class Door:
         if parts.scheme != "https" and host_port(url) not in self._allow:
             raise NotAllowed(f"{parts.hostname} would be reached without encryption. Use its https address, or add "
                              f"{host_port(url)} to HUB_HTTP_ALLOW.")  # fmt: skip
-        _request.left, started = False, time.monotonic()
+        _request.left, _request.latest, started = False, uptime() + LEAVES_WITHIN, time.monotonic()
         try:
             response = self._manager.request(
                 method, url, headers=dict(headers or {}), body=body, retries=False, redirect=False, preload_content=False,

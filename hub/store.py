@@ -23,7 +23,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 import structlog
 from flask import Flask, current_app
 from sqlalchemy import BindParameter, Dialect, Engine, bindparam, event
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import ORMExecuteState, Session
 
 from hub.config import Config
@@ -41,6 +41,7 @@ log = structlog.get_logger(__name__)
 TRIES = 5
 INDEX_KEY = "index_key"
 REMEMBERED = 1.0
+TOO_MUCH = "54"  # PostgreSQL's class of what exceeds a limit: it lies in what was written
 RERUN = {"40001", "40P01", "23505"}  # PostgreSQL: serialization failure, deadlock, an equal row that another transaction was first with
 
 
@@ -126,6 +127,14 @@ def transaction(change: Callable[P, T]) -> Callable[P, T]:
 def asks_to_rerun(problem: Exception) -> bool:
     """Tell whether a change is to be made again from its beginning: whoever catches errors inside one must let these pass."""
     return isinstance(problem, OnlyReads) or (isinstance(problem, DBAPIError) and getattr(problem.orig, "sqlstate", None) in RERUN)
+
+
+def failed(problem: Exception) -> bool:
+    """Tell whether the database failed, not what it was told to write: no connection, a full disk, a lock that was not given."""
+    if not isinstance(problem, DBAPIError):
+        return isinstance(problem, OSError)
+    operational = isinstance(problem, OperationalError) and not str(getattr(problem.orig, "sqlstate", None)).startswith(TOO_MUCH)
+    return operational or problem.connection_invalidated
 
 
 def need_lock() -> None:

@@ -203,6 +203,35 @@ def test_all_addresses_of_a_name_share_the_time_to_connect(monkeypatch: pytest.M
     assert time.monotonic() - began < 1
 
 
+def test_a_request_that_is_late_to_leave_does_not_leave(door: Door, url: str, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    resolve = socket.getaddrinfo
+
+    def slowly(*args: object, **kwargs: object) -> object:
+        time.sleep(0.3)
+        return resolve(*args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(http, "LEAVES_WITHIN", 0.2)
+    monkeypatch.setattr(socket, "getaddrinfo", slowly)
+    Page.seen.clear()
+    with pytest.raises(NotSent, match="in time"):
+        door.request("POST", f"{url}/")
+    assert Page.seen == []
+
+
+def test_a_request_does_not_leave_when_the_machine_was_suspended_before(
+    door: Door, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    door.request("GET", f"{url}/")  # the connection is kept, and nothing else takes time
+    Page.seen.clear()
+    clock = iter([100.0, 100.0 + http.LEAVES_WITHIN + 1])
+    with monkeypatch.context() as suspended:
+        suspended.setattr(http, "uptime", lambda: next(clock))
+        with pytest.raises(NotSent):
+            door.request("POST", f"{url}/")
+    assert Page.seen == []
+    assert door.request("GET", f"{url}/").status == 200
+
+
 def test_who_does_not_accept_connections_means_not_sent() -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))

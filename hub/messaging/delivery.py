@@ -25,7 +25,7 @@ from hub.models import Body, Connection, Contact, Message, Throttle
 from hub.models.types import now
 from hub.optimistic import optimistic
 from hub.statements import Statement
-from hub.store import asks_to_rerun, read, savepoint
+from hub.store import asks_to_rerun, failed, read, savepoint
 from hub.vocabulary import ConnectionState, Lane, Status
 
 __all__ = ["LEASE", "Claim", "Outcome", "due", "turn"]
@@ -92,7 +92,7 @@ def _record_apart(ended: Sequence[Outcome]) -> None:
             with savepoint():
                 outcomes.record([outcome])
         except Exception as problem:
-            if asks_to_rerun(problem):
+            if asks_to_rerun(problem) or failed(problem):
                 raise
             log.error("outcome.not_written", message=outcome.claim.message_id, problem=type(problem).__name__)  # its lease will expire
 

@@ -16,13 +16,15 @@ from contextlib import suppress
 from types import FrameType
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from hub import integrations
-from hub.errors import NotFound, OutcomeUnknown, SendError
+from hub.errors import NotFound, OutcomeUnknown, SendError, Unreachable
 from hub.extensions import db
-from hub.http import recorded
+from hub.group_commit import NotStored
+from hub.http import recorded, uptime
 from hub.messaging.delivery import Claim, Outcome, due, turn
-from hub.messaging.outcomes import FAULT
+from hub.messaging.outcomes import FAULT, TOO_LATE
 from hub.models import Connection
 from hub.models.types import now
 from hub.store import wake_now
@@ -36,6 +38,9 @@ GATHER_PAUSE = 0.003  # outcomes that come together are written together
 WAKE_EVERY = 5.0  # of those who settle, who linger for longer
 LAST_WAIT = 3.0  # after SIGTERM
 LONGEST_CALL = 50.0
+HELD_FOR = 40.0  # what calls came to, while the database does not take it: then the leases are over
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.5
+BEGINS_WITHIN = 20.0  # of its claim; later a call could outlast the lease, and be looked up before it was made
 
 
 class Stopping:
@@ -74,24 +79,42 @@ class Drain:
         self._waiting: set[str] = set()  # connections that have something to send, as far as is known
         self._looked_at = self._woken_at = -WAKE_EVERY
         self._done: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+        self._ended: list[Outcome] = []  # calls that ended, and are not written yet
+        self._failing_since: float | None = None
+        self._pause = FIRST_PAUSE
 
     def run(self, linger: float = LINGER_SECONDS) -> int:
         """Send what is due; return how many calls were made."""
         idle_since = time.monotonic()
-        while not self.stopping.now:
-            if self._round():
-                idle_since = time.monotonic()
-            elif not self._flying.total() and time.monotonic() - idle_since >= linger:
-                break
-        self._finish()
+        try:
+            while not self.stopping.now:
+                if self._round():
+                    idle_since = time.monotonic()
+                elif not self._flying.total() and time.monotonic() - idle_since >= linger:
+                    break
+        finally:
+            self._finish()  # whatever went wrong: what calls came to is known here alone
         return self.sent
 
     def _round(self) -> bool:
-        outcomes = self._gather(IDLE_PAUSE)
+        self._gather(IDLE_PAUSE)
+        try:
+            return self._work()
+        except (SQLAlchemyError, NotStored, OSError) as problem:
+            if not self._ended and not self._flying.total():
+                raise  # nothing is lost: the sweep wakes the next run
+            self._hold(problem)
+            return True
+
+    def _work(self) -> bool:
+        if self._failing_since is not None:
+            self._write()  # first what calls came to: nothing new is begun while it is not known whether that can be written
         if time.monotonic() - self._looked_at >= IDLE_PAUSE:
             self._look()
         free = {connection_id: threads for connection_id in self._waiting if (threads := self._free(connection_id)) > 0}
+        outcomes = self._ended
         claims = turn(outcomes, free, self._bulk) if outcomes or free else []
+        self._ended = []
         for claim in claims:
             self._send(claim)
         if claims and time.monotonic() - self._woken_at >= WAKE_EVERY:
@@ -128,7 +151,7 @@ class Drain:
     def _call(self, claim: Claim) -> None:
         self._done.put(call(claim))
 
-    def _gather(self, wait: float) -> list[Outcome]:
+    def _gather(self, wait: float) -> None:
         outcomes: list[Outcome] = []
         with suppress(queue.Empty):
             outcomes.append(self._done.get(timeout=wait))
@@ -138,17 +161,40 @@ class Drain:
         for outcome in outcomes:
             self._flying[outcome.claim.connection_id] -= 1
             self._bulk[outcome.claim.connection_id] -= outcome.claim.bulk
-        return outcomes
+        self._ended += outcomes
+
+    def _write(self) -> None:
+        turn(self._ended, {})
+        self._ended, self._failing_since, self._pause = [], None, FIRST_PAUSE
+
+    def _hold(self, problem: Exception) -> None:
+        """Keep what calls came to for another try, since nobody else knows it. Raises the problem after HELD_FOR seconds."""
+        moment = time.monotonic()
+        if self._failing_since is None:
+            self._failing_since = moment
+            log.warning("database.unreachable", problem=type(problem).__name__, outcomes=len(self._ended))
+        if moment - self._failing_since > HELD_FOR:
+            raise problem
+        with suppress(SQLAlchemyError):
+            db.session.rollback()
+        time.sleep(self._pause)
+        self._pause = min(self._pause * 2, LONGEST_PAUSE)
 
     def _finish(self) -> None:
         """Write the outcomes of calls under way; claim nothing more."""
         # at the planned end of a run there is time for every call; after SIGTERM the leases take care of the rest
         deadline = time.monotonic() + (LAST_WAIT if self.stopping.told else LONGEST_CALL)
-        while self._flying.total() and time.monotonic() < deadline:
+        while (self._flying.total() or self._ended) and time.monotonic() < deadline:
             if self.stopping.told:
                 deadline = min(deadline, time.monotonic() + LAST_WAIT)
-            if outcomes := self._gather(0.05):
-                turn(outcomes, {})
+            self._gather(0.05)
+            try:
+                if self._ended:
+                    self._write()
+            except (SQLAlchemyError, NotStored, OSError) as problem:
+                self._hold(problem)
+        if self._ended:
+            log.error("outcomes.not_written", outcomes=len(self._ended))  # their leases will expire
         for pool in self._pools.values():
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -159,6 +205,8 @@ def call(claim: Claim) -> Outcome:
     accepted, error = None, None
     with recorded() as exchanges:
         try:
+            if uptime() - claim.begun > BEGINS_WITHIN:
+                raise Unreachable("Signpost stood still before the call, so the call was not made.", TOO_LATE)
             accepted = claim.integration.send(claim.outbound)
         except SendError as problem:
             error = problem

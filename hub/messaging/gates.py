@@ -21,7 +21,7 @@ from hub.extensions import db
 from hub.messaging import circuit, senders, throttle
 from hub.messaging.clock import CLOCK
 from hub.messaging.ledger import messages
-from hub.messaging.outcomes import FAULT, Outcome
+from hub.messaging.outcomes import FAULT, TOO_LATE, Outcome
 from hub.messaging.senders import Sender
 from hub.messaging.spacing import Spacing
 from hub.messaging.throttle import State
@@ -163,12 +163,12 @@ class Gates:
 
 
 def _outage(outcome: Outcome) -> bool:
-    return isinstance(outcome.error, Unreachable) or (isinstance(outcome.error, OutcomeUnknown) and not _fault(outcome))
+    return isinstance(outcome.error, Unreachable | OutcomeUnknown) and not _fault(outcome)
 
 
 def _fault(outcome: Outcome) -> bool:
-    """Tell whether a call ended by a fault of ours, which says nothing of the provider."""
-    return isinstance(outcome.error, OutcomeUnknown) and outcome.error.code == FAULT
+    """Tell whether a call ended by a fault of ours, or was not made for one, which says nothing of the provider."""
+    return isinstance(outcome.error, Unreachable | OutcomeUnknown) and outcome.error.code in (FAULT, TOO_LATE)
 
 
 def _troubles(outcome: Outcome) -> bool:

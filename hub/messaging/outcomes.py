@@ -22,6 +22,7 @@ from hub.errors import (
     Unreachable,
 )
 from hub.extensions import db
+from hub.http import uptime
 from hub.integrations.base import Accepted, Integration, Outbound
 from hub.messaging import consent
 from hub.messaging.contacts import contact_for
@@ -38,7 +39,7 @@ FIND_AFTER = timedelta(seconds=60)
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 600.0  # seconds before a retry: doubled each time, with jitter
 LONGEST_ASKED = 86_400.0  # of a pause that the provider asks for; the message has expired by then
 LONGEST_UNREACHED = 5.0  # where nothing gets through, the sender's circuit makes the longer pauses
-FAULT = "fault"  # the code of a fault of ours
+FAULT, TOO_LATE = "fault", "too_late"  # codes of faults of ours, which say nothing of the provider
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class Claim:
     outbound: Outbound
     bulk: bool = False
     epoch: int = 0  # of its sender's throttle
+    begun: float = field(default_factory=uptime)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from hub.extensions import db
 from hub.integrations.base import StatusUpdate
 from hub.messaging.ledger import Ledger, raise_to
+from hub.messaging.outcomes import FIND_AFTER
 from hub.models import Attempt
 from hub.models.types import is_id, now
 from hub.statements import Statement
@@ -110,7 +111,7 @@ def _meant(
 
 @transaction
 def expire_lease(message_id: str) -> None:
-    """Say of a message whose worker is gone that its outcome is not known."""
+    """Say of a message whose worker is gone that its outcome is not known, and when it is looked up."""
     ledger = Ledger()
     ledger.read([message_id])
     row = ledger.rows.get(message_id)
@@ -120,6 +121,8 @@ def expire_lease(message_id: str) -> None:
     if attempt is not None and attempt.outcome is None:
         attempt.outcome, attempt.ended_at = "unknown", now()
         attempt.why = "The worker ended before the provider answered."
-    row.status, row.code, row.changed_at, row.due_at = Status.UNKNOWN.value, "lease_expired", now(), now()
+    moment = now()
+    # not at once: the call may be under way still, of a worker that stood still for a while, or our clock be ahead of its own
+    row.status, row.code, row.changed_at, row.due_at = Status.UNKNOWN.value, "lease_expired", moment, moment + FIND_AFTER
     ledger.note(row, "lease expired", Status.UNKNOWN)
     ledger.write()

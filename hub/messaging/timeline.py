@@ -182,6 +182,7 @@ _CODES = {
                           "Add that key to HUB_ENCRYPTION_KEYS again."),
     "lease_expired": Problem("", "The worker that was sending it ended. The provider may or may not have it.",
                              "Wait a minute: we ask the provider. Resend it if it stays unknown."),
+    "too_late": Problem("", "Signpost stood still for a while before it could send it.", "Send it again."),
     "fault": Problem("", "Signpost met a fault of its own while sending.", "Look into the worker’s log, then resend it."),
 }  # fmt: skip
 _BY_STATUS = {

@@ -11,22 +11,31 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import psutil
+import psycopg
 import pytest
 from flask import Flask
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
+from hub.errors import SlowDown, Unreachable
+from hub.extensions import db
 from hub.integrations.base import Accepted, Outbound
 from hub.messaging import delivery, drain, reconcile
+from hub.messaging.delivery import Claim, Outcome
 from hub.messaging.drain import Drain, Stopping
-from hub.models import Connection
+from hub.models import Connection, Throttle
 from hub.models.types import now
-from hub.store import wake_now
+from hub.store import transaction, wake_now
 from hub.vocabulary import Status
+from tests.conftest import POSTGRES
 from tests.pigeon import Loft
-from tests.stage import a_message, at_provider, attempts, change, deliver, eventually, message, status
+from tests.stage import a_message, at_provider, attempts, change, count, deliver, eventually, make_due, message, status, words
 
 DRAIN = """
 import hub
@@ -90,8 +99,9 @@ def test_a_killed_worker_leaves_a_message_that_is_settled_and_not_sent_twice(
         horse.wait(5)
         assert status(message_id) == Status.SENDING
         assert [one.outcome for one in attempts(message_id)] == [None]
-        change(message_id, due_at=now() - timedelta(seconds=1))  # a minute later
-        reconcile.run()
+        for _ in ("the lease is over", "a minute later"):
+            make_due(message_id)
+            reconcile.run()
         assert message(message_id).provider_id
         assert attempts(message_id)[0].outcome == "unknown"
         deliver()
@@ -104,11 +114,10 @@ def test_a_worker_killed_before_its_call_leaves_a_message_that_is_sent_once(
 ) -> None:
     message_id = a_message()
     delivery.turn([], {connection.id: 1})
-    change(message_id, due_at=now() - timedelta(seconds=1))
-    reconcile.run()
-    deliver()
-    reconcile.run()
-    deliver()
+    for _ in ("the lease is over", "a minute later", "again"):
+        change(message_id, due_at=now() - timedelta(seconds=1))
+        reconcile.run()
+        deliver()
     assert len(at_provider(simulator)) == 1
     assert [one.n for one in attempts(message_id)] == [1, 2]
 
@@ -150,3 +159,108 @@ def test_the_planned_end_of_a_run_waits_for_the_calls_under_way(pigeons: Connect
     loft.fly = slow
     assert Drain(Stopping(0.5)).run(linger=0) == 1
     assert status(message_id) == Status.ACCEPTED
+
+
+# ── A worker that stands still ──────────────────────────────────────────────────────────────────────────────
+def by_pigeon() -> str:
+    return a_message("roof", "Coo.", channel="", connection_slug="pigeon")
+
+
+def test_a_call_that_would_begin_long_after_its_claim_is_not_made_and_blames_nobody(pigeons: Connection, loft: Loft) -> None:
+    ids = [by_pigeon() for _ in range(6)]
+    claims = delivery.turn([], {pigeons.id: 6})
+    late = [drain.call(replace(one, begun=one.begun - drain.BEGINS_WITHIN - 1)) for one in claims]  # it was suspended meanwhile
+    assert loft.flown == []
+    delivery.turn(late, {})
+    assert [(status(one), message(one).code) for one in ids] == [("queued", "too_late")] * 6, "surely not sent: tried again"
+    assert count(Throttle) == 0, "the provider was not asked, so that it counts as reached"
+    for one in ids:
+        make_due(one)
+    assert deliver() == 6
+
+
+# ── A database that is away ─────────────────────────────────────────────────────────────────────────────────
+@contextmanager
+def away(app: Flask) -> Iterator[None]:
+    """Let the database take nothing: PostgreSQL ends and refuses all connections, SQLite's lock cannot be had."""
+    with app.app_context():
+        url, lock = db.engine.url, Path(app.extensions.get("hub.lock_path", ""))
+    if not POSTGRES:
+        lock.unlink(missing_ok=True)
+        lock.mkdir()
+        try:
+            yield
+        finally:
+            lock.rmdir()
+        return
+    server = url.set(drivername="postgresql", database="postgres").render_as_string(hide_password=False)
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {url.database} ALLOW_CONNECTIONS false")
+        try:
+            connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [url.database])
+            yield
+        finally:
+            connection.execute(f"ALTER DATABASE {url.database} ALLOW_CONNECTIONS true")
+
+
+@pytest.mark.parametrize("run_seconds", [15, 0.3])
+def test_what_calls_came_to_is_written_when_the_database_is_back(
+    pigeons: Connection, loft: Loft, hub_demo: Flask, run_seconds: float
+) -> None:
+    taken, slowed = by_pigeon(), by_pigeon()
+    together, gone = threading.Barrier(3, timeout=10), threading.Event()
+
+    def fly(outbound: Outbound) -> Accepted:
+        if outbound.attempt == 1:
+            together.wait()
+            gone.wait(10)
+            if outbound.id == slowed:
+                raise SlowDown("Too many pigeons.", "crowded", 0.1)
+        return Accepted(f"{outbound.id}-{outbound.attempt}")
+
+    def go() -> None:
+        together.wait()
+        with away(hub_demo):
+            gone.set()
+            time.sleep(1)
+
+    loft.fly = fly
+    outage = threading.Thread(target=go)
+    outage.start()
+    Drain(Stopping(run_seconds)).run(linger=0.3)
+    outage.join()
+    assert [one.outcome for one in attempts(taken)] == ["accepted"]
+    assert attempts(slowed)[0].outcome == "slowed"
+    assert {status(taken), status(slowed)} <= {"accepted", "queued"}
+    assert words(taken) == words(slowed) == [], "no lease had to expire"
+
+
+def test_a_drain_without_calls_under_way_leaves_an_unreachable_database_to_the_next_run(
+    pigeons: Connection, loft: Loft, hub_demo: Flask
+) -> None:
+    message_id = by_pigeon()
+    with away(hub_demo), pytest.raises(Exception, match=r"(?i)directory|connection"):
+        Drain(Stopping(15)).run()
+    assert loft.flown == []
+    deliver()
+    assert status(message_id) == Status.ACCEPTED
+
+
+def test_an_outcome_is_not_given_up_because_the_database_failed(pigeons: Connection, loft: Loft) -> None:
+    message_id = by_pigeon()
+    [claim] = delivery.turn([], {pigeons.id: 1})
+    with db.engine.connect() as other:
+        if POSTGRES:  # somebody else holds the message
+            other.execute(text("SELECT 1 FROM messages FOR UPDATE"))
+        with pytest.raises(OperationalError):
+            write_apart(claim)
+        other.rollback()
+    delivery.turn([drain.call(claim)], {})
+    assert status(message_id) == Status.ACCEPTED
+
+
+@transaction
+def write_apart(claim: Claim) -> None:
+    # a lock that is not given, a disk that is full
+    db.session.connection().exec_driver_sql("SET LOCAL lock_timeout = '50ms'" if POSTGRES else "PRAGMA max_page_count = 1")
+    delivery._record_apart([Outcome(claim, None, Unreachable("x" * 500_000), now(), 1)])

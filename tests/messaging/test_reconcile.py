@@ -12,7 +12,7 @@ from hub.errors import OutcomeUnknown
 from hub.extensions import db
 from hub.integrations.base import Accepted, Outbound
 from hub.messaging import delivery, reconcile
-from hub.messaging.drain import Stopping
+from hub.messaging.drain import Stopping, call
 from hub.messaging.statuses import expire_lease
 from hub.models import Attempt, Connection
 from hub.models.types import now
@@ -56,6 +56,29 @@ def test_an_expired_lease_becomes_unknown_and_never_queued(pigeons: Connection, 
         assert deliver() == 0
     assert loft.flown == []
     assert words(message_id)[0] == "lease expired"
+
+
+def test_an_expired_lease_is_looked_up_a_minute_later_since_the_call_may_be_under_way_still(
+    homing_pigeons: Connection, loft: Loft
+) -> None:
+    asked: list[str] = []
+
+    def look(outbound: Outbound) -> list[Accepted]:
+        asked.append(outbound.id)
+        return []
+
+    loft.look = look
+    message_id = a_message("roof", "Coo.", channel="", connection_slug="homing-pigeon")
+    [claim] = delivery.turn([], {homing_pigeons.id: 1})
+    make_due(message_id)
+    reconcile.run()
+    reconcile.run()
+    assert (status(message_id), asked) == ("unknown", [])
+    due = message(message_id).due_at
+    assert due is not None
+    assert due > now() + timedelta(seconds=50)
+    delivery.turn([call(claim)], {})  # the worker goes on after all
+    assert status(message_id) == Status.ACCEPTED
 
 
 def test_a_lease_that_runs_is_left_alone(pigeons: Connection) -> None:
@@ -309,8 +332,9 @@ def begin_later(message_id: str, by: timedelta) -> None:
 def test_a_call_that_never_left_is_proved_absent_at_twilio(hub_demo: Flask, connection: Connection, simulator: Any) -> None:
     message_id = a_message()
     delivery.turn([], {connection.id: 1})  # the worker dies here
-    change(message_id, due_at=now() - timedelta(seconds=1))
-    reconcile.run()
+    for _ in ("the lease is over", "a minute later"):
+        make_due(message_id)
+        reconcile.run()
     assert status(message_id) == Status.QUEUED
     deliver()
     assert (status(message_id), len(at_provider(simulator))) == ("accepted", 1)
