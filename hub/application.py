@@ -106,7 +106,10 @@ def create(config: Config | None = None, doors: Sequence[str] = DOORS) -> Flask:
 def _engine_options(config: Config) -> dict[str, Any]:
     # an error that quotes a statement's parameters would carry numbers and names into the log
     options: dict[str, Any] = {"hide_parameters": True}
-    return options if config.sqlite else options | {"pool_size": 16, "max_overflow": 16, "pool_pre_ping": True}
+    if config.sqlite:
+        return options
+    patience = {"pool_timeout": extensions.POOL_SECONDS, "connect_args": extensions.patience(config.database_url)}
+    return options | {"pool_size": 16, "max_overflow": 16, "pool_pre_ping": True} | patience
 
 
 class _UnderPrefix:

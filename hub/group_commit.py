@@ -18,7 +18,7 @@ from flask import current_app
 from sqlalchemy import Engine, create_engine
 
 from hub.errors import HubError
-from hub.extensions import db
+from hub.extensions import POOL_SECONDS, db, patience
 from hub.statements import Statement
 from hub.store import writers_lock
 
@@ -171,8 +171,9 @@ class OneByOne:
 
     def __post_init__(self) -> None:
         # no ping before each use: an insert that met a dead connection is simply made again
-        own = {"connect_args": {"autocommit": True}, "pool_reset_on_return": None}
-        self.engine = create_engine(self.engine.url, pool_size=8, max_overflow=8, hide_parameters=True, **own)
+        own = {"connect_args": {"autocommit": True, **patience(self.engine.url)}, "pool_reset_on_return": None}
+        pool = {"pool_size": 8, "max_overflow": 8, "pool_timeout": POOL_SECONDS}
+        self.engine = create_engine(self.engine.url, hide_parameters=True, **pool, **own)
 
     def insert(self, row: Mapping[str, Any]) -> bool:
         form = self.statement.form(self.engine.dialect, row)
@@ -189,6 +190,7 @@ class OneByOne:
                     pooled.invalidate(problem)
                 if last or not lost:
                     raise NotStored(f"The database did not store it: {type(problem).__name__}.") from problem
+                self.engine.dispose()  # whoever lost one has lost them all: the next of the pool would be dead too
             finally:
                 if pooled is not None:
                     pooled.close()

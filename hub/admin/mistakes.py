@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 from flask import Flask, request
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, TimeoutError
 from werkzeug.exceptions import HTTPException, SecurityError
 
 from hub.accounts.limits import TooMany
@@ -42,8 +42,9 @@ def _unreadable(error: Unreadable) -> Any:
 
 
 @admin.errorhandler(OperationalError)
-def _no_database(error: OperationalError) -> Any:
-    log.error("database.unreachable", problem=type(error.orig).__name__)
+@admin.errorhandler(TimeoutError)
+def _no_database(error: OperationalError | TimeoutError) -> Any:
+    log.error("database.unreachable", problem=type(getattr(error, "orig", error)).__name__)
     return problems.page(503)
 
 

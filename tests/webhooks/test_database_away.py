@@ -1,0 +1,87 @@
+"""Callbacks while PostgreSQL does not answer, and after it came back."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import text
+
+from hub.extensions import db, patience
+from hub.models import Connection
+from tests.conftest import POSTGRES, make_app
+from tests.stage import a_form, call_back, receipts
+
+AT_ONCE = 6
+SID = "SM" + "0123456789abcdef" * 2
+
+
+def within(seconds: float, ask: Callable[[], Any]) -> Any:
+    """Return what `ask` gives; fails the test when that takes longer."""
+    answers: list[Any] = []
+    thread = threading.Thread(target=lambda: answers.append(ask()), daemon=True)
+    thread.start()
+    thread.join(seconds)
+    assert answers, f"no answer within {seconds:g} seconds"
+    return answers[0]
+
+
+class TestWithAServerThatSaysNothing:
+    """A hub whose database takes connections, and is silent: what a host that is gone looks like too."""
+
+    @pytest.fixture
+    def settings(self) -> Iterator[dict[str, str]]:
+        with socket.socket() as silent:
+            silent.bind(("127.0.0.1", 0))
+            silent.listen(16)
+            yield {"HUB_DATABASE_URL": f"postgresql://hub@127.0.0.1:{silent.getsockname()[1]}/none"}
+
+    def test_a_callback_is_asked_to_come_again_within_seconds(self, environ: dict[str, str]) -> None:
+        app = make_app(environ)
+        assert within(6, lambda: call_back(app, a_form(app, SID, "sent"))).status_code == 503
+
+    def test_an_event_is_asked_to_come_again_within_seconds(self, environ: dict[str, str]) -> None:
+        client = make_app(environ).test_client()
+        answer = within(6, lambda: client.post("/api/v1/events", json={}, headers={"Authorization": "Bearer sp_test_x"}))
+        assert answer.status_code == 503
+
+
+def test_an_address_that_sets_its_own_limits_keeps_them() -> None:
+    given = patience("postgresql+psycopg://hub@db.example/hub?connect_timeout=20")
+    assert "connect_timeout" not in given
+    assert given["tcp_user_timeout"] == 8000
+
+
+@pytest.mark.skipif(not POSTGRES, reason="SQLite has no server that could restart")
+def test_callbacks_are_taken_as_soon_as_the_database_is_back(hub_demo: Flask, connection: Connection) -> None:
+    met = threading.Barrier(AT_ONCE)
+
+    def post(number: int) -> int:
+        met.wait(10)
+        return call_back(hub_demo, a_form(hub_demo, f"SM{number:032x}", "sent")).status_code
+
+    def at_once(first: int) -> list[int]:
+        came: list[int] = []
+        threads = [threading.Thread(target=lambda n=first + i: came.append(post(n))) for i in range(AT_ONCE)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return came
+
+    assert at_once(0) == [200] * AT_ONCE
+    engine = hub_demo.extensions["hub.receipts"].engine
+    for pooled in [engine.raw_connection() for _ in range(AT_ONCE)]:
+        pooled.close()
+    assert engine.pool.checkedin() >= AT_ONCE
+    db.session.rollback()
+    with db.engine.connect() as connected:  # what a restart does to those who are connected
+        others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        connected.execute(text(f"SELECT pg_terminate_backend(pid, 5000) {others}"))
+    assert call_back(hub_demo, a_form(hub_demo, SID, "sent")).status_code == 200
+    assert at_once(AT_ONCE) == [200] * AT_ONCE
+    assert len(receipts()) == 2 * AT_ONCE + 1
