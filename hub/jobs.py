@@ -8,7 +8,7 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import redis
@@ -16,6 +16,7 @@ import structlog
 from flask import Flask
 from rq import Queue, Worker
 from rq.registry import StartedJobRegistry
+from rq.timeouts import BaseTimeoutException
 from sqlalchemy.exc import SQLAlchemyError
 
 from hub import create_app, idempotency
@@ -58,8 +59,17 @@ def chores() -> None:
 
 
 def _chores(stopping: Stopping) -> int:
-    looked_after = misdated.run() + outbox.give_up_waiting() + idempotency.forget() + spacing.forget()
-    return looked_after + reconcile.run(stopping) + polling.run(stopping)
+    looked_after = 0
+    for chore in (misdated.run, outbox.give_up_waiting, idempotency.forget, spacing.forget,
+                  partial(reconcile.run, stopping), partial(polling.run, stopping)):  # fmt: skip
+        try:
+            looked_after += chore()
+        except BaseTimeoutException:
+            raise  # the job's time is over
+        except Exception:  # one that fails must not keep the others from being done
+            log.exception("chore.failed", chore=getattr(chore, "func", chore).__module__)
+            db.session.rollback()
+    return looked_after
 
 
 def _run(queue: str, job: Callable[[Stopping], int]) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 
 import structlog
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 
 from hub import integrations, live
 from hub.errors import HubError, SendError
@@ -42,7 +44,8 @@ def run(stopping: Stopping | None = None) -> int:
     """Settle what can be settled; return how many messages were looked at."""
     late = _due(Status.SENDING)
     for message_id in itertools.chain.from_iterable(late.values()):
-        expire_lease(message_id)
+        with _apart(message_id):
+            expire_lease(message_id)
     looked_at = sum(map(len, late.values()))
     for unknown in _due(Status.UNKNOWN).values():
         looked_at += _settle_all(unknown, stopping)
@@ -55,13 +58,25 @@ def _due(status: Status) -> dict[str, list[str]]:
     return found
 
 
+@contextmanager
+def _apart(message_id: str) -> Iterator[None]:
+    """Let what goes wrong with one message hold no other: it is logged, and that message waits."""
+    try:
+        yield
+    except Exception:
+        log.exception("reconcile.fault", message=message_id)
+        db.session.rollback()
+        postpone(message_id)
+
+
 def _settle_all(unknown: list[str], stopping: Stopping | None) -> int:
     """Settle messages of one connection; a provider that does not answer is left alone, so that it holds no other."""
     missed = 0
     for place, message_id in enumerate(unknown):
         if stopping is not None and stopping.now:
             return place
-        missed += not settle(message_id)
+        with _apart(message_id):
+            missed += not settle(message_id)
         if missed == MISSES:
             for left in unknown[place + 1 :]:
                 postpone(left)
@@ -104,6 +119,14 @@ def decide(message_id: str, candidates: list[Accepted]) -> None:
     message = db.session.scalars(select(Message).where(Message.id == message_id).with_for_update()).one()
     if message.status != Status.UNKNOWN:
         return  # a callback was faster
+    held = dict(db.session.execute(_HELD, {"message_id": message_id}).all())
+    own = _own(message, held, candidates)
+    if own is not None:
+        _found(message_id, *own, asks=integrations.get(message.connection.integration).can("fetch_status"))
+        return
+    if message.tries in held:  # a callback named it, so the provider has it, whatever its list says
+        postpone(message_id)
+        return
     twins = _twins(message.connection)
     claimed = set(db.session.scalars(select(Attempt.provider_id).where(
         Attempt.connection_id.in_(twins), Attempt.provider_id.in_([c.provider_id for c in candidates]),
@@ -123,9 +146,23 @@ def decide(message_id: str, candidates: list[Accepted]) -> None:
         postpone(message_id)  # one of the candidates may be that one's, whose answer is on its way
     elif len(free) == db.session.scalar(same.where(Message.status == Status.UNKNOWN)):
         # as many as there are equal messages to match: which is whose makes no difference
-        _found(message_id, free[0], asks=integrations.get(message.connection.integration).can("fetch_status"))
+        _found(message_id, free[0], message.tries, asks=integrations.get(message.connection.integration).can("fetch_status"))
     else:
         leave(message_id)
+
+
+_HELD = select(Attempt.n, Attempt.provider_id).where(Attempt.message_id == bindparam("message_id"), Attempt.provider_id.is_not(None))
+
+
+def _own(message: Message, held: Mapping[int, str | None], candidates: list[Accepted]) -> tuple[Accepted, int] | None:
+    """Return what is there of this message for sure, since a callback gave its attempt that very id; and which attempt."""
+    listed = {candidate.provider_id: candidate for candidate in candidates}
+    for n, provider_id in sorted(held.items(), reverse=True):
+        found = listed.get(provider_id or "")
+        # what an older attempt failed at stays with it
+        if found is not None and (n == message.tries or found.status not in (Status.FAILED, Status.UNDELIVERED)):
+            return found, n
+    return None
 
 
 def _others_are_open(message: Message, twins: list[str]) -> bool:
@@ -139,14 +176,14 @@ def _others_are_open(message: Message, twins: list[str]) -> bool:
     return db.session.scalar(others.limit(1)) is not None
 
 
-def _found(message_id: str, accepted: Accepted, *, asks: bool) -> None:
+def _found(message_id: str, accepted: Accepted, n: int, *, asks: bool) -> None:
     ledger = Ledger()
     ledger.read([message_id])
     row = ledger.rows[message_id]
-    db.session.get_one(Attempt, (row.id, row.tries)).sender = accepted.sender
-    ledger.adopt(row.id, row.tries, accepted.provider_id)
+    db.session.get_one(Attempt, (row.id, n)).sender = accepted.sender
+    ledger.adopt(row.id, n, accepted.provider_id)
     accept(row, accepted, ledger, asks=asks)
-    ledger.note(row, "found", accepted.status)
+    ledger.note(row, "found", accepted.status, attempt=n)
     ledger.write()
 
 
@@ -165,6 +202,8 @@ def _twins(connection: Connection) -> list[str]:
 def postpone(message_id: str) -> None:
     """Look again later, ever more rarely; after a day leave it to an admin."""
     message = db.session.scalars(select(Message).where(Message.id == message_id).with_for_update()).one()
+    if message.status == Status.SENDING:
+        message.due_at = now() + FIND_AFTER
     if message.status != Status.UNKNOWN:
         return
     unknown_for = now() - message.changed_at

@@ -5,15 +5,17 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import pytest
 import time_machine
 from flask import Flask
 
+from hub import idempotency, jobs
 from hub.errors import OutcomeUnknown
 from hub.extensions import db
-from hub.integrations.base import Accepted, Outbound
-from hub.messaging import delivery, reconcile
+from hub.integrations.base import Accepted, Outbound, StatusUpdate
+from hub.messaging import delivery, misdated, outbox, reconcile, spacing, statuses
 from hub.messaging.drain import Stopping, call
-from hub.messaging.statuses import expire_lease
+from hub.messaging.statuses import Origin, expire_lease
 from hub.models import Attempt, Connection
 from hub.models.types import now
 from hub.store import transaction
@@ -202,6 +204,99 @@ def test_a_fault_while_asking_does_not_hold_the_others(homing_pigeons: Connectio
     due = message(first).due_at
     assert due is not None
     assert due > now(), "asked again later"
+
+
+def test_what_goes_wrong_with_one_message_holds_no_other_and_that_one_waits(homing_pigeons: Connection, loft: Loft) -> None:
+    loft.fly, loft.look = lost, lambda outbound: [Accepted(f"h-{outbound.text}")]
+    first, second = unknown("first"), unknown("second")
+    lose_attempt(first)
+    assert reconcile.run() == 2
+    assert (status(first), status(second)) == ("unknown", "accepted")
+    assert message(first).due_at > now()  # type: ignore[operator]
+
+
+@transaction
+def lose_attempt(message_id: str) -> None:
+    db.session.delete(db.session.get_one(Attempt, (message_id, 1)))
+
+
+def test_a_lease_that_cannot_be_ended_holds_no_other(homing_pigeons: Connection, loft: Loft, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = [a_message("roof", str(n), channel="", connection_slug="homing-pigeon") for n in range(2)]
+    delivery.turn([], {homing_pigeons.id: 2})
+    for one in ids:
+        make_due(one)
+
+    def stumble(message_id: str) -> None:
+        if message_id == ids[0]:
+            raise RuntimeError("a fault")
+        expire_lease(message_id)
+
+    monkeypatch.setattr(reconcile, "expire_lease", stumble)
+    reconcile.run()
+    assert [status(one) for one in ids] == ["sending", "unknown"]
+    assert message(ids[0]).due_at > now()  # type: ignore[operator]
+    assert not reconcile.due()
+
+
+def test_a_chore_that_fails_keeps_no_other_from_being_done(
+    homing_pigeons: Connection, loft: Loft, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stumble() -> int:
+        raise RuntimeError("a fault")
+
+    loft.fly, loft.look = lost, lambda outbound: [Accepted("h1")]
+    message_id = unknown()
+    for chore in (misdated, outbox, idempotency, spacing):
+        monkeypatch.setattr(chore, CHORES[chore.__name__.rpartition(".")[2]], stumble)
+    assert jobs._chores(Stopping(15)) == 1
+    assert status(message_id) == Status.ACCEPTED
+
+
+CHORES = {"misdated": "run", "outbox": "give_up_waiting", "idempotency": "forget", "spacing": "forget"}
+
+
+def test_what_a_callback_named_is_this_messages_own_and_not_sent_again(homing_pigeons: Connection, loft: Loft) -> None:
+    loft.fly, loft.look = lost, lambda outbound: [Accepted("h1", sender="loft 7")]
+    message_id = unknown()
+    callback(homing_pigeons, message_id, attempt=1, word="canceled")  # which raises nothing
+    assert status(message_id) == Status.UNKNOWN
+    reconcile.run()
+    [attempt] = attempts(message_id)
+    assert (status(message_id), attempt.provider_id, attempt.sender) == ("accepted", "h1", "loft 7")
+
+
+def test_what_a_callback_named_is_not_sent_again_because_the_provider_does_not_list_it(homing_pigeons: Connection, loft: Loft) -> None:
+    loft.fly, loft.look = lost, lambda outbound: []
+    message_id = unknown()
+    callback(homing_pigeons, message_id, attempt=1, word="canceled")
+    reconcile.run()
+    row = message(message_id)
+    assert row.status == Status.UNKNOWN
+    assert row.due_at is not None, "asked for again"
+    assert row.due_at > now()
+
+
+@pytest.mark.parametrize(("at_provider_now", "becomes"), [(Status.ACCEPTED, "accepted"), (Status.FAILED, "queued")])
+def test_an_older_attempt_that_arrived_after_all_is_enough_unless_it_failed(
+    homing_pigeons: Connection, loft: Loft, at_provider_now: Status, becomes: str
+) -> None:
+    loft.fly, loft.look = lost, lambda outbound: []
+    message_id = unknown()
+    reconcile.run()
+    deliver()  # the second attempt, as lost as the first
+    callback(homing_pigeons, message_id, attempt=1, word="accepted", status=at_provider_now)
+    make_due(message_id)
+    loft.look = lambda outbound: [Accepted("h1", at_provider_now)]
+    reconcile.run()
+    assert status(message_id) == becomes
+    assert [one.provider_id for one in attempts(message_id)] == ["h1", None]
+
+
+def callback(connection: Connection, message_id: str, attempt: int, word: str, status: Status | None = None) -> None:
+    statuses.apply(
+        StatusUpdate(message_id=message_id, attempt=attempt, provider_id="h1", status=status, word=word),
+        Origin("callback", [connection.id]),
+    )  # fmt: skip
 
 
 def test_what_belongs_to_another_message_is_not_taken_for_this_one(homing_pigeons: Connection, loft: Loft) -> None:
