@@ -122,13 +122,13 @@ def make(source_id: str, external_id: str, at: datetime, *, test: bool) -> Reque
 _REQUEST = ("id", "source_id", "external_id", "test", *REQUEST_PLAIN, *REQUEST_SEALED)
 _SIGNER = ("id", "external_id", *SIGNER_PLAIN, *SIGNER_SEALED)
 _ALL = select(*[requests.c[name] for name in _REQUEST])
-_BY_ID = Statement(_ALL.where(requests.c.id == bindparam("id")).with_for_update())
+_BY_ID = Statement(_ALL.where(requests.c.id == bindparam("id")).with_for_update(key_share=True))
 _BY_SOURCE = Statement(_ALL.where(
     requests.c.source_id == bindparam("source"), requests.c.external_id == bindparam("external"), requests.c.test == bindparam("test")
-).with_for_update())  # fmt: skip
+).with_for_update(key_share=True))  # fmt: skip
 _SIGNERS = Statement(
     select(*[signers.c[name] for name in _SIGNER])
-    .where(signers.c.request_id == bindparam("request")).order_by(signers.c.turn, signers.c.id).with_for_update()
+    .where(signers.c.request_id == bindparam("request")).order_by(signers.c.turn, signers.c.id).with_for_update(key_share=True)
 )  # fmt: skip
 
 

@@ -1,0 +1,49 @@
+"""Who waits for whom on PostgreSQL, where each row has its own lock."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from hub.extensions import db
+from hub.models import Connection, Message
+from hub.signing import accept, records
+from hub.signing.events import EventIn
+from hub.store import transaction
+from tests.conftest import POSTGRES
+from tests.stage import a_form, a_signer, about, an_event, attempts, call_back, deliver, settle_receipts, source_id, told
+
+
+@pytest.mark.skipif(not POSTGRES, reason="on SQLite one writes at a time")
+def test_an_event_that_holds_its_request_holds_up_no_callback(simulator: object, hub_demo: Flask, connection: Connection) -> None:
+    accept.accept(EventIn.model_validate(an_event(signers=[a_signer("Eric")])), source_id(), test=True)
+    deliver()
+    sent = db.session.scalars(select(Message)).one()
+    message_id, request_id = sent.id, sent.request_id or ""
+    form = a_form(hub_demo, attempts(message_id)[0].provider_id or "", "delivered")
+    assert call_back(hub_demo, form, target=about(message_id)).status_code == 200
+    held, settled = threading.Event(), threading.Event()
+
+    @transaction
+    def hold() -> None:
+        assert records.get(request_id)
+        held.set()
+        settled.wait(10)
+
+    def run() -> None:
+        with hub_demo.app_context():
+            hold()
+
+    holder = threading.Thread(target=run)
+    holder.start()
+    try:
+        assert held.wait(5)
+        settle_receipts()
+        assert holder.is_alive(), "what is told names the request, and waited until nobody held it"
+        assert "sms_delivered" in told(message_id)
+    finally:
+        settled.set()
+        holder.join()
