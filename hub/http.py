@@ -19,6 +19,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -43,6 +45,10 @@ CONNECT_SECONDS = 5.0
 READ_SECONDS = 10.0
 LEAVES_WITHIN = 20.0  # the name and the handshake take their time, and a machine may be suspended meanwhile: then it is too late
 LARGEST_ANSWER = 2 * 1024 * 1024
+LONGEST_WAIT = 1_000_000.0  # seconds; who asks for more means something else
+# kept alive per host: as many are opened as calls are made at once, by the threads of all connections that share a door; a smaller
+# number would close what the next call needs
+KEPT_ALIVE = 1024
 
 
 class NotSent(HubError):
@@ -71,9 +77,15 @@ class Answer:
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds from a Retry-After header that holds a number; None otherwise."""
+        """Seconds from a Retry-After header that holds a number or a date; None otherwise, and for a wait of many days."""
         text = self.headers.get("retry-after", "")
-        return float(text) if re.fullmatch(r"[0-9]{1,6}(\.[0-9]+)?", text) else None
+        if re.fullmatch(r"[0-9]{1,6}(\.[0-9]+)?", text):
+            return float(text)
+        until, said_at = _moment(text), _moment(self.headers.get("date", ""))
+        if until is None:
+            return None
+        seconds = (until - (said_at or datetime.now(UTC))).total_seconds()  # by the clock of who says it, where it tells
+        return max(seconds, 0.0) if seconds < LONGEST_WAIT else None
 
 
 @dataclass
@@ -109,6 +121,15 @@ def uptime() -> float:
 
 # macOS: the monotonic clock runs on by itself
 _UPTIME = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def _moment(text: str) -> datetime | None:
+    """Return the moment that an HTTP date names; None when it is none."""
+    try:
+        found = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def is_public(address: str) -> bool:
@@ -187,12 +208,9 @@ class _Guarded:
 
 
 class Door:
-    """Makes requests; safe to share between threads. `allow` holds `host:port` entries that are reachable though private or plain.
+    """Makes requests; safe to share between threads. `allow` holds `host:port` entries that are reachable though private or plain."""
 
-    `connections` is how many are kept alive per host.
-    """
-
-    def __init__(self, *, allow: Iterable[str] = (), ca_file: str | None = None, connections: int = 64) -> None:
+    def __init__(self, *, allow: Iterable[str] = (), ca_file: str | None = None) -> None:
         self._allow = allowed = frozenset(allow)
         context = ssl.create_default_context(cafile=ca_file or certifi.where())
         context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -211,7 +229,7 @@ class Door:
         class SecurePool(HTTPSConnectionPool):
             ConnectionCls = Secure
 
-        self._manager = urllib3.PoolManager(num_pools=32, maxsize=connections, ssl_context=context)
+        self._manager = urllib3.PoolManager(num_pools=32, maxsize=KEPT_ALIVE, ssl_context=context)
         self._manager.pool_classes_by_scheme = {"http": PlainPool, "https": SecurePool}
 
     def request(

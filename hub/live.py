@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,6 +25,7 @@ class Live:
     def __init__(self, config: Config) -> None:
         self.config = config
         self._instances: dict[str, tuple[int, Integration]] = {}
+        self._aside: dict[str, float] = {}
         self._doors: dict[frozenset[str], Door] = {}
         self._lock = threading.Lock()
 
@@ -39,6 +41,14 @@ class Live:
         """Return the running integration of these settings, if it was made before."""
         found = self._instances.get(connection_id)
         return found[1] if found is not None and found[0] == version else None
+
+    def set_aside(self, connection_id: str, seconds: float) -> None:
+        """Leave a connection alone in this process for a while: its settings do not open here."""
+        self._aside[connection_id] = time.monotonic() + seconds
+
+    def is_aside(self, connection_id: str) -> bool:
+        """Tell whether a connection is left alone in this process."""
+        return self._aside.get(connection_id, 0) > time.monotonic()
 
     def reader(self, connection: Connection) -> Integration:
         """Return what reads a connection's webhooks: also where calls to its provider are not allowed, since reading makes none."""

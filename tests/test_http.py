@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -129,6 +130,25 @@ def test_a_pause_is_a_number_or_none(door: Door, url: str, header: str, seconds:
     assert door.request("GET", f"{url}/retry/{header}").retry_after == seconds
 
 
+@pytest.mark.parametrize(
+    ("until", "said_at", "seconds"),
+    [
+        ("Sat, 21 Nov 2026 09:31:30 GMT", "Sat, 21 Nov 2026 09:30:00 GMT", 90),
+        ("Sat, 21 Nov 2026 09:29:00 GMT", "Sat, 21 Nov 2026 09:30:00 GMT", 0),
+        ("Saturday, 21-Nov-26 09:31:30 GMT", "Sat, 21 Nov 2026 09:30:00 GMT", 90),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", "Sat, 21 Nov 2026 09:30:00 GMT", None),
+        ("Sat, 41 Nov 2026 09:31:30 GMT", "Sat, 21 Nov 2026 09:30:00 GMT", None),
+    ],
+)
+def test_a_pause_may_end_at_a_moment_of_the_providers_clock(until: str, said_at: str, seconds: float | None) -> None:
+    assert http.Answer(503, {"retry-after": until, "date": said_at}, b"").retry_after == seconds
+
+
+def test_a_pause_until_a_moment_is_told_by_our_clock_where_the_provider_does_not_tell_its_own() -> None:
+    until = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
+    assert 55 < (http.Answer(429, {"retry-after": until}, b"").retry_after or 0) <= 60
+
+
 def test_a_redirect_is_not_followed(door: Door, url: str) -> None:
     assert door.request("GET", url + "/away").status == 302
     assert [path for _, path, _ in Page.seen] == ["/away"]
@@ -141,6 +161,35 @@ def test_connections_are_kept_alive(door: Door, url: str) -> None:
     pool = door._manager.connection_from_url(url)
     assert pool.num_connections == 1
     assert [one.status for one in exchanges] == [200] * 3
+
+
+def test_as_many_are_kept_alive_as_calls_were_made_at_once() -> None:
+    # two connections of one provider share a door, and have 64 threads each
+    both, met = 80, threading.Barrier(80)
+
+    class Meeting(Page):
+        def do_GET(self) -> None:
+            met.wait(10)
+            self._answer(200, b"hello")
+
+    class Many(ThreadingHTTPServer):
+        request_queue_size = both
+
+    server = Many(("127.0.0.1", 0), Meeting)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    door, url = Door(allow=[f"127.0.0.1:{server.server_port}"]), f"http://127.0.0.1:{server.server_port}/"
+    try:
+        for _ in range(2):
+            threads = [threading.Thread(target=door.request, args=("GET", url)) for _ in range(both)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(10)
+        assert door._manager.connection_from_url(url).num_connections == both
+    finally:
+        door._manager.clear()
+        server.shutdown()
+        server.server_close()
 
 
 # ── Failures ────────────────────────────────────────────────────────────────────────────────────────────────

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import and_, bindparam, exists, or_, select
+from sqlalchemy import and_, bindparam, exists, func, or_, select
 
 from hub import live
 from hub.errors import HubError, Unreadable
@@ -38,14 +38,25 @@ RESERVED = 4  # bulk leaves one in so many of a connection's threads to the othe
 
 
 def due() -> list[str]:
-    """Return the ids of enabled connections that have something to send now, and whose sender may. Reads only."""
-    return [connection_id for (connection_id,) in read(_DUE, moment=now())]
+    """Return the ids of enabled connections that have something to send now, and whose sender may; who waits longest comes first.
+
+    Reads only.
+    """
+    return [connection_id for (connection_id,) in read(_DUE, moment=now()) if not live.running().is_aside(connection_id)]
+
+
+def _waiting(lane: Lane) -> Any:
+    return (
+        Message.connection_id == Connection.id, Message.status == Status.QUEUED, Message.lane == lane, Message.due_at <= bindparam("moment")
+    )
 
 
 def _waits(lane: Lane) -> Any:
-    return exists().where(
-        Message.connection_id == Connection.id, Message.status == Status.QUEUED, Message.lane == lane, Message.due_at <= bindparam("moment")
-    )
+    return exists().where(*_waiting(lane))
+
+
+def _since(lane: Lane) -> Any:
+    return select(Message.due_at).where(*_waiting(lane)).order_by(Message.due_at).limit(1).correlate(Connection).scalar_subquery()
 
 
 _DUE = Statement(
@@ -54,7 +65,7 @@ _DUE = Statement(
         Connection.state == ConnectionState.ENABLED, Connection.archived_at.is_(None),
         or_(Throttle.ready_at.is_(None), Throttle.ready_at <= CLOCK),
         or_(_waits(Lane.NOW), and_(or_(Throttle.bulk_at.is_(None), Throttle.bulk_at <= CLOCK), _waits(Lane.BULK))),
-    ).limit(500)
+    ).order_by(func.coalesce(_since(Lane.NOW), _since(Lane.BULK))).limit(500)
 )  # fmt: skip
 
 
@@ -136,6 +147,7 @@ def _start(connection_id: str) -> Integration | None:
         return live.instance(connection)
     except Unreadable as problem:  # an operator may be restoring the key; what waits, waits
         log.error("connection.unreadable", connection=connection.slug, key=problem.key_id)
+        live.running().set_aside(connection.id, UNREADABLE_PAUSE.total_seconds())
     except HubError as problem:  # a package that is gone, a test connection without the demo
         outcomes.pause_connection(connection.id, str(problem))
     return None

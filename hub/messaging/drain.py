@@ -76,7 +76,7 @@ class Drain:
         self._most: dict[str, int] = {}  # calls at once, by connection
         self._flying: Counter[str] = Counter()
         self._bulk: Counter[str] = Counter()  # those of them of the bulk lane
-        self._waiting: set[str] = set()  # connections that have something to send, as far as is known
+        self._waiting: list[str] = []  # connections that have something to send, as far as is known; who waits longest comes first
         self._looked_at = self._woken_at = -WAKE_EVERY
         self._done: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
         self._ended: list[Outcome] = []  # calls that ended, and are not written yet
@@ -121,13 +121,15 @@ class Drain:
             wake_now("settle")  # callbacks will come; who takes them in does nothing but store them
             self._woken_at = time.monotonic()
         begun = Counter(claim.connection_id for claim in claims)
-        self._waiting -= {connection_id for connection_id, threads in free.items() if begun[connection_id] < threads}
+        idle = {connection_id for connection_id, threads in free.items() if begun[connection_id] < threads}
+        self._waiting = [connection_id for connection_id in self._waiting if connection_id not in idle]
         return bool(outcomes or claims)
 
     def _look(self) -> None:
-        self._waiting, self._looked_at = set(due()), time.monotonic()
-        for connection_id in self._waiting - self._most.keys():
-            self._most[connection_id] = self._concurrency(connection_id)
+        self._waiting, self._looked_at = due(), time.monotonic()
+        for connection_id in self._waiting:
+            if connection_id not in self._most:
+                self._most[connection_id] = self._concurrency(connection_id)
         db.session.rollback()  # a reading transaction left open would hold back the database's clean-up
 
     def _concurrency(self, connection_id: str) -> int:

@@ -10,16 +10,17 @@ import time_machine
 from flask import Flask, current_app
 from sqlalchemy import select
 
-from hub import integrations
+from hub import integrations, live
 from hub.extensions import db
 from hub.integrations.base import Accepted, Outbound
 from hub.messaging import delivery, outbox, policy
+from hub.messaging.drain import Drain, Stopping
 from hub.models import Attempt, Body, Connection, Contact, Message, Suppression
 from hub.models.types import keyring, now
 from hub.store import transaction
 from hub.vocabulary import ConnectionState, Lane, Status
 from tests.pigeon import Loft
-from tests.stage import a_message, attempts, change, count, deliver, message, status, turn_connection, words
+from tests.stage import a_connection, a_message, attempts, change, count, deliver, message, status, turn_connection, words
 
 
 def claim(connection: Connection, threads: int) -> list[delivery.Claim]:
@@ -244,6 +245,43 @@ def test_settings_that_do_not_open_keep_the_queue_waiting_for_the_key(connection
     db.session.rollback()
     assert db.session.get_one(Connection, connection.id).state == ConnectionState.ENABLED, "once the key is back, it goes on by itself"
     assert (status(message_id), attempts(message_id)) == ("queued", [])
+
+
+def test_a_key_that_is_missing_is_looked_for_now_and_then(connection: Connection, capsys: pytest.CaptureFixture[str]) -> None:
+    other = a_connection("Other", like=connection)
+    a_message(connection_slug=connection.slug, channel="")
+
+    @transaction
+    def spoil() -> None:
+        row = db.session.get_one(Connection, connection.id)
+        assert row._settings is not None
+        row._settings = row._settings[:2] + b"zz" + row._settings[4:]
+        row.settings_version += 1
+
+    spoil()
+    assert delivery.due() == [connection.id]
+    Drain(Stopping(0.5)).run()
+    a_message(connection_slug="other", channel="")
+    assert capsys.readouterr().out.count("connection.unreadable") == 1, "not in every turn of a drain"
+    assert delivery.due() == [other], "others go on"
+    live.running().set_aside(connection.id, 0)
+    assert set(delivery.due()) == {connection.id, other}
+
+
+def test_who_waits_longest_is_served_first(simulator: object, connection: Connection) -> None:
+    ids = [connection.id, *(a_connection(f"No {place}", like=connection) for place in range(1, 6))]
+    waiting = {}
+    for place, connection_id in enumerate(ids):
+        slug = db.session.get_one(Connection, connection_id).slug
+        message_id = a_message(connection_slug=slug, channel="")
+        change(message_id, due_at=now() - timedelta(minutes=1 + place))
+        waiting[connection_id] = message_id
+    longest_first = list(reversed(ids))
+    assert delivery.due() == longest_first
+    deliver()
+    db.session.rollback()
+    begun = list(db.session.scalars(select(Attempt.message_id).order_by(Attempt.started_at)))
+    assert begun == [waiting[connection_id] for connection_id in longest_first]
 
 
 def test_new_settings_are_used_from_the_next_claim_on(hub_demo: Flask, connection: Connection) -> None:
