@@ -24,6 +24,7 @@ from hub.vocabulary import ConnectionState, Status
 LONGEST_TITLE = 80
 LONGEST_SLUG = 48
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+UNDER_WAY = (Status.SENDING, Status.UNKNOWN, Status.ACCEPTED, Status.SENT)
 COUNT_TO = 1000  # more is said as "1,000", which is enough to know
 
 
@@ -37,10 +38,14 @@ class NotPassed(Refused):
 
 @dataclass(frozen=True)
 class Saved:
-    """What saving came to: whether anything changed, and the test that the change called for."""
+    """What saving came to: whether anything changed, the test that the change called for, and whether news may be missed.
+
+    `deserted`: messages are under way in the account that the connection had before.
+    """
 
     changed: bool
     tested: Tested | None = None
+    deserted: bool = False
 
 
 # ── Reading ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -109,33 +114,47 @@ def save(connection_id: str, values: Mapping[str, Any]) -> Saved:
     One that sends, or did, is tested at once when its account or a secret changed, and is broken if that fails.
     Raises Invalid when the form itself is not filled in right.
     """
-    version, retest = _store(connection_id, values)
+    version, retest, deserted = _store(connection_id, values)
     if not retest:
-        return Saved(version is not None)
+        return Saved(version is not None, deserted=deserted)
     tested = checks.run(connection_id)
     if not tested.check.ok:
         _break(connection_id, version or 0, tested.check.title)
-    return Saved(True, tested)
+    return Saved(True, tested, deserted)
 
 
 @transaction
-def _store(connection_id: str, values: Mapping[str, Any]) -> tuple[int | None, bool]:
-    """Store settings; returns their new version, None when nothing changed, and whether a test is called for."""
+def _store(connection_id: str, values: Mapping[str, Any]) -> tuple[int | None, bool, bool]:
+    """Store settings.
+
+    Returns their new version, None when nothing changed; whether a test is called for; and whether messages are under way in
+    the account that is given up.
+    """
     connection = _not_archived(locked(connection_id))
     cls = integrations.get(connection.integration)
     before, unreadable = readable_settings(connection)
     after = settings_form.settings_of(settings_form.read(cls, values, before))
     fields = settings_form.changed(before, after)
     if not fields and connection.settings_version and unreadable is None:
-        return None, False
+        return None, False, False
     account = cls.account_of(after)
     proof = account != connection.account or any(name in fields for name in settings_form.secrets_of(cls))
+    deserted = bool(connection.account) and account != connection.account and _under_way(connection.id)
     if fields == ["per_second"] and connection.ready:
         connection.checked_version = connection.settings_version + 1  # how fast it sends is nothing that a test proves
     connection.settings, connection.settings_version = after, connection.settings_version + 1
     connection.account, connection.sender, connection.per_second = account, cls.sender_of(after), after.get("per_second") or None
     audit.record("connection.saved", connection.id, connection.title, fields=fields)  # which ones, never what they hold
-    return connection.settings_version, proof and connection.state in (ConnectionState.ENABLED, ConnectionState.BROKEN)
+    retest = proof and connection.state in (ConnectionState.ENABLED, ConnectionState.BROKEN)
+    return connection.settings_version, retest, deserted
+
+
+def _under_way(connection_id: str) -> bool:
+    """Tell whether the provider may have messages of a connection of which more is to be heard."""
+    rows = select(Message.id).where(
+        Message.connection_id == connection_id, Message.status.in_(UNDER_WAY), Message.due_at.is_not(None)
+    )  # fmt: skip
+    return db.session.scalar(rows.limit(1)) is not None
 
 
 @transaction

@@ -101,7 +101,15 @@ def change_connection(slug: str) -> Any:
         flash(str(refusal), "bad")
         return page.show(status=409)
     flash(*_told(connections.by_slug(slug), saved))
+    if saved.deserted:
+        flash(DESERTED, "warn")
     return _to(connection_id)
+
+
+DESERTED = (
+    "Messages of the account that was here before are still under way, and from now on their callbacks are refused. To hear of them, "
+    "save that account here again, and add another connection for the new one."
+)
 
 
 def _told(one: Connection, saved: Saved) -> tuple[str, str]:

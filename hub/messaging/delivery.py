@@ -114,7 +114,7 @@ def _claim(connection_id: str, threads: int, bulk_flying: int, gate: Gate) -> li
     if not enabled:
         gate.passed(0)
         return []
-    version, channel, sender, test = enabled[0]
+    version, channel, account, sender, test = enabled[0]
     integration = live.running().kept(connection_id, version) or _start(connection_id)
     if integration is None:
         return []
@@ -126,7 +126,8 @@ def _claim(connection_id: str, threads: int, bulk_flying: int, gate: Gate) -> li
         chosen += _choose(connection_id, Lane.BULK, bulk, spacing, ledger)
     stops = policy.refusals({to.address_key for _, to in chosen}, channel, sender, test=test)
     claims = [
-        claim for row, to in chosen if (claim := _begin(ledger.hold(row), to, stops, integration, gate.epoch, ledger))
+        claim for row, to in chosen
+        if (claim := _begin(ledger.hold(row), to, stops, integration, gate.epoch, ledger, account=account, sender=sender))
     ]  # fmt: skip
     ledger.write()
     if spacing:
@@ -136,7 +137,7 @@ def _claim(connection_id: str, threads: int, bulk_flying: int, gate: Gate) -> li
 
 
 _ENABLED = Statement(
-    select(Connection.settings_version, Connection.channel, Connection.sender, Connection.test)
+    select(Connection.settings_version, Connection.channel, Connection.account, Connection.sender, Connection.test)
     .where(Connection.id == bindparam("id"), Connection.state == ConnectionState.ENABLED, Connection.archived_at.is_(None))
 )  # fmt: skip
 
@@ -175,7 +176,9 @@ _CHOOSE = Statement(
 )  # fmt: skip
 
 
-def _begin(row: Row, to: Addressed, stops: Mapping[bytes, str], integration: Integration, epoch: int, ledger: Ledger) -> Claim | None:
+def _begin(
+    row: Row, to: Addressed, stops: Mapping[bytes, str], integration: Integration, epoch: int, ledger: Ledger, *, account: str, sender: str
+) -> Claim | None:
     moment = now()
     if row.stop:
         ledger.end(row, Status.CANCELED, "stopped", why=row.stop)
@@ -193,6 +196,6 @@ def _begin(row: Row, to: Addressed, stops: Mapping[bytes, str], integration: Int
                 ledger.note(row, "unreadable", why=str(problem))
             row.due_at, row.code = moment + UNREADABLE_PAUSE, "unreadable"
             return None
-        ledger.begin(row, moment + LEASE)
-        return Claim(row.id, row.tries, row.connection_id, integration, outbound, to.bulk, epoch)
+        ledger.begin(row, moment + LEASE, account=account, sender=sender)
+        return Claim(row.id, row.tries, row.connection_id, integration, outbound, to.bulk, epoch, sender=sender)
     return None

@@ -119,11 +119,14 @@ class Ledger:
         return row
 
     # changes
-    def begin(self, row: Row, due_at: datetime) -> None:
-        """Write that a call begins: the attempt's row is what proves that it may have been made."""
+    def begin(self, row: Row, due_at: datetime, *, account: str, sender: str) -> None:
+        """Write that a call begins, and as whom: the attempt's row is what proves that it may have been made."""
         moment = now()
         row.status, row.tries, row.due_at, row.changed_at, row.code = Status.SENDING.value, row.tries + 1, due_at, moment, ""
-        self._begun.append({"message_id": row.id, "n": row.tries, "connection_id": row.connection_id, "started_at": moment})
+        self._begun.append({
+            "message_id": row.id, "n": row.tries, "connection_id": row.connection_id, "started_at": moment,
+            "account": account, "sender": sender,
+        })  # fmt: skip
 
     def end_attempt(self, message_id: str, n: int, **what: Any) -> None:
         """Write what a call came to."""

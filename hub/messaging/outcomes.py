@@ -54,6 +54,7 @@ class Claim:
     bulk: bool = False
     epoch: int = 0  # of its sender's throttle
     begun: float = field(default_factory=uptime)
+    sender: str = ""  # of the connection, when it began
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def _record(outcome: Outcome, known: _Known, times: Mapping[str, int], ledger: L
     ledger.end_attempt(
         claim.message_id, claim.n, ended_at=outcome.ended_at, milliseconds=outcome.milliseconds, http_status=outcome.http_status,
         request_ref=outcome.request_ref, outcome="accepted" if accepted else _outcome(error),
-        code=error.code if error else "", why=str(error) if error else "", sender=accepted.sender if accepted else "",
+        code=error.code if error else "", why=str(error) if error else "", sender=(accepted and accepted.sender) or claim.sender,
         provider_id=provider_id,
     )  # fmt: skip
     if claim.n != row.tries:

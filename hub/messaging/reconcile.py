@@ -95,6 +95,9 @@ def settle(message_id: str) -> bool:
             policy = requeue_absent if integration.resend_unknown and body is not None else leave
             policy(message_id)
             return True
+        if _made_as_another(attempt, message.connection):
+            leave(message_id, "set up anew")  # the answer would be about another account or sender: absent there means nothing
+            return True
         contact = message.contact
         to = Addressed(contact.address, contact.address_key, contact.kind, contact.erased_at is not None, body._content)
         outbound = outbound_of(message, to, integration, message.tries)
@@ -111,6 +114,11 @@ def settle(message_id: str) -> bool:
         return False
     decide(message_id, candidates)
     return True
+
+
+def _made_as_another(attempt: Attempt, connection: Connection) -> bool:
+    """Tell whether a call was made as another account or sender than the connection's settings name now."""
+    return attempt.account is not None and (attempt.account, attempt.sender) != (connection.account, connection.sender)
 
 
 @transaction
@@ -180,7 +188,8 @@ def _found(message_id: str, accepted: Accepted, n: int, *, asks: bool) -> None:
     ledger = Ledger()
     ledger.read([message_id])
     row = ledger.rows[message_id]
-    db.session.get_one(Attempt, (row.id, n)).sender = accepted.sender
+    attempt = db.session.get_one(Attempt, (row.id, n))
+    attempt.sender = accepted.sender or attempt.sender
     ledger.adopt(row.id, n, accepted.provider_id)
     accept(row, accepted, ledger, asks=asks)
     ledger.note(row, "found", accepted.status, attempt=n)
@@ -215,9 +224,9 @@ def postpone(message_id: str) -> None:
 
 
 @transaction
-def leave(message_id: str) -> None:
-    """Leave the outcome unknown: nobody can tell, and sending twice would be worse."""
+def leave(message_id: str, word: str = "undecided") -> None:
+    """Leave the outcome unknown, and note why: nobody can tell, and sending twice would be worse."""
     message = db.session.scalars(select(Message).where(Message.id == message_id).with_for_update()).one()
     if message.status == Status.UNKNOWN:
         message.due_at = None
-        note(message, "undecided", Status.UNKNOWN)
+        note(message, word, Status.UNKNOWN)

@@ -124,6 +124,8 @@ _OWN = {
     "found": ("Found at the provider", "It was taken after all."),
     "undecided": ("Still not known", "The provider’s list does not tell. Resend it if arriving matters more than arriving once."),
     "unanswered": ("Still not known", "The provider gave no answer for a day. Resend it if arriving matters more than arriving once."),
+    "set up anew": ("Still not known", "The connection was given another account or sender since, so the provider’s list would not tell. "
+                    "Resend it if arriving matters more than arriving once."),
     "gone": ("No longer at the provider", "It was deleted there, so nothing more will be heard of it."),
 }
 _REPORTED: dict[Status | None, str] = {

@@ -31,5 +31,6 @@ class Attempt(Base):
     http_status: Mapped[int | None]
     request_ref: Mapped[str] = mapped_column(default="")  # the provider's id of our HTTP request
     milliseconds: Mapped[int | None]
+    account: Mapped[str | None]  # whose the call was, of the connection as it was set up then; None: not written down
     sender: Mapped[str] = mapped_column(default="")  # the number or service the provider was asked to send from
     provider_id: Mapped[str | None]

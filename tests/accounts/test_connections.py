@@ -18,9 +18,12 @@ from hub.accounts.settings_form import Invalid
 from hub.errors import Conflict, NotFound, Refused
 from hub.extensions import db
 from hub.models import Audit, Connection
+from hub.models.types import now
 from hub.store import transaction
 from hub.vocabulary import ConnectionState
 from tests.conftest import config_of
+from tests.stage import a_message
+from tests.stage import change as change_message
 
 NAME = "twilio_sms"
 OTHER_TOKEN = "0123456789abcdef0123456789abcdef"
@@ -256,6 +259,21 @@ def test_a_new_secret_of_a_sending_connection_is_tested_at_once_and_breaks_it_wh
     assert mended.tested is not None
     assert mended.tested.check.ok
     assert row(connection_id).enabled
+
+
+@pytest.mark.parametrize(
+    ("state", "changed", "deserted"),
+    [("accepted", {"account_sid": "AC" + "f" * 32}, True), ("unknown", {"account_sid": "AC" + "f" * 32}, True),
+     ("delivered", {"account_sid": "AC" + "f" * 32}, False), ("accepted", {"sender": "+13175550199"}, False)],
+)  # fmt: skip
+def test_another_account_deserts_messages_of_which_more_is_to_be_heard(
+    values: dict[str, Any], simulator: Any, state: str, changed: dict[str, str], deserted: bool
+) -> None:
+    connection_id = add(values)
+    connections.enable(connection_id)
+    message_id = a_message(channel="", connection_slug=row(connection_id).slug)
+    change_message(message_id, status=state, due_at=None if state == "delivered" else now())
+    assert connections.save(connection_id, {**values, **changed}).deserted == deserted
 
 
 def test_another_sender_keeps_a_connection_sending_untested(values: dict[str, Any], simulator: Any) -> None:

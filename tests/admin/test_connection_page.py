@@ -20,6 +20,7 @@ from hub.models import Audit, Connection, Message
 from hub.store import transaction
 from hub.vocabulary import ConnectionState, Role
 from tests.conftest import Browser, config_of, make_app
+from tests.stage import change
 
 NAME = "twilio_sms"
 NEW = f"/integrations/{NAME}/new"
@@ -145,6 +146,20 @@ def test_changing_the_account_asks_for_its_secret_again(app: Flask, admin: Brows
     assert page.status_code == 422
     assert "The Account SID changed. Give the Auth Token that belongs to it." in words(page)
     assert f'value="AC{"f" * 32}"' in page.text
+
+
+def test_another_account_is_told_what_becomes_of_messages_under_way(
+    app: Flask, admin: Browser, values: dict[str, str], stored: str, simulator: Any
+) -> None:
+    admin.post(PAGE + "/enable")
+    admin.post(PAGE + "/send", {"to": "+13175551234"})
+    warning = "Messages of the account that was here before are still under way, and from now on their callbacks are refused."
+    admin.post(PAGE, {**values, "do": "save"})
+    assert warning not in words(admin.get(PAGE))
+    with app.app_context():
+        change(db.session.scalars(select(Message.id)).one(), status="accepted")
+    admin.post(PAGE, {**values, "account_sid": "AC" + "f" * 32, "do": "save"})
+    assert warning in words(admin.get(PAGE))
 
 
 def test_enabling_is_refused_without_a_passing_test(

@@ -10,6 +10,7 @@ import time_machine
 from flask import Flask
 
 from hub import idempotency, jobs
+from hub.accounts import connections
 from hub.errors import OutcomeUnknown
 from hub.extensions import db
 from hub.integrations.base import Accepted, Outbound, StatusUpdate
@@ -299,6 +300,57 @@ def callback(connection: Connection, message_id: str, attempt: int, word: str, s
     )  # fmt: skip
 
 
+# ── Settings that change meanwhile ──────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize("changed", [{"account": "another loft"}, {"sender": "loft 8"}])
+def test_what_went_out_as_somebody_else_is_neither_looked_up_nor_sent_again(
+    homing_pigeons: Connection, loft: Loft, changed: dict[str, str]
+) -> None:
+    asked: list[str] = []
+
+    def look(outbound: Outbound) -> list[Accepted]:
+        asked.append(outbound.id)
+        return []
+
+    loft.fly, loft.look = lost, look
+    message_id = unknown()
+    set_up(homing_pigeons.id, **changed)
+    reconcile.run()
+    row = message(message_id)
+    assert (row.status, row.due_at, words(message_id)) == ("unknown", None, ["set up anew"])
+    assert deliver() == 0
+    assert asked == []
+
+
+def test_what_goes_out_after_the_change_is_looked_up(homing_pigeons: Connection, loft: Loft) -> None:
+    loft.fly, loft.look = lost, lambda outbound: [Accepted("h1")]
+    set_up(homing_pigeons.id, account="another loft", sender="loft 8")
+    message_id = unknown()
+    [attempt] = attempts(message_id)
+    assert (attempt.account, attempt.sender) == ("another loft", "loft 8"), "known before the loft has answered"
+    reconcile.run()
+    assert (status(message_id), attempts(message_id)[0].sender) == ("accepted", "loft 8")
+
+
+@transaction
+def set_up(connection_id: str, **columns: str) -> None:
+    for name, value in columns.items():
+        setattr(db.session.get_one(Connection, connection_id), name, value)
+
+
+def test_another_number_saved_while_an_outcome_is_unknown_makes_nothing_be_sent_twice(
+    hub_demo: Flask, connection: Connection, simulator: Any
+) -> None:
+    message_id = a_message("+15005550014")  # taken, and answered with 500
+    deliver()
+    assert status(message_id) == Status.UNKNOWN
+    connections.save(connection.id, {**connection.settings, "sender": "+13175550199", "per_second": ""})
+    make_due(message_id)
+    reconcile.run()
+    deliver()
+    assert (status(message_id), len(at_provider(simulator, "+15005550014"))) == ("unknown", 1)
+
+
+# ── Whose is what ───────────────────────────────────────────────────────────────────────────────────────────
 def test_what_belongs_to_another_message_is_not_taken_for_this_one(homing_pigeons: Connection, loft: Loft) -> None:
     loft.fly = lambda outbound: Accepted("h1")
     earlier = a_message("roof", "Coo.", channel="", connection_slug="homing-pigeon")
