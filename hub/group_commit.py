@@ -123,7 +123,7 @@ def committer() -> GroupCommit | None:
     """Return what commits together in this process; None on PostgreSQL."""
     found = current_app.extensions.get("hub.group_commit")
     if found is None and db.engine.dialect.name == "sqlite":
-        found = current_app.extensions["hub.group_commit"] = GroupCommit(str(db.engine.url.database))
+        found = current_app.extensions.setdefault("hub.group_commit", GroupCommit(str(db.engine.url.database)))
     return cast("GroupCommit | None", found)
 
 

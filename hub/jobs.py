@@ -34,6 +34,7 @@ TICK = 1.0
 CHORES_EVERY = 600.0
 CLEAN_UP_EVERY = 15.0  # RQ by itself looks for jobs of dead workers every 10 minutes only
 COMPLAIN_EVERY = 30.0  # of a queue server that is away
+LOST = "The queue server went away, or refused to write, and the worker with it. The next worker waits until it is back."
 
 
 @cache
@@ -112,20 +113,23 @@ class HubWorker(Worker):
 def work(queue: str) -> None:
     """Run the worker of one queue until it is told to stop. One queue each: only then RQ keeps a job that it is just taking.
 
-    Raises QueueLost when RQ gives up because of Redis, which it does under a job; another worker then waits until Redis is back.
+    Raises QueueLost when RQ gives up because of Redis, as it does under a job; another worker then waits until Redis is back.
     """
     app = application()
     _wait_for_redis(app.extensions["hub.waker"].redis, queue)
     connection = redis.Redis.from_url(app.extensions["hub.config"].redis_url)
-    worker = HubWorker([Queue(queue, connection=connection)], connection=connection, log_job_description=False)
-    with app.app_context():
-        wake_now(queue)  # what was left when the last worker ended
-    # what is loaded stays: the collector need not look at it, and so does not copy its pages in every child
-    gc.collect()
-    gc.freeze()
-    worker.work(logging_level="WARNING", with_scheduler=False)
+    try:
+        worker = HubWorker([Queue(queue, connection=connection)], connection=connection, log_job_description=False)
+        with app.app_context():
+            wake_now(queue)  # what was left when the last worker ended
+        # what is loaded stays: the collector need not look at it, and so does not copy its pages in every child
+        gc.collect()
+        gc.freeze()
+        worker.work(logging_level="WARNING", with_scheduler=False)
+    except redis.RedisError as problem:  # RQ does not even get to look for jobs
+        raise QueueLost(f"{LOST} It says: {problem}") from None
     if not worker.told:
-        raise QueueLost("The queue server went away, or refused to write, under a job. A new worker waits until it is back.")
+        raise QueueLost(LOST)
 
 
 def _wait_for_redis(client: redis.Redis, queue: str) -> None:

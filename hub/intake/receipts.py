@@ -167,7 +167,8 @@ def _widen(row: Mapping[str, Any], proof: Proof) -> None:
 def _storage() -> Storage:
     found = current_app.extensions.get("hub.receipts")
     if found is None:
-        found = current_app.extensions["hub.receipts"] = storage_of(Receipt, db.engine)
+        # of threads that come first together one makes it; what another would keep its connections in, nobody would close
+        found = current_app.extensions.setdefault("hub.receipts", storage_of(Receipt, db.engine))
     return cast(Storage, found)
 
 
