@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 
 import phonenumbers
 
-from hub.simulator import magic, segments
-from hub.simulator.account import TRIAL_NOTICE, Account
+from hub.simulator import content, magic, segments, whatsapp
+from hub.simulator.account import TRIAL_NOTICE
+from hub.simulator.bench import Bench
 from hub.simulator.errors import RestError
 from hub.simulator.store import Message
 
@@ -23,7 +24,7 @@ LONGEST_VALIDITY = 36_000
 SOONEST, LATEST = 15 * 60, 35 * 24 * 3600  # how far ahead a message may be scheduled, seconds
 
 
-def message(form: Mapping[str, str], media: list[str], account: Account) -> Message:
+def message(form: Mapping[str, str], media: list[str], here: Bench) -> Message:
     """Check a create request and make its message; raise RestError with Twilio's code for the first thing wrong."""
     to, sender, service = (form.get(name, "") for name in ("To", "From", "MessagingServiceSid"))
     body = form.get("Body", "")
@@ -31,26 +32,52 @@ def message(form: Mapping[str, str], media: list[str], account: Account) -> Mess
         raise RestError(21604)
     if not sender and not service:
         raise RestError(21603)
-    _check_content(form, body, media)
-    _check_numbers(to, sender, service, account)
+    template = _template(form, here)
+    _check_content(body, media, template)
+    _check_numbers(to, sender, service, here)
     _check_options(form)
     now = time.time()
     starts = _schedule(form, service, now)
-    text = TRIAL_NOTICE + body if account.trial else body
+    filled = content.fill(template, content.variables(form.get("ContentVariables", ""))) if template else None
+    text = (TRIAL_NOTICE if here.account.trial and not _on_whatsapp(to) else "") + (filled.body if filled else body)
     status = "scheduled" if starts > now else "accepted" if service else "queued"
     return Message(
-        sid=("MM" if media else "SM") + secrets.token_hex(16), recipient=to, sender=sender, service=service, body=text,
+        sid=("MM" if media or template else "SM") + secrets.token_hex(16), recipient=to, sender=sender, service=service, body=text,
         media=len(media), segments=segments.count(text), status=status, error=0, callback=form.get("StatusCallback", ""),
-        created=now, starts=starts, updated=now,
+        created=now, starts=starts, updated=now, fate=_fate(to, template, filled, here) if _on_whatsapp(to) else 0,
+        content=template.sid if template else "", buttons=filled.buttons if filled else "",
     )  # fmt: skip
 
 
-def _check_content(form: Mapping[str, str], body: str, media: list[str]) -> None:
-    if form.get("ContentSid"):
-        raise RestError(21655, form["ContentSid"])  # this account has no content templates
-    if form.get("ContentVariables"):
-        raise RestError(21654)
-    if not body and not media:
+def _template(form: Mapping[str, str], here: Bench) -> content.Template | None:
+    sid = form.get("ContentSid", "")
+    if not sid:
+        if form.get("ContentVariables"):
+            raise RestError(21654)
+        return None
+    template = here.templates.get(sid)
+    if template is None:
+        raise RestError(21655, sid)
+    return template
+
+
+def _on_whatsapp(address: str) -> bool:
+    return address.startswith(magic.PREFIX)
+
+
+def _fate(to: str, template: content.Template | None, filled: content.Filled | None, here: Bench) -> int:
+    """Find the code with which WhatsApp will refuse this message after it was accepted; 0: it will not."""
+    habit = magic.recipient(to)
+    if habit.error and not (template and habit.takes_templates):
+        return habit.error
+    if template and filled and (code := filled.error or content.REFUSED.get(template.status, 0)):
+        return code
+    approved = template is not None and template.status == "approved"
+    return 0 if approved or here.windows.left(whatsapp.sender(here.account), to) else 63016
+
+
+def _check_content(body: str, media: list[str], template: content.Template | None) -> None:
+    if not body and not media and not template:
         raise RestError(21602)
     if len(body) > LONGEST_BODY:
         raise RestError(21617)
@@ -61,25 +88,38 @@ def _check_content(form: Mapping[str, str], body: str, media: list[str]) -> None
             raise RestError(21620, url)
 
 
-def _check_numbers(to: str, sender: str, service: str, account: Account) -> None:
+def _check_numbers(to: str, sender: str, service: str, here: Bench) -> None:
+    account = here.account
     if service and not re.fullmatch(r"MG[0-9a-f]{32}", service):
         raise RestError(21705, service)
     if service and service != account.credentials.messaging_service_sid:
         raise RestError(21701, service)
-    if ":" in sender and ":" in to:
-        raise RestError(63007, sender)  # this account has no WhatsApp or other channel senders
-    if ":" in sender + to:
-        raise RestError(21910)
-    if not E164.fullmatch(to) or not phonenumbers.is_possible_number(phonenumbers.parse(to)):
+    _check_channels(to, sender, here)
+    number = to.removeprefix(magic.PREFIX)
+    if _on_whatsapp(to) and whatsapp.PERSON.fullmatch(number):
+        return
+    if not E164.fullmatch(number) or not phonenumbers.is_possible_number(phonenumbers.parse(number)):
         raise RestError(21211, to)
     if to == sender:
         raise RestError(21266, to)
+    if _on_whatsapp(to):
+        return
     if refused := magic.sender(sender):
         raise RestError(refused.refuses, sender)
     if sender and sender != account.credentials.phone_number:
         raise RestError(21606 if E164.fullmatch(sender) else 21659, sender)
     if code := magic.recipient(to).refuses:
         raise RestError(code, to)
+
+
+def _check_channels(to: str, sender: str, here: Bench) -> None:
+    for address in (to, sender):
+        if ":" in address and not _on_whatsapp(address):
+            raise RestError(30015, address)
+    if sender and _on_whatsapp(to) != _on_whatsapp(sender):
+        raise RestError(30016)
+    if _on_whatsapp(sender) and sender != whatsapp.sender(here.account):
+        raise RestError(63007, sender)
 
 
 def _check_options(form: Mapping[str, str]) -> None:

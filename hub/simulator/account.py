@@ -35,6 +35,8 @@ class Account:
         self.dialect: str = store.setting("dialect", DIALECTS[0])
         self.secondary: str = store.setting("secondary", "")  # a second Auth Token, during a rotation
         self.shared_key = Key(*self._once("shared_key", [secrets.token_urlsafe(32), f"webhooks_sharedkey_{secrets.token_hex(16)}"]))
+        self.sms_url: str = store.setting("sms_url", "")  # where the number's inbound messages are posted, once it was set
+        self.seen_url: str = store.setting("seen_url", "")  # where they probably belong, as long as it was not
         self.created: float = self._once("created", time.time())
 
     def _once(self, name: str, value: Any) -> Any:
@@ -83,6 +85,16 @@ class Account:
         for name, value in chosen.items():
             setattr(self, name, value)
             self._store.set(name, value)
+
+    def take_messages_at(self, url: str) -> None:
+        self.sms_url = url
+        self._store.set("sms_url", url)
+
+    def see(self, url: str) -> None:
+        """Remember an address that messages could be posted to."""
+        if url != self.seen_url:
+            self.seen_url = url
+            self._store.set("seen_url", url)
 
     def rotate(self) -> None:
         """Replace the Auth Token; the old one is refused from now on, and callbacks are signed with the new."""

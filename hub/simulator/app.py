@@ -12,8 +12,10 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 import hub
 from hub.config import Config, is_loopback
 from hub.simulator.bench import Bench, bench
+from hub.simulator.content_rest import content
 from hub.simulator.errors import RestError, request_id
 from hub.simulator.page import page
+from hub.simulator.people import people
 from hub.simulator.rest import rest
 
 CSP = (
@@ -21,7 +23,7 @@ CSP = (
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 LARGEST_REQUEST = 256 * 1024
-API_PATHS = ("/2010-04-01", "/v1/")
+API_PATHS = ("/2010-04-01", "/v1/", "/v2/")
 
 
 def create_simulator(config: Config) -> Flask:
@@ -31,7 +33,9 @@ def create_simulator(config: Config) -> Flask:
     app.config.update(MAX_CONTENT_LENGTH=LARGEST_REQUEST, BOOTSTRAP_SERVE_LOCAL=True)
     Bootstrap5(app)  # its stylesheet and icons, served by us
     app.register_blueprint(rest)
+    app.register_blueprint(content)
     app.register_blueprint(page)
+    app.register_blueprint(people)
     app.register_error_handler(RestError, RestError.response)
     app.register_error_handler(HTTPException, _wrong)
     app.before_request(_check_host)

@@ -11,9 +11,13 @@ from typing import cast
 from flask import Flask, current_app
 
 from hub.config import Config
+from hub.simulator import samples
 from hub.simulator.account import Account
+from hub.simulator.content import Templates
+from hub.simulator.media import MediaFiles
 from hub.simulator.store import Store
 from hub.simulator.timeline import Timeline
+from hub.simulator.whatsapp import Windows
 
 LIMITS = {"refuse": 10_000, "fail": 10_000, "per_second": 10_000, "latency_ms": 30_000}
 
@@ -77,10 +81,16 @@ class Bench:
         self.config = config
         self.store = Store(config.data_dir / "simulator.db")
         self.account = Account(config.data_dir, self.store)
-        self.timeline = Timeline(self.store, self.account)
+        self.media = MediaFiles(self.store)
+        self.windows = Windows(self.store)
+        self.templates = Templates(self.store)
+        self.timeline = Timeline(self.store, self.account, self.media)
         self.faults = Faults()
 
     def start(self) -> None:
+        if not self.store.setting("templates_made", False):
+            self.templates.keep(*samples.templates())
+            self.store.set("templates_made", True)
         self.timeline.start()
 
     def stop(self) -> None:

@@ -14,12 +14,14 @@ from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
 from hub.config import is_loopback
-from hub.simulator import signing
+from hub.simulator import signing, whatsapp
 from hub.simulator.account import Account
 from hub.simulator.errors import later
 from hub.simulator.store import Message
 
 log = logging.getLogger(__name__)
+FIRST_RETRY = 0.2  # seconds, doubled each time
+LARGEST_ANSWER = 64 * 1024  # bytes, as much TwiML as Twilio reads
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def form(message: Message, word: str, account: Account) -> dict[str, str]:
     fields = {
         "AccountSid": account.sid,
         "ApiVersion": "2010-04-01",
-        "From": message.sender or account.credentials.phone_number,
+        "From": message.sent_from(account.credentials.phone_number),
         "MessageSid": message.sid,
         "MessageStatus": word,
         "SmsSid": message.sid,
@@ -75,6 +77,8 @@ def form(message: Message, word: str, account: Account) -> dict[str, str]:
         fields["MessagingServiceSid"] = message.service
     if word in ("failed", "undelivered") and message.error:
         fields |= {"ErrorCode": str(message.error), "ErrorMessage": later(message.error)}
+    if message.whatsapp:
+        return fields | whatsapp.callback_fields(message.recipient, word, fields.get("ErrorMessage", ""))
     if word in ("delivered", "undelivered"):
         fields["RawDlrDoneDate"] = time.strftime("%y%m%d%H%M", time.gmtime(message.updated))
     return fields
@@ -87,12 +91,34 @@ def idempotency_token(message: Message, word: str) -> str:
 
 def post(message: Message, word: str, account: Account, limits: Overrides) -> str:
     """Post one callback; return '' when it was taken, else what went wrong: ct, rt, 3xx, 4xx or 5xx."""
-    request = signing.post(message.callback.partition("#")[0], form(message, word, account).items(), account.key, account.dialect)
+    fields, token = form(message, word, account), idempotency_token(message, word)
+    return _exchange(message.callback, fields, account, limits, token=token, subject=f"{word!r} of {message.sid}")[0]
+
+
+def call(url: str, fields: dict[str, str], account: Account, *, token: str, subject: str) -> tuple[str, int, bytes]:
+    """Post fields now, again as the URL's overrides say; return what went wrong ('' for nothing), HTTP status and answer."""
+    if not reachable(url):
+        log.warning("%s: not posted, %s is not on this machine", subject, urlsplit(url).netloc)
+        return "elsewhere", 0, b""
+    limits, began = overrides(url), time.monotonic()
+    for tries in range(limits.retries + 1):
+        answer = _exchange(url, fields, account, limits, token=token, subject=subject)
+        pause = FIRST_RETRY * 2**tries
+        if not (answer[0] and limits.retries_after(answer[0])) or time.monotonic() + pause > began + limits.total:
+            break
+        time.sleep(pause)
+    return answer
+
+
+def _exchange(
+    url: str, fields: dict[str, str], account: Account, limits: Overrides, *, token: str, subject: str
+) -> tuple[str, int, bytes]:
+    request = signing.post(url.partition("#")[0], fields.items(), account.key, account.dialect)
     parts = urlsplit(request.url)
     headers = {
         "User-Agent": "TwilioProxy/1.1",
         "Accept": "*/*",
-        "I-Twilio-Idempotency-Token": idempotency_token(message, word),
+        "I-Twilio-Idempotency-Token": token,
         "Connection": "close",
         **request.headers,
     }
@@ -101,22 +127,23 @@ def post(message: Message, word: str, account: Account, limits: Overrides) -> st
     try:
         connection.connect()
     except OSError as problem:
-        log.warning("Status callback of %s: could not connect to %s: %s", message.sid, parts.netloc, problem)
-        return "ct"
+        log.warning("Webhook %s: could not connect to %s: %s", subject, parts.netloc, problem)
+        return "ct", 0, b""
     try:
         connection.sock.settimeout(limits.read)
         # the request target goes out byte by byte as it was given, since the signature covers it
         connection.request("POST", _target(request.url), request.body, headers)
-        status = connection.getresponse().status
+        answer = connection.getresponse()
+        status, body = answer.status, answer.read(LARGEST_ANSWER)
     except (OSError, http.client.HTTPException) as problem:
-        log.warning("Status callback of %s: no answer from %s: %r", message.sid, parts.netloc, problem)
-        return "rt"
+        log.warning("Webhook %s: no answer from %s: %r", subject, parts.netloc, problem)
+        return "rt", 0, b""
     finally:
         connection.close()
     if 200 <= status < 300:
-        return ""
-    log.warning("Status callback of %s: %s answered %s to %r", message.sid, parts.netloc, status, word)
-    return f"{status // 100}xx"  # a redirect is not followed: the form would be lost on the way
+        return "", status, body
+    log.warning("Webhook %s: %s answered %s", subject, parts.netloc, status)
+    return f"{status // 100}xx", status, body  # a redirect is not followed: the form would be lost on the way
 
 
 def _target(url: str) -> str:

@@ -42,7 +42,22 @@ def later(code: int) -> str:
     return LATER[code]
 
 
-LATER = {30003: "Unreachable destination handset"}
+LATER = {
+    11200: "HTTP retrieval failure",
+    30003: "Unreachable destination handset",
+    30019: "Content size exceeds carrier limit",
+    63005: "Channel did not accept given content",
+    63013: "Message send failed because it violates the channel provider's policy",
+    63016: "Failed to send freeform message because you are outside the allowed window",
+    63019: "Media failed to download",
+    63021: "Channel invalid content error",
+    63024: "Invalid message recipient",
+    63027: "Template does not exist for a language and locale",
+    63028: "Number of parameters provided does not match the expected number of parameters",
+    63040: "Template rejected",
+    63041: "Template paused",
+    63042: "Template disabled",
+}
 
 ERRORS: dict[int, tuple[int, str]] = {
     20001: (400, "Invalid parameter: {}"),
@@ -58,6 +73,7 @@ ERRORS: dict[int, tuple[int, str]] = {
     21212: (400, "Invalid 'From' Number (caller ID): {}"),
     21266: (400, "'To' and 'From' number cannot be the same: {}"),
     21408: (400, "Permission to send an SMS has not been enabled for the region indicated by the 'To' number: {}"),
+    21502: (400, "The 'SmsUrl' {} is not a valid URL"),
     21602: (400, "Message body is required"),
     21603: (400, "A 'From' phone number or a Messaging Service is required"),
     21604: (400, "A 'To' phone number is required"),
@@ -74,10 +90,12 @@ ERRORS: dict[int, tuple[int, str]] = {
     21624: (400, "The validity period is out of range; give 1 to 36000 seconds, not {}"),
     21654: (400, "'ContentVariables' were given without a 'ContentSid'"),
     21655: (400, "The ContentSid {} is invalid"),
+    21656: (400, "The 'ContentVariables' parameter is invalid"),
     21659: (400, "'From' {} is not a Twilio phone number or Short Code country mismatch"),
     21701: (404, "The Messaging Service {} does not exist"),
     21705: (400, "The Messaging Service SID {} is invalid"),
-    21910: (400, "Invalid 'From' and 'To' pair; both should be of the same channel"),
+    30015: (400, "The address {} has an unknown channel prefix"),
+    30016: (400, "Invalid 'From' and 'To' pair; both should be of the same channel"),
     30400: (400, "A message cannot be canceled and redacted in one request"),
     30409: (409, "The message {} can no longer be canceled"),
     35111: (400, "'SendAt' is missing; a fixed schedule needs it"),

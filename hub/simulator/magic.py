@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hub.vocabulary import Status
 
@@ -20,9 +20,16 @@ class Step:
 
 
 DELIVERS = (Step(0.15, "sent", ("sent",)), Step(0.35, "delivered", ("delivered",)))
+READS = (*DELIVERS, Step(0.55, "read", ("read",)))
 GETS_LOST = (Step(0.15, "sent", ()), Step(0.35, "delivered", ()))
 OUT_OF_REACH = (Step(0.15, "sent", ("sent",)), Step(0.35, "undelivered", ("undelivered",)))
 OVERTAKES = (Step(0.1, "sent", ()), Step(0.2, "delivered", ("delivered", "delivered")), Step(0.4, "", ("sent", "sent")))
+READS_FIRST = (Step(0.15, "sent", ("sent",)), Step(0.35, "read", ("read",)), Step(0.55, "", ("delivered",)))
+STAYS_SENT = (Step(0.15, "sent", ("sent",)),)
+HELD_BACK = (Step(0.15, "undelivered", ("undelivered",)),)
+NEVER_LEFT = (Step(0.15, "failed", ("failed",)),)
+NEVER_LEAVE = {11200, 30019, 63019, 63021}  # codes of messages that Twilio itself could not make
+PREFIX = "whatsapp:"
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,7 @@ class Magic:
     breaks: bool = False  # takes the message, answers 500
     hangs: float = 0  # takes the message, answers after so many seconds
     error: int = 0  # the code with which it fails later
+    takes_templates: bool = False  # and a template does not
     steps: tuple[Step, ...] = DELIVERS
 
 
@@ -57,6 +65,18 @@ RECIPIENTS = (
     Magic("+15005550017", Status.DELIVERED, "Callbacks repeat and overtake", "Delivered once", steps=OVERTAKES),
 )
 
+WHATSAPP = (
+    Magic("+15005550021", Status.UNDELIVERED, "Window closed whatever happened", "Text 63016; a template arrives", error=63016,
+          takes_templates=True),
+    Magic("+15005550022", Status.UNDELIVERED, "Template with wrong variables", "Undelivered, 63028", error=63028),
+    Magic("+15005550023", Status.UNDELIVERED, "No template in this language", "Undelivered, 63027", error=63027),
+    Magic("+15005550024", Status.FAILED, "File of a wrong type", "Failed, 63021", error=63021),
+    Magic("+15005550025", Status.FAILED, "File out of reach", "Failed, 63019", error=63019),
+    Magic("+15005550026", Status.UNDELIVERED, "Not on WhatsApp", "Undelivered, 63024", error=63024),
+    Magic("+15005550027", Status.READ, "Read comes before delivered", "Read once, then delivered", steps=READS_FIRST),
+    Magic("+15005550028", Status.SENT, "Nothing after sent", "Sent, as to who blocked the sender", steps=STAYS_SENT),
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class MagicSender:
@@ -74,24 +94,33 @@ SENDERS = (
 )
 
 ORDINARY = Magic("", Status.DELIVERED, "Any other number", "Delivered")
+ORDINARY_ON_WHATSAPP = Magic("", Status.READ, "Any other number", "Read", steps=READS)
 _BY_NUMBER = {magic.number: magic for magic in RECIPIENTS}
+_ON_WHATSAPP = {  # what an SMS number does to requests and callbacks happens on WhatsApp too, what a carrier says does not
+    PREFIX + magic.number: replace(magic, steps=READS if magic.steps is DELIVERS else magic.steps)
+    for magic in (*RECIPIENTS, *WHATSAPP) if not magic.refuses and (magic in WHATSAPP or not magic.error)
+}  # fmt: skip
 _BY_SENDER = {sender.number: sender for sender in SENDERS}
 
 
-def recipient(number: str) -> Magic:
-    return _BY_NUMBER.get(number, ORDINARY)
+def recipient(address: str) -> Magic:
+    """Return what the recipient of this address does; `whatsapp:` before the number says the channel."""
+    if address.startswith(PREFIX):
+        return _ON_WHATSAPP.get(address, ORDINARY_ON_WHATSAPP)
+    return _BY_NUMBER.get(address, ORDINARY)
 
 
 def sender(number: str) -> MagicSender | None:
     return _BY_SENDER.get(number)
 
 
-def steps(number: str, *, pooled: bool, scheduled: bool) -> tuple[Step, ...]:
+def steps(number: str, *, pooled: bool, scheduled: bool, fate: int = 0) -> tuple[Step, ...]:
     """Plan what becomes of a message.
 
     With a Messaging Service it is `accepted` until a sender is chosen; a scheduled one first becomes `queued`.
+    `fate` is the code of what was found wrong with it.
     """
-    plan = recipient(number).steps
+    plan = recipient(number).steps if not fate else NEVER_LEFT if fate in NEVER_LEAVE else HELD_BACK
     if pooled or scheduled:
         tells = ("queued",) if recipient(number).steps is not GETS_LOST else ()
         return (Step(0.05, "queued", tells), *plan)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -15,7 +16,7 @@ from flask import Blueprint, Response, abort, jsonify, redirect, render_template
 from markupsafe import Markup, escape
 from werkzeug.wrappers import Response as BaseResponse
 
-from hub.simulator import account, magic
+from hub.simulator import account, inbound, magic, whatsapp
 from hub.simulator.bench import LIMITS, Bench, bench
 from hub.simulator.store import Message
 
@@ -25,10 +26,18 @@ NEWEST, CHIPS = 60, 24  # messages shown on one phone, and phones to choose from
 LOOKS = {  # a status → its hue and icon on the page
     "accepted": ("accepted", "check2"), "scheduled": ("queued", "clock"), "queued": ("queued", "clock"),
     "sent": ("sent", "send"), "delivered": ("delivered", "check-circle-fill"),
+    "read": ("read", "eye-fill"), "received": ("accepted", "check2"),
     "undelivered": ("undelivered", "arrow-return-left"), "failed": ("failed", "x-octagon-fill"),
     "canceled": ("canceled", "x-lg"), "unknown": ("unknown", "question-diamond-fill"),
     "suppressed": ("suppressed", "slash-circle"),
 }  # fmt: skip
+TICKS = LOOKS | {"sent": ("sent", "check2"), "delivered": ("delivered", "check2-all"), "read": ("read", "check2-all")}  # on WhatsApp
+APPROVALS = {  # the state of a template → its hue and icon
+    "unsubmitted": ("canceled", "dash-circle"), "received": ("queued", "clock"), "pending": ("queued", "clock"),
+    "approved": ("delivered", "check-circle-fill"), "rejected": ("failed", "x-octagon-fill"),
+    "paused": ("unknown", "pause-circle-fill"), "disabled": ("failed", "slash-circle"),
+}  # fmt: skip
+ANSWERS = {"ct": "nobody was there", "rt": "no answer", "elsewhere": "not on this machine"}  # to what a person wrote
 
 
 @page.before_request
@@ -46,13 +55,19 @@ def phones() -> str:
     here = bench()
     numbers = here.store.phones()
     number = request.args.get("phone", "")
-    if number not in dict(numbers):
+    if number not in dict(numbers) and not inbound.is_phone(number):
         number = numbers[0][0] if numbers else ""
+    channel = _channel(here, number)
+    address = magic.PREFIX + number if channel == "whatsapp" else number
+    chat = here.store.chat(address, NEWEST) if number else []
     return render_template(
         "simulator/phones.html",
         phones=numbers[:CHIPS], more=max(len(numbers) - CHIPS, 0),
-        number=number, messages=here.store.on_phone(number, NEWEST) if number else [],
-        recipients=magic.RECIPIENTS, senders=magic.SENDERS, looks=LOOKS, command=_command(here),
+        number=number, messages=chat, channel=channel, looks=LOOKS, ticks=TICKS, answers=ANSWERS,
+        media={message.sid: here.media.of(message.sid) for message in chat if message.media},
+        window=here.windows.left(whatsapp.sender(here.account), magic.PREFIX + number),
+        recipients=magic.RECIPIENTS, on_whatsapp=magic.WHATSAPP, senders=magic.SENDERS, command=_command(here),
+        templates=here.templates.all(), approvals=APPROVALS, inbound_url=inbound.address(here),
         account=here.account, types=account.TYPES, statuses=account.STATUSES, signings=account.SIGNINGS,
         faults=here.faults,
         limits=LIMITS,
@@ -84,11 +99,11 @@ def switch_account() -> BaseResponse:
 
     `rotate` replaces the Auth Token at once; `secondary` makes a second one, and `promote` lets that take its place.
     """
-    here, given = bench().account, _given()
+    here, asked = bench().account, given()
     try:
-        here.switch(**{name: given.get(name) for name in account.WORDS})
+        here.switch(**{name: asked.get(name) for name in account.WORDS})
         for name, do in (("rotate", here.rotate), ("secondary", here.make_secondary), ("promote", here.promote)):
-            if given.get(name):
+            if asked.get(name):
                 do()
     except ValueError as problem:
         abort(400, str(problem))
@@ -101,16 +116,17 @@ def switch_account() -> BaseResponse:
 @page.post("/simulator/faults")
 def ask_for_faults() -> BaseResponse:
     """Answer the next `refuse` requests with 429, the next `fail` with 500; take `per_second` messages, each in `latency_ms`."""
-    faults, given = bench().faults, _given()
+    faults, asked = bench().faults, given()
     try:
-        faults.ask(**{name: int(given[name] or 0) for name in LIMITS if name in given})
+        faults.ask(**{name: int(asked[name] or 0) for name in LIMITS if name in asked})
     except (TypeError, ValueError):
         ranges = ", ".join(f"{name} from 0 to {most}" for name, most in LIMITS.items())
         abort(400, f"Give {ranges}, whole numbers.")
     return _done({name: getattr(faults, name) for name in LIMITS})
 
 
-def _given() -> dict[str, Any]:
+def given() -> dict[str, Any]:
+    """Read what a program sends as JSON, or a form."""
     body = request.get_json() if request.is_json else request.form.to_dict()
     if not isinstance(body, dict):
         abort(400, "Give a JSON object, or a form.")
@@ -119,6 +135,18 @@ def _given() -> dict[str, Any]:
 
 def _done(state: dict[str, Any]) -> BaseResponse:
     return jsonify(state) if request.is_json else redirect(url_for("page.phones"), 303)
+
+
+def _channel(here: Bench, number: str) -> str:
+    """Return the channel asked for, else that of the phone's newest message."""
+    asked = request.args.get("channel", "")
+    if asked in inbound.CHANNELS:
+        return asked
+    newest = {
+        "sms": here.store.chat(number, 1),
+        "whatsapp": here.store.chat(magic.PREFIX + number, 1),
+    }
+    return max(newest, key=lambda channel: newest[channel][0].seq if newest[channel] else 0)
 
 
 def _summary(message: Message) -> dict[str, Any]:
@@ -160,6 +188,20 @@ def linked(text: str) -> Markup:
         parts += [escape(text[done : match.start()]), Markup('<a href="{0}" rel="noreferrer">{0}</a>').format(match[0])]
         done = match.end()
     return Markup("").join([*parts, escape(text[done:])])
+
+
+@page.app_template_filter()
+def span(seconds: float) -> str:
+    """Write a length of time: 23 h 58 min."""
+    minutes = int(seconds // 60)
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{max(minutes, 1)} min"
+
+
+@page.app_template_filter()
+def buttons(message: Message) -> list[dict[str, str]]:
+    """List what may be pressed under a message."""
+    found: list[dict[str, str]] = json.loads(message.buttons or "[]")
+    return found
 
 
 @page.app_template_filter()

@@ -5,6 +5,7 @@ Shapes: Twilio's OpenAPI documents twilio_api_v2010 and twilio_messaging_v1, htt
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -12,7 +13,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from hub.simulator.account import Account
-from hub.simulator.errors import later
+from hub.simulator.errors import RestError, later
+from hub.simulator.media import Media
 from hub.simulator.store import Message
 
 API = "/2010-04-01"
@@ -45,8 +47,8 @@ def message(message: Message, account: Account) -> dict[str, Any]:
     uri = f"{API}/Accounts/{account.sid}/Messages/{message.sid}"
     # with a Messaging Service the sender is chosen, and segments are counted, after the answer
     undecided = message.service and message.status in ("accepted", "scheduled")
-    chosen = message.sender or (None if undecided else account.credentials.phone_number)
-    charged = message.status in ("sent", "delivered", "undelivered")
+    chosen = message.sender or (None if undecided else message.sent_from(account.credentials.phone_number))
+    charged = message.status in ("sent", "delivered", "read", "undelivered")
     return {
         "account_sid": account.sid,
         "api_version": "2010-04-01",
@@ -54,7 +56,7 @@ def message(message: Message, account: Account) -> dict[str, Any]:
         "date_created": rfc2822(message.created),
         "date_sent": rfc2822(message.sent),
         "date_updated": rfc2822(message.updated),
-        "direction": "outbound-api",
+        "direction": message.direction,
         "error_code": message.error or None,
         "error_message": later(message.error) if message.error else None,
         "from": chosen,
@@ -68,6 +70,18 @@ def message(message: Message, account: Account) -> dict[str, Any]:
         "subresource_uris": {"media": f"{uri}/Media.json", "feedback": f"{uri}/Feedback.json"},
         "to": message.recipient,
         "uri": f"{uri}.json",
+    }
+
+
+def media(media: Media, account: Account) -> dict[str, Any]:
+    return {
+        "account_sid": account.sid,
+        "content_type": media.type,
+        "date_created": rfc2822(media.created),
+        "date_updated": rfc2822(media.created),
+        "parent_sid": media.message,
+        "sid": media.sid,
+        "uri": media.path(account.sid) + ".json",
     }
 
 
@@ -114,7 +128,7 @@ def number(account: Account) -> dict[str, Any]:
         "sms_fallback_method": "POST",
         "sms_fallback_url": "",
         "sms_method": "POST",
-        "sms_url": "",
+        "sms_url": account.sms_url,
         "status": "in-use",
         "status_callback": "",
         "status_callback_method": "POST",
@@ -200,16 +214,27 @@ def page(
     }
 
 
-def meta_page(key: str, items: list[dict[str, Any]], url: str) -> dict[str, Any]:
-    """Wrap a short list as the newer APIs do."""
-    first = f"{url}?PageSize=50&Page=0"
+def meta_page(key: str, items: list[dict[str, Any]], url: str, *, number: int = 0, size: int = 50) -> dict[str, Any]:
+    """Wrap one page of a list as the newer APIs do."""
+
+    def at(page: int) -> str:
+        return f"{url}?PageSize={size}&Page={page}"
+
     meta = {
-        "first_page_url": first,
+        "first_page_url": at(0),
         "key": key,
-        "next_page_url": None,
-        "page": 0,
-        "page_size": 50,
-        "previous_page_url": None,
-        "url": first,
+        "next_page_url": at(number + 1) if len(items) > (number + 1) * size else None,
+        "page": number,
+        "page_size": size,
+        "previous_page_url": at(number - 1) if number else None,
+        "url": at(number),
     }
-    return {"meta": meta, key: items}
+    return {"meta": meta, key: items[number * size : (number + 1) * size]}
+
+
+def whole(query: Mapping[str, str], name: str, default: int) -> int:
+    """Read a whole number of a query; raise RestError 20001 for anything else."""
+    text = query.get(name, "")
+    if text and not re.fullmatch(r"\d{1,9}", text):
+        raise RestError(20001, name)
+    return int(text) if text else default

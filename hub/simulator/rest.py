@@ -12,7 +12,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from hub.simulator import accept, magic, resources
+from hub.simulator import accept, inbound, magic, resources
 from hub.simulator.bench import Bench, bench
 from hub.simulator.errors import RestError, request_id
 from hub.simulator.store import Message
@@ -55,11 +55,15 @@ def create_message(account_sid: str) -> tuple[Response, int]:
     if here.faults.hurried():
         raise RestError(20429, headers={"Retry-After": "1"})
     here.pause(here.faults.latency)
-    message = accept.message(request.form, [url for url in request.form.getlist("MediaUrl") if url], here.account)
+    media = [url for url in request.form.getlist("MediaUrl") if url]
+    message = accept.message(request.form, media, here)
     habit = magic.recipient(message.recipient)
     if habit.stumbles and here.store.stumbles(message.recipient, message.body):
         raise RestError(habit.stumbles, headers={"Retry-After": "1"})
     here.store.add(message)
+    for url in media:
+        here.media.add(message.sid, url)
+    inbound.learn(here, message.callback)
     here.timeline.follow(message)
     if habit.breaks:
         raise RestError(20500)
@@ -70,7 +74,7 @@ def create_message(account_sid: str) -> tuple[Response, int]:
 @rest.get(f"{ACCOUNT}/Messages.json")
 def list_messages(account_sid: str) -> Response:
     here = bench()
-    number, size = _whole("Page", 0), min(max(_whole("PageSize", PAGE_SIZE), 1), LARGEST_PAGE)
+    number, size = resources.whole(request.args, "Page", 0), min(max(resources.whole(request.args, "PageSize", PAGE_SIZE), 1), LARGEST_PAGE)
     where = _filters()
     token = TOKEN.fullmatch(request.args.get("PageToken") or "PA0")
     if token is None:
@@ -130,9 +134,25 @@ def delete_message(account_sid: str, sid: str) -> tuple[str, int]:
 
 @rest.get(f"{ACCOUNT}/Messages/<sid>/Media.json")
 def list_media(account_sid: str, sid: str) -> Response:
-    """Answer with an empty list: media are counted and not fetched."""
-    _message(bench(), sid)
-    return jsonify(resources.page("media_list", [], path=request.path, query=request.args, number=0, size=PAGE_SIZE))
+    """List the files that were fetched, or came with an inbound message."""
+    here = bench()
+    _message(here, sid)
+    return _page("media_list", [resources.media(one, here.account) for one in here.media.of(sid) if one.size])
+
+
+@rest.get(f"{ACCOUNT}/Messages/<sid>/Media/<media_sid>")
+def fetch_media(account_sid: str, sid: str, media_sid: str) -> Response:
+    """Serve a file; with `.json` at the end, tell of it."""
+    here = bench()
+    found = here.media.body(media_sid.removesuffix(".json"), sid)
+    if found is None:
+        raise RestError(20404, request.path)
+    kept, body = found
+    if media_sid.endswith(".json"):
+        return jsonify(resources.media(kept, here.account))
+    answer = Response(body, content_type=kept.type)
+    answer.headers.set("Content-Disposition", "inline", filename=kept.name)
+    return answer
 
 
 # ── account, number, service ──
@@ -170,6 +190,18 @@ def fetch_number(account_sid: str, sid: str) -> Response:
     return jsonify(resources.number(account))
 
 
+@rest.post(f"{ACCOUNT}/IncomingPhoneNumbers/<sid>.json")
+def update_number(account_sid: str, sid: str) -> Response:
+    """Set where inbound messages are posted: `SmsUrl`, '' for where the simulator thinks best."""
+    account = bench().account
+    url = request.form.get("SmsUrl")
+    if sid == account.number_sid and url is not None:
+        if url and not accept.is_url(url):
+            raise RestError(21502, url)
+        account.take_messages_at(url)
+    return fetch_number(account_sid, sid)
+
+
 @rest.get("/v1/Services")
 def list_services() -> Response:
     service = resources.service(bench().account)
@@ -202,17 +234,10 @@ def _message(here: Bench, sid: str) -> Message:
 
 
 def _page(name: str, items: list[dict[str, Any]]) -> Response:
-    size = min(max(_whole("PageSize", PAGE_SIZE), 1), LARGEST_PAGE)
-    number = _whole("Page", 0)
+    size = min(max(resources.whole(request.args, "PageSize", PAGE_SIZE), 1), LARGEST_PAGE)
+    number = resources.whole(request.args, "Page", 0)
     shown = items[number * size : (number + 1) * size]
     return jsonify(resources.page(name, shown, path=request.path, query=request.args, number=number, size=size))
-
-
-def _whole(name: str, default: int) -> int:
-    text = request.args.get(name, "")
-    if text and not re.fullmatch(r"\d{1,9}", text):
-        raise RestError(20001, name)
-    return int(text) if text else default
 
 
 def _filters() -> list[tuple[str, Any]]:
@@ -221,8 +246,9 @@ def _filters() -> list[tuple[str, Any]]:
         where.append(("recipient = ?", to))
     if sender := request.args.get("From"):
         ours = bench().account.credentials.phone_number
-        where.append(("(sender = ? OR (sender = '' AND status NOT IN ('accepted', 'scheduled')))", sender)
-                     if sender == ours else ("sender = ?", sender))  # fmt: skip
+        chosen = {ours: "NOT LIKE", magic.PREFIX + ours: "LIKE"}.get(sender, "")  # by a Messaging Service, after it was accepted
+        left = f" OR (sender = '' AND recipient {chosen} 'whatsapp:%' AND status NOT IN ('accepted', 'scheduled'))" if chosen else ""
+        where.append((f"(sender = ?{left})", sender))
     # a message that waits to be sent counts by the time it was taken, else nobody could find it by date
     day = "CAST(coalesce(sent, created) AS INTEGER)"
     if text := request.args.get("DateSent"):

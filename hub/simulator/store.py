@@ -6,17 +6,15 @@ Were it lost, a hub that asks after a restart would learn that a message it hand
 from __future__ import annotations
 
 import hashlib
-import json
 import sqlite3
-import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from hub.simulator import magic
+from hub.simulator.file import File
 
 
 @dataclass(frozen=True)
@@ -42,16 +40,38 @@ class Message:
     redacted: int = 0
     deleted: int = 0
     wiped: int = 0  # its phone was emptied; the provider still has it
+    fate: int = 0  # the code with which it will fail, known when it was taken
+    content: str = ""  # the template it was made of
+    buttons: str = ""  # what its person may press, JSON: [{"title", "id" or "url"}]
+    direction: str = "outbound-api"
+    answer: str = ""  # what an inbound one met at the hub: an HTTP status, or what went wrong
     seq: int = 0
 
     @property
     def plan(self) -> tuple[magic.Step, ...]:
-        return magic.steps(self.recipient, pooled=bool(self.service), scheduled=self.starts > self.created)
+        return magic.steps(self.recipient, pooled=bool(self.service), scheduled=self.starts > self.created, fate=self.fate)
+
+    @property
+    def whatsapp(self) -> bool:
+        return self.recipient.startswith(magic.PREFIX)
+
+    @property
+    def inbound(self) -> bool:
+        return self.direction == "inbound"
+
+    @property
+    def person(self) -> str:
+        """The address of whoever holds the phone."""
+        return self.sender if self.inbound else self.recipient
+
+    def sent_from(self, number: str) -> str:
+        """Return the sender, which is the account's `number` where a Messaging Service chose it."""
+        return self.sender or (magic.PREFIX + number if self.whatsapp else number)
 
     @property
     def settled(self) -> bool:
         """True when nothing more will become of it."""
-        return self.status in ("delivered", "undelivered", "failed", "canceled")
+        return self.status in ("delivered", "read", "undelivered", "failed", "canceled", "received")
 
 
 COLUMNS = [field.name for field in fields(Message)][:-1]
@@ -65,50 +85,31 @@ CREATE TABLE IF NOT EXISTS messages (
 CREATE INDEX IF NOT EXISTS by_recipient ON messages (recipient, seq);
 CREATE INDEX IF NOT EXISTS by_pending ON messages (seq) WHERE pending;
 CREATE TABLE IF NOT EXISTS stumbles (digest BLOB PRIMARY KEY) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS account (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
+ADDED = {  # columns that came after the file's first version
+    "fate": "INTEGER NOT NULL DEFAULT 0", "content": "TEXT NOT NULL DEFAULT ''", "buttons": "TEXT NOT NULL DEFAULT ''",
+    "direction": "TEXT NOT NULL DEFAULT 'outbound-api'", "answer": "TEXT NOT NULL DEFAULT ''",
+}  # fmt: skip
+PHONE = "replace(CASE WHEN direction = 'inbound' THEN sender ELSE recipient END, 'whatsapp:', '')"
 
 
-class Store:
-    """The file, behind one connection and one lock: any number of threads may use it."""
+class Store(File):
+    """Messages, phones, and the account's settings."""
 
     def __init__(self, path: Path) -> None:
-        path.touch(mode=0o600)  # before SQLite makes it: the files beside it take its mode
-        self._lock = threading.RLock()
-        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=10)
-        self._db.row_factory = sqlite3.Row
-        self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" + SCHEMA)
-        self.version = time.time_ns() // 1_000_000  # of what the page shows; starts anew, above all former ones
-
-    def close(self) -> None:
-        with self._lock:
-            self._db.close()
-
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
-            self.version += 1
-
-    def _rows(self, sql: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
-        with self._lock:
-            return self._db.execute(sql, values).fetchall()
+        super().__init__(path)
+        self.prepare(SCHEMA, "messages", **ADDED)
 
     # ── messages ──
 
     def add(self, message: Message) -> None:
-        with self._writing() as db:
+        with self.writing() as db:
             marks = ", ".join("?" * len(COLUMNS))
-            db.execute(f"INSERT INTO messages ({', '.join(COLUMNS)}) VALUES ({marks})", astuple(message)[:-1])  # noqa: S608
+            sql = f"INSERT INTO messages ({', '.join(COLUMNS)}, pending) VALUES ({marks}, ?)"  # noqa: S608
+            db.execute(sql, (*astuple(message)[:-1], not message.inbound))
 
     def get(self, sid: str) -> Message | None:
-        rows = self._rows("SELECT * FROM messages WHERE sid = ? AND NOT deleted", (sid,))
+        rows = self.rows("SELECT * FROM messages WHERE sid = ? AND NOT deleted", (sid,))
         return _message(rows[0]) if rows else None
 
     def listed(
@@ -119,17 +120,17 @@ class Store:
         sql = " AND ".join(condition for condition, _ in conditions)
         values = [value for condition, value in conditions if "?" in condition]
         order = "ASC" if oldest_first else "DESC"
-        rows = self._rows(f"SELECT * FROM messages WHERE {sql} ORDER BY seq {order} LIMIT ? OFFSET ?", (*values, limit, skip))  # noqa: S608
+        rows = self.rows(f"SELECT * FROM messages WHERE {sql} ORDER BY seq {order} LIMIT ? OFFSET ?", (*values, limit, skip))  # noqa: S608
         return [_message(row) for row in rows]
 
     def pending(self) -> list[Message]:
         """Read the messages of which something is still to come, after a restart."""
-        return [_message(row) for row in self._rows("SELECT * FROM messages WHERE pending ORDER BY seq")]
+        return [_message(row) for row in self.rows("SELECT * FROM messages WHERE pending ORDER BY seq")]
 
     def reach(self, steps: Iterable[tuple[str, int]]) -> list[tuple[Message, int]]:
         """Let messages take a step of their plan, and return them as they are then; a canceled one takes none."""
         now, reached = time.time(), []
-        with self._writing() as db:
+        with self.writing() as db:
             for sid, n in steps:
                 row = db.execute("SELECT * FROM messages WHERE sid = ?", (sid,)).fetchone()
                 if row is None or row["status"] == "canceled":
@@ -144,7 +145,7 @@ class Store:
 
     def tell(self, steps: Iterable[tuple[str, int]]) -> None:
         """Note that the callbacks of these steps are through, or given up."""
-        with self._writing() as db:
+        with self.writing() as db:
             for sid, n in steps:
                 db.execute("UPDATE messages SET told = told | ? WHERE sid = ?", (1 << n, sid))
                 row = db.execute("SELECT * FROM messages WHERE sid = ?", (sid,)).fetchone()
@@ -154,48 +155,43 @@ class Store:
     def change(self, sid: str, **columns: Any) -> None:
         columns["updated"] = time.time()
         names = ", ".join(f"{name} = ?" for name in columns)
-        with self._writing() as db:
+        with self.writing() as db:
             db.execute(f"UPDATE messages SET {names} WHERE sid = ?", (*columns.values(), sid))  # noqa: S608
 
     def cancel(self, sid: str) -> bool:
         """Take a scheduled message back, unless it is too late."""
-        with self._writing() as db:
+        with self.writing() as db:
             sql = "UPDATE messages SET status = 'canceled', pending = 0, updated = ? WHERE sid = ? AND status = 'scheduled'"
             return db.execute(sql, (time.time(), sid)).rowcount == 1
 
     # ── phones ──
 
     def phones(self) -> list[tuple[str, int]]:
-        """List the numbers that hold messages and how many, the one written to last first."""
-        sql = "SELECT recipient, count(*) FROM messages WHERE NOT wiped GROUP BY recipient ORDER BY max(seq) DESC"
-        return [(row[0], row[1]) for row in self._rows(sql)]
+        """List the phones that hold messages and how many, the one with the newest first: numbers, without a channel."""
+        sql = f"SELECT {PHONE} AS phone, count(*) FROM messages WHERE NOT wiped GROUP BY phone ORDER BY max(seq) DESC"  # noqa: S608
+        return [(row[0], row[1]) for row in self.rows(sql)]
 
     def on_phone(self, number: str = "", limit: int = -1) -> list[Message]:
-        """Read what one phone, or all, received: the newest `limit`, newest last."""
-        sql = "SELECT * FROM messages WHERE NOT wiped AND (? = '' OR recipient = ?) ORDER BY seq DESC LIMIT ?"
-        return [_message(row) for row in reversed(self._rows(sql, (number, number, limit)))]
+        """Read what one address, or all, received: the newest `limit`, newest last."""
+        sql = "SELECT * FROM messages WHERE NOT wiped AND direction <> 'inbound' AND (? = '' OR recipient = ?) ORDER BY seq DESC LIMIT ?"
+        return [_message(row) for row in reversed(self.rows(sql, (number, number, limit)))]
+
+    def chat(self, address: str, limit: int = -1) -> list[Message]:
+        """Read what one address received and wrote: the newest `limit`, newest last."""
+        sql = "SELECT * FROM messages WHERE NOT wiped AND ? = CASE WHEN direction = 'inbound' THEN sender ELSE recipient END"
+        return [_message(row) for row in reversed(self.rows(f"{sql} ORDER BY seq DESC LIMIT ?", (address, limit)))]
 
     def wipe(self) -> None:
         """Empty all phones and let every number stumble again; the provider's own record stays."""
-        with self._writing() as db:
+        with self.writing() as db:
             db.execute("UPDATE messages SET wiped = 1 WHERE NOT wiped")
             db.execute("DELETE FROM stumbles")
 
     def stumbles(self, recipient: str, body: str) -> bool:
         """Tell whether this text to this number is met for the first time."""
         digest = hashlib.sha256(f"{recipient}\0{body}".encode(errors="surrogatepass")).digest()
-        with self._writing() as db:
+        with self.writing() as db:
             return db.execute("INSERT OR IGNORE INTO stumbles VALUES (?)", (digest,)).rowcount == 1
-
-    # ── account ──
-
-    def setting(self, name: str, default: Any) -> Any:
-        rows = self._rows("SELECT value FROM account WHERE name = ?", (name,))
-        return json.loads(rows[0]["value"]) if rows else default
-
-    def set(self, name: str, value: Any) -> None:
-        with self._writing() as db:
-            db.execute("INSERT OR REPLACE INTO account VALUES (?, ?)", (name, json.dumps(value)))
 
 
 def _message(row: sqlite3.Row) -> Message:
@@ -204,6 +200,6 @@ def _message(row: sqlite3.Row) -> Message:
 
 def _take(message: Message, n: int, now: float) -> Message:
     status = message.plan[n].status or message.status
-    sent = message.sent or (now if status in ("sent", "delivered", "undelivered") else None)
-    error = magic.recipient(message.recipient).error if status in ("failed", "undelivered") else 0
+    sent = message.sent or (now if status in ("sent", "delivered", "read", "undelivered") else None)
+    error = message.fate or magic.recipient(message.recipient).error if status in ("failed", "undelivered") else 0
     return replace(message, status=status, sent=sent, error=error, reached=n + 1, updated=now)

@@ -12,12 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
-from hub.simulator import callbacks
+from hub.simulator import callbacks, media
 from hub.simulator.account import Account
+from hub.simulator.media import MediaFiles
 from hub.simulator.store import Message, Store
 
 log = logging.getLogger(__name__)
-FIRST_RETRY = 0.2  # seconds, doubled each time
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class Call:
 class Timeline:
     """Follows every message to its end; what was under way at a stop goes on at the next start."""
 
-    def __init__(self, store: Store, account: Account) -> None:
-        self._store, self._account = store, account
+    def __init__(self, store: Store, account: Account, media: MediaFiles) -> None:
+        self._store, self._account, self._media = store, account, media
         self._due: list[tuple[float, int, Step | Call]] = []
         self._order = itertools.count()
         self._told: queue.SimpleQueue[tuple[str, int]] = queue.SimpleQueue()
@@ -67,7 +67,26 @@ class Timeline:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def follow(self, message: Message) -> None:
-        """Put the steps of a message that are still to come, or to be told, on the line."""
+        """Put the steps of a message that are still to come, or to be told, on the line; its files are fetched first."""
+        if message.media and not message.reached and not message.inbound:
+            self._pool.submit(self._fetch, message)
+        else:
+            self._line_up(message)
+
+    def _fetch(self, message: Message) -> None:
+        try:
+            for one in self._media.of(message.sid):
+                if media.reachable(one.url) and not one.size:
+                    got = media.fetch(one.url)
+                    self._media.fill(one.sid, got)
+                    if code := media.code(got.wrong, whatsapp=message.whatsapp):
+                        message = replace(message, fate=message.fate or code)
+            self._store.change(message.sid, fate=message.fate)
+        except Exception:  # a message that is lost here would stay queued for ever
+            log.exception("Files of %s: could not be fetched", message.sid)
+        self._line_up(message)
+
+    def _line_up(self, message: Message) -> None:
         for n, step in enumerate(message.plan):
             if not message.told & 1 << n:
                 self._put(message.starts + step.after, Step(message.sid, n))
@@ -128,7 +147,7 @@ class Timeline:
                 return
             began = call.began or time.time()
             failure = callbacks.post(call.message, call.words[0], self._account, limits)
-            again = time.time() + FIRST_RETRY * 2**call.tries
+            again = time.time() + callbacks.FIRST_RETRY * 2**call.tries
             if failure and limits.retries_after(failure) and call.tries < limits.retries and again < began + limits.total:
                 self._put(again, replace(call, tries=call.tries + 1, began=began))
                 return

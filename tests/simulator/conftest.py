@@ -145,7 +145,7 @@ class Callback:
 
     @property
     def status(self) -> str:
-        return self.fields["MessageStatus"]
+        return self.fields.get("MessageStatus", "")
 
 
 class Receiver:
@@ -154,6 +154,9 @@ class Receiver:
     def __init__(self) -> None:
         self.received: list[Callback] = []
         self.answers: dict[str, list[int]] = {}
+        self.twiml = b""  # what an inbound message is answered with
+        self.files: dict[str, tuple[str, bytes]] = {}  # what can be fetched here: path → type and content
+        self.asked: list[tuple[str, str]] = []  # method and path of what was fetched
         self._news = threading.Condition()
         receiver = self
 
@@ -163,15 +166,28 @@ class Receiver:
                 url = f"http://{self.headers['Host']}{self.path}"
                 with receiver._news:
                     fields = dict(parse_qsl(body, keep_blank_values=True))
-                    answers = receiver.answers.get(fields["MessageStatus"])
-                    status = answers.pop(0) if answers else 204
+                    answers = receiver.answers.get(fields.get("MessageStatus", "received"))
+                    status = answers.pop(0) if answers else 200 if receiver.twiml else 204
                     receiver.received.append(Callback(url, dict(self.headers.items()), fields))
                     receiver._news.notify_all()
                 self.send_response(status)
                 if 300 <= status < 400:
                     self.send_header("Location", "/elsewhere")
-                self.send_header("Content-Length", "0")
+                self.send_header("Content-Length", str(len(receiver.twiml)))
                 self.end_headers()
+                self.wfile.write(receiver.twiml)
+
+            def do_GET(self) -> None:
+                receiver.asked.append((self.command, self.path))
+                kind, content = receiver.files.get(self.path, ("text/plain", b""))
+                self.send_response(200 if self.path in receiver.files else 404)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                if self.command == "GET":
+                    self.wfile.write(content)
+
+            do_HEAD = do_GET
 
             def log_message(self, *args: Any) -> None:
                 pass
@@ -204,6 +220,9 @@ def simulator(_running: Simulator) -> Iterator[Simulator]:
     """A simulator that others used before: an ordinary account, no faults."""
     yield _running
     _running.post_json("/simulator/account", type="Full", status="active")
+    known = _running.credentials
+    number = _running.client().incoming_phone_numbers.list(phone_number=known.phone_number)[0]
+    number.update(sms_url="")
     _running.post_json("/simulator/faults", refuse=0, fail=0, per_second=0, latency_ms=0)
 
 

@@ -1,7 +1,8 @@
 // The simulator's page: shows what arrives while it is looked at, and keeps the newest message of a phone in sight.
 
 const PACE = 1000; // milliseconds
-const regions = ["phone", "phones"];
+const regions = ["phone", "phones", "templates"];
+const typed = { "reply-text": "value", "reply-media": "checked", pick: "value" }; // what a reader has begun stays
 
 const phone = () => document.getElementById("phone");
 
@@ -28,9 +29,15 @@ async function refresh() {
   for (const id of regions) {
     const [old, fresh] = [document.getElementById(id), page.getElementById(id)];
     if (!fresh) continue;
-    const focused = old.contains(document.activeElement) && document.activeElement.className;
+    const active = old.contains(document.activeElement) && document.activeElement;
+    const [focusedId, focused] = [active && active.id, active && active.className];
+    for (const [id, property] of Object.entries(typed)) {
+      const [begun, field] = [old.querySelector(`#${id}`), fresh.querySelector(`#${id}`)];
+      if (begun && field) field[property] = begun[property];
+    }
     old.replaceWith(fresh);
-    if (focused) fresh.getElementsByClassName(focused)[0]?.focus({ preventScroll: true });
+    if (focusedId && document.getElementById(focusedId)) document.getElementById(focusedId).focus({ preventScroll: true });
+    else if (focused) fresh.getElementsByClassName(focused)[0]?.focus({ preventScroll: true });
   }
   showNewest();
 }

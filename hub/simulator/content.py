@@ -1,0 +1,130 @@
+"""Content templates as the account holds them: what they are made of, how they are filled, and whether WhatsApp approved them.
+
+https://www.twilio.com/docs/content/content-api-resources
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from hub.simulator.errors import RestError
+from hub.simulator.file import File
+
+SLOT = re.compile(r"\{\{(\w+)\}\}")
+UNRULY = re.compile(r"[\n\r\t]| {5}")  # what Meta allows in no variable
+STATES = ("unsubmitted", "received", "pending", "approved", "rejected", "paused", "disabled")
+REFUSED = {"rejected": 63040, "paused": 63041, "disabled": 63042}  # a state → the code with which a message made of it fails
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS contents (seq INTEGER PRIMARY KEY AUTOINCREMENT, sid TEXT NOT NULL UNIQUE, value TEXT NOT NULL);
+"""
+
+
+@dataclass(frozen=True)
+class Template:
+    """One template in one language; times are Unix seconds."""
+
+    friendly_name: str
+    language: str
+    types: dict[str, dict[str, Any]]
+    variables: dict[str, str] = field(default_factory=dict)  # with the samples that stand in for missing ones
+    name: str = ""  # under which it was submitted to WhatsApp
+    category: str = ""
+    status: str = "unsubmitted"
+    reason: str = ""  # why it was rejected
+    allow_category_change: bool = True
+    sid: str = field(default_factory=lambda: "HX" + secrets.token_hex(16))
+    created: float = field(default_factory=time.time)
+    updated: float = field(default_factory=time.time)
+
+    @property
+    def kind(self) -> str:
+        return next(iter(self.types), "")
+
+    @property
+    def body(self) -> str:
+        content = self.types.get(self.kind, {})
+        return str(content.get("body") or content.get("title") or "")
+
+    @property
+    def slots(self) -> set[str]:
+        """Name all variables that occur anywhere in it."""
+        return set(SLOT.findall(json.dumps(self.types)))
+
+
+@dataclass(frozen=True)
+class Filled:
+    """What a template and its variables make: `buttons` as JSON, and the code of what is wrong with the variables, 0 for nothing."""
+
+    body: str
+    buttons: str
+    error: int
+
+
+class Templates:
+    """The templates of the account, newest first."""
+
+    def __init__(self, file: File) -> None:
+        self._file = file
+        file.prepare(SCHEMA)
+
+    def all(self) -> list[Template]:
+        return [Template(**json.loads(row["value"])) for row in self._file.rows("SELECT value FROM contents ORDER BY seq DESC")]
+
+    def get(self, sid: str) -> Template | None:
+        rows = self._file.rows("SELECT value FROM contents WHERE sid = ?", (sid,))
+        return Template(**json.loads(rows[0]["value"])) if rows else None
+
+    def keep(self, *templates: Template) -> None:
+        """Add them, or put them in the place of their former selves."""
+        sql = "INSERT INTO contents (sid, value) VALUES (?, ?) ON CONFLICT (sid) DO UPDATE SET value = excluded.value"
+        with self._file.writing() as db:
+            for template in templates:
+                db.execute(sql, (template.sid, json.dumps(asdict(template))))
+
+    def change(self, template: Template, **changes: Any) -> Template:
+        """Keep it with these changes; returns it as it is then."""
+        changed = replace(template, **changes, updated=time.time())
+        self.keep(changed)
+        return changed
+
+    def delete(self, sid: str) -> None:
+        with self._file.writing() as db:
+            db.execute("DELETE FROM contents WHERE sid = ?", (sid,))
+
+
+def variables(text: str) -> dict[str, str]:
+    """Read `ContentVariables`; raise RestError 21656 unless it is a JSON object of texts."""
+    try:
+        given = json.loads(text or "{}")
+    except ValueError:
+        raise RestError(21656) from None
+    if not isinstance(given, dict) or not all(isinstance(value, str) for value in given.values()):
+        raise RestError(21656)
+    return given
+
+
+def fill(template: Template, given: Mapping[str, str]) -> Filled:
+    """Put the variables into the template; samples stand in for the missing ones."""
+    values = {**template.variables, **given}
+
+    def put(text: str) -> str:
+        return SLOT.sub(lambda slot: values.get(slot[1], ""), text)
+
+    actions = template.types.get(template.kind, {}).get("actions") or []
+    buttons = [
+        {name: put(str(action[name])) for name in ("title", "id", "url", "phone") if action.get(name)} for action in actions
+    ]
+    error = 0
+    if set(given) - template.slots or template.slots - set(values):
+        error = 63028
+    elif any(UNRULY.search(value) for value in given.values()):
+        error = 63013
+    elif not all(value.strip() for value in given.values()):
+        error = 63021
+    return Filled(put(template.body), json.dumps(buttons) if buttons else "", error)

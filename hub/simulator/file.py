@@ -1,0 +1,64 @@
+"""The small SQLite file in which the simulated provider remembers, behind one connection and one lock."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+SCHEMA = "CREATE TABLE IF NOT EXISTS account (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
+
+
+class File:
+    """Any number of threads may use it; `version` rises with everything that is written."""
+
+    def __init__(self, path: Path) -> None:
+        path.touch(mode=0o600)  # before SQLite makes it: the files beside it take its mode
+        self._lock = threading.RLock()
+        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=10)
+        self._db.row_factory = sqlite3.Row
+        self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" + SCHEMA)
+        self.version = time.time_ns() // 1_000_000  # of what the page shows; starts anew, above all former ones
+
+    def close(self) -> None:
+        with self._lock:
+            self._db.close()
+
+    def prepare(self, schema: str, table: str = "", **added: str) -> None:
+        """Make the tables that are missing, and the columns that a file of an earlier version lacks in `table`."""
+        with self._lock:
+            self._db.executescript(schema)
+            known = {row["name"] for row in self._db.execute("SELECT name FROM pragma_table_info(?)", (table,))}
+            for name, kind in added.items():
+                if name not in known:
+                    self._db.execute(f"ALTER TABLE {table} ADD COLUMN {name} {kind}")
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """Write all of it, or nothing."""
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+            self.version += 1
+
+    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
+        with self._lock:
+            return self._db.execute(sql, values).fetchall()
+
+    def setting(self, name: str, default: Any) -> Any:
+        found = self.rows("SELECT value FROM account WHERE name = ?", (name,))
+        return json.loads(found[0]["value"]) if found else default
+
+    def set(self, name: str, value: Any) -> None:
+        with self.writing() as db:
+            db.execute("INSERT OR REPLACE INTO account VALUES (?, ?)", (name, json.dumps(value)))

@@ -1,0 +1,97 @@
+"""WhatsApp behaves as through Twilio: its window, its statuses, and people who make trouble."""
+
+import pytest
+
+from hub.simulator import magic
+from hub.simulator.page import LOOKS
+
+FROM = "whatsapp:+15005550006"
+FAILING = [one for one in magic.WHATSAPP if one.error]
+
+
+def send(simulator, number, receiver, **more):
+    more = more or {"body": "Hello"}
+    return simulator.client().messages.create(to=f"whatsapp:{number}", from_=FROM, status_callback=f"{receiver.url}/hook", **more)
+
+
+def opened(simulator, number, hours_ago=0):
+    simulator.post_json(f"/simulator/phones/{number}/window", hours_ago=hours_ago)
+    return number
+
+
+def test_inside_the_window_a_text_is_sent_delivered_and_read(simulator, receiver):
+    number = opened(simulator, simulator.number())
+    message = send(simulator, number, receiver)
+    assert (message.status, message.to, message.from_, message.sid[:2]) == ("queued", f"whatsapp:{number}", FROM, "SM")
+
+    callbacks = receiver.wait_for(3)
+
+    assert [one.status for one in callbacks] == ["sent", "delivered", "read"]
+    assert {(one.fields["To"], one.fields["From"]) for one in callbacks} == {(f"whatsapp:{number}", FROM)}
+    assert {one.fields["ChannelToAddress"] for one in callbacks} == {number[:-4] + "XXXX"}
+    assert [one.fields.get("EventType") for one in callbacks] == [None, "DELIVERED", "READ"]
+    assert not any("RawDlrDoneDate" in one.fields for one in callbacks)
+    assert message.fetch().status == "read"
+
+
+@pytest.mark.parametrize("hours_ago", [None, 24.01])
+def test_outside_the_window_a_text_is_taken_and_then_fails(simulator, receiver, hours_ago):
+    number = simulator.number()
+    if hours_ago:
+        opened(simulator, number, hours_ago)
+    message = send(simulator, number, receiver)
+    assert (message.status, message.error_code) == ("queued", None)
+
+    (callback,) = receiver.wait_for(1)
+    assert (callback.status, callback.fields["ErrorCode"], callback.fields["EventType"]) == ("undelivered", "63016", "UNDELIVERED")
+    assert callback.fields["ChannelStatusMessage"] == callback.fields["ErrorMessage"]
+    assert message.fetch().error_code == 63016
+
+
+def test_a_window_is_open_for_24_hours(simulator):
+    number = simulator.number()
+    left = simulator.post_json(f"/simulator/phones/{number}/window", hours_ago=23).json["left"]
+    assert 3590 < left <= 3600
+
+
+def test_a_window_outlives_a_restart(own_simulator, receiver):
+    number = opened(own_simulator, own_simulator.number())
+    own_simulator.stop()
+    own_simulator.start()
+    send(own_simulator, number, receiver)
+    assert receiver.wait_for(1)[0].status == "sent"
+
+
+def test_a_messaging_service_sends_from_the_whatsapp_sender(simulator, client, receiver, wait):
+    number, service = opened(simulator, simulator.number()), simulator.credentials.messaging_service_sid
+    message = client.messages.create(
+        to=f"whatsapp:{number}", messaging_service_sid=service, body="Hi", status_callback=receiver.url
+    )
+    assert (message.status, message.from_) == ("accepted", None)
+    assert {one.fields["From"] for one in receiver.wait_for(4)} == {FROM}
+    assert [one.sid for one in client.messages.list(from_=FROM, to=f"whatsapp:{number}")] == [message.sid]
+
+
+@pytest.mark.parametrize("one", FAILING, ids=lambda one: one.number)
+def test_a_magic_recipient_fails_with_its_code_even_inside_the_window(simulator, receiver, one):
+    send(simulator, opened(simulator, one.number), receiver)
+    callback = receiver.wait_for(1)[0]
+    assert (callback.status, callback.fields["ErrorCode"]) == (one.ends.value, str(one.error))
+    assert str(one.error) in one.note
+
+
+@pytest.mark.parametrize(
+    ("number", "told"), [("+15005550027", ["sent", "read", "delivered"]), ("+15005550028", ["sent"]), ("+15005550016", [])]
+)
+def test_a_magic_recipient_tells_in_its_own_order(simulator, receiver, wait, number, told):
+    message = send(simulator, opened(simulator, number), receiver)
+    wait(lambda: message.fetch().status == {"+15005550027": "read", "+15005550028": "sent"}.get(number, "delivered"))
+    assert [one.status for one in receiver.wait_for(len(told))] == told
+
+
+def test_the_page_shows_every_magic_recipient_of_whatsapp(simulator):
+    page = simulator.call("GET", "/").text
+    for one in magic.WHATSAPP:
+        assert f"<code>{one.number}</code>" in page
+        assert one.note in page
+        assert one.ends in LOOKS
