@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import logging
 from collections.abc import Sequence
-from typing import Any
+from io import BytesIO
+from typing import IO, Any
 
 import structlog
 from flask import Flask, Request, Response, current_app, request
@@ -35,6 +36,9 @@ HEADERS = {
 
 class HubRequest(Request):
     """A request whose body is refused, not cut off, when it is too large and does not say so in advance."""
+
+    def _get_file_stream(self, *_: Any, **__: Any) -> IO[bytes]:
+        return BytesIO()  # werkzeug's own would write what is large to a disk, unsealed
 
     def get_data(self, cache: bool = True, as_text: bool = False, parse_form_data: bool = False) -> Any:
         data = super().get_data(cache, False, parse_form_data)

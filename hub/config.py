@@ -172,12 +172,16 @@ SETTINGS = (
     Setting("HUB_CA_FILE", "", "certificates to trust instead of the shipped ones, for outgoing https", _file),
     Setting("HUB_TRUSTED_PROXIES", "0", "how many proxies in front append to X-Forwarded-For", _count),
     Setting("HUB_HTTP_ALLOW", "", "host:port list that outgoing requests may reach though private or plain http", _hosts),
+    Setting("HUB_MEDIA_IMAGE_MB", "5", "the most megabytes of an image that goes along with a message", _some),
+    Setting("HUB_MEDIA_MB", "16", "the most megabytes of any other file", _some),
+    Setting("HUB_MEDIA_DAYS", "7", "how long files are kept that were given to POST /api/v1/media", _some),
     Setting("HUB_WEB_WORKERS", "2", "processes of the web server", _some),
     Setting("HUB_WEB_THREADS", "4", "threads of each of them", _some),
     Setting("HUB_LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR", _level),
     Setting("TWILIO_WEBHOOK_AUTH_TOKEN", "", "verifies Twilio's callbacks whose account belongs to no connection", str, secret=True),
 )  # fmt: skip
 LARGEST_BODY = 256 * 1024  # bytes of what is posted to us
+MEGABYTE = 1024 * 1024
 API_URL = re.compile(r"HUB_([A-Z0-9]+)_API_URL")
 
 
@@ -197,6 +201,9 @@ class Config:
     ca_file: Path | None
     trusted_proxies: int
     http_allow: frozenset[str]
+    media_image_limit: int  # bytes
+    media_limit: int
+    media_days: int
     web_workers: int
     web_threads: int
     log_level: str
@@ -277,6 +284,9 @@ def _complete(given: dict[str, Any], urls: dict[str, str], wrong: dict[str, str]
         ca_file=given["HUB_CA_FILE"],
         trusted_proxies=given["HUB_TRUSTED_PROXIES"],
         http_allow=given["HUB_HTTP_ALLOW"] or frozenset(),
+        media_image_limit=given["HUB_MEDIA_IMAGE_MB"] * MEGABYTE,
+        media_limit=given["HUB_MEDIA_MB"] * MEGABYTE,
+        media_days=given["HUB_MEDIA_DAYS"],
         web_workers=given["HUB_WEB_WORKERS"],
         web_threads=given["HUB_WEB_THREADS"],
         log_level=given["HUB_LOG_LEVEL"],

@@ -70,6 +70,7 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     body: bytes
+    size: int = 0  # bytes of the body, also where it was only counted
 
     @property
     def text(self) -> str:
@@ -234,9 +235,12 @@ class Door:
 
     def request(
         self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes | str | None = None,
-        connect: float = CONNECT_SECONDS, read: float = READ_SECONDS,
+        connect: float = CONNECT_SECONDS, read: float = READ_SECONDS, count_to: int = 0, largest: int = LARGEST_ANSWER,
     ) -> Answer:  # fmt: skip
-        """Make one request. Raises NotSent or NoAnswer; every HTTP status is an Answer."""
+        """Make one request. Raises NotSent or NoAnswer; every HTTP status is an Answer.
+
+        A body larger than `largest` bytes is not read. With `count_to` the body is not kept but counted, until it is larger than that.
+        """
         parts = urlsplit(url)
         exchange = Exchange(method, f"{parts.scheme}://{parts.hostname}{parts.path}")
         if (log := _exchanges.get()) is not None:
@@ -253,7 +257,7 @@ class Door:
             try:
                 exchange.status = response.status
                 exchange.headers = {name.lower(): value for name, value in response.headers.items()}
-                content = self._read(response, deadline=started + connect + 2 * read)
+                content, size = self._read(response, started + connect + 2 * read, count_to, largest)
             finally:
                 response.release_conn()
         except HTTPError as problem:
@@ -262,18 +266,22 @@ class Door:
             raise NoAnswer(f"{parts.hostname} did not answer completely: {_sentence(problem)}.") from None
         finally:
             exchange.milliseconds = round((time.monotonic() - started) * 1000)
-        return Answer(response.status, exchange.headers, content)
+        return Answer(response.status, exchange.headers, content, size)
 
     @staticmethod
-    def _read(response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
+    def _read(response: urllib3.BaseHTTPResponse, deadline: float, count_to: int, largest: int) -> tuple[bytes, int]:
         pieces, size = [], 0
         while piece := response.read1(64 * 1024):  # what is there: waiting for more would make a drip last for ever
             size += len(piece)
-            if size > LARGEST_ANSWER or time.monotonic() > deadline:
+            enough, late = size > (count_to or largest), time.monotonic() > deadline
+            if enough or late:
                 response.close()  # never back into the pool half read
-                raise HTTPError("the answer is too large" if size > LARGEST_ANSWER else "the answer came too slowly")
-            pieces.append(piece)
-        return b"".join(pieces)
+                if count_to and not late:
+                    break
+                raise HTTPError("the answer came too slowly" if late else "the answer is too large")
+            if not count_to:
+                pieces.append(piece)
+        return b"".join(pieces), size
 
 
 def _sentence(problem: Exception) -> str:

@@ -23,7 +23,7 @@ from hub import create_app, idempotency
 from hub.errors import HubError
 from hub.extensions import db
 from hub.intake import settle as settling
-from hub.messaging import delivery, misdated, outbox, polling, reconcile, spacing
+from hub.messaging import delivery, media, misdated, outbox, polling, reconcile, spacing, template_sync
 from hub.messaging.drain import RUN_SECONDS, Drain, Stopping
 from hub.store import wake_now
 from hub.waking import JOBS
@@ -61,8 +61,8 @@ def chores() -> None:
 
 def _chores(stopping: Stopping) -> int:
     looked_after = 0
-    for chore in (misdated.run, outbox.give_up_waiting, idempotency.forget, spacing.forget,
-                  partial(reconcile.run, stopping), partial(polling.run, stopping)):  # fmt: skip
+    for chore in (misdated.run, outbox.give_up_waiting, idempotency.forget, spacing.forget, media.forget,
+                  partial(reconcile.run, stopping), partial(polling.run, stopping), template_sync.sync_due):  # fmt: skip
         try:
             looked_after += chore()
         except BaseTimeoutException:

@@ -63,6 +63,10 @@ class Live:
         api, door = self._outside(cls, test)
         return cls(settings, door, api)
 
+    def door(self) -> Door:
+        """Return the way to addresses that belong to no provider, such as those of files."""
+        return self._door(self.config.http_allow)
+
     def stray(self, cls: type[Integration]) -> Integration | None:
         """Return what verifies webhooks of accounts that belong to no connection."""
         return cls.stray({**os.environ, "TWILIO_WEBHOOK_AUTH_TOKEN": self.config.twilio_webhook_auth_token}, self._door(frozenset()))

@@ -156,20 +156,21 @@ def _welcome(config: Config) -> None:
 
 
 def _first_steps(config: Config) -> str:
-    """Send the demo's sample request; return the link for the first admin while there is no user."""
+    """Bring the demo's templates and sample request; return the link for the first admin while there is no user."""
     import hub
     from hub.accounts import setup
 
     with hub.create_app(config).app_context():
         if config.demo:
             try:
-                _send_sample()
+                _begin_demo()
             except HubError as problem:  # a hub that runs is worth more than its sample
-                print(f"The sample request was not sent: {problem}", file=sys.stderr)
+                print(f"The demo is not whole: {problem}", file=sys.stderr)
         return setup.first_admin_link() or ""
 
 
-def _send_sample() -> None:
+def _begin_demo() -> None:
+    """Let the simulator's templates say what ours say, and send the sample request: once, so that what was changed since stays."""
     from sqlalchemy import select
 
     from hub.accounts import demo
@@ -178,6 +179,7 @@ def _send_sample() -> None:
     from hub.signing import accept, events
 
     if not demo.sample_sent():
+        demo.learn_templates()
         source_id = db.session.scalars(select(Source.id).where(Source.slug == "default")).one()
         accept.accept(events.EventIn.model_validate(demo.sample()), source_id, test=True)
 

@@ -40,7 +40,7 @@ ERIC, ANNA = "+13175551234", "+442071234567"
 # ── The demo ────────────────────────────────────────────────────────────────────────────────────────────────
 @pytest.fixture
 def hub_demo(in_app: Flask) -> Iterator[Flask]:
-    """Give an application with the demo's connection and key, its context pushed."""
+    """Give an application with the demo's connections and key, its context pushed."""
     before = signal.getsignal(signal.SIGTERM)
     demo.prepare()
     yield in_app
@@ -49,8 +49,8 @@ def hub_demo(in_app: Flask) -> Iterator[Flask]:
 
 @pytest.fixture
 def connection(hub_demo: Flask) -> Connection:
-    """Give the demo's connection to the simulator."""
-    return db.session.scalars(select(Connection)).one()
+    """Give the demo's SMS connection to the simulator."""
+    return db.session.scalars(select(Connection).where(Connection.slug == "demo-sms")).one()
 
 
 @pytest.fixture

@@ -102,7 +102,7 @@ SID = "SM" + "0" * 32
 def with_callbacks(hub_demo: Flask) -> str:
     """Give a message that was called back about, of which nothing is settled yet."""
     message_id = a_message()
-    [claim] = delivery.turn([], {db.session.scalars(select(Connection.id)).one(): 1})
+    [claim] = delivery.turn([], {db.session.scalars(select(Connection.id).where(Connection.slug == "demo-sms")).one(): 1})
     delivery.turn([delivery.Outcome(claim, Accepted(SID), None, now(), 5, 201)], {})
     for word in ("sent", "delivered"):
         assert call_back(hub_demo, a_form(hub_demo, SID, word), target=about(message_id)).status_code == 200

@@ -176,8 +176,11 @@ def agreement(hub: Hub) -> Agreement:
 # ── The story ───────────────────────────────────────────────────────────────────────────────────────────────
 def test_the_sample_request_is_delivered_by_itself(hub: Hub) -> None:
     [message] = hub.wait(lambda: hub.call("/messages?request=agr-1001")["messages"], 5)
-    hub.delivered(message["id"], 5)
-    assert 'You\'ve been sent "Employment Agreement" by Acme HR.' in hub.on_phone(ERIC)[0]
+    hub.wait(lambda: hub.message(message["id"])["status"] == "read", 5)
+    assert message["channel"] == "whatsapp"
+    assert hub.on_phone(f"whatsapp:{ERIC}") == [
+        "Hello Eric Smith, Acme HR has sent you Employment Agreement to sign. Open it with the button below."
+    ]
 
 
 def test_the_printed_command_sends_a_message_that_is_delivered_within_3_seconds(hub: Hub) -> None:

@@ -1,7 +1,8 @@
-"""The demo: a test connection to the simulator, a test key, and a signing request that is already under way."""
+"""The demo: test connections to the simulator, a test key, and a signing request that is already under way."""
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -14,34 +15,45 @@ from hub.accounts.checks import locked, set_state
 from hub.config import Config
 from hub.extensions import db
 from hub.integrations.base import CheckResult, Integration
-from hub.models import Connection, SigningRequest, Source
+from hub.messaging import provider_templates, template_sync
+from hub.messaging.provider_templates import APPROVED
+from hub.models import Connection, ProviderTemplate, SigningRequest, Source
 from hub.models.types import now
 from hub.store import transaction
 from hub.vocabulary import Channel, ConnectionState, EventType
 
-TITLE = "Demo SMS"
+TITLES = {Channel.SMS: "Demo SMS", Channel.WHATSAPP: "Demo WhatsApp"}
+# what {{1}}, {{2}} … of the simulator's templates stand for, by the name of ours
+TEMPLATES = {
+    "request_sent": ("signer", "sender", "title", "link_path"),
+    "request_signed_others": ("name", "title"),
+    "request_signed_actor": ("signer", "title"),
+    "request_completed": ("signer", "title"),
+    "request_reminder": ("signer", "title"),
+}
 KEY_FILE = "demo-key"
 SAMPLE_ID = "agr-1001"
 
 
 def prepare() -> None:
-    """Make the demo's connection and key where they are missing."""
+    """Make the demo's connections and key where they are missing."""
     config: Config = current_app.extensions["hub.config"]
     credentials = datadir.simulator_credentials(config.data_dir)
-    for cls in integrations.registry().values():
-        if cls.channel is Channel.SMS and cls.api and (settings := cls.demo_settings(credentials)) is not None:
-            _connect(cls, settings)
-            break
+    for channel, title in TITLES.items():
+        for cls in integrations.registry().values():
+            if cls.channel is channel and cls.api and (settings := cls.demo_settings(credentials)) is not None:
+                _connect(cls, title, settings)
+                break
     _keep_key(config)
 
 
 @transaction
-def _connect(cls: type[Integration], settings: dict[str, Any]) -> None:
+def _connect(cls: type[Integration], title: str, settings: dict[str, Any]) -> None:
     account = cls.account_of(settings)
     known = select(Connection.id).where(Connection.integration == cls.name, Connection.account == account, Connection.test)
     if db.session.scalar(known) is not None:
         return  # whatever an admin made of it since
-    connection = locked(connections.create(cls.name, TITLE, test=True))
+    connection = locked(connections.create(cls.name, title, test=True))
     connection.settings = settings_form.settings_of(settings_form.read(cls, settings, {}))
     connection.settings_version, connection.account, connection.sender = 1, account, cls.sender_of(settings)
     # the simulator is not asked: it knows this account by the same file, and may start after us
@@ -55,6 +67,22 @@ def _keep_key(config: Config) -> None:
     path = config.data_dir / KEY_FILE
     if not path.exists() or api_keys.find(path.read_text().strip()) is None:
         datadir.write_private(path, api_keys.create("Demo", test=True) + "\n")
+
+
+def learn_templates() -> None:
+    """Fetch the simulator's templates, and let each approved one say what its name says. Raises SendError."""
+    known = select(Connection).where(Connection.test, Connection.title == TITLES[Channel.WHATSAPP], Connection.archived_at.is_(None))
+    connection = db.session.scalar(known)
+    if connection is None:
+        return
+    connection_id = connection.id
+    template_sync.sync(connection_id)
+    approved = select(ProviderTemplate).where(ProviderTemplate.connection_id == connection_id, ProviderTemplate.state == APPROVED)
+    for template in db.session.scalars(approved).all():
+        for name, ours in TEMPLATES.items():
+            if template.name.startswith(name):
+                variables = dict(zip(json.loads(template.variables), ours, strict=False))
+                provider_templates.map_to(connection_id, name, template.locale, template.id, variables)
 
 
 def sample() -> dict[str, Any]:

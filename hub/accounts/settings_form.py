@@ -11,7 +11,7 @@ from typing import Any
 from werkzeug.datastructures import MultiDict
 
 from hub.errors import Refused
-from hub.integrations.base import ConfigForm, Integration, SecretField
+from hub.integrations.base import ByCountry, ConfigForm, Integration, SecretField
 
 
 class Invalid(Refused):
@@ -40,7 +40,7 @@ def retyped(cls: type[Integration], values: Mapping[str, Any], stored: Mapping[s
 
 def read(cls: type[Integration], values: Mapping[str, Any], stored: Mapping[str, Any]) -> ConfigForm:
     """Return the form as typed, blank secrets filled with the stored ones. Raises Invalid."""
-    typed = {name: text for name, value in values.items() if (text := _text(value))}
+    typed = {name: text for name, value in _posted(cls, values).items() if (text := _text(value))}
     filled, asked = _fill(cls, typed, stored)
     form = cls.Form(formdata=MultiDict(filled))
     _mark(form, stored)
@@ -84,6 +84,15 @@ def _fill(
             what = form[changed[0]].label.text if changed else "account"
             asked[field.name] = f"The {what} changed. Give the {field.label.text} that belongs to it."
     return filled, asked
+
+
+def _posted(cls: type[Integration], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values as a browser posts them, also where a table is given as it is stored."""
+    found = dict(values)
+    for field in cls.Form():
+        if isinstance(field, ByCountry) and isinstance(values.get(field.name), Mapping):
+            found |= field.posted(field.name, found.pop(field.name))
+    return found
 
 
 def _mark(form: ConfigForm, stored: Mapping[str, Any]) -> None:

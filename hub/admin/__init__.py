@@ -10,12 +10,13 @@ from sqlalchemy import func, select
 from hub import web_extensions
 from hub.admin import guard, mistakes, navigation, presentation
 from hub.extensions import db
+from hub.messaging import conversations
 from hub.models import Connection
 from hub.vocabulary import ConnectionState
 
 PAGES = (
     "overview", "entrance", "account", "people", "keys", "activity", "integrations", "connections", "messages", "message", "receipts",
-    "requests",
+    "requests", "inbox", "templates",
 )  # fmt: skip
 
 
@@ -36,7 +37,11 @@ def _waiting() -> dict[str, navigation.Count]:
         select(func.count()).select_from(Connection)
         .where(Connection.state == ConnectionState.BROKEN, Connection.archived_at.is_(None))
     )  # fmt: skip
-    if not broken:
-        return {}
-    words = "1 connection is broken" if broken == 1 else f"{broken} connections are broken"
-    return {"admin.integrations": navigation.Count(broken, words, bad=True)}
+    found = {}
+    if broken:
+        words = "1 connection is broken" if broken == 1 else f"{broken} connections are broken"
+        found["admin.integrations"] = navigation.Count(broken, words, bad=True)
+    if new := conversations.unread():
+        words = "1 conversation has something new" if new == 1 else f"{new} conversations have something new"
+        found["admin.inbox"] = navigation.Count(new, words)
+    return found

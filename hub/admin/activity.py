@@ -107,7 +107,7 @@ def _link(keep: dict[str, str], **changed: str | None) -> str:
 
 KINDS = (
     ("", "Everything"), ("connection", "Connections"), ("message", "Messages"), ("request", "Requests"), ("user", "Users"),
-    ("api_key", "API keys"),
+    ("api_key", "API keys"), ("template", "Templates"),
 )  # fmt: skip
 
 # what follows the name of whoever did it; {} is what the subject was called
@@ -126,6 +126,7 @@ DONE = {
     "connection.tested": "tested the connection {}",
     "connection.tried": "sent one to try the connection {}",
     "connection.unreachable": "lost the provider of {}",
+    "conversation.answered": "answered {}",
     "message.canceled": "canceled a message",
     "message.replayed": "replayed the callbacks of a message",
     "message.resent": "resent a message",
@@ -134,6 +135,9 @@ DONE = {
     "request.reminded": "reminded the signers of a request",
     "source.added": "added the source {}",
     "suppression.lifted": "let messages go to {} again",
+    "template.lost": "found that the template {} may not be sent any more",
+    "template.mapped": "mapped the template {}",
+    "template.unmapped": "took the mapping of the template {} back",
     "user.added": "added the user {}",
     "user.deactivated": "signed {} out for good",
     "user.link_made": "made a password link for {}",

@@ -100,7 +100,8 @@ def _failed(one: Connection | None) -> Tested | None:
 
 
 def _lead(one: Connection) -> str:
-    what = f"{looks.channel_title(one.channel)} from {presentation.phone(one.sender)}." if one.sender else ""
+    sender = one.sender.rpartition(":")[2]  # without whatsapp:
+    what = f"{looks.channel_title(one.channel)} from {presentation.phone(sender)}." if sender else ""
     if one.state == ConnectionState.BROKEN:
         waiting = integrations.waits(connections.waiting(one.id))
         return f"{what} Paused {moments.ago(one.state_at)}. {waiting}".strip()

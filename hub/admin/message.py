@@ -10,7 +10,7 @@ from markupsafe import Markup
 from sqlalchemy import select
 
 from hub import integrations
-from hub.admin import receipts
+from hub.admin import contact, receipts
 from hub.admin.guard import admin, may, needs
 from hub.admin.looks import state_look
 from hub.admin.moments import clock
@@ -19,7 +19,7 @@ from hub.admin.rows import name_of
 from hub.errors import Conflict, NotFound, Refused, Unreadable
 from hub.extensions import db
 from hub.integrations.base import Problem
-from hub.messaging import consent, outbox, policy, timeline
+from hub.messaging import consent, outbox, policy, timeline, windows, wording
 from hub.models import Body, Event, Message, SigningRequest, Source, Template, TemplateVersion
 from hub.models.types import is_id, now
 from hub.vocabulary import Role, Status
@@ -193,13 +193,18 @@ def _suppressed(one: Message) -> bool:
     return policy.suppression(one.contact.address_key, one.channel, one.connection.sender, test=one.test) is not None
 
 
-def _says(one: Message) -> dict[str, str] | None:
+def _says(one: Message) -> dict[str, Any] | None:
+    """Return what the recipient reads: subject, text, files; and the template that it went out as."""
     body = db.session.get(Body, one.id)
+    if body is None:
+        return None
     try:
-        content: dict[str, str] | None = body.content if body else None
+        content = body.content
     except Unreadable as problem:
         return {"subject": "", "text": str(problem)}
-    return content
+    template = wording.sent_as([one]).get(one.id)
+    files = [{"name": file.get("name") or file["url"], "given": "file" in file} for file in content.get("media", ())]
+    return {**content, "files": files} | ({"text": template.filled(content), "template": template.name} if template else {})
 
 
 def _language(one: Message) -> str:
@@ -231,7 +236,8 @@ def _facts(one: Message) -> list[tuple[str, Any]]:
     except NotFound:
         provider = "Provider"
     return [
-        ("To", _mono(one.contact.address)),
+        ("To", _link(url_for("admin.contact", contact_id=one.contact_id), one.contact.address, "sp-mono")),
+        ("Free text", _window(one)),
         ("Event", f"{event.type} from {source.name}" if event and source else ""),
         ("Connection", _link(url_for("admin.connection", slug=one.connection.slug), one.connection.title)),
         ("Template", f"{template.name}, version {version.number}" if template and version else ""),
@@ -247,5 +253,12 @@ def _mono(text: str) -> Markup | str:
     return Markup('<span class="sp-mono">{}</span>').format(text) if text else ""
 
 
-def _link(href: str, text: str) -> Markup:
-    return Markup('<a href="{}">{}</a>').format(href, text)
+def _link(href: str, text: str, classes: str = "") -> Markup:
+    return Markup('<a href="{}" class="{}">{}</a>').format(href, classes, text)
+
+
+def _window(one: Message) -> str:
+    """Say whether free text may go to the recipient now, where that is a question."""
+    if not contact.asks(one.connection):
+        return ""
+    return contact.said(windows.closing(one.connection.sender, [one.contact_id]).get(one.contact_id))

@@ -67,7 +67,9 @@ PLACES = (
     Place("Overview", "compass", "admin.overview"),
     Place("Messages", "chat-left-text", "admin.messages", ("admin.message", "admin.receipts")),
     Place("Requests", "pen", "admin.requests", ("admin.request_page",)),
+    Place("Inbox", "inbox", "admin.inbox", ("admin.conversation", "admin.answer")),
     Place("Integrations", "plug", "admin.integrations", tuple(f"admin.{name}" for name in CONNECTION), gap=True),
+    Place("Templates", "file-text", "admin.templates", ("admin.map_template",)),
     Place("Activity", "clock-history", "admin.activity", gap=True),
     Place("Settings", "sliders", "admin.users", tuple(f"admin.{name}" for name in SETTINGS)),
 )

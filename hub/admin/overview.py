@@ -19,7 +19,7 @@ from hub.admin.today import ARRIVED, DAY, Today
 from hub.config import Config
 from hub.extensions import db
 from hub.intake import settle
-from hub.messaging import listing, troubles
+from hub.messaging import listing, template_sync, troubles
 from hub.models import Connection, Message, Receipt
 from hub.models.types import id_at, now
 from hub.vocabulary import ConnectionState, Role, Status
@@ -68,6 +68,12 @@ def _todo() -> list[dict[str, str]]:
                 "tone": "warn", "icon": told.icon, "title": f"{connection.title}: {told.title}", "text": told.text,
                 "href": url_for("admin.connection", slug=connection.slug), "button": "Open the connection",
             })  # fmt: skip
+    for template, connection in template_sync.lost():
+        todo.append({
+            "tone": "warn", "icon": "file-earmark-x", "title": f"{connection.title} may not send the template {template.name} any more",
+            "text": f"It is {template.state}. Until another one is mapped, only people who wrote in the last 24 hours are told.",
+            "href": url_for("admin.templates"), "button": "Open the templates",
+        })  # fmt: skip
     if unknown := listing.count((Status.UNKNOWN,), now() - DAY, COUNTED):
         todo.append({
             "tone": "warn", "icon": "question-diamond-fill", "title": f"The outcome of {plural(unknown, 'message')} is not known",

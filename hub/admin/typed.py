@@ -12,6 +12,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from wtforms import FieldList
+
 from hub.errors import Unreadable
 from hub.integrations.base import ConfigForm, Integration, SecretField
 from hub.models.types import keyring
@@ -24,6 +26,8 @@ def values(cls: type[Integration], posted: Mapping[str, str], user_id: str) -> d
     """Return the settings that were posted, blank secrets filled with those typed before."""
     form = cls.Form()
     found = {field.name: posted[field.name] for field in form if field.name in posted}
+    rows = tuple(f"{field.name}-" for field in form if isinstance(field, FieldList))
+    found |= {name: value for name, value in posted.items() if name.startswith(rows)}
     for field in form:
         if isinstance(field, SecretField) and not found.get(field.name, "").strip():
             found[field.name] = _open(cls, field, found, user_id, posted.get(field.name + SUFFIX, ""))

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from hub import __version__
 from hub.api.reference import groups
-from hub.api.shapes import EventOut, MessageIn, MessageOut, MessageQuery, MessagesOut, ProblemOut, RemindIn, RequestOut
+from hub.api.shapes import EventOut, MediaOut, MessageIn, MessageOut, MessageQuery, MessagesOut, ProblemOut, RemindIn, RequestOut
 from hub.config import Config
 from hub.signing.events import EventIn
 
@@ -27,13 +27,16 @@ ABOUT = (
 TAGS = (
     ("Events", "What happened to a document, told once; repeated and late events are told to nobody twice."),
     ("Messages", "One text for one recipient, and everything that happened to it."),
+    ("Media", "Files that go along with messages, on channels that take them."),
     ("Requests", "A signing request, and what each signer was told."),
 )
 REFUSALS = {
     "400": "The body is not JSON.", "401": "No API key, or one that opens nothing.",
     "404": "There is none with this id that the key may see.",
-    "409": "Its state does not allow this, or an equal request is still running.", "413": "The body is larger than 256 KiB.",
-    "415": "The body is not declared as JSON.", "422": "A field is wrong or not known; `field` names it and `detail` says what to do.",
+    "409": "Its state does not allow this, or an equal request is still running.",
+    "413": "The body is larger than 256 KiB, or a file larger than is taken.",
+    "415": "The body is not declared as JSON; that with a file, as a form.",
+    "422": "A field is wrong or not known; `field` names it and `detail` says what to do.",
     "503": "The database cannot be reached and nothing was stored; repeat the request.",
 }  # fmt: skip
 
@@ -56,6 +59,7 @@ class Route:
     refusals: str = "401"
     idempotent: bool = False
     query: type[BaseModel] | None = None
+    file: str = ""  # what the file is that a form carries
 
 
 EVENT_EXAMPLE = {
@@ -76,6 +80,10 @@ ROUTES = (
           "Over a connection, or over the first enabled one of a channel.",
           "202", MessageOut, MessageIn, example={"channel": "sms", "to": "+13175551234", "text": "Your contract is ready."},
           refusals="400 401 404 409 413 415 422 503", idempotent=True),
+    Route("post", "/media", "postMedia", "Media", "Give a file to go along",
+          "Kept sealed for HUB_MEDIA_DAYS. Each time a message with it is sent, the provider gets a link that lives 15 minutes.",
+          "201", MediaOut, file="An image of at most 5 MB, or another file of at most 16 MB: a signed PDF, say.",
+          refusals="401 413 415 422 503"),
     Route("get", "/messages", "listMessages", "Messages", "List messages", "Newest first, in pages; without timelines.",
           "200", MessagesOut, query=MessageQuery, refusals="401 422"),
     Route("get", "/messages/{message_id}", "getMessage", "Messages", "Look at one message", "With its timeline.",
@@ -125,6 +133,11 @@ def _operation(route: Route) -> dict[str, Any]:
                for status in route.refusals.split()},
         },
     }  # fmt: skip
+    if route.file:
+        operation["requestBody"] = {"required": True, "content": {"multipart/form-data": {"schema": {
+            "type": "object", "required": ["file"],
+            "properties": {"file": {"type": "string", "contentMediaType": "application/octet-stream", "description": route.file}},
+        }}}}  # fmt: skip
     if route.takes:
         operation["requestBody"] = {
             "required": not route.optional,

@@ -28,7 +28,7 @@ def post_message() -> tuple[dict[str, Any], int, dict[str, str]]:
     def send() -> dict[str, Any]:
         message_id = direct.send(
             to=message.to, text=message.text, channel=message.channel or "", connection_slug=message.connection or "",
-            source_id=who.source_id, test=who.test,
+            media_url=message.media_url or "", media_id=message.media or "", source_id=who.source_id, test=who.test,
         )  # fmt: skip
         return message_out(db.session.get_one(Message, message_id))
 

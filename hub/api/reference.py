@@ -83,8 +83,10 @@ def _operation(
     document: Mapping[str, Any], server: str, method: str, path: str, operation: Mapping[str, Any], shared: list[Any]
 ) -> Operation:
     parameters = [_resolve(document, one) for one in [*shared, *operation.get("parameters", [])]]
-    body = _json(_resolve(document, operation.get("requestBody", {})))
-    example = _example(document, body)
+    taken = _resolve(document, operation.get("requestBody", {}))
+    form = taken.get("content", {}).get("multipart/form-data", {})
+    body = form or _json(taken)
+    example = "" if form else _example(document, body)
     return Operation(
         id=operation.get("operationId") or f"{method}{path.replace('/', '-').replace('{', '').replace('}', '')}",
         method=method.upper(),
@@ -95,7 +97,7 @@ def _operation(
         body=tuple(_properties(document, body.get("schema", {}))),
         example=example,
         answers=tuple(_answer(document, status, one) for status, one in sorted(operation.get("responses", {}).items())),
-        curl=_curl(server, method, path, parameters, example),
+        curl=_curl(server, method, path, parameters, example, form),
     )
 
 
@@ -209,8 +211,10 @@ def _sample(document: Mapping[str, Any], schema: Mapping[str, Any], deeper: int)
     return SAMPLES.get(schema.get("type", ""))
 
 
-def _curl(server: str, method: str, path: str, parameters: list[Mapping[str, Any]], example: str) -> str:
-    words = ["curl", "-s", *([] if method == "get" else ["-X", method.upper()] if not example else [])]
+def _curl(
+    server: str, method: str, path: str, parameters: list[Mapping[str, Any]], example: str, form: Mapping[str, Any]
+) -> str:
+    words = ["curl", "-s", *([] if method == "get" or example or form else ["-X", method.upper()])]
     lines = [" ".join([*words, shlex.quote(server.rstrip("/") + path)]), '-H "Authorization: Bearer $SIGNPOST_KEY"']
     lines += [f'-H "{one["name"]}: …"' for one in parameters if one["in"] == "header" and one.get("required")]
     if example:
@@ -218,6 +222,7 @@ def _curl(server: str, method: str, path: str, parameters: list[Mapping[str, Any
             '-H "Content-Type: application/json"',
             f"-d {shlex.quote(json.dumps(json.loads(example), ensure_ascii=False))}",
         ]
+    lines += [f"-F {name}=@signed.pdf" for name in form.get("schema", {}).get("required", ())]
     return " \\\n  ".join(lines)
 
 

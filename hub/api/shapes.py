@@ -27,7 +27,9 @@ class MessageIn(Strict):
     """A direct message: over a connection, or over the first enabled one of a channel."""
 
     to: Annotated[str, StringConstraints(min_length=1, max_length=320)] = Field(description="The recipient, such as +13175551234.")
-    text: Annotated[str, StringConstraints(min_length=1, max_length=100_000)]
+    text: Annotated[str, StringConstraints(max_length=100_000)] = Field(default="", description="Needed, unless a file goes along.")
+    media: str | None = Field(default=None, description="The id of a file that POST /api/v1/media has taken, to go along.")
+    media_url: str | None = Field(default=None, description="Or the https address of a file. It is looked at before the message is sent.")
     channel: Channel | None = None
     connection: str | None = Field(default=None, description="The slug of a connection.")
 
@@ -35,6 +37,8 @@ class MessageIn(Strict):
     def _over_one(self) -> MessageIn:
         if (self.channel is None) == (self.connection is None):
             raise ValueError("channel: give either channel or connection.")
+        if not (self.text or self.media or self.media_url):
+            raise ValueError("text: give the text of the message, or a file to go along.")
         return self
 
 
@@ -105,6 +109,16 @@ class TimelineOut(BaseModel):
     provider_request: str | None = None
     milliseconds: int | None = None
     event: str | None = Field(default=None, description="The platform event that came of it, such as sms_delivered.")
+
+
+class MediaOut(BaseModel):
+    """A file that was taken, to be named in `media` of a message until it expires."""
+
+    id: str
+    name: str
+    content_type: str
+    size: int = Field(description="Bytes.")
+    expires_at: AwareDatetime = Field(description="When it is removed.")
 
 
 class MessageOut(BaseModel):

@@ -16,8 +16,8 @@ from hub import live, store
 from hub.errors import HubError
 from hub.extensions import db
 from hub.intake.receipts import request_of
-from hub.integrations.base import Integration, StatusUpdate
-from hub.messaging import statuses
+from hub.integrations.base import Inbound, Integration, StatusUpdate
+from hub.messaging import inbound, statuses
 from hub.messaging.drain import Stopping
 from hub.messaging.ledger import Ledger
 from hub.messaging.statuses import Origin
@@ -50,6 +50,7 @@ class Held:
     tries: int
     before: str  # the error that the row holds
     told: list[tuple[StatusUpdate, Origin]] = field(default_factory=list)
+    came: list[tuple[Inbound, Origin]] = field(default_factory=list)
     matched: bool = True
     fault: str = ""
 
@@ -60,6 +61,7 @@ class Held:
 
 
 UNKNOWN = "It is about a message that this hub does not know."
+NOBODYS = "It is a person’s message to a sender that no connection of this account has."
 REMOVED = "Its body was removed when its time of keeping ended, so it cannot be applied any more."
 
 receipts, connections = table_of(Receipt), table_of(Connection)
@@ -151,7 +153,23 @@ def apply(held: Sequence[Held], ledger_of: Callable[[], Ledger] = Ledger) -> lis
             _read(one, known[one.connection_id])
     ledgers: list[Ledger] = []
     _apply([one for one in held if one.told and not one.fault], ledger_of, ledgers)
+    for one in held:
+        if one.came and not one.fault:
+            _take_in(one)
     return ledgers
+
+
+def _take_in(one: Held) -> None:
+    """Store what a person sent to us; whatever goes wrong stays with its receipt."""
+    try:
+        with savepoint():
+            for came, origin in one.came:
+                if not inbound.take(came, origin, one.received_at):
+                    one.fault = NOBODYS
+    except Exception as problem:
+        if asks_to_rerun(problem):
+            raise
+        _blame(one, problem)
 
 
 def _connections(held: Sequence[Held]) -> list[str]:
@@ -171,6 +189,7 @@ def _read(one: Held, version: int) -> None:
         _blame(one, problem)
     else:
         one.told = [(fact, origin) for fact in facts if isinstance(fact, StatusUpdate)]
+        one.came = [(fact, origin) for fact in facts if isinstance(fact, Inbound)]
 
 
 def _reader(connection_id: str, version: int) -> Integration:

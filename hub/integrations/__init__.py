@@ -53,9 +53,10 @@ def get(name: str) -> type[Integration]:
 
 
 def webhook_paths() -> Mapping[str, tuple[type[Integration], ...]]:
-    """Return every declared webhook path with the integrations that share it."""
+    """Return every declared webhook path with the integrations that read what comes there: who declares it, and their families."""
     paths: dict[str, tuple[type[Integration], ...]] = {}
     for cls in registry().values():
         for path in cls.webhooks:
-            paths[path] = (*paths.get(path, ()), cls)
+            kin = [other for other in registry().values() if other is cls or (cls.family and other.family == cls.family)]
+            paths[path] = tuple(dict.fromkeys((*paths.get(path, ()), cls, *kin)))
     return paths

@@ -26,8 +26,9 @@ from hub import http, phones
 from hub.datadir import SimulatorCredentials
 from hub.errors import BadWebhook, ConnectionBroken, OutcomeUnknown, SendError, Unreachable
 from hub.integrations._twilio_errors import explain, raise_for
+from hub.integrations._twilio_inbound import fetch_file, is_inbound, read_inbound, said
 from hub.integrations._twilio_signature import SIGNATURE, signed_by, ways
-from hub.integrations.base import Accepted, Integration, Outbound, Problem, StatusUpdate, WebhookRequest
+from hub.integrations.base import Accepted, Fact, Integration, Outbound, Problem, StatusUpdate, WebhookRequest, webhook
 from hub.vocabulary import Status
 
 T = TypeVar("T")
@@ -39,6 +40,8 @@ LONGEST_VALIDITY = 36_000  # seconds a message may wait in Twilio's queue
 FIND_SLACK = timedelta(minutes=2)  # two clocks, ours and Twilio's
 CLOCKS_APART = timedelta(days=1)  # how far ahead ours may have been: the same text is looked for that much earlier
 FIND_LIMIT = 100
+OUTSIDE_WINDOW = "63016"
+EMPTY_TWIML = '<?xml version="1.0" encoding="UTF-8"?><Response></Response>'  # nothing to be said back
 
 
 class _Sdk(HttpClient):  # type: ignore[misc]
@@ -46,7 +49,7 @@ class _Sdk(HttpClient):  # type: ignore[misc]
 
     def __init__(self, door: http.Door, base: str) -> None:
         super().__init__(getLogger("twilio.http_client"), is_async=False, timeout=None)
-        self._door, self._base = door, base
+        self.door, self._base = door, base
         self._local = threading.local()
 
     @property
@@ -69,7 +72,7 @@ class _Sdk(HttpClient):  # type: ignore[misc]
         if auth:
             sent["Authorization"] = "Basic " + base64.b64encode(":".join(auth).encode()).decode()
         body = urlencode(data, doseq=True) if data else None
-        self._local.answer = answer = self._door.request(method, uri, headers=sent, body=body)
+        self._local.answer = answer = self.door.request(method, uri, headers=sent, body=body)
         return Response(answer.status, answer.text, answer.headers)
 
 
@@ -77,6 +80,7 @@ class TwilioIntegration(Integration):
     """A product of Twilio's messaging API; subclasses say which."""
 
     provider = "Twilio"
+    family = "twilio"
     api = {"twilio": "https://api.twilio.com"}
     request_ref_header = "twilio-request-id"
     concurrency = 64
@@ -104,8 +108,13 @@ class TwilioIntegration(Integration):
         return self._accepted(made)
 
     def render(self, message: Outbound) -> dict[str, Any]:
-        sender = self.settings["sender"]
-        payload: dict[str, Any] = {"To": self.sender_prefix + message.to, "Body": message.text}
+        sender = self.settings.get("services", {}).get(message.country) or self.settings["sender"]
+        payload: dict[str, Any] = {"To": self.sender_prefix + message.to}
+        if message.template is not None:
+            payload |= {"ContentSid": message.template.id, "ContentVariables": json.dumps(dict(message.template.variables))}
+        else:
+            payload |= {"Body": message.text} if message.text or not message.media else {}
+            payload |= {"MediaUrl": list(message.media)} if message.media else {}
         payload |= {"MessagingServiceSid": sender} if sender.startswith("MG") else {"From": self.sender_prefix + sender}
         if message.status_url:
             payload["StatusCallback"] = message.status_url + CALLBACK_OVERRIDES
@@ -124,7 +133,7 @@ class TwilioIntegration(Integration):
             raise OutcomeUnknown("Twilio has more messages to this number than one page holds.")
         ours = [m for m in listed if m.direction != "inbound" and (sender or m.messaging_service_sid == wanted["MessagingServiceSid"])]
         # Twilio puts a notice before the text of trial accounts; Smart Encoding and link shortening change texts otherwise
-        sure = {m.sid: (m.body or "").endswith(wanted["Body"]) for m in ours}
+        sure = {m.sid: bool(wanted.get("Body")) and (m.body or "").endswith(wanted["Body"]) for m in ours}
         return [
             replace(self._accepted(m), sure=sure[m.sid]) for m in ours
             if m.date_created >= (earliest - CLOCKS_APART if sure[m.sid] else earliest)
@@ -137,6 +146,9 @@ class TwilioIntegration(Integration):
             provider_id=provider_id, status=STATUSES.get(m.status), word=m.status, code=code,
             why=_meaning(code), segments=_count(m.num_segments),
         )  # fmt: skip
+
+    def file(self, url: str) -> tuple[str, bytes]:
+        return fetch_file(url, self.api_urls["twilio"], self._sdk.door, (self.settings["account_sid"], self.settings.get("auth_token", "")))
 
     def _accepted(self, m: Any) -> Accepted:
         status = STATUSES.get(m.status) or Status.ACCEPTED
@@ -192,7 +204,7 @@ class TwilioIntegration(Integration):
         return {
             "account_sid": credentials.account_sid, "auth_token": credentials.auth_token,
             "api_key_sid": "", "api_key_secret": "", "secondary_auth_token": "", "shared_key_id": "", "shared_key": "",
-            "auth_token_too": False, "sender": credentials.phone_number,
+            "auth_token_too": False, "sender": credentials.phone_number, "services": {},
         }  # fmt: skip
 
     def verify(self, request: WebhookRequest) -> None:
@@ -216,6 +228,15 @@ class TwilioIntegration(Integration):
             return None
         return True
 
+    def facts(self, request: WebhookRequest) -> list[Fact]:
+        """Read a form for what it is: people's messages and statuses, of texts and of WhatsApp, may arrive at any of the addresses."""
+        return [read_inbound(said(request))] if is_inbound(said(request)) else [self.read_status(request)]
+
+    @webhook("twilio/inbound")
+    def on_inbound(self, request: WebhookRequest) -> list[Fact]:
+        """Incoming messages, to paste at the number or sender in the Console"""
+        return self.facts(request)
+
     def read_status(self, request: WebhookRequest) -> StatusUpdate:
         """Read a message's status callback."""
         form, query = said(request), request.query
@@ -227,7 +248,7 @@ class TwilioIntegration(Integration):
             provider_id=form.get("MessageSid") or form.get("SmsSid", ""),
             status=STATUSES.get(word), word=word, code=code, why=_meaning(code),  # Twilio's own text may hold the number
             segments=_count(form.get("NumSegments")),
-            details={name: form[name] for name in KEPT if name in form},
+            outside_window=code == OUTSIDE_WINDOW, details={name: form[name] for name in KEPT if name in form},
         )  # fmt: skip
 
     @classmethod
@@ -243,26 +264,11 @@ class TwilioIntegration(Integration):
     @classmethod
     def answer(cls, request: WebhookRequest, new: bool) -> tuple[str, str]:
         form = said(request)
+        if is_inbound(form):
+            return "text/xml", EMPTY_TWIML
         word = form.get("MessageStatus") or form.get("SmsStatus", "")
         told = STATUSES.get(word) not in (None, Status.ACCEPTED)
         return "application/json", json.dumps({"success": True, "processed": int(told)})
-
-
-def said(request: WebhookRequest) -> Mapping[str, str]:
-    """Return the fields of a webhook: those of its form, or the texts of a JSON object, which says the same by the same names."""
-    if request.form or not request.headers.get("content-type", "").lower().startswith("application/json"):
-        return request.form
-    try:
-        found = json.loads(request.body)
-    except (ValueError, RecursionError):
-        return {}
-    texts = found.items() if isinstance(found, dict) else ()
-    return {name: value.replace("\0", "") for name, value in texts if isinstance(value, str)}
-
-
-def is_inbound(form: Mapping[str, str]) -> bool:
-    """Tell whether a form is a person's message rather than a status of ours: they may arrive at the same address."""
-    return "MessageStatus" not in form and "Body" in form
 
 
 def _code(answer: http.Answer) -> str:
@@ -296,5 +302,6 @@ STATUSES = {
 KEPT = ("MessageSid", "AccountSid", "To", "From", "ErrorCode", "ErrorMessage", "NumSegments", "MessageStatus", "MessagingServiceSid")
 _ARGUMENTS = {
     "To": "to", "From": "from_", "MessagingServiceSid": "messaging_service_sid", "Body": "body",
-    "StatusCallback": "status_callback", "ValidityPeriod": "validity_period",
+    "StatusCallback": "status_callback", "ValidityPeriod": "validity_period", "ContentSid": "content_sid",
+    "ContentVariables": "content_variables", "MediaUrl": "media_url",
 }  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 from wtforms import BooleanField, StringField
 from wtforms.validators import InputRequired, Optional, Regexp
 
-from hub.integrations.base import ConfigForm, SecretField
+from hub.integrations.base import ByCountry, ConfigForm, SecretField
 
 
 class AccountForm(ConfigForm):
@@ -71,6 +71,14 @@ class AccountForm(ConfigForm):
             _both(self.shared_key_id, self.shared_key, "A SharedKey has an ID and a secret: give both, or neither."),
         ]
         return bool(valid) and all(whole)
+
+
+def services() -> ByCountry:
+    """Return the setting that sends to some countries through Messaging Services of their own."""
+    return ByCountry(
+        "By country", Regexp(r"MG[0-9a-fA-F]{32}\Z", message="A Messaging Service is MG and 32 digits or letters a to f."),
+        description="Recipients in these countries are sent to through these services, all others through the sender above.",
+    )  # fmt: skip
 
 
 def _both(public: Any, secret: Any, why: str) -> bool:

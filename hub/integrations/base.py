@@ -9,143 +9,37 @@ from __future__ import annotations
 import hashlib
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
-from functools import cached_property
 from typing import Any, ClassVar, Self, TypeVar
-from urllib.parse import parse_qs, parse_qsl
 
 from wtforms import Form, PasswordField
 
-from hub import phones
 from hub.datadir import SimulatorCredentials
 from hub.errors import BadWebhook
 from hub.http import Door
+from hub.integrations._by_country import ByCountry
 from hub.integrations._rate import with_rate
-from hub.vocabulary import Address, Channel, Status
+from hub.integrations._values import (
+    Accepted,
+    Attached,
+    CheckResult,
+    Fact,
+    Filled,
+    Inbound,
+    Outbound,
+    Problem,
+    StatusUpdate,
+    TemplateFound,
+    WebhookRequest,
+)
+from hub.vocabulary import Address, Channel
+
+__all__ = [
+    "Accepted", "Attached", "ByCountry", "CheckResult", "ConfigForm", "Fact", "Filled", "Inbound", "Integration", "Outbound", "Problem",
+    "SecretField", "StatusUpdate", "TemplateFound", "WebhookRequest", "action", "webhook",
+]  # fmt: skip
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-# ── What goes in ────────────────────────────────────────────────────────────────────────────────────────────
-@dataclass(frozen=True)
-class Outbound:
-    """One message to hand over: `id` msg_…, `attempt` from 1, `to` in the integration's normal form."""
-
-    id: str
-    attempt: int
-    to: str
-    text: str
-    subject: str = ""
-    html: str = ""
-    template: Mapping[str, Any] | None = None
-    media: tuple[str, ...] = ()
-    buttons: tuple[Mapping[str, str], ...] = ()
-    locale: str = "en"
-    thread: str = ""
-    edits: str = ""  # the provider's id of an earlier message to change
-    expires_at: datetime | None = None
-    status_url: str = ""  # where the provider reports; names message and attempt
-    about: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def country(self) -> str:
-        """The ISO 3166 code of the country of a phone number, '' where it says none."""
-        return phones.region(self.to) if self.to.startswith("+") else ""
-
-
-@dataclass(frozen=True)
-class WebhookRequest:
-    """A provider's request. `url` is the address that the provider called, built from our public address; `path` as declared."""
-
-    method: str
-    url: str
-    path: str
-    headers: Mapping[str, str]  # lower-case names
-    body: bytes
-    connection: str = ""  # the {connection} part of the path
-
-    @cached_property
-    def form(self) -> dict[str, str]:
-        """The fields of a form body, the last value of each."""
-        return {name: value.replace("\0", "") for name, value in self.fields}  # a NUL cannot be stored everywhere
-
-    @cached_property
-    def fields(self) -> list[tuple[str, str]]:
-        """All fields of a form body, in order, blank ones kept."""
-        if not self.body or not self.headers.get("content-type", "").lower().startswith("application/x-www-form-urlencoded"):
-            return []
-        try:  # strictly: where names and values are signed in one string, a lost "=" must not go unnoticed
-            text = self.body.decode("ascii")
-            return parse_qsl(text, keep_blank_values=True, strict_parsing=True, errors="strict", max_num_fields=500)
-        except ValueError:
-            raise BadWebhook("The body is not a form.") from None
-
-    @cached_property
-    def query(self) -> dict[str, str]:
-        """The parameters of the URL, the last value of each."""
-        return {name: values[-1] for name, values in parse_qs(self.url.partition("?")[2], keep_blank_values=True).items()}
-
-
-# ── What comes out ──────────────────────────────────────────────────────────────────────────────────────────
-@dataclass(frozen=True)
-class Accepted:
-    """The provider took it. `sender` is what it was asked to send from, where that is worth keeping."""
-
-    provider_id: str
-    status: Status = Status.ACCEPTED
-    thread: str = ""
-    segments: int | None = None
-    price: Decimal | None = None
-    sender: str = ""
-    sure: bool = True  # of `find`: False when it may be another message
-
-
-@dataclass(frozen=True)
-class CheckResult:
-    """What a harmless call found, in words for an admin."""
-
-    ok: bool
-    title: str  # one sentence
-    text: str = ""  # what follows from it
-    steps: tuple[str, ...] = ()  # what to do, in order
-    warnings: tuple[str, ...] = ()
-    field: str = ""  # the setting at fault
-    code: str = ""  # the provider's own
-    answer: str = ""  # what the provider said, free of secrets
-
-
-@dataclass(frozen=True)
-class Fact:
-    """One thing learnt. `message_id` and `attempt` when the webhook's address named them, `provider_id` when its body did."""
-
-    message_id: str = ""
-    attempt: int = 0
-    provider_id: str = ""
-    at: datetime | None = None
-
-
-@dataclass(frozen=True)
-class StatusUpdate(Fact):
-    """A provider's word on a message; `status` None is kept and changes nothing."""
-
-    status: Status | None = None
-    word: str = ""
-    code: str = ""
-    why: str = ""
-    segments: int | None = None
-    details: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What a provider's code means: a sentence, what to do, where the provider says more."""
-
-    code: str
-    text: str
-    remedy: str = ""
-    url: str = ""
 
 
 # ── Settings ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -204,6 +98,7 @@ class Integration:
     buttons: ClassVar[str] = "No"
     guide: ClassVar[tuple[str, ...]] = ()  # the steps of setting it up; **bold** and `code` are marked so
     icon: ClassVar[str] = ""  # a file of static/icons; default: the channel's
+    family: ClassVar[str] = ""  # integrations of one family have accounts in common, and read each other's webhooks
     status_path: ClassVar[str] = ""  # of `webhooks`, where statuses of messages are reported
 
     # its rules
@@ -214,6 +109,7 @@ class Integration:
     consent_required: ClassVar[bool] = False
     counts_segments: ClassVar[bool] = False
     max_length: ClassVar[int] = 100_000
+    media: ClassVar[Mapping[str, int]] = {}  # content type → the most bytes of a file that goes along; empty: none does
     per_second: ClassVar[float] = 0  # messages of one sender; 0: no limit
     rate_hint: ClassVar[str] = ""  # what the provider usually takes; with it, or with per_second, the form asks for another limit
     per_recipient: ClassVar[float] = 0  # messages a second of one sender to one recipient; 0: no limit
@@ -277,6 +173,14 @@ class Integration:
 
     def fetch_status(self, provider_id: str) -> StatusUpdate:
         """Ask the provider what became of a message."""
+        raise NotImplementedError
+
+    def templates(self) -> list[TemplateFound]:
+        """Return every template that the provider keeps for this account."""
+        raise NotImplementedError
+
+    def file(self, url: str) -> tuple[str, bytes]:
+        """Return a file that a person sent: content type and content. `url` stood in an Inbound. Raises a SendError."""
         raise NotImplementedError
 
     @classmethod

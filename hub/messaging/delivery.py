@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import structlog
@@ -12,8 +14,8 @@ from sqlalchemy import and_, bindparam, exists, func, or_, select
 from hub import live
 from hub.errors import HubError, Unreadable
 from hub.extensions import db
-from hub.integrations.base import Integration
-from hub.messaging import outcomes, policy
+from hub.integrations.base import Integration, Outbound
+from hub.messaging import media, media_check, outcomes, policy, windows
 from hub.messaging.clock import CLOCK
 from hub.messaging.gates import Gate, Gates
 from hub.messaging.ledger import COLUMNS, Ledger, Row
@@ -21,6 +23,7 @@ from hub.messaging.ledger import messages as message_table
 from hub.messaging.outbound import Addressed, outbound_of
 from hub.messaging.outcomes import Claim, Outcome
 from hub.messaging.spacing import LOOKED_AT, Spacing
+from hub.messaging.windows import WINDOW_CLOSED
 from hub.models import Body, Connection, Contact, Message, Throttle
 from hub.models.types import now
 from hub.optimistic import optimistic
@@ -124,16 +127,27 @@ def _claim(connection_id: str, threads: int, bulk_flying: int, gate: Gate) -> li
     for_bulk = integration.concurrency - integration.concurrency // RESERVED - bulk_flying
     if (bulk := gate.bulk(min(threads - len(chosen), for_bulk), len(chosen))) > 0:
         chosen += _choose(connection_id, Lane.BULK, bulk, spacing, ledger)
-    stops = policy.refusals({to.address_key for _, to in chosen}, channel, sender, test=test)
+    allowed = _Allowed(
+        policy.refusals({to.address_key for _, to in chosen}, channel, sender, test=test),
+        windows.closing(sender, {row.contact_id for row, _ in chosen}).keys() if integration.session_window else None,
+    )
     claims = [
         claim for row, to in chosen
-        if (claim := _begin(ledger.hold(row), to, stops, integration, gate.epoch, ledger, account=account, sender=sender))
+        if (claim := _begin(ledger.hold(row), to, allowed, integration, gate.epoch, ledger, account=account, sender=sender))
     ]  # fmt: skip
     ledger.write()
     if spacing:
         spacing.write()
     gate.passed(len(claims))
     return claims
+
+
+@dataclass(frozen=True)
+class _Allowed:
+    """What recipients allow: whom a rule stops, by address; and which contacts take free text, None where all do."""
+
+    stops: Mapping[bytes, str]
+    free: Collection[str] | None
 
 
 _ENABLED = Statement(
@@ -177,25 +191,37 @@ _CHOOSE = Statement(
 
 
 def _begin(
-    row: Row, to: Addressed, stops: Mapping[bytes, str], integration: Integration, epoch: int, ledger: Ledger, *, account: str, sender: str
+    row: Row, to: Addressed, allowed: _Allowed, integration: Integration, epoch: int, ledger: Ledger, *, account: str, sender: str
 ) -> Claim | None:
     moment = now()
     if row.stop:
         ledger.end(row, Status.CANCELED, "stopped", why=row.stop)
     elif row.expires_at is not None and row.expires_at <= moment:
         ledger.end(row, Status.EXPIRED, "expired")
-    elif code := stops.get(to.address_key):
+    elif code := allowed.stops.get(to.address_key):
         ledger.end(row, Status.SUPPRESSED, "suppressed", code=code)
     elif to.content is None or to.erased:
         ledger.end(row, Status.CANCELED, "erased", why="What it said, or whom it was for, was removed.")
     else:
         try:
-            outbound = outbound_of(row, to, integration, row.tries + 1)
+            outbound = outbound_of(row, to, integration, row.tries + 1, free=allowed.free is None or row.contact_id in allowed.free)
         except Unreadable as problem:
             if row.code != "unreadable":
                 ledger.note(row, "unreadable", why=str(problem))
             row.due_at, row.code = moment + UNREADABLE_PAUSE, "unreadable"
             return None
-        ledger.begin(row, moment + LEASE, account=account, sender=sender)
-        return Claim(row.id, row.tries, row.connection_id, integration, outbound, to.bulk, epoch, sender=sender)
+        if outbound is None:
+            ledger.end(row, Status.SUPPRESSED, "suppressed", code=WINDOW_CLOSED)
+            return None
+        ledger.begin(row, moment + LEASE, outbound.template.id if outbound.template else "", account=account, sender=sender)
+        looks = _looks(integration, outbound)
+        return Claim(row.id, row.tries, row.connection_id, integration, outbound, to.bulk, epoch, sender=sender, looks=looks)
     return None
+
+
+def _looks(integration: Integration, outbound: Outbound) -> Callable[[], None] | None:
+    """Return what looks at the files that others serve; the thread that hands the message over calls it."""
+    if not outbound.unseen:
+        return None
+    limits = {content_type: media.limit_of(integration.media, content_type) for content_type in integration.media}
+    return partial(media_check.look_at, outbound.unseen, limits, live.running().door())

@@ -7,6 +7,7 @@ from sqlalchemy import select
 from hub import integrations
 from hub.errors import Conflict, NotFound, Refused
 from hub.extensions import db
+from hub.messaging import media
 from hub.messaging.contacts import contact_for
 from hub.messaging.outbox import Draft, add
 from hub.models import Connection
@@ -17,10 +18,11 @@ from hub.vocabulary import ConnectionState
 @transaction
 def send(
     *, to: str, text: str, connection_id: str = "", connection_slug: str = "", channel: str = "",
-    source_id: str | None = None, test: bool | None = None,
+    media_url: str = "", media_id: str = "", source_id: str | None = None, test: bool | None = None,
 ) -> str:  # fmt: skip
     """Queue a message over a connection, named by id or slug, or over the first enabled one of a channel; return its id.
 
+    A file may go along: `media_url`, or `media_id` of one that was given to the hub.
     `test` True takes test connections only, False live ones only, None either. Raises Refused that names the field.
     """
     connection = _connection(connection_id, connection_slug, channel, test)
@@ -29,13 +31,14 @@ def send(
         address = cls.clean_address(to)
     except ValueError as problem:
         raise Refused("bad_address", str(problem), field="to") from None
-    if not text.strip():
+    files = media.attached(cls, url=media_url, file_id=media_id, source_id=source_id, test=test)
+    if not text.strip() and not files:
         raise Refused("empty_text", "Give the text of the message.", field="text")
     if len(text) > cls.max_length:
         why = f"The text has {len(text):,} characters; {cls.title} takes at most {cls.max_length:,}."
         raise Refused("text_too_long", why, field="text")
     contact = contact_for(cls.address, address, test=connection.test)
-    return add(Draft(connection=connection, contact=contact, text=text, source_id=source_id)).id
+    return add(Draft(connection=connection, contact=contact, text=text, media=files, source_id=source_id)).id
 
 
 def _connection(connection_id: str, slug: str, channel: str, test: bool | None) -> Connection:

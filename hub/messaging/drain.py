@@ -207,6 +207,8 @@ def call(claim: Claim) -> Outcome:
     accepted, error = None, None
     with recorded() as exchanges:
         try:
+            if claim.looks is not None:
+                claim.looks()
             if uptime() - claim.begun > BEGINS_WITHIN:
                 raise Unreachable("Signpost stood still before the call, so the call was not made.", TOO_LATE)
             accepted = claim.integration.send(claim.outbound)

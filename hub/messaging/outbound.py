@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 from flask import current_app
 
 from hub.config import is_loopback
-from hub.integrations.base import Integration, Outbound
+from hub.integrations.base import Filled, Integration, Outbound
 from hub.messaging.ledger import Row
+from hub.messaging.media import link
 from hub.models import Message
 from hub.models.types import keyring
 
@@ -28,12 +29,21 @@ class Addressed:
     bulk: bool = False
 
 
-def outbound_of(row: Row | Message, to: Addressed, integration: Integration, n: int) -> Outbound:
-    """Return what to hand to the integration. Raises Unreadable."""
+def outbound_of(row: Row | Message, to: Addressed, integration: Integration, n: int, *, free: bool = True) -> Outbound | None:
+    """Return what to hand to the integration: its text where that is `free`, else its approved template, or None if it has none.
+
+    Raises Unreadable.
+    """
     content: dict[str, Any] = keyring().open_json("bodies", row.id.partition("_")[2], "content", to.content or b"")
+    template = None if free else content.get("template")
+    if not free and template is None:
+        return None
+    media = [(one, one.get("url") or link(one["file"], one["name"])) for one in content.get("media", ())] if free else []
     reports = _reports_to(current_app.extensions["hub.config"].public_url, integration.status_path, tuple(integration.api_urls.values()))
     return Outbound(
         id=row.id, attempt=n, to=to.address, text=content["text"], subject=content.get("subject", ""), thread=row.thread,
+        media=tuple(url for _, url in media), unseen=tuple(url for one, url in media if "url" in one),
+        template=Filled(template["id"], template["variables"]) if template else None,
         expires_at=row.expires_at, status_url=f"{reports}?message={row.id}&attempt={n}" if reports else "",
     )  # fmt: skip
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from sqlalchemy import bindparam, or_, select, update
 
-from hub import audit
+from hub import audit, integrations
 from hub.crypto import blind
 from hub.errors import Conflict, NotFound
 from hub.extensions import db
-from hub.messaging import policy
+from hub.integrations.base import Filled
+from hub.messaging import policy, windows
 from hub.messaging.ledger import messages as message_table
 from hub.messaging.ledger import status_events
+from hub.messaging.windows import WINDOW_CLOSED
 from hub.models import Body, Connection, Event, Message, StatusEvent
 from hub.models.types import keyring, new_id, now
 from hub.statements import Statement, table_of
@@ -33,6 +35,8 @@ class Carrying(Protocol):
     def id(self) -> str: ...
     @property
     def channel(self) -> str: ...
+    @property
+    def integration(self) -> str: ...
     @property
     def sender(self) -> str: ...
     @property
@@ -64,6 +68,8 @@ class Draft:
     signer_id: str | None = None
     step_id: str | None = None
     template_version_id: str | None = None
+    template: Filled | None = None  # the provider's approved one, for when free text may not go
+    media: Sequence[Mapping[str, Any]] = ()  # what goes along with free text, as `media.attached` makes it
     lane: Lane = Lane.NOW
     once_key: bytes | None = None
     after_id: str | None = None
@@ -90,12 +96,15 @@ def add(draft: Draft) -> Stored:
 def add_all(drafts: Sequence[Draft]) -> list[Stored]:
     """Store many messages, each queued or suppressed, and wake the workers."""
     codes: dict[str, dict[bytes, str]] = {}
+    open_to: dict[str, Collection[str] | None] = {}
     for connection in {draft.connection.id: draft.connection for draft in drafts}.values():
         keys = {draft.contact.address_key for draft in drafts if draft.connection.id == connection.id}
         codes[connection.id] = policy.refusals(keys, connection.channel, connection.sender, test=connection.test)
+        open_to[connection.id] = _open_to(connection, {draft.contact.id for draft in drafts if draft.connection.id == connection.id})
     rows, bodies, refused = [], [], []
     for draft in drafts:
-        row, body = _row(draft, codes[draft.connection.id].get(draft.contact.address_key, ""))
+        code = codes[draft.connection.id].get(draft.contact.address_key, "")
+        row, body = _row(draft, code or _window(draft, open_to[draft.connection.id]))
         rows.append(row)
         bodies.append(body)
         if row["code"]:
@@ -109,12 +118,29 @@ def add_all(drafts: Sequence[Draft]) -> list[Stored]:
     return [Stored(row["id"], row["channel"], draft.contact.address, row["status"], row["code"]) for draft, row in pairs]
 
 
+def _open_to(connection: Carrying, contact_ids: Collection[str]) -> Collection[str] | None:
+    """Return which of these contacts take free text now; None where that is no question."""
+    try:
+        asks = integrations.get(connection.integration).session_window > 0
+    except NotFound:  # its package is gone; the claim says so
+        return None
+    return windows.closing(connection.sender, contact_ids).keys() if asks else None
+
+
+def _window(draft: Draft, open_to: Collection[str] | None) -> str:
+    return "" if open_to is None or draft.template is not None or draft.contact.id in open_to else WINDOW_CLOSED
+
+
 _MESSAGES, _BODIES, _FACTS = (Statement.insert(table) for table in (message_table, table_of(Body), status_events))
 
 
 def _row(draft: Draft, code: str) -> tuple[dict[str, Any], dict[str, Any]]:
     connection, message_id, moment = draft.connection, new_id("msg"), now()
-    content = {"subject": draft.subject, "text": draft.text}
+    content: dict[str, Any] = {"subject": draft.subject, "text": draft.text}
+    if draft.template is not None:
+        content["template"] = {"id": draft.template.id, "variables": dict(draft.template.variables)}
+    if draft.media:
+        content["media"] = [dict(one) for one in draft.media]
     row = {
         "id": message_id, "event_id": draft.event_id, "request_id": draft.request_id, "signer_id": draft.signer_id,
         "contact_id": draft.contact.id, "connection_id": connection.id, "source_id": draft.source_id, "channel": connection.channel,
@@ -182,10 +208,16 @@ def resend(message_id: str) -> Message:
     again = add(Draft(
         connection=connection, contact=message.contact, text=content["text"], subject=content["subject"], source_id=message.source_id,
         event_id=message.event_id, request_id=message.request_id, signer_id=message.signer_id, step_id=message.step_id,
-        template_version_id=message.template_version_id, after_id=message.id,
+        template_version_id=message.template_version_id, template=template_of(content), after_id=message.id,
     ))  # fmt: skip
     audit.record("message.resent", message.id, successor=again.id)
     return db.session.get_one(Message, again.id)
+
+
+def template_of(content: Mapping[str, Any]) -> Filled | None:
+    """Return the approved template that a message's content holds."""
+    kept = content.get("template")
+    return Filled(kept["id"], kept["variables"]) if kept else None
 
 
 @transaction

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -18,13 +18,14 @@ from hub.errors import (
     RecipientRefused,
     SendError,
     SlowDown,
+    TemplateRequired,
     TransientError,
     Unreachable,
 )
 from hub.extensions import db
 from hub.http import uptime
 from hub.integrations.base import Accepted, Integration, Outbound
-from hub.messaging import consent
+from hub.messaging import consent, successors
 from hub.messaging.contacts import contact_for
 from hub.messaging.ledger import Ledger, Row, raise_to
 from hub.models import Attempt, Connection
@@ -55,6 +56,7 @@ class Claim:
     epoch: int = 0  # of its sender's throttle
     begun: float = field(default_factory=uptime)
     sender: str = ""  # of the connection, when it began
+    looks: Callable[[], None] | None = None  # at files that others serve; raises a SendError
 
 
 @dataclass(frozen=True)
@@ -171,6 +173,8 @@ def _fail(row: Row, error: SendError, integration: Integration, times: int, ledg
     else:
         if isinstance(error, RecipientRefused):
             consent.suppress(row.id, reason="provider", code=error.code)
+        if isinstance(error, TemplateRequired):
+            successors.by_template(row, ledger)
         _give_up(row, error.code, ledger)
 
 

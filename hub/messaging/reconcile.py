@@ -100,7 +100,10 @@ def settle(message_id: str) -> bool:
             return True
         contact = message.contact
         to = Addressed(contact.address, contact.address_key, contact.kind, contact.erased_at is not None, body._content)
-        outbound = outbound_of(message, to, integration, message.tries)
+        outbound = outbound_of(message, to, integration, message.tries, free=not attempt.template) or outbound_of(
+            message, to, integration, message.tries
+        )
+        assert outbound is not None  # noqa: S101 - of free text there always is one
         since = attempt.started_at
         db.session.rollback()  # no transaction is open while the provider thinks
         candidates = integration.find(outbound, since)

@@ -13,8 +13,10 @@ from hub.errors import ConfigError
 from hub.models import Template, TemplateVersion
 from hub.statements import Statement
 from hub.store import read, remembered
+from hub.vocabulary import Channel
 
 DEFAULT_LOCALE = "en"
+TEXTED = (Channel.WHATSAPP,)
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ def render(name: str, channel: str, locale: str, values: Mapping[str, Any]) -> R
 
 def _newest(name: str, channel: str, locale: str) -> Wording:
     by_locale = remembered(("wordings", name, channel), lambda: _wordings(name, channel))
+    if not by_locale and channel in TEXTED:  # what is texted to a phone says the same, unless somebody worded it apart
+        by_locale = remembered(("wordings", name, Channel.SMS), lambda: _wordings(name, Channel.SMS))
     for wanted in fallbacks(locale):
         if wanted in by_locale:
             return by_locale[wanted]

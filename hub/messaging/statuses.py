@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from hub.extensions import db
 from hub.integrations.base import StatusUpdate
+from hub.messaging import successors
 from hub.messaging.ledger import Ledger, raise_to
 from hub.messaging.outcomes import FIND_AFTER
 from hub.models import Attempt
@@ -72,6 +73,8 @@ def _apply(update: StatusUpdate, origin: Origin, attempt: _Attempt, ledger: Ledg
     raise_to(row, update.status, code=update.code)
     if attempt.provider_id and (row.provider_id is None or attempt.n == row.tries):
         row.provider_id = attempt.provider_id
+    if update.outside_window:
+        successors.by_template(row, ledger)
     ledger.tell(row, update.status, {**update.details, "code": update.code} if update.code else update.details)
 
 

@@ -126,6 +126,7 @@ _OWN = {
     "unanswered": ("Still not known", "The provider gave no answer for a day. Resend it if arriving matters more than arriving once."),
     "set up anew": ("Still not known", "The connection was given another account or sender since, so the provider’s list would not tell. "
                     "Resend it if arriving matters more than arriving once."),
+    "taken over": ("Sent again as a template", "Free text came too late."),
     "gone": ("No longer at the provider", "It was deleted there, so nothing more will be heard of it."),
 }
 _REPORTED: dict[Status | None, str] = {
@@ -185,6 +186,16 @@ _CODES = {
     "lease_expired": Problem("", "The worker that was sending it ended. The provider may or may not have it.",
                              "Wait a minute: we ask the provider. Resend it if it stays unknown."),
     "too_late": Problem("", "Signpost stood still for a while before it could send it.", "Send it again."),
+    "window_closed": Problem("", "More than 24 hours have passed since the recipient last wrote, so only an approved template may be sent, "
+                             "and none is mapped to this message.",
+                             "Map an approved template under Templates, or wait until the recipient writes, then resend it."),
+    "media_unreachable": Problem("", "The file that goes along cannot be fetched.",
+                                 "Open its address in a browser that is signed in nowhere; mend it, then resend the message."),
+    "media_not_allowed": Problem("", "The address of the file that goes along is not one on the public internet, or not https.",
+                                 "Put the file where the provider can fetch it, or give it to POST /api/v1/media."),
+    "media_type": Problem("", "The file that goes along is of a type that the channel does not take.",
+                          "Serve it with the Content-Type that it has, or send another format."),
+    "media_too_large": Problem("", "The file that goes along is larger than the channel takes.", "Make it smaller, or send a link to it."),
     "fault": Problem("", "Signpost met a fault of its own while sending.", "Look into the worker’s log, then resend it."),
 }  # fmt: skip
 _BY_STATUS = {

@@ -8,8 +8,9 @@ from hub.models.consent import Consent, Suppression, Window
 from hub.models.contact import Contact
 from hub.models.event import Event
 from hub.models.idempotency import Idempotency
-from hub.models.inbound import Inbound, Thread
+from hub.models.inbound import Conversation, Inbound, Thread
 from hub.models.link import Link
+from hub.models.media import MediaFile
 from hub.models.message import Body, Message
 from hub.models.platform_event import PlatformEvent
 from hub.models.receipt import Receipt
@@ -18,13 +19,13 @@ from hub.models.route import Route, RouteStep
 from hub.models.setting import Setting
 from hub.models.source import ApiKey, Source
 from hub.models.status_event import StatusEvent
-from hub.models.template import ProviderTemplate, Template, TemplateVersion
+from hub.models.template import ProviderTemplate, Template, TemplateMapping, TemplateVersion
 from hub.models.throttle import Counter, Pace, Throttle, Usage
 from hub.models.user import SignIn, User
 
 __all__ = [
-    "Action", "ApiKey", "Attempt", "Audit", "Body", "Connection", "Consent", "Contact", "Counter", "Event", "Idempotency",
-    "Inbound", "Link", "Message", "Pace", "PlatformEvent", "ProviderTemplate", "Receipt", "Route", "RouteStep", "Setting", "SignIn",
-    "Signer", "SigningRequest", "Source", "StatusEvent", "Suppression", "Template", "TemplateVersion", "Thread", "Throttle",
-    "Usage", "User", "Window",
+    "Action", "ApiKey", "Attempt", "Audit", "Body", "Connection", "Consent", "Contact", "Conversation", "Counter", "Event",
+    "Idempotency", "Inbound", "Link", "MediaFile", "Message", "Pace", "PlatformEvent", "ProviderTemplate", "Receipt", "Route", "RouteStep",
+    "Setting", "SignIn", "Signer", "SigningRequest", "Source", "StatusEvent", "Suppression", "Template", "TemplateMapping",
+    "TemplateVersion", "Thread", "Throttle", "Usage", "User", "Window",
 ]  # fmt: skip

@@ -34,3 +34,4 @@ class Attempt(Base):
     account: Mapped[str | None]  # whose the call was, of the connection as it was set up then; None: not written down
     sender: Mapped[str] = mapped_column(default="")  # the number or service the provider was asked to send from
     provider_id: Mapped[str | None]
+    template: Mapped[str] = mapped_column(default="")  # the provider's approved one that was sent; '' for the text itself

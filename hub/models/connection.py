@@ -37,6 +37,7 @@ class Connection(Base):
     created_at: Mapped[datetime] = mapped_column(Time, default=now)
     archived_at: Mapped[datetime | None] = mapped_column(Time)
     called_at: Mapped[datetime | None] = mapped_column(Time)  # the last genuine callback, to the minute
+    templates_due_at: Mapped[datetime | None] = mapped_column(Time)  # when its provider's templates are fetched next; NULL: now
     # the last check: of which settings, when, and what it found
     checked_version: Mapped[int | None]
     checked_at: Mapped[datetime | None] = mapped_column(Time)

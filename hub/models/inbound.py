@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy import Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.extensions import Base
@@ -25,6 +25,24 @@ class Inbound(Base):
     kind: Mapped[str] = mapped_column(default="text")
     at: Mapped[datetime] = mapped_column(Time, default=now)
     read_at: Mapped[datetime | None] = mapped_column(Time)
+
+
+class Conversation(Base):
+    """What a contact and a connection have said to each other, as the inbox lists it."""
+
+    __tablename__ = "conversations"
+    __table_args__ = (
+        UniqueConstraint("connection_id", "contact_id"), Index(None, "last_at", "id"),
+        Index("ix_conversations_unread", "id", sqlite_where=text("unread > 0"), postgresql_where=text("unread > 0")),
+    )  # fmt: skip
+
+    id: Mapped[str] = key("cnv")
+    connection_id: Mapped[str] = ref("con", "connections.id")
+    contact_id: Mapped[str] = ref("ctc", "contacts.id")
+    test: Mapped[bool]
+    last_id: Mapped[str] = mapped_column(Id("inb"))  # the newest that the person wrote
+    last_at: Mapped[datetime] = mapped_column(Time)
+    unread: Mapped[int]
 
 
 class Thread(Base):

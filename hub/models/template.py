@@ -39,18 +39,34 @@ class TemplateVersion(Base):
 
 
 class ProviderTemplate(Base):
-    """A provider's approved template, mapped to one of ours."""
+    """A provider's template, as it was when we last asked."""
 
     __tablename__ = "provider_templates"
     __table_args__ = (UniqueConstraint("connection_id", "external_id"),)
 
     id: Mapped[str] = key("ptp")
     connection_id: Mapped[str] = ref("con", "connections.id")
-    template_id: Mapped[str | None] = ref("tpl", "templates.id")
     external_id: Mapped[str]
     name: Mapped[str]
     locale: Mapped[str]
     category: Mapped[str] = mapped_column(default="")
-    state: Mapped[str]
-    variables: Mapped[str] = mapped_column(default="{}")  # JSON: the provider's variable to ours
+    kind: Mapped[str] = mapped_column(default="")  # the provider's name for its form
+    state: Mapped[str]  # the provider's word; only `approved` may be sent; `gone` when it was there and is not any more
+    reason: Mapped[str] = mapped_column(default="")  # why it was rejected
+    text: Mapped[str] = mapped_column(default="")
+    variables: Mapped[str] = mapped_column(default="{}")  # JSON: variable to sample
     synced_at: Mapped[datetime] = mapped_column(Time, default=now)
+
+
+class TemplateMapping(Base):
+    """Which of a provider's templates says what one of ours says, in one locale, over one connection."""
+
+    __tablename__ = "template_mappings"
+    __table_args__ = (UniqueConstraint("connection_id", "name", "locale"),)
+
+    id: Mapped[str] = key("tpm")
+    connection_id: Mapped[str] = ref("con", "connections.id")
+    name: Mapped[str]  # of our template, such as request_sent
+    locale: Mapped[str]  # lower case, with a hyphen
+    provider_template_id: Mapped[str] = ref("ptp", "provider_templates.id")
+    variables: Mapped[str] = mapped_column(default="{}")  # JSON: the provider's variable to ours

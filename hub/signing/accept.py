@@ -12,7 +12,8 @@ from sqlalchemy import bindparam, or_, select
 from hub import integrations
 from hub.crypto import blind
 from hub.errors import NotFound
-from hub.messaging import plan, render
+from hub.integrations.base import Filled
+from hub.messaging import plan, provider_templates, render
 from hub.messaging.contacts import Known, contacts_for
 from hub.messaging.outbox import Draft, Stored, add_all
 from hub.models import Connection, Contact, Event, Message, Route, RouteStep
@@ -83,11 +84,19 @@ def tell(event: Happened, request: RequestRecord, actor: SignerRecord | None, on
         drafts.append(Draft(
             connection=carrier, contact=contacts[item.carrier.address, item.to], text=said.text, subject=said.subject,
             source_id=request.source_id, event_id=event.id, request_id=request.id, signer_id=item.person.id, step_id=item.step.id,
-            template_version_id=said.version_id, lane=Lane.BULK if event.type == EventType.REMINDER else Lane.NOW, once_key=key,
+            template_version_id=said.version_id, template=_template(carrier, item, values),
+            lane=Lane.BULK if event.type == EventType.REMINDER else Lane.NOW, once_key=key,
             expires_at=_until(event, request),
         ))  # fmt: skip
     stored = {key: message for (_, key), message in zip(fresh, add_all(drafts), strict=True)} | told
     return {"event": {"id": event.id}, "messages": [_brief(stored[key]) for key in keys], "skipped": refusals}
+
+
+def _template(carrier: Carrier, item: plan.Planned, values: dict[str, Any]) -> Filled | None:
+    """Return the approved template for when free text may not go, where that is a question."""
+    if not integrations.get(carrier.integration).session_window:
+        return None
+    return provider_templates.filled(carrier.id, item.step.template, item.person.locale, values)
 
 
 def _brief(message: Stored) -> dict[str, Any]:

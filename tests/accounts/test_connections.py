@@ -374,8 +374,9 @@ def test_the_demo_is_prepared_once_and_its_key_again_when_it_is_gone(in_app: Fla
     folder = config_of(in_app).data_dir
     for _ in range(2):
         demo.prepare()
-    one = db.session.scalars(select(Connection)).one()
-    assert (one.title, one.slug, one.test, one.enabled, one.ready) == ("Demo SMS", "demo-sms", True, True, True)
+    made = db.session.scalars(select(Connection).order_by(Connection.id)).all()
+    assert [(one.title, one.slug) for one in made] == [("Demo SMS", "demo-sms"), ("Demo WhatsApp", "demo-whatsapp")]
+    assert all(one.test and one.enabled and one.ready for one in made)
     assert (folder / "demo-key").stat().st_mode & 0o777 == 0o600
     first = (folder / "demo-key").read_text().strip()
     key = api_keys.find(first)
@@ -386,16 +387,17 @@ def test_the_demo_is_prepared_once_and_its_key_again_when_it_is_gone(in_app: Fla
     assert api_keys.find((folder / "demo-key").read_text().strip()) is not None
 
 
-def test_the_demos_connection_passes_its_test(in_app: Flask, simulator: Any) -> None:
+@pytest.mark.parametrize("slug", ["demo-sms", "demo-whatsapp"])
+def test_the_demos_connections_pass_their_test(in_app: Flask, simulator: Any, slug: str) -> None:
     demo.prepare()
-    connection_id = db.session.scalars(select(Connection.id)).one()
+    connection_id = db.session.scalars(select(Connection.id).where(Connection.slug == slug)).one()
     tested = checks.run(connection_id)
     assert tested.check.ok, asdict(tested.check)
 
 
-def test_what_an_admin_made_of_the_demos_connection_stays(in_app: Flask) -> None:
+def test_what_an_admin_made_of_a_demos_connection_stays(in_app: Flask) -> None:
     demo.prepare()
-    connection_id = db.session.scalars(select(Connection.id)).one()
+    connection_id = db.session.scalars(select(Connection.id).where(Connection.slug == "demo-sms")).one()
     connections.archive(connection_id)
     demo.prepare()
-    assert db.session.scalars(select(Connection.id)).all() == [connection_id]
+    assert db.session.scalars(select(Connection.id).where(Connection.integration == "twilio_sms")).all() == [connection_id]

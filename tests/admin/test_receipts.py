@@ -45,7 +45,7 @@ def demo_hub(app: Flask) -> Iterator[None]:
 
 def a_sent_message(sid: str = SID) -> str:
     message_id = a_message()
-    [claim] = delivery.turn([], {db.session.scalars(select(Connection.id)).one(): 1})
+    [claim] = delivery.turn([], {db.session.scalars(select(Connection.id).where(Connection.slug == "demo-sms")).one(): 1})
     delivery.turn([delivery.Outcome(claim, Accepted(sid), None, now(), 5, 201)], {})
     return message_id
 

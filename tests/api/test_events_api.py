@@ -9,8 +9,9 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
+from hub.accounts import connections
 from hub.extensions import db
-from hub.models import Body, Event, Message
+from hub.models import Body, Connection, Event, Message
 from tests.stage import ANNA, ERIC, SigningApp, a_signer, an_event, body, count
 
 DESIGN = {
@@ -30,6 +31,7 @@ def texts() -> list[str]:
 
 # ── Taken ───────────────────────────────────────────────────────────────────────────────────────────────────
 def test_an_event_is_stored_with_the_messages_it_causes(signing_app: SigningApp) -> None:
+    connections.archive(db.session.scalars(select(Connection.id).where(Connection.slug == "demo-whatsapp")).one())
     answer = signing_app.post("/events", DESIGN)
     assert answer.status_code == 202
     assert body(answer)["event"]["id"].startswith("evt_")
@@ -39,6 +41,11 @@ def test_an_event_is_stored_with_the_messages_it_causes(signing_app: SigningApp)
     assert texts() == [
         'You\'ve been sent "Employment Agreement" by Acme HR. Please review & sign: https://sign.example/r/agr-1001/eric'
     ]
+
+
+def test_what_may_not_be_written_freely_and_no_template_says_is_not_sent(signing_app: SigningApp) -> None:
+    [one] = body(signing_app.post("/events", DESIGN))["messages"]
+    assert (one["channel"], one["status"], one["code"]) == ("whatsapp", "suppressed", "window_closed")
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Request, Response, expect, sync_playwright
 
 from hub.vocabulary import Role
-from tests.browser.running import Hub, running
 from tests.conftest import PASSWORD
+from tests.running import Hub, running
 
 HERE = Path(__file__).parent
 WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 390, "height": 844}

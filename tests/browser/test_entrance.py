@@ -7,8 +7,8 @@ from collections.abc import Callable
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import State, Tabs
-from tests.browser.running import Hub
 from tests.conftest import PASSWORD
+from tests.running import Hub
 
 
 def sign_in(page: Page, email: str, password: str = PASSWORD) -> None:

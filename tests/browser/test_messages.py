@@ -11,8 +11,8 @@ from playwright.sync_api import Page, expect
 
 from hub.vocabulary import Role
 from tests.browser.conftest import State, Tabs
-from tests.browser.running import Hub
 from tests.browser.test_connecting import connect, press
+from tests.running import Hub
 
 
 @pytest.fixture

@@ -17,11 +17,11 @@ from playwright.sync_api import Browser, Page, Playwright
 from hub.simulator.signing import Key, post
 from hub.vocabulary import Role
 from tests.browser.conftest import NARROW, WIDE, State, Tabs, token_in
-from tests.browser.running import Hub
+from tests.running import Hub
 
 SERIOUS = ("serious", "critical")
 # what programs read, and what is no page of ours
-NO_PAGES = ("static", "bootstrap.", "webhooks.", "api.", "health.", "api_document.openapi")
+NO_PAGES = ("static", "bootstrap.", "webhooks.", "api.", "health.", "api_document.openapi", "lending.", "admin.inbound_file")
 # the view → the addresses it is looked at; braces are filled from the requests and messages of `lived_in`
 ADMIN: dict[str, tuple[str, ...]] = {
     "admin.overview": ("/",),
@@ -30,6 +30,11 @@ ADMIN: dict[str, tuple[str, ...]] = {
     "admin.receipts": ("/receipts",),
     "admin.requests": ("/requests", "/requests?state=declined"),
     "admin.request_page": ("/requests/{request}",),
+    "admin.inbox": ("/inbox", "/inbox?show=unread"),
+    "admin.conversation": ("/inbox/{talk}", "/inbox/{closed}"),
+    "admin.contact": ("/contacts/{contact}",),
+    "admin.templates": ("/templates",),
+    "admin.map_template": ("/templates/{template}",),
     "admin.integrations": ("/integrations", "/integrations?state=broken"),
     "admin.integration": ("/integrations/twilio_sms",),
     "admin.new_connection": ("/integrations/twilio_sms/new",),
@@ -68,11 +73,27 @@ def lived_in(hub: Hub, admin: State, playwright: Playwright) -> dict[str, str]:
     hub.settled(hub.message("+15005550004"), "failed", "suppressed")
     suppressed = hub.settled(hub.message("+15005550004"), "suppressed")["id"]
     hub.settled(undelivered, "undelivered")
+    closed, talks = hub.number(), hub.number()
+    hub.hear(closed, "Please call me about page three, before Friday if you can; I shall be travelling after that.")
+    hub.at_the_phone(closed, "window", hours_ago=30)
+    hub.settled(hub.message(closed, "We will.", connection="demo-whatsapp"), "undelivered")  # and the hub knows that it is closed
+    hub.hear(talks, "Is this the final version?", media=True)
     strange_callback(hub)
     return {
         "delivered": delivered, "undelivered": undelivered, "suppressed": suppressed,
         "request": hub.settled(delivered)["request"], **made_by_admin(playwright, hub, admin),
+        **heard(playwright, hub, admin),
     }  # fmt: skip
+
+
+def heard(playwright: Playwright, hub: Hub, admin: State) -> dict[str, str]:
+    """Find what stands behind the inbox, whose newest two conversations are known, and behind the templates page."""
+    boss = playwright.request.new_context(base_url=hub.url, storage_state=admin)
+    talk, closed = re.findall(r'href="/inbox/(cnv_[^"]+)"', boss.get("/inbox").text())[:2]
+    [contact] = re.findall(r'href="/contacts/([^"]+)"', boss.get(f"/inbox/{talk}").text())
+    template = re.findall(r'href="/templates/([^"]+)"', boss.get("/templates").text())[0]
+    boss.dispose()
+    return {"talk": talk, "closed": closed, "contact": contact, "template": template}
 
 
 def strange_callback(hub: Hub) -> None:

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import NARROW, WIDE, Tabs, become_first_admin
-from tests.browser.running import Hub, running
+from tests.running import Hub, running
 
 KEPT = os.environ.get("HUB_SCREENSHOTS", "")
 LARGEST = 250_000  # bytes
@@ -52,6 +52,9 @@ def addresses(own_hub: Hub) -> dict[str, str]:
     settle(hub, told)
     _, told = hub.request(TOM, LENA, title="Non-Disclosure Agreement", sender="Acme Legal")
     settle(hub, told)
+    hub.hear(str(ERIC["mobile_number"]), "Is this the final version of the lease?")
+    hub.hear(str(ANNA["mobile_number"]), "Thank you, signed. Can you send me a copy?")
+    hub.hear(str(TOM["mobile_number"]), "My phone was off, please try again.", channel="sms")
     _, last = hub.request(ERIC, title="Offer Letter", sender="Acme HR")
     settle(hub, last)
     return {
@@ -59,6 +62,8 @@ def addresses(own_hub: Hub) -> dict[str, str]:
         "messages": "/messages",
         "message": f"/messages/{told['messages'][1]['id']}",  # to Lena: the provider was busy at first
         "connection": "/connections/demo-sms",
+        "inbox": "/inbox",
+        "templates": "/templates",
         "phone": hub.phone_url(str(ERIC["mobile_number"])),
     }
 

@@ -13,10 +13,10 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from hub.vocabulary import Role
 from tests.browser.conftest import State, Tabs
-from tests.browser.running import Hub
 from tests.browser.test_connecting import connect, fill_in, press, until_shown
 from tests.browser.test_entrance import sign_in
 from tests.conftest import PASSWORD
+from tests.running import Hub
 
 # the first admin's form is used without script by the fixture that everybody here begins with;
 # no integration offers an action yet
@@ -257,6 +257,59 @@ def _(bare: Bare) -> None:
     until_shown(bare.page, bare.row(sid))
     bare.row(sid).get_by_role("button", name="Replay").click()
     bare.says("1 could not be applied.")
+
+
+# ── Inbox and templates ─────────────────────────────────────────────────────────────────────────────────────
+def newest_talk(bare: Bare, text: str) -> None:
+    """Let somebody write, and open the conversation."""
+    bare.hub.hear(bare.hub.number(), text)
+    bare.page.goto("/inbox")
+    bare.row(text).get_by_role("link").first.click()
+
+
+@form("admin.answer")
+def _(bare: Bare) -> None:
+    newest_talk(bare, "Is this final, bare?")
+    bare.page.get_by_label("Your answer").fill("  ")
+    press(bare.page, "Send")
+    expect(bare.page.locator("#text-error")).to_contain_text("Give the text of the answer.")
+    bare.page.get_by_label("Your answer").fill("Yes, it is, bare.")
+    press(bare.page, "Send")
+    expect(bare.page.locator(".sp-talk li").last).to_contain_text("Yes, it is, bare.")
+
+
+@form("admin.mark_read")
+def _(bare: Bare) -> None:
+    newest_talk(bare, "Just so that you know, bare.")
+    press(bare.page, "Mark as read")
+    expect(bare.row("Just so that you know, bare.").locator("strong")).to_have_count(0)
+
+
+@form("admin.sync_templates")
+def _(bare: Bare) -> None:
+    bare.page.goto("/templates")
+    press(bare.page, "Fetch them again")
+    bare.says("Fetched: 9 templates.")
+
+
+@form("admin.map_template")
+def _(bare: Bare) -> None:
+    bare.page.goto("/templates")
+    bare.row("request_sent_pt_BR").get_by_role("link", name="Map").click()
+    bare.page.get_by_label("{{2}}").select_option("title")
+    press(bare.page, "Preview")
+    expect(bare.page.locator("#preview")).to_contain_text("Employment Agreement enviou")
+    bare.page.get_by_label("{{2}}").select_option("sender")
+    bare.page.get_by_label("For readers of").fill("pt")
+    press(bare.page, "Map")
+    bare.says("request_sent_pt_BR now says")
+
+
+@form("admin.unmap_template")
+def _(bare: Bare) -> None:
+    bare.page.goto("/templates")
+    bare.row("request_signed_actor_en_US").get_by_role("button", name="Remove").click()
+    bare.says("Removed. Outside the 24 hours it is not sent any more.")
 
 
 # ── Settings ────────────────────────────────────────────────────────────────────────────────────────────────

@@ -16,6 +16,7 @@ from tests.pigeon import loft as loft
 from tests.stage import connection as connection
 from tests.stage import hub_demo as hub_demo
 from tests.stage import served as served
+from tests.stage import signing_app as signing_app
 
 
 @transaction

@@ -223,7 +223,7 @@ def test_no_message_outlives_its_request(connection: Connection) -> None:
 # ── Directly ────────────────────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize(
     ("what", "field"),
-    [({"to": "5551234567"}, "to"), ({"text": "   "}, "text"), ({"text": "x" * 1601}, "text"), ({"channel": "whatsapp"}, "channel")],
+    [({"to": "5551234567"}, "to"), ({"text": "   "}, "text"), ({"text": "x" * 1601}, "text"), ({"channel": "telegram"}, "channel")],
 )
 def test_a_bad_direct_message_is_refused_with_its_field(connection: Connection, what: dict[str, str], field: str) -> None:
     with pytest.raises(Refused) as refused:

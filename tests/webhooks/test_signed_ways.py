@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
 
 from hub.accounts import checks, connections
 from hub.extensions import db
@@ -64,9 +65,11 @@ def address(app: Flask, target: str = CALLBACK) -> str:
 
 @transaction
 def set_up(connection_id: str, **settings: Any) -> None:
-    row = db.session.get_one(Connection, connection_id)
-    row.settings = {**row.settings, **settings}
-    row.settings_version += 1
+    """Change the settings of a connection, and of whatever else has its account: each could verify what is about it."""
+    account = db.session.get_one(Connection, connection_id).account
+    for row in db.session.scalars(select(Connection).where(Connection.account == account)):
+        row.settings = {**row.settings, **settings}
+        row.settings_version += 1
 
 
 def shared_key_header(algorithm: str = "HMAC_SHA256") -> str:
@@ -141,8 +144,9 @@ def test_during_a_rotation_both_tokens_verify(hub_demo: Flask, connection: Conne
 
 def test_after_a_rotation_the_old_token_verifies_nothing(hub_demo: Flask, connection: Connection) -> None:
     old, stored = credentials(hub_demo).auth_token, {**connection.settings, "secondary_auth_token": SECOND}
-    connections.save(connection.id, stored)
-    connections.save(connection.id, {**stored, "auth_token": SECOND, "secondary_auth_token": ""})
+    for one in db.session.scalars(select(Connection.id)).all():  # all that have the account
+        connections.save(one, stored)
+        connections.save(one, {**stored, "auth_token": SECOND, "secondary_auth_token": ""})
     kept = db.session.get_one(Connection, connection.id, populate_existing=True).settings
     assert (kept["auth_token"], kept["secondary_auth_token"]) == (SECOND, ""), "a token that is the first is not kept twice"
     assert signed(hub_demo, SECOND) == 200

@@ -19,13 +19,20 @@ document.addEventListener("submit", async (event) => {
       body: new FormData(form, button),
       headers: { Accept: "text/html" },
     });
-    show(new DOMParser().parseFromString(await answer.text(), "text/html"), form, regions);
+    show(new DOMParser().parseFromString(await answer.text(), "text/html"), form, regions, button?.hasAttribute("data-quiet"));
   } catch {
     plain.add(form);
     form.requestSubmit(button);
   } finally {
     done();
   }
+});
+
+// `data-onchange="#button"` on a form presses that button whenever something in the form was chosen.
+document.addEventListener("change", (event) => {
+  const form = event.target.form;
+  const button = form?.dataset.onchange && form.querySelector(form.dataset.onchange);
+  if (button) form.requestSubmit(button);
 });
 
 // Says that something is under way: the button keeps the focus, and a second press does nothing.
@@ -49,7 +56,7 @@ function busy(form, button, regions) {
   };
 }
 
-function show(answer, form, regions) {
+function show(answer, form, regions, quiet) {
   const first = document.querySelector(regions.split(",")[0]);
   let found = false;
   for (const region of document.querySelectorAll(regions)) {
@@ -65,6 +72,7 @@ function show(answer, form, regions) {
   else if (!found) throw new Error("The answer has nothing to show here.");
   if (found) mark(answer, form);
   document.dispatchEvent(new Event("signpost:swapped")); // refresh.js may have something to watch now
+  if (quiet) return; // the reader is in the middle of choosing
   first.setAttribute("tabindex", "-1");
   first.focus({ preventScroll: true });
   first.scrollIntoView({ block: "nearest" });

@@ -22,8 +22,9 @@ from typing import Any
 
 import psutil
 import psycopg
-from sqlalchemy import make_url
+from sqlalchemy import NullPool, create_engine, func, make_url, select, text
 from twilio.request_validator import RequestValidator
+from urllib3 import encode_multipart_formdata
 
 from hub.datadir import SimulatorCredentials, simulator_credentials
 from tests.conftest import POSTGRES, free_port, wait_until
@@ -70,7 +71,8 @@ class Hub:
     def start(self) -> subprocess.Popen[bytes]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("HUB_", "TWILIO_"))}
         environ = {
-            **kept, "HUB_DEMO": "1", "HUB_DATA_DIR": str(self.folder / "data"), "HUB_DATABASE_URL": self.database_url,
+            **kept, "PYTHONPATH": os.getcwd(), "HUB_DEMO": "1",
+            "HUB_DATA_DIR": str(self.folder / "data"), "HUB_DATABASE_URL": self.database_url,
             "HUB_BIND": self.bind, "HUB_SIMULATOR_BIND": self.simulator_bind,
         }  # fmt: skip
         if self.database_url:  # then keys are not made in the data folder
@@ -113,17 +115,43 @@ class Hub:
     def settled(self, message_id: str, *statuses: str) -> dict[str, Any]:
         """Wait until a message has one of the statuses, delivered unless told otherwise, and return it."""
 
-        def look() -> Any:
-            found = self.call("GET", f"/messages/{message_id}")
-            return found if found["status"] in (statuses or ("delivered",)) else None
+        wanted, deadline = statuses or ("delivered",), time.monotonic() + 20
+        while (found := self.call("GET", f"/messages/{message_id}"))["status"] not in wanted:
+            assert time.monotonic() < deadline, f"not {wanted} within 20 seconds: {json.dumps(found, indent=1)}\n{self.printed[-2000:]}"
+            time.sleep(0.05)
+        return dict(found)
 
-        found: dict[str, Any] = wait_until(look, 20)
-        return found
+    def give(self, content: bytes, name: str, kind: str) -> Any:
+        """Give the hub a file to go along with messages; raises HTTPError when it refuses."""
+        form, its_type = encode_multipart_formdata({"file": (name, content, kind)})
+        headers = {"Authorization": f"Bearer {self.key}", "Content-Type": its_type}
+        with urllib.request.urlopen(urllib.request.Request(f"{self.url}/api/v1/media", form, headers), timeout=30) as answer:
+            return json.load(answer)
+
+    def counted(self, table: str) -> int:
+        """Count the rows of a table in the hub's database."""
+        engine = create_engine(self.database_url or f"sqlite:///{self.folder / 'data' / 'hub.db'}", poolclass=NullPool)
+        with engine.connect() as connection:
+            return int(connection.execute(select(func.count()).select_from(text(table))).scalar_one())
 
     # ── As the provider ─────────────────────────────────────────────────────────────────────────────────────
     def number(self) -> str:
         """Return a phone that nobody has written to."""
         return f"+1317{next(self.numbers)}"
+
+    def at_the_phone(self, number: str, what: str, **body: Any) -> Any:
+        """Do something at a phone, `-` for that of a person without number: write a `reply`, or open its `window`."""
+        path = f"{self.simulator_url}/simulator/phones/{number.replace('+', '%2B')}/{what}"
+        request = urllib.request.Request(path, json.dumps(body).encode(), {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return json.load(answer)
+
+    def hear(self, number: str, text: str = "Hello", channel: str = "whatsapp", **more: Any) -> None:
+        """Let a person write, and wait until the hub knows."""
+        before = self.counted("inbound")
+        answer = self.at_the_phone(number, "reply", channel=channel, text=text, **more)
+        assert answer["answer"] == "200", answer
+        wait_until(lambda: self.counted("inbound") > before, 10)
 
     def phone_url(self, number: str) -> str:
         return f"{self.simulator_url}/?phone=%2B{number[1:]}"

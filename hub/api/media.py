@@ -1,0 +1,45 @@
+"""Files that go along with messages: given here, lent to the provider when a message is sent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, request
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from hub.api.guard import caller
+from hub.api.problems import Problem
+from hub.api.shapes import MediaOut
+from hub.messaging import media
+
+blueprint = Blueprint("media", __name__)
+lending = Blueprint("files", __name__)
+AROUND = 64 * 1024  # bytes of a form around its file
+
+
+@blueprint.post("/media")
+def post_media() -> tuple[dict[str, Any], int]:
+    """Keep a file."""
+    request.max_content_length = media.largest() + AROUND
+    try:
+        given = request.files.get("file")
+    except RequestEntityTooLarge:
+        raise Problem(413, "too_large", f"The file is larger than {media.largest() / 1024 / 1024:.3g} MB.", field="file") from None
+    if request.mimetype != "multipart/form-data":
+        raise Problem(415, "not_a_form", "Send a form: multipart/form-data with the file in the field `file`, as curl -F file=@… does.")
+    if given is None:
+        raise Problem(422, "missing_field", "Give the file in the form's field `file`, with its file name.", field="file")
+    who = caller()
+    kept = media.keep(given.filename or "", given.content_type or "", given.read(), source_id=who.source_id, test=who.test)
+    return MediaOut.model_validate(kept, from_attributes=True).model_dump(mode="json"), 201
+
+
+@lending.get("/api/files/<token>/<name>")
+def lend(token: str, name: str) -> Response:
+    """Give a file to the provider that it was lent to."""
+    kept, content = media.lent(token)
+    response = Response(content, content_type=kept.content_type)
+    response.headers.set("Content-Disposition", "inline", filename=kept.name)
+    response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
+    response.headers["Cache-Control"] = "private, no-store"
+    return response

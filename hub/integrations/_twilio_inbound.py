@@ -1,0 +1,92 @@
+"""What people send to a Twilio number: texts, files, presses of buttons.
+
+https://www.twilio.com/docs/messaging/guides/webhook-request
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections.abc import Mapping
+from urllib.parse import urljoin
+
+from hub import phones
+from hub.errors import PermanentError, TransientError
+from hub.http import Door, NoAnswer, NotSent
+from hub.integrations.base import Attached, Inbound, WebhookRequest
+from hub.vocabulary import Address, Channel
+
+WHATSAPP = "whatsapp:"
+MOST_FILES = 10
+LARGEST_FILE = 16 * 1024 * 1024  # bytes
+HOPS = 4
+
+
+def read_inbound(form: Mapping[str, str]) -> Inbound:
+    """Read the form of a person's message."""
+    channel = Channel.WHATSAPP if form.get("From", "").startswith(WHATSAPP) else Channel.SMS
+    prefix = WHATSAPP if channel == Channel.WHATSAPP else ""
+    kind, address = _person(form)
+    external = form.get("ExternalUserId", "").removeprefix(WHATSAPP)
+    return Inbound(
+        provider_id=form.get("MessageSid") or form.get("SmsSid", ""), channel=channel,
+        senders=tuple(
+            prefix + name.removeprefix(WHATSAPP) for name in (form.get("To", ""), form.get("MessagingServiceSid", "")) if name
+        ),
+        kind=kind, address=address, external_id=external if external != address else "", name=form.get("ProfileName", ""),
+        text=form.get("Body", ""), media=_files(form), button=form.get("ButtonPayload") or form.get("ListId", ""),
+        answers=form.get("OriginalRepliedMessageSid", ""),
+    )  # fmt: skip
+
+
+def _person(form: Mapping[str, str]) -> tuple[Address, str]:
+    """Return by what a person is known: their number, else the id that WhatsApp gives them for this business."""
+    sent_from = form.get("From", "").removeprefix(WHATSAPP)
+    try:
+        return Address.PHONE, phones.clean(sent_from)
+    except ValueError:
+        return Address.EXTERNAL, form.get("ExternalUserId", "").removeprefix(WHATSAPP) or sent_from
+
+
+def _files(form: Mapping[str, str]) -> tuple[Attached, ...]:
+    count = form.get("NumMedia", "0")
+    most = min(int(count), MOST_FILES) if count.isdecimal() and len(count) < 4 else 0
+    return tuple(
+        Attached(url, form.get(f"MediaContentType{n}", "")) for n in range(most) if (url := form.get(f"MediaUrl{n}", ""))
+    )  # fmt: skip
+
+
+def said(request: WebhookRequest) -> Mapping[str, str]:
+    """Return the fields of a webhook: those of its form, or the texts of a JSON object, which says the same by the same names."""
+    if request.form or not request.headers.get("content-type", "").lower().startswith("application/json"):
+        return request.form
+    try:
+        found = json.loads(request.body)
+    except (ValueError, RecursionError):
+        return {}
+    texts = found.items() if isinstance(found, dict) else ()
+    return {name: value.replace("\0", "") for name, value in texts if isinstance(value, str)}
+
+
+def is_inbound(form: Mapping[str, str]) -> bool:
+    """Tell whether a form is a person's message rather than a status of ours: they may arrive at the same address."""
+    return "MessageStatus" not in form and "Body" in form
+
+
+def fetch_file(url: str, base: str, door: Door, account: tuple[str, str]) -> tuple[str, bytes]:
+    """Return a file that a person sent: content type and content. Twilio may ask who wants it, and sends on to where it lies."""
+    if not url.startswith(base + "/"):
+        raise PermanentError("The file is not one of this provider’s.", "bad_address")
+    headers = {"Authorization": "Basic " + b64encode(":".join(account).encode()).decode()}
+    for _ in range(HOPS):
+        try:
+            answer = door.request("GET", url, headers=headers, largest=LARGEST_FILE)
+        except (NotSent, NoAnswer) as problem:
+            raise TransientError(f"Twilio was not reached: {problem}", "unreachable") from None
+        if answer.status in (301, 302, 303, 307, 308) and answer.headers.get("location"):
+            url, headers = urljoin(url, answer.headers["location"]), {}  # elsewhere the credentials are nobody's business
+            continue
+        if answer.status != 200:
+            raise PermanentError(f"Twilio answered HTTP {answer.status}. It may have been deleted there.", str(answer.status))
+        return answer.headers.get("content-type", "application/octet-stream").partition(";")[0].strip(), answer.body
+    raise PermanentError("The file leads on and on.", "bad_address")

@@ -1,0 +1,187 @@
+"""What goes into an integration and what comes out of it: frozen values, which know nothing of the hub's own rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+from urllib.parse import parse_qs, parse_qsl
+
+from hub import phones
+from hub.errors import BadWebhook
+from hub.vocabulary import Address, Channel, Status
+
+
+# ── What goes in ────────────────────────────────────────────────────────────────────────────────────────────
+@dataclass(frozen=True)
+class Filled:
+    """A provider's approved template, by the provider's id, with what its variables stand for."""
+
+    id: str
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Outbound:
+    """One message to hand over: `id` msg_…, `attempt` from 1, `to` in the integration's normal form."""
+
+    id: str
+    attempt: int
+    to: str
+    text: str
+    subject: str = ""
+    html: str = ""
+    template: Filled | None = None  # to be sent instead of text and media
+    media: tuple[str, ...] = ()  # addresses where the provider fetches what goes along
+    unseen: tuple[str, ...] = ()  # those of them that we do not serve: looked at before the message is handed over
+    buttons: tuple[Mapping[str, str], ...] = ()
+    locale: str = "en"
+    thread: str = ""
+    edits: str = ""  # the provider's id of an earlier message to change
+    expires_at: datetime | None = None
+    status_url: str = ""  # where the provider reports; names message and attempt
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def country(self) -> str:
+        """The ISO 3166 code of the country of a phone number, '' where it says none."""
+        return phones.region(self.to) if self.to.startswith("+") else ""
+
+
+@dataclass(frozen=True)
+class WebhookRequest:
+    """A provider's request. `url` is the address that the provider called, built from our public address; `path` as declared."""
+
+    method: str
+    url: str
+    path: str
+    headers: Mapping[str, str]  # lower-case names
+    body: bytes
+    connection: str = ""  # the {connection} part of the path
+
+    @cached_property
+    def form(self) -> dict[str, str]:
+        """The fields of a form body, the last value of each."""
+        return {name: value.replace("\0", "") for name, value in self.fields}  # a NUL cannot be stored everywhere
+
+    @cached_property
+    def fields(self) -> list[tuple[str, str]]:
+        """All fields of a form body, in order, blank ones kept."""
+        if not self.body or not self.headers.get("content-type", "").lower().startswith("application/x-www-form-urlencoded"):
+            return []
+        try:  # strictly: where names and values are signed in one string, a lost "=" must not go unnoticed
+            text = self.body.decode("ascii")
+            return parse_qsl(text, keep_blank_values=True, strict_parsing=True, errors="strict", max_num_fields=500)
+        except ValueError:
+            raise BadWebhook("The body is not a form.") from None
+
+    @cached_property
+    def query(self) -> dict[str, str]:
+        """The parameters of the URL, the last value of each."""
+        return {name: values[-1] for name, values in parse_qs(self.url.partition("?")[2], keep_blank_values=True).items()}
+
+
+# ── What comes out ──────────────────────────────────────────────────────────────────────────────────────────
+@dataclass(frozen=True)
+class Accepted:
+    """The provider took it. `sender` is what it was asked to send from, where that is worth keeping."""
+
+    provider_id: str
+    status: Status = Status.ACCEPTED
+    thread: str = ""
+    segments: int | None = None
+    price: Decimal | None = None
+    sender: str = ""
+    sure: bool = True  # of `find`: False when it may be another message
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What a harmless call found, in words for an admin."""
+
+    ok: bool
+    title: str  # one sentence
+    text: str = ""  # what follows from it
+    steps: tuple[str, ...] = ()  # what to do, in order
+    warnings: tuple[str, ...] = ()
+    field: str = ""  # the setting at fault
+    code: str = ""  # the provider's own
+    answer: str = ""  # what the provider said, free of secrets
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One thing learnt. `message_id` and `attempt` when the webhook's address named them, `provider_id` when its body did."""
+
+    message_id: str = ""
+    attempt: int = 0
+    provider_id: str = ""
+    at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class StatusUpdate(Fact):
+    """A provider's word on a message; `status` None is kept and changes nothing."""
+
+    status: Status | None = None
+    word: str = ""
+    code: str = ""
+    why: str = ""
+    segments: int | None = None
+    outside_window: bool = False  # the provider took free text, and says now that only an approved template may go
+    details: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Attached:
+    """A file that came with a person's message: where the provider keeps it, and what it says it is."""
+
+    url: str
+    content_type: str
+
+
+@dataclass(frozen=True)
+class Inbound(Fact):
+    """A message that a person sent to us; `provider_id` is the provider's name for it.
+
+    `senders` are the names, as `sender_of` makes them, of what it was sent to: the first that a connection sends from takes it in.
+    """
+
+    channel: Channel = Channel.SMS
+    senders: tuple[str, ...] = ()
+    kind: Address = Address.PHONE
+    address: str = ""  # in normal form
+    external_id: str = ""  # by which the provider knows the person, where that is not the address
+    name: str = ""  # as the person calls themselves
+    text: str = ""
+    media: tuple[Attached, ...] = ()
+    button: str = ""  # what the button that they pressed stands for
+    answers: str = ""  # the provider's id of the message of ours that it answers
+
+
+@dataclass(frozen=True)
+class TemplateFound:
+    """One of a provider's templates. `state` is the provider's word: only an `approved` one may be sent."""
+
+    id: str
+    name: str
+    locale: str
+    state: str
+    category: str = ""
+    kind: str = ""
+    reason: str = ""  # why it was rejected
+    text: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict)  # with a sample of each
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a provider's code means: a sentence, what to do, where the provider says more."""
+
+    code: str
+    text: str
+    remedy: str = ""
+    url: str = ""

@@ -1,0 +1,113 @@
+"""Templates that providers approve: mapped to ours, and filled."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import bindparam, select
+
+from hub import audit
+from hub.errors import NotFound, Refused
+from hub.extensions import db
+from hub.integrations.base import Filled
+from hub.messaging.render import fallbacks
+from hub.models import ProviderTemplate, TemplateMapping
+from hub.models.types import is_id
+from hub.statements import Statement
+from hub.store import read, remembered, transaction
+
+APPROVED = "approved"
+LAST_RESORT = "en-us"  # what most accounts have, when none of the wanted locales is mapped
+EMPTY = "–"  # WhatsApp takes no empty variable
+VARIABLES: Mapping[str, str] = {
+    "title": "Title of the document", "sender": "Who sent it", "name": "Who signed or declined", "signer": "Name of the recipient",
+    "link": "Link to sign", "link_path": "Link to sign, after its host: for a button whose address begins with the host",
+    "download_link": "Link to the signed document", "remaining": "How many signatures are missing",
+}  # fmt: skip
+
+
+# ── Mapping ─────────────────────────────────────────────────────────────────────────────────────────────────
+@transaction
+def map_to(connection_id: str, name: str, locale: str, template_id: str, variables: Mapping[str, str]) -> None:
+    """Let a provider's template say what one of ours says, in a locale. Raises Refused that names the field."""
+    row = db.session.get(ProviderTemplate, template_id) if is_id("ptp", template_id) else None
+    if row is None or row.connection_id != connection_id:
+        raise Refused("no_such_template", "Choose one of the templates that this connection has.", field="template")
+    if row.state != APPROVED:
+        why = f"{row.name} is {row.state}, and WhatsApp sends only approved templates. Choose another one, or fetch them again once it is."
+        raise Refused("not_approved", why, field="template")
+    wanted = json.loads(row.variables)
+    for variable in wanted:
+        if variables.get(variable) not in VARIABLES:
+            raise Refused("no_variable", f"Choose what {{{{{variable}}}}} of {row.name} stands for.", field=f"variable-{variable}")
+    chosen = json.dumps({variable: variables[variable] for variable in wanted})
+    mapping = db.session.scalar(select(TemplateMapping).where(
+        TemplateMapping.connection_id == connection_id, TemplateMapping.name == name, TemplateMapping.locale == tag(locale)
+    ))  # fmt: skip
+    if mapping is None:
+        mapping = TemplateMapping(connection_id=connection_id, name=name, locale=tag(locale))
+        db.session.add(mapping)
+    mapping.provider_template_id, mapping.variables = row.id, chosen
+    audit.record("template.mapped", row.id, row.name, template=name, locale=tag(locale))
+
+
+@transaction
+def unmap(mapping_id: str) -> None:
+    """Let nothing but free text say it any more. Raises NotFound."""
+    mapping = db.session.get(TemplateMapping, mapping_id) if is_id("tpm", mapping_id) else None
+    if mapping is None:
+        raise NotFound("no_such_mapping", "There is no such mapping any more.")
+    audit.record("template.unmapped", mapping.provider_template_id, template=mapping.name, locale=mapping.locale)
+    db.session.delete(mapping)
+
+
+def tag(locale: str) -> str:
+    """Return a locale in one form: en_US and en-us are the same."""
+    return locale.replace("_", "-").lower()
+
+
+# ── Filling ─────────────────────────────────────────────────────────────────────────────────────────────────
+@dataclass(frozen=True)
+class Mapped:
+    """An approved template and what its variables stand for."""
+
+    external_id: str
+    variables: Mapping[str, str]
+
+
+def filled(connection_id: str, name: str, locale: str, values: Mapping[str, Any]) -> Filled | None:
+    """Return the approved template that stands for one of ours, filled; None when there is none.
+
+    Falls back from pt-BR to pt to the default and to en-US.
+    """
+    by_locale = remembered(("mapped", connection_id, name), lambda: _mapped(connection_id, name))
+    for wanted in (*fallbacks(locale), LAST_RESORT):
+        if (found := by_locale.get(wanted)) is not None:
+            said = {**values, "link_path": _after_host(str(values.get("link") or ""))}
+            return Filled(found.external_id, {variable: clean(said.get(ours)) for variable, ours in found.variables.items()})
+    return None
+
+
+def _mapped(connection_id: str, name: str) -> dict[str, Mapped]:
+    return {locale: Mapped(external, json.loads(chosen)) for locale, external, chosen in read(_MAPPED, connection=connection_id, name=name)}
+
+
+_MAPPED = Statement(
+    select(TemplateMapping.locale, ProviderTemplate.external_id, TemplateMapping.variables)
+    .join(ProviderTemplate, ProviderTemplate.id == TemplateMapping.provider_template_id)
+    .where(TemplateMapping.connection_id == bindparam("connection"), TemplateMapping.name == bindparam("name"),
+           ProviderTemplate.state == APPROVED)
+)  # fmt: skip
+
+
+def clean(value: Any) -> str:
+    """Return a value as WhatsApp takes it: without line breaks, tabs or runs of spaces, and never empty."""
+    return re.sub(r"\s+", " ", "" if value is None else str(value)).strip() or EMPTY
+
+
+def _after_host(link: str) -> str:
+    return re.sub(r"\Ahttps?://[^/]+/?", "", link)

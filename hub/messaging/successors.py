@@ -1,0 +1,64 @@
+"""Messages that take over from one that its provider turned down in the end: each has at most one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import bindparam, select
+
+from hub.messaging import outbox, windows
+from hub.messaging.ledger import Ledger, Row
+from hub.models import Attempt, Body, Connection, Contact, Message
+from hub.models.types import keyring
+from hub.statements import Statement
+from hub.store import read
+from hub.vocabulary import Lane
+
+
+@dataclass(frozen=True)
+class _Carrier:
+    id: str
+    channel: str
+    integration: str
+    sender: str
+    test: bool
+
+
+@dataclass(frozen=True)
+class _Reached:
+    id: str
+    address: str
+    address_key: bytes
+
+
+def by_template(row: Row, ledger: Ledger) -> None:
+    """Send what went out as free text, too late for that, once more as its approved template; without one it stays failed."""
+    carrier = _Carrier(*read(_CARRIER, id=row.connection_id)[0])
+    windows.closed(carrier.sender, row.contact_id)  # the provider counts, not we
+    if row.stop or read(_AFTER, id=row.id) or read(_TRIED, id=row.id):
+        return
+    for address, address_key, sealed, source, event, request, signer, step, version, lane, expires_at in read(_SAID, id=row.id):
+        content = keyring().open_json("bodies", row.id.partition("_")[2], "content", sealed)
+        template = outbox.template_of(content)
+        if template is None:
+            return
+        again = outbox.add(outbox.Draft(
+            connection=carrier, contact=_Reached(row.contact_id, address, address_key), text=content["text"], subject=content["subject"],
+            source_id=source, event_id=event, request_id=request, signer_id=signer, step_id=step, template_version_id=version,
+            template=template, lane=Lane(lane), after_id=row.id, expires_at=expires_at,
+        ))  # fmt: skip
+        ledger.note(row, "taken over", why=f"by {again.id}")
+
+
+_CARRIER = Statement(
+    select(Connection.id, Connection.channel, Connection.integration, Connection.sender, Connection.test)
+    .where(Connection.id == bindparam("id"))
+)  # fmt: skip
+_AFTER = Statement(select(Message.id).where(Message.after_id == bindparam("id")))
+_TRIED = Statement(select(Attempt.n).where(Attempt.message_id == bindparam("id"), Attempt.template != ""))
+_SAID = Statement(
+    select(
+        Contact.address, Contact.address_key, Body._content, Message.source_id, Message.event_id, Message.request_id, Message.signer_id,
+        Message.step_id, Message.template_version_id, Message.lane, Message.expires_at,
+    ).join(Contact, Contact.id == Message.contact_id).join(Body, Body.owner_id == Message.id).where(Message.id == bindparam("id"))
+)  # fmt: skip

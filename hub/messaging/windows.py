@@ -1,0 +1,57 @@
+"""Session windows: until when a person's last message to a sender allows free text."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+from sqlalchemy import bindparam, select, update
+
+from hub.models import Window
+from hub.models.types import now
+from hub.statements import Statement, table_of
+from hub.store import read, several, transaction, write
+
+WINDOW_CLOSED = "window_closed"  # the code of a message that may not go as free text, and has no approved template
+
+_table = table_of(Window)
+
+
+@transaction
+def opened(sender: str, contact_id: str, at: datetime, hours: float) -> None:
+    """Note that a person wrote to a sender: the latest of their messages decides, in whatever order they are told."""
+    until = at + timedelta(hours=hours)
+    write(_ADD, {"sender": sender, "contact_id": contact_id, "opened_at": at, "closes_at": until})
+    write(_RENEW, {"key_sender": sender, "key_contact": contact_id, "at": at, "until": until})
+
+
+@transaction
+def closed(sender: str, contact_id: str) -> None:
+    """Note that the provider says that a window is closed, whatever we thought; the next message opens it again."""
+    write(_CLOSE, {"key_sender": sender, "key_contact": contact_id, "until": now()})
+
+
+def closing(sender: str, contact_ids: Collection[str]) -> dict[str, datetime]:
+    """Return of these contacts those whose window to a sender is open, and until when."""
+    if not contact_ids:
+        return {}
+    found = read(_FIND, sender=sender, contacts=list(contact_ids))
+    moment = now()
+    return {contact_id: closes_at for contact_id, closes_at in found if closes_at > moment}
+
+
+_ADD = Statement.insert(_table, once=True)
+_RENEW = Statement(
+    update(_table).where(
+        _table.c.sender == bindparam("key_sender"), _table.c.contact_id == bindparam("key_contact"), _table.c.opened_at < bindparam("at")
+    ).values(opened_at=bindparam("at"), closes_at=bindparam("until"))
+)  # fmt: skip
+_CLOSE = Statement(
+    update(_table).where(
+        _table.c.sender == bindparam("key_sender"), _table.c.contact_id == bindparam("key_contact"), _table.c.closes_at > bindparam("until")
+    ).values(closes_at=bindparam("until"))
+)  # fmt: skip
+_FIND = Statement(
+    select(_table.c.contact_id, _table.c.closes_at)
+    .where(_table.c.sender == bindparam("sender"), _table.c.contact_id.in_(several("contacts")))
+)  # fmt: skip

@@ -1,0 +1,28 @@
+"""Files that were given to the hub, to go along with messages."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from hub.extensions import Base
+from hub.models.types import Time, key, now, ref
+
+
+class MediaFile(Base):
+    """A file, sealed; removed when it expires."""
+
+    __tablename__ = "media_files"
+    __table_args__ = (Index(None, "expires_at"),)
+
+    id: Mapped[str] = key("med")
+    source_id: Mapped[str | None] = ref("src", "sources.id")  # who may send it
+    test: Mapped[bool]
+    name: Mapped[str]
+    content_type: Mapped[str]
+    size: Mapped[int]  # bytes
+    content: Mapped[bytes]
+    created_at: Mapped[datetime] = mapped_column(Time, default=now)
+    expires_at: Mapped[datetime] = mapped_column(Time)
