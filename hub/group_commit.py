@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -178,8 +179,8 @@ class OneByOne:
     def insert(self, row: Mapping[str, Any]) -> bool:
         form = self.statement.form(self.engine.dialect, row)
         values = form.bind(row)
-        dialect = self.engine.dialect
-        for last in (False, True):
+        dialect, until = self.engine.dialect, time.monotonic() + POOL_SECONDS
+        while True:
             pooled = None
             try:
                 pooled = self.engine.raw_connection()
@@ -188,13 +189,12 @@ class OneByOne:
                 lost = pooled is not None and dialect.is_disconnect(problem, pooled.driver_connection, None)
                 if pooled is not None and lost:
                     pooled.invalidate(problem)
-                if last or not lost:
+                # whoever lost one has lost them all: each is thrown away until the next is a new one
+                if not lost or time.monotonic() > until:
                     raise NotStored(f"The database did not store it: {type(problem).__name__}.") from problem
-                self.engine.dispose()  # whoever lost one has lost them all: the next of the pool would be dead too
             finally:
                 if pooled is not None:
                     pooled.close()
-        raise AssertionError  # pragma: no cover - the loop ends by itself
 
     def close(self) -> None:
         self.engine.dispose()

@@ -91,7 +91,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory, queue_url: str, postgres_
             with db.engine.connect() as connection:
                 connection.exec_driver_sql("COMMIT")  # a checkpoint cannot run inside a transaction
                 connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-        _close(app)
+        close(app)
     return folder / "hub.db"
 
 
@@ -135,7 +135,7 @@ def app(environ: dict[str, str], postgres_url: str) -> Iterator[Flask]:
             _empty()
     yield app
     with app.app_context():
-        _close(app)
+        close(app)
 
 
 @pytest.fixture
@@ -305,7 +305,7 @@ def _empty() -> None:
     defaults.install()
 
 
-def _close(app: Flask) -> None:
+def close(app: Flask) -> None:
     db.session.remove()
     db.engine.dispose()
     for name in ("hub.group_commit", "hub.receipts"):

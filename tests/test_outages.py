@@ -17,7 +17,7 @@ from rq.worker_registration import REDIS_WORKER_KEYS
 
 from hub import datadir, jobs, queue_server
 from hub.models.types import now
-from tests.conftest import wait_until
+from tests.conftest import close, wait_until
 from tests.stage import a_message, change, hub_demo, message, status
 
 __all__ = ["hub_demo"]
@@ -155,5 +155,8 @@ def test_a_job_does_its_work_though_redis_fails_it_at_the_start(
     try:
         jobs.chores()
     finally:
+        own = jobs.application()
+        with own.app_context():
+            close(own)
         jobs.application.cache_clear()
     assert status(message_id) == "unknown"
