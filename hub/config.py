@@ -152,6 +152,12 @@ def _keys(text: str) -> tuple[tuple[str, bytes], ...]:
     return tuple(keys)
 
 
+def _locale(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*", text):
+        raise ValueError("give a language such as en, de or pt-BR")
+    return text
+
+
 def _secret_key(text: str) -> str:
     if len(text) < 32:
         raise ValueError("give at least 32 random characters")
@@ -172,6 +178,7 @@ SETTINGS = (
     Setting("HUB_CA_FILE", "", "certificates to trust instead of the shipped ones, for outgoing https", _file),
     Setting("HUB_TRUSTED_PROXIES", "0", "how many proxies in front append to X-Forwarded-For", _count),
     Setting("HUB_HTTP_ALLOW", "", "host:port list that outgoing requests may reach though private or plain http", _hosts),
+    Setting("HUB_LOCALE", "en", "language of messages to people whose own is not known, or has no text", _locale),
     Setting("HUB_MEDIA_IMAGE_MB", "5", "the most megabytes of an image that goes along with a message", _some),
     Setting("HUB_MEDIA_MB", "16", "the most megabytes of any other file", _some),
     Setting("HUB_MEDIA_DAYS", "7", "how long files are kept that were given to POST /api/v1/media", _some),
@@ -201,6 +208,7 @@ class Config:
     ca_file: Path | None
     trusted_proxies: int
     http_allow: frozenset[str]
+    locale: str
     media_image_limit: int  # bytes
     media_limit: int
     media_days: int
@@ -284,6 +292,7 @@ def _complete(given: dict[str, Any], urls: dict[str, str], wrong: dict[str, str]
         ca_file=given["HUB_CA_FILE"],
         trusted_proxies=given["HUB_TRUSTED_PROXIES"],
         http_allow=given["HUB_HTTP_ALLOW"] or frozenset(),
+        locale=given["HUB_LOCALE"],
         media_image_limit=given["HUB_MEDIA_IMAGE_MB"] * MEGABYTE,
         media_limit=given["HUB_MEDIA_MB"] * MEGABYTE,
         media_days=given["HUB_MEDIA_DAYS"],

@@ -82,6 +82,10 @@ class TransientError(SendError):
         super().__init__(why, code)
 
 
+class FileMissing(TransientError):
+    """The file that goes along cannot be had now; the provider was not called."""
+
+
 class Unreachable(TransientError):
     """Nothing left: no connection, no name, no trusted certificate. Several in a row open the sender's circuit."""
 
@@ -96,6 +100,10 @@ class OutcomeUnknown(SendError):
 
 class PermanentError(SendError):
     """This message will never be accepted as it is."""
+
+
+class FileRefused(PermanentError):
+    """The file that goes along cannot go; the provider was not called."""
 
 
 class RecipientRefused(PermanentError):

@@ -63,9 +63,9 @@ class Live:
         api, door = self._outside(cls, test)
         return cls(settings, door, api)
 
-    def door(self) -> Door:
+    def door(self, allow: frozenset[str]) -> Door:
         """Return the way to addresses that belong to no provider, such as those of files."""
-        return self._door(self.config.http_allow)
+        return self._door(allow)
 
     def stray(self, cls: type[Integration]) -> Integration | None:
         """Return what verifies webhooks of accounts that belong to no connection."""

@@ -51,7 +51,8 @@ def of(one: Contact) -> list[Window]:
     found = []
     standing = select(Connection).where(Connection.archived_at.is_(None), Connection.test == one.test).order_by(Connection.title)
     for connection in db.session.scalars(standing):
-        asks, talk = _asks(connection, one), talks.get(connection.id)
+        talk = talks.get(connection.id)
+        asks = asks_for(connection) and (talk is not None or integrations.get(connection.integration).address == one.kind)
         if not asks and talk is None:
             continue
         until = windows.closing(connection.sender, [one.id]).get(one.id) if asks else None
@@ -71,13 +72,9 @@ def said(until: datetime | None) -> str:
     return f"Open for {minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"Open for {minutes} min"
 
 
-def asks(connection: Connection) -> bool:
+def asks_for(connection: Connection) -> bool:
     """Tell whether free text may go only for some time after a person wrote."""
     try:
         return integrations.get(connection.integration).session_window > 0
     except NotFound:
         return False
-
-
-def _asks(connection: Connection, one: Contact) -> bool:
-    return asks(connection) and integrations.get(connection.integration).address == one.kind

@@ -259,6 +259,6 @@ def _link(href: str, text: str, classes: str = "") -> Markup:
 
 def _window(one: Message) -> str:
     """Say whether free text may go to the recipient now, where that is a question."""
-    if not contact.asks(one.connection):
+    if not contact.asks_for(one.connection):
         return ""
     return contact.said(windows.closing(one.connection.sender, [one.contact_id]).get(one.contact_id))

@@ -71,7 +71,7 @@ def _todo() -> list[dict[str, str]]:
     for template, connection in template_sync.lost():
         todo.append({
             "tone": "warn", "icon": "file-earmark-x", "title": f"{connection.title} may not send the template {template.name} any more",
-            "text": f"It is {template.state}. Until another one is mapped, only people who wrote in the last 24 hours are told.",
+            "text": f"It {_loss(template.state)}. Until one is mapped anew, only people who wrote in the last 24 hours are told.",
             "href": url_for("admin.templates"), "button": "Open the templates",
         })  # fmt: skip
     if unknown := listing.count((Status.UNKNOWN,), now() - DAY, COUNTED):
@@ -101,6 +101,10 @@ def _todo() -> list[dict[str, str]]:
             "href": url_for("admin.receipts"), "button": "Look at them",
         })  # fmt: skip
     return todo
+
+
+def _loss(state: str) -> str:
+    return "has other variables now" if state == "approved" else f"is {state}"
 
 
 def _waiting(connection: Connection) -> int:

@@ -18,7 +18,7 @@ from hub.admin.guard import admin, may, needs
 from hub.errors import HubError, Refused, SendError
 from hub.extensions import db
 from hub.messaging import provider_templates, template_sync
-from hub.messaging.provider_templates import APPROVED, VARIABLES
+from hub.messaging.provider_templates import APPROVED, VARIABLES, fits
 from hub.models import Connection, ProviderTemplate, Template, TemplateMapping, TemplateVersion
 from hub.models.types import is_id
 from hub.vocabulary import Role
@@ -46,7 +46,17 @@ class Kept:
 
     @property
     def lost(self) -> bool:
-        return bool(self.says) and self.row.state != APPROVED
+        return bool(self.says) and (self.row.state != APPROVED or self.changed)
+
+    @staticmethod
+    def stands_for(mapping: TemplateMapping) -> list[tuple[str, str]]:
+        """Return what each variable stands for."""
+        return [(f"{{{{{variable}}}}}", ours.replace("_", " ")) for variable, ours in json.loads(mapping.variables).items()]
+
+    @property
+    def changed(self) -> bool:
+        """True when a mapping does not fill the variables that it has now."""
+        return any(not fits(one.variables, self.row.variables) for one in self.says)
 
 
 @admin.get("/templates")
@@ -82,7 +92,7 @@ def map_template(template_id: str) -> Any:
     if row is None:
         abort(404)
     standing = db.session.scalar(select(TemplateMapping).where(TemplateMapping.provider_template_id == row.id).limit(1))
-    guessed = json.loads(standing.variables) if standing else _guess(row)
+    guessed = _guess(row) | (json.loads(standing.variables) if standing else {})
     form = _form(row, guessed, standing)
     if request.method == "POST":
         chosen = {variable: form[f"variable-{variable}"].data for variable in json.loads(row.variables)}
@@ -139,7 +149,7 @@ def _form(row: ProviderTemplate, guessed: Mapping[str, str], standing: TemplateM
         "name": SelectField("Says", choices=names, default=standing.name if standing else named),
         "locale": StringField(
             "For readers of", default=standing.locale if standing else row.locale, render_kw={"mono": True},
-            description="Such as `en`, `pt-BR`. Falls back from `pt-BR` to `pt`, to `en`, to `en-US`.",
+            description="Such as `en`, `pt-BR`. Falls back from `pt-BR` to `pt`, to the hub’s language, to `en`, to `en-US`.",
         ),
     }  # fmt: skip
     for variable, sample in json.loads(row.variables).items():
@@ -158,6 +168,6 @@ def _guess(row: ProviderTemplate) -> dict[str, str]:
 
 def _preview(row: ProviderTemplate, chosen: Mapping[str, Any]) -> str:
     text = row.text
-    for variable, ours in chosen.items():
+    for variable, ours in chosen.items():  # those that it has no more change nothing
         text = text.replace(f"{{{{{variable}}}}}", provider_templates.clean(SAMPLES.get(str(ours), "")))
     return text

@@ -41,6 +41,7 @@ FIND_SLACK = timedelta(minutes=2)  # two clocks, ours and Twilio's
 CLOCKS_APART = timedelta(days=1)  # how far ahead ours may have been: the same text is looked for that much earlier
 FIND_LIMIT = 100
 OUTSIDE_WINDOW = "63016"
+LOST = (Status.FAILED, Status.UNDELIVERED)
 EMPTY_TWIML = '<?xml version="1.0" encoding="UTF-8"?><Response></Response>'  # nothing to be said back
 
 
@@ -107,8 +108,13 @@ class TwilioIntegration(Integration):
         made = self._call(lambda: self._sending.messages.create(**{_ARGUMENTS[k]: v for k, v in self.render(message).items()}))
         return self._accepted(made)
 
+    def other_sender(self, to: str) -> str:
+        services = self.settings.get("services", {})
+        service = services.get(phones.region(to), "") if services and to.startswith("+") else ""
+        return self.sender_prefix + service if service else ""
+
     def render(self, message: Outbound) -> dict[str, Any]:
-        sender = self.settings.get("services", {}).get(message.country) or self.settings["sender"]
+        sender = self.other_sender(message.to).removeprefix(self.sender_prefix) or self.settings["sender"]
         payload: dict[str, Any] = {"To": self.sender_prefix + message.to}
         if message.template is not None:
             payload |= {"ContentSid": message.template.id, "ContentVariables": json.dumps(dict(message.template.variables))}
@@ -135,8 +141,10 @@ class TwilioIntegration(Integration):
         # Twilio puts a notice before the text of trial accounts; Smart Encoding and link shortening change texts otherwise
         sure = {m.sid: bool(wanted.get("Body")) and (m.body or "").endswith(wanted["Body"]) for m in ours}
         return [
-            replace(self._accepted(m), sure=sure[m.sid]) for m in ours
-            if m.date_created >= (earliest - CLOCKS_APART if sure[m.sid] else earliest)
+            # what failed is there all the same; why, it says when it is asked for
+            replace(found, sure=sure[m.sid], status=Status.ACCEPTED if found.status in LOST else found.status)
+            for m in ours if (found := self._accepted(m))
+            and m.date_created >= (earliest - CLOCKS_APART if sure[m.sid] else earliest)
         ]  # fmt: skip
 
     def fetch_status(self, provider_id: str) -> StatusUpdate:
@@ -144,7 +152,7 @@ class TwilioIntegration(Integration):
         code = str(m.error_code or "")
         return StatusUpdate(
             provider_id=provider_id, status=STATUSES.get(m.status), word=m.status, code=code,
-            why=_meaning(code), segments=_count(m.num_segments),
+            why=_meaning(code), segments=_count(m.num_segments), outside_window=code == OUTSIDE_WINDOW,
         )  # fmt: skip
 
     def file(self, url: str) -> tuple[str, bytes]:
@@ -181,6 +189,15 @@ class TwilioIntegration(Integration):
     @classmethod
     def sender_of(cls, settings: Mapping[str, Any]) -> str:
         return cls.sender_prefix + str(settings.get("sender", ""))
+
+    @classmethod
+    def senders_of(cls, settings: Mapping[str, Any]) -> tuple[str, ...]:
+        services = (cls.sender_prefix + service for service in settings.get("services", {}).values())
+        return (cls.sender_of(settings), *dict.fromkeys(services))
+
+    @classmethod
+    def chooses_sender(cls, sender: str) -> bool:
+        return sender.removeprefix(cls.sender_prefix).startswith("MG")
 
     @classmethod
     def clean_address(cls, address: str) -> str:

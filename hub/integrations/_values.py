@@ -36,6 +36,7 @@ class Outbound:
     html: str = ""
     template: Filled | None = None  # to be sent instead of text and media
     media: tuple[str, ...] = ()  # addresses where the provider fetches what goes along
+    files: tuple[str, ...] = ()  # which of our own files those are
     unseen: tuple[str, ...] = ()  # those of them that we do not serve: looked at before the message is handed over
     buttons: tuple[Mapping[str, str], ...] = ()
     locale: str = "en"

@@ -146,7 +146,21 @@ class Integration:
         """Return what messages are sent from: connections of one sender share its limits."""
         return ""
 
+    @classmethod
+    def senders_of(cls, settings: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return everything that messages may be sent from, and written to: `sender_of`, and those that some recipients are for."""
+        return (cls.sender_of(settings),)
+
+    @classmethod
+    def chooses_sender(cls, sender: str) -> bool:
+        """Tell whether a sender is a pool, from which the provider chooses: what people write then names one that we do not know."""
+        return False
+
     # sending
+    def other_sender(self, to: str) -> str:
+        """Return what a message to this recipient is sent from, as `sender_of` writes it, where that is not the usual one; else ''."""
+        return ""
+
     def check(self) -> CheckResult:
         """Prove the settings with a harmless call."""
         raise NotImplementedError

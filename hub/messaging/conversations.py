@@ -110,6 +110,7 @@ def file(inbound_id: str, n: int) -> tuple[str, bytes]:
 def mark_read(conversation_id: str) -> None:
     """Note that what a person wrote was read. Raises NotFound."""
     row = get(conversation_id).row
+    db.session.refresh(row, with_for_update=True)  # what comes in at this moment waits, and counts anew
     row.unread = 0
     db.session.execute(
         update(Inbound).where(Inbound.contact_id == row.contact_id, Inbound.connection_id == row.connection_id, Inbound.read_at.is_(None))

@@ -213,7 +213,11 @@ def _begin(
         if outbound is None:
             ledger.end(row, Status.SUPPRESSED, "suppressed", code=WINDOW_CLOSED)
             return None
-        ledger.begin(row, moment + LEASE, outbound.template.id if outbound.template else "", account=account, sender=sender)
+        if media.gone(outbound.files):
+            ledger.end(row, Status.FAILED, "file gone", code="media_gone")
+            return None
+        ledger.begin(row, moment + LEASE, outbound.template.id if outbound.template else "", account=account,
+                     sender=integration.other_sender(to.address) or sender)
         looks = _looks(integration, outbound)
         return Claim(row.id, row.tries, row.connection_id, integration, outbound, to.bulk, epoch, sender=sender, looks=looks)
     return None
@@ -224,4 +228,4 @@ def _looks(integration: Integration, outbound: Outbound) -> Callable[[], None] |
     if not outbound.unseen:
         return None
     limits = {content_type: media.limit_of(integration.media, content_type) for content_type in integration.media}
-    return partial(media_check.look_at, outbound.unseen, limits, live.running().door())
+    return partial(media_check.look_at, outbound.unseen, limits, live.running().door(media.reachable(live.running().config)))

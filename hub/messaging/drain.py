@@ -19,7 +19,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from hub import integrations
-from hub.errors import NotFound, OutcomeUnknown, SendError, Unreachable
+from hub.errors import FileMissing, NotFound, OutcomeUnknown, SendError, Unreachable
 from hub.extensions import db
 from hub.group_commit import NotStored
 from hub.http import recorded, uptime
@@ -201,14 +201,27 @@ class Drain:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
+def _look_first(claim: Claim) -> SendError | None:
+    """Look at what goes along; whatever goes wrong, the provider was not called."""
+    try:
+        if claim.looks is not None:
+            claim.looks()
+    except SendError as problem:
+        return problem
+    except Exception as problem:
+        log.exception("look.fault", message=claim.message_id)
+        return FileMissing(f"Signpost met a fault of its own ({type(problem).__name__}) when it looked at the file.", "media_unreachable")
+    return None
+
+
 def call(claim: Claim) -> Outcome:
     """Hand one message over; every way it can end is an Outcome."""
     started = time.monotonic()
     accepted, error = None, None
+    if (refused := _look_first(claim)) is not None:
+        return Outcome(claim, None, refused, ended_at=now(), milliseconds=round((time.monotonic() - started) * 1000))
     with recorded() as exchanges:
         try:
-            if claim.looks is not None:
-                claim.looks()
             if uptime() - claim.begun > BEGINS_WITHIN:
                 raise Unreachable("Signpost stood still before the call, so the call was not made.", TOO_LATE)
             accepted = claim.integration.send(claim.outbound)

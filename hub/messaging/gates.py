@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy import bindparam, delete, func, select, update
 
 from hub import audit
-from hub.errors import OutcomeUnknown, SlowDown, Unreachable
+from hub.errors import FileMissing, FileRefused, OutcomeUnknown, SlowDown, Unreachable
 from hub.extensions import db
 from hub.messaging import circuit, senders, throttle
 from hub.messaging.clock import CLOCK
@@ -125,6 +125,8 @@ class Gates:
             state = self._states.get(sender.name) if sender else None
             if sender is None or state is None:
                 continue  # nothing is wrong, and nothing was
+            if isinstance(outcome.error, FileMissing | FileRefused):
+                continue  # the provider was not called
             if _outage(outcome):
                 if circuit.failed(state, outcome.claim.epoch, str(outcome.error), self.moment):
                     _tell("connection.unreachable", outcome.claim.connection_id, why=str(outcome.error))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 from sqlalchemy import bindparam, select, update
 
 from hub import integrations
+from hub.errors import Unreadable
+from hub.extensions import db
 from hub.integrations import base
 from hub.messaging import windows
 from hub.messaging.contacts import contact_for
@@ -30,17 +33,18 @@ class _Receiver:
     channel: str
     sender: str
     test: bool
+    archived: bool
 
 
 @transaction
 def take(came: base.Inbound, origin: Origin, at: datetime) -> bool:
     """Store a person's message, once however often it comes; False when it came to a sender that none of these connections has."""
-    receiver = _receiver(came, origin)
+    name = came.provider_id or origin.receipt_id or ""
+    if read(_KNOWN, connections=list(origin.connection_ids), name=name):
+        return True
+    receiver, meant = _receiver(came, origin)
     if receiver is None:
         return False
-    name = came.provider_id or origin.receipt_id or ""
-    if read(_KNOWN, connection=receiver.id, name=name):
-        return True
     cls = integrations.get(receiver.integration)
     known_as = came.name if came.kind == Address.EXTERNAL else ""  # else the signing app knows the name better
     contact = contact_for(came.kind, came.address, test=receiver.test, name=known_as)
@@ -55,17 +59,33 @@ def take(came: base.Inbound, origin: Origin, at: datetime) -> bool:
     })  # fmt: skip
     write(_BODY, {"owner_id": row_id, "content": keyring().seal_json("bodies", row_id.partition("_")[2], "content", content)})
     _converse(receiver, contact.id, row_id, at)
-    if cls.session_window:
+    if cls.session_window and meant:
         windows.opened(receiver.sender, contact.id, at, cls.session_window)
-    _tell(came, cls.event_prefix, receiver, row_id, at)
+    _tell(came, cls.event_prefix, receiver, origin, row_id, at)
     return True
 
 
-def _receiver(came: base.Inbound, origin: Origin) -> _Receiver | None:
-    found = [_Receiver(*row) for row in read(_RECEIVERS, ids=list(origin.connection_ids))]
-    fitting = [one for one in found if one.channel == came.channel]
-    exact = (one for name in came.senders for one in fitting if one.sender == name)
-    return next(exact, None) or next(iter(fitting), None)
+def _receiver(came: base.Inbound, origin: Origin) -> tuple[_Receiver | None, bool]:
+    """Return the connection that a person wrote to, and whether it was surely meant; else one of the channel keeps what they wrote."""
+    fitting = [one for row in read(_RECEIVERS, ids=list(origin.connection_ids)) if (one := _Receiver(*row)).channel == came.channel]
+    standing = [one for one in fitting if not one.archived]
+    for among in (standing, fitting):
+        for names in (lambda one: (one.sender,), _senders):
+            for name in came.senders:
+                for one in among:
+                    if name in names(one):
+                        return one, True
+    best = next(iter(standing or fitting), None)
+    return best, best is not None and integrations.get(best.integration).chooses_sender(best.sender)
+
+
+def _senders(one: _Receiver) -> Collection[str]:
+    """Return everything that a connection sends from; what cannot be read names nothing."""
+    try:
+        settings = db.session.get_one(Connection, one.id).settings_or_none()
+    except Unreadable:
+        return ()
+    return integrations.get(one.integration).senders_of(settings or {})
 
 
 def _converse(receiver: _Receiver, contact_id: str, row_id: str, at: datetime) -> None:
@@ -79,13 +99,14 @@ def _converse(receiver: _Receiver, contact_id: str, row_id: str, at: datetime) -
         })  # fmt: skip
 
 
-def _tell(came: base.Inbound, prefix: str, receiver: _Receiver, row_id: str, at: datetime) -> None:
+def _tell(came: base.Inbound, prefix: str, receiver: _Receiver, origin: Origin, row_id: str, at: datetime) -> None:
     """Write the platform event; what answers one of our messages tells which, and its request."""
-    answered = read(_ANSWERED, connection=receiver.id, name=came.answers) if came.answers else []
+    answered = read(_ANSWERED, connections=list(origin.connection_ids), name=came.answers) if came.answers else []
     message_id, request_id = answered[0] if answered else (None, None)
     event_id = new_id("pev")
     payload: dict[str, Any] = {
-        "inbound": row_id, "from": came.address, "text": came.text, "button": came.button, "provider_id": came.provider_id,
+        "inbound": row_id, "connection": receiver.id, "test": receiver.test, "from": came.address, "name": came.name,
+        "external_id": came.external_id, "text": came.text, "button": came.button, "provider_id": came.provider_id,
         "media": [{"url": file.url, "content_type": file.content_type} for file in came.media],
     }  # fmt: skip
     write(_EVENT, {
@@ -96,11 +117,12 @@ def _tell(came: base.Inbound, prefix: str, receiver: _Receiver, row_id: str, at:
 
 _inbound, _conversations = table_of(Inbound), table_of(Conversation)
 _KNOWN = Statement(
-    select(_inbound.c.id).where(_inbound.c.connection_id == bindparam("connection"), _inbound.c.provider_id == bindparam("name"))
+    select(_inbound.c.id).where(_inbound.c.connection_id.in_(several("connections")), _inbound.c.provider_id == bindparam("name"))
 )
 _ADD, _BODY, _EVENT = Statement.insert(_inbound), Statement.insert(table_of(Body)), Statement.insert(platform_events, once=True)
 _RECEIVERS = Statement(
-    select(Connection.id, Connection.integration, Connection.channel, Connection.sender, Connection.test)
+    select(Connection.id, Connection.integration, Connection.channel, Connection.sender, Connection.test,
+           Connection.archived_at.is_not(None))
     .where(Connection.id.in_(several("ids"))).order_by(Connection.archived_at.is_not(None), Connection.id)
 )  # fmt: skip
 _CONVERSATION = Statement(
@@ -114,5 +136,5 @@ _GO_ON = Statement(
 )  # fmt: skip
 _ANSWERED = Statement(
     select(Message.id, Message.request_id).join(Attempt, Attempt.message_id == Message.id)
-    .where(Attempt.connection_id == bindparam("connection"), Attempt.provider_id == bindparam("name")).limit(1)
+    .where(Attempt.connection_id.in_(several("connections")), Attempt.provider_id == bindparam("name")).limit(1)
 )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mimetypes
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -16,9 +16,10 @@ from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
 from sqlalchemy import delete, select
 
 from hub import integrations
-from hub.config import Config
+from hub.config import Config, is_loopback
 from hub.errors import NotFound, Refused
 from hub.extensions import db
+from hub.http import host_port
 from hub.integrations.base import Integration
 from hub.models import MediaFile
 from hub.models.types import is_id, keyring, new_id, now
@@ -116,6 +117,9 @@ def attached(cls: type[Integration], *, url: str, file_id: str, source_id: str |
     if url:
         return [{"url": _address(url)}]
     file = find(file_id, source_id=source_id, test=test)
+    if is_loopback(urlsplit(_settings().public_url).hostname or "") and not _settings().demo:
+        raise Refused("not_public", "HUB_PUBLIC_URL names this machine only, so no provider can fetch a file from this hub. Set it to the "
+                      "address that others reach the hub at.", field=field)  # fmt: skip
     check(cls, file.content_type, file.size, field)
     return [{"file": file.id, "name": file.name}]
 
@@ -149,16 +153,32 @@ def passed_on() -> dict[str, int]:
     return found
 
 
+def reachable(settings: Config) -> frozenset[str]:
+    """Return what may be reached though private or plain: nothing, since providers cannot; in the demo, what the operator allows."""
+    return settings.http_allow if settings.demo else frozenset()
+
+
 def _limit(most: int, content_type: str) -> int:
     settings = _settings()
     return min(most, settings.media_image_limit if content_type.startswith("image/") else settings.media_limit)
 
 
 def _address(url: str) -> str:
-    parts = urlsplit(url)
-    if len(url) > LONGEST_ADDRESS or parts.scheme not in ("https", "http") or not parts.hostname or parts.username or parts.password:
+    try:
+        parts = urlsplit(url)
+        plain = parts.scheme == "https" or (parts.scheme == "http" and host_port(url) in reachable(_settings()))
+        fine = plain and bool(parts.hostname) and not (parts.username or parts.password) and parts.port != 0
+    except ValueError:  # no address at all, such as https://[x
+        fine = False
+    if not fine or len(url) > LONGEST_ADDRESS or not url.isprintable():
         raise Refused("bad_media_url", "Give the https address of the file, without a user or a password.", field="media_url")
     return url
+
+
+def gone(file_ids: Collection[str]) -> bool:
+    """Tell whether one of these files was removed, or is about to be."""
+    standing = select(MediaFile.id).where(MediaFile.id.in_(file_ids), MediaFile.expires_at > now() + timedelta(seconds=LENT_FOR))
+    return bool(file_ids) and len(db.session.scalars(standing).all()) < len(set(file_ids))
 
 
 # ── Lent ────────────────────────────────────────────────────────────────────────────────────────────────────

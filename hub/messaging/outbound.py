@@ -42,7 +42,8 @@ def outbound_of(row: Row | Message, to: Addressed, integration: Integration, n: 
     reports = _reports_to(current_app.extensions["hub.config"].public_url, integration.status_path, tuple(integration.api_urls.values()))
     return Outbound(
         id=row.id, attempt=n, to=to.address, text=content["text"], subject=content.get("subject", ""), thread=row.thread,
-        media=tuple(url for _, url in media), unseen=tuple(url for one, url in media if "url" in one),
+        media=tuple(url for _, url in media), files=tuple(one["file"] for one, _ in media if "file" in one),
+        unseen=tuple(url for one, url in media if "url" in one),
         template=Filled(template["id"], template["variables"]) if template else None,
         expires_at=row.expires_at, status_url=f"{reports}?message={row.id}&attempt={n}" if reports else "",
     )  # fmt: skip

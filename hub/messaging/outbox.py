@@ -14,7 +14,7 @@ from hub.crypto import blind
 from hub.errors import Conflict, NotFound
 from hub.extensions import db
 from hub.integrations.base import Filled
-from hub.messaging import policy, windows
+from hub.messaging import policy, provider_templates, windows
 from hub.messaging.ledger import messages as message_table
 from hub.messaging.ledger import status_events
 from hub.messaging.windows import WINDOW_CLOSED
@@ -69,6 +69,7 @@ class Draft:
     step_id: str | None = None
     template_version_id: str | None = None
     template: Filled | None = None  # the provider's approved one, for when free text may not go
+    says: Mapping[str, Any] | None = None  # name, locale and values of our own, to find an approved one when it is sent again
     media: Sequence[Mapping[str, Any]] = ()  # what goes along with free text, as `media.attached` makes it
     lane: Lane = Lane.NOW
     once_key: bytes | None = None
@@ -139,6 +140,8 @@ def _row(draft: Draft, code: str) -> tuple[dict[str, Any], dict[str, Any]]:
     content: dict[str, Any] = {"subject": draft.subject, "text": draft.text}
     if draft.template is not None:
         content["template"] = {"id": draft.template.id, "variables": dict(draft.template.variables)}
+    if draft.says is not None:
+        content["says"] = dict(draft.says)
     if draft.media:
         content["media"] = [dict(one) for one in draft.media]
     row = {
@@ -208,10 +211,17 @@ def resend(message_id: str) -> Message:
     again = add(Draft(
         connection=connection, contact=message.contact, text=content["text"], subject=content["subject"], source_id=message.source_id,
         event_id=message.event_id, request_id=message.request_id, signer_id=message.signer_id, step_id=message.step_id,
-        template_version_id=message.template_version_id, template=template_of(content), after_id=message.id,
+        template_version_id=message.template_version_id, template=_template_now(connection.id, content),
+        says=content.get("says"), media=content.get("media", ()), after_id=message.id,
     ))  # fmt: skip
     audit.record("message.resent", message.id, successor=again.id)
     return db.session.get_one(Message, again.id)
+
+
+def _template_now(connection_id: str, content: Mapping[str, Any]) -> Filled | None:
+    """Return the approved template that says today what a message's content says."""
+    says = content.get("says")
+    return provider_templates.filled(connection_id, says["name"], says["locale"], says["values"]) if says else template_of(content)
 
 
 def template_of(content: Mapping[str, Any]) -> Filled | None:

@@ -13,6 +13,8 @@ from sqlalchemy import bindparam, func, select, update
 from hub import audit
 from hub.errors import (
     ConnectionBroken,
+    FileMissing,
+    FileRefused,
     OutcomeUnknown,
     RecipientMoved,
     RecipientRefused,
@@ -39,6 +41,7 @@ log = structlog.get_logger(__name__)
 FIND_AFTER = timedelta(seconds=60)
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 600.0  # seconds before a retry: doubled each time, with jitter
 LONGEST_ASKED = 86_400.0  # of a pause that the provider asks for; the message has expired by then
+FILE_TRIES = 10  # with nine pauses, the last of four minutes: by then who serves the file has mended it, or it is not there
 LONGEST_UNREACHED = 5.0  # where nothing gets through, the sender's circuit makes the longer pauses
 FAULT, TOO_LATE = "fault", "too_late"  # codes of faults of ours, which say nothing of the provider
 
@@ -134,12 +137,13 @@ _HAD = Statement(_IDS.where(Attempt.message_id.in_(several("messages")), Attempt
 
 def _times(ended: Sequence[Outcome]) -> dict[str, int]:
     """Return how often each message was refused for a reason of its own that passes."""
-    refused = [outcome.claim.message_id for outcome in ended if _outcome(outcome.error) == _OUTCOMES[TransientError]]
+    refused = [outcome.claim.message_id for outcome in ended if _outcome(outcome.error) in OWN_REASONS]
     return dict(read(_TIMES, messages=refused)) if refused else {}
 
 
+OWN_REASONS = ("transient", "file missing")
 _TIMES = Statement(
-    select(Attempt.message_id, func.count()).where(Attempt.message_id.in_(several("messages")), Attempt.outcome == "transient")
+    select(Attempt.message_id, func.count()).where(Attempt.message_id.in_(several("messages")), Attempt.outcome.in_(OWN_REASONS))
     .group_by(Attempt.message_id)
 )  # fmt: skip
 
@@ -174,12 +178,12 @@ def _fail(row: Row, error: SendError, integration: Integration, times: int, ledg
         if isinstance(error, RecipientRefused):
             consent.suppress(row.id, reason="provider", code=error.code)
         if isinstance(error, TemplateRequired):
-            successors.by_template(row, ledger)
+            successors.by_template(row, row.tries, ledger)
         _give_up(row, error.code, ledger)
 
 
 def _retry(row: Row, error: TransientError, integration: Integration, times: int, ledger: Ledger) -> None:
-    if times >= integration.retries:
+    if times >= (FILE_TRIES if isinstance(error, FileMissing) else integration.retries):
         _give_up(row, error.code, ledger)
     else:
         seconds = max(_pause(times, LONGEST_PAUSE), min(error.retry_after or 0, LONGEST_ASKED))
@@ -208,7 +212,8 @@ def _outcome(error: SendError | None) -> str:
 
 
 _OUTCOMES: dict[type, str] = {
-    TransientError: "transient", Unreachable: "unreachable", SlowDown: "slowed", OutcomeUnknown: "unknown", ConnectionBroken: "broken",
+    FileMissing: "file missing", FileRefused: "file refused", TransientError: "transient", Unreachable: "unreachable",
+    SlowDown: "slowed", OutcomeUnknown: "unknown", ConnectionBroken: "broken",
 }  # fmt: skip
 
 

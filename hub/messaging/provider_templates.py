@@ -40,6 +40,8 @@ def map_to(connection_id: str, name: str, locale: str, template_id: str, variabl
     if row.state != APPROVED:
         why = f"{row.name} is {row.state}, and WhatsApp sends only approved templates. Choose another one, or fetch them again once it is."
         raise Refused("not_approved", why, field="template")
+    if not re.fullmatch(r"[a-z]{2,3}(-[a-z0-9]{2,8})*", tag(locale)):
+        raise Refused("bad_locale", "Give a language such as en, de or pt-BR.", field="locale")
     wanted = json.loads(row.variables)
     for variable in wanted:
         if variables.get(variable) not in VARIABLES:
@@ -82,7 +84,7 @@ class Mapped:
 def filled(connection_id: str, name: str, locale: str, values: Mapping[str, Any]) -> Filled | None:
     """Return the approved template that stands for one of ours, filled; None when there is none.
 
-    Falls back from pt-BR to pt to the default and to en-US.
+    Falls back from pt-BR to pt to HUB_LOCALE to English, at last that of the United States.
     """
     by_locale = remembered(("mapped", connection_id, name), lambda: _mapped(connection_id, name))
     for wanted in (*fallbacks(locale), LAST_RESORT):
@@ -93,11 +95,19 @@ def filled(connection_id: str, name: str, locale: str, values: Mapping[str, Any]
 
 
 def _mapped(connection_id: str, name: str) -> dict[str, Mapped]:
-    return {locale: Mapped(external, json.loads(chosen)) for locale, external, chosen in read(_MAPPED, connection=connection_id, name=name)}
+    found = read(_MAPPED, connection=connection_id, name=name)
+    return {
+        locale: Mapped(external, json.loads(chosen)) for locale, external, chosen, wanted in found if fits(chosen, wanted)
+    }  # fmt: skip
+
+
+def fits(chosen: str, wanted: str) -> bool:
+    """Tell whether a mapping still fills every variable of its template: a sample of the provider's must never reach a signer."""
+    return bool(json.loads(chosen).keys() == json.loads(wanted).keys())
 
 
 _MAPPED = Statement(
-    select(TemplateMapping.locale, ProviderTemplate.external_id, TemplateMapping.variables)
+    select(TemplateMapping.locale, ProviderTemplate.external_id, TemplateMapping.variables, ProviderTemplate.variables)
     .join(ProviderTemplate, ProviderTemplate.id == TemplateMapping.provider_template_id)
     .where(TemplateMapping.connection_id == bindparam("connection"), TemplateMapping.name == bindparam("name"),
            ProviderTemplate.state == APPROVED)

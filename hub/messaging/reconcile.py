@@ -95,10 +95,12 @@ def settle(message_id: str) -> bool:
             policy = requeue_absent if integration.resend_unknown and body is not None else leave
             policy(message_id)
             return True
-        if _made_as_another(attempt, message.connection):
+        contact = message.contact
+        if attempt.account is not None and (attempt.account, attempt.sender) != (
+            message.connection.account, integration.other_sender(contact.address) or message.connection.sender
+        ):  # fmt: skip
             leave(message_id, "set up anew")  # the answer would be about another account or sender: absent there means nothing
             return True
-        contact = message.contact
         to = Addressed(contact.address, contact.address_key, contact.kind, contact.erased_at is not None, body._content)
         outbound = outbound_of(message, to, integration, message.tries, free=not attempt.template) or outbound_of(
             message, to, integration, message.tries
@@ -117,11 +119,6 @@ def settle(message_id: str) -> bool:
         return False
     decide(message_id, candidates)
     return True
-
-
-def _made_as_another(attempt: Attempt, connection: Connection) -> bool:
-    """Tell whether a call was made as another account or sender than the connection's settings name now."""
-    return attempt.account is not None and (attempt.account, attempt.sender) != (connection.account, connection.sender)
 
 
 @transaction
@@ -200,12 +197,11 @@ def _found(message_id: str, accepted: Accepted, n: int, *, asks: bool) -> None:
 
 
 def _twins(connection: Connection) -> list[str]:
-    """Return the connections whose messages the provider lists together with this one's: of the same account and sender."""
+    """Return the connections whose messages the provider may list together with this one's: of the same account."""
     if not connection.account:
         return [connection.id]
     query = select(Connection.id).where(
-        Connection.integration == connection.integration, Connection.account == connection.account,
-        Connection.sender == connection.sender, Connection.test == connection.test,
+        Connection.integration == connection.integration, Connection.account == connection.account, Connection.test == connection.test,
     )  # fmt: skip
     return list(db.session.scalars(query))
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from flask import current_app
 from sqlalchemy import bindparam, select
 
 from hub import text
@@ -15,7 +16,7 @@ from hub.statements import Statement
 from hub.store import read, remembered
 from hub.vocabulary import Channel
 
-DEFAULT_LOCALE = "en"
+SHIPPED_LOCALE = "en"  # what every text is there in
 TEXTED = (Channel.WHATSAPP,)
 
 
@@ -38,7 +39,10 @@ class Rendered:
 
 
 def render(name: str, channel: str, locale: str, values: Mapping[str, Any]) -> Rendered:
-    """Fill the template `name`. Falls back from pt-BR to pt to English. Raises ConfigError when there is none, or it does not work."""
+    """Fill the template `name`, in the first of `fallbacks` that it is there in.
+
+    Raises ConfigError when there is none, or it does not work.
+    """
     version = _newest(name, channel, locale)
     try:
         return Rendered(version.id, text.render(version.subject, values), text.render(version.text, values))
@@ -53,7 +57,7 @@ def _newest(name: str, channel: str, locale: str) -> Wording:
     for wanted in fallbacks(locale):
         if wanted in by_locale:
             return by_locale[wanted]
-    raise ConfigError(f"There is no template {name} for {channel}. Add one in {DEFAULT_LOCALE!r}.")
+    raise ConfigError(f"There is no template {name} for {channel}. Add one in {SHIPPED_LOCALE!r}.")
 
 
 def _wordings(name: str, channel: str) -> dict[str, Wording]:
@@ -68,9 +72,16 @@ _WORDINGS = Statement(
 )  # fmt: skip
 
 
+def default_locale() -> str:
+    """Return the language of people whose own is not known."""
+    locale: str = current_app.extensions["hub.config"].locale
+    return locale
+
+
 def fallbacks(locale: str) -> list[str]:
-    """Return the locales to try, best first, lower case."""
-    tags = [locale.replace("_", "-").lower()]
-    while "-" in tags[-1]:
-        tags.append(tags[-1].rsplit("-", 1)[0])
-    return list(dict.fromkeys([*tags, DEFAULT_LOCALE]))
+    """Return the locales to try, best first, lower case: pt-BR, pt, those of HUB_LOCALE, English."""
+    tags: list[str] = []
+    for one in (locale, default_locale(), SHIPPED_LOCALE):
+        parts = one.replace("_", "-").lower().split("-")
+        tags += ["-".join(parts[:count]) for count in range(len(parts), 0, -1)]
+    return list(dict.fromkeys(tags))

@@ -74,7 +74,7 @@ def _apply(update: StatusUpdate, origin: Origin, attempt: _Attempt, ledger: Ledg
     if attempt.provider_id and (row.provider_id is None or attempt.n == row.tries):
         row.provider_id = attempt.provider_id
     if update.outside_window:
-        successors.by_template(row, ledger)
+        successors.by_template(row, attempt.n, ledger)
     ledger.tell(row, update.status, {**update.details, "code": update.code} if update.code else update.details)
 
 

@@ -31,10 +31,12 @@ class _Reached:
     address_key: bytes
 
 
-def by_template(row: Row, ledger: Ledger) -> None:
-    """Send what went out as free text, too late for that, once more as its approved template; without one it stays failed."""
+def by_template(row: Row, n: int, ledger: Ledger) -> None:
+    """Send what went out as free text at its try `n`, too late for that, once more as its approved template, where it has one."""
     carrier = _Carrier(*read(_CARRIER, id=row.connection_id)[0])
-    windows.closed(carrier.sender, row.contact_id)  # the provider counts, not we
+    for template, began in read(_TRY, id=row.id, n=n):
+        if not template:  # else it says nothing of the window
+            windows.closed(carrier.sender, row.contact_id, began)
     if row.stop or read(_AFTER, id=row.id) or read(_TRIED, id=row.id):
         return
     for address, address_key, sealed, source, event, request, signer, step, version, lane, expires_at in read(_SAID, id=row.id):
@@ -45,7 +47,7 @@ def by_template(row: Row, ledger: Ledger) -> None:
         again = outbox.add(outbox.Draft(
             connection=carrier, contact=_Reached(row.contact_id, address, address_key), text=content["text"], subject=content["subject"],
             source_id=source, event_id=event, request_id=request, signer_id=signer, step_id=step, template_version_id=version,
-            template=template, lane=Lane(lane), after_id=row.id, expires_at=expires_at,
+            template=template, says=content.get("says"), lane=Lane(lane), after_id=row.id, expires_at=expires_at,
         ))  # fmt: skip
         ledger.note(row, "taken over", why=f"by {again.id}")
 
@@ -54,6 +56,7 @@ _CARRIER = Statement(
     select(Connection.id, Connection.channel, Connection.integration, Connection.sender, Connection.test)
     .where(Connection.id == bindparam("id"))
 )  # fmt: skip
+_TRY = Statement(select(Attempt.template, Attempt.started_at).where(Attempt.message_id == bindparam("id"), Attempt.n == bindparam("n")))
 _AFTER = Statement(select(Message.id).where(Message.after_id == bindparam("id")))
 _TRIED = Statement(select(Attempt.n).where(Attempt.message_id == bindparam("id"), Attempt.template != ""))
 _SAID = Statement(

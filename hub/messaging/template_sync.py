@@ -14,7 +14,7 @@ from hub import audit, integrations, live
 from hub.errors import HubError, NotFound
 from hub.extensions import db
 from hub.integrations.base import TemplateFound
-from hub.messaging.provider_templates import APPROVED
+from hub.messaging.provider_templates import APPROVED, fits
 from hub.models import Connection, ProviderTemplate, TemplateMapping
 from hub.models.types import is_id, now
 from hub.store import transaction
@@ -65,13 +65,17 @@ def _postpone(connection_id: str, pause: timedelta) -> None:
 
 
 def lost() -> list[tuple[ProviderTemplate, Connection]]:
-    """Return the mapped templates that may not be sent any more, with their connections."""
+    """Return the mapped templates that are not sent any more, with their connections: not approved, or with other variables."""
     found = db.session.execute(
-        select(ProviderTemplate, Connection).join(Connection, Connection.id == ProviderTemplate.connection_id)
-        .where(ProviderTemplate.id.in_(select(TemplateMapping.provider_template_id)), ProviderTemplate.state != APPROVED,
-               Connection.archived_at.is_(None)).order_by(ProviderTemplate.name)
+        select(ProviderTemplate, Connection, TemplateMapping).join(Connection, Connection.id == ProviderTemplate.connection_id)
+        .join(TemplateMapping, TemplateMapping.provider_template_id == ProviderTemplate.id)
+        .where(Connection.archived_at.is_(None)).order_by(ProviderTemplate.name, ProviderTemplate.id)
     )  # fmt: skip
-    return [(template, connection) for template, connection in found]
+    bad = {
+        template.id: (template, connection) for template, connection, mapping in found
+        if template.state != APPROVED or not fits(mapping.variables, template.variables)
+    }  # fmt: skip
+    return list(bad.values())
 
 
 @transaction

@@ -68,6 +68,13 @@ def _provider(message: Message) -> str:
 
 def _of_attempt(attempt: Attempt, provider: str, told: dict[str, str]) -> list[Entry]:
     began = Entry(attempt.started_at, "handed_over", f"Handed to {provider}", f"Attempt {attempt.n}.", attempt=attempt.n)
+    if attempt.outcome in ("file missing", "file refused"):
+        status = Status.FAILED if attempt.outcome == "file refused" else None
+        return [Entry(
+            attempt.ended_at or attempt.started_at, attempt.outcome.replace(" ", "_"), "The file cannot go along",
+            f"{attempt.why} {provider} was not called. Attempt {attempt.n}.", status=status, attempt=attempt.n, code=attempt.code,
+            milliseconds=attempt.milliseconds, decisive=status is not None, event=told.get("failed", "") if status else "",
+        )]  # fmt: skip
     if attempt.outcome is None or attempt.ended_at is None:
         return [began]
     took = f" after {attempt.milliseconds:,} ms" if attempt.milliseconds is not None else ""
@@ -126,6 +133,7 @@ _OWN = {
     "unanswered": ("Still not known", "The provider gave no answer for a day. Resend it if arriving matters more than arriving once."),
     "set up anew": ("Still not known", "The connection was given another account or sender since, so the provider’s list would not tell. "
                     "Resend it if arriving matters more than arriving once."),
+    "file gone": ("Not sent", "The file that goes along is not kept any more."),
     "taken over": ("Sent again as a template", "Free text came too late."),
     "gone": ("No longer at the provider", "It was deleted there, so nothing more will be heard of it."),
 }
@@ -146,7 +154,8 @@ def problem(message: Message) -> Problem | None:
         cls = integrations.get(message.connection.integration)
     except NotFound:
         cls = None
-    known = (cls.explain(message.code) if cls and message.code else None) or _own(message.code, status)
+    code = "window_closed_text" if message.code == "window_closed" and message.event_id is None else message.code
+    known = (cls.explain(message.code) if cls and message.code else None) or _own(code, status)
     if known is not None:
         return Problem(message.code, known.text, known.remedy, known.url)
     fallback = _BY_STATUS.get(status)
@@ -189,10 +198,14 @@ _CODES = {
     "window_closed": Problem("", "More than 24 hours have passed since the recipient last wrote, so only an approved template may be sent, "
                              "and none is mapped to this message.",
                              "Map an approved template under Templates, or wait until the recipient writes, then resend it."),
+    "window_closed_text": Problem("", "More than 24 hours have passed since the recipient last wrote, so no free text may be sent.",
+                                  "Wait until the recipient writes, then resend it."),
     "media_unreachable": Problem("", "The file that goes along cannot be fetched.",
                                  "Open its address in a browser that is signed in nowhere; mend it, then resend the message."),
     "media_not_allowed": Problem("", "The address of the file that goes along is not one on the public internet, or not https.",
                                  "Put the file where the provider can fetch it, or give it to POST /api/v1/media."),
+    "media_gone": Problem("", "The file that goes along was removed when its time of keeping ended.",
+                          "Give it to POST /api/v1/media again, and send a new message."),
     "media_type": Problem("", "The file that goes along is of a type that the channel does not take.",
                           "Serve it with the Content-Type that it has, or send another format."),
     "media_too_large": Problem("", "The file that goes along is larger than the channel takes.", "Make it smaller, or send a link to it."),

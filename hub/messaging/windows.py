@@ -26,9 +26,10 @@ def opened(sender: str, contact_id: str, at: datetime, hours: float) -> None:
 
 
 @transaction
-def closed(sender: str, contact_id: str) -> None:
-    """Note that the provider says that a window is closed, whatever we thought; the next message opens it again."""
-    write(_CLOSE, {"key_sender": sender, "key_contact": contact_id, "until": now()})
+def closed(sender: str, contact_id: str, since: datetime | None = None) -> None:
+    """Note that the provider found a window closed, whatever we thought. One opened after `since`, when it was tried, stays open."""
+    moment = now()
+    write(_CLOSE, {"key_sender": sender, "key_contact": contact_id, "until": moment, "tried": since or moment})
 
 
 def closing(sender: str, contact_ids: Collection[str]) -> dict[str, datetime]:
@@ -48,7 +49,8 @@ _RENEW = Statement(
 )  # fmt: skip
 _CLOSE = Statement(
     update(_table).where(
-        _table.c.sender == bindparam("key_sender"), _table.c.contact_id == bindparam("key_contact"), _table.c.closes_at > bindparam("until")
+        _table.c.sender == bindparam("key_sender"), _table.c.contact_id == bindparam("key_contact"),
+        _table.c.closes_at > bindparam("until"), _table.c.opened_at <= bindparam("tried"),
     ).values(closes_at=bindparam("until"))
 )  # fmt: skip
 _FIND = Statement(

@@ -81,10 +81,11 @@ def tell(event: Happened, request: RequestRecord, actor: SignerRecord | None, on
         carrier = carriers[item.carrier.id]
         values = _values(event, request, signers[item.person.id], actor)
         said = render.render(item.step.template, carrier.channel, item.person.locale, values)
+        template, says = _template(carrier, item, values)
         drafts.append(Draft(
             connection=carrier, contact=contacts[item.carrier.address, item.to], text=said.text, subject=said.subject,
             source_id=request.source_id, event_id=event.id, request_id=request.id, signer_id=item.person.id, step_id=item.step.id,
-            template_version_id=said.version_id, template=_template(carrier, item, values),
+            template_version_id=said.version_id, template=template, says=says,
             lane=Lane.BULK if event.type == EventType.REMINDER else Lane.NOW, once_key=key,
             expires_at=_until(event, request),
         ))  # fmt: skip
@@ -92,11 +93,12 @@ def tell(event: Happened, request: RequestRecord, actor: SignerRecord | None, on
     return {"event": {"id": event.id}, "messages": [_brief(stored[key]) for key in keys], "skipped": refusals}
 
 
-def _template(carrier: Carrier, item: plan.Planned, values: dict[str, Any]) -> Filled | None:
-    """Return the approved template for when free text may not go, where that is a question."""
+def _template(carrier: Carrier, item: plan.Planned, values: dict[str, Any]) -> tuple[Filled | None, dict[str, Any] | None]:
+    """Return the approved template for when free text may not go, where that is a question, and what finds one later."""
     if not integrations.get(carrier.integration).session_window:
-        return None
-    return provider_templates.filled(carrier.id, item.step.template, item.person.locale, values)
+        return None, None
+    name, locale = item.step.template, item.person.locale
+    return provider_templates.filled(carrier.id, name, locale, values), {"name": name, "locale": locale, "values": values}
 
 
 def _brief(message: Stored) -> dict[str, Any]:
@@ -170,7 +172,7 @@ def _person(signer: SignerRecord) -> plan.Person:
         id=signer.id, external_id=signer.external_id, owes=signer.owes,
         addresses={kind: address for kind, address in addresses.items() if address},
         wants={Address.PHONE.value: wants.get("mobile_number", True), Address.EMAIL.value: wants.get("email", True)},
-        preference=tuple(details.get("preference") or ()), locale=details.get("locale") or render.DEFAULT_LOCALE,
+        preference=tuple(details.get("preference") or ()), locale=details.get("locale") or render.default_locale(),
     )  # fmt: skip
 
 

@@ -31,8 +31,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint('id', name=op.f('pk_conversations')),
         sa.UniqueConstraint('connection_id', 'contact_id', name=op.f('uq_conversations_connection_id_contact_id')),
     )
-    op.create_index(op.f('ix_conversations_last_at_id'), 'conversations', ['last_at', 'id'])
-    op.create_index('ix_conversations_unread', 'conversations', ['id'], sqlite_where=UNREAD, postgresql_where=UNREAD)
+    op.create_index(op.f('ix_conversations_last_id'), 'conversations', ['last_id'])
+    op.create_index('ix_conversations_unread', 'conversations', ['last_id'], sqlite_where=UNREAD, postgresql_where=UNREAD)
     op.drop_table('provider_templates')  # nothing was ever written there
     op.create_table(
         'provider_templates',

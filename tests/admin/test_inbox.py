@@ -28,7 +28,8 @@ def whatsapp() -> str:
 
 
 def wrote(connection_id: str, text: str, n: int = 1) -> None:
-    came = Inbound(provider_id=f"SM{n:032x}", channel=Channel.WHATSAPP, address=ERIC, text=text)
+    sender = db.session.get_one(Connection, connection_id).sender
+    came = Inbound(provider_id=f"SM{n:032x}", channel=Channel.WHATSAPP, senders=(sender,), address=ERIC, text=text)
     inbound.take(came, Origin("callback", [connection_id]), now())
 
 

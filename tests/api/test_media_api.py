@@ -18,7 +18,7 @@ from hub.errors import NotFound
 from hub.extensions import db
 from hub.messaging import media, windows
 from hub.messaging.contacts import contact_for
-from hub.models import Connection, MediaFile
+from hub.models import Body, Connection, MediaFile
 from hub.models.types import now
 from hub.store import transaction
 from tests.conftest import config_of
@@ -172,6 +172,14 @@ def test_a_file_goes_along_with_a_message(open_window: None, signing_app: Signin
     link = signing_app.post("/messages", {"connection": "demo-whatsapp", "to": ERIC, "text": "x", "media_url": "https://files.example/a.pdf"})
     assert link.status_code == 202
     assert message(body(link)["id"]).status == "queued"
+
+
+def test_it_goes_along_again_when_the_message_is_sent_again(open_window: None, signing_app: SigningApp) -> None:
+    file_id = body(give(signing_app))["id"]
+    sent = body(signing_app.post("/messages", {"connection": "demo-whatsapp", "to": ERIC, "media": file_id}))["id"]
+    assert signing_app.post(f"/messages/{sent}/cancel").status_code == 200
+    again = body(signing_app.post(f"/messages/{sent}/resend"))["id"]
+    assert db.session.get_one(Body, again).content["media"] == [{"file": file_id, "name": "signed.pdf"}]
 
 
 @pytest.mark.parametrize(

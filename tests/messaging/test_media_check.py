@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from hub.errors import PermanentError, SendError, TransientError
+from hub.errors import FileMissing, FileRefused, SendError
 from hub.http import Door
 from hub.messaging.media_check import look_at
 
@@ -107,17 +107,17 @@ def test_a_file_that_is_there_passes_and_is_fetched_only_where_it_must_be(
 @pytest.mark.parametrize(
     ("page", "says"),
     [
-        (Page(kind="text/html"), (PermanentError, "media_type")),
-        (Page(kind=""), (PermanentError, "media_type")),
-        (Page(size=1001), (PermanentError, "media_too_large")),
-        (Page(kind="image/png", size=501), (PermanentError, "media_too_large")),
-        (Page(size=200_000, tells=False), (PermanentError, "media_too_large")),
-        (Page(size=0), (PermanentError, "media_unreachable")),
-        (Page(size=0, tells=False), (PermanentError, "media_unreachable")),
-        (Page(status=404), (PermanentError, "media_unreachable")),
-        (Page(status=401), (PermanentError, "media_unreachable")),
-        (Page(status=503), (TransientError, "media_unreachable")),
-        (Page(status=429), (TransientError, "media_unreachable")),
+        (Page(kind="text/html"), (FileRefused, "media_type")),
+        (Page(kind=""), (FileRefused, "media_type")),
+        (Page(size=1001), (FileRefused, "media_too_large")),
+        (Page(kind="image/png", size=501), (FileRefused, "media_too_large")),
+        (Page(size=200_000, tells=False), (FileRefused, "media_too_large")),
+        (Page(size=0), (FileRefused, "media_unreachable")),
+        (Page(size=0, tells=False), (FileRefused, "media_unreachable")),
+        (Page(status=404), (FileRefused, "media_unreachable")),
+        (Page(status=401), (FileRefused, "media_unreachable")),
+        (Page(status=503), (FileMissing, "media_unreachable")),
+        (Page(status=429), (FileMissing, "media_unreachable")),
     ],
 )
 def test_what_the_provider_would_stumble_over_is_said_first(
@@ -133,21 +133,24 @@ def test_a_redirect_is_followed(files: Files, look: Callable[[str], None], statu
     assert files.asked == ["HEAD /b/a", "HEAD /b/file"]
 
 
-@pytest.mark.parametrize("to", ["http://10.0.0.1/latest", "http://169.254.169.254/meta-data", "https://127.0.0.1:1/x", "http://[::1]/x", "file:///etc/x"])
+@pytest.mark.parametrize("to", [
+    "http://10.0.0.1/latest", "http://169.254.169.254/meta-data", "https://127.0.0.1:1/x", "http://[::1]/x", "file:///etc/x",
+    "https://[x/y", "http://h:99999/", "//[",
+])  # fmt: skip
 def test_a_redirect_leads_nobody_into_a_private_network(files: Files, look: Callable[[str], None], to: str) -> None:
     kind, said = code(look, files.url("/a", Page(status=302, to=to)))
-    assert (kind, said) == (PermanentError, "media_not_allowed")
+    assert (kind, said) == (FileRefused, "media_not_allowed")
 
 
 def test_redirects_come_to_an_end(files: Files, look: Callable[[str], None]) -> None:
-    assert code(look, files.url("/a", Page(status=302, to="/a"))) == (PermanentError, "media_unreachable")
+    assert code(look, files.url("/a", Page(status=302, to="/a"))) == (FileRefused, "media_unreachable")
     assert len(files.asked) == 4
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/a", "https://10.1.2.3/a", "https://localhost/a", "http://files.example/a"])
 def test_a_private_or_plain_address_is_refused_without_being_asked(look: Callable[[str], None], url: str) -> None:
-    assert code(look, url) == (PermanentError, "media_not_allowed")
+    assert code(look, url) == (FileRefused, "media_not_allowed")
 
 
 def test_an_address_that_does_not_answer_is_tried_again(look: Callable[[str], None]) -> None:
-    assert code(look, "https://files.invalid/a") == (TransientError, "media_unreachable")
+    assert code(look, "https://files.invalid/a") == (FileMissing, "media_unreachable")

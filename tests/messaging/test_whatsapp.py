@@ -14,7 +14,7 @@ from sqlalchemy import select
 from hub.errors import TemplateRequired
 from hub.extensions import db
 from hub.integrations.base import Accepted, Filled, TemplateFound
-from hub.messaging import conversations, delivery, outbox, provider_templates, template_sync, windows
+from hub.messaging import conversations, delivery, outbox, provider_templates, render, template_sync, windows
 from hub.messaging.contacts import contact_for
 from hub.models import Attempt, Audit, Connection, Conversation, Inbound, Message, PlatformEvent, ProviderTemplate, Receipt, Window
 from hub.models.types import now
@@ -388,3 +388,15 @@ class TestConversations:
         db.session.rollback()
         said = [line.body.content["text"] for line in conversations.lines(conversations.get(talk.row.id)) if line.body]
         assert said == ["Hello?", "Good morning"]
+
+
+class TestAnotherLanguage:
+    """A hub most of whose readers read German."""
+
+    @pytest.fixture
+    def settings(self) -> dict[str, str]:
+        return {"HUB_LOCALE": "de-AT"}
+
+    def test_it_stands_between_the_readers_own_and_english(self, hub_demo: Flask) -> None:
+        assert render.fallbacks("pt_BR") == ["pt-br", "pt", "de-at", "de", "en"]
+        assert render.fallbacks("de") == ["de", "de-at", "en"]
