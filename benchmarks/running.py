@@ -149,10 +149,12 @@ def cpu_seconds(pid: int) -> float:
     return total
 
 
-def pss_megabytes(pid: int) -> float:
-    """Return the memory of a process and its descendants, what they share counted once."""
+def pss_megabytes(pid: int, *, alone: bool = False) -> float:
+    """Return the memory of a process and its descendants, or of those alone, what they share counted once."""
     total = 0
     for process in family_of(pid):
+        if alone and process.pid == pid:
+            continue
         with contextlib.suppress(OSError):
             for line in Path(f"/proc/{process.pid}/smaps_rollup").read_text().splitlines():
                 if line.startswith("Pss:"):

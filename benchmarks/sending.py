@@ -85,7 +85,7 @@ def measure(crew: Crew, provider: Provider, senders: list[Started], seconds: flo
     memory, end = 0.0, time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
         time.sleep(min(left, 1.0))
-        memory = max(memory, sum(running.pss_megabytes(one.pid) for one in senders))
+        memory = max(memory, sum(running.pss_megabytes(one.pid, alone=True) for one in senders))
     after, used = provider.counts(), sum(running.cpu_seconds(one.pid) for one in senders) - used
     answered = after.answered - before.answered
     assert answered, f"nothing was sent for {seconds:g} s:\n{senders[0].words()}"

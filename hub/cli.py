@@ -49,10 +49,13 @@ def web() -> None:
 @click.argument("queues", nargs=-1, type=click.Choice(QUEUES))
 def worker(queues: tuple[str, ...]) -> None:
     """Work off queues: all of them, or those named. Each gets a process of its own."""
-    config = _config()
+    _config()
     from hub import supervisor, up
 
-    up.warm_up(config)
+    if len(queues) != 1:
+        from hub import jobs
+
+        jobs.application()  # the workers inherit it, and share its memory; one alone has nobody to share it with
     sys.exit(supervisor.run([up.worker(queue) for queue in queues or QUEUES]))
 
 
