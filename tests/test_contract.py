@@ -42,7 +42,7 @@ from hub.signing import accept
 from hub.signing.events import EventIn
 from hub.store import transaction
 from hub.vocabulary import Address, Channel, Status
-from tests.conftest import _close as close
+from tests.conftest import close as close
 from tests.conftest import make_app
 from tests.pigeon import Pigeon, install
 from tests.stage import a_message, a_signer, an_event, deliver, source_id, status
