@@ -23,8 +23,7 @@ from hub.models import Attempt, Audit, Connection, Message, PlatformEvent, Recei
 from hub.models.types import new_id, now
 from hub.statements import table_of
 from hub.store import transaction
-from tests.conftest import close
-from tests.conftest import make_app
+from tests.conftest import close, make_app
 from tests.stage import (
     a_connection,
     a_form,
