@@ -16,7 +16,7 @@ from hub.vocabulary import ConnectionState
 
 PAGES = (
     "overview", "entrance", "account", "people", "keys", "activity", "integrations", "connections", "messages", "message", "receipts",
-    "requests", "inbox", "templates",
+    "requests", "inbox", "suppressions", "opt_out", "templates",
 )  # fmt: skip
 
 

@@ -107,7 +107,7 @@ def _link(keep: dict[str, str], **changed: str | None) -> str:
 
 KINDS = (
     ("", "Everything"), ("connection", "Connections"), ("message", "Messages"), ("request", "Requests"), ("user", "Users"),
-    ("api_key", "API keys"), ("template", "Templates"),
+    ("api_key", "API keys"), ("template", "Templates"), ("suppression", "Opt-outs"),
 )  # fmt: skip
 
 # what follows the name of whoever did it; {} is what the subject was called
@@ -134,6 +134,11 @@ DONE = {
     "receipt.replayed": "replayed callbacks {}",
     "request.reminded": "reminded the signers of a request",
     "source.added": "added the source {}",
+    "opt_out.changed": "changed the opt-out words",
+    "consent.imported": "imported a list of consents",
+    "consent.recorded": "recorded a consent of {}",
+    "suppression.imported": "imported a list of opt-outs",
+    "suppression.added": "closed {}",
     "suppression.lifted": "let messages go to {} again",
     "template.lost": "found that the template {} may not be sent any more",
     "template.mapped": "mapped the template {}",

@@ -11,11 +11,13 @@ from sqlalchemy import select
 
 from hub import integrations
 from hub.admin.guard import admin, needs
+from hub.admin.looks import channel_title
 from hub.admin.rows import name_of, rows
+from hub.admin.suppressions import REASONS
 from hub.errors import NotFound
 from hub.extensions import db
-from hub.messaging import windows
-from hub.models import Connection, Contact, Conversation, Message
+from hub.messaging import suppressions, windows
+from hub.models import Connection, Consent, Contact, Conversation, Message
 from hub.models.types import is_id, now
 from hub.vocabulary import Role
 
@@ -42,7 +44,23 @@ def contact(contact_id: str) -> Any:
     if one is None:
         abort(404)
     newest = db.session.scalars(select(Message).where(Message.contact_id == one.id).order_by(Message.id.desc()).limit(SHOWN)).all()
-    return render_template("contact.html", contact=one, who=name_of(one), windows=of(one), rows=rows(newest), most=SHOWN)
+    return render_template(
+        "contact.html", contact=one, who=name_of(one), windows=of(one), rows=rows(newest), closed=_closed(one), consents=_consents(one)
+    )
+
+
+def _closed(one: Contact) -> list[dict[str, Any]]:
+    """Return what closes the address now, in words."""
+    return [
+        {"on": channel_title(row.channel) if row.channel else "every channel", "reason": REASONS.get(row.reason, row.reason),
+         "why": row.why, "code": row.code, "since": row.since, "id": row.id}
+        for row in suppressions.of_contact(one) if row.lifted_at is None
+    ]  # fmt: skip
+
+
+def _consents(one: Contact) -> list[Consent]:
+    """Return the newest of what the contact said yes or no to."""
+    return list(db.session.scalars(select(Consent).where(Consent.contact_id == one.id).order_by(Consent.id.desc()).limit(SHOWN)))
 
 
 def of(one: Contact) -> list[Window]:

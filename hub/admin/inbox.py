@@ -67,6 +67,7 @@ class Said:
     text: str
     button: str
     files: list[File]
+    keyword: str
     status: str
     href: str
 
@@ -178,6 +179,6 @@ def _said(line: Line, template: SentAs | None) -> Said:
                  "" if line.row_id is None else url_for("admin.inbound_file", inbound_id=line.row_id, n=n))
             for n, file in enumerate(content.get("media", ()))
         ],
-        status=message.status if message else "",
+        keyword=line.keyword, status=message.status if message else "",
         href=url_for("admin.message", message_id=message.id) if message else "",
     )  # fmt: skip

@@ -19,7 +19,7 @@ from hub.admin.rows import name_of
 from hub.errors import Conflict, NotFound, Refused, Unreadable
 from hub.extensions import db
 from hub.integrations.base import Problem
-from hub.messaging import consent, outbox, policy, timeline, windows, wording
+from hub.messaging import outbox, policy, suppressions, timeline, windows, wording
 from hub.models import Body, Event, Message, SigningRequest, Source, Template, TemplateVersion
 from hub.models.types import is_id, now
 from hub.vocabulary import Role, Status
@@ -76,7 +76,7 @@ def resend_message(message_id: str) -> Any:
 def lift_suppression(message_id: str) -> Any:
     """Allow messages to this recipient again."""
     try:
-        consent.lift(_find(message_id).id)
+        suppressions.lift_for(_find(message_id).id)
         flash("Lifted. Messages to this recipient go out again; resend this one if it is still wanted.", "good")
     except NotFound as problem:
         flash(str(problem), "info")

@@ -61,13 +61,14 @@ CONNECTION = (
     "enable_connection", "disable_connection",
     "send_one", "connection_action",
 )  # fmt: skip
-SETTINGS = ("account", "set_time_zone", "add_user", "new_password_link", "api_keys", "add_api_key")
+SETTINGS = ("account", "set_time_zone", "add_user", "new_password_link", "api_keys", "add_api_key", "opt_out_rules", "save_opt_out_rules")
 
 PLACES = (
     Place("Overview", "compass", "admin.overview"),
     Place("Messages", "chat-left-text", "admin.messages", ("admin.message", "admin.receipts")),
     Place("Requests", "pen", "admin.requests", ("admin.request_page",)),
     Place("Inbox", "inbox", "admin.inbox", ("admin.conversation", "admin.answer")),
+    Place("Opt-outs", "slash-circle", "admin.suppressions", ("admin.add_suppression", "admin.open_again", "admin.import_suppressions")),
     Place("Integrations", "plug", "admin.integrations", tuple(f"admin.{name}" for name in CONNECTION), gap=True),
     Place("Templates", "file-text", "admin.templates", ("admin.map_template",)),
     Place("Activity", "clock-history", "admin.activity", gap=True),

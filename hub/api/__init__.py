@@ -1,6 +1,6 @@
 """The door of the signing apps: /api/v1/…, JSON in and out, an API key with every request.
 
-    guard      who asks        problems   errors as RFC 9457      events, messages, media, requests   the routes
+    guard      who asks        problems   errors as RFC 9457      events, messages, media, requests, suppressions
     shapes     what goes in and comes out                         document, reference          OpenAPI and its page
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from flask import Blueprint, Flask
 
 from hub.api import document as document
-from hub.api import events, guard, media, messages, problems, requests
+from hub.api import events, guard, media, messages, problems, requests, suppressions
 
 
 def init_app(app: Flask) -> None:
@@ -17,7 +17,7 @@ def init_app(app: Flask) -> None:
     api = Blueprint("api", __name__, url_prefix="/api/v1")
     guard.protect(api)
     problems.answer_errors_of(api)
-    for module in (events, messages, media, requests):
+    for module in (events, messages, media, requests, suppressions):
         api.register_blueprint(module.blueprint)
     app.register_blueprint(api)
     app.extensions["hub.nowhere"]["/api/"] = problems.http_problem

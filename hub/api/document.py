@@ -12,6 +12,17 @@ from openapi_pydantic.util import PydanticSchema, construct_open_api_with_schema
 from pydantic import BaseModel
 
 from hub import __version__
+from hub.api.consent_shapes import (
+    ConsentIn,
+    ConsentOut,
+    ConsentQuery,
+    ConsentsOut,
+    LiftIn,
+    SuppressionIn,
+    SuppressionOut,
+    SuppressionQuery,
+    SuppressionsOut,
+)
 from hub.api.reference import groups
 from hub.api.shapes import EventOut, MediaOut, MessageIn, MessageOut, MessageQuery, MessagesOut, ProblemOut, RemindIn, RequestOut
 from hub.config import Config
@@ -28,6 +39,7 @@ TAGS = (
     ("Events", "What happened to a document, told once; repeated and late events are told to nobody twice."),
     ("Messages", "One text for one recipient, and everything that happened to it."),
     ("Media", "Files that go along with messages, on channels that take them."),
+    ("Opt-outs", "Who must not be written to, and who said yes or no to what."),
     ("Requests", "A signing request, and what each signer was told."),
 )
 REFUSALS = {
@@ -92,13 +104,29 @@ ROUTES = (
           "200", MessageOut, refusals="401 404 409"),
     Route("post", "/messages/{message_id}/resend", "resendMessage", "Messages", "Send a message again",
           "As a new message that follows this one; each has at most one that follows it.", "202", MessageOut, refusals="401 404 409"),
+    Route("get", "/suppressions", "listSuppressions", "Opt-outs", "List opt-outs", "Newest first, in pages.",
+          "200", SuppressionsOut, query=SuppressionQuery, refusals="401 422"),
+    Route("post", "/suppressions", "addSuppression", "Opt-outs", "Close an address", "One that is closed already stays as it is.",
+          "201", SuppressionOut, SuppressionIn, example={"address": "+13175551234", "why": "Asked us on the phone."},
+          refusals="400 401 413 415 422 503"),
+    Route("post", "/suppressions/{suppression_id}/lift", "liftSuppression", "Opt-outs", "Open an address again", "With the reason.",
+          "200", SuppressionOut, LiftIn, example={"why": "Wrote to us and wants messages."}, refusals="400 401 404 413 415 422 503"),
+    Route("get", "/consents", "listConsents", "Opt-outs", "List what an address said", "Newest first, in pages.",
+          "200", ConsentsOut, query=ConsentQuery, refusals="401 422"),
+    Route("post", "/consents", "recordConsent", "Opt-outs", "Record a yes or a no", "A line of the ledger; lines are never changed.",
+          "201", ConsentOut, ConsentIn, example={"address": "+13175551234", "given": True, "channel": "whatsapp",
+                                                 "proof": "I agree to messages about documents on WhatsApp."},
+          refusals="400 401 413 415 422 503"),
     Route("get", "/requests/{request_id}", "getRequest", "Requests", "Look at a signing request", "By our id or yours.",
           "200", RequestOut, refusals="401 404"),
     Route("post", "/requests/{request_id}/remind", "remindRequest", "Requests", "Remind those who have still to sign",
           "Everybody, or the one signer that the body names.", "202", EventOut, RemindIn, optional=True, example={"signer": "eric"},
           refusals="400 401 404 409 415 422", idempotent=True),
 )  # fmt: skip
-PARAMETERS = {"message_id": "The id of a message, msg_…", "request_id": "The request's id, ours (req_…) or yours."}
+PARAMETERS = {
+    "suppression_id": "The id of an opt-out, sup_…", "message_id": "The id of a message, msg_…",
+    "request_id": "The request's id, ours (req_…) or yours.",
+}  # fmt: skip
 
 
 @cache

@@ -222,6 +222,7 @@ class TwilioIntegration(Integration):
             "account_sid": credentials.account_sid, "auth_token": credentials.auth_token,
             "api_key_sid": "", "api_key_secret": "", "secondary_auth_token": "", "shared_key_id": "", "shared_key": "",
             "auth_token_too": False, "sender": credentials.phone_number, "services": {},
+            **({} if cls.answers_keywords else {"help_text": ""}),
         }  # fmt: skip
 
     def verify(self, request: WebhookRequest) -> None:

@@ -18,6 +18,7 @@ from hub.vocabulary import Address, Channel
 
 WHATSAPP = "whatsapp:"
 MOST_FILES = 10
+OPT_OUT_TYPES = {"STOP": "stop", "START": "start", "HELP": "help"}
 LARGEST_FILE = 16 * 1024 * 1024  # bytes
 HOPS = 4
 OFFICIAL = "https://api.twilio.com/"
@@ -36,7 +37,7 @@ def read_inbound(form: Mapping[str, str]) -> Inbound:
         ),
         kind=kind, address=address, external_id=external if external != address else "", name=form.get("ProfileName", ""),
         text=form.get("Body", ""), media=_files(form), button=form.get("ButtonPayload") or form.get("ListId", ""),
-        answers=form.get("OriginalRepliedMessageSid", ""),
+        answers=form.get("OriginalRepliedMessageSid", ""), keyword=OPT_OUT_TYPES.get(form.get("OptOutType", ""), ""),
     )  # fmt: skip
 
 

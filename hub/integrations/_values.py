@@ -161,6 +161,7 @@ class Inbound(Fact):
     media: tuple[Attached, ...] = ()
     button: str = ""  # what the button that they pressed stands for
     answers: str = ""  # the provider's id of the message of ours that it answers
+    keyword: str = ""  # stop, start or help, where the provider has read the message as that and answered it
 
 
 @dataclass(frozen=True)

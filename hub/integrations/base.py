@@ -18,6 +18,7 @@ from hub.datadir import SimulatorCredentials
 from hub.errors import BadWebhook
 from hub.http import Door
 from hub.integrations._by_country import ByCountry
+from hub.integrations._help import with_help
 from hub.integrations._rate import with_rate
 from hub.integrations._values import (
     Accepted,
@@ -106,6 +107,8 @@ class Integration:
     address: ClassVar[Address] = Address.PHONE
     event_prefix: ClassVar[str]  # of platform events, such as sms in sms_delivered
     session_window: ClassVar[float] = 0  # hours of free text after a person's message; 0: always
+    # whether the provider answers STOP, START and HELP by itself; None: people cannot write back
+    answers_keywords: ClassVar[bool | None] = None
     consent_required: ClassVar[bool] = False
     counts_segments: ClassVar[bool] = False
     max_length: ClassVar[int] = 100_000
@@ -129,6 +132,8 @@ class Integration:
         cls.actions = {name: m.action_title for name, m in members if hasattr(m, "action_title")}
         if "name" in vars(cls) and (cls.per_second or cls.rate_hint):
             cls.Form = with_rate(cls.Form, cls.per_second, cls.rate_hint)
+        if "name" in vars(cls) and cls.answers_keywords is False:
+            cls.Form = with_help(cls.Form)
 
     def __init__(self, settings: Mapping[str, Any], door: Door, api: Mapping[str, str] | None = None) -> None:
         self.settings = dict(settings)

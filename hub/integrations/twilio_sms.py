@@ -37,6 +37,7 @@ class TwilioSms(CheckedTwilio):
     address = Address.PHONE
     event_prefix = "sms"
     counts_segments = True
+    answers_keywords = True
     media = AS_MMS  # in the United States and Canada; elsewhere Twilio refuses it
     status_path = "twilio/sms"
 

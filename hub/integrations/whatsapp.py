@@ -42,6 +42,7 @@ class WhatsApp(CheckedTwilio):
     address = Address.PHONE
     event_prefix = "whatsapp"
     session_window = 24.0
+    answers_keywords = False
     media = ON_WHATSAPP
     status_path = "twilio/whatsapp"
     sender_prefix = "whatsapp:"

@@ -45,6 +45,7 @@ class Line:
     body: Body | None
     message: Message | None = None
     row_id: str | None = None  # of what they sent
+    keyword: str = ""
 
 
 def newest(limit: int, before: str = "", after: str = "", *, unread: bool = False) -> list[Talk]:
@@ -83,7 +84,7 @@ def lines(talk: Talk) -> list[Line]:
     came = list(db.session.scalars(select(Inbound).filter_by(**pair).order_by(Inbound.id.desc()).limit(SHOWN)))
     went = list(db.session.scalars(select(Message).filter_by(**pair).order_by(Message.id.desc()).limit(SHOWN)))
     bodies = _bodies([one.id for one in came] + [one.id for one in went])
-    said = [Line(one.at, True, bodies.get(_number(one.id)), row_id=one.id) for one in came]
+    said = [Line(one.at, True, bodies.get(_number(one.id)), row_id=one.id, keyword=one.keyword) for one in came]
     said += [Line(one.created_at, False, bodies.get(_number(one.id)), one) for one in went]
     return sorted(said, key=lambda line: line.at)[-SHOWN:]
 

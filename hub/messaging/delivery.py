@@ -198,7 +198,7 @@ def _begin(
         ledger.end(row, Status.CANCELED, "stopped", why=row.stop)
     elif row.expires_at is not None and row.expires_at <= moment:
         ledger.end(row, Status.EXPIRED, "expired")
-    elif code := allowed.stops.get(to.address_key):
+    elif not row.exempt and (code := allowed.stops.get(to.address_key)):
         ledger.end(row, Status.SUPPRESSED, "suppressed", code=code)
     elif to.content is None or to.erased:
         ledger.end(row, Status.CANCELED, "erased", why="What it said, or whom it was for, was removed.")

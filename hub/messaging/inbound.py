@@ -13,7 +13,7 @@ from hub import integrations
 from hub.errors import Unreadable
 from hub.extensions import db
 from hub.integrations import base
-from hub.messaging import windows
+from hub.messaging import opt_out, windows
 from hub.messaging.contacts import contact_for
 from hub.messaging.ledger import platform_events
 from hub.messaging.statuses import Origin
@@ -48,6 +48,7 @@ def take(came: base.Inbound, origin: Origin, at: datetime) -> bool:
     cls = integrations.get(receiver.integration)
     known_as = came.name if came.kind == Address.EXTERNAL else ""  # else the signing app knows the name better
     contact = contact_for(came.kind, came.address, test=receiver.test, name=known_as)
+    word, answered = opt_out.meaning(came)
     row_id, kind = new_id("inb"), "button" if came.button else "media" if came.media else "text"
     content = {
         "subject": "", "text": came.text, "button": came.button, "name": came.name, "external_id": came.external_id,
@@ -55,12 +56,14 @@ def take(came: base.Inbound, origin: Origin, at: datetime) -> bool:
     }  # fmt: skip
     write(_ADD, {
         "id": row_id, "connection_id": receiver.id, "contact_id": contact.id, "receipt_id": origin.receipt_id, "provider_id": name,
-        "kind": kind, "at": at, "read_at": None,
+        "kind": kind, "keyword": word or "", "at": at, "read_at": None,
     })  # fmt: skip
     write(_BODY, {"owner_id": row_id, "content": keyring().seal_json("bodies", row_id.partition("_")[2], "content", content)})
     _converse(receiver, contact.id, row_id, at)
     if cls.session_window and meant:
         windows.opened(receiver.sender, contact.id, at, cls.session_window)
+    if word is not None:
+        opt_out.heard(word, came.text, receiver, contact, at, answered=answered or bool(cls.answers_keywords))
     _tell(came, cls.event_prefix, receiver, origin, row_id, at)
     return True
 

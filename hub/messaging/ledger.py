@@ -67,6 +67,7 @@ class Row:
     tries: int
     due_at: datetime | None
     expires_at: datetime | None
+    exempt: bool
     stop: str | None
     thread: str
     provider_id: str | None

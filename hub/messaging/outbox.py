@@ -71,6 +71,7 @@ class Draft:
     template: Filled | None = None  # the provider's approved one, for when free text may not go
     says: Mapping[str, Any] | None = None  # name, locale and values of our own, to find an approved one when it is sent again
     media: Sequence[Mapping[str, Any]] = ()  # what goes along with free text, as `media.attached` makes it
+    exempt: bool = False  # from what the contact does not want: it says that this is understood
     lane: Lane = Lane.NOW
     once_key: bytes | None = None
     after_id: str | None = None
@@ -104,7 +105,7 @@ def add_all(drafts: Sequence[Draft]) -> list[Stored]:
         open_to[connection.id] = _open_to(connection, {draft.contact.id for draft in drafts if draft.connection.id == connection.id})
     rows, bodies, refused = [], [], []
     for draft in drafts:
-        code = codes[draft.connection.id].get(draft.contact.address_key, "")
+        code = "" if draft.exempt else codes[draft.connection.id].get(draft.contact.address_key, "")
         row, body = _row(draft, code or _window(draft, open_to[draft.connection.id]))
         rows.append(row)
         bodies.append(body)
@@ -149,7 +150,8 @@ def _row(draft: Draft, code: str) -> tuple[dict[str, Any], dict[str, Any]]:
         "contact_id": draft.contact.id, "connection_id": connection.id, "source_id": draft.source_id, "channel": connection.channel,
         "test": connection.test, "lane": draft.lane.value, "thread": "", "step_id": draft.step_id,
         "template_version_id": draft.template_version_id, "status": (Status.SUPPRESSED if code else Status.QUEUED).value, "code": code,
-        "tries": 0, "due_at": None if code else moment, "expires_at": min(draft.expires_at or LATEST, moment + WORTH_SENDING),
+        "exempt": draft.exempt, "tries": 0, "due_at": None if code else moment,
+        "expires_at": min(draft.expires_at or LATEST, moment + WORTH_SENDING),
         "once_key": draft.once_key, "after_id": draft.after_id, "changed_at": moment,
         "body_hmac": blind(index_key(), "body", draft.subject, draft.text),
     }  # fmt: skip

@@ -27,7 +27,7 @@ from hub.errors import (
 from hub.extensions import db
 from hub.http import uptime
 from hub.integrations.base import Accepted, Integration, Outbound
-from hub.messaging import consent, successors
+from hub.messaging import successors, suppressions
 from hub.messaging.contacts import contact_for
 from hub.messaging.ledger import Ledger, Row, raise_to
 from hub.models import Attempt, Connection
@@ -176,7 +176,7 @@ def _fail(row: Row, error: SendError, integration: Integration, times: int, ledg
         requeue(row, moment, ledger, error.code)
     else:
         if isinstance(error, RecipientRefused):
-            consent.suppress(row.id, reason="provider", code=error.code)
+            suppressions.suppress(row.id, reason="provider", code=error.code)
         if isinstance(error, TemplateRequired):
             successors.by_template(row, row.tries, ledger)
         _give_up(row, error.code, ledger)

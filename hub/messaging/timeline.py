@@ -13,6 +13,7 @@ from hub import integrations
 from hub.errors import NotFound
 from hub.extensions import db
 from hub.integrations.base import Integration, Problem
+from hub.messaging.codes import BY_STATUS, CODES
 from hub.models import Attempt, Message, PlatformEvent, StatusEvent
 from hub.vocabulary import Status
 
@@ -147,7 +148,7 @@ _PROOF = {"callback": "The callback was genuine.", "poll": "We asked, since no c
 def problem(message: Message) -> Problem | None:
     """Say why a message did not arrive and what to do, or None when nothing is wrong."""
     status = Status(message.status)
-    if not message.code and status not in _BY_STATUS:
+    if not message.code and status not in BY_STATUS:
         return None
     cls: type[Integration] | None
     try:
@@ -158,7 +159,7 @@ def problem(message: Message) -> Problem | None:
     known = (cls.explain(message.code) if cls and message.code else None) or _own(code, status)
     if known is not None:
         return Problem(message.code, known.text, known.remedy, known.url)
-    fallback = _BY_STATUS.get(status)
+    fallback = BY_STATUS.get(status)
     if fallback is None or not message.code:
         return fallback and Problem(message.code, fallback.text, fallback.remedy)
     return Problem(message.code, f"{fallback.text} The provider’s code is {message.code}, which Signpost does not know.", fallback.remedy)
@@ -173,49 +174,11 @@ def _own(code: str, status: Status) -> Problem | None:
     """Say what a code of ours means; what is still tried again needs nothing from anybody."""
     if code.startswith("http_"):
         return Problem("", f"The provider answered HTTP {code.removeprefix('http_')} and no code of its own.", _remedy(status))
-    found = _CODES.get(code)
+    found = CODES.get(code)
     if found is not None and status == Status.QUEUED:
         return Problem("", found.text, "Nothing, it is tried again by itself.")
     return found
 
 
 def _remedy(status: Status) -> str:
-    return "Nothing, it is tried again by itself." if status == Status.QUEUED else _BY_STATUS.get(status, _BY_STATUS[Status.FAILED]).remedy
-
-
-_CODES = {
-    "unreachable": Problem("", "The provider could not be reached.",
-                           "Look at your network and at the provider’s status page, then send it again."),
-    "bad_answer": Problem("", "The provider’s answer cannot be read, so it may or may not have the message.",
-                          "Wait a minute: we ask the provider. Resend it if it stays unknown."),
-    "no_answer": Problem("", "The provider hung up before it answered. We are asking whether it has the message; nothing is sent twice.",
-                         "Wait a minute. Resend it if it stays unknown."),
-    "unreadable": Problem("", "What is needed to send it was sealed with a key that is missing.",
-                          "Add that key to HUB_ENCRYPTION_KEYS again."),
-    "lease_expired": Problem("", "The worker that was sending it ended. The provider may or may not have it.",
-                             "Wait a minute: we ask the provider. Resend it if it stays unknown."),
-    "too_late": Problem("", "Signpost stood still for a while before it could send it.", "Send it again."),
-    "window_closed": Problem("", "More than 24 hours have passed since the recipient last wrote, so only an approved template may be sent, "
-                             "and none is mapped to this message.",
-                             "Map an approved template under Templates, or wait until the recipient writes, then resend it."),
-    "window_closed_text": Problem("", "More than 24 hours have passed since the recipient last wrote, so no free text may be sent.",
-                                  "Wait until the recipient writes, then resend it."),
-    "media_unreachable": Problem("", "The file that goes along cannot be fetched.",
-                                 "Open its address in a browser that is signed in nowhere; mend it, then resend the message."),
-    "media_not_allowed": Problem("", "The address of the file that goes along is not one on the public internet, or not https.",
-                                 "Put the file where the provider can fetch it, or give it to POST /api/v1/media."),
-    "media_gone": Problem("", "The file that goes along was removed when its time of keeping ended.",
-                          "Give it to POST /api/v1/media again, and send a new message."),
-    "media_type": Problem("", "The file that goes along is of a type that the channel does not take.",
-                          "Serve it with the Content-Type that it has, or send another format."),
-    "media_too_large": Problem("", "The file that goes along is larger than the channel takes.", "Make it smaller, or send a link to it."),
-    "fault": Problem("", "Signpost met a fault of its own while sending.", "Look into the worker’s log, then resend it."),
-}  # fmt: skip
-_BY_STATUS = {
-    Status.FAILED: Problem("", "The provider refused it.", "Look at the code on the provider’s pages; correct it and send it again."),
-    Status.UNDELIVERED: Problem("", "It was handed on, and did not reach the recipient.", "Send it again later, or use another channel."),
-    Status.UNKNOWN: Problem("", "The provider may or may not have it.",
-                            "Wait a minute: we ask the provider. Resend it if it stays unknown."),
-    Status.SUPPRESSED: Problem("", "A rule forbids sending to this recipient.", "Ask the recipient whether messages are wanted."),
-    Status.EXPIRED: Problem("", "It could not be sent in time.", "Look whether the connection is enabled, then send it again."),
-}  # fmt: skip
+    return "Nothing, it is tried again by itself." if status == Status.QUEUED else BY_STATUS.get(status, BY_STATUS[Status.FAILED]).remedy

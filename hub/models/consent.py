@@ -48,8 +48,10 @@ class Suppression(Base):
     channel: Mapped[str] = mapped_column(default="")
     sender: Mapped[str] = mapped_column(default="")
     test: Mapped[bool]
-    reason: Mapped[str]  # provider, keyword, admin, complaint
+    reason: Mapped[str]  # provider, keyword, admin, complaint, import
     code: Mapped[str] = mapped_column(default="")
+    why: Mapped[str] = mapped_column(default="")  # in the words of who closed it
+    lifted_why: Mapped[str] = mapped_column(default="")
     message_id: Mapped[str | None] = ref("msg", "messages.id")
     since: Mapped[datetime] = mapped_column(Time, default=now)
     lifted_at: Mapped[datetime | None] = mapped_column(Time)

@@ -23,6 +23,7 @@ class Inbound(Base):
     receipt_id: Mapped[str | None] = mapped_column(Id("rcp"))  # no foreign key: receipts go first
     provider_id: Mapped[str]
     kind: Mapped[str] = mapped_column(default="text")
+    keyword: Mapped[str] = mapped_column(default="")  # stop, start or help, where it is one
     at: Mapped[datetime] = mapped_column(Time, default=now)
     read_at: Mapped[datetime | None] = mapped_column(Time)
 

@@ -54,6 +54,7 @@ class Message(Base):
     due_at: Mapped[datetime | None] = mapped_column(Time)
     expires_at: Mapped[datetime | None] = mapped_column(Time)
     escalate_at: Mapped[datetime | None] = mapped_column(Time)
+    exempt: Mapped[bool] = mapped_column(default=False)  # goes to who wants none: the confirmation of that, or help
     stop: Mapped[str | None]  # why it must not be sent any more
     once_key: Mapped[bytes | None] = mapped_column(LargeBinary(32))
     after_id: Mapped[str | None] = ref("msg", "messages.id")  # the message that this one takes over from

@@ -21,7 +21,10 @@ from tests.running import Hub
 
 SERIOUS = ("serious", "critical")
 # what programs read, and what is no page of ours
-NO_PAGES = ("static", "bootstrap.", "webhooks.", "api.", "health.", "api_document.openapi", "lending.", "admin.inbound_file")
+NO_PAGES = (
+    "static", "bootstrap.", "webhooks.", "api.", "health.", "api_document.openapi", "lending.",
+    "admin.inbound_file", "admin.export_suppressions",
+)  # fmt: skip
 # the view → the addresses it is looked at; braces are filled from the requests and messages of `lived_in`
 ADMIN: dict[str, tuple[str, ...]] = {
     "admin.overview": ("/",),
@@ -32,7 +35,10 @@ ADMIN: dict[str, tuple[str, ...]] = {
     "admin.request_page": ("/requests/{request}",),
     "admin.inbox": ("/inbox", "/inbox?show=unread"),
     "admin.conversation": ("/inbox/{talk}", "/inbox/{closed}"),
-    "admin.contact": ("/contacts/{contact}",),
+    "admin.contact": ("/contacts/{contact}", "/contacts/{stopped}"),
+    "admin.suppressions": ("/opt-outs", "/opt-outs?show=lifted", "/opt-outs?q=nobody"),
+    "admin.open_again": ("/opt-outs/{optout}",),
+    "admin.opt_out_rules": ("/settings/opt-out-words",),
     "admin.templates": ("/templates",),
     "admin.map_template": ("/templates/{template}",),
     "admin.integrations": ("/integrations", "/integrations?state=broken"),
@@ -77,6 +83,8 @@ def lived_in(hub: Hub, admin: State, playwright: Playwright) -> dict[str, str]:
     hub.hear(closed, "Please call me about page three, before Friday if you can; I shall be travelling after that.")
     hub.at_the_phone(closed, "window", hours_ago=30)
     hub.settled(hub.message(closed, "We will.", connection="demo-whatsapp"), "undelivered")  # and the hub knows that it is closed
+    stops = hub.number()
+    hub.hear(stops, "STOP")
     hub.hear(talks, "Is this the final version?", media=True)
     strange_callback(hub)
     return {
@@ -89,11 +97,13 @@ def lived_in(hub: Hub, admin: State, playwright: Playwright) -> dict[str, str]:
 def heard(playwright: Playwright, hub: Hub, admin: State) -> dict[str, str]:
     """Find what stands behind the inbox, whose newest two conversations are known, and behind the templates page."""
     boss = playwright.request.new_context(base_url=hub.url, storage_state=admin)
-    talk, closed = re.findall(r'href="/inbox/(cnv_[^"]+)"', boss.get("/inbox").text())[:2]
+    talk, stopped, closed = re.findall(r'href="/inbox/(cnv_[^"]+)"', boss.get("/inbox").text())[:3]
+    [who_stopped] = re.findall(r'href="/contacts/([^"]+)"', boss.get(f"/inbox/{stopped}").text())
+    optout = re.findall(r'href="/opt-outs/([^"]+)"', boss.get("/opt-outs").text())[0]
     [contact] = re.findall(r'href="/contacts/([^"]+)"', boss.get(f"/inbox/{talk}").text())
     template = re.findall(r'href="/templates/([^"]+)"', boss.get("/templates").text())[0]
     boss.dispose()
-    return {"talk": talk, "closed": closed, "contact": contact, "template": template}
+    return {"talk": talk, "closed": closed, "contact": contact, "template": template, "stopped": who_stopped, "optout": optout}
 
 
 def strange_callback(hub: Hub) -> None:

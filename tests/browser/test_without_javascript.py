@@ -285,6 +285,52 @@ def _(bare: Bare) -> None:
     expect(bare.row("Just so that you know, bare.").locator("strong")).to_have_count(0)
 
 
+@form("admin.add_suppression")
+def _(bare: Bare) -> None:
+    bare.page.goto("/opt-outs")
+    bare.page.get_by_label("Number or e-mail address").fill("317 555 0100")
+    press(bare.page, "Close")
+    expect(bare.page.locator("#address-error")).to_contain_text("+")
+    bare.page.get_by_label("Number or e-mail address").fill("+13175550188")
+    press(bare.page, "Close")
+    bare.says("Nothing goes to this address any more")
+
+
+@form("admin.open_again")
+def _(bare: Bare) -> None:
+    bare.page.goto("/opt-outs")
+    bare.page.get_by_label("Number or e-mail address").fill("+13175550189")
+    press(bare.page, "Close")
+    bare.row("+13175550189").get_by_role("link", name="Open").click()
+    press(bare.page, "Open it")
+    expect(bare.page.locator("#why-error")).to_contain_text("Say why")
+    bare.page.get_by_label("Reason").fill("Asked us on the phone.")
+    press(bare.page, "Open it")
+    bare.says("Messages go to this address again.")
+
+
+@form("admin.import_suppressions")
+def _(bare: Bare) -> None:
+    bare.page.goto("/opt-outs")
+    lines = b"address,channel,why\n+13175550190,,Old list\nnonsense,sms,\n"
+    bare.page.get_by_label("CSV file").set_input_files({"name": "old.csv", "mimeType": "text/csv", "buffer": lines})
+    press(bare.page, "Import")
+    bare.says("1 address is closed now.")
+    bare.says("Line 3:")
+
+
+@form("admin.save_opt_out_rules")
+def _(bare: Bare) -> None:
+    bare.page.goto("/settings/opt-out-words")
+    bare.page.get_by_label("More words for STOP").fill("ABMELDEN")
+    press(bare.page, "Keep")
+    expect(bare.page.locator("#stop-error")).to_contain_text("de: ABMELDEN")
+    bare.page.get_by_label("More words for STOP").fill("de: ABMELDEN, STOPP")
+    press(bare.page, "Keep")
+    bare.says("Kept.")
+    expect(bare.page.get_by_label("More words for STOP")).to_have_value("de: ABMELDEN, STOPP")
+
+
 @form("admin.sync_templates")
 def _(bare: Bare) -> None:
     bare.page.goto("/templates")

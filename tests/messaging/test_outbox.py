@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from hub.errors import Conflict, NotFound, Refused
 from hub.extensions import db
-from hub.messaging import consent, direct, outbox
+from hub.messaging import direct, outbox, suppressions
 from hub.messaging.contacts import contact_for
 from hub.messaging.outbox import Draft
 from hub.models import Audit, Connection, Contact, Message
@@ -119,11 +119,11 @@ def test_over_a_connection_that_is_off_nothing_is_sent_again(connection: Connect
 
 def test_sending_again_obeys_suppressions(connection: Connection) -> None:
     message_id = a_message()
-    consent.suppress(message_id, reason="provider", code="21610")
+    suppressions.suppress(message_id, reason="provider", code="21610")
     change(message_id, status="failed", due_at=None)
     again = outbox.resend(message_id)
     assert (again.status, again.code) == ("suppressed", "21610")
-    consent.lift(message_id)
+    suppressions.lift_for(message_id)
     change(again.id, due_at=None)
     assert outbox.resend(again.id).status == Status.QUEUED
 

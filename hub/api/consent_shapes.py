@@ -1,0 +1,103 @@
+"""What goes into the API and comes out of it about opt-outs and consents."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
+
+from hub.signing.events import Strict
+from hub.vocabulary import Channel
+
+MOST = 100
+AddressText = Annotated[str, StringConstraints(min_length=3, max_length=320)]
+EVERY = "Left out: every channel."
+
+
+class SuppressionIn(Strict):
+    """An address that nothing may be sent to."""
+
+    address: AddressText = Field(description="A number such as +13175551234, or an e-mail address.")
+    channel: Channel | None = Field(default=None, description=EVERY)
+    why: Annotated[str, StringConstraints(max_length=500)] = ""
+
+
+class LiftIn(Strict):
+    """Why messages may go to an address again."""
+
+    why: Annotated[str, StringConstraints(min_length=1, max_length=500)]
+
+
+class SuppressionQuery(Strict):
+    """How to narrow the list of opt-outs."""
+
+    limit: Annotated[int, Field(ge=1, le=MOST)] = 25
+    after: str | None = Field(default=None, description="The `next` of the page before.")
+    address: str | None = None
+    opened: bool = Field(default=False, description="True: those that were lifted, instead of those that hold.")
+
+
+class SuppressionOut(BaseModel):
+    """An address that nothing may be sent to, or might not until it was lifted."""
+
+    id: str
+    address: str | None = Field(description="Null when the person was erased.")
+    channel: Channel | None = Field(description="Null for every channel.")
+    reason: str = Field(description="keyword, provider, admin, complaint, import or api.")
+    code: str | None = Field(description="The provider's code.")
+    why: str
+    message: str | None
+    since: AwareDatetime
+    lifted_at: AwareDatetime | None
+    lifted_why: str
+    test: bool
+
+
+class SuppressionsOut(BaseModel):
+    """A page of opt-outs, newest first. `next` is null on the last."""
+
+    suppressions: list[SuppressionOut]
+    next: str | None
+
+
+class ConsentIn(Strict):
+    """A yes or a no of a person."""
+
+    address: AddressText = Field(description="A number such as +13175551234, or an e-mail address.")
+    yes: bool = Field(alias="given", description="True for yes.")
+    channel: Channel | None = Field(default=None, description=EVERY)
+    purpose: Annotated[str, StringConstraints(max_length=100)] = ""
+    at: AwareDatetime | None = Field(default=None, description="When it was said; left out: now.")
+    ip: Annotated[str, StringConstraints(max_length=45)] = ""
+    agent: Annotated[str, StringConstraints(max_length=500)] = Field(default="", description="The browser's User-Agent.")
+    proof: Annotated[str, StringConstraints(max_length=5000)] = Field(default="", description="The words that were agreed to. Kept sealed.")
+
+
+class ConsentQuery(Strict):
+    """Whose consents to list."""
+
+    address: AddressText
+    limit: Annotated[int, Field(ge=1, le=MOST)] = 25
+    after: str | None = Field(default=None, description="The `next` of the page before.")
+
+
+class ConsentOut(BaseModel):
+    """A line of the ledger."""
+
+    id: str
+    address: str
+    channel: Channel | None = Field(description="Null for every channel.")
+    purpose: str
+    given: bool
+    source: str = Field(description="api, import, keyword, admin or provider.")
+    at: AwareDatetime
+    ip: str
+    agent: str
+    proof: str
+
+
+class ConsentsOut(BaseModel):
+    """A page of the ledger, newest first. `next` is null on the last."""
+
+    consents: list[ConsentOut]
+    next: str | None

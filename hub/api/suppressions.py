@@ -1,0 +1,101 @@
+"""Opt-outs and consents: looked at, added, lifted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint
+from sqlalchemy import Select
+
+from hub.api.consent_shapes import (
+    ConsentIn,
+    ConsentOut,
+    ConsentQuery,
+    ConsentsOut,
+    LiftIn,
+    SuppressionIn,
+    SuppressionOut,
+    SuppressionQuery,
+    SuppressionsOut,
+)
+from hub.api.guard import caller
+from hub.api.shapes import body_of, query_of
+from hub.errors import Refused
+from hub.extensions import db
+from hub.messaging import consents, suppressions
+from hub.messaging.consents import Said
+from hub.messaging.suppressions import Closed
+from hub.models import Consent, Suppression
+from hub.models.types import is_id
+from hub.vocabulary import Channel
+
+blueprint = Blueprint("suppressions", __name__)
+
+
+@blueprint.get("/suppressions")
+def list_suppressions() -> dict[str, Any]:
+    """List opt-outs, newest first."""
+    wanted = query_of(SuppressionQuery)
+    query = suppressions.listed(address=wanted.address or "", test=caller().test, lifted=wanted.opened)
+    rows, more = _page(query, Suppression.id, "sup", wanted.after, wanted.limit)
+    found = [_suppression(one) for one in suppressions.with_addresses(rows)]
+    return SuppressionsOut(suppressions=found, next=rows[-1].id if more else None).model_dump(mode="json")
+
+
+@blueprint.post("/suppressions")
+def add_suppression() -> tuple[dict[str, Any], int]:
+    """Close an address; one that is closed already stays as it is."""
+    told = body_of(SuppressionIn)
+    row = suppressions.add(told.address, channel=told.channel or "", why=told.why, test=caller().test, reason="api")
+    return _suppression(suppressions.with_addresses([row])[0]).model_dump(mode="json"), 201
+
+
+@blueprint.post("/suppressions/<suppression_id>/lift")
+def lift_suppression(suppression_id: str) -> dict[str, Any]:
+    """Open an address again."""
+    row = suppressions.lift(suppression_id, why=body_of(LiftIn).why, test=caller().test)
+    return _suppression(suppressions.with_addresses([row])[0]).model_dump(mode="json")
+
+
+@blueprint.get("/consents")
+def list_consents() -> dict[str, Any]:
+    """List what an address said, newest first."""
+    wanted = query_of(ConsentQuery)
+    rows, more = _page(consents.history(wanted.address, test=caller().test), Consent.id, "cns", wanted.after, wanted.limit)
+    found = [_consent(row, wanted.address) for row in rows]
+    return ConsentsOut(consents=found, next=rows[-1].id if more else None).model_dump(mode="json")
+
+
+@blueprint.post("/consents")
+def record_consent() -> tuple[dict[str, Any], int]:
+    """Record a yes or a no."""
+    told = body_of(ConsentIn)
+    said = Said(told.address, told.yes, told.channel or "", told.purpose, told.at, told.ip, told.agent, told.proof)
+    return _consent(consents.record(said, source=consents.BY_API, test=caller().test), told.address).model_dump(mode="json"), 201
+
+
+def _page(query: Select[Any], column: Any, prefix: str, after: str | None, limit: int) -> tuple[list[Any], bool]:
+    if after and not is_id(prefix, after):
+        raise Refused("bad_cursor", "Give the `next` of the page before.", field="after")
+    query = query.where(column < after) if after else query
+    rows = list(db.session.scalars(query.order_by(None).order_by(column.desc()).limit(limit + 1)))
+    return rows[:limit], len(rows) > limit
+
+
+def _channel(name: str) -> Channel | None:
+    return Channel(name) if name else None
+
+
+def _suppression(one: Closed) -> SuppressionOut:
+    row = one.row
+    return SuppressionOut(
+        id=row.id, address=one.address or None, channel=_channel(row.channel), reason=row.reason, code=row.code or None, why=row.why,
+        message=row.message_id, since=row.since, lifted_at=row.lifted_at, lifted_why=row.lifted_why, test=row.test,
+    )  # fmt: skip
+
+
+def _consent(row: Consent, address: str) -> ConsentOut:
+    return ConsentOut(
+        id=row.id, address=address, channel=_channel(row.channel), purpose=row.purpose, given=row.given, source=row.source, at=row.at,
+        ip=row.ip, agent=row.agent, proof=str(row.proof or ""),
+    )  # fmt: skip

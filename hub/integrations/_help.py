@@ -1,0 +1,25 @@
+"""The setting that the contract adds where people write back and nobody but us answers: what HELP is answered with."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from wtforms import Form, TextAreaField
+from wtforms.validators import Length, Optional
+
+F = TypeVar("F", bound=Form)
+
+NAME = "help_text"
+MOST = 1000  # characters
+
+
+def with_help(form: type[F]) -> type[F]:
+    """Return a form that also asks for the answer to HELP, unless it does already."""
+    if hasattr(form, NAME):
+        return form
+    field = TextAreaField(
+        "Answer to HELP", [Optional(), Length(max=MOST, message=f"At most {MOST:,} characters.")],
+        description="Who sends these messages, and how to stop them. Left empty, the connection’s name and “Reply STOP to opt out.”",
+        render_kw={"rows": 2},
+    )  # fmt: skip
+    return type(form.__name__, (form,), {NAME: field, "__doc__": form.__doc__})

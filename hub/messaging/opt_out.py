@@ -1,0 +1,161 @@
+"""What people say about being written to at all: STOP closes, START opens what a STOP closed, HELP is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from sqlalchemy import Boolean, and_, bindparam, or_, select, update
+
+from hub import audit
+from hub.errors import Refused
+from hub.extensions import db
+from hub.integrations.base import Inbound
+from hub.messaging.keywords import LONGEST, Keyword, fold, keyword
+from hub.messaging.outbox import Carrying, Draft, Reachable, add
+from hub.models import Connection, Consent, Setting, Suppression
+from hub.models import Inbound as Came
+from hub.models.types import new_id
+from hub.statements import Statement, table_of
+from hub.store import read, remembered, several, transaction, write
+
+SAID_STOP = "keyword"  # the reason of a suppression that a keyword made, and that a keyword lifts
+REPLIED_STOP = "21610"  # Twilio knows of a STOP that we never heard of
+CONFIRMATION = "You are opted out. Reply START to re-subscribe."
+SETTING = "opt_out"
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What an admin decided: more words by language, comma between them; whether a STOP holds for every channel."""
+
+    stop: Mapping[str, str] = field(default_factory=dict)
+    start: Mapping[str, str] = field(default_factory=dict)
+    help: Mapping[str, str] = field(default_factory=dict)
+    everywhere: bool = False
+
+
+def rules() -> Rules:
+    """Return what holds, as it was a moment ago at the latest."""
+    found: Rules = remembered((SETTING,), stored)
+    return found
+
+
+def stored() -> Rules:
+    """Return what holds as it is stored."""
+    row = db.session.get(Setting, SETTING)
+    return Rules(**row.value) if row else Rules()
+
+
+@transaction
+def save(words: Mapping[str, Mapping[str, str]], *, everywhere: bool) -> None:
+    """Keep other rules: more words for `stop`, `start` and `help`, by language. Raises Refused that names the field."""
+    seen: dict[str, str] = {}
+    for name, languages in words.items():
+        for word in _folded(languages):
+            other = seen.setdefault(word, name)
+            if other != name:
+                raise Refused("two_meanings", f"{word.upper()} cannot mean both {other.upper()} and {name.upper()}.", field=name)
+            if len(word) > LONGEST:
+                raise Refused("too_long", f"{word[:20]}… is too long for a keyword: at most {LONGEST} characters.", field=name)
+    row = db.session.get(Setting, SETTING) or Setting(name=SETTING)
+    row.value = {**{name: dict(languages) for name, languages in words.items()}, "everywhere": everywhere}
+    db.session.add(row)
+    audit.record("opt_out.changed", SETTING)
+
+
+class Receiver(Carrying, Protocol):
+    """A connection that a person wrote to."""
+
+
+def meaning(came: Inbound) -> tuple[Keyword | None, bool]:
+    """Return what a message asks for, and whether the provider has answered it already: then it has read the words, not we."""
+    if came.keyword:
+        return Keyword(came.keyword), True
+    held = rules()
+    return keyword(came.text, *(_folded(words) for words in (held.stop, held.start, held.help))), False
+
+
+@transaction
+def heard(word: Keyword, text: str, receiver: Receiver, contact: Reachable, at: datetime, *, answered: bool) -> None:
+    """Do what a keyword asks for. Told late, it undoes nothing that was said after it. `answered`: by the provider, always."""
+    if word == Keyword.STOP and _close(receiver, contact, at):
+        _note(receiver, contact, at, text, given=False)
+        if not answered:
+            _reply(receiver, contact, CONFIRMATION)
+    elif word == Keyword.START and _open(receiver, contact, at):
+        _note(receiver, contact, at, text, given=True)
+    elif word == Keyword.HELP and not answered:
+        _reply(receiver, contact, help_text(receiver.id))
+
+
+def _folded(words: Mapping[str, str]) -> Collection[str]:
+    return {fold(word) for line in words.values() for word in line.split(",") if fold(word)}
+
+
+# ── Closing and opening ─────────────────────────────────────────────────────────────────────────────────────
+def _close(receiver: Receiver, contact: Reachable, at: datetime) -> bool:
+    """Suppress the contact; False when that is so already, or something said later takes it back."""
+    everywhere = rules().everywhere
+    channel, sender = ("", "") if everywhere else (receiver.channel, receiver.sender)
+    asked = {"key": contact.address_key, "channel": channel, "sender": sender, "test": receiver.test}
+    if read(_CLOSED, **asked) or read(_STARTED, contact=contact.id, at=at, all=everywhere, channel=channel, sender=sender):
+        return False
+    write(_CLOSE, {
+        "id": new_id("sup"), "address_key": contact.address_key, "channel": channel, "sender": sender, "test": receiver.test,
+        "reason": SAID_STOP, "code": "", "message_id": None, "since": at, "lifted_at": None,
+        "why": "", "lifted_why": "",
+    })  # fmt: skip
+    return True
+
+
+def _open(receiver: Receiver, contact: Reachable, at: datetime) -> bool:
+    """Lift what a keyword closed before; never what an admin, a complaint or an impossible number did."""
+    asked = {"key": contact.address_key, "channels": ["", receiver.channel], "senders": ["", receiver.sender], "test": receiver.test}
+    found = [row_id for row_id, in read(_OPEN_ONES, **asked, at=at)]
+    write(_LIFT, [{"row": row_id, "when": at} for row_id in found])
+    return bool(found)
+
+
+_table = table_of(Suppression)
+_CLOSED = Statement(select(_table.c.id).where(
+    _table.c.address_key == bindparam("key"), _table.c.channel == bindparam("channel"), _table.c.sender == bindparam("sender"),
+    _table.c.test == bindparam("test"), _table.c.lifted_at.is_(None),
+))  # fmt: skip
+_STARTED = Statement(
+    select(Came.id).join(Connection, Connection.id == Came.connection_id).where(
+        Came.contact_id == bindparam("contact"), Came.keyword == Keyword.START.value, Came.at > bindparam("at"),
+        or_(bindparam("all", type_=Boolean), and_(Connection.channel == bindparam("channel"), Connection.sender == bindparam("sender"))),
+    ).limit(1)
+)  # fmt: skip
+_CLOSE = Statement.insert(_table, once=True)
+_OPEN_ONES = Statement(select(_table.c.id).where(
+    _table.c.address_key == bindparam("key"), _table.c.channel.in_(several("channels")),
+    _table.c.sender.in_(several("senders")), _table.c.test == bindparam("test"), _table.c.lifted_at.is_(None),
+    _table.c.since <= bindparam("at"), (_table.c.reason == SAID_STOP) | (_table.c.code == REPLIED_STOP),
+))  # fmt: skip
+_LIFT = Statement(update(_table).where(_table.c.id == bindparam("row")).values(lifted_at=bindparam("when")))
+
+
+# ── What follows ────────────────────────────────────────────────────────────────────────────────────────────
+def _note(receiver: Receiver, contact: Reachable, at: datetime, said: str, *, given: bool) -> None:
+    """Write it into the ledger of consents, with the words as proof."""
+    db.session.add(Consent(
+        id=new_id("cns"), contact_id=contact.id, channel="" if rules().everywhere else receiver.channel, given=given,
+        source=SAID_STOP, at=at, proof=said,
+    ))  # fmt: skip
+    db.session.flush()
+
+
+def _reply(receiver: Receiver, contact: Reachable, text: str) -> None:
+    """Answer over the same connection: the one message that goes to somebody who wants none."""
+    add(Draft(connection=receiver, contact=contact, text=text, exempt=True))
+
+
+def help_text(connection_id: str) -> str:
+    """Return what HELP is answered with: as the connection's form says, else who this is and how to stop."""
+    connection = db.session.get_one(Connection, connection_id)
+    own = (connection.settings_or_none() or {}).get("help_text", "")
+    return own or f"{connection.title}: messages about documents for you to sign. Reply STOP to opt out."

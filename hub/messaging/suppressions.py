@@ -1,0 +1,203 @@
+"""Addresses that must not be sent to: closed by a keyword, a provider, an admin or an import; lifted by hand, never by time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import Select, select
+
+from hub import audit, phones
+from hub.errors import NotFound, Refused
+from hub.extensions import db
+from hub.messaging import policy
+from hub.messaging.contacts import address_key, contact_for
+from hub.messaging.files import Line, audit_import, batched, csv_line, numbered, reader
+from hub.models import Contact, Message, Suppression
+from hub.models.types import is_id, now
+from hub.store import transaction
+from hub.vocabulary import Address, Channel
+
+BY_ADMIN, BY_IMPORT, BY_PROVIDER, BY_COMPLAINT = "admin", "import", "provider", "complaint"
+LONGEST_WHY = 500  # characters
+COLUMNS = ("address", "channel", "reason", "why", "since")  # of a file
+
+
+@dataclass(frozen=True)
+class Closed:
+    """A suppression and whose address it closes; '' where that was erased, or never written down."""
+
+    row: Suppression
+    address: str
+    contact_id: str
+
+
+# ── Closing ─────────────────────────────────────────────────────────────────────────────────────────────────
+@transaction
+def suppress(message_id: str, *, reason: str, code: str) -> None:
+    """Close a message's channel and sender for its recipient, because the provider said so."""
+    message = db.session.get_one(Message, message_id)
+    contact, connection = message.contact, message.connection
+    _close(contact.address_key, message.channel, connection.sender, message.test, reason, code=code, message_id=message.id)
+
+
+@transaction
+def add(address: str, *, channel: str = "", why: str = "", test: bool, reason: str = BY_ADMIN) -> Suppression:
+    """Close an address, on one channel or on all; return what closes it, which may be older. Raises Refused that names the field."""
+    row = _add(address, channel, why, test, reason)
+    audit.record("suppression.added", row.id, kind_of(address)[1], channel=channel or "every channel", why=why)
+    return row
+
+
+def _add(address: str, channel: str, why: str, test: bool, reason: str) -> Suppression:
+    kind, clean = kind_of(address)
+    if channel and channel not in list(Channel):
+        why_not = f"There is no channel {channel!r}. Give one of {', '.join(Channel)}, or none for all."
+        raise Refused("no_such_channel", why_not, field="channel")
+    if len(why) > LONGEST_WHY:
+        raise Refused("why_too_long", f"Give the reason in at most {LONGEST_WHY} characters.", field="why")
+    contact = contact_for(kind, clean, test=test)
+    return _close(contact.address_key, channel, "", test, reason, why=why)
+
+
+def _close(
+    key: bytes, channel: str, sender: str, test: bool, reason: str, *, code: str = "", message_id: str | None = None, why: str = ""
+) -> Suppression:
+    same = select(Suppression).where(
+        Suppression.address_key == key, Suppression.channel == channel, Suppression.sender == sender, Suppression.test == test,
+        Suppression.lifted_at.is_(None),
+    )  # fmt: skip
+    row = db.session.scalar(same)
+    if row is None:
+        row = Suppression(
+            address_key=key, channel=channel, sender=sender, test=test, reason=reason, code=code, message_id=message_id, why=why
+        )
+        db.session.add(row)
+        db.session.flush()
+    return row
+
+
+def kind_of(address: str) -> tuple[Address, str]:
+    """Return the kind of an address that was typed, and its normal form. Raises Refused."""
+    text = address.strip()
+    if "@" in text:
+        if text.count("@") != 1 or text.startswith("@") or text.endswith("@") or any(one.isspace() for one in text):
+            raise Refused("bad_address", "This is no e-mail address.", field="address")
+        return Address.EMAIL, text.lower()
+    try:
+        return Address.PHONE, phones.clean(text)
+    except ValueError as problem:
+        raise Refused("bad_address", str(problem), field="address") from None
+
+
+# ── Lifting ─────────────────────────────────────────────────────────────────────────────────────────────────
+@transaction
+def lift(suppression_id: str, *, why: str, test: bool | None = None) -> Suppression:
+    """Let messages go to an address again, and keep why. Raises NotFound, Refused."""
+    row = db.session.get(Suppression, suppression_id) if is_id("sup", suppression_id) else None
+    if row is None or row.lifted_at is not None or test not in (None, row.test):
+        raise NotFound("not_suppressed", "There is no such opt-out, or it was lifted already.")
+    if not why.strip():
+        raise Refused("no_reason", "Say why messages may go to this address again: that the person asked for them, say.", field="why")
+    if len(why) > LONGEST_WHY:
+        raise Refused("why_too_long", f"Give the reason in at most {LONGEST_WHY} characters.", field="why")
+    row.lifted_at, row.lifted_why = now(), why.strip()
+    [closed] = with_addresses([row])
+    audit.record("suppression.lifted", row.id, closed.address, reason=row.reason, code=row.code, why=row.lifted_why)
+    return row
+
+
+@transaction
+def lift_for(message_id: str) -> None:
+    """Lift what stops messages like this one. Raises NotFound when nothing does."""
+    message = db.session.get_one(Message, message_id)
+    found = policy.suppression(message.contact.address_key, message.channel, message.connection.sender, test=message.test)
+    if found is None:
+        raise NotFound("not_suppressed", "Nothing stops messages to this recipient any more.")
+    lift(found.id, why="Allowed on the page of a message.")
+
+
+# ── Looking ─────────────────────────────────────────────────────────────────────────────────────────────────
+def listed(*, address: str = "", test: bool | None = None, lifted: bool = False) -> Select[Suppression]:
+    """Return the query for suppressions, open ones unless `lifted`. Raises Refused for what is no address."""
+    query = select(Suppression).where(Suppression.lifted_at.is_not(None) if lifted else Suppression.lifted_at.is_(None))
+    if address.strip():
+        kind, clean = kind_of(address)
+        query = query.where(Suppression.address_key == address_key(kind, clean))
+    return query if test is None else query.where(Suppression.test == test)
+
+
+def with_addresses(rows: list[Suppression]) -> list[Closed]:
+    """Say of suppressions whose address they close."""
+    keys = {row.address_key for row in rows}
+    people = db.session.scalars(select(Contact).where(Contact.address_key.in_(keys), Contact.erased_at.is_(None))) if keys else ()
+    known = {(one.address_key, one.test): one for one in people}
+    found = [(row, known.get((row.address_key, row.test)) or known.get((row.address_key, not row.test))) for row in rows]
+    return [Closed(row, one.address if one else "", one.id if one else "") for row, one in found]
+
+
+def find(suppression_id: str) -> Closed:
+    """Return an open suppression. Raises NotFound."""
+    row = db.session.get(Suppression, suppression_id) if is_id("sup", suppression_id) else None
+    if row is None or row.lifted_at is not None:
+        raise NotFound("not_suppressed", "There is no such opt-out, or it was lifted already.")
+    return with_addresses([row])[0]
+
+
+def of_contact(contact: Contact) -> list[Suppression]:
+    """Return everything that closes or closed a contact, newest first. A live suppression also holds for a test contact."""
+    tests = (False, True) if contact.test else (False,)
+    query = select(Suppression).where(Suppression.address_key == contact.address_key, Suppression.test.in_(tests))
+    return list(db.session.scalars(query.order_by(Suppression.id.desc())))
+
+
+# ── In files ────────────────────────────────────────────────────────────────────────────────────────────────
+@dataclass
+class Report:
+    """What became of a file: how many lines were kept or known, and why others were not, by their number."""
+
+    kept: int = 0
+    known: int = 0
+    refused: list[tuple[int, str]] = field(default_factory=list)
+
+
+def import_file(content: str, *, test: bool) -> Report:
+    """Close every address of a CSV file with a column `address`, and maybe `channel` and `why`. Raises Refused for no such file."""
+    lines = reader(content)
+    if "address" not in (lines.fieldnames or ()):
+        raise Refused("no_address_column", "The first line has to name the columns: address, and maybe channel and why.", field="file")
+    report = Report()
+    for some in batched(numbered(lines)):
+        _keep_lines(some, report, test)
+    audit_import("suppression.imported", report.kept, len(report.refused))
+    return report
+
+
+@transaction
+def _keep_lines(lines: Sequence[Line], report: Report, test: bool) -> None:
+    kept, known, refused = 0, 0, []
+    for number, line in lines:
+        before = now()
+        try:
+            row = _add(line.get("address", ""), line.get("channel", "").lower(), line.get("why", ""), test, BY_IMPORT)
+        except Refused as refusal:
+            refused.append((number, str(refusal)))
+        else:
+            kept, known = (kept + 1, known) if row.since >= before else (kept, known + 1)
+    report.kept, report.known = report.kept + kept, report.known + known  # at once: a transaction may be run again
+    report.refused += refused
+
+
+def export(*, test: bool) -> Iterator[str]:
+    """Write the open suppressions of live or test addresses as a CSV file, line by line."""
+    yield ",".join(COLUMNS) + "\r\n"
+    last = ""
+    while True:
+        query = listed(test=test).where(Suppression.id > last) if last else listed(test=test)
+        rows = list(db.session.scalars(query.order_by(Suppression.id).limit(500)))
+        for one in with_addresses(rows):
+            yield csv_line([one.address, one.row.channel, one.row.reason, one.row.why, one.row.since.isoformat()])
+        if not rows:
+            return
+        last = rows[-1].id
+

@@ -1,0 +1,146 @@
+"""Opt-outs and consents through the API and in files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from hub.errors import Refused
+from hub.extensions import db
+from hub.messaging import consents, suppressions
+from hub.messaging.consents import Said
+from hub.models import Consent, Suppression
+from tests.stage import ANNA, ERIC, SigningApp, a_message, body, status
+
+
+# ── Opt-outs ────────────────────────────────────────────────────────────────────────────────────────────────
+def test_an_address_is_closed_listed_and_opened_again(signing_app: SigningApp) -> None:
+    made = signing_app.post("/suppressions", {"address": ERIC, "why": "Asked us."})
+    assert (made.status_code, body(made)["reason"], body(made)["channel"]) == (201, "api", None)
+    assert status(a_message()) == "suppressed"
+    again = body(signing_app.post("/suppressions", {"address": ERIC}))
+    assert again["id"] == body(made)["id"], "what is closed stays as it is"
+    [listed] = body(signing_app.get("/suppressions", address=ERIC))["suppressions"]
+    assert (listed["address"], listed["why"]) == (ERIC, "Asked us.")
+    assert body(signing_app.get("/suppressions", address=ANNA))["suppressions"] == []
+    refused = signing_app.post(f"/suppressions/{listed['id']}/lift", {"why": ""})
+    assert refused.status_code == 422
+    lifted = signing_app.post(f"/suppressions/{listed['id']}/lift", {"why": "Wants them again."})
+    assert (lifted.status_code, body(lifted)["lifted_why"]) == (200, "Wants them again.")
+    assert status(a_message()) == "queued"
+    assert signing_app.post(f"/suppressions/{listed['id']}/lift", {"why": "Twice"}).status_code == 404
+    assert [one["id"] for one in body(signing_app.get("/suppressions", opened="true"))["suppressions"]] == [listed["id"]]
+
+
+@pytest.mark.parametrize(
+    ("what", "field"),
+    [
+        ({"address": "317 555 1234"}, "address"), ({"address": "a@@b"}, "address"), ({"address": ERIC, "channel": "pigeon"}, "channel"),
+        ({}, "address"),
+    ],
+)
+def test_a_bad_opt_out_is_refused_with_its_field(signing_app: SigningApp, what: dict[str, str], field: str) -> None:
+    answer = signing_app.post("/suppressions", what)
+    assert (answer.status_code, body(answer)["field"]) == (422, field)
+
+
+def test_a_list_goes_on_where_it_ended(signing_app: SigningApp) -> None:
+    for n in range(5):
+        signing_app.post("/suppressions", {"address": f"+131755510{n:02d}"})
+    first = body(signing_app.get("/suppressions", limit=3))
+    rest = body(signing_app.get("/suppressions", limit=3, after=first["next"]))
+    assert (len(first["suppressions"]), len(rest["suppressions"]), rest["next"]) == (3, 2, None)
+    assert signing_app.get("/suppressions", after="nothing").status_code == 422
+
+
+def test_a_live_key_neither_sees_nor_opens_what_is_closed_for_tests(signing_app: SigningApp) -> None:
+    from hub.accounts import api_keys
+
+    row = body(signing_app.post("/suppressions", {"address": ERIC}))
+    live = SigningApp(signing_app.client, api_keys.create("Live", test=False))
+    assert body(live.get("/suppressions"))["suppressions"] == []
+    assert live.post(f"/suppressions/{row['id']}/lift", {"why": "Mine"}).status_code == 404
+
+
+def test_a_file_closes_what_it_can_and_names_each_line_that_it_cannot(signing_app: SigningApp) -> None:
+    lines = f"\ufeffaddress,channel,why\n{ERIC},,Old list\nnonsense,,\n{ANNA},SMS,\n{ANNA},pigeon,\n{ERIC},,again\n"
+    report = suppressions.import_file(lines, test=True)
+    assert (report.kept, report.known, [number for number, _ in report.refused]) == (2, 1, [3, 5])
+    assert "pigeon" in report.refused[1][1]
+    out = "".join(suppressions.export(test=True)).splitlines()
+    assert out[0] == "address,channel,reason,why,since"
+    assert sorted(line.split(",")[0] for line in out[1:]) == sorted([ERIC, ANNA])
+    assert suppressions.import_file("\n".join(out), test=True).refused == [], "what was exported can be imported"
+    assert "".join(suppressions.export(test=False)).count("\n") == 1
+
+
+@pytest.mark.parametrize("content", ["", "number\n+13175551234\n"])
+def test_a_file_without_addresses_is_refused_whole(signing_app: SigningApp, content: str) -> None:
+    with pytest.raises(Refused):
+        suppressions.import_file(content, test=True)
+    assert db.session.scalars(select(Suppression)).all() == []
+
+
+def test_what_looks_like_a_formula_is_none_in_a_file(signing_app: SigningApp) -> None:
+    signing_app.post("/suppressions", {"address": ERIC, "why": "=HYPERLINK(1)"})
+    assert ",'=HYPERLINK(1)," in "".join(suppressions.export(test=True))
+
+
+# ── Consents ────────────────────────────────────────────────────────────────────────────────────────────────
+YES: dict[str, Any] = {
+    "address": ERIC, "given": True, "channel": "whatsapp", "purpose": "reminders", "at": "2026-01-02T03:04:05Z", "ip": "203.0.113.7",
+    "agent": "Mozilla/5.0", "proof": "I agree to messages on WhatsApp.",
+}  # fmt: skip
+
+
+def test_a_consent_is_recorded_and_nothing_changes_it(signing_app: SigningApp) -> None:
+    made = signing_app.post("/consents", YES)
+    assert made.status_code == 201
+    signing_app.post("/consents", {"address": ERIC, "given": False})
+    listed = body(signing_app.get("/consents", address=ERIC))["consents"]
+    assert [one["given"] for one in listed] == [False, True]
+    assert {name: listed[1][name] for name in YES} == YES
+    assert b"WhatsApp" not in (db.session.scalars(select(Consent._proof).where(Consent._proof.is_not(None))).one() or b"")
+    contact_id = db.session.scalars(select(Consent.contact_id)).first()
+    assert contact_id is not None
+    latest = consents.current(contact_id, "whatsapp")
+    assert latest is not None
+    assert not latest.given, "the later word is about every channel"
+
+
+@pytest.mark.parametrize(
+    ("what", "field"),
+    [
+        ({"address": "nobody"}, "address"), ({"given": "perhaps"}, "given"), ({"channel": "pigeon"}, "channel"),
+        ({"at": "2199-01-01T00:00:00Z"}, "at"), ({"at": "2026-01-01T00:00:00"}, "at"), ({"purpose": "x" * 101}, "purpose"),
+    ],
+)
+def test_a_bad_consent_is_refused_with_its_field(signing_app: SigningApp, what: dict[str, Any], field: str) -> None:
+    answer = signing_app.post("/consents", {**YES, **what})
+    assert (answer.status_code, body(answer)["field"]) == (422, field)
+
+
+def test_a_file_of_consents_keeps_what_it_can(signing_app: SigningApp) -> None:
+    lines = f"address,given,at,proof\n{ERIC},yes,2026-01-02,Signed form 4\n{ANNA},NO,,\nnobody,yes,,\n{ERIC},maybe,,\n{ERIC},yes,soon,\n"
+    report = consents.import_file(lines, test=True)
+    assert (report.kept, [number for number, _ in report.refused]) == (2, [4, 5, 6])
+    assert report.refused[2][1].startswith("at: ")
+    out = "".join(consents.export(test=True)).splitlines()
+    assert out[1].startswith(f"{ERIC},,,yes,import,2026-01-02T00:00:00")
+    assert consents.import_file("\n".join(out), test=True).refused == []
+
+
+def test_what_was_said_later_counts_in_whatever_order_it_is_recorded(signing_app: SigningApp) -> None:
+    from datetime import timedelta
+
+    from hub.models.types import now
+
+    for given, ago in ((False, 1), (True, 5)):
+        consents.record(Said(ERIC, given, at=now() - timedelta(days=ago)), source="api", test=True)
+    contact_id = db.session.scalars(select(Consent.contact_id)).first()
+    assert contact_id is not None
+    latest = consents.current(contact_id, "sms")
+    assert latest is not None
+    assert not latest.given
