@@ -182,6 +182,8 @@ SETTINGS = (
     Setting("HUB_MEDIA_IMAGE_MB", "5", "the most megabytes of an image that goes along with a message", _some),
     Setting("HUB_MEDIA_MB", "16", "the most megabytes of any other file", _some),
     Setting("HUB_MEDIA_DAYS", "7", "how long files are kept that were given to POST /api/v1/media", _some),
+    Setting("HUB_BODY_DAYS", "30", "how long it is kept what messages said", _some),
+    Setting("HUB_RECEIPT_DAYS", "30", "how long providers' webhooks are kept as they came in", _some),
     Setting("HUB_WEB_WORKERS", "2", "processes of the web server", _some),
     Setting("HUB_WEB_THREADS", "4", "threads of each of them", _some),
     Setting("HUB_LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR", _level),
@@ -212,6 +214,8 @@ class Config:
     media_image_limit: int  # bytes
     media_limit: int
     media_days: int
+    body_days: int
+    receipt_days: int
     web_workers: int
     web_threads: int
     log_level: str
@@ -296,6 +300,8 @@ def _complete(given: dict[str, Any], urls: dict[str, str], wrong: dict[str, str]
         media_image_limit=given["HUB_MEDIA_IMAGE_MB"] * MEGABYTE,
         media_limit=given["HUB_MEDIA_MB"] * MEGABYTE,
         media_days=given["HUB_MEDIA_DAYS"],
+        body_days=given["HUB_BODY_DAYS"],
+        receipt_days=given["HUB_RECEIPT_DAYS"],
         web_workers=given["HUB_WEB_WORKERS"],
         web_threads=given["HUB_WEB_THREADS"],
         log_level=given["HUB_LOG_LEVEL"],

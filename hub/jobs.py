@@ -22,6 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from hub import create_app, idempotency
 from hub.errors import HubError
 from hub.extensions import db
+from hub.intake import retention
 from hub.intake import settle as settling
 from hub.messaging import delivery, media, misdated, outbox, polling, reconcile, spacing, template_sync
 from hub.messaging.drain import RUN_SECONDS, Drain, Stopping
@@ -61,7 +62,7 @@ def chores() -> None:
 
 def _chores(stopping: Stopping) -> int:
     looked_after = 0
-    for chore in (misdated.run, outbox.give_up_waiting, idempotency.forget, spacing.forget, media.forget,
+    for chore in (misdated.run, outbox.give_up_waiting, idempotency.forget, spacing.forget, media.forget, retention.run,
                   partial(reconcile.run, stopping), partial(polling.run, stopping), template_sync.sync_due):  # fmt: skip
         try:
             looked_after += chore()

@@ -15,7 +15,8 @@ from hub.models import Connection
 from hub.vocabulary import ConnectionState
 
 PAGES = (
-    "overview", "entrance", "account", "people", "keys", "activity", "integrations", "connections", "messages", "message", "receipts",
+    "overview", "entrance", "account", "people", "keys", "activity", "integrations", "connections", "messages", "message", "codes",
+    "receipts",
     "requests", "inbox", "suppressions", "opt_out", "templates",
 )  # fmt: skip
 

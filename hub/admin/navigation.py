@@ -65,7 +65,7 @@ SETTINGS = ("account", "set_time_zone", "add_user", "new_password_link", "api_ke
 
 PLACES = (
     Place("Overview", "compass", "admin.overview"),
-    Place("Messages", "chat-left-text", "admin.messages", ("admin.message", "admin.receipts")),
+    Place("Messages", "chat-left-text", "admin.messages", ("admin.message", "admin.receipts", "admin.codes")),
     Place("Requests", "pen", "admin.requests", ("admin.request_page",)),
     Place("Inbox", "inbox", "admin.inbox", ("admin.conversation", "admin.answer")),
     Place("Opt-outs", "slash-circle", "admin.suppressions", ("admin.add_suppression", "admin.open_again", "admin.import_suppressions")),

@@ -63,6 +63,7 @@ LEAST = {
     ("POST", "/receipts/<receipt_id>/replay"): O,
     ("GET", "/inbox"): V,
     ("GET", "/inbox/<conversation_id>"): V,
+    ("GET", "/codes"): V,
     ("GET", "/opt-outs"): V,
     ("POST", "/opt-outs"): O,
     ("GET", "/opt-outs/files/<kind>"): A,

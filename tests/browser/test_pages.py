@@ -31,6 +31,7 @@ ADMIN: dict[str, tuple[str, ...]] = {
     "admin.messages": ("/messages", "/messages?show=lost", "/messages?q=nothing"),
     "admin.message": ("/messages/{delivered}", "/messages/{undelivered}", "/messages/{suppressed}"),
     "admin.receipts": ("/receipts",),
+    "admin.codes": ("/codes",),
     "admin.requests": ("/requests", "/requests?state=declined"),
     "admin.request_page": ("/requests/{request}",),
     "admin.inbox": ("/inbox", "/inbox?show=unread"),

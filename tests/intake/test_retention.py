@@ -1,0 +1,114 @@
+"""What is kept for a time only, and what stays."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+from sqlalchemy import func, select, update
+
+from hub.extensions import db
+from hub.intake import retention
+from hub.messaging import suppressions
+from hub.models import Body, Message, PlatformEvent, Receipt, Suppression
+from hub.models.types import id_at, new_id, now
+from hub.store import transaction
+from tests.stage import ERIC, a_message, message
+
+
+def days(count: float) -> timedelta:
+    return timedelta(days=count)
+
+
+@transaction
+def age(message_id: str, past: timedelta) -> str:
+    """Let a message have been made so long ago; return its id then."""
+    old = id_at("msg", now() - past)[:-6] + new_id("msg")[-6:]
+    row = db.session.get_one(Body, message_id)
+    db.session.add(Body(owner_id=old, content=row.content))
+    db.session.delete(row)
+    db.session.execute(update(Message).where(Message.id == message_id).values(id=old, status="delivered", due_at=None))
+    return old
+
+
+@transaction
+def receipt(past: timedelta) -> str:
+    receipt_id = id_at("rcp", now() - past)[:-6] + new_id("rcp")[-6:]
+    one = Receipt(id=receipt_id, subject=new_id("x"), detail="", endpoint="e", scope="s", due_at=None)
+    one.request = {"body": "", "headers": {}}
+    db.session.add(one)
+    return one.id
+
+
+def left(model: type) -> int:
+    db.session.rollback()
+    return db.session.scalar(select(func.count()).select_from(model)) or 0
+
+
+def test_what_was_said_is_removed_after_its_time_and_what_happened_stays(hub_demo: Flask) -> None:
+    old, young = age(a_message(), days(30.1)), age(a_message(), days(29.9))
+    assert retention.run() == 1
+    assert left(Body) == 1
+    assert {message(one).status for one in (old, young)} == {"delivered"}
+    assert message(old).contact.address == ERIC
+    assert retention.run() == 0
+
+
+def test_webhooks_go_after_theirs(hub_demo: Flask) -> None:
+    receipt(days(31))
+    kept = receipt(days(29))
+    retention.run()
+    db.session.rollback()
+    assert db.session.scalars(select(Receipt.id)).all() == [kept]
+
+
+def test_what_people_wrote_goes_from_the_platform_events_too(hub_demo: Flask) -> None:
+    @transaction
+    def heard(past: timedelta) -> None:
+        db.session.add(PlatformEvent(
+            id=id_at("pev", now() - past)[:-6] + new_id("pev")[-6:], cause=new_id("x"), type="whatsapp_received", at=now() - past,
+            payload={"text": "Hello"},
+        ))  # fmt: skip
+
+    heard(days(31))
+    heard(days(1))
+    retention.run()
+    assert left(PlatformEvent) == 1
+
+
+def test_no_retention_touches_who_wants_no_messages(hub_demo: Flask) -> None:
+    row = suppressions.add(ERIC, test=True)
+
+    @transaction
+    def long_ago() -> None:
+        db.session.execute(update(Suppression).where(Suppression.id == row.id).values(since=now() - days(4000)))
+
+    long_ago()
+    retention.run()
+    assert left(Suppression) == 1
+
+
+def test_more_than_a_batch_goes_in_one_run(hub_demo: Flask) -> None:
+    @transaction
+    def many() -> None:
+        for _ in range(retention.AT_ONCE + 5):
+            db.session.add(Body(owner_id=id_at("msg", now() - days(40))[:-8] + new_id("msg")[-8:], content={"text": "x"}))
+
+    many()
+    assert retention.run() == retention.AT_ONCE + 5
+    assert left(Body) == 0
+
+
+class TestShorter:
+    """A hub that keeps less."""
+
+    @pytest.fixture
+    def settings(self) -> dict[str, str]:
+        return {"HUB_BODY_DAYS": "1", "HUB_RECEIPT_DAYS": "90"}
+
+    def test_its_settings_hold(self, hub_demo: Flask) -> None:
+        age(a_message(), days(2))
+        receipt(days(80))
+        retention.run()
+        assert (left(Body), left(Receipt)) == (0, 1)
