@@ -22,7 +22,7 @@ from typing import Any
 
 import psutil
 import psycopg
-from sqlalchemy import NullPool, create_engine, func, make_url, select, text
+from sqlalchemy import NullPool, create_engine, make_url, text
 from twilio.request_validator import RequestValidator
 from urllib3 import encode_multipart_formdata
 
@@ -128,11 +128,11 @@ class Hub:
         with urllib.request.urlopen(urllib.request.Request(f"{self.url}/api/v1/media", form, headers), timeout=30) as answer:
             return json.load(answer)
 
-    def counted(self, table: str) -> int:
-        """Count the rows of a table in the hub's database."""
+    def knows(self, sid: str) -> bool:
+        """Tell whether the hub's database has a person's message, by the provider's id of it."""
         engine = create_engine(self.database_url or f"sqlite:///{self.folder / 'data' / 'hub.db'}", poolclass=NullPool)
         with engine.connect() as connection:
-            return int(connection.execute(select(func.count()).select_from(text(table))).scalar_one())
+            return bool(connection.execute(text("SELECT 1 FROM inbound WHERE provider_id = :sid"), {"sid": sid}).all())
 
     # ── As the provider ─────────────────────────────────────────────────────────────────────────────────────
     def number(self) -> str:
@@ -148,10 +148,9 @@ class Hub:
 
     def hear(self, number: str, text: str = "Hello", channel: str = "whatsapp", **more: Any) -> None:
         """Let a person write, and wait until the hub knows."""
-        before = self.counted("inbound")
         answer = self.at_the_phone(number, "reply", channel=channel, text=text, **more)
         assert answer["answer"] == "200", answer
-        wait_until(lambda: self.counted("inbound") > before, 10)
+        wait_until(lambda: self.knows(answer["sid"]), 10)
 
     def phone_url(self, number: str) -> str:
         return f"{self.simulator_url}/?phone=%2B{number[1:]}"

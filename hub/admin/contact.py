@@ -6,20 +6,25 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from flask import abort, render_template, url_for
+from flask import abort, flash, redirect, render_template, url_for
+from flask_wtf import FlaskForm
 from sqlalchemy import select
+from wtforms import SelectField, StringField
+from wtforms.validators import InputRequired
 
 from hub import integrations
-from hub.admin.guard import admin, needs
+from hub.admin.forms import blame
+from hub.admin.guard import admin, may, needs
 from hub.admin.looks import channel_title
 from hub.admin.rows import name_of, rows
 from hub.admin.suppressions import REASONS
-from hub.errors import NotFound
+from hub.errors import NotFound, Refused
 from hub.extensions import db
-from hub.messaging import suppressions, windows
+from hub.messaging import consents, suppressions, windows
+from hub.messaging.consents import Said
 from hub.models import Connection, Consent, Contact, Conversation, Message
 from hub.models.types import is_id, now
-from hub.vocabulary import Role
+from hub.vocabulary import Address, Channel, Role
 
 SHOWN = 25
 
@@ -36,17 +41,52 @@ class Window:
     talk: str  # the address of the conversation, '' when the contact never wrote
 
 
+class SaidForm(FlaskForm):  # type: ignore[misc]
+    """What a person said about messages."""
+
+    given = SelectField("They said", choices={"yes": "Yes, to messages", "no": "No, to messages"})
+    channel = SelectField("On", choices=lambda: {"": "Every channel", **{one.value: channel_title(one.value) for one in Channel}})
+    proof = StringField("How it is known", [InputRequired("Say how it is known: by whom, when, in which words.")],
+                        description="Kept sealed, as the proof.")  # fmt: skip
+
+
 @admin.get("/contacts/<contact_id>")
 @needs(Role.VIEWER)
 def contact(contact_id: str) -> Any:
     """Show a contact."""
+    return _page(_find(contact_id), SaidForm(formdata=None))
+
+
+@admin.post("/contacts/<contact_id>")
+@needs(Role.OPERATOR)
+def record_consent(contact_id: str) -> Any:
+    """Write down what a person said about messages."""
+    one, form = _find(contact_id), SaidForm()
+    if not form.validate():
+        return _page(one, form), 422
+    said_ = Said(one.address, form.given.data == "yes", form.channel.data or "", proof=form.proof.data or "")
+    try:
+        consents.record(said_, source=consents.BY_ADMIN, test=one.test)
+    except Refused as refusal:
+        blame(form, refusal)
+        return _page(one, form), 422
+    flash("Recorded. It is a line of the ledger: another one may follow it, none changes it.", "good")
+    return redirect(url_for("admin.contact", contact_id=one.id), 303)
+
+
+def _find(contact_id: str) -> Contact:
     one = db.session.get(Contact, contact_id) if is_id("ctc", contact_id) else None
     if one is None:
         abort(404)
+    return one
+
+
+def _page(one: Contact, form: SaidForm) -> str:
     newest = db.session.scalars(select(Message).where(Message.contact_id == one.id).order_by(Message.id.desc()).limit(SHOWN)).all()
     return render_template(
-        "contact.html", contact=one, who=name_of(one), windows=of(one), rows=rows(newest), closed=_closed(one), consents=_consents(one)
-    )
+        "contact.html", contact=one, who=name_of(one), windows=of(one), rows=rows(newest), closed=_closed(one), consents=_consents(one),
+        form=form if may(Role.OPERATOR) and one.kind in (Address.PHONE, Address.EMAIL) and one.erased_at is None else None,
+    )  # fmt: skip
 
 
 def _closed(one: Contact) -> list[dict[str, Any]]:

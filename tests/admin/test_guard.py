@@ -54,6 +54,7 @@ LEAST = {
     ("POST", "/connections/<slug>/archive"): A,
     ("GET", "/messages"): V,
     ("GET", "/contacts/<contact_id>"): V,
+    ("POST", "/contacts/<contact_id>"): O,
     ("GET", "/messages/<message_id>"): V,
     ("POST", "/messages/<message_id>/cancel"): O,
     ("POST", "/messages/<message_id>/resend"): O,

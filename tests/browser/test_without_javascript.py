@@ -331,6 +331,18 @@ def _(bare: Bare) -> None:
     expect(bare.page.get_by_label("More words for STOP")).to_have_value("de: ABMELDEN, STOPP")
 
 
+@form("admin.record_consent")
+def _(bare: Bare) -> None:
+    newest_talk(bare, "You may write to me, bare.")
+    bare.page.get_by_role("link", name="All about this contact").click()
+    press(bare.page, "Record")
+    expect(bare.page.locator("#proof-error, :invalid").first).to_be_visible()
+    bare.page.get_by_label("How it is known").fill("Said so on the phone.")
+    press(bare.page, "Record")
+    bare.says("It is a line of the ledger")
+    expect(bare.row("admin")).to_contain_text("Yes")
+
+
 @form("admin.sync_templates")
 def _(bare: Bare) -> None:
     bare.page.goto("/templates")
