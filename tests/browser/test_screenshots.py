@@ -54,6 +54,7 @@ def addresses(own_hub: Hub) -> dict[str, str]:
     settle(hub, told)
     hub.hear(str(ERIC["mobile_number"]), "Is this the final version of the lease?")
     hub.hear(str(ANNA["mobile_number"]), "Thank you, signed. Can you send me a copy?")
+    hub.hear("+33612345678", "STOP")
     hub.hear(str(TOM["mobile_number"]), "My phone was off, please try again.", channel="sms")
     _, last = hub.request(ERIC, title="Offer Letter", sender="Acme HR")
     settle(hub, last)
@@ -63,7 +64,9 @@ def addresses(own_hub: Hub) -> dict[str, str]:
         "message": f"/messages/{told['messages'][1]['id']}",  # to Lena: the provider was busy at first
         "connection": "/connections/demo-sms",
         "inbox": "/inbox",
+        "conversation": "/inbox",
         "templates": "/templates",
+        "opt-outs": "/opt-outs",
         "phone": hub.phone_url(str(ERIC["mobile_number"])),
     }
 
@@ -88,7 +91,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return found
 
 
-@pytest.mark.parametrize("name", ["overview", "message", "connection", "messages", "phone"])
+@pytest.mark.parametrize(
+    "name", ["overview", "message", "connection", "messages", "phone", "inbox", "conversation", "templates", "opt-outs"]
+)
 def test_a_page_has_its_pictures(window: Page, addresses: dict[str, str], folder: Path, name: str) -> None:
     for width, size in SIZES.items():
         window.set_viewport_size(size)  # type: ignore[arg-type]
@@ -104,6 +109,9 @@ def prepare(page: Page, name: str) -> None:
     if name == "connection":
         page.get_by_role("button", name="Test connection").click()
         expect(page.locator("#test-result")).to_contain_text("Twilio is ready.")
+        page.evaluate("scrollTo(0, 0)")
+    if name == "conversation":
+        page.get_by_role("row").filter(has_text="final version").get_by_role("link").first.click()
         page.evaluate("scrollTo(0, 0)")
     if name == "message":
         expect(page.get_by_role("heading", name="It arrived.")).to_be_visible()
