@@ -11,13 +11,14 @@ from wtforms import BooleanField, SelectField, StringField
 from wtforms.validators import InputRequired
 
 from hub.admin.forms import blame
-from hub.admin.guard import admin, may, needs
+from hub.admin.guard import admin, may, needs, takes
 from hub.admin.looks import channel_title
 from hub.admin.paging import page
 from hub.admin.presentation import plural
 from hub.errors import NotFound, Refused
 from hub.messaging import consents
 from hub.messaging import suppressions as closed
+from hub.messaging.files import Report
 from hub.models import Suppression
 from hub.vocabulary import Channel, Role
 
@@ -98,22 +99,22 @@ def open_again(suppression_id: str) -> Any:
 
 @admin.post("/opt-outs/import")
 @needs(Role.ADMIN)
+@takes(LARGEST)
 def import_suppressions() -> Any:
     """Close every address of a file, or record its consents, and list the lines that were refused."""
-    request.max_content_length = LARGEST
     form = ImportForm(prefix="file-")
     if not form.validate():
         return _page(form_import=form), 422
     try:
         content = form.file.data.read().decode("utf-8")
-        report: Any = FILES[form.kind.data or ""].import_file(content, test=bool(form.test.data))
+        report = FILES[form.kind.data or ""].import_file(content, test=bool(form.test.data))
     except UnicodeDecodeError:
         form.file.errors = ["The file is not UTF-8. Save it as CSV UTF-8."]
         return _page(form_import=form), 422
     except Refused as refusal:
         blame(form, refusal)
         return _page(form_import=form), 422
-    return _page(report=report)
+    return _page(report=report, told=_told(form.kind.data or "", report))
 
 
 @admin.get("/opt-outs/files/<kind>")
@@ -128,7 +129,9 @@ def export_suppressions(kind: str) -> Response:
     return response
 
 
-def _page(form: CloseForm | None = None, form_import: ImportForm | None = None, report: Any = None) -> str:
+def _page(
+    form: CloseForm | None = None, form_import: ImportForm | None = None, report: Report | None = None, told: str = ""
+) -> str:
     q, lifted, problem = request.args.get("q", "").strip(), request.args.get("show") == "lifted", ""
     keep = {name: value for name, value in (("q", q), ("show", "lifted" if lifted else "")) if value}
     try:
@@ -144,13 +147,12 @@ def _page(form: CloseForm | None = None, form_import: ImportForm | None = None, 
         "suppressions.html", rows=[_row(one) for one in closed.with_addresses(found.rows)], filters=chips, q=q, problem=problem,
         lifted=lifted, newer=found.newer, older=found.older, form=(form or CloseForm(formdata=None)) if may(Role.OPERATOR) else None,
         form_import=(form_import or ImportForm(formdata=None, prefix="file-")) if may(Role.ADMIN) else None, may_lift=may(Role.ADMIN),
-        report=report,
-        told=_told(report) if report else "", shown=SHOWN,
+        report=report, told=told, shown=SHOWN,
     )  # fmt: skip
 
 
-def _told(report: Any) -> str:
-    if isinstance(report, consents.Report):
+def _told(kind: str, report: Report) -> str:
+    if kind == "consents":
         return f"{plural(report.kept, 'consent is', 'consents are')} recorded."
     known = f" {plural(report.known, 'was', 'were')} closed already." if report.known else ""
     return f"{plural(report.kept, 'address is', 'addresses are')} closed now.{known}"

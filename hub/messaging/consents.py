@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy import Select, select
@@ -12,7 +12,7 @@ from hub import audit
 from hub.errors import Refused
 from hub.extensions import db
 from hub.messaging.contacts import address_key, contact_for
-from hub.messaging.files import Line, audit_import, batched, csv_line, numbered, reader
+from hub.messaging.files import Report, csv_line, import_lines
 from hub.messaging.suppressions import kind_of
 from hub.models import Consent, Contact
 from hub.models.types import new_id, now
@@ -78,41 +78,14 @@ def current(contact_id: str, channel: str) -> Consent | None:
 
 
 # ── In files ────────────────────────────────────────────────────────────────────────────────────────────────
-@dataclass
-class Report:
-    """What became of a file: how many lines were kept, and why others were not, by their number."""
-
-    kept: int = 0
-    refused: list[tuple[int, str]] = field(default_factory=list)
-
-
 def import_file(content: str, *, test: bool) -> Report:
     """Record every line of a CSV file with the columns `address` and `given`. Raises Refused for no such file."""
-    lines = reader(content)
-    names = lines.fieldnames or ()
-    if not {"address", "given"} <= set(names):
-        raise Refused("missing_column", f"The first line has to name the columns: address, given, and maybe {', '.join(COLUMNS[1:])}.",
-                      field="file")  # fmt: skip
-    if unknown := set(names) - set(COLUMNS):
-        raise Refused("unknown_column", f"There is no column {min(unknown)!r}. There are {', '.join(COLUMNS)}.", field="file")
-    report = Report()
-    for some in batched(numbered(lines)):
-        _record_lines(some, report, test)
-    audit_import("consent.imported", report.kept, len(report.refused))
-    return report
 
+    def keep(line: dict[str, str]) -> bool:
+        return bool(record(_said(line), source=BY_IMPORT, test=test))
 
-@transaction
-def _record_lines(lines: Sequence[Line], report: Report, test: bool) -> None:
-    kept, refused = 0, []
-    for number, line in lines:
-        try:
-            record(_said(line), source=BY_IMPORT, test=test)
-            kept += 1
-        except Refused as refusal:
-            refused.append((number, f"{refusal.field}: {refusal}" if refusal.field else str(refusal)))
-    report.kept += kept  # at once: a transaction may be run again
-    report.refused += refused
+    needs = ("address", "given")
+    return import_lines(content, keep, needs=needs, maybe=[name for name in COLUMNS if name not in needs], action="consent.imported")
 
 
 def _said(line: dict[str, str]) -> Said:

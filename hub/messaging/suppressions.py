@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from sqlalchemy import Select, select
 
@@ -12,7 +12,7 @@ from hub.errors import NotFound, Refused
 from hub.extensions import db
 from hub.messaging import policy
 from hub.messaging.contacts import address_key, contact_for
-from hub.messaging.files import Line, audit_import, batched, csv_line, numbered, reader
+from hub.messaging.files import Report, csv_line, import_lines
 from hub.models import Contact, Message, Suppression
 from hub.models.types import is_id, now
 from hub.store import transaction
@@ -152,40 +152,15 @@ def of_contact(contact: Contact) -> list[Suppression]:
 
 
 # ── In files ────────────────────────────────────────────────────────────────────────────────────────────────
-@dataclass
-class Report:
-    """What became of a file: how many lines were kept or known, and why others were not, by their number."""
-
-    kept: int = 0
-    known: int = 0
-    refused: list[tuple[int, str]] = field(default_factory=list)
-
-
 def import_file(content: str, *, test: bool) -> Report:
     """Close every address of a CSV file with a column `address`, and maybe `channel` and `why`. Raises Refused for no such file."""
-    lines = reader(content)
-    if "address" not in (lines.fieldnames or ()):
-        raise Refused("no_address_column", "The first line has to name the columns: address, and maybe channel and why.", field="file")
-    report = Report()
-    for some in batched(numbered(lines)):
-        _keep_lines(some, report, test)
-    audit_import("suppression.imported", report.kept, len(report.refused))
-    return report
 
-
-@transaction
-def _keep_lines(lines: Sequence[Line], report: Report, test: bool) -> None:
-    kept, known, refused = 0, 0, []
-    for number, line in lines:
+    def close(line: dict[str, str]) -> bool:
         before = now()
-        try:
-            row = _add(line.get("address", ""), line.get("channel", "").lower(), line.get("why", ""), test, BY_IMPORT)
-        except Refused as refusal:
-            refused.append((number, str(refusal)))
-        else:
-            kept, known = (kept + 1, known) if row.since >= before else (kept, known + 1)
-    report.kept, report.known = report.kept + kept, report.known + known  # at once: a transaction may be run again
-    report.refused += refused
+        row = _add(line["address"], line.get("channel", "").lower(), line.get("why", ""), test, BY_IMPORT)
+        return row.since >= before
+
+    return import_lines(content, close, needs=COLUMNS[:1], maybe=("channel", "why"), action="suppression.imported", others=True)
 
 
 def export(*, test: bool) -> Iterator[str]:
