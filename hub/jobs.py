@@ -170,7 +170,8 @@ def cron() -> None:
 
 def sweep() -> None:
     """Wake the queues that have something to do."""
-    late = {"deliver": bool(delivery.due()), "settle": settling.due(), "chores": reconcile.due() or polling.due() or misdated.due()}
+    chores_due = reconcile.due() or polling.due() or misdated.due() or template_sync.due()
+    late = {"deliver": bool(delivery.due()), "settle": settling.due(), "chores": chores_due}
     db.session.rollback()
     for queue, has_work in late.items():
         if has_work:

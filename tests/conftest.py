@@ -63,9 +63,9 @@ def keys() -> dict[str, str]:
     }
 
 
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    """Make a database for this run on the server of HUB_TEST_DATABASE_URL; '' without one."""
+@contextmanager
+def database() -> Iterator[str]:
+    """Make a database of one's own on the server of HUB_TEST_DATABASE_URL; '' without one."""
     if not POSTGRES:
         yield ""
         return
@@ -73,9 +73,18 @@ def postgres_url() -> Iterator[str]:
     where = server.set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(where, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
-    yield server.set(database=name).render_as_string(hide_password=False)
-    with psycopg.connect(where, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    try:
+        yield server.set(database=name).render_as_string(hide_password=False)
+    finally:
+        with psycopg.connect(where, autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """Make a database for this run; '' without a server."""
+    with database() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -21,13 +21,12 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import psycopg
-from sqlalchemy import NullPool, create_engine, make_url, text
+from sqlalchemy import NullPool, create_engine, text
 from twilio.request_validator import RequestValidator
 from urllib3 import encode_multipart_formdata
 
 from hub.datadir import SimulatorCredentials, simulator_credentials
-from tests.conftest import POSTGRES, free_port, wait_until
+from tests.conftest import database, free_port, wait_until
 
 READY = "Ctrl-C stops everything"
 
@@ -185,20 +184,3 @@ def running(folder: Path) -> Iterator[Hub]:
                 for one in [*family, process]:
                     one.kill()
                 process.wait()
-
-
-@contextmanager
-def database() -> Iterator[str]:
-    """Make a database of one's own on the server of HUB_TEST_DATABASE_URL; '' without one."""
-    if not POSTGRES:
-        yield ""
-        return
-    name, server = f"hub_{secrets.token_hex(6)}", make_url(POSTGRES)
-    where = server.set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(where, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    try:
-        yield server.set(database=name).render_as_string(hide_password=False)
-    finally:
-        with psycopg.connect(where, autocommit=True) as connection:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")

@@ -45,6 +45,11 @@ class Kept:
     says: list[TemplateMapping]
 
     @property
+    def samples(self) -> dict[str, str]:
+        """What stands for each variable in the provider's sample."""
+        return {f"{{{{{variable}}}}}": sample for variable, sample in json.loads(self.row.variables).items()}
+
+    @property
     def lost(self) -> bool:
         return bool(self.says) and (self.row.state != APPROVED or self.changed)
 

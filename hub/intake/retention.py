@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import structlog
 from flask import current_app
-from sqlalchemy import Delete, bindparam, delete, select
+from sqlalchemy import delete, select
 
 from hub.config import Config
 from hub.extensions import db
+from hub.messaging.inbound import received
 from hub.models import Body, PlatformEvent, Receipt
 from hub.models.types import id_at, now
 from hub.store import transaction
@@ -25,40 +28,36 @@ def run() -> int:
     config: Config = current_app.extensions["hub.config"]
     said, came = now() - timedelta(days=config.body_days), now() - timedelta(days=config.receipt_days)
     removed = {
-        "bodies": _remove(_BODIES, id_at("msg", said)),
-        # what people wrote stands in the platform event too
-        "heard": _remove(_HEARD, id_at("pev", said)),
-        "receipts": _remove(_RECEIPTS, id_at("rcp", came)),
+        "bodies": _remove(Body.owner_id, id_at("msg", said), _words),
+        "receipts": _remove(Receipt.id, id_at("rcp", came), _webhooks),
     }
     if any(removed.values()):
         log.info("retention.removed", **removed)
     return sum(removed.values())
 
 
-def _remove(statement: Delete, before: str) -> int:
+def _remove(column: Any, before: str, remove: Callable[[list[str]], None]) -> int:
+    """Remove the oldest rows, some at once; ids sort by time, so they stand at the beginning of the primary key."""
     removed = 0
     for _ in range(BATCHES):
-        count = _batch(statement, before)
-        removed += count
-        if count < AT_ONCE:
+        ids = list(db.session.scalars(select(column).where(column < before).order_by(column).limit(AT_ONCE)))
+        db.session.rollback()
+        if ids:
+            remove(ids)
+        removed += len(ids)
+        if len(ids) < AT_ONCE:
             break
     return removed
 
 
 @transaction
-def _batch(statement: Delete, before: str) -> int:
-    done = db.session.execute(statement, {"before": before}, execution_options={"synchronize_session": False})
-    return int(done.rowcount)  # type: ignore[attr-defined]
+def _words(ids: list[str]) -> None:
+    """Remove what messages said, and the platform events that tell what people wrote."""
+    db.session.execute(delete(Body).where(Body.owner_id.in_(ids)).execution_options(synchronize_session=False))
+    told = PlatformEvent.cause.in_([received(f"inb_{uuid}") for uuid in ids])
+    db.session.execute(delete(PlatformEvent).where(told).execution_options(synchronize_session=False))
 
 
-# ids sort by time, so the oldest are at the beginning of the primary key
-_BODIES = delete(Body).where(Body.owner_id.in_(
-    select(Body.owner_id).where(Body.owner_id < bindparam("before")).order_by(Body.owner_id).limit(AT_ONCE)
-))  # fmt: skip
-_RECEIPTS = delete(Receipt).where(Receipt.id.in_(
-    select(Receipt.id).where(Receipt.id < bindparam("before")).order_by(Receipt.id).limit(AT_ONCE)
-))  # fmt: skip
-_HEARD = delete(PlatformEvent).where(PlatformEvent.id.in_(
-    select(PlatformEvent.id).where(PlatformEvent.id < bindparam("before"), PlatformEvent.message_id.is_(None)).order_by(PlatformEvent.id)
-    .limit(AT_ONCE)
-))  # fmt: skip
+@transaction
+def _webhooks(ids: list[str]) -> None:
+    db.session.execute(delete(Receipt).where(Receipt.id.in_(ids)).execution_options(synchronize_session=False))

@@ -38,7 +38,7 @@ class _Receiver:
 
 @transaction
 def take(came: base.Inbound, origin: Origin, at: datetime) -> bool:
-    """Store a person's message, once however often it comes; False when it came to a sender that none of these connections has."""
+    """Store a person's message, once however often it comes; False when none of these connections carries its channel."""
     name = came.provider_id or origin.receipt_id or ""
     if read(_KNOWN, connections=list(origin.connection_ids), name=name):
         return True
@@ -102,6 +102,11 @@ def _converse(receiver: _Receiver, contact_id: str, row_id: str, at: datetime) -
         })  # fmt: skip
 
 
+def received(inbound_id: str) -> str:
+    """Return the cause of the platform event that tells of a person's message."""
+    return f"{inbound_id}:received"
+
+
 def _tell(came: base.Inbound, prefix: str, receiver: _Receiver, origin: Origin, row_id: str, at: datetime) -> None:
     """Write the platform event; what answers one of our messages tells which, and its request."""
     answered = read(_ANSWERED, connections=list(origin.connection_ids), name=came.answers) if came.answers else []
@@ -113,7 +118,7 @@ def _tell(came: base.Inbound, prefix: str, receiver: _Receiver, origin: Origin, 
         "media": [{"url": file.url, "content_type": file.content_type} for file in came.media],
     }  # fmt: skip
     write(_EVENT, {
-        "id": event_id, "cause": f"{row_id}:received", "type": f"{prefix}_received", "message_id": message_id, "request_id": request_id,
+        "id": event_id, "cause": received(row_id), "type": f"{prefix}_received", "message_id": message_id, "request_id": request_id,
         "at": at, "payload": keyring().seal_json("platform_events", event_id.partition("_")[2], "payload", payload),
     })  # fmt: skip
 

@@ -94,14 +94,19 @@ def find(file_id: str, *, source_id: str | None, test: bool | None) -> Kept:
     return Kept(*found)
 
 
-@transaction
 def forget() -> int:
     """Remove some files whose time of keeping has ended; return how many."""
     gone = select(MediaFile.id).where(MediaFile.expires_at <= now()).order_by(MediaFile.expires_at).limit(FORGET_AT_ONCE)
     ids = list(db.session.scalars(gone))
+    db.session.rollback()
     if ids:
-        db.session.execute(delete(MediaFile).where(MediaFile.id.in_(ids)).execution_options(synchronize_session=False))
+        _remove(ids)
     return len(ids)
+
+
+@transaction
+def _remove(ids: list[str]) -> None:
+    db.session.execute(delete(MediaFile).where(MediaFile.id.in_(ids)).execution_options(synchronize_session=False))
 
 
 # ── Going along ─────────────────────────────────────────────────────────────────────────────────────────────

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import structlog
-from sqlalchemy import or_, select, update
+from sqlalchemy import Select, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from hub import audit, integrations, live
@@ -41,15 +41,9 @@ def sync(connection_id: str) -> int:
 
 def sync_due() -> int:
     """Fetch the templates of enabled connections that nobody has fetched for a day; return of how many."""
-    moment, done = now(), 0
-    late = select(Connection.id, Connection.integration).where(
-        Connection.state == ConnectionState.ENABLED, Connection.archived_at.is_(None),
-        or_(Connection.templates_due_at.is_(None), Connection.templates_due_at <= moment),
-    )  # fmt: skip
-    for connection_id, name in db.session.execute(late).all():
+    done = 0
+    for connection_id in db.session.scalars(_late()).all():
         try:
-            if not integrations.get(name).can("templates"):
-                continue
             _postpone(connection_id, AGAIN)  # first: what raises is not tried every minute, and two crons do not both ask
             sync(connection_id)
             done += 1
@@ -57,6 +51,19 @@ def sync_due() -> int:
             db.session.rollback()
             log.warning("templates.not_fetched", connection=connection_id, problem=type(problem).__name__)
     return done
+
+
+def due() -> bool:
+    """Tell whether templates of some connection are to be fetched: one that was just enabled, say. Reads only."""
+    return db.session.scalar(_late().limit(1)) is not None
+
+
+def _late() -> Select[str]:
+    keepers = [name for name, cls in integrations.registry().items() if cls.can("templates")]
+    return select(Connection.id).where(
+        Connection.state == ConnectionState.ENABLED, Connection.archived_at.is_(None), Connection.integration.in_(keepers),
+        or_(Connection.templates_due_at.is_(None), Connection.templates_due_at <= now()),
+    )  # fmt: skip
 
 
 @transaction

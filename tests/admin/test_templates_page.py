@@ -50,6 +50,7 @@ def test_only_an_approved_template_can_be_mapped(app: Flask, admin: Browser) -> 
     assert f"/templates/{ids['good']}" in page
     assert f"/templates/{ids['bad']}" not in page
     assert "Reads like an advertisement." in page
+    assert '<span class="sp-mono">{{2}}</span> such as Link' in page, "its variables, with the provider's samples"
     fields = {"name": "request_sent", "locale": "en", "variable-1": "title", "variable-2": "link"}
     answer = admin.post(f"/templates/{ids['bad']}", fields)
     assert answer.status_code == 422
@@ -105,7 +106,9 @@ def test_a_mapping_is_shown_as_it_is_when_it_is_opened_again(app: Flask, admin: 
 def test_templates_are_fetched_once_a_day_and_sooner_after_a_failure(app: Flask, simulator: object) -> None:
     with app.app_context():
         demo.prepare()
+        assert template_sync.due(), "who has just enabled a connection need not wait for the daily round"
         assert template_sync.sync_due() == 1, "SMS keeps none"
+        assert not template_sync.due()
         assert len(db.session.scalars(select(ProviderTemplate)).all()) == 9
         due = db.session.get_one(Connection, whatsapp(), populate_existing=True).templates_due_at
         assert due is not None

@@ -63,12 +63,16 @@ def test_webhooks_go_after_theirs(hub_demo: Flask) -> None:
     assert db.session.scalars(select(Receipt.id)).all() == [kept]
 
 
-def test_what_people_wrote_goes_from_the_platform_events_too(hub_demo: Flask) -> None:
+@pytest.mark.parametrize("answers", [False, True])
+def test_what_people_wrote_goes_from_the_platform_events_too(hub_demo: Flask, answers: bool) -> None:
+    about = a_message() if answers else None
+
     @transaction
     def heard(past: timedelta) -> None:
+        inbound = id_at("inb", now() - past)[:-6] + new_id("inb")[-6:]
+        db.session.add(Body(owner_id=inbound, content={"text": "Hello"}))
         db.session.add(PlatformEvent(
-            id=id_at("pev", now() - past)[:-6] + new_id("pev")[-6:], cause=new_id("x"), type="whatsapp_received", at=now() - past,
-            payload={"text": "Hello"},
+            cause=f"{inbound}:received", type="whatsapp_received", message_id=about, at=now() - past, payload={"text": "Hello"},
         ))  # fmt: skip
 
     heard(days(31))
