@@ -133,6 +133,7 @@ def _sending(count: int) -> Any:
 
     from hub import jobs
     from hub.extensions import db
+    from hub.jobs import deliver
     from hub.models import Attempt
 
     def sent() -> int:
@@ -145,7 +146,7 @@ def _sending(count: int) -> Any:
         nonlocal goal
         goal += count * 2 // 3  # three times the work is as much as was filled in
         threading.Thread(target=watch, daemon=True).start()
-        jobs.deliver()
+        deliver.run()
 
     def watch() -> None:
         while sent() < goal:

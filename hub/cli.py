@@ -63,9 +63,9 @@ def worker(queues: tuple[str, ...]) -> None:
 def cron() -> None:
     """Start what is due at a time. Any number of these may run."""
     _config()
-    from hub import jobs
+    from hub.jobs import cron as sweeping
 
-    jobs.cron()
+    sweeping.run()
 
 
 @cli.command()

@@ -33,16 +33,17 @@ def worker(queue: str) -> Child:
     """Return the worker of one queue."""
 
     def work() -> None:
-        from hub import jobs
+        from hub.jobs import worker
 
-        jobs.work(queue)
+        worker.work(queue)
 
     return Child(f"worker {queue}", work)
 
 
 def children(config: Config) -> list[Child]:
     """Return what a whole hub consists of."""
-    from hub import jobs, simulator, web
+    from hub import simulator, web
+    from hub.jobs import cron
 
     found = []
     if config.embedded_queue:
@@ -51,7 +52,7 @@ def children(config: Config) -> list[Child]:
     found.append(Child("web", lambda: web.serve(config), ready=lambda: ports.answers_ready(config.bind, config.public_url)))
     if config.demo:
         found.append(Child("simulator", lambda: simulator.serve(config), ready=lambda: ports.accepts(config.simulator_bind)))
-    return [*found, *(worker(queue) for queue in QUEUES), Child("cron", jobs.cron)]
+    return [*found, *(worker(queue) for queue in QUEUES), Child("cron", cron.run)]
 
 
 def run(config: Config) -> int:
@@ -102,7 +103,8 @@ def warm_up(config: Config) -> None:
     Nothing connects: an open database would be of no use to a child, and SQLite forbids to carry one over.
     """
     import hub
-    from hub import jobs, simulator, web  # noqa: F401 - loaded, for the children
+    from hub import simulator, web  # noqa: F401 - loaded, for the children
+    from hub.jobs import chores, cron, deliver, settle, worker  # noqa: F401
 
     hub.create_app(config)
     for thread in threading.enumerate():

@@ -12,7 +12,7 @@ from rq import Queue
 
 log = structlog.get_logger(__name__)
 
-JOBS = {"deliver": "hub.jobs.deliver", "settle": "hub.jobs.settle", "chores": "hub.jobs.chores"}
+JOBS = {"deliver": "hub.jobs.deliver.run", "settle": "hub.jobs.settle.run", "chores": "hub.jobs.chores.run"}
 WAKE_SECONDS = 30  # a lost wake-up costs at most this
 JOB_SECONDS = 120  # jobs are bounded well below; RQ ends one that is not
 LINGERING = ("deliver", "settle")  # their jobs look again and again before they end,

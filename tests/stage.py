@@ -26,9 +26,10 @@ from hub.datadir import SimulatorCredentials
 from hub.extensions import db
 from hub.intake import settle
 from hub.messaging import direct
-from hub.messaging.drain import Drain, Stopping
+from hub.messaging.drain import Drain
 from hub.models import Attempt, Connection, Message, PlatformEvent, Receipt, Source, StatusEvent, Throttle
 from hub.models.types import now
+from hub.stopping import Stopping
 from hub.store import transaction
 from hub.vocabulary import ConnectionState
 from tests.conftest import config_of, serving

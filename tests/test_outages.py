@@ -16,6 +16,7 @@ from flask import Flask
 from rq.worker_registration import REDIS_WORKER_KEYS
 
 from hub import datadir, jobs, queue_server
+from hub.jobs import chores
 from hub.models.types import now
 from tests.conftest import close, wait_until
 from tests.stage import a_message, change, hub_demo, message, status
@@ -153,7 +154,7 @@ def test_a_job_does_its_work_though_redis_fails_it_at_the_start(
     jobs.application.cache_clear()
     queue.refuse()
     try:
-        jobs.chores()
+        chores.run()
     finally:
         own = jobs.application()
         with own.app_context():

@@ -13,8 +13,8 @@ import pytest
 from flask import Flask
 from sqlalchemy import event
 
-from hub import jobs
 from hub.extensions import db
+from hub.jobs import cron
 from hub.messaging import outbox, polling, reconcile
 from hub.models import Connection
 from hub.vocabulary import Status
@@ -104,7 +104,7 @@ def test_what_was_lost_is_found_by_indexes_alone(
     deliver()
     make_due(silent)
     make_due(broken)
-    jobs.sweep()
+    cron.sweep()
     assert reconcile.run() + polling.run() >= 2
     outbox.give_up_waiting()
     assert growing(asked()) == []

@@ -16,9 +16,10 @@ from flask import Flask
 from sqlalchemy import delete, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
-from hub import jobs, store, waking
+from hub import store, waking
 from hub.extensions import db
 from hub.group_commit import GroupCommit, NotStored, Unit
+from hub.jobs import cron
 from hub.models import Attempt, Setting
 from hub.models.types import new_id
 from hub.store import transaction
@@ -272,7 +273,7 @@ def test_the_sweep_finds_what_a_lost_wake_up_left(hub_demo: Flask) -> None:
     a_message()
     with queue(hub_demo) as client:
         client.flushall()
-    jobs.sweep()
+    cron.sweep()
     assert waiting(hub_demo, "deliver") == 1
     with queue(hub_demo) as client:
         client.flushall()
@@ -280,7 +281,7 @@ def test_the_sweep_finds_what_a_lost_wake_up_left(hub_demo: Flask) -> None:
     deliver()
     with queue(hub_demo) as client:
         client.flushall()
-    jobs.sweep()
+    cron.sweep()
     assert waiting(hub_demo, "deliver") == 0, "nothing is due"
 
 
@@ -296,7 +297,7 @@ class TestWithoutAQueue:
         answers = [signing_app.post("/events", an_event(signers=[a_signer("Eric")], id=f"e{n}")) for n in range(10)]
         assert [answer.status_code for answer in answers] == [202] * 10
         assert time.monotonic() - began < 5
-        jobs.sweep()
+        cron.sweep()
         message_id = answers[0].json["messages"][0]["id"]
         assert status(message_id) == "queued"
         deliver()

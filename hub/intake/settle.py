@@ -18,13 +18,13 @@ from hub.extensions import db
 from hub.intake.receipts import request_of
 from hub.integrations.base import Inbound, Integration, StatusUpdate
 from hub.messaging import inbound, statuses
-from hub.messaging.drain import Stopping
 from hub.messaging.ledger import Ledger
 from hub.messaging.statuses import Origin
 from hub.models import Connection, Receipt
 from hub.models.types import keyring, now
 from hub.optimistic import optimistic
 from hub.statements import Statement, table_of
+from hub.stopping import Stopping
 from hub.store import asks_to_rerun, savepoint, several
 
 log = structlog.get_logger(__name__)

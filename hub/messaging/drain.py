@@ -5,15 +5,11 @@ Threads only call the provider; this thread alone touches the database. No trans
 
 from __future__ import annotations
 
-import os
 import queue
-import signal
-import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from types import FrameType
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -27,13 +23,14 @@ from hub.messaging.delivery import Claim, Outcome, due, turn
 from hub.messaging.outcomes import FAULT, TOO_LATE
 from hub.models import Connection
 from hub.models.types import now
+from hub.stopping import Stopping
 from hub.store import wake_now
 
 log = structlog.get_logger(__name__)
 
-RUN_SECONDS = 40.0  # then the next job goes on
 LINGER_SECONDS = 20.0  # how long an idle drain stays warm
 IDLE_PAUSE = 0.025
+LOOK_EVERY = 0.05  # while there is enough to do: which connections have something to send
 GATHER_PAUSE = 0.003  # outcomes that come together are written together
 WAKE_EVERY = 5.0  # of those who settle, who linger for longer
 LAST_WAIT = 3.0  # after SIGTERM
@@ -41,29 +38,6 @@ LONGEST_CALL = 50.0
 HELD_FOR = 40.0  # what calls came to, while the database does not take it: then the leases are over
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.5
 BEGINS_WITHIN = 20.0  # of its claim; later a call could outlast the lease, and be looked up before it was made
-
-
-class Stopping:
-    """Tells when to end: asked by a signal, orphaned, or after `seconds`."""
-
-    def __init__(self, seconds: float) -> None:
-        self.asked = threading.Event()
-        self._deadline = time.monotonic() + seconds
-        self._parent = os.getppid()
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, self._stop)
-
-    def _stop(self, _: int, __: FrameType | None) -> None:
-        self.asked.set()
-
-    @property
-    def told(self) -> bool:
-        """True when asked to end, or orphaned."""
-        return self.asked.is_set() or os.getppid() != self._parent
-
-    @property
-    def now(self) -> bool:
-        return self.told or time.monotonic() > self._deadline
 
 
 class Drain:
@@ -109,7 +83,7 @@ class Drain:
     def _work(self) -> bool:
         if self._failing_since is not None:
             self._write()  # first what calls came to: nothing new is begun while it is not known whether that can be written
-        if time.monotonic() - self._looked_at >= IDLE_PAUSE:
+        if time.monotonic() - self._looked_at >= (LOOK_EVERY if self._ended else IDLE_PAUSE):
             self._look()
         free = {connection_id: threads for connection_id in self._waiting if (threads := self._free(connection_id)) > 0}
         outcomes = self._ended

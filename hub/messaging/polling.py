@@ -17,11 +17,11 @@ from hub.errors import HubError, PermanentError, SendError
 from hub.extensions import db
 from hub.integrations.base import Integration, StatusUpdate
 from hub.messaging import overdue, statuses
-from hub.messaging.drain import Stopping
 from hub.messaging.ledger import ASK_AFTER, Ledger, messages
 from hub.messaging.statuses import Origin
 from hub.models import Connection
 from hub.models.types import now
+from hub.stopping import Stopping
 from hub.store import several, transaction
 from hub.vocabulary import Status
 

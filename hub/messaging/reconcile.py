@@ -15,7 +15,6 @@ from hub.errors import HubError, SendError
 from hub.extensions import db
 from hub.integrations.base import Accepted
 from hub.messaging import overdue
-from hub.messaging.drain import Stopping
 from hub.messaging.ledger import Ledger
 from hub.messaging.outbound import Addressed, outbound_of
 from hub.messaging.outbox import note
@@ -23,6 +22,7 @@ from hub.messaging.outcomes import FIND_AFTER, accept, requeue_absent
 from hub.messaging.statuses import expire_lease
 from hub.models import Attempt, Body, Connection, Message
 from hub.models.types import now
+from hub.stopping import Stopping
 from hub.store import transaction
 from hub.vocabulary import Status
 

@@ -7,7 +7,7 @@ import signal
 
 import psutil
 
-from hub.messaging.drain import RUN_SECONDS
+from hub.jobs import RUN_SECONDS
 from tests.chaos.hubs import Impossible, kill
 from tests.chaos.setting import Setting
 

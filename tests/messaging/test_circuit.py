@@ -20,12 +20,13 @@ from hub.extensions import db
 from hub.http import READ_SECONDS
 from hub.integrations.base import Accepted
 from hub.messaging import circuit, delivery
-from hub.messaging.drain import Drain, Stopping
+from hub.messaging.drain import Drain
 from hub.messaging.outcomes import FAULT, Outcome
 from hub.messaging.throttle import State
 from hub.models import Audit, Connection, Throttle
 from hub.models.types import now
 from hub.simulator import create_simulator
+from hub.stopping import Stopping
 from hub.vocabulary import Lane, Status
 from tests.conftest import config_of, serving
 from tests.stage import a_connection, a_message, at_provider, attempts, change, count, deliver, eventually, free, message, status

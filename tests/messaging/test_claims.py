@@ -14,9 +14,10 @@ from hub import integrations, live
 from hub.extensions import db
 from hub.integrations.base import Accepted, Outbound
 from hub.messaging import delivery, outbox, policy
-from hub.messaging.drain import Drain, Stopping
+from hub.messaging.drain import Drain
 from hub.models import Attempt, Body, Connection, Contact, Message, Suppression
 from hub.models.types import keyring, now
+from hub.stopping import Stopping
 from hub.store import transaction
 from hub.vocabulary import ConnectionState, Lane, Status
 from tests.pigeon import Loft

@@ -28,9 +28,10 @@ from hub.extensions import db
 from hub.integrations.base import Accepted, Outbound
 from hub.messaging import delivery, drain, reconcile
 from hub.messaging.delivery import Claim, Outcome
-from hub.messaging.drain import Drain, Stopping
+from hub.messaging.drain import Drain
 from hub.models import Connection, Throttle
 from hub.models.types import now
+from hub.stopping import Stopping
 from hub.store import transaction, wake_now
 from hub.vocabulary import Status
 from tests.conftest import POSTGRES
@@ -39,7 +40,8 @@ from tests.stage import a_message, at_provider, attempts, change, count, deliver
 
 DRAIN = """
 import hub
-from hub.messaging.drain import Drain, Stopping
+from hub.messaging.drain import Drain
+from hub.stopping import Stopping
 with hub.create_app().app_context():
     print(Drain(Stopping(20)).run(linger=0.3))
 """

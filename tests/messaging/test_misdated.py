@@ -9,12 +9,12 @@ import time_machine
 from flask import Flask
 from sqlalchemy import select
 
-from hub import jobs
 from hub.extensions import db
+from hub.jobs import chores, cron
 from hub.messaging import misdated
-from hub.messaging.drain import Stopping
 from hub.models import Connection, Receipt
 from hub.models.types import now
+from hub.stopping import Stopping
 from hub.vocabulary import ConnectionState, Status
 from tests.stage import a_form, a_message, about, attempts, call_back, change, deliver, message, settle_receipts, status, turn_connection
 
@@ -41,10 +41,10 @@ def test_cron_has_the_chores_look(hub_demo: Flask, connection: Connection, monke
     with ahead():
         message_id = a_message()
     woken: list[str] = []
-    monkeypatch.setattr(jobs, "wake_now", woken.append)
-    jobs.sweep()
+    monkeypatch.setattr(cron, "wake_now", woken.append)
+    cron.sweep()
     assert woken == ["chores"]
-    jobs._chores(Stopping(5))
+    chores.each(Stopping(5))
     assert message(message_id).due_at <= now()  # type: ignore[operator]
 
 

@@ -10,15 +10,15 @@ import time_machine
 from flask import Flask
 from sqlalchemy import select
 
-from hub import jobs
 from hub.errors import ConnectionBroken, OutcomeUnknown, PermanentError, TransientError
 from hub.extensions import db
 from hub.integrations.base import StatusUpdate
+from hub.jobs import cron
 from hub.messaging import polling, reconcile, statuses
-from hub.messaging.drain import Stopping
 from hub.messaging.statuses import Origin
 from hub.models import Connection, StatusEvent
 from hub.models.types import now
+from hub.stopping import Stopping
 from hub.vocabulary import ConnectionState, Lane, Status
 from tests.pigeon import Loft
 from tests.stage import (
@@ -275,7 +275,7 @@ def test_a_message_whose_callbacks_get_lost_becomes_delivered_by_asking(
     assert status(message_id) == Status.ACCEPTED, "the provider has it delivered, and tells nobody"
 
     make_due(message_id)  # a quarter of an hour later
-    jobs.sweep()
+    cron.sweep()
     assert hub_demo.extensions["hub.waker"].redis.exists("wake:chores")
     polling.run()
 

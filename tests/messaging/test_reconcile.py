@@ -9,16 +9,18 @@ import pytest
 import time_machine
 from flask import Flask
 
-from hub import idempotency, jobs
+from hub import idempotency
 from hub.accounts import connections
 from hub.errors import OutcomeUnknown
 from hub.extensions import db
 from hub.integrations.base import Accepted, Outbound, StatusUpdate
+from hub.jobs import chores
 from hub.messaging import delivery, misdated, outbox, reconcile, spacing, statuses
-from hub.messaging.drain import Stopping, call
+from hub.messaging.drain import call
 from hub.messaging.statuses import Origin, expire_lease
 from hub.models import Attempt, Connection
 from hub.models.types import now
+from hub.stopping import Stopping
 from hub.store import transaction
 from hub.vocabulary import Status
 from tests.pigeon import Loft, lost
@@ -249,7 +251,7 @@ def test_a_chore_that_fails_keeps_no_other_from_being_done(
     message_id = unknown()
     for chore in (misdated, outbox, idempotency, spacing):
         monkeypatch.setattr(chore, CHORES[chore.__name__.rpartition(".")[2]], stumble)
-    assert jobs._chores(Stopping(15)) == 1
+    assert chores.each(Stopping(15)) == 1
     assert status(message_id) == Status.ACCEPTED
 
 

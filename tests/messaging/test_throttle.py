@@ -17,11 +17,12 @@ from hub.errors import PermanentError, SlowDown, TransientError
 from hub.extensions import db
 from hub.integrations.base import Accepted, Outbound
 from hub.messaging import delivery, drain, spacing, throttle
-from hub.messaging.drain import Drain, Stopping
+from hub.messaging.drain import Drain
 from hub.messaging.outcomes import Outcome
 from hub.messaging.throttle import State
 from hub.models import Attempt, Connection, Pace, Throttle
 from hub.models.types import now
+from hub.stopping import Stopping
 from hub.store import transaction
 from hub.vocabulary import Lane
 from tests.pigeon import Loft, Pigeon

@@ -1,0 +1,41 @@
+"""What workers and cron run. Jobs hold no truth: each looks into the database for what there is to do.
+
+Each job is a module of its own, so that a worker loads what its own job needs and no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+
+import redis
+import structlog
+from flask import Flask
+
+from hub import create_app
+from hub.extensions import db
+from hub.stopping import Stopping
+
+log = structlog.get_logger(__name__)
+
+RUN_SECONDS = 40.0  # then the next job goes on
+
+
+@cache
+def application() -> Flask:
+    """Make the application, once a process; a worker's children inherit it."""
+    return create_app(doors=False)  # nobody calls here, and the pages weigh 16 MB
+
+
+def run(queue: str, job: Callable[[Stopping], int]) -> None:
+    """Run a queue's job inside the application, until there is nothing left for a while."""
+    app = application()
+    with app.app_context():
+        db.engine.dispose(close=False)  # connections of the parent process are not ours
+        # first the key, then the look: whoever adds work from here on wakes the next job. A key that stays, because Redis is away
+        # for a moment, ends by itself; until then this job is the one that looks
+        with suppress(redis.RedisError):
+            app.extensions["hub.waker"].redis.delete(f"wake:{queue}")
+        done = job(Stopping(RUN_SECONDS))
+        log.debug("job.done", queue=queue, done=done)

@@ -1,0 +1,41 @@
+"""Queue `chores`: look after leases, unknown outcomes and lost callbacks, and forget what need not be kept."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import structlog
+from rq.timeouts import BaseTimeoutException
+
+from hub import idempotency, jobs
+from hub.extensions import db
+from hub.intake import retention
+from hub.messaging import media, misdated, outbox, polling, reconcile, spacing, template_sync
+from hub.stopping import Stopping
+
+log = structlog.get_logger(__name__)
+
+
+def run() -> None:
+    """Do each chore once."""
+    jobs.run("chores", each)
+
+
+def each(stopping: Stopping) -> int:
+    """Do each chore once; return how many things were looked after."""
+    looked_after = 0
+    for chore in (misdated.run, outbox.give_up_waiting, idempotency.forget, spacing.forget, media.forget, retention.run,
+                  partial(reconcile.run, stopping), partial(polling.run, stopping), template_sync.sync_due):  # fmt: skip
+        try:
+            looked_after += chore()
+        except BaseTimeoutException:
+            raise  # the job's time is over
+        except Exception:  # one that fails must not keep the others from being done
+            log.exception("chore.failed", chore=getattr(chore, "func", chore).__module__)
+            db.session.rollback()
+    return looked_after
+
+
+def due() -> bool:
+    """Tell whether a chore is due that should not wait for the next round of all. Reads only."""
+    return reconcile.due() or polling.due() or misdated.due() or template_sync.due()

@@ -1,0 +1,65 @@
+"""Cron: find work whose wake-up was lost, every second. Any number of these may run."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+import redis
+import structlog
+from flask import Flask
+from rq.registry import StartedJobRegistry
+from sqlalchemy.exc import SQLAlchemyError
+
+from hub.extensions import db
+from hub.intake import settle
+from hub.jobs import application, chores
+from hub.messaging import delivery
+from hub.stopping import Stopping
+from hub.store import wake_now
+from hub.waking import JOBS
+
+log = structlog.get_logger(__name__)
+
+TICK = 1.0
+CHORES_EVERY = 600.0
+CLEAN_UP_EVERY = 15.0  # RQ by itself looks for jobs of dead workers every 10 minutes only
+
+
+def run() -> None:
+    """Wake whoever has work, every second, until told to stop."""
+    app, ending = application(), Stopping(float("inf"))
+    signal.signal(signal.SIGINT, lambda *_: ending.asked.set())
+    clean_up_at = chores_at = 0.0
+    while not ending.now:
+        with app.app_context():
+            try:
+                sweep()
+            except SQLAlchemyError as problem:
+                log.error("database.unreachable", problem=type(problem).__name__)
+            if time.monotonic() >= clean_up_at:
+                clean_up_at = time.monotonic() + CLEAN_UP_EVERY
+                clean_up(app)
+            if time.monotonic() >= chores_at:
+                chores_at = time.monotonic() + CHORES_EVERY
+                wake_now("chores")
+        ending.asked.wait(TICK)
+
+
+def sweep() -> None:
+    """Wake the queues that have something to do."""
+    late = {"deliver": bool(delivery.due()), "settle": settle.due(), "chores": chores.due()}
+    db.session.rollback()
+    for queue, has_work in late.items():
+        if has_work:
+            wake_now(queue)
+
+
+def clean_up(app: Flask) -> None:
+    """Let RQ forget the jobs of workers that died."""
+    connection = app.extensions["hub.waker"].redis
+    try:
+        for queue in JOBS:
+            StartedJobRegistry(queue, connection=connection).cleanup()
+    except redis.RedisError as problem:
+        log.warning("queue.unreachable", problem=type(problem).__name__)

@@ -1,0 +1,11 @@
+"""Queue `deliver`: send what is due, for every connection."""
+
+from __future__ import annotations
+
+from hub import jobs
+from hub.messaging.drain import Drain
+
+
+def run() -> None:
+    """Send until nothing is due for a while."""
+    jobs.run("deliver", lambda stopping: Drain(stopping).run())
