@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from functools import lru_cache
 
 import phonenumbers
@@ -75,3 +76,43 @@ def _parsed(number: str) -> phonenumbers.PhoneNumber | None:
         return phonenumbers.parse(number)
     except phonenumbers.NumberParseException:
         return None
+
+
+# ── Countries and zones ─────────────────────────────────────────────────────────────────────────────────────
+COUNTRIES = frozenset(phonenumbers.SUPPORTED_REGIONS)  # ISO 3166
+
+
+@lru_cache(maxsize=4096)
+def country(number: str) -> str:
+    """Return the ISO 3166 code of the number's country; of those that share its code the main one where the number does not tell.
+
+    '' for what is no number, or lies in no country.
+    """
+    if (parsed := _parsed(number)) is None:
+        return ""
+    found = phonenumbers.region_code_for_number(parsed) or phonenumbers.region_code_for_country_code(parsed.country_code or 0)
+    return "" if found in ("001", "ZZ") else str(found)
+
+
+def lies_in(number: str, regions: Collection[str]) -> bool:
+    """Tell whether a number lies in one of these countries; some share ranges, as Finland and the Åland Islands do."""
+    if country(number) in regions:
+        return True
+    if (parsed := _parsed(number)) is None:
+        return False
+    sharing = phonenumbers.region_codes_for_country_code(parsed.country_code or 0)
+    return any(one in regions and phonenumbers.is_valid_number_for_region(parsed, one) for one in sharing)
+
+
+@lru_cache(maxsize=4096)
+def zones(number: str) -> tuple[str, ...]:
+    """Return the time zones that a number may be in; none where that cannot be told."""
+    from phonenumbers import timezone  # large, and needed by hubs with quiet hours alone
+
+    if (parsed := _parsed(number)) is None:
+        return ()
+    # what lies in no range is taken for any number of its country
+    found = timezone.time_zones_for_number(parsed)
+    if found == (timezone.UNKNOWN_TIMEZONE,):
+        found = timezone.time_zones_for_geographical_number(parsed)
+    return () if found == (timezone.UNKNOWN_TIMEZONE,) else tuple(found)

@@ -17,6 +17,7 @@ from hub.extensions import db
 from hub.integrations.base import CheckResult, Integration
 from hub.messaging import provider_templates, template_sync
 from hub.messaging.provider_templates import APPROVED
+from hub.messaging.rules import Rules
 from hub.models import Connection, ProviderTemplate, SigningRequest, Source
 from hub.models.types import now
 from hub.store import transaction
@@ -56,6 +57,7 @@ def _connect(cls: type[Integration], title: str, settings: dict[str, Any]) -> No
     connection = locked(connections.create(cls.name, title, test=True))
     connection.settings = settings_form.settings_of(settings_form.read(cls, settings, {}))
     connection.settings_version, connection.account, connection.sender = 1, account, cls.sender_of(settings)
+    connection.rules = Rules().stored()  # people who are made up cannot say yes to anything
     # the simulator is not asked: it knows this account by the same file, and may start after us
     connection.checked_version, connection.checked_at, connection.checked_ok = 1, now(), True
     connection.check = checks.kept_form(CheckResult(True, "The simulator is ready."), None)

@@ -152,7 +152,8 @@ class TwilioIntegration(Integration):
         code = str(m.error_code or "")
         return StatusUpdate(
             provider_id=provider_id, status=STATUSES.get(m.status), word=m.status, code=code,
-            why=_meaning(code), segments=_count(m.num_segments), outside_window=code == OUTSIDE_WINDOW,
+            why=_meaning(code), segments=_count(m.num_segments), price=_price(m.price), currency=m.price_unit or "",
+            outside_window=code == OUTSIDE_WINDOW,
         )  # fmt: skip
 
     def file(self, url: str) -> tuple[str, bytes]:
@@ -163,7 +164,7 @@ class TwilioIntegration(Integration):
         if not isinstance(m.sid, str) or not re.fullmatch(r"[!-~]{1,64}", m.sid):
             raise OutcomeUnknown("Twilio’s answer names no message.", "bad_answer")
         return Accepted(
-            provider_id=m.sid, status=status, segments=_count(m.num_segments), price=_price(m.price),
+            provider_id=m.sid, status=status, segments=_count(m.num_segments), price=_price(m.price), currency=m.price_unit or "",
             sender=m.messaging_service_sid or m.from_ or "",
         )  # fmt: skip
 

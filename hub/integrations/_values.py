@@ -95,6 +95,7 @@ class Accepted:
     thread: str = ""
     segments: int | None = None
     price: Decimal | None = None
+    currency: str = ""  # of the price, as USD
     sender: str = ""
     sure: bool = True  # of `find`: False when it may be another message
 
@@ -132,6 +133,8 @@ class StatusUpdate(Fact):
     code: str = ""
     why: str = ""
     segments: int | None = None
+    price: Decimal | None = None
+    currency: str = ""
     outside_window: bool = False  # the provider took free text, and says now that only an approved template may go
     details: Mapping[str, str] = field(default_factory=dict)
 

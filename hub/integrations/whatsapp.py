@@ -43,6 +43,7 @@ class WhatsApp(CheckedTwilio):
     event_prefix = "whatsapp"
     session_window = 24.0
     answers_keywords = False
+    consent_required = True
     media = ON_WHATSAPP
     status_path = "twilio/whatsapp"
     sender_prefix = "whatsapp:"

@@ -34,6 +34,7 @@ class Reached:
     id: str
     address: str
     address_key: bytes
+    time_zone: str = ""
 
 
 def address_key(kind: str, address: str) -> bytes:
@@ -59,7 +60,7 @@ def contacts_for(known: Collection[Known], *, test: bool) -> dict[tuple[str, str
     for key, one in by_key.items():
         contact_id, name, time_zone = found[key]
         _keep_newest(contact_id, name, time_zone, one)
-        reached[one.kind, one.address] = Reached(contact_id, one.address, key[1])
+        reached[one.kind, one.address] = Reached(contact_id, one.address, key[1], one.time_zone or time_zone)
     return reached
 
 

@@ -137,7 +137,7 @@ def answer(conversation_id: str, text: str) -> str:
     if talk.asks and talk.window is None:
         raise Conflict("window_closed", "More than 24 hours have passed since this person last wrote, so free text may not be sent. "
                                         "It may again as soon as they write.")  # fmt: skip
-    sent = outbox.add(outbox.Draft(connection=connection, contact=talk.contact, text=said))
+    sent = outbox.add(outbox.Draft(connection=connection, contact=talk.contact, text=said, by_hand=True))
     mark_read(conversation_id)
     audit.record("conversation.answered", sent.id, connection.title)
     return sent.id

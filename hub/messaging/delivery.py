@@ -15,13 +15,14 @@ from hub import live
 from hub.errors import HubError, Unreadable
 from hub.extensions import db
 from hub.integrations.base import Integration, Outbound
-from hub.messaging import media, media_check, outcomes, policy, windows
+from hub.messaging import media, media_check, outcomes, policy
 from hub.messaging.clock import CLOCK
 from hub.messaging.gates import Gate, Gates
 from hub.messaging.ledger import COLUMNS, Ledger, Row
 from hub.messaging.ledger import messages as message_table
 from hub.messaging.outbound import Addressed, outbound_of
 from hub.messaging.outcomes import Claim, Outcome
+from hub.messaging.policy import Policy, Wanted
 from hub.messaging.spacing import LOOKED_AT, Spacing
 from hub.messaging.windows import WINDOW_CLOSED
 from hub.models import Body, Connection, Contact, Message, Throttle
@@ -90,11 +91,12 @@ def _turn(
     ended: Sequence[Outcome], free: Mapping[str, int], bulk: Mapping[str, int], record: Callable[[Sequence[Outcome]], None]
 ) -> list[Claim]:
     gates = Gates(free, ended)
+    held = policy.hold(free)
     gates.learn()
     record(ended)
     claims = [
         claim for connection_id, threads in free.items()
-        for claim in _claim(connection_id, threads, bulk.get(connection_id, 0), gates.of(connection_id))
+        for claim in _claim(connection_id, threads, bulk.get(connection_id, 0), gates.of(connection_id), held)
     ]  # fmt: skip
     gates.write()
     return claims
@@ -111,13 +113,15 @@ def _record_apart(ended: Sequence[Outcome]) -> None:
             log.error("outcome.not_written", message=outcome.claim.message_id, problem=type(problem).__name__)  # its lease will expire
 
 
-def _claim(connection_id: str, threads: int, bulk_flying: int, gate: Gate) -> list[Claim]:
+def _claim(connection_id: str, threads: int, bulk_flying: int, gate: Gate, held: Collection[str]) -> list[Claim]:
     threads = gate.most(threads)
     enabled = read(_ENABLED, id=connection_id) if threads else []
     if not enabled:
         gate.passed(0)
         return []
-    version, channel, account, sender, test = enabled[0]
+    version, account, carrier = enabled[0][0], enabled[0][1], _Carrier(connection_id, *enabled[0][2:])
+    if policy.rules_of(carrier).capped and connection_id not in held:
+        return []  # its rules are a moment old: the next turn holds it
     integration = live.running().kept(connection_id, version) or _start(connection_id)
     if integration is None:
         return []
@@ -127,15 +131,14 @@ def _claim(connection_id: str, threads: int, bulk_flying: int, gate: Gate) -> li
     for_bulk = integration.concurrency - integration.concurrency // RESERVED - bulk_flying
     if (bulk := gate.bulk(min(threads - len(chosen), for_bulk), len(chosen))) > 0:
         chosen += _choose(connection_id, Lane.BULK, bulk, spacing, ledger)
-    allowed = _Allowed(
-        policy.refusals({to.address_key for _, to in chosen}, channel, sender, test=test),
-        windows.closing(sender, {row.contact_id for row, _ in chosen}).keys() if integration.session_window else None,
-    )
+    wanted = [_wanted(row, to) for row, to in chosen]
+    asked = Policy(carrier, wanted)
     claims = [
-        claim for row, to in chosen
-        if (claim := _begin(ledger.hold(row), to, allowed, integration, gate.epoch, ledger, account=account, sender=sender))
+        claim for (row, to), one in zip(chosen, wanted, strict=True)
+        if (claim := _begin(ledger.hold(row), to, one, asked, integration, gate.epoch, ledger, account=account, sender=carrier.sender))
     ]  # fmt: skip
     ledger.write()
+    asked.write()
     if spacing:
         spacing.write()
     gate.passed(len(claims))
@@ -143,15 +146,26 @@ def _claim(connection_id: str, threads: int, bulk_flying: int, gate: Gate) -> li
 
 
 @dataclass(frozen=True)
-class _Allowed:
-    """What recipients allow: whom a rule stops, by address; and which contacts take free text, None where all do."""
+class _Carrier:
+    """A connection, as far as claiming needs it."""
 
-    stops: Mapping[bytes, str]
-    free: Collection[str] | None
+    id: str
+    channel: str
+    integration: str
+    sender: str
+    test: bool
+    rules: str
+
+
+def _wanted(row: Row, to: Addressed) -> Wanted:
+    return Wanted(
+        row.contact_id, to.address, to.address_key, to.time_zone, row.expires_at, exempt=row.exempt, by_hand=row.by_hand
+    )
 
 
 _ENABLED = Statement(
-    select(Connection.settings_version, Connection.channel, Connection.account, Connection.sender, Connection.test)
+    select(Connection.settings_version, Connection.account, Connection.channel, Connection.integration, Connection.sender, Connection.test,
+           Connection.rules)
     .where(Connection.id == bindparam("id"), Connection.state == ConnectionState.ENABLED, Connection.archived_at.is_(None))
 )  # fmt: skip
 
@@ -174,13 +188,13 @@ def _choose(connection_id: str, lane: Lane, most: int, spacing: Spacing | None, 
     width = len(COLUMNS)
     found: list[tuple[Row, Addressed]] = []
     for values in read(_CHOOSE, **asked):
-        address, address_key, kind, erased_at, content = values[width:]
-        found.append((Row(*values[:width]), Addressed(address, address_key, kind, erased_at is not None, content, lane == Lane.BULK)))
+        address, address_key, zone, erased_at, content = values[width:]
+        found.append((Row(*values[:width]), Addressed(address, address_key, zone, erased_at is not None, content, lane == Lane.BULK)))
     return spacing.choose(found, most, ledger) if spacing else found
 
 
 _CHOOSE = Statement(
-    select(*COLUMNS, Contact.address, Contact.address_key, Contact.kind, Contact.erased_at, Body._content)
+    select(*COLUMNS, Contact.address, Contact.address_key, Contact.time_zone, Contact.erased_at, Body._content)
     .join(Contact, Contact.id == Message.contact_id).outerjoin(Body, Body.owner_id == Message.id)
     .where(
         Message.connection_id == bindparam("connection"), Message.status == Status.QUEUED, Message.lane == bindparam("lane"),
@@ -191,20 +205,25 @@ _CHOOSE = Statement(
 
 
 def _begin(
-    row: Row, to: Addressed, allowed: _Allowed, integration: Integration, epoch: int, ledger: Ledger, *, account: str, sender: str
-) -> Claim | None:
-    moment = now()
+    row: Row, to: Addressed, wanted: Wanted, asked: Policy, integration: Integration, epoch: int, ledger: Ledger, *, account: str,
+    sender: str,
+) -> Claim | None:  # fmt: skip
+    moment, verdict = now(), asked.verdict(wanted)
     if row.stop:
         ledger.end(row, Status.CANCELED, "stopped", why=row.stop)
     elif row.expires_at is not None and row.expires_at <= moment:
         ledger.end(row, Status.EXPIRED, "expired")
-    elif not row.exempt and (code := allowed.stops.get(to.address_key)):
-        ledger.end(row, Status.SUPPRESSED, "suppressed", code=code)
+    elif verdict.code:
+        ledger.end(row, Status.SUPPRESSED, "suppressed", code=verdict.code)
     elif to.content is None or to.erased:
         ledger.end(row, Status.CANCELED, "erased", why="What it said, or whom it was for, was removed.")
+    elif verdict.until is not None:
+        if row.code != "quiet_hours":
+            ledger.note(row, "quiet hours")
+        row.due_at, row.code = verdict.until, "quiet_hours"
     else:
         try:
-            outbound = outbound_of(row, to, integration, row.tries + 1, free=allowed.free is None or row.contact_id in allowed.free)
+            outbound = outbound_of(row, to, integration, row.tries + 1, free=asked.free(row.contact_id))
         except Unreadable as problem:
             if row.code != "unreadable":
                 ledger.note(row, "unreadable", why=str(problem))
@@ -216,6 +235,15 @@ def _begin(
         if media.gone(outbound.files):
             ledger.end(row, Status.FAILED, "file gone", code="media_gone")
             return None
+        if row.estimate is None:
+            code, cost = ("", None) if row.exempt else asked.price(to.address, outbound.text)
+            if code:
+                ledger.end(row, Status.SUPPRESSED, "suppressed", code=code)
+                return None
+            if cost is not None:
+                row.estimate = cost
+                asked.spend(outbound.text, cost)
+        asked.passed(wanted)
         ledger.begin(row, moment + LEASE, outbound.template.id if outbound.template else "", account=account,
                      sender=integration.other_sender(to.address) or sender)
         looks = _looks(integration, outbound)

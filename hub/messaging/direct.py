@@ -38,7 +38,7 @@ def send(
         why = f"The text has {len(text):,} characters; {cls.title} takes at most {cls.max_length:,}."
         raise Refused("text_too_long", why, field="text")
     contact = contact_for(cls.address, address, test=connection.test)
-    return add(Draft(connection=connection, contact=contact, text=text, media=files, source_id=source_id)).id
+    return add(Draft(connection=connection, contact=contact, text=text, media=files, source_id=source_id, by_hand=source_id is None)).id
 
 
 def _connection(connection_id: str, slug: str, channel: str, test: bool | None) -> Connection:

@@ -33,6 +33,7 @@ class _Receiver:
     channel: str
     sender: str
     test: bool
+    rules: str
     archived: bool
 
 
@@ -129,7 +130,7 @@ _KNOWN = Statement(
 )
 _ADD, _BODY, _EVENT = Statement.insert(_inbound), Statement.insert(table_of(Body)), Statement.insert(platform_events, once=True)
 _RECEIVERS = Statement(
-    select(Connection.id, Connection.integration, Connection.channel, Connection.sender, Connection.test,
+    select(Connection.id, Connection.integration, Connection.channel, Connection.sender, Connection.test, Connection.rules,
            Connection.archived_at.is_not(None))
     .where(Connection.id.in_(several("ids"))).order_by(Connection.archived_at.is_not(None), Connection.id)
 )  # fmt: skip

@@ -19,6 +19,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from hub import integrations, store
 from hub.errors import NotFound
 from hub.extensions import db
+from hub.messaging import spending
+from hub.messaging.spending import Priced
 from hub.models import Attempt, Connection, Message, PlatformEvent, StatusEvent
 from hub.models.types import keyring, new_id, now
 from hub.statements import Statement, table_of
@@ -68,16 +70,18 @@ class Row:
     due_at: datetime | None
     expires_at: datetime | None
     exempt: bool
+    by_hand: bool
     stop: str | None
     thread: str
     provider_id: str | None
     segments: int | None
+    estimate: Decimal | None
     price: Decimal | None
     changed_at: datetime
 
 
 COLUMNS = [messages.c[name] for name in Row.__slots__]
-CHANGING = ("status", "code", "tries", "due_at", "thread", "provider_id", "segments", "price", "changed_at")
+CHANGING = ("status", "code", "tries", "due_at", "thread", "provider_id", "segments", "estimate", "price", "changed_at")
 _READ = Statement(select(*COLUMNS).where(messages.c.id.in_(several("ids"))).order_by(messages.c.id).with_for_update())
 _UPDATE = Statement(
     update(messages).where(messages.c.id == bindparam("key")).values({name: bindparam(f"new_{name}") for name in CHANGING})
@@ -106,6 +110,7 @@ class Ledger:
     _adopted: list[dict[str, Any]] = field(default_factory=list)
     _facts: list[dict[str, Any]] = field(default_factory=list)
     _told: list[tuple[Row, Status, Mapping[str, str]]] = field(default_factory=list)
+    _priced: list[Priced] = field(default_factory=list)
 
     def read(self, ids: Collection[str]) -> None:
         """Read messages, locked, in the order of their ids."""
@@ -161,6 +166,20 @@ class Ledger:
         if status in TOLD:
             self._told.append((row, status, details))
 
+    def priced(self, row: Row, price: Decimal | None, currency: str) -> None:
+        """Keep the provider's price, once, in the place of our estimate."""
+        if price is None or row.price is not None:
+            return
+        row.price = price
+        if row.estimate is not None:
+            self._priced.append(Priced(row.id, row.connection_id, row.estimate, price, currency))
+
+    def free_of_charge(self, row: Row) -> None:
+        """Take back the estimate of a message that its provider did not take."""
+        if row.estimate is not None and row.price is None:
+            self._priced.append(Priced(row.id, row.connection_id, row.estimate, Decimal(0), ""))
+            row.estimate = Decimal(0)
+
     # writing
     def changed(self) -> list[Row]:
         """Return the messages that are no longer as they were read."""
@@ -176,8 +195,9 @@ class Ledger:
             (_BEGIN, self._begun), (_END, self._ended), (_ADOPT, self._adopted), (_NOTE, self._facts), (_TELL, self._events()),
         ):  # fmt: skip
             store.write(statement, rows)
+        spending.correct(self._priced)
         self._before = {row.id: _changing(row) for row in self.rows.values()}
-        self._begun, self._ended, self._adopted, self._facts, self._told = [], [], [], [], []
+        self._begun, self._ended, self._adopted, self._facts, self._told, self._priced = [], [], [], [], [], []
 
     def _events(self) -> list[dict[str, Any]]:
         prefixes = _prefixes({row.connection_id for row, _, _ in self._told})

@@ -23,7 +23,7 @@ class Addressed:
 
     address: str
     address_key: bytes
-    kind: str
+    time_zone: str
     erased: bool
     content: bytes | None
     bulk: bool = False

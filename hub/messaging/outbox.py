@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from sqlalchemy import bindparam, or_, select, update
 
-from hub import audit, integrations
+from hub import audit
 from hub.crypto import blind
 from hub.errors import Conflict, NotFound
 from hub.extensions import db
 from hub.integrations.base import Filled
-from hub.messaging import policy, provider_templates, windows
+from hub.messaging import provider_templates
 from hub.messaging.ledger import messages as message_table
 from hub.messaging.ledger import status_events
+from hub.messaging.policy import Policy, Verdict, Wanted
 from hub.messaging.windows import WINDOW_CLOSED
 from hub.models import Body, Connection, Event, Message, StatusEvent
 from hub.models.types import keyring, new_id, now
@@ -41,6 +42,8 @@ class Carrying(Protocol):
     def sender(self) -> str: ...
     @property
     def test(self) -> bool: ...
+    @property
+    def rules(self) -> str: ...
 
 
 class Reachable(Protocol):
@@ -52,6 +55,8 @@ class Reachable(Protocol):
     def address(self) -> str: ...
     @property
     def address_key(self) -> bytes: ...
+    @property
+    def time_zone(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,7 @@ class Draft:
     says: Mapping[str, Any] | None = None  # name, locale and values of our own, to find an approved one when it is sent again
     media: Sequence[Mapping[str, Any]] = ()  # what goes along with free text, as `media.attached` makes it
     exempt: bool = False  # from what the contact does not want: it says that this is understood
+    by_hand: bool = False  # somebody here chose to send it, now
     lane: Lane = Lane.NOW
     once_key: bytes | None = None
     after_id: str | None = None
@@ -97,19 +103,18 @@ def add(draft: Draft) -> Stored:
 @transaction
 def add_all(drafts: Sequence[Draft]) -> list[Stored]:
     """Store many messages, each queued or suppressed, and wake the workers."""
-    codes: dict[str, dict[bytes, str]] = {}
-    open_to: dict[str, Collection[str] | None] = {}
+    moment = now()
+    wanted = [_wanted(draft, moment) for draft in drafts]
+    policies: dict[str, Policy] = {}
     for connection in {draft.connection.id: draft.connection for draft in drafts}.values():
-        keys = {draft.contact.address_key for draft in drafts if draft.connection.id == connection.id}
-        codes[connection.id] = policy.refusals(keys, connection.channel, connection.sender, test=connection.test)
-        open_to[connection.id] = _open_to(connection, {draft.contact.id for draft in drafts if draft.connection.id == connection.id})
+        theirs = [one for draft, one in zip(drafts, wanted, strict=True) if draft.connection.id == connection.id]
+        policies[connection.id] = Policy(connection, theirs, planning=True)
     rows, bodies, refused = [], [], []
-    for draft in drafts:
-        code = "" if draft.exempt else codes[draft.connection.id].get(draft.contact.address_key, "")
-        row, body = _row(draft, code or _window(draft, open_to[draft.connection.id]))
+    for draft, one in zip(drafts, wanted, strict=True):
+        row, body = _row(draft, moment, one, _verdict(draft, one, policies[draft.connection.id]))
         rows.append(row)
         bodies.append(body)
-        if row["code"]:
+        if row["status"] == Status.SUPPRESSED:
             refused.append(fact(row["id"], 0, "suppressed", Status.SUPPRESSED, code=row["code"]))
     write(_MESSAGES, rows)
     write(_BODIES, bodies)
@@ -120,24 +125,29 @@ def add_all(drafts: Sequence[Draft]) -> list[Stored]:
     return [Stored(row["id"], row["channel"], draft.contact.address, row["status"], row["code"]) for draft, row in pairs]
 
 
-def _open_to(connection: Carrying, contact_ids: Collection[str]) -> Collection[str] | None:
-    """Return which of these contacts take free text now; None where that is no question."""
-    try:
-        asks = integrations.get(connection.integration).session_window > 0
-    except NotFound:  # its package is gone; the claim says so
-        return None
-    return windows.closing(connection.sender, contact_ids).keys() if asks else None
+def _wanted(draft: Draft, moment: datetime) -> Wanted:
+    contact, expires_at = draft.contact, min(draft.expires_at or LATEST, moment + WORTH_SENDING)
+    return Wanted(
+        contact.id, contact.address, contact.address_key, contact.time_zone, expires_at, exempt=draft.exempt, by_hand=draft.by_hand
+    )
 
 
-def _window(draft: Draft, open_to: Collection[str] | None) -> str:
-    return "" if open_to is None or draft.template is not None or draft.contact.id in open_to else WINDOW_CLOSED
+def _verdict(draft: Draft, one: Wanted, policy: Policy) -> Verdict:
+    found = policy.verdict(one)
+    if not found.code and draft.template is None and not policy.free(one.contact_id):
+        return Verdict(WINDOW_CLOSED)
+    if not found.code and not draft.exempt and (code := policy.price(one.address, draft.text)[0]):
+        return Verdict(code)
+    if not found.code:
+        policy.passed(one)
+    return found
 
 
 _MESSAGES, _BODIES, _FACTS = (Statement.insert(table) for table in (message_table, table_of(Body), status_events))
 
 
-def _row(draft: Draft, code: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    connection, message_id, moment = draft.connection, new_id("msg"), now()
+def _row(draft: Draft, moment: datetime, one: Wanted, verdict: Verdict) -> tuple[dict[str, Any], dict[str, Any]]:
+    connection, message_id, code = draft.connection, new_id("msg"), verdict.code
     content: dict[str, Any] = {"subject": draft.subject, "text": draft.text}
     if draft.template is not None:
         content["template"] = {"id": draft.template.id, "variables": dict(draft.template.variables)}
@@ -149,9 +159,10 @@ def _row(draft: Draft, code: str) -> tuple[dict[str, Any], dict[str, Any]]:
         "id": message_id, "event_id": draft.event_id, "request_id": draft.request_id, "signer_id": draft.signer_id,
         "contact_id": draft.contact.id, "connection_id": connection.id, "source_id": draft.source_id, "channel": connection.channel,
         "test": connection.test, "lane": draft.lane.value, "thread": "", "step_id": draft.step_id,
-        "template_version_id": draft.template_version_id, "status": (Status.SUPPRESSED if code else Status.QUEUED).value, "code": code,
-        "exempt": draft.exempt, "tries": 0, "due_at": None if code else moment,
-        "expires_at": min(draft.expires_at or LATEST, moment + WORTH_SENDING),
+        "template_version_id": draft.template_version_id, "consent_id": verdict.consent_id,
+        "status": (Status.SUPPRESSED if code else Status.QUEUED).value, "code": code or ("quiet_hours" if verdict.until else ""),
+        "exempt": draft.exempt, "by_hand": draft.by_hand, "tries": 0, "due_at": None if code else verdict.until or moment,
+        "expires_at": one.expires_at,
         "once_key": draft.once_key, "after_id": draft.after_id, "changed_at": moment,
         "body_hmac": blind(index_key(), "body", draft.subject, draft.text),
     }  # fmt: skip
@@ -214,7 +225,7 @@ def resend(message_id: str) -> Message:
         connection=connection, contact=message.contact, text=content["text"], subject=content["subject"], source_id=message.source_id,
         event_id=message.event_id, request_id=message.request_id, signer_id=message.signer_id, step_id=message.step_id,
         template_version_id=message.template_version_id, template=_template_now(connection.id, content),
-        says=content.get("says"), media=content.get("media", ()), after_id=message.id,
+        says=content.get("says"), media=content.get("media", ()), by_hand=message.by_hand, after_id=message.id,
     ))  # fmt: skip
     audit.record("message.resent", message.id, successor=again.id)
     return db.session.get_one(Message, again.id)

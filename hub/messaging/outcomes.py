@@ -152,7 +152,7 @@ def accept(row: Row, accepted: Accepted, ledger: Ledger, *, asks: bool) -> None:
     """Write on a message that the provider has it. `asks`: it can be asked what became of it."""
     row.provider_id = accepted.provider_id
     row.segments = row.segments or accepted.segments
-    row.price = row.price or accepted.price
+    ledger.priced(row, accepted.price, accepted.currency)
     row.thread = accepted.thread or row.thread
     raise_to(row, accepted.status, asks=asks)
     ledger.tell(row, accepted.status, {})
@@ -203,7 +203,8 @@ def requeue(row: Row, due_at: datetime, ledger: Ledger, code: str = "") -> None:
 
 
 def _give_up(row: Row, code: str, ledger: Ledger) -> None:
-    raise_to(row, Status.FAILED, code=code)
+    if raise_to(row, Status.FAILED, code=code):
+        ledger.free_of_charge(row)
     ledger.tell(row, Status.FAILED, {"code": code})
 
 

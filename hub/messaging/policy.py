@@ -1,17 +1,217 @@
-"""May this go, now? One place answers, when a message is planned and again right before it is sent."""
+"""May this go, now, to this contact, over this connection? One place answers: when a message is planned, and right before it is sent.
+
+Suppressions, consents, countries, caps, quiet hours and spending are asked here; whether free text may go (session windows) too,
+of which the text itself then decides.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Protocol
 
-from sqlalchemy import or_, select
+from sqlalchemy import and_, bindparam, not_, or_, select
 
+from hub import integrations
+from hub.errors import NotFound
 from hub.extensions import db
-from hub.models import Suppression
+from hub.integrations.base import Integration
+from hub.messaging import quiet, rules, spending, windows
+from hub.messaging.rules import Rules
+from hub.models import Attempt, Connection, Consent, Message, Suppression
+from hub.models.types import id_at, now
 from hub.statements import Statement, table_of
-from hub.store import read, several
+from hub.store import read, remembered, several
+from hub.text import segments
+from hub.vocabulary import Channel, Status
+
+PURPOSES = ("", "signing")  # of a consent: what it must be for, to count here
+BY_KEYWORD = "keyword"
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+LIVES = timedelta(days=2)  # a message at most, from when it is stored until its last try begins
 
 
+class Asking(Protocol):
+    """A connection, as far as its rules go."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def channel(self) -> str: ...
+    @property
+    def integration(self) -> str: ...
+    @property
+    def sender(self) -> str: ...
+    @property
+    def test(self) -> bool: ...
+    @property
+    def rules(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A message, as far as rules ask about it: to whom, and until when it is worth anything."""
+
+    contact_id: str
+    address: str
+    address_key: bytes
+    time_zone: str = ""
+    expires_at: datetime | None = None
+    exempt: bool = False  # it confirms that nothing more will come, or tells how to say so
+    by_hand: bool = False  # somebody here chose to send it, now
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`code` names the rule that forbids a message, '' when none does; `until` says when it may go, None for now."""
+
+    code: str = ""
+    until: datetime | None = None
+    consent_id: str | None = None  # the yes that it rests upon
+
+
+class Policy:
+    """The rules of one connection, asked about some messages in one transaction."""
+
+    def __init__(self, connection: Asking, wanted: Collection[Wanted], *, planning: bool = False) -> None:
+        """Read what the rules need to know of these recipients. `planning`: what waits to be sent counts as sent."""
+        self._moment = now()
+        cls = _class(connection)
+        self.connection_id = connection.id
+        self.rules = rules_of(connection)
+        self._on_phones = connection.channel in (Channel.SMS, Channel.WHATSAPP, Channel.VOICE)
+        self._counts_segments = bool(cls and cls.counts_segments)
+        contacts = {one.contact_id for one in wanted}
+        self._stops = refusals({one.address_key for one in wanted}, connection.channel, connection.sender, test=connection.test)
+        self._words = _words(contacts, connection.channel)
+        self._open = windows.closing(connection.sender, contacts).keys() if cls and cls.session_window else None
+        self._hour: Counter[str] = Counter()
+        self._day: Counter[str] = Counter()
+        if contacts and (self.rules.per_hour or self.rules.per_day):
+            self._count(contacts, planning=planning)
+        self._before = self._spent = spending.spent(connection.id, self._moment) if self.rules.spends else spending.Spent()
+        self._booked = [0, 0]  # messages and segments
+
+    def free(self, contact_id: str) -> bool:
+        """Tell whether free text may go to a contact."""
+        return self._open is None or contact_id in self._open
+
+    def verdict(self, one: Wanted) -> Verdict:
+        """Say whether a message may go, but for what it costs."""
+        if one.exempt:
+            return Verdict()
+        answers = self._open is not None and one.contact_id in self._open  # the person wrote to us, and waits
+        said = self._words.get(one.contact_id)
+        code = (
+            self._stops.get(one.address_key) or self._consent(said, asks=self.rules.consent and not (answers or one.by_hand))
+            or self._country(one) or self._cap(one)
+        )  # fmt: skip
+        if code:
+            return Verdict(code)
+        consent_id = said.id if said and said.given else None
+        until = None if answers or one.by_hand else self._quiet(one)
+        if until is not None and one.expires_at is not None and until >= one.expires_at:
+            return Verdict("quiet_hours") if self.rules.quiet_waits else Verdict(consent_id=consent_id)
+        return Verdict("", until, consent_id)
+
+    def passed(self, one: Wanted) -> None:
+        """Count a message that goes."""
+        self._hour[one.contact_id] += 1
+        self._day[one.contact_id] += 1
+
+    def price(self, address: str, text: str) -> tuple[str, Decimal | None]:
+        """Return what forbids a message for what it costs, or '', and the estimate; None where messages have no price."""
+        if not self.rules.spends:
+            return "", None
+        cost = self.rules.cost(address, self._segments(text))
+        if self.rules.spend_day and self._spent.day + cost > self.rules.spend_day:
+            return "spend_day", cost
+        if self.rules.spend_month and self._spent.month + cost > self.rules.spend_month:
+            return "spend_month", cost
+        return "", cost
+
+    def spend(self, text: str, cost: Decimal) -> None:
+        """Book what a message costs, that goes."""
+        self._spent = self._spent.plus(cost)
+        self._booked[0] += 1
+        self._booked[1] += self._segments(text)
+
+    def write(self) -> None:
+        """Write down what was booked."""
+        if self._booked[0]:
+            messages, counted = self._booked
+            spending.add(self.connection_id, self._moment, messages=messages, segments=counted, cost=self._spent.day - self._before.day)
+            spending.alert(self.connection_id, self._before, self._spent, self.rules)
+
+    # rule by rule
+    def _consent(self, said: _Word | None, *, asks: bool) -> str:
+        if said is not None and not said.given:
+            return "consent_no"
+        if not asks:
+            return ""
+        if said is None:
+            return "consent_missing"
+        oldest = self._moment - timedelta(days=self.rules.consent_days) if self.rules.consent_days else said.at
+        return "consent_old" if said.at < oldest else ""
+
+    def _country(self, one: Wanted) -> str:
+        return "" if not self._on_phones or self.rules.reaches(one.address) else "country_not_allowed"
+
+    def _cap(self, one: Wanted) -> str:
+        if self.rules.per_hour and self._hour[one.contact_id] >= self.rules.per_hour:
+            return "cap_hour"
+        return "cap_day" if self.rules.per_day and self._day[one.contact_id] >= self.rules.per_day else ""
+
+    def _quiet(self, one: Wanted) -> datetime | None:
+        hours = self.rules.quiet
+        return hours.until(self._moment, quiet.zones(one.time_zone, one.address if self._on_phones else "")) if hours else None
+
+    def _segments(self, text: str) -> int:
+        return max(segments(text), 1) if self._counts_segments else 1
+
+    def _count(self, contacts: Collection[str], *, planning: bool) -> None:
+        oldest = id_at("msg", self._moment - DAY - LIVES)
+        for contact_id, status, began in read(_SENT, contacts=list(contacts), connection=self.connection_id, oldest=oldest):
+            waits = status == Status.QUEUED
+            at = self._moment if waits else began
+            if at is None or (waits and not planning):
+                continue
+            self._hour[contact_id] += at > self._moment - HOUR
+            self._day[contact_id] += at > self._moment - DAY
+
+
+def rules_of(connection: Asking) -> Rules:
+    """Return what a connection may send."""
+    cls = _class(connection)
+    return rules.of(connection.rules, bool(cls and cls.consent_required))
+
+
+def _class(connection: Asking) -> type[Integration] | None:
+    try:
+        return integrations.get(connection.integration)
+    except NotFound:  # its package is gone; the claim says so
+        return None
+
+
+# ── One at a time ───────────────────────────────────────────────────────────────────────────────────────────
+def hold(connection_ids: Iterable[str]) -> frozenset[str]:
+    """Lock the connections of these whose rules count what was sent before, and return them: others may not claim for them meanwhile.
+
+    Before any message is locked, in the order of their ids. What is known of their rules may be a second old.
+    """
+    capped = sorted(remembered(("capped",), _capped).intersection(connection_ids))
+    return frozenset(row_id for (row_id,) in read(_HOLD, ids=capped)) if capped else frozenset()
+
+
+def _capped() -> frozenset[str]:
+    found = db.session.execute(select(Connection.id, Connection.rules).where(Connection.rules != "", Connection.archived_at.is_(None)))
+    return frozenset(row_id for row_id, kept in found if rules.of(kept, False).capped)
+
+
+# ── Suppressions ────────────────────────────────────────────────────────────────────────────────────────────
 def suppression(address_key: bytes, channel: str, sender: str, *, test: bool) -> Suppression | None:
     """Return what forbids sending to an address, or None. A live suppression also holds for a test send, never the reverse."""
     tests = (False, True) if test else (False,)
@@ -24,7 +224,7 @@ def suppression(address_key: bytes, channel: str, sender: str, *, test: bool) ->
 
 
 def refusals(address_keys: Collection[bytes], channel: str, sender: str, *, test: bool) -> dict[bytes, str]:
-    """Return, for each address that must not be sent to, the code of the rule that forbids it."""
+    """Return, for each address that is suppressed, the code of why."""
     if not address_keys:
         return {}
     asked = {"keys": list(address_keys), "tests": [False, True] if test else [False], "channels": ["", channel], "senders": ["", sender]}
@@ -38,6 +238,40 @@ _OPEN = Statement(select(_table.c.address_key, _table.c.code, _table.c.reason).w
 ))  # fmt: skip
 
 
-def refusal(address_key: bytes, channel: str, sender: str, *, test: bool) -> str:
-    """Return the code of the rule that forbids a message, or '' when it may go."""
-    return refusals([address_key], channel, sender, test=test).get(address_key, "")
+# ── Consents ────────────────────────────────────────────────────────────────────────────────────────────────
+@dataclass(frozen=True, slots=True)
+class _Word:
+    """What a contact said last."""
+
+    id: str
+    given: bool
+    at: datetime
+
+
+def _words(contact_ids: Collection[str], channel: str) -> dict[str, _Word]:
+    """Return what contacts said last about a channel, by the time it was said; a word about every channel counts for each.
+
+    A STOP holds for the sender it was written to, which a suppression says: here it counts as nothing.
+    """
+    if not contact_ids:
+        return {}
+    found = read(_SAID, contacts=list(contact_ids), channel=channel)
+    return {contact_id: _Word(*rest) for contact_id, *rest in sorted(found, key=lambda row: (row[3], row[1]))}
+
+
+_consents, _messages, _attempts = table_of(Consent), table_of(Message), table_of(Attempt)
+_SAID = Statement(select(_consents.c.contact_id, _consents.c.id, _consents.c.given, _consents.c.at).where(
+    _consents.c.contact_id.in_(several("contacts")), or_(_consents.c.channel == "", _consents.c.channel == bindparam("channel")),
+    _consents.c.purpose.in_(PURPOSES), not_(and_(_consents.c.source == BY_KEYWORD, not_(_consents.c.given))),
+))  # fmt: skip
+_REACHED = [one.value for one in (Status.QUEUED, Status.SENDING, Status.UNKNOWN, Status.ACCEPTED, Status.SENT, Status.DELIVERED,
+                                  Status.READ, Status.UNDELIVERED)]  # fmt: skip
+_SENT = Statement(
+    select(_messages.c.contact_id, _messages.c.status, _attempts.c.started_at)
+    .outerjoin(_attempts, and_(_attempts.c.message_id == _messages.c.id, _attempts.c.n == _messages.c.tries))
+    .where(
+        _messages.c.contact_id.in_(several("contacts")), _messages.c.connection_id == bindparam("connection"),
+        _messages.c.id > bindparam("oldest"), _messages.c.status.in_(_REACHED), not_(_messages.c.exempt),
+    )
+)  # fmt: skip
+_HOLD = Statement(select(Connection.id).where(Connection.id.in_(several("ids"))).order_by(Connection.id).with_for_update(key_share=True))

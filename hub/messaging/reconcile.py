@@ -101,7 +101,7 @@ def settle(message_id: str) -> bool:
         ):  # fmt: skip
             leave(message_id, "set up anew")  # the answer would be about another account or sender: absent there means nothing
             return True
-        to = Addressed(contact.address, contact.address_key, contact.kind, contact.erased_at is not None, body._content)
+        to = Addressed(contact.address, contact.address_key, contact.time_zone, contact.erased_at is not None, body._content)
         outbound = outbound_of(message, to, integration, message.tries, free=not attempt.template) or outbound_of(
             message, to, integration, message.tries
         )

@@ -67,6 +67,7 @@ def _apply(update: StatusUpdate, origin: Origin, attempt: _Attempt, ledger: Ledg
     )  # fmt: skip
     if update.segments:
         row.segments = max(row.segments or 0, update.segments)  # in any order, and said again, it ends the same
+    ledger.priced(row, update.price, update.currency)
     # what an older attempt failed at stays with it: a newer one is under way
     if update.status is None or not (attempt.n == row.tries or update.status in ARRIVING):
         return

@@ -22,6 +22,7 @@ class _Carrier:
     integration: str
     sender: str
     test: bool
+    rules: str
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class _Reached:
     id: str
     address: str
     address_key: bytes
+    time_zone: str
 
 
 def by_template(row: Row, n: int, ledger: Ledger) -> None:
@@ -39,21 +41,21 @@ def by_template(row: Row, n: int, ledger: Ledger) -> None:
             windows.closed(carrier.sender, row.contact_id, began)
     if row.stop or read(_AFTER, id=row.id) or read(_TRIED, id=row.id):
         return
-    for address, address_key, sealed, source, event, request, signer, step, version, lane, expires_at in read(_SAID, id=row.id):
+    for *to, sealed, source, event, request, signer, step, version, lane, by_hand, expires_at in read(_SAID, id=row.id):
         content = keyring().open_json("bodies", row.id.partition("_")[2], "content", sealed)
         template = outbox.template_of(content)
         if template is None:
             return
         again = outbox.add(outbox.Draft(
-            connection=carrier, contact=_Reached(row.contact_id, address, address_key), text=content["text"], subject=content["subject"],
+            connection=carrier, contact=_Reached(row.contact_id, *to), text=content["text"], subject=content["subject"],
             source_id=source, event_id=event, request_id=request, signer_id=signer, step_id=step, template_version_id=version,
-            template=template, says=content.get("says"), lane=Lane(lane), after_id=row.id, expires_at=expires_at,
+            template=template, says=content.get("says"), lane=Lane(lane), by_hand=by_hand, after_id=row.id, expires_at=expires_at,
         ))  # fmt: skip
         ledger.note(row, "taken over", why=f"by {again.id}")
 
 
 _CARRIER = Statement(
-    select(Connection.id, Connection.channel, Connection.integration, Connection.sender, Connection.test)
+    select(Connection.id, Connection.channel, Connection.integration, Connection.sender, Connection.test, Connection.rules)
     .where(Connection.id == bindparam("id"))
 )  # fmt: skip
 _TRY = Statement(select(Attempt.template, Attempt.started_at).where(Attempt.message_id == bindparam("id"), Attempt.n == bindparam("n")))
@@ -61,7 +63,7 @@ _AFTER = Statement(select(Message.id).where(Message.after_id == bindparam("id"))
 _TRIED = Statement(select(Attempt.n).where(Attempt.message_id == bindparam("id"), Attempt.template != ""))
 _SAID = Statement(
     select(
-        Contact.address, Contact.address_key, Body._content, Message.source_id, Message.event_id, Message.request_id, Message.signer_id,
-        Message.step_id, Message.template_version_id, Message.lane, Message.expires_at,
+        Contact.address, Contact.address_key, Contact.time_zone, Body._content, Message.source_id, Message.event_id, Message.request_id,
+        Message.signer_id, Message.step_id, Message.template_version_id, Message.lane, Message.by_hand, Message.expires_at,
     ).join(Contact, Contact.id == Message.contact_id).join(Body, Body.owner_id == Message.id).where(Message.id == bindparam("id"))
 )  # fmt: skip

@@ -34,6 +34,7 @@ class Connection(Base):
     account: Mapped[str] = mapped_column(default="")
     sender: Mapped[str] = mapped_column(default="")
     per_second: Mapped[float | None]  # the most messages a second that its admin allows; None: as the integration says
+    rules: Mapped[str] = mapped_column(default="")  # what it may send (messaging/rules.py); '': as the integration says
     created_at: Mapped[datetime] = mapped_column(Time, default=now)
     archived_at: Mapped[datetime | None] = mapped_column(Time)
     called_at: Mapped[datetime | None] = mapped_column(Time)  # the last genuine callback, to the minute

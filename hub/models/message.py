@@ -55,6 +55,7 @@ class Message(Base):
     expires_at: Mapped[datetime | None] = mapped_column(Time)
     escalate_at: Mapped[datetime | None] = mapped_column(Time)
     exempt: Mapped[bool] = mapped_column(default=False)  # goes to who wants none: the confirmation of that, or help
+    by_hand: Mapped[bool] = mapped_column(default=False)  # somebody here chose to send it, now
     stop: Mapped[str | None]  # why it must not be sent any more
     once_key: Mapped[bytes | None] = mapped_column(LargeBinary(32))
     after_id: Mapped[str | None] = ref("msg", "messages.id")  # the message that this one takes over from
@@ -62,6 +63,7 @@ class Message(Base):
     provider_id: Mapped[str | None]
     body_hmac: Mapped[bytes | None] = mapped_column(LargeBinary(32))
     segments: Mapped[int | None]
+    estimate: Mapped[Decimal | None] = mapped_column(Numeric(12, 5))  # what it was expected to cost when it was first handed over
     price: Mapped[Decimal | None] = mapped_column(Numeric(12, 5))
     changed_at: Mapped[datetime] = mapped_column(Time, default=now)
 

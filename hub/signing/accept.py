@@ -49,6 +49,7 @@ class Carrier:
     channel: str
     sender: str
     test: bool
+    rules: str
 
 
 @optimistic
@@ -189,7 +190,8 @@ def _carriers(test: bool) -> list[Carrier]:
 
 
 _CARRIERS = Statement(
-    select(Connection.id, Connection.integration, Connection.channel, Connection.sender, Connection.test, Connection.state)
+    select(Connection.id, Connection.integration, Connection.channel, Connection.sender, Connection.test, Connection.rules,
+           Connection.state)
     .where(Connection.test == bindparam("test"), Connection.archived_at.is_(None),
            Connection.state.in_([ConnectionState.ENABLED.value, ConnectionState.BROKEN.value]))
     .order_by(Connection.id)

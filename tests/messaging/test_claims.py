@@ -161,8 +161,8 @@ def test_a_suppression_of_a_test_does_not_reach_live_messages(pigeons: Connectio
     message_id = by_pigeon()
     key = message(message_id).contact.address_key
     _suppress(key, test=True)
-    assert policy.refusal(key, "chat", "", test=True) == "21610"
-    assert policy.refusal(key, "chat", "", test=False) == ""
+    assert policy.refusals([key], "chat", "", test=True).get(key, "") == "21610"
+    assert policy.refusals([key], "chat", "", test=False).get(key, "") == ""
 
 
 def test_a_message_whose_body_is_gone_is_not_sent(pigeons: Connection, loft: Loft) -> None:

@@ -1,0 +1,106 @@
+"""What connections spend: an estimate when a message is handed over, corrected once its provider says the price."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+import structlog
+from sqlalchemy import bindparam, select, update
+
+from hub import audit
+from hub.extensions import db
+from hub.messaging import rules
+from hub.messaging.rules import Rules
+from hub.models import Attempt, Connection, Usage
+from hub.statements import Statement, table_of
+from hub.store import need_lock, read, several, write
+
+log = structlog.get_logger(__name__)
+
+ALERT = Decimal("0.8")  # of a limit
+NOTHING = Decimal(0)
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a connection has spent today and this month, by UTC."""
+
+    day: Decimal = NOTHING
+    month: Decimal = NOTHING
+
+    def plus(self, cost: Decimal) -> Spent:
+        return Spent(self.day + cost, self.month + cost)
+
+    def share(self, limits: Rules) -> Decimal:
+        """Return how much of the nearer limit is spent; 0 without one."""
+        pairs = ((self.day, limits.spend_day), (self.month, limits.spend_month))
+        return max((spent / most for spent, most in pairs if most), default=NOTHING)
+
+
+def spent(connection_id: str, moment: datetime) -> Spent:
+    """Return what a connection has spent."""
+    today = f"{moment:%Y-%m-%d}"
+    days = {day: Decimal(amount) for day, amount in read(_SPENT, id=connection_id, first=f"{moment:%Y-%m}-01", last=today)}
+    return Spent(days.get(today, NOTHING), sum(days.values(), NOTHING))
+
+
+def add(connection_id: str, moment: datetime, *, messages: int, segments: int, cost: Decimal) -> None:
+    """Write down what was just handed over."""
+    day = f"{moment:%Y-%m-%d}"
+    write(_MAKE, {"connection_id": connection_id, "day": day})
+    more = {"more_messages": messages, "more_segments": segments, "more_estimate": cost, "more_price": NOTHING}
+    write(_ADD, {"key": connection_id, "key_day": day, **more})
+
+
+def alert(connection_id: str, before: Spent, after: Spent, limits: Rules) -> None:
+    """Tell the admins, once, when a connection comes near a limit."""
+    if before.share(limits) < ALERT <= after.share(limits):
+        need_lock()  # it is said once
+        connection = db.session.get_one(Connection, connection_id)
+        share = f"{after.share(limits):.0%}"
+        audit.record("connection.spending", connection.id, connection.title, share=share)
+        log.warning("connection.spending", connection=connection.slug, share=share)
+
+
+@dataclass(frozen=True)
+class Priced:
+    """A message that was estimated, and what it came to: in a currency, '' where nothing was charged."""
+
+    message_id: str
+    connection_id: str
+    estimate: Decimal
+    price: Decimal
+    currency: str
+
+
+def correct(found: Sequence[Priced]) -> None:
+    """Put prices in the place of estimates, on the days on which the messages were handed over."""
+    if not found:
+        return
+    days = {message_id: f"{at:%Y-%m-%d}" for message_id, at in read(_BEGAN, ids=[one.message_id for one in found])}
+    stored: dict[str, str] = dict(read(_RULES, ids=list({one.connection_id for one in found})))
+    for one in sorted(found, key=lambda one: (one.connection_id, one.message_id)):
+        ours = rules.of(stored.get(one.connection_id, ""), False).currency
+        if one.message_id in days and one.currency in ("", ours):  # else the two cannot be added up
+            write(_ADD, {"key": one.connection_id, "key_day": days[one.message_id], "more_messages": 0, "more_segments": 0,
+                         "more_estimate": one.price - one.estimate, "more_price": one.price})  # fmt: skip
+
+
+_table, _attempts, _connections = table_of(Usage), table_of(Attempt), table_of(Connection)
+_SPENT = Statement(select(_table.c.day, _table.c.estimate).where(
+    _table.c.connection_id == bindparam("id"), _table.c.day >= bindparam("first"), _table.c.day <= bindparam("last")
+))  # fmt: skip
+_MAKE = Statement.insert(_table, once=True)
+_ADD = Statement(
+    update(_table).where(_table.c.connection_id == bindparam("key"), _table.c.day == bindparam("key_day")).values(
+        messages=_table.c.messages + bindparam("more_messages"), segments=_table.c.segments + bindparam("more_segments"),
+        estimate=_table.c.estimate + bindparam("more_estimate"), price=_table.c.price + bindparam("more_price"),
+    )
+)  # fmt: skip
+_BEGAN = Statement(select(_attempts.c.message_id, _attempts.c.started_at).where(
+    _attempts.c.message_id.in_(several("ids")), _attempts.c.n == 1
+))  # fmt: skip
+_RULES = Statement(select(_connections.c.id, _connections.c.rules).where(_connections.c.id.in_(several("ids"))))
