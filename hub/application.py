@@ -15,7 +15,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, SecurityEr
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from hub import config as settings
-from hub import extensions, live, models, store
+from hub import extensions, live, masking, models, store
 from hub.config import LARGEST_BODY, Config
 from hub.crypto import Keyring
 
@@ -176,6 +176,7 @@ def _log(config: Config) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
+            masking.in_log,
             structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"]),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),

@@ -183,6 +183,7 @@ SETTINGS = (
     Setting("HUB_MEDIA_MB", "16", "the most megabytes of any other file", _some),
     Setting("HUB_MEDIA_DAYS", "7", "how long files are kept that were given to POST /api/v1/media", _some),
     Setting("HUB_BODY_DAYS", "30", "how long it is kept what messages said", _some),
+    Setting("HUB_METADATA_DAYS", "365", "how long it is kept that messages were sent, to whom, and what became of them", _some),
     Setting("HUB_RECEIPT_DAYS", "30", "how long providers' webhooks are kept as they came in", _some),
     Setting("HUB_WEB_WORKERS", "2", "processes of the web server", _some),
     Setting("HUB_WEB_THREADS", "4", "threads of each of them", _some),
@@ -215,6 +216,7 @@ class Config:
     media_limit: int
     media_days: int
     body_days: int
+    metadata_days: int
     receipt_days: int
     web_workers: int
     web_threads: int
@@ -301,6 +303,7 @@ def _complete(given: dict[str, Any], urls: dict[str, str], wrong: dict[str, str]
         media_limit=given["HUB_MEDIA_MB"] * MEGABYTE,
         media_days=given["HUB_MEDIA_DAYS"],
         body_days=given["HUB_BODY_DAYS"],
+        metadata_days=given["HUB_METADATA_DAYS"],
         receipt_days=given["HUB_RECEIPT_DAYS"],
         web_workers=given["HUB_WEB_WORKERS"],
         web_threads=given["HUB_WEB_THREADS"],

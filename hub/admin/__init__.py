@@ -15,9 +15,9 @@ from hub.models import Connection
 from hub.vocabulary import ConnectionState
 
 PAGES = (
-    "overview", "entrance", "account", "people", "keys", "activity", "integrations", "connections", "messages", "message", "codes",
+    "overview", "entrance", "account", "people", "keys", "activity", "integrations", "connections", "rules", "messages", "message", "codes",
     "receipts",
-    "requests", "inbox", "suppressions", "opt_out", "templates",
+    "requests", "inbox", "person", "suppressions", "opt_out", "templates",
 )  # fmt: skip
 
 

@@ -86,6 +86,7 @@ def _page(one: Contact, form: SaidForm) -> str:
     return render_template(
         "contact.html", contact=one, who=name_of(one), windows=of(one), rows=rows(newest), closed=_closed(one), consents=_consents(one),
         form=form if may(Role.OPERATOR) and one.kind in (Address.PHONE, Address.EMAIL) and one.erased_at is None else None,
+        may_erase=may(Role.ADMIN) and one.erased_at is None,
     )  # fmt: skip
 
 

@@ -58,6 +58,7 @@ def here(place: Place) -> bool:
 
 CONNECTION = (
     "new_connection", "add_connection", "connection", "change_connection", "rename_connection", "archive_connection",
+    "connection_rules", "change_connection_rules",
     "enable_connection", "disable_connection",
     "send_one", "connection_action",
 )  # fmt: skip

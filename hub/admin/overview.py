@@ -19,7 +19,7 @@ from hub.admin.today import ARRIVED, DAY, Today
 from hub.config import Config
 from hub.extensions import db
 from hub.intake import settle
-from hub.messaging import listing, template_sync, troubles
+from hub.messaging import listing, policy, spending, template_sync, troubles
 from hub.models import Connection, Message, Receipt
 from hub.models.types import id_at, now
 from hub.vocabulary import ConnectionState, Role, Status
@@ -67,6 +67,16 @@ def _todo() -> list[dict[str, str]]:
             todo.append({
                 "tone": "warn", "icon": told.icon, "title": f"{connection.title}: {told.title}", "text": told.text,
                 "href": url_for("admin.connection", slug=connection.slug), "button": "Open the connection",
+            })  # fmt: skip
+    for connection in sending:
+        held = policy.rules_of(connection)
+        share = spending.spent(connection.id, now()).share(held) if held.capped and held.spends else 0
+        if share >= spending.ALERT:
+            todo.append({
+                "tone": "bad" if share >= 1 else "warn", "icon": "cash-coin",
+                "title": f"{connection.title} has spent {share:.0%} of what its rules allow",
+                "text": "What would pass the limit is not sent. Look at what went out before you raise it.",
+                "href": url_for("admin.connection_rules", slug=connection.slug), "button": "Open the rules",
             })  # fmt: skip
     for template, connection in template_sync.lost():
         todo.append({
@@ -124,7 +134,8 @@ def _count(*conditions: Any) -> int:
 def _tiles(day: Today) -> list[dict[str, Any]]:
     arrived, lost, way = day.count(ARRIVED), day.count(LOST), day.count(ON_THE_WAY)
     took = sorted(chain.from_iterable(day.seconds.values()))
-    settled = arrived + lost
+    settled, kept = arrived + lost, day.count((Status.SUPPRESSED,))
+    by_rules = f"; {number(kept)} kept back by rules" if kept else ""
     newest = f" (the newest {number(len(took))})" if len(took) < arrived else ""
     return [
         {"title": "Messages in 24 hours", "value": number(day.count(list(Status))), "text": f"{number(way)} on the way",
@@ -134,7 +145,7 @@ def _tiles(day: Today) -> list[dict[str, Any]]:
         {"title": "Median time", "value": duration(median(took)) if took else "–",
          "text": f"From plan to handset; 95% under {duration(took[int(len(took) * 0.95)] if len(took) > 1 else took[0])}{newest}" if took
          else "Nothing has arrived yet", "spark": (), "told": ""},
-        {"title": "Did not arrive", "value": number(lost), "text": "Failed, undelivered or expired", "spark": (), "told": ""},
+        {"title": "Did not arrive", "value": number(lost), "text": f"Failed, undelivered or expired{by_rules}", "spark": (), "told": ""},
     ]  # fmt: skip
 
 

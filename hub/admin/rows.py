@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from hub.errors import Unreadable
 from hub.extensions import db
+from hub.masking import masked
 from hub.messaging import timeline
 from hub.models import Body, Connection, Contact, Message
 from hub.vocabulary import Status
@@ -78,5 +79,5 @@ def says(body: Body | None) -> str:
         content = body.content
     except Unreadable as problem:
         return f"Sealed with the key {problem.key_id!r}, which is missing."
-    text: str = content["subject"] or content["text"]
+    text = masked(content["subject"] or content["text"])
     return text if len(text) <= SHOWN else text[:SHOWN].rsplit(" ", 1)[0] + "…"

@@ -1,4 +1,7 @@
-"""What is kept for a time only: what messages said, and webhooks as they came in. Removed in small batches, oldest first."""
+"""What is kept for a time only: what messages said, webhooks as they came in, that messages were sent at all.
+
+Removed in small batches, oldest first.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from sqlalchemy import delete, select
 
 from hub.config import Config
 from hub.extensions import db
+from hub.intake import metadata
 from hub.messaging.inbound import received
 from hub.models import Body, PlatformEvent, Receipt
 from hub.models.types import id_at, now
@@ -31,6 +35,7 @@ def run() -> int:
         "bodies": _remove(Body.owner_id, id_at("msg", said), _words),
         "receipts": _remove(Receipt.id, id_at("rcp", came), _webhooks),
     }
+    removed |= metadata.forget(now() - timedelta(days=config.metadata_days))
     if any(removed.values()):
         log.info("retention.removed", **removed)
     return sum(removed.values())

@@ -55,24 +55,29 @@ def contacts_for(known: Collection[Known], *, test: bool) -> dict[tuple[str, str
     if missing := {key: one for key, one in by_key.items() if key not in found}:
         rows = [_row(key, one, test) for (_, key), one in missing.items()]
         write(_ADD, rows)
-        found |= {(row["kind"], row["address_key"]): (row["id"], row["name"], row["time_zone"]) for row in rows}
+        found |= {(row["kind"], row["address_key"]): (row["id"], row["name"], row["time_zone"], False) for row in rows}
     reached = {}
     for key, one in by_key.items():
-        contact_id, name, time_zone = found[key]
+        contact_id, name, time_zone, erased = found[key]
+        if erased:  # a new word of their app: the person is known again, and what was erased stays so
+            write(_KNOWN_AGAIN, {"key": contact_id, "new_address": one.address})
         _keep_newest(contact_id, name, time_zone, one)
         reached[one.kind, one.address] = Reached(contact_id, one.address, key[1], one.time_zone or time_zone)
     return reached
 
 
-def _find(by_key: dict[tuple[str, bytes], Known], test: bool) -> dict[tuple[str, bytes], tuple[str, bytes | None, str]]:
+def _find(by_key: dict[tuple[str, bytes], Known], test: bool) -> dict[tuple[str, bytes], tuple[str, bytes | None, str, bool]]:
     wanted = {"kinds": list({kind for kind, _ in by_key}), "keys": [key for _, key in by_key], "test": test}
-    return {(kind, key): (contact_id, name, zone) for kind, key, contact_id, name, zone in read(_FIND, **wanted)}
+    return {(kind, key): (row_id, name, zone, gone is not None) for kind, key, row_id, name, zone, gone in read(_FIND, **wanted)}
 
 
-_FIND = Statement(select(contacts.c.kind, contacts.c.address_key, contacts.c.id, contacts.c.name, contacts.c.time_zone).where(
+_FIND = Statement(select(*contacts.c["kind", "address_key", "id", "name", "time_zone", "erased_at"]).where(
     contacts.c.kind.in_(several("kinds")), contacts.c.address_key.in_(several("keys")), contacts.c.test == bindparam("test")
 ))  # fmt: skip
 _ADD = Statement.insert(contacts)  # PostgreSQL runs the change again when another one was first
+_KNOWN_AGAIN = Statement(
+    update(contacts).where(contacts.c.id == bindparam("key")).values(address=bindparam("new_address"), erased_at=None)
+)
 _RENAME = Statement(
     update(contacts).where(contacts.c.id == bindparam("key")).values(name=bindparam("new_name"), time_zone=bindparam("new_time_zone"))
 )

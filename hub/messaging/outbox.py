@@ -250,7 +250,16 @@ def stop(why: str, *, event_types: Iterable[str], request_id: str, signer_id: st
     One that is being sent right now goes out; it will not be tried again.
     """
     found = read(_UNFINISHED, request=request_id, types=[str(event_type) for event_type in event_types])
-    concerned = [(message_id, status, tries) for message_id, whose, status, tries in found if signer_id in (None, whose)]
+    _halt([(message_id, status, tries) for message_id, whose, status, tries in found if signer_id in (None, whose)], why)
+
+
+@transaction
+def stop_contact(contact_id: str, why: str) -> None:
+    """Keep what is unfinished to a contact from being sent, as `stop` does."""
+    _halt(read(_UNFINISHED_TO, contact=contact_id), why)
+
+
+def _halt(concerned: Sequence[tuple[Any, ...]], why: str) -> None:
     queued = [(message_id, tries) for message_id, status, tries in concerned if status == Status.QUEUED]
     write(_STOP, [{"key": message_id, "why": why} for message_id, _, _ in concerned])
     write(_CANCEL, [{"key": message_id, "status": Status.CANCELED.value, "at": now()} for message_id, _ in queued])
@@ -262,6 +271,12 @@ _UNFINISHED = Statement(
         message_table.c.request_id == bindparam("request"), message_table.c.stop.is_(None),
         message_table.c.status.in_([Status.QUEUED.value, Status.SENDING.value, Status.UNKNOWN.value]),
         message_table.c.event_id.in_(select(Event.id).where(Event.request_id == bindparam("request"), Event.type.in_(several("types")))),
+    ).order_by(message_table.c.id).with_for_update()
+)  # fmt: skip
+_UNFINISHED_TO = Statement(
+    select(*message_table.c["id", "status", "tries"]).where(
+        message_table.c.contact_id == bindparam("contact"), message_table.c.stop.is_(None),
+        message_table.c.status.in_([Status.QUEUED.value, Status.SENDING.value, Status.UNKNOWN.value]),
     ).order_by(message_table.c.id).with_for_update()
 )  # fmt: skip
 _STOP = Statement(update(message_table).where(message_table.c.id == bindparam("key")).values(stop=bindparam("why")))

@@ -41,6 +41,7 @@ class Suppression(Base):
             "uq_suppressions_open", "address_key", "channel", "sender", "test", unique=True,
             sqlite_where=text("lifted_at IS NULL"), postgresql_where=text("lifted_at IS NULL"),
         ),
+        Index("ix_suppressions_message_id", "message_id"),
     )  # fmt: skip
 
     id: Mapped[str] = key("sup")

@@ -15,6 +15,7 @@ from hub.models.types import Id, Time, key, now, ref, sealed, time_of
 from hub.vocabulary import Lane, Status
 
 DUE = text("due_at IS NOT NULL")
+EDITS = text("edits_id IS NOT NULL")
 FAILED = text("code <> ''")
 
 
@@ -28,6 +29,7 @@ class Message(Base):
         Index(None, "connection_id", "status", "lane", "due_at", sqlite_where=DUE, postgresql_where=DUE),
         Index(None, "request_id", "id"),
         Index(None, "contact_id", "id"),
+        Index("ix_messages_edits_id", "edits_id", sqlite_where=EDITS, postgresql_where=EDITS),
         # lists, whose branches these find (messaging/listing.py); a channel is that of its connections
         Index(None, "connection_id", "status", "id"),
         Index(None, "source_id", "test", "id"),

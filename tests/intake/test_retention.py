@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from flask import Flask
 from sqlalchemy import func, select, update
 
 from hub.extensions import db
-from hub.intake import retention
-from hub.messaging import suppressions
-from hub.models import Body, Message, PlatformEvent, Receipt, Suppression
+from hub.intake import metadata, retention
+from hub.messaging import consents, outbox, suppressions
+from hub.messaging.consents import Said
+from hub.models import (
+    Attempt,
+    Body,
+    Consent,
+    Contact,
+    Event,
+    Message,
+    PlatformEvent,
+    Receipt,
+    Setting,
+    Signer,
+    SigningRequest,
+    StatusEvent,
+    Suppression,
+)
 from hub.models.types import id_at, new_id, now
 from hub.store import transaction
-from tests.stage import ERIC, a_message, message
+from tests.stage import ERIC, SigningApp, a_message, a_signer, an_event, change, deliver, message, status
 
 
 def days(count: float) -> timedelta:
@@ -116,3 +132,80 @@ class TestShorter:
         receipt(days(80))
         retention.run()
         assert (left(Body), left(Receipt)) == (0, 1)
+
+
+# ── After a year ────────────────────────────────────────────────────────────────────────────────────────────
+YEAR = days(366)
+
+
+def test_after_a_year_it_is_forgotten_that_a_message_was_sent(hub_demo: Flask, simulator: Any) -> None:
+    old = a_message()
+    deliver()
+    later = now() + YEAR
+    removed = metadata.forget(later)
+    assert removed["messages"] == 0, "something more is expected of it"
+    forget_when()
+    change(old, due_at=None)
+    removed = metadata.forget(later)
+    assert removed["messages"] == 1
+    assert (left(Message), left(Attempt), left(StatusEvent), left(PlatformEvent), left(Body)) == (0, 0, 0, 0, 0)
+    assert left(Contact) == 0, "nobody knows the address any more"
+
+
+def test_what_is_younger_stays_whole(hub_demo: Flask, simulator: Any) -> None:
+    a_message()
+    deliver()
+    before = left(StatusEvent)
+    assert sum(metadata.forget(now() - days(365)).values()) == 0
+    assert (left(Message), left(Contact), left(StatusEvent)) == (1, 1, before)
+
+
+def test_opt_outs_and_consents_are_for_ever(hub_demo: Flask, simulator: Any) -> None:
+    gone = a_message("+15005550004")  # who replied STOP
+    deliver()
+    consents.record(Said(ERIC, True), source="api", test=True)
+    assert status(gone) == "failed"
+    metadata.forget(now() + YEAR)
+    assert (left(Suppression), left(Consent)) == (1, 1)
+    assert left(Message) == 1, "the one that the opt-out came of"
+    assert left(Contact) == 2
+
+
+def test_of_a_request_there_stays_that_it_was_there(hub_demo: Flask, signing_app: SigningApp) -> None:
+    signing_app.post("/events", an_event(signers=[a_signer("Eric")]))
+    db.session.rollback()
+    later = now() + YEAR
+    assert metadata.forget(later)["requests"] == 0, "it is open still"
+    forget_when()
+    signing_app.post("/events", an_event("request.completed"))
+    assert metadata.forget(now() + YEAR)["requests"] == 1
+    db.session.rollback()
+    request, signer = db.session.scalars(select(SigningRequest)).one(), db.session.scalars(select(Signer)).one()
+    assert (request.title, request.sender, signer.details, signer.signing_url) == (None, None, None, None)
+    assert {one.payload for one in db.session.scalars(select(Event))} == {None}
+
+
+def test_of_two_messages_the_one_that_took_over_goes_first(hub_demo: Flask) -> None:
+    first = a_message()
+    change(first, status="failed", due_at=None)
+    second = outbox.resend(first).id
+    change(second, status="failed", due_at=None)
+    for _ in range(2):
+        metadata.forget(now() + YEAR)
+        forget_when()
+    assert left(Message) == 0
+
+
+def test_it_is_looked_for_once_a_day(hub_demo: Flask) -> None:
+    assert metadata.forget(now() - YEAR) != {}
+    assert metadata.forget(now() - YEAR) == {}
+    forget_when()
+    assert metadata.forget(now() - YEAR) != {}
+
+
+@transaction
+def forget_when() -> None:
+    """Let the last look have been yesterday."""
+    row = db.session.get(Setting, metadata.SETTING)
+    if row is not None:
+        row.changed_at = now() - days(2)

@@ -1,0 +1,152 @@
+"""What is kept of messages for a year: who was told what, and what became of it. Then it goes, a few rows at a time.
+
+Opt-outs and consents are not touched, nor is a message that an opt-out came of. Of a signing request there stays that it was there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, delete, exists, or_, select, update
+from sqlalchemy.orm import aliased
+
+from hub.extensions import db
+from hub.models import (
+    Attempt,
+    Body,
+    Consent,
+    Contact,
+    Conversation,
+    Event,
+    Inbound,
+    Message,
+    Pace,
+    PlatformEvent,
+    Setting,
+    Signer,
+    SigningRequest,
+    StatusEvent,
+    Suppression,
+    Thread,
+    Window,
+)
+from hub.models.types import id_at, now
+from hub.store import transaction
+from hub.vocabulary import RequestState
+
+SETTING = "metadata_forgotten"
+EVERY = timedelta(days=1)
+AT_ONCE = 500  # rows of one transaction: sending and settling write in between
+BATCHES = 20  # of each kind in one run; the next goes on
+
+
+def forget(before: datetime) -> dict[str, int]:
+    """Remove what was made before then; return how many rows of each kind.
+
+    Once a day, or again at once where more was old than one run takes: to find what is old it looks through what is left of it.
+    """
+    done = db.session.get(Setting, SETTING)
+    if done is not None and done.changed_at > now() - EVERY:
+        return {}
+    removed = {
+        "inbound": _each(Inbound.id, Inbound.id < id_at("inb", before), _inbound),
+        "messages": _each(Message.id, _over(before), _messages),
+        "events": _each(Event.id, and_(Event.id < id_at("evt", before), Event._payload.is_not(None)), _events),
+        "requests": _each(SigningRequest.id, _closed(before), _requests),
+        "contacts": _each(Contact.id, _unknown(before), _contacts),
+    }
+    if max(removed.values()) < AT_ONCE * BATCHES:
+        _done()
+    return removed
+
+
+@transaction
+def _done() -> None:
+    row = db.session.get(Setting, SETTING) or Setting(name=SETTING)
+    row.value, row.changed_at = "done", now()
+    db.session.add(row)
+
+
+def _each(column: Any, where: ColumnElement[bool], remove: Any) -> int:
+    removed, last = 0, None
+    for _ in range(BATCHES):
+        query = select(column).where(where) if last is None else select(column).where(where, column > last)
+        ids = list(db.session.scalars(query.order_by(column).limit(AT_ONCE)))
+        db.session.rollback()
+        if ids:
+            remove(ids)
+            last = ids[-1]
+        removed += len(ids)
+        if len(ids) < AT_ONCE:
+            break
+    return removed
+
+
+# ── What is old enough ──────────────────────────────────────────────────────────────────────────────────────
+def _over(before: datetime) -> ColumnElement[bool]:
+    """What nothing more is expected of, and what nothing refers to: of two messages the one that took over goes first."""
+    later = aliased(Message)
+    return and_(
+        Message.id < id_at("msg", before), Message.due_at.is_(None),
+        ~exists().where(or_(later.after_id == Message.id, later.edits_id == Message.id)),
+        ~exists().where(Suppression.message_id == Message.id), ~exists().where(Thread.message_id == Message.id),
+    )  # fmt: skip
+
+
+def _closed(before: datetime) -> ColumnElement[bool]:
+    """Requests that nothing was heard of since, and that still say something."""
+    told = or_(SigningRequest._title.is_not(None), SigningRequest._sender.is_not(None))
+    over = and_(SigningRequest.state != RequestState.OPEN, SigningRequest.told_at < before)
+    return and_(SigningRequest.id < id_at("req", before), over, told)
+
+
+def _unknown(before: datetime) -> ColumnElement[bool]:
+    """Contacts of whom nothing is left: neither messages nor a word of theirs, nor an opt-out."""
+    return and_(
+        Contact.id < id_at("ctc", before), ~exists().where(Message.contact_id == Contact.id),
+        ~exists().where(Inbound.contact_id == Contact.id), ~exists().where(Consent.contact_id == Contact.id),
+        ~exists().where(Suppression.address_key == Contact.address_key),
+    )  # fmt: skip
+
+
+# ── Removing ────────────────────────────────────────────────────────────────────────────────────────────────
+@transaction
+def _messages(ids: Sequence[str]) -> None:
+    for column in (Attempt.message_id, StatusEvent.message_id, PlatformEvent.message_id):
+        _delete(column, ids)
+    _delete(Body.owner_id, [one.partition("_")[2] for one in ids])
+    _delete(Message.id, ids)
+
+
+@transaction
+def _inbound(ids: Sequence[str]) -> None:
+    _delete(Body.owner_id, [one.partition("_")[2] for one in ids])
+    _delete(Conversation.last_id, ids)  # nothing newer was written
+    _delete(Inbound.id, ids)
+
+
+@transaction
+def _events(ids: Sequence[str]) -> None:
+    _run(update(Event).where(Event.id.in_(ids)).values(_payload=None, _skipped=None))
+
+
+@transaction
+def _requests(ids: Sequence[str]) -> None:
+    _run(update(Signer).where(Signer.request_id.in_(ids)).values(_details=None, _signing_url=None))
+    _run(update(SigningRequest).where(SigningRequest.id.in_(ids)).values(_title=None, _sender=None))
+
+
+@transaction
+def _contacts(ids: Sequence[str]) -> None:
+    for column in (Window.contact_id, Pace.contact_id, Conversation.contact_id, Contact.id):
+        _delete(column, ids)
+
+
+def _delete(column: Any, values: Sequence[str]) -> None:
+    _run(delete(column.class_).where(column.in_(values)))
+
+
+def _run(statement: Any) -> None:
+    db.session.execute(statement.execution_options(synchronize_session=False))

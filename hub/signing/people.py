@@ -1,0 +1,206 @@
+"""A person's right to see what is kept of them, and to be erased: words and addresses go, counts and hashes stay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import delete, func, select, update
+
+from hub import audit
+from hub.errors import NotFound, Refused, Unreadable
+from hub.extensions import db
+from hub.messaging import outbox, suppressions
+from hub.messaging.inbound import received
+from hub.messaging.timeline import timeline
+from hub.models import (
+    Audit,
+    Body,
+    Connection,
+    Consent,
+    Contact,
+    Event,
+    Inbound,
+    Message,
+    Pace,
+    PlatformEvent,
+    Receipt,
+    Signer,
+    StatusEvent,
+    Window,
+)
+from hub.models.types import is_id, now
+from hub.store import transaction
+
+WHY = "The person was erased."
+LONGEST_WHY = 500  # characters
+AT_ONCE = 500  # values in a list
+KEPT_OF_A_SIGNER = ("id",)
+
+
+@dataclass(frozen=True)
+class Erased:
+    """How much of a person was removed."""
+
+    words: int  # what was said, in both directions
+    signers: int
+    webhooks: int
+
+
+def find(contact_id: str) -> Contact:
+    """Return a contact. Raises NotFound."""
+    one = db.session.get(Contact, contact_id) if is_id("ctc", contact_id) else None
+    if one is None:
+        raise NotFound("no_such_contact", "There is no contact with this id.")
+    return one
+
+
+def others(contact: Contact) -> list[Contact]:
+    """Return the other addresses of the signers who were written to at this one: most often the same person's."""
+    signers = select(Message.signer_id).where(Message.contact_id == contact.id, Message.signer_id.is_not(None))
+    theirs = select(Message.contact_id).where(Message.signer_id.in_(signers))
+    query = select(Contact).where(Contact.id.in_(theirs), Contact.id != contact.id, Contact.erased_at.is_(None))
+    return list(db.session.scalars(query.order_by(Contact.id)))
+
+
+# ── Erasing ─────────────────────────────────────────────────────────────────────────────────────────────────
+@transaction
+def erase(contact_id: str, *, why: str) -> Erased:
+    """Remove what was said to and by a contact, the address, and what their signing apps said of them. Raises NotFound, Refused.
+
+    What stays names nobody: that messages were sent and what became of them, that a yes or a no was said, and the hash under which
+    an opt-out is found again. What waits to be sent is not sent.
+    """
+    contact = find(contact_id)
+    if contact.erased_at is not None:
+        raise Refused("erased_already", "This person was erased already.")
+    if not why.strip() or len(why) > LONGEST_WHY:
+        raise Refused("no_reason", f"Say who asked for it, and when, in at most {LONGEST_WHY} characters.", field="why")
+    outbox.stop_contact(contact.id, WHY)
+    went = list(db.session.scalars(select(Message.id).where(Message.contact_id == contact.id)))
+    came = list(db.session.scalars(select(Inbound.id).where(Inbound.contact_id == contact.id)))
+    words = sum(_delete(Body.owner_id, [one.partition("_")[2] for one in part]) for part in _parts(went + came))
+    webhooks = _webhooks(contact.id, went)
+    for part in _parts(came):
+        _delete(PlatformEvent.cause, [received(one) for one in part])
+    for part in _parts(went):  # that a message was delivered stays told, without the numbers
+        _run(update(PlatformEvent).where(PlatformEvent.message_id.in_(part)).values(_payload=None))
+    signers = _signers(contact.id)
+    for table in (Window, Pace):
+        _delete(table.contact_id, [contact.id])
+    _run(update(Consent).where(Consent.contact_id == contact.id).values(ip="", agent="", _proof=None))
+    _run(update(Audit).where(Audit.title == contact.address).values(title="an erased address"))
+    contact.address, contact.name, contact.time_zone, contact.erased_at = "", None, "", now()
+    done = Erased(words, signers, webhooks)
+    audit.record("contact.erased", contact.id, "an erased address", why=why.strip(), words=words, signers=signers, webhooks=webhooks)
+    return done
+
+
+def _webhooks(contact_id: str, went: Sequence[str]) -> int:
+    """Remove the webhooks about a contact: each holds the number."""
+    ids = set(db.session.scalars(select(Inbound.receipt_id).where(Inbound.contact_id == contact_id, Inbound.receipt_id.is_not(None))))
+    for part in _parts(went):
+        ids |= set(db.session.scalars(
+            select(StatusEvent.receipt_id).where(StatusEvent.message_id.in_(part), StatusEvent.receipt_id.is_not(None))
+        ))  # fmt: skip
+    return sum(_delete(Receipt.id, part) for part in _parts(sorted(filter(None, ids))))
+
+
+def _signers(contact_id: str) -> int:
+    """Remove what signing apps said of the signers who were written to at this contact, there and in the events that said so."""
+    mine = select(Message.signer_id).where(Message.contact_id == contact_id, Message.signer_id.is_not(None))
+    rows = list(db.session.scalars(select(Signer).where(Signer.id.in_(mine))))
+    named: dict[str, set[str]] = {}
+    for row in rows:
+        named.setdefault(row.request_id, set()).add(row.external_id)
+        row.details, row.signing_url = None, None
+    for request_id, ids in named.items():
+        for event in db.session.scalars(select(Event).where(Event.request_id == request_id)):
+            try:
+                event.payload = without(event.payload, ids)
+            except Unreadable:  # its key is gone, and with it what it says
+                event.payload = None
+    return len(rows)
+
+
+def without(payload: Any, ids: set[str]) -> Any:
+    """Return an event as it was posted, without what it says of some signers but that they are there. Pure."""
+
+    def cut(found: Any) -> Any:
+        told = isinstance(found, dict) and found.get("id") in ids
+        return {name: found[name] for name in KEPT_OF_A_SIGNER} if told else found
+
+    if not isinstance(payload, dict):
+        return payload
+    fresh = dict(payload)
+    if isinstance(fresh.get("signers"), list):
+        fresh["signers"] = [cut(one) for one in fresh["signers"]]
+    for name in ("actor", "signer"):
+        if name in fresh:
+            fresh[name] = cut(fresh[name])
+    return fresh
+
+
+def _parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(ids), AT_ONCE):
+        yield ids[start : start + AT_ONCE]
+
+
+def _delete(column: Any, values: Sequence[str]) -> int:
+    return _run(delete(column.class_).where(column.in_(values)))
+
+
+def _run(statement: Any) -> int:
+    return int(db.session.execute(statement.execution_options(synchronize_session=False)).rowcount)  # type: ignore[attr-defined]
+
+
+# ── Telling ─────────────────────────────────────────────────────────────────────────────────────────────────
+def kept(contact_id: str) -> dict[str, Any]:
+    """Return everything that is kept of a contact, for the person to read. Raises NotFound."""
+    contact = find(contact_id)
+    titles = {row.id: row.title for row in db.session.scalars(select(Connection))}
+    went = db.session.scalars(select(Message).where(Message.contact_id == contact.id).order_by(Message.id)).all()
+    came = db.session.scalars(select(Inbound).where(Inbound.contact_id == contact.id).order_by(Inbound.id)).all()
+    mine = select(Message.signer_id).where(Message.contact_id == contact.id, Message.signer_id.is_not(None))
+    return {
+        "contact": {
+            "id": contact.id, "kind": contact.kind, "address": contact.address, "name": contact.name,
+            "time_zone": contact.time_zone or None, "known_since": contact.created_at.isoformat(),
+            "erased_at": contact.erased_at and contact.erased_at.isoformat(),
+        },
+        "consents": [
+            {"given": one.given, "channel": one.channel or None, "purpose": one.purpose or None, "source": one.source,
+             "at": one.at.isoformat(), "ip": one.ip or None, "agent": one.agent or None, "proof": one.proof}
+            for one in db.session.scalars(select(Consent).where(Consent.contact_id == contact.id).order_by(Consent.id))
+        ],
+        "opt_outs": [
+            {"channel": one.channel or None, "reason": one.reason, "code": one.code or None, "why": one.why or None,
+             "since": one.since.isoformat(), "lifted_at": one.lifted_at and one.lifted_at.isoformat(), "lifted_why": one.lifted_why or None}
+            for one in suppressions.of_contact(contact)
+        ],
+        "messages": [
+            {"id": one.id, "at": one.created_at.isoformat(), "channel": one.channel, "connection": titles.get(one.connection_id),
+             "status": one.status, "code": one.code or None, "says": _said(one.id),
+             "history": [{"at": entry.at.isoformat(), "what": entry.title, "more": entry.text or None} for entry in timeline(one)]}
+            for one in went
+        ],
+        "received": [
+            {"id": one.id, "at": one.at.isoformat(), "connection": titles.get(one.connection_id), "says": _said(one.id)} for one in came
+        ],
+        "signer_of": [
+            {"request": one.request.external_id, "title": one.request.title, "signer": one.external_id, "state": one.state,
+             "details": one.details, "signing_url": one.signing_url}
+            for one in db.session.scalars(select(Signer).where(Signer.id.in_(mine)).order_by(Signer.id))
+        ],
+    }  # fmt: skip
+
+
+def _said(public_id: str) -> Any:
+    body = db.session.get(Body, public_id.partition("_")[2])
+    return None if body is None else {name: value for name, value in body.content.items() if name != "says"}
+
+
+def count(contact_id: str) -> int:
+    """Count the messages to a contact."""
+    return db.session.scalar(select(func.count()).select_from(Message).where(Message.contact_id == contact_id)) or 0

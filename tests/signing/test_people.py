@@ -1,0 +1,131 @@
+"""A person's rights: what is kept of them is shown whole, and goes when they ask; counts and hashes stay."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from hub.errors import Refused
+from hub.extensions import db
+from hub.messaging import consents, direct, suppressions
+from hub.messaging.consents import Said
+from hub.messaging.contacts import contact_for
+from hub.models import Audit, Body, Connection, Consent, Contact, Event, Inbound, Message, PlatformEvent, Receipt, Signer
+from hub.signing import people
+from hub.vocabulary import Address
+from tests.messaging.test_whatsapp import came_in
+from tests.stage import ANNA, ERIC, SigningApp, a_signer, an_event, count, deliver, settle_receipts, source_id, status
+
+MAIL = "eric@example.com"
+
+
+def told_everything(app: Flask, signing_app: SigningApp) -> str:
+    """Let Eric be told, write, consent and complain; return his contact."""
+    signers = [a_signer("Eric", ERIC, email=MAIL, time_zone="America/New_York"), a_signer("Anna", ANNA)]
+    signing_app.post("/events", an_event(signers=signers, signer=signers[0]))
+    deliver()
+    came_in(app, "Call me at the office, please.")
+    settle_receipts()
+    consents.record(Said(ERIC, True, "sms", ip="203.0.113.7", agent="Firefox", proof="I agree"), source="api", test=True)
+    return contact_for(Address.PHONE, ERIC, test=True).id
+
+
+def everything() -> str:
+    """Return all that the database holds, opened, as one text."""
+    db.session.rollback()
+    found: list[Any] = []
+    for model, names in ((Contact, ("address", "name", "time_zone")), (Signer, ("details", "signing_url")), (Event, ("payload",)),
+                         (PlatformEvent, ("payload",)), (Receipt, ("request",)), (Audit, ("title", "detail"))):  # fmt: skip
+        found += [[getattr(row, name) for name in names] for row in db.session.scalars(select(model))]
+    found += [row.content for row in db.session.scalars(select(Body))]
+    return json.dumps(found, default=str)
+
+
+def test_nothing_that_names_an_erased_person_is_left(hub_demo: Flask, signing_app: SigningApp, simulator: Any) -> None:
+    contact_id = told_everything(hub_demo, signing_app)
+    for word in (ERIC, MAIL, "sign.example/r/eric", "Call me at the office", "America/New_York"):
+        assert word in everything(), "else this test would prove nothing"
+    messages = count(Message)
+    done = people.erase(contact_id, why="By letter, 3 November.")
+    assert (done.words >= 2, done.signers, done.webhooks >= 1) == (True, 1, True)
+    left = everything()
+    for word in (ERIC, ERIC[1:], MAIL, "sign.example/r/eric", "Call me at the office", "I agree"):
+        assert word not in left
+    assert ANNA in left, "others are not concerned"
+    assert count(Message) == messages, "that messages went stays"
+    assert count(Inbound) == 1
+    kept = db.session.scalars(select(Consent)).one()
+    assert (kept.given, kept.ip, kept.agent, kept.proof) == (True, "", "", None)
+
+
+def test_what_waits_for_an_erased_person_is_not_sent(hub_demo: Flask, simulator: Any) -> None:
+    waits = direct.send(to=ERIC, text="Sign.", channel="sms", test=True)
+    people.erase(contact_for(Address.PHONE, ERIC, test=True).id, why="Asked.")
+    assert status(waits) == "canceled"
+    assert deliver() == 0
+
+
+def test_an_opt_out_outlives_the_person_it_protects(hub_demo: Flask) -> None:
+    suppressions.add(ERIC, why="Asked on the phone.", test=True)
+    people.erase(contact_for(Address.PHONE, ERIC, test=True).id, why="Asked.")
+    again = direct.send(to=ERIC, text="Sign.", channel="sms", test=True, source_id=source_id())
+    assert status(again) == "suppressed"
+
+
+def test_a_person_whom_an_app_names_again_can_be_written_to_again(hub_demo: Flask, simulator: Any) -> None:
+    contact_id = contact_for(Address.PHONE, ERIC, test=True).id
+    people.erase(contact_id, why="Asked.")
+    again = direct.send(to=ERIC, text="A new contract.", channel="sms", test=True)
+    assert deliver() == 1
+    assert status(again) in ("accepted", "sent", "delivered")
+    db.session.rollback()
+    assert db.session.get_one(Contact, contact_id).address == ERIC
+
+
+@pytest.mark.parametrize("why", ["", " ", "x" * 501])
+def test_an_erasure_says_why(hub_demo: Flask, why: str) -> None:
+    contact_id = contact_for(Address.PHONE, ERIC, test=True).id
+    with pytest.raises(Refused) as refused:
+        people.erase(contact_id, why=why)
+    assert refused.value.field == "why"
+    people.erase(contact_id, why="Asked.")
+    with pytest.raises(Refused, match="erased already"):
+        people.erase(contact_id, why="Asked.")
+
+
+def test_everything_that_is_kept_is_told(hub_demo: Flask, signing_app: SigningApp, connection: Connection, simulator: Any) -> None:
+    contact_id = told_everything(hub_demo, signing_app)
+    suppressions.add(ERIC, why="Asked on the phone.", test=True)
+    found = json.loads(json.dumps(people.kept(contact_id)))
+    assert found["contact"]["address"] == ERIC
+    assert [one["proof"] for one in found["consents"]] == ["I agree"]
+    assert [one["why"] for one in found["opt_outs"]] == ["Asked on the phone."]
+    assert "Employment Agreement" in found["messages"][0]["says"]["text"]
+    assert found["messages"][0]["history"]
+    assert [one["says"]["text"] for one in found["received"]] == ["Call me at the office, please."]
+    assert found["signer_of"][0]["details"]["email"] == MAIL
+    people.erase(contact_id, why="Asked.")
+    assert people.kept(contact_id)["signer_of"][0]["details"] is None
+
+
+def test_other_addresses_of_the_same_signer_are_named(hub_demo: Flask, signing_app: SigningApp) -> None:
+    signing_app.post("/events", an_event(signers=[a_signer("Eric", ERIC)]))
+    signing_app.post("/events", an_event("request.reminder", id="evt-2", signers=[a_signer("Eric", ANNA)], signer="eric"))
+    db.session.rollback()
+    one = db.session.get_one(Contact, contact_for(Address.PHONE, ERIC, test=True).id)
+    assert [other.address for other in people.others(one)] == [ANNA]
+
+
+def test_only_what_is_said_of_the_person_is_cut_from_an_event() -> None:
+    event = {"type": "request.sent", "signers": [{"id": "eric", "email": MAIL}, {"id": "anna", "email": "a@example.com"}],
+             "signer": {"id": "eric", "name": "Eric"}, "request": {"id": "1"}}  # fmt: skip
+    assert people.without(event, {"eric"}) == {
+        "type": "request.sent", "signers": [{"id": "eric"}, {"id": "anna", "email": "a@example.com"}], "signer": {"id": "eric"},
+        "request": {"id": "1"},
+    }  # fmt: skip
+    assert people.without({"signer": "eric"}, {"eric"}) == {"signer": "eric"}
+    assert people.without(None, {"eric"}) is None
