@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import zlib
 from datetime import timedelta
+from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,11 @@ def short_id(text: str) -> str:
 def number(count: float) -> str:
     """Write a number with separators, and at most two decimals: `1,284`."""
     return f"{count:,.0f}" if count == int(count) else f"{count:,.2f}"
+
+
+def money(amount: Decimal) -> str:
+    """Write an amount with two decimals, and with four where it is less than one."""
+    return f"{amount:,.2f}" if not amount or amount >= 1 else f"{amount:.4f}"
 
 
 def plural(count: int, one: str, many: str = "") -> str:
@@ -127,6 +133,7 @@ FILTERS: dict[str, Any] = {
     "machine": moments.machine,
     "phone": phone,
     "short_id": short_id,
+    "money": money,
     "number": number,
     "plural": plural,
     "duration": duration,

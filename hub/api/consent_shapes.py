@@ -66,7 +66,9 @@ class ConsentIn(Strict):
     address: AddressText = Field(description="A number such as +13175551234, or an e-mail address.")
     yes: bool = Field(alias="given", description="True for yes.")
     channel: Channel | None = Field(default=None, description=EVERY)
-    purpose: Annotated[str, StringConstraints(max_length=100)] = ""
+    purpose: Annotated[str, StringConstraints(max_length=100)] = Field(
+        default="", description="What it is for. Whether a message may go, lines without one and with `signing` decide; others are kept."
+    )
     at: AwareDatetime | None = Field(default=None, description="When it was said; left out: now.")
     ip: Annotated[str, StringConstraints(max_length=45)] = ""
     agent: Annotated[str, StringConstraints(max_length=500)] = Field(default="", description="The browser's User-Agent.")

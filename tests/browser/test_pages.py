@@ -23,7 +23,7 @@ SERIOUS = ("serious", "critical")
 # what programs read, and what is no page of ours
 NO_PAGES = (
     "static", "bootstrap.", "webhooks.", "api.", "health.", "api_document.openapi", "lending.",
-    "admin.inbound_file", "admin.export_suppressions",
+    "admin.inbound_file", "admin.export_suppressions", "admin.contact_data",
 )  # fmt: skip
 # the view → the addresses it is looked at; braces are filled from the requests and messages of `lived_in`
 ADMIN: dict[str, tuple[str, ...]] = {
@@ -36,6 +36,7 @@ ADMIN: dict[str, tuple[str, ...]] = {
     "admin.request_page": ("/requests/{request}",),
     "admin.inbox": ("/inbox", "/inbox?show=unread"),
     "admin.conversation": ("/inbox/{talk}", "/inbox/{closed}"),
+    "admin.confirm_erasure": ("/contacts/{contact}/erase",),
     "admin.contact": ("/contacts/{contact}", "/contacts/{stopped}"),
     "admin.suppressions": ("/opt-outs", "/opt-outs?show=lifted", "/opt-outs?q=nobody"),
     "admin.open_again": ("/opt-outs/{optout}",),
@@ -46,6 +47,7 @@ ADMIN: dict[str, tuple[str, ...]] = {
     "admin.integration": ("/integrations/twilio_sms",),
     "admin.new_connection": ("/integrations/twilio_sms/new",),
     "admin.connection": ("/connections/demo-sms", "/connections/{archived}"),
+    "admin.connection_rules": ("/connections/demo-sms/rules", "/connections/demo-whatsapp/rules"),
     "admin.rename_connection": ("/connections/demo-sms/rename",),
     "admin.archive_connection": ("/connections/demo-sms/archive",),
     "admin.activity": ("/activity", "/activity?kind=connection"),

@@ -447,3 +447,30 @@ def test_a_form_works_without_javascript(view: str, bare: Bare) -> None:
 def test_every_form_is_tried(app: Flask) -> None:
     views = {rule.endpoint for rule in app.url_map.iter_rules() if "POST" in (rule.methods or ())}
     assert {view for view in views if view.startswith("admin.")} == FORMS.keys() | ELSEWHERE
+
+
+@form("admin.change_connection_rules")
+def _(bare: Bare) -> None:
+    bare.page.goto(bare.connection("Ruled bare") + "/rules")
+    bare.page.get_by_label("Countries it may send to").fill("US, UK")
+    press(bare.page, "Keep")
+    expect(bare.page.locator("#countries-error")).to_contain_text("There is no country 'UK'")
+    expect(bare.page.get_by_label("Countries it may send to")).to_have_value("US, UK")
+    bare.page.get_by_label("Countries it may send to").fill("us, gb")
+    bare.page.get_by_label("In an hour").fill("5")
+    press(bare.page, "Keep")
+    bare.says("Kept.")
+    expect(bare.page.get_by_label("Countries it may send to")).to_have_value("GB, US")
+
+
+@form("admin.erase_contact")
+def _(bare: Bare) -> None:
+    newest_talk(bare, "Forget me, bare.")
+    bare.page.get_by_role("link", name="All about this contact").click()
+    bare.page.goto(bare.page.url + "/erase")
+    press(bare.page, "Erase for good")
+    expect(bare.page.locator("#why-error, :invalid").first).to_be_visible()
+    bare.page.get_by_label("Who asked for it").fill("The person, on the phone.")
+    press(bare.page, "Erase for good")
+    bare.says("Erased:")
+    bare.says("What is left names nobody.")
