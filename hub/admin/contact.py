@@ -84,7 +84,7 @@ def _find(contact_id: str) -> Contact:
 def _page(one: Contact, form: SaidForm) -> str:
     newest = db.session.scalars(select(Message).where(Message.contact_id == one.id).order_by(Message.id.desc()).limit(SHOWN)).all()
     return render_template(
-        "contact.html", contact=one, who=name_of(one), windows=of(one), rows=rows(newest), closed=_closed(one), consents=_consents(one),
+        "contact.html", contact=one, who=name_of(one), windows=of(one), rows=rows(newest), closed=_closed(one), history=_history(one),
         form=form if may(Role.OPERATOR) and one.kind in (Address.PHONE, Address.EMAIL) and one.erased_at is None else None,
         may_erase=may(Role.ADMIN) and one.erased_at is None,
     )  # fmt: skip
@@ -99,9 +99,19 @@ def _closed(one: Contact) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def _consents(one: Contact) -> list[Consent]:
-    """Return the newest of what the contact said yes or no to."""
-    return list(db.session.scalars(select(Consent).where(Consent.contact_id == one.id).order_by(Consent.id.desc()).limit(SHOWN)))
+def _history(one: Contact) -> list[dict[str, Any]]:
+    """Return what the contact said yes or no to, and when the address was closed and opened, newest first."""
+    said_ = db.session.scalars(select(Consent).where(Consent.contact_id == one.id).order_by(Consent.id.desc()).limit(SHOWN))
+    found = [
+        {"what": "Said yes" if row.given else "Said no", "more": row.purpose, "channel": row.channel, "by": row.source, "at": row.at}
+        for row in said_
+    ]
+    for row in suppressions.of_contact(one)[:SHOWN]:
+        by = REASONS.get(row.reason, row.reason)
+        found.append({"what": "Closed", "more": row.why or row.code, "channel": row.channel, "by": by, "at": row.since})
+        if row.lifted_at is not None:
+            found.append({"what": "Opened again", "more": row.lifted_why, "channel": row.channel, "by": "", "at": row.lifted_at})
+    return sorted(found, key=lambda line: line["at"], reverse=True)[:SHOWN]
 
 
 def of(one: Contact) -> list[Window]:
