@@ -27,6 +27,7 @@ from hub.models.types import is_id, now
 from hub.vocabulary import Address, Channel, Role
 
 SHOWN = 25
+SOURCES = {"api": "A signing app", "admin": "Recorded here", "import": "An imported list", "keyword": "A word they wrote"}
 
 
 @dataclass(frozen=True)
@@ -103,9 +104,9 @@ def _history(one: Contact) -> list[dict[str, Any]]:
     """Return what the contact said yes or no to, and when the address was closed and opened, newest first."""
     said_ = db.session.scalars(select(Consent).where(Consent.contact_id == one.id).order_by(Consent.id.desc()).limit(SHOWN))
     found = [
-        {"what": "Said yes" if row.given else "Said no", "more": row.purpose, "channel": row.channel, "by": row.source, "at": row.at}
-        for row in said_
-    ]
+        {"what": "Said yes" if row.given else "Said no", "more": row.purpose, "channel": row.channel,
+         "by": SOURCES.get(row.source, row.source), "at": row.at} for row in said_
+    ]  # fmt: skip
     for row in suppressions.of_contact(one)[:SHOWN]:
         by = REASONS.get(row.reason, row.reason)
         found.append({"what": "Closed", "more": row.why or row.code, "channel": row.channel, "by": by, "at": row.since})

@@ -340,7 +340,7 @@ def _(bare: Bare) -> None:
     bare.page.get_by_label("How it is known").fill("Said so on the phone.")
     press(bare.page, "Record")
     bare.says("It is a line of the ledger")
-    expect(bare.row("admin")).to_contain_text("Said yes")
+    expect(bare.row("Recorded here")).to_contain_text("Said yes")
 
 
 @form("admin.sync_templates")
