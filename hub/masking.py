@@ -9,37 +9,39 @@ from typing import Any
 DOT = "•"
 SHOWN_OF_A_CARD = 4  # digits, as on a receipt
 # 13 to 19 digits, alone or in groups, that are no part of a longer word, of an id, or of a phone number with its plus
-_CARD = re.compile(r"(?<![\w+-])\d(?:[ -]?\d){12,18}(?![\w-])")
-# what a message calls a one-time code, in the languages of most of them
-_CALLED = (
-    r"\b(?:codes?|codice|c[oó]digo|kode|koden|kod|otp|pin|tan|tans|passcode|password|passwort|kennwort|contrase[nñ]a|mot de passe|"
-    r"senha|verification|verify|verifizierung|best[aä]tigungscode|sicherheitscode|security|einmal\w*|одноразов\w*|код\w*)\b|"
-    r"验证码|驗證碼|認証|コード|인증"
+_CARD = re.compile(r"(?<![\w+-])\d(?:[ .-]?\d){12,18}(?![\w-])")
+# what a message calls a one-time code, or what it is for, in the languages of most of them
+_CALLED = re.compile(
+    r"code|codice|c[oó]digo|kode|\bkod\b|\botp\b|\bpins?\b|\btans?\b|password|passwort|kennwort|contrase[nñ]a|mot de passe|senha|"
+    r"verif|security|einmal|одноразов|код|sign(?:ing)?[ -]in\b|log(?:ging)?[ -]?in\b|anmeld|验证码|驗證碼|認証|コード|인증",
+    re.IGNORECASE,
 )
-_DIGITS = r"(?<![\w+/.•-])(?:[A-Z]{1,2}-)?(\d{4,8}|\d{3}[ -]\d{3,4}|\d{2}[ -]\d{2}[ -]\d{2})(?![\w/-])"
-# the digits stand in the sentence that names them, or next to it
-_AFTER = re.compile(rf"(?:{_CALLED})[^\n\d]{{0,40}}{_DIGITS}", re.IGNORECASE)
-_BEFORE = re.compile(rf"{_DIGITS}[^\n\d]{{0,30}}(?:{_CALLED})", re.IGNORECASE)
+_DIGITS = re.compile(r"(?<![\w+/.•-])(?:[A-Z]{1,2}-)?(\d{2}(?:[ -]\d{2}){2,3}|\d{3,4}[ -]\d{3,4}|\d{4,8})(?![\w/•-]|[.:]\d)")
+NEAR = 80  # characters between the two
 
 
 def masked(text: str) -> str:
-    """Return a text without the digits of one-time codes, and with no more than the last four of a card's number."""
+    """Return a text without the digits of one-time codes, and with no more than the last four of a card's number.
+
+    Of a text that names a code, every group of 4 to 8 digits near that name is left out: rather a year too many.
+    """
     if not any(char.isdigit() for char in text):
         return text
     text = _CARD.sub(_card, text)
-    for pattern in (_AFTER, _BEFORE):
-        text = pattern.sub(_code, text)
-    return text
+    named = [found.span() for found in _CALLED.finditer(text)]
+    if not named:
+        return text
+
+    def code(found: re.Match[str]) -> str:
+        near = any(start - NEAR < found.end() and found.start() < end + NEAR for start, end in named)
+        return re.sub(r"\d", DOT, found[0]) if near else found[0]
+
+    return _DIGITS.sub(code, text)
 
 
 def _card(found: re.Match[str]) -> str:
     digits = re.sub(r"\D", "", found[0])
     return f"{DOT * 4}{digits[-SHOWN_OF_A_CARD:]}" if _luhn(digits) else found[0]
-
-
-def _code(found: re.Match[str]) -> str:
-    start, end = (position - found.start() for position in found.span(1))
-    return found[0][:start] + re.sub(r"\d", DOT, found[0][start:end]) + found[0][end:]
 
 
 def _luhn(digits: str) -> bool:

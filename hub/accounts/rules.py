@@ -8,8 +8,10 @@ from flask import current_app
 
 from hub import audit
 from hub.accounts.checks import locked
-from hub.messaging import policy, rules
+from hub.errors import Refused
+from hub.messaging import policy, rules, spending
 from hub.messaging.rules import Rules
+from hub.models.types import now
 from hub.store import transaction
 
 
@@ -18,6 +20,11 @@ def save(connection_id: str, wanted: Rules) -> None:
     """Keep other rules for a connection, from the next message on. Raises Refused that names the field."""
     fresh, connection = rules.checked(wanted), locked(connection_id)
     before = policy.rules_of(connection)
+    if connection.archived_at is not None:
+        raise Refused("archived", "This connection is archived: it sends nothing any more.")
+    if fresh.currency != before.currency and spending.spent(connection.id, now()).month:
+        why = f"This month's spending is counted in {before.currency}. Keep that until the month is over."
+        raise Refused("other_currency", why, field="currency")
     changed = [one.name for one in fields(Rules) if getattr(before, one.name) != getattr(fresh, one.name)]
     connection.rules = fresh.stored()
     audit.record("connection.rules_changed", connection.id, connection.title, rules=", ".join(changed))

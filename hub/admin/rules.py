@@ -51,7 +51,8 @@ class RulesForm(FlaskForm):  # type: ignore[misc]
     quiet_from = TimeField("From", [Optional()], render_kw={"legend": "Quiet hours, by the recipient’s clock", "half": True})
     quiet_to = TimeField("To", [Optional()], render_kw={"half": True}, description="What comes at night waits for the morning. The "
                          "recipient’s time zone is what your app says, else that of the number; where that may be in several, "
-                         "all count.")  # fmt: skip
+                         "all count: few hours of a day are left for who may be anywhere in +1 or +7. Where nothing is known, "
+                         "none are quiet.")  # fmt: skip
     quiet_waits = BooleanField("Keep them even if a message would expire meanwhile", description="Otherwise such a message goes at night.")
 
 

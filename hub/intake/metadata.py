@@ -34,7 +34,6 @@ from hub.models import (
 )
 from hub.models.types import id_at, now
 from hub.store import transaction
-from hub.vocabulary import RequestState
 
 SETTING = "metadata_forgotten"
 EVERY = timedelta(days=1)
@@ -97,9 +96,9 @@ def _over(before: datetime) -> ColumnElement[bool]:
 
 def _closed(before: datetime) -> ColumnElement[bool]:
     """Requests that nothing was heard of since, and that still say something."""
-    told = or_(SigningRequest._title.is_not(None), SigningRequest._sender.is_not(None))
-    over = and_(SigningRequest.state != RequestState.OPEN, SigningRequest.told_at < before)
-    return and_(SigningRequest.id < id_at("req", before), over, told)
+    named = exists().where(Signer.request_id == SigningRequest.id, Signer._details.is_not(None))
+    told = or_(named, SigningRequest._title.is_not(None), SigningRequest._sender.is_not(None))
+    return and_(SigningRequest.id < id_at("req", before), SigningRequest.told_at < before, told)
 
 
 def _unknown(before: datetime) -> ColumnElement[bool]:

@@ -111,9 +111,9 @@ def drain(stopping: Stopping, linger: float = LINGER_SECONDS) -> int:
 def batch(moment: datetime | None = None) -> int:
     """Settle up to BATCH receipts, due at a moment, else now, in one transaction; one that fails keeps its error and holds no other."""
     held = [Held(*row) for row in store.read(_DUE, moment=moment or now())]
+    _note_calls(held)  # first: who claims locks connections before messages
     apply(held)
     write(held)
-    _note_calls(held)
     return len(held)
 
 

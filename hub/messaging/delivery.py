@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from operator import attrgetter
 from typing import Any
 
 import structlog
@@ -15,14 +16,14 @@ from hub import live
 from hub.errors import HubError, Unreadable
 from hub.extensions import db
 from hub.integrations.base import Integration, Outbound
-from hub.messaging import media, media_check, outcomes, policy
+from hub.messaging import media, media_check, outcomes
 from hub.messaging.clock import CLOCK
 from hub.messaging.gates import Gate, Gates
 from hub.messaging.ledger import COLUMNS, Ledger, Row
 from hub.messaging.ledger import messages as message_table
 from hub.messaging.outbound import Addressed, outbound_of
 from hub.messaging.outcomes import Claim, Outcome
-from hub.messaging.policy import Policy, Wanted
+from hub.messaging.policy import Policy, Wanted, hold, rules_of
 from hub.messaging.spacing import LOOKED_AT, Spacing
 from hub.messaging.windows import WINDOW_CLOSED
 from hub.models import Body, Connection, Contact, Message, Throttle
@@ -91,13 +92,15 @@ def _turn(
     ended: Sequence[Outcome], free: Mapping[str, int], bulk: Mapping[str, int], record: Callable[[Sequence[Outcome]], None]
 ) -> list[Claim]:
     gates = Gates(free, ended)
-    held = policy.hold(free)
+    held, asked = hold(free), list[Policy]()
     gates.learn()
     record(ended)
     claims = [
         claim for connection_id, threads in free.items()
-        for claim in _claim(connection_id, threads, bulk.get(connection_id, 0), gates.of(connection_id), held)
+        for claim in _claim(connection_id, threads, bulk.get(connection_id, 0), gates.of(connection_id), held, asked)
     ]  # fmt: skip
+    for policy in sorted(asked, key=attrgetter("connection_id")):  # two turns write in one order
+        policy.write()
     gates.write()
     return claims
 
@@ -113,14 +116,16 @@ def _record_apart(ended: Sequence[Outcome]) -> None:
             log.error("outcome.not_written", message=outcome.claim.message_id, problem=type(problem).__name__)  # its lease will expire
 
 
-def _claim(connection_id: str, threads: int, bulk_flying: int, gate: Gate, held: Collection[str]) -> list[Claim]:
+def _claim(
+    connection_id: str, threads: int, bulk_flying: int, gate: Gate, held: Collection[str], policies: list[Policy]
+) -> list[Claim]:
     threads = gate.most(threads)
     enabled = read(_ENABLED, id=connection_id) if threads else []
     if not enabled:
         gate.passed(0)
         return []
     version, account, carrier = enabled[0][0], enabled[0][1], _Carrier(connection_id, *enabled[0][2:])
-    if policy.rules_of(carrier).capped and connection_id not in held:
+    if rules_of(carrier).capped and connection_id not in held:
         return []  # its rules are a moment old: the next turn holds it
     integration = live.running().kept(connection_id, version) or _start(connection_id)
     if integration is None:
@@ -138,7 +143,7 @@ def _claim(connection_id: str, threads: int, bulk_flying: int, gate: Gate, held:
         if (claim := _begin(ledger.hold(row), to, one, asked, integration, gate.epoch, ledger, account=account, sender=carrier.sender))
     ]  # fmt: skip
     ledger.write()
-    asked.write()
+    policies.append(asked)
     if spacing:
         spacing.write()
     gate.passed(len(claims))
@@ -236,7 +241,7 @@ def _begin(
             ledger.end(row, Status.FAILED, "file gone", code="media_gone")
             return None
         if row.estimate is None:
-            code, cost = ("", None) if row.exempt else asked.price(to.address, outbound.text)
+            code, cost = asked.price(wanted, outbound.text)
             if code:
                 ledger.end(row, Status.SUPPRESSED, "suppressed", code=code)
                 return None

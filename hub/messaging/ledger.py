@@ -148,6 +148,7 @@ class Ledger:
     def end(self, row: Row, status: Status, word: str, *, code: str = "", why: str = "") -> None:
         """End a message that is not sent, and say so."""
         row.status, row.code, row.due_at, row.changed_at = status.value, code, None, now()
+        self.free_of_charge(row)
         self.note(row, word, status, code=code, why=why)
 
     def note(
@@ -175,7 +176,7 @@ class Ledger:
             self._priced.append(Priced(row.id, row.connection_id, row.estimate, price, currency))
 
     def free_of_charge(self, row: Row) -> None:
-        """Take back the estimate of a message that its provider did not take."""
+        """Take back the estimate of a message that its provider did not take, or did not send."""
         if row.estimate is not None and row.price is None:
             self._priced.append(Priced(row.id, row.connection_id, row.estimate, Decimal(0), ""))
             row.estimate = Decimal(0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from sqlalchemy import Boolean, and_, bindparam, or_, select, update
@@ -17,13 +17,14 @@ from hub.messaging.keywords import LONGEST, Keyword, fold, keyword
 from hub.messaging.outbox import Carrying, Draft, Reachable, add
 from hub.models import Connection, Consent, Setting, Suppression
 from hub.models import Inbound as Came
-from hub.models.types import new_id
+from hub.models.types import id_at, new_id, now
 from hub.statements import Statement, table_of
 from hub.store import read, remembered, several, transaction, write
 
 SAID_STOP = "keyword"  # the reason of a suppression that a keyword made, and that a keyword lifts
 REPLIED_STOP = "21610"  # Twilio knows of a STOP that we never heard of
 CONFIRMATION = "You are opted out. Reply START to re-subscribe."
+MOST_HELP, HELP_WITHIN = 3, timedelta(hours=1)  # answers to one person over one connection
 SETTING = "opt_out"
 
 
@@ -87,7 +88,7 @@ def heard(word: Keyword, text: str, receiver: Receiver, contact: Reachable, at: 
             _reply(receiver, contact, CONFIRMATION)
     elif word == Keyword.START and _open(receiver, contact, at):
         _note(receiver, contact, at, text, given=True)
-    elif word == Keyword.HELP and not answered:
+    elif word == Keyword.HELP and not answered and not _helped(receiver, contact):
         _reply(receiver, contact, help_text(receiver.id))
 
 
@@ -147,6 +148,18 @@ def _note(receiver: Receiver, contact: Reachable, at: datetime, said: str, *, gi
         source=SAID_STOP, at=at, proof=said,
     ))  # fmt: skip
     db.session.flush()
+
+
+def _helped(receiver: Receiver, contact: Reachable) -> bool:
+    """Tell whether HELP was asked for often enough: two machines that answer each other would never end."""
+    asked = read(_ASKED, contact=contact.id, connection=receiver.id, since=id_at("inb", now() - HELP_WITHIN))
+    return len(asked) > MOST_HELP
+
+
+_ASKED = Statement(select(Came.id).where(
+    Came.contact_id == bindparam("contact"), Came.connection_id == bindparam("connection"), Came.keyword == Keyword.HELP.value,
+    Came.id > bindparam("since"),
+).limit(MOST_HELP + 1))  # fmt: skip
 
 
 def _reply(receiver: Receiver, contact: Reachable, text: str) -> None:

@@ -14,7 +14,7 @@ from hub.crypto import blind
 from hub.errors import Conflict, NotFound
 from hub.extensions import db
 from hub.integrations.base import Filled
-from hub.messaging import provider_templates
+from hub.messaging import provider_templates, spending
 from hub.messaging.ledger import messages as message_table
 from hub.messaging.ledger import status_events
 from hub.messaging.policy import Policy, Verdict, Wanted
@@ -128,7 +128,8 @@ def add_all(drafts: Sequence[Draft]) -> list[Stored]:
 def _wanted(draft: Draft, moment: datetime) -> Wanted:
     contact, expires_at = draft.contact, min(draft.expires_at or LATEST, moment + WORTH_SENDING)
     return Wanted(
-        contact.id, contact.address, contact.address_key, contact.time_zone, expires_at, exempt=draft.exempt, by_hand=draft.by_hand
+        contact.id, contact.address, contact.address_key, contact.time_zone, expires_at, exempt=draft.exempt, by_hand=draft.by_hand,
+        instead_of=draft.after_id,
     )
 
 
@@ -136,10 +137,14 @@ def _verdict(draft: Draft, one: Wanted, policy: Policy) -> Verdict:
     found = policy.verdict(one)
     if not found.code and draft.template is None and not policy.free(one.contact_id):
         return Verdict(WINDOW_CLOSED)
-    if not found.code and not draft.exempt and (code := policy.price(one.address, draft.text)[0]):
+    if found.code:
+        return found
+    code, cost = policy.price(one, draft.text)
+    if code:
         return Verdict(code)
-    if not found.code:
-        policy.passed(one)
+    if cost is not None:
+        policy.spend(draft.text, cost)
+    policy.passed(one)
     return found
 
 
@@ -261,6 +266,7 @@ def stop_contact(contact_id: str, why: str) -> None:
 
 def _halt(concerned: Sequence[tuple[Any, ...]], why: str) -> None:
     queued = [(message_id, tries) for message_id, status, tries in concerned if status == Status.QUEUED]
+    spending.release([message_id for message_id, _ in queued])
     write(_STOP, [{"key": message_id, "why": why} for message_id, _, _ in concerned])
     write(_CANCEL, [{"key": message_id, "status": Status.CANCELED.value, "at": now()} for message_id, _ in queued])
     write(_FACTS, [fact(message_id, tries, "stopped", Status.CANCELED, why=why) for message_id, tries in queued])
@@ -321,6 +327,9 @@ def _give_up(ids: Sequence[str]) -> int:
 
 
 def _end(message: Message, status: Status, word: str, why: str = "") -> None:
+    db.session.flush()
+    spending.release([message.id])
+    db.session.expire(message, ["estimate"])
     message.status, message.due_at, message.changed_at = status.value, None, now()
     note(message, word, status, why=why)
 

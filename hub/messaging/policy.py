@@ -62,6 +62,7 @@ class Wanted:
     expires_at: datetime | None = None
     exempt: bool = False  # it confirms that nothing more will come, or tells how to say so
     by_hand: bool = False  # somebody here chose to send it, now
+    instead_of: str | None = None  # the message that it takes over from, which came to nothing
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ class Policy:
         self._hour: Counter[str] = Counter()
         self._day: Counter[str] = Counter()
         if contacts and (self.rules.per_hour or self.rules.per_day):
-            self._count(contacts, planning=planning)
+            self._count(contacts, {one.instead_of for one in wanted}, planning=planning)
         self._before = self._spent = spending.spent(connection.id, self._moment) if self.rules.spends else spending.Spent()
         self._booked = [0, 0]  # messages and segments
 
@@ -101,8 +102,8 @@ class Policy:
 
     def verdict(self, one: Wanted) -> Verdict:
         """Say whether a message may go, but for what it costs."""
-        if one.exempt:
-            return Verdict()
+        if one.exempt:  # whom it goes to wants nothing else; but nobody may make the hub send to just any number
+            return Verdict(self._country(one))
         answers = self._open is not None and one.contact_id in self._open  # the person wrote to us, and waits
         said = self._words.get(one.contact_id)
         code = (
@@ -122,11 +123,13 @@ class Policy:
         self._hour[one.contact_id] += 1
         self._day[one.contact_id] += 1
 
-    def price(self, address: str, text: str) -> tuple[str, Decimal | None]:
+    def price(self, one: Wanted, text: str) -> tuple[str, Decimal | None]:
         """Return what forbids a message for what it costs, or '', and the estimate; None where messages have no price."""
         if not self.rules.spends:
             return "", None
-        cost = self.rules.cost(address, self._segments(text))
+        cost = self.rules.cost(one.address, self._segments(text))
+        if one.exempt:
+            return "", cost
         if self.rules.spend_day and self._spent.day + cost > self.rules.spend_day:
             return "spend_day", cost
         if self.rules.spend_month and self._spent.month + cost > self.rules.spend_month:
@@ -172,12 +175,12 @@ class Policy:
     def _segments(self, text: str) -> int:
         return max(segments(text), 1) if self._counts_segments else 1
 
-    def _count(self, contacts: Collection[str], *, planning: bool) -> None:
+    def _count(self, contacts: Collection[str], left_out: Collection[str | None], *, planning: bool) -> None:
         oldest = id_at("msg", self._moment - DAY - LIVES)
-        for contact_id, status, began in read(_SENT, contacts=list(contacts), connection=self.connection_id, oldest=oldest):
+        for message_id, contact_id, status, began in read(_SENT, contacts=list(contacts), connection=self.connection_id, oldest=oldest):
             waits = status == Status.QUEUED
             at = self._moment if waits else began
-            if at is None or (waits and not planning):
+            if at is None or (waits and not planning) or message_id in left_out:
                 continue
             self._hour[contact_id] += at > self._moment - HOUR
             self._day[contact_id] += at > self._moment - DAY
@@ -251,7 +254,8 @@ class _Word:
 def _words(contact_ids: Collection[str], channel: str) -> dict[str, _Word]:
     """Return what contacts said last about a channel, by the time it was said; a word about every channel counts for each.
 
-    A STOP holds for the sender it was written to, which a suppression says: here it counts as nothing.
+    STOP and START hold for the sender that they were written to, which a suppression says: here they count as nothing, so that a
+    START brings back what was, and undoes no recorded no.
     """
     if not contact_ids:
         return {}
@@ -262,12 +266,12 @@ def _words(contact_ids: Collection[str], channel: str) -> dict[str, _Word]:
 _consents, _messages, _attempts = table_of(Consent), table_of(Message), table_of(Attempt)
 _SAID = Statement(select(_consents.c.contact_id, _consents.c.id, _consents.c.given, _consents.c.at).where(
     _consents.c.contact_id.in_(several("contacts")), or_(_consents.c.channel == "", _consents.c.channel == bindparam("channel")),
-    _consents.c.purpose.in_(PURPOSES), not_(and_(_consents.c.source == BY_KEYWORD, not_(_consents.c.given))),
+    _consents.c.purpose.in_(PURPOSES), _consents.c.source != BY_KEYWORD,
 ))  # fmt: skip
 _REACHED = [one.value for one in (Status.QUEUED, Status.SENDING, Status.UNKNOWN, Status.ACCEPTED, Status.SENT, Status.DELIVERED,
                                   Status.READ, Status.UNDELIVERED)]  # fmt: skip
 _SENT = Statement(
-    select(_messages.c.contact_id, _messages.c.status, _attempts.c.started_at)
+    select(_messages.c.id, _messages.c.contact_id, _messages.c.status, _attempts.c.started_at)
     .outerjoin(_attempts, and_(_attempts.c.message_id == _messages.c.id, _attempts.c.n == _messages.c.tries))
     .where(
         _messages.c.contact_id.in_(several("contacts")), _messages.c.connection_id == bindparam("connection"),

@@ -56,7 +56,7 @@ class Quiet:
 
 def zones(time_zone: str, address: str) -> tuple[str, ...]:
     """Return the zones that a recipient may be in: the one that was given, else those of the number; none where nothing is known."""
-    return (time_zone,) if time_zone else phones.zones(address)
+    return (time_zone,) if _zone(time_zone) else phones.zones(address)
 
 
 @lru_cache(maxsize=1024)

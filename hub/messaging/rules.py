@@ -124,7 +124,7 @@ def amount(text: str, name: str, most: Decimal = MOST_SPENT) -> Decimal:
         found = Decimal(text.strip() or "0")
     except InvalidOperation:
         found = Decimal("NaN")
-    if not (found.is_finite() and 0 <= found <= most) or -int(found.as_tuple().exponent) > 5:
+    if not (found.is_finite() and 0 <= found <= most) or -int(found.normalize().as_tuple().exponent) > 5:
         why = f"{text.strip()[:20]!r} is no amount. Write it with a point and at most five decimals, such as 0.0083, up to {most:,}."
         raise Refused("bad_amount", why, field=name)
     return found

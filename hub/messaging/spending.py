@@ -14,7 +14,8 @@ from hub import audit
 from hub.extensions import db
 from hub.messaging import rules
 from hub.messaging.rules import Rules
-from hub.models import Attempt, Connection, Usage
+from hub.models import Attempt, Connection, Message, Usage
+from hub.models.types import now
 from hub.statements import Statement, table_of
 from hub.store import need_lock, read, several, write
 
@@ -82,14 +83,31 @@ def correct(found: Sequence[Priced]) -> None:
         return
     days = {message_id: f"{at:%Y-%m-%d}" for message_id, at in read(_BEGAN, ids=[one.message_id for one in found])}
     stored: dict[str, str] = dict(read(_RULES, ids=list({one.connection_id for one in found})))
+    moment = now()
+    before = {connection_id: spent(connection_id, moment) for connection_id in stored}
     for one in sorted(found, key=lambda one: (one.connection_id, one.message_id)):
         ours = rules.of(stored.get(one.connection_id, ""), False).currency
         if one.message_id in days and one.currency in ("", ours):  # else the two cannot be added up
             write(_ADD, {"key": one.connection_id, "key_day": days[one.message_id], "more_messages": 0, "more_segments": 0,
                          "more_estimate": one.price - one.estimate, "more_price": one.price})  # fmt: skip
+    for connection_id, kept in stored.items():
+        if (limits := rules.of(kept, False)).capped:
+            need_lock()  # it reads what was just written
+            alert(connection_id, before[connection_id], spent(connection_id, moment), limits)
 
 
-_table, _attempts, _connections = table_of(Usage), table_of(Attempt), table_of(Connection)
+def release(message_ids: Sequence[str]) -> None:
+    """Take back the estimates of messages that will not be sent after all."""
+    found = read(_ESTIMATED, ids=list(message_ids)) if message_ids else []
+    correct([Priced(message_id, connection_id, estimate, NOTHING, "") for message_id, connection_id, estimate in found])
+    write(_RELEASED, [{"key": message_id, "nothing": NOTHING} for message_id, _, _ in found])
+
+
+_table, _attempts, _connections, _messages = table_of(Usage), table_of(Attempt), table_of(Connection), table_of(Message)
+_ESTIMATED = Statement(select(_messages.c.id, _messages.c.connection_id, _messages.c.estimate).where(
+    _messages.c.id.in_(several("ids")), _messages.c.estimate.is_not(None), _messages.c.price.is_(None)
+))  # fmt: skip
+_RELEASED = Statement(update(_messages).where(_messages.c.id == bindparam("key")).values(estimate=bindparam("nothing")))
 _SPENT = Statement(select(_table.c.day, _table.c.estimate).where(
     _table.c.connection_id == bindparam("id"), _table.c.day >= bindparam("first"), _table.c.day <= bindparam("last")
 ))  # fmt: skip

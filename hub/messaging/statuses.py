@@ -71,7 +71,8 @@ def _apply(update: StatusUpdate, origin: Origin, attempt: _Attempt, ledger: Ledg
     # what an older attempt failed at stays with it: a newer one is under way
     if update.status is None or not (attempt.n == row.tries or update.status in ARRIVING):
         return
-    raise_to(row, update.status, code=update.code)
+    if raise_to(row, update.status, code=update.code) and update.status == Status.FAILED:
+        ledger.free_of_charge(row)
     if attempt.provider_id and (row.provider_id is None or attempt.n == row.tries):
         row.provider_id = attempt.provider_id
     if update.outside_window:

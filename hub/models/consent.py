@@ -42,6 +42,7 @@ class Suppression(Base):
             sqlite_where=text("lifted_at IS NULL"), postgresql_where=text("lifted_at IS NULL"),
         ),
         Index("ix_suppressions_message_id", "message_id"),
+        Index("ix_suppressions_address_key", "address_key"),
     )  # fmt: skip
 
     id: Mapped[str] = key("sup")
@@ -64,6 +65,6 @@ class Window(Base):
     __tablename__ = "windows"
 
     sender: Mapped[str] = mapped_column(primary_key=True)
-    contact_id: Mapped[str] = ref("ctc", "contacts.id", primary_key=True)
+    contact_id: Mapped[str] = ref("ctc", "contacts.id", primary_key=True, index=True)
     opened_at: Mapped[datetime] = mapped_column(Time)
     closes_at: Mapped[datetime] = mapped_column(Time)

@@ -33,7 +33,7 @@ class Conversation(Base):
 
     __tablename__ = "conversations"
     __table_args__ = (
-        UniqueConstraint("connection_id", "contact_id"), Index(None, "last_id"),
+        UniqueConstraint("connection_id", "contact_id"), Index(None, "last_id"), Index(None, "contact_id"),
         Index("ix_conversations_unread", "last_id", sqlite_where=text("unread > 0"), postgresql_where=text("unread > 0")),
     )  # fmt: skip
 

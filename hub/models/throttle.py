@@ -43,7 +43,7 @@ class Pace(Base):
     __tablename__ = "paces"
 
     name: Mapped[str] = mapped_column(primary_key=True)  # Connection.throttle
-    contact_id: Mapped[str] = ref("ctc", "contacts.id", primary_key=True)
+    contact_id: Mapped[str] = ref("ctc", "contacts.id", primary_key=True, index=True)
     next_at: Mapped[datetime] = mapped_column(Time)
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import and_, delete, func, or_, select, update
 
 from hub import audit
 from hub.errors import NotFound, Refused, Unreadable
@@ -27,16 +29,21 @@ from hub.models import (
     PlatformEvent,
     Receipt,
     Signer,
+    SigningRequest,
     StatusEvent,
+    Suppression,
     Window,
 )
 from hub.models.types import is_id, now
 from hub.store import transaction
+from hub.vocabulary import Address
 
 WHY = "The person was erased."
 LONGEST_WHY = 500  # characters
 AT_ONCE = 500  # values in a list
 KEPT_OF_A_SIGNER = ("id",)
+FIELDS = {Address.PHONE.value: "mobile_number", Address.EMAIL.value: "email"}  # of a signer, by the kind of an address
+STILL_TOLD = timedelta(days=40)  # callbacks come for days, and are kept for a month
 
 
 @dataclass(frozen=True)
@@ -60,18 +67,25 @@ def others(contact: Contact) -> list[Contact]:
     """Return the other addresses of the signers who were written to at this one: most often the same person's."""
     signers = select(Message.signer_id).where(Message.contact_id == contact.id, Message.signer_id.is_not(None))
     theirs = select(Message.contact_id).where(Message.signer_id.in_(signers))
-    query = select(Contact).where(Contact.id.in_(theirs), Contact.id != contact.id, Contact.erased_at.is_(None))
+    twin = and_(Contact.kind == contact.kind, Contact.address_key == contact.address_key)  # a test contact, and a live one
+    query = select(Contact).where(or_(Contact.id.in_(theirs), twin), Contact.id != contact.id, Contact.erased_at.is_(None))
     return list(db.session.scalars(query.order_by(Contact.id)))
 
 
 # ── Erasing ─────────────────────────────────────────────────────────────────────────────────────────────────
-@transaction
 def erase(contact_id: str, *, why: str) -> Erased:
     """Remove what was said to and by a contact, the address, and what their signing apps said of them. Raises NotFound, Refused.
 
     What stays names nobody: that messages were sent and what became of them, that a yes or a no was said, and the hash under which
     an opt-out is found again. What waits to be sent is not sent.
     """
+    found = _named(find(contact_id))  # looked for without the lock: it opens what is known of every signer
+    db.session.rollback()
+    return _erase(contact_id, found, why)
+
+
+@transaction
+def _erase(contact_id: str, named: Sequence[str], why: str) -> Erased:
     contact = find(contact_id)
     if contact.erased_at is not None:
         raise Refused("erased_already", "This person was erased already.")
@@ -81,24 +95,46 @@ def erase(contact_id: str, *, why: str) -> Erased:
     went = list(db.session.scalars(select(Message.id).where(Message.contact_id == contact.id)))
     came = list(db.session.scalars(select(Inbound.id).where(Inbound.contact_id == contact.id)))
     words = sum(_delete(Body.owner_id, [one.partition("_")[2] for one in part]) for part in _parts(went + came))
-    webhooks = _webhooks(contact.id, went)
-    for part in _parts(came):
-        _delete(PlatformEvent.cause, [received(one) for one in part])
-    for part in _parts(went):  # that a message was delivered stays told, without the numbers
-        _run(update(PlatformEvent).where(PlatformEvent.message_id.in_(part)).values(_payload=None))
-    signers = _signers(contact.id)
+    webhooks = _told(contact.id, went, came)
+    signers = _signers(contact.id, named)
     for table in (Window, Pace):
         _delete(table.contact_id, [contact.id])
     _run(update(Consent).where(Consent.contact_id == contact.id).values(ip="", agent="", _proof=None))
     _run(update(Audit).where(Audit.title == contact.address).values(title="an erased address"))
+    closed = [row.id for row in suppressions.of_contact(contact)]
+    _run(update(Suppression).where(Suppression.id.in_(closed)).values(why="", lifted_why=""))
+    _run(update(Audit).where(Audit.subject.in_(closed)).values(detail={}))
     contact.address, contact.name, contact.time_zone, contact.erased_at = "", None, "", now()
     done = Erased(words, signers, webhooks)
     audit.record("contact.erased", contact.id, "an erased address", why=why.strip(), words=words, signers=signers, webhooks=webhooks)
     return done
 
 
+def clean() -> int:
+    """Remove what came in about people after they were erased: callbacks of what was under way. Returns how many webhooks."""
+    query = select(Contact.id).where(Contact.erased_at > now() - STILL_TOLD).limit(AT_ONCE)
+    ids = list(db.session.scalars(query))
+    db.session.rollback()
+    return sum(_clean(one) for one in ids)
+
+
+@transaction
+def _clean(contact_id: str) -> int:
+    went = list(db.session.scalars(select(Message.id).where(Message.contact_id == contact_id)))
+    came = list(db.session.scalars(select(Inbound.id).where(Inbound.contact_id == contact_id)))
+    return _told(contact_id, went, came)
+
+
+def _told(contact_id: str, went: Sequence[str], came: Sequence[str]) -> int:
+    """Remove the webhooks about a contact, each of which holds the number, and what was made of them."""
+    for part in _parts(came):
+        _delete(PlatformEvent.cause, [received(one) for one in part])
+    for part in _parts(went):  # that a message was delivered stays told, without the numbers
+        _run(update(PlatformEvent).where(PlatformEvent.message_id.in_(part), PlatformEvent._payload.is_not(None)).values(_payload=None))
+    return _webhooks(contact_id, went)
+
+
 def _webhooks(contact_id: str, went: Sequence[str]) -> int:
-    """Remove the webhooks about a contact: each holds the number."""
     ids = set(db.session.scalars(select(Inbound.receipt_id).where(Inbound.contact_id == contact_id, Inbound.receipt_id.is_not(None))))
     for part in _parts(went):
         ids |= set(db.session.scalars(
@@ -107,10 +143,28 @@ def _webhooks(contact_id: str, went: Sequence[str]) -> int:
     return sum(_delete(Receipt.id, part) for part in _parts(sorted(filter(None, ids))))
 
 
-def _signers(contact_id: str) -> int:
-    """Remove what signing apps said of the signers who were written to at this contact, there and in the events that said so."""
+def _named(contact: Contact) -> list[str]:
+    """Return the ids of the signers who have this address, whether or not they were ever written to."""
+    field, found, last = FIELDS.get(contact.kind, ""), [], ""
+    tests = select(SigningRequest.id).where(SigningRequest.test == contact.test)
+    while field and contact.address:
+        query = select(Signer).where(Signer._details.is_not(None), Signer.request_id.in_(tests), *([Signer.id > last] if last else []))
+        rows = list(db.session.scalars(query.order_by(Signer.id).limit(AT_ONCE)))
+        for row in rows:
+            db.session.expunge(row)  # of many, few are kept
+            with suppress(Unreadable):
+                if str((row.details or {}).get(field) or "").lower() == contact.address.lower():
+                    found.append(row.id)
+        if not rows:
+            break
+        last = rows[-1].id
+    return found
+
+
+def _signers(contact_id: str, also: Sequence[str]) -> int:
+    """Remove what signing apps said of the signers who have this address, there and in the events that said so."""
     mine = select(Message.signer_id).where(Message.contact_id == contact_id, Message.signer_id.is_not(None))
-    rows = list(db.session.scalars(select(Signer).where(Signer.id.in_(mine))))
+    rows = list(db.session.scalars(select(Signer).where(or_(Signer.id.in_(mine), Signer.id.in_(also)))))
     named: dict[str, set[str]] = {}
     for row in rows:
         named.setdefault(row.request_id, set()).add(row.external_id)
@@ -163,6 +217,7 @@ def kept(contact_id: str) -> dict[str, Any]:
     went = db.session.scalars(select(Message).where(Message.contact_id == contact.id).order_by(Message.id)).all()
     came = db.session.scalars(select(Inbound).where(Inbound.contact_id == contact.id).order_by(Inbound.id)).all()
     mine = select(Message.signer_id).where(Message.contact_id == contact.id, Message.signer_id.is_not(None))
+    also = _named(contact)
     return {
         "contact": {
             "id": contact.id, "kind": contact.kind, "address": contact.address, "name": contact.name,
@@ -191,7 +246,7 @@ def kept(contact_id: str) -> dict[str, Any]:
         "signer_of": [
             {"request": one.request.external_id, "title": one.request.title, "signer": one.external_id, "state": one.state,
              "details": one.details, "signing_url": one.signing_url}
-            for one in db.session.scalars(select(Signer).where(Signer.id.in_(mine)).order_by(Signer.id))
+            for one in db.session.scalars(select(Signer).where(or_(Signer.id.in_(mine), Signer.id.in_(also))).order_by(Signer.id))
         ],
     }  # fmt: skip
 

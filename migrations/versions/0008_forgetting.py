@@ -1,4 +1,4 @@
-"""removing messages without looking through all of them for each: what refers to a message is indexed"""
+"""removing messages and contacts without looking through whole tables for each: what refers to one is indexed"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -13,9 +13,15 @@ TOLD = sa.text('edits_id IS NOT NULL')
 
 def upgrade() -> None:
     op.create_index('ix_messages_edits_id', 'messages', ['edits_id'], sqlite_where=TOLD, postgresql_where=TOLD)
+    op.create_index('ix_suppressions_address_key', 'suppressions', ['address_key'])
+    for table in ('windows', 'paces', 'conversations'):
+        op.create_index(f'ix_{table}_contact_id', table, ['contact_id'])
     op.create_index('ix_suppressions_message_id', 'suppressions', ['message_id'])
 
 
 def downgrade() -> None:
     op.drop_index('ix_suppressions_message_id', 'suppressions')
+    for table in ('conversations', 'paces', 'windows'):
+        op.drop_index(f'ix_{table}_contact_id', table)
+    op.drop_index('ix_suppressions_address_key', 'suppressions')
     op.drop_index('ix_messages_edits_id', 'messages')

@@ -13,10 +13,10 @@ from flask import Flask
 from sqlalchemy import func, select
 
 from hub.accounts import rules as changing
-from hub.errors import TransientError
+from hub.errors import Refused, TransientError, Unreachable
 from hub.extensions import db
 from hub.integrations.base import Accepted, StatusUpdate
-from hub.messaging import consents, delivery, outbox, spending, statuses
+from hub.messaging import consents, delivery, opt_out, outbox, prices, spending, statuses, windows
 from hub.messaging import policy as policies
 from hub.messaging.consents import Said
 from hub.messaging.contacts import contact_for
@@ -42,6 +42,8 @@ from tests.stage import (
     at_provider,
     change,
     deliver,
+    eventually,
+    free,
     make_due,
     message,
     settle_receipts,
@@ -149,6 +151,20 @@ class _Other:
         self.sender, self.test, self.rules = "+15005550099", connection.test, connection.rules
 
 
+def test_a_start_undoes_no_recorded_no_and_makes_no_consent(hub_demo: Flask, whatsapp: Connection) -> None:
+    rule(whatsapp, consent=True)
+    for n, word in enumerate(("STOP", "START")):
+        came_in(hub_demo, word, sid=f"SM{n:032x}")
+        settle_receipts()
+    windows.closed(db.session.get_one(Connection, whatsapp.id).sender, contact_for(Address.PHONE, ERIC, test=True).id)
+    assert code(templated(whatsapp)) == ("suppressed", "consent_missing")
+    consents.record(Said(ERIC, False), source="admin", test=True)
+    for n, word in enumerate(("STOP", "START")):
+        came_in(hub_demo, word, sid=f"SM{n + 7:032x}")
+        settle_receipts()
+    assert code(templated(whatsapp)) == ("suppressed", "consent_no")
+
+
 def test_whatsapp_asks_for_consent_by_itself_and_texts_do_not(whatsapp: Connection, connection: Connection) -> None:
     class Fresh(_Other):
         def __init__(self, one: Connection) -> None:
@@ -213,6 +229,26 @@ def test_what_did_not_reach_anybody_does_not_count(connection: Connection, simul
 def _long_ago(message_id: str, how_long: timedelta) -> None:
     for one in db.session.scalars(select(Attempt).where(Attempt.message_id == message_id)):
         one.started_at -= how_long
+
+
+def test_what_takes_over_from_a_message_is_not_counted_with_it(whatsapp: Connection) -> None:
+    rule(whatsapp, per_hour=1)
+    first = templated(whatsapp)
+    [one] = claim(whatsapp)
+    delivery.turn([Outcome(one, Accepted("SM" + "1" * 32), None, now(), 5, 201)], {})
+    change(first, status="failed", due_at=None)
+    assert code(outbox.resend(first).id) == ("queued", "")
+
+
+def test_help_is_answered_a_few_times_and_never_in_a_country_that_is_not_allowed(hub_demo: Flask, whatsapp: Connection) -> None:
+    for n in range(6):
+        came_in(hub_demo, "HELP", sid=f"SM{n:032x}")
+        settle_receipts()
+    db.session.rollback()
+    assert db.session.scalar(select(func.count()).select_from(Message).where(Message.status == "queued")) == opt_out.MOST_HELP
+    rule(whatsapp, countries=frozenset({"DE"}), prices=CHEAP)
+    assert claim(whatsapp) == []
+    assert spending.spent(whatsapp.id, now()).day == 0
 
 
 @pytest.mark.parametrize("what", ["per_hour", "spend_day"])
@@ -302,6 +338,69 @@ def test_what_the_provider_refused_costs_nothing(connection: Connection, simulat
     assert status(found) == "failed"
     assert spending.spent(connection.id, now()).day == 0
     assert code(posted()) == ("queued", "")
+
+
+@pytest.mark.parametrize("how", ["expired", "canceled", "stopped", "failed"])
+def test_what_is_not_sent_after_all_costs_nothing(connection: Connection, how: str) -> None:
+    rule(connection, prices=CHEAP, spend_day=Decimal("0.01"))
+    found = posted()
+    [one] = claim(connection)
+    assert spending.spent(connection.id, now()).day == Decimal("0.01")
+    if how == "failed":  # Twilio took it, and did not send it
+        delivery.turn([Outcome(one, Accepted("SM" + "1" * 32), None, now(), 5, 201)], {})
+        statuses.apply(StatusUpdate(provider_id="SM" + "1" * 32, status=Status.FAILED, word="failed"), Origin("callback", [connection.id]))
+    else:
+        delivery.turn([Outcome(one, None, Unreachable("Away.", "unreachable"), now(), 5)], {})
+        db.session.rollback()
+        if how == "canceled":
+            outbox.cancel(found)
+        elif how == "stopped":
+            outbox.stop_contact(message(found).contact_id, "Asked.")
+        else:
+            change(found, expires_at=now() - timedelta(seconds=1), due_at=now() - timedelta(seconds=1))
+            free(db.session.get_one(Connection, connection.id))
+            assert claim(connection) == []
+    assert message(found).status in ("expired", "canceled", "failed")
+    assert spending.spent(connection.id, now()).day == 0
+    assert code(posted()) == ("queued", "")
+
+
+def test_prices_are_asked_for_once_a_message_has_arrived(
+    served: Flask, connection: Connection, simulator: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule(connection, prices={"": Decimal("0.5")}, spend_day=Decimal(5))
+    found = posted()
+    deliver()
+    eventually(lambda: settle_receipts() >= 0 and status(found) == "delivered", 10)
+    monkeypatch.setattr(prices, "SETTLED", timedelta(seconds=-5))
+    eventually(lambda: prices.run() == 1 and message(found).price is not None, 10)
+    assert spending.spent(connection.id, now()).day == message(found).price
+    assert prices.run() == 0, "each is asked for until its price is known"
+
+
+def test_a_correction_that_comes_near_a_limit_is_told(connection: Connection) -> None:
+    rule(connection, prices=CHEAP, spend_day=Decimal("0.10"))
+    posted()
+    [one] = claim(connection)
+    delivery.turn([Outcome(one, Accepted("SM" + "1" * 32, price=Decimal("0.085"), currency="USD"), None, now(), 5, 201)], {})
+    db.session.rollback()
+    assert [row.detail["share"] for row in db.session.scalars(select(Audit).where(Audit.action == "connection.spending"))] == ["85%"]
+
+
+def test_of_many_posted_at_once_no_more_is_planned_than_may_be_spent(signing_app: SigningApp, connection: Connection) -> None:
+    rule(connection, prices=CHEAP, spend_day=Decimal("0.02"))
+    numbers = [f"+1317555{n:04d}" for n in range(4)]
+    answer = signing_app.post("/events", an_event(signers=[a_signer(f"S{n}", number) for n, number in enumerate(numbers)]))
+    assert sorted(one["code"] or "" for one in answer.json["messages"] if one["channel"] == "sms") == ["", "", "spend_day", "spend_day"]
+
+
+def test_a_price_list_in_another_currency_waits_for_the_next_month(connection: Connection) -> None:
+    rule(connection, prices=CHEAP)
+    posted()
+    claim(connection)
+    with pytest.raises(Refused) as refused:
+        rule(connection, prices=CHEAP, currency="EUR")
+    assert refused.value.field == "currency"
 
 
 def test_a_message_that_is_tried_again_is_paid_for_once(connection: Connection, simulator: Any) -> None:

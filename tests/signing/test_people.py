@@ -14,11 +14,24 @@ from hub.extensions import db
 from hub.messaging import consents, direct, suppressions
 from hub.messaging.consents import Said
 from hub.messaging.contacts import contact_for
-from hub.models import Audit, Body, Connection, Consent, Contact, Event, Inbound, Message, PlatformEvent, Receipt, Signer
+from hub.models import Audit, Body, Connection, Consent, Contact, Event, Inbound, Message, PlatformEvent, Receipt, Signer, Suppression
 from hub.signing import people
-from hub.vocabulary import Address
+from hub.vocabulary import Address, ConnectionState
 from tests.messaging.test_whatsapp import came_in
-from tests.stage import ANNA, ERIC, SigningApp, a_signer, an_event, count, deliver, settle_receipts, source_id, status
+from tests.stage import (
+    ANNA,
+    ERIC,
+    SigningApp,
+    a_signer,
+    an_event,
+    count,
+    deliver,
+    eventually,
+    settle_receipts,
+    source_id,
+    status,
+    turn_connection,
+)
 
 MAIL = "eric@example.com"
 
@@ -84,6 +97,41 @@ def test_a_person_whom_an_app_names_again_can_be_written_to_again(hub_demo: Flas
     assert status(again) in ("accepted", "sent", "delivered")
     db.session.rollback()
     assert db.session.get_one(Contact, contact_id).address == ERIC
+
+
+def test_what_comes_in_about_a_person_after_they_were_erased_goes_too(hub_demo: Flask, served: Flask, simulator: Any) -> None:
+    direct.send(to=ERIC, text="Sign.", channel="sms", test=True)
+    deliver()
+    people.erase(contact_for(Address.PHONE, ERIC, test=True).id, why="Asked.")
+    eventually(lambda: settle_receipts() and ERIC[1:] in everything(), 10)
+    assert people.clean() >= 1
+    assert ERIC[1:] not in everything()
+
+
+def test_a_signer_who_was_never_written_to_is_erased_with_the_address(hub_demo: Flask, signing_app: SigningApp) -> None:
+    for slug in ("demo-sms", "demo-whatsapp"):
+        one = db.session.scalars(select(Connection.id).where(Connection.slug == slug)).one()
+        turn_connection(one, ConnectionState.DISABLED)
+    signing_app.post("/events", an_event(signers=[a_signer("Eric", ERIC, email=MAIL)]))
+    contact_id = contact_for(Address.PHONE, ERIC, test=True).id
+    assert people.kept(contact_id)["signer_of"][0]["details"]["email"] == MAIL
+    assert people.erase(contact_id, why="Asked.").signers == 1
+    assert MAIL not in everything()
+
+
+def test_reasons_that_may_name_the_person_go_with_them(hub_demo: Flask) -> None:
+    row_id = suppressions.add(ERIC, why="Eric Smith rang", test=True).id
+    suppressions.lift(row_id, why="Eric Smith wrote again")
+    people.erase(contact_for(Address.PHONE, ERIC, test=True).id, why="Asked.")
+    db.session.rollback()
+    row = db.session.get_one(Suppression, row_id)
+    assert (row.why, row.lifted_why) == ("", "")
+    assert "Eric Smith" not in everything()
+
+
+def test_the_live_contact_of_the_same_number_is_named(hub_demo: Flask) -> None:
+    one, other = (contact_for(Address.PHONE, ERIC, test=test).id for test in (True, False))
+    assert [found.id for found in people.others(people.find(one))] == [other]
 
 
 @pytest.mark.parametrize("why", ["", " ", "x" * 501])

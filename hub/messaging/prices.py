@@ -1,0 +1,61 @@
+"""What messages came to: asked for at the provider, where a connection counts what it spends. A few at a time, for two days."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import structlog
+from sqlalchemy import select
+
+from hub import live
+from hub.errors import HubError
+from hub.extensions import db
+from hub.messaging import policy, statuses
+from hub.messaging.statuses import Origin
+from hub.models import Connection, Message
+from hub.models.types import id_at, now
+from hub.stopping import Stopping
+from hub.vocabulary import ConnectionState, Status
+
+log = structlog.get_logger(__name__)
+
+SETTLED = timedelta(hours=1)  # prices are known a while after a message has arrived
+ASKED_FOR = timedelta(days=2)
+FEW = 50  # of one connection in one run: the newest, so that those without a price do not stand before the others
+CHARGED = (Status.SENT, Status.DELIVERED, Status.READ, Status.UNDELIVERED)
+
+
+def run(stopping: Stopping | None = None) -> int:
+    """Ask for the prices of messages that were estimated; return how many were asked for."""
+    enabled = select(Connection).where(Connection.state == ConnectionState.ENABLED, Connection.archived_at.is_(None))
+    spending = [one.id for one in db.session.scalars(enabled.where(Connection.rules != "")) if policy.rules_of(one).spends]
+    return sum(_ask_over(one, stopping) for one in spending)
+
+
+def _ask_over(connection_id: str, stopping: Stopping | None) -> int:
+    asked = 0
+    try:
+        integration = live.instance(db.session.get_one(Connection, connection_id))
+        waiting = _unpriced(connection_id) if integration.can("fetch_status") else []
+        db.session.rollback()
+        for provider_id in waiting:
+            if stopping is not None and stopping.now:
+                break
+            asked += 1
+            found = integration.fetch_status(provider_id)
+            if found.price is not None:
+                statuses.apply(found, Origin("poll", [connection_id]))
+    except HubError as problem:  # the provider cannot be asked now: the estimate stays
+        log.info("price.not_known", connection=connection_id, problem=type(problem).__name__)
+        db.session.rollback()
+    return asked
+
+
+def _unpriced(connection_id: str) -> list[str]:
+    moment = now()
+    found = select(Message.provider_id).where(
+        Message.connection_id == connection_id, Message.status.in_(CHARGED), Message.id > id_at("msg", moment - ASKED_FOR),
+        Message.id < id_at("msg", moment - SETTLED), Message.estimate.is_not(None), Message.price.is_(None),
+        Message.provider_id.is_not(None),
+    )  # fmt: skip
+    return [one for one in db.session.scalars(found.order_by(Message.id.desc()).limit(FEW)) if one]
