@@ -15,7 +15,7 @@ from sqlalchemy import event
 
 from hub.extensions import db
 from hub.jobs import cron
-from hub.messaging import outbox, polling, reconcile
+from hub.messaging import polling, reconcile, taking_back
 from hub.models import Connection
 from hub.vocabulary import Status
 from tests.stage import (
@@ -106,5 +106,5 @@ def test_what_was_lost_is_found_by_indexes_alone(
     make_due(broken)
     cron.sweep()
     assert reconcile.run() + polling.run() >= 2
-    outbox.give_up_waiting()
+    taking_back.give_up_waiting()
     assert growing(asked()) == []

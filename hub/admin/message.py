@@ -19,7 +19,7 @@ from hub.admin.rows import name_of
 from hub.errors import Conflict, NotFound, Refused, Unreadable
 from hub.extensions import db
 from hub.integrations.base import Problem
-from hub.messaging import outbox, policy, suppressions, timeline, windows, wording
+from hub.messaging import outbox, policy, suppressions, taking_back, timeline, windows, wording
 from hub.models import Body, Event, Message, SigningRequest, Source, Template, TemplateVersion
 from hub.models.types import is_id, now
 from hub.vocabulary import Role, Status
@@ -52,7 +52,7 @@ def message(message_id: str) -> Any:
 def cancel_message(message_id: str) -> Any:
     """Take a message back."""
     try:
-        outbox.cancel(_find(message_id).id)
+        taking_back.cancel(_find(message_id).id)
         flash("Canceled. It was not sent.", "good")
     except Conflict as problem:
         flash(str(problem), "warn")

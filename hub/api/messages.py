@@ -12,7 +12,7 @@ from hub.api.guard import caller
 from hub.api.shapes import MessageIn, MessageQuery, body_of, message_out, messages_out, query_of
 from hub.errors import NotFound, Refused
 from hub.extensions import db
-from hub.messaging import direct, listing, outbox
+from hub.messaging import direct, listing, outbox, taking_back
 from hub.models import Message
 from hub.models.types import is_id
 from hub.vocabulary import Address
@@ -80,7 +80,7 @@ def get_message(message_id: str) -> dict[str, Any]:
 @blueprint.post("/messages/<message_id>/cancel")
 def cancel_message(message_id: str) -> dict[str, Any]:
     """Take back a message that was not sent yet."""
-    outbox.cancel(_own(message_id).id)
+    taking_back.cancel(_own(message_id).id)
     return message_out(_own(message_id))
 
 

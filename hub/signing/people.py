@@ -13,7 +13,7 @@ from sqlalchemy import and_, delete, func, or_, select, update
 from hub import audit
 from hub.errors import NotFound, Refused, Unreadable
 from hub.extensions import db
-from hub.messaging import outbox, suppressions
+from hub.messaging import suppressions, taking_back
 from hub.messaging.inbound import received
 from hub.messaging.timeline import timeline
 from hub.models import (
@@ -91,7 +91,7 @@ def _erase(contact_id: str, named: Sequence[str], why: str) -> Erased:
         raise Refused("erased_already", "This person was erased already.")
     if not why.strip() or len(why) > LONGEST_WHY:
         raise Refused("no_reason", f"Say who asked for it, and when, in at most {LONGEST_WHY} characters.", field="why")
-    outbox.stop_contact(contact.id, WHY)
+    taking_back.stop_contact(contact.id, WHY)
     went = list(db.session.scalars(select(Message.id).where(Message.contact_id == contact.id)))
     came = list(db.session.scalars(select(Inbound.id).where(Inbound.contact_id == contact.id)))
     words = sum(_delete(Body.owner_id, [one.partition("_")[2] for one in part]) for part in _parts(went + came))

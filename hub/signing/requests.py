@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from hub.messaging import outbox
+from hub.messaging import taking_back
 from hub.signing import records
 from hub.signing.events import EventIn, SignerIn
 from hub.signing.records import RequestRecord, SignerRecord
@@ -84,8 +84,8 @@ def _act(signer: SignerRecord, state: SignerState, at: datetime) -> None:
 def _stop(event_type: EventType, request: RequestRecord, actor: SignerRecord | None) -> None:
     """Stop messages that ask for what is done: a signer's own, or all of a closed request."""
     if event_type == EventType.SIGNED and actor is not None:
-        outbox.stop("signed", event_types=ASKS_TO_SIGN, request_id=request.id, signer_id=actor.id)
+        taking_back.stop("signed", event_types=ASKS_TO_SIGN, request_id=request.id, signer_id=actor.id)
     elif event_type == EventType.COMPLETED:
-        outbox.stop("completed", event_types=ASKS_TO_SIGN, request_id=request.id)
+        taking_back.stop("completed", event_types=ASKS_TO_SIGN, request_id=request.id)
     elif event_type in CLOSES:
-        outbox.stop(CLOSES[event_type].value, event_types=(*ASKS_TO_SIGN, *NOTICES), request_id=request.id)
+        taking_back.stop(CLOSES[event_type].value, event_types=(*ASKS_TO_SIGN, *NOTICES), request_id=request.id)

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from hub.errors import Conflict, NotFound, Refused
 from hub.extensions import db
-from hub.messaging import direct, outbox, suppressions
+from hub.messaging import direct, outbox, suppressions, taking_back
 from hub.messaging.contacts import contact_for
 from hub.messaging.outbox import Draft
 from hub.models import Audit, Connection, Contact, Message
@@ -49,7 +49,7 @@ def ids(answer: dict[str, object]) -> list[str]:
 # ── Taking back ─────────────────────────────────────────────────────────────────────────────────────────────
 def test_a_queued_message_can_be_taken_back(pigeons: Connection, loft: Loft) -> None:
     message_id = a_message("roof", "Coo.", channel="", connection_slug="pigeon")
-    outbox.cancel(message_id)
+    taking_back.cancel(message_id)
     assert (status(message_id), words(message_id)) == ("canceled", ["canceled"])
     assert deliver() == 0
     assert db.session.scalars(select(Audit.action).order_by(Audit.id.desc())).first() == "message.canceled"
@@ -60,14 +60,14 @@ def test_what_is_not_queued_cannot_be_taken_back(connection: Connection, state: 
     message_id = a_message()
     change(message_id, status=state)
     with pytest.raises(Conflict) as refused:
-        outbox.cancel(message_id)
+        taking_back.cancel(message_id)
     assert refused.value.code == "not_queued"
     assert status(message_id) == state
 
 
 def test_a_message_that_does_not_exist_cannot_be_taken_back(hub_demo: Flask) -> None:
     with pytest.raises(NotFound):
-        outbox.cancel("msg_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c")
+        taking_back.cancel("msg_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c")
 
 
 # ── Again ───────────────────────────────────────────────────────────────────────────────────────────────────

@@ -16,7 +16,7 @@ from hub.accounts import rules as changing
 from hub.errors import Refused, TransientError, Unreachable
 from hub.extensions import db
 from hub.integrations.base import Accepted, StatusUpdate
-from hub.messaging import consents, delivery, opt_out, outbox, prices, spending, statuses, windows
+from hub.messaging import consents, delivery, opt_out, outbox, prices, spending, statuses, taking_back, windows
 from hub.messaging import policy as policies
 from hub.messaging.consents import Said
 from hub.messaging.contacts import contact_for
@@ -353,9 +353,9 @@ def test_what_is_not_sent_after_all_costs_nothing(connection: Connection, how: s
         delivery.turn([Outcome(one, None, Unreachable("Away.", "unreachable"), now(), 5)], {})
         db.session.rollback()
         if how == "canceled":
-            outbox.cancel(found)
+            taking_back.cancel(found)
         elif how == "stopped":
-            outbox.stop_contact(message(found).contact_id, "Asked.")
+            taking_back.stop_contact(message(found).contact_id, "Asked.")
         else:
             change(found, expires_at=now() - timedelta(seconds=1), due_at=now() - timedelta(seconds=1))
             free(db.session.get_one(Connection, connection.id))
