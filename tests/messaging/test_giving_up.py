@@ -49,5 +49,5 @@ def test_no_more_end_at_once_than_asked(connection: Connection) -> None:
 
 def test_a_connection_that_is_enabled_meanwhile_keeps_its_messages(connection: Connection) -> None:
     message_id = a_message()
-    assert outbox._give_up([message_id]) == 0
+    assert taking_back._give_up([message_id]) == 0
     assert status(message_id) == "queued"
