@@ -13,12 +13,10 @@ from decimal import Decimal
 from operator import attrgetter
 from typing import Any, Protocol
 
-from sqlalchemy import Table, bindparam, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import bindparam, select, update
 
 from hub import integrations, store
 from hub.errors import NotFound
-from hub.extensions import db
 from hub.messaging import spending
 from hub.messaging.spending import Priced
 from hub.models import Attempt, Connection, Message, PlatformEvent, StatusEvent
@@ -235,9 +233,3 @@ def _prefix(name: str, channel: str) -> str:
         return integrations.get(name).event_prefix
     except NotFound:
         return channel  # the package is gone; what was sent through it is still told
-
-
-def insert_once(table: Table) -> Any:
-    """Return an insert that leaves out rows whose unique key is there."""
-    insert = postgresql.insert if db.engine.dialect.name == "postgresql" else sqlite.insert
-    return insert(table).on_conflict_do_nothing()

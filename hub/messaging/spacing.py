@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from sqlalchemy import Table, bindparam, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Table, bindparam, delete, select, update
 
 from hub.extensions import db
 from hub.messaging.ledger import Ledger, Row
 from hub.messaging.senders import Sender
 from hub.models import Pace
 from hub.models.types import now
-from hub.store import several, transaction
+from hub.statements import Statement
+from hub.store import several, transaction, write
 
 T = TypeVar("T")
 
@@ -56,7 +56,8 @@ class Spacing:
         """Write down who was written to."""
         if self._gone:
             rows = [{"name": self._name, "contact_id": key, "next_at": self._moment + self._gap} for key in sorted(self._gone)]
-            db.session.execute(_SET[db.engine.dialect.name], rows)
+            write(_MAKE, rows)
+            write(_SET, [{"key_name": row["name"], "key_contact": row["contact_id"], "new_next_at": row["next_at"]} for row in rows])
 
     def _read(self, contact_ids: set[str]) -> None:
         if contact_ids:
@@ -71,13 +72,12 @@ def forget() -> int:
     return int(gone.rowcount)  # type: ignore[attr-defined]
 
 
-def _upsert(insert: Any) -> Any:
-    statement = insert(_table)
-    return statement.on_conflict_do_update(index_elements=["name", "contact_id"], set_={"next_at": statement.excluded.next_at})
-
-
 _table: Table = Pace.__table__  # type: ignore[assignment]
 _READ = select(_table.c.contact_id, _table.c.next_at).where(
     _table.c.name == bindparam("name"), _table.c.contact_id.in_(several("contacts"))
 )
-_SET = {"postgresql": _upsert(postgresql.insert), "sqlite": _upsert(sqlite.insert)}
+_MAKE = Statement.insert(_table, once=True)
+_SET = Statement(
+    update(_table).where(_table.c.name == bindparam("key_name"), _table.c.contact_id == bindparam("key_contact"))
+    .values(next_at=bindparam("new_next_at"))
+)  # fmt: skip

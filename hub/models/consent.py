@@ -8,7 +8,7 @@ from sqlalchemy import Index, LargeBinary, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.extensions import Base
-from hub.models.types import Time, key, now, ref, sealed
+from hub.models.types import Time, key, now, ref, sealed, some
 
 
 class Consent(Base):
@@ -37,9 +37,9 @@ class Suppression(Base):
     __tablename__ = "suppressions"
     __table_args__ = (
         # one open suppression for each; lifted ones stay as history
-        Index(
+        some(
             "uq_suppressions_open", "address_key", "channel", "sender", "test", unique=True,
-            sqlite_where=text("lifted_at IS NULL"), postgresql_where=text("lifted_at IS NULL"),
+            where=text("lifted_at IS NULL"),
         ),
         Index("ix_suppressions_message_id", "message_id"),
         Index("ix_suppressions_address_key", "address_key"),

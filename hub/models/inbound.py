@@ -8,7 +8,7 @@ from sqlalchemy import Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.extensions import Base
-from hub.models.types import Id, Time, key, now, ref
+from hub.models.types import Id, Time, key, now, ref, some
 
 
 class Inbound(Base):
@@ -34,7 +34,7 @@ class Conversation(Base):
     __tablename__ = "conversations"
     __table_args__ = (
         UniqueConstraint("connection_id", "contact_id"), Index(None, "last_id"), Index(None, "contact_id"),
-        Index("ix_conversations_unread", "last_id", sqlite_where=text("unread > 0"), postgresql_where=text("unread > 0")),
+        some("ix_conversations_unread", "last_id", where=text("unread > 0")),
     )  # fmt: skip
 
     id: Mapped[str] = key("cnv")

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from hub.extensions import Base
 from hub.models.connection import Connection
 from hub.models.contact import Contact
-from hub.models.types import Id, Time, key, now, ref, sealed, time_of
+from hub.models.types import Id, Time, key, now, ref, sealed, some, time_of
 from hub.vocabulary import Lane, Status
 
 DUE = text("due_at IS NOT NULL")
@@ -26,14 +26,14 @@ class Message(Base):
     __table_args__ = (
         UniqueConstraint("once_key"),
         UniqueConstraint("after_id"),
-        Index(None, "connection_id", "status", "lane", "due_at", sqlite_where=DUE, postgresql_where=DUE),
+        some(None, "connection_id", "status", "lane", "due_at", where=DUE),
         Index(None, "request_id", "id"),
         Index(None, "contact_id", "id"),
-        Index("ix_messages_edits_id", "edits_id", sqlite_where=EDITS, postgresql_where=EDITS),
+        some("ix_messages_edits_id", "edits_id", where=EDITS),
         # lists, whose branches these find (messaging/listing.py); a channel is that of its connections
         Index(None, "connection_id", "status", "id"),
         Index(None, "source_id", "test", "id"),
-        Index(None, "code", "id", sqlite_where=FAILED, postgresql_where=FAILED),
+        some(None, "code", "id", where=FAILED),
     )
 
     id: Mapped[str] = key("msg")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Index, UniqueConstraint, text
+from sqlalchemy import UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.extensions import Base
-from hub.models.types import Time, key, now, ref, sealed
+from hub.models.types import Time, key, now, ref, sealed, some
 
 
 class Receipt(Base):
@@ -17,8 +17,8 @@ class Receipt(Base):
     __tablename__ = "receipts"
     __table_args__ = (
         UniqueConstraint("subject", "detail", "endpoint", "scope"),
-        Index(None, "due_at", sqlite_where=text("due_at IS NOT NULL"), postgresql_where=text("due_at IS NOT NULL")),
-        Index("ix_receipts_error", "id", sqlite_where=text("error <> ''"), postgresql_where=text("error <> ''")),
+        some(None, "due_at", where=text("due_at IS NOT NULL")),
+        some("ix_receipts_error", "id", where=text("error <> ''")),
     )
 
     id: Mapped[str] = key("rcp")

@@ -8,7 +8,7 @@ from sqlalchemy import Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from hub.extensions import Base
-from hub.models.types import Time, key, now, ref, sealed
+from hub.models.types import Time, key, now, ref, sealed, some
 from hub.vocabulary import RequestState, SignerState
 
 
@@ -41,7 +41,7 @@ class Signer(Base):
     __tablename__ = "signers"
     __table_args__ = (
         UniqueConstraint("request_id", "external_id"),
-        Index(None, "remind_at", sqlite_where=text("remind_at IS NOT NULL"), postgresql_where=text("remind_at IS NOT NULL")),
+        some(None, "remind_at", where=text("remind_at IS NOT NULL")),
     )
 
     id: Mapped[str] = key("sgn")

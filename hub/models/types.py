@@ -10,8 +10,7 @@ from typing import Any
 
 import uuid_utils
 from flask import current_app
-from sqlalchemy import BigInteger, DateTime, Dialect, ForeignKey, LargeBinary, TypeDecorator
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import BigInteger, DateTime, Dialect, ForeignKey, Index, LargeBinary, TypeDecorator, Uuid
 from sqlalchemy.orm import MappedColumn, mapped_column
 
 from hub.crypto import Keyring
@@ -64,7 +63,7 @@ class Id(TypeDecorator[str]):
 
     def load_dialect_impl(self, dialect: Dialect) -> Any:
         if dialect.name == "postgresql":
-            return dialect.type_descriptor(postgresql.UUID(as_uuid=True))
+            return dialect.type_descriptor(Uuid(as_uuid=True))
         return dialect.type_descriptor(LargeBinary(16))
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> Any:
@@ -122,6 +121,14 @@ def key(prefix: str) -> MappedColumn[str]:
 def ref(prefix: str, target: str, **options: Any) -> MappedColumn[Any]:
     """Declare a foreign key to `target`, such as "messages.id"."""
     return mapped_column(Id(prefix), ForeignKey(target), **options)
+
+
+def some(name: str | None, *columns: str, where: Any, **options: Any) -> Index:
+    """Declare an index of some rows. PostgreSQL's has the same condition, in the migrations.
+
+    To say so here as well would load SQLAlchemy's dialect for it into every process, which takes 2 MB.
+    """
+    return Index(name, *columns, sqlite_where=where, **options)
 
 
 def keyring() -> Keyring:

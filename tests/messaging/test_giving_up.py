@@ -7,7 +7,7 @@ from datetime import timedelta
 import time_machine
 
 from hub.accounts import connections
-from hub.messaging import outbox, taking_back
+from hub.messaging import taking_back
 from hub.models import Connection
 from hub.models.types import now
 from hub.vocabulary import ConnectionState
