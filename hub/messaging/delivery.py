@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from operator import attrgetter
@@ -23,7 +22,7 @@ from hub.messaging.ledger import COLUMNS, Ledger, Row
 from hub.messaging.ledger import messages as message_table
 from hub.messaging.outbound import Addressed, outbound_of
 from hub.messaging.outcomes import Claim, Outcome
-from hub.messaging.policy import Policy, Wanted, hold, rules_of
+from hub.messaging.policy import Carrier, Policy, Wanted, hold, rules_of
 from hub.messaging.spacing import LOOKED_AT, Spacing
 from hub.messaging.windows import WINDOW_CLOSED
 from hub.models import Body, Connection, Contact, Message, Throttle
@@ -124,7 +123,7 @@ def _claim(
     if not enabled:
         gate.passed(0)
         return []
-    version, account, carrier = enabled[0][0], enabled[0][1], _Carrier(connection_id, *enabled[0][2:])
+    version, account, carrier = enabled[0][0], enabled[0][1], Carrier(connection_id, *enabled[0][2:])
     if rules_of(carrier).capped and connection_id not in held:
         return []  # its rules are a moment old: the next turn holds it
     integration = live.running().kept(connection_id, version) or _start(connection_id)
@@ -150,18 +149,6 @@ def _claim(
     return claims
 
 
-@dataclass(frozen=True)
-class _Carrier:
-    """A connection, as far as claiming needs it."""
-
-    id: str
-    channel: str
-    integration: str
-    sender: str
-    test: bool
-    rules: str
-
-
 def _wanted(row: Row, to: Addressed) -> Wanted:
     return Wanted(
         row.contact_id, to.address, to.address_key, to.time_zone, row.expires_at, exempt=row.exempt, by_hand=row.by_hand
@@ -169,7 +156,7 @@ def _wanted(row: Row, to: Addressed) -> Wanted:
 
 
 _ENABLED = Statement(
-    select(Connection.settings_version, Connection.account, Connection.channel, Connection.integration, Connection.sender, Connection.test,
+    select(Connection.settings_version, Connection.account, Connection.integration, Connection.channel, Connection.sender, Connection.test,
            Connection.rules)
     .where(Connection.id == bindparam("id"), Connection.state == ConnectionState.ENABLED, Connection.archived_at.is_(None))
 )  # fmt: skip

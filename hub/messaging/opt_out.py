@@ -14,7 +14,8 @@ from hub.errors import Refused
 from hub.extensions import db
 from hub.integrations.base import Inbound
 from hub.messaging.keywords import LONGEST, Keyword, fold, keyword
-from hub.messaging.outbox import Carrying, Draft, Reachable, add
+from hub.messaging.outbox import Draft, Reachable, add
+from hub.messaging.policy import Carrying
 from hub.models import Connection, Consent, Setting, Suppression
 from hub.models import Inbound as Came
 from hub.models.types import id_at, new_id, now

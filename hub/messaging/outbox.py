@@ -17,7 +17,7 @@ from hub.integrations.base import Filled
 from hub.messaging import provider_templates
 from hub.messaging.ledger import messages as message_table
 from hub.messaging.ledger import status_events
-from hub.messaging.policy import Policy, Verdict, Wanted
+from hub.messaging.policy import Carrying, Policy, Verdict, Wanted
 from hub.messaging.windows import WINDOW_CLOSED
 from hub.models import Body, Message, StatusEvent
 from hub.models.types import keyring, new_id, now
@@ -27,23 +27,6 @@ from hub.vocabulary import Lane, Status
 
 LATEST = datetime.max.replace(tzinfo=UTC)
 WORTH_SENDING = timedelta(hours=24)  # a message that cannot go for longer is not worth sending any more
-
-
-class Carrying(Protocol):
-    """A connection, as far as a message needs it."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def channel(self) -> str: ...
-    @property
-    def integration(self) -> str: ...
-    @property
-    def sender(self) -> str: ...
-    @property
-    def test(self) -> bool: ...
-    @property
-    def rules(self) -> str: ...
 
 
 class Reachable(Protocol):
@@ -109,17 +92,19 @@ def add_all(drafts: Sequence[Draft]) -> list[Stored]:
     for connection in {draft.connection.id: draft.connection for draft in drafts}.values():
         theirs = [one for draft, one in zip(drafts, wanted, strict=True) if draft.connection.id == connection.id]
         policies[connection.id] = Policy(connection, theirs, planning=True)
-    rows, bodies, refused = [], [], []
+    rows, bodies, facts = [], [], []
     for draft, one in zip(drafts, wanted, strict=True):
         row, body = _row(draft, moment, one, _verdict(draft, one, policies[draft.connection.id]))
         rows.append(row)
         bodies.append(body)
         if row["status"] == Status.SUPPRESSED:
-            refused.append(fact(row["id"], 0, "suppressed", Status.SUPPRESSED, code=row["code"]))
+            facts.append(fact(row["id"], 0, "suppressed", Status.SUPPRESSED, code=row["code"]))
+        elif row["code"]:
+            facts.append(fact(row["id"], 0, row["code"].replace("_", " "), None))
     write(_MESSAGES, rows)
     write(_BODIES, bodies)
-    write(FACTS, refused)
-    if len(refused) < len(rows):
+    write(FACTS, facts)
+    if any(row["status"] == Status.QUEUED for row in rows):
         wake("deliver")
     pairs = zip(drafts, rows, strict=True)
     return [Stored(row["id"], row["channel"], draft.contact.address, row["status"], row["code"]) for draft, row in pairs]
@@ -175,10 +160,10 @@ def _row(draft: Draft, moment: datetime, one: Wanted, verdict: Verdict) -> tuple
     return row, {"owner_id": message_id, "content": sealed}
 
 
-def fact(message_id: str, attempt: int, word: str, status: Status, *, code: str = "", why: str = "") -> dict[str, Any]:
+def fact(message_id: str, attempt: int, word: str, status: Status | None, *, code: str = "", why: str = "") -> dict[str, Any]:
     """Return the row of a fact of our own about a message."""
     return {
-        "id": new_id("sev"), "message_id": message_id, "attempt": attempt, "at": now(), "status": status.value, "word": word,
+        "id": new_id("sev"), "message_id": message_id, "attempt": attempt, "at": now(), "status": status and status.value, "word": word,
         "code": code, "why": why, "source": "hub",
     }  # fmt: skip
 

@@ -34,8 +34,8 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 LIVES = timedelta(days=2)  # a message at most, from when it is stored until its last try begins
 
 
-class Asking(Protocol):
-    """A connection, as far as its rules go."""
+class Carrying(Protocol):
+    """A connection, as far as a message and its rules need it."""
 
     @property
     def id(self) -> str: ...
@@ -49,6 +49,18 @@ class Asking(Protocol):
     def test(self) -> bool: ...
     @property
     def rules(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Carrier:
+    """A connection that was read for its rules alone."""
+
+    id: str
+    integration: str
+    channel: str
+    sender: str
+    test: bool
+    rules: str
 
 
 @dataclass(frozen=True)
@@ -77,7 +89,7 @@ class Verdict:
 class Policy:
     """The rules of one connection, asked about some messages in one transaction."""
 
-    def __init__(self, connection: Asking, wanted: Collection[Wanted], *, planning: bool = False) -> None:
+    def __init__(self, connection: Carrying, wanted: Collection[Wanted], *, planning: bool = False) -> None:
         """Read what the rules need to know of these recipients. `planning`: what waits to be sent counts as sent."""
         self._moment = now()
         cls = _class(connection)
@@ -186,13 +198,13 @@ class Policy:
             self._day[contact_id] += at > self._moment - DAY
 
 
-def rules_of(connection: Asking) -> Rules:
+def rules_of(connection: Carrying) -> Rules:
     """Return what a connection may send."""
     cls = _class(connection)
     return rules.of(connection.rules, bool(cls and cls.consent_required))
 
 
-def _class(connection: Asking) -> type[Integration] | None:
+def _class(connection: Carrying) -> type[Integration] | None:
     try:
         return integrations.get(connection.integration)
     except NotFound:  # its package is gone; the claim says so

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 
 import structlog
 from sqlalchemy import select
@@ -10,11 +11,12 @@ from sqlalchemy import select
 from hub import live
 from hub.errors import HubError
 from hub.extensions import db
-from hub.messaging import policy, statuses
-from hub.messaging.statuses import Origin
+from hub.messaging import policy
+from hub.messaging.ledger import Ledger
 from hub.models import Connection, Message
 from hub.models.types import id_at, now
 from hub.stopping import Stopping
+from hub.store import transaction
 from hub.vocabulary import ConnectionState, Status
 
 log = structlog.get_logger(__name__)
@@ -38,24 +40,32 @@ def _ask_over(connection_id: str, stopping: Stopping | None) -> int:
         integration = live.instance(db.session.get_one(Connection, connection_id))
         waiting = _unpriced(connection_id) if integration.can("fetch_status") else []
         db.session.rollback()
-        for provider_id in waiting:
+        for message_id, provider_id in waiting:
             if stopping is not None and stopping.now:
                 break
             asked += 1
             found = integration.fetch_status(provider_id)
             if found.price is not None:
-                statuses.apply(found, Origin("poll", [connection_id]))
+                _keep(message_id, found.price, found.currency)
     except HubError as problem:  # the provider cannot be asked now: the estimate stays
         log.info("price.not_known", connection=connection_id, problem=type(problem).__name__)
         db.session.rollback()
     return asked
 
 
-def _unpriced(connection_id: str) -> list[str]:
+@transaction
+def _keep(message_id: str, price: Decimal, currency: str) -> None:
+    ledger = Ledger()
+    ledger.read([message_id])
+    ledger.priced(ledger.rows[message_id], price, currency)
+    ledger.write()
+
+
+def _unpriced(connection_id: str) -> list[tuple[str, str]]:
     moment = now()
-    found = select(Message.provider_id).where(
+    found = select(Message.id, Message.provider_id).where(
         Message.connection_id == connection_id, Message.status.in_(CHARGED), Message.id > id_at("msg", moment - ASKED_FOR),
         Message.id < id_at("msg", moment - SETTLED), Message.estimate.is_not(None), Message.price.is_(None),
         Message.provider_id.is_not(None),
     )  # fmt: skip
-    return [one for one in db.session.scalars(found.order_by(Message.id.desc()).limit(FEW)) if one]
+    return [(message_id, provider_id or "") for message_id, provider_id in db.session.execute(found.order_by(Message.id.desc()).limit(FEW))]

@@ -8,21 +8,12 @@ from sqlalchemy import bindparam, select
 
 from hub.messaging import outbox, windows
 from hub.messaging.ledger import Ledger, Row
+from hub.messaging.policy import Carrier
 from hub.models import Attempt, Body, Connection, Contact, Message
 from hub.models.types import keyring
 from hub.statements import Statement
 from hub.store import read
 from hub.vocabulary import Lane
-
-
-@dataclass(frozen=True)
-class _Carrier:
-    id: str
-    channel: str
-    integration: str
-    sender: str
-    test: bool
-    rules: str
 
 
 @dataclass(frozen=True)
@@ -35,7 +26,7 @@ class _Reached:
 
 def by_template(row: Row, n: int, ledger: Ledger) -> None:
     """Send what went out as free text at its try `n`, too late for that, once more as its approved template, where it has one."""
-    carrier = _Carrier(*read(_CARRIER, id=row.connection_id)[0])
+    carrier = Carrier(*read(_CARRIER, id=row.connection_id)[0])
     for template, began in read(_TRY, id=row.id, n=n):
         if not template:  # else it says nothing of the window
             windows.closed(carrier.sender, row.contact_id, began)
@@ -55,7 +46,7 @@ def by_template(row: Row, n: int, ledger: Ledger) -> None:
 
 
 _CARRIER = Statement(
-    select(Connection.id, Connection.channel, Connection.integration, Connection.sender, Connection.test, Connection.rules)
+    select(Connection.id, Connection.integration, Connection.channel, Connection.sender, Connection.test, Connection.rules)
     .where(Connection.id == bindparam("id"))
 )  # fmt: skip
 _TRY = Statement(select(Attempt.template, Attempt.started_at).where(Attempt.message_id == bindparam("id"), Attempt.n == bindparam("n")))

@@ -126,6 +126,7 @@ _OWN = {
     "stopped": ("Stopped", "There was nothing left to ask for."),
     "expired": ("Expired", "It could not go in time, and is not worth sending any more."),
     "erased": ("Not sent", ""),
+    "quiet hours": ("Waits for the morning", "It is night where the recipient is, or may be."),
     "unreadable": ("Waits for a key", ""),
     "lease expired": ("The worker is gone", "It ended before the provider answered, so the outcome is not known."),
     "proved absent": ("Not there", "The provider does not have it, so it is sent again."),

@@ -16,6 +16,7 @@ from hub.integrations.base import Filled
 from hub.messaging import plan, provider_templates, render
 from hub.messaging.contacts import Known, contacts_for
 from hub.messaging.outbox import Draft, Stored, add_all
+from hub.messaging.policy import Carrier
 from hub.models import Connection, Contact, Event, Message, Route, RouteStep
 from hub.models.types import keyring, new_id, now
 from hub.optimistic import optimistic
@@ -38,18 +39,6 @@ class Happened:
     type: EventType
     occurred_at: datetime
     payload: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Carrier:
-    """A connection that can carry messages."""
-
-    id: str
-    integration: str
-    channel: str
-    sender: str
-    test: bool
-    rules: str
 
 
 @optimistic

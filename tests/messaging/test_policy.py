@@ -427,6 +427,7 @@ def test_what_comes_at_night_waits_for_the_morning(connection: Connection, night
     rule(connection, quiet=night)
     found = posted()
     assert code(found) == ("queued", "quiet_hours")
+    assert words(found) == ["quiet hours"], "its page says what it waits for"
     due_at = message(found).due_at
     assert due_at is not None
     assert timedelta(minutes=55) < due_at - now() <= timedelta(hours=1)
