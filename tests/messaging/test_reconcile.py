@@ -15,7 +15,7 @@ from hub.errors import OutcomeUnknown
 from hub.extensions import db
 from hub.integrations.base import Accepted, Outbound, StatusUpdate
 from hub.jobs import chores
-from hub.messaging import delivery, misdated, outbox, reconcile, spacing, statuses
+from hub.messaging import delivery, misdated, reconcile, spacing, statuses, taking_back
 from hub.messaging.drain import call
 from hub.messaging.statuses import Origin, expire_lease
 from hub.models import Attempt, Connection
@@ -249,13 +249,13 @@ def test_a_chore_that_fails_keeps_no_other_from_being_done(
 
     loft.fly, loft.look = lost, lambda outbound: [Accepted("h1")]
     message_id = unknown()
-    for chore in (misdated, outbox, idempotency, spacing):
+    for chore in (misdated, taking_back, idempotency, spacing):
         monkeypatch.setattr(chore, CHORES[chore.__name__.rpartition(".")[2]], stumble)
     assert chores.each(Stopping(15)) == 1
     assert status(message_id) == Status.ACCEPTED
 
 
-CHORES = {"misdated": "run", "outbox": "give_up_waiting", "idempotency": "forget", "spacing": "forget"}
+CHORES = {"misdated": "run", "taking_back": "give_up_waiting", "idempotency": "forget", "spacing": "forget"}
 
 
 def test_what_a_callback_named_is_this_messages_own_and_not_sent_again(homing_pigeons: Connection, loft: Loft) -> None:
