@@ -75,9 +75,7 @@ def _prepare_sqlite(engine: Engine) -> None:
 
     @event.listens_for(engine, "begin")
     def _begun(connection: Any) -> None:
-        # said to the driver itself: SQLAlchemy's way there costs more than the statement, and every turn of a worker begins twice
-        writes = connection.get_execution_options().get("hub_writes")
-        connection.connection.driver_connection.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("hub_writes") else "BEGIN")
 
 
 class OnlyReads(RuntimeError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import threading
 import time
@@ -415,3 +416,20 @@ def test_a_row_that_points_nowhere_is_refused(in_app: Flask) -> None:
         point()
     with pytest.raises(OperationalError) if db.engine.dialect.name == "sqlite" else pytest.raises(DBAPIError):
         db.session.execute(text("SELECT * FROM nowhere"))
+
+
+def test_a_file_that_another_program_holds_is_told_as_every_failure_of_the_database(in_app: Flask) -> None:
+    if db.engine.dialect.name != "sqlite":
+        pytest.skip("not this database")
+
+    @transaction
+    def change() -> None:
+        """Begin, and nothing else."""
+
+    with contextlib.closing(sqlite3.connect(db.engine.url.database or "", isolation_level=None, uri=True)) as other:
+        db.session.connection().exec_driver_sql("PRAGMA busy_timeout=50")
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(OperationalError, match="locked"):  # which becomes 503, and keeps outcomes in the hands of a worker
+            change()
+        other.execute("ROLLBACK")
+        change()

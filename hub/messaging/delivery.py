@@ -228,13 +228,10 @@ def _begin(
             ledger.end(row, Status.FAILED, "file gone", code="media_gone")
             return None
         if row.estimate is None:
-            code, cost = asked.price(wanted, outbound.text)
+            code, row.estimate = asked.spend(wanted, outbound.text)
             if code:
                 ledger.end(row, Status.SUPPRESSED, "suppressed", code=code)
                 return None
-            if cost is not None:
-                row.estimate = cost
-                asked.spend(outbound.text, cost)
         asked.passed(wanted)
         ledger.begin(row, moment + LEASE, outbound.template.id if outbound.template else "", account=account,
                      sender=integration.other_sender(to.address) or sender)

@@ -16,6 +16,7 @@ from hub.integrations import base
 from hub.messaging import opt_out, windows
 from hub.messaging.contacts import contact_for
 from hub.messaging.ledger import platform_events
+from hub.messaging.policy import Carrier
 from hub.messaging.statuses import Origin
 from hub.models import Attempt, Body, Connection, Conversation, Inbound, Message
 from hub.models.types import keyring, new_id
@@ -25,15 +26,9 @@ from hub.vocabulary import Address
 
 
 @dataclass(frozen=True)
-class _Receiver:
+class _Receiver(Carrier):
     """A connection, as far as it takes in what people send."""
 
-    id: str
-    integration: str
-    channel: str
-    sender: str
-    test: bool
-    rules: str
     archived: bool
 
 

@@ -124,11 +124,9 @@ def _verdict(draft: Draft, one: Wanted, policy: Policy) -> Verdict:
         return Verdict(WINDOW_CLOSED)
     if found.code:
         return found
-    code, cost = policy.price(one, draft.text)
+    code, _ = policy.spend(one, draft.text)
     if code:
         return Verdict(code)
-    if cost is not None:
-        policy.spend(draft.text, cost)
     policy.passed(one)
     return found
 

@@ -135,24 +135,22 @@ class Policy:
         self._hour[one.contact_id] += 1
         self._day[one.contact_id] += 1
 
-    def price(self, one: Wanted, text: str) -> tuple[str, Decimal | None]:
-        """Return what forbids a message for what it costs, or '', and the estimate; None where messages have no price."""
+    def spend(self, one: Wanted, text: str) -> tuple[str, Decimal | None]:
+        """Book what a message costs that goes, and return the estimate, None where messages have no price; or what forbids it."""
         if not self.rules.spends:
             return "", None
-        cost = self.rules.cost(one.address, self._segments(text))
-        if one.exempt:
-            return "", cost
-        if self.rules.spend_day and self._spent.day + cost > self.rules.spend_day:
-            return "spend_day", cost
-        if self.rules.spend_month and self._spent.month + cost > self.rules.spend_month:
-            return "spend_month", cost
-        return "", cost
-
-    def spend(self, text: str, cost: Decimal) -> None:
-        """Book what a message costs, that goes."""
-        self._spent = self._spent.plus(cost)
+        counted = max(segments(text), 1) if self._counts_segments else 1
+        cost = self.rules.cost(one.address, counted)
+        after = self._spent.plus(cost)
+        if not one.exempt:
+            if self.rules.spend_day and after.day > self.rules.spend_day:
+                return "spend_day", None
+            if self.rules.spend_month and after.month > self.rules.spend_month:
+                return "spend_month", None
+        self._spent = after
         self._booked[0] += 1
-        self._booked[1] += self._segments(text)
+        self._booked[1] += counted
+        return "", cost
 
     def write(self) -> None:
         """Write down what was booked."""
@@ -183,9 +181,6 @@ class Policy:
     def _quiet(self, one: Wanted) -> datetime | None:
         hours = self.rules.quiet
         return hours.until(self._moment, quiet.zones(one.time_zone, one.address if self._on_phones else "")) if hours else None
-
-    def _segments(self, text: str) -> int:
-        return max(segments(text), 1) if self._counts_segments else 1
 
     def _count(self, contacts: Collection[str], left_out: Collection[str | None], *, planning: bool) -> None:
         oldest = id_at("msg", self._moment - DAY - LIVES)

@@ -23,6 +23,7 @@ log = structlog.get_logger(__name__)
 
 ALERT = Decimal("0.8")  # of a limit
 NOTHING = Decimal(0)
+LIMITS = ("day", "month")
 
 
 @dataclass(frozen=True)
@@ -35,10 +36,14 @@ class Spent:
     def plus(self, cost: Decimal) -> Spent:
         return Spent(self.day + cost, self.month + cost)
 
+    def shares(self, limits: Rules) -> list[Decimal]:
+        """Return how much of each limit is spent: of the day's, and of the month's."""
+        pairs = ((self.day, limits.spend_day), (self.month, limits.spend_month))
+        return [spent / most if most else NOTHING for spent, most in pairs]
+
     def share(self, limits: Rules) -> Decimal:
         """Return how much of the nearer limit is spent; 0 without one."""
-        pairs = ((self.day, limits.spend_day), (self.month, limits.spend_month))
-        return max((spent / most for spent, most in pairs if most), default=NOTHING)
+        return max(self.shares(limits))
 
 
 def spent(connection_id: str, moment: datetime) -> Spent:
@@ -57,13 +62,13 @@ def add(connection_id: str, moment: datetime, *, messages: int, segments: int, c
 
 
 def alert(connection_id: str, before: Spent, after: Spent, limits: Rules) -> None:
-    """Tell the admins, once, when a connection comes near a limit."""
-    if before.share(limits) < ALERT <= after.share(limits):
-        need_lock()  # it is said once
-        connection = db.session.get_one(Connection, connection_id)
-        share = f"{after.share(limits):.0%}"
-        audit.record("connection.spending", connection.id, connection.title, share=share)
-        log.warning("connection.spending", connection=connection.slug, share=share)
+    """Tell the admins, once for each limit, when a connection comes near it."""
+    for limit, had, has in zip(LIMITS, before.shares(limits), after.shares(limits), strict=True):
+        if had < ALERT <= has:
+            need_lock()  # it is said once
+            connection = db.session.get_one(Connection, connection_id)
+            audit.record("connection.spending", connection.id, connection.title, share=f"{has:.0%}", limit=limit)
+            log.warning("connection.spending", connection=connection.slug, share=f"{has:.0%}", limit=limit)
 
 
 @dataclass(frozen=True)

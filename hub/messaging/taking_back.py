@@ -117,7 +117,6 @@ def _give_up(ids: Sequence[str]) -> int:
 
 
 def _end(message: Message, status: Status, word: str, why: str = "") -> None:
-    db.session.flush()
     spending.release([message.id])
     db.session.expire(message, ["estimate"])
     message.status, message.due_at, message.changed_at = status.value, None, now()

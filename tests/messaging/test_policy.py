@@ -305,7 +305,17 @@ def test_admins_are_told_once_when_most_of_it_is_spent(connection: Connection) -
         claim(connection)
     db.session.rollback()
     told = db.session.scalars(select(Audit).where(Audit.action == "connection.spending")).all()
-    assert [one.detail["share"] for one in told] == ["80%"]
+    assert [(one.detail["share"], one.detail["limit"]) for one in told] == [("80%", "day")]
+
+
+def test_a_day_near_its_limit_is_told_though_the_month_was_near_before(connection: Connection) -> None:
+    rule(connection, prices=CHEAP, spend_day=Decimal("0.10"), spend_month=Decimal("0.10"))
+    for n in range(8):
+        posted(text=f"{n}")
+        claim(connection)
+    db.session.rollback()
+    told = db.session.scalars(select(Audit).where(Audit.action == "connection.spending")).all()
+    assert sorted(one.detail["limit"] for one in told) == ["day", "month"]
 
 
 def test_the_providers_price_takes_the_place_of_the_estimate(connection: Connection) -> None:
