@@ -1,6 +1,6 @@
 """How often one may do what: tests, sends and saves by user, sign-ins by account and by address.
 
-Counted in Redis for all processes together; without it each process counts for itself.
+Counted in Redis for all processes together, and by each process for itself: what it counted still holds when Redis does not answer.
 """
 
 from __future__ import annotations
@@ -109,14 +109,15 @@ class _Counters:
         self._silent_until = 0.0
 
     def ask(self, question: Callable[[MovingWindowRateLimiter], T]) -> T:
-        # Flask-Limiter falls back to memory for limits on routes alone, not for whoever asks its storage
+        # Flask-Limiter falls back to memory for limits on routes alone, not for whoever asks its storage; and it starts from nothing then
+        answer = question(self._own)
         if time.monotonic() >= self._silent_until:
             try:
                 return question(self._shared)
             except RedisError as problem:
                 self._silent_until = time.monotonic() + SILENT_SECONDS
                 log.warning("limits.alone", problem=type(problem).__name__)
-        return question(self._own)
+        return answer
 
 
 def _counters() -> _Counters:

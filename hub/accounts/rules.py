@@ -9,7 +9,7 @@ from flask import current_app
 from hub import audit
 from hub.accounts.checks import locked
 from hub.errors import Refused
-from hub.messaging import policy, rules, spending
+from hub.messaging import outbox, policy, rules, spending
 from hub.messaging.rules import Rules
 from hub.models.types import now
 from hub.store import transaction
@@ -27,5 +27,7 @@ def save(connection_id: str, wanted: Rules) -> None:
         raise Refused("other_currency", why, field="currency")
     changed = [one.name for one in fields(Rules) if getattr(before, one.name) != getattr(fresh, one.name)]
     connection.rules = fresh.stored()
+    if fresh.quiet != before.quiet:
+        outbox.ask_again(connection.id)
     audit.record("connection.rules_changed", connection.id, connection.title, rules=", ".join(changed))
     current_app.extensions.get("hub.remembered", {}).pop(("capped",), None)

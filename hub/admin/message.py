@@ -13,7 +13,7 @@ from hub import integrations
 from hub.admin import contact, receipts
 from hub.admin.guard import admin, may, needs
 from hub.admin.looks import state_look
-from hub.admin.moments import clock
+from hub.admin.moments import clock, exact
 from hub.admin.presentation import duration
 from hub.admin.rows import name_of
 from hub.errors import Conflict, NotFound, Refused, Unreadable
@@ -42,7 +42,8 @@ def message(message_id: str) -> Any:
         legs=[_leg(leg) for leg in legs], why=_why(one, problem), says=_says(one), language=_language(one), facts=_facts(one),
         may_resend=may(Role.OPERATOR) and not why_not, may_cancel=may(Role.OPERATOR) and status == Status.QUEUED,
         may_lift=may(Role.ADMIN) and status in (Status.SUPPRESSED, Status.FAILED) and _suppressed(one),
-        why_not_resend=why_not if problem else "", raw=receipts.of_message(one.id), may_replay=may(Role.OPERATOR),
+        why_not_resend=why_not if problem and status != Status.QUEUED else "",
+        raw=receipts.of_message(one.id), may_replay=may(Role.OPERATOR),
         settled=status.final or now() - one.changed_at > SETTLED_AFTER,
     )  # fmt: skip
 
@@ -118,7 +119,7 @@ def _entry(entry: timeline.Entry) -> dict[str, Any]:
 
 ICONS = {"planned": "signpost-split", "transient": "arrow-repeat", "slowed": "hourglass-split",
          "unreachable": "cloud-slash", "broken": "exclamation-triangle-fill", "proved_absent": "arrow-repeat",
-         "unreadable": "lock"}  # fmt: skip
+         "unreadable": "lock", "quiet_hours": "moon"}  # fmt: skip
 
 
 def _answer(one: Message, legs: list[Message], problem: Problem | None) -> dict[str, str]:
@@ -142,6 +143,8 @@ def _answer(one: Message, legs: list[Message], problem: Problem | None) -> dict[
         text = f"{text} Unless it says more before, we ask at {clock(one.due_at)[:5]}."
     if one.status == Status.QUEUED and one.tries and one.due_at:
         title, text = f"It is tried again at {clock(one.due_at)[:8]}.", problem.text if problem else ""
+    if one.status == Status.QUEUED and one.code == policy.QUIET and one.due_at:
+        title, text = f"It waits for the end of quiet hours: {exact(one.due_at)}.", problem.text if problem else ""
     return {"tone": tone, "title": title, "text": text, "href": "", "button": ""}
 
 

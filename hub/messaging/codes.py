@@ -44,7 +44,7 @@ CODES = {
                          "Look what was sent; raise the limit under Rules, or resend it tomorrow."),
     "spend_month": Problem("", "The connection has spent what its rules allow for a month.",
                            "Look what was sent; raise the limit under Rules, or resend it next month."),
-    "quiet_hours": Problem("", "It is night where the recipient is, or may be: quiet hours of this connection.",
+    "quiet_hours": Problem("", "It is night where the recipient is, or may be: this connection keeps quiet hours, and waits for their end.",
                            "Wait: it goes when they are over. One that could not wait that long is not sent; resend it in the morning."),
     "complaint": Problem("", "The recipient complained, so nothing goes to this address.",
                          "Leave it so, unless the person asks for messages."),

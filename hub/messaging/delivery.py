@@ -22,7 +22,7 @@ from hub.messaging.ledger import COLUMNS, Ledger, Row
 from hub.messaging.ledger import messages as message_table
 from hub.messaging.outbound import Addressed, outbound_of
 from hub.messaging.outcomes import Claim, Outcome
-from hub.messaging.policy import Carrier, Policy, Wanted, hold, rules_of
+from hub.messaging.policy import QUIET, Carrier, Policy, Wanted, hold, rules_of
 from hub.messaging.spacing import LOOKED_AT, Spacing
 from hub.messaging.windows import WINDOW_CLOSED
 from hub.models import Body, Connection, Contact, Message, Throttle
@@ -210,9 +210,9 @@ def _begin(
     elif to.content is None or to.erased:
         ledger.end(row, Status.CANCELED, "erased", why="What it said, or whom it was for, was removed.")
     elif verdict.until is not None:
-        if row.code != "quiet_hours":
+        if row.code != QUIET:
             ledger.note(row, "quiet hours")
-        row.due_at, row.code = verdict.until, "quiet_hours"
+        row.due_at, row.code = verdict.until, QUIET
     else:
         try:
             outbound = outbound_of(row, to, integration, row.tries + 1, free=asked.free(row.contact_id))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from hub import audit
 from hub.crypto import blind
@@ -17,7 +17,7 @@ from hub.integrations.base import Filled
 from hub.messaging import provider_templates
 from hub.messaging.ledger import messages as message_table
 from hub.messaging.ledger import status_events
-from hub.messaging.policy import Carrying, Policy, Verdict, Wanted
+from hub.messaging.policy import QUIET, Carrying, Policy, Verdict, Wanted
 from hub.messaging.windows import WINDOW_CLOSED
 from hub.models import Body, Message, StatusEvent
 from hub.models.types import keyring, new_id, now
@@ -110,6 +110,14 @@ def add_all(drafts: Sequence[Draft]) -> list[Stored]:
     return [Stored(row["id"], row["channel"], draft.contact.address, row["status"], row["code"]) for draft, row in pairs]
 
 
+@transaction
+def ask_again(connection_id: str) -> None:
+    """Let what waits for the end of quiet hours be asked about now: they may have been changed."""
+    waiting = (message_table.c.connection_id == connection_id, message_table.c.status == Status.QUEUED, message_table.c.code == QUIET)
+    db.session.execute(update(message_table).where(*waiting).values(due_at=now()))
+    wake("deliver")
+
+
 def _wanted(draft: Draft, moment: datetime) -> Wanted:
     contact, expires_at = draft.contact, min(draft.expires_at or LATEST, moment + WORTH_SENDING)
     return Wanted(
@@ -148,7 +156,7 @@ def _row(draft: Draft, moment: datetime, one: Wanted, verdict: Verdict) -> tuple
         "contact_id": draft.contact.id, "connection_id": connection.id, "source_id": draft.source_id, "channel": connection.channel,
         "test": connection.test, "lane": draft.lane.value, "thread": "", "step_id": draft.step_id,
         "template_version_id": draft.template_version_id, "consent_id": verdict.consent_id,
-        "status": (Status.SUPPRESSED if code else Status.QUEUED).value, "code": code or ("quiet_hours" if verdict.until else ""),
+        "status": (Status.SUPPRESSED if code else Status.QUEUED).value, "code": code or (QUIET if verdict.until else ""),
         "exempt": draft.exempt, "by_hand": draft.by_hand, "tries": 0, "due_at": None if code else verdict.until or moment,
         "expires_at": one.expires_at,
         "once_key": draft.once_key, "after_id": draft.after_id, "changed_at": moment,

@@ -30,6 +30,7 @@ from hub.vocabulary import Channel, Status
 
 PURPOSES = ("", "signing")  # of a consent: what it must be for, to count here
 BY_KEYWORD = "keyword"
+QUIET = "quiet_hours"  # the code of what waits for their end, and of what could not
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 LIVES = timedelta(days=2)  # a message at most, from when it is stored until its last try begins
 
@@ -127,7 +128,7 @@ class Policy:
         consent_id = said.id if said and said.given else None
         until = None if answers or one.by_hand else self._quiet(one)
         if until is not None and one.expires_at is not None and until >= one.expires_at:
-            return Verdict("quiet_hours") if self.rules.quiet_waits else Verdict(consent_id=consent_id)
+            return Verdict(QUIET) if self.rules.quiet_waits else Verdict(consent_id=consent_id)
         return Verdict("", until, consent_id)
 
     def passed(self, one: Wanted) -> None:

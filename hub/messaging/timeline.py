@@ -14,6 +14,7 @@ from hub.errors import NotFound
 from hub.extensions import db
 from hub.integrations.base import Integration, Problem
 from hub.messaging.codes import BY_STATUS, CODES
+from hub.messaging.policy import QUIET
 from hub.models import Attempt, Message, PlatformEvent, StatusEvent
 from hub.vocabulary import Status
 
@@ -177,7 +178,7 @@ def _own(code: str, status: Status) -> Problem | None:
         return Problem("", f"The provider answered HTTP {code.removeprefix('http_')} and no code of its own.", _remedy(status))
     found = CODES.get(code)
     if found is not None and status == Status.QUEUED:
-        return Problem("", found.text, "Nothing, it is tried again by itself.")
+        return Problem("", found.text, "Nothing, it goes by itself then." if code == QUIET else "Nothing, it is tried again by itself.")
     return found
 
 

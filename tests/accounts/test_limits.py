@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 
 import pytest
+import redis
 import time_machine
 from flask import Flask
 
@@ -58,6 +60,17 @@ def test_twenty_failures_from_an_address_stop_it_for_every_account(in_app: Flask
     with pytest.raises(TooMany, match="from where you are"):
         limits.begin_sign_in("dana@acme.example", "192.0.2.1")
     limits.begin_sign_in("dana@acme.example", "192.0.2.2")
+
+
+def test_a_redis_that_stalls_forgives_nothing(in_app: Flask, queue_url: str) -> None:
+    for _ in range(5):
+        limits.spend(limits.TEST, "usr_one")
+    with redis.Redis.from_url(queue_url) as queue:
+        queue.client_pause(300, all=True)
+    with pytest.raises(TooMany) as refusal:
+        limits.spend(limits.TEST, "usr_one")
+    assert 55 <= refusal.value.retry_after <= 60
+    time.sleep(0.3)  # the other tests share this Redis
 
 
 class TestWithoutRedis:

@@ -6,12 +6,19 @@ from datetime import timedelta
 from typing import Any
 
 from flask import Flask
+from sqlalchemy import select
 
-from hub.accounts import demo
+from hub.accounts import demo, rules
+from hub.extensions import db
 from hub.messaging import polling
+from hub.messaging.contacts import contact_for
+from hub.messaging.quiet import Quiet
+from hub.messaging.rules import Rules
+from hub.models import Connection
 from hub.models.types import now
+from hub.vocabulary import Address
 from tests.conftest import Browser
-from tests.stage import a_message, change, deliver, eventually, make_due, message
+from tests.stage import ERIC, a_message, change, deliver, eventually, make_due, message, source_id
 
 ASKED = "We asked, since no callback had come."
 
@@ -45,3 +52,19 @@ def test_what_is_not_asked_for_any_more_promises_no_question(app: Flask, admin: 
     page = admin.get(f"/messages/{message_id}").text
     assert "The provider has it." in page
     assert "we ask at" not in page
+
+
+def test_what_waits_for_the_morning_says_until_when(app: Flask, admin: Browser) -> None:
+    with app.app_context():
+        demo.prepare()
+        connection_id = db.session.scalars(select(Connection.id).where(Connection.slug == "demo-sms")).one()
+        clock = now() - timedelta(hours=1), now() + timedelta(hours=2)
+        rules.save(connection_id, Rules(quiet=Quiet(*(f"{at:%H:%M}" for at in clock))))
+        contact_for(Address.PHONE, ERIC, test=True, time_zone="UTC")
+        message_id = a_message(source_id=source_id())
+        until = message(message_id).due_at
+        assert until
+    page = admin.get(f"/messages/{message_id}").text
+    assert f"It waits for the end of quiet hours: {until.day} {until:%b %Y, %H:%M}:00 UTC." in page
+    assert "Waits for the morning" in page
+    assert "or has arrived" not in page
