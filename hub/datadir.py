@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 import json
 import os
 import secrets
@@ -31,6 +32,10 @@ class SimulatorCredentials:
     api_key_secret: str
     phone_number: str = "+15005550006"
     messaging_service_sid: str = ""
+
+    def made_up(self, name: str, length: int = 32) -> str:
+        """Return what the simulator and the demo's connections take for a credential, by its name: up to 64 hexadecimal digits."""
+        return hmac.new(self.api_key_secret.encode(), name.encode(), hashlib.sha256).hexdigest()[:length]
 
 
 def make(folder: Path) -> Path:

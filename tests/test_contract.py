@@ -25,6 +25,7 @@ from hub.datadir import SimulatorCredentials
 from hub.errors import BadWebhook, ConfigError, NotFound
 from hub.extensions import db
 from hub.integrations.base import (
+    Card,
     ConfigForm,
     Integration,
     Outbound,
@@ -212,7 +213,7 @@ def test_one_instance_serves_many_threads(cls: type[Integration]) -> None:
 
     def work(n: int) -> None:
         for _ in range(50):
-            text = json.dumps(one.render(outbound(good_address(cls), about={"n": n})))
+            text = json.dumps(one.render(outbound(good_address(cls), card=Card(f"Card {n}"))))
             if "Hello" not in text:
                 wrong.append(text)
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
-from typing import Any
 from urllib.parse import parse_qs, parse_qsl
 
 from hub import phones
@@ -25,6 +24,29 @@ class Filled:
 
 
 @dataclass(frozen=True)
+class Button:
+    """What a reader may press: a link to `url`; or, with a `token`, something that is done once.
+
+    A provider whose buttons call back gives the token back as it was, 1 to 64 of `A-Za-z0-9_-`. Elsewhere `url` leads to a page that
+    asks and then does the same.
+    """
+
+    text: str
+    url: str
+    token: str = ""
+    style: str = ""  # primary, danger or ''
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a team sees of a signing request, beside the text: texts of any length and alphabet."""
+
+    title: str
+    facts: tuple[tuple[str, str], ...] = ()  # label and value
+    notes: tuple[str, ...] = ()  # small print: who did what
+
+
+@dataclass(frozen=True)
 class Outbound:
     """One message to hand over: `id` msg_…, `attempt` from 1, `to` in the integration's normal form."""
 
@@ -38,13 +60,14 @@ class Outbound:
     media: tuple[str, ...] = ()  # addresses where the provider fetches what goes along
     files: tuple[str, ...] = ()  # which of our own files those are
     unseen: tuple[str, ...] = ()  # those of them that we do not serve: looked at before the message is handed over
-    buttons: tuple[Mapping[str, str], ...] = ()
+    card: Card | None = None
+    buttons: tuple[Button, ...] = ()
     locale: str = "en"
-    thread: str = ""
-    edits: str = ""  # the provider's id of an earlier message to change
+    thread: str = ""  # as an Accepted named it: what this one goes on with
+    edits: str = ""  # the provider's id of an earlier message, which takes this content instead
+    reply_to: str = ""  # as the ButtonPress named it that this answers
     expires_at: datetime | None = None
     status_url: str = ""  # where the provider reports; names message and attempt
-    about: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def country(self) -> str:
@@ -90,7 +113,7 @@ class WebhookRequest:
 class Accepted:
     """The provider took it. `sender` is what it was asked to send from, where that is worth keeping."""
 
-    provider_id: str
+    provider_id: str  # '' where the provider names none
     status: Status = Status.ACCEPTED
     thread: str = ""
     segments: int | None = None
@@ -165,6 +188,35 @@ class Inbound(Fact):
     button: str = ""  # what the button that they pressed stands for
     answers: str = ""  # the provider's id of the message of ours that it answers
     keyword: str = ""  # stop, start or help, where the provider has read the message as that and answered it
+
+
+@dataclass(frozen=True)
+class ButtonPress(Fact):
+    """A button of ours was pressed. `reply_to` is handed back with the message that answers it."""
+
+    token: str = ""
+    who: str = ""  # as the provider calls the person
+    reply_to: str = ""
+
+
+@dataclass(frozen=True)
+class OptChange(Fact):
+    """A chat or person let us in, or shut us out, by other means than a message."""
+
+    wanted: bool = False
+    address: str = ""  # in normal form
+    kind: Address = Address.CHAT
+    why: str = ""  # a sentence
+
+
+@dataclass(frozen=True)
+class Linked(Fact):
+    """A person opened the link that `invite` made, so that we may write to this chat; `team` when many read there."""
+
+    token: str = ""
+    address: str = ""  # in normal form
+    name: str = ""
+    team: bool = False
 
 
 @dataclass(frozen=True)

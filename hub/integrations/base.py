@@ -23,10 +23,15 @@ from hub.integrations._rate import with_rate
 from hub.integrations._values import (
     Accepted,
     Attached,
+    Button,
+    ButtonPress,
+    Card,
     CheckResult,
     Fact,
     Filled,
     Inbound,
+    Linked,
+    OptChange,
     Outbound,
     Problem,
     StatusUpdate,
@@ -36,8 +41,9 @@ from hub.integrations._values import (
 from hub.vocabulary import Address, Channel
 
 __all__ = [
-    "Accepted", "Attached", "ByCountry", "CheckResult", "ConfigForm", "Fact", "Filled", "Inbound", "Integration", "Outbound", "Problem",
-    "SecretField", "StatusUpdate", "TemplateFound", "WebhookRequest", "action", "webhook",
+    "Accepted", "Attached", "Button", "ButtonPress", "ByCountry", "Card", "CheckResult", "ConfigForm", "Fact", "Filled", "Inbound",
+    "Integration", "Linked", "OptChange", "Outbound", "Problem", "SecretField", "StatusUpdate", "TemplateFound", "WebhookRequest",
+    "action", "webhook",
 ]  # fmt: skip
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -73,7 +79,10 @@ def webhook(path: str) -> Callable[[F], F]:
 
 
 def action(title: str) -> Callable[[F], F]:
-    """Declare that a method is a button on the connection's page; it returns the sentence to show."""
+    """Declare that a method is a button on the connection's page; it returns the sentence to show, or raises a SendError.
+
+    It is given the address where webhooks of its connection arrive, '' when it declares none.
+    """
 
     def mark(method: F) -> F:
         method.action_title = title  # type: ignore[attr-defined]
@@ -105,6 +114,8 @@ class Integration:
     # its rules
     channel: ClassVar[Channel]
     address: ClassVar[Address] = Address.PHONE
+    # on channel `chat`: by which of a person's addresses it writes to them alone; CHAT: to those who opened its `invite`; None: to nobody
+    finds_by: ClassVar[Address | None] = None
     event_prefix: ClassVar[str]  # of platform events, such as sms in sms_delivered
     session_window: ClassVar[float] = 0  # hours of free text after a person's message; 0: always
     # whether the provider answers STOP, START and HELP by itself; None: people cannot write back
@@ -119,6 +130,7 @@ class Integration:
     concurrency: ClassVar[int] = 64  # calls at once, for each connection
     retries: ClassVar[int] = 200  # calls for one message, when each was surely not accepted; mostly its expiry ends them
     resend_unknown: ClassVar[bool] = False  # True: rather twice than not at all
+    checks_visibly: ClassVar[bool] = False  # True: `check` posts something that people see, for want of another way
     request_ref_header: ClassVar[str] = ""  # the response header that names a request in the provider's logs
 
     api: ClassVar[Mapping[str, str]] = {}
@@ -161,7 +173,28 @@ class Integration:
         """Tell whether a sender is a pool, from which the provider chooses: what people write then names one that we do not know."""
         return False
 
+    # teams
+    @classmethod
+    def place_of(cls, settings: Mapping[str, Any]) -> str:
+        """Return where a team reads what is posted, as `clean_address` writes it: plain text, no secret; '' when it is for people only."""
+        return ""
+
+    @classmethod
+    def keeps_threads(cls, place: str) -> bool:
+        """Tell whether posts at a place go on in the thread that an `Accepted` named."""
+        return False
+
+    @classmethod
+    def edits_posts(cls, place: str) -> bool:
+        """Tell whether a post at a place can be changed later, by its provider's id."""
+        return False
+
     # sending
+    @classmethod
+    def kind_of(cls, address: str) -> Address:
+        """Return what kind of address this is, in normal form."""
+        return cls.address
+
     def other_sender(self, to: str) -> str:
         """Return what a message to this recipient is sent from, as `sender_of` writes it, where that is not the usual one; else ''."""
         return ""
@@ -196,6 +229,10 @@ class Integration:
 
     def templates(self) -> list[TemplateFound]:
         """Return every template that the provider keeps for this account."""
+        raise NotImplementedError
+
+    def invite(self, token: str, *, team: bool = False) -> str:
+        """Return the link that a person opens to be written to by this connection: `Linked` brings the token back. `team`: into a group."""
         raise NotImplementedError
 
     def file(self, url: str) -> tuple[str, bytes]:
