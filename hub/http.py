@@ -94,7 +94,7 @@ class Exchange:
     """One request and what came of it, without bodies: kept on the attempt and shown after a failed test."""
 
     method: str
-    url: str  # without query: that may hold a recipient
+    url: str  # without query, which may hold a recipient, and without what the caller hid
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     milliseconds: int = 0
@@ -235,14 +235,15 @@ class Door:
 
     def request(
         self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes | str | None = None,
-        connect: float = CONNECT_SECONDS, read: float = READ_SECONDS, count_to: int = 0, largest: int = LARGEST_ANSWER,
+        connect: float = CONNECT_SECONDS, read: float = READ_SECONDS, count_to: int = 0, largest: int = LARGEST_ANSWER, hidden: str = "",
     ) -> Answer:  # fmt: skip
         """Make one request. Raises NotSent or NoAnswer; every HTTP status is an Answer.
 
         A body larger than `largest` bytes is not read. With `count_to` the body is not kept but counted, until it is larger than that.
+        `hidden` is a part of the URL that is a secret: neither the exchange nor an error tells it.
         """
         parts = urlsplit(url)
-        exchange = Exchange(method, f"{parts.scheme}://{parts.hostname}{parts.path}")
+        exchange = Exchange(method, _without(hidden, f"{parts.scheme}://{parts.hostname}{parts.path}"))
         if (log := _exchanges.get()) is not None:
             log.append(exchange)
         if parts.scheme != "https" and host_port(url) not in self._allow:
@@ -262,8 +263,8 @@ class Door:
                 response.release_conn()
         except HTTPError as problem:
             if isinstance(problem, NewConnectionError | ConnectTimeoutError) or not _request.left:
-                raise NotSent(f"{parts.hostname} cannot be reached: {_sentence(problem)}.") from None
-            raise NoAnswer(f"{parts.hostname} did not answer completely: {_sentence(problem)}.") from None
+                raise NotSent(_without(hidden, f"{parts.hostname} cannot be reached: {_sentence(problem)}.")) from None
+            raise NoAnswer(_without(hidden, f"{parts.hostname} did not answer completely: {_sentence(problem)}.")) from None
         finally:
             exchange.milliseconds = round((time.monotonic() - started) * 1000)
         return Answer(response.status, exchange.headers, content, size)
@@ -282,6 +283,10 @@ class Door:
             if not count_to:
                 pieces.append(piece)
         return b"".join(pieces), size
+
+
+def _without(hidden: str, text: str) -> str:
+    return text.replace(hidden, "•••") if hidden else text
 
 
 def _sentence(problem: Exception) -> str:

@@ -304,6 +304,17 @@ def test_a_failure_tells_neither_query_nor_body_nor_header(door: Door, url: str)
     assert "secret" not in str(problem.value) + repr(exchanges)
 
 
+@pytest.mark.parametrize("address", ["https://a..b/bot-secret/getMe", "https://a.invalid:99999/bot-secret/getMe"])
+def test_a_secret_in_a_path_is_told_by_nothing(door: Door, url: str, address: str) -> None:
+    with http.recorded() as exchanges:
+        door.request("GET", url + "/bot-secret/getMe", hidden="-secret")
+        with pytest.raises(NotSent) as problem:
+            door.request("GET", address, hidden="-secret")
+    assert "secret" not in str(problem.value) + repr(exchanges)
+    assert exchanges[0].url.endswith("/bot•••/getMe")
+    assert Page.seen[-1][1] == "/bot-secret/getMe"
+
+
 # ── Addresses ───────────────────────────────────────────────────────────────────────────────────────────────
 PRIVATE = [
     "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1", "255.255.255.255",
