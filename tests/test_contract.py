@@ -66,7 +66,8 @@ def outbound(to: str, **more: Any) -> Outbound:
 
 
 def good_address(cls: type[Integration]) -> str:
-    return {Address.PHONE: "+13175551234", Address.EMAIL: "eric@example.com"}.get(cls.address, "x")
+    place = cls.place_of(cls.demo_settings(CREDENTIALS) or {})
+    return {Address.PHONE: "+13175551234", Address.EMAIL: "eric@example.com"}.get(cls.address, place or "x")
 
 
 # ── What it is ──────────────────────────────────────────────────────────────────────────────────────────────

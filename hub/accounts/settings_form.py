@@ -73,7 +73,8 @@ def _fill(
     """Return what was typed plus the stored secrets that still hold, and a sentence for each secret to be asked for again."""
     filled, asked = dict(typed), {}
     form = cls.Form()
-    same_account = cls.account_of(typed) == cls.account_of(stored)
+    kept = {name: stored[name] for name in secrets_of(cls) if stored.get(name) and name not in typed}
+    same_account = cls.account_of({**kept, **typed}) == cls.account_of(stored)  # a secret may be what names the account
     for field in form:
         if not isinstance(field, SecretField) or field.name in typed or not stored.get(field.name):
             continue

@@ -1,0 +1,96 @@
+"""Texts of any length and alphabet, made readable for every provider and short enough for one."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from hub.integrations.base import Card
+
+ELLIPSIS = "…"
+MOST_FACTS, MOST_NOTES = 50, 20  # of one card; nobody reads more
+LONGEST_BUTTON = 64  # characters: what is longer is cut on every screen
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffe\uffff]")
+
+Cost = Callable[[str], int]  # of one character
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a post says, piece by piece; an empty piece is left out."""
+
+    title: str = ""
+    text: str = ""
+    facts: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def pieces(self) -> list[str]:
+        return [self.title, self.text, *(piece for fact in self.facts for piece in fact), *self.notes]
+
+
+def said(text: str, card: Card | None) -> Said:
+    """Return what a message says, cleaned, with no more facts and notes than anybody reads."""
+    if card is None:
+        return Said(text=clean(text))
+    facts, notes = card.facts, card.notes
+    if len(facts) > MOST_FACTS:
+        facts = (*facts[:MOST_FACTS], (ELLIPSIS, f"and {len(facts) - MOST_FACTS} more"))
+    if len(notes) > MOST_NOTES:
+        notes = (f"{ELLIPSIS} and {len(notes) - MOST_NOTES} more", *notes[-MOST_NOTES:])  # the newest come last
+    return Said(
+        clean(card.title), clean(text), tuple((clean(label), clean(value)) for label, value in facts if label or value),
+        tuple(clean(note) for note in notes if note),
+    )  # fmt: skip
+
+
+def fitted(whole: Said, most: int, cost: Cost) -> Said:
+    """Return it with its longest pieces cut, so that all characters together cost no more than `most`."""
+    pieces = whole.pieces
+    each = level([_cost(piece, most, cost) for piece in pieces], most)
+    title, text, *rest = (cut(piece, each, cost) for piece in pieces)
+    pairs, split = rest, 2 * len(whole.facts)
+    return Said(title, text, tuple(zip(pairs[:split:2], pairs[1:split:2], strict=True)), tuple(rest[split:]))
+
+
+def clean(text: str) -> str:
+    """Return a text that can be sent anywhere: no half of a surrogate pair, no control character but tabs and line feeds."""
+    whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return _CONTROL.sub("", whole.replace("\r\n", "\n").replace("\r", "\n")).strip()
+
+
+def is_blank(text: str) -> bool:
+    """Tell whether a text shows nothing."""
+    return all(unicodedata.category(char)[0] in "ZC" for char in text)
+
+
+def level(costs: Sequence[int], budget: int) -> int:
+    """Return what each may cost at most, so that together they cost no more than the budget: the cheap ones stay whole."""
+    left, waiting = max(budget, 0), len(costs)
+    for one in sorted(costs):
+        if one * waiting > left:
+            return left // waiting
+        left, waiting = left - one, waiting - 1
+    return max(costs, default=0)
+
+
+def cut(text: str, most: int, cost: Cost = lambda char: 1) -> str:
+    """Return a text that costs no more than `most`: itself, or its beginning and an ellipsis."""
+    if _cost(text, most, cost) <= most:
+        return text
+    left, kept = most - cost(ELLIPSIS), 0
+    if left < 0:
+        return ""
+    for char in text:
+        left -= cost(char)
+        if left < 0:
+            break
+        kept += 1
+    return text[:kept].rstrip() + ELLIPSIS
+
+
+def _cost(text: str, most: int, cost: Cost) -> int:
+    """Return what a text costs; more than `most` is not counted to the end, since each character costs something."""
+    return sum(map(cost, text[: most + 1]))

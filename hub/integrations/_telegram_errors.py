@@ -1,0 +1,129 @@
+"""What Telegram's refusals mean, and what a refused call comes to. The knowledge is data: _telegram_errors.toml."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from types import MappingProxyType
+from typing import Any, NoReturn
+
+from hub.errors import (
+    ConnectionBroken,
+    OutcomeUnknown,
+    PermanentError,
+    RecipientMoved,
+    RecipientRefused,
+    SendError,
+    SlowDown,
+    TransientError,
+)
+from hub.http import Answer
+from hub.integrations.base import Problem
+
+PAGE = "https://core.telegram.org/bots/api"
+PAUSE = 5.0  # seconds, where Telegram names none
+
+
+class Unparsed(PermanentError):
+    """Telegram could not read the formatting: the plain text may go."""
+
+
+class Unchanged(PermanentError):
+    """An edit that changes nothing: the message shows this already."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """One entry of the data file, whose head explains the fields."""
+
+    code: str
+    status: int
+    kind: str
+    says: str
+    do: str
+    words: tuple[str, ...] = ()
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.says} {self.do}"
+
+    def fits(self, status: int, description: str) -> bool:
+        return status == self.status and (not self.words or any(word in description for word in self.words))
+
+
+@cache
+def catalogue() -> Mapping[str, Known]:
+    """Return every known refusal by its code, in the order in which they are tried."""
+    text = files("hub.integrations").joinpath("_telegram_errors.toml").read_text("utf-8")
+    entries = tomllib.loads(text).items()
+    return MappingProxyType({code: Known(code=code, **{**entry, "words": tuple(entry.get("words", ()))}) for code, entry in entries})
+
+
+def explain(code: str) -> Problem | None:
+    """Say what a code means, or None when it is not known."""
+    entry = catalogue().get(code)
+    return Problem(code=code, text=entry.says, remedy=entry.do, url=PAGE) if entry else None
+
+
+def result_of(answer: Answer) -> Any:
+    """Return what a call brought. Raises a SendError for everything that Telegram refused, or that is not from Telegram."""
+    said = _object(answer.body)
+    if answer.status < 300:
+        if said.get("ok") is True:
+            return said.get("result")
+        raise OutcomeUnknown("Telegram’s answer cannot be read.", "bad_answer")
+    _raise_for(answer, said)
+
+
+def _raise_for(answer: Answer, said: Mapping[str, Any]) -> NoReturn:
+    status, description = answer.status, str(said.get("description") or "").lower()  # it may quote the message: it is never told
+    given = said.get("parameters")
+    parameters: Mapping[str, Any] = given if isinstance(given, dict) else {}
+    if status >= 500:
+        if status == 503 and answer.retry_after is not None:
+            raise SlowDown(BUSY, "http_503", answer.retry_after)
+        raise OutcomeUnknown(FAILED, f"http_{status}")
+    if said.get("ok") is not False:  # a gateway or a proxy: no fault of a message, and no word on what went through
+        if status in UNFINISHED or status < 400:
+            raise OutcomeUnknown(NOT_TELEGRAM.format(status=status), f"http_{status}")
+        raise ConnectionBroken(NOT_TELEGRAM.format(status=status), f"http_{status}")
+    entry = next((one for one in catalogue().values() if one.fits(status, description)), None)
+    if entry is None:
+        raise PermanentError(NOT_KNOWN.format(status=status), f"http_{status}")
+    new, wait = parameters.get("migrate_to_chat_id"), parameters.get("retry_after")
+    if entry.kind == "moved":
+        if not isinstance(new, int):
+            raise RecipientRefused(entry.sentence, entry.code)
+        raise RecipientMoved(entry.sentence, entry.code, new=str(new))
+    if entry.kind == "throttle":
+        # a flood limit is one chat's: to slow down the whole bot would let everybody wait for the busiest group
+        raise TransientError(entry.sentence, entry.code, float(wait) if isinstance(wait, int | float) else answer.retry_after or PAUSE)
+    raise OUTCOMES[entry.kind](entry.sentence, entry.code)
+
+
+def _object(body: bytes) -> Mapping[str, Any]:
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+OUTCOMES: Mapping[str, type[SendError]] = {
+    "suppress": RecipientRefused,
+    "permanent": PermanentError,
+    "markup": Unparsed,
+    "same": Unchanged,
+    "broken": ConnectionBroken,
+}
+BUSY = "Telegram takes no more for the moment."
+FAILED = "Telegram failed before it said whether it has the message."
+NOT_KNOWN = "Telegram refused it (HTTP {status}) in words that Signpost does not know. Test the connection, and look into the chat."
+NOT_TELEGRAM = (
+    "What answers at Telegram’s address is not Telegram (HTTP {status}). Look at HUB_TELEGRAM_API_URL and proxies on the way, then test."
+)
+UNFINISHED = (408, 425)

@@ -1,0 +1,128 @@
+"""What Telegram's updates tell: people who start and stop, what they write, presses of buttons, chats that take the bot in or throw it out.
+
+https://core.telegram.org/bots/api#update
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from hub.integrations.base import ButtonPress, Fact, Inbound, Linked, OptChange, WebhookRequest
+from hub.vocabulary import Address, Channel
+
+WANTED = ("message", "callback_query", "my_chat_member")
+PRIVATE = "private"
+GROUPS = ("group", "supergroup")
+_COMMAND = re.compile(r"/([A-Za-z0-9_]+)(?:@([A-Za-z0-9_]+))?(?:\s+(.*))?", re.DOTALL)
+_PAYLOAD = re.compile(r"[A-Za-z0-9_-]{1,64}")
+# as the hub knows them; a person may also write the words themselves
+KEYWORDS = {"stop": "STOP", "start": "START", "help": "HELP"}
+KINDS = ("photo", "video", "voice", "audio", "document", "sticker", "video_note", "animation", "contact", "location", "poll")
+
+
+def update_of(request: WebhookRequest) -> Mapping[str, Any]:
+    """Return the update that a request holds; an empty one when it holds none."""
+    try:
+        found = json.loads(request.body)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def facts_of(update: Mapping[str, Any], bot: str) -> list[Fact]:
+    """Read an update that is sent to `bot`, as @name in small letters. What it does not understand tells nothing."""
+    readers = {"message": _message, "callback_query": _press, "my_chat_member": _membership}
+    found = (read(_part(update, name), bot) for name, read in readers.items())
+    return [fact for fact in found if fact is not None]
+
+
+def pressed(update: Mapping[str, Any]) -> str:
+    """Return the id of the press that waits for an answer, '' when none does."""
+    return _text(_part(update, "callback_query"), "id")
+
+
+def _message(message: Mapping[str, Any], bot: str) -> Fact | None:
+    chat, text = _part(message, "chat"), _text(message, "text")
+    address, kind = _id(chat), _text(chat, "type")
+    said = _COMMAND.fullmatch(text.strip())
+    command = said[1].lower() if said and f"@{said[2] or bot[1:]}".lower() == bot else ""
+    payload = (said[3] or "").strip() if said and command else ""
+    at = _moment(message)
+    if not address or (kind in GROUPS and command != "start"):
+        return None  # what people in a group say to each other is not for us
+    if command == "start" and _PAYLOAD.fullmatch(payload) and kind in (PRIVATE, *GROUPS):
+        team = kind != PRIVATE
+        name = _text(chat, "title") if team else _name(_part(message, "from"))
+        return Linked(at=at, token=payload, address=address, name=name, team=team)
+    if kind != PRIVATE:
+        return None
+    written = KEYWORDS.get(command) or text or _text(message, "caption") or next((f"({what})" for what in KINDS if what in message), "")
+    if not written:
+        return None  # a service message: a group that moved, a pinned post
+    return Inbound(
+        at=at, provider_id=post_id(message), channel=Channel.CHAT, senders=(bot,), kind=Address.CHAT, address=address,
+        name=_name(_part(message, "from")), text=written, answers=post_id(_part(message, "reply_to_message")),
+    )  # fmt: skip
+
+
+def _press(query: Mapping[str, Any], bot: str) -> Fact | None:
+    del bot
+    token = _text(query, "data")
+    return ButtonPress(token=token, who=_name(_part(query, "from"))) if _PAYLOAD.fullmatch(token) else None
+
+
+def _membership(change: Mapping[str, Any], bot: str) -> Fact | None:
+    del bot
+    chat = _part(change, "chat")
+    address, alone = _id(chat), _text(chat, "type") == PRIVATE
+    wanted = MEMBERSHIPS.get(_text(_part(change, "new_chat_member"), "status"))
+    if not address or wanted is None:
+        return None
+    return OptChange(at=_moment(change), wanted=wanted, address=address, kind=Address.CHAT, why=WHY[alone, wanted])
+
+
+def post_id(message: Mapping[str, Any]) -> str:
+    """Return how a message is named here, `<chat>/<message>`; '' when it is none. Telegram numbers them within a chat."""
+    chat, number = _id(_part(message, "chat")), message.get("message_id")
+    return f"{chat}/{number}" if chat and isinstance(number, int) else ""
+
+
+def _part(whole: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = whole.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _text(whole: Mapping[str, Any], name: str) -> str:
+    found = whole.get(name)
+    return found.replace("\0", "") if isinstance(found, str) else ""  # a NUL cannot be stored everywhere
+
+
+def _id(chat: Mapping[str, Any]) -> str:
+    found = chat.get("id")
+    return str(found) if isinstance(found, int) and not isinstance(found, bool) and abs(found) < 2**63 else ""
+
+
+def _name(person: Mapping[str, Any]) -> str:
+    full = f"{_text(person, 'first_name')} {_text(person, 'last_name')}".strip()
+    return full or _text(person, "username")
+
+
+def _moment(whole: Mapping[str, Any]) -> datetime | None:
+    seconds = whole.get("date")
+    if not isinstance(seconds, int) or not 0 < seconds < 2**33:
+        return None
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+# https://core.telegram.org/bots/api#chatmember; `restricted` says too little: whether one may write shows when one does
+MEMBERSHIPS: Mapping[str, bool] = {"member": True, "administrator": True, "creator": True, "kicked": False, "left": False}
+WHY: Mapping[tuple[bool, bool], str] = {
+    (True, True): "The person started or unblocked the bot in Telegram.",
+    (True, False): "The person blocked the bot in Telegram.",
+    (False, True): "The bot was added to the chat in Telegram.",
+    (False, False): "The bot was removed from the chat in Telegram.",
+}

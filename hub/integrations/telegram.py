@@ -1,0 +1,289 @@
+"""Telegram: messages from a bot of the admin's, to people who started it and to a team's group or channel.
+
+The admin makes a bot with @BotFather, gives its token and username here, and lets Telegram send its updates to us by a button. Telegram
+says at once that a message is posted; afterwards it reports presses of buttons, what people write, and who blocked or removed the bot.
+https://core.telegram.org/bots/api
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from wtforms import StringField
+from wtforms.validators import InputRequired, Optional, Regexp
+
+from hub.datadir import SimulatorCredentials
+from hub.errors import BadWebhook, OutcomeUnknown, PermanentError, SendError, TransientError, Unreachable
+from hub.http import NoAnswer, NotSent, recorded
+from hub.integrations import _telegram_text as written
+from hub.integrations import _telegram_webhook as webhook_words
+from hub.integrations._telegram_address import clean, valid_team
+from hub.integrations._telegram_errors import Unchanged, Unparsed, explain, result_of
+from hub.integrations._telegram_updates import WANTED, facts_of, post_id, pressed, update_of
+from hub.integrations.base import (
+    Accepted,
+    CheckResult,
+    ConfigForm,
+    Fact,
+    Integration,
+    Outbound,
+    Problem,
+    SecretField,
+    WebhookRequest,
+    action,
+    webhook,
+)
+from hub.vocabulary import Address, Channel, Status
+
+SECRET = "x-telegram-bot-api-secret-token"  # noqa: S105 - the header's name
+PURPOSE = b"Signpost: secret_token of the webhook"  # never to be changed: Telegram keeps what was made of it
+PRESSED = "Noted. The message changes in a moment."
+
+
+class Telegram(Integration):
+    """Send Telegram messages from a bot."""
+
+    name = "telegram"
+    title = "Telegram"
+    provider = "Telegram"
+    summary = "Messages from your bot to people who started it, and to a team’s group, with buttons that act in place."
+    docs_url = "https://core.telegram.org/bots/features#botfather"
+    reach, cost, setup = "Telegram users who start your bot, groups, channels", "Free", "About 5 minutes"
+    formatting, buttons = "Bold and italics", "Links, and actions in place"
+    guide = (
+        "In Telegram open **@BotFather**, send `/newbot` and answer its questions: it gives the bot’s username and its **token**.",
+        "Paste both here, **Save**, choose **Test connection**, and **Enable**.",
+        "Under **More** choose **Set webhook**: Telegram then sends presses of buttons, `/stop` and new chats to the address shown below.",
+        "For a team, add the bot to the group, or to the channel as an administrator who may post. The group’s id stands in the address of "
+        "the group at web.telegram.org, after `#`, and starts with a minus: `-1001234567890`.",
+        "People link themselves in one tap: they open the bot’s link and press **Start**. A bot may not write to anybody before.",
+    )
+
+    channel = Channel.CHAT
+    address = Address.CHAT
+    finds_by = Address.CHAT
+    event_prefix = "telegram"
+    answers_keywords = False
+    # no max_length: what is longer than Telegram takes is shortened, never refused
+    per_second = 30  # https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this
+    per_recipient = 1
+    rate_hint = "Telegram takes about 30 a second from a bot, 1 a second and 20 a minute in one group."
+    api = {"telegram": "https://api.telegram.org", "telegramlinks": "https://t.me"}
+
+    class Form(ConfigForm):
+        token = SecretField(
+            "Bot token",
+            [InputRequired("Give the bot’s token."),
+             Regexp(r"[0-9]{5,16}:[A-Za-z0-9_-]{35}\Z",
+                    message="A token is digits, a colon and 35 more characters. Copy all of it from @BotFather.")],
+            description="From **@BotFather**, like `123456789:AA…`. Kept encrypted and never shown again.",
+            render_kw={"legend": "Bot"},
+        )  # fmt: skip
+        bot_username = StringField(
+            "Bot username",
+            [InputRequired("Give the bot’s username."),
+             Regexp(r"(?i)(?=.{5,32}\Z)[a-z][a-z0-9_]*bot\Z",
+                    message="A bot’s username has 5 to 32 letters, digits and _, and ends in bot.")],
+            filters=[lambda text: text.strip().removeprefix("@") if text else text],
+            description="As **@BotFather** shows it, with or without the `@`. Links for people are made of it.",
+            render_kw={"mono": True},
+        )  # fmt: skip
+        team_chat = StringField(
+            "Team chat", [Optional(), valid_team],
+            description="The id of a group, which starts with a minus, or the `@name` of a public channel. Left empty, the bot writes to "
+            "people only.",
+            render_kw={"legend": "Team", "optional": "optional", "mono": True},
+        )  # fmt: skip
+
+    # what is filled at save
+    @classmethod
+    def account_of(cls, settings: Mapping[str, Any]) -> str:
+        return str(settings.get("token") or "").partition(":")[0]  # the bot's id, no secret: everybody sees it in Telegram
+
+    @classmethod
+    def sender_of(cls, settings: Mapping[str, Any]) -> str:
+        name = str(settings.get("bot_username") or "").lower()
+        return f"@{name}" if name else ""
+
+    @classmethod
+    def place_of(cls, settings: Mapping[str, Any]) -> str:
+        team = settings.get("team_chat")
+        return clean(team) if team else ""
+
+    @classmethod
+    def edits_posts(cls, place: str) -> bool:
+        return True
+
+    @classmethod
+    def clean_address(cls, address: str) -> str:
+        return clean(address)
+
+    # sending
+    def send(self, message: Outbound) -> Accepted:
+        method = "editMessageText" if message.edits else "sendMessage"
+        try:
+            try:
+                posted = self._call(method, self.render(message))
+            except Unparsed:  # rather without its looks than not at all
+                posted = self._call(method, self.plain(message))
+        except Unchanged:
+            return Accepted(message.edits, Status.DELIVERED)
+        except OutcomeUnknown as problem:
+            if message.edits:  # nobody is told twice by an edit that is done twice
+                raise TransientError(str(problem), problem.code) from None
+            raise
+        provider_id = post_id(posted) if isinstance(posted, dict) else ""
+        if not provider_id and not message.edits:
+            raise OutcomeUnknown("Telegram’s answer names no message.", "bad_answer")
+        return Accepted(provider_id or message.edits, Status.DELIVERED)
+
+    def render(self, message: Outbound) -> dict[str, Any]:
+        return {**self._around(message), "text": written.html(message), "parse_mode": "HTML"}
+
+    def plain(self, message: Outbound) -> dict[str, Any]:
+        """Return the payload without formatting, for when Telegram cannot read it."""
+        return {**self._around(message), "text": written.plain(message)}
+
+    def _around(self, message: Outbound) -> dict[str, Any]:
+        made: dict[str, Any] = {"chat_id": message.to, "link_preview_options": {"is_disabled": True}}
+        if message.edits:
+            made["message_id"] = int(message.edits.rpartition("/")[2])
+        if message.buttons:  # an edit without them takes them away
+            made["reply_markup"] = written.keyboard(message.buttons)
+        return made
+
+    def invite(self, token: str, *, team: bool = False) -> str:
+        bot = quote(str(self.settings.get("bot_username", "")), safe="")
+        return f"{self.api_urls['telegramlinks']}/{bot}?{'startgroup' if team else 'start'}={token}"
+
+    @classmethod
+    def explain(cls, code: str) -> Problem | None:
+        return explain(code)
+
+    @classmethod
+    def demo_settings(cls, credentials: SimulatorCredentials) -> dict[str, Any] | None:
+        def number(name: str) -> int:
+            return int(credentials.made_up(name, 12), 16) % 9_000_000_000 + 1_000_000_000
+
+        return {
+            "token": f"{number('telegram bot')}:{credentials.made_up('telegram token', 35)}", "bot_username": "SignpostDemoBot",
+            "team_chat": f"-100{number('telegram team')}", "help_text": "",
+        }  # fmt: skip
+
+    def _call(self, method: str, content: Mapping[str, Any] | None = None) -> Any:
+        """Call a method and return its result. Raises a SendError; nothing that is kept of the call holds the token."""
+        token = self.settings["token"]
+        try:
+            answer = self.door.request(
+                "POST", f"{self.api_urls['telegram']}/bot{token}/{method}", hidden=token.partition(":")[2],
+                headers={"Content-Type": "application/json"}, body=json.dumps(content or {}),
+            )  # fmt: skip
+        except NotSent as problem:
+            raise Unreachable(f"Telegram was not reached: {problem}", "unreachable") from None
+        except NoAnswer as problem:
+            raise OutcomeUnknown(f"Telegram hung up before it answered: {problem}", "no_answer") from None
+        return result_of(answer)
+
+    # testing
+    def check(self) -> CheckResult:
+        with recorded() as exchanges:
+            try:
+                return self._check()
+            except SendError as problem:
+                last = exchanges[-1] if exchanges else None
+                answer = f"{last.method} {last.url}\nHTTP {last.status or 'none'}\ncode {problem.code}" if last else ""
+                return _failed(problem, answer)
+
+    def _check(self) -> CheckResult:
+        me = self._call("getMe")
+        found = str(me.get("username") or "") if isinstance(me, dict) else ""
+        wanted = self.settings["bot_username"]
+        if found.lower() != wanted.lower():
+            return CheckResult(
+                False, f"This token is @{found}’s, not @{wanted}’s." if found else "This token is of an account without a username.",
+                "Links for people would lead to another bot than the one that writes.",
+                ("Correct the username, or paste the token of the other bot from **@BotFather**.", "Choose **Test connection**."),
+                field="bot_username",
+            )  # fmt: skip
+        info = self._call("getWebhookInfo")
+        found_wrong = webhook_words.warnings(info if isinstance(info, dict) else {})
+        if self.settings.get("team_chat") and me.get("can_join_groups") is False:
+            found_wrong += ("The bot may not be added to groups. Send `/setjoingroups` to **@BotFather**, and enable it.",)
+        title = "Telegram is ready, with one limit." if found_wrong else "Telegram is ready."
+        return CheckResult(True, title, f"The token opens @{found}.", warnings=found_wrong)
+
+    @action("Set webhook")
+    def set_webhook(self, here: str) -> str:
+        """Let Telegram send the bot's updates here, and prove themselves; done again, it repairs what went wrong."""
+        stand_in = self.api_urls["telegram"] != self.api["telegram"]
+        if why := webhook_words.refuses(here, stand_in=stand_in):
+            raise PermanentError(why, "bad_webhook")
+        self._call("setWebhook", {"url": here, "secret_token": self._secret(), "allowed_updates": list(WANTED)})
+        return f"Telegram sends presses, /stop and new chats of {self.sender_of(self.settings)} to {here} now."
+
+    @action("Look at webhook")
+    def look_at_webhook(self, here: str) -> str:
+        """Tell where Telegram sends the bot's updates, and what went wrong there."""
+        info = self._call("getWebhookInfo")
+        return webhook_words.described(info if isinstance(info, dict) else {}, self.sender_of(self.settings), here)
+
+    @action("Remove webhook")
+    def remove_webhook(self, here: str) -> str:
+        """Let Telegram keep the bot's updates to itself."""
+        del here
+        self._call("deleteWebhook")
+        return "Telegram sends no updates any more: buttons do nothing, and /stop does not arrive. Choose Set webhook to get them again."
+
+    def _secret(self) -> str:
+        """Return what Telegram proves itself with: made of the token, so that it is stored nowhere."""
+        return hmac.new(self.settings["token"].encode(), PURPOSE, hashlib.sha256).hexdigest()
+
+    # receiving
+    def verify(self, request: WebhookRequest) -> None:
+        given = request.headers.get(SECRET, "")
+        if not given or not self.settings.get("token"):
+            raise BadWebhook("The request carries no secret token.")
+        if not hmac.compare_digest(given.encode(errors="replace"), self._secret().encode()):
+            raise BadWebhook("The secret token is not this connection’s. Choose Set webhook on its page.")
+
+    @webhook("telegram/{connection}")
+    def on_update(self, request: WebhookRequest) -> list[Fact]:
+        """Updates of the bot: Set webhook gives this address to Telegram"""
+        return facts_of(update_of(request), self.sender_of(self.settings))
+
+    @classmethod
+    def receipt_key(cls, request: WebhookRequest) -> tuple[str, str]:
+        number = update_of(request).get("update_id")
+        return (str(number), "update") if isinstance(number, int) else super().receipt_key(request)
+
+    @classmethod
+    def answer(cls, request: WebhookRequest, new: bool) -> tuple[str, str]:
+        query = pressed(update_of(request))
+        if not query:
+            return "application/json", "{}"
+        # the answer may hold a call, which spares one: until it is made, the button of who pressed it spins
+        told = {"method": "answerCallbackQuery", "callback_query_id": query, "text": PRESSED}
+        return "application/json", json.dumps(told)
+
+
+def _failed(problem: SendError, answer: str) -> CheckResult:
+    """Say why Telegram could not be asked, and at which setting that lies."""
+    if problem.code in TOKEN_CODES:
+        known = explain(problem.code)
+        return CheckResult(
+            False, "Telegram refused the bot token.", known.text if known else "",
+            ("In Telegram open **@BotFather**, send `/token` and choose the bot.",
+             "Paste the whole token below and choose **Test connection**."),
+            field="token", code=problem.code, answer=answer,
+        )  # fmt: skip
+    return CheckResult(
+        False, "Telegram could not be asked.", str(problem), ("Wait a minute and test again.",), code=problem.code, answer=answer
+    )
+
+
+TOKEN_CODES = ("token_refused", "token_unknown")

@@ -1,0 +1,225 @@
+"""Setting up Telegram: the form, the test of the settings, the webhook by button, the links for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from werkzeug.datastructures import MultiDict
+
+from hub import http
+from hub.accounts import settings_form
+from hub.datadir import SimulatorCredentials
+from hub.errors import ConnectionBroken, PermanentError
+from hub.integrations.telegram import Telegram
+from tests.integrations.wire import Wire, listening
+
+SETTINGS = Telegram.demo_settings(SimulatorCredentials("AC" + "1" * 32, "t" * 32, "SK" + "2" * 32, "s" * 32)) or {}
+TOKEN = SETTINGS["token"]
+HERE = "https://hub.example/api/rpc/webhooks/telegram/team"
+ME = {"ok": True, "result": {"id": 1, "is_bot": True, "username": "signpostDemoBot", "can_join_groups": True}}
+GOOD = {"url": HERE, "pending_update_count": 0, "allowed_updates": ["message", "callback_query", "my_chat_member"]}
+
+
+@pytest.fixture
+def wire() -> Iterator[Wire]:
+    with listening() as here:
+        yield here
+
+
+@pytest.fixture
+def telegram(wire: Wire) -> Telegram:
+    return Telegram(SETTINGS, http.Door(allow=[f"127.0.0.1:{wire.port}"]), dict.fromkeys(Telegram.api, wire.url))
+
+
+def info(**more: Any) -> dict[str, Any]:
+    return {"ok": True, "result": {**GOOD, **more}}
+
+
+def errors(**values: str) -> dict[str, Any]:
+    form = Telegram.Form(MultiDict({**SETTINGS, **values}))
+    form.validate()
+    return {name: str(found[0]) for name, found in form.errors.items()}
+
+
+# ── The form ────────────────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize("written", ["SignpostDemoBot", "@SignpostDemoBot", " @SignpostDemoBot "])
+def test_a_username_may_be_written_with_or_without_its_sign(written: str) -> None:
+    settings = settings_form.settings_of(settings_form.read(Telegram, {**SETTINGS, "bot_username": written}, {}))
+    assert (settings["bot_username"], Telegram.sender_of(settings)) == ("SignpostDemoBot", "@signpostdemobot")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [("token", "123:abc", "35 more"), ("token", TOKEN + "x", "35 more"), ("bot_username", "acme", "ends in bot"),
+     ("bot_username", "bot", "ends in bot"), ("team_chat", "12345", "starts with a minus"), ("team_chat", "Acme signing", "@name"),
+     ("team_chat", "0", "@name")],
+)  # fmt: skip
+def test_what_is_filled_in_wrong_is_said_in_a_sentence(field: str, value: str, said: str) -> None:
+    found = errors(**{field: value})
+    assert list(found) == [field]
+    assert said in found[field]
+    assert found[field].endswith(".")
+
+
+@pytest.mark.parametrize(("team", "place"), [("-1001234567890", "-1001234567890"), ("@AcmeSigning", "@acmesigning"), ("", "")])
+def test_a_team_has_a_place_where_its_posts_can_change(team: str, place: str) -> None:
+    assert errors(team_chat=team) == {}
+    assert Telegram.place_of({**SETTINGS, "team_chat": team}) == place
+    assert Telegram.edits_posts(place)
+    assert not Telegram.keeps_threads(place)
+
+
+@pytest.mark.parametrize(("written", "normal"), [(" 4711 ", "4711"), ("-0012", "-12"), ("@Acme_Signing", "@acme_signing")])
+def test_a_chat_has_one_normal_form(written: str, normal: str) -> None:
+    assert Telegram.clean_address(written) == normal
+
+
+@pytest.mark.parametrize("written", ["", "0", "+13175551234", "eric@example.com", "@ab", "12.5", "٣٤", "9" * 40])
+def test_what_is_no_chat_is_refused(written: str) -> None:
+    with pytest.raises(ValueError, match=r"-100"):
+        Telegram.clean_address(written)
+
+
+def test_a_blank_token_keeps_the_stored_one_though_it_names_the_account() -> None:
+    form = settings_form.read(Telegram, {**SETTINGS, "token": "", "team_chat": ""}, SETTINGS)
+    assert settings_form.settings_of(form)["token"] == TOKEN
+
+
+# ── The test of the settings ────────────────────────────────────────────────────────────────────────────────
+def test_a_token_that_opens_the_bot_passes(telegram: Telegram, wire: Wire) -> None:
+    wire.answer(200, ME)
+    wire.answer(200, info())
+    result = telegram.check()
+    assert (result.ok, result.title, result.warnings) == (True, "Telegram is ready.", ())
+    assert wire.paths == [f"/bot{TOKEN}/getMe", f"/bot{TOKEN}/getWebhookInfo"]
+
+
+def test_another_bots_token_is_told_by_its_name(telegram: Telegram, wire: Wire) -> None:
+    wire.answer(200, {"ok": True, "result": {"username": "OtherBot"}})
+    result = telegram.check()
+    assert (result.ok, result.field) == (False, "bot_username")
+    assert "@OtherBot" in result.title
+
+
+@pytest.mark.parametrize(("status", "description"), [(401, "Unauthorized"), (404, "Not Found")])
+def test_a_refused_token_is_shown_at_its_field_and_never_in_words(telegram: Telegram, wire: Wire, status: int, description: str) -> None:
+    wire.answer(status, {"ok": False, "error_code": status, "description": description})
+    result = telegram.check()
+    assert (result.ok, result.field) == (False, "token")
+    assert f"HTTP {status}" in result.answer
+    assert "/bot" in result.answer
+    assert TOKEN.partition(":")[2] not in str(result)
+
+
+def test_telegram_out_of_reach_is_said(telegram: Telegram, wire: Wire) -> None:
+    result = telegram.check()
+    assert (result.ok, result.field, result.code) == (False, "", "no_answer")
+
+
+@pytest.mark.parametrize(
+    ("said", "warning"),
+    [({"url": ""}, "No webhook is set"), ({"allowed_updates": ["message"]}, "callback_query, my_chat_member"),
+     ({"last_error_message": "Wrong response from the webhook: 403 Forbidden", "last_error_date": 1795253400}, "not this connection’s")],
+)  # fmt: skip
+def test_what_keeps_updates_away_is_a_warning_that_names_the_button(
+    telegram: Telegram, wire: Wire, said: dict[str, Any], warning: str
+) -> None:
+    wire.answer(200, ME)
+    wire.answer(200, info(**said))
+    result = telegram.check()
+    assert result.ok
+    assert len(result.warnings) == 1
+    assert warning in result.warnings[0]
+    assert "**Set webhook**" in result.warnings[0]
+
+
+def test_a_bot_that_may_join_no_group_cannot_write_to_a_team(telegram: Telegram, wire: Wire) -> None:
+    wire.answer(200, {"ok": True, "result": {**ME["result"], "can_join_groups": False}})  # type: ignore[dict-item]
+    wire.answer(200, info())
+    assert "/setjoingroups" in telegram.check().warnings[0]
+
+
+# ── The webhook ─────────────────────────────────────────────────────────────────────────────────────────────
+def test_the_webhook_is_set_with_a_secret_and_the_updates_that_are_read(telegram: Telegram, wire: Wire) -> None:
+    wire.answer(200, {"ok": True, "result": True})
+    said = telegram.set_webhook(HERE)
+    (asked,) = wire.bodies
+    assert wire.paths == [f"/bot{TOKEN}/setWebhook"]
+    assert (asked["url"], asked["allowed_updates"]) == (HERE, ["message", "callback_query", "my_chat_member"])
+    assert asked["secret_token"].isalnum()
+    assert len(asked["secret_token"]) == 64
+    assert asked["secret_token"] not in said
+    assert HERE in said
+
+
+@pytest.mark.parametrize(
+    "here", ["http://hub.example/x", "https://hub.example:8000/x", "https://127.0.0.1/x", "https://localhost:8443/x", "x", "https://a:b/"]
+)
+def test_an_address_that_telegram_does_not_call_is_refused_before_it_is_asked(here: str) -> None:
+    with pytest.raises(PermanentError, match="HUB_PUBLIC_URL"):
+        Telegram(SETTINGS, http.Door()).set_webhook(here)
+
+
+@pytest.mark.parametrize("port", [443, 80, 88, 8443])
+def test_the_ports_that_telegram_calls_are_taken(telegram: Telegram, wire: Wire, port: int) -> None:
+    wire.answer(200, {"ok": True, "result": True})
+    telegram.set_webhook(f"https://hub.example:{port}/x")
+    assert len(wire.seen) == 1
+
+
+def test_a_stand_in_may_call_this_machine(telegram: Telegram, wire: Wire) -> None:
+    wire.answer(200, {"ok": True, "result": True})
+    telegram.set_webhook("http://127.0.0.1:8000/api/rpc/webhooks/telegram/demo")
+    with pytest.raises(PermanentError):
+        telegram.set_webhook("http://hub.example/x")
+
+
+def test_an_address_that_telegram_refuses_is_explained(telegram: Telegram, wire: Wire) -> None:
+    wire.answer(400, {"ok": False, "error_code": 400, "description": "Bad Request: bad webhook: Failed to resolve host"})
+    with pytest.raises(PermanentError, match="HUB_PUBLIC_URL") as problem:
+        telegram.set_webhook(HERE)
+    assert problem.value.code == "bad_webhook"
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [({}, ("to https://hub.example", "Nothing failed.")), ({"url": ""}, ("No webhook is set", "Choose Set webhook")),
+     ({"url": "https://old.example/x"}, ("another address, https://old.example/x", "Choose Set webhook")),
+     ({"pending_update_count": 1}, ("1 waits to be delivered.",)),
+     ({"pending_update_count": 2100, "last_error_message": "Connection timed out", "last_error_date": 1795253400},
+      ("2,100 wait", "on 21 November at 09:30 UTC: Connection timed out.", "reached from outside", "Set webhook, which repairs it"))],
+)  # fmt: skip
+def test_looking_at_the_webhook_says_what_is_so_and_what_to_do(
+    telegram: Telegram, wire: Wire, said: dict[str, Any], words: tuple[str, ...]
+) -> None:
+    wire.answer(200, info(**said))
+    told = telegram.look_at_webhook(HERE)
+    for expected in words:
+        assert expected in told
+    assert told.endswith(".")
+
+
+def test_the_webhook_is_removed(telegram: Telegram, wire: Wire) -> None:
+    wire.answer(200, {"ok": True, "result": True})
+    assert "no updates" in telegram.remove_webhook(HERE)
+    assert wire.paths == [f"/bot{TOKEN}/deleteWebhook"]
+
+
+def test_a_button_that_telegram_refuses_says_why(telegram: Telegram, wire: Wire) -> None:
+    wire.answer(401, {"ok": False, "error_code": 401, "description": "Unauthorized"})
+    with pytest.raises(ConnectionBroken, match="BotFather"):
+        telegram.look_at_webhook(HERE)
+
+
+# ── Links for people ────────────────────────────────────────────────────────────────────────────────────────
+def test_people_and_groups_are_invited_by_a_link_of_the_bot() -> None:
+    bot = Telegram(SETTINGS, http.Door())
+    assert bot.invite("aZ_-9") == "https://t.me/SignpostDemoBot?start=aZ_-9"
+    assert bot.invite("aZ_-9", team=True) == "https://t.me/SignpostDemoBot?startgroup=aZ_-9"
+
+
+def test_the_account_is_the_bots_number_and_no_secret() -> None:
+    assert Telegram.account_of(SETTINGS) == TOKEN.partition(":")[0]
+    assert Telegram.account_of({}) == Telegram.sender_of({}) == Telegram.place_of({}) == ""

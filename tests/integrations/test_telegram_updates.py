@@ -1,0 +1,190 @@
+"""What Telegram's updates tell, and who may send them."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hub import http
+from hub.datadir import SimulatorCredentials
+from hub.errors import BadWebhook
+from hub.integrations.base import ButtonPress, Inbound, Linked, OptChange, WebhookRequest
+from hub.integrations.telegram import SECRET, Telegram
+from hub.messaging.keywords import Keyword, keyword
+from hub.vocabulary import Address, Channel
+
+SETTINGS = Telegram.demo_settings(SimulatorCredentials("AC" + "1" * 32, "t" * 32, "SK" + "2" * 32, "s" * 32)) or {}
+BOT = Telegram(SETTINGS, http.Door())
+PROOF = BOT._secret()
+AT = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
+ERIC = {"id": 4711, "is_bot": False, "first_name": "Eric", "last_name": "Smith", "username": "eric"}
+PRIVATE, GROUP = {"id": 4711, "type": "private"}, {"id": -1001234567890, "type": "supergroup", "title": "Acme signing"}
+TOKEN = "aZ09_-aZ09_-"
+
+
+def request(update: Any, **headers: str) -> WebhookRequest:
+    body = update if isinstance(update, bytes) else json.dumps(update).encode()
+    given = {"content-type": "application/json", SECRET: PROOF, **headers}
+    return WebhookRequest("POST", "https://hub.example/api/rpc/webhooks/telegram/bot", "telegram/{connection}", given, body, "bot")
+
+
+def message(text: str, chat: dict[str, Any] = PRIVATE, **more: Any) -> dict[str, Any]:
+    return {"update_id": 9, "message": {"message_id": 5, "from": ERIC, "chat": chat, "date": int(AT.timestamp()), "text": text, **more}}
+
+
+def facts(update: Any) -> list[Any]:
+    return BOT.facts(request(update))
+
+
+# ── Who may send them ───────────────────────────────────────────────────────────────────────────────────────
+def test_the_secret_token_proves_an_update() -> None:
+    BOT.verify(request(message("Hi")))
+
+
+@pytest.mark.parametrize("token", ["", "x", PROOF[:-1], PROOF + "x", PROOF.upper(), "é" * 64, SETTINGS["token"]])
+def test_another_secret_token_proves_nothing(token: str) -> None:
+    with pytest.raises(BadWebhook):
+        BOT.verify(request(message("Hi"), **{SECRET: token}))
+
+
+def test_another_bots_secret_token_proves_nothing() -> None:
+    other = Telegram({**SETTINGS, "token": SETTINGS["token"][:-1] + "x"}, http.Door())
+    with pytest.raises(BadWebhook, match="Set webhook"):
+        other.verify(request(message("Hi")))
+
+
+def test_an_update_is_told_from_its_repeat_by_its_number() -> None:
+    assert Telegram.receipt_key(request(message("Hi"))) == Telegram.receipt_key(request(message("Hello"))) == ("9", "update")
+    assert Telegram.receipt_key(request({**message("Hi"), "update_id": 10})) != Telegram.receipt_key(request(message("Hi")))
+    assert Telegram.receipt_key(request(b"?"))[0]
+
+
+# ── People ──────────────────────────────────────────────────────────────────────────────────────────────────
+def test_a_link_that_is_opened_brings_its_token_the_chat_and_the_name() -> None:
+    assert facts(message(f"/start {TOKEN}")) == [Linked(at=AT, token=TOKEN, address="4711", name="Eric Smith", team=False)]
+
+
+@pytest.mark.parametrize("command", ["/start@SignpostDemoBot", "/START@signpostdemobot", "/start"])
+def test_a_link_that_takes_the_bot_into_a_group_brings_the_group(command: str) -> None:
+    assert facts(message(f"{command} {TOKEN}", GROUP)) == [
+        Linked(at=AT, token=TOKEN, address="-1001234567890", name="Acme signing", team=True)
+    ]
+
+
+def test_a_command_to_another_bot_is_not_for_us() -> None:
+    assert facts(message(f"/start@OtherBot {TOKEN}", GROUP)) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [("/stop", Keyword.STOP), ("/Stop@SignpostDemoBot", Keyword.STOP), ("/start", Keyword.START), ("/help", Keyword.HELP),
+     ("/start what is this?", Keyword.START), ("STOP", Keyword.STOP), ("stop", Keyword.STOP)],
+)  # fmt: skip
+def test_stop_start_and_help_are_read_like_everywhere(text: str, meant: Keyword) -> None:
+    (came,) = facts(message(text))
+    assert isinstance(came, Inbound)
+    assert keyword(came.text) == meant
+
+
+def test_what_a_person_writes_is_kept_with_what_it_answers() -> None:
+    (came,) = facts(message("When is it due?", reply_to_message={"message_id": 3, "chat": PRIVATE}))
+    assert came == Inbound(
+        at=AT, provider_id="4711/5", channel=Channel.CHAT, senders=("@signpostdemobot",), kind=Address.CHAT, address="4711",
+        name="Eric Smith", text="When is it due?", answers="4711/3",
+    )  # fmt: skip
+    assert came.address == Telegram.clean_address(came.address)
+    assert came.senders == (Telegram.sender_of(SETTINGS),)
+
+
+def test_a_file_that_a_person_sends_is_told_by_its_caption_or_its_kind() -> None:
+    photo = message("", photo=[{"file_id": "x"}])
+    del photo["message"]["text"]
+    assert [came.text for came in facts(photo)] == ["(photo)"]
+    photo["message"]["caption"] = "My ID card"
+    assert [came.text for came in facts(photo)] == ["My ID card"]
+
+
+@pytest.mark.parametrize("text", ["Hello all", "/stop", "/help@SignpostDemoBot", "/start", "STOP"])
+def test_what_a_group_says_is_its_own_business(text: str) -> None:
+    assert facts(message(text, GROUP)) == []
+
+
+def test_service_messages_tell_nothing() -> None:
+    moved = message("", {"id": -12, "type": "group", "title": "Acme"}, migrate_to_chat_id=-1001234567890)
+    del moved["message"]["text"]
+    assert facts(moved) == []
+    moved["message"]["chat"] = PRIVATE
+    assert facts(moved) == []
+
+
+# ── Buttons ─────────────────────────────────────────────────────────────────────────────────────────────────
+PRESS = {
+    "update_id": 10, "callback_query": {"id": "99", "from": ERIC, "data": TOKEN, "message": {"message_id": 7, "chat": GROUP, "date": 0}},
+}  # fmt: skip
+
+
+def test_a_press_brings_the_buttons_token_and_who_pressed() -> None:
+    assert facts(PRESS) == [ButtonPress(token=TOKEN, who="Eric Smith")]
+
+
+def test_a_press_is_answered_at_once_so_that_the_button_stops_spinning() -> None:
+    for new in (True, False):
+        kind, text = Telegram.answer(request(PRESS), new)
+        told = json.loads(text)
+        assert (kind, told["method"], told["callback_query_id"]) == ("application/json", "answerCallbackQuery", "99")
+        assert len(told["text"]) <= 200
+
+
+def test_other_updates_are_answered_with_nothing() -> None:
+    assert Telegram.answer(request(message("Hi")), True) == ("application/json", "{}")
+
+
+# ── Chats ───────────────────────────────────────────────────────────────────────────────────────────────────
+def membership(status: str, chat: dict[str, Any]) -> dict[str, Any]:
+    changed = {"chat": chat, "from": ERIC, "date": int(AT.timestamp()), "new_chat_member": {"status": status, "user": {"id": 1}}}
+    return {"update_id": 11, "my_chat_member": changed}
+
+
+@pytest.mark.parametrize(
+    ("status", "chat", "wanted", "why"),
+    [("kicked", PRIVATE, False, "blocked"), ("member", PRIVATE, True, "unblocked"), ("kicked", GROUP, False, "removed"),
+     ("left", GROUP, False, "removed"), ("member", GROUP, True, "added"), ("administrator", GROUP, True, "added")],
+)  # fmt: skip
+def test_a_chat_that_lets_us_in_or_throws_us_out_says_so(status: str, chat: dict[str, Any], wanted: bool, why: str) -> None:
+    (change,) = facts(membership(status, chat))
+    assert isinstance(change, OptChange)
+    assert (change.wanted, change.address, change.kind, change.at) == (wanted, str(chat["id"]), Address.CHAT, AT)
+    assert why in change.why
+    assert change.why.endswith(".")
+
+
+def test_a_membership_that_says_too_little_tells_nothing() -> None:
+    assert facts(membership("restricted", GROUP)) == []
+    assert facts(membership("", GROUP)) == []
+
+
+# ── Anything else ───────────────────────────────────────────────────────────────────────────────────────────
+NAMES = st.sampled_from(["message", "callback_query", "my_chat_member", "chat", "from", "id", "type", "text", "date", "data", "update_id",
+                         "new_chat_member", "status", "message_id", "reply_to_message"])  # fmt: skip
+LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9) | st.sampled_from(["/start x", "private", "kicked"])
+JSON = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=6), max_leaves=20)
+
+
+@given(update=JSON | st.dictionaries(NAMES, JSON))
+def test_no_update_is_too_strange_to_be_read(update: Any) -> None:
+    strange = request(update)
+    assert BOT.facts(strange) == BOT.facts(strange)
+    assert all(Telegram.receipt_key(strange)[:1])
+    assert json.loads(Telegram.answer(strange, True)[1]) is not None
+
+
+@pytest.mark.parametrize("body", [b"", b"\xff", b"[" * 100_000, b'{"update_id": ' + b"9" * 5000 + b"}", b"null", b"[]", b"1"])
+def test_what_is_no_update_tells_nothing(body: bytes) -> None:
+    assert facts(body) == []
+    assert Telegram.answer(request(body), True) == ("application/json", "{}")
+    assert Telegram.receipt_key(request(body))[0]
