@@ -17,13 +17,17 @@ from hub.simulator.errors import RestError, request_id
 from hub.simulator.page import page
 from hub.simulator.people import people
 from hub.simulator.rest import rest
+from hub.simulator.slack.api import api as slack_api
+from hub.simulator.slack.view import view as slack_view
+from hub.simulator.slack.webhooks import webhooks as slack_webhooks
 
 CSP = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 LARGEST_REQUEST = 256 * 1024
-API_PATHS = ("/2010-04-01", "/v1/", "/v2/")
+API_PATHS = ("/2010-04-01", "/v1/", "/v2/")  # Twilio's
+PARTS = (rest, content, page, people, slack_api, slack_webhooks, slack_view)
 
 
 def create_simulator(config: Config) -> Flask:
@@ -32,10 +36,8 @@ def create_simulator(config: Config) -> Flask:
     app = Flask("hub.simulator", template_folder=str(folder / "templates"), static_folder=str(folder / "static"))
     app.config.update(MAX_CONTENT_LENGTH=LARGEST_REQUEST, BOOTSTRAP_SERVE_LOCAL=True)
     Bootstrap5(app)  # its stylesheet and icons, served by us
-    app.register_blueprint(rest)
-    app.register_blueprint(content)
-    app.register_blueprint(page)
-    app.register_blueprint(people)
+    for part in PARTS:
+        app.register_blueprint(part)
     app.register_error_handler(RestError, RestError.response)
     app.register_error_handler(HTTPException, _wrong)
     app.before_request(_check_host)

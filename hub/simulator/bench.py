@@ -15,6 +15,10 @@ from hub.simulator import samples
 from hub.simulator.account import Account
 from hub.simulator.content import Templates
 from hub.simulator.media import MediaFiles
+from hub.simulator.posts import Posts
+from hub.simulator.shelf import Shelf
+from hub.simulator.slack.messages import Messages
+from hub.simulator.slack.workspace import Workspace
 from hub.simulator.store import Store
 from hub.simulator.timeline import Timeline
 from hub.simulator.whatsapp import Windows
@@ -85,6 +89,9 @@ class Bench:
         self.windows = Windows(self.store)
         self.templates = Templates(self.store)
         self.timeline = Timeline(self.store, self.account, self.media)
+        self.posts, self.shelf = Posts(self.store), Shelf(self.store)
+        self.slack = Workspace(self.account.credentials, self.shelf, config.public_url)
+        self.slack_messages = Messages(self.posts, self.slack)
         self.faults = Faults()
 
     def start(self) -> None:

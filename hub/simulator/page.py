@@ -37,6 +37,7 @@ APPROVALS = {  # the state of a template → its hue and icon
     "approved": ("delivered", "check-circle-fill"), "rejected": ("failed", "x-octagon-fill"),
     "paused": ("unknown", "pause-circle-fill"), "disabled": ("failed", "slash-circle"),
 }  # fmt: skip
+VIEWS = (("page.phones", "Phones"), ("slack.page", "Slack"))  # endpoints and titles of the pages
 ANSWERS = {"ct": "nobody was there", "rt": "no answer", "elsewhere": "not on this machine"}  # to what a person wrote
 
 
@@ -122,7 +123,13 @@ def ask_for_faults() -> BaseResponse:
     except (TypeError, ValueError):
         ranges = ", ".join(f"{name} from 0 to {most}" for name, most in LIMITS.items())
         abort(400, f"Give {ranges}, whole numbers.")
-    return _done({name: getattr(faults, name) for name in LIMITS})
+    state, view = {name: getattr(faults, name) for name in LIMITS}, asked.get("view")
+    return redirect(url_for(view), 303) if view in dict(VIEWS) else _done(state)
+
+
+@page.app_context_processor
+def views() -> dict[str, Any]:
+    return {"views": VIEWS}
 
 
 def given() -> dict[str, Any]:

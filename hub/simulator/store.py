@@ -187,6 +187,11 @@ class Store(File):
             db.execute("UPDATE messages SET wiped = 1 WHERE NOT wiped")
             db.execute("DELETE FROM stumbles")
 
+    def forget_stumbles(self) -> None:
+        """Let every address stumble again."""
+        with self.writing() as db:
+            db.execute("DELETE FROM stumbles")
+
     def stumbles(self, recipient: str, body: str) -> bool:
         """Tell whether this text to this number is met for the first time."""
         digest = hashlib.sha256(f"{recipient}\0{body}".encode(errors="surrogatepass")).digest()

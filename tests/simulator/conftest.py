@@ -142,6 +142,7 @@ class Callback:
     url: str
     headers: dict[str, str]
     fields: dict[str, str]
+    raw: bytes = b""
 
     @property
     def status(self) -> str:
@@ -162,13 +163,13 @@ class Receiver:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+                raw = self.rfile.read(int(self.headers["Content-Length"]))
                 url = f"http://{self.headers['Host']}{self.path}"
                 with receiver._news:
-                    fields = dict(parse_qsl(body, keep_blank_values=True))
+                    fields = dict(parse_qsl(raw.decode(), keep_blank_values=True))
                     answers = receiver.answers.get(fields.get("MessageStatus", "received"))
                     status = answers.pop(0) if answers else 200 if receiver.twiml else 204
-                    receiver.received.append(Callback(url, dict(self.headers.items()), fields))
+                    receiver.received.append(Callback(url, dict(self.headers.items()), fields, raw))
                     receiver._news.notify_all()
                 self.send_response(status)
                 if 300 <= status < 400:
@@ -219,11 +220,11 @@ def _running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
 def simulator(_running: Simulator) -> Iterator[Simulator]:
     """A simulator that others used before: an ordinary account, no faults."""
     yield _running
+    _running.post_json("/simulator/faults", refuse=0, fail=0, per_second=0, latency_ms=0)
     _running.post_json("/simulator/account", type="Full", status="active")
     known = _running.credentials
     number = _running.client().incoming_phone_numbers.list(phone_number=known.phone_number)[0]
     number.update(sms_url="")
-    _running.post_json("/simulator/faults", refuse=0, fail=0, per_second=0, latency_ms=0)
 
 
 @pytest.fixture

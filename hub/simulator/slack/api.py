@@ -1,0 +1,191 @@
+"""Slack's Web API as far as a hub needs it: who am I, post, edit, find a person, open direct messages.
+
+https://docs.slack.dev/apis/web-api/ - HTTP 200 and `ok` false for nearly all that is wrong.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, request
+
+from hub.simulator.bench import Bench, bench
+from hub.simulator.posts import Post
+from hub.simulator.slack import magic, messages
+from hub.simulator.slack.messages import SlackError
+from hub.simulator.slack.workspace import SCOPES, Channel
+
+api = Blueprint("slack_api", __name__)
+Given = Mapping[str, Any]
+
+
+class Refused(SlackError):
+    """Slack refuses, with an HTTP status of its own."""
+
+    def __init__(self, error: str, status: int = 200) -> None:
+        super().__init__(error)
+        self.status = status
+
+
+@api.errorhandler(SlackError)
+def refuse(problem: SlackError) -> Response:
+    body: dict[str, Any] = {"ok": False, "error": problem.error}
+    if problem.details:
+        body |= {"errors": problem.details, "response_metadata": {"messages": problem.details}}
+    if problem.error == "missing_scope":
+        body |= {"needed": NEEDED.get(_method(), ""), "provided": ",".join(_scopes())}
+    return _answer(body, getattr(problem, "status", 200))
+
+
+@api.route("/api/<method>", methods=["GET", "POST"])
+def call(method: str) -> Response:
+    """Let in who has the bot's token, then do what the method says."""
+    here = bench()
+    _sign_in(here)
+    if here.faults.refuses():
+        raise Refused("ratelimited", 429)
+    if here.faults.fails():
+        raise Refused("internal_error", 500)
+    if method not in METHODS:
+        raise SlackError("unknown_method")
+    if NEEDED.get(method, "") not in ("", *_scopes()):
+        raise SlackError("missing_scope")
+    return _answer({"ok": True, **METHODS[method](here, _given())})
+
+
+def _sign_in(here: Bench) -> None:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise SlackError("not_authed")
+    trouble = magic.find(magic.TOKENS, token)
+    if trouble and trouble.error != "missing_scope":
+        raise SlackError(trouble.error)
+    if not trouble and token != here.slack.bot_token:
+        raise SlackError("invalid_auth")
+
+
+def _scopes() -> tuple[str, ...]:
+    lacking = magic.find(magic.TOKENS, request.headers.get("Authorization", "").partition(" ")[2])
+    return ("incoming-webhook",) if lacking else SCOPES
+
+
+def _method() -> str:
+    return str((request.view_args or {}).get("method", ""))
+
+
+def _given() -> Given:
+    """Read JSON, or a form in which what has parts is JSON again."""
+    if request.is_json:
+        body = request.get_json(silent=True) if request.get_data() else {}
+        if body is None:
+            raise SlackError("invalid_json")
+        if not isinstance(body, dict):
+            raise SlackError("json_not_object")
+        return body
+    given: dict[str, Any] = request.values.to_dict()
+    for name in ("blocks", "attachments"):
+        if given.get(name):
+            try:
+                given[name] = json.loads(given[name])
+            except ValueError:
+                raise SlackError("invalid_blocks_format" if name == "blocks" else "invalid_arguments") from None
+    return given
+
+
+def auth_test(here: Bench, given: Given) -> dict[str, Any]:
+    ours = here.slack
+    return {"url": f"https://{ours.domain}.slack.com/", "team": ours.team_name, "user": ours.bot_name.lower(), "team_id": ours.team,
+            "user_id": ours.bot_user, "bot_id": ours.bot, "is_enterprise_install": False}  # fmt: skip
+
+
+def post_message(here: Bench, given: Given) -> dict[str, Any]:
+    """Post to a channel, given as id or name, or to the person of a user id; `thread_ts` of a message answers that."""
+    if here.faults.hurried():
+        raise Refused("ratelimited", 429)
+    here.pause(here.faults.latency)
+    said, address, thread = messages.draft(given), str(given.get("channel") or ""), str(given.get("thread_ts") or "")
+    if thread and not messages.TS.fullmatch(thread):
+        raise SlackError("invalid_arguments", ["[ERROR] must be the ts of a message [json-pointer:/thread_ts]"])
+    trouble = magic.find(magic.CHANNELS, address)
+    if trouble and trouble.once and not here.store.stumbles(address, json.dumps(said.content)):
+        trouble = None
+    elif trouble and not (trouble.breaks or trouble.hangs):
+        raise Refused(trouble.error, trouble.status)
+    channel = Channel(address, address.lower()) if magic.find(magic.CHANNELS, address) else here.slack.find(address)
+    if channel is None:
+        raise SlackError("channel_not_found")
+    post = here.slack_messages.add(channel, said, by="bot", thread=thread)
+    if trouble and trouble.breaks:
+        raise Refused("internal_error", trouble.status)
+    here.pause(trouble.hangs if trouble else 0)
+    return _posted(here, post)
+
+
+def update(here: Bench, given: Given) -> dict[str, Any]:
+    """Edit a message of the bot: `channel` is its id, a person's is not enough."""
+    said, address = messages.draft(given), str(given.get("channel") or "")
+    trouble = magic.find(magic.CHANNELS, address)
+    if trouble and not (trouble.once or trouble.breaks or trouble.hangs):
+        raise Refused(trouble.error, trouble.status)
+    if not trouble and (address[:1] not in ("C", "D") or here.slack.find(address) is None):
+        raise SlackError("channel_not_found")
+    post = here.slack_messages.get(address, str(given.get("ts") or ""))
+    if post is None:
+        raise SlackError("message_not_found")
+    if post.body["by"] != "bot":
+        raise SlackError("cant_update_message")
+    return {**_posted(here, here.slack_messages.replace(post, said)), "text": said.text}
+
+
+def lookup_by_email(here: Bench, given: Given) -> dict[str, Any]:
+    """Find the member of an e-mail address; every address is a member's, but for those that are not on purpose."""
+    email = str(given.get("email") or "").strip().lower()
+    trouble = magic.find(magic.PEOPLE, email)
+    if trouble and not (trouble.once and not here.store.stumbles(email, "")):
+        raise Refused(trouble.error, trouble.status)
+    name, at, domain = email.partition("@")
+    if not (name and at and "." in domain):
+        raise SlackError("users_not_found")
+    person = here.slack.with_email(email)
+    profile = {"real_name": person["name"], "display_name": person["name"], "email": email}
+    return {"user": {"id": person["id"], "team_id": here.slack.team, "name": person["username"], "deleted": False,
+                     "real_name": person["name"], "is_bot": False, "profile": profile}}  # fmt: skip
+
+
+def open_conversation(here: Bench, given: Given) -> dict[str, Any]:
+    """Open the direct messages with the person of `users`, one user id."""
+    channel = here.slack.find(str(given.get("users") or ""))
+    if channel is None or not channel.direct:
+        raise SlackError("user_not_found")
+    return {"channel": {"id": channel.id}}
+
+
+def _posted(here: Bench, post: Post) -> dict[str, Any]:
+    return {"channel": post.place, "ts": post.name, "message": here.slack_messages.shown(post)}
+
+
+def _answer(body: dict[str, Any], status: int = 200) -> Response:
+    answer = jsonify(body)
+    answer.status_code = status
+    if body.get("error") not in ("not_authed", "invalid_auth"):
+        answer.headers["x-oauth-scopes"] = ",".join(_scopes())
+    if status == 429:
+        answer.headers["Retry-After"] = "1"
+    return answer
+
+
+METHODS: dict[str, Callable[[Bench, Given], dict[str, Any]]] = {
+    "auth.test": auth_test,
+    "chat.postMessage": post_message,
+    "chat.update": update,
+    "users.lookupByEmail": lookup_by_email,
+    "conversations.open": open_conversation,
+}
+NEEDED = {  # the scope of a method
+    "chat.postMessage": "chat:write",
+    "chat.update": "chat:write",
+    "users.lookupByEmail": "users:read.email",
+    "conversations.open": "im:write",
+}

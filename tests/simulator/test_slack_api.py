@@ -1,0 +1,234 @@
+"""Slack's Web API and webhooks as their documentation has them, tried with the official SDK."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
+from slack_sdk.webhook import WebhookClient
+
+from hub.simulator.slack import magic
+from tests.simulator.conftest import Simulator
+
+
+def plain(text: str) -> dict[str, str]:
+    return {"type": "plain_text", "text": text}
+
+
+def button(text: str, **more: Any) -> dict[str, Any]:
+    return {"type": "button", "text": plain(text), **more}
+
+
+def section(text: str, **more: Any) -> dict[str, Any]:
+    return {"type": "section", "text": {"type": "mrkdwn", "text": text}, **more}
+
+
+def slack(simulator: Simulator, token: str = "") -> WebClient:
+    ours = "xoxb-" + simulator.credentials.made_up("slack bot token", 40)
+    return WebClient(token or ours, base_url=f"{simulator.url}/api/", retry_handlers=[])
+
+
+def channel(simulator: Simulator) -> str:
+    return "C" + simulator.credentials.made_up("slack channel", 10).upper()
+
+
+def hook(simulator: Simulator, *, secret: str = "", team: str = "") -> WebhookClient:
+    made_up = simulator.credentials.made_up
+    team = team or "T" + made_up("slack team", 10).upper()
+    path = f"/services/{team}/B{made_up('slack webhook', 10).upper()}/{secret or made_up('slack webhook secret', 24)}"
+    return WebhookClient(simulator.url + path, retry_handlers=[])
+
+
+def arrived(simulator: Simulator, place: str = "") -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = simulator.call("GET", f"/simulator/slack.json?channel={place}").json["messages"]
+    return found
+
+
+def refusal(call: Callable[[], Any]) -> str:
+    with pytest.raises(SlackApiError) as caught:
+        call()
+    return str(caught.value.response["error"])
+
+
+def test_a_bot_learns_who_it_is_and_what_it_may(simulator):
+    answer = slack(simulator).auth_test()
+    made_up = simulator.credentials.made_up
+    assert (answer["team"], answer["team_id"]) == ("Acme", "T" + made_up("slack team", 10).upper())
+    assert {"chat:write", "users:read.email"} <= set(answer.headers["x-oauth-scopes"].split(","))
+
+
+def test_without_the_bots_token_nothing_is_said(simulator):
+    assert refusal(slack(simulator, "xoxb-somebody-else").auth_test) == "invalid_auth"
+    assert simulator.post_json("/api/auth.test").json == {"ok": False, "error": "not_authed"}
+
+
+@pytest.mark.parametrize("trouble", [one for one in magic.TOKENS if one.error != "missing_scope"], ids=lambda one: one.error)
+def test_a_magic_token_signs_nobody_in(simulator, trouble):
+    assert refusal(slack(simulator, trouble.address).auth_test) == trouble.error
+
+
+def test_a_token_without_scopes_signs_in_and_may_do_nothing(simulator):
+    client = slack(simulator, "xoxb-0-missing-scope")
+    assert "chat:write" not in client.auth_test().headers["x-oauth-scopes"]
+    assert refusal(lambda: client.chat_postMessage(channel=channel(simulator), text="Hello")) == "missing_scope"
+
+
+def test_a_message_its_thread_and_its_edit_arrive(simulator):
+    client, place = slack(simulator), channel(simulator)
+    first = client.chat_postMessage(channel="#signing", text="NDA waits", blocks=[section("NDA *waits*")])
+    client.chat_postMessage(channel=place, text="Priya signed", thread_ts=first["ts"])
+    client.chat_update(channel=first["channel"], ts=first["ts"], text="NDA done", blocks=[section("NDA *done*")])
+    root, reply = [one for one in arrived(simulator, place) if first["ts"] in (one["ts"], one["thread"])]
+    assert (root["text"], root["blocks"][0]["text"]["text"], root["edits"]) == ("NDA done", "NDA *done*", 1)
+    assert (reply["text"], reply["thread"], reply["edited"]) == ("Priya signed", root["ts"], False)
+
+
+def test_a_form_is_taken_as_well_as_json(simulator):
+    token = "xoxb-" + simulator.credentials.made_up("slack bot token", 40)
+    form = {"channel": channel(simulator), "blocks": json.dumps([section("From a form")])}
+    answer = simulator.call("POST", "/api/chat.postMessage", form, Authorization=f"Bearer {token}").json
+    assert answer["message"]["blocks"][0]["text"]["text"] == "From a form"
+
+
+def test_a_person_is_found_by_address_and_written_to_directly(simulator):
+    client = slack(simulator)
+    person = client.users_lookupByEmail(email="ada.byron@acme.example")["user"]
+    assert person["real_name"] == "Ada Byron"
+    opened = client.conversations_open(users=person["id"])["channel"]["id"]
+    posted = client.chat_postMessage(channel=person["id"], text="For you alone")
+    assert posted["channel"] == opened
+    assert arrived(simulator, opened)[-1]["email"] == "ada.byron@acme.example"
+    assert refusal(lambda: client.chat_update(channel=person["id"], ts=posted["ts"], text="No")) == "channel_not_found"
+    client.chat_update(channel=opened, ts=posted["ts"], text="Yes")
+
+
+@pytest.mark.parametrize("trouble", magic.PEOPLE, ids=lambda one: one.error)
+def test_a_magic_address_is_looked_up_in_vain(simulator, trouble):
+    simulator.post_json("/simulator/slack/empty")
+    assert refusal(lambda: slack(simulator).users_lookupByEmail(email=trouble.address)) == trouble.error
+
+
+@pytest.mark.parametrize("trouble", [one for one in magic.CHANNELS if one.error], ids=lambda one: one.error)
+def test_a_magic_channel_refuses_and_one_that_stumbles_takes_it_the_second_time(simulator, trouble):
+    simulator.post_json("/simulator/slack/empty")
+    def post():
+        return slack(simulator).chat_postMessage(channel=trouble.address, text="Hello")
+    with pytest.raises(SlackApiError) as caught:
+        post()
+    answer = caught.value.response
+    assert (answer["error"], answer.status_code) == (trouble.error, trouble.status)
+    assert ("Retry-After" in answer.headers) == (trouble.status == 429)
+    if trouble.once:
+        assert post()["ok"]
+    else:
+        assert refusal(post) == trouble.error
+    assert len(arrived(simulator, trouble.address)) == trouble.once
+
+
+def test_a_channel_breaks_after_taking_the_message(simulator):
+    assert refusal(lambda: slack(simulator).chat_postMessage(channel="C0BREAKSAFTER", text="Once")) == "internal_error"
+    assert [one["text"] for one in arrived(simulator, "C0BREAKSAFTER")] == ["Once"]
+
+
+@pytest.mark.parametrize(
+    ("said", "error"),
+    [
+        ({}, "no_text"),
+        ({"text": "  "}, "no_text"),
+        ({"text": "x" * 40_001}, "msg_too_long"),
+        ({"attachments": [{"text": "x"}] * 101}, "too_many_attachments"),
+        ({"blocks": {"type": "section"}}, "invalid_blocks_format"),
+        ({"blocks": [{"type": "divider"}] * 51}, "invalid_blocks"),
+        ({"blocks": [{"type": "parade"}]}, "invalid_blocks"),
+        ({"blocks": [{"type": "section"}]}, "invalid_blocks"),
+        ({"blocks": [section("")]}, "invalid_blocks"),
+        ({"blocks": [section("x" * 3001)]}, "invalid_blocks"),
+        ({"blocks": [section("x", fields=[plain("x")] * 11)]}, "invalid_blocks"),
+        ({"blocks": [section("x", fields=[plain("x" * 2001)])]}, "invalid_blocks"),
+        ({"blocks": [section("x", colour="red")]}, "invalid_blocks"),
+        ({"blocks": [section("x", block_id="b" * 256)]}, "invalid_blocks"),
+        ({"blocks": [section("x", block_id="b"), section("y", block_id="b")]}, "invalid_blocks"),
+        ({"blocks": [{"type": "header", "text": plain("x" * 151)}]}, "invalid_blocks"),
+        ({"blocks": [{"type": "header", "text": {"type": "mrkdwn", "text": "x"}}]}, "invalid_blocks"),
+        ({"blocks": [{"type": "context", "elements": [plain("x")] * 11}]}, "invalid_blocks"),
+        ({"blocks": [{"type": "actions", "elements": []}]}, "invalid_blocks"),
+        ({"blocks": [{"type": "actions", "elements": [button("x", action_id=str(n)) for n in range(26)]}]}, "invalid_blocks"),
+        ({"blocks": [{"type": "actions", "elements": [button("x", action_id="a"), button("y", action_id="a")]}]}, "invalid_blocks"),
+        ({"blocks": [{"type": "actions", "elements": [button("x" * 76)]}]}, "invalid_blocks"),
+        ({"blocks": [{"type": "actions", "elements": [button("x", value="v" * 2001)]}]}, "invalid_blocks"),
+        ({"blocks": [{"type": "actions", "elements": [button("x", url="javascript:1")]}]}, "invalid_blocks"),
+        ({"blocks": [{"type": "actions", "elements": [button("x", url="https://a.example/" + "x" * 3000)]}]}, "invalid_blocks"),
+        ({"blocks": [{"type": "actions", "elements": [button("x", style="loud")]}]}, "invalid_blocks"),
+        ({"blocks": [{"type": "image", "image_url": "https://a.example/a.png", "alt_text": ""}]}, "invalid_blocks"),
+        ({"blocks": [{"type": "markdown", "text": "x" * 6001}] * 2}, "invalid_blocks"),
+        ({"blocks": [{"type": "markdown", "text": "x" * 11_000}, section("y" * 2900)]}, "msg_blocks_too_long"),
+        ({"attachments": [{"blocks": [section("")]}]}, "invalid_blocks"),
+    ],
+)  # fmt: skip
+def test_slack_refuses_what_breaks_its_limits(simulator, said, error):
+    answer = slack(simulator).api_call  # not the method of its own: that one checks before it sends
+    assert refusal(lambda: answer("chat.postMessage", json={"channel": channel(simulator), **said})) == error
+    sent = simulator.post_json(urlsplit(hook(simulator).url).path, **said)
+    assert (sent.status, sent.text) == (400, error)
+
+
+def test_a_refused_block_is_named(simulator):
+    with pytest.raises(SlackApiError) as caught:
+        slack(simulator).api_call("chat.postMessage", json={"channel": channel(simulator), "blocks": [section("x"), section("")]})
+    assert caught.value.response["errors"] == ["[ERROR] must be more than 0 characters [json-pointer:/blocks/1/text/text]"]
+
+
+def test_a_message_at_every_limit_is_taken(simulator):
+    most = [
+        {"type": "header", "text": plain("h" * 150), "block_id": "b" * 255},
+        section("x" * 3000, fields=[plain("f" * 2000)] * 10, accessory=button("x" * 75, action_id="a" * 255)),
+        {"type": "context", "elements": [plain("c")] * 10},
+        {"type": "actions", "elements": [button("x", value="v" * 2000, action_id=str(n)) for n in range(25)]},
+        *[{"type": "divider"}] * 46,
+    ]
+    assert slack(simulator).chat_postMessage(channel=channel(simulator), text="x" * 40_000, blocks=most)["ok"]
+
+
+def test_the_webhook_says_ok_and_shows_whom_an_unescaped_text_calls(simulator):
+    answer = hook(simulator).send(text="<!channel> NDA", blocks=[section("Tom &lt;b&gt; <!here>")])
+    assert (answer.status_code, answer.body) == (200, "ok")
+    assert answer.headers["Content-Type"].startswith("text/plain")
+    last = arrived(simulator, channel(simulator))[-1]
+    assert (last["by"], last["mentions"]) == ("webhook", ["channel", "here"])
+    ts = last["ts"]
+    assert refusal(lambda: slack(simulator).chat_update(channel=channel(simulator), ts=ts, text="x")) == "cant_update_message"
+
+
+@pytest.mark.parametrize("trouble", [one for one in magic.WEBHOOKS if one.error], ids=lambda one: one.error)
+def test_a_magic_webhook_says_what_is_wrong_in_its_body(simulator, trouble):
+    simulator.post_json("/simulator/slack/empty")
+    answer = hook(simulator, secret=trouble.address).send(text="Hello")
+    assert (answer.status_code, answer.body) == (trouble.status, trouble.error)
+    assert hook(simulator, secret=trouble.address).send(text="Hello").status_code == (200 if trouble.once else trouble.status)
+
+
+def test_an_unknown_webhook_and_what_is_no_json_are_refused(simulator):
+    assert hook(simulator, team="T0000000000").send(text="Hello").body == "no_team"
+    assert hook(simulator, secret="x" * 24).send(text="Hello").body == "no_service"
+    answer = simulator.call("POST", urlsplit(hook(simulator).url).path, {"text": "no JSON"})
+    assert (answer.status, answer.text) == (400, "invalid_payload")
+
+
+def test_the_faults_of_the_bench_are_slacks_too(simulator):
+    simulator.post_json("/simulator/faults", refuse=1, fail=1)
+    with pytest.raises(SlackApiError) as caught:
+        slack(simulator).auth_test()
+    assert (caught.value.response.status_code, caught.value.response.headers["Retry-After"]) == (429, "1")
+    answer = hook(simulator).send(text="Hello")
+    assert (answer.status_code, answer.body) == (500, "rollup_error")
+
+
+def test_a_restart_keeps_what_arrived(own_simulator):
+    posted = slack(own_simulator).chat_postMessage(channel="signing", text="Kept")
+    own_simulator.stop()
+    own_simulator.start()
+    slack(own_simulator).chat_update(channel=posted["channel"], ts=posted["ts"], text="Kept and edited")
+    assert [one["text"] for one in arrived(own_simulator)] == ["Kept and edited"]
