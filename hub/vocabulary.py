@@ -95,6 +95,7 @@ class Audience(Word):
     PENDING = "pending", "the signers who have still to sign"
     ACTOR = "actor", "the signer whom the event is about"
     OTHERS = "others", "the signers whom the event is not about"
+    TEAM = "team", "those who read where a connection posts"
 
 
 class RequestState(Word):

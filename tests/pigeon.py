@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -102,6 +102,33 @@ class ManyPigeons(Pigeon):
     resend_unknown = True
 
 
+class FlockOfPigeons(Pigeon):
+    """Post to a roof where many look: one whose place begins with T keeps threads, one with W changes nothing afterwards."""
+
+    name = "flock"
+    title = "Flock of pigeons"
+    finds_by = Address.CHAT
+
+    @classmethod
+    def place_of(cls, settings: Mapping[str, Any]) -> str:
+        return str(settings.get("place", ""))
+
+    @classmethod
+    def sender_of(cls, settings: Mapping[str, Any]) -> str:
+        return "flock"
+
+    @classmethod
+    def keeps_threads(cls, place: str) -> bool:
+        return place.startswith("T")
+
+    @classmethod
+    def edits_posts(cls, place: str) -> bool:
+        return not place.startswith("W")
+
+    def invite(self, token: str, *, team: bool = False) -> str:
+        return f"https://flock.example/{'roof' if team else 'nest'}/{token}"
+
+
 def lost(outbound: Outbound) -> Accepted:
     """Fly away, and not be seen again."""
     raise OutcomeUnknown("The pigeon is not back.", "not_back")
@@ -110,7 +137,7 @@ def lost(outbound: Outbound) -> Accepted:
 @pytest.fixture
 def loft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Loft]:
     """Install the pigeons as a package that names them in the entry-point group; give their loft, empty."""
-    kinds = (Pigeon, HomingPigeon, RingedPigeon, ManyPigeons)
+    kinds = (Pigeon, HomingPigeon, RingedPigeon, ManyPigeons, FlockOfPigeons)
     install(tmp_path / "site", monkeypatch, {cls.name: f"{__name__}:{cls.__name__}" for cls in kinds})
     Pigeon.loft = Loft()
     yield Pigeon.loft

@@ -23,7 +23,7 @@ STORE = {"models", "extensions", "web_extensions", "statements", "store", "wakin
 # what runs the processes: no part of the application, so it knows nothing of it
 RUNNING = {"ports", "processes", "queue_server", "supervisor", "terminal"}
 # what the use cases and doors share: settled by DESIGN's table as "store" and "use cases"
-SHARED = {"audit", "live", "idempotency", "group_commit", "optimistic"}
+SHARED = {"audit", "live", "idempotency", "group_commit", "optimistic", "tokens"}
 BELOW = WORDS | PLUMBING | STORE | SHARED | {"integrations"}
 # intake → signing → messaging; accounts stand beside them, and set up what a new hub starts with
 USE_CASES = {

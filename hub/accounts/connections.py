@@ -12,7 +12,7 @@ from flask import current_app
 from sqlalchemy import func, select
 
 from hub import audit, integrations, store
-from hub.accounts import checks, settings_form
+from hub.accounts import checks, posts, settings_form
 from hub.accounts.checks import Tested, locked, readable_settings, set_state
 from hub.errors import Conflict, NotFound, Refused
 from hub.extensions import db
@@ -137,13 +137,17 @@ def _store(connection_id: str, values: Mapping[str, Any]) -> tuple[int | None, b
     fields = settings_form.changed(before, after)
     if not fields and connection.settings_version and unreadable is None:
         return None, False, False
-    account = cls.account_of(after)
+    account, place = cls.account_of(after), cls.place_of(after)
     proof = account != connection.account or any(name in fields for name in settings_form.secrets_of(cls))
     deserted = bool(connection.account) and account != connection.account and _under_way(connection.id)
     if fields == ["per_second"] and connection.ready:
         connection.checked_version = connection.settings_version + 1  # how fast it sends is nothing that a test proves
     connection.settings, connection.settings_version = after, connection.settings_version + 1
+    was = connection.account
     connection.account, connection.sender, connection.per_second = account, cls.sender_of(after), after.get("per_second") or None
+    if place != cls.place_of(before) or account != was:  # else it stays where a link or the provider has moved it
+        connection.place = place
+    posts.begin(connection)
     audit.record("connection.saved", connection.id, connection.title, fields=fields)  # which ones, never what they hold
     retest = proof and connection.state in (ConnectionState.ENABLED, ConnectionState.BROKEN)
     return connection.settings_version, retest, deserted

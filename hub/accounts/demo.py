@@ -10,7 +10,7 @@ from flask import current_app
 from sqlalchemy import select
 
 from hub import audit, datadir, integrations
-from hub.accounts import api_keys, checks, connections, settings_form
+from hub.accounts import api_keys, checks, connections, posts, settings_form
 from hub.accounts.checks import locked, set_state
 from hub.config import Config
 from hub.extensions import db
@@ -57,6 +57,8 @@ def _connect(cls: type[Integration], title: str, settings: dict[str, Any]) -> No
     connection = locked(connections.create(cls.name, title, test=True))
     connection.settings = settings_form.settings_of(settings_form.read(cls, settings, {}))
     connection.settings_version, connection.account, connection.sender = 1, account, cls.sender_of(settings)
+    connection.place = cls.place_of(settings)
+    posts.begin(connection)
     connection.rules = Rules().stored()  # people who are made up cannot say yes to anything
     # the simulator is not asked: it knows this account by the same file, and may start after us
     connection.checked_version, connection.checked_at, connection.checked_ok = 1, now(), True

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import secrets
 from datetime import timedelta
 
 from flask import current_app
 from sqlalchemy import delete, select
 
-from hub import audit
+from hub import audit, tokens
 from hub.accounts import passwords, sign_ins, users
 from hub.crypto import digest
 from hub.errors import NotFound
@@ -41,9 +40,7 @@ def password_link(user_id: str) -> str:
 
 
 def _link(path: str, kind: str, subject: str, lasts: timedelta) -> str:
-    token = secrets.token_urlsafe(32)
-    db.session.add(Action(digest=digest(token), kind=kind, subject=subject, expires_at=now() + lasts))
-    return f"{current_app.extensions['hub.config'].public_url}/{path}/{token}"
+    return f"{current_app.extensions['hub.config'].public_url}/{path}/{tokens.make(kind, subject, lasts)}"
 
 
 def first_admin_open(token: str) -> bool:
@@ -101,11 +98,8 @@ def _choose(token: str, password_hash: str) -> str:
 
 
 def _find(token: str, kind: str) -> Action | None:
-    return db.session.scalar(
-        select(Action)
-        .where(Action.digest == digest(token), Action.kind == kind, Action.used_at.is_(None), Action.expires_at > now())
-        .execution_options(populate_existing=True)
-    )
+    action = tokens.find(token, kind)
+    return action if tokens.is_open(action) else None
 
 
 def _use(token: str) -> None:

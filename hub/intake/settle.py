@@ -16,13 +16,14 @@ from hub import live, store
 from hub.errors import HubError
 from hub.extensions import db
 from hub.intake.receipts import request_of
-from hub.integrations.base import Inbound, Integration, StatusUpdate
-from hub.messaging import inbound, statuses
+from hub.integrations.base import ButtonPress, Fact, Inbound, Integration, Linked, OptChange, StatusUpdate
+from hub.messaging import inbound, letting_in, statuses
 from hub.messaging.ledger import Ledger
 from hub.messaging.statuses import Origin
 from hub.models import Connection, Receipt
 from hub.models.types import keyring, now
 from hub.optimistic import optimistic
+from hub.signing import linking, pressing
 from hub.statements import Statement, table_of
 from hub.stopping import Stopping
 from hub.store import asks_to_rerun, savepoint, several
@@ -50,7 +51,7 @@ class Held:
     tries: int
     before: str  # the error that the row holds
     told: list[tuple[StatusUpdate, Origin]] = field(default_factory=list)
-    came: list[tuple[Inbound, Origin]] = field(default_factory=list)
+    came: list[tuple[Fact, Origin]] = field(default_factory=list)  # all others
     matched: bool = True
     fault: str = ""
 
@@ -61,7 +62,7 @@ class Held:
 
 
 UNKNOWN = "It is about a message that this hub does not know."
-NOBODYS = "It is a person’s message to a sender that no connection of this account has."
+NOBODYS = "It is for a sender or a place that no connection of this account has."
 REMOVED = "Its body was removed when its time of keeping ended, so it cannot be applied any more."
 
 receipts, connections = table_of(Receipt), table_of(Connection)
@@ -164,12 +165,27 @@ def _take_in(one: Held) -> None:
     try:
         with savepoint():
             for came, origin in one.came:
-                if not inbound.take(came, origin, one.received_at):
+                if not _take(came, origin, one.received_at):
                     one.fault = NOBODYS
     except Exception as problem:
         if asks_to_rerun(problem):
             raise
         _blame(one, problem)
+
+
+def _take(came: Fact, origin: Origin, received_at: datetime) -> bool:
+    """Do what somebody did over there: wrote, pressed, linked, shut us out; False when it concerns no connection of ours."""
+    match came:
+        case Inbound():
+            return inbound.take(came, origin, received_at)
+        case ButtonPress():
+            pressing.press(came.token, came.who, connection_ids=tuple(origin.connection_ids), reply_to=came.reply_to)
+            return True
+        case Linked():
+            return linking.linked(came, origin.connection_ids, came.at or received_at)
+        case OptChange():
+            return letting_in.changed(came, origin, came.at or received_at)
+    return True
 
 
 def _connections(held: Sequence[Held]) -> list[str]:
@@ -189,7 +205,7 @@ def _read(one: Held, version: int) -> None:
         _blame(one, problem)
     else:
         one.told = [(fact, origin) for fact in facts if isinstance(fact, StatusUpdate)]
-        one.came = [(fact, origin) for fact in facts if isinstance(fact, Inbound)]
+        one.came = [(fact, origin) for fact in facts if not isinstance(fact, StatusUpdate)]
 
 
 def _reader(connection_id: str, version: int) -> Integration:

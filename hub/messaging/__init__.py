@@ -6,6 +6,7 @@
     contacts    the addresses                       drain       one run of a worker: threads that call, one that writes
     consent     suppressions                        outcomes    what calls came to
     direct      one message without an event        statuses    facts raise a message's status
+    content     what a message holds                threads     posts about one subject, in their order
     timeline    what happened to one message        reconcile   expired leases and unknown outcomes
     overdue     finds messages whose time has come  polling     lost callbacks: the provider is asked
     listing     lists and searches, by indexes alone

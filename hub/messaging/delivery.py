@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from operator import attrgetter
@@ -24,6 +25,7 @@ from hub.messaging.outbound import Addressed, outbound_of
 from hub.messaging.outcomes import Claim, Outcome
 from hub.messaging.policy import QUIET, Carrier, Policy, Wanted, hold, rules_of
 from hub.messaging.spacing import LOOKED_AT, Spacing
+from hub.messaging.threads import edited, in_turn, provider_thread
 from hub.messaging.windows import WINDOW_CLOSED
 from hub.models import Body, Connection, Contact, Message, Throttle
 from hub.models.types import now
@@ -182,6 +184,7 @@ def _choose(connection_id: str, lane: Lane, most: int, spacing: Spacing | None, 
     for values in read(_CHOOSE, **asked):
         address, address_key, zone, erased_at, content = values[width:]
         found.append((Row(*values[:width]), Addressed(address, address_key, zone, erased_at is not None, content, lane == Lane.BULK)))
+    found = in_turn(found, ledger)
     return spacing.choose(found, most, ledger) if spacing else found
 
 
@@ -223,6 +226,11 @@ def _begin(
             return None
         if outbound is None:
             ledger.end(row, Status.SUPPRESSED, "suppressed", code=WINDOW_CLOSED)
+            return None
+        if row.thread:
+            outbound = replace(outbound, thread=provider_thread(row), edits=edited(row))
+        if row.edits_id and not (outbound.edits or outbound.reply_to):
+            ledger.end(row, Status.CANCELED, "nothing to edit", why="What it would have changed does not stand there.")
             return None
         if media.gone(outbound.files):
             ledger.end(row, Status.FAILED, "file gone", code="media_gone")

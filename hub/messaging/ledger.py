@@ -19,7 +19,7 @@ from hub import integrations, store
 from hub.errors import NotFound
 from hub.messaging import spending
 from hub.messaging.spending import Priced
-from hub.models import Attempt, Connection, Message, PlatformEvent, StatusEvent
+from hub.models import Attempt, Connection, Message, PlatformEvent, StatusEvent, Thread
 from hub.models.types import keyring, new_id, now
 from hub.statements import Statement, table_of
 from hub.store import several
@@ -71,6 +71,7 @@ class Row:
     by_hand: bool
     stop: str | None
     thread: str
+    edits_id: str | None
     provider_id: str | None
     segments: int | None
     estimate: Decimal | None
@@ -79,7 +80,7 @@ class Row:
 
 
 COLUMNS = [messages.c[name] for name in Row.__slots__]
-CHANGING = ("status", "code", "tries", "due_at", "thread", "provider_id", "segments", "estimate", "price", "changed_at")
+CHANGING = ("status", "code", "tries", "due_at", "provider_id", "segments", "estimate", "price", "changed_at")
 _READ = Statement(select(*COLUMNS).where(messages.c.id.in_(several("ids"))).order_by(messages.c.id).with_for_update())
 _UPDATE = Statement(
     update(messages).where(messages.c.id == bindparam("key")).values({name: bindparam(f"new_{name}") for name in CHANGING})
@@ -107,6 +108,7 @@ class Ledger:
     _ended: list[dict[str, Any]] = field(default_factory=list)
     _adopted: list[dict[str, Any]] = field(default_factory=list)
     _facts: list[dict[str, Any]] = field(default_factory=list)
+    _opened: list[dict[str, Any]] = field(default_factory=list)
     _told: list[tuple[Row, Status, Mapping[str, str]]] = field(default_factory=list)
     _priced: list[Priced] = field(default_factory=list)
 
@@ -142,6 +144,13 @@ class Ledger:
     def adopt(self, message_id: str, n: int, provider_id: str) -> None:
         """Write the provider's id on an attempt."""
         self._adopted.append({"key": message_id, "key_n": n, "new_provider_id": provider_id})
+
+    def opened(self, row: Row, provider_thread: str) -> None:
+        """Write what the provider calls the conversation that a message began."""
+        if row.thread and provider_thread:
+            self._opened.append({
+                "connection_id": row.connection_id, "subject": row.thread, "provider_thread": provider_thread, "message_id": row.id
+            })  # fmt: skip
 
     def end(self, row: Row, status: Status, word: str, *, code: str = "", why: str = "") -> None:
         """End a message that is not sent, and say so."""
@@ -191,12 +200,13 @@ class Ledger:
         store.write(_UPDATE, [{"key": row.id, **{f"new_{name}": getattr(row, name) for name in CHANGING}} for row in changed])
         store.write(_MOVE, [{"key": row.id, "new_contact_id": row.contact_id} for row in moved])
         for statement, rows in (
-            (_BEGIN, self._begun), (_END, self._ended), (_ADOPT, self._adopted), (_NOTE, self._facts), (_TELL, self._events()),
+            (_BEGIN, self._begun), (_END, self._ended), (_ADOPT, self._adopted), (_NOTE, self._facts), (_OPEN, self._opened),
+            (_TELL, self._events()),
         ):  # fmt: skip
             store.write(statement, rows)
         spending.correct(self._priced)
         self._before = {row.id: _changing(row) for row in self.rows.values()}
-        self._begun, self._ended, self._adopted, self._facts, self._told, self._priced = [], [], [], [], [], []
+        self._begun, self._ended, self._adopted, self._facts, self._told, self._priced, self._opened = [], [], [], [], [], [], []
 
     def _events(self) -> list[dict[str, Any]]:
         prefixes = _prefixes({row.connection_id for row, _, _ in self._told})
@@ -215,7 +225,8 @@ def _event(row: Row, status: Status, details: Mapping[str, str], prefix: str) ->
     }  # fmt: skip
 
 
-_BEGIN, _NOTE, _TELL = Statement.insert(attempts), Statement.insert(status_events, once=True), Statement.insert(platform_events, once=True)
+_BEGIN, _OPEN = Statement.insert(attempts), Statement.insert(table_of(Thread), once=True)
+_NOTE, _TELL = Statement.insert(status_events, once=True), Statement.insert(platform_events, once=True)
 
 
 def _prefixes(connection_ids: Collection[str]) -> dict[str, str]:

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 from flask import current_app
 
 from hub.config import is_loopback
-from hub.integrations.base import Filled, Integration, Outbound
+from hub.integrations.base import Integration, Outbound
+from hub.messaging.content import buttons_of, card_of, template_of
 from hub.messaging.ledger import Row
 from hub.messaging.media import link
 from hub.models import Message
@@ -35,16 +36,18 @@ def outbound_of(row: Row | Message, to: Addressed, integration: Integration, n: 
     Raises Unreadable.
     """
     content: dict[str, Any] = keyring().open_json("bodies", row.id.partition("_")[2], "content", to.content or b"")
-    template = None if free else content.get("template")
+    template = None if free else template_of(content)
     if not free and template is None:
         return None
     media = [(one, one.get("url") or link(one["file"], one["name"])) for one in content.get("media", ())] if free else []
     reports = _reports_to(current_app.extensions["hub.config"].public_url, integration.status_path, tuple(integration.api_urls.values()))
     return Outbound(
-        id=row.id, attempt=n, to=to.address, text=content["text"], subject=content.get("subject", ""), thread=row.thread,
+        id=row.id, attempt=n, to=to.address, text=content["text"], subject=content.get("subject", ""),
+        card=card_of(content), buttons=buttons_of(content),
+        reply_to=content.get("reply_to", ""),
         media=tuple(url for _, url in media), files=tuple(one["file"] for one, _ in media if "file" in one),
         unseen=tuple(url for one, url in media if "url" in one),
-        template=Filled(template["id"], template["variables"]) if template else None,
+        template=template,
         expires_at=row.expires_at, status_url=f"{reports}?message={row.id}&attempt={n}" if reports else "",
     )  # fmt: skip
 

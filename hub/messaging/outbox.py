@@ -13,8 +13,9 @@ from hub import audit
 from hub.crypto import blind
 from hub.errors import Conflict, NotFound
 from hub.extensions import db
-from hub.integrations.base import Filled
+from hub.integrations.base import Button, Card, Filled
 from hub.messaging import provider_templates
+from hub.messaging.content import buttons_of, card_of, content_of, template_of
 from hub.messaging.ledger import messages as message_table
 from hub.messaging.ledger import status_events
 from hub.messaging.policy import QUIET, Carrying, Policy, Verdict, Wanted
@@ -58,6 +59,11 @@ class Draft:
     template_version_id: str | None = None
     template: Filled | None = None  # the provider's approved one, for when free text may not go
     says: Mapping[str, Any] | None = None  # name, locale and values of our own, to find an approved one when it is sent again
+    card: Card | None = None
+    buttons: Sequence[Button] = ()
+    thread: str = ""  # what it is about, where that has an order
+    edits_id: str | None = None  # the message that takes this content instead
+    reply_to: str = ""  # of the press that it answers
     media: Sequence[Mapping[str, Any]] = ()  # what goes along with free text, as `media.attached` makes it
     exempt: bool = False  # from what the contact does not want: it says that this is understood
     by_hand: bool = False  # somebody here chose to send it, now
@@ -111,6 +117,22 @@ def add_all(drafts: Sequence[Draft]) -> list[Stored]:
 
 
 @transaction
+def replace(draft: Draft) -> None:
+    """Store a message that changes another one; where one like it waits still, that says this instead."""
+    waiting = select(Message).where(Message.edits_id == draft.edits_id, Message.status == Status.QUEUED, Message.tries == 0)
+    row = db.session.scalar(waiting.order_by(Message.id.desc()).limit(1).with_for_update())
+    if row is None:
+        add(draft)
+        return
+    body = db.session.get_one(Body, row.id.partition("_")[2])
+    answers = {name: value for name, value in body.content.items() if name == "reply_to"}
+    body.content = answers | content_of(draft)
+    row.body_hmac = blind(index_key(), "body", draft.subject, draft.text)
+    row.event_id = draft.event_id
+    db.session.flush()
+
+
+@transaction
 def ask_again(connection_id: str) -> None:
     """Let what waits for the end of quiet hours be asked about now: they may have been changed."""
     waiting = (message_table.c.connection_id == connection_id, message_table.c.status == Status.QUEUED, message_table.c.code == QUIET)
@@ -144,17 +166,10 @@ _MESSAGES, _BODIES, FACTS = (Statement.insert(table) for table in (message_table
 
 def _row(draft: Draft, moment: datetime, one: Wanted, verdict: Verdict) -> tuple[dict[str, Any], dict[str, Any]]:
     connection, message_id, code = draft.connection, new_id("msg"), verdict.code
-    content: dict[str, Any] = {"subject": draft.subject, "text": draft.text}
-    if draft.template is not None:
-        content["template"] = {"id": draft.template.id, "variables": dict(draft.template.variables)}
-    if draft.says is not None:
-        content["says"] = dict(draft.says)
-    if draft.media:
-        content["media"] = [dict(one) for one in draft.media]
     row = {
         "id": message_id, "event_id": draft.event_id, "request_id": draft.request_id, "signer_id": draft.signer_id,
         "contact_id": draft.contact.id, "connection_id": connection.id, "source_id": draft.source_id, "channel": connection.channel,
-        "test": connection.test, "lane": draft.lane.value, "thread": "", "step_id": draft.step_id,
+        "test": connection.test, "lane": draft.lane.value, "thread": draft.thread, "edits_id": draft.edits_id, "step_id": draft.step_id,
         "template_version_id": draft.template_version_id, "consent_id": verdict.consent_id,
         "status": (Status.SUPPRESSED if code else Status.QUEUED).value, "code": code or (QUIET if verdict.until else ""),
         "exempt": draft.exempt, "by_hand": draft.by_hand, "tries": 0, "due_at": None if code else verdict.until or moment,
@@ -162,7 +177,7 @@ def _row(draft: Draft, moment: datetime, one: Wanted, verdict: Verdict) -> tuple
         "once_key": draft.once_key, "after_id": draft.after_id, "changed_at": moment,
         "body_hmac": blind(index_key(), "body", draft.subject, draft.text),
     }  # fmt: skip
-    sealed = keyring().seal_json("bodies", message_id.partition("_")[2], "content", content)
+    sealed = keyring().seal_json("bodies", message_id.partition("_")[2], "content", content_of(draft))
     return row, {"owner_id": message_id, "content": sealed}
 
 
@@ -204,6 +219,8 @@ def resend(message_id: str) -> Message:
         event_id=message.event_id, request_id=message.request_id, signer_id=message.signer_id, step_id=message.step_id,
         template_version_id=message.template_version_id, template=_template_now(connection.id, content),
         says=content.get("says"), media=content.get("media", ()), by_hand=message.by_hand, after_id=message.id,
+        thread=message.thread, edits_id=message.edits_id, card=card_of(content), buttons=buttons_of(content),
+        reply_to=content.get("reply_to", ""),
     ))  # fmt: skip
     audit.record("message.resent", message.id, successor=again.id)
     return db.session.get_one(Message, again.id)
@@ -213,12 +230,6 @@ def _template_now(connection_id: str, content: Mapping[str, Any]) -> Filled | No
     """Return the approved template that says today what a message's content says."""
     says = content.get("says")
     return provider_templates.filled(connection_id, says["name"], says["locale"], says["values"]) if says else template_of(content)
-
-
-def template_of(content: Mapping[str, Any]) -> Filled | None:
-    """Return the approved template that a message's content holds."""
-    kept = content.get("template")
-    return Filled(kept["id"], kept["variables"]) if kept else None
 
 
 def locked(message_id: str) -> Message:

@@ -27,10 +27,10 @@ from hub.errors import (
 from hub.extensions import db
 from hub.http import uptime
 from hub.integrations.base import Accepted, Integration, Outbound
-from hub.messaging import successors, suppressions
+from hub.messaging import chats, successors, suppressions
 from hub.messaging.contacts import contact_for
 from hub.messaging.ledger import Ledger, Row, raise_to
-from hub.models import Attempt, Connection
+from hub.models import Attempt, Connection, Contact
 from hub.models.types import now
 from hub.statements import Statement
 from hub.store import read, several, transaction, wake
@@ -91,8 +91,9 @@ def _record(outcome: Outcome, known: _Known, times: Mapping[str, int], ledger: L
     row = ledger.rows[claim.message_id]
     attempt = (claim.message_id, claim.n)
     provider_id = known.of.get(attempt)  # a callback may have brought it
-    if accepted is not None and known.holder.setdefault((claim.connection_id, accepted.provider_id), attempt) == attempt:
-        provider_id = accepted.provider_id  # else the provider says one id twice: it stays where it stood first
+    said = accepted.provider_id if accepted else ""
+    if said and known.holder.setdefault((claim.connection_id, said), attempt) == attempt:
+        provider_id = said  # else the provider says one id twice: it stays where it stood first
     ledger.end_attempt(
         claim.message_id, claim.n, ended_at=outcome.ended_at, milliseconds=outcome.milliseconds, http_status=outcome.http_status,
         request_ref=outcome.request_ref, outcome="accepted" if accepted else _outcome(error),
@@ -117,7 +118,7 @@ class _Known:
 
 def _provider_ids(ended: Sequence[Outcome]) -> _Known:
     known = _Known()
-    said = {outcome.accepted.provider_id for outcome in ended if outcome.accepted}
+    said = {outcome.accepted.provider_id for outcome in ended if outcome.accepted and outcome.accepted.provider_id}
     connections = {outcome.claim.connection_id for outcome in ended}
     for query, asked in (
         (_SAID, {"connections": list(connections), "said": list(said)}),
@@ -150,10 +151,10 @@ _TIMES = Statement(
 
 def accept(row: Row, accepted: Accepted, ledger: Ledger, *, asks: bool) -> None:
     """Write on a message that the provider has it. `asks`: it can be asked what became of it."""
-    row.provider_id = accepted.provider_id
+    row.provider_id = accepted.provider_id or None
     row.segments = row.segments or accepted.segments
     ledger.priced(row, accepted.price, accepted.currency)
-    row.thread = accepted.thread or row.thread
+    ledger.opened(row, accepted.thread)
     raise_to(row, accepted.status, asks=asks)
     ledger.tell(row, accepted.status, {})
 
@@ -172,7 +173,9 @@ def _fail(row: Row, error: SendError, integration: Integration, times: int, ledg
         requeue(row, moment, ledger, error.code)
         pause_connection(row.connection_id, str(error))
     elif isinstance(error, RecipientMoved):
-        row.contact_id = contact_for(integration.address, error.new, test=row.test).id
+        before, row.contact_id = row.contact_id, contact_for(integration.kind_of(error.new), error.new, test=row.test).id
+        chats.moved(before, row.contact_id)
+        _follow(row.connection_id, before, error.new)
         requeue(row, moment, ledger, error.code)
     else:
         if isinstance(error, RecipientRefused):
@@ -216,6 +219,13 @@ _OUTCOMES: dict[type, str] = {
     FileMissing: "file missing", FileRefused: "file refused", TransientError: "transient", Unreachable: "unreachable",
     SlowDown: "slowed", OutcomeUnknown: "unknown", ConnectionBroken: "broken",
 }  # fmt: skip
+
+
+def _follow(connection_id: str, before: str, place: str) -> None:
+    """Post to where a team's chat has moved; what its settings name leads there for ever."""
+    contact, connection = db.session.get_one(Contact, before), db.session.get_one(Connection, connection_id)
+    if connection.place and connection.place == contact.address:
+        connection.place = place
 
 
 @transaction

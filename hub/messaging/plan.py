@@ -18,9 +18,11 @@ class Person:
     id: str  # sgn_…
     external_id: str
     owes: bool  # has still to sign
+    asleep: bool = field(default=False, kw_only=True)  # reminders are put off
     addresses: Mapping[str, str]  # kind → address
     wants: Mapping[str, bool] = field(default_factory=dict)  # kind → False when the source said not to
-    preference: Sequence[str] = ()
+    chats: Mapping[str, str] = field(default_factory=dict)  # connection → the chat in which the person let it write
+    preference: Sequence[str] = ()  # channels, and integrations by name
     locale: str = "en"
 
 
@@ -51,6 +53,9 @@ class Carrier:
     address: str
     clean: Callable[[str], str]
     waits: bool = False  # it does not send now; taken where no other can
+    name: str = ""  # of its integration
+    finds_by: str = ""  # on channel chat: the kind of a person's address by which it writes to them alone; '': to nobody
+    place: str = ""  # where a team reads what it posts
 
 
 @dataclass(frozen=True)
@@ -61,13 +66,22 @@ class Planned:
     step: Step
     carrier: Carrier
     to: str
+    kind: str  # of that address
+
+
+@dataclass(frozen=True)
+class Post:
+    """One message to make for a team."""
+
+    step: Step
+    carrier: Carrier
 
 
 @dataclass(frozen=True)
 class Skipped:
     """A step that was wanted and cannot be taken."""
 
-    signer: str
+    signer: str  # '': a team
     step: str
     reason: str
 
@@ -82,30 +96,54 @@ REASONS = {
     "bad_address": "The address is not one that this channel reaches.",
     "already_signed": "The signer has signed or declined already.",
     "request_closed": "The request is completed, declined, expired or canceled.",
+    "snoozed": "Reminders to this signer are put off.",
     "repeated": "This was told before.",
 }
 
 
 def plan(
     routes: Iterable[Route], people: Sequence[Person], carriers: Sequence[Carrier], *,
-    actor: str = "", asks_to_sign: bool = False, closed: bool = False,
+    actor: str = "", asks_to_sign: bool = False, closed: bool = False, reminds: bool = False,
 ) -> tuple[list[Planned], list[Skipped]]:  # fmt: skip
-    """Decide whom an event is told to, and over what.
+    """Decide which signers an event is told to, and over what.
 
     `actor` is the id of the signer whom the event is about. `asks_to_sign` leaves out those who have nothing left to sign,
-    and everybody when the request is `closed`.
+    and everybody when the request is `closed`; `reminds` those whose reminders are put off.
     """
     planned: list[Planned] = []
     skipped: list[Skipped] = []
     for route in routes:
+        if route.audience == Audience.TEAM:
+            continue
         for person in _audience(route.audience, people, actor):
             for step in route.steps:
                 if asks_to_sign and (closed or not person.owes):
                     skipped.append(Skipped(person.external_id, step.channel, "request_closed" if closed else "already_signed"))
                     continue
+                if reminds and person.asleep:
+                    skipped.append(Skipped(person.external_id, step.channel, "snoozed"))
+                    continue
                 found = _take(person, step, carriers)
                 (planned if isinstance(found, Planned) else skipped).append(found)  # type: ignore[arg-type]
     return planned, skipped
+
+
+def posts(
+    routes: Iterable[Route], carriers: Sequence[Carrier], *, asks_to_sign: bool = False, closed: bool = False
+) -> tuple[list[Post], list[Skipped]]:
+    """Decide where an event is posted for those who do not sign."""
+    by_id = {carrier.id: carrier for carrier in carriers if carrier.place}
+    found: list[Post] = []
+    skipped: list[Skipped] = []
+    for step in (step for route in routes if route.audience == Audience.TEAM for step in route.steps):
+        carrier = by_id.get(step.connection_id or "")
+        if asks_to_sign and closed:
+            skipped.append(Skipped("", step.channel, "request_closed"))
+        elif carrier is None:
+            skipped.append(Skipped("", step.channel, "no_connection"))
+        else:
+            found.append(Post(step, carrier))
+    return found, skipped
 
 
 def _audience(audience: str, people: Sequence[Person], actor: str) -> list[Person]:
@@ -120,8 +158,7 @@ def _audience(audience: str, people: Sequence[Person], actor: str) -> list[Perso
 
 def _take(person: Person, step: Step, carriers: Sequence[Carrier]) -> Planned | Skipped:
     candidates = _carriers(person, step, carriers)
-    kind = candidates[0].address if candidates else _usual_address(step.channel)
-    address = person.addresses.get(kind, "")
+    kind, address = _reach(person, candidates[0]) if candidates else _usual(person, step.channel)
     if not address:
         return Skipped(person.external_id, step.channel, "no_address")
     if not person.wants.get(kind, True):
@@ -129,7 +166,7 @@ def _take(person: Person, step: Step, carriers: Sequence[Carrier]) -> Planned | 
     if not candidates:
         return Skipped(person.external_id, step.channel, "no_connection")
     try:
-        return Planned(person, step, candidates[0], candidates[0].clean(address))
+        return Planned(person, step, candidates[0], candidates[0].clean(address), kind)
     except ValueError:
         return Skipped(person.external_id, step.channel, "bad_address")
 
@@ -138,14 +175,31 @@ def _carriers(person: Person, step: Step, carriers: Sequence[Carrier]) -> list[C
     """Return what can take a step, best first: a phone is told over the first channel the person prefers that is there."""
     if step.connection_id:
         return [carrier for carrier in carriers if carrier.id == step.connection_id]
-    channels = [step.channel]
+    ways = [step.channel]
     if step.channel in PHONE_CHANNELS:
-        channels = [c for c in person.preference if c in PHONE_CHANNELS] + channels
-    found = [carrier for channel in channels for carrier in carriers if carrier.channel == channel]
+        ways = [*person.preference, step.channel]
+    found = [carrier for way in ways for carrier in carriers if _goes(way, person, step, carrier)]
     return sorted(found, key=lambda carrier: carrier.waits)  # a preference goes to what is enabled
 
 
-def _usual_address(channel: str) -> str:
-    if channel in PHONE_CHANNELS:
-        return Address.PHONE
-    return Address.EMAIL if channel == Channel.EMAIL else Address.CHAT
+def _goes(way: str, person: Person, step: Step, carrier: Carrier) -> bool:
+    """Tell whether a carrier is what a way means, a channel or an integration; a chat is one only where it finds the person."""
+    if carrier.channel == Channel.CHAT:
+        return way in (carrier.channel, carrier.name) and bool(_reach(person, carrier)[1])
+    return way == carrier.channel and (way == step.channel or way in PHONE_CHANNELS)
+
+
+def _reach(person: Person, carrier: Carrier) -> tuple[str, str]:
+    """Return by what a carrier writes to a person, and where that is; '' where it does not find them."""
+    if carrier.channel != Channel.CHAT:
+        return carrier.address, person.addresses.get(carrier.address, "")
+    if carrier.finds_by == Address.CHAT:
+        return Address.CHAT, person.chats.get(carrier.id, "")
+    return carrier.finds_by, person.addresses.get(carrier.finds_by, "")
+
+
+def _usual(person: Person, channel: str) -> tuple[str, str]:
+    if channel == Channel.CHAT:
+        return Address.CHAT, next(iter(person.chats.values()), "")
+    kind = Address.EMAIL if channel == Channel.EMAIL else Address.PHONE
+    return kind, person.addresses.get(kind, "")

@@ -17,7 +17,7 @@ from hub.store import read, remembered
 from hub.vocabulary import Channel
 
 SHIPPED_LOCALE = "en"  # what every text is there in
-TEXTED = (Channel.WHATSAPP,)
+TEXTED = (Channel.WHATSAPP, Channel.CHAT)
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def render(name: str, channel: str, locale: str, values: Mapping[str, Any]) -> R
 
 def _newest(name: str, channel: str, locale: str) -> Wording:
     by_locale = remembered(("wordings", name, channel), lambda: _wordings(name, channel))
-    if not by_locale and channel in TEXTED:  # what is texted to a phone says the same, unless somebody worded it apart
+    if not by_locale and channel in TEXTED:  # what is written to a person says the same, unless somebody worded it apart
         by_locale = remembered(("wordings", name, Channel.SMS), lambda: _wordings(name, Channel.SMS))
     for wanted in fallbacks(locale):
         if wanted in by_locale:

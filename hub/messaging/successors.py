@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import bindparam, select
 
 from hub.messaging import outbox, windows
+from hub.messaging.content import template_of
 from hub.messaging.ledger import Ledger, Row
 from hub.messaging.policy import Carrier
 from hub.models import Attempt, Body, Connection, Contact, Message
@@ -34,7 +35,7 @@ def by_template(row: Row, n: int, ledger: Ledger) -> None:
         return
     for *to, sealed, source, event, request, signer, step, version, lane, by_hand, expires_at in read(_SAID, id=row.id):
         content = keyring().open_json("bodies", row.id.partition("_")[2], "content", sealed)
-        template = outbox.template_of(content)
+        template = template_of(content)
         if template is None:
             return
         again = outbox.add(outbox.Draft(

@@ -64,7 +64,8 @@ def _halt(concerned: Sequence[tuple[Any, ...]], why: str) -> None:
 
 _UNFINISHED = Statement(
     select(*message_table.c["id", "signer_id", "status", "tries"]).where(
-        message_table.c.request_id == bindparam("request"), message_table.c.stop.is_(None),
+        # what is posted to a team tells what happened: it asks nobody for anything, and stays true
+        message_table.c.request_id == bindparam("request"), message_table.c.stop.is_(None), message_table.c.thread == "",
         message_table.c.status.in_([Status.QUEUED.value, Status.SENDING.value, Status.UNKNOWN.value]),
         message_table.c.event_id.in_(select(Event.id).where(Event.request_id == bindparam("request"), Event.type.in_(several("types")))),
     ).order_by(message_table.c.id).with_for_update()

@@ -3,6 +3,7 @@
 from hub.models.action import Action
 from hub.models.attempt import Attempt
 from hub.models.audit import Audit
+from hub.models.chat import Chat
 from hub.models.connection import Connection
 from hub.models.consent import Consent, Suppression, Window
 from hub.models.contact import Contact
@@ -24,7 +25,7 @@ from hub.models.throttle import Counter, Pace, Throttle, Usage
 from hub.models.user import SignIn, User
 
 __all__ = [
-    "Action", "ApiKey", "Attempt", "Audit", "Body", "Connection", "Consent", "Contact", "Conversation", "Counter", "Event",
+    "Action", "ApiKey", "Attempt", "Audit", "Body", "Chat", "Connection", "Consent", "Contact", "Conversation", "Counter", "Event",
     "Idempotency", "Inbound", "Link", "MediaFile", "Message", "Pace", "PlatformEvent", "ProviderTemplate", "Receipt", "Route", "RouteStep",
     "Setting", "SignIn", "Signer", "SigningRequest", "Source", "StatusEvent", "Suppression", "Template", "TemplateMapping",
     "TemplateVersion", "Thread", "Throttle", "Usage", "User", "Window",

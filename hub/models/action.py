@@ -1,24 +1,29 @@
-"""Single-use links: the first admin's, a new user's, and buttons in messages."""
+"""Single-use links and buttons: the first admin's, a new user's, those in messages, and those that let us write to a chat."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import LargeBinary
+from sqlalchemy import LargeBinary, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.extensions import Base
-from hub.models.types import Time, now
+from hub.models.types import Time, now, ref, some
 
 
 class Action(Base):
     """A token that does one thing once; only its digest is stored."""
 
     __tablename__ = "actions"
+    __table_args__ = (some("ix_actions_event_id", "event_id", where=text("event_id IS NOT NULL")),)
 
     digest: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
     kind: Mapped[str]
     subject: Mapped[str] = mapped_column(default="")  # the id of what it acts on
+    connection_id: Mapped[str | None] = ref("con", "connections.id")  # the one that it is for, where it is for one
+    event_id: Mapped[str | None] = ref("evt", "events.id")  # of a button: the event whose posts carry it
     created_at: Mapped[datetime] = mapped_column(Time, default=now)
     expires_at: Mapped[datetime] = mapped_column(Time)
     used_at: Mapped[datetime | None] = mapped_column(Time)
+    used_by: Mapped[str] = mapped_column(default="")  # who pressed the button, as the provider calls them
+    outcome: Mapped[str] = mapped_column(default="")  # what came of it: `done`, or why not

@@ -33,6 +33,7 @@ class Connection(Base):
     settings_version: Mapped[int] = mapped_column(default=0)
     account: Mapped[str] = mapped_column(default="")
     sender: Mapped[str] = mapped_column(default="")
+    place: Mapped[str] = mapped_column(default="")  # where a team reads what it posts, as its integration writes that; '': nowhere
     per_second: Mapped[float | None]  # the most messages a second that its admin allows; None: as the integration says
     rules: Mapped[str] = mapped_column(default="")  # what it may send (messaging/rules.py); '': as the integration says
     created_at: Mapped[datetime] = mapped_column(Time, default=now)

@@ -17,6 +17,7 @@ from hub.vocabulary import Lane, Status
 DUE = text("due_at IS NOT NULL")
 EDITS = text("edits_id IS NOT NULL")
 FAILED = text("code <> ''")
+THREADED = text("thread <> ''")
 
 
 class Message(Base):
@@ -30,6 +31,7 @@ class Message(Base):
         Index(None, "request_id", "id"),
         Index(None, "contact_id", "id"),
         some("ix_messages_edits_id", "edits_id", where=EDITS),
+        some("ix_messages_thread", "connection_id", "thread", "id", where=THREADED),
         # lists, whose branches these find (messaging/listing.py); a channel is that of its connections
         Index(None, "connection_id", "status", "id"),
         Index(None, "source_id", "test", "id"),
@@ -46,7 +48,7 @@ class Message(Base):
     channel: Mapped[str]
     test: Mapped[bool]
     lane: Mapped[str] = mapped_column(default=Lane.NOW.value)
-    thread: Mapped[str] = mapped_column(default="")
+    thread: Mapped[str] = mapped_column(default="")  # what it is about; of one thread they go one at a time, oldest first
     step_id: Mapped[str | None] = ref("stp", "route_steps.id")
     template_version_id: Mapped[str | None] = ref("tpv", "template_versions.id")
     consent_id: Mapped[str | None] = ref("cns", "consents.id")

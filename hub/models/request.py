@@ -24,6 +24,7 @@ class SigningRequest(Base):
     test: Mapped[bool]
     _title: Mapped[bytes | None] = mapped_column("title")
     _sender: Mapped[bytes | None] = mapped_column("sender")
+    _url: Mapped[bytes | None] = mapped_column("url")
     state: Mapped[str] = mapped_column(default=RequestState.OPEN.value)
     state_at: Mapped[datetime] = mapped_column(Time, default=now)
     told_at: Mapped[datetime] = mapped_column(Time, default=now)
@@ -32,6 +33,7 @@ class SigningRequest(Base):
 
     title = sealed()
     sender = sealed()  # {"name", "email"}
+    url = sealed()  # where its sender's people see the document
     signers: Mapped[list[Signer]] = relationship(order_by="(Signer.turn, Signer.id)", back_populates="request")
 
 
@@ -56,6 +58,7 @@ class Signer(Base):
     remind_at: Mapped[datetime | None] = mapped_column(Time)
     reminded_at: Mapped[datetime | None] = mapped_column(Time)
     reminders: Mapped[int] = mapped_column(default=0)
+    snoozed_until: Mapped[datetime | None] = mapped_column(Time)  # nobody reminds them before
 
     # {"name", "email", "mobile_number", "locale", "time_zone", "send_to", "preference", "download_url", "told_at": {field: time}}
     details = sealed()

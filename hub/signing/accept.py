@@ -7,27 +7,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, or_, select
+from sqlalchemy import select
 
 from hub import integrations
 from hub.crypto import blind
-from hub.errors import NotFound
 from hub.integrations.base import Filled
 from hub.messaging import plan, provider_templates, render
 from hub.messaging.contacts import Known, contacts_for
 from hub.messaging.outbox import Draft, Stored, add_all
 from hub.messaging.policy import Carrier
-from hub.models import Connection, Contact, Event, Message, Route, RouteStep
+from hub.models import Contact, Event, Message
 from hub.models.types import keyring, new_id, now
 from hub.optimistic import optimistic
-from hub.signing import requests
+from hub.signing import cards, linking, planning, requests, team
 from hub.signing.events import EventIn
 from hub.signing.records import RequestRecord, SignerRecord
 from hub.statements import Statement, table_of
 from hub.store import index_key, read, remembered, several, transaction, write
-from hub.vocabulary import Address, ConnectionState, EventType, Lane, RequestState
-
-UNTITLED, UNNAMED = "Untitled document", "Somebody"
+from hub.vocabulary import EventType, Lane, RequestState
 
 
 @dataclass(frozen=True)
@@ -52,35 +49,48 @@ def accept(posted: EventIn, source_id: str, *, test: bool) -> dict[str, Any]:
 
 @transaction
 def tell(event: Happened, request: RequestRecord, actor: SignerRecord | None, only: Sequence[SignerRecord] | None = None) -> dict[str, Any]:
-    """Plan, render and store the messages of an event, and the event. `only` narrows it to some signers."""
+    """Plan, render and store the messages of an event, and the event. `only` narrows it to some signers.
+
+    Those who read where a connection posts are told too, and what stands there of the request is brought up to date.
+    """
+    carriers = planning.carriers(request.test)
+    among = [planning.planned_with(carrier) for carrier in carriers.values()]
+    routes = remembered(("routes", event.type, request.source_id), lambda: planning.routes(event.type, request.source_id))
+    asks = {"asks_to_sign": event.type in requests.ASKS_TO_SIGN, "closed": request.state != RequestState.OPEN}
     signers = {signer.id: signer for signer in (request.signers if only is None else only)}
-    carriers = {carrier.id: carrier for carrier in _carriers(request.test)}
-    routes = remembered(("routes", event.type, request.source_id), lambda: _routes(event.type, request.source_id))
     planned, skipped = plan.plan(
-        routes, [_person(signer) for signer in signers.values()], [_planning(c) for c in carriers.values()],
-        actor=actor.id if actor else "", asks_to_sign=event.type in requests.ASKS_TO_SIGN, closed=request.state != RequestState.OPEN,
+        routes, planning.people(request, list(signers.values()), among), among, actor=actor.id if actor else "",
+        reminds=event.type == EventType.REMINDER, **asks,
     )  # fmt: skip
-    refusals = [item.as_json() for item in skipped]
+    posts, unposted = plan.posts(routes, among, **asks)
+    refusals = [item.as_json() for item in skipped + unposted]
     _store(event, request, refusals)
-    keys = [_once_key(event, request, actor, item) for item in planned]
-    told = _told_before(keys)
+    keys = [_once_key(event, request, actor, item.person.id, item.carrier.address, item.to, item.step) for item in planned]
+    post_keys = [_once_key(event, request, actor, "", item.carrier.address, item.carrier.place, item.step) for item in posts]
+    told = _told_before(keys + post_keys)
     fresh = [(item, key) for item, key in zip(planned, keys, strict=True) if key not in told]
     contacts = contacts_for({_known(item, signers[item.person.id]) for item, _ in fresh}, test=request.test) if fresh else {}
     drafts = []
     for item, key in fresh:
         carrier = carriers[item.carrier.id]
-        values = _values(event, request, signers[item.person.id], actor)
+        signer = signers[item.person.id]
+        values = _values(event, request, signer, actor) | linking.links(carriers.values(), request.source_id, signer)
         said = render.render(item.step.template, carrier.channel, item.person.locale, values)
         template, says = _template(carrier, item, values)
         drafts.append(Draft(
-            connection=carrier, contact=contacts[item.carrier.address, item.to], text=said.text, subject=said.subject,
+            connection=carrier, contact=contacts[item.kind, item.to], text=said.text, subject=said.subject,
             source_id=request.source_id, event_id=event.id, request_id=request.id, signer_id=item.person.id, step_id=item.step.id,
             template_version_id=said.version_id, template=template, says=says,
             lane=Lane.BULK if event.type == EventType.REMINDER else Lane.NOW, once_key=key,
             expires_at=_until(event, request),
         ))  # fmt: skip
-    stored = {key: message for (_, key), message in zip(fresh, add_all(drafts), strict=True)} | told
-    return {"event": {"id": event.id}, "messages": [_brief(stored[key]) for key in keys], "skipped": refusals}
+    about = team.Told(event.id, event.type, event.payload.get("download_url") or "")
+    new = [(item, key) for item, key in zip(posts, post_keys, strict=True) if key not in told]
+    drafts += team.drafts(about, request, new, carriers, _values_for_team(event, request, list(signers.values()), actor)) if new else []
+    added = zip((draft.once_key for draft in drafts), add_all(drafts), strict=True)
+    stored = {key: message for key, message in added if key} | told
+    team.refresh(request, carriers, told=about)
+    return {"event": {"id": event.id}, "messages": [_brief(stored[key]) for key in keys + post_keys], "skipped": refusals}
 
 
 def _template(carrier: Carrier, item: plan.Planned, values: dict[str, Any]) -> tuple[Filled | None, dict[str, Any] | None]:
@@ -88,6 +98,7 @@ def _template(carrier: Carrier, item: plan.Planned, values: dict[str, Any]) -> t
     if not integrations.get(carrier.integration).session_window:
         return None, None
     name, locale = item.step.template, item.person.locale
+    values = {name: value for name, value in values.items() if not isinstance(value, linking.Link)}  # made for a text of ours alone
     return provider_templates.filled(carrier.id, name, locale, values), {"name": name, "locale": locale, "values": values}
 
 
@@ -109,14 +120,14 @@ _EVENT = Statement.insert(table_of(Event))
 
 
 # ── Once ────────────────────────────────────────────────────────────────────────────────────────────────────
-def _once_key(event: Happened, request: RequestRecord, actor: SignerRecord | None, item: plan.Planned) -> bytes:
-    """Return what tells one message from another that would say the same to the same person."""
+def _once_key(
+    event: Happened, request: RequestRecord, actor: SignerRecord | None, person: str, kind: str, to: str, step: plan.Step
+) -> bytes:
+    """Return what tells one message from another that would say the same to the same person, or in the same place."""
     # most events happen once in a request, reminders again and again
     occurrence = (event.external_id or event.id) if event.type == EventType.REMINDER else ""
     about = actor.id if actor else ""
-    return blind(
-        index_key(), "once", request.id, event.type, occurrence, about, item.person.id, item.carrier.address, item.to, item.step.id
-    )
+    return blind(index_key(), "once", request.id, event.type, occurrence, about, person, kind, to, step.id)
 
 
 def _told_before(keys: Collection[bytes]) -> dict[bytes, Stored]:
@@ -132,7 +143,7 @@ _TOLD = Statement(
 
 
 def _known(item: plan.Planned, signer: SignerRecord) -> Known:
-    return Known(item.carrier.address, item.to, signer.details.get("name") or "", signer.details.get("time_zone") or "")
+    return Known(item.kind, item.to, signer.details.get("name") or "", signer.details.get("time_zone") or "")
 
 
 def _until(event: Happened, request: RequestRecord) -> datetime | None:
@@ -143,9 +154,9 @@ def _until(event: Happened, request: RequestRecord) -> datetime | None:
 def _values(event: Happened, request: RequestRecord, signer: SignerRecord, actor: SignerRecord | None) -> dict[str, Any]:
     about, details, sender = actor.details if actor else {}, signer.details, request.sender or {}
     return {
-        "title": request.title or UNTITLED,
-        "sender": sender.get("name") or sender.get("email") or UNNAMED,
-        "name": about.get("name") or about.get("email") or UNNAMED,
+        "title": request.title or cards.UNTITLED,
+        "sender": sender.get("name") or sender.get("email") or cards.UNNAMED,
+        "name": about.get("name") or about.get("email") or cards.UNNAMED,
         "signer": details.get("name") or "",
         "link": signer.signing_url or "",
         "download_link": details.get("download_url") or event.payload.get("download_url") or "",
@@ -153,62 +164,12 @@ def _values(event: Happened, request: RequestRecord, signer: SignerRecord, actor
     }
 
 
-# ── What planning needs ─────────────────────────────────────────────────────────────────────────────────────
-def _person(signer: SignerRecord) -> plan.Person:
-    details = signer.details
-    wants = details.get("send_to") or {}
-    addresses = {Address.PHONE.value: details.get("mobile_number") or "", Address.EMAIL.value: details.get("email") or ""}
-    return plan.Person(
-        id=signer.id, external_id=signer.external_id, owes=signer.owes,
-        addresses={kind: address for kind, address in addresses.items() if address},
-        wants={Address.PHONE.value: wants.get("mobile_number", True), Address.EMAIL.value: wants.get("email", True)},
-        preference=tuple(details.get("preference") or ()), locale=details.get("locale") or render.default_locale(),
-    )  # fmt: skip
-
-
-def _planning(carrier: Carrier) -> plan.Carrier:
-    cls = integrations.get(carrier.integration)
-    return plan.Carrier(carrier.id, carrier.channel, cls.address.value, cls.clean_address)
-
-
-def _carriers(test: bool) -> list[Carrier]:
-    """Return what can carry a message: enabled connections first, then broken ones, whose messages wait."""
-    carriers = [(Carrier(*row), state) for *row, state in read(_CARRIERS, test=test)]
-    carriers.sort(key=lambda found: found[1] != ConnectionState.ENABLED)
-    return [carrier for carrier, _ in carriers if _installed(carrier.integration)]
-
-
-_CARRIERS = Statement(
-    select(Connection.id, Connection.integration, Connection.channel, Connection.sender, Connection.test, Connection.rules,
-           Connection.state)
-    .where(Connection.test == bindparam("test"), Connection.archived_at.is_(None),
-           Connection.state.in_([ConnectionState.ENABLED.value, ConnectionState.BROKEN.value]))
-    .order_by(Connection.id)
-)  # fmt: skip
-
-
-def _installed(integration: str) -> bool:
-    try:
-        return bool(integrations.get(integration))
-    except NotFound:
-        return False
-
-
-def _routes(event_type: EventType, source_id: str) -> list[plan.Route]:
-    """Return the routes of an event; a source's own take the place of everybody's."""
-    rows = read(_ROUTES, event_type=event_type.value, source=source_id)
-    own = any(row[1] for row in rows)
-    steps: dict[tuple[str, str], list[plan.Step]] = {}
-    for route_id, owner, audience, step_id, channel, template, connection_id in rows:
-        if bool(owner) == own:
-            steps.setdefault((route_id, audience), []).append(plan.Step(step_id, channel, template, connection_id))
-    return [plan.Route(audience, found) for (_, audience), found in steps.items()]
-
-
-_ROUTES = Statement(
-    select(Route.id, Route.source_id, Route.audience, RouteStep.id, RouteStep.channel, RouteStep.template, RouteStep.connection_id)
-    .join(RouteStep, RouteStep.route_id == Route.id)
-    .where(Route.event_type == bindparam("event_type"), Route.enabled,
-           or_(Route.source_id.is_(None), Route.source_id == bindparam("source")))
-    .order_by(Route.id, RouteStep.position)
-)  # fmt: skip
+def _values_for_team(event: Happened, request: RequestRecord, chosen: Sequence[SignerRecord], actor: SignerRecord | None) -> dict[str, Any]:
+    """Return the values of texts that signers do not read: no link of a signer's own is among them."""
+    reminded = [signer for signer in chosen if signer.owes] if event.type == EventType.REMINDER else chosen
+    sender = request.sender or {}
+    return {
+        "title": request.title or cards.UNTITLED, "sender": sender.get("name") or sender.get("email") or cards.UNNAMED,
+        "name": cards.name_of(actor) if actor else cards.UNNAMED, "names": cards.names_of(reminded), "people": len(reminded),
+        "download_link": event.payload.get("download_url") or "", "remaining": request.remaining,
+    }  # fmt: skip

@@ -1,4 +1,4 @@
-"""The routes and texts that ship: one route for each event and audience, by SMS."""
+"""The routes and texts that ship: a route for each event and audience of signers, by SMS; and what a team reads, where it is told."""
 
 from __future__ import annotations
 
@@ -25,21 +25,42 @@ SHIPPED = (
     (EventType.REMINDER, Audience.PENDING, "request_reminder",
      'Reminder: "{{ title }}" is waiting for your signature{% if link %}: {{ link }}{% else %}.{% endif %}'),
 )  # fmt: skip
+# what a team reads; which events it is told of is chosen at the connection. values: title, sender, name, names, remaining
+MISSING = '{{ remaining }} signature{{ "" if remaining == 1 else "s" }}'
+FOR_TEAMS = {
+    EventType.SENT: '{{ sender }} sent "{{ title }}" to {{ names }} for signature.',
+    EventType.VIEWED: '{{ name }} opened "{{ title }}".',
+    EventType.SIGNED: '{{ name }} has signed "{{ title }}".'
+                      '{% if remaining %} ' + MISSING + ' {{ "is" if remaining == 1 else "are" }} missing.{% endif %}',
+    EventType.DECLINED: '{{ name }} has declined to sign "{{ title }}".',
+    EventType.COMPLETED: '"{{ title }}" has been accepted by all parties.',
+    EventType.REMINDER: '{{ names }} {{ "was" if people == 1 else "were" }} reminded of "{{ title }}".',
+    EventType.EXPIRED: 'The time to sign "{{ title }}" ran out.{% if remaining %} ' + MISSING
+                       + ' {{ "was" if remaining == 1 else "were" }} missing.{% endif %}',
+    EventType.CANCELED: '{{ sender }} took "{{ title }}" back.',
+}  # fmt: skip
 CHANNEL, LOCALE = Channel.SMS, "en"
+
+
+def for_team(event_type: EventType) -> str:
+    """Return the name of the template that tells a team of an event."""
+    return f"team_{event_type.value.replace('.', '_')}"
 
 
 @transaction
 def install() -> None:
     """Add what ships where it is missing; what an admin changed stays."""
     for event_type, audience, name, text in SHIPPED:
-        _template(event_type, name, text)
+        _template(event_type, name, CHANNEL, text)
         _route(event_type, audience, name)
+    for event_type, text in FOR_TEAMS.items():
+        _template(event_type, for_team(event_type), Channel.CHAT, text)
 
 
-def _template(event_type: EventType, name: str, text: str) -> None:
-    same = select(Template.id).where(Template.name == name, Template.channel == CHANNEL, Template.locale == LOCALE)
+def _template(event_type: EventType, name: str, channel: Channel, text: str) -> None:
+    same = select(Template.id).where(Template.name == name, Template.channel == channel, Template.locale == LOCALE)
     if db.session.scalar(same) is None:
-        template = Template(id=new_id("tpl"), name=name, event_type=event_type.value, channel=CHANNEL.value, locale=LOCALE)
+        template = Template(id=new_id("tpl"), name=name, event_type=event_type.value, channel=channel.value, locale=LOCALE)
         db.session.add(template)
         db.session.flush()
         db.session.add(TemplateVersion(template_id=template.id, number=1, text=text))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import cache, lru_cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from zoneinfo import available_timezones
 
 from email_validator import EmailNotValidError, validate_email
@@ -21,7 +21,7 @@ from pydantic import (
     model_validator,
 )
 
-from hub import phones
+from hub import integrations, phones
 from hub.vocabulary import Channel, EventType
 
 
@@ -43,6 +43,15 @@ _zones = cache(available_timezones)  # it walks a folder
 def _zone(text: str) -> str:
     if text not in _zones():
         raise ValueError("Give an IANA time zone, such as America/Indiana/Indianapolis.")
+    return text
+
+
+def _way(text: str) -> str:
+    """Take a channel, or an integration by name that writes to people in a chat of their own."""
+    known = [channel.value for channel in (Channel.WHATSAPP, Channel.SMS, Channel.VOICE, Channel.EMAIL, Channel.CHAT)]
+    known += [name for name, cls in integrations.registry().items() if cls.finds_by is not None]
+    if text not in known:
+        raise ValueError(f"Give one of {', '.join(known)}.")
     return text
 
 
@@ -71,6 +80,7 @@ Phone = Annotated[str, AfterValidator(_phone)]
 Email = Annotated[str, StringConstraints(max_length=320), AfterValidator(_email)]
 Url = Annotated[str, StringConstraints(max_length=2000), AfterValidator(_url)]
 Zone = Annotated[str, AfterValidator(_zone)]
+Way = Annotated[str, AfterValidator(_way)]
 Locale = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$")]
 
 
@@ -98,6 +108,7 @@ class RequestIn(Strict):
     title: Short | None = None
     sender: SenderIn | None = None
     expires_at: Moment | None = None
+    url: Url | None = Field(default=None, description="Where the sender's own people see the document; never a signing link.")
 
 
 class SendTo(Strict):
@@ -120,7 +131,9 @@ class SignerIn(Strict):
     signing_url: Url | None = None
     download_url: Url | None = None
     send_to: SendTo | None = None
-    preference: list[Literal[Channel.WHATSAPP, Channel.SMS, Channel.VOICE, Channel.EMAIL, Channel.CHAT]] | None = None
+    preference: Annotated[list[Way], Field(max_length=20)] | None = Field(
+        default=None, description="Over what this person is told, best first: channels, or chats by the name of their integration."
+    )
 
 
 # told apart by what it is, so that an error speaks of the one that was meant

@@ -16,8 +16,9 @@ from hub.vocabulary import RequestState, SignerState
 
 requests, signers = table_of(SigningRequest), table_of(Signer)
 
-REQUEST_PLAIN, REQUEST_SEALED = ("state", "state_at", "told_at", "expires_at"), ("title", "sender")
-SIGNER_PLAIN, SIGNER_SEALED = ("turn", "state", "state_at", "told_at", "reminded_at", "reminders"), ("details", "signing_url")
+REQUEST_PLAIN, REQUEST_SEALED = ("state", "state_at", "told_at", "expires_at"), ("title", "sender", "url")
+SIGNER_PLAIN = ("turn", "state", "state_at", "told_at", "reminded_at", "reminders", "snoozed_until")
+SIGNER_SEALED = ("details", "signing_url")
 
 
 @dataclass(slots=True)
@@ -32,6 +33,7 @@ class SignerRecord:
     told_at: datetime
     reminded_at: datetime | None
     reminders: int
+    snoozed_until: datetime | None = None
     details: dict[str, Any] = field(default_factory=dict)
     signing_url: str | None = None
 
@@ -42,7 +44,7 @@ class SignerRecord:
 
 @dataclass(slots=True)
 class RequestRecord:
-    """A signing request. `title` and `sender` are plain here and sealed in the table."""
+    """A signing request. `title`, `sender` and `url` are plain here and sealed in the table."""
 
     id: str
     source_id: str
@@ -54,6 +56,7 @@ class RequestRecord:
     expires_at: datetime | None
     title: str | None = None
     sender: dict[str, Any] | None = None
+    url: str | None = None
     signers: list[SignerRecord] = field(default_factory=list)
     new: bool = True
     _before: dict[str, tuple[Any, ...]] = field(default_factory=dict)

@@ -1,24 +1,86 @@
-"""Reminding those who have not signed, now, because an admin or the signing app asked for it."""
+"""Reminding those who have not signed, now, because somebody asked for it; and putting their reminders off."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from hub import audit
 from hub.errors import Conflict, NotFound
+from hub.messaging import taking_back
 from hub.models.types import new_id, now
-from hub.signing import records
+from hub.signing import planning, records, team
 from hub.signing.accept import Happened, tell
+from hub.signing.cards import moment, name_of
+from hub.signing.records import RequestRecord, SignerRecord
 from hub.store import transaction
 from hub.vocabulary import EventType, RequestState
+
+SNOOZED_FOR = timedelta(days=1)
 
 
 @transaction
 def remind(request_id: str, signer: str | None = None) -> dict[str, Any]:
     """Remind every signer who still owes a signature, or the one with this id (ours or the source's).
 
-    Returns the same answer as an event. Raises NotFound; Conflict when nobody is left to remind.
+    Those whose reminders are put off are left out. Returns the same answer as an event. Raises NotFound; Conflict when nobody is left
+    to remind.
     """
+    request, owing = _owing(request_id, signer)
+    awake = [one for one in owing if not snoozed(one)]
+    if not awake:
+        until = max(one.snoozed_until or now() for one in owing)
+        who = name_of(owing[0]) if len(owing) == 1 else "all who owe a signature"
+        raise Conflict("snoozed", f"Reminders to {who} are put off until {moment(until)}. End that first to remind now.")
+    at = now()
+    for one in awake:
+        one.reminders, one.reminded_at = one.reminders + 1, at
+    request.write()
+    audit.record("request.reminded", request.id, request.title or "", signers=len(awake))
+    return tell(Happened(new_id("evt"), "", EventType.REMINDER, at, {"by": audit.actor().who}), request, None, only=awake)
+
+
+@transaction
+def snooze(request_id: str, signer: str | None = None) -> datetime:
+    """Put off reminders to those who owe a signature, or to one of them, for a day; return until when.
+
+    Reminders to them that wait to be sent are not sent. Raises NotFound; Conflict when nobody owes one.
+    """
+    request, owing = _owing(request_id, signer)
+    until = now() + SNOOZED_FOR
+    for one in owing:
+        one.snoozed_until = until
+        taking_back.stop("snoozed", event_types=(EventType.REMINDER,), request_id=request.id, signer_id=one.id)
+    return _put_off(request, owing, "request.snoozed", until)
+
+
+@transaction
+def unsnooze(request_id: str, signer: str | None = None) -> None:
+    """Let those whose reminders were put off, or one of them, be reminded again. Raises NotFound; Conflict when there are none."""
+    request, owing = _owing(request_id, signer)
+    asleep = [one for one in owing if snoozed(one)]
+    if not asleep:
+        raise Conflict("not_snoozed", "Reminders are not put off, so there is nothing to end.")
+    for one in asleep:
+        one.snoozed_until = None
+    _put_off(request, asleep, "request.unsnoozed", now())
+
+
+def _put_off(request: RequestRecord, signers: Sequence[SignerRecord], action: str, until: datetime) -> datetime:
+    request.write()
+    audit.record(action, request.id, request.title or "", signers=len(signers))
+    team.refresh(request, planning.carriers(request.test))
+    return until
+
+
+def snoozed(one: SignerRecord) -> bool:
+    """Tell whether reminders to a signer are put off."""
+    return one.snoozed_until is not None and one.snoozed_until > now()
+
+
+def _owing(request_id: str, signer: str | None) -> tuple[RequestRecord, list[SignerRecord]]:
+    """Return a request, and those who owe a signature: all, or one. Raises NotFound, Conflict."""
     request = records.get(request_id)
     if request is None:
         raise NotFound("no_such_request", "There is no signing request with this id.")
@@ -30,9 +92,4 @@ def remind(request_id: str, signer: str | None = None) -> dict[str, Any]:
     owing = [one for one in chosen if one.owes]
     if not owing:
         raise Conflict("already_signed", "Nobody is left to remind: everybody asked has signed or declined.")
-    moment = now()
-    for one in owing:
-        one.reminders, one.reminded_at = one.reminders + 1, moment
-    request.write()
-    audit.record("request.reminded", request.id, request.title or "", signers=len(owing))
-    return tell(Happened(new_id("evt"), "", EventType.REMINDER, moment, {"by": audit.actor().who}), request, None, only=owing)
+    return request, owing

@@ -48,6 +48,8 @@ def _describe(request: RequestRecord, event: EventIn) -> None:
         request.title = given["title"]
     if "sender" in given and (newer or request.sender is None):
         request.sender = given["sender"]
+    if "url" in given and (newer or request.url is None):
+        request.url = given["url"]
     if "expires_at" in given and (newer or request.expires_at is None):
         request.expires_at = event.request.expires_at
     request.told_at = max(request.told_at, event.occurred_at)

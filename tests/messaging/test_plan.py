@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.messaging.plan import REASONS, Carrier, Person, Planned, Route, Skipped, Step, plan
+from hub.messaging.plan import REASONS, Carrier, Person, Planned, Route, Skipped, Step, plan, posts
 from hub.vocabulary import Audience
 
 
@@ -22,6 +22,9 @@ WHATSAPP = Carrier("con_wa", "whatsapp", "phone", cleaned)
 WHATSAPP_BROKEN = Carrier("con_wa", "whatsapp", "phone", cleaned, waits=True)
 SMS_BROKEN = Carrier("con_sms_3", "sms", "phone", cleaned, waits=True)
 EMAIL = Carrier("con_mail", "email", "email", cleaned)
+CHAT = Carrier("con_chat", "chat", "chat", cleaned, name="birds", finds_by="chat", place="-100")
+DESK = Carrier("con_desk", "chat", "chat", cleaned, name="desks", finds_by="email", place="C1")
+WALL = Carrier("con_wall", "chat", "chat", cleaned, name="walls", place="W1")
 BY_SMS = Step("stp_1", "sms", "request_sent")
 BY_EMAIL = Step("stp_2", "email", "request_sent")
 PHONE, MAIL = {"phone": "+13175551234"}, {"email": "eric@example.com"}
@@ -138,6 +141,41 @@ def test_a_closed_request_asks_nobody_to_sign_but_still_tells_news() -> None:
     assert len(plan([to(Audience.SIGNERS)], people, [SMS], closed=True)[0]) == 2
 
 
+# ── Chats ───────────────────────────────────────────────────────────────────────────────────────────────────
+def test_a_preferred_chat_is_taken_only_where_the_person_let_it_write() -> None:
+    linked = person("eric", chats={"con_chat": "77"}, preference=["birds", "sms"])
+    stranger = person("anna", preference=["birds", "sms"])
+    found = plan([to(Audience.SIGNERS)], [linked, stranger], [SMS, CHAT])
+    assert planned(found) == [("eric", "con_chat", "77"), ("anna", "con_sms", "+13175551234")]
+
+
+def test_a_chat_that_finds_people_by_mail_needs_nothing_else_and_obeys_the_source() -> None:
+    both = {**PHONE, **MAIL}
+    eric = person("eric", addresses=both, preference=["desks"])
+    anna = person("anna", addresses=both, preference=["desks"], wants={"email": False})
+    found = plan([to(Audience.SIGNERS)], [eric, anna], [SMS, DESK])
+    assert planned(found) == [("eric", "con_desk", "eric@example.com")]
+    assert skipped(found) == [("anna", "sms", "not_wanted")]
+
+
+def test_a_chat_that_writes_to_nobody_alone_is_never_taken_for_a_signer() -> None:
+    found = plan([to(Audience.SIGNERS, Step("stp_3", "chat", "t"))], [person(preference=["walls", "chat"])], [WALL])
+    assert (planned(found), skipped(found)) == ([], [("eric", "chat", "no_address")])
+
+
+def test_a_team_is_told_over_its_own_connection_and_signers_are_not() -> None:
+    route = Route(Audience.TEAM.value, [Step("stp_5", "chat", "team", "con_wall"), Step("stp_6", "chat", "team", "con_gone")])
+    found, left = posts([route, to(Audience.SIGNERS)], [SMS, WALL])
+    assert [(one.carrier.id, one.step.id) for one in found] == [("con_wall", "stp_5")]
+    assert [(one.signer, one.reason) for one in left] == [("", "no_connection")]
+    assert plan([route], [person()], [SMS, WALL]) == ([], [])
+
+
+def test_a_team_is_not_told_to_wait_for_what_is_closed() -> None:
+    route = Route(Audience.TEAM.value, [Step("stp_5", "chat", "team", "con_wall")])
+    assert posts([route], [WALL], asks_to_sign=True, closed=True) == ([], [Skipped("", "chat", "request_closed")])
+
+
 people = st.lists(
     st.builds(
         Person, id=st.uuids().map(str), external_id=st.text(min_size=1, max_size=5), owes=st.booleans(),
@@ -161,6 +199,7 @@ def test_every_wanted_step_is_planned_or_listed(
 ) -> None:
     actor = people[0].id if people else ""
     done, left = plan(routes, people, carriers, actor=actor, asks_to_sign=asks, closed=closed)
+    routes = [route for route in routes if route.audience != Audience.TEAM]
     sizes = {
         Audience.SIGNERS: len(people), Audience.PENDING: sum(one.owes for one in people),
         Audience.ACTOR: min(len(people), 1), Audience.OTHERS: max(len(people) - 1, 0),

@@ -1,0 +1,27 @@
+"""Chats: where people who opened a link of ours can be written to."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Index, LargeBinary
+from sqlalchemy.orm import Mapped, mapped_column
+
+from hub.extensions import Base
+from hub.models.types import Time, now, ref
+
+
+class Chat(Base):
+    """Which chat reaches who has an address, over one connection, for one source.
+
+    What one signing app's signer opened says nothing of another app's: else an app could have letters of others sent to itself.
+    """
+
+    __tablename__ = "chats"
+    __table_args__ = (Index(None, "contact_id"),)
+
+    connection_id: Mapped[str] = ref("con", "connections.id", primary_key=True)
+    source_id: Mapped[str] = ref("src", "sources.id", primary_key=True)
+    address_key: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)  # of the phone number or e-mail address
+    contact_id: Mapped[str] = ref("ctc", "contacts.id")  # the chat
+    linked_at: Mapped[datetime] = mapped_column(Time, default=now)

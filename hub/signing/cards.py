@@ -1,0 +1,126 @@
+"""What a team sees of a signing request: where it stands, who signs, who pressed what; and the buttons under it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from flask import current_app
+
+from hub import tokens
+from hub.integrations.base import Button, Card
+from hub.models import Action
+from hub.models.types import now
+from hub.signing.records import RequestRecord, SignerRecord
+from hub.vocabulary import EventType, RequestState, SignerState
+
+REMIND, SNOOZE = "remind", "snooze"  # kinds of tokens
+LASTS = timedelta(days=30)  # a button, unless its request ends before
+UNTITLED, UNNAMED = "Untitled document", "Somebody"
+BY_NAME = 8  # signers with a line of their own
+ONE_BY_ONE = 2  # signers with buttons of their own; more are reminded together
+LONGEST_NAME = 40  # characters, on a button
+# after these somebody may be worth reminding; not after a reminder: who presses twice must not find the same button again
+OFFERED = (EventType.SENT, EventType.VIEWED, EventType.SIGNED)
+
+
+# ── The card ────────────────────────────────────────────────────────────────────────────────────────────────
+def card(request: RequestRecord, notes: Sequence[str] = ()) -> Card:
+    """Return a request as it stands now."""
+    sender, signed = request.sender or {}, sum(one.state == SignerState.SIGNED for one in request.signers)
+    state = f"{signed} of {len(request.signers)} signed" if request.state == RequestState.OPEN else request.state.capitalize()
+    facts = [("State", state), ("Sent by", sender.get("name") or sender.get("email") or UNNAMED)]
+    if request.expires_at is not None and request.state == RequestState.OPEN:
+        facts.append(("Ends", moment(request.expires_at)))
+    facts += [(name_of(one), _standing(one)) for one in request.signers[:BY_NAME]]
+    if (more := len(request.signers) - BY_NAME) > 0:
+        facts.append(("And", f"{more} more signer{'' if more == 1 else 's'}"))
+    return Card(request.title or UNTITLED, tuple(facts), tuple(notes))
+
+
+def _standing(one: SignerRecord) -> str:
+    words = {SignerState.PENDING: "Has not signed", SignerState.VIEWED: "Opened it, has not signed"}
+    said = words.get(SignerState(one.state), one.state.capitalize())
+    if one.owes and one.reminders:
+        said += f", reminded {'once' if one.reminders == 1 else f'{one.reminders} times'}"
+    if one.owes and one.snoozed_until is not None and one.snoozed_until > now():
+        said += f", no reminders until {moment(one.snoozed_until)}"
+    return said
+
+
+def name_of(one: SignerRecord) -> str:
+    """Return what a signer is called."""
+    return str(one.details.get("name") or one.details.get("email") or one.external_id)
+
+
+def names_of(signers: Sequence[SignerRecord]) -> str:
+    """Return what signers are called, in one line: Eric Smith, Ann Lee and 3 others."""
+    names = [name_of(one) for one in signers]
+    if len(names) > 3:
+        names = [*names[:2], f"{len(names) - 2} others"]
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names) or UNNAMED
+
+
+def moment(at: datetime) -> str:
+    """Write a time for people in any zone."""
+    return f"{at.astimezone(UTC):%-d %B, %H:%M} UTC"
+
+
+# ── The buttons ─────────────────────────────────────────────────────────────────────────────────────────────
+def buttons(request: RequestRecord, event_type: EventType, event_id: str, document: str = "") -> tuple[Button, ...]:
+    """Make the buttons under the posts of an event: a link to the document, and what may be done about those who owe a signature."""
+    found = [opener(request, document)]
+    owing = [one for one in request.signers if one.owes]
+    if event_type in OFFERED and request.state == RequestState.OPEN and owing:
+        if len(owing) <= ONE_BY_ONE:
+            for one in owing:
+                name = name_of(one)
+                short = name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
+                found.append(_button(f"Remind {short}", REMIND, one.id, request, event_id, style="" if found[1:] else "primary"))
+                alone = len(owing) == 1
+                found.append(_button("Snooze a day" if alone else f"Snooze {short} a day", SNOOZE, one.id, request, event_id))
+        else:
+            found.append(_button(f"Remind all {len(owing)}", REMIND, request.id, request, event_id, style="primary"))
+            found.append(_button("Snooze all a day", SNOOZE, request.id, request, event_id))
+    return tuple(found)
+
+
+def opener(request: RequestRecord, document: str = "") -> Button:
+    """Return the button that leads to the document, or to the request's page here: never a signer's own link."""
+    url = document or request.url
+    return Button("Open document", url) if url else Button("Open in Signpost", f"{_public_url()}/requests/{request.id}")
+
+
+def _button(text: str, kind: str, subject: str, request: RequestRecord, event_id: str, style: str = "") -> Button:
+    lasts = min(LASTS, request.expires_at - now()) if request.expires_at and request.expires_at > now() else LASTS
+    token = tokens.make(kind, subject, lasts, event_id=event_id)
+    return Button(text, f"{_public_url()}/a/{token}", token, style)
+
+
+def _public_url() -> str:
+    url: str = current_app.extensions["hub.config"].public_url
+    return url
+
+
+# ── What was done ───────────────────────────────────────────────────────────────────────────────────────────
+def who_it_is_for(subject: str, request: RequestRecord) -> list[SignerRecord]:
+    """Return the signers whom a button acts on."""
+    return [one for one in request.signers if subject in (one.id, request.id)]
+
+
+def note(action: Action, request: RequestRecord) -> str:
+    """Say what a button that was pressed came to."""
+    signers = who_it_is_for(action.subject, request)
+    names, at = names_of(signers), moment(action.used_at or now())
+    return f"{OUTCOMES.get((action.kind, action.outcome), FAILED).format(who=action.used_by or UNNAMED, names=names)} · {at}"
+
+
+FAILED = "{who} pressed a button too late: nothing was left to do for {names}"
+OUTCOMES = {
+    (REMIND, "done"): "{who} reminded {names}",
+    (SNOOZE, "done"): "{who} put off reminders to {names} for a day",
+    (REMIND, "unreached"): "{who} wanted to remind {names}, who could not be reached",
+    (REMIND, "snoozed"): "{who} wanted to remind {names}: reminders are put off",
+    (REMIND, "already_signed"): "{who} wanted to remind {names}: nothing is left to sign",
+    (SNOOZE, "already_signed"): "{who} wanted to put off reminders to {names}: nothing is left to sign",
+}

@@ -1,0 +1,185 @@
+"""Letting a connection write to a chat: a link that is opened once brings the chat of who opened it, with their consent."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+
+from hub import audit, integrations, live, tokens
+from hub.errors import Conflict, NotFound, Refused
+from hub.extensions import db
+from hub.integrations.base import Linked
+from hub.messaging import chats, opt_out
+from hub.messaging.contacts import contact_for
+from hub.messaging.keywords import Keyword
+from hub.messaging.outbox import Draft, add
+from hub.messaging.policy import Carrier
+from hub.models import Connection, Consent, Signer, SigningRequest
+from hub.models.types import new_id, now
+from hub.signing.records import SignerRecord
+from hub.store import need_lock, transaction
+from hub.vocabulary import Address, ConnectionState, RequestState, SignerState
+
+PERSON, TEAM = "chat", "team_chat"  # kinds of tokens
+LASTS = timedelta(days=7)
+TEAM_LASTS = timedelta(hours=1)
+SOURCE = "link"  # of a consent
+FIELDS = {Address.PHONE.value: "mobile_number", Address.EMAIL.value: "email"}  # of a signer, by the kind of an address
+
+
+@dataclass(frozen=True)
+class Invitation:
+    """A link that a person opens once, and until when."""
+
+    url: str
+    expires_at: datetime
+    connection: str  # its slug
+
+
+# ── Inviting ────────────────────────────────────────────────────────────────────────────────────────────────
+def able(*, test: bool) -> list[Connection]:
+    """Return the enabled connections that people can be invited to."""
+    query = select(Connection).where(
+        Connection.test == test, Connection.archived_at.is_(None), Connection.state == ConnectionState.ENABLED
+    ).order_by(Connection.id)  # fmt: skip
+    return [one for one in db.session.scalars(query) if _invites(one)]
+
+
+def _invites(connection: Connection) -> bool:
+    try:
+        return integrations.get(connection.integration).can("invite")
+    except NotFound:
+        return False
+
+
+@transaction
+def invite(request_id: str, signer: str, connection: str = "") -> Invitation:
+    """Make a link by which a signer lets a connection write to them; the connection by slug, else the first that can.
+
+    Raises NotFound, Refused that names the field.
+    """
+    request = db.session.get(SigningRequest, request_id)
+    found = next((one for one in request.signers if signer in (one.id, one.external_id)), None) if request else None
+    if request is None or found is None:
+        raise NotFound("no_such_signer", "The request has no signer with this id.", field="signer")
+    if not _addresses(found):
+        raise Refused("no_address", "The signer has neither a mobile number nor an e-mail address to be known by.", field="signer")
+    among = able(test=request.test)
+    chosen = next((one for one in among if connection in ("", one.slug)), None)
+    if chosen is None:
+        why = f"{connection!r} is not an enabled connection that people can be invited to." if connection else NOBODY_INVITES
+        raise Refused("no_connection", why, field="connection")
+    audit.record("signer.invited", request.id, request.title or "", connection=chosen.slug)
+    return Invitation(_link(chosen, PERSON, found.id, LASTS), now() + LASTS, chosen.slug)
+
+
+NOBODY_INVITES = "No enabled connection writes to people in a chat that they open. Connect one under Integrations."
+
+
+@transaction
+def invite_team(connection_id: str) -> Invitation:
+    """Make a link by which a connection is let into a group, which becomes where its team reads. Raises Conflict."""
+    connection = db.session.get_one(Connection, connection_id)
+    if not _invites(connection) or not connection.settings_version:
+        raise Conflict("cannot_invite", "Save the settings first; then a link can be made.")
+    audit.record("connection.team_invited", connection.id, connection.title)
+    return Invitation(_link(connection, TEAM, connection.id, TEAM_LASTS), now() + TEAM_LASTS, connection.slug)
+
+
+def _link(connection: Connection, kind: str, subject: str, lasts: timedelta) -> str:
+    token = tokens.make(kind, subject, lasts, connection_id=connection.id)
+    return live.instance(connection).invite(token, team=kind == TEAM)
+
+
+class Link:
+    """A signer's link, made when a text shows it; false where nobody can be invited, or the chat is known already."""
+
+    def __init__(self, connection_id: str, source_id: str, signer: SignerRecord) -> None:
+        self._connection_id, self._source_id, self._signer = connection_id, source_id, signer
+        self._made = ""
+
+    def __bool__(self) -> bool:
+        addresses = {kind: self._signer.details[field] for kind, field in FIELDS.items() if self._signer.details.get(field)}
+        known = chats.of({self._signer.id: addresses}, self._source_id, [self._connection_id])
+        return bool(addresses) and not known
+
+    def __str__(self) -> str:
+        if not self._made and self:
+            need_lock()  # it reads and makes what is not part of the texts
+            self._made = _link(db.session.get_one(Connection, self._connection_id), PERSON, self._signer.id, LASTS)
+        return self._made
+
+
+def links(carriers: Iterable[Carrier], source_id: str, signer: SignerRecord) -> dict[str, Link | str]:
+    """Return what texts can show as `{{ <integration>_link }}`, for every integration that people can be invited to."""
+    first = {carrier.integration: carrier.id for carrier in reversed(list(carriers))}
+    able = (name for name, cls in integrations.registry().items() if cls.can("invite"))
+    return {f"{name}_link": Link(first[name], source_id, signer) if name in first else "" for name in able}
+
+
+# ── Linking ─────────────────────────────────────────────────────────────────────────────────────────────────
+@transaction
+def linked(came: Linked, connection_ids: Collection[str], at: datetime) -> bool:
+    """Let a connection write to the chat of who opened a link; False when the connection is not known.
+
+    A link that is used up or too old links nothing, and the chat is told so.
+    """
+    connection = _receiver(connection_ids)
+    if connection is None:
+        return False
+    action = tokens.find(came.token, TEAM if came.team else PERSON, lock=True) if came.token else None
+    contact = contact_for(Address.CHAT, came.address, test=connection.test, name=came.name)
+    if action is None or not tokens.is_open(action) or action.connection_id != connection.id:
+        if action is None or action.outcome != came.address:  # the same tap, told twice, needs no second answer
+            add(Draft(connection=connection, contact=contact, text=VOID, exempt=True))
+        return True
+    action.used_at, action.used_by, action.outcome = now(), came.name, came.address
+    if came.team:
+        _take_place(connection, came)
+        add(Draft(connection=connection, contact=contact, text=f"{connection.title} posts here from now on.", exempt=True))
+        return True
+    signer = db.session.get(Signer, action.subject)
+    if signer is None:
+        return True
+    request = signer.request
+    chats.link(connection.id, request.source_id, _addresses(signer), contact.id)
+    opt_out.heard(Keyword.START, "opened a link", connection, contact, at, answered=True)
+    db.session.add(Consent(
+        id=new_id("cns"), contact_id=contact.id, channel=connection.channel, given=True, source=SOURCE, at=at,
+        proof=f"Opened the link that was made for signer {signer.external_id} of request {request.external_id}.",
+    ))  # fmt: skip
+    db.session.flush()
+    add(Draft(
+        connection=connection, contact=contact, text=_welcome(request, signer), source_id=request.source_id, request_id=request.id,
+        signer_id=signer.id,
+    ))  # fmt: skip
+    return True
+
+
+VOID = "This link was used before, or is too old. Ask whoever sent it for a new one."
+
+
+def _receiver(connection_ids: Collection[str]) -> Connection | None:
+    query = select(Connection).where(Connection.id.in_(connection_ids), Connection.archived_at.is_(None)).order_by(Connection.id)
+    return db.session.scalar(query.limit(1))
+
+
+def _take_place(connection: Connection, came: Linked) -> None:
+    connection.place = came.address
+    audit.record("connection.placed", connection.id, connection.title, chat=came.name)
+
+
+def _welcome(request: SigningRequest, signer: Signer) -> str:
+    who = (request.sender or {}).get("name") or (request.sender or {}).get("email") or "Your signing app"
+    words = [f"You are connected. {who} writes to you here from now on. Send /stop to end that."]
+    if request.state == RequestState.OPEN and SignerState(signer.state).owes and signer.signing_url:
+        words.append(f'“{request.title or "A document"}” waits for your signature: {signer.signing_url}')
+    return "\n\n".join(words)
+
+
+def _addresses(signer: Signer) -> dict[str, str]:
+    details = signer.details or {}
+    return {kind: details[field] for kind, field in FIELDS.items() if details.get(field)}

@@ -1,0 +1,106 @@
+"""What planning an event needs, read: routes, connections, and the people of a request."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import bindparam, or_, select
+
+from hub import integrations
+from hub.errors import NotFound
+from hub.messaging import chats, plan, render
+from hub.messaging.policy import Carrier
+from hub.models import Connection, Route, RouteStep
+from hub.models.types import now
+from hub.signing.records import RequestRecord, SignerRecord
+from hub.statements import Statement
+from hub.store import read
+from hub.vocabulary import Address, Audience, ConnectionState, EventType
+
+
+@dataclass(frozen=True)
+class Placed(Carrier):
+    """A connection that can carry messages, and where its team reads."""
+
+    place: str
+
+
+def carriers(test: bool) -> dict[str, Placed]:
+    """Return what can carry a message, by id: enabled connections first, then broken ones, whose messages wait."""
+    found = [(Placed(*row), state) for *row, state in read(_CARRIERS, test=test)]
+    found.sort(key=lambda one: one[1] != ConnectionState.ENABLED)
+    return {carrier.id: carrier for carrier, _ in found if _installed(carrier.integration)}
+
+
+_CARRIERS = Statement(
+    select(Connection.id, Connection.integration, Connection.channel, Connection.sender, Connection.test, Connection.rules,
+           Connection.place, Connection.state)
+    .where(Connection.test == bindparam("test"), Connection.archived_at.is_(None),
+           Connection.state.in_([ConnectionState.ENABLED.value, ConnectionState.BROKEN.value]))
+    .order_by(Connection.id)
+)  # fmt: skip
+
+
+def _installed(integration: str) -> bool:
+    try:
+        return bool(integrations.get(integration))
+    except NotFound:
+        return False
+
+
+def planned_with(carrier: Placed) -> plan.Carrier:
+    """Return a connection as planning sees it."""
+    cls = integrations.get(carrier.integration)
+    return plan.Carrier(
+        carrier.id, carrier.channel, cls.address.value, cls.clean_address, name=cls.name, finds_by=cls.finds_by or "", place=carrier.place
+    )
+
+
+def routes(event_type: EventType, source_id: str) -> list[plan.Route]:
+    """Return the routes of an event; a source's own take the place of everybody's, those to signers and those to a team apart."""
+    rows = read(_ROUTES, event_type=event_type.value, source=source_id)
+    own = {_to_team(audience) for _, owner, audience, *_ in rows if owner}
+    steps: dict[tuple[str, str], list[plan.Step]] = {}
+    for route_id, owner, audience, step_id, channel, template, connection_id in rows:
+        if bool(owner) == (_to_team(audience) in own):
+            steps.setdefault((route_id, audience), []).append(plan.Step(step_id, channel, template, connection_id))
+    return [plan.Route(audience, found) for (_, audience), found in steps.items()]
+
+
+def _to_team(audience: str) -> bool:
+    return audience == Audience.TEAM
+
+
+_ROUTES = Statement(
+    select(Route.id, Route.source_id, Route.audience, RouteStep.id, RouteStep.channel, RouteStep.template, RouteStep.connection_id)
+    .join(RouteStep, RouteStep.route_id == Route.id)
+    .where(Route.event_type == bindparam("event_type"), Route.enabled,
+           or_(Route.source_id.is_(None), Route.source_id == bindparam("source")))
+    .order_by(Route.id, RouteStep.position)
+)  # fmt: skip
+
+
+def people(request: RequestRecord, signers: Sequence[SignerRecord], among: Sequence[plan.Carrier]) -> list[plan.Person]:
+    """Return signers as planning sees them, with the chats that they opened to those connections that they prefer."""
+    by_chat = {carrier.id: carrier for carrier in among if carrier.finds_by == Address.CHAT}
+    named = {name for carrier in by_chat.values() for name in (carrier.name, carrier.channel)}
+    prefer = [signer for signer in signers if named & set(signer.details.get("preference") or ())]
+    linked = chats.of({signer.id: _addresses(signer) for signer in prefer}, request.source_id, list(by_chat)) if prefer else {}
+    return [_person(signer, linked.get(signer.id, {})) for signer in signers]
+
+
+def _person(signer: SignerRecord, linked: dict[str, str]) -> plan.Person:
+    details = signer.details
+    wants = details.get("send_to") or {}
+    return plan.Person(
+        id=signer.id, external_id=signer.external_id, owes=signer.owes,
+        asleep=signer.snoozed_until is not None and signer.snoozed_until > now(), addresses=_addresses(signer),
+        wants={Address.PHONE.value: wants.get("mobile_number", True), Address.EMAIL.value: wants.get("email", True)},
+        preference=tuple(details.get("preference") or ()), locale=details.get("locale") or render.default_locale(), chats=linked,
+    )  # fmt: skip
+
+
+def _addresses(signer: SignerRecord) -> dict[str, str]:
+    found = {Address.PHONE.value: signer.details.get("mobile_number") or "", Address.EMAIL.value: signer.details.get("email") or ""}
+    return {kind: address for kind, address in found.items() if address}

@@ -1,0 +1,165 @@
+"""Posts to where a team reads: one for each event that its connection posts, and what stands there already kept up to date.
+
+Where a provider keeps threads, the first post about a request begins one, what follows goes into it, and the first post is changed
+as the state of the request does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import bindparam, select
+
+from hub import integrations
+from hub.crypto import digest
+from hub.errors import Unreadable
+from hub.extensions import db
+from hub.integrations.base import Button
+from hub.messaging import outbox, plan, render, threads
+from hub.messaging.contacts import Reached, contact_for
+from hub.messaging.content import buttons_of
+from hub.messaging.outbox import Draft
+from hub.models import Action, Body, Contact, Message
+from hub.models.types import keyring
+from hub.signing import cards
+from hub.signing.planning import Placed
+from hub.signing.records import RequestRecord
+from hub.statements import Statement
+from hub.store import need_lock, read, several
+from hub.vocabulary import Address, EventType, Lane
+
+
+@dataclass(frozen=True)
+class Told:
+    """The event that a team is told of, as far as its posts need it."""
+
+    id: str
+    type: EventType
+    document: str = ""  # where the finished document is
+
+
+@dataclass(frozen=True)
+class Pressed:
+    """A button that was pressed: on a post of which event, over which connections, and to whom the answer goes."""
+
+    event_id: str
+    connection_ids: Sequence[str] = ()
+    reply_to: str = ""
+
+
+# ── New posts ───────────────────────────────────────────────────────────────────────────────────────────────
+def drafts(
+    told: Told, request: RequestRecord, planned: Sequence[tuple[plan.Post, bytes]], carriers: Mapping[str, Placed],
+    values: Mapping[str, Any],
+) -> list[Draft]:  # fmt: skip
+    """Return the posts of an event: a card with its buttons, or a reply where a card stands already."""
+    if not planned:
+        return []
+    need_lock()  # it reads what a change before may have written a moment ago
+    made, whole = [], cards.card(request)
+    fresh: tuple[Button, ...] | None = None
+    for post, key in planned:
+        carrier = carriers[post.carrier.id]
+        said = render.render(post.step.template, carrier.channel, render.default_locale(), values)
+        replies = _keeps_threads(carrier) and threads.first_post(carrier.id, request.id) is not None
+        if not replies and fresh is None:
+            fresh = cards.buttons(request, told.type, told.id, told.document)
+        made.append(Draft(
+            connection=carrier, contact=contact_for(Address.CHAT, carrier.place, test=request.test), text=said.text, subject=said.subject,
+            card=None if replies else whole, buttons=() if replies else fresh or (), thread=request.id,
+            source_id=request.source_id, event_id=told.id, request_id=request.id, step_id=post.step.id,
+            template_version_id=said.version_id, lane=Lane.NOW, once_key=key,
+        ))  # fmt: skip
+    return made
+
+
+def _keeps_threads(carrier: Placed) -> bool:
+    return integrations.get(carrier.integration).keeps_threads(carrier.place)
+
+
+# ── Posts that stand ────────────────────────────────────────────────────────────────────────────────────────
+@dataclass(frozen=True)
+class _Post:
+    """A message that put a card somewhere, or changed one."""
+
+    id: str
+    stands_in: str  # the message that the card came with
+    connection_id: str
+    event_id: str | None
+    content: dict[str, Any]
+    contact: Reached
+
+
+def refresh(
+    request: RequestRecord, carriers: Mapping[str, Placed], *, told: Told | None = None, pressed: Pressed | None = None
+) -> None:
+    """Change what stands about a request to what is so now: in threads always, elsewhere where a button was pressed."""
+    able = [one for one in carriers.values() if one.place and (_keeps_threads(one) or pressed is not None)]
+    if not able or request.new:
+        return
+    need_lock()
+    for carrier in able:
+        newest = _newest(request, carrier, pressed)
+        if newest is None or (told is not None and newest.event_id == told.id):
+            continue
+        answers = pressed is not None and carrier.id in pressed.connection_ids and bool(pressed.reply_to)
+        if not answers and not integrations.get(carrier.integration).edits_posts(carrier.place):
+            continue
+        anew = told is not None and told.type != EventType.REMINDER
+        fresh = cards.buttons(request, told.type, told.id, told.document) if told and anew else _left(newest.content, request)
+        outbox.replace(Draft(
+            connection=carrier, contact=newest.contact, text=newest.content["text"], subject=newest.content["subject"],
+            card=cards.card(request, _notes(request)), buttons=fresh, thread=request.id, edits_id=newest.stands_in,
+            reply_to=pressed.reply_to if pressed is not None and answers else "", source_id=request.source_id,
+            event_id=told.id if told else newest.event_id, request_id=request.id, by_hand=pressed is not None,
+        ))  # fmt: skip
+
+
+def _newest(request: RequestRecord, carrier: Placed, pressed: Pressed | None) -> _Post | None:
+    """Return the newest card about a request: of its thread, or of the event whose button was pressed."""
+    threaded = _keeps_threads(carrier)
+    for message_id, edits_id, event_id, sealed, *contact in read(_POSTS, request=request.id, connection=carrier.id):
+        if not threaded and pressed is not None and event_id != pressed.event_id:
+            continue
+        try:
+            content = keyring().open_json("bodies", message_id.partition("_")[2], "content", sealed)
+        except Unreadable:
+            continue
+        if content.get("card"):
+            return _Post(message_id, edits_id or message_id, carrier.id, event_id, content, Reached(*contact))
+    return None
+
+
+_POSTS = Statement(
+    select(Message.id, Message.edits_id, Message.event_id, Body._content, Contact.id, Contact.address, Contact.address_key)
+    .join(Body, Body.owner_id == Message.id).join(Contact, Contact.id == Message.contact_id)
+    .where(
+        Message.request_id == bindparam("request"), Message.connection_id == bindparam("connection"), Message.thread != "",
+        Message.status.not_in([status.value for status in threads.NEVER_STOOD]),
+    ).order_by(Message.id.desc())
+)  # fmt: skip
+
+
+def _left(content: Mapping[str, Any], request: RequestRecord) -> tuple[Button, ...]:
+    """Return the buttons of a card that can still do something."""
+    kept = buttons_of(content)
+    by_digest = {digest(one.token): one for one in kept if one.token}
+    owing = {one.id for one in request.signers if one.owes} if request.state == "open" else set()
+    spent = {
+        key for key, subject, used_at in read(_STATE, digests=list(by_digest))
+        if used_at is not None or not ({one.id for one in cards.who_it_is_for(subject, request)} & owing)
+    } if by_digest else set()
+    return tuple(one for one in kept if not one.token or digest(one.token) not in spent)
+
+
+_STATE = Statement(select(Action.digest, Action.subject, Action.used_at).where(Action.digest.in_(several("digests"))))
+
+
+def _notes(request: RequestRecord, most: int = 3) -> list[str]:
+    """Say what was pressed under the posts of a request, the newest last."""
+    mine = [request.id, *(one.id for one in request.signers)]
+    query = select(Action).where(Action.subject.in_(mine), Action.kind.in_([cards.REMIND, cards.SNOOZE]), Action.used_at.is_not(None))
+    found = db.session.scalars(query.order_by(Action.used_at.desc()).limit(most)).all()
+    return [cards.note(one, request) for one in reversed(found)]
