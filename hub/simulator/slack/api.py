@@ -16,6 +16,7 @@ from hub.simulator.posts import Post
 from hub.simulator.slack import magic, messages
 from hub.simulator.slack.messages import SlackError
 from hub.simulator.slack.workspace import SCOPES, Channel
+from hub.simulator.trouble import find
 
 api = Blueprint("slack_api", __name__)
 Given = Mapping[str, Any]
@@ -59,7 +60,7 @@ def _sign_in(here: Bench) -> None:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise SlackError("not_authed")
-    trouble = magic.find(magic.TOKENS, token)
+    trouble = find(magic.TOKENS, token)
     if trouble and trouble.error != "missing_scope":
         raise SlackError(trouble.error)
     if not trouble and token != here.slack.bot_token:
@@ -67,7 +68,7 @@ def _sign_in(here: Bench) -> None:
 
 
 def _scopes() -> tuple[str, ...]:
-    lacking = magic.find(magic.TOKENS, request.headers.get("Authorization", "").partition(" ")[2])
+    lacking = find(magic.TOKENS, request.headers.get("Authorization", "").partition(" ")[2])
     return ("incoming-webhook",) if lacking else SCOPES
 
 
@@ -108,12 +109,10 @@ def post_message(here: Bench, given: Given) -> dict[str, Any]:
     said, address, thread = messages.draft(given), str(given.get("channel") or ""), str(given.get("thread_ts") or "")
     if thread and not messages.TS.fullmatch(thread):
         raise SlackError("invalid_arguments", ["[ERROR] must be the ts of a message [json-pointer:/thread_ts]"])
-    trouble = magic.find(magic.CHANNELS, address)
-    if trouble and trouble.once and not here.store.stumbles(address, json.dumps(said.content)):
-        trouble = None
-    elif trouble and not (trouble.breaks or trouble.hangs):
+    trouble = find(magic.CHANNELS, address)
+    if trouble and trouble.refuses(lambda: here.store.stumbles(address, json.dumps(given))):
         raise Refused(trouble.error, trouble.status)
-    channel = Channel(address, address.lower()) if magic.find(magic.CHANNELS, address) else here.slack.find(address)
+    channel = Channel(address, address.lower()) if find(magic.CHANNELS, address) else here.slack.find(address)
     if channel is None:
         raise SlackError("channel_not_found")
     post = here.slack_messages.add(channel, said, by="bot", thread=thread)
@@ -126,8 +125,8 @@ def post_message(here: Bench, given: Given) -> dict[str, Any]:
 def update(here: Bench, given: Given) -> dict[str, Any]:
     """Edit a message of the bot: `channel` is its id, a person's is not enough."""
     said, address = messages.draft(given), str(given.get("channel") or "")
-    trouble = magic.find(magic.CHANNELS, address)
-    if trouble and not (trouble.once or trouble.breaks or trouble.hangs):
+    trouble = find(magic.CHANNELS, address)
+    if trouble and not trouble.takes:
         raise Refused(trouble.error, trouble.status)
     if not trouble and (address[:1] not in ("C", "D") or here.slack.find(address) is None):
         raise SlackError("channel_not_found")
@@ -142,8 +141,8 @@ def update(here: Bench, given: Given) -> dict[str, Any]:
 def lookup_by_email(here: Bench, given: Given) -> dict[str, Any]:
     """Find the member of an e-mail address; every address is a member's, but for those that are not on purpose."""
     email = str(given.get("email") or "").strip().lower()
-    trouble = magic.find(magic.PEOPLE, email)
-    if trouble and not (trouble.once and not here.store.stumbles(email, "")):
+    trouble = find(magic.PEOPLE, email)
+    if trouble and trouble.refuses(lambda: here.store.stumbles(email, "")):
         raise Refused(trouble.error, trouble.status)
     name, at, domain = email.partition("@")
     if not (name and at and "." in domain):

@@ -6,29 +6,7 @@ https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class Trouble:
-    """An address and what Slack answers to it; `address` is a channel's id, a webhook's secret, a token or an e-mail address."""
-
-    address: str
-    error: str
-    title: str
-    status: int = 200
-    once: bool = False  # the first time a text is sent, then fine
-    breaks: bool = False  # takes the message, and then answers so
-    hangs: float = 0  # takes the message, and answers after so many seconds
-
-    @property
-    def answer(self) -> str:
-        """Say in a few words what comes back."""
-        if self.hangs:
-            return f"Hangs for {self.hangs:.0f} s, but posted"
-        said = f"{self.status} {self.error}".strip()
-        return f"{said} once, then posted" if self.once else f"{said}, but posted" if self.breaks else said
-
+from hub.simulator.trouble import Trouble
 
 CHANNELS = (
     Trouble("C0NOTFOUND", "channel_not_found", "There is no such channel, or the bot does not see it"),
@@ -99,7 +77,3 @@ PEOPLE = (
     Trouble("unscoped@acme.example", "missing_scope", "The token lacks users:read.email"),
     Trouble("busy@acme.example", "ratelimited", "Looked up too fast, Retry-After 1", 429, once=True),
 )
-
-
-def find(rows: tuple[Trouble, ...], address: str) -> Trouble | None:
-    return next((one for one in rows if one.address == address), None)

@@ -17,10 +17,11 @@ from urllib.parse import urlencode
 
 from hub.simulator import posting
 from hub.simulator.bench import Bench
+from hub.simulator.cast import PEOPLE
 from hub.simulator.posts import Post
 from hub.simulator.slack import blocks
 from hub.simulator.slack.webhooks import RESPONSES
-from hub.simulator.slack.workspace import PEOPLE, Channel, Person
+from hub.simulator.slack.workspace import Channel, Person
 
 PATIENCE = 3.0  # seconds in which the app has to answer
 KEPT = 5000  # response addresses

@@ -10,11 +10,12 @@ from markupsafe import Markup, escape
 from werkzeug.wrappers import Response as BaseResponse
 
 from hub.simulator.bench import LIMITS, bench
+from hub.simulator.cast import PEOPLE
 from hub.simulator.page import given, guard
 from hub.simulator.posts import Post
 from hub.simulator.slack import blocks, magic, mrkdwn, presses, webhooks
 from hub.simulator.slack.messages import PROVIDER, mentions
-from hub.simulator.slack.workspace import PEOPLE, Channel
+from hub.simulator.slack.workspace import Channel
 
 view = Blueprint("slack", __name__)
 view.before_request(guard)

@@ -16,6 +16,7 @@ from hub.simulator.bench import Bench, bench
 from hub.simulator.shelf import Record
 from hub.simulator.slack import magic, messages
 from hub.simulator.slack.messages import SlackError
+from hub.simulator.trouble import find
 
 webhooks = Blueprint("slack_webhooks", __name__)
 MOST_USES, LASTS = 5, 30 * 60  # of a response address; seconds
@@ -39,7 +40,7 @@ def refuse(problem: Refused) -> Response:
 @webhooks.post("/services/<team>/<webhook>/<secret>")
 def incoming(team: str, webhook: str, secret: str) -> Response:
     """Post to the webhook's channel; what is wrong is said in the answer's body."""
-    here, trouble = bench(), magic.find(magic.WEBHOOKS, secret)
+    here, trouble = bench(), find(magic.WEBHOOKS, secret)
     _admit(here)
     if not trouble and team != here.slack.team:
         raise Refused("no_team", 404)
@@ -48,10 +49,9 @@ def incoming(team: str, webhook: str, secret: str) -> Response:
     if here.faults.hurried():
         raise Refused("rate_limited", 429)
     here.pause(here.faults.latency)
-    said = _draft(_given())
-    if trouble and trouble.once and not here.store.stumbles(secret, json.dumps(said.content)):
-        trouble = None
-    elif trouble and not (trouble.breaks or trouble.hangs):
+    given = _given()
+    said = _draft(given)
+    if trouble and trouble.refuses(lambda: here.store.stumbles(secret, json.dumps(given))):
         raise Refused(trouble.error, trouble.status)
     here.slack_messages.add(here.slack.channel, said, by="webhook")
     if trouble and trouble.breaks:

@@ -10,10 +10,10 @@ import re
 from dataclasses import dataclass
 
 from hub.datadir import SimulatorCredentials
+from hub.simulator.cast import PEOPLE
 from hub.simulator.shelf import Shelf
 
 DEFAULT_PATH = "/api/rpc/webhooks/slack/interactions"
-PEOPLE = ("Dana Whitfield", "Tom Okafor", "Priya Nair")  # who presses buttons in the view; any other name is a person as well
 SCOPES = ("chat:write", "chat:write.public", "im:write", "incoming-webhook", "users:read", "users:read.email")
 ID = re.compile(r"[CDGU][A-Z0-9]{8,}")
 Person = dict[str, str]
