@@ -31,6 +31,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
+    LocationValueError,
     NameResolutionError,
     NewConnectionError,
     ProtocolError,
@@ -240,10 +241,11 @@ class Door:
         """Make one request. Raises NotSent or NoAnswer; every HTTP status is an Answer.
 
         A body larger than `largest` bytes is not read. With `count_to` the body is not kept but counted, until it is larger than that.
-        `hidden` is a part of the URL that is a secret: neither the exchange nor an error tells it.
+        `hidden` is a part of the path that is a secret: the exchange does not tell it, as errors tell of no URL more than its host.
         """
         parts = urlsplit(url)
-        exchange = Exchange(method, _without(hidden, f"{parts.scheme}://{parts.hostname}{parts.path}"))
+        path = parts.path.replace(hidden, "•••") if hidden else parts.path
+        exchange = Exchange(method, f"{parts.scheme}://{parts.hostname}{path}")
         if (log := _exchanges.get()) is not None:
             log.append(exchange)
         if parts.scheme != "https" and host_port(url) not in self._allow:
@@ -263,8 +265,8 @@ class Door:
                 response.release_conn()
         except HTTPError as problem:
             if isinstance(problem, NewConnectionError | ConnectTimeoutError) or not _request.left:
-                raise NotSent(_without(hidden, f"{parts.hostname} cannot be reached: {_sentence(problem)}.")) from None
-            raise NoAnswer(_without(hidden, f"{parts.hostname} did not answer completely: {_sentence(problem)}.")) from None
+                raise NotSent(f"{parts.hostname} cannot be reached: {_sentence(problem)}.") from None
+            raise NoAnswer(f"{parts.hostname} did not answer completely: {_sentence(problem)}.") from None
         finally:
             exchange.milliseconds = round((time.monotonic() - started) * 1000)
         return Answer(response.status, exchange.headers, content, size)
@@ -285,10 +287,6 @@ class Door:
         return b"".join(pieces), size
 
 
-def _without(hidden: str, text: str) -> str:
-    return text.replace(hidden, "•••") if hidden else text
-
-
 def _sentence(problem: Exception) -> str:
     """Say what happened, without the connection objects and URLs that urllib3 puts into its messages."""
     reason = problem.__cause__ or problem.args[-1] if problem.args else problem.__cause__
@@ -303,6 +301,7 @@ def _sentence(problem: Exception) -> str:
 
 _SENTENCES: dict[type[Exception], str] = {
     NameResolutionError: "its name does not resolve",
+    LocationValueError: "its address is not written as one",  # urllib3 would quote all of it
     ConnectTimeoutError: "no connection came about in time",
     ReadTimeoutError: "no answer came in time",
     ProtocolError: "the connection was lost",
