@@ -74,7 +74,8 @@ def _fill(
     filled, asked = dict(typed), {}
     form = cls.Form()
     kept = {name: stored[name] for name in secrets_of(cls) if stored.get(name) and name not in typed}
-    same_account = cls.account_of({**kept, **typed}) == cls.account_of(stored)  # a secret may be what names the account
+    account, before = cls.account_of({**kept, **typed}), cls.account_of(stored)  # a secret may be what names the account
+    same_account = account == before or not (account and before)  # one that is named now, or no more, is nobody else's
     for field in form:
         if not isinstance(field, SecretField) or field.name in typed or not stored.get(field.name):
             continue

@@ -19,7 +19,7 @@ OFFICIAL = "https://hooks.slack.com"
 REFERENCE = "x-slack-req-id"  # names a request in Slack's logs
 JSON = "application/json; charset=utf-8"
 FORM = "application/x-www-form-urlencoded"
-GONE = ("no_service", "http_404", "http_410")
+GONE = ("no_service", "invalid_url", "http_404", "http_410")  # what answers presses at addresses that are no more
 _CODE = re.compile(r"[a-z][a-z0-9_]{1,79}")
 _REPLY_PATH = re.compile(r"/actions/[A-Za-z0-9_/-]{1,500}")
 

@@ -130,7 +130,7 @@ CODES: Mapping[str, Known] = {
         "broken", "The bot token may not do this: a scope is missing.",
         "In the Slack app open OAuth & Permissions, add the bot scopes chat:write and users:read.email, reinstall the app and test again.",
         TOKEN),
-    "no_permission": Known("broken", "The workspace’s token does not allow the app to do this.", _ASK, TOKEN),
+    "no_permission": Known("broken", "The workspace does not let this token do that.", _ASK, TOKEN),
     "access_denied": Known("broken", "The workspace does not let the app do this.", _ASK, TOKEN),
     "org_login_required": Known("broken", "The workspace is being moved into an organization, so Slack takes nothing from the app.",
                                 "Wait until the move is over, then install the app again and test.", TOKEN),

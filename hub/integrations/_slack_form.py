@@ -12,7 +12,7 @@ from wtforms.validators import Optional, Regexp, ValidationError
 
 from hub.integrations.base import ConfigForm, SecretField
 
-CHANNEL = r"[CG][A-Z0-9]{6,20}"
+CHANNEL = r"[CG][A-Z0-9]{8,20}"
 HOOK_PATH = re.compile(r"/services/([TE][A-Z0-9]{2,20}/B[A-Z0-9]{2,20})/[A-Za-z0-9]{8,100}")
 WHERE_THE_ID_IS = "In Slack, open the channel, choose its name, and copy the Channel ID from the end of that window."
 

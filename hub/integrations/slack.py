@@ -117,6 +117,9 @@ class Slack(Integration):
 
     def send(self, message: Outbound) -> Accepted:
         payload = self.render(message)
+        if self._edits(message):
+            self._calls.method("chat.update", payload, own=payload["channel"] == self._place)
+            return Accepted(message.edits, Status.DELIVERED)
         if message.reply_to:
             self._calls.answer(message.reply_to, payload)
             return Accepted("", Status.DELIVERED)
@@ -124,9 +127,6 @@ class Slack(Integration):
             self._fits_the_webhook(message)
             self._calls.post(hook_path(self.settings["webhook_url"]), payload)
             return Accepted("", Status.DELIVERED)
-        if message.edits:
-            self._calls.method("chat.update", payload, own=payload["channel"] == self._place)
-            return Accepted(message.edits, Status.DELIVERED)
         if _is_hook(message.to):
             raise error("not_a_channel")
         if self.kind_of(message.to) is Address.EMAIL:
@@ -136,6 +136,10 @@ class Slack(Integration):
         if not (_ID.fullmatch(channel) and _TS.fullmatch(ts)):
             raise OutcomeUnknown("Slack’s answer names no message.", "bad_answer")
         return Accepted(f"{channel}/{ts}", Status.DELIVERED, thread="" if message.thread else ts)
+
+    def _edits(self, message: Outbound) -> bool:
+        # rather than answer a press, which is over after half an hour and five times
+        return bool(message.edits) and not _is_hook(self._place)
 
     def _fits_the_webhook(self, message: Outbound) -> None:
         if message.edits:
@@ -164,14 +168,14 @@ class Slack(Integration):
         said: dict[str, Any] = {
             "text": _slack_blocks.summary(message), "blocks": _slack_blocks.blocks(message, interactive=self._acts),
         }  # fmt: skip
+        if self._edits(message):
+            channel, _, ts = message.edits.partition("/")
+            return {"channel": channel, "ts": ts, **said, "parse": "none"}  # unlike chat.postMessage, it would look for names
         if message.reply_to:
             return {"replace_original": True, **said}
         still = {"unfurl_links": False, "unfurl_media": False}
         if _is_hook(self._place):
             return {**said, **still}
-        if message.edits:
-            channel, _, ts = message.edits.partition("/")
-            return {"channel": channel, "ts": ts, **said, "parse": "none"}  # unlike chat.postMessage, it would look for names
         return {"channel": message.to, **said, **still, **({"thread_ts": message.thread} if message.thread else {})}
 
     def check(self) -> CheckResult:
@@ -241,7 +245,7 @@ def _name(user: Any) -> str:
     return found.replace("\0", "")[:LONGEST_NAME]
 
 
-_ID = re.compile(rf"{CHANNEL}|[DUW][A-Z0-9]{{6,20}}")
+_ID = re.compile(rf"{CHANNEL}|[DUW][A-Z0-9]{{8,20}}")
 _HOOK = re.compile(r"[TE][A-Z0-9]{2,20}/B[A-Z0-9]{2,20}")
 _MAIL = re.compile(r"[^\s@\x00-\x1f\x7f]+@[^\s@\x00-\x1f\x7f.]+(\.[^\s@\x00-\x1f\x7f.]+)+")
 _TS = re.compile(r"[0-9]{1,16}\.[0-9]{1,10}")

@@ -103,7 +103,8 @@ def strings(part: Any) -> Iterator[str]:
 
 # ── Texts of any length and alphabet ────────────────────────────────────────────────────────────────────────
 AWKWARD = [
-    "&", "<", ">", "<!channel>", "*bold*", "`", "🎉", "👩‍👩‍👧", "é", "ש", "\u200b", "\x00", "\n> ", "https://a.example/?b=1&c=2 ", "|", "\ud800", "…",
+    "&", "<", ">", "<!channel>", "*bold*", "`", "🎉", "👩‍👩‍👧", "é", "ש", "\u200b", "\x00", "\n> ", "https://a.example/?b=1&c=2 ", "|",
+    "\ud800", "…",
 ]
 short = st.text(max_size=30)
 texts = st.one_of(

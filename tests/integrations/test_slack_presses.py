@@ -1,0 +1,195 @@
+"""Presses of buttons in Slack: proved by their signature, read without trust, and acted on through the hub's own door."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from flask import Flask
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from slack_sdk.signature import SignatureVerifier
+from sqlalchemy import select
+
+from hub.accounts import connections
+from hub.errors import BadWebhook
+from hub.extensions import db
+from hub.http import Door
+from hub.integrations.base import ButtonPress, WebhookRequest
+from hub.integrations.slack import Slack
+from hub.models import Connection, Message
+from hub.signing import accept
+from hub.signing.events import EventIn
+from hub.vocabulary import ConnectionState
+from tests.stage import a_signer, an_event, credentials, deliver, eventually, receipts, settle_receipts, source_id, turn_connection
+from tests.stage import served as served
+
+PATH = "slack/interactions"
+TARGET = f"/api/rpc/webhooks/{PATH}"
+SECRET, APP = "0123456789abcdef" * 2, "A0123456789"
+REPLY = "https://hooks.slack.com/actions/T0123ABCD/12/abcDEF"
+ONE = Slack({"bot_token": "xoxb-1234-5678", "channel": "C0123456789", "app_id": APP, "signing_secret": SECRET}, Door())
+
+
+def a_press(*values: str | None, **more: Any) -> dict[str, Any]:
+    actions = [{"type": "button", "action_id": f"b-{n}"} | ({} if value is None else {"value": value}) for n, value in enumerate(values)]
+    user = {"id": "U1", "name": "tom"}
+    return {"type": "block_actions", "api_app_id": APP, "user": user, "response_url": REPLY, "actions": actions, **more}
+
+
+def a_request(payload: Any, **headers: str) -> WebhookRequest:
+    body = urlencode({"payload": payload if isinstance(payload, str) else json.dumps(payload)}).encode()
+    return signed(body, **headers)
+
+
+def signed(body: bytes, *, at: str = "", secret: str = SECRET, signature: str | None = None) -> WebhookRequest:
+    at = at or str(int(time.time()))
+    made = SignatureVerifier(secret).generate_signature(timestamp=at, body=body) if signature is None else signature
+    headers = {"content-type": "application/x-www-form-urlencoded", "x-slack-request-timestamp": at, "x-slack-signature": made or ""}
+    return WebhookRequest("POST", f"https://hub.example{TARGET}", PATH, headers, body)
+
+
+# ── The signature ───────────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize("late", [-290, 0, 290])
+def test_what_slack_signed_within_five_minutes_is_genuine(late: int) -> None:
+    ONE.verify(a_request(a_press("tok"), at=str(int(time.time()) + late)))
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        signed(b"payload=x", secret="f" * 32),
+        signed(b"payload=x", at=str(int(time.time()) - 400)),
+        signed(b"payload=x", at=str(int(time.time()) + 400)),
+        signed(b"payload=x", at="soon", signature="v0=" + "0" * 64),
+        signed(b"payload=x", at="١٧٠٠٠٠٠٠٠٠", signature="v0=" + "0" * 64),
+        signed(b"payload=x", at="9" * 13, signature="v0=" + "0" * 64),
+        signed(b"payload=x", signature=""),
+        signed(b"payload=x", signature="v0=" + "é" * 64),
+        signed(b"payload=x", signature="v1=" + "0" * 64),
+        signed(b"\xff\xfe", signature="v0=" + "0" * 64),
+    ],
+)
+def test_everything_else_is_refused(request_: WebhookRequest) -> None:
+    with pytest.raises(BadWebhook):
+        ONE.verify(request_)
+
+
+def test_a_changed_body_is_refused_however_little() -> None:
+    genuine = a_request(a_press("tok"))
+    for body in (genuine.body + b"&", genuine.body.replace(b"tok", b"tik"), genuine.body.replace(b"+", b"%20")):
+        with pytest.raises(BadWebhook):
+            ONE.verify(WebhookRequest("POST", genuine.url, PATH, genuine.headers, body))
+
+
+def test_without_a_signing_secret_nothing_is_genuine() -> None:
+    with pytest.raises(BadWebhook):
+        Slack({"bot_token": "xoxb-1234-5678", "channel": "C0123456789"}, Door()).verify(a_request(a_press("tok")))
+
+
+# ── What is read ────────────────────────────────────────────────────────────────────────────────────────────
+def test_a_press_says_which_token_who_and_where_it_is_answered() -> None:
+    request = a_request(a_press("tok-1", "tok_2"))
+    assert ONE.account(request) == APP
+    assert ONE.facts(request) == [ButtonPress(token=token, who="tom", reply_to=REPLY) for token in ("tok-1", "tok_2")]
+    assert ONE.answer(request, True) == ("text/plain", "")
+
+
+@pytest.mark.parametrize("values", [(None,), ("",), ("no token!",), ("t" * 65,), ()])
+def test_a_link_and_what_is_not_ours_say_nothing(values: tuple[str | None, ...]) -> None:
+    assert ONE.facts(a_request(a_press(*values))) == []
+
+
+@pytest.mark.parametrize("kind", ["view_submission", "shortcut", "", None, 5])
+def test_other_interactions_say_nothing(kind: Any) -> None:
+    assert ONE.facts(a_request(a_press("tok", type=kind))) == []
+
+
+@pytest.mark.parametrize("url", ["https://evil.example/actions/x", "https://hooks.slack.com/services/x", "", None, 5])
+def test_an_address_that_is_not_slacks_is_not_answered_at(url: Any) -> None:
+    assert ONE.facts(a_request(a_press("tok", response_url=url))) == [ButtonPress(token="tok", who="tom")]
+
+
+@pytest.mark.parametrize(
+    ("user", "who"),
+    [({"id": "U1", "username": "tom.w"}, "tom.w"), ({"id": "U1"}, "U1"), (None, ""), ([], ""), ({"name": 5, "id": "U1"}, "U1"),
+     ({"name": "to\0m"}, "tom"), ({"name": "x" * 999}, "x" * 100)],
+)  # fmt: skip
+def test_who_pressed_is_called_what_slack_calls_them(user: Any, who: str) -> None:
+    assert [fact.who for fact in ONE.facts(a_request(a_press("tok", user=user))) if isinstance(fact, ButtonPress)] == [who]
+
+
+NAMES = ["type", "actions", "api_app_id", "user", "name", "value", "response_url", "x"]
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=5), max_leaves=12,
+)  # fmt: skip
+bodies = st.one_of(
+    st.binary(max_size=60),
+    anything.map(lambda found: urlencode({"payload": json.dumps(found)}).encode()),
+    anything.map(lambda found: urlencode({"payload": json.dumps(a_press("tok", user=found, actions=found))}).encode()),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(bodies)
+def test_nothing_that_is_posted_upsets_the_reader(body: bytes) -> None:
+    request = signed(body, signature="v0=" + "0" * 64)
+    assert isinstance(Slack.account(request), str)
+    assert isinstance(ONE.facts(request), list)
+    with pytest.raises(BadWebhook):
+        ONE.verify(request)
+
+
+def test_a_payload_that_is_nested_without_end_is_none() -> None:
+    request = a_request("[" * 100_000)
+    assert (Slack.account(request), ONE.facts(request)) == ("", [])
+
+
+# ── Through the hub's door, pressed in the simulator ────────────────────────────────────────────────────────
+def a_team(app: Flask, *, by_webhook: bool) -> None:
+    """Let one connection post to the simulator's team, and no other."""
+    for one in db.session.scalars(select(Connection).where(Connection.integration == "slack")).all():
+        turn_connection(one.id, ConnectionState.DISABLED)
+    made_up, given_settings = credentials(app).made_up, Slack.demo_settings(credentials(app)) or {}
+    if by_webhook:
+        place = f"T{made_up('slack team', 10).upper()}/B{made_up('slack webhook', 10).upper()}"
+        url = f"https://hooks.slack.com/services/{place}/{made_up('slack webhook secret', 24)}"
+        given_settings |= {"bot_token": "", "channel": "", "webhook_url": url}
+    made = connections.add("slack", "Team", True, given_settings)
+    connections.enable(made)
+
+
+def posted(simulator: Any) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = simulator.test_client().get("/simulator/slack.json").json["messages"]
+    return found
+
+
+@pytest.mark.parametrize("by_webhook", [False, True])
+def test_a_press_in_slack_reminds_the_signer_and_the_post_says_who_did_it(
+    hub_demo: Flask, served: Flask, simulator: Any, by_webhook: bool
+) -> None:
+    a_team(hub_demo, by_webhook=by_webhook)
+    accept.accept(EventIn.model_validate(an_event(signers=[a_signer("Eric")])), source_id(), test=True)
+    deliver()
+    [post] = posted(simulator)
+    button = next(one for one in post["buttons"] if one["text"].startswith("Remind"))
+    pressed = simulator.test_client().post("/simulator/slack/press", json={"ts": post["ts"], "button": button["value"]}).json
+    assert (pressed["status"], pressed["answer"]) == (200, "")
+    settle_receipts()
+    deliver()
+
+    def answered() -> bool:
+        deliver()
+        return "dana" in json.dumps(posted(simulator)[0]["blocks"]).lower()
+
+    assert eventually(answered)
+    assert db.session.scalars(select(Message).where(Message.channel == "sms")).all()[1:], "the reminder"
+
+
+def test_an_unsigned_press_is_refused_at_the_door(hub_demo: Flask) -> None:
+    answer = hub_demo.test_client().post(TARGET, data={"payload": json.dumps(a_press("tok"))})
+    assert (answer.status_code, receipts()) == (403, [])
