@@ -11,7 +11,8 @@ from flask import current_app, flash, g, make_response, render_template, url_for
 from sqlalchemy import select
 from wtforms import Form
 
-from hub.accounts import checks, connections, settings_form
+from hub import integrations as integration_registry
+from hub.accounts import checks, connections, posts, settings_form
 from hub.accounts.checks import Tested
 from hub.accounts.limits import TooMany
 from hub.admin import forms, hindrance, integrations, looks, moments, presentation, setting_up, typed
@@ -21,7 +22,8 @@ from hub.extensions import db
 from hub.integrations.base import ConfigForm, Integration
 from hub.models import Audit, Connection, Message, StatusEvent
 from hub.models.types import is_id
-from hub.vocabulary import Address, ConnectionState, Role, Status
+from hub.signing.linking import Invitation
+from hub.vocabulary import Address, ConnectionState, EventType, Role, Status
 
 ADDRESSES = {Address.PHONE: "Your mobile number", Address.EMAIL: "Your e-mail address"}
 
@@ -37,7 +39,7 @@ class Page:
 
     def show(
         self, *, form: ConfigForm | None = None, tested: Tested | None = None, limited: str = "", status: int = 200,
-        send_form: forms.SendOne | None = None, send_problem: str = "",
+        send_form: forms.SendOne | None = None, send_problem: str = "", invitation: Invitation | None = None,
     ) -> Any:  # fmt: skip
         """Answer with the page, everything that was typed still in it."""
         one = find(self.connection_id) if self.connection_id else None
@@ -57,7 +59,10 @@ class Page:
             lead=_lead(one) if one else "", steps=setting_up.steps(one, sent_one=bool(last_send and last_send["went"])),
             result={"limited": limited} if limited else result,
             webhooks=_webhooks(self.cls, one), last_callback=one.called_at if one else None,
-            send_form=_addressed(self.cls, send_form or forms.SendOne()) if sends else None, send_problem=send_problem, last_send=last_send,
+            send_form=_addressed(self.cls, one, send_form or forms.SendOne()) if one is not None and sends else None,
+            send_problem=send_problem, last_send=last_send,
+            events=[(event_type, POSTED[event_type]) for event_type in EventType], posted=posts.posted(one.id) if one else [],
+            invites=self.cls.can("invite") and may(Role.ADMIN), invitation=invitation,
             hindered=hindrance.of([one]).get(one.id) if one else None,
             why_not_send=_why_not_send(one) if one else "", may=may(Role.ADMIN),
         )  # fmt: skip
@@ -88,9 +93,24 @@ def let_go() -> None:
     db.session.rollback()
 
 
-def _addressed(cls: type[Integration], form: forms.SendOne) -> forms.SendOne:
+def of(one: Connection, values: Mapping[str, str] | None = None) -> Page:
+    """Return the page of a connection that is stored."""
+    return Page(integration_registry.get(one.integration), one.id, typed=values)
+
+
+def _addressed(cls: type[Integration], one: Connection, form: forms.SendOne) -> forms.SendOne:
     form.to.label.text = ADDRESSES.get(cls.address, "Where to")
+    if one.place:
+        form.to.description = f"Left empty it goes to {one.place}, where the team reads."
+        form.to.render_kw = {**form.to.render_kw, "autocomplete": "off"}
     return form
+
+
+POSTED = {
+    EventType.SENT: "A document was sent out", EventType.VIEWED: "A signer opened it", EventType.SIGNED: "A signer signed",
+    EventType.DECLINED: "A signer declined", EventType.COMPLETED: "Everybody has signed", EventType.REMINDER: "Signers were reminded",
+    EventType.EXPIRED: "The time to sign ran out", EventType.CANCELED: "The sender took it back",
+}  # fmt: skip
 
 
 def _failed(one: Connection | None) -> Tested | None:
@@ -125,6 +145,13 @@ def _webhooks(cls: type[Integration], one: Connection | None) -> list[tuple[str,
             )  # fmt: skip
         found.append((label or presentation.initial(path), base + path.replace("{connection}", one.slug if one else "")))
     return found
+
+
+def webhook_of(one: Connection) -> str:
+    """Return where webhooks of a connection arrive; '' when its integration takes none."""
+    path = next(iter(integration_registry.get(one.integration).webhooks), "")
+    base = current_app.extensions["hub.config"].public_url + "/api/rpc/webhooks/"
+    return base + path.replace("{connection}", one.slug) if path else ""
 
 
 def _last_send(one: Connection) -> dict[str, Any] | None:

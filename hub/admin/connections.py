@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from flask import current_app, flash, g, redirect, render_template, request, url_for
@@ -187,12 +186,12 @@ def connection_action(slug: str, action: str) -> Any:
     one = connections.by_slug(slug)
     if action not in integrations.get(one.integration).actions:
         raise NotFound("unknown_action", "This connection offers no such action.")
-    connection_id = one.id
+    connection_id, here = one.id, connection_page.webhook_of(one)
     try:
         limits.spend(limits.TEST, g.user.id)
         running = live.instance(one)
         connection_page.let_go()
-        flash(str(getattr(running, action)()), "good")
+        flash(str(getattr(running, action)(here)), "good")
     except TooMany:
         raise
     except HubError as problem:
@@ -240,8 +239,7 @@ def _confirm(one: Connection, what: str, form: forms.RenameConnection | None = N
     )  # fmt: skip
 
 
-def _page(one: Connection, values: Mapping[str, str] | None = None) -> Page:
-    return Page(integrations.get(one.integration), one.id, typed=values)
+_page = connection_page.of
 
 
 def _to(connection_id: str, anchor: str | None = None) -> Any:

@@ -117,5 +117,5 @@ class SendOne(Form):
     """To whom one message goes."""
 
     to = StringField(
-        "Your mobile number", [InputRequired("Give the number to send to.")], render_kw={"autocomplete": "tel", "maxlength": 320},
+        "Your mobile number", description="", render_kw={"autocomplete": "tel", "maxlength": 320},
     )  # fmt: skip

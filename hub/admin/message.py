@@ -244,6 +244,7 @@ def _facts(one: Message) -> list[tuple[str, Any]]:
         ("Event", f"{event.type} from {source.name}" if event and source else ""),
         ("Connection", _link(url_for("admin.connection", slug=one.connection.slug), one.connection.title)),
         ("Template", f"{template.name}, version {version.number}" if template and version else ""),
+        ("Changes", _link(url_for("admin.message", message_id=one.edits_id), "an earlier post") if one.edits_id else ""),
         ("Message id", _mono(one.id)),
         (f"{provider}’s id", _mono(one.provider_id or "")),
         ("Segments", one.segments or ""),

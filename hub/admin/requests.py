@@ -20,7 +20,8 @@ from hub.messaging import listing
 from hub.messaging.plan import REASONS
 from hub.models import Event, Message, Signer, SigningRequest, Source
 from hub.models.types import is_id
-from hub.signing import reminders
+from hub.signing import linking, reminders
+from hub.signing.linking import Invitation
 from hub.vocabulary import RequestState, Role, SignerState, Status
 
 FILTERS = (("", "All"), *((state.value, state.value.capitalize()) for state in RequestState))
@@ -70,7 +71,12 @@ def _sender(row: SigningRequest) -> str:
 @needs(Role.VIEWER)
 def request_page(request_id: str) -> Any:
     """Show a signing request."""
-    row = _find(request_id)
+    return show(request_id)
+
+
+def show(request_id: str, invitation: Invitation | None = None, invited: str = "") -> Any:
+    """Answer with the page of a request, and the link that was made for a signer just now."""
+    row = find(request_id)
     told = list(db.session.scalars(select(Message).where(Message.request_id == row.id).order_by(Message.id.desc()).limit(SHOWN)))
     lines = dict(zip((message.id for message in told), rows(told), strict=True))
     skipped = _skipped(row)
@@ -79,6 +85,7 @@ def request_page(request_id: str) -> Any:
         _signer(signer, [lines[m.id] for m in reversed(told) if m.signer_id == signer.id], skipped, in_turn=in_turn)
         for signer in row.signers
     ]
+    posted = [lines[m.id] for m in reversed(told) if m.signer_id is None]
     why_not = _why_not_remind(row)
     source = db.session.get(Source, row.source_id)
     return render_template(
@@ -92,6 +99,8 @@ def request_page(request_id: str) -> Any:
             ("Its id in the app", row.external_id), ("Our id", row.id), ("From", source.name if source else ""),
             ("Began", exact(row.created_at)), ("Ends", exact(row.expires_at) if row.expires_at else ""),
         ],
+        posted=posted, unposted=skipped.get("", []), may_act=may(Role.OPERATOR), open=row.state == RequestState.OPEN,
+        invites=may(Role.OPERATOR) and bool(linking.able(test=row.test)), invitation=invitation, invited=invited,
         settled=all(Status(message.status).final for message in told),
     )  # fmt: skip
 
@@ -100,7 +109,7 @@ def request_page(request_id: str) -> Any:
 @needs(Role.OPERATOR)
 def remind(request_id: str) -> Any:
     """Remind those who have still to sign."""
-    row = _find(request_id)
+    row = find(request_id)
     try:
         answer = reminders.remind(row.id)
     except Refused as problem:
@@ -115,7 +124,8 @@ def remind(request_id: str) -> Any:
     return redirect(url_for("admin.request_page", request_id=request_id), 303)
 
 
-def _find(request_id: str) -> SigningRequest:
+def find(request_id: str) -> SigningRequest:
+    """Return a request, or end with 404."""
     found = db.session.get(SigningRequest, request_id) if is_id("req", request_id) else None
     return found or abort(404)
 
@@ -126,6 +136,8 @@ def _signer(signer: Signer, told: list[Any], skipped: dict[str, list[str]], *, i
     except Unreadable as problem:
         details = {"name": f"{signer.external_id} (sealed with the missing key {problem.key_id})"}
     return {
+        "id": signer.id, "owes": SignerState(signer.state).owes,
+        "snoozed_until": signer.snoozed_until if reminders.snoozed(signer) else None,
         "name": details.get("name") or signer.external_id, "state": signer.state,
         "at": signer.state_at if signer.state != SignerState.PENDING else None, "turn": signer.turn if in_turn else 0,
         "addresses": [address for address in (details.get("mobile_number"), details.get("email")) if address],
@@ -149,7 +161,9 @@ def _skipped(row: SigningRequest) -> dict[str, list[str]]:
 
 
 WORDS = {
-    "request.sent": "The request", "request.signed": "A signature", "request.completed": "The completion", "request.reminder": "A reminder",
+    "request.sent": "The request", "request.viewed": "That it was opened", "request.signed": "A signature",
+    "request.declined": "That a signer declined", "request.completed": "The completion", "request.reminder": "A reminder",
+    "request.expired": "That the time ran out", "request.canceled": "That it was taken back",
 }  # fmt: skip
 
 

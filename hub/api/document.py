@@ -24,7 +24,8 @@ from hub.api.consent_shapes import (
     SuppressionsOut,
 )
 from hub.api.reference import groups
-from hub.api.shapes import EventOut, MediaOut, MessageIn, MessageOut, MessageQuery, MessagesOut, ProblemOut, RemindIn, RequestOut
+from hub.api.request_shapes import EventOut, InvitationOut, InviteIn, RemindIn, RequestOut, SnoozeIn
+from hub.api.shapes import MediaOut, MessageIn, MessageOut, MessageQuery, MessagesOut, ProblemOut
 from hub.config import Config
 from hub.signing.events import EventIn
 
@@ -122,6 +123,16 @@ ROUTES = (
     Route("post", "/requests/{request_id}/remind", "remindRequest", "Requests", "Remind those who have still to sign",
           "Everybody, or the one signer that the body names.", "202", EventOut, RemindIn, optional=True, example={"signer": "eric"},
           refusals="400 401 404 409 415 422", idempotent=True),
+    Route("post", "/requests/{request_id}/snooze", "snoozeRequest", "Requests", "Put off reminders for a day",
+          "To everybody who has still to sign, or to the one signer that the body names. Nobody reminds them meanwhile: neither your "
+          "events, nor this API, nor people here. Reminders that wait to be sent are taken back.",
+          "200", RequestOut, SnoozeIn, optional=True, example={"signer": "eric"}, refusals="400 401 404 409 415 422 503"),
+    Route("post", "/requests/{request_id}/unsnooze", "unsnoozeRequest", "Requests", "Take up reminders again", "Before the day is over.",
+          "200", RequestOut, SnoozeIn, optional=True, example={"signer": "eric"}, refusals="400 401 404 409 415 422 503"),
+    Route("post", "/requests/{request_id}/invite", "inviteSigner", "Requests", "Invite a signer to a chat",
+          "Makes a link that works once, for a week. Who opens it is written to in that chat wherever `preference` names it, in later "
+          "requests of yours too: hand it to the signer alone. Texts can show one too: see Templates.",
+          "201", InvitationOut, InviteIn, example={"signer": "eric"}, refusals="400 401 404 413 415 422 503"),
 )  # fmt: skip
 PARAMETERS = {
     "suppression_id": "The id of an opt-out, sup_…", "message_id": "The id of a message, msg_…",

@@ -1,4 +1,4 @@
-"""Signing requests: looked at, and their signers reminded."""
+"""Signing requests: looked at; their signers reminded, left in peace for a day, invited to a chat."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from sqlalchemy import select
 
 from hub import idempotency
 from hub.api.guard import caller
-from hub.api.shapes import RemindIn, body_of, request_out
+from hub.api.request_shapes import InviteIn, RemindIn, SnoozeIn, invitation_out, request_out
+from hub.api.shapes import body_of
 from hub.errors import NotFound
 from hub.extensions import db
 from hub.models import SigningRequest
 from hub.models.types import is_id
-from hub.signing import reminders
+from hub.signing import linking, reminders
 
 blueprint = Blueprint("requests", __name__)
 
@@ -34,6 +35,29 @@ def remind(request_id: str) -> tuple[dict[str, Any], int]:
         lambda: reminders.remind(row.id, wanted.signer),
     )  # fmt: skip
     return answer, 202
+
+
+@blueprint.post("/requests/<request_id>/snooze")
+def snooze(request_id: str) -> dict[str, Any]:
+    """Put off reminders for a day."""
+    row, wanted = _own(request_id), body_of(SnoozeIn) if request.get_data() else SnoozeIn()
+    reminders.snooze(row.id, wanted.signer)
+    return request_out(_own(request_id))
+
+
+@blueprint.post("/requests/<request_id>/unsnooze")
+def unsnooze(request_id: str) -> dict[str, Any]:
+    """Take up reminders again."""
+    row, wanted = _own(request_id), body_of(SnoozeIn) if request.get_data() else SnoozeIn()
+    reminders.unsnooze(row.id, wanted.signer)
+    return request_out(_own(request_id))
+
+
+@blueprint.post("/requests/<request_id>/invite")
+def invite(request_id: str) -> tuple[dict[str, Any], int]:
+    """Make the link by which a signer is written to in a chat."""
+    row, wanted = _own(request_id), body_of(InviteIn)
+    return invitation_out(linking.invite(row.id, wanted.signer, wanted.connection or "")), 201
 
 
 def _own(request_id: str) -> SigningRequest:

@@ -14,9 +14,9 @@ from sqlalchemy import select
 from hub.api.problems import Problem
 from hub.extensions import db
 from hub.messaging import timeline
-from hub.models import Connection, Contact, Message, Signer, SigningRequest
+from hub.models import Connection, Contact, Message, Signer
 from hub.signing.events import Strict
-from hub.vocabulary import Channel, RequestState, SignerState, Status
+from hub.vocabulary import Channel, Status
 
 MOST = 100
 Shape = TypeVar("Shape", bound=BaseModel)
@@ -26,7 +26,9 @@ Shape = TypeVar("Shape", bound=BaseModel)
 class MessageIn(Strict):
     """A direct message: over a connection, or over the first enabled one of a channel."""
 
-    to: Annotated[str, StringConstraints(min_length=1, max_length=320)] = Field(description="The recipient, such as +13175551234.")
+    to: Annotated[str, StringConstraints(max_length=320)] = Field(
+        default="", description="The recipient, such as +13175551234. Left out, where the connection's team reads."
+    )
     text: Annotated[str, StringConstraints(max_length=100_000)] = Field(default="", description="Needed, unless a file goes along.")
     media: str | None = Field(default=None, description="The id of a file that POST /api/v1/media has taken, to go along.")
     media_url: str | None = Field(default=None, description="Or the https address of a file. It is looked at before the message is sent.")
@@ -40,12 +42,6 @@ class MessageIn(Strict):
         if not (self.text or self.media or self.media_url):
             raise ValueError("text: give the text of the message, or a file to go along.")
         return self
-
-
-class RemindIn(Strict):
-    """Whom to remind; everybody who has still to sign when it is left out."""
-
-    signer: str | None = Field(default=None, description="The signer's id, ours or yours.")
 
 
 class MessageQuery(Strict):
@@ -148,63 +144,6 @@ class MessagesOut(BaseModel):
     next: str | None
 
 
-class BriefOut(BaseModel):
-    """A message that an event caused."""
-
-    id: str
-    channel: Channel
-    to: str
-    status: Status
-    code: str | None
-
-
-class SkippedOut(BaseModel):
-    """A step that was wanted and could not be taken."""
-
-    signer: str
-    step: str
-    reason: str
-    text: str
-
-
-class EventRef(BaseModel):
-    """The event, as stored."""
-
-    id: str
-
-
-class EventOut(BaseModel):
-    """What an event caused."""
-
-    event: EventRef
-    messages: list[BriefOut]
-    skipped: list[SkippedOut]
-
-
-class SignerOut(BaseModel):
-    """A signer, with what he or she was told."""
-
-    id: str = Field(description="The signer's id in your app.")
-    name: str | None
-    state: SignerState
-    order: int
-    state_at: AwareDatetime
-    reminded_at: AwareDatetime | None
-    messages: list[MessageOut]
-
-
-class RequestOut(BaseModel):
-    """A signing request."""
-
-    id: str
-    external_id: str
-    title: str | None
-    state: RequestState
-    state_at: AwareDatetime
-    expires_at: AwareDatetime | None
-    signers: list[SignerOut]
-
-
 class ProblemOut(BaseModel):
     """An error, as RFC 9457 has it."""
 
@@ -247,23 +186,6 @@ def _entry_out(entry: timeline.Entry) -> dict[str, Any]:
         "at": stamp(entry.at), "what": entry.what, "title": entry.title, "text": entry.text, "status": entry.status, "source": entry.source,
         "attempt": entry.attempt, "word": entry.word or None, "code": entry.code or None, "http_status": entry.http_status,
         "provider_request": entry.provider_request or None, "milliseconds": entry.milliseconds, "event": entry.event or None,
-    }  # fmt: skip
-
-
-def request_out(row: SigningRequest) -> dict[str, Any]:
-    """Return a signing request as the API shows it."""
-    told = db.session.scalars(select(Message).where(Message.request_id == row.id).order_by(Message.id)).all()
-    return {
-        "id": row.id, "external_id": row.external_id, "title": row.title, "state": row.state, "state_at": stamp(row.state_at),
-        "expires_at": stamp(row.expires_at) if row.expires_at else None,
-        "signers": [
-            {
-                "id": signer.external_id, "name": (signer.details or {}).get("name"), "state": signer.state, "order": signer.turn,
-                "state_at": stamp(signer.state_at), "reminded_at": stamp(signer.reminded_at) if signer.reminded_at else None,
-                "messages": [message_out(message, with_timeline=False) for message in told if message.signer_id == signer.id],
-            }
-            for signer in row.signers
-        ],
     }  # fmt: skip
 
 

@@ -14,8 +14,10 @@ from sqlalchemy.orm import aliased
 
 from hub.extensions import db
 from hub.models import (
+    Action,
     Attempt,
     Body,
+    Chat,
     Consent,
     Contact,
     Conversation,
@@ -54,6 +56,7 @@ def forget(before: datetime) -> dict[str, int]:
         "messages": _each(Message.id, _over(before), _messages),
         "events": _each(Event.id, and_(Event.id < id_at("evt", before), Event._payload.is_not(None)), _events),
         "requests": _each(SigningRequest.id, _closed(before), _requests),
+        "actions": _each(Action.digest, Action.expires_at < before, _actions),
         "contacts": _each(Contact.id, _unknown(before), _contacts),
     }
     if max(removed.values()) < AT_ONCE * BATCHES:
@@ -90,14 +93,14 @@ def _over(before: datetime) -> ColumnElement[bool]:
     return and_(
         Message.id < id_at("msg", before), Message.due_at.is_(None),
         ~exists().where(or_(later.after_id == Message.id, later.edits_id == Message.id)),
-        ~exists().where(Suppression.message_id == Message.id), ~exists().where(Thread.message_id == Message.id),
+        ~exists().where(Suppression.message_id == Message.id),
     )  # fmt: skip
 
 
 def _closed(before: datetime) -> ColumnElement[bool]:
     """Requests that nothing was heard of since, and that still say something."""
     named = exists().where(Signer.request_id == SigningRequest.id, Signer._details.is_not(None))
-    told = or_(named, SigningRequest._title.is_not(None), SigningRequest._sender.is_not(None))
+    told = or_(named, *(column.is_not(None) for column in (SigningRequest._title, SigningRequest._sender, SigningRequest._url)))
     return and_(SigningRequest.id < id_at("req", before), SigningRequest.told_at < before, told)
 
 
@@ -106,14 +109,14 @@ def _unknown(before: datetime) -> ColumnElement[bool]:
     return and_(
         Contact.id < id_at("ctc", before), ~exists().where(Message.contact_id == Contact.id),
         ~exists().where(Inbound.contact_id == Contact.id), ~exists().where(Consent.contact_id == Contact.id),
-        ~exists().where(Suppression.address_key == Contact.address_key),
+        ~exists().where(Suppression.address_key == Contact.address_key), ~exists().where(Chat.contact_id == Contact.id),
     )  # fmt: skip
 
 
 # ── Removing ────────────────────────────────────────────────────────────────────────────────────────────────
 @transaction
 def _messages(ids: Sequence[str]) -> None:
-    for column in (Attempt.message_id, StatusEvent.message_id, PlatformEvent.message_id):
+    for column in (Attempt.message_id, StatusEvent.message_id, PlatformEvent.message_id, Thread.message_id):
         _delete(column, ids)
     _delete(Body.owner_id, [one.partition("_")[2] for one in ids])
     _delete(Message.id, ids)
@@ -134,7 +137,12 @@ def _events(ids: Sequence[str]) -> None:
 @transaction
 def _requests(ids: Sequence[str]) -> None:
     _run(update(Signer).where(Signer.request_id.in_(ids)).values(_details=None, _signing_url=None))
-    _run(update(SigningRequest).where(SigningRequest.id.in_(ids)).values(_title=None, _sender=None))
+    _run(update(SigningRequest).where(SigningRequest.id.in_(ids)).values(_title=None, _sender=None, _url=None))
+
+
+@transaction
+def _actions(ids: Sequence[bytes]) -> None:
+    _delete(Action.digest, ids)
 
 
 @transaction
@@ -143,7 +151,7 @@ def _contacts(ids: Sequence[str]) -> None:
         _delete(column, ids)
 
 
-def _delete(column: Any, values: Sequence[str]) -> None:
+def _delete(column: Any, values: Sequence[Any]) -> None:
     _run(delete(column.class_).where(column.in_(values)))
 
 

@@ -22,6 +22,8 @@ CODES = {
                              "Map an approved template under Templates, or wait until the recipient writes, then resend it."),
     "window_closed_text": Problem("", "More than 24 hours have passed since the recipient last wrote, so no free text may be sent.",
                                   "Wait until the recipient writes, then resend it."),
+    "shut_out": Problem("", "The recipient shut this sender out: blocked it, or removed it from the group.",
+                        "Wait until they let it in again, or reach them over another channel."),
     "keyword": Problem("", "The recipient wrote STOP, so nothing goes to this address.", "Wait until the person writes START."),
     "admin": Problem("", "Somebody here closed this address.", "Look at the reason under Opt-outs; open it if the person wants messages."),
     "import": Problem("", "An imported list closed this address.",

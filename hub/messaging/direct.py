@@ -12,7 +12,7 @@ from hub.messaging.contacts import contact_for
 from hub.messaging.outbox import Draft, add
 from hub.models import Connection
 from hub.store import transaction
-from hub.vocabulary import ConnectionState
+from hub.vocabulary import Address, ConnectionState
 
 
 @transaction
@@ -22,13 +22,17 @@ def send(
 ) -> str:  # fmt: skip
     """Queue a message over a connection, named by id or slug, or over the first enabled one of a channel; return its id.
 
+    Without a recipient it goes to where the connection's team reads.
+
     A file may go along: `media_url`, or `media_id` of one that was given to the hub.
     `test` True takes test connections only, False live ones only, None either. Raises Refused that names the field.
     """
     connection = _connection(connection_id, connection_slug, channel, test)
     cls = integrations.get(connection.integration)
+    if not to.strip() and not connection.place:
+        raise Refused("no_address", "Give the number to send to." if cls.address == Address.PHONE else "Say where to send it.", field="to")
     try:
-        address = cls.clean_address(to)
+        address = cls.clean_address(to.strip() or connection.place)
     except ValueError as problem:
         raise Refused("bad_address", str(problem), field="to") from None
     files = media.attached(cls, url=media_url, file_id=media_id, source_id=source_id, test=test)
@@ -37,7 +41,7 @@ def send(
     if len(text) > cls.max_length:
         why = f"The text has {len(text):,} characters; {cls.title} takes at most {cls.max_length:,}."
         raise Refused("text_too_long", why, field="text")
-    contact = contact_for(cls.address, address, test=connection.test)
+    contact = contact_for(cls.kind_of(address), address, test=connection.test)
     return add(Draft(connection=connection, contact=contact, text=text, media=files, source_id=source_id, by_hand=source_id is None)).id
 
 

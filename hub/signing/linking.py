@@ -20,7 +20,7 @@ from hub.messaging.policy import Carrier
 from hub.models import Connection, Consent, Signer, SigningRequest
 from hub.models.types import new_id, now
 from hub.signing.records import SignerRecord
-from hub.store import need_lock, transaction
+from hub.store import transaction
 from hub.vocabulary import Address, ConnectionState, RequestState, SignerState
 
 PERSON, TEAM = "chat", "team_chat"  # kinds of tokens
@@ -108,7 +108,6 @@ class Link:
 
     def __str__(self) -> str:
         if not self._made and self:
-            need_lock()  # it reads and makes what is not part of the texts
             self._made = _link(db.session.get_one(Connection, self._connection_id), PERSON, self._signer.id, LASTS)
         return self._made
 

@@ -19,6 +19,7 @@ from hub.messaging.timeline import timeline
 from hub.models import (
     Audit,
     Body,
+    Chat,
     Connection,
     Consent,
     Contact,
@@ -67,8 +68,10 @@ def others(contact: Contact) -> list[Contact]:
     """Return the other addresses of the signers who were written to at this one: most often the same person's."""
     signers = select(Message.signer_id).where(Message.contact_id == contact.id, Message.signer_id.is_not(None))
     theirs = select(Message.contact_id).where(Message.signer_id.in_(signers))
+    chats = select(Chat.contact_id).where(Chat.address_key == contact.address_key)  # opened by who is known by this address
     twin = and_(Contact.kind == contact.kind, Contact.address_key == contact.address_key)  # a test contact, and a live one
-    query = select(Contact).where(or_(Contact.id.in_(theirs), twin), Contact.id != contact.id, Contact.erased_at.is_(None))
+    same = or_(Contact.id.in_(theirs), Contact.id.in_(chats), twin)
+    query = select(Contact).where(same, Contact.id != contact.id, Contact.erased_at.is_(None))
     return list(db.session.scalars(query.order_by(Contact.id)))
 
 
@@ -97,8 +100,9 @@ def _erase(contact_id: str, named: Sequence[str], why: str) -> Erased:
     words = sum(_delete(Body.owner_id, [one.partition("_")[2] for one in part]) for part in _parts(went + came))
     webhooks = _told(contact.id, went, came)
     signers = _signers(contact.id, named)
-    for table in (Window, Pace):
+    for table in (Window, Pace, Chat):
         _delete(table.contact_id, [contact.id])
+    _run(delete(Chat).where(Chat.address_key == contact.address_key))
     _run(update(Consent).where(Consent.contact_id == contact.id).values(ip="", agent="", _proof=None))
     _run(update(Audit).where(Audit.title == contact.address).values(title="an erased address"))
     closed = [row.id for row in suppressions.of_contact(contact)]

@@ -9,6 +9,7 @@ from typing import Any
 from hub import audit
 from hub.errors import Conflict, NotFound
 from hub.messaging import taking_back
+from hub.models import Signer
 from hub.models.types import new_id, now
 from hub.signing import planning, records, team
 from hub.signing.accept import Happened, tell
@@ -74,7 +75,7 @@ def _put_off(request: RequestRecord, signers: Sequence[SignerRecord], action: st
     return until
 
 
-def snoozed(one: SignerRecord) -> bool:
+def snoozed(one: SignerRecord | Signer) -> bool:
     """Tell whether reminders to a signer are put off."""
     return one.snoozed_until is not None and one.snoozed_until > now()
 

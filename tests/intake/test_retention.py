@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -14,8 +15,10 @@ from hub.intake import metadata, retention
 from hub.messaging import consents, outbox, suppressions
 from hub.messaging.consents import Said
 from hub.models import (
+    Action,
     Attempt,
     Body,
+    Connection,
     Consent,
     Contact,
     Event,
@@ -27,10 +30,14 @@ from hub.models import (
     SigningRequest,
     StatusEvent,
     Suppression,
+    Thread,
 )
 from hub.models.types import id_at, new_id, now
+from hub.signing import accept
+from hub.signing.events import EventIn
 from hub.store import transaction
-from tests.stage import ERIC, SigningApp, a_message, a_signer, an_event, change, deliver, message, status
+from tests.pigeon import Loft
+from tests.stage import ERIC, SigningApp, a_message, a_signer, an_event, change, deliver, message, source_id, status
 
 
 def days(count: float) -> timedelta:
@@ -181,6 +188,17 @@ def test_of_a_request_there_stays_that_it_was_there(hub_demo: Flask, signing_app
     request, signer = db.session.scalars(select(SigningRequest)).one(), db.session.scalars(select(Signer)).one()
     assert (request.title, request.sender, signer.details, signer.signing_url) == (None, None, None, None)
     assert {one.payload for one in db.session.scalars(select(Event))} == {None}
+
+
+def test_what_was_posted_to_a_team_goes_with_its_thread_and_its_buttons(roof: Callable[[str], Connection], loft: Loft) -> None:
+    roof("T1")
+    accept.accept(EventIn.model_validate(an_event(signers=[a_signer("Eric", None)])), source_id(), test=True)
+    deliver()
+    assert (left(Thread), left(Action)) == (1, 2)
+    for _ in range(2):  # of two messages the one that took over goes first
+        metadata.forget(now() + YEAR)
+        forget_when()
+    assert (left(Message), left(Thread), left(Action)) == (0, 0, 0)
 
 
 def test_of_two_messages_the_one_that_took_over_goes_first(hub_demo: Flask) -> None:

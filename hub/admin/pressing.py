@@ -1,0 +1,57 @@
+"""The page behind an action link: it says what would be done, and does it when it is asked to. To look at it does nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import g, make_response, render_template, request
+from wtforms import Form, StringField
+from wtforms.validators import Length
+
+from hub.admin import forms
+from hub.admin.guard import admin, public
+from hub.errors import NotFound
+from hub.signing import pressing
+from hub.signing.cards import REMIND
+
+LONGEST_NAME = 60
+
+
+class Presser(Form):
+    """Who presses."""
+
+    who = StringField(
+        "Your name", [Length(max=LONGEST_NAME, message=f"Give at most {LONGEST_NAME} characters.")],
+        description="So that the others see who did it. May be left empty.", render_kw={"autocomplete": "name", "maxlength": LONGEST_NAME},
+    )  # fmt: skip
+
+
+@admin.route("/a/<token>", methods=["GET", "POST"])
+@public
+def press(token: str) -> Any:
+    """Ask whether a button's action is to be done, and do it."""
+    form = Presser(request.form)
+    button = pressing.look(token)
+    if button is None:
+        return _page(None, form, 404)
+    if not forms.posted() or button.expired or button.pressed:
+        return _page(button, form, 410 if button.expired else 200)
+    if not form.validate():
+        return _page(button, form, 422)
+    who = g.user.name if g.user is not None else " ".join((form.who.data or "").split())
+    try:
+        pressing.press(token, who or "Somebody with the link")
+    except NotFound:
+        return _page(None, form, 404)
+    return _page(pressing.look(token), form, 200)
+
+
+def _page(button: pressing.Button | None, form: Presser, status: int) -> Any:
+    asks = "Remind {}" if button and button.kind == REMIND else "Put off reminders to {} for a day"
+    follows = "A reminder goes to them at once." if button and button.kind == REMIND else "Nobody reminds them before tomorrow."
+    answer = make_response(
+        render_template("press.html", button=button, form=form, asks=asks.format(button.names) if button else "", follows=follows), status
+    )
+    answer.headers["X-Robots-Tag"] = "noindex"
+    answer.headers["Referrer-Policy"] = "no-referrer"  # the address is what allows it
+    return answer

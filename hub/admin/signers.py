@@ -1,0 +1,49 @@
+"""What is done about one signer of a request: reminded, left in peace for a day, invited to a chat."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import abort, flash, redirect, url_for
+
+from hub.admin import requests
+from hub.admin.guard import admin, needs
+from hub.admin.presentation import plural
+from hub.errors import Refused
+from hub.signing import linking, reminders
+from hub.signing.cards import moment
+from hub.vocabulary import Role
+
+
+@admin.post("/requests/<request_id>/signers/<signer_id>/<do>")
+@needs(Role.OPERATOR)
+def signer_action(request_id: str, signer_id: str, do: str) -> Any:
+    """Remind a signer, put off or take up reminders again, or make the link that invites them to a chat."""
+    if do not in _DO:
+        abort(404)
+    row = requests.find(request_id)
+    try:
+        if do == "invite":
+            return requests.show(row.id, linking.invite(row.id, signer_id), signer_id)
+        flash(*_DO[do](row.id, signer_id))
+    except Refused as problem:
+        flash(str(problem), "warn")
+    return redirect(url_for("admin.request_page", request_id=request_id), 303)
+
+
+def _remind(request_id: str, signer_id: str) -> tuple[str, str]:
+    answer = reminders.remind(request_id, signer_id)
+    count = len([one for one in answer["messages"] if one["status"] == "queued"])
+    return (f"{plural(count, 'reminder')} on the way.", "good") if count else ("Nobody could be reminded; the page says why.", "warn")
+
+
+def _snooze(request_id: str, signer_id: str) -> tuple[str, str]:
+    return f"Nobody reminds them until {moment(reminders.snooze(request_id, signer_id))}.", "good"
+
+
+def _unsnooze(request_id: str, signer_id: str) -> tuple[str, str]:
+    reminders.unsnooze(request_id, signer_id)
+    return "They can be reminded again.", "good"
+
+
+_DO: dict[str, Any] = {"remind": _remind, "snooze": _snooze, "unsnooze": _unsnooze, "invite": None}

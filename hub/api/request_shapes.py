@@ -1,0 +1,128 @@
+"""What goes into the API about signing requests, and comes out of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import AwareDatetime, BaseModel, Field
+from sqlalchemy import select
+
+from hub.api.shapes import MessageOut, message_out, stamp
+from hub.extensions import db
+from hub.models import Message, SigningRequest
+from hub.signing import linking, reminders
+from hub.signing.events import Strict
+from hub.vocabulary import Channel, RequestState, SignerState, Status
+
+
+# ── In ──────────────────────────────────────────────────────────────────────────────────────────────────────
+class RemindIn(Strict):
+    """Whom to remind; everybody who has still to sign when it is left out."""
+
+    signer: str | None = Field(default=None, description="The signer's id, ours or yours.")
+
+
+class SnoozeIn(Strict):
+    """Whose reminders to put off, or to take up again; those of everybody who has still to sign when it is left out."""
+
+    signer: str | None = Field(default=None, description="The signer's id, ours or yours.")
+
+
+class InviteIn(Strict):
+    """Whom to invite to a chat, and over which connection."""
+
+    signer: str = Field(description="The signer's id, ours or yours.")
+    connection: str | None = Field(default=None, description="The slug of a connection; the first that can when it is left out.")
+
+
+# ── Out ─────────────────────────────────────────────────────────────────────────────────────────────────────
+class BriefOut(BaseModel):
+    """A message that an event caused."""
+
+    id: str
+    channel: Channel
+    to: str
+    status: Status
+    code: str | None
+
+
+class SkippedOut(BaseModel):
+    """A step that was wanted and could not be taken."""
+
+    signer: str = Field(description="The signer's id in your app; empty for a team.")
+    step: str
+    reason: str
+    text: str
+
+
+class EventRef(BaseModel):
+    """The event, as stored."""
+
+    id: str
+
+
+class EventOut(BaseModel):
+    """What an event caused."""
+
+    event: EventRef
+    messages: list[BriefOut]
+    skipped: list[SkippedOut]
+
+
+class SignerOut(BaseModel):
+    """A signer, with what he or she was told."""
+
+    id: str = Field(description="The signer's id in your app.")
+    name: str | None
+    state: SignerState
+    order: int
+    state_at: AwareDatetime
+    reminded_at: AwareDatetime | None
+    snoozed_until: AwareDatetime | None = Field(description="Nobody reminds them before.")
+    messages: list[MessageOut]
+
+
+class RequestOut(BaseModel):
+    """A signing request."""
+
+    id: str
+    external_id: str
+    title: str | None
+    state: RequestState
+    state_at: AwareDatetime
+    expires_at: AwareDatetime | None
+    url: str | None
+    signers: list[SignerOut]
+    posts: list[MessageOut] = Field(description="What was posted to a team.")
+
+
+class InvitationOut(BaseModel):
+    """A link that a signer opens once, to be written to in a chat."""
+
+    url: str
+    expires_at: AwareDatetime
+    connection: str = Field(description="The slug of the connection that writes there.")
+
+
+def request_out(row: SigningRequest) -> dict[str, Any]:
+    """Return a signing request as the API shows it."""
+    told = db.session.scalars(select(Message).where(Message.request_id == row.id).order_by(Message.id)).all()
+    return {
+        "id": row.id, "external_id": row.external_id, "title": row.title, "state": row.state, "state_at": stamp(row.state_at),
+        "expires_at": stamp(row.expires_at) if row.expires_at else None, "url": row.url,
+        "signers": [
+            {
+                "id": signer.external_id, "name": (signer.details or {}).get("name"), "state": signer.state, "order": signer.turn,
+                "state_at": stamp(signer.state_at), "reminded_at": stamp(signer.reminded_at) if signer.reminded_at else None,
+                "snoozed_until": stamp(signer.snoozed_until) if signer.snoozed_until and reminders.snoozed(signer) else None,
+                "messages": [message_out(message, with_timeline=False) for message in told if message.signer_id == signer.id],
+            }
+            for signer in row.signers
+        ],
+        "posts": [message_out(message, with_timeline=False) for message in told if message.signer_id is None and message.thread],
+    }  # fmt: skip
+
+
+def invitation_out(made: linking.Invitation) -> dict[str, Any]:
+    """Return a link that a signer opens once as the API shows it."""
+    return {"url": made.url, "expires_at": stamp(made.expires_at), "connection": made.connection}

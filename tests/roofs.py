@@ -1,0 +1,39 @@
+"""Connections that post where a team looks, for tests of any room."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+
+from hub.accounts import connections, posts
+from hub.accounts.checks import locked, set_state
+from hub.extensions import db
+from hub.integrations.base import Accepted, Outbound
+from hub.models import Connection
+from hub.store import transaction
+from hub.vocabulary import ConnectionState
+from tests.pigeon import Loft
+
+
+@pytest.fixture
+def roof(loft: Loft, hub_demo: Flask) -> Callable[[str], Connection]:
+    """Connect a place where a team looks: `T…` keeps threads, `W…` changes nothing afterwards; '' is for people only."""
+
+    def fly(outbound: Outbound) -> Accepted:
+        if outbound.edits:
+            return Accepted(outbound.edits)
+        begins = outbound.to.startswith("T") and not outbound.thread
+        return Accepted("" if outbound.to.startswith("W") else outbound.id, thread=f"thread of {outbound.id}" if begins else "")
+
+    @transaction
+    def make(place: str) -> str:
+        made = locked(connections.create("flock", f"Roof {place}", test=True))
+        made.settings, made.settings_version, made.sender, made.place = {"place": place}, 1, "flock", place
+        posts.begin(made)
+        set_state(made, ConnectionState.ENABLED)
+        return made.id
+
+    loft.fly = fly
+    return lambda place: db.session.get_one(Connection, make(place))

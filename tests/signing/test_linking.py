@@ -1,0 +1,216 @@
+"""Letting a connection write to a chat: links that work once, what they bring, and what a chat says of us later."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from flask import Flask
+from sqlalchemy import select
+
+from hub.accounts.connections import by_slug
+from hub.errors import Conflict, Refused
+from hub.extensions import db
+from hub.integrations.base import Linked, OptChange
+from hub.messaging import letting_in, render
+from hub.messaging.statuses import Origin
+from hub.models import Chat, Connection, Consent, SigningRequest, Source, Suppression, Template, TemplateVersion
+from hub.models.types import new_id, now
+from hub.signing import accept, linking, people
+from hub.signing.events import EventIn
+from hub.store import transaction
+from tests.pigeon import Loft
+from tests.stage import a_signer, an_event, deliver, source_id, status
+
+Roof = Callable[[str], Connection]
+CHAT = "778899"
+
+
+def tell(external_id: str = "agr-1", *, source: str = "", preference: list[str] | None = None) -> dict[str, Any]:
+    event = an_event(signers=[a_signer("Eric", email="eric@example.com", preference=preference or ["flock", "sms"],
+                                       signing_url="https://sign.example/r/eric")])  # fmt: skip
+    event["request"]["id"] = external_id
+    return accept.accept(EventIn.model_validate(event), source or source_id(), test=True)
+
+
+def request() -> SigningRequest:
+    db.session.rollback()
+    return db.session.scalars(select(SigningRequest).order_by(SigningRequest.id)).first()  # type: ignore[return-value]
+
+
+def token_of(invitation: linking.Invitation) -> str:
+    return invitation.url.rpartition("/")[2]
+
+
+def opened(connection: Connection, token: str, chat: str = CHAT, *, team: bool = False, seconds: float = 0) -> bool:
+    came = Linked(token=token, address=chat, name="Eric on the roof", team=team)
+    return linking.linked(came, [connection.id], now() + timedelta(seconds=seconds))
+
+
+def carried(loft: Loft, to: str) -> list[str]:
+    before = len(loft.flown)
+    deliver()
+    return [one.text for one in loft.flown[before:] if one.to == to]
+
+
+def test_a_link_brings_a_chat_which_a_preference_may_name_from_then_on(roof: Roof, loft: Loft) -> None:
+    flock = roof("")
+    assert [one["channel"] for one in tell()["messages"]] == ["sms"]
+    invitation = linking.invite(request().id, "eric")
+    assert invitation.url.startswith("https://flock.example/nest/")
+    assert opened(flock, token_of(invitation))
+    [welcome] = carried(loft, CHAT)
+    assert welcome == ("You are connected. Acme HR writes to you here from now on. Send /stop to end that.\n\n"
+                       "“Employment Agreement” waits for your signature: https://sign.example/r/eric")  # fmt: skip
+    [second] = tell("agr-2")["messages"]
+    assert (second["channel"], second["to"]) == ("chat", CHAT)
+    assert carried(loft, CHAT) == ['You\'ve been sent "Employment Agreement" by Acme HR. Please review & sign: https://sign.example/r/eric']
+    assert [one["channel"] for one in tell("agr-3", preference=["sms"])["messages"]] == ["sms"]
+
+
+def test_the_consent_is_kept_with_its_proof(roof: Roof, loft: Loft) -> None:
+    flock = roof("")
+    tell()
+    opened(flock, token_of(linking.invite(request().id, "eric")))
+    row = db.session.scalars(select(Consent)).one()
+    assert (row.given, row.source, row.channel) == (True, "link", "chat")
+    assert "signer eric of request agr-1" in row.proof
+
+
+def test_a_link_works_once_and_a_second_one_is_told_why(roof: Roof, loft: Loft) -> None:
+    flock = roof("")
+    tell()
+    token = token_of(linking.invite(request().id, "eric"))
+    opened(flock, token)
+    carried(loft, CHAT)
+    opened(flock, token)
+    assert carried(loft, CHAT) == [], "the same tap, told twice"
+    opened(flock, token, "666")
+    assert carried(loft, "666") == [linking.VOID]
+    assert [row.contact_id for row in db.session.scalars(select(Chat))] == [row.contact_id for row in db.session.scalars(select(Chat))]
+    assert tell("agr-2")["messages"][0]["to"] == CHAT
+
+
+@pytest.mark.parametrize("made_up", ["", "nothing", "A" * 43])
+def test_what_is_made_up_links_nothing(roof: Roof, loft: Loft, made_up: str) -> None:
+    opened(roof(""), made_up, "666")
+    assert carried(loft, "666") == [linking.VOID]
+    assert db.session.scalars(select(Chat)).all() == []
+
+
+def test_a_link_is_void_after_a_week(roof: Roof, loft: Loft) -> None:
+    flock = roof("")
+    tell()
+    token = token_of(linking.invite(request().id, "eric"))
+    with time_machine.travel(now() + timedelta(days=7, seconds=1)):
+        opened(flock, token)
+        assert db.session.scalars(select(Chat)).all() == []
+
+
+def test_a_link_of_one_connection_opens_no_other(roof: Roof, loft: Loft) -> None:
+    roof("")
+    tell()
+    token = token_of(linking.invite(request().id, "eric"))
+    opened(roof("E9"), token)
+    assert db.session.scalars(select(Chat)).all() == []
+
+
+def test_one_apps_signer_says_nothing_of_anothers(roof: Roof, loft: Loft) -> None:
+    @transaction
+    def another() -> str:
+        row = Source(slug="other", name="Another app")
+        db.session.add(row)
+        db.session.flush()
+        return row.id
+
+    flock = roof("")
+    tell()
+    opened(flock, token_of(linking.invite(request().id, "eric")))
+    assert tell("agr-2", source=another())["messages"][0]["channel"] == "sms"
+
+
+def test_a_team_link_gives_a_connection_its_place(roof: Roof, loft: Loft) -> None:
+    flock = roof("")
+    token = linking.invite_team(flock.id).url.rpartition("/")[2]
+    opened(flock, token, "-100", team=True)
+    assert by_slug(flock.slug).place == "-100"
+    assert carried(loft, "-100") == ["Roof posts here from now on."]
+
+
+def test_a_persons_link_makes_no_place(roof: Roof, loft: Loft) -> None:
+    flock = roof("")
+    tell()
+    opened(flock, token_of(linking.invite(request().id, "eric")), "-100", team=True)
+    assert by_slug(flock.slug).place == ""
+
+
+def test_without_a_connection_that_invites_nobody_is_invited(hub_demo: Flask) -> None:
+    tell(preference=["sms"])
+    with pytest.raises(Refused, match="not an enabled connection that people can be invited to") as refusal:
+        linking.invite(request().id, "eric", "demo-sms")
+    assert refusal.value.field == "connection"
+    with pytest.raises(Conflict):
+        linking.invite_team(by_slug("demo-sms").id)
+
+
+# ── In a text ───────────────────────────────────────────────────────────────────────────────────────────────
+@transaction
+def reword(text: str) -> None:
+    template = db.session.scalars(select(Template).where(Template.name == "request_sent", Template.channel == "sms")).one()
+    db.session.add(TemplateVersion(id=new_id("tpv"), template_id=template.id, number=9, text=text))
+
+
+def test_any_text_can_show_the_link_until_it_is_opened(roof: Roof, loft: Loft, hub_demo: Flask) -> None:
+    flock = roof("")
+    reword("{{ title }}.{% if flock_link %} Or here: {{ flock_link }}{% endif %}")
+    hub_demo.extensions.pop("hub.remembered", None)
+    text = render.render("request_sent", "sms", "en", {"title": "x", "flock_link": ""}).text
+    assert text == "x."
+    message_id = tell(preference=["sms"])["messages"][0]["id"]
+    said = str(db.session.get_one(people.Body, message_id.partition("_")[2]).content["text"])
+    assert said.startswith("Employment Agreement. Or here: https://flock.example/nest/")
+    opened(flock, said.rpartition("/")[2])
+    second = tell("agr-2", preference=["sms"])["messages"][0]["id"]
+    assert db.session.get_one(people.Body, second.partition("_")[2]).content["text"] == "Employment Agreement."
+
+
+# ── Shut out ────────────────────────────────────────────────────────────────────────────────────────────────
+def says(flock: Connection, wanted: bool, seconds: float) -> None:
+    came = OptChange(wanted=wanted, address=CHAT, why="The person blocked the bot." if not wanted else "The person let it in again.")
+    assert letting_in.changed(came, Origin("callback", [flock.id]), START + timedelta(seconds=seconds))
+
+
+START = now() - timedelta(hours=1)
+
+
+def test_who_shuts_us_out_is_not_written_to_until_they_let_us_in(roof: Roof, loft: Loft) -> None:
+    flock = roof("")
+    tell()
+    opened(flock, token_of(linking.invite(request().id, "eric")))
+    says(flock, False, 0)
+    refused = tell("agr-2")["messages"][0]
+    assert (refused["status"], refused["code"]) == ("suppressed", "shut_out")
+    says(flock, True, 60)
+    assert status(tell("agr-3")["messages"][0]["id"]) == "queued"
+
+
+def test_the_newest_word_counts_in_whatever_order_they_come(roof: Roof, loft: Loft) -> None:
+    flock = roof("")
+    says(flock, True, 60)
+    says(flock, False, 0)
+    assert db.session.scalars(select(Suppression).where(Suppression.lifted_at.is_(None))).all() == []
+    says(flock, False, 120)
+    assert len(db.session.scalars(select(Suppression).where(Suppression.lifted_at.is_(None))).all()) == 1
+
+
+# ── Forgetting ──────────────────────────────────────────────────────────────────────────────────────────────
+def test_who_is_erased_has_no_chat_any_more(roof: Roof, loft: Loft) -> None:
+    flock = roof("")
+    tell()
+    opened(flock, token_of(linking.invite(request().id, "eric")))
+    contact_id = db.session.scalars(select(Chat.contact_id).limit(1)).one()
+    people.erase(contact_id, why="asked for it")
+    assert db.session.scalars(select(Chat)).all() == []
