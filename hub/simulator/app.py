@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -20,6 +21,9 @@ from hub.simulator.rest import rest
 from hub.simulator.slack.api import api as slack_api
 from hub.simulator.slack.view import view as slack_view
 from hub.simulator.slack.webhooks import webhooks as slack_webhooks
+from hub.simulator.telegram import methods
+from hub.simulator.telegram.api import api as telegram_api
+from hub.simulator.telegram.view import view as telegram_view
 
 CSP = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
@@ -27,7 +31,7 @@ CSP = (
 )
 LARGEST_REQUEST = 256 * 1024
 API_PATHS = ("/2010-04-01", "/v1/", "/v2/")  # Twilio's
-PARTS = (rest, content, page, people, slack_api, slack_webhooks, slack_view)
+PARTS = (rest, content, page, people, slack_api, slack_webhooks, slack_view, telegram_api, telegram_view)
 
 
 def create_simulator(config: Config) -> Flask:
@@ -45,6 +49,7 @@ def create_simulator(config: Config) -> Flask:
     here = Bench(config)
     here.attach(app)
     here.start()
+    here.telegram.updates.start(partial(methods.perform, here))
     return app
 
 

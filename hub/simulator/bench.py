@@ -20,6 +20,7 @@ from hub.simulator.shelf import Shelf
 from hub.simulator.slack.messages import Messages
 from hub.simulator.slack.workspace import Workspace
 from hub.simulator.store import Store
+from hub.simulator.telegram.service import Telegram
 from hub.simulator.timeline import Timeline
 from hub.simulator.whatsapp import Windows
 
@@ -92,6 +93,7 @@ class Bench:
         self.posts, self.shelf = Posts(self.store), Shelf(self.store)
         self.slack = Workspace(self.account.credentials, self.shelf, config.public_url)
         self.slack_messages = Messages(self.posts, self.slack)
+        self.telegram = Telegram(self.account.credentials, self.posts, self.shelf)
         self.faults = Faults()
 
     def start(self) -> None:
@@ -102,6 +104,7 @@ class Bench:
 
     def stop(self) -> None:
         self.timeline.stop()
+        self.telegram.updates.stop()
 
     def pause(self, seconds: float) -> None:
         """Wait, but not beyond the simulator's own end."""

@@ -37,7 +37,7 @@ APPROVALS = {  # the state of a template → its hue and icon
     "approved": ("delivered", "check-circle-fill"), "rejected": ("failed", "x-octagon-fill"),
     "paused": ("unknown", "pause-circle-fill"), "disabled": ("failed", "slash-circle"),
 }  # fmt: skip
-VIEWS = (("page.phones", "Phones"), ("slack.page", "Slack"))  # endpoints and titles of the pages
+VIEWS = (("page.phones", "Phones"), ("slack.page", "Slack"), ("telegram.page", "Telegram"))  # endpoints and titles of the pages
 ANSWERS = {"ct": "nobody was there", "rt": "no answer", "elsewhere": "not on this machine"}  # to what a person wrote
 
 

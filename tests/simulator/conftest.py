@@ -156,6 +156,7 @@ class Receiver:
         self.received: list[Callback] = []
         self.answers: dict[str, list[int]] = {}
         self.twiml = b""  # what an inbound message is answered with
+        self.kind = ""  # and of what type that is
         self.files: dict[str, tuple[str, bytes]] = {}  # what can be fetched here: path → type and content
         self.asked: list[tuple[str, str]] = []  # method and path of what was fetched
         self._news = threading.Condition()
@@ -174,6 +175,8 @@ class Receiver:
                 self.send_response(status)
                 if 300 <= status < 400:
                     self.send_header("Location", "/elsewhere")
+                if receiver.kind:
+                    self.send_header("Content-Type", receiver.kind)
                 self.send_header("Content-Length", str(len(receiver.twiml)))
                 self.end_headers()
                 self.wfile.write(receiver.twiml)

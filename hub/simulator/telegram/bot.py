@@ -1,0 +1,78 @@
+"""The one bot of the simulated Telegram, made up from the simulator's credentials, and its webhook as it was set."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from hub.config import is_loopback
+from hub.datadir import SimulatorCredentials
+from hub.simulator.shelf import Shelf
+from hub.simulator.telegram.errors import TelegramError
+
+USERNAME, NAME = "SignpostDemoBot", "Signpost"
+TOKEN = re.compile(r"\d+:[A-Za-z0-9_-]{35}")
+SECRET = re.compile(r"[A-Za-z0-9_-]*")
+PORTS = (443, 80, 88, 8443)
+
+
+@dataclass(frozen=True)
+class Webhook:
+    """Where updates are posted, '' for nowhere, and how."""
+
+    url: str = ""
+    secret: str = field(default="", repr=False)
+    allowed: tuple[str, ...] = ()  # kinds of updates; none named: all of them
+    most: int = 40  # connections at once
+    error: str = ""  # what went wrong last
+    error_at: int = 0  # Unix seconds
+
+
+class Bot:
+    """Who it is, and its webhook."""
+
+    def __init__(self, credentials: SimulatorCredentials, shelf: Shelf) -> None:
+        made_up = credentials.made_up
+        self._shelf = shelf
+        self.id = int(made_up("telegram bot", 12), 16) % 9_000_000_000 + 1_000_000_000
+        self.token = f"{self.id}:{made_up('telegram token', 35)}"
+        self.team_chat = -int(f"100{int(made_up('telegram team', 12), 16) % 9_000_000_000 + 1_000_000_000}")
+        self.username, self.name = USERNAME, NAME
+
+    @property
+    def user(self) -> dict[str, Any]:
+        return {"id": self.id, "is_bot": True, "first_name": NAME, "username": USERNAME}
+
+    @property
+    def webhook(self) -> Webhook:
+        kept = self._shelf.get("telegram webhook", "") or {}
+        return Webhook(**{**kept, "allowed": tuple(kept.get("allowed", ()))})
+
+    def keep(self, webhook: Webhook) -> None:
+        self._shelf.put("telegram webhook", "", asdict(webhook))
+
+    def wants(self, kind: str) -> bool:
+        allowed = self.webhook.allowed
+        return not allowed or kind in allowed
+
+
+def check_webhook(url: str, secret: str) -> None:
+    """Refuse an address or a secret as Telegram does; this machine may be named without https, and on any port."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        raise TelegramError(400, "Bad Request: bad webhook: invalid URL specified") from None
+    if parts.scheme not in ("http", "https") or not host:
+        raise TelegramError(400, "Bad Request: bad webhook: invalid URL specified")
+    if not is_loopback(host):
+        if parts.scheme != "https":
+            raise TelegramError(400, "Bad Request: bad webhook: An HTTPS URL must be provided for webhook")
+        if (port or 443) not in PORTS:
+            raise TelegramError(400, "Bad Request: bad webhook: Webhook can be set up only on ports 80, 88, 443 or 8443")
+    if len(secret) > 256:
+        raise TelegramError(400, "Bad Request: secret token is too long")
+    if not SECRET.fullmatch(secret):
+        raise TelegramError(400, "Bad Request: secret token contains unallowed characters")

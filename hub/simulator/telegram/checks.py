@@ -1,0 +1,87 @@
+"""What Telegram checks of a message beside its formatting: length, buttons and their addresses.
+
+https://core.telegram.org/bots/api#sendmessage, #inlinekeyboardbutton
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from hub.simulator.telegram import entities
+from hub.simulator.telegram.errors import TelegramError
+
+Params = Mapping[str, Any]
+Keyboard = list[list[dict[str, Any]]]
+LONGEST_TEXT, LONGEST_DATA = 4096, 64  # characters that readers see; bytes
+MOST_BUTTONS, MOST_IN_A_ROW = 100, 8
+
+
+def text(params: Params) -> entities.Formatted:
+    """Read `text` by its `parse_mode`: HTML, or none."""
+    given, mode = str(params.get("text") or ""), str(params.get("parse_mode") or "")
+    if mode and mode.lower() != "html":  # Markdown is Telegram's as well, but nobody here writes it
+        raise TelegramError(400, "Bad Request: unsupported parse_mode")
+    read = entities.parse(given) if mode else entities.plain(given)
+    if not read.text:
+        raise TelegramError(400, "Bad Request: message text is empty")
+    if len(read.text) > LONGEST_TEXT:
+        raise TelegramError(400, "Bad Request: message is too long")
+    return read
+
+
+def keyboard(params: Params) -> Keyboard:
+    """Read the inline keyboard of `reply_markup`; none is []."""
+    markup = parsed(params, "reply_markup")
+    if not markup:
+        return []
+    rows = markup.get("inline_keyboard", []) if isinstance(markup, dict) else None
+    if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
+        raise TelegramError(400, "Bad Request: object expected as reply markup")
+    if sum(map(len, rows)) > MOST_BUTTONS or any(len(row) > MOST_IN_A_ROW for row in rows):
+        raise TelegramError(400, "Bad Request: reply markup is too long")
+    return [[_button(button) for button in row] for row in rows if row]
+
+
+def _button(button: Any) -> dict[str, Any]:
+    if not isinstance(button, dict) or not isinstance(button.get("text"), str) or not button["text"].strip():
+        raise TelegramError(400, "Bad Request: can't parse inline keyboard button: Field \"text\" must be of type String")
+    if "url" in button:
+        if not _is_address(str(button["url"])):
+            raise TelegramError(400, "Bad Request: Wrong HTTP URL specified")
+    elif "callback_data" in button:
+        data = button["callback_data"]
+        if not isinstance(data, str) or not 1 <= len(data.encode()) <= LONGEST_DATA:
+            raise TelegramError(400, "Bad Request: BUTTON_DATA_INVALID")
+    else:
+        raise TelegramError(400, "Bad Request: can't parse inline keyboard button: Text buttons are unallowed in the inline keyboard")
+    return {name: button[name] for name in ("text", "url", "callback_data") if name in button}
+
+
+def parsed(params: Params, name: str) -> Any:
+    """Return a parameter that has parts: in a form it is JSON."""
+    value = params.get(name)
+    if isinstance(value, str) and value:
+        try:
+            return json.loads(value)
+        except ValueError:
+            raise TelegramError(400, f"Bad Request: can't parse {name.replace('_', ' ')} JSON object") from None
+    return value
+
+
+def whole(params: Params, name: str) -> int:
+    """Return a whole number; 0 when it is missing, or none."""
+    try:
+        return int(params.get(name) or 0)
+    except (TypeError, ValueError):
+        return 0
+
+
+def _is_address(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https", "tg") and bool(parts.netloc) and not any(char.isspace() for char in address)
