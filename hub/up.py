@@ -121,6 +121,7 @@ def _prepare(config: Config) -> str:
         migrate()
         if config.demo:
             demo.prepare()
+            demo.connect_chats()
     return ""
 
 
@@ -180,6 +181,7 @@ def _begin_demo() -> None:
     from hub.models import Source
     from hub.signing import accept, events
 
+    demo.subscribe()
     if not demo.sample_sent():
         demo.learn_templates()
         source_id = db.session.scalars(select(Source.id).where(Source.slug == "default")).one()

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 from flask import current_app
 from sqlalchemy import select
 
-from hub import audit, datadir, integrations
+from hub import audit, datadir, integrations, live
 from hub.accounts import api_keys, checks, connections, posts, settings_form
 from hub.accounts.checks import locked, set_state
 from hub.config import Config
+from hub.datadir import SimulatorCredentials
 from hub.extensions import db
 from hub.integrations.base import CheckResult, Integration
 from hub.messaging import provider_templates, template_sync
@@ -37,15 +39,39 @@ SAMPLE_ID = "agr-1001"
 
 
 def prepare() -> None:
-    """Make the demo's connections and key where they are missing."""
+    """Make the demo's connections to phones, and its key, where they are missing."""
     config: Config = current_app.extensions["hub.config"]
     credentials = datadir.simulator_credentials(config.data_dir)
     for channel, title in TITLES.items():
-        for cls in integrations.registry().values():
-            if cls.channel is channel and cls.api and (settings := cls.demo_settings(credentials)) is not None:
+        for cls, settings in _offered(credentials):
+            if cls.channel is channel:
                 _connect(cls, title, settings)
                 break
     _keep_key(config)
+
+
+def connect_chats() -> None:
+    """Make the demo's connections to the chats of people and of a team, where they are missing."""
+    credentials = datadir.simulator_credentials(current_app.extensions["hub.config"].data_dir)
+    for cls, settings in _offered(credentials):
+        if cls.channel is Channel.CHAT:
+            _connect(cls, f"Demo {cls.title}", settings)
+
+
+def subscribe() -> None:
+    """Let the simulator send its webhooks here, where they have to be asked for. Raises SendError."""
+    base = current_app.extensions["hub.config"].public_url + "/api/rpc/webhooks/"
+    query = select(Connection).where(Connection.test, Connection.archived_at.is_(None), Connection.channel == Channel.CHAT)
+    for connection in db.session.scalars(query.order_by(Connection.id)).all():
+        cls = integrations.get(connection.integration)
+        if cls.can("subscribe"):
+            live.instance(connection).subscribe(base + next(iter(cls.webhooks)).replace("{connection}", connection.slug))
+
+
+def _offered(credentials: SimulatorCredentials) -> Iterator[tuple[type[Integration], dict[str, Any]]]:
+    for cls in integrations.registry().values():
+        if cls.api and (settings := cls.demo_settings(credentials)) is not None:
+            yield cls, settings
 
 
 @transaction

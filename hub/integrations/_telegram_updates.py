@@ -49,7 +49,9 @@ def _message(message: Mapping[str, Any], bot: str) -> Fact | None:
     chat, text = _part(message, "chat"), _text(message, "text")
     address, kind = _id(chat), _text(chat, "type")
     said = _COMMAND.fullmatch(text.strip())
-    command = said[1].lower() if said and f"@{said[2] or bot[1:]}".lower() == bot else ""
+    # in a group other bots may be meant, unless one is named, as a link into a group does
+    named = f"@{said[2]}".lower() if said and said[2] else bot if kind == PRIVATE else ""
+    command = said[1].lower() if said and named == bot else ""
     payload = (said[3] or "").strip() if said and command else ""
     at = _moment(message)
     if not address or (kind in GROUPS and command != "start"):

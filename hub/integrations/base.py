@@ -231,6 +231,10 @@ class Integration:
         """Return every template that the provider keeps for this account."""
         raise NotImplementedError
 
+    def subscribe(self, here: str) -> str:
+        """Let the provider send its webhooks to `here`; returns the sentence to show. Done again, it repairs what went wrong."""
+        raise NotImplementedError
+
     def invite(self, token: str, *, team: bool = False) -> str:
         """Return the link that a person opens to be written to by this connection: `Linked` brings the token back. `team`: into a group."""
         raise NotImplementedError

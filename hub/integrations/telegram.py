@@ -18,7 +18,7 @@ from wtforms import StringField
 from wtforms.validators import InputRequired, Optional, Regexp
 
 from hub.datadir import SimulatorCredentials
-from hub.errors import BadWebhook, OutcomeUnknown, PermanentError, SendError, TransientError, Unreachable
+from hub.errors import BadWebhook, OutcomeUnknown, PermanentError, RecipientMoved, SendError, TransientError, Unreachable
 from hub.http import NoAnswer, NotSent, recorded
 from hub.integrations import _telegram_text as written
 from hub.integrations import _telegram_webhook as webhook_words
@@ -58,9 +58,9 @@ class Telegram(Integration):
     guide = (
         "In Telegram open **@BotFather**, send `/newbot` and answer its questions: it gives the bot’s username and its **token**.",
         "Paste both here, **Save**, choose **Test connection**, and **Enable**.",
-        "Under **More** choose **Set webhook**: Telegram then sends presses of buttons, `/stop` and new chats to the address shown below.",
-        "For a team, add the bot to the group, or to the channel as an administrator who may post. The group’s id stands in the address of "
-        "the group at web.telegram.org, after `#`, and starts with a minus: `-1001234567890`.",
+        "Under **Webhook URLs** choose **Set webhook**: Telegram then sends presses of buttons, `/stop` and new chats to us.",
+        "For a team, choose **Make a link into a group** and open it. Or add the bot yourself, to a channel as an administrator who may "
+        "post, and fill in its id: it stands in the group’s address at web.telegram.org, after `#`: `-1001234567890`.",
         "People link themselves in one tap: they open the bot’s link and press **Start**. A bot may not write to anybody before.",
     )
 
@@ -212,14 +212,26 @@ class Telegram(Integration):
             )  # fmt: skip
         info = self._call("getWebhookInfo")
         found_wrong = webhook_words.warnings(info if isinstance(info, dict) else {})
-        if self.settings.get("team_chat") and me.get("can_join_groups") is False:
-            found_wrong += ("The bot may not be added to groups. Send `/setjoingroups` to **@BotFather**, and enable it.",)
+        if team := self.place_of(self.settings):
+            found_wrong += self._look_at(team, can_join=me.get("can_join_groups") is not False)
         title = "Telegram is ready, with one limit." if found_wrong else "Telegram is ready."
         return CheckResult(True, title, f"The token opens @{found}.", warnings=found_wrong)
 
+    def _look_at(self, team: str, *, can_join: bool) -> tuple[str, ...]:
+        """Return what keeps the bot from writing to the team's chat, sentences with the remedy."""
+        if not can_join:
+            return ("The bot may not be added to groups. Send `/setjoingroups` to **@BotFather**, and enable it.",)
+        try:
+            self._call("getChat", {"chat_id": team})
+        except RecipientMoved as problem:
+            return (f"The team’s group became a supergroup. Give `{problem.new}` as **Team chat**.",)
+        except PermanentError as problem:
+            return (f"The bot cannot write to the team chat `{team}`. {problem}",)
+        return ()
+
     @action("Set webhook")
-    def set_webhook(self, here: str) -> str:
-        """Let Telegram send the bot's updates here, and prove themselves; done again, it repairs what went wrong."""
+    def subscribe(self, here: str) -> str:
+        """Let Telegram send the bot's updates here, and prove themselves."""
         stand_in = self.api_urls["telegram"] != self.api["telegram"]
         if why := webhook_words.refuses(here, stand_in=stand_in):
             raise PermanentError(why, "bad_webhook")

@@ -19,6 +19,7 @@ SETTINGS = Telegram.demo_settings(SimulatorCredentials("AC" + "1" * 32, "t" * 32
 TOKEN = SETTINGS["token"]
 HERE = "https://hub.example/api/rpc/webhooks/telegram/team"
 ME = {"ok": True, "result": {"id": 1, "is_bot": True, "username": "signpostDemoBot", "can_join_groups": True}}
+CHAT = {"ok": True, "result": {"id": int(SETTINGS["team_chat"]), "type": "supergroup"}}
 GOOD = {"url": HERE, "pending_update_count": 0, "allowed_updates": ["message", "callback_query", "my_chat_member"]}
 
 
@@ -91,9 +92,10 @@ def test_a_blank_token_keeps_the_stored_one_though_it_names_the_account() -> Non
 def test_a_token_that_opens_the_bot_passes(telegram: Telegram, wire: Wire) -> None:
     wire.answer(200, ME)
     wire.answer(200, info())
+    wire.answer(200, CHAT)
     result = telegram.check()
     assert (result.ok, result.title, result.warnings) == (True, "Telegram is ready.", ())
-    assert wire.paths == [f"/bot{TOKEN}/getMe", f"/bot{TOKEN}/getWebhookInfo"]
+    assert wire.paths == [f"/bot{TOKEN}/{method}" for method in ("getMe", "getWebhookInfo", "getChat")]
 
 
 def test_another_bots_token_is_told_by_its_name(telegram: Telegram, wire: Wire) -> None:
@@ -128,6 +130,7 @@ def test_what_keeps_updates_away_is_a_warning_that_names_the_button(
 ) -> None:
     wire.answer(200, ME)
     wire.answer(200, info(**said))
+    wire.answer(200, CHAT)
     result = telegram.check()
     assert result.ok
     assert len(result.warnings) == 1
@@ -141,10 +144,27 @@ def test_a_bot_that_may_join_no_group_cannot_write_to_a_team(telegram: Telegram,
     assert "/setjoingroups" in telegram.check().warnings[0]
 
 
+@pytest.mark.parametrize(
+    ("status", "description", "parameters", "said"),
+    [(400, "Bad Request: chat not found", {}, "Add the bot to the group"),
+     (403, "Forbidden: bot was kicked from the supergroup chat", {}, "not in this group"),
+     (400, "Bad Request: group chat was upgraded to a supergroup chat", {"migrate_to_chat_id": -1009876543210}, "`-1009876543210`")],
+)  # fmt: skip
+def test_a_team_chat_that_the_bot_is_not_in_is_a_warning(
+    telegram: Telegram, wire: Wire, status: int, description: str, parameters: dict[str, int], said: str
+) -> None:
+    wire.answer(200, ME)
+    wire.answer(200, info())
+    wire.answer(status, {"ok": False, "error_code": status, "description": description, "parameters": parameters})
+    result = telegram.check()
+    assert result.ok
+    assert said in result.warnings[0]
+
+
 # ── The webhook ─────────────────────────────────────────────────────────────────────────────────────────────
 def test_the_webhook_is_set_with_a_secret_and_the_updates_that_are_read(telegram: Telegram, wire: Wire) -> None:
     wire.answer(200, {"ok": True, "result": True})
-    said = telegram.set_webhook(HERE)
+    said = telegram.subscribe(HERE)
     (asked,) = wire.bodies
     assert wire.paths == [f"/bot{TOKEN}/setWebhook"]
     assert (asked["url"], asked["allowed_updates"]) == (HERE, ["message", "callback_query", "my_chat_member"])
@@ -159,27 +179,27 @@ def test_the_webhook_is_set_with_a_secret_and_the_updates_that_are_read(telegram
 )
 def test_an_address_that_telegram_does_not_call_is_refused_before_it_is_asked(here: str) -> None:
     with pytest.raises(PermanentError, match="HUB_PUBLIC_URL"):
-        Telegram(SETTINGS, http.Door()).set_webhook(here)
+        Telegram(SETTINGS, http.Door()).subscribe(here)
 
 
 @pytest.mark.parametrize("port", [443, 80, 88, 8443])
 def test_the_ports_that_telegram_calls_are_taken(telegram: Telegram, wire: Wire, port: int) -> None:
     wire.answer(200, {"ok": True, "result": True})
-    telegram.set_webhook(f"https://hub.example:{port}/x")
+    telegram.subscribe(f"https://hub.example:{port}/x")
     assert len(wire.seen) == 1
 
 
 def test_a_stand_in_may_call_this_machine(telegram: Telegram, wire: Wire) -> None:
     wire.answer(200, {"ok": True, "result": True})
-    telegram.set_webhook("http://127.0.0.1:8000/api/rpc/webhooks/telegram/demo")
+    telegram.subscribe("http://127.0.0.1:8000/api/rpc/webhooks/telegram/demo")
     with pytest.raises(PermanentError):
-        telegram.set_webhook("http://hub.example/x")
+        telegram.subscribe("http://hub.example/x")
 
 
 def test_an_address_that_telegram_refuses_is_explained(telegram: Telegram, wire: Wire) -> None:
     wire.answer(400, {"ok": False, "error_code": 400, "description": "Bad Request: bad webhook: Failed to resolve host"})
     with pytest.raises(PermanentError, match="HUB_PUBLIC_URL") as problem:
-        telegram.set_webhook(HERE)
+        telegram.subscribe(HERE)
     assert problem.value.code == "bad_webhook"
 
 

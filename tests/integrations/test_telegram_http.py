@@ -1,0 +1,223 @@
+"""Telegram over HTTP, with the simulator: every refusal it knows, a post that changes, people who link, stop and press."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from hub import live
+from hub.accounts import connections
+from hub.errors import (
+    ConnectionBroken,
+    OutcomeUnknown,
+    PermanentError,
+    RecipientMoved,
+    RecipientRefused,
+    SendError,
+    TransientError,
+)
+from hub.extensions import db
+from hub.integrations.base import Button, Card, Outbound
+from hub.integrations.telegram import Telegram
+from hub.models import Connection, Message, Suppression
+from hub.signing import accept, linking
+from hub.signing.events import EventIn
+from hub.vocabulary import ConnectionState, Status
+from tests.conftest import config_of
+from tests.stage import a_signer, an_event, credentials, deliver, eventually, settle_receipts, source_id, turn_connection
+from tests.stage import served as served
+
+
+def demo(app: Flask, **more: Any) -> dict[str, Any]:
+    return {**(Telegram.demo_settings(credentials(app)) or {}), **more}
+
+
+def running(app: Flask, **more: Any) -> Any:
+    return live.running().make("telegram", demo(app, **more), test=True)
+
+
+def outbound(to: str, text: str = "Hello", **more: Any) -> Outbound:
+    return Outbound(**{"id": "msg_1", "attempt": 1, "to": to, "text": text, **more})
+
+
+def there(simulator: Any) -> dict[str, Any]:
+    """Return what the simulator has to tell of Telegram."""
+    found: dict[str, Any] = simulator.test_client().get("/simulator/telegram.json").json
+    return found
+
+
+def act(simulator: Any, what: str, **given: Any) -> dict[str, Any]:
+    answer = simulator.test_client().post(f"/simulator/telegram/{what}", json=given)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json
+    return found
+
+
+# ── Calls ───────────────────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize(
+    ("chat", "error", "code"),
+    [
+        ("99940001", RecipientRefused, "chat_not_found"), ("99940002", RecipientRefused, "chat_not_found"),
+        ("99940003", RecipientRefused, "chat_not_found"), ("99940004", PermanentError, "text_empty"),
+        ("99940005", PermanentError, "too_long"), ("99940007", PermanentError, "bad_link"), ("99940008", PermanentError, "bad_buttons"),
+        ("99940009", PermanentError, "bad_buttons"), ("-99940010", ConnectionBroken, "no_rights"),
+        ("-99940011", RecipientMoved, "chat_moved"), ("99940301", RecipientRefused, "bot_blocked"),
+        ("99940302", RecipientRefused, "user_deactivated"), ("-99940303", RecipientRefused, "bot_removed"),
+        ("-10099940304", RecipientRefused, "bot_removed"), ("-10099940305", RecipientRefused, "bot_removed"),
+        ("-99940306", RecipientRefused, "group_deleted"), ("99940307", RecipientRefused, "not_started"),
+        ("99940901", ConnectionBroken, "conflict"), ("99942901", TransientError, "too_many"),
+        ("99950001", OutcomeUnknown, "http_500"), ("99950201", OutcomeUnknown, "http_502"), ("99950401", OutcomeUnknown, "http_504"),
+        ("99950090", OutcomeUnknown, "http_500"),
+    ],
+)  # fmt: skip
+def test_every_chat_that_fails_on_purpose_is_understood(
+    in_app: Flask, simulator: Any, chat: str, error: type[SendError], code: str
+) -> None:
+    with pytest.raises(SendError) as problem:
+        running(in_app).send(outbound(Telegram.clean_address(chat)))
+    assert (type(problem.value), problem.value.code) == (error, code)
+    assert problem.value.retry_after == 1 if isinstance(problem.value, TransientError) else True
+
+
+def test_a_chat_that_takes_plain_text_only_gets_it(in_app: Flask, simulator: Any) -> None:
+    assert running(in_app).send(outbound("99940006", "1 < 2", card=Card("Title"))).status is Status.DELIVERED
+    [shown] = there(simulator)["messages"]
+    assert (shown["text"], shown["entities"]) == ("Title\n\n1 < 2", [])
+
+
+def test_a_group_that_moved_is_written_to_where_it_went(in_app: Flask, simulator: Any) -> None:
+    one = running(in_app)
+    with pytest.raises(RecipientMoved) as problem:
+        one.send(outbound("-99940011"))
+    assert one.send(outbound(problem.value.new)).provider_id.startswith(f"{problem.value.new}/")
+
+
+@pytest.mark.parametrize(("token", "code"), [("1000000000:" + "A" * 35, "token_refused"), ("no-token", "token_unknown")])
+def test_a_wrong_token_is_said_at_its_field(in_app: Flask, simulator: Any, token: str, code: str) -> None:
+    found = running(in_app, token=token).check()
+    assert (found.ok, found.field, found.code) == (False, "token", code)
+
+
+def test_a_post_changes_in_place_with_its_buttons(in_app: Flask, simulator: Any) -> None:
+    one = running(in_app)
+    team = one.place_of(one.settings)
+    card = Card("Employment & Co", (("Signers", "0 of 1"),), ("Sent by <Acme>",))
+    buttons = (Button("Open", "https://sign.example/1"), Button("Remind", "https://hub.example/a/x", token="tok-1"))
+    first = one.send(outbound(team, "Sent", card=card, buttons=buttons))
+    [shown] = there(simulator)["messages"]
+    assert shown["text"] == "Employment & Co\n\nSent\n\nSigners 0 of 1\n\nSent by <Acme>"
+    assert [entity["type"] for entity in shown["entities"]] == ["bold", "bold", "italic"]
+    assert [button["text"] for row in shown["keyboard"] for button in row] == ["Open", "Remind"]
+    for _ in range(2):  # the second changes nothing, which is done all the same
+        assert one.send(outbound(team, "All signed", edits=first.provider_id)) == first
+    [shown] = there(simulator)["messages"]
+    assert (shown["text"], shown["keyboard"], shown["edits"]) == ("All signed", [], 1)
+
+
+# ── The webhook ─────────────────────────────────────────────────────────────────────────────────────────────
+def a_bot(app: Flask) -> str:
+    """Connect the bot, set its webhook, and return the connection's id."""
+    for one in db.session.scalars(select(Connection).where(Connection.integration == "telegram")).all():
+        turn_connection(one.id, ConnectionState.DISABLED)
+    made = connections.add("telegram", "Our bot", True, demo(app))
+    connections.enable(made)
+    running(app).set_webhook(here(app, made))
+    return made
+
+
+def here(app: Flask, connection_id: str) -> str:
+    slug = db.session.get_one(Connection, connection_id).slug
+    return f"{config_of(app).public_url}/api/rpc/webhooks/telegram/{slug}"
+
+
+def test_the_webhook_is_set_looked_at_and_removed(hub_demo: Flask, served: Flask, simulator: Any) -> None:
+    one = running(hub_demo)
+    one.remove_webhook("")
+    assert "No webhook is set" in one.check().warnings[0]
+    address = here(hub_demo, a_bot(hub_demo))
+    assert one.check().warnings == ()
+    assert one.look_at_webhook(address) == f"Telegram sends the updates of @signpostdemobot to {address}. Nothing failed."
+    one.remove_webhook(address)
+    assert "No webhook is set" in one.look_at_webhook(address)
+
+
+def test_a_webhook_with_another_secret_is_repaired_by_setting_it_again(hub_demo: Flask, served: Flask, simulator: Any) -> None:
+    address = here(hub_demo, a_bot(hub_demo))
+    one = running(hub_demo)
+    one._call("setWebhook", {"url": address, "secret_token": "another"})
+    act(simulator, "start", who="Eric Smith")
+    told = one.look_at_webhook(address)
+    assert "403 Forbidden. The secret that Telegram sends along is not this connection’s." in told
+    assert "1 waits" in told
+    one.set_webhook(address)
+    eventually(lambda: there(simulator)["webhook"]["pending"] == 0)
+    assert one.look_at_webhook(address).endswith("Nothing failed.")
+
+
+# ── People ──────────────────────────────────────────────────────────────────────────────────────────────────
+def settled() -> None:
+    settle_receipts()
+    deliver()
+
+
+def to_person(simulator: Any, chat: int) -> list[str]:
+    """Return what the bot wrote to a person, oldest first."""
+    return [one["text"] for one in there(simulator)["messages"] if one["chat"] == chat and one["by"] is None]
+
+
+def closed() -> list[str]:
+    db.session.rollback()
+    return list(db.session.scalars(select(Suppression.reason).where(Suppression.lifted_at.is_(None))))
+
+
+def test_a_person_links_by_a_tap_stops_starts_blocks_and_unblocks(hub_demo: Flask, served: Flask, simulator: Any) -> None:
+    made = a_bot(hub_demo)
+    accepted = accept.accept(EventIn.model_validate(an_event(signers=[a_signer("Eric")])), source_id(), test=True)
+    request_id = db.session.scalars(select(Message.request_id).where(Message.id == accepted["messages"][0]["id"])).one()
+    link = linking.invite(str(request_id), "eric", db.session.get_one(Connection, made).slug).url
+    assert link.startswith(config_of(hub_demo).simulator_url)
+    chat = act(simulator, "start", who="Eric Smith", payload=parse_qs(urlsplit(link).query)["start"][0])["chat"]
+    settled()
+    [welcome] = to_person(simulator, chat)
+    assert re.search("connected", welcome)
+    act(simulator, "write", who="Eric Smith", text="/stop")
+    settled()
+    assert closed() == ["keyword"]
+    assert "opted out" in to_person(simulator, chat)[-1]
+    act(simulator, "write", who="Eric Smith", text="/start")
+    settled()
+    assert closed() == []
+    act(simulator, "write", who="Eric Smith", text="/help")
+    settled()
+    assert "Our bot" in to_person(simulator, chat)[-1]
+    act(simulator, "block", who="Eric Smith")
+    settled()
+    assert len(closed()) == 1
+    act(simulator, "block", who="Eric Smith", blocked=0)
+    settled()
+    assert closed() == []
+
+
+def test_a_press_in_a_group_reminds_the_signer_and_the_post_says_who_did_it(hub_demo: Flask, served: Flask, simulator: Any) -> None:
+    a_bot(hub_demo)
+    accept.accept(EventIn.model_validate(an_event(signers=[a_signer("Eric")])), source_id(), test=True)
+    deliver()
+    [post] = [one for one in there(simulator)["messages"] if one["keyboard"]]
+    button = next(one for row in post["keyboard"] for one in row if one["text"].startswith("Remind"))
+    pressed = act(simulator, "press", chat=post["chat"], button=button["callback_data"], who="Priya Nair")
+    assert pressed["answer"] == "answered 200"
+    [press] = there(simulator)["presses"]
+    assert (press["answered"], press["said"]) == (True, "Noted. The message changes in a moment.")
+    settle_receipts()
+
+    def shown() -> bool:
+        deliver()
+        return "Priya Nair" in next(one["text"] for one in there(simulator)["messages"] if one["message_id"] == post["message_id"])
+
+    assert eventually(shown)
+    assert db.session.scalars(select(Message).where(Message.channel == "sms")).all()[1:], "the reminder"
