@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -40,6 +41,11 @@ class Page(BaseHTTPRequestHandler):
             self.close_connection = True
         elif self.path == "/drop":
             self.close_connection = True
+        elif self.path.startswith("/moved/"):
+            self.send_response(int(self.path[7:]))
+            self.send_header("Location", "http://169.254.169.254/latest/meta-data/")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
         elif self.path == "/away":
             self._answer(302, b"", Location="/here")
         elif self.path == "/large":
@@ -152,6 +158,13 @@ def test_a_pause_until_a_moment_is_told_by_our_clock_where_the_provider_does_not
 def test_a_redirect_is_not_followed(door: Door, url: str) -> None:
     assert door.request("GET", url + "/away").status == 302
     assert [path for _, path, _ in Page.seen] == ["/away"]
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_redirect_to_where_secrets_lie_is_only_an_answer(door: Door, url: str, status: int, method: str) -> None:
+    answer = door.request(method, f"{url}/moved/{status}", body=b"{}" if method == "POST" else None)
+    assert (answer.status, [path for _, path, _ in Page.seen]) == (status, [f"/moved/{status}"])
 
 
 def test_connections_are_kept_alive(door: Door, url: str) -> None:
@@ -352,6 +365,72 @@ def test_a_public_name_that_leads_to_a_private_address_is_refused(monkeypatch: p
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))])
     with pytest.raises(NotAllowed, match="HUB_HTTP_ALLOW"):
         Door().request("GET", f"https://api.twilio.example:{port}/")
+
+
+Told = list[tuple[str, int]]
+
+
+@pytest.fixture
+def tried(monkeypatch: pytest.MonkeyPatch) -> Told:
+    """Return where connections are tried; none comes about."""
+    found: Told = []
+
+    def connect(self: socket.socket, address: tuple[str, int]) -> None:
+        found.append(address[:2])
+        raise ConnectionRefusedError(111, "Connection refused")
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    return found
+
+
+def resolves(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
+    """Let a name lead to these addresses, one answer after the other and the last for ever; return who asked."""
+    asked: list[str] = []
+
+    def look_up(host: str, port: int, *_: Any, **__: Any) -> list[Any]:
+        asked.append(host)
+        addresses = answers[min(len(asked), len(answers)) - 1]
+        return [(socket.AF_INET6 if ":" in one else socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, port)) for one in addresses]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    return asked
+
+
+def test_a_name_that_is_bound_anew_meanwhile_is_asked_for_once_and_that_answer_counts(monkeypatch: pytest.MonkeyPatch, tried: Told) -> None:
+    asked = resolves(monkeypatch, ["93.184.216.34"], ["127.0.0.1"])
+    with pytest.raises(NotSent):
+        Door().request("GET", "https://rebinding.example/")
+    assert (asked, tried) == (["rebinding.example"], [("93.184.216.34", 443)])
+    with pytest.raises(NotAllowed):
+        Door().request("GET", "https://rebinding.example/")
+    assert len(tried) == 1
+
+
+def test_of_the_addresses_of_a_name_only_public_ones_are_tried(monkeypatch: pytest.MonkeyPatch, tried: Told) -> None:
+    resolves(monkeypatch, ["10.0.0.1", "93.184.216.34", "::1", "::ffff:127.0.0.1", "169.254.169.254", "2606:2800:220:1::1"])
+    with pytest.raises(NotSent):
+        Door().request("GET", "https://mixed.example/")
+    assert tried == [("93.184.216.34", 443), ("2606:2800:220:1::1", 443)]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://hooks.slack.com@127.0.0.1/", "https://hooks.slack.com:443@[::1]/", "https://127.0.0.1#@hooks.slack.com/",
+        "https://127。0。0。1/", "https://①②⑦.0.0.1/", "https://[::ffff:7f00:1]/", "https://127.0.0.1\\@hooks.slack.com/",
+        "https://hooks.slack.com\t.127.0.0.1/", "https://metadata.google.internal./",
+    ],
+)  # fmt: skip
+def test_no_way_of_writing_an_address_gets_past(tried: Told, url: str) -> None:
+    with pytest.raises(NotSent):
+        Door().request("GET", url)
+    assert tried == []
+
+
+def test_the_environments_proxies_are_not_taken(monkeypatch: pytest.MonkeyPatch, door: Door, url: str) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    assert door.request("GET", f"{url}/").status == 200
 
 
 @pytest.mark.parametrize("written", ["127.0.0.1:{port}", "localhost:{port}"])
