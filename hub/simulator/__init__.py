@@ -1,6 +1,6 @@
 """Stand-ins for the providers on this machine, over HTTP: their APIs, what they post to a hub, and pages that show what arrived.
 
-Twilio is here, with the phones; each of the others has a room of its own: slack, telegram.
+Twilio is here, with the phones; each of the others has a room of its own: slack, telegram, teams.
 
     magic      numbers that misbehave, as data          segments   counting
     accept     a new message: checked, or refused       resources  the JSON of everything       errors  and of refusals

@@ -21,6 +21,8 @@ from hub.simulator.rest import rest
 from hub.simulator.slack.api import api as slack_api
 from hub.simulator.slack.view import view as slack_view
 from hub.simulator.slack.webhooks import webhooks as slack_webhooks
+from hub.simulator.teams.api import api as teams_api
+from hub.simulator.teams.view import view as teams_view
 from hub.simulator.telegram import methods
 from hub.simulator.telegram.api import api as telegram_api
 from hub.simulator.telegram.view import view as telegram_view
@@ -31,7 +33,12 @@ CSP = (
 )
 LARGEST_REQUEST = 256 * 1024
 API_PATHS = ("/2010-04-01", "/v1/", "/v2/")  # Twilio's
-PARTS = (rest, content, page, people, slack_api, slack_webhooks, slack_view, telegram_api, telegram_view)
+PARTS = (
+    rest, content, page, people,
+    slack_api, slack_webhooks, slack_view,
+    telegram_api, telegram_view,
+    teams_api, teams_view,
+)  # fmt: skip
 
 
 def create_simulator(config: Config) -> Flask:

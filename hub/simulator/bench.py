@@ -20,6 +20,7 @@ from hub.simulator.shelf import Shelf
 from hub.simulator.slack.messages import Messages
 from hub.simulator.slack.workspace import Workspace
 from hub.simulator.store import Store
+from hub.simulator.teams.workflow import Workflow
 from hub.simulator.telegram.service import Telegram
 from hub.simulator.timeline import Timeline
 from hub.simulator.whatsapp import Windows
@@ -94,6 +95,7 @@ class Bench:
         self.slack = Workspace(self.account.credentials, self.shelf, config.public_url)
         self.slack_messages = Messages(self.posts, self.slack)
         self.telegram = Telegram(self.account.credentials, self.posts, self.shelf)
+        self.teams = Workflow(self.account.credentials)
         self.faults = Faults()
 
     def start(self) -> None:

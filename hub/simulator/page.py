@@ -37,7 +37,9 @@ APPROVALS = {  # the state of a template → its hue and icon
     "approved": ("delivered", "check-circle-fill"), "rejected": ("failed", "x-octagon-fill"),
     "paused": ("unknown", "pause-circle-fill"), "disabled": ("failed", "slash-circle"),
 }  # fmt: skip
-VIEWS = (("page.phones", "Phones"), ("slack.page", "Slack"), ("telegram.page", "Telegram"))  # endpoints and titles of the pages
+VIEWS = (  # endpoints and titles of the pages
+    ("page.phones", "Phones"), ("slack.page", "Slack"), ("telegram.page", "Telegram"), ("teams.page", "Teams"),
+)  # fmt: skip
 ANSWERS = {"ct": "nobody was there", "rt": "no answer", "elsewhere": "not on this machine"}  # to what a person wrote
 
 

@@ -1,0 +1,22 @@
+"""The one workflow of the simulated Teams: its address is its credential."""
+
+from __future__ import annotations
+
+from hub.datadir import SimulatorCredentials
+
+PATH = "/powerautomate/automations/direct/workflows/{}/triggers/manual/paths/invoke"
+CHANNEL = "Signing"
+
+
+class Workflow:
+    """Made up from the simulator's credentials."""
+
+    def __init__(self, credentials: SimulatorCredentials) -> None:
+        made_up = credentials.made_up
+        self.id = made_up("teams workflow", 32)
+        self.sig = made_up("teams sig", 43)
+        self.host = f"{made_up('teams environment', 32)}.{made_up('teams region', 2)}.environment.api.powerplatform.com"
+
+    @property
+    def url(self) -> str:
+        return f"https://{self.host}:443{PATH.format(self.id)}?api-version=1&sp=%2Ftriggers%2Fmanual%2Frun&sv=1.0&sig={self.sig}"

@@ -1,0 +1,186 @@
+"""A workflow takes cards as Power Automate's documentation has it, and says nothing of what goes wrong later."""
+
+import http.client
+import json
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from hub.simulator.teams import magic
+from hub.simulator.teams.markdown import render
+from tests.simulator.conftest import Answer, Simulator
+
+ADAPTIVE = "application/vnd.microsoft.card.adaptive"
+
+
+def path(simulator: Simulator) -> str:
+    made_up = simulator.credentials.made_up
+    return (
+        f"/powerautomate/automations/direct/workflows/{made_up('teams workflow', 32)}/triggers/manual/paths/invoke"
+        f"?api-version=1&sp=%2Ftriggers%2Fmanual%2Frun&sv=1.0&sig={made_up('teams sig', 43)}"
+    )
+
+
+def card(*body: dict[str, Any], **more: Any) -> dict[str, Any]:
+    content = {"type": "AdaptiveCard", "version": "1.4", "body": list(body), **more}
+    return {"type": "message", "attachments": [{"contentType": ADAPTIVE, "contentUrl": None, "content": content}]}
+
+
+def text(said: str, **more: Any) -> dict[str, Any]:
+    return {"type": "TextBlock", "text": said, **more}
+
+
+def posts(simulator: Simulator) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = simulator.call("GET", "/simulator/teams.json").json["posts"]
+    return found
+
+
+def refusal(answer: Answer) -> tuple[int, str]:
+    return answer.status, answer.json["error"]["code"]
+
+
+def page(simulator: Simulator) -> str:
+    return simulator.call("GET", "/simulator/teams").text
+
+
+def test_the_address_is_one_of_todays_hosts(simulator):
+    parts = urlsplit(simulator.call("GET", "/simulator/teams.json").json["url"])
+    assert re.fullmatch(r"[0-9a-f]{32}\.[0-9a-f]{2}\.environment\.api\.powerplatform\.com:443", parts.netloc)
+    assert f"{parts.path}?{parts.query}" == path(simulator)
+
+
+def test_a_card_is_taken_with_202_and_nothing_else(simulator):
+    facts = {"type": "FactSet", "facts": [{"title": "Sender", "value": "Dana"}]}
+    box = {"type": "Container", "items": [text("In a box"), facts]}
+    columns = {"type": "ColumnSet", "columns": [{"width": "auto", "items": [text("Left")]}, {"type": "Column", "items": [text("Right")]}]}
+    link = {"type": "Action.OpenUrl", "title": "Remind", "url": "https://hub.example/a/1"}
+    said = card(text("NDA **waits**"), box, columns, {"type": "ActionSet", "actions": [link]}, actions=[link | {"title": "Open"}])
+    answer = simulator.post_json(path(simulator), **said)
+    assert (answer.status, answer.text) == (202, "")
+    last = posts(simulator)[-1]
+    assert (last["failed"], last["notes"], last["message"]) == (None, [], said)
+    assert last["texts"] == ["NDA **waits**", "In a box", "Left", "Right"]
+    assert last["facts"] == [["Sender", "Dana"]]
+    assert [one["title"] for one in last["actions"]] == ["Remind", "Open"]
+    shown = page(simulator)
+    assert "NDA <strong>waits</strong>" in shown
+    assert re.search(r"<dt>Sender</dt><dd>Dana</dd>", shown)
+    assert len(re.findall(r'<a class="btn[^>]*href="https://hub.example/a/1"', shown)) == 2
+
+
+def test_without_its_signature_the_address_opens_nothing(simulator):
+    assert refusal(simulator.post_json(path(simulator) + "x", **card(text("x")))) == (401, "DirectApiAuthorizationRequired")
+    assert simulator.post_json(path(simulator).partition("&sig")[0], **card(text("x"))).status == 401
+    unknown = re.sub(r"(?<=workflows/)\w{32}", "f" * 32, path(simulator))
+    assert refusal(simulator.post_json(unknown, **card(text("x")))) == (404, "WorkflowNotFound")
+
+
+@pytest.mark.parametrize(
+    ("message", "why"),
+    [
+        ({"text": "bare"}, "is of type 'Null'"),
+        ({"attachments": None}, "is of type 'Null'"),
+        ({"attachments": []}, "no cards"),
+        ({"attachments": [{"contentType": "image/png"}]}, "no Adaptive Card"),
+        ({"attachments": [{"contentType": ADAPTIVE, "content": {"type": "MessageCard"}}]}, "must be 'AdaptiveCard'"),
+        (card(text("x"), version="1.6"), "not one that Teams draws"),
+        (card(text("x"), version="new"), "not one that Teams draws"),
+        (card(), "empty"),
+    ],
+)
+def test_what_fails_after_it_was_taken_is_seen_here_alone(simulator, message, why):
+    assert simulator.post_json(path(simulator), **message).status == 202
+    assert why in posts(simulator)[-1]["failed"]
+    assert "Flow failed" in page(simulator)
+
+
+@pytest.mark.parametrize(
+    ("element", "note"),
+    [
+        ({"type": "Action.Submit", "title": "Ack"}, "Action.Submit 'Ack' has no receiver"),
+        ({"type": "Action.OpenUrl", "title": "Go", "url": "javascript:1"}, "has no address to open"),
+        ({"type": "Carousel"}, "Carousel is not drawn"),
+        ({"type": "TextBlock"}, "TextBlock has no text"),
+        ("a text", "None is not drawn"),
+    ],
+)
+def test_what_readers_do_not_get_is_noted(simulator, element, note):
+    where = "actions" if str(element).startswith("{'type': 'Action") else "items"
+    simulator.post_json(path(simulator), **card({"type": "ActionSet" if where == "actions" else "Container", where: [element]}))
+    assert note in posts(simulator)[-1]["notes"][0]
+    assert page(simulator)
+
+
+@pytest.mark.parametrize(("body", "code"), [("[]", "TriggerInputSchemaMismatch"), ('{"attachments": "x"}', "TriggerInputSchemaMismatch"),
+                                            ('{"attachments": ["x"]}', "TriggerInputSchemaMismatch"), ("{", "InvalidJson")])  # fmt: skip
+def test_what_the_trigger_cannot_read_is_refused(simulator, body, code):
+    connection = http.client.HTTPConnection("127.0.0.1", simulator.port, timeout=5)
+    connection.request("POST", path(simulator), body, {"Content-Type": "application/json"})
+    answer = connection.getresponse()
+    assert (answer.status, json.load(answer)["error"]["code"]) == (400, code)
+    connection.close()
+
+
+def test_28_kilobytes_are_the_most(simulator):
+    empty = len(json.dumps(card(text(""))))
+    assert simulator.post_json(path(simulator), **card(text("x" * (28 * 1024 - empty)))).status == 202
+    assert refusal(simulator.post_json(path(simulator), **card(text("x" * (28 * 1024 - empty + 1))))) == (413, "RequestEntityTooLarge")
+
+
+@pytest.mark.parametrize("trouble", [one for one in magic.WORKFLOWS if not one.hangs], ids=lambda one: one.answer)
+def test_a_magic_workflow_answers_as_it_says(simulator, trouble):
+    simulator.post_json("/simulator/teams/empty")
+    where = re.sub(r"(?<=workflows/)\w{32}", trouble.address, path(simulator)).partition("&sig")[0] + "&sig=any"
+    answer = simulator.post_json(where, **card(text("x")))
+    assert answer.status == trouble.status
+    if trouble.error:
+        assert refusal(answer) == (trouble.status, trouble.error)
+    assert ("Retry-After" in answer.headers) == (trouble.status == 429)
+    if trouble.once:
+        assert simulator.post_json(where, **card(text("x"))).status == 202
+    arrived = posts(simulator)
+    assert len(arrived) == trouble.takes
+    assert not arrived or (arrived[0]["failed"] or "") == trouble.fails
+
+
+def test_the_faults_of_the_bench_are_teams_too(simulator):
+    simulator.post_json("/simulator/faults", refuse=1, fail=1)
+    answer = simulator.post_json(path(simulator), **card(text("x")))
+    assert (refusal(answer), answer.headers["Retry-After"]) == ((429, "TooManyRequests"), "1")
+    assert simulator.post_json(path(simulator), **card(text("x"))).status == 500
+
+
+def test_a_restart_keeps_what_arrived(own_simulator):
+    own_simulator.post_json(path(own_simulator), **card(text("Kept")))
+    own_simulator.stop()
+    own_simulator.start()
+    assert [one["texts"] for one in posts(own_simulator)] == [["Kept"]]
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("**b** _i_ *j* [l](https://a.example/?x=1&y=2)", '<strong>b</strong> <em>i</em> <em>j</em> '
+         '<a href="https://a.example/?x=1&amp;y=2" rel="noreferrer">l</a>'),
+        ("[l](javascript:alert(1)) <b> &amp;", "[l](javascript:alert(1)) &lt;b&gt; &amp;amp;"),
+        (r"2 \* 3 \* 4 \_x\_ \[y\](https://a.example)", "2 * 3 * 4 _x_ [y](https://a.example)"),
+        ("snake_case_name 2*3*4", "snake_case_name 2*3*4"),
+        ("- one\n- two", "• one\n• two"),
+        ("\ue0007\ue001", "7"),
+    ],
+)  # fmt: skip
+def test_text_is_drawn_as_teams_draws_it(said, shown):
+    assert render(said) == shown
+
+
+def test_the_page_is_strict_and_says_how_to_connect_and_what_fails_on_purpose(simulator):
+    shown = page(simulator)
+    assert simulator.credentials.made_up("teams sig", 43) in shown
+    assert f"<code>{4040:032}</code>" in shown
+    assert not re.search(r"<script(?![^>]* src=)|<style| style=| on\w+=", shown)
+    assert 'href="/simulator/teams" aria-current="page"' in shown
+    assert simulator.call("POST", "/simulator/teams/empty", {}, Origin="http://evil.example").status == 403
+    simulator.call("POST", "/simulator/teams/empty", {})
+    assert "No posts yet" in page(simulator)
