@@ -14,6 +14,7 @@ from hub.config import is_loopback
 from hub.integrations._telegram_updates import WANTED
 
 PORTS = (443, 80, 88, 8443)
+BUTTON = "**Set webhook** under **Webhook URLs**"
 MANY = 20  # updates that wait: more than a moment's
 
 
@@ -36,14 +37,14 @@ def refuses(here: str, *, stand_in: bool) -> str:
 def warnings(info: Mapping[str, Any]) -> tuple[str, ...]:
     """Return what keeps updates from arriving, sentences with the remedy."""
     if not info.get("url"):
-        return ("No webhook is set, so presses of buttons, /stop and new chats do not reach us. Choose **Set webhook** under **More**.",)
+        return (f"No webhook is set, so presses of buttons, /stop and new chats do not reach us. Choose {BUTTON}.",)
     found = []
     allowed = info.get("allowed_updates")  # left out when Telegram sends what it usually does
     missing = [name for name in WANTED if name not in allowed] if isinstance(allowed, list) and allowed else []
     if missing:
-        found.append(f"Telegram keeps some updates from us ({', '.join(missing)}). Choose **Set webhook** under **More**.")
+        found.append(f"Telegram keeps some updates from us ({', '.join(missing)}). Choose {BUTTON}.")
     if trouble := _trouble(info):
-        found.append(f"{trouble} Then choose **Set webhook** under **More**.")
+        found.append(f"{trouble} Then choose {BUTTON}.")
     return tuple(found)
 
 
