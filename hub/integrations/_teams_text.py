@@ -1,8 +1,8 @@
 """What a card in Teams says: texts that nothing in them can format, within the size that Teams takes.
 
-Teams reads texts of cards as Markdown, each of its apps in its own way, and a backslash before a mark is shown by some of them. So nothing
-is escaped. Marks are taken out of reach of each other by U+034F, which shows nothing and is neither a blank nor punctuation; the three for
-which that does not help are written by a twin that is no mark. In web addresses, which people copy, they are percent-encoded.
+Teams reads texts of cards as Markdown, each of its apps in its own way, and some show a backslash that escapes a mark. So nothing is
+escaped: what styles letters is written by a twin that looks like it and is no mark, and the parts of links, tags and entities are set apart
+from each other by U+034F, which shows nothing. In web addresses, which people copy, all of them are percent-encoded.
 https://learn.microsoft.com/microsoftteams/platform/task-modules-and-cards/cards/cards-format
 """
 
@@ -14,7 +14,7 @@ from functools import lru_cache
 from urllib.parse import quote
 
 APART = "\u034f"  # combining grapheme joiner
-TWINS = {"*": "\u2217", "`": "\u02cb", "~": "\u223c"}
+TWINS = {"*": "\u2217", "_": "\u02cd", "`": "\u02cb", "~": "\u223c"}
 _URL = re.compile(r"https?://[^\s<>\"]+")
 _END = ".,;:!?'*`)]"  # of a sentence, rather than of the address in it
 _IN_URL = re.compile(r"[*_`~()\[\]\\]")

@@ -17,11 +17,13 @@ from werkzeug.datastructures import MultiDict
 from hub import http
 from hub.datadir import SimulatorCredentials
 from hub.errors import ConnectionBroken, OutcomeUnknown, PermanentError, SendError, SlowDown, Unreachable
+from hub.integrations._shortening import clean
 from hub.integrations._teams_card import encoded
 from hub.integrations._teams_errors import CODES
 from hub.integrations._teams_text import cost, neutral, size
 from hub.integrations.base import Accepted, Button, Card, Outbound
 from hub.integrations.teams import Teams
+from hub.simulator.teams import markdown
 from hub.vocabulary import Status
 from tests.integrations.wire import Wire, listening
 
@@ -119,7 +121,7 @@ CARDS = st.builds(
 
 
 @given(text=LONG, card=st.none() | CARDS, label=LONG)
-@trying(max_examples=150, deadline=None)
+@trying(max_examples=80, deadline=None)
 def test_texts_of_any_length_and_alphabet_make_a_valid_card_of_20_kb(text: str, card: Card | None, label: str) -> None:
     buttons = tuple(Button(label, f"https://sign.example/{n}") for n in range(5))
     payload = rendered(outbound(text, card=card, buttons=buttons))
@@ -163,7 +165,7 @@ def test_nothing_to_show_is_still_a_card(text: str) -> None:
         ("plain “words”, 100% – ok", "plain “words”, 100% – ok"),
         ("*bold*", "∗bold∗"),
         ("`code` ~~gone~~", "ˋcodeˋ ∼∼gone∼∼"),
-        ("snake_case_name", "snake|_|case|_|name"),
+        ("_it_ and snake_case", "ˍitˍ and snakeˍcase"),
         ("[text](https://evil.example)", "|[|text|]||(|https://evil.example|)|"),
         ("<at>Dana</at>", "|<|at|>|Dana|<|/at|>|"),
         ("&lt;", "|&|lt;"),
@@ -175,6 +177,14 @@ def test_nothing_to_show_is_still_a_card(text: str) -> None:
 )
 def test_nothing_in_a_text_formats_it(data: str, shown: str) -> None:
     assert neutral(data).replace("\u034f", "|") == shown
+
+
+@given(text=ANY)
+@trying(max_examples=300, deadline=None)
+def test_the_stand_in_too_reads_no_formatting_in_any_text(text: str) -> None:
+    shown = markdown.render(neutral(clean(text)))
+    assert "<" not in shown
+    assert "•" not in shown or "•" in text
 
 
 # ── Refusals ────────────────────────────────────────────────────────────────────────────────────────────────

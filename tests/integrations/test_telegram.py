@@ -275,7 +275,7 @@ CARDS = st.builds(
 
 
 @given(text=LONG, card=st.none() | CARDS, label=LONG)
-@trying(max_examples=150, deadline=None)
+@trying(max_examples=80, deadline=None)
 def test_texts_of_any_length_and_alphabet_are_within_telegrams_rules(text: str, card: Card | None, label: str) -> None:
     bot = Telegram(SETTINGS, http.Door())
     message = outbound(text, card=card, buttons=(Button(label, "https://x.example"),))
