@@ -196,7 +196,7 @@ def welcome(config: Config, first_admin_link: str, out: TextIO) -> str:
     else:
         rows.append(("Sign in", f"{config.public_url}/sign-in", ""))
     if config.demo:
-        rows.append(("Phones", f"{config.simulator_url}/", "where the demo's messages arrive"))
+        rows.append(("Phones", f"{config.simulator_url}/", "where the demo's messages and posts arrive"))
         rows.append(("API key", nearby(config.data_dir / "demo-key"), "what the demo's signing app posts with"))
     lines = ["", f"  {paint('Signpost is ready.', BOLD, out)}", ""]
     for name, text, note in rows:
