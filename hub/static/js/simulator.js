@@ -51,5 +51,7 @@ async function refresh() {
   else chat().scrollTop = top;
 }
 
-showNewest();
-setTimeout(look, PACE);
+if (shown()) {
+  showNewest();
+  setTimeout(look, PACE);
+}
