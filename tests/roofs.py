@@ -20,20 +20,23 @@ from tests.pigeon import Loft
 @pytest.fixture
 def roof(loft: Loft, hub_demo: Flask) -> Callable[[str], Connection]:
     """Connect a place where a team looks: `T…` keeps threads, `W…` changes nothing afterwards; '' is for people only."""
-
-    def fly(outbound: Outbound) -> Accepted:
-        if outbound.edits:
-            return Accepted(outbound.edits)
-        begins = outbound.to.startswith("T") and not outbound.thread
-        return Accepted("" if outbound.to.startswith("W") else outbound.id, thread=f"thread of {outbound.id}" if begins else "")
-
-    @transaction
-    def make(place: str) -> str:
-        made = locked(connections.create("flock", f"Roof {place}", test=True))
-        made.settings, made.settings_version, made.sender, made.place = {"place": place}, 1, "flock", place
-        posts.begin(made)
-        set_state(made, ConnectionState.ENABLED)
-        return made.id
-
     loft.fly = fly
-    return lambda place: db.session.get_one(Connection, make(place))
+    return lambda place: db.session.get_one(Connection, connect(place))
+
+
+def fly(outbound: Outbound) -> Accepted:
+    """Carry a post as the place it goes to does."""
+    if outbound.edits:
+        return Accepted(outbound.edits)
+    begins = outbound.to.startswith("T") and not outbound.thread
+    return Accepted("" if outbound.to.startswith("W") else outbound.id, thread=f"thread of {outbound.id}" if begins else "")
+
+
+@transaction
+def connect(place: str) -> str:
+    """Add an enabled connection that posts to a place; return its id."""
+    made = locked(connections.create("flock", f"Roof {place}", test=True))
+    made.settings, made.settings_version, made.sender, made.place = {"place": place}, 1, "flock", place
+    posts.begin(made)
+    set_state(made, ConnectionState.ENABLED)
+    return made.id

@@ -121,7 +121,8 @@ def _failed(one: Connection | None) -> Tested | None:
 
 def _lead(one: Connection) -> str:
     sender = one.sender.rpartition(":")[2]  # without whatsapp:
-    what = f"{looks.channel_title(one.channel)} from {presentation.phone(sender)}." if sender else ""
+    what = f"{looks.channel_title(one.channel)} from {presentation.phone(sender)}." if sender and sender != one.place else ""
+    what += f" Posts in {one.place}." if one.place else ""
     if one.state == ConnectionState.BROKEN:
         waiting = integrations.waits(connections.waiting(one.id))
         return f"{what} Paused {moments.ago(one.state_at)}. {waiting}".strip()

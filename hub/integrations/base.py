@@ -7,7 +7,6 @@ dataclasses; an integration never sees models, the database, the queue or Flask'
 from __future__ import annotations
 
 import hashlib
-import inspect
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, ClassVar, Self, TypeVar
@@ -139,7 +138,8 @@ class Integration:
     actions: ClassVar[Mapping[str, str]] = {}  # method → title, filled from @action
 
     def __init_subclass__(cls) -> None:
-        members = inspect.getmembers(cls, callable)
+        names = dict.fromkeys(name for base in reversed(cls.__mro__) for name in vars(base))  # in the order of the code
+        members = [(name, member) for name in names if callable(member := getattr(cls, name, None))]
         cls.webhooks = {m.webhook_path: name for name, m in members if hasattr(m, "webhook_path")}
         cls.actions = {name: m.action_title for name, m in members if hasattr(m, "action_title")}
         if "name" in vars(cls) and (cls.per_second or cls.rate_hint):

@@ -38,6 +38,7 @@ class Slack(Integration):
     reach, cost, setup = "A team’s channel, and its members", "Free", "About 10 minutes"
     formatting = "Block Kit"
     buttons = "Yes"
+    icon = "channel"
     guide = (
         "Open **api.slack.com/apps**, choose **Create New App**, **From scratch**, and your workspace.",
         "For the simple way, switch **Incoming Webhooks** on, choose **Add New Webhook** and a channel, and copy the **Webhook URL**.",

@@ -37,6 +37,7 @@ class Teams(Integration):
     docs_url = "https://support.microsoft.com/office/create-incoming-webhooks-with-workflows-for-microsoft-teams-8ae491c7-0394-4861-ba59-055e33f75498"
     reach, cost, setup = "One Teams channel", "Free", "About 5 minutes"
     formatting, buttons = "A card with facts", "Links"
+    icon = "card"
     guide = (
         "In Teams open the channel’s menu, **Workflows**, and choose **Post to a channel when a webhook request is received**.",
         "Name it, choose team and channel, **Add workflow**, and copy the URL that it shows. Under **Who can trigger** leave **Anyone**.",

@@ -55,6 +55,7 @@ class Telegram(Integration):
     docs_url = "https://core.telegram.org/bots/features#botfather"
     reach, cost, setup = "Telegram users who start your bot, groups, channels", "Free", "About 5 minutes"
     formatting, buttons = "Bold and italics", "Links, and actions in place"
+    icon = "plane"
     guide = (
         "In Telegram open **@BotFather**, send `/newbot` and answer its questions: it gives the bot’s username and its **token**.",
         "Paste both here, **Save**, choose **Test connection**, and **Enable**.",

@@ -1,0 +1,238 @@
+"""What a team reads, on pages: chosen at the connection, listed with the request, pressed behind a link; and what is done for a signer."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import pytest
+import time_machine
+from flask import Flask
+from sqlalchemy import select
+from werkzeug.test import TestResponse
+
+from hub.accounts import demo, posts
+from hub.extensions import db
+from hub.models import Action, Connection, Message, Signer, SigningRequest
+from hub.models.types import now
+from hub.signing import accept
+from hub.signing.events import EventIn
+from hub.vocabulary import Role
+from tests.conftest import Browser
+from tests.pigeon import Loft
+from tests.pigeon import loft as loft
+from tests.roofs import connect, fly
+from tests.stage import a_signer, an_event, deliver, source_id
+
+T = TypeVar("T")
+Look = Callable[[Callable[[], T]], T]
+
+
+def words(page: TestResponse) -> str:
+    """Return what a page says, without its marks."""
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page.text)).split())
+
+
+@dataclass
+class Place:
+    """A connection, as far as these tests need it."""
+
+    id: str
+    slug: str
+
+
+Roof = Callable[[str], Place]
+
+
+@pytest.fixture
+def look(app: Flask) -> Look[Any]:
+    """Give a function that asks the hub something apart from every request."""
+
+    def ask(question: Callable[[], T]) -> T:
+        with app.app_context():
+            return question()
+
+    return ask
+
+
+@pytest.fixture
+def roof(app: Flask, loft: Loft, look: Look[Any]) -> Roof:
+    """Connect a place where a team looks, beside the demo's phones."""
+    loft.fly = fly
+    look(demo.prepare)
+
+    def made(place: str) -> Place:
+        one = db.session.get_one(Connection, connect(place))
+        return Place(one.id, one.slug)
+
+    return lambda place: look(lambda: made(place))
+
+
+@pytest.fixture
+def request_id(roof: Roof, look: Look[Any], monkeypatch: pytest.MonkeyPatch) -> str:
+    """Send a document to Eric, and let the team read it."""
+    roof("W1")
+
+    def send() -> str:
+        accept.accept(EventIn.model_validate(an_event(signers=[a_signer("Eric")])), source_id(), test=True)
+        deliver()
+        return db.session.scalars(select(SigningRequest.id)).one()
+
+    return str(look(send))
+
+
+@pytest.fixture
+def signer(request_id: str, look: Look[Any]) -> Callable[[], Signer]:
+    """Give a function that reads the one signer."""
+    return lambda: look(lambda: db.session.scalars(select(Signer)).one())
+
+
+# ── At the connection ───────────────────────────────────────────────────────────────────────────────────────
+def test_the_page_lists_what_is_posted_and_an_admin_changes_it(roof: Roof, look: Look[Any], person: Callable[..., Browser]) -> None:
+    one = roof("W1")
+    slug, connection_id = one.slug, one.id
+    boss = person(Role.ADMIN)
+    page = boss.get(f"/connections/{slug}")
+    checked = re.findall(r'value="(request\.\w+)"[^>]*checked', page.text)
+    assert checked == [event.value for event in posts.USUAL]
+    assert "Posts in W1." in words(page)
+    boss.post(f"/connections/{slug}/posts", {"events": ["request.viewed", "made.up"]})
+    assert [event.value for event in look(lambda: posts.posted(connection_id))] == ["request.viewed"]
+    assert "Changed what the connection Roof W1 posts" in words(boss.get("/activity"))
+    assert "A signer opened it" in words(person(Role.VIEWER).get(f"/connections/{slug}"))
+
+
+def test_a_link_into_a_group_is_made_and_shown_once(roof: Roof, loft: Loft, person: Callable[..., Browser]) -> None:
+    slug = roof("").slug
+    boss = person(Role.ADMIN)
+    assert "No group reads here yet" in words(boss.get(f"/connections/{slug}"))
+    made = boss.post(f"/connections/{slug}/invite")
+    assert made.status_code == 200
+    assert "https://flock.example/roof/" in made.text
+    assert "https://flock.example/roof/" not in boss.get(f"/connections/{slug}").text
+
+
+def test_one_is_sent_to_the_team_when_no_recipient_is_given(
+    roof: Roof, loft: Loft, look: Look[Any], person: Callable[..., Browser]
+) -> None:
+    one = roof("W1")
+    assert person(Role.OPERATOR).post(f"/connections/{one.slug}/send", {"to": ""}).status_code == 303
+    look(deliver)
+    assert [post.to for post in loft.flown] == ["W1"]
+
+
+def test_without_a_place_a_recipient_is_asked_for(roof: Roof, loft: Loft, person: Callable[..., Browser]) -> None:
+    page = person(Role.OPERATOR).post(f"/connections/{roof('').slug}/send", {"to": ""})
+    assert page.status_code == 422
+    assert "Say where to send it." in words(page)
+
+
+# ── With the request ────────────────────────────────────────────────────────────────────────────────────────
+def test_the_request_shows_what_was_posted(request_id: str, loft: Loft, person: Callable[..., Browser]) -> None:
+    page = words(person(Role.VIEWER).get(f"/requests/{request_id}"))
+    assert "Posted to the team" in page
+    assert 'Acme HR sent "Employment Agreement" to Eric for signature.' in page
+
+
+def test_a_signer_is_reminded_snoozed_and_woken(request_id: str, signer: Callable[[], Signer], person: Callable[..., Browser]) -> None:
+    operator, here = person(Role.OPERATOR), f"/requests/{request_id}/signers/{signer().id}"
+    operator.post(f"{here}/remind")
+    assert signer().reminders == 1
+    operator.post(f"{here}/snooze")
+    assert signer().snoozed_until is not None
+    page = words(operator.get(f"/requests/{request_id}"))
+    assert "Nobody reminds them until" in page
+    assert "No reminders until" in page
+    operator.post(f"{here}/remind")
+    assert "put off until" in words(operator.get(f"/requests/{request_id}"))
+    assert signer().reminders == 1
+    operator.post(f"{here}/unsnooze")
+    assert signer().snoozed_until is None
+    assert operator.post(f"{here}/explode").status_code == 404
+
+
+def test_a_signers_link_is_shown_to_who_made_it(request_id: str, signer: Callable[[], Signer], person: Callable[..., Browser]) -> None:
+    operator = person(Role.OPERATOR)
+    made = operator.post(f"/requests/{request_id}/signers/{signer().id}/invite")
+    assert re.search(r"https://flock\.example/nest/[A-Za-z0-9_-]{43}", made.text)
+    assert "Who opens it is written to in that chat as Eric" in words(made)
+    assert "Made a link that invites a signer to a chat" in words(operator.get("/activity"))
+
+
+def test_the_message_shows_its_card_and_what_it_changes(request_id: str, look: Look[Any], person: Callable[..., Browser]) -> None:
+    message_id = look(lambda: db.session.scalars(select(Message.id).where(Message.thread != "")).one())
+    page = words(person(Role.VIEWER).get(f"/messages/{message_id}"))
+    assert "0 of 1 signed" in page
+    assert "With buttons: Open in Signpost Remind Eric Snooze a day" in page
+
+
+# ── Behind the link ─────────────────────────────────────────────────────────────────────────────────────────
+@pytest.fixture
+def link(request_id: str, loft: Loft) -> str:
+    """Return the address behind the Remind button."""
+    url = next(button.url for button in loft.flown[-1].buttons if button.text == "Remind Eric")
+    return "/a/" + url.rpartition("/")[2]
+
+
+def test_to_look_at_a_link_does_nothing(link: str, client: Any, signer: Callable[[], Signer]) -> None:
+    for _ in range(3):
+        page = client.get(link)
+        assert page.status_code == 200
+        assert client.head(link).status_code == 200
+    assert "Remind Eric?" in words(page)
+    assert (page.headers["X-Robots-Tag"], page.headers["Referrer-Policy"]) == ("noindex", "no-referrer")
+    assert signer().reminders == 0
+
+
+def test_it_acts_when_it_is_asked_to_and_once(link: str, app: Flask, signer: Callable[[], Signer]) -> None:
+    nobody = Browser(app)
+    done = nobody.post(link, {"who": "  Dana   Whitfield "})
+    assert "Dana Whitfield reminded Eric" in words(done)
+    assert signer().reminders == 1
+    again = nobody.post(link, {"who": "Tom"})
+    assert "That is done with." in words(again)
+    assert "Dana Whitfield reminded Eric" in words(again)
+    assert signer().reminders == 1
+
+
+def test_who_is_signed_in_need_not_say_who_they_are(link: str, look: Look[Any], person: Callable[..., Browser]) -> None:
+    viewer = person(Role.VIEWER)
+    assert "Your name" not in words(viewer.get(link))
+    viewer.post(link)
+    who = look(lambda: db.session.scalars(select(Action.used_by).where(Action.used_at.is_not(None))).one())
+    assert who == "Some Viewer"
+
+
+def test_a_post_without_its_token_is_refused(link: str, client: Any, signer: Callable[[], Signer]) -> None:
+    assert client.post(link, data={"who": "x"}).status_code == 400
+    assert signer().reminders == 0
+
+
+def test_an_old_link_says_so(link: str, client: Any) -> None:
+    with time_machine.travel(now() + timedelta(days=31)):
+        page = client.get(link)
+    assert page.status_code == 410
+    assert "This link is too old." in words(page)
+
+
+def test_a_link_that_was_cut_leads_to_nothing(client: Any) -> None:
+    for path in ("/a/x", "/a/" + "A" * 43):
+        page = client.get(path)
+        assert page.status_code == 404
+        assert "This link leads to nothing." in words(page)
+
+
+def test_the_demo_connects_chats_and_posts_what_is_usual(look: Look[Any]) -> None:
+    look(demo.connect_chats)
+    look(demo.connect_chats)
+
+    def chats() -> dict[str, tuple[str, list[str]]]:
+        found = db.session.scalars(select(Connection).where(Connection.channel == "chat"))
+        return {one.slug: (one.place, list(posts.posted(one.id))) for one in found}
+
+    assert sorted(look(chats)) == ["demo-microsoft-teams", "demo-slack", "demo-telegram"]
+    assert all(place and told == list(posts.USUAL) for place, told in look(chats).values())

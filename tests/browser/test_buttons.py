@@ -1,0 +1,87 @@
+"""Buttons in what a team reads, pressed in the simulator by hand: a reminder arrives, and the post says who did it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import State, Tabs
+from tests.running import Hub, wait_until
+
+
+def sent(hub: Hub, title: str) -> tuple[str, str]:
+    """Send a document to somebody; return their number and the request's id in the app."""
+    number = hub.number()
+    request_id, answer = hub.request({"id": "eric", "name": "Eric Smith", "mobile_number": number}, title=title)
+    for message in answer["messages"]:
+        hub.settled(message["id"], "delivered", "sent")
+    return number, request_id
+
+
+def reminded(page: Page, hub: Hub, number: str, title: str) -> None:
+    """Look at the phone: the reminder is there."""
+    wait_until(lambda: "Reminder" in page.request.get(hub.phone_url(number)).text(), 10)
+    page.goto(hub.phone_url(number))
+    expect(page.get_by_text(f'Reminder: "{title}" is waiting for your signature')).to_be_visible()
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_a_button_in_slack_reminds_and_the_post_says_who_pressed(tab: Tabs, hub: Hub, javascript: bool) -> None:
+    title = f"Slack Lease {javascript}"
+    number, _ = sent(hub, title)
+    page = tab(javascript=javascript)
+    page.goto(f"{hub.simulator_url}/simulator/slack")
+    post = page.locator("article, li, .sp-post").filter(has_text=title).first
+    post.get_by_role("button", name="Remind Eric Smith").click()
+    reminded(page, hub, number, title)
+    page.goto(f"{hub.simulator_url}/simulator/slack")
+    post = page.locator("article, li, .sp-post").filter(has_text=title).first
+    expect(post).to_contain_text(re.compile("reminded Eric Smith"))
+    expect(post.get_by_role("button", name="Remind Eric Smith")).to_have_count(0)
+    expect(post.get_by_role("button", name="Snooze a day")).to_have_count(1)
+
+
+def test_a_button_in_telegram_puts_reminders_off(tab: Tabs, admin: State, hub: Hub) -> None:
+    _, request_id = sent(hub, "Telegram Lease")
+    page = tab(admin)
+    page.goto(f"{hub.simulator_url}/simulator/telegram")
+    page.get_by_role("button", name="Snooze a day").last.click()
+    page.goto(f"{hub.simulator_url}/simulator/telegram")
+    expect(page.get_by_text(re.compile("put off reminders to Eric Smith for a day"))).to_be_visible()
+    found = hub.call("GET", f"/requests/{request_id}")
+    assert found["signers"][0]["snoozed_until"]
+
+
+def test_a_link_in_teams_asks_before_it_reminds(tab: Tabs, hub: Hub) -> None:
+    number, request_id = sent(hub, "Teams Lease")
+    page = tab()
+    page.goto(f"{hub.simulator_url}/simulator/teams")
+    card = page.locator("article, li, .sp-post").filter(has_text="Teams Lease").last
+    link = card.get_by_role("link", name="Remind Eric Smith").get_attribute("href")
+    assert link is not None
+    page.goto(link)
+    expect(page.get_by_role("heading", name="Remind Eric Smith?")).to_be_visible()
+    assert hub.call("GET", f"/requests/{request_id}")["signers"][0]["reminded_at"] is None, "to look at it does nothing"
+    page.get_by_label("Your name").fill("Dana Whitfield")
+    page.get_by_role("button", name="Remind Eric Smith").click()
+    expect(page.get_by_text("Dana Whitfield reminded Eric Smith")).to_be_visible()
+    reminded(page, hub, number, "Teams Lease")
+    page.goto(link)
+    expect(page.get_by_role("heading", name="That is done with.")).to_be_visible()
+
+
+def test_a_signer_links_telegram_in_one_tap_and_is_told_there(tab: Tabs, admin: State, hub: Hub) -> None:
+    number, request_id = sent(hub, "Linked Lease")
+    link = hub.call("POST", f"/requests/{request_id}/invite", {"signer": "eric"})["url"]
+    page = tab()
+    page.goto(link)
+    page.get_by_role("button", name="Start").first.click()
+    expect(page.get_by_text("You are connected. Acme HR writes to you here from now on.")).to_be_visible()
+    signer = {"id": "eric", "name": "Eric Smith", "mobile_number": number, "preference": ["telegram", "sms"]}
+    _, answer = hub.request(signer, title="Second Lease")
+    [own] = [one for one in answer["messages"] if one["channel"] == "chat" and not one["to"].startswith(("-", "C")) and len(one["to"]) < 20]
+    assert hub.settled(own["id"])["connection"] == "demo-telegram"
+    page.reload()
+    expect(page.get_by_text("Second Lease")).to_be_visible()
