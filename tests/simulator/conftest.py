@@ -149,6 +149,10 @@ class Callback:
         return self.fields.get("MessageStatus", "")
 
 
+class Crowded(ThreadingHTTPServer):
+    request_queue_size = 64  # of 5, a crowd that calls at once finds the door shut
+
+
 class Receiver:
     """A local HTTP server that keeps what is posted to it; `answers` to a status are used up first, then it says 204."""
 
@@ -196,7 +200,7 @@ class Receiver:
             def log_message(self, *args: Any) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = Crowded(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
