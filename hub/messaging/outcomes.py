@@ -161,6 +161,8 @@ def accept(row: Row, accepted: Accepted, ledger: Ledger, *, asks: bool) -> None:
 
 def _fail(row: Row, error: SendError, integration: Integration, times: int, ledger: Ledger) -> None:
     moment = now()
+    if isinstance(error, OutcomeUnknown) and row.edits_id:
+        error = TransientError(str(error), error.code)  # an edit that is made twice shows what it shows once
     if isinstance(error, SlowDown | Unreachable):
         # it is no fault of this message, so this is none of its tries: how fast to go on is for its sender's throttle to say
         pause = _pause(min(row.tries, 8), LONGEST_UNREACHED) if isinstance(error, Unreachable) else 0
@@ -246,13 +248,13 @@ _BREAK = (
 
 
 @transaction
-def requeue_absent(message_id: str) -> None:
-    """Queue a message of unknown outcome again, because the provider surely does not have it."""
+def requeue_absent(message_id: str, word: str = "proved absent") -> None:
+    """Queue a message of unknown outcome again, because the provider surely does not have it, or for what `word` says."""
     ledger = Ledger()
     ledger.read([message_id])
     row = ledger.rows[message_id]
     if row.status == Status.UNKNOWN:
         requeue(row, now(), ledger)
-        ledger.note(row, "proved absent", Status.QUEUED)
+        ledger.note(row, word, Status.QUEUED)
         ledger.write()
         wake("deliver")

@@ -133,6 +133,8 @@ _OWN = {
     "proved absent": ("Not there", "The provider does not have it, so it is sent again."),
     "found": ("Found at the provider", "It was taken after all."),
     "undecided": ("Still not known", "The provider’s list does not tell. Resend it if arriving matters more than arriving once."),
+    "made again": ("Made again", "A change that is made twice shows what it shows once."),
+    "nothing to edit": ("Not changed", "What it would have changed does not stand there."),
     "unanswered": ("Still not known", "The provider gave no answer for a day. Resend it if arriving matters more than arriving once."),
     "set up anew": ("Still not known", "The connection was given another account or sender since, so the provider’s list would not tell. "
                     "Resend it if arriving matters more than arriving once."),

@@ -100,14 +100,6 @@ def test_an_edit_that_changes_nothing_is_done(telegram: Telegram, wire: Wire) ->
     assert telegram.send(outbound(edits=f"{TEAM}/77")) == Accepted(f"{TEAM}/77", Status.DELIVERED)
 
 
-@pytest.mark.parametrize("answered", [None, (502, "<html>Bad gateway</html>"), (200, "not JSON")])
-def test_an_edit_whose_outcome_is_unknown_is_made_again(telegram: Telegram, wire: Wire, answered: tuple[int, str] | None) -> None:
-    if answered:
-        wire.answer(*answered)
-    with pytest.raises(TransientError):
-        telegram.send(outbound(edits=f"{TEAM}/77"))
-
-
 def test_what_cannot_be_parsed_goes_once_more_as_plain_text(telegram: Telegram, wire: Wire) -> None:
     wire.answer(400, refusal(400, "Bad Request: can't parse entities: Unsupported start tag"))
     wire.answer(200, POSTED)

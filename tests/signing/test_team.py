@@ -17,14 +17,14 @@ from hub.accounts import posts
 from hub.errors import Conflict, NotFound
 from hub.extensions import db
 from hub.integrations.base import Outbound
-from hub.messaging import taking_back
+from hub.messaging import delivery, reconcile, statuses, taking_back
 from hub.models import Action, Audit, Connection, Message, Signer, SigningRequest
 from hub.models.types import now
 from hub.signing import accept, pressing, reminders
 from hub.signing.events import EventIn
 from hub.vocabulary import ConnectionState, EventType
-from tests.pigeon import Loft
-from tests.stage import SigningApp, a_signer, an_event, deliver, source_id, status, turn_connection
+from tests.pigeon import Loft, lost
+from tests.stage import SigningApp, a_signer, an_event, deliver, make_due, source_id, status, turn_connection
 
 Roof = Callable[[str], Connection]
 
@@ -191,6 +191,35 @@ def test_what_never_stood_is_not_changed_and_the_next_post_begins_the_thread(roo
     assert [(one.thread, one.edits, one.card is not None) for one in carried] == [("", "", True)]
     db.session.rollback()
     assert {row.status for row in db.session.scalars(select(Message).where(Message.edits_id == first))} == {"canceled"}
+
+
+def test_a_change_whose_outcome_is_not_known_is_made_again(roof: Roof, loft: Loft) -> None:
+    roof("T1")
+    tell()
+    flown(loft)
+    whole, loft.fly = loft.fly, lost
+    tell("request.viewed", signer="eric", signers=[])
+    deliver()
+    [edit] = db.session.scalars(select(Message).where(Message.edits_id.is_not(None))).all()
+    assert edit.status == "queued"
+    loft.fly = whole
+    make_due(edit.id)
+    deliver()
+    assert (status(edit.id), loft.flown[-1].edits != "") == ("accepted", True)
+
+
+def test_a_change_whose_worker_ended_is_made_again(roof: Roof, loft: Loft) -> None:
+    roof("T1")
+    tell()
+    flown(loft)
+    tell("request.viewed", signer="eric", signers=[])
+    [edit] = db.session.scalars(select(Message).where(Message.edits_id.is_not(None))).all()
+    delivery.turn([], {edit.connection_id: 1})
+    with time_machine.travel(now() + timedelta(minutes=2)):
+        statuses.expire_lease(edit.id)
+        assert status(edit.id) == "unknown"
+        reconcile.settle(edit.id)
+        assert status(edit.id) == "queued"
 
 
 # ── Presses ─────────────────────────────────────────────────────────────────────────────────────────────────
