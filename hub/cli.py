@@ -170,6 +170,25 @@ def replay(message: str | None, since: str | None, failed: bool) -> None:
     sys.exit(1 if report.failed else 0)
 
 
+@cli.command("new-integration")
+@click.argument("name")
+@click.option(
+    "--package", "folder", metavar="FOLDER", type=click.Path(file_okay=False, path_type=Path), help="Write a package of its own there."
+)
+def new_integration(name: str, folder: Path | None) -> None:
+    """Begin an integration that works: its module and its test, in the checkout that this is run in.
+
+    NAME is the module's, and is stored for ever: small letters, digits, underscores. Nothing is overwritten.
+    """
+    from hub import scaffold
+
+    begun = scaffold.in_package(name, folder) if folder else scaffold.in_checkout(name, Path.cwd())
+    click.echo("\n".join(os.path.relpath(path) for path in begun.files))
+    module = next(path for path in begun.files if path.name == f"{name}.py")
+    click.echo(f"\nNow replace what {module.name} says of {begun.title} with what is so: addresses end in .example until then.")
+    click.echo(f"Next: {f'{folder}/README.md' if folder else 'hub/integrations/README.md'}")
+
+
 def _show_progress(report: Report) -> None:
     click.echo(f"\r{report.read:,} read ", nl=False, err=True)
 

@@ -55,7 +55,8 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 # the command line starts all there is, by loading it when the command runs
 MAY_IMPORT["up"] = BELOW | set(USE_CASES) | RUNNING | {"", "web", "jobs", "simulator"}
-MAY_IMPORT["cli"] = MAY_IMPORT["up"] | {"up"}
+MAY_IMPORT["cli"] = MAY_IMPORT["up"] | {"up", "scaffold"}
+MAY_IMPORT["scaffold"] = WORDS | {"integrations"}  # no part of what runs: it writes files for developers
 MAY_IMPORT["jobs"] |= {""}
 
 

@@ -42,7 +42,8 @@ def test_the_help_is_there_at_once_because_nothing_heavy_is_loaded() -> None:
 
 def test_the_help_names_every_command(tmp_path: Path) -> None:
     shown = hub(tmp_path, "--help").stdout
-    assert all(f"\n  {name} " in shown for name in ("up", "web", "worker", "cron", "simulator", "migrate", "admin", "api-key", "replay"))
+    names = ("up", "web", "worker", "cron", "simulator", "migrate", "admin", "api-key", "replay", "new-integration")
+    assert all(f"\n  {name} " in shown for name in names)
 
 
 def test_the_version_is_told(tmp_path: Path) -> None:

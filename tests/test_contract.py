@@ -8,6 +8,8 @@ import inspect
 import json
 import re
 import threading
+from collections.abc import Mapping
+from functools import cache
 from itertools import product
 from pathlib import Path
 from types import ModuleType
@@ -57,8 +59,23 @@ every = pytest.mark.parametrize("cls", ALL, ids=lambda cls: cls.name)
 senders = pytest.mark.parametrize("cls", [cls for cls in ALL if cls.can("send")], ids=lambda cls: cls.name)
 
 
+@cache
+def example(cls: type[Integration]) -> Mapping[str, Any]:
+    """Return what an integration is tried with: the demo's settings, else SETTINGS and TO of its own test; {} where there are none."""
+    settings = cls.demo_settings(CREDENTIALS)
+    if settings is not None:
+        return {"SETTINGS": settings, "TO": cls.place_of(settings)}
+    beside = Path(inspect.getfile(cls)).parents[1] / "tests"  # of a package of its own
+    tests = [folder / f"test_{cls.name}.py" for folder in (Path(__file__).parent / "integrations", beside)]
+    return {
+        target.id: ast.literal_eval(node.value)
+        for path in tests if path.is_file() for node in ast.parse(path.read_text()).body if isinstance(node, ast.Assign)
+        for target in node.targets if isinstance(target, ast.Name) and target.id in ("SETTINGS", "TO")
+    }  # fmt: skip
+
+
 def instance(cls: type[Integration]) -> Integration:
-    return cls(cls.demo_settings(CREDENTIALS) or {}, http.Door())
+    return cls(example(cls).get("SETTINGS", {}), http.Door())
 
 
 def outbound(to: str, **more: Any) -> Outbound:
@@ -66,8 +83,7 @@ def outbound(to: str, **more: Any) -> Outbound:
 
 
 def good_address(cls: type[Integration]) -> str:
-    place = cls.place_of(cls.demo_settings(CREDENTIALS) or {})
-    return {Address.PHONE: "+13175551234", Address.EMAIL: "eric@example.com"}.get(cls.address, place or "x")
+    return {Address.PHONE: "+13175551234", Address.EMAIL: "eric@example.com"}.get(cls.address, example(cls).get("TO") or "x")
 
 
 # ── What it is ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -135,8 +151,8 @@ def test_no_secret_is_shown_again(cls: type[Integration]) -> None:
 
 
 @every
-def test_the_demos_settings_fill_the_form(cls: type[Integration]) -> None:
-    settings = cls.demo_settings(CREDENTIALS)
+def test_settings_fill_the_form_and_what_is_told_of_them_is_no_secret(cls: type[Integration]) -> None:
+    settings = example(cls).get("SETTINGS")
     if settings is None:
         return
     form = cls.Form(MultiDict(settings))
@@ -145,8 +161,8 @@ def test_the_demos_settings_fill_the_form(cls: type[Integration]) -> None:
     assert isinstance(cls.account_of(settings), str)
     assert isinstance(cls.sender_of(settings), str)
     secrets = [settings[field.name] for field in form if isinstance(field, SecretField) and settings[field.name]]
-    for plain in (cls.account_of(settings), cls.sender_of(settings)):
-        assert plain not in secrets, "account and sender are stored in plain text"
+    for plain in (cls.account_of(settings), cls.sender_of(settings), cls.place_of(settings)):
+        assert plain not in secrets, "account, sender and place are stored in plain text"
 
 
 @every

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
+from typing import Any
 from urllib.parse import parse_qs, parse_qsl
 
 from hub import phones
@@ -103,9 +105,27 @@ class WebhookRequest:
             raise BadWebhook("The body is not a form.") from None
 
     @cached_property
+    def json(self) -> dict[str, Any]:
+        """The object of a JSON body; {} for whatever else."""
+        try:
+            found = json.loads(self.body)
+            return _storable(found) if isinstance(found, dict) else {}
+        except (ValueError, RecursionError):
+            return {}
+
+    @cached_property
     def query(self) -> dict[str, str]:
         """The parameters of the URL, the last value of each."""
         return {name: values[-1] for name, values in parse_qs(self.url.partition("?")[2], keep_blank_values=True).items()}
+
+
+def _storable(value: Any) -> Any:
+    """Return what JSON held without NULs and halves of surrogate pairs, which cannot be stored everywhere."""
+    if isinstance(value, dict):
+        return {_storable(name): _storable(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_storable(inner) for inner in value]
+    return value.encode("utf-8", "replace").decode().replace("\0", "") if isinstance(value, str) else value
 
 
 # ── What comes out ──────────────────────────────────────────────────────────────────────────────────────────

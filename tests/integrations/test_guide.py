@@ -1,0 +1,142 @@
+"""The guide for who adds an integration: it tells of the whole contract, with its defaults, and what it shows works."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import hmac
+import re
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hub import errors, http
+from hub.errors import BadWebhook, SendError
+from hub.integrations import base
+from hub.integrations.base import Fact, Integration, StatusUpdate, WebhookRequest, webhook
+from hub.vocabulary import Address, Status
+
+GUIDE = Path(base.__file__).with_name("README.md").read_text()
+# a row of a table, by what its first cell names; of a method without its arguments
+ROWS = {found[1]: found[0] for found in re.finditer(r"^\| `(\w+)[^`]*`.*\|$", GUIDE, re.MULTILINE)}
+NAMED = {word for code in re.findall(r"`([^`\n]+)`", GUIDE) for word in re.findall(r"\w+", code)}
+
+ATTRIBUTES = sorted(name for name in vars(Integration)["__annotations__"] if not name.startswith("_"))
+METHODS = sorted(name for name, member in vars(Integration).items()
+                 if not name.startswith("_") and name not in ATTRIBUTES and callable(getattr(Integration, name)))  # fmt: skip
+VALUES = [value for name in base.__all__ if dataclasses.is_dataclass(value := getattr(base, name))]
+FAILURES = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, SendError)]
+OURS = {"SendError", "FileMissing", "FileRefused"}  # raised by the hub itself
+WORDS = {"Address": Address, "ConfigForm": base.ConfigForm}
+
+
+def cells(name: str) -> list[str]:
+    assert name in ROWS, f"the guide does not tell of {name}"
+    return [cell.strip() for cell in re.split(r"(?<!\\)\|", ROWS[name])[1:-1]]
+
+
+@pytest.mark.parametrize("name", ATTRIBUTES)
+def test_every_attribute_stands_in_the_guide_with_its_default(name: str) -> None:
+    _, default, meaning = cells(name)
+    assert meaning
+    if default == "required":
+        assert not hasattr(Integration, name)
+    else:
+        assert eval(default.strip("`"), dict(WORDS)) == getattr(Integration, name)  # noqa: S307 - our own document
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_stands_in_the_guide(name: str) -> None:
+    shown, default, meaning = cells(name)
+    assert meaning
+    assert ("*class*" in shown) is isinstance(vars(Integration)[name], classmethod)
+    raises = "raise NotImplementedError" in Path(base.__file__).read_text().partition(f"def {name}(")[2].partition("\n    def ")[0]
+    assert (default == "none") is raises
+
+
+@pytest.mark.parametrize("value", VALUES, ids=lambda value: value.__name__)
+def test_every_value_stands_in_the_guide_with_its_fields(value: type) -> None:
+    told = set(re.findall(r"\w+", " ".join(re.findall(r"`([^`]+)`", cells(value.__name__)[1]))))
+    inherited = {field.name for field in dataclasses.fields(Fact)} if issubclass(value, Fact) and value is not Fact else set()
+    derived = {name for name, member in vars(value).items() if not name.startswith("_") and hasattr(member, "__get__")}
+    assert {field.name for field in dataclasses.fields(value)} - inherited | derived - inherited <= told
+
+
+@pytest.mark.parametrize("name", base.__all__)
+def test_every_word_of_the_contract_is_named(name: str) -> None:
+    assert name in NAMED
+
+
+@pytest.mark.parametrize("name", sorted({kind.__name__ for kind in FAILURES} - OURS))
+def test_every_error_stands_in_the_guide_with_what_it_does(name: str) -> None:
+    assert all(cells(name))
+
+
+def test_the_guide_tells_of_nothing_that_is_not_there() -> None:
+    known = {*ATTRIBUTES, *METHODS, *(value.__name__ for value in VALUES), *(kind.__name__ for kind in FAILURES)}
+    assert set(ROWS) <= known
+
+
+def test_what_the_guide_leads_to_is_there() -> None:
+    headings = {title.lower().replace(" ", "-") for title in re.findall(r"^## (.+)$", GUIDE, re.MULTILINE)}
+    assert set(re.findall(r"\]\(#([^)]+)\)", GUIDE)) <= headings
+    root = Path(base.__file__).parents[2]
+    paths = {path for path in re.findall(r"\b(?:hub|tests)/[a-z_/]+\.(?:py|md)\b", GUIDE) if "pushfox" not in path}
+    assert paths
+    assert not [path for path in paths if not (root / path).is_file()]
+
+
+
+# ── The example of a webhook ────────────────────────────────────────────────────────────────────────────────
+def example() -> type[Integration]:
+    """Return an integration made of the guide's own code."""
+    code = next(re.finditer(r"^```python\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL))[1]
+    scope: dict[str, Any] = {
+        "Integration": Integration, "webhook": webhook, "WebhookRequest": WebhookRequest, "Fact": Fact, "StatusUpdate": StatusUpdate,
+        "BadWebhook": BadWebhook, "hmac": hmac, "hashlib": hashlib, "STATES": {"delivered": Status.DELIVERED},
+    }  # fmt: skip
+    exec(f"class Pushfox(Integration):\n{textwrap.indent(textwrap.dedent(code), '    ')}", scope)  # noqa: S102 - our own document
+    found: type[Integration] = scope["Pushfox"]
+    return found
+
+
+def report(body: bytes, key: str = "shh") -> WebhookRequest:
+    signature = hmac.new(key.encode(), body, hashlib.sha256).hexdigest()
+    return WebhookRequest("POST", "https://hub.example/x", "pushfox/{connection}", {"x-pushfox-signature": signature}, body, "fox")
+
+
+def test_the_guides_webhook_takes_what_is_signed_and_nothing_else() -> None:
+    made = example()
+    one, blank = made({"signing_secret": "shh"}, http.Door()), made({}, http.Door())
+    genuine = report(b'{"id": "7", "state": "delivered"}')
+    one.verify(genuine)
+    for anyone, request in ((one, report(b"{}", "other")), (blank, report(b"{}", "")), (one, dataclasses.replace(genuine, headers={}))):
+        with pytest.raises(BadWebhook):
+            anyone.verify(request)
+
+
+def test_the_guides_webhook_reads_a_report_and_meets_nonsense() -> None:
+    one = example()({"signing_secret": "shh"}, http.Door())
+    genuine = report(b'{"id": "7", "state": "delivered"}')
+    assert one.facts(genuine) == [StatusUpdate(provider_id="7", status=Status.DELIVERED, word="delivered")]
+    assert one.receipt_key(genuine) == ("7", "delivered")
+    for body in (b"", b"[]", b"\xff", b'"x"', b"{" * 100_000, b'{"id": null}'):
+        assert one.facts(report(body)) == []
+        assert one.receipt_key(report(body))[0]
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        (b'{"a": ["x\\u0000y", {"b\\u0000": 1}]}', {"a": ["xy", {"b": 1}]}),
+        (b'{"a": "\\ud83e"}', {"a": "?"}),
+        (b"[1]", {}),
+        (b"a=1", {}),
+        (b"\xff\xfe", {}),
+        (b'{"a":' * 100_000, {}),
+    ],
+)
+def test_a_json_body_is_an_object_that_can_be_stored(body: bytes, found: dict[str, Any]) -> None:
+    assert report(body).json == found
