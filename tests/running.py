@@ -97,8 +97,8 @@ class Hub:
             return json.load(answer)
 
     def event(self, kind: str, request: dict[str, Any], **more: Any) -> Any:
-        """Post an event about a request; the answer lists the messages it caused."""
-        return self.call("POST", "/events", {"type": kind, "id": f"evt-{secrets.token_hex(4)}", "request": request, **more})
+        """Post an event about a request; the answer lists the messages to its signers, and apart the `posts` for the demo's team."""
+        return apart(self.call("POST", "/events", {"type": kind, "id": f"evt-{secrets.token_hex(4)}", "request": request, **more}))
 
     def request(self, *signers: dict[str, Any], title: str = "Employment Agreement", sender: str = "Acme HR") -> tuple[str, Any]:
         """Send a document out for signature; return the id the app gave it and the API's answer."""
@@ -165,6 +165,12 @@ class Hub:
         body = json.dumps(faults).encode()
         request = urllib.request.Request(f"{self.simulator_url}/simulator/faults", body, {"Content-Type": "application/json"})
         urllib.request.urlopen(request, timeout=10).close()
+
+
+def apart(answer: dict[str, Any]) -> dict[str, Any]:
+    """Part what an event told its signers from what was posted for the demo's team."""
+    told = answer["messages"]
+    return {**answer, "messages": [one for one in told if one["signer"]], "posts": [one for one in told if not one["signer"]]}
 
 
 @contextmanager

@@ -40,6 +40,7 @@ class BriefOut(BaseModel):
     """A message that an event caused."""
 
     id: str
+    signer: str | None = Field(description="The signer's id in your app; null for what a team reads.")
     channel: Channel
     to: str
     status: Status

@@ -90,7 +90,9 @@ def tell(event: Happened, request: RequestRecord, actor: SignerRecord | None, on
     added = zip((draft.once_key for draft in drafts), add_all(drafts), strict=True)
     stored = {key: message for key, message in added if key} | told
     team.refresh(request, carriers, told=about)
-    return {"event": {"id": event.id}, "messages": [_brief(stored[key]) for key in keys + post_keys], "skipped": refusals}
+    whose = [item.person.external_id for item in planned] + [None] * len(posts)
+    briefs = [_brief(stored[key], signer) for key, signer in zip(keys + post_keys, whose, strict=True)]
+    return {"event": {"id": event.id}, "messages": briefs, "skipped": refusals}
 
 
 def _template(carrier: Carrier, item: plan.Planned, values: dict[str, Any]) -> tuple[Filled | None, dict[str, Any] | None]:
@@ -102,8 +104,12 @@ def _template(carrier: Carrier, item: plan.Planned, values: dict[str, Any]) -> t
     return provider_templates.filled(carrier.id, name, locale, values), {"name": name, "locale": locale, "values": values}
 
 
-def _brief(message: Stored) -> dict[str, Any]:
-    return {"id": message.id, "channel": message.channel, "to": message.to, "status": message.status, "code": message.code or None}
+def _brief(message: Stored, signer: str | None) -> dict[str, Any]:
+    """Return a message as the signing app hears of it; `signer` is None for what a team reads."""
+    return {
+        "id": message.id, "signer": signer, "channel": message.channel, "to": message.to, "status": message.status,
+        "code": message.code or None,
+    }  # fmt: skip
 
 
 def _store(event: Happened, request: RequestRecord, skipped: list[dict[str, Any]]) -> None:

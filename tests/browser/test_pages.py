@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Page, Playwright
 from hub.simulator.signing import Key, post
 from hub.vocabulary import Role
 from tests.browser.conftest import NARROW, WIDE, State, Tabs, token_in
-from tests.running import Hub
+from tests.running import Hub, wait_until
 
 SERIOUS = ("serious", "critical")
 # what programs read, and what is no page of ours
@@ -46,7 +46,7 @@ ADMIN: dict[str, tuple[str, ...]] = {
     "admin.integrations": ("/integrations", "/integrations?state=broken"),
     "admin.integration": ("/integrations/twilio_sms",),
     "admin.new_connection": ("/integrations/twilio_sms/new",),
-    "admin.connection": ("/connections/demo-sms", "/connections/{archived}"),
+    "admin.connection": ("/connections/demo-sms", "/connections/demo-slack", "/connections/demo-telegram", "/connections/{archived}"),
     "admin.connection_rules": ("/connections/demo-sms/rules", "/connections/demo-whatsapp/rules"),
     "admin.rename_connection": ("/connections/demo-sms/rename",),
     "admin.archive_connection": ("/connections/demo-sms/archive",),
@@ -61,8 +61,10 @@ OPEN: dict[str, tuple[str, ...]] = {
     "admin.sign_in": ("/sign-in",),
     "admin.first_admin": ("/setup/used-up",),
     "admin.set_password": ("/password/used-up", "/password/{link}"),
+    "admin.press": ("/a/nothing", "/a/{button}"),
 }
-WRONG = {"/nothing-here": 404, "/messages/msg_nothing": 404, "/connections/none": 404, "/setup/used-up": 404, "/password/used-up": 404}
+WRONG = {"/nothing-here": 404, "/messages/msg_nothing": 404, "/connections/none": 404, "/setup/used-up": 404, "/password/used-up": 404,
+         "/a/nothing": 404}  # fmt: skip
 PATHS = [(True, path) for paths in ADMIN.values() for path in paths] + [(False, path) for paths in OPEN.values() for path in paths]
 PATHS += [(True, "/nothing-here"), (True, "/connections/none"), (False, "/nothing-here")]
 
@@ -92,9 +94,19 @@ def lived_in(hub: Hub, admin: State, playwright: Playwright) -> dict[str, str]:
     strange_callback(hub)
     return {
         "delivered": delivered, "undelivered": undelivered, "suppressed": suppressed,
-        "request": hub.settled(delivered)["request"], **made_by_admin(playwright, hub, admin),
+        "request": hub.settled(delivered)["request"], "button": button(hub), **made_by_admin(playwright, hub, admin),
         **heard(playwright, hub, admin),
     }  # fmt: skip
+
+
+def button(hub: Hub) -> str:
+    """Find the token behind the newest link that acts, as it stands in a card."""
+    def token() -> str:
+        with urllib.request.urlopen(f"{hub.simulator_url}/simulator/teams.json", timeout=10) as answer:
+            found: list[str] = re.findall(rf"{hub.url}/a/([A-Za-z0-9_-]+)", answer.read().decode())
+        return found[-1] if found else ""
+
+    return str(wait_until(token))
 
 
 def heard(playwright: Playwright, hub: Hub, admin: State) -> dict[str, str]:
