@@ -115,7 +115,7 @@ def remind(request_id: str) -> Any:
     except Refused as problem:
         flash(str(problem), "warn")
     else:
-        count = len(answer["messages"])
+        count = reminders.reached(answer)
         skipped = len(answer["skipped"])
         told = f"{plural(count, 'reminder')} on the way." if count else "Nobody could be reminded."
         if skipped:

@@ -32,8 +32,7 @@ def signer_action(request_id: str, signer_id: str, do: str) -> Any:
 
 
 def _remind(request_id: str, signer_id: str) -> tuple[str, str]:
-    answer = reminders.remind(request_id, signer_id)
-    count = len([one for one in answer["messages"] if one["status"] == "queued"])
+    count = reminders.reached(reminders.remind(request_id, signer_id))
     return (f"{plural(count, 'reminder')} on the way.", "good") if count else ("Nobody could be reminded; the page says why.", "warn")
 
 

@@ -76,8 +76,7 @@ def _act(action: Action, request: RequestRecord) -> str:
             if action.kind == SNOOZE:
                 reminders.snooze(request.id, signer)
                 return "done"
-            answer = reminders.remind(request.id, signer)
-            return "done" if answer["messages"] else "unreached"
+            return "done" if reminders.reached(reminders.remind(request.id, signer)) else "unreached"
     except Refused as problem:
         return problem.code
 

@@ -16,7 +16,7 @@ from hub.signing.accept import Happened, tell
 from hub.signing.cards import moment, name_of
 from hub.signing.records import RequestRecord, SignerRecord
 from hub.store import transaction
-from hub.vocabulary import EventType, RequestState
+from hub.vocabulary import EventType, RequestState, Status
 
 SNOOZED_FOR = timedelta(days=1)
 
@@ -40,6 +40,11 @@ def remind(request_id: str, signer: str | None = None) -> dict[str, Any]:
     request.write()
     audit.record("request.reminded", request.id, request.title or "", signers=len(awake))
     return tell(Happened(new_id("evt"), "", EventType.REMINDER, at, {"by": audit.actor().who}), request, None, only=awake)
+
+
+def reached(answer: dict[str, Any]) -> int:
+    """Return how many reminders are on their way to signers, by the answer of `remind`."""
+    return sum(one["signer"] is not None and one["status"] == Status.QUEUED for one in answer["messages"])
 
 
 @transaction

@@ -107,7 +107,7 @@ def test_a_message_is_found_by_number_provider_id_request_and_status(admin_page:
     message = hub.settled(answer["messages"][0]["id"])
     hub.settled(hub.message(other))
     admin_page.goto("/messages")
-    row = admin_page.get_by_role("row").filter(has_text=f"Tom {to[-4:]}")
+    row = admin_page.get_by_role("row").filter(has_text=f"Tom {to[-4:]}").filter(has_text="Demo SMS")
     others = admin_page.get_by_role("row").filter(has_text=other[-4:])
     written = f"{to[:2]} {to[2:5]}-{to[5:8]}-{to[8:]}"  # as a person would copy it from a letter
     for words in (to, written, message["provider_id"], request_id, message["id"]):
@@ -133,7 +133,7 @@ def test_a_reminder_reaches_the_phone_of_whoever_has_still_to_sign(admin_page: P
     search(admin_page, request_id)
     expect(admin_page.get_by_role("cell", name="1 of 2")).to_be_visible()
     admin_page.get_by_role("link", name="Board Resolution").click()
-    expect(admin_page.get_by_text("1 signature is missing.")).to_be_visible()
+    expect(admin_page.get_by_role("heading", name="1 signature is missing.")).to_be_visible()
     expect(admin_page.get_by_text("Signs first")).to_have_count(0)  # both sign at once
     press(admin_page, "Remind who has still to sign")
     expect(admin_page.get_by_text("1 reminder on the way.")).to_be_visible()

@@ -239,6 +239,46 @@ def _(bare: Bare) -> None:
     bare.says("1 reminder on the way.")
 
 
+@form("admin.signer_action")
+def _(bare: Bare) -> None:
+    _, answer = bare.hub.request({"id": "anna", "name": "Anna Berg", "mobile_number": bare.hub.number()})
+    bare.page.goto(f"/requests/{bare.hub.settled(answer['messages'][0]['id'])['request']}")
+    press(bare.page, "Snooze a day")
+    bare.says("Nobody reminds them until")
+    press(bare.page, "End the snooze")
+    bare.says("They can be reminded again.")
+    press(bare.page, "Invite to a chat")
+    expect(bare.page.get_by_text("It works once, until")).to_be_visible()
+
+
+@form("admin.press")
+def _(bare: Bare) -> None:
+    bare.hub.request({"id": "anna", "name": "Anna Berg", "mobile_number": bare.hub.number()}, title="Pressed bare")
+    page = bare.tabs(javascript=False)
+    page.goto(f"{bare.hub.simulator_url}/simulator/teams")
+    card = page.locator("article, li, .sp-post").filter(has_text="Pressed bare").last
+    until_shown(page, card)
+    page.goto(card.get_by_role("link", name="Snooze a day").get_attribute("href") or "")
+    press(page, "Put off reminders to Anna Berg for a day")
+    expect(page.get_by_role("heading", name="That is done with.")).to_be_visible()
+
+
+@form("admin.change_posts")
+def _(bare: Bare) -> None:
+    bare.page.goto("/connections/demo-telegram")
+    bare.page.get_by_label("Signers were reminded").check()
+    press(bare.page, "Keep")
+    bare.says("Kept. It holds for every event from now on.")
+    expect(bare.page.get_by_label("Signers were reminded")).to_be_checked()
+
+
+@form("admin.invite_team")
+def _(bare: Bare) -> None:
+    bare.page.goto("/connections/demo-telegram")
+    press(bare.page, "Make a link into another group")
+    expect(bare.page.get_by_text("?startgroup=")).to_be_visible()
+
+
 @form("admin.replay_message")
 def _(bare: Bare) -> None:
     message_id = bare.hub.message(bare.hub.number(), "Told again, bare")

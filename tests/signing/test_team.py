@@ -14,6 +14,7 @@ from flask import Flask
 from sqlalchemy import func, select
 
 from hub.accounts import posts
+from hub.accounts.connections import by_slug
 from hub.errors import Conflict, NotFound
 from hub.extensions import db
 from hub.integrations.base import Outbound
@@ -236,6 +237,19 @@ def test_a_press_reminds_and_the_post_says_who_did(roof: Roof, loft: Loft) -> No
     assert [button.text for button in edit.buttons] == ["Open in Signpost", "Snooze Eric a day", "Remind Anna", "Snooze Anna a day"]
     row = db.session.scalars(select(Audit).where(Audit.action == "request.reminded")).one()
     assert row.who == "Dana Whitfield"
+
+
+def test_a_press_that_reaches_nobody_says_so(roof: Roof, loft: Loft, connection: Connection) -> None:
+    one = roof("E1")
+    posts.save(one.id, ["request.sent", "request.reminder"])
+    tell()
+    [post] = flown(loft, "E1")
+    turn_connection(connection.id, ConnectionState.DISABLED)
+    turn_connection(by_slug("demo-whatsapp").id, ConnectionState.DISABLED)
+    pressing.press(token(post, "Remind Eric"), "Dana")
+    edit = next(one for one in flown(loft, "E1") if one.edits)
+    assert edit.card is not None
+    assert edit.card.notes[0].startswith("Dana wanted to remind Eric, who could not be reached · ")
 
 
 def reminders_to_eric() -> int:
