@@ -120,7 +120,7 @@ def keep(request: WebhookRequest, proof: Proof) -> bool:
     receipt_id, moment = new_id("rcp"), now()
     content = {
         "method": request.method, "url": request.url, "path": request.path, "connection": request.connection,
-        "headers": {name: request.headers[name] for name in KEPT_HEADERS if name in request.headers},
+        "headers": {name: request.headers[name] for name in (*KEPT_HEADERS, *cls.kept_headers) if name in request.headers},
         "body": base64.b64encode(request.body).decode(), "integration": cls.name, "connections": proof.connection_ids,
     }  # fmt: skip
     row = {

@@ -130,6 +130,7 @@ class Integration:
     retries: ClassVar[int] = 200  # calls for one message, when each was surely not accepted; mostly its expiry ends them
     resend_unknown: ClassVar[bool] = False  # True: rather twice than not at all
     checks_visibly: ClassVar[bool] = False  # True: `check` posts something that people see, for want of another way
+    kept_headers: ClassVar[tuple[str, ...]] = ()  # of a webhook, in lower case: those that `facts` reads
     request_ref_header: ClassVar[str] = ""  # the response header that names a request in the provider's logs
 
     api: ClassVar[Mapping[str, str]] = {}

@@ -9,13 +9,16 @@ import pytest
 import time_machine
 from flask import Flask
 
+from hub import http
 from hub.extensions import db
+from hub.intake import receipts as intake_receipts
 from hub.intake import settle
-from hub.integrations.base import Accepted
+from hub.integrations.base import Accepted, WebhookRequest
 from hub.messaging import delivery
 from hub.models import Connection, PlatformEvent, Receipt
 from hub.models.types import now
 from hub.store import transaction
+from tests.pigeon import Pigeon
 from tests.stage import (
     a_form,
     a_message,
@@ -52,6 +55,20 @@ def test_callbacks_make_a_message_delivered(hub_demo: Flask, sent: str) -> None:
     assert (status(sent), told(sent)) == ("delivered", ["sms_delivered", "sms_sent"])
     assert {(one.due_at, one.error, one.tries) for one in receipts()} == {(None, "", 1)}
     assert settle_receipts() == 0
+
+
+class Labelled(Pigeon):
+    """Says in a header what a webhook is about."""
+
+    name = "labelled"
+    kept_headers = ("x-pigeon-label",)
+
+
+def test_headers_that_facts_read_are_kept_and_no_others(hub_demo: Flask, connection: Connection) -> None:
+    told = {"content-type": "text/plain", "x-pigeon-label": "arrived", "authorization": "secret"}
+    request = WebhookRequest("POST", "https://hub.example/x", "pigeons", told, b"coo")
+    assert intake_receipts.keep(request, intake_receipts.Proof(Labelled({}, http.Door()), (connection.id,)))
+    assert receipts()[0].request["headers"] == {"content-type": "text/plain", "x-pigeon-label": "arrived"}
 
 
 @pytest.mark.parametrize("word", ["queued", "sending", "receiving", "received", "accepted", "flibbertigibbet"])
