@@ -21,7 +21,7 @@ from hub.messaging import provider_templates, template_sync
 from hub.messaging.provider_templates import APPROVED, VARIABLES, fits
 from hub.models import Connection, ProviderTemplate, Template, TemplateMapping, TemplateVersion
 from hub.models.types import is_id
-from hub.vocabulary import Role
+from hub.vocabulary import Channel, Role
 
 STATES = {  # the provider's word: how it looks as a state, and what it means
     APPROVED: ("delivered", "Approved"), "pending": ("queued", "Waits for approval"), "received": ("queued", "Waits for approval"),
@@ -144,7 +144,8 @@ def _ours() -> list[tuple[Template, TemplateVersion]]:
 
 
 def _names() -> dict[str, str]:
-    return {template.name: template.name.replace("_", " ").capitalize() for template, _ in _ours()}
+    """Return the texts that a provider's template can stand for: those that people read, each in a chat of their own."""
+    return {template.name: template.name.replace("_", " ").capitalize() for template, _ in _ours() if template.channel != Channel.CHAT}
 
 
 def _form(row: ProviderTemplate, guessed: Mapping[str, str], standing: TemplateMapping | None) -> FlaskForm:

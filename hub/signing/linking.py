@@ -132,10 +132,10 @@ def linked(came: Linked, connection_ids: Collection[str], at: datetime) -> bool:
     action = tokens.find(came.token, TEAM if came.team else PERSON, lock=True) if came.token else None
     contact = contact_for(Address.CHAT, came.address, test=connection.test, name=came.name)
     if action is None or not tokens.is_open(action) or action.connection_id != connection.id:
-        if action is None or action.outcome != came.address:  # the same tap, told twice, needs no second answer
+        if action is None or action.outcome != contact.id:  # the same tap, told twice, needs no second answer
             add(Draft(connection=connection, contact=contact, text=VOID, exempt=True))
         return True
-    action.used_at, action.used_by, action.outcome = now(), came.name, came.address
+    action.used_at, action.used_by, action.outcome = now(), came.name, contact.id
     if came.team:
         _take_place(connection, came)
         add(Draft(connection=connection, contact=contact, text=f"{connection.title} posts here from now on.", exempt=True))

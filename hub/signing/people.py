@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -173,6 +173,8 @@ def _signers(contact_id: str, also: Sequence[str]) -> int:
     for row in rows:
         named.setdefault(row.request_id, set()).add(row.external_id)
         row.details, row.signing_url = None, None
+    posts = select(Message.id).where(Message.request_id.in_(list(named)), Message.thread != "")  # cards that name every signer
+    _delete(Body.owner_id, [one.partition("_")[2] for one in db.session.scalars(posts)] if named else [])
     for request_id, ids in named.items():
         for event in db.session.scalars(select(Event).where(Event.request_id == request_id)):
             try:
@@ -244,6 +246,10 @@ def kept(contact_id: str) -> dict[str, Any]:
              "history": [{"at": entry.at.isoformat(), "what": entry.title, "more": entry.text or None} for entry in timeline(one)]}
             for one in went
         ],
+        "chats": [
+            {"connection": titles.get(one.connection_id), "source": one.source_id, "since": one.linked_at.isoformat()}
+            for one in _chats(contact)
+        ],
         "received": [
             {"id": one.id, "at": one.at.isoformat(), "connection": titles.get(one.connection_id), "says": _said(one.id)} for one in came
         ],
@@ -253,6 +259,12 @@ def kept(contact_id: str) -> dict[str, Any]:
             for one in db.session.scalars(select(Signer).where(or_(Signer.id.in_(mine), Signer.id.in_(also))).order_by(Signer.id))
         ],
     }  # fmt: skip
+
+
+def _chats(contact: Contact) -> Iterable[Chat]:
+    """Return where this chat is written to, or whoever has this address: once for each connection and source."""
+    rows = db.session.scalars(select(Chat).where(or_(Chat.contact_id == contact.id, Chat.address_key == contact.address_key)))
+    return {(one.connection_id, one.source_id): one for one in rows}.values()
 
 
 def _said(public_id: str) -> Any:

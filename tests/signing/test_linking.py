@@ -212,5 +212,7 @@ def test_who_is_erased_has_no_chat_any_more(roof: Roof, loft: Loft) -> None:
     tell()
     opened(flock, token_of(linking.invite(request().id, "eric")))
     contact_id = db.session.scalars(select(Chat.contact_id).limit(1)).one()
+    [told] = people.kept(contact_id)["chats"]
+    assert told["connection"] == "Roof"
     people.erase(contact_id, why="asked for it")
     assert db.session.scalars(select(Chat)).all() == []

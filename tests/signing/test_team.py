@@ -19,13 +19,13 @@ from hub.errors import Conflict, NotFound
 from hub.extensions import db
 from hub.integrations.base import Outbound
 from hub.messaging import delivery, reconcile, statuses, taking_back
-from hub.models import Action, Audit, Connection, Message, Signer, SigningRequest
+from hub.models import Action, Audit, Body, Connection, Contact, Message, Signer, SigningRequest
 from hub.models.types import now
-from hub.signing import accept, pressing, reminders
+from hub.signing import accept, people, pressing, reminders
 from hub.signing.events import EventIn
 from hub.vocabulary import ConnectionState, EventType
 from tests.pigeon import Loft, lost
-from tests.stage import SigningApp, a_signer, an_event, deliver, make_due, source_id, status, turn_connection
+from tests.stage import ERIC, SigningApp, a_signer, an_event, deliver, make_due, source_id, status, turn_connection
 
 Roof = Callable[[str], Connection]
 
@@ -373,6 +373,18 @@ def test_a_snooze_can_be_ended(hub_demo: Flask) -> None:
     assert len(reminders.remind(request().id, "eric")["messages"]) == 1
     with pytest.raises(Conflict, match="not put off"):
         reminders.unsnooze(request().id, "eric")
+
+
+def test_a_card_goes_with_the_signer_whom_it_names(roof: Roof, loft: Loft) -> None:
+    roof("E1")
+    tell()
+    [post] = flown(loft, "E1")
+    eric = db.session.scalars(select(Contact.id).where(Contact.address == ERIC)).one()
+    people.erase(eric, why="asked for it")
+    db.session.rollback()
+    assert db.session.get(Body, post.id.partition("_")[2]) is None
+    pressing.press(token(post, "Remind Anna"), "Dana")
+    assert flown(loft, "E1") == [], "there is no card to change any more"
 
 
 def test_everything_posts(roof: Roof, loft: Loft) -> None:
