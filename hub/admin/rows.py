@@ -51,7 +51,7 @@ def rows(messages: Sequence[Message]) -> list[Row]:
         contact, connection = contacts[message.contact_id], connections[message.connection_id]
         problem = problems.get(message.id)
         found.append(Row(
-            id=message.id, status=message.status, to=name_of(contact), address=contact.address,
+            id=message.id, status=message.status, to=recipient(contact, connection), address=contact.address,
             says=says(bodies.get(message.id.partition("_")[2])), note=f"{problem.text} ({problem.code})" if problem and problem.code
             else problem.text if problem else "", bad=message.status in BAD, channel=message.channel, via=connection.title,
             slug=connection.slug, at=message.created_at, test=message.test,
@@ -69,6 +69,12 @@ def name_of(contact: Contact) -> str:
         return contact.name or contact.address or "Erased"
     except Unreadable:
         return contact.address
+
+
+def recipient(contact: Contact, connection: Connection) -> str:
+    """Return whom a message is for: a person, or the team that reads where its connection posts."""
+    named = name_of(contact)
+    return "The team" if named == contact.address != "" and contact.address == connection.place else named
 
 
 def says(body: Body | None) -> str:

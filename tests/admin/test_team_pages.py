@@ -166,6 +166,7 @@ def test_a_signers_link_is_shown_to_who_made_it(request_id: str, signer: Callabl
 def test_the_message_shows_its_card_and_what_it_changes(request_id: str, look: Look[Any], person: Callable[..., Browser]) -> None:
     message_id = look(lambda: db.session.scalars(select(Message.id).where(Message.thread != "")).one())
     page = words(person(Role.VIEWER).get(f"/messages/{message_id}"))
+    assert "Message to the team" in page
     assert "0 of 1 signed" in page
     assert "With buttons: Open in Signpost Remind Eric Snooze a day" in page
 
