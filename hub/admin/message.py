@@ -38,7 +38,8 @@ def message(message_id: str) -> Any:
     status = Status(one.status)
     why_not = _why_not_resend(one)
     return render_template(
-        "message.html", message=one, to=recipient(one.contact, one.connection).replace("The team", "the team"), crumb=_crumb(one), answer=_answer(one, legs, problem),
+        "message.html", message=one, to=recipient(one.contact, one.connection).replace("The team", "the team"),
+        crumb=_crumb(one), answer=_answer(one, legs, problem),
         legs=[_leg(leg) for leg in legs], why=_why(one, problem), says=_says(one), language=_language(one), facts=_facts(one),
         may_resend=may(Role.OPERATOR) and not why_not, may_cancel=may(Role.OPERATOR) and status == Status.QUEUED,
         may_lift=may(Role.ADMIN) and status in (Status.SUPPRESSED, Status.FAILED) and _suppressed(one),
