@@ -8,6 +8,7 @@ from typing import Any
 
 import gsm0338
 from jinja2 import StrictUndefined, Template, TemplateSyntaxError, UndefinedError
+from jinja2.meta import find_undeclared_variables
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 _environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
@@ -17,6 +18,15 @@ _codec = gsm0338.Codec()
 @lru_cache(maxsize=512)
 def _compile(source: str) -> Template:
     return _environment.from_string(source)
+
+
+@lru_cache(maxsize=512)
+def names_in(source: str) -> frozenset[str]:
+    """Return the names that a template refers to; none for one that does not work."""
+    try:
+        return frozenset(find_undeclared_variables(_environment.parse(source)))
+    except TemplateSyntaxError:
+        return frozenset()
 
 
 def render(source: str, values: Mapping[str, Any]) -> str:

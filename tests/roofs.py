@@ -7,11 +7,12 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 
-from hub.accounts import connections, posts
+from hub.accounts import connections
 from hub.accounts.checks import locked, set_state
 from hub.extensions import db
 from hub.integrations.base import Accepted, Outbound
 from hub.models import Connection
+from hub.signing import posts
 from hub.store import transaction
 from hub.vocabulary import ConnectionState
 from tests.pigeon import Loft

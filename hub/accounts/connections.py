@@ -12,12 +12,13 @@ from flask import current_app
 from sqlalchemy import func, select
 
 from hub import audit, integrations, store
-from hub.accounts import checks, posts, settings_form
+from hub.accounts import checks, settings_form
 from hub.accounts.checks import Tested, locked, readable_settings, set_state
 from hub.errors import Conflict, NotFound, Refused
 from hub.extensions import db
 from hub.models import Connection, Message, Route, RouteStep
 from hub.models.types import now
+from hub.signing import posts
 from hub.store import transaction
 from hub.vocabulary import ConnectionState, Status
 

@@ -11,7 +11,7 @@ from flask import current_app
 from sqlalchemy import select
 
 from hub import audit, datadir, integrations, live
-from hub.accounts import api_keys, checks, connections, posts, settings_form
+from hub.accounts import api_keys, checks, connections, settings_form
 from hub.accounts.checks import locked, set_state
 from hub.config import Config
 from hub.datadir import SimulatorCredentials
@@ -22,6 +22,7 @@ from hub.messaging.provider_templates import APPROVED
 from hub.messaging.rules import Rules
 from hub.models import Connection, ProviderTemplate, SigningRequest, Source
 from hub.models.types import now
+from hub.signing import posts
 from hub.store import transaction
 from hub.vocabulary import Channel, ConnectionState, EventType
 

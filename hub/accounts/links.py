@@ -98,7 +98,7 @@ def _choose(token: str, password_hash: str) -> str:
 
 
 def _find(token: str, kind: str) -> Action | None:
-    action = tokens.find(token, kind)
+    action = tokens.find(token, kind, proven=False)
     return action if tokens.is_open(action) else None
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from wtforms import Form
 
 from hub import integrations as integration_registry
-from hub.accounts import checks, connections, posts, settings_form
+from hub.accounts import checks, connections, settings_form
 from hub.accounts.checks import Tested
 from hub.accounts.limits import TooMany
 from hub.admin import forms, hindrance, integrations, looks, moments, presentation, setting_up, typed
@@ -22,6 +22,7 @@ from hub.extensions import db
 from hub.integrations.base import ConfigForm, Integration
 from hub.models import Audit, Connection, Message, StatusEvent
 from hub.models.types import is_id
+from hub.signing import posts
 from hub.signing.linking import Invitation
 from hub.vocabulary import Address, ConnectionState, EventType, Role, Status
 

@@ -52,5 +52,6 @@ def _no_database(error: OperationalError | TimeoutError) -> Any:
 def _unforeseen(error: Exception) -> Any:
     request_id = secrets.token_hex(6)
     problem = getattr(error, "original_exception", None) or error
-    log.error("page.failed", request_id=request_id, path=request.path, problem=type(problem).__name__)
+    rule = request.url_rule.rule if request.url_rule else ""  # not the address, which may hold a token
+    log.error("page.failed", request_id=request_id, page=rule, problem=type(problem).__name__)
     return problems.page(500, request_id=request_id)

@@ -6,11 +6,11 @@ from typing import Any
 
 from flask import flash, redirect, request, url_for
 
-from hub.accounts import connections, posts
+from hub.accounts import connections
 from hub.admin import connection_page
 from hub.admin.guard import admin, needs
 from hub.errors import Conflict
-from hub.signing import linking
+from hub.signing import linking, posts
 from hub.vocabulary import EventType, Role
 
 

@@ -38,9 +38,10 @@ def press(token: str) -> Any:
         return _page(button, form, 410 if button.expired else 200)
     if not form.validate():
         return _page(button, form, 422)
-    who = g.user.name if g.user is not None else " ".join((form.who.data or "").split())
+    named = " ".join((form.who.data or "").split())
+    who = g.user.name if g.user is not None else f"{named} (by the link)" if named else "Somebody with the link"
     try:
-        pressing.press(token, who or "Somebody with the link")
+        pressing.press(token, who)
     except NotFound:
         return _page(None, form, 404)
     return _page(pressing.look(token), form, 200)
@@ -53,5 +54,5 @@ def _page(button: pressing.Button | None, form: Presser, status: int) -> Any:
         render_template("press.html", button=button, form=form, asks=asks.format(button.names) if button else "", follows=follows), status
     )
     answer.headers["X-Robots-Tag"] = "noindex"
-    answer.headers["Referrer-Policy"] = "no-referrer"  # the address is what allows it
+    answer.headers["Referrer-Policy"] = "same-origin"  # the address is what allows it, and the form's proof asks for it here
     return answer

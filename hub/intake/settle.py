@@ -179,10 +179,10 @@ def _take(came: Fact, origin: Origin, received_at: datetime) -> bool:
         case Inbound():
             return inbound.take(came, origin, received_at)
         case ButtonPress():
-            pressing.press(came.token, came.who, connection_ids=tuple(origin.connection_ids), reply_to=came.reply_to)
+            pressing.press(came.token, came.who, origin=origin, reply_to=came.reply_to, post=came.provider_id)
             return True
         case Linked():
-            return linking.linked(came, origin.connection_ids, came.at or received_at)
+            return linking.linked(came, origin, came.at or received_at)
         case OptChange():
             return letting_in.changed(came, origin, came.at or received_at)
     return True

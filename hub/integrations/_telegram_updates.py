@@ -74,7 +74,9 @@ def _message(message: Mapping[str, Any], bot: str) -> Fact | None:
 def _press(query: Mapping[str, Any], bot: str) -> Fact | None:
     del bot
     token = _text(query, "data")
-    return ButtonPress(token=token, who=_name(_part(query, "from"))) if _PAYLOAD.fullmatch(token) else None
+    if not _PAYLOAD.fullmatch(token):
+        return None
+    return ButtonPress(token=token, who=_name(_part(query, "from")), provider_id=post_id(_part(query, "message")))
 
 
 def _membership(change: Mapping[str, Any], bot: str) -> Fact | None:

@@ -217,7 +217,7 @@ class Slack(Integration):
             reply_to = ""
         tokens = (one.get("value") for one in actions if isinstance(one, dict))  # a link has none, and is pressed all the same
         return [
-            ButtonPress(token=token, who=_name(said.get("user")), reply_to=reply_to)
+            ButtonPress(token=token, who=_name(said.get("user")), reply_to=reply_to, provider_id=_post(said))
             for token in tokens if isinstance(token, str) and _TOKEN.fullmatch(token)
         ]  # fmt: skip
 
@@ -237,6 +237,14 @@ def _payload(request: WebhookRequest) -> Mapping[str, Any]:
     except (BadWebhook, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _post(said: Mapping[str, Any]) -> str:
+    """Return the post that was pressed, as `send` names it; '' where that is not said."""
+    found = said.get("container")
+    known = found if isinstance(found, dict) else {}
+    channel, ts = known.get("channel_id"), known.get("message_ts")
+    return f"{channel}/{ts}".replace("\0", "") if isinstance(channel, str) and isinstance(ts, str) else ""
 
 
 def _name(user: Any) -> str:

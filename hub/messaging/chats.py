@@ -16,28 +16,34 @@ _chats = table_of(Chat)
 
 
 @transaction
-def link(connection_id: str, source_id: str, addresses: Mapping[str, str], contact_id: str) -> None:
+def link(connection_id: str, source_id: str, addresses: Mapping[str, str], contact_id: str, receipt_id: str | None = None) -> None:
     """Let a chat reach who has these addresses, kind to address, from now on instead of another one."""
     keys = [address_key(kind, address) for kind, address in addresses.items()]
     rows = [
-        {"connection_id": connection_id, "source_id": source_id, "address_key": key, "contact_id": contact_id, "linked_at": now()}
-        for key in keys
-    ]
+        {"connection_id": connection_id, "source_id": source_id, "address_key": key, "contact_id": contact_id, "linked_at": now(),
+         "receipt_id": receipt_id} for key in keys
+    ]  # fmt: skip
     write(_ADD, rows)
     write(_CHANGE, [{f"new_{name}": value for name, value in row.items()} for row in rows])
 
 
 def of(people: Mapping[str, Mapping[str, str]], source_id: str, connection_ids: Collection[str]) -> dict[str, dict[str, str]]:
-    """Return the chats of people, whose addresses are given by kind: by person, connection to the chat's address."""
-    owners: dict[bytes, list[str]] = {}
-    for person, addresses in people.items():
-        for kind, address in addresses.items():
-            owners.setdefault(address_key(kind, address), []).append(person)
+    """Return the chats of people, whose addresses are given by kind: by person, connection to the chat's address.
+
+    Several people may share an address, an office's say: a chat is somebody's only where all their addresses lead to it.
+    """
+    keys = {person: {address_key(kind, address) for kind, address in addresses.items()} for person, addresses in people.items()}
+    every = set().union(*keys.values())
+    chats: dict[str, dict[bytes, str]] = {}
+    if every and connection_ids:
+        for connection_id, key, address in read(_FIND, source=source_id, keys=list(every), connections=list(connection_ids)):
+            chats.setdefault(connection_id, {})[key] = address
     found: dict[str, dict[str, str]] = {}
-    if owners and connection_ids:
-        for connection_id, key, address in read(_FIND, source=source_id, keys=list(owners), connections=list(connection_ids)):
-            for person in owners[key]:
-                found.setdefault(person, {})[connection_id] = address
+    for person, theirs in keys.items():
+        for connection_id, by_key in chats.items():
+            reached = {by_key.get(key, "") for key in theirs}
+            if len(reached) == 1 and "" not in reached:
+                found.setdefault(person, {})[connection_id] = reached.pop()
     return found
 
 
@@ -52,7 +58,7 @@ _CHANGE = Statement(
     update(_chats).where(
         _chats.c.connection_id == bindparam("new_connection_id"), _chats.c.source_id == bindparam("new_source_id"),
         _chats.c.address_key == bindparam("new_address_key"),
-    ).values(contact_id=bindparam("new_contact_id"), linked_at=bindparam("new_linked_at"))
+    ).values(contact_id=bindparam("new_contact_id"), linked_at=bindparam("new_linked_at"), receipt_id=bindparam("new_receipt_id"))
 )  # fmt: skip
 _FIND = Statement(
     select(_chats.c.connection_id, _chats.c.address_key, Contact.address).join(Contact, Contact.id == _chats.c.contact_id)

@@ -153,7 +153,8 @@ def _claim(
 
 def _wanted(row: Row, to: Addressed) -> Wanted:
     return Wanted(
-        row.contact_id, to.address, to.address_key, to.time_zone, row.expires_at, exempt=row.exempt, by_hand=row.by_hand
+        row.contact_id, to.address, to.address_key, to.time_zone, row.expires_at, exempt=row.exempt, by_hand=row.by_hand,
+        posted=bool(row.thread),
     )
 
 
@@ -217,6 +218,8 @@ def _begin(
             ledger.note(row, "quiet hours")
         row.due_at, row.code = verdict.until, QUIET
     else:
+        if row.edits_id is not None:  # what it says may have been replaced until it was locked
+            to = replace(to, content=next((content for content, in read(_BODY, id=row.id)), None) or to.content)
         try:
             outbound = outbound_of(row, to, integration, row.tries + 1, free=asked.free(row.contact_id))
         except Unreadable as problem:
@@ -246,6 +249,9 @@ def _begin(
         looks = _looks(integration, outbound)
         return Claim(row.id, row.tries, row.connection_id, integration, outbound, to.bulk, epoch, sender=sender, looks=looks)
     return None
+
+
+_BODY = Statement(select(Body._content).where(Body.owner_id == bindparam("id")))
 
 
 def _looks(integration: Integration, outbound: Outbound) -> Callable[[], None] | None:

@@ -201,7 +201,7 @@ class Ledger:
         store.write(_MOVE, [{"key": row.id, "new_contact_id": row.contact_id} for row in moved])
         for statement, rows in (
             (_BEGIN, self._begun), (_END, self._ended), (_ADOPT, self._adopted), (_NOTE, self._facts), (_OPEN, self._opened),
-            (_TELL, self._events()),
+            (_OPEN_ANEW, self._opened), (_TELL, self._events()),
         ):  # fmt: skip
             store.write(statement, rows)
         spending.correct(self._priced)
@@ -225,7 +225,12 @@ def _event(row: Row, status: Status, details: Mapping[str, str], prefix: str) ->
     }  # fmt: skip
 
 
-_BEGIN, _OPEN = Statement.insert(attempts), Statement.insert(table_of(Thread), once=True)
+_threads = table_of(Thread)
+_BEGIN, _OPEN = Statement.insert(attempts), Statement.insert(_threads, once=True)
+_OPEN_ANEW = Statement(  # the place may be another one than before
+    update(_threads).where(_threads.c.connection_id == bindparam("connection_id"), _threads.c.subject == bindparam("subject"))
+    .values(provider_thread=bindparam("provider_thread"), message_id=bindparam("message_id"))
+)  # fmt: skip
 _NOTE, _TELL = Statement.insert(status_events, once=True), Statement.insert(platform_events, once=True)
 
 

@@ -27,6 +27,7 @@ REPLIED_STOP = "21610"  # Twilio knows of a STOP that we never heard of
 CONFIRMATION = "You are opted out. Reply START to re-subscribe."
 MOST_HELP, HELP_WITHIN = 3, timedelta(hours=1)  # answers to one person over one connection
 SETTING = "opt_out"
+BY_LINK = "link"  # the source of a consent: a chat that was opened to us
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,8 @@ def _close(receiver: Receiver, contact: Reachable, at: datetime) -> bool:
     everywhere = rules().everywhere
     channel, sender = ("", "") if everywhere else (receiver.channel, receiver.sender)
     asked = {"key": contact.address_key, "channel": channel, "sender": sender, "test": receiver.test}
-    if read(_CLOSED, **asked) or read(_STARTED, contact=contact.id, at=at, all=everywhere, channel=channel, sender=sender):
+    if read(_CLOSED, **asked) or read(_STARTED, contact=contact.id, at=at, all=everywhere, channel=channel, sender=sender) \
+            or read(_LINKED, contact=contact.id, at=at):  # fmt: skip
         return False
     write(_CLOSE, {
         "id": new_id("sup"), "address_key": contact.address_key, "channel": channel, "sender": sender, "test": receiver.test,
@@ -132,6 +134,9 @@ _STARTED = Statement(
         or_(bindparam("all", type_=Boolean), and_(Connection.channel == bindparam("channel"), Connection.sender == bindparam("sender"))),
     ).limit(1)
 )  # fmt: skip
+_LINKED = Statement(
+    select(Consent.id).where(Consent.contact_id == bindparam("contact"), Consent.source == BY_LINK, Consent.at > bindparam("at")).limit(1)
+)
 _CLOSE = Statement.insert(_table, once=True)
 _OPEN_ONES = Statement(select(_table.c.id).where(
     _table.c.address_key == bindparam("key"), _table.c.channel.in_(several("channels")),

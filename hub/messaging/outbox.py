@@ -119,7 +119,7 @@ def add_all(drafts: Sequence[Draft]) -> list[Stored]:
 @transaction
 def replace(draft: Draft) -> None:
     """Store a message that changes another one; where one like it waits still, that says this instead."""
-    waiting = select(Message).where(Message.edits_id == draft.edits_id, Message.status == Status.QUEUED, Message.tries == 0)
+    waiting = select(Message).where(Message.edits_id == draft.edits_id, Message.status == Status.QUEUED)
     row = db.session.scalar(waiting.order_by(Message.id.desc()).limit(1).with_for_update())
     if row is None:
         add(draft)
@@ -128,8 +128,9 @@ def replace(draft: Draft) -> None:
     answers = {name: value for name, value in body.content.items() if name == "reply_to"}
     body.content = answers | content_of(draft)
     row.body_hmac = blind(index_key(), "body", draft.subject, draft.text)
-    row.event_id = draft.event_id
+    row.event_id, row.by_hand, row.due_at, row.code = draft.event_id, row.by_hand or draft.by_hand, now(), ""
     db.session.flush()
+    wake("deliver")
 
 
 @transaction
@@ -144,7 +145,7 @@ def _wanted(draft: Draft, moment: datetime) -> Wanted:
     contact, expires_at = draft.contact, min(draft.expires_at or LATEST, moment + WORTH_SENDING)
     return Wanted(
         contact.id, contact.address, contact.address_key, contact.time_zone, expires_at, exempt=draft.exempt, by_hand=draft.by_hand,
-        instead_of=draft.after_id,
+        posted=bool(draft.thread), instead_of=draft.after_id,
     )
 
 
@@ -205,6 +206,9 @@ def resend(message_id: str) -> Message:
     if not (status.final or status == Status.UNKNOWN):
         raise Conflict("under_way", "It is still on its way. Wait until it has arrived or failed, then send it again.")
     successor = db.session.scalar(select(Message.id).where(Message.after_id == message_id))
+    newer = select(Message.id).where(Message.edits_id == message.edits_id, Message.id > message.id).limit(1)
+    if message.edits_id is not None and db.session.scalar(newer) is not None:
+        raise Conflict("newer_edit", "The post was changed once more since, so this change would show what is over.")
     if successor is not None:
         raise Conflict("resent_already", f"It was sent again already, as {successor}. Send that one again instead.")
     connection = message.connection

@@ -42,6 +42,7 @@ FIND_AFTER = timedelta(seconds=60)
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 600.0  # seconds before a retry: doubled each time, with jitter
 LONGEST_ASKED = 86_400.0  # of a pause that the provider asks for; the message has expired by then
 FILE_TRIES = 10  # with nine pauses, the last of four minutes: by then who serves the file has mended it, or it is not there
+EDIT_TRIES = 6  # within a minute: newer posts of the thread wait behind it, and the next change shows all that this one did
 LONGEST_UNREACHED = 5.0  # where nothing gets through, the sender's circuit makes the longer pauses
 FAULT, TOO_LATE = "fault", "too_late"  # codes of faults of ours, which say nothing of the provider
 
@@ -188,7 +189,8 @@ def _fail(row: Row, error: SendError, integration: Integration, times: int, ledg
 
 
 def _retry(row: Row, error: TransientError, integration: Integration, times: int, ledger: Ledger) -> None:
-    if times >= (FILE_TRIES if isinstance(error, FileMissing) else integration.retries):
+    most = FILE_TRIES if isinstance(error, FileMissing) else EDIT_TRIES if row.edits_id else integration.retries
+    if times >= most:
         _give_up(row, error.code, ledger)
     else:
         seconds = max(_pause(times, LONGEST_PAUSE), min(error.retry_after or 0, LONGEST_ASKED))
@@ -248,13 +250,13 @@ _BREAK = (
 
 
 @transaction
-def requeue_absent(message_id: str, word: str = "proved absent") -> None:
-    """Queue a message of unknown outcome again, because the provider surely does not have it, or for what `word` says."""
+def requeue_absent(message_id: str) -> None:
+    """Queue a message of unknown outcome again, because the provider surely does not have it."""
     ledger = Ledger()
     ledger.read([message_id])
     row = ledger.rows[message_id]
     if row.status == Status.UNKNOWN:
         requeue(row, now(), ledger)
-        ledger.note(row, word, Status.QUEUED)
+        ledger.note(row, "proved absent", Status.QUEUED)
         ledger.write()
         wake("deliver")

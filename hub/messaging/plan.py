@@ -157,16 +157,24 @@ def _audience(audience: str, people: Sequence[Person], actor: str) -> list[Perso
 
 
 def _take(person: Person, step: Step, carriers: Sequence[Carrier]) -> Planned | Skipped:
+    """Take the first way that leads to the person; what keeps the first back counts where none does."""
     candidates = _carriers(person, step, carriers)
-    kind, address = _reach(person, candidates[0]) if candidates else _usual(person, step.channel)
+    if not candidates:
+        kind, address = _usual(person, step.channel)
+        reason = "no_address" if not address else "no_connection" if person.wants.get(kind, True) else "not_wanted"
+        return Skipped(person.external_id, step.channel, reason)
+    tried = [_over(person, step, carrier) for carrier in candidates]
+    return next((one for one in tried if isinstance(one, Planned)), tried[0])
+
+
+def _over(person: Person, step: Step, carrier: Carrier) -> Planned | Skipped:
+    kind, address = _reach(person, carrier)
     if not address:
         return Skipped(person.external_id, step.channel, "no_address")
     if not person.wants.get(kind, True):
         return Skipped(person.external_id, step.channel, "not_wanted")
-    if not candidates:
-        return Skipped(person.external_id, step.channel, "no_connection")
     try:
-        return Planned(person, step, candidates[0], candidates[0].clean(address), kind)
+        return Planned(person, step, carrier, carrier.clean(address), kind)
     except ValueError:
         return Skipped(person.external_id, step.channel, "bad_address")
 

@@ -75,6 +75,7 @@ class Wanted:
     expires_at: datetime | None = None
     exempt: bool = False  # it confirms that nothing more will come, or tells how to say so
     by_hand: bool = False  # somebody here chose to send it, now
+    posted: bool = False  # for a team, which asked for it: rules about people do not hold there
     instead_of: str | None = None  # the message that it takes over from, which came to nothing
 
 
@@ -117,6 +118,8 @@ class Policy:
         """Say whether a message may go, but for what it costs."""
         if one.exempt:  # whom it goes to wants nothing else; but nobody may make the hub send to just any number
             return Verdict(self._country(one))
+        if one.posted:
+            return Verdict(self._stops.get(one.address_key) or "")
         answers = self._open is not None and one.contact_id in self._open  # the person wrote to us, and waits
         said = self._words.get(one.contact_id)
         code = (

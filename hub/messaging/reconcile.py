@@ -92,12 +92,8 @@ def settle(message_id: str) -> bool:
     try:
         integration = live.instance(message.connection)
         if not integration.can("find") or body is None:
-            if body is not None and message.edits_id is not None:
-                requeue_absent(message_id, "made again")
-            elif body is not None and integration.resend_unknown:
-                requeue_absent(message_id)
-            else:
-                leave(message_id)
+            policy = requeue_absent if integration.resend_unknown and body is not None else leave
+            policy(message_id)
             return True
         contact = message.contact
         if attempt.account is not None and (attempt.account, attempt.sender) != (

@@ -50,6 +50,12 @@ def render(name: str, channel: str, locale: str, values: Mapping[str, Any]) -> R
         raise ConfigError(f"Template {name} for {channel}: {problem}") from None
 
 
+def names_in(name: str, channel: str, locale: str) -> frozenset[str]:
+    """Return the values that a text shows, or asks about. Raises ConfigError when there is no such text."""
+    version = _newest(name, channel, locale)
+    return text.names_in(version.subject) | text.names_in(version.text)
+
+
 def _newest(name: str, channel: str, locale: str) -> Wording:
     by_locale = remembered(("wordings", name, channel), lambda: _wordings(name, channel))
     if not by_locale and channel in TEXTED:  # what is written to a person says the same, unless somebody worded it apart

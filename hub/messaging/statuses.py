@@ -15,7 +15,7 @@ from hub.messaging.outcomes import FIND_AFTER
 from hub.models import Attempt
 from hub.models.types import is_id, now
 from hub.statements import Statement
-from hub.store import read, several, transaction
+from hub.store import read, several, transaction, wake
 from hub.vocabulary import Status
 
 ARRIVING = (Status.SENT, Status.DELIVERED, Status.READ)
@@ -127,6 +127,12 @@ def expire_lease(message_id: str) -> None:
         attempt.outcome, attempt.ended_at = "unknown", now()
         attempt.why = "The worker ended before the provider answered."
     moment = now()
+    if row.edits_id is not None:  # made twice it shows what it shows once; and it keeps its turn, before newer ones
+        row.status, row.code, row.changed_at, row.due_at = Status.QUEUED.value, "lease_expired", moment, moment
+        ledger.note(row, "made again", Status.QUEUED)
+        ledger.write()
+        wake("deliver")
+        return
     # not at once: the call may be under way still, of a worker that stood still for a while, or our clock be ahead of its own
     row.status, row.code, row.changed_at, row.due_at = Status.UNKNOWN.value, "lease_expired", moment, moment + FIND_AFTER
     ledger.note(row, "lease expired", Status.UNKNOWN)

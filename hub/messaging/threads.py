@@ -57,31 +57,21 @@ _UNFINISHED = Statement(
 )  # fmt: skip
 
 
-def first_post(connection_id: str, subject: str) -> str | None:
-    """Return the id of the message that stands first in a thread, or will; None when there is none."""
-    found = read(_FIRST, connection=connection_id, thread=subject)
-    return found[0][0] if found else None
-
-
-_FIRST = Statement(
-    select(message_table.c.id).where(
-        message_table.c.connection_id == bindparam("connection"), message_table.c.thread == bindparam("thread"),
-        message_table.c.thread != "", message_table.c.edits_id.is_(None),
-        message_table.c.status.not_in([status.value for status in NEVER_STOOD]),
-    ).order_by(message_table.c.id).limit(1)
-)  # fmt: skip
-
-
 def provider_thread(row: Row) -> str:
-    """Return what the provider calls the thread that a message goes on with; '' for the first."""
-    found = read(_THREAD, connection=row.connection_id, subject=row.thread) if row.thread and row.edits_id is None else []
+    """Return what the provider calls the thread that a message goes on with; '' for the first one in its place."""
+    if not row.thread or row.edits_id is not None:
+        return ""
+    found = read(_THREAD, connection=row.connection_id, subject=row.thread, contact=row.contact_id)
     return found[0][0] if found else ""
 
 
 _threads = table_of(Thread)
 _THREAD = Statement(
-    select(_threads.c.provider_thread)
-    .where(_threads.c.connection_id == bindparam("connection"), _threads.c.subject == bindparam("subject"))
+    select(_threads.c.provider_thread).join(message_table, message_table.c.id == _threads.c.message_id)
+    .where(
+        _threads.c.connection_id == bindparam("connection"), _threads.c.subject == bindparam("subject"),
+        message_table.c.contact_id == bindparam("contact"),  # the team may read elsewhere by now
+    )
 )  # fmt: skip
 
 

@@ -15,7 +15,10 @@ class Action(Base):
     """A token that does one thing once; only its digest is stored."""
 
     __tablename__ = "actions"
-    __table_args__ = (some("ix_actions_event_id", "event_id", where=text("event_id IS NOT NULL")),)
+    __table_args__ = (
+        some("ix_actions_event_id", "event_id", where=text("event_id IS NOT NULL")),
+        some("ix_actions_used", "subject", "used_at", where=text("used_at IS NOT NULL")),
+    )
 
     digest: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
     kind: Mapped[str]

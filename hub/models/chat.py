@@ -8,7 +8,7 @@ from sqlalchemy import Index, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.extensions import Base
-from hub.models.types import Time, now, ref
+from hub.models.types import Id, Time, now, ref
 
 
 class Chat(Base):
@@ -25,3 +25,4 @@ class Chat(Base):
     address_key: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)  # of the phone number or e-mail address
     contact_id: Mapped[str] = ref("ctc", "contacts.id")  # the chat
     linked_at: Mapped[datetime] = mapped_column(Time, default=now)
+    receipt_id: Mapped[str | None] = mapped_column(Id("rcp"))  # no foreign key: receipts go first

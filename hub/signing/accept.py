@@ -55,7 +55,8 @@ def tell(event: Happened, request: RequestRecord, actor: SignerRecord | None, on
     """
     carriers = planning.carriers(request.test)
     among = [planning.planned_with(carrier) for carrier in carriers.values()]
-    routes = remembered(("routes", event.type, request.source_id), lambda: planning.routes(event.type, request.source_id))
+    name = ("routes", event.type, request.source_id, str(request.test))
+    routes = remembered(name, lambda: planning.routes(event.type, request.source_id, test=request.test))
     asks = {"asks_to_sign": event.type in requests.ASKS_TO_SIGN, "closed": request.state != RequestState.OPEN}
     signers = {signer.id: signer for signer in (request.signers if only is None else only)}
     planned, skipped = plan.plan(
@@ -63,10 +64,13 @@ def tell(event: Happened, request: RequestRecord, actor: SignerRecord | None, on
         reminds=event.type == EventType.REMINDER, **asks,
     )  # fmt: skip
     posts, unposted = plan.posts(routes, among, **asks)
+    reminded = [signers[one] for one in dict.fromkeys(item.person.id for item in planned)]
+    if event.type == EventType.REMINDER and not reminded:
+        posts = []  # there is nothing to tell a team
     refusals = [item.as_json() for item in skipped + unposted]
     _store(event, request, refusals)
     keys = [_once_key(event, request, actor, item.person.id, item.carrier.address, item.to, item.step) for item in planned]
-    post_keys = [_once_key(event, request, actor, "", item.carrier.address, item.carrier.place, item.step) for item in posts]
+    post_keys = [_once_key(event, request, actor, "", "place", "", item.step) for item in posts]
     told = _told_before(keys + post_keys)
     fresh = [(item, key) for item, key in zip(planned, keys, strict=True) if key not in told]
     contacts = contacts_for({_known(item, signers[item.person.id]) for item, _ in fresh}, test=request.test) if fresh else {}
@@ -74,7 +78,8 @@ def tell(event: Happened, request: RequestRecord, actor: SignerRecord | None, on
     for item, key in fresh:
         carrier = carriers[item.carrier.id]
         signer = signers[item.person.id]
-        values = _values(event, request, signer, actor) | linking.links(carriers.values(), request.source_id, signer)
+        shows = render.names_in(item.step.template, carrier.channel, item.person.locale)
+        values = _values(event, request, signer, actor) | linking.links(shows, carriers.values(), request.source_id, signer)
         said = render.render(item.step.template, carrier.channel, item.person.locale, values)
         template, says = _template(carrier, item, values)
         drafts.append(Draft(
@@ -84,9 +89,9 @@ def tell(event: Happened, request: RequestRecord, actor: SignerRecord | None, on
             lane=Lane.BULK if event.type == EventType.REMINDER else Lane.NOW, once_key=key,
             expires_at=_until(event, request),
         ))  # fmt: skip
-    about = team.Told(event.id, event.type, event.payload.get("download_url") or "")
+    about = team.Told(event.id, event.type, request, event.payload.get("download_url") or "")
     new = [(item, key) for item, key in zip(posts, post_keys, strict=True) if key not in told]
-    drafts += team.drafts(about, request, new, carriers, _values_for_team(event, request, list(signers.values()), actor)) if new else []
+    drafts += team.drafts(about, request, new, carriers, _values_for_team(event, request, reminded, actor)) if new else []
     added = zip((draft.once_key for draft in drafts), add_all(drafts), strict=True)
     stored = {key: message for key, message in added if key} | told
     team.refresh(request, carriers, told=about)
@@ -100,7 +105,7 @@ def _template(carrier: Carrier, item: plan.Planned, values: dict[str, Any]) -> t
     if not integrations.get(carrier.integration).session_window:
         return None, None
     name, locale = item.step.template, item.person.locale
-    values = {name: value for name, value in values.items() if not isinstance(value, linking.Link)}  # made for a text of ours alone
+    values = {name: value for name, value in values.items() if name not in linking.names()}  # made for a text of ours alone
     return provider_templates.filled(carrier.id, name, locale, values), {"name": name, "locale": locale, "values": values}
 
 
@@ -170,12 +175,12 @@ def _values(event: Happened, request: RequestRecord, signer: SignerRecord, actor
     }
 
 
-def _values_for_team(event: Happened, request: RequestRecord, chosen: Sequence[SignerRecord], actor: SignerRecord | None) -> dict[str, Any]:
-    """Return the values of texts that signers do not read: no link of a signer's own is among them."""
-    reminded = [signer for signer in chosen if signer.owes] if event.type == EventType.REMINDER else chosen
+def _values_for_team(event: Happened, request: RequestRecord, told: Sequence[SignerRecord], actor: SignerRecord | None) -> dict[str, Any]:
+    """Return the values of texts that signers do not read: no link of a signer's own is among them. `told`: signers who are."""
+    named = told if event.type == EventType.REMINDER else request.signers
     sender = request.sender or {}
     return {
         "title": request.title or cards.UNTITLED, "sender": sender.get("name") or sender.get("email") or cards.UNNAMED,
-        "name": cards.name_of(actor) if actor else cards.UNNAMED, "names": cards.names_of(reminded), "people": len(reminded),
+        "name": cards.name_of(actor) if actor else cards.UNNAMED, "names": cards.names_of(named), "people": len(named),
         "download_link": event.payload.get("download_url") or "", "remaining": request.remaining,
     }  # fmt: skip

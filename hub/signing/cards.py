@@ -108,13 +108,18 @@ def who_it_is_for(subject: str, request: RequestRecord) -> list[SignerRecord]:
     return [one for one in request.signers if subject in (one.id, request.id)]
 
 
+def meant(subject: str, request: RequestRecord) -> str:
+    """Return whom a button acts on, in words; some of those who had not signed when it was pressed may have since."""
+    return EVERYBODY if subject == request.id else names_of(who_it_is_for(subject, request))
+
+
 def note(action: Action, request: RequestRecord) -> str:
     """Say what a button that was pressed came to."""
-    signers = who_it_is_for(action.subject, request)
-    names, at = names_of(signers), moment(action.used_at or now())
+    names, at = meant(action.subject, request), moment(action.used_at or now())
     return f"{OUTCOMES.get((action.kind, action.outcome), FAILED).format(who=action.used_by or UNNAMED, names=names)} · {at}"
 
 
+EVERYBODY = "all who have not signed"
 FAILED = "{who} pressed a button too late: nothing was left to do for {names}"
 OUTCOMES = {
     (REMIND, "done"): "{who} reminded {names}",

@@ -5,28 +5,33 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 
+import structlog
 from sqlalchemy import select
 
 from hub import audit, integrations, live, tokens
-from hub.errors import Conflict, NotFound, Refused
+from hub.errors import Conflict, HubError, NotFound, Refused
 from hub.extensions import db
-from hub.integrations.base import Linked
-from hub.messaging import chats, opt_out
+from hub.integrations.base import Linked, OptChange
+from hub.messaging import chats, letting_in, opt_out
 from hub.messaging.contacts import contact_for
 from hub.messaging.keywords import Keyword
 from hub.messaging.outbox import Draft, add
 from hub.messaging.policy import Carrier
+from hub.messaging.statuses import Origin
 from hub.models import Connection, Consent, Signer, SigningRequest
 from hub.models.types import new_id, now
+from hub.signing import posts
 from hub.signing.records import SignerRecord
 from hub.store import transaction
 from hub.vocabulary import Address, ConnectionState, RequestState, SignerState
 
+log = structlog.get_logger(__name__)
+
 PERSON, TEAM = "chat", "team_chat"  # kinds of tokens
 LASTS = timedelta(days=7)
 TEAM_LASTS = timedelta(hours=1)
-SOURCE = "link"  # of a consent
 FIELDS = {Address.PHONE.value: "mobile_number", Address.EMAIL.value: "email"}  # of a signer, by the kind of an address
 
 
@@ -94,39 +99,43 @@ def _link(connection: Connection, kind: str, subject: str, lasts: timedelta) -> 
     return live.instance(connection).invite(token, team=kind == TEAM)
 
 
-class Link:
-    """A signer's link, made when a text shows it; false where nobody can be invited, or the chat is known already."""
-
-    def __init__(self, connection_id: str, source_id: str, signer: SignerRecord) -> None:
-        self._connection_id, self._source_id, self._signer = connection_id, source_id, signer
-        self._made = ""
-
-    def __bool__(self) -> bool:
-        addresses = {kind: self._signer.details[field] for kind, field in FIELDS.items() if self._signer.details.get(field)}
-        known = chats.of({self._signer.id: addresses}, self._source_id, [self._connection_id])
-        return bool(addresses) and not known
-
-    def __str__(self) -> str:
-        if not self._made and self:
-            self._made = _link(db.session.get_one(Connection, self._connection_id), PERSON, self._signer.id, LASTS)
-        return self._made
+@cache
+def names() -> frozenset[str]:
+    """Return what texts can show: `<integration>_link`, for every integration that people can be invited to."""
+    return frozenset(f"{name}_link" for name, cls in integrations.registry().items() if cls.can("invite"))
 
 
-def links(carriers: Iterable[Carrier], source_id: str, signer: SignerRecord) -> dict[str, Link | str]:
-    """Return what texts can show as `{{ <integration>_link }}`, for every integration that people can be invited to."""
-    first = {carrier.integration: carrier.id for carrier in reversed(list(carriers))}
-    able = (name for name, cls in integrations.registry().items() if cls.can("invite"))
-    return {f"{name}_link": Link(first[name], source_id, signer) if name in first else "" for name in able}
+def links(shown: Collection[str], carriers: Iterable[Carrier], source_id: str, signer: SignerRecord) -> dict[str, str]:
+    """Return the links that a text shows, made now; '' where nobody can be invited, or the signer's chat is known already."""
+    found = dict.fromkeys(names(), "")
+    for carrier in carriers:
+        name = f"{carrier.integration}_link"
+        if name in shown and name in found and not found[name]:
+            found[name] = _link_for(carrier.id, source_id, signer)
+    return found
+
+
+def _link_for(connection_id: str, source_id: str, signer: SignerRecord) -> str:
+    addresses = {kind: signer.details[field] for kind, field in FIELDS.items() if signer.details.get(field)}
+    connection = db.session.get_one(Connection, connection_id)
+    known = chats.of({signer.id: addresses}, source_id, [connection_id]) if addresses else {}
+    if not addresses or known or not connection.enabled:
+        return ""
+    try:
+        return _link(connection, PERSON, signer.id, LASTS)
+    except HubError as problem:  # a text goes without its link rather than not at all
+        log.error("link.not_made", connection=connection.slug, why=str(problem))
+        return ""
 
 
 # ── Linking ─────────────────────────────────────────────────────────────────────────────────────────────────
 @transaction
-def linked(came: Linked, connection_ids: Collection[str], at: datetime) -> bool:
+def linked(came: Linked, origin: Origin, at: datetime) -> bool:
     """Let a connection write to the chat of who opened a link; False when the connection is not known.
 
     A link that is used up or too old links nothing, and the chat is told so.
     """
-    connection = _receiver(connection_ids)
+    connection = _receiver(origin.connection_ids)
     if connection is None:
         return False
     action = tokens.find(came.token, TEAM if came.team else PERSON, lock=True) if came.token else None
@@ -135,7 +144,8 @@ def linked(came: Linked, connection_ids: Collection[str], at: datetime) -> bool:
         if action is None or action.outcome != contact.id:  # the same tap, told twice, needs no second answer
             add(Draft(connection=connection, contact=contact, text=VOID, exempt=True))
         return True
-    action.used_at, action.used_by, action.outcome = now(), came.name, contact.id
+    action.used_at, action.outcome = now(), contact.id
+    letting_in.changed(OptChange(wanted=True, address=came.address, why="Opened a link of ours."), origin, at)
     if came.team:
         _take_place(connection, came)
         add(Draft(connection=connection, contact=contact, text=f"{connection.title} posts here from now on.", exempt=True))
@@ -144,10 +154,10 @@ def linked(came: Linked, connection_ids: Collection[str], at: datetime) -> bool:
     if signer is None:
         return True
     request = signer.request
-    chats.link(connection.id, request.source_id, _addresses(signer), contact.id)
+    chats.link(connection.id, request.source_id, _addresses(signer), contact.id, origin.receipt_id)
     opt_out.heard(Keyword.START, "opened a link", connection, contact, at, answered=True)
     db.session.add(Consent(
-        id=new_id("cns"), contact_id=contact.id, channel=connection.channel, given=True, source=SOURCE, at=at,
+        id=new_id("cns"), contact_id=contact.id, channel=connection.channel, given=True, source=opt_out.BY_LINK, at=at,
         proof=f"Opened the link that was made for signer {signer.external_id} of request {request.external_id}.",
     ))  # fmt: skip
     db.session.flush()
@@ -168,6 +178,8 @@ def _receiver(connection_ids: Collection[str]) -> Connection | None:
 
 def _take_place(connection: Connection, came: Linked) -> None:
     connection.place = came.address
+    db.session.flush()
+    posts.begin(connection)
     audit.record("connection.placed", connection.id, connection.title, chat=came.name)
 
 

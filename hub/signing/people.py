@@ -100,6 +100,8 @@ def _erase(contact_id: str, named: Sequence[str], why: str) -> Erased:
     words = sum(_delete(Body.owner_id, [one.partition("_")[2] for one in part]) for part in _parts(went + came))
     webhooks = _told(contact.id, went, came)
     signers = _signers(contact.id, named)
+    told = list(db.session.scalars(select(Chat.receipt_id).where(Chat.contact_id == contact.id, Chat.receipt_id.is_not(None))))
+    webhooks += _delete(Receipt.id, [one for one in told if one])
     for table in (Window, Pace, Chat):
         _delete(table.contact_id, [contact.id])
     _run(delete(Chat).where(Chat.address_key == contact.address_key))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, or_, select
+from sqlalchemy import and_, bindparam, or_, select
 
 from hub import integrations
 from hub.errors import NotFound
@@ -57,9 +57,9 @@ def planned_with(carrier: Placed) -> plan.Carrier:
     )
 
 
-def routes(event_type: EventType, source_id: str) -> list[plan.Route]:
+def routes(event_type: EventType, source_id: str, *, test: bool) -> list[plan.Route]:
     """Return the routes of an event; a source's own take the place of everybody's, those to signers and those to a team apart."""
-    rows = read(_ROUTES, event_type=event_type.value, source=source_id)
+    rows = read(_ROUTES, event_type=event_type.value, source=source_id, test=test)
     own = {_to_team(audience) for _, owner, audience, *_ in rows if owner}
     steps: dict[tuple[str, str], list[plan.Step]] = {}
     for route_id, owner, audience, step_id, channel, template, connection_id in rows:
@@ -74,9 +74,10 @@ def _to_team(audience: str) -> bool:
 
 _ROUTES = Statement(
     select(Route.id, Route.source_id, Route.audience, RouteStep.id, RouteStep.channel, RouteStep.template, RouteStep.connection_id)
-    .join(RouteStep, RouteStep.route_id == Route.id)
+    .join(RouteStep, RouteStep.route_id == Route.id).outerjoin(Connection, Connection.id == RouteStep.connection_id)
     .where(Route.event_type == bindparam("event_type"), Route.enabled,
-           or_(Route.source_id.is_(None), Route.source_id == bindparam("source")))
+           or_(Route.source_id.is_(None), Route.source_id == bindparam("source")),
+           or_(Route.audience != Audience.TEAM, and_(Connection.test == bindparam("test"), Connection.archived_at.is_(None))))
     .order_by(Route.id, RouteStep.position)
 )  # fmt: skip
 

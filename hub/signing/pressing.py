@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+
+from sqlalchemy import select
 
 from hub import audit, tokens
 from hub.audit import Actor
 from hub.errors import NotFound, Refused
 from hub.extensions import db
-from hub.models import Action, Event
+from hub.messaging.statuses import Origin
+from hub.models import Action, Event, Message
 from hub.models.types import now
 from hub.signing import cards, planning, records, reminders, team
 from hub.signing.cards import REMIND, SNOOZE
@@ -33,39 +35,49 @@ class Button:
 def look(token: str) -> Button | None:
     """Return what a button does; None when there is no such button."""
     action = tokens.find(token, *KINDS)
-    request = _request(action) if action else None
+    request = _request(action, lock=False) if action else None
     if action is None or request is None:
         return None
-    names = cards.names_of(cards.who_it_is_for(action.subject, request))
+    names = cards.meant(action.subject, request)
     pressed = cards.note(action, request) + "." if action.used_at else ""
     return Button(action.kind, names, request.title or cards.UNTITLED, pressed, action.used_at is None and not tokens.is_open(action))
 
 
 @transaction
-def press(token: str, who: str, *, connection_ids: Sequence[str] = (), reply_to: str = "") -> bool:
+def press(token: str, who: str, *, origin: Origin | None = None, reply_to: str = "", post: str = "") -> bool:
     """Do what a button is for, in the name of `who`; False when it was pressed before. Raises NotFound when there is none.
 
-    `connection_ids` and `reply_to`: where it was pressed, and how the post there is answered.
+    `origin`: whose webhook told of it; `reply_to` and `post`: how the post that was pressed is answered, and its provider's id.
     """
     need_lock()
     action = tokens.find(token, *KINDS, lock=True)
     request = _request(action) if action else None
-    if action is None or request is None:
+    if action is None or request is None or (origin is not None and not _posted(request, origin)):
         raise NotFound("no_such_button", "This button is not one of this hub’s, or what it was for was removed.")
     if action.used_at is not None:
         return False
     in_time = tokens.is_open(action)
     action.used_at, action.used_by = now(), who
     before = audit.actor()
-    audit.act_as(Actor(who or cards.UNNAMED))
+    if before.user_id is None:  # else somebody is signed in, and it is they
+        audit.act_as(Actor(who or cards.UNNAMED))
     try:
         action.outcome = _act(action, request) if in_time else "expired"
     finally:
         audit.act_as(before)
     db.session.flush()
-    fresh = records.get(request.id) or request
-    team.refresh(fresh, planning.carriers(request.test), pressed=team.Pressed(action.event_id or "", connection_ids, reply_to))
+    fresh, over = records.get(request.id) or request, origin.connection_ids if origin else ()
+    pressed = team.Pressed(action.event_id or "", tuple(over), reply_to, post)
+    team.refresh(fresh, planning.carriers(request.test), pressed=pressed)
     return True
+
+
+def _posted(request: RequestRecord, origin: Origin) -> bool:
+    """Tell whether one of the connections whose secret proved the press has posted about this request."""
+    mine = select(Message.id).where(
+        Message.request_id == request.id, Message.connection_id.in_(origin.connection_ids), Message.thread != ""
+    )  # fmt: skip
+    return db.session.scalar(mine.limit(1)) is not None
 
 
 def _act(action: Action, request: RequestRecord) -> str:
@@ -81,9 +93,11 @@ def _act(action: Action, request: RequestRecord) -> str:
         return problem.code
 
 
-def _request(action: Action) -> RequestRecord | None:
+def _request(action: Action, *, lock: bool = True) -> RequestRecord | None:
     event = db.session.get(Event, action.event_id) if action.event_id else None
-    return records.get(event.request_id) if event else None
+    if event is None:
+        return None
+    return records.get(event.request_id) if lock else records.look(event.request_id)
 
 
 

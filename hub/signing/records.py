@@ -117,6 +117,11 @@ def get(request_id: str) -> RequestRecord | None:
     return _record(read(_BY_ID, id=request_id))
 
 
+def look(request_id: str) -> RequestRecord | None:
+    """Read a request by our id with its signers, locking nothing: to be looked at only."""
+    return _record(read(_TO_LOOK, id=request_id), _SIGNERS_TO_LOOK)
+
+
 def make(source_id: str, external_id: str, at: datetime, *, test: bool) -> RequestRecord:
     """Begin a request that is not stored yet."""
     return RequestRecord(new_id("req"), source_id, external_id, test, RequestState.OPEN.value, at, at, None)
@@ -129,20 +134,22 @@ _BY_ID = Statement(_ALL.where(requests.c.id == bindparam("id")).with_for_update(
 _BY_SOURCE = Statement(_ALL.where(
     requests.c.source_id == bindparam("source"), requests.c.external_id == bindparam("external"), requests.c.test == bindparam("test")
 ).with_for_update(key_share=True))  # fmt: skip
-_SIGNERS = Statement(
+_THEIRS = (
     select(*[signers.c[name] for name in _SIGNER])
-    .where(signers.c.request_id == bindparam("request")).order_by(signers.c.turn, signers.c.id).with_for_update(key_share=True)
+    .where(signers.c.request_id == bindparam("request")).order_by(signers.c.turn, signers.c.id)
 )  # fmt: skip
+_TO_LOOK, _SIGNERS_TO_LOOK = Statement(_ALL.where(requests.c.id == bindparam("id"))), Statement(_THEIRS)
+_SIGNERS = Statement(_THEIRS.with_for_update(key_share=True))
 
 
-def _record(found: list[Row]) -> RequestRecord | None:
+def _record(found: list[Row], its_signers: Statement = _SIGNERS) -> RequestRecord | None:
     if not found:
         return None
     values = dict(zip(_REQUEST, found[0], strict=True))
     for name in REQUEST_SEALED:
         values[name] = _open("requests", values["id"], name, values[name])
     record = RequestRecord(**values, new=False)
-    for row in read(_SIGNERS, request=record.id):
+    for row in read(its_signers, request=record.id):
         values = dict(zip(_SIGNER, row, strict=True))
         for name in SIGNER_SEALED:
             values[name] = _open("signers", values["id"], name, values[name])

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, func, select
+from sqlalchemy.orm import aliased
 
 from hub import integrations
 from hub.crypto import digest
@@ -31,13 +33,19 @@ from hub.store import need_lock, read, several
 from hub.vocabulary import Address, EventType, Lane
 
 
-@dataclass(frozen=True)
+@dataclass
 class Told:
-    """The event that a team is told of, as far as its posts need it."""
+    """The event that a team is told of, as far as its posts need it. All its posts share its buttons."""
 
     id: str
     type: EventType
+    request: RequestRecord
     document: str = ""  # where the finished document is
+
+    @cached_property
+    def buttons(self) -> tuple[Button, ...]:
+        """The buttons, made when the first post asks for them."""
+        return cards.buttons(self.request, self.type, self.id, self.document)
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,7 @@ class Pressed:
     event_id: str
     connection_ids: Sequence[str] = ()
     reply_to: str = ""
+    post: str = ""  # the provider's id of the post that was pressed, where it has one
 
 
 # ── New posts ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -59,16 +68,13 @@ def drafts(
         return []
     need_lock()  # it reads what a change before may have written a moment ago
     made, whole = [], cards.card(request)
-    fresh: tuple[Button, ...] | None = None
     for post, key in planned:
         carrier = carriers[post.carrier.id]
         said = render.render(post.step.template, carrier.channel, render.default_locale(), values)
-        replies = _keeps_threads(carrier) and threads.first_post(carrier.id, request.id) is not None
-        if not replies and fresh is None:
-            fresh = cards.buttons(request, told.type, told.id, told.document)
+        replies = _keeps_threads(carrier) and _newest(request, carrier, None) is not None
         made.append(Draft(
             connection=carrier, contact=contact_for(Address.CHAT, carrier.place, test=request.test), text=said.text, subject=said.subject,
-            card=None if replies else whole, buttons=() if replies else fresh or (), thread=request.id,
+            card=None if replies else whole, buttons=() if replies else told.buttons, thread=request.id,
             source_id=request.source_id, event_id=told.id, request_id=request.id, step_id=post.step.id,
             template_version_id=said.version_id, lane=Lane.NOW, once_key=key,
         ))  # fmt: skip
@@ -100,15 +106,17 @@ def refresh(
     if not able or request.new:
         return
     need_lock()
+    answered = False
     for carrier in able:
         newest = _newest(request, carrier, pressed)
         if newest is None or (told is not None and newest.event_id == told.id):
             continue
-        answers = pressed is not None and carrier.id in pressed.connection_ids and bool(pressed.reply_to)
-        if not answers and not integrations.get(carrier.integration).edits_posts(carrier.place):
+        edits = integrations.get(carrier.integration).edits_posts(carrier.place)
+        answers = pressed is not None and not (edits or answered) and _answers(pressed, carrier, request)
+        if not (edits or answers):
             continue
-        anew = told is not None and told.type != EventType.REMINDER
-        fresh = cards.buttons(request, told.type, told.id, told.document) if told and anew else _left(newest.content, request)
+        answered = answered or answers  # several connections may share what proves a press: one answers it
+        fresh = told.buttons if told is not None and told.type != EventType.REMINDER else _left(newest.content, request)
         outbox.replace(Draft(
             connection=carrier, contact=newest.contact, text=newest.content["text"], subject=newest.content["subject"],
             card=cards.card(request, _notes(request)), buttons=fresh, thread=request.id, edits_id=newest.stands_in,
@@ -117,10 +125,22 @@ def refresh(
         ))  # fmt: skip
 
 
+def _answers(pressed: Pressed, carrier: Placed, request: RequestRecord) -> bool:
+    """Tell whether a press is answered over a connection: it may be one, and no post that can be changed was pressed."""
+    if not pressed.reply_to or carrier.id not in pressed.connection_ids:
+        return False
+    return not (pressed.post and read(_PRESSED, request=request.id, post=pressed.post))
+
+
+_PRESSED = Statement(
+    select(Message.id).where(Message.request_id == bindparam("request"), Message.provider_id == bindparam("post")).limit(1)
+)
+
+
 def _newest(request: RequestRecord, carrier: Placed, pressed: Pressed | None) -> _Post | None:
     """Return the newest card about a request: of its thread, or of the event whose button was pressed."""
     threaded = _keeps_threads(carrier)
-    for message_id, edits_id, event_id, sealed, *contact in read(_POSTS, request=request.id, connection=carrier.id):
+    for message_id, edits_id, event_id, sealed, *contact in read(_POSTS, request=request.id, connection=carrier.id, place=carrier.place):
         if not threaded and pressed is not None and event_id != pressed.event_id:
             continue
         try:
@@ -132,12 +152,15 @@ def _newest(request: RequestRecord, carrier: Placed, pressed: Pressed | None) ->
     return None
 
 
+_changed = aliased(Message)
 _POSTS = Statement(
     select(Message.id, Message.edits_id, Message.event_id, Body._content, Contact.id, Contact.address, Contact.address_key)
     .join(Body, Body.owner_id == Message.id).join(Contact, Contact.id == Message.contact_id)
+    .outerjoin(_changed, _changed.id == Message.edits_id)
     .where(
         Message.request_id == bindparam("request"), Message.connection_id == bindparam("connection"), Message.thread != "",
-        Message.status.not_in([status.value for status in threads.NEVER_STOOD]),
+        Contact.address == bindparam("place"),
+        *[func.coalesce(one, "").not_in([status.value for status in threads.NEVER_STOOD]) for one in (Message.status, _changed.status)],
     ).order_by(Message.id.desc())
 )  # fmt: skip
 

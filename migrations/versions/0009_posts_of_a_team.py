@@ -12,6 +12,7 @@ depends_on = None
 
 THREADED = sa.text("thread <> ''")
 CARRIED = sa.text('event_id IS NOT NULL')
+USED = sa.text('used_at IS NOT NULL')
 
 
 def upgrade() -> None:
@@ -26,6 +27,7 @@ def upgrade() -> None:
         table.create_foreign_key('fk_actions_connection_id_connections', 'connections', ['connection_id'], ['id'])
         table.create_foreign_key('fk_actions_event_id_events', 'events', ['event_id'], ['id'])
         table.create_index('ix_actions_event_id', ['event_id'], sqlite_where=CARRIED, postgresql_where=CARRIED)
+        table.create_index('ix_actions_used', ['subject', 'used_at'], sqlite_where=USED, postgresql_where=USED)
     op.create_table(
         'chats',
         sa.Column('connection_id', hub.models.types.Id('con'), nullable=False),
@@ -33,6 +35,7 @@ def upgrade() -> None:
         sa.Column('address_key', sa.LargeBinary(length=32), nullable=False),
         sa.Column('contact_id', hub.models.types.Id('ctc'), nullable=False),
         sa.Column('linked_at', hub.models.types.Time(), nullable=False),
+        sa.Column('receipt_id', hub.models.types.Id('rcp'), nullable=True),
         sa.ForeignKeyConstraint(['connection_id'], ['connections.id'], name=op.f('fk_chats_connection_id_connections')),
         sa.ForeignKeyConstraint(['contact_id'], ['contacts.id'], name=op.f('fk_chats_contact_id_contacts')),
         sa.ForeignKeyConstraint(['source_id'], ['sources.id'], name=op.f('fk_chats_source_id_sources')),
@@ -47,6 +50,7 @@ def downgrade() -> None:
     op.drop_index('ix_messages_thread', 'messages')
     op.drop_table('chats')
     with op.batch_alter_table('actions') as table:
+        table.drop_index('ix_actions_used')
         table.drop_index('ix_actions_event_id')
         for name in ('event_id', 'connection_id', 'used_by', 'outcome'):
             table.drop_column(name)

@@ -15,11 +15,11 @@ from flask import Flask
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from hub.accounts import demo, posts
+from hub.accounts import demo
 from hub.extensions import db
 from hub.models import Action, Connection, Message, Signer, SigningRequest
 from hub.models.types import now
-from hub.signing import accept
+from hub.signing import accept, posts
 from hub.signing.events import EventIn
 from hub.vocabulary import Role
 from tests.conftest import Browser
@@ -185,18 +185,18 @@ def test_to_look_at_a_link_does_nothing(link: str, client: Any, signer: Callable
         assert page.status_code == 200
         assert client.head(link).status_code == 200
     assert "Remind Eric?" in words(page)
-    assert (page.headers["X-Robots-Tag"], page.headers["Referrer-Policy"]) == ("noindex", "no-referrer")
+    assert (page.headers["X-Robots-Tag"], page.headers["Referrer-Policy"]) == ("noindex", "same-origin")
     assert signer().reminders == 0
 
 
 def test_it_acts_when_it_is_asked_to_and_once(link: str, app: Flask, signer: Callable[[], Signer]) -> None:
     nobody = Browser(app)
     done = nobody.post(link, {"who": "  Dana   Whitfield "})
-    assert "Dana Whitfield reminded Eric" in words(done)
+    assert "Dana Whitfield (by the link) reminded Eric" in words(done)
     assert signer().reminders == 1
     again = nobody.post(link, {"who": "Tom"})
     assert "That is done with." in words(again)
-    assert "Dana Whitfield reminded Eric" in words(again)
+    assert "Dana Whitfield (by the link) reminded Eric" in words(again)
     assert signer().reminders == 1
 
 

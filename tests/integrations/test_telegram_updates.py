@@ -130,7 +130,7 @@ PRESS = {
 
 
 def test_a_press_brings_the_buttons_token_and_who_pressed() -> None:
-    assert facts(PRESS) == [ButtonPress(token=TOKEN, who="Eric Smith")]
+    assert facts(PRESS) == [ButtonPress(token=TOKEN, who="Eric Smith", provider_id="-1001234567890/7")]
 
 
 def test_a_press_is_answered_at_once_so_that_the_button_stops_spinning() -> None:

@@ -154,8 +154,8 @@ def test_a_chat_that_finds_people_by_mail_needs_nothing_else_and_obeys_the_sourc
     eric = person("eric", addresses=both, preference=["desks"])
     anna = person("anna", addresses=both, preference=["desks"], wants={"email": False})
     found = plan([to(Audience.SIGNERS)], [eric, anna], [SMS, DESK])
-    assert planned(found) == [("eric", "con_desk", "eric@example.com")]
-    assert skipped(found) == [("anna", "sms", "not_wanted")]
+    assert planned(found) == [("eric", "con_desk", "eric@example.com"), ("anna", "con_sms", "+13175551234")]
+    assert skipped(found) == []
 
 
 def test_a_chat_that_writes_to_nobody_alone_is_never_taken_for_a_signer() -> None:

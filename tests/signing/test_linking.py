@@ -14,14 +14,15 @@ from sqlalchemy import select
 from hub.accounts.connections import by_slug
 from hub.errors import Conflict, Refused
 from hub.extensions import db
-from hub.integrations.base import Linked, OptChange
-from hub.messaging import letting_in, render
+from hub.integrations.base import Inbound, Linked, OptChange
+from hub.messaging import inbound, letting_in, render
 from hub.messaging.statuses import Origin
 from hub.models import Chat, Connection, Consent, SigningRequest, Source, Suppression, Template, TemplateVersion
 from hub.models.types import new_id, now
-from hub.signing import accept, linking, people
+from hub.signing import accept, linking, people, posts
 from hub.signing.events import EventIn
 from hub.store import transaction
+from hub.vocabulary import Address, Channel
 from tests.pigeon import Loft
 from tests.stage import a_signer, an_event, deliver, source_id, status
 
@@ -47,7 +48,7 @@ def token_of(invitation: linking.Invitation) -> str:
 
 def opened(connection: Connection, token: str, chat: str = CHAT, *, team: bool = False, seconds: float = 0) -> bool:
     came = Linked(token=token, address=chat, name="Eric on the roof", team=team)
-    return linking.linked(came, [connection.id], now() + timedelta(seconds=seconds))
+    return linking.linked(came, Origin("callback", [connection.id]), now() + timedelta(seconds=seconds))
 
 
 def carried(loft: Loft, to: str) -> list[str]:
@@ -138,6 +139,9 @@ def test_a_team_link_gives_a_connection_its_place(roof: Roof, loft: Loft) -> Non
     opened(flock, token, "-100", team=True)
     assert by_slug(flock.slug).place == "-100"
     assert carried(loft, "-100") == ["Roof posts here from now on."]
+    assert posts.posted(flock.id) == list(posts.USUAL)
+    tell()
+    assert carried(loft, "-100") == ['Acme HR sent "Employment Agreement" to Eric for signature.']
 
 
 def test_a_persons_link_makes_no_place(roof: Roof, loft: Loft) -> None:
@@ -154,6 +158,47 @@ def test_without_a_connection_that_invites_nobody_is_invited(hub_demo: Flask) ->
     assert refusal.value.field == "connection"
     with pytest.raises(Conflict):
         linking.invite_team(by_slug("demo-sms").id)
+
+
+def two_who_share_an_address(flock: Connection, *linked: str) -> list[str]:
+    """Let some of two signers of one office link; return where the letters of a second request go."""
+    people_ = [
+        a_signer("Ann", "+442071234567", email="office@example.com", preference=["flock", "sms"]),
+        a_signer("Bob", "+13175551234", email="office@example.com", preference=["flock", "sms"]),
+    ]
+    accept.accept(EventIn.model_validate(an_event(signers=people_)), source_id(), test=True)
+    for name in linked:
+        opened(flock, token_of(linking.invite(request().id, name)), f"77{name}")
+    event = an_event(signers=people_)
+    event["request"]["id"] = "agr-2"
+    answer = accept.accept(EventIn.model_validate(event), source_id(), test=True)
+    return [one["to"] for one in answer["messages"] if one["signer"]]
+
+
+def test_who_shares_an_address_gets_nobody_elses_letters(roof: Roof, loft: Loft) -> None:
+    assert two_who_share_an_address(roof(""), "ann", "bob") == ["+442071234567", "77bob"]
+
+
+def test_one_who_linked_gets_no_letters_of_who_did_not(roof: Roof, loft: Loft) -> None:
+    assert two_who_share_an_address(roof(""), "ann") == ["77ann", "+13175551234"]
+
+
+def test_a_stop_that_is_older_than_the_link_closes_nothing(roof: Roof, loft: Loft) -> None:
+    flock = roof("")
+    tell()
+    opened(flock, token_of(linking.invite(request().id, "eric")))
+    came = Inbound(channel=Channel.CHAT, senders=("flock",), kind=Address.CHAT, address=CHAT, text="STOP", provider_id="77/1")
+    inbound.take(came, Origin("callback", [flock.id]), now() - timedelta(minutes=1))
+    assert tell("agr-2")["messages"][0]["status"] == "queued"
+
+
+def test_who_blocked_us_and_opens_a_link_is_welcome_whatever_comes_first(roof: Roof, loft: Loft) -> None:
+    flock = roof("")
+    tell()
+    says(flock, False, 0)
+    opened(flock, token_of(linking.invite(request().id, "eric")))
+    says(flock, True, 3600)
+    assert len(carried(loft, CHAT)) == 1
 
 
 # ── In a text ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -177,6 +222,21 @@ def test_any_text_can_show_the_link_until_it_is_opened(roof: Roof, loft: Loft, h
     assert db.session.get_one(people.Body, second.partition("_")[2]).content["text"] == "Employment Agreement."
 
 
+def test_a_bot_that_does_not_open_spoils_no_text(roof: Roof, loft: Loft, hub_demo: Flask) -> None:
+    flock = roof("")
+    reword("{{ title }}.{% if flock_link %} Or here: {{ flock_link }}{% endif %}")
+    hub_demo.extensions.pop("hub.remembered", None)
+    spoil(flock.id)
+    message_id = tell(preference=["sms"])["messages"][0]["id"]
+    assert db.session.get_one(people.Body, message_id.partition("_")[2]).content["text"] == "Employment Agreement."
+
+
+@transaction
+def spoil(connection_id: str) -> None:
+    one = db.session.get_one(Connection, connection_id)
+    one._settings, one.settings_version = b"k9:nothing that opens", one.settings_version + 1
+
+
 # ── Shut out ────────────────────────────────────────────────────────────────────────────────────────────────
 def says(flock: Connection, wanted: bool, seconds: float) -> None:
     came = OptChange(wanted=wanted, address=CHAT, why="The person blocked the bot." if not wanted else "The person let it in again.")
@@ -190,10 +250,10 @@ def test_who_shuts_us_out_is_not_written_to_until_they_let_us_in(roof: Roof, lof
     flock = roof("")
     tell()
     opened(flock, token_of(linking.invite(request().id, "eric")))
-    says(flock, False, 0)
+    says(flock, False, 7200)
     refused = tell("agr-2")["messages"][0]
     assert (refused["status"], refused["code"]) == ("suppressed", "shut_out")
-    says(flock, True, 60)
+    says(flock, True, 7260)
     assert status(tell("agr-3")["messages"][0]["id"]) == "queued"
 
 

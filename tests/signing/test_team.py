@@ -13,19 +13,22 @@ import time_machine
 from flask import Flask
 from sqlalchemy import func, select
 
-from hub.accounts import posts
+from hub.accounts import connections, rules
 from hub.accounts.connections import by_slug
 from hub.errors import Conflict, NotFound
 from hub.extensions import db
 from hub.integrations.base import Outbound
-from hub.messaging import delivery, reconcile, statuses, taking_back
+from hub.messaging import delivery, outbox, statuses, taking_back
+from hub.messaging.rules import Rules
+from hub.messaging.statuses import Origin
 from hub.models import Action, Audit, Body, Connection, Contact, Message, Signer, SigningRequest
 from hub.models.types import now
-from hub.signing import accept, people, pressing, reminders
+from hub.signing import accept, people, posts, pressing, reminders
 from hub.signing.events import EventIn
+from hub.store import transaction
 from hub.vocabulary import ConnectionState, EventType
 from tests.pigeon import Loft, lost
-from tests.stage import ERIC, SigningApp, a_signer, an_event, deliver, make_due, source_id, status, turn_connection
+from tests.stage import ERIC, SigningApp, a_signer, an_event, change, deliver, make_due, source_id, status, turn_connection
 
 Roof = Callable[[str], Connection]
 
@@ -209,18 +212,80 @@ def test_a_change_whose_outcome_is_not_known_is_made_again(roof: Roof, loft: Lof
     assert (status(edit.id), loft.flown[-1].edits != "") == ("accepted", True)
 
 
-def test_a_change_whose_worker_ended_is_made_again(roof: Roof, loft: Loft) -> None:
+def test_a_change_whose_worker_ended_keeps_its_turn(roof: Roof, loft: Loft) -> None:
+    one = roof("T1")
+    tell()
+    flown(loft)
+    tell("request.viewed", signer="eric", signers=[])
+    [older] = db.session.scalars(select(Message).where(Message.edits_id.is_not(None))).all()
+    delivery.turn([], {one.id: 1})
+    tell("request.signed", signer="eric", signers=[])
+    with time_machine.travel(now() + timedelta(minutes=2)):
+        statuses.expire_lease(older.id)
+        assert status(older.id) == "queued"
+        carried = [post for post in flown(loft, "T1") if post.edits]
+    assert carried[-1].id != older.id
+    assert facts(carried[-1])["State"] == "1 of 2 signed"
+
+
+def test_a_change_that_is_over_is_not_sent_again(roof: Roof, loft: Loft) -> None:
     roof("T1")
     tell()
     flown(loft)
     tell("request.viewed", signer="eric", signers=[])
-    [edit] = db.session.scalars(select(Message).where(Message.edits_id.is_not(None))).all()
-    delivery.turn([], {edit.connection_id: 1})
-    with time_machine.travel(now() + timedelta(minutes=2)):
-        statuses.expire_lease(edit.id)
-        assert status(edit.id) == "unknown"
-        reconcile.settle(edit.id)
-        assert status(edit.id) == "queued"
+    flown(loft)
+    older = db.session.scalars(select(Message.id).where(Message.edits_id.is_not(None))).one()
+    change(older, status="failed")
+    tell("request.signed", signer="eric", signers=[])
+    with pytest.raises(Conflict, match="changed once more since"):
+        outbox.resend(older)
+
+
+def test_a_new_place_begins_a_thread_of_its_own(roof: Roof, loft: Loft) -> None:
+    one = roof("T1")
+    tell()
+    flown(loft)
+    move(one.id, "T2")
+    tell("request.signed", signer="eric", signers=[])
+    [post] = flown(loft, "T2")
+    assert (post.thread, post.edits, post.card is not None) == ("", "", True)
+    tell("request.completed", signers=[])
+    reply, edit = flown(loft, "T2")
+    assert (reply.thread, edit.edits) == (f"thread of {post.id}", post.id)
+
+
+@transaction
+def move(connection_id: str, place: str) -> None:
+    db.session.get_one(Connection, connection_id).place = place
+
+
+def test_after_its_words_are_removed_the_next_post_is_a_card_again(roof: Roof, loft: Loft) -> None:
+    roof("T1")
+    tell()
+    [first] = flown(loft, "T1")
+    forget(first.id)
+    tell("request.signed", signer="eric", signers=[])
+    [post] = flown(loft, "T1")
+    assert (post.thread, post.card is not None) == (f"thread of {first.id}", True)
+
+
+@transaction
+def forget(message_id: str) -> None:
+    db.session.delete(db.session.get_one(Body, message_id.partition("_")[2]))
+
+
+def test_rules_about_people_do_not_silence_a_team(roof: Roof, loft: Loft) -> None:
+    one = roof("T1")
+    rules.save(one.id, Rules(per_day=1, consent=True))
+    tell()
+    for name in ("eric", "anna"):
+        tell("request.signed", signer=name, signers=[])
+    assert len([post for post in flown(loft, "T1") if not post.edits]) == 3
+
+
+def test_nothing_of_archived_connections_is_listed(roof: Roof, loft: Loft) -> None:
+    connections.archive(roof("W1").id)
+    assert [item for item in tell()["skipped"] if item["signer"] == ""] == []
 
 
 # ── Presses ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -294,11 +359,62 @@ def test_an_answer_goes_to_who_pressed_where_nothing_else_changes_the_post(roof:
     one = roof("W1")
     tell()
     [post] = flown(loft, "W1")
-    pressing.press(token(post, "Snooze Eric"), "Dana", connection_ids=[one.id], reply_to="https://answer.example/1")
+    pressing.press(token(post, "Snooze Eric"), "Dana", origin=Origin("callback", [one.id]), reply_to="https://answer.example/1")
     [edit] = flown(loft, "W1")
     assert (edit.reply_to, edit.edits) == ("https://answer.example/1", "")
     assert edit.card is not None
     assert edit.card.notes[0].startswith("Dana put off reminders to Eric for a day · ")
+
+
+def test_an_event_has_one_button_of_each_kind_wherever_it_stands(roof: Roof, loft: Loft) -> None:
+    for place in ("T1", "T2", "E1"):
+        roof(place)
+    tell()
+    flown(loft)
+    tell("request.signed", signer="anna", signers=[])
+    shown = {token(one, "Remind Eric") for one in flown(loft) if one.buttons}
+    assert len(shown) == 1
+
+
+def test_one_of_several_that_share_a_proof_answers_a_press(roof: Roof, loft: Loft) -> None:
+    ids = [roof(place).id for place in ("W1", "W2", "W3")]
+    tell()
+    post = flown(loft)[0]
+    pressing.press(token(post, "Snooze Eric"), "Dana", origin=Origin("callback", ids), reply_to="https://answer.example/1")
+    assert len(flown(loft)) == 1
+
+
+def test_a_press_that_another_connection_proved_does_nothing(roof: Roof, loft: Loft, connection: Connection) -> None:
+    roof("E1")
+    tell()
+    [post] = flown(loft, "E1")
+    with pytest.raises(NotFound):
+        pressing.press(token(post, "Remind Eric"), "Dana", origin=Origin("callback", [connection.id]))
+    assert reminders_to_eric() == 0
+
+
+def test_a_group_is_named_as_what_it_was(roof: Roof, loft: Loft) -> None:
+    roof("E1")
+    tell(signers=[a_signer(name) for name in ("Eric", "Anna", "Ravi", "Tom")])
+    tell("request.signed", signer="tom", signers=[])
+    post = next(one for one in reversed(flown(loft, "E1")) if one.buttons)
+    pressing.press(token(post, "Remind all 3"), "Dana")
+    edit = next(one for one in flown(loft, "E1") if one.edits)
+    assert edit.card is not None
+    assert edit.card.notes[0].startswith("Dana reminded all who have not signed · ")
+
+
+def test_a_team_hears_of_no_reminder_that_nobody_got(roof: Roof, loft: Loft) -> None:
+    one = roof("W1")
+    posts.save(one.id, ["request.reminder"])
+    tell()
+    reminders.snooze(request().id, "eric")
+    tell("request.reminder", id="r1")
+    [post] = flown(loft, "W1")
+    assert post.text == 'Anna was reminded of "Employment Agreement".'
+    reminders.snooze(request().id)
+    tell("request.reminder", id="r2")
+    assert flown(loft, "W1") == []
 
 
 def test_a_press_for_who_has_signed_meanwhile_says_so(roof: Roof, loft: Loft) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Collection
 from sqlalchemy import select
 
 from hub import audit
-from hub.accounts.checks import locked
 from hub.errors import Conflict
 from hub.extensions import db
 from hub.models import Connection, Route, RouteStep
@@ -28,7 +27,7 @@ def posted(connection_id: str) -> list[EventType]:
 @transaction
 def save(connection_id: str, wanted: Collection[str]) -> None:
     """Let a connection post these events and no others. Raises Conflict when it posts nowhere."""
-    connection = locked(connection_id)
+    connection = db.session.scalars(select(Connection).where(Connection.id == connection_id).with_for_update()).one()
     if not connection.place:
         raise Conflict("no_place", "This connection is set up to write to people only. Give it a place where a team reads first.")
     chosen = [event_type for event_type in EventType if event_type in wanted]
