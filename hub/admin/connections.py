@@ -212,6 +212,10 @@ def rename_connection(slug: str) -> Any:
             if form.validate():
                 connections.rename(connection_id, form.title.data or "", form.slug.data or "")
                 flash("Renamed.", "good")
+                cls = integrations.get(one.integration)
+                if form.slug.data != slug and cls.can("subscribe"):
+                    told = f"{cls.provider} still sends its webhooks to the old address. Choose Set webhook below."
+                    flash(told, "warn")
                 return _to(connection_id)
         except Refused as refusal:
             forms.blame(form, refusal)

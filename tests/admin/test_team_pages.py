@@ -227,6 +227,15 @@ def test_a_link_that_was_cut_leads_to_nothing(client: Any) -> None:
         assert "This link leads to nothing." in words(page)
 
 
+def test_a_connection_that_is_called_otherwise_is_told_to_set_its_webhook_again(look: Look[Any], person: Callable[..., Browser]) -> None:
+    look(demo.connect_chats)
+    boss = person(Role.ADMIN)
+    page = boss.post("/connections/demo-telegram/rename", {"title": "Our bot", "slug": "our-bot"}, follow_redirects=True)
+    assert "Telegram still sends its webhooks to the old address. Choose Set webhook below." in words(page)
+    again = boss.post("/connections/our-bot/rename", {"title": "The bot", "slug": "our-bot"}, follow_redirects=True)
+    assert "old address" not in words(again)
+
+
 def test_the_demo_connects_chats_and_posts_what_is_usual(look: Look[Any]) -> None:
     look(demo.connect_chats)
     look(demo.connect_chats)
