@@ -27,7 +27,8 @@ from hub.models.types import is_id, now
 from hub.vocabulary import Address, Channel, Role
 
 SHOWN = 25
-SOURCES = {"api": "A signing app", "admin": "Recorded here", "import": "An imported list", "keyword": "A word they wrote"}
+SOURCES = {"api": "A signing app", "admin": "Recorded here", "import": "An imported list", "keyword": "A word they wrote",
+           "link": "A link they opened"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,8 @@ def _history(one: Contact) -> list[dict[str, Any]]:
          "by": SOURCES.get(row.source, row.source), "at": row.at} for row in said_
     ]  # fmt: skip
     for row in suppressions.of_contact(one)[:SHOWN]:
+        if row.lifted_at == row.since:  # let in without having been out
+            continue
         by = REASONS.get(row.reason, row.reason)
         found.append({"what": "Closed", "more": row.why or row.code, "channel": row.channel, "by": by, "at": row.since})
         if row.lifted_at is not None:

@@ -120,7 +120,7 @@ def lift_for(message_id: str) -> None:
 # ── Looking ─────────────────────────────────────────────────────────────────────────────────────────────────
 def listed(*, address: str = "", test: bool | None = None, lifted: bool = False) -> Select[Suppression]:
     """Return the query for suppressions, open ones unless `lifted`. Raises Refused for what is no address."""
-    query = select(Suppression).where(Suppression.lifted_at.is_not(None) if lifted else Suppression.lifted_at.is_(None))
+    query = select(Suppression).where(Suppression.lifted_at != Suppression.since if lifted else Suppression.lifted_at.is_(None))
     if address.strip():
         kind, clean = kind_of(address)
         query = query.where(Suppression.address_key == address_key(kind, clean))

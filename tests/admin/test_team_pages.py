@@ -17,6 +17,10 @@ from werkzeug.test import TestResponse
 
 from hub.accounts import demo
 from hub.extensions import db
+from hub.integrations.base import OptChange
+from hub.messaging import letting_in
+from hub.messaging.contacts import contact_for
+from hub.messaging.statuses import Origin
 from hub.models import Action, Connection, Message, Signer, SigningRequest
 from hub.models.types import now
 from hub.signing import accept, posts
@@ -234,6 +238,19 @@ def test_a_connection_that_is_called_otherwise_is_told_to_set_its_webhook_again(
     assert "Telegram still sends its webhooks to the old address. Choose Set webhook below." in words(page)
     again = boss.post("/connections/our-bot/rename", {"title": "The bot", "slug": "our-bot"}, follow_redirects=True)
     assert "old address" not in words(again)
+
+
+def test_a_chat_that_let_us_in_was_never_closed(look: Look[Any], roof: Roof, person: Callable[..., Browser]) -> None:
+    flock = roof("")
+
+    def let_in() -> str:
+        came = OptChange(wanted=True, address="778899", why="The person started the bot.")
+        letting_in.changed(came, Origin("callback", [flock.id]), now())
+        return contact_for("chat", "778899", test=True).id
+
+    boss = person(Role.ADMIN)
+    assert "Closed" not in words(boss.get(f"/contacts/{look(let_in)}"))
+    assert "778899" not in words(boss.get("/opt-outs?show=lifted"))
 
 
 def test_the_demo_connects_chats_and_posts_what_is_usual(look: Look[Any]) -> None:
