@@ -181,6 +181,11 @@ class Integration:
         return ""
 
     @classmethod
+    def finds_people(cls, place: str) -> bool:
+        """Tell whether a connection with this place can write to people at all; by what, `finds_by` says."""
+        return cls.finds_by is not None
+
+    @classmethod
     def keeps_threads(cls, place: str) -> bool:
         """Tell whether posts at a place go on in the thread that an `Accepted` named."""
         return False

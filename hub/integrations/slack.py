@@ -82,6 +82,10 @@ class Slack(Integration):
         return str(settings.get("channel") or "") or hook_place(str(settings.get("webhook_url") or ""))
 
     @classmethod
+    def finds_people(cls, place: str) -> bool:
+        return not _is_hook(place)
+
+    @classmethod
     def keeps_threads(cls, place: str) -> bool:
         return not _is_hook(place)
 

@@ -18,7 +18,7 @@ from wtforms import StringField
 from wtforms.validators import InputRequired, Optional, Regexp
 
 from hub.datadir import SimulatorCredentials
-from hub.errors import BadWebhook, OutcomeUnknown, PermanentError, RecipientMoved, SendError, Unreachable
+from hub.errors import BadWebhook, ConnectionBroken, OutcomeUnknown, PermanentError, RecipientMoved, SendError, Unreachable
 from hub.http import NoAnswer, NotSent, recorded
 from hub.integrations import _telegram_text as written
 from hub.integrations import _telegram_webhook as webhook_words
@@ -134,6 +134,10 @@ class Telegram(Integration):
                 posted = self._call(method, self.plain(message))
         except Unchanged:
             return Accepted(message.edits, Status.DELIVERED)
+        except ConnectionBroken as problem:
+            if problem.code == "no_rights" and message.to != self.place_of(self.settings):
+                raise PermanentError(str(problem), problem.code) from None  # one chat says so, and is not the one that it is for
+            raise
         provider_id = post_id(posted) if isinstance(posted, dict) else ""
         if not provider_id and not message.edits:
             raise OutcomeUnknown("Telegram’s answer names no message.", "bad_answer")

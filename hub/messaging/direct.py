@@ -35,6 +35,8 @@ def send(
         address = cls.clean_address(to.strip() or connection.place)
     except ValueError as problem:
         raise Refused("bad_address", str(problem), field="to") from None
+    if cls.kind_of(address) != cls.address and not cls.finds_people(connection.place):
+        raise Refused("no_direct_messages", f"{connection.title} posts to one place only, and writes to nobody alone.", field="to")
     files = media.attached(cls, url=media_url, file_id=media_id, source_id=source_id, test=test)
     if not text.strip() and not files:
         raise Refused("empty_text", "Give the text of the message.", field="text")

@@ -52,8 +52,9 @@ def _installed(integration: str) -> bool:
 def planned_with(carrier: Placed) -> plan.Carrier:
     """Return a connection as planning sees it."""
     cls = integrations.get(carrier.integration)
+    finds_by = cls.finds_by if cls.finds_people(carrier.place) else None
     return plan.Carrier(
-        carrier.id, carrier.channel, cls.address.value, cls.clean_address, name=cls.name, finds_by=cls.finds_by or "", place=carrier.place
+        carrier.id, carrier.channel, cls.address.value, cls.clean_address, name=cls.name, finds_by=finds_by or "", place=carrier.place
     )
 
 

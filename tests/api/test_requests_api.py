@@ -6,7 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
+from hub.accounts import connections
+from hub.accounts.checks import locked, set_state
 from hub.models import Connection
+from hub.store import transaction
+from hub.vocabulary import ConnectionState
 from tests.api.conftest import StrictApp
 from tests.pigeon import Loft
 from tests.pigeon import loft as loft
@@ -89,3 +93,19 @@ def test_a_preference_may_name_a_chat_that_finds_people(sent: StrictApp) -> None
     refused = sent.post("/events", an_event(signers=[a_signer("Tom", preference=["teams"])]))
     assert (refused.status_code, body(refused)["field"]) == (422, "signers[0].preference[0]")
     assert "telegram" in body(refused)["detail"]
+
+
+def test_a_webhook_that_posts_to_one_channel_takes_no_letters_to_people(sent: StrictApp) -> None:
+    connect_hook()
+    answer = body(sent.post("/events", an_event("request.reminder", id="r9", signer=a_signer("Eve", email="eve@example.com",
+                                                                                           preference=["slack", "sms"]))))  # fmt: skip
+    assert [one["channel"] for one in answer["messages"] if one["signer"] == "eve"] == ["sms"]
+    refused = sent.post("/messages", {"connection": "hook", "to": "eve@example.com", "text": "Hello"})
+    assert (refused.status_code, body(refused)["code"]) == (422, "no_direct_messages")
+
+
+@transaction
+def connect_hook() -> None:
+    made = locked(connections.create("slack", "Hook", test=True))
+    made.settings, made.settings_version, made.sender, made.place = {}, 1, "T1234567/B1234567", "T1234567/B1234567"
+    set_state(made, ConnectionState.ENABLED)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
 
@@ -122,7 +123,7 @@ def test_what_cannot_be_parsed_twice_is_given_up(telegram: Telegram, wire: Wire)
         (401, "Unauthorized", ConnectionBroken, "token_refused"),
         (404, "Not Found", ConnectionBroken, "token_unknown"),
         (409, "Conflict: terminated by other getUpdates request", ConnectionBroken, "conflict"),
-        (400, "Bad Request: not enough rights to send text messages to the chat", ConnectionBroken, "no_rights"),
+        (400, "Bad Request: not enough rights to send text messages to the chat", PermanentError, "no_rights"),
         (400, "Bad Request: chat not found", RecipientRefused, "chat_not_found"),
         (400, "Bad Request: chat_id is empty", RecipientRefused, "chat_not_found"),
         (400, "Bad Request: private chat not found", RecipientRefused, "chat_not_found"),
@@ -151,6 +152,12 @@ def test_a_refusal_is_known_by_its_words(
 ) -> None:
     found = refused(telegram, wire, status, description)
     assert (type(found), found.code) == (error, code)
+
+
+def test_rights_that_the_teams_own_chat_denies_pause_the_connection(telegram: Telegram, wire: Wire) -> None:
+    wire.answer(400, refusal(400, "Bad Request: not enough rights to send text messages to the chat"))
+    with pytest.raises(ConnectionBroken):
+        telegram.send(replace(outbound(), to=telegram.place_of(telegram.settings)))
 
 
 def test_a_group_that_became_a_supergroup_names_its_new_id(telegram: Telegram, wire: Wire) -> None:

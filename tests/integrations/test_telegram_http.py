@@ -64,7 +64,7 @@ def act(simulator: Any, what: str, **given: Any) -> dict[str, Any]:
         ("99940001", RecipientRefused, "chat_not_found"), ("99940002", RecipientRefused, "chat_not_found"),
         ("99940003", RecipientRefused, "chat_not_found"), ("99940004", PermanentError, "text_empty"),
         ("99940005", PermanentError, "too_long"), ("99940007", PermanentError, "bad_link"), ("99940008", PermanentError, "bad_buttons"),
-        ("99940009", PermanentError, "bad_buttons"), ("-99940010", ConnectionBroken, "no_rights"),
+        ("99940009", PermanentError, "bad_buttons"), ("-99940010", PermanentError, "no_rights"),
         ("-99940011", RecipientMoved, "chat_moved"), ("99940301", RecipientRefused, "bot_blocked"),
         ("99940302", RecipientRefused, "user_deactivated"), ("-99940303", RecipientRefused, "bot_removed"),
         ("-10099940304", RecipientRefused, "bot_removed"), ("-10099940305", RecipientRefused, "bot_removed"),
