@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
 
@@ -157,7 +156,7 @@ def test_a_refusal_is_known_by_its_words(
 def test_rights_that_the_teams_own_chat_denies_pause_the_connection(telegram: Telegram, wire: Wire) -> None:
     wire.answer(400, refusal(400, "Bad Request: not enough rights to send text messages to the chat"))
     with pytest.raises(ConnectionBroken):
-        telegram.send(replace(outbound(), to=telegram.place_of(telegram.settings)))
+        Telegram({**telegram.settings, "team_chat": TEAM}, telegram.door, telegram.api_urls).send(outbound(to=TEAM))
 
 
 def test_a_group_that_became_a_supergroup_names_its_new_id(telegram: Telegram, wire: Wire) -> None:
