@@ -31,6 +31,9 @@ class Refused(Exception):
         self.error, self.status = error, status
 
 
+GONE = ("no_service", "no_active_hooks", "no_team", "team_disabled", "invalid_token", "channel_not_found", "channel_is_archived")
+
+
 @webhooks.errorhandler(Refused)
 def refuse(problem: Refused) -> Response:
     headers = {"Retry-After": "1"} if problem.status == 429 else {}
@@ -46,6 +49,8 @@ def incoming(team: str, webhook: str, secret: str) -> Response:
         raise Refused("no_team", 404)
     if not trouble and (webhook, secret) != (here.slack.webhook, here.slack.webhook_secret):
         raise Refused("no_service", 404)
+    if trouble and trouble.error in GONE:  # whatever is posted there
+        raise Refused(trouble.error, trouble.status)
     if here.faults.hurried():
         raise Refused("rate_limited", 429)
     here.pause(here.faults.latency)
