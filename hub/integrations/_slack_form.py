@@ -26,7 +26,7 @@ def hook_path(url: str) -> str:
         raise ValueError(_FORM) from None
     if parts.scheme != "https" or host != "hooks.slack.com" or port not in (None, 443) or user:
         raise ValueError("An incoming webhook’s URL begins with https://hooks.slack.com/services/: copy it from the Slack app as it is.")
-    if parts.path.startswith(("/workflows/", "/triggers/")):
+    if parts.path[1:].startswith(("workflows/", "triggers/")):
         raise ValueError("This starts a workflow in Slack. Signpost posts by an incoming webhook: its URL has /services/ in it.")
     if not HOOK_PATH.fullmatch(parts.path) or parts.query or parts.fragment:
         raise ValueError(_FORM)

@@ -13,7 +13,7 @@ from wtforms.validators import ValidationError
 
 HOST = re.compile(r"[a-z0-9]+\.[0-9a-f]{2}\.environment\.api\.powerplatform\.com")
 OTHER_HOST = r"(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+\Z"
-_WORKFLOW = re.compile(r"/workflows/([0-9a-fA-F]{32})/triggers/")
+_WORKFLOW = re.compile(r"(?<=/)workflows/([0-9a-fA-F]{32})/triggers/")
 _CREATE = (
     "In Teams open the channel’s menu, Workflows, choose “Post to a channel when a webhook request is received”, let Anyone trigger it, "
     "and paste the URL that it shows."

@@ -82,7 +82,7 @@ def test_what_does_not_fit_is_said_where_it_stands(typed: dict[str, str], field:
     [
         HOOK.replace("https", "http"), HOOK.replace("hooks.slack.com", "hooks.slack.com.evil.example"), HOOK.replace("hooks.", ""),
         HOOK.replace("hooks.slack.com", "hooks.slack.com:8443"), HOOK.replace("hooks.slack.com", "x@hooks.slack.com"),
-        HOOK.replace("hooks.slack.com", "hooks.slack.com@evil.example"), HOOK.replace("/services/", "/workflows/"), HOOK + "?x=1",
+        HOOK.replace("hooks.slack.com", "hooks.slack.com@evil.example"), HOOK.replace("services/", "workflows/"), HOOK + "?x=1",
         HOOK + "#x", HOOK.rpartition("/")[0], HOOK.replace("/services/", "/services/../services/"), "https://[", "hello", HOOK + "/",
         HOOK.replace("/B0", "/%42"), "https://hooks.slack.com:port/services/T0123ABCD/B0123ABCD/x",
     ],
