@@ -21,7 +21,7 @@ from sqlalchemy import Engine, create_engine
 from hub.errors import HubError
 from hub.extensions import POOL_SECONDS, db, patience
 from hub.statements import Statement
-from hub.store import writers_lock
+from hub.store import set_up_sqlite, writers_lock
 
 
 class NotStored(HubError):
@@ -108,9 +108,8 @@ class GroupCommit:
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None or self._owner != os.getpid():  # a connection must not be used across a fork
-            connection = sqlite3.connect(self._database, isolation_level=None, check_same_thread=False, timeout=10, cached_statements=256)
-            for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-                connection.execute(f"PRAGMA {pragma}")
+            connection = sqlite3.connect(self._database, isolation_level=None, check_same_thread=False, cached_statements=256)
+            set_up_sqlite(connection)
             self._connection, self._owner = connection, os.getpid()
         return self._connection
 

@@ -14,6 +14,7 @@ import functools
 import os
 import random
 import secrets
+import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -39,6 +40,11 @@ log = structlog.get_logger(__name__)
 
 # queue → the job that empties it, by dotted name: what enqueues need not import it
 TRIES = 5
+PRAGMAS = (
+    "busy_timeout=10000", "auto_vacuum=INCREMENTAL", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON",
+    # whoever fills the log copies it back while the others wait: once in 32 MB, most of whose pages are the same few hundred
+    "wal_autocheckpoint=8000",
+)  # fmt: skip
 INDEX_KEY = "index_key"
 REMEMBERED = 1.0
 TOO_MUCH = "54"  # PostgreSQL's class of what exceeds a limit: it lies in what was written
@@ -70,12 +76,17 @@ def _prepare_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def _connected(connection: Any, _: Any) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves; the driver would start too late
-        for pragma in ("busy_timeout=10000", "auto_vacuum=INCREMENTAL", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-            connection.execute(f"PRAGMA {pragma}")
+        set_up_sqlite(connection)
 
     @event.listens_for(engine, "begin")
     def _begun(connection: Any) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("hub_writes") else "BEGIN")
+
+
+def set_up_sqlite(connection: sqlite3.Connection) -> None:
+    """Set what every connection to the database needs that is not kept in its file."""
+    for pragma in PRAGMAS:
+        connection.execute(f"PRAGMA {pragma}")
 
 
 class OnlyReads(RuntimeError):
