@@ -103,8 +103,8 @@ def drain(stopping: Stopping, linger: float = LINGER_SECONDS) -> int:
             idle_since = time.monotonic()
         elif ends:
             break
-        else:
-            time.sleep(IDLE_PAUSE)
+        if count < BATCH:
+            time.sleep(IDLE_PAUSE)  # what comes meanwhile is settled together
     return settled
 
 
