@@ -63,6 +63,11 @@ class Status(Word):
         return self.rank in (3, 6, 7, 8)
 
     @property
+    def handed_over(self) -> bool:
+        """True when the provider has it and may say more; some never do."""
+        return self in (Status.ACCEPTED, Status.SENT)
+
+    @property
     def arrived(self) -> bool:
         return self in (Status.DELIVERED, Status.READ)
 

@@ -172,8 +172,8 @@ def _last_send(one: Connection) -> dict[str, Any] | None:
     ) if status.arrived else None  # fmt: skip
     return {
         "status": message.status, "href": url_for("admin.message", message_id=message.id), "at": message.created_at,
-        "took": (arrived.at - message.created_at) if arrived else None, "settled": status.final,
-        "went": status in (Status.ACCEPTED, Status.SENT, Status.DELIVERED, Status.READ),
+        "took": (arrived.at - message.created_at) if arrived else None, "settled": message.settled,
+        "went": status.handed_over or status.arrived,
     }  # fmt: skip
 
 

@@ -8,7 +8,6 @@ from datetime import timedelta
 from hub import integrations
 from hub.accounts import connections
 from hub.admin import moments, presentation
-from hub.errors import NotFound
 from hub.messaging import troubles
 from hub.messaging.troubles import Trouble
 from hub.models import Connection
@@ -35,13 +34,13 @@ def of(standing: list[Connection]) -> dict[str, Told]:
 
 
 def _told(one: Connection, trouble: Trouble) -> Told:
-    waits = _waits(connections.waiting(one.id))
+    provider, waits = integrations.provider_of(one.integration, one.title), _waits(connections.waiting(one.id))
     if trouble.kind == troubles.SLOWED:
         text = f"{trouble.why} Nothing goes out until {moments.exact(trouble.until)}, and more slowly at first. {waits}"
-        return Told(trouble.kind, "hourglass-split", f"{_provider(one)} asked for a pause", text, trouble.until - now() < PASSING)
+        return Told(trouble.kind, "hourglass-split", f"{provider} asked for a pause", text, trouble.until - now() < PASSING)
     again = f"It is tried again {moments.ago(trouble.until)}." if trouble.until > now() else "It is being tried now."
     since = f"Since {moments.exact(trouble.since)}." if trouble.since else ""
-    return Told(trouble.kind, "cloud-slash", f"{_provider(one)} is not reachable", f"{trouble.why} {since} {waits} {again}")
+    return Told(trouble.kind, "cloud-slash", f"{provider} is not reachable", f"{trouble.why} {since} {waits} {again}")
 
 
 def _waits(count: int) -> str:
@@ -49,10 +48,3 @@ def _waits(count: int) -> str:
         return f"{count:,} messages or more wait and go out by themselves; nothing is lost."
     told = presentation.plural(count, "message waits and goes out by itself", "messages wait and go out by themselves")
     return f"{told}; nothing is lost." if count else "Nothing waits for it."
-
-
-def _provider(one: Connection) -> str:
-    try:
-        return integrations.get(one.integration).provider
-    except NotFound:
-        return one.title

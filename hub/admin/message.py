@@ -45,7 +45,7 @@ def message(message_id: str) -> Any:
         may_lift=may(Role.ADMIN) and status in (Status.SUPPRESSED, Status.FAILED) and _suppressed(one),
         why_not_resend=why_not if problem and status != Status.QUEUED else "",
         raw=receipts.of_message(one.id), may_replay=may(Role.OPERATOR),
-        settled=status.final or now() - one.changed_at > SETTLED_AFTER,
+        settled=one.settled or now() - one.changed_at > SETTLED_AFTER,
     )  # fmt: skip
 
 
@@ -140,7 +140,10 @@ def _answer(one: Message, legs: list[Message], problem: Problem | None) -> dict[
         text = one.connection.why or "The connection does not send now. Enable it, and the message goes out."
         return {"tone": tone, "title": title, "text": text, "href": url_for("admin.connection", slug=one.connection.slug),
                 "button": "Open the connection"}  # fmt: skip
-    if status in (Status.ACCEPTED, Status.SENT) and one.due_at and one.connection.enabled:
+    if status.handed_over and not integrations.reports(one.connection.integration):
+        title = f"{integrations.provider_of(one.connection.integration, 'The provider')} took it."
+        text = "Whether it was shown is never said. Look there, or send it again."
+    if status.handed_over and one.due_at and one.connection.enabled:
         text = f"{text} Unless it says more before, we ask at {clock(one.due_at)[:5]}."
     if one.status == Status.QUEUED and one.tries and one.due_at:
         title, text = f"It is tried again at {clock(one.due_at)[:8]}.", problem.text if problem else ""
@@ -168,10 +171,7 @@ ANSWERS: dict[Status, tuple[str, str, str]] = {
 def _why(one: Message, problem: Problem | None) -> dict[str, str] | None:
     if problem is None:
         return None
-    try:
-        provider = integrations.get(one.connection.integration).provider
-    except NotFound:
-        provider = "The provider"
+    provider = integrations.provider_of(one.connection.integration, "The provider")
     status = Status(one.status)
     title = TITLES.get(status, "What is the matter")
     return {"title": title, "code": problem.code, "text": problem.text, "remedy": problem.remedy, "url": problem.url, "provider": provider}
@@ -185,7 +185,7 @@ TITLES = {
 
 def _why_not_resend(one: Message) -> str:
     status = Status(one.status)
-    if not (status.final or status == Status.UNKNOWN) or status.arrived:
+    if not (one.settled or status == Status.UNKNOWN) or status.arrived:
         return "It is on its way, or has arrived."
     successor = db.session.scalar(select(Message.id).where(Message.after_id == one.id))
     if successor:
@@ -235,10 +235,7 @@ def _facts(one: Message) -> list[tuple[str, Any]]:
     source = db.session.get(Source, one.source_id) if one.source_id else None
     version = db.session.get(TemplateVersion, one.template_version_id) if one.template_version_id else None
     template = db.session.get(Template, version.template_id) if version else None
-    try:
-        provider = integrations.get(one.connection.integration).provider
-    except NotFound:
-        provider = "Provider"
+    provider = integrations.provider_of(one.connection.integration, "Provider")
     return [
         ("To", _link(url_for("admin.contact", contact_id=one.contact_id), one.contact.address, "sp-mono")),
         ("Free text", _window(one)),

@@ -22,11 +22,12 @@ from hub.vocabulary import Address, Channel, Role, Status
 
 COUNTED = 1000  # chips count no further
 DAY = timedelta(hours=24)
+WAY = "way"
 # what an admin asks for: name, title, icon, the statuses that are meant
 GROUPS: tuple[tuple[str, str, str, tuple[Status, ...]], ...] = (
     ("lost", "Did not arrive", "x-octagon-fill", (Status.FAILED, Status.UNDELIVERED)),
     ("unknown", "Unknown", "question-diamond-fill", (Status.UNKNOWN,)),
-    ("way", "On the way", "clock", (Status.QUEUED, Status.SENDING, Status.ACCEPTED, Status.SENT)),
+    (WAY, "On the way", "clock", (Status.QUEUED, Status.SENDING, Status.ACCEPTED, Status.SENT)),
     ("arrived", "Arrived", "check-circle-fill", (Status.DELIVERED, Status.READ)),
     ("unsent", "Not sent", "slash-circle", (Status.SUPPRESSED, Status.CANCELED, Status.EXPIRED)),
 )
@@ -60,7 +61,8 @@ def _branches(keep: dict[str, str]) -> listing.Branches:
     if asked and not statuses:
         return []
     test = {"0": False, "1": True}.get(keep.get("test", ""))
-    filters = listing.Filters(statuses, channel=keep.get("channel", ""), slug=keep.get("connection", ""), test=test)
+    filters = listing.Filters(statuses, channel=keep.get("channel", ""), slug=keep.get("connection", ""), test=test,
+                              expecting=keep.get("show") == WAY)  # fmt: skip
     return filters.among(_meant(q)) if q else filters.branches()
 
 
@@ -84,12 +86,20 @@ def _chips(keep: dict[str, str]) -> list[dict[str, Any]]:
     here = keep.get("show", "")
     chips: list[dict[str, Any]] = [{"title": "All", "href": _link(keep, show=None), "here": not here, "icon": ""}]
     for name, title, icon, statuses in GROUPS:
-        count = listing.count(statuses, now() - DAY, COUNTED)  # of the last day: the page must not get slower as tables grow
+        count = _count(name, statuses)
         chips.append({
             "title": title, "href": _link(keep, show=name), "here": here == name, "icon": icon,
             "count": count if 0 < count < COUNTED else None,
         })  # fmt: skip
     return chips
+
+
+def _count(name: str, statuses: tuple[Status, ...]) -> int:
+    """Count a group's messages of the last day: the page must not get slower as tables grow."""
+    count = listing.count(statuses, now() - DAY, COUNTED)
+    quiet = listing.silent() if name == WAY else []
+    over = [status for status in statuses if status.handed_over]
+    return count - listing.count(over, now() - DAY, COUNTED, among=quiet) if quiet else count
 
 
 def _more(keep: dict[str, str], connections: list[Connection]) -> list[tuple[str, list[dict[str, Any]]]]:

@@ -27,7 +27,6 @@ from hub.vocabulary import ConnectionState, Role, Status
 LATE = timedelta(minutes=1)
 NEWEST = 8
 COUNTED = 1000  # what needs the reader is counted no further
-ON_THE_WAY = (Status.QUEUED, Status.SENDING, Status.ACCEPTED, Status.SENT, Status.UNKNOWN)
 LOST = (Status.FAILED, Status.UNDELIVERED, Status.EXPIRED)
 
 
@@ -132,7 +131,7 @@ def _count(*conditions: Any) -> int:
 
 
 def _tiles(day: Today) -> list[dict[str, Any]]:
-    arrived, lost, way = day.count(ARRIVED), day.count(LOST), day.count(ON_THE_WAY)
+    arrived, lost, way = day.count(ARRIVED), day.count(LOST), day.on_the_way()
     took = sorted(chain.from_iterable(day.seconds.values()))
     settled, kept = arrived + lost, day.count((Status.SUPPRESSED,))
     by_rules = f"; {number(kept)} kept back by rules" if kept else ""
@@ -154,7 +153,7 @@ def _channels(day: Today) -> list[dict[str, Any]]:
     return [
         {
             "channel": channel, "sent": day.count(sent, channel), "read": day.count((Status.READ,), channel) or None,
-            "delivered": day.count((Status.DELIVERED,), channel), "on_the_way": day.count(ON_THE_WAY, channel),
+            "delivered": None if channel in day.silent else day.count((Status.DELIVERED,), channel), "on_the_way": day.on_the_way(channel),
             "lost": day.count(LOST, channel), "median": median(times) if (times := day.seconds[channel]) else None,
         }
         for channel in day.channels

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,6 +11,7 @@ from itertools import pairwise
 from sqlalchemy import func, select
 
 from hub.extensions import db
+from hub.messaging import listing
 from hub.models import Connection, Message
 from hub.models.types import id_at, now, time_of
 from hub.vocabulary import Status
@@ -17,6 +19,7 @@ from hub.vocabulary import Status
 DAY = timedelta(hours=24)
 TIMED = 1000  # messages of a channel whose times are looked at: the newest
 ARRIVED = tuple(status for status in Status if status.arrived)
+ON_THE_WAY = (Status.QUEUED, Status.SENDING, Status.ACCEPTED, Status.SENT, Status.UNKNOWN)
 
 
 @dataclass(frozen=True)
@@ -26,9 +29,14 @@ class Today:
     counts: Mapping[tuple[str, Status], int]
     hours: list[int]  # the oldest hour first
     seconds: Mapping[str, list[float]]  # by channel, from plan to handset
+    over: Mapping[str, int]  # by channel, how many were handed to who says no more than that
+    silent: Container[str]  # channels of which no more than that is ever heard
 
     def count(self, statuses: Container[Status], channel: str = "") -> int:
         return sum(n for (on, status), n in self.counts.items() if status in statuses and channel in ("", on))
+
+    def on_the_way(self, channel: str = "") -> int:
+        return self.count(ON_THE_WAY, channel) - sum(n for on, n in self.over.items() if channel in ("", on))
 
     @property
     def channels(self) -> list[str]:
@@ -41,16 +49,22 @@ def read() -> Today:
     carriers: dict[str, list[str]] = {}
     for connection_id, channel in db.session.execute(select(Connection.id, Connection.channel)):
         carriers.setdefault(channel, []).append(connection_id)
-    counts: dict[tuple[str, Status], int] = {}
+    silent = set(listing.silent())
+    counts: Counter[tuple[str, Status]] = Counter()
     seconds: dict[str, list[float]] = {}
+    over: Counter[str] = Counter()
     for channel, ids in carriers.items():
         of_day = (Message.connection_id.in_(ids), Message.id > id_at("msg", moment - DAY))
-        standing = select(Message.status, func.count()).where(*of_day, Message.status.in_(list(Status))).group_by(Message.status)
-        counts |= {(channel, Status(status)): n for status, n in db.session.execute(standing)}
+        standing = select(Message.connection_id, Message.status, func.count()).where(*of_day, Message.status.in_(list(Status)))
+        for connection_id, status, n in db.session.execute(standing.group_by(Message.connection_id, Message.status)):
+            counts[channel, Status(status)] += n
+            if connection_id in silent and Status(status).handed_over:
+                over[channel] += n
         arrived = select(Message.changed_at, Message.id).where(*of_day, Message.status.in_(ARRIVED))
         newest = arrived.order_by(Message.id.desc()).limit(TIMED)
         seconds[channel] = [(at - time_of(message_id)).total_seconds() for at, message_id in db.session.execute(newest)]
+    silent_channels = {channel for channel, ids in carriers.items() if silent.issuperset(ids)}
     ends = [id_at("msg", moment - timedelta(hours=ago)) for ago in range(24, -1, -1)]
     every = select(func.count()).select_from(Message)
     hours = (every.where(Message.id > began, Message.id <= ended).scalar_subquery() for began, ended in pairwise(ends))
-    return Today(counts, list(db.session.execute(select(*hours)).one()), seconds)
+    return Today(counts, list(db.session.execute(select(*hours)).one()), seconds, over, silent_channels)

@@ -44,6 +44,22 @@ def _add(found: dict[str, type[Integration]], cls: type[Integration]) -> None:
     found[cls.name] = cls
 
 
+def reports(name: str) -> bool:
+    """Tell whether more is ever heard of what an integration handed over; of a package that is gone, as far as is known, yes."""
+    try:
+        return get(name).reports()
+    except NotFound:
+        return True
+
+
+def provider_of(name: str, otherwise: str) -> str:
+    """Return the company behind an integration, as the subject of sentences; `otherwise` where its package is gone."""
+    try:
+        return get(name).provider
+    except NotFound:
+        return otherwise
+
+
 def get(name: str) -> type[Integration]:
     """Return an integration by name. Raises NotFound, which also an uninstalled package comes to."""
     try:

@@ -255,6 +255,11 @@ class Integration:
         return getattr(cls, power) is not getattr(Integration, power)
 
     @classmethod
+    def reports(cls) -> bool:
+        """Tell whether more is ever heard of a message that was handed over: the provider says it, or can be asked."""
+        return bool(cls.status_path) or cls.can("fetch_status")
+
+    @classmethod
     def explain(cls, code: str) -> Problem | None:
         """Say what one of the provider's codes means, or None when it is not known."""
         return None

@@ -16,12 +16,14 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
+from hub import integrations
 from hub.extensions import db
 from hub.messaging.contacts import address_key
 from hub.models import Attempt, Connection, Contact, Message, SigningRequest, Source
 from hub.models.types import id_at, is_id
 from hub.vocabulary import Status
 
+HANDED_OVER = tuple(status for status in Status if status.handed_over)
 AT_ONCE = 100  # branches of one statement
 
 Branches = list[ColumnElement[bool]]
@@ -49,12 +51,16 @@ def _column_without_index(element: Beside, compiler: SQLCompiler, **options: Any
 
 @dataclass(frozen=True)
 class Filters:
-    """What a list is narrowed to; what is empty or None narrows nothing. `slug` names a connection."""
+    """What a list is narrowed to; what is empty or None narrows nothing. `slug` names a connection.
+
+    `expecting` leaves out what was handed over to who says no more than that.
+    """
 
     statuses: Collection[Status] = ()
     channel: str = ""
     slug: str = ""
     test: bool | None = None
+    expecting: bool = False
 
     def carriers(self) -> list[str] | None:
         """Return the ids of the connections that are meant, or None for all there are."""
@@ -75,7 +81,11 @@ class Filters:
                 return [true()]
             carriers = list(db.session.scalars(select(Connection.id)))
         wanted = [status for status in Status if status in self.statuses or not self.statuses]
-        return [and_(Message.connection_id == one, Message.status == status) for one in carriers for status in wanted]
+        quiet = silent() if self.expecting else ()
+        return [
+            and_(Message.connection_id == one, Message.status == status)
+            for one in carriers for status in wanted if not (status.handed_over and one in quiet)
+        ]  # fmt: skip
 
     def among(self, branches: Branches) -> Branches:
         """Return branches of a search, narrowed."""
@@ -83,6 +93,8 @@ class Filters:
         carriers = self.carriers()
         if carriers is not None:
             also.append(Beside(Message.connection_id).in_(carriers))
+        if self.expecting and (quiet := silent()):
+            also.append(or_(Beside(Message.status).not_in(HANDED_OVER), Beside(Message.connection_id).not_in(quiet)))
         return [and_(branch, *also) for branch in branches]
 
 
@@ -101,10 +113,17 @@ def newest(
     return list(db.session.scalars(select(Message).where(Message.id.in_(chosen)).order_by(order))) if chosen else []
 
 
-def count(statuses: Collection[Status], since: datetime, most: int) -> int:
-    """Count the messages of these statuses that were made since then, no further than `most`."""
+def silent() -> list[str]:
+    """Return the ids of connections that never say what became of a message."""
+    found = db.session.execute(select(Connection.id, Connection.integration)).all()
+    return [one.id for one in found if not integrations.reports(one.integration)]
+
+
+def count(statuses: Collection[Status], since: datetime, most: int, *, among: Collection[str] | None = None) -> int:
+    """Count the messages of these statuses that were made since then, no further than `most`; only those of some connections, if asked."""
+    carriers: Any = select(Connection.id) if among is None else among
     meant = select(Message.id).where(
-        Message.connection_id.in_(select(Connection.id)), Message.status.in_(statuses), Message.id > id_at("msg", since)
+        Message.connection_id.in_(carriers), Message.status.in_(statuses), Message.id > id_at("msg", since)
     )  # fmt: skip
     return db.session.scalar(select(func.count()).select_from(meant.limit(most).subquery())) or 0
 

@@ -41,7 +41,7 @@ class Entry:
 
 def timeline(message: Message) -> list[Entry]:
     """Return everything known about a message, oldest first."""
-    provider = _provider(message)
+    provider = integrations.provider_of(message.connection.integration, message.connection.title)
     attempts = db.session.scalars(select(Attempt).where(Attempt.message_id == message.id).order_by(Attempt.n)).all()
     facts = db.session.scalars(select(StatusEvent).where(StatusEvent.message_id == message.id).order_by(StatusEvent.id)).all()
     told = {
@@ -59,13 +59,6 @@ def _planned(message: Message) -> str:
     if message.after_id:
         return f"Sent again, after {message.after_id}."
     return "For an event of the signing request." if message.event_id else "A direct message."
-
-
-def _provider(message: Message) -> str:
-    try:
-        return integrations.get(message.connection.integration).provider
-    except NotFound:
-        return message.connection.title
 
 
 def _of_attempt(attempt: Attempt, provider: str, told: dict[str, str]) -> list[Entry]:

@@ -75,6 +75,12 @@ class Message(Base):
     connection: Mapped[Connection] = relationship()
 
     @property
+    def settled(self) -> bool:
+        """True when nothing more is expected: it ended, or was handed over to who says no more."""
+        status = Status(self.status)
+        return status.final or (status.handed_over and self.due_at is None)
+
+    @property
     def created_at(self) -> datetime:
         return time_of(self.id)
 
