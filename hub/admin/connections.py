@@ -186,14 +186,14 @@ def connection_action(slug: str, action: str) -> Any:
     one = connections.by_slug(slug)
     if action not in integrations.get(one.integration).actions:
         raise NotFound("unknown_action", "This connection offers no such action.")
-    connection_id, here = one.id, connection_page.webhook_of(one)
+    connection_id, here, page = one.id, connection_page.webhook_of(one), _page(one)
     try:
         limits.spend(limits.TEST, g.user.id)
         running = live.instance(one)
         connection_page.let_go()
         flash(str(getattr(running, action)(here)), "good")
-    except TooMany:
-        raise
+    except TooMany as refusal:
+        return page.too_many(refusal)
     except HubError as problem:
         flash(str(problem), "bad")
     return _to(connection_id)

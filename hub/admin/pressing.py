@@ -41,17 +41,19 @@ def press(token: str) -> Any:
     named = " ".join((form.who.data or "").split())
     who = g.user.name if g.user is not None else f"{named} (by the link)" if named else "Somebody with the link"
     try:
-        pressing.press(token, who)
+        first = pressing.press(token, who)
     except NotFound:
         return _page(None, form, 404)
-    return _page(pressing.look(token), form, 200)
+    return _page(pressing.look(token), form, 200, first=first)
 
 
-def _page(button: pressing.Button | None, form: Presser, status: int) -> Any:
+def _page(button: pressing.Button | None, form: Presser, status: int, *, first: bool = False) -> Any:
     asks = "Remind {}" if button and button.kind == REMIND else "Put off reminders to {} for a day"
     follows = "A reminder goes to them at once." if button and button.kind == REMIND else "Nobody reminds them before tomorrow."
     answer = make_response(
-        render_template("press.html", button=button, form=form, asks=asks.format(button.names) if button else "", follows=follows), status
+        render_template(
+            "press.html", button=button, form=form, asks=asks.format(button.names) if button else "", follows=follows, first=first
+        ), status
     )
     answer.headers["X-Robots-Tag"] = "noindex"
     answer.headers["Referrer-Policy"] = "same-origin"  # the address is what allows it, and the form's proof asks for it here

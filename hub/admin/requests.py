@@ -85,7 +85,10 @@ def show(request_id: str, invitation: Invitation | None = None, invited: str = "
         _signer(signer, [lines[m.id] for m in reversed(told) if m.signer_id == signer.id], skipped, in_turn=in_turn)
         for signer in row.signers
     ]
-    posted = [lines[m.id] for m in reversed(told) if m.signer_id is None]
+    of_team = [m for m in reversed(told) if m.signer_id is None]
+    done = [m for m in of_team if m.edits_id is not None and Status(m.status).arrived]  # each shows where it stands by then
+    changed = {"times": len(done), "at": done[-1].changed_at} if done else None
+    posted = [lines[m.id] for m in of_team if m not in done]
     why_not = _why_not_remind(row)
     source = db.session.get(Source, row.source_id)
     return render_template(
@@ -99,9 +102,9 @@ def show(request_id: str, invitation: Invitation | None = None, invited: str = "
             ("Its id in the app", row.external_id), ("Our id", row.id), ("From", source.name if source else ""),
             ("Began", exact(row.created_at)), ("Ends", exact(row.expires_at) if row.expires_at else ""),
         ],
-        posted=posted, unposted=skipped.get("", []), may_act=may(Role.OPERATOR), open=row.state == RequestState.OPEN,
+        posted=posted, changed=changed, unposted=skipped.get("", []), may_act=may(Role.OPERATOR), open=row.state == RequestState.OPEN,
         invites=may(Role.OPERATOR) and bool(linking.able(test=row.test)), invitation=invitation, invited=invited,
-        settled=all(Status(message.status).final for message in told),
+        settled=all(message.settled for message in told),
     )  # fmt: skip
 
 
@@ -116,10 +119,12 @@ def remind(request_id: str) -> Any:
         flash(str(problem), "warn")
     else:
         count = reminders.reached(answer)
-        skipped = len(answer["skipped"])
         told = f"{plural(count, 'reminder')} on the way." if count else "Nobody could be reminded."
-        if skipped:
-            told += f" {plural(skipped, 'signer')} could not be reached; the page says why."
+        asleep = {one["signer"] for one in answer["skipped"] if one["reason"] == "snoozed"}
+        if unreached := {one["signer"] for one in answer["skipped"]} - asleep - {""}:
+            told += f" {plural(len(unreached), 'signer')} could not be reached; the page says why."
+        if asleep:
+            told += f" Reminders to {plural(len(asleep), 'signer')} are put off."
         flash(told, "good" if count else "warn")
     return redirect(url_for("admin.request_page", request_id=request_id), 303)
 
@@ -131,8 +136,9 @@ def find(request_id: str) -> SigningRequest:
 
 
 def _signer(signer: Signer, told: list[Any], skipped: dict[str, list[str]], *, in_turn: bool) -> dict[str, Any]:
+    chats: list[str] = []
     try:
-        details = signer.details or {}
+        details, chats = signer.details or {}, linking.chats_of(signer)
     except Unreadable as problem:
         details = {"name": f"{signer.external_id} (sealed with the missing key {problem.key_id})"}
     return {
@@ -141,7 +147,7 @@ def _signer(signer: Signer, told: list[Any], skipped: dict[str, list[str]], *, i
         "name": details.get("name") or signer.external_id, "state": signer.state,
         "at": signer.state_at if signer.state != SignerState.PENDING else None, "turn": signer.turn if in_turn else 0,
         "addresses": [address for address in (details.get("mobile_number"), details.get("email")) if address],
-        "told": told, "skipped": skipped.get(signer.external_id, []),
+        "told": told, "skipped": skipped.get(signer.external_id, []), "chats": chats,
     }  # fmt: skip
 
 

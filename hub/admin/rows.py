@@ -36,6 +36,7 @@ class Row:
     slug: str
     at: datetime
     test: bool
+    change: bool  # of an earlier post, which stands there
 
 
 def rows(messages: Sequence[Message]) -> list[Row]:
@@ -55,6 +56,7 @@ def rows(messages: Sequence[Message]) -> list[Row]:
             says=says(bodies.get(message.id.partition("_")[2])), note=f"{problem.text} ({problem.code})" if problem and problem.code
             else problem.text if problem else "", bad=message.status in BAD, channel=message.channel, via=connection.title,
             slug=connection.slug, at=message.created_at, test=message.test,
+            change=message.edits_id is not None,
         ))  # fmt: skip
     return found
 

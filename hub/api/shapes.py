@@ -131,6 +131,7 @@ class MessageOut(BaseModel):
     request: str | None
     signer: str | None
     event: str | None
+    changes: str | None = Field(description="The post that this changes where it stands.")
     segments: int | None
     test: bool
     created_at: AwareDatetime
@@ -165,7 +166,8 @@ def message_out(message: Message, *, with_timeline: bool = True) -> dict[str, An
         "connection": message.connection.slug, "to": message.contact.address,
         "error": {"code": why.code, "text": why.text, "remedy": why.remedy} if why else None,
         "provider_id": message.provider_id, "request": message.request_id, "signer": signer.external_id if signer else None,
-        "event": message.event_id, "segments": message.segments, "test": message.test, "created_at": stamp(message.created_at),
+        "event": message.event_id, "changes": message.edits_id, "segments": message.segments,
+        "test": message.test, "created_at": stamp(message.created_at),
         "timeline": [_entry_out(entry) for entry in timeline.timeline(message)] if with_timeline else [],
     }  # fmt: skip
 

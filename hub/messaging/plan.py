@@ -93,6 +93,7 @@ REASONS = {
     "no_address": "The signer has no address for this channel.",
     "not_wanted": "The source said not to use this address.",
     "no_connection": "No enabled connection carries this channel.",
+    "connection_off": "The connection that posts this for the team does not send now. Enable it, or choose what it posts.",
     "bad_address": "The address is not one that this channel reaches.",
     "already_signed": "The signer has signed or declined already.",
     "request_closed": "The request is completed, declined, expired or canceled.",
@@ -140,7 +141,7 @@ def posts(
         if asks_to_sign and closed:
             skipped.append(Skipped("", step.channel, "request_closed"))
         elif carrier is None:
-            skipped.append(Skipped("", step.channel, "no_connection"))
+            skipped.append(Skipped("", step.channel, "connection_off"))
         else:
             found.append(Post(step, carrier))
     return found, skipped

@@ -94,6 +94,13 @@ def invite_team(connection_id: str) -> Invitation:
     return Invitation(_link(connection, TEAM, connection.id, TEAM_LASTS), now() + TEAM_LASTS, connection.slug)
 
 
+def chats_of(signer: Signer) -> list[str]:
+    """Return the titles of the connections that write to a signer's chat, since they opened a link."""
+    addresses, among = _addresses(signer), able(test=signer.request.test)
+    known = chats.of({signer.id: addresses}, signer.request.source_id, [one.id for one in among]) if addresses else {}
+    return [one.title for one in among if one.id in known.get(signer.id, {})]
+
+
 def _link(connection: Connection, kind: str, subject: str, lasts: timedelta) -> str:
     token = tokens.make(kind, subject, lasts, connection_id=connection.id)
     return live.instance(connection).invite(token, team=kind == TEAM)

@@ -25,7 +25,7 @@ SNOOZED_FOR = timedelta(days=1)
 def remind(request_id: str, signer: str | None = None) -> dict[str, Any]:
     """Remind every signer who still owes a signature, or the one with this id (ours or the source's).
 
-    Those whose reminders are put off are left out. Returns the same answer as an event. Raises NotFound; Conflict when nobody is left
+    Those whose reminders are put off are skipped. Returns the same answer as an event. Raises NotFound; Conflict when nobody is left
     to remind.
     """
     request, owing = _owing(request_id, signer)
@@ -39,7 +39,7 @@ def remind(request_id: str, signer: str | None = None) -> dict[str, Any]:
         one.reminders, one.reminded_at = one.reminders + 1, at
     request.write()
     audit.record("request.reminded", request.id, request.title or "", signers=len(awake))
-    return tell(Happened(new_id("evt"), "", EventType.REMINDER, at, {"by": audit.actor().who}), request, None, only=awake)
+    return tell(Happened(new_id("evt"), "", EventType.REMINDER, at, {"by": audit.actor().who}), request, None, only=owing)
 
 
 def reached(answer: dict[str, Any]) -> int:

@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import html
 import re
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, TypeVar
 
 import pytest
 import time_machine
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
 from hub.accounts import demo
 from hub.extensions import db
 from hub.integrations.base import OptChange
-from hub.messaging import letting_in
+from hub.messaging import chats, direct, letting_in
 from hub.messaging.contacts import contact_for
 from hub.messaging.statuses import Origin
 from hub.models import Action, Connection, Message, Signer, SigningRequest
 from hub.models.types import now
-from hub.signing import accept, posts
+from hub.signing import accept, linking, posts
 from hub.signing.events import EventIn
-from hub.vocabulary import Role
+from hub.store import transaction
+from hub.vocabulary import Role, Status
 from tests.conftest import Browser
 from tests.pigeon import Loft
 from tests.pigeon import loft as loft
@@ -175,6 +177,70 @@ def test_the_message_shows_its_card_and_what_it_changes(request_id: str, look: L
     assert "With buttons: Open in Signpost Remind Eric Snooze a day" in page
 
 
+def test_what_nobody_reports_on_is_not_on_the_way(request_id: str, look: Look[Any], person: Callable[..., Browser]) -> None:
+    post, sms = (look(lambda kind=kind: db.session.scalars(select(Message.id).where(kind)).one())
+                 for kind in (Message.thread != "", Message.thread == ""))  # fmt: skip
+    operator = person(Role.OPERATOR)
+    listed = operator.get("/messages?show=way").text
+    assert (sms in listed, post in listed) == (True, False)
+    assert (sms in (found := operator.get(f"/messages?show=way&q={request_id}").text), post in found) == (True, False)
+    overview = words(operator.get("/"))
+    assert "2 1 on the way" in overview
+    assert "Whether it arrived is never said" in overview
+    page = operator.get(f"/messages/{post}")
+    assert "took it. Whether it was shown is never said." in words(page)
+    assert operator.post(f"/messages/{post}/resend").status_code == 303
+    assert look(lambda: db.session.scalars(select(Message.id).where(Message.after_id == post)).one())
+
+
+def test_changes_of_a_post_are_told_apart_from_posts(roof: Roof, loft: Loft, look: Look[Any], person: Callable[..., Browser]) -> None:
+    roof("T1")
+    loft.fly = lambda outbound: replace(fly(outbound), status=Status.DELIVERED)
+
+    def happen(kind: str) -> str:
+        signers = [a_signer("Eric"), a_signer("Anna", "+442071234567")]
+        more = {"signer": {"id": "eric"}} if kind == "request.signed" else {"signers": signers}
+        accept.accept(EventIn.model_validate(an_event(kind, **more)), source_id(), test=True)
+        deliver()
+        while db.session.scalar(select(Message.id).where(Message.status == Status.QUEUED, Message.thread != "").limit(1)):
+            time.sleep(0.1)  # of one thread they go one at a time, a second apart
+            deliver()
+        return db.session.scalars(select(SigningRequest.id)).one()
+
+    look(lambda: happen("request.sent"))
+    here = f"/requests/{look(lambda: happen('request.signed'))}"
+    viewer = person(Role.VIEWER)
+    assert words(viewer.get("/messages?channel=chat")).count(" Change ") == 1
+    assert "Brought up to date where it stands, last" in words(viewer.get(here))
+    assert "Changes what an earlier post says" not in viewer.get(here).text
+
+
+def test_a_signer_whose_chat_is_known_is_shown_so(
+    request_id: str, signer: Callable[[], Signer], look: Look[Any], person: Callable[..., Browser]
+) -> None:
+    operator = person(Role.OPERATOR)
+    assert "Invite to a chat" in words(operator.get(f"/requests/{request_id}"))
+
+    def link() -> None:
+        one, flock = db.session.scalars(select(Signer)).one(), db.session.scalars(select(Connection).where(Connection.place == "W1")).one()
+        chats.link(flock.id, one.request.source_id, linking._addresses(one), contact_for("chat", "778899", test=True).id)
+
+    look(link)
+    page = words(operator.get(f"/requests/{request_id}"))
+    assert "Roof W1 writes to their chat." in page
+    assert "Invite to another chat" in page
+
+
+def test_why_a_signer_was_not_reached_stands_with_the_request(roof: Roof, look: Look[Any], person: Callable[..., Browser]) -> None:
+    def send() -> str:
+        accept.accept(EventIn.model_validate(an_event(signers=[a_signer("Eric")])), source_id(), test=True)
+        transaction(lambda: db.session.execute(update(Message).values(status=Status.UNDELIVERED, code="30005", due_at=None)))()
+        return db.session.scalars(select(SigningRequest.id)).one()
+
+    page = words(person(Role.VIEWER).get(f"/requests/{look(send)}"))
+    assert re.search(r"Undelivered .* \(30005\)", page)
+
+
 # ── Behind the link ─────────────────────────────────────────────────────────────────────────────────────────
 @pytest.fixture
 def link(request_id: str, loft: Loft) -> str:
@@ -197,6 +263,7 @@ def test_it_acts_when_it_is_asked_to_and_once(link: str, app: Flask, signer: Cal
     nobody = Browser(app)
     done = nobody.post(link, {"who": "  Dana   Whitfield "})
     assert "Dana Whitfield (by the link) reminded Eric" in words(done)
+    assert "Done." in words(done)
     assert signer().reminders == 1
     again = nobody.post(link, {"who": "Tom"})
     assert "That is done with." in words(again)
@@ -263,3 +330,14 @@ def test_the_demo_connects_chats_and_posts_what_is_usual(look: Look[Any]) -> Non
 
     assert sorted(look(chats)) == ["demo-microsoft-teams", "demo-slack", "demo-telegram"]
     assert all(place and told == list(posts.USUAL) for place, told in look(chats).values())
+
+
+def test_a_channel_is_carried_by_the_first_that_reaches_whom_it_is_for(look: Look[Any]) -> None:
+    look(demo.connect_chats)
+
+    def carrier(to: str) -> str:
+        message_id = direct.send(to=to, text="Your contract is ready.", channel="chat", test=True)
+        return db.session.get_one(Message, message_id).connection.slug
+
+    assert look(lambda: carrier("eric@acme.example")) == "demo-slack"
+    assert look(lambda: carrier("778899")) == "demo-telegram"

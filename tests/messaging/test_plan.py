@@ -167,7 +167,7 @@ def test_a_team_is_told_over_its_own_connection_and_signers_are_not() -> None:
     route = Route(Audience.TEAM.value, [Step("stp_5", "chat", "team", "con_wall"), Step("stp_6", "chat", "team", "con_gone")])
     found, left = posts([route, to(Audience.SIGNERS)], [SMS, WALL])
     assert [(one.carrier.id, one.step.id) for one in found] == [("con_wall", "stp_5")]
-    assert [(one.signer, one.reason) for one in left] == [("", "no_connection")]
+    assert [(one.signer, one.reason) for one in left] == [("", "connection_off")]
     assert plan([route], [person()], [SMS, WALL]) == ([], [])
 
 

@@ -137,7 +137,7 @@ def test_a_connection_for_people_only_posts_nothing_and_says_so(roof: Roof, loft
 def test_a_post_that_nobody_can_carry_is_listed(roof: Roof, loft: Loft) -> None:
     one = roof("W1")
     turn_connection(one.id, ConnectionState.DISABLED)
-    assert ("", "chat", "no_connection") in [(item["signer"], item["step"], item["reason"]) for item in tell()["skipped"]]
+    assert ("", "chat", "connection_off") in [(item["signer"], item["step"], item["reason"]) for item in tell()["skipped"]]
 
 
 # ── Threads ─────────────────────────────────────────────────────────────────────────────────────────────────
