@@ -153,7 +153,7 @@ def _channels(day: Today) -> list[dict[str, Any]]:
     return [
         {
             "channel": channel, "sent": day.count(sent, channel), "read": day.count((Status.READ,), channel) or None,
-            "delivered": None if channel in day.silent else day.count((Status.DELIVERED,), channel), "on_the_way": day.on_the_way(channel),
+            "delivered": None if day.silent(channel) else day.count((Status.DELIVERED,), channel), "on_the_way": day.on_the_way(channel),
             "lost": day.count(LOST, channel), "median": median(times) if (times := day.seconds[channel]) else None,
         }
         for channel in day.channels

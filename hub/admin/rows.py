@@ -17,6 +17,7 @@ from hub.models import Body, Connection, Contact, Message
 from hub.vocabulary import Status
 
 SHOWN = 90  # characters of what a message says
+TEAM = "The team"  # which place that is, the connection tells better than the provider's name for it
 BAD = (Status.FAILED, Status.UNDELIVERED)
 
 
@@ -50,9 +51,9 @@ def rows(messages: Sequence[Message]) -> list[Row]:
     found = []
     for message in messages:
         contact, connection = contacts[message.contact_id], connections[message.connection_id]
-        problem = problems.get(message.id)
+        problem, to = problems.get(message.id), recipient(contact, connection)
         found.append(Row(
-            id=message.id, status=message.status, to=recipient(contact, connection), address=contact.address,
+            id=message.id, status=message.status, to=to, address="" if to == TEAM else contact.address,
             says=says(bodies.get(message.id.partition("_")[2])), note=f"{problem.text} ({problem.code})" if problem and problem.code
             else problem.text if problem else "", bad=message.status in BAD, channel=message.channel, via=connection.title,
             slug=connection.slug, at=message.created_at, test=message.test,
@@ -76,7 +77,7 @@ def name_of(contact: Contact) -> str:
 def recipient(contact: Contact, connection: Connection) -> str:
     """Return whom a message is for: a person, or the team that reads where its connection posts."""
     named = name_of(contact)
-    return "The team" if named == contact.address != "" and contact.address == connection.place else named
+    return TEAM if named == contact.address != "" and contact.address == connection.place else named
 
 
 def says(body: Body | None) -> str:

@@ -30,13 +30,16 @@ class Today:
     hours: list[int]  # the oldest hour first
     seconds: Mapping[str, list[float]]  # by channel, from plan to handset
     over: Mapping[str, int]  # by channel, how many were handed to who says no more than that
-    silent: Container[str]  # channels of which no more than that is ever heard
 
     def count(self, statuses: Container[Status], channel: str = "") -> int:
         return sum(n for (on, status), n in self.counts.items() if status in statuses and channel in ("", on))
 
     def on_the_way(self, channel: str = "") -> int:
         return self.count(ON_THE_WAY, channel) - sum(n for on, n in self.over.items() if channel in ("", on))
+
+    def silent(self, channel: str) -> bool:
+        """Tell whether of a channel's messages nothing was heard, and nothing will be."""
+        return bool(self.over.get(channel)) and not self.count(ARRIVED, channel)
 
     @property
     def channels(self) -> list[str]:
@@ -63,8 +66,7 @@ def read() -> Today:
         arrived = select(Message.changed_at, Message.id).where(*of_day, Message.status.in_(ARRIVED))
         newest = arrived.order_by(Message.id.desc()).limit(TIMED)
         seconds[channel] = [(at - time_of(message_id)).total_seconds() for at, message_id in db.session.execute(newest)]
-    silent_channels = {channel for channel, ids in carriers.items() if silent.issuperset(ids)}
     ends = [id_at("msg", moment - timedelta(hours=ago)) for ago in range(24, -1, -1)]
     every = select(func.count()).select_from(Message)
     hours = (every.where(Message.id > began, Message.id <= ended).scalar_subquery() for began, ended in pairwise(ends))
-    return Today(counts, list(db.session.execute(select(*hours)).one()), seconds, over, silent_channels)
+    return Today(counts, list(db.session.execute(select(*hours)).one()), seconds, over)
