@@ -72,7 +72,7 @@ def told(row: Audit) -> str:
     if words is None:  # an action of a later version, or of a part that brought its own
         noun, _, verb = row.action.partition(".")
         words = f"{verb.replace('_', ' ')}: {noun.replace('_', ' ')} {{}}"
-    return words.format(row.title or "").strip().rstrip(":")
+    return words.format(row.title or ("a request" if is_id("req", row.subject) else "")).strip().rstrip(":")
 
 
 def details(row: Audit) -> str:
@@ -139,10 +139,10 @@ DONE = {
     "message.resent": "resent a message",
     "message.sent": "sent a message",
     "receipt.replayed": "replayed callbacks {}",
-    "request.reminded": "reminded the signers of a request",
-    "request.snoozed": "put off the reminders of a request",
-    "request.unsnoozed": "took up the reminders of a request again",
-    "signer.invited": "made a link that invites a signer to a chat",
+    "request.reminded": "reminded the signers of {}",
+    "request.snoozed": "put off the reminders of {}",
+    "request.unsnoozed": "took up the reminders of {} again",
+    "signer.invited": "made a link that invites a signer of {} to a chat",
     "source.added": "added the source {}",
     "opt_out.changed": "changed the opt-out words",
     "consent.imported": "imported a list of consents",

@@ -19,7 +19,7 @@ def with_help(form: type[F]) -> type[F]:
         return form
     field = TextAreaField(
         "Answer to HELP", [Optional(), Length(max=MOST, message=f"At most {MOST:,} characters.")],
-        description="Who sends these messages, and how to stop them. Left empty, the connection’s name and “Reply STOP to opt out.”",
+        description="Who sends these messages, and how to stop them. Left empty, the connection’s name and the word that ends them.",
         render_kw={"rows": 2},
     )  # fmt: skip
     return type(form.__name__, (form,), {NAME: field, "__doc__": form.__doc__})

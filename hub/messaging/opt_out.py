@@ -21,6 +21,7 @@ from hub.models import Inbound as Came
 from hub.models.types import id_at, new_id, now
 from hub.statements import Statement, table_of
 from hub.store import read, remembered, several, transaction, write
+from hub.vocabulary import Channel
 
 SAID_STOP = "keyword"  # the reason of a suppression that a keyword made, and that a keyword lifts
 REPLIED_STOP = "21610"  # Twilio knows of a STOP that we never heard of
@@ -177,4 +178,5 @@ def help_text(connection_id: str) -> str:
     """Return what HELP is answered with: as the connection's form says, else who this is and how to stop."""
     connection = db.session.get_one(Connection, connection_id)
     own = (connection.settings_or_none() or {}).get("help_text", "")
-    return own or f"{connection.title}: messages about documents for you to sign. Reply STOP to opt out."
+    stop = "Send /stop to end that." if connection.channel == Channel.CHAT else "Reply STOP to opt out."
+    return own or f"{connection.title}: messages about documents for you to sign. {stop}"

@@ -46,12 +46,15 @@ def _zone(text: str) -> str:
     return text
 
 
+def _ways() -> list[str]:
+    """Return the channels, and the integrations by name that write to people in a chat of their own."""
+    channels = [channel.value for channel in (Channel.WHATSAPP, Channel.SMS, Channel.VOICE, Channel.EMAIL, Channel.CHAT)]
+    return channels + [name for name, cls in integrations.registry().items() if cls.finds_by is not None]
+
+
 def _way(text: str) -> str:
-    """Take a channel, or an integration by name that writes to people in a chat of their own."""
-    known = [channel.value for channel in (Channel.WHATSAPP, Channel.SMS, Channel.VOICE, Channel.EMAIL, Channel.CHAT)]
-    known += [name for name, cls in integrations.registry().items() if cls.finds_by is not None]
-    if text not in known:
-        raise ValueError(f"Give one of {', '.join(known)}.")
+    if text not in _ways():
+        raise ValueError(f"Give one of {', '.join(_ways())}.")
     return text
 
 
@@ -80,7 +83,7 @@ Phone = Annotated[str, AfterValidator(_phone)]
 Email = Annotated[str, StringConstraints(max_length=320), AfterValidator(_email)]
 Url = Annotated[str, StringConstraints(max_length=2000), AfterValidator(_url)]
 Zone = Annotated[str, AfterValidator(_zone)]
-Way = Annotated[str, AfterValidator(_way)]
+Way = Annotated[str, AfterValidator(_way), Field(json_schema_extra=lambda schema: schema.update(enum=_ways()))]
 Locale = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$")]
 
 

@@ -166,7 +166,7 @@ def test_a_signers_link_is_shown_to_who_made_it(request_id: str, signer: Callabl
     made = operator.post(f"/requests/{request_id}/signers/{signer().id}/invite")
     assert re.search(r"https://flock\.example/nest/[A-Za-z0-9_-]{43}", made.text)
     assert "Who opens it is written to in that chat as Eric" in words(made)
-    assert "Made a link that invites a signer to a chat" in words(operator.get("/activity"))
+    assert "Made a link that invites a signer of Employment Agreement to a chat" in words(operator.get("/activity"))
 
 
 def test_the_message_shows_its_card_and_what_it_changes(request_id: str, look: Look[Any], person: Callable[..., Browser]) -> None:

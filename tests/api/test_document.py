@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import jsonschema
@@ -38,6 +39,11 @@ def test_the_examples_fit_their_schemas(document: dict[str, Any]) -> None:
             content = document["paths"]["/api/v1" + route.path][route.method]["requestBody"]["content"]["application/json"]
             schema = {**content["schema"], "components": document["components"]}
             jsonschema.Draft202012Validator(schema).validate(content["example"])
+
+
+def test_the_ways_that_a_signer_may_prefer_are_listed(document: dict[str, Any]) -> None:
+    taken = json.dumps([schema for name, schema in document["components"]["schemas"].items() if name.startswith("SignerIn")])
+    assert '"enum": ["whatsapp", "sms", "voice", "email", "chat", "slack", "telegram"' in taken
 
 
 def test_every_operation_has_a_name_a_sentence_and_its_errors(document: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
+from hub.accounts import demo
 from hub.errors import Refused
 from hub.extensions import db
 from hub.messaging import delivery, direct, opt_out, suppressions, timeline
@@ -122,6 +123,12 @@ def test_more_words_are_a_setting(hub_demo: Flask, words: tuple[str, str]) -> No
 def test_a_word_with_two_meanings_or_no_end_is_refused(hub_demo: Flask, words: Any) -> None:
     with pytest.raises(Refused):
         opt_out.save(words, everywhere=False)
+
+
+def test_help_in_a_chat_names_the_command(hub_demo: Flask) -> None:
+    demo.connect_chats()
+    one = db.session.scalars(select(Connection).where(Connection.slug == "demo-telegram")).one()
+    assert opt_out.help_text(one.id) == "Demo Telegram: messages about documents for you to sign. Send /stop to end that."
 
 
 def test_help_says_who_this_is_and_how_to_stop(hub_demo: Flask, whatsapp: Connection) -> None:
