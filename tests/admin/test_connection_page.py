@@ -57,6 +57,19 @@ def hidden(page: TestResponse, name: str) -> str:
     return found[1] if found else ""
 
 
+def test_what_a_test_replaces_is_everything_that_it_may_change(app: Flask, stored: str, admin: Browser) -> None:
+    with app.app_context():
+        transaction(lambda: set_state(db.session.get_one(Connection, stored), ConnectionState.BROKEN, "It was refused."))()
+    broken = admin.get(PAGE)
+    regions = re.search(r'data-inplace="([^"]*)" data-busy="Testing…"', broken.text)
+    assert regions
+    for region in regions[1].split(", "):
+        assert broken.text.count(f'id="{region.removeprefix("#")}"') == 1
+    trouble = re.search(r'id="connection-trouble">(.*?)<form', broken.text, re.DOTALL)
+    assert trouble
+    assert "Nothing goes out over this connection." in trouble[1]
+
+
 # ── From nothing to sending ─────────────────────────────────────────────────────────────────────────────────
 def test_an_admin_connects_tests_enables_and_sends_one(
     app: Flask, admin: Browser, values: dict[str, str], simulator: Any
