@@ -63,6 +63,7 @@ class Page:
             send_form=_addressed(self.cls, one, send_form or forms.SendOne()) if one is not None and sends else None,
             send_problem=send_problem, last_send=last_send,
             events=[(event_type, POSTED[event_type]) for event_type in EventType], posted=posts.posted(one.id) if one else [],
+            moved=bool(one and one.place and (place := self.cls.place_of(stored)) and place != one.place),
             invites=self.cls.can("invite") and may(Role.ADMIN), invitation=invitation,
             hindered=hindrance.of([one]).get(one.id) if one else None,
             why_not_send=_why_not_send(one) if one else "", may=may(Role.ADMIN),

@@ -112,6 +112,17 @@ def test_the_page_lists_what_is_posted_and_an_admin_changes_it(roof: Roof, look:
     assert "A signer opened it" in words(person(Role.VIEWER).get(f"/connections/{slug}"))
 
 
+def test_a_place_that_was_moved_is_told_apart_from_what_the_settings_name(
+    roof: Roof, look: Look[Any], person: Callable[..., Browser]
+) -> None:
+    one, boss = roof("W1"), person(Role.ADMIN)
+    assert "It was moved there" not in words(boss.get(f"/connections/{one.slug}"))
+    look(transaction(lambda: setattr(db.session.get_one(Connection, one.id), "place", "W2")))
+    page = words(boss.get(f"/connections/{one.slug}"))
+    assert "in W2" in page
+    assert "It was moved there since the settings were saved" in page
+
+
 def test_a_link_into_a_group_is_made_and_shown_once(roof: Roof, loft: Loft, person: Callable[..., Browser]) -> None:
     slug = roof("").slug
     boss = person(Role.ADMIN)
