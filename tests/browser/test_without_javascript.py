@@ -260,7 +260,7 @@ def _(bare: Bare) -> None:
     until_shown(page, card)
     page.goto(card.get_by_role("link", name="Snooze a day").get_attribute("href") or "")
     press(page, "Put off reminders to Anna Berg for a day")
-    expect(page.get_by_role("heading", name="That is done with.")).to_be_visible()
+    expect(page.get_by_role("heading", name="Done.")).to_be_visible()
 
 
 @form("admin.change_posts")
