@@ -6,18 +6,18 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
 
+from hub.api.fields import Address, cursor
 from hub.signing.events import Strict
 from hub.vocabulary import Channel
 
 MOST = 100
-AddressText = Annotated[str, StringConstraints(min_length=3, max_length=320)]
 EVERY = "Left out: every channel."
 
 
 class SuppressionIn(Strict):
     """An address that nothing may be sent to."""
 
-    address: AddressText = Field(description="A number such as +13175551234, or an e-mail address.")
+    address: Address = Field(description="A number such as +13175551234, or an e-mail address.")
     channel: Channel | None = Field(default=None, description=EVERY)
     why: Annotated[str, StringConstraints(max_length=500)] = ""
 
@@ -32,8 +32,8 @@ class SuppressionQuery(Strict):
     """How to narrow the list of opt-outs."""
 
     limit: Annotated[int, Field(ge=1, le=MOST)] = 25
-    after: str | None = Field(default=None, description="The `next` of the page before.")
-    address: str | None = None
+    after: str | None = cursor("sup")
+    address: Address | None = None
     opened: bool = Field(default=False, description="True: those that were lifted, instead of those that hold.")
 
 
@@ -63,7 +63,7 @@ class SuppressionsOut(BaseModel):
 class ConsentIn(Strict):
     """A yes or a no of a person."""
 
-    address: AddressText = Field(description="A number such as +13175551234, or an e-mail address.")
+    address: Address = Field(description="A number such as +13175551234, or an e-mail address.")
     yes: bool = Field(alias="given", description="True for yes.")
     channel: Channel | None = Field(default=None, description=EVERY)
     purpose: Annotated[str, StringConstraints(max_length=100)] = Field(
@@ -78,9 +78,9 @@ class ConsentIn(Strict):
 class ConsentQuery(Strict):
     """Whose consents to list."""
 
-    address: AddressText
+    address: Address
     limit: Annotated[int, Field(ge=1, le=MOST)] = 25
-    after: str | None = Field(default=None, description="The `next` of the page before.")
+    after: str | None = cursor("cns")
 
 
 class ConsentOut(BaseModel):

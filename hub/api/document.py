@@ -27,6 +27,7 @@ from hub.api.reference import groups
 from hub.api.request_shapes import EventOut, InvitationOut, InviteIn, RemindIn, RequestOut, SnoozeIn
 from hub.api.shapes import MediaOut, MessageIn, MessageOut, MessageQuery, MessagesOut, ProblemOut
 from hub.config import Config
+from hub.messaging import media
 from hub.signing.events import EventIn
 
 blueprint = Blueprint("api_document", __name__)
@@ -48,10 +49,13 @@ REFUSALS = {
     "404": "There is none with this id that the key may see.",
     "409": "Its state does not allow this, or an equal request is still running.",
     "413": "The body is larger than 256 KiB, or a file larger than is taken.",
+    "414": "The address is too long.",
+    "431": "The headers are too long.",
     "415": "The body is not declared as JSON; that with a file, as a form.",
     "422": "A field is wrong or not known; `field` names it and `detail` says what to do.",
     "503": "The database cannot be reached and nothing was stored; repeat the request.",
 }  # fmt: skip
+EVERYWHERE = ("414", "431")  # the web server refuses these before a route is known
 
 
 @dataclass(frozen=True)
@@ -169,14 +173,15 @@ def _operation(route: Route) -> dict[str, Any]:
                            "content": {"application/json": {"schema": _schema(route.gives)}}},
             **{status: {"description": REFUSALS[status],
                         "content": {"application/problem+json": {"schema": _schema(ProblemOut)}}}
-               for status in route.refusals.split()},
+               for status in sorted({*route.refusals.split(), *EVERYWHERE})},
         },
     }  # fmt: skip
     if route.file:
         operation["requestBody"] = {"required": True, "content": {"multipart/form-data": {"schema": {
             "type": "object", "required": ["file"],
-            "properties": {"file": {"type": "string", "contentMediaType": "application/octet-stream", "description": route.file}},
-        }}}}  # fmt: skip
+            "properties": {"file": {"type": "string", "contentMediaType": "application/octet-stream", "minLength": 1,
+                                    "description": route.file}},
+        }, "encoding": {"file": {"contentType": ", ".join(sorted(media.passed_on()))}}}}}  # fmt: skip
     if route.takes:
         operation["requestBody"] = {
             "required": not route.optional,
@@ -203,7 +208,8 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
         schema = route.query.model_json_schema()
         for name, one in schema["properties"].items():
             found.append({
-                "name": name, "in": "query", "required": False, "description": one.pop("description", ""),
+                "name": name, "in": "query", "required": name in schema.get("required", ()),
+                "description": one.pop("description", ""),
                 "schema": _inline(one, schema.get("$defs", {})),
             })  # fmt: skip
     return found
@@ -215,8 +221,9 @@ def _inline(one: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
     chosen = choices[0]
     if "$ref" in chosen:
         chosen = definitions[chosen["$ref"].rsplit("/", 1)[1]]
-    whole = {**chosen, "default": one.get("default")}
-    return {key: value for key, value in whole.items() if key not in ("title", "$ref") and value is not None}
+    whole = {**one, **chosen}
+    dropped = ("title", "$ref", "anyOf")
+    return {key: value for key, value in whole.items() if key not in dropped and value is not None}
 
 
 @blueprint.get("/api/v1/openapi.json")

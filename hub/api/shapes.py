@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
 from flask import request
-from pydantic import AwareDatetime, BaseModel, Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from sqlalchemy import select
 
+from hub.api.fields import cursor
 from hub.api.problems import Problem
 from hub.extensions import db
 from hub.messaging import timeline
@@ -22,9 +23,19 @@ MOST = 100
 Shape = TypeVar("Shape", bound=BaseModel)
 
 
+def _needs(name: str) -> Any:
+    """Return the JSON Schema of an object in which a field is given, and neither null nor empty."""
+    return {"required": [name], "properties": {name: {"type": "string", "minLength": 1}}}
+
+
 # ── In ──────────────────────────────────────────────────────────────────────────────────────────────────────
 class MessageIn(Strict):
     """A direct message: over a connection, or over the first enabled one of a channel."""
+
+    model_config = ConfigDict(json_schema_extra={
+        "oneOf": [_needs("channel"), _needs("connection")],
+        "anyOf": [_needs("text"), _needs("media"), _needs("media_url")],
+    })  # fmt: skip
 
     to: Annotated[str, StringConstraints(max_length=320)] = Field(
         default="", description="The recipient, such as +13175551234. Left out, where the connection's team reads."
@@ -33,7 +44,9 @@ class MessageIn(Strict):
     media: str | None = Field(default=None, description="The id of a file that POST /api/v1/media has taken, to go along.")
     media_url: str | None = Field(default=None, description="Or the https address of a file. It is looked at before the message is sent.")
     channel: Channel | None = None
-    connection: str | None = Field(default=None, description="The slug of a connection.")
+    connection: Annotated[str, StringConstraints(min_length=1)] | None = Field(
+        default=None, description="The slug of a connection."
+    )
 
     @model_validator(mode="after")
     def _over_one(self) -> MessageIn:
@@ -48,7 +61,7 @@ class MessageQuery(Strict):
     """How to narrow the list of messages."""
 
     limit: Annotated[int, Field(ge=1, le=MOST)] = 25
-    after: str | None = Field(default=None, description="The `next` of the page before.")
+    after: str | None = cursor("msg")
     status: Status | None = None
     channel: Channel | None = None
     connection: str | None = Field(default=None, description="The slug of a connection.")
@@ -76,7 +89,11 @@ def body_of(shape: type[Shape]) -> Shape:
 
 
 def query_of(shape: type[Shape]) -> Shape:
-    """Read the request's query. Raises ValidationError."""
+    """Read the request's query. Raises Problem, ValidationError."""
+    repeated = next((name for name, values in request.args.lists() if len(values) > 1), None)
+    if repeated is not None:  # which of them was meant is not known
+        why = f"{repeated} is given more than once. Give it once."
+        raise Problem(422, "repeated_parameter", why, field=repeated)
     return shape.model_validate(request.args.to_dict())
 
 

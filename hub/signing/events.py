@@ -79,10 +79,20 @@ EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo
 Moment = Annotated[AwareDatetime, AfterValidator(_near)]
 ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True), AfterValidator(_printable)]
 Short = Annotated[str, StringConstraints(max_length=500, strip_whitespace=True)]
-Phone = Annotated[str, AfterValidator(_phone)]
-Email = Annotated[str, StringConstraints(max_length=320), AfterValidator(_email)]
-Url = Annotated[str, StringConstraints(max_length=2000), AfterValidator(_url)]
-Zone = Annotated[str, AfterValidator(_zone)]
+Phone = Annotated[str, AfterValidator(_phone), Field(json_schema_extra={"format": "phone"})]
+Email = Annotated[
+    str,
+    StringConstraints(max_length=320),
+    AfterValidator(_email),
+    Field(json_schema_extra={"format": "email"}),
+]
+Url = Annotated[
+    str,
+    StringConstraints(max_length=2000),
+    AfterValidator(_url),
+    Field(json_schema_extra={"format": "uri"}),
+]
+Zone = Annotated[str, AfterValidator(_zone), Field(json_schema_extra={"format": "time-zone"})]
 Way = Annotated[str, AfterValidator(_way), Field(json_schema_extra=lambda schema: schema.update(enum=_ways()))]
 Locale = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$")]
 
@@ -148,6 +158,11 @@ Actor = Annotated[
 
 class EventIn(Strict):
     """Something that happened to a document."""
+
+    model_config = ConfigDict(json_schema_extra={
+        "if": {"properties": {"type": {"const": EventType.SIGNED.value}}, "required": ["type"]},
+        "then": {"properties": {"signer": {"not": {"type": "null"}}}, "required": ["signer"]},
+    })  # fmt: skip
 
     type: EventType
     id: ExternalId | None = Field(default=None, description="The event's id in your app.")

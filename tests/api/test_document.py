@@ -11,7 +11,7 @@ from flask import Flask
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from hub.api.document import ROUTES
-from tests.stage import body
+from tests.stage import SigningApp, body
 
 
 @pytest.fixture
@@ -78,3 +78,15 @@ def test_the_page_works_under_the_policy(app: Flask) -> None:
     assert "<script>" not in answer.text
     assert "style=" not in answer.text
     assert "postEvent" in answer.text or "/api/v1/events" in answer.text
+
+
+def test_a_list_names_its_required_parameters(document: dict[str, Any]) -> None:
+    parameters = document["paths"]["/api/v1/consents"]["get"]["parameters"]
+    assert {one["name"] for one in parameters if one["required"]} == {"address"}
+
+
+def test_a_parameter_given_twice_is_refused(signing_app: SigningApp) -> None:
+    answer = signing_app.get("/messages", limit=[1, 2])
+    assert answer.status_code == 422
+    assert answer.json
+    assert answer.json["field"] == "limit"

@@ -1,0 +1,25 @@
+"""Fields that several shapes of the API share, described as far as JSON Schema can."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field, StringConstraints
+
+UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+
+Address = Annotated[
+    str,
+    StringConstraints(min_length=3, max_length=320),
+    # a number or a mail address: libraries check it, no pattern can
+    Field(json_schema_extra={"format": "phone-or-email"}),
+]
+
+
+def cursor(prefix: str) -> Any:
+    """Return the field `after` of a list whose rows have ids such as `msg_…`."""
+    return Field(
+        default=None,
+        description="The `next` of the page before.",
+        json_schema_extra={"pattern": f"^({prefix}_{UUID})?$"},
+    )

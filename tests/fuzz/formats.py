@@ -1,0 +1,50 @@
+"""Values for the formats that JSON Schema cannot describe, so that Schemathesis can post what we accept.
+
+Schemathesis loads this module from `schemathesis.toml`. Each format is named in our OpenAPI document; what it means is checked
+by a library there (libphonenumber, email-validator, the list of time zones), and no pattern can say the same.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import available_timezones
+
+import phonenumbers
+import schemathesis
+from hypothesis import strategies as st
+
+from hub.messaging import media
+
+# mobile numbers that libphonenumber gives as examples, one for each region that has one
+NUMBERS = sorted(
+    phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164)
+    for region in phonenumbers.SUPPORTED_REGIONS
+    if (example := phonenumbers.example_number_for_type(region, phonenumbers.PhoneNumberType.MOBILE))
+)
+LETTERS = st.text("abcdefghijklmnopqrstuvwxyz0123456789", min_size=1, max_size=20)
+
+phones = st.sampled_from(NUMBERS)
+emails = st.builds("{}@{}.example".format, LETTERS, LETTERS.map(lambda label: f"d{label}"))
+
+schemathesis.openapi.format("phone", phones)
+schemathesis.openapi.format("email", emails)
+addresses = st.builds("https://{}.example/{}".format, LETTERS.map(lambda label: f"d{label}"), LETTERS)
+schemathesis.openapi.format("uri", addresses)
+schemathesis.openapi.format("phone-or-email", st.one_of(phones, emails))
+schemathesis.openapi.format("time-zone", st.sampled_from(sorted(available_timezones())))
+# the past: a consent cannot be given tomorrow, and a time far away is refused by range
+moments = st.datetimes(datetime(2001, 1, 1), datetime(2026, 1, 1))  # noqa: DTZ001 - its zone follows
+schemathesis.openapi.format("date-time", moments.map(lambda at: at.replace(tzinfo=UTC).isoformat()))
+
+
+@schemathesis.hook
+def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
+    """Give each call an Idempotency-Key of its own: a repeat with another body is refused."""
+    if len((case.headers or {}).get("Idempotency-Key", "")) in range(1, 256):
+        case.headers["Idempotency-Key"] = uuid.uuid4().hex
+
+
+for content_type in media.passed_on():
+    schemathesis.openapi.media_type(content_type, st.binary(min_size=1))
