@@ -199,7 +199,7 @@ def _told(report: Report) -> list[str]:
         (report.read, "receipts read"),
         (report.new, f"facts new; messages changed: {report.messages:,}, events told: {report.events:,}"),
         (report.known, "facts known already"),
-        (report.unproven, "kept and not applied: verified by no connection’s secret"),
+        (report.unproven, "verified by no connection’s secret: only STOP and START count"),
         (report.removed, "not read: the body was removed when its time of keeping ended"),
         (report.failed, "failed:"),
     ]

@@ -188,7 +188,9 @@ SETTINGS = (
     Setting("HUB_WEB_WORKERS", "2", "processes of the web server", _some),
     Setting("HUB_WEB_THREADS", "4", "threads of each of them", _some),
     Setting("HUB_LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR", _level),
-    Setting("TWILIO_WEBHOOK_AUTH_TOKEN", "", "verifies Twilio's callbacks whose account belongs to no connection", str, secret=True),
+    Setting("TWILIO_WEBHOOK_AUTH_TOKEN", "",
+            "verifies Twilio's callbacks whose account belongs to no connection; a STOP among them holds for its whole channel",
+            str, secret=True),
 )  # fmt: skip
 LARGEST_BODY = 256 * 1024  # bytes of what is posted to us
 MEGABYTE = 1024 * 1024

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,12 +11,15 @@ import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.operations import Operations
 from flask import Flask
 from sqlalchemy import func, inspect, make_url, select
 
 from hub import up
 from hub.extensions import Base, db
-from hub.models import Route, Source, Template
+from hub.messaging.contacts import contact_for
+from hub.models import Connection, Message, Route, Source, Suppression, Template
+from hub.store import transaction
 from tests.conftest import POSTGRES, make_app
 
 
@@ -84,3 +88,42 @@ def test_a_hub_that_is_not_migrated_is_not_ready(empty: Flask) -> None:
     assert "migrate" in answer.text
     up.migrate()
     assert empty.test_client().get("/readyz").status_code == 200
+
+
+def rerun(number: str) -> None:
+    """Run the data part of one migration again, on a database that has every table."""
+    [path] = (Path(up.__file__).parents[1] / "migrations" / "versions").glob(f"{number}_*.py")
+    spec = importlib.util.spec_from_file_location(f"migration_{number}", path)
+    assert spec is not None and spec.loader is not None  # noqa: PT018
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    with db.engine.begin() as connection, Operations.context(MigrationContext.configure(connection)):
+        module.upgrade()
+
+
+def test_an_opt_out_of_a_blank_sender_becomes_that_of_its_connection(empty: Flask) -> None:
+    up.migrate()
+
+    @transaction
+    def fill() -> dict[str, str]:
+        made = {}
+        for slug, channel, sender in (("a", "chat", ""), ("b", "chat", ""), ("c", "chat", "@bot"), ("d", "sms", "")):
+            row = Connection(integration="x", slug=slug, title=slug, channel=channel, test=False, sender=sender)
+            db.session.add(row)
+            db.session.flush()
+            made[slug] = row.id
+        contact = contact_for("chat", "roof", test=False)
+        message = Message(contact_id=contact.id, connection_id=made["a"], channel="chat", test=False)
+        db.session.add(message)
+        db.session.flush()
+        for key, reason, sender, message_id in ((b"1", "provider", "", message.id), (b"2", "keyword", "", None), (b"3", "admin", "", None),
+                                                (b"4", "provider", "@bot", None)):  # fmt: skip
+            db.session.add(Suppression(address_key=key * 32, channel="chat", sender=sender, test=False, reason=reason,
+                                       message_id=message_id))  # fmt: skip
+        return made
+
+    made = fill()
+    rerun("0010")
+    db.session.rollback()
+    found = sorted((row.address_key[:1], row.sender) for row in db.session.scalars(select(Suppression)))
+    assert found == sorted([(b"1", made["a"]), (b"2", made["a"]), (b"2", made["b"]), (b"3", ""), (b"4", "@bot")])

@@ -194,7 +194,8 @@ def _why_not_resend(one: Message) -> str:
 
 
 def _suppressed(one: Message) -> bool:
-    return policy.suppression(one.contact.address_key, one.channel, one.connection.sender, test=one.test) is not None
+    sender = policy.sender_key(one.connection)
+    return policy.suppression(one.contact.address_key, one.channel, sender, test=one.test) is not None
 
 
 def _says(one: Message) -> dict[str, Any] | None:

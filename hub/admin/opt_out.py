@@ -9,6 +9,7 @@ from flask import flash, redirect, render_template, request, url_for
 from flask_wtf import FlaskForm
 from wtforms import BooleanField, TextAreaField
 
+from hub import integrations
 from hub.admin.forms import blame
 from hub.admin.guard import admin, may, needs
 from hub.errors import Refused
@@ -22,7 +23,8 @@ class RulesForm(FlaskForm):  # type: ignore[misc]
     """More words, a line for each language."""
 
     stop = TextAreaField("More words for STOP", description="One line for each language: its code, a colon, the words with commas between "
-                         "them. A message is a keyword only as a whole; case, accents and full-width letters make no difference.",
+                         "them. A message counts only as a whole: STOP alone, not STOP within a sentence. Case, accents, punctuation, "
+                         "emoji and words such as please make no difference.",
                          render_kw=LINES)  # fmt: skip
     start = TextAreaField("More words for START", render_kw={**LINES, "placeholder": "de: WEITER"})
     help = TextAreaField("More words for HELP", render_kw={**LINES, "placeholder": "de: HILFE"})
@@ -55,8 +57,19 @@ def save_opt_out_rules() -> Any:
 
 
 def _page(form: RulesForm) -> str:
-    shipped = [("STOP", keywords.STOP), ("START", keywords.START), ("HELP", keywords.HELP)]
-    return render_template("opt_out_words.html", form=form, shipped=shipped, may_change=may(Role.ADMIN), confirmation=opt_out.CONFIRMATION)
+    shipped = [
+        ("STOP", keywords.STOP + keywords.STOP_PHRASES), ("START", keywords.START), ("HELP", keywords.HELP + keywords.HELP_PHRASES),
+    ]  # fmt: skip
+    return render_template("opt_out_words.html", form=form, shipped=shipped, may_change=may(Role.ADMIN), confirmation=opt_out.CONFIRMATION,
+                           answers=_answers())  # fmt: skip
+
+
+def _answers() -> str:
+    """Say for each product on which people can reply who answers the words: the provider, or Signpost."""
+    answering = [cls for cls in integrations.registry().values() if cls.answers_keywords is not None]
+    by_provider = [f"{cls.provider} answers them on {cls.title}." for cls in answering if cls.answers_keywords]
+    ours = ", ".join(cls.title for cls in answering if not cls.answers_keywords)
+    return " ".join([*by_provider, *([f"Signpost answers them on {ours}."] if ours else [])])
 
 
 def _lines(words: Mapping[str, str]) -> str:

@@ -16,10 +16,12 @@ from hub.admin.looks import channel_title
 from hub.admin.paging import page
 from hub.admin.presentation import plural
 from hub.errors import NotFound, Refused
+from hub.extensions import db
 from hub.messaging import consents
 from hub.messaging import suppressions as closed
 from hub.messaging.files import Report
-from hub.models import Suppression
+from hub.models import Connection, Suppression
+from hub.models.types import is_id
 from hub.vocabulary import Channel, Role
 
 REASONS = {
@@ -158,10 +160,16 @@ def _told(kind: str, report: Report) -> str:
     return f"{plural(report.kept, 'address is', 'addresses are')} closed now.{known}"
 
 
+def _sender(sender: str) -> str:
+    """Return a sender as people know it; of a connection without one, the connection's name."""
+    connection = db.session.get(Connection, sender) if is_id("con", sender) else None
+    return connection.title if connection else sender.rpartition(":")[2]
+
+
 def _row(one: closed.Closed) -> dict[str, Any]:
     row = one.row
     return {
-        "id": row.id, "address": one.address, "contact_id": one.contact_id, "channel": row.channel, "sender": row.sender.rpartition(":")[2],
+        "id": row.id, "address": one.address, "contact_id": one.contact_id, "channel": row.channel, "sender": _sender(row.sender),
         "reason": REASONS.get(row.reason, row.reason), "code": row.code, "why": row.why, "since": row.since, "lifted_at": row.lifted_at,
         "lifted_why": row.lifted_why, "message_id": row.message_id, "test": row.test,
     }  # fmt: skip

@@ -128,7 +128,7 @@ def keep(request: WebhookRequest, proof: Proof) -> bool:
         "scope": cls.account(request) or request.connection,
         "connection_id": proof.connection_ids[0] if proof.connection_ids else None,
         "request": keyring().seal_json("receipts", receipt_id.partition("_")[2], "request", content),
-        "received_at": moment, "due_at": moment if proof.connection_ids else None, "tries": 0, "error": "",
+        "received_at": moment, "due_at": moment, "tries": 0, "error": "",
     }  # fmt: skip
     if _storage().insert(row):
         return True

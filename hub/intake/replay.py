@@ -64,7 +64,7 @@ class Report:
     known: int = 0
     messages: int = 0
     events: int = 0
-    unproven: int = 0  # verified by no connection: kept, and never applied
+    unproven: int = 0  # verified by no connection: only an opt-out or opt-in in them counts
     removed: int = 0  # whose body is no longer kept, though all was well with it
     failed: int = 0
     reasons: dict[str, Reason] = field(default_factory=dict)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
@@ -12,12 +12,12 @@ from typing import Any
 import structlog
 from sqlalchemy import bindparam, or_, select, update
 
-from hub import live, store
+from hub import integrations, live, store
 from hub.errors import HubError
 from hub.extensions import db
 from hub.intake.receipts import request_of
 from hub.integrations.base import ButtonPress, Fact, Inbound, Integration, Linked, OptChange, StatusUpdate
-from hub.messaging import inbound, letting_in, statuses
+from hub.messaging import inbound, letting_in, opt_out, statuses
 from hub.messaging.ledger import Ledger
 from hub.messaging.statuses import Origin
 from hub.models import Connection, Receipt
@@ -150,8 +150,7 @@ def apply(held: Sequence[Held], ledger_of: Callable[[], Ledger] = Ledger) -> lis
     """
     known = {row[0]: row[1] for row in store.read(_CONNECTIONS, ids=ids)} if (ids := _connections(held)) else {}
     for one in held:
-        if one.connection_id is not None:  # verified by no connection's secret: kept, and changes nothing
-            _read(one, known[one.connection_id])
+        _read(one, known.get(one.connection_id or "", 0))
     ledgers: list[Ledger] = []
     _apply([one for one in held if one.told and not one.fault], ledger_of, ledgers)
     for one in held:
@@ -176,6 +175,9 @@ def _take_in(one: Held) -> None:
 def _take(came: Fact, origin: Origin, received_at: datetime) -> bool:
     """Do what somebody did over there: wrote, pressed, linked, shut us out; False when it concerns no connection of ours."""
     match came:
+        case Inbound() if not origin.connection_ids:
+            opt_out.heard_elsewhere(came, came.at or received_at)
+            return True
         case Inbound():
             return inbound.take(came, origin, received_at)
         case ButtonPress():
@@ -200,12 +202,22 @@ def _read(one: Held, version: int) -> None:
     try:
         content = keyring().open_json("receipts", one.id.partition("_")[2], "request", one.sealed)
         origin = Origin("callback", content["connections"], one.id)
-        facts = _reader(one.connection_id or "", version).facts(request_of(content))
+        if one.connection_id is None:
+            facts = _of_no_connection(content)
+        else:
+            facts = _reader(one.connection_id, version).facts(request_of(content))
     except Exception as problem:
         _blame(one, problem)
     else:
         one.told = [(fact, origin) for fact in facts if isinstance(fact, StatusUpdate)]
         one.came = [(fact, origin) for fact in facts if not isinstance(fact, StatusUpdate)]
+
+
+def _of_no_connection(content: Mapping[str, Any]) -> list[Fact]:
+    """Return what counts of a webhook that no connection's secret verified: what a person wrote, for it may be an opt-out."""
+    reader = live.running().stray(integrations.get(content["integration"]))
+    facts = reader.facts(request_of(content)) if reader is not None else []
+    return [fact for fact in facts if isinstance(fact, Inbound)]
 
 
 def _reader(connection_id: str, version: int) -> Integration:

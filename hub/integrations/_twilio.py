@@ -88,6 +88,7 @@ class TwilioIntegration(Integration):
     # segments, that is: https://help.twilio.com/articles/115002943027
     rate_hint = "Twilio passes on about 1 a second from a US number, 3 from a toll-free one, 100 from a short code, and queues the rest."
     max_length = 1600  # characters of Body, else 21617
+    stop_codes = frozenset({"21610"})
     sender_prefix = ""  # before numbers, such as whatsapp:
 
     def __init__(self, settings: Mapping[str, Any], door: http.Door, api: Mapping[str, str] | None = None) -> None:

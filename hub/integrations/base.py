@@ -119,6 +119,8 @@ class Integration:
     session_window: ClassVar[float] = 0  # hours of free text after a person's message; 0: always
     # whether the provider answers STOP, START and HELP by itself; None: people cannot write back
     answers_keywords: ClassVar[bool | None] = None
+    # codes with which the provider says that the recipient replied STOP to this sender: a START lifts that again
+    stop_codes: ClassVar[frozenset[str]] = frozenset()
     consent_required: ClassVar[bool] = False
     counts_segments: ClassVar[bool] = False
     max_length: ClassVar[int] = 100_000

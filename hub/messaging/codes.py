@@ -25,6 +25,8 @@ CODES = {
     "shut_out": Problem("", "The recipient shut this sender out: blocked it, or removed it from the group.",
                         "Wait until they let it in again, or reach them over another channel."),
     "keyword": Problem("", "The recipient wrote STOP, so nothing goes to this address.", "Wait until the person writes START."),
+    "keyword_elsewhere": Problem("", "The recipient replied STOP to an account that no connection uses. That holds for the whole channel.",
+                                "Wait until the person replies START there, or to one of your senders."),
     "admin": Problem("", "Somebody here closed this address.", "Look at the reason under Opt-outs; open it if the person wants messages."),
     "import": Problem("", "An imported list closed this address.",
                       "Look at the reason under Opt-outs; open it if the person wants messages."),

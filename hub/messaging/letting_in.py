@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, select, update
 
 from hub.integrations.base import OptChange
 from hub.messaging.contacts import contact_for
-from hub.messaging.policy import Carrier
+from hub.messaging.policy import Carrier, sender_key
 from hub.messaging.statuses import Origin
 from hub.messaging.suppressions import BY_PROVIDER
 from hub.models import Connection, Suppression
@@ -29,7 +29,8 @@ def changed(came: OptChange, origin: Origin, at: datetime) -> bool:
     need_lock()  # what was said before, and later, is read
     receiver = Carrier(*rows[0])
     contact = contact_for(came.kind, came.address, test=receiver.test)
-    whose = {"key": contact.address_key, "channel": receiver.channel, "sender": receiver.sender, "test": receiver.test}
+    sender = sender_key(receiver)
+    whose = {"key": contact.address_key, "channel": receiver.channel, "sender": sender, "test": receiver.test}
     known = read(_KNOWN, **whose)
     if any(max(since, lifted_at or since) - A_MOMENT > at for _, since, lifted_at in known):
         return True  # something newer is known
@@ -38,7 +39,7 @@ def changed(came: OptChange, origin: Origin, at: datetime) -> bool:
         write(_LIFT, [{"row": row_id, "when": at, "why": came.why} for row_id in standing])
     if not standing:  # let in without having been out is kept too: an older word may come late
         write(_ADD, {
-            "id": new_id("sup"), "address_key": contact.address_key, "channel": receiver.channel, "sender": receiver.sender,
+            "id": new_id("sup"), "address_key": contact.address_key, "channel": receiver.channel, "sender": sender,
             "test": receiver.test, "reason": BY_PROVIDER, "code": CODE, "message_id": None, "since": at, "why": came.why,
             "lifted_at": at if came.wanted else None, "lifted_why": came.why if came.wanted else "",
         })  # fmt: skip

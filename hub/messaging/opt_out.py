@@ -9,22 +9,23 @@ from typing import Protocol
 
 from sqlalchemy import Boolean, and_, bindparam, or_, select, update
 
-from hub import audit
+from hub import audit, integrations
 from hub.errors import Refused
 from hub.extensions import db
 from hub.integrations.base import Inbound
-from hub.messaging.keywords import LONGEST, Keyword, fold, keyword
+from hub.messaging.contacts import contact_for
+from hub.messaging.keywords import LONGEST, Keyword, forms, keyword
 from hub.messaging.outbox import Draft, Reachable, add
-from hub.messaging.policy import Carrying
+from hub.messaging.policy import Carrying, sender_key
 from hub.models import Connection, Consent, Setting, Suppression
 from hub.models import Inbound as Came
 from hub.models.types import id_at, new_id, now
 from hub.statements import Statement, table_of
-from hub.store import read, remembered, several, transaction, write
+from hub.store import need_lock, read, remembered, several, transaction, write
 from hub.vocabulary import Channel
 
 SAID_STOP = "keyword"  # the reason of a suppression that a keyword made, and that a keyword lifts
-REPLIED_STOP = "21610"  # Twilio knows of a STOP that we never heard of
+STRAY = "keyword_elsewhere"  # the code of one that was sent to an account which belongs to no connection
 CONFIRMATION = "You are opted out. Reply START to re-subscribe."
 MOST_HELP, HELP_WITHIN = 3, timedelta(hours=1)  # answers to one person over one connection
 SETTING = "opt_out"
@@ -58,16 +59,26 @@ def save(words: Mapping[str, Mapping[str, str]], *, everywhere: bool) -> None:
     """Keep other rules: more words for `stop`, `start` and `help`, by language. Raises Refused that names the field."""
     seen: dict[str, str] = {}
     for name, languages in words.items():
-        for word in _folded(languages):
-            other = seen.setdefault(word, name)
-            if other != name:
-                raise Refused("two_meanings", f"{word.upper()} cannot mean both {other.upper()} and {name.upper()}.", field=name)
-            if len(word) > LONGEST:
-                raise Refused("too_long", f"{word[:20]}… is too long for a keyword: at most {LONGEST} characters.", field=name)
+        for word in _listed(languages):
+            _check(word, name, seen)
     row = db.session.get(Setting, SETTING) or Setting(name=SETTING)
     row.value = {**{name: dict(languages) for name, languages in words.items()}, "everywhere": everywhere}
     db.session.add(row)
     audit.record("opt_out.changed", SETTING)
+
+
+def _check(word: str, name: str, seen: dict[str, str]) -> None:
+    """Raise Refused for a word that cannot be one of `name`. `seen` has the forms of those before it, and their names."""
+    if len(word) > LONGEST:
+        why = f"{word[:20]}… is too long for a keyword. Give at most {LONGEST} characters."
+        raise Refused("too_long", why, field=name)
+    if not forms(word):
+        raise Refused("no_letters", f"{word} holds no letter or digit. Give a word.", field=name)
+    for form in forms(word):
+        other = seen.setdefault(form, name)
+        if other != name:
+            why = f"{word.upper()} cannot mean both {other.upper()} and {name.upper()}."
+            raise Refused("two_meanings", why, field=name)
 
 
 class Receiver(Carrying, Protocol):
@@ -79,7 +90,7 @@ def meaning(came: Inbound) -> tuple[Keyword | None, bool]:
     if came.keyword:
         return Keyword(came.keyword), True
     held = rules()
-    return keyword(came.text, *(_folded(words) for words in (held.stop, held.start, held.help))), False
+    return keyword(came.text, *(_forms(words) for words in (held.stop, held.start, held.help))), False
 
 
 @transaction
@@ -95,18 +106,22 @@ def heard(word: Keyword, text: str, receiver: Receiver, contact: Reachable, at: 
         _reply(receiver, contact, help_text(receiver.id))
 
 
-def _folded(words: Mapping[str, str]) -> Collection[str]:
-    return {fold(word) for line in words.values() for word in line.split(",") if fold(word)}
+def _listed(words: Mapping[str, str]) -> Collection[str]:
+    return list(filter(None, (word.strip() for line in words.values() for word in line.split(","))))
+
+
+def _forms(words: Mapping[str, str]) -> Collection[str]:
+    return frozenset().union(*map(forms, _listed(words)))
 
 
 # ── Closing and opening ─────────────────────────────────────────────────────────────────────────────────────
 def _close(receiver: Receiver, contact: Reachable, at: datetime) -> bool:
     """Suppress the contact; False when that is so already, or something said later takes it back."""
     everywhere = rules().everywhere
-    channel, sender = ("", "") if everywhere else (receiver.channel, receiver.sender)
+    channel, sender = ("", "") if everywhere else (receiver.channel, sender_key(receiver))
     asked = {"key": contact.address_key, "channel": channel, "sender": sender, "test": receiver.test}
-    if read(_CLOSED, **asked) or read(_STARTED, contact=contact.id, at=at, all=everywhere, channel=channel, sender=sender) \
-            or read(_LINKED, contact=contact.id, at=at):  # fmt: skip
+    where = {"all": everywhere, "channel": channel, "sender": sender, "connection": receiver.id}
+    if read(_CLOSED, **asked) or read(_STARTED, contact=contact.id, at=at, **where) or read(_LINKED, contact=contact.id, at=at):
         return False
     write(_CLOSE, {
         "id": new_id("sup"), "address_key": contact.address_key, "channel": channel, "sender": sender, "test": receiver.test,
@@ -118,8 +133,9 @@ def _close(receiver: Receiver, contact: Reachable, at: datetime) -> bool:
 
 def _open(receiver: Receiver, contact: Reachable, at: datetime) -> bool:
     """Lift what a keyword closed before; never what an admin, a complaint or an impossible number did."""
-    asked = {"key": contact.address_key, "channels": ["", receiver.channel], "senders": ["", receiver.sender], "test": receiver.test}
-    found = [row_id for row_id, in read(_OPEN_ONES, **asked, at=at)]
+    asked = {"key": contact.address_key, "channels": ["", receiver.channel], "senders": ["", sender_key(receiver)], "test": receiver.test}
+    codes = integrations.get(receiver.integration).stop_codes
+    found = [row_id for row_id, reason, code in read(_OPEN_ONES, **asked, at=at) if reason == SAID_STOP or code in codes]
     write(_LIFT, [{"row": row_id, "when": at} for row_id in found])
     return bool(found)
 
@@ -132,27 +148,67 @@ _CLOSED = Statement(select(_table.c.id).where(
 _STARTED = Statement(
     select(Came.id).join(Connection, Connection.id == Came.connection_id).where(
         Came.contact_id == bindparam("contact"), Came.keyword == Keyword.START.value, Came.at > bindparam("at"),
-        or_(bindparam("all", type_=Boolean), and_(Connection.channel == bindparam("channel"), Connection.sender == bindparam("sender"))),
+        or_(bindparam("all", type_=Boolean), Connection.id == bindparam("connection"),
+            and_(Connection.channel == bindparam("channel"), Connection.sender == bindparam("sender"))),
     ).limit(1)
 )  # fmt: skip
 _LINKED = Statement(
     select(Consent.id).where(Consent.contact_id == bindparam("contact"), Consent.source == BY_LINK, Consent.at > bindparam("at")).limit(1)
 )
 _CLOSE = Statement.insert(_table, once=True)
-_OPEN_ONES = Statement(select(_table.c.id).where(
+_OPEN_ONES = Statement(select(_table.c.id, _table.c.reason, _table.c.code).where(
     _table.c.address_key == bindparam("key"), _table.c.channel.in_(several("channels")),
     _table.c.sender.in_(several("senders")), _table.c.test == bindparam("test"), _table.c.lifted_at.is_(None),
-    _table.c.since <= bindparam("at"), (_table.c.reason == SAID_STOP) | (_table.c.code == REPLIED_STOP),
+    _table.c.since <= bindparam("at"),
 ))  # fmt: skip
 _LIFT = Statement(update(_table).where(_table.c.id == bindparam("row")).values(lifted_at=bindparam("when")))
+
+
+# ── For an account that belongs to no connection ────────────────────────────────────────────────────────────
+@transaction
+def heard_elsewhere(came: Inbound, at: datetime) -> None:
+    """Do what a keyword asks for that was sent to an account which belongs to no connection: it holds for the whole channel.
+
+    A START there lifts only what a STOP there closed. Any other message, and one that comes twice or late, changes nothing.
+    """
+    word, _ = meaning(came)
+    if word not in (Keyword.STOP, Keyword.START):
+        return
+    need_lock()  # what was said before, and later, is read
+    contact = contact_for(came.kind, came.address, test=False)
+    known = read(_ELSEWHERE, key=contact.address_key, channels=["", came.channel.value])
+    if any(max(since, lifted_at or since) >= at for _, since, lifted_at in known):
+        return
+    standing = [row_id for row_id, _, lifted_at in known if lifted_at is None]
+    given = word == Keyword.START
+    channel = "" if rules().everywhere else came.channel.value
+    if given:
+        write(_LIFT, [{"row": row_id, "when": at} for row_id in standing])
+    if not standing:  # a START without a STOP is kept too: an older STOP may come late
+        write(_CLOSE, {
+            "id": new_id("sup"), "address_key": contact.address_key, "channel": channel, "sender": "", "test": False,
+            "reason": SAID_STOP, "code": STRAY, "message_id": None, "since": at, "lifted_at": at if given else None,
+            "why": "", "lifted_why": "",
+        })  # fmt: skip
+    if given == bool(standing):
+        _record_consent(contact, channel, at, came.text, given=given)
+
+
+_ELSEWHERE = Statement(select(_table.c.id, _table.c.since, _table.c.lifted_at).where(
+    _table.c.address_key == bindparam("key"), _table.c.channel.in_(several("channels")), _table.c.reason == SAID_STOP,
+    _table.c.code == STRAY, _table.c.test.is_(False),
+))  # fmt: skip
 
 
 # ── What follows ────────────────────────────────────────────────────────────────────────────────────────────
 def _note(receiver: Receiver, contact: Reachable, at: datetime, said: str, *, given: bool) -> None:
     """Write it into the ledger of consents, with the words as proof."""
+    _record_consent(contact, "" if rules().everywhere else receiver.channel, at, said, given=given)
+
+
+def _record_consent(contact: Reachable, channel: str, at: datetime, said: str, *, given: bool) -> None:
     db.session.add(Consent(
-        id=new_id("cns"), contact_id=contact.id, channel="" if rules().everywhere else receiver.channel, given=given,
-        source=SAID_STOP, at=at, proof=said,
+        id=new_id("cns"), contact_id=contact.id, channel=channel, given=given, source=SAID_STOP, at=at, proof=said,
     ))  # fmt: skip
     db.session.flush()
 

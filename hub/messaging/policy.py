@@ -88,6 +88,14 @@ class Verdict:
     consent_id: str | None = None  # the yes that it rests upon
 
 
+def sender_key(connection: Carrying) -> str:
+    """Return the sender to which a connection's opt-outs are bound; without a sender that is the connection itself.
+
+    It is never '', which means every sender.
+    """
+    return connection.sender or connection.id
+
+
 class Policy:
     """The rules of one connection, asked about some messages in one transaction."""
 
@@ -100,7 +108,7 @@ class Policy:
         self._on_phones = connection.channel in (Channel.SMS, Channel.WHATSAPP, Channel.VOICE)
         self._counts_segments = bool(cls and cls.counts_segments)
         contacts = {one.contact_id for one in wanted}
-        self._stops = refusals({one.address_key for one in wanted}, connection.channel, connection.sender, test=connection.test)
+        self._stops = refusals({one.address_key for one in wanted}, connection.channel, sender_key(connection), test=connection.test)
         self._words = _words(contacts, connection.channel)
         self._open = windows.closing(connection.sender, contacts).keys() if cls and cls.session_window else None
         self._hour: Counter[str] = Counter()
@@ -227,7 +235,10 @@ def _capped() -> frozenset[str]:
 
 # ── Suppressions ────────────────────────────────────────────────────────────────────────────────────────────
 def suppression(address_key: bytes, channel: str, sender: str, *, test: bool) -> Suppression | None:
-    """Return what forbids sending to an address, or None. A live suppression also holds for a test send, never the reverse."""
+    """Return what forbids sending to an address, or None. A live suppression also holds for a test send, never the reverse.
+
+    `sender` is a `sender_key`.
+    """
     tests = (False, True) if test else (False,)
     return db.session.scalar(
         select(Suppression).where(
@@ -238,7 +249,7 @@ def suppression(address_key: bytes, channel: str, sender: str, *, test: bool) ->
 
 
 def refusals(address_keys: Collection[bytes], channel: str, sender: str, *, test: bool) -> dict[bytes, str]:
-    """Return, for each address that is suppressed, the code of why."""
+    """Return, for each address that is suppressed, the code of why. `sender` is a `sender_key`."""
     if not address_keys:
         return {}
     asked = {"keys": list(address_keys), "tests": [False, True] if test else [False], "channels": ["", channel], "senders": ["", sender]}

@@ -38,7 +38,7 @@ def suppress(message_id: str, *, reason: str, code: str) -> None:
     """Close a message's channel and sender for its recipient, because the provider said so."""
     message = db.session.get_one(Message, message_id)
     contact, connection = message.contact, message.connection
-    _close(contact.address_key, message.channel, connection.sender, message.test, reason, code=code, message_id=message.id)
+    _close(contact.address_key, message.channel, policy.sender_key(connection), message.test, reason, code=code, message_id=message.id)
 
 
 @transaction
@@ -111,7 +111,8 @@ def lift(suppression_id: str, *, why: str, test: bool | None = None) -> Suppress
 def lift_for(message_id: str) -> None:
     """Lift what stops messages like this one. Raises NotFound when nothing does."""
     message = db.session.get_one(Message, message_id)
-    found = policy.suppression(message.contact.address_key, message.channel, message.connection.sender, test=message.test)
+    sender = policy.sender_key(message.connection)
+    found = policy.suppression(message.contact.address_key, message.channel, sender, test=message.test)
     if found is None:
         raise NotFound("not_suppressed", "Nothing stops messages to this recipient any more.")
     lift(found.id, why="Allowed on the page of a message.")

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from hub.accounts import demo
+import hub
+from hub.accounts import connections, demo
+from hub.accounts.checks import locked, set_state
 from hub.errors import Refused
 from hub.extensions import db
-from hub.messaging import delivery, direct, opt_out, suppressions, timeline
-from hub.models import Body, Connection, Consent, Message, Suppression
+from hub.intake import replay
+from hub.integrations.base import Inbound
+from hub.messaging import delivery, direct, inbound, opt_out, suppressions, timeline
+from hub.messaging.contacts import address_key
+from hub.messaging.statuses import Origin
+from hub.models import Body, Connection, Consent, Contact, Message, Receipt, Suppression
+from hub.models import Inbound as Came
 from hub.models.types import now
 from hub.store import transaction
+from hub.vocabulary import Address, Channel, ConnectionState
 from tests.messaging.test_whatsapp import came_in, drafted, forget, turn
 from tests.messaging.test_whatsapp import whatsapp as whatsapp
-from tests.stage import ERIC, a_message, count, settle_receipts, status
+from tests.pigeon import Loft, Pigeon
+from tests.stage import ERIC, a_message, call_back, count, receipts, settle_receipts, status
 
 CHANNELS = [("sms", ""), ("whatsapp", "whatsapp:")]
 NEXT = iter(range(10**9))
@@ -85,7 +95,13 @@ def test_what_the_provider_has_read_and_answered_wins_over_the_words(hub_demo: F
     assert len(said()) == 2, "only what we sent ourselves"
 
 
-@pytest.mark.parametrize("text", ["Please stop", "STOP it", "Can you stop by?", ""])
+@pytest.mark.parametrize("text", ["Stop.", "please stop", "Opt-out", "STOP 🛑", "unsubscribe me", "“stop all”"])
+def test_an_opt_out_may_be_decorated(hub_demo: Flask, text: str) -> None:
+    say(hub_demo, text, "")
+    assert send("sms") == "suppressed"
+
+
+@pytest.mark.parametrize("text", ["Stop by at noon?", "STOP it", "Can you stop by?", ""])
 def test_a_sentence_closes_nothing(hub_demo: Flask, text: str) -> None:
     say(hub_demo, text)
     assert send("whatsapp") == "queued"
@@ -118,7 +134,8 @@ def test_more_words_are_a_setting(hub_demo: Flask, words: tuple[str, str]) -> No
 
 @pytest.mark.parametrize(
     "words",
-    [{"stop": {"de": "ENDE"}, "start": {"de": "Ende"}}, {"stop": {"de": "x" * 41}}, {"help": {"de": "Hilfe"}, "stop": {"en": "HILFE"}}],
+    [{"stop": {"de": "ENDE"}, "start": {"de": "Ende"}}, {"stop": {"de": "🛑"}}, {"stop": {"xx": "a-b"}, "help": {"xx": "AB"}},
+     {"stop": {"de": "x" * 41}}, {"help": {"de": "Hilfe"}, "stop": {"en": "HILFE"}}],
 )
 def test_a_word_with_two_meanings_or_no_end_is_refused(hub_demo: Flask, words: Any) -> None:
     with pytest.raises(Refused):
@@ -201,11 +218,6 @@ def test_told_twice_or_late_a_stop_undoes_no_start(hub_demo: Flask) -> None:
 
 
 def test_settled_in_the_wrong_order_the_last_word_counts(hub_demo: Flask, whatsapp: Connection) -> None:
-    from hub.integrations.base import Inbound
-    from hub.messaging import inbound
-    from hub.messaging.statuses import Origin
-    from hub.vocabulary import Channel
-
     def told(text: str, ago: int) -> None:
         came = Inbound(provider_id=f"SM{next(NEXT):032x}", channel=Channel.WHATSAPP, senders=(whatsapp.sender,), address=ERIC, text=text)
         inbound.take(came, Origin("callback", [whatsapp.id]), now() - timedelta(seconds=ago))
@@ -230,3 +242,160 @@ def test_nothing_goes_after_a_stop_however_much_is_queued(hub_demo: Flask, whats
     assert count(Suppression) == 1
     stopped = db.session.scalars(select(Message.status).where(Message.code == "keyword")).all()
     assert (len(stopped), set(stopped)) == (180, {"suppressed"})
+
+
+# ── Connections without a sender ────────────────────────────────────────────────────────────────────────────
+def a_pigeon_post(slug: str, integration: str = "pigeon") -> Connection:
+    """Connect another product that has no sender, on the same channel."""
+
+    @transaction
+    def make() -> str:
+        made = locked(connections.create(integration, slug, test=True))
+        made.settings, made.settings_version = {}, 1
+        set_state(made, ConnectionState.ENABLED)
+        return made.id
+
+    return db.session.get_one(Connection, make())
+
+
+def by(one: Connection, to: str = "roof") -> str:
+    return status(direct.send(to=to, text="Coo.", connection_slug=one.slug, test=True))
+
+
+def test_a_refusal_holds_for_the_connection_without_sender_that_met_it(pigeons: Connection, loft: Loft) -> None:
+    other = a_pigeon_post("another loft", "many_pigeons")
+    refused = direct.send(to="roof", text="Coo.", connection_slug=pigeons.slug, test=True)
+    suppressions.suppress(refused, reason="provider", code="p8")
+    assert (by(pigeons), by(other)) == ("suppressed", "queued")
+    suppressions.lift_for(refused)
+    assert by(pigeons) == "queued"
+
+
+def test_a_stop_to_a_connection_without_sender_stays_with_it(pigeons: Connection, loft: Loft) -> None:
+    other = a_pigeon_post("another loft", "many_pigeons")
+    told_pigeon(pigeons, "STOP", 30)
+    assert (by(pigeons), by(other)) == ("suppressed", "queued")
+    told_pigeon(other, "START", 20)
+    assert (by(pigeons), by(other)) == ("suppressed", "queued"), "it was said to another"
+    told_pigeon(pigeons, "START", 10)
+    assert by(pigeons) == "queued"
+    told_pigeon(pigeons, "STOP", 15)
+    assert by(pigeons) == "queued", "what came late undoes nothing"
+
+
+def told_pigeon(one: Connection, text: str, ago: int) -> None:
+    came = Inbound(provider_id=f"p{next(NEXT)}", channel=Channel.CHAT, kind=Address.CHAT, address="roof", text=text)
+    inbound.take(came, Origin("callback", [one.id]), now() - timedelta(seconds=ago))
+
+
+@pytest.mark.parametrize("reason", ["admin", "import", "api"])
+def test_what_an_admin_closes_holds_for_every_sender_and_those_without_one(pigeons: Connection, loft: Loft, reason: str) -> None:
+    @transaction
+    def close() -> None:
+        key = address_key("chat", "roof")
+        db.session.add(Suppression(address_key=key, channel="chat", sender="", test=True, reason=reason))
+
+    close()
+    assert (by(pigeons), by(a_pigeon_post("another loft"))) == ("suppressed", "suppressed")
+
+
+# ── What the provider knows of ──────────────────────────────────────────────────────────────────────────────
+def test_which_codes_say_that_somebody_replied_stop_is_for_the_integration(pigeons: Connection, loft: Loft) -> None:
+    Pigeon.stop_codes = frozenset({"shooed"})
+    try:
+        for code, then in (("shooed", "queued"), ("21610", "suppressed")):
+            refused = direct.send(to=f"roof {code}", text="Coo.", connection_slug=pigeons.slug, test=True)
+            suppressions.suppress(refused, reason="provider", code=code)
+            came = Inbound(provider_id=code, channel=Channel.CHAT, kind=Address.CHAT, address=f"roof {code}", text="START")
+            inbound.take(came, Origin("callback", [pigeons.id]), now())
+            assert by(pigeons, f"roof {code}") == then
+    finally:
+        Pigeon.stop_codes = frozenset()
+
+
+def test_the_core_names_no_code_of_a_provider() -> None:
+    rooms = [path for path in Path(hub.__file__).parent.rglob("*.py") if path.parts[-2] not in ("integrations",)]
+    named = [str(path) for path in rooms if "simulator" not in path.parts and "21610" in path.read_text("utf-8")]
+    assert named == []
+
+
+# ── For an account that belongs to no connection ────────────────────────────────────────────────────────────
+class TestElsewhere:
+    """A hub that knows a token for accounts which belong to no connection."""
+
+    @pytest.fixture
+    def settings(self) -> dict[str, str]:
+        return {"TWILIO_WEBHOOK_AUTH_TOKEN": "stray-token"}
+
+    def say(self, app: Flask, text: str, prefix: str = "", to: str = "+15005550099") -> None:
+        form = {"AccountSid": "AC" + "d" * 32, "From": prefix + ERIC, "To": prefix + to, "Body": text, "NumMedia": "0",
+                "MessageSid": f"SM{next(NEXT):032x}", "SmsStatus": "received"}  # fmt: skip
+        assert call_back(app, form, target="/api/rpc/webhooks/twilio/inbound", token="stray-token").status_code == 200
+        settle_receipts()
+        db.session.rollback()
+        assert [one.error for one in receipts()] == [""] * count(Receipt)
+
+    @pytest.mark.parametrize(("channel", "prefix", "other"), [("sms", "", "whatsapp:"), ("whatsapp", "whatsapp:", "")])
+    def test_a_stop_holds_for_the_whole_channel(self, hub_demo: Flask, channel: str, prefix: str, other: str) -> None:
+        say(hub_demo, "Hello")
+        self.say(hub_demo, "STOP", other)
+        assert send(channel) == "queued", "the other channel"
+        self.say(hub_demo, "Stop!", prefix)
+        assert send(channel) == "suppressed"
+        assert count(Message) == 2, "nobody can answer for an account that is not ours"
+        assert (False, channel, "keyword") in ledger()
+        self.say(hub_demo, "START", prefix)
+        assert send(channel) == "queued"
+
+    def test_a_start_lifts_no_stop_that_was_said_to_a_connection(self, hub_demo: Flask) -> None:
+        say(hub_demo, "STOP", "")
+        self.say(hub_demo, "STOP")
+        self.say(hub_demo, "START")
+        assert send("sms") == "suppressed"
+        say(hub_demo, "START", "")
+        assert send("sms") == "queued"
+
+    def test_a_start_said_to_a_live_connection_lifts_it(self, hub_demo: Flask, connection: Connection) -> None:
+        self.say(hub_demo, "STOP")
+        say(hub_demo, "START", "")
+        assert send("sms") == "suppressed", "what is said to a test connection changes nothing that is live"
+
+        @transaction
+        def make_live() -> None:
+            db.session.get_one(Connection, connection.id).test = False
+
+        make_live()
+        say(hub_demo, "START", "")
+        assert db.session.scalars(select(Suppression.lifted_at)).one() is not None
+
+    def test_the_last_word_counts_in_any_order(self, hub_demo: Flask) -> None:
+        def heard(text: str, ago: int) -> None:
+            opt_out.heard_elsewhere(Inbound(channel=Channel.SMS, address=ERIC, text=text), now() - timedelta(seconds=ago))
+
+        heard("START", 10)
+        heard("STOP", 20)
+        assert send("sms") == "queued"
+        heard("STOP", 5)
+        heard("START", 7)
+        assert send("sms") == "suppressed"
+
+    def test_a_replay_closes_nothing_again(self, hub_demo: Flask) -> None:
+        self.say(hub_demo, "STOP")
+        [row] = db.session.scalars(select(Suppression)).all()
+        suppressions.lift(row.id, why="They called us.")
+        replay.run(replay.Selection(since=now() - timedelta(hours=1)))
+        assert send("sms") == "queued"
+        assert ledger() == [(False, "sms", "keyword")]
+
+    @pytest.mark.parametrize("text", ["Hello", "HELP", "Stop by at noon", ""])
+    def test_anything_else_is_kept_and_changes_nothing(self, hub_demo: Flask, text: str) -> None:
+        before = count(Contact)
+        self.say(hub_demo, text)
+        assert (count(Contact), count(Suppression), count(Came)) == (before, 0, 0)
+
+    def test_it_holds_everywhere_where_an_admin_says_so(self, hub_demo: Flask) -> None:
+        opt_out.save({}, everywhere=True)
+        forget()
+        say(hub_demo, "Hello")
+        self.say(hub_demo, "STOP")
+        assert (send("sms"), send("whatsapp")) == ("suppressed", "suppressed")

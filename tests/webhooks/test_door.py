@@ -239,8 +239,10 @@ class TestStray:
         answer = call_back(hub_demo, form, target=about(message_id), token="stray-token")
         assert (answer.status_code, body(answer)["processed"]) == (200, 1)
         [row] = receipts()
-        assert (row.connection_id, row.due_at) == (None, None)
+        assert row.connection_id is None
         settle_receipts()
+        [row] = receipts()
+        assert (row.due_at, row.error) == (None, "")
         assert (status(message_id), count(PlatformEvent)) == ("accepted", 0)
 
     def test_the_token_does_not_open_an_account_that_has_a_connection(self, hub_demo: Flask) -> None:
