@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import importlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from io import BytesIO
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import structlog
 from flask import Flask, Request, Response, current_app, request
 from flask.sessions import SecureCookieSessionInterface
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, SecurityError
+from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge, SecurityError
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from hub import config as settings
@@ -25,6 +25,7 @@ POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
+T = TypeVar("T")
 HEADERS = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -102,6 +103,7 @@ def create(config: Config | None = None, doors: Sequence[str] = DOORS) -> Flask:
     for status in (404, 405):
         app.register_error_handler(status, _nowhere)
     app.wsgi_app = _UnderPrefix(app.wsgi_app, config.path_prefix)  # type: ignore[method-assign]
+    app.wsgi_app = _CheckedBody(app.wsgi_app)  # type: ignore[method-assign]
     if config.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.trusted_proxies)  # type: ignore[method-assign]
     return app
@@ -114,6 +116,44 @@ def _engine_options(config: Config) -> dict[str, Any]:
         return options
     patience = {"pool_timeout": extensions.POOL_SECONDS, "connect_args": extensions.patience(config.database_url)}
     return options | {"pool_size": 16, "max_overflow": 16, "pool_pre_ping": True} | patience
+
+
+class _CheckedBody:
+    """Answer 400 when the web server cannot read a body, such as one with a bad chunk size."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        environ["wsgi.input"] = _Body(environ["wsgi.input"])
+        return self.app(environ, start_response)
+
+
+class _Body:
+    """A server's input stream, which raises BadRequest for whatever error the server raises."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+
+    def read(self, *size: int) -> bytes:
+        return self._checked(self._stream.read, *size)
+
+    def readline(self, *size: int) -> bytes:
+        return self._checked(self._stream.readline, *size)
+
+    def readlines(self, *size: int) -> list[bytes]:
+        return self._checked(self._stream.readlines, *size)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.readline, b"")
+
+    def _checked(self, read: Callable[..., T], *size: int) -> T:
+        try:
+            return read(*size)
+        except HTTPException:
+            raise
+        except Exception:
+            raise BadRequest("The body is broken or incomplete. Send the request again.") from None
 
 
 class _UnderPrefix:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 import structlog
 from flask import Flask, current_app
@@ -24,6 +23,7 @@ from hub.errors import BadWebhook
 from hub.group_commit import NotStored
 from hub.intake import receipts
 from hub.integrations.base import Integration, WebhookRequest
+from hub.webhooks import target
 
 log = structlog.get_logger(__name__)
 
@@ -77,10 +77,12 @@ class Door:
         body = get_input_stream(environ, max_content_length=LARGEST_BODY + 1).read()
         if len(body) > LARGEST_BODY:
             raise RequestEntityTooLarge
-        call = WebhookRequest(
-            method="POST", url=public_url(environ), path=path, connection=connection, body=body, headers=_headers(environ)
-        )
-        proof = receipts.verify(call, sharing)
+        headers = _headers(environ)
+        calls = [
+            WebhookRequest("POST", url, path, headers, body, connection)
+            for url in _addresses(environ)
+        ]
+        call, proof = _verify(calls, sharing)
         new = receipts.keep(call, proof)
         return proof.integration.answer(call, new)
 
@@ -98,17 +100,22 @@ def _headers(environ: Mapping[str, Any]) -> dict[str, str]:
     return found | {"content-type": environ.get("CONTENT_TYPE", "")}
 
 
-def public_url(environ: Mapping[str, Any]) -> str:
-    """Return the address the provider called: our public one and the raw request target, never what a header says."""
+def _addresses(environ: Mapping[str, Any]) -> tuple[str, ...]:
     config: Config = current_app.extensions["hub.config"]
-    target = environ.get("RAW_URI") or environ.get("REQUEST_URI") or ""
-    if "://" in target.partition("?")[0]:  # absolute form, as a proxy may send it
-        parts = urlsplit(target)
-        target = parts.path + (f"?{parts.query}" if parts.query else "")
-    prefix = config.path_prefix
-    if prefix and target.startswith(prefix + "/"):
-        target = target[len(prefix) :]
-    return config.public_url + target
+    return target.addresses(environ, config.public_url, config.path_prefix)
+
+
+def _verify(
+    calls: Sequence[WebhookRequest], sharing: Sequence[type[Integration]]
+) -> tuple[WebhookRequest, receipts.Proof]:
+    """Return the genuine one of calls that differ in the address only. Raises BadWebhook."""
+    *others, last = calls
+    for call in others:
+        try:
+            return call, receipts.verify(call, sharing)
+        except BadWebhook:
+            continue
+    return last, receipts.verify(last, sharing)
 
 
 def _failed(status: int, why: str) -> tuple[int, str, str]:
@@ -116,6 +123,7 @@ def _failed(status: int, why: str) -> tuple[int, str, str]:
 
 
 _REFUSALS = {
+    400: "The body is broken or incomplete. Send it again.",
     404: "No integration takes webhooks at this address.", 405: "Webhooks are posted.", 413: "The body is larger than 256 KiB.",
 }  # fmt: skip
 _ALSO: Mapping[int, Sequence[tuple[str, str]]] = {405: [("Allow", "POST")], 503: [("Retry-After", "5")]}

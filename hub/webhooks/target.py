@@ -1,0 +1,92 @@
+"""List the addresses that a provider may have called, from what the web server reports.
+
+Signatures cover the address as the provider wrote it. Some servers keep the raw request target in
+`RAW_URI` or `REQUEST_URI`, which PEP 3333 does not define. Others report the decoded path only, and
+several spellings decode to the same path. Each of them names the same route and the same query, so
+the signature may decide which one was called.
+
+Three things cannot be recovered from a decoded path: letters that were escaped without need, as in
+`%73ms`, escapes of slashes between segments, and paths that mix two styles of escaping. Signpost
+gives no such address to a provider.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import product
+from typing import Any
+from urllib.parse import quote
+
+SLASH = "/"
+# what RFC 3986 allows in a path as it is; some clients escape all but letters and digits
+ALLOWED_IN_PATH = "/:@!$&'()*+,;=-._~"
+
+
+def addresses(environ: Mapping[str, Any], public_url: str, prefix: str) -> tuple[str, ...]:
+    """Return the addresses that the provider may have called, the likeliest first.
+
+    There is one where the server keeps the raw target. `public_url` is the setting, whose path is
+    `prefix`. No header changes the result.
+    """
+    raw = _raw(environ)
+    targets = (raw,) if raw else tuple(dict.fromkeys(_rebuilt(environ, prefix)))
+    return tuple(public_url + _below(target, prefix) for target in targets)
+
+
+def _raw(environ: Mapping[str, Any]) -> str:
+    """Return the raw target without scheme and host, or "" where the server does not keep it."""
+    target = str(
+        environ.get("RAW_URI") or environ.get("REQUEST_URI") or environ.get("RAW_PATH_INFO") or ""
+    )
+    query = environ.get("QUERY_STRING", "")
+    if query and "?" not in target and target:  # some servers name the path alone
+        target += f"?{query}"
+    scheme, separator, rest = target.partition("://")
+    if separator and SLASH not in scheme and "?" not in scheme:  # the absolute form, by a proxy
+        return rest[len(_host(rest)) :]
+    return target
+
+
+def _host(rest: str) -> str:
+    return rest.partition("?")[0].partition(SLASH)[0]
+
+
+def _below(target: str, prefix: str) -> str:
+    return target[len(prefix) :] if prefix and target.startswith(prefix + SLASH) else target
+
+
+def _rebuilt(environ: Mapping[str, Any], prefix: str) -> Iterator[str]:
+    """Yield the targets that decode to the path and query of a request."""
+    path = _bytes(environ.get("PATH_INFO", ""))
+    mounted = _bytes(environ.get("SCRIPT_NAME", ""))
+    # SCRIPT_NAME repeats our own prefix; without one, the server may have mounted the application
+    heads = (b"",) if prefix or not mounted else (mounted, b"")
+    query = environ.get("QUERY_STRING", "")
+    tails = (f"?{query}",) if query else ("", "?")
+    for head, tail in product(heads, tails):
+        for spelled in _spellings(head + path):
+            yield spelled + tail
+
+
+def _spellings(path: bytes) -> Iterator[str]:
+    """Yield the path escaped as RFC 3986 asks, then escaped more, each in both cases of hex."""
+    whole, last = path.rstrip(b"/"), path[len(path.rstrip(b"/")) :]
+    for safe in (ALLOWED_IN_PATH, SLASH):
+        spelled = quote(whole, safe=safe)
+        for end in (last.decode(), "%2F" * len(last)):
+            yield spelled + end
+            yield _small(spelled) + _small(end)
+
+
+def _small(spelled: str) -> str:
+    """Return a spelling with the digits of its escapes in small letters."""
+    first, *escaped = spelled.split("%")
+    return first + "".join(f"%{part[:2].lower()}{part[2:]}" for part in escaped)
+
+
+def _bytes(text: str) -> bytes:
+    """Return the bytes behind a text of PEP 3333: latin-1, or UTF-8 in careless servers."""
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        return text.encode(errors="surrogatepass")
