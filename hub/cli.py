@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from hub.intake.replay import Report
 
 QUEUES = ("deliver", "settle", "chores")
+# what an admin mends outside of the program; any other OSError is a mistake of ours
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -42,14 +45,14 @@ def web() -> None:
     """Serve the pages, the API and the webhooks."""
     from hub import web
 
-    web.serve(_config())
+    web.serve(_config(serves=True))
 
 
 @cli.command()
 @click.argument("queues", nargs=-1, type=click.Choice(QUEUES))
 def worker(queues: tuple[str, ...]) -> None:
     """Work off queues: all of them, or those named. Each gets a process of its own."""
-    _config()
+    _config(serves=True)
     from hub import supervisor, up
 
     if len(queues) != 1:
@@ -62,7 +65,7 @@ def worker(queues: tuple[str, ...]) -> None:
 @cli.command()
 def cron() -> None:
     """Start what is due at a time. Any number of these may run."""
-    _config()
+    _config(serves=True)
     from hub.jobs import cron as sweeping
 
     sweeping.run()
@@ -110,7 +113,7 @@ def admin() -> None:
 )
 def create_admin(email: str, name: str, role: str, password_file: Path | None) -> None:
     """Create a user. The password is asked for, or read from a file, or from what is piped in."""
-    config = _config()
+    config = _config(migrated=True)
     password = _password(password_file)
     import hub
     from hub.accounts import users
@@ -136,7 +139,7 @@ def api_key() -> None:
 @click.option("--source", help="The signing app or brand it belongs to. Default: the default source.")
 def create_api_key(name: str, test: bool | None, source: str | None) -> None:
     """Create a key and print it, alone: it is shown this once."""
-    config = _config()
+    config = _config(migrated=True)
     import hub
     from hub.accounts import api_keys
 
@@ -157,7 +160,7 @@ def replay(message: str | None, since: str | None, failed: bool) -> None:
     """
     if not (message or since or failed):
         raise click.UsageError("Say which callbacks: --message ID, --since TIME or --failed.")
-    config = _config()
+    config = _config(migrated=True)
     import hub
     from hub import audit
     from hub.intake import replay
@@ -207,10 +210,11 @@ def _told(report: Report) -> list[str]:
     return told + [f"{reason.count:>16,} {why} Such as {reason.example}." for why, reason in report.reasons.items()]
 
 
-def _config() -> Config:
-    from hub import config
+def _config(*, serves: bool = False, migrated: bool = False) -> Config:
+    """Read the settings and check what they name; `serves` and `migrated` as in startup.load."""
+    from hub import startup
 
-    return config.load()
+    return startup.load(wait=serves, migrated=migrated)
 
 
 def _password(file: Path | None) -> str:
@@ -232,6 +236,11 @@ def main() -> None:
         cli(prog_name="hub")
     except HubError as error:
         click.echo(str(error), err=True)
+        sys.exit(1)
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        click.echo(f"{error.filename or 'A file'} cannot be written: {error.strerror}. Free some space, or give access to it.", err=True)
         sys.exit(1)
 
 

@@ -194,6 +194,8 @@ SETTINGS = (
 )  # fmt: skip
 LARGEST_BODY = 256 * 1024  # bytes of what is posted to us
 MEGABYTE = 1024 * 1024
+Keys = tuple[tuple[str, bytes], ...]
+Verify = Callable[[Path, str, Keys | None], None]
 API_URL = re.compile(r"HUB_([A-Z0-9]+)_API_URL")
 
 
@@ -244,10 +246,12 @@ class Config:
         return self.database_url.startswith("sqlite:")
 
 
-def load(environ: Mapping[str, str] | None = None) -> Config:
+def load(environ: Mapping[str, str] | None = None, verify: Verify | None = None) -> Config:
     """Read the settings from the environment.
 
-    Creates the data folder and its keys where they are needed and missing.
+    Creates the data folder and its keys where they are needed and missing. `verify` is called
+    before that with the data folder, the database's address and the encryption keys, if there
+    are any; it may raise ConfigError, and then nothing is written.
     Raises ConfigError that lists all that is wrong, one line each.
     """
     environ = os.environ if environ is None else environ
@@ -267,17 +271,26 @@ def load(environ: Mapping[str, str] | None = None) -> Config:
             if urlsplit(url).scheme not in ("http", "https"):
                 wrong[name] = "give an address such as https://api.example.com"
             urls[match[1].lower()] = url.rstrip("/")
-    return _complete(given, urls, wrong)
+    return _complete(given, urls, wrong, verify)
 
 
 def _read(environ: Mapping[str, str], setting: Setting) -> str:
     path = environ.get(setting.name + "_FILE")
     if path and environ.get(setting.name):
         raise ValueError(f"is given twice; remove it or {setting.name}_FILE")
-    return (Path(path).read_text() if path else environ.get(setting.name, "")).strip() or setting.default
+    if not path:
+        return environ.get(setting.name, "").strip() or setting.default
+    try:
+        text = Path(path).read_text().strip()
+    except UnicodeDecodeError:
+        raise ValueError(f"the file {path} is not a text file") from None
+    if setting.secret and not text:
+        # an empty file is a mount or a script that failed; a key of our own would hide it
+        raise ValueError(f"the file {path} is empty; write the secret into it, or remove {setting.name}_FILE")
+    return text or setting.default
 
 
-def _complete(given: dict[str, Any], urls: dict[str, str], wrong: dict[str, str]) -> Config:
+def _complete(given: dict[str, Any], urls: dict[str, str], wrong: dict[str, str], verify: Verify | None) -> Config:
     folder: Path = given["HUB_DATA_DIR"].expanduser().resolve()
     bind: Bind = given["HUB_BIND"]
     host = "127.0.0.1" if bind.host in ("0.0.0.0", "::") else bind.host  # noqa: S104 - compared, not bound
@@ -286,6 +299,11 @@ def _complete(given: dict[str, Any], urls: dict[str, str], wrong: dict[str, str]
     _compare(given, host, public_url, database_url, wrong)
     if wrong:
         raise ConfigError("\n  ".join(["Signpost does not start, because of these settings:", *map(": ".join, wrong.items())]))
+    datadir.verify(folder)
+    secret_key = given["HUB_SECRET_KEY"] or datadir.kept(folder / datadir.SECRET_KEY, _secret_key)
+    encryption_keys = given["HUB_ENCRYPTION_KEYS"] or datadir.kept(folder / datadir.ENCRYPTION_KEYS, _keys)
+    if verify:
+        verify(folder, database_url, encryption_keys)
     datadir.make(folder)
     return Config(
         data_dir=folder,
@@ -293,8 +311,8 @@ def _complete(given: dict[str, Any], urls: dict[str, str], wrong: dict[str, str]
         redis_url=given["HUB_REDIS_URL"] or f"unix://{datadir.socket_path(folder)}",
         bind=bind,
         public_url=public_url,
-        secret_key=given["HUB_SECRET_KEY"] or datadir.secret_key(folder),
-        encryption_keys=given["HUB_ENCRYPTION_KEYS"] or _keys(datadir.encryption_keys(folder)),
+        secret_key=secret_key or datadir.secret_key(folder),
+        encryption_keys=encryption_keys or _keys(datadir.encryption_keys(folder)),
         demo=bool(given["HUB_DEMO"]),
         simulator_bind=given["HUB_SIMULATOR_BIND"],
         ca_file=given["HUB_CA_FILE"],

@@ -15,11 +15,18 @@ import json
 import os
 import secrets
 import tempfile
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeVar
+
+from hub.errors import ConfigError
+
+T = TypeVar("T")
 
 # sockaddr_un.sun_path holds 108 bytes on Linux and 104 on macOS, the final NUL included
 LONGEST_SOCKET_PATH = 100
+SECRET_KEY, ENCRYPTION_KEYS = "secret-key", "encryption-keys"
 
 
 @dataclass(frozen=True)
@@ -40,8 +47,50 @@ class SimulatorCredentials:
 
 def make(folder: Path) -> Path:
     """Create the data folder for its owner alone; an existing one is left as it is."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as problem:
+        raise ConfigError(_unusable(folder, f"cannot be created ({problem.strerror})")) from None
     return folder
+
+
+def verify(folder: Path) -> None:
+    """Raise ConfigError unless files can be made in the data folder, or the folder itself; writes nothing."""
+    existing = folder
+    try:
+        while not existing.exists() and existing != existing.parent:
+            existing = existing.parent
+        usable = existing.is_dir()
+    except OSError as problem:
+        raise ConfigError(_unusable(folder, f"cannot be opened ({problem.strerror})")) from None
+    if not usable:
+        raise ConfigError(_unusable(folder, f"cannot be used, because {existing} is not a folder"))
+    if not os.access(existing, os.R_OK | os.W_OK | os.X_OK):
+        what = "is not writable" if existing == folder else f"cannot be created in {existing}"
+        read_only = os.statvfs(existing).f_flag & os.ST_RDONLY
+        why = "its file system is read-only" if read_only else f"it is not open to user {os.geteuid()}"
+        raise ConfigError(_unusable(folder, f"{what}, because {why}"))
+
+
+def _unusable(folder: Path, what: str) -> str:
+    return (f"Signpost does not start: the data folder {folder} {what}. "
+            "Give this user write access to it, or name another folder in HUB_DATA_DIR.")  # fmt: skip
+
+
+def kept(path: Path, parse: Callable[[str], T]) -> T | None:
+    """Return the key that a file holds, or None where there is no file. Raises ConfigError."""
+    try:
+        return parse(path.read_text().strip())
+    except FileNotFoundError:
+        return None
+    except OSError as problem:
+        why = f"{problem.strerror}. Give user {os.geteuid()} read access to it"
+    except UnicodeDecodeError:
+        why = "it is not a text file. Restore it from a backup of the data folder"
+    except ValueError as problem:
+        why = f"{problem}. Restore it from a backup of the data folder"
+    or_new = " Or delete it: Signpost then makes a new one, and everybody signs in again." if path.name == SECRET_KEY else ""
+    raise ConfigError(f"Signpost does not start: the key file {path} cannot be used: {why}.{or_new}")
 
 
 def write_private(path: Path, text: str) -> None:
@@ -71,11 +120,11 @@ def once(path: Path, text: str) -> str:
 
 
 def secret_key(folder: Path) -> str:
-    return once(folder / "secret-key", secrets.token_urlsafe(48))
+    return once(folder / SECRET_KEY, secrets.token_urlsafe(48))
 
 
 def encryption_keys(folder: Path) -> str:
-    return once(folder / "encryption-keys", "k1:" + base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())
+    return once(folder / ENCRYPTION_KEYS, "k1:" + base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())
 
 
 def simulator_credentials(folder: Path) -> SimulatorCredentials:

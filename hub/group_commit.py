@@ -18,6 +18,7 @@ from typing import Any, Protocol, cast
 from flask import current_app
 from sqlalchemy import Engine, create_engine
 
+from hub import disk
 from hub.errors import HubError
 from hub.extensions import POOL_SECONDS, db, patience
 from hub.statements import Statement
@@ -84,6 +85,7 @@ class GroupCommit:
             with self._lock():
                 self._run(batch)
         except Exception as problem:  # an OSError of the lock too: nothing that was not written may pass for written
+            disk.note_failure(problem)
             for unit in batch:
                 unit.changed, unit.stale, unit.error = 0, False, problem
             self._close()
@@ -190,6 +192,7 @@ class OneByOne:
                     pooled.invalidate(problem)
                 # whoever lost one has lost them all: each is thrown away until the next is a new one
                 if not lost or time.monotonic() > until:
+                    disk.note_failure(problem)
                     raise NotStored(f"The database did not store it: {type(problem).__name__}.") from problem
             finally:
                 if pooled is not None:

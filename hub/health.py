@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import functools
 from datetime import timedelta
 from typing import Any
 
 import redis
 from flask import Blueprint, Flask, current_app
-from sqlalchemy import select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from hub.extensions import MIGRATIONS, db
+from hub import disk, startup, store
+from hub.extensions import db
 from hub.messaging import troubles
 from hub.models import Message, Receipt
 from hub.models.types import now
 from hub.vocabulary import Status
 
 LATE = timedelta(minutes=1)
+
+_REVISION = text(startup.REVISION)
 
 health = Blueprint("health", __name__)
 
@@ -39,27 +41,21 @@ def ready() -> tuple[dict[str, Any], int]:
     parts = {"database": _database(), "queue": _queue()}
     if parts["database"] != "ok":
         return {"status": "unavailable", **parts}, 503
+    parts["disk"] = disk.state(current_app.extensions["hub.config"].data_dir)
     parts["lateness"], parts["providers"] = _lateness(), _providers()
     degraded = any(state != "ok" for state in parts.values())
     return {"status": "degraded" if degraded else "ok", **parts}, 200
 
 
 def _database() -> str:
-    from alembic.migration import MigrationContext  # 12 MB that no other process needs
-
     try:
         with db.engine.connect() as connection:
-            have = MigrationContext.configure(connection).get_current_revision()
-    except SQLAlchemyError:
-        return "cannot be reached"
-    return "ok" if have == _newest_revision() else "not migrated; run hub migrate"
-
-
-@functools.cache
-def _newest_revision() -> str | None:
-    from alembic.script import ScriptDirectory
-
-    return ScriptDirectory(MIGRATIONS).get_current_head()
+            revision = connection.execute(_REVISION).scalar()
+    except SQLAlchemyError as problem:
+        missing = isinstance(problem, DBAPIError) and not store.failed(problem)
+        missing = missing or "no such table" in str(getattr(problem, "orig", ""))
+        return startup.revision_problem(None) if missing else "cannot be reached"
+    return startup.revision_problem(revision) or "ok"
 
 
 def _queue() -> str:

@@ -27,6 +27,7 @@ from sqlalchemy import BindParameter, Dialect, Engine, bindparam, event
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import ORMExecuteState, Session
 
+from hub import disk
 from hub.config import Config
 from hub.extensions import db
 from hub.models import Setting
@@ -124,7 +125,8 @@ def transaction(change: Callable[P, T]) -> Callable[P, T]:
                     result = change(*args, **kwargs)
                     session.commit()
                 break
-            except DBAPIError as problem:
+            except (DBAPIError, OSError) as problem:
+                disk.note_failure(problem)
                 if tries == TRIES or not asks_to_rerun(problem):
                     raise
                 time.sleep(random.uniform(0, 0.02 * 2**tries))  # noqa: S311 - jitter

@@ -18,10 +18,11 @@ MODULES = sorted(HUB.rglob("*.py"))
 LONGEST = 350
 
 WORDS = {"errors", "vocabulary", "config", "datadir"}
-PLUMBING = {"stopping", "masking", "crypto", "http", "phones", "text"}
+PLUMBING = {"disk", "stopping", "masking", "crypto", "http", "phones", "text"}
 STORE = {"models", "extensions", "web_extensions", "statements", "store", "waking", "locks"}
 # what runs the processes: no part of the application, so it knows nothing of it
 RUNNING = {"ports", "processes", "queue_server", "supervisor", "terminal"}
+STARTING = {"startup", "sqlite_check"}  # what is checked before anything starts
 # what the use cases and doors share: settled by DESIGN's table as "store" and "use cases"
 SHARED = {"audit", "live", "idempotency", "group_commit", "optimistic", "tokens"}
 BELOW = WORDS | PLUMBING | STORE | SHARED | {"integrations"}
@@ -48,6 +49,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     **{room: BELOW | allowed for room, allowed in USE_CASES.items()},
     **dict.fromkeys(DOORS, BELOW | set(USE_CASES)),
     **dict.fromkeys(RUNNING, WORDS | RUNNING),
+    **dict.fromkeys(STARTING, WORDS | PLUMBING | {"extensions"} | STARTING),
     "application": BELOW | {"health"},
     "web": WORDS | {""},
     "": {"application", "config"},
@@ -55,7 +57,8 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 # the command line starts all there is, by loading it when the command runs
 MAY_IMPORT["up"] = BELOW | set(USE_CASES) | RUNNING | {"", "web", "jobs", "simulator"}
-MAY_IMPORT["cli"] = MAY_IMPORT["up"] | {"up", "scaffold"}
+MAY_IMPORT["cli"] = MAY_IMPORT["up"] | {"up", "scaffold"} | STARTING
+MAY_IMPORT["health"] |= STARTING
 MAY_IMPORT["scaffold"] = WORDS | {"integrations"}  # no part of what runs: it writes files for developers
 MAY_IMPORT["jobs"] |= {""}
 
