@@ -11,13 +11,14 @@ from typing import IO, Any, TypeVar
 import structlog
 from flask import Flask, Request, Response, current_app, request
 from flask.sessions import SecureCookieSessionInterface
-from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge, SecurityError
+from werkzeug.exceptions import BadRequest, HTTPException, NotFound, RequestEntityTooLarge, SecurityError
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from hub import config as settings
 from hub import extensions, live, masking, models, store
 from hub.config import LARGEST_BODY, Config
 from hub.crypto import Keyring
+from hub.storable import is_storable
 
 DOORS = ("hub.web_extensions", "hub.health", "hub.webhooks", "hub.api", "hub.admin")
 # styles and scripts come from files of ours alone; Bootstrap's own sheet names data: images
@@ -33,6 +34,9 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
+
+
+UNSTORABLE = "The address or a header holds a character that cannot be stored, such as NUL. Leave it out."
 
 
 class HubRequest(Request):
@@ -96,11 +100,12 @@ def create(config: Config | None = None, doors: Sequence[str] = DOORS) -> Flask:
     app.url_map.redirect_defaults = False
     hosts = _hosts(config)
     app.before_request(lambda: _check_host(hosts, config.public_url))
+    app.before_request(_check_text)
     app.after_request(_add_headers if not config.https else _add_secure_headers)
     app.extensions["hub.nowhere"] = {}
     for door in doors:
         importlib.import_module(door).init_app(app)
-    for status in (404, 405):
+    for status in (400, 404, 405):
         app.register_error_handler(status, _nowhere)
     app.wsgi_app = _UnderPrefix(app.wsgi_app, config.path_prefix)  # type: ignore[method-assign]
     app.wsgi_app = _CheckedBody(app.wsgi_app)  # type: ignore[method-assign]
@@ -184,6 +189,19 @@ def _check_host(hosts: frozenset[str], public_url: str) -> None:
         return
     if request.environ.get("HTTP_HOST", "").lower() not in hosts:
         raise SecurityError(f"This hub is reached at {public_url}; the request names another host.")
+
+
+def _check_text() -> None:
+    """Refuse an address or a header with text that no database takes. The API checks bodies and addresses where it reads them."""
+    environ = request.environ
+    if not is_storable("".join(text for name, text in environ.items() if name.startswith("HTTP_"))):
+        raise BadRequest(UNSTORABLE)
+    if request.path.startswith("/api/"):
+        return
+    if not is_storable(environ["PATH_INFO"]):
+        raise NotFound
+    if "%00" in environ.get("QUERY_STRING", ""):
+        raise BadRequest(UNSTORABLE)
 
 
 def _hosts(config: Config) -> frozenset[str]:

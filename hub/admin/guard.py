@@ -17,6 +17,7 @@ from hub.accounts import sign_ins
 from hub.admin import moments
 from hub.audit import Actor
 from hub.models import User
+from hub.storable import is_storable
 from hub.vocabulary import Role
 from hub.web_extensions import csrf, login
 
@@ -86,6 +87,8 @@ def _check() -> Any:
         request.max_content_length = size
     if request.method not in ("GET", "HEAD", "OPTIONS"):
         csrf.protect()
+        if not is_storable("".join(request.form.values())):
+            abort(400)
     return None
 
 

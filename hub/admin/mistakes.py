@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 from flask import Flask, request
 from sqlalchemy.exc import OperationalError, TimeoutError
-from werkzeug.exceptions import HTTPException, SecurityError
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, SecurityError
 
 from hub.accounts.limits import TooMany
 from hub.admin import problems
@@ -20,13 +20,16 @@ log = structlog.get_logger(__name__)
 
 def install(app: Flask) -> None:
     """Answer with a page whatever goes wrong in one, and where nothing is."""
-    app.extensions["hub.nowhere"]["/"] = lambda error: problems.page(error.code or 404)
+    app.extensions["hub.nowhere"]["/"] = _refused_by_http
 
 
 @admin.errorhandler(HTTPException)
 def _refused_by_http(error: HTTPException) -> Any:
     # our own refusals carry a sentence; Werkzeug's are for programmers
-    return problems.page(error.code or 400, why=str(error.description) if isinstance(error, SecurityError) else "")
+    page = problems.page(error.code or 400, why=str(error.description) if isinstance(error, SecurityError) else "")
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        page.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+    return page
 
 
 @admin.errorhandler(Refused)

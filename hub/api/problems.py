@@ -9,7 +9,7 @@ import structlog
 from flask import Blueprint, Response, request
 from pydantic import ValidationError
 from sqlalchemy.exc import DataError, InterfaceError, OperationalError, SQLAlchemyError, TimeoutError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from hub.errors import HubError, Refused
 from hub.group_commit import NotStored
@@ -126,7 +126,10 @@ def http_problem(problem: HTTPException) -> Response:
     """Answer an error of HTTP itself."""
     status = problem.code or 500
     detail = _DETAILS.get(status) or problem.description or problem.name
-    return answer(Problem(status, _CODES.get(status, "error"), detail))
+    response = answer(Problem(status, _CODES.get(status, "error"), detail))
+    if isinstance(problem, MethodNotAllowed) and problem.valid_methods:
+        response.headers["Allow"] = ", ".join(sorted(problem.valid_methods))
+    return response
 
 
 _DETAILS = {

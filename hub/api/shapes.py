@@ -17,6 +17,7 @@ from hub.extensions import db
 from hub.messaging import timeline
 from hub.models import Connection, Contact, Message, Signer
 from hub.signing.events import Strict
+from hub.storable import nul_in
 from hub.vocabulary import Channel, Status
 
 MOST = 100
@@ -80,11 +81,14 @@ def body_of(shape: type[Shape]) -> Shape:
     except UnicodeDecodeError:
         raise Problem(400, "bad_json", "The body is not UTF-8.") from None
     try:
-        json.loads(body)
+        found = json.loads(body)
     except ValueError as problem:
         raise Problem(400, "bad_json", f"The body is not JSON: {problem}.") from None
     except RecursionError:
         raise Problem(400, "bad_json", "The body is nested too deeply.") from None
+    # how JSON writes a NUL; half a character is refused by the reader below
+    if b"\\u0000" in body and (field := nul_in(found)) is not None:
+        raise _holds_nul(field)
     return shape.model_validate_json(body)
 
 
@@ -94,7 +98,15 @@ def query_of(shape: type[Shape]) -> Shape:
     if repeated is not None:  # which of them was meant is not known
         why = f"{repeated} is given more than once. Give it once."
         raise Problem(422, "repeated_parameter", why, field=repeated)
-    return shape.model_validate(request.args.to_dict())
+    given = request.args.to_dict()
+    if (field := nul_in(given)) is not None:
+        raise _holds_nul(field)
+    return shape.model_validate(given)
+
+
+def _holds_nul(field: str) -> Problem:
+    why = "Leave out the NUL character. It cannot be stored."
+    return Problem(422, "invalid_field", f"{field}: {why}" if field else why, field=field)
 
 
 # ── Out ─────────────────────────────────────────────────────────────────────────────────────────────────────

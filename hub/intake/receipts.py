@@ -13,6 +13,7 @@ from flask import current_app
 from sqlalchemy import bindparam, select
 
 from hub import live
+from hub.crypto import digest
 from hub.errors import BadWebhook, HubError
 from hub.extensions import db
 from hub.group_commit import Storage, storage_of
@@ -20,6 +21,7 @@ from hub.integrations.base import Integration, WebhookRequest
 from hub.models import Connection, Receipt
 from hub.models.types import keyring, new_id, now
 from hub.statements import Statement, table_of
+from hub.storable import storable
 from hub.store import read, transaction
 
 log = structlog.get_logger(__name__)
@@ -29,6 +31,7 @@ KEPT_HEADERS = ("content-type", "user-agent", "i-twilio-idempotency-token")
 RELOAD_AFTER = 2.0  # seconds that an account's connections are remembered
 DOUBT_AFTER = 0.05  # a signature that does not fit is tried again on what is stored now, unless that was read just now
 MOST_ACCOUNTS = 1000
+LONGEST_KEY = 200  # characters of an account, and of each part of a receipt's key
 
 
 class CannotVerify(HubError):
@@ -73,7 +76,7 @@ class _Known:
 
 def _known(request: WebhookRequest, integrations: Sequence[type[Integration]], oldest: float) -> _Known:
     kept: dict[tuple[str, str], _Known] = current_app.extensions.setdefault("hub.webhook_accounts", {})
-    name = (request.path, request.connection or integrations[0].account(request))
+    name = (request.path, request.connection or _account(integrations[0], request))
     found = kept.get(name)
     if found is None or time.monotonic() - found.read_at >= oldest:
         if len(kept) > MOST_ACCOUNTS:  # accounts are what callers claim
@@ -107,25 +110,37 @@ def _claimed(request: WebhookRequest, integrations: Iterable[type[Integration]])
     found: list[Connection] = []
     for cls in integrations:
         query = select(Connection).where(Connection.integration == cls.name)
-        by_slug, by_account = Connection.slug == request.connection, Connection.account == cls.account(request)
+        by_slug, by_account = Connection.slug == request.connection, Connection.account == _account(cls, request)
         query = query.where(by_slug if request.connection else by_account)
         found += db.session.scalars(query.order_by(Connection.id))
     return found
 
 
+def _account(cls: type[Integration], request: WebhookRequest) -> str:
+    """Return whose webhook this claims to be. Strangers choose the text, so it must not fail in the database nor fill the memory."""
+    account = storable(cls.account(request))
+    return account if len(account) <= LONGEST_KEY else ""
+
+
+def _key(text: str) -> str:
+    """Return a part of a receipt's key. PostgreSQL's indexes take no long text, so that of a long one is its hash."""
+    text = storable(text)
+    return text if len(text) <= LONGEST_KEY else f"{text[:LONGEST_KEY // 4]}…{digest(text).hex()}"
+
+
 def keep(request: WebhookRequest, proof: Proof) -> bool:
     """Store a genuine webhook, durably, before it is answered; False when it was stored before. Raises NotStored."""
     cls = type(proof.integration)
-    subject, detail = (part.replace("\0", "") for part in cls.receipt_key(request))  # a NUL cannot be stored everywhere
+    subject, detail = (_key(part) for part in cls.receipt_key(request))
     receipt_id, moment = new_id("rcp"), now()
     content = {
-        "method": request.method, "url": request.url, "path": request.path, "connection": request.connection,
-        "headers": {name: request.headers[name] for name in (*KEPT_HEADERS, *cls.kept_headers) if name in request.headers},
+        "method": request.method, "url": storable(request.url), "path": request.path, "connection": request.connection,
+        "headers": {name: storable(request.headers[name]) for name in (*KEPT_HEADERS, *cls.kept_headers) if name in request.headers},
         "body": base64.b64encode(request.body).decode(), "integration": cls.name, "connections": proof.connection_ids,
     }  # fmt: skip
     row = {
         "id": receipt_id, "subject": subject, "detail": detail, "endpoint": request.path,
-        "scope": cls.account(request) or request.connection,
+        "scope": _account(cls, request) or request.connection,
         "connection_id": proof.connection_ids[0] if proof.connection_ids else None,
         "request": keyring().seal_json("receipts", receipt_id.partition("_")[2], "request", content),
         "received_at": moment, "due_at": moment, "tries": 0, "error": "",

@@ -5,7 +5,6 @@ https://core.telegram.org/bots/api#update
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -26,11 +25,7 @@ KINDS = ("photo", "video", "voice", "audio", "document", "sticker", "video_note"
 
 def update_of(request: WebhookRequest) -> Mapping[str, Any]:
     """Return the update that a request holds; an empty one when it holds none."""
-    try:
-        found = json.loads(request.body)
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    return request.json
 
 
 def facts_of(update: Mapping[str, Any], bot: str) -> list[Fact]:
@@ -102,7 +97,7 @@ def _part(whole: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 def _text(whole: Mapping[str, Any], name: str) -> str:
     found = whole.get(name)
-    return found.replace("\0", "") if isinstance(found, str) else ""  # a NUL cannot be stored everywhere
+    return found if isinstance(found, str) else ""
 
 
 def _id(chat: Mapping[str, Any]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,6 +12,7 @@ from urllib.parse import parse_qs, parse_qsl
 
 from hub import phones
 from hub.errors import BadWebhook
+from hub.storable import json_object, storable
 from hub.vocabulary import Address, Channel, Status
 
 
@@ -90,12 +90,12 @@ class WebhookRequest:
 
     @cached_property
     def form(self) -> dict[str, str]:
-        """The fields of a form body, the last value of each."""
-        return {name: value.replace("\0", "") for name, value in self.fields}  # a NUL cannot be stored everywhere
+        """The fields of a form body as texts that can be stored, the last value of each."""
+        return {storable(name): storable(value) for name, value in self.fields}
 
     @cached_property
     def fields(self) -> list[tuple[str, str]]:
-        """All fields of a form body, in order, blank ones kept."""
+        """All fields of a form body as they were signed, in order, blank ones kept."""
         if not self.body or not self.headers.get("content-type", "").lower().startswith("application/x-www-form-urlencoded"):
             return []
         try:  # strictly: where names and values are signed in one string, a lost "=" must not go unnoticed
@@ -106,26 +106,14 @@ class WebhookRequest:
 
     @cached_property
     def json(self) -> dict[str, Any]:
-        """The object of a JSON body; {} for whatever else."""
-        try:
-            found = json.loads(self.body)
-            return _storable(found) if isinstance(found, dict) else {}
-        except (ValueError, RecursionError):
-            return {}
+        """The object of a JSON body, its texts made storable; {} for whatever else."""
+        return json_object(self.body)
 
     @cached_property
     def query(self) -> dict[str, str]:
-        """The parameters of the URL, the last value of each."""
-        return {name: values[-1] for name, values in parse_qs(self.url.partition("?")[2], keep_blank_values=True).items()}
-
-
-def _storable(value: Any) -> Any:
-    """Return what JSON held without NULs and halves of surrogate pairs, which cannot be stored everywhere."""
-    if isinstance(value, dict):
-        return {_storable(name): _storable(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_storable(inner) for inner in value]
-    return value.encode("utf-8", "replace").decode().replace("\0", "") if isinstance(value, str) else value
+        """The parameters of the URL as texts that can be stored, the last value of each."""
+        found = parse_qs(self.url.partition("?")[2], keep_blank_values=True)
+        return {storable(name): storable(values[-1]) for name, values in found.items()}
 
 
 # ── What comes out ──────────────────────────────────────────────────────────────────────────────────────────

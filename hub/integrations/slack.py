@@ -9,7 +9,6 @@ https://docs.slack.dev/messaging
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -22,6 +21,7 @@ from hub.integrations._slack_calls import OFFICIAL, REFERENCE, Calls
 from hub.integrations._slack_errors import error, explain
 from hub.integrations._slack_form import CHANNEL, SlackForm, hook_path, hook_place
 from hub.integrations.base import Accepted, ButtonPress, CheckResult, Fact, Integration, Outbound, Problem, WebhookRequest, webhook
+from hub.storable import json_object
 from hub.vocabulary import Address, Channel, Status
 
 LONGEST_NAME = 100  # characters of a person's
@@ -237,10 +237,9 @@ def _is_hook(place: str) -> bool:
 def _payload(request: WebhookRequest) -> Mapping[str, Any]:
     """Return the JSON that a press comes as, in a form's one field; {} for whatever else."""
     try:
-        found = json.loads(request.form.get("payload", ""))
-    except (BadWebhook, ValueError, RecursionError):
+        return json_object(request.form.get("payload", ""))
+    except BadWebhook:
         return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _post(said: Mapping[str, Any]) -> str:
@@ -248,14 +247,14 @@ def _post(said: Mapping[str, Any]) -> str:
     found = said.get("container")
     known = found if isinstance(found, dict) else {}
     channel, ts = known.get("channel_id"), known.get("message_ts")
-    return f"{channel}/{ts}".replace("\0", "") if isinstance(channel, str) and isinstance(ts, str) else ""
+    return f"{channel}/{ts}" if isinstance(channel, str) and isinstance(ts, str) else ""
 
 
 def _name(user: Any) -> str:
     known = user if isinstance(user, dict) else {}
     names = (known.get(key) for key in ("name", "username", "id"))
     found = next((name for name in names if isinstance(name, str) and name.strip()), "")
-    return found.replace("\0", "")[:LONGEST_NAME]
+    return found[:LONGEST_NAME]
 
 
 _ID = re.compile(rf"{CHANNEL}|[DUW][A-Z0-9]{{8,20}}")

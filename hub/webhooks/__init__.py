@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 from flask import Flask, current_app
 from sqlalchemy.exc import SQLAlchemyError
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
+from werkzeug.exceptions import BadRequest, HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
 from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.wsgi import get_input_stream
 
@@ -23,6 +23,7 @@ from hub.errors import BadWebhook
 from hub.group_commit import NotStored
 from hub.intake import receipts
 from hub.integrations.base import Integration, WebhookRequest
+from hub.storable import is_storable
 from hub.webhooks import target
 
 log = structlog.get_logger(__name__)
@@ -74,13 +75,16 @@ class Door:
         path, connection, sharing = self._find(name)
         if environ["REQUEST_METHOD"] != "POST":
             raise MethodNotAllowed
+        headers = _headers(environ)
+        addresses = _addresses(environ)
+        if not is_storable("".join((*addresses, *headers.values()))):
+            raise BadRequest
         body = get_input_stream(environ, max_content_length=LARGEST_BODY + 1).read()
         if len(body) > LARGEST_BODY:
             raise RequestEntityTooLarge
-        headers = _headers(environ)
         calls = [
             WebhookRequest("POST", url, path, headers, body, connection)
-            for url in _addresses(environ)
+            for url in addresses
         ]
         call, proof = _verify(calls, sharing)
         new = receipts.keep(call, proof)
@@ -90,7 +94,7 @@ class Door:
         """Return the path as declared, the connection that it names, and the integrations that share it."""
         declared, _, connection = name.rpartition("/")
         for path, slug in ((name, ""), (f"{declared}/{{connection}}", connection)):
-            if path in self._paths and "{" not in name:
+            if path in self._paths and "{" not in name and is_storable(slug):
                 return path, slug, self._paths[path]
         raise NotFound
 
@@ -119,11 +123,17 @@ def _verify(
 
 
 def _failed(status: int, why: str) -> tuple[int, str, str]:
-    return status, "application/json", json.dumps({"success": False, "error": why})
+    """Return a problem document (RFC 9457) that also says `success` and `error`, as every answer here does."""
+    title = HTTP_STATUS_CODES[status]
+    content = {
+        "type": "about:blank", "title": title, "status": status, "code": title.lower().replace(" ", "_"), "detail": why,
+        "success": False, "error": why,
+    }  # fmt: skip
+    return status, "application/problem+json", json.dumps(content)
 
 
 _REFUSALS = {
-    400: "The body is broken or incomplete. Send it again.",
+    400: "The request is broken or incomplete, or holds a character such as NUL. Send it again.",
     404: "No integration takes webhooks at this address.", 405: "Webhooks are posted.", 413: "The body is larger than 256 KiB.",
 }  # fmt: skip
 _ALSO: Mapping[int, Sequence[tuple[str, str]]] = {405: [("Allow", "POST")], 503: [("Retry-After", "5")]}
