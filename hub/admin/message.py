@@ -194,8 +194,7 @@ def _why_not_resend(one: Message) -> str:
 
 
 def _suppressed(one: Message) -> bool:
-    sender = policy.sender_key(one.connection)
-    return policy.suppression(one.contact.address_key, one.channel, sender, test=one.test) is not None
+    return suppressions.stopping(one) is not None
 
 
 def _says(one: Message) -> dict[str, Any] | None:

@@ -53,10 +53,22 @@ class SuppressionOut(BaseModel):
     test: bool
 
 
+class BlockOut(BaseModel):
+    """A reason why messages of your source to an address are not sent now."""
+
+    channel: Channel | None = Field(description="Null for every channel.")
+    code: str = Field(description="The code that a message would get: keyword, admin, api…")
+
+
 class SuppressionsOut(BaseModel):
-    """A page of opt-outs, newest first. `next` is null on the last."""
+    """A page of your source's own opt-outs, newest first; `next` is null on the last."""
 
     suppressions: list[SuppressionOut]
+    blocked: list[BlockOut] | None = Field(
+        description="With `address`: what blocks your messages to it now, including opt-outs that "
+        "hold for every source. Those are not listed, and only an admin lifts them. "
+        "Null without `address`."
+    )
     next: str | None
 
 

@@ -8,6 +8,7 @@ from flask import Blueprint
 from sqlalchemy import Select
 
 from hub.api.consent_shapes import (
+    BlockOut,
     ConsentIn,
     ConsentOut,
     ConsentQuery,
@@ -35,33 +36,43 @@ blueprint = Blueprint("suppressions", __name__)
 @blueprint.get("/suppressions")
 def list_suppressions() -> dict[str, Any]:
     """List opt-outs, newest first."""
-    wanted = query_of(SuppressionQuery)
-    query = suppressions.listed(address=wanted.address or "", test=caller().test, lifted=wanted.opened)
+    who, wanted = caller(), query_of(SuppressionQuery)
+    query = suppressions.listed(
+        address=wanted.address or "", test=who.test, lifted=wanted.opened, source_id=who.source_id
+    )
     rows, more = _page(query, Suppression.id, "sup", wanted.after, wanted.limit)
     found = [_suppression(one) for one in suppressions.with_addresses(rows)]
-    return SuppressionsOut(suppressions=found, next=rows[-1].id if more else None).model_dump(mode="json")
+    blocked = _blocked(wanted.address) if wanted.address else None
+    return SuppressionsOut(
+        suppressions=found, blocked=blocked, next=rows[-1].id if more else None
+    ).model_dump(mode="json")
 
 
 @blueprint.post("/suppressions")
 def add_suppression() -> tuple[dict[str, Any], int]:
     """Close an address; one that is closed already stays as it is."""
-    told = body_of(SuppressionIn)
-    row = suppressions.add(told.address, channel=told.channel or "", why=told.why, test=caller().test, reason="api")
+    who, given = caller(), body_of(SuppressionIn)
+    row = suppressions.add(
+        given.address, channel=given.channel or "", why=given.why, test=who.test, reason="api",
+        source_id=who.source_id,
+    )  # fmt: skip
     return _suppression(suppressions.with_addresses([row])[0]).model_dump(mode="json"), 201
 
 
 @blueprint.post("/suppressions/<suppression_id>/lift")
 def lift_suppression(suppression_id: str) -> dict[str, Any]:
     """Open an address again."""
-    row = suppressions.lift(suppression_id, why=body_of(LiftIn).why, test=caller().test)
+    who, why = caller(), body_of(LiftIn).why
+    row = suppressions.lift(suppression_id, why=why, test=who.test, source_id=who.source_id)
     return _suppression(suppressions.with_addresses([row])[0]).model_dump(mode="json")
 
 
 @blueprint.get("/consents")
 def list_consents() -> dict[str, Any]:
     """List what an address said, newest first."""
-    wanted = query_of(ConsentQuery)
-    rows, more = _page(consents.history(wanted.address, test=caller().test), Consent.id, "cns", wanted.after, wanted.limit)
+    who, wanted = caller(), query_of(ConsentQuery)
+    query = consents.history(wanted.address, test=who.test, source_id=who.source_id)
+    rows, more = _page(query, Consent.id, "cns", wanted.after, wanted.limit)
     found = [_consent(row, wanted.address) for row in rows]
     return ConsentsOut(consents=found, next=rows[-1].id if more else None).model_dump(mode="json")
 
@@ -69,9 +80,13 @@ def list_consents() -> dict[str, Any]:
 @blueprint.post("/consents")
 def record_consent() -> tuple[dict[str, Any], int]:
     """Record a yes or a no."""
-    told = body_of(ConsentIn)
-    said = Said(told.address, told.yes, told.channel or "", told.purpose, told.at, told.ip, told.agent, told.proof)
-    return _consent(consents.record(said, source=consents.BY_API, test=caller().test), told.address).model_dump(mode="json"), 201
+    who, given = caller(), body_of(ConsentIn)
+    said = Said(
+        given.address, given.yes, given.channel or "", given.purpose, given.at, given.ip,
+        given.agent, given.proof,
+    )  # fmt: skip
+    row = consents.record(said, source=consents.BY_API, test=who.test, source_id=who.source_id)
+    return _consent(row, given.address).model_dump(mode="json"), 201
 
 
 def _page(query: Select[Any], column: Any, prefix: str, after: str | None, limit: int) -> tuple[list[Any], bool]:
@@ -80,6 +95,12 @@ def _page(query: Select[Any], column: Any, prefix: str, after: str | None, limit
     query = query.where(column < after) if after else query
     rows = list(db.session.scalars(query.order_by(None).order_by(column.desc()).limit(limit + 1)))
     return rows[:limit], len(rows) > limit
+
+
+def _blocked(address: str) -> list[BlockOut]:
+    """Return what stops messages of the caller to an address: codes alone, no evidence."""
+    found = suppressions.blocks(address, test=caller().test, source_id=caller().source_id)
+    return [BlockOut(channel=_channel(channel), code=code) for channel, code in found]
 
 
 def _channel(name: str) -> Channel | None:

@@ -40,8 +40,11 @@ class Said:
 
 
 @transaction
-def record(said: Said, *, source: str, test: bool) -> Consent:
-    """Add a line to the ledger. Raises Refused that names the field."""
+def record(said: Said, *, source: str, test: bool, source_id: str | None = None) -> Consent:
+    """Add a line to the ledger, about messages of a source or of all.
+
+    Raises Refused that names the field.
+    """
     kind, clean = kind_of(said.address)
     if said.channel and said.channel not in list(Channel):
         why_not = f"There is no channel {said.channel!r}. Give one of {', '.join(Channel)}, or none for all."
@@ -55,7 +58,8 @@ def record(said: Said, *, source: str, test: bool) -> Consent:
     contact = contact_for(kind, clean, test=test)
     row = Consent(
         id=new_id("cns"), contact_id=contact.id, channel=said.channel, purpose=said.purpose, given=said.given, source=source,
-        at=said.at or moment, ip=said.ip, agent=said.agent, proof=said.proof or None,
+        source_id=source_id, at=said.at or moment, ip=said.ip, agent=said.agent,
+        proof=said.proof or None,
     )  # fmt: skip
     db.session.add(row)
     db.session.flush()
@@ -64,11 +68,12 @@ def record(said: Said, *, source: str, test: bool) -> Consent:
     return row
 
 
-def history(address: str, *, test: bool) -> Select[Consent]:
-    """Return the query for what an address said, newest first. Raises Refused."""
+def history(address: str, *, test: bool, source_id: str) -> Select[Consent]:
+    """Return the query for what an address said to a source, newest first. Raises Refused."""
     kind, clean = kind_of(address)
     mine = select(Contact.id).where(Contact.address_key == address_key(kind, clean), Contact.test == test)
-    return select(Consent).where(Consent.contact_id.in_(mine)).order_by(Consent.id.desc())
+    query = select(Consent).where(Consent.contact_id.in_(mine), Consent.source_id == source_id)
+    return query.order_by(Consent.id.desc())
 
 
 def current(contact_id: str, channel: str) -> Consent | None:

@@ -154,7 +154,7 @@ def _claim(
 def _wanted(row: Row, to: Addressed) -> Wanted:
     return Wanted(
         row.contact_id, to.address, to.address_key, to.time_zone, row.expires_at, exempt=row.exempt, by_hand=row.by_hand,
-        posted=bool(row.thread),
+        posted=bool(row.thread), source_id=row.source_id,
     )
 
 

@@ -60,6 +60,7 @@ class Row:
     connection_id: str
     contact_id: str
     request_id: str | None
+    source_id: str | None
     channel: str
     test: bool
     status: str
@@ -220,7 +221,7 @@ def _event(row: Row, status: Status, details: Mapping[str, str], prefix: str) ->
     event_id = new_id("pev")
     return {
         "id": event_id, "cause": f"{row.id}:{status.value}", "type": f"{prefix}_{status.value}", "message_id": row.id,
-        "request_id": row.request_id, "at": now(),
+        "request_id": row.request_id, "source_id": row.source_id, "at": now(),
         "payload": keyring().seal_json("platform_events", event_id.partition("_")[2], "payload", dict(details)),
     }  # fmt: skip
 

@@ -124,9 +124,9 @@ def _close(receiver: Receiver, contact: Reachable, at: datetime) -> bool:
     if read(_CLOSED, **asked) or read(_STARTED, contact=contact.id, at=at, **where) or read(_LINKED, contact=contact.id, at=at):
         return False
     write(_CLOSE, {
-        "id": new_id("sup"), "address_key": contact.address_key, "channel": channel, "sender": sender, "test": receiver.test,
-        "reason": SAID_STOP, "code": "", "message_id": None, "since": at, "lifted_at": None,
-        "why": "", "lifted_why": "",
+        "id": new_id("sup"), "address_key": contact.address_key, "channel": channel,
+        "sender": sender, "source_id": None, "test": receiver.test, "reason": SAID_STOP, "code": "", "message_id": None,
+        "since": at, "lifted_at": None, "why": "", "lifted_why": "",
     })  # fmt: skip
     return True
 
@@ -143,7 +143,7 @@ def _open(receiver: Receiver, contact: Reachable, at: datetime) -> bool:
 _table = table_of(Suppression)
 _CLOSED = Statement(select(_table.c.id).where(
     _table.c.address_key == bindparam("key"), _table.c.channel == bindparam("channel"), _table.c.sender == bindparam("sender"),
-    _table.c.test == bindparam("test"), _table.c.lifted_at.is_(None),
+    _table.c.test == bindparam("test"), _table.c.lifted_at.is_(None), _table.c.source_id.is_(None),
 ))  # fmt: skip
 _STARTED = Statement(
     select(Came.id).join(Connection, Connection.id == Came.connection_id).where(

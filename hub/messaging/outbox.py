@@ -145,7 +145,7 @@ def _wanted(draft: Draft, moment: datetime) -> Wanted:
     contact, expires_at = draft.contact, min(draft.expires_at or LATEST, moment + WORTH_SENDING)
     return Wanted(
         contact.id, contact.address, contact.address_key, contact.time_zone, expires_at, exempt=draft.exempt, by_hand=draft.by_hand,
-        posted=bool(draft.thread), instead_of=draft.after_id,
+        posted=bool(draft.thread), instead_of=draft.after_id, source_id=draft.source_id,
     )
 
 

@@ -13,23 +13,22 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
 
-from sqlalchemy import and_, bindparam, not_, or_, select
+from sqlalchemy import Select, and_, bindparam, not_, or_, select
 
 from hub import integrations
 from hub.errors import NotFound
 from hub.extensions import db
 from hub.integrations.base import Integration
 from hub.messaging import quiet, rules, spending, windows
+from hub.messaging.newest_words import Word, held_for, newest_words
 from hub.messaging.rules import Rules
-from hub.models import Attempt, Connection, Consent, Message, Suppression
+from hub.models import Attempt, Connection, Message, Source, Suppression
 from hub.models.types import id_at, now
 from hub.statements import Statement, table_of
 from hub.store import read, remembered, several
 from hub.text import segments
 from hub.vocabulary import Channel, Status
 
-PURPOSES = ("", "signing")  # of a consent: what it must be for, to count here
-BY_KEYWORD = "keyword"
 QUIET = "quiet_hours"  # the code of what waits for their end, and of what could not
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 LIVES = timedelta(days=2)  # a message at most, from when it is stored until its last try begins
@@ -77,6 +76,7 @@ class Wanted:
     by_hand: bool = False  # somebody here chose to send it, now
     posted: bool = False  # for a team, which asked for it: rules about people do not hold there
     instead_of: str | None = None  # the message that it takes over from, which came to nothing
+    source_id: str | None = None  # None: an admin sends it, and what any source recorded holds
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class Policy:
         self._counts_segments = bool(cls and cls.counts_segments)
         contacts = {one.contact_id for one in wanted}
         self._stops = refusals({one.address_key for one in wanted}, connection.channel, sender_key(connection), test=connection.test)
-        self._words = _words(contacts, connection.channel)
+        self._words = newest_words(contacts, connection.channel)
         self._open = windows.closing(connection.sender, contacts).keys() if cls and cls.session_window else None
         self._hour: Counter[str] = Counter()
         self._day: Counter[str] = Counter()
@@ -127,11 +127,12 @@ class Policy:
         if one.exempt:  # whom it goes to wants nothing else; but nobody may make the hub send to just any number
             return Verdict(self._country(one))
         if one.posted:
-            return Verdict(self._stops.get(one.address_key) or "")
+            return Verdict(self._stop(one))
         answers = self._open is not None and one.contact_id in self._open  # the person wrote to us, and waits
-        said = self._words.get(one.contact_id)
+        said = self._said(one)
         code = (
-            self._stops.get(one.address_key) or self._consent(said, asks=self.rules.consent and not (answers or one.by_hand))
+            self._stop(one)
+            or self._consent(said, asks=self.rules.consent and not (answers or one.by_hand))
             or self._country(one) or self._cap(one)
         )  # fmt: skip
         if code:
@@ -172,7 +173,17 @@ class Policy:
             spending.alert(self.connection_id, self._before, self._spent, self.rules)
 
     # rule by rule
-    def _consent(self, said: _Word | None, *, asks: bool) -> str:
+    def _stop(self, one: Wanted) -> str:
+        return next(iter(held_for(one.source_id, self._stops.get(one.address_key, {}))), "")
+
+    def _said(self, one: Wanted) -> Word | None:
+        """Return the newest word that holds; for a message of no source, a no before any yes."""
+        words = held_for(one.source_id, self._words.get(one.contact_id, {}))
+        if one.source_id is None:
+            words = [word for word in words if not word.given] or words
+        return max(words, key=lambda word: (word.at, word.id), default=None)
+
+    def _consent(self, said: Word | None, *, asks: bool) -> str:
         if said is not None and not said.given:
             return "consent_no"
         if not asks:
@@ -234,62 +245,61 @@ def _capped() -> frozenset[str]:
 
 
 # ── Suppressions ────────────────────────────────────────────────────────────────────────────────────────────
-def suppression(address_key: bytes, channel: str, sender: str, *, test: bool) -> Suppression | None:
-    """Return what forbids sending to an address, or None. A live suppression also holds for a test send, never the reverse.
+def suppression(
+    address_key: bytes, channel: str, sender: str, *, test: bool, source_id: str | None = None
+) -> Suppression | None:
+    """Return what forbids a source to send to an address over a channel and sender, or None.
 
     `sender` is a `sender_key`.
     """
+    query = stopping(address_key, test=test, source_id=source_id).where(
+        Suppression.channel.in_(("", channel)), Suppression.sender.in_(("", sender))
+    )
+    return db.session.scalar(query.limit(1))
+
+
+def stopping(address_key: bytes, *, test: bool, source_id: str | None) -> Select[Suppression]:
+    """Return the query for what stops messages of a source to an address, on any channel.
+
+    A live suppression also holds for a test send, never the reverse.
+    """
     tests = (False, True) if test else (False,)
-    return db.session.scalar(
-        select(Suppression).where(
-            Suppression.address_key == address_key, Suppression.lifted_at.is_(None), Suppression.test.in_(tests),
-            or_(Suppression.channel == "", Suppression.channel == channel), or_(Suppression.sender == "", Suppression.sender == sender),
-        ).limit(1)
+    query = select(Suppression).outerjoin(Source, Source.id == Suppression.source_id).where(
+        Suppression.address_key == address_key, Suppression.lifted_at.is_(None),
+        Suppression.test.in_(tests),
     )  # fmt: skip
+    if source_id is None:
+        return query
+    own = Suppression.source_id == source_id
+    return query.where(or_(Suppression.source_id.is_(None), own, Source.applies_to_all))
 
 
-def refusals(address_keys: Collection[bytes], channel: str, sender: str, *, test: bool) -> dict[bytes, str]:
-    """Return, for each address that is suppressed, the code of why. `sender` is a `sender_key`."""
+def refusals(
+    address_keys: Collection[bytes], channel: str, sender: str, *, test: bool
+) -> dict[bytes, dict[str | None, str]]:
+    """Return the code of what suppresses each address, by source; None for every source's.
+
+    `sender` is a `sender_key`.
+    """
     if not address_keys:
         return {}
     asked = {"keys": list(address_keys), "tests": [False, True] if test else [False], "channels": ["", channel], "senders": ["", sender]}
-    return {address_key: code or reason for address_key, code, reason in read(_OPEN, **asked)}
+    found: dict[bytes, dict[str | None, str]] = {}
+    for address_key, code, reason, source_id, applies_to_all in read(_OPEN, **asked):
+        found.setdefault(address_key, {})[None if applies_to_all else source_id] = code or reason
+    return found
 
 
-_table = table_of(Suppression)
-_OPEN = Statement(select(_table.c.address_key, _table.c.code, _table.c.reason).where(
+_table, _sources = table_of(Suppression), table_of(Source)
+_OPEN = Statement(select(
+    *_table.c["address_key", "code", "reason", "source_id"], _sources.c.applies_to_all
+).outerjoin(_sources, _sources.c.id == _table.c.source_id).where(
     _table.c.address_key.in_(several("keys")), _table.c.lifted_at.is_(None), _table.c.test.in_(several("tests")),
     _table.c.channel.in_(several("channels")), _table.c.sender.in_(several("senders")),
 ))  # fmt: skip
 
 
-# ── Consents ────────────────────────────────────────────────────────────────────────────────────────────────
-@dataclass(frozen=True, slots=True)
-class _Word:
-    """What a contact said last."""
-
-    id: str
-    given: bool
-    at: datetime
-
-
-def _words(contact_ids: Collection[str], channel: str) -> dict[str, _Word]:
-    """Return what contacts said last about a channel, by the time it was said; a word about every channel counts for each.
-
-    STOP and START hold for the sender that they were written to, which a suppression says: here they count as nothing, so that a
-    START brings back what was, and undoes no recorded no.
-    """
-    if not contact_ids:
-        return {}
-    found = read(_SAID, contacts=list(contact_ids), channel=channel)
-    return {contact_id: _Word(*rest) for contact_id, *rest in sorted(found, key=lambda row: (row[3], row[1]))}
-
-
-_consents, _messages, _attempts = table_of(Consent), table_of(Message), table_of(Attempt)
-_SAID = Statement(select(_consents.c.contact_id, _consents.c.id, _consents.c.given, _consents.c.at).where(
-    _consents.c.contact_id.in_(several("contacts")), or_(_consents.c.channel == "", _consents.c.channel == bindparam("channel")),
-    _consents.c.purpose.in_(PURPOSES), _consents.c.source != BY_KEYWORD,
-))  # fmt: skip
+_messages, _attempts = table_of(Message), table_of(Attempt)
 _REACHED = [one.value for one in (Status.QUEUED, Status.SENDING, Status.UNKNOWN, Status.ACCEPTED, Status.SENT, Status.DELIVERED,
                                   Status.READ, Status.UNDELIVERED)]  # fmt: skip
 _SENT = Statement(

@@ -42,14 +42,22 @@ def suppress(message_id: str, *, reason: str, code: str) -> None:
 
 
 @transaction
-def add(address: str, *, channel: str = "", why: str = "", test: bool, reason: str = BY_ADMIN) -> Suppression:
-    """Close an address, on one channel or on all; return what closes it, which may be older. Raises Refused that names the field."""
-    row = _add(address, channel, why, test, reason)
+def add(
+    address: str, *, channel: str = "", why: str = "", test: bool, reason: str = BY_ADMIN,
+    source_id: str | None = None,
+) -> Suppression:  # fmt: skip
+    """Close an address, on one channel or on all, for messages of a source or of all.
+
+    Return what closes it, which may be older. Raises Refused that names the field.
+    """
+    row = _add(address, channel, why, test, reason, source_id)
     audit.record("suppression.added", row.id, kind_of(address)[1], channel=channel or "every channel", why=why)
     return row
 
 
-def _add(address: str, channel: str, why: str, test: bool, reason: str) -> Suppression:
+def _add(
+    address: str, channel: str, why: str, test: bool, reason: str, source_id: str | None = None
+) -> Suppression:
     kind, clean = kind_of(address)
     if channel and channel not in list(Channel):
         why_not = f"There is no channel {channel!r}. Give one of {', '.join(Channel)}, or none for all."
@@ -57,21 +65,23 @@ def _add(address: str, channel: str, why: str, test: bool, reason: str) -> Suppr
     if len(why) > LONGEST_WHY:
         raise Refused("why_too_long", f"Give the reason in at most {LONGEST_WHY} characters.", field="why")
     contact = contact_for(kind, clean, test=test)
-    return _close(contact.address_key, channel, "", test, reason, why=why)
+    return _close(contact.address_key, channel, "", test, reason, why=why, source_id=source_id)
 
 
 def _close(
-    key: bytes, channel: str, sender: str, test: bool, reason: str, *, code: str = "", message_id: str | None = None, why: str = ""
-) -> Suppression:
+    key: bytes, channel: str, sender: str, test: bool, reason: str, *, code: str = "",
+    message_id: str | None = None, why: str = "", source_id: str | None = None,
+) -> Suppression:  # fmt: skip
     same = select(Suppression).where(
         Suppression.address_key == key, Suppression.channel == channel, Suppression.sender == sender, Suppression.test == test,
-        Suppression.lifted_at.is_(None),
+        Suppression.lifted_at.is_(None), Suppression.source_id == source_id,
     )  # fmt: skip
     row = db.session.scalar(same)
     if row is None:
         row = Suppression(
-            address_key=key, channel=channel, sender=sender, test=test, reason=reason, code=code, message_id=message_id, why=why
-        )
+            address_key=key, channel=channel, sender=sender, source_id=source_id, test=test,
+            reason=reason, code=code, message_id=message_id, why=why,
+        )  # fmt: skip
         db.session.add(row)
         db.session.flush()
     return row
@@ -92,10 +102,16 @@ def kind_of(address: str) -> tuple[Address, str]:
 
 # ── Lifting ─────────────────────────────────────────────────────────────────────────────────────────────────
 @transaction
-def lift(suppression_id: str, *, why: str, test: bool | None = None) -> Suppression:
-    """Let messages go to an address again, and keep why. Raises NotFound, Refused."""
+def lift(
+    suppression_id: str, *, why: str, test: bool | None = None, source_id: str | None = None
+) -> Suppression:
+    """Let messages go to an address again, and keep why. Raises NotFound, Refused.
+
+    With `source_id`, only what this source recorded; the others are lifted by admins.
+    """
     row = db.session.get(Suppression, suppression_id) if is_id("sup", suppression_id) else None
-    if row is None or row.lifted_at is not None or test not in (None, row.test):
+    hidden = row is None or test not in (None, row.test) or source_id not in (None, row.source_id)
+    if row is None or hidden or row.lifted_at is not None:
         raise NotFound("not_suppressed", "There is no such opt-out, or it was lifted already.")
     if not why.strip():
         raise Refused("no_reason", "Say why messages may go to this address again: that the person asked for them, say.", field="why")
@@ -109,23 +125,49 @@ def lift(suppression_id: str, *, why: str, test: bool | None = None) -> Suppress
 
 @transaction
 def lift_for(message_id: str) -> None:
-    """Lift what stops messages like this one. Raises NotFound when nothing does."""
-    message = db.session.get_one(Message, message_id)
-    sender = policy.sender_key(message.connection)
-    found = policy.suppression(message.contact.address_key, message.channel, sender, test=message.test)
+    """Lift everything that stops messages like this one. Raises NotFound when nothing does."""
+    found = stopping(db.session.get_one(Message, message_id))
     if found is None:
         raise NotFound("not_suppressed", "Nothing stops messages to this recipient any more.")
-    lift(found.id, why="Allowed on the page of a message.")
+    while found is not None:
+        lift(found.id, why="Allowed on the page of a message.")
+        found = stopping(db.session.get_one(Message, message_id))
+
+
+def stopping(message: Message) -> Suppression | None:
+    """Return what would stop a message like this one now, or None."""
+    return policy.suppression(
+        message.contact.address_key, message.channel, policy.sender_key(message.connection),
+        test=message.test, source_id=message.source_id,
+    )  # fmt: skip
 
 
 # ── Looking ─────────────────────────────────────────────────────────────────────────────────────────────────
-def listed(*, address: str = "", test: bool | None = None, lifted: bool = False) -> Select[Suppression]:
-    """Return the query for suppressions, open ones unless `lifted`. Raises Refused for what is no address."""
+def listed(
+    *, address: str = "", test: bool | None = None, lifted: bool = False,
+    source_id: str | None = None,
+) -> Select[Suppression]:
+    """Return the query for suppressions, open ones unless `lifted`; of one source, if given.
+
+    Raises Refused for what is no address.
+    """
     query = select(Suppression).where(Suppression.lifted_at != Suppression.since if lifted else Suppression.lifted_at.is_(None))
+    if source_id is not None:
+        query = query.where(Suppression.source_id == source_id)
     if address.strip():
         kind, clean = kind_of(address)
         query = query.where(Suppression.address_key == address_key(kind, clean))
     return query if test is None else query.where(Suppression.test == test)
+
+
+def blocks(address: str, *, test: bool, source_id: str) -> list[tuple[str, str]]:
+    """Return where messages of a source to an address are stopped: channel ('' for all) and code.
+
+    Raises Refused for what is no address.
+    """
+    kind, clean = kind_of(address)
+    query = policy.stopping(address_key(kind, clean), test=test, source_id=source_id)
+    return sorted({(row.channel, row.code or row.reason) for row in db.session.scalars(query)})
 
 
 def with_addresses(rows: list[Suppression]) -> list[Closed]:

@@ -8,7 +8,7 @@ from sqlalchemy import Index, LargeBinary, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.extensions import Base
-from hub.models.types import Time, key, now, ref, sealed, some
+from hub.models.types import Id, Time, key, now, ref, sealed, some
 
 
 class Consent(Base):
@@ -22,7 +22,9 @@ class Consent(Base):
     channel: Mapped[str]
     purpose: Mapped[str] = mapped_column(default="")
     given: Mapped[bool]
-    source: Mapped[str]
+    source: Mapped[str]  # how it is known: api, import, keyword, admin or link
+    # whose messages it holds for; NULL: every source's. No foreign key, as in Suppression
+    source_id: Mapped[str | None] = mapped_column(Id("src"))
     at: Mapped[datetime] = mapped_column(Time, default=now)
     ip: Mapped[str] = mapped_column(default="")
     agent: Mapped[str] = mapped_column(default="")
@@ -32,15 +34,26 @@ class Consent(Base):
 
 
 class Suppression(Base):
-    """An address we must not send to, on a channel and sender or everywhere ('' = all). Never expires by itself."""
+    """An address we must not send to, on a channel and sender or everywhere ('' = all).
+
+    It never expires by itself. `source_id` says whose messages it stops; NULL: every source's.
+    It is no foreign key: sources are never deleted, and SQLite would have to copy whole tables
+    to add one.
+    """
 
     __tablename__ = "suppressions"
     __table_args__ = (
-        # one open suppression for each; lifted ones stay as history
+        # one open suppression for each; lifted ones stay as history. Two indexes, since one
+        # would not take two NULLs for equal
         some(
             "uq_suppressions_open", "address_key", "channel", "sender", "test", unique=True,
-            where=text("lifted_at IS NULL"),
+            where=text("lifted_at IS NULL AND source_id IS NULL"),
         ),
+        some(
+            "uq_suppressions_open_of_source", "source_id", "address_key", "channel", "sender",
+            "test", unique=True, where=text("lifted_at IS NULL AND source_id IS NOT NULL"),
+        ),
+        Index("ix_suppressions_source_id", "source_id", "id"),
         Index("ix_suppressions_message_id", "message_id"),
         Index("ix_suppressions_address_key", "address_key"),
     )  # fmt: skip
@@ -49,8 +62,9 @@ class Suppression(Base):
     address_key: Mapped[bytes] = mapped_column(LargeBinary(32))
     channel: Mapped[str] = mapped_column(default="")
     sender: Mapped[str] = mapped_column(default="")
+    source_id: Mapped[str | None] = mapped_column(Id("src"))
     test: Mapped[bool]
-    reason: Mapped[str]  # provider, keyword, admin, complaint, import
+    reason: Mapped[str]  # provider, keyword, admin, complaint, import, api
     code: Mapped[str] = mapped_column(default="")
     why: Mapped[str] = mapped_column(default="")  # in the words of who closed it
     lifted_why: Mapped[str] = mapped_column(default="")

@@ -20,6 +20,8 @@ class Inbound(Base):
     id: Mapped[str] = key("inb")
     connection_id: Mapped[str] = ref("con", "connections.id")
     contact_id: Mapped[str] = ref("ctc", "contacts.id")
+    # whose message it answers; NULL: admins only. No foreign key, as in Suppression
+    source_id: Mapped[str | None] = mapped_column(Id("src"))
     receipt_id: Mapped[str | None] = mapped_column(Id("rcp"))  # no foreign key: receipts go first
     provider_id: Mapped[str]
     kind: Mapped[str] = mapped_column(default="text")

@@ -8,7 +8,7 @@ from sqlalchemy import Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.extensions import Base
-from hub.models.types import Time, key, now, ref, sealed
+from hub.models.types import Id, Time, key, now, ref, sealed
 
 
 class PlatformEvent(Base):
@@ -22,6 +22,8 @@ class PlatformEvent(Base):
     type: Mapped[str]
     message_id: Mapped[str | None] = ref("msg", "messages.id")
     request_id: Mapped[str | None] = ref("req", "requests.id")
+    # who is told; NULL: admins only. No foreign key, as in Suppression
+    source_id: Mapped[str | None] = mapped_column(Id("src"))
     at: Mapped[datetime] = mapped_column(Time, default=now)
     _payload: Mapped[bytes | None] = mapped_column("payload")
 

@@ -20,6 +20,8 @@ class Source(Base):
     id: Mapped[str] = key("src")
     slug: Mapped[str]
     name: Mapped[str]
+    # opt-outs and consents that its keys record hold for the messages of every source
+    applies_to_all: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(Time, default=now)
 
 
@@ -34,7 +36,8 @@ class ApiKey(Base):
     name: Mapped[str]
     digest: Mapped[bytes]
     test: Mapped[bool]
-    scopes: Mapped[str] = mapped_column(default="*")
+    scopes: Mapped[str] = mapped_column(default="*")  # names with spaces between; *: all of them
+    per_minute: Mapped[int | None]  # the most requests; None: as HUB_API_PER_MINUTE says
     created_at: Mapped[datetime] = mapped_column(Time, default=now)
     expires_at: Mapped[datetime | None] = mapped_column(Time)
     revoked_at: Mapped[datetime | None] = mapped_column(Time)

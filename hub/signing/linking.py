@@ -164,7 +164,8 @@ def linked(came: Linked, origin: Origin, at: datetime) -> bool:
     chats.link(connection.id, request.source_id, _addresses(signer), contact.id, origin.receipt_id)
     opt_out.heard(Keyword.START, "opened a link", connection, contact, at, answered=True)
     db.session.add(Consent(
-        id=new_id("cns"), contact_id=contact.id, channel=connection.channel, given=True, source=opt_out.BY_LINK, at=at,
+        id=new_id("cns"), contact_id=contact.id, channel=connection.channel, given=True,
+        source=opt_out.BY_LINK, source_id=request.source_id, at=at,
         proof=f"Opened the link that was made for signer {signer.external_id} of request {request.external_id}.",
     ))  # fmt: skip
     db.session.flush()

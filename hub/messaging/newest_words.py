@@ -1,0 +1,70 @@
+"""What people said last about messages, and for which sources it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from sqlalchemy import bindparam, or_, select
+
+from hub.models import Consent, Source
+from hub.statements import Statement, table_of
+from hub.store import read, several
+
+T = TypeVar("T")
+
+PURPOSES = ("", "signing")  # of a consent: what it must be for, to count here
+BY_KEYWORD = "keyword"
+
+
+def held_for(source_id: str | None, by_source: Mapping[str | None, T]) -> list[T]:
+    """Return what holds for a source's messages: what holds for every source (None), and its own.
+
+    Messages of no source are an admin's: whatever any source recorded holds for them.
+    """
+    if source_id is None:
+        return list(by_source.values())
+    return [by_source[one] for one in (None, source_id) if one in by_source]
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What a contact said last."""
+
+    id: str
+    given: bool
+    at: datetime
+
+
+def newest_words(
+    contact_ids: Collection[str], channel: str
+) -> dict[str, dict[str | None, Word]]:
+    """Return what contacts said last about a channel, by the time it was said.
+
+    By contact, and by the source whose messages it is about, None for every source's. A word about
+    every channel counts for each.
+
+    STOP and START hold for the sender that they were written to, which a suppression says: here
+    they count as nothing, so that a START brings back what was, and undoes no recorded no.
+    """
+    if not contact_ids:
+        return {}
+    found: dict[str, dict[str | None, Word]] = {}
+    rows = read(_SAID, contacts=list(contact_ids), channel=channel)
+    for contact_id, *rest in sorted(rows, key=lambda row: (row[3], row[1])):
+        row_id, given, at, source_id, applies_to_all = rest
+        scope = None if applies_to_all else source_id
+        found.setdefault(contact_id, {})[scope] = Word(row_id, given, at)
+    return found
+
+
+_consents, _sources = table_of(Consent), table_of(Source)
+_SAID = Statement(select(
+    *_consents.c["contact_id", "id", "given", "at", "source_id"], _sources.c.applies_to_all
+).outerjoin(_sources, _sources.c.id == _consents.c.source_id).where(
+    _consents.c.contact_id.in_(several("contacts")),
+    or_(_consents.c.channel == "", _consents.c.channel == bindparam("channel")),
+    _consents.c.purpose.in_(PURPOSES), _consents.c.source != BY_KEYWORD,
+))  # fmt: skip
