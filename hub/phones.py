@@ -1,16 +1,24 @@
-"""Phone numbers: E.164 or a reason why not."""
+"""Phone numbers: one normal form for each, or the reason why it is none.
+
+The normal form is libphonenumber's E.164, without a trunk prefix after the country code, in the form of hub.number_forms.TABLE
+where a country has several.
+"""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Collection
 from functools import lru_cache
 
 import phonenumbers
-from phonenumbers import ValidationResult
+from phonenumbers import PhoneNumberFormat, ValidationResult
+
+from hub.number_forms import to_normal, to_other
 
 E164 = re.compile(r"\+[0-9]{7,15}")
 EXAMPLE = "+15551234567"
+TYPED_EXAMPLE = "+1 317 555 7788"
 
 _WHY_IMPOSSIBLE = {
     ValidationResult.INVALID_COUNTRY_CODE: "no country has that code",
@@ -23,20 +31,69 @@ _WHY_IMPOSSIBLE = {
 
 @lru_cache(maxsize=4096)  # an event and its plan ask for the same numbers
 def clean(text: str) -> str:
-    """Return a number in E.164 form. Raises ValueError with the reason and the remedy; repairs nothing but outer blanks."""
+    """Return the normal form of a number that is written in E.164 characters, outer blanks aside.
+
+    Raises ValueError with the reason and the remedy.
+    """
     number = text.strip()
     if not number:
         raise ValueError(f"Give a phone number, such as {EXAMPLE}.")
     if not E164.fullmatch(number):
         raise ValueError(_why_not(number))
-    try:
-        parsed = phonenumbers.parse(number)
-    except phonenumbers.NumberParseException:
-        raise ValueError("This is not a phone number: no country has that code.") from None
+    number, parsed = _normal(number)
+    if parsed is None:
+        raise ValueError("This is not a phone number: no country has that code.")
     verdict = phonenumbers.is_possible_number_with_reason(parsed)
+    if not E164.fullmatch(number):  # too little is left without the trunk prefix
+        verdict = ValidationResult.TOO_SHORT
     if verdict != ValidationResult.IS_POSSIBLE:
         raise ValueError(f"This is not a phone number: {_WHY_IMPOSSIBLE.get(verdict, 'its length is wrong')}.")
     return number
+
+
+def typed(text: str) -> str:
+    """Return the normal form of a number as people write it: with blanks, brackets, dots, dashes, 00 for +. Raises ValueError."""
+    plain = "".join(char for char in unicodedata.normalize("NFKC", text) if unicodedata.category(char) != "Cf")
+    plain = re.sub(r"^tel:", "", plain.strip(), flags=re.IGNORECASE)
+    bare = _SEPARATORS.sub("", plain)
+    if not re.fullmatch(r"\+?[0-9]+", bare):
+        raise ValueError(f"This is not a phone number. Start with + and the country code, such as {TYPED_EXAMPLE}.")
+    return clean(f"+{bare[2:]}" if bare.startswith("00") else bare)
+
+
+# U+2010 to U+2015 and U+2212 are dashes that word processors put for the plain one
+_SEPARATORS = re.compile(r"[\s().\-/\u2010-\u2015\u2212]")
+
+
+@lru_cache(maxsize=4096)
+def forms(number: str) -> tuple[str, ...]:
+    """Return every way in which a number in normal form may be written: itself, its other form, each with the trunk prefix.
+
+    The last are how numbers were stored that came before they had a normal form.
+    """
+    _, parsed = _normal(number)
+    if parsed is None:
+        return (number,)
+    code, found = f"+{parsed.country_code}", [number, *filter(None, [to_other(number)])]
+    region = phonenumbers.region_code_for_country_code(parsed.country_code or 0)
+    metadata = phonenumbers.PhoneMetadata.metadata_for_region(region or "", None)
+    prefix = metadata.national_prefix if metadata else None
+    trunked = [f"{code}{prefix}{one.removeprefix(code)}" for one in found] if prefix else []
+    return (*found, *(one for one in trunked if E164.fullmatch(one) and _normal(one)[0] == number))
+
+
+def _normal(number: str) -> tuple[str, phonenumbers.PhoneNumber | None]:
+    """Return the normal form of E.164 characters and what libphonenumber makes of it; unchanged, and None, for what it cannot read."""
+    for _ in range(4):  # what is under a trunk prefix may have another form, and that one a prefix again
+        try:
+            parsed = phonenumbers.parse(number)
+        except phonenumbers.NumberParseException:
+            return number, None
+        normal = to_normal(phonenumbers.format_number(parsed, PhoneNumberFormat.E164))
+        if normal == number:
+            return number, parsed
+        number = normal
+    return number, phonenumbers.parse(number)
 
 
 def _why_not(number: str) -> str:
@@ -68,14 +125,11 @@ def region(number: str) -> str:
 def display(number: str) -> str:
     """Return the number with its usual spaces, for a person to read."""
     parsed = _parsed(number)
-    return number if parsed is None else phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+    return number if parsed is None else phonenumbers.format_number(parsed, PhoneNumberFormat.INTERNATIONAL)
 
 
 def _parsed(number: str) -> phonenumbers.PhoneNumber | None:
-    try:
-        return phonenumbers.parse(number)
-    except phonenumbers.NumberParseException:
-        return None
+    return _normal(number)[1]
 
 
 # ── Countries and zones ─────────────────────────────────────────────────────────────────────────────────────

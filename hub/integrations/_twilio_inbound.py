@@ -5,8 +5,10 @@ https://www.twilio.com/docs/messaging/guides/webhook-request
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Mapping
+from contextlib import suppress
 from urllib.parse import urljoin
 
 from hub import phones
@@ -25,15 +27,12 @@ OFFICIAL = "https://api.twilio.com/"
 
 def read_inbound(form: Mapping[str, str]) -> Inbound:
     """Read the form of a person's message."""
-    channel = Channel.WHATSAPP if form.get("From", "").startswith(WHATSAPP) else Channel.SMS
-    prefix = WHATSAPP if channel == Channel.WHATSAPP else ""
+    channel = Channel.WHATSAPP if form.get("From", "").lower().startswith(WHATSAPP) else Channel.SMS
     kind, address = _person(form)
-    external = form.get("ExternalUserId", "").removeprefix(WHATSAPP)
+    external = bare(form.get("ExternalUserId", ""))
     return Inbound(
         provider_id=form.get("MessageSid") or form.get("SmsSid", ""), channel=channel,
-        senders=tuple(
-            prefix + name.removeprefix(WHATSAPP) for name in (form.get("To", ""), form.get("MessagingServiceSid", "")) if name
-        ),
+        senders=_senders(form, WHATSAPP if channel == Channel.WHATSAPP else ""),
         kind=kind, address=address, external_id=external if external != address else "", name=form.get("ProfileName", ""),
         text=form.get("Body", ""), media=_files(form), button=form.get("ButtonPayload") or form.get("ListId", ""),
         answers=form.get("OriginalRepliedMessageSid", ""), keyword=OPT_OUT_TYPES.get(form.get("OptOutType", ""), ""),
@@ -42,11 +41,30 @@ def read_inbound(form: Mapping[str, str]) -> Inbound:
 
 def _person(form: Mapping[str, str]) -> tuple[Address, str]:
     """Return by what a person is known: their number, else the id that WhatsApp gives them for this business."""
-    sent_from = form.get("From", "").removeprefix(WHATSAPP)
+    sent_from = bare(form.get("From", ""))
+    for number in (sent_from, f"+{form.get('WaId', '')}"):
+        with suppress(ValueError):
+            return Address.PHONE, phones.clean(number)
+    return Address.EXTERNAL, bare(form.get("ExternalUserId", "")) or sent_from
+
+
+def _senders(form: Mapping[str, str], prefix: str) -> tuple[str, ...]:
+    """Return what a message was sent to: a number in each of its forms, since the account may know it by another one."""
+    to = bare(form.get("To", ""))
     try:
-        return Address.PHONE, phones.clean(sent_from)
+        names = dict.fromkeys([to, *phones.forms(phones.clean(to))])
     except ValueError:
-        return Address.EXTERNAL, form.get("ExternalUserId", "").removeprefix(WHATSAPP) or sent_from
+        names = dict.fromkeys([to])
+    return tuple(prefix + name for name in [*names, form.get("MessagingServiceSid", "")] if name)
+
+
+def bare(address: str) -> str:
+    """Return an address without the name of its channel, which Twilio puts before it: rcs:+13175550142 is that number."""
+    return _CHANNEL.sub("", address.strip())
+
+
+# https://www.twilio.com/docs/messaging/channels
+_CHANNEL = re.compile(r"^(whatsapp|rcs|sms|mms):", re.IGNORECASE)
 
 
 def _files(form: Mapping[str, str]) -> tuple[Attached, ...]:

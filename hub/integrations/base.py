@@ -203,6 +203,11 @@ class Integration:
         """Return what kind of address this is, in normal form."""
         return cls.address
 
+    @classmethod
+    def recipient_form(cls, address: str) -> str:
+        """Return a recipient's address, given in normal form, as the provider wants it written."""
+        return address
+
     def other_sender(self, to: str) -> str:
         """Return what a message to this recipient is sent from, as `sender_of` writes it, where that is not the usual one; else ''."""
         return ""

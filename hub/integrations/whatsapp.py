@@ -16,6 +16,7 @@ from hub.integrations._twilio_account import AccountForm, services
 from hub.integrations._twilio_check import CheckedTwilio
 from hub.integrations._twilio_media import ON_WHATSAPP
 from hub.integrations.base import CheckResult, Fact, TemplateFound, WebhookRequest, webhook
+from hub.number_forms import to_other
 from hub.vocabulary import Address, Channel
 
 SANDBOX = "+14155238886"
@@ -61,6 +62,11 @@ class WhatsApp(CheckedTwilio):
             render_kw={"legend": "Sender", "mono": True},
         )  # fmt: skip
         services = services()
+
+    @classmethod
+    def recipient_form(cls, address: str) -> str:
+        # a number with the 1 is who WhatsApp knows in Mexico; everywhere else it finds people by the normal form
+        return (to_other(address) if address.startswith("+52") else "") or address
 
     def _check_sender(self) -> CheckResult:
         number = self.settings["sender"]

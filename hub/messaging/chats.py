@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 
 from sqlalchemy import bindparam, select, update
 
-from hub.messaging.contacts import address_key
+from hub.messaging.contacts import address_key, address_keys
 from hub.models import Chat, Contact
 from hub.models.types import now
 from hub.statements import Statement, table_of
@@ -32,8 +32,8 @@ def of(people: Mapping[str, Mapping[str, str]], source_id: str, connection_ids: 
 
     Several people may share an address, an office's say: a chat is somebody's only where all their addresses lead to it.
     """
-    keys = {person: {address_key(kind, address) for kind, address in addresses.items()} for person, addresses in people.items()}
-    every = set().union(*keys.values())
+    keys = {person: {address_keys(kind, address) for kind, address in addresses.items()} for person, addresses in people.items()}
+    every = {key for theirs in keys.values() for forms in theirs for key in forms}
     chats: dict[str, dict[bytes, str]] = {}
     if every and connection_ids:
         for connection_id, key, address in read(_FIND, source=source_id, keys=list(every), connections=list(connection_ids)):
@@ -41,7 +41,7 @@ def of(people: Mapping[str, Mapping[str, str]], source_id: str, connection_ids: 
     found: dict[str, dict[str, str]] = {}
     for person, theirs in keys.items():
         for connection_id, by_key in chats.items():
-            reached = {by_key.get(key, "") for key in theirs}
+            reached = {next((by_key[key] for key in forms if key in by_key), "") for forms in theirs}
             if len(reached) == 1 and "" not in reached:
                 found.setdefault(person, {})[connection_id] = reached.pop()
     return found

@@ -11,7 +11,7 @@ from sqlalchemy import Select, select
 from hub import audit
 from hub.errors import Refused
 from hub.extensions import db
-from hub.messaging.contacts import address_key, contact_for
+from hub.messaging.contacts import address_keys, contact_for
 from hub.messaging.files import Report, csv_line, import_lines
 from hub.messaging.suppressions import kind_of
 from hub.models import Consent, Contact
@@ -71,7 +71,7 @@ def record(said: Said, *, source: str, test: bool, source_id: str | None = None)
 def history(address: str, *, test: bool, source_id: str) -> Select[Consent]:
     """Return the query for what an address said to a source, newest first. Raises Refused."""
     kind, clean = kind_of(address)
-    mine = select(Contact.id).where(Contact.address_key == address_key(kind, clean), Contact.test == test)
+    mine = select(Contact.id).where(Contact.address_key.in_(address_keys(kind, clean)), Contact.test == test)
     query = select(Consent).where(Consent.contact_id.in_(mine), Consent.source_id == source_id)
     return query.order_by(Consent.id.desc())
 

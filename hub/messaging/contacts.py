@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import bindparam, select, update
 
+from hub import addresses
 from hub.crypto import blind
+from hub.messaging import merging
 from hub.models import Contact
 from hub.models.types import keyring, new_id, now
 from hub.statements import Statement, table_of
-from hub.store import index_key, read, several, transaction, write
+from hub.store import index_key, need_lock, read, several, transaction, write
 
 contacts = table_of(Contact)
 
 
 @dataclass(frozen=True)
 class Known:
-    """An address in normal form, and what its source says of the person behind it."""
+    """An address, and what its source says of the person behind it."""
 
     kind: str
     address: str
@@ -38,41 +40,63 @@ class Reached:
 
 
 def address_key(kind: str, address: str) -> bytes:
-    """Return what finds an address without revealing it."""
-    return blind(index_key(), kind, address)
+    """Return what finds an address without revealing it: of its normal form, however it was written."""
+    return blind(index_key(), kind, addresses.normal(kind, address))
+
+
+def address_keys(kind: str, address: str) -> tuple[bytes, ...]:
+    """Return what an address may have been stored under: the key of its normal form first, then those of its other forms."""
+    return tuple(blind(index_key(), kind, form) for form in addresses.forms(kind, address))
+
+
+def keys_of(contact: Contact) -> tuple[bytes, ...]:
+    """Return what a contact's address may have been stored under; of an erased one no other form is known."""
+    return (contact.address_key,) if contact.erased_at else address_keys(contact.kind, contact.address)
 
 
 def contact_for(kind: str, address: str, *, test: bool, name: str = "", time_zone: str = "") -> Reached:
-    """Return the contact of an address in normal form; makes it, and keeps the newest name and time zone."""
+    """Return the contact of an address; makes it, and keeps the newest name and time zone."""
     return contacts_for([Known(kind, address, name, time_zone)], test=test)[kind, address]
 
 
 @transaction
 def contacts_for(known: Collection[Known], *, test: bool) -> dict[tuple[str, str], Reached]:
     """Return the contacts of many addresses, by kind and address."""
-    by_key = {(one.kind, address_key(one.kind, one.address)): one for one in known}
-    found = _find(by_key, test)
-    if missing := {key: one for key, one in by_key.items() if key not in found}:
-        rows = [_row(key, one, test) for (_, key), one in missing.items()]
+    keys = {one: address_keys(one.kind, one.address) for one in known}
+    found = _find(keys, test)
+    if missing := {key[0]: one for one, key in keys.items() if key[0] not in found}:
+        rows = [_row(key, one, test) for key, one in missing.items()]
         write(_ADD, rows)
-        found |= {(row["kind"], row["address_key"]): (row["id"], row["name"], row["time_zone"], False) for row in rows}
+        found |= {row["address_key"]: (row["id"], row["name"], row["time_zone"], False) for row in rows}
     reached = {}
-    for key, one in by_key.items():
+    for one, (key, *_) in keys.items():
         contact_id, name, time_zone, erased = found[key]
+        address = addresses.normal(one.kind, one.address)
         if erased:  # a new word of their app: the person is known again, and what was erased stays so
-            write(_KNOWN_AGAIN, {"key": contact_id, "new_address": one.address})
+            write(_KNOWN_AGAIN, {"key": contact_id, "new_address": address})
         _keep_newest(contact_id, name, time_zone, one)
-        reached[one.kind, one.address] = Reached(contact_id, one.address, key[1], one.time_zone or time_zone)
+        reached[one.kind, one.address] = Reached(contact_id, address, key, one.time_zone or time_zone)
     return reached
 
 
-def _find(by_key: dict[tuple[str, bytes], Known], test: bool) -> dict[tuple[str, bytes], tuple[str, bytes | None, str, bool]]:
-    wanted = {"kinds": list({kind for kind, _ in by_key}), "keys": [key for _, key in by_key], "test": test}
-    return {(kind, key): (row_id, name, zone, gone is not None) for kind, key, row_id, name, zone, gone in read(_FIND, **wanted)}
+def _find(keys: Mapping[Known, tuple[bytes, ...]], test: bool) -> dict[bytes, tuple[str, bytes | None, str, bool]]:
+    """Return contacts by the key of their normal form. What is stored under another form is brought to it first."""
+    if not keys:
+        return {}
+    wanted = {"kinds": list({one.kind for one in keys}), "keys": [key for some in keys.values() for key in some]}
+    rows = read(_FIND, **wanted)
+    normal = {some[0] for some in keys.values()}
+    if others := {row[0] for row in rows} - normal:
+        need_lock()
+        for one, some in keys.items():
+            if others.intersection(some):
+                merging.merge(one.kind, addresses.normal(one.kind, one.address), some)
+        rows = read(_FIND, **wanted)
+    return {key: (row_id, name, zone, gone is not None) for key, row_id, name, zone, gone, tests in rows if tests == test}
 
 
-_FIND = Statement(select(*contacts.c["kind", "address_key", "id", "name", "time_zone", "erased_at"]).where(
-    contacts.c.kind.in_(several("kinds")), contacts.c.address_key.in_(several("keys")), contacts.c.test == bindparam("test")
+_FIND = Statement(select(*contacts.c["address_key", "id", "name", "time_zone", "erased_at", "test"]).where(
+    contacts.c.kind.in_(several("kinds")), contacts.c.address_key.in_(several("keys"))
 ))  # fmt: skip
 _ADD = Statement.insert(contacts)  # PostgreSQL runs the change again when another one was first
 _KNOWN_AGAIN = Statement(
@@ -84,9 +108,9 @@ _RENAME = Statement(
 
 
 def _row(key: bytes, one: Known, test: bool) -> dict[str, Any]:
-    contact_id = new_id("ctc")
+    contact_id, address = new_id("ctc"), addresses.normal(one.kind, one.address)
     return {
-        "id": contact_id, "kind": one.kind, "address": one.address, "address_key": key, "test": test, "name": _sealed(contact_id, one.name),
+        "id": contact_id, "kind": one.kind, "address": address, "address_key": key, "test": test, "name": _sealed(contact_id, one.name),
         "time_zone": one.time_zone, "created_at": now(), "erased_at": None,
     }  # fmt: skip
 

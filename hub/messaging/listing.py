@@ -18,7 +18,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from hub import integrations
 from hub.extensions import db
-from hub.messaging.contacts import address_key
+from hub.messaging.contacts import address_keys
 from hub.models import Attempt, Connection, Contact, Message, SigningRequest, Source
 from hub.models.types import id_at, is_id
 from hub.vocabulary import Status
@@ -137,7 +137,7 @@ def by_provider_id(provider_id: str) -> Branches:
 
 def by_address(addresses: Collection[tuple[str, str]]) -> Branches:
     """Find messages to an address, given as kinds and normal forms it may have. Raises Unreadable."""
-    keys = [and_(Contact.kind == kind, Contact.address_key == address_key(kind, address)) for kind, address in addresses]
+    keys = [and_(Contact.kind == kind, Contact.address_key.in_(address_keys(kind, address))) for kind, address in addresses]
     return _each(Message.contact_id, select(Contact.id).where(or_(*keys)))
 
 

@@ -42,7 +42,7 @@ def outbound_of(row: Row | Message, to: Addressed, integration: Integration, n: 
     media = [(one, one.get("url") or link(one["file"], one["name"])) for one in content.get("media", ())] if free else []
     reports = _reports_to(current_app.extensions["hub.config"].public_url, integration.status_path, tuple(integration.api_urls.values()))
     return Outbound(
-        id=row.id, attempt=n, to=to.address, text=content["text"], subject=content.get("subject", ""),
+        id=row.id, attempt=n, to=integration.recipient_form(to.address), text=content["text"], subject=content.get("subject", ""),
         card=card_of(content), buttons=buttons_of(content),
         reply_to=content.get("reply_to", ""),
         media=tuple(url for _, url in media), files=tuple(one["file"] for one, _ in media if "file" in one),

@@ -252,20 +252,22 @@ def suppression(
 
     `sender` is a `sender_key`.
     """
-    query = stopping(address_key, test=test, source_id=source_id).where(
+    query = stopping((address_key,), test=test, source_id=source_id).where(
         Suppression.channel.in_(("", channel)), Suppression.sender.in_(("", sender))
     )
     return db.session.scalar(query.limit(1))
 
 
-def stopping(address_key: bytes, *, test: bool, source_id: str | None) -> Select[Suppression]:
+def stopping(
+    address_keys: Collection[bytes], *, test: bool, source_id: str | None
+) -> Select[Suppression]:
     """Return the query for what stops messages of a source to an address, on any channel.
 
-    A live suppression also holds for a test send, never the reverse.
+    `address_keys` are those of the forms of one address. A live suppression also holds for a test send, never the reverse.
     """
     tests = (False, True) if test else (False,)
     query = select(Suppression).outerjoin(Source, Source.id == Suppression.source_id).where(
-        Suppression.address_key == address_key, Suppression.lifted_at.is_(None),
+        Suppression.address_key.in_(address_keys), Suppression.lifted_at.is_(None),
         Suppression.test.in_(tests),
     )  # fmt: skip
     if source_id is None:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import Select, select
 
-from hub import audit, phones
+from hub import addresses, audit
 from hub.errors import NotFound, Refused
 from hub.extensions import db
 from hub.messaging import policy
-from hub.messaging.contacts import address_key, contact_for
+from hub.messaging.contacts import address_keys, contact_for, keys_of
 from hub.messaging.files import Report, csv_line, import_lines
 from hub.models import Contact, Message, Suppression
 from hub.models.types import is_id, now
@@ -88,16 +88,8 @@ def _close(
 
 
 def kind_of(address: str) -> tuple[Address, str]:
-    """Return the kind of an address that was typed, and its normal form. Raises Refused."""
-    text = address.strip()
-    if "@" in text:
-        if text.count("@") != 1 or text.startswith("@") or text.endswith("@") or any(one.isspace() for one in text):
-            raise Refused("bad_address", "This is no e-mail address.", field="address")
-        return Address.EMAIL, text.lower()
-    try:
-        return Address.PHONE, phones.clean(text)
-    except ValueError as problem:
-        raise Refused("bad_address", str(problem), field="address") from None
+    """Return the kind of an address and its normal form. Raises Refused."""
+    return addresses.read(address)
 
 
 # ── Lifting ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -156,7 +148,7 @@ def listed(
         query = query.where(Suppression.source_id == source_id)
     if address.strip():
         kind, clean = kind_of(address)
-        query = query.where(Suppression.address_key == address_key(kind, clean))
+        query = query.where(Suppression.address_key.in_(address_keys(kind, clean)))
     return query if test is None else query.where(Suppression.test == test)
 
 
@@ -166,7 +158,7 @@ def blocks(address: str, *, test: bool, source_id: str) -> list[tuple[str, str]]
     Raises Refused for what is no address.
     """
     kind, clean = kind_of(address)
-    query = policy.stopping(address_key(kind, clean), test=test, source_id=source_id)
+    query = policy.stopping(address_keys(kind, clean), test=test, source_id=source_id)
     return sorted({(row.channel, row.code or row.reason) for row in db.session.scalars(query)})
 
 
@@ -190,7 +182,7 @@ def find(suppression_id: str) -> Closed:
 def of_contact(contact: Contact) -> list[Suppression]:
     """Return everything that closes or closed a contact, newest first. A live suppression also holds for a test contact."""
     tests = (False, True) if contact.test else (False,)
-    query = select(Suppression).where(Suppression.address_key == contact.address_key, Suppression.test.in_(tests))
+    query = select(Suppression).where(Suppression.address_key.in_(keys_of(contact)), Suppression.test.in_(tests))
     return list(db.session.scalars(query.order_by(Suppression.id.desc())))
 
 

@@ -10,10 +10,11 @@ from typing import Any
 
 from sqlalchemy import and_, delete, func, or_, select, update
 
-from hub import audit
+from hub import addresses, audit
 from hub.errors import NotFound, Refused, Unreadable
 from hub.extensions import db
 from hub.messaging import suppressions, taking_back
+from hub.messaging.contacts import keys_of
 from hub.messaging.inbound import received
 from hub.messaging.timeline import timeline
 from hub.models import (
@@ -68,8 +69,8 @@ def others(contact: Contact) -> list[Contact]:
     """Return the other addresses of the signers who were written to at this one: most often the same person's."""
     signers = select(Message.signer_id).where(Message.contact_id == contact.id, Message.signer_id.is_not(None))
     theirs = select(Message.contact_id).where(Message.signer_id.in_(signers))
-    chats = select(Chat.contact_id).where(Chat.address_key == contact.address_key)  # opened by who is known by this address
-    twin = and_(Contact.kind == contact.kind, Contact.address_key == contact.address_key)  # a test contact, and a live one
+    chats = select(Chat.contact_id).where(Chat.address_key.in_(keys_of(contact)))  # opened by who is known by this address
+    twin = and_(Contact.kind == contact.kind, Contact.address_key.in_(keys_of(contact)))  # a test contact, and a live one
     same = or_(Contact.id.in_(theirs), Contact.id.in_(chats), twin)
     query = select(Contact).where(same, Contact.id != contact.id, Contact.erased_at.is_(None))
     return list(db.session.scalars(query.order_by(Contact.id)))
@@ -104,9 +105,9 @@ def _erase(contact_id: str, named: Sequence[str], why: str) -> Erased:
     webhooks += _delete(Receipt.id, [one for one in told if one])
     for table in (Window, Pace, Chat):
         _delete(table.contact_id, [contact.id])
-    _run(delete(Chat).where(Chat.address_key == contact.address_key))
+    _run(delete(Chat).where(Chat.address_key.in_(keys_of(contact))))
     _run(update(Consent).where(Consent.contact_id == contact.id).values(ip="", agent="", _proof=None))
-    _run(update(Audit).where(Audit.title == contact.address).values(title="an erased address"))
+    _run(update(Audit).where(Audit.title.in_(addresses.forms(contact.kind, contact.address))).values(title="an erased address"))
     closed = [row.id for row in suppressions.of_contact(contact)]
     _run(update(Suppression).where(Suppression.id.in_(closed)).values(why="", lifted_why=""))
     _run(update(Audit).where(Audit.subject.in_(closed)).values(detail={}))
@@ -159,7 +160,7 @@ def _named(contact: Contact) -> list[str]:
         for row in rows:
             db.session.expunge(row)  # of many, few are kept
             with suppress(Unreadable):
-                if str((row.details or {}).get(field) or "").lower() == contact.address.lower():
+                if addresses.normal(contact.kind, str((row.details or {}).get(field) or "")).lower() == contact.address.lower():
                     found.append(row.id)
         if not rows:
             break
@@ -265,7 +266,7 @@ def kept(contact_id: str) -> dict[str, Any]:
 
 def _chats(contact: Contact) -> Iterable[Chat]:
     """Return where this chat is written to, or whoever has this address: once for each connection and source."""
-    rows = db.session.scalars(select(Chat).where(or_(Chat.contact_id == contact.id, Chat.address_key == contact.address_key)))
+    rows = db.session.scalars(select(Chat).where(or_(Chat.contact_id == contact.id, Chat.address_key.in_(keys_of(contact)))))
     return {(one.connection_id, one.source_id): one for one in rows}.values()
 
 

@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-import phonenumbers
-
+from hub import phones
 from hub.simulator import content, magic, segments, whatsapp
 from hub.simulator.account import TRIAL_NOTICE
 from hub.simulator.bench import Bench
@@ -98,8 +97,12 @@ def _check_numbers(to: str, sender: str, service: str, here: Bench) -> None:
     number = to.removeprefix(magic.PREFIX)
     if _on_whatsapp(to) and whatsapp.PERSON.fullmatch(number):
         return
-    if not E164.fullmatch(number) or not phonenumbers.is_possible_number(phonenumbers.parse(number)):
+    if not E164.fullmatch(number):
         raise RestError(21211, to)
+    try:
+        phones.clean(number)  # a number in any form that a country's carriers write
+    except ValueError:
+        raise RestError(21211, to) from None
     if to == sender:
         raise RestError(21266, to)
     if _on_whatsapp(to):

@@ -11,7 +11,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from hub import addresses
+from hub.vocabulary import Address
+
 SCHEMA = "CREATE TABLE IF NOT EXISTS account (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
+
+
+def phone_of(address: str) -> str:
+    """Return whose phone an address is: a number in its normal form, with the prefix of its channel."""
+    prefix, plus, digits = address.rpartition("+")
+    return prefix + addresses.normal(Address.PHONE, plus + digits) if plus else address
 
 
 class File:
@@ -22,6 +31,7 @@ class File:
         self._lock = threading.RLock()
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=10)
         self._db.row_factory = sqlite3.Row
+        self._db.create_function("phone_of", 1, phone_of, deterministic=True)
         self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" + SCHEMA)
         self.version = time.time_ns() // 1_000_000  # of what the page shows; starts anew, above all former ones
 

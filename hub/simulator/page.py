@@ -18,6 +18,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from hub.simulator import account, inbound, magic, whatsapp
 from hub.simulator.bench import LIMITS, Bench, bench
+from hub.simulator.file import phone_of
 from hub.simulator.store import Message
 
 page = Blueprint("page", __name__)
@@ -57,7 +58,7 @@ def guard() -> None:
 def phones() -> str:
     here = bench()
     numbers = here.store.phones()
-    number = request.args.get("phone", "")
+    number = phone_of(request.args.get("phone", ""))
     if number not in dict(numbers) and not inbound.is_phone(number):
         number = numbers[0][0] if numbers else ""
     channel = _channel(here, number)

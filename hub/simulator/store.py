@@ -90,7 +90,8 @@ ADDED = {  # columns that came after the file's first version
     "fate": "INTEGER NOT NULL DEFAULT 0", "content": "TEXT NOT NULL DEFAULT ''", "buttons": "TEXT NOT NULL DEFAULT ''",
     "direction": "TEXT NOT NULL DEFAULT 'outbound-api'", "answer": "TEXT NOT NULL DEFAULT ''",
 }  # fmt: skip
-PHONE = "replace(CASE WHEN direction = 'inbound' THEN sender ELSE recipient END, 'whatsapp:', '')"
+HOLDER = "phone_of(CASE WHEN direction = 'inbound' THEN sender ELSE recipient END)"
+PHONE = f"replace({HOLDER}, 'whatsapp:', '')"
 
 
 class Store(File):
@@ -173,12 +174,15 @@ class Store(File):
 
     def on_phone(self, number: str = "", limit: int = -1) -> list[Message]:
         """Read what one address, or all, received: the newest `limit`, newest last."""
-        sql = "SELECT * FROM messages WHERE NOT wiped AND direction <> 'inbound' AND (? = '' OR recipient = ?) ORDER BY seq DESC LIMIT ?"
+        sql = (
+            "SELECT * FROM messages WHERE NOT wiped AND direction <> 'inbound' AND (? = '' OR phone_of(recipient) = phone_of(?)) "
+            "ORDER BY seq DESC LIMIT ?"
+        )
         return [_message(row) for row in reversed(self.rows(sql, (number, number, limit)))]
 
     def chat(self, address: str, limit: int = -1) -> list[Message]:
         """Read what one address received and wrote: the newest `limit`, newest last."""
-        sql = "SELECT * FROM messages WHERE NOT wiped AND ? = CASE WHEN direction = 'inbound' THEN sender ELSE recipient END"
+        sql = f"SELECT * FROM messages WHERE NOT wiped AND phone_of(?) = {HOLDER}"  # noqa: S608
         return [_message(row) for row in reversed(self.rows(f"{sql} ORDER BY seq DESC LIMIT ?", (address, limit)))]
 
     def wipe(self) -> None:

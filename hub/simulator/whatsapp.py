@@ -31,11 +31,11 @@ class Windows:
     def open(self, sender: str, person: str, *, ago: float = 0.0) -> None:
         """Open the window, or renew it, as of so many seconds ago."""
         with self._file.writing() as db:
-            db.execute("INSERT OR REPLACE INTO windows VALUES (?, ?, ?)", (sender, person, time.time() - ago))
+            db.execute("INSERT OR REPLACE INTO windows VALUES (?, phone_of(?), ?)", (sender, person, time.time() - ago))
 
     def left(self, sender: str, person: str) -> float:
         """Return for how many seconds more the window is open; 0: it is closed."""
-        rows = self._file.rows("SELECT opened FROM windows WHERE sender = ? AND person = ?", (sender, person))
+        rows = self._file.rows("SELECT opened FROM windows WHERE sender = ? AND person = phone_of(?)", (sender, person))
         return max(rows[0]["opened"] + LASTS - time.time(), 0.0) if rows else 0.0
 
 

@@ -1,0 +1,63 @@
+"""Addresses of people: what kind each is, its normal form, and every form in which it may have been written."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from email_validator import EmailNotValidError, validate_email
+
+from hub import phones
+from hub.errors import Refused
+from hub.vocabulary import Address
+
+LONGEST_EMAIL = 320  # characters
+
+
+def read(text: str) -> tuple[Address, str]:
+    """Return the kind and the normal form of a phone number in E.164 characters or a mail address. Raises Refused."""
+    return _read(text.strip(), typed=False)
+
+
+def typed(text: str) -> tuple[Address, str]:
+    """Return the kind and the normal form of a phone number or mail address as a person writes it. Raises Refused."""
+    return _read(text.strip(), typed=True)
+
+
+def _read(text: str, *, typed: bool) -> tuple[Address, str]:
+    if "@" in text:
+        return Address.EMAIL, email(text).lower()
+    try:
+        return Address.PHONE, phones.typed(text) if typed else phones.clean(text)
+    except ValueError as problem:
+        raise Refused("bad_address", str(problem), field="address") from None
+
+
+def email(text: str) -> str:
+    """Return a mail address as its domain is written. Raises Refused that says why it is none."""
+    try:
+        return _email(text)
+    except EmailNotValidError as problem:
+        raise Refused("bad_address", f"This is not a mail address: {problem}", field="address") from None
+
+
+@lru_cache(maxsize=4096)
+def _email(text: str) -> str:
+    if len(text) > LONGEST_EMAIL:
+        raise EmailNotValidError(f"It has more than {LONGEST_EMAIL} characters.")
+    return validate_email(text, check_deliverability=False).normalized
+
+
+def normal(kind: str, address: str) -> str:
+    """Return an address that was accepted before in its normal form, which may have changed since."""
+    if kind != Address.PHONE:
+        return address
+    try:
+        return phones.clean(address)
+    except ValueError:
+        return address
+
+
+def forms(kind: str, address: str) -> tuple[str, ...]:
+    """Return every form in which an address may have been written: the normal one first."""
+    found = normal(kind, address)
+    return phones.forms(found) if kind == Address.PHONE else (found,)

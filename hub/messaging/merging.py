@@ -1,0 +1,157 @@
+"""Contacts that are one person under several forms of one address: brought together under its normal form.
+
+What is stored under another form than the normal one comes from before the address had one. `hub migrate` merges all of it;
+what it did not reach is merged when the address is next used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, select, update
+
+from hub.extensions import Base, db
+from hub.models import Chat, Contact, Conversation, Pace, Suppression, Window
+from hub.store import transaction
+
+AT_ONCE = 1000  # rows that one transaction moves
+# what makes an opt-out harder to lift, hardest first; the reasons that are not named here come last
+STRICTEST = ("admin", "complaint", "api", "import", "provider", "keyword")
+
+
+@transaction
+def merge(kind: str, address: str, keys: Sequence[bytes]) -> None:
+    """Bring all that is stored under `keys` under the first of them, which is that of `address`."""
+    first, others = keys[0], list(keys[1:])
+    rows = db.session.scalars(select(Contact).where(Contact.kind == kind, Contact.address_key.in_(keys)).order_by(Contact.id)).all()
+    for test in (False, True):
+        if same := [row for row in rows if row.test == test]:
+            _merge_contacts(same, address, first)
+    _merge_suppressions(first, others)
+    _merge_chats(first, others)
+    db.session.flush()
+    db.session.expire_all()  # rows went elsewhere behind the session's back
+
+
+def drain(contact_id: str, into: str) -> None:
+    """Move what many rows may hold of a contact to another one, a part a transaction: `merge` takes what is left."""
+    for table, column in _references():
+        key = table.primary_key.columns.values()[0]
+        if column.name in {one.name for one in table.primary_key.columns} or table.name in _SPECIAL:
+            continue
+        while _drain(table, column, key, contact_id, into):
+            pass
+
+
+@transaction
+def _drain(table: Any, column: Any, key: Any, contact_id: str, into: str) -> bool:
+    ids = db.session.scalars(select(key).where(column == contact_id).limit(AT_ONCE)).all()
+    if ids:
+        db.session.execute(update(table).where(key.in_(ids)).values({column.name: into}))
+    return len(ids) == AT_ONCE
+
+
+# ── Contacts ────────────────────────────────────────────────────────────────────────────────────────────────
+def _merge_contacts(rows: Sequence[Contact], address: str, key: bytes) -> None:
+    """Keep the contact of the normal form, else the oldest that is not erased, else the oldest; the others become it."""
+    kept = min(rows, key=lambda row: (row.address_key != key, row.erased_at is not None, row.id))
+    for row in rows:
+        if row is not kept:
+            _move_references(row.id, kept.id)
+            if row.erased_at is None:
+                kept.name, kept.time_zone, kept.erased_at = kept.name or row.name, kept.time_zone or row.time_zone, None
+            kept.created_at = min(kept.created_at, row.created_at)
+            db.session.delete(row)
+    db.session.flush()  # the keys of those that went are free
+    kept.address_key = key
+    kept.address = "" if kept.erased_at else address
+    db.session.flush()
+
+
+def _references() -> list[tuple[Any, Any]]:
+    """Return the tables and columns that name a contact."""
+    found = [(table, column) for table in Base.metadata.sorted_tables for column in table.columns]
+    return [(table, column) for table, column in found if any(key.column is Contact.__table__.c.id for key in column.foreign_keys)]
+
+
+def _move_references(before: str, after: str) -> None:
+    for table, column in _references():
+        if merge_into := _SPECIAL.get(table.name):
+            merge_into(before, after)
+        db.session.execute(update(table).where(column == before).values({column.name: after}))
+
+
+def _conversations(before: str, after: str) -> None:
+    kept = {row.connection_id: row for row in _of(Conversation, after)}
+    for row in _of(Conversation, before):
+        if same := kept.get(row.connection_id):
+            same.last_id, same.last_at = max((same.last_at, same.last_id), (row.last_at, row.last_id))[::-1]
+            same.unread += row.unread
+            db.session.delete(row)
+    db.session.flush()
+
+
+def _windows(before: str, after: str) -> None:
+    kept = {row.sender: row for row in _of(Window, after)}
+    for row in _of(Window, before):
+        if same := kept.get(row.sender):
+            if row.opened_at > same.opened_at:
+                same.opened_at, same.closes_at = row.opened_at, row.closes_at
+            db.session.delete(row)
+    db.session.flush()
+
+
+def _paces(before: str, after: str) -> None:
+    kept = {row.name: row for row in _of(Pace, after)}
+    for row in _of(Pace, before):
+        if same := kept.get(row.name):
+            same.next_at = max(same.next_at, row.next_at)
+            db.session.delete(row)
+    db.session.flush()
+
+
+def _of(model: Any, contact_id: str) -> Sequence[Any]:
+    return db.session.scalars(select(model).where(model.contact_id == contact_id)).all()
+
+
+_SPECIAL: Mapping[str, Callable[[str, str], None]] = {
+    "conversations": _conversations, "windows": _windows, "paces": _paces,
+}  # fmt: skip
+
+
+# ── What is kept by an address alone ────────────────────────────────────────────────────────────────────────
+def _merge_suppressions(first: bytes, others: Collection[bytes]) -> None:
+    """Of two that hold for the same channel, sender and source the stricter one stays, since the newer refusal."""
+    rows = db.session.scalars(select(Suppression).where(Suppression.address_key.in_([first, *others]))).all()
+    kept: dict[tuple[Any, ...], Suppression] = {}
+    for row in sorted((row for row in rows if row.lifted_at is None), key=_strictness):
+        same = kept.setdefault((row.channel, row.sender, row.test, row.source_id), row)
+        if same is not row:
+            same.since, same.why = max(same.since, row.since), same.why or row.why
+            db.session.delete(row)
+    db.session.flush()
+    db.session.execute(update(Suppression).where(Suppression.address_key.in_(others)).values(address_key=first))
+
+
+def _strictness(row: Suppression) -> tuple[int, float]:
+    rank = STRICTEST.index(row.reason) if row.reason in STRICTEST else len(STRICTEST)
+    return rank, -row.since.timestamp()
+
+
+def _merge_chats(first: bytes, others: Collection[bytes]) -> None:
+    """Of two chats with one person over one connection, for one source, the one stays that was linked last."""
+    rows = db.session.scalars(select(Chat).where(Chat.address_key.in_([first, *others]))).all()
+    newest: dict[tuple[str, str], tuple[datetime, str, str | None]] = {}
+    for row in rows:
+        pair = (row.connection_id, row.source_id)
+        newest[pair] = max(newest.get(pair, (row.linked_at, row.contact_id, row.receipt_id)),
+                           (row.linked_at, row.contact_id, row.receipt_id), key=lambda one: one[0])  # fmt: skip
+    db.session.execute(delete(Chat).where(Chat.address_key.in_(others)))
+    known = {(row.connection_id, row.source_id): row for row in rows if row.address_key == first}
+    for pair, (linked_at, contact_id, receipt_id) in newest.items():
+        row = known.get(pair) or Chat(connection_id=pair[0], source_id=pair[1], address_key=first)
+        row.linked_at, row.contact_id, row.receipt_id = linked_at, contact_id, receipt_id
+        db.session.add(row)
+    db.session.flush()
