@@ -10,7 +10,8 @@ from flask import Blueprint, Flask, current_app
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from hub import disk, startup, store
+from hub import clock_check, disk, startup, store
+from hub.errors import Unreadable
 from hub.extensions import db
 from hub.messaging import troubles
 from hub.models import Message, Receipt
@@ -42,6 +43,7 @@ def ready() -> tuple[dict[str, Any], int]:
     if parts["database"] != "ok":
         return {"status": "unavailable", **parts}, 503
     parts["disk"] = disk.state(current_app.extensions["hub.config"].data_dir)
+    parts["clock"] = _clock()
     parts["lateness"], parts["providers"] = _lateness(), _providers()
     degraded = any(state != "ok" for state in parts.values())
     return {"status": "degraded" if degraded else "ok", **parts}, 200
@@ -78,6 +80,14 @@ def _lateness() -> str:
         return "messages wait" if db.session.execute(waiting).first() else "ok"
     except SQLAlchemyError:
         return "not known"
+
+
+def _clock() -> str:
+    try:
+        problem = clock_check.problem()
+    except (SQLAlchemyError, Unreadable):
+        return "not known"
+    return f"{problem} Nothing is deleted by age." if problem else "ok"
 
 
 def _providers() -> str:

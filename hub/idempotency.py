@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, select
 
-from hub import locks
+from hub import clock_check, locks
 from hub.crypto import digest
 from hub.errors import Conflict, Refused
 from hub.extensions import db
@@ -71,9 +71,13 @@ _KEPT = Statement(select(table.c.created_at, table.c.body_hmac, table.c.answer).
 _FORGET, _KEEP = Statement(delete(table).where(*_THIS)), Statement.insert(table)
 
 
-@transaction
 def forget() -> int:
     """Remove stored answers that are older than they are kept; return how many of them, a bounded number at once."""
+    return _forget() if clock_check.is_right() else 0
+
+
+@transaction
+def _forget() -> int:
     old = list(db.session.scalars(select(Idempotency).where(Idempotency.created_at < now() - KEPT).limit(FORGOTTEN_AT_ONCE)))
     for row in old:
         db.session.delete(row)

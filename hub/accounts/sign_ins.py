@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from datetime import timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 
 from hub import audit
 from hub.accounts import passwords, users
@@ -44,7 +44,6 @@ def sign_in(user_id: str) -> str:
     """Begin a sign-in and return its token; only a digest of it is stored."""
     token, moment = secrets.token_urlsafe(32), now()
     user = users.get(user_id)
-    db.session.execute(delete(SignIn).where((SignIn.expires_at < moment) | (SignIn.seen_at < moment - IDLE)))
     db.session.add(SignIn(digest=digest(token), user_id=user.id, expires_at=moment + LONGEST))
     user.signed_in_at = moment
     with users.acting(user):

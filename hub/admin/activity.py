@@ -114,6 +114,7 @@ KINDS = (
 DONE = {
     "api_key.created": "made the API key {}",
     "api_key.revoked": "revoked the API key {}",
+    "clock.confirmed": "confirmed the clock",
     "connection.added": "added the connection {}",
     "connection.archived": "archived the connection {}",
     "connection.broke": "found the connection {} broken",

@@ -10,6 +10,7 @@ from typing import Any
 from flask import current_app, render_template, url_for
 from sqlalchemy import func, select
 
+from hub import clock_check
 from hub.admin import hindrance, today
 from hub.admin.guard import admin, needs
 from hub.admin.moments import local
@@ -45,6 +46,12 @@ def overview() -> Any:
 
 def _todo() -> list[dict[str, str]]:
     todo = []
+    if wrong := clock_check.problem():
+        todo.append({
+            "tone": "bad", "icon": "clock-history", "title": "The clock may be wrong",
+            "text": f"{wrong} Nothing is deleted by age until it is right or confirmed.",
+            "href": url_for("admin.clock"), "button": "Check the clock",
+        })  # fmt: skip
     standing = select(Connection).where(Connection.archived_at.is_(None)).order_by(Connection.state_at)
     for connection in db.session.scalars(standing.where(Connection.state == ConnectionState.BROKEN)):
         waiting = _waiting(connection)

@@ -13,11 +13,12 @@ import structlog
 from flask import current_app
 from sqlalchemy import delete, select
 
+from hub import clock_check
 from hub.config import Config
 from hub.extensions import db
 from hub.intake import metadata
 from hub.messaging.inbound import received
-from hub.models import Body, PlatformEvent, Receipt
+from hub.models import Body, PlatformEvent, Receipt, SignIn
 from hub.models.types import id_at, now
 from hub.store import transaction
 
@@ -29,11 +30,14 @@ BATCHES = 20  # of each kind in one run; the next goes on
 
 def run() -> int:
     """Remove what has been kept for long enough; return how many rows."""
+    if not clock_check.is_right():
+        return 0
     config: Config = current_app.extensions["hub.config"]
     said, came = now() - timedelta(days=config.body_days), now() - timedelta(days=config.receipt_days)
     removed = {
         "bodies": _remove(Body.owner_id, id_at("msg", said), _words),
         "receipts": _remove(Receipt.id, id_at("rcp", came), _webhooks),
+        "sign_ins": _sign_ins(),
     }
     removed |= metadata.forget(now() - timedelta(days=config.metadata_days))
     if any(removed.values()):
@@ -53,6 +57,14 @@ def _remove(column: Any, before: str, remove: Callable[[list[str]], None]) -> in
         if len(ids) < AT_ONCE:
             break
     return removed
+
+
+@transaction
+def _sign_ins() -> int:
+    """Remove sign-ins that have ended."""
+    ended = delete(SignIn).where(SignIn.expires_at < now())
+    gone = db.session.execute(ended.execution_options(synchronize_session=False))
+    return int(gone.rowcount)  # type: ignore[attr-defined]
 
 
 @transaction

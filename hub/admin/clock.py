@@ -1,0 +1,30 @@
+"""The page on which an admin confirms a clock that Signpost does not believe."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import flash, redirect, render_template, url_for
+
+from hub import clock_check
+from hub.admin.guard import admin, may, needs
+from hub.models.types import now
+from hub.vocabulary import Role
+
+
+@admin.get("/clock")
+@needs(Role.VIEWER)
+def clock() -> Any:
+    """Show what is wrong with the clock, and what follows."""
+    return render_template(
+        "clock.html", problem=clock_check.problem(), moment=now(), may_confirm=may(Role.ADMIN)
+    )
+
+
+@admin.post("/clock")
+@needs(Role.ADMIN)
+def confirm_clock() -> Any:
+    """Believe the clock from now on."""
+    clock_check.confirm()
+    flash("The clock is confirmed. Signpost deletes old data again.", "good")
+    return redirect(url_for("admin.overview"), 303)
