@@ -132,6 +132,7 @@ def migrate() -> None:
 
     from hub.accounts import setup
     from hub.extensions import MIGRATIONS, db
+    from hub.messaging import address_migration
     from hub.signing import defaults
 
     # joined here and not in create_app: the other processes need none of it, and it weighs 12 MB
@@ -139,6 +140,7 @@ def migrate() -> None:
     flask_migrate.upgrade()
     setup.prepare()
     defaults.install()
+    address_migration.run()
 
 
 def migrating() -> Flask:

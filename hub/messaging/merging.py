@@ -25,38 +25,54 @@ STRICTEST = ("admin", "complaint", "api", "import", "provider", "keyword")
 def merge(kind: str, address: str, keys: Sequence[bytes]) -> None:
     """Bring all that is stored under `keys` under the first of them, which is that of `address`."""
     first, others = keys[0], list(keys[1:])
-    rows = db.session.scalars(select(Contact).where(Contact.kind == kind, Contact.address_key.in_(keys)).order_by(Contact.id)).all()
-    for test in (False, True):
-        if same := [row for row in rows if row.test == test]:
-            _merge_contacts(same, address, first)
+    for same in _groups(kind, keys):
+        _merge_contacts(same, address, first)
     _merge_suppressions(first, others)
     _merge_chats(first, others)
     db.session.flush()
     db.session.expire_all()  # rows went elsewhere behind the session's back
 
 
+def pairs(kind: str, keys: Sequence[bytes]) -> list[tuple[str, str]]:
+    """Return the contacts that `merge` would let become another one, each with that one: ids."""
+    found = []
+    for same in _groups(kind, keys):
+        kept = _kept(same, keys[0])
+        found += [(row.id, kept.id) for row in same if row is not kept]
+    db.session.rollback()
+    return found
+
+
 def drain(contact_id: str, into: str) -> None:
-    """Move what many rows may hold of a contact to another one, a part a transaction: `merge` takes what is left."""
+    """Move what more than a few rows hold of a contact to another one, a part a transaction: `merge` takes the rest."""
     for table, column in _references():
         key = table.primary_key.columns.values()[0]
         if column.name in {one.name for one in table.primary_key.columns} or table.name in _SPECIAL:
             continue
-        while _drain(table, column, key, contact_id, into):
-            pass
+        while len(ids := db.session.scalars(select(key).where(column == contact_id).limit(AT_ONCE)).all()) == AT_ONCE:
+            _drain(table, column, key, ids, into)
 
 
 @transaction
-def _drain(table: Any, column: Any, key: Any, contact_id: str, into: str) -> bool:
-    ids = db.session.scalars(select(key).where(column == contact_id).limit(AT_ONCE)).all()
-    if ids:
-        db.session.execute(update(table).where(key.in_(ids)).values({column.name: into}))
-    return len(ids) == AT_ONCE
+def _drain(table: Any, column: Any, key: Any, ids: Sequence[str], into: str) -> None:
+    db.session.execute(update(table).where(key.in_(ids)).values({column.name: into}))
 
 
 # ── Contacts ────────────────────────────────────────────────────────────────────────────────────────────────
+def _groups(kind: str, keys: Sequence[bytes]) -> list[list[Contact]]:
+    """Return the contacts under these keys, live ones and test ones apart."""
+    query = select(Contact).where(Contact.kind == kind, Contact.address_key.in_(keys)).order_by(Contact.id)
+    rows = db.session.scalars(query).all()
+    return [same for test in (False, True) if (same := [row for row in rows if row.test == test])]
+
+
+def _kept(rows: Sequence[Contact], key: bytes) -> Contact:
+    """Return the contact of the normal form, else the oldest that is not erased, else the oldest."""
+    return min(rows, key=lambda row: (row.address_key != key, row.erased_at is not None, row.id))
+
+
 def _merge_contacts(rows: Sequence[Contact], address: str, key: bytes) -> None:
-    """Keep the contact of the normal form, else the oldest that is not erased, else the oldest; the others become it."""
-    kept = min(rows, key=lambda row: (row.address_key != key, row.erased_at is not None, row.id))
+    kept = _kept(rows, key)
     for row in rows:
         if row is not kept:
             _move_references(row.id, kept.id)

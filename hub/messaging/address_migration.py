@@ -1,0 +1,99 @@
+"""Contacts from before their addresses had a normal form: brought to it by `hub migrate`, in batches, resumably."""
+
+from __future__ import annotations
+
+import hashlib
+
+import phonenumbers
+import structlog
+from sqlalchemy import select
+
+from hub.addresses import normal
+from hub.extensions import db
+from hub.messaging import merging
+from hub.messaging.contacts import address_keys
+from hub.models import Chat, Contact, Setting, Suppression
+from hub.number_forms import TABLE
+from hub.store import transaction
+from hub.vocabulary import Address
+
+SETTING = "address_forms"
+AT_ONCE = 200  # contacts that are looked at together
+TOGETHER = 20  # numbers that one transaction merges: others write in between
+log = structlog.get_logger(__name__)
+
+
+def run() -> int:
+    """Bring every contact to the normal form of its number, and merge those that become one; return how many had another form.
+
+    Progress is stored after each batch: killed half way, the next run goes on there. Once done, it runs again only when the forms
+    change.
+    """
+    changed = 0
+    while (after := _after()) is not None:
+        query = select(Contact.id, Contact.address, Contact.address_key).where(
+            Contact.kind == Address.PHONE, Contact.erased_at.is_(None), *([Contact.id > after] if after else [])
+        )  # fmt: skip
+        rows = db.session.execute(query.order_by(Contact.id).limit(AT_ONCE)).all()
+        numbers = _to_merge([(row.address, row.address_key) for row in rows])
+        db.session.rollback()
+        _merge(numbers)
+        changed += len(numbers)
+        _store(rows[-1].id if rows else "", done=not rows)
+    if changed:
+        log.info("addresses.merged", numbers=changed)
+    return changed
+
+
+def _to_merge(found: list[tuple[str, bytes]]) -> list[str]:
+    """Return the normal forms of the numbers of which something is stored under another form."""
+    others: dict[bytes, str] = {}
+    wanted: dict[str, None] = {}
+    for address, key in found:
+        number = normal(Address.PHONE, address)
+        first, *rest = address_keys(Address.PHONE, address)
+        others |= dict.fromkeys(rest, number)
+        if number != address or first != key:
+            wanted[number] = None
+    keys = list(others)
+    for start in range(0, len(keys), AT_ONCE):
+        part = keys[start : start + AT_ONCE]
+        for model in (Contact, Suppression, Chat):
+            stored = db.session.scalars(select(model.address_key).where(model.address_key.in_(part)))
+            wanted |= dict.fromkeys(others[key] for key in stored)
+    return list(wanted)
+
+
+def _merge(numbers: list[str]) -> None:
+    for number in numbers:
+        for before, after in merging.pairs(Address.PHONE, address_keys(Address.PHONE, number)):
+            merging.drain(before, after)
+    for start in range(0, len(numbers), TOGETHER):
+        _merge_some(numbers[start : start + TOGETHER])
+
+
+@transaction
+def _merge_some(numbers: list[str]) -> None:
+    for number in numbers:
+        merging.merge(Address.PHONE, number, address_keys(Address.PHONE, number))
+
+
+# ── Progress ────────────────────────────────────────────────────────────────────────────────────────────────
+def _version() -> str:
+    """Return what changes whenever the normal forms may."""
+    return hashlib.sha256(f"{phonenumbers.__version__} {TABLE}".encode()).hexdigest()[:16]
+
+
+def _after() -> str | None:
+    """Return the id of the last contact that was looked at, '' before the first, None when all were."""
+    row = db.session.get(Setting, SETTING, populate_existing=True)
+    if row is None or row.value.get("version") != _version():
+        return ""
+    return None if row.value["done"] else str(row.value["after"])
+
+
+@transaction
+def _store(after: str, *, done: bool) -> None:
+    row = db.session.get(Setting, SETTING) or Setting(name=SETTING)
+    row.value = {"version": _version(), "after": after, "done": done}
+    db.session.add(row)
