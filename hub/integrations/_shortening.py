@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hub.integrations.base import Card
+from hub.text import readable
 
 ELLIPSIS = "…"
 MOST_FACTS, MOST_NOTES = 50, 20  # of one card; nobody reads more
 LONGEST_BUTTON = 64  # characters: what is longer is cut on every screen
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffe\uffff]")
 
 Cost = Callable[[str], int]  # of one character
 
@@ -56,9 +55,8 @@ def fitted(whole: Said, most: int, cost: Cost) -> Said:
 
 
 def clean(text: str) -> str:
-    """Return a text that can be sent anywhere: no half of a surrogate pair, no control character but tabs and line feeds."""
-    whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return _CONTROL.sub("", whole.replace("\r\n", "\n").replace("\r", "\n")).strip()
+    """Return a text that can be sent anywhere, without space around it."""
+    return readable(text).strip()
 
 
 def is_blank(text: str) -> bool:

@@ -9,6 +9,8 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 
+from hub.text import readable
+
 CUT = "…"
 NOTHING = "—"
 # Slack has no escape for its marks, so one that would format is shown as a sign that looks like it
@@ -16,20 +18,18 @@ _ALIKE = {"*": "∗", "_": "＿", "~": "∼", "`": "ˋ", ">": "›"}
 JOINER = "\u200d"
 
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-_HALF = re.compile(r"[\ud800-\udfff]")
 # an address longer than a section is not shown, so no more of one is looked at
 _URL = re.compile(r"https?://[^\s<>|\"“”`]{0,3000}[^\s<>|\"“”`.,;:!?'’)\]}*_~]", re.IGNORECASE)
 
 
 def mrkdwn(text: str, most: int) -> str:
     """Return a text for Slack's own markup, of at most `most` UTF-16 units: web addresses are links, all else is as it reads."""
-    return _cut(_tokens(_clean(text).strip()), most)
+    return _cut(_tokens(readable(text).strip()), most)
 
 
 def plain(text: str, most: int) -> str:
     """Return a text for where Slack reads no markup: one line of at most `most` UTF-16 units."""
-    return _cut(" ".join(_clean(text).split()), most)
+    return _cut(" ".join(readable(text).split()), most)
 
 
 def line(text: str, most: int) -> str:
@@ -45,11 +45,6 @@ def visible(text: str) -> bool:
 def units(text: str) -> int:
     """Count UTF-16 units: Slack does not say what its characters are, and nothing counts more of them."""
     return len(text) + sum(char > "\uffff" for char in text)
-
-
-def _clean(text: str) -> str:
-    """Return a text without control characters, and without halves of characters, which are no text."""
-    return _HALF.sub("\ufffd", _CONTROL.sub("", text.replace("\r\n", "\n")))
 
 
 def _tokens(text: str) -> Iterator[str]:

@@ -13,7 +13,18 @@ from urllib.parse import parse_qs, parse_qsl
 from hub import phones
 from hub.errors import BadWebhook
 from hub.storable import json_object, storable
+from hub.text import readable
 from hub.vocabulary import Address, Channel, Status
+
+
+def _clean(value: Any, **texts: Any) -> None:
+    """Replace texts of a frozen value that is being made."""
+    for name, text in texts.items():
+        object.__setattr__(value, name, text)
+
+
+def _line(text: str) -> str:
+    return text if text.isprintable() else readable(text).replace("\n", " ")
 
 
 # ── What goes in ────────────────────────────────────────────────────────────────────────────────────────────
@@ -23,6 +34,9 @@ class Filled:
 
     id: str
     variables: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _clean(self, variables={name: _line(value) for name, value in self.variables.items()})
 
 
 @dataclass(frozen=True)
@@ -38,6 +52,9 @@ class Button:
     token: str = ""
     style: str = ""  # primary, danger or ''
 
+    def __post_init__(self) -> None:
+        _clean(self, text=_line(self.text), url=_line(self.url))
+
 
 @dataclass(frozen=True)
 class Card:
@@ -47,10 +64,18 @@ class Card:
     facts: tuple[tuple[str, str], ...] = ()  # label and value
     notes: tuple[str, ...] = ()  # small print: who did what
 
+    def __post_init__(self) -> None:
+        facts = tuple((_line(label), _line(value)) for label, value in self.facts)
+        _clean(self, title=_line(self.title), facts=facts, notes=tuple(map(_line, self.notes)))
+
 
 @dataclass(frozen=True)
 class Outbound:
-    """One message to hand over: `id` msg_…, `attempt` from 1, `to` in the integration's normal form."""
+    """One message to send: `id` msg_…, `attempt` from 1, `to` in the integration's normal form.
+
+    No text in it holds a control character, or one that reorders the text around it: whatever an
+    integration makes of it is free of them.
+    """
 
     id: str
     attempt: int
@@ -70,6 +95,10 @@ class Outbound:
     reply_to: str = ""  # as the ButtonPress named it that this answers
     expires_at: datetime | None = None
     status_url: str = ""  # where the provider reports; names message and attempt
+
+    def __post_init__(self) -> None:
+        _clean(self, text=readable(self.text), html=readable(self.html))
+        _clean(self, subject=_line(self.subject))
 
     @property
     def country(self) -> str:

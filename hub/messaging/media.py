@@ -24,6 +24,7 @@ from hub.integrations.base import Integration
 from hub.models import MediaFile
 from hub.models.types import is_id, keyring, new_id, now
 from hub.store import transaction
+from hub.text import web_address
 
 LENT_FOR = 900  # seconds that a link lives
 FORGET_AT_ONCE = 100
@@ -172,13 +173,16 @@ def _limit(most: int, content_type: str) -> int:
 
 def _address(url: str) -> str:
     try:
-        parts = urlsplit(url)
-        plain = parts.scheme == "https" or (parts.scheme == "http" and host_port(url) in reachable(_settings()))
-        fine = plain and bool(parts.hostname) and not (parts.username or parts.password) and parts.port != 0
-    except ValueError:  # no address at all, such as https://[x
-        fine = False
-    if not fine or len(url) > LONGEST_ADDRESS or not url.isprintable():
-        raise Refused("bad_media_url", "Give the https address of the file, without a user or a password.", field="media_url")
+        scheme = urlsplit(web_address(url)).scheme
+        private = host_port(url) in reachable(_settings())
+    except ValueError as problem:
+        raise Refused("bad_media_url", str(problem), field="media_url") from None
+    if scheme != "https" and not private:
+        why = "Give the https address of the file."
+        raise Refused("bad_media_url", why, field="media_url")
+    if len(url) > LONGEST_ADDRESS:
+        why = f"The address is longer than {LONGEST_ADDRESS:,} characters."
+        raise Refused("bad_media_url", why, field="media_url")
     return url
 
 

@@ -24,6 +24,7 @@ from hub.models import Body, Message, StatusEvent
 from hub.models.types import keyring, new_id, now
 from hub.statements import Statement, table_of
 from hub.store import index_key, transaction, wake, write
+from hub.text import readable
 from hub.vocabulary import Lane, Status
 
 LATEST = datetime.max.replace(tzinfo=UTC)
@@ -71,6 +72,11 @@ class Draft:
     once_key: bytes | None = None
     after_id: str | None = None
     expires_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        # what is stored is what is sent, and what pages show
+        object.__setattr__(self, "text", readable(self.text))
+        object.__setattr__(self, "subject", readable(self.subject))
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from hub.models import ProviderTemplate, TemplateMapping
 from hub.models.types import is_id
 from hub.statements import Statement
 from hub.store import read, remembered, transaction
+from hub.text import isolate, one_line
 
 APPROVED = "approved"
 LAST_RESORT = "en-us"  # what most accounts have, when none of the wanted locales is mapped
@@ -90,7 +91,8 @@ def filled(connection_id: str, name: str, locale: str, values: Mapping[str, Any]
     for wanted in (*fallbacks(locale), LAST_RESORT):
         if (found := by_locale.get(wanted)) is not None:
             said = {**values, "link_path": _after_host(str(values.get("link") or ""))}
-            return Filled(found.external_id, {variable: clean(said.get(ours)) for variable, ours in found.variables.items()})
+            shown = {variable: clean(said.get(ours)) for variable, ours in found.variables.items()}
+            return Filled(found.external_id, shown)
     return None
 
 
@@ -116,7 +118,7 @@ _MAPPED = Statement(
 
 def clean(value: Any) -> str:
     """Return a value as WhatsApp takes it: without line breaks, tabs or runs of spaces, and never empty."""
-    return re.sub(r"\s+", " ", "" if value is None else str(value)).strip() or EMPTY
+    return isolate(re.sub(r"\s+", " ", one_line("" if value is None else str(value)))) or EMPTY
 
 
 def _after_host(link: str) -> str:

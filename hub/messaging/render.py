@@ -38,14 +38,18 @@ class Rendered:
     text: str
 
 
-def render(name: str, channel: str, locale: str, values: Mapping[str, Any]) -> Rendered:
+def render(
+    name: str, channel: str, locale: str, values: Mapping[str, Any], *, isolated: bool = False
+) -> Rendered:
     """Fill the template `name`, in the first of `fallbacks` that it is there in.
 
-    Raises ConfigError when there is none, or it does not work.
+    `isolated` keeps right-to-left values from reordering the text around them. Raises ConfigError
+    when there is no such template, or it does not work.
     """
     version = _newest(name, channel, locale)
     try:
-        return Rendered(version.id, text.render(version.subject, values), text.render(version.text, values))
+        subject = text.render(version.subject, values)
+        return Rendered(version.id, subject, text.render(version.text, values, isolated=isolated))
     except ValueError as problem:
         raise ConfigError(f"Template {name} for {channel}: {problem}") from None
 

@@ -36,6 +36,11 @@ class SigningRequest(Base):
     url = sealed()  # where its sender's people see the document
     signers: Mapped[list[Signer]] = relationship(order_by="(Signer.turn, Signer.id)", back_populates="request")
 
+    @property
+    def expired(self) -> bool:
+        """True when its time to sign ended: nobody is asked to sign it any more."""
+        return self.expires_at is not None and self.expires_at <= now()
+
 
 class Signer(Base):
     """A person who is asked to sign one request."""

@@ -80,7 +80,10 @@ def tell(event: Happened, request: RequestRecord, actor: SignerRecord | None, on
         signer = signers[item.person.id]
         shows = render.names_in(item.step.template, carrier.channel, item.person.locale)
         values = _values(event, request, signer, actor) | linking.links(shows, carriers.values(), request.source_id, signer)
-        said = render.render(item.step.template, carrier.channel, item.person.locale, values)
+        said = render.render(
+            item.step.template, carrier.channel, item.person.locale, values,
+            isolated=not integrations.get(carrier.integration).counts_segments,
+        )
         template, says = _template(carrier, item, values)
         drafts.append(Draft(
             connection=carrier, contact=contacts[item.kind, item.to], text=said.text, subject=said.subject,
@@ -163,11 +166,11 @@ def _until(event: Happened, request: RequestRecord) -> datetime | None:
 
 # ── What templates can say ──────────────────────────────────────────────────────────────────────────────────
 def _values(event: Happened, request: RequestRecord, signer: SignerRecord, actor: SignerRecord | None) -> dict[str, Any]:
-    about, details, sender = actor.details if actor else {}, signer.details, request.sender or {}
+    details = signer.details
     return {
-        "title": request.title or cards.UNTITLED,
-        "sender": sender.get("name") or sender.get("email") or cards.UNNAMED,
-        "name": about.get("name") or about.get("email") or cards.UNNAMED,
+        "title": cards.title_of(request),
+        "sender": cards.sender_of(request),
+        "name": (cards.called(actor) if actor else "") or cards.UNNAMED,
         "signer": details.get("name") or "",
         "link": signer.signing_url or "",
         "download_link": details.get("download_url") or event.payload.get("download_url") or "",
@@ -178,9 +181,8 @@ def _values(event: Happened, request: RequestRecord, signer: SignerRecord, actor
 def _values_for_team(event: Happened, request: RequestRecord, told: Sequence[SignerRecord], actor: SignerRecord | None) -> dict[str, Any]:
     """Return the values of texts that signers do not read: no link of a signer's own is among them. `told`: signers who are."""
     named = told if event.type == EventType.REMINDER else request.signers
-    sender = request.sender or {}
     return {
-        "title": request.title or cards.UNTITLED, "sender": sender.get("name") or sender.get("email") or cards.UNNAMED,
+        "title": cards.title_of(request), "sender": cards.sender_of(request),
         "name": cards.name_of(actor) if actor else cards.UNNAMED, "names": cards.names_of(named), "people": len(named),
         "download_link": event.payload.get("download_url") or "", "remaining": request.remaining,
     }  # fmt: skip

@@ -12,6 +12,7 @@ from hub.integrations.base import Button, Card
 from hub.models import Action
 from hub.models.types import now
 from hub.signing.records import RequestRecord, SignerRecord
+from hub.text import Joined, isolate, one_line, shorten
 from hub.vocabulary import EventType, RequestState, SignerState
 
 REMIND, SNOOZE = "remind", "snooze"  # kinds of tokens
@@ -27,15 +28,15 @@ OFFERED = (EventType.SENT, EventType.VIEWED, EventType.SIGNED)
 # ── The card ────────────────────────────────────────────────────────────────────────────────────────────────
 def card(request: RequestRecord, notes: Sequence[str] = ()) -> Card:
     """Return a request as it stands now."""
-    sender, signed = request.sender or {}, sum(one.state == SignerState.SIGNED for one in request.signers)
+    signed = sum(one.state == SignerState.SIGNED for one in request.signers)
     state = f"{signed} of {len(request.signers)} signed" if request.state == RequestState.OPEN else request.state.capitalize()
-    facts = [("State", state), ("Sent by", sender.get("name") or sender.get("email") or UNNAMED)]
+    facts = [("State", state), ("Sent by", isolate(sender_of(request)))]
     if request.expires_at is not None and request.state == RequestState.OPEN:
         facts.append(("Ends", moment(request.expires_at)))
-    facts += [(name_of(one), _standing(one)) for one in request.signers[:BY_NAME]]
+    facts += [(isolate(name_of(one)), _standing(one)) for one in request.signers[:BY_NAME]]
     if (more := len(request.signers) - BY_NAME) > 0:
         facts.append(("And", f"{more} more signer{'' if more == 1 else 's'}"))
-    return Card(request.title or UNTITLED, tuple(facts), tuple(notes))
+    return Card(title_of(request), tuple(facts), tuple(notes))
 
 
 def _standing(one: SignerRecord) -> str:
@@ -48,17 +49,35 @@ def _standing(one: SignerRecord) -> str:
     return said
 
 
+def title_of(request: RequestRecord) -> str:
+    """Return the title of a request's document, on one line."""
+    return one_line(request.title or "") or UNTITLED
+
+
+def sender_of(request: RequestRecord) -> str:
+    """Return who sent a request out, on one line."""
+    sender = request.sender or {}
+    return one_line(sender.get("name") or "") or one_line(sender.get("email") or "") or UNNAMED
+
+
 def name_of(one: SignerRecord) -> str:
-    """Return what a signer is called."""
-    return str(one.details.get("name") or one.details.get("email") or one.external_id)
+    """Return what a signer is called, on one line."""
+    return called(one) or one_line(one.external_id) or UNNAMED
 
 
-def names_of(signers: Sequence[SignerRecord]) -> str:
+def called(one: SignerRecord) -> str:
+    """Return the name of a signer, or the mail address where no name is known; else ''."""
+    return one_line(one.details.get("name") or "") or one_line(one.details.get("email") or "")
+
+
+def names_of(signers: Sequence[SignerRecord]) -> Joined:
     """Return what signers are called, in one line: Eric Smith, Ann Lee and 3 others."""
-    names = [name_of(one) for one in signers]
+    names = [isolate(name_of(one)) for one in signers]
     if len(names) > 3:
         names = [*names[:2], f"{len(names) - 2} others"]
-    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names) or UNNAMED
+    if len(names) > 1:
+        return Joined(f"{', '.join(names[:-1])} and {names[-1]}")
+    return Joined("".join(names) or UNNAMED)
 
 
 def moment(at: datetime) -> str:
@@ -74,8 +93,7 @@ def buttons(request: RequestRecord, event_type: EventType, event_id: str, docume
     if event_type in OFFERED and request.state == RequestState.OPEN and owing:
         if len(owing) <= ONE_BY_ONE:
             for one in owing:
-                name = name_of(one)
-                short = name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
+                short = isolate(_short(name_of(one)))
                 found.append(_button(f"Remind {short}", REMIND, one.id, request, event_id, style="" if found[1:] else "primary"))
                 alone = len(owing) == 1
                 found.append(_button("Snooze a day" if alone else f"Snooze {short} a day", SNOOZE, one.id, request, event_id))
@@ -83,6 +101,12 @@ def buttons(request: RequestRecord, event_type: EventType, event_id: str, docume
             found.append(_button(f"Remind all {len(owing)}", REMIND, request.id, request, event_id, style="primary"))
             found.append(_button("Snooze all a day", SNOOZE, request.id, request, event_id))
     return tuple(found)
+
+
+def _short(name: str) -> str:
+    if len(name) <= LONGEST_NAME:
+        return name
+    return shorten(name, lambda text: len(text) <= LONGEST_NAME) or UNNAMED
 
 
 def opener(request: RequestRecord, document: str = "") -> Button:
@@ -116,7 +140,9 @@ def meant(subject: str, request: RequestRecord) -> str:
 def note(action: Action, request: RequestRecord) -> str:
     """Say what a button that was pressed came to."""
     names, at = meant(action.subject, request), moment(action.used_at or now())
-    return f"{OUTCOMES.get((action.kind, action.outcome), FAILED).format(who=action.used_by or UNNAMED, names=names)} · {at}"
+    who = isolate(one_line(action.used_by)) or UNNAMED
+    words = OUTCOMES.get((action.kind, action.outcome), FAILED).format(who=who, names=names)
+    return f"{words} · {at}"
 
 
 EVERYBODY = "all who have not signed"

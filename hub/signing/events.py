@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from hub import integrations, phones
+from hub.text import one_line, web_address
 from hub.vocabulary import Channel, EventType
 
 
@@ -59,7 +60,7 @@ def _way(text: str) -> str:
 
 
 def _url(text: str) -> str:
-    AnyHttpUrl(text)  # raises ValueError
+    AnyHttpUrl(web_address(text))  # raises ValueError
     return text
 
 
@@ -78,7 +79,7 @@ def _printable(text: str) -> str:
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 Moment = Annotated[AwareDatetime, AfterValidator(_near)]
 ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True), AfterValidator(_printable)]
-Short = Annotated[str, StringConstraints(max_length=500, strip_whitespace=True)]
+Short = Annotated[str, StringConstraints(max_length=500), AfterValidator(one_line)]
 Phone = Annotated[str, AfterValidator(_phone), Field(json_schema_extra={"format": "phone"})]
 Email = Annotated[
     str,

@@ -25,6 +25,7 @@ from hub.models.types import new_id, now
 from hub.signing import posts
 from hub.signing.records import SignerRecord
 from hub.store import transaction
+from hub.text import isolate, one_line
 from hub.vocabulary import Address, ConnectionState, RequestState, SignerState
 
 log = structlog.get_logger(__name__)
@@ -155,7 +156,8 @@ def linked(came: Linked, origin: Origin, at: datetime) -> bool:
     letting_in.changed(OptChange(wanted=True, address=came.address, why="Opened a link of ours."), origin, at)
     if came.team:
         _take_place(connection, came)
-        add(Draft(connection=connection, contact=contact, text=f"{connection.title} posts here from now on.", exempt=True))
+        here = f"{isolate(one_line(connection.title))} posts here from now on."
+        add(Draft(connection=connection, contact=contact, text=here, exempt=True))
         return True
     signer = db.session.get(Signer, action.subject)
     if signer is None:
@@ -192,10 +194,14 @@ def _take_place(connection: Connection, came: Linked) -> None:
 
 
 def _welcome(request: SigningRequest, signer: Signer) -> str:
-    who = (request.sender or {}).get("name") or (request.sender or {}).get("email") or "Your signing app"
-    words = [f"You are connected. {who} writes to you here from now on. Send /stop to end that."]
-    if request.state == RequestState.OPEN and SignerState(signer.state).owes and signer.signing_url:
-        words.append(f'“{request.title or "A document"}” waits for your signature: {signer.signing_url}')
+    sender = request.sender or {}
+    who = one_line(sender.get("name") or sender.get("email") or "") or "Your signing app"
+    ends = "Send /stop to end that."
+    words = [f"You are connected. {isolate(who)} writes to you here from now on. {ends}"]
+    owes = SignerState(signer.state).owes and not request.expired
+    if request.state == RequestState.OPEN and owes and signer.signing_url:
+        title = isolate(one_line(request.title or "") or "A document")
+        words.append(f"“{title}” waits for your signature: {signer.signing_url}")
     return "\n\n".join(words)
 
 

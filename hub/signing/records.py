@@ -66,6 +66,11 @@ class RequestRecord:
         """How many signatures are missing."""
         return sum(signer.owes for signer in self.signers)
 
+    @property
+    def expired(self) -> bool:
+        """True when its time to sign ended: nobody is asked to sign it any more."""
+        return self.expires_at is not None and self.expires_at <= now()
+
     def signer(self, external_id: str) -> SignerRecord | None:
         return next((signer for signer in self.signers if signer.external_id == external_id), None)
 

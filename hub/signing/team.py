@@ -70,7 +70,10 @@ def drafts(
     made, whole = [], cards.card(request)
     for post, key in planned:
         carrier = carriers[post.carrier.id]
-        said = render.render(post.step.template, carrier.channel, render.default_locale(), values)
+        said = render.render(
+            post.step.template, carrier.channel, render.default_locale(), values,
+            isolated=not integrations.get(carrier.integration).counts_segments,
+        )
         replies = _keeps_threads(carrier) and _newest(request, carrier, None) is not None
         made.append(Draft(
             connection=carrier, contact=contact_for(Address.CHAT, carrier.place, test=request.test), text=said.text, subject=said.subject,
