@@ -187,10 +187,17 @@ SETTINGS = (
     Setting("HUB_RECEIPT_DAYS", "30", "how long providers' webhooks are kept as they came in", _some),
     Setting("HUB_WEB_WORKERS", "2", "processes of the web server", _some),
     Setting("HUB_WEB_THREADS", "4", "threads of each of them", _some),
+    Setting("HUB_API_PER_MINUTE", "60000",
+            "the most API requests a minute with one key that has no limit of its own", _some),
     Setting("HUB_LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR", _level),
     Setting("TWILIO_WEBHOOK_AUTH_TOKEN", "",
             "verifies Twilio's callbacks whose account belongs to no connection; a STOP among them holds for its whole channel",
             str, secret=True),
+)  # fmt: skip
+# fields of Config that take the value of the setting of their name, unchanged
+AS_GIVEN = (
+    "simulator_bind", "ca_file", "trusted_proxies", "locale", "media_days", "body_days",
+    "metadata_days", "receipt_days", "web_workers", "web_threads", "api_per_minute", "log_level",
 )  # fmt: skip
 LARGEST_BODY = 256 * 1024  # bytes of what is posted to us
 MEGABYTE = 1024 * 1024
@@ -224,6 +231,7 @@ class Config:
     receipt_days: int
     web_workers: int
     web_threads: int
+    api_per_minute: int
     log_level: str
     twilio_webhook_auth_token: str = field(repr=False)
     api_urls: Mapping[str, str]
@@ -314,23 +322,13 @@ def _complete(given: dict[str, Any], urls: dict[str, str], wrong: dict[str, str]
         secret_key=secret_key or datadir.secret_key(folder),
         encryption_keys=encryption_keys or _keys(datadir.encryption_keys(folder)),
         demo=bool(given["HUB_DEMO"]),
-        simulator_bind=given["HUB_SIMULATOR_BIND"],
-        ca_file=given["HUB_CA_FILE"],
-        trusted_proxies=given["HUB_TRUSTED_PROXIES"],
         http_allow=given["HUB_HTTP_ALLOW"] or frozenset(),
-        locale=given["HUB_LOCALE"],
         media_image_limit=given["HUB_MEDIA_IMAGE_MB"] * MEGABYTE,
         media_limit=given["HUB_MEDIA_MB"] * MEGABYTE,
-        media_days=given["HUB_MEDIA_DAYS"],
-        body_days=given["HUB_BODY_DAYS"],
-        metadata_days=given["HUB_METADATA_DAYS"],
-        receipt_days=given["HUB_RECEIPT_DAYS"],
-        web_workers=given["HUB_WEB_WORKERS"],
-        web_threads=given["HUB_WEB_THREADS"],
-        log_level=given["HUB_LOG_LEVEL"],
         twilio_webhook_auth_token=given["TWILIO_WEBHOOK_AUTH_TOKEN"] or "",
         api_urls=MappingProxyType(urls),
         embedded_queue=given["HUB_REDIS_URL"] is None,
+        **{name: given[f"HUB_{name.upper()}"] for name in AS_GIVEN},
     )
 
 

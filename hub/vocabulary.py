@@ -28,6 +28,18 @@ class Channel(Word):
     WEBHOOK = "webhook", "a signed HTTP request to an application"
 
 
+class Scope(Word):
+    """What an API key may do."""
+
+    EVENTS_WRITE = "events:write", "post events"
+    MESSAGES_READ = "messages:read", "read messages and signing requests"
+    MESSAGES_WRITE = "messages:write", "send, cancel and resend messages, upload files, remind signers"
+    CONTACTS_READ = "contacts:read", "read opt-outs"
+    CONTACTS_WRITE = "contacts:write", "add and lift opt-outs, record consents, invite to chats"
+    WEBHOOKS_MANAGE = "webhooks:manage", "manage the webhooks that receive platform events"
+    EVIDENCE_READ = "evidence:read", "read consents with their proof"
+
+
 class Address(Word):
     """The kind of address a contact has; SMS, WhatsApp and voice share one phone contact."""
 

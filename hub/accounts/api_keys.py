@@ -3,28 +3,49 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
 
 from sqlalchemy import bindparam, select
 
 from hub import audit
 from hub.crypto import digest
-from hub.errors import NotFound, Refused
+from hub.errors import Conflict, NotFound, Refused
 from hub.extensions import db
 from hub.models import ApiKey, Source
 from hub.models.types import is_id, now
 from hub.statements import Statement
 from hub.store import read, transaction
+from hub.vocabulary import Scope
 
 LIVE, TEST = "sp_live_", "sp_test_"
 LONGEST_NAME = 80
+ALL_SCOPES = "*"  # as they are stored: those that come later, too
+MOST_PER_MINUTE = 10_000_000
+LONGEST_LIFE = timedelta(days=3660)  # no time zone can overflow such an expiry
 USED_EVERY = timedelta(minutes=10)  # a call must not cost a write of its own
 
 
+@dataclass(frozen=True)
+class Grant:
+    """What a key may do, until when, and how often; without an expiry it lasts until revoked."""
+
+    scopes: Collection[str] = tuple(Scope)
+    expires_at: datetime | None = None
+    per_minute: int | None = None  # None: as HUB_API_PER_MINUTE says
+
+
 @transaction
-def create(name: str, *, test: bool, source: str | None = None) -> str:
-    """Make a key of a source, by its slug, and return it; it cannot be read again."""
+def create(
+    name: str, *, test: bool, source: str | None = None, grant: Grant = Grant()
+) -> str:
+    """Make a key of a source, by its slug, and return it; it cannot be read again.
+
+    Raises Refused that names the field, NotFound.
+    """
     words = " ".join(name.split())
     if not words or len(words) > LONGEST_NAME:
         raise Refused("bad_name", f"Give the key a name of at most {LONGEST_NAME} characters: what will use it.", field="name")
@@ -33,10 +54,57 @@ def create(name: str, *, test: bool, source: str | None = None) -> str:
         raise NotFound("unknown_source", f"There is no source {source!r}.", field="source")
     text = (TEST if test else LIVE) + secrets.token_urlsafe(32)
     key = ApiKey(source_id=owner.id, name=words, digest=digest(text), test=test)
+    _apply(key, grant)
     db.session.add(key)
     db.session.flush()
-    audit.record("api_key.created", key.id, words, test=test, source=owner.slug)
+    audit.record("api_key.created", key.id, words, test=test, source=owner.slug, **_told(key))
     return text
+
+
+@transaction
+def change(key_id: str, grant: Grant) -> None:
+    """Give a key other scopes, another expiry or limit. Raises Refused that names the field."""
+    key = find_row(key_id)
+    if key.revoked_at is not None:
+        raise Conflict("revoked", "This key is revoked. Create another one.")
+    before = _told(key)
+    _apply(key, grant, unchanged=key.expires_at)
+    if _told(key) != before:
+        audit.record("api_key.changed", key.id, key.name, **_told(key))
+
+
+def _apply(key: ApiKey, grant: Grant, *, unchanged: datetime | None = None) -> None:
+    unknown = sorted(set(grant.scopes) - set(Scope))
+    if unknown:
+        why = f"There is no scope {unknown[0]!r}. Choose from {', '.join(Scope)}."
+        raise Refused("unknown_scope", why, field="scopes")
+    if not grant.scopes:
+        raise Refused("no_scope", "Choose at least one scope.", field="scopes")
+    if grant.per_minute is not None and not 1 <= grant.per_minute <= MOST_PER_MINUTE:
+        why = f"Enter a whole number from 1 to {MOST_PER_MINUTE:,}, or leave it empty."
+        raise Refused("bad_limit", why, field="per_minute")
+    expires_at = grant.expires_at
+    if expires_at is not None and expires_at != unchanged:
+        if expires_at <= now():
+            raise Refused("in_the_past", "Enter a time in the future.", field="expires_at")
+        if expires_at > now() + LONGEST_LIFE:
+            raise Refused("too_late", "Enter a time within the next 10 years.", field="expires_at")
+    chosen = set(grant.scopes)
+    key.scopes = ALL_SCOPES if chosen == set(Scope) else " ".join(sorted(chosen))
+    key.expires_at, key.per_minute = expires_at, grant.per_minute
+
+
+def _told(key: ApiKey) -> dict[str, Any]:
+    expires = key.expires_at.isoformat() if key.expires_at else "never"
+    return {"scopes": key.scopes, "expires": expires, "per_minute": key.per_minute or "default"}
+
+
+@lru_cache(maxsize=128)
+def scopes_of(stored: str) -> frozenset[Scope]:
+    """Return the scopes that a stored text grants; words that are no scope grant nothing."""
+    if stored == ALL_SCOPES:
+        return frozenset(Scope)
+    return frozenset(Scope(word) for word in stored.split() if word in set(Scope))
 
 
 @dataclass(frozen=True)
@@ -48,10 +116,13 @@ class Known:
     name: str
     test: bool
     used_at: datetime | None
+    scopes: frozenset[Scope] = frozenset(Scope)
+    per_minute: int | None = None  # None: the usual limit
 
 
 _BY_DIGEST = Statement(select(
-    ApiKey.id, ApiKey.source_id, ApiKey.name, ApiKey.test, ApiKey.used_at, ApiKey.revoked_at, ApiKey.expires_at
+    ApiKey.id, ApiKey.source_id, ApiKey.name, ApiKey.test, ApiKey.used_at, ApiKey.scopes,
+    ApiKey.per_minute, ApiKey.revoked_at, ApiKey.expires_at,
 ).where(ApiKey.digest == bindparam("digest")))  # fmt: skip
 
 
@@ -59,10 +130,19 @@ def find(text: str) -> Known | None:
     """Return the key with this text, or None when it is unknown, revoked or expired."""
     if not text.startswith((LIVE, TEST)):
         return None
-    for *known, revoked_at, expires_at in read(_BY_DIGEST, digest=digest(text)):
+    for row in read(_BY_DIGEST, digest=digest(text)):
+        row_id, source_id, name, test, used_at, scopes, per_minute, revoked_at, expires_at = row
         if revoked_at is None and (expires_at is None or expires_at > now()):
-            return Known(*known)
+            return Known(row_id, source_id, name, test, used_at, scopes_of(scopes), per_minute)
     return None
+
+
+def has_expired(text: str) -> bool:
+    """Tell whether this is the text of a key that opened something until it expired."""
+    if not text.startswith((LIVE, TEST)):
+        return False
+    rows = read(_BY_DIGEST, digest=digest(text))
+    return any(revoked is None and expires is not None for *_, revoked, expires in rows)
 
 
 def authenticate(bearer: str) -> Known | None:
@@ -82,12 +162,18 @@ def _note_use(key_id: str) -> None:
 @transaction
 def revoke(key_id: str) -> None:
     """End a key at once; whoever uses it is refused from now on."""
-    key = db.session.get(ApiKey, key_id) if is_id("key", key_id) else None
-    if key is None:
-        raise NotFound("unknown_key", "There is no such API key.")
+    key = find_row(key_id)
     if key.revoked_at is None:
         key.revoked_at = now()
         audit.record("api_key.revoked", key.id, key.name)
+
+
+def find_row(key_id: str) -> ApiKey:
+    """Return a key by its id. Raises NotFound."""
+    key = db.session.get(ApiKey, key_id) if is_id("key", key_id) else None
+    if key is None:
+        raise NotFound("unknown_key", "There is no such API key.")
+    return key
 
 
 def all_keys() -> list[ApiKey]:

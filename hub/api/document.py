@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from flask import Blueprint, current_app, render_template, url_for
+from flask import Blueprint, Response, current_app, jsonify, render_template, url_for
 from openapi_pydantic import OpenAPI
 from openapi_pydantic.util import PydanticSchema, construct_open_api_with_schema_class
 from pydantic import BaseModel
@@ -25,17 +26,20 @@ from hub.api.consent_shapes import (
 )
 from hub.api.reference import groups
 from hub.api.request_shapes import EventOut, InvitationOut, InviteIn, RemindIn, RequestOut, SnoozeIn
+from hub.api.scopes import SCOPES
 from hub.api.shapes import MediaOut, MessageIn, MessageOut, MessageQuery, MessagesOut, ProblemOut
 from hub.config import Config
 from hub.messaging import media
 from hub.signing.events import EventIn
+from hub.vocabulary import Scope
 
 blueprint = Blueprint("api_document", __name__)
 
 ABOUT = (
     "Post what happened to a document; every signer hears of it on the channel that reaches them. An answer of 202 means that the "
     "event and all its messages are stored: nothing accepted is lost. Errors are problem details (RFC 9457) with a `code` and the "
-    "`field` at fault. A test key uses test connections only."
+    "`field` at fault. A test key uses test connections only. A key reads and changes what keys of "
+    "its own source stored, as far as its scopes allow. How many requests it has left in this minute stands in `RateLimit`."
 )
 TAGS = (
     ("Events", "What happened to a document, told once; repeated and late events are told to nobody twice."),
@@ -46,6 +50,7 @@ TAGS = (
 )
 REFUSALS = {
     "400": "The body is not JSON.", "401": "No API key, or one that opens nothing.",
+    "403": "The API key lacks the scope that `scope` names.",
     "404": "There is none with this id that the key may see.",
     "409": "Its state does not allow this, or an equal request is still running.",
     "413": "The body is larger than 256 KiB, or a file larger than is taken.",
@@ -53,9 +58,24 @@ REFUSALS = {
     "431": "The headers are too long.",
     "415": "The body is not declared as JSON; that with a file, as a form.",
     "422": "A field is wrong or not known; `field` names it and `detail` says what to do.",
+    "429": "The API key made too many requests; `Retry-After` says how many seconds to wait.",
     "503": "The database cannot be reached and nothing was stored; repeat the request.",
 }  # fmt: skip
-EVERYWHERE = ("414", "431")  # the web server refuses these before a route is known
+EVERYWHERE = ("403", "414", "429", "431")  # these are refused before a route is asked
+
+HEADERS = {
+    "RateLimit-Policy": {
+        "description": "The most requests with this key, `q`, in so many seconds, `w`.",
+        "schema": {"type": "string", "examples": ['"key";q=60000;w=60']},
+    },
+    "RateLimit": {
+        "description": "The requests left, `r`, and the seconds until all are there again, `t`.",
+        "schema": {"type": "string", "examples": ['"key";r=59990;t=42']},
+    },
+}
+RETRY = {"Retry-After": {
+    "description": "The seconds to wait.", "schema": {"type": "integer", "minimum": 1}
+}}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -171,13 +191,18 @@ def document(server: str) -> dict[str, Any]:
 
 
 def _operation(route: Route) -> dict[str, Any]:
+    scope = scope_of(route)
     operation: dict[str, Any] = {
-        "operationId": route.id, "tags": [route.tag], "summary": route.title, "description": route.about,
+        "operationId": route.id, "tags": [route.tag], "summary": route.title,
+        "description": f"{route.about} Needs the scope `{scope}`.",
+        "security": [{"key": [scope.value]}],
         "parameters": [*_parameters(route)],
         "responses": {
             route.status: {"description": "Done." if route.status == "200" else "Stored.",
+                           "headers": HEADERS,
                            "content": {"application/json": {"schema": _schema(route.gives)}}},
             **{status: {"description": REFUSALS[status],
+                        **({"headers": {**HEADERS, **RETRY}} if status == "429" else {}),
                         "content": {"application/problem+json": {"schema": _schema(ProblemOut)}}}
                for status in sorted({*route.refusals.split(), *EVERYWHERE})},
         },
@@ -194,6 +219,13 @@ def _operation(route: Route) -> dict[str, Any]:
             "content": {"application/json": {"schema": _schema(route.takes), "example": route.example}},
         }
     return operation
+
+
+def scope_of(route: Route) -> Scope:
+    """Return the scope that an operation needs, by the view that answers it."""
+    url = "/api/v1" + re.sub(r"\{\w+\}", "id", route.path)
+    endpoint, _ = current_app.url_map.bind("").match(url, method=route.method.upper())
+    return SCOPES[endpoint]
 
 
 def _schema(shape: type[BaseModel]) -> Any:
@@ -233,9 +265,11 @@ def _inline(one: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
 
 
 @blueprint.get("/api/v1/openapi.json")
-def openapi() -> dict[str, Any]:
+def openapi() -> Response:
     """Give the OpenAPI document."""
-    return document(_server())
+    response = jsonify(document(_server()))
+    response.headers["Cache-Control"] = "public, max-age=300"  # it tells nothing about anybody
+    return response
 
 
 @blueprint.get("/api/docs")

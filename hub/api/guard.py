@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flask import Blueprint, g, request
+from flask import Blueprint, Response, g, request
 
 from hub import audit
-from hub.accounts import api_keys
+from hub.accounts import api_keys, key_limits
+from hub.accounts.key_limits import Quota
 from hub.api.problems import Problem
+from hub.api.scopes import SCOPES
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,23 @@ def protect(blueprint: Blueprint) -> None:
 
     @blueprint.before_request
     def _guard() -> None:
-        g.caller = _caller()
+        g.quota = None  # of nobody, until a key is known
+        key = _key()
+        audit.act_as(audit.Actor(f"API key {key.name}"))
+        g.caller = Caller(key.id, key.source_id, key.test)
+        g.quota = key_limits.spend(key.id, key.per_minute)
+        if not g.quota.allowed:
+            raise _too_many(g.quota)
+        _check_scope(key)
+
+    @blueprint.after_request
+    def _describe(response: Response) -> Response:
+        response.headers["Cache-Control"] = "no-store"
+        quota: Quota | None = g.get("quota")
+        if quota is not None:  # as draft-ietf-httpapi-ratelimit-headers-10 and -11 write it
+            response.headers["RateLimit-Policy"] = f'"key";q={quota.most};w={key_limits.MINUTE}'
+            response.headers["RateLimit"] = f'"key";r={quota.left};t={quota.seconds}'
+        return response
 
 
 def caller() -> Caller:
@@ -34,12 +52,34 @@ def caller() -> Caller:
     return found
 
 
-def _caller() -> Caller:
+def _key() -> api_keys.Known:
     kind, _, text = request.headers.get("Authorization", "").partition(" ")
     if kind.lower() != "bearer" or not text.strip():
         raise Problem(401, "unauthorized", "Give an API key: Authorization: Bearer sp_live_… or sp_test_…")
     key = api_keys.authenticate(text.strip())
-    if key is None:
-        raise Problem(401, "unauthorized", "This API key is unknown, revoked or expired. Make one under Settings, API keys.")
-    audit.act_as(audit.Actor(f"API key {key.name}"))
-    return Caller(key.id, key.source_id, key.test)
+    if key is not None:
+        return key
+    if api_keys.has_expired(text.strip()):
+        why = "This API key has expired. Ask an admin for a new one: Settings, API keys."
+        raise Problem(401, "key_expired", why)
+    why = "This API key is unknown or revoked. Create one under Settings, API keys."
+    raise Problem(401, "unauthorized", why)
+
+
+def _check_scope(key: api_keys.Known) -> None:
+    needed = SCOPES.get(request.endpoint or "")
+    if needed is None:
+        raise Problem(403, "forbidden", "No API key opens this address.")
+    if needed not in key.scopes:
+        why = f"This API key lacks the scope {needed}. An admin adds it under Settings, API keys."
+        how = f'Bearer realm="Signpost", error="insufficient_scope", scope="{needed}"'
+        headers = {"WWW-Authenticate": how}
+        raise Problem(403, "missing_scope", why, scope=needed, headers=headers)
+
+
+def _too_many(quota: Quota) -> Problem:
+    why = (
+        f"This API key may make {quota.most:,} requests a minute. Wait {quota.seconds} seconds and "
+        "repeat the request. An admin sets the limit under Settings, API keys."
+    )
+    return Problem(429, "too_many_requests", why, headers={"Retry-After": str(quota.seconds)})

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import structlog
@@ -22,8 +24,13 @@ KIND = "application/problem+json"
 class Problem(Exception):
     """An error that is answered as it is."""
 
-    def __init__(self, status: int, code: str, detail: str, *, field: str = "", errors: list[dict[str, str]] | None = None) -> None:
-        self.status, self.code, self.detail, self.field, self.errors = status, code, detail, field, errors
+    def __init__(
+        self, status: int, code: str, detail: str, *, field: str = "",
+        errors: list[dict[str, str]] | None = None, scope: str = "",
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:  # fmt: skip
+        self.status, self.code, self.detail = status, code, detail
+        self.field, self.errors, self.scope, self.headers = field, errors, scope, headers
         super().__init__(detail)
 
 
@@ -47,9 +54,13 @@ def answer(problem: Problem) -> Response:
         content["field"] = problem.field
     if problem.errors:
         content["errors"] = problem.errors
+    if problem.scope:
+        content["scope"] = problem.scope
     response = Response(json.dumps(content, ensure_ascii=False), problem.status, content_type=KIND)
+    response.headers["Cache-Control"] = "no-store"
     if problem.status == 401:
         response.headers["WWW-Authenticate"] = 'Bearer realm="Signpost"'
+    response.headers.update(problem.headers)
     if problem.status == 503:
         response.headers["Retry-After"] = "5"
     return response

@@ -183,6 +183,7 @@ class ProblemOut(BaseModel):
     code: str
     detail: str
     field: str | None = None
+    scope: str | None = Field(default=None, description="The scope that the key lacks.")
     errors: list[dict[str, str]] | None = None
 
 

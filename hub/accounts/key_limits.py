@@ -1,0 +1,114 @@
+"""How many requests an API key may make a minute, counted for all processes together.
+
+Each process counts for itself, and tells Redis what is new: every second at the latest, and the
+nearer a key is to its limit the more often. So a request costs a few dictionary look-ups far from
+the limit, and the limit holds exactly near it. While Redis is away, each process goes on with what
+it counted and knows.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import cast
+
+import redis
+import structlog
+from flask import current_app
+
+from hub.config import Config
+
+log = structlog.get_logger(__name__)
+
+MINUTE = 60  # seconds
+SHARED_EVERY = 1.0  # seconds
+SHARE = 16  # a process counts at most this part of what is left before it asks the others
+SILENT_SECONDS = 5  # how long Redis is left alone after it failed
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What a key may still do: `left` of `most` requests in the next `seconds`."""
+
+    allowed: bool
+    most: int
+    left: int
+    seconds: int
+
+
+@dataclass(slots=True)
+class _Count:
+    """The requests of one key in one minute."""
+
+    minute: int
+    shared: int = 0  # of all processes, as far as this one knows
+    own: int = 0  # of this process, not shared yet
+    shared_at: float = 0.0
+    sharing: bool = False
+
+    @property
+    def used(self) -> int:
+        return self.shared + self.own
+
+
+class KeyLimits:
+    """The counts of one process."""
+
+    def __init__(self, shared: redis.Redis) -> None:
+        self._redis = shared
+        self._counts: dict[str, _Count] = {}
+        self._lock = threading.Lock()
+        self._silent_until = 0.0
+
+    def spend(self, key_id: str, most: int) -> Quota:
+        """Count one request of a key, unless it is over its limit."""
+        clock = time.time()
+        minute, passed = divmod(int(clock), MINUTE)
+        with self._lock:
+            count = self._counts.get(key_id)
+            if count is None or count.minute != minute:
+                count = self._counts[key_id] = _Count(minute)
+            allowed = count.used < most
+            if allowed:
+                count.own += 1
+            asks = allowed and self._asks(count, most)
+            count.sharing = count.sharing or asks
+        if asks:
+            self._share(key_id, count)
+            allowed = count.used <= most
+        return Quota(allowed, most, max(0, most - count.used), MINUTE - passed)
+
+    def _asks(self, count: _Count, most: int) -> bool:
+        """Tell whether it is time to ask what others counted. One thread at a time waits for that."""
+        moment = time.monotonic()
+        if count.sharing or moment < self._silent_until:
+            return False
+        return count.own * SHARE >= most - count.shared or moment - count.shared_at >= SHARED_EVERY
+
+    def _share(self, key_id: str, count: _Count) -> None:
+        told, name = count.own, f"hub:api:{key_id}:{count.minute}"
+        try:
+            with self._redis.pipeline(transaction=False) as pipeline:
+                pipeline.incrby(name, told)
+                pipeline.expire(name, 2 * MINUTE)
+                total = pipeline.execute()[0]
+        except redis.RedisError as problem:
+            self._silent_until = time.monotonic() + SILENT_SECONDS
+            log.warning("key_limits.alone", problem=type(problem).__name__)
+        else:
+            with self._lock:
+                count.own, count.shared = count.own - told, int(total)
+        finally:
+            count.shared_at, count.sharing = time.monotonic(), False
+
+
+def spend(key_id: str, per_minute: int | None) -> Quota:
+    """Count one request of a key, with its own limit or the usual one."""
+    app = current_app
+    limits = app.extensions.get("hub.key_limits")
+    if limits is None:
+        made = KeyLimits(app.extensions["hub.waker"].redis)
+        limits = app.extensions.setdefault("hub.key_limits", made)  # of two threads, one is first
+    config: Config = app.extensions["hub.config"]
+    return cast(KeyLimits, limits).spend(key_id, per_minute or config.api_per_minute)

@@ -1,0 +1,100 @@
+"""The limit of an API key: exact over several processes, and never in the way of a request."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import redis
+import time_machine
+from hypothesis import HealthCheck, given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+
+from hub.accounts.key_limits import KeyLimits
+
+NOON = 1_796_000_040  # the beginning of a minute
+
+
+@pytest.fixture
+def queue(queue_url: str) -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(queue_url, socket_timeout=0.1) as client:
+        client.flushall()
+        yield client
+
+
+@pytest.fixture
+def clock() -> Iterator[time_machine.Coordinates]:
+    with time_machine.travel(NOON, tick=False) as coordinates:
+        yield coordinates
+
+
+@given(most=st.integers(1, 60), turns=st.lists(st.integers(0, 2), max_size=150))
+@examples(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_several_processes_together_allow_what_one_would(
+    queue: redis.Redis, most: int, turns: list[int]
+) -> None:
+    queue.flushall()
+    processes = [KeyLimits(queue) for _ in range(3)]
+    with time_machine.travel(NOON, tick=False):
+        allowed = sum(processes[turn].spend("key_1", most).allowed for turn in turns)
+    # a process asks the others once it has counted a sixteenth of what was left
+    assert min(len(turns), most) <= allowed + 3 * (most // 16 + 1)
+    assert allowed <= most + 2 * (most // 16)
+    if most < 16:
+        assert allowed == min(len(turns), most)
+
+
+def test_one_process_allows_exactly_the_limit_however_many_threads_ask(queue: redis.Redis) -> None:
+    limits = KeyLimits(queue)
+    with time_machine.travel(NOON, tick=False), ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: limits.spend("key_1", 500).allowed, range(900)))
+    assert sum(found) == 500
+    assert int(queue.get(f"hub:api:key_1:{NOON // 60}") or 0) <= 500
+
+
+def test_the_next_minute_begins_anew(
+    queue: redis.Redis, clock: time_machine.Coordinates
+) -> None:
+    limits = KeyLimits(queue)
+    assert [limits.spend("key_1", 2).allowed for _ in range(3)] == [True, True, False]
+    clock.shift(59)
+    refused = limits.spend("key_1", 2)
+    assert (refused.allowed, refused.left, refused.seconds) == (False, 0, 1)
+    clock.shift(1)
+    assert limits.spend("key_1", 2).allowed
+
+
+def test_keys_are_counted_apart(queue: redis.Redis) -> None:
+    limits = KeyLimits(queue)
+    assert not [limits.spend("key_1", 1) for _ in range(2)][-1].allowed
+    assert limits.spend("key_2", 1).allowed
+
+
+def test_far_from_its_limit_a_key_costs_no_call_each_time(queue: redis.Redis) -> None:
+    limits = KeyLimits(queue)
+    before = int(queue.info("stats")["total_commands_processed"])
+    for _ in range(1000):
+        assert limits.spend("key_1", 1_000_000).allowed
+    calls = int(queue.info("stats")["total_commands_processed"]) - before
+    assert calls < 30
+
+
+def test_a_redis_that_stalls_holds_nobody_up_and_forgets_nothing(queue: redis.Redis, queue_url: str) -> None:
+    limits = KeyLimits(queue)
+    for _ in range(3):
+        limits.spend("key_1", 5)
+    with redis.Redis.from_url(queue_url) as other:
+        other.client_pause(600, all=True)
+    began = time.monotonic()
+    assert [limits.spend("key_1", 5).allowed for _ in range(4)] == [True, True, False, False]
+    assert time.monotonic() - began < 0.4
+    time.sleep(0.7)  # the other tests share this Redis
+
+
+def test_without_redis_each_process_counts_for_itself() -> None:
+    nowhere = redis.Redis.from_url("unix:///tmp/nobody-listens-here.sock")
+    for limits in (KeyLimits(nowhere), KeyLimits(nowhere)):
+        assert [limits.spend("key_1", 2).allowed for _ in range(3)] == [True, True, False]

@@ -1,0 +1,224 @@
+"""Scopes, expiry and the limit of API keys, over every route of the API."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+from sqlalchemy import update
+from werkzeug.routing import Rule
+
+from hub.accounts import api_keys
+from hub.accounts.api_keys import Grant
+from hub.api.document import ROUTES, scope_of
+from hub.api.scopes import PUBLIC, SCOPES
+from hub.errors import Conflict, Refused
+from hub.extensions import db
+from hub.models import ApiKey
+from hub.models.types import now
+from hub.store import transaction
+from hub.vocabulary import Scope
+from tests.api.conftest import StrictApp
+from tests.stage import SigningApp, body
+from tests.stage import hub_demo as hub_demo
+
+
+def api_rules(app: Flask) -> Iterator[Rule]:
+    """Give every route of the API; webhooks are the providers'."""
+    for rule in app.url_map.iter_rules():
+        if rule.rule.startswith("/api/") and not rule.rule.startswith("/api/rpc/"):
+            yield rule
+
+
+def ask(app: SigningApp, rule: Rule) -> int:
+    """Call a route with an id that nothing has, and an empty body; return the status."""
+    path = re.sub(r"<[^>]+>", "nothing", rule.rule)
+    method = min((rule.methods or set()) - {"HEAD", "OPTIONS"})
+    headers = {"Authorization": f"Bearer {app.key}"}
+    return app.client.open(path, method=method, headers=headers).status_code
+
+
+def key_with(client: SigningApp, *scopes: Scope) -> SigningApp:
+    text = api_keys.create("Narrow", test=True, grant=Grant(scopes=scopes))
+    return SigningApp(client.client, text)
+
+
+# ── The table ───────────────────────────────────────────────────────────────────────────────────
+def test_every_route_of_the_api_needs_exactly_one_scope_or_is_public(app: Flask) -> None:
+    endpoints = {rule.endpoint for rule in api_rules(app)}
+    assert endpoints == SCOPES.keys() | PUBLIC
+    assert not SCOPES.keys() & PUBLIC
+    assert set(SCOPES.values()) <= set(Scope)
+
+
+def test_a_key_opens_what_its_scope_names_and_nothing_else(
+    app: Flask, signing_app: StrictApp
+) -> None:
+    for scope in Scope:
+        caller = key_with(signing_app, scope)
+        for rule in api_rules(app):
+            if rule.endpoint in PUBLIC:
+                continue
+            status, allowed = ask(caller, rule), SCOPES[rule.endpoint] == scope
+            assert (status != 403) is allowed, f"{rule.rule} with {scope} alone answers {status}"
+            assert status < 500
+
+
+def test_the_answer_names_the_missing_scope(app: Flask, signing_app: StrictApp) -> None:
+    caller = StrictApp(signing_app.client, key_with(signing_app, Scope.EVENTS_WRITE).key)
+    answer = caller.get("/messages")
+    assert answer.status_code == 403
+    problem = body(answer)
+    assert (problem["code"], problem["scope"]) == ("missing_scope", "messages:read")
+    assert "messages:read" in problem["detail"]
+    assert 'scope="messages:read"' in answer.headers["WWW-Authenticate"]
+
+
+def test_the_document_says_what_each_operation_needs(signing_app: StrictApp, app: Flask) -> None:
+    document = signing_app.client.get("/api/v1/openapi.json").json
+    assert document is not None
+    for route in ROUTES:
+        operation = document["paths"][f"/api/v1{route.path}"][route.method]
+        assert operation["security"] == [{"key": [scope_of(route).value]}]
+        assert f"`{scope_of(route).value}`" in operation["description"]
+        assert {"403", "429"} <= operation["responses"].keys()
+        assert "RateLimit" in operation["responses"][route.status]["headers"]
+
+
+def test_a_key_is_made_with_every_scope_unless_told_otherwise(app: Flask, signing_app: StrictApp) -> None:
+    key = api_keys.find(api_keys.create("Wide", test=True))
+    assert key is not None
+    assert key.scopes == frozenset(Scope)
+
+
+@pytest.mark.parametrize("scopes", [(), ("everything",), ("messages:read", "*")])
+def test_scopes_that_are_none_are_refused(signing_app: StrictApp, scopes: tuple[str, ...]) -> None:
+    with pytest.raises(Refused) as refusal:
+        api_keys.create("Odd", test=True, grant=Grant(scopes=scopes))
+    assert refusal.value.field == "scopes"
+
+
+# ── Expiry ──────────────────────────────────────────────────────────────────────────────────────
+def test_an_expired_key_is_told_so_on_every_route_and_nothing_else(
+    app: Flask, signing_app: StrictApp
+) -> None:
+    text = api_keys.create("Brief", test=True, grant=Grant(expires_at=now() + timedelta(hours=1)))
+    caller = StrictApp(signing_app.client, text)
+    assert caller.get("/messages").status_code == 200
+    expire("Brief")
+    for rule in api_rules(app):
+        if rule.endpoint not in PUBLIC:
+            assert ask(caller, rule) == 401
+    answer = caller.get("/messages")
+    assert body(answer)["code"] == "key_expired"
+    assert "Brief" not in answer.text
+    assert "RateLimit" not in answer.headers
+
+
+def test_a_key_that_expired_and_is_revoked_is_unknown(signing_app: StrictApp) -> None:
+    text = api_keys.create("Brief", test=True, grant=Grant(expires_at=now() + timedelta(hours=1)))
+    key = api_keys.find(text)
+    assert key is not None
+    api_keys.revoke(key.id)
+    expire("Brief")
+    answer = StrictApp(signing_app.client, text).get("/messages")
+    assert (answer.status_code, body(answer)["code"]) == (401, "unauthorized")
+
+
+@transaction
+def expire(name: str) -> None:
+    before = now() - timedelta(seconds=1)
+    db.session.execute(update(ApiKey).where(ApiKey.name == name).values(expires_at=before))
+
+
+@pytest.mark.parametrize("days", [-1, 3661, 2_000_000])
+def test_an_expiry_lies_ahead_and_not_too_far(signing_app: StrictApp, days: int) -> None:
+    with pytest.raises(Refused) as refusal:
+        api_keys.create("Odd", test=True, grant=Grant(expires_at=now() + timedelta(days=days)))
+    assert refusal.value.field == "expires_at"
+
+
+def test_a_key_can_be_given_other_scopes_until_it_is_revoked(signing_app: StrictApp) -> None:
+    text = api_keys.create("Narrow", test=True, grant=Grant(scopes=[Scope.MESSAGES_READ]))
+    key = api_keys.find(text)
+    assert key is not None
+    caller = SigningApp(signing_app.client, text)
+    assert caller.get("/suppressions").status_code == 403
+    api_keys.change(key.id, Grant(scopes=[Scope.CONTACTS_READ]))
+    assert caller.get("/suppressions").status_code == 200
+    assert caller.get("/messages").status_code == 403
+    expire("Narrow")
+    api_keys.change(key.id, Grant(expires_at=key_row(key.id).expires_at, per_minute=5))
+    api_keys.change(key.id, Grant())
+    assert caller.get("/messages").status_code == 200
+    api_keys.revoke(key.id)
+    with pytest.raises(Conflict):
+        api_keys.change(key.id, Grant())
+
+
+def key_row(key_id: str) -> ApiKey:
+    db.session.rollback()
+    return db.session.get_one(ApiKey, key_id)
+
+
+# ── The limit ───────────────────────────────────────────────────────────────────────────────────
+def test_a_key_over_its_limit_is_told_when_to_come_again(
+    app: Flask, signing_app: StrictApp
+) -> None:
+    text = api_keys.create("Slow", test=True, grant=Grant(per_minute=3))
+    caller = StrictApp(signing_app.client, text)
+    left = []
+    for _ in range(3):
+        answer = caller.get("/messages")
+        assert answer.status_code == 200
+        assert answer.headers["RateLimit-Policy"] == '"key";q=3;w=60'
+        found = re.fullmatch(r'"key";r=(\d+);t=(\d+)', answer.headers["RateLimit"])
+        assert found
+        left.append(int(found[1]))
+        assert 1 <= int(found[2]) <= 60
+    assert left == [2, 1, 0]
+    answer = caller.post("/events", {"type": "request.sent"})
+    assert answer.status_code == 429
+    assert body(answer)["code"] == "too_many_requests"
+    assert 1 <= int(answer.headers["Retry-After"]) <= 60
+    assert f"Wait {answer.headers['Retry-After']} seconds" in body(answer)["detail"]
+    assert answer.headers["RateLimit"].startswith('"key";r=0;t=')
+    assert signing_app.get("/messages").status_code == 200, "each key has a limit of its own"
+
+
+class TestWithALowLimit:
+    @pytest.fixture
+    def settings(self) -> dict[str, str]:
+        return {"HUB_API_PER_MINUTE": "4"}
+
+    def test_the_setting_holds_for_keys_without_a_limit_of_their_own(
+        self, app: Flask, signing_app: StrictApp
+    ) -> None:
+        own = api_keys.create("Faster", test=True, grant=Grant(per_minute=20))
+        assert [signing_app.get("/messages").status_code for _ in range(5)] == [200] * 4 + [429]
+        faster = StrictApp(signing_app.client, own)
+        assert [faster.get("/messages").status_code for _ in range(5)] == [200] * 5
+
+
+# ── Nothing is kept by who stands between ───────────────────────────────────────────────────────
+def test_no_answer_of_the_api_is_stored_but_the_document(
+    app: Flask, signing_app: StrictApp
+) -> None:
+    nobody = SigningApp(signing_app.client, "")
+    for rule in api_rules(app):
+        if rule.endpoint in PUBLIC:
+            continue
+        path = re.sub(r"<[^>]+>", "nothing", rule.rule)
+        method = min((rule.methods or set()) - {"HEAD", "OPTIONS"})
+        for caller in (signing_app, nobody):
+            headers = {"Authorization": f"Bearer {caller.key}"}
+            answer = caller.client.open(path, method=method, headers=headers)
+            assert answer.headers["Cache-Control"] == "no-store", rule.rule
+    for path in ("/api/v1/nothing", "/api/v1/messages/x/y", "/api/files/nothing/nothing"):
+        answer = signing_app.client.get(path)
+        assert "no-store" in answer.headers["Cache-Control"], path
+    document = signing_app.client.get("/api/v1/openapi.json")
+    assert "no-store" not in document.headers["Cache-Control"]
