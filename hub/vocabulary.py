@@ -49,6 +49,21 @@ class Address(Word):
     EXTERNAL = "external", "a person known only by a provider's own id"
 
 
+class ContentKind(Word):
+    """What a person sent that is neither text nor a file. The meaning names the fields."""
+
+    LOCATION = "location", "a place: `latitude` and `longitude` in degrees, `label`, `address`"
+    CONTACT = "contact", "a contact card: `name`, `phones` and `emails`, which are lists"
+    REACTION = "reaction", "an emoji put on a message: `emoji`, empty where it was removed; `message`"
+    STICKER = "sticker", "a sticker: `emoji`, where the provider names one"
+    FORM = "form", "a form that was filled in, such as a WhatsApp flow: `answers`, by field"
+    POLL = "poll", "a poll: `question` and `options`, a list"
+    DICE = "dice", "a thrown die or the like: `emoji` and `value`"
+    REFERRAL = "referral", "the ad or post that led here: `headline`, `text`, `url`, `source`, `id`"
+    EDIT = "edit", "the text replaces that of an earlier message: `message`"
+    OTHER = "other", "something that Signpost cannot show: `type`, in the provider's word"
+
+
 class Status(Word):
     """Where a message stands. `rank` orders what a provider may report: a fact only ever raises it."""
 

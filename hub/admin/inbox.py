@@ -15,9 +15,9 @@ from hub.admin import contact
 from hub.admin.forms import blame
 from hub.admin.guard import admin, may, needs
 from hub.admin.paging import paged
-from hub.admin.rows import name_of, says
+from hub.admin.rows import first_words, name_of, says
 from hub.errors import Conflict, Refused, SendError, Unreadable
-from hub.messaging import conversations, wording
+from hub.messaging import contents, conversations, wording
 from hub.messaging.conversations import Line, Talk
 from hub.messaging.wording import SentAs
 from hub.models import Body
@@ -54,8 +54,18 @@ class File:
     href: str
 
 
+@dataclass(frozen=True)
+class Shown:
+    """What a person sent that is neither text nor a file, in words; `map` leads to a place on a map."""
+
+    text: str
+    map: str
+
+
 MOST = 10  # files of one message
 FILES = {"image": "A picture", "audio": "A recording", "video": "A video", "application": "A document"}
+CARDS = ("text/vcard", "text/x-vcard", "text/directory")
+MAP = "https://www.openstreetmap.org/?mlat={}&mlon={}"
 
 
 @dataclass(frozen=True)
@@ -67,6 +77,7 @@ class Said:
     text: str
     button: str
     files: list[File]
+    contents: list[Shown]
     keyword: str
     status: str
     href: str
@@ -138,18 +149,59 @@ def inbound_file(inbound_id: str, n: str) -> Response:
 
 def _page(conversation_id: str, form: AnswerForm) -> str:
     talk = conversations.get(conversation_id)
+    who = _who(talk, conversations.last_words([talk]).get(talk.row.id))
     return render_template(
-        "conversation.html", talk=talk, who=name_of(talk.contact), lines=_lines(talk), form=form, may_answer=may(Role.OPERATOR),
+        "conversation.html", talk=talk, who=who, lines=_lines(talk), form=form, may_answer=may(Role.OPERATOR),
         window=_window(talk),
     )  # fmt: skip
 
 
 def _row(talk: Talk, body: Body | None) -> Row:
     return Row(
-        id=talk.row.id, who=name_of(talk.contact), address=talk.contact.address, words=says(body) or "A file",
+        id=talk.row.id, who=_who(talk, body), address=talk.contact.address if talk.contact else "", words=_words(body),
         unread=talk.row.unread, channel=talk.connection.channel, via=talk.connection.title, test=talk.row.test, at=talk.row.last_at,
         window=_window(talk),
     )  # fmt: skip
+
+
+def _who(talk: Talk, body: Body | None) -> str:
+    """Return whom a conversation is with. Of an unknown sender, what the message says instead of an address is told."""
+    if talk.contact is not None:
+        return name_of(talk.contact)
+    said = _content(body).get("name", "")
+    return f"Unknown sender ({said})" if said else "Unknown sender"
+
+
+def _words(body: Body | None) -> str:
+    """Return what a person wrote last, or what else they sent."""
+    text = says(body)
+    if body is None or text:
+        return text
+    content = _content(body)
+    shown = [contents.described(one) for one in content.get("contents", ())]
+    files = [_kind_of_file(file) for file in content.get("media", ())]
+    return first_words(", ".join(shown + files) or content.get("button", "") or "An empty message")
+
+
+def _content(body: Body | None) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = body.content if body is not None else {}
+        return found
+    except Unreadable:
+        return {}
+
+
+def _kind_of_file(file: dict[str, Any]) -> str:
+    """Say what a file is, as far as its content type tells."""
+    content_type = file.get("content_type", "").partition(";")[0].strip().lower()
+    if content_type in CARDS:
+        return "A contact card"
+    return FILES.get(content_type.partition("/")[0], "A file")
+
+
+def _shown(content: dict[str, Any]) -> Shown:
+    where = contents.coordinates(content)
+    return Shown(contents.described(content), MAP.format(*where.split(",")) if where else "")
 
 
 def _window(talk: Talk) -> str:
@@ -175,10 +227,10 @@ def _said(line: Line, template: SentAs | None) -> Said:
         at=line.at, theirs=line.theirs, text=template.filled(content) if template else content.get("text", ""),
         button=content.get("button", ""),
         files=[
-            File(file.get("name") or FILES.get(file.get("content_type", "").partition("/")[0]) or "A file",
+            File(file.get("name") or _kind_of_file(file),
                  "" if line.row_id is None else url_for("admin.inbound_file", inbound_id=line.row_id, n=n))
             for n, file in enumerate(content.get("media", ()))
         ],
-        keyword=line.keyword, status=message.status if message else "",
+        contents=[_shown(one) for one in content.get("contents", ())], keyword=line.keyword, status=message.status if message else "",
         href=url_for("admin.message", message_id=message.id) if message else "",
     )  # fmt: skip

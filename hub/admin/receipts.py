@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,7 +28,11 @@ from hub.vocabulary import Role
 
 @dataclass(frozen=True)
 class Kept:
-    """A receipt as a page shows it: `text` is what came, `error` why it could not be settled, `due_at` when it is tried again."""
+    """A receipt as a page shows it.
+
+    `about` is a provider's id or "", `text` what came, `error` why it could not be settled, `due_at`
+    when it is tried again.
+    """
 
     id: str
     at: datetime
@@ -76,7 +81,14 @@ def of_message(message_id: str) -> list[Kept]:
 
 
 def _kept(rows: Iterable[Receipt]) -> list[Kept]:
-    return [Kept(row.id, row.received_at, row.subject, row.detail.rstrip(":"), _text(row), row.error, row.due_at) for row in rows]
+    return [
+        Kept(row.id, row.received_at, "" if _HASH.fullmatch(row.subject) else row.subject, row.detail.rstrip(":"), _text(row), row.error,
+             row.due_at)
+        for row in rows
+    ]  # fmt: skip
+
+
+_HASH = re.compile(r"[0-9a-f]{64}")  # what a webhook is known by that names nothing else
 
 
 def _text(row: Receipt) -> str:

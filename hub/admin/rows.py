@@ -69,7 +69,7 @@ def _by_id(model: type[Any], ids: set[str]) -> dict[str, Any]:
 def name_of(contact: Contact) -> str:
     """Return whom a contact is, or the address where no name is known or readable."""
     try:
-        return contact.name or contact.address or "Erased"
+        return contact.name or contact.address or ("Erased" if contact.erased_at else "Unknown sender")
     except Unreadable:
         return contact.address
 
@@ -88,5 +88,10 @@ def says(body: Body | None) -> str:
         content = body.content
     except Unreadable as problem:
         return f"Sealed with the key {problem.key_id!r}, which is missing."
-    text = masked(content["subject"] or content["text"])
+    return first_words(content["subject"] or content["text"])
+
+
+def first_words(text: str) -> str:
+    """Return as much of a text as a list shows, without one-time codes."""
+    text = masked(text)
     return text if len(text) <= SHOWN else text[:SHOWN].rsplit(" ", 1)[0] + "…"

@@ -13,10 +13,10 @@ import structlog
 from sqlalchemy import bindparam, or_, select, update
 
 from hub import integrations, live, store
-from hub.errors import HubError
+from hub.errors import HubError, Refused
 from hub.extensions import db
 from hub.intake.receipts import request_of
-from hub.integrations.base import ButtonPress, Fact, Inbound, Integration, Linked, OptChange, StatusUpdate
+from hub.integrations.base import ButtonPress, Fact, Inbound, Integration, Linked, OptChange, StatusUpdate, Unrecognized
 from hub.messaging import inbound, letting_in, opt_out, statuses
 from hub.messaging.ledger import Ledger
 from hub.messaging.statuses import Origin
@@ -54,6 +54,7 @@ class Held:
     came: list[tuple[Fact, Origin]] = field(default_factory=list)  # all others
     matched: bool = True
     fault: str = ""
+    final: bool = False  # trying again would come to the same
 
     @property
     def error(self) -> str:
@@ -135,12 +136,14 @@ def write(held: Sequence[Held]) -> None:
 
 def _ended(one: Held) -> dict[str, Any]:
     tries = one.tries + 1
-    return {"key": one.id, "new_tries": tries, "new_due_at": _again(one.received_at, tries) if one.error else None, "new_error": one.error}
+    return {"key": one.id, "new_tries": tries, "new_due_at": _next_try(one, tries), "new_error": one.error}
 
 
-def _again(received_at: datetime, tries: int) -> datetime | None:
-    pause = min(FIRST_PAUSE * 2 ** min(tries - 1, 20), LONGEST_PAUSE)
-    return now() + timedelta(seconds=pause) if now() - received_at < LOOK_FOR else None
+def _next_try(one: Held, tries: int) -> datetime | None:
+    """Return when a receipt is tried again; None when it is settled, or set aside with its error."""
+    if not one.error or one.final or now() - one.received_at >= LOOK_FOR:
+        return None
+    return now() + timedelta(seconds=min(FIRST_PAUSE * 2 ** min(tries - 1, 20), LONGEST_PAUSE))
 
 
 def apply(held: Sequence[Held], ledger_of: Callable[[], Ledger] = Ledger) -> list[Ledger]:
@@ -166,6 +169,8 @@ def _take_in(one: Held) -> None:
             for came, origin in one.came:
                 if not _take(came, origin, one.received_at):
                     one.fault = NOBODYS
+    except Refused as refusal:
+        _set_aside(one, str(refusal))
     except Exception as problem:
         if asks_to_rerun(problem):
             raise
@@ -174,6 +179,8 @@ def _take_in(one: Held) -> None:
 
 def _take(came: Fact, origin: Origin, received_at: datetime) -> bool:
     """Do what somebody did over there: wrote, pressed, linked, shut us out; False when it concerns no connection of ours."""
+    if isinstance(came, Inbound | Linked | OptChange) and not came.address.strip() and not _may_be_unknown(came, origin):
+        raise Refused("no_address", "This webhook names no address.")
     match came:
         case Inbound() if not origin.connection_ids:
             opt_out.heard_elsewhere(came, came.at or received_at)
@@ -188,6 +195,11 @@ def _take(came: Fact, origin: Origin, received_at: datetime) -> bool:
         case OptChange():
             return letting_in.changed(came, origin, came.at or received_at)
     return True
+
+
+def _may_be_unknown(came: Fact, origin: Origin) -> bool:
+    """Tell whether a fact says something though nobody knows of whom: a message, to a connection of ours."""
+    return isinstance(came, Inbound) and bool(origin.connection_ids)
 
 
 def _connections(held: Sequence[Held]) -> list[str]:
@@ -209,6 +221,7 @@ def _read(one: Held, version: int) -> None:
     except Exception as problem:
         _blame(one, problem)
     else:
+        _set_aside(one, next((fact.what for fact in facts if isinstance(fact, Unrecognized)), ""))
         one.told = [(fact, origin) for fact in facts if isinstance(fact, StatusUpdate)]
         one.came = [(fact, origin) for fact in facts if not isinstance(fact, StatusUpdate)]
 
@@ -245,6 +258,11 @@ def _apply(held: list[Held], ledger_of: Callable[[], Ledger], ledgers: list[Ledg
         ledgers.append(ledger)
         for one in held:
             one.matched = all(list(islice(matches, len(one.told))))
+
+
+def _set_aside(one: Held, why: str) -> None:
+    """Keep a receipt that means nothing to us, with a sentence that says what it is. It is not tried again."""
+    one.fault, one.final = why, bool(why)
 
 
 def _blame(one: Held, problem: Exception) -> None:

@@ -7,20 +7,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from hub.integrations.base import ButtonPress, Fact, Inbound, Linked, OptChange, WebhookRequest
+from hub.integrations._content import edit, reaction
+from hub.integrations._telegram_contents import telegram_contents
+from hub.integrations.base import ButtonPress, Fact, Inbound, Linked, OptChange, Unrecognized, WebhookRequest
 from hub.vocabulary import Address, Channel
 
-WANTED = ("message", "callback_query", "my_chat_member")
+NEEDED = ("message", "callback_query", "my_chat_member")  # without these, the hub misses opt-outs and buttons
+WANTED = (*NEEDED, "edited_message", "message_reaction")
+IGNORED = ("channel_post", "edited_channel_post")  # what a channel says is not for us
 PRIVATE = "private"
 GROUPS = ("group", "supergroup")
 _COMMAND = re.compile(r"/([A-Za-z0-9_]+)(?:@([A-Za-z0-9_]+))?(?:\s+(.*))?", re.DOTALL)
 _PAYLOAD = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # as the hub knows them; a person may also write the words themselves
 KEYWORDS = {"stop": "STOP", "start": "START", "help": "HELP"}
-KINDS = ("photo", "video", "voice", "audio", "document", "sticker", "video_note", "animation", "contact", "location", "poll")
+FILES = ("photo", "video", "voice", "audio", "document", "video_note", "animation")
 
 
 def update_of(request: WebhookRequest) -> Mapping[str, Any]:
@@ -29,8 +34,14 @@ def update_of(request: WebhookRequest) -> Mapping[str, Any]:
 
 
 def facts_of(update: Mapping[str, Any], bot: str) -> list[Fact]:
-    """Read an update that is sent to `bot`, as @name in small letters. What it does not understand tells nothing."""
-    readers = {"message": _message, "callback_query": _press, "my_chat_member": _membership}
+    """Read an update that is sent to `bot`, as @name in small letters."""
+    readers = {
+        "message": _message, "edited_message": _edit, "message_reaction": _reaction, "callback_query": _press,
+        "my_chat_member": _membership,
+    }  # fmt: skip
+    strange = [name for name in update if name not in ("update_id", *readers, *IGNORED)]
+    if strange and not any(name in update for name in (*readers, *IGNORED)):
+        return [Unrecognized(what=f"Telegram sent an update of the kind {strange[0][:60]!r}, which Signpost does not read.")]
     found = (read(_part(update, name), bot) for name, read in readers.items())
     return [fact for fact in found if fact is not None]
 
@@ -38,6 +49,11 @@ def facts_of(update: Mapping[str, Any], bot: str) -> list[Fact]:
 def pressed(update: Mapping[str, Any]) -> str:
     """Return the id of the press that waits for an answer, '' when none does."""
     return _text(_part(update, "callback_query"), "id")
+
+
+def data_of(update: Mapping[str, Any]) -> str:
+    """Return what the pressed button holds, '' when nothing."""
+    return _text(_part(update, "callback_query"), "data")
 
 
 def _message(message: Mapping[str, Any], bot: str) -> Fact | None:
@@ -57,12 +73,40 @@ def _message(message: Mapping[str, Any], bot: str) -> Fact | None:
         return Linked(at=at, token=payload, address=address, name=name, team=team)
     if kind != PRIVATE:
         return None
-    written = KEYWORDS.get(command) or text or _text(message, "caption") or next((f"({what})" for what in KINDS if what in message), "")
-    if not written:
+    written = KEYWORDS.get(command) or text or _text(message, "caption") or next((f"({what})" for what in FILES if what in message), "")
+    contents = telegram_contents(message)
+    if not (written or contents):
         return None  # a service message: a group that moved, a pinned post
     return Inbound(
         at=at, provider_id=post_id(message), channel=Channel.CHAT, senders=(bot,), kind=Address.CHAT, address=address,
-        name=_name(_part(message, "from")), text=written, answers=post_id(_part(message, "reply_to_message")),
+        name=_name(_part(message, "from")), text=written, contents=contents, answers=post_id(_part(message, "reply_to_message")),
+    )  # fmt: skip
+
+
+def _edit(message: Mapping[str, Any], bot: str) -> Fact | None:
+    """Read an edited message of a person. A location that moves is edited all the time, and says nothing new."""
+    came = None if "location" in message else _message(message, bot)
+    if not isinstance(came, Inbound):
+        return None
+    seconds = message.get("edit_date")
+    return replace(
+        came, at=_moment({"date": seconds}) or came.at, provider_id=f"{came.provider_id}@{seconds}" if came.provider_id else "",
+        contents=(edit(came.provider_id), *came.contents),
+    )  # fmt: skip
+
+
+def _reaction(change: Mapping[str, Any], bot: str) -> Fact | None:
+    """Read a reaction to one of our messages. It has no id of its own."""
+    chat, person = _part(change, "chat"), _part(change, "user")
+    address, post = _id(chat), post_id(change)
+    if not address or _text(chat, "type") != PRIVATE:
+        return None
+    found = change.get("new_reaction")
+    marks = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+    emoji = "".join(_text(one, "emoji") or f"({_text(one, 'type')})" for one in marks)
+    return Inbound(
+        at=_moment(change), channel=Channel.CHAT, senders=(bot,), kind=Address.CHAT, address=address, name=_name(person),
+        contents=(reaction(emoji, post),), answers=post,
     )  # fmt: skip
 
 

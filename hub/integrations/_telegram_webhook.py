@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from hub.config import is_loopback
-from hub.integrations._telegram_updates import WANTED
+from hub.integrations._telegram_updates import NEEDED
 
 PORTS = (443, 80, 88, 8443)
 BUTTON = "**Set webhook** under **Webhook URLs**"
@@ -40,7 +40,7 @@ def warnings(info: Mapping[str, Any]) -> tuple[str, ...]:
         return (f"No webhook is set, so presses of buttons, /stop and new chats do not reach us. Choose {BUTTON}.",)
     found = []
     allowed = info.get("allowed_updates")  # left out when Telegram sends what it usually does
-    missing = [name for name in WANTED if name not in allowed] if isinstance(allowed, list) and allowed else []
+    missing = [name for name in NEEDED if name not in allowed] if isinstance(allowed, list) and allowed else []
     if missing:
         found.append(f"Telegram keeps some updates from us ({', '.join(missing)}). Choose {BUTTON}.")
     if trouble := _trouble(info):

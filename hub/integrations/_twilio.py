@@ -26,9 +26,10 @@ from hub import http, phones
 from hub.datadir import SimulatorCredentials
 from hub.errors import BadWebhook, ConnectionBroken, OutcomeUnknown, SendError, Unreachable
 from hub.integrations._twilio_errors import explain, raise_for
-from hub.integrations._twilio_inbound import fetch_file, is_inbound, read_inbound, said
+from hub.integrations._twilio_inbound import fetch_file, read_inbound, said
+from hub.integrations._twilio_kinds import Kind, described, kind_of
 from hub.integrations._twilio_signature import SIGNATURE, signed_by, ways
-from hub.integrations.base import Accepted, Fact, Integration, Outbound, Problem, StatusUpdate, WebhookRequest, webhook
+from hub.integrations.base import Accepted, Fact, Integration, Outbound, Problem, StatusUpdate, Unrecognized, WebhookRequest, webhook
 from hub.vocabulary import Status
 
 T = TypeVar("T")
@@ -250,7 +251,13 @@ class TwilioIntegration(Integration):
 
     def facts(self, request: WebhookRequest) -> list[Fact]:
         """Read a form for what it is: people's messages and statuses, of texts and of WhatsApp, may arrive at any of the addresses."""
-        return [read_inbound(said(request))] if is_inbound(said(request)) else [self.read_status(request)]
+        form = said(request)
+        match kind_of(form):
+            case Kind.INBOUND:
+                return [read_inbound(form)]
+            case Kind.STATUS:
+                return [self.read_status(request)]
+        return [Unrecognized(what=described(form))]
 
     @webhook("twilio/inbound")
     def on_inbound(self, request: WebhookRequest) -> list[Fact]:
@@ -275,16 +282,17 @@ class TwilioIntegration(Integration):
     def receipt_key(cls, request: WebhookRequest) -> tuple[str, str]:
         form = said(request)
         sid = form.get("MessageSid") or form.get("SmsSid")
-        if not sid:
+        kind = kind_of(form)
+        if not sid or kind == Kind.OTHER:
             return super().receipt_key(request)
-        if is_inbound(form):
+        if kind == Kind.INBOUND:
             return sid, "received"
         return sid, f"{form.get('MessageStatus') or form.get('SmsStatus', '')}:{form.get('ErrorCode', '')}"
 
     @classmethod
     def answer(cls, request: WebhookRequest, new: bool) -> tuple[str, str]:
         form = said(request)
-        if is_inbound(form):
+        if kind_of(form) != Kind.STATUS:  # a call's webhook wants TwiML too
             return "text/xml", EMPTY_TWIML
         word = form.get("MessageStatus") or form.get("SmsStatus", "")
         told = STATUSES.get(word) not in (None, Status.ACCEPTED)

@@ -14,6 +14,7 @@ from urllib.parse import urljoin
 from hub import phones
 from hub.errors import PermanentError, TransientError
 from hub.http import Door, NoAnswer, NotSent
+from hub.integrations._twilio_kinds import contents
 from hub.integrations.base import Attached, Inbound, WebhookRequest
 from hub.vocabulary import Address, Channel
 
@@ -22,6 +23,12 @@ MOST_FILES = 10
 OPT_OUT_TYPES = {"STOP": "stop", "START": "start", "HELP": "help"}
 LARGEST_FILE = 16 * 1024 * 1024  # bytes
 HOPS = 4
+LONGEST_NAME = 200  # characters of a name or an id that a person is known by
+# a business-scoped user id, such as US.13491208655302741918: a country, a dot, letters and digits
+_USER_ID = re.compile(r"[A-Z]{2}\.[A-Za-z0-9]{1,128}")
+# the numbers that stand for a withheld one: ANONYMOUS, RESTRICTED, BLOCKED, UNKNOWN and UNAVAILABLE on a keypad
+# https://help.twilio.com/articles/223179988
+WITHHELD = ("+266696687", "+7378742833", "+2562533", "+8656696", "+86282452253")
 OFFICIAL = "https://api.twilio.com/"
 
 
@@ -33,19 +40,35 @@ def read_inbound(form: Mapping[str, str]) -> Inbound:
     return Inbound(
         provider_id=form.get("MessageSid") or form.get("SmsSid", ""), channel=channel,
         senders=_senders(form, WHATSAPP if channel == Channel.WHATSAPP else ""),
-        kind=kind, address=address, external_id=external if external != address else "", name=form.get("ProfileName", ""),
-        text=form.get("Body", ""), media=_files(form), button=form.get("ButtonPayload") or form.get("ListId", ""),
+        kind=kind, address=address, external_id=external if external != address else "",
+        name=form.get("ProfileName") or ("" if address else form.get("From", "")[:LONGEST_NAME]),
+        text=_text(form), media=_files(form), contents=contents(form),
+        button=form.get("ButtonPayload") or form.get("ButtonText") or form.get("ListId", ""),
         answers=form.get("OriginalRepliedMessageSid", ""), keyword=OPT_OUT_TYPES.get(form.get("OptOutType", ""), ""),
     )  # fmt: skip
 
 
 def _person(form: Mapping[str, str]) -> tuple[Address, str]:
-    """Return by what a person is known: their number, else the id that WhatsApp gives them for this business."""
+    """Return by what a person is known: their number, else the id that WhatsApp gives them for this business.
+
+    "" where the message names nobody who can be answered: the number is withheld, or the sender
+    is a name or a short code, which take no answers.
+    """
     sent_from = bare(form.get("From", ""))
     for number in (sent_from, f"+{form.get('WaId', '')}"):
         with suppress(ValueError):
-            return Address.PHONE, phones.clean(number)
-    return Address.EXTERNAL, bare(form.get("ExternalUserId", "")) or sent_from
+            if number not in WITHHELD:
+                return Address.PHONE, phones.clean(number)
+    known_as = sent_from if _USER_ID.fullmatch(sent_from) else ""
+    external = bare(form.get("ExternalUserId", "")) or known_as
+    return Address.EXTERNAL, external if len(external) <= LONGEST_NAME else ""
+
+
+def _text(form: Mapping[str, str]) -> str:
+    """Return what a person wrote, or what the button or the list entry says that they chose."""
+    if form.get("MessageType", "").lower() == "reaction":
+        return ""
+    return form.get("Body") or form.get("ButtonText") or form.get("ListTitle", "")
 
 
 def _senders(form: Mapping[str, str], prefix: str) -> tuple[str, ...]:
@@ -80,11 +103,6 @@ def said(request: WebhookRequest) -> Mapping[str, str]:
     if request.form or not request.headers.get("content-type", "").lower().startswith("application/json"):
         return request.form
     return {name: value for name, value in request.json.items() if isinstance(value, str)}
-
-
-def is_inbound(form: Mapping[str, str]) -> bool:
-    """Tell whether a form is a person's message rather than a status of ours: they may arrive at the same address."""
-    return "MessageStatus" not in form and "Body" in form
 
 
 def fetch_file(url: str, base: str, door: Door, account: tuple[str, str]) -> tuple[str, bytes]:

@@ -14,7 +14,7 @@ from hub import phones
 from hub.errors import BadWebhook
 from hub.storable import json_object, storable
 from hub.text import readable
-from hub.vocabulary import Address, Channel, Status
+from hub.vocabulary import Address, Channel, ContentKind, Status
 
 
 def _clean(value: Any, **texts: Any) -> None:
@@ -208,8 +208,19 @@ class Attached:
 
 
 @dataclass(frozen=True)
+class Content:
+    """What a person sent that is neither text nor a file. Each kind has the fields that its meaning names."""
+
+    kind: ContentKind
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Inbound(Fact):
     """A message that a person sent to us; `provider_id` is the provider's name for it.
+
+    `address` is "" where the message names nobody who could be answered: it is then shown as from
+    an unknown sender, called by `name`, and makes no contact.
 
     `senders` are the names, as `sender_of` makes them, of what it was sent to: the first that a connection sends from takes it in.
     """
@@ -222,9 +233,17 @@ class Inbound(Fact):
     name: str = ""  # as the person calls themselves
     text: str = ""
     media: tuple[Attached, ...] = ()
+    contents: tuple[Content, ...] = ()
     button: str = ""  # what the button that they pressed stands for
     answers: str = ""  # the provider's id of the message of ours that it answers
     keyword: str = ""  # stop, start or help, where the provider has read the message as that and answered it
+
+
+@dataclass(frozen=True)
+class Unrecognized(Fact):
+    """A genuine webhook of a kind that the integration does not read. `what` is a sentence that says what it is."""
+
+    what: str = ""
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from hub.integrations._values import (
     ButtonPress,
     Card,
     CheckResult,
+    Content,
     Fact,
     Filled,
     Inbound,
@@ -35,14 +36,16 @@ from hub.integrations._values import (
     Problem,
     StatusUpdate,
     TemplateFound,
+    Unrecognized,
     WebhookRequest,
 )
 from hub.vocabulary import Address, Channel
 
 __all__ = [
-    "Accepted", "Attached", "Button", "ButtonPress", "ByCountry", "Card", "CheckResult", "ConfigForm", "Fact", "Filled", "Inbound",
-    "Integration", "Linked", "OptChange", "Outbound", "Problem", "SecretField", "StatusUpdate", "TemplateFound", "WebhookRequest",
-    "action", "webhook",
+    "Accepted", "Attached", "Button", "ButtonPress", "ByCountry", "Card", "CheckResult",
+    "ConfigForm", "Content", "Fact", "Filled", "Inbound", "Integration", "Linked", "OptChange",
+    "Outbound", "Problem", "SecretField", "StatusUpdate", "TemplateFound", "Unrecognized",
+    "WebhookRequest", "action", "webhook",
 ]  # fmt: skip
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -282,6 +285,14 @@ class Integration:
         """Return whose webhook this claims to be; nothing is trusted before `verify`."""
         return ""
 
+    @classmethod
+    def probe(cls, request: WebhookRequest) -> tuple[str, str] | None:
+        """Return the answer to a request by which the provider only tests the address; None for every other request.
+
+        It comes without a signature, with GET or POST, and nothing of it is stored.
+        """
+        return None
+
     def verify(self, request: WebhookRequest) -> None:
         """Raise BadWebhook unless this connection's secret proves the request genuine."""
         raise BadWebhook("This integration takes no webhooks.")
@@ -305,3 +316,13 @@ class Integration:
     def answer(cls, request: WebhookRequest, new: bool) -> tuple[str, str]:
         """Return what to say to the provider: content type and text. `new` is False for a repeat."""
         return "application/json", '{"success": true}'
+
+    @classmethod
+    def clicked(cls, request: WebhookRequest) -> tuple[str, ...]:
+        """Return the tokens of the buttons that a webhook says were clicked, whoever made them."""
+        return ()
+
+    @classmethod
+    def answer_foreign(cls, request: WebhookRequest) -> tuple[str, str]:
+        """Return what to say to the provider where none of the `clicked` buttons is one of this hub's."""
+        return cls.answer(request, True)

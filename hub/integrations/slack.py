@@ -9,6 +9,7 @@ https://docs.slack.dev/messaging
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -20,11 +21,23 @@ from hub.integrations import _slack_check
 from hub.integrations._slack_calls import OFFICIAL, REFERENCE, Calls
 from hub.integrations._slack_errors import error, explain
 from hub.integrations._slack_form import CHANNEL, SlackForm, hook_path, hook_place
-from hub.integrations.base import Accepted, ButtonPress, CheckResult, Fact, Integration, Outbound, Problem, WebhookRequest, webhook
+from hub.integrations.base import (
+    Accepted,
+    ButtonPress,
+    CheckResult,
+    Fact,
+    Integration,
+    Outbound,
+    Problem,
+    Unrecognized,
+    WebhookRequest,
+    webhook,
+)
 from hub.storable import json_object
 from hub.vocabulary import Address, Channel, Status
 
 LONGEST_NAME = 100  # characters of a person's
+FOREIGN = "This button does not belong to Signpost, so nothing happened."
 
 
 class Slack(Integration):
@@ -214,6 +227,9 @@ class Slack(Integration):
         """Request URL, to paste under Interactivity & Shortcuts in the Slack app"""
         said = _payload(request)
         actions = said.get("actions")
+        if request.json:
+            kind = _event(request.json)
+            return [Unrecognized(what=f"Slack sent an event of the kind {kind!r}. Signpost reads clicks of its buttons only.")]
         if said.get("type") != "block_actions" or not isinstance(actions, list):
             return []
         reply_to = said.get("response_url")
@@ -226,8 +242,29 @@ class Slack(Integration):
         ]  # fmt: skip
 
     @classmethod
+    def probe(cls, request: WebhookRequest) -> tuple[str, str] | None:
+        # Slack looks at the certificate now and then, without a signature
+        # https://docs.slack.dev/interactivity/implementing-slash-commands
+        try:
+            fields = {**request.query, **request.form}
+        except BadWebhook:
+            return None
+        return ("text/plain", "") if fields.get("ssl_check") == "1" and "payload" not in fields else None
+
+    @classmethod
     def answer(cls, request: WebhookRequest, new: bool) -> tuple[str, str]:
         return "text/plain", ""
+
+    @classmethod
+    def clicked(cls, request: WebhookRequest) -> tuple[str, ...]:
+        said = _payload(request)
+        actions = said.get("actions")
+        values = [one.get("value") for one in actions if isinstance(one, dict)] if isinstance(actions, list) else []
+        return tuple(value for value in values if isinstance(value, str) and value)
+
+    @classmethod
+    def answer_foreign(cls, request: WebhookRequest) -> tuple[str, str]:
+        return "application/json", json.dumps({"response_type": "ephemeral", "replace_original": False, "text": FOREIGN})
 
 
 def _is_hook(place: str) -> bool:
@@ -235,11 +272,20 @@ def _is_hook(place: str) -> bool:
 
 
 def _payload(request: WebhookRequest) -> Mapping[str, Any]:
-    """Return the JSON that a press comes as, in a form's one field; {} for whatever else."""
+    """Return the JSON that a press comes as, in a form's one field, or an event as the body; {} for whatever else."""
+    if request.json:
+        return request.json
     try:
         return json_object(request.form.get("payload", ""))
     except BadWebhook:
         return {}
+
+
+def _event(said: Mapping[str, Any]) -> str:
+    """Return the kind of an event of Slack's Events API."""
+    inner = said.get("event")
+    kinds = (inner.get("type") if isinstance(inner, dict) else None, said.get("type"))
+    return next((kind[:60] for kind in kinds if isinstance(kind, str)), "")
 
 
 def _post(said: Mapping[str, Any]) -> str:

@@ -24,7 +24,7 @@ from hub.integrations import _telegram_text as written
 from hub.integrations import _telegram_webhook as webhook_words
 from hub.integrations._telegram_address import clean, valid_team
 from hub.integrations._telegram_errors import Unchanged, Unparsed, explain, result_of
-from hub.integrations._telegram_updates import WANTED, facts_of, post_id, pressed, update_of
+from hub.integrations._telegram_updates import WANTED, data_of, facts_of, post_id, pressed, update_of
 from hub.integrations.base import (
     Accepted,
     CheckResult,
@@ -42,6 +42,7 @@ from hub.vocabulary import Address, Channel, Status
 
 SECRET = "x-telegram-bot-api-secret-token"  # noqa: S105 - the header's name
 PURPOSE = b"Signpost: secret_token of the webhook"  # never to be changed: Telegram keeps what was made of it
+FOREIGN = "This button does not belong to Signpost, so nothing happened."
 PRESSED = "Noted. The message changes in a moment."
 
 
@@ -276,12 +277,28 @@ class Telegram(Integration):
 
     @classmethod
     def answer(cls, request: WebhookRequest, new: bool) -> tuple[str, str]:
-        query = pressed(update_of(request))
-        if not query:
-            return "application/json", "{}"
-        # the answer may hold a call, which spares one: until it is made, the button of who pressed it spins
-        told = {"method": "answerCallbackQuery", "callback_query_id": query, "text": PRESSED}
-        return "application/json", json.dumps(told)
+        return _answered(request, PRESSED)
+
+    @classmethod
+    def clicked(cls, request: WebhookRequest) -> tuple[str, ...]:
+        update = update_of(request)
+        return (data_of(update),) if pressed(update) else ()
+
+    @classmethod
+    def answer_foreign(cls, request: WebhookRequest) -> tuple[str, str]:
+        return _answered(request, FOREIGN)
+
+
+def _answered(request: WebhookRequest, text: str) -> tuple[str, str]:
+    """Answer a click of a button with a text; an update of another kind with nothing.
+
+    The answer may hold a call, which spares one: until it is made, the clicked button spins.
+    """
+    query = pressed(update_of(request))
+    if not query:
+        return "application/json", "{}"
+    call = {"method": "answerCallbackQuery", "callback_query_id": query, "text": text}
+    return "application/json", json.dumps(call)
 
 
 def _failed(problem: SendError, answer: str) -> CheckResult:

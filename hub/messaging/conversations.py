@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 
 from hub import audit, integrations, live
 from hub.errors import Conflict, NotFound, Refused
@@ -26,7 +26,7 @@ class Talk:
     """A conversation and whom it is with. `asks`: free text may go only until `window`, and not where that is None."""
 
     row: Conversation
-    contact: Contact
+    contact: Contact | None  # None: an unknown sender
     connection: Connection
     asks: bool
     window: datetime | None
@@ -81,12 +81,20 @@ def unread() -> int:
 def lines(talk: Talk) -> list[Line]:
     """Return what was said last, oldest first."""
     pair = {"contact_id": talk.row.contact_id, "connection_id": talk.row.connection_id}
-    came = list(db.session.scalars(select(Inbound).filter_by(**pair).order_by(Inbound.id.desc()).limit(SHOWN)))
-    went = list(db.session.scalars(select(Message).filter_by(**pair).order_by(Message.id.desc()).limit(SHOWN)))
+    came = list(db.session.scalars(select(Inbound).where(*_theirs(talk.row)).order_by(Inbound.id.desc()).limit(SHOWN)))
+    query = select(Message).filter_by(**pair).order_by(Message.id.desc()).limit(SHOWN)
+    went = list(db.session.scalars(query)) if talk.contact else []
     bodies = _bodies([one.id for one in came] + [one.id for one in went])
     said = [Line(one.at, True, bodies.get(_number(one.id)), row_id=one.id, keyword=one.keyword) for one in came]
     said += [Line(one.created_at, False, bodies.get(_number(one.id)), one) for one in went]
     return sorted(said, key=lambda line: line.at)[-SHOWN:]
+
+
+def _theirs(row: Conversation) -> list[ColumnElement[bool]]:
+    """Return the conditions of what a person wrote in a conversation; of an unknown sender, the one message."""
+    if row.contact_id is None:
+        return [Inbound.id == row.last_id]
+    return [Inbound.contact_id == row.contact_id, Inbound.connection_id == row.connection_id]
 
 
 def last_words(talks: Collection[Talk]) -> dict[str, Body]:
@@ -114,9 +122,8 @@ def mark_read(conversation_id: str) -> None:
     db.session.refresh(row, with_for_update=True)  # what comes in at this moment waits, and counts anew
     row.unread = 0
     db.session.execute(
-        update(Inbound).where(Inbound.contact_id == row.contact_id, Inbound.connection_id == row.connection_id, Inbound.read_at.is_(None))
-        .values(read_at=now())
-    )  # fmt: skip
+        update(Inbound).where(*_theirs(row), Inbound.read_at.is_(None)).values(read_at=now())
+    )
 
 
 @transaction
@@ -132,6 +139,8 @@ def answer(conversation_id: str, text: str) -> str:
         raise Refused("text_too_long", why, field="text")
     if not connection.enabled:
         raise Conflict("connection_off", f"The connection {connection.title} does not send now. Enable it first.")
+    if talk.contact is None:
+        raise Conflict("unknown_sender", "This message names no sender, so nobody can be answered.")
     if talk.contact.erased_at is not None:
         raise Conflict("erased", "This person was erased, so nobody can be answered.")
     if talk.asks and talk.window is None:
@@ -144,16 +153,16 @@ def answer(conversation_id: str, text: str) -> str:
 
 
 def _talks(rows: list[Conversation]) -> list[Talk]:
-    contacts = _by_id(Contact, {row.contact_id for row in rows})
+    contacts = _by_id(Contact, {row.contact_id for row in rows if row.contact_id})
     connections = _by_id(Connection, {row.connection_id for row in rows})
     asking = {one.id: integrations.get(one.integration).session_window > 0 for one in connections.values() if _installed(one)}
     open_until = {
-        one.id: windows.closing(one.sender, {row.contact_id for row in rows if row.connection_id == one.id})
+        one.id: windows.closing(one.sender, {row.contact_id for row in rows if row.contact_id and row.connection_id == one.id})
         for one in connections.values() if asking.get(one.id)
     }  # fmt: skip
     return [
-        Talk(row, contacts[row.contact_id], connections[row.connection_id], asking.get(row.connection_id, False),
-             open_until.get(row.connection_id, {}).get(row.contact_id))
+        Talk(row, contacts.get(row.contact_id or ""), connections[row.connection_id], asking.get(row.connection_id, False),
+             open_until.get(row.connection_id, {}).get(row.contact_id or ""))
         for row in rows
     ]  # fmt: skip
 

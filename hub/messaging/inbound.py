@@ -10,11 +10,12 @@ from typing import Any
 from sqlalchemy import bindparam, select, update
 
 from hub import integrations
-from hub.errors import Unreadable
+from hub.crypto import digest
+from hub.errors import Refused, Unreadable
 from hub.extensions import db
 from hub.integrations import base
 from hub.messaging import opt_out, windows
-from hub.messaging.contacts import contact_for
+from hub.messaging.contacts import Reached, contact_for
 from hub.messaging.ledger import platform_events
 from hub.messaging.policy import Carrier
 from hub.messaging.statuses import Origin
@@ -23,6 +24,8 @@ from hub.models.types import keyring, new_id
 from hub.statements import Statement, table_of
 from hub.store import read, several, transaction, write
 from hub.vocabulary import Address
+
+LONGEST_NAME = 200  # characters of a provider's name for a message
 
 
 @dataclass(frozen=True)
@@ -34,34 +37,66 @@ class _Receiver(Carrier):
 
 @transaction
 def take(came: base.Inbound, origin: Origin, at: datetime) -> bool:
-    """Store a person's message, once however often it comes; False when none of these connections carries its channel."""
-    name = came.provider_id or origin.receipt_id or ""
+    """Store a person's message, once however often it comes; False when none of these connections carries its channel.
+
+    One without an address is from an unknown sender: it makes no contact and changes no window or
+    opt-out. Raises Refused for one that holds nothing either.
+    """
+    name = _name_of(came, origin)
     if read(_KNOWN, connections=list(origin.connection_ids), name=name):
         return True
     receiver, meant = _receiver(came, origin)
     if receiver is None:
         return False
-    cls = integrations.get(receiver.integration)
-    known_as = came.name if came.kind == Address.EXTERNAL else ""  # else the signing app knows the name better
-    contact = contact_for(came.kind, came.address, test=receiver.test, name=known_as)
-    word, answered = opt_out.meaning(came)
-    row_id, kind = new_id("inb"), "button" if came.button else "media" if came.media else "text"
-    content = {
-        "subject": "", "text": came.text, "button": came.button, "name": came.name, "external_id": came.external_id,
-        "answers": came.answers, "media": [{"url": file.url, "content_type": file.content_type} for file in came.media],
-    }  # fmt: skip
+    contact, row_id = _sender(came, receiver), new_id("inb")
+    word, answered = opt_out.meaning(came) if contact else (None, False)
     write(_ADD, {
-        "id": row_id, "connection_id": receiver.id, "contact_id": contact.id, "receipt_id": origin.receipt_id, "provider_id": name,
-        "kind": kind, "keyword": word or "", "at": at, "read_at": None,
+        "id": row_id, "connection_id": receiver.id, "contact_id": contact.id if contact else None,
+        "receipt_id": origin.receipt_id, "provider_id": name, "kind": _kind_of(came), "keyword": word or "", "at": at, "read_at": None,
     })  # fmt: skip
-    write(_BODY, {"owner_id": row_id, "content": keyring().seal_json("bodies", row_id.partition("_")[2], "content", content)})
-    _converse(receiver, contact.id, row_id, at)
-    if cls.session_window and meant:
+    sealed = keyring().seal_json("bodies", row_id.partition("_")[2], "content", {"subject": "", **_said(came)})
+    write(_BODY, {"owner_id": row_id, "content": sealed})
+    _converse(receiver, contact.id if contact else None, row_id, at)
+    cls = integrations.get(receiver.integration)
+    if contact and cls.session_window and meant:
         windows.opened(receiver.sender, contact.id, at, cls.session_window)
-    if word is not None:
+    if contact and word is not None:
         opt_out.heard(word, came.text, receiver, contact, at, answered=answered or bool(cls.answers_keywords))
     _tell(came, cls.event_prefix, receiver, origin, row_id, at)
     return True
+
+
+def _name_of(came: base.Inbound, origin: Origin) -> str:
+    """Return what a message is known by. PostgreSQL's indexes take no long text, so that of a long one is its hash."""
+    name = came.provider_id or origin.receipt_id or ""
+    return name if len(name) <= LONGEST_NAME else digest(name).hex()
+
+
+def _sender(came: base.Inbound, receiver: _Receiver) -> Reached | None:
+    """Return the contact who wrote; None for an unknown sender. Raises Refused where there is nothing to show either."""
+    if came.address.strip():
+        known_as = came.name if came.kind == Address.EXTERNAL else ""  # else the signing app knows the name better
+        return contact_for(came.kind, came.address, test=receiver.test, name=known_as)
+    if not (came.text or came.media or came.contents or came.button):
+        raise Refused("empty_message", "This message names no sender and holds nothing.")
+    return None
+
+
+def _kind_of(came: base.Inbound) -> str:
+    if came.button:
+        return "button"
+    if came.media:
+        return "media"
+    return came.contents[0].kind.value if came.contents else "text"
+
+
+def _said(came: base.Inbound) -> dict[str, Any]:
+    """Return what a message says, as its body and its platform event hold it."""
+    return {
+        "text": came.text, "button": came.button, "name": came.name, "external_id": came.external_id, "answers": came.answers,
+        "media": [{"url": file.url, "content_type": file.content_type} for file in came.media],
+        "contents": [{"kind": one.kind.value, **one.fields} for one in came.contents],
+    }  # fmt: skip
 
 
 def _receiver(came: base.Inbound, origin: Origin) -> tuple[_Receiver | None, bool]:
@@ -87,8 +122,9 @@ def _senders(one: _Receiver) -> Collection[str]:
     return integrations.get(one.integration).senders_of(settings or {})
 
 
-def _converse(receiver: _Receiver, contact_id: str, row_id: str, at: datetime) -> None:
-    found = read(_CONVERSATION, connection=receiver.id, contact=contact_id)
+def _converse(receiver: _Receiver, contact_id: str | None, row_id: str, at: datetime) -> None:
+    """Let a message go on a conversation; that of an unknown sender has one of its own, since two may be two people."""
+    found = read(_CONVERSATION, connection=receiver.id, contact=contact_id) if contact_id else []
     if found:
         write(_GO_ON, {"key": found[0][0], "last": row_id, "when": max(at, found[0][1])})
     else:
@@ -109,9 +145,8 @@ def _tell(came: base.Inbound, prefix: str, receiver: _Receiver, origin: Origin, 
     message_id, request_id = answered[0] if answered else (None, None)
     event_id = new_id("pev")
     payload: dict[str, Any] = {
-        "inbound": row_id, "connection": receiver.id, "test": receiver.test, "from": came.address, "name": came.name,
-        "external_id": came.external_id, "text": came.text, "button": came.button, "provider_id": came.provider_id,
-        "media": [{"url": file.url, "content_type": file.content_type} for file in came.media],
+        "inbound": row_id, "connection": receiver.id, "test": receiver.test, "from": came.address, **_said(came),
+        "provider_id": came.provider_id,
     }  # fmt: skip
     write(_EVENT, {
         "id": event_id, "cause": received(row_id), "type": f"{prefix}_received", "message_id": message_id, "request_id": request_id,

@@ -19,7 +19,7 @@ class Inbound(Base):
 
     id: Mapped[str] = key("inb")
     connection_id: Mapped[str] = ref("con", "connections.id")
-    contact_id: Mapped[str] = ref("ctc", "contacts.id")
+    contact_id: Mapped[str | None] = ref("ctc", "contacts.id")  # NULL: an unknown sender
     # whose message it answers; NULL: admins only. No foreign key, as in Suppression
     source_id: Mapped[str | None] = mapped_column(Id("src"))
     receipt_id: Mapped[str | None] = mapped_column(Id("rcp"))  # no foreign key: receipts go first
@@ -41,7 +41,7 @@ class Conversation(Base):
 
     id: Mapped[str] = key("cnv")
     connection_id: Mapped[str] = ref("con", "connections.id")
-    contact_id: Mapped[str] = ref("ctc", "contacts.id")
+    contact_id: Mapped[str | None] = ref("ctc", "contacts.id")  # NULL: an unknown sender's one message
     test: Mapped[bool]
     last_id: Mapped[str] = mapped_column(Id("inb"))  # the newest that the person wrote
     last_at: Mapped[datetime] = mapped_column(Time)

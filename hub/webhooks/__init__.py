@@ -17,7 +17,7 @@ from werkzeug.exceptions import BadRequest, HTTPException, MethodNotAllowed, Not
 from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.wsgi import get_input_stream
 
-from hub import integrations
+from hub import integrations, tokens
 from hub.config import LARGEST_BODY, Config
 from hub.errors import BadWebhook
 from hub.group_commit import NotStored
@@ -73,22 +73,23 @@ class Door:
     def _take(self, environ: dict[str, Any], name: str) -> tuple[str, str]:
         """Take one webhook; return what to say to the provider: content type and text."""
         path, connection, sharing = self._find(name)
-        if environ["REQUEST_METHOD"] != "POST":
-            raise MethodNotAllowed
-        headers = _headers(environ)
-        addresses = _addresses(environ)
+        method = environ["REQUEST_METHOD"]
+        headers, addresses = _headers(environ), _addresses(environ)
         if not is_storable("".join((*addresses, *headers.values()))):
             raise BadRequest
-        body = get_input_stream(environ, max_content_length=LARGEST_BODY + 1).read()
-        if len(body) > LARGEST_BODY:
-            raise RequestEntityTooLarge
-        calls = [
-            WebhookRequest("POST", url, path, headers, body, connection)
-            for url in addresses
-        ]
+        body = _body(environ) if method == "POST" else b""
+        calls = [WebhookRequest(method, url, path, headers, body, connection) for url in addresses]
+        tested = next(filter(None, (cls.probe(calls[0]) for cls in sharing)), None)
+        if tested is not None:
+            return tested
+        if method != "POST":
+            raise MethodNotAllowed
         call, proof = _verify(calls, sharing)
         new = receipts.keep(call, proof)
-        return proof.integration.answer(call, new)
+        integration = proof.integration
+        if (pressed := integration.clicked(call)) and not any(map(tokens.genuine, pressed)):
+            return integration.answer_foreign(call)
+        return integration.answer(call, new)
 
     def _find(self, name: str) -> tuple[str, str, Sequence[type[Integration]]]:
         """Return the path as declared, the connection that it names, and the integrations that share it."""
@@ -97,6 +98,13 @@ class Door:
             if path in self._paths and "{" not in name and is_storable(slug):
                 return path, slug, self._paths[path]
         raise NotFound
+
+
+def _body(environ: dict[str, Any]) -> bytes:
+    body = get_input_stream(environ, max_content_length=LARGEST_BODY + 1).read()
+    if len(body) > LARGEST_BODY:
+        raise RequestEntityTooLarge
+    return body
 
 
 def _headers(environ: Mapping[str, Any]) -> dict[str, str]:

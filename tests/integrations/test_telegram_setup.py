@@ -167,7 +167,9 @@ def test_the_webhook_is_set_with_a_secret_and_the_updates_that_are_read(telegram
     said = telegram.subscribe(HERE)
     (asked,) = wire.bodies
     assert wire.paths == [f"/bot{TOKEN}/setWebhook"]
-    assert (asked["url"], asked["allowed_updates"]) == (HERE, ["message", "callback_query", "my_chat_member"])
+    assert (asked["url"], asked["allowed_updates"]) == (
+        HERE, ["message", "callback_query", "my_chat_member", "edited_message", "message_reaction"]
+    )
     assert asked["secret_token"].isalnum()
     assert len(asked["secret_token"]) == 64
     assert asked["secret_token"] not in said

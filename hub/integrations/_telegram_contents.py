@@ -1,0 +1,90 @@
+"""Read what a Telegram message holds beside text and files.
+
+https://core.telegram.org/bots/api#message
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hub.integrations import _content
+from hub.integrations.base import Content
+
+# of a message: what says who wrote it, when and how, and texts and files, which are read elsewhere
+AROUND = (
+    "message_id", "message_thread_id", "direct_messages_topic", "from", "sender_chat",
+    "sender_boost_count", "sender_business_bot", "date", "business_connection_id", "chat",
+    "forward_origin", "is_topic_message", "is_automatic_forward", "reply_to_message",
+    "external_reply", "quote", "reply_to_story", "reply_to_checklist_task_id", "via_bot",
+    "edit_date", "has_protected_content", "is_from_offline", "is_paid_post", "media_group_id",
+    "author_signature", "paid_star_count", "text", "entities", "link_preview_options",
+    "suggested_post_info", "effect_id", "caption", "caption_entities",
+    "show_caption_above_media", "has_media_spoiler", "reply_markup", "photo", "video", "voice",
+    "audio", "document", "video_note", "animation", "location", "venue", "forward_from",
+    "forward_from_chat", "forward_date",
+)  # fmt: skip
+# service messages, which people do not write: https://core.telegram.org/bots/api#message
+SERVICE = (
+    "new_chat_", "left_chat_", "delete_chat_photo", "group_chat_created", "supergroup_chat_created",
+    "channel_chat_created", "message_auto_delete_timer_changed", "migrate_", "pinned_message",
+    "connected_website", "write_access_allowed", "proximity_alert_triggered", "boost_added",
+    "chat_background_set", "chat_owner_", "forum_topic_", "general_forum_topic_", "giveaway",
+    "video_chat_", "voice_chat_", "paid_message_price_changed", "direct_message_price_changed",
+    "suggested_post_", "checklist_tasks_", "refunded_payment",
+)  # fmt: skip
+
+
+def telegram_contents(message: Mapping[str, Any]) -> tuple[Content, ...]:
+    """Return the contents of a message; one that is of no known kind says its name."""
+    found = [read(_part(message, name)) for name, read in READERS.items() if name in message]
+    place = _place(message)
+    known = [one for one in (place, *found) if one is not None]
+    strange = [name for name in message if _is_strange(name)]
+    return tuple(known) or tuple(_content.other(name) for name in strange[:1])
+
+
+def _is_strange(name: str) -> bool:
+    return name not in AROUND and name not in READERS and not name.startswith(SERVICE)
+
+
+def _place(message: Mapping[str, Any]) -> Content | None:
+    """Read a location, or a venue, which comes with its location beside it for older readers."""
+    venue = _part(message, "venue")
+    where = _part(venue, "location") or _part(message, "location")
+    label, address = _text(venue, "title"), _text(venue, "address")
+    return _content.location(where.get("latitude"), where.get("longitude"), label, address)
+
+
+def _contact(part: Mapping[str, Any]) -> Content:
+    name = f"{_text(part, 'first_name')} {_text(part, 'last_name')}".strip()
+    return _content.contact(name, [_text(part, "phone_number")])
+
+
+def _sticker(part: Mapping[str, Any]) -> Content:
+    return _content.sticker(_text(part, "emoji"))
+
+
+def _poll(part: Mapping[str, Any]) -> Content:
+    options = part.get("options")
+    listed = options if isinstance(options, list) else []
+    named = [_text(one, "text") for one in listed if isinstance(one, dict)]
+    return _content.poll(_text(part, "question"), named)
+
+
+def _dice(part: Mapping[str, Any]) -> Content:
+    value = part.get("value")
+    return _content.dice(_text(part, "emoji"), value if isinstance(value, int) else None)
+
+
+READERS = {"contact": _contact, "sticker": _sticker, "poll": _poll, "dice": _dice}
+
+
+def _part(whole: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = whole.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _text(whole: Mapping[str, Any], name: str) -> str:
+    found = whole.get(name)
+    return found if isinstance(found, str) else ""
