@@ -119,6 +119,11 @@ class EventType(Word):
     EXPIRED = "request.expired", "the time to sign ran out"
     CANCELED = "request.canceled", "the sender took the document back"
 
+    @property
+    def asks_to_sign(self) -> bool:
+        """True when it is pointless once there is nothing left to sign, or no time to."""
+        return self in (EventType.SENT, EventType.REMINDER)
+
 
 class Audience(Word):
     """Whom a route tells of an event."""

@@ -100,10 +100,12 @@ def show(request_id: str, invitation: Invitation | None = None, invited: str = "
         answer=_answer(row, told), signers=signers, may_remind=may(Role.OPERATOR) and not why_not, why_not_remind=why_not,
         facts=[
             ("Its id in the app", row.external_id), ("Our id", row.id), ("From", source.name if source else ""),
-            ("Began", exact(row.created_at)), ("Ends", exact(row.expires_at) if row.expires_at else ""),
+            ("Began", exact(row.created_at)),
+            ("Ended" if row.expired else "Ends", exact(row.expires_at) if row.expires_at else ""),
         ],
         posted=posted, changed=changed, unposted=skipped.get("", []), may_act=may(Role.OPERATOR), open=row.state == RequestState.OPEN,
         invites=may(Role.OPERATOR) and bool(linking.able(test=row.test)), invitation=invitation, invited=invited,
+        expired=row.expired,
         settled=all(message.settled for message in told),
     )  # fmt: skip
 
@@ -182,6 +184,10 @@ def _answer(row: SigningRequest, told: list[Message]) -> dict[str, str]:
         return {"tone": "good" if row.state == RequestState.COMPLETED else "info", "title": words[row.state], "text": ""}
     if not owing and row.signers:
         return {"tone": "good", "title": "Everybody has signed.", "text": "The app has not said yet that the document is complete."}
+    if row.expired and owing:
+        missing = plural(len(owing), "signature is", "signatures are")
+        text = f"{missing} missing. Nobody is reminded."
+        return {"tone": "info", "title": "The time to sign has ended.", "text": text}
     reached = {message.signer_id for message in told if Status(message.status).arrived}
     lost = [signer for signer in owing if signer.id not in reached and _did_not_arrive(signer, told)]
     title = f"{plural(len(owing), 'signature is', 'signatures are')} missing."
@@ -201,4 +207,6 @@ def _did_not_arrive(signer: Signer, told: list[Message]) -> bool:
 def _why_not_remind(row: SigningRequest) -> str:
     if row.state != RequestState.OPEN:
         return "Nobody has anything left to sign."
+    if row.expired and row.expires_at is not None:
+        return f"The time to sign ended on {exact(row.expires_at)}."
     return "" if any(SignerState(signer.state).owes for signer in row.signers) else "Everybody has signed or declined."

@@ -151,7 +151,8 @@ ROUTES = (
     Route("get", "/requests/{request_id}", "getRequest", "Requests", "Look at a signing request", "By our id or yours.",
           "200", RequestOut, refusals="401 404"),
     Route("post", "/requests/{request_id}/remind", "remindRequest", "Requests", "Remind those who have still to sign",
-          "Everybody, or the one signer that the body names.", "202", EventOut, RemindIn, optional=True, example={"signer": "eric"},
+          "Everybody, or the one signer that the body names. After `request.expires_at`, nobody: 409 `request_expired`.",
+          "202", EventOut, RemindIn, optional=True, example={"signer": "eric"},
           refusals="400 401 404 409 415 422", idempotent=True),
     Route("post", "/requests/{request_id}/snooze", "snoozeRequest", "Requests", "Put off reminders for a day",
           "To everybody who has still to sign, or to the one signer that the body names. Nobody reminds them meanwhile: neither your "

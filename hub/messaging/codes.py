@@ -56,6 +56,10 @@ CODES = {
                                  "Open its address in a browser that is signed in nowhere; mend it, then resend the message."),
     "media_not_allowed": Problem("", "The address of the file that goes along is not one on the public internet, or not https.",
                                  "Put the file where the provider can fetch it, or give it to POST /api/v1/media."),
+    "request_expired": Problem(
+        "", "The time to sign this request ended before the message was sent.",
+        "Post an event with a later request.expires_at, then remind the signers.",
+    ),
     "media_gone": Problem("", "The file that goes along was removed when its time of keeping ended.",
                           "Give it to POST /api/v1/media again, and send a new message."),
     "media_type": Problem("", "The file that goes along is of a type that the channel does not take.",

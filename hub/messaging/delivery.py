@@ -22,12 +22,13 @@ from hub.messaging.gates import Gate, Gates
 from hub.messaging.ledger import COLUMNS, Ledger, Row
 from hub.messaging.ledger import messages as message_table
 from hub.messaging.outbound import Addressed, outbound_of
+from hub.messaging.outbox import ASKING
 from hub.messaging.outcomes import Claim, Outcome
 from hub.messaging.policy import QUIET, Carrier, Policy, Wanted, hold, rules_of
 from hub.messaging.spacing import LOOKED_AT, Spacing
 from hub.messaging.threads import edited, in_turn, provider_thread
 from hub.messaging.windows import WINDOW_CLOSED
-from hub.models import Body, Connection, Contact, Message, Throttle
+from hub.models import Body, Connection, Contact, Event, Message, SigningRequest, Throttle
 from hub.models.types import now
 from hub.optimistic import optimistic
 from hub.statements import Statement
@@ -152,9 +153,10 @@ def _claim(
 
 
 def _wanted(row: Row, to: Addressed) -> Wanted:
+    limits = [limit for limit in (row.expires_at, to.asks_until) if limit is not None]
     return Wanted(
-        row.contact_id, to.address, to.address_key, to.time_zone, row.expires_at, exempt=row.exempt, by_hand=row.by_hand,
-        posted=bool(row.thread), source_id=row.source_id,
+        row.contact_id, to.address, to.address_key, to.time_zone, min(limits, default=None),
+        exempt=row.exempt, by_hand=row.by_hand, posted=bool(row.thread), source_id=row.source_id,
     )
 
 
@@ -183,15 +185,23 @@ def _choose(connection_id: str, lane: Lane, most: int, spacing: Spacing | None, 
     width = len(COLUMNS)
     found: list[tuple[Row, Addressed]] = []
     for values in read(_CHOOSE, **asked):
-        address, address_key, zone, erased_at, content = values[width:]
-        found.append((Row(*values[:width]), Addressed(address, address_key, zone, erased_at is not None, content, lane == Lane.BULK)))
+        address, address_key, zone, erased_at, content, asks_until = values[width:]
+        erased, bulk = erased_at is not None, lane == Lane.BULK
+        to = Addressed(address, address_key, zone, erased, content, bulk, asks_until)
+        found.append((Row(*values[:width]), to))
     found = in_turn(found, ledger)
     return spacing.choose(found, most, ledger) if spacing else found
 
 
 _CHOOSE = Statement(
-    select(*COLUMNS, Contact.address, Contact.address_key, Contact.time_zone, Contact.erased_at, Body._content)
-    .join(Contact, Contact.id == Message.contact_id).outerjoin(Body, Body.owner_id == Message.id)
+    select(
+        *COLUMNS, Contact.address, Contact.address_key, Contact.time_zone, Contact.erased_at,
+        Body._content, SigningRequest.expires_at.label("asks_until"),
+    ).join(Contact, Contact.id == Message.contact_id).outerjoin(Body, Body.owner_id == Message.id)
+    # the request's end may have changed since the message was planned; posts to a team ask nobody
+    .outerjoin(Event, and_(
+        Event.id == Message.event_id, Event.type.in_(ASKING), Message.thread == "",
+    )).outerjoin(SigningRequest, SigningRequest.id == Event.request_id)
     .where(
         Message.connection_id == bindparam("connection"), Message.status == Status.QUEUED, Message.lane == bindparam("lane"),
         Message.due_at <= bindparam("moment"),
@@ -205,8 +215,11 @@ def _begin(
     sender: str,
 ) -> Claim | None:  # fmt: skip
     moment, verdict = now(), asked.verdict(wanted)
+    row.expires_at = wanted.expires_at  # the provider is told the limit that holds now
     if row.stop:
         ledger.end(row, Status.CANCELED, "stopped", why=row.stop)
+    elif to.asks_until is not None and to.asks_until <= moment:
+        ledger.end(row, Status.EXPIRED, "expired", code="request_expired")
     elif row.expires_at is not None and row.expires_at <= moment:
         ledger.end(row, Status.EXPIRED, "expired")
     elif verdict.code:

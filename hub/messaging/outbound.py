@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,6 +29,7 @@ class Addressed:
     erased: bool
     content: bytes | None
     bulk: bool = False
+    asks_until: datetime | None = None  # when its request expires, of a message that asks to sign
 
 
 def outbound_of(row: Row | Message, to: Addressed, integration: Integration, n: int, *, free: bool = True) -> Outbound | None:

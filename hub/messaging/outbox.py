@@ -14,20 +14,21 @@ from hub.crypto import blind
 from hub.errors import Conflict, NotFound
 from hub.extensions import db
 from hub.integrations.base import Button, Card, Filled
-from hub.messaging import provider_templates
+from hub.messaging import media, provider_templates
 from hub.messaging.content import buttons_of, card_of, content_of, template_of
 from hub.messaging.ledger import messages as message_table
 from hub.messaging.ledger import status_events
 from hub.messaging.policy import QUIET, Carrying, Policy, Verdict, Wanted
 from hub.messaging.windows import WINDOW_CLOSED
-from hub.models import Body, Message, StatusEvent
+from hub.models import Body, Event, Message, SigningRequest, StatusEvent
 from hub.models.types import keyring, new_id, now
 from hub.statements import Statement, table_of
 from hub.store import index_key, transaction, wake, write
 from hub.text import readable
-from hub.vocabulary import Lane, Status
+from hub.vocabulary import EventType, Lane, Status
 
 LATEST = datetime.max.replace(tzinfo=UTC)
+ASKING = [event_type.value for event_type in EventType if event_type.asks_to_sign]
 WORTH_SENDING = timedelta(hours=24)  # a message that cannot go for longer is not worth sending any more
 
 
@@ -224,6 +225,7 @@ def resend(message_id: str) -> Message:
     if body is None:
         raise Conflict("body_gone", "What it said was removed after its retention, so it cannot be sent again.")
     content = body.content
+    _ask_limits(message, content)
     again = add(Draft(
         connection=connection, contact=message.contact, text=content["text"], subject=content["subject"], source_id=message.source_id,
         event_id=message.event_id, request_id=message.request_id, signer_id=message.signer_id, step_id=message.step_id,
@@ -234,6 +236,20 @@ def resend(message_id: str) -> Message:
     ))  # fmt: skip
     audit.record("message.resent", message.id, successor=again.id)
     return db.session.get_one(Message, again.id)
+
+
+def _ask_limits(message: Message, content: Mapping[str, Any]) -> None:
+    """Raise Conflict where a time limit of what a message asks for, or brings along, has passed."""
+    limit = db.session.scalar(
+        select(SigningRequest.expires_at).join(Event, Event.request_id == SigningRequest.id)
+        .where(Event.id == message.event_id, Event.type.in_(ASKING))
+    ) if message.event_id and not message.thread else None  # fmt: skip
+    if limit is not None and limit <= now():
+        why = "The time to sign its request has ended, so nobody is asked to sign it."
+        raise Conflict("request_expired", why)
+    if media.gone([file["file"] for file in content.get("media", ()) if "file" in file]):
+        why = "The attached file is no longer kept. Upload it again and send a new message."
+        raise Conflict("media_gone", why)
 
 
 def _template_now(connection_id: str, content: Mapping[str, Any]) -> Filled | None:

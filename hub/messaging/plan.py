@@ -97,6 +97,7 @@ REASONS = {
     "bad_address": "The address is not one that this channel reaches.",
     "already_signed": "The signer has signed or declined already.",
     "request_closed": "The request is completed, declined, expired or canceled.",
+    "request_expired": "The time to sign this request has ended.",
     "snoozed": "Reminders to this signer are put off.",
     "repeated": "This was told before.",
 }
@@ -104,13 +105,15 @@ REASONS = {
 
 def plan(
     routes: Iterable[Route], people: Sequence[Person], carriers: Sequence[Carrier], *,
-    actor: str = "", asks_to_sign: bool = False, closed: bool = False, reminds: bool = False,
+    actor: str = "", asks_to_sign: bool = False, closed: bool = False, expired: bool = False,
+    reminds: bool = False,
 ) -> tuple[list[Planned], list[Skipped]]:  # fmt: skip
     """Decide which signers an event is told to, and over what.
 
     `actor` is the id of the signer whom the event is about. `asks_to_sign` leaves out those who have nothing left to sign,
-    and everybody when the request is `closed`; `reminds` those whose reminders are put off.
+    and everybody when the request is `closed` or `expired`; `reminds` those who are snoozed.
     """
+    over = _over_because(closed=closed, expired=expired)
     planned: list[Planned] = []
     skipped: list[Skipped] = []
     for route in routes:
@@ -118,8 +121,9 @@ def plan(
             continue
         for person in _audience(route.audience, people, actor):
             for step in route.steps:
-                if asks_to_sign and (closed or not person.owes):
-                    skipped.append(Skipped(person.external_id, step.channel, "request_closed" if closed else "already_signed"))
+                if asks_to_sign and (over or not person.owes):
+                    reason = over or "already_signed"
+                    skipped.append(Skipped(person.external_id, step.channel, reason))
                     continue
                 if reminds and person.asleep:
                     skipped.append(Skipped(person.external_id, step.channel, "snoozed"))
@@ -130,21 +134,29 @@ def plan(
 
 
 def posts(
-    routes: Iterable[Route], carriers: Sequence[Carrier], *, asks_to_sign: bool = False, closed: bool = False
-) -> tuple[list[Post], list[Skipped]]:
+    routes: Iterable[Route], carriers: Sequence[Carrier], *, asks_to_sign: bool = False,
+    closed: bool = False, expired: bool = False,
+) -> tuple[list[Post], list[Skipped]]:  # fmt: skip
     """Decide where an event is posted for those who do not sign."""
     by_id = {carrier.id: carrier for carrier in carriers if carrier.place}
     found: list[Post] = []
     skipped: list[Skipped] = []
+    over = _over_because(closed=closed, expired=expired)
     for step in (step for route in routes if route.audience == Audience.TEAM for step in route.steps):
         carrier = by_id.get(step.connection_id or "")
-        if asks_to_sign and closed:
-            skipped.append(Skipped("", step.channel, "request_closed"))
+        if asks_to_sign and over:
+            skipped.append(Skipped("", step.channel, over))
         elif carrier is None:
             skipped.append(Skipped("", step.channel, "connection_off"))
         else:
             found.append(Post(step, carrier))
     return found, skipped
+
+
+def _over_because(*, closed: bool, expired: bool) -> str:
+    if closed:
+        return "request_closed"
+    return "request_expired" if expired else ""
 
 
 def _audience(audience: str, people: Sequence[Person], actor: str) -> list[Person]:

@@ -57,7 +57,10 @@ def tell(event: Happened, request: RequestRecord, actor: SignerRecord | None, on
     among = [planning.planned_with(carrier) for carrier in carriers.values()]
     name = ("routes", event.type, request.source_id, str(request.test))
     routes = remembered(name, lambda: planning.routes(event.type, request.source_id, test=request.test))
-    asks = {"asks_to_sign": event.type in requests.ASKS_TO_SIGN, "closed": request.state != RequestState.OPEN}
+    asks = {
+        "asks_to_sign": event.type.asks_to_sign, "closed": request.state != RequestState.OPEN,
+        "expired": request.expired,
+    }
     signers = {signer.id: signer for signer in (request.signers if only is None else only)}
     planned, skipped = plan.plan(
         routes, planning.people(request, list(signers.values()), among), among, actor=actor.id if actor else "",
@@ -161,7 +164,7 @@ def _known(item: plan.Planned, signer: SignerRecord) -> Known:
 
 
 def _until(event: Happened, request: RequestRecord) -> datetime | None:
-    return request.expires_at if event.type in requests.ASKS_TO_SIGN and request.expires_at and request.expires_at > now() else None
+    return request.expires_at if event.type.asks_to_sign else None
 
 
 # ── What templates can say ──────────────────────────────────────────────────────────────────────────────────

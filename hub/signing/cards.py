@@ -32,7 +32,7 @@ def card(request: RequestRecord, notes: Sequence[str] = ()) -> Card:
     state = f"{signed} of {len(request.signers)} signed" if request.state == RequestState.OPEN else request.state.capitalize()
     facts = [("State", state), ("Sent by", isolate(sender_of(request)))]
     if request.expires_at is not None and request.state == RequestState.OPEN:
-        facts.append(("Ends", moment(request.expires_at)))
+        facts.append(("Ended" if request.expired else "Ends", moment(request.expires_at)))
     facts += [(isolate(name_of(one)), _standing(one)) for one in request.signers[:BY_NAME]]
     if (more := len(request.signers) - BY_NAME) > 0:
         facts.append(("And", f"{more} more signer{'' if more == 1 else 's'}"))
@@ -90,7 +90,8 @@ def buttons(request: RequestRecord, event_type: EventType, event_id: str, docume
     """Make the buttons under the posts of an event: a link to the document, and what may be done about those who owe a signature."""
     found = [opener(request, document)]
     owing = [one for one in request.signers if one.owes]
-    if event_type in OFFERED and request.state == RequestState.OPEN and owing:
+    asked = request.state == RequestState.OPEN and not request.expired
+    if event_type in OFFERED and asked and owing:
         if len(owing) <= ONE_BY_ONE:
             for one in owing:
                 short = isolate(_short(name_of(one)))
@@ -116,7 +117,7 @@ def opener(request: RequestRecord, document: str = "") -> Button:
 
 
 def _button(text: str, kind: str, subject: str, request: RequestRecord, event_id: str, style: str = "") -> Button:
-    lasts = min(LASTS, request.expires_at - now()) if request.expires_at and request.expires_at > now() else LASTS
+    lasts = min(LASTS, request.expires_at - now()) if request.expires_at else LASTS
     token = tokens.make(kind, subject, lasts, event_id=event_id)
     return Button(text, f"{_public_url()}/a/{token}", token, style)
 
@@ -152,6 +153,8 @@ OUTCOMES = {
     (SNOOZE, "done"): "{who} put off reminders to {names} for a day",
     (REMIND, "unreached"): "{who} wanted to remind {names}, who could not be reached",
     (REMIND, "snoozed"): "{who} wanted to remind {names}: reminders are put off",
+    (REMIND, "request_expired"): "{who} wanted to remind {names}: the time to sign has ended",
+    (SNOOZE, "request_expired"): "{who} wanted to snooze {names}: the time to sign has ended",
     (REMIND, "already_signed"): "{who} wanted to remind {names}: nothing is left to sign",
     (SNOOZE, "already_signed"): "{who} wanted to put off reminders to {names}: nothing is left to sign",
 }

@@ -121,7 +121,9 @@ class RequestIn(Strict):
     id: ExternalId = Field(description="The request's id in your app.")
     title: Short | None = None
     sender: SenderIn | None = None
-    expires_at: Moment | None = None
+    expires_at: Moment | None = Field(
+        default=None, description="The end of the time to sign: nobody is asked to sign or reminded after it."
+    )
     url: Url | None = Field(default=None, description="Where the sender's own people see the document; never a signing link.")
 
 

@@ -40,7 +40,8 @@ def look(token: str) -> Button | None:
         return None
     names = cards.meant(action.subject, request)
     pressed = cards.note(action, request) + "." if action.used_at else ""
-    return Button(action.kind, names, request.title or cards.UNTITLED, pressed, action.used_at is None and not tokens.is_open(action))
+    expired = action.used_at is None and (request.expired or not tokens.is_open(action))
+    return Button(action.kind, names, cards.title_of(request), pressed, expired)
 
 
 @transaction

@@ -92,6 +92,9 @@ def _owing(request_id: str, signer: str | None) -> tuple[RequestRecord, list[Sig
         raise NotFound("no_such_request", "There is no signing request with this id.")
     if request.state != RequestState.OPEN:
         raise Conflict("request_closed", f"The request is {request.state}, so there is nothing to remind anybody of.")
+    if request.expired and request.expires_at is not None:
+        why = f"The time to sign ended on {moment(request.expires_at)}, so nobody is reminded."
+        raise Conflict("request_expired", why)
     chosen = [one for one in request.signers if signer in (None, one.id, one.external_id)]
     if not chosen:
         raise NotFound("no_such_signer", "The request has no signer with this id.", field="signer")

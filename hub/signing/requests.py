@@ -11,7 +11,7 @@ from hub.signing.records import RequestRecord, SignerRecord
 from hub.store import transaction
 from hub.vocabulary import EventType, RequestState, SignerState
 
-ASKS_TO_SIGN = (EventType.SENT, EventType.REMINDER)  # pointless once there is nothing left to sign
+ASKS_TO_SIGN = tuple(event_type for event_type in EventType if event_type.asks_to_sign)
 NOTICES = (EventType.VIEWED, EventType.SIGNED)
 CLOSES = {
     EventType.COMPLETED: RequestState.COMPLETED, EventType.DECLINED: RequestState.DECLINED,

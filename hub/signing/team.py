@@ -172,7 +172,8 @@ def _left(content: Mapping[str, Any], request: RequestRecord) -> tuple[Button, .
     """Return the buttons of a card that can still do something."""
     kept = buttons_of(content)
     by_digest = {digest(one.token): one for one in kept if one.token}
-    owing = {one.id for one in request.signers if one.owes} if request.state == "open" else set()
+    asked = request.state == "open" and not request.expired
+    owing = {one.id for one in request.signers if one.owes} if asked else set()
     spent = {
         key for key, subject, used_at in read(_STATE, digests=list(by_digest))
         if used_at is not None or not ({one.id for one in cards.who_it_is_for(subject, request)} & owing)

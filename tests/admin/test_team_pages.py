@@ -252,6 +252,22 @@ def test_why_a_signer_was_not_reached_stands_with_the_request(roof: Roof, look: 
     assert re.search(r"Undelivered .* \(30005\)", page)
 
 
+def test_after_the_end_nobody_can_be_reminded_and_the_page_says_why(
+    request_id: str, signer: Callable[[], Signer], look: Look[Any], person: Callable[..., Browser]
+) -> None:
+    end = update(SigningRequest).values(expires_at=now() - timedelta(minutes=1))
+    look(transaction(lambda: db.session.execute(end)))
+    operator, here = person(Role.OPERATOR), f"/requests/{request_id}"
+    page = operator.get(here)
+    assert "The time to sign has ended. 1 signature is missing. Nobody is reminded." in words(page)
+    assert f"{here}/remind" not in page.text
+    assert "/snooze" not in page.text
+    assert "Invite to a chat" in words(page), "that asks nobody to sign"
+    for path in ("remind", f"signers/{signer().id}/remind", f"signers/{signer().id}/snooze"):
+        assert operator.post(f"{here}/{path}").status_code == 303
+        assert "The time to sign ended on " in words(operator.get(here))
+
+
 # ── Behind the link ─────────────────────────────────────────────────────────────────────────────────────────
 @pytest.fixture
 def link(request_id: str, loft: Loft) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import jsonschema
@@ -26,7 +27,7 @@ def test_the_document_is_openapi_3_1(document: dict[str, Any]) -> None:
 
 def test_every_route_is_in_the_document_and_nothing_else(app: Flask, document: dict[str, Any]) -> None:
     served = {
-        (method.lower(), rule.rule.replace("<", "{").replace(">", "}"))
+        (method.lower(), re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule))
         for rule in app.url_map.iter_rules() if rule.rule.startswith("/api/v1/") and rule.endpoint != "api_document.openapi"
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }  # fmt: skip

@@ -1,0 +1,226 @@
+"""Every time limit that the hub stores is asked wherever it matters: the list, and each door."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from flask import Flask
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select, update
+
+from hub.errors import Conflict
+from hub.extensions import Base, db
+from hub.messaging import outbox
+from hub.models import Action, Message, SigningRequest, StatusEvent
+from hub.models.types import now
+from hub.signing import cards, pressing, records, reminders
+from hub.store import transaction
+from tests.roofs import roof as roof
+from tests.stage import (
+    SigningApp,
+    a_signer,
+    an_event,
+    body,
+    change,
+    deliver,
+    message,
+    status,
+)
+from tests.stage import connection as connection
+from tests.stage import hub_demo as hub_demo
+from tests.stage import signing_app as signing_app
+
+HERE = "/requests/agr-1001"
+# where each stored limit is asked; a column that is new here needs its doors, and a test of each
+LIMITS = {
+    "requests.expires_at": "planning, remind and snooze (API, buttons), claim, resend: here; pages: test_team_pages",
+    "messages.expires_at": "claim, giving up: here, test_claims, test_giving_up",
+    "actions.expires_at": "the link's page and the button: here; invitations: test_linking, test_users",
+    "signers.snoozed_until": "planning, remind: here, test_requests_api",
+    "media_files.expires_at": "sending, claim, lending, resend: here, test_media_api",
+    "windows.closes_at": "planning, claim, answers from the inbox: test_whatsapp",
+    "sessions.expires_at": "each page: test_entrance",
+    "api_keys.expires_at": "each call: test_messages_api",
+    "links.expires_at": "no page leads there yet",
+    "throttles.held_until": "claim: test_throttle",
+}
+
+
+@transaction
+def expire(at: Any) -> None:
+    db.session.execute(update(SigningRequest).values(expires_at=at))
+
+
+def sent(
+    app: SigningApp, expires_at: Any = None, kind: str = "request.sent", **more: Any
+) -> dict[str, Any]:
+    event = an_event(kind, signers=[a_signer("Eric"), a_signer("Anna", "+442071234567")], **more)
+    if expires_at is not None:
+        event["request"]["expires_at"] = expires_at.isoformat()
+    answer = app.post("/events", event)
+    assert answer.status_code == 202
+    return body(answer)  # type: ignore[no-any-return]
+
+
+def reasons(answer: dict[str, Any]) -> set[str]:
+    return {one["reason"] for one in answer["skipped"]}
+
+
+def test_every_stored_limit_is_in_the_list() -> None:
+    ends = ("expires_at", "_until", "closes_at")
+    stored = {
+        f"{table.name}.{column.name}"
+        for table in Base.metadata.sorted_tables
+        for column in table.columns
+        if column.name.endswith(ends)
+    }
+    assert stored <= LIMITS.keys(), (
+        "a new time limit: list it here with the doors that ask it, and test those"
+    )
+
+
+# ── Requests: planning ────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize("kind", ["request.sent", "request.reminder"])
+@pytest.mark.parametrize("ago", [timedelta(seconds=1), timedelta(hours=1), timedelta(days=2000)])
+def test_nobody_is_asked_to_sign_what_has_ended(
+    signing_app: SigningApp, kind: str, ago: timedelta
+) -> None:
+    answer = sent(signing_app, now() - ago, kind, id="e1")
+    assert answer["messages"] == []
+    assert reasons(answer) == {"request_expired"}
+    assert answer["skipped"][0]["text"] == "The time to sign this request has ended."
+
+
+def test_what_happened_is_still_reported_after_the_end(signing_app: SigningApp) -> None:
+    sent(signing_app, now() + timedelta(hours=1))
+    expire(now() - timedelta(minutes=1))
+    answer = signing_app.post("/events", an_event("request.signed", signer="eric"))
+    assert [one["signer"] for one in body(answer)["messages"]] == ["anna", "eric"]
+
+
+# ── Requests: API, pages, buttons ─────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize("what", ["remind", "snooze", "unsnooze"])
+def test_the_api_refuses_with_the_limit(signing_app: SigningApp, what: str) -> None:
+    sent(signing_app, now() + timedelta(hours=1))
+    with time_machine.travel(now() + timedelta(hours=2)):
+        answer = signing_app.post(f"{HERE}/{what}")
+        assert (answer.status_code, body(answer)["code"]) == (409, "request_expired")
+        assert "The time to sign ended on " in body(answer)["detail"]
+
+
+def test_buttons_of_posts_end_with_the_request(
+    roof: Callable[..., Any], signing_app: SigningApp
+) -> None:
+    roof("W1")
+    sent(signing_app, now() + timedelta(hours=1))
+    record = records.look(db.session.scalars(select(SigningRequest.id)).one())
+    assert record is not None
+    event_id = db.session.scalars(select(Message.event_id)).first()
+    tokens = [
+        one.token for one in cards.buttons(record, cards.OFFERED[0], str(event_id)) if one.token
+    ]
+    db.session.commit()
+    assert tokens
+    expire(now() - timedelta(seconds=1))
+    ended = records.look(record.id)
+    assert ended is not None
+    assert [
+        one.token for one in cards.buttons(ended, cards.OFFERED[0], str(event_id)) if one.token
+    ] == []
+    looked = pressing.look(tokens[0])
+    assert looked is not None
+    assert looked.expired
+    pressing.press(tokens[0], "Ann")
+    used = db.session.scalars(select(Action.outcome).where(Action.used_at.is_not(None))).one()
+    assert used == "request_expired"
+    assert "the time to sign has ended" in pressing.look(tokens[0]).pressed  # type: ignore[union-attr]
+
+
+# ── Requests: claim and resend ────────────────────────────────────────────────────────────────────
+def test_a_message_that_waits_is_not_sent_after_the_end(
+    signing_app: SigningApp, simulator: Any, hub_demo: Flask
+) -> None:
+    ids = [one["id"] for one in sent(signing_app, now() + timedelta(hours=1))["messages"]]
+    expire(now() - timedelta(seconds=1))  # an event may bring the end forward
+    deliver()
+    assert {status(one) for one in ids} == {"expired"}
+    assert {message(one).code for one in ids} == {"request_expired"}
+    page = body(signing_app.get(f"/messages/{ids[0]}"))
+    assert page["error"]["text"].startswith("The time to sign this request ended")
+
+
+def test_an_event_that_brings_the_end_forward_holds_for_what_waits(
+    signing_app: SigningApp, simulator: Any
+) -> None:
+    ids = [one["id"] for one in sent(signing_app, now() + timedelta(days=3))["messages"]]
+    event = an_event("request.viewed", signer="eric")
+    event["request"]["expires_at"] = (now() - timedelta(seconds=5)).isoformat()
+    assert signing_app.post("/events", event).status_code == 202
+    deliver()
+    assert {status(one) for one in ids} == {"expired"}
+
+
+def test_what_asks_nobody_goes_out_after_the_end(signing_app: SigningApp, simulator: Any) -> None:
+    sent(signing_app, now() + timedelta(hours=1))
+    answer = body(signing_app.post("/events", an_event("request.signed", signer="eric")))
+    expire(now() - timedelta(seconds=1))
+    deliver()
+    assert {status(one["id"]) for one in answer["messages"]} & {"accepted", "sent", "delivered"}
+    assert "expired" not in {status(one["id"]) for one in answer["messages"]}
+
+
+def test_a_request_to_sign_is_not_sent_again_after_the_end(signing_app: SigningApp) -> None:
+    first = sent(signing_app, now() + timedelta(hours=1))["messages"][0]["id"]
+    change(first, status="failed", due_at=None)
+    expire(now() - timedelta(seconds=1))
+    with pytest.raises(Conflict, match="time to sign") as refused:
+        outbox.resend(first)
+    assert refused.value.code == "request_expired"
+    answer = signing_app.post(f"/messages/{first}/resend")
+    assert (answer.status_code, body(answer)["code"]) == (409, "request_expired")
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.integers(-5000, 5000).filter(bool), st.sampled_from(["request.sent", "request.reminder"]))
+def test_the_end_alone_decides_whether_somebody_is_asked(
+    signing_app: SigningApp, minutes: int, kind: str
+) -> None:
+    event = an_event(kind, signers=[a_signer("Eric")], id=f"e{minutes}{kind}")
+    event["request"] |= {
+        "id": f"r{minutes}{kind}",
+        "expires_at": (now() + timedelta(minutes=minutes)).isoformat(),
+    }
+    answer = body(signing_app.post("/events", event))
+    assert bool(answer["messages"]) == (minutes > 0)
+    assert ("request_expired" in reasons(answer)) == (minutes < 0)
+    reminded = signing_app.post(f"/requests/r{minutes}{kind}/remind")
+    assert reminded.status_code == (202 if minutes > 0 else 409)
+
+
+# ── Snoozes, messages ─────────────────────────────────────────────────────────────────────────────
+def test_a_snooze_ends_by_itself(signing_app: SigningApp) -> None:
+    sent(signing_app)
+    row = db.session.scalars(select(SigningRequest.id)).one()
+    reminders.snooze(row)
+    with pytest.raises(Conflict):
+        reminders.remind(row)
+    with time_machine.travel(now() + reminders.SNOOZED_FOR + timedelta(seconds=1)):
+        assert reminders.reached(reminders.remind(row)) == 2
+
+
+def test_a_message_says_which_limit_ended_it(signing_app: SigningApp, simulator: Any) -> None:
+    first = sent(signing_app)["messages"][0]["id"]
+    change(first, expires_at=now() - timedelta(seconds=1))
+    deliver()
+    assert (status(first), message(first).code) == ("expired", "")
+    words = db.session.scalars(
+        select(StatusEvent.word).where(StatusEvent.message_id == first)
+    ).all()
+    assert "expired" in words
