@@ -54,7 +54,7 @@ def _branches(keep: dict[str, str]) -> listing.Branches:
     if "status" in keep:
         asked.append({Status(keep["status"])} if keep["status"] in list(Status) else set())
     q = keep.get("q", "")
-    if q.lower() in list(Status):
+    if q.lower() in list(Status) and not listing.by_request(q):
         asked.append({Status(q.lower())})
         q = ""
     statuses = set.intersection(*asked) if asked else set()

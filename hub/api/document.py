@@ -151,7 +151,8 @@ ROUTES = (
     Route("get", "/requests/{request_id}", "getRequest", "Requests", "Look at a signing request", "By our id or yours.",
           "200", RequestOut, refusals="401 404"),
     Route("post", "/requests/{request_id}/remind", "remindRequest", "Requests", "Remind those who have still to sign",
-          "Everybody, or the one signer that the body names. After `request.expires_at`, nobody: 409 `request_expired`.",
+          "Everybody, or the one signer that the body names. "
+          "After `request.expires_at`, nobody: 409 `request_expired`.",
           "202", EventOut, RemindIn, optional=True, example={"signer": "eric"},
           refusals="400 401 404 409 415 422", idempotent=True),
     Route("post", "/requests/{request_id}/snooze", "snoozeRequest", "Requests", "Put off reminders for a day",
@@ -167,7 +168,8 @@ ROUTES = (
 )  # fmt: skip
 PARAMETERS = {
     "suppression_id": "The id of an opt-out, sup_…", "message_id": "The id of a message, msg_…",
-    "request_id": "The request's id, ours (req_…) or yours.",
+    "request_id": "The request's id, ours (req_…) or yours. Percent-encode yours: `2026/11/42` is "
+                  "`2026%2F11%2F42`; slashes may also stay as they are.",
 }  # fmt: skip
 
 

@@ -20,13 +20,13 @@ from hub.signing import linking, reminders
 blueprint = Blueprint("requests", __name__)
 
 
-@blueprint.get("/requests/<request_id>")
+@blueprint.get("/requests/<path:request_id>")
 def get_request(request_id: str) -> dict[str, Any]:
     """Look at a signing request: what each signer was told."""
     return request_out(_own(request_id))
 
 
-@blueprint.post("/requests/<request_id>/remind")
+@blueprint.post("/requests/<path:request_id>/remind")
 def remind(request_id: str) -> tuple[dict[str, Any], int]:
     """Remind those who have still to sign."""
     row, wanted = _own(request_id), body_of(RemindIn) if request.get_data() else RemindIn()
@@ -37,7 +37,7 @@ def remind(request_id: str) -> tuple[dict[str, Any], int]:
     return answer, 202
 
 
-@blueprint.post("/requests/<request_id>/snooze")
+@blueprint.post("/requests/<path:request_id>/snooze")
 def snooze(request_id: str) -> dict[str, Any]:
     """Put off reminders for a day."""
     row, wanted = _own(request_id), body_of(SnoozeIn) if request.get_data() else SnoozeIn()
@@ -45,7 +45,7 @@ def snooze(request_id: str) -> dict[str, Any]:
     return request_out(_own(request_id))
 
 
-@blueprint.post("/requests/<request_id>/unsnooze")
+@blueprint.post("/requests/<path:request_id>/unsnooze")
 def unsnooze(request_id: str) -> dict[str, Any]:
     """Take up reminders again."""
     row, wanted = _own(request_id), body_of(SnoozeIn) if request.get_data() else SnoozeIn()
@@ -53,7 +53,7 @@ def unsnooze(request_id: str) -> dict[str, Any]:
     return request_out(_own(request_id))
 
 
-@blueprint.post("/requests/<request_id>/invite")
+@blueprint.post("/requests/<path:request_id>/invite")
 def invite(request_id: str) -> tuple[dict[str, Any], int]:
     """Make the link by which a signer is written to in a chat."""
     row, wanted = _own(request_id), body_of(InviteIn)

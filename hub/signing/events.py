@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from hub import integrations, phones
+from hub.signing import identifiers
 from hub.text import one_line, web_address
 from hub.vocabulary import Channel, EventType
 
@@ -70,15 +71,12 @@ def _near(moment: datetime) -> datetime:
     return moment
 
 
-def _printable(text: str) -> str:
-    if any(ord(char) < 32 or ord(char) == 127 for char in text):
-        raise ValueError("Leave out control characters.")
-    return text
-
-
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 Moment = Annotated[AwareDatetime, AfterValidator(_near)]
-ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True), AfterValidator(_printable)]
+_id_length = Field(min_length=1, max_length=identifiers.LONGEST)
+EventId = Annotated[str, _id_length, AfterValidator(identifiers.external_id)]
+SignerId = Annotated[str, _id_length, AfterValidator(identifiers.signer_id)]
+RequestId = Annotated[str, _id_length, AfterValidator(identifiers.request_id)]
 Short = Annotated[str, StringConstraints(max_length=500), AfterValidator(one_line)]
 Phone = Annotated[str, AfterValidator(_phone), Field(json_schema_extra={"format": "phone"})]
 Email = Annotated[
@@ -118,11 +116,14 @@ class SenderIn(Strict):
 class RequestIn(Strict):
     """The signing request that an event is about."""
 
-    id: ExternalId = Field(description="The request's id in your app.")
+    id: RequestId = Field(
+        description="The request's id in your app. In an address, percent-encode it."
+    )
     title: Short | None = None
     sender: SenderIn | None = None
     expires_at: Moment | None = Field(
-        default=None, description="The end of the time to sign: nobody is asked to sign or reminded after it."
+        default=None,
+        description="The end of the time to sign: nobody is asked to sign or reminded after it.",
     )
     url: Url | None = Field(default=None, description="Where the sender's own people see the document; never a signing link.")
 
@@ -137,7 +138,7 @@ class SendTo(Strict):
 class SignerIn(Strict):
     """A person who is asked to sign."""
 
-    id: ExternalId = Field(description="The signer's id in your app.")
+    id: SignerId = Field(description="The signer's id in your app.")
     name: Short | None = None
     email: Email | None = None
     mobile_number: Phone | None = Field(default=None, description="E.164: + and the country code, digits only.", examples=["+13175551234"])
@@ -154,7 +155,7 @@ class SignerIn(Strict):
 
 # told apart by what it is, so that an error speaks of the one that was meant
 Actor = Annotated[
-    Annotated[ExternalId, Tag("<id>")] | Annotated[SignerIn, Tag("<signer>")],
+    Annotated[SignerId, Tag("<id>")] | Annotated[SignerIn, Tag("<signer>")],
     Discriminator(lambda given: "<id>" if isinstance(given, str) else "<signer>"),
 ]
 
@@ -168,7 +169,7 @@ class EventIn(Strict):
     })  # fmt: skip
 
     type: EventType
-    id: ExternalId | None = Field(default=None, description="The event's id in your app.")
+    id: EventId | None = Field(default=None, description="The event's id in your app.")
     occurred_at: Moment = Field(default_factory=lambda: datetime.now(UTC), description="Decides when events come out of order.")
     request: RequestIn
     signers: Annotated[list[SignerIn], Field(max_length=500)] = []

@@ -1,0 +1,44 @@
+"""Ids that signing apps give to requests, signers and events: what is accepted can be used.
+
+A request's id stands in addresses such as /api/v1/requests/2026%2F11%2F42. Servers and clients
+decode it once, and may normalize a path before: so an id must come through that unchanged.
+"""
+
+from __future__ import annotations
+
+from hub.models.types import is_id
+from hub.text import one_line
+
+LONGEST = 200  # characters; percent-encoded, the address still fits every server's request line
+
+
+def external_id(text: str) -> str:
+    """Return an id as it was given. Raises ValueError that says why it cannot be one."""
+    if not text:
+        raise ValueError("Give an id of at least 1 character.")
+    if len(text) > LONGEST:
+        raise ValueError(f"Give an id of at most {LONGEST} characters.")
+    if one_line(text) != text:
+        raise ValueError(
+            "Leave out control characters, line breaks, marks of direction and surrounding spaces."
+        )
+    return text
+
+
+def signer_id(text: str) -> str:
+    """Return the id of a signer. Raises ValueError that says why it cannot be one."""
+    if is_id("sgn", text):
+        raise ValueError("This is an id of Signpost's own. Give your app's id of the signer.")
+    return external_id(text)
+
+
+def request_id(text: str) -> str:
+    """Return the id of a request, which addresses can carry. Raises ValueError that says why not."""
+    if is_id("req", text):
+        raise ValueError("This is an id of Signpost's own. Give your app's id of the request.")
+    if any(part in ("", ".", "..") for part in external_id(text).split("/")):
+        raise ValueError(
+            "Leave out slashes at the ends or beside each other, and the parts '.' and '..': "
+            "web servers and clients remove them from addresses."
+        )
+    return text

@@ -1,0 +1,195 @@
+"""An id that is accepted can be used: at every address, on every page, and for that request alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+from urllib.request import Request, urlopen
+
+import pytest
+from flask import Flask
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from hub.extensions import db
+from hub.messaging import listing
+from hub.models import SigningRequest
+from hub.models.types import new_id
+from hub.signing import identifiers
+from tests.conftest import Browser, config_of
+from tests.stage import SigningApp, a_signer, an_event, body
+from tests.stage import hub_demo as hub_demo
+from tests.stage import served as served
+from tests.stage import signing_app as signing_app
+
+USED = [
+    "2026/11/42", "a b", "ü", "u\u0308", "%2F", "a%2Fb", "a/b", "%", "%252F", "a?b#c", "a&b=c", "x.", "x...", "...", "a;b", "a\\b",
+    "a/remind", "remind", "a/snooze/remind", "~", "+", "a+b", "*", "'", '"', "<b>", "{id}", "-1", "0", "sent", "failed", "日本/契約",
+    "👩‍👩‍👧‍👦", "a\u00a0b", "x" * 200, "👍" * 200, "דנה/1", "@", ":", "a:b", "//".join("ab").replace("//", "/"), "%2e%2e", "..a", ".a/b",
+    "api/v1", "C:", "null", "[1]", "|", "^", "`",
+]  # fmt: skip
+REFUSED = [
+    "", ".", "..", "a/..", "../a", "a/./b", "/", "/a", "a/", "a//b", " a", "a ", "\ta", "a\n", "a\r\nb", "a\0b", "\u202ea", "a\u2028b",
+    "a\x85", "\u2066a\u2069", "x" * 201, "\u00a0a", "a\u3000", "a\x7fb", "a\x9bb",
+]  # fmt: skip
+some_ids = st.one_of(
+    st.sampled_from(USED + REFUSED),
+    st.text(st.sampled_from("a./%?#&=+ ü~\\:;@2Ffé\u0301\u202e\n"), max_size=12),
+    st.text(max_size=20),
+    st.lists(st.sampled_from(["a", "..", ".", "", "remind", "snooze", "%2F", " "]), max_size=4).map(
+        "/".join
+    ),
+)
+many = settings(
+    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+def post(app: SigningApp, name: str) -> Any:
+    event = an_event(signers=[a_signer("Eric")])
+    event["request"]["id"] = name
+    return app.post("/events", event)
+
+
+def storable(name: str) -> bool:
+    return not any("\ud800" <= char <= "\udfff" for char in name)
+
+
+def check_everywhere(app: SigningApp, name: str) -> None:
+    """Find a request by its id at every address of the API, written in each way that clients write it."""
+    for way in (quote(name, safe=""), quote(name, safe="/")):
+        found = app.get(f"/requests/{way}")
+        assert (found.status_code, body(found)["external_id"]) == (200, name)
+        own = body(found)["id"]
+        assert body(app.get(f"/requests/{own}"))["external_id"] == name
+        for what, answers in (("snooze", 200), ("unsnooze", 200), ("remind", 202)):
+            assert app.post(f"/requests/{way}/{what}").status_code == answers, what
+        refused = app.post(f"/requests/{way}/invite", {"signer": "eric"})
+        assert (refused.status_code, body(refused)["code"]) in ((201, None), (422, "no_connection"))
+    reminded = body(app.get(f"/requests/{own}"))["signers"][0]["messages"]
+    assert len(reminded) == 3
+    listed = body(app.get("/messages", request=name))["messages"]
+    assert {one["request"] for one in listed} == {own}
+    assert list(db.session.scalars(listing.requests_named(name))) == [own]
+
+
+# ── The API ───────────────────────────────────────────────────────────────────────────────────────
+@many
+@example("a/remind")
+@example("2026/11/42")
+@given(some_ids)
+def test_every_accepted_id_finds_exactly_its_request(signing_app: SigningApp, name: str) -> None:
+    if not storable(name):
+        return
+    answer = post(signing_app, name)
+    try:
+        identifiers.request_id(name)
+    except ValueError:
+        assert (answer.status_code, answer.json["field"]) == (422, "request.id")
+        return
+    assert answer.status_code == 202
+    if len(body(signing_app.get(f"/requests/{quote(name)}"))["signers"][0]["messages"]) == 1:
+        check_everywhere(signing_app, name)
+
+
+@pytest.mark.parametrize("name", USED)
+def test_ids_as_apps_write_them_are_used(signing_app: SigningApp, name: str) -> None:
+    assert post(signing_app, name).status_code == 202
+    check_everywhere(signing_app, name)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_no_address_can_carry_is_refused_with_the_field(
+    signing_app: SigningApp, name: str
+) -> None:
+    answer = post(signing_app, name)
+    assert (answer.status_code, answer.json["field"]) == (422, "request.id")
+    assert db.session.scalars(select(SigningRequest)).all() == []
+
+
+def test_no_two_ids_are_one(signing_app: SigningApp) -> None:
+    for name in USED:
+        assert post(signing_app, name).status_code == 202
+    found = {
+        name: body(signing_app.get(f"/requests/{quote(name, safe='')}"))["id"] for name in USED
+    }
+    assert len(set(found.values())) == len(set(USED))
+    answer = signing_app.post("/requests/a/remind/remind")
+    assert answer.status_code == 202
+    reminded = {
+        one.external_id
+        for one in db.session.scalars(select(SigningRequest))
+        if one.signers[0].reminders
+    }
+    assert reminded == {"a/remind"}
+
+
+def test_an_id_of_signposts_own_is_not_taken_for_the_apps(signing_app: SigningApp) -> None:
+    answer = post(signing_app, new_id("req"))
+    assert (answer.status_code, answer.json["field"]) == (422, "request.id")
+    event = an_event(signers=[a_signer("Eric") | {"id": new_id("sgn")}])
+    answer = signing_app.post("/events", event)
+    assert (answer.status_code, answer.json["field"]) == (422, "signers[0].id")
+
+
+@pytest.mark.parametrize("name", [" eric", "eric\n", "\u202eeric", "", "x" * 201])
+def test_ids_of_signers_and_events_are_held_to_the_same(signing_app: SigningApp, name: str) -> None:
+    answer = signing_app.post("/events", an_event(signers=[a_signer("Eric") | {"id": name}]))
+    assert (answer.status_code, answer.json["field"]) == (422, "signers[0].id")
+    answer = signing_app.post("/events", an_event(id=name))
+    assert (answer.status_code, answer.json["field"]) == (422, "id")
+
+
+@pytest.mark.parametrize("signer", ["eric/1", "..", "a b", "%2F", "ü?#"])
+def test_a_signer_is_reminded_by_any_id(signing_app: SigningApp, signer: str) -> None:
+    signing_app.post("/events", an_event(signers=[a_signer("Eric") | {"id": signer}]))
+    assert signing_app.post("/requests/agr-1001/remind", {"signer": signer}).status_code == 202
+
+
+# ── Over HTTP, and on pages ───────────────────────────────────────────────────────────────────────
+def test_ids_survive_a_real_server(served: Flask, signing_app: SigningApp) -> None:
+    here = config_of(served).public_url
+    for name in USED:
+        assert post(signing_app, name).status_code == 202
+        for way in (quote(name, safe=""), quote(name, safe="/")):
+            asked = Request(
+                f"{here}/api/v1/requests/{way}",
+                headers={"Authorization": f"Bearer {signing_app.key}"},
+            )
+            with urlopen(asked) as answer:
+                assert json.loads(answer.read())["external_id"] == name
+
+
+@pytest.fixture
+def posted(app: Flask) -> Callable[[str], str]:
+    """Give a function that stores a request with an id, apart from every page; it returns our id."""
+    from hub.accounts import demo
+    from hub.signing.accept import accept
+    from hub.signing.events import EventIn
+    from tests.stage import source_id
+
+    with app.app_context():
+        demo.prepare()
+
+    def store(name: str) -> str:
+        event = an_event(signers=[a_signer("Eric")])
+        event["request"]["id"] = name
+        with app.app_context():
+            accept(EventIn.model_validate(event), source_id(), test=True)
+            query = select(SigningRequest.id).where(SigningRequest.external_id == name)
+            return db.session.scalars(query).one()
+
+    return store
+
+
+def test_pages_find_a_request_by_its_id(posted: Callable[[str], str], admin: Browser) -> None:
+    ids = {name: posted(name) for name in USED}
+    for name, own in ids.items():
+        page = admin.get("/requests", query_string={"q": name}).text
+        assert [one for one in ids.values() if f"/requests/{one}" in page] == [own], name
+        assert admin.get(f"/requests/{own}").status_code == 200
+        messages = admin.get("/messages", query_string={"q": name}).text
+        assert messages.count('href="/messages/msg_') == 1, name
