@@ -131,7 +131,7 @@ def test_the_guides_webhook_reads_a_report_and_meets_nonsense() -> None:
     ("body", "found"),
     [
         (b'{"a": ["x\\u0000y", {"b\\u0000": 1}]}', {"a": ["xy", {"b": 1}]}),
-        (b'{"a": "\\ud83e"}', {"a": "?"}),
+        (b'{"a": "\\ud83e"}', {"a": "�"}),
         (b"[1]", {}),
         (b"a=1", {}),
         (b"\xff\xfe", {}),
