@@ -50,9 +50,9 @@ class ImportForm(FlaskForm):  # type: ignore[misc]
     """Close the addresses of a file, or record the consents in it."""
 
     kind = SelectField("What it holds", choices={"opt-outs": "Opt-outs", "consents": "Consents"})
-    file = FileField("CSV file", [FileRequired("Choose a file.")], description="The first line names the columns. Opt-outs: `address`, and "
-                     "maybe `channel` and `why`. Consents: `address`, `given` (yes or no), and maybe `channel`, `purpose`, `at`, `ip`, "
-                     "`agent`, `proof`.")  # fmt: skip
+    file = FileField("CSV file", [FileRequired("Choose a file.")], description="The first line names the columns, in any order. Opt-outs: "
+                     "`address`, optional `channel`, `why`. Consents: `address`, `given` (yes or no), optional `channel`, `purpose`, "
+                     "`at`, `ip`, `agent`, `proof`. An exported file can be imported again.")  # fmt: skip
     test = BooleanField("Test", default=_demo)
 
 
@@ -108,11 +108,7 @@ def import_suppressions() -> Any:
     if not form.validate():
         return _page(form_import=form), 422
     try:
-        content = form.file.data.read().decode("utf-8")
-        report = FILES[form.kind.data or ""].import_file(content, test=bool(form.test.data))
-    except UnicodeDecodeError:
-        form.file.errors = ["The file is not UTF-8. Save it as CSV UTF-8."]
-        return _page(form_import=form), 422
+        report = FILES[form.kind.data or ""].import_file(form.file.data.read(), test=bool(form.test.data))
     except Refused as refusal:
         blame(form, refusal)
         return _page(form_import=form), 422
@@ -155,7 +151,8 @@ def _page(
 
 def _told(kind: str, report: Report) -> str:
     if kind == "consents":
-        return f"{plural(report.kept, 'consent is', 'consents are')} recorded."
+        known = f" {plural(report.known, 'was', 'were')} recorded already." if report.known else ""
+        return f"{plural(report.kept, 'consent is', 'consents are')} recorded.{known}"
     known = f" {plural(report.known, 'was', 'were')} closed already." if report.known else ""
     return f"{plural(report.kept, 'address is', 'addresses are')} closed now.{known}"
 

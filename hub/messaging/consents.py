@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from sqlalchemy import Select, select
 
-from hub import audit
+from hub import addresses, audit, times
 from hub.errors import Refused
 from hub.extensions import db
 from hub.messaging.contacts import address_keys, contact_for
-from hub.messaging.files import Report, csv_line, import_lines
-from hub.messaging.suppressions import kind_of
-from hub.models import Consent, Contact
+from hub.messaging.files import Columns, Report, csv_line, import_lines
+from hub.messaging.suppressions import app_of
+from hub.models import Consent, Contact, Source
 from hub.models.types import new_id, now
 from hub.store import transaction
 from hub.vocabulary import Channel
 
 BY_API, BY_IMPORT, BY_ADMIN = "api", "import", "admin"
-COLUMNS = ("address", "channel", "purpose", "given", "source", "at", "ip", "agent", "proof")
+SOURCES = (BY_API, BY_IMPORT, BY_ADMIN, "keyword", "link")
+COLUMNS = ("address", "channel", "purpose", "given", "source", "at", "ip", "agent", "proof", "kind", "app")
 YES, NO = ("yes", "true", "1", "y"), ("no", "false", "0", "n")
 LONGEST = {"purpose": 100, "ip": 45, "agent": 500, "proof": 5000}  # characters
 
@@ -37,6 +38,7 @@ class Said:
     ip: str = ""
     agent: str = ""
     proof: str = ""
+    kind: str = ""  # of the address, where that is neither a number nor a mail address
 
 
 @transaction
@@ -45,9 +47,17 @@ def record(said: Said, *, source: str, test: bool, source_id: str | None = None)
 
     Raises Refused that names the field.
     """
-    kind, clean = kind_of(said.address)
+    row = _add(said, source=source, test=test, source_id=source_id)
+    if source == BY_ADMIN:
+        clean = addresses.given(said.address, said.kind)[1]
+        audit.record("consent.recorded", row.id, clean, said="yes" if said.given else "no", channel=said.channel or "every channel")
+    return row
+
+
+def _add(said: Said, *, source: str, test: bool, source_id: str | None) -> Consent:
+    kind, clean = addresses.given(said.address, said.kind)
     if said.channel and said.channel not in list(Channel):
-        why_not = f"There is no channel {said.channel!r}. Give one of {', '.join(Channel)}, or none for all."
+        why_not = f"There is no channel {said.channel[:50]!r}. Give one of {', '.join(Channel)}, or none for all."
         raise Refused("no_such_channel", why_not, field="channel")
     for name, most in LONGEST.items():
         if len(getattr(said, name)) > most:
@@ -63,14 +73,12 @@ def record(said: Said, *, source: str, test: bool, source_id: str | None = None)
     )  # fmt: skip
     db.session.add(row)
     db.session.flush()
-    if source == BY_ADMIN:
-        audit.record("consent.recorded", row.id, clean, said="yes" if said.given else "no", channel=said.channel or "every channel")
     return row
 
 
 def history(address: str, *, test: bool, source_id: str) -> Select[Consent]:
     """Return the query for what an address said to a source, newest first. Raises Refused."""
-    kind, clean = kind_of(address)
+    kind, clean = addresses.read(address)
     mine = select(Contact.id).where(Contact.address_key.in_(address_keys(kind, clean)), Contact.test == test)
     query = select(Consent).where(Consent.contact_id.in_(mine), Consent.source_id == source_id)
     return query.order_by(Consent.id.desc())
@@ -83,43 +91,60 @@ def current(contact_id: str, channel: str) -> Consent | None:
 
 
 # ── In files ────────────────────────────────────────────────────────────────────────────────────────────────
-def import_file(content: str, *, test: bool) -> Report:
-    """Record every line of a CSV file with the columns `address` and `given`. Raises Refused for no such file."""
+NEEDS = ("address", "given")
+FILE = Columns(NEEDS, [name for name in COLUMNS if name not in NEEDS], texts=("purpose", "agent", "proof"))
 
-    def keep(line: dict[str, str]) -> bool:
-        return bool(record(_said(line), source=BY_IMPORT, test=test))
 
-    needs = ("address", "given")
-    return import_lines(content, keep, needs=needs, maybe=[name for name in COLUMNS if name not in needs], action="consent.imported")
+def import_file(content: str | bytes, *, test: bool) -> Report:
+    """Record every line of a CSV file: those of `export` as they were, others with the source `import`.
+
+    Raises Refused for a file that cannot be read, before anything is stored.
+    """
+    apps = {row.slug: row.id for row in db.session.scalars(select(Source))}
+    return import_lines(content, lambda line: _import(line, apps, test), columns=FILE, action="consent.imported")
+
+
+def _import(line: dict[str, str], apps: Mapping[str, str], test: bool) -> bool:
+    said, source, source_id = _said(line), line["source"].strip().lower() or BY_IMPORT, app_of(line, apps)
+    if source not in SOURCES:
+        raise Refused("no_such_source", f"Give one of {', '.join(SOURCES)}, or none.", field="source")
+    if said.at is not None and _is_known(said, source, source_id, test=test):
+        return False
+    _add(said, source=source, test=test, source_id=source_id)
+    return True
+
+
+def _is_known(said: Said, source: str, source_id: str | None, *, test: bool) -> bool:
+    """Tell whether the ledger has this very line: a file may be imported twice."""
+    keys = address_keys(*addresses.given(said.address, said.kind))
+    contacts = select(Contact.id).where(Contact.address_key.in_(keys), Contact.test == test)
+    same = select(Consent.id).where(
+        Consent.contact_id.in_(contacts), Consent.at == said.at, Consent.given == said.given, Consent.channel == said.channel,
+        Consent.purpose == said.purpose, Consent.source == source, Consent.source_id == source_id,
+    )  # fmt: skip
+    return db.session.scalar(same.limit(1)) is not None
 
 
 def _said(line: dict[str, str]) -> Said:
-    word = line["given"].lower()
+    word, at = line["given"].strip().lower(), line["at"].strip()
     if word not in YES + NO:
         raise Refused("bad_word", "Say yes or no.", field="given")
-    at = None
-    if text := line.get("at", ""):
-        try:
-            at = datetime.fromisoformat(text)
-        except ValueError:
-            raise Refused("bad_time", "Write the time as 2026-11-21T09:30:00Z.", field="at") from None
-        at = at.replace(tzinfo=UTC) if at.tzinfo is None else at
-    more = {name: line.get(name, "") for name in ("purpose", "ip", "agent", "proof")}
-    return Said(line["address"], word in YES, line.get("channel", "").lower(), at=at, **more)
+    moment = times.already_past(times.parse(at, field="at"), now(), field="at") if at else None
+    more = {name: line[name] for name in ("purpose", "agent", "proof")}
+    return Said(line["address"], word in YES, line["channel"].strip().lower(), at=moment, ip=line["ip"].strip(), kind=line["kind"], **more)
 
 
 def export(*, test: bool) -> Iterator[str]:
     """Write the ledger of live or test contacts as a CSV file, line by line; those who were erased are left out."""
     yield ",".join(COLUMNS) + "\r\n"
-    last = ""
+    apps, last = {row.id: row.slug for row in db.session.scalars(select(Source))}, ""
     while True:
-        query = select(Consent, Contact.address).join(Contact, Contact.id == Consent.contact_id)
+        query = select(Consent, Contact.address, Contact.kind).join(Contact, Contact.id == Consent.contact_id)
         query = query.where(Contact.test == test, Contact.erased_at.is_(None), *([Consent.id > last] if last else []))
         rows = db.session.execute(query.order_by(Consent.id).limit(500)).all()
-        for row, address in rows:
+        for row, address, kind in rows:
             yield csv_line([address, row.channel, row.purpose, "yes" if row.given else "no", row.source, row.at.isoformat(), row.ip,
-                            row.agent, str(row.proof or "")])  # fmt: skip
+                            row.agent, str(row.proof or ""), kind, apps.get(row.source_id or "", "")])  # fmt: skip
         if not rows:
             return
         last = rows[-1][0].id
-

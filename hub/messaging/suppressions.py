@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Select, select
 
-from hub import addresses, audit
+from hub import addresses, audit, times
 from hub.errors import NotFound, Refused
 from hub.extensions import db
 from hub.messaging import policy
 from hub.messaging.contacts import address_keys, contact_for, keys_of
-from hub.messaging.files import Report, csv_line, import_lines
-from hub.models import Contact, Message, Suppression
+from hub.messaging.files import Columns, Report, csv_line, import_lines
+from hub.models import Contact, Message, Source, Suppression
 from hub.models.types import is_id, now
 from hub.store import transaction
 from hub.vocabulary import Address, Channel
 
 BY_ADMIN, BY_IMPORT, BY_PROVIDER, BY_COMPLAINT = "admin", "import", "provider", "complaint"
 LONGEST_WHY = 500  # characters
-COLUMNS = ("address", "channel", "reason", "why", "since")  # of a file
+REASONS = (BY_ADMIN, BY_IMPORT, BY_PROVIDER, BY_COMPLAINT, "api", "keyword")
+LONGEST_NAME = 200  # characters of a sender or a code
+COLUMNS = ("address", "channel", "reason", "why", "since", "sender", "code", "kind", "app")  # of a file
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,7 @@ class Closed:
     row: Suppression
     address: str
     contact_id: str
+    kind: str = ""
 
 
 # ── Closing ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -50,46 +55,41 @@ def add(
 
     Return what closes it, which may be older. Raises Refused that names the field.
     """
-    row = _add(address, channel, why, test, reason, source_id)
-    audit.record("suppression.added", row.id, kind_of(address)[1], channel=channel or "every channel", why=why)
+    row, _ = _add(addresses.read(address), channel, why, test, reason, source_id=source_id)
+    audit.record("suppression.added", row.id, addresses.read(address)[1], channel=channel or "every channel", why=why)
     return row
 
 
 def _add(
-    address: str, channel: str, why: str, test: bool, reason: str, source_id: str | None = None
-) -> Suppression:
-    kind, clean = kind_of(address)
+    address: tuple[Address, str], channel: str, why: str, test: bool, reason: str, *, sender: str = "", **more: Any
+) -> tuple[Suppression, bool]:
+    """Return what closes an address, and whether it is new."""
     if channel and channel not in list(Channel):
-        why_not = f"There is no channel {channel!r}. Give one of {', '.join(Channel)}, or none for all."
+        why_not = f"There is no channel {channel[:50]!r}. Give one of {', '.join(Channel)}, or none for all."
         raise Refused("no_such_channel", why_not, field="channel")
     if len(why) > LONGEST_WHY:
         raise Refused("why_too_long", f"Give the reason in at most {LONGEST_WHY} characters.", field="why")
-    contact = contact_for(kind, clean, test=test)
-    return _close(contact.address_key, channel, "", test, reason, why=why, source_id=source_id)
+    contact = contact_for(*address, test=test)
+    return _close(contact.address_key, channel, sender, test, reason, why=why, **more)
 
 
 def _close(
     key: bytes, channel: str, sender: str, test: bool, reason: str, *, code: str = "",
-    message_id: str | None = None, why: str = "", source_id: str | None = None,
-) -> Suppression:  # fmt: skip
+    message_id: str | None = None, why: str = "", source_id: str | None = None, since: datetime | None = None,
+) -> tuple[Suppression, bool]:  # fmt: skip
     same = select(Suppression).where(
         Suppression.address_key == key, Suppression.channel == channel, Suppression.sender == sender, Suppression.test == test,
         Suppression.lifted_at.is_(None), Suppression.source_id == source_id,
     )  # fmt: skip
-    row = db.session.scalar(same)
-    if row is None:
-        row = Suppression(
-            address_key=key, channel=channel, sender=sender, source_id=source_id, test=test,
-            reason=reason, code=code, message_id=message_id, why=why,
-        )  # fmt: skip
-        db.session.add(row)
-        db.session.flush()
-    return row
-
-
-def kind_of(address: str) -> tuple[Address, str]:
-    """Return the kind of an address and its normal form. Raises Refused."""
-    return addresses.read(address)
+    if (row := db.session.scalar(same)) is not None:
+        return row, False
+    row = Suppression(
+        address_key=key, channel=channel, sender=sender, source_id=source_id, test=test,
+        reason=reason, code=code, message_id=message_id, why=why, since=since or now(),
+    )  # fmt: skip
+    db.session.add(row)
+    db.session.flush()
+    return row, True
 
 
 # ── Lifting ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -147,7 +147,7 @@ def listed(
     if source_id is not None:
         query = query.where(Suppression.source_id == source_id)
     if address.strip():
-        kind, clean = kind_of(address)
+        kind, clean = addresses.read(address)
         query = query.where(Suppression.address_key.in_(address_keys(kind, clean)))
     return query if test is None else query.where(Suppression.test == test)
 
@@ -157,7 +157,7 @@ def blocks(address: str, *, test: bool, source_id: str) -> list[tuple[str, str]]
 
     Raises Refused for what is no address.
     """
-    kind, clean = kind_of(address)
+    kind, clean = addresses.read(address)
     query = policy.stopping(address_keys(kind, clean), test=test, source_id=source_id)
     return sorted({(row.channel, row.code or row.reason) for row in db.session.scalars(query)})
 
@@ -168,7 +168,7 @@ def with_addresses(rows: list[Suppression]) -> list[Closed]:
     people = db.session.scalars(select(Contact).where(Contact.address_key.in_(keys), Contact.erased_at.is_(None))) if keys else ()
     known = {(one.address_key, one.test): one for one in people}
     found = [(row, known.get((row.address_key, row.test)) or known.get((row.address_key, not row.test))) for row in rows]
-    return [Closed(row, one.address if one else "", one.id if one else "") for row, one in found]
+    return [Closed(row, one.address, one.id, one.kind) if one else Closed(row, "", "") for row, one in found]
 
 
 def find(suppression_id: str) -> Closed:
@@ -187,27 +187,53 @@ def of_contact(contact: Contact) -> list[Suppression]:
 
 
 # ── In files ────────────────────────────────────────────────────────────────────────────────────────────────
-def import_file(content: str, *, test: bool) -> Report:
-    """Close every address of a CSV file with a column `address`, and maybe `channel` and `why`. Raises Refused for no such file."""
+FILE = Columns(("address",), COLUMNS[1:], texts=("why",), others=True)
 
-    def close(line: dict[str, str]) -> bool:
-        before = now()
-        row = _add(line["address"], line.get("channel", "").lower(), line.get("why", ""), test, BY_IMPORT)
-        return row.since >= before
 
-    return import_lines(content, close, needs=COLUMNS[:1], maybe=("channel", "why"), action="suppression.imported", others=True)
+def import_file(content: str | bytes, *, test: bool) -> Report:
+    """Close every address of a CSV file: those of `export` as they were, other lists for the reason `import`.
+
+    Raises Refused for a file that cannot be read, before anything is stored.
+    """
+    apps = {row.slug: row.id for row in db.session.scalars(select(Source))}
+    return import_lines(content, lambda line: _import(line, apps, test), columns=FILE, action="suppression.imported")
+
+
+def _import(line: dict[str, str], apps: Mapping[str, str], test: bool) -> bool:
+    address = addresses.given(line["address"], line["kind"])
+    since, reason = line["since"].strip(), line["reason"].strip().lower()
+    for name in ("sender", "code"):
+        if len(line[name]) > LONGEST_NAME:
+            raise Refused("too_long", f"Give it in at most {LONGEST_NAME} characters.", field=name)
+    _, new = _add(
+        address, line["channel"].strip().lower(), line["why"], test, reason if reason in REASONS else BY_IMPORT,
+        sender=line["sender"].strip(), code=line["code"].strip(), source_id=app_of(line, apps),
+        since=times.already_past(times.parse(since, field="since"), now(), field="since") if since else None,
+    )  # fmt: skip
+    return new
+
+
+def app_of(line: Mapping[str, str], apps: Mapping[str, str]) -> str | None:
+    """Return the id of the source that a line of a file names by its slug; None for all. Raises Refused."""
+    slug = line["app"].strip()
+    if slug and slug not in apps:
+        why = f"There is no source {slug[:50]!r}. Create it first, or leave this empty for every source."
+        raise Refused("no_such_source", why, field="app")
+    return apps[slug] if slug else None
 
 
 def export(*, test: bool) -> Iterator[str]:
-    """Write the open suppressions of live or test addresses as a CSV file, line by line."""
+    """Write the open suppressions of live or test addresses as a CSV file, line by line; those of erased people have no address."""
     yield ",".join(COLUMNS) + "\r\n"
-    last = ""
+    apps, last = {row.id: row.slug for row in db.session.scalars(select(Source))}, ""
     while True:
         query = listed(test=test).where(Suppression.id > last) if last else listed(test=test)
         rows = list(db.session.scalars(query.order_by(Suppression.id).limit(500)))
         for one in with_addresses(rows):
-            yield csv_line([one.address, one.row.channel, one.row.reason, one.row.why, one.row.since.isoformat()])
+            row = one.row
+            if one.address:
+                yield csv_line([one.address, row.channel, row.reason, row.why, row.since.isoformat(), row.sender, row.code, one.kind,
+                                apps.get(row.source_id or "", "")])  # fmt: skip
         if not rows:
             return
         last = rows[-1].id
-

@@ -70,8 +70,8 @@ def test_a_file_closes_what_it_can_and_names_each_line_that_it_cannot(signing_ap
     assert (report.kept, report.known, [number for number, _ in report.refused]) == (2, 1, [3, 5])
     assert "pigeon" in report.refused[1][1]
     out = "".join(suppressions.export(test=True)).splitlines()
-    assert out[0] == "address,channel,reason,why,since"
-    assert sorted(line.split(",")[0] for line in out[1:]) == sorted([ERIC, ANNA])
+    assert out[0] == "address,channel,reason,why,since,sender,code,kind,app"
+    assert sorted(line.split(",")[0] for line in out[1:]) == sorted([f"'{ERIC}", f"'{ANNA}"])
     assert suppressions.import_file("\n".join(out), test=True).refused == [], "what was exported can be imported"
     assert "".join(suppressions.export(test=False)).count("\n") == 1
 
@@ -128,7 +128,7 @@ def test_a_file_of_consents_keeps_what_it_can(signing_app: SigningApp) -> None:
     assert (report.kept, [number for number, _ in report.refused]) == (2, [4, 5, 6])
     assert report.refused[2][1].startswith("at: ")
     out = "".join(consents.export(test=True)).splitlines()
-    assert out[1].startswith(f"{ERIC},,,yes,import,2026-01-02T00:00:00")
+    assert out[1].startswith(f"'{ERIC},,,yes,import,2026-01-02T00:00:00")
     assert consents.import_file("\n".join(out), test=True).refused == []
 
 
