@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from io import BytesIO
 from typing import IO, Any, TypeVar
+from urllib.parse import unquote
 
 import structlog
 from flask import Flask, Request, Response, current_app, request
@@ -105,6 +107,7 @@ def create(config: Config | None = None, doors: Sequence[str] = DOORS) -> Flask:
     app.extensions["hub.nowhere"] = {}
     for door in doors:
         importlib.import_module(door).init_app(app)
+    app.extensions["hub.body_limit"] = partial(_body_limit, app)
     for status in (400, 404, 405):
         app.register_error_handler(status, _nowhere)
     app.wsgi_app = _UnderPrefix(app.wsgi_app, config.path_prefix)  # type: ignore[method-assign]
@@ -112,6 +115,19 @@ def create(config: Config | None = None, doors: Sequence[str] = DOORS) -> Flask:
     if config.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.trusted_proxies)  # type: ignore[method-assign]
     return app
+
+
+def _body_limit(app: Flask, method: str, path: str) -> int:
+    """Return the most bytes that a request's body may have. A view declares more by `largest`."""
+    prefix = app.extensions["hub.config"].path_prefix
+    below = unquote(path.removeprefix(prefix) if path.startswith(prefix + "/") else path)
+    try:
+        endpoint, _ = app.url_map.bind("").match(below, method)
+    except HTTPException:
+        return LARGEST_BODY
+    largest = getattr(app.view_functions[endpoint], "largest", LARGEST_BODY)
+    with app.app_context():
+        return int(largest() if callable(largest) else largest)
 
 
 def _engine_options(config: Config) -> dict[str, Any]:

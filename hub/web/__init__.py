@@ -1,16 +1,20 @@
-"""The web server: gunicorn with threads, in processes that each make the application for themselves."""
+"""The web server: gunicorn with a worker of our own, in processes that each make the application."""
 
 from __future__ import annotations
 
 import gc
 import os
+import resource
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
 
 from hub.config import Config
+from hub.web.worker import BufferedThreadWorker
 
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 - where it is missing, gunicorn takes the temporary folder
+MOST_CONNECTIONS = 4000  # of each process; slow clients make room for others
+OTHER_FILES = 256  # databases, queue, providers, logs
 
 
 class Web(BaseApplication):  # type: ignore[misc]
@@ -37,7 +41,9 @@ class Web(BaseApplication):  # type: ignore[misc]
 def options(config: Config) -> dict[str, Any]:
     return {
         "bind": str(config.bind),
-        "worker_class": "gthread",
+        "worker_class": BufferedThreadWorker,
+        "worker_connections": _most_connections(),
+        "limit_request_line": 8190,
         "workers": config.web_workers,
         "threads": config.web_threads,
         "keepalive": 15,
@@ -53,6 +59,24 @@ def options(config: Config) -> dict[str, Any]:
     }
 
 
+def _allow_open_files() -> None:
+    """Raise the limit of open files as far as we may: each connection takes one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_CONNECTIONS + OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+def _most_connections() -> int:
+    """Return how many connections each process may have at once."""
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if soft == resource.RLIM_INFINITY:
+        return MOST_CONNECTIONS
+    return max(100, min(MOST_CONNECTIONS, soft - OTHER_FILES))
+
+
 def serve(config: Config) -> None:
     """Serve until SIGTERM or SIGINT."""
+    _allow_open_files()
     Web(config).run()

@@ -1,0 +1,342 @@
+"""A gunicorn worker with threads, whose poller collects each request before a thread sees it.
+
+gunicorn's own gthread gives a connection to a thread as soon as it is there. The thread then waits
+for the client, so that as many slow clients as there are threads stop the server. Here the poller
+reads all connections under one deadline, and sends what slow readers leave. It leans on parts of
+gunicorn that are not documented; tests/web/test_gunicorn.py checks that they are there.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import selectors
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
+from typing import Any
+
+from gunicorn.http.errors import ParseException
+from gunicorn.workers.gthread import ThreadWorker
+
+from hub.config import LARGEST_BODY
+from hub.web.connection import SEND_SECONDS, Connection, State
+from hub.web.framing import Body, BodyTooLarge, TooLarge, body_of, parse_head
+from hub.web.refusals import BROKEN, BUSY, FAULT, TOO_SLOW, Refusal, answer, refusal_of
+
+REQUEST_SECONDS = 10.0  # for head and body together
+CLOSING_SECONDS = 1.0  # for the client to read a last answer, and stop sending
+STOPPING_SECONDS = 1.0  # for a request that is under way on a kept-alive connection
+RECEIVE = 64 * 1024
+MOST_MEMORY = 128 * 1024 * 1024  # bytes of requests and answers that wait in this process
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+Act = Callable[[Connection], None]
+GONE = (errno.EAGAIN, errno.EWOULDBLOCK, errno.ECONNABORTED, errno.EINTR)
+
+
+class BufferedThreadWorker(ThreadWorker):  # type: ignore[misc]
+    """Give threads whole requests only; cut clients that take longer than 10 seconds."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # each in the order of its deadlines, since a state always lasts as long
+        self._waiting: dict[State, OrderedDict[Connection, None]] = {
+            state: OrderedDict()
+            for state in (State.READING, State.SENDING, State.IDLE, State.CLOSING)
+        }
+        self.keepalived_conns = self._waiting[State.IDLE]  # gunicorn asks how many there are
+        self._seconds = {
+            State.READING: REQUEST_SECONDS,
+            State.SENDING: SEND_SECONDS,
+            State.IDLE: float(self.cfg.keepalive),
+            State.CLOSING: CLOSING_SECONDS,
+        }
+        self._held = 0
+
+    @classmethod
+    def check_config(cls, cfg: Any, log: Any) -> None:
+        """Refuse what this worker does not do. Raises ValueError."""
+        if cfg.is_ssl or cfg.proxy_protocol != "off":
+            raise ValueError("BufferedThreadWorker serves plain HTTP, behind a proxy that ends TLS")
+
+    def init_process(self) -> None:
+        """Prepare this process; then serve until it is asked to stop."""
+        self.cfg.set("sendfile", False)  # it would write past the answer that the poller keeps
+        super().init_process()
+
+    # ── The loop ────────────────────────────────────────────────────────────────────────────────
+    def run(self) -> None:
+        """Serve until SIGTERM; then answer what has been received."""
+        self.poller.register(
+            self.method_queue.fileno(), selectors.EVENT_READ, self.method_queue.run_callbacks
+        )
+        while self.alive and self.is_parent_alive():
+            self.set_accept_enabled(self.nr_conns < self.worker_connections or self._make_room())
+            self._turn()
+        self._stop()
+
+    def _turn(self) -> None:
+        self.notify()
+        now = time.monotonic()
+        firsts = [next(iter(waiting)) for waiting in self._waiting.values() if waiting]
+        seconds = min([1.0, *(first.deadline - now for first in firsts)])
+        for key, _ in self.poller.select(max(0.0, seconds)):
+            key.data(key.fileobj)
+        self._end_overdue()
+
+    def _stop(self) -> None:
+        self._seconds[State.IDLE] = STOPPING_SECONDS
+        for listener in self.sockets:
+            while self.accept(listener):
+                pass  # the system has told these clients that they are connected
+        self.set_accept_enabled(False)
+        for listener in self.sockets:
+            listener.close()
+        silent = [conn for conn in self._waiting[State.READING] if conn.is_silent()]
+        for conn in [*self._waiting[State.IDLE], *silent]:
+            self._enter(conn, State.IDLE)
+        # gunicorn kills what is still there after its own limit
+        end = time.monotonic() + self.cfg.graceful_timeout - 0.5
+        while self.nr_conns > 0 and time.monotonic() < end:
+            self._turn()
+        for waiting in self._waiting.values():
+            for conn in list(waiting):
+                self._drop(conn)
+        self.tpool.shutdown(wait=False)
+        self.poller.close()
+        self.method_queue.close()
+
+    # ── Connections ─────────────────────────────────────────────────────────────────────────────
+    def accept(self, listener: Any) -> bool:
+        """Accept one connection; False when there is none, or no file descriptor for it."""
+        try:
+            sock, client = listener.accept()
+        except OSError as problem:
+            if problem.errno not in GONE and not self._make_room():
+                self.set_accept_enabled(False)  # until the next turn, at most a second away
+            return False
+        sock.setblocking(False)
+        self.nr_conns += 1
+        server = listener.getsockname()
+        conn = Connection(sock, client, server, self.cfg.limit_request_line)
+        self._enter(conn, State.READING if self.alive else State.IDLE)
+        self._watch(conn, selectors.EVENT_READ, self._receive)
+        return True
+
+    def _enter(self, conn: Connection, state: State) -> None:
+        if conn.state in self._waiting:
+            del self._waiting[conn.state][conn]
+        if state in self._waiting:
+            conn.deadline = time.monotonic() + self._seconds[state]
+            self._waiting[state][conn] = None
+        conn.state = state
+
+    def _watch(self, conn: Connection, events: int, act: Act | None = None) -> None:
+        if events == conn.watched and act == conn.act:
+            return  # most often the poller waited for the next request all the time
+        data = partial(self._act, conn, act)
+        if events and conn.watched:
+            self.poller.modify(conn.socket, events, data)
+        elif events:
+            self.poller.register(conn.socket, events, data)
+        else:
+            self.poller.unregister(conn.socket)
+        conn.watched, conn.act = events, act
+
+    def _act(self, conn: Connection, act: Act | None, _: Any = None) -> None:
+        if conn.state is State.CLOSED or act is None:
+            return  # it made room for another in this turn
+        try:
+            act(conn)
+        except Exception:
+            self.log.exception("A connection failed and is closed.")
+            self._close(conn)
+        else:
+            self._count(conn)
+
+    def _count(self, conn: Connection) -> None:
+        """Count the memory of a connection, and end the largest when there is too much."""
+        if conn.state is State.ANSWERING:
+            return  # what was counted last is what the thread has
+        held = 0 if conn.state is State.CLOSED else conn.size()
+        self._held += held - conn.held
+        conn.held = held
+        while self._held > MOST_MEMORY:
+            waiting = [*self._waiting[State.READING], *self._waiting[State.SENDING]]
+            largest = max(waiting, key=lambda one: one.held, default=None)
+            if largest is None or not largest.held:
+                return  # the threads have the rest
+            self._drop(largest)
+
+    def _make_room(self) -> bool:
+        """Close the connection that has the least to lose; False when all are being answered."""
+        reading = next(iter(self._waiting[State.READING]), None)
+        if reading is not None and reading.deadline - time.monotonic() < REQUEST_SECONDS - 1:
+            self._drop(reading)  # a slow client
+            return True
+        for state in (State.CLOSING, State.IDLE, State.READING, State.SENDING):
+            for conn in self._waiting[state]:
+                self._drop(conn)
+                return True
+        return False
+
+    def _drop(self, conn: Connection) -> None:
+        if conn.state is State.READING:
+            conn.send_at_once(answer(BUSY))
+        self._close(conn)
+
+    def _close(self, conn: Connection) -> None:
+        self._watch(conn, 0)
+        self._enter(conn, State.CLOSED)
+        self.nr_conns -= 1
+        self._held -= conn.held
+        conn.held = 0
+        conn.socket.close()
+
+    def _close_gently(self, conn: Connection) -> None:
+        """End the connection, but read on: else the system would take the answer back."""
+        try:
+            conn.socket.shutdown(1)
+        except OSError:
+            self._close(conn)
+            return
+        conn.received.clear()
+        conn.begin_request()
+        self._enter(conn, State.CLOSING)
+        self._watch(conn, selectors.EVENT_READ, self._discard)
+
+    def _discard(self, conn: Connection) -> None:
+        if conn.receive(RECEIVE) == b"":
+            self._close(conn)
+
+    def _end_overdue(self) -> None:
+        now = time.monotonic()
+        for state, waiting in self._waiting.items():
+            while waiting and (first := next(iter(waiting))).deadline <= now:
+                if state is State.READING:
+                    self._refuse(first, TOO_SLOW)
+                else:
+                    self._close(first)
+
+    # ── Requests ────────────────────────────────────────────────────────────────────────────────
+    def _receive(self, conn: Connection) -> None:
+        if conn.state is State.ANSWERING:
+            self._watch(conn, 0)  # the next request has to wait
+            return
+        data = conn.receive(RECEIVE)
+        if data is None:
+            return
+        if not data:
+            if conn.is_silent():
+                self._close(conn)
+            else:
+                self._refuse(conn, BROKEN)  # it may have closed its own direction only
+            return
+        if conn.state is State.IDLE:
+            self._enter(conn, State.READING)
+        conn.received += data
+        self._read_request(conn)
+
+    def _read_request(self, conn: Connection) -> None:
+        try:
+            if conn.body is None:
+                conn.body = self._read_head(conn)
+            if conn.body is not None:
+                self._read_body(conn, conn.body)
+        except BodyTooLarge:
+            conn.request.force_close()
+            self._answer(conn, TooLarge())
+        except ParseException as problem:
+            self.log.info("Refused a request that is not valid HTTP: %s", type(problem).__name__)
+            self._refuse(conn, refusal_of(problem))
+
+    def _read_head(self, conn: Connection) -> Body | None:
+        end = conn.head.end(conn.received)
+        if not end:
+            return None
+        conn.requests += 1
+        head = bytes(conn.received[:end])
+        del conn.received[:end]
+        conn.request = parse_head(head, self.cfg, conn.client, conn.requests)
+        return body_of(conn.request)
+
+    def _read_body(self, conn: Connection, body: Body) -> None:
+        if not body.complete:
+            conn.limit = conn.limit or self._body_limit(conn.request, body)
+            body.feed(conn.received, conn.limit)
+        if body.complete:
+            self._answer(conn, io.BytesIO(body.content))
+        elif conn.request._expected_100_continue:
+            conn.request._expected_100_continue = False
+            conn.send_at_once(CONTINUE)
+
+    def _body_limit(self, request: Any, body: Body) -> int:
+        """Return the most bytes that the application accepts in this body."""
+        if body.length is not None and body.length <= LARGEST_BODY:
+            return LARGEST_BODY  # so it is within every limit
+        find = getattr(self.wsgi, "extensions", {}).get("hub.body_limit")
+        return LARGEST_BODY if find is None else int(find(request.method, request.path))
+
+    def _answer(self, conn: Connection, stream: Any) -> None:
+        conn.request._expected_100_continue = False  # gunicorn would say it once more
+        conn.request.body = stream
+        self._count(conn)
+        conn.body = None
+        self._enter(conn, State.ANSWERING)
+        self.enqueue_req(conn)
+
+    def _refuse(self, conn: Connection, refusal: Refusal) -> None:
+        conn.send_at_once(answer(refusal))
+        self._close_gently(conn)
+
+    # ── Answers ─────────────────────────────────────────────────────────────────────────────────
+    def handle(self, conn: Connection) -> bool:
+        """Answer a request, in a thread; tell whether the connection may be used again."""
+        try:
+            keep_alive = bool(self.handle_request(conn.request, conn))
+        except (OSError, StopIteration):
+            conn.sock.close()  # the client has gone, or the answer broke off
+            return False
+        except Exception:
+            # the address may hold a one-time link, so it is not logged
+            self.log.exception("Signpost failed to answer a request.")
+            conn.sock.sendall(answer(FAULT))
+            keep_alive = False
+        try:
+            conn.sock.send_pending()
+        except OSError:
+            return False
+        return keep_alive
+
+    def finish_request(self, conn: Connection, future: Future[Any]) -> None:
+        """Go on with a connection whose request a thread has answered; called in the poller."""
+        conn.keep_alive = conn.kept_alive(future)
+        conn.begin_request()
+        self._act(conn, self._go_on)
+
+    def _go_on(self, conn: Connection) -> None:
+        if conn.sock.failed:
+            self._close(conn)
+        elif conn.sock.pending:
+            conn.begin_sending()
+            self._enter(conn, State.SENDING)
+            self._watch(conn, selectors.EVENT_WRITE, self._send)
+        elif conn.keep_alive:
+            self._enter(conn, State.READING if conn.received else State.IDLE)
+            self._watch(conn, selectors.EVENT_READ, self._receive)
+            if conn.received:
+                self._read_request(conn)
+        else:
+            self._close_gently(conn)
+
+    def _send(self, conn: Connection) -> None:
+        try:
+            progress = conn.sock.send_pending()
+        except OSError:
+            progress = False
+        if not conn.sock.pending or conn.sock.failed:
+            self._go_on(conn)
+        elif progress and time.monotonic() < conn.send_until:
+            self._enter(conn, State.SENDING)  # with 10 more seconds
