@@ -14,7 +14,7 @@ ARGS =
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-postgres bench chaos check lint types lock docs screenshots
+.PHONY: help run test test-postgres bench chaos fuzz check lint types lock docs screenshots
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ bench: .venv-bench/.bench ## measure the hub beside what people would use instea
 
 chaos: .venv/.dev ## break things while messages flow, 12 minutes: nothing is lost or sent twice; ARGS="--only redis-flushed" tries one
 	@LIBFAKETIME="$$(bin/libfaketime)" && export LIBFAKETIME && exec $(PYTHON_IN) -m tests.chaos $(ARGS)
+
+fuzz: .venv/.dev ## throw hostile input at the API and the webhooks, 20 minutes; ARGS="webhooks --seconds 60" tries one
+	@exec $(PYTHON_IN) -m tests.fuzz $(ARGS)
 
 check: lint types test ## what a change must pass: lint, types, tests
 

@@ -15,8 +15,8 @@ def is_storable(text: str) -> bool:
 
 
 def storable(text: str) -> str:
-    """Return a text without NULs, each half of a surrogate pair replaced by a question mark."""
-    return text if is_storable(text) else _HALF.sub("?", text.replace("\0", ""))
+    """Return a text without NULs, each half of a surrogate pair replaced by U+FFFD."""
+    return text if is_storable(text) else _HALF.sub("\ufffd", text.replace("\0", ""))
 
 
 def storable_json(value: Any) -> Any:

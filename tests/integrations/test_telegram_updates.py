@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hub import http
 from hub.datadir import SimulatorCredentials
 from hub.errors import BadWebhook
-from hub.integrations.base import ButtonPress, Inbound, Linked, OptChange, WebhookRequest
+from hub.integrations.base import ButtonPress, Inbound, Linked, OptChange, Unrecognized, WebhookRequest
 from hub.integrations.telegram import SECRET, Telegram
 from hub.messaging.keywords import Keyword, keyword
 from hub.vocabulary import Address, Channel
@@ -189,3 +189,87 @@ def test_what_is_no_update_tells_nothing(body: bytes) -> None:
     assert facts(body) == []
     assert Telegram.answer(request(body), True) == ("application/json", "{}")
     assert Telegram.receipt_key(request(body))[0]
+
+
+# ── Contents ────────────────────────────────────────────────────────────────────────────────────────────────
+def holding(**content: Any) -> dict[str, Any]:
+    update = message("", **content)
+    del update["message"]["text"]
+    return update
+
+
+VIENNA = {"latitude": 48.2082, "longitude": 16.3738}
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "fields"),
+    [
+        ({"location": VIENNA}, "location", {**VIENNA, "label": "", "address": ""}),
+        ({"venue": {"location": VIENNA, "title": "Hofburg", "address": "Heldenplatz"}, "location": VIENNA}, "location",
+         {**VIENNA, "label": "Hofburg", "address": "Heldenplatz"}),
+        ({"contact": {"phone_number": "+43123456", "first_name": "Ann", "last_name": "Lee"}}, "contact",
+         {"name": "Ann Lee", "phones": ["+43123456"], "emails": []}),
+        ({"sticker": {"emoji": "🎉", "file_id": "x"}}, "sticker", {"emoji": "🎉"}),
+        ({"dice": {"emoji": "🎲", "value": 4}}, "dice", {"emoji": "🎲", "value": 4}),
+        ({"poll": {"question": "When?", "options": [{"text": "Mon"}, {"text": "Tue"}]}}, "poll",
+         {"question": "When?", "options": ["Mon", "Tue"]}),
+        ({"story": {"id": 1}}, "other", {"type": "story"}),
+        ({"a_kind_of_tomorrow": {}}, "other", {"type": "a_kind_of_tomorrow"}),
+    ],
+)  # fmt: skip
+def test_what_is_neither_text_nor_file_is_a_content(content: dict[str, Any], kind: str, fields: dict[str, Any]) -> None:
+    (came,) = facts(holding(**content))
+    assert isinstance(came, Inbound)
+    assert (came.text, [(one.kind.value, dict(one.fields)) for one in came.contents]) == ("", [(kind, fields)])
+
+
+@pytest.mark.parametrize("name", ["new_chat_members", "pinned_message", "group_chat_created", "video_chat_started", "forum_topic_closed"])
+def test_no_service_message_is_a_content(name: str) -> None:
+    assert facts(holding(**{name: True})) == []
+
+
+def test_an_edited_message_is_a_message_of_its_own_that_names_the_earlier_one() -> None:
+    update = message("Tuesday, please")
+    update["edited_message"] = {**update.pop("message"), "edit_date": int(AT.timestamp()) + 60}
+    (came,) = facts(update)
+    assert isinstance(came, Inbound)
+    assert (came.text, came.provider_id) == ("Tuesday, please", f"4711/5@{int(AT.timestamp()) + 60}")
+    assert [(one.kind.value, one.fields) for one in came.contents] == [("edit", {"message": "4711/5"})]
+
+
+def test_a_location_that_moves_says_nothing_new() -> None:
+    update = holding(location=VIENNA)
+    update["edited_message"] = update.pop("message")
+    assert facts(update) == []
+
+
+@pytest.mark.parametrize(
+    ("marks", "emoji"), [([{"type": "emoji", "emoji": "👍"}], "👍"), ([], ""), ([{"type": "paid"}], "(paid)")]
+)
+def test_a_reaction_names_the_message_that_it_is_about(marks: list[dict[str, str]], emoji: str) -> None:
+    change = {"chat": PRIVATE, "user": ERIC, "message_id": 3, "date": int(AT.timestamp()), "old_reaction": [], "new_reaction": marks}
+    (came,) = facts({"update_id": 12, "message_reaction": change})
+    assert isinstance(came, Inbound)
+    assert [(one.kind.value, one.fields) for one in came.contents] == [("reaction", {"emoji": emoji, "message": "4711/3"})]
+    assert facts({"update_id": 12, "message_reaction": {**change, "chat": GROUP}}) == []
+
+
+def test_what_a_channel_posts_is_its_own_business() -> None:
+    for name in ("channel_post", "edited_channel_post"):
+        assert facts({"update_id": 13, name: message("Hi")["message"]}) == []
+
+
+@pytest.mark.parametrize("name", ["inline_query", "poll_answer", "business_message", "a_kind_of_tomorrow"])
+def test_an_update_of_another_kind_says_what_it_is(name: str) -> None:
+    (fact,) = facts({"update_id": 14, name: {"id": "1"}})
+    assert isinstance(fact, Unrecognized)
+    assert name in fact.what
+
+
+@pytest.mark.parametrize("data", ["menu:1", "", "yes", "x" * 64])
+def test_a_button_of_another_bot_is_named_and_answered_so(data: str) -> None:
+    foreign = request({"update_id": 15, "callback_query": {**PRESS["callback_query"], "data": data}})
+    assert Telegram.clicked(foreign) == (data,)
+    told = json.loads(Telegram.answer_foreign(foreign)[1])
+    assert (told["method"], told["callback_query_id"]) == ("answerCallbackQuery", "99")
+    assert "does not belong to Signpost" in told["text"]

@@ -1,0 +1,44 @@
+"""`make fuzz`: throw hostile input at the hub for a long time. Exit code 1 when something breaks."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.fuzz import api
+
+HERE = Path(__file__).parent
+
+
+def webhooks(seconds: int, seed: int) -> int:
+    """Fuzz every webhook route."""
+    os.environ |= {"FUZZ_SECONDS": str(seconds), "FUZZ_SEED": str(seed)}
+    return int(pytest.main(["-q", "-x", "-p", "no:cacheprovider", str(HERE / "test_webhooks.py")]))
+
+
+PARTS: dict[str, Callable[[int, int], int]] = {"api": api.run, "webhooks": webhooks}
+
+
+def main() -> int:
+    wishes = argparse.ArgumentParser(prog="make fuzz", description="Throw hostile input at the hub.")
+    wishes.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; all when none is given")
+    wishes.add_argument("--seconds", type=int, default=600, help="how long each part runs")
+    wishes.add_argument("--seed", type=int, help="repeat the run with this seed; a new one when none is given")
+    wish = wishes.parse_args()
+    names = wish.parts or list(PARTS)
+    if strange := [name for name in names if name not in PARTS]:
+        wishes.error(f"There is no part {strange[0]}. Give {' or '.join(PARTS)}.")
+    seed = random.SystemRandom().randrange(2**32) if wish.seed is None else wish.seed
+    print(f"seed {seed}", flush=True)
+    outcomes = {name: PARTS[name](wish.seconds, seed) for name in names}  # each runs, whatever broke before
+    return int(any(outcomes.values()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

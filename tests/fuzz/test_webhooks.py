@@ -1,0 +1,196 @@
+"""Fuzz the webhooks: no 500 ever, 503 only with Retry-After during a fault, every genuine one 2xx, and nothing gets stuck.
+
+A few seconds within the normal tests; `python -m tests.fuzz webhooks` runs longer. `FUZZ_SECONDS` and `FUZZ_SEED` say how long and which.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import sqlite3
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+import pytest
+from flask import Flask
+from sqlalchemy import select, update
+from werkzeug.test import TestResponse
+
+from hub import integrations
+from hub.accounts import demo
+from hub.extensions import db
+from hub.integrations.slack import Slack
+from hub.integrations.telegram import Telegram
+from hub.messaging import conversations
+from hub.models import Connection, Contact, Receipt
+from hub.models.types import now
+from hub.signing import cards
+from hub.store import transaction
+from hub.tokens import make
+from tests.conftest import Browser, config_of, make_app
+from tests.fuzz.payloads import Payloads, Webhook
+from tests.stage import a_form, a_message, about, attempts, call_back, credentials, deliver, settle_receipts, status
+
+SECONDS = float(os.environ.get("FUZZ_SECONDS", "4"))
+SEED = int(os.environ.get("FUZZ_SEED", "12"))
+QUICK = 10.0  # seconds; what takes longer is a run of its own
+EVERY = 60  # webhooks between two looks at what became of them
+OWN_FAULT = "A fault of Signpost’s own"
+
+
+@pytest.fixture
+def payloads(hub_demo: Flask) -> Payloads:
+    """Give what makes webhooks for the demo's connections, chats included."""
+    demo.connect_chats()
+    return made_for(hub_demo)
+
+
+def made_for(app: Flask) -> Payloads:
+    account = credentials(app)
+    slack, telegram = Slack.demo_settings(account), Telegram.demo_settings(account)
+    assert slack is not None
+    assert telegram is not None
+    print(f"FUZZ_SEED={SEED}")
+    return Payloads(
+        random.Random(SEED), config_of(app).public_url, account.account_sid, account.phone_number, account.auth_token, slack,
+        telegram["token"], "demo-telegram",
+    )  # fmt: skip
+
+
+def post(app: Flask, one: Webhook) -> TestResponse:
+    target = urlsplit(one.target)
+    return app.test_client().open(
+        target.path, query_string=target.query, method=one.method, data=one.body, content_type=one.kind or None, headers=one.headers,
+        environ_overrides={"RAW_URI": one.target, "REQUEST_URI": one.target},
+    )  # fmt: skip
+
+
+def until(seconds: float) -> Iterator[int]:
+    """Count until the time is over, and once at least."""
+    ends, n = time.monotonic() + seconds, 0
+    while time.monotonic() < ends or n == 0:
+        yield n
+        n += 1
+
+
+def test_every_route_is_fuzzed(payloads: Payloads) -> None:
+    assert set(payloads.makers()) == set(integrations.webhook_paths())
+
+
+def test_no_webhook_breaks_the_hub_or_is_lost(
+    hub_demo: Flask, simulator: object, payloads: Payloads, admin: Browser, capsys: pytest.CaptureFixture[str]
+) -> None:
+    message_id = a_message()
+    deliver()
+    payloads.messages.append(message_id)
+    payloads.buttons += [make(kind, "", timedelta(days=1)) for kind in (cards.REMIND, cards.SNOOZE)]
+    for n in until(SECONDS):
+        one = payloads.one()
+        answer = post(hub_demo, one)
+        if one.genuine:
+            assert 200 <= answer.status_code < 300, f"{answer.status} for {one.what}"
+        else:
+            assert answer.status_code in (200, 400, 403, 404, 405, 413), f"{answer.status} for {one.what}"
+        if answer.status_code == 405:
+            assert answer.headers["Allow"]
+        if n % EVERY == EVERY - 1:
+            look(admin)
+    look(admin)
+    after_all(hub_demo, message_id)
+    assert n > 20, "hardly any webhook was tried"
+    if SECONDS > QUICK:
+        with capsys.disabled():
+            print(f"{n + 1} webhooks")
+
+
+@pytest.mark.skipif(SECONDS <= QUICK, reason="it waits for the database's patience to end")
+def test_a_webhook_that_meets_a_locked_database_is_asked_for_again(hub_demo: Flask, payloads: Payloads) -> None:
+    if not config_of(hub_demo).sqlite:
+        pytest.skip("only SQLite has one lock for all")
+    genuine = next(one for one in iter(payloads.one, None) if one.genuine and "ssl_check" not in one.what)
+    db.session.rollback()
+    holder = sqlite3.connect(db.engine.url.database or "", isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    try:
+        answer = post(hub_demo, genuine)
+    finally:
+        holder.execute("ROLLBACK")
+        holder.close()
+    assert answer.status_code == 503, genuine.what
+    assert int(answer.headers["Retry-After"]) > 0
+    assert post(hub_demo, genuine).status_code == 200
+
+
+def look(admin: Browser) -> None:
+    """Settle what came, and see that nothing failed by a fault of ours, is stuck or breaks a page."""
+    moment = now()
+    settle_receipts()
+    for row in db.session.scalars(select(Receipt)):
+        assert OWN_FAULT not in row.error, f"{row.subject}: {row.error}"
+        assert row.due_at is None or (row.tries > 0 and row.due_at >= moment), f"{row.subject} is stuck"
+    give_up()
+    for path in pages():
+        assert admin.get(path).status_code == 200, path
+
+
+@transaction
+def give_up() -> None:
+    """Let what waits for a message that will never come be over, so that the next look is quick."""
+    db.session.execute(update(Receipt).where(Receipt.due_at.is_not(None)).values(due_at=None))
+
+
+def pages() -> Iterator[str]:
+    yield from ("/", "/receipts", "/inbox", "/inbox?show=unread", "/opt-outs", "/messages", "/activity")
+    for talk in conversations.newest(8):
+        yield f"/inbox/{talk.row.id}"
+        if talk.row.contact_id:
+            yield f"/contacts/{talk.row.contact_id}"
+
+
+def after_all(app: Flask, message_id: str) -> None:
+    """See that a message of ours is still heard of, and that no contact is without an address."""
+    sid = attempts(message_id)[0].provider_id or ""
+    assert call_back(app, a_form(app, sid, "read"), target=about(message_id)).status_code == 200
+    settle_receipts()
+    assert status(message_id) == "read"
+    assert not list(db.session.scalars(select(Contact.id).where(Contact.address == "", Contact.erased_at.is_(None))))
+    slugs = set(db.session.scalars(select(Connection.slug)))
+    assert "demo-telegram" in slugs
+
+
+class TestWithoutAQueue:
+    """A hub whose queue server is gone."""
+
+    @pytest.fixture
+    def settings(self) -> dict[str, str]:
+        return {"HUB_REDIS_URL": "redis://127.0.0.1:9/0"}
+
+    def test_genuine_webhooks_are_accepted_all_the_same(self, hub_demo: Flask, payloads: Payloads) -> None:
+        for _ in until(SECONDS / 4):
+            one = payloads.one()
+            answer = post(hub_demo, one)
+            assert answer.status_code < 300 if one.genuine else answer.status_code < 500, f"{answer.status} for {one.what}"
+
+
+class TestWithoutADatabase:
+    """A hub whose database is gone."""
+
+    @pytest.fixture
+    def settings(self) -> dict[str, str]:
+        return {"HUB_DATABASE_URL": "postgresql://hub@127.0.0.1:9/none"}
+
+    def test_providers_are_asked_to_send_again(self, environ: dict[str, str]) -> None:
+        app = make_app(environ)
+        with app.app_context():
+            payloads = made_for(app)
+        for _ in until(SECONDS / 4):
+            one = payloads.one()
+            answer = post(app, one)
+            assert answer.status_code != 500, f"{answer.status} for {one.what}"
+            if one.genuine and "ssl_check" not in one.what:
+                assert answer.status_code == 503, f"{answer.status} for {one.what}"
+            if answer.status_code == 503:
+                assert re.fullmatch("[1-9][0-9]*", answer.headers["Retry-After"])
