@@ -146,7 +146,11 @@ def answer(conversation_id: str, text: str) -> str:
     if talk.asks and talk.window is None:
         raise Conflict("window_closed", "More than 24 hours have passed since this person last wrote, so free text may not be sent. "
                                         "It may again as soon as they write.")  # fmt: skip
-    sent = outbox.add(outbox.Draft(connection=connection, contact=talk.contact, text=said, by_hand=True))
+    asked = db.session.get(Inbound, talk.row.last_id)  # the answer belongs to whose it is
+    sent = outbox.add(outbox.Draft(
+        connection=connection, contact=talk.contact, text=said, by_hand=True,
+        source_id=asked.source_id if asked else None,
+    ))  # fmt: skip
     mark_read(conversation_id)
     audit.record("conversation.answered", sent.id, connection.title)
     return sent.id

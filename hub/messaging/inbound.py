@@ -15,11 +15,12 @@ from hub.errors import Refused, Unreadable
 from hub.extensions import db
 from hub.integrations import base
 from hub.messaging import opt_out, windows
+from hub.messaging.answers import Answered, find_answered
 from hub.messaging.contacts import Reached, contact_for
 from hub.messaging.ledger import platform_events
 from hub.messaging.policy import Carrier
 from hub.messaging.statuses import Origin
-from hub.models import Attempt, Body, Connection, Conversation, Inbound, Message
+from hub.models import Body, Connection, Conversation, Inbound
 from hub.models.types import keyring, new_id
 from hub.statements import Statement, table_of
 from hub.store import read, several, transaction, write
@@ -49,20 +50,23 @@ def take(came: base.Inbound, origin: Origin, at: datetime) -> bool:
     if receiver is None:
         return False
     contact, row_id = _sender(came, receiver), new_id("inb")
-    word, answered = opt_out.meaning(came) if contact else (None, False)
+    word, replied = opt_out.meaning(came) if contact else (None, False)
+    contact_id = contact.id if contact else None
+    answered = find_answered(came.answers, receiver, origin.connection_ids, contact_id, at)
     write(_ADD, {
-        "id": row_id, "connection_id": receiver.id, "contact_id": contact.id if contact else None,
-        "receipt_id": origin.receipt_id, "provider_id": name, "kind": _kind_of(came), "keyword": word or "", "at": at, "read_at": None,
+        "id": row_id, "connection_id": receiver.id, "contact_id": contact_id,
+        "source_id": answered.source_id, "receipt_id": origin.receipt_id, "provider_id": name,
+        "kind": _kind_of(came), "keyword": word or "", "at": at, "read_at": None,
     })  # fmt: skip
     sealed = keyring().seal_json("bodies", row_id.partition("_")[2], "content", {"subject": "", **_said(came)})
     write(_BODY, {"owner_id": row_id, "content": sealed})
-    _converse(receiver, contact.id if contact else None, row_id, at)
+    _converse(receiver, contact_id, row_id, at)
     cls = integrations.get(receiver.integration)
     if contact and cls.session_window and meant:
         windows.opened(receiver.sender, contact.id, at, cls.session_window)
     if contact and word is not None:
-        opt_out.heard(word, came.text, receiver, contact, at, answered=answered or bool(cls.answers_keywords))
-    _tell(came, cls.event_prefix, receiver, origin, row_id, at)
+        opt_out.heard(word, came.text, receiver, contact, at, answered=replied or bool(cls.answers_keywords))
+    _tell(came, cls.event_prefix, receiver, answered, row_id, at)
     return True
 
 
@@ -139,18 +143,21 @@ def received(inbound_id: str) -> str:
     return f"{inbound_id}:received"
 
 
-def _tell(came: base.Inbound, prefix: str, receiver: _Receiver, origin: Origin, row_id: str, at: datetime) -> None:
+def _tell(
+    came: base.Inbound, prefix: str, receiver: _Receiver, answered: Answered, row_id: str,
+    at: datetime,
+) -> None:  # fmt: skip
     """Write the platform event; what answers one of our messages tells which, and its request."""
-    answered = read(_ANSWERED, connections=list(origin.connection_ids), name=came.answers) if came.answers else []
-    message_id, request_id = answered[0] if answered else (None, None)
     event_id = new_id("pev")
     payload: dict[str, Any] = {
         "inbound": row_id, "connection": receiver.id, "test": receiver.test, "from": came.address, **_said(came),
         "provider_id": came.provider_id,
     }  # fmt: skip
     write(_EVENT, {
-        "id": event_id, "cause": received(row_id), "type": f"{prefix}_received", "message_id": message_id, "request_id": request_id,
-        "at": at, "payload": keyring().seal_json("platform_events", event_id.partition("_")[2], "payload", payload),
+        "id": event_id, "cause": received(row_id), "type": f"{prefix}_received",
+        "message_id": answered.message_id, "request_id": answered.request_id,
+        "source_id": answered.source_id, "at": at,
+        "payload": keyring().seal_json("platform_events", event_id.partition("_")[2], "payload", payload),
     })  # fmt: skip
 
 
@@ -172,8 +179,4 @@ _BEGIN = Statement.insert(_conversations)
 _GO_ON = Statement(
     update(_conversations).where(_conversations.c.id == bindparam("key"))
     .values(last_id=bindparam("last"), last_at=bindparam("when"), unread=_conversations.c.unread + 1)
-)  # fmt: skip
-_ANSWERED = Statement(
-    select(Message.id, Message.request_id).join(Attempt, Attempt.message_id == Message.id)
-    .where(Attempt.connection_id.in_(several("connections")), Attempt.provider_id == bindparam("name")).limit(1)
 )  # fmt: skip

@@ -32,7 +32,9 @@ def clock() -> Iterator[time_machine.Coordinates]:
 
 
 @given(most=st.integers(1, 60), turns=st.lists(st.integers(0, 2), max_size=150))
-@examples(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_several_processes_together_allow_what_one_would(
     queue: redis.Redis, most: int, turns: list[int]
 ) -> None:
@@ -55,9 +57,7 @@ def test_one_process_allows_exactly_the_limit_however_many_threads_ask(queue: re
     assert int(queue.get(f"hub:api:key_1:{NOON // 60}") or 0) <= 500
 
 
-def test_the_next_minute_begins_anew(
-    queue: redis.Redis, clock: time_machine.Coordinates
-) -> None:
+def test_the_next_minute_begins_anew(queue: redis.Redis, clock: time_machine.Coordinates) -> None:
     limits = KeyLimits(queue)
     assert [limits.spend("key_1", 2).allowed for _ in range(3)] == [True, True, False]
     clock.shift(59)
@@ -82,7 +82,9 @@ def test_far_from_its_limit_a_key_costs_no_call_each_time(queue: redis.Redis) ->
     assert calls < 30
 
 
-def test_a_redis_that_stalls_holds_nobody_up_and_forgets_nothing(queue: redis.Redis, queue_url: str) -> None:
+def test_a_redis_that_stalls_holds_nobody_up_and_forgets_nothing(
+    queue: redis.Redis, queue_url: str
+) -> None:
     limits = KeyLimits(queue)
     for _ in range(3):
         limits.spend("key_1", 5)

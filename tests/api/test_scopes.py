@@ -88,7 +88,9 @@ def test_the_document_says_what_each_operation_needs(signing_app: StrictApp, app
         assert "RateLimit" in operation["responses"][route.status]["headers"]
 
 
-def test_a_key_is_made_with_every_scope_unless_told_otherwise(app: Flask, signing_app: StrictApp) -> None:
+def test_a_key_is_made_with_every_scope_unless_told_otherwise(
+    app: Flask, signing_app: StrictApp
+) -> None:
     key = api_keys.find(api_keys.create("Wide", test=True))
     assert key is not None
     assert key.scopes == frozenset(Scope)

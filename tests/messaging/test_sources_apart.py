@@ -1,8 +1,9 @@
-"""What one source records about people holds for its own messages; what others say holds for all."""
+"""What a source records about people holds for its own messages; what others say, for all."""
 
 from __future__ import annotations
 
 import pytest
+from flask import Flask
 from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
@@ -10,16 +11,42 @@ from sqlalchemy import delete, select, update
 
 from hub.accounts import api_keys
 from hub.extensions import db
-from hub.messaging import consents, opt_out, suppressions
+from hub.messaging import consents, conversations, opt_out, suppressions
 from hub.messaging.consents import Said
 from hub.messaging.contacts import contact_for
+from hub.messaging.inbound import received
 from hub.messaging.keywords import Keyword
 from hub.messaging.policy import Carrier, Policy, Wanted
 from hub.messaging.rules import Rules
-from hub.models import Connection, Consent, Source, Suppression
+from hub.models import (
+    Attempt,
+    Connection,
+    Consent,
+    Conversation,
+    Inbound,
+    PlatformEvent,
+    Source,
+    Suppression,
+)
 from hub.models.types import now
 from hub.store import transaction
-from tests.stage import ANNA, ERIC, SigningApp, a_message, body, deliver, message, status
+from tests.messaging.test_opt_out import say
+from tests.messaging.test_whatsapp import came_in
+from tests.stage import (
+    ANNA,
+    ERIC,
+    SigningApp,
+    a_connection,
+    a_form,
+    a_message,
+    body,
+    call_back,
+    change,
+    deliver,
+    message,
+    settle_receipts,
+    status,
+)
 from tests.stage import connection as connection
 from tests.stage import hub_demo as hub_demo
 from tests.stage import signing_app as signing_app
@@ -144,7 +171,9 @@ def test_stop_holds_for_all_though_a_source_has_an_opt_out_already(
     assert sends(signing_app, other) == ["queued", "queued"]
 
 
-def test_start_lifts_no_opt_out_of_a_source(signing_app: SigningApp, connection: Connection) -> None:
+def test_start_lifts_no_opt_out_of_a_source(
+    signing_app: SigningApp, connection: Connection
+) -> None:
     signing_app.post("/suppressions", {"address": ERIC})
     hear(Keyword.STOP, connection)
     hear(Keyword.START, connection)
@@ -159,6 +188,110 @@ def test_lifting_on_the_page_of_a_message_lifts_all_that_stopped_it(
     suppressions.add(ERIC, test=True)
     suppressions.lift_for(send(signing_app))
     assert sends(signing_app, other) == ["queued", "suppressed"], "what is another source's stays"
+
+
+# ── What people write ───────────────────────────────────────────────────────────────────────────
+def reach(message_id: str, sid: str = "", status_: str = "delivered") -> None:
+    """Let a message have reached the provider under an id."""
+    row = message(message_id)
+    change(message_id, status=status_, tries=1, provider_id=sid or None)
+    if sid:
+        add_attempt(message_id, row.connection_id, sid)
+
+
+@transaction
+def add_attempt(message_id: str, connection_id: str, sid: str) -> None:
+    db.session.add(
+        Attempt(message_id=message_id, n=1, connection_id=connection_id, provider_id=sid)
+    )
+
+
+def written(app: Flask, text: str = "Hello", **more: str) -> str | None:
+    """Let Eric write by SMS; return the source that his message and its event belong to."""
+    say(app, text, channel="", **more)
+    row = db.session.scalars(select(Inbound).order_by(Inbound.id.desc())).first()
+    assert row is not None
+    event = db.session.scalars(
+        select(PlatformEvent).where(PlatformEvent.cause == received(row.id))
+    ).one()
+    assert event.source_id == row.source_id
+    return row.source_id
+
+
+def test_an_answer_belongs_to_the_source_of_the_message_it_answers(
+    hub_demo: Flask, signing_app: SigningApp, other: SigningApp
+) -> None:
+    answered, sid = send(signing_app), "SM" + "7" * 32
+    reach(answered, sid)
+    reach(send(other))
+    assert written(hub_demo, OriginalRepliedMessageSid=sid) == id_of("default")
+    assert written(hub_demo) == id_of("leases"), "else to the last that wrote"
+
+
+def test_what_answers_nobody_is_for_admins_only(
+    hub_demo: Flask, signing_app: SigningApp, other: SigningApp
+) -> None:
+    assert written(hub_demo) is None
+    send(signing_app)  # waits, and reached nobody
+    reach(send(other), status_="failed")
+    reach(send(other, ANNA))
+    assert written(hub_demo) is None
+    reach(a_message())
+    assert written(hub_demo) is None, "an admin's own message has no source"
+    reach(send(other))
+    assert written(hub_demo) == id_of("leases")
+    reach(a_message())
+    assert written(hub_demo) == id_of("leases")
+
+
+def test_what_is_heard_of_late_belongs_to_who_wrote_before_it(
+    hub_demo: Flask, signing_app: SigningApp, other: SigningApp
+) -> None:
+    reach(send(signing_app))
+    assert came_in(hub_demo, "Late", sid="SM" + "8" * 32, channel="").status_code == 200
+    reach(send(other))
+    settle_receipts()
+    row = db.session.scalars(select(Inbound)).one()
+    assert row.source_id == id_of("default")
+
+
+def test_who_wrote_over_another_sender_is_not_answered_here(
+    hub_demo: Flask, signing_app: SigningApp, other: SigningApp, connection: Connection
+) -> None:
+    second = a_connection("Second", like=connection, sender="+13175550199")
+    slug = db.session.get_one(Connection, second).slug
+    answer = other.post("/messages", {"connection": slug, "to": ERIC, "text": "Hello."})
+    reach(body(answer)["id"])
+    assert written(hub_demo) is None
+    reach(send(signing_app))
+    assert written(hub_demo) == id_of("default")
+
+
+def test_an_operators_answer_belongs_to_whose_message_it_answers(
+    hub_demo: Flask, signing_app: SigningApp, other: SigningApp
+) -> None:
+    reach(send(other))
+    written(hub_demo)
+    talk = db.session.scalars(select(Conversation)).one()
+    sent = conversations.answer(talk.id, "We will call you.")
+    assert message(sent).source_id == id_of("leases")
+    assert signing_app.get(f"/messages/{sent}").status_code == 404
+    assert other.get(f"/messages/{sent}").status_code == 200
+
+
+def test_what_becomes_of_a_message_is_told_to_its_source(
+    hub_demo: Flask, other: SigningApp
+) -> None:
+    message_id, sid = send(other), "SM" + "9" * 32
+    reach(message_id, sid, status_="accepted")
+    call_back(hub_demo, a_form(hub_demo, sid, "delivered"))
+    settle_receipts()
+    events = db.session.scalars(select(PlatformEvent).where(PlatformEvent.message_id == message_id))
+    assert {event.source_id for event in events} == {id_of("leases")}
+
+
+def id_of(slug: str) -> str:
+    return db.session.scalars(select(Source.id).where(Source.slug == slug)).one()
 
 
 # ── Consents ────────────────────────────────────────────────────────────────────────────────────
@@ -195,26 +328,37 @@ WORDS = st.lists(st.tuples(st.sampled_from(SCOPES), st.booleans()), max_size=6)
 
 
 @given(words=WORDS, shared=st.sets(st.sampled_from(SCOPES[1:])), asks=st.booleans())
-@examples(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_the_newest_word_that_holds_for_a_source_counts(
     connection: Connection, words: list[tuple[str | None, bool]], shared: set[str], asks: bool
 ) -> None:
     ids = prepare(words, shared)
     carrier = Carrier(
-        connection.id, connection.integration, connection.channel, connection.sender, True, Rules(consent=asks).stored(),
+        connection.id, connection.integration, connection.channel, connection.sender, True,
+        Rules(consent=asks).stored(),
     )  # fmt: skip
     contact = contact_for("phone", ERIC, test=True)
     for slug in SCOPES[1:]:
         counts = [given for scope, given in words if scope in (None, slug) or scope in shared]
         wanted = Wanted(contact.id, ERIC, contact.address_key, source_id=ids[slug])
         code = Policy(carrier, [wanted]).verdict(wanted).code
-        expected = ("consent_missing" if asks else "") if not counts else "" if counts[-1] else "consent_no"
+        expected = (
+            ("consent_missing" if asks else "")
+            if not counts
+            else ""
+            if counts[-1]
+            else "consent_no"
+        )
         assert code == expected, (slug, words, shared)
     db.session.expire_all()
 
 
 @given(closed=st.sets(st.sampled_from(SCOPES)), shared=st.sets(st.sampled_from(SCOPES[1:])))
-@examples(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_an_opt_out_stops_whom_it_holds_for(
     connection: Connection, closed: set[str | None], shared: set[str]
 ) -> None:
@@ -222,7 +366,10 @@ def test_an_opt_out_stops_whom_it_holds_for(
     for scope in closed:
         suppressions.add(ERIC, test=True, source_id=ids[scope] if scope else None)
     contact = contact_for("phone", ERIC, test=True)
-    wanted = {slug: Wanted(contact.id, ERIC, contact.address_key, source_id=ids[slug]) for slug in SCOPES[1:]}
+    wanted = {
+        slug: Wanted(contact.id, ERIC, contact.address_key, source_id=ids[slug])
+        for slug in SCOPES[1:]
+    }
     asked = Policy(connection, list(wanted.values()))
     for slug, one in wanted.items():
         stops = bool({None, slug} & closed or closed & shared)
@@ -233,7 +380,7 @@ def test_an_opt_out_stops_whom_it_holds_for(
 
 @transaction
 def prepare(words: list[tuple[str | None, bool]], shared: set[str]) -> dict[str, str]:
-    """Begin anew: three sources, of which some apply to all, and what a person said, oldest first."""
+    """Begin anew: three sources, some of which apply to all, and what a person said."""
     for model in (Consent, Suppression):
         db.session.execute(delete(model))
     for slug in SCOPES[2:]:
