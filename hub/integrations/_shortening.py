@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hub.integrations.base import Card
 from hub.text import readable
@@ -46,12 +46,20 @@ def said(text: str, card: Card | None) -> Said:
 
 
 def fitted(whole: Said, most: int, cost: Cost) -> Said:
-    """Return it with its longest pieces cut, so that all characters together cost no more than `most`."""
-    pieces = whole.pieces
-    each = level([_cost(piece, most, cost) for piece in pieces], most)
+    """Return it with its longest pieces cut, so that it costs no more than `most` in all.
+
+    A text that takes at most three quarters stays whole: links stand in it.
+    """
+    text_cost = _cost(whole.text, most, cost)
+    others = replace(whole, text="")
+    if text_cost > most * 3 // 4:
+        others, text_cost = whole, 0
+    pieces = others.pieces
+    each = level([_cost(piece, most, cost) for piece in pieces], most - text_cost)
     title, text, *rest = (cut(piece, each, cost) for piece in pieces)
     pairs, split = rest, 2 * len(whole.facts)
-    return Said(title, text, tuple(zip(pairs[:split:2], pairs[1:split:2], strict=True)), tuple(rest[split:]))
+    facts = tuple(zip(pairs[:split:2], pairs[1:split:2], strict=True))
+    return Said(title, text or (whole.text if text_cost else ""), facts, tuple(rest[split:]))
 
 
 def clean(text: str) -> str:

@@ -55,7 +55,9 @@ def units(char: str) -> int:
 
 def _runs(message: Outbound) -> list[Run]:
     whole = said(message.text, message.card)
-    between = 4 * BETWEEN_BLOCKS + 2 * len(whole.facts) + len(whole.notes)  # blanks and line feeds
+    between = 0
+    if message.card is not None:  # blanks and line feeds
+        between = 4 * BETWEEN_BLOCKS + 2 * len(whole.facts) + len(whole.notes)
     blocks = [block for block in _blocks(fitted(whole, LONGEST - between, units)) if block]
     runs = [run for n, block in enumerate(blocks) for run in ([("", "\n" * BETWEEN_BLOCKS)] if n else []) + block]
     return runs if not all(is_blank(text) for _, text in runs) else [("", ELLIPSIS)]  # an empty text is refused

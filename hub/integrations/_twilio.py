@@ -30,6 +30,7 @@ from hub.integrations._twilio_inbound import fetch_file, read_inbound, said
 from hub.integrations._twilio_kinds import Kind, described, kind_of
 from hub.integrations._twilio_signature import SIGNATURE, signed_by, ways
 from hub.integrations.base import Accepted, Fact, Integration, Outbound, Problem, StatusUpdate, Unrecognized, WebhookRequest, webhook
+from hub.text import utf16_length
 from hub.vocabulary import Status
 
 T = TypeVar("T")
@@ -201,6 +202,10 @@ class TwilioIntegration(Integration):
     @classmethod
     def chooses_sender(cls, sender: str) -> bool:
         return sender.removeprefix(cls.sender_prefix).startswith("MG")
+
+    @classmethod
+    def length_of(cls, text: str) -> int:
+        return utf16_length(text)  # Twilio does not say what its characters are
 
     @classmethod
     def clean_address(cls, address: str) -> str:

@@ -126,7 +126,10 @@ class Integration:
     stop_codes: ClassVar[frozenset[str]] = frozenset()
     consent_required: ClassVar[bool] = False
     counts_segments: ClassVar[bool] = False
-    max_length: ClassVar[int] = 100_000
+    max_length: ClassVar[int] = 100_000  # of a text, as `length_of` counts
+    length_unit: ClassVar[str] = "characters"  # what `length_of` counts
+    max_post_length: ClassVar[int] = 0  # of the text beside a card; 0: three quarters of max_length
+    max_template_length: ClassVar[int] = 100_000  # of an approved template, filled
     media: ClassVar[Mapping[str, int]] = {}  # content type → the most bytes of a file that goes along; empty: none does
     per_second: ClassVar[float] = 0  # messages of one sender; 0: no limit
     rate_hint: ClassVar[str] = ""  # what the provider usually takes; with it, or with per_second, the form asks for another limit
@@ -226,6 +229,11 @@ class Integration:
     def render(self, message: Outbound) -> dict[str, Any]:
         """Return the provider's payload; pure."""
         raise NotImplementedError
+
+    @classmethod
+    def length_of(cls, text: str) -> int:
+        """Count a text as the provider counts it against `max_length`."""
+        return len(text)
 
     @classmethod
     def clean_address(cls, address: str) -> str:

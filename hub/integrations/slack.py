@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,6 +22,7 @@ from hub.integrations import _slack_check
 from hub.integrations._slack_calls import OFFICIAL, REFERENCE, Calls
 from hub.integrations._slack_errors import error, explain
 from hub.integrations._slack_form import CHANNEL, SlackForm, hook_path, hook_place
+from hub.integrations._slack_text import mrkdwn, units
 from hub.integrations.base import (
     Accepted,
     ButtonPress,
@@ -68,7 +70,7 @@ class Slack(Integration):
     address = Address.CHAT
     finds_by = Address.EMAIL
     event_prefix = "slack"
-    max_length = 3000  # characters of a section; a longer text is cut
+    max_length = 3000  # characters of a section, its marks included
     per_recipient = 1.0  # https://docs.slack.dev/apis/web-api/rate-limits
     concurrency = 16
     request_ref_header = REFERENCE
@@ -109,6 +111,10 @@ class Slack(Integration):
     @classmethod
     def kind_of(cls, address: str) -> Address:
         return Address.EMAIL if "@" in address else Address.CHAT
+
+    @classmethod
+    def length_of(cls, text: str) -> int:
+        return units(mrkdwn(text, sys.maxsize))
 
     @classmethod
     def clean_address(cls, address: str) -> str:

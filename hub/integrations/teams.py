@@ -20,6 +20,7 @@ from hub.errors import ConnectionBroken, OutcomeUnknown, SendError, Unreachable
 from hub.http import NoAnswer, NotSent, recorded
 from hub.integrations._teams_card import encoded, envelope
 from hub.integrations._teams_errors import explain, raise_for, refuse
+from hub.integrations._teams_text import cost
 from hub.integrations._teams_url import OTHER_HOST, valid_url, workflow_of
 from hub.integrations.base import Accepted, Card, CheckResult, ConfigForm, Integration, Outbound, Problem, SecretField
 from hub.vocabulary import Address, Channel, Status
@@ -48,7 +49,9 @@ class Teams(Integration):
     channel = Channel.CHAT
     address = Address.CHAT
     event_prefix = "teams"
-    # no max_length: what is longer than Teams takes is shortened, never refused
+    max_length = 16_000  # of what Teams takes of a card, its wrapping is a part
+    max_post_length = 4_500  # a card's buttons and their links take up to 12,000
+    length_unit = "bytes"
     per_second = 1
     rate_hint = "A workflow posts some tens of cards a minute."
     concurrency = 4
@@ -77,6 +80,10 @@ class Teams(Integration):
     @classmethod
     def place_of(cls, settings: Mapping[str, Any]) -> str:
         return cls.sender_of(settings)
+
+    @classmethod
+    def length_of(cls, text: str) -> int:
+        return sum(map(cost, text))
 
     @classmethod
     def clean_address(cls, address: str) -> str:

@@ -38,6 +38,7 @@ from hub.integrations.base import (
     action,
     webhook,
 )
+from hub.text import utf16_length
 from hub.vocabulary import Address, Channel, Status
 
 SECRET = "x-telegram-bot-api-secret-token"  # noqa: S105 - the header's name
@@ -71,7 +72,7 @@ class Telegram(Integration):
     finds_by = Address.CHAT
     event_prefix = "telegram"
     answers_keywords = False
-    # no max_length: what is longer than Telegram takes is shortened, never refused
+    max_length = written.LONGEST
     per_second = 30  # https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this
     per_recipient = 1
     rate_hint = "Telegram takes about 30 a second from a bot, 1 a second and 20 a minute in one group."
@@ -120,6 +121,10 @@ class Telegram(Integration):
     @classmethod
     def edits_posts(cls, place: str) -> bool:
         return True
+
+    @classmethod
+    def length_of(cls, text: str) -> int:
+        return utf16_length(text)
 
     @classmethod
     def clean_address(cls, address: str) -> str:

@@ -45,6 +45,8 @@ class WhatsApp(CheckedTwilio):
     session_window = 24.0
     answers_keywords = False
     consent_required = True
+    # characters of the body once it is filled; Meta's 132005 says that it is longer
+    max_template_length = 1024
     media = ON_WHATSAPP
     status_path = "twilio/whatsapp"
     sender_prefix = "whatsapp:"

@@ -13,9 +13,11 @@ from hub import audit, integrations, live
 from hub.errors import Conflict, NotFound, Refused
 from hub.extensions import db
 from hub.messaging import outbox, windows
+from hub.messaging.fitting import refuse_too_long
 from hub.models import Body, Connection, Contact, Conversation, Inbound, Message
 from hub.models.types import is_id, now
 from hub.store import transaction
+from hub.text import readable
 
 SHOWN = 100  # of either side
 COUNT_TO = 1000
@@ -134,9 +136,7 @@ def answer(conversation_id: str, text: str) -> str:
     cls = integrations.get(connection.integration)
     if not said:
         raise Refused("empty_text", "Give the text of the answer.", field="text")
-    if len(said) > cls.max_length:
-        why = f"The text has {len(said):,} characters; {cls.title} takes at most {cls.max_length:,}."
-        raise Refused("text_too_long", why, field="text")
+    refuse_too_long(cls, readable(said))
     if not connection.enabled:
         raise Conflict("connection_off", f"The connection {connection.title} does not send now. Enable it first.")
     if talk.contact is None:

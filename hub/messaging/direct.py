@@ -9,9 +9,11 @@ from hub.errors import Conflict, NotFound, Refused
 from hub.extensions import db
 from hub.messaging import media
 from hub.messaging.contacts import contact_for
+from hub.messaging.fitting import refuse_too_long
 from hub.messaging.outbox import Draft, add
 from hub.models import Connection
 from hub.store import transaction
+from hub.text import readable
 from hub.vocabulary import Address, ConnectionState
 
 
@@ -41,9 +43,7 @@ def send(
     files = media.attached(cls, url=media_url, file_id=media_id, source_id=source_id, test=test)
     if not text.strip() and not files:
         raise Refused("empty_text", "Give the text of the message.", field="text")
-    if len(text) > cls.max_length:
-        why = f"The text has {len(text):,} characters; {cls.title} takes at most {cls.max_length:,}."
-        raise Refused("text_too_long", why, field="text")
+    refuse_too_long(cls, readable(text))
     contact = contact_for(cls.kind_of(address), address, test=connection.test)
     return add(Draft(connection=connection, contact=contact, text=text, media=files, source_id=source_id, by_hand=source_id is None)).id
 

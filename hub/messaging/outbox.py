@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import select, update
 
-from hub import audit
+from hub import audit, integrations
 from hub.crypto import blind
 from hub.errors import Conflict, NotFound
 from hub.extensions import db
@@ -20,7 +20,7 @@ from hub.messaging.ledger import messages as message_table
 from hub.messaging.ledger import status_events
 from hub.messaging.policy import QUIET, Carrying, Policy, Verdict, Wanted
 from hub.messaging.windows import WINDOW_CLOSED
-from hub.models import Body, Event, Message, SigningRequest, StatusEvent
+from hub.models import Body, Connection, Event, Message, SigningRequest, StatusEvent
 from hub.models.types import keyring, new_id, now
 from hub.statements import Statement, table_of
 from hub.store import index_key, transaction, wake, write
@@ -229,8 +229,9 @@ def resend(message_id: str) -> Message:
     again = add(Draft(
         connection=connection, contact=message.contact, text=content["text"], subject=content["subject"], source_id=message.source_id,
         event_id=message.event_id, request_id=message.request_id, signer_id=message.signer_id, step_id=message.step_id,
-        template_version_id=message.template_version_id, template=_template_now(connection.id, content),
-        says=content.get("says"), media=content.get("media", ()), by_hand=message.by_hand, after_id=message.id,
+        template_version_id=message.template_version_id,
+        template=_template_now(connection, content), says=content.get("says"),
+        media=content.get("media", ()), by_hand=message.by_hand, after_id=message.id,
         thread=message.thread, edits_id=message.edits_id, card=card_of(content), buttons=buttons_of(content),
         reply_to=content.get("reply_to", ""),
     ))  # fmt: skip
@@ -252,10 +253,15 @@ def _ask_limits(message: Message, content: Mapping[str, Any]) -> None:
         raise Conflict("media_gone", why)
 
 
-def _template_now(connection_id: str, content: Mapping[str, Any]) -> Filled | None:
+def _template_now(connection: Connection, content: Mapping[str, Any]) -> Filled | None:
     """Return the approved template that says today what a message's content says."""
     says = content.get("says")
-    return provider_templates.filled(connection_id, says["name"], says["locale"], says["values"]) if says else template_of(content)
+    if not says:
+        return template_of(content)
+    cls = integrations.get(connection.integration)
+    return provider_templates.filled(
+        connection.id, says["name"], says["locale"], says["values"], cls
+    )
 
 
 def locked(message_id: str) -> Message:

@@ -100,6 +100,7 @@ REASONS = {
     "request_expired": "The time to sign this request has ended.",
     "snoozed": "Reminders to this signer are put off.",
     "repeated": "This was told before.",
+    "too_long": "The text is longer than the channel takes, even without the document's title.",
 }
 
 

@@ -13,7 +13,8 @@ from sqlalchemy import bindparam, select
 from hub import audit
 from hub.errors import NotFound, Refused
 from hub.extensions import db
-from hub.integrations.base import Filled
+from hub.integrations.base import Filled, Integration
+from hub.messaging.fitting import fitted
 from hub.messaging.render import fallbacks
 from hub.models import ProviderTemplate, TemplateMapping
 from hub.models.types import is_id
@@ -80,26 +81,45 @@ class Mapped:
 
     external_id: str
     variables: Mapping[str, str]
+    text: str  # as the provider showed it when it was fetched
+
+    def fill(self, values: Mapping[str, Any]) -> Filled:
+        """Return the template with its variables filled."""
+        said = {**values, "link_path": _after_host(str(values.get("link") or ""))}
+        shown = {variable: clean(said.get(ours)) for variable, ours in self.variables.items()}
+        return Filled(self.external_id, shown)
+
+    def says(self, made: Filled) -> str:
+        """Return what a filled template reads; its variables alone where its text is not known."""
+        if not self.text:
+            return "".join(made.variables.values())
+        return _PLACE.sub(lambda found: made.variables.get(found[1], found[0]), self.text)
 
 
-def filled(connection_id: str, name: str, locale: str, values: Mapping[str, Any]) -> Filled | None:
+_PLACE = re.compile(r"\{\{\s*([^{}\s]+)\s*\}\}")
+
+
+def filled(
+    connection_id: str, name: str, locale: str, values: Mapping[str, Any],
+    cls: type[Integration] = Integration,
+) -> Filled | None:  # fmt: skip
     """Return the approved template that stands for one of ours, filled; None when there is none.
 
-    Falls back from pt-BR to pt to HUB_LOCALE to English, at last that of the United States.
+    Falls back from pt-BR to pt to HUB_LOCALE to English, at last that of the United States. The
+    title is as long as the integration `cls` takes it. Raises TooLong.
     """
     by_locale = remembered(("mapped", connection_id, name), lambda: _mapped(connection_id, name))
     for wanted in (*fallbacks(locale), LAST_RESORT):
         if (found := by_locale.get(wanted)) is not None:
-            said = {**values, "link_path": _after_host(str(values.get("link") or ""))}
-            shown = {variable: clean(said.get(ours)) for variable, ours in found.variables.items()}
-            return Filled(found.external_id, shown)
+            return fitted(cls, values, found.fill, found.says, cls.max_template_length)
     return None
 
 
 def _mapped(connection_id: str, name: str) -> dict[str, Mapped]:
     found = read(_MAPPED, connection=connection_id, name=name)
     return {
-        locale: Mapped(external, json.loads(chosen)) for locale, external, chosen, wanted in found if fits(chosen, wanted)
+        locale: Mapped(external, json.loads(chosen), text)
+        for locale, external, chosen, wanted, text in found if fits(chosen, wanted)
     }  # fmt: skip
 
 
@@ -109,7 +129,10 @@ def fits(chosen: str, wanted: str) -> bool:
 
 
 _MAPPED = Statement(
-    select(TemplateMapping.locale, ProviderTemplate.external_id, TemplateMapping.variables, ProviderTemplate.variables)
+    select(
+        TemplateMapping.locale, ProviderTemplate.external_id, TemplateMapping.variables,
+        ProviderTemplate.variables, ProviderTemplate.text,
+    )
     .join(ProviderTemplate, ProviderTemplate.id == TemplateMapping.provider_template_id)
     .where(TemplateMapping.connection_id == bindparam("connection"), TemplateMapping.name == bindparam("name"),
            ProviderTemplate.state == APPROVED)

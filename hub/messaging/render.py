@@ -11,6 +11,8 @@ from sqlalchemy import bindparam, select
 
 from hub import text
 from hub.errors import ConfigError
+from hub.integrations.base import Integration
+from hub.messaging.fitting import fitted
 from hub.models import Template, TemplateVersion
 from hub.statements import Statement
 from hub.store import read, remembered
@@ -52,6 +54,22 @@ def render(
         return Rendered(version.id, subject, text.render(version.text, values, isolated=isolated))
     except ValueError as problem:
         raise ConfigError(f"Template {name} for {channel}: {problem}") from None
+
+
+def within(
+    cls: type[Integration], most: int, name: str, channel: str, locale: str,
+    values: Mapping[str, Any],
+) -> Rendered:  # fmt: skip
+    """Fill a template for an integration, its title as long as `most` allows.
+
+    Raises ConfigError as `render` does, and TooLong.
+    """
+    isolated = not cls.counts_segments  # in SMS, isolates cost room, and some phones show boxes
+
+    def make(shown: Mapping[str, Any]) -> Rendered:
+        return render(name, channel, locale, shown, isolated=isolated)
+
+    return fitted(cls, values, make, lambda made: made.text, most)
 
 
 def names_in(name: str, channel: str, locale: str) -> frozenset[str]:

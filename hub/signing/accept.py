@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import select
 
@@ -14,8 +14,8 @@ from hub.crypto import blind
 from hub.integrations.base import Filled
 from hub.messaging import plan, provider_templates, render
 from hub.messaging.contacts import Known, contacts_for
+from hub.messaging.fitting import TOO_LONG, TooLong
 from hub.messaging.outbox import Draft, Stored, add_all
-from hub.messaging.policy import Carrier
 from hub.models import Contact, Event, Message
 from hub.models.types import keyring, new_id, now
 from hub.optimistic import optimistic
@@ -54,6 +54,42 @@ def tell(event: Happened, request: RequestRecord, actor: SignerRecord | None, on
     Those who read where a connection posts are told too, and what stands there of the request is brought up to date.
     """
     carriers = planning.carriers(request.test)
+    signers = {signer.id: signer for signer in (request.signers if only is None else only)}
+    planned, posts, skipped = _plan(event, request, actor, signers, carriers)
+    told = _told_before([*planned, *posts])
+    writing = _Writing(event, request, actor, signers, carriers)
+    said, too_long = writing.to_signers(_without(planned, told))
+    planned = {key: item for key, item in planned.items() if key in said or key in told}
+    reminded = [signers[one] for one in dict.fromkeys(item.person.id for item in planned.values())]
+    if event.type == EventType.REMINDER and not reminded:
+        posts = {}  # there is nothing to tell a team
+    posted, unfit = writing.to_team(_without(posts, told), reminded)
+    refusals = [item.as_json() for item in skipped + too_long + unfit]
+    _store(event, request, refusals)
+    drafts = writing.drafts(said, planned)
+    about = team.Told(event.id, event.type, request, event.payload.get("download_url") or "")
+    new = [(posts[key], key, text) for key, text in posted.items()]
+    drafts += team.drafts(about, request, new, carriers)
+    added = zip((draft.once_key for draft in drafts), add_all(drafts), strict=True)
+    stored = {key: message for key, message in added if key} | told
+    team.refresh(request, carriers, told=about)
+    briefs = [_brief(stored[key], item.person.external_id) for key, item in planned.items()]
+    briefs += [_brief(stored[key], None) for key in posts if key in stored]
+    return {"event": {"id": event.id}, "messages": briefs, "skipped": refusals}
+
+
+Item = TypeVar("Item", plan.Planned, plan.Post)
+
+
+def _without(items: Mapping[bytes, Item], told: Collection[bytes]) -> dict[bytes, Item]:
+    return {key: item for key, item in items.items() if key not in told}
+
+
+def _plan(
+    event: Happened, request: RequestRecord, actor: SignerRecord | None,
+    signers: Mapping[str, SignerRecord], carriers: Mapping[str, planning.Placed],
+) -> tuple[dict[bytes, plan.Planned], dict[bytes, plan.Post], list[plan.Skipped]]:  # fmt: skip
+    """Return messages to signers and posts for a team, each by its key, and what is skipped."""
     among = [planning.planned_with(carrier) for carrier in carriers.values()]
     name = ("routes", event.type, request.source_id, str(request.test))
     routes = remembered(name, lambda: planning.routes(event.type, request.source_id, test=request.test))
@@ -61,58 +97,107 @@ def tell(event: Happened, request: RequestRecord, actor: SignerRecord | None, on
         "asks_to_sign": event.type.asks_to_sign, "closed": request.state != RequestState.OPEN,
         "expired": request.expired,
     }
-    signers = {signer.id: signer for signer in (request.signers if only is None else only)}
     planned, skipped = plan.plan(
         routes, planning.people(request, list(signers.values()), among), among, actor=actor.id if actor else "",
         reminds=event.type == EventType.REMINDER, **asks,
     )  # fmt: skip
     posts, unposted = plan.posts(routes, among, **asks)
-    reminded = [signers[one] for one in dict.fromkeys(item.person.id for item in planned)]
-    if event.type == EventType.REMINDER and not reminded:
-        posts = []  # there is nothing to tell a team
-    refusals = [item.as_json() for item in skipped + unposted]
-    _store(event, request, refusals)
-    keys = [_once_key(event, request, actor, item.person.id, item.carrier.address, item.to, item.step) for item in planned]
-    post_keys = [_once_key(event, request, actor, "", "place", "", item.step) for item in posts]
-    told = _told_before(keys + post_keys)
-    fresh = [(item, key) for item, key in zip(planned, keys, strict=True) if key not in told]
-    contacts = contacts_for({_known(item, signers[item.person.id]) for item, _ in fresh}, test=request.test) if fresh else {}
-    drafts = []
-    for item, key in fresh:
-        carrier = carriers[item.carrier.id]
-        signer = signers[item.person.id]
-        shows = render.names_in(item.step.template, carrier.channel, item.person.locale)
-        values = _values(event, request, signer, actor) | linking.links(shows, carriers.values(), request.source_id, signer)
-        said = render.render(
-            item.step.template, carrier.channel, item.person.locale, values,
-            isolated=not integrations.get(carrier.integration).counts_segments,
-        )
-        template, says = _template(carrier, item, values)
-        drafts.append(Draft(
-            connection=carrier, contact=contacts[item.kind, item.to], text=said.text, subject=said.subject,
-            source_id=request.source_id, event_id=event.id, request_id=request.id, signer_id=item.person.id, step_id=item.step.id,
-            template_version_id=said.version_id, template=template, says=says,
-            lane=Lane.BULK if event.type == EventType.REMINDER else Lane.NOW, once_key=key,
-            expires_at=_until(event, request),
-        ))  # fmt: skip
-    about = team.Told(event.id, event.type, request, event.payload.get("download_url") or "")
-    new = [(item, key) for item, key in zip(posts, post_keys, strict=True) if key not in told]
-    drafts += team.drafts(about, request, new, carriers, _values_for_team(event, request, reminded, actor)) if new else []
-    added = zip((draft.once_key for draft in drafts), add_all(drafts), strict=True)
-    stored = {key: message for key, message in added if key} | told
-    team.refresh(request, carriers, told=about)
-    whose = [item.person.external_id for item in planned] + [None] * len(posts)
-    briefs = [_brief(stored[key], signer) for key, signer in zip(keys + post_keys, whose, strict=True)]
-    return {"event": {"id": event.id}, "messages": briefs, "skipped": refusals}
+
+    def key(person: str, kind: str, to: str, step: plan.Step) -> bytes:
+        return _once_key(event, request, actor, person, kind, to, step)
+
+    return (
+        {key(item.person.id, item.carrier.address, item.to, item.step): item for item in planned},
+        {key("", "place", "", item.step): item for item in posts},
+        skipped + unposted,
+    )
 
 
-def _template(carrier: Carrier, item: plan.Planned, values: dict[str, Any]) -> tuple[Filled | None, dict[str, Any] | None]:
-    """Return the approved template for when free text may not go, where that is a question, and what finds one later."""
-    if not integrations.get(carrier.integration).session_window:
-        return None, None
-    name, locale = item.step.template, item.person.locale
-    values = {name: value for name, value in values.items() if name not in linking.names()}  # made for a text of ours alone
-    return provider_templates.filled(carrier.id, name, locale, values), {"name": name, "locale": locale, "values": values}
+# ── Texts ─────────────────────────────────────────────────────────────────────────────────────────
+@dataclass(frozen=True)
+class _Said:
+    """What a message says, as text and, where that may be needed, as an approved template."""
+
+    rendered: render.Rendered
+    template: Filled | None
+    says: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class _Writing:
+    """The texts of an event's messages: each as long as its provider takes, or not sent at all."""
+
+    event: Happened
+    request: RequestRecord
+    actor: SignerRecord | None
+    signers: Mapping[str, SignerRecord]
+    carriers: Mapping[str, planning.Placed]
+
+    def to_signers(
+        self, items: Mapping[bytes, plan.Planned]
+    ) -> tuple[dict[bytes, _Said], list[plan.Skipped]]:
+        """Write to signers; return the texts, and the steps whose text is too long."""
+        said: dict[bytes, _Said] = {}
+        skipped = []
+        for key, item in items.items():
+            try:
+                said[key] = self._say(item)
+            except TooLong:
+                skipped.append(plan.Skipped(item.person.external_id, item.step.channel, TOO_LONG))
+        return said, skipped
+
+    def _say(self, item: plan.Planned) -> _Said:
+        carrier, signer = self.carriers[item.carrier.id], self.signers[item.person.id]
+        template, channel, locale = item.step.template, carrier.channel, item.person.locale
+        shows = render.names_in(template, channel, locale)
+        links = linking.links(shows, self.carriers.values(), self.request.source_id, signer)
+        values = _values(self.event, self.request, signer, self.actor)
+        cls = integrations.get(carrier.integration)
+        rendered = render.within(cls, cls.max_length, template, channel, locale, values | links)
+        if not cls.session_window:
+            return _Said(rendered, None, None)
+        filled = provider_templates.filled(carrier.id, template, locale, values, cls)
+        return _Said(rendered, filled, {"name": template, "locale": locale, "values": values})
+
+    def to_team(
+        self, items: Mapping[bytes, plan.Post], reminded: Sequence[SignerRecord]
+    ) -> tuple[dict[bytes, render.Rendered], list[plan.Skipped]]:
+        """Write posts; return their texts, and the steps whose text is too long."""
+        values = _values_for_team(self.event, self.request, reminded, self.actor)
+        said: dict[bytes, render.Rendered] = {}
+        skipped = []
+        for key, item in items.items():
+            carrier = self.carriers[item.carrier.id]
+            cls = integrations.get(carrier.integration)
+            most = cls.max_post_length or cls.max_length * 3 // 4
+            try:
+                said[key] = render.within(
+                    cls, most, item.step.template, carrier.channel, render.default_locale(), values
+                )
+            except TooLong:
+                skipped.append(plan.Skipped("", item.step.channel, TOO_LONG))
+        return said, skipped
+
+    def drafts(
+        self, said: Mapping[bytes, _Said], planned: Mapping[bytes, plan.Planned]
+    ) -> list[Draft]:
+        """Return the messages to signers, to be stored."""
+        items = [(key, planned[key], one) for key, one in said.items()]
+        known = {_known(item, self.signers[item.person.id]) for _, item, _ in items}
+        contacts = contacts_for(known, test=self.request.test) if known else {}
+        event, request = self.event, self.request
+        return [
+            Draft(
+                connection=self.carriers[item.carrier.id], contact=contacts[item.kind, item.to],
+                text=one.rendered.text, subject=one.rendered.subject, source_id=request.source_id,
+                event_id=event.id, request_id=request.id, signer_id=item.person.id,
+                step_id=item.step.id, template_version_id=one.rendered.version_id,
+                template=one.template, says=one.says,
+                lane=Lane.BULK if event.type == EventType.REMINDER else Lane.NOW,
+                once_key=key, expires_at=_until(event, request),
+            )
+            for key, item, one in items
+        ]  # fmt: skip
 
 
 def _brief(message: Stored, signer: str | None) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
 
 import structlog
 from sqlalchemy import select
@@ -107,7 +106,6 @@ def _link(connection: Connection, kind: str, subject: str, lasts: timedelta) -> 
     return live.instance(connection).invite(token, team=kind == TEAM)
 
 
-@cache
 def names() -> frozenset[str]:
     """Return what texts can show: `<integration>_link`, for every integration that people can be invited to."""
     return frozenset(f"{name}_link" for name, cls in integrations.registry().items() if cls.can("invite"))

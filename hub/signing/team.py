@@ -60,20 +60,16 @@ class Pressed:
 
 # ── New posts ───────────────────────────────────────────────────────────────────────────────────────────────
 def drafts(
-    told: Told, request: RequestRecord, planned: Sequence[tuple[plan.Post, bytes]], carriers: Mapping[str, Placed],
-    values: Mapping[str, Any],
+    told: Told, request: RequestRecord, planned: Sequence[tuple[plan.Post, bytes, render.Rendered]],
+    carriers: Mapping[str, Placed],
 ) -> list[Draft]:  # fmt: skip
     """Return the posts of an event: a card with its buttons, or a reply where a card stands already."""
     if not planned:
         return []
     need_lock()  # it reads what a change before may have written a moment ago
     made, whole = [], cards.card(request)
-    for post, key in planned:
+    for post, key, said in planned:
         carrier = carriers[post.carrier.id]
-        said = render.render(
-            post.step.template, carrier.channel, render.default_locale(), values,
-            isolated=not integrations.get(carrier.integration).counts_segments,
-        )
         replies = _keeps_threads(carrier) and _newest(request, carrier, None) is not None
         made.append(Draft(
             connection=carrier, contact=contact_for(Address.CHAT, carrier.place, test=request.test), text=said.text, subject=said.subject,
