@@ -20,6 +20,7 @@ from hub import config as settings
 from hub import extensions, live, masking, models, store
 from hub.config import LARGEST_BODY, Config
 from hub.crypto import Keyring
+from hub.page_text import Isolation
 from hub.storable import is_storable
 
 DOORS = ("hub.web_extensions", "hub.health", "hub.webhooks", "hub.api", "hub.admin")
@@ -66,6 +67,7 @@ def create(config: Config | None = None, doors: Sequence[str] = DOORS) -> Flask:
     config = config or settings.load()
     app = Flask("hub", static_folder="static", template_folder="templates")
     app.request_class, app.session_interface = HubRequest, Sessions()
+    app.jinja_env.add_extension(Isolation)
     app.config.update(
         SECRET_KEY=config.secret_key,
         SQLALCHEMY_DATABASE_URI=config.database_url,

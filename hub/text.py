@@ -104,17 +104,18 @@ def one_line(text: str) -> str:
     if text.isprintable():
         return text.strip()
     line = re.sub("[\t\n]+", " ", readable(text)).replace(FIRST_STRONG, "").replace(POP, "").strip()
-    return line if _is_right_to_left(_MARKS.sub("", line)) else _MARKS.sub("", line)
+    return line if is_right_to_left(_MARKS.sub("", line)) else _MARKS.sub("", line)
 
 
 def isolate(value: str) -> str:
     """Return a value whose right-to-left letters are ordered among themselves; links stay as is."""
-    if value.startswith(("https://", "http://")) or not _is_right_to_left(value):
+    if value.startswith(("https://", "http://")) or not is_right_to_left(value):
         return value
     return f"{FIRST_STRONG}{value}{POP}"
 
 
-def _is_right_to_left(text: str) -> bool:
+def is_right_to_left(text: str) -> bool:
+    """Tell whether a text holds letters or digits that are written from right to left."""
     if text.isascii():
         return False
     return any(unicodedata.bidirectional(char) in _RIGHT_TO_LEFT for char in text)

@@ -18,7 +18,10 @@ MODULES = sorted(HUB.rglob("*.py"))
 LONGEST = 350
 
 WORDS = {"errors", "vocabulary", "config", "datadir"}
-PLUMBING = {"disk", "stopping", "masking", "crypto", "http", "phones", "number_forms", "addresses", "times", "storable", "text"}
+PLUMBING = {
+    "disk", "stopping", "masking", "crypto", "http", "phones", "number_forms", "addresses", "times",
+    "storable", "text", "page_text",
+}  # fmt: skip
 STORE = {"models", "extensions", "web_extensions", "statements", "store", "waking", "locks"}
 # what runs the processes: no part of the application, so it knows nothing of it
 RUNNING = {"ports", "processes", "queue_server", "supervisor", "terminal"}

@@ -22,6 +22,7 @@ from hub.integrations.base import Problem
 from hub.messaging import outbox, policy, suppressions, taking_back, timeline, windows, wording
 from hub.models import Body, Event, Message, SigningRequest, Source, Template, TemplateVersion
 from hub.models.types import is_id, now
+from hub.page_text import isolated
 from hub.vocabulary import Role, Status
 
 LONGEST_STORY = 8  # messages of one ladder that a page shows
@@ -252,11 +253,11 @@ def _facts(one: Message) -> list[tuple[str, Any]]:
 
 
 def _mono(text: str) -> Markup | str:
-    return Markup('<span class="sp-mono">{}</span>').format(text) if text else ""
+    return Markup('<span class="sp-mono">{}</span>').format(isolated(text)) if text else ""
 
 
 def _link(href: str, text: str, classes: str = "") -> Markup:
-    return Markup('<a href="{}" class="{}">{}</a>').format(href, classes, text)
+    return Markup('<a href="{}" class="{}">{}</a>').format(href, classes, isolated(text))
 
 
 def _window(one: Message) -> str:

@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 import hub
 from hub.config import Config, is_loopback
+from hub.page_text import Isolation
 from hub.simulator.bench import Bench, bench
 from hub.simulator.content_rest import content
 from hub.simulator.errors import RestError, request_id
@@ -46,6 +47,7 @@ def create_simulator(config: Config) -> Flask:
     folder = Path(hub.__file__).parent
     app = Flask("hub.simulator", template_folder=str(folder / "templates"), static_folder=str(folder / "static"))
     app.config.update(MAX_CONTENT_LENGTH=LARGEST_REQUEST, BOOTSTRAP_SERVE_LOCAL=True)
+    app.jinja_env.add_extension(Isolation)
     Bootstrap5(app)  # its stylesheet and icons, served by us
     for part in PARTS:
         app.register_blueprint(part)
