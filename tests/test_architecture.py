@@ -27,7 +27,7 @@ STORE = {"models", "extensions", "web_extensions", "statements", "store", "wakin
 RUNNING = {"ports", "processes", "queue_server", "supervisor", "terminal"}
 STARTING = {"startup", "sqlite_check"}  # what is checked before anything starts
 # what the use cases and doors share: settled by DESIGN's table as "store" and "use cases"
-SHARED = {"audit", "clock_check", "live", "idempotency", "group_commit", "optimistic", "tokens"}
+SHARED = {"audit", "security_log", "clock_check", "live", "idempotency", "group_commit", "optimistic", "tokens"}
 BELOW = WORDS | PLUMBING | STORE | SHARED | {"integrations"}
 # intake → signing → messaging; accounts stand beside them, and set up what a new hub starts with
 USE_CASES = {

@@ -154,6 +154,17 @@ def authenticate(bearer: str) -> Known | None:
     return key
 
 
+def describe_refused(text: str) -> dict[str, str]:
+    """Return what the activity says about a key that was refused: its name, or only its kind."""
+    found = db.session.scalar(select(ApiKey).where(ApiKey.digest == digest(text)))
+    if found is not None:
+        state = "revoked" if found.revoked_at else "expired"
+        return {"who": "An API caller", "subject": found.id, "title": found.name, "key": state}
+    kind = next((prefix for prefix in (LIVE, TEST) if text.startswith(prefix)), "")
+    title = f"{text[: len(kind) + 4]}… is unknown" if kind else "is not one of Signpost"
+    return {"who": "An API caller", "title": title}
+
+
 @transaction
 def _note_use(key_id: str) -> None:
     db.session.get_one(ApiKey, key_id).used_at = now()

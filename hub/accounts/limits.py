@@ -9,17 +9,24 @@ import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar, cast
 
 import structlog
 from flask import current_app
-from limits import RateLimitItem, RateLimitItemPerMinute
+from limits import (
+    RateLimitItem,
+    RateLimitItemPerDay,
+    RateLimitItemPerHour,
+    RateLimitItemPerMinute,
+)
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 from redis import RedisError
 
 from hub import web_extensions
 from hub.errors import Refused
+from hub.security_log import network_of
 
 T = TypeVar("T")
 
@@ -52,8 +59,11 @@ class Limit:
 TEST = Limit("test", RateLimitItemPerMinute(5), "tested 5 times", "test again. What you typed is still here")
 SEND = Limit("send", RateLimitItemPerMinute(5), "sent 5 of these", "send again. What you typed is still here")
 SAVE = Limit("save", RateLimitItemPerMinute(10), "saved 10 times", "save again. What you typed is still here")
-ACCOUNT = RateLimitItemPerMinute(5, REST_MINUTES)
+# wrong passwords: of an account from one address, or in one browser that it knows
+PAIR = RateLimitItemPerMinute(5, REST_MINUTES)
 ADDRESS = RateLimitItemPerMinute(20, REST_MINUTES)
+ACCOUNT = RateLimitItemPerHour(300)  # many addresses guess together
+CURRENT_PASSWORD = RateLimitItemPerDay(5)  # of one sign-in
 
 
 def spend(limit: Limit, user_id: str) -> None:
@@ -63,23 +73,66 @@ def spend(limit: Limit, user_id: str) -> None:
         raise TooMany(f"You have {limit.done} in a minute. Wait {_seconds(wait)} and {limit.again}.", wait)
 
 
-def begin_sign_in(email: str, address: str) -> None:
-    """Count a try before its password is looked at, so that many at once gain nothing. Raises TooMany."""
-    if not _counters().ask(lambda counter: counter.test(ADDRESS, "address", address)):
-        wait = _wait(ADDRESS, "address", address)
-        raise TooMany(f"Too many tries from where you are. Wait {_minutes(wait)} and sign in again.", wait)
-    if not _counters().ask(lambda counter: counter.hit(ACCOUNT, "account", _account(email))):
-        wait = _wait(ACCOUNT, "account", _account(email))
-        raise TooMany(f"After 5 wrong passwords this account rests. Wait {_minutes(wait)} and sign in again.", wait)
+def begin_sign_in(email: str, address: str, browser: str = "") -> None:
+    """Count an attempt before its password is checked, so that many at once gain nothing.
+
+    `browser` is the id of a browser that this account knows: only its own attempts count.
+    Raises TooMany.
+    """
+    network, account = network_of(address), _account(email)
+    if not browser:
+        for item, names, what in (
+            (ADDRESS, ("address", network), "Too many failed sign-ins from your network."),
+            (ACCOUNT, ("guessed", account), "Too many failed sign-ins to this account."),
+        ):
+            if not _counters().ask(partial(_test, item, names)):
+                wait = _wait(item, *names)
+                hint = f"Wait {_minutes(wait)}, or use a browser that you signed in with before."
+                raise TooMany(f"{what} {hint}", wait)
+    pair = _pair(account, network, browser)
+    if not _counters().ask(lambda counter: counter.hit(PAIR, *pair)):
+        wait = _wait(PAIR, *pair)
+        raise TooMany(f"You entered 5 wrong passwords. Wait {_minutes(wait)} and sign in again.", wait)
 
 
-def end_sign_in(email: str, address: str, *, known: bool) -> int:
-    """Note what a try came to: a good one is forgiven. Returns how many are left."""
+def end_sign_in(email: str, address: str, browser: str = "", *, known: bool) -> int:
+    """Note the result of an attempt: a successful one is forgiven. Returns how many are left."""
+    network, account = network_of(address), _account(email)
+    pair = _pair(account, network, browser)
     if known:
-        _counters().ask(lambda counter: counter.clear(ACCOUNT, "account", _account(email)))
-        return ACCOUNT.amount
-    _counters().ask(lambda counter: counter.hit(ADDRESS, "address", address))
-    return _counters().ask(lambda counter: counter.get_window_stats(ACCOUNT, "account", _account(email))).remaining
+        _counters().ask(lambda counter: counter.clear(PAIR, *pair))
+        return PAIR.amount
+    if not browser:
+        _counters().ask(lambda counter: counter.hit(ADDRESS, "address", network))
+        _counters().ask(lambda counter: counter.hit(ACCOUNT, "guessed", account))
+    return _counters().ask(lambda counter: counter.get_window_stats(PAIR, *pair)).remaining
+
+
+def begin_current_password(sign_in: str) -> bool:
+    """Count a use of the current password before it is checked; tell whether one more is allowed.
+
+    `sign_in` is the token of the browser's sign-in.
+    """
+    names = ("current", hashlib.sha256(sign_in.encode()).hexdigest())
+    return _counters().ask(lambda counter: counter.hit(CURRENT_PASSWORD, *names))
+
+
+def end_current_password(sign_in: str, *, right: bool) -> int:
+    """Note whether the current password was right, which is forgiven; return how many are left."""
+    names = ("current", hashlib.sha256(sign_in.encode()).hexdigest())
+    if right:
+        _counters().ask(lambda counter: counter.clear(CURRENT_PASSWORD, *names))
+        return CURRENT_PASSWORD.amount
+    stats = _counters().ask(lambda counter: counter.get_window_stats(CURRENT_PASSWORD, *names))
+    return stats.remaining
+
+
+def _test(item: RateLimitItem, names: tuple[str, ...], counter: MovingWindowRateLimiter) -> bool:
+    return counter.test(item, *names)
+
+
+def _pair(account: str, network: str, browser: str) -> tuple[str, str, str]:
+    return ("account", account, f"browser {browser}" if browser else network)
 
 
 def _account(email: str) -> str:

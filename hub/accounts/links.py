@@ -58,7 +58,7 @@ def password_owner(token: str) -> User | None:
 def set_up_first_admin(token: str, email: str, name: str, password: str) -> str:
     """Make the first admin and return the id. Raises NotFound when the link is void, as it is once a user exists."""
     address, words = users.clean_email(email), users.clean_name(name)
-    passwords.check(password, address)
+    passwords.check(password, address, words)
     return _set_up(token, address, words, passwords.hashed(password))
 
 
@@ -81,7 +81,7 @@ def choose_password(token: str, password: str) -> str:
     user = password_owner(token)
     if user is None:
         raise NotFound("link_void", "This link is used up.")
-    passwords.check(password, user.email)
+    passwords.check(password, user.email, user.name)
     return _choose(token, passwords.hashed(password))
 
 

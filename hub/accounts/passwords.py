@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import threading
 from functools import cache
 
 from argon2 import PasswordHasher
@@ -10,21 +12,61 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from hub.errors import Refused
 
 SHORTEST = 10
+ADVICE = "Four words that do not belong together are a good choice."
+PRODUCT = {"signpost", "hub"}
+SHORTEST_WORD = 3  # of a name
+LEAST_REST = 7  # letters and digits beside the words that others know
+# zxcvbn's scores: 3 and 4 stand for at least 100 million guesses
+LEAST_SCORE, MOST_LOOKED_AT = 3, 72
 LONGEST = 1000  # argon2 takes more, but nobody types it
 # OWASP's second choice: 19 MiB and 2 passes take 20 ms, and eight sign-ins at once still fit into a small machine
 # https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html
 HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+_one_at_a_time = threading.Lock()
 
 
-def check(password: str, email: str, *, field: str = "password") -> None:
-    """Refuse a password that is too easy to guess. There are no other rules: they make passwords worse."""
+def check(password: str, email: str, name: str = "", *, field: str = "password") -> None:
+    """Refuse a password that is easy to guess. There are no rules about kinds of characters."""
     if len(password) < SHORTEST:
-        why = f"Take at least {SHORTEST} characters. Four words that do not belong together are good."
-        raise Refused("password_too_short", why, field=field)
+        raise Refused("password_too_short", f"Use at least {SHORTEST} characters. {ADVICE}", field=field)
     if len(password) > LONGEST:
-        raise Refused("password_too_long", f"Take at most {LONGEST} characters.", field=field)
-    if password.strip().lower() in (email.lower(), email.lower().partition("@")[0]):
-        raise Refused("password_is_email", "This is the e-mail address, which others know. Take another one.", field=field)
+        raise Refused("password_too_long", f"Use at most {LONGEST} characters.", field=field)
+    words = _words_about(email, name)
+    if _is_made_of(password, {email.lower(), *words}):
+        why = f"This password is made of your name, your e-mail address or the name of this product. {ADVICE}"
+        raise Refused("password_is_personal", why, field=field)
+    if found := _weakness(password, words):
+        raise Refused("password_too_common", f"{found} {ADVICE}", field=field)
+
+
+def _words_about(email: str, name: str) -> set[str]:
+    """Return the words that somebody who knows the user would try first."""
+    parts = re.split(r"[\W_]+", f"{email} {name}".lower())
+    return {part for part in parts if len(part) >= SHORTEST_WORD} | PRODUCT
+
+
+def _is_made_of(password: str, words: set[str]) -> bool:
+    """Tell whether little is left of a password without these words."""
+    rest = password.lower()
+    for word in sorted(words, key=len, reverse=True):
+        rest = rest.replace(word, "")
+    return rest != password.lower() and len(re.sub(r"[\W_]+", "", rest)) < LEAST_REST
+
+
+def _weakness(password: str, words: set[str]) -> str:
+    """Say why a password is easy to guess, or ""; asks zxcvbn, whose lists have 90,000 words."""
+    from zxcvbn import zxcvbn  # 14 MB, which only the rare choice of a password needs
+
+    with _one_at_a_time:  # it keeps the words in a variable of its module
+        found = zxcvbn(password[:MOST_LOOKED_AT], sorted(words))
+    if found["score"] >= LEAST_SCORE:
+        return ""
+    matches = found["sequence"]
+    if len(matches) == 1 and matches[0].get("dictionary_name") == "passwords":
+        return "This is one of the most common passwords."
+    if any(match.get("dictionary_name") == "passwords" for match in matches):
+        return "This password is similar to a common one."
+    return "This password is easy to guess."
 
 
 def hashed(password: str) -> str:

@@ -23,7 +23,7 @@ SEEN_EVERY = timedelta(minutes=5)  # a page must not cost a write
 
 def authenticate(email: str, password: str) -> User | None:
     """Return the user whom e-mail and password belong to, or None. Takes as long for an e-mail that nobody has."""
-    user = db.session.scalar(select(User).where(User.email == email.strip().lower()))
+    user = users.with_email(email)
     known = passwords.matches(user.password_hash if user else "", password)
     if user is None or not known or user.disabled_at is not None:
         return None
@@ -88,10 +88,10 @@ def sign_out(token: str) -> None:
 def change_password(user_id: str, old: str, new: str, *, keep: str = "") -> None:
     """Change one's own password, which the old one allows, and end the other sign-ins; the one with the token `keep` stays."""
     user = users.get(user_id)
-    email, before = user.email, user.password_hash
+    email, name, before = user.email, user.name, user.password_hash
     if not passwords.matches(before, old):
         raise Refused("wrong_password", "This is not your password now.", field="current")
-    passwords.check(new, email, field="password")
+    passwords.check(new, email, name, field="password")
     set_password(user_id, passwords.hashed(new), keep=keep)
 
 

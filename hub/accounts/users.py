@@ -37,6 +37,11 @@ def get(user_id: str) -> User:
     return user
 
 
+def with_email(email: str) -> User | None:
+    """Return the user with an e-mail address, if there is one."""
+    return db.session.scalar(select(User).where(User.email == email.strip().lower()))
+
+
 def any_exist() -> bool:
     """Tell whether anybody was set up yet."""
     return db.session.scalar(select(User.id).limit(1)) is not None
@@ -54,7 +59,7 @@ def create_user(email: str, name: str, password: str = "", role: Role = Role.VIE
     """Add a user and return the id. Without a password nobody can sign in as them until a link has set one."""
     address = clean_email(email)
     if password:
-        passwords.check(password, address)
+        passwords.check(password, address, name)
     return _insert(address, clean_name(name), passwords.hashed(password) if password else "", Role(role))
 
 

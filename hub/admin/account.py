@@ -6,7 +6,8 @@ from typing import Any
 
 from flask import flash, g, redirect, render_template, request, url_for
 
-from hub.accounts import sign_ins, users
+from hub import security_log
+from hub.accounts import limits, sign_ins, users
 from hub.admin import forms, guard
 from hub.admin.guard import admin, needs
 from hub.errors import Refused
@@ -26,15 +27,38 @@ def account() -> Any:
     """Show one's own account, and change its password."""
     form = forms.ChangePassword(request.form)
     if forms.posted():
-        try:
-            if form.validate():
-                sign_ins.change_password(g.user.id, form.current.data or "", form.password.data or "", keep=guard.token())
-                flash("Your password is changed, and your other browsers are signed out.", "good")
-                return redirect(url_for("admin.account"), 303)
-        except Refused as refusal:
-            forms.blame(form, refusal)
+        if form.validate():
+            return _change_password(form)
         return _page(form), 422
     return _page(form)
+
+
+def _change_password(form: forms.ChangePassword) -> Any:
+    """Change the password; after 5 wrong current ones this browser is signed out."""
+    token = guard.token()
+    if not limits.begin_current_password(token):
+        return _sign_in_again()
+    try:
+        current, new = form.current.data or "", form.password.data or ""
+        sign_ins.change_password(g.user.id, current, new, keep=token)
+    except Refused as refusal:
+        wrong = refusal.code == "wrong_password"
+        if not limits.end_current_password(token, right=not wrong):
+            return _sign_in_again()
+        forms.blame(form, refusal)
+        return _page(form), 422
+    limits.end_current_password(token, right=True)
+    flash("Your password is changed, and your other browsers are signed out.", "good")
+    return redirect(url_for("admin.account"), 303)
+
+
+def _sign_in_again() -> Any:
+    security_log.record(
+        "password_guessed", request.remote_addr or "", who=g.user.name, subject=g.user.id
+    )
+    guard.end()
+    flash("You entered 5 wrong passwords. Sign in again.", "warn")
+    return redirect(url_for("admin.sign_in"), 303)
 
 
 @admin.post("/account/time-zone")

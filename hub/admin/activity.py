@@ -107,7 +107,7 @@ def _link(keep: dict[str, str], **changed: str | None) -> str:
 
 KINDS = (
     ("", "Everything"), ("connection", "Connections"), ("message", "Messages"), ("request", "Requests"), ("user", "Users"),
-    ("api_key", "API keys"), ("template", "Templates"), ("suppression", "Opt-outs"),
+    ("api_key", "API keys"), ("template", "Templates"), ("suppression", "Opt-outs"), ("security", "Security"),
 )  # fmt: skip
 
 # what follows the name of whoever did it; {} is what the subject was called
@@ -143,6 +143,12 @@ DONE = {
     "request.reminded": "reminded the signers of {}",
     "request.snoozed": "put off the reminders of {}",
     "request.unsnoozed": "took up the reminders of {} again",
+    "security.forbidden": "was refused a page that this role may not use",
+    "security.key_refused": "was refused: the API key {}",
+    "security.password_guessed": "entered 5 wrong current passwords, and was signed out",
+    "security.sign_in_failed": "failed to sign in to {}",
+    "security.sign_in_limited": "tried too often to sign in to {}, and has to wait",
+    "security.webhook_refused": "sent webhooks that no signature proved",
     "signer.invited": "made a link that invites a signer of {} to a chat",
     "source.added": "added the source {}",
     "opt_out.changed": "changed the opt-out words",

@@ -6,7 +6,8 @@ from typing import Any
 
 from flask import flash, g, make_response, redirect, render_template, request, url_for
 
-from hub.accounts import limits, links, sign_ins
+from hub import security_log
+from hub.accounts import limits, links, sign_ins, users
 from hub.accounts.limits import TooMany
 from hub.admin import forms, guard
 from hub.admin.guard import admin, needs, public
@@ -14,10 +15,10 @@ from hub.errors import NotFound, Refused
 from hub.vocabulary import Role
 
 MORE_TRIES = {
-    0: "This account now rests for 5 minutes.",
-    1: "One more try, then this account rests for 5 minutes.",
-    2: "Two more tries, then this account rests for 5 minutes.",
-    3: "Three more tries, then this account rests for 5 minutes.",
+    0: "You can try again in 5 minutes.",
+    1: "You have one more try. After that, wait 5 minutes.",
+    2: "You have 2 more tries. After that, wait 5 minutes.",
+    3: "You have 3 more tries. After that, wait 5 minutes.",
 }
 
 
@@ -33,19 +34,30 @@ def sign_in() -> Any:
         return _sign_in_page(form)
     if not form.validate():
         return _sign_in_page(form, status=422)
-    email, address = form.email.data or "", request.remote_addr or ""
+    email = form.email.data or ""
+    address, browser = request.remote_addr or "", guard.known_browser(email)
     try:
-        limits.begin_sign_in(email, address)
+        limits.begin_sign_in(email, address, browser)
     except TooMany as refusal:
-        answer = make_response(_sign_in_page(form, ("That was too often.", str(refusal)), 429))
+        _record("sign_in_limited", email)
+        answer = make_response(_sign_in_page(form, ("Too many attempts.", str(refusal)), 429))
         answer.headers["Retry-After"] = str(refusal.retry_after)
         return answer
     user = sign_ins.authenticate(email, form.password.data or "")
-    left = limits.end_sign_in(email, address, known=user is not None)
+    left = limits.end_sign_in(email, address, browser, known=user is not None)
     if user is None:
-        return _sign_in_page(form, ("E-mail and password do not match.", MORE_TRIES.get(left, "")), 422)
+        _record("sign_in_failed", email)
+        problem = ("E-mail and password do not match.", MORE_TRIES.get(left, ""))
+        return _sign_in_page(form, problem, 422)
     guard.begin(user.id)
     return redirect(target, 303)
+
+
+def _record(action: str, email: str) -> None:
+    """Note a refused sign-in; only an account that exists is named, since people mistype."""
+    user = users.with_email(email)
+    about = {"subject": user.id, "title": user.name} if user else {"title": "an unknown account"}
+    security_log.record(action, request.remote_addr or "", **about)
 
 
 def _sign_in_page(form: forms.SignIn, problem: tuple[str, str] | None = None, status: int = 200) -> Any:

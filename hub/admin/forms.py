@@ -15,7 +15,7 @@ from hub.vocabulary import Role
 
 NEW = {"autocomplete": "new-password", "minlength": SHORTEST}
 ROLES: Any = {str(role.value): role.title for role in Role}
-LENGTH = f"At least {SHORTEST} characters. Nothing else is asked of it."
+LENGTH = f"At least {SHORTEST} characters. Common passwords, and your name or address, are refused."
 
 
 def posted() -> bool:

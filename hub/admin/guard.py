@@ -9,13 +9,14 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Response, abort, current_app, flash, g, redirect, request, session, url_for
+from flask import Blueprint, Response, abort, after_this_request, current_app, flash, g, redirect, request, session, url_for
 from flask_login import UserMixin, current_user, login_user, logout_user
 
-from hub import audit
-from hub.accounts import sign_ins
+from hub import audit, security_log
+from hub.accounts import browsers, sign_ins
 from hub.admin import moments
 from hub.audit import Actor
+from hub.config import Config
 from hub.models import User
 from hub.storable import is_storable
 from hub.vocabulary import Role
@@ -95,6 +96,11 @@ def _check() -> Any:
 @admin.after_request
 def _never_cached(response: Response) -> Response:
     response.headers["Cache-Control"] = "no-store"
+    if response.status_code == 403:
+        user = g.get("user")
+        who = {"who": user.name, "subject": user.id} if user is not None else {}
+        page = request.url_rule.rule if request.url_rule else ""  # an address may hold a token
+        security_log.record("forbidden", request.remote_addr or "", **who, page=page)
     return response
 
 
@@ -124,6 +130,25 @@ def begin(user_id: str) -> None:
     user = sign_ins.user_of_token(token)
     assert user is not None  # noqa: S101 - it was signed in just now
     login_user(SignedIn(token, user))
+    _remember_browser(user.email)
+
+
+def known_browser(email: str) -> str:
+    """Return the id of this browser if the account has signed in with it before, else ""."""
+    return browsers.known(request.cookies.get(browsers.COOKIE, ""), email)
+
+
+def _remember_browser(email: str) -> None:
+    cookie = browsers.remember(request.cookies.get(browsers.COOKIE, ""), email)
+    config: Config = current_app.extensions["hub.config"]
+
+    @after_this_request
+    def _set(response: Response) -> Response:
+        response.set_cookie(
+            browsers.COOKIE, cookie, max_age=browsers.LASTS, path=config.path_prefix or "/",
+            secure=config.https, httponly=True, samesite="Lax",
+        )  # fmt: skip
+        return response
 
 
 def end() -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from flask import Blueprint, Response, g, request
 
-from hub import audit
+from hub import audit, security_log
 from hub.accounts import api_keys, key_limits
 from hub.accounts.key_limits import Quota
 from hub.api.problems import Problem
@@ -43,6 +43,19 @@ def protect(blueprint: Blueprint) -> None:
         if quota is not None:  # as draft-ietf-httpapi-ratelimit-headers-10 and -11 write it
             response.headers["RateLimit-Policy"] = f'"key";q={quota.most};w={key_limits.MINUTE}'
             response.headers["RateLimit"] = f'"key";r={quota.left};t={quota.seconds}'
+        return response
+
+    @blueprint.after_request
+    def _note_refusal(response: Response) -> Response:
+        if response.status_code == 401:
+            bearer = request.headers.get("Authorization", "").partition(" ")[2].strip()
+            if bearer:
+                about = api_keys.describe_refused(bearer)
+                security_log.record("key_refused", request.remote_addr or "", **about)
+        elif response.status_code == 403:
+            who = {"who": audit.actor().who} if "caller" in g else {}
+            path = request.url_rule.rule if request.url_rule else ""
+            security_log.record("forbidden", request.remote_addr or "", **who, path=path)
         return response
 
 

@@ -6,19 +6,19 @@ Removed in small batches, oldest first.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 from flask import current_app
 from sqlalchemy import delete, select
 
-from hub import clock_check
+from hub import clock_check, security_log
 from hub.config import Config
 from hub.extensions import db
 from hub.intake import metadata
 from hub.messaging.inbound import received
-from hub.models import Body, PlatformEvent, Receipt, SignIn
+from hub.models import Audit, Body, PlatformEvent, Receipt, SignIn
 from hub.models.types import id_at, now
 from hub.store import transaction
 
@@ -38,6 +38,7 @@ def run() -> int:
         "bodies": _remove(Body.owner_id, id_at("msg", said), _words),
         "receipts": _remove(Receipt.id, id_at("rcp", came), _webhooks),
         "sign_ins": _sign_ins(),
+        "refusals": _refusals(now() - timedelta(days=config.metadata_days)),
     }
     removed |= metadata.forget(now() - timedelta(days=config.metadata_days))
     if any(removed.values()):
@@ -65,6 +66,18 @@ def _sign_ins() -> int:
     ended = delete(SignIn).where(SignIn.expires_at < now())
     gone = db.session.execute(ended.execution_options(synchronize_session=False))
     return int(gone.rowcount)  # type: ignore[attr-defined]
+
+
+@transaction
+def _refusals(before: datetime) -> int:
+    """Remove refused attempts from the activity; changes stay."""
+    refused = Audit.action.startswith(f"{security_log.KIND}."), Audit.id < id_at("aud", before)
+    old = select(Audit.id).where(*refused).order_by(Audit.id).limit(AT_ONCE)
+    ids = list(db.session.scalars(old))
+    db.session.execute(
+        delete(Audit).where(Audit.id.in_(ids)).execution_options(synchronize_session=False)
+    )
+    return len(ids)
 
 
 @transaction

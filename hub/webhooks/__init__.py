@@ -17,7 +17,7 @@ from werkzeug.exceptions import BadRequest, HTTPException, MethodNotAllowed, Not
 from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.wsgi import get_input_stream
 
-from hub import integrations, tokens
+from hub import integrations, security_log, tokens
 from hub.config import LARGEST_BODY, Config
 from hub.errors import BadWebhook
 from hub.group_commit import NotStored
@@ -60,6 +60,7 @@ class Door:
             return 200, *self._take(environ, name)
         except BadWebhook as problem:
             log.warning("webhook.refused", path=PREFIX + name, why=str(problem))
+            security_log.record("webhook_refused", environ.get("REMOTE_ADDR", ""), path=PREFIX + name)
             return _failed(403, str(problem))
         except UNAVAILABLE as problem:
             log.error("webhook.not_taken", problem=type(problem).__name__)

@@ -33,15 +33,36 @@ def test_tests_and_sends_are_counted_apart(in_app: Flask) -> None:
     limits.spend(limits.SEND, "usr_one")
 
 
-def test_the_fifth_wrong_password_lets_the_account_rest(in_app: Flask) -> None:
+def test_the_fifth_wrong_password_stops_the_account_from_one_address_only(in_app: Flask) -> None:
     left = []
     for _ in range(5):
         limits.begin_sign_in("Dana@acme.example", "192.0.2.1")
         left.append(limits.end_sign_in("dana@acme.example", "192.0.2.1", known=False))
     assert left == [4, 3, 2, 1, 0]
-    with pytest.raises(TooMany, match=r"rests\. Wait 5 minutes") as refusal:
-        limits.begin_sign_in("dana@ACME.example", "192.0.2.99")
+    with pytest.raises(TooMany, match=r"5 wrong passwords\. Wait 5 minutes") as refusal:
+        limits.begin_sign_in("dana@ACME.example", "192.0.2.1")
     assert 290 <= refusal.value.retry_after <= 300
+    limits.begin_sign_in("dana@acme.example", "192.0.2.99")
+    limits.begin_sign_in("dana@acme.example", "192.0.2.1", "a browser that it knows")
+
+
+def test_network_of_one_visitor_counts_as_one_address(in_app: Flask) -> None:
+    for number in range(5):
+        limits.begin_sign_in("dana@acme.example", f"2001:db8:1:2::{number:x}")
+    with pytest.raises(TooMany):
+        limits.begin_sign_in("dana@acme.example", "2001:db8:1:2:ffff::1")
+    limits.begin_sign_in("dana@acme.example", "2001:db8:1:3::1")
+
+
+def test_account_has_a_limit_over_all_addresses_that_its_own_browser_passes(in_app: Flask) -> None:
+    for number in range(limits.ACCOUNT.amount):
+        address = f"198.51.{number // 250}.{number % 250}"
+        limits.begin_sign_in("dana@acme.example", address)
+        limits.end_sign_in("dana@acme.example", address, known=False)
+    with pytest.raises(TooMany, match="use a browser that you signed in with before"):
+        limits.begin_sign_in("dana@acme.example", "192.0.2.99")
+    limits.begin_sign_in("dana@acme.example", "192.0.2.99", "known")
+    limits.begin_sign_in("olaf@acme.example", "192.0.2.99")
 
 
 def test_a_good_password_forgives_the_wrong_ones(in_app: Flask) -> None:
@@ -57,7 +78,7 @@ def test_twenty_failures_from_an_address_stop_it_for_every_account(in_app: Flask
     for number in range(20):
         limits.begin_sign_in(f"user{number}@acme.example", "192.0.2.1")
         limits.end_sign_in(f"user{number}@acme.example", "192.0.2.1", known=False)
-    with pytest.raises(TooMany, match="from where you are"):
+    with pytest.raises(TooMany, match="from your network"):
         limits.begin_sign_in("dana@acme.example", "192.0.2.1")
     limits.begin_sign_in("dana@acme.example", "192.0.2.2")
 

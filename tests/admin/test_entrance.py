@@ -33,7 +33,7 @@ def test_a_refused_first_admin_keeps_what_was_typed_but_the_password(app: Flask,
         link = path_of(setup.first_admin_link())
     answer = nobody.post(link, {"name": "Dana", "email": "dana@acme.example", "password": "too short"})
     assert answer.status_code == 422
-    assert "Take at least 10 characters" in answer.text
+    assert "Use at least 10 characters" in answer.text
     assert 'value="dana@acme.example"' in answer.text
     assert "too short" not in answer.text
 
@@ -69,12 +69,12 @@ def test_wrong_passwords_are_counted_down_and_then_the_account_rests(person: Cal
     browser = person(Role.VIEWER, signed_in=False)
     told = [browser.sign_in("a wrong password").text for _ in range(5)]
     assert all("E-mail and password do not match." in page for page in told)
-    assert "Three more tries, then this account rests for 5 minutes." in told[1]
-    assert "This account now rests for 5 minutes." in told[4]
+    assert "You have 3 more tries. After that, wait 5 minutes." in told[1]
+    assert "You can try again in 5 minutes." in told[4]
     rests = browser.sign_in()  # the right one
     assert rests.status_code == 429
     assert 290 <= int(rests.headers["Retry-After"]) <= 300
-    assert "this account rests. Wait 5 minutes" in rests.text
+    assert "You entered 5 wrong passwords. Wait 5 minutes" in rests.text
     assert browser.get("/account").status_code == 303
 
 

@@ -91,6 +91,8 @@ LEAST = {
     ("GET", "/templates/<template_id>"): A,
     ("POST", "/templates/<template_id>"): A,
     ("POST", "/templates/mappings/<mapping_id>/remove"): A,
+    ("GET", "/clock"): V,
+    ("POST", "/clock"): A,
     ("GET", "/requests"): V,
     ("GET", "/requests/<request_id>"): V,
     ("POST", "/requests/<request_id>/remind"): O,

@@ -41,7 +41,7 @@ def test_signing_in_leads_to_the_page_that_was_asked_for_and_out_again(
 def test_a_wrong_password_is_told_with_what_is_left(tab: Tabs, hub: Hub, admin: State) -> None:
     page = tab()
     page.goto("/sign-in")
-    for left in ("do not match", "Three more tries", "Two more tries", "One more try"):
+    for left in ("do not match", "3 more tries", "2 more tries", "one more try"):
         sign_in(page, "nobody@acme.example", "not the password")
         expect(page.get_by_role("alert")).to_contain_text("E-mail and password do not match.")
         expect(page.get_by_role("alert")).to_contain_text(left)

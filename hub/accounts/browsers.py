@@ -1,0 +1,49 @@
+"""Browsers that a user has signed in with before, known by a signed cookie.
+
+Their sign-ins are limited by themselves, so that wrong passwords from elsewhere never lock an
+account for its own user; see https://owasp.org/www-community/Slow_Down_Online_Guessing_Attacks_with_Device_Cookies
+"""
+
+from __future__ import annotations
+
+import secrets
+
+from flask import current_app
+from itsdangerous import BadSignature, URLSafeTimedSerializer
+
+from hub.crypto import blind
+
+COOKIE = "signpost_browser"
+LASTS = 400 * 86400  # seconds; browsers keep no cookie longer
+MOST_ACCOUNTS = 5  # of one browser
+
+
+def known(cookie: str, email: str) -> str:
+    """Return the id of the browser if this account has signed in with it, else ""."""
+    browser, accounts = _read(cookie)
+    return browser if _account(email) in accounts else ""
+
+
+def remember(cookie: str, email: str) -> str:
+    """Return the cookie of a browser that an account has signed in with."""
+    browser, accounts = _read(cookie)
+    account = _account(email)
+    kept = [one for one in accounts if one != account][: MOST_ACCOUNTS - 1]
+    return str(_signer().dumps([browser or secrets.token_urlsafe(12), [account, *kept]]))
+
+
+def _read(cookie: str) -> tuple[str, list[str]]:
+    try:
+        browser, accounts = _signer().loads(cookie, max_age=LASTS)
+    except (BadSignature, ValueError, TypeError):
+        return "", []
+    return browser, accounts
+
+
+def _account(email: str) -> str:
+    key = str(current_app.secret_key).encode()
+    return blind(key, "browser", email.strip().lower()).hex()[:24]
+
+
+def _signer() -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(current_app.secret_key or "", salt="browser")
