@@ -213,7 +213,7 @@ def _operation(route: Route) -> dict[str, Any]:
     if route.file:
         operation["requestBody"] = {"required": True, "content": {"multipart/form-data": {"schema": {
             "type": "object", "required": ["file"],
-            "properties": {"file": {"type": "string", "contentMediaType": "application/octet-stream", "minLength": 1,
+            "properties": {"file": {"type": "string", "format": "binary", "contentMediaType": "application/octet-stream", "minLength": 1,
                                     "description": route.file}},
         }, "encoding": {"file": {"contentType": ", ".join(sorted(media.passed_on()))}}}}}  # fmt: skip
     if route.takes:

@@ -29,13 +29,18 @@ def _needs(name: str) -> Any:
     return {"required": [name], "properties": {name: {"type": "string", "minLength": 1}}}
 
 
+_CONTENT = [_needs("text"), _needs("media"), _needs("media_url")]
+
+
 # ── In ──────────────────────────────────────────────────────────────────────────────────────────────────────
 class MessageIn(Strict):
     """A direct message: over a connection, or over the first enabled one of a channel."""
 
+    # not `oneOf` at the top, which generators of clients read as several bodies without our fields
     model_config = ConfigDict(json_schema_extra={
-        "oneOf": [_needs("channel"), _needs("connection")],
-        "anyOf": [_needs("text"), _needs("media"), _needs("media_url")],
+        "if": _needs("connection"),
+        "then": {"not": _needs("channel"), "anyOf": _CONTENT},
+        "else": {**_needs("channel"), "anyOf": _CONTENT},
     })  # fmt: skip
 
     to: Annotated[str, StringConstraints(max_length=320)] = Field(

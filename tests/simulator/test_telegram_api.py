@@ -74,7 +74,7 @@ def test_a_message_arrives_with_its_entities_and_keyboard(simulator):
         {"offset": 3, "length": 3, "type": "bold"},
         {"offset": 9, "length": 4, "type": "text_link", "url": "https://sign.example/a?b=1&c=2"},
     ]
-    assert message["chat"] == {"id": team(simulator), "title": "Acme signing", "type": "group"}
+    assert message["chat"] == {"id": team(simulator), "title": "Acme signing", "type": "supergroup"}
     shown = state(simulator, team(simulator))["messages"][-1]
     assert (shown["text"], shown["keyboard"], shown["by"]) == ("🖊 NDA & more", markup["inline_keyboard"], None)
 

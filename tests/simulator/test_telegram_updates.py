@@ -182,15 +182,17 @@ def test_pending_updates_can_be_dropped(simulator, webhook):
 
 
 def test_a_group_that_was_upgraded_has_another_id(own_simulator, receiver):
-    done(own_simulator, "setWebhook", url=receiver.url)
-    old = team(own_simulator)
-    new = act(own_simulator, "upgrade")["chat"]
+    old = act(own_simulator, "start", group="Beta deals", who="Tom Okafor")["chat"]
+    done(own_simulator, "setWebhook", url=receiver.url, drop_pending_updates=True)
+    new = act(own_simulator, "upgrade", chat=old)["chat"]
+    assert str(new).startswith("-100")
     answer = call(own_simulator, "sendMessage", chat_id=old, text="Hi")
     assert (answer.status, answer.json["parameters"]) == (400, {"migrate_to_chat_id": new})
     assert done(own_simulator, "sendMessage", chat_id=new, text="Hi")["chat"]["type"] == "supergroup"
     notes = {one["message"].get("migrate_to_chat_id") or one["message"]["migrate_from_chat_id"] for one in told(receiver, 2)}
     assert notes == {old, new}
-    assert own_simulator.post_json("/simulator/telegram/upgrade", chat=new).status == 400
+    for supergroup in (new, team(own_simulator)):
+        assert own_simulator.post_json("/simulator/telegram/upgrade", chat=supergroup).status == 400
 
 
 def test_in_a_group_the_bot_hears_commands_only(simulator, webhook):

@@ -15,7 +15,7 @@ from hub.simulator.bench import Bench, bench
 from hub.simulator.posts import Post
 from hub.simulator.slack import magic, messages
 from hub.simulator.slack.messages import SlackError
-from hub.simulator.slack.workspace import SCOPES, Channel
+from hub.simulator.slack.workspace import SCOPES, Channel, Person
 from hub.simulator.trouble import find
 
 api = Blueprint("slack_api", __name__)
@@ -44,6 +44,8 @@ def refuse(problem: SlackError) -> Response:
 def call(method: str) -> Response:
     """Let in who has the bot's token, then do what the method says."""
     here = bench()
+    if method == "api.test":  # needs no token
+        return _answer(api_test(_given()))
     _sign_in(here)
     if here.faults.refuses():
         raise Refused("ratelimited", 429)
@@ -56,9 +58,17 @@ def call(method: str) -> Response:
     return _answer({"ok": True, **METHODS[method](here, _given())})
 
 
-def _sign_in(here: Bench) -> None:
+def _token() -> str:
+    """Return the token: from the header, else a field of a form, never of JSON or the address."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
+    if scheme.lower() == "bearer" and token.strip():
+        return token.strip()
+    return str(request.form.get("token", ""))
+
+
+def _sign_in(here: Bench) -> None:
+    token = _token()
+    if not token:
         raise SlackError("not_authed")
     trouble = find(magic.TOKENS, token)
     if trouble and trouble.error != "missing_scope":
@@ -68,7 +78,7 @@ def _sign_in(here: Bench) -> None:
 
 
 def _scopes() -> tuple[str, ...]:
-    lacking = find(magic.TOKENS, request.headers.get("Authorization", "").partition(" ")[2])
+    lacking = find(magic.TOKENS, _token())
     return ("incoming-webhook",) if lacking else SCOPES
 
 
@@ -86,6 +96,7 @@ def _given() -> Given:
             raise SlackError("json_not_object")
         return body
     given: dict[str, Any] = request.values.to_dict()
+    given.pop("token", None)
     for name in ("blocks", "attachments"):
         if given.get(name):
             try:
@@ -93,6 +104,13 @@ def _given() -> Given:
             except ValueError:
                 raise SlackError("invalid_blocks_format" if name == "blocks" else "invalid_arguments") from None
     return given
+
+
+def api_test(given: Given) -> dict[str, Any]:
+    """Answer with what was given; an `error` is answered as one."""
+    problem = given.get("error")
+    found = {"ok": False, "error": str(problem)} if problem else {"ok": True}
+    return {**found, "args": dict(given)} if given else found
 
 
 def auth_test(here: Bench, given: Given) -> dict[str, Any]:
@@ -148,9 +166,41 @@ def lookup_by_email(here: Bench, given: Given) -> dict[str, Any]:
     if not (name and at and "." in domain):
         raise SlackError("users_not_found")
     person = here.slack.with_email(email)
-    profile = {"real_name": person["name"], "display_name": person["name"], "email": email}
-    return {"user": {"id": person["id"], "team_id": here.slack.team, "name": person["username"], "deleted": False,
-                     "real_name": person["name"], "is_bot": False, "profile": profile}}  # fmt: skip
+    return {"user": _user(here, person, email=True)}
+
+
+def user_info(here: Bench, given: Given) -> dict[str, Any]:
+    """Return the member of `user`, an id; e-mail addresses need a scope of their own."""
+    person = here.slack.with_id(str(given.get("user") or ""))
+    if person is None:
+        raise SlackError("user_not_found")
+    return {"user": _user(here, person, email="users:read.email" in _scopes())}
+
+
+def _user(here: Bench, person: Person, *, email: bool) -> dict[str, Any]:
+    profile = {"real_name": person["name"], "display_name": person["name"]}
+    if email:
+        profile["email"] = person["email"]
+    return {"id": person["id"], "team_id": here.slack.team, "name": person["username"], "deleted": False,
+            "real_name": person["name"], "is_bot": False, "is_app_user": False, "profile": profile}  # fmt: skip
+
+
+def conversation_info(here: Bench, given: Given) -> dict[str, Any]:
+    """Return the channel of an id; a name is not enough."""
+    address = str(given.get("channel") or "")
+    trouble = find(magic.CHANNELS, address)
+    if trouble and not trouble.takes:
+        raise Refused(trouble.error, trouble.status)
+    channel = Channel(address, address.lower()) if trouble else here.slack.find(address)
+    if channel is None or address[:1] not in ("C", "D"):
+        raise SlackError("channel_not_found")
+    if channel.direct:
+        return {"channel": {"id": channel.id, "is_im": True, "user": "U" + channel.id[1:], "is_archived": False}}
+    return {"channel": {
+        "id": channel.id, "name": channel.name, "name_normalized": channel.name, "is_channel": True, "is_group": False,
+        "is_im": False, "is_mpim": False, "is_private": False, "is_archived": False, "is_general": False, "is_member": True,
+        "context_team_id": here.slack.team,
+    }}  # fmt: skip
 
 
 def open_conversation(here: Bench, given: Given) -> dict[str, Any]:
@@ -180,11 +230,15 @@ METHODS: dict[str, Callable[[Bench, Given], dict[str, Any]]] = {
     "chat.postMessage": post_message,
     "chat.update": update,
     "users.lookupByEmail": lookup_by_email,
+    "users.info": user_info,
+    "conversations.info": conversation_info,
     "conversations.open": open_conversation,
 }
 NEEDED = {  # the scope of a method
     "chat.postMessage": "chat:write",
     "chat.update": "chat:write",
     "users.lookupByEmail": "users:read.email",
+    "users.info": "users:read",
+    "conversations.info": "channels:read",
     "conversations.open": "im:write",
 }

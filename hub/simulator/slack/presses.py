@@ -86,7 +86,8 @@ def _response_url(here: Bench, post: Post, person: Person) -> str:
     record = {"secret": secret, "channel": post.place, "ts": post.name, "who": person["name"], "uses": 0, "made": time.time()}
     here.shelf.put(RESPONSES, number, record)
     here.shelf.keep_newest(RESPONSES, KEPT)
-    return f"https://hooks.slack.com/actions/{here.slack.team}/{number}/{secret}"
+    # Slack's own begins with https://hooks.slack.com, where nobody would hear of it here
+    return f"{here.config.simulator_url}/actions/{here.slack.team}/{number}/{secret}"
 
 
 def _payload(here: Bench, post: Post, place: Channel, person: Person, button: dict[str, Any]) -> dict[str, Any]:

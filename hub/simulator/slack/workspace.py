@@ -14,7 +14,7 @@ from hub.simulator.cast import PEOPLE
 from hub.simulator.shelf import Shelf
 
 DEFAULT_PATH = "/api/rpc/webhooks/slack/interactions"
-SCOPES = ("chat:write", "chat:write.public", "im:write", "incoming-webhook", "users:read", "users:read.email")
+SCOPES = ("channels:read", "chat:write", "chat:write.public", "im:write", "incoming-webhook", "users:read", "users:read.email")
 ID = re.compile(r"[CDGU][A-Z0-9]{8,}")
 Person = dict[str, str]
 

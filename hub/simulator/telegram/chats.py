@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -58,7 +59,7 @@ class Chats:
     def all(self) -> list[Chat]:
         """List the groups and people there are: the team's first, then the people who are always there."""
         kept = {int(name): Chat(**record) for name, record in self._shelf.all(KIND).items()}
-        always = [Chat(self._bot.team_chat, "group", TEAM), *(Chat(user_id(name), "private", name, "none") for name in PEOPLE)]
+        always = [Chat(self._bot.team_chat, "supergroup", TEAM), *(Chat(user_id(name), "private", name, "none") for name in PEOPLE)]
         return [kept.pop(one.id, one) for one in always] + list(kept.values())
 
     def get(self, chat_id: int) -> Chat | None:
@@ -103,7 +104,7 @@ class Chats:
             raise TelegramError(400, magic.NOT_FOUND) from None
         chat = self.get(chat_id)
         if chat is None and (find(magic.CHATS, str(chat_id)) or chat_id in [one.moved_to for one in magic.CHATS]):
-            chat = Chat(chat_id, "private" if chat_id > 0 else "supergroup" if str(chat_id).startswith("-100") else "group", str(chat_id))
+            chat = Chat(chat_id, kind_of(chat_id), str(chat_id))
         if chat is None:
             raise TelegramError(400, magic.NOT_FOUND)
         if chat.moved_to:
@@ -113,6 +114,13 @@ class Chats:
         if chat.state == "none":
             raise TelegramError(403, magic.NEVER_STARTED if chat.private else f"Forbidden: bot is not a member of the {chat.type} chat")
         return chat
+
+
+def kind_of(chat_id: int) -> str:
+    """Return the kind of chat that has this id: supergroups' begin with -100."""
+    if chat_id > 0:
+        return "private"
+    return "supergroup" if re.fullmatch(r"-100\d{10,}", str(chat_id)) else "group"
 
 
 def user_id(name: str) -> int:

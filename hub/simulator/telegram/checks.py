@@ -10,21 +10,25 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from hub.simulator.telegram import entities
+from hub.simulator.telegram import entities, markdown
 from hub.simulator.telegram.errors import TelegramError
 
 Params = Mapping[str, Any]
 Keyboard = list[list[dict[str, Any]]]
 LONGEST_TEXT, LONGEST_DATA = 4096, 64  # characters that readers see; bytes
+MODES = {
+    "": entities.plain, "html": entities.parse, "markdown": markdown.parse_legacy,
+    "markdownv2": markdown.parse_v2,
+}  # fmt: skip
 MOST_BUTTONS, MOST_IN_A_ROW = 100, 8
 
 
 def text(params: Params) -> entities.Formatted:
-    """Read `text` by its `parse_mode`: HTML, or none."""
+    """Read `text` by its `parse_mode`."""
     given, mode = str(params.get("text") or ""), str(params.get("parse_mode") or "")
-    if mode and mode.lower() != "html":  # Markdown is Telegram's as well, but nobody here writes it
+    if mode.lower() not in MODES:
         raise TelegramError(400, "Bad Request: unsupported parse_mode")
-    read = entities.parse(given) if mode else entities.plain(given)
+    read = MODES[mode.lower()](given)
     if not read.text:
         raise TelegramError(400, "Bad Request: message text is empty")
     if len(read.text) > LONGEST_TEXT:

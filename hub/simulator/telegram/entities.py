@@ -26,6 +26,19 @@ ATTRIBUTE = re.compile(r"([^\s=>/]+)(?:\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s>\"
 END = re.compile(r"</([^>]*)>")
 ADDRESS = re.compile(r"(?:https?://|tg://|mailto:)\S+")
 MOST = 100  # entities of one message
+# what Telegram finds by itself, first things first; https://core.telegram.org/bots/api#messageentity
+_TAIL = r"[^\s<>\"']*[^\s<>\"'.,;:!?)\]}]"
+_URL = (
+    rf"(?<![\w@/])(?:https?://|tg://|www\.){_TAIL}"
+    rf"|(?<![\w@/.-])(?:[a-z0-9-]+\.)+(?:com|org|net|io|dev|app|de|eu)\b(?:/{_TAIL})?"
+)
+DETECTED = (
+    ("url", re.compile(_URL, re.IGNORECASE)),
+    ("email", re.compile(r"(?<![\w.+-])[\w.+-]+@(?:[\w-]+\.)+[a-z]{2,}\b", re.IGNORECASE)),
+    ("bot_command", re.compile(r"(?<![\w/@<>])/[A-Za-z0-9_]{1,64}(?:@[A-Za-z0-9_]{3,32})?\b(?!/)")),
+    ("mention", re.compile(r"(?<![\w@/])@[A-Za-z][A-Za-z0-9_]{3,31}\b")),
+    ("hashtag", re.compile(r"(?<![\w#])#(?=\w*[^\W\d])\w{1,256}")),
+)
 
 
 @dataclass(frozen=True)
@@ -35,6 +48,17 @@ class Formatted:
     text: str
     entities: list[dict[str, Any]]
     html: Markup
+
+
+@dataclass(frozen=True)
+class Span:
+    """An entity of a text, from `start` to `end` in characters."""
+
+    start: int
+    end: int
+    kind: str
+    url: str = ""
+    language: str = ""
 
 
 @dataclass
@@ -53,34 +77,95 @@ class _Open:
 
 def plain(text: str) -> Formatted:
     """Take a text without formatting."""
-    text = text.strip()
-    return Formatted(text, [], escape(text))
+    return formatted(text, [])
+
+
+def formatted(text: str, spans: list[Span]) -> Formatted:
+    """Put a text and its entities together; those that Telegram finds by itself are added."""
+    spans = [span for span in spans if span.start < span.end]
+    shown = _marked_up(text, spans)
+    return Formatted(text.strip(), _written(text, spans + _detected(text, spans)), shown)
+
+
+def _marked_up(text: str, spans: list[Span]) -> Markup:
+    """Write a text as HTML; spans lie inside one another, and never across."""
+    order = sorted(spans, key=lambda span: (span.start, -span.end))
+    marks: dict[int, list[Markup]] = {}
+    for span in reversed(order):
+        marks.setdefault(span.start, []).insert(0, _tag(span, end=False))
+    for span in sorted(order, key=lambda span: span.start - span.end):
+        marks.setdefault(span.end, []).insert(0, _tag(span, end=True))
+    ends, shown = sorted({0, len(text), *marks}), list[Markup]()
+    for here, following in zip(ends, [*ends[1:], len(text)], strict=True):
+        shown += [*marks.get(here, []), escape(text[here:following])]
+    return Markup("").join(shown)
+
+
+def _tag(span: Span, *, end: bool) -> Markup:
+    if span.kind == "text_link":
+        return _link_tag(span.url, end=end)
+    if span.kind == "spoiler":
+        return Markup("</span>") if end else Markup('<span class="sp-spoiler">')
+    tag = SHOWN.get(span.kind)
+    return Markup(f"</{tag}>" if end else f"<{tag}>") if tag else Markup()  # noqa: S704 - a tag out of the table
+
+
+def _link_tag(address: str, *, end: bool) -> Markup:
+    if not ADDRESS.fullmatch(address):
+        return Markup()
+    return Markup("</a>") if end else Markup('<a href="{}" rel="noreferrer">').format(address)
+
+
+def _detected(text: str, spans: list[Span]) -> list[Span]:
+    """Return what Telegram finds in a text by itself: addresses, commands, mentions, hashtags."""
+    closed = [span for span in spans if span.kind in ("code", "pre", "text_link", "custom_emoji")]
+    found: list[Span] = []
+    for kind, pattern in DETECTED:
+        for match in pattern.finditer(text):
+            start, end = match.span()
+            if all(end <= span.start or start >= span.end for span in [*closed, *found]):
+                found.append(Span(start, end, kind))
+    return found
+
+
+def _written(text: str, spans: list[Span]) -> list[dict[str, Any]]:
+    """Write entities as the API does, with offsets in the text without blanks around it."""
+    begins, ends = len(text) - len(text.lstrip()), len(text.rstrip())
+    written = []
+    for span in sorted(spans, key=lambda span: (span.start, -span.end)):
+        start, end = max(span.start, begins), min(span.end, ends)
+        if start >= end or (span.kind == "text_link" and not ADDRESS.fullmatch(span.url)):
+            continue
+        entity: dict[str, Any] = {"type": span.kind, "offset": _units(text[begins:start])}
+        entity["length"] = _units(text[start:end])
+        if span.kind == "text_link":
+            entity["url"] = span.url
+        if span.language:
+            entity["language"] = span.language
+        written.append(entity)
+    return written[:MOST]
 
 
 def parse(source: str) -> Formatted:
     """Read HTML; raise TelegramError for tags that are unknown, or not closed in order."""
-    text, shown, opened, at = "", [], list[_Open](), 0
-    found: list[tuple[int, int, _Open]] = []
+    text, opened, at = "", list[_Open](), 0
+    found: list[Span] = []
     while at < len(source):
         char = source[at]
         if char == "&" and (reference := REFERENCE.match(source, at)):
             letter = _referenced(reference)
             text, at = text + letter, reference.end()
-            shown.append(escape(letter))
         elif char != "<":
             text, at = text + char, at + 1
-            shown.append(escape(char))
         elif source.startswith("</", at):
             at, closed = _close(source, at, opened)
-            found.append((closed.start, len(text), closed))
-            shown.append(_shown(closed, end=True))
+            found.append(Span(closed.start, len(text), closed.kind, closed.attributes.get("href", "")))
         else:
             at, begun = _begin(source, at, len(text))
             opened.append(begun)
-            shown.append(_shown(begun))
     if opened:
-        raise _wrong(f"Can't find end tag corresponding to start tag \"{opened[-1].tag}\"")
-    return Formatted(text.strip(), _entities(text, found), Markup("").join(shown))
+        raise wrong(f"Can't find end tag corresponding to start tag \"{opened[-1].tag}\"")
+    return formatted(text, found)
 
 
 def _referenced(match: re.Match[str]) -> str:
@@ -97,14 +182,14 @@ def _begin(source: str, at: int, start: int) -> tuple[int, _Open]:
         name = re.match(r"<([^\s>/]*)", source[at:])
         tag = name[1].lower() if name else ""
         if tag not in KINDS:
-            raise _wrong(f'Unsupported start tag "{tag}" at byte offset {offset}')
-        raise _wrong(f'Unclosed start tag "{tag}" at byte offset {offset}')
+            raise wrong(f'Unsupported start tag "{tag}" at byte offset {offset}')
+        raise wrong(f'Unclosed start tag "{tag}" at byte offset {offset}')
     tag = match[1].lower()
     if tag not in KINDS:
-        raise _wrong(f'Unsupported start tag "{tag}" at byte offset {offset}')
+        raise wrong(f'Unsupported start tag "{tag}" at byte offset {offset}')
     attributes = {one[1].lower(): _unescaped(one[2] or one[3] or one[4] or "") for one in ATTRIBUTE.finditer(match[2])}
     if tag == "span" and attributes.get("class") != "tg-spoiler":
-        raise _wrong(f'Tag "span" must have class "tg-spoiler" at byte offset {offset}')
+        raise wrong(f'Tag "span" must have class "tg-spoiler" at byte offset {offset}')
     return match.end(), _Open(tag, offset, start, attributes)
 
 
@@ -112,37 +197,11 @@ def _close(source: str, at: int, opened: list[_Open]) -> tuple[int, _Open]:
     offset, match = len(source[:at].encode()), END.match(source, at)
     name = match[1].strip().lower() if match else ""
     if not opened:
-        raise _wrong(f"Unexpected end tag at byte offset {offset}")
+        raise wrong(f"Unexpected end tag at byte offset {offset}")
     last = opened.pop()
     if match is None or name not in ("", last.tag):
-        raise _wrong(f'Unmatched end tag at byte offset {offset}, expected "</{last.tag}>", found "</{name}>"')
+        raise wrong(f'Unmatched end tag at byte offset {offset}, expected "</{last.tag}>", found "</{name}>"')
     return match.end(), last
-
-
-def _shown(one: _Open, *, end: bool = False) -> Markup:
-    if one.kind == "text_link":
-        address = one.attributes.get("href", "")
-        if not ADDRESS.fullmatch(address):
-            return Markup()
-        return Markup("</a>") if end else Markup('<a href="{}" rel="noreferrer">').format(address)
-    if one.kind == "spoiler":
-        return Markup("</span>") if end else Markup('<span class="sp-spoiler">')
-    tag = SHOWN.get(one.kind)
-    return Markup(f"</{tag}>" if end else f"<{tag}>") if tag else Markup()  # noqa: S704 - a tag out of the table
-
-
-def _entities(text: str, found: list[tuple[int, int, _Open]]) -> list[dict[str, Any]]:
-    """List what is formatted, by place; spaces at the text's ends are gone, and with them what covered nothing else."""
-    begins, ends = len(text) - len(text.lstrip()), len(text.rstrip())
-    entities = []
-    for start, end, one in sorted(found, key=lambda entity: (entity[0], -entity[1])):
-        start, end = max(start, begins), min(end, ends)
-        address = one.attributes.get("href", "")
-        if start >= end or (one.kind == "text_link" and not ADDRESS.fullmatch(address)):
-            continue
-        entity = {"offset": _units(text[begins:start]), "length": _units(text[start:end]), "type": one.kind}
-        entities.append(entity | ({"url": address} if one.kind == "text_link" else {}))
-    return entities[:MOST]
 
 
 def _units(text: str) -> int:
@@ -153,5 +212,5 @@ def _unescaped(text: str) -> str:
     return REFERENCE.sub(_referenced, text)
 
 
-def _wrong(what: str) -> TelegramError:
+def wrong(what: str) -> TelegramError:
     return TelegramError(400, f"Bad Request: can't parse entities: {what}")

@@ -7,7 +7,7 @@ from typing import Any
 from hub.simulator.posts import Post, Posts
 from hub.simulator.shelf import Shelf
 from hub.simulator.telegram.bot import Bot
-from hub.simulator.telegram.chats import Chat, Chats
+from hub.simulator.telegram.chats import Chat, Chats, kind_of
 from hub.simulator.telegram.checks import Keyboard
 from hub.simulator.telegram.entities import Formatted
 from hub.simulator.telegram.errors import TelegramError
@@ -65,7 +65,7 @@ class Messages:
 
     def shown(self, post: Post) -> dict[str, Any]:
         """Write a message as the API does."""
-        chat = self._chats.get(int(post.place)) or Chat(int(post.place), "private" if int(post.place) > 0 else "group", post.place)
+        chat = self._chats.get(int(post.place)) or Chat(int(post.place), kind_of(int(post.place)), post.place)
         author = self._chats.person(post.body["by"]).user if post.body["by"] else self._bot.user
         message: dict[str, Any] = {"message_id": int(post.name), "from": author, "chat": chat.shown, "date": int(post.created)}
         if post.body["text"]:

@@ -17,6 +17,10 @@ from hub.simulator.telegram.errors import TelegramError, too_fast
 from hub.simulator.trouble import find
 
 LONGEST_ANSWER, MOST_CONNECTIONS = 200, 100
+ACTIONS = {
+    "typing", "upload_photo", "record_video", "upload_video", "record_voice", "upload_voice",
+    "upload_document", "choose_sticker", "find_location", "record_video_note", "upload_video_note",
+}  # fmt: skip
 TOO_OLD = "Bad Request: query is too old and response timeout expired or query ID is invalid"
 
 
@@ -103,6 +107,15 @@ def send_message(here: Bench, params: Params) -> dict[str, Any]:
     return here.telegram.messages.shown(post)
 
 
+def send_chat_action(here: Bench, params: Params) -> bool:
+    """Show that the bot is typing, say; nobody here sees it."""
+    if str(params.get("action") or "").lower() not in ACTIONS:
+        raise TelegramError(400, "Bad Request: wrong parameter action in request")
+    chat, trouble = _chat(here, params)
+    _refuse(here, trouble, params)
+    return bool(chat)
+
+
 def edit_message_text(here: Bench, params: Params) -> dict[str, Any]:
     said, keyboard = checks.text(params), checks.keyboard(params)
     post = here.telegram.messages.edit(_mine(here, params), said, keyboard)
@@ -174,6 +187,7 @@ METHODS: dict[str, Callable[[Bench, Params], Any]] = {
     "getupdates": get_updates,
     "getchat": get_chat,
     "sendmessage": send_message,
+    "sendchataction": send_chat_action,
     "editmessagetext": edit_message_text,
     "editmessagereplymarkup": edit_message_reply_markup,
     "answercallbackquery": answer_callback_query,

@@ -15,7 +15,6 @@ from hub.simulator.telegram.chats import Chat, now
 from hub.simulator.telegram.service import Press, Telegram
 
 PAYLOAD = re.compile(r"[A-Za-z0-9_-]{0,64}")
-COMMAND = re.compile(r"/[A-Za-z0-9_]+(?:@[A-Za-z0-9_]+)?")
 PATIENCE = 5.0  # seconds that a person watches what comes of it
 
 
@@ -108,11 +107,8 @@ def _check(chat: Chat) -> None:
 
 
 def _message(here: Telegram, post: Post) -> dict[str, Any]:
-    """Write what a person wrote as an update does; a command is marked."""
-    message = here.messages.shown(post)
-    if command := COMMAND.match(post.body["text"]):
-        message["entities"] = [{"offset": 0, "length": command.end(), "type": "bot_command"}]
-    return message
+    """Write what a person wrote as an update does."""
+    return here.messages.shown(post)
 
 
 def _set_state(here: Telegram, chat: Chat, state: str, who: str) -> Chat:

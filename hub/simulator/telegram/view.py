@@ -16,7 +16,7 @@ from hub.simulator.page import LINK, given, guard
 from hub.simulator.posts import Post
 from hub.simulator.telegram import magic, people
 from hub.simulator.telegram.bot import USERNAME
-from hub.simulator.telegram.chats import TEAM, Chat
+from hub.simulator.telegram.chats import TEAM, Chat, kind_of
 from hub.simulator.telegram.messages import PROVIDER
 
 view = Blueprint("telegram", __name__)
@@ -118,7 +118,7 @@ def press() -> BaseResponse:
 
 @view.post("/simulator/telegram/upgrade")
 def upgrade() -> BaseResponse:
-    """Let the group `chat` (the team's) become a supergroup, which has another id."""
+    """Let the group `chat` become a supergroup, which has another id; the team's is one already."""
     body = {"chat": str(bench().telegram.bot.team_chat), **_given()}
     return _act(lambda: people.upgrade(bench().telegram, _place(body), _who(body)))
 
@@ -164,7 +164,7 @@ def _done(done: people.Done) -> BaseResponse:
 
 
 def _chat(place: int) -> Chat:
-    return bench().telegram.chats.get(place) or Chat(place, "private" if place > 0 else "group", str(place))
+    return bench().telegram.chats.get(place) or Chat(place, kind_of(place), str(place))
 
 
 def _summary(post: Post) -> dict[str, Any]:

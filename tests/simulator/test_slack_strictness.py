@@ -1,0 +1,65 @@
+"""What apps of other people ask of Slack, tried with the official SDK: tokens, look-ups, answers."""
+
+from __future__ import annotations
+
+import pytest
+from slack_sdk import WebClient
+from slack_sdk.webhook import WebhookClient
+
+from tests.simulator.test_slack_api import channel, refusal, slack
+from tests.simulator.test_slack_presses import press, pressable
+
+__all__ = ["pressable"]
+
+
+def token(simulator):
+    return "xoxb-" + simulator.credentials.made_up("slack bot token", 40)
+
+
+def test_api_test_answers_what_it_was_given_without_a_token(simulator):
+    client = WebClient(base_url=f"{simulator.url}/api/", retry_handlers=[])
+    assert client.api_test().data == {"ok": True}
+    assert client.api_test(foo="bar")["args"] == {"foo": "bar"}
+    assert refusal(lambda: client.api_test(error="my_error")) == "my_error"
+
+
+def test_token_may_be_a_field_of_a_form_and_of_nothing_else(simulator):
+    form = {"token": token(simulator), "channel": channel(simulator), "text": "From a form"}
+    assert simulator.call("POST", "/api/chat.postMessage", form).json["message"]["text"] == "From a form"
+    assert simulator.call("POST", "/api/auth.test", {"token": "xoxb-wrong"}).json["error"] == "invalid_auth"
+    assert simulator.post_json("/api/auth.test", token=token(simulator)).json["error"] == "not_authed"
+    assert simulator.call("GET", f"/api/auth.test?token={token(simulator)}").json["error"] == "not_authed"
+
+
+def test_channel_is_described_by_its_id(simulator):
+    client = slack(simulator)
+    found = client.conversations_info(channel=channel(simulator))["channel"]
+    assert (found["name"], found["is_member"], found["is_archived"]) == ("signing", True, False)
+    assert refusal(lambda: client.conversations_info(channel="signing")) == "channel_not_found"
+    assert refusal(lambda: client.conversations_info(channel="C0000000000")) == "channel_not_found"
+    person = client.users_lookupByEmail(email="ada.byron@acme.example")["user"]["id"]
+    direct = client.conversations_open(users=person)["channel"]["id"]
+    assert client.conversations_info(channel=direct)["channel"]["user"] == person
+
+
+def test_person_is_described_by_id(simulator):
+    client = slack(simulator)
+    known = client.users_lookupByEmail(email="ada.byron@acme.example")["user"]
+    found = client.users_info(user=known["id"])["user"]
+    assert (found["real_name"], found["profile"]["email"]) == ("Ada Byron", "ada.byron@acme.example")
+    assert refusal(lambda: client.users_info(user="U0000000000")) == "user_not_found"
+
+
+@pytest.mark.parametrize("method", ["conversations_info", "users_info"])
+def test_look_ups_need_their_scope(simulator, method):
+    client = slack(simulator, "xoxb-0-missing-scope")
+    call = getattr(client, method)
+    assert refusal(lambda: call(channel="C1") if method == "conversations_info" else call(user="U1")) == "missing_scope"
+
+
+def test_response_url_reaches_the_simulator_five_times(simulator, receiver, pressable):
+    answers = WebhookClient(press(simulator, pressable["ts"])["response_url"], retry_handlers=[])
+    assert answers.send(text="Done", replace_original=True).body == "ok"
+    sent = [answers.send(text=f"Answer {number}") for number in range(5)]
+    assert [one.status_code for one in sent] == [200] * 4 + [404]
+    assert sent[-1].body == "used_url"
