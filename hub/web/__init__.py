@@ -1,4 +1,4 @@
-"""The web server: gunicorn with a worker of our own, in processes that each make the application."""
+"""The web server: gunicorn with our own worker, in processes that each make the application."""
 
 from __future__ import annotations
 

@@ -6,7 +6,6 @@ import select
 import socket
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from enum import Enum, auto
 from typing import Any
 
@@ -101,6 +100,7 @@ class Connection:
         self.act: Callable[[Connection], None] | None = None  # what it does about them
         self.send_until = 0.0
         self.keep_alive = False
+        self.waits_for_thread = False
         self._longest_line = longest_line
         self.begin_request()
 
@@ -124,12 +124,6 @@ class Connection:
         """Set the time by which even a slow client has to have read the answer."""
         seconds = SEND_SECONDS + len(self.sock.pending) / SLOWEST
         self.send_until = time.monotonic() + seconds
-
-    def kept_alive(self, future: Future[Any]) -> bool:
-        """Tell whether the answer that a thread gave leaves the connection usable."""
-        if future.cancelled() or future.exception() is not None or self.sock.failed:
-            return False
-        return bool(future.result())
 
     def send_at_once(self, data: bytes) -> None:
         """Send a short answer if the client takes it now."""

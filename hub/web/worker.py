@@ -12,9 +12,8 @@ import errno
 import io
 import selectors
 import time
-from collections import OrderedDict
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
@@ -22,12 +21,11 @@ from gunicorn.http.errors import ParseException
 from gunicorn.workers.gthread import ThreadWorker
 
 from hub.config import LARGEST_BODY
-from hub.web.connection import SEND_SECONDS, Connection, State
+from hub.web.connection import Connection, State
 from hub.web.framing import Body, BodyTooLarge, TooLarge, body_of, parse_head
 from hub.web.refusals import BROKEN, BUSY, FAULT, TOO_SLOW, Refusal, answer, refusal_of
+from hub.web.waiting import Waiting
 
-REQUEST_SECONDS = 10.0  # for head and body together
-CLOSING_SECONDS = 1.0  # for the client to read a last answer, and stop sending
 STOPPING_SECONDS = 1.0  # for a request that is under way on a kept-alive connection
 RECEIVE = 64 * 1024
 MOST_MEMORY = 128 * 1024 * 1024  # bytes of requests and answers that wait in this process
@@ -36,24 +34,19 @@ Act = Callable[[Connection], None]
 GONE = (errno.EAGAIN, errno.EWOULDBLOCK, errno.ECONNABORTED, errno.EINTR)
 
 
+def _nothing() -> None:
+    """Wake the poller."""
+
+
 class BufferedThreadWorker(ThreadWorker):  # type: ignore[misc]
     """Give threads whole requests only; cut clients that take longer than 10 seconds."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # each in the order of its deadlines, since a state always lasts as long
-        self._waiting: dict[State, OrderedDict[Connection, None]] = {
-            state: OrderedDict()
-            for state in (State.READING, State.SENDING, State.IDLE, State.CLOSING)
-        }
-        self.keepalived_conns = self._waiting[State.IDLE]  # gunicorn asks how many there are
-        self._seconds = {
-            State.READING: REQUEST_SECONDS,
-            State.SENDING: SEND_SECONDS,
-            State.IDLE: float(self.cfg.keepalive),
-            State.CLOSING: CLOSING_SECONDS,
-        }
-        self._held = 0
+        self._waiting = Waiting(float(self.cfg.keepalive))
+        self.keepalived_conns = self._waiting.of(State.IDLE)  # gunicorn asks how many there are
+        self._notify_at = 0.0
+        self._answered: deque[Connection] = deque()
 
     @classmethod
     def check_config(cls, cfg: Any, log: Any) -> None:
@@ -78,32 +71,34 @@ class BufferedThreadWorker(ThreadWorker):  # type: ignore[misc]
         self._stop()
 
     def _turn(self) -> None:
-        self.notify()
+        self._finish_answered()
         now = time.monotonic()
-        firsts = [next(iter(waiting)) for waiting in self._waiting.values() if waiting]
-        seconds = min([1.0, *(first.deadline - now for first in firsts)])
-        for key, _ in self.poller.select(max(0.0, seconds)):
+        if now >= self._notify_at:
+            self.notify()
+            self._notify_at = now + 1
+        events = self.poller.select(self._waiting.seconds_left(1.0))
+        self._finish_answered()
+        for key, _ in events:
             key.data(key.fileobj)
         self._end_overdue()
 
     def _stop(self) -> None:
-        self._seconds[State.IDLE] = STOPPING_SECONDS
+        self._waiting.seconds[State.IDLE] = STOPPING_SECONDS
         for listener in self.sockets:
             while self.accept(listener):
                 pass  # the system has told these clients that they are connected
         self.set_accept_enabled(False)
         for listener in self.sockets:
             listener.close()
-        silent = [conn for conn in self._waiting[State.READING] if conn.is_silent()]
-        for conn in [*self._waiting[State.IDLE], *silent]:
-            self._enter(conn, State.IDLE)
+        silent = [conn for conn in self._waiting.of(State.READING) if conn.is_silent()]
+        for conn in [*self._waiting.of(State.IDLE), *silent]:
+            self._waiting.enter(conn, State.IDLE)
         # gunicorn kills what is still there after its own limit
         end = time.monotonic() + self.cfg.graceful_timeout - 0.5
         while self.nr_conns > 0 and time.monotonic() < end:
             self._turn()
-        for waiting in self._waiting.values():
-            for conn in list(waiting):
-                self._drop(conn)
+        for conn in self._waiting.all():
+            self._drop(conn)
         self.tpool.shutdown(wait=False)
         self.poller.close()
         self.method_queue.close()
@@ -121,17 +116,9 @@ class BufferedThreadWorker(ThreadWorker):  # type: ignore[misc]
         self.nr_conns += 1
         server = listener.getsockname()
         conn = Connection(sock, client, server, self.cfg.limit_request_line)
-        self._enter(conn, State.READING if self.alive else State.IDLE)
+        self._waiting.enter(conn, State.READING if self.alive else State.IDLE)
         self._watch(conn, selectors.EVENT_READ, self._receive)
         return True
-
-    def _enter(self, conn: Connection, state: State) -> None:
-        if conn.state in self._waiting:
-            del self._waiting[conn.state][conn]
-        if state in self._waiting:
-            conn.deadline = time.monotonic() + self._seconds[state]
-            self._waiting[state][conn] = None
-        conn.state = state
 
     def _watch(self, conn: Connection, events: int, act: Act | None = None) -> None:
         if events == conn.watched and act == conn.act:
@@ -157,30 +144,18 @@ class BufferedThreadWorker(ThreadWorker):  # type: ignore[misc]
             self._count(conn)
 
     def _count(self, conn: Connection) -> None:
-        """Count the memory of a connection, and end the largest when there is too much."""
         if conn.state is State.ANSWERING:
             return  # what was counted last is what the thread has
-        held = 0 if conn.state is State.CLOSED else conn.size()
-        self._held += held - conn.held
-        conn.held = held
-        while self._held > MOST_MEMORY:
-            waiting = [*self._waiting[State.READING], *self._waiting[State.SENDING]]
-            largest = max(waiting, key=lambda one: one.held, default=None)
-            if largest is None or not largest.held:
-                return  # the threads have the rest
+        self._waiting.count(conn)
+        while self._waiting.held > MOST_MEMORY and (largest := self._waiting.largest()):
             self._drop(largest)
 
     def _make_room(self) -> bool:
         """Close the connection that has the least to lose; False when all are being answered."""
-        reading = next(iter(self._waiting[State.READING]), None)
-        if reading is not None and reading.deadline - time.monotonic() < REQUEST_SECONDS - 1:
-            self._drop(reading)  # a slow client
-            return True
-        for state in (State.CLOSING, State.IDLE, State.READING, State.SENDING):
-            for conn in self._waiting[state]:
-                self._drop(conn)
-                return True
-        return False
+        found = self._waiting.least_needed()
+        if found is not None:
+            self._drop(found)
+        return found is not None
 
     def _drop(self, conn: Connection) -> None:
         if conn.state is State.READING:
@@ -189,10 +164,9 @@ class BufferedThreadWorker(ThreadWorker):  # type: ignore[misc]
 
     def _close(self, conn: Connection) -> None:
         self._watch(conn, 0)
-        self._enter(conn, State.CLOSED)
+        self._waiting.enter(conn, State.CLOSED)
+        self._waiting.count(conn)
         self.nr_conns -= 1
-        self._held -= conn.held
-        conn.held = 0
         conn.socket.close()
 
     def _close_gently(self, conn: Connection) -> None:
@@ -204,7 +178,7 @@ class BufferedThreadWorker(ThreadWorker):  # type: ignore[misc]
             return
         conn.received.clear()
         conn.begin_request()
-        self._enter(conn, State.CLOSING)
+        self._waiting.enter(conn, State.CLOSING)
         self._watch(conn, selectors.EVENT_READ, self._discard)
 
     def _discard(self, conn: Connection) -> None:
@@ -212,17 +186,16 @@ class BufferedThreadWorker(ThreadWorker):  # type: ignore[misc]
             self._close(conn)
 
     def _end_overdue(self) -> None:
-        now = time.monotonic()
-        for state, waiting in self._waiting.items():
-            while waiting and (first := next(iter(waiting))).deadline <= now:
-                if state is State.READING:
-                    self._refuse(first, TOO_SLOW)
-                else:
-                    self._close(first)
+        for conn in self._waiting.overdue():
+            if conn.state is State.READING:
+                self._refuse(conn, TOO_SLOW)
+            else:
+                self._close(conn)
 
     # ── Requests ────────────────────────────────────────────────────────────────────────────────
     def _receive(self, conn: Connection) -> None:
         if conn.state is State.ANSWERING:
+            conn.waits_for_thread = True
             self._watch(conn, 0)  # the next request has to wait
             return
         data = conn.receive(RECEIVE)
@@ -235,7 +208,7 @@ class BufferedThreadWorker(ThreadWorker):  # type: ignore[misc]
                 self._refuse(conn, BROKEN)  # it may have closed its own direction only
             return
         if conn.state is State.IDLE:
-            self._enter(conn, State.READING)
+            self._waiting.enter(conn, State.READING)
         conn.received += data
         self._read_request(conn)
 
@@ -282,10 +255,11 @@ class BufferedThreadWorker(ThreadWorker):  # type: ignore[misc]
     def _answer(self, conn: Connection, stream: Any) -> None:
         conn.request._expected_100_continue = False  # gunicorn would say it once more
         conn.request.body = stream
-        self._count(conn)
+        self._waiting.count(conn)
         conn.body = None
-        self._enter(conn, State.ANSWERING)
-        self.enqueue_req(conn)
+        conn.waits_for_thread = False
+        self._waiting.enter(conn, State.ANSWERING)
+        self.tpool.submit(self._answer_in_thread, conn)
 
     def _refuse(self, conn: Connection, refusal: Refusal) -> None:
         conn.send_at_once(answer(refusal))
@@ -310,21 +284,32 @@ class BufferedThreadWorker(ThreadWorker):  # type: ignore[misc]
             return False
         return keep_alive
 
-    def finish_request(self, conn: Connection, future: Future[Any]) -> None:
-        """Go on with a connection whose request a thread has answered; called in the poller."""
-        conn.keep_alive = conn.kept_alive(future)
-        conn.begin_request()
-        self._act(conn, self._go_on)
+    def _answer_in_thread(self, conn: Connection) -> None:
+        conn.keep_alive = False
+        try:
+            conn.keep_alive = self.handle(conn)
+        finally:
+            self._answered.append(conn)
+            # else there is nothing to do until the client's next request wakes the poller
+            idle = conn.keep_alive and self.alive and not conn.received and not conn.sock.pending
+            if conn.waits_for_thread or not idle:
+                self.method_queue.defer(_nothing)
+
+    def _finish_answered(self) -> None:
+        while self._answered:
+            conn = self._answered.popleft()
+            conn.begin_request()
+            self._act(conn, self._go_on)
 
     def _go_on(self, conn: Connection) -> None:
         if conn.sock.failed:
             self._close(conn)
         elif conn.sock.pending:
             conn.begin_sending()
-            self._enter(conn, State.SENDING)
+            self._waiting.enter(conn, State.SENDING)
             self._watch(conn, selectors.EVENT_WRITE, self._send)
         elif conn.keep_alive:
-            self._enter(conn, State.READING if conn.received else State.IDLE)
+            self._waiting.enter(conn, State.READING if conn.received else State.IDLE)
             self._watch(conn, selectors.EVENT_READ, self._receive)
             if conn.received:
                 self._read_request(conn)
@@ -339,4 +324,4 @@ class BufferedThreadWorker(ThreadWorker):  # type: ignore[misc]
         if not conn.sock.pending or conn.sock.failed:
             self._go_on(conn)
         elif progress and time.monotonic() < conn.send_until:
-            self._enter(conn, State.SENDING)  # with 10 more seconds
+            self._waiting.enter(conn, State.SENDING)  # with 10 more seconds

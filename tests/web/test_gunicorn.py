@@ -42,12 +42,11 @@ def test_the_version_is_the_one_that_the_worker_was_written_for() -> None:
         (ThreadWorker.run, ["self"]),
         (ThreadWorker.accept, ["self", "listener"]),
         (ThreadWorker.handle, ["self", "conn"]),
-        (ThreadWorker.finish_request, ["self", "conn", "fs"]),
-        (ThreadWorker.enqueue_req, ["self", "conn"]),
         (ThreadWorker.handle_request, ["self", "req", "conn"]),
         (ThreadWorker.set_accept_enabled, ["self", "enabled"]),
         (ThreadWorker.is_parent_alive, ["self"]),
         (ThreadWorker.notify, ["self"]),
+        (PollableMethodQueue.defer, ["self", "callback", "args"]),
         (PollableMethodQueue.run_callbacks, ["self", "_fileobj", "max_callbacks"]),
         (Request.__init__, ["self", "cfg", "unreader", "peer_addr", "req_number"]),
         (Unreader.chunk, ["self", "size_hint"]),
@@ -63,9 +62,15 @@ def test_methods_take_what_the_worker_passes(method: Any, parameters: list[str])
 def test_the_loop_asks_for_nothing_that_was_renamed() -> None:
     source = inspect.getsource(ThreadWorker)
     for name in (
-        "self.tpool", "self.poller", "self.method_queue", "self.nr_conns", "self.worker_connections",
-        "self.keepalived_conns", "self.max_keepalived", "method_queue.defer",
-    ):  # fmt: skip
+        "self.tpool",
+        "self.poller",
+        "self.method_queue",
+        "self.nr_conns",
+        "self.worker_connections",
+        "self.keepalived_conns",
+        "self.max_keepalived",
+        "method_queue.defer",
+    ):
         assert name in source, name
     handling = inspect.getsource(ThreadWorker.handle_request)
     for name in ("conn.sock", "conn.client", "conn.server", "keepalived_conns", "force_close"):
@@ -96,6 +101,6 @@ def test_a_head_is_parsed_as_the_worker_reads_it() -> None:
 
 def test_what_the_worker_replaces_is_still_called() -> None:
     source = inspect.getsource(ThreadWorker)
-    for name in ("run", "accept", "handle", "finish_request", "init_process", "check_config"):
+    for name in ("run", "accept", "handle", "init_process", "check_config"):
         assert f"def {name}(" in source
         assert name in vars(BufferedThreadWorker)
