@@ -53,12 +53,29 @@ def clean(text: str) -> str:
 
 def typed(text: str) -> str:
     """Return the normal form of a number as people write it: with blanks, brackets, dots, dashes, 00 for +. Raises ValueError."""
+    number = _bare(text)
+    if not re.fullmatch(r"\+?[0-9]+", number):
+        raise ValueError(f"This is not a phone number. Start with + and the country code, such as {TYPED_EXAMPLE}.")
+    return clean(number)
+
+
+def typed_sender(text: str | None) -> str | None:
+    """Return a number that messages are sent from without blanks and the like; what is no number stays as it is.
+
+    A number with two forms keeps the one that was typed: under that one the provider knows it.
+    """
+    try:
+        number, normal = _bare(text or ""), typed(text or "")
+    except ValueError:
+        return text and text.strip()
+    return number if to_other(normal) else normal
+
+
+def _bare(text: str) -> str:
     plain = "".join(char for char in unicodedata.normalize("NFKC", text) if unicodedata.category(char) != "Cf")
     plain = re.sub(r"^tel:", "", plain.strip(), flags=re.IGNORECASE)
     bare = _SEPARATORS.sub("", plain)
-    if not re.fullmatch(r"\+?[0-9]+", bare):
-        raise ValueError(f"This is not a phone number. Start with + and the country code, such as {TYPED_EXAMPLE}.")
-    return clean(f"+{bare[2:]}" if bare.startswith("00") else bare)
+    return f"+{bare[2:]}" if bare.startswith("00") else bare
 
 
 # U+2010 to U+2015 and U+2212 are dashes that word processors put for the plain one

@@ -167,7 +167,7 @@ def send_one(slug: str) -> Any:
         limits.spend(limits.SEND, g.user.id)
         if not form.validate():
             return page.show(send_form=form, status=422)
-        message_id = direct.send(connection_id=connection_id, to=(form.to.data or "").strip(), text=text)
+        message_id = direct.send(connection_id=connection_id, to=forms.normal_address(page.cls.address, form.to), text=text)
     except TooMany as refusal:
         return page.too_many(refusal, send_form=form)
     except Refused as refusal:

@@ -8,10 +8,11 @@ from flask import request
 from wtforms import BooleanField, EmailField, Field, Form, PasswordField, SelectField, StringField
 from wtforms.validators import InputRequired
 
+from hub import phones
 from hub.accounts.passwords import SHORTEST
 from hub.admin import moments
 from hub.errors import Refused
-from hub.vocabulary import Role
+from hub.vocabulary import Address, Role
 
 NEW = {"autocomplete": "new-password", "minlength": SHORTEST}
 ROLES: Any = {str(role.value): role.title for role in Role}
@@ -21,6 +22,18 @@ LENGTH = f"At least {SHORTEST} characters. Common passwords, and your name or ad
 def posted() -> bool:
     """Tell whether this request posts a form."""
     return request.method == "POST"
+
+
+def normal_address(kind: str, field: Field) -> str:
+    """Return the normal form of an address that was typed, and show it in its field. Raises Refused."""
+    text = (field.data or "").strip()
+    if kind == Address.PHONE and text:
+        try:
+            text = phones.typed(text)
+        except ValueError as problem:
+            raise Refused("bad_address", str(problem), field=field.name) from None
+    field.data = text
+    return text
 
 
 def blame(form: Form, refusal: Refused) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 from flask import flash, render_template, request, url_for
 from sqlalchemy import select
 
+from hub import phones
 from hub.admin.guard import admin, needs
 from hub.admin.looks import channel_title, state_look
 from hub.admin.paging import paged
@@ -68,11 +69,9 @@ def _branches(keep: dict[str, str]) -> listing.Branches:
 
 def _meant(q: str) -> listing.Branches:
     """Return what a search can mean: an id of ours or the provider's, an address, a request, a code."""
-    number = re.sub(r"[\s().-]", "", q)
-    number = number if number.startswith("+") else f"+{number}"
     found = listing.by_provider_id(q) + listing.by_request(q)
     try:
-        found += listing.by_address([(Address.PHONE, number), *((kind, q) for kind in Address)])
+        found += listing.by_address([*((Address.PHONE, number) for number in _numbers(q)), *((kind, q) for kind in Address)])
     except Unreadable as problem:  # the key that addresses are found by does not open; everything else still does
         flash(f"Addresses cannot be searched. {problem}", "bad")
     if is_id("msg", q):
@@ -80,6 +79,14 @@ def _meant(q: str) -> listing.Branches:
     if q.isdecimal() and len(q) <= 6:
         found += listing.by_code(q)
     return found
+
+
+def _numbers(q: str) -> list[str]:
+    """Return the phone number that a search means; its + may be left out."""
+    for text in (q, f"+{q}"):
+        with suppress(ValueError):
+            return [phones.typed(text)]
+    return []
 
 
 def _chips(keep: dict[str, str]) -> list[dict[str, Any]]:

@@ -10,11 +10,12 @@ from flask_wtf.file import FileField, FileRequired
 from wtforms import BooleanField, SelectField, StringField
 from wtforms.validators import InputRequired
 
+from hub import addresses
 from hub.admin.forms import blame
 from hub.admin.guard import admin, may, needs, takes
 from hub.admin.looks import channel_title
 from hub.admin.paging import page
-from hub.admin.presentation import plural
+from hub.admin.presentation import phone, plural
 from hub.errors import NotFound, Refused
 from hub.extensions import db
 from hub.messaging import consents
@@ -22,7 +23,7 @@ from hub.messaging import suppressions as closed
 from hub.messaging.files import Report
 from hub.models import Connection, Suppression
 from hub.models.types import is_id
-from hub.vocabulary import Channel, Role
+from hub.vocabulary import Address, Channel, Role
 
 REASONS = {
     "keyword": "Wrote STOP", "provider": "The provider refuses", "admin": "Closed here", "complaint": "Complained",
@@ -71,11 +72,13 @@ def add_suppression() -> Any:
     if not form.validate():
         return _page(form), 422
     try:
-        closed.add(form.address.data or "", channel=form.channel.data or "", why=form.why.data or "", test=bool(form.test.data))
+        kind, form.address.data = addresses.typed(form.address.data or "")
+        closed.add(form.address.data, channel=form.channel.data or "", why=form.why.data or "", test=bool(form.test.data))
     except Refused as refusal:
         blame(form, refusal)
         return _page(form), 422
-    flash("Closed. Nothing goes to this address any more, what is queued included.", "good")
+    shown = phone(form.address.data) if kind == Address.PHONE else form.address.data
+    flash(f"{shown} is opted out. Nothing is sent to it any more, including queued messages.", "good")
     return redirect(url_for("admin.suppressions"), 303)
 
 
@@ -133,6 +136,7 @@ def _page(
     q, lifted, problem = request.args.get("q", "").strip(), request.args.get("show") == "lifted", ""
     keep = {name: value for name, value in (("q", q), ("show", "lifted" if lifted else "")) if value}
     try:
+        q = addresses.typed(q)[1] if q else ""
         wanted = closed.listed(address=q, lifted=lifted)
     except Refused as refusal:
         problem, wanted = str(refusal), closed.listed(lifted=lifted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Sequence
 from datetime import datetime
@@ -21,6 +22,7 @@ from hub.storable import nul_in
 from hub.vocabulary import Channel, Status
 
 MOST = 100
+MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 Shape = TypeVar("Shape", bound=BaseModel)
 
 
@@ -81,6 +83,9 @@ def body_of(shape: type[Shape]) -> Shape:
     if not request.is_json:
         raise Problem(415, "not_json", "Send JSON, with the header Content-Type: application/json.")
     body = request.get_data()
+    if body.startswith(MARKS):
+        why = "The body begins with a byte order mark (BOM). Send JSON as UTF-8 without it."
+        raise Problem(400, "bad_json", why)
     try:
         body.decode("utf-8")
     except UnicodeDecodeError:

@@ -11,6 +11,7 @@ from typing import Any
 from wtforms import StringField
 from wtforms.validators import InputRequired, Regexp
 
+from hub import phones
 from hub.integrations._twilio_account import AccountForm, services
 from hub.integrations._twilio_check import CheckedTwilio
 from hub.integrations._twilio_media import AS_MMS
@@ -48,6 +49,7 @@ class TwilioSms(CheckedTwilio):
              Regexp(r"(\+[0-9]{7,15}|MG[0-9a-fA-F]{32})\Z",
                     message="Start with + and the country code, digits only: +13175550123. A Messaging Service is MG and 32 digits "
                             "or letters a to f.")],
+            filters=[phones.typed_sender],
             description="A number like `+13175550123` (plus, country code, digits only), or a service that starts with `MG`.",
             render_kw={"legend": "Sender", "mono": True},
         )  # fmt: skip

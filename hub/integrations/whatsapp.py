@@ -10,10 +10,12 @@ from __future__ import annotations
 from wtforms import StringField
 from wtforms.validators import InputRequired, Regexp
 
+from hub import phones
 from hub.errors import SendError
 from hub.integrations import _twilio_content
 from hub.integrations._twilio_account import AccountForm, services
 from hub.integrations._twilio_check import CheckedTwilio
+from hub.integrations._twilio_inbound import bare
 from hub.integrations._twilio_media import ON_WHATSAPP
 from hub.integrations.base import CheckResult, Fact, TemplateFound, WebhookRequest, webhook
 from hub.number_forms import to_other
@@ -59,7 +61,7 @@ class WhatsApp(CheckedTwilio):
              Regexp(r"(\+[0-9]{7,15}|MG[0-9a-fA-F]{32})\Z",
                     message="Start with + and the country code, digits only, without whatsapp: before it. A Messaging Service is MG and "
                             "32 digits or letters a to f.")],
-            filters=[lambda text: text.removeprefix("whatsapp:") if text else text],
+            filters=[lambda text: phones.typed_sender(bare(text)) if text else text],
             description="A number like `+13175550123`, as it is registered for WhatsApp, or a service that starts with `MG`.",
             render_kw={"legend": "Sender", "mono": True},
         )  # fmt: skip

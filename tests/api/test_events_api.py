@@ -110,6 +110,14 @@ def test_a_body_of_a_chunked_request_is_read_too(signing_app: SigningApp) -> Non
 
 
 # ── Refused ─────────────────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize("mark", ["\ufeff".encode(), "\ufeff".encode("utf-16-le"), "\ufeff".encode("utf-16-be")])
+def test_a_body_with_a_byte_order_mark_is_refused_in_words(signing_app: SigningApp, mark: bytes) -> None:
+    for path in ("/events", "/messages", "/suppressions", "/consents"):
+        answer = signing_app.raw(path, mark + json.dumps(DESIGN).encode(), "application/json")
+        assert (answer.status_code, body(answer)["code"]) == (400, "bad_json")
+        assert "byte order mark (BOM)" in body(answer)["detail"]
+
+
 def without(name: str) -> dict[str, Any]:
     return {key: value for key, value in DESIGN.items() if key != name}
 
