@@ -19,7 +19,8 @@ HERE = Path(__file__).parent
 def webhooks(seconds: int, seed: int) -> int:
     """Fuzz every webhook route."""
     os.environ |= {"FUZZ_SECONDS": str(seconds), "FUZZ_SEED": str(seed)}
-    return int(pytest.main(["-q", "-x", "-p", "no:cacheprovider", str(HERE / "test_webhooks.py")]))
+    quiet = ["-p", "no:cacheprovider", "-o", "faulthandler_timeout=0"]  # a long run is no hang
+    return int(pytest.main(["-q", "-x", *quiet, str(HERE / "test_webhooks.py")]))
 
 
 PARTS: dict[str, Callable[[int, int], int]] = {"api": api.run, "webhooks": webhooks}
