@@ -78,8 +78,8 @@ def _count(text: str) -> int:
 
 
 def _some(text: str) -> int:
-    if (count := _count(text)) < 1:
-        raise ValueError("give a whole number, at least 1")
+    if not 1 <= (count := _count(text)) <= 1_000_000:
+        raise ValueError("give a whole number from 1 to 1000000")
     return count
 
 

@@ -59,7 +59,11 @@ class Keyring:
         return self.seal(table, row, field, _encode(value).encode())
 
     def open_json(self, table: str, row: str, field: str, sealed: bytes) -> Any:
-        return json.loads(self.open(table, row, field, sealed))
+        """Open what `seal_json` made. Raises Unreadable."""
+        try:
+            return json.loads(self.open(table, row, field, sealed))
+        except (ValueError, RecursionError):
+            raise Unreadable(key_id_of(sealed), "This value opens, but is not what Signpost sealed.") from None
 
     def _row_key(self, key_id: str, table: str, row: str) -> bytes:
         # the second step of HKDF-SHA256 for 32 bytes: one block, whose number is 1
@@ -68,7 +72,7 @@ class Keyring:
 
 def key_id_of(sealed: bytes) -> str:
     """Return the id of the key that sealed a value."""
-    if len(sealed) < 2 or sealed[0] != VERSION or len(sealed) < 2 + sealed[1] + NONCE + 16:
+    if not isinstance(sealed, bytes) or len(sealed) < 2 or sealed[0] != VERSION or len(sealed) < 2 + sealed[1] + NONCE + 16:
         raise Unreadable("?", "This value is not one that Signpost sealed, or it was cut short.")
     return sealed[2 : 2 + sealed[1]].decode(errors="replace")
 

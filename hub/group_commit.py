@@ -19,10 +19,11 @@ from flask import current_app
 from sqlalchemy import Engine, create_engine
 
 from hub import disk
+from hub.engines import set_up_sqlite
 from hub.errors import HubError
 from hub.extensions import POOL_SECONDS, db, patience
 from hub.statements import Statement
-from hub.store import set_up_sqlite, writers_lock
+from hub.store import writers_lock
 
 
 class NotStored(HubError):

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from hub import clock_check, disk, startup, store
 from hub.errors import Unreadable
 from hub.extensions import db
-from hub.messaging import troubles
+from hub.messaging import job_failures, troubles
 from hub.models import Message, Receipt
 from hub.models.types import now
 from hub.vocabulary import Status
@@ -43,7 +43,7 @@ def ready() -> tuple[dict[str, Any], int]:
     if parts["database"] != "ok":
         return {"status": "unavailable", **parts}, 503
     parts["disk"] = disk.state(current_app.extensions["hub.config"].data_dir)
-    parts["clock"] = _clock()
+    parts["clock"], parts["jobs"] = _clock(), _jobs()
     parts["lateness"], parts["providers"] = _lateness(), _providers()
     degraded = any(state != "ok" for state in parts.values())
     return {"status": "degraded" if degraded else "ok", **parts}, 200
@@ -95,3 +95,15 @@ def _providers() -> str:
         return "one is not reachable; what waits for it goes out later" if troubles.any_unreachable() else "ok"
     except SQLAlchemyError:
         return "not known"
+
+
+JOBS = {"deliver": "sending", "settle": "processing webhooks"}
+
+
+def _jobs() -> str:
+    try:
+        failing = job_failures.recent()
+    except Exception:  # what cannot be read here must not take the answer away
+        return "not known"
+    told = [f"{JOBS.get(queue, queue)} fails ({problem})" for queue, problem in sorted(failing.items())]
+    return f"{'; '.join(told)}; see the log of hub worker" if told else "ok"

@@ -40,6 +40,7 @@ from urllib3.exceptions import (
 )
 from urllib3.util import Timeout
 
+from hub import times
 from hub.errors import HubError
 
 CONNECT_SECONDS = 5.0
@@ -129,9 +130,10 @@ def _moment(text: str) -> datetime | None:
     """Return the moment that an HTTP date names; None when it is none."""
     try:
         found = parsedate_to_datetime(text)
-    except ValueError:
+        found = found if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return found if times.in_range(found) else None
 
 
 def is_public(address: str) -> bool:

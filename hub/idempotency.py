@@ -34,7 +34,8 @@ def once(
     Raises Refused when the key came with another body before, Conflict while the first request still runs.
     """
     if not key:
-        return run(), False
+        # the answer is part of the transaction: what cannot be answered is not stored
+        return run() if ahead else transaction(run)(), False
     if len(key) > LONGEST_KEY or not key.isprintable():
         raise Refused("bad_idempotency_key", f"Give at most {LONGEST_KEY} printable characters.", field="Idempotency-Key")
     with locks.held(f"{api_key_id} {path} {key}", WAIT_SECONDS) as first:

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from hub.extensions import db
 from hub.group_commit import NotStored, Unit, committer
-from hub.store import OnlyReads, joins, transaction, wake_now
+from hub.store import OnlyReads, joins, note_stored, transaction, wake_now
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -56,6 +56,8 @@ def optimistic(change: Callable[P, T]) -> Callable[P, T]:
         if unit.stale:
             group.contended[change] = time.monotonic() + CONTENDED
             return locked(*args, **kwargs)
+        if unit.writes:
+            note_stored()
         for queue in wakes:
             wake_now(queue)
         return result

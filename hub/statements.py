@@ -17,6 +17,14 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 Convert = Callable[[Any], Any]
 Row = tuple[Any, ...]
+class UnreadableRow(ValueError):
+    """A row that was read holds a value that its column does not allow: `column` is as in consents.at."""
+
+    def __init__(self, column: str) -> None:
+        self.column = column
+        super().__init__(f"{column} holds a value that cannot be read.")
+
+
 PG_NUMERIC = 1700  # what PostgreSQL calls the one kind of number whose conversion asks for its name
 
 
@@ -27,16 +35,20 @@ class Form:
     sql: str
     bind: Callable[[Mapping[str, Any]], Any]
     converts: tuple[tuple[int, Convert], ...] = ()  # of the columns that need it
+    names: tuple[str, ...] = ()  # of all columns, for errors
 
     def converted(self, rows: Iterable[Sequence[Any]]) -> list[Row]:
-        """Return rows of the driver as Python values."""
-        found = []
-        for row in rows:
-            values = list(row)
-            for index, convert in self.converts:
-                if values[index] is not None:
-                    values[index] = convert(values[index])
-            found.append(tuple(values))
+        """Return rows of the driver as Python values. Raises UnreadableRow."""
+        found, index = [], 0
+        try:
+            for row in rows:
+                values = list(row)
+                for index, convert in self.converts:
+                    if values[index] is not None:
+                        values[index] = convert(values[index])
+                found.append(tuple(values))
+        except Exception as problem:
+            raise UnreadableRow(self.names[index] if self.names else "?") from problem
         return found
 
 
@@ -76,11 +88,15 @@ class Statement:
             for index, slot in enumerate([name] if names is None else names):
                 slots[slot] = _Slot(slot, name, convert, None if names is None else index, bind)
         wanted = [slots[name] for name in (state.positiontup or ())] if compiled.positional else list(slots.values())
-        kinds = [column.type for column in self._core.selected_columns] if isinstance(self._core, Select) else []
+        columns = list(self._core.selected_columns) if isinstance(self._core, Select) else []
+        kinds = [column.type for column in columns]
         converts = tuple((index, convert) for index, kind in enumerate(kinds) if (convert := _reader(kind, dialect)) is not None)
         sql = state.statement + (" ON CONFLICT DO NOTHING" if self._once else "")
         into = self._core.table if isinstance(self._core, Insert) else None
-        return Form(sql, _binder(wanted, named=not compiled.positional, into=into), converts)
+        return Form(
+            sql, _binder(wanted, named=not compiled.positional, into=into), converts,
+            tuple(str(column) for column in columns),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +124,8 @@ def _writer(kind: Any, dialect: Dialect) -> Convert | None:
 
 
 def _reader(kind: Any, dialect: Dialect) -> Convert | None:
-    if isinstance(kind, TypeDecorator):
-        return partial(kind.process_result_value, dialect=dialect)
+    if isinstance(kind, TypeDecorator):  # where the type tells what it cannot read from what it can, it is asked to
+        return partial(getattr(kind, "read_strictly", kind.process_result_value), dialect=dialect)
     convert: Convert | None = None if isinstance(kind, LargeBinary) else kind.dialect_impl(dialect).result_processor(dialect, PG_NUMERIC)
     return convert
 

@@ -14,7 +14,6 @@ import functools
 import os
 import random
 import secrets
-import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,11 +22,11 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 import structlog
 from flask import Flask, current_app
-from sqlalchemy import BindParameter, Dialect, Engine, bindparam, event
+from sqlalchemy import BindParameter, Dialect, bindparam, event
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import ORMExecuteState, Session
 
-from hub import disk
+from hub import disk, engines
 from hub.config import Config
 from hub.extensions import db
 from hub.models import Setting
@@ -41,11 +40,6 @@ log = structlog.get_logger(__name__)
 
 # queue → the job that empties it, by dotted name: what enqueues need not import it
 TRIES = 5
-PRAGMAS = (
-    "busy_timeout=10000", "auto_vacuum=INCREMENTAL", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON",
-    # whoever fills the log copies it back while the others wait: once in 32 MB, most of whose pages are the same few hundred
-    "wal_autocheckpoint=8000",
-)  # fmt: skip
 INDEX_KEY = "index_key"
 REMEMBERED = 1.0
 TOO_MUCH = "54"  # PostgreSQL's class of what exceeds a limit: it lies in what was written
@@ -58,7 +52,7 @@ def init_app(app: Flask, config: Config) -> None:
     with app.app_context():
         if config.sqlite:
             app.extensions["hub.lock_path"] = f"{db.engine.url.database}.lock"
-            _prepare_sqlite(db.engine)
+        engines.prepare(db.engine)
         event.listen(db.session, "before_flush", _refuse_flush)
         event.listen(db.session, "do_orm_execute", _refuse_statement)
     app.teardown_appcontext(_end_session)  # runs before Flask-SQLAlchemy's own, which is left nothing to do
@@ -71,23 +65,6 @@ def _end_session(_: BaseException | None) -> None:
     except SQLAlchemyError as problem:
         log.warning("database.unreachable", problem=type(problem).__name__)
         db.session.registry.clear()
-
-
-def _prepare_sqlite(engine: Engine) -> None:
-    @event.listens_for(engine, "connect")
-    def _connected(connection: Any, _: Any) -> None:
-        connection.isolation_level = None  # we say BEGIN ourselves; the driver would start too late
-        set_up_sqlite(connection)
-
-    @event.listens_for(engine, "begin")
-    def _begun(connection: Any) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("hub_writes") else "BEGIN")
-
-
-def set_up_sqlite(connection: sqlite3.Connection) -> None:
-    """Set what every connection to the database needs that is not kept in its file."""
-    for pragma in PRAGMAS:
-        connection.execute(f"PRAGMA {pragma}")
 
 
 class OnlyReads(RuntimeError):
@@ -123,7 +100,7 @@ def transaction(change: Callable[P, T]) -> Callable[P, T]:
             try:
                 with _writing(session):
                     result = change(*args, **kwargs)
-                    session.commit()
+                    _commit(session)
                 break
             except (DBAPIError, OSError) as problem:
                 disk.note_failure(problem)
@@ -135,6 +112,40 @@ def transaction(change: Callable[P, T]) -> Callable[P, T]:
         return result
 
     return run
+
+
+STORED, PERHAPS, NOTHING = "stored", "perhaps", "nothing"
+
+
+def _commit(session: Session) -> None:
+    before = session.info.get("hub_kept", NOTHING)
+    session.flush()
+    session.info["hub_kept"] = PERHAPS
+    try:
+        session.commit()
+    except DBAPIError as problem:
+        if not problem.connection_invalidated:  # else the server may have heard it, and we not its answer
+            session.info["hub_kept"] = before
+        raise
+    session.info["hub_kept"] = STORED
+
+
+def note_stored() -> None:
+    """Note that a change of this request was committed otherwise than by its session."""
+    db.session().info["hub_kept"] = STORED
+
+
+def begin_request() -> None:
+    """Begin to note what this request stores: what came before it, such as the use of a key, is not its change."""
+    db.session().info.pop("hub_kept", None)
+
+
+def kept() -> str:
+    """Return whether a change of this request was committed: STORED, NOTHING, or PERHAPS where no answer to the commit came.
+
+    For an answer after a fault, which must not say that nothing was stored when something was.
+    """
+    return str(db.session().info.get("hub_kept", NOTHING))
 
 
 def asks_to_rerun(problem: Exception) -> bool:

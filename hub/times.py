@@ -77,3 +77,8 @@ def pause(seconds: float | None) -> float:
     if seconds is None or seconds != seconds:  # NaN; an int may be too large for a float
         return 0.0
     return float(min(max(seconds, 0), LONGEST_PAUSE))
+
+
+def days(count: int) -> timedelta:
+    """Return days of a setting as a span that can be added to and taken from today: at most 100 years."""
+    return timedelta(days=min(count, 36_500))

@@ -80,6 +80,11 @@ class Status(Word):
     DELIVERED = "delivered", "arrived"
     READ = "read", "arrived and was opened"
 
+    @classmethod
+    def read(cls, stored: str) -> Status:
+        """Return a stored status; one that this version does not know is UNKNOWN, which any report raises."""
+        return cls(stored) if stored in cls._value2member_map_ else cls.UNKNOWN
+
     @property
     def rank(self) -> int:
         return _RANK[self]
@@ -152,6 +157,11 @@ class SignerState(Word):
     VIEWED = "viewed", "opened the document, has still to sign"
     SIGNED = "signed", "signed"
     DECLINED = "declined", "refused to sign"
+
+    @classmethod
+    def read(cls, stored: str) -> SignerState:
+        """Return a stored state; a signer whose state is not known is asked for nothing."""
+        return cls(stored) if stored in cls._value2member_map_ else cls.DECLINED
 
     @property
     def owes(self) -> bool:

@@ -40,6 +40,6 @@ class Waker:
                 Queue(queue, connection=self.redis).enqueue(JOBS[queue], result_ttl=0, failure_ttl=3600, job_timeout=JOB_SECONDS)
             if queue in LINGERING:
                 self._asked[queue] = moment
-        except redis.RedisError as problem:
+        except Exception as problem:  # the change is committed: that nobody was woken must not pass for its failure
             self._silent_until = time.monotonic() + 1
             log.warning("queue.unreachable", queue=queue, problem=type(problem).__name__)

@@ -22,7 +22,7 @@ PLUMBING = {
     "disk", "stopping", "masking", "crypto", "http", "phones", "number_forms", "addresses", "times",
     "storable", "text", "page_text",
 }  # fmt: skip
-STORE = {"models", "extensions", "web_extensions", "statements", "store", "waking", "locks"}
+STORE = {"engines", "models", "extensions", "web_extensions", "statements", "store", "waking", "locks"}
 # what runs the processes: no part of the application, so it knows nothing of it
 RUNNING = {"ports", "processes", "queue_server", "supervisor", "terminal"}
 STARTING = {"startup", "sqlite_check"}  # what is checked before anything starts
@@ -45,6 +45,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "models": WORDS | PLUMBING | {"extensions"},
     **dict.fromkeys(("extensions", "web_extensions"), WORDS),
     "statements": set(),
+    "engines": {"models"},
     "waking": set(),
     "store": WORDS | PLUMBING | STORE,
     "locks": WORDS | {"extensions"},

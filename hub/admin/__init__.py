@@ -17,6 +17,7 @@ from hub.vocabulary import ConnectionState
 PAGES = (
     "overview", "entrance", "account", "people", "keys", "activity", "integrations", "connections", "posts", "rules", "messages",
     "message", "codes", "receipts", "requests", "signers", "pressing", "inbox", "person", "suppressions", "opt_out", "templates", "clock",
+    "set_aside",
 )  # fmt: skip
 
 

@@ -63,7 +63,7 @@ def _seen(integration: str, code: str, count: int, last: datetime, status: str) 
         provider, problem = integration, None
     if ours := CODES.get(code):
         provider, problem = "Signpost", problem or ours
-    fallback = BY_STATUS.get(Status(status))
+    fallback = BY_STATUS.get(Status.read(status))
     text = problem.text if problem else f"{provider} says more about it than we know. {fallback.text if fallback else ''}".strip()
     remedy = problem.remedy if problem else fallback.remedy if fallback else ""
     return Seen(

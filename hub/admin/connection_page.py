@@ -166,7 +166,7 @@ def _last_send(one: Connection) -> dict[str, Any] | None:
     message = db.session.get(Message, message_id) if is_id("msg", message_id) else None
     if message is None:
         return None
-    status = Status(message.status)
+    status = Status.read(message.status)
     arrived = db.session.scalar(
         select(StatusEvent).where(StatusEvent.message_id == message.id, StatusEvent.status == Status.DELIVERED)
         .order_by(StatusEvent.id).limit(1)

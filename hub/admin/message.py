@@ -19,7 +19,7 @@ from hub.admin.rows import recipient
 from hub.errors import Conflict, NotFound, Refused, Unreadable
 from hub.extensions import db
 from hub.integrations.base import Problem
-from hub.messaging import outbox, policy, suppressions, taking_back, timeline, windows, wording
+from hub.messaging import outbox, policy, set_aside, suppressions, taking_back, timeline, windows, wording
 from hub.models import Body, Event, Message, SigningRequest, Source, Template, TemplateVersion
 from hub.models.types import is_id, now
 from hub.page_text import isolated
@@ -36,7 +36,7 @@ def message(message_id: str) -> Any:
     one = _find(message_id)
     legs = _legs(one)
     problem = timeline.problem(one)
-    status = Status(one.status)
+    status = Status.read(one.status)
     why_not = _why_not_resend(one)
     return render_template(
         "message.html", message=one, to=recipient(one.contact, one.connection).replace("The team", "the team"),
@@ -126,12 +126,15 @@ ICONS = {"planned": "signpost-split", "transient": "arrow-repeat", "slowed": "ho
 
 def _answer(one: Message, legs: list[Message], problem: Problem | None) -> dict[str, str]:
     """Say in a sentence whether it arrived, if not why, and what is left to do."""
-    status = Status(one.status)
-    later = next((leg for leg in legs[legs.index(one) + 1 :] if Status(leg.status).arrived), None)
+    status = Status.read(one.status)
+    later = next((leg for leg in legs[legs.index(one) + 1 :] if Status.read(leg.status).arrived), None)
     if later is not None and not status.arrived:
         href, done = url_for("admin.message", message_id=later.id), "Nothing is left to do."
         return {"tone": "good", "title": "It arrived, sent again.", "text": done, "href": href, "button": "Open that one"}
     tone, title, text = ANSWERS[status]
+    if (entry := set_aside.of("messages", one.id)) is not None:
+        return {"tone": "bad", "title": "Signpost cannot read this message or its contact.", "text": entry.error,
+                "href": url_for("admin.unreadable_rows"), "button": "View unreadable rows"}  # fmt: skip
     if problem is not None:
         text = " ".join(filter(None, (problem.text, problem.remedy)))
     elif status.arrived:
@@ -173,7 +176,7 @@ def _why(one: Message, problem: Problem | None) -> dict[str, str] | None:
     if problem is None:
         return None
     provider = integrations.provider_of(one.connection.integration, "The provider")
-    status = Status(one.status)
+    status = Status.read(one.status)
     title = TITLES.get(status, "What is the matter")
     return {"title": title, "code": problem.code, "text": problem.text, "remedy": problem.remedy, "url": problem.url, "provider": provider}
 
@@ -185,7 +188,7 @@ TITLES = {
 
 
 def _why_not_resend(one: Message) -> str:
-    status = Status(one.status)
+    status = Status.read(one.status)
     if not (one.settled or status == Status.UNKNOWN) or status.arrived:
         return "It is on its way, or has arrived."
     successor = db.session.scalar(select(Message.id).where(Message.after_id == one.id))

@@ -10,12 +10,15 @@ from flask import Flask, request
 from sqlalchemy.exc import OperationalError, TimeoutError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, SecurityError
 
+from hub import store
 from hub.accounts.limits import TooMany
 from hub.admin import problems
 from hub.admin.guard import admin
 from hub.errors import Refused, Unreadable
 
 log = structlog.get_logger(__name__)
+
+STORED_ANYWAY = "Your change was stored, but an unexpected error stopped the page that shows it."
 
 
 def install(app: Flask) -> None:
@@ -57,4 +60,5 @@ def _unforeseen(error: Exception) -> Any:
     problem = getattr(error, "original_exception", None) or error
     rule = request.url_rule.rule if request.url_rule else ""  # not the address, which may hold a token
     log.error("page.failed", request_id=request_id, page=rule, problem=type(problem).__name__)
-    return problems.page(500, request_id=request_id)
+    why = "" if store.kept() == store.NOTHING else STORED_ANYWAY
+    return problems.page(500, why=why, request_id=request_id)

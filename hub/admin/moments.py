@@ -8,6 +8,9 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from flask import g, has_request_context, request
 
+from hub.models.types import BadTime
+
+UNREADABLE = "unreadable time"
 ZONE_COOKIE = "tz"  # set by static/js/zone.js
 
 
@@ -46,6 +49,8 @@ def local(moment: datetime) -> datetime:
 
 def ago(moment: datetime, now: datetime | None = None) -> str:
     """Say how long ago, or how soon: `just now`, `4 min ago`, `yesterday`, `3 Nov`, `in 2 h`."""
+    if isinstance(moment, BadTime):
+        return UNREADABLE
     now = now or datetime.now(UTC)
     passed = now - moment
     distance = abs(passed)
@@ -67,6 +72,8 @@ def _told(distance: str, passed: timedelta) -> str:
 
 def day(moment: datetime | date, now: datetime | None = None) -> str:
     """Write the day, with its year unless it is this one: `3 Nov`, `28 Dec 2025`."""
+    if isinstance(moment, BadTime):
+        return UNREADABLE
     on = local(moment).date() if isinstance(moment, datetime) else moment
     this_year = local(now or datetime.now(UTC)).year
     return f"{on.day} {on:%b}" if on.year == this_year else f"{on.day} {on:%b %Y}"
@@ -74,12 +81,16 @@ def day(moment: datetime | date, now: datetime | None = None) -> str:
 
 def exact(moment: datetime, *, milliseconds: bool = False) -> str:
     """Write the whole time with its zone: `21 Nov 2026, 10:41:22 CET`."""
+    if isinstance(moment, BadTime):
+        return UNREADABLE
     at = local(moment)
     return f"{at.day} {at:%b %Y}, {clock(moment) if milliseconds else f'{at:%H:%M:%S}'} {zone_title(at)}"
 
 
 def clock(moment: datetime) -> str:
     """Write the time of day to the millisecond: `10:40:57.912`."""
+    if isinstance(moment, BadTime):
+        return UNREADABLE
     at = local(moment)
     return f"{at:%H:%M:%S}.{at.microsecond // 1000:03d}"
 

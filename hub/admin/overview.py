@@ -20,7 +20,7 @@ from hub.admin.today import ARRIVED, DAY, Today
 from hub.config import Config
 from hub.extensions import db
 from hub.intake import settle
-from hub.messaging import listing, policy, spending, template_sync, troubles
+from hub.messaging import listing, policy, set_aside, spending, template_sync, troubles
 from hub.models import Connection, Message, Receipt
 from hub.models.types import id_at, now
 from hub.vocabulary import ConnectionState, Role, Status
@@ -110,6 +110,12 @@ def _todo() -> list[dict[str, str]]:
         })  # fmt: skip
     strange = db.session.scalar(select(func.count()).select_from(
         select(Receipt.id).where(Receipt.error != "", Receipt.id > id_at("rcp", now() - DAY)).limit(100).subquery())) or 0  # fmt: skip
+    if unreadable := len(set_aside.listed()):
+        todo.append({
+            "tone": "bad", "icon": "file-earmark-x", "title": f"{plural(unreadable, 'database row')} cannot be read",
+            "text": "Signpost set them aside, and everything else continues. Each row has its error.",
+            "href": url_for("admin.unreadable_rows"), "button": "View unreadable rows",
+        })  # fmt: skip
     if strange:
         todo.append({
             "tone": "warn", "icon": "inbox", "title": f"{plural(strange, 'callback')} could not be settled",

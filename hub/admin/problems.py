@@ -68,8 +68,8 @@ PROBLEMS = {
     ),
     500: Problem(
         "We made a mistake.",
-        "An error that we did not foresee stopped this page. Nothing half done was kept.",
-        "Load the page again. If it stays, look for the request's id in the log.",
+        "An unexpected error stopped this page. Nothing was stored.",
+        "Load the page again. If the error stays, search the log for the request ID.",
     ),
     503: Problem(
         "The database does not answer.",

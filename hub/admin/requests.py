@@ -86,7 +86,7 @@ def show(request_id: str, invitation: Invitation | None = None, invited: str = "
         for signer in row.signers
     ]
     of_team = [m for m in reversed(told) if m.signer_id is None]
-    done = [m for m in of_team if m.edits_id is not None and Status(m.status).arrived]  # each shows where it stands by then
+    done = [m for m in of_team if m.edits_id is not None and Status.read(m.status).arrived]  # each shows where it stands by then
     changed = {"times": len(done), "at": done[-1].changed_at} if done else None
     posted = [lines[m.id] for m in of_team if m not in done]
     why_not = _why_not_remind(row)
@@ -144,7 +144,7 @@ def _signer(signer: Signer, told: list[Any], skipped: dict[str, list[str]], *, i
     except Unreadable as problem:
         details = {"name": f"{signer.external_id} (sealed with the missing key {problem.key_id})"}
     return {
-        "id": signer.id, "owes": SignerState(signer.state).owes,
+        "id": signer.id, "owes": SignerState.read(signer.state).owes,
         "snoozed_until": signer.snoozed_until if reminders.snoozed(signer) else None,
         "name": details.get("name") or signer.external_id, "state": signer.state,
         "at": signer.state_at if signer.state != SignerState.PENDING else None, "turn": signer.turn if in_turn else 0,
@@ -177,7 +177,7 @@ WORDS = {
 
 def _answer(row: SigningRequest, told: list[Message]) -> dict[str, str]:
     """Say where the request stands, and whether everybody was reached."""
-    owing = [signer for signer in row.signers if SignerState(signer.state).owes]
+    owing = [signer for signer in row.signers if SignerState.read(signer.state).owes]
     if row.state != RequestState.OPEN:
         words = {"completed": "Everybody has signed.", "declined": "A signer declined.", "expired": "The time to sign ran out.",
                  "canceled": "The sender took it back."}  # fmt: skip
@@ -188,7 +188,7 @@ def _answer(row: SigningRequest, told: list[Message]) -> dict[str, str]:
         missing = plural(len(owing), "signature is", "signatures are")
         text = f"{missing} missing. Nobody is reminded."
         return {"tone": "info", "title": "The time to sign has ended.", "text": text}
-    reached = {message.signer_id for message in told if Status(message.status).arrived}
+    reached = {message.signer_id for message in told if Status.read(message.status).arrived}
     lost = [signer for signer in owing if signer.id not in reached and _did_not_arrive(signer, told)]
     title = f"{plural(len(owing), 'signature is', 'signatures are')} missing."
     if lost:
@@ -200,7 +200,7 @@ def _answer(row: SigningRequest, told: list[Message]) -> dict[str, str]:
 
 
 def _did_not_arrive(signer: Signer, told: list[Message]) -> bool:
-    own = [Status(message.status) for message in told if message.signer_id == signer.id]
+    own = [Status.read(message.status) for message in told if message.signer_id == signer.id]
     return not own or all(status.final and not status.arrived for status in own)
 
 
@@ -209,4 +209,4 @@ def _why_not_remind(row: SigningRequest) -> str:
         return "Nobody has anything left to sign."
     if row.expired and row.expires_at is not None:
         return f"The time to sign ended on {exact(row.expires_at)}."
-    return "" if any(SignerState(signer.state).owes for signer in row.signers) else "Everybody has signed or declined."
+    return "" if any(SignerState.read(signer.state).owes for signer in row.signers) else "Everybody has signed or declined."

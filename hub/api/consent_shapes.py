@@ -6,8 +6,9 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
 
+from hub import times
 from hub.api.fields import Address, cursor
-from hub.signing.events import Strict
+from hub.signing.events import Moment, Strict
 from hub.vocabulary import Channel
 
 MOST = 100
@@ -81,7 +82,11 @@ class ConsentIn(Strict):
     purpose: Annotated[str, StringConstraints(max_length=100)] = Field(
         default="", description="What it is for. Whether a message may go, lines without one and with `signing` decide; others are kept."
     )
-    at: AwareDatetime | None = Field(default=None, description="When it was said; left out: now.")
+    at: Moment | None = Field(
+        default=None,
+        description="When it was said. Left out: now. Up to 10 minutes ahead is stored as now, "
+        f"later is refused. {times.RANGE}",
+    )
     ip: Annotated[str, StringConstraints(max_length=45)] = ""
     agent: Annotated[str, StringConstraints(max_length=500)] = Field(default="", description="The browser's User-Agent.")
     proof: Annotated[str, StringConstraints(max_length=5000)] = Field(default="", description="The words that were agreed to. Kept sealed.")

@@ -59,7 +59,7 @@ REFUSALS = {
     "415": "The body is not declared as JSON; that with a file, as a form.",
     "422": "A field is wrong or not known; `field` names it and `detail` says what to do.",
     "429": "The API key made too many requests; `Retry-After` says how many seconds to wait.",
-    "503": "The database cannot be reached and nothing was stored; repeat the request.",
+    "503": "The database cannot be reached. `detail` says whether something was stored; most often nothing was, so repeat the request.",
 }  # fmt: skip
 EVERYWHERE = ("403", "414", "429", "431")  # these are refused before a route is asked
 

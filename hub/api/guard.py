@@ -11,6 +11,7 @@ from hub.accounts import api_keys, key_limits
 from hub.accounts.key_limits import Quota
 from hub.api.problems import Problem
 from hub.api.scopes import SCOPES
+from hub.store import begin_request
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ def protect(blueprint: Blueprint) -> None:
         if not g.quota.allowed:
             raise _too_many(g.quota)
         _check_scope(key)
+        begin_request()
 
     @blueprint.after_request
     def _describe(response: Response) -> Response:

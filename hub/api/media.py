@@ -9,7 +9,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from hub.api.guard import caller
 from hub.api.problems import Problem
-from hub.api.shapes import MediaOut
+from hub.api.shapes import MediaOut, stored
 from hub.messaging import media
 
 blueprint = Blueprint("media", __name__)
@@ -30,8 +30,13 @@ def post_media() -> tuple[dict[str, Any], int]:
     if given is None:
         raise Problem(422, "missing_field", "Give the file in the form's field `file`, with its file name.", field="file")
     who = caller()
-    kept = media.keep(given.filename or "", given.content_type or "", given.read(), source_id=who.source_id, test=who.test)
-    return MediaOut.model_validate(kept, from_attributes=True).model_dump(mode="json"), 201
+    content = given.read()
+    return stored(
+        lambda: media.keep(
+            given.filename or "", given.content_type or "", content, source_id=who.source_id, test=who.test
+        ),
+        lambda kept: MediaOut.model_validate(kept, from_attributes=True).model_dump(mode="json"),
+    ), 201
 
 
 def _largest_form() -> int:

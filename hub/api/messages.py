@@ -9,7 +9,7 @@ from sqlalchemy import and_, or_
 
 from hub import idempotency
 from hub.api.guard import caller
-from hub.api.shapes import MessageIn, MessageQuery, body_of, message_out, messages_out, query_of
+from hub.api.shapes import MessageIn, MessageQuery, body_of, message_out, messages_out, query_of, stored
 from hub.errors import NotFound, Refused
 from hub.extensions import db
 from hub.messaging import direct, listing, outbox, taking_back
@@ -80,15 +80,15 @@ def get_message(message_id: str) -> dict[str, Any]:
 @blueprint.post("/messages/<message_id>/cancel")
 def cancel_message(message_id: str) -> dict[str, Any]:
     """Take back a message that was not sent yet."""
-    taking_back.cancel(_own(message_id).id)
-    return message_out(_own(message_id))
+    own = _own(message_id).id
+    return stored(lambda: taking_back.cancel(own), lambda _: message_out(_own(own)))
 
 
 @blueprint.post("/messages/<message_id>/resend")
 def resend_message(message_id: str) -> tuple[dict[str, Any], int]:
     """Send a message again, as a new one."""
-    again = outbox.resend(_own(message_id).id)
-    return message_out(_own(again.id)), 202
+    own = _own(message_id).id
+    return stored(lambda: outbox.resend(own).id, lambda again: message_out(_own(again))), 202
 
 
 def _own(message_id: str) -> Message:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import DataError, InterfaceError, OperationalError, SQLAlchemyError, TimeoutError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
+from hub import store
 from hub.errors import HubError, Refused
 from hub.group_commit import NotStored
 
@@ -125,12 +126,23 @@ def _not_storable(problem: DataError) -> Response:
 
 def _unavailable(problem: SQLAlchemyError | NotStored) -> Response:
     log.error("database.unreachable", problem=type(problem).__name__)
-    return answer(Problem(503, "unavailable", "The database cannot be reached, and nothing was stored. Repeat the request."))
+    return answer(Problem(503, "unavailable", f"The database cannot be reached. {_kept()}"))
 
 
 def _fault(problem: Exception) -> Response:
     log.exception("api.fault", path=request.path)
-    return answer(Problem(500, "fault", "Signpost met a fault of its own, and nothing was stored. Repeat the request; its log says more."))
+    return answer(Problem(500, "fault", f"Signpost met a fault of its own; its log says more. {_kept()}"))
+
+
+def _kept() -> str:
+    """Return what became of the request's change, and what to do."""
+    return {
+        store.NOTHING: "Nothing was stored. Repeat the request.",
+        store.PERHAPS: "Whether it was stored is not known. Repeat the request with the same "
+        "Idempotency-Key, or look before you repeat it.",
+        store.STORED: "The change was stored, and only this answer failed. Do not repeat the request; "
+        "ask for what it made.",
+    }[store.kept()]
 
 
 def http_problem(problem: HTTPException) -> Response:

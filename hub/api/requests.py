@@ -10,7 +10,7 @@ from sqlalchemy import select
 from hub import idempotency
 from hub.api.guard import caller
 from hub.api.request_shapes import InviteIn, RemindIn, SnoozeIn, invitation_out, request_out
-from hub.api.shapes import body_of
+from hub.api.shapes import body_of, stored
 from hub.errors import NotFound
 from hub.extensions import db
 from hub.models import SigningRequest
@@ -41,23 +41,24 @@ def remind(request_id: str) -> tuple[dict[str, Any], int]:
 def snooze(request_id: str) -> dict[str, Any]:
     """Put off reminders for a day."""
     row, wanted = _own(request_id), body_of(SnoozeIn) if request.get_data() else SnoozeIn()
-    reminders.snooze(row.id, wanted.signer)
-    return request_out(_own(request_id))
+    own = row.id
+    return stored(lambda: reminders.snooze(own, wanted.signer), lambda _: request_out(_own(request_id)))
 
 
 @blueprint.post("/requests/<path:request_id>/unsnooze")
 def unsnooze(request_id: str) -> dict[str, Any]:
     """Take up reminders again."""
     row, wanted = _own(request_id), body_of(SnoozeIn) if request.get_data() else SnoozeIn()
-    reminders.unsnooze(row.id, wanted.signer)
-    return request_out(_own(request_id))
+    own = row.id
+    return stored(lambda: reminders.unsnooze(own, wanted.signer), lambda _: request_out(_own(request_id)))
 
 
 @blueprint.post("/requests/<path:request_id>/invite")
 def invite(request_id: str) -> tuple[dict[str, Any], int]:
     """Make the link by which a signer is written to in a chat."""
     row, wanted = _own(request_id), body_of(InviteIn)
-    return invitation_out(linking.invite(row.id, wanted.signer, wanted.connection or "")), 201
+    own = row.id
+    return stored(lambda: linking.invite(own, wanted.signer, wanted.connection or ""), invitation_out), 201
 
 
 def _own(request_id: str) -> SigningRequest:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
@@ -19,11 +19,14 @@ from hub.messaging import timeline
 from hub.models import Connection, Contact, Message, Signer
 from hub.signing.events import Strict
 from hub.storable import nul_in
+from hub.store import transaction
 from hub.vocabulary import Channel, Status
 
 MOST = 100
 MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 Shape = TypeVar("Shape", bound=BaseModel)
+T = TypeVar("T")
+A = TypeVar("A")
 
 
 def _needs(name: str) -> Any:
@@ -117,6 +120,15 @@ def query_of(shape: type[Shape]) -> Shape:
 def _holds_nul(field: str) -> Problem:
     why = "Leave out the NUL character. It cannot be stored."
     return Problem(422, "invalid_field", f"{field}: {why}" if field else why, field=field)
+
+
+@transaction
+def stored(change: Callable[[], T], answer: Callable[[T], A]) -> A:
+    """Make a change and its answer in one transaction: what cannot be answered is not stored."""
+    result = change()
+    db.session.flush()
+    db.session.expire_all()  # statements may have changed what this session has read before
+    return answer(result)
 
 
 # ── Out ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -20,7 +20,7 @@ from hub.api.consent_shapes import (
     SuppressionsOut,
 )
 from hub.api.guard import caller
-from hub.api.shapes import body_of, query_of
+from hub.api.shapes import body_of, query_of, stored
 from hub.errors import Refused
 from hub.extensions import db
 from hub.messaging import consents, suppressions
@@ -52,19 +52,23 @@ def list_suppressions() -> dict[str, Any]:
 def add_suppression() -> tuple[dict[str, Any], int]:
     """Close an address; one that is closed already stays as it is."""
     who, given = caller(), body_of(SuppressionIn)
-    row = suppressions.add(
-        given.address, channel=given.channel or "", why=given.why, test=who.test, reason="api",
-        source_id=who.source_id,
-    )  # fmt: skip
-    return _suppression(suppressions.with_addresses([row])[0]).model_dump(mode="json"), 201
+    return stored(
+        lambda: suppressions.add(
+            given.address, channel=given.channel or "", why=given.why, test=who.test, reason="api",
+            source_id=who.source_id,
+        ),
+        _suppressed,
+    ), 201  # fmt: skip
 
 
 @blueprint.post("/suppressions/<suppression_id>/lift")
 def lift_suppression(suppression_id: str) -> dict[str, Any]:
     """Open an address again."""
     who, why = caller(), body_of(LiftIn).why
-    row = suppressions.lift(suppression_id, why=why, test=who.test, source_id=who.source_id)
-    return _suppression(suppressions.with_addresses([row])[0]).model_dump(mode="json")
+    return stored(
+        lambda: suppressions.lift(suppression_id, why=why, test=who.test, source_id=who.source_id),
+        _suppressed,
+    )
 
 
 @blueprint.get("/consents")
@@ -85,8 +89,10 @@ def record_consent() -> tuple[dict[str, Any], int]:
         given.address, given.yes, given.channel or "", given.purpose, given.at, given.ip,
         given.agent, given.proof,
     )  # fmt: skip
-    row = consents.record(said, source=consents.BY_API, test=who.test, source_id=who.source_id)
-    return _consent(row, given.address).model_dump(mode="json"), 201
+    return stored(
+        lambda: consents.record(said, source=consents.BY_API, test=who.test, source_id=who.source_id),
+        lambda row: _consent(row, given.address).model_dump(mode="json"),
+    ), 201
 
 
 def _page(query: Select[Any], column: Any, prefix: str, after: str | None, limit: int) -> tuple[list[Any], bool]:
@@ -105,6 +111,10 @@ def _blocked(address: str) -> list[BlockOut]:
 
 def _channel(name: str) -> Channel | None:
     return Channel(name) if name else None
+
+
+def _suppressed(row: Suppression) -> dict[str, Any]:
+    return _suppression(suppressions.with_addresses([row])[0]).model_dump(mode="json")
 
 
 def _suppression(one: Closed) -> SuppressionOut:

@@ -14,7 +14,7 @@ from sqlalchemy import bindparam, select
 
 from hub import live
 from hub.crypto import digest
-from hub.errors import BadWebhook, HubError
+from hub.errors import BadWebhook, HubError, Unreadable
 from hub.extensions import db
 from hub.group_commit import Storage, storage_of
 from hub.integrations.base import Integration, WebhookRequest
@@ -148,15 +148,18 @@ def keep(request: WebhookRequest, proof: Proof) -> bool:
     if _storage().insert(row):
         return True
     if proof.connection_ids and _missing(row, proof):
-        _widen(row, proof)
+        _widen(row, proof, content)
     return False
 
 
 def _missing(row: Mapping[str, Any], proof: Proof) -> bool:
     """Tell whether what was kept before does not count for all whose secret proves it now. Reads only: most repeats end here."""
     for receipt_id, sealed in read(_KEPT, **{name: row[name] for name in UNIQUE}):
-        content = keyring().open_json("receipts", receipt_id.partition("_")[2], "request", sealed) if sealed else {"connections": []}
-        return not set(proof.connection_ids) <= set(content["connections"])
+        try:
+            kept = keyring().open_json("receipts", receipt_id.partition("_")[2], "request", sealed)["connections"] if sealed else []
+        except (Unreadable, KeyError, TypeError):
+            return True  # it is stored anew
+        return not set(proof.connection_ids) <= set(kept)
     return False
 
 
@@ -166,14 +169,17 @@ _KEPT = Statement(select(_table.c.id, _table.c.request).where(*(_table.c[name] =
 
 
 @transaction
-def _widen(row: Mapping[str, Any], proof: Proof) -> None:
+def _widen(row: Mapping[str, Any], proof: Proof, came: Mapping[str, Any]) -> None:
     """Let a webhook that was kept before count for the connections that prove it now, and settle it again if that is news.
 
     Else somebody with another token of the same account could use up the place of the genuine one.
     """
     unique = [getattr(Receipt, name) == row[name] for name in UNIQUE]
     receipt = db.session.scalars(select(Receipt).where(*unique).with_for_update()).one()
-    content = receipt.request
+    try:
+        content = {**receipt.request, "connections": list(receipt.request["connections"])}
+    except (Unreadable, KeyError, TypeError):  # its stored body was changed; the provider has just sent it again
+        content = {**came, "connections": []}
     if fresh := [connection_id for connection_id in proof.connection_ids if connection_id not in content["connections"]]:
         receipt.request = {**content, "connections": [*content["connections"], *fresh]}
         receipt.connection_id, receipt.due_at, receipt.tries = receipt.connection_id or fresh[0], now(), 0

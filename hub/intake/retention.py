@@ -6,14 +6,14 @@ Removed in small batches, oldest first.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import structlog
 from flask import current_app
 from sqlalchemy import delete, select
 
-from hub import clock_check, security_log
+from hub import clock_check, security_log, times
 from hub.config import Config
 from hub.extensions import db
 from hub.intake import metadata
@@ -33,14 +33,14 @@ def run() -> int:
     if not clock_check.is_right():
         return 0
     config: Config = current_app.extensions["hub.config"]
-    said, came = now() - timedelta(days=config.body_days), now() - timedelta(days=config.receipt_days)
+    said, came = now() - times.days(config.body_days), now() - times.days(config.receipt_days)
     removed = {
         "bodies": _remove(Body.owner_id, id_at("msg", said), _words),
         "receipts": _remove(Receipt.id, id_at("rcp", came), _webhooks),
         "sign_ins": _sign_ins(),
-        "refusals": _refusals(now() - timedelta(days=config.metadata_days)),
+        "refusals": _refusals(now() - times.days(config.metadata_days)),
     }
-    removed |= metadata.forget(now() - timedelta(days=config.metadata_days))
+    removed |= metadata.forget(now() - times.days(config.metadata_days))
     if any(removed.values()):
         log.info("retention.removed", **removed)
     return sum(removed.values())

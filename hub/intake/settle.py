@@ -12,12 +12,12 @@ from typing import Any
 import structlog
 from sqlalchemy import bindparam, or_, select, update
 
-from hub import integrations, live, store
+from hub import integrations, live, store, times
 from hub.errors import HubError, Refused
 from hub.extensions import db
 from hub.intake.receipts import request_of
 from hub.integrations.base import ButtonPress, Fact, Inbound, Integration, Linked, OptChange, StatusUpdate, Unrecognized
-from hub.messaging import inbound, letting_in, opt_out, statuses
+from hub.messaging import inbound, letting_in, opt_out, set_aside, statuses
 from hub.messaging.ledger import Ledger
 from hub.messaging.statuses import Origin
 from hub.models import Connection, Receipt
@@ -69,10 +69,14 @@ REMOVED = "Its body was removed when its time of keeping ended, so it cannot be 
 receipts, connections = table_of(Receipt), table_of(Connection)
 COLUMNS = [receipts.c[name] for name in ("id", "connection_id", "request", "received_at", "due_at", "tries", "error")]
 _IS_DUE = Statement(select(receipts.c.id).where(receipts.c.due_at <= bindparam("moment")).limit(1))
-_DUE = Statement(
+_WAITING = (
     select(*COLUMNS).where(receipts.c.due_at <= bindparam("moment")).order_by(receipts.c.due_at).limit(BATCH)
     .with_for_update(skip_locked=True)
 )  # fmt: skip
+_DUE, _ONE = Statement(_WAITING), Statement(_WAITING.where(receipts.c.id == bindparam("only")))
+_IDS = Statement(
+    select(receipts.c.id).where(receipts.c.due_at <= bindparam("moment")).order_by(receipts.c.due_at).limit(BATCH)
+)
 _CONNECTIONS = Statement(select(Connection.id, Connection.settings_version).where(Connection.id.in_(several("ids"))))
 _SETTLED = Statement(
     update(receipts).where(receipts.c.id == bindparam("key"))
@@ -109,10 +113,36 @@ def drain(stopping: Stopping, linger: float = LINGER_SECONDS) -> int:
     return settled
 
 
-@optimistic
 def batch(moment: datetime | None = None) -> int:
     """Settle up to BATCH receipts, due at a moment, else now, in one transaction; one that fails keeps its error and holds no other."""
-    held = [Held(*row) for row in store.read(_DUE, moment=moment or now())]
+    moment = moment or now()
+    try:
+        return _batch(moment)
+    except Exception as problem:
+        if set_aside.lets_pass(problem):
+            raise
+        log.error("batch.failed", problem=type(problem).__name__)
+        return _one_by_one(moment)
+
+
+def _one_by_one(moment: datetime) -> int:
+    """Settle receipts each in a transaction of its own, because together they failed; set aside those that fail alone."""
+    ids = [receipt_id for (receipt_id,) in store.read(_IDS, moment=moment)]
+    for receipt_id in ids:
+        try:
+            _batch(moment, only=receipt_id)
+        except Exception as problem:
+            if set_aside.lets_pass(problem):
+                raise
+            set_aside.hold_receipt(receipt_id, problem)
+    return len(ids)
+
+
+@optimistic
+def _batch(moment: datetime, only: str = "") -> int:
+    """Settle what is due, or one receipt of it."""
+    rows = store.read(_ONE, moment=moment, only=only) if only else store.read(_DUE, moment=moment)
+    held = [Held(*row) for row in rows]
     _note_calls(held)  # first: who claims locks connections before messages
     apply(held)
     write(held)
@@ -181,9 +211,10 @@ def _take(came: Fact, origin: Origin, received_at: datetime) -> bool:
     """Do what somebody did over there: wrote, pressed, linked, shut us out; False when it concerns no connection of ours."""
     if isinstance(came, Inbound | Linked | OptChange) and not came.address.strip() and not _may_be_unknown(came, origin):
         raise Refused("no_address", "This webhook names no address.")
+    at = times.reported(came.at, received_at)
     match came:
         case Inbound() if not origin.connection_ids:
-            opt_out.heard_elsewhere(came, came.at or received_at)
+            opt_out.heard_elsewhere(came, at)
             return True
         case Inbound():
             return inbound.take(came, origin, received_at)
@@ -191,9 +222,9 @@ def _take(came: Fact, origin: Origin, received_at: datetime) -> bool:
             pressing.press(came.token, came.who, origin=origin, reply_to=came.reply_to, post=came.provider_id)
             return True
         case Linked():
-            return linking.linked(came, origin, came.at or received_at)
+            return linking.linked(came, origin, at)
         case OptChange():
-            return letting_in.changed(came, origin, came.at or received_at)
+            return letting_in.changed(came, origin, at)
     return True
 
 

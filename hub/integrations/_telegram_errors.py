@@ -11,6 +11,7 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import Any, NoReturn
 
+from hub import times
 from hub.errors import (
     ConnectionBroken,
     OutcomeUnknown,
@@ -101,7 +102,8 @@ def _raise_for(answer: Answer, said: Mapping[str, Any]) -> NoReturn:
         raise RecipientMoved(entry.sentence, entry.code, new=str(new))
     if entry.kind == "throttle":
         # a flood limit is one chat's: to slow down the whole bot would let everybody wait for the busiest group
-        raise TransientError(entry.sentence, entry.code, float(wait) if isinstance(wait, int | float) else answer.retry_after or PAUSE)
+        pause = times.pause(wait) if isinstance(wait, int | float) else answer.retry_after
+        raise TransientError(entry.sentence, entry.code, PAUSE if pause is None else pause)
     raise OUTCOMES[entry.kind](entry.sentence, entry.code)
 
 

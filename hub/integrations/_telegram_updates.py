@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
+from hub import times
 from hub.integrations._content import edit, reaction
 from hub.integrations._telegram_contents import telegram_contents
 from hub.integrations.base import ButtonPress, Fact, Inbound, Linked, OptChange, Unrecognized, WebhookRequest
@@ -155,10 +156,7 @@ def _name(person: Mapping[str, Any]) -> str:
 
 
 def _moment(whole: Mapping[str, Any]) -> datetime | None:
-    seconds = whole.get("date")
-    if not isinstance(seconds, int) or not 0 < seconds < 2**33:
-        return None
-    return datetime.fromtimestamp(seconds, UTC)
+    return times.from_unix(whole.get("date"))
 
 
 # https://core.telegram.org/bots/api#chatmember; `restricted` says too little: whether one may write shows when one does

@@ -6,10 +6,10 @@ https://core.telegram.org/bots/api#getwebhookinfo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from hub import times
 from hub.config import is_loopback
 from hub.integrations._telegram_updates import NEEDED
 
@@ -76,9 +76,8 @@ def _trouble(info: Mapping[str, Any]) -> str:
 
 
 def _when(seconds: Any) -> str:
-    if not isinstance(seconds, int) or not 0 < seconds < 2**33:
-        return ""
-    return f" on {datetime.fromtimestamp(seconds, UTC):%-d %B at %H:%M} UTC"
+    moment = times.from_unix(seconds)
+    return f" on {moment:%-d %B at %H:%M} UTC" if moment else ""
 
 
 REMEDIES = (

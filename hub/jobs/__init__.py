@@ -15,6 +15,7 @@ from flask import Flask
 
 from hub import create_app
 from hub.extensions import db
+from hub.messaging import job_failures
 from hub.stopping import Stopping
 
 log = structlog.get_logger(__name__)
@@ -37,5 +38,18 @@ def run(queue: str, job: Callable[[Stopping], int]) -> None:
         # for a moment, ends by itself; until then this job is the one that looks
         with suppress(redis.RedisError):
             app.extensions["hub.waker"].redis.delete(f"wake:{queue}")
-        done = job(Stopping(RUN_SECONDS))
+        done = _watched(queue, job)
         log.debug("job.done", queue=queue, done=done)
+
+
+def _watched(queue: str, job: Callable[[Stopping], int]) -> int:
+    """Run a job and note whether it fails as a whole: `/readyz` reports one that keeps failing."""
+    try:
+        done = job(Stopping(RUN_SECONDS))
+        job_failures.clear(queue)
+    except Exception as problem:
+        with suppress(Exception):  # without the database that is what shows
+            db.session.rollback()
+            job_failures.note(queue, problem)
+        raise
+    return done

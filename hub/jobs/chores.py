@@ -10,7 +10,7 @@ from rq.timeouts import BaseTimeoutException
 from hub import idempotency, jobs
 from hub.extensions import db
 from hub.intake import retention
-from hub.messaging import media, misdated, polling, prices, reconcile, spacing, taking_back, template_sync
+from hub.messaging import media, misdated, polling, prices, reconcile, set_aside, spacing, taking_back, template_sync
 from hub.signing import people
 from hub.stopping import Stopping
 
@@ -25,7 +25,8 @@ def run() -> None:
 def each(stopping: Stopping) -> int:
     """Do each chore once; return how many things were looked after."""
     looked_after = 0
-    for chore in (misdated.run, taking_back.give_up_waiting, idempotency.forget, spacing.forget, media.forget, retention.run,
+    for chore in (misdated.run, set_aside.retry, set_aside.forget,
+                  taking_back.give_up_waiting, idempotency.forget, spacing.forget, media.forget, retention.run,
                   partial(reconcile.run, stopping), partial(polling.run, stopping), template_sync.sync_due, people.clean,
                   partial(prices.run, stopping)):  # fmt: skip
         try:

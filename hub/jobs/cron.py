@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Callable
 
 import redis
 import structlog
@@ -48,9 +49,16 @@ def run() -> None:
 
 def sweep() -> None:
     """Wake the queues that have something to do."""
-    late = {"deliver": bool(delivery.due()), "settle": settle.due(), "chores": chores.due()}
-    db.session.rollback()
-    for queue, has_work in late.items():
+    looks: dict[str, Callable[[], object]] = {"deliver": delivery.due, "settle": settle.due, "chores": chores.due}
+    for queue, look in looks.items():
+        try:
+            has_work = look()
+        except SQLAlchemyError:
+            raise
+        except Exception:  # whatever cannot be read for one queue must not keep the others from being woken
+            log.exception("sweep.failed", queue=queue)
+            has_work = True  # its job finds out, and sets aside what it cannot read
+        db.session.rollback()
         if has_work:
             wake_now(queue)
 

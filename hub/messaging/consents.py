@@ -63,13 +63,11 @@ def _add(said: Said, *, source: str, test: bool, source_id: str | None) -> Conse
         if len(getattr(said, name)) > most:
             raise Refused("too_long", f"Give it in at most {most:,} characters.", field=name)
     moment = now()
-    if said.at is not None and said.at > moment:
-        raise Refused("in_the_future", "Nobody has said it yet: the time lies in the future.", field="at")
+    at = moment if said.at is None else times.already_past(said.at, moment, field="at")
     contact = contact_for(kind, clean, test=test)
     row = Consent(
         id=new_id("cns"), contact_id=contact.id, channel=said.channel, purpose=said.purpose, given=said.given, source=source,
-        source_id=source_id, at=said.at or moment, ip=said.ip, agent=said.agent,
-        proof=said.proof or None,
+        source_id=source_id, at=at, ip=said.ip, agent=said.agent, proof=said.proof or None,
     )  # fmt: skip
     db.session.add(row)
     db.session.flush()

@@ -18,13 +18,16 @@ from hub.extensions import db
 from hub.integrations.base import Integration, Outbound
 from hub.messaging import media, media_check, outcomes
 from hub.messaging.clock import CLOCK
-from hub.messaging.gates import Gate, Gates
+from hub.messaging.gates import LONGEST_REST, Gate, Gates
+from hub.messaging.isolation import Isolation
 from hub.messaging.ledger import COLUMNS, Ledger, Row
 from hub.messaging.ledger import messages as message_table
 from hub.messaging.outbound import Addressed, outbound_of
 from hub.messaging.outbox import ASKING
 from hub.messaging.outcomes import Claim, Outcome
 from hub.messaging.policy import QUIET, Carrier, Policy, Wanted, hold, rules_of
+from hub.messaging.rules import UnreadableRules
+from hub.messaging.set_aside import lets_pass
 from hub.messaging.spacing import LOOKED_AT, Spacing
 from hub.messaging.threads import edited, in_turn, provider_thread
 from hub.messaging.windows import WINDOW_CLOSED
@@ -32,7 +35,7 @@ from hub.models import Body, Connection, Contact, Event, Message, SigningRequest
 from hub.models.types import now
 from hub.optimistic import optimistic
 from hub.statements import Statement
-from hub.store import asks_to_rerun, failed, read, savepoint
+from hub.store import read, savepoint
 from hub.vocabulary import ConnectionState, Lane, Status
 
 __all__ = ["LEASE", "Claim", "Outcome", "due", "turn"]
@@ -41,6 +44,9 @@ log = structlog.get_logger(__name__)
 
 LEASE = timedelta(seconds=60)  # longer than the longest call; an expired one becomes unknown, never queued
 UNREADABLE_PAUSE = timedelta(seconds=30)  # an operator may be restoring a key
+UNREADABLE_RULES = (
+    "The stored rules of this connection cannot be read. Open its rules, check and save them, then enable it again."
+)
 RESERVED = 4  # bulk leaves one in so many of a connection's threads to the other lane
 
 
@@ -49,7 +55,9 @@ def due() -> list[str]:
 
     Reads only.
     """
-    return [connection_id for (connection_id,) in read(_DUE, moment=now()) if not live.running().is_aside(connection_id)]
+    moment = now()
+    found = read(_DUE, moment=moment, far=moment + LONGEST_REST)
+    return [connection_id for (connection_id,) in found if not live.running().is_aside(connection_id)]
 
 
 def _waiting(lane: Lane) -> Any:
@@ -70,8 +78,10 @@ _DUE = Statement(
     select(Connection.id).outerjoin(Throttle, Throttle.name == Connection.throttle)
     .where(
         Connection.state == ConnectionState.ENABLED, Connection.archived_at.is_(None),
-        or_(Throttle.ready_at.is_(None), Throttle.ready_at <= CLOCK),
-        or_(_waits(Lane.NOW), and_(or_(Throttle.bulk_at.is_(None), Throttle.bulk_at <= CLOCK), _waits(Lane.BULK))),
+        # one that rests for days is due too: the claim puts that right
+        or_(Throttle.ready_at.is_(None), Throttle.ready_at <= CLOCK, Throttle.ready_at > bindparam("far")),
+        or_(_waits(Lane.NOW), and_(or_(Throttle.bulk_at.is_(None), Throttle.bulk_at <= CLOCK, Throttle.bulk_at > bindparam("far")),
+                              _waits(Lane.BULK))),
     ).order_by(func.coalesce(_since(Lane.NOW), _since(Lane.BULK))).limit(500)
 )  # fmt: skip
 
@@ -82,24 +92,25 @@ def turn(ended: Sequence[Outcome], free: Mapping[str, int], bulk: Mapping[str, i
     `bulk` says how many of a connection's calls under way are of the bulk lane, which never holds the last quarter.
     """
     try:
-        return _turn(ended, free, bulk or {}, outcomes.record)
+        return _turn(ended, free, bulk or {})
     except Exception as problem:
-        if not ended or asks_to_rerun(problem):
+        if lets_pass(problem):
             raise
-        return _turn(ended, free, bulk or {}, _record_apart)  # one of the outcomes spoils it for all
+        log.error("turn.failed", problem=type(problem).__name__)
+        return Isolation(_turn).make(ended, free, bulk or {})  # one of them spoils it for all
 
 
 @optimistic
 def _turn(
-    ended: Sequence[Outcome], free: Mapping[str, int], bulk: Mapping[str, int], record: Callable[[Sequence[Outcome]], None]
+    ended: Sequence[Outcome], free: Mapping[str, int], bulk: Mapping[str, int], *, apart: bool = False, only: str = ""
 ) -> list[Claim]:
     gates = Gates(free, ended)
     held, asked = hold(free), list[Policy]()
     gates.learn()
-    record(ended)
+    (_record_apart if apart else outcomes.record)(ended)
     claims = [
         claim for connection_id, threads in free.items()
-        for claim in _claim(connection_id, threads, bulk.get(connection_id, 0), gates.of(connection_id), held, asked)
+        for claim in _claim(connection_id, threads, bulk.get(connection_id, 0), gates.of(connection_id), held, asked, only)
     ]  # fmt: skip
     for policy in sorted(asked, key=attrgetter("connection_id")):  # two turns write in one order
         policy.write()
@@ -113,13 +124,14 @@ def _record_apart(ended: Sequence[Outcome]) -> None:
             with savepoint():
                 outcomes.record([outcome])
         except Exception as problem:
-            if asks_to_rerun(problem) or failed(problem):
+            if lets_pass(problem):
                 raise
             log.error("outcome.not_written", message=outcome.claim.message_id, problem=type(problem).__name__)  # its lease will expire
 
 
 def _claim(
-    connection_id: str, threads: int, bulk_flying: int, gate: Gate, held: Collection[str], policies: list[Policy]
+    connection_id: str, threads: int, bulk_flying: int, gate: Gate, held: Collection[str], policies: list[Policy],
+    only: str = "",
 ) -> list[Claim]:
     threads = gate.most(threads)
     enabled = read(_ENABLED, id=connection_id) if threads else []
@@ -127,17 +139,21 @@ def _claim(
         gate.passed(0)
         return []
     version, account, carrier = enabled[0][0], enabled[0][1], Carrier(connection_id, *enabled[0][2:])
-    if rules_of(carrier).capped and connection_id not in held:
+    rules = rules_of(carrier)
+    if isinstance(rules, UnreadableRules):
+        outcomes.pause_connection(connection_id, UNREADABLE_RULES)
+        return []
+    if rules.capped and connection_id not in held:
         return []  # its rules are a moment old: the next turn holds it
     integration = live.running().kept(connection_id, version) or _start(connection_id)
     if integration is None:
         return []
     ledger = Ledger()
     spacing = gate.spacing()
-    chosen = _choose(connection_id, Lane.NOW, threads, spacing, ledger)
+    chosen = _choose(connection_id, Lane.NOW, threads, spacing, ledger, only)
     for_bulk = integration.concurrency - integration.concurrency // RESERVED - bulk_flying
     if (bulk := gate.bulk(min(threads - len(chosen), for_bulk), len(chosen))) > 0:
-        chosen += _choose(connection_id, Lane.BULK, bulk, spacing, ledger)
+        chosen += _choose(connection_id, Lane.BULK, bulk, spacing, ledger, only)
     wanted = [_wanted(row, to) for row, to in chosen]
     asked = Policy(carrier, wanted)
     claims = [
@@ -179,12 +195,13 @@ def _start(connection_id: str) -> Integration | None:
     return None
 
 
-def _choose(connection_id: str, lane: Lane, most: int, spacing: Spacing | None, ledger: Ledger) -> list[tuple[Row, Addressed]]:
+def _choose(connection_id: str, lane: Lane, most: int, spacing: Spacing | None, ledger: Ledger, only: str
+) -> list[tuple[Row, Addressed]]:  # fmt: skip
     looked_at = max(most, LOOKED_AT) if spacing else most
     asked = {"connection": connection_id, "lane": lane, "moment": now(), "most": looked_at}
     width = len(COLUMNS)
     found: list[tuple[Row, Addressed]] = []
-    for values in read(_CHOOSE, **asked):
+    for values in read(_CHOOSE_ONE, only=only, **asked) if only else read(_CHOOSE, **asked):
         address, address_key, zone, erased_at, content, asks_until = values[width:]
         erased, bulk = erased_at is not None, lane == Lane.BULK
         to = Addressed(address, address_key, zone, erased, content, bulk, asks_until)
@@ -193,7 +210,7 @@ def _choose(connection_id: str, lane: Lane, most: int, spacing: Spacing | None, 
     return spacing.choose(found, most, ledger) if spacing else found
 
 
-_CHOOSE = Statement(
+_WAITING = (
     select(
         *COLUMNS, Contact.address, Contact.address_key, Contact.time_zone, Contact.erased_at,
         Body._content, SigningRequest.expires_at.label("asks_until"),
@@ -208,6 +225,7 @@ _CHOOSE = Statement(
     )
     .order_by(Message.due_at).limit(bindparam("most")).with_for_update(of=message_table, skip_locked=True)
 )  # fmt: skip
+_CHOOSE, _CHOOSE_ONE = Statement(_WAITING), Statement(_WAITING.where(Message.id == bindparam("only")))
 
 
 def _begin(

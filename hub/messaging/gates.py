@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from statistics import fmean
 from typing import Any
 
@@ -28,12 +28,13 @@ from hub.messaging.throttle import State
 from hub.models import Connection, Throttle
 from hub.models.types import now
 from hub.statements import Statement, table_of
-from hub.store import need_lock, read, several, write
+from hub.store import need_lock, read, several, transaction, write
 from hub.vocabulary import Status
 
 log = structlog.get_logger(__name__)
 
 MOST_COUNTED = 1000  # calls under way
+LONGEST_REST = timedelta(days=2)  # no pause of a sender is as long
 
 
 @dataclass
@@ -160,8 +161,19 @@ class Gates:
     def _read(self, names: Collection[str]) -> None:
         for *values, moment in read(_READ, names=sorted(names), moment=now()):
             state = State(*values)
-            self._states[state.name], self._before[state.name] = state, State(*values)
+            self._before[state.name] = State(*values)
+            if any(until is not None and until > moment + LONGEST_REST for until in (state.ready_at, state.bulk_at, state.held_until)):
+                state = State(state.name)  # a clock or a row was wrong: it would rest for ever
+            self._states[state.name] = state
             self.moment = moment
+
+
+@transaction
+def reset(connection_ids: Collection[str]) -> None:
+    """Forget how fast some senders may go, because what is stored of that cannot be used; they learn it anew."""
+    names = select(Connection.throttle).where(Connection.id.in_(several("connections")))
+    gone = delete(_table).where(_table.c.name.in_(names))
+    db.session.execute(gone, {"connections": list(connection_ids)})
 
 
 def _outage(outcome: Outcome) -> bool:

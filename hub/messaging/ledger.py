@@ -44,7 +44,7 @@ class Standing(Protocol):
 
 def raise_to(row: Standing, status: Status, *, code: str = "", asks: bool = True) -> bool:
     """Raise a status if the new one ranks higher; an equal rank keeps the first. `asks`: the provider can be asked for the next."""
-    if status.rank <= Status(row.status).rank:
+    if status.rank <= Status.read(row.status).rank:
         return False
     moment = now()
     row.status, row.code, row.changed_at = status.value, code, moment

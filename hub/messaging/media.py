@@ -15,7 +15,7 @@ from flask import current_app
 from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
 from sqlalchemy import delete, select
 
-from hub import clock_check, integrations
+from hub import clock_check, integrations, times
 from hub.config import Config, is_loopback
 from hub.errors import NotFound, Refused
 from hub.extensions import db
@@ -74,7 +74,7 @@ def _keep(name: str, content_type: str, content: bytes, source_id: str | None, t
     row = MediaFile(
         id=file_id, source_id=source_id, test=test, name=name, content_type=content_type, size=len(content),
         content=keyring().seal("media_files", file_id.partition("_")[2], "content", content),
-        expires_at=now() + timedelta(days=_settings().media_days),
+        expires_at=now() + times.days(_settings().media_days),
     )  # fmt: skip
     db.session.add(row)
     db.session.flush()

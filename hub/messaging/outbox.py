@@ -209,7 +209,7 @@ def note(message: Message, word: str, status: Status | None = None, *, code: str
 def resend(message_id: str) -> Message:
     """Send a message again, as a successor, which each message has at most one of. Raises NotFound, Conflict."""
     message = locked(message_id)
-    status = Status(message.status)
+    status = Status.read(message.status)
     if not (message.settled or status == Status.UNKNOWN):
         raise Conflict("under_way", "It is still on its way. Wait until it has arrived or failed, then send it again.")
     successor = db.session.scalar(select(Message.id).where(Message.after_id == message_id))

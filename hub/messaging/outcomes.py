@@ -34,13 +34,13 @@ from hub.models import Attempt, Connection, Contact
 from hub.models.types import now
 from hub.statements import Statement
 from hub.store import read, several, transaction, wake
+from hub.times import pause as asked_pause
 from hub.vocabulary import ConnectionState, Status
 
 log = structlog.get_logger(__name__)
 
 FIND_AFTER = timedelta(seconds=60)
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 600.0  # seconds before a retry: doubled each time, with jitter
-LONGEST_ASKED = 86_400.0  # of a pause that the provider asks for; the message has expired by then
 FILE_TRIES = 10  # with nine pauses, the last of four minutes: by then who serves the file has mended it, or it is not there
 EDIT_TRIES = 6  # within a minute: newer posts of the thread wait behind it, and the next change shows all that this one did
 LONGEST_UNREACHED = 5.0  # where nothing gets through, the sender's circuit makes the longer pauses
@@ -167,7 +167,7 @@ def _fail(row: Row, error: SendError, integration: Integration, times: int, ledg
     if isinstance(error, SlowDown | Unreachable):
         # it is no fault of this message, so this is none of its tries: how fast to go on is for its sender's throttle to say
         pause = _pause(min(row.tries, 8), LONGEST_UNREACHED) if isinstance(error, Unreachable) else 0
-        requeue(row, moment + timedelta(seconds=max(pause, min(error.retry_after or 0, LONGEST_ASKED))), ledger, error.code)
+        requeue(row, moment + timedelta(seconds=max(pause, asked_pause(error.retry_after))), ledger, error.code)
     elif isinstance(error, TransientError):
         _retry(row, error, integration, times + 1, ledger)
     elif isinstance(error, OutcomeUnknown):
@@ -193,7 +193,7 @@ def _retry(row: Row, error: TransientError, integration: Integration, times: int
     if times >= most:
         _give_up(row, error.code, ledger)
     else:
-        seconds = max(_pause(times, LONGEST_PAUSE), min(error.retry_after or 0, LONGEST_ASKED))
+        seconds = max(_pause(times, LONGEST_PAUSE), asked_pause(error.retry_after))
         requeue(row, now() + timedelta(seconds=seconds), ledger, error.code)
 
 

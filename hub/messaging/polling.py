@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy import bindparam, case, null, select, update
 
-from hub import live
+from hub import live, times
 from hub.errors import HubError, PermanentError, SendError
 from hub.extensions import db
 from hub.integrations.base import Integration, StatusUpdate
-from hub.messaging import overdue, statuses
+from hub.messaging import overdue, set_aside, statuses
 from hub.messaging.ledger import ASK_AFTER, Ledger, messages
 from hub.messaging.statuses import Origin
 from hub.models import Connection
@@ -86,9 +86,23 @@ def _ask_over(connection_id: str, stopping: Stopping | None) -> int:
             break
         except Exception:  # a fault of the integration's own: its turn comes again
             log.exception("poll.fault", message=one.message_id, integration=integration.name)
-    origin = Origin("poll", [connection_id])
-    statuses.apply_all([(update, origin) for update in told])
+    _apply(told, Origin("poll", [connection_id]))
     return asked
+
+
+def _apply(told: Sequence[StatusUpdate], origin: Origin) -> None:
+    try:
+        statuses.apply_all([(update, origin) for update in told])
+    except Exception as problem:
+        if set_aside.lets_pass(problem) or len(told) < 2:
+            raise
+        for update in told:  # one of them spoils it for all
+            try:
+                statuses.apply_all([(update, origin)])
+            except Exception as fault:
+                if set_aside.lets_pass(fault):
+                    raise
+                log.error("poll.not_applied", provider_id=update.provider_id, problem=type(fault).__name__)
 
 
 def _fetch(integration: Integration, one: Claim) -> StatusUpdate:
@@ -122,7 +136,7 @@ def _next(changed_at: datetime, moment: datetime) -> datetime | None:
 def _cannot(connection_id: str, claimed: Sequence[str], problem: HubError) -> int:
     """Leave a provider alone that cannot be asked now: whatever else is due over this connection waits too."""
     log.info("poll.put_off", connection=connection_id, code=problem.code if isinstance(problem, SendError) else type(problem).__name__)
-    pause = timedelta(seconds=getattr(problem, "retry_after", None) or 0)
+    pause = timedelta(seconds=times.pause(getattr(problem, "retry_after", None)))
     waiting = overdue.oldest(connection_id, ASKED_FOR, PUT_OFF)
     put_off([*claimed, *waiting], now() + max(LATER, pause))
     return 0

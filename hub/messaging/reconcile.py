@@ -14,7 +14,7 @@ from hub import integrations, live
 from hub.errors import HubError, SendError
 from hub.extensions import db
 from hub.integrations.base import Accepted
-from hub.messaging import overdue
+from hub.messaging import overdue, set_aside
 from hub.messaging.ledger import Ledger
 from hub.messaging.outbound import Addressed, outbound_of
 from hub.messaging.outbox import note
@@ -66,7 +66,13 @@ def _apart(message_id: str) -> Iterator[None]:
     except Exception:
         log.exception("reconcile.fault", message=message_id)
         db.session.rollback()
-        postpone(message_id)
+        try:
+            postpone(message_id)
+        except Exception as problem:  # its row cannot be read
+            if set_aside.lets_pass(problem):
+                raise
+            db.session.rollback()
+            set_aside.hold_message(message_id, problem)
 
 
 def _settle_all(unknown: list[str], stopping: Stopping | None) -> int:

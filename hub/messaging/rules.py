@@ -67,11 +67,22 @@ class Rules:
         return json.dumps(kept)
 
 
+class UnreadableRules(Rules):
+    """What stands for stored rules that cannot be read: nothing is sent over their connection until they are saved anew."""
+
+
 @lru_cache(maxsize=1024)
 def of(stored: str, consent: bool) -> Rules:
     """Return a connection's rules; `consent` says whether its channel asks for one where nothing was stored."""
     if not stored:
         return Rules(consent=consent)
+    try:
+        return _read(stored)
+    except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError):
+        return UnreadableRules()
+
+
+def _read(stored: str) -> Rules:
     kept = json.loads(stored)
     return Rules(**{
         **kept, "countries": frozenset(kept["countries"]), "prices": {key: Decimal(price) for key, price in kept["prices"].items()},

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
+from hub import times
 from hub.extensions import db
 from hub.integrations.base import StatusUpdate
 from hub.messaging import successors
@@ -63,7 +64,7 @@ def _apply(update: StatusUpdate, origin: Origin, attempt: _Attempt, ledger: Ledg
         ledger.adopt(attempt.message_id, attempt.n, update.provider_id)
     ledger.note(
         row, update.word, update.status, code=update.code, why=update.why, attempt=attempt.n, source=origin.source,
-        receipt_id=origin.receipt_id, provider_at=update.at,
+        receipt_id=origin.receipt_id, provider_at=update.at if update.at and times.in_range(update.at) else None,
     )  # fmt: skip
     if update.segments:
         row.segments = max(row.segments or 0, update.segments)  # in any order, and said again, it ends the same

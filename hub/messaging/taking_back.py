@@ -26,7 +26,7 @@ def cancel(message_id: str) -> Message:
     message = outbox.locked(message_id)
     if message.status != Status.QUEUED:
         over = f"It is {message.status} already, so there is nothing to take back."
-        raise Conflict("not_queued", _TOO_LATE.get(Status(message.status), over))
+        raise Conflict("not_queued", _TOO_LATE.get(Status.read(message.status), over))
     _end(message, Status.CANCELED, "canceled", why=f"by {audit.actor().who}")
     audit.record("message.canceled", message.id)
     return message

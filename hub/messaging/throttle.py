@@ -10,11 +10,12 @@ import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from hub import times
+
 BURST = 1.0  # seconds' worth of tokens that an idle sender saves up,
 SMALLEST_BURST = 4.0  # but so many at least: a quarter of them is one message
 RESERVED = 4  # the bulk lane leaves one in so many tokens to the other lane
 HOLD = 5.0  # seconds to leave a sender alone when its provider does not say how long
-LONGEST_HOLD = 86_400.0  # what waits has expired by then
 DOUBLES_IN = 10.0  # seconds in which a rate that was halved has recovered
 LOWEST = 0.1  # messages a second, however often it is halved
 LOOK_AGAIN = 1.0  # seconds until a sender that waits for a token is looked at in any case: its limit may have been raised
@@ -94,7 +95,7 @@ def slow_down(state: State, epoch: int, had: float, seconds: float | None, momen
     `had` is its rate, in messages a second, as far as no limit says it.
     """
     rate = slowed(state, moment)
-    until = moment + timedelta(seconds=min(HOLD if seconds is None else seconds, LONGEST_HOLD))
+    until = moment + timedelta(seconds=HOLD if seconds is None else times.pause(seconds))
     state.held_until = until if state.held_until is None else max(state.held_until, until)
     state.rest(state.held_until)
     if epoch != state.epoch:

@@ -99,7 +99,7 @@ _OUTCOMES = {
 
 
 def _of_fact(fact: StatusEvent, provider: str, told: dict[str, str]) -> Entry:
-    status = Status(fact.status) if fact.status else None
+    status = Status.read(fact.status) if fact.status else None
     if fact.source == "hub":
         title, text = _OWN.get(fact.word, (fact.word.capitalize(), ""))
         if fact.why:
@@ -144,7 +144,7 @@ _PROOF = {"callback": "The callback was genuine.", "poll": "We asked, since no c
 
 def problem(message: Message) -> Problem | None:
     """Say why a message did not arrive and what to do, or None when nothing is wrong."""
-    status = Status(message.status)
+    status = Status.read(message.status)
     if not message.code and status not in BY_STATUS:
         return None
     cls: type[Integration] | None

@@ -17,6 +17,7 @@ from hub.models.platform_event import PlatformEvent
 from hub.models.receipt import Receipt
 from hub.models.request import Signer, SigningRequest
 from hub.models.route import Route, RouteStep
+from hub.models.set_aside import SetAside
 from hub.models.setting import Setting
 from hub.models.source import ApiKey, Source
 from hub.models.status_event import StatusEvent
@@ -27,6 +28,6 @@ from hub.models.user import SignIn, User
 __all__ = [
     "Action", "ApiKey", "Attempt", "Audit", "Body", "Chat", "Connection", "Consent", "Contact", "Conversation", "Counter", "Event",
     "Idempotency", "Inbound", "Link", "MediaFile", "Message", "Pace", "PlatformEvent", "ProviderTemplate", "Receipt", "Route", "RouteStep",
-    "Setting", "SignIn", "Signer", "SigningRequest", "Source", "StatusEvent", "Suppression", "Template", "TemplateMapping",
+    "SetAside", "Setting", "SignIn", "Signer", "SigningRequest", "Source", "StatusEvent", "Suppression", "Template", "TemplateMapping",
     "TemplateVersion", "Thread", "Throttle", "Usage", "User", "Window",
 ]  # fmt: skip

@@ -77,7 +77,7 @@ class Message(Base):
     @property
     def settled(self) -> bool:
         """True when nothing more is expected: it ended, or was handed over to who says no more."""
-        status = Status(self.status)
+        status = Status.read(self.status)
         return status.final or (status.handed_over and self.due_at is None)
 
     @property

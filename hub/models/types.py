@@ -28,14 +28,37 @@ def new_id(prefix: str) -> str:
     return f"{prefix}_{uuid_utils.uuid7()}"
 
 
+class BadTime(datetime):
+    """A stored time that cannot be read. It stands at 1970, so that nothing overflows, and is written back as it was.
+
+    What comes of one, such as the same time in another zone, is one too. Pages show it as unreadable.
+    """
+
+    stored: Any = None
+
+    @classmethod
+    def of(cls, stored: Any) -> BadTime:
+        """Return what stands for a value of the driver's."""
+        found = cls(1970, 1, 1, tzinfo=UTC)
+        found.stored = stored
+        return found
+
+
 def id_at(prefix: str, when: datetime) -> str:
     """Return the smallest id made at `when`: rows since then are those with a larger one."""
-    milliseconds = int(when.timestamp() * 1000)
+    milliseconds = max(int(when.timestamp() * 1000), 0)
     return f"{prefix}_{uuid.UUID(int=(milliseconds << 80) | (7 << 76) | (2 << 62))}"
 
 
 def time_of(public_id: str) -> datetime:
-    """Return when an id was made, to the millisecond."""
+    """Return when an id was made, to the millisecond; BadTime for one that is no id of ours."""
+    try:
+        return _time_of(public_id)
+    except (ValueError, OverflowError):
+        return BadTime.of(None)
+
+
+def _time_of(public_id: str) -> datetime:
     return datetime.fromtimestamp((uuid.UUID(public_id.partition("_")[2]).int >> 80) / 1000, UTC)
 
 
@@ -51,7 +74,8 @@ def is_id(prefix: str, text: str) -> bool:
 class Id(TypeDecorator[str]):
     """An id: `prefix_uuid` in Python and outside, 16 bytes in the database.
 
-    `Id("*")` takes an id of any kind and gives back its UUID alone.
+    `Id("*")` takes an id of any kind and gives back its UUID alone. A stored value of another form
+    is read as `prefix_?…`, which no address or field accepts, and which finds its row again.
     """
 
     impl = LargeBinary(16)
@@ -70,6 +94,8 @@ class Id(TypeDecorator[str]):
         if value is None:
             return None
         kind, _, rest = value.rpartition("_")
+        if rest.startswith(_ODD):
+            return _odd_bytes(rest)
         if _UUID.fullmatch(rest) is None or (self.prefix != "*" and kind != self.prefix):
             raise ValueError(f"{value!r} is not an id of the form {self.prefix}_…")
         return uuid.UUID(rest) if dialect.name == "postgresql" else bytes.fromhex(rest.replace("-", ""))
@@ -77,13 +103,43 @@ class Id(TypeDecorator[str]):
     def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
         if value is None:
             return None
-        text = value.hex if isinstance(value, uuid.UUID) else bytes(value).hex()
+        if isinstance(value, uuid.UUID):
+            text = value.hex
+        elif isinstance(value, bytes) and len(value) == 16:
+            text = value.hex()
+        else:
+            return _odd_id(self.prefix, value)
         number = f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
         return number if self.prefix == "*" else f"{self.prefix}_{number}"
 
 
+_ODD = "?"
+
+
+def _odd_id(prefix: str, value: Any) -> str:
+    kind = "b" if isinstance(value, bytes) else "t" if isinstance(value, str) else "n"
+    text = value.hex() if isinstance(value, bytes) else str(value).encode().hex()
+    number = f"{_ODD}{kind}{text}"
+    return number if prefix == "*" else f"{prefix}_{number}"
+
+
+def _odd_bytes(number: str) -> Any:
+    """Return the stored value that `_odd_id` made a number of."""
+    try:
+        raw = bytes.fromhex(number[2:])
+        if number[1:2] == "n":
+            return float(raw)
+        return raw if number[1:2] == "b" else raw.decode()
+    except ValueError:
+        raise ValueError(f"{number!r} is not an id") from None
+
+
 class Time(TypeDecorator[datetime]):
-    """An aware time in UTC: timestamptz on PostgreSQL, microseconds since 1970 on SQLite. Refuses a naive one."""
+    """An aware time in UTC: timestamptz on PostgreSQL, microseconds since 1970 on SQLite. Refuses a naive one.
+
+    A stored value that is no time, or so far away that arithmetic with it could overflow, is read as BadTime;
+    hot paths, whose decisions rest on it, read strictly and get an error instead.
+    """
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -94,17 +150,35 @@ class Time(TypeDecorator[datetime]):
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
         if value is None:
             return None
+        if isinstance(value, BadTime) and value.stored is not None:
+            return value.stored
         if value.tzinfo is None:
             raise ValueError("a time without a zone is not stored; use models.types.now()")
         return value if dialect.name == "postgresql" else (value - _EPOCH) // timedelta(microseconds=1)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        try:
+            return self.read_strictly(value, dialect)
+        except (TypeError, ValueError, OverflowError):
+            return BadTime.of(value.stored if isinstance(value, BadTime) else value)
+
+    def read_strictly(self, value: Any, dialect: Dialect) -> datetime | None:
+        """Return a stored time. Raises ValueError or TypeError where it cannot be read."""
         if value is None:
             return None
-        return value.astimezone(UTC) if isinstance(value, datetime) else _EPOCH + timedelta(microseconds=value)
+        if not isinstance(value, datetime):
+            if not _FIRST <= value < _LAST:
+                raise ValueError("the stored time is out of range")
+            return _EPOCH + timedelta(microseconds=value)
+        if isinstance(value, BadTime) or value.tzinfo is None or not 1900 <= value.year < 3000:
+            raise ValueError("the stored time is out of range")
+        return value.astimezone(UTC)
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST, _LAST = (
+    (datetime(year, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1) for year in (1900, 3000)
+)
 
 
 def raw(column: Any, value: Any, dialect: Dialect) -> Any:

@@ -41,7 +41,7 @@ def card(request: RequestRecord, notes: Sequence[str] = ()) -> Card:
 
 def _standing(one: SignerRecord) -> str:
     words = {SignerState.PENDING: "Has not signed", SignerState.VIEWED: "Opened it, has not signed"}
-    said = words.get(SignerState(one.state), one.state.capitalize())
+    said = words.get(SignerState.read(one.state), one.state.capitalize())
     if one.owes and one.reminders:
         said += f", reminded {'once' if one.reminders == 1 else f'{one.reminders} times'}"
     if one.owes and one.snoozed_until is not None and one.snoozed_until > now():

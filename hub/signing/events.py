@@ -21,7 +21,7 @@ from pydantic import (
     model_validator,
 )
 
-from hub import integrations, phones
+from hub import integrations, phones, times
 from hub.signing import identifiers
 from hub.text import one_line, web_address
 from hub.vocabulary import Channel, EventType
@@ -65,14 +65,14 @@ def _url(text: str) -> str:
     return text
 
 
-def _near(moment: datetime) -> datetime:
-    if not EARLIEST <= moment < LATEST:
-        raise ValueError("Give a date between 2000 and 2100.")
+def _in_range(moment: datetime) -> datetime:
+    if not times.in_range(moment):
+        raise ValueError(times.OUT_OF_RANGE)
     return moment
 
 
-EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
-Moment = Annotated[AwareDatetime, AfterValidator(_near)]
+# every time that the API takes: its range is part of the OpenAPI document
+Moment = Annotated[AwareDatetime, AfterValidator(_in_range), Field(description=times.RANGE)]
 _id_length = Field(min_length=1, max_length=identifiers.LONGEST)
 EventId = Annotated[str, _id_length, AfterValidator(identifiers.external_id)]
 SignerId = Annotated[str, _id_length, AfterValidator(identifiers.signer_id)]
@@ -170,7 +170,10 @@ class EventIn(Strict):
 
     type: EventType
     id: EventId | None = Field(default=None, description="The event's id in your app.")
-    occurred_at: Moment = Field(default_factory=lambda: datetime.now(UTC), description="Decides when events come out of order.")
+    occurred_at: Moment = Field(
+        default_factory=lambda: datetime.now(UTC),
+        description=f"Decides when events come out of order. {times.RANGE}",
+    )
     request: RequestIn
     signers: Annotated[list[SignerIn], Field(max_length=500)] = []
     signer: Actor | None = Field(default=None, description="Whom the event is about: an id, or the signer.")

@@ -196,7 +196,7 @@ def _welcome(request: SigningRequest, signer: Signer) -> str:
     who = one_line(sender.get("name") or sender.get("email") or "") or "Your signing app"
     ends = "Send /stop to end that."
     words = [f"You are connected. {isolate(who)} writes to you here from now on. {ends}"]
-    owes = SignerState(signer.state).owes and not request.expired
+    owes = SignerState.read(signer.state).owes and not request.expired
     if request.state == RequestState.OPEN and owes and signer.signing_url:
         title = isolate(one_line(request.title or "") or "A document")
         words.append(f"“{title}” waits for your signature: {signer.signing_url}")

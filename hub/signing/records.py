@@ -39,7 +39,7 @@ class SignerRecord:
 
     @property
     def owes(self) -> bool:
-        return SignerState(self.state).owes
+        return SignerState.read(self.state).owes
 
 
 @dataclass(slots=True)

@@ -76,7 +76,7 @@ def _signer(request: RequestRecord, told: SignerIn, at: datetime) -> SignerRecor
 
 def _act(signer: SignerRecord, state: SignerState, at: datetime) -> None:
     """Move a signer on. Having signed or declined is never taken back by an event that says less, or is older."""
-    before = SignerState(signer.state)
+    before = SignerState.read(signer.state)
     if state.owes and not before.owes:
         return
     if before.owes or at > signer.state_at:  # the same said again counts from when it was said last

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from hub.extensions import db
 from hub.messaging import consents, suppressions
 from hub.messaging.consents import Said
 from hub.models import Consent, Suppression
+from hub.models.types import now
 from tests.stage import ANNA, ERIC, SigningApp, a_message, body, status
 
 
@@ -144,3 +146,46 @@ def test_what_was_said_later_counts_in_whatever_order_it_is_recorded(signing_app
     latest = consents.current(contact_id, "sms")
     assert latest is not None
     assert not latest.given
+
+
+# ── Times, and answers that are true ────────────────────────────────────────────────────────────────────────
+OUT_OF_RANGE = ["0001-01-01T00:00:00+14:00", "0001-01-01T00:00:00Z", "1999-12-31T23:59:59Z",
+                "2100-01-01T00:00:00Z", "9999-12-31T23:59:59-14:00"]  # fmt: skip
+
+
+@pytest.mark.parametrize("at", OUT_OF_RANGE)
+def test_a_consent_out_of_range_is_refused_and_names_field_and_range(signing_app: SigningApp, at: str) -> None:
+    answer = signing_app.post("/consents", {"address": "+13175557740", "given": True, "at": at})
+    assert answer.status_code == 422
+    assert answer.json
+    assert answer.json["field"] == "at"
+    assert "2000-01-01" in answer.json["detail"]
+    assert signing_app.get("/consents", address="+13175557740").json == {"consents": [], "next": None}
+
+
+def test_a_consent_of_a_clock_that_is_a_little_ahead_is_stored_as_now(signing_app: SigningApp) -> None:
+    before = now()
+    ahead = (before + timedelta(minutes=9)).isoformat()
+    answer = signing_app.post("/consents", {"address": "+13175557740", "given": True, "at": ahead})
+    assert answer.status_code == 201
+    assert answer.json
+    at = datetime.fromisoformat(answer.json["at"])
+    assert before - timedelta(milliseconds=1) <= at <= now()
+    later = (now() + timedelta(minutes=11)).isoformat()
+    refused = signing_app.post("/consents", {"address": "+13175557740", "given": True, "at": later})
+    assert refused.status_code == 422
+
+
+def test_what_cannot_be_answered_is_not_stored(signing_app: SigningApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise OverflowError
+
+    monkeypatch.setattr("hub.api.suppressions.ConsentOut", broken)
+    key = {"Authorization": f"Bearer {signing_app.key}"}
+    told = {"address": "+13175557740", "given": True}
+    answer = signing_app.client.post("/api/v1/consents", json=told, headers=key)
+    assert answer.status_code == 500
+    assert answer.json
+    assert "Nothing was stored" in answer.json["detail"]
+    monkeypatch.undo()
+    assert signing_app.get("/consents", address="+13175557740").json == {"consents": [], "next": None}

@@ -13,6 +13,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
+from hub import times
 from hub.errors import PermanentError, SlowDown, TransientError
 from hub.extensions import db
 from hub.integrations.base import Accepted, Outbound
@@ -287,7 +288,7 @@ def test_a_sender_is_never_brought_to_a_standstill() -> None:
     assert throttle.limit(state, 0, after(1.05)) >= throttle.LOWEST
 
 
-@pytest.mark.parametrize(("asked", "holds"), [(None, throttle.HOLD), (7, 7), (float("inf"), throttle.LONGEST_HOLD)])
+@pytest.mark.parametrize(("asked", "holds"), [(None, throttle.HOLD), (7, 7), (float("inf"), times.LONGEST_PAUSE)])
 def test_the_pause_is_the_providers_or_else_ours(asked: float | None, holds: float) -> None:
     state = State("one")
     throttle.slow_down(state, 0, 10, asked, AT)

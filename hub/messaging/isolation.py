@@ -1,0 +1,116 @@
+"""A turn of the dispatcher around what fails: outcome by outcome, connection by connection, message by message.
+
+Turns are made for everything at once, which is fast, and fails for all when one row cannot be read. Only then each is
+made by itself here, and what fails alone is set aside. No kind of fault needs to be known for that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+from sqlalchemy import bindparam, select
+
+from hub import live
+from hub.messaging import gates, set_aside
+from hub.messaging.outcomes import Claim, Outcome
+from hub.messaging.set_aside import lets_pass
+from hub.models import Message
+from hub.models.types import new_id, now
+from hub.statements import Statement
+from hub.store import read
+from hub.vocabulary import Status
+
+log = structlog.get_logger(__name__)
+
+LOOKED_AT = 50  # messages of a connection in one turn, one by one
+PAUSE = 30.0  # seconds that a connection whose own row fails is left alone
+
+
+class Turn(Protocol):
+    """Makes one turn in a transaction. `only` narrows it to one message, `apart` records outcomes one by one."""
+
+    def __call__(
+        self, ended: Sequence[Outcome], free: Mapping[str, int], bulk: Mapping[str, int], *,
+        apart: bool = False, only: str = "",
+    ) -> list[Claim]: ...  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Isolation:
+    """Makes the parts of a turn that failed."""
+
+    turn: Turn
+
+    def make(self, ended: Sequence[Outcome], free: Mapping[str, int], bulk: Mapping[str, int]) -> list[Claim]:
+        """Record outcomes and claim, part by part. Raises what says that the database is away, unless calls began."""
+        if ended:
+            self._record(ended)
+        claims: list[Claim] = []
+        for connection_id, threads in free.items():
+            try:
+                claims += self._claim(connection_id, threads, bulk)
+            except Exception:
+                if claims:  # these are under way: whoever gets them makes the calls
+                    break
+                raise
+        return claims
+
+    def _record(self, ended: Sequence[Outcome]) -> None:
+        try:
+            self.turn(ended, {}, {}, apart=True)
+        except Exception as problem:
+            if lets_pass(problem):
+                raise
+            gates.reset({outcome.claim.connection_id for outcome in ended})
+            self.turn(ended, {}, {}, apart=True)
+
+    def _claim(self, connection_id: str, threads: int, bulk: Mapping[str, int]) -> list[Claim]:
+        try:
+            return self.turn((), {connection_id: threads}, bulk)
+        except Exception as problem:
+            if lets_pass(problem):
+                raise
+        if not self._works(connection_id, threads, bulk):
+            return []
+        claims: list[Claim] = []
+        for (message_id,) in read(_WAITING, connection=connection_id, moment=now()):
+            if len(claims) >= threads:
+                break
+            try:
+                claims += self.turn((), {connection_id: threads - len(claims)}, bulk, only=message_id)
+            except Exception as problem:
+                if lets_pass(problem):
+                    if claims:
+                        break
+                    raise
+                set_aside.hold_message(message_id, problem)
+        return claims
+
+    def _works(self, connection_id: str, threads: int, bulk: Mapping[str, int]) -> bool:
+        """Return whether a connection can claim at all; one that cannot is left alone for a while."""
+        for tries in (1, 2):
+            try:
+                self.turn((), {connection_id: threads}, bulk, only=new_id("msg"))  # no message has this id
+            except Exception as problem:
+                if lets_pass(problem):
+                    raise
+                if tries == 1:
+                    gates.reset([connection_id])  # how fast it may send is learnt anew
+                else:
+                    live.running().set_aside(connection_id, PAUSE)
+                    set_aside.note("connections", connection_id, problem)
+            else:
+                return True
+        return False
+
+
+_WAITING = Statement(
+    select(Message.id)
+    .where(
+        Message.connection_id == bindparam("connection"), Message.status == Status.QUEUED,
+        Message.due_at <= bindparam("moment"),
+    ).order_by(Message.due_at).limit(LOOKED_AT)
+)  # fmt: skip

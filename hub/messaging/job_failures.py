@@ -1,0 +1,45 @@
+"""Jobs of the workers that fail as a whole: noted in the database, where the web server sees it.
+
+A note holds the kind of the error and nothing that was stored.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import delete, select
+
+from hub.extensions import db
+from hub.models import Setting
+from hub.models.types import now
+from hub.store import transaction
+
+RECENT = timedelta(seconds=90)  # a job that fails is tried again every second
+PREFIX = "failed_job."
+
+
+@transaction
+def note(queue: str, problem: Exception) -> None:
+    """Note that the job of a queue failed just now."""
+    name = f"{PREFIX}{queue}"
+    row = db.session.get(Setting, name) or Setting(name=name)
+    row.value, row.changed_at = type(problem).__name__, now()
+    db.session.add(row)
+
+
+def clear(queue: str) -> None:
+    """Note that the job of a queue works."""
+    name = f"{PREFIX}{queue}"
+    if db.session.scalar(select(Setting.name).where(Setting.name == name)) is not None:
+        _clear(name)
+
+
+@transaction
+def _clear(name: str) -> None:
+    db.session.execute(delete(Setting).where(Setting.name == name))
+
+
+def recent() -> dict[str, str]:
+    """Return the queues whose jobs failed last, with the kind of the error. Reads only."""
+    kept = select(Setting).where(Setting.name.startswith(PREFIX), Setting.changed_at > now() - RECENT)
+    return {row.name.removeprefix(PREFIX): str(row.value) for row in db.session.scalars(kept)}

@@ -1,0 +1,196 @@
+"""Rows that cannot be read: set aside with their error, so that they hold back no other row.
+
+A job that fails on many rows at once does them again one by one, and sets aside the one that fails. Admins see
+the row and its error, and can try it again once it is repaired; chores do so too, ever more rarely.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import bindparam, delete, select, update
+
+from hub.errors import HubError, NotFound
+from hub.extensions import db
+from hub.models import Connection, Message, Receipt, SetAside
+from hub.models.types import is_id, new_id, now
+from hub.statements import Statement, UnreadableRow, table_of
+from hub.store import asks_to_rerun, failed, read, transaction, wake, write
+from hub.vocabulary import Lane, Status
+
+log = structlog.get_logger(__name__)
+
+CODE = "unreadable"  # of a message that waits for its row to be repaired
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=10), timedelta(days=1)
+FAR = timedelta(days=7)  # nothing of ours is put off for as long
+AT_ONCE = 100  # entries that one run of the chore tries again
+
+_messages, _receipts, _entries = table_of(Message), table_of(Receipt), table_of(SetAside)
+_ADD = Statement.insert(_entries, once=True)
+_KNOWN = Statement(
+    select(_entries.c.id, _entries.c.times)
+    .where(_entries.c.kind == bindparam("kind"), _entries.c.row == bindparam("row"))
+)  # fmt: skip
+_AGAIN = Statement(
+    update(_entries).where(_entries.c.id == bindparam("key"))
+    .values(error=bindparam("why"), times=bindparam("tried"), next_at=bindparam("next"))
+)  # fmt: skip
+_HOLD_MESSAGE = Statement(
+    update(_messages).where(_messages.c.id == bindparam("key")).values(due_at=None, code=bindparam("why"))
+)
+_HOLD_RECEIPT = Statement(
+    update(_receipts).where(_receipts.c.id == bindparam("key")).values(due_at=None, error=bindparam("why"))
+)
+
+
+def lets_pass(problem: Exception) -> bool:
+    """Return whether an error says nothing of a row: the database is away, or wants a change again."""
+    return asks_to_rerun(problem) or failed(problem)
+
+
+def reason(problem: Exception) -> str:
+    """Return an error as an admin reads it, free of stored values."""
+    if isinstance(problem, UnreadableRow | HubError):
+        return str(problem)
+    return f"Signpost failed on this row ({type(problem).__name__}). The log of the worker says more."
+
+
+@transaction
+def note(kind: str, row: str, problem: Exception) -> None:
+    """Write down that a row could not be read or acted on, and when it is tried again."""
+    found = read(_KNOWN, kind=kind, row=row)
+    if found:
+        entry, times = found[0]
+        pause = min(FIRST_PAUSE * 2 ** min(times, 10), LONGEST_PAUSE)
+        write(_AGAIN, {"key": entry, "why": reason(problem), "tried": times + 1, "next": now() + pause})
+    else:
+        moment = now()
+        write(_ADD, {
+            "id": new_id("sas"), "kind": kind, "row": row, "error": reason(problem), "times": 1, "since": moment,
+            "next_at": moment + FIRST_PAUSE,
+        })  # fmt: skip
+    log.error("row.set_aside", table=kind, row=row, problem=type(problem).__name__, why=reason(problem))
+
+
+@transaction
+def hold_message(message_id: str, problem: Exception) -> None:
+    """Set a message aside: nothing is done with it until it is tried again."""
+    write(_HOLD_MESSAGE, {"key": message_id, "why": CODE})
+    note(_messages.name, message_id, problem)
+
+
+@transaction
+def hold_receipt(receipt_id: str, problem: Exception) -> None:
+    """Set a webhook aside."""
+    write(_HOLD_RECEIPT, {"key": receipt_id, "why": reason(problem)})
+    note(_receipts.name, receipt_id, problem)
+
+
+# ── Looking, and trying again ───────────────────────────────────────────────────────────────────────────────
+def listed(limit: int = AT_ONCE) -> list[SetAside]:
+    """Return what is set aside, newest first; what moved on meanwhile is left out."""
+    entries = list(db.session.scalars(select(SetAside).order_by(SetAside.id.desc()).limit(limit)))
+    return [entry for entry in entries if not _moved_on(entry)]
+
+
+def of(kind: str, row: str) -> SetAside | None:
+    """Return the entry of a row, if it is set aside."""
+    entry = db.session.scalar(select(SetAside).where(SetAside.kind == kind, SetAside.row == row))
+    return None if entry is None or _moved_on(entry) else entry
+
+
+@transaction
+def try_again(entry_id: str) -> None:
+    """Let a row be read again, now that it is repaired. Raises NotFound."""
+    entry = db.session.get(SetAside, entry_id) if is_id("sas", entry_id) else None
+    if entry is None:
+        raise NotFound("not_set_aside", "This row is not set aside any more.")
+    _release(entry)
+
+
+def retry() -> int:
+    """Look for rows that are stuck, and try again those whose pause is over; return how many."""
+    _find_stuck()
+    return _retry()
+
+
+@transaction
+def _retry() -> int:
+    due = select(SetAside).where(SetAside.next_at <= now()).order_by(SetAside.next_at).limit(AT_ONCE)
+    entries = list(db.session.scalars(due))
+    for entry in entries:
+        _release(entry)
+    return len(entries)
+
+
+def _release(entry: SetAside) -> None:
+    """Let the workers act on a row again; where they fail again, they note it again."""
+    entry.next_at = now() + LONGEST_PAUSE
+    if _moved_on(entry):
+        db.session.delete(entry)
+    elif entry.kind == _messages.name:
+        waiting = update(Message).where(Message.id == entry.row, Message.due_at.is_(None))
+        _run(waiting.values(due_at=now(), code=""))
+        wake("deliver")
+    elif entry.kind == _receipts.name:
+        _run(update(Receipt).where(Receipt.id == entry.row, Receipt.due_at.is_(None)).values(due_at=now(), tries=0))
+        wake("settle")
+    else:
+        db.session.delete(entry)  # whoever reads it next notes it again
+
+
+def _run(statement: Any) -> None:
+    db.session.execute(statement.execution_options(synchronize_session=False))
+
+
+def _moved_on(entry: SetAside) -> bool:
+    """Return whether a row that was set aside is acted on again, or gone."""
+    if entry.kind == _messages.name:
+        found = db.session.execute(select(Message.status, Message.code).where(Message.id == entry.row)).first()
+        return found is None or (found[0] in list(Status) and found[1] != CODE and found[0] != Status.QUEUED)
+    if entry.kind == _receipts.name:
+        waits = select(Receipt.id).where(Receipt.id == entry.row, Receipt.error != "")
+        return db.session.scalar(waits) is None
+    return False
+
+
+# a message that no query of the workers finds: with a status, a lane or a time that is none, or for nobody
+_STUCK = select(Message.id, Message.status, Message.lane, Message.due_at).where(
+    Message.due_at.is_not(None),
+    Message.status.not_in([one.value for one in Status]) | Message.lane.not_in([one.value for one in Lane])
+    | (Message.due_at > bindparam("far", type_=Message.due_at.type)),
+).limit(AT_ONCE)  # fmt: skip
+_LATE_RECEIPTS = select(Receipt.id).where(Receipt.due_at > bindparam("far", type_=Receipt.due_at.type)).limit(AT_ONCE)
+
+
+def _find_stuck() -> None:
+    far = {"far": now() + FAR}
+    for message_id, status, lane, _ in db.session.execute(_STUCK, far).all():
+        column = "due_at"
+        if status not in list(Status):
+            column = "status"
+        elif lane not in list(Lane):
+            column = "lane"
+        hold_message(message_id, UnreadableRow(f"messages.{column}"))
+    for (receipt_id,) in db.session.execute(_LATE_RECEIPTS, far).all():
+        hold_receipt(receipt_id, UnreadableRow("receipts.due_at"))
+    for (message_id,) in db.session.execute(_NOBODYS, {"late": now() - timedelta(minutes=1)}).all():
+        hold_message(message_id, UnreadableRow("messages.contact_id"))
+
+
+_NOBODYS = select(Message.id).where(
+    Message.connection_id.in_(select(Connection.id)), Message.status == Status.QUEUED,
+    Message.lane.in_([one.value for one in Lane]),
+    Message.due_at < bindparam("late", type_=Message.due_at.type), ~Message.contact.has(),
+).limit(AT_ONCE)  # fmt: skip
+
+
+@transaction
+def forget() -> int:
+    """Remove entries of rows that moved on; return how many."""
+    gone = [entry for entry in db.session.scalars(select(SetAside).limit(1000)) if _moved_on(entry)]
+    for entry in gone:
+        _run(delete(SetAside).where(SetAside.id == entry.id))
+    return len(gone)
