@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hub import text
 from hub.extensions import db
 from hub.integrations.base import Button, Card, Filled, Integration, Outbound
+from hub.messaging import media
 from hub.models import Body
 from hub.models.types import new_id
 from tests.stage import SigningApp, a_signer, an_event
@@ -291,3 +292,28 @@ def test_a_shortened_text_fits_and_is_a_beginning(value: str, most: int) -> None
     assert short is not None
     assert text.utf16_length(short) <= most
     assert short == "" or value.startswith(short.removesuffix("…"))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "..",
+        ".",
+        "a/..",
+        "a\\..",
+        "fdp\u202eexe.pdf",
+        "a b.pdf",
+        "ü?#%2F.pdf",
+        "a\r\nb.pdf",
+        "x" * 300,
+        "",
+        "דנה.pdf",
+    ],
+)
+def test_a_file_is_lent_under_an_address_whatever_its_name(hub_demo: Flask, name: str) -> None:
+    kept = media.keep(name, "application/pdf", b"%PDF-1.4", source_id=None, test=True)
+    assert not acting(kept.name)
+    assert kept.name.strip(" .") == kept.name != ""
+    path = "/api/" + media.link(kept.id, kept.name).partition("/api/")[2]
+    lent = hub_demo.test_client().get(path)
+    assert (lent.status_code, lent.data) == (200, b"%PDF-1.4")

@@ -57,7 +57,7 @@ def type_of(name: str, declared: str) -> str:
 
 def keep(name: str, declared: str, content: bytes, *, source_id: str | None, test: bool) -> Kept:
     """Seal a file and keep it for the days of HUB_MEDIA_DAYS. Raises Refused: empty, too large, or of a type nobody passes on."""
-    content_type, name = type_of(name, declared), NAME.sub("_", name.replace("\\", "/").rpartition("/")[2])[-100:].strip() or "file"
+    content_type, name = type_of(name, declared), _file_name(name)
     if not content:
         raise Refused("empty_file", "The file is empty.", field="file")
     most = _limit(passed_on().get(content_type, 0), content_type)
@@ -66,6 +66,12 @@ def keep(name: str, declared: str, content: bytes, *, source_id: str | None, tes
     if len(content) > most:
         raise Refused("media_too_large", too_large(content_type, most), field="file")
     return _keep(name, content_type, content, source_id, test)
+
+
+def _file_name(given: str) -> str:
+    """Return the last part of a file's name, of characters that an address can end in."""
+    last = given.replace("\\", "/").rpartition("/")[2]
+    return NAME.sub("_", last)[-100:].strip(" .") or "file"
 
 
 @transaction
