@@ -46,6 +46,7 @@ class BufferedThreadWorker(ThreadWorker):  # type: ignore[misc]
         self._waiting = Waiting(float(self.cfg.keepalive))
         self.keepalived_conns = self._waiting.of(State.IDLE)  # gunicorn asks how many there are
         self._notify_at = 0.0
+        self._most_memory = MOST_MEMORY
         self._answered: deque[Connection] = deque()
 
     @classmethod
@@ -147,7 +148,7 @@ class BufferedThreadWorker(ThreadWorker):  # type: ignore[misc]
         if conn.state is State.ANSWERING:
             return  # what was counted last is what the thread has
         self._waiting.count(conn)
-        while self._waiting.held > MOST_MEMORY and (largest := self._waiting.largest()):
+        while self._waiting.held > self._most_memory and (largest := self._waiting.largest()):
             self._drop(largest)
 
     def _make_room(self) -> bool:
@@ -250,7 +251,9 @@ class BufferedThreadWorker(ThreadWorker):  # type: ignore[misc]
         if body.length is not None and body.length <= LARGEST_BODY:
             return LARGEST_BODY  # so it is within every limit
         find = getattr(self.wsgi, "extensions", {}).get("hub.body_limit")
-        return LARGEST_BODY if find is None else int(find(request.method, request.path))
+        limit = LARGEST_BODY if find is None else int(find(request.method, request.path))
+        self._most_memory = max(self._most_memory, 3 * limit)  # else none of these could arrive
+        return limit
 
     def _answer(self, conn: Connection, stream: Any) -> None:
         conn.request._expected_100_continue = False  # gunicorn would say it once more

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import socket
 import time
+from pathlib import Path
 
 import pytest
+from flask import Flask
 from urllib3 import encode_multipart_formdata
 
 from hub.config import LARGEST_BODY
 from tests import servers
+from tests.conftest import config_of
 from tests.stage import CALLBACK, ERIC
+from tests.stage import hub_demo as hub_demo
 
 MESSAGE = json.dumps({"to": ERIC, "channel": "sms", "text": "Hello"}).encode()
 PROBLEM = "application/problem+json"
@@ -293,3 +297,23 @@ def test_an_idle_connection_is_closed_without_a_word(web: dict[str, str]) -> Non
         begun = time.monotonic()
         assert connection.recv(100) == b""
         assert 14 < time.monotonic() - begun < 17
+
+
+class TestLargeFiles:
+    """A hub that accepts files larger than the memory for unfinished requests."""
+
+    @pytest.fixture
+    def settings(self) -> dict[str, str]:
+        return {"HUB_MEDIA_MB": "150"}
+
+    def test_one_of_them_reaches_the_application(
+        self, hub_demo: Flask, environ: dict[str, str], tmp_path: Path
+    ) -> None:
+        bearer = (config_of(hub_demo).data_dir / "demo-key").read_text().strip()
+        file = ("signed.pdf", b"%PDF-1.4" + bytes(140_000_000), "application/pdf")
+        form, kind = encode_multipart_formdata({"file": file})
+        headers = {"Authorization": f"Bearer {bearer}", "Content-Type": kind}
+        with servers.running_server("hub web", environ, tmp_path):
+            sent = servers.request_bytes(environ, "POST", "/api/v1/media", headers, form)
+            answer = servers.exchange(environ, sent, 30)
+        assert json.loads(answer.body)["code"] == "media_too_large"  # the channels' rule, not ours

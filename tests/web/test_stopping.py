@@ -81,7 +81,7 @@ def test_every_request_that_was_sent_is_answered_at_sigterm(
         half = signed_callback(hub_app, web_environ)
         with servers.connect(web_environ) as slow:
             slow.sendall(half[:-20])
-            time.sleep(0.7)
+            wait_until(lambda: sum(client.answered for client in clients) > 60, 9)
             process.send_signal(signal.SIGTERM)
             time.sleep(0.3)
             slow.sendall(half[-20:])
@@ -93,7 +93,6 @@ def test_every_request_that_was_sent_is_answered_at_sigterm(
     cut = [problem for client in clients for problem in client.cut]
     answered = sum(client.answered for client in clients) + 1
     assert cut == []
-    assert answered > 100
     assert count(Receipt) - before == answered
 
 
