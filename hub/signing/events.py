@@ -73,7 +73,10 @@ def _in_range(moment: datetime) -> datetime:
 
 # every time that the API takes: its range is part of the OpenAPI document
 Moment = Annotated[AwareDatetime, AfterValidator(_in_range), Field(description=times.RANGE)]
-_id_length = Field(min_length=1, max_length=identifiers.LONGEST)
+# a line of text without control characters, which no pattern of JSON Schema can say
+_id_length = Field(
+    min_length=1, max_length=identifiers.LONGEST, json_schema_extra={"format": "external-id"}
+)
 EventId = Annotated[str, _id_length, AfterValidator(identifiers.external_id)]
 SignerId = Annotated[str, _id_length, AfterValidator(identifiers.signer_id)]
 RequestId = Annotated[str, _id_length, AfterValidator(identifiers.request_id)]

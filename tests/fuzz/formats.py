@@ -34,6 +34,13 @@ addresses = st.builds("https://{}.example/{}".format, LETTERS.map(lambda label: 
 schemathesis.openapi.format("uri", addresses)
 schemathesis.openapi.format("phone-or-email", st.one_of(phones, emails))
 schemathesis.openapi.format("time-zone", st.sampled_from(sorted(available_timezones())))
+# letters, digits and signs of every script; a slash stands between two of them
+IDENTIFIERS = st.text(
+    st.characters(categories=("L", "N", "P", "S"), exclude_characters="/"), min_size=1, max_size=60
+).filter(lambda text: not set(text) <= {"."})
+schemathesis.openapi.format(
+    "external-id", st.lists(IDENTIFIERS, min_size=1, max_size=3).map("/".join)
+)
 # the past: a consent cannot be given tomorrow, and a time far away is refused by range
 moments = st.datetimes(datetime(2001, 1, 1), datetime(2026, 1, 1))  # noqa: DTZ001 - its zone follows
 schemathesis.openapi.format("date-time", moments.map(lambda at: at.replace(tzinfo=UTC).isoformat()))
