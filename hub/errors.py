@@ -16,6 +16,7 @@
       │ ├ RecipientRefused  nor for this recipient on this channel
       │ ├ RecipientMoved    the address changed to `new`
       │ └ TemplateRequired  free text is not allowed now, an approved template is
+      ├ DestinationUnavailable  not for a team's channel or chat, until somebody acts: its posts wait
       └ ConnectionBroken    nor for any message until an admin acts
 
 No secret and no message body is ever put into one.
@@ -87,7 +88,10 @@ class FileMissing(TransientError):
 
 
 class Unreachable(TransientError):
-    """Nothing left: no connection, no name, no trusted certificate. Several in a row open the sender's circuit."""
+    """Nothing reached the provider: no connection, no name, no trusted certificate, or a gateway that let nothing through.
+
+    Several in a row open the sender's circuit.
+    """
 
 
 class SlowDown(TransientError):
@@ -120,6 +124,18 @@ class RecipientMoved(PermanentError):
 
 class TemplateRequired(PermanentError):
     """Outside the session window: only an approved template goes through."""
+
+
+class DestinationUnavailable(SendError):
+    """A team's channel or chat takes no posts until somebody acts: it is paused, and its posts wait until a test passes.
+
+    `sure`: False when the provider's words are not known, so that the fault may be one post's own. That post is tried once
+    more after a passing test, and fails then.
+    """
+
+    def __init__(self, why: str, code: str = "", *, sure: bool = True) -> None:
+        self.sure = sure
+        super().__init__(why, code)
 
 
 class ConnectionBroken(SendError):

@@ -17,7 +17,7 @@ from sqlalchemy import func, inspect, make_url, select
 
 from hub import up
 from hub.extensions import Base, db
-from hub.messaging.contacts import contact_for
+from hub.messaging.contacts import address_key, contact_for
 from hub.models import Connection, Message, Route, Source, Suppression, Template
 from hub.store import transaction
 from tests.conftest import POSTGRES, make_app
@@ -90,15 +90,15 @@ def test_a_hub_that_is_not_migrated_is_not_ready(empty: Flask) -> None:
     assert empty.test_client().get("/readyz").status_code == 200
 
 
-def rerun(number: str) -> None:
-    """Run the data part of one migration again, on a database that has every table."""
+def rerun(number: str, part: str = "upgrade") -> None:
+    """Run a part of one migration again that changes rows only, on a database that has every table."""
     [path] = (Path(up.__file__).parents[1] / "migrations" / "versions").glob(f"{number}_*.py")
     spec = importlib.util.spec_from_file_location(f"migration_{number}", path)
     assert spec is not None and spec.loader is not None  # noqa: PT018
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     with db.engine.begin() as connection, Operations.context(MigrationContext.configure(connection)):
-        module.upgrade()
+        getattr(module, part)()
 
 
 def test_an_opt_out_of_a_blank_sender_becomes_that_of_its_connection(empty: Flask) -> None:
@@ -127,3 +127,22 @@ def test_an_opt_out_of_a_blank_sender_becomes_that_of_its_connection(empty: Flas
     db.session.rollback()
     found = sorted((row.address_key[:1], row.sender) for row in db.session.scalars(select(Suppression)))
     assert found == sorted([(b"1", made["a"]), (b"2", made["a"]), (b"2", made["b"]), (b"3", ""), (b"4", "@bot")])
+
+
+def test_what_closed_a_teams_destination_is_lifted_and_a_persons_chat_stays_closed(empty: Flask) -> None:
+    up.migrate()
+
+    @transaction
+    def fill() -> None:
+        db.session.add(Connection(integration="x", slug="a", title="a", channel="chat", test=False, sender="@bot", place="roof"))
+        for address in ("roof", "nest"):
+            for reason in ("provider", "admin"):
+                key = contact_for("chat", address, test=False).address_key
+                sender = "@bot" if reason == "provider" else ""
+                db.session.add(Suppression(address_key=key, channel="chat", sender=sender, test=False, reason=reason))
+
+    fill()
+    rerun("0014", "lift_suppressions")
+    db.session.rollback()
+    lifted = [row for row in db.session.scalars(select(Suppression)) if row.lifted_at is not None]
+    assert [(row.address_key, row.reason) for row in lifted] == [(address_key("chat", "roof"), "provider")]

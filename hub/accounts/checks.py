@@ -14,7 +14,7 @@ from hub.accounts import settings_form
 from hub.errors import HubError, NotFound, Unreadable
 from hub.extensions import db
 from hub.integrations.base import CheckResult, ConfigForm
-from hub.messaging import troubles
+from hub.messaging import destinations, troubles
 from hub.models import Connection
 from hub.models.types import now
 from hub.store import transaction
@@ -136,6 +136,7 @@ def _keep(connection_id: str, version: int, check: CheckResult, took: float) -> 
         audit.record("connection.resumed", connection.id, connection.title)
     if check.ok:
         troubles.try_now(connection)
+        destinations.reopen(connection_id)
     return True
 
 

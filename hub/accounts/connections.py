@@ -16,6 +16,7 @@ from hub.accounts import checks, settings_form
 from hub.accounts.checks import Tested, locked, readable_settings, set_state
 from hub.errors import Conflict, NotFound, Refused
 from hub.extensions import db
+from hub.messaging import destinations
 from hub.models import Connection, Message, Route, RouteStep
 from hub.models.types import now
 from hub.signing import posts
@@ -185,7 +186,8 @@ def enable(connection_id: str) -> None:
 
 def needs_test(connection: Connection) -> bool:
     """Tell whether enabling has to ask the provider first; what broke since its test has to prove itself again."""
-    return not connection.enabled and (not connection.ready or connection.state == ConnectionState.BROKEN)
+    unsure = not connection.ready or connection.state == ConnectionState.BROKEN or connection.id in destinations.of([connection.id])
+    return not connection.enabled and unsure
 
 
 @transaction

@@ -118,6 +118,8 @@ DONE = {
     "connection.added": "added the connection {}",
     "connection.archived": "archived the connection {}",
     "connection.broke": "found the connection {} broken",
+    "connection.destination_paused": "paused the destination of {}",
+    "connection.destination_reopened": "reopened the destination of {}",
     "connection.disabled": "disabled the connection {}",
     "connection.enabled": "enabled the connection {}",
     "connection.reachable": "reached the provider of {} again",

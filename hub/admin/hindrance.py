@@ -8,12 +8,14 @@ from datetime import timedelta
 from hub import integrations
 from hub.accounts import connections
 from hub.admin import moments, presentation
-from hub.messaging import troubles
+from hub.messaging import destinations, troubles
+from hub.messaging.destinations import Paused
 from hub.messaging.troubles import Trouble
 from hub.models import Connection
 from hub.models.types import now
 
 PASSING = timedelta(minutes=1)
+PAUSED = "destination"  # the kind of what hinders one destination only
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,17 @@ class Told:
 def of(standing: list[Connection]) -> dict[str, Told]:
     """Say what hinders each of these connections, as far as something does."""
     found = troubles.of(one.id for one in standing)
-    return {one.id: _told(one, found[one.id]) for one in standing if one.id in found}
+    told = {one.id: _told(one, found[one.id]) for one in standing if one.id in found}
+    paused = destinations.of([one.id for one in standing if one.enabled])
+    # a pause that passes needs nobody, a provider that is not reached comes first
+    return told | {key: _of_destination(one) for key, one in paused.items() if key not in told or told[key].kind == troubles.SLOWED}
+
+
+def _of_destination(one: Paused) -> Told:
+    waiting = presentation.plural(one.waiting, "post waits and is", "posts wait and are") if one.waiting else ""
+    then = f"Then choose Test connection. {waiting} sent once the test passes." if waiting else "Then choose Test connection."
+    text = f"{one.why} {then} Paused since {moments.exact(one.since)}."
+    return Told(PAUSED, "hourglass-split", f"Posts to {one.address} are paused", text)
 
 
 def _told(one: Connection, trouble: Trouble) -> Told:

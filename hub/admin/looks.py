@@ -64,6 +64,7 @@ CONNECTIONS: dict[str, Look] = {
     ConnectionState.BROKEN: Look("broken", "exclamation-triangle-fill", "Broken"),
     troubles.UNREACHABLE: Look("unknown", "cloud-slash", "Not reachable"),
     troubles.SLOWED: Look("queued", "hourglass-split", "Slowed down"),
+    "destination": Look("queued", "hourglass-split", "Posts paused"),
     "archived": Look("disabled", "archive", "Archived"),
 }
 

@@ -19,7 +19,7 @@ from hub.admin.rows import recipient
 from hub.errors import Conflict, NotFound, Refused, Unreadable
 from hub.extensions import db
 from hub.integrations.base import Problem
-from hub.messaging import outbox, policy, set_aside, suppressions, taking_back, timeline, windows, wording
+from hub.messaging import destinations, outbox, policy, set_aside, suppressions, taking_back, timeline, windows, wording
 from hub.models import Body, Event, Message, SigningRequest, Source, Template, TemplateVersion
 from hub.models.types import is_id, now
 from hub.page_text import isolated
@@ -144,6 +144,10 @@ def _answer(one: Message, legs: list[Message], problem: Problem | None) -> dict[
         text = one.connection.why or "The connection does not send now. Enable it, and the message goes out."
         return {"tone": tone, "title": title, "text": text, "href": url_for("admin.connection", slug=one.connection.slug),
                 "button": "Open the connection"}  # fmt: skip
+    if (paused := destinations.of_message(one)) is not None:
+        text = f"{paused.why} Then choose Test connection on the connection’s page. The post is sent once the test passes."
+        return {"tone": "warn", "title": f"It waits: posts to {paused.address} are paused.", "text": text,
+                "href": url_for("admin.connection", slug=one.connection.slug), "button": "Open the connection"}  # fmt: skip
     if status.handed_over and not integrations.reports(one.connection.integration):
         title = f"{integrations.provider_of(one.connection.integration, 'The provider')} took it."
         text = "Whether it was shown is never said. Look there, or send it again."

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-from hub.errors import ConnectionBroken, OutcomeUnknown, PermanentError, Unreachable
+from hub.errors import ConnectionBroken, DestinationUnavailable, OutcomeUnknown, PermanentError, SendError, Unreachable
 from hub.http import Answer, Door, NoAnswer, NotSent
 from hub.integrations._slack_errors import error, raise_for
 
@@ -68,10 +68,12 @@ class Calls:
             raise error("bad_reply_address")
         try:
             self.post(path, payload)
-        except ConnectionBroken as problem:
+        except SendError as problem:
             if problem.code in GONE:
                 raise error("expired_url") from None
-            raise PermanentError(str(problem), problem.code) from None
+            if isinstance(problem, ConnectionBroken | DestinationUnavailable):
+                raise PermanentError(str(problem), problem.code) from None
+            raise
 
     def reply_path(self, url: str) -> str:
         """Return the path of an address that answers presses; '' when it is not Slack's, nor of what stands in for Slack here."""

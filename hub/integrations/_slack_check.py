@@ -6,15 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from hub.errors import ConnectionBroken, PermanentError, SendError
+from hub.errors import ConnectionBroken, DestinationUnavailable, PermanentError, SendError
 from hub.http import Exchange, recorded
 from hub.integrations._slack_calls import REFERENCE, Calls
-from hub.integrations._slack_errors import CODES
+from hub.integrations._slack_errors import CODES, error
 from hub.integrations.base import CheckResult
 
 # what Slack says to a post without text, once it knows the webhook
 ALIVE = ("no_text", "missing_text_or_fallback_or_attachments")
 POSTS, FINDS = "chat:write", "users:read.email"
+PUBLIC = "chat:write.public"  # posts to public channels of which the app is no member
 SEES = ("channels:read", "groups:read")  # with one of them Slack tells of the channel
 NO_BUTTONS = (
     "Remind and Snooze open a page of Signpost that asks first. With App ID and Signing Secret, and the Request URL set in the Slack "
@@ -41,32 +42,32 @@ def of_bot(calls: Calls, channel: str, buttons: bool) -> CheckResult:
     warnings: list[str] = []
 
     def ask() -> str:
-        said = calls.method("auth.test", {})
+        said = calls.method("auth.test", {}, own=False)
         scopes = {scope.strip() for scope in said.headers.get("x-oauth-scopes", "").split(",")} - {""}
         if scopes and POSTS not in scopes and "bot" not in scopes:  # the latter is how apps of old were let in
             raise ConnectionBroken(f"The bot token may not post: its scope {POSTS} is missing.", "missing_scope")
         if scopes and FINDS not in scopes:
             warnings.append(f"The scope {FINDS} is missing, so nobody can be written to by mail address. Add it under **OAuth & "
                             "Permissions**, and reinstall the app.")  # fmt: skip
-        where = _channel(calls, channel, warnings) if scopes.intersection(SEES) else channel
+        where = _channel(calls, channel, scopes) if scopes.intersection(SEES) else channel
         return f"Signed in as {_text(said.fields, 'user')} in {_text(said.fields, 'team')}. Posts to {where}."
 
     return _checked(ask, "bot_token", buttons, warnings)
 
 
-def _channel(calls: Calls, channel: str, warnings: list[str]) -> str:
-    """Return the channel's name. Raises ConnectionBroken where nothing can be posted to it."""
+def _channel(calls: Calls, channel: str, scopes: set[str]) -> str:
+    """Return the channel's name. Raises DestinationUnavailable where nothing can be posted to it."""
     try:
         found = calls.method("conversations.info", {"channel": channel}, form=True).fields.get("channel")
     except SendError as problem:
-        if problem.code in ("channel_not_found", "is_archived"):
+        if isinstance(problem, DestinationUnavailable) and problem.sure:
             raise
         return channel  # it was only meant to tell the name
     about: Mapping[str, Any] = found if isinstance(found, dict) else {}
     if about.get("is_archived"):
-        raise ConnectionBroken(CODES["is_archived"].says, "is_archived")
-    if about.get("is_member") is False:
-        warnings.append("The app is no member of the channel. Write **/invite** and its name there, unless it has chat:write.public.")
+        raise error("is_archived")
+    if about.get("is_member") is False and PUBLIC not in scopes:
+        raise error("not_in_channel")
     return f"#{about['name']}" if isinstance(about.get("name"), str) else channel
 
 
@@ -84,12 +85,12 @@ def _checked(ask: Callable[[], str], field: str, buttons: bool, warnings: Sequen
 
 def _refused(problem: SendError, field: str) -> CheckResult:
     known = CODES.get(problem.code)
-    if known is None or not isinstance(problem, ConnectionBroken):
+    if known is None or not isinstance(problem, ConnectionBroken | DestinationUnavailable):
         steps = ("Test the connection again.",) if isinstance(problem, ConnectionBroken) else ("Wait a minute and test again.",)
         return CheckResult(False, "Slack could not be asked.", str(problem), steps, code=problem.code)
     says = str(problem).removesuffix(known.do).strip()
     return CheckResult(
-        False, says, "Nothing can be posted until this is mended.", (known.do, "Choose **Test connection**."),
+        False, says, "Posts wait until this is fixed.", (known.do, "Choose **Test connection**."),
         field=known.field or field, code=problem.code,
     )  # fmt: skip
 

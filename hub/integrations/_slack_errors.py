@@ -8,7 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple, NoReturn
 
-from hub.errors import ConnectionBroken, OutcomeUnknown, PermanentError, RecipientRefused, SendError, SlowDown, TransientError
+from hub.errors import (
+    ConnectionBroken,
+    DestinationUnavailable,
+    OutcomeUnknown,
+    PermanentError,
+    RecipientRefused,
+    SendError,
+    SlowDown,
+    TransientError,
+)
+from hub.integrations._gateway import foreign
 from hub.integrations.base import Problem
 
 METHODS = "https://docs.slack.dev/reference/methods/chat.postMessage"
@@ -19,7 +29,7 @@ PAUSE = 10.0  # seconds to leave a sender alone when Slack only says that it is 
 class Known(NamedTuple):
     """A word of Slack's: what it comes to, what is so, what to do, and the setting at fault."""
 
-    kind: str  # of OUTCOMES; `slow`; or `place`: broken when it is the connection's own channel, else this message's fault
+    kind: str  # of OUTCOMES; `slow`; or `place`: the connection's own channel is paused, a message to another one fails
     says: str
     do: str
     field: str = ""
@@ -50,7 +60,7 @@ def raise_for(status: int, code: str, retry_after: float | None, *, own: bool = 
         text = f"{known.says} {known.do}" if known else BUSY
         raise SlowDown(text, code or f"http_{status}", PAUSE if retry_after is None else retry_after)
     if known is None:
-        _raise_for_status(status, code)
+        _raise_unknown(status, code, own=own)
     if known.kind == "again":
         raise TransientError(f"{known.says} {known.do}", code, retry_after)
     if known.kind == "place" and not own:
@@ -58,35 +68,24 @@ def raise_for(status: int, code: str, retry_after: float | None, *, own: bool = 
     raise error(code)
 
 
-def _raise_for_status(status: int, code: str) -> NoReturn:
-    if status == 200 and code:  # how the Web API refuses
-        raise PermanentError(UNKNOWN_CODE, code)
-    if not 400 <= status < 500 or status in UNFINISHED:
-        raise OutcomeUnknown(FAILED, code or f"http_{status}")
-    if status in NOT_SLACK and not code:
-        raise ConnectionBroken(NOT_SLACK[status], f"http_{status}")
-    kind = ConnectionBroken if status in (401, 403, 404, 410) else PermanentError
-    raise kind(UNKNOWN_CODE if code else NO_CODE.format(status=status), code or f"http_{status}")
+def _raise_unknown(status: int, code: str, *, own: bool) -> NoReturn:
+    if not code:
+        raise OutcomeUnknown(FAILED, f"http_{status}") if status >= 500 else foreign("Slack", status, SETTINGS)
+    if not (status == 200 or 400 <= status < 500) or status in UNFINISHED:  # with 200 the Web API refuses
+        raise OutcomeUnknown(FAILED, code)
+    if own:  # it may be about the channel or about the post
+        raise DestinationUnavailable(UNKNOWN_CODE, code, sure=False)
+    raise PermanentError(UNKNOWN_CODE, code)
 
 
 BUSY = "Slack takes no more for the moment. Look at slack-status.com if this stays."
 FAILED = "Slack failed before it said whether it has the message. Look at slack-status.com if this stays."
 UNKNOWN_CODE = f"Slack refused it with a code that Signpost does not know yet. Look for the code at {METHODS}."
-NO_CODE = "Slack refused it with HTTP status {status} and no code. Test the connection."
-# a gateway's timeout, or its wish to see the request again, says nothing of what went through
+SETTINGS = "HUB_SLACK_API_URL, HUB_SLACKHOOKS_API_URL"
+# a timeout, or the wish to see the request again, says nothing of what went through
 UNFINISHED = (408, 425)
-_ADDRESS = (
-    "What answers at Slack’s address is not Slack, or knows this webhook no more (HTTP {status}). Look at HUB_SLACK_API_URL, "
-    "HUB_SLACKHOOKS_API_URL and proxies on the way, then test."
-)
-NOT_SLACK: Mapping[int, str] = {
-    404: _ADDRESS.format(status=404),
-    405: _ADDRESS.format(status=405),
-    407: "A proxy on the way to Slack wants a sign-in (HTTP 407). Let this machine through it, then test the connection.",
-    410: _ADDRESS.format(status=410),
-}
 OUTCOMES: Mapping[str, type[SendError]] = {
-    "broken": ConnectionBroken, "place": ConnectionBroken, "permanent": PermanentError, "recipient": RecipientRefused,
+    "broken": ConnectionBroken, "place": DestinationUnavailable, "permanent": PermanentError, "recipient": RecipientRefused,
     "again": TransientError, "slow": SlowDown, "unknown": OutcomeUnknown,
 }  # fmt: skip
 
@@ -109,9 +108,9 @@ CODES: Mapping[str, Known] = {
     "user_not_found": Known("place", "The person that Slack was to write to, or who made the webhook, is gone.", _NEW_HOOK, HOOK),
     "action_prohibited": Known("broken", "A rule of the workspace forbids this webhook to post here.", _ASK, HOOK),
     "posting_to_general_channel_denied": Known(
-        "broken", "Only some people may post to the workspace’s general channel, and this webhook is not among them.",
+        "place", "Only some people may post to the workspace’s general channel, and this webhook is not among them.",
         "Choose another channel for the webhook, or ask an owner of the workspace to allow it.", HOOK),
-    "channel_is_archived": Known("broken", "The channel of this webhook is archived.",
+    "channel_is_archived": Known("place", "The channel of this webhook is archived.",
                                  "Unarchive it in Slack, or add a webhook for another channel and paste its URL.", HOOK),
     "invalid_payload": Known("permanent", "Slack could not read the post.", _OURS_TO_MEND, HOOK),
     "missing_text_or_fallback_or_attachments": Known("permanent", "Slack found nothing to show in the post.", _OURS_TO_MEND, HOOK),

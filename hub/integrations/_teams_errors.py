@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Any, NoReturn
 
-from hub.errors import ConnectionBroken, OutcomeUnknown, PermanentError, SendError, SlowDown
+from hub.errors import ConnectionBroken, DestinationUnavailable, OutcomeUnknown, PermanentError, SendError, SlowDown
 from hub.http import Answer
+from hub.integrations._gateway import foreign
 from hub.integrations.base import Problem
 
 PAUSE = 10.0  # seconds, where the workflow names none
@@ -48,20 +49,23 @@ def raise_for(answer: Answer) -> NoReturn:
         raise SlowDown(f"{known.says} {known.do}", "too_many" if status == 429 else "http_503", pause)
     if status >= 500 or status in (408, 425):
         raise OutcomeUnknown(FAILED, f"http_{status}")
-    if _code(answer) in OFF:
+    said = _error(answer)
+    if said is None or status == 407 or status < 400:  # a workflow writes its errors in JSON
+        raise foreign("the workflow", status, "the workflow’s URL")
+    if said.get("code") in OFF:
         raise refuse("workflow_off")
     if status in BY_STATUS:
         raise refuse(BY_STATUS[status])
-    if status == 407 or status < 400:
-        raise ConnectionBroken(NOT_TEAMS.format(status=status), f"http_{status}")
-    raise PermanentError(NOT_KNOWN.format(status=status), f"http_{status}")
+    raise DestinationUnavailable(NOT_KNOWN.format(status=status), f"http_{status}", sure=False)
 
 
-def _code(answer: Answer) -> str:
+def _error(answer: Answer) -> Mapping[str, Any] | None:
+    """Return the error that a workflow wrote, or None when the answer is not a workflow's."""
     try:
-        return str(json.loads(answer.body)["error"]["code"])
+        found = json.loads(answer.body)["error"]
     except (ValueError, KeyError, TypeError, IndexError, RecursionError):
-        return ""
+        return None
+    return found if isinstance(found, dict) else None
 
 
 _OPEN = "Open the workflow in Power Automate"
@@ -71,11 +75,11 @@ CODES: Mapping[str, Known] = {
         f"{_OPEN}, let Anyone trigger it, copy its URL again, paste it into the connection and test.",
     ),
     "workflow_gone": Known(
-        ConnectionBroken, "There is no workflow at this URL any more: somebody deleted it, or its owner left.",
+        DestinationUnavailable, "There is no workflow at this URL any more: somebody deleted it, or its owner left.",
         "Create a Workflows webhook in the channel again, paste its URL into the connection and test.",
     ),
     "workflow_off": Known(
-        ConnectionBroken, "The workflow is turned off.", f"{_OPEN}, turn it on, then test the connection.",
+        DestinationUnavailable, "The workflow is turned off.", f"{_OPEN}, turn it on, then test the connection.",
     ),
     "card_refused": Known(
         PermanentError, "The workflow did not take the card.",
@@ -97,4 +101,3 @@ BY_STATUS: Mapping[int, str] = {
 }  # fmt: skip
 FAILED = "Teams failed before it said whether the workflow has the message. Look into the channel."
 NOT_KNOWN = "The workflow refused it (HTTP {status}), and Signpost does not know why. Look at its last run in Power Automate."
-NOT_TEAMS = "What answers at the workflow’s address is not the workflow (HTTP {status}). Look at proxies on the way, then test."

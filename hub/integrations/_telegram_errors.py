@@ -23,6 +23,7 @@ from hub.errors import (
     TransientError,
 )
 from hub.http import Answer
+from hub.integrations._gateway import foreign
 from hub.integrations.base import Problem
 
 PAGE = "https://core.telegram.org/bots/api"
@@ -31,6 +32,14 @@ PAUSE = 5.0  # seconds, where Telegram names none
 
 class Unparsed(PermanentError):
     """Telegram could not read the formatting: the plain text may go."""
+
+
+class NotHere(PermanentError):
+    """The group or channel takes no messages: only the team's own is worth waiting for."""
+
+
+class Unknown(PermanentError):
+    """A refusal in words that are not known: it may be about the message or about the chat."""
 
 
 class Unchanged(PermanentError):
@@ -70,6 +79,20 @@ def explain(code: str) -> Problem | None:
     return Problem(code=code, text=entry.says, remedy=entry.do, url=PAGE) if entry else None
 
 
+def error(code: str) -> SendError:
+    """Return what a known code comes to."""
+    known = catalogue()[code]
+    return OUTCOMES[known.kind](known.sentence, code)
+
+
+def refuses_posts(member: Mapping[str, Any]) -> str:
+    """Return the code of why a chat takes no posts of this member, as getChatMember describes it; '' when it does."""
+    if member.get("status") in ("left", "kicked"):
+        return "bot_removed"
+    denied = any(member.get(right) is False for right in ("can_send_messages", "can_post_messages"))
+    return "no_rights" if denied else ""
+
+
 def result_of(answer: Answer) -> Any:
     """Return what a call brought. Raises a SendError for everything that Telegram refused, or that is not from Telegram."""
     said = _object(answer.body)
@@ -89,12 +112,10 @@ def _raise_for(answer: Answer, said: Mapping[str, Any]) -> NoReturn:
             raise SlowDown(BUSY, "http_503", answer.retry_after)
         raise OutcomeUnknown(FAILED, f"http_{status}")
     if said.get("ok") is not False:  # a gateway or a proxy: no fault of a message, and no word on what went through
-        if status in UNFINISHED or status < 400:
-            raise OutcomeUnknown(NOT_TELEGRAM.format(status=status), f"http_{status}")
-        raise ConnectionBroken(NOT_TELEGRAM.format(status=status), f"http_{status}")
+        raise foreign("Telegram", status, "HUB_TELEGRAM_API_URL")
     entry = next((one for one in catalogue().values() if one.fits(status, description)), None)
     if entry is None:
-        raise PermanentError(NOT_KNOWN.format(status=status), f"http_{status}")
+        raise Unknown(NOT_KNOWN.format(status=status), f"http_{status}")
     new, wait = parameters.get("migrate_to_chat_id"), parameters.get("retry_after")
     if entry.kind == "moved":
         if not isinstance(new, int):
@@ -121,11 +142,8 @@ OUTCOMES: Mapping[str, type[SendError]] = {
     "markup": Unparsed,
     "same": Unchanged,
     "broken": ConnectionBroken,
+    "destination": NotHere,
 }
 BUSY = "Telegram takes no more for the moment."
 FAILED = "Telegram failed before it said whether it has the message."
 NOT_KNOWN = "Telegram refused it (HTTP {status}) in words that Signpost does not know. Test the connection, and look into the chat."
-NOT_TELEGRAM = (
-    "What answers at Telegram’s address is not Telegram (HTTP {status}). Look at HUB_TELEGRAM_API_URL and proxies on the way, then test."
-)
-UNFINISHED = (408, 425)

@@ -126,7 +126,7 @@ def _membership(change: Mapping[str, Any], bot: str) -> Fact | None:
     wanted = MEMBERSHIPS.get(_text(_part(change, "new_chat_member"), "status"))
     if not address or wanted is None:
         return None
-    return OptChange(at=_moment(change), wanted=wanted, address=address, kind=Address.CHAT, why=WHY[alone, wanted])
+    return OptChange(at=_moment(change), wanted=wanted, address=address, kind=Address.CHAT, why=WHY[alone, wanted], team=not alone)
 
 
 def post_id(message: Mapping[str, Any]) -> str:

@@ -20,6 +20,7 @@ from hub.errors import (
     TemplateRequired,
     TransientError,
 )
+from hub.integrations._gateway import foreign
 from hub.integrations.base import Problem
 
 PAGES = "https://www.twilio.com/docs/api/errors"
@@ -87,12 +88,12 @@ def _raise_for_5xx(status: int, code: str, entry: Known | None, retry_after: flo
 def _raise_for_status(status: int, code: str, retry_after: float | None) -> NoReturn:
     if status == 429:
         raise SlowDown(BUSY, code or "http_429", _first(retry_after, PAUSE))
-    if not 400 <= status < 500 or (status in UNFINISHED and not code):
+    if not 400 <= status < 500:
         raise OutcomeUnknown(FAILED, code or f"http_{status}")
-    if status in NOT_TWILIO and not code:  # it would fail every message: whatever they say, that is not their fault
-        raise ConnectionBroken(NOT_TWILIO[status], f"http_{status}")
+    if not code:  # each refusal of Twilio's has one
+        raise foreign("Twilio", status, "HUB_TWILIO_API_URL")
     error = ConnectionBroken if status in (401, 403) else PermanentError
-    raise error(UNKNOWN_CODE if code else NO_CODE.format(status=status), code or f"http_{status}")
+    raise error(UNKNOWN_CODE, code)
 
 
 def _first(given: float | None, otherwise: float | None) -> float | None:
@@ -112,12 +113,3 @@ OUTCOMES: Mapping[str, type[SendError]] = {
 BUSY = "Twilio takes no more for the moment. Look at status.twilio.com if this stays."
 FAILED = "Twilio failed before it said whether it has the message. Look at status.twilio.com if this stays."
 UNKNOWN_CODE = f"Twilio refused it with a code that Signpost does not know yet. Look the code up at {PAGES}."
-NO_CODE = "Twilio refused it with HTTP status {status} and no code. Test the connection, and look into the Console."
-# statuses without a code of Twilio's: a gateway's timeout, or its wish to see the request again, says nothing of what went through
-UNFINISHED = (408, 425)
-_ADDRESS = "What answers at Twilio’s address is not Twilio (HTTP {status}). Look at HUB_TWILIO_API_URL and proxies on the way, then test."
-NOT_TWILIO: Mapping[int, str] = {
-    404: _ADDRESS.format(status=404),
-    405: _ADDRESS.format(status=405),
-    407: "A proxy on the way to Twilio wants a sign-in (HTTP 407). Let this machine through it, then test the connection.",
-}

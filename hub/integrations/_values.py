@@ -257,12 +257,13 @@ class ButtonPress(Fact):
 
 @dataclass(frozen=True)
 class OptChange(Fact):
-    """A chat or person let us in, or shut us out, by other means than a message."""
+    """A chat or person let us in, or shut us out, by other means than a message; `team` when many read there."""
 
     wanted: bool = False
     address: str = ""  # in normal form
     kind: Address = Address.CHAT
     why: str = ""  # a sentence
+    team: bool = False
 
 
 @dataclass(frozen=True)

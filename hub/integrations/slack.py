@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hub.datadir import SimulatorCredentials
-from hub.errors import BadWebhook, ConnectionBroken, OutcomeUnknown, PermanentError, TransientError
+from hub.errors import BadWebhook, ConnectionBroken, DestinationUnavailable, OutcomeUnknown, PermanentError, TransientError
 from hub.http import Door
 from hub.integrations import _slack_check
 from hub.integrations._slack_calls import OFFICIAL, REFERENCE, Calls
@@ -142,7 +142,7 @@ class Slack(Integration):
     def send(self, message: Outbound) -> Accepted:
         payload = self.render(message)
         if self._edits(message):
-            self._calls.method("chat.update", payload, own=payload["channel"] == self._place)
+            self._update(payload)
             return Accepted(message.edits, Status.DELIVERED)
         if message.reply_to:
             self._calls.answer(message.reply_to, payload)
@@ -160,6 +160,14 @@ class Slack(Integration):
         if not (_ID.fullmatch(channel) and _TS.fullmatch(ts)):
             raise OutcomeUnknown("Slack’s answer names no message.", "bad_answer")
         return Accepted(f"{channel}/{ts}", Status.DELIVERED, thread="" if message.thread else ts)
+
+    def _update(self, payload: dict[str, Any]) -> None:
+        try:
+            self._calls.method("chat.update", payload, own=payload["channel"] == self._place)
+        except DestinationUnavailable as problem:
+            if problem.sure:
+                raise
+            raise PermanentError(str(problem), problem.code) from None  # it is about the post that was to be changed
 
     def _edits(self, message: Outbound) -> bool:
         # rather than answer a press, which is over after half an hour and five times

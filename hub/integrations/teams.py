@@ -16,7 +16,7 @@ from wtforms import StringField
 from wtforms.validators import InputRequired, Optional, Regexp
 
 from hub.datadir import SimulatorCredentials
-from hub.errors import ConnectionBroken, OutcomeUnknown, SendError, Unreachable
+from hub.errors import ConnectionBroken, DestinationUnavailable, OutcomeUnknown, SendError, Unreachable
 from hub.http import NoAnswer, NotSent, recorded
 from hub.integrations._teams_card import encoded, envelope
 from hub.integrations._teams_errors import explain, raise_for, refuse
@@ -150,7 +150,7 @@ def _failed(problem: SendError, answer: str) -> CheckResult:
     if known is None:
         again = ("Wait a minute and test again.",)
         return CheckResult(False, "Teams could not be asked.", str(problem), again, code=problem.code, answer=answer)
-    field = "workflow_url" if isinstance(problem, ConnectionBroken) else ""
+    field = "workflow_url" if isinstance(problem, ConnectionBroken | DestinationUnavailable) else ""
     return CheckResult(False, known.text, steps=(known.remedy,), field=field, code=problem.code, answer=answer)
 
 

@@ -18,12 +18,21 @@ from wtforms import StringField
 from wtforms.validators import InputRequired, Optional, Regexp
 
 from hub.datadir import SimulatorCredentials
-from hub.errors import BadWebhook, ConnectionBroken, OutcomeUnknown, PermanentError, RecipientMoved, SendError, Unreachable
+from hub.errors import (
+    BadWebhook,
+    DestinationUnavailable,
+    OutcomeUnknown,
+    PermanentError,
+    RecipientMoved,
+    RecipientRefused,
+    SendError,
+    Unreachable,
+)
 from hub.http import NoAnswer, NotSent, recorded
 from hub.integrations import _telegram_text as written
 from hub.integrations import _telegram_webhook as webhook_words
 from hub.integrations._telegram_address import clean, valid_team
-from hub.integrations._telegram_errors import Unchanged, Unparsed, explain, result_of
+from hub.integrations._telegram_errors import NotHere, Unchanged, Unknown, Unparsed, error, explain, refuses_posts, result_of
 from hub.integrations._telegram_updates import WANTED, data_of, facts_of, post_id, pressed, update_of
 from hub.integrations.base import (
     Accepted,
@@ -140,14 +149,20 @@ class Telegram(Integration):
                 posted = self._call(method, self.plain(message))
         except Unchanged:
             return Accepted(message.edits, Status.DELIVERED)
-        except ConnectionBroken as problem:
-            if problem.code == "no_rights" and message.to != self.place_of(self.settings):
-                raise PermanentError(str(problem), problem.code) from None  # one chat says so, and is not the one that it is for
-            raise
+        except (NotHere, RecipientRefused, Unknown) as problem:
+            raise self._about_chat(problem, message) from None
         provider_id = post_id(posted) if isinstance(posted, dict) else ""
         if not provider_id and not message.edits:
             raise OutcomeUnknown("Telegram’s answer names no message.", "bad_answer")
         return Accepted(provider_id or message.edits, Status.DELIVERED)
+
+    def _about_chat(self, problem: PermanentError, message: Outbound) -> SendError:
+        """Return what a refusal comes to that is about a chat: the team's own is paused, another group fails, a person refuses."""
+        if message.to == self.place_of(self.settings) and not (message.edits and isinstance(problem, Unknown)):
+            return DestinationUnavailable(str(problem), problem.code, sure=not isinstance(problem, Unknown))
+        if isinstance(problem, RecipientRefused) and message.to.isdecimal():
+            return problem
+        return PermanentError(str(problem), problem.code)
 
     def render(self, message: Outbound) -> dict[str, Any]:
         return {**self._around(message), "text": written.html(message), "parse_mode": "HTML"}
@@ -220,20 +235,25 @@ class Telegram(Integration):
         info = self._call("getWebhookInfo")
         found_wrong = webhook_words.warnings(info if isinstance(info, dict) else {})
         if team := self.place_of(self.settings):
-            found_wrong += self._look_at(team, can_join=me.get("can_join_groups") is not False)
+            try:
+                found_wrong += self._check_team(team, me)
+            except PermanentError as problem:
+                return _no_team(problem, team)
         title = "Telegram is ready, with one limit." if found_wrong else "Telegram is ready."
         return CheckResult(True, title, f"The token opens @{found}.", warnings=found_wrong)
 
-    def _look_at(self, team: str, *, can_join: bool) -> tuple[str, ...]:
-        """Return what keeps the bot from writing to the team's chat, sentences with the remedy."""
-        if not can_join:
+    def _check_team(self, team: str, me: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return warnings about the team's chat. Raises PermanentError when the bot cannot write there."""
+        if me.get("can_join_groups") is False:
             return ("The bot may not be added to groups. Send `/setjoingroups` to **@BotFather**, and enable it.",)
         try:
             self._call("getChat", {"chat_id": team})
+            # everybody may look at a public chat, so there the bot asks whether it is a member
+            member = self._call("getChatMember", {"chat_id": team, "user_id": me.get("id")}) if team.startswith("@") else {}
         except RecipientMoved as problem:
             return (f"The team’s group became a supergroup. Give `{problem.new}` as **Team chat**.",)
-        except PermanentError as problem:
-            return (f"The bot cannot write to the team chat `{team}`. {problem}",)
+        if code := refuses_posts(member if isinstance(member, dict) else {}):
+            raise error(code)
         return ()
 
     @action("Set webhook")
@@ -304,6 +324,16 @@ def _answered(request: WebhookRequest, text: str) -> tuple[str, str]:
         return "application/json", "{}"
     call = {"method": "answerCallbackQuery", "callback_query_id": query, "text": text}
     return "application/json", json.dumps(call)
+
+
+def _no_team(problem: PermanentError, team: str) -> CheckResult:
+    """Say why the bot cannot write to the team's chat: its posts wait until it can."""
+    known = explain(problem.code)
+    says, do = (known.text, known.remedy) if known else (str(problem), "Check the chat in Telegram.")
+    return CheckResult(
+        False, f"The bot cannot post to the team chat {team}.", f"{says} Posts wait until this is fixed.",
+        (do, "Choose **Test connection**."), field="team_chat", code=problem.code,
+    )  # fmt: skip
 
 
 def _failed(problem: SendError, answer: str) -> CheckResult:

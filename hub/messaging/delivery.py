@@ -16,7 +16,7 @@ from hub import live
 from hub.errors import HubError, Unreadable
 from hub.extensions import db
 from hub.integrations.base import Integration, Outbound
-from hub.messaging import media, media_check, outcomes
+from hub.messaging import destinations, media, media_check, outcomes
 from hub.messaging.clock import CLOCK
 from hub.messaging.gates import LONGEST_REST, Gate, Gates
 from hub.messaging.isolation import Isolation
@@ -206,7 +206,7 @@ def _choose(connection_id: str, lane: Lane, most: int, spacing: Spacing | None, 
         erased, bulk = erased_at is not None, lane == Lane.BULK
         to = Addressed(address, address_key, zone, erased, content, bulk, asks_until)
         found.append((Row(*values[:width]), to))
-    found = in_turn(found, ledger)
+    found = destinations.hold_back(connection_id, in_turn(found, ledger), ledger)
     return spacing.choose(found, most, ledger) if spacing else found
 
 
@@ -239,7 +239,7 @@ def _begin(
     elif to.asks_until is not None and to.asks_until <= moment:
         ledger.end(row, Status.EXPIRED, "expired", code="request_expired")
     elif row.expires_at is not None and row.expires_at <= moment:
-        ledger.end(row, Status.EXPIRED, "expired")
+        ledger.end(row, Status.EXPIRED, "expired", code=row.code)  # what it waited for is why
     elif verdict.code:
         ledger.end(row, Status.SUPPRESSED, "suppressed", code=verdict.code)
     elif to.content is None or to.erased:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import bindparam, select, update
 
 from hub.integrations.base import OptChange
+from hub.messaging import destinations
 from hub.messaging.contacts import contact_for
 from hub.messaging.policy import Carrier, sender_key
 from hub.messaging.statuses import Origin
@@ -17,6 +18,7 @@ from hub.statements import Statement, table_of
 from hub.store import need_lock, read, several, transaction, write
 
 CODE = "shut_out"
+REMEDY = "Add it there again, or set another destination in the connection."
 A_MOMENT = timedelta(seconds=1)  # providers tell whole seconds
 
 
@@ -27,8 +29,11 @@ def changed(came: OptChange, origin: Origin, at: datetime) -> bool:
     if not rows:
         return False
     need_lock()  # what was said before, and later, is read
-    receiver = Carrier(*rows[0])
+    receiver, place = Carrier(*rows[0][:-1]), rows[0][-1]
     contact = contact_for(came.kind, came.address, test=receiver.test)
+    if came.team or came.address == place:
+        _change_destination(receiver, contact.id, came, place, at)
+        return True
     sender = sender_key(receiver)
     whose = {"key": contact.address_key, "channel": receiver.channel, "sender": sender, "test": receiver.test}
     known = read(_KNOWN, **whose)
@@ -46,9 +51,18 @@ def changed(came: OptChange, origin: Origin, at: datetime) -> bool:
     return True
 
 
+def _change_destination(receiver: Carrier, contact_id: str, came: OptChange, place: str, at: datetime) -> None:
+    """Pause where a team reads, or reopen it. What happens in other groups needs nobody: nothing is posted there."""
+    if came.wanted:
+        destinations.let_in(receiver.id, contact_id, at)
+    elif came.address == place:
+        destinations.pause(receiver.id, contact_id, code=CODE, why=f"{came.why} {REMEDY}", at=at)
+
+
 _table = table_of(Suppression)
 _CONNECTIONS = Statement(
-    select(Connection.id, Connection.integration, Connection.channel, Connection.sender, Connection.test, Connection.rules)
+    select(Connection.id, Connection.integration, Connection.channel, Connection.sender, Connection.test, Connection.rules,
+           Connection.place)
     .where(Connection.id.in_(several("ids"))).order_by(Connection.archived_at.is_not(None), Connection.id).limit(1)
 )  # fmt: skip
 _KNOWN = Statement(

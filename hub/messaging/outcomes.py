@@ -13,6 +13,7 @@ from sqlalchemy import bindparam, func, select, update
 from hub import audit
 from hub.errors import (
     ConnectionBroken,
+    DestinationUnavailable,
     FileMissing,
     FileRefused,
     OutcomeUnknown,
@@ -27,7 +28,7 @@ from hub.errors import (
 from hub.extensions import db
 from hub.http import uptime
 from hub.integrations.base import Accepted, Integration, Outbound
-from hub.messaging import chats, successors, suppressions
+from hub.messaging import chats, destinations, successors, suppressions
 from hub.messaging.contacts import contact_for
 from hub.messaging.ledger import Ledger, Row, raise_to
 from hub.models import Attempt, Connection, Contact
@@ -88,8 +89,9 @@ def record(ended: Sequence[Outcome]) -> None:
 
 
 def _record(outcome: Outcome, known: _Known, times: Mapping[str, int], ledger: Ledger) -> None:
-    claim, error, accepted = outcome.claim, outcome.error, outcome.accepted
+    claim, accepted = outcome.claim, outcome.accepted
     row = ledger.rows[claim.message_id]
+    error = destinations.judged(row, outcome.error)
     attempt = (claim.message_id, claim.n)
     provider_id = known.of.get(attempt)  # a callback may have brought it
     said = accepted.provider_id if accepted else ""
@@ -138,14 +140,18 @@ _HAD = Statement(_IDS.where(Attempt.message_id.in_(several("messages")), Attempt
 
 
 def _times(ended: Sequence[Outcome]) -> dict[str, int]:
-    """Return how often each message was refused for a reason of its own that passes."""
-    refused = [outcome.claim.message_id for outcome in ended if _outcome(outcome.error) in OWN_REASONS]
-    return dict(read(_TIMES, messages=refused)) if refused else {}
+    """Return how often each message was refused before in the same way, where that counts."""
+    found: dict[str, int] = {}
+    for kinds in (OWN_REASONS, (DESTINATION,)):
+        refused = [outcome.claim.message_id for outcome in ended if _outcome(outcome.error) in kinds]
+        found |= dict(read(_TIMES, messages=refused, outcomes=list(kinds))) if refused else {}
+    return found
 
 
-OWN_REASONS = ("transient", "file missing")
+OWN_REASONS = ("transient", "file missing")  # that pass
+DESTINATION = "destination"
 _TIMES = Statement(
-    select(Attempt.message_id, func.count()).where(Attempt.message_id.in_(several("messages")), Attempt.outcome.in_(OWN_REASONS))
+    select(Attempt.message_id, func.count()).where(Attempt.message_id.in_(several("messages")), Attempt.outcome.in_(several("outcomes")))
     .group_by(Attempt.message_id)
 )  # fmt: skip
 
@@ -172,6 +178,12 @@ def _fail(row: Row, error: SendError, integration: Integration, times: int, ledg
         _retry(row, error, integration, times + 1, ledger)
     elif isinstance(error, OutcomeUnknown):
         row.status, row.code, row.due_at, row.changed_at = Status.UNKNOWN.value, error.code, moment + FIND_AFTER, moment
+    elif isinstance(error, DestinationUnavailable):
+        if error.sure or not times:
+            destinations.pause(row.connection_id, row.contact_id, code=error.code, why=str(error), at=moment)
+            requeue(row, row.expires_at or moment + destinations.NO_EXPIRY, ledger, error.code)
+        else:
+            _give_up(row, error.code, ledger)
     elif isinstance(error, ConnectionBroken):
         requeue(row, moment, ledger, error.code)
         pause_connection(row.connection_id, str(error))
@@ -222,6 +234,7 @@ def _outcome(error: SendError | None) -> str:
 _OUTCOMES: dict[type, str] = {
     FileMissing: "file missing", FileRefused: "file refused", TransientError: "transient", Unreachable: "unreachable",
     SlowDown: "slowed", OutcomeUnknown: "unknown", ConnectionBroken: "broken",
+    DestinationUnavailable: DESTINATION,
 }  # fmt: skip
 
 

@@ -126,8 +126,8 @@ class Policy:
         """Say whether a message may go, but for what it costs."""
         if one.exempt:  # whom it goes to wants nothing else; but nobody may make the hub send to just any number
             return Verdict(self._country(one))
-        if one.posted:
-            return Verdict(self._stop(one))
+        if one.posted:  # a channel or group is nobody who could opt out; see messaging/destinations.py
+            return Verdict()
         answers = self._open is not None and one.contact_id in self._open  # the person wrote to us, and waits
         said = self._said(one)
         code = (

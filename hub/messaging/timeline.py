@@ -94,6 +94,7 @@ def _of_attempt(attempt: Attempt, provider: str, told: dict[str, str]) -> list[E
 _OUTCOMES = {
     "transient": ("Not now, says {provider}", None), "slowed": ("Slower, says {provider}", None),
     "unreachable": ("{provider} was not reached", None), "unknown": ("No answer that tells", Status.UNKNOWN),
+    "destination": ("{provider} takes no posts there", None),
     "failed": ("{provider} refused it", Status.FAILED), "broken": ("{provider} refuses everything", None),
 }  # fmt: skip
 

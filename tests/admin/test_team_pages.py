@@ -17,6 +17,7 @@ from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
 from hub.accounts import demo
+from hub.errors import DestinationUnavailable
 from hub.extensions import db
 from hub.integrations.base import OptChange
 from hub.messaging import chats, direct, letting_in
@@ -368,3 +369,43 @@ def test_a_channel_is_carried_by_the_first_that_reaches_whom_it_is_for(look: Loo
 
     assert look(lambda: carrier("eric@acme.example")) == "demo-slack"
     assert look(lambda: carrier("778899")) == "demo-telegram"
+
+
+# ── A destination that takes no posts ───────────────────────────────────────────────────────────────────────
+def test_every_page_says_that_a_destination_is_paused_and_the_remedy_it_shows_works(
+    roof: Roof, admin: Browser, loft: Loft, look: Look[Any]
+) -> None:
+    place = roof("T1")
+
+    @transaction
+    def fill_in() -> None:  # what its form, which asks for nothing, would store
+        db.session.get_one(Connection, place.id).settings = {}
+
+    look(fill_in)
+    why = "The app was removed from the channel. Add it again in the channel’s settings."
+
+    def refuse(outbound: Any) -> Any:
+        raise DestinationUnavailable(why, "removed")
+
+    loft.fly = refuse
+
+    def post() -> str:
+        accept.accept(EventIn.model_validate(an_event(signers=[a_signer("Eric", None)])), source_id(), test=True)
+        deliver()
+        return db.session.scalars(select(Message.id).where(Message.thread != "")).one()
+
+    message_id = look(post)
+    pages = ("/", f"/connections/{place.slug}", f"/messages/{message_id}")
+    for path in pages:
+        page = words(admin.get(path))
+        assert why in page, path
+        assert "Test connection" in page, path
+        assert "T1 are paused" in page, path
+    assert "1 post waits" in words(admin.get("/"))
+    assert "Posts paused" in words(admin.get(f"/connections/{place.slug}"))
+    loft.fly = fly
+    assert admin.post(f"/connections/{place.slug}", {"do": "test"}).status_code == 200
+    look(deliver)
+    for path in pages:
+        assert "are paused" not in words(admin.get(path)), path
+    assert look(lambda: db.session.get_one(Message, message_id).status) == "accepted"

@@ -17,6 +17,7 @@ from hub.accounts.checks import try_out
 from hub.accounts.settings_form import Invalid
 from hub.errors import (
     ConnectionBroken,
+    DestinationUnavailable,
     OutcomeUnknown,
     PermanentError,
     RecipientRefused,
@@ -304,16 +305,17 @@ def refusal(one: Slack, message: Outbound) -> SendError:
     [
         ("invalid_payload", 400, PermanentError), ("no_text", 400, PermanentError), ("invalid_blocks", 400, PermanentError),
         ("too_many_attachments", 400, PermanentError), ("missing_text_or_fallback_or_attachments", 400, PermanentError),
-        ("user_not_found", 400, ConnectionBroken), ("invalid_token", 400, ConnectionBroken), ("action_prohibited", 403, ConnectionBroken),
-        ("posting_to_general_channel_denied", 403, ConnectionBroken), ("channel_not_found", 404, ConnectionBroken),
+        ("user_not_found", 400, DestinationUnavailable), ("invalid_token", 400, ConnectionBroken),
+        ("action_prohibited", 403, ConnectionBroken),
+        ("posting_to_general_channel_denied", 403, DestinationUnavailable), ("channel_not_found", 404, DestinationUnavailable),
         ("no_service", 404, ConnectionBroken), ("no_service", 200, ConnectionBroken), ("no_active_hooks", 404, ConnectionBroken),
-        ("no_team", 404, ConnectionBroken), ("team_disabled", 404, ConnectionBroken), ("channel_is_archived", 410, ConnectionBroken),
+        ("no_team", 404, ConnectionBroken), ("team_disabled", 404, ConnectionBroken), ("channel_is_archived", 410, DestinationUnavailable),
         ("rollup_error", 500, TransientError), ("rate_limited", 429, SlowDown), ("", 429, SlowDown),
         ("", 500, OutcomeUnknown), ("<html>", 502, OutcomeUnknown), ("never_heard_of", 500, OutcomeUnknown), ("", 200, OutcomeUnknown),
         ("<html>", 200, OutcomeUnknown), ("", 301, OutcomeUnknown), ("", 408, OutcomeUnknown),
-        ("<html>", 404, ConnectionBroken), ("", 410, ConnectionBroken), ("", 403, ConnectionBroken),
-        ("never_heard_of", 400, PermanentError),
-        ("never_heard_of", 404, ConnectionBroken), ("<html>", 407, ConnectionBroken), ("", 413, PermanentError),
+        ("<html>", 404, Unreachable), ("", 410, Unreachable), ("", 403, Unreachable), ("<html>", 401, Unreachable),
+        ("never_heard_of", 400, DestinationUnavailable),
+        ("never_heard_of", 404, DestinationUnavailable), ("<html>", 407, Unreachable), ("", 413, PermanentError),
     ],
 )  # fmt: skip
 def test_what_a_webhook_says_decides(desk: Desk, at_desk: Any, body: str, status: int, error: type[SendError]) -> None:
@@ -328,12 +330,14 @@ def test_what_a_webhook_says_decides(desk: Desk, at_desk: Any, body: str, status
     ("code", "error"),
     [
         *dict.fromkeys([(code, ConnectionBroken) for code in (
-            "invalid_auth", "token_revoked", "account_inactive", "missing_scope", "not_in_channel", "channel_not_found", "is_archived",
-            "restricted_action", "no_permission", "org_login_required", "ekm_access_denied", "team_access_not_granted", "not_authed",
+            "invalid_auth", "token_revoked", "account_inactive", "missing_scope", "no_permission",
+            "org_login_required", "ekm_access_denied", "team_access_not_granted", "not_authed",
             "token_expired")]),
+        *[(code, DestinationUnavailable) for code in (
+            "not_in_channel", "channel_not_found", "is_archived", "restricted_action", "never_heard_of")],
         *[(code, PermanentError) for code in (
             "no_text", "msg_too_long", "invalid_blocks", "invalid_blocks_format", "invalid_arguments", "too_many_attachments",
-            "msg_blocks_too_long", "never_heard_of")],
+            "msg_blocks_too_long")],
         ("ratelimited", SlowDown), ("rate_limited", SlowDown),
         ("service_unavailable", TransientError), ("request_timeout", TransientError),
         ("internal_error", OutcomeUnknown), ("fatal_error", OutcomeUnknown),
@@ -366,7 +370,13 @@ def test_the_pause_is_the_one_slack_asks_for(desk: Desk, at_desk: Any) -> None:
 def test_trouble_with_somebody_else_does_not_pause_the_teams_channel(desk: Desk, at_desk: Any, code: str) -> None:
     desk.says({"ok": False, "error": code})
     assert type(refusal(at_desk(BY_BOT), outbound("U0123456789"))) is PermanentError
-    assert type(refusal(at_desk(BY_BOT), outbound())) is ConnectionBroken
+    assert type(refusal(at_desk(BY_BOT), outbound())) is DestinationUnavailable
+
+
+def test_unknown_words_about_an_edit_are_about_the_post(desk: Desk, at_desk: Any) -> None:
+    desk.says({"ok": False, "error": "never_heard_of"})
+    assert type(refusal(at_desk(BY_BOT), outbound(edits=f"{CHANNEL}/1.2"))) is PermanentError
+    assert type(refusal(at_desk(BY_BOT), outbound("U0123456789"))) is PermanentError
 
 
 @pytest.mark.parametrize(
@@ -458,7 +468,7 @@ def test_missing_scopes_and_buttons_that_do_not_act_are_told(desk: Desk, at_desk
     ("said", "ok", "tells"),
     [
         ({"ok": True, "channel": {"name": "signing", "is_member": True}}, True, "Posts to #signing."),
-        ({"ok": True, "channel": {"name": "signing", "is_member": False}}, True, "Posts to #signing."),
+        ({"ok": True, "channel": {"name": "signing", "is_member": False}}, False, "not a member"),
         ({"ok": True, "channel": {"name": "signing", "is_archived": True}}, False, "archived"),
         ({"ok": False, "error": "channel_not_found"}, False, "no such channel"),
         ({"ok": False, "error": "missing_scope"}, True, f"Posts to {CHANNEL}."),
@@ -471,7 +481,12 @@ def test_the_channel_is_looked_at_where_the_token_may(desk: Desk, at_desk: Any, 
     found = at_desk({**BY_BOT, **BUTTONS}).check()
     assert (found.ok, tells in found.title + found.text) == (ok, True)
     assert found.ok or found.field == "channel"
-    assert bool(found.warnings) is ("is_member\": false" in json.dumps(said))
+
+
+def test_an_app_that_may_post_to_public_channels_need_not_be_a_member(desk: Desk, at_desk: Any) -> None:
+    desk.says(SIGNED_IN, X_Oauth_Scopes="chat:write,chat:write.public,users:read.email,channels:read")
+    desk.says({"ok": True, "channel": {"name": "signing", "is_member": False}}, at="conversations.info")
+    assert at_desk(BY_BOT).check().ok
 
 
 @pytest.mark.parametrize("what", [("", 500), ("<html>", 200), ("{}", 200), ("", 404)])

@@ -16,7 +16,7 @@ from werkzeug.datastructures import MultiDict
 
 from hub import http
 from hub.datadir import SimulatorCredentials
-from hub.errors import ConnectionBroken, OutcomeUnknown, PermanentError, SendError, SlowDown, Unreachable
+from hub.errors import ConnectionBroken, DestinationUnavailable, OutcomeUnknown, PermanentError, SendError, SlowDown, Unreachable
 from hub.integrations._shortening import clean
 from hub.integrations._teams_card import encoded
 from hub.integrations._teams_errors import CODES
@@ -192,16 +192,16 @@ def test_the_stand_in_too_reads_no_formatting_in_any_text(text: str) -> None:
     ("status", "named", "error", "code"),
     [
         (400, "TriggerInputSchemaMismatch", PermanentError, "card_refused"),
-        (400, "WorkflowTriggerIsNotEnabled", ConnectionBroken, "workflow_off"),
-        (409, "WorkflowTriggerIsNotEnabled", ConnectionBroken, "workflow_off"),
+        (400, "WorkflowTriggerIsNotEnabled", DestinationUnavailable, "workflow_off"),
+        (409, "WorkflowTriggerIsNotEnabled", DestinationUnavailable, "workflow_off"),
         (401, "DirectApiAuthorizationRequired", ConnectionBroken, "url_refused"),
         (403, "", ConnectionBroken, "url_refused"),
-        (404, "WorkflowNotFound", ConnectionBroken, "workflow_gone"),
-        (410, "", ConnectionBroken, "workflow_gone"),
+        (404, "WorkflowNotFound", DestinationUnavailable, "workflow_gone"),
+        (410, "", DestinationUnavailable, "workflow_gone"),
         (413, "", PermanentError, "card_too_large"),
-        (418, "", PermanentError, "http_418"),
-        (407, "", ConnectionBroken, "http_407"),
-        (302, "", ConnectionBroken, "http_302"),
+        (418, "", DestinationUnavailable, "http_418"),
+        (407, "", Unreachable, "http_407"),
+        (302, "", OutcomeUnknown, "http_302"),
         (429, "", SlowDown, "too_many"),
         (408, "", OutcomeUnknown, "http_408"),
         (500, "", OutcomeUnknown, "http_500"),

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from hub import live
 from hub.accounts import connections
 from hub.accounts.checks import try_out
-from hub.errors import ConnectionBroken, OutcomeUnknown, PermanentError, SendError, SlowDown
+from hub.errors import ConnectionBroken, DestinationUnavailable, OutcomeUnknown, PermanentError, SendError, SlowDown
 from hub.extensions import db
 from hub.integrations.base import Accepted, Button, Card, Outbound
 from hub.integrations.teams import Teams
@@ -45,9 +45,10 @@ def posts(simulator: Any) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("number", "error", "code"),
     [
-        (4001, PermanentError, "card_refused"), (4002, PermanentError, "card_refused"), (4003, ConnectionBroken, "workflow_off"),
-        (4010, ConnectionBroken, "url_refused"), (4030, ConnectionBroken, "url_refused"), (4040, ConnectionBroken, "workflow_gone"),
-        (4090, ConnectionBroken, "workflow_off"), (4100, ConnectionBroken, "workflow_gone"), (4130, PermanentError, "card_too_large"),
+        (4001, PermanentError, "card_refused"), (4002, PermanentError, "card_refused"), (4003, DestinationUnavailable, "workflow_off"),
+        (4010, ConnectionBroken, "url_refused"), (4030, ConnectionBroken, "url_refused"), (4040, DestinationUnavailable, "workflow_gone"),
+        (4090, DestinationUnavailable, "workflow_off"), (4100, DestinationUnavailable, "workflow_gone"),
+        (4130, PermanentError, "card_too_large"),
         (4290, SlowDown, "too_many"), (5020, OutcomeUnknown, "http_502"), (5030, OutcomeUnknown, "http_503"),
         (5040, OutcomeUnknown, "http_504"), (5000, OutcomeUnknown, "http_500"),
     ],

@@ -16,6 +16,7 @@ from hub import http
 from hub.datadir import SimulatorCredentials
 from hub.errors import (
     ConnectionBroken,
+    DestinationUnavailable,
     OutcomeUnknown,
     PermanentError,
     RecipientMoved,
@@ -128,10 +129,10 @@ def test_what_cannot_be_parsed_twice_is_given_up(telegram: Telegram, wire: Wire)
         (400, "Bad Request: private chat not found", RecipientRefused, "chat_not_found"),
         (403, "Forbidden: bot was blocked by the user", RecipientRefused, "bot_blocked"),
         (403, "Forbidden: user is deactivated", RecipientRefused, "user_deactivated"),
-        (403, "Forbidden: bot was kicked from the group chat", RecipientRefused, "bot_removed"),
-        (403, "Forbidden: bot was kicked from the supergroup chat", RecipientRefused, "bot_removed"),
-        (403, "Forbidden: bot was kicked from the channel chat", RecipientRefused, "bot_removed"),
-        (403, "Forbidden: the group chat was deleted", RecipientRefused, "group_deleted"),
+        (403, "Forbidden: bot was kicked from the group chat", PermanentError, "bot_removed"),
+        (403, "Forbidden: bot was kicked from the supergroup chat", PermanentError, "bot_removed"),
+        (403, "Forbidden: bot was kicked from the channel chat", PermanentError, "bot_removed"),
+        (403, "Forbidden: the group chat was deleted", PermanentError, "group_deleted"),
         (403, "Forbidden: bot can't initiate conversation with a user", RecipientRefused, "not_started"),
         (403, "Forbidden: something new", PermanentError, "forbidden"),
         (400, "Bad Request: message text is empty", PermanentError, "text_empty"),
@@ -149,14 +150,36 @@ def test_what_cannot_be_parsed_twice_is_given_up(telegram: Telegram, wire: Wire)
 def test_a_refusal_is_known_by_its_words(
     telegram: Telegram, wire: Wire, status: int, description: str, error: type[SendError], code: str
 ) -> None:
-    found = refused(telegram, wire, status, description)
-    assert (type(found), found.code) == (error, code)
+    found = refused(telegram, wire, status, description, outbound(to="4711"))
+    assert isinstance(found, error)
+    assert found.code == code
+    assert not isinstance(found, DestinationUnavailable)
 
 
-def test_rights_that_the_teams_own_chat_denies_pause_the_connection(telegram: Telegram, wire: Wire) -> None:
-    wire.answer(400, refusal(400, "Bad Request: not enough rights to send text messages to the chat"))
-    with pytest.raises(ConnectionBroken):
-        Telegram({**telegram.settings, "team_chat": TEAM}, telegram.door, telegram.api_urls).send(outbound(to=TEAM))
+ABOUT_A_CHAT = [
+    (400, "Bad Request: not enough rights to send text messages to the chat"), (400, "Bad Request: chat not found"),
+    (400, "Bad Request: CHAT_WRITE_FORBIDDEN"), (400, "Bad Request: TOPIC_CLOSED"), (400, "Bad Request: message thread not found"),
+    (400, "Bad Request: CHANNEL_PRIVATE"), (403, "Forbidden: bot was kicked from the group chat"), (403, "Forbidden: something new"),
+    (403, "Forbidden: bot was kicked from the supergroup chat"), (403, "Forbidden: bot is not a member of the channel chat"),
+    (403, "Forbidden: the group chat was deleted"), (403, "Forbidden: user is deactivated"), (400, "Bad Request: SOMETHING_NEW"),
+    (406, "Not Acceptable: SOMETHING_NEW"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("status", "description"), ABOUT_A_CHAT)
+def test_a_chat_that_takes_no_posts_pauses_the_teams_own_and_fails_another(wire: Wire, status: int, description: str) -> None:
+    own = refused(a_bot(wire, team_chat=TEAM), wire, status, description, outbound(to=TEAM))
+    assert isinstance(own, DestinationUnavailable)
+    assert own.sure == ("SOMETHING_NEW" not in description)
+    other = refused(a_bot(wire, team_chat="-1009"), wire, status, description, outbound(to=TEAM))
+    assert isinstance(other, PermanentError)
+    assert not isinstance(other, RecipientRefused)
+    assert own.code == other.code
+
+
+def test_an_edit_refused_in_unknown_words_fails_alone(wire: Wire) -> None:
+    found = refused(a_bot(wire, team_chat=TEAM), wire, 400, "Bad Request: SOMETHING_NEW", outbound(edits=f"{TEAM}/77"))
+    assert isinstance(found, PermanentError)
 
 
 def test_a_group_that_became_a_supergroup_names_its_new_id(telegram: Telegram, wire: Wire) -> None:
@@ -175,9 +198,10 @@ def test_too_much_to_one_chat_lets_the_others_go_on(telegram: Telegram, wire: Wi
 
 
 def test_what_is_not_from_telegram_speaks_for_no_message(telegram: Telegram, wire: Wire) -> None:
-    wire.answer(404, "<html>nginx</html>")
-    with pytest.raises(ConnectionBroken, match="HUB_TELEGRAM_API_URL"):
-        telegram.send(outbound())
+    for status in (401, 403, 404, 407):
+        wire.answer(status, "<html>nginx</html>")
+        with pytest.raises(Unreachable, match="HUB_TELEGRAM_API_URL"):
+            telegram.send(outbound())
     wire.answer(408, "<html>nginx</html>")
     wire.answer(302, "", Location="https://elsewhere.example")
     wire.answer(200, "<html>welcome to our wi-fi</html>")

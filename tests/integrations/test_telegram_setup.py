@@ -145,20 +145,48 @@ def test_a_bot_that_may_join_no_group_cannot_write_to_a_team(telegram: Telegram,
 
 
 @pytest.mark.parametrize(
-    ("status", "description", "parameters", "said"),
-    [(400, "Bad Request: chat not found", {}, "Add the bot to the group"),
-     (403, "Forbidden: bot was kicked from the supergroup chat", {}, "not in this group"),
-     (400, "Bad Request: group chat was upgraded to a supergroup chat", {"migrate_to_chat_id": -1009876543210}, "`-1009876543210`")],
+    ("status", "description", "said"),
+    [(400, "Bad Request: chat not found", "Add the bot to the group"),
+     (403, "Forbidden: bot was kicked from the supergroup chat", "not in this group"),
+     (403, "Forbidden: something new", "Telegram does not let the bot write there"), (400, "Bad Request: NEW_WORDS", "HTTP 400")],
 )  # fmt: skip
-def test_a_team_chat_that_the_bot_is_not_in_is_a_warning(
-    telegram: Telegram, wire: Wire, status: int, description: str, parameters: dict[str, int], said: str
+def test_a_team_chat_that_the_bot_cannot_write_to_fails_the_test(
+    telegram: Telegram, wire: Wire, status: int, description: str, said: str
 ) -> None:
     wire.answer(200, ME)
     wire.answer(200, info())
-    wire.answer(status, {"ok": False, "error_code": status, "description": description, "parameters": parameters})
+    wire.answer(status, {"ok": False, "error_code": status, "description": description})
+    result = telegram.check()
+    assert (result.ok, result.field) == (False, "team_chat")
+    assert SETTINGS["team_chat"] in result.title
+    assert said in result.text + result.steps[0]
+    assert "Test connection" in result.steps[-1]
+
+
+def test_a_team_chat_that_moved_is_a_warning_for_posts_follow_it(telegram: Telegram, wire: Wire) -> None:
+    wire.answer(200, ME)
+    wire.answer(200, info())
+    words = "Bad Request: group chat was upgraded to a supergroup chat"
+    wire.answer(400, {"ok": False, "error_code": 400, "description": words, "parameters": {"migrate_to_chat_id": -1009876543210}})
     result = telegram.check()
     assert result.ok
-    assert said in result.warnings[0]
+    assert "`-1009876543210`" in result.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("member", "code"),
+    [({"status": "member"}, ""), ({"status": "administrator", "can_post_messages": True}, ""), ({"status": "creator"}, ""),
+     ({"status": "left"}, "bot_removed"), ({"status": "kicked"}, "bot_removed"),
+     ({"status": "administrator", "can_post_messages": False}, "no_rights"),
+     ({"status": "restricted", "can_send_messages": False}, "no_rights")],
+)  # fmt: skip
+def test_in_a_public_chat_the_bot_has_to_be_one_who_may_post(wire: Wire, member: dict[str, Any], code: str) -> None:
+    door = http.Door(allow=[f"127.0.0.1:{wire.port}"])
+    telegram = Telegram({**SETTINGS, "team_chat": "@acmesigning"}, door, dict.fromkeys(Telegram.api, wire.url))
+    for answer in (ME, info(), CHAT, {"ok": True, "result": member}):
+        wire.answer(200, answer)
+    result = telegram.check()
+    assert (result.ok, result.code) == (not code, code)
 
 
 # ── The webhook ─────────────────────────────────────────────────────────────────────────────────────────────

@@ -13,6 +13,7 @@ from hub.errors import (
     SlowDown,
     TemplateRequired,
     TransientError,
+    Unreachable,
 )
 from hub.integrations._twilio_errors import catalogue, explain, known, raise_for
 
@@ -122,14 +123,15 @@ def test_a_phone_out_of_reach_and_a_block_against_pumping_wait_half_an_hour(code
         # codes we do not know, and answers without one
         (429, "99999", SlowDown),
         (401, "99999", ConnectionBroken),
-        (403, "", ConnectionBroken),
+        (401, "", Unreachable),
+        (403, "", Unreachable),
         (400, "99999", PermanentError),
         (404, "99999", PermanentError),
         (400, "", PermanentError),
         # a gateway or a wrong address speaks for no message: what waits, waits until an admin has looked
-        (404, "", ConnectionBroken),
-        (405, "", ConnectionBroken),
-        (407, "", ConnectionBroken),
+        (404, "", Unreachable),
+        (405, "", Unreachable),
+        (407, "", Unreachable),
         # nor does it say that nothing went through
         (408, "", OutcomeUnknown),
         (425, "", OutcomeUnknown),

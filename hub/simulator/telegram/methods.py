@@ -93,6 +93,12 @@ def get_chat(here: Bench, params: Params) -> dict[str, Any]:
     return {**chat.shown, **more, "accent_color_id": 0, "max_reaction_count": 11}
 
 
+def get_chat_member(here: Bench, params: Params) -> dict[str, Any]:
+    chat, trouble = _chat(here, params)
+    _refuse(here, trouble, params)
+    return {"user": get_me(here, params), "status": "left" if chat.state == "none" else chat.state}
+
+
 def send_message(here: Bench, params: Params) -> dict[str, Any]:
     if here.faults.hurried():
         raise too_fast()
@@ -186,6 +192,7 @@ METHODS: dict[str, Callable[[Bench, Params], Any]] = {
     "getwebhookinfo": get_webhook_info,
     "getupdates": get_updates,
     "getchat": get_chat,
+    "getchatmember": get_chat_member,
     "sendmessage": send_message,
     "sendchataction": send_chat_action,
     "editmessagetext": edit_message_text,
