@@ -10,7 +10,7 @@
     └ SendError(code)       what a call to a provider came to
       ├ TransientError      surely not accepted: try this message again, after `retry_after` seconds if given
       │ ├ Unreachable       no connection came about: nothing gets through to the provider
-      │ └ SlowDown          too much at once: the whole sender waits, and goes on more slowly
+      │ └ SlowDown          too much at once: what its `scope` names waits, and goes on more slowly
       ├ OutcomeUnknown      the request left, no answer tells what became of it
       ├ PermanentError      never for this message
       │ ├ RecipientRefused  nor for this recipient on this channel
@@ -23,6 +23,17 @@ No secret and no message body is ever put into one.
 """
 
 from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Scope(StrEnum):
+    """What a provider's wish for a pause concerns."""
+
+    MESSAGE = "message"  # this one alone, or all that use the same method
+    RECIPIENT = "recipient"  # everything from this sender to this recipient
+    SENDER = "sender"
+    ACCOUNT = "account"  # every sender of the account
 
 
 class HubError(Exception):
@@ -76,10 +87,18 @@ class SendError(HubError):
 
 
 class TransientError(SendError):
-    """Surely not accepted, for a reason of this message's own: a code documented as worth another try."""
+    """Surely not accepted, for a reason of this message's own: a code documented as worth another try.
 
-    def __init__(self, why: str, code: str = "", retry_after: float | None = None) -> None:
+    With a `scope` of RECIPIENT, everything to this recipient waits for `retry_after` seconds.
+    """
+
+    usual_scope = Scope.MESSAGE
+
+    def __init__(
+        self, why: str, code: str = "", retry_after: float | None = None, *, scope: Scope | None = None
+    ) -> None:
         self.retry_after = retry_after
+        self.scope = self.usual_scope if scope is None else scope
         super().__init__(why, code)
 
 
@@ -95,7 +114,12 @@ class Unreachable(TransientError):
 
 
 class SlowDown(TransientError):
-    """The provider takes no more from this sender now: 429, or 503 with Retry-After. One recipient's limit is a TransientError."""
+    """The provider takes no more now: 429, or 503 with Retry-After. `scope` says from whom or to whom.
+
+    It is none of the message's tries. SENDER and ACCOUNT slow the sender down, or every sender of the account.
+    """
+
+    usual_scope = Scope.SENDER
 
 
 class OutcomeUnknown(SendError):

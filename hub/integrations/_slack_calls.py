@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-from hub.errors import ConnectionBroken, DestinationUnavailable, OutcomeUnknown, PermanentError, SendError, Unreachable
+from hub.errors import ConnectionBroken, DestinationUnavailable, OutcomeUnknown, PermanentError, Scope, SendError, Unreachable
 from hub.http import Answer, Door, NoAnswer, NotSent
 from hub.integrations._slack_errors import error, raise_for
 
@@ -20,6 +20,7 @@ REFERENCE = "x-slack-req-id"  # names a request in Slack's logs
 JSON = "application/json; charset=utf-8"
 FORM = "application/x-www-form-urlencoded"
 GONE = ("no_service", "invalid_url", "http_404", "http_410")  # what answers presses at addresses that are no more
+JSON_WORDS = ("null", "true", "false")
 _CODE = re.compile(r"[a-z][a-z0-9_]{1,79}")
 _REPLY_PATH = re.compile(r"/actions/[A-Za-z0-9_/-]{1,500}")
 
@@ -48,7 +49,8 @@ class Calls:
         code = _code(said.get("error"))
         if answer.status < 300 and not code:  # it took the request, and said something that we cannot read
             raise OutcomeUnknown("Slack’s answer cannot be read.", "bad_answer")
-        raise_for(answer.status, code, answer.retry_after, own=own)
+        scope = Scope.RECIPIENT if name.startswith("chat.") else Scope.MESSAGE
+        raise_for(answer.status, code, answer.retry_after, own=own, scope=scope)
 
     def post(self, path: str, payload: Mapping[str, Any]) -> None:
         """Post to an incoming webhook by its path, which ends with a secret."""
@@ -100,4 +102,4 @@ def _object(answer: Answer) -> Mapping[str, Any]:
 
 
 def _code(text: Any) -> str:
-    return text if isinstance(text, str) and _CODE.fullmatch(text) else ""
+    return text if isinstance(text, str) and _CODE.fullmatch(text) and text not in JSON_WORDS else ""

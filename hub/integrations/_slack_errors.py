@@ -14,6 +14,7 @@ from hub.errors import (
     OutcomeUnknown,
     PermanentError,
     RecipientRefused,
+    Scope,
     SendError,
     SlowDown,
     TransientError,
@@ -50,15 +51,20 @@ def error(code: str, text: str = "") -> SendError:
     return OUTCOMES[known.kind](text or f"{known.says} {known.do}", code)
 
 
-def raise_for(status: int, code: str, retry_after: float | None, *, own: bool = True) -> NoReturn:
+def raise_for(
+    status: int, code: str, retry_after: float | None, *, own: bool = True, scope: Scope = Scope.RECIPIENT
+) -> NoReturn:
     """Raise what a refused call comes to, by its code, else by its HTTP status.
 
-    `retry_after` in seconds; `own`: it was for the place that the connection is set up for.
+    `retry_after` in seconds; `own`: it was for the place that the connection is set up for; `scope`: of a limit, which is the
+    channel's for posts, and the method's for all other calls. https://docs.slack.dev/apis/web-api/rate-limits
     """
     known = CODES.get(code)
     if status == 429 or (known and known.kind == "slow") or (status == 503 and retry_after is not None):
         text = f"{known.says} {known.do}" if known else BUSY
-        raise SlowDown(text, code or f"http_{status}", PAUSE if retry_after is None else retry_after)
+        wide = status == 503 or code in WORKSPACE
+        pause = PAUSE if retry_after is None else retry_after
+        raise SlowDown(text, code or f"http_{status}", pause, scope=Scope.ACCOUNT if wide else scope)
     if known is None:
         _raise_unknown(status, code, own=own)
     if known.kind == "again":
@@ -81,6 +87,7 @@ def _raise_unknown(status: int, code: str, *, own: bool) -> NoReturn:
 BUSY = "Slack takes no more for the moment. Look at slack-status.com if this stays."
 FAILED = "Slack failed before it said whether it has the message. Look at slack-status.com if this stays."
 UNKNOWN_CODE = f"Slack refused it with a code that Signpost does not know yet. Look for the code at {METHODS}."
+WORKSPACE = ("message_limit_exceeded",)  # limits of all that is posted to a workspace
 SETTINGS = "HUB_SLACK_API_URL, HUB_SLACKHOOKS_API_URL"
 # a timeout, or the wish to see the request again, says nothing of what went through
 UNFINISHED = (408, 425)

@@ -18,6 +18,7 @@ from hub.errors import (
     PermanentError,
     RecipientMoved,
     RecipientRefused,
+    Scope,
     SendError,
     SlowDown,
     TransientError,
@@ -124,7 +125,7 @@ def _raise_for(answer: Answer, said: Mapping[str, Any]) -> NoReturn:
     if entry.kind == "throttle":
         # a flood limit is one chat's: to slow down the whole bot would let everybody wait for the busiest group
         pause = times.pause(wait) if isinstance(wait, int | float) else answer.retry_after
-        raise TransientError(entry.sentence, entry.code, PAUSE if pause is None else pause)
+        raise TransientError(entry.sentence, entry.code, PAUSE if pause is None else pause, scope=Scope.RECIPIENT)
     raise OUTCOMES[entry.kind](entry.sentence, entry.code)
 
 

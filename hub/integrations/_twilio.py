@@ -25,7 +25,7 @@ from twilio.rest import Client
 from hub import http, phones
 from hub.datadir import SimulatorCredentials
 from hub.errors import BadWebhook, ConnectionBroken, OutcomeUnknown, SendError, Unreachable
-from hub.integrations._twilio_errors import explain, raise_for
+from hub.integrations._twilio_errors import explain, raise_for, refuses_recipient
 from hub.integrations._twilio_inbound import fetch_file, read_inbound, said
 from hub.integrations._twilio_kinds import Kind, described, kind_of
 from hub.integrations._twilio_signature import SIGNATURE, signed_by, ways
@@ -145,7 +145,8 @@ class TwilioIntegration(Integration):
         sure = {m.sid: bool(wanted.get("Body")) and (m.body or "").endswith(wanted["Body"]) for m in ours}
         return [
             # what failed is there all the same; why, it says when it is asked for
-            replace(found, sure=sure[m.sid], status=Status.ACCEPTED if found.status in LOST else found.status)
+            replace(found, sure=sure[m.sid], code="", outside_window=False, recipient_refused=False,
+                    status=Status.ACCEPTED if found.status in LOST else found.status)
             for m in ours if (found := self._accepted(m))
             and m.date_created >= (earliest - CLOCKS_APART if sure[m.sid] else earliest)
         ]  # fmt: skip
@@ -156,7 +157,7 @@ class TwilioIntegration(Integration):
         return StatusUpdate(
             provider_id=provider_id, status=STATUSES.get(m.status), word=m.status, code=code,
             why=_meaning(code), segments=_count(m.num_segments), price=_price(m.price), currency=m.price_unit or "",
-            outside_window=code == OUTSIDE_WINDOW,
+            outside_window=code == OUTSIDE_WINDOW, recipient_refused=refuses_recipient(code),
         )  # fmt: skip
 
     def file(self, url: str) -> tuple[str, bytes]:
@@ -166,9 +167,11 @@ class TwilioIntegration(Integration):
         status = STATUSES.get(m.status) or Status.ACCEPTED
         if not isinstance(m.sid, str) or not re.fullmatch(r"[!-~]{1,64}", m.sid):
             raise OutcomeUnknown("Twilio’s answer names no message.", "bad_answer")
+        code = str(m.error_code or "") if status in LOST else ""
         return Accepted(
             provider_id=m.sid, status=status, segments=_count(m.num_segments), price=_price(m.price), currency=m.price_unit or "",
-            sender=m.messaging_service_sid or m.from_ or "",
+            sender=m.messaging_service_sid or m.from_ or "", code=code, why=_meaning(code), outside_window=code == OUTSIDE_WINDOW,
+            recipient_refused=refuses_recipient(code),
         )  # fmt: skip
 
     def _call(self, call: Callable[[], T]) -> T:
@@ -179,7 +182,7 @@ class TwilioIntegration(Integration):
             raise Unreachable(f"Twilio was not reached: {problem}", "unreachable") from None
         except http.NoAnswer as problem:
             raise OutcomeUnknown(f"Twilio hung up before it answered: {problem}", "no_answer") from None
-        except (TwilioException, ValueError, KeyError) as problem:
+        except (TwilioException, ValueError, KeyError, TypeError, AttributeError) as problem:
             answer = self._sdk.last
             if answer is None or answer.status < 300:  # it took the request, and said something we cannot read
                 raise OutcomeUnknown("Twilio’s answer cannot be read.", "bad_answer") from problem
@@ -280,7 +283,8 @@ class TwilioIntegration(Integration):
             provider_id=form.get("MessageSid") or form.get("SmsSid", ""),
             status=STATUSES.get(word), word=word, code=code, why=_meaning(code),  # Twilio's own text may hold the number
             segments=_count(form.get("NumSegments")),
-            outside_window=code == OUTSIDE_WINDOW, details={name: form[name] for name in KEPT if name in form},
+            outside_window=code == OUTSIDE_WINDOW, recipient_refused=refuses_recipient(code),
+            details={name: form[name] for name in KEPT if name in form},
         )  # fmt: skip
 
     @classmethod

@@ -15,6 +15,7 @@ from hub.errors import (
     OutcomeUnknown,
     PermanentError,
     RecipientRefused,
+    Scope,
     SendError,
     SlowDown,
     TemplateRequired,
@@ -39,6 +40,7 @@ class Known:
     switch: bool = False
     after_repeat: bool = False
     retry_minutes: int = 0
+    scope: str = "sender"
 
     @property
     def sentence(self) -> str:
@@ -63,6 +65,12 @@ def explain(code: str) -> Problem | None:
     return Problem(code=code, text=entry.says, remedy=entry.do, url=f"{PAGES}/{code}") if entry else None
 
 
+def refuses_recipient(code: str) -> bool:
+    """Tell whether a code of a call's answer says that nothing more is sent to the recipient, wherever it appears."""
+    entry = known(code)
+    return entry is not None and entry.kind == "suppress" and entry.when in ("answer", "both")
+
+
 def raise_for(status: int, code: str, message: str, retry_after: float | None) -> NoReturn:
     """Raise what a refused call comes to: by its code, else by its HTTP status. `retry_after` in seconds."""
     del message  # it may quote the recipient's number, so it goes into no exception and no log
@@ -72,7 +80,8 @@ def raise_for(status: int, code: str, message: str, retry_after: float | None) -
     if entry is None:
         _raise_for_status(status, code, retry_after)
     if entry.kind == "throttle" or (entry.kind == "transient" and status == 429):
-        raise SlowDown(entry.sentence, code, _first(retry_after, entry.retry_minutes * 60.0 or PAUSE))
+        pause = _first(retry_after, entry.retry_minutes * 60.0 or PAUSE)
+        raise SlowDown(entry.sentence, code, pause, scope=Scope.ACCOUNT if status == 429 else Scope(entry.scope))
     if entry.kind == "transient":
         raise TransientError(entry.sentence, code, _first(retry_after, entry.retry_minutes * 60.0 or None))
     raise OUTCOMES[entry.kind](entry.sentence, code)
@@ -81,13 +90,13 @@ def raise_for(status: int, code: str, message: str, retry_after: float | None) -
 def _raise_for_5xx(status: int, code: str, entry: Known | None, retry_after: float | None) -> NoReturn:
     # https://www.twilio.com/docs/api/errors/20500: after a 500 the message may be on its way
     if status == 503 and retry_after is not None:
-        raise SlowDown(entry.sentence if entry else BUSY, code or f"http_{status}", retry_after)
+        raise SlowDown(entry.sentence if entry else BUSY, code or f"http_{status}", retry_after, scope=Scope.ACCOUNT)
     raise OutcomeUnknown(entry.sentence if entry else FAILED, code or f"http_{status}")
 
 
 def _raise_for_status(status: int, code: str, retry_after: float | None) -> NoReturn:
     if status == 429:
-        raise SlowDown(BUSY, code or "http_429", _first(retry_after, PAUSE))
+        raise SlowDown(BUSY, code or "http_429", _first(retry_after, PAUSE), scope=Scope.ACCOUNT)
     if not 400 <= status < 500:
         raise OutcomeUnknown(FAILED, code or f"http_{status}")
     if not code:  # each refusal of Twilio's has one

@@ -148,7 +148,10 @@ class WebhookRequest:
 # ── What comes out ──────────────────────────────────────────────────────────────────────────────────────────
 @dataclass(frozen=True)
 class Accepted:
-    """The provider took it. `sender` is what it was asked to send from, where that is worth keeping."""
+    """The provider took it. `sender` is what it was asked to send from, where that is worth keeping.
+
+    A `status` of FAILED or UNDELIVERED with a `code` says that it took the message and could not send it.
+    """
 
     provider_id: str  # '' where the provider names none
     status: Status = Status.ACCEPTED
@@ -158,6 +161,10 @@ class Accepted:
     currency: str = ""  # of the price, as USD
     sender: str = ""
     sure: bool = True  # of `find`: False when it may be another message
+    code: str = ""  # the provider's own, of what went wrong all the same
+    why: str = ""
+    outside_window: bool = False  # only an approved template may be sent
+    recipient_refused: bool = False  # nor will any other message to this recipient be sent
 
 
 @dataclass(frozen=True)
@@ -196,6 +203,7 @@ class StatusUpdate(Fact):
     price: Decimal | None = None
     currency: str = ""
     outside_window: bool = False  # the provider took free text, and says now that only an approved template may go
+    recipient_refused: bool = False  # as of Accepted: the recipient is opted out of this sender
     details: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy import bindparam, delete, func, select, update
 
 from hub import audit
-from hub.errors import FileMissing, FileRefused, OutcomeUnknown, SlowDown, Unreachable
+from hub.errors import FileMissing, FileRefused, OutcomeUnknown, Scope, SlowDown, TransientError, Unreachable
 from hub.extensions import db
 from hub.messaging import circuit, senders, throttle
 from hub.messaging.clock import CLOCK
@@ -33,6 +33,7 @@ from hub.vocabulary import Status
 
 log = structlog.get_logger(__name__)
 
+SEVERAL = 3  # recipients that are limited in one moment: then the whole sender is
 MOST_COUNTED = 1000  # calls under way
 LONGEST_REST = timedelta(days=2)  # no pause of a sender is as long
 
@@ -100,13 +101,17 @@ class Gates:
         self._states: dict[str, State] = {}
         self._before: dict[str, State] = {}
         self.moment = now()
-        names = {sender.name for sender in self._senders.values()}
+        self._limits = _limits(ended, self._senders)
+        whole = {self._senders[key].account for key, scope in self._limits if scope == Scope.ACCOUNT and key in self._senders}
+        self._siblings = senders.of_accounts(whole) if whole else []
+        names = {sender.name for sender in (*self._senders.values(), *self._siblings)}
         if not names:
             return
         self._read(names)
         needed = {sender.name for key, sender in self._senders.items() if key in claiming and (sender.per_second or sender.per_recipient)}
-        troubled = {outcome.claim.connection_id for outcome in ended if _troubles(outcome)}
+        troubled = {outcome.claim.connection_id for outcome in ended if _outage(outcome)} | {key for key, _ in self._limits}
         needed |= {self._senders[key].name for key in troubled & self._senders.keys()}
+        needed |= {sender.name for sender in self._siblings}
         missing = needed - self._states.keys()
         if missing or self._states:
             need_lock()
@@ -134,10 +139,24 @@ class Gates:
             elif not _fault(outcome):
                 if circuit.answered(state, outcome.claim.epoch):
                     _tell("connection.reachable", outcome.claim.connection_id)
-                if isinstance(outcome.error, SlowDown):
+                if isinstance(outcome.error, TransientError) and self._limits.keys() & {
+                    (outcome.claim.connection_id, Scope.SENDER), (outcome.claim.connection_id, Scope.ACCOUNT),
+                } and outcome.error.scope != Scope.MESSAGE:  # fmt: skip
                     self._slow_down(sender, state, outcome, outcome.error)
+        self._hold_siblings()
 
-    def _slow_down(self, sender: Sender, state: State, outcome: Outcome, error: SlowDown) -> None:
+    def _hold_siblings(self) -> None:
+        """Leave the other senders of an account alone too, where that is what the provider refuses."""
+        for (connection_id, scope), error in self._limits.items():
+            mine = self._senders.get(connection_id)
+            if scope != Scope.ACCOUNT or mine is None or not mine.account:
+                continue
+            for other in self._siblings:
+                if other.account == mine.account and other.name != mine.name:
+                    throttle.hold(self._states[other.name], error.retry_after, self.moment)
+                    self._states[other.name].why = str(error)
+
+    def _slow_down(self, sender: Sender, state: State, outcome: Outcome, error: TransientError) -> None:
         had = throttle.limit(state, sender.per_second, self.moment)
         if not had:  # what is under way, by how long a call takes
             mine = [one.milliseconds for one in self._ended if one.claim.connection_id in sender.connection_ids]
@@ -154,7 +173,8 @@ class Gates:
         write(_UPDATE, [{"key": state.name, **_values(state, "new_")} for state in changed])
 
     def _inert(self, state: State) -> bool:
-        limited = any(sender.per_second or sender.per_recipient for sender in self._senders.values() if sender.name == state.name)
+        known = (*self._senders.values(), *self._siblings)
+        limited = any(sender.per_second or sender.per_recipient for sender in known if sender.name == state.name)
         held = state.held_until is not None and state.held_until > self.moment
         return not (limited or held or state.failures or state.opened_at or throttle.slowed(state, self.moment))
 
@@ -185,8 +205,25 @@ def _fault(outcome: Outcome) -> bool:
     return isinstance(outcome.error, Unreachable | OutcomeUnknown) and outcome.error.code in (FAULT, TOO_LATE)
 
 
-def _troubles(outcome: Outcome) -> bool:
-    return _outage(outcome) or isinstance(outcome.error, SlowDown)
+def _limits(ended: Sequence[Outcome], known: Mapping[str, Sender]) -> dict[tuple[str, Scope], TransientError]:
+    """Return the limits of whole senders and accounts that calls met: by connection and scope, with the error.
+
+    Some providers do not say whether it is one recipient or the sender that is limited. Several recipients at once are the sender.
+    """
+    found: dict[tuple[str, Scope], TransientError] = {}
+    recipients: dict[str, set[str]] = {}
+    for outcome in ended:
+        error, connection_id = outcome.error, outcome.claim.connection_id
+        if not isinstance(error, TransientError) or connection_id not in known:
+            continue
+        if isinstance(error, SlowDown) and error.scope in (Scope.SENDER, Scope.ACCOUNT):
+            found[connection_id, error.scope] = error
+        elif error.scope == Scope.RECIPIENT:
+            busy = recipients.setdefault(known[connection_id].name, set())
+            busy.add(outcome.claim.outbound.to)
+            if len(busy) >= SEVERAL:
+                found[connection_id, Scope.SENDER] = error
+    return found
 
 
 def _under_way(sender: Sender) -> int:

@@ -19,6 +19,7 @@ from hub.errors import (
     OutcomeUnknown,
     RecipientMoved,
     RecipientRefused,
+    Scope,
     SendError,
     SlowDown,
     TemplateRequired,
@@ -28,7 +29,7 @@ from hub.errors import (
 from hub.extensions import db
 from hub.http import uptime
 from hub.integrations.base import Accepted, Integration, Outbound
-from hub.messaging import chats, destinations, successors, suppressions
+from hub.messaging import chats, destinations, senders, spacing, successors, suppressions
 from hub.messaging.contacts import contact_for
 from hub.messaging.ledger import Ledger, Row, raise_to
 from hub.models import Attempt, Connection, Contact
@@ -162,14 +163,25 @@ def accept(row: Row, accepted: Accepted, ledger: Ledger, *, asks: bool) -> None:
     row.segments = row.segments or accepted.segments
     ledger.priced(row, accepted.price, accepted.currency)
     ledger.opened(row, accepted.thread)
-    raise_to(row, accepted.status, asks=asks)
-    ledger.tell(row, accepted.status, {})
+    if accepted.code:
+        ledger.note(row, accepted.status.value, accepted.status, code=accepted.code, why=accepted.why, source="answer")
+    if raise_to(row, accepted.status, code=accepted.code, asks=asks) and accepted.status == Status.FAILED:
+        ledger.free_of_charge(row)
+    if accepted.outside_window:
+        successors.by_template(row, row.tries, ledger)
+    if accepted.recipient_refused:
+        suppressions.suppress(row.id, reason=suppressions.BY_PROVIDER, code=accepted.code)
+    ledger.tell(row, accepted.status, {"code": accepted.code} if accepted.code else {})
 
 
 def _fail(row: Row, error: SendError, integration: Integration, times: int, ledger: Ledger) -> None:
     moment = now()
     if isinstance(error, OutcomeUnknown) and row.edits_id:
         error = TransientError(str(error), error.code)  # an edit that is made twice shows what it shows once
+    if isinstance(error, TransientError) and error.scope == Scope.RECIPIENT and error.retry_after:
+        until = moment + timedelta(seconds=asked_pause(error.retry_after))
+        for sender in senders.of([row.connection_id]).values():
+            spacing.pause(sender.name, row.contact_id, until)
     if isinstance(error, SlowDown | Unreachable):
         # it is no fault of this message, so this is none of its tries: how fast to go on is for its sender's throttle to say
         pause = _pause(min(row.tries, 8), LONGEST_UNREACHED) if isinstance(error, Unreachable) else 0

@@ -66,6 +66,12 @@ class Spacing:
                 self._next[contact_id] = max(next_at, self._moment)
 
 
+def pause(sender_name: str, contact_id: str, until: datetime) -> None:
+    """Let everything from a sender to a recipient wait, as its provider asks; in a transaction that has locked the throttle."""
+    write(_MAKE, {"name": sender_name, "contact_id": contact_id, "next_at": until})
+    write(_DELAY, {"key_name": sender_name, "key_contact": contact_id, "new_next_at": until})
+
+
 def forget() -> int:
     """Remove what is over; return how many rows."""
     return _forget() if clock_check.is_right() else 0
@@ -82,6 +88,12 @@ _READ = select(_table.c.contact_id, _table.c.next_at).where(
     _table.c.name == bindparam("name"), _table.c.contact_id.in_(several("contacts"))
 )
 _MAKE = Statement.insert(_table, once=True)
+_DELAY = Statement(
+    update(_table).where(
+        _table.c.name == bindparam("key_name"), _table.c.contact_id == bindparam("key_contact"),
+        _table.c.next_at < bindparam("new_next_at"),
+    ).values(next_at=bindparam("new_next_at"))
+)  # fmt: skip
 _SET = Statement(
     update(_table).where(_table.c.name == bindparam("key_name"), _table.c.contact_id == bindparam("key_contact"))
     .values(next_at=bindparam("new_next_at"))

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from hub import times
 from hub.extensions import db
 from hub.integrations.base import StatusUpdate
-from hub.messaging import successors
+from hub.messaging import successors, suppressions
 from hub.messaging.ledger import Ledger, raise_to
 from hub.messaging.outcomes import FIND_AFTER
 from hub.models import Attempt
@@ -72,8 +72,11 @@ def _apply(update: StatusUpdate, origin: Origin, attempt: _Attempt, ledger: Ledg
     # what an older attempt failed at stays with it: a newer one is under way
     if update.status is None or not (attempt.n == row.tries or update.status in ARRIVING):
         return
-    if raise_to(row, update.status, code=update.code) and update.status == Status.FAILED:
+    raised = raise_to(row, update.status, code=update.code)
+    if raised and update.status == Status.FAILED:
         ledger.free_of_charge(row)
+    if raised and update.recipient_refused:  # not when it is said again: the person may have changed their mind
+        suppressions.suppress(row.id, reason=suppressions.BY_PROVIDER, code=update.code)
     if attempt.provider_id and (row.provider_id is None or attempt.n == row.tries):
         row.provider_id = attempt.provider_id
     if update.outside_window:

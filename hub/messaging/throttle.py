@@ -88,6 +88,13 @@ def _most(rate: float) -> float:
     return max(rate * BURST, SMALLEST_BURST)
 
 
+def hold(state: State, seconds: float | None, moment: datetime) -> None:
+    """Leave a sender alone for so long as its provider asks; its rate stays."""
+    until = moment + timedelta(seconds=HOLD if seconds is None else times.pause(seconds))
+    state.held_until = until if state.held_until is None else max(state.held_until, until)
+    state.rest(state.held_until)
+
+
 def slow_down(state: State, epoch: int, had: float, seconds: float | None, moment: datetime) -> None:
     """Leave a sender alone for so long as its provider asks, and halve its rate.
 
@@ -95,9 +102,7 @@ def slow_down(state: State, epoch: int, had: float, seconds: float | None, momen
     `had` is its rate, in messages a second, as far as no limit says it.
     """
     rate = slowed(state, moment)
-    until = moment + timedelta(seconds=HOLD if seconds is None else times.pause(seconds))
-    state.held_until = until if state.held_until is None else max(state.held_until, until)
-    state.rest(state.held_until)
+    hold(state, seconds, moment)
     if epoch != state.epoch:
         return
     if rate is None:  # else the same bad time goes on

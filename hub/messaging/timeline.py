@@ -140,7 +140,8 @@ _REPORTED: dict[Status | None, str] = {
     Status.SENT: "Sent to the carrier", Status.DELIVERED: "Delivered", Status.READ: "Read",
     Status.UNDELIVERED: "Undelivered, says {provider}", Status.FAILED: "Failed, says {provider}",
 }  # fmt: skip
-_PROOF = {"callback": "The callback was genuine.", "poll": "We asked, since no callback had come.", "find": "Found among its messages."}
+_PROOF = {"callback": "The callback was genuine.", "poll": "We asked, since no callback had come.", "find": "Found among its messages.",
+          "answer": "It said so when it took the message."}  # fmt: skip
 
 
 def problem(message: Message) -> Problem | None:
