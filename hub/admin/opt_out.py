@@ -68,7 +68,7 @@ def _answers() -> str:
     """Say for each product on which people can reply who answers the words: the provider, or Signpost."""
     answering = [cls for cls in integrations.registry().values() if cls.answers_keywords is not None]
     by_provider = [f"{cls.provider} answers them on {cls.title}." for cls in answering if cls.answers_keywords]
-    ours = ", ".join(cls.title for cls in answering if not cls.answers_keywords)
+    ours = " and ".join(cls.title for cls in answering if not cls.answers_keywords)
     return " ".join([*by_provider, *([f"Signpost answers them on {ours}."] if ours else [])])
 
 
