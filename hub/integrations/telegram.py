@@ -32,6 +32,7 @@ from hub.http import NoAnswer, NotSent, recorded
 from hub.integrations import _telegram_text as written
 from hub.integrations import _telegram_webhook as webhook_words
 from hub.integrations._telegram_address import clean, valid_team
+from hub.integrations._telegram_check import failed, no_team
 from hub.integrations._telegram_errors import NotHere, Unchanged, Unknown, Unparsed, error, explain, refuses_posts, result_of
 from hub.integrations._telegram_updates import WANTED, data_of, facts_of, post_id, pressed, update_of
 from hub.integrations.base import (
@@ -219,7 +220,7 @@ class Telegram(Integration):
             except SendError as problem:
                 last = exchanges[-1] if exchanges else None
                 answer = f"{last.method} {last.url}\nHTTP {last.status or 'none'}\ncode {problem.code}" if last else ""
-                return _failed(problem, answer)
+                return failed(problem, answer)
 
     def _check(self) -> CheckResult:
         me = self._call("getMe")
@@ -238,7 +239,7 @@ class Telegram(Integration):
             try:
                 found_wrong += self._check_team(team, me)
             except PermanentError as problem:
-                return _no_team(problem, team)
+                return no_team(problem, team)
         title = "Telegram is ready, with one limit." if found_wrong else "Telegram is ready."
         return CheckResult(True, title, f"The token opens @{found}.", warnings=found_wrong)
 
@@ -324,31 +325,3 @@ def _answered(request: WebhookRequest, text: str) -> tuple[str, str]:
         return "application/json", "{}"
     call = {"method": "answerCallbackQuery", "callback_query_id": query, "text": text}
     return "application/json", json.dumps(call)
-
-
-def _no_team(problem: PermanentError, team: str) -> CheckResult:
-    """Say why the bot cannot write to the team's chat: its posts wait until it can."""
-    known = explain(problem.code)
-    says, do = (known.text, known.remedy) if known else (str(problem), "Check the chat in Telegram.")
-    return CheckResult(
-        False, f"The bot cannot post to the team chat {team}.", f"{says} Posts wait until this is fixed.",
-        (do, "Choose **Test connection**."), field="team_chat", code=problem.code,
-    )  # fmt: skip
-
-
-def _failed(problem: SendError, answer: str) -> CheckResult:
-    """Say why Telegram could not be asked, and at which setting that lies."""
-    if problem.code in TOKEN_CODES:
-        known = explain(problem.code)
-        return CheckResult(
-            False, "Telegram refused the bot token.", known.text if known else "",
-            ("In Telegram open **@BotFather**, send `/token` and choose the bot.",
-             "Paste the whole token below and choose **Test connection**."),
-            field="token", code=problem.code, answer=answer,
-        )  # fmt: skip
-    return CheckResult(
-        False, "Telegram could not be asked.", str(problem), ("Wait a minute and test again.",), code=problem.code, answer=answer
-    )
-
-
-TOKEN_CODES = ("token_refused", "token_unknown")
