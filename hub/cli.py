@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +14,7 @@ import click
 
 from hub import __version__
 from hub.errors import ConfigError, HubError
-from hub.vocabulary import Role
+from hub.vocabulary import Role, Scope
 
 if TYPE_CHECKING:
     from hub.config import Config
@@ -131,22 +133,98 @@ def api_key() -> None:
 @api_key.command("create")
 @click.argument("name")
 @click.option(
+    "--scope", "scopes", multiple=True, metavar="SCOPE",
+    type=click.Choice([scope.value for scope in Scope]),
+    help=f"What it may do; may be given several times. Default: all. One of {', '.join(Scope)}.",
+)
+@click.option(
+    "--expires", metavar="WHEN",
+    help="Until when it works: 90d, 2027-01-31 (through that day, UTC) or 2027-01-31T09:30:00Z.",
+)
+@click.option(
+    "--per-minute", type=click.IntRange(min=1),
+    help="The most requests a minute. Default: HUB_API_PER_MINUTE.",
+)
+@click.option(
     "--test/--live",
     "test",
     default=None,
     help="Test connections only, or live ones. Default: test in a demo, else live.",
 )
 @click.option("--source", help="The signing app or brand it belongs to. Default: the default source.")
-def create_api_key(name: str, test: bool | None, source: str | None) -> None:
+def create_api_key(
+    name: str, scopes: tuple[str, ...], expires: str | None, per_minute: int | None,
+    test: bool | None, source: str | None,
+) -> None:  # fmt: skip
     """Create a key and print it, alone: it is shown this once."""
     config = _config(migrated=True)
     import hub
     from hub.accounts import api_keys
 
+    until = api_keys.expiry(expires) if expires else None
+    grant = api_keys.Grant(scopes or tuple(Scope), until, per_minute)
+
     if test is None:  # another terminal than the demo's does not have its HUB_DEMO
         test = config.demo or (config.data_dir / "demo-key").exists()
     with hub.create_app(config).app_context():
-        click.echo(api_keys.create(name, test=test, source=source))
+        click.echo(api_keys.create(name, test=test, source=source, grant=grant))
+
+
+@cli.group()
+def source() -> None:
+    """Signing apps and brands that post to the hub."""
+
+
+@source.command("list")
+def list_sources() -> None:
+    """List the sources: slug, API keys, to which messages opt-outs apply, name."""
+    with _application():
+        from hub.accounts import sources
+
+        keys = sources.count_keys()
+        for one in sources.all_sources():
+            applies = "every source" if one.applies_to_all else "own messages"
+            known = f"{keys[one.id]:>3} keys  opt-outs: {applies:<12}"
+            click.echo(f"{one.slug:<24} {known}  {one.name}")
+
+
+@source.command("create")
+@click.argument("name")
+@click.option(
+    "--slug", default="",
+    help="Its name in commands, such as acme-leases. Default: made from the name.",
+)
+def create_source(name: str, slug: str) -> None:
+    """Add a source and print its slug, which `hub api-key create --source` takes."""
+    with _application():
+        from hub.accounts import sources
+
+        click.echo(sources.create(name, slug))
+
+
+@source.command("rename")
+@click.argument("slug")
+@click.argument("name")
+def rename_source(slug: str, name: str) -> None:
+    """Give a source another name. Its slug stays."""
+    with _application():
+        from hub.accounts import sources
+
+        sources.rename(slug, name)
+
+
+@source.command("opt-outs")
+@click.argument("slug")
+@click.option(
+    "--every-source/--own-messages", "on", required=True,
+    help="Which messages the opt-outs and consents that its keys record apply to.",
+)
+def set_source_opt_outs(slug: str, on: bool) -> None:
+    """Choose whether a source's opt-outs and consents apply to every source."""
+    with _application():
+        from hub.accounts import sources
+
+        sources.apply_to_all(slug, on=on)
 
 
 @cli.command()
@@ -215,6 +293,18 @@ def _config(*, serves: bool = False, migrated: bool = False) -> Config:
     from hub import startup
 
     return startup.load(wait=serves, migrated=migrated)
+
+
+@contextmanager
+def _application() -> Iterator[None]:
+    """Give a command the application, and its name to the activity."""
+    config = _config(migrated=True)
+    import hub
+    from hub import audit
+
+    with hub.create_app(config).app_context():
+        audit.act_as(audit.Actor("Command line"))
+        yield
 
 
 def _password(file: Path | None) -> str:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import bindparam, select
 
 from hub import audit
+from hub.accounts import sources
 from hub.crypto import digest
 from hub.errors import Conflict, NotFound, Refused
 from hub.extensions import db
@@ -49,9 +51,7 @@ def create(
     words = " ".join(name.split())
     if not words or len(words) > LONGEST_NAME:
         raise Refused("bad_name", f"Give the key a name of at most {LONGEST_NAME} characters: what will use it.", field="name")
-    owner = db.session.scalar(select(Source).where(Source.slug == (source or "default")))
-    if owner is None:
-        raise NotFound("unknown_source", f"There is no source {source!r}.", field="source")
+    owner = sources.by_slug(source or sources.DEFAULT)
     text = (TEST if test else LIVE) + secrets.token_urlsafe(32)
     key = ApiKey(source_id=owner.id, name=words, digest=digest(text), test=test)
     _apply(key, grant)
@@ -71,6 +71,26 @@ def change(key_id: str, grant: Grant) -> None:
     _apply(key, grant, unchanged=key.expires_at)
     if _told(key) != before:
         audit.record("api_key.changed", key.id, key.name, **_told(key))
+
+
+def expiry(text: str) -> datetime:
+    """Return the time that a text names: 90d, a day, which counts whole, or a time with its zone.
+
+    Raises Refused.
+    """
+    why = f"Cannot read {text!r}. Write 90d, 2027-01-31 or 2027-01-31T09:30:00Z."
+    wrong = Refused("bad_expiry", why, field="expires_at")
+    try:
+        if found := re.fullmatch(r"(\d{1,5})d", text):
+            return now() + timedelta(days=int(found[1]))
+        moment = datetime.fromisoformat(text)
+        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+            return moment.replace(tzinfo=UTC) + timedelta(days=1)
+        if moment.tzinfo is None:
+            raise wrong
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise wrong from None
 
 
 def _apply(key: ApiKey, grant: Grant, *, unchanged: datetime | None = None) -> None:
@@ -185,6 +205,35 @@ def find_row(key_id: str) -> ApiKey:
     if key is None:
         raise NotFound("unknown_key", "There is no such API key.")
     return key
+
+
+@dataclass(frozen=True)
+class Described:
+    """A key as people read of it."""
+
+    id: str
+    name: str
+    test: bool
+    source: Source
+    scopes: list[str]
+    all_scopes: bool
+    state: str  # Revoked or Expired; empty while it works
+    per_minute: int | None
+    created_at: datetime
+    expires_at: datetime | None
+    used_at: datetime | None
+
+
+def described(key: ApiKey) -> Described:
+    """Say what a key is for, what it may do, and whether it works."""
+    expired = key.expires_at is not None and key.expires_at <= now()
+    state = "Expired" if expired else ""
+    return Described(
+        id=key.id, name=key.name, test=key.test, source=db.session.get_one(Source, key.source_id),
+        scopes=sorted(scopes_of(key.scopes)), all_scopes=key.scopes == ALL_SCOPES,
+        state="Revoked" if key.revoked_at else state, per_minute=key.per_minute,
+        created_at=key.created_at, expires_at=key.expires_at, used_at=key.used_at,
+    )  # fmt: skip
 
 
 def all_keys() -> list[ApiKey]:

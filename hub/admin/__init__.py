@@ -15,7 +15,8 @@ from hub.models import Connection
 from hub.vocabulary import ConnectionState
 
 PAGES = (
-    "overview", "entrance", "account", "people", "keys", "activity", "integrations", "connections", "posts", "rules", "messages",
+    "overview", "entrance", "account", "people", "keys", "sources", "activity", "integrations",
+    "connections", "posts", "rules", "messages",
     "message", "codes", "receipts", "requests", "signers", "pressing", "inbox", "person", "suppressions", "opt_out", "templates", "clock",
     "set_aside",
 )  # fmt: skip

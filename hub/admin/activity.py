@@ -107,12 +107,14 @@ def _link(keep: dict[str, str], **changed: str | None) -> str:
 
 KINDS = (
     ("", "Everything"), ("connection", "Connections"), ("message", "Messages"), ("request", "Requests"), ("user", "Users"),
-    ("api_key", "API keys"), ("template", "Templates"), ("suppression", "Opt-outs"), ("security", "Security"),
+    ("api_key", "API keys"), ("source", "Sources"), ("template", "Templates"),
+    ("suppression", "Opt-outs"), ("security", "Security"),
 )  # fmt: skip
 
 # what follows the name of whoever did it; {} is what the subject was called
 DONE = {
-    "api_key.created": "made the API key {}",
+    "api_key.changed": "changed what the API key {} may do",
+    "api_key.created": "created the API key {}",
     "api_key.revoked": "revoked the API key {}",
     "clock.confirmed": "confirmed the clock",
     "connection.added": "added the connection {}",
@@ -153,6 +155,8 @@ DONE = {
     "security.webhook_refused": "sent webhooks that no signature proved",
     "signer.invited": "made a link that invites a signer of {} to a chat",
     "source.added": "added the source {}",
+    "source.changed": "changed for whom the opt-outs of the source {} apply",
+    "source.renamed": "renamed a source to {}",
     "opt_out.changed": "changed the opt-out words",
     "consent.imported": "imported a list of consents",
     "consent.recorded": "recorded a consent of {}",

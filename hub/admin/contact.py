@@ -13,6 +13,7 @@ from wtforms import SelectField, StringField
 from wtforms.validators import InputRequired
 
 from hub import integrations
+from hub.accounts import sources
 from hub.admin.forms import blame
 from hub.admin.guard import admin, may, needs
 from hub.admin.looks import channel_title
@@ -94,27 +95,34 @@ def _page(one: Contact, form: SaidForm) -> str:
 
 def _closed(one: Contact) -> list[dict[str, Any]]:
     """Return what closes the address now, in words."""
+    of_sources = sources.names()
     return [
         {"on": channel_title(row.channel) if row.channel else "every channel", "reason": REASONS.get(row.reason, row.reason),
-         "why": row.why, "code": row.code, "since": row.since, "id": row.id}
+         "why": row.why, "code": row.code, "since": row.since, "id": row.id,
+         "source": of_sources.get(row.source_id or "", "")}
         for row in suppressions.of_contact(one) if row.lifted_at is None
     ]  # fmt: skip
 
 
 def _history(one: Contact) -> list[dict[str, Any]]:
     """Return what the contact said yes or no to, and when the address was closed and opened, newest first."""
+    of_sources = sources.names()
     said_ = db.session.scalars(select(Consent).where(Consent.contact_id == one.id).order_by(Consent.id.desc()).limit(SHOWN))
     found = [
         {"what": "Said yes" if row.given else "Said no", "more": row.purpose, "channel": row.channel,
-         "by": SOURCES.get(row.source, row.source), "at": row.at} for row in said_
+         "by": SOURCES.get(row.source, row.source), "at": row.at,
+         "source": of_sources.get(row.source_id or "", "")} for row in said_
     ]  # fmt: skip
     for row in suppressions.of_contact(one)[:SHOWN]:
         if row.lifted_at == row.since:  # let in without having been out
             continue
         by = REASONS.get(row.reason, row.reason)
-        found.append({"what": "Closed", "more": row.why or row.code, "channel": row.channel, "by": by, "at": row.since})
+        where = {"channel": row.channel, "source": of_sources.get(row.source_id or "", "")}
+        found.append({"what": "Closed", "more": row.why or row.code, "by": by, "at": row.since, **where})
         if row.lifted_at is not None:
-            found.append({"what": "Opened again", "more": row.lifted_why, "channel": row.channel, "by": "", "at": row.lifted_at})
+            found.append({
+                "what": "Opened again", "more": row.lifted_why, "by": "", "at": row.lifted_at, **where
+            })  # fmt: skip
     return sorted(found, key=lambda line: line["at"], reverse=True)[:SHOWN]
 
 

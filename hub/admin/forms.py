@@ -92,16 +92,6 @@ class AddUser(Form):
     role = SelectField("Role", choices=ROLES)
 
 
-class AddKey(Form):
-    """A key for a signing app."""
-
-    name = StringField(
-        "Name", [InputRequired("Say what will use it.")], description="What will use it, such as Contracts, production.",
-        render_kw={"autocomplete": "off", "maxlength": 80},
-    )  # fmt: skip
-    test = BooleanField("For tests", description="A test key reaches test connections only.")
-
-
 class NameConnection(Form):
     """What a connection is called."""
 

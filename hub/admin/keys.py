@@ -1,16 +1,76 @@
-"""Settings, API keys: what signing apps prove themselves with."""
+"""Settings, API keys: what signing apps prove themselves with, what each may do, and how often."""
 
 from __future__ import annotations
 
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from flask import current_app, flash, redirect, render_template, request, url_for
+from werkzeug.datastructures import MultiDict
+from wtforms import (
+    BooleanField,
+    DateField,
+    Form,
+    IntegerField,
+    SelectField,
+    SelectMultipleField,
+    StringField,
+)
+from wtforms.validators import InputRequired, Optional
+from wtforms.widgets import CheckboxInput, ListWidget
 
-from hub.accounts import api_keys
-from hub.admin import forms
+from hub.accounts import api_keys, sources
+from hub.accounts.api_keys import Grant
+from hub.admin import forms, moments
 from hub.admin.guard import admin, may, needs
 from hub.errors import Refused
-from hub.vocabulary import Role
+from hub.models import ApiKey
+from hub.vocabulary import Role, Scope
+
+MEANINGS = {scope.value: scope.meaning for scope in Scope}
+
+
+class KeyForm(Form):
+    """What a key may do, until when and how often."""
+
+    scopes = SelectMultipleField(
+        "Scopes", choices={one.value: one.value for one in Scope}, widget=ListWidget(),
+        option_widget=CheckboxInput(), default=[one.value for one in Scope], validate_choice=False,
+        description="Choose only what the app needs. A key with every scope also gets scopes that "
+        "later versions add.",
+    )  # fmt: skip
+    expires = DateField(
+        "Expires after", [Optional()],
+        description="The last day on which the key works. Leave empty if it does not expire.",
+    )  # fmt: skip
+    per_minute = IntegerField(
+        "Requests a minute", [Optional()],
+        render_kw={"inputmode": "numeric", "autocomplete": "off"},
+    )  # fmt: skip
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        usual = current_app.extensions["hub.config"].api_per_minute
+        self.per_minute.description = f"Leave empty for the usual limit, {usual:,}."
+
+
+class AddKey(KeyForm):
+    """A key for a signing app."""
+
+    name = StringField(
+        "Name", [InputRequired("Enter what will use the key.")],
+        render_kw={"autocomplete": "off", "maxlength": 80},
+        description="What will use it, such as Contracts, production.",
+    )  # fmt: skip
+    source = SelectField(
+        "Source", choices=lambda: {one.slug: one.name for one in sources.all_sources()},
+        description="The key sees the messages, opt-outs and consents of this source.",
+    )  # fmt: skip
+    test = BooleanField("For tests", description="A test key uses test connections only.")
+    field_order = ("name", "source", "test", "scopes", "expires", "per_minute")
+
+    def __iter__(self) -> Any:
+        return iter([self._fields[name] for name in self.field_order])
 
 
 @admin.get("/settings/api-keys", endpoint="api_keys")
@@ -24,13 +84,35 @@ def list_keys() -> Any:
 @needs(Role.ADMIN)
 def add_api_key() -> Any:
     """Make a key and show it, this once."""
-    form = forms.AddKey(request.form)
+    form = AddKey(_posted())
     try:
         if form.validate():
-            return _page(made=api_keys.create(form.name.data or "", test=bool(form.test.data)), made_for=form.name.data or "")
+            name = form.name.data or ""
+            made = api_keys.create(
+                name, test=bool(form.test.data), source=form.source.data, grant=_grant(form)
+            )
+            return _page(made=made, made_for=name)
     except Refused as refusal:
-        forms.blame(form, refusal)
+        _blame(form, refusal)
     return _page(form), 422
+
+
+@admin.route("/settings/api-keys/<key_id>", methods=["GET", "POST"])
+@needs(Role.ADMIN)
+def edit_api_key(key_id: str) -> Any:
+    """Show what a key may do, and change it."""
+    key = api_keys.find_row(key_id)
+    form = KeyForm(request.form if forms.posted() else None, data=_shown(key))
+    try:
+        if forms.posted() and form.validate():
+            api_keys.change(key_id, _grant(form, key))
+            flash("Changes saved. They apply from the next request on.", "good")
+            return redirect(url_for("admin.api_keys"), 303)
+    except Refused as refusal:
+        _blame(form, refusal)
+    status = 422 if forms.posted() else 200
+    shown = api_keys.described(key)
+    return render_template("api_key.html", key=shown, form_add=form, meanings=MEANINGS), status
 
 
 @admin.post("/settings/api-keys/<key_id>/revoke")
@@ -38,10 +120,59 @@ def add_api_key() -> Any:
 def revoke_api_key(key_id: str) -> Any:
     """End a key at once."""
     api_keys.revoke(key_id)
-    flash("The key is revoked. Whoever uses it is refused from now on.", "good")
+    flash("The key is revoked. Requests with it are refused from now on.", "good")
     return redirect(url_for("admin.api_keys"), 303)
 
 
-def _page(form: forms.AddKey | None = None, *, made: str = "", made_for: str = "") -> str:
-    form_add = (form or forms.AddKey(test=current_app.extensions["hub.config"].demo)) if may(Role.ADMIN) else None
-    return render_template("api_keys.html", keys=api_keys.all_keys(), form_add=form_add, made=made, made_for=made_for)
+def _page(form: AddKey | None = None, *, made: str = "", made_for: str = "") -> str:
+    config, wanted = current_app.extensions["hub.config"], request.args.get("source", "")
+    known = {"test": config.demo, "source": wanted or sources.DEFAULT}
+    return render_template(
+        "api_keys.html", keys=[api_keys.described(key) for key in api_keys.all_keys()],
+        form_add=(form or AddKey(data=known)) if may(Role.ADMIN) else None, meanings=MEANINGS,
+        may_change=may(Role.ADMIN), made=made, made_for=made_for,
+    )  # fmt: skip
+
+
+def _posted() -> MultiDict[str, str]:
+    """Return what was posted; a program that names no source or scopes means the usual ones."""
+    posted = MultiDict(request.form)
+    posted.setdefault("source", sources.DEFAULT)
+    if "scopes" not in posted:
+        posted.setlist("scopes", [scope.value for scope in Scope])
+    return posted
+
+
+def _grant(form: KeyForm, key: ApiKey | None = None) -> Grant:
+    """Return what a valid form grants; a day that was not changed keeps its exact time."""
+    day, kept = form.expires.data, key.expires_at if key else None
+    same = kept is not None and day == _last_day(kept)
+    expires_at = kept if same else _end_of(day) if day else None
+    scopes = [scope for scope in form.scopes.data or () if scope]  # the page sends a blank one, too
+    return Grant(scopes, expires_at, form.per_minute.data)
+
+
+def _shown(key: ApiKey) -> dict[str, Any]:
+    return {
+        "scopes": sorted(api_keys.scopes_of(key.scopes)), "per_minute": key.per_minute,
+        "expires": _last_day(key.expires_at) if key.expires_at else None,
+    }  # fmt: skip
+
+
+def _end_of(day: date) -> datetime:
+    """Return when a day is over, where the reader is."""
+    try:
+        return datetime.combine(day + timedelta(days=1), time(), moments.reader_zone())
+    except OverflowError:
+        why = "Enter a day within the next 10 years."
+        raise Refused("too_late", why, field="expires") from None
+
+
+def _last_day(moment: datetime) -> date:
+    return moments.local(moment - timedelta(microseconds=1)).date()
+
+
+def _blame(form: KeyForm, refusal: Refused) -> None:
+    if refusal.field == "expires_at":
+        refusal.field = "expires"
+    forms.blame(form, refusal)

@@ -11,6 +11,7 @@ from wtforms import BooleanField, SelectField, StringField
 from wtforms.validators import InputRequired
 
 from hub import addresses
+from hub.accounts import sources
 from hub.admin.forms import blame
 from hub.admin.guard import admin, may, needs, takes
 from hub.admin.looks import channel_title
@@ -145,8 +146,10 @@ def _page(
         {"title": "Closed", "href": url_for("admin.suppressions"), "here": not lifted, "icon": ""},
         {"title": "Opened again", "href": url_for("admin.suppressions", show="lifted"), "here": lifted, "icon": ""},
     ]
+    of_sources = sources.names()
     return render_template(
-        "suppressions.html", rows=[_row(one) for one in closed.with_addresses(found.rows)], filters=chips, q=q, problem=problem,
+        "suppressions.html", of_sources=of_sources,
+        rows=[_row(one) for one in closed.with_addresses(found.rows)], filters=chips, q=q, problem=problem,
         lifted=lifted, newer=found.newer, older=found.older, form=(form or CloseForm(formdata=None)) if may(Role.OPERATOR) else None,
         form_import=(form_import or ImportForm(formdata=None, prefix="file-")) if may(Role.ADMIN) else None, may_lift=may(Role.ADMIN),
         report=report, told=told, shown=SHOWN,
@@ -173,4 +176,5 @@ def _row(one: closed.Closed) -> dict[str, Any]:
         "id": row.id, "address": one.address, "contact_id": one.contact_id, "channel": row.channel, "sender": _sender(row.sender),
         "reason": REASONS.get(row.reason, row.reason), "code": row.code, "why": row.why, "since": row.since, "lifted_at": row.lifted_at,
         "lifted_why": row.lifted_why, "message_id": row.message_id, "test": row.test,
+        "source_id": row.source_id,
     }  # fmt: skip

@@ -235,11 +235,13 @@ def kept(contact_id: str) -> dict[str, Any]:
         },
         "consents": [
             {"given": one.given, "channel": one.channel or None, "purpose": one.purpose or None, "source": one.source,
+             "source_id": one.source_id,
              "at": one.at.isoformat(), "ip": one.ip or None, "agent": one.agent or None, "proof": one.proof}
             for one in db.session.scalars(select(Consent).where(Consent.contact_id == contact.id).order_by(Consent.id))
         ],
         "opt_outs": [
             {"channel": one.channel or None, "reason": one.reason, "code": one.code or None, "why": one.why or None,
+             "source_id": one.source_id,
              "since": one.since.isoformat(), "lifted_at": one.lifted_at and one.lifted_at.isoformat(), "lifted_why": one.lifted_why or None}
             for one in suppressions.of_contact(contact)
         ],

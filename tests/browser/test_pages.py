@@ -55,6 +55,9 @@ ADMIN: dict[str, tuple[str, ...]] = {
     "admin.account": ("/account",),
     "admin.users": ("/settings/users",),
     "admin.api_keys": ("/settings/api-keys",),
+    "admin.edit_api_key": ("/settings/api-keys/{key}",),
+    "admin.sources": ("/settings/sources",),
+    "admin.source": ("/settings/sources/default",),
     "api_document.docs": ("/api/docs",),
 }
 OPEN: dict[str, tuple[str, ...]] = {
@@ -117,8 +120,9 @@ def heard(playwright: Playwright, hub: Hub, admin: State) -> dict[str, str]:
     optout = re.findall(r'href="/opt-outs/([^"]+)"', boss.get("/opt-outs").text())[0]
     [contact] = re.findall(r'href="/contacts/([^"]+)"', boss.get(f"/inbox/{talk}").text())
     template = re.findall(r'href="/templates/([^"]+)"', boss.get("/templates").text())[0]
+    [key, *_] = re.findall(r'href="/settings/api-keys/([^"]+)"', boss.get("/settings/api-keys").text())
     boss.dispose()
-    return {"talk": talk, "closed": closed, "contact": contact, "template": template, "stopped": who_stopped, "optout": optout}
+    return {"key": key, "talk": talk, "closed": closed, "contact": contact, "template": template, "stopped": who_stopped, "optout": optout}
 
 
 def strange_callback(hub: Hub) -> None:

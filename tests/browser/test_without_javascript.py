@@ -420,6 +420,40 @@ def _(bare: Bare) -> None:
     bare.says("sp_test_")
 
 
+@form("admin.edit_api_key")
+def _(bare: Bare) -> None:
+    bare.page.goto("/settings/api-keys")
+    bare.page.get_by_label("Name", exact=True).fill("Narrow, bare")
+    press(bare.page, "Make a key")
+    bare.row("Narrow, bare").get_by_role("link", name="Edit").click()
+    bare.page.get_by_label("messages:write").uncheck()
+    press(bare.page, "Save changes")
+    bare.says("Changes saved.")
+    expect(bare.row("Narrow, bare")).to_contain_text("messages:read")
+    expect(bare.row("Narrow, bare")).not_to_contain_text("messages:write")
+
+
+@form("admin.add_source")
+def _(bare: Bare) -> None:
+    bare.page.goto("/settings/sources")
+    bare.page.get_by_label("Name", exact=True).fill("Leases, bare")
+    press(bare.page, "Add source")
+    bare.says("Source added.")
+
+
+@form("admin.change_source")
+def _(bare: Bare) -> None:
+    bare.page.goto("/settings/sources")
+    bare.page.get_by_label("Name", exact=True).fill("Rents, bare")
+    press(bare.page, "Add source")
+    bare.page.get_by_label("Name", exact=True).fill("Rents and more")
+    bare.page.get_by_label("apply to every source").check()
+    press(bare.page, "Save changes")
+    bare.says("Changes saved.")
+    bare.page.goto("/settings/sources")
+    expect(bare.row("Rents and more")).to_contain_text("Every source")
+
+
 @form("admin.revoke_api_key")
 def _(bare: Bare) -> None:
     bare.page.goto("/settings/api-keys")
