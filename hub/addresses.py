@@ -23,15 +23,15 @@ def typed(text: str) -> tuple[Address, str]:
     return _read(text.strip(), typed=True)
 
 
-def given(text: str, kind: str = "") -> tuple[Address, str]:
-    """Return the kind and the normal form of an address in a file, which may name the kind; else as `read`. Raises Refused."""
+def of_kind(text: str, kind: str) -> tuple[Address, str]:
+    """Return the kind and the normal form of an address whose kind is named, or '' for what `typed` accepts. Raises Refused."""
     try:
         named = Address(kind.strip().lower()) if kind.strip() else None
     except ValueError:
         why = f"There is no kind of address {kind[:50]!r}. Give one of {', '.join(Address)}, or none for a number or mail address."
         raise Refused("no_such_kind", why, field="kind") from None
     if named in (None, Address.PHONE, Address.EMAIL):
-        return read(text)
+        return typed(text)
     if not 0 < len(text.strip()) <= LONGEST_EMAIL:
         raise Refused("bad_address", f"Give the address in at most {LONGEST_EMAIL} characters.", field="address")
     return Address(named), text.strip()

@@ -99,6 +99,7 @@ def forms(number: str) -> tuple[str, ...]:
     return (*found, *(one for one in trunked if E164.fullmatch(one) and _normal(one)[0] == number))
 
 
+@lru_cache(maxsize=4096)
 def _normal(number: str) -> tuple[str, phonenumbers.PhoneNumber | None]:
     """Return the normal form of E.164 characters and what libphonenumber makes of it; unchanged, and None, for what it cannot read."""
     for _ in range(4):  # what is under a trunk prefix may have another form, and that one a prefix again

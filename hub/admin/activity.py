@@ -137,6 +137,8 @@ DONE = {
     "connection.tried": "sent one to try the connection {}",
     "connection.unreachable": "lost the provider of {}",
     "contact.erased": "erased a person",
+    "contact.linked": "learned that two contacts are one person",
+    "contact.unlinked": "undid the link between two contacts",
     "contact.exported": "downloaded what is kept of a person",
     "conversation.answered": "answered {}",
     "message.canceled": "canceled a message",

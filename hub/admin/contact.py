@@ -21,13 +21,16 @@ from hub.admin.rows import name_of, rows
 from hub.admin.suppressions import REASONS
 from hub.errors import NotFound, Refused
 from hub.extensions import db
-from hub.messaging import consents, suppressions, windows
+from hub.messaging import consents, contact_links, suppressions, windows
 from hub.messaging.consents import Said
 from hub.models import Connection, Consent, Contact, Conversation, Message
 from hub.models.types import is_id, now
 from hub.vocabulary import Address, Channel, Role
 
 SHOWN = 25
+KINDS: dict[str, str] = {
+    Address.PHONE: "Phone number", Address.EMAIL: "Mail address", Address.CHAT: "Chat", Address.EXTERNAL: "Provider’s own ID",
+}  # fmt: skip
 SOURCES = {"api": "A signing app", "admin": "Recorded here", "import": "An imported list", "keyword": "A word they wrote",
            "link": "A link they opened"}  # fmt: skip
 
@@ -89,8 +92,29 @@ def _page(one: Contact, form: SaidForm) -> str:
     return render_template(
         "contact.html", contact=one, who=name_of(one), windows=of(one), rows=rows(newest), closed=_closed(one), history=_history(one),
         form=form if may(Role.OPERATOR) and one.kind in (Address.PHONE, Address.EMAIL) and one.erased_at is None else None,
-        may_erase=may(Role.ADMIN) and one.erased_at is None,
+        may_erase=may(Role.ADMIN) and one.erased_at is None, links=_links(one), may_undo=may(Role.ADMIN),
     )  # fmt: skip
+
+
+@admin.post("/contacts/<contact_id>/links/<link_id>/undo")
+@needs(Role.ADMIN)
+def undo_link(contact_id: str, link_id: str) -> Any:
+    """Let two contacts be two people again."""
+    one = _find(contact_id)
+    if link_id not in [row.id for row, _ in contact_links.of(one)]:
+        abort(404)
+    contact_links.undo(link_id)
+    flash("Link undone. Opt-outs and windows of the other contact no longer apply to this one.", "good")
+    return redirect(url_for("admin.contact", contact_id=one.id), 303)
+
+
+def _links(one: Contact) -> list[dict[str, Any]]:
+    """Return the contacts that are the same person, and what opts them out."""
+    return [
+        {"id": row.id, "who": name_of(other), "kind": KINDS.get(other.kind, other.kind), "since": row.linked_at,
+         "href": url_for("admin.contact", contact_id=other.id), "closed": _closed(other)}
+        for row, other in contact_links.of(one)
+    ]  # fmt: skip
 
 
 def _closed(one: Contact) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ from hub.models import (
     Chat,
     Consent,
     Contact,
+    ContactLink,
     Conversation,
     Event,
     Inbound,
@@ -105,11 +106,21 @@ def _closed(before: datetime) -> ColumnElement[bool]:
 
 
 def _unknown(before: datetime) -> ColumnElement[bool]:
-    """Contacts of whom nothing is left: neither messages nor a word of theirs, nor an opt-out."""
+    """Contacts of whom nothing is left: neither messages nor a word of theirs, nor an opt-out, nor those of a linked contact."""
+    other = aliased(Contact)
+    refused = or_(
+        exists().where(Suppression.address_key == other.address_key).correlate(other),
+        exists().where(Consent.contact_id == other.id).correlate(other),
+    )
+    linked = exists().where(
+        or_(and_(ContactLink.contact_id == Contact.id, ContactLink.other_id == other.id),
+            and_(ContactLink.other_id == Contact.id, ContactLink.contact_id == other.id)),
+        ContactLink.undone_at.is_(None), refused,
+    ).correlate(Contact)  # fmt: skip
     return and_(
         Contact.id < id_at("ctc", before), ~exists().where(Message.contact_id == Contact.id),
         ~exists().where(Inbound.contact_id == Contact.id), ~exists().where(Consent.contact_id == Contact.id),
-        ~exists().where(Suppression.address_key == Contact.address_key), ~exists().where(Chat.contact_id == Contact.id),
+        ~exists().where(Suppression.address_key == Contact.address_key), ~exists().where(Chat.contact_id == Contact.id), ~linked,
     )  # fmt: skip
 
 
@@ -147,7 +158,8 @@ def _actions(ids: Sequence[bytes]) -> None:
 
 @transaction
 def _contacts(ids: Sequence[str]) -> None:
-    for column in (Window.contact_id, Pace.contact_id, Conversation.contact_id, Contact.id):
+    columns = (Window.contact_id, Pace.contact_id, Conversation.contact_id, ContactLink.contact_id, ContactLink.other_id, Contact.id)
+    for column in columns:
         _delete(column, ids)
 
 

@@ -237,7 +237,7 @@ class Inbound(Fact):
     senders: tuple[str, ...] = ()
     kind: Address = Address.PHONE
     address: str = ""  # in normal form
-    external_id: str = ""  # by which the provider knows the person, where that is not the address
+    external_id: str = ""  # by which the provider knows the same person, where that is not the address; the two are linked
     name: str = ""  # as the person calls themselves
     text: str = ""
     media: tuple[Attached, ...] = ()

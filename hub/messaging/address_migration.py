@@ -14,7 +14,7 @@ from hub.messaging import merging
 from hub.messaging.contacts import address_keys
 from hub.models import Chat, Contact, Setting, Suppression
 from hub.number_forms import TABLE
-from hub.store import transaction
+from hub.store import failed, transaction
 from hub.vocabulary import Address
 
 SETTING = "address_forms"
@@ -69,7 +69,24 @@ def _merge(numbers: list[str]) -> None:
         for before, after in merging.pairs(Address.PHONE, address_keys(Address.PHONE, number)):
             merging.drain(before, after)
     for start in range(0, len(numbers), TOGETHER):
-        _merge_some(numbers[start : start + TOGETHER])
+        part = numbers[start : start + TOGETHER]
+        try:
+            _merge_some(part)
+        except Exception as problem:
+            if failed(problem):
+                raise
+            for number in part:
+                _merge_alone(number)
+
+
+def _merge_alone(number: str) -> None:
+    """Merge one number; one that cannot be merged must not hold the others back. It is tried again when the number is used."""
+    try:
+        _merge_some([number])
+    except Exception as problem:
+        if failed(problem):
+            raise
+        log.error("addresses.not_merged", contact_key=address_keys(Address.PHONE, number)[0].hex()[:12], problem=type(problem).__name__)
 
 
 @transaction

@@ -17,7 +17,7 @@ from hub.messaging.suppressions import app_of
 from hub.models import Consent, Contact, Source
 from hub.models.types import new_id, now
 from hub.store import transaction
-from hub.vocabulary import Channel
+from hub.vocabulary import Address, Channel
 
 BY_API, BY_IMPORT, BY_ADMIN = "api", "import", "admin"
 SOURCES = (BY_API, BY_IMPORT, BY_ADMIN, "keyword", "link")
@@ -49,13 +49,17 @@ def record(said: Said, *, source: str, test: bool, source_id: str | None = None)
     """
     row = _add(said, source=source, test=test, source_id=source_id)
     if source == BY_ADMIN:
-        clean = addresses.given(said.address, said.kind)[1]
+        clean = _address(said)[1]
         audit.record("consent.recorded", row.id, clean, said="yes" if said.given else "no", channel=said.channel or "every channel")
     return row
 
 
+def _address(said: Said) -> tuple[Address, str]:
+    return addresses.of_kind(said.address, said.kind) if said.kind else addresses.read(said.address)
+
+
 def _add(said: Said, *, source: str, test: bool, source_id: str | None) -> Consent:
-    kind, clean = addresses.given(said.address, said.kind)
+    kind, clean = _address(said)
     if said.channel and said.channel not in list(Channel):
         why_not = f"There is no channel {said.channel[:50]!r}. Give one of {', '.join(Channel)}, or none for all."
         raise Refused("no_such_channel", why_not, field="channel")
@@ -114,7 +118,7 @@ def _import(line: dict[str, str], apps: Mapping[str, str], test: bool) -> bool:
 
 def _is_known(said: Said, source: str, source_id: str | None, *, test: bool) -> bool:
     """Tell whether the ledger has this very line: a file may be imported twice."""
-    keys = address_keys(*addresses.given(said.address, said.kind))
+    keys = address_keys(*_address(said))
     contacts = select(Contact.id).where(Contact.address_key.in_(keys), Contact.test == test)
     same = select(Consent.id).where(
         Consent.contact_id.in_(contacts), Consent.at == said.at, Consent.given == said.given, Consent.channel == said.channel,
@@ -129,7 +133,8 @@ def _said(line: dict[str, str]) -> Said:
         raise Refused("bad_word", "Say yes or no.", field="given")
     moment = times.already_past(times.parse(at, field="at"), now(), field="at") if at else None
     more = {name: line[name] for name in ("purpose", "agent", "proof")}
-    return Said(line["address"], word in YES, line["channel"].strip().lower(), at=moment, ip=line["ip"].strip(), kind=line["kind"], **more)
+    kind, address = addresses.of_kind(line["address"], line["kind"])
+    return Said(address, word in YES, line["channel"].strip().lower(), at=moment, ip=line["ip"].strip(), kind=kind, **more)
 
 
 def export(*, test: bool) -> Iterator[str]:

@@ -14,7 +14,7 @@ from hub.crypto import digest
 from hub.errors import Refused, Unreadable
 from hub.extensions import db
 from hub.integrations import base
-from hub.messaging import opt_out, windows
+from hub.messaging import contact_links, opt_out, windows
 from hub.messaging.answers import Answered, find_answered
 from hub.messaging.contacts import Reached, contact_for
 from hub.messaging.ledger import platform_events
@@ -62,6 +62,9 @@ def take(came: base.Inbound, origin: Origin, at: datetime) -> bool:
     write(_BODY, {"owner_id": row_id, "content": sealed})
     _converse(receiver, contact_id, row_id, at)
     cls = integrations.get(receiver.integration)
+    if contact and came.external_id and came.external_id != came.address:  # one webhook names the person in two ways
+        same = contact_for(Address.EXTERNAL, came.external_id, test=receiver.test)
+        contact_links.link(contact.id, same.id, origin.receipt_id)
     if contact and cls.session_window and meant:
         windows.opened(receiver.sender, contact.id, at, cls.session_window)
     if contact and word is not None:

@@ -7,13 +7,15 @@ what it did not reach is merged when the address is next used.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, or_, select, update
 
+from hub.errors import Unreadable
 from hub.extensions import Base, db
-from hub.models import Chat, Contact, Conversation, Pace, Suppression, Window
+from hub.models import Chat, Contact, ContactLink, Conversation, Pace, PausedDestination, Suppression, Window
 from hub.store import transaction
 
 AT_ONCE = 1000  # rows that one transaction moves
@@ -77,13 +79,20 @@ def _merge_contacts(rows: Sequence[Contact], address: str, key: bytes) -> None:
         if row is not kept:
             _move_references(row.id, kept.id)
             if row.erased_at is None:
-                kept.name, kept.time_zone, kept.erased_at = kept.name or row.name, kept.time_zone or row.time_zone, None
+                kept.time_zone, kept.erased_at = kept.time_zone or row.time_zone, None
+                _keep_name(row, kept)
             kept.created_at = min(kept.created_at, row.created_at)
             db.session.delete(row)
     db.session.flush()  # the keys of those that went are free
     kept.address_key = key
     kept.address = "" if kept.erased_at else address
     db.session.flush()
+
+
+def _keep_name(row: Contact, kept: Contact) -> None:
+    if kept._name is None:
+        with suppress(Unreadable):  # a name whose key is gone must not hold the person back
+            kept.name = row.name
 
 
 def _references() -> list[tuple[Any, Any]]:
@@ -132,8 +141,33 @@ def _of(model: Any, contact_id: str) -> Sequence[Any]:
     return db.session.scalars(select(model).where(model.contact_id == contact_id)).all()
 
 
+def _destinations(before: str, after: str) -> None:
+    kept = {row.connection_id: row for row in _of(PausedDestination, after)}
+    for row in _of(PausedDestination, before):
+        if same := kept.get(row.connection_id):
+            if row.reopened_at is None:
+                same.code, same.why, same.since, same.reopened_at = row.code, row.why, row.since, None
+            db.session.delete(row)
+    db.session.flush()
+
+
+def _links(before: str, after: str) -> None:
+    """Link what the one was linked to with the other; a link that was undone stays undone."""
+    for row in db.session.scalars(select(ContactLink).where(or_(ContactLink.contact_id == before, ContactLink.other_id == before))).all():
+        first, second = sorted((after, row.other_id if row.contact_id == before else row.contact_id))
+        query = select(ContactLink).where(ContactLink.contact_id == first, ContactLink.other_id == second)
+        same = db.session.scalar(query) if first != second else row
+        if same is None:
+            row.contact_id, row.other_id = first, second
+        else:
+            same.undone_at = same.undone_at or row.undone_at
+            db.session.delete(row)
+        db.session.flush()
+
+
 _SPECIAL: Mapping[str, Callable[[str, str], None]] = {
-    "conversations": _conversations, "windows": _windows, "paces": _paces,
+    "conversations": _conversations, "windows": _windows, "paces": _paces, "contact_links": _links,
+    "paused_destinations": _destinations,
 }  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from hub import audit, integrations
 from hub.errors import Refused
 from hub.extensions import db
 from hub.integrations.base import Inbound
+from hub.messaging import contact_links
 from hub.messaging.contacts import contact_for
 from hub.messaging.keywords import LONGEST, Keyword, forms, keyword
 from hub.messaging.outbox import Draft, Reachable, add
@@ -133,7 +134,9 @@ def _close(receiver: Receiver, contact: Reachable, at: datetime) -> bool:
 
 def _open(receiver: Receiver, contact: Reachable, at: datetime) -> bool:
     """Lift what a keyword closed before; never what an admin, a complaint or an impossible number did."""
-    asked = {"key": contact.address_key, "channels": ["", receiver.channel], "senders": ["", sender_key(receiver)], "test": receiver.test}
+    others = contact_links.linked([contact.id]).get(contact.id, ())
+    keys = [contact.address_key, *(one.address_key for one in others)]
+    asked = {"keys": keys, "channels": ["", receiver.channel], "senders": ["", sender_key(receiver)], "test": receiver.test}
     codes = integrations.get(receiver.integration).stop_codes
     found = [row_id for row_id, reason, code in read(_OPEN_ONES, **asked, at=at) if reason == SAID_STOP or code in codes]
     write(_LIFT, [{"row": row_id, "when": at} for row_id in found])
@@ -157,7 +160,7 @@ _LINKED = Statement(
 )
 _CLOSE = Statement.insert(_table, once=True)
 _OPEN_ONES = Statement(select(_table.c.id, _table.c.reason, _table.c.code).where(
-    _table.c.address_key == bindparam("key"), _table.c.channel.in_(several("channels")),
+    _table.c.address_key.in_(several("keys")), _table.c.channel.in_(several("channels")),
     _table.c.sender.in_(several("senders")), _table.c.test == bindparam("test"), _table.c.lifted_at.is_(None),
     _table.c.since <= bindparam("at"),
 ))  # fmt: skip

@@ -19,7 +19,7 @@ from hub import integrations
 from hub.errors import NotFound
 from hub.extensions import db
 from hub.integrations.base import Integration
-from hub.messaging import quiet, rules, spending, windows
+from hub.messaging import contact_links, quiet, rules, spending, windows
 from hub.messaging.newest_words import Word, held_for, newest_words
 from hub.messaging.rules import Rules
 from hub.models import Attempt, Connection, Message, Source, Suppression
@@ -108,9 +108,11 @@ class Policy:
         self._on_phones = connection.channel in (Channel.SMS, Channel.WHATSAPP, Channel.VOICE)
         self._counts_segments = bool(cls and cls.counts_segments)
         contacts = {one.contact_id for one in wanted}
-        self._stops = refusals({one.address_key for one in wanted}, connection.channel, sender_key(connection), test=connection.test)
-        self._words = newest_words(contacts, connection.channel)
-        self._open = windows.closing(connection.sender, contacts).keys() if cls and cls.session_window else None
+        self._links = links = contact_links.linked(contacts)
+        keys = {one.address_key for one in wanted} | {other.address_key for some in links.values() for other in some}
+        self._stops = refusals(keys, connection.channel, sender_key(connection), test=connection.test)
+        self._words = newest_words(contact_links.everyone(contacts, links), connection.channel)
+        self._open = windows.closing(connection.sender, contacts, links).keys() if cls and cls.session_window else None
         self._hour: Counter[str] = Counter()
         self._day: Counter[str] = Counter()
         if contacts and (self.rules.per_hour or self.rules.per_day):
@@ -174,11 +176,13 @@ class Policy:
 
     # rule by rule
     def _stop(self, one: Wanted) -> str:
-        return next(iter(held_for(one.source_id, self._stops.get(one.address_key, {}))), "")
+        keys = (one.address_key, *(other.address_key for other in self._links.get(one.contact_id, ())))
+        return next((code for key in keys for code in held_for(one.source_id, self._stops.get(key, {}))), "")
 
     def _said(self, one: Wanted) -> Word | None:
         """Return the newest word that holds; for a message of no source, a no before any yes."""
-        words = held_for(one.source_id, self._words.get(one.contact_id, {}))
+        contacts = (one.contact_id, *(other.id for other in self._links.get(one.contact_id, ())))
+        words = [word for contact in contacts for word in held_for(one.source_id, self._words.get(contact, {}))]
         if one.source_id is None:
             words = [word for word in words if not word.given] or words
         return max(words, key=lambda word: (word.at, word.id), default=None)
@@ -246,13 +250,13 @@ def _capped() -> frozenset[str]:
 
 # ── Suppressions ────────────────────────────────────────────────────────────────────────────────────────────
 def suppression(
-    address_key: bytes, channel: str, sender: str, *, test: bool, source_id: str | None = None
+    address_keys: Collection[bytes], channel: str, sender: str, *, test: bool, source_id: str | None = None
 ) -> Suppression | None:
     """Return what forbids a source to send to an address over a channel and sender, or None.
 
     `sender` is a `sender_key`.
     """
-    query = stopping((address_key,), test=test, source_id=source_id).where(
+    query = stopping(address_keys, test=test, source_id=source_id).where(
         Suppression.channel.in_(("", channel)), Suppression.sender.in_(("", sender))
     )
     return db.session.scalar(query.limit(1))
@@ -263,7 +267,7 @@ def stopping(
 ) -> Select[Suppression]:
     """Return the query for what stops messages of a source to an address, on any channel.
 
-    `address_keys` are those of the forms of one address. A live suppression also holds for a test send, never the reverse.
+    `address_keys` are those of one person. A live suppression also holds for a test send, never the reverse.
     """
     tests = (False, True) if test else (False,)
     query = select(Suppression).outerjoin(Source, Source.id == Suppression.source_id).where(

@@ -12,7 +12,7 @@ from sqlalchemy import Select, select
 from hub import addresses, audit, times
 from hub.errors import NotFound, Refused
 from hub.extensions import db
-from hub.messaging import policy
+from hub.messaging import contact_links, policy
 from hub.messaging.contacts import address_keys, contact_for, keys_of
 from hub.messaging.files import Columns, Report, csv_line, import_lines
 from hub.models import Contact, Message, Source, Suppression
@@ -129,7 +129,7 @@ def lift_for(message_id: str) -> None:
 def stopping(message: Message) -> Suppression | None:
     """Return what would stop a message like this one now, or None."""
     return policy.suppression(
-        message.contact.address_key, message.channel, policy.sender_key(message.connection),
+        contact_links.all_keys(message.contact), message.channel, policy.sender_key(message.connection),
         test=message.test, source_id=message.source_id,
     )  # fmt: skip
 
@@ -158,7 +158,10 @@ def blocks(address: str, *, test: bool, source_id: str) -> list[tuple[str, str]]
     Raises Refused for what is no address.
     """
     kind, clean = addresses.read(address)
-    query = policy.stopping(address_keys(kind, clean), test=test, source_id=source_id)
+    keys = address_keys(kind, clean)
+    mine = db.session.scalars(select(Contact.id).where(Contact.address_key.in_(keys), Contact.test == test)).all()
+    others = [one.address_key for some in contact_links.linked(mine).values() for one in some]
+    query = policy.stopping((*keys, *others), test=test, source_id=source_id)
     return sorted({(row.channel, row.code or row.reason) for row in db.session.scalars(query)})
 
 
@@ -200,7 +203,7 @@ def import_file(content: str | bytes, *, test: bool) -> Report:
 
 
 def _import(line: dict[str, str], apps: Mapping[str, str], test: bool) -> bool:
-    address = addresses.given(line["address"], line["kind"])
+    address = addresses.of_kind(line["address"], line["kind"])
     since, reason = line["since"].strip(), line["reason"].strip().lower()
     for name in ("sender", "code"):
         if len(line[name]) > LONGEST_NAME:

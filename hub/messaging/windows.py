@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import bindparam, select, update
 
+from hub.messaging import contact_links
+from hub.messaging.contact_links import Linked
 from hub.models import Window
 from hub.models.types import now
 from hub.statements import Statement, table_of
@@ -32,13 +34,25 @@ def closed(sender: str, contact_id: str, since: datetime | None = None) -> None:
     write(_CLOSE, {"key_sender": sender, "key_contact": contact_id, "until": moment, "tried": since or moment})
 
 
-def closing(sender: str, contact_ids: Collection[str]) -> dict[str, datetime]:
-    """Return of these contacts those whose window to a sender is open, and until when."""
+def closing(
+    sender: str, contact_ids: Collection[str], links: Mapping[str, Sequence[Linked]] | None = None
+) -> dict[str, datetime]:
+    """Return of these contacts those whose window to a sender is open, and until when.
+
+    A window that a linked contact opened counts; `links` are those of the contacts, where they are known already.
+    """
     if not contact_ids:
         return {}
-    found = read(_FIND, sender=sender, contacts=list(contact_ids))
+    links = contact_links.linked(contact_ids) if links is None else links
+    rows = read(_FIND, sender=sender, contacts=list(contact_links.everyone(contact_ids, links)))
     moment = now()
-    return {contact_id: closes_at for contact_id, closes_at in found if closes_at > moment}
+    still_open = {contact_id: closes_at for contact_id, closes_at in rows if closes_at > moment}
+    found = {}
+    for contact_id in contact_ids:
+        ids = (contact_id, *(other.id for other in links.get(contact_id, ())))
+        if times := [still_open[one] for one in ids if one in still_open]:
+            found[contact_id] = max(times)
+    return found
 
 
 _ADD = Statement.insert(_table, once=True)

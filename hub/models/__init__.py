@@ -7,6 +7,7 @@ from hub.models.chat import Chat
 from hub.models.connection import Connection
 from hub.models.consent import Consent, Suppression, Window
 from hub.models.contact import Contact
+from hub.models.contact_link import ContactLink
 from hub.models.destination import PausedDestination
 from hub.models.event import Event
 from hub.models.idempotency import Idempotency
@@ -28,7 +29,7 @@ from hub.models.user import SignIn, User
 
 __all__ = [
     "Action", "ApiKey", "Attempt", "Audit", "Body", "Chat", "Connection", "Consent", "Contact",
-    "Conversation", "Counter", "Event", "Idempotency", "Inbound", "Link", "MediaFile", "Message",
+    "ContactLink", "Conversation", "Counter", "Event", "Idempotency", "Inbound", "Link", "MediaFile", "Message",
     "Pace", "PausedDestination", "PlatformEvent", "ProviderTemplate", "Receipt", "Route",
     "RouteStep", "SetAside", "Setting", "SignIn", "Signer", "SigningRequest", "Source", "StatusEvent",
     "Suppression", "Template", "TemplateMapping", "TemplateVersion", "Thread", "Throttle", "Usage",

@@ -13,7 +13,7 @@ from sqlalchemy import and_, delete, func, or_, select, update
 from hub import addresses, audit
 from hub.errors import NotFound, Refused, Unreadable
 from hub.extensions import db
-from hub.messaging import suppressions, taking_back
+from hub.messaging import contact_links, suppressions, taking_back
 from hub.messaging.contacts import keys_of
 from hub.messaging.inbound import received
 from hub.messaging.timeline import timeline
@@ -71,7 +71,8 @@ def others(contact: Contact) -> list[Contact]:
     theirs = select(Message.contact_id).where(Message.signer_id.in_(signers))
     chats = select(Chat.contact_id).where(Chat.address_key.in_(keys_of(contact)))  # opened by who is known by this address
     twin = and_(Contact.kind == contact.kind, Contact.address_key.in_(keys_of(contact)))  # a test contact, and a live one
-    same = or_(Contact.id.in_(theirs), Contact.id.in_(chats), twin)
+    linked = Contact.id.in_([other.id for _, other in contact_links.of(contact)])
+    same = or_(Contact.id.in_(theirs), Contact.id.in_(chats), twin, linked)
     query = select(Contact).where(same, Contact.id != contact.id, Contact.erased_at.is_(None))
     return list(db.session.scalars(query.order_by(Contact.id)))
 
@@ -245,6 +246,8 @@ def kept(contact_id: str) -> dict[str, Any]:
              "since": one.since.isoformat(), "lifted_at": one.lifted_at and one.lifted_at.isoformat(), "lifted_why": one.lifted_why or None}
             for one in suppressions.of_contact(contact)
         ],
+        "same_person_as": [{"kind": other.kind, "address": other.address, "since": row.linked_at.isoformat()}
+                           for row, other in contact_links.of(contact)],
         "messages": [
             {"id": one.id, "at": one.created_at.isoformat(), "channel": one.channel, "connection": titles.get(one.connection_id),
              "status": one.status, "code": one.code or None, "says": _said(one.id),

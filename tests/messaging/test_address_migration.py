@@ -115,6 +115,19 @@ def test_a_person_with_many_messages_is_moved_a_part_at_a_time(
     assert db.session.scalar(select(func.count()).select_from(Message).where(Message.contact_id == mine)) == 90, "the rest is for the merge"
 
 
+def test_a_contact_whose_name_cannot_be_read_is_merged_all_the_same(hub_demo: Flask) -> None:
+    stored_before("+525512345678")
+    stored_before("+5215512345678", _name=b"no key opens this")
+
+    @transaction
+    def forget() -> None:
+        db.session.execute(Setting.__table__.delete().where(Setting.name == address_migration.SETTING))  # type: ignore[attr-defined]
+
+    forget()
+    assert address_migration.run() == 1
+    assert db.session.scalars(select(Contact.address)).all() == ["+525512345678"]
+
+
 def test_what_an_erased_person_refused_is_found_under_the_number_that_is_known(hub_demo: Flask) -> None:
     contact_for(Address.PHONE, "+491701234567", test=True)
     erased = stored_before("+4901701234567", erased=True)

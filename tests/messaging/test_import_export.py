@@ -168,6 +168,14 @@ def test_an_address_is_a_number_or_a_valid_mail_address(hub_demo: Flask, address
         suppressions.add(address, test=True)
 
 
+@MODULES
+def test_numbers_are_read_as_people_type_them(hub_demo: Flask, module: Any) -> None:
+    report = module.import_file('address;given\n"+1 (317) 555-7788";no\n0049 170 1234567;no\n+5215512345678;no\n', test=True)
+    assert (report.kept, report.refused) == (3, [])
+    db.session.rollback()
+    assert set(db.session.scalars(select(Contact.address))) == {"+13175557788", "+491701234567", "+525512345678"}
+
+
 def test_a_time_in_the_future_or_of_no_calendar_is_refused(hub_demo: Flask) -> None:
     late = (now() + timedelta(days=1)).isoformat()
     file = f"address,since\n{ERIC},{late}\n{ERIC},0001-01-01T00:00:00+14:00\n{ERIC},soon\n"

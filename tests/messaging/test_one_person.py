@@ -222,7 +222,7 @@ def test_erasing_reaches_what_was_written_in_the_other_form(hub_demo: Flask) -> 
 
 
 def test_every_table_that_names_a_contact_is_thought_of() -> None:
-    known = {"messages", "consents", "inbound", "conversations", "windows", "paces", "chats"}
+    known = {"messages", "consents", "inbound", "conversations", "windows", "paces", "chats", "contact_links", "paused_destinations"}
     assert {table.name for table, _ in merging._references()} == known, "say in hub/messaging/merging.py what becomes of its rows"
 
 

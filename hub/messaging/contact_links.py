@@ -1,0 +1,98 @@
+"""Links between contacts that are one person, under a number and under a provider's own id, say.
+
+Opt-outs, consents and windows of one hold for the other. A link reaches one step: a person who changed the number is linked to both
+numbers, which are not linked to each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from sqlalchemy import or_, select, union_all
+
+from hub import audit
+from hub.errors import NotFound
+from hub.extensions import db
+from hub.messaging.contacts import keys_of
+from hub.models import Contact, ContactLink
+from hub.models.types import is_id, new_id, now
+from hub.statements import Statement, table_of
+from hub.store import read, several, transaction, write
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """A contact that is the same person as another one."""
+
+    id: str
+    address_key: bytes
+
+
+@transaction
+def link(contact_id: str, other_id: str, receipt_id: str | None) -> None:
+    """Store that two contacts are one person, as a genuine webhook shows. A link that an admin undid stays undone."""
+    first, second = sorted((contact_id, other_id))
+    if first == second or read(_KNOWN, contacts=[first], others=[second]):
+        return
+    link_id = new_id("ctl")
+    write(_ADD, {"id": link_id, "contact_id": first, "other_id": second, "receipt_id": receipt_id, "linked_at": now(), "undone_at": None})
+    audit.record("contact.linked", link_id, "two contacts")
+
+
+@transaction
+def undo(link_id: str) -> None:
+    """Let two contacts be two people again: from now on nothing of one holds for the other. Raises NotFound."""
+    row = db.session.get(ContactLink, link_id) if is_id("ctl", link_id) else None
+    if row is None or row.undone_at is not None:
+        raise NotFound("no_such_link", "There is no such link, or it was undone already.")
+    row.undone_at = now()
+    audit.record("contact.unlinked", row.id, "two contacts")
+
+
+def linked(contact_ids: Collection[str]) -> dict[str, list[Linked]]:
+    """Return the contacts that each of these is linked to."""
+    found: dict[str, list[Linked]] = {}
+    if contact_ids:
+        ids = list(contact_ids)
+        for contact_id, other_id, key in read(_LINKED, contacts=ids):
+            found.setdefault(contact_id, []).append(Linked(other_id, key))
+    return found
+
+
+def of(contact: Contact) -> list[tuple[ContactLink, Contact]]:
+    """Return the links of a contact that hold, each with the other contact."""
+    mine = or_(ContactLink.contact_id == contact.id, ContactLink.other_id == contact.id)
+    rows = db.session.scalars(select(ContactLink).where(mine, ContactLink.undone_at.is_(None)).order_by(ContactLink.id)).all()
+    return [(row, db.session.get_one(Contact, row.other_id if row.contact_id == contact.id else row.contact_id)) for row in rows]
+
+
+def all_keys(contact: Contact) -> tuple[bytes, ...]:
+    """Return what opt-outs may be stored under that hold for a contact: its own keys, and those of linked contacts."""
+    others = linked([contact.id]).get(contact.id, [])
+    return (*keys_of(contact), *(one.address_key for one in others))
+
+
+def everyone(ids: Iterable[str], links: Mapping[str, Sequence[Linked]]) -> set[str]:
+    """Return these contacts and those that they are linked to."""
+    found = set(ids)
+    return found | {one.id for contact_id in found for one in links.get(contact_id, ())}
+
+
+_links, _contacts = table_of(ContactLink), table_of(Contact)
+_KNOWN = Statement(
+    select(_links.c.id).where(_links.c.contact_id.in_(several("contacts")), _links.c.other_id.in_(several("others")))
+)
+_ADD = Statement.insert(_links, once=True)
+_MEANT = several("contacts")
+_BOTH_WAYS = union_all(
+    select(_links.c.contact_id.label("mine"), _links.c.other_id.label("other"))
+    .where(_links.c.contact_id.in_(_MEANT), _links.c.undone_at.is_(None)),
+    select(_links.c.other_id, _links.c.contact_id).where(_links.c.other_id.in_(_MEANT), _links.c.undone_at.is_(None)),
+).subquery()  # fmt: skip
+_LINKED = Statement(
+    select(_BOTH_WAYS.c.mine, _contacts.c.id, _contacts.c.address_key).join(_contacts, _contacts.c.id == _BOTH_WAYS.c.other)
+)

@@ -1,0 +1,25 @@
+"""Contact links: two contacts that a provider showed to be one person."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from hub.extensions import Base
+from hub.models.types import Id, Time, key, now, ref
+
+
+class ContactLink(Base):
+    """What holds for one contact's opt-outs, consents and windows holds for the other, until an admin undoes the link."""
+
+    __tablename__ = "contact_links"
+    __table_args__ = (UniqueConstraint("contact_id", "other_id"), Index(None, "other_id"))
+
+    id: Mapped[str] = key("ctl")
+    contact_id: Mapped[str] = ref("ctc", "contacts.id")  # the smaller id of the two
+    other_id: Mapped[str] = ref("ctc", "contacts.id")
+    receipt_id: Mapped[str | None] = mapped_column(Id("rcp"))  # the webhook that shows it; no foreign key: receipts go first
+    linked_at: Mapped[datetime] = mapped_column(Time, default=now)
+    undone_at: Mapped[datetime | None] = mapped_column(Time)  # an undone link is not made again
