@@ -53,7 +53,9 @@ def _place(message: Mapping[str, Any]) -> Content | None:
     venue = _part(message, "venue")
     where = _part(venue, "location") or _part(message, "location")
     label, address = _text(venue, "title"), _text(venue, "address")
-    return _content.location(where.get("latitude"), where.get("longitude"), label, address)
+    place = _content.location(where.get("latitude"), where.get("longitude"), label, address)
+    is_place = "location" in message or "venue" in message
+    return place or (_content.other("location") if is_place else None)
 
 
 def _contact(part: Mapping[str, Any]) -> Content:

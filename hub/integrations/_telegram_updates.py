@@ -40,11 +40,18 @@ def facts_of(update: Mapping[str, Any], bot: str) -> list[Fact]:
         "message": _message, "edited_message": _edit, "message_reaction": _reaction, "callback_query": _press,
         "my_chat_member": _membership,
     }  # fmt: skip
-    strange = [name for name in update if name not in ("update_id", *readers, *IGNORED)]
-    if strange and not any(name in update for name in (*readers, *IGNORED)):
-        return [Unrecognized(what=f"Telegram sent an update of the kind {strange[0][:60]!r}, which Signpost does not read.")]
+    if not any(name in update for name in (*readers, *IGNORED)):
+        return [Unrecognized(what=_described(update))]
     found = (read(_part(update, name), bot) for name, read in readers.items())
     return [fact for fact in found if fact is not None]
+
+
+def _described(update: Mapping[str, Any]) -> str:
+    """Say in a sentence what an update is that Signpost does not read."""
+    kind = next((name for name in update if name != "update_id"), "")
+    if not kind:
+        return "Telegram sent an update that holds nothing, or a body that is no update."
+    return f"Telegram sent an update of the kind {kind[:60]!r}, which Signpost does not read."
 
 
 def pressed(update: Mapping[str, Any]) -> str:

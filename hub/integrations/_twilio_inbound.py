@@ -91,11 +91,12 @@ _CHANNEL = re.compile(r"^(whatsapp|rcs|sms|mms):", re.IGNORECASE)
 
 
 def _files(form: Mapping[str, str]) -> tuple[Attached, ...]:
-    count = form.get("NumMedia", "0")
-    most = min(int(count), MOST_FILES) if count.isdecimal() and len(count) < 4 else 0
+    # by their addresses: NumMedia only repeats how many there are, and may be missing
     return tuple(
-        Attached(url, form.get(f"MediaContentType{n}", "")) for n in range(most) if (url := form.get(f"MediaUrl{n}", ""))
-    )  # fmt: skip
+        Attached(url, form.get(f"MediaContentType{n}", ""))
+        for n in range(MOST_FILES)
+        if (url := form.get(f"MediaUrl{n}", ""))
+    )
 
 
 def said(request: WebhookRequest) -> Mapping[str, str]:

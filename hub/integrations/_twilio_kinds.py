@@ -13,7 +13,7 @@ from enum import StrEnum
 from hub.integrations import _content
 from hub.integrations.base import Content
 
-RECEIVED = "received"
+RECEIVED = ("received", "receiving")
 SIDS = ("MessageSid", "SmsSid", "SmsMessageSid")
 # a message of a person has at least one of these, and a status callback none
 CONTENT = (
@@ -55,7 +55,7 @@ def kind_of(form: Mapping[str, str]) -> Kind:
     holds = any(name in form for name in CONTENT)
     if (any(name in form for name in STRANGERS) and not word) or (holds and _medium(form)):
         return Kind.OTHER
-    if word == RECEIVED and (holds or "MessageStatus" not in form):
+    if word in RECEIVED and (holds or "MessageStatus" not in form):
         return Kind.INBOUND
     if "MessageStatus" in form or "SmsStatus" in form:
         return Kind.STATUS
@@ -94,7 +94,8 @@ def _main(form: Mapping[str, str]) -> Content | None:
     answers = form.get("InteractiveData") or form.get("FlowData", "")
     if "Latitude" in form or "Longitude" in form or kind == "location":
         where = (form.get("Latitude"), form.get("Longitude"))
-        return _content.location(*where, form.get("Label", ""), form.get("Address", ""))
+        place = _content.location(*where, form.get("Label", ""), form.get("Address", ""))
+        return place or (_content.other("location") if _says_nothing(form) else None)
     if kind == "reaction":
         emoji = form.get("ReactionEmoji") or form.get("Body", "")
         return _content.reaction(emoji, form.get("OriginalRepliedMessageSid", ""))

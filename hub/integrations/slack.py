@@ -217,7 +217,7 @@ class Slack(Integration):
 
     @classmethod
     def account(cls, request: WebhookRequest) -> str:
-        app_id = _payload(request).get("api_app_id")
+        app_id = _payload(request).get("api_app_id") or _field(request, "api_app_id")
         return app_id if isinstance(app_id, str) and len(app_id) < 100 else ""
 
     def verify(self, request: WebhookRequest) -> None:
@@ -241,10 +241,9 @@ class Slack(Integration):
         """Request URL, to paste under Interactivity & Shortcuts in the Slack app"""
         said = _payload(request)
         actions = said.get("actions")
-        if request.json:
-            kind = _event(request.json)
-            return [Unrecognized(what=f"Slack sent an event of the kind {kind!r}. Signpost reads clicks of its buttons only.")]
-        if said.get("type") != "block_actions" or not isinstance(actions, list):
+        if said.get("type") != "block_actions":
+            return [Unrecognized(what=_described(request))]
+        if not isinstance(actions, list):
             return []
         reply_to = said.get("response_url")
         if not isinstance(reply_to, str) or not self._calls.reply_path(reply_to):
@@ -295,11 +294,25 @@ def _payload(request: WebhookRequest) -> Mapping[str, Any]:
         return {}
 
 
-def _event(said: Mapping[str, Any]) -> str:
-    """Return the kind of an event of Slack's Events API."""
+def _field(request: WebhookRequest, name: str) -> str:
+    """Return a field of a form, such as that of a slash command; '' where there is none."""
+    try:
+        return request.form.get(name, "")
+    except BadWebhook:
+        return ""
+
+
+def _described(request: WebhookRequest) -> str:
+    """Say in a sentence what a request of Slack is that is no click of a button."""
+    said = _payload(request)
     inner = said.get("event")
     kinds = (inner.get("type") if isinstance(inner, dict) else None, said.get("type"))
-    return next((kind[:60] for kind in kinds if isinstance(kind, str)), "")
+    kind = next((kind[:60] for kind in kinds if kind and isinstance(kind, str)), "")
+    named = f"the kind {kind!r}" if kind else "no kind"
+    what = f"an event of {named}" if request.json else f"an interaction of {named}"
+    if not said and (command := _field(request, "command")):
+        what = f"the slash command {command[:60]!r}"
+    return f"Slack sent {what}. Signpost reads clicks of its buttons only."
 
 
 def _post(said: Mapping[str, Any]) -> str:

@@ -53,7 +53,7 @@ class Door:
         body = text.encode()
         headers = [("Content-Type", kind), ("Content-Length", str(len(body))), *_ALSO.get(status, ())]
         start_response(f"{status} {HTTP_STATUS_CODES[status]}", headers)
-        return [body]
+        return [b"" if environ["REQUEST_METHOD"] == "HEAD" else body]
 
     def _answer(self, environ: dict[str, Any], name: str) -> tuple[int, str, str]:
         try:

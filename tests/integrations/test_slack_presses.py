@@ -18,7 +18,7 @@ from hub.accounts import connections
 from hub.errors import BadWebhook
 from hub.extensions import db
 from hub.http import Door
-from hub.integrations.base import ButtonPress, WebhookRequest
+from hub.integrations.base import ButtonPress, Unrecognized, WebhookRequest
 from hub.integrations.slack import Slack
 from hub.models import Connection, Message
 from hub.signing import accept
@@ -104,8 +104,10 @@ def test_a_link_and_what_is_not_ours_say_nothing(values: tuple[str | None, ...])
 
 
 @pytest.mark.parametrize("kind", ["view_submission", "shortcut", "", None, 5])
-def test_other_interactions_say_nothing(kind: Any) -> None:
-    assert ONE.facts(a_request(a_press("tok", type=kind))) == []
+def test_other_interactions_are_named_and_set_aside(kind: Any) -> None:
+    (fact,) = ONE.facts(a_request(a_press("tok", type=kind)))
+    assert isinstance(fact, Unrecognized)
+    assert repr(kind) in fact.what or "no kind" in fact.what
 
 
 @pytest.mark.parametrize("url", ["https://evil.example/actions/x", "https://hooks.slack.com/services/x", "", None, 5])
@@ -146,7 +148,8 @@ def test_nothing_that_is_posted_upsets_the_reader(body: bytes) -> None:
 
 def test_a_payload_that_is_nested_without_end_is_none() -> None:
     request = a_request("[" * 100_000)
-    assert (Slack.account(request), ONE.facts(request)) == ("", [])
+    assert Slack.account(request) == ""
+    assert [type(fact) for fact in ONE.facts(request)] == [Unrecognized]
 
 
 # ── Through the hub's door, pressed in the simulator ────────────────────────────────────────────────────────

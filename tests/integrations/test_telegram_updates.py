@@ -185,8 +185,8 @@ def test_no_update_is_too_strange_to_be_read(update: Any) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"\xff", b"[" * 100_000, b'{"update_id": ' + b"9" * 5000 + b"}", b"null", b"[]", b"1"])
-def test_what_is_no_update_tells_nothing(body: bytes) -> None:
-    assert facts(body) == []
+def test_what_is_no_update_is_set_aside(body: bytes) -> None:
+    assert [type(fact) for fact in facts(body)] == [Unrecognized]
     assert Telegram.answer(request(body), True) == ("application/json", "{}")
     assert Telegram.receipt_key(request(body))[0]
 
@@ -213,6 +213,8 @@ VIENNA = {"latitude": 48.2082, "longitude": 16.3738}
         ({"dice": {"emoji": "🎲", "value": 4}}, "dice", {"emoji": "🎲", "value": 4}),
         ({"poll": {"question": "When?", "options": [{"text": "Mon"}, {"text": "Tue"}]}}, "poll",
          {"question": "When?", "options": ["Mon", "Tue"]}),
+        ({"location": {"latitude": None}}, "other", {"type": "location"}),
+        ({"venue": 5}, "other", {"type": "location"}),
         ({"story": {"id": 1}}, "other", {"type": "story"}),
         ({"a_kind_of_tomorrow": {}}, "other", {"type": "a_kind_of_tomorrow"}),
     ],

@@ -73,6 +73,12 @@ def payload() -> dict[str, Any]:
         ({"ListId": "row-2", "ListTitle": "Tuesday", "MessageType": "interactive"}, "button", "Tuesday"),
         ({"InteractiveData": FLOW, "MessageType": "interactive"}, "form", "Form: name: Ann, slot.day: Monday"),
         ({"MessageType": "reaction", "Body": "👍", "OriginalRepliedMessageSid": "SM" + "7" * 32}, "reaction", "Reaction: 👍"),
+        ({"MediaUrl0": "https://api.twilio.com/m/0", "MediaContentType0": "video/mp4"}, "media", "A video"),
+        ({"NumMedia": "0", "MediaUrl0": "https://api.twilio.com/m/0", "MediaContentType0": "image/png"}, "media", "A picture"),
+        ({"Latitude": "91", "Longitude": "12"}, "other", "cannot show this kind of message: location"),
+        ({"MessageType": "location"}, "other", "cannot show this kind of message: location"),
+        ({"Body": "", "NumMedia": "0"}, "text", "An empty message"),
+        ({}, "text", "An empty message"),
         ({"MessageType": "order"}, "other", "cannot show this kind of message: order"),
         ({"Body": "Hi", "ReferralHeadline": "Sign faster", "ReferralSourceType": "ad", "ReferralSourceId": "1"}, "referral", "Hi"),
     ],
@@ -117,7 +123,7 @@ SOME = st.dictionaries(st.sampled_from(CONTENT), st.text(max_size=5), min_size=1
 NAMED = st.sampled_from(SIDS).map(lambda name: {name: "SM1"})
 
 
-@given(SOME, NAMED, st.sampled_from(["received", "Received"]))
+@given(SOME, NAMED, st.sampled_from(["received", "Received", "receiving"]))
 def test_whatever_says_received_and_holds_something_is_a_message(held: dict[str, str], named: dict[str, str], word: str) -> None:
     for fields in ({"SmsStatus": word}, {"MessageStatus": word}, {"SmsStatus": word, "MessageStatus": word}):
         assert kind_of({**held, **named, **fields}) == Kind.INBOUND

@@ -117,6 +117,11 @@ def test_a_body_that_is_too_large_is_refused(hub_demo: Flask) -> None:
     assert receipts() == []
 
 
+def test_an_answer_to_head_has_no_body(hub_demo: Flask) -> None:
+    answer = hub_demo.test_client().head(CALLBACK)
+    assert (answer.status_code, answer.headers["Allow"], b"".join(answer.iter_encoded())) == (405, "POST", b"")
+
+
 # ── Addresses ───────────────────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("path", [CALLBACK + "/", "/" + CALLBACK, "/api//rpc/webhooks/twilio/sms", CALLBACK + "//", "/api/rpc/webhooks"])
 @pytest.mark.parametrize("method", ["POST", "GET"])

@@ -139,3 +139,23 @@ def test_an_event_of_slack_is_accepted_and_shown_for_what_it_is(hub_demo: Flask,
     assert row.due_at is None
     assert repr(kind) in row.error
     assert kind in admin.get("/receipts").text
+
+
+@pytest.mark.parametrize("kind", ["view_submission", "shortcut", "message_action", "a_kind_of_tomorrow"])
+def test_an_interaction_that_is_no_button_is_shown_for_what_it_is(
+    hub_demo: Flask, admin: Browser, kind: str
+) -> None:
+    assert pressed(hub_demo, None, type=kind).status_code == 200
+    settle_receipts()
+    [row] = receipts()
+    assert (row.due_at, repr(kind) in row.error) == (None, True)
+    assert kind in admin.get("/receipts").text
+
+
+def test_a_slash_command_is_accepted_and_shown_for_what_it_is(hub_demo: Flask) -> None:
+    app_id = (Slack.demo_settings(credentials(hub_demo)) or {})["app_id"]
+    fields = {"command": "/sign", "text": "now", "user_id": "U1", "api_app_id": app_id}
+    assert slack(hub_demo, urlencode(fields).encode()).status_code == 200
+    settle_receipts()
+    [row] = receipts()
+    assert (row.due_at, "'/sign'" in row.error) == (None, True)
