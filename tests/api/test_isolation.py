@@ -1,0 +1,269 @@
+"""A key of one source, over every route: nothing of another source is read, listed or changed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+import pytest
+from flask import Flask
+from werkzeug.routing import Rule
+from werkzeug.test import TestResponse
+
+from hub.api.scopes import PUBLIC, SCOPES
+from tests.api.conftest import StrictApp
+from tests.stage import ERIC, SigningApp, a_signer, an_event, body
+from tests.stage import hub_demo as hub_demo
+
+WHY = "Called Dana at noon."
+PROOF = "I agree to messages of Acme."
+IP = "198.51.100.77"
+MISSING = {  # ids of the right form that nothing has, by the name of a route's argument
+    "message_id": "msg_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c",
+    "suppression_id": "sup_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c",
+    "request_id": "req_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c",
+}
+
+
+@dataclass
+class Rows:
+    """What source A has: the ids of its rows, and words that none but A may read."""
+
+    message_id: list[str]
+    suppression_id: list[str]
+    request_id: list[str]
+    media: str
+
+    @property
+    def words(self) -> set[str]:
+        ids = {*self.message_id, *self.suppression_id, *self.request_id, self.media}
+        return ids | {WHY, PROOF, IP, ERIC, "Employment Agreement"}
+
+
+@pytest.fixture
+def alpha(signing_app: StrictApp) -> SigningApp:
+    """Give the signing app of source A, which is the demo's."""
+    return SigningApp(signing_app.client, signing_app.key)
+
+
+@pytest.fixture
+def beta(another: Callable[..., StrictApp]) -> SigningApp:
+    """Give a signing app of source B, which has nothing yet."""
+    made = another("beta")
+    return SigningApp(made.client, made.key)
+
+
+@pytest.fixture
+def theirs(alpha: SigningApp) -> Rows:
+    """Let A have a row of every kind."""
+    event = body(alpha.post("/events", an_event(signers=[a_signer("Eric", ERIC)])))
+    direct = body(alpha.post("/messages", {"channel": "sms", "to": ERIC, "text": "Hello."}))
+    held = body(alpha.post("/suppressions", {"address": ERIC, "why": WHY}))
+    blocked = body(alpha.post("/messages", {"channel": "sms", "to": ERIC, "text": "Hello."}))
+    assert blocked["status"] == "suppressed"
+    lifted = body(alpha.post("/suppressions", {"address": ERIC, "channel": "whatsapp", "why": WHY}))
+    alpha.post(f"/suppressions/{lifted['id']}/lift", {"why": WHY})
+    alpha.post("/consents", {"address": ERIC, "given": False, "proof": PROOF, "ip": IP})
+    request = body(alpha.get("/requests/agr-1001"))["id"]
+    messages = [*(one["id"] for one in event["messages"]), direct["id"], blocked["id"]]
+    return Rows(messages, [held["id"], lifted["id"]], [request, "agr-1001"], upload(alpha))
+
+
+def upload(app: SigningApp) -> str:
+    answer = app.client.post(
+        "/api/v1/media", data={"file": (BytesIO(b"%PDF-1.4 signed"), "signed.pdf", "application/pdf")},
+        headers={"Authorization": f"Bearer {app.key}"},
+    )  # fmt: skip
+    return str(body(answer)["id"])
+
+
+# ── Every route ─────────────────────────────────────────────────────────────────────────────────
+def rules(app: Flask) -> Iterator[Rule]:
+    for rule in app.url_map.iter_rules():
+        if rule.endpoint in SCOPES:
+            yield rule
+
+
+# what each route that changes something is asked with, so that only the source is in the way
+BODIES: dict[str, Any] = {
+    "api.suppressions.lift_suppression": {"why": "Mine."},
+    "api.requests.remind": {"signer": "eric"},
+    "api.requests.snooze": {"signer": "eric"},
+    "api.requests.unsnooze": {"signer": "eric"},
+    "api.requests.invite": {"signer": "eric"},
+}
+# and each list, in every way that it can be narrowed to rows of A
+QUERIES: dict[str, list[dict[str, str]]] = {
+    "api.messages.list_messages": [
+        {}, {"to": ERIC}, {"request": "agr-1001"}, {"channel": "sms"}, {"status": "suppressed"},
+        {"status": "queued"}, {"connection": "demo-sms"}, {"limit": "1"},
+    ],
+    "api.suppressions.list_suppressions": [{}, {"address": ERIC}, {"opened": "true"}],
+    "api.suppressions.list_consents": [{"address": ERIC}],
+}  # fmt: skip
+
+
+def ask(
+    app: SigningApp, rule: Rule, path: str, query: dict[str, str] | None = None
+) -> TestResponse:
+    method = min((rule.methods or set()) - {"HEAD", "OPTIONS"})
+    content = {"json": BODIES[rule.endpoint]} if rule.endpoint in BODIES else {}
+    return app.client.open(
+        path,
+        method=method,
+        query_string=query,
+        headers={"Authorization": f"Bearer {app.key}"},
+        **content,
+    )
+
+
+def paths(rule: Rule, ids: dict[str, list[str]]) -> Iterator[tuple[str, str]]:
+    """Give the addresses of a route with each of these ids, and the id."""
+    [name] = rule.arguments
+    for one in ids[name]:
+        yield re.sub(r"<[^>]+>", one, rule.rule), one
+
+
+def told(answer: TestResponse) -> tuple[int, dict[str, Any]]:
+    """Return what an answer says, apart from where the next minute stands."""
+    return answer.status_code, body(answer)
+
+
+def test_a_row_of_another_source_is_as_if_it_were_not_there(
+    app: Flask, alpha: SigningApp, beta: SigningApp, theirs: Rows
+) -> None:
+    asked = set()
+    ids = {name: getattr(theirs, name) for name in MISSING}
+    for rule in rules(app):
+        if not rule.arguments:
+            continue
+        asked.add(rule.endpoint)
+        missing, _ = next(paths(rule, {name: [one] for name, one in MISSING.items()}))
+        nothing = told(ask(beta, rule, missing))
+        assert nothing[0] == 404
+        for path, _ in paths(rule, ids):
+            assert told(ask(beta, rule, path)) == nothing, path
+    assert len(asked) >= 9
+    assert_whole(alpha, theirs)
+
+
+def test_no_list_shows_or_counts_what_another_source_has(
+    app: Flask, alpha: SigningApp, beta: SigningApp, theirs: Rows
+) -> None:
+    lists = {
+        rule.endpoint: rule
+        for rule in rules(app)
+        if "GET" in (rule.methods or ()) and not rule.arguments
+    }
+    assert lists.keys() == QUERIES.keys(), "say how each list is asked for"
+    with_rows = {name: [told(ask(beta, lists[name], lists[name].rule, query)) for query in queries]
+                 for name, queries in QUERIES.items()}  # fmt: skip
+    for name, answers in with_rows.items():
+        for query, (status, found) in zip(QUERIES[name], answers, strict=True):
+            assert status == 200, (name, query)
+            [rows] = [
+                value
+                for key, value in found.items()
+                if isinstance(value, list) and key != "blocked"
+            ]
+            assert (rows, found["next"]) == ([], None), (name, query)
+            assert found.get("blocked") in (None, []), "what A recorded does not block B"
+            assert not [word for word in theirs.words if word in str(found)]
+    for query in QUERIES["api.messages.list_messages"][:4]:
+        assert body(alpha.get("/messages", **query))["messages"], "A sees its own"
+
+
+def test_a_place_in_a_list_of_another_source_leads_nowhere(beta: SigningApp, theirs: Rows) -> None:
+    mine = body(beta.post("/messages", {"channel": "sms", "to": ERIC, "text": "Hello."}))
+    for after in theirs.message_id:
+        assert body(beta.get("/messages", after=after))["messages"] == []
+    for after in theirs.suppression_id:
+        assert body(beta.get("/suppressions", after=after))["suppressions"] == []
+    assert [one["id"] for one in body(beta.get("/messages"))["messages"]] == [mine["id"]]
+
+
+def test_a_file_of_another_source_is_as_if_it_were_not_there(
+    beta: SigningApp, theirs: Rows
+) -> None:
+    send = {"connection": "demo-whatsapp", "to": ERIC, "text": "Hello."}
+    missing = "med_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c"
+    answers = []
+    for one in (theirs.media, missing):
+        answer = beta.post("/messages", {**send, "media": one})
+        assert answer.status_code == 404
+        answers.append(answer.text.replace(one, "the id that was asked for"))
+    assert answers[0] == answers[1]
+
+
+def test_the_same_words_of_two_sources_meet_nowhere(
+    alpha: SigningApp, beta: SigningApp, theirs: Rows
+) -> None:
+    """The ids that apps give, and their Idempotency-Keys, belong to each app alone."""
+    event = an_event(signers=[a_signer("Eric", ERIC)], id="evt-1")
+    first = alpha.post("/events", event, Idempotency_Key="one")
+    second = beta.post("/events", event, Idempotency_Key="one")
+    assert (first.status_code, second.status_code) == (202, 202)
+    assert "Idempotency-Replayed" not in second.headers
+    mine = body(beta.get("/requests/agr-1001"))
+    assert mine["id"] not in theirs.request_id
+    assert [one["status"] for one in body(second)["messages"]] == ["queued"], (
+        "A's opt-out is not B's"
+    )
+    assert not [
+        word for word in {*theirs.message_id, *theirs.request_id[:1]} if word in second.text
+    ]
+    made = body(beta.post("/suppressions", {"address": ERIC}))
+    assert (made["why"], made["lifted_at"]) == ("", None)
+    assert_whole(alpha, theirs)
+
+
+def test_what_b_does_changes_nothing_of_a(
+    alpha: SigningApp, beta: SigningApp, theirs: Rows
+) -> None:
+    before = [told(alpha.get(path, **query)) for path, query in shown(theirs)]
+    own = body(beta.post("/suppressions", {"address": ERIC, "why": "Mine."}))
+    beta.post("/consents", {"address": ERIC, "given": True, "proof": "Mine."})
+    beta.post(f"/suppressions/{own['id']}/lift", {"why": "Mine."})
+    beta.post("/events", an_event("request.canceled"))
+    beta.post(
+        "/events",
+        an_event("request.declined", signers=[a_signer("Eric", ERIC)], actor={"id": "eric"}),
+    )
+    assert [told(alpha.get(path, **query)) for path, query in shown(theirs)] == before
+    assert_whole(alpha, theirs)
+
+
+def shown(theirs: Rows) -> list[tuple[str, dict[str, str]]]:
+    """Return everything that A can look at."""
+    messages = [(f"/messages/{one}", {}) for one in theirs.message_id]
+    lists = [
+        ("/messages", {}),
+        *((path, {"address": ERIC}) for path in ("/suppressions", "/consents")),
+    ]
+    return [*messages, ("/requests/agr-1001", {}), *lists]
+
+
+def assert_whole(alpha: SigningApp, theirs: Rows) -> None:
+    """See that A still has all that it had."""
+    assert {one["id"] for one in body(alpha.get("/messages"))["messages"]} >= set(theirs.message_id)
+    assert {body(alpha.get(f"/messages/{one}"))["status"] for one in theirs.message_id} == {
+        "queued",
+        "suppressed",
+    }
+    [held] = body(alpha.get("/suppressions"))["suppressions"]
+    assert (held["id"], held["why"]) == (theirs.suppression_id[0], WHY)
+    [line] = body(alpha.get("/consents", address=ERIC))["consents"]
+    assert (line["proof"], line["ip"]) == (PROOF, IP)
+    assert body(alpha.get("/requests/agr-1001"))["id"] == theirs.request_id[0]
+
+
+def test_every_route_is_walked(app: Flask) -> None:
+    """A new route has to say how it is asked for with rows of another source."""
+    walked = {rule.endpoint for rule in rules(app) if rule.arguments} | QUERIES.keys()
+    adds = {"api.events.post_event", "api.messages.post_message", "api.media.post_media",
+            "api.suppressions.add_suppression", "api.suppressions.record_consent"}  # fmt: skip
+    assert walked | adds == SCOPES.keys()
+    assert not walked & PUBLIC
