@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import sqlite3
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Engine, event
+from sqlalchemy import BigInteger, Boolean, Engine, Integer, LargeBinary, Numeric, String, event
 
-from hub.models.types import BadTime
+from hub.models.types import BadTime, Stored
 
 PRAGMAS = (
     "busy_timeout=10000", "auto_vacuum=INCREMENTAL", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON",
@@ -26,7 +27,54 @@ def prepare(engine: Engine) -> None:
     (_prepare_sqlite if engine.dialect.name == "sqlite" else _prepare_postgresql)(engine)
 
 
+class _Number(Numeric):  # type: ignore[type-arg]
+    """A number; NaN for what is none."""
+
+    def result_processor(self, dialect: Any, coltype: Any) -> Any:
+        read = super().result_processor(dialect, coltype)  # type: ignore[no-untyped-call]
+
+        def process(value: Any) -> Any:
+            try:
+                return value if read is None else read(value)
+            except (TypeError, ValueError, ArithmeticError):
+                return Decimal("NaN")
+
+        return process
+
+
+class _Text(String):
+    """Text; other values are read as what they look like."""
+
+    def result_processor(self, dialect: Any, coltype: Any) -> Any:
+        def process(value: Any) -> Any:
+            if value is None or isinstance(value, str):
+                return value
+            return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+        return process
+
+
+class _Whole(Integer):
+    """A whole number; 0 for what is none."""
+
+    def result_processor(self, dialect: Any, coltype: Any) -> Any:
+        return lambda value: value if value is None or isinstance(value, int | float) else 0
+
+
+class _Truth(Boolean):
+    """True or false; what is neither comes as it is."""
+
+    def result_processor(self, dialect: Any, coltype: Any) -> Any:
+        return lambda value: bool(value) if value in (0, 1) else value
+
+
 def _prepare_sqlite(engine: Engine) -> None:
+    # SQLite keeps any value in any column
+    engine.dialect.colspecs = {
+        **engine.dialect.colspecs, LargeBinary: Stored, Numeric: _Number, Boolean: _Truth, String: _Text,
+        Integer: _Whole, BigInteger: BigInteger,
+    }  # fmt: skip
+
     @event.listens_for(engine, "connect")
     def _connected(connection: Any, _: Any) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves; the driver would start too late

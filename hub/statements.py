@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from sqlalchemy import BindParameter, Dialect, Insert, LargeBinary, Select, Table, TypeDecorator, bindparam
+from sqlalchemy import BindParameter, Boolean, Dialect, Insert, Integer, LargeBinary, Select, String, Table, TypeDecorator, bindparam
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.compiler import SQLCompiler
 
@@ -126,8 +126,18 @@ def _writer(kind: Any, dialect: Dialect) -> Convert | None:
 def _reader(kind: Any, dialect: Dialect) -> Convert | None:
     if isinstance(kind, TypeDecorator):  # where the type tells what it cannot read from what it can, it is asked to
         return partial(getattr(kind, "read_strictly", kind.process_result_value), dialect=dialect)
+    if isinstance(kind, Boolean):
+        return _truth
+    if isinstance(kind, String | Integer):
+        return None  # as the driver gives it
     convert: Convert | None = None if isinstance(kind, LargeBinary) else kind.dialect_impl(dialect).result_processor(dialect, PG_NUMERIC)
     return convert
+
+
+def _truth(value: Any) -> bool:
+    if value not in (0, 1):
+        raise ValueError("neither true nor false")
+    return bool(value)
 
 
 def _binder(slots: Sequence[_Slot], *, named: bool, into: Any) -> Callable[[Mapping[str, Any]], Any]:

@@ -13,6 +13,7 @@ from hub.accounts.limits import TooMany
 from hub.accounts.settings_form import Invalid
 from hub.admin import connection_page, forms, typed
 from hub.admin.connection_page import Page
+from hub.admin.damage import about
 from hub.admin.guard import admin, needs
 from hub.errors import Conflict, HubError, NotFound, Refused
 from hub.integrations.base import Integration
@@ -73,6 +74,7 @@ def _free_title(cls: type[Integration]) -> str:
 # ── One that is stored ──────────────────────────────────────────────────────────────────────────────────────
 @admin.get("/connections/<slug>")
 @needs(Role.VIEWER)
+@about("connections")
 def connection(slug: str) -> Any:
     """Show a connection."""
     return _page(connections.by_slug(slug)).show()

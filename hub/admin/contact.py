@@ -14,6 +14,7 @@ from wtforms.validators import InputRequired
 
 from hub import integrations
 from hub.accounts import sources
+from hub.admin.damage import about
 from hub.admin.forms import blame
 from hub.admin.guard import admin, may, needs
 from hub.admin.looks import channel_title
@@ -58,6 +59,7 @@ class SaidForm(FlaskForm):  # type: ignore[misc]
 
 @admin.get("/contacts/<contact_id>")
 @needs(Role.VIEWER)
+@about("contacts")
 def contact(contact_id: str) -> Any:
     """Show a contact."""
     return _page(_find(contact_id), SaidForm(formdata=None))

@@ -12,6 +12,7 @@ from flask_wtf import FlaskForm
 from wtforms import TextAreaField
 
 from hub.admin import contact
+from hub.admin.damage import about
 from hub.admin.forms import blame
 from hub.admin.guard import admin, may, needs
 from hub.admin.paging import paged
@@ -104,6 +105,7 @@ def inbox() -> Any:
 
 @admin.get("/inbox/<conversation_id>")
 @needs(Role.VIEWER)
+@about("conversations")
 def conversation(conversation_id: str) -> Any:
     """Show a conversation."""
     return _page(conversation_id, AnswerForm())

@@ -56,7 +56,7 @@ def integrations() -> Any:
         by_name.setdefault(connection.integration, []).append(connection)
     cards = [_card(cls, by_name.get(name, []), hindered) for name, cls in registry.registry().items()]
     order = (*WORST_FIRST, None)
-    cards.sort(key=lambda card: order.index(card.state))
+    cards.sort(key=lambda card: order.index(card.state) if card.state in order else len(order))
     filters = [
         {
             "title": title, "href": url_for("admin.integrations", state=state or None), "here": wanted == state,
@@ -75,9 +75,13 @@ def integration(name: str) -> Any:
     return redirect(_leads_to(cls, connections.listed(cls.name)), 303)
 
 
+def _rank(state: str) -> int:
+    return WORST_FIRST.index(state) if state in WORST_FIRST else len(WORST_FIRST)
+
+
 def _card(cls: type[Integration], mine: list[Connection], hindered: Mapping[str, Told]) -> Card:
     states = {one.id: hindered[one.id].kind if one.id in hindered else one.state for one in mine}
-    worst = min(mine, key=lambda one: WORST_FIRST.index(states[one.id]), default=None)
+    worst = min(mine, key=lambda one: _rank(states[one.id]), default=None)
     state = states[worst.id] if worst else None
     why = None
     if worst and state == BROKEN:

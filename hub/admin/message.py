@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from hub import integrations
 from hub.admin import contact, receipts
+from hub.admin.damage import about
 from hub.admin.guard import admin, may, needs
 from hub.admin.looks import state_look
 from hub.admin.moments import clock, exact
@@ -31,6 +32,7 @@ SETTLED_AFTER = timedelta(minutes=10)  # then the page stops looking for news by
 
 @admin.get("/messages/<message_id>")
 @needs(Role.VIEWER)
+@about("messages")
 def message(message_id: str) -> Any:
     """Show a message and its story."""
     one = _find(message_id)

@@ -11,6 +11,7 @@ from wtforms import StringField
 from wtforms.validators import InputRequired
 
 from hub import audit
+from hub.admin.damage import about
 from hub.admin.forms import blame
 from hub.admin.guard import admin, needs
 from hub.admin.presentation import plural
@@ -31,6 +32,7 @@ class EraseForm(FlaskForm):  # type: ignore[misc]
 
 @admin.get("/contacts/<contact_id>/data")
 @needs(Role.ADMIN)
+@about("contacts")
 def contact_data(contact_id: str) -> Response:
     """Give everything that is kept of a contact, as a file for the person."""
     found = people.kept(contact_id)
@@ -47,6 +49,7 @@ def _note(contact_id: str) -> None:
 
 @admin.get("/contacts/<contact_id>/erase")
 @needs(Role.ADMIN)
+@about("contacts")
 def confirm_erasure(contact_id: str) -> Any:
     """Ask whether a person is to be erased."""
     return _page(people.find(contact_id), EraseForm(formdata=None))

@@ -21,6 +21,7 @@ from hub.errors import Unreadable
 from hub.extensions import db
 from hub.intake import replay, settle
 from hub.intake.replay import Report, Selection
+from hub.messaging import set_aside
 from hub.models import Message, Receipt
 from hub.models.types import is_id
 from hub.vocabulary import Role
@@ -81,11 +82,10 @@ def of_message(message_id: str) -> list[Kept]:
 
 
 def _kept(rows: Iterable[Receipt]) -> list[Kept]:
-    return [
-        Kept(row.id, row.received_at, "" if _HASH.fullmatch(row.subject) else row.subject, row.detail.rstrip(":"), _text(row), row.error,
-             row.due_at)
-        for row in rows
-    ]  # fmt: skip
+    return set_aside.readable("receipts", rows, lambda row: Kept(
+        row.id, row.received_at, "" if _HASH.fullmatch(row.subject) else row.subject, row.detail.rstrip(":"), _text(row), row.error,
+        row.due_at,
+    ))  # fmt: skip
 
 
 _HASH = re.compile(r"[0-9a-f]{64}")  # what a webhook is known by that names nothing else

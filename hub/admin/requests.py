@@ -8,6 +8,7 @@ from flask import abort, flash, redirect, render_template, request, url_for
 from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
+from hub.admin.damage import about
 from hub.admin.guard import admin, may, needs
 from hub.admin.message import title_of
 from hub.admin.moments import exact
@@ -16,7 +17,7 @@ from hub.admin.presentation import plural
 from hub.admin.rows import rows
 from hub.errors import Refused, Unreadable
 from hub.extensions import db
-from hub.messaging import listing
+from hub.messaging import listing, set_aside
 from hub.messaging.plan import REASONS
 from hub.models import Event, Message, Signer, SigningRequest, Source
 from hub.models.types import is_id
@@ -41,7 +42,8 @@ def requests() -> Any:
     found = page(wanted, SigningRequest.id, "req", keep)
     sources = {source.id: source.name for source in db.session.scalars(select(Source))}
     return render_template(
-        "requests.html", rows=[_row(row, sources) for row in found.rows], q=keep.get("q", ""), keep={"state": keep.get("state", "")},
+        "requests.html", rows=set_aside.readable("requests", found.rows, lambda row: _row(row, sources)),
+        q=keep.get("q", ""), keep={"state": keep.get("state", "")},
         filters=_filters(keep.get("state", "")),
         newer=found.newer, older=found.older, filtered=bool(keep), docs_url=url_for("api_document.docs"),
     )  # fmt: skip
@@ -69,6 +71,7 @@ def _sender(row: SigningRequest) -> str:
 
 @admin.get("/requests/<request_id>")
 @needs(Role.VIEWER)
+@about("requests")
 def request_page(request_id: str) -> Any:
     """Show a signing request."""
     return show(request_id)

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from hub.errors import Unreadable
 from hub.extensions import db
+from hub.integrations.base import Problem
 from hub.masking import masked
 from hub.messaging import timeline
 from hub.models import Body, Connection, Contact, Message
@@ -18,6 +19,7 @@ from hub.vocabulary import Status
 
 SHOWN = 90  # characters of what a message says
 TEAM = "The team"  # which place that is, the connection tells better than the provider's name for it
+UNREADABLE = "Unreadable"  # instead of a recipient, where the row is damaged
 BAD = (Status.FAILED, Status.UNDELIVERED)
 
 
@@ -48,18 +50,26 @@ def rows(messages: Sequence[Message]) -> list[Row]:
     contacts = _by_id(Contact, {message.contact_id for message in messages})
     connections = _by_id(Connection, {message.connection_id for message in messages})
     problems = timeline.problems(messages)
-    found = []
-    for message in messages:
-        contact, connection = contacts[message.contact_id], connections[message.connection_id]
-        problem, to = problems.get(message.id), recipient(contact, connection)
-        found.append(Row(
-            id=message.id, status=message.status, to=to, address="" if to == TEAM else contact.address,
-            says=says(bodies.get(message.id.partition("_")[2])), note=f"{problem.text} ({problem.code})" if problem and problem.code
-            else problem.text if problem else "", bad=message.status in BAD, channel=message.channel, via=connection.title,
-            slug=connection.slug, at=message.created_at, test=message.test,
-            change=message.edits_id is not None,
-        ))  # fmt: skip
-    return found
+    return [
+        _row(message, contacts.get(message.contact_id), connections.get(message.connection_id),
+             bodies.get(message.id.partition("_")[2]), problems.get(message.id))
+        for message in messages
+    ]  # fmt: skip
+
+
+def _row(
+    message: Message, contact: Contact | None, connection: Connection | None, body: Body | None, problem: Problem | None
+) -> Row:
+    if contact is None or connection is None:  # what it refers to is damaged
+        to, via, slug = UNREADABLE, connection.title if connection else "", connection.slug if connection else ""
+    else:
+        to, via, slug = recipient(contact, connection), connection.title, connection.slug
+    return Row(
+        id=message.id, status=message.status, to=to, address="" if to in (TEAM, UNREADABLE) or contact is None else contact.address,
+        says=says(body), note=f"{problem.text} ({problem.code})" if problem and problem.code
+        else problem.text if problem else "", bad=message.status in BAD, channel=message.channel, via=via,
+        slug=slug, at=message.created_at, test=message.test, change=message.edits_id is not None,
+    )  # fmt: skip
 
 
 def _by_id(model: type[Any], ids: set[str]) -> dict[str, Any]:

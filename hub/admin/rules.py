@@ -13,6 +13,7 @@ from wtforms.validators import InputRequired, Optional
 
 from hub.accounts import connections
 from hub.accounts import rules as changing
+from hub.admin.damage import about
 from hub.admin.forms import blame
 from hub.admin.guard import admin, may, needs
 from hub.admin.looks import channel_title
@@ -58,6 +59,7 @@ class RulesForm(FlaskForm):  # type: ignore[misc]
 
 @admin.get("/connections/<slug>/rules")
 @needs(Role.VIEWER)
+@about("connections")
 def connection_rules(slug: str) -> Any:
     """Show what a connection may send."""
     one = connections.by_slug(slug)

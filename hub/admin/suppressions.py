@@ -19,7 +19,7 @@ from hub.admin.paging import page
 from hub.admin.presentation import phone, plural
 from hub.errors import NotFound, Refused
 from hub.extensions import db
-from hub.messaging import consents
+from hub.messaging import consents, set_aside
 from hub.messaging import suppressions as closed
 from hub.messaging.files import Report
 from hub.models import Connection, Suppression
@@ -149,7 +149,7 @@ def _page(
     of_sources = sources.names()
     return render_template(
         "suppressions.html", of_sources=of_sources,
-        rows=[_row(one) for one in closed.with_addresses(found.rows)], filters=chips, q=q, problem=problem,
+        rows=set_aside.readable("suppressions", closed.with_addresses(found.rows), _row), filters=chips, q=q, problem=problem,
         lifted=lifted, newer=found.newer, older=found.older, form=(form or CloseForm(formdata=None)) if may(Role.OPERATOR) else None,
         form_import=(form_import or ImportForm(formdata=None, prefix="file-")) if may(Role.ADMIN) else None, may_lift=may(Role.ADMIN),
         report=report, told=told, shown=SHOWN,

@@ -15,7 +15,7 @@ from sqlalchemy import select
 from hub.api.fields import cursor
 from hub.api.problems import Problem
 from hub.extensions import db
-from hub.messaging import timeline
+from hub.messaging import set_aside, timeline
 from hub.models import Connection, Contact, Message, Signer
 from hub.signing.events import Strict
 from hub.storable import nul_in
@@ -214,7 +214,7 @@ def message_out(message: Message, *, with_timeline: bool = True) -> dict[str, An
     signer = db.session.get(Signer, message.signer_id) if message.signer_id else None
     why = timeline.problem(message)
     return {
-        "id": message.id, "status": message.status, "code": message.code or None, "channel": message.channel,
+        "id": message.id, "status": Status.read(message.status).value, "code": message.code or None, "channel": message.channel,
         "connection": message.connection.slug, "to": message.contact.address,
         "error": {"code": why.code, "text": why.text, "remedy": why.remedy} if why else None,
         "provider_id": message.provider_id, "request": message.request_id, "signer": signer.external_id if signer else None,
@@ -230,7 +230,7 @@ def messages_out(rows: Sequence[Message]) -> list[dict[str, Any]]:
         db.session.scalars(select(model).where(model.id.in_({value for row in rows if (value := getattr(row, name))}))).all()
         for model, name in ((Contact, "contact_id"), (Connection, "connection_id"), (Signer, "signer_id"))
     ]
-    found = [message_out(row, with_timeline=False) for row in rows]
+    found = set_aside.readable("messages", rows, lambda row: message_out(row, with_timeline=False))
     del kept  # until here the session finds them without asking
     return found
 

@@ -23,7 +23,7 @@ from hub.api.guard import caller
 from hub.api.shapes import body_of, query_of, stored
 from hub.errors import Refused
 from hub.extensions import db
-from hub.messaging import consents, suppressions
+from hub.messaging import consents, set_aside, suppressions
 from hub.messaging.consents import Said
 from hub.messaging.suppressions import Closed
 from hub.models import Consent, Suppression
@@ -41,7 +41,7 @@ def list_suppressions() -> dict[str, Any]:
         address=wanted.address or "", test=who.test, lifted=wanted.opened, source_id=who.source_id
     )
     rows, more = _page(query, Suppression.id, "sup", wanted.after, wanted.limit)
-    found = [_suppression(one) for one in suppressions.with_addresses(rows)]
+    found = set_aside.readable("suppressions", suppressions.with_addresses(rows), _suppression)
     blocked = _blocked(wanted.address) if wanted.address else None
     return SuppressionsOut(
         suppressions=found, blocked=blocked, next=rows[-1].id if more else None
@@ -77,7 +77,7 @@ def list_consents() -> dict[str, Any]:
     who, wanted = caller(), query_of(ConsentQuery)
     query = consents.history(wanted.address, test=who.test, source_id=who.source_id)
     rows, more = _page(query, Consent.id, "cns", wanted.after, wanted.limit)
-    found = [_consent(row, wanted.address) for row in rows]
+    found = set_aside.readable("consents", rows, lambda row: _consent(row, wanted.address))
     return ConsentsOut(consents=found, next=rows[-1].id if more else None).model_dump(mode="json")
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, func, select, update
 from hub import audit, integrations, live
 from hub.errors import Conflict, NotFound, Refused
 from hub.extensions import db
-from hub.messaging import outbox, windows
+from hub.messaging import outbox, set_aside, windows
 from hub.messaging.fitting import refuse_too_long
 from hub.models import Body, Connection, Contact, Conversation, Inbound, Message
 from hub.models.types import is_id, now
@@ -164,11 +164,12 @@ def _talks(rows: list[Conversation]) -> list[Talk]:
         one.id: windows.closing(one.sender, {row.contact_id for row in rows if row.contact_id and row.connection_id == one.id})
         for one in connections.values() if asking.get(one.id)
     }  # fmt: skip
-    return [
-        Talk(row, contacts.get(row.contact_id or ""), connections[row.connection_id], asking.get(row.connection_id, False),
-             open_until.get(row.connection_id, {}).get(row.contact_id or ""))
-        for row in rows
-    ]  # fmt: skip
+
+    def talk(row: Conversation) -> Talk:
+        return Talk(row, contacts.get(row.contact_id or ""), connections[row.connection_id], asking.get(row.connection_id, False),
+                    open_until.get(row.connection_id, {}).get(row.contact_id or ""))  # fmt: skip
+
+    return set_aside.readable("conversations", rows, talk)
 
 
 def _installed(connection: Connection) -> bool:

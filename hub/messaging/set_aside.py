@@ -6,11 +6,12 @@ the row and its error, and can try it again once it is repaired; chores do so to
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import Row, bindparam, delete, select, update
 
 from hub.errors import HubError, NotFound
 from hub.extensions import db
@@ -19,6 +20,8 @@ from hub.models.types import is_id, new_id, now
 from hub.statements import Statement, UnreadableRow, table_of
 from hub.store import asks_to_rerun, failed, read, transaction, wake, write
 from hub.vocabulary import Lane, Status
+
+T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
@@ -86,6 +89,35 @@ def hold_receipt(receipt_id: str, problem: Exception) -> None:
     """Set a webhook aside."""
     write(_HOLD_RECEIPT, {"key": receipt_id, "why": reason(problem)})
     note(_receipts.name, receipt_id, problem)
+
+
+def readable(kind: str, rows: Iterable[Any], make: Callable[[Any], T]) -> list[T]:
+    """Make something of each row of a list or a file; one that cannot be read is noted, and left out."""
+    found, faults = [], []
+    for row in rows:
+        try:
+            found.append(make(row))
+        except Exception as problem:
+            if lets_pass(problem):
+                raise
+            faults.append((_id_of(row), problem))
+    for row_id, fault in faults:
+        note_seen(kind, row_id, fault)
+    return found
+
+
+def _id_of(row: Any) -> str:
+    row = row[0] if isinstance(row, Row) else row
+    return str(getattr(row, "id", None) or getattr(getattr(row, "row", None), "id", "?"))
+
+
+def note_seen(kind: str, row: str, problem: Exception) -> None:
+    """Note a row that a page or a file could not show, once; that must not fail what goes on."""
+    try:
+        if not read(_KNOWN, kind=kind, row=row):
+            note(kind, row, problem)
+    except Exception as fault:
+        log.error("row.not_noted", table=kind, row=row, problem=type(fault).__name__)
 
 
 # ── Looking, and trying again ───────────────────────────────────────────────────────────────────────────────

@@ -12,11 +12,11 @@ from sqlalchemy import Select, select
 from hub import addresses, audit, times
 from hub.errors import NotFound, Refused
 from hub.extensions import db
-from hub.messaging import contact_links, policy
+from hub.messaging import contact_links, policy, set_aside
 from hub.messaging.contacts import address_keys, contact_for, keys_of
 from hub.messaging.files import Columns, Report, csv_line, import_lines
 from hub.models import Contact, Message, Source, Suppression
-from hub.models.types import is_id, now
+from hub.models.types import BadTime, is_id, now
 from hub.store import transaction
 from hub.vocabulary import Address, Channel
 
@@ -225,6 +225,15 @@ def app_of(line: Mapping[str, str], apps: Mapping[str, str]) -> str | None:
     return apps[slug] if slug else None
 
 
+def _line(one: Closed, apps: dict[str, str]) -> str:
+    row = one.row
+    since = "" if isinstance(row.since, BadTime) else row.since.isoformat()  # it closes the address all the same
+    return csv_line([
+        one.address, row.channel, row.reason, row.why, since, row.sender, row.code, one.kind,
+        apps.get(row.source_id or "", ""),
+    ])  # fmt: skip
+
+
 def export(*, test: bool) -> Iterator[str]:
     """Write the open suppressions of live or test addresses as a CSV file, line by line; those of erased people have no address."""
     yield ",".join(COLUMNS) + "\r\n"
@@ -232,11 +241,8 @@ def export(*, test: bool) -> Iterator[str]:
     while True:
         query = listed(test=test).where(Suppression.id > last) if last else listed(test=test)
         rows = list(db.session.scalars(query.order_by(Suppression.id).limit(500)))
-        for one in with_addresses(rows):
-            row = one.row
-            if one.address:
-                yield csv_line([one.address, row.channel, row.reason, row.why, row.since.isoformat(), row.sender, row.code, one.kind,
-                                apps.get(row.source_id or "", "")])  # fmt: skip
+        known = [one for one in with_addresses(rows) if one.address]
+        yield from set_aside.readable("suppressions", known, lambda one: _line(one, apps))
         if not rows:
             return
         last = rows[-1].id

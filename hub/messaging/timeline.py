@@ -82,7 +82,7 @@ def _of_attempt(attempt: Attempt, provider: str, told: dict[str, str]) -> list[E
         sender = f" From {attempt.sender}." if attempt.sender else ""
         text = f"Attempt {attempt.n}, accepted{took}{answered}.{sender}"
         return [Entry(attempt.started_at, "accepted", f"Handed to {provider}", text, status=Status.ACCEPTED, **common)]
-    title, status = _OUTCOMES[attempt.outcome]
+    title, status = _OUTCOMES.get(attempt.outcome, ("{provider} answered", None))
     ended = Entry(
         attempt.ended_at, attempt.outcome, title.format(provider=provider), f"{attempt.why} Attempt {attempt.n} ended{took}{answered}.",
         status=status, decisive=attempt.outcome in ("failed", "unknown"), event=told.get("failed", "") if status == Status.FAILED else "",

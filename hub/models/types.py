@@ -71,6 +71,16 @@ def is_id(prefix: str, text: str) -> bool:
         return False
 
 
+class Stored(LargeBinary):
+    """Bytes as SQLite holds them: whatever else stands in their place comes as it is, and can be asked for."""
+
+    def bind_processor(self, dialect: Dialect) -> None:
+        return None
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> None:
+        return None
+
+
 class Id(TypeDecorator[str]):
     """An id: `prefix_uuid` in Python and outside, 16 bytes in the database.
 
@@ -88,7 +98,7 @@ class Id(TypeDecorator[str]):
     def load_dialect_impl(self, dialect: Dialect) -> Any:
         if dialect.name == "postgresql":
             return dialect.type_descriptor(Uuid(as_uuid=True))
-        return dialect.type_descriptor(LargeBinary(16))
+        return dialect.type_descriptor(Stored(16))
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> Any:
         if value is None:

@@ -1,0 +1,47 @@
+"""Pages about one row, where that row is damaged: they say so, and note the row for admins."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import structlog
+from flask import render_template
+from werkzeug.exceptions import HTTPException
+
+from hub.errors import HubError
+from hub.extensions import db
+from hub.messaging import set_aside
+
+log = structlog.get_logger(__name__)
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+def _is_answer(problem: Exception) -> bool:
+    """Return whether an error is meant for the reader; that a stored name leads nowhere is not."""
+    return isinstance(problem, HubError) and getattr(problem, "code", "") != "unknown_integration"
+
+
+def about(kind: str) -> Callable[[View], View]:
+    """Answer with a page that says so where the row that a page is about cannot be read. Innermost decorator."""
+
+    def decorate(view: View) -> View:
+        @functools.wraps(view)
+        def shown(**named: Any) -> Any:
+            try:
+                return view(**named)
+            except HTTPException:
+                raise
+            except Exception as problem:
+                if set_aside.lets_pass(problem) or _is_answer(problem):
+                    raise
+                log.exception("page.row_unreadable", table=kind)
+                db.session.rollback()
+                set_aside.note_seen(kind, next(iter(named.values()), "?"), problem)
+                return render_template("unreadable_row.html", why=set_aside.reason(problem))
+
+        return cast(View, shown)
+
+    return decorate

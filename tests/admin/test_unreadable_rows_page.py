@@ -1,0 +1,41 @@
+"""The page of rows that are set aside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from flask import Flask
+
+from hub.messaging import set_aside
+from hub.models.types import new_id
+from hub.statements import UnreadableRow
+from hub.vocabulary import Role
+from tests.conftest import Browser
+
+
+def noted(app: Flask) -> str:
+    """Set a row aside and return the id of its entry."""
+    with app.app_context():
+        set_aside.note("contacts", new_id("ctc"), UnreadableRow("contacts.created_at"))
+        return set_aside.listed()[0].id
+
+
+def test_an_admin_has_a_row_read_again(app: Flask, admin: Browser) -> None:
+    entry = noted(app)
+    page = admin.get("/unreadable-rows").text
+    assert "contacts.created_at holds a value that cannot be read." in page
+    assert "Try again" in page
+    assert admin.post(f"/unreadable-rows/{entry}/retry").status_code == 303
+    page = admin.get("/unreadable-rows").text
+    assert "Signpost reads the row again." in page
+    assert "No unreadable rows" in page
+    assert admin.post(f"/unreadable-rows/{entry}/retry").status_code == 303
+    assert "not set aside any more" in admin.get("/unreadable-rows").text
+
+
+def test_a_viewer_reads_and_changes_nothing(app: Flask, person: Callable[..., Browser]) -> None:
+    viewer, entry = person(Role.VIEWER), noted(app)
+    page = viewer.get("/unreadable-rows").text
+    assert "contacts.created_at" in page
+    assert "Try again</button>" not in page
+    assert viewer.post(f"/unreadable-rows/{entry}/retry").status_code == 403

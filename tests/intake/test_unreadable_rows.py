@@ -1,0 +1,232 @@
+"""Rows that cannot be read hold back no other: every column of a table is spoiled, each in a row of its own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import Boolean, Column, Float, LargeBinary, Numeric, Table, select, text
+from sqlalchemy.exc import DBAPIError
+
+from hub.extensions import Base, db
+from hub.jobs import chores, cron
+from hub.messaging import job_failures
+from hub.messaging.rules import Rules
+from hub.models import (
+    Chat,
+    Connection,
+    Contact,
+    Message,
+    Pace,
+    Source,
+    Thread,
+    Throttle,
+    Usage,
+    Window,
+)
+from hub.models.types import Id, Time, now
+from hub.stopping import Stopping
+from hub.store import transaction
+from hub.vocabulary import Status
+from tests import every_page
+from tests.conftest import POSTGRES, Browser
+from tests.stage import (
+    SigningApp,
+    a_connection,
+    a_form,
+    a_message,
+    a_signer,
+    an_event,
+    call_back,
+    deliver,
+    settle_receipts,
+)
+
+OTHERS = 100
+CONNECTIONS = 30
+TABLES = (
+    "contacts", "consents", "suppressions", "windows", "messages", "bodies", "attempts", "status_events",
+    "platform_events", "requests", "signers", "events", "inbound", "conversations", "receipts", "throttles",
+    "paces", "usage", "connections", "idempotency", "threads", "chats",
+)  # fmt: skip
+HUGE = 2**62
+SPOILED: dict[str, Callable[[Column[Any]], Any]] = {
+    "huge": lambda column: HUGE if isinstance(column.type, Time) else b"\xff" * 40,
+    "text": lambda _: "garbage",
+    "cut": lambda column: -(2**60) if isinstance(column.type, Time) else b"",
+}
+IN_POSTGRESQL: dict[str, Callable[[Column[Any]], Any]] = {
+    "huge": lambda column: _for_postgresql(column, "infinity"),
+    "text": lambda column: _for_postgresql(column, "4000-01-01 00:00:00+00"),
+    "cut": lambda column: _for_postgresql(column, "4713-01-01 00:00:00+00 BC"),
+}
+
+
+def _for_postgresql(column: Column[Any], moment: str) -> Any:
+    if isinstance(column.type, Time):
+        return moment
+    if isinstance(column.type, Float | Numeric):
+        return "NaN"
+    if isinstance(column.type, LargeBinary) and not isinstance(column.type, Id):
+        return b"\xff" * 40
+    return None if isinstance(column.type, Id | Boolean) or column.type.python_type is int else "garbage"
+
+
+# ── People whose rows are going to be spoiled ───────────────────────────────────────────────────────────────
+@dataclass
+class Stage:
+    """A hub with people, each of whom everything is stored of, over a connection of their own."""
+
+    app: Flask
+    signing_app: SigningApp
+    slugs: list[str]
+
+    def person(self, n: int) -> str:
+        number = f"+1317556{n:04}"
+        consent = {"address": number, "given": True, "at": "2026-01-01T00:00:00Z", "proof": "yes"}
+        assert self.signing_app.post("/consents", consent).status_code == 201
+        closed = {"address": number, "channel": "voice", "why": "asked"}
+        assert self.signing_app.post("/suppressions", closed).status_code == 201
+        event = an_event(signers=[a_signer(f"Signer{n}", number)], id=f"evt-{n}")
+        event["request"] = {**event["request"], "id": f"agr-{n}"}
+        assert self.signing_app.post("/events", event, Idempotency_Key=f"key-{n}").status_code == 202
+        came = a_form(self.app, f"SM{n:032x}", "received", Body="Hello", From=number)
+        for name in ("MessageStatus", "SmsStatus"):
+            came.pop(name)
+        came["To"], came["SmsStatus"] = a_form(self.app, "SM", "x")["From"], "received"
+        assert call_back(self.app, came, target="/api/rpc/webhooks/twilio/inbound").status_code == 200
+        return number
+
+
+@pytest.fixture
+def stage(hub_demo: Flask, served: Flask, simulator: Any, signing_app: SigningApp, connection: Any) -> Stage:
+    made = [a_connection(f"Spoiled {n}", like=connection, sender=f"+131755501{n:02}") for n in range(CONNECTIONS)]
+    db.session.rollback()
+    slugs = [db.session.get_one(Connection, one).slug for one in made]
+    db.session.rollback()  # what this session has read would be older than the user who signs in
+    return Stage(hub_demo, signing_app, slugs)
+
+
+@transaction
+def fill() -> None:
+    """Add the rows that take long to come about by themselves: one for each spoiled connection."""
+    made = list(db.session.scalars(select(Connection).where(Connection.title.startswith("Spoiled"))))
+    people = list(db.session.scalars(select(Contact).order_by(Contact.id)))
+    source = db.session.scalars(select(Source.id).limit(1)).one()
+    moment = now()
+    for n, connection in enumerate(made):
+        person = people[n % len(people)]
+        connection.rules = Rules(prices={"": Decimal("0.01")}, spend_day=Decimal(5)).stored()
+        connection.per_second = 50.0
+        db.session.add_all([
+            Window(sender=connection.sender, contact_id=person.id, opened_at=moment, closes_at=moment),
+            Throttle(name=connection.throttle, filled_at=moment),
+            Pace(name=connection.throttle, contact_id=person.id, next_at=moment),
+            Usage(connection_id=connection.id, day=f"{moment:%Y-%m-%d}", messages=1),
+            Thread(connection_id=connection.id, subject="agr", provider_thread="1"),
+            Chat(connection_id=connection.id, source_id=source, address_key=person.address_key, contact_id=person.id),
+        ])  # fmt: skip
+
+
+def spoil(table: Table, key: dict[str, Any], column: Column[Any], value: Any) -> bool:
+    """Write a value around everything that checks it; False where the database itself refuses it."""
+    where = " AND ".join(f"{name} = :key_{name}" for name in key)
+    statement = text(f'UPDATE {table.name} SET "{column.name}" = :value WHERE {where}')  # noqa: S608 - our own tables
+    with db.engine.connect() as connection:
+        if POSTGRES:
+            connection.execute(text("SET session_replication_role = replica"))
+        else:
+            connection.exec_driver_sql("COMMIT")
+            connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        try:
+            values = {f"key_{name}": given for name, given in key.items()}
+            kind = f"CAST(:value AS {column.type.compile(db.engine.dialect)})"
+            done = connection.execute(
+                text(statement.text.replace(":value", kind)) if POSTGRES else statement,
+                {"value": value, **values},
+            )  # fmt: skip
+            connection.commit()
+        except DBAPIError:
+            connection.rollback()
+            return False
+        finally:
+            if not POSTGRES:
+                connection.exec_driver_sql("COMMIT") if connection.connection.driver_connection.in_transaction else None
+                connection.exec_driver_sql("PRAGMA foreign_keys=ON")
+            connection.invalidate()
+        return bool(done.rowcount)
+
+
+def keys_of(table: Table) -> list[dict[str, Any]]:
+    names = [column.name for column in table.primary_key.columns]
+    listed = ", ".join(f'"{name}"' for name in names)
+    with db.engine.connect() as connection:
+        query = f"SELECT {listed} FROM {table.name} ORDER BY {listed}"  # noqa: S608 - names of our own tables
+        rows = connection.execute(text(query)).all()
+        connection.rollback()
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def spoil_all(table: Table) -> int:
+    """Spoil every column of a table in every way, each in a row of its own while there are rows; return how many values."""
+    rows, spoiled = keys_of(table), 0
+    if table.name == "connections":  # the oldest is the others'
+        rows = rows[-CONNECTIONS:]
+    ways = (IN_POSTGRESQL if POSTGRES else SPOILED).values()
+    place = 0
+    for way in ways:
+        for column in table.columns:
+            value = way(column)
+            place += 1
+            if rows and value is not None:
+                spoiled += spoil(table, rows[place % len(rows)], column, value)
+    return spoiled
+
+
+# ── What has to go on ───────────────────────────────────────────────────────────────────────────────────────
+def others_arrive(count: int = OTHERS) -> None:
+    """Send messages to other people, and see that each arrives."""
+    ids = [a_message(f"+1317557{n:04}", connection_slug="demo-sms", channel="") for n in range(count)]
+    states: dict[str, str] = {}
+    deadline = time.monotonic() + 30
+    while set(states.values()) != {Status.DELIVERED}:
+        assert time.monotonic() < deadline, states
+        deliver(30)
+        settle_receipts()
+        db.session.rollback()
+        found = select(Message.id, Message.status).where(Message.id.in_(ids))
+        states = {row[0]: row[1] for row in db.session.execute(found)}
+        time.sleep(0.1)
+
+
+def api_answers(stage: Stage, numbers: list[str]) -> None:
+    for path, query in [("/messages", {}), ("/suppressions", {}), ("/messages", {"status": "queued"}),
+                        *(("/consents", {"address": number}) for number in numbers)]:  # fmt: skip
+        assert stage.signing_app.get(path, **query).status_code == 200, (path, query)
+
+
+@pytest.mark.parametrize(("name", "zone"), [(name, every_page.ZONES[n % len(every_page.ZONES)]) for n, name in enumerate(TABLES)])
+def test_a_spoiled_table_holds_back_nobody(stage: Stage, admin: Browser, name: str, zone: str) -> None:
+    table = Base.metadata.tables[name]
+    numbers = [stage.person(n) for n in range(len(table.columns))]
+    for n, slug in enumerate(stage.slugs):
+        a_message(numbers[n % len(numbers)], connection_slug=slug, channel="")
+    settle_receipts()
+    fill()
+    if name not in ("messages", "receipts", "signers", "requests"):
+        deliver()
+    if not spoil_all(table):
+        pytest.skip("nothing of this table is there")
+    others_arrive()
+    chores.each(Stopping(20))
+    cron.sweep()
+    others_arrive(3)
+    every_page.answer(admin, zone)
+    api_answers(stage, numbers)
+    assert job_failures.recent() == {}
