@@ -26,6 +26,7 @@ from hub.models import (
     Inbound,
     Message,
     Pace,
+    PausedDestination,
     PlatformEvent,
     Setting,
     Signer,
@@ -158,7 +159,10 @@ def _actions(ids: Sequence[bytes]) -> None:
 
 @transaction
 def _contacts(ids: Sequence[str]) -> None:
-    columns = (Window.contact_id, Pace.contact_id, Conversation.contact_id, ContactLink.contact_id, ContactLink.other_id, Contact.id)
+    columns = (
+        Window.contact_id, Pace.contact_id, PausedDestination.contact_id, Conversation.contact_id, ContactLink.contact_id,
+        ContactLink.other_id, Contact.id,
+    )  # fmt: skip
     for column in columns:
         _delete(column, ids)
 

@@ -28,6 +28,7 @@ from hub.models import (
     Inbound,
     Message,
     Pace,
+    PausedDestination,
     PlatformEvent,
     Receipt,
     Signer,
@@ -104,7 +105,7 @@ def _erase(contact_id: str, named: Sequence[str], why: str) -> Erased:
     signers = _signers(contact.id, named)
     told = list(db.session.scalars(select(Chat.receipt_id).where(Chat.contact_id == contact.id, Chat.receipt_id.is_not(None))))
     webhooks += _delete(Receipt.id, [one for one in told if one])
-    for table in (Window, Pace, Chat):
+    for table in (Window, Pace, PausedDestination, Chat):
         _delete(table.contact_id, [contact.id])
     _run(delete(Chat).where(Chat.address_key.in_(keys_of(contact))))
     _run(update(Consent).where(Consent.contact_id == contact.id).values(ip="", agent="", _proof=None))

@@ -13,13 +13,14 @@ from sqlalchemy import select
 from hub.accounts import checks, connections
 from hub.errors import DestinationUnavailable, PermanentError, RecipientRefused, SendError, TransientError
 from hub.extensions import db
+from hub.intake import metadata
 from hub.integrations.base import Accepted, CheckResult, OptChange, Outbound
 from hub.messaging import destinations, direct, letting_in, timeline
 from hub.messaging.contacts import contact_for
 from hub.messaging.statuses import Origin
-from hub.models import Attempt, Audit, Connection, Message, Suppression
+from hub.models import Attempt, Audit, Connection, Contact, Message, PausedDestination, Suppression
 from hub.models.types import now
-from hub.signing import accept
+from hub.signing import accept, people
 from hub.signing.events import EventIn
 from hub.store import transaction
 from hub.vocabulary import ConnectionState
@@ -285,3 +286,22 @@ def test_other_errors_pause_nothing(roof: Roof, loft: Loft, error: SendError) ->
     post()
     deliver()
     assert paused(one) == ""
+
+
+# ── Forgetting ──────────────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize("reopened", [True, False])
+def test_an_old_destination_is_forgotten_with_its_contact(roof: Roof, loft: Loft, reopened: bool) -> None:
+    one = roof("T1")
+    told(one, wanted=False, ago=20)
+    if reopened:
+        told(one, wanted=True, ago=10)
+    assert count(PausedDestination) == 1
+    metadata.forget(now() + timedelta(days=1))
+    assert (count(PausedDestination), count(Contact)) == (0, 0)
+
+
+def test_a_destination_that_is_erased_leaves_no_pause(roof: Roof, loft: Loft) -> None:
+    one = roof("T1")
+    told(one, wanted=False)
+    people.erase(contact_for("chat", "T1", test=True).id, why="By letter.")
+    assert (count(PausedDestination), paused(one)) == (0, "")
