@@ -5,7 +5,7 @@ PACKAGE = pyproject.toml bin/install
 LOCK = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	pyproject.toml --group build
 # tests of what no database of the hub's has a part in, or of how pages look: one run of them is enough
-NO_DATABASE = tests/simulator tests/integrations \
+NO_DATABASE = tests/simulator tests/integrations tests/web \
 	$(foreach name,architecture config crypto docs http phones ports queue_server supervisor text,tests/test_$(name).py) \
 	$(foreach name,pages screenshots without_javascript,tests/browser/test_$(name).py) \
 	$(foreach name,presentation setting_up templates,tests/admin/test_$(name).py)

@@ -50,6 +50,8 @@ ADMIN: dict[str, tuple[str, ...]] = {
     "admin.connection_rules": ("/connections/demo-sms/rules", "/connections/demo-whatsapp/rules"),
     "admin.rename_connection": ("/connections/demo-sms/rename",),
     "admin.archive_connection": ("/connections/demo-sms/archive",),
+    "admin.clock": ("/clock",),
+    "admin.unreadable_rows": ("/unreadable-rows",),
     "admin.activity": ("/activity", "/activity?kind=connection"),
     "admin.settings": ("/settings",),
     "admin.account": ("/account",),
