@@ -104,7 +104,7 @@ def problem() -> str:
         return ""
     days = max(1, round(abs(state.off_by(here)) / 86400))
     direction = "ahead of" if state.off_by(here) > 0 else "behind"
-    return f"The clock is {days} {'day' if days == 1 else 'days'} {direction} the newest data."
+    return f"The clock is {days} {'day' if days == 1 else 'days'} {direction} the time that Signpost expects."
 
 
 @transaction

@@ -52,10 +52,16 @@ def clean(text: str) -> str:
 
 
 def typed(text: str) -> str:
-    """Return the normal form of a number as people write it: with blanks, brackets, dots, dashes, 00 for +. Raises ValueError."""
+    """Return the normal form of a number as people write it. Raises ValueError.
+
+    Blanks, brackets, dots and dashes are left out, and 00 stands for +.
+    """
     number = _bare(text)
+    hint = f"Start with + and the country code, such as {TYPED_EXAMPLE}."
     if not re.fullmatch(r"\+?[0-9]+", number):
-        raise ValueError(f"This is not a phone number. Start with + and the country code, such as {TYPED_EXAMPLE}.")
+        raise ValueError(f"This is not a phone number. {hint}")
+    if not number.startswith("+"):
+        raise ValueError(f"The country code is missing. {hint}")
     return clean(number)
 
 

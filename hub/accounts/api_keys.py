@@ -181,7 +181,7 @@ def describe_refused(text: str) -> dict[str, str]:
         state = "revoked" if found.revoked_at else "expired"
         return {"who": "An API caller", "subject": found.id, "title": found.name, "key": state}
     kind = next((prefix for prefix in (LIVE, TEST) if text.startswith(prefix)), "")
-    title = f"{text[: len(kind) + 4]}… is unknown" if kind else "is not one of Signpost"
+    title = f"{text[: len(kind) + 4]}…" if kind else "not in the form of Signpost’s keys"
     return {"who": "An API caller", "title": title}
 
 
@@ -222,6 +222,11 @@ class Described:
     created_at: datetime
     expires_at: datetime | None
     used_at: datetime | None
+
+    @property
+    def last_moment(self) -> datetime | None:
+        """Return the last moment at which the key works: a day that counts whole is shown as itself."""
+        return self.expires_at - timedelta(microseconds=1) if self.expires_at else None
 
 
 def described(key: ApiKey) -> Described:

@@ -1,4 +1,4 @@
-"""The page on which an admin confirms a clock that Signpost does not believe."""
+"""The page on which an admin confirms a clock that Signpost does not trust."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hub.vocabulary import Role
 @admin.get("/clock")
 @needs(Role.VIEWER)
 def clock() -> Any:
-    """Show what is wrong with the clock, and what follows."""
+    """Show how far the clock is off, and what to do."""
     return render_template(
         "clock.html", problem=clock_check.problem(), moment=now(), may_confirm=may(Role.ADMIN)
     )
@@ -24,7 +24,7 @@ def clock() -> Any:
 @admin.post("/clock")
 @needs(Role.ADMIN)
 def confirm_clock() -> Any:
-    """Believe the clock from now on."""
+    """Trust the clock from now on."""
     clock_check.confirm()
     flash("The clock is confirmed. Signpost deletes old data again.", "good")
     return redirect(url_for("admin.overview"), 303)

@@ -30,8 +30,29 @@ from hub.vocabulary import Role, Scope
 MEANINGS = {scope.value: scope.meaning for scope in Scope}
 
 
+class Day(DateField):
+    """A day, with an example where it cannot be read."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        try:
+            super().process_formdata(valuelist)
+        except ValueError:
+            raise ValueError("Enter a day, for example 2027-01-31.") from None
+
+
+class Limit(IntegerField):
+    """A whole number, with its range where it cannot be read."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        try:
+            super().process_formdata(valuelist)
+        except ValueError:
+            why = f"Enter a whole number from 1 to {api_keys.MOST_PER_MINUTE:,}, or leave it empty."
+            raise ValueError(why) from None
+
+
 class KeyForm(Form):
-    """What a key may do, until when and how often."""
+    """The scopes, the expiry and the limit of a key."""
 
     scopes = SelectMultipleField(
         "Scopes", choices={one.value: one.value for one in Scope}, widget=ListWidget(),
@@ -39,11 +60,11 @@ class KeyForm(Form):
         description="Choose only what the app needs. A key with every scope also gets scopes that "
         "later versions add.",
     )  # fmt: skip
-    expires = DateField(
+    expires = Day(
         "Expires after", [Optional()],
         description="The last day on which the key works. Leave empty if it does not expire.",
     )  # fmt: skip
-    per_minute = IntegerField(
+    per_minute = Limit(
         "Requests a minute", [Optional()],
         render_kw={"inputmode": "numeric", "autocomplete": "off"},
     )  # fmt: skip

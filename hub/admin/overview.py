@@ -49,7 +49,7 @@ def _todo() -> list[dict[str, str]]:
     if wrong := clock_check.problem():
         todo.append({
             "tone": "bad", "icon": "clock-history", "title": "The clock may be wrong",
-            "text": f"{wrong} Nothing is deleted by age until it is right or confirmed.",
+            "text": f"{wrong} Signpost deletes nothing by age until the clock is right or confirmed.",
             "href": url_for("admin.clock"), "button": "Check the clock",
         })  # fmt: skip
     standing = select(Connection).where(Connection.archived_at.is_(None)).order_by(Connection.state_at)
@@ -113,13 +113,13 @@ def _todo() -> list[dict[str, str]]:
     if unreadable := len(set_aside.listed()):
         todo.append({
             "tone": "bad", "icon": "file-earmark-x", "title": f"{plural(unreadable, 'database row')} cannot be read",
-            "text": "Signpost set them aside, and everything else continues. Each row has its error.",
+            "text": "Signpost set them aside. All other messages and webhooks continue.",
             "href": url_for("admin.unreadable_rows"), "button": "View unreadable rows",
         })  # fmt: skip
     if strange:
         todo.append({
             "tone": "warn", "icon": "inbox", "title": f"{plural(strange, 'callback')} could not be settled",
-            "text": f"Each is tried for {settle.LOOK_FOR.seconds // 60} minutes. Most often another hub sends over the same account.",
+            "text": f"Signpost tries each again for {settle.LOOK_FOR.seconds // 60} minutes. The list says why it could not apply them.",
             "href": url_for("admin.receipts"), "button": "Look at them",
         })  # fmt: skip
     return todo

@@ -23,10 +23,17 @@ def described(content: Fields) -> str:
 def coordinates(content: Fields) -> str:
     """Return the coordinates of a place, such as `39.7684,-86.1581`; "" where there are none."""
     latitude, longitude = content.get("latitude"), content.get("longitude")
-    numbers = isinstance(latitude, int | float) and isinstance(longitude, int | float)
-    if content.get("kind") != ContentKind.LOCATION or not numbers:
+    if content.get("kind") != ContentKind.LOCATION:
         return ""
-    return f"{latitude:.6g},{longitude:.6g}"
+    if not isinstance(latitude, int | float) or not isinstance(longitude, int | float):
+        return ""
+    return f"{_degrees(latitude)},{_degrees(longitude)}"
+
+
+def _degrees(number: float) -> str:
+    """Return degrees with at most 5 decimal places, which is about a meter."""
+    rounded = round(number, 5) + 0.0  # no -0
+    return f"{rounded:.5f}".rstrip("0").rstrip(".")
 
 
 def _location(content: Fields) -> str:

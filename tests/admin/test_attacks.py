@@ -106,7 +106,7 @@ def test_current_password_is_asked_five_times(app: Flask, admin: Browser) -> Non
     assert "You entered 5 wrong passwords. Sign in again." in admin.get("/sign-in").text
     assert admin.sign_in().status_code == 303
     assert admin.post("/account", {"current": PASSWORD, **new}).status_code == 303
-    assert "Entered 5 wrong current passwords, and was signed out" in admin.get("/activity").text
+    assert "Was signed out after 5 wrong passwords" in admin.get("/activity").text
 
 
 def test_right_current_password_is_forgiven_though_the_new_one_is_refused(admin: Browser) -> None:
@@ -183,7 +183,7 @@ def test_refused_sign_ins_are_counted_in_the_activity(app: Flask, admin: Browser
     assert rows[("security.sign_in_limited", "203.0.113.7")].detail["count"] == 2
     assert rows[("security.sign_in_failed", "203.0.113.8")].title == "an unknown account"
     page = admin.get("/activity?kind=security").text
-    assert "Failed to sign in to Dana Whitfield" in page
+    assert "Failed to sign in as Dana Whitfield" in page
     assert "address: 203.0.113.7 · count: 5" in page
     assert "secret" not in page
 
@@ -202,7 +202,7 @@ def test_refused_keys_are_recorded_without_the_key(app: Flask, admin: Browser) -
     rows = refusals(app)
     assert [(row.title, row.detail["count"]) for row in rows if row.subject] == [("Contracts", 2)]
     page = admin.get("/activity?kind=security").text
-    assert "Was refused: the API key Contracts" in page
+    assert "Used an API key that was refused: Contracts" in page
     for row in rows:
         shown = f"{row.title} {row.detail}"
         assert text not in shown
@@ -215,7 +215,7 @@ def test_forbidden_pages_are_recorded(app: Flask, person: Callable[..., Browser]
     assert viewer.post("/settings/api-keys", {"name": "x"}).status_code == 403
     (row,) = refusals(app)
     assert (row.action, row.who, row.detail["page"]) == ("security.forbidden", "Vera Vale", "/settings/api-keys")
-    assert "Was refused a page that this role may not use" in admin.get("/activity").text
+    assert "Was refused a page that needs another role" in admin.get("/activity").text
 
 
 def test_refused_webhooks_are_recorded(app: Flask) -> None:

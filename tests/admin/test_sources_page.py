@@ -57,7 +57,7 @@ def test_what_its_keys_record_applies_to_every_source_once_an_admin_says_so(
     for ticked, expected in (({"applies_to_all": "y"}, True), ({}, False)):
         admin.post("/settings/sources/default", {"name": "Default", **ticked})
         assert [one.applies_to_all for one in rows(app, Source)] == [expected]
-    assert "changed for whom the opt-outs of the source Default apply" in (
+    assert "changed where the opt-outs of the source Default apply" in (
         admin.get("/activity?kind=source").text.lower().replace("default", "Default")
     )
 
@@ -117,6 +117,8 @@ def test_a_key_gets_what_was_chosen_and_can_be_changed(app: Flask, admin: Browse
     assert timedelta(days=29) < key.expires_at - now() < timedelta(days=32)
     listed = admin.get("/settings/api-keys").text
     assert "events:write" in listed
+    last = f'<time datetime="{day.isoformat()}T23:59:59'
+    assert last in listed, "the list shows the last day, as it was entered"
     shown = admin.get(f"/settings/api-keys/{key.id}").text
     assert f'value="{day.isoformat()}"' in shown
     admin.post(
@@ -136,10 +138,10 @@ def test_a_key_gets_what_was_chosen_and_can_be_changed(app: Flask, admin: Browse
         ({"scopes": ["", "all"]}, "There is no scope"),
         ({"expires": "2020-01-01"}, "in the future"),
         ({"expires": "9999-12-31"}, "next 10 years"),
-        ({"expires": "tomorrow"}, "valid date"),
+        ({"expires": "tomorrow"}, "Enter a day, for example"),
         ({"per_minute": "0"}, "whole number from 1"),
         ({"per_minute": "99999999999999999999"}, "whole number from 1"),
-        ({"per_minute": "many"}, "valid integer"),
+        ({"per_minute": "many"}, "whole number from 1"),
         ({"source": "nothing"}, "valid choice"),
     ],
 )

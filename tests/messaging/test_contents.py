@@ -64,7 +64,7 @@ def payload() -> dict[str, Any]:
          "A recording"),
         ({"NumMedia": "1", "MediaUrl0": "https://api.twilio.com/m/0", "MediaContentType0": "text/vcard"}, "media", "A contact card"),
         ({"Latitude": "-33.8568", "Longitude": "151.2153", "Label": "Opera House", "Address": "Bennelong Point"}, "location",
-         "Location: Opera House, Bennelong Point (-33.8568, 151.215)"),
+         "Location: Opera House, Bennelong Point (-33.8568, 151.2153)"),
         ({"Latitude": "0", "Longitude": "0", "MessageType": "location"}, "location", "Location: 0, 0"),
         ({"MessageType": "sticker", "NumMedia": "1", "MediaUrl0": "https://api.twilio.com/m/0", "MediaContentType0": "image/webp"},
          "media", "Sticker"),
