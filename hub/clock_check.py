@@ -1,9 +1,9 @@
-"""Whether the clock can be believed: nothing is deleted by age while it cannot.
+"""Check the clock before anything is deleted by age.
 
 A clock that leaps a year ahead makes everything look old enough to be deleted. The time that has
-really passed is known from the machine's uptime or, after a restart, from the time of the last
-check; where neither is known yet, from the newest rows. A hub that really was off for long is
-believed again once its clock has run steadily for a week, or when an admin confirms it.
+really passed is known from the machine's uptime or, after a restart, from the time of the last check. On
+the first check the newest rows count. The clock of a hub that was off for long is trusted again
+once it has run steadily for a week, or when an admin confirms it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a connection to the database needs before it is used, on SQLite and on PostgreSQL.
+"""Set up connections to the database before they are used, on SQLite and on PostgreSQL.
 
 A value that was stored and cannot be read must not fail the whole query: other rows may be fine. So text that is
 not UTF-8 is read with replacement characters, and a time that Python cannot hold as `models.types.BadTime`.

@@ -28,7 +28,7 @@ from enum import StrEnum
 
 
 class Scope(StrEnum):
-    """What a provider's wish for a pause concerns."""
+    """The reach of a pause that a provider asks for."""
 
     MESSAGE = "message"  # this one alone, or all that use the same method
     RECIPIENT = "recipient"  # everything from this sender to this recipient

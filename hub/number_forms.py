@@ -1,4 +1,6 @@
-"""Numbers that carriers and WhatsApp write in more than one way, as a table: docs/phone-numbers.md explains each row.
+"""A table of the phone numbers that carriers and WhatsApp write in more than one way.
+
+docs/phone-numbers.md explains each row.
 
 Every row has one normal form, the one that libphonenumber knows as a mobile number, and one other form of the same subscriber.
 Patterns match the digits after the country code.
@@ -12,7 +14,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class NumberForm:
-    """How a country's mobile numbers are written besides their normal form, and how each form is made from the other."""
+    """The two forms of a country's mobile numbers, and the patterns that convert one to the other."""
 
     region: str  # ISO 3166
     code: str  # the country code

@@ -74,7 +74,7 @@ class Isolation(Extension):
 
 
 class _Place:
-    """Where in a page's HTML an output stands."""
+    """The position of an output in a page's HTML."""
 
     def __init__(self) -> None:
         self._tag = ""  # the one that is open

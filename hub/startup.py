@@ -36,7 +36,7 @@ RESTORE = "Restore the data folder from a backup. Nothing was changed."
 
 
 class Found(NamedTuple):
-    """What the database says: its revision, and a value that its first key sealed."""
+    """The revision of the database, and a value that its first key sealed."""
 
     revision: str | None
     sealed: bytes | None

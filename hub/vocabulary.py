@@ -29,7 +29,7 @@ class Channel(Word):
 
 
 class Scope(Word):
-    """What an API key may do."""
+    """Permissions of an API key."""
 
     EVENTS_WRITE = "events:write", "post events"
     MESSAGES_READ = "messages:read", "read messages and signing requests"
@@ -50,7 +50,7 @@ class Address(Word):
 
 
 class ContentKind(Word):
-    """What a person sent that is neither text nor a file. The meaning names the fields."""
+    """Kinds of contents other than text and files. The meaning names the fields."""
 
     LOCATION = "location", "a place: `latitude` and `longitude` in degrees, `label`, `address`"
     CONTACT = "contact", "a contact card: `name`, `phones` and `emails`, which are lists"
@@ -126,7 +126,7 @@ class EventType(Word):
 
     @property
     def asks_to_sign(self) -> bool:
-        """True when it is pointless once there is nothing left to sign, or no time to."""
+        """Tell whether it is pointless once nothing is left to sign, or the time to sign has ended."""
         return self in (EventType.SENT, EventType.REMINDER)
 
 

@@ -33,7 +33,7 @@ COMMANDS = {
 
 @dataclass
 class Answer:
-    """What a server answered."""
+    """The answer of a server."""
 
     status: int
     headers: dict[str, str]

@@ -321,7 +321,7 @@ def test_key_that_others_can_read_is_a_warning(folder: Path, name: str, mode: in
 
 @pytest.mark.skipif(bool(POSTGRES), reason="about the embedded database")
 def test_log_of_a_killed_hub_is_read_and_left_alone(folder: Path) -> None:
-    """A log that nobody copied back belongs to the database: here it holds the revision."""
+    """Read the log that nobody copied back, which holds the revision here."""
     leave = """
 import os, sqlite3, sys
 connection = sqlite3.connect(sys.argv[1], isolation_level=None)

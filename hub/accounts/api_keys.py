@@ -33,7 +33,7 @@ USED_EVERY = timedelta(minutes=10)  # a call must not cost a write of its own
 
 @dataclass(frozen=True)
 class Grant:
-    """What a key may do, until when, and how often; without an expiry it lasts until revoked."""
+    """The scopes, the expiry and the limit of a key; without an expiry it lasts until revoked."""
 
     scopes: Collection[str] = tuple(Scope)
     expires_at: datetime | None = None

@@ -1,9 +1,8 @@
-"""How many requests an API key may make a minute, counted for all processes together.
+"""Limits of requests a minute for API keys, counted for all processes together.
 
-Each process counts for itself, and tells Redis what is new: every second at the latest, and the
-nearer a key is to its limit the more often. So a request costs a few dictionary look-ups far from
-the limit, and the limit holds exactly near it. While Redis is away, each process goes on with what
-it counted and knows.
+Each process counts in memory and sends what is new to Redis: every second at the latest, and more
+often near the limit. Far from the limit, a request costs a few dictionary look-ups. Near it, the
+limit holds across processes. While Redis is away, each process goes on with the counts it has.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ SILENT_SECONDS = 5  # how long Redis is left alone after it failed
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """What a key may still do: `left` of `most` requests in the next `seconds`."""
+    """The state of a key's limit: `left` of `most` requests in the next `seconds`."""
 
     allowed: bool
     most: int

@@ -57,7 +57,7 @@ class File:
 
 @dataclass(frozen=True)
 class Shown:
-    """What a person sent that is neither text nor a file, in words; `map` leads to a place on a map."""
+    """A content other than text and files, in words; `map` links to a place on a map."""
 
     text: str
     map: str
@@ -167,7 +167,7 @@ def _row(talk: Talk, body: Body | None) -> Row:
 
 
 def _who(talk: Talk, body: Body | None) -> str:
-    """Return whom a conversation is with. Of an unknown sender, what the message says instead of an address is told."""
+    """Return the name of the other side; an unknown sender is shown with what the message says instead."""
     if talk.contact is not None:
         return name_of(talk.contact)
     said = _content(body).get("name", "")

@@ -1,4 +1,4 @@
-"""Settings, API keys: what signing apps prove themselves with, what each may do, and how often."""
+"""Settings, API keys: create, change and revoke the keys of signing apps."""
 
 from __future__ import annotations
 

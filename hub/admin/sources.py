@@ -1,4 +1,4 @@
-"""Settings, Sources: the signing apps, their API keys, and for whom their opt-outs hold."""
+"""Settings, Sources: the signing apps, their API keys, and where their opt-outs apply."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ class AddSource(Form):
 
 
 class EditSource(Form):
-    """What a source is called, and for whom its opt-outs and consents hold."""
+    """The name of a source, and where its opt-outs and consents apply."""
 
     name = StringField("Name", [InputRequired("Enter a name.")], render_kw=NAME)
     applies_to_all = BooleanField(
         "Opt-outs and consents of this source apply to every source",
-        description="Those that its API keys record. Otherwise they apply to its own messages. "
-        "The change holds for existing ones, too.",
+        description="This concerns what its API keys record. If it is off, they apply to messages of this source. "
+        "A change also applies to what is already recorded.",
     )
 
 
@@ -73,7 +73,7 @@ def show_source(slug: str) -> Any:
 @admin.post("/settings/sources/<slug>")
 @needs(Role.ADMIN)
 def change_source(slug: str) -> Any:
-    """Save a source's name, and for whom its opt-outs hold."""
+    """Save a source's name, and where its opt-outs apply."""
     form = EditSource(request.form)
     try:
         if form.validate():

@@ -1,4 +1,4 @@
-"""What each route of the API needs of a key. A route that is in neither table opens to nobody."""
+"""Scopes that the routes of the API need. A route that is in neither table is refused."""
 
 from __future__ import annotations
 

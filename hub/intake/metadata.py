@@ -107,7 +107,7 @@ def _closed(before: datetime) -> ColumnElement[bool]:
 
 
 def _unknown(before: datetime) -> ColumnElement[bool]:
-    """Contacts of whom nothing is left: neither messages nor a word of theirs, nor an opt-out, nor those of a linked contact."""
+    """Select contacts without messages, consents and opt-outs, of their own or of a linked contact."""
     other = aliased(Contact)
     refused = or_(
         exists().where(Suppression.address_key == other.address_key).correlate(other),

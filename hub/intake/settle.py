@@ -229,7 +229,7 @@ def _take(came: Fact, origin: Origin, received_at: datetime) -> bool:
 
 
 def _may_be_unknown(came: Fact, origin: Origin) -> bool:
-    """Tell whether a fact says something though nobody knows of whom: a message, to a connection of ours."""
+    """Tell whether a fact counts without a sender: a message to one of our connections does."""
     return isinstance(came, Inbound) and bool(origin.connection_ids)
 
 
@@ -258,7 +258,7 @@ def _read(one: Held, version: int) -> None:
 
 
 def _of_no_connection(content: Mapping[str, Any]) -> list[Fact]:
-    """Return what counts of a webhook that no connection's secret verified: what a person wrote, for it may be an opt-out."""
+    """Return the facts that count of a webhook for an unknown account: messages, which may opt out."""
     reader = live.running().stray(integrations.get(content["integration"]))
     facts = reader.facts(request_of(content)) if reader is not None else []
     return [fact for fact in facts if isinstance(fact, Inbound)]

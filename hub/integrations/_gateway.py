@@ -14,7 +14,10 @@ OF_ONE_REQUEST = (400, 409, 411, 412, 413, 414, 415, 416, 417, 422, 424, 428, 43
 
 
 def foreign(provider: str, status: int, settings: str) -> SendError:
-    """Return what an answer comes to that is not in the provider's form. `settings` names what leads to the provider."""
+    """Return the error for an answer that is not in the provider's form.
+
+    `settings` names the settings that lead to the provider.
+    """
     code = f"http_{status}"
     why = (
         f"A proxy or gateway answered instead of {provider} (HTTP {status}). "

@@ -81,7 +81,7 @@ def explain(code: str) -> Problem | None:
 
 
 def error(code: str) -> SendError:
-    """Return what a known code comes to."""
+    """Return the error of a known code."""
     known = catalogue()[code]
     return OUTCOMES[known.kind](known.sentence, code)
 

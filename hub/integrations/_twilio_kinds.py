@@ -38,7 +38,7 @@ SHOWN = 60  # characters of what Twilio says that appear in a sentence
 
 
 class Kind(StrEnum):
-    """What a webhook is."""
+    """The kinds of webhooks."""
 
     INBOUND = "inbound"
     STATUS = "status"

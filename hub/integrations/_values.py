@@ -119,12 +119,12 @@ class WebhookRequest:
 
     @cached_property
     def form(self) -> dict[str, str]:
-        """The fields of a form body as texts that can be stored, the last value of each."""
+        """Return the fields of a form body as texts that can be stored, the last value of each."""
         return {storable(name): storable(value) for name, value in self.fields}
 
     @cached_property
     def fields(self) -> list[tuple[str, str]]:
-        """All fields of a form body as they were signed, in order, blank ones kept."""
+        """Return all fields of a form body as they were signed, in order, blank ones included."""
         if not self.body or not self.headers.get("content-type", "").lower().startswith("application/x-www-form-urlencoded"):
             return []
         try:  # strictly: where names and values are signed in one string, a lost "=" must not go unnoticed
@@ -135,12 +135,12 @@ class WebhookRequest:
 
     @cached_property
     def json(self) -> dict[str, Any]:
-        """The object of a JSON body, its texts made storable; {} for whatever else."""
+        """Return the object of a JSON body, its texts made storable; {} for any other body."""
         return json_object(self.body)
 
     @cached_property
     def query(self) -> dict[str, str]:
-        """The parameters of the URL as texts that can be stored, the last value of each."""
+        """Return the parameters of the URL as texts that can be stored, the last value of each."""
         found = parse_qs(self.url.partition("?")[2], keep_blank_values=True)
         return {storable(name): storable(values[-1]) for name, values in found.items()}
 
@@ -217,7 +217,7 @@ class Attached:
 
 @dataclass(frozen=True)
 class Content:
-    """What a person sent that is neither text nor a file. Each kind has the fields that its meaning names."""
+    """A content other than text and files. Each kind has the fields that its meaning names."""
 
     kind: ContentKind
     fields: Mapping[str, Any] = field(default_factory=dict)

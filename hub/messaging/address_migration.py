@@ -1,4 +1,4 @@
-"""Contacts from before their addresses had a normal form: brought to it by `hub migrate`, in batches, resumably."""
+"""Bring older contacts to the normal form of their addresses: `hub migrate`, in batches, resumably."""
 
 from __future__ import annotations
 

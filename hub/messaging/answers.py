@@ -1,4 +1,4 @@
-"""Which message of ours a person's message answers, and which source it is for."""
+"""Find the message that a person's message answers, and the source it is for."""
 
 from __future__ import annotations
 

@@ -190,7 +190,7 @@ class Gates:
 
 @transaction
 def reset(connection_ids: Collection[str]) -> None:
-    """Forget how fast some senders may go, because what is stored of that cannot be used; they learn it anew."""
+    """Forget how fast some senders may go, because what is stored of that cannot be used; they learn it again."""
     names = select(Connection.throttle).where(Connection.id.in_(several("connections")))
     gone = delete(_table).where(_table.c.name.in_(names))
     db.session.execute(gone, {"connections": list(connection_ids)})

@@ -1,4 +1,4 @@
-"""Contacts that are one person under several forms of one address: brought together under its normal form.
+"""Merge contacts that are one person under several forms of one address.
 
 What is stored under another form than the normal one comes from before the address had one. `hub migrate` merges all of it;
 what it did not reach is merged when the address is next used.
@@ -25,7 +25,7 @@ STRICTEST = ("admin", "complaint", "api", "import", "provider", "keyword")
 
 @transaction
 def merge(kind: str, address: str, keys: Sequence[bytes]) -> None:
-    """Bring all that is stored under `keys` under the first of them, which is that of `address`."""
+    """Move all that is stored under `keys` to the first of them, which is that of `address`."""
     first, others = keys[0], list(keys[1:])
     for same in _groups(kind, keys):
         _merge_contacts(same, address, first)
@@ -46,7 +46,7 @@ def pairs(kind: str, keys: Sequence[bytes]) -> list[tuple[str, str]]:
 
 
 def drain(contact_id: str, into: str) -> None:
-    """Move what more than a few rows hold of a contact to another one, a part a transaction: `merge` takes the rest."""
+    """Move the many rows of a contact to another one, in several transactions; `merge` takes the rest."""
     for table, column in _references():
         key = table.primary_key.columns.values()[0]
         if column.name in {one.name for one in table.primary_key.columns} or table.name in _SPECIAL:
@@ -173,7 +173,7 @@ _SPECIAL: Mapping[str, Callable[[str, str], None]] = {
 
 # ── What is kept by an address alone ────────────────────────────────────────────────────────────────────────
 def _merge_suppressions(first: bytes, others: Collection[bytes]) -> None:
-    """Of two that hold for the same channel, sender and source the stricter one stays, since the newer refusal."""
+    """Keep the stricter of two opt-outs for one channel, sender and source, since the newer one."""
     rows = db.session.scalars(select(Suppression).where(Suppression.address_key.in_([first, *others]))).all()
     kept: dict[tuple[Any, ...], Suppression] = {}
     for row in sorted((row for row in rows if row.lifted_at is None), key=_strictness):
@@ -191,7 +191,7 @@ def _strictness(row: Suppression) -> tuple[int, float]:
 
 
 def _merge_chats(first: bytes, others: Collection[bytes]) -> None:
-    """Of two chats with one person over one connection, for one source, the one stays that was linked last."""
+    """Keep the chat that was linked last, of those with one person over one connection and source."""
     rows = db.session.scalars(select(Chat).where(Chat.address_key.in_([first, *others]))).all()
     newest: dict[tuple[str, str], tuple[datetime, str, str | None]] = {}
     for row in rows:

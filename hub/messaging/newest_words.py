@@ -1,4 +1,4 @@
-"""What people said last about messages, and for which sources it holds."""
+"""Read the newest consent or objection of contacts, for each source."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def held_for(source_id: str | None, by_source: Mapping[str | None, T]) -> list[T
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """What a contact said last."""
+    """The newest consent or objection of a contact."""
 
     id: str
     given: bool

@@ -180,7 +180,7 @@ class Policy:
         return next((code for key in keys for code in held_for(one.source_id, self._stops.get(key, {}))), "")
 
     def _said(self, one: Wanted) -> Word | None:
-        """Return the newest word that holds; for a message of no source, a no before any yes."""
+        """Return the newest word that applies; for a message of no source, an objection before any consent."""
         contacts = (one.contact_id, *(other.id for other in self._links.get(one.contact_id, ())))
         words = [word for contact in contacts for word in held_for(one.source_id, self._words.get(contact, {}))]
         if one.source_id is None:

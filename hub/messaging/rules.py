@@ -68,7 +68,7 @@ class Rules:
 
 
 class UnreadableRules(Rules):
-    """What stands for stored rules that cannot be read: nothing is sent over their connection until they are saved anew."""
+    """Rules that cannot be read: nothing is sent over their connection until they are saved again."""
 
 
 @lru_cache(maxsize=1024)

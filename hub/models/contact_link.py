@@ -12,7 +12,10 @@ from hub.models.types import Id, Time, key, now, ref
 
 
 class ContactLink(Base):
-    """What holds for one contact's opt-outs, consents and windows holds for the other, until an admin undoes the link."""
+    """Two contacts of one person: opt-outs, consents and windows of one apply to the other.
+
+    An admin can undo the link.
+    """
 
     __tablename__ = "contact_links"
     __table_args__ = (UniqueConstraint("contact_id", "other_id"), Index(None, "other_id"))

@@ -38,7 +38,7 @@ class SigningRequest(Base):
 
     @property
     def expired(self) -> bool:
-        """True when its time to sign ended: nobody is asked to sign it any more."""
+        """Tell whether the time to sign has ended, so that nobody is asked to sign."""
         return self.expires_at is not None and self.expires_at <= now()
 
 

@@ -116,7 +116,7 @@ def _plan(
 # ── Texts ─────────────────────────────────────────────────────────────────────────────────────────
 @dataclass(frozen=True)
 class _Said:
-    """What a message says, as text and, where that may be needed, as an approved template."""
+    """The text of a message and, where it may be needed, its approved template."""
 
     rendered: render.Rendered
     template: Filled | None

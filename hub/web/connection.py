@@ -19,7 +19,7 @@ LONGEST_WAIT = 30.0  # seconds that a thread waits for a slow reader of more
 
 
 class State(Enum):
-    """What a connection waits for."""
+    """The states of a connection, each with what it waits for."""
 
     READING = auto()  # the rest of a request
     ANSWERING = auto()  # a thread

@@ -59,7 +59,7 @@ class Waiting:
                 yield first
 
     def count(self, conn: Connection) -> None:
-        """Count the memory of a connection anew."""
+        """Count the memory of a connection again."""
         held = 0 if conn.state is State.CLOSED else conn.size()
         self.held += held - conn.held
         conn.held = held

@@ -116,7 +116,7 @@ def downgrade() -> None:
 
 # ── What can be told from the rows that are there ───────────────────────────────────────────────────────────
 def _fill() -> None:
-    """Fill in the sources that can be told. What has none holds for all, as before, and is shown to admins only."""
+    """Fill in the sources that are certain. Other rows apply to all, as before; only admins see them."""
     connection = op.get_bind()
     owners = connection.execute(sa.select(keys.c.source_id).distinct()).scalars().all()
     if len(owners) == 1:  # everything that was recorded through the API was recorded by this source
@@ -137,7 +137,7 @@ def _fill() -> None:
 
 
 def _fill_links(connection: sa.Connection) -> None:
-    """A chat that was opened to one source gave its consent to that one."""
+    """Give consents by chat the source that the chat was opened to."""
     found = connection.execute(sa.select(chats.c.contact_id, chats.c.source_id).distinct()).all()
     sources: dict[object, set[object]] = {}
     for contact_id, source_id in found:
@@ -149,7 +149,7 @@ def _fill_links(connection: sa.Connection) -> None:
 
 
 def _fill_inbound(connection: sa.Connection, by_cause: dict[str, object]) -> None:
-    """An incoming message belongs to the source of the message it answers, else to the last that wrote over the same sender."""
+    """Give incoming messages the source of the message they answer, else the last over that sender."""
     answers = sa.select(events.c.cause, events.c.source_id).where(
         events.c.cause.in_(by_cause), events.c.source_id.is_not(None)
     )

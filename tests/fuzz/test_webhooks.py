@@ -151,7 +151,7 @@ def pages() -> Iterator[str]:
 
 
 def after_all(app: Flask, message_id: str) -> None:
-    """See that a message of ours is still heard of, and that no contact is without an address."""
+    """See that statuses of our messages still arrive, and that no contact is without an address."""
     sid = attempts(message_id)[0].provider_id or ""
     assert call_back(app, a_form(app, sid, "read"), target=about(message_id)).status_code == 200
     settle_receipts()

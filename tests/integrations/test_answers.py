@@ -1,4 +1,4 @@
-"""What a provider's answer speaks for: a table over the providers and the answers that all of them may get."""
+"""The reach of a provider's answer: a table over the providers and the answers that all of them may get."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people send beside text: each webhook is read for what it declares to be, stored, shown, and passed on."""
+"""Contents other than text: read for what a webhook declares to be, stored, shown, and passed on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a source records about people holds for its own messages; what others say, for all."""
+"""Opt-outs and consents of a source apply to its own messages, those of others to all."""
 
 from __future__ import annotations
 
@@ -380,7 +380,7 @@ def test_an_opt_out_stops_whom_it_holds_for(
 
 @transaction
 def prepare(words: list[tuple[str | None, bool]], shared: set[str]) -> dict[str, str]:
-    """Begin anew: three sources, some of which apply to all, and what a person said."""
+    """Begin again: three sources, some of which apply to all, and what a person said."""
     for model in (Consent, Suppression):
         db.session.execute(delete(model))
     for slug in SCOPES[2:]:

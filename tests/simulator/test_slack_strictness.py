@@ -1,4 +1,4 @@
-"""What apps of other people ask of Slack, tried with the official SDK: tokens, look-ups, answers."""
+"""Calls that other people's apps make to Slack, tried with the official SDK: tokens, look-ups, answers."""
 
 from __future__ import annotations
 

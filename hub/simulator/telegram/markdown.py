@@ -37,7 +37,7 @@ class _Open:
 
 @dataclass
 class _Reader:
-    """Where reading MarkdownV2 stands."""
+    """The state of reading MarkdownV2."""
 
     source: str
     at: int = 0
