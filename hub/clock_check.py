@@ -83,7 +83,8 @@ class State:
 
 def is_right() -> bool:
     """Check whether the clock can be believed; call it before anything is deleted by age."""
-    here, state = _here(), _read()
+    here = _here()
+    state = _read()
     if state is None:
         state = _first(here)
         _write(state.after(here))

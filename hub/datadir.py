@@ -26,7 +26,8 @@ T = TypeVar("T")
 
 # sockaddr_un.sun_path holds 108 bytes on Linux and 104 on macOS, the final NUL included
 LONGEST_SOCKET_PATH = 100
-SECRET_KEY, ENCRYPTION_KEYS = "secret-key", "encryption-keys"
+SECRET_KEY = "secret-key"  # noqa: S105 - the name of a file
+ENCRYPTION_KEYS = "encryption-keys"
 
 
 @dataclass(frozen=True)

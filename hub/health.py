@@ -43,7 +43,8 @@ def ready() -> tuple[dict[str, Any], int]:
     if parts["database"] != "ok":
         return {"status": "unavailable", **parts}, 503
     parts["disk"] = disk.state(current_app.extensions["hub.config"].data_dir)
-    parts["clock"], parts["jobs"] = _clock(), _jobs()
+    parts["clock"] = _clock()
+    parts["jobs"] = _jobs()
     parts["lateness"], parts["providers"] = _lateness(), _providers()
     degraded = any(state != "ok" for state in parts.values())
     return {"status": "degraded" if degraded else "ok", **parts}, 200

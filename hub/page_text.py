@@ -99,7 +99,8 @@ class _Place:
             found = _OPENS.search(html, at)
         if found is None:
             return len(html)
-        self._tag, self._only_text = found[1].lower(), ""
+        self._tag = found[1].lower()
+        self._only_text = ""
         return found.end()
 
     def _in_tag(self, html: str, at: int) -> int:

@@ -71,7 +71,8 @@ def typed_sender(text: str | None) -> str | None:
     A number with two forms keeps the one that was typed: under that one the provider knows it.
     """
     try:
-        number, normal = _bare(text or ""), typed(text or "")
+        number = _bare(text or "")
+        normal = typed(text or "")
     except ValueError:
         return text and text.strip()
     return number if to_other(normal) else normal
@@ -97,7 +98,8 @@ def forms(number: str) -> tuple[str, ...]:
     _, parsed = _normal(number)
     if parsed is None:
         return (number,)
-    code, found = f"+{parsed.country_code}", [number, *filter(None, [to_other(number)])]
+    code = f"+{parsed.country_code}"
+    found = [number, *filter(None, [to_other(number)])]
     region = phonenumbers.region_code_for_country_code(parsed.country_code or 0)
     metadata = phonenumbers.PhoneMetadata.metadata_for_region(region or "", None)
     prefix = metadata.national_prefix if metadata else None

@@ -75,7 +75,9 @@ def record(
     if not count:
         return
     if key[1] == ELSEWHERE:
-        who, title, detail = "Several visitors", "", {}
+        who = "Several visitors"
+        title = ""
+        detail = {}
     try:
         _add(key, moment, count, {"who": who, "title": title, "detail": detail})
     except SQLAlchemyError as problem:  # the answer that refuses must not fail for it
@@ -87,7 +89,8 @@ def _take(key: tuple[str, str, str], minute: int) -> tuple[int, tuple[str, str, 
     current: _Minute = current_app.extensions.setdefault("hub.security_log", _Minute())
     with current.lock:
         if current.number != minute:
-            current.number, current.rows = minute, {}
+            current.number = minute
+            current.rows = {}
         if key not in current.rows and len(current.rows) >= MOST_ROWS:
             key = (key[0], ELSEWHERE, "")
         row = current.rows.setdefault(key, _Row())
@@ -96,7 +99,8 @@ def _take(key: tuple[str, str, str], minute: int) -> tuple[int, tuple[str, str, 
         if row.seen > EACH_WRITTEN and time.monotonic() - row.written_at < 1:
             return 0, key
         pending = row.pending
-        row.pending, row.written_at = 0, time.monotonic()
+        row.pending = 0
+        row.written_at = time.monotonic()
         return pending, key
 
 
@@ -109,7 +113,8 @@ def _add(key: tuple[str, str, str], moment: datetime, count: int, words: dict[st
     if row is None:
         detail = {"address": address, "count": count, **words["detail"]}
         row = Audit(id=row_id, action=action, subject=subject, who=words["who"], title=words["title"])
-        row.at, row.detail = moment, detail
+        row.at = moment
+        row.detail = detail
         db.session.add(row)
     else:
         row.detail["count"] = row.detail.get("count", 0) + count

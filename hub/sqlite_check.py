@@ -15,7 +15,8 @@ LONGEST_CHECK = 5.0  # seconds; a large database is not read to its end at every
 BUSY_MS = 10_000
 MAGIC = b"SQLite format 3\0"
 # https://www.sqlite.org/fileformat.html: connections in WAL mode hold this range for their lifetime
-SHARED_FIRST, SHARED_SIZE = 0x40000002, 510
+SHARED_FIRST = 0x40000002
+SHARED_SIZE = 510
 
 
 class Unusable(Exception):

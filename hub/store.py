@@ -114,7 +114,9 @@ def transaction(change: Callable[P, T]) -> Callable[P, T]:
     return run
 
 
-STORED, PERHAPS, NOTHING = "stored", "perhaps", "nothing"
+STORED = "stored"
+PERHAPS = "perhaps"
+NOTHING = "nothing"
 
 
 def _commit(session: Session) -> None:

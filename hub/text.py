@@ -68,7 +68,9 @@ def _shown(value: str, isolated: bool) -> str:
 
 
 # ── Characters that act on others ─────────────────────────────────────────────────────────────────
-FIRST_STRONG, POP = "\u2068", "\u2069"  # begins and ends text that is ordered on its own
+# begins and ends text that is ordered on its own
+FIRST_STRONG = "\u2068"
+POP = "\u2069"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _BREAK = re.compile("\r\n|[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]")
 # controls other than tab and line feed; embeddings and overrides; isolates that name a direction;
@@ -137,7 +139,8 @@ def web_address(text: str) -> str:
         raise ValueError("Give an address that begins with https:// or http://.")
     try:
         parts = urlsplit(text)
-        host, port = parts.hostname, parts.port
+        host = parts.hostname
+        port = parts.port
     except ValueError:
         raise ValueError("This is not a web address: its host or port cannot be read.") from None
     if "@" in parts.netloc:
@@ -159,15 +162,20 @@ def shorten(text: str, fits: Callable[[str], bool], ellipsis: str = "…") -> st
     It is cut between characters as people see them.
     """
     pieces = list(graphemes(text))
-    low, high, best = 0, len(pieces) - 1, None
+    low = 0
+    high = len(pieces) - 1
+    best = None
     while low <= high:
         middle = (low + high) // 2
         short = "".join(pieces[:middle]).rstrip() + ellipsis
         if fits(short):
-            low, best = middle + 1, short
+            low = middle + 1
+            best = short
         else:
             high = middle - 1
-    return best if best is not None else "" if fits("") else None
+    if best is None and fits(""):
+        return ""
+    return best
 
 
 def graphemes(text: str) -> Iterator[str]:
@@ -175,9 +183,11 @@ def graphemes(text: str) -> Iterator[str]:
 
     In doubt, two stay together. https://www.unicode.org/reports/tr29/
     """
-    start, flags = 0, 0
+    start = 0
+    flags = 0
     for place in range(1, len(text)):
-        before, char = text[place - 1], text[place]
+        before = text[place - 1]
+        char = text[place]
         flags = flags + 1 if _is_flag_half(before) else 0
         if not _goes_on(before, char, flags):
             yield text[start:place]

@@ -111,7 +111,8 @@ def _apply(key: ApiKey, grant: Grant, *, unchanged: datetime | None = None) -> N
             raise Refused("too_late", "Enter a time within the next 10 years.", field="expires_at")
     chosen = set(grant.scopes)
     key.scopes = ALL_SCOPES if chosen == set(Scope) else " ".join(sorted(chosen))
-    key.expires_at, key.per_minute = expires_at, grant.per_minute
+    key.expires_at = expires_at
+    key.per_minute = grant.per_minute
 
 
 def _told(key: ApiKey) -> dict[str, Any]:

@@ -86,10 +86,11 @@ class KeyLimits:
         return count.own * SHARE >= most - count.shared or moment - count.shared_at >= SHARED_EVERY
 
     def _share(self, key_id: str, count: _Count) -> None:
-        told, name = count.own, f"hub:api:{key_id}:{count.minute}"
+        sent = count.own
+        name = f"hub:api:{key_id}:{count.minute}"
         try:
             with self._redis.pipeline(transaction=False) as pipeline:
-                pipeline.incrby(name, told)
+                pipeline.incrby(name, sent)
                 pipeline.expire(name, 2 * MINUTE)
                 total = pipeline.execute()[0]
         except redis.RedisError as problem:
@@ -97,9 +98,11 @@ class KeyLimits:
             log.warning("key_limits.alone", problem=type(problem).__name__)
         else:
             with self._lock:
-                count.own, count.shared = count.own - told, int(total)
+                count.own -= sent
+                count.shared = int(total)
         finally:
-            count.shared_at, count.sharing = time.monotonic(), False
+            count.shared_at = time.monotonic()
+            count.sharing = False
 
 
 def spend(key_id: str, per_minute: int | None) -> Quota:

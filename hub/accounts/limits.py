@@ -79,7 +79,8 @@ def begin_sign_in(email: str, address: str, browser: str = "") -> None:
     `browser` is the id of a browser that this account knows: only its own attempts count.
     Raises TooMany.
     """
-    network, account = network_of(address), _account(email)
+    network = network_of(address)
+    account = _account(email)
     if not browser:
         for item, names, what in (
             (ADDRESS, ("address", network), "Too many failed sign-ins from your network."),
@@ -97,7 +98,8 @@ def begin_sign_in(email: str, address: str, browser: str = "") -> None:
 
 def end_sign_in(email: str, address: str, browser: str = "", *, known: bool) -> int:
     """Note the result of an attempt: a successful one is forgiven. Returns how many are left."""
-    network, account = network_of(address), _account(email)
+    network = network_of(address)
+    account = _account(email)
     pair = _pair(account, network, browser)
     if known:
         _counters().ask(lambda counter: counter.clear(PAIR, *pair))

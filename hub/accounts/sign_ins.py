@@ -88,7 +88,9 @@ def sign_out(token: str) -> None:
 def change_password(user_id: str, old: str, new: str, *, keep: str = "") -> None:
     """Change one's own password, which the old one allows, and end the other sign-ins; the one with the token `keep` stays."""
     user = users.get(user_id)
-    email, name, before = user.email, user.name, user.password_hash
+    email = user.email
+    name = user.name
+    before = user.password_hash
     if not passwords.matches(before, old):
         raise Refused("wrong_password", "This is not your password now.", field="current")
     passwords.check(new, email, name, field="password")

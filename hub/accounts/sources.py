@@ -17,7 +17,8 @@ from hub.store import transaction
 
 DEFAULT = "default"
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-LONGEST_NAME, LONGEST_SLUG = 80, 48
+LONGEST_NAME = 80
+LONGEST_SLUG = 48
 
 
 def all_sources() -> list[Source]:
@@ -68,7 +69,8 @@ def create(name: str, slug: str = "") -> str:
 @transaction
 def rename(slug: str, name: str) -> None:
     """Give a source another name; its slug stays. Raises NotFound, Refused that names the field."""
-    source, words = by_slug(slug), _clean_name(name)
+    source = by_slug(slug)
+    words = _clean_name(name)
     if words != source.name:
         audit.record("source.renamed", source.id, words, before=source.name)
         source.name = words

@@ -39,7 +39,8 @@ def _change_password(form: forms.ChangePassword) -> Any:
     if not limits.begin_current_password(token):
         return _sign_in_again()
     try:
-        current, new = form.current.data or "", form.password.data or ""
+        current = form.current.data or ""
+        new = form.password.data or ""
         sign_ins.change_password(g.user.id, current, new, keep=token)
     except Refused as refusal:
         wrong = refusal.code == "wrong_password"

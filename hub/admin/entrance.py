@@ -35,7 +35,8 @@ def sign_in() -> Any:
     if not form.validate():
         return _sign_in_page(form, status=422)
     email = form.email.data or ""
-    address, browser = request.remote_addr or "", guard.known_browser(email)
+    address = request.remote_addr or ""
+    browser = guard.known_browser(email)
     try:
         limits.begin_sign_in(email, address, browser)
     except TooMany as refusal:

@@ -146,7 +146,8 @@ def revoke_api_key(key_id: str) -> Any:
 
 
 def _page(form: AddKey | None = None, *, made: str = "", made_for: str = "") -> str:
-    config, wanted = current_app.extensions["hub.config"], request.args.get("source", "")
+    config = current_app.extensions["hub.config"]
+    wanted = request.args.get("source", "")
     known = {"test": config.demo, "source": wanted or sources.DEFAULT}
     return render_template(
         "api_keys.html", keys=[api_keys.described(key) for key in api_keys.all_keys()],
@@ -166,9 +167,11 @@ def _posted() -> MultiDict[str, str]:
 
 def _grant(form: KeyForm, key: ApiKey | None = None) -> Grant:
     """Return what a valid form grants; a day that was not changed keeps its exact time."""
-    day, kept = form.expires.data, key.expires_at if key else None
-    same = kept is not None and day == _last_day(kept)
-    expires_at = kept if same else _end_of(day) if day else None
+    day = form.expires.data
+    kept = key.expires_at if key else None
+    expires_at = _end_of(day) if day else None
+    if kept is not None and day == _last_day(kept):
+        expires_at = kept
     scopes = [scope for scope in form.scopes.data or () if scope]  # the page sends a blank one, too
     return Grant(scopes, expires_at, form.per_minute.data)
 

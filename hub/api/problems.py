@@ -30,8 +30,13 @@ class Problem(Exception):
         errors: list[dict[str, str]] | None = None, scope: str = "",
         headers: Mapping[str, str] = MappingProxyType({}),
     ) -> None:  # fmt: skip
-        self.status, self.code, self.detail = status, code, detail
-        self.field, self.errors, self.scope, self.headers = field, errors, scope, headers
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.field = field
+        self.errors = errors
+        self.scope = scope
+        self.headers = headers
         super().__init__(detail)
 
 

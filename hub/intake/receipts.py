@@ -110,7 +110,8 @@ def _claimed(request: WebhookRequest, integrations: Iterable[type[Integration]])
     found: list[Connection] = []
     for cls in integrations:
         query = select(Connection).where(Connection.integration == cls.name)
-        by_slug, by_account = Connection.slug == request.connection, Connection.account == _account(cls, request)
+        by_slug = Connection.slug == request.connection
+        by_account = Connection.account == _account(cls, request)
         query = query.where(by_slug if request.connection else by_account)
         found += db.session.scalars(query.order_by(Connection.id))
     return found

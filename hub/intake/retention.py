@@ -33,7 +33,8 @@ def run() -> int:
     if not clock_check.is_right():
         return 0
     config: Config = current_app.extensions["hub.config"]
-    said, came = now() - times.days(config.body_days), now() - times.days(config.receipt_days)
+    said = now() - times.days(config.body_days)
+    came = now() - times.days(config.receipt_days)
     removed = {
         "bodies": _remove(Body.owner_id, id_at("msg", said), _words),
         "receipts": _remove(Receipt.id, id_at("rcp", came), _webhooks),

@@ -73,7 +73,8 @@ _WAITING = (
     select(*COLUMNS).where(receipts.c.due_at <= bindparam("moment")).order_by(receipts.c.due_at).limit(BATCH)
     .with_for_update(skip_locked=True)
 )  # fmt: skip
-_DUE, _ONE = Statement(_WAITING), Statement(_WAITING.where(receipts.c.id == bindparam("only")))
+_DUE = Statement(_WAITING)
+_ONE = Statement(_WAITING.where(receipts.c.id == bindparam("only")))
 _IDS = Statement(
     select(receipts.c.id).where(receipts.c.due_at <= bindparam("moment")).order_by(receipts.c.due_at).limit(BATCH)
 )
@@ -293,7 +294,8 @@ def _apply(held: list[Held], ledger_of: Callable[[], Ledger], ledgers: list[Ledg
 
 def _set_aside(one: Held, why: str) -> None:
     """Keep a receipt that means nothing to us, with a sentence that says what it is. It is not tried again."""
-    one.fault, one.final = why, bool(why)
+    one.fault = why
+    one.final = bool(why)
 
 
 def _blame(one: Held, problem: Exception) -> None:

@@ -53,7 +53,8 @@ def fitted(whole: Said, most: int, cost: Cost) -> Said:
     text_cost = _cost(whole.text, most, cost)
     others = replace(whole, text="")
     if text_cost > most * 3 // 4:
-        others, text_cost = whole, 0
+        others = whole
+        text_cost = 0
     pieces = others.pieces
     each = level([_cost(piece, most, cost) for piece in pieces], most - text_cost)
     title, text, *rest = (cut(piece, each, cost) for piece in pieces)

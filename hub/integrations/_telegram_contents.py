@@ -52,7 +52,8 @@ def _place(message: Mapping[str, Any]) -> Content | None:
     """Read a location, or a venue, which comes with its location beside it for older readers."""
     venue = _part(message, "venue")
     where = _part(venue, "location") or _part(message, "location")
-    label, address = _text(venue, "title"), _text(venue, "address")
+    label = _text(venue, "title")
+    address = _text(venue, "address")
     place = _content.location(where.get("latitude"), where.get("longitude"), label, address)
     is_place = "location" in message or "venue" in message
     return place or (_content.other("location") if is_place else None)

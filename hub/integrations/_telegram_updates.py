@@ -105,8 +105,10 @@ def _edit(message: Mapping[str, Any], bot: str) -> Fact | None:
 
 def _reaction(change: Mapping[str, Any], bot: str) -> Fact | None:
     """Read a reaction to one of our messages. It has no id of its own."""
-    chat, person = _part(change, "chat"), _part(change, "user")
-    address, post = _id(chat), post_id(change)
+    chat = _part(change, "chat")
+    person = _part(change, "user")
+    address = _id(chat)
+    post = post_id(change)
     if not address or _text(chat, "type") != PRIVATE:
         return None
     found = change.get("new_reaction")

@@ -82,7 +82,8 @@ def everyone(ids: Iterable[str], links: Mapping[str, Sequence[Linked]]) -> set[s
     return found | {one.id for contact_id in found for one in links.get(contact_id, ())}
 
 
-_links, _contacts = table_of(ContactLink), table_of(Contact)
+_links = table_of(ContactLink)
+_contacts = table_of(Contact)
 _KNOWN = Statement(
     select(_links.c.id).where(_links.c.contact_id.in_(several("contacts")), _links.c.other_id.in_(several("others")))
 )

@@ -108,7 +108,8 @@ _RENAME = Statement(
 
 
 def _row(key: bytes, one: Known, test: bool) -> dict[str, Any]:
-    contact_id, address = new_id("ctc"), addresses.normal(one.kind, one.address)
+    contact_id = new_id("ctc")
+    address = addresses.normal(one.kind, one.address)
     return {
         "id": contact_id, "kind": one.kind, "address": address, "address_key": key, "test": test, "name": _sealed(contact_id, one.name),
         "time_zone": one.time_zone, "created_at": now(), "erased_at": None,

@@ -22,7 +22,8 @@ def described(content: Fields) -> str:
 
 def coordinates(content: Fields) -> str:
     """Return the coordinates of a place, such as `39.7684,-86.1581`; "" where there are none."""
-    latitude, longitude = content.get("latitude"), content.get("longitude")
+    latitude = content.get("latitude")
+    longitude = content.get("longitude")
     if content.get("kind") != ContentKind.LOCATION:
         return ""
     if not isinstance(latitude, int | float) or not isinstance(longitude, int | float):

@@ -203,7 +203,8 @@ def _choose(connection_id: str, lane: Lane, most: int, spacing: Spacing | None, 
     found: list[tuple[Row, Addressed]] = []
     for values in read(_CHOOSE_ONE, only=only, **asked) if only else read(_CHOOSE, **asked):
         address, address_key, zone, erased_at, content, asks_until = values[width:]
-        erased, bulk = erased_at is not None, lane == Lane.BULK
+        erased = erased_at is not None
+        bulk = lane == Lane.BULK
         to = Addressed(address, address_key, zone, erased, content, bulk, asks_until)
         found.append((Row(*values[:width]), to))
     found = destinations.hold_back(connection_id, in_turn(found, ledger), ledger)
@@ -225,7 +226,8 @@ _WAITING = (
     )
     .order_by(Message.due_at).limit(bindparam("most")).with_for_update(of=message_table, skip_locked=True)
 )  # fmt: skip
-_CHOOSE, _CHOOSE_ONE = Statement(_WAITING), Statement(_WAITING.where(Message.id == bindparam("only")))
+_CHOOSE = Statement(_WAITING)
+_CHOOSE_ONE = Statement(_WAITING.where(Message.id == bindparam("only")))
 
 
 def _begin(

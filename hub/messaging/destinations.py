@@ -51,14 +51,16 @@ def hold_back(connection_id: str, found: Sequence[tuple[Row, T]], ledger: Ledger
     paused = remembered(KEPT, _paused)
     if not paused:
         return list(found)
-    moment, going = now(), list[tuple[Row, T]]()
+    moment = now()
+    going = list[tuple[Row, T]]()
     for row, more in found:
         code = paused.get((connection_id, row.contact_id))
         if code is None or row.stop or (row.expires_at is not None and row.expires_at <= moment):
             going.append((row, more))  # what was stopped or has expired ends as any other message
         else:
             ledger.hold(row)
-            row.code, row.due_at = code, row.expires_at or moment + NO_EXPIRY
+            row.code = code
+            row.due_at = row.expires_at or moment + NO_EXPIRY
     return going
 
 

@@ -213,7 +213,8 @@ def _limits(ended: Sequence[Outcome], known: Mapping[str, Sender]) -> dict[tuple
     found: dict[tuple[str, Scope], TransientError] = {}
     recipients: dict[str, set[str]] = {}
     for outcome in ended:
-        error, connection_id = outcome.error, outcome.claim.connection_id
+        error = outcome.error
+        connection_id = outcome.claim.connection_id
         if not isinstance(error, TransientError) or connection_id not in known:
             continue
         if isinstance(error, SlowDown) and error.scope in (Scope.SENDER, Scope.ACCOUNT):

@@ -49,7 +49,8 @@ def take(came: base.Inbound, origin: Origin, at: datetime) -> bool:
     receiver, meant = _receiver(came, origin)
     if receiver is None:
         return False
-    contact, row_id = _sender(came, receiver), new_id("inb")
+    contact = _sender(came, receiver)
+    row_id = new_id("inb")
     word, replied = opt_out.meaning(came) if contact else (None, False)
     contact_id = contact.id if contact else None
     answered = find_answered(came.answers, receiver, origin.connection_ids, contact_id, at)

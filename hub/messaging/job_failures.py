@@ -23,7 +23,8 @@ def note(queue: str, problem: Exception) -> None:
     """Note that the job of a queue failed just now."""
     name = f"{PREFIX}{queue}"
     row = db.session.get(Setting, name) or Setting(name=name)
-    row.value, row.changed_at = type(problem).__name__, now()
+    row.value = type(problem).__name__
+    row.changed_at = now()
     db.session.add(row)
 
 

@@ -115,9 +115,11 @@ def _words(text: str, joint: str) -> str:
 
 
 def _kept(one: str, following: str, joint: str) -> str:
-    """Return what is read in the place of a character, before compatibility forms make letters of symbols."""
+    """Return the text to read in place of a character, before its compatibility form is taken."""
     if one.isascii():
-        return joint if one in "-_'`" else " " if one in "0123456789" and following in _KEYCAP else one
+        if one in "-_'`":
+            return joint
+        return " " if one in "0123456789" and following in _KEYCAP else one
     category = unicodedata.category(one)
     if category[0] == "M" or category == "Cf":
         return one  # part of the character before it, or unseen; see _mark
@@ -131,7 +133,9 @@ def _kept(one: str, following: str, joint: str) -> str:
 
 def _mark(one: str) -> str:
     category = unicodedata.category(one)
-    return one if category == "Mc" else "" if category in ("Mn", "Me", "Cf") else " "
+    if category == "Mc":
+        return one
+    return "" if category in ("Mn", "Me", "Cf") else " "
 
 
 def _spelled(words: str) -> str:

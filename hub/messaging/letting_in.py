@@ -29,7 +29,8 @@ def changed(came: OptChange, origin: Origin, at: datetime) -> bool:
     if not rows:
         return False
     need_lock()  # what was said before, and later, is read
-    receiver, place = Carrier(*rows[0][:-1]), rows[0][-1]
+    receiver = Carrier(*rows[0][:-1])
+    place = rows[0][-1]
     contact = contact_for(came.kind, came.address, test=receiver.test)
     if came.team or came.address == place:
         _change_destination(receiver, contact.id, came, place, at)

@@ -57,7 +57,8 @@ def type_of(name: str, declared: str) -> str:
 
 def keep(name: str, declared: str, content: bytes, *, source_id: str | None, test: bool) -> Kept:
     """Seal a file and keep it for the days of HUB_MEDIA_DAYS. Raises Refused: empty, too large, or of a type nobody passes on."""
-    content_type, name = type_of(name, declared), _file_name(name)
+    content_type = type_of(name, declared)
+    name = _file_name(name)
     if not content:
         raise Refused("empty_file", "The file is empty.", field="file")
     most = _limit(passed_on().get(content_type, 0), content_type)

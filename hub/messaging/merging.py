@@ -26,7 +26,8 @@ STRICTEST = ("admin", "complaint", "api", "import", "provider", "keyword")
 @transaction
 def merge(kind: str, address: str, keys: Sequence[bytes]) -> None:
     """Move all that is stored under `keys` to the first of them, which is that of `address`."""
-    first, others = keys[0], list(keys[1:])
+    first = keys[0]
+    others = list(keys[1:])
     for same in _groups(kind, keys):
         _merge_contacts(same, address, first)
     _merge_suppressions(first, others)
@@ -79,7 +80,8 @@ def _merge_contacts(rows: Sequence[Contact], address: str, key: bytes) -> None:
         if row is not kept:
             _move_references(row.id, kept.id)
             if row.erased_at is None:
-                kept.time_zone, kept.erased_at = kept.time_zone or row.time_zone, None
+                kept.time_zone = kept.time_zone or row.time_zone
+                kept.erased_at = None
                 _keep_name(row, kept)
             kept.created_at = min(kept.created_at, row.created_at)
             db.session.delete(row)
@@ -123,7 +125,8 @@ def _windows(before: str, after: str) -> None:
     for row in _of(Window, before):
         if same := kept.get(row.sender):
             if row.opened_at > same.opened_at:
-                same.opened_at, same.closes_at = row.opened_at, row.closes_at
+                same.opened_at = row.opened_at
+                same.closes_at = row.closes_at
             db.session.delete(row)
     db.session.flush()
 
@@ -146,7 +149,10 @@ def _destinations(before: str, after: str) -> None:
     for row in _of(PausedDestination, before):
         if same := kept.get(row.connection_id):
             if row.reopened_at is None:
-                same.code, same.why, same.since, same.reopened_at = row.code, row.why, row.since, None
+                same.code = row.code
+                same.why = row.why
+                same.since = row.since
+                same.reopened_at = None
             db.session.delete(row)
     db.session.flush()
 
@@ -158,7 +164,8 @@ def _links(before: str, after: str) -> None:
         query = select(ContactLink).where(ContactLink.contact_id == first, ContactLink.other_id == second)
         same = db.session.scalar(query) if first != second else row
         if same is None:
-            row.contact_id, row.other_id = first, second
+            row.contact_id = first
+            row.other_id = second
         else:
             same.undone_at = same.undone_at or row.undone_at
             db.session.delete(row)
@@ -179,7 +186,8 @@ def _merge_suppressions(first: bytes, others: Collection[bytes]) -> None:
     for row in sorted((row for row in rows if row.lifted_at is None), key=_strictness):
         same = kept.setdefault((row.channel, row.sender, row.test, row.source_id), row)
         if same is not row:
-            same.since, same.why = max(same.since, row.since), same.why or row.why
+            same.since = max(same.since, row.since)
+            same.why = same.why or row.why
             db.session.delete(row)
     db.session.flush()
     db.session.execute(update(Suppression).where(Suppression.address_key.in_(others)).values(address_key=first))
@@ -202,6 +210,8 @@ def _merge_chats(first: bytes, others: Collection[bytes]) -> None:
     known = {(row.connection_id, row.source_id): row for row in rows if row.address_key == first}
     for pair, (linked_at, contact_id, receipt_id) in newest.items():
         row = known.get(pair) or Chat(connection_id=pair[0], source_id=pair[1], address_key=first)
-        row.linked_at, row.contact_id, row.receipt_id = linked_at, contact_id, receipt_id
+        row.linked_at = linked_at
+        row.contact_id = contact_id
+        row.receipt_id = receipt_id
         db.session.add(row)
     db.session.flush()

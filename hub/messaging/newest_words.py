@@ -60,7 +60,8 @@ def newest_words(
     return found
 
 
-_consents, _sources = table_of(Consent), table_of(Source)
+_consents = table_of(Consent)
+_sources = table_of(Source)
 _SAID = Statement(select(
     *_consents.c["contact_id", "id", "given", "at", "source_id"], _sources.c.applies_to_all
 ).outerjoin(_sources, _sources.c.id == _consents.c.source_id).where(

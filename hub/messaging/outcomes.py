@@ -90,7 +90,8 @@ def record(ended: Sequence[Outcome]) -> None:
 
 
 def _record(outcome: Outcome, known: _Known, times: Mapping[str, int], ledger: Ledger) -> None:
-    claim, accepted = outcome.claim, outcome.accepted
+    claim = outcome.claim
+    accepted = outcome.accepted
     row = ledger.rows[claim.message_id]
     error = destinations.judged(row, outcome.error)
     attempt = (claim.message_id, claim.n)

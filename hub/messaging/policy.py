@@ -296,7 +296,8 @@ def refusals(
     return found
 
 
-_table, _sources = table_of(Suppression), table_of(Source)
+_table = table_of(Suppression)
+_sources = table_of(Source)
 _OPEN = Statement(select(
     *_table.c["address_key", "code", "reason", "source_id"], _sources.c.applies_to_all
 ).outerjoin(_sources, _sources.c.id == _table.c.source_id).where(
@@ -305,7 +306,8 @@ _OPEN = Statement(select(
 ))  # fmt: skip
 
 
-_messages, _attempts = table_of(Message), table_of(Attempt)
+_messages = table_of(Message)
+_attempts = table_of(Attempt)
 _REACHED = [one.value for one in (Status.QUEUED, Status.SENDING, Status.UNKNOWN, Status.ACCEPTED, Status.SENT, Status.DELIVERED,
                                   Status.READ, Status.UNDELIVERED)]  # fmt: skip
 _SENT = Statement(

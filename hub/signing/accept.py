@@ -147,8 +147,11 @@ class _Writing:
         return said, skipped
 
     def _say(self, item: plan.Planned) -> _Said:
-        carrier, signer = self.carriers[item.carrier.id], self.signers[item.person.id]
-        template, channel, locale = item.step.template, carrier.channel, item.person.locale
+        carrier = self.carriers[item.carrier.id]
+        signer = self.signers[item.person.id]
+        template = item.step.template
+        channel = carrier.channel
+        locale = item.person.locale
         shows = render.names_in(template, channel, locale)
         links = linking.links(shows, self.carriers.values(), self.request.source_id, signer)
         values = _values(self.event, self.request, signer, self.actor)
@@ -185,7 +188,8 @@ class _Writing:
         items = [(key, planned[key], one) for key, one in said.items()]
         known = {_known(item, self.signers[item.person.id]) for _, item, _ in items}
         contacts = contacts_for(known, test=self.request.test) if known else {}
-        event, request = self.event, self.request
+        event = self.event
+        request = self.request
         return [
             Draft(
                 connection=self.carriers[item.carrier.id], contact=contacts[item.kind, item.to],

@@ -131,7 +131,8 @@ class BufferedThreadWorker(ThreadWorker):  # type: ignore[misc]
             self.poller.register(conn.socket, events, data)
         else:
             self.poller.unregister(conn.socket)
-        conn.watched, conn.act = events, act
+        conn.watched = events
+        conn.act = act
 
     def _act(self, conn: Connection, act: Act | None, _: Any = None) -> None:
         if conn.state is State.CLOSED or act is None:

@@ -75,7 +75,8 @@ class Door:
         """Take one webhook; return what to say to the provider: content type and text."""
         path, connection, sharing = self._find(name)
         method = environ["REQUEST_METHOD"]
-        headers, addresses = _headers(environ), _addresses(environ)
+        headers = _headers(environ)
+        addresses = _addresses(environ)
         if not is_storable("".join((*addresses, *headers.values()))):
             raise BadRequest
         body = _body(environ) if method == "POST" else b""

@@ -70,7 +70,8 @@ def _rebuilt(environ: Mapping[str, Any], prefix: str) -> Iterator[str]:
 
 def _spellings(path: bytes) -> Iterator[str]:
     """Yield the path escaped as RFC 3986 asks, then escaped more, each in both cases of hex."""
-    whole, last = path.rstrip(b"/"), path[len(path.rstrip(b"/")) :]
+    whole = path.rstrip(b"/")
+    last = path[len(path.rstrip(b"/")) :]
     for safe in (ALLOWED_IN_PATH, SLASH):
         spelled = quote(whole, safe=safe)
         for end in (last.decode(), "%2F" * len(last)):

@@ -168,7 +168,8 @@ def _fill_inbound(connection: sa.Connection, by_cause: dict[str, object]) -> Non
 
 
 def _last_writer() -> sa.ScalarSelect[object]:
-    carrier, receiver = connections.alias("carrier"), connections.alias("receiver")
+    carrier = connections.alias("carrier")
+    receiver = connections.alias("receiver")
     return (
         sa.select(messages.c.source_id)
         .join(carrier, carrier.c.id == messages.c.connection_id).join(receiver, receiver.c.id == inbound.c.connection_id)

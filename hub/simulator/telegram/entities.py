@@ -95,7 +95,8 @@ def _marked_up(text: str, spans: list[Span]) -> Markup:
         marks.setdefault(span.start, []).insert(0, _tag(span, end=False))
     for span in sorted(order, key=lambda span: span.start - span.end):
         marks.setdefault(span.end, []).insert(0, _tag(span, end=True))
-    ends, shown = sorted({0, len(text), *marks}), list[Markup]()
+    ends = sorted({0, len(text), *marks})
+    shown = list[Markup]()
     for here, following in zip(ends, [*ends[1:], len(text)], strict=True):
         shown += [*marks.get(here, []), escape(text[here:following])]
     return Markup("").join(shown)
@@ -130,10 +131,12 @@ def _detected(text: str, spans: list[Span]) -> list[Span]:
 
 def _written(text: str, spans: list[Span]) -> list[dict[str, Any]]:
     """Write entities as the API does, with offsets in the text without blanks around it."""
-    begins, ends = len(text) - len(text.lstrip()), len(text.rstrip())
+    begins = len(text) - len(text.lstrip())
+    ends = len(text.rstrip())
     written = []
     for span in sorted(spans, key=lambda span: (span.start, -span.end)):
-        start, end = max(span.start, begins), min(span.end, ends)
+        start = max(span.start, begins)
+        end = min(span.end, ends)
         if start >= end or (span.kind == "text_link" and not ADDRESS.fullmatch(span.url)):
             continue
         entity: dict[str, Any] = {"type": span.kind, "offset": _units(text[begins:start])}
@@ -148,7 +151,9 @@ def _written(text: str, spans: list[Span]) -> list[dict[str, Any]]:
 
 def parse(source: str) -> Formatted:
     """Read HTML; raise TelegramError for tags that are unknown, or not closed in order."""
-    text, opened, at = "", list[_Open](), 0
+    text = ""
+    opened = list[_Open]()
+    at = 0
     found: list[Span] = []
     while at < len(source):
         char = source[at]

@@ -70,7 +70,8 @@ def parse_v2(source: str) -> Formatted:
 
 
 def _read_v2(reader: _Reader) -> None:
-    char, following = reader.source[reader.at], reader.source[reader.at + 1 : reader.at + 2]
+    char = reader.source[reader.at]
+    following = reader.source[reader.at + 1 : reader.at + 2]
     inside = reader.opened[-1].kind if reader.opened else ""
     if char == "\\" and following and ord(following) <= 126:
         reader.at += 1
@@ -101,7 +102,8 @@ def _begin(reader: _Reader, char: str, following: str) -> None:
     if char == "`":
         return _open_code(reader)
     if char == ">" and at_line_start and not reader.opened:
-        reader.quote, reader.at = len(reader.text), reader.at + 1
+        reader.quote = len(reader.text)
+        reader.at += 1
         return None
     raise wrong(f"Character '{char}' is reserved and must be escaped with the preceding '\\'")
 
@@ -122,7 +124,8 @@ def _open_code(reader: _Reader) -> None:
 def _close(reader: _Reader) -> None:
     last = reader.opened.pop()
     reader.at += len(MARKS[last.kind])
-    kind, address = last.kind, ""
+    kind = last.kind
+    address = ""
     if kind in ("text_link", "custom_emoji"):
         address = _address(reader, last)
     emoji = ("tg://emoji?id=", "tg:emoji?id=")
@@ -136,7 +139,8 @@ def _address(reader: _Reader, last: _Open) -> str:
     """Read `(address)` behind a text; without it the text itself is the address."""
     if not reader.ahead("("):
         return reader.text[last.start :]
-    begun, found = reader.at, ""
+    begun = reader.at
+    found = ""
     reader.at += 1
     while reader.at < len(reader.source) and not reader.ahead(")"):
         if reader.ahead("\\") and reader.at + 1 < len(reader.source):
@@ -169,13 +173,17 @@ def _no_end(what: str, offset: int) -> NoReturn:
 
 def parse_legacy(source: str) -> Formatted:
     """Read Markdown, the old way: entities do not nest, and four characters begin them."""
-    text, found, at = "", list[Span](), 0
+    text = ""
+    found = list[Span]()
+    at = 0
     while at < len(source):
         char = source[at]
         if char == "\\" and source[at + 1 : at + 2] and source[at + 1] in "_*`[":
-            text, at = text + source[at + 1], at + 2
+            text += source[at + 1]
+            at += 2
         elif char not in "_*`[":
-            text, at = text + char, at + 1
+            text += char
+            at += 1
         else:
             at, inner, span = _legacy_entity(source, at, len(text))
             text += inner
@@ -186,16 +194,21 @@ def parse_legacy(source: str) -> Formatted:
 
 def _legacy_entity(source: str, at: int, start: int) -> tuple[int, str, Span]:
     """Return where an entity ends in the source, its text, and what it is."""
-    char, pre = source[at], source.startswith("```", at)
-    mark = "```" if pre else "]" if char == "[" else char
-    begin, language = at + (3 if pre else 1), ""
+    char = source[at]
+    pre = source.startswith("```", at)
+    mark = "]" if char == "[" else char
+    if pre:
+        mark = "```"
+    begin = at + (3 if pre else 1)
+    language = ""
     if pre:
         begin, language = _language(source, begin)
     end = source.find(mark, begin)
     if end < 0:
         offset = len(source[:at].encode())
         raise wrong(f"Can't find end of the entity starting at byte offset {offset}")
-    inner, after = source[begin:end], end + len(mark)
+    inner = source[begin:end]
+    after = end + len(mark)
     if char != "[":
         kind = LEGACY.get(char) or ("pre" if pre else "code")
         return after, inner, Span(start, start + len(inner), kind, language=language)
@@ -203,7 +216,8 @@ def _legacy_entity(source: str, at: int, start: int) -> tuple[int, str, Span]:
     if source.startswith("(", after):
         closed = source.find(")", after)
         closed = len(source) if closed < 0 else closed
-        address, after = source[after + 1 : closed], closed + 1
+        address = source[after + 1 : closed]
+        after = closed + 1
     return after, inner, Span(start, start + len(inner), "text_link", address)
 
 
