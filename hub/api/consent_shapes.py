@@ -18,7 +18,7 @@ EVERY = "Left out: every channel."
 class SuppressionIn(Strict):
     """An address that nothing may be sent to."""
 
-    address: Address = Field(description="A number such as +13175551234, or an e-mail address.")
+    address: Address = Field(description="A number such as +13175551234, or an e-mail address. A number is stored in its normal form.")
     channel: Channel | None = Field(default=None, description=EVERY)
     why: Annotated[str, StringConstraints(max_length=500)] = ""
 
@@ -76,7 +76,7 @@ class SuppressionsOut(BaseModel):
 class ConsentIn(Strict):
     """A yes or a no of a person."""
 
-    address: Address = Field(description="A number such as +13175551234, or an e-mail address.")
+    address: Address = Field(description="A number such as +13175551234, or an e-mail address. A number is stored in its normal form.")
     yes: bool = Field(alias="given", description="True for yes.")
     channel: Channel | None = Field(default=None, description=EVERY)
     purpose: Annotated[str, StringConstraints(max_length=100)] = Field(

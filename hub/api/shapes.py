@@ -49,7 +49,8 @@ class MessageIn(Strict):
     })  # fmt: skip
 
     to: Annotated[str, StringConstraints(max_length=320)] = Field(
-        default="", description="The recipient, such as +13175551234. Left out, where the connection's team reads."
+        default="", description="The recipient, such as +13175551234. A number is stored in its normal form. "
+        "Left out, where the connection's team reads."
     )
     text: Annotated[str, StringConstraints(max_length=100_000)] = Field(default="", description="Needed, unless a file goes along.")
     media: str | None = Field(default=None, description="The id of a file that POST /api/v1/media has taken, to go along.")
