@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from operator import attrgetter
 from typing import Any
@@ -17,7 +17,7 @@ from hub.errors import HubError, Unreadable
 from hub.extensions import db
 from hub.integrations.base import Integration, Outbound
 from hub.messaging import destinations, media, media_check, outcomes
-from hub.messaging.clock import CLOCK
+from hub.messaging.clock import CLOCK, not_before
 from hub.messaging.gates import LONGEST_REST, Gate, Gates
 from hub.messaging.isolation import Isolation
 from hub.messaging.ledger import COLUMNS, Ledger, Row
@@ -134,11 +134,12 @@ def _claim(
     only: str = "",
 ) -> list[Claim]:
     threads = gate.most(threads)
-    enabled = read(_ENABLED, id=connection_id) if threads else []
+    enabled = read(_ENABLED, id=connection_id, moment=now()) if threads else []
     if not enabled:
         gate.passed(0)
         return []
-    version, account, carrier = enabled[0][0], enabled[0][1], Carrier(connection_id, *enabled[0][2:])
+    version, account, *of_carrier, at = enabled[0]
+    carrier = Carrier(connection_id, *of_carrier)
     rules = rules_of(carrier)
     if isinstance(rules, UnreadableRules):
         outcomes.pause_connection(connection_id, UNREADABLE_RULES)
@@ -158,7 +159,9 @@ def _claim(
     asked = Policy(carrier, wanted)
     claims = [
         claim for (row, to), one in zip(chosen, wanted, strict=True)
-        if (claim := _begin(ledger.hold(row), to, one, asked, integration, gate.epoch, ledger, account=account, sender=carrier.sender))
+        if (claim := _begin(
+            ledger.hold(row), to, one, asked, integration, gate.epoch, ledger, account=account, sender=carrier.sender, at=at
+        ))
     ]  # fmt: skip
     ledger.write()
     policies.append(asked)
@@ -178,7 +181,7 @@ def _wanted(row: Row, to: Addressed) -> Wanted:
 
 _ENABLED = Statement(
     select(Connection.settings_version, Connection.account, Connection.integration, Connection.channel, Connection.sender, Connection.test,
-           Connection.rules)
+           Connection.rules, CLOCK)
     .where(Connection.id == bindparam("id"), Connection.state == ConnectionState.ENABLED, Connection.archived_at.is_(None))
 )  # fmt: skip
 
@@ -232,9 +235,9 @@ _CHOOSE_ONE = Statement(_WAITING.where(Message.id == bindparam("only")))
 
 def _begin(
     row: Row, to: Addressed, wanted: Wanted, asked: Policy, integration: Integration, epoch: int, ledger: Ledger, *, account: str,
-    sender: str,
+    sender: str, at: datetime,
 ) -> Claim | None:  # fmt: skip
-    moment, verdict = now(), asked.verdict(wanted)
+    moment, verdict = not_before(row.id, at), asked.verdict(wanted)
     row.expires_at = wanted.expires_at  # the provider is told the limit that holds now
     if row.stop:
         ledger.end(row, Status.CANCELED, "stopped", why=row.stop)
@@ -277,7 +280,7 @@ def _begin(
                 ledger.end(row, Status.SUPPRESSED, "suppressed", code=code)
                 return None
         asked.passed(wanted)
-        ledger.begin(row, moment + LEASE, outbound.template.id if outbound.template else "", account=account,
+        ledger.begin(row, moment, moment + LEASE, outbound.template.id if outbound.template else "", account=account,
                      sender=integration.other_sender(to.address) or sender)
         looks = _looks(integration, outbound)
         return Claim(row.id, row.tries, row.connection_id, integration, outbound, to.bulk, epoch, sender=sender, looks=looks)

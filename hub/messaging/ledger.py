@@ -126,12 +126,13 @@ class Ledger:
         return row
 
     # changes
-    def begin(self, row: Row, due_at: datetime, template: str = "", *, account: str, sender: str) -> None:
+    def begin(
+        self, row: Row, moment: datetime, due_at: datetime, template: str = "", *, account: str, sender: str
+    ) -> None:
         """Write that a call begins, and as whom: the attempt's row is what proves that it may have been made.
 
-        `template` is the provider's id of what goes instead of the text.
+        `moment` is when, by the database's clock; `template` the provider's id of what goes instead of the text.
         """
-        moment = now()
         row.status, row.tries, row.due_at, row.changed_at, row.code = Status.SENDING.value, row.tries + 1, due_at, moment, ""
         self._begun.append({
             "message_id": row.id, "n": row.tries, "connection_id": row.connection_id, "started_at": moment, "template": template,

@@ -15,6 +15,7 @@ from hub.errors import HubError, SendError
 from hub.extensions import db
 from hub.integrations.base import Accepted
 from hub.messaging import overdue, set_aside
+from hub.messaging.clock import CLOCKS_APART
 from hub.messaging.ledger import Ledger
 from hub.messaging.outbound import Addressed, outbound_of
 from hub.messaging.outbox import note
@@ -179,9 +180,18 @@ def _own(message: Message, held: Mapping[int, str | None], candidates: list[Acce
     return None
 
 
+def _unknown_for(message: Message) -> timedelta:
+    """Return how long the outcome is not known: not longer than the attempt is old, whose time comes from the database's clock."""
+    attempt = db.session.get(Attempt, (message.id, message.tries))
+    since = message.changed_at
+    if attempt is not None and since < attempt.started_at < since + CLOCKS_APART:
+        since = attempt.started_at  # who wrote the message last had a clock that was behind
+    return now() - since
+
+
 def _others_are_open(message: Message, twins: list[str]) -> bool:
     """Tell whether it is soon to be decided what became of other messages to this contact: they may be what the provider has."""
-    if now() - message.changed_at >= WAITS_FOR_OTHERS:
+    if _unknown_for(message) >= WAITS_FOR_OTHERS:
         return False
     others = select(Message.id).where(
         Message.contact_id == message.contact_id, Message.connection_id.in_(twins), Message.id != message.id,
@@ -220,7 +230,7 @@ def postpone(message_id: str) -> None:
         message.due_at = now() + FIND_AFTER
     if message.status != Status.UNKNOWN:
         return
-    unknown_for = now() - message.changed_at
+    unknown_for = _unknown_for(message)
     if unknown_for < GIVE_UP_AFTER:
         message.due_at = now() + max(FIND_AFTER, unknown_for * PATIENCE)
     else:
