@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from hub import phones
+from hub import number_forms, phones
 from hub.errors import Refused
 from hub.messaging import quiet, rules
 from hub.messaging.quiet import Quiet
@@ -82,7 +82,7 @@ def test_the_examples_of_every_country_lie_in_it(region: str) -> None:
         if sample is None:
             continue
         number = phonenumbers.format_number(sample, phonenumbers.PhoneNumberFormat.E164)
-        assert phones.clean(number) == number
+        assert phones.clean(number) == number_forms.to_normal(number)
         if kind == phonenumbers.PhoneNumberType.MOBILE:
             elsewhere = {one for one in phones.COUNTRIES if not phonenumbers.is_valid_number_for_region(sample, one)}
             assert phones.country(number) not in elsewhere
