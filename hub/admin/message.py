@@ -194,6 +194,8 @@ TITLES = {
 
 
 def _why_not_resend(one: Message) -> str:
+    if set_aside.of("messages", one.id) is not None:
+        return outbox.DAMAGED
     status = Status.read(one.status)
     if not (one.settled or status == Status.UNKNOWN) or status.arrived:
         return "It is on its way, or has arrived."

@@ -12,8 +12,9 @@ CODES = {
                           "Wait a minute: we ask the provider. Resend it if it stays unknown."),
     "no_answer": Problem("", "The provider hung up before it answered. We are asking whether it has the message; nothing is sent twice.",
                          "Wait a minute. Resend it if it stays unknown."),
-    "unreadable": Problem("", "What is needed to send it was sealed with a key that is missing.",
-                          "Add that key to HUB_ENCRYPTION_KEYS again."),
+    "unreadable": Problem("", "A stored value that is needed to send it cannot be read.",
+                          "If a key is missing, add it to HUB_ENCRYPTION_KEYS again. Otherwise repair the value that the "
+                          "page Unreadable rows names, and select Try again there."),
     "lease_expired": Problem("", "The worker that was sending it ended. The provider may or may not have it.",
                              "Wait a minute: we ask the provider. Resend it if it stays unknown."),
     "too_late": Problem("", "Signpost stood still for a while before it could send it.", "Send it again."),

@@ -14,7 +14,7 @@ from hub.crypto import blind
 from hub.errors import Conflict, NotFound
 from hub.extensions import db
 from hub.integrations.base import Button, Card, Filled
-from hub.messaging import media, provider_templates
+from hub.messaging import media, provider_templates, set_aside
 from hub.messaging.content import buttons_of, card_of, content_of, template_of
 from hub.messaging.ledger import messages as message_table
 from hub.messaging.ledger import status_events
@@ -205,11 +205,19 @@ def note(message: Message, word: str, status: Status | None = None, *, code: str
     ))  # fmt: skip
 
 
+DAMAGED = (
+    "A damaged value in the database hides whether it was sent. Repair its row first: the page "
+    "Unreadable rows names the value."
+)
+
+
 @transaction
 def resend(message_id: str) -> Message:
     """Send a message again, as a successor, which each message has at most one of. Raises NotFound, Conflict."""
     message = locked(message_id)
     status = Status.read(message.status)
+    if set_aside.of("messages", message_id) is not None:
+        raise Conflict("unreadable", DAMAGED)
     if not (message.settled or status == Status.UNKNOWN):
         raise Conflict("under_way", "It is still on its way. Wait until it has arrived or failed, then send it again.")
     successor = db.session.scalar(select(Message.id).where(Message.after_id == message_id))

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from flask import Flask
 
-from hub.messaging import set_aside
+from hub.accounts import demo
+from hub.errors import Conflict
+from hub.messaging import direct, outbox, set_aside
 from hub.models.types import new_id
 from hub.statements import UnreadableRow
 from hub.vocabulary import Role
 from tests.conftest import Browser
+from tests.stage import change
 
 
 def noted(app: Flask) -> str:
@@ -39,3 +43,18 @@ def test_a_viewer_reads_and_changes_nothing(app: Flask, person: Callable[..., Br
     assert "contacts.created_at" in page
     assert "Try again</button>" not in page
     assert viewer.post(f"/unreadable-rows/{entry}/retry").status_code == 403
+
+
+def test_a_damaged_message_is_not_sent_again_and_names_its_remedy(
+    in_app: Flask, admin: Browser
+) -> None:
+    demo.prepare()
+    message_id = direct.send(to="+13175551234", text="Hello", channel="sms", test=True)
+    change(message_id, status="flub")
+    set_aside.hold_message(message_id, UnreadableRow("messages.status"))
+    page = admin.get(f"/messages/{message_id}").text
+    assert "messages.status holds a value that cannot be read." in page
+    assert "Unreadable rows" in page
+    assert f"/messages/{message_id}/resend" not in page, "it may have been delivered"
+    with pytest.raises(Conflict, match="damaged"):
+        outbox.resend(message_id)

@@ -30,7 +30,7 @@ MISSING = {  # ids of the right form that nothing has, by the name of a route's 
 
 @dataclass
 class Rows:
-    """What source A has: the ids of its rows, and words that none but A may read."""
+    """The ids of source A's rows, and words that none but A may read."""
 
     message_id: list[str]
     suppression_id: list[str]
