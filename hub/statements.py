@@ -39,7 +39,8 @@ class Form:
 
     def converted(self, rows: Iterable[Sequence[Any]]) -> list[Row]:
         """Return rows of the driver as Python values. Raises UnreadableRow."""
-        found, index = [], 0
+        found = []
+        index = 0
         try:
             for row in rows:
                 values = list(row)

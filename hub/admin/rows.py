@@ -61,13 +61,19 @@ def _row(
     message: Message, contact: Contact | None, connection: Connection | None, body: Body | None, problem: Problem | None
 ) -> Row:
     if contact is None or connection is None:  # what it refers to is damaged
-        to, via, slug = UNREADABLE, connection.title if connection else "", connection.slug if connection else ""
+        to = UNREADABLE
+        via = connection.title if connection else ""
+        slug = connection.slug if connection else ""
     else:
-        to, via, slug = recipient(contact, connection), connection.title, connection.slug
+        to = recipient(contact, connection)
+        via = connection.title
+        slug = connection.slug
+    note = problem.text if problem else ""
+    if problem and problem.code:
+        note = f"{problem.text} ({problem.code})"
     return Row(
         id=message.id, status=message.status, to=to, address="" if to in (TEAM, UNREADABLE) or contact is None else contact.address,
-        says=says(body), note=f"{problem.text} ({problem.code})" if problem and problem.code
-        else problem.text if problem else "", bad=message.status in BAD, channel=message.channel, via=via,
+        says=says(body), note=note, bad=message.status in BAD, channel=message.channel, via=via,
         slug=slug, at=message.created_at, test=message.test, change=message.edits_id is not None,
     )  # fmt: skip
 

@@ -36,7 +36,8 @@ blueprint = Blueprint("suppressions", __name__)
 @blueprint.get("/suppressions")
 def list_suppressions() -> dict[str, Any]:
     """List opt-outs, newest first."""
-    who, wanted = caller(), query_of(SuppressionQuery)
+    who = caller()
+    wanted = query_of(SuppressionQuery)
     query = suppressions.listed(
         address=wanted.address or "", test=who.test, lifted=wanted.opened, source_id=who.source_id
     )
@@ -51,7 +52,8 @@ def list_suppressions() -> dict[str, Any]:
 @blueprint.post("/suppressions")
 def add_suppression() -> tuple[dict[str, Any], int]:
     """Close an address; one that is closed already stays as it is."""
-    who, given = caller(), body_of(SuppressionIn)
+    who = caller()
+    given = body_of(SuppressionIn)
     return stored(
         lambda: suppressions.add(
             given.address, channel=given.channel or "", why=given.why, test=who.test, reason="api",
@@ -64,7 +66,8 @@ def add_suppression() -> tuple[dict[str, Any], int]:
 @blueprint.post("/suppressions/<suppression_id>/lift")
 def lift_suppression(suppression_id: str) -> dict[str, Any]:
     """Open an address again."""
-    who, why = caller(), body_of(LiftIn).why
+    who = caller()
+    why = body_of(LiftIn).why
     return stored(
         lambda: suppressions.lift(suppression_id, why=why, test=who.test, source_id=who.source_id),
         _suppressed,
@@ -74,7 +77,8 @@ def lift_suppression(suppression_id: str) -> dict[str, Any]:
 @blueprint.get("/consents")
 def list_consents() -> dict[str, Any]:
     """List what an address said, newest first."""
-    who, wanted = caller(), query_of(ConsentQuery)
+    who = caller()
+    wanted = query_of(ConsentQuery)
     query = consents.history(wanted.address, test=who.test, source_id=who.source_id)
     rows, more = _page(query, Consent.id, "cns", wanted.after, wanted.limit)
     found = set_aside.readable("consents", rows, lambda row: _consent(row, wanted.address))
@@ -84,7 +88,8 @@ def list_consents() -> dict[str, Any]:
 @blueprint.post("/consents")
 def record_consent() -> tuple[dict[str, Any], int]:
     """Record a yes or a no."""
-    who, given = caller(), body_of(ConsentIn)
+    who = caller()
+    given = body_of(ConsentIn)
     said = Said(
         given.address, given.yes, given.channel or "", given.purpose, given.at, given.ip,
         given.agent, given.proof,

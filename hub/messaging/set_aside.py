@@ -26,11 +26,14 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 CODE = "unreadable"  # of a message that waits for its row to be repaired
-FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=10), timedelta(days=1)
+FIRST_PAUSE = timedelta(minutes=10)
+LONGEST_PAUSE = timedelta(days=1)
 FAR = timedelta(days=7)  # nothing of ours is put off for as long
 AT_ONCE = 100  # entries that one run of the chore tries again
 
-_messages, _receipts, _entries = table_of(Message), table_of(Receipt), table_of(SetAside)
+_messages = table_of(Message)
+_receipts = table_of(Receipt)
+_entries = table_of(SetAside)
 _ADD = Statement.insert(_entries, once=True)
 _KNOWN = Statement(
     select(_entries.c.id, _entries.c.times)
@@ -93,7 +96,8 @@ def hold_receipt(receipt_id: str, problem: Exception) -> None:
 
 def readable(kind: str, rows: Iterable[Any], make: Callable[[Any], T]) -> list[T]:
     """Make something of each row of a list or a file; one that cannot be read is noted, and left out."""
-    found, faults = [], []
+    found = []
+    faults = []
     for row in rows:
         try:
             found.append(make(row))
