@@ -26,9 +26,15 @@ MOST_LINES = 100_000
 AT_ONCE = 100  # lines of one transaction: others write in between
 DELIMITERS = ",;\t"
 MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
-# what a spreadsheet may take for a formula: these signs in any width, after blanks and apostrophes, and control characters
-# https://owasp.org/www-community/attacks/CSV_Injection
-_FORMULA = re.compile(r"[\s']*[=＝﹦⁼₌+＋﹢⁺₊\-－﹣⁻₋@＠﹫]|'*[\t\r\n]")
+# what a spreadsheet may take for a formula: these signs in any width, after blanks, quotes and invisible characters, and
+# control characters. https://owasp.org/www-community/attacks/CSV_Injection
+_SIGNS = "=＝﹦⁼₌+＋﹢⁺₊\\-－﹣−⁻₋@＠﹫"
+_BEFORE = "\\s'\"\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff"
+_FORMULA = re.compile(rf"[{_BEFORE}]*[{_SIGNS}]|'*[\t\r\n]")
+# a program that takes other separators than commas begins a cell after each of these
+_INNER = re.compile(rf"([;{_BEFORE}]+)([{_SIGNS}])?")
+_SEPARATOR = re.compile("([;\t\r\n])")
+_GUARDED = re.compile("([;\t\r\n])'")
 _QUOTED = re.compile(r'[",;\t\r\n]|^\s|\s$')
 
 
@@ -207,7 +213,24 @@ def _bad(number: int, why: str, code: str = "bad_file") -> Refused:
 # ── Writing ─────────────────────────────────────────────────────────────────────────────────────────────────
 def csv_line(cells: Sequence[str]) -> str:
     """Write one line. An apostrophe before whatever could be a formula makes it text; `read` takes it away again."""
-    return ",".join(_quoted(f"'{cell}" if _FORMULA.match(cell) else cell) for cell in cells) + "\r\n"
+    return ",".join(_quoted(_guarded(cell)) for cell in cells) + "\r\n"
+
+
+def _guarded(cell: str) -> str:
+    inner = _before_signs(cell, lambda separators: _SEPARATOR.sub(r"\1'", separators))
+    return f"'{inner}" if _FORMULA.match(inner) else inner
+
+
+def _before_signs(cell: str, change: Callable[[str], str]) -> str:
+    """Change the separators inside a cell, and what follows each, that stand right before a formula's sign."""
+
+    def changed(found: re.Match[str]) -> str:
+        if not found[2]:
+            return found[0]
+        rest, last, blanks = found[1].rpartition(";")
+        return rest + change(last + blanks) + found[2]
+
+    return _INNER.sub(changed, cell)
 
 
 def _quoted(cell: str) -> str:
@@ -216,4 +239,5 @@ def _quoted(cell: str) -> str:
 
 
 def _unguarded(cell: str) -> str:
-    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell[1:]) else cell
+    inner = cell[1:] if cell.startswith("'") and _FORMULA.match(cell[1:]) else cell
+    return _before_signs(inner, lambda separators: _GUARDED.sub(r"\1", separators))
