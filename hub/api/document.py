@@ -144,7 +144,9 @@ ROUTES = (
     Route("get", "/consents", "listConsents", "Opt-outs", "List what an address said",
           "What keys of your source recorded, newest first, in pages.",
           "200", ConsentsOut, query=ConsentQuery, refusals="401 422"),
-    Route("post", "/consents", "recordConsent", "Opt-outs", "Record a yes or a no", "A line of the ledger; lines are never changed.",
+    Route("post", "/consents", "recordConsent", "Opt-outs", "Record a yes or a no",
+          "A line of the ledger; lines are never changed. A yes ends a no that keys of your source recorded. A no of an admin, or of "
+          "another source that holds for all, stands until an admin or that source records a yes.",
           "201", ConsentOut, ConsentIn, example={"address": "+13175551234", "given": True, "channel": "whatsapp",
                                                  "proof": "I agree to messages about documents on WhatsApp."},
           refusals="400 401 413 415 422 503"),

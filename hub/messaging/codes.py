@@ -38,7 +38,7 @@ CODES = {
     "consent_old": Problem("", "The recipient’s consent is older than this connection allows.",
                            "Ask for it again, record the answer, then resend it."),
     "consent_no": Problem("", "The recipient has said no, so nothing goes there.",
-                          "Leave it so. Should the person say yes, record that, then resend it."),
+                          "If the person agrees again, record a yes where the no was recorded, or as an admin. Then resend it."),
     "country_not_allowed": Problem("", "The number lies in a country that this connection may not send to.",
                                    "Add the country under Rules on the connection’s page, if messages are meant to go there."),
     "cap_hour": Problem("", "The recipient got as many messages over this connection within an hour as its rules allow.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
@@ -31,11 +31,37 @@ def held_for(source_id: str | None, by_source: Mapping[str | None, T]) -> list[T
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """The newest consent or objection of a contact."""
+    """The newest consent or objection of a contact, as one source recorded it, or None: an admin.
+
+    `for_all` says that it applies to every source's messages.
+    """
 
     id: str
     given: bool
     at: datetime
+    source_id: str | None = None
+    for_all: bool = True
+
+
+def standing(words: Iterable[Word], source_id: str | None) -> Word | None:
+    """Return the word that decides about a source's messages, None where nothing was said.
+
+    A no stands until whoever recorded it, or an admin, records a yes. Messages of no source are an
+    admin's: whatever any source recorded holds for them.
+    """
+    latest: dict[str | None, Word] = {}
+    for word in sorted(words, key=_when):
+        if source_id is None or word.for_all or word.source_id == source_id:
+            latest[word.source_id] = word
+    by_admin = latest.get(None)
+    refusals = [word for word in latest.values() if not word.given]
+    if by_admin is not None and by_admin.given:
+        refusals = [word for word in refusals if _when(word) > _when(by_admin)]
+    return max(refusals or latest.values(), key=_when, default=None)
+
+
+def _when(word: Word) -> tuple[datetime, str]:
+    return word.at, word.id
 
 
 def newest_words(
@@ -43,8 +69,8 @@ def newest_words(
 ) -> dict[str, dict[str | None, Word]]:
     """Return what contacts said last about a channel, by the time it was said.
 
-    By contact, and by the source whose messages it is about, None for every source's. A word about
-    every channel counts for each.
+    By contact, and by the source that recorded it, None for admins. A word about every channel
+    counts for each.
 
     STOP and START hold for the sender that they were written to, which a suppression says: here
     they count as nothing, so that a START brings back what was, and undoes no recorded no.
@@ -55,8 +81,8 @@ def newest_words(
     rows = read(_SAID, contacts=list(contact_ids), channel=channel)
     for contact_id, *rest in sorted(rows, key=lambda row: (row[3], row[1])):
         row_id, given, at, source_id, applies_to_all = rest
-        scope = None if applies_to_all else source_id
-        found.setdefault(contact_id, {})[scope] = Word(row_id, given, at)
+        for_all = source_id is None or bool(applies_to_all)
+        found.setdefault(contact_id, {})[source_id] = Word(row_id, given, at, source_id, for_all)
     return found
 
 

@@ -20,7 +20,7 @@ from hub.errors import NotFound
 from hub.extensions import db
 from hub.integrations.base import Integration
 from hub.messaging import contact_links, quiet, rules, spending, windows
-from hub.messaging.newest_words import Word, held_for, newest_words
+from hub.messaging.newest_words import Word, held_for, newest_words, standing
 from hub.messaging.rules import Rules
 from hub.models import Attempt, Connection, Message, Source, Suppression
 from hub.models.types import id_at, now
@@ -180,12 +180,10 @@ class Policy:
         return next((code for key in keys for code in held_for(one.source_id, self._stops.get(key, {}))), "")
 
     def _said(self, one: Wanted) -> Word | None:
-        """Return the newest word that applies; for a message of no source, an objection before any consent."""
+        """Return the consent or objection that decides about a message."""
         contacts = (one.contact_id, *(other.id for other in self._links.get(one.contact_id, ())))
-        words = [word for contact in contacts for word in held_for(one.source_id, self._words.get(contact, {}))]
-        if one.source_id is None:
-            words = [word for word in words if not word.given] or words
-        return max(words, key=lambda word: (word.at, word.id), default=None)
+        words = (word for contact in contacts for word in self._words.get(contact, {}).values())
+        return standing(words, one.source_id)
 
     def _consent(self, said: Word | None, *, asks: bool) -> str:
         if said is not None and not said.given:

@@ -323,7 +323,44 @@ def test_a_no_to_one_source_stops_that_one_alone(
     assert sends(signing_app, other) == ["suppressed", "suppressed"]
 
 
+def test_a_yes_of_a_key_lifts_no_refusal_that_an_admin_recorded(
+    signing_app: SigningApp, other: SigningApp
+) -> None:
+    consents.record(Said(ERIC, False), source=consents.BY_ADMIN, test=True)
+    for app in (signing_app, other):
+        assert app.post("/consents", {"address": ERIC, "given": True}).status_code == 201
+    assert sends(signing_app, other) == ["suppressed", "suppressed"]
+    consents.record(Said(ERIC, True), source=consents.BY_ADMIN, test=True)
+    assert sends(signing_app, other) == ["queued", "queued"]
+
+
+def test_a_yes_of_a_key_lifts_no_refusal_of_another_source_that_holds_for_all(
+    signing_app: SigningApp, other: SigningApp
+) -> None:
+    apply_to_all("default")
+    signing_app.post("/consents", {"address": ERIC, "given": False})
+    other.post("/consents", {"address": ERIC, "given": True})
+    assert sends(signing_app, other) == ["suppressed", "suppressed"]
+    signing_app.post("/consents", {"address": ERIC, "given": True})
+    assert sends(signing_app, other) == ["queued", "queued"]
+
+
 SCOPES = (None, "default", "leases", "rents")
+
+
+def expected_words(
+    words: list[tuple[str | None, bool]], holding: set[str | None]
+) -> list[bool]:
+    """Return the last word of each recorder that holds for a source; an admin's yes ends any no before it."""
+    last: dict[str | None, bool] = {}
+    for scope, given_ in words:
+        if scope is None and given_:
+            last = {one: True for one in last}
+        if scope is None or scope in holding:
+            last[scope] = given_
+    return list(last.values())
+
+
 WORDS = st.lists(st.tuples(st.sampled_from(SCOPES), st.booleans()), max_size=6)
 
 
@@ -331,7 +368,7 @@ WORDS = st.lists(st.tuples(st.sampled_from(SCOPES), st.booleans()), max_size=6)
 @examples(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_the_newest_word_that_holds_for_a_source_counts(
+def test_the_newest_word_of_each_recorder_counts_and_only_admins_lift_a_no_of_another(
     connection: Connection, words: list[tuple[str | None, bool]], shared: set[str], asks: bool
 ) -> None:
     ids = prepare(words, shared)
@@ -341,14 +378,14 @@ def test_the_newest_word_that_holds_for_a_source_counts(
     )  # fmt: skip
     contact = contact_for("phone", ERIC, test=True)
     for slug in SCOPES[1:]:
-        counts = [given for scope, given in words if scope in (None, slug) or scope in shared]
+        counts = expected_words(words, {slug, *shared})
         wanted = Wanted(contact.id, ERIC, contact.address_key, source_id=ids[slug])
         code = Policy(carrier, [wanted]).verdict(wanted).code
         expected = (
             ("consent_missing" if asks else "")
             if not counts
             else ""
-            if counts[-1]
+            if all(counts)
             else "consent_no"
         )
         assert code == expected, (slug, words, shared)
