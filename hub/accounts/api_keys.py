@@ -21,6 +21,7 @@ from hub.models import ApiKey, Source
 from hub.models.types import is_id, now
 from hub.statements import Statement
 from hub.store import read, transaction
+from hub.text import one_line
 from hub.vocabulary import Scope
 
 LIVE, TEST = "sp_live_", "sp_test_"
@@ -48,7 +49,7 @@ def create(
 
     Raises Refused that names the field, NotFound.
     """
-    words = " ".join(name.split())
+    words = " ".join(one_line(name).split())
     if not words or len(words) > LONGEST_NAME:
         raise Refused("bad_name", f"Give the key a name of at most {LONGEST_NAME} characters: what will use it.", field="name")
     owner = sources.by_slug(source or sources.DEFAULT)

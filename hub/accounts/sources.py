@@ -14,6 +14,7 @@ from hub.errors import Conflict, NotFound, Refused
 from hub.extensions import db
 from hub.models import ApiKey, Source
 from hub.store import transaction
+from hub.text import one_line
 
 DEFAULT = "default"
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -53,6 +54,9 @@ def create(name: str, slug: str = "") -> str:
     """
     words = _clean_name(name)
     slug = slug.strip() or _slug_of(words)
+    if not slug:
+        why = "It cannot be made from this name. Enter one, such as acme-leases."
+        raise Refused("bad_slug", why, field="slug")
     if not SLUG.fullmatch(slug) or len(slug) > LONGEST_SLUG:
         why = "Use lowercase letters, digits and single dashes, such as acme-leases."
         raise Refused("bad_slug", why, field="slug")
@@ -89,7 +93,7 @@ def apply_to_all(slug: str, *, on: bool) -> None:
 
 
 def _clean_name(name: str) -> str:
-    words = " ".join(name.split())
+    words = " ".join(one_line(name).split())
     if not words or len(words) > LONGEST_NAME:
         why = f"Enter a name of at most {LONGEST_NAME} characters, such as Acme Leases."
         raise Refused("bad_name", why, field="name")

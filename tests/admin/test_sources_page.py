@@ -51,6 +51,24 @@ def test_a_source_is_added_renamed_and_gets_a_key(app: Flask, admin: Browser) ->
     assert "App" not in admin.get("/settings/sources/default").text
 
 
+@pytest.mark.parametrize("name", ["日本", "😀", "—"])
+def test_a_name_that_makes_no_slug_asks_for_one(admin: Browser, name: str) -> None:
+    answer = admin.post("/settings/sources", {"name": name})
+    assert answer.status_code == 422
+    assert "cannot be made from this name" in answer.text
+    assert admin.post("/settings/sources", {"name": name, "slug": "east"}).status_code == 303
+
+
+@pytest.mark.parametrize("name", ["\u202eAcme", "Ac\u2066me", "Acme\u200f", "Ac\x1b[31mme", "Acme\u2028"])
+def test_names_hold_no_character_that_acts_on_others(app: Flask, admin: Browser, name: str) -> None:
+    admin.post("/settings/sources", {"name": name, "slug": "acme"})
+    admin.post("/settings/api-keys", {"name": name, "source": "acme"})
+    names = [one.name for one in rows(app, Source) if one.slug == "acme"]
+    names += [one.name for one in rows(app, ApiKey)]
+    assert len(names) == 2
+    assert all(one.isprintable() and not one.isspace() for one in names)
+
+
 def test_what_its_keys_record_applies_to_every_source_once_an_admin_says_so(
     app: Flask, admin: Browser
 ) -> None:
@@ -68,7 +86,7 @@ def test_what_its_keys_record_applies_to_every_source_once_an_admin_says_so(
         ({"name": " "}, "Enter a name"),
         ({"name": "x" * 81}, "at most 80"),
         ({"name": "Leases", "slug": "Acme Leases"}, "lowercase"),
-        ({"name": "§"}, "lowercase"),
+        ({"name": "§"}, "cannot be made"),
         ({"name": "Default"}, "Another source"),
     ],
 )

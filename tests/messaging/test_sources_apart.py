@@ -355,7 +355,7 @@ def expected_words(
     last: dict[str | None, bool] = {}
     for scope, given_ in words:
         if scope is None and given_:
-            last = {one: True for one in last}
+            last = dict.fromkeys(last, True)
         if scope is None or scope in holding:
             last[scope] = given_
     return list(last.values())
