@@ -145,8 +145,8 @@ ROUTES = (
           "What keys of your source recorded, newest first, in pages.",
           "200", ConsentsOut, query=ConsentQuery, refusals="401 422"),
     Route("post", "/consents", "recordConsent", "Opt-outs", "Record a yes or a no",
-          "A line of the ledger; lines are never changed. A yes ends a no that keys of your source recorded. A no of an admin, or of "
-          "another source that holds for all, stands until an admin or that source records a yes.",
+          "A line of the ledger; lines are never changed. A consent ends an objection that keys of your source recorded. An objection "
+          "that an admin recorded, or another source for all, applies until they record a consent.",
           "201", ConsentOut, ConsentIn, example={"address": "+13175551234", "given": True, "channel": "whatsapp",
                                                  "proof": "I agree to messages about documents on WhatsApp."},
           refusals="400 401 413 415 422 503"),

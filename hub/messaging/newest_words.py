@@ -44,10 +44,10 @@ class Word:
 
 
 def standing(words: Iterable[Word], source_id: str | None) -> Word | None:
-    """Return the word that decides about a source's messages, None where nothing was said.
+    """Return the word that decides about a source's messages, None without any.
 
-    A no stands until whoever recorded it, or an admin, records a yes. Messages of no source are an
-    admin's: whatever any source recorded holds for them.
+    An objection applies until whoever recorded it, or an admin, records a consent. Messages of no
+    source are an admin's: what any source recorded applies to them.
     """
     latest: dict[str | None, Word] = {}
     for word in sorted(words, key=_when):
