@@ -237,7 +237,7 @@ def _begin(
     row: Row, to: Addressed, wanted: Wanted, asked: Policy, integration: Integration, epoch: int, ledger: Ledger, *, account: str,
     sender: str, at: datetime,
 ) -> Claim | None:  # fmt: skip
-    moment, verdict = not_before(row.id, at), asked.verdict(wanted)
+    moment, verdict = now(), asked.verdict(wanted)
     row.expires_at = wanted.expires_at  # the provider is told the limit that holds now
     if row.stop:
         ledger.end(row, Status.CANCELED, "stopped", why=row.stop)
@@ -280,7 +280,8 @@ def _begin(
                 ledger.end(row, Status.SUPPRESSED, "suppressed", code=code)
                 return None
         asked.passed(wanted)
-        ledger.begin(row, moment, moment + LEASE, outbound.template.id if outbound.template else "", account=account,
+        begins = not_before(row.id, at)
+        ledger.begin(row, begins, begins + LEASE, outbound.template.id if outbound.template else "", account=account,
                      sender=integration.other_sender(to.address) or sender)
         looks = _looks(integration, outbound)
         return Claim(row.id, row.tries, row.connection_id, integration, outbound, to.bulk, epoch, sender=sender, looks=looks)

@@ -180,14 +180,14 @@ class Time(TypeDecorator[datetime]):
             if not _FIRST <= value < _LAST:
                 raise ValueError("the stored time is out of range")
             return _EPOCH + timedelta(microseconds=value)
-        if isinstance(value, BadTime) or value.tzinfo is None or not 1900 <= value.year < 3000:
+        if isinstance(value, BadTime) or value.tzinfo is None or not 1900 <= value.year <= 3000:
             raise ValueError("the stored time is out of range")
         return value.astimezone(UTC)
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST, _LAST = (
-    (datetime(year, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1) for year in (1900, 3000)
+    (datetime(year, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1) for year in (1900, 3001)
 )
 
 
