@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,7 +13,7 @@ from hub.errors import Refused
 from hub.extensions import db
 from hub.messaging import set_aside
 from hub.messaging.contacts import address_keys, contact_for
-from hub.messaging.files import Columns, Report, csv_line, import_lines
+from hub.messaging.files import Columns, Line, Report, csv_line, import_lines
 from hub.messaging.suppressions import app_of
 from hub.models import Consent, Contact, Source
 from hub.models.types import BadTime, new_id, now
@@ -95,8 +95,30 @@ def current(contact_id: str, channel: str) -> Consent | None:
 
 
 # ── In files ────────────────────────────────────────────────────────────────────────────────────────────────
+def _refuse_contradictions(lines: Sequence[Line]) -> None:
+    """Refuse a file in which one person says yes and no, and no time tells which is newer. Raises Refused."""
+    earlier: dict[tuple[str, ...], dict[str, tuple[int, bool]]] = {}
+    for number, line in lines:
+        word = line["given"].strip().lower()
+        if line["at"].strip() or word not in YES + NO:
+            continue
+        try:
+            kind, clean = addresses.of_kind(line["address"], line["kind"])
+        except Refused:
+            continue  # the line is refused by itself
+        channel, given = line["channel"].strip().lower(), word in YES
+        by_channel = earlier.setdefault((kind, *sorted(addresses.forms(kind, clean)), line["app"].strip()), {})
+        for other, (first, before) in by_channel.items():
+            if before != given and (channel == other or "" in (channel, other)):
+                why = f"It says the opposite of line {first} about the same person. Correct one, or give the time of each under 'at'."
+                raise Refused("contradiction", f"Line {number}: {why}", field="file")
+        by_channel.setdefault(channel, (number, given))
+
+
 NEEDS = ("address", "given")
-FILE = Columns(NEEDS, [name for name in COLUMNS if name not in NEEDS], texts=("purpose", "agent", "proof"))
+FILE = Columns(
+    NEEDS, [name for name in COLUMNS if name not in NEEDS], texts=("purpose", "agent", "proof"), check=_refuse_contradictions
+)
 
 
 def import_file(content: str | bytes, *, test: bool) -> Report:

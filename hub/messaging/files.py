@@ -10,6 +10,7 @@ import codecs
 import csv
 import io
 import re
+import unicodedata
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -51,13 +52,14 @@ class Report:
 class Columns:
     """The columns of a file: those it must have, those it may have, and which of them hold text of several lines.
 
-    `others` says that more columns may stand in the file, which are not read.
+    `others` says that more columns may stand in the file, which are not read. `check` refuses lines that contradict each other.
     """
 
     needs: Sequence[str]
     optional: Sequence[str]
     texts: Collection[str] = ()
     others: bool = False
+    check: Callable[[Sequence[Line]], None] = lambda _: None
 
 
 def import_lines(content: str | bytes, keep: Callable[[dict[str, str]], bool], *, columns: Columns, action: str) -> Report:
@@ -65,8 +67,9 @@ def import_lines(content: str | bytes, keep: Callable[[dict[str, str]], bool], *
 
     Raises Refused, before anything is stored, for a file that cannot be read or can be read in two ways.
     """
-    lines = iter(read(content, columns))
-    report = Report()
+    found = read(content, columns)
+    columns.check(found)
+    lines, report = iter(found), Report()
     while some := list(islice(lines, AT_ONCE)):
         try:
             part = _keep(some, keep)  # counted once it is stored: a transaction may be run again
@@ -115,10 +118,12 @@ def read(content: str | bytes, columns: Columns) -> list[Line]:
             continue
         if len(found) == MOST_LINES:
             raise _bad(number, f"The file has more than {MOST_LINES:,} lines. Import it in parts.", "too_many_lines")
+        if not columns.others and any(cell and not name for cell, name in zip(cells, names, strict=False)):
+            raise _bad(number, "It has a cell in a column without a name. Name the column in the first line.")
         if any(cells[len(names) :]):
             raise _bad(number, f"It has more cells than the first line, which has {len(names)}. Put cells with {delimiter!r} in quotes.")
         line = {name: _unguarded(cell) for name, cell in zip(names, cells, strict=False) if name}
-        _check_quotes(number, line, names, delimiter, columns.texts)
+        _check_quotes(number, line, names, delimiter, columns)
         found.append((number, empty | line))
     return found
 
@@ -152,16 +157,33 @@ def _delimiter(text: str, needs: Sequence[str]) -> tuple[str, int]:
 
 def _rows(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """Return the cells of each line and the number of the line that it begins at."""
-    rows, number = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True, skipinitialspace=True), 1
+    raw: list[str] = []  # the lines that a row was read from
+
+    def source() -> Iterator[str]:
+        for line in io.StringIO(text, newline=""):
+            raw.append(line)
+            yield line
+
+    rows, whole = csv.reader(source(), delimiter=delimiter, strict=True, skipinitialspace=True), _whole(delimiter)
+    number = 1
     while True:
+        raw.clear()
         try:
             cells = next(rows)
         except StopIteration:
             return
         except csv.Error as problem:
             raise _bad(number, _unreadable(str(problem))) from None
+        if '"' in (row := "".join(raw)) and not whole.fullmatch(row):
+            raise _bad(number, "A quote stands inside a cell. Put the whole cell in quotes, and write \"\" for each quote in it.")
         yield number, cells
         number = rows.line_num + 1
+
+
+def _whole(delimiter: str) -> re.Pattern[str]:
+    """Return the pattern of a row whose quotes enclose whole cells. Others leave in doubt which delimiters count."""
+    cell = rf'(?>\x20*+"[^"]*+(?:""[^"]*+)*+"|[^"\r\n{delimiter}]*+)'
+    return re.compile(rf"{cell}(?:{delimiter}{cell})*+[\r\n]*+")
 
 
 def _unreadable(problem: str) -> str:
@@ -173,7 +195,7 @@ def _unreadable(problem: str) -> str:
 
 
 def _names(cells: Sequence[str], columns: Columns) -> list[str]:
-    names = [cell.strip().lower() for cell in cells]
+    names = [_name(cell) for cell in cells]
     if not set(columns.needs) <= set(names):
         why = f"The first line has to name the columns: {', '.join(columns.needs)}, and maybe {', '.join(columns.optional)}."
         raise Refused("missing_column", why, field="file")
@@ -186,21 +208,27 @@ def _names(cells: Sequence[str], columns: Columns) -> list[str]:
     return names
 
 
-def _check_quotes(number: int, line: dict[str, str], names: Sequence[str], delimiter: str, texts: Collection[str]) -> None:
+def _name(cell: str) -> str:
+    """Return the name of a column as it looks: two names that look the same are the same."""
+    shown = "".join(one for one in cell if unicodedata.category(one) != "Cf")
+    return unicodedata.normalize("NFKC", shown).strip().lower()
+
+
+def _check_quotes(number: int, line: dict[str, str], names: Sequence[str], delimiter: str, columns: Columns) -> None:
     """Refuse a cell that may hold lines of the file, since a quote before them was not closed: they must not vanish in it."""
     for name, cell in line.items():
         inner = re.split(r"\r\n|\r|\n", cell)[1:]
-        if inner and (name not in texts or any(_looks_like_a_line(one, names, delimiter) for one in inner)):
-            raise _bad(number, f"The cell under {name!r} goes on in the next line. A quote may be open; close it.")
+        if inner and (name not in columns.texts or any(_looks_like_a_line(one, names, delimiter, columns.needs) for one in inner)):
+            raise _bad(number, f"The cell under {name!r} goes on in the next line. Close its quote, or write it in one line.")
 
 
-def _looks_like_a_line(text: str, names: Sequence[str], delimiter: str) -> bool:
+def _looks_like_a_line(text: str, names: Sequence[str], delimiter: str, needs: Sequence[str]) -> bool:
+    """Tell whether a text has the cells that each line needs, with an address; the last cells of a line may be missing."""
     cells = text.split(delimiter)
-    place = names.index("address")
-    if len(cells) != len(names):
+    if not max(map(names.index, needs)) < len(cells) <= len(names):
         return False
     try:
-        addresses.typed(_unguarded(cells[place].strip(' "')))
+        addresses.typed(_unguarded(cells[names.index("address")].strip(' "')))
     except Refused:
         return False
     return True

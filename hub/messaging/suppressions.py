@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Select, select
 
-from hub import addresses, audit, times
+from hub import addresses, audit, text, times
 from hub.errors import NotFound, Refused
 from hub.extensions import db
 from hub.messaging import contact_links, policy, set_aside
@@ -64,6 +64,7 @@ def _add(
     address: tuple[Address, str], channel: str, why: str, test: bool, reason: str, *, sender: str = "", **more: Any
 ) -> tuple[Suppression, bool]:
     """Return what closes an address, and whether it is new."""
+    why = text.one_line(why)  # so that a file of opt-outs has a line for each
     if channel and channel not in list(Channel):
         why_not = f"There is no channel {channel[:50]!r}. Give one of {', '.join(Channel)}, or none for all."
         raise Refused("no_such_channel", why_not, field="channel")
@@ -190,7 +191,7 @@ def of_contact(contact: Contact) -> list[Suppression]:
 
 
 # ── In files ────────────────────────────────────────────────────────────────────────────────────────────────
-FILE = Columns(("address",), COLUMNS[1:], texts=("why",), others=True)
+FILE = Columns(("address",), COLUMNS[1:], others=True)
 
 
 def import_file(content: str | bytes, *, test: bool) -> Report:
@@ -229,7 +230,7 @@ def _line(one: Closed, apps: dict[str, str]) -> str:
     row = one.row
     since = "" if isinstance(row.since, BadTime) else row.since.isoformat()  # it closes the address all the same
     return csv_line([
-        one.address, row.channel, row.reason, row.why, since, row.sender, row.code, one.kind,
+        one.address, row.channel, row.reason, text.one_line(row.why), since, row.sender, row.code, one.kind,
         apps.get(row.source_id or "", ""),
     ])  # fmt: skip
 

@@ -19,6 +19,7 @@ from hub.messaging.contacts import contact_for
 from hub.models import Consent, Contact, Source, Suppression
 from hub.models.types import now
 from hub.store import transaction
+from hub.text import one_line
 from hub.vocabulary import Address, Channel
 from tests.stage import ERIC
 
@@ -55,7 +56,8 @@ def emptied(hub_demo: Flask) -> Callable[[], None]:
 def closed() -> list[Any]:
     db.session.rollback()
     found = [(suppressions.with_addresses([row])[0], row) for row in db.session.scalars(select(Suppression))]
-    return sorted((str(one.kind), one.address, row.channel, row.sender, row.reason, row.code, row.why, row.since, str(row.source_id))
+    return sorted((str(one.kind), one.address, row.channel, row.sender, row.reason, row.code,
+                   one_line(row.why), row.since, str(row.source_id))
                   for one, row in found)  # fmt: skip
 
 
@@ -152,6 +154,59 @@ def test_an_open_quote_never_swallows_people(hub_demo: Flask) -> None:
     file = f'address,given,proof\n{ERIC},yes,"asked\n+13175557701,no,x\n+13175557702,no,x\n+13175557703,no,said "\n'
     with pytest.raises(Refused, match="Line 2: The cell under 'proof' goes on"):
         consents.import_file(file, test=True)
+
+
+@pytest.mark.parametrize("last", [f'{ERIC}"', f'"{ERIC}"', '"'])
+@pytest.mark.parametrize("swallowed", ["+13175557701", "ann@acme.com", "+1 (317) 555-7702", "+13175557703,sms"])
+def test_an_open_quote_swallows_no_short_lines(hub_demo: Flask, swallowed: str, last: str) -> None:
+    with pytest.raises(Refused, match=r"Line (2|4)"):
+        suppressions.import_file(f'address,channel,why\n{ERIC},sms,"asked\n{swallowed}\n{last}\n', test=True)
+    with pytest.raises(Refused, match="Line 2"):
+        consents.import_file(f'address,given,purpose,proof\n{ERIC},no,,"asked\n{swallowed.split(",")[0]},no\nx"\n', test=True)
+    assert (closed(), said()) == ([], [])
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("cell", ['5" screen', 'he said "a|b"', 'x "or| y', "\u00a0\"a|b\"", 'a""b'])
+def test_a_quote_inside_a_cell_is_refused(hub_demo: Flask, cell: str, delimiter: str) -> None:
+    names, cells = ["address", "purpose", "proof", "given"], [ERIC, cell.replace("|", delimiter), "yes", "no"]
+    with pytest.raises(Refused, match=r'Line 3: A quote stands inside a cell\..* write ""'):
+        consents.import_file("\n".join([delimiter.join(names), "", delimiter.join(cells)]), test=True)
+    right = [ERIC, f'"{cells[1].replace(chr(34), chr(34) * 2)}"', ' "yes"', "no"]
+    assert consents.import_file("\n".join([delimiter.join(names), "", delimiter.join(right)]), test=True).kept == 1
+
+
+def test_a_cell_without_a_column_is_not_left_out(hub_demo: Flask) -> None:
+    with pytest.raises(Refused, match="Line 2: It has a cell in a column without a name"):
+        consents.import_file(f"address,given,\n{ERIC},yes,sms\n", test=True)
+    assert consents.import_file(f"address,given,,\n{ERIC},yes,,\n", test=True).kept == 1
+    assert suppressions.import_file(f",address\n0,{ERIC}\n", test=True).kept == 1, "lists from elsewhere have other columns"
+
+
+@pytest.mark.parametrize("name", ["Channel", " channel\u00a0", "channel\u200b", "\ufeffchannel", "ｃhannel", '"channel"'])
+def test_names_that_look_the_same_are_one_column(hub_demo: Flask, name: str) -> None:
+    with pytest.raises(Refused, match="'channel' is named twice"):
+        suppressions.import_file(f"address,channel,{name}\n{ERIC},sms,whatsapp\n", test=True)
+    assert suppressions.import_file(f"address,{name}\n{ERIC},sms\n", test=True).kept == 1
+    assert [row[2] for row in closed()] == ["sms"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("+5215512345678,no,", "+525512345678,yes,"), ("Ann@Acme.com,yes,", "ann@acme.com,NO,sms"), (f"{ERIC},yes,sms", f"{ERIC},0,")],
+)
+def test_a_file_that_says_yes_and_no_of_one_person_is_refused(hub_demo: Flask, first: str, second: str) -> None:
+    with pytest.raises(Refused, match="Line 4: It says the opposite of line 2 about the same person"):
+        consents.import_file(f"address,given,channel\n{first}\n+13175557709,yes,\n{second}\n", test=True)
+    assert said() == []
+    times = ("2026-01-01", "2026-01-02")
+    file = f"address,given,channel,at\n{first},{times[0]}\n{second},{times[1]}\n"
+    assert consents.import_file(file, test=True).kept == 2
+
+
+def test_yes_and_no_about_different_channels_agree(hub_demo: Flask) -> None:
+    file = f"address,given,channel\n{ERIC},yes,sms\n{ERIC},no,whatsapp\n{ERIC},yes,sms\n"
+    assert consents.import_file(file, test=True).kept == 3
 
 
 def test_a_column_named_twice_never_records_the_opposite(hub_demo: Flask) -> None:
