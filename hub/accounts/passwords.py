@@ -14,6 +14,7 @@ from hub.errors import Refused
 SHORTEST = 10
 ADVICE = "Four words that do not belong together are a good choice."
 PRODUCT = {"signpost", "hub"}
+FAMOUS = {"correcthorsebatterystaple"}  # four words, as we advise, which everybody knows; zxcvbn does not list it
 SHORTEST_WORD = 3  # of a name
 LEAST_REST = 7  # letters and digits beside the words that others know
 # zxcvbn's scores: 3 and 4 stand for at least 100 million guesses
@@ -55,6 +56,8 @@ def _is_made_of(password: str, words: set[str]) -> bool:
 
 def _weakness(password: str, words: set[str]) -> str:
     """Say why a password is easy to guess, or ""; asks zxcvbn, whose lists have 90,000 words."""
+    if re.sub(r"[\W_]+", "", password.lower()) in FAMOUS:
+        return "This is one of the most common passwords."
     from zxcvbn import zxcvbn  # 14 MB, which only the rare choice of a password needs
 
     with _one_at_a_time:  # it keeps the words in a variable of its module

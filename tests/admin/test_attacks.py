@@ -120,6 +120,7 @@ def test_right_current_password_is_forgiven_though_the_new_one_is_refused(admin:
 COMMON = [
     "password1234", "Password123!", "qwertyuiop", "1q2w3e4r5t6y", "iloveyou2024", "letmein12345",
     "passwordpassword", "aaaaaaaaaaaa", "abcdefghijkl", "1234567890", "admin12345", "welcome2026",
+    "correcthorsebatterystaple", "Correct Horse Battery Staple",
 ]  # fmt: skip
 PERSONAL = ["dana.whitfield", "DanaWhitfield1", "whitfield-2026", "Signpost2026!", "acme.example", "signpost-acme"]
 
