@@ -95,15 +95,31 @@ def body_of(shape: type[Shape]) -> Shape:
     except UnicodeDecodeError:
         raise Problem(400, "bad_json", "The body is not UTF-8.") from None
     try:
-        found = json.loads(body)
-    except ValueError as problem:
+        found = json.loads(body, object_pairs_hook=_each_once, parse_constant=_no_number)
+    except json.JSONDecodeError as problem:
         raise Problem(400, "bad_json", f"The body is not JSON: {problem}.") from None
+    except ValueError:  # Python's limit, since reading a number takes long with its length
+        raise Problem(400, "bad_json", "A number in the body has too many digits.") from None
     except RecursionError:
         raise Problem(400, "bad_json", "The body is nested too deeply.") from None
     # how JSON writes a NUL; half a character is refused by the reader below
     if b"\\u0000" in body and (field := nul_in(found)) is not None:
         raise _holds_nul(field)
     return shape.model_validate_json(body)
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object. Raises Problem for a field that is given twice: RFC 8259 leaves open which counts."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)[:100]
+        raise Problem(422, "repeated_field", f"{twice} is given more than once. Give it once.", field=twice)
+    return found
+
+
+def _no_number(name: str) -> Any:
+    raise Problem(400, "bad_json", f"The body is not JSON: {name} is no number in JSON.")
 
 
 def query_of(shape: type[Shape]) -> Shape:

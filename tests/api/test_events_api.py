@@ -202,6 +202,26 @@ def test_a_good_number_is_taken(signing_app: SigningApp, number: str) -> None:
     assert body(answer)["messages"][0]["to"] == number.strip()
 
 
+@pytest.mark.parametrize("path", ["/events", "/messages", "/suppressions", "/consents"])
+@pytest.mark.parametrize(
+    ("content", "status", "field", "words"),
+    [
+        ('{"given": true, "given": false}', 422, "given", "given is given more than once"),
+        ('{"to": "x", "\\u0074o": "x"}', 422, "to", "to is given more than once"),
+        ('{"request": {"id": "a", "title": "x", "id": "b"}}', 422, "id", "id is given more than once"),
+        ('{"signers": [{"id": "a"}, {"name": "x", "name": "x"}]}', 422, "name", "name is given more than once"),
+        ('{"x": NaN}', 400, "", "NaN is no number in JSON"), ('{"x": -Infinity}', 400, "", "-Infinity is no number in JSON"),
+        ('{"x": ' + "7" * 5_000 + "}", 400, "", "A number in the body has too many digits."),
+    ],
+)  # fmt: skip
+def test_json_that_can_be_read_in_two_ways_is_refused(
+    signing_app: SigningApp, path: str, content: str, status: int, field: str, words: str
+) -> None:
+    answer = signing_app.raw(path, content, "application/json")
+    assert (answer.status_code, body(answer).get("field", "")) == (status, field)
+    assert words in body(answer)["detail"]
+
+
 def test_all_that_is_wrong_is_listed(signing_app: SigningApp) -> None:
     people = [{"id": "a", "mobile_number": "1"}, {"id": "b", "email": "x"}]
     answer = body(signing_app.post("/events", {**DESIGN, "signers": people, "typo": 1}))
