@@ -3,7 +3,8 @@
 A clock that leaps a year ahead makes everything look old enough to be deleted. The time that has
 really passed is known from the machine's uptime or, after a restart, from the time of the last check. On
 the first check the newest rows count. The clock of a hub that was off for long is trusted again
-once it has run steadily for a week, or when an admin confirms it.
+once it has run steadily for a week, or when an admin confirms it. One that is more than about 60
+days ahead needs the admin.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ TOLERANCE = timedelta(days=1).total_seconds()
 STEP = timedelta(hours=1).total_seconds()  # what setting a clock right may change
 LONGEST_OFF = timedelta(days=4).total_seconds()  # a long weekend: believed after a restart
 STEADY = timedelta(days=7).total_seconds()
+LONGEST_BREAK = timedelta(days=60).total_seconds()  # of a hub; a clock further ahead is wrong
 WRITE_EVERY = timedelta(minutes=5).total_seconds()
 NEWEST_OF = (Message, Receipt, Event, Inbound, Audit)
 
@@ -72,7 +74,8 @@ class State:
         passed = self.last.elapsed(here)
         leapt = passed is None or abs(here.wall - self.last.wall - passed) > STEP
         steady = 0.0 if leapt else self.steady + (passed or 0.0)
-        if steady >= STEADY:
+        # after a restart, the steady time counts as a part of the difference
+        if steady >= STEADY and self.off_by(here) <= LONGEST_BREAK + STEADY:
             return State(here, here)
         anchor = self.anchor
         if self.believes(here):

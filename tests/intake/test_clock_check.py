@@ -208,7 +208,21 @@ def test_clock_is_believed_exactly_while_it_is_right(
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.floats(5 * DAY, 3000 * DAY))
+@given(st.floats(68 * DAY, 5000 * DAY), st.booleans())
+def test_leap_of_months_never_confirms_itself(leap: float, restarted: bool) -> None:
+    machine = Machine()
+    machine.run(5)
+    machine.offset = leap
+    if restarted:
+        machine.restart(off=600)
+    for _ in range(6):
+        assert not machine.run(5 * 24)
+    machine.offset = 0.0
+    assert machine.run(8 * 24), "right again"
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.floats(5 * DAY, 59 * DAY))
 def test_hub_that_was_off_is_believed_after_a_week(off: float) -> None:
     machine = Machine()
     machine.run(5)
