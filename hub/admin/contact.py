@@ -24,6 +24,7 @@ from hub.errors import NotFound, Refused
 from hub.extensions import db
 from hub.messaging import consents, contact_links, suppressions, windows
 from hub.messaging.consents import Said
+from hub.messaging.policy import sender_key
 from hub.models import Connection, Consent, Contact, Conversation, Message
 from hub.models.types import is_id, now
 from hub.vocabulary import Address, Channel, Role
@@ -162,7 +163,7 @@ def of(one: Contact) -> list[Window]:
         asks = asks_for(connection) and (talk is not None or integrations.get(connection.integration).address == one.kind)
         if not asks and talk is None:
             continue
-        until = windows.closing(connection.sender, [one.id]).get(one.id) if asks else None
+        until = windows.closing(sender_key(connection), [one.id]).get(one.id) if asks else None
         found.append(Window(
             channel=connection.channel, title=connection.title, href=url_for("admin.connection", slug=connection.slug),
             state=said(until) if asks else "Always", open=not asks or until is not None,

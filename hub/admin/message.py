@@ -275,4 +275,4 @@ def _window(one: Message) -> str:
     """Say whether free text may go to the recipient now, where that is a question."""
     if not contact.asks_for(one.connection):
         return ""
-    return contact.said(windows.closing(one.connection.sender, [one.contact_id]).get(one.contact_id))
+    return contact.said(windows.closing(policy.sender_key(one.connection), [one.contact_id]).get(one.contact_id))

@@ -14,6 +14,7 @@ from hub.errors import Conflict, NotFound, Refused
 from hub.extensions import db
 from hub.messaging import outbox, set_aside, windows
 from hub.messaging.fitting import refuse_too_long
+from hub.messaging.policy import sender_key
 from hub.models import Body, Connection, Contact, Conversation, Inbound, Message
 from hub.models.types import is_id, now
 from hub.store import transaction
@@ -161,7 +162,7 @@ def _talks(rows: list[Conversation]) -> list[Talk]:
     connections = _by_id(Connection, {row.connection_id for row in rows})
     asking = {one.id: integrations.get(one.integration).session_window > 0 for one in connections.values() if _installed(one)}
     open_until = {
-        one.id: windows.closing(one.sender, {row.contact_id for row in rows if row.contact_id and row.connection_id == one.id})
+        one.id: windows.closing(sender_key(one), {row.contact_id for row in rows if row.contact_id and row.connection_id == one.id})
         for one in connections.values() if asking.get(one.id)
     }  # fmt: skip
 

@@ -18,7 +18,7 @@ from hub.messaging import contact_links, opt_out, windows
 from hub.messaging.answers import Answered, find_answered
 from hub.messaging.contacts import Reached, contact_for
 from hub.messaging.ledger import platform_events
-from hub.messaging.policy import Carrier
+from hub.messaging.policy import Carrier, sender_key
 from hub.messaging.statuses import Origin
 from hub.models import Body, Connection, Conversation, Inbound
 from hub.models.types import keyring, new_id
@@ -67,7 +67,7 @@ def take(came: base.Inbound, origin: Origin, at: datetime) -> bool:
         same = contact_for(Address.EXTERNAL, came.external_id, test=receiver.test)
         contact_links.link(contact.id, same.id, origin.receipt_id)
     if contact and cls.session_window and meant:
-        windows.opened(receiver.sender, contact.id, at, cls.session_window)
+        windows.opened(sender_key(receiver), contact.id, at, cls.session_window)
     if contact and word is not None:
         opt_out.heard(word, came.text, receiver, contact, at, answered=replied or bool(cls.answers_keywords))
     _tell(came, cls.event_prefix, receiver, answered, row_id, at)

@@ -112,7 +112,7 @@ class Policy:
         keys = {one.address_key for one in wanted} | {other.address_key for some in links.values() for other in some}
         self._stops = refusals(keys, connection.channel, sender_key(connection), test=connection.test)
         self._words = newest_words(contact_links.everyone(contacts, links), connection.channel)
-        self._open = windows.closing(connection.sender, contacts, links).keys() if cls and cls.session_window else None
+        self._open = windows.closing(sender_key(connection), contacts, links).keys() if cls and cls.session_window else None
         self._hour: Counter[str] = Counter()
         self._day: Counter[str] = Counter()
         if contacts and (self.rules.per_hour or self.rules.per_day):

@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, select
 from hub.messaging import outbox, windows
 from hub.messaging.content import template_of
 from hub.messaging.ledger import Ledger, Row
-from hub.messaging.policy import Carrier
+from hub.messaging.policy import Carrier, sender_key
 from hub.models import Attempt, Body, Connection, Contact, Message
 from hub.models.types import keyring
 from hub.statements import Statement
@@ -30,7 +30,7 @@ def by_template(row: Row, n: int, ledger: Ledger) -> None:
     carrier = Carrier(*read(_CARRIER, id=row.connection_id)[0])
     for template, began in read(_TRY, id=row.id, n=n):
         if not template:  # else it says nothing of the window
-            windows.closed(carrier.sender, row.contact_id, began)
+            windows.closed(sender_key(carrier), row.contact_id, began)
     if row.stop or read(_AFTER, id=row.id) or read(_TRIED, id=row.id):
         return
     for *to, sealed, source, event, request, signer, step, version, lane, by_hand, expires_at in read(_SAID, id=row.id):

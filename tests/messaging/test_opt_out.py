@@ -19,6 +19,7 @@ from hub.intake import replay
 from hub.integrations.base import Inbound
 from hub.messaging import delivery, direct, inbound, opt_out, suppressions, timeline
 from hub.messaging.contacts import address_key
+from hub.messaging.policy import Policy, Wanted
 from hub.messaging.statuses import Origin
 from hub.models import Body, Connection, Consent, Contact, Message, Receipt, Suppression
 from hub.models import Inbound as Came
@@ -286,6 +287,21 @@ def test_a_stop_to_a_connection_without_sender_stays_with_it(pigeons: Connection
 def told_pigeon(one: Connection, text: str, ago: int) -> None:
     came = Inbound(provider_id=f"p{next(NEXT)}", channel=Channel.CHAT, kind=Address.CHAT, address="roof", text=text)
     inbound.take(came, Origin("callback", [one.id]), now() - timedelta(seconds=ago))
+
+
+def test_a_window_without_sender_is_open_for_its_connection_alone(
+    pigeons: Connection, loft: Loft, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Pigeon, "session_window", 24)
+    other = a_pigeon_post("another loft", "many_pigeons")
+    came = Inbound(
+        provider_id="p1", channel=Channel.CHAT, senders=("",), kind=Address.CHAT, address="roof", text="Hello"
+    )
+    inbound.take(came, Origin("callback", [pigeons.id]), now())
+    contact = db.session.scalars(select(Contact)).one()
+    wanted = Wanted(contact.id, contact.address, contact.address_key)
+    free = [Policy(one, [wanted]).free(contact.id) for one in (pigeons, other)]
+    assert free == [True, False]
 
 
 @pytest.mark.parametrize("reason", ["admin", "import", "api"])
