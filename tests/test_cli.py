@@ -68,10 +68,10 @@ def test_migrating_makes_a_private_database_and_may_be_repeated(tmp_path: Path) 
 def test_an_admin_is_created_with_a_password_that_is_piped_in(tmp_path: Path) -> None:
     hub(tmp_path, "migrate")
     words = ("admin", "create", "--email", "ada@example.com", "--name", "Ada")
-    made = hub(tmp_path, *words, stdin="correct horse battery staple\n")
+    made = hub(tmp_path, *words, stdin="teapots march quietly uphill\n")
     assert made.returncode == 0, made.stderr
     assert "ada@example.com" in made.stdout
-    again = hub(tmp_path, *words, stdin="correct horse battery staple\n")
+    again = hub(tmp_path, *words, stdin="teapots march quietly uphill\n")
     assert again.returncode == 1, "one account per address"
     assert "Traceback" not in again.stderr
 
