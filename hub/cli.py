@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hub.intake.replay import Report
 
 QUEUES = ("deliver", "settle", "chores")
-# what an admin mends outside of the program; any other OSError is a mistake of ours
+# an admin fixes these outside of the program; any other OSError is a fault in the program
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 
 

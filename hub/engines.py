@@ -17,7 +17,8 @@ from hub.models.types import BadTime, Stored
 
 PRAGMAS = (
     "busy_timeout=10000", "auto_vacuum=INCREMENTAL", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON",
-    # whoever fills the log copies it back while the others wait: once in 32 MB, most of whose pages are the same few hundred
+    # The commit that fills the log copies it back while the others wait. With 32 MB that is
+    # rare, and most of the pages are the same few hundred.
     "wal_autocheckpoint=8000",
 )  # fmt: skip
 

@@ -159,7 +159,7 @@ def _missing(row: Mapping[str, Any], proof: Proof) -> bool:
         try:
             kept = keyring().open_json("receipts", receipt_id.partition("_")[2], "request", sealed)["connections"] if sealed else []
         except (Unreadable, KeyError, TypeError):
-            return True  # it is stored anew
+            return True  # the webhook is stored again
         return not set(proof.connection_ids) <= set(kept)
     return False
 

@@ -46,7 +46,7 @@ class Kind(StrEnum):
 
 
 def kind_of(form: Mapping[str, str]) -> Kind:
-    """Tell whether a form is a person's message, the status of one of ours, or neither.
+    """Tell whether a form is a person's message, the status of a sent message, or neither.
 
     A person's message says `received` and never the status of an outgoing one. It needs no `Body`:
     a picture, a location or a button has none.

@@ -327,7 +327,7 @@ class Integration:
 
     @classmethod
     def clicked(cls, request: WebhookRequest) -> tuple[str, ...]:
-        """Return the tokens of the buttons that a webhook says were clicked, whoever made them."""
+        """Return the tokens of all clicked buttons, those of other apps included."""
         return ()
 
     @classmethod
