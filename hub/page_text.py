@@ -42,7 +42,7 @@ def unturned(value: Any) -> Any:
 def isolated(value: Any) -> Any:
     """Return a text for between tags: in `<bdi>` where its order may differ from the page's.
 
-    Pairs of isolates stay, so that a sentence of ours is read in its own direction.
+    Pairs of isolates stay, so that a sentence of Signpost is read in its own direction.
     """
     if not isinstance(value, str) or isinstance(value, Markup) or value.isascii():
         return unturned(value)

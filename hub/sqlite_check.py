@@ -72,7 +72,7 @@ def _check_header(file: Path) -> None:
     except OSError as problem:
         raise Unusable(f"cannot be read ({problem.strerror})") from None
     if not header:
-        raise Unusable("is empty (delete it only if you mean to start anew)")
+        raise Unusable("is empty (delete it only if you want to start again without data)")
     if not header.startswith(MAGIC):
         raise Unusable("is damaged (file is not a database)")
 

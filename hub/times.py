@@ -15,7 +15,7 @@ EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 RANGE = "From 2000-01-01T00:00:00Z to 2099-12-31T23:59:59Z."
 OUT_OF_RANGE = f"This time is out of range. Give one {RANGE[0].lower()}{RANGE[1:]}"
-AHEAD = timedelta(minutes=10)  # as much as the clock of another machine may be ahead of ours
+AHEAD = timedelta(minutes=10)  # as much as the clock of another machine may be ahead of this one
 LONGEST_PAUSE = 86_400.0  # seconds that a provider may ask for; what waits has expired by then
 
 

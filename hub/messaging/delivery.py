@@ -238,7 +238,7 @@ def _begin(
     sender: str, at: datetime,
 ) -> Claim | None:  # fmt: skip
     moment, verdict = now(), asked.verdict(wanted)
-    row.expires_at = wanted.expires_at  # the provider is told the limit that holds now
+    row.expires_at = wanted.expires_at  # the provider gets the current limit
     if row.stop:
         ledger.end(row, Status.CANCELED, "stopped", why=row.stop)
     elif to.asks_until is not None and to.asks_until <= moment:

@@ -183,7 +183,7 @@ class Gates:
             state = State(*values)
             self._before[state.name] = State(*values)
             if any(until is not None and until > moment + LONGEST_REST for until in (state.ready_at, state.bulk_at, state.held_until)):
-                state = State(state.name)  # a clock or a row was wrong: it would rest for ever
+                state = State(state.name)  # a clock or a row was wrong: the pause would never end
             self._states[state.name] = state
             self.moment = moment
 

@@ -53,7 +53,7 @@ class Isolation:
             try:
                 claims += self._claim(connection_id, threads, bulk)
             except Exception:
-                if claims:  # these are under way: whoever gets them makes the calls
+                if claims:  # these are claimed: the caller of this function sends them
                     break
                 raise
         return claims
@@ -98,7 +98,7 @@ class Isolation:
                 if lets_pass(problem):
                     raise
                 if tries == 1:
-                    gates.reset([connection_id])  # how fast it may send is learnt anew
+                    gates.reset([connection_id])  # its rate is learned again
                 else:
                     live.running().set_aside(connection_id, PAUSE)
                     set_aside.note("connections", connection_id, problem)

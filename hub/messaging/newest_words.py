@@ -46,7 +46,7 @@ class Word:
 def standing(words: Iterable[Word], source_id: str | None) -> Word | None:
     """Return the word that decides about a source's messages, None without any.
 
-    An objection applies until whoever recorded it, or an admin, records a consent. Messages of no
+    An objection applies until its own source, or an admin, records a consent. Messages of no
     source are an admin's: what any source recorded applies to them.
     """
     latest: dict[str | None, Word] = {}

@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 CODE = "unreadable"  # of a message that waits for its row to be repaired
 FIRST_PAUSE = timedelta(minutes=10)
 LONGEST_PAUSE = timedelta(days=1)
-FAR = timedelta(days=7)  # nothing of ours is put off for as long
+FAR = timedelta(days=7)  # Signpost postpones nothing for that long
 AT_ONCE = 100  # entries that one run of the chore tries again
 
 _messages = table_of(Message)
@@ -174,7 +174,7 @@ def _release(entry: SetAside) -> None:
         _run(update(Receipt).where(Receipt.id == entry.row, Receipt.due_at.is_(None)).values(due_at=now(), tries=0))
         wake("settle")
     else:
-        db.session.delete(entry)  # whoever reads it next notes it again
+        db.session.delete(entry)  # the next reader sets it aside again
 
 
 def _run(statement: Any) -> None:

@@ -22,7 +22,7 @@ class PlatformEvent(Base):
     type: Mapped[str]
     message_id: Mapped[str | None] = ref("msg", "messages.id")
     request_id: Mapped[str | None] = ref("req", "requests.id")
-    # who is told; NULL: admins only. No foreign key, as in Suppression
+    # the source that is notified; NULL: admins only. No foreign key, as in Suppression
     source_id: Mapped[str | None] = mapped_column(Id("src"))
     at: Mapped[datetime] = mapped_column(Time, default=now)
     _payload: Mapped[bytes | None] = mapped_column("payload")

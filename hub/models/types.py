@@ -51,7 +51,7 @@ def id_at(prefix: str, when: datetime) -> str:
 
 
 def time_of(public_id: str) -> datetime:
-    """Return when an id was made, to the millisecond; BadTime for one that is no id of ours."""
+    """Return when an id was made, to the millisecond; BadTime for a text that is not one."""
     try:
         return _time_of(public_id)
     except (ValueError, OverflowError):

@@ -130,7 +130,7 @@ class Connection:
         try:
             self.socket.send(data)
         except OSError:
-            pass  # whoever does not read it has gone, or has not read the last answer either
+            pass  # a client that does not read it has gone, or has not read the last answer either
 
     def receive(self, size: int) -> bytes | None:
         """Return what has arrived, b"" at the end, or None when there is nothing yet."""

@@ -1,4 +1,4 @@
-"""Remedies that pages show are true: whoever follows one through the pages gets the message sent."""
+"""Remedies that pages show are true: following one through the pages sends the message."""
 
 from __future__ import annotations
 

@@ -60,8 +60,8 @@ class Payloads:
     slack: Mapping[str, str]
     telegram: str  # the bot's token
     telegram_slug: str
-    messages: list[str] = field(default_factory=list)  # ids of messages of ours
-    buttons: list[str] = field(default_factory=list)  # tokens of buttons of ours
+    messages: list[str] = field(default_factory=list)  # ids of messages that the hub sent
+    buttons: list[str] = field(default_factory=list)  # tokens of buttons that the hub made
 
     def makers(self) -> dict[str, Callable[[], Webhook]]:
         """Return what makes a genuine webhook, by the declared path."""

@@ -125,7 +125,7 @@ def test_a_webhook_that_meets_a_locked_database_is_asked_for_again(hub_demo: Fla
 
 
 def look(admin: Browser) -> None:
-    """Settle what came, and see that nothing failed by a fault of ours, is stuck or breaks a page."""
+    """Settle what came, and see that nothing failed by a fault of the hub, is stuck or breaks a page."""
     moment = now()
     settle_receipts()
     for row in db.session.scalars(select(Receipt)):
