@@ -245,7 +245,7 @@ def _read(one: Held, version: int) -> None:
         return
     try:
         content = keyring().open_json("receipts", one.id.partition("_")[2], "request", one.sealed)
-        origin = Origin("callback", content["connections"], one.id)
+        origin = Origin("callback", content["connections"], one.id, one.received_at)
         if one.connection_id is None:
             facts = _of_no_connection(content)
         else:

@@ -25,7 +25,7 @@ from twilio.rest import Client
 from hub import http, phones
 from hub.datadir import SimulatorCredentials
 from hub.errors import BadWebhook, ConnectionBroken, OutcomeUnknown, SendError, Unreachable
-from hub.integrations._twilio_errors import explain, raise_for, refuses_recipient
+from hub.integrations._twilio_errors import error_of, explain, raise_for
 from hub.integrations._twilio_inbound import fetch_file, read_inbound, said
 from hub.integrations._twilio_kinds import Kind, described, kind_of
 from hub.integrations._twilio_signature import SIGNATURE, signed_by, ways
@@ -145,7 +145,7 @@ class TwilioIntegration(Integration):
         sure = {m.sid: bool(wanted.get("Body")) and (m.body or "").endswith(wanted["Body"]) for m in ours}
         return [
             # what failed is there all the same; why, it says when it is asked for
-            replace(found, sure=sure[m.sid], code="", outside_window=False, recipient_refused=False,
+            replace(found, sure=sure[m.sid], code="", outside_window=False, error=None,
                     status=Status.ACCEPTED if found.status in LOST else found.status)
             for m in ours if (found := self._accepted(m))
             and m.date_created >= (earliest - CLOCKS_APART if sure[m.sid] else earliest)
@@ -155,9 +155,9 @@ class TwilioIntegration(Integration):
         m = self._call(lambda: self._sending.messages(provider_id).fetch())
         code = str(m.error_code or "")
         return StatusUpdate(
-            provider_id=provider_id, status=STATUSES.get(m.status), word=m.status, code=code,
+            provider_id=provider_id, at=m.date_updated, status=STATUSES.get(m.status), word=m.status, code=code,
             why=_meaning(code), segments=_count(m.num_segments), price=_price(m.price), currency=m.price_unit or "",
-            outside_window=code == OUTSIDE_WINDOW, recipient_refused=refuses_recipient(code),
+            outside_window=code == OUTSIDE_WINDOW, error=error_of(code),
         )  # fmt: skip
 
     def file(self, url: str) -> tuple[str, bytes]:
@@ -171,7 +171,7 @@ class TwilioIntegration(Integration):
         return Accepted(
             provider_id=m.sid, status=status, segments=_count(m.num_segments), price=_price(m.price), currency=m.price_unit or "",
             sender=m.messaging_service_sid or m.from_ or "", code=code, why=_meaning(code), outside_window=code == OUTSIDE_WINDOW,
-            recipient_refused=refuses_recipient(code),
+            error=error_of(code),
         )  # fmt: skip
 
     def _call(self, call: Callable[[], T]) -> T:
@@ -283,7 +283,7 @@ class TwilioIntegration(Integration):
             provider_id=form.get("MessageSid") or form.get("SmsSid", ""),
             status=STATUSES.get(word), word=word, code=code, why=_meaning(code),  # Twilio's own text may hold the number
             segments=_count(form.get("NumSegments")),
-            outside_window=code == OUTSIDE_WINDOW, recipient_refused=refuses_recipient(code),
+            outside_window=code == OUTSIDE_WINDOW, error=error_of(code),
             details={name: form[name] for name in KEPT if name in form},
         )  # fmt: skip
 

@@ -65,10 +65,14 @@ def explain(code: str) -> Problem | None:
     return Problem(code=code, text=entry.says, remedy=entry.do, url=f"{PAGES}/{code}") if entry else None
 
 
-def refuses_recipient(code: str) -> bool:
-    """Tell whether a code of a call's answer says that nothing more is sent to the recipient, wherever it appears."""
-    entry = known(code)
-    return entry is not None and entry.kind == "suppress" and entry.when in ("answer", "both")
+def error_of(code: str) -> SendError | None:
+    """Return what a known code means wherever it appears, as a refused call would raise it; None for any other code."""
+    return _error_of(code) if code in catalogue() else None
+
+
+@cache
+def _error_of(code: str) -> SendError:
+    return _error(catalogue()[code])
 
 
 def raise_for(status: int, code: str, message: str, retry_after: float | None) -> NoReturn:
@@ -79,12 +83,16 @@ def raise_for(status: int, code: str, message: str, retry_after: float | None) -
         _raise_for_5xx(status, code, entry, retry_after)
     if entry is None:
         _raise_for_status(status, code, retry_after)
+    raise _error(entry, status, retry_after)
+
+
+def _error(entry: Known, status: int = 400, retry_after: float | None = None) -> SendError:
     if entry.kind == "throttle" or (entry.kind == "transient" and status == 429):
         pause = _first(retry_after, entry.retry_minutes * 60.0 or PAUSE)
-        raise SlowDown(entry.sentence, code, pause, scope=Scope.ACCOUNT if status == 429 else Scope(entry.scope))
+        return SlowDown(entry.sentence, entry.code, pause, scope=Scope.ACCOUNT if status == 429 else Scope(entry.scope))
     if entry.kind == "transient":
-        raise TransientError(entry.sentence, code, _first(retry_after, entry.retry_minutes * 60.0 or None))
-    raise OUTCOMES[entry.kind](entry.sentence, code)
+        return TransientError(entry.sentence, entry.code, _first(retry_after, entry.retry_minutes * 60.0 or None))
+    return OUTCOMES[entry.kind](entry.sentence, entry.code)
 
 
 def _raise_for_5xx(status: int, code: str, entry: Known | None, retry_after: float | None) -> NoReturn:

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs, parse_qsl
 
 from hub import phones
-from hub.errors import BadWebhook
+from hub.errors import BadWebhook, SendError
 from hub.storable import json_object, storable
 from hub.text import readable
 from hub.vocabulary import Address, Channel, ContentKind, Status
@@ -164,7 +164,7 @@ class Accepted:
     code: str = ""  # the provider's own, of what went wrong all the same
     why: str = ""
     outside_window: bool = False  # only an approved template may be sent
-    recipient_refused: bool = False  # nor will any other message to this recipient be sent
+    error: SendError | None = None  # as `send` would raise it for the code: what it says of more than this message holds
 
 
 @dataclass(frozen=True)
@@ -203,7 +203,7 @@ class StatusUpdate(Fact):
     price: Decimal | None = None
     currency: str = ""
     outside_window: bool = False  # the provider took free text, and says now that only an approved template may go
-    recipient_refused: bool = False  # as of Accepted: the recipient is opted out of this sender
+    error: SendError | None = None  # as of Accepted
     details: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 from sqlalchemy import bindparam, delete, func, select, update
 
-from hub import audit
+from hub import audit, times
 from hub.errors import FileMissing, FileRefused, OutcomeUnknown, Scope, SlowDown, TransientError, Unreachable
 from hub.extensions import db
 from hub.messaging import circuit, senders, throttle
@@ -33,6 +33,7 @@ from hub.vocabulary import Status
 
 log = structlog.get_logger(__name__)
 
+WIDE = (Scope.SENDER, Scope.ACCOUNT)  # limits that are a throttle's
 SEVERAL = 3  # recipients that are limited in one moment: then the whole sender is
 MOST_COUNTED = 1000  # calls under way
 LONGEST_REST = timedelta(days=2)  # no pause of a sender is as long
@@ -93,23 +94,29 @@ class Gate:
 class Gates:
     """The throttles that a transaction concerns: of connections that want to claim, and of calls that ended."""
 
-    def __init__(self, wanting: Iterable[str], ended: Sequence[Outcome] = ()) -> None:
-        """Read and lock them, and make those that are needed from now on. Before any message is locked: that is the order."""
+    def __init__(
+        self, wanting: Iterable[str], ended: Sequence[Outcome] = (), *, named: Collection[tuple[str, Scope]] = ()
+    ) -> None:
+        """Read and lock them, and make those that are needed from now on. Before any message is locked: that is the order.
+
+        `named`: limits that statuses of messages name, by connection and scope; `hold` applies them.
+        """
         claiming = set(wanting)
         self._ended = ended
-        self._senders = senders.of(claiming | {outcome.claim.connection_id for outcome in ended})
+        self._senders = senders.of(claiming | {outcome.claim.connection_id for outcome in ended} | {key for key, _ in named})
         self._states: dict[str, State] = {}
         self._before: dict[str, State] = {}
         self.moment = now()
         self._limits = _limits(ended, self._senders)
-        whole = {self._senders[key].account for key, scope in self._limits if scope == Scope.ACCOUNT and key in self._senders}
+        limits = {*self._limits, *named}
+        whole = {self._senders[key].account for key, scope in limits if scope == Scope.ACCOUNT and key in self._senders}
         self._siblings = senders.of_accounts(whole) if whole else []
         names = {sender.name for sender in (*self._senders.values(), *self._siblings)}
         if not names:
             return
         self._read(names)
         needed = {sender.name for key, sender in self._senders.items() if key in claiming and (sender.per_second or sender.per_recipient)}
-        troubled = {outcome.claim.connection_id for outcome in ended if _outage(outcome)} | {key for key, _ in self._limits}
+        troubled = {outcome.claim.connection_id for outcome in ended if _outage(outcome)} | {key for key, _ in limits}
         needed |= {self._senders[key].name for key in troubled & self._senders.keys()}
         needed |= {sender.name for sender in self._siblings}
         missing = needed - self._states.keys()
@@ -139,22 +146,43 @@ class Gates:
             elif not _fault(outcome):
                 if circuit.answered(state, outcome.claim.epoch):
                     _tell("connection.reachable", outcome.claim.connection_id)
-                if isinstance(outcome.error, TransientError) and self._limits.keys() & {
-                    (outcome.claim.connection_id, Scope.SENDER), (outcome.claim.connection_id, Scope.ACCOUNT),
-                } and outcome.error.scope != Scope.MESSAGE:  # fmt: skip
-                    self._slow_down(sender, state, outcome, outcome.error)
+                error = outcome.named
+                if isinstance(error, TransientError) and self._limits.keys() & {
+                    (outcome.claim.connection_id, scope) for scope in WIDE
+                } and error.scope != Scope.MESSAGE:  # fmt: skip
+                    self._slow_down(sender, state, outcome, error)
         self._hold_siblings()
 
     def _hold_siblings(self) -> None:
         """Leave the other senders of an account alone too, where that is what the provider refuses."""
         for (connection_id, scope), error in self._limits.items():
             mine = self._senders.get(connection_id)
-            if scope != Scope.ACCOUNT or mine is None or not mine.account:
-                continue
-            for other in self._siblings:
-                if other.account == mine.account and other.name != mine.name:
+            if scope == Scope.ACCOUNT and mine is not None:
+                for other in self._others(mine):
                     throttle.hold(self._states[other.name], error.retry_after, self.moment)
                     self._states[other.name].why = str(error)
+
+    def _others(self, mine: Sender) -> list[Sender]:
+        return [one for one in self._siblings if mine.account and one.account == mine.account and one.name != mine.name]
+
+    def hold(self, connection_id: str, error: SlowDown, *, began: datetime, said_at: datetime) -> None:
+        """Leave a sender alone, or every sender of its account, because the status of a message asks for it.
+
+        The pause counts from when the provider said so, and the rate is halved where one is set: what a call takes is no
+        measure of it here. An attempt that `began` before the end of the last pause halves nothing again.
+        """
+        mine = self._senders.get(connection_id)
+        asked = throttle.HOLD if error.retry_after is None else times.pause(error.retry_after)
+        left = asked - max(0.0, (now() - said_at).total_seconds())
+        if mine is None or left <= 0:
+            return
+        state = self._states[mine.name]
+        had = throttle.limit(state, mine.per_second, self.moment)
+        if had and (state.held_until is None or began >= state.held_until):
+            throttle.slow_down(state, state.epoch, had, left, self.moment)
+        for sender in [mine, *(self._others(mine) if error.scope == Scope.ACCOUNT else ())]:
+            throttle.hold(self._states[sender.name], left, self.moment)
+            self._states[sender.name].why = str(error)
 
     def _slow_down(self, sender: Sender, state: State, outcome: Outcome, error: TransientError) -> None:
         had = throttle.limit(state, sender.per_second, self.moment)
@@ -213,11 +241,11 @@ def _limits(ended: Sequence[Outcome], known: Mapping[str, Sender]) -> dict[tuple
     found: dict[tuple[str, Scope], TransientError] = {}
     recipients: dict[str, set[str]] = {}
     for outcome in ended:
-        error = outcome.error
+        error = outcome.named
         connection_id = outcome.claim.connection_id
         if not isinstance(error, TransientError) or connection_id not in known:
             continue
-        if isinstance(error, SlowDown) and error.scope in (Scope.SENDER, Scope.ACCOUNT):
+        if isinstance(error, SlowDown) and error.scope in WIDE:
             found[connection_id, error.scope] = error
         elif error.scope == Scope.RECIPIENT:
             busy = recipients.setdefault(known[connection_id].name, set())

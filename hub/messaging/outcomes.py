@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, func, or_, select, update
 
 from hub import audit
 from hub.errors import (
@@ -76,6 +76,11 @@ class Outcome:
     milliseconds: int
     http_status: int | None = None
     request_ref: str = ""
+
+    @property
+    def named(self) -> SendError | None:
+        """The error of the call, or the one that an answer names of a message that it accepted."""
+        return self.accepted.error if self.accepted else self.error
 
 
 @transaction
@@ -170,8 +175,8 @@ def accept(row: Row, accepted: Accepted, ledger: Ledger, *, asks: bool) -> None:
         ledger.free_of_charge(row)
     if accepted.outside_window:
         successors.by_template(row, row.tries, ledger)
-    if accepted.recipient_refused:
-        suppressions.suppress(row.id, reason=suppressions.BY_PROVIDER, code=accepted.code)
+    if accepted.error is not None:
+        spread(row, accepted.error)
     ledger.tell(row, accepted.status, {"code": accepted.code} if accepted.code else {})
 
 
@@ -179,10 +184,8 @@ def _fail(row: Row, error: SendError, integration: Integration, times: int, ledg
     moment = now()
     if isinstance(error, OutcomeUnknown) and row.edits_id:
         error = TransientError(str(error), error.code)  # an edit that is made twice shows what it shows once
-    if isinstance(error, TransientError) and error.scope == Scope.RECIPIENT and error.retry_after:
-        until = moment + timedelta(seconds=asked_pause(error.retry_after))
-        for sender in senders.of([row.connection_id]).values():
-            spacing.pause(sender.name, row.contact_id, until)
+    if isinstance(error, TransientError) and error.scope == Scope.RECIPIENT:
+        _space(row, error, moment)
     if isinstance(error, SlowDown | Unreachable):
         # it is no fault of this message, so this is none of its tries: how fast to go on is for its sender's throttle to say
         pause = _pause(min(row.tries, 8), LONGEST_UNREACHED) if isinstance(error, Unreachable) else 0
@@ -211,6 +214,30 @@ def _fail(row: Row, error: SendError, integration: Integration, times: int, ledg
         if isinstance(error, TemplateRequired):
             successors.by_template(row, row.tries, ledger)
         _give_up(row, error.code, ledger)
+
+
+def _space(row: Row, error: TransientError, said_at: datetime) -> None:
+    """Let what goes from a sender to a recipient wait for as long as the provider asks."""
+    if error.retry_after:
+        for sender in senders.of([row.connection_id]).values():
+            spacing.pause(sender.name, row.contact_id, said_at + timedelta(seconds=asked_pause(error.retry_after)))
+
+
+def spread(row: Row, error: SendError, began: datetime | None = None, said_at: datetime | None = None) -> None:
+    """Apply what the error in a message's status says of more than this message, as if a call had been refused with it.
+
+    `began` is when the message's attempt began: what was tested, reopened or lifted since then is not concerned. `said_at` is when the
+    provider said it. Limits of senders and accounts are left to the gates, whose rows are locked before any message.
+    """
+    error = destinations.judged(row, error) or error
+    if isinstance(error, RecipientRefused):
+        suppressions.suppress(row.id, reason=suppressions.BY_PROVIDER, code=error.code, began=began)
+    elif isinstance(error, DestinationUnavailable):
+        destinations.pause(row.connection_id, row.contact_id, code=error.code, why=str(error), at=began or now())
+    elif isinstance(error, ConnectionBroken):
+        pause_connection(row.connection_id, str(error), began=began)
+    elif isinstance(error, TransientError) and error.scope == Scope.RECIPIENT:
+        _space(row, error, said_at or now())
 
 
 def _retry(row: Row, error: TransientError, integration: Integration, times: int, ledger: Ledger) -> None:
@@ -259,9 +286,14 @@ def _follow(connection_id: str, before: str, place: str) -> None:
 
 
 @transaction
-def pause_connection(connection_id: str, why: str) -> None:
-    """Pause a connection until an admin has fixed it; what waits for it stays."""
-    changed = db.session.execute(_BREAK, {"key": connection_id, "new_why": why, "new_state_at": now()})
+def pause_connection(connection_id: str, why: str, *, began: datetime | None = None) -> None:
+    """Pause a connection until an admin has fixed it; what waits for it stays.
+
+    `began`: when the attempt began that shows the problem. One from before the connection was enabled or passed its last
+    test shows nothing new.
+    """
+    values = {"key": connection_id, "new_why": why, "new_state_at": now()}
+    changed = db.session.execute(_BREAK, values) if began is None else db.session.execute(_BREAK_LATER, {**values, "began": began})
     if changed.rowcount:  # type: ignore[attr-defined]
         db.session.expire_all()
         connection = db.session.get_one(Connection, connection_id)
@@ -273,6 +305,11 @@ _BREAK = (
     update(Connection).where(Connection.id == bindparam("key"), Connection.state == ConnectionState.ENABLED)
     .values(state=ConnectionState.BROKEN.value, why=bindparam("new_why"), state_at=bindparam("new_state_at"))
 )  # fmt: skip
+_BEGAN = bindparam("began", type_=Connection.state_at.type)
+_BREAK_LATER = _BREAK.where(
+    Connection.state_at <= _BEGAN,
+    or_(Connection.checked_at.is_(None), Connection.checked_ok.is_not(True), Connection.checked_at <= _BEGAN),
+)
 
 
 @transaction

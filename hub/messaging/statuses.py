@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import select
 
 from hub import times
+from hub.errors import SendError, SlowDown
 from hub.extensions import db
 from hub.integrations.base import StatusUpdate
-from hub.messaging import successors, suppressions
+from hub.messaging import outcomes, successors
+from hub.messaging.gates import WIDE, Gates
 from hub.messaging.ledger import Ledger, raise_to
 from hub.messaging.outcomes import FIND_AFTER
 from hub.models import Attempt
@@ -20,15 +23,17 @@ from hub.store import read, several, transaction, wake
 from hub.vocabulary import Status
 
 ARRIVING = (Status.SENT, Status.DELIVERED, Status.READ)
+LOST = (Status.FAILED, Status.UNDELIVERED)
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where facts come from: a callback, poll or find; on behalf of which connections; kept in which receipt."""
+    """Where facts come from: a callback, poll or find; on behalf of which connections; kept in which receipt; received when."""
 
     source: str
     connection_ids: Collection[str]
     receipt_id: str | None = None
+    received_at: datetime | None = None
 
 
 @dataclass
@@ -37,6 +42,7 @@ class _Attempt:
     n: int
     connection_id: str
     provider_id: str | None
+    started_at: datetime
 
 
 def apply(update: StatusUpdate, origin: Origin) -> bool:
@@ -48,16 +54,26 @@ def apply(update: StatusUpdate, origin: Origin) -> bool:
 def apply_all(told: Sequence[tuple[StatusUpdate, Origin]], ledger: Ledger | None = None) -> list[bool]:
     """Apply many words at once; tells of each whether a message matched. `ledger`: a fresh one that the caller looks into afterwards."""
     found = _resolve(told)
+    pairs = list(zip(told, found, strict=True))
+    gates = _gates([(attempt.connection_id, update.error) for (update, _), attempt in pairs if attempt and update.error])
     ledger = Ledger() if ledger is None else ledger
     ledger.read({attempt.message_id for attempt in found if attempt})
-    for (update, origin), attempt in zip(told, found, strict=True):
+    for (update, origin), attempt in pairs:
         if attempt is not None:
-            _apply(update, origin, attempt, ledger)
+            _apply(update, origin, attempt, ledger, gates)
     ledger.write()
+    if gates is not None:
+        gates.write()
     return [attempt is not None for attempt in found]
 
 
-def _apply(update: StatusUpdate, origin: Origin, attempt: _Attempt, ledger: Ledger) -> None:
+def _gates(errors: Sequence[tuple[str, SendError]]) -> Gates | None:
+    """Return the gates of the senders that errors are about, locked before any message; None where no sender is limited."""
+    named = {(connection_id, error.scope) for connection_id, error in errors if isinstance(error, SlowDown) and error.scope in WIDE}
+    return Gates((), named=named) if named else None
+
+
+def _apply(update: StatusUpdate, origin: Origin, attempt: _Attempt, ledger: Ledger, gates: Gates | None) -> None:
     row = ledger.rows[attempt.message_id]
     if update.provider_id and attempt.provider_id is None:
         attempt.provider_id = update.provider_id  # the callback was faster than the API's answer
@@ -75,8 +91,11 @@ def _apply(update: StatusUpdate, origin: Origin, attempt: _Attempt, ledger: Ledg
     raised = raise_to(row, update.status, code=update.code)
     if raised and update.status == Status.FAILED:
         ledger.free_of_charge(row)
-    if raised and update.recipient_refused:  # not when it is said again: the person may have changed their mind
-        suppressions.suppress(row.id, reason=suppressions.BY_PROVIDER, code=update.code)
+    if raised and update.error is not None and update.status in LOST:  # not when it is said again: that may be over
+        said_at = times.reported(update.at, origin.received_at or now()) if update.at or origin.received_at else attempt.started_at
+        outcomes.spread(row, update.error, attempt.started_at, said_at)
+        if gates is not None and isinstance(update.error, SlowDown):
+            gates.hold(attempt.connection_id, update.error, began=attempt.started_at, said_at=said_at)
     if attempt.provider_id and (row.provider_id is None or attempt.n == row.tries):
         row.provider_id = attempt.provider_id
     if update.outside_window:
@@ -100,7 +119,7 @@ def _resolve(told: Sequence[tuple[StatusUpdate, Origin]]) -> list[_Attempt | Non
     return [_meant(update, origin, by_name, by_provider) for update, origin in told]
 
 
-_COLUMNS = select(Attempt.message_id, Attempt.n, Attempt.connection_id, Attempt.provider_id)
+_COLUMNS = select(Attempt.message_id, Attempt.n, Attempt.connection_id, Attempt.provider_id, Attempt.started_at)
 _NAMED = Statement(_COLUMNS.where(Attempt.message_id.in_(several("ids"))))
 _KNOWN = Statement(_COLUMNS.where(Attempt.connection_id.in_(several("connections")), Attempt.provider_id.in_(several("ids"))))
 

@@ -39,11 +39,22 @@ class Closed:
 
 # ── Closing ─────────────────────────────────────────────────────────────────────────────────────────────────
 @transaction
-def suppress(message_id: str, *, reason: str, code: str) -> None:
-    """Close a message's channel and sender for its recipient, because the provider said so."""
+def suppress(message_id: str, *, reason: str, code: str, began: datetime | None = None) -> None:
+    """Close a message's channel and sender for its recipient, because the provider said so.
+
+    `began`: when the attempt began of which the provider said it. An opt-out of theirs that was lifted since then stays lifted.
+    """
     message = db.session.get_one(Message, message_id)
     contact, connection = message.contact, message.connection
-    _close(contact.address_key, message.channel, policy.sender_key(connection), message.test, reason, code=code, message_id=message.id)
+    sender = policy.sender_key(connection)
+    if began is not None:
+        lifted = select(Suppression.id).where(
+            Suppression.address_key == contact.address_key, Suppression.channel == message.channel, Suppression.sender == sender,
+            Suppression.test == message.test, Suppression.lifted_at > began,
+        )  # fmt: skip
+        if db.session.scalar(lifted.limit(1)) is not None:
+            return
+    _close(contact.address_key, message.channel, sender, message.test, reason, code=code, message_id=message.id)
 
 
 @transaction
