@@ -52,6 +52,20 @@ TABLE = (
 )  # fmt: skip
 
 
+# Further ways to write a number, which libphonenumber reads as its normal form, by country code: a pattern of the digits after
+# the code, and what makes the written ones of it. The trunk prefix of a country's metadata is not among them.
+SPELLINGS = (
+    ("370", r"(.+)", r"8\1"),  # Lithuania's trunk prefix before 2023
+    ("375", r"(.+)", r"0\1"),  # Belarus: the trunk prefix is 8 and, behind a second dial tone, 0
+    ("375", r"(.+)", r"80\1"),
+    ("241", r"(.+)", r"0\1"),  # Gabon: the 0 of the national form
+    ("55", r"(.+)", r"90\1"),  # Brazil: collect calls
+    *(("57", r"(.+)", rf"0{operator}\1") for operator in "3579"),  # Colombia: the operator of a long-distance call
+    # Argentina: 15 after an area code of two, three or four digits marks a mobile number in the country
+    *(("54", rf"9(\d{{{length}}})(\d+)", rf"{trunk}\g<1>15\2") for length in (2, 3, 4) for trunk in ("", "0")),
+)
+
+
 def to_normal(number: str) -> str:
     """Return the normal form of a number in E.164 characters; a number that has no other form is returned as it is."""
     return _converted(_TO_NORMAL, number)
@@ -61,6 +75,16 @@ def to_other(number: str) -> str:
     """Return the other form of a number in normal form, or '' where there is none."""
     found = _converted(_TO_OTHER, number)
     return "" if found == number else found
+
+
+def spellings(number: str) -> list[str]:
+    """Return what a number in normal form may further be written as; not all of it needs to lead back to that number."""
+    digits = number.removeprefix("+")
+    found = []
+    for code, pattern, replacement in SPELLINGS:
+        if digits.startswith(code) and (match := re.fullmatch(pattern, digits.removeprefix(code), re.ASCII)):
+            found.append(f"+{code}{match.expand(replacement)}")
+    return found
 
 
 def _converted(rules: dict[str, list[tuple[re.Pattern[str], str]]], number: str) -> str:

@@ -14,7 +14,7 @@ from functools import lru_cache
 import phonenumbers
 from phonenumbers import PhoneNumberFormat, ValidationResult
 
-from hub.number_forms import to_normal, to_other
+from hub.number_forms import spellings, to_normal, to_other
 
 E164 = re.compile(r"\+[0-9]{7,15}")
 EXAMPLE = "+15551234567"
@@ -91,9 +91,9 @@ _SEPARATORS = re.compile(r"[\s().\-/\u2010-\u2015\u2212]")
 
 @lru_cache(maxsize=4096)
 def forms(number: str) -> tuple[str, ...]:
-    """Return every way in which a number in normal form may be written: itself, its other form, each with the trunk prefix.
+    """Return every way in which a number in normal form may be written: itself, its other form, each with a trunk prefix.
 
-    The last are how numbers were stored that came before they had a normal form.
+    All but the first two are how numbers were stored that came before they had a normal form.
     """
     _, parsed = _normal(number)
     if parsed is None:
@@ -103,8 +103,9 @@ def forms(number: str) -> tuple[str, ...]:
     region = phonenumbers.region_code_for_country_code(parsed.country_code or 0)
     metadata = phonenumbers.PhoneMetadata.metadata_for_region(region or "", None)
     prefix = metadata.national_prefix if metadata else None
-    trunked = [f"{code}{prefix}{one.removeprefix(code)}" for one in found] if prefix else []
-    return (*found, *(one for one in trunked if E164.fullmatch(one) and _normal(one)[0] == number))
+    written = [f"{code}{prefix}{one.removeprefix(code)}" for one in found] if prefix else []
+    written += spellings(number)
+    return (*found, *(one for one in dict.fromkeys(written) if E164.fullmatch(one) and _normal(one)[0] == number))
 
 
 @lru_cache(maxsize=4096)

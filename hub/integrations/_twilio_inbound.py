@@ -44,7 +44,7 @@ def read_inbound(form: Mapping[str, str]) -> Inbound:
         name=form.get("ProfileName") or ("" if address else form.get("From", "")[:LONGEST_NAME]),
         text=_text(form), media=_files(form), contents=contents(form),
         button=form.get("ButtonPayload") or form.get("ButtonText") or form.get("ListId", ""),
-        answers=form.get("OriginalRepliedMessageSid", ""), keyword=OPT_OUT_TYPES.get(form.get("OptOutType", ""), ""),
+        answers=form.get("OriginalRepliedMessageSid", ""), keyword=OPT_OUT_TYPES.get(form.get("OptOutType", "").upper(), ""),
     )  # fmt: skip
 
 
@@ -55,13 +55,20 @@ def _person(form: Mapping[str, str]) -> tuple[Address, str]:
     is a name or a short code, which take no answers.
     """
     sent_from = bare(form.get("From", ""))
-    for number in (sent_from, f"+{form.get('WaId', '')}"):
+    for number in (_with_plus(form.get("From", "")), f"+{form.get('WaId', '')}"):
         with suppress(ValueError):
             if number not in WITHHELD:
-                return Address.PHONE, phones.clean(number)
+                return Address.PHONE, phones.typed(number)
     known_as = sent_from if _USER_ID.fullmatch(sent_from) else ""
     external = bare(form.get("ExternalUserId", "")) or known_as
     return Address.EXTERNAL, external if len(external) <= LONGEST_NAME else ""
+
+
+def _with_plus(sent_from: str) -> str:
+    """Return a sender with the plus sign that was lost on the way: read as a blank, or left out before a number of WhatsApp."""
+    number = bare(sent_from)
+    lost = sent_from.startswith(" ") or sent_from.strip().lower().startswith(WHATSAPP)
+    return f"+{number}" if lost and re.fullmatch(r"[1-9][0-9]{9,14}", number) else number
 
 
 def _text(form: Mapping[str, str]) -> str:
@@ -83,7 +90,7 @@ def _senders(form: Mapping[str, str], prefix: str) -> tuple[str, ...]:
 
 def bare(address: str) -> str:
     """Return an address without the name of its channel, which Twilio puts before it: rcs:+13175550142 is that number."""
-    return _CHANNEL.sub("", address.strip())
+    return _CHANNEL.sub("", address.strip()).strip()
 
 
 # https://www.twilio.com/docs/messaging/channels

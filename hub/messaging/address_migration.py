@@ -13,7 +13,7 @@ from hub.extensions import db
 from hub.messaging import merging
 from hub.messaging.contacts import address_keys
 from hub.models import Chat, Contact, Setting, Suppression
-from hub.number_forms import TABLE
+from hub.number_forms import SPELLINGS, TABLE
 from hub.store import failed, transaction
 from hub.vocabulary import Address
 
@@ -21,6 +21,7 @@ SETTING = "address_forms"
 AT_ONCE = 200  # contacts that are looked at together
 TOGETHER = 20  # numbers that one transaction merges: others write in between
 log = structlog.get_logger(__name__)
+Keys = dict[str, tuple[bytes, ...]]  # by number: what it may be stored under, the key of its normal form first
 
 
 def run() -> int:
@@ -45,14 +46,17 @@ def run() -> int:
     return changed
 
 
-def _to_merge(found: list[tuple[str, bytes]]) -> list[str]:
-    """Return the normal forms of the numbers of which something is stored under another form."""
+def _to_merge(found: list[tuple[str, bytes]]) -> Keys:
+    """Return the normal forms of the numbers of which something is stored under another form, with the keys to look under."""
     others: dict[bytes, str] = {}
     wanted: dict[str, None] = {}
+    keys_of: Keys = {}
     for address, key in found:
         number = normal(Address.PHONE, address)
         first, *rest = address_keys(Address.PHONE, address)
         others |= dict.fromkeys(rest, number)
+        # what was written in a way that is none of the known forms is stored under a key of its own
+        keys_of[number] = tuple(dict.fromkeys((*keys_of.get(number, (first, *rest)), key)))
         if number != address or first != key:
             wanted[number] = None
     keys = list(others)
@@ -61,44 +65,45 @@ def _to_merge(found: list[tuple[str, bytes]]) -> list[str]:
         for model in (Contact, Suppression, Chat):
             stored = db.session.scalars(select(model.address_key).where(model.address_key.in_(part)))
             wanted |= dict.fromkeys(others[key] for key in stored)
-    return list(wanted)
+    return {number: keys_of[number] for number in wanted}
 
 
-def _merge(numbers: list[str]) -> None:
-    for number in numbers:
-        for before, after in merging.pairs(Address.PHONE, address_keys(Address.PHONE, number)):
+def _merge(numbers: Keys) -> None:
+    for keys in numbers.values():
+        for before, after in merging.pairs(Address.PHONE, keys):
             merging.drain(before, after)
-    for start in range(0, len(numbers), TOGETHER):
-        part = numbers[start : start + TOGETHER]
+    found = list(numbers.items())
+    for start in range(0, len(found), TOGETHER):
+        part = found[start : start + TOGETHER]
         try:
-            _merge_some(part)
+            _merge_some(dict(part))
         except Exception as problem:
             if failed(problem):
                 raise
-            for number in part:
-                _merge_alone(number)
+            for number, keys in part:
+                _merge_alone(number, keys)
 
 
-def _merge_alone(number: str) -> None:
+def _merge_alone(number: str, keys: tuple[bytes, ...]) -> None:
     """Merge one number; one that cannot be merged must not hold the others back. It is tried again when the number is used."""
     try:
-        _merge_some([number])
+        _merge_some({number: keys})
     except Exception as problem:
         if failed(problem):
             raise
-        log.error("addresses.not_merged", contact_key=address_keys(Address.PHONE, number)[0].hex()[:12], problem=type(problem).__name__)
+        log.error("addresses.not_merged", contact_key=keys[0].hex()[:12], problem=type(problem).__name__)
 
 
 @transaction
-def _merge_some(numbers: list[str]) -> None:
-    for number in numbers:
-        merging.merge(Address.PHONE, number, address_keys(Address.PHONE, number))
+def _merge_some(numbers: Keys) -> None:
+    for number, keys in numbers.items():
+        merging.merge(Address.PHONE, number, keys)
 
 
 # ── Progress ────────────────────────────────────────────────────────────────────────────────────────────────
 def _version() -> str:
     """Return what changes whenever the normal forms may."""
-    return hashlib.sha256(f"{phonenumbers.__version__} {TABLE}".encode()).hexdigest()[:16]
+    return hashlib.sha256(f"{phonenumbers.__version__} {TABLE} {SPELLINGS}".encode()).hexdigest()[:16]
 
 
 def _after() -> str | None:

@@ -145,6 +145,24 @@ def test_what_an_erased_person_refused_is_found_under_the_number_that_is_known(h
     assert send("+491701234567", "sms") == "suppressed"
 
 
+@pytest.mark.parametrize(
+    ("written", "normal"),
+    [("+370861234567", "+37061234567"), ("+54111523456789", "+5491123456789"), ("+49001701234567", "+491701234567")],
+)
+def test_a_number_that_was_written_in_any_way_keeps_its_opt_out(hub_demo: Flask, written: str, normal: str) -> None:
+    @transaction
+    def before() -> None:
+        db.session.execute(Setting.__table__.delete().where(Setting.name == address_migration.SETTING))  # type: ignore[attr-defined]
+        contact_for(Address.PHONE, normal, test=True)
+        stored_before(written)
+        suppressed_before(written)
+
+    before()
+    assert address_migration.run() == 1
+    assert db.session.scalars(select(Contact.address)).all() == [normal]
+    assert (send(written, "sms"), send(normal, "sms")) == ("suppressed", "suppressed")
+
+
 def test_a_new_table_of_forms_asks_for_another_run(hub_demo: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     address_migration.run()
     stored_before("+5215512345678")
