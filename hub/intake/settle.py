@@ -215,7 +215,7 @@ def _take(came: Fact, origin: Origin, received_at: datetime) -> bool:
     at = times.reported(came.at, received_at)
     match came:
         case Inbound() if not origin.connection_ids:
-            opt_out.heard_elsewhere(came, at)
+            opt_out.heard_elsewhere(came, at, origin.receipt_id)
             return True
         case Inbound():
             return inbound.take(came, origin, received_at)

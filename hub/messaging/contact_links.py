@@ -15,11 +15,12 @@ from sqlalchemy import or_, select, union_all
 from hub import audit
 from hub.errors import NotFound
 from hub.extensions import db
-from hub.messaging.contacts import keys_of
+from hub.messaging.contacts import contact_for, keys_of
 from hub.models import Contact, ContactLink
 from hub.models.types import is_id, new_id, now
 from hub.statements import Statement, table_of
 from hub.store import read, several, transaction, write
+from hub.vocabulary import Address
 
 T = TypeVar("T")
 
@@ -41,6 +42,12 @@ def link(contact_id: str, other_id: str, receipt_id: str | None) -> None:
     link_id = new_id("ctl")
     write(_ADD, {"id": link_id, "contact_id": first, "other_id": second, "receipt_id": receipt_id, "linked_at": now(), "undone_at": None})
     audit.record("contact.linked", link_id, "two contacts")
+
+
+def link_named_twice(contact_id: str, address: str, external_id: str, receipt_id: str | None, *, test: bool) -> None:
+    """Link a contact with the provider's id that the same webhook names the person by, if it does."""
+    if external_id and external_id != address:
+        link(contact_id, contact_for(Address.EXTERNAL, external_id, test=test).id, receipt_id)
 
 
 @transaction

@@ -63,9 +63,8 @@ def take(came: base.Inbound, origin: Origin, at: datetime) -> bool:
     write(_BODY, {"owner_id": row_id, "content": sealed})
     _converse(receiver, contact_id, row_id, at)
     cls = integrations.get(receiver.integration)
-    if contact and came.external_id and came.external_id != came.address:  # one webhook names the person in two ways
-        same = contact_for(Address.EXTERNAL, came.external_id, test=receiver.test)
-        contact_links.link(contact.id, same.id, origin.receipt_id)
+    if contact:
+        contact_links.link_named_twice(contact.id, came.address, came.external_id, origin.receipt_id, test=receiver.test)
     if contact and cls.session_window and meant:
         windows.opened(sender_key(receiver), contact.id, at, cls.session_window)
     if contact and word is not None:

@@ -169,7 +169,7 @@ _LIFT = Statement(update(_table).where(_table.c.id == bindparam("row")).values(l
 
 # ── For an account that belongs to no connection ────────────────────────────────────────────────────────────
 @transaction
-def heard_elsewhere(came: Inbound, at: datetime) -> None:
+def heard_elsewhere(came: Inbound, at: datetime, receipt_id: str | None = None) -> None:
     """Do what a keyword asks for that was sent to an account which belongs to no connection: it holds for the whole channel.
 
     A START there lifts only what a STOP there closed. Any other message, and one that comes twice or late, changes nothing.
@@ -179,11 +179,14 @@ def heard_elsewhere(came: Inbound, at: datetime) -> None:
         return
     need_lock()  # what was said before, and later, is read
     contact = contact_for(came.kind, came.address, test=False)
-    known = read(_ELSEWHERE, key=contact.address_key, channels=["", came.channel.value])
+    contact_links.link_named_twice(contact.id, came.address, came.external_id, receipt_id, test=False)
+    given = word == Keyword.START
+    others = contact_links.linked([contact.id]).get(contact.id, ()) if given else ()
+    keys = [contact.address_key, *(one.address_key for one in others)]
+    known = read(_ELSEWHERE, keys=keys, channels=["", came.channel.value])
     if any(max(since, lifted_at or since) >= at for _, since, lifted_at in known):
         return
     standing = [row_id for row_id, _, lifted_at in known if lifted_at is None]
-    given = word == Keyword.START
     channel = "" if rules().everywhere else came.channel.value
     if given:
         write(_LIFT, [{"row": row_id, "when": at} for row_id in standing])
@@ -198,7 +201,7 @@ def heard_elsewhere(came: Inbound, at: datetime) -> None:
 
 
 _ELSEWHERE = Statement(select(_table.c.id, _table.c.since, _table.c.lifted_at).where(
-    _table.c.address_key == bindparam("key"), _table.c.channel.in_(several("channels")), _table.c.reason == SAID_STOP,
+    _table.c.address_key.in_(several("keys")), _table.c.channel.in_(several("channels")), _table.c.reason == SAID_STOP,
     _table.c.code == STRAY, _table.c.test.is_(False),
 ))  # fmt: skip
 

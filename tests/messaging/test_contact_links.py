@@ -11,13 +11,14 @@ from sqlalchemy import select
 from hub.errors import NotFound
 from hub.extensions import db
 from hub.intake import metadata
-from hub.messaging import consents, contact_links, direct, merging, suppressions, windows
+from hub.integrations.base import Inbound
+from hub.messaging import consents, contact_links, direct, merging, opt_out, suppressions, windows
 from hub.messaging.consents import Said
-from hub.messaging.contacts import address_keys, contact_for
-from hub.models import Audit, Connection, Contact, ContactLink
+from hub.messaging.contacts import address_key, address_keys, contact_for
+from hub.models import Audit, Connection, Contact, ContactLink, Suppression
 from hub.models.types import now
 from hub.signing import people
-from hub.vocabulary import Address, Role
+from hub.vocabulary import Address, Channel, Role
 from tests.conftest import Browser
 from tests.messaging.test_one_person import write
 from tests.messaging.test_whatsapp import forget, turn
@@ -172,3 +173,17 @@ def test_an_admin_sees_the_link_and_undoes_it(app: Flask, admin: Browser, person
     assert admin.post(path, {}).status_code == 404
     assert "Same person" not in admin.get(f"/contacts/{external}").text
     assert "Undid the link between two contacts" in admin.get("/activity").text
+
+
+@pytest.mark.parametrize("lifted_by", [NUMBER, ID])
+def test_a_webhook_for_an_account_without_a_connection_links_too(hub_demo: Flask, lifted_by: str) -> None:
+    def heard(address: str, text: str, external: str = "") -> None:
+        kind = Address.PHONE if address == NUMBER else Address.EXTERNAL
+        opt_out.heard_elsewhere(Inbound(channel=Channel.WHATSAPP, kind=kind, address=address, text=text, external_id=external), now())
+
+    heard(NUMBER, "STOP", ID)
+    linked = contact_for(Address.EXTERNAL, ID, test=False).id
+    assert [one.address_key for one in contact_links.linked([linked])[linked]] == [address_key(Address.PHONE, NUMBER)]
+    heard(lifted_by, "START")
+    db.session.rollback()
+    assert not db.session.scalars(select(Suppression).where(Suppression.lifted_at.is_(None))).all()
