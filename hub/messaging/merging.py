@@ -194,8 +194,12 @@ def _merge_suppressions(first: bytes, others: Collection[bytes]) -> None:
 
 
 def _strictness(row: Suppression) -> tuple[int, float]:
-    rank = STRICTEST.index(row.reason) if row.reason in STRICTEST else len(STRICTEST)
-    return rank, -row.since.timestamp()
+    return rank(row.reason), -row.since.timestamp()
+
+
+def rank(reason: str) -> int:
+    """Return how easily an opt-out of this reason is lifted: 0 is the hardest."""
+    return STRICTEST.index(reason) if reason in STRICTEST else len(STRICTEST)
 
 
 def _merge_chats(first: bytes, others: Collection[bytes]) -> None:

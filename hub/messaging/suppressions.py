@@ -12,7 +12,7 @@ from sqlalchemy import Select, select
 from hub import addresses, audit, text, times
 from hub.errors import NotFound, Refused
 from hub.extensions import db
-from hub.messaging import contact_links, policy, set_aside
+from hub.messaging import contact_links, merging, policy, set_aside
 from hub.messaging.contacts import address_keys, contact_for, keys_of
 from hub.messaging.files import Columns, Report, csv_line, import_lines
 from hub.models import Contact, Message, Source, Suppression
@@ -94,6 +94,11 @@ def _close(
         Suppression.lifted_at.is_(None), Suppression.source_id == source_id,
     )  # fmt: skip
     if (row := db.session.scalar(same)) is not None:
+        if merging.rank(reason) < merging.rank(row.reason):  # else a START would lift what an admin recorded after a STOP
+            row.reason = reason
+            row.code = code
+            row.why = why or row.why
+            db.session.flush()
         return row, False
     row = Suppression(
         address_key=key, channel=channel, sender=sender, source_id=source_id, test=test,

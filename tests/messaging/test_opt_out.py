@@ -188,6 +188,23 @@ def test_start_lifts_what_the_provider_knew_of_a_stop(hub_demo: Flask) -> None:
     assert send("sms") == "queued"
 
 
+@pytest.mark.parametrize("everywhere", [True, False])
+def test_start_lifts_no_opt_out_that_was_recorded_after_the_stop(hub_demo: Flask, everywhere: bool) -> None:
+    opt_out.save({}, everywhere=everywhere)
+    forget()
+    if everywhere:
+        say(hub_demo, "STOP", "")
+        suppressions.add(ERIC, why="By letter.", test=True)
+        say(hub_demo, "START", "")
+    else:
+        opt_out.heard_elsewhere(Inbound(channel=Channel.SMS, address=ERIC, text="STOP"), now())
+        suppressions.import_file(f"address,channel\r\n{ERIC},sms\r\n", test=False)
+        opt_out.heard_elsewhere(Inbound(channel=Channel.SMS, address=ERIC, text="START"), now())
+    assert send("sms") == "suppressed"
+    [row] = db.session.scalars(select(Suppression).where(Suppression.lifted_at.is_(None)))
+    assert row.reason == ("admin" if everywhere else "import")
+
+
 def test_start_does_not_make_a_landline_a_mobile(hub_demo: Flask) -> None:
     suppressions.suppress(a_message(), reason="provider", code="21614")
     say(hub_demo, "START", "")
