@@ -122,7 +122,11 @@ def _close(receiver: Receiver, contact: Reachable, at: datetime) -> bool:
     channel, sender = ("", "") if everywhere else (receiver.channel, sender_key(receiver))
     asked = {"key": contact.address_key, "channel": channel, "sender": sender, "test": receiver.test}
     where = {"all": everywhere, "channel": channel, "sender": sender, "connection": receiver.id}
-    if read(_CLOSED, **asked) or read(_STARTED, contact=contact.id, at=at, **where) or read(_LINKED, contact=contact.id, at=at):
+    known = read(_CLOSED, **asked)
+    if any(code == STRAY for _, code in known):  # otherwise a START there would lift this one too
+        write(_TAKE_OVER, [{"row": row_id} for row_id, _ in known])
+        return True
+    if known or read(_STARTED, contact=contact.id, at=at, **where) or read(_LINKED, contact=contact.id, at=at):
         return False
     write(_CLOSE, {
         "id": new_id("sup"), "address_key": contact.address_key, "channel": channel,
@@ -144,7 +148,7 @@ def _open(receiver: Receiver, contact: Reachable, at: datetime) -> bool:
 
 
 _table = table_of(Suppression)
-_CLOSED = Statement(select(_table.c.id).where(
+_CLOSED = Statement(select(_table.c.id, _table.c.code).where(
     _table.c.address_key == bindparam("key"), _table.c.channel == bindparam("channel"), _table.c.sender == bindparam("sender"),
     _table.c.test == bindparam("test"), _table.c.lifted_at.is_(None), _table.c.source_id.is_(None),
 ))  # fmt: skip
@@ -158,6 +162,7 @@ _STARTED = Statement(
 _LINKED = Statement(
     select(Consent.id).where(Consent.contact_id == bindparam("contact"), Consent.source == BY_LINK, Consent.at > bindparam("at")).limit(1)
 )
+_TAKE_OVER = Statement(update(_table).where(_table.c.id == bindparam("row")).values(code=""))
 _CLOSE = Statement.insert(_table, once=True)
 _OPEN_ONES = Statement(select(_table.c.id, _table.c.reason, _table.c.code).where(
     _table.c.address_key.in_(several("keys")), _table.c.channel.in_(several("channels")),

@@ -15,7 +15,7 @@ from hub.extensions import db
 from hub.messaging import contact_links, merging, policy, set_aside
 from hub.messaging.contacts import address_keys, contact_for, keys_of
 from hub.messaging.files import Columns, Report, csv_line, import_lines
-from hub.models import Contact, Message, Source, Suppression
+from hub.models import Connection, Contact, Message, Source, Suppression
 from hub.models.types import BadTime, is_id, now
 from hub.store import transaction
 from hub.vocabulary import Address, Channel
@@ -221,13 +221,16 @@ def import_file(content: str | bytes, *, test: bool) -> Report:
 
 def _import(line: dict[str, str], apps: Mapping[str, str], test: bool) -> bool:
     address = addresses.of_kind(line["address"], line["kind"])
+    sender = line["sender"].strip()
+    if is_id("con", sender) and db.session.get(Connection, sender) is None:
+        sender = ""  # a connection of another hub: what was said there holds for the whole channel
     since, reason = line["since"].strip(), line["reason"].strip().lower()
     for name in ("sender", "code"):
         if len(line[name]) > LONGEST_NAME:
             raise Refused("too_long", f"Give it in at most {LONGEST_NAME} characters.", field=name)
     _, new = _add(
         address, line["channel"].strip().lower(), line["why"], test, reason if reason in REASONS else BY_IMPORT,
-        sender=line["sender"].strip(), code=line["code"].strip(), source_id=app_of(line, apps),
+        sender=sender, code=line["code"].strip(), source_id=app_of(line, apps),
         since=times.already_past(times.parse(since, field="since"), now(), field="since") if since else None,
     )  # fmt: skip
     return new

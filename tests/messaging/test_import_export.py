@@ -16,8 +16,8 @@ from hub.errors import Refused
 from hub.extensions import db
 from hub.messaging import consents, suppressions
 from hub.messaging.contacts import contact_for
-from hub.models import Consent, Contact, Source, Suppression
-from hub.models.types import now
+from hub.models import Connection, Consent, Contact, Source, Suppression
+from hub.models.types import new_id, now
 from hub.store import transaction
 from hub.text import one_line
 from hub.vocabulary import Address, Channel
@@ -100,6 +100,13 @@ def test_exported_opt_outs_come_back_as_they_were(emptied: Callable[[], None], r
     report = suppressions.import_file(file, test=False)
     assert (report.kept, report.refused) == (len(before), [])
     assert closed() == before
+
+
+def test_an_opt_out_of_a_connection_of_another_hub_holds_for_the_channel(hub_demo: Flask) -> None:
+    mine = db.session.scalars(select(Connection.id)).first()
+    file = f"address,channel,sender\r\n+13175550001,chat,{new_id('con')}\r\n+13175550002,chat,{mine}\r\n+13175550003,sms,+15005550006\r\n"
+    assert suppressions.import_file(file, test=True).kept == 3
+    assert {row.sender for row in db.session.scalars(select(Suppression))} == {"", mine, "+15005550006"}
 
 
 @AGAIN

@@ -412,6 +412,22 @@ class TestElsewhere:
         heard("START", 7)
         assert send("sms") == "suppressed"
 
+    def test_a_start_there_lifts_no_stop_to_ours_that_holds_everywhere(self, hub_demo: Flask, connection: Connection) -> None:
+        @transaction
+        def make_live() -> None:
+            db.session.get_one(Connection, connection.id).test = False
+
+        make_live()
+        opt_out.save({}, everywhere=True)
+        forget()
+        self.say(hub_demo, "STOP")
+        say(hub_demo, "STOP", "")
+        self.say(hub_demo, "START")
+        standing = select(Suppression.id).where(Suppression.lifted_at.is_(None))
+        assert len(db.session.scalars(standing).all()) == 1
+        say(hub_demo, "START", "")
+        assert not db.session.scalars(standing).all()
+
     def test_a_replay_closes_nothing_again(self, hub_demo: Flask) -> None:
         self.say(hub_demo, "STOP")
         [row] = db.session.scalars(select(Suppression)).all()
