@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import bindparam, or_, select, update
@@ -13,7 +14,7 @@ from hub.extensions import db
 from hub.messaging import outbox, spending
 from hub.messaging.ledger import messages as message_table
 from hub.messaging.outbox import FACTS
-from hub.models import Connection, Event, Message
+from hub.models import Connection, Event, Message, Throttle
 from hub.models.types import now
 from hub.statements import Statement
 from hub.store import read, several, transaction, write
@@ -83,14 +84,19 @@ _CANCEL = Statement(
 )  # fmt: skip
 
 
+LONG = timedelta(minutes=1)  # a pause of a sender that is longer delays the news that a message has expired
+
+
 def give_up_waiting(most: int = 500) -> int:
     """End what waits for a connection that does not send: what is no longer worth sending, and all of an archived one.
+
+    A connection whose sender has to pause for longer does not send either.
 
     Returns how many messages ended, a bounded number at once. What has to end is looked for before anything is locked: of a long
     queue for a connection that is turned off, mostly nothing does.
     """
-    off = select(Connection.id, Connection.archived_at).where(
-        or_(Connection.state != ConnectionState.ENABLED, Connection.archived_at.is_not(None))
+    off = select(Connection.id, Connection.archived_at).outerjoin(Throttle, Throttle.name == Connection.throttle).where(
+        or_(Connection.state != ConnectionState.ENABLED, Connection.archived_at.is_not(None), Throttle.ready_at > now() + LONG)
     )
     found: list[str] = []
     for connection_id, archived_at in db.session.execute(off).all():
@@ -109,10 +115,10 @@ def _give_up(ids: Sequence[str]) -> int:
     for message in db.session.scalars(waiting.with_for_update(skip_locked=True)).all():
         if message.connection.archived_at is not None:
             _end(message, Status.CANCELED, "canceled", "its connection was archived")
-        elif not message.connection.enabled:  # else somebody has just enabled it
+        elif message.expires_at is not None and message.expires_at <= now():
             _end(message, Status.EXPIRED, "expired")
         else:
-            continue
+            continue  # somebody has just changed that
         ended += 1
     return ended
 

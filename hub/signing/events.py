@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import cache, lru_cache
 from typing import Annotated, Any
 from zoneinfo import available_timezones
@@ -13,6 +15,7 @@ from pydantic import (
     AnyHttpUrl,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
@@ -71,8 +74,19 @@ def _in_range(moment: datetime) -> datetime:
     return moment
 
 
+def _written(value: Any) -> Any:
+    """Refuse a number, also as text: it may count seconds or milliseconds, and nobody can tell which."""
+    number = isinstance(value, int | float | Decimal) or (isinstance(value, str) and not _DATED.match(value))
+    if number and not isinstance(value, bool):
+        raise ValueError("Write this time as text with its offset, such as 2026-11-21T09:30:00Z.")
+    return value
+
+
+_DATED = re.compile(r"[0-9]{4}-")
 # every time that the API takes: its range is part of the OpenAPI document
-Moment = Annotated[AwareDatetime, AfterValidator(_in_range), Field(description=times.RANGE)]
+Moment = Annotated[
+    AwareDatetime, BeforeValidator(_written), AfterValidator(_in_range), Field(description=times.RANGE)
+]
 # a line of text without control characters, which no pattern of JSON Schema can say
 _id_length = Field(
     min_length=1, max_length=identifiers.LONGEST, json_schema_extra={"format": "external-id"}

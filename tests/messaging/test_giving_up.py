@@ -7,9 +7,11 @@ from datetime import timedelta
 import time_machine
 
 from hub.accounts import connections
+from hub.extensions import db
 from hub.messaging import taking_back
-from hub.models import Connection
+from hub.models import Connection, Throttle
 from hub.models.types import now
+from hub.store import transaction
 from hub.vocabulary import ConnectionState
 from tests.stage import a_message, change, message, status, turn_connection, words
 
@@ -36,6 +38,21 @@ def test_all_that_waits_for_an_archived_connection_is_canceled(connection: Conne
     connections.archive(connection.id)
     assert taking_back.give_up_waiting() == 1
     assert (status(message_id), words(message_id)) == ("canceled", ["canceled"])
+
+
+def test_what_expires_while_its_sender_pauses_does_not_wait_for_the_end_of_the_pause(connection: Connection) -> None:
+    late, fresh = a_message(), a_message()
+    change(late, expires_at=now() - timedelta(seconds=1))
+
+    @transaction
+    def hold(pause: timedelta) -> None:
+        db.session.merge(Throttle(name=connection.throttle, ready_at=now() + pause))
+
+    hold(timedelta(seconds=30))
+    assert taking_back.give_up_waiting() == 0, "the claim ends it soon"
+    hold(timedelta(hours=20))
+    assert taking_back.give_up_waiting() == 1
+    assert (status(late), status(fresh)) == ("expired", "queued")
 
 
 def test_no_more_end_at_once_than_asked(connection: Connection) -> None:
