@@ -24,7 +24,7 @@ from hub.page_text import Isolation
 from hub.storable import is_storable
 
 DOORS = ("hub.web_extensions", "hub.health", "hub.webhooks", "hub.api", "hub.admin")
-# styles and scripts come from files of ours alone; Bootstrap's own sheet names data: images
+# styles and scripts come from our own files only; Bootstrap's sheet contains data: images
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -56,16 +56,18 @@ class HubRequest(Request):
 
 
 class Sessions(SecureCookieSessionInterface):
-    """Sessions are for people: what a program asks for opens none, and pays for none."""
+    """Open sessions for pages only. API requests and static files work without one."""
 
     def open_session(self, app: Flask, request: Request) -> Any:
-        return self.make_null_session(app) if request.path.startswith("/api/") else super().open_session(app, request)
+        if request.path.startswith(("/api/", "/static/")):
+            return self.make_null_session(app)
+        return super().open_session(app, request)
 
 
 def create(config: Config | None = None, doors: Sequence[str] = DOORS) -> Flask:
     """Make the application from `config`, or from the environment, with these doors."""
     config = config or settings.load()
-    app = Flask("hub", static_folder="static", template_folder="templates")
+    app = Flask("hub", static_folder=None, template_folder="templates")
     app.request_class, app.session_interface = HubRequest, Sessions()
     app.jinja_env.add_extension(Isolation)
     app.config.update(
@@ -85,8 +87,6 @@ def create(config: Config | None = None, doors: Sequence[str] = DOORS) -> Flask:
         RATELIMIT_STORAGE_OPTIONS={"socket_timeout": 0.1},
         RATELIMIT_IN_MEMORY_FALLBACK_ENABLED=True,
         RATELIMIT_KEY_PREFIX="hub",
-        BOOTSTRAP_SERVE_LOCAL=True,
-        SEND_FILE_MAX_AGE_DEFAULT=3600,
         TEMPLATES_AUTO_RELOAD=False,
     )
     app.json.sort_keys = False  # type: ignore[attr-defined]  # answers keep the order that the documentation shows

@@ -20,7 +20,7 @@ LONGEST = 350
 WORDS = {"errors", "vocabulary", "config", "datadir"}
 PLUMBING = {
     "disk", "stopping", "masking", "crypto", "http", "phones", "number_forms", "addresses", "times",
-    "storable", "text", "page_text",
+    "storable", "text", "page_text", "compression", "assets",
 }  # fmt: skip
 STORE = {"engines", "models", "extensions", "web_extensions", "statements", "store", "waking", "locks"}
 # what runs the processes: no part of the application, so it knows nothing of it
@@ -43,7 +43,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     **dict.fromkeys(PLUMBING, WORDS | PLUMBING),
     "integrations": WORDS | PLUMBING,
     "models": WORDS | PLUMBING | {"extensions"},
-    **dict.fromkeys(("extensions", "web_extensions"), WORDS),
+    "extensions": WORDS,
+    "web_extensions": WORDS | PLUMBING,
     "statements": set(),
     "engines": {"models"},
     "waking": set(),

@@ -54,7 +54,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
         else:
             root.mkdir(exist_ok=True)
             shutil.copy(ROOT / name, root / name)
-    shutil.copytree(ROOT / "hub/static/icons", root / "hub/static/icons")
+    shutil.copytree(ROOT / "hub/static", root / "hub/static")
     shutil.copytree(ROOT / "hub/simulator", root / "hub/simulator", ignore=leave_out)
     made = run(root / "tests", "-m", "hub.cli", "new-integration", "pushfox", path=root)
     assert made.returncode == 0, made.stderr

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Response, abort, after_this_request, current_app, flash, g, redirect, request, session, url_for
 from flask_login import UserMixin, current_user, login_user, logout_user
 
-from hub import audit, security_log
+from hub import audit, compression, security_log
 from hub.accounts import browsers, sign_ins
 from hub.admin import moments
 from hub.audit import Actor
@@ -91,6 +91,9 @@ def _check() -> Any:
         if not is_storable("".join(request.form.values())):
             abort(400)
     return None
+
+
+admin.after_request(compression.compress_page)
 
 
 @admin.after_request

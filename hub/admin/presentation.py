@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import zlib
 from datetime import timedelta
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, url_for
+from flask import Flask
 from markupsafe import Markup, escape
 
 from hub import phones
@@ -89,16 +88,6 @@ def marked(text: str) -> Markup:
     return Markup(html)  # noqa: S704 - escaped above
 
 
-def asset(filename: str) -> str:
-    """Return the address of a static file, which changes with its content: a browser may keep it for long."""
-    return url_for("static", filename=filename, v=_digest(filename))
-
-
-@lru_cache(maxsize=64)
-def _digest(filename: str) -> str:
-    return f"{zlib.crc32((STATIC / filename).read_bytes()):08x}"
-
-
 def icon(name: str, classes: str = "sp-icon-s") -> Markup:
     """Return one of our icons as inline SVG, so that it takes the text's colour; an unknown channel gets the chat bubble."""
     return Markup(_icon(name, classes))  # noqa: S704 - our own files, a class we wrote
@@ -144,7 +133,6 @@ FILTERS: dict[str, Any] = {
 }
 
 GLOBALS: dict[str, Any] = {
-    "asset": asset,
     "icon": icon,
     "percent": percent,
     "state_look": looks.state_look,

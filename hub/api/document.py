@@ -12,7 +12,7 @@ from openapi_pydantic import OpenAPI
 from openapi_pydantic.util import PydanticSchema, construct_open_api_with_schema_class
 from pydantic import BaseModel
 
-from hub import __version__
+from hub import __version__, compression
 from hub.api.consent_shapes import (
     ConsentIn,
     ConsentOut,
@@ -34,6 +34,7 @@ from hub.signing.events import EventIn
 from hub.vocabulary import Scope
 
 blueprint = Blueprint("api_document", __name__)
+blueprint.after_request(compression.compress_public)
 
 ABOUT = (
     "Post what happened to a document; every signer hears of it on the channel that reaches them. An answer of 202 means that the "

@@ -7,10 +7,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, request
-from flask_bootstrap import Bootstrap5
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 import hub
+from hub import assets
 from hub.config import Config, is_loopback
 from hub.page_text import Isolation
 from hub.simulator.bench import Bench, bench
@@ -45,10 +45,10 @@ PARTS = (
 def create_simulator(config: Config) -> Flask:
     """Make the simulator and start what goes on in its background."""
     folder = Path(hub.__file__).parent
-    app = Flask("hub.simulator", template_folder=str(folder / "templates"), static_folder=str(folder / "static"))
-    app.config.update(MAX_CONTENT_LENGTH=LARGEST_REQUEST, BOOTSTRAP_SERVE_LOCAL=True)
+    app = Flask("hub.simulator", template_folder=str(folder / "templates"), static_folder=None)
+    app.config.update(MAX_CONTENT_LENGTH=LARGEST_REQUEST)
     app.jinja_env.add_extension(Isolation)
-    Bootstrap5(app)  # its stylesheet and icons, served by us
+    assets.init_app(app)
     for part in PARTS:
         app.register_blueprint(part)
     app.register_error_handler(RestError, RestError.response)

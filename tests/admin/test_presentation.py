@@ -14,7 +14,7 @@ from hub.admin import looks, moments, presentation
 from hub.vocabulary import Channel, ConnectionState, RequestState, SignerState, Status
 
 NOW = datetime(2026, 11, 21, 9, 41, 22, 912_345, tzinfo=UTC)
-STYLESHEET = Path(presentation.__file__).parent.parent / "static" / "signpost.css"
+STYLESHEET = Path(presentation.__file__).parent.parent / "static" / "components.css"
 
 
 @pytest.mark.parametrize(

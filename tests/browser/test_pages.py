@@ -22,7 +22,7 @@ from tests.running import Hub, wait_until
 SERIOUS = ("serious", "critical")
 # what programs read, and what is no page of ours
 NO_PAGES = (
-    "static", "bootstrap.", "webhooks.", "api.", "health.", "api_document.openapi", "lending.",
+    "static", "webhooks.", "api.", "health.", "api_document.openapi", "lending.",
     "admin.inbound_file", "admin.export_suppressions", "admin.contact_data",
 )  # fmt: skip
 # the view → the addresses it is looked at; braces are filled from the requests and messages of `lived_in`

@@ -9,22 +9,28 @@ document.addEventListener("click", async (event) => {
   if (!code) return;
   try {
     await navigator.clipboard.writeText(code.textContent);
-    say(button, "Copied", "bi-check2");
+    say(button, "Copied", "check2");
   } catch {
     // no clipboard on a plain http page: select it, so that the reader's own keys copy it
     getSelection().selectAllChildren(code);
-    say(button, "Selected", "bi-check2");
+    say(button, "Selected", "check2");
   }
 });
 
 function say(button, word, icon) {
-  const [mark, label] = [button.querySelector(".bi"), button.querySelector("span")];
+  const label = button.querySelector("span");
   label.setAttribute("role", "status");
   label.textContent = word;
-  mark?.classList.replace("bi-copy", icon);
+  draw(button, icon);
   clearTimeout(button.back);
   button.back = setTimeout(() => {
     label.textContent = "Copy";
-    mark?.classList.replace(icon, "bi-copy");
+    draw(button, "copy");
   }, SAID_FOR);
+}
+
+// Replaces the icon of a button by another one of the same sprite.
+function draw(button, icon) {
+  const use = button.querySelector("use");
+  use?.setAttribute("href", use.getAttribute("href").replace(/#.*/, `#${icon}`));
 }

@@ -2,6 +2,7 @@
 // region that is replaced by the same region of the answer, whatever its status. What was typed is never touched; the
 // fields' errors are. Without this module, or when the network fails, the form is submitted as usual.
 
+const SPRITE = new URL("../icons.svg", import.meta.url);
 const plain = new WeakSet(); // forms that are to be submitted as usual
 
 document.addEventListener("submit", async (event) => {
@@ -82,7 +83,8 @@ function show(answer, form, regions, quiet) {
 function notice(problem) {
   const [box, icon, words, title] = ["div", "i", "div", "h2"].map((name) => document.createElement(name));
   box.className = "sp-notice sp-tone-info";
-  icon.className = "bi bi-info-circle-fill";
+  icon.className = "bi";
+  icon.innerHTML = `<svg><use href="${SPRITE}#info-circle-fill"/></svg>`;
   icon.setAttribute("aria-hidden", "true");
   title.append(problem.querySelector("h1")?.textContent ?? "");
   words.append(title, ...problem.querySelectorAll("p"));

@@ -1,0 +1,38 @@
+"""Compress pages and files for browsers, without telling a listener what a page says (decision 0052)."""
+
+from __future__ import annotations
+
+import secrets
+
+from flask import Flask, Response, request
+from flask_compress import Compress
+
+# a request that the reader made: by typing, by a bookmark, or from a page of this hub
+OWN_REQUESTS = ("same-origin", "none")
+LONGEST_PADDING = 48  # bytes, before they are written in base64
+
+_compress = Compress()
+
+
+def init_app(app: Flask) -> None:
+    """Set up the compression. Nothing is compressed unless one of the functions below is called."""
+    app.config.update(
+        COMPRESS_REGISTER=False,
+        COMPRESS_ALGORITHM=["br", "gzip"],
+        COMPRESS_BR_LEVEL=5,
+    )
+    _compress.init_app(app)
+
+
+def compress_public(response: Response) -> Response:
+    """Compress a response that holds no secret, such as a style sheet."""
+    return _compress.after_request(response)
+
+
+def compress_page(response: Response) -> Response:
+    """Compress a page, unless another site may have caused the request."""
+    response.vary.add("Sec-Fetch-Site")
+    if request.headers.get("Sec-Fetch-Site") not in OWN_REQUESTS:
+        return response
+    response.headers["X-Padding"] = secrets.token_urlsafe(secrets.randbelow(LONGEST_PADDING))
+    return _compress.after_request(response)

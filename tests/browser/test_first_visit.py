@@ -1,0 +1,55 @@
+"""The weight of the first visit, measured in the browser, and what a later page costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+from playwright.sync_api import CDPSession, Page
+
+from tests.browser.conftest import State, Tabs
+
+HEAVIEST = 120_000  # bytes on the wire, with headers
+HEAVIEST_LATER = 15_000
+
+
+@dataclass
+class Traffic:
+    """What a page took from the network: bytes on the wire, and requests that reached the server."""
+
+    size: int = 0
+    requests: int = 0
+
+
+def measure(page: Page, path: str) -> Traffic:
+    """Load a page and everything that it needs."""
+    traffic = Traffic()
+    session: CDPSession = page.context.new_cdp_session(page)
+
+    def on_finished(event: dict[str, float]) -> None:
+        if event["encodedDataLength"]:  # nothing: it came from the cache
+            traffic.size += int(event["encodedDataLength"])
+            traffic.requests += 1
+
+    session.on("Network.loadingFinished", on_finished)
+    session.send("Network.enable")
+    page.goto(path)
+    page.wait_for_load_state("networkidle")
+    session.detach()
+    return traffic
+
+
+@pytest.mark.parametrize("signed_in", [True, False], ids=["the overview", "the sign-in page"])
+def test_a_first_visit_is_light(tab: Tabs, admin: State, signed_in: bool) -> None:
+    page = tab(admin if signed_in else None)
+    first = measure(page, "/" if signed_in else "/sign-in")
+    assert 0 < first.size <= HEAVIEST
+    assert first.requests <= 10
+
+
+def test_a_second_page_loads_no_file_again(tab: Tabs, admin: State) -> None:
+    page = tab(admin)
+    measure(page, "/")
+    later = measure(page, "/messages")
+    assert later.requests == 1
+    assert later.size <= HEAVIEST_LATER
