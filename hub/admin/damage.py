@@ -10,7 +10,7 @@ import structlog
 from flask import render_template
 from werkzeug.exceptions import HTTPException
 
-from hub.errors import HubError
+from hub.errors import HubError, Unreadable
 from hub.extensions import db
 from hub.messaging import set_aside
 
@@ -20,8 +20,10 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 
 def _is_answer(problem: Exception) -> bool:
-    """Return whether an error is meant for the reader; that a stored name leads nowhere is not."""
-    return isinstance(problem, HubError) and getattr(problem, "code", "") != "unknown_integration"
+    """Return whether an error is meant for the reader; one about a stored value is not."""
+    if isinstance(problem, Unreadable) or getattr(problem, "code", "") == "unknown_integration":
+        return False
+    return isinstance(problem, HubError)
 
 
 def about(kind: str) -> Callable[[View], View]:

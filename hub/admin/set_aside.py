@@ -20,7 +20,8 @@ from hub.vocabulary import Role
 KINDS = {
     "messages": ("Message", "msg", "admin.message", "message_id"),
     "contacts": ("Contact", "ctc", "admin.contact", "contact_id"),
-    "requests": ("Request", "req", "admin.request", "request_id"),
+    "requests": ("Request", "req", "admin.request_page", "request_id"),
+    "conversations": ("Conversation", "cnv", "admin.conversation", "conversation_id"),
     "receipts": ("Webhook", "rcp", "", ""),
     "connections": ("Connection", "con", "", ""),
     "consents": ("Consent", "cns", "", ""),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
+from typing import Any
 
 import structlog
 from rq.timeouts import BaseTimeoutException
@@ -10,7 +12,7 @@ from rq.timeouts import BaseTimeoutException
 from hub import idempotency, jobs
 from hub.extensions import db
 from hub.intake import retention
-from hub.messaging import media, misdated, polling, prices, reconcile, set_aside, spacing, taking_back, template_sync
+from hub.messaging import job_failures, media, misdated, polling, prices, reconcile, set_aside, spacing, taking_back, template_sync
 from hub.signing import people
 from hub.stopping import Stopping
 
@@ -29,14 +31,24 @@ def each(stopping: Stopping) -> int:
                   taking_back.give_up_waiting, idempotency.forget, spacing.forget, media.forget, retention.run,
                   partial(reconcile.run, stopping), partial(polling.run, stopping), template_sync.sync_due, people.clean,
                   partial(prices.run, stopping)):  # fmt: skip
+        name = _name(chore)
         try:
             looked_after += chore()
+            job_failures.clear(f"{job_failures.CHORES}{name}")
         except BaseTimeoutException:
             raise  # the job's time is over
-        except Exception:  # one that fails must not keep the others from being done
-            log.exception("chore.failed", chore=getattr(chore, "func", chore).__module__)
+        except Exception as problem:  # one that fails must not keep the others from being done
+            log.exception("chore.failed", chore=name)
             db.session.rollback()
+            if not set_aside.lets_pass(problem):
+                with suppress(Exception):  # it must not keep the others from being done either
+                    job_failures.note(f"{job_failures.CHORES}{name}", problem)
     return looked_after
+
+
+def _name(chore: Any) -> str:
+    function = getattr(chore, "func", chore)
+    return f"{function.__module__.rpartition('.')[2]}.{function.__name__}"
 
 
 def due() -> bool:

@@ -15,12 +15,14 @@ from hub.models.types import now
 from hub.store import transaction
 
 RECENT = timedelta(seconds=90)  # a job that fails is tried again every second
+RECENT_CHORE = timedelta(minutes=25)  # chores are due every 10 minutes
 PREFIX = "failed_job."
+CHORES = "chores."  # before the name of a chore, apart from the queue that does them all
 
 
 @transaction
 def note(queue: str, problem: Exception) -> None:
-    """Note that the job of a queue failed just now."""
+    """Note that the job of a queue, or one of its chores, failed just now."""
     name = f"{PREFIX}{queue}"
     row = db.session.get(Setting, name) or Setting(name=name)
     row.value = type(problem).__name__
@@ -41,6 +43,10 @@ def _clear(name: str) -> None:
 
 
 def recent() -> dict[str, str]:
-    """Return the queues whose jobs failed last, with the kind of the error. Reads only."""
-    kept = select(Setting).where(Setting.name.startswith(PREFIX), Setting.changed_at > now() - RECENT)
+    """Return the jobs and chores that failed last, with the kind of the error. Reads only."""
+    moment = now()
+    newest = (Setting.changed_at > moment - RECENT) | (
+        Setting.name.startswith(f"{PREFIX}{CHORES}") & (Setting.changed_at > moment - RECENT_CHORE)
+    )
+    kept = select(Setting).where(Setting.name.startswith(PREFIX), newest)
     return {row.name.removeprefix(PREFIX): str(row.value) for row in db.session.scalars(kept)}

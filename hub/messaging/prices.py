@@ -11,7 +11,7 @@ from sqlalchemy import select
 from hub import live
 from hub.errors import HubError
 from hub.extensions import db
-from hub.messaging import policy
+from hub.messaging import policy, set_aside
 from hub.messaging.ledger import Ledger
 from hub.models import Connection, Message
 from hub.models.types import id_at, now
@@ -31,7 +31,20 @@ def run(stopping: Stopping | None = None) -> int:
     """Ask for the prices of messages that were estimated; return how many were asked for."""
     enabled = select(Connection).where(Connection.state == ConnectionState.ENABLED, Connection.archived_at.is_(None))
     spending = [one.id for one in db.session.scalars(enabled.where(Connection.rules != "")) if policy.rules_of(one).spends]
-    return sum(_ask_over(one, stopping) for one in spending)
+    db.session.rollback()
+    return sum(_ask_apart(one, stopping) for one in spending)
+
+
+def _ask_apart(connection_id: str, stopping: Stopping | None) -> int:
+    try:
+        return _ask_over(connection_id, stopping)
+    except Exception as problem:  # what spoils one connection's turn must not hold the others
+        if set_aside.lets_pass(problem):
+            raise
+        log.exception("price.failed", connection=connection_id)
+        db.session.rollback()
+        set_aside.note_seen("connections", connection_id, problem)
+        return 0
 
 
 def _ask_over(connection_id: str, stopping: Stopping | None) -> int:
@@ -46,11 +59,21 @@ def _ask_over(connection_id: str, stopping: Stopping | None) -> int:
             asked += 1
             found = integration.fetch_status(provider_id)
             if found.price is not None:
-                _keep(message_id, found.price, found.currency)
+                _keep_or_note(message_id, found.price, found.currency)
     except HubError as problem:  # the provider cannot be asked now: the estimate stays
         log.info("price.not_known", connection=connection_id, problem=type(problem).__name__)
         db.session.rollback()
     return asked
+
+
+def _keep_or_note(message_id: str, price: Decimal, currency: str) -> None:
+    """Store a price; a message whose row cannot be read is noted, and holds back no other."""
+    try:
+        _keep(message_id, price, currency)
+    except Exception as problem:
+        if set_aside.lets_pass(problem):
+            raise
+        set_aside.note_seen("messages", message_id, problem)
 
 
 @transaction

@@ -7,6 +7,7 @@ the row and its error, and can try it again once it is repaired; chores do so to
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -96,17 +97,36 @@ def hold_receipt(receipt_id: str, problem: Exception) -> None:
 
 def readable(kind: str, rows: Iterable[Any], make: Callable[[Any], T]) -> list[T]:
     """Make something of each row of a list or a file; one that cannot be read is noted, and left out."""
-    found = []
-    faults = []
+    return [made for made in _made(kind, rows, make) if not isinstance(made, _Fault)]
+
+
+def marked(kind: str, rows: Iterable[Any], make: Callable[[Any], dict[str, Any]]) -> list[dict[str, Any]]:
+    """Make an entry of each row; one that cannot be read is noted, and its entry says why."""
+    return [
+        {"id": made.row, "unreadable": reason(made.problem)} if isinstance(made, _Fault) else made
+        for made in _made(kind, rows, make)
+    ]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Fault:
+    """A row of which nothing could be made."""
+
+    row: str
+    problem: Exception
+
+
+def _made(kind: str, rows: Iterable[Any], make: Callable[[Any], T]) -> list[T | _Fault]:
+    found: list[T | _Fault] = []
     for row in rows:
         try:
             found.append(make(row))
         except Exception as problem:
             if lets_pass(problem):
                 raise
-            faults.append((_id_of(row), problem))
-    for row_id, fault in faults:
-        note_seen(kind, row_id, fault)
+            found.append(_Fault(_id_of(row), problem))
+    for fault in [made for made in found if isinstance(made, _Fault)]:
+        note_seen(kind, fault.row, fault.problem)
     return found
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, or_, select, update
 from hub import audit
 from hub.errors import Conflict
 from hub.extensions import db
-from hub.messaging import outbox, spending
+from hub.messaging import outbox, set_aside, spending
 from hub.messaging.ledger import messages as message_table
 from hub.messaging.outbox import FACTS
 from hub.models import Connection, Event, Message, Throttle
@@ -100,12 +100,29 @@ def give_up_waiting(most: int = 500) -> int:
     )
     found: list[str] = []
     for connection_id, archived_at in db.session.execute(off).all():
-        waiting = select(Message.id).where(Message.connection_id == connection_id, Message.status == Status.QUEUED)
+        waiting = select(Message.id).where(
+            Message.connection_id == connection_id, Message.status == Status.QUEUED,
+            Message.due_at.is_not(None),  # else it is set aside
+        )  # fmt: skip
         if archived_at is None:
             waiting = waiting.where(Message.expires_at <= now())
         found += db.session.scalars(waiting.order_by(Message.id).limit(most - len(found)))
     db.session.rollback()
-    return _give_up(found) if found else 0
+    return _give_up_each(found) if found else 0
+
+
+def _give_up_each(ids: Sequence[str]) -> int:
+    """End messages together; where one of them makes that fail, one by one, and set aside those that fail alone."""
+    try:
+        return _give_up(ids)
+    except Exception as problem:
+        if set_aside.lets_pass(problem):
+            raise
+        db.session.rollback()
+        if len(ids) == 1:
+            set_aside.hold_message(ids[0], problem)
+            return 0
+    return sum(_give_up_each([message_id]) for message_id in ids)
 
 
 @transaction

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Index
+from sqlalchemy import Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.extensions import Base
-from hub.models.types import Time, key, now, ref
+from hub.models.types import Details, Time, key, now, ref
 
 
 class Audit(Base):
@@ -25,4 +25,4 @@ class Audit(Base):
     action: Mapped[str]  # such as connection.enabled
     subject: Mapped[str] = mapped_column(default="")  # the id of what was changed
     title: Mapped[str] = mapped_column(default="")  # what it was called
-    detail: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    detail: Mapped[dict[str, Any]] = mapped_column(Details, default=dict)

@@ -10,7 +10,7 @@ from typing import Any
 
 import uuid_utils
 from flask import current_app
-from sqlalchemy import BigInteger, DateTime, Dialect, ForeignKey, Index, LargeBinary, TypeDecorator, Uuid
+from sqlalchemy import JSON, BigInteger, DateTime, Dialect, ForeignKey, Index, LargeBinary, TypeDecorator, Uuid
 from sqlalchemy.orm import MappedColumn, mapped_column
 
 from hub.crypto import Keyring
@@ -183,6 +183,25 @@ class Time(TypeDecorator[datetime]):
         if isinstance(value, BadTime) or value.tzinfo is None or not 1900 <= value.year <= 3000:
             raise ValueError("the stored time is out of range")
         return value.astimezone(UTC)
+
+
+class Details(TypeDecorator[dict[str, Any]]):
+    """A JSON object that people read. A stored value that is none is read as one that says so."""
+
+    impl = JSON
+    cache_ok = True
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Any:
+        convert = self.impl_instance.dialect_impl(dialect).result_processor(dialect, coltype)
+
+        def read(value: Any) -> dict[str, Any]:
+            try:
+                found = convert(value) if convert else value
+            except (TypeError, ValueError):
+                found = None
+            return found if isinstance(found, dict) else {"details": "cannot be read"}
+
+        return read
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

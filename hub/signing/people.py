@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy import and_, delete, func, or_, select, update
@@ -13,7 +14,7 @@ from sqlalchemy import and_, delete, func, or_, select, update
 from hub import addresses, audit
 from hub.errors import NotFound, Refused, Unreadable
 from hub.extensions import db
-from hub.messaging import contact_links, suppressions, taking_back
+from hub.messaging import contact_links, set_aside, suppressions, taking_back
 from hub.messaging.contacts import keys_of
 from hub.messaging.inbound import received
 from hub.messaging.timeline import timeline
@@ -24,6 +25,7 @@ from hub.models import (
     Connection,
     Consent,
     Contact,
+    ContactLink,
     Event,
     Inbound,
     Message,
@@ -37,7 +39,7 @@ from hub.models import (
     Suppression,
     Window,
 )
-from hub.models.types import is_id, now
+from hub.models.types import BadTime, is_id, now
 from hub.store import transaction
 from hub.vocabulary import Address
 
@@ -222,51 +224,87 @@ def _run(statement: Any) -> int:
 
 # ── Telling ─────────────────────────────────────────────────────────────────────────────────────────────────
 def kept(contact_id: str) -> dict[str, Any]:
-    """Return everything that is kept of a contact, for the person to read. Raises NotFound."""
+    """Return everything that is kept of a contact, for the person to read. Raises NotFound.
+
+    A row that cannot be read says so in its place, and the others are there.
+    """
     contact = find(contact_id)
     titles = {row.id: row.title for row in db.session.scalars(select(Connection))}
-    went = db.session.scalars(select(Message).where(Message.contact_id == contact.id).order_by(Message.id)).all()
-    came = db.session.scalars(select(Inbound).where(Inbound.contact_id == contact.id).order_by(Inbound.id)).all()
     mine = select(Message.signer_id).where(Message.contact_id == contact.id, Message.signer_id.is_not(None))
-    also = _named(contact)
+    signs = or_(Signer.id.in_(mine), Signer.id.in_(_named(contact)))
+    lists: dict[str, tuple[str, Iterable[Any], Callable[[Any], dict[str, Any]]]] = {
+        "consents": ("consents", _rows_of(Consent, Consent.contact_id == contact.id), _consent),
+        "opt_outs": ("suppressions", suppressions.of_contact(contact), _opt_out),
+        "same_person_as": ("contact_links", contact_links.of(contact), _link),
+        "messages": ("messages", _rows_of(Message, Message.contact_id == contact.id), partial(_message, titles=titles)),
+        "chats": ("chats", _chats(contact), partial(_chat, titles=titles)),
+        "received": ("inbound", _rows_of(Inbound, Inbound.contact_id == contact.id), partial(_inbound, titles=titles)),
+        "signer_of": ("signers", _rows_of(Signer, signs), _signer),
+    }  # fmt: skip
+    found = {name: set_aside.marked(*of) for name, of in lists.items()}
+    return {"contact": _contact(find(contact_id)), **found}
+
+
+def _rows_of(model: Any, where: Any) -> Iterable[Any]:
+    return db.session.scalars(select(model).where(where).order_by(model.id)).all()
+
+
+def _time(moment: datetime | None) -> str | None:
+    """Write a time; one that cannot be read is stated as such, since any other would be wrong."""
+    return "unreadable" if isinstance(moment, BadTime) else moment and moment.isoformat()
+
+
+def _contact(row: Contact) -> dict[str, Any]:
+    name: str | None = "unreadable"
+    with suppress(Unreadable):
+        name = row.name
     return {
-        "contact": {
-            "id": contact.id, "kind": contact.kind, "address": contact.address, "name": contact.name,
-            "time_zone": contact.time_zone or None, "known_since": contact.created_at.isoformat(),
-            "erased_at": contact.erased_at and contact.erased_at.isoformat(),
-        },
-        "consents": [
-            {"given": one.given, "channel": one.channel or None, "purpose": one.purpose or None, "source": one.source,
-             "source_id": one.source_id,
-             "at": one.at.isoformat(), "ip": one.ip or None, "agent": one.agent or None, "proof": one.proof}
-            for one in db.session.scalars(select(Consent).where(Consent.contact_id == contact.id).order_by(Consent.id))
-        ],
-        "opt_outs": [
-            {"channel": one.channel or None, "reason": one.reason, "code": one.code or None, "why": one.why or None,
-             "source_id": one.source_id,
-             "since": one.since.isoformat(), "lifted_at": one.lifted_at and one.lifted_at.isoformat(), "lifted_why": one.lifted_why or None}
-            for one in suppressions.of_contact(contact)
-        ],
-        "same_person_as": [{"kind": other.kind, "address": other.address, "since": row.linked_at.isoformat()}
-                           for row, other in contact_links.of(contact)],
-        "messages": [
-            {"id": one.id, "at": one.created_at.isoformat(), "channel": one.channel, "connection": titles.get(one.connection_id),
-             "status": one.status, "code": one.code or None, "says": _said(one.id),
-             "history": [{"at": entry.at.isoformat(), "what": entry.title, "more": entry.text or None} for entry in timeline(one)]}
-            for one in went
-        ],
-        "chats": [
-            {"connection": titles.get(one.connection_id), "source": one.source_id, "since": one.linked_at.isoformat()}
-            for one in _chats(contact)
-        ],
-        "received": [
-            {"id": one.id, "at": one.at.isoformat(), "connection": titles.get(one.connection_id), "says": _said(one.id)} for one in came
-        ],
-        "signer_of": [
-            {"request": one.request.external_id, "title": one.request.title, "signer": one.external_id, "state": one.state,
-             "details": one.details, "signing_url": one.signing_url}
-            for one in db.session.scalars(select(Signer).where(or_(Signer.id.in_(mine), Signer.id.in_(also))).order_by(Signer.id))
-        ],
+        "id": row.id, "kind": row.kind, "address": row.address, "name": name, "time_zone": row.time_zone or None,
+        "known_since": _time(row.created_at), "erased_at": _time(row.erased_at),
+    }  # fmt: skip
+
+
+def _consent(row: Consent) -> dict[str, Any]:
+    return {
+        "given": row.given, "channel": row.channel or None, "purpose": row.purpose or None, "source": row.source,
+        "source_id": row.source_id, "at": _time(row.at), "ip": row.ip or None, "agent": row.agent or None,
+        "proof": row.proof,
+    }  # fmt: skip
+
+
+def _opt_out(row: Suppression) -> dict[str, Any]:
+    return {
+        "channel": row.channel or None, "reason": row.reason, "code": row.code or None, "why": row.why or None,
+        "source_id": row.source_id, "since": _time(row.since), "lifted_at": _time(row.lifted_at),
+        "lifted_why": row.lifted_why or None,
+    }  # fmt: skip
+
+
+def _link(pair: tuple[ContactLink, Contact]) -> dict[str, Any]:
+    row, other = pair
+    return {"kind": other.kind, "address": other.address, "since": _time(row.linked_at)}
+
+
+def _message(row: Message, titles: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "id": row.id, "at": _time(row.created_at), "channel": row.channel, "connection": titles.get(row.connection_id),
+        "status": row.status, "code": row.code or None, "says": _said(row.id),
+        "history": [{"at": _time(entry.at), "what": entry.title, "more": entry.text or None} for entry in timeline(row)],
+    }  # fmt: skip
+
+
+def _chat(row: Chat, titles: Mapping[str, str]) -> dict[str, Any]:
+    return {"connection": titles.get(row.connection_id), "source": row.source_id, "since": _time(row.linked_at)}
+
+
+def _inbound(row: Inbound, titles: Mapping[str, str]) -> dict[str, Any]:
+    return {"id": row.id, "at": _time(row.at), "connection": titles.get(row.connection_id), "says": _said(row.id)}
+
+
+def _signer(row: Signer) -> dict[str, Any]:
+    return {
+        "request": row.request.external_id, "title": row.request.title, "signer": row.external_id, "state": row.state,
+        "details": row.details, "signing_url": row.signing_url,
     }  # fmt: skip
 
 

@@ -30,7 +30,7 @@ def carriers(test: bool) -> dict[str, Placed]:
     """Return what can carry a message, by id: enabled connections first, then broken ones, whose messages wait."""
     found = [(Placed(*row), state) for *row, state in read(_CARRIERS, test=test)]
     found.sort(key=lambda one: one[1] != ConnectionState.ENABLED)
-    return {carrier.id: carrier for carrier, _ in found if _installed(carrier.integration)}
+    return {carrier.id: carrier for carrier, _ in found if _is_usable(carrier)}
 
 
 _CARRIERS = Statement(
@@ -42,9 +42,10 @@ _CARRIERS = Statement(
 )  # fmt: skip
 
 
-def _installed(integration: str) -> bool:
+def _is_usable(carrier: Carrier) -> bool:
+    """Tell whether the integration is installed and the row is sound: a damaged one must not stop every event."""
     try:
-        return bool(integrations.get(integration))
+        return integrations.get(carrier.integration).channel == carrier.channel
     except NotFound:
         return False
 

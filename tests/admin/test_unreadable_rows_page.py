@@ -8,6 +8,7 @@ import pytest
 from flask import Flask
 
 from hub.accounts import demo
+from hub.admin.set_aside import KINDS
 from hub.errors import Conflict
 from hub.messaging import direct, outbox, set_aside
 from hub.models.types import new_id
@@ -22,6 +23,18 @@ def noted(app: Flask) -> str:
     with app.app_context():
         set_aside.note("contacts", new_id("ctc"), UnreadableRow("contacts.created_at"))
         return set_aside.listed()[0].id
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "windows"])
+def test_a_row_of_any_table_is_listed(app: Flask, admin: Browser, kind: str) -> None:
+    prefix = KINDS[kind][1] if kind in KINDS else "win"
+    row_id = new_id(prefix)
+    with app.app_context():
+        set_aside.note(kind, row_id, UnreadableRow(f"{kind}.at"))
+    page = admin.get("/unreadable-rows")
+    assert page.status_code == 200
+    if kind not in ("messages", "receipts"):  # these are gone, so their entries are left out
+        assert row_id in page.text
 
 
 def test_an_admin_has_a_row_read_again(app: Flask, admin: Browser) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -32,7 +33,7 @@ from hub.models import (
 from hub.models.types import Id, Time, now
 from hub.stopping import Stopping
 from hub.store import transaction
-from hub.vocabulary import Status
+from hub.vocabulary import ConnectionState, Status
 from tests import every_page
 from tests.conftest import POSTGRES, Browser
 from tests.stage import (
@@ -230,3 +231,43 @@ def test_a_spoiled_table_holds_back_nobody(stage: Stage, admin: Browser, name: s
     every_page.answer(admin, zone)
     api_answers(stage, numbers)
     assert job_failures.recent() == {}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_old_spoiled_rows_keep_no_chore_from_its_work(stage: Stage, name: str) -> None:
+    """Everything is old, connections are off or archived, and messages have expired: each chore has work."""
+    table = Base.metadata.tables[name]
+    numbers = [stage.person(n) for n in range(len(table.columns))]
+    for n, slug in enumerate(stage.slugs):
+        a_message(numbers[n % len(numbers)], connection_slug=slug, channel="")
+    settle_receipts()
+    fill()
+    if name not in ("messages", "receipts", "signers", "requests"):
+        deliver()
+    make_old()
+    if not spoil_all(table):
+        pytest.skip("nothing of this table is there")
+    keep_for_no_time(stage.app)
+    for _ in range(3):
+        chores.each(Stopping(20))
+    assert job_failures.recent() == {}
+
+
+@transaction
+def make_old() -> None:
+    """Turn connections off, archive some, and let what waits expire."""
+    moment = now()
+    for n, connection in enumerate(db.session.scalars(select(Connection))):
+        connection.state = ConnectionState.DISABLED.value
+        connection.archived_at = moment if n % 2 else None
+    for n, message in enumerate(db.session.scalars(select(Message))):
+        message.expires_at = moment - timedelta(hours=1)
+        message.estimate = Decimal("0.01")
+        if n % 3 == 0 and message.status != Status.QUEUED:
+            message.status = (Status.UNKNOWN if n % 2 else Status.SENDING).value
+            message.due_at = moment - timedelta(hours=1)
+
+
+def keep_for_no_time(app: Flask) -> None:
+    """Let everything that is stored be old enough to be removed."""
+    app.extensions["hub.config"] = replace(app.extensions["hub.config"], body_days=0, metadata_days=0, receipt_days=0, media_days=0)
