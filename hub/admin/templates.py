@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +17,7 @@ from hub.admin.guard import admin, may, needs
 from hub.errors import HubError, Refused, SendError
 from hub.extensions import db
 from hub.messaging import provider_templates, template_sync
-from hub.messaging.provider_templates import APPROVED, VARIABLES, fits
+from hub.messaging.provider_templates import APPROVED, VARIABLES, fits, variables_of
 from hub.models import Connection, ProviderTemplate, Template, TemplateMapping, TemplateVersion
 from hub.models.types import is_id
 from hub.vocabulary import Channel, Role
@@ -47,7 +46,7 @@ class Kept:
     @property
     def samples(self) -> dict[str, str]:
         """What stands for each variable in the provider's sample."""
-        return {f"{{{{{variable}}}}}": sample for variable, sample in json.loads(self.row.variables).items()}
+        return {f"{{{{{variable}}}}}": sample for variable, sample in variables_of(self.row.variables).items()}
 
     @property
     def lost(self) -> bool:
@@ -56,7 +55,7 @@ class Kept:
     @staticmethod
     def stands_for(mapping: TemplateMapping) -> list[tuple[str, str]]:
         """Return what each variable stands for."""
-        return [(f"{{{{{variable}}}}}", ours.replace("_", " ")) for variable, ours in json.loads(mapping.variables).items()]
+        return [(f"{{{{{variable}}}}}", ours.replace("_", " ")) for variable, ours in variables_of(mapping.variables).items()]
 
     @property
     def changed(self) -> bool:
@@ -97,10 +96,10 @@ def map_template(template_id: str) -> Any:
     if row is None:
         abort(404)
     standing = db.session.scalar(select(TemplateMapping).where(TemplateMapping.provider_template_id == row.id).limit(1))
-    guessed = _guess(row) | (json.loads(standing.variables) if standing else {})
+    guessed = _guess(row) | (variables_of(standing.variables) if standing else {})
     form = _form(row, guessed, standing)
     if request.method == "POST":
-        chosen = {variable: form[f"variable-{variable}"].data for variable in json.loads(row.variables)}
+        chosen = {variable: form[f"variable-{variable}"].data for variable in variables_of(row.variables)}
         if request.form.get("do") == "preview":
             return render_template("template.html", row=row, form=form, preview=_preview(row, chosen))
         try:
@@ -158,7 +157,7 @@ def _form(row: ProviderTemplate, guessed: Mapping[str, str], standing: TemplateM
             description="Such as `en`, `pt-BR`. Falls back from `pt-BR` to `pt`, to the hub’s language, to `en`, to `en-US`.",
         ),
     }  # fmt: skip
-    for variable, sample in json.loads(row.variables).items():
+    for variable, sample in variables_of(row.variables).items():
         help_ = f"Sample: {sample}" if sample else ""
         fields[f"variable-{variable}"] = SelectField(
             f"{{{{{variable}}}}}", choices=dict(VARIABLES), default=guessed[variable], description=help_
@@ -169,7 +168,7 @@ def _form(row: ProviderTemplate, guessed: Mapping[str, str], standing: TemplateM
 def _guess(row: ProviderTemplate) -> dict[str, str]:
     """Return what variables probably stand for: by their names, else in the order in which most templates use ours."""
     order = iter(("title", "sender", "link", "signer", "name", "remaining", "download_link"))
-    return {variable: variable if variable in VARIABLES else next(order, "title") for variable in json.loads(row.variables)}
+    return {variable: variable if variable in VARIABLES else next(order, "title") for variable in variables_of(row.variables)}
 
 
 def _preview(row: ProviderTemplate, chosen: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, select, update
 
 from hub import addresses
 from hub.crypto import blind
+from hub.errors import Unreadable
 from hub.messaging import merging
 from hub.models import Contact
 from hub.models.types import keyring, new_id, now
@@ -83,7 +84,10 @@ def _find(keys: Mapping[Known, tuple[bytes, ...]], test: bool) -> dict[bytes, tu
     """Return contacts by the key of their normal form. What is stored under another form is brought to it first."""
     if not keys:
         return {}
-    wanted = {"kinds": list({one.kind for one in keys}), "keys": [key for some in keys.values() for key in some]}
+    wanted: dict[str, Any] = {
+        "test": test, "kinds": list({one.kind for one in keys}),
+        "keys": [key for some in keys.values() for key in some],
+    }  # fmt: skip
     rows = read(_FIND, **wanted)
     normal = {some[0] for some in keys.values()}
     if others := {row[0] for row in rows} - normal:
@@ -92,10 +96,14 @@ def _find(keys: Mapping[Known, tuple[bytes, ...]], test: bool) -> dict[bytes, tu
             if others.intersection(some):
                 merging.merge(one.kind, addresses.normal(one.kind, one.address), some)
         rows = read(_FIND, **wanted)
-    return {key: (row_id, name, zone, gone is not None) for key, row_id, name, zone, gone, tests in rows if tests == test}
+    return {key: (row_id, name, zone, bool(gone)) for key, row_id, name, zone, gone, same in rows if same}
 
 
-_FIND = Statement(select(*contacts.c["address_key", "id", "name", "time_zone", "erased_at", "test"]).where(
+# compared in the database, so that a damaged value of one contact stops nobody who is written to together with it
+_FIND = Statement(select(
+    *contacts.c["address_key", "id", "name", "time_zone"], contacts.c.erased_at.is_not(None),
+    contacts.c.test == bindparam("test"),
+).where(
     contacts.c.kind.in_(several("kinds")), contacts.c.address_key.in_(several("keys"))
 ))  # fmt: skip
 _ADD = Statement.insert(contacts)  # PostgreSQL runs the change again when another one was first
@@ -118,10 +126,18 @@ def _row(key: bytes, one: Known, test: bool) -> dict[str, Any]:
 
 def _keep_newest(contact_id: str, name: bytes | None, time_zone: str, one: Known) -> None:
     row = contact_id.partition("_")[2]
-    renamed = one.name and (name is None or keyring().open_json("contacts", row, "name", name) != one.name)
+    renamed = one.name and _name(row, name) != one.name
     if renamed or (one.time_zone and time_zone != one.time_zone):
         fresh = _sealed(contact_id, one.name) if renamed else name
         write(_RENAME, {"key": contact_id, "new_name": fresh, "new_time_zone": one.time_zone or time_zone})
+
+
+def _name(row: str, sealed: bytes | None) -> str | None:
+    """Return the stored name of a contact; None for one that cannot be read, which a new one then replaces."""
+    try:
+        return None if sealed is None else str(keyring().open_json("contacts", row, "name", sealed))
+    except Unreadable:
+        return None
 
 
 def _sealed(contact_id: str, name: str) -> bytes | None:

@@ -10,8 +10,9 @@ from typing import TypeVar
 from sqlalchemy import bindparam, or_, select
 
 from hub.models import Consent, Source
-from hub.statements import Statement, table_of
+from hub.statements import Statement, UnreadableRow, table_of
 from hub.store import read, several
+from hub.vocabulary import Channel
 
 T = TypeVar("T")
 
@@ -80,18 +81,23 @@ def newest_words(
     found: dict[str, dict[str | None, Word]] = {}
     rows = read(_SAID, contacts=list(contact_ids), channel=channel)
     for contact_id, *rest in sorted(rows, key=lambda row: (row[3], row[1])):
-        row_id, given, at, source_id, applies_to_all = rest
+        row_id, given, at, source_id, applies_to_all, said_of = rest
+        if said_of not in _CHANNELS:  # it may be an objection to this very channel
+            raise UnreadableRow("consents.channel")
+        if said_of not in ("", channel):
+            continue
         for_all = source_id is None or bool(applies_to_all)
         found.setdefault(contact_id, {})[source_id] = Word(row_id, given, at, source_id, for_all)
     return found
 
 
+_CHANNELS = frozenset(("", *(one.value for one in Channel)))
 _consents = table_of(Consent)
 _sources = table_of(Source)
 _SAID = Statement(select(
-    *_consents.c["contact_id", "id", "given", "at", "source_id"], _sources.c.applies_to_all
+    *_consents.c["contact_id", "id", "given", "at", "source_id"], _sources.c.applies_to_all, _consents.c.channel
 ).outerjoin(_sources, _sources.c.id == _consents.c.source_id).where(
     _consents.c.contact_id.in_(several("contacts")),
-    or_(_consents.c.channel == "", _consents.c.channel == bindparam("channel")),
+    or_(_consents.c.channel == "", _consents.c.channel == bindparam("channel"), _consents.c.channel.not_in(sorted(_CHANNELS))),
     _consents.c.purpose.in_(PURPOSES), _consents.c.source != BY_KEYWORD,
 ))  # fmt: skip

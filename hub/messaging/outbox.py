@@ -22,7 +22,7 @@ from hub.messaging.policy import QUIET, Carrying, Policy, Verdict, Wanted
 from hub.messaging.windows import WINDOW_CLOSED
 from hub.models import Body, Connection, Event, Message, SigningRequest, StatusEvent
 from hub.models.types import keyring, new_id, now
-from hub.statements import Statement, table_of
+from hub.statements import Statement, UnreadableRow, table_of
 from hub.store import index_key, transaction, wake, write
 from hub.text import readable
 from hub.vocabulary import EventType, Lane, Status
@@ -101,13 +101,9 @@ def add_all(drafts: Sequence[Draft]) -> list[Stored]:
     """Store many messages, each queued or suppressed, and wake the workers."""
     moment = now()
     wanted = [_wanted(draft, moment) for draft in drafts]
-    policies: dict[str, Policy] = {}
-    for connection in {draft.connection.id: draft.connection for draft in drafts}.values():
-        theirs = [one for draft, one in zip(drafts, wanted, strict=True) if draft.connection.id == connection.id]
-        policies[connection.id] = Policy(connection, theirs, planning=True)
     rows, bodies, facts = [], [], []
-    for draft, one in zip(drafts, wanted, strict=True):
-        row, body = _row(draft, moment, one, _verdict(draft, one, policies[draft.connection.id]))
+    for draft, one, verdict in zip(drafts, wanted, _verdicts(drafts, wanted), strict=True):
+        row, body = _row(draft, moment, one, verdict)
         rows.append(row)
         bodies.append(body)
         if row["status"] == Status.SUPPRESSED:
@@ -154,6 +150,30 @@ def _wanted(draft: Draft, moment: datetime) -> Wanted:
         contact.id, contact.address, contact.address_key, contact.time_zone, expires_at, exempt=draft.exempt, by_hand=draft.by_hand,
         posted=bool(draft.thread), instead_of=draft.after_id, source_id=draft.source_id,
     )
+
+
+def _verdicts(drafts: Sequence[Draft], wanted: Sequence[Wanted]) -> list[Verdict]:
+    """Say of each message whether it may go.
+
+    A damaged row about one recipient must not refuse the others: that message waits, and the claim, which asks
+    again, sets it aside.
+    """
+    found: dict[int, Verdict] = {}
+    for connection in {draft.connection.id: draft.connection for draft in drafts}.values():
+        theirs = [place for place, draft in enumerate(drafts) if draft.connection.id == connection.id]
+        try:
+            policy = Policy(connection, [wanted[place] for place in theirs], planning=True)
+            found |= {place: _verdict(drafts[place], wanted[place], policy) for place in theirs}
+        except UnreadableRow:
+            found |= {place: _verdict_apart(drafts[place], wanted[place]) for place in theirs}
+    return [found[place] for place in range(len(drafts))]
+
+
+def _verdict_apart(draft: Draft, one: Wanted) -> Verdict:
+    try:
+        return _verdict(draft, one, Policy(draft.connection, [one], planning=True))
+    except UnreadableRow:
+        return Verdict()
 
 
 def _verdict(draft: Draft, one: Wanted, policy: Policy) -> Verdict:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Protocol
+from typing import Any, Protocol
 
 from sqlalchemy import Select, and_, bindparam, not_, or_, select
 
@@ -23,8 +23,8 @@ from hub.messaging import contact_links, quiet, rules, spending, windows
 from hub.messaging.newest_words import Word, held_for, newest_words, standing
 from hub.messaging.rules import Rules
 from hub.models import Attempt, Connection, Message, Source, Suppression
-from hub.models.types import id_at, now
-from hub.statements import Statement, table_of
+from hub.models.types import FIRST_TIME, LAST_TIME, id_at, is_id, now
+from hub.statements import Statement, UnreadableRow, table_of
 from hub.store import read, remembered, several
 from hub.text import segments
 from hub.vocabulary import Channel, Status
@@ -287,20 +287,37 @@ def refusals(
     """
     if not address_keys:
         return {}
-    asked = {"keys": list(address_keys), "tests": [False, True] if test else [False], "channels": ["", channel], "senders": ["", sender]}
+    asked = {"keys": list(address_keys), "tests": [False, True] if test else [False]}
     found: dict[bytes, dict[str | None, str]] = {}
-    for address_key, code, reason, source_id, applies_to_all in read(_OPEN, **asked):
-        found.setdefault(address_key, {})[None if applies_to_all else source_id] = code or reason
+    for address_key, code, reason, source_id, applies_to_all, channel_, sender_, *_ in read(_OPEN, **asked):
+        _check_opt_out(code=code, reason=reason, channel=channel_, sender=sender_, source_id=source_id)
+        if channel_ in ("", channel) and sender_ in ("", sender):
+            found.setdefault(address_key, {})[None if applies_to_all else source_id] = code or reason
     return found
 
 
+def _check_opt_out(**values: Any) -> None:
+    """Raise UnreadableRow for an opt-out that does not say whom it stops: its recipient gets nothing until it is repaired."""
+    for name, value in values.items():
+        if name == "source_id" and value is None:
+            continue
+        if not isinstance(value, str) or (name == "source_id" and not is_id("src", value)):
+            raise UnreadableRow(f"suppressions.{name}")
+    if values["channel"] and values["channel"] not in _CHANNELS:
+        raise UnreadableRow("suppressions.channel")
+
+
+_CHANNELS = frozenset(one.value for one in Channel)
 _table = table_of(Suppression)
 _sources = table_of(Source)
 _OPEN = Statement(select(
-    *_table.c["address_key", "code", "reason", "source_id"], _sources.c.applies_to_all
+    *_table.c["address_key", "code", "reason", "source_id"], _sources.c.applies_to_all,
+    *_table.c["channel", "sender", "test", "lifted_at"],
 ).outerjoin(_sources, _sources.c.id == _table.c.source_id).where(
-    _table.c.address_key.in_(several("keys")), _table.c.lifted_at.is_(None), _table.c.test.in_(several("tests")),
-    _table.c.channel.in_(several("channels")), _table.c.sender.in_(several("senders")),
+    _table.c.address_key.in_(several("keys")),
+    # a damaged value that would hide an opt-out is read as well, and raises
+    or_(_table.c.lifted_at.is_(None), _table.c.lifted_at < FIRST_TIME, _table.c.lifted_at >= LAST_TIME),
+    or_(_table.c.test.in_(several("tests")), _table.c.test.not_in([False, True])),
 ))  # fmt: skip
 
 

@@ -44,7 +44,10 @@ def map_to(connection_id: str, name: str, locale: str, template_id: str, variabl
         raise Refused("not_approved", why, field="template")
     if not re.fullmatch(r"[a-z]{2,3}(-[a-z0-9]{2,8})*", tag(locale)):
         raise Refused("bad_locale", "Give a language such as en, de or pt-BR.", field="locale")
-    wanted = json.loads(row.variables)
+    wanted = _parsed(row.variables)
+    if wanted is None:
+        why = f"The stored variables of {row.name} cannot be read. Fetch the templates again."
+        raise Refused("unreadable", why, field="template")
     for variable in wanted:
         if variables.get(variable) not in VARIABLES:
             raise Refused("no_variable", f"Choose what {{{{{variable}}}}} of {row.name} stands for.", field=f"variable-{variable}")
@@ -118,14 +121,30 @@ def filled(
 def _mapped(connection_id: str, name: str) -> dict[str, Mapped]:
     found = read(_MAPPED, connection=connection_id, name=name)
     return {
-        locale: Mapped(external, json.loads(chosen), text)
+        locale: Mapped(external, variables_of(chosen), text)
         for locale, external, chosen, wanted, text in found if fits(chosen, wanted)
     }  # fmt: skip
 
 
 def fits(chosen: str, wanted: str) -> bool:
     """Tell whether a mapping still fills every variable of its template: a sample of the provider's must never reach a signer."""
-    return bool(json.loads(chosen).keys() == json.loads(wanted).keys())
+    given = _parsed(chosen)
+    asked = _parsed(wanted)
+    return given is not None and asked is not None and given.keys() == asked.keys()
+
+
+def variables_of(stored: str) -> dict[str, str]:
+    """Return the variables of a template or a mapping; none where the row is damaged."""
+    return _parsed(stored) or {}
+
+
+def _parsed(stored: str) -> dict[str, str] | None:
+    """Return stored variables, or None where the row is damaged: it must stop neither events nor pages."""
+    try:
+        found = json.loads(stored)
+    except (TypeError, ValueError):
+        return None
+    return {str(name): str(value) for name, value in found.items()} if isinstance(found, dict) else None
 
 
 _MAPPED = Statement(

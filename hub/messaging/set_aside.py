@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 import structlog
+from flask import current_app
 from sqlalchemy import Row, bindparam, delete, select, update
 
 from hub.errors import HubError, NotFound
@@ -19,7 +20,7 @@ from hub.extensions import db
 from hub.models import Connection, Message, Receipt, SetAside
 from hub.models.types import is_id, new_id, now
 from hub.statements import Statement, UnreadableRow, table_of
-from hub.store import asks_to_rerun, failed, read, transaction, wake, write
+from hub.store import asks_to_rerun, failed, joins, read, transaction, wake, write
 from hub.vocabulary import Lane, Status
 
 T = TypeVar("T")
@@ -138,10 +139,18 @@ def _id_of(row: Any) -> str:
 def note_seen(kind: str, row: str, problem: Exception) -> None:
     """Note a row that a page or a file could not show, once; that must not fail what goes on."""
     try:
-        if not read(_KNOWN, kind=kind, row=row):
-            note(kind, row, problem)
+        if joins(db.session()):
+            _note_once(kind, row, problem)
+        else:  # in a session of its own: a write ends what the reader's session has loaded
+            with current_app.app_context():
+                _note_once(kind, row, problem)
     except Exception as fault:
         log.error("row.not_noted", table=kind, row=row, problem=type(fault).__name__)
+
+
+def _note_once(kind: str, row: str, problem: Exception) -> None:
+    if not read(_KNOWN, kind=kind, row=row):
+        note(kind, row, problem)
 
 
 # ── Looking, and trying again ───────────────────────────────────────────────────────────────────────────────

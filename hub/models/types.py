@@ -138,7 +138,7 @@ def _odd_bytes(number: str) -> Any:
     try:
         raw = bytes.fromhex(number[2:])
         if number[1:2] == "n":
-            return float(raw)
+            return int(raw) if raw.lstrip(b"-").isdigit() else float(raw)
         return raw if number[1:2] == "b" else raw.decode()
     except ValueError:
         raise ValueError(f"{number!r} is not an id") from None
@@ -205,9 +205,8 @@ class Details(TypeDecorator[dict[str, Any]]):
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_FIRST, _LAST = (
-    (datetime(year, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1) for year in (1900, 3001)
-)
+FIRST_TIME, LAST_TIME = (datetime(year, 1, 1, tzinfo=UTC) for year in (1900, 3001))  # what can be read lies between
+_FIRST, _LAST = ((moment - _EPOCH) // timedelta(microseconds=1) for moment in (FIRST_TIME, LAST_TIME))
 
 
 def raw(column: Any, value: Any, dialect: Dialect) -> Any:

@@ -251,7 +251,9 @@ def _rows_of(model: Any, where: Any) -> Iterable[Any]:
 
 def _time(moment: datetime | None) -> str | None:
     """Write a time; one that cannot be read is stated as such, since any other would be wrong."""
-    return "unreadable" if isinstance(moment, BadTime) else moment and moment.isoformat()
+    if isinstance(moment, BadTime):
+        return "unreadable"
+    return None if moment is None else moment.isoformat()
 
 
 def _contact(row: Contact) -> dict[str, Any]:

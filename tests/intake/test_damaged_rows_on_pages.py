@@ -10,21 +10,38 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
+from hub.accounts import demo
 from hub.extensions import db
 from hub.jobs import chores
-from hub.messaging import job_failures
+from hub.messaging import job_failures, set_aside
 from hub.messaging.contacts import contact_for
 from hub.stopping import Stopping
 from hub.vocabulary import Address
 from tests.conftest import POSTGRES, Browser
-from tests.stage import ERIC, SigningApp, a_message, a_signer, an_event, body
+from tests.stage import (
+    ANNA,
+    ERIC,
+    SigningApp,
+    a_form,
+    a_message,
+    a_signer,
+    an_event,
+    body,
+    call_back,
+    settle_receipts,
+)
 
 
 def run(statement: str, **values: Any) -> None:
     """Change the database past everything that checks it."""
     db.session.rollback()
-    with db.engine.begin() as connection:
+    with db.engine.connect() as connection:
+        if not POSTGRES:
+            connection.exec_driver_sql("COMMIT")
+            connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
         connection.execute(text(statement), values)
+        connection.commit()
+        connection.invalidate()
 
 
 @pytest.mark.parametrize("column", ["contacts.name", "consents.proof", "bodies.content", "requests.title", "signers.signing_url"])
@@ -79,3 +96,37 @@ def test_readyz_reports_a_chore_that_fails_each_round(hub_demo: Flask) -> None:
     hub_demo.extensions["hub.config"] = right
     chores.each(Stopping(20))
     assert job_failures.recent() == {}
+
+
+@pytest.mark.parametrize("table", ["template_mappings", "provider_templates"])
+@pytest.mark.parametrize("damaged", ["garbage", "[1]", "7", ""])
+def test_damaged_variables_of_a_template_stop_neither_pages_nor_events(
+    hub_demo: Flask, simulator: Any, signing_app: SigningApp, admin: Browser, table: str, damaged: str
+) -> None:
+    demo.learn_templates()
+    run(f"UPDATE {table} SET variables = :damaged", damaged=damaged)  # noqa: S608 - our own tables
+    for page in ("/", "/templates"):
+        assert admin.get(page).status_code == 200
+    signer = a_signer("Eric", ERIC, preference=["whatsapp"])
+    assert signing_app.post("/events", an_event(signers=[signer])).status_code == 202
+
+
+@pytest.mark.skipif(bool(POSTGRES), reason="PostgreSQL stores no such id")
+@pytest.mark.parametrize("damaged", ["4611686018427387905", "CAST(x'66ff6f' AS TEXT)", "'garbage'", "x''", "-7", "0.5"])
+def test_the_inbox_lists_the_others_beside_a_damaged_conversation(
+    hub_demo: Flask, served: Flask, simulator: Any, admin: Browser, damaged: Any
+) -> None:
+    for n, number in enumerate((ERIC, ANNA, "+13175550199")):
+        came = a_form(hub_demo, f"SM{n:032x}", "received", Body=f"Hello {n}", From=number)
+        came["To"] = a_form(hub_demo, "SM", "x")["From"]
+        came.pop("MessageStatus")
+        assert call_back(hub_demo, came, target="/api/rpc/webhooks/twilio/inbound").status_code == 200
+    settle_receipts()
+    run("UPDATE conversations SET connection_id = :damaged WHERE id = (SELECT max(id) FROM conversations)", damaged=b"?" * 16)
+    run(f"UPDATE conversations SET id = {damaged} WHERE id = (SELECT min(id) FROM conversations)")  # noqa: S608
+    page = admin.get("/inbox")
+    assert page.status_code == 200
+    assert "Hello 0" in page.text
+    assert "Hello 1" in page.text
+    db.session.rollback()
+    assert len(set_aside.listed()) == 1
