@@ -8,11 +8,13 @@ from typing import Any, TypeVar, cast
 
 import structlog
 from flask import render_template
+from sqlalchemy import select
 from werkzeug.exceptions import HTTPException
 
 from hub.errors import HubError, Unreadable
 from hub.extensions import db
 from hub.messaging import set_aside
+from hub.models import Connection
 
 log = structlog.get_logger(__name__)
 
@@ -24,6 +26,13 @@ def _is_answer(problem: Exception) -> bool:
     if isinstance(problem, Unreadable) or getattr(problem, "code", "") == "unknown_integration":
         return False
     return isinstance(problem, HubError)
+
+
+def _row_id(kind: str, name: str) -> str:
+    """Return the id of the row that a page is about; the address of a connection holds its slug."""
+    if kind == "connections":
+        return db.session.scalar(select(Connection.id).where(Connection.slug == name)) or name
+    return name
 
 
 def about(kind: str) -> Callable[[View], View]:
@@ -41,7 +50,7 @@ def about(kind: str) -> Callable[[View], View]:
                     raise
                 log.exception("page.row_unreadable", table=kind)
                 db.session.rollback()
-                set_aside.note_seen(kind, next(iter(named.values()), "?"), problem)
+                set_aside.note_seen(kind, _row_id(kind, next(iter(named.values()), "?")), problem)
                 return render_template("unreadable_row.html", why=set_aside.reason(problem))
 
         return cast(View, shown)

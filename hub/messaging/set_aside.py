@@ -17,6 +17,7 @@ from sqlalchemy import Row, bindparam, delete, select, update
 
 from hub.errors import HubError, NotFound
 from hub.extensions import db
+from hub.messaging import row_check
 from hub.models import Connection, Message, Receipt, SetAside
 from hub.models.types import is_id, new_id, now
 from hub.statements import Statement, UnreadableRow, table_of
@@ -202,8 +203,10 @@ def _release(entry: SetAside) -> None:
     elif entry.kind == _receipts.name:
         _run(update(Receipt).where(Receipt.id == entry.row, Receipt.due_at.is_(None)).values(due_at=now(), tries=0))
         wake("settle")
+    elif (fault := row_check.fault_of(entry.kind, entry.row)) is not None:
+        entry.error, entry.times = reason(fault), entry.times + 1
     else:
-        db.session.delete(entry)  # the next reader sets it aside again
+        db.session.delete(entry)  # where it fails in another way, the next reader sets it aside again
 
 
 def _run(statement: Any) -> None:

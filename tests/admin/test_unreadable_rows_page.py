@@ -6,14 +6,17 @@ from collections.abc import Callable
 
 import pytest
 from flask import Flask
+from sqlalchemy import text
 
 from hub.accounts import demo
 from hub.admin.set_aside import KINDS
 from hub.errors import Conflict
+from hub.extensions import db
 from hub.messaging import direct, outbox, set_aside
+from hub.messaging.contacts import contact_for
 from hub.models.types import new_id
 from hub.statements import UnreadableRow
-from hub.vocabulary import Role
+from hub.vocabulary import Address, Role
 from tests.conftest import Browser
 from tests.stage import change
 
@@ -48,6 +51,31 @@ def test_an_admin_has_a_row_read_again(app: Flask, admin: Browser) -> None:
     assert "No unreadable rows" in page
     assert admin.post(f"/unreadable-rows/{entry}/retry").status_code == 303
     assert "not set aside any more" in admin.get("/unreadable-rows").text
+
+
+@pytest.mark.parametrize("damaged", [b"damaged", b""])
+def test_a_row_that_is_still_damaged_stays_listed(app: Flask, admin: Browser, damaged: bytes) -> None:
+    with app.app_context():
+        contact_id = contact_for(Address.PHONE, "+13175551234", test=True).id
+        set_aside.note("contacts", contact_id, UnreadableRow("contacts.created_at"))
+
+    def store(name: bytes | None) -> None:
+        with app.app_context(), db.engine.begin() as connection:
+            connection.execute(text("UPDATE contacts SET name = :name"), {"name": name})
+
+    def retry() -> str:
+        with app.app_context():
+            [entry] = set_aside.listed()
+        assert admin.post(f"/unreadable-rows/{entry.id}/retry").status_code == 303
+        return admin.get("/unreadable-rows").text
+
+    store(damaged)
+    for _ in range(2):
+        page = retry()
+        assert contact_id in page
+        assert "This value is not one that Signpost sealed" in page
+    store(None)
+    assert "No unreadable rows" in retry()
 
 
 def test_a_viewer_reads_and_changes_nothing(app: Flask, person: Callable[..., Browser]) -> None:
