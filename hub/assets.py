@@ -26,7 +26,7 @@ SPRITE = "icons.svg"
 # one request instead of four; the simulator adds simulator.css
 BUNDLES = {"signpost.css": ("tokens.css", "base.css", "components.css")}
 YEAR = 31_536_000  # seconds
-# the Bootstrap icons that pages show; a test compares this list with what they ask for
+# the Bootstrap icons that pages show; a test compares this list with the templates
 ICONS = (
     "archive", "arrow-repeat", "arrow-return-left", "arrow-right-circle",
     "arrow-right-circle-fill", "arrow-up-right-square", "battery-full", "bell", "bell-slash",
@@ -66,7 +66,10 @@ def asset(name: str) -> str:
 
 
 def glyph(name: str) -> Markup:
-    """Return one of `ICONS` in the color and size of the text around it. Raises KeyError for any other name."""
+    """Return one of `ICONS` in the color and size of the text around it.
+
+    Raises KeyError for a name that is not in `ICONS`.
+    """
     return _glyph(name, asset(SPRITE))
 
 
@@ -88,7 +91,7 @@ def _serve(version: str, name: str) -> Response:
     if version == _version():
         response.cache_control.max_age = YEAR
         response.cache_control.immutable = True
-    else:  # the page is another version's, as happens during an upgrade
+    else:  # another version made the page, as happens during an upgrade
         response.cache_control.no_cache = True
     response.add_etag()
     response.make_conditional(request)
@@ -105,7 +108,7 @@ def _version() -> str:
 
 @cache
 def _assets() -> dict[str, Asset]:
-    """Return all files by name: ours, the bundles made of them, Bootstrap's style sheet and the icons."""
+    """Return all files by name, with the style sheets bundled and the icons in one sprite."""
     contents = {
         str(path.relative_to(STATIC)): path.read_bytes()
         for path in STATIC.rglob("*")

@@ -1,4 +1,4 @@
-"""Compress pages and files for browsers, without telling a listener what a page says (decision 0052)."""
+"""Compress pages and files so that their size does not reveal secrets (decision 0052)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import secrets
 from flask import Flask, Response, request
 from flask_compress import Compress
 
-# a request that the reader made: by typing, by a bookmark, or from a page of this hub
+# values of Sec-Fetch-Site for a typed address, a bookmark, or a link on a page of this hub
 OWN_REQUESTS = ("same-origin", "none")
 LONGEST_PADDING = 48  # bytes, before they are written in base64
 

@@ -52,17 +52,23 @@ TABLE = (
 )  # fmt: skip
 
 
-# Further ways to write a number, which libphonenumber reads as its normal form, by country code: a pattern of the digits after
-# the code, and what makes the written ones of it. The trunk prefix of a country's metadata is not among them.
+# Further spellings that libphonenumber reads as the normal form: the country code, a pattern of the
+# digits after it, and the replacement that makes the spelling. `phones.forms` adds the trunk prefix
+# of a country's metadata.
 SPELLINGS = (
     ("370", r"(.+)", r"8\1"),  # Lithuania's trunk prefix before 2023
     ("375", r"(.+)", r"0\1"),  # Belarus: the trunk prefix is 8 and, behind a second dial tone, 0
     ("375", r"(.+)", r"80\1"),
     ("241", r"(.+)", r"0\1"),  # Gabon: the 0 of the national form
     ("55", r"(.+)", r"90\1"),  # Brazil: collect calls
-    *(("57", r"(.+)", rf"0{operator}\1") for operator in "3579"),  # Colombia: the operator of a long-distance call
-    # Argentina: 15 after an area code of two, three or four digits marks a mobile number in the country
-    *(("54", rf"9(\d{{{length}}})(\d+)", rf"{trunk}\g<1>15\2") for length in (2, 3, 4) for trunk in ("", "0")),
+    # Colombia: the operator of a long-distance call
+    *(("57", r"(.+)", rf"0{operator}\1") for operator in "3579"),
+    # Argentina: within the country, 15 after the area code (2 to 4 digits) marks a mobile number
+    *(
+        ("54", rf"9(\d{{{length}}})(\d+)", rf"{trunk}\g<1>15\2")
+        for length in (2, 3, 4)
+        for trunk in ("", "0")
+    ),
 )
 
 
@@ -78,11 +84,13 @@ def to_other(number: str) -> str:
 
 
 def spellings(number: str) -> list[str]:
-    """Return what a number in normal form may further be written as; not all of it needs to lead back to that number."""
+    """Return further spellings of a number in normal form. Some may belong to another number."""
     digits = number.removeprefix("+")
     found = []
     for code, pattern, replacement in SPELLINGS:
-        if digits.startswith(code) and (match := re.fullmatch(pattern, digits.removeprefix(code), re.ASCII)):
+        if digits.startswith(code) and (
+            match := re.fullmatch(pattern, digits.removeprefix(code), re.ASCII)
+        ):
             found.append(f"+{code}{match.expand(replacement)}")
     return found
 

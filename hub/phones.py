@@ -91,9 +91,10 @@ _SEPARATORS = re.compile(r"[\s().\-/\u2010-\u2015\u2212]")
 
 @lru_cache(maxsize=4096)
 def forms(number: str) -> tuple[str, ...]:
-    """Return every way in which a number in normal form may be written: itself, its other form, each with a trunk prefix.
+    """Return every known spelling of a number in normal form, the number itself first.
 
-    All but the first two are how numbers were stored that came before they had a normal form.
+    They are its other form, both with a trunk prefix, and the spellings of `number_forms`. Numbers
+    may have been stored in any of them before there was a normal form.
     """
     _, parsed = _normal(number)
     if parsed is None:
@@ -105,7 +106,14 @@ def forms(number: str) -> tuple[str, ...]:
     prefix = metadata.national_prefix if metadata else None
     written = [f"{code}{prefix}{one.removeprefix(code)}" for one in found] if prefix else []
     written += spellings(number)
-    return (*found, *(one for one in dict.fromkeys(written) if E164.fullmatch(one) and _normal(one)[0] == number))
+    return (
+        *found,
+        *(
+            one
+            for one in dict.fromkeys(written)
+            if E164.fullmatch(one) and _normal(one)[0] == number
+        ),
+    )
 
 
 @lru_cache(maxsize=4096)

@@ -1,4 +1,4 @@
-"""Style sheets, scripts and icons: where they are served, for how long they are kept, and what is compressed."""
+"""Style sheets, scripts and icons: their addresses, caching and compression."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def icons_asked_for() -> Iterator[str]:
 
 
 def test_every_icon_that_is_asked_for_is_in_the_list() -> None:
-    asked = set(icons_asked_for()) - {"", "signpost"}  # signpost.svg is a file of ours
+    asked = set(icons_asked_for()) - {"", "signpost"}  # signpost.svg is a separate file
     assert len(asked) > 40
     assert asked <= set(assets.ICONS)
 
@@ -175,7 +175,7 @@ def test_no_template_asks_for_the_icon_font() -> None:
     assert not [path.name for path in TEMPLATES if "bi bi-" in path.read_text(encoding="utf-8")]
 
 
-# ── Compressed pages ────────────────────────────────────────────────────────────────────────────────────────
+# ── Compressed pages ──────────────────────────────────────────────────────────────────────────────
 OWN = {"Accept-Encoding": "gzip", "Sec-Fetch-Site": "same-origin"}
 
 
@@ -221,7 +221,7 @@ def test_the_api_reference_is_compressed_for_everyone(client: FlaskClient) -> No
     assert answer.headers["Content-Encoding"] == "gzip"
 
 
-# ── Style sheets ────────────────────────────────────────────────────────────────────────────────────────────
+# ── Style sheets ──────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("path", STYLESHEETS, ids=lambda path: path.name)
 def test_a_style_sheet_has_one_declaration_a_line(path: Path) -> None:
     text = re.sub(r"/\*.*?\*/", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
@@ -231,7 +231,7 @@ def test_a_style_sheet_has_one_declaration_a_line(path: Path) -> None:
 
 
 def used_classes() -> set[str]:
-    """Return the classes of ours that pages may have, with those that are put together of two parts."""
+    """Return the `sp-` classes in templates and code, including names built from two parts."""
     files = [*TEMPLATES, *(PACKAGE / "static" / "js").glob("*.js")]
     files += [path for room in ("admin", "simulator") for path in (PACKAGE / room).rglob("*.py")]
     text = "\n".join(path.read_text(encoding="utf-8") for path in files)

@@ -66,13 +66,21 @@ def test_every_trunk_prefix_that_is_removed_is_one_of_the_forms() -> None:
         for kind in (PhoneNumberType.FIXED_LINE, PhoneNumberType.MOBILE):
             if (example := phonenumbers.example_number_for_type(region, kind)) is None:
                 continue
-            number = phones.clean(phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164))
+            number = phones.clean(
+                phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164)
+            )
             code = f"+{example.country_code}"
-            single = [one for one in PREFIXES if _leads_to(number, f"{code}{one}{number.removeprefix(code)}")]
+            single = [
+                one
+                for one in PREFIXES
+                if _leads_to(number, f"{code}{one}{number.removeprefix(code)}")
+            ]
             forms = phones.forms(number)
-            # one prefix behind another, such as 00 in Germany, is nothing that people write
+            # people do not write one prefix behind another, such as 00 in Germany
             wanted = [one for one in single if len(one) == 1 or not {*one} <= {*single}]
-            missing = [one for one in wanted if f"{code}{one}{number.removeprefix(code)}" not in forms]
+            missing = [
+                one for one in wanted if f"{code}{one}{number.removeprefix(code)}" not in forms
+            ]
             assert not missing, (region, number)
 
 
@@ -86,12 +94,14 @@ def _leads_to(number: str, written: str) -> bool:
 @pytest.mark.parametrize(
     "written",
     [
-        "+370861234567", "+37580291234567", "+3750291234567", "+241066123456", "+54111523456789", "+540111523456789",
-        "+54351155123456", "+540351155123456", "+54290115412345", "+55903132345678", "+57056012345678",
+        "+370861234567", "+37580291234567", "+3750291234567", "+241066123456",
+        "+54111523456789", "+540111523456789",
+        "+54351155123456", "+540351155123456", "+54290115412345",
+        "+55903132345678", "+57056012345678",
     ],
 )  # fmt: skip
 def test_what_was_stored_before_is_one_of_the_forms(written: str) -> None:
-    """Keep what was stored before numbers had a normal form within reach: it was stored as it was written."""
+    """Find numbers that were stored as written, before there was a normal form."""
     number = phones.clean(written)
     assert number != written
     assert written in phones.forms(number)

@@ -22,14 +22,14 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 
 def _is_answer(problem: Exception) -> bool:
-    """Return whether an error is meant for the reader; one about a stored value is not."""
+    """Return whether an error is meant for the reader. One about a stored value is not."""
     if isinstance(problem, Unreadable) or getattr(problem, "code", "") == "unknown_integration":
         return False
     return isinstance(problem, HubError)
 
 
 def _row_id(kind: str, name: str) -> str:
-    """Return the id of the row that a page is about; the address of a connection holds its slug."""
+    """Return the id of the row that a page shows. A connection's address holds its slug."""
     if kind == "connections":
         return db.session.scalar(select(Connection.id).where(Connection.slug == name)) or name
     return name

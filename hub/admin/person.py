@@ -18,7 +18,7 @@ from hub.admin.presentation import plural
 from hub.admin.rows import name_of
 from hub.errors import Refused
 from hub.models import Contact
-from hub.signing import people
+from hub.signing import people, personal_data
 from hub.store import transaction
 from hub.vocabulary import Role
 
@@ -35,7 +35,7 @@ class EraseForm(FlaskForm):  # type: ignore[misc]
 @about("contacts")
 def contact_data(contact_id: str) -> Response:
     """Give everything that is kept of a contact, as a file for the person."""
-    found = people.kept(contact_id)
+    found = personal_data.collect(contact_id)
     _note(contact_id)
     response = Response(json.dumps(found, indent=2, ensure_ascii=False, default=str), content_type="application/json")
     response.headers.set("Content-Disposition", "attachment", filename=f"{contact_id}.json")

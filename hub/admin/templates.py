@@ -46,7 +46,10 @@ class Kept:
     @property
     def samples(self) -> dict[str, str]:
         """What stands for each variable in the provider's sample."""
-        return {f"{{{{{variable}}}}}": sample for variable, sample in variables_of(self.row.variables).items()}
+        return {
+            f"{{{{{variable}}}}}": sample
+            for variable, sample in variables_of(self.row.variables).items()
+        }
 
     @property
     def lost(self) -> bool:
@@ -55,7 +58,10 @@ class Kept:
     @staticmethod
     def stands_for(mapping: TemplateMapping) -> list[tuple[str, str]]:
         """Return what each variable stands for."""
-        return [(f"{{{{{variable}}}}}", ours.replace("_", " ")) for variable, ours in variables_of(mapping.variables).items()]
+        return [
+            (f"{{{{{variable}}}}}", ours.replace("_", " "))
+            for variable, ours in variables_of(mapping.variables).items()
+        ]
 
     @property
     def changed(self) -> bool:
@@ -99,7 +105,9 @@ def map_template(template_id: str) -> Any:
     guessed = _guess(row) | (variables_of(standing.variables) if standing else {})
     form = _form(row, guessed, standing)
     if request.method == "POST":
-        chosen = {variable: form[f"variable-{variable}"].data for variable in variables_of(row.variables)}
+        chosen = {
+            variable: form[f"variable-{variable}"].data for variable in variables_of(row.variables)
+        }
         if request.form.get("do") == "preview":
             return render_template("template.html", row=row, form=form, preview=_preview(row, chosen))
         try:
@@ -168,7 +176,10 @@ def _form(row: ProviderTemplate, guessed: Mapping[str, str], standing: TemplateM
 def _guess(row: ProviderTemplate) -> dict[str, str]:
     """Return what variables probably stand for: by their names, else in the order in which most templates use ours."""
     order = iter(("title", "sender", "link", "signer", "name", "remaining", "download_link"))
-    return {variable: variable if variable in VARIABLES else next(order, "title") for variable in variables_of(row.variables)}
+    return {
+        variable: variable if variable in VARIABLES else next(order, "title")
+        for variable in variables_of(row.variables)
+    }
 
 
 def _preview(row: ProviderTemplate, chosen: Mapping[str, Any]) -> str:

@@ -155,7 +155,9 @@ class TwilioIntegration(Integration):
         m = self._call(lambda: self._sending.messages(provider_id).fetch())
         code = str(m.error_code or "")
         return StatusUpdate(
-            provider_id=provider_id, at=m.date_updated, status=STATUSES.get(m.status), word=m.status, code=code,
+            provider_id=provider_id, at=m.date_updated,
+            status=STATUSES.get(m.status), word=m.status,
+            code=code,
             why=_meaning(code), segments=_count(m.num_segments), price=_price(m.price), currency=m.price_unit or "",
             outside_window=code == OUTSIDE_WINDOW, error=error_of(code),
         )  # fmt: skip

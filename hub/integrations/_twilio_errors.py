@@ -66,7 +66,7 @@ def explain(code: str) -> Problem | None:
 
 
 def error_of(code: str) -> SendError | None:
-    """Return what a known code means wherever it appears, as a refused call would raise it; None for any other code."""
+    """Return the error that a call refused with this code raises; None for an unknown code."""
     return _error_of(code) if code in catalogue() else None
 
 
@@ -89,9 +89,16 @@ def raise_for(status: int, code: str, message: str, retry_after: float | None) -
 def _error(entry: Known, status: int = 400, retry_after: float | None = None) -> SendError:
     if entry.kind == "throttle" or (entry.kind == "transient" and status == 429):
         pause = _first(retry_after, entry.retry_minutes * 60.0 or PAUSE)
-        return SlowDown(entry.sentence, entry.code, pause, scope=Scope.ACCOUNT if status == 429 else Scope(entry.scope))
+        return SlowDown(
+            entry.sentence,
+            entry.code,
+            pause,
+            scope=Scope.ACCOUNT if status == 429 else Scope(entry.scope),
+        )
     if entry.kind == "transient":
-        return TransientError(entry.sentence, entry.code, _first(retry_after, entry.retry_minutes * 60.0 or None))
+        return TransientError(
+            entry.sentence, entry.code, _first(retry_after, entry.retry_minutes * 60.0 or None)
+        )
     return OUTCOMES[entry.kind](entry.sentence, entry.code)
 
 

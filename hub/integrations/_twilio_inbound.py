@@ -44,7 +44,8 @@ def read_inbound(form: Mapping[str, str]) -> Inbound:
         name=form.get("ProfileName") or ("" if address else form.get("From", "")[:LONGEST_NAME]),
         text=_text(form), media=_files(form), contents=contents(form),
         button=form.get("ButtonPayload") or form.get("ButtonText") or form.get("ListId", ""),
-        answers=form.get("OriginalRepliedMessageSid", ""), keyword=OPT_OUT_TYPES.get(form.get("OptOutType", "").upper(), ""),
+        answers=form.get("OriginalRepliedMessageSid", ""),
+        keyword=OPT_OUT_TYPES.get(form.get("OptOutType", "").upper(), ""),
     )  # fmt: skip
 
 
@@ -65,7 +66,7 @@ def _person(form: Mapping[str, str]) -> tuple[Address, str]:
 
 
 def _with_plus(sent_from: str) -> str:
-    """Return a sender with the plus sign that was lost on the way: read as a blank, or left out before a number of WhatsApp."""
+    """Return a sender with the plus sign that form decoding or WhatsApp removed."""
     number = bare(sent_from)
     lost = sent_from.startswith(" ") or sent_from.strip().lower().startswith(WHATSAPP)
     return f"+{number}" if lost and re.fullmatch(r"[1-9][0-9]{9,14}", number) else number

@@ -164,7 +164,8 @@ class Accepted:
     code: str = ""  # the provider's own, of what went wrong all the same
     why: str = ""
     outside_window: bool = False  # only an approved template may be sent
-    error: SendError | None = None  # as `send` would raise it for the code: what it says of more than this message holds
+    # what `send` raises for this code; its scope may reach beyond this message
+    error: SendError | None = None
 
 
 @dataclass(frozen=True)
@@ -203,7 +204,7 @@ class StatusUpdate(Fact):
     price: Decimal | None = None
     currency: str = ""
     outside_window: bool = False  # the provider took free text, and says now that only an approved template may go
-    error: SendError | None = None  # as of Accepted
+    error: SendError | None = None  # as in `Accepted`
     details: Mapping[str, str] = field(default_factory=dict)
 
 

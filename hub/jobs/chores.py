@@ -12,7 +12,18 @@ from rq.timeouts import BaseTimeoutException
 from hub import idempotency, jobs
 from hub.extensions import db
 from hub.intake import retention
-from hub.messaging import job_failures, media, misdated, polling, prices, reconcile, set_aside, spacing, taking_back, template_sync
+from hub.messaging import (
+    job_failures,
+    media,
+    misdated,
+    polling,
+    prices,
+    reconcile,
+    set_aside,
+    spacing,
+    taking_back,
+    template_sync,
+)
 from hub.signing import people
 from hub.stopping import Stopping
 
@@ -41,7 +52,7 @@ def each(stopping: Stopping) -> int:
             log.exception("chore.failed", chore=name)
             db.session.rollback()
             if not set_aside.lets_pass(problem):
-                with suppress(Exception):  # it must not keep the others from being done either
+                with suppress(Exception):  # a failure to note it must not stop the other chores
                     job_failures.note(f"{job_failures.CHORES}{name}", problem)
     return looked_after
 

@@ -21,7 +21,8 @@ SETTING = "address_forms"
 AT_ONCE = 200  # contacts that are looked at together
 TOGETHER = 20  # numbers that one transaction merges: others write in between
 log = structlog.get_logger(__name__)
-Keys = dict[str, tuple[bytes, ...]]  # by number: what it may be stored under, the key of its normal form first
+# by number: every key it may be stored under, the key of its normal form first
+Keys = dict[str, tuple[bytes, ...]]
 
 
 def run() -> int:
@@ -47,7 +48,7 @@ def run() -> int:
 
 
 def _to_merge(found: list[tuple[str, bytes]]) -> Keys:
-    """Return the normal forms of the numbers of which something is stored under another form, with the keys to look under."""
+    """Return the numbers with rows stored under another form, and all keys to look for."""
     others: dict[bytes, str] = {}
     wanted: dict[str, None] = {}
     keys_of: Keys = {}
@@ -55,7 +56,7 @@ def _to_merge(found: list[tuple[str, bytes]]) -> Keys:
         number = normal(Address.PHONE, address)
         first, *rest = address_keys(Address.PHONE, address)
         others |= dict.fromkeys(rest, number)
-        # what was written in a way that is none of the known forms is stored under a key of its own
+        # a number stored in a form that is in no table has a key of its own
         keys_of[number] = tuple(dict.fromkeys((*keys_of.get(number, (first, *rest)), key)))
         if number != address or first != key:
             wanted[number] = None
@@ -91,7 +92,9 @@ def _merge_alone(number: str, keys: tuple[bytes, ...]) -> None:
     except Exception as problem:
         if failed(problem):
             raise
-        log.error("addresses.not_merged", contact_key=keys[0].hex()[:12], problem=type(problem).__name__)
+        log.error(
+            "addresses.not_merged", contact_key=keys[0].hex()[:12], problem=type(problem).__name__
+        )
 
 
 @transaction
@@ -103,7 +106,9 @@ def _merge_some(numbers: Keys) -> None:
 # ── Progress ────────────────────────────────────────────────────────────────────────────────────────────────
 def _version() -> str:
     """Return what changes whenever the normal forms may."""
-    return hashlib.sha256(f"{phonenumbers.__version__} {TABLE} {SPELLINGS}".encode()).hexdigest()[:16]
+    return hashlib.sha256(f"{phonenumbers.__version__} {TABLE} {SPELLINGS}".encode()).hexdigest()[
+        :16
+    ]
 
 
 def _after() -> str | None:

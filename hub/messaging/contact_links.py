@@ -44,8 +44,10 @@ def link(contact_id: str, other_id: str, receipt_id: str | None) -> None:
     audit.record("contact.linked", link_id, "two contacts")
 
 
-def link_named_twice(contact_id: str, address: str, external_id: str, receipt_id: str | None, *, test: bool) -> None:
-    """Link a contact with the provider's id that the same webhook names the person by, if it does."""
+def link_named_twice(
+    contact_id: str, address: str, external_id: str, receipt_id: str | None, *, test: bool
+) -> None:
+    """Link a contact to the provider's id that the same webhook gives for the person, if any."""
     if external_id and external_id != address:
         link(contact_id, contact_for(Address.EXTERNAL, external_id, test=test).id, receipt_id)
 

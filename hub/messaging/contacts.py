@@ -96,10 +96,14 @@ def _find(keys: Mapping[Known, tuple[bytes, ...]], test: bool) -> dict[bytes, tu
             if others.intersection(some):
                 merging.merge(one.kind, addresses.normal(one.kind, one.address), some)
         rows = read(_FIND, **wanted)
-    return {key: (row_id, name, zone, bool(gone)) for key, row_id, name, zone, gone, same in rows if same}
+    return {
+        key: (row_id, name, zone, bool(gone))
+        for key, row_id, name, zone, gone, same in rows
+        if same
+    }
 
 
-# compared in the database, so that a damaged value of one contact stops nobody who is written to together with it
+# Compared in the database, so that a damaged value of one contact does not stop the others.
 _FIND = Statement(select(
     *contacts.c["address_key", "id", "name", "time_zone"], contacts.c.erased_at.is_not(None),
     contacts.c.test == bindparam("test"),
@@ -133,7 +137,7 @@ def _keep_newest(contact_id: str, name: bytes | None, time_zone: str, one: Known
 
 
 def _name(row: str, sealed: bytes | None) -> str | None:
-    """Return the stored name of a contact; None for one that cannot be read, which a new one then replaces."""
+    """Return the stored name of a contact, or None if there is none or it cannot be read."""
     try:
         return None if sealed is None else str(keyring().open_json("contacts", row, "name", sealed))
     except Unreadable:

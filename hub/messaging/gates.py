@@ -33,7 +33,7 @@ from hub.vocabulary import Status
 
 log = structlog.get_logger(__name__)
 
-WIDE = (Scope.SENDER, Scope.ACCOUNT)  # limits that are a throttle's
+WIDE = (Scope.SENDER, Scope.ACCOUNT)  # scopes whose limits are kept in a throttle
 SEVERAL = 3  # recipients that are limited in one moment: then the whole sender is
 MOST_COUNTED = 1000  # calls under way
 LONGEST_REST = timedelta(days=2)  # no pause of a sender is as long
@@ -95,28 +95,43 @@ class Gates:
     """The throttles that a transaction concerns: of connections that want to claim, and of calls that ended."""
 
     def __init__(
-        self, wanting: Iterable[str], ended: Sequence[Outcome] = (), *, named: Collection[tuple[str, Scope]] = ()
+        self,
+        wanting: Iterable[str],
+        ended: Sequence[Outcome] = (),
+        *,
+        named: Collection[tuple[str, Scope]] = (),
     ) -> None:
-        """Read and lock them, and make those that are needed from now on. Before any message is locked: that is the order.
+        """Read and lock the throttles, and create missing ones. Lock them before any message.
 
-        `named`: limits that statuses of messages name, by connection and scope; `hold` applies them.
+        `named` holds the limits that message statuses name, by connection and scope. `hold` applies
+        them.
         """
         claiming = set(wanting)
         self._ended = ended
-        self._senders = senders.of(claiming | {outcome.claim.connection_id for outcome in ended} | {key for key, _ in named})
+        self._senders = senders.of(
+            claiming
+            | {outcome.claim.connection_id for outcome in ended}
+            | {key for key, _ in named}
+        )
         self._states: dict[str, State] = {}
         self._before: dict[str, State] = {}
         self.moment = now()
         self._limits = _limits(ended, self._senders)
         limits = {*self._limits, *named}
-        whole = {self._senders[key].account for key, scope in limits if scope == Scope.ACCOUNT and key in self._senders}
+        whole = {
+            self._senders[key].account
+            for key, scope in limits
+            if scope == Scope.ACCOUNT and key in self._senders
+        }
         self._siblings = senders.of_accounts(whole) if whole else []
         names = {sender.name for sender in (*self._senders.values(), *self._siblings)}
         if not names:
             return
         self._read(names)
         needed = {sender.name for key, sender in self._senders.items() if key in claiming and (sender.per_second or sender.per_recipient)}
-        troubled = {outcome.claim.connection_id for outcome in ended if _outage(outcome)} | {key for key, _ in limits}
+        troubled = {outcome.claim.connection_id for outcome in ended if _outage(outcome)} | {
+            key for key, _ in limits
+        }
         needed |= {self._senders[key].name for key in troubled & self._senders.keys()}
         needed |= {sender.name for sender in self._siblings}
         missing = needed - self._states.keys()
@@ -163,13 +178,19 @@ class Gates:
                     self._states[other.name].why = str(error)
 
     def _others(self, mine: Sender) -> list[Sender]:
-        return [one for one in self._siblings if mine.account and one.account == mine.account and one.name != mine.name]
+        return [
+            one
+            for one in self._siblings
+            if mine.account and one.account == mine.account and one.name != mine.name
+        ]
 
-    def hold(self, connection_id: str, error: SlowDown, *, began: datetime, said_at: datetime) -> None:
-        """Leave a sender alone, or every sender of its account, because the status of a message asks for it.
+    def hold(
+        self, connection_id: str, error: SlowDown, *, began: datetime, said_at: datetime
+    ) -> None:
+        """Pause a sender, or every sender of its account, because a message status requires it.
 
-        The pause counts from when the provider said so, and the rate is halved where one is set: what a call takes is no
-        measure of it here. An attempt that `began` before the end of the last pause halves nothing again.
+        The pause starts at `said_at`, when the provider reported the limit. The rate is halved only
+        if one is set, and only if the attempt `began` after the last pause ended.
         """
         mine = self._senders.get(connection_id)
         asked = throttle.HOLD if error.retry_after is None else times.pause(error.retry_after)

@@ -64,7 +64,9 @@ def take(came: base.Inbound, origin: Origin, at: datetime) -> bool:
     _converse(receiver, contact_id, row_id, at)
     cls = integrations.get(receiver.integration)
     if contact:
-        contact_links.link_named_twice(contact.id, came.address, came.external_id, origin.receipt_id, test=receiver.test)
+        contact_links.link_named_twice(
+            contact.id, came.address, came.external_id, origin.receipt_id, test=receiver.test
+        )
     if contact and cls.session_window and meant:
         windows.opened(sender_key(receiver), contact.id, at, cls.session_window)
     if contact and word is not None:

@@ -17,7 +17,7 @@ from hub.store import transaction
 RECENT = timedelta(seconds=90)  # a job that fails is tried again every second
 RECENT_CHORE = timedelta(minutes=25)  # chores are due every 10 minutes
 PREFIX = "failed_job."
-CHORES = "chores."  # before the name of a chore, apart from the queue that does them all
+CHORES = "chores."  # prefix of a chore's name; the queue of all chores has none
 
 
 @transaction

@@ -95,9 +95,13 @@ _CHANNELS = frozenset(("", *(one.value for one in Channel)))
 _consents = table_of(Consent)
 _sources = table_of(Source)
 _SAID = Statement(select(
-    *_consents.c["contact_id", "id", "given", "at", "source_id"], _sources.c.applies_to_all, _consents.c.channel
+    *_consents.c["contact_id", "id", "given", "at", "source_id"], _sources.c.applies_to_all,
+    _consents.c.channel,
 ).outerjoin(_sources, _sources.c.id == _consents.c.source_id).where(
     _consents.c.contact_id.in_(several("contacts")),
-    or_(_consents.c.channel == "", _consents.c.channel == bindparam("channel"), _consents.c.channel.not_in(sorted(_CHANNELS))),
+    or_(
+        _consents.c.channel == "", _consents.c.channel == bindparam("channel"),
+        _consents.c.channel.not_in(sorted(_CHANNELS)),
+    ),
     _consents.c.purpose.in_(PURPOSES), _consents.c.source != BY_KEYWORD,
 ))  # fmt: skip

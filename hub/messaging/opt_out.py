@@ -126,7 +126,11 @@ def _close(receiver: Receiver, contact: Reachable, at: datetime) -> bool:
     if any(code == STRAY for _, code in known):  # otherwise a START there would lift this one too
         write(_TAKE_OVER, [{"row": row_id} for row_id, _ in known])
         return True
-    if known or read(_STARTED, contact=contact.id, at=at, **where) or read(_LINKED, contact=contact.id, at=at):
+    if (
+        known
+        or read(_STARTED, contact=contact.id, at=at, **where)
+        or read(_LINKED, contact=contact.id, at=at)
+    ):
         return False
     write(_CLOSE, {
         "id": new_id("sup"), "address_key": contact.address_key, "channel": channel,
@@ -184,7 +188,9 @@ def heard_elsewhere(came: Inbound, at: datetime, receipt_id: str | None = None) 
         return
     need_lock()  # what was said before, and later, is read
     contact = contact_for(came.kind, came.address, test=False)
-    contact_links.link_named_twice(contact.id, came.address, came.external_id, receipt_id, test=False)
+    contact_links.link_named_twice(
+        contact.id, came.address, came.external_id, receipt_id, test=False
+    )
     given = word == Keyword.START
     others = contact_links.linked([contact.id]).get(contact.id, ()) if given else ()
     keys = [contact.address_key, *(one.address_key for one in others)]
@@ -206,8 +212,8 @@ def heard_elsewhere(came: Inbound, at: datetime, receipt_id: str | None = None) 
 
 
 _ELSEWHERE = Statement(select(_table.c.id, _table.c.since, _table.c.lifted_at).where(
-    _table.c.address_key.in_(several("keys")), _table.c.channel.in_(several("channels")), _table.c.reason == SAID_STOP,
-    _table.c.code == STRAY, _table.c.test.is_(False),
+    _table.c.address_key.in_(several("keys")), _table.c.channel.in_(several("channels")),
+    _table.c.reason == SAID_STOP, _table.c.code == STRAY, _table.c.test.is_(False),
 ))  # fmt: skip
 
 

@@ -153,14 +153,16 @@ def _wanted(draft: Draft, moment: datetime) -> Wanted:
 
 
 def _verdicts(drafts: Sequence[Draft], wanted: Sequence[Wanted]) -> list[Verdict]:
-    """Say of each message whether it may go.
+    """Decide for each message whether it may be sent.
 
-    A damaged row about one recipient must not refuse the others: that message waits, and the claim, which asks
-    again, sets it aside.
+    A damaged row about one recipient does not stop the other messages. That recipient's message is
+    stored, and the claim, which checks again, sets it aside.
     """
     found: dict[int, Verdict] = {}
     for connection in {draft.connection.id: draft.connection for draft in drafts}.values():
-        theirs = [place for place, draft in enumerate(drafts) if draft.connection.id == connection.id]
+        theirs = [
+            place for place, draft in enumerate(drafts) if draft.connection.id == connection.id
+        ]
         try:
             policy = Policy(connection, [wanted[place] for place in theirs], planning=True)
             found |= {place: _verdict(drafts[place], wanted[place], policy) for place in theirs}

@@ -79,7 +79,7 @@ class Outcome:
 
     @property
     def named(self) -> SendError | None:
-        """The error of the call, or the one that an answer names of a message that it accepted."""
+        """The error of a refused call, or the error in the answer to an accepted one."""
         return self.accepted.error if self.accepted else self.error
 
 
@@ -217,23 +217,32 @@ def _fail(row: Row, error: SendError, integration: Integration, times: int, ledg
 
 
 def _space(row: Row, error: TransientError, said_at: datetime) -> None:
-    """Let what goes from a sender to a recipient wait for as long as the provider asks."""
+    """Delay further messages from a sender to a recipient for as long as the provider asks."""
     if error.retry_after:
         for sender in senders.of([row.connection_id]).values():
-            spacing.pause(sender.name, row.contact_id, said_at + timedelta(seconds=asked_pause(error.retry_after)))
+            spacing.pause(
+                sender.name,
+                row.contact_id,
+                said_at + timedelta(seconds=asked_pause(error.retry_after)),
+            )
 
 
-def spread(row: Row, error: SendError, began: datetime | None = None, said_at: datetime | None = None) -> None:
-    """Apply what the error in a message's status says of more than this message, as if a call had been refused with it.
+def spread(
+    row: Row, error: SendError, began: datetime | None = None, said_at: datetime | None = None
+) -> None:
+    """Apply the error in a message status to everything it concerns beyond that message.
 
-    `began` is when the message's attempt began: what was tested, reopened or lifted since then is not concerned. `said_at` is when the
-    provider said it. Limits of senders and accounts are left to the gates, whose rows are locked before any message.
+    `began` is the start of the attempt: a connection tested, a destination reopened or an opt-out
+    lifted after it stays as it is. `said_at` is when the provider reported the error. `Gates.hold`
+    applies limits of senders and accounts, because their rows are locked before any message.
     """
     error = destinations.judged(row, error) or error
     if isinstance(error, RecipientRefused):
         suppressions.suppress(row.id, reason=suppressions.BY_PROVIDER, code=error.code, began=began)
     elif isinstance(error, DestinationUnavailable):
-        destinations.pause(row.connection_id, row.contact_id, code=error.code, why=str(error), at=began or now())
+        destinations.pause(
+            row.connection_id, row.contact_id, code=error.code, why=str(error), at=began or now()
+        )
     elif isinstance(error, ConnectionBroken):
         pause_connection(row.connection_id, str(error), began=began)
     elif isinstance(error, TransientError) and error.scope == Scope.RECIPIENT:
@@ -289,11 +298,15 @@ def _follow(connection_id: str, before: str, place: str) -> None:
 def pause_connection(connection_id: str, why: str, *, began: datetime | None = None) -> None:
     """Pause a connection until an admin has fixed it; what waits for it stays.
 
-    `began`: when the attempt began that shows the problem. One from before the connection was enabled or passed its last
-    test shows nothing new.
+    `began` is the start of the attempt that revealed the problem. An attempt from before the
+    connection was enabled or passed its last test changes nothing.
     """
     values = {"key": connection_id, "new_why": why, "new_state_at": now()}
-    changed = db.session.execute(_BREAK, values) if began is None else db.session.execute(_BREAK_LATER, {**values, "began": began})
+    changed = (
+        db.session.execute(_BREAK, values)
+        if began is None
+        else db.session.execute(_BREAK_LATER, {**values, "began": began})
+    )
     if changed.rowcount:  # type: ignore[attr-defined]
         db.session.expire_all()
         connection = db.session.get_one(Connection, connection_id)
@@ -308,7 +321,11 @@ _BREAK = (
 _BEGAN = bindparam("began", type_=Connection.state_at.type)
 _BREAK_LATER = _BREAK.where(
     Connection.state_at <= _BEGAN,
-    or_(Connection.checked_at.is_(None), Connection.checked_ok.is_not(True), Connection.checked_at <= _BEGAN),
+    or_(
+        Connection.checked_at.is_(None),
+        Connection.checked_ok.is_not(True),
+        Connection.checked_at <= _BEGAN,
+    ),
 )
 
 

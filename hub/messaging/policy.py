@@ -289,15 +289,21 @@ def refusals(
         return {}
     asked = {"keys": list(address_keys), "tests": [False, True] if test else [False]}
     found: dict[bytes, dict[str | None, str]] = {}
-    for address_key, code, reason, source_id, applies_to_all, channel_, sender_, *_ in read(_OPEN, **asked):
-        _check_opt_out(code=code, reason=reason, channel=channel_, sender=sender_, source_id=source_id)
+    for address_key, code, reason, source_id, applies_to_all, channel_, sender_, *_ in read(
+        _OPEN, **asked
+    ):
+        _check_opt_out(
+            code=code, reason=reason, channel=channel_, sender=sender_, source_id=source_id
+        )
         if channel_ in ("", channel) and sender_ in ("", sender):
-            found.setdefault(address_key, {})[None if applies_to_all else source_id] = code or reason
+            found.setdefault(address_key, {})[None if applies_to_all else source_id] = (
+                code or reason
+            )
     return found
 
 
 def _check_opt_out(**values: Any) -> None:
-    """Raise UnreadableRow for an opt-out that does not say whom it stops: its recipient gets nothing until it is repaired."""
+    """Raise UnreadableRow for a damaged opt-out, which blocks its recipient until repaired."""
     for name, value in values.items():
         if name == "source_id" and value is None:
             continue
@@ -315,8 +321,11 @@ _OPEN = Statement(select(
     *_table.c["channel", "sender", "test", "lifted_at"],
 ).outerjoin(_sources, _sources.c.id == _table.c.source_id).where(
     _table.c.address_key.in_(several("keys")),
-    # a damaged value that would hide an opt-out is read as well, and raises
-    or_(_table.c.lifted_at.is_(None), _table.c.lifted_at < FIRST_TIME, _table.c.lifted_at >= LAST_TIME),
+    # also read opt-outs with a damaged value, which would otherwise be missed
+    or_(
+        _table.c.lifted_at.is_(None), _table.c.lifted_at < FIRST_TIME,
+        _table.c.lifted_at >= LAST_TIME,
+    ),
     or_(_table.c.test.in_(several("tests")), _table.c.test.not_in([False, True])),
 ))  # fmt: skip
 

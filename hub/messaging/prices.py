@@ -38,7 +38,7 @@ def run(stopping: Stopping | None = None) -> int:
 def _ask_apart(connection_id: str, stopping: Stopping | None) -> int:
     try:
         return _ask_over(connection_id, stopping)
-    except Exception as problem:  # what spoils one connection's turn must not hold the others
+    except Exception as problem:  # a failure of one connection must not stop the others
         if set_aside.lets_pass(problem):
             raise
         log.exception("price.failed", connection=connection_id)
@@ -67,7 +67,7 @@ def _ask_over(connection_id: str, stopping: Stopping | None) -> int:
 
 
 def _keep_or_note(message_id: str, price: Decimal, currency: str) -> None:
-    """Store a price; a message whose row cannot be read is noted, and holds back no other."""
+    """Store a price. A message whose row cannot be read is noted, and the others go on."""
     try:
         _keep(message_id, price, currency)
     except Exception as problem:

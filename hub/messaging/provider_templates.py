@@ -134,17 +134,21 @@ def fits(chosen: str, wanted: str) -> bool:
 
 
 def variables_of(stored: str) -> dict[str, str]:
-    """Return the variables of a template or a mapping; none where the row is damaged."""
+    """Return the variables of a template or a mapping, empty if the row is damaged."""
     return _parsed(stored) or {}
 
 
 def _parsed(stored: str) -> dict[str, str] | None:
-    """Return stored variables, or None where the row is damaged: it must stop neither events nor pages."""
+    """Return stored variables, or None if the row is damaged."""
     try:
         found = json.loads(stored)
     except (TypeError, ValueError):
         return None
-    return {str(name): str(value) for name, value in found.items()} if isinstance(found, dict) else None
+    return (
+        {str(name): str(value) for name, value in found.items()}
+        if isinstance(found, dict)
+        else None
+    )
 
 
 _MAPPED = Statement(

@@ -1,4 +1,4 @@
-"""Check a stored row: whether each column holds what its type allows, and each sealed value opens."""
+"""Check that each column of a stored row fits its type and that sealed values can be decrypted."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ _FORMS = ((String, str), (Integer, int), (LargeBinary, bytes))
 
 
 def fault_of(table: str, row_id: str) -> Exception | None:
-    """Return what keeps a row from being read; None where nothing does, or there is no such row."""
-    model = next((mapper.class_ for mapper in Base.registry.mappers if mapper.class_.__tablename__ == table), None)
+    """Return the error that reading a row raises; None if it can be read or does not exist."""
+    model = next(
+        (mapper.class_ for mapper in Base.registry.mappers if mapper.class_.__tablename__ == table),
+        None,
+    )
     try:
         row = None if model is None else db.session.get(model, row_id, populate_existing=True)
         if row is not None:
@@ -29,7 +32,7 @@ def fault_of(table: str, row_id: str) -> Exception | None:
 
 
 def _check(row: Any) -> None:
-    """Raise where a value cannot be read."""
+    """Raise UnreadableRow or a decryption error for the first value that cannot be read."""
     for attribute in type(row).__mapper__.column_attrs:
         column = attribute.columns[0]
         if not _is_sound(getattr(row, attribute.key), column):

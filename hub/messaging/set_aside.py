@@ -102,8 +102,10 @@ def readable(kind: str, rows: Iterable[Any], make: Callable[[Any], T]) -> list[T
     return [made for made in _made(kind, rows, make) if not isinstance(made, _Fault)]
 
 
-def marked(kind: str, rows: Iterable[Any], make: Callable[[Any], dict[str, Any]]) -> list[dict[str, Any]]:
-    """Make an entry of each row; one that cannot be read is noted, and its entry says why."""
+def marked(
+    kind: str, rows: Iterable[Any], make: Callable[[Any], dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return an entry for each row. The entry of a row that cannot be read holds the reason."""
     return [
         {"id": made.row, "unreadable": reason(made.problem)} if isinstance(made, _Fault) else made
         for made in _made(kind, rows, make)
@@ -112,7 +114,7 @@ def marked(kind: str, rows: Iterable[Any], make: Callable[[Any], dict[str, Any]]
 
 @dataclass(frozen=True)
 class _Fault:
-    """A row of which nothing could be made."""
+    """A row that could not be read."""
 
     row: str
     problem: Exception
@@ -142,7 +144,7 @@ def note_seen(kind: str, row: str, problem: Exception) -> None:
     try:
         if joins(db.session()):
             _note_once(kind, row, problem)
-        else:  # in a session of its own: a write ends what the reader's session has loaded
+        else:  # in a separate session, because a write would expire what the reader has loaded
             with current_app.app_context():
                 _note_once(kind, row, problem)
     except Exception as fault:
@@ -206,7 +208,8 @@ def _release(entry: SetAside) -> None:
     elif (fault := row_check.fault_of(entry.kind, entry.row)) is not None:
         entry.error, entry.times = reason(fault), entry.times + 1
     else:
-        db.session.delete(entry)  # where it fails in another way, the next reader sets it aside again
+        # if the row fails in another way, the next reader sets it aside again
+        db.session.delete(entry)
 
 
 def _run(statement: Any) -> None:

@@ -28,7 +28,10 @@ LOST = (Status.FAILED, Status.UNDELIVERED)
 
 @dataclass(frozen=True)
 class Origin:
-    """Where facts come from: a callback, poll or find; on behalf of which connections; kept in which receipt; received when."""
+    """The source of a status update: its kind, connections, stored callback and time of receipt.
+
+    `source` is `callback`, `poll` or `find`.
+    """
 
     source: str
     connection_ids: Collection[str]
@@ -55,7 +58,13 @@ def apply_all(told: Sequence[tuple[StatusUpdate, Origin]], ledger: Ledger | None
     """Apply many words at once; tells of each whether a message matched. `ledger`: a fresh one that the caller looks into afterwards."""
     found = _resolve(told)
     pairs = list(zip(told, found, strict=True))
-    gates = _gates([(attempt.connection_id, update.error) for (update, _), attempt in pairs if attempt and update.error])
+    gates = _gates(
+        [
+            (attempt.connection_id, update.error)
+            for (update, _), attempt in pairs
+            if attempt and update.error
+        ]
+    )
     ledger = Ledger() if ledger is None else ledger
     ledger.read({attempt.message_id for attempt in found if attempt})
     for (update, origin), attempt in pairs:
@@ -68,12 +77,18 @@ def apply_all(told: Sequence[tuple[StatusUpdate, Origin]], ledger: Ledger | None
 
 
 def _gates(errors: Sequence[tuple[str, SendError]]) -> Gates | None:
-    """Return the gates of the senders that errors are about, locked before any message; None where no sender is limited."""
-    named = {(connection_id, error.scope) for connection_id, error in errors if isinstance(error, SlowDown) and error.scope in WIDE}
+    """Lock the throttles of the senders that errors limit; None if no error limits a sender."""
+    named = {
+        (connection_id, error.scope)
+        for connection_id, error in errors
+        if isinstance(error, SlowDown) and error.scope in WIDE
+    }
     return Gates((), named=named) if named else None
 
 
-def _apply(update: StatusUpdate, origin: Origin, attempt: _Attempt, ledger: Ledger, gates: Gates | None) -> None:
+def _apply(
+    update: StatusUpdate, origin: Origin, attempt: _Attempt, ledger: Ledger, gates: Gates | None
+) -> None:
     row = ledger.rows[attempt.message_id]
     if update.provider_id and attempt.provider_id is None:
         attempt.provider_id = update.provider_id  # the callback was faster than the API's answer
@@ -91,11 +106,18 @@ def _apply(update: StatusUpdate, origin: Origin, attempt: _Attempt, ledger: Ledg
     raised = raise_to(row, update.status, code=update.code)
     if raised and update.status == Status.FAILED:
         ledger.free_of_charge(row)
-    if raised and update.error is not None and update.status in LOST:  # not when it is said again: that may be over
-        said_at = times.reported(update.at, origin.received_at or now()) if update.at or origin.received_at else attempt.started_at
+    # only a status that changes the message: a repeated one pauses nothing again
+    if raised and update.error is not None and update.status in LOST:
+        said_at = (
+            times.reported(update.at, origin.received_at or now())
+            if update.at or origin.received_at
+            else attempt.started_at
+        )
         outcomes.spread(row, update.error, attempt.started_at, said_at)
         if gates is not None and isinstance(update.error, SlowDown):
-            gates.hold(attempt.connection_id, update.error, began=attempt.started_at, said_at=said_at)
+            gates.hold(
+                attempt.connection_id, update.error, began=attempt.started_at, said_at=said_at
+            )
     if attempt.provider_id and (row.provider_id is None or attempt.n == row.tries):
         row.provider_id = attempt.provider_id
     if update.outside_window:
@@ -119,7 +141,9 @@ def _resolve(told: Sequence[tuple[StatusUpdate, Origin]]) -> list[_Attempt | Non
     return [_meant(update, origin, by_name, by_provider) for update, origin in told]
 
 
-_COLUMNS = select(Attempt.message_id, Attempt.n, Attempt.connection_id, Attempt.provider_id, Attempt.started_at)
+_COLUMNS = select(
+    Attempt.message_id, Attempt.n, Attempt.connection_id, Attempt.provider_id, Attempt.started_at
+)
 _NAMED = Statement(_COLUMNS.where(Attempt.message_id.in_(several("ids"))))
 _KNOWN = Statement(_COLUMNS.where(Attempt.connection_id.in_(several("connections")), Attempt.provider_id.in_(several("ids"))))
 

@@ -42,19 +42,29 @@ class Closed:
 def suppress(message_id: str, *, reason: str, code: str, began: datetime | None = None) -> None:
     """Close a message's channel and sender for its recipient, because the provider said so.
 
-    `began`: when the attempt began of which the provider said it. An opt-out of theirs that was lifted since then stays lifted.
+    `began` is the start of the attempt that the provider refused. An opt-out lifted after it stays
+    lifted.
     """
     message = db.session.get_one(Message, message_id)
     contact, connection = message.contact, message.connection
     sender = policy.sender_key(connection)
     if began is not None:
         lifted = select(Suppression.id).where(
-            Suppression.address_key == contact.address_key, Suppression.channel == message.channel, Suppression.sender == sender,
+            Suppression.address_key == contact.address_key,
+            Suppression.channel == message.channel, Suppression.sender == sender,
             Suppression.test == message.test, Suppression.lifted_at > began,
         )  # fmt: skip
         if db.session.scalar(lifted.limit(1)) is not None:
             return
-    _close(contact.address_key, message.channel, sender, message.test, reason, code=code, message_id=message.id)
+    _close(
+        contact.address_key,
+        message.channel,
+        sender,
+        message.test,
+        reason,
+        code=code,
+        message_id=message.id,
+    )
 
 
 @transaction
@@ -94,7 +104,8 @@ def _close(
         Suppression.lifted_at.is_(None), Suppression.source_id == source_id,
     )  # fmt: skip
     if (row := db.session.scalar(same)) is not None:
-        if merging.rank(reason) < merging.rank(row.reason):  # else a START would lift what an admin recorded after a STOP
+        # a stricter reason wins: otherwise a START would lift an admin's opt-out
+        if merging.rank(reason) < merging.rank(row.reason):
             row.reason = reason
             row.code = code
             row.why = why or row.why
@@ -223,7 +234,7 @@ def _import(line: dict[str, str], apps: Mapping[str, str], test: bool) -> bool:
     address = addresses.of_kind(line["address"], line["kind"])
     sender = line["sender"].strip()
     if is_id("con", sender) and db.session.get(Connection, sender) is None:
-        sender = ""  # a connection of another hub: what was said there holds for the whole channel
+        sender = ""  # a connection of another hub: the opt-out applies to the whole channel
     since, reason = line["since"].strip(), line["reason"].strip().lower()
     for name in ("sender", "code"):
         if len(line[name]) > LONGEST_NAME:

@@ -84,19 +84,28 @@ _CANCEL = Statement(
 )  # fmt: skip
 
 
-LONG = timedelta(minutes=1)  # a pause of a sender that is longer delays the news that a message has expired
+# during a longer pause of a sender, expired messages end without waiting for it
+LONG = timedelta(minutes=1)
 
 
 def give_up_waiting(most: int = 500) -> int:
     """End what waits for a connection that does not send: what is no longer worth sending, and all of an archived one.
 
-    A connection whose sender has to pause for longer does not send either.
+    That includes a connection whose sender is paused for longer than `LONG`.
 
     Returns how many messages ended, a bounded number at once. What has to end is looked for before anything is locked: of a long
     queue for a connection that is turned off, mostly nothing does.
     """
-    off = select(Connection.id, Connection.archived_at).outerjoin(Throttle, Throttle.name == Connection.throttle).where(
-        or_(Connection.state != ConnectionState.ENABLED, Connection.archived_at.is_not(None), Throttle.ready_at > now() + LONG)
+    off = (
+        select(Connection.id, Connection.archived_at)
+        .outerjoin(Throttle, Throttle.name == Connection.throttle)
+        .where(
+            or_(
+                Connection.state != ConnectionState.ENABLED,
+                Connection.archived_at.is_not(None),
+                Throttle.ready_at > now() + LONG,
+            )
+        )
     )
     found: list[str] = []
     for connection_id, archived_at in db.session.execute(off).all():
@@ -112,7 +121,7 @@ def give_up_waiting(most: int = 500) -> int:
 
 
 def _give_up_each(ids: Sequence[str]) -> int:
-    """End messages together; where one of them makes that fail, one by one, and set aside those that fail alone."""
+    """End messages together. If that fails, end them one by one and set aside those that fail."""
     try:
         return _give_up(ids)
     except Exception as problem:

@@ -10,7 +10,17 @@ from typing import Any
 
 import uuid_utils
 from flask import current_app
-from sqlalchemy import JSON, BigInteger, DateTime, Dialect, ForeignKey, Index, LargeBinary, TypeDecorator, Uuid
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    TypeDecorator,
+    Uuid,
+)
 from sqlalchemy.orm import MappedColumn, mapped_column
 
 from hub.crypto import Keyring
@@ -186,7 +196,7 @@ class Time(TypeDecorator[datetime]):
 
 
 class Details(TypeDecorator[dict[str, Any]]):
-    """A JSON object that people read. A stored value that is none is read as one that says so."""
+    """A JSON object for display. A damaged value is read as {"details": "cannot be read"}."""
 
     impl = JSON
     cache_ok = True
@@ -205,8 +215,11 @@ class Details(TypeDecorator[dict[str, Any]]):
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-FIRST_TIME, LAST_TIME = (datetime(year, 1, 1, tzinfo=UTC) for year in (1900, 3001))  # what can be read lies between
-_FIRST, _LAST = ((moment - _EPOCH) // timedelta(microseconds=1) for moment in (FIRST_TIME, LAST_TIME))
+# stored times from the first, up to but without the last, can be read
+FIRST_TIME = datetime(1900, 1, 1, tzinfo=UTC)
+LAST_TIME = datetime(3001, 1, 1, tzinfo=UTC)
+_FIRST = (FIRST_TIME - _EPOCH) // timedelta(microseconds=1)
+_LAST = (LAST_TIME - _EPOCH) // timedelta(microseconds=1)
 
 
 def raw(column: Any, value: Any, dialect: Dialect) -> Any:

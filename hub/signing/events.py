@@ -75,8 +75,10 @@ def _in_range(moment: datetime) -> datetime:
 
 
 def _written(value: Any) -> Any:
-    """Refuse a number, also as text: it may count seconds or milliseconds, and nobody can tell which."""
-    number = isinstance(value, int | float | Decimal) or (isinstance(value, str) and not _DATED.match(value))
+    """Refuse a number, also as text, because it may count seconds or milliseconds."""
+    number = isinstance(value, int | float | Decimal) or (
+        isinstance(value, str) and not _DATED.match(value)
+    )
     if number and not isinstance(value, bool):
         raise ValueError("Write this time as text with its offset, such as 2026-11-21T09:30:00Z.")
     return value
@@ -85,7 +87,10 @@ def _written(value: Any) -> Any:
 _DATED = re.compile(r"[0-9]{4}-")
 # every time that the API takes: its range is part of the OpenAPI document
 Moment = Annotated[
-    AwareDatetime, BeforeValidator(_written), AfterValidator(_in_range), Field(description=times.RANGE)
+    AwareDatetime,
+    BeforeValidator(_written),
+    AfterValidator(_in_range),
+    Field(description=times.RANGE),
 ]
 # a line of text without control characters, which no pattern of JSON Schema can say
 _id_length = Field(

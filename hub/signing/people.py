@@ -1,12 +1,11 @@
-"""A person's right to see what is kept of them, and to be erased: words and addresses go, counts and hashes stay."""
+"""Erase a person: texts and addresses are removed, counts and hashes stay."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from functools import partial
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import and_, delete, func, or_, select, update
@@ -14,18 +13,15 @@ from sqlalchemy import and_, delete, func, or_, select, update
 from hub import addresses, audit
 from hub.errors import NotFound, Refused, Unreadable
 from hub.extensions import db
-from hub.messaging import contact_links, set_aside, suppressions, taking_back
+from hub.messaging import contact_links, suppressions, taking_back
 from hub.messaging.contacts import keys_of
 from hub.messaging.inbound import received
-from hub.messaging.timeline import timeline
 from hub.models import (
     Audit,
     Body,
     Chat,
-    Connection,
     Consent,
     Contact,
-    ContactLink,
     Event,
     Inbound,
     Message,
@@ -39,7 +35,7 @@ from hub.models import (
     Suppression,
     Window,
 )
-from hub.models.types import BadTime, is_id, now
+from hub.models.types import is_id, now
 from hub.store import transaction
 from hub.vocabulary import Address
 
@@ -87,7 +83,8 @@ def erase(contact_id: str, *, why: str) -> Erased:
     What stays names nobody: that messages were sent and what became of them, that a yes or a no was said, and the hash under which
     an opt-out is found again. What waits to be sent is not sent.
     """
-    found = _named(find(contact_id))  # looked for without the lock: it opens what is known of every signer
+    # read before the lock is taken, because the details of every signer are decrypted
+    found = signers_of(find(contact_id))
     db.session.rollback()
     return _erase(contact_id, found, why)
 
@@ -154,7 +151,7 @@ def _webhooks(contact_id: str, went: Sequence[str]) -> int:
     return sum(_delete(Receipt.id, part) for part in _parts(sorted(filter(None, ids))))
 
 
-def _named(contact: Contact) -> list[str]:
+def signers_of(contact: Contact) -> list[str]:
     """Return the ids of the signers who have this address, whether or not they were ever written to."""
     field, found, last = FIELDS.get(contact.kind, ""), [], ""
     tests = select(SigningRequest.id).where(SigningRequest.test == contact.test)
@@ -222,105 +219,11 @@ def _run(statement: Any) -> int:
     return int(db.session.execute(statement.execution_options(synchronize_session=False)).rowcount)  # type: ignore[attr-defined]
 
 
-# ── Telling ─────────────────────────────────────────────────────────────────────────────────────────────────
-def kept(contact_id: str) -> dict[str, Any]:
-    """Return everything that is kept of a contact, for the person to read. Raises NotFound.
-
-    A row that cannot be read says so in its place, and the others are there.
-    """
-    contact = find(contact_id)
-    titles = {row.id: row.title for row in db.session.scalars(select(Connection))}
-    mine = select(Message.signer_id).where(Message.contact_id == contact.id, Message.signer_id.is_not(None))
-    signs = or_(Signer.id.in_(mine), Signer.id.in_(_named(contact)))
-    lists: dict[str, tuple[str, Iterable[Any], Callable[[Any], dict[str, Any]]]] = {
-        "consents": ("consents", _rows_of(Consent, Consent.contact_id == contact.id), _consent),
-        "opt_outs": ("suppressions", suppressions.of_contact(contact), _opt_out),
-        "same_person_as": ("contact_links", contact_links.of(contact), _link),
-        "messages": ("messages", _rows_of(Message, Message.contact_id == contact.id), partial(_message, titles=titles)),
-        "chats": ("chats", _chats(contact), partial(_chat, titles=titles)),
-        "received": ("inbound", _rows_of(Inbound, Inbound.contact_id == contact.id), partial(_inbound, titles=titles)),
-        "signer_of": ("signers", _rows_of(Signer, signs), _signer),
-    }  # fmt: skip
-    found = {name: set_aside.marked(*of) for name, of in lists.items()}
-    return {"contact": _contact(find(contact_id)), **found}
-
-
-def _rows_of(model: Any, where: Any) -> Iterable[Any]:
-    return db.session.scalars(select(model).where(where).order_by(model.id)).all()
-
-
-def _time(moment: datetime | None) -> str | None:
-    """Write a time; one that cannot be read is stated as such, since any other would be wrong."""
-    if isinstance(moment, BadTime):
-        return "unreadable"
-    return None if moment is None else moment.isoformat()
-
-
-def _contact(row: Contact) -> dict[str, Any]:
-    name: str | None = "unreadable"
-    with suppress(Unreadable):
-        name = row.name
-    return {
-        "id": row.id, "kind": row.kind, "address": row.address, "name": name, "time_zone": row.time_zone or None,
-        "known_since": _time(row.created_at), "erased_at": _time(row.erased_at),
-    }  # fmt: skip
-
-
-def _consent(row: Consent) -> dict[str, Any]:
-    return {
-        "given": row.given, "channel": row.channel or None, "purpose": row.purpose or None, "source": row.source,
-        "source_id": row.source_id, "at": _time(row.at), "ip": row.ip or None, "agent": row.agent or None,
-        "proof": row.proof,
-    }  # fmt: skip
-
-
-def _opt_out(row: Suppression) -> dict[str, Any]:
-    return {
-        "channel": row.channel or None, "reason": row.reason, "code": row.code or None, "why": row.why or None,
-        "source_id": row.source_id, "since": _time(row.since), "lifted_at": _time(row.lifted_at),
-        "lifted_why": row.lifted_why or None,
-    }  # fmt: skip
-
-
-def _link(pair: tuple[ContactLink, Contact]) -> dict[str, Any]:
-    row, other = pair
-    return {"kind": other.kind, "address": other.address, "since": _time(row.linked_at)}
-
-
-def _message(row: Message, titles: Mapping[str, str]) -> dict[str, Any]:
-    return {
-        "id": row.id, "at": _time(row.created_at), "channel": row.channel, "connection": titles.get(row.connection_id),
-        "status": row.status, "code": row.code or None, "says": _said(row.id),
-        "history": [{"at": _time(entry.at), "what": entry.title, "more": entry.text or None} for entry in timeline(row)],
-    }  # fmt: skip
-
-
-def _chat(row: Chat, titles: Mapping[str, str]) -> dict[str, Any]:
-    return {"connection": titles.get(row.connection_id), "source": row.source_id, "since": _time(row.linked_at)}
-
-
-def _inbound(row: Inbound, titles: Mapping[str, str]) -> dict[str, Any]:
-    return {"id": row.id, "at": _time(row.at), "connection": titles.get(row.connection_id), "says": _said(row.id)}
-
-
-def _signer(row: Signer) -> dict[str, Any]:
-    return {
-        "request": row.request.external_id, "title": row.request.title, "signer": row.external_id, "state": row.state,
-        "details": row.details, "signing_url": row.signing_url,
-    }  # fmt: skip
-
-
-def _chats(contact: Contact) -> Iterable[Chat]:
-    """Return where this chat is written to, or whoever has this address: once for each connection and source."""
-    rows = db.session.scalars(select(Chat).where(or_(Chat.contact_id == contact.id, Chat.address_key.in_(keys_of(contact)))))
-    return {(one.connection_id, one.source_id): one for one in rows}.values()
-
-
-def _said(public_id: str) -> Any:
-    body = db.session.get(Body, public_id.partition("_")[2])
-    return None if body is None else {name: value for name, value in body.content.items() if name != "says"}
-
-
 def count(contact_id: str) -> int:
     """Count the messages to a contact."""
-    return db.session.scalar(select(func.count()).select_from(Message).where(Message.contact_id == contact_id)) or 0
+    return (
+        db.session.scalar(
+            select(func.count()).select_from(Message).where(Message.contact_id == contact_id)
+        )
+        or 0
+    )

@@ -43,7 +43,7 @@ _CARRIERS = Statement(
 
 
 def _is_usable(carrier: Carrier) -> bool:
-    """Tell whether the integration is installed and the row is sound: a damaged one must not stop every event."""
+    """Return whether the integration is installed and the connection's row is undamaged."""
     try:
         return integrations.get(carrier.integration).channel == carrier.channel
     except NotFound:

@@ -13,7 +13,9 @@ import hub
 PACKAGE = Path(hub.__file__).parent
 TEMPLATES = sorted((PACKAGE / "templates").rglob("*.html"))
 OURS = [path for path in TEMPLATES if path.parent.name != "simulator"]  # the simulator has no sign-in to protect
-STYLESHEET = "\n".join(path.read_text(encoding="utf-8") for path in (PACKAGE / "static").glob("*.css"))
+STYLESHEET = "\n".join(
+    path.read_text(encoding="utf-8") for path in (PACKAGE / "static").glob("*.css")
+)
 
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)

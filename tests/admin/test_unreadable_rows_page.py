@@ -54,7 +54,9 @@ def test_an_admin_has_a_row_read_again(app: Flask, admin: Browser) -> None:
 
 
 @pytest.mark.parametrize("damaged", [b"damaged", b""])
-def test_a_row_that_is_still_damaged_stays_listed(app: Flask, admin: Browser, damaged: bytes) -> None:
+def test_a_row_that_is_still_damaged_stays_listed(
+    app: Flask, admin: Browser, damaged: bytes
+) -> None:
     with app.app_context():
         contact_id = contact_for(Address.PHONE, "+13175551234", test=True).id
         set_aside.note("contacts", contact_id, UnreadableRow("contacts.created_at"))

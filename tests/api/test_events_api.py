@@ -166,11 +166,15 @@ def test_what_is_wrong_is_named(signing_app: SigningApp, event: dict[str, Any], 
     assert count(Event) == count(Message) == 0
 
 
-@pytest.mark.parametrize("time", [1964400000, 1964400000000, 1964400000.5, "1964400000", "-1", "1e9", 0, "now", ""])
+@pytest.mark.parametrize(
+    "time", [1964400000, 1964400000000, 1964400000.5, "1964400000", "-1", "1e9", 0, "now", ""]
+)
 def test_a_number_is_no_time(signing_app: SigningApp, time: Any) -> None:
     posted = {
         "occurred_at": signing_app.post("/events", {**DESIGN, "occurred_at": time}),
-        "request.expires_at": signing_app.post("/events", {**DESIGN, "request": {"id": "a", "expires_at": time}}),
+        "request.expires_at": signing_app.post(
+            "/events", {**DESIGN, "request": {"id": "a", "expires_at": time}}
+        ),
         "at": signing_app.post("/consents", {"address": ERIC, "given": True, "at": time}),
     }
     for field, answer in posted.items():

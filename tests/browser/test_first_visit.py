@@ -1,4 +1,4 @@
-"""The weight of the first visit, measured in the browser, and what a later page costs."""
+"""Measure in a browser how many bytes the first visit and a later page load."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ HEAVIEST_LATER = 15_000
 
 @dataclass
 class Traffic:
-    """What a page took from the network: bytes on the wire, and requests that reached the server."""
+    """The network traffic of a page load: bytes on the wire and requests to the server."""
 
     size: int = 0
     requests: int = 0
 
 
 def measure(page: Page, path: str) -> Traffic:
-    """Load a page and everything that it needs."""
+    """Load a page with its style sheets, scripts and icons, and return the traffic."""
     traffic = Traffic()
     session: CDPSession = page.context.new_cdp_session(page)
 
     def on_finished(event: dict[str, float]) -> None:
-        if event["encodedDataLength"]:  # nothing: it came from the cache
+        if event["encodedDataLength"]:  # zero means that it came from the cache
             traffic.size += int(event["encodedDataLength"])
             traffic.requests += 1
 

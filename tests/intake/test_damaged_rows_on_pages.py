@@ -1,4 +1,4 @@
-"""A damaged row spoils its own line of a page or a file, and no other."""
+"""A damaged row affects only its own line of a page or a file."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from tests.stage import (
 
 
 def run(statement: str, **values: Any) -> None:
-    """Change the database past everything that checks it."""
+    """Run SQL directly, so that no check of the models applies."""
     db.session.rollback()
     with db.engine.connect() as connection:
         if not POSTGRES:
@@ -44,14 +44,19 @@ def run(statement: str, **values: Any) -> None:
         connection.invalidate()
 
 
-@pytest.mark.parametrize("column", ["contacts.name", "consents.proof", "bodies.content", "requests.title", "signers.signing_url"])
+@pytest.mark.parametrize(
+    "column",
+    ["contacts.name", "consents.proof", "bodies.content", "requests.title", "signers.signing_url"],
+)
 def test_the_file_of_a_person_holds_all_but_what_is_damaged(
     hub_demo: Flask, signing_app: SigningApp, admin: Browser, column: str
 ) -> None:
     table, name = column.split(".")
     consent = {"address": ERIC, "given": True, "proof": "A form"}
     assert signing_app.post("/consents", consent).status_code == 201
-    assert signing_app.post("/events", an_event(signers=[a_signer("Eric", ERIC)])).status_code == 202
+    assert (
+        signing_app.post("/events", an_event(signers=[a_signer("Eric", ERIC)])).status_code == 202
+    )
     a_message(ERIC, "Hello")
     run(f"UPDATE {table} SET {name} = :damaged", damaged=b"damaged")  # noqa: S608 - our own tables
     contact = contact_for(Address.PHONE, ERIC, test=True)
@@ -68,7 +73,8 @@ def test_the_file_of_a_person_holds_all_but_what_is_damaged(
 def test_a_damaged_connection_keeps_no_event_from_being_accepted(
     hub_demo: Flask, signing_app: SigningApp, column: str
 ) -> None:
-    run(f"UPDATE connections SET {column} = 'garbage' WHERE slug <> 'demo-sms'")  # noqa: S608 - our own table
+    others = "slug <> 'demo-sms'"
+    run(f"UPDATE connections SET {column} = 'garbage' WHERE {others}")  # noqa: S608 - our own table
     answer = signing_app.post("/events", an_event(signers=[a_signer("Eric", ERIC)]))
     assert answer.status_code == 202
     assert [one["channel"] for one in body(answer)["messages"]] == ["sms"]
@@ -80,7 +86,10 @@ def test_the_activity_is_shown_though_the_detail_of_a_change_is_damaged(
     app: Flask, admin: Browser, damaged: Any
 ) -> None:
     with app.app_context():
-        run("UPDATE audit SET detail = :damaged WHERE id = (SELECT max(id) FROM audit)", damaged=damaged)
+        run(
+            "UPDATE audit SET detail = :damaged WHERE id = (SELECT max(id) FROM audit)",
+            damaged=damaged,
+        )
     page = admin.get("/activity")
     assert page.status_code == 200
     assert "cannot be read" in page.text
@@ -101,7 +110,12 @@ def test_readyz_reports_a_chore_that_fails_each_round(hub_demo: Flask) -> None:
 @pytest.mark.parametrize("table", ["template_mappings", "provider_templates"])
 @pytest.mark.parametrize("damaged", ["garbage", "[1]", "7", ""])
 def test_damaged_variables_of_a_template_stop_neither_pages_nor_events(
-    hub_demo: Flask, simulator: Any, signing_app: SigningApp, admin: Browser, table: str, damaged: str
+    hub_demo: Flask,
+    simulator: Any,
+    signing_app: SigningApp,
+    admin: Browser,
+    table: str,
+    damaged: str,
 ) -> None:
     demo.learn_templates()
     run(f"UPDATE {table} SET variables = :damaged", damaged=damaged)  # noqa: S608 - our own tables
@@ -112,7 +126,9 @@ def test_damaged_variables_of_a_template_stop_neither_pages_nor_events(
 
 
 @pytest.mark.skipif(bool(POSTGRES), reason="PostgreSQL stores no such id")
-@pytest.mark.parametrize("damaged", ["4611686018427387905", "CAST(x'66ff6f' AS TEXT)", "'garbage'", "x''", "-7", "0.5"])
+@pytest.mark.parametrize(
+    "damaged", ["4611686018427387905", "CAST(x'66ff6f' AS TEXT)", "'garbage'", "x''", "-7", "0.5"]
+)
 def test_the_inbox_lists_the_others_beside_a_damaged_conversation(
     hub_demo: Flask, served: Flask, simulator: Any, admin: Browser, damaged: Any
 ) -> None:
@@ -120,10 +136,17 @@ def test_the_inbox_lists_the_others_beside_a_damaged_conversation(
         came = a_form(hub_demo, f"SM{n:032x}", "received", Body=f"Hello {n}", From=number)
         came["To"] = a_form(hub_demo, "SM", "x")["From"]
         came.pop("MessageStatus")
-        assert call_back(hub_demo, came, target="/api/rpc/webhooks/twilio/inbound").status_code == 200
+        assert (
+            call_back(hub_demo, came, target="/api/rpc/webhooks/twilio/inbound").status_code == 200
+        )
     settle_receipts()
-    run("UPDATE conversations SET connection_id = :damaged WHERE id = (SELECT max(id) FROM conversations)", damaged=b"?" * 16)
-    run(f"UPDATE conversations SET id = {damaged} WHERE id = (SELECT min(id) FROM conversations)")  # noqa: S608
+    run(
+        "UPDATE conversations SET connection_id = :damaged "
+        "WHERE id = (SELECT max(id) FROM conversations)",
+        damaged=b"?" * 16,
+    )
+    oldest = "(SELECT min(id) FROM conversations)"
+    run(f"UPDATE conversations SET id = {damaged} WHERE id = {oldest}")  # noqa: S608
     page = admin.get("/inbox")
     assert page.status_code == 200
     assert "Hello 0" in page.text

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
+from itertools import cycle
 from typing import Any
 
 import pytest
@@ -212,16 +213,27 @@ def api_answers(stage: Stage, numbers: list[str]) -> None:
         assert stage.signing_app.get(path, **query).status_code == 200, (path, query)
 
 
-@pytest.mark.parametrize(("name", "zone"), [(name, every_page.ZONES[n % len(every_page.ZONES)]) for n, name in enumerate(TABLES)])
-def test_a_spoiled_table_holds_back_nobody(stage: Stage, admin: Browser, name: str, zone: str) -> None:
-    table = Base.metadata.tables[name]
+def prepare(stage: Stage, table: Table) -> list[str]:
+    """Store rows in every table and return the numbers of the people they are about.
+
+    Messages are sent, unless that would leave no row of the table to damage.
+    """
     numbers = [stage.person(n) for n in range(len(table.columns))]
     for n, slug in enumerate(stage.slugs):
         a_message(numbers[n % len(numbers)], connection_slug=slug, channel="")
     settle_receipts()
     fill()
-    if name not in ("messages", "receipts", "signers", "requests"):
+    if table.name not in ("messages", "receipts", "signers", "requests"):
         deliver()
+    return numbers
+
+
+@pytest.mark.parametrize(("name", "zone"), list(zip(TABLES, cycle(every_page.ZONES), strict=False)))
+def test_a_spoiled_table_holds_back_nobody(
+    stage: Stage, admin: Browser, name: str, zone: str
+) -> None:
+    table = Base.metadata.tables[name]
+    numbers = prepare(stage, table)
     if not spoil_all(table):
         pytest.skip("nothing of this table is there")
     others_arrive()
@@ -235,15 +247,9 @@ def test_a_spoiled_table_holds_back_nobody(stage: Stage, admin: Browser, name: s
 
 @pytest.mark.parametrize("name", TABLES)
 def test_old_spoiled_rows_keep_no_chore_from_its_work(stage: Stage, name: str) -> None:
-    """Everything is old, connections are off or archived, and messages have expired: each chore has work."""
+    """Give each chore work: old rows, connections that are off or archived, expired messages."""
     table = Base.metadata.tables[name]
-    numbers = [stage.person(n) for n in range(len(table.columns))]
-    for n, slug in enumerate(stage.slugs):
-        a_message(numbers[n % len(numbers)], connection_slug=slug, channel="")
-    settle_receipts()
-    fill()
-    if name not in ("messages", "receipts", "signers", "requests"):
-        deliver()
+    prepare(stage, table)
     make_old()
     if not spoil_all(table):
         pytest.skip("nothing of this table is there")
@@ -255,7 +261,7 @@ def test_old_spoiled_rows_keep_no_chore_from_its_work(stage: Stage, name: str) -
 
 @transaction
 def make_old() -> None:
-    """Turn connections off, archive some, and let what waits expire."""
+    """Turn connections off, archive some, and let queued messages expire."""
     moment = now()
     for n, connection in enumerate(db.session.scalars(select(Connection))):
         connection.state = ConnectionState.DISABLED.value
@@ -269,5 +275,7 @@ def make_old() -> None:
 
 
 def keep_for_no_time(app: Flask) -> None:
-    """Let everything that is stored be old enough to be removed."""
-    app.extensions["hub.config"] = replace(app.extensions["hub.config"], body_days=0, metadata_days=0, receipt_days=0, media_days=0)
+    """Make every stored row old enough to be removed."""
+    app.extensions["hub.config"] = replace(
+        app.extensions["hub.config"], body_days=0, metadata_days=0, receipt_days=0, media_days=0
+    )

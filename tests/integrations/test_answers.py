@@ -148,7 +148,11 @@ def test_a_message_that_is_created_failed_is_the_same_error_as_elsewhere(
     wire.answer(201, {"sid": "SM" + "1" * 32, "status": word, "error_code": code, "error_message": None, "num_segments": "1"})
     found = instance(wire, name).send(outbound(name))
     assert isinstance(found, Accepted)
-    assert (found.status, found.code, isinstance(found.error, RecipientRefused)) == (status, str(code or ""), refused)
+    assert (found.status, found.code, isinstance(found.error, RecipientRefused)) == (
+        status,
+        str(code or ""),
+        refused,
+    )
     assert found.outside_window == (code == 63016)
 
 

@@ -147,12 +147,20 @@ def test_what_an_erased_person_refused_is_found_under_the_number_that_is_known(h
 
 @pytest.mark.parametrize(
     ("written", "normal"),
-    [("+370861234567", "+37061234567"), ("+54111523456789", "+5491123456789"), ("+49001701234567", "+491701234567")],
+    [
+        ("+370861234567", "+37061234567"),
+        ("+54111523456789", "+5491123456789"),
+        ("+49001701234567", "+491701234567"),
+    ],
 )
-def test_a_number_that_was_written_in_any_way_keeps_its_opt_out(hub_demo: Flask, written: str, normal: str) -> None:
+def test_a_number_that_was_written_in_any_way_keeps_its_opt_out(
+    hub_demo: Flask, written: str, normal: str
+) -> None:
     @transaction
     def before() -> None:
-        db.session.execute(Setting.__table__.delete().where(Setting.name == address_migration.SETTING))  # type: ignore[attr-defined]
+        db.session.execute(
+            Setting.__table__.delete().where(Setting.name == address_migration.SETTING)
+        )  # type: ignore[attr-defined]
         contact_for(Address.PHONE, normal, test=True)
         stored_before(written)
         suppressed_before(written)

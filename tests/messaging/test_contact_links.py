@@ -176,14 +176,27 @@ def test_an_admin_sees_the_link_and_undoes_it(app: Flask, admin: Browser, person
 
 
 @pytest.mark.parametrize("lifted_by", [NUMBER, ID])
-def test_a_webhook_for_an_account_without_a_connection_links_too(hub_demo: Flask, lifted_by: str) -> None:
+def test_a_webhook_for_an_account_without_a_connection_links_too(
+    hub_demo: Flask, lifted_by: str
+) -> None:
     def heard(address: str, text: str, external: str = "") -> None:
         kind = Address.PHONE if address == NUMBER else Address.EXTERNAL
-        opt_out.heard_elsewhere(Inbound(channel=Channel.WHATSAPP, kind=kind, address=address, text=text, external_id=external), now())
+        opt_out.heard_elsewhere(
+            Inbound(
+                channel=Channel.WHATSAPP,
+                kind=kind,
+                address=address,
+                text=text,
+                external_id=external,
+            ),
+            now(),
+        )
 
     heard(NUMBER, "STOP", ID)
     linked = contact_for(Address.EXTERNAL, ID, test=False).id
-    assert [one.address_key for one in contact_links.linked([linked])[linked]] == [address_key(Address.PHONE, NUMBER)]
+    assert [one.address_key for one in contact_links.linked([linked])[linked]] == [
+        address_key(Address.PHONE, NUMBER)
+    ]
     heard(lifted_by, "START")
     db.session.rollback()
     assert not db.session.scalars(select(Suppression).where(Suppression.lifted_at.is_(None))).all()

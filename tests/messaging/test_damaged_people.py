@@ -1,4 +1,4 @@
-"""A damaged row about one person: the person receives nothing until it is repaired, and everybody else does."""
+"""A damaged row about a person blocks messages to that person only, until it is repaired."""
 
 from __future__ import annotations
 
@@ -11,7 +11,18 @@ from sqlalchemy import text
 from hub.extensions import db
 from hub.messaging import set_aside
 from tests.conftest import POSTGRES
-from tests.stage import ANNA, ERIC, SigningApp, a_message, a_signer, an_event, body, deliver, message, status
+from tests.stage import (
+    ANNA,
+    ERIC,
+    SigningApp,
+    a_message,
+    a_signer,
+    an_event,
+    body,
+    deliver,
+    message,
+    status,
+)
 
 HUGE: Any = "infinity" if POSTGRES else 2**62
 SENT = ("accepted", "sent", "delivered")
@@ -19,7 +30,7 @@ only_sqlite = pytest.mark.skipif(bool(POSTGRES), reason="PostgreSQL stores no su
 
 
 def spoil(column: str, value: Any) -> None:
-    """Write a value past everything that checks it."""
+    """Write a value with SQL, so that no check of the models applies."""
     table, name = column.split(".")
     db.session.rollback()
     with db.engine.connect() as connection:
@@ -27,7 +38,8 @@ def spoil(column: str, value: Any) -> None:
         if not POSTGRES:
             connection.exec_driver_sql("COMMIT")
             connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
-        connection.execute(text(f"UPDATE {table} SET {name} = {kind}"), {"value": value})  # noqa: S608 - our own tables
+        statement = f"UPDATE {table} SET {name} = {kind}"  # noqa: S608 - our own tables
+        connection.execute(text(statement), {"value": value})
         connection.commit()
         connection.invalidate()
 
@@ -89,6 +101,6 @@ def test_an_event_reaches_the_other_signers(
     if column.startswith("consents"):
         assert status(sent["eric"]) == "queued"
         assert [entry.row for entry in set_aside.listed()] == [sent["eric"]]
-    # the person can still object, by the app
+    # the app can still record the person's objection
     assert signing_app.post("/suppressions", {"address": ERIC}).status_code == 201
     assert signing_app.post("/consents", {**consent, "given": False}).status_code == 201

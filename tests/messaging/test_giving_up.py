@@ -40,7 +40,9 @@ def test_all_that_waits_for_an_archived_connection_is_canceled(connection: Conne
     assert (status(message_id), words(message_id)) == ("canceled", ["canceled"])
 
 
-def test_what_expires_while_its_sender_pauses_does_not_wait_for_the_end_of_the_pause(connection: Connection) -> None:
+def test_what_expires_while_its_sender_pauses_does_not_wait_for_the_end_of_the_pause(
+    connection: Connection,
+) -> None:
     late, fresh = a_message(), a_message()
     change(late, expires_at=now() - timedelta(seconds=1))
 

@@ -104,9 +104,18 @@ def test_exported_opt_outs_come_back_as_they_were(emptied: Callable[[], None], r
 
 def test_an_opt_out_of_a_connection_of_another_hub_holds_for_the_channel(hub_demo: Flask) -> None:
     mine = db.session.scalars(select(Connection.id)).first()
-    file = f"address,channel,sender\r\n+13175550001,chat,{new_id('con')}\r\n+13175550002,chat,{mine}\r\n+13175550003,sms,+15005550006\r\n"
+    file = (
+        "address,channel,sender\r\n"
+        f"+13175550001,chat,{new_id('con')}\r\n"
+        f"+13175550002,chat,{mine}\r\n"
+        "+13175550003,sms,+15005550006\r\n"
+    )
     assert suppressions.import_file(file, test=True).kept == 3
-    assert {row.sender for row in db.session.scalars(select(Suppression))} == {"", mine, "+15005550006"}
+    assert {row.sender for row in db.session.scalars(select(Suppression))} == {
+        "",
+        mine,
+        "+15005550006",
+    }
 
 
 @AGAIN

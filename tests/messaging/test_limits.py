@@ -133,7 +133,9 @@ def test_what_is_taken_and_cannot_be_sent_ends_with_its_code(pigeons: Connection
 
 
 def test_a_stop_inside_a_success_opts_out(pigeons: Connection, loft: Loft) -> None:
-    loft.fly = lambda outbound: Accepted("p1", Status.FAILED, code="shooed", error=RecipientRefused("Shooed.", "shooed"))
+    loft.fly = lambda outbound: Accepted(
+        "p1", Status.FAILED, code="shooed", error=RecipientRefused("Shooed.", "shooed")
+    )
     by_pigeon()
     deliver()
     assert message(by_pigeon()).code == "shooed"
@@ -157,7 +159,13 @@ def test_said_again_it_opts_out_nobody_who_came_back(hub_demo: Flask, connection
     [claim] = claimed(connection)
     end(claim, accepted=Accepted("SM" + "1" * 32))
     refusal = RecipientRefused("They replied STOP.", "21610")
-    update = StatusUpdate(provider_id="SM" + "1" * 32, status=Status.FAILED, word="failed", code="21610", error=refusal)
+    update = StatusUpdate(
+        provider_id="SM" + "1" * 32,
+        status=Status.FAILED,
+        word="failed",
+        code="21610",
+        error=refusal,
+    )
     statuses.apply(update, Origin("callback", [connection.id]))
     suppressions.lift_for(message_id)
     statuses.apply(update, Origin("callback", [connection.id]))

@@ -92,16 +92,29 @@ def test_a_number_with_its_channel_before_it_is_that_number(hub_demo: Flask, pre
 
 @pytest.mark.parametrize(
     "sent_from",
-    [" 13175550142", "+1 317 555-0142", "+1 (317) 555 0142", "whatsapp:13175550142", "whatsapp: 13175550142", "rcs: +13175550142",
+    [" 13175550142", "+1 317 555-0142", "+1 (317) 555 0142", "whatsapp:13175550142",
+     "whatsapp: 13175550142", "rcs: +13175550142",
      "0013175550142", "＋１３１７５５５０１４２", "\u200b+13175550142"],
 )  # fmt: skip
-def test_a_number_that_lost_its_form_on_the_way_is_that_number(hub_demo: Flask, sent_from: str) -> None:
+def test_a_number_that_lost_its_form_on_the_way_is_that_number(
+    hub_demo: Flask, sent_from: str
+) -> None:
     prefix = "whatsapp:" if sent_from.startswith("whatsapp:") else ""
     write(hub_demo, "", "STOP", prefix, From=sent_from)
     assert send("+13175550142", "whatsapp" if prefix else "sms") == "suppressed"
 
 
-@pytest.mark.parametrize("sent_from", ["3175550142", "72345", " 72345", "ACME", "+1 317 555 0142 x5", "whatsapp:US.13491208655302741918"])
+@pytest.mark.parametrize(
+    "sent_from",
+    [
+        "3175550142",
+        "72345",
+        " 72345",
+        "ACME",
+        "+1 317 555 0142 x5",
+        "whatsapp:US.13491208655302741918",
+    ],
+)
 def test_what_is_not_surely_a_number_is_none(hub_demo: Flask, sent_from: str) -> None:
     write(hub_demo, "", "STOP", "", From=sent_from)
     assert not db.session.scalars(select(Contact.id).where(Contact.kind == Address.PHONE)).all()

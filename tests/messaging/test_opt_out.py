@@ -189,7 +189,9 @@ def test_start_lifts_what_the_provider_knew_of_a_stop(hub_demo: Flask) -> None:
 
 
 @pytest.mark.parametrize("everywhere", [True, False])
-def test_start_lifts_no_opt_out_that_was_recorded_after_the_stop(hub_demo: Flask, everywhere: bool) -> None:
+def test_start_lifts_no_opt_out_that_was_recorded_after_the_stop(
+    hub_demo: Flask, everywhere: bool
+) -> None:
     opt_out.save({}, everywhere=everywhere)
     forget()
     if everywhere:
@@ -412,7 +414,9 @@ class TestElsewhere:
         heard("START", 7)
         assert send("sms") == "suppressed"
 
-    def test_a_start_there_lifts_no_stop_to_ours_that_holds_everywhere(self, hub_demo: Flask, connection: Connection) -> None:
+    def test_a_start_there_lifts_no_stop_to_ours_that_holds_everywhere(
+        self, hub_demo: Flask, connection: Connection
+    ) -> None:
         @transaction
         def make_live() -> None:
             db.session.get_one(Connection, connection.id).test = False

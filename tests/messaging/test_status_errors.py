@@ -1,4 +1,4 @@
-"""An error means the same wherever a provider names it: in the answer, inside a success, in a callback, in a look-up."""
+"""An error code has the same effect in an answer, in a success, in a callback and in a look-up."""
 
 from __future__ import annotations
 
@@ -13,7 +13,15 @@ from sqlalchemy import event, select
 
 from hub import http
 from hub.accounts import checks
-from hub.errors import ConnectionBroken, DestinationUnavailable, RecipientRefused, Scope, SendError, SlowDown, TransientError
+from hub.errors import (
+    ConnectionBroken,
+    DestinationUnavailable,
+    RecipientRefused,
+    Scope,
+    SendError,
+    SlowDown,
+    TransientError,
+)
 from hub.extensions import db
 from hub.intake import replay
 from hub.integrations._twilio import TwilioIntegration
@@ -29,27 +37,50 @@ from hub.vocabulary import ConnectionState, Status
 from tests.integrations.wire import Wire, listening
 from tests.pigeon import Loft, Pigeon
 from tests.roofs import roof as roof
-from tests.stage import a_connection, a_form, a_message, attempts, call_back, count, message, settle_receipts, status
+from tests.stage import (
+    a_connection,
+    a_form,
+    a_message,
+    attempts,
+    call_back,
+    count,
+    message,
+    settle_receipts,
+    status,
+)
 
-WIDE = {code for code, entry in catalogue().items() if entry.kind in ("throttle", "broken", "suppress")}
+WIDE = {
+    code for code, entry in catalogue().items() if entry.kind in ("throttle", "broken", "suppress")
+}
 HOUR = timedelta(hours=1)
 
 
-# ── Every code, every way ───────────────────────────────────────────────────────────────────────────────────
+# ── Every code, every way ─────────────────────────────────────────────────────────────────────────
 class Line:
-    """A connection with an account of its own, a sibling in that account, and one message under way for a code."""
+    """Two connections of one account, and one message in progress for an error code."""
 
     def __init__(self, like: Connection, number: int, code: str) -> None:
         account = f"AC{number:032x}"
         self.code, self.number, self.sid = code, number, f"SM{number:032x}"
-        self.id = a_connection(f"Line {number}", like=like, account_sid=account, sender=f"+1500{number:07d}")
-        self.sibling = a_connection(f"Beside {number}", like=like, account_sid=account, sender=f"+1501{number:07d}")
-        self.message_id = direct.send(to=f"+44791{1000000 + number}", text="Sign.", connection_slug=f"line-{number}", test=True)
+        self.id = a_connection(
+            f"Line {number}", like=like, account_sid=account, sender=f"+1500{number:07d}"
+        )
+        self.sibling = a_connection(
+            f"Beside {number}", like=like, account_sid=account, sender=f"+1501{number:07d}"
+        )
+        self.message_id = direct.send(
+            to=f"+44791{1000000 + number}",
+            text="Sign.",
+            connection_slug=f"line-{number}",
+            test=True,
+        )
 
     def came_of_it(self) -> tuple[Any, ...]:
-        """Return what the error did to more than the message: to its connection, the senders of its account, its recipient."""
+        """Return the effect on the connection, the senders of its account, and the recipient."""
         db.session.rollback()
-        found = select(Suppression.reason, Suppression.code).where(Suppression.message_id == self.message_id)
+        found = select(Suppression.reason, Suppression.code).where(
+            Suppression.message_id == self.message_id
+        )
         reasons = [tuple(row) for row in db.session.execute(found)]
         return (*(self._of(one) for one in (self.id, self.sibling)), reasons)
 
@@ -57,7 +88,9 @@ class Line:
         connection = db.session.get_one(Connection, connection_id)
         row = db.session.get(Throttle, connection.throttle)
         held = row is not None and row.held_until is not None
-        minutes = round((row.held_until - now()).total_seconds() / 60, 0) if row and row.held_until else 0
+        minutes = (
+            round((row.held_until - now()).total_seconds() / 60, 0) if row and row.held_until else 0
+        )
         return connection.state, connection.why, held, minutes, row.why if row else ""
 
 
@@ -85,7 +118,9 @@ def made(line: Line) -> dict[str, Any]:
 def called_back(line: Line, wire: Wire, twilio: TwilioIntegration) -> StatusUpdate:
     body = f"MessageSid={line.sid}&MessageStatus=undelivered&ErrorCode={line.code}&AccountSid=AC1"
     headers = {"content-type": "application/x-www-form-urlencoded"}
-    [fact] = twilio.facts(WebhookRequest("POST", "https://hub.example/x", "twilio/sms", headers, body.encode()))
+    [fact] = twilio.facts(
+        WebhookRequest("POST", "https://hub.example/x", "twilio/sms", headers, body.encode())
+    )
     assert isinstance(fact, StatusUpdate)
     return fact
 
@@ -102,8 +137,12 @@ def wire() -> Iterator[Wire]:
 
 
 @pytest.mark.parametrize("way", [failed_at_once, called_back, looked_up])
-def test_every_code_means_the_same_as_in_the_answer(hub_demo: Flask, connection: Connection, wire: Wire, way: Any) -> None:
-    twilio = TwilioSms(connection.settings, http.Door(allow=[f"127.0.0.1:{wire.port}"]), {"twilio": wire.url})
+def test_every_code_means_the_same_as_in_the_answer(
+    hub_demo: Flask, connection: Connection, wire: Wire, way: Any
+) -> None:
+    twilio = TwilioSms(
+        connection.settings, http.Door(allow=[f"127.0.0.1:{wire.port}"]), {"twilio": wire.url}
+    )
     codes = list(catalogue())
     [lines, others] = begun(connection, [*codes, *codes], 2)
     untouched = lines[0].came_of_it()
@@ -121,7 +160,7 @@ def test_every_code_means_the_same_as_in_the_answer(hub_demo: Flask, connection:
 
 
 def begun(like: Connection, codes: Sequence[str], groups: int) -> list[list[Line]]:
-    """Return lines for codes, in groups, each of whose messages is under way."""
+    """Return lines for codes, in groups. The message of each is in progress."""
     lines = transaction(lambda: [Line(like, number, code) for number, code in enumerate(codes)])()
     size = len(lines) // groups
     return [lines[start : start + size] for start in range(0, len(lines), size)]
@@ -131,18 +170,22 @@ def end(lines: Sequence[Line], ended: Sequence[Ended]) -> None:
     db.session.rollback()
     claims = {one.message_id: one for one in delivery.turn([], {line.id: 1 for line in lines})}
     outcomes = [
-        delivery.Outcome(claims[line.message_id], accepted, error, now(), 12, 201 if accepted else 400)
+        delivery.Outcome(
+            claims[line.message_id], accepted, error, now(), 12, 201 if accepted else 400
+        )
         for line, (accepted, error) in zip(lines, ended, strict=True)
     ]
     delivery.turn(outcomes, {})
 
 
-# ── Over HTTP ───────────────────────────────────────────────────────────────────────────────────────────────
+# ── Over HTTP ─────────────────────────────────────────────────────────────────────────────────────
 def handed_over(connection: Connection, sid: str = "SM" + "1" * 32, **options: Any) -> str:
     """Return a message that the provider has accepted."""
     db.session.rollback()
     message_id = a_message(channel="", connection_slug=connection.slug, **options)
-    [claim] = [one for one in delivery.turn([], {connection.id: 10}) if one.message_id == message_id]
+    [claim] = [
+        one for one in delivery.turn([], {connection.id: 10}) if one.message_id == message_id
+    ]
     delivery.turn([delivery.Outcome(claim, Accepted(sid), None, now(), 12, 201)], {})
     return message_id
 
@@ -158,16 +201,22 @@ def connection_of(connection: Connection) -> Connection:
 
 
 def rests(connection_id: str) -> float:
-    """Return for how many seconds a connection's sender is left alone."""
+    """Return for how many seconds the sender of a connection is paused."""
     db.session.rollback()
     row = db.session.get(Throttle, db.session.get_one(Connection, connection_id).throttle)
     return (row.held_until - now()).total_seconds() if row and row.held_until else 0
 
 
-@pytest.mark.parametrize(("code", "others"), [("63018", False), ("30022", False), ("63038", True), ("63017", True)])
-def test_a_limit_in_a_callback_holds_what_it_names(hub_demo: Flask, connection: Connection, code: str, others: bool) -> None:
+@pytest.mark.parametrize(
+    ("code", "others"), [("63018", False), ("30022", False), ("63038", True), ("63017", True)]
+)
+def test_a_limit_in_a_callback_holds_what_it_names(
+    hub_demo: Flask, connection: Connection, code: str, others: bool
+) -> None:
     second = a_connection("Second", like=connection, sender="+15005550007")
-    stranger = a_connection("Stranger", like=connection, account_sid="AC" + "9" * 32, sender="+15005550008")
+    stranger = a_connection(
+        "Stranger", like=connection, account_sid="AC" + "9" * 32, sender="+15005550008"
+    )
     handed_over(connection)
     called(hub_demo, code)
     assert rests(connection.id) > 5
@@ -208,7 +257,9 @@ def test_a_callback_about_an_attempt_from_before_a_passed_test_breaks_nothing(
 
 
 @pytest.mark.parametrize("word", ["delivered", "sent", "read"])
-def test_a_code_beside_good_news_pauses_nothing(hub_demo: Flask, connection: Connection, word: str) -> None:
+def test_a_code_beside_good_news_pauses_nothing(
+    hub_demo: Flask, connection: Connection, word: str
+) -> None:
     for number, code in enumerate(["30032", "63038", "30005"]):
         sid = f"SM{number:032x}"
         handed_over(connection, sid)
@@ -217,20 +268,32 @@ def test_a_code_beside_good_news_pauses_nothing(hub_demo: Flask, connection: Con
     assert rests(connection.id) == count(Suppression) == 0
 
 
-# ── In time ─────────────────────────────────────────────────────────────────────────────────────────────────
-def said(connection: Connection, error: SendError, at: datetime | None, sid: str = "SM" + "1" * 32, **more: Any) -> None:
-    update = StatusUpdate(provider_id=sid, status=Status.FAILED, word="failed", code=error.code, error=error, **more)
+# ── In time ───────────────────────────────────────────────────────────────────────────────────────
+def said(
+    connection: Connection,
+    error: SendError,
+    at: datetime | None,
+    sid: str = "SM" + "1" * 32,
+    **more: Any,
+) -> None:
+    update = StatusUpdate(
+        provider_id=sid, status=Status.FAILED, word="failed", code=error.code, error=error, **more
+    )
     assert statuses.apply(update, Origin("callback", [connection.id], None, at))
 
 
-def test_a_pause_counts_from_when_the_provider_said_so(hub_demo: Flask, connection: Connection) -> None:
+def test_a_pause_counts_from_when_the_provider_said_so(
+    hub_demo: Flask, connection: Connection
+) -> None:
     handed_over(connection)
     said(connection, SlowDown("Wait.", "63018", 3600), now() - timedelta(minutes=40))
     assert 1150 < rests(connection.id) <= 1200
 
 
 @pytest.mark.parametrize("scope", [Scope.SENDER, Scope.ACCOUNT])
-def test_a_limit_that_is_over_when_it_is_read_holds_nothing(hub_demo: Flask, connection: Connection, scope: Scope) -> None:
+def test_a_limit_that_is_over_when_it_is_read_holds_nothing(
+    hub_demo: Flask, connection: Connection, scope: Scope
+) -> None:
     handed_over(connection)
     said(connection, SlowDown("Wait.", "63018", 3600, scope=scope), now() - timedelta(minutes=61))
     assert rests(connection.id) == 0
@@ -246,7 +309,9 @@ def test_said_again_a_limit_is_not_longer(hub_demo: Flask, connection: Connectio
         assert rests(connection.id) == pytest.approx(300, abs=5)
 
 
-def test_a_lookup_counts_from_the_attempt_where_the_provider_names_no_time(hub_demo: Flask, connection: Connection) -> None:
+def test_a_lookup_counts_from_the_attempt_where_the_provider_names_no_time(
+    hub_demo: Flask, connection: Connection
+) -> None:
     handed_over(connection)
 
     @transaction
@@ -259,20 +324,32 @@ def test_a_lookup_counts_from_the_attempt_where_the_provider_names_no_time(hub_d
 
 
 def test_many_failures_at_once_halve_the_rate_once(hub_demo: Flask, connection: Connection) -> None:
-    transaction(lambda: setattr(db.session.get_one(Connection, connection.id), "per_second", 16.0))()
+    transaction(
+        lambda: setattr(db.session.get_one(Connection, connection.id), "per_second", 16.0)
+    )()
     for number in range(8):
         a_message(text=f"{number}")
     claims = delivery.turn([], {connection.id: 8})
-    delivery.turn([delivery.Outcome(one, Accepted(f"SM{n}"), None, now(), 12, 201) for n, one in enumerate(claims)], {})
+    delivery.turn(
+        [
+            delivery.Outcome(one, Accepted(f"SM{n}"), None, now(), 12, 201)
+            for n, one in enumerate(claims)
+        ],
+        {},
+    )
     for number in range(8):
         said(connection, SlowDown("Wait.", "30022", 10), now(), f"SM{number}")
     row = db.session.scalars(select(Throttle)).one()
     assert (row.rate, row.full, row.epoch) == (8, 16, 1)
 
 
-# ── Destinations and recipients ─────────────────────────────────────────────────────────────────────────────
-@pytest.mark.parametrize("error", [DestinationUnavailable("Closed.", "closed"), RecipientRefused("Removed.", "removed")])
-def test_a_teams_destination_waits_when_a_status_says_so(roof: Callable[[str], Connection], error: SendError) -> None:
+# ── Destinations and recipients ───────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize(
+    "error", [DestinationUnavailable("Closed.", "closed"), RecipientRefused("Removed.", "removed")]
+)
+def test_a_teams_destination_waits_when_a_status_says_so(
+    roof: Callable[[str], Connection], error: SendError
+) -> None:
     flock = roof("Tower")
     first = post(flock, "p1")
     said(flock, error, now(), "p1")
@@ -286,7 +363,9 @@ def test_a_teams_destination_waits_when_a_status_says_so(roof: Callable[[str], C
     assert claim.message_id == late
 
 
-def test_a_status_from_before_a_reopening_pauses_no_destination(roof: Callable[[str], Connection]) -> None:
+def test_a_status_from_before_a_reopening_pauses_no_destination(
+    roof: Callable[[str], Connection],
+) -> None:
     flock = roof("Tower")
     post(flock, "p1")
     post(flock, "p2")
@@ -310,7 +389,9 @@ def post(flock: Connection, provider_id: str) -> str:
     return message_id
 
 
-def test_a_status_from_before_an_opt_out_was_lifted_opts_nobody_out(hub_demo: Flask, connection: Connection) -> None:
+def test_a_status_from_before_an_opt_out_was_lifted_opts_nobody_out(
+    hub_demo: Flask, connection: Connection
+) -> None:
     first = handed_over(connection, "SM1")
     handed_over(connection, "SM2")
     refusal = RecipientRefused("They replied STOP.", "21610")
@@ -336,34 +417,53 @@ def test_a_recipients_limit_in_a_status_holds_that_recipient(
     assert count(Pace) == 2
 
 
-def test_an_account_that_breaks_inside_a_success_pauses_the_connection(pigeons: Connection, loft: Loft) -> None:
-    loft.fly = lambda outbound: Accepted("p1", Status.FAILED, code="gone", error=ConnectionBroken("The loft burnt.", "gone"))
+def test_an_account_that_breaks_inside_a_success_pauses_the_connection(
+    pigeons: Connection, loft: Loft
+) -> None:
+    loft.fly = lambda outbound: Accepted(
+        "p1", Status.FAILED, code="gone", error=ConnectionBroken("The loft burnt.", "gone")
+    )
     message_id = a_message("roof", channel="", connection_slug="pigeon")
     [claim] = delivery.turn([], {pigeons.id: 1})
     delivery.turn([delivery.Outcome(claim, loft.fly(claim.outbound), None, now(), 12, 201)], {})
     assert (status(message_id), attempts(message_id)[0].outcome) == ("failed", "accepted")
-    assert (connection_of(pigeons).state, connection_of(pigeons).why) == ("broken", "The loft burnt.")
+    assert (connection_of(pigeons).state, connection_of(pigeons).why) == (
+        "broken",
+        "The loft burnt.",
+    )
 
 
-# ── The cost ────────────────────────────────────────────────────────────────────────────────────────────────
-def test_an_ordinary_status_costs_no_statement_more(hub_demo: Flask, connection: Connection) -> None:
+# ── The cost ──────────────────────────────────────────────────────────────────────────────────────
+def test_an_ordinary_status_costs_no_statement_more(
+    hub_demo: Flask, connection: Connection
+) -> None:
     seen: list[str] = []
     engine = db.engine
     event.listen(engine, "before_cursor_execute", lambda *a: seen.append(a[2]))
     counts = []
-    for number, (word, code) in enumerate([("failed", "30003"), ("failed", ""), ("failed", "30007")]):
+    for number, (word, code) in enumerate(
+        [("failed", "30003"), ("failed", ""), ("failed", "30007")]
+    ):
         sid = f"SM{number:032x}"
         handed_over(connection, sid)
         seen.clear()
         update = called_back_with(connection, sid, word, code)
         statuses.apply(update, Origin("callback", [connection.id], None, now()))
-        counts.append([line for line in seen if "throttles" in line or "paused" in line or "suppressions" in line])
+        counts.append(
+            [
+                line
+                for line in seen
+                if "throttles" in line or "paused" in line or "suppressions" in line
+            ]
+        )
     assert counts == [[], [], []]
     assert count(PausedDestination) == 0
 
 
 def called_back_with(connection: Connection, sid: str, word: str, code: str) -> StatusUpdate:
-    body = f"MessageSid={sid}&MessageStatus={word}&AccountSid=AC1" + (f"&ErrorCode={code}" if code else "")
+    body = f"MessageSid={sid}&MessageStatus={word}&AccountSid=AC1" + (
+        f"&ErrorCode={code}" if code else ""
+    )
     headers = {"content-type": "application/x-www-form-urlencoded"}
     request = WebhookRequest("POST", "https://hub.example/x", "twilio/sms", headers, body.encode())
     [fact] = TwilioSms(connection.settings, http.Door(allow=[])).facts(request)

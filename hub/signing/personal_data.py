@@ -1,0 +1,184 @@
+"""Collect the data stored about a contact, for the person to read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from sqlalchemy import or_, select
+
+from hub.errors import Unreadable
+from hub.extensions import db
+from hub.messaging import contact_links, set_aside, suppressions
+from hub.messaging.contacts import keys_of
+from hub.messaging.timeline import timeline
+from hub.models import (
+    Body,
+    Chat,
+    Connection,
+    Consent,
+    Contact,
+    ContactLink,
+    Inbound,
+    Message,
+    Signer,
+    Suppression,
+)
+from hub.models.types import BadTime
+from hub.signing import people
+
+
+def collect(contact_id: str) -> dict[str, Any]:
+    """Return all data stored about a contact, for the person to read. Raises NotFound.
+
+    The entry of a row that cannot be read holds the reason.
+    """
+    contact = people.find(contact_id)
+    titles = {row.id: row.title for row in db.session.scalars(select(Connection))}
+    mine = select(Message.signer_id).where(
+        Message.contact_id == contact.id, Message.signer_id.is_not(None)
+    )
+    signs = or_(Signer.id.in_(mine), Signer.id.in_(people.signers_of(contact)))
+    lists: dict[str, tuple[str, Iterable[Any], Callable[[Any], dict[str, Any]]]] = {
+        "consents": ("consents", _rows_of(Consent, Consent.contact_id == contact.id), _consent),
+        "opt_outs": ("suppressions", suppressions.of_contact(contact), _opt_out),
+        "same_person_as": ("contact_links", contact_links.of(contact), _link),
+        "messages": (
+            "messages",
+            _rows_of(Message, Message.contact_id == contact.id),
+            partial(_message, titles=titles),
+        ),
+        "chats": ("chats", _chats(contact), partial(_chat, titles=titles)),
+        "received": (
+            "inbound",
+            _rows_of(Inbound, Inbound.contact_id == contact.id),
+            partial(_inbound, titles=titles),
+        ),
+        "signer_of": ("signers", _rows_of(Signer, signs), _signer),
+    }
+    found = {name: set_aside.marked(*of) for name, of in lists.items()}
+    return {"contact": _contact(people.find(contact_id)), **found}
+
+
+def _rows_of(model: Any, where: Any) -> Iterable[Any]:
+    return db.session.scalars(select(model).where(where).order_by(model.id)).all()
+
+
+def _time(moment: datetime | None) -> str | None:
+    """Return a time in ISO 8601, or "unreadable" for a damaged one."""
+    if isinstance(moment, BadTime):
+        return "unreadable"
+    return None if moment is None else moment.isoformat()
+
+
+def _contact(row: Contact) -> dict[str, Any]:
+    name: str | None = "unreadable"
+    with suppress(Unreadable):
+        name = row.name
+    return {
+        "id": row.id,
+        "kind": row.kind,
+        "address": row.address,
+        "name": name,
+        "time_zone": row.time_zone or None,
+        "known_since": _time(row.created_at),
+        "erased_at": _time(row.erased_at),
+    }
+
+
+def _consent(row: Consent) -> dict[str, Any]:
+    return {
+        "given": row.given,
+        "channel": row.channel or None,
+        "purpose": row.purpose or None,
+        "source": row.source,
+        "source_id": row.source_id,
+        "at": _time(row.at),
+        "ip": row.ip or None,
+        "agent": row.agent or None,
+        "proof": row.proof,
+    }
+
+
+def _opt_out(row: Suppression) -> dict[str, Any]:
+    return {
+        "channel": row.channel or None,
+        "reason": row.reason,
+        "code": row.code or None,
+        "why": row.why or None,
+        "source_id": row.source_id,
+        "since": _time(row.since),
+        "lifted_at": _time(row.lifted_at),
+        "lifted_why": row.lifted_why or None,
+    }
+
+
+def _link(pair: tuple[ContactLink, Contact]) -> dict[str, Any]:
+    row, other = pair
+    return {"kind": other.kind, "address": other.address, "since": _time(row.linked_at)}
+
+
+def _message(row: Message, titles: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "at": _time(row.created_at),
+        "channel": row.channel,
+        "connection": titles.get(row.connection_id),
+        "status": row.status,
+        "code": row.code or None,
+        "says": _said(row.id),
+        "history": [
+            {"at": _time(entry.at), "what": entry.title, "more": entry.text or None}
+            for entry in timeline(row)
+        ],
+    }
+
+
+def _chat(row: Chat, titles: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "connection": titles.get(row.connection_id),
+        "source": row.source_id,
+        "since": _time(row.linked_at),
+    }
+
+
+def _inbound(row: Inbound, titles: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "at": _time(row.at),
+        "connection": titles.get(row.connection_id),
+        "says": _said(row.id),
+    }
+
+
+def _signer(row: Signer) -> dict[str, Any]:
+    return {
+        "request": row.request.external_id,
+        "title": row.request.title,
+        "signer": row.external_id,
+        "state": row.state,
+        "details": row.details,
+        "signing_url": row.signing_url,
+    }
+
+
+def _chats(contact: Contact) -> Iterable[Chat]:
+    """Return where this chat is written to, or whoever has this address: once for each connection and source."""
+    rows = db.session.scalars(
+        select(Chat).where(
+            or_(Chat.contact_id == contact.id, Chat.address_key.in_(keys_of(contact)))
+        )
+    )
+    return {(one.connection_id, one.source_id): one for one in rows}.values()
+
+
+def _said(public_id: str) -> Any:
+    body = db.session.get(Body, public_id.partition("_")[2])
+    return (
+        None
+        if body is None
+        else {name: value for name, value in body.content.items() if name != "says"}
+    )
