@@ -166,7 +166,7 @@ def _signer(row: Signer) -> dict[str, Any]:
 
 
 def _chats(contact: Contact) -> Iterable[Chat]:
-    """Return where this chat is written to, or whoever has this address: once for each connection and source."""
+    """Return the chats with a contact, one for each connection and source."""
     rows = db.session.scalars(
         select(Chat).where(
             or_(Chat.contact_id == contact.id, Chat.address_key.in_(keys_of(contact)))

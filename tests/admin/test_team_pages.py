@@ -239,7 +239,7 @@ def test_a_signer_whose_chat_is_known_is_shown_so(
 
     look(link)
     page = words(operator.get(f"/requests/{request_id}"))
-    assert "Roof W1 writes to their chat." in page
+    assert "Roof W1 sends messages to their chat." in page
     assert "Invite to another chat" in page
 
 

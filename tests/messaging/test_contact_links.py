@@ -17,7 +17,7 @@ from hub.messaging.consents import Said
 from hub.messaging.contacts import address_key, address_keys, contact_for
 from hub.models import Audit, Connection, Contact, ContactLink, Suppression
 from hub.models.types import now
-from hub.signing import people
+from hub.signing import people, personal_data
 from hub.vocabulary import Address, Channel, Role
 from tests.conftest import Browser
 from tests.messaging.test_one_person import write
@@ -148,7 +148,7 @@ def test_who_opted_out_under_another_identity_is_not_forgotten(hub_demo: Flask, 
 def test_a_person_s_file_and_erasure_name_the_other_identity(hub_demo: Flask) -> None:
     shown_as_one(hub_demo)
     number = contact(Address.PHONE, NUMBER)
-    assert people.kept(number)["same_person_as"][0]["address"] == ID
+    assert personal_data.collect(number)["same_person_as"][0]["address"] == ID
     assert [one.address for one in people.others(db.session.get_one(Contact, number))] == [ID]
 
 

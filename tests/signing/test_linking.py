@@ -19,7 +19,7 @@ from hub.messaging import inbound, letting_in, render
 from hub.messaging.statuses import Origin
 from hub.models import Chat, Connection, Consent, SigningRequest, Source, Suppression, Template, TemplateVersion
 from hub.models.types import new_id, now
-from hub.signing import accept, linking, people, posts
+from hub.signing import accept, linking, people, personal_data, posts
 from hub.signing.events import EventIn
 from hub.store import transaction
 from hub.vocabulary import Address, Channel
@@ -272,7 +272,7 @@ def test_who_is_erased_has_no_chat_any_more(roof: Roof, loft: Loft) -> None:
     tell()
     opened(flock, token_of(linking.invite(request().id, "eric")))
     contact_id = db.session.scalars(select(Chat.contact_id).limit(1)).one()
-    [told] = people.kept(contact_id)["chats"]
+    [told] = personal_data.collect(contact_id)["chats"]
     assert told["connection"] == "Roof"
     people.erase(contact_id, why="asked for it")
     assert db.session.scalars(select(Chat)).all() == []

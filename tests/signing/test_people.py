@@ -15,7 +15,7 @@ from hub.messaging import consents, direct, suppressions
 from hub.messaging.consents import Said
 from hub.messaging.contacts import contact_for
 from hub.models import Audit, Body, Connection, Consent, Contact, Event, Inbound, Message, PlatformEvent, Receipt, Signer, Suppression
-from hub.signing import people
+from hub.signing import people, personal_data
 from hub.vocabulary import Address, ConnectionState
 from tests.messaging.test_whatsapp import came_in
 from tests.stage import (
@@ -114,7 +114,7 @@ def test_a_signer_who_was_never_written_to_is_erased_with_the_address(hub_demo: 
         turn_connection(one, ConnectionState.DISABLED)
     signing_app.post("/events", an_event(signers=[a_signer("Eric", ERIC, email=MAIL)]))
     contact_id = contact_for(Address.PHONE, ERIC, test=True).id
-    assert people.kept(contact_id)["signer_of"][0]["details"]["email"] == MAIL
+    assert personal_data.collect(contact_id)["signer_of"][0]["details"]["email"] == MAIL
     assert people.erase(contact_id, why="Asked.").signers == 1
     assert MAIL not in everything()
 
@@ -148,7 +148,7 @@ def test_an_erasure_says_why(hub_demo: Flask, why: str) -> None:
 def test_everything_that_is_kept_is_told(hub_demo: Flask, signing_app: SigningApp, connection: Connection, simulator: Any) -> None:
     contact_id = told_everything(hub_demo, signing_app)
     suppressions.add(ERIC, why="Asked on the phone.", test=True)
-    found = json.loads(json.dumps(people.kept(contact_id)))
+    found = json.loads(json.dumps(personal_data.collect(contact_id)))
     assert found["contact"]["address"] == ERIC
     assert [one["proof"] for one in found["consents"]] == ["I agree"]
     assert [one["why"] for one in found["opt_outs"]] == ["Asked on the phone."]
@@ -157,7 +157,7 @@ def test_everything_that_is_kept_is_told(hub_demo: Flask, signing_app: SigningAp
     assert [one["says"]["text"] for one in found["received"]] == ["Call me at the office, please."]
     assert found["signer_of"][0]["details"]["email"] == MAIL
     people.erase(contact_id, why="Asked.")
-    assert people.kept(contact_id)["signer_of"][0]["details"] is None
+    assert personal_data.collect(contact_id)["signer_of"][0]["details"] is None
 
 
 def test_other_addresses_of_the_same_signer_are_named(hub_demo: Flask, signing_app: SigningApp) -> None:
