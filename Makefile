@@ -14,7 +14,7 @@ ARGS =
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-postgres bench chaos fuzz check lint types lock docs screenshots
+.PHONY: help run test test-postgres bench chaos fuzz check lint format types lock docs screenshots
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,8 +39,12 @@ fuzz: .venv/.dev ## throw hostile input at the API and the webhooks, 20 minutes;
 
 check: lint types test ## what a change must pass: lint, types, tests
 
-lint: .venv/.dev ## look for mistakes with ruff
+lint: .venv/.dev ## check the code's form and look for mistakes with ruff
+	@$(PYTHON_IN) -m ruff format --check --quiet . || { echo "Not formatted. Run: make format"; exit 1; }
 	@$(PYTHON_IN) -m ruff check .
+
+format: .venv/.dev ## bring the code into its form, 100 columns wide
+	@$(PYTHON_IN) -m ruff format .
 
 types: .venv/.dev ## check the types with mypy
 	@$(PYTHON_IN) -m mypy

@@ -1,7 +1,8 @@
 """Measure, print the table and what falls short: `python -m benchmarks [--quick] [SCENARIO…]`.
 
-A run of everything writes benchmarks/RESULTS.md. The exit code is 0 when every line reaches its goal. BENCH_RUNS and BENCH_SECONDS say
-how often and for how long each line is measured. `python -m benchmarks profile receiving|accepting|sending` shows where the time goes.
+A run of everything writes benchmarks/RESULTS.md. The exit code is 0 when every line reaches its
+goal. BENCH_RUNS and BENCH_SECONDS say how often and for how long each line is measured. `python -m
+benchmarks profile receiving|accepting|sending` shows where the time goes.
 """
 
 from __future__ import annotations
@@ -18,21 +19,51 @@ from functools import partial
 from pathlib import Path
 from types import ModuleType
 
-from benchmarks import accepting, beside, growth, idle, latency, machine, profiling, receiving, results, sending, table, workers
+from benchmarks import (
+    accepting,
+    beside,
+    growth,
+    idle,
+    latency,
+    machine,
+    profiling,
+    receiving,
+    results,
+    sending,
+    table,
+    workers,
+)
 from benchmarks.plan import Plan
 from benchmarks.running import ROOT, Unmeasured
 from benchmarks.table import Row
 
-RUNS, SECONDS = 3, 6.0
+RUNS = 3
+SECONDS = 6.0
 FEWEST_RUNS = 3  # for figures worth keeping
 Scenario = tuple[ModuleType, Callable[[Plan], list[Row]], Callable[[str], list[Row]]]
 
 SCENARIOS: dict[str, Scenario] = {
-    "receiving": (receiving, partial(receiving.run, database="SQLite"), partial(receiving.unmeasured, database="SQLite")),
-    "receiving-postgres": (receiving, partial(receiving.run, database="PostgreSQL"), partial(receiving.unmeasured, database="PostgreSQL")),
+    "receiving": (
+        receiving,
+        partial(receiving.run, database="SQLite"),
+        partial(receiving.unmeasured, database="SQLite"),
+    ),
+    "receiving-postgres": (
+        receiving,
+        partial(receiving.run, database="PostgreSQL"),
+        partial(receiving.unmeasured, database="PostgreSQL"),
+    ),
     "latency": (latency, latency.run, latency.unmeasured),
-    "sending": (sending, partial(sending.run, in_flight=64), partial(sending.unmeasured, in_flight=64)),
-    "sending-256": (sending, partial(sending.run, in_flight=256), partial(sending.unmeasured, in_flight=256)),
+    "sending": (
+        sending,
+        partial(sending.run, in_flight=64),
+        partial(sending.unmeasured, in_flight=64),
+    ),
+    "sending-256": (
+        sending,
+        partial(sending.run, in_flight=256),
+        partial(sending.unmeasured, in_flight=256),
+    ),
     "beside": (beside, beside.run, beside.unmeasured),
     "accepting": (accepting, accepting.run, accepting.unmeasured),
     "idle": (idle, idle.run, idle.unmeasured),
@@ -47,7 +78,10 @@ def main() -> int:
         return profiling.main(wanted.names[1:])
     names = wanted.names or list(SCENARIOS)
     if unknown := [name for name in names if name not in SCENARIOS]:
-        print(f"There is no scenario {unknown[0]!r}. There are: {', '.join(SCENARIOS)}.", file=sys.stderr)
+        print(
+            f"There is no scenario {unknown[0]!r}. There are: {', '.join(SCENARIOS)}.",
+            file=sys.stderr,
+        )
         return 2
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(1))  # so that what was started is ended
@@ -55,7 +89,8 @@ def main() -> int:
     machine.use_two_cores()
     folder = Path(tempfile.mkdtemp(prefix="hub-bench-"))
     plan = Plan(folder, wanted.runs, wanted.seconds, wanted.quick)
-    began, facts = time.monotonic(), machine.words(folder)
+    began = time.monotonic()
+    facts = machine.words(folder)
     try:
         rows = [row for name in names for row in _measure(plan, name)]
     finally:
@@ -66,14 +101,29 @@ def main() -> int:
         path = results.write(rows, facts, plan, [SCENARIOS[name][0] for name in names], took)
         print(f"Kept in {path.relative_to(ROOT)}.")
     else:
-        print(f"Not kept: only a run of everything, {FEWEST_RUNS} times or more, is written to {results.FILE.relative_to(ROOT)}.")
+        print(
+            f"Not kept: only a run of everything, {FEWEST_RUNS} times or more, is written to"
+            f" {results.FILE.relative_to(ROOT)}."
+        )
     return _verdict(rows, took)
 
 
 def _wanted() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure the hub beside what people would use instead.")
-    parser.add_argument("names", nargs="*", metavar="SCENARIO", help=f"{', '.join(SCENARIOS)}; default: all. Or: profile PATH")
-    parser.add_argument("--quick", action="store_true", help="one short run of each, to see that it works; its figures are noise")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description="Measure the hub beside what people would use instead.",
+    )
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="SCENARIO",
+        help=f"{', '.join(SCENARIOS)}; default: all. Or: profile PATH",
+    )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="one short run of each, to see that it works; its figures are noise",
+    )
     wanted = parser.parse_args()
     wanted.runs = 1 if wanted.quick else int(os.environ.get("BENCH_RUNS", RUNS))
     wanted.seconds = 2.0 if wanted.quick else float(os.environ.get("BENCH_SECONDS", SECONDS))
@@ -94,18 +144,23 @@ def _measure(plan: Plan, name: str) -> list[Row]:
     except Exception as problem:  # the other scenarios are measured all the same
         words = str(problem).strip() or type(problem).__name__
         plan.say(f"  {name} failed: {words}")
-        rows = unmeasured(words.splitlines()[0].rstrip(':'))
+        rows = unmeasured(words.splitlines()[0].rstrip(":"))
     plan.say(f"  {name} took {time.monotonic() - began:.0f} s")
     return rows
 
 
 def _verdict(rows: list[Row], took: float) -> int:
     short = [row for row in rows if not row.met]
-    print(f"{len(rows) - len(short)} of {len(rows)} lines reach their goal, measured in {took:.0f} s.")
+    print(
+        f"{len(rows) - len(short)} of {len(rows)} lines reach their goal, measured in {took:.0f} s."
+    )
     for row in short:
         beside = f" against {row.against}" if row.against else ""
-        print(f"  falls short: {row.what}{beside}: {row.cells[3]}, wanted {row.goal}" if row.figure is not None
-              else f"  {row.measured}: {row.what}{beside}")  # fmt: skip
+        print(
+            f"  falls short: {row.what}{beside}: {row.cells[3]}, wanted {row.goal}"
+            if row.figure is not None
+            else f"  {row.measured}: {row.what}{beside}"
+        )
     return 1 if short else 0
 
 

@@ -1,8 +1,9 @@
 """Events that the API accepts per second, against a bare Flask application that answers 204.
 
-Each event is a new signing request with one signer: checked, stored with payload, request, signer, contact and one rendered message,
-all sealed, in one transaction on SQLite (FULL), and the worker is woken. Same server and options for both, same bytes from wrk over
-32 connections, in turn. No worker runs, so that the API alone is measured. Every accepted event must have its message.
+Each event is a new signing request with one signer: checked, stored with payload, request, signer,
+contact and one rendered message, all sealed, in one transaction on SQLite (FULL), and the worker is
+woken. Same server and options for both, same bytes from wrk over 32 connections, in turn. No worker
+runs, so that the API alone is measured. Every accepted event must have its message.
 """
 
 from __future__ import annotations
@@ -19,28 +20,44 @@ from benchmarks.running import Crew
 from benchmarks.table import Row, at_least, missing, ratio, said
 
 FASTEST = 3000
-WHAT, AGAINST, GOAL = "API events per second (one signer)", "a bare Flask 204 on the same server", at_least(0.12)
+WHAT = "API events per second (one signer)"
+AGAINST = "a bare Flask 204 on the same server"
+GOAL = at_least(0.12)
 
 
 def run(plan: Plan) -> list[Row]:
     load.program()
-    ours, theirs = [], []
+    ours = []
+    theirs = []
     with plan.crew("accepting") as crew:
         provider = Provider(crew)
         hub = Hub(crew, provider.url)
         crew.stop(provider.started)
         hub.queue()
-        web, (bare, port) = hub.web(), start_bare(crew, hub)
+        web = hub.web()
+        bare, port = start_bare(crew, hub)
         events = partial(_events, crew, hub, plan.seconds)
         for _ in plan.each_run("accepting"):
             theirs.append(load.press(bare, port, events, plan.seconds))
             ours.append(pressed(hub, web, "messages", events, plan.seconds))
     note = f"p95 while under full load: {said([one.p95 for one in ours])} ms."
-    return [ratio(WHAT, AGAINST, GOAL, [one.rate for one in ours], [one.rate for one in theirs], "/s", note)]
+    return [
+        ratio(
+            WHAT,
+            AGAINST,
+            GOAL,
+            [one.rate for one in ours],
+            [one.rate for one in theirs],
+            "/s",
+            note,
+        )
+    ]
 
 
 def _events(crew: Crew, hub: Hub, seconds: float) -> Path:
-    return posts.write(crew.folder / "events", (posts.event(hub)[1] for _ in range(round(FASTEST * seconds))))
+    return posts.write(
+        crew.folder / "events", (posts.event(hub)[1] for _ in range(round(FASTEST * seconds)))
+    )
 
 
 def unmeasured(why: str) -> list[Row]:

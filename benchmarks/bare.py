@@ -1,4 +1,7 @@
-"""The least that a Flask application can do: read the request, answer 204. On the hub's own server, with its options."""
+"""The least that a Flask application can do: read the request, answer 204.
+
+On the hub's own server, with its options.
+"""
 
 from __future__ import annotations
 

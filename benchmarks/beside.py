@@ -1,9 +1,11 @@
-"""The hub's 64 in flight beside what people would use instead, each as its documentation recommends (benchmarks/peers).
+"""The hub's 64 in flight beside what people would use instead, each as its documentation recommends
+(benchmarks/peers).
 
-The same provider's stand-in, the same queue server, the same messages, in turn within each run. The peers do no database work, keep
-no record, and may be given the pool that suits them; the hub claims, records and would take callbacks. RQ's pool and Celery's prefork
-have 20 processes where the hub has 64 threads: that is what their documentation calls for, and what memory allows. Apprise sends from
-a plain process, with its throttle off. Each is counted at the provider while it is warm.
+The same provider's stand-in, the same queue server, the same messages, in turn within each run. The
+peers do no database work, keep no record, and may be given the pool that suits them; the hub
+claims, records and would take callbacks. RQ's pool and Celery's prefork have 20 processes where the
+hub has 64 threads: that is what their documentation calls for, and what memory allows. Apprise
+sends from a plain process, with its throttle off. Each is counted at the provider while it is warm.
 """
 
 from __future__ import annotations
@@ -30,7 +32,9 @@ CPU_GOAL = at_most(1.0)
 
 @dataclass(frozen=True)
 class Peer:
-    """Something else that sends: how to fill its queue, what to start, how fast it is at most, and what the hub must beat it by."""
+    """Something else that sends: how to fill its queue, what to start, how fast it is at most, and
+    what the hub must beat it by.
+    """
 
     name: str
     goal: Goal
@@ -43,23 +47,80 @@ class Peer:
 
 
 def _rq(words: list[str], socket: str) -> list[str]:
-    return [script("rq"), words[0], "--url", f"unix://{socket}", "--path", str(ROOT), *words[1:], "bench"]
+    return [
+        script("rq"),
+        words[0],
+        "--url",
+        f"unix://{socket}",
+        "--path",
+        str(ROOT),
+        *words[1:],
+        "bench",
+    ]
 
 
 def _celery(pool: str, size: int, _: str) -> list[str]:
-    return python("celery", "-A", "benchmarks.peers.celery_app", "worker", "--pool", pool, "--concurrency", str(size),
-                  "--loglevel", "WARNING", "--without-gossip", "--without-mingle")  # fmt: skip
+    return python(
+        "celery",
+        "-A",
+        "benchmarks.peers.celery_app",
+        "worker",
+        "--pool",
+        pool,
+        "--concurrency",
+        str(size),
+        "--loglevel",
+        "WARNING",
+        "--without-gossip",
+        "--without-mingle",
+    )
 
 
 PEERS = (
-    Peer("RQ, a job per message, forking worker", at_least(100), "benchmarks.peers.rq_naive",
-         partial(_rq, ["worker", "--logging_level", "WARNING"]), 1, 12, seconds=8),
-    Peer("RQ, a pool of 20", at_least(30), "benchmarks.peers.rq_naive",
-         partial(_rq, ["worker-pool", "-n", "20", "--logging-level", "WARNING"]), 20, 60, warm=1, seconds=8),
-    Peer("Celery, prefork 20", at_least(3), "benchmarks.peers.celery_app", partial(_celery, "prefork", 20), 20, 20 / LATENCY),
-    Peer(CPU_AGAINST, at_least(1.1), "benchmarks.peers.celery_app", partial(_celery, "threads", THREADS), THREADS, THREADS / LATENCY),
-    Peer("Apprise, unthrottled", at_least(10), "", lambda _: python("benchmarks.peers.apprise_peer"), 6, 64 / LATENCY),
-)  # fmt: skip
+    Peer(
+        "RQ, a job per message, forking worker",
+        at_least(100),
+        "benchmarks.peers.rq_naive",
+        partial(_rq, ["worker", "--logging_level", "WARNING"]),
+        1,
+        12,
+        seconds=8,
+    ),
+    Peer(
+        "RQ, a pool of 20",
+        at_least(30),
+        "benchmarks.peers.rq_naive",
+        partial(_rq, ["worker-pool", "-n", "20", "--logging-level", "WARNING"]),
+        20,
+        60,
+        warm=1,
+        seconds=8,
+    ),
+    Peer(
+        "Celery, prefork 20",
+        at_least(3),
+        "benchmarks.peers.celery_app",
+        partial(_celery, "prefork", 20),
+        20,
+        20 / LATENCY,
+    ),
+    Peer(
+        CPU_AGAINST,
+        at_least(1.1),
+        "benchmarks.peers.celery_app",
+        partial(_celery, "threads", THREADS),
+        THREADS,
+        THREADS / LATENCY,
+    ),
+    Peer(
+        "Apprise, unthrottled",
+        at_least(10),
+        "",
+        lambda _: python("benchmarks.peers.apprise_peer"),
+        6,
+        64 / LATENCY,
+    ),
+)
 
 
 def run(plan: Plan) -> list[Row]:
@@ -77,9 +138,13 @@ def run(plan: Plan) -> list[Row]:
             for peer in PEERS:
                 plan.say(f"    {peer.name}")
                 try:
-                    theirs[peer.name].append(_stretch(crew, provider, hub, peer, max(plan.seconds, peer.seconds)))
+                    theirs[peer.name].append(
+                        _stretch(crew, provider, hub, peer, max(plan.seconds, peer.seconds))
+                    )
                 except AssertionError as problem:
-                    broken[peer.name] = f"in run {number + 1} {str(problem).splitlines()[0].rstrip(':')}"
+                    broken[peer.name] = (
+                        f"in run {number + 1} {str(problem).splitlines()[0].rstrip(':')}"
+                    )
                     plan.say(f"    {problem}")
             sent_by_peers += provider.counts().received - before
         prove(hub, provider, others=sent_by_peers)
@@ -87,25 +152,44 @@ def run(plan: Plan) -> list[Row]:
 
 
 def _rows(ours: list[Sent], theirs: dict[str, list[Sent]], broken: dict[str, str]) -> list[Row]:
-    rows, rates = [], [one.rate for one in ours]
+    rows = []
+    rates = [one.rate for one in ours]
     for peer in PEERS:
         found = theirs.get(peer.name)
         if not found:
             rows.append(missing(HUB, peer.name, peer.goal, broken[peer.name]))
             continue
-        used, memory = said([one.cpu for one in found]), said([one.memory for one in found])
-        note = f"{peer.name}: {used} ms of processor per message, {memory} MB (PSS) in all its processes."
-        rows.append(ratio(HUB, peer.name, peer.goal, rates, [one.rate for one in found], "/s", note))
+        used = said([one.cpu for one in found])
+        memory = said([one.memory for one in found])
+        note = (
+            f"{peer.name}: {used} ms of processor per message, {memory} MB (PSS) in all its"
+            " processes."
+        )
+        rows.append(
+            ratio(HUB, peer.name, peer.goal, rates, [one.rate for one in found], "/s", note)
+        )
     threads = theirs.get(CPU_AGAINST)
     if threads:
-        rows.append(ratio(CPU, CPU_AGAINST, CPU_GOAL, [one.cpu for one in ours], [one.cpu for one in threads], "ms"))
+        rows.append(
+            ratio(
+                CPU,
+                CPU_AGAINST,
+                CPU_GOAL,
+                [one.cpu for one in ours],
+                [one.cpu for one in threads],
+                "ms",
+            )
+        )
     else:
         rows.append(missing(CPU, CPU_AGAINST, CPU_GOAL, broken[CPU_AGAINST]))
     return rows
 
 
 def unmeasured(why: str) -> list[Row]:
-    return [*(missing(HUB, peer.name, peer.goal, why) for peer in PEERS), missing(CPU, CPU_AGAINST, CPU_GOAL, why)]
+    return [
+        *(missing(HUB, peer.name, peer.goal, why) for peer in PEERS),
+        missing(CPU, CPU_AGAINST, CPU_GOAL, why),
+    ]
 
 
 def _stretch(crew: Crew, provider: Provider, hub: Hub, peer: Peer, seconds: float) -> Sent:
@@ -113,7 +197,14 @@ def _stretch(crew: Crew, provider: Provider, hub: Hub, peer: Peer, seconds: floa
     environ = {"BENCH_PROVIDER": provider.url, "BENCH_QUEUE": socket}
     if peer.fill:
         count = round(peer.fastest * (seconds + 6))
-        done = subprocess.run(python(peer.fill, str(count)), cwd=ROOT, env=clean(environ), capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            python(peer.fill, str(count)),
+            cwd=ROOT,
+            env=clean(environ),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert done.returncode == 0, done.stderr[-2000:]
     sender: Started = crew.start(peer.name.split(",")[0].lower(), peer.command(socket), environ)
     try:

@@ -1,8 +1,10 @@
-"""Fill a hub's tables straight: messages that wait, messages that were accepted, or a history of what was delivered.
+"""Fill a hub's tables straight: messages that wait, messages that were accepted, or a history of
+what was delivered.
 
-The rows are as the hub writes them, so far as they are read: addresses can be found, the bodies of what is sent or looked at are
-sealed. Of a history, only the newest are; ids and the provider's SIDs grow, as they do in time. Runs in a process of its own, with
-the hub's settings in the environment, while the hub's own processes rest.
+The rows are as the hub writes them, so far as they are read: addresses can be found, the bodies of
+what is sent or looked at are sealed. Of a history, only the newest are; ids and the provider's SIDs
+grow, as they do in time. Runs in a process of its own, with the hub's settings in the environment,
+while the hub's own processes rest.
 """
 
 from __future__ import annotations
@@ -24,13 +26,28 @@ from sqlalchemy.sql.schema import ScalarElementColumnDefault
 from hub import config, create_app
 from hub.extensions import db
 from hub.messaging.contacts import address_key
-from hub.models import Attempt, Body, Contact, Event, Message, Receipt, Signer, SigningRequest, Source, StatusEvent
+from hub.models import (
+    Attempt,
+    Body,
+    Contact,
+    Event,
+    Message,
+    Receipt,
+    Signer,
+    SigningRequest,
+    Source,
+    StatusEvent,
+)
 from hub.models.types import keyring
 
-TEXT = 'You\'ve been sent "Employment Agreement" by Acme HR. Please review & sign: https://sign.example/r/agr-{n}/eric'
+TEXT = (
+    'You\'ve been sent "Employment Agreement" by Acme HR. Please review & sign:'
+    " https://sign.example/r/agr-{n}/eric"
+)
 READ = 2_000  # of a history, so many of the newest are looked at
 SHOWN = 100
-HOUR, DAY = 3_600_000, 86_400_000  # milliseconds
+HOUR = 3_600_000
+DAY = 86_400_000  # milliseconds
 
 
 class Tables:
@@ -41,7 +58,9 @@ class Tables:
         self.postgres = db.engine.dialect.name == "postgresql"
         self.raw: Any = db.engine.raw_connection()
         if not self.postgres:
-            self.raw.driver_connection.execute("PRAGMA synchronous=OFF")  # the rows are made durable at the end, all at once
+            self.raw.driver_connection.execute(
+                "PRAGMA synchronous=OFF"
+            )  # the rows are made durable at the end, all at once
             self.raw.driver_connection.execute("PRAGMA cache_size=-800000")
 
     def id(self, number: int) -> Any:
@@ -51,7 +70,11 @@ class Tables:
         return self.id(uuid.UUID(public_id.partition("_")[2]).int)
 
     def time(self, milliseconds: int) -> Any:
-        return datetime.fromtimestamp(milliseconds / 1000, UTC) if self.postgres else milliseconds * 1000
+        return (
+            datetime.fromtimestamp(milliseconds / 1000, UTC)
+            if self.postgres
+            else milliseconds * 1000
+        )
 
     def seal(self, model: Any, number: int, field: str, value: Any) -> bytes:
         return self.ring.seal_json(model.__tablename__, str(uuid.UUID(int=number)), field, value)
@@ -60,7 +83,8 @@ class Tables:
         """Insert rows; columns that are not given get their default."""
         table: Table = model.__table__
         constant = {name: value for name, value in _defaults(table).items() if name not in columns}
-        names, tail = (*columns, *constant), tuple(constant.values())
+        names = (*columns, *constant)
+        tail = tuple(constant.values())
         listed = ", ".join(f'"{name}"' for name in names)
         cursor = self.raw.driver_connection.cursor()
         if self.postgres:
@@ -70,7 +94,10 @@ class Tables:
         else:
             cursor.execute("BEGIN IMMEDIATE")
             marks = ", ".join("?" * len(names))
-            cursor.executemany(f"INSERT INTO {table.name} ({listed}) VALUES ({marks})", ((*row, *tail) for row in rows))
+            cursor.executemany(
+                f"INSERT INTO {table.name} ({listed}) VALUES ({marks})",
+                ((*row, *tail) for row in rows),
+            )
         self.raw.driver_connection.commit()
 
     def finish(self) -> None:
@@ -94,32 +121,95 @@ def _defaults(table: Table) -> dict[str, Any]:
 
 
 def ids(count: int, began: int, spread: int) -> Iterator[tuple[int, int]]:
-    """Yield (UUIDv7 as a number, its milliseconds), growing, from `began` over `spread` milliseconds."""
+    """Yield (UUIDv7 as a number, its milliseconds), growing, from `began` over `spread`
+    milliseconds.
+    """
     salt = random.getrandbits(30)
     for n in range(count):
         moment = began + n * spread // count
         yield (moment << 80) | (7 << 76) | (2 << 62) | (salt << 32) | n, moment
 
 
-# ── Kinds ───────────────────────────────────────────────────────────────────────────────────────────────────
-MESSAGE = ("id", "channel", "test", "source_id", "contact_id", "connection_id", "status", "tries", "due_at", "expires_at", "changed_at",
-           "provider_id", "request_id")  # fmt: skip
-ATTEMPT = ("message_id", "n", "connection_id", "started_at", "ended_at", "outcome", "http_status", "request_ref", "milliseconds", "sender",
-           "provider_id")  # fmt: skip
+# ── Kinds ─────────────────────────────────────────────────────────────────────────────────────────
+MESSAGE = (
+    "id",
+    "channel",
+    "test",
+    "source_id",
+    "contact_id",
+    "connection_id",
+    "status",
+    "tries",
+    "due_at",
+    "expires_at",
+    "changed_at",
+    "provider_id",
+    "request_id",
+)
+ATTEMPT = (
+    "message_id",
+    "n",
+    "connection_id",
+    "started_at",
+    "ended_at",
+    "outcome",
+    "http_status",
+    "request_ref",
+    "milliseconds",
+    "sender",
+    "provider_id",
+)
 FACT = ("id", "message_id", "attempt", "at", "status", "word", "source")
-RECEIPT = ("id", "subject", "detail", "endpoint", "scope", "connection_id", "request", "received_at", "due_at")
-REQUEST = ("id", "source_id", "external_id", "test", "title", "state", "state_at", "told_at", "created_at")
+RECEIPT = (
+    "id",
+    "subject",
+    "detail",
+    "endpoint",
+    "scope",
+    "connection_id",
+    "request",
+    "received_at",
+    "due_at",
+)
+REQUEST = (
+    "id",
+    "source_id",
+    "external_id",
+    "test",
+    "title",
+    "state",
+    "state_at",
+    "told_at",
+    "created_at",
+)
 Made = list[tuple[int, int]]
 
 
 def queued(tables: Tables, count: int, connections: list[str]) -> list[Any]:
-    """Add messages that wait to be sent, each to a person of its own, in turn over the connections."""
-    people, made = contacts(tables, count), list(ids(count, _now() - 1000, 900))
-    source, carriers = _source(tables), [tables.known(connection) for connection in connections]
+    """Add waiting messages, each to a person of its own, in turn over the connections."""
+    people = contacts(tables, count)
+    made = list(ids(count, _now() - 1000, 900))
+    source = _source(tables)
+    carriers = [tables.known(connection) for connection in connections]
 
     def row(n: int, number: int, moment: int) -> tuple[Any, ...]:
-        at, until = tables.time(moment), tables.time(moment + DAY)
-        return tables.id(number), "sms", False, source, people[n], carriers[n % len(carriers)], "queued", 0, at, until, at, None, None
+        at = tables.time(moment)
+        until = tables.time(moment + DAY)
+        return (
+            tables.id(number),
+            "sms",
+            False,
+            source,
+            people[n],
+            carriers[n % len(carriers)],
+            "queued",
+            0,
+            at,
+            until,
+            at,
+            None,
+            None,
+        )
 
     tables.insert(Message, MESSAGE, _rows(made, row))
     bodies(tables, made)
@@ -128,27 +218,47 @@ def queued(tables: Tables, count: int, connections: list[str]) -> list[Any]:
 
 def accepted(tables: Tables, count: int, connections: list[str]) -> list[Any]:
     """Add messages that the provider has; returns id and SID of each, for callbacks."""
-    people, made = contacts(tables, count), list(ids(count, _now() - 60_000, 30_000))
+    people = contacts(tables, count)
+    made = list(ids(count, _now() - 60_000, 30_000))
     _sent(tables, made, people, connections, "accepted", [None])
     bodies(tables, made)
     return [[f"msg_{uuid.UUID(int=number)}", _sid(number)] for number, _ in made]
 
 
 def history(tables: Tables, count: int, connections: list[str]) -> list[Any]:
-    """Add messages that were delivered over the last 60 days, with all that was learnt of them; returns ids to look at."""
+    """Add messages that were delivered over the last 60 days, with all that was learnt of them;
+    returns ids to look at.
+    """
     made = list(ids(count, _now() - 60 * DAY, 60 * DAY - HOUR))
-    people, requests = contacts(tables, max(1, count // 8)), _requests(tables, max(1, count // 3))
+    people = contacts(tables, max(1, count // 8))
+    requests = _requests(tables, max(1, count // 3))
     _sent(tables, made, people, connections, "delivered", requests)
     for word, later in (("sent", 800), ("delivered", 2000)):
         _facts(tables, made, word, later)
     bodies(tables, made[-READ:])
-    carrier, blob = tables.known(connections[0]), os.urandom(600)  # sealed, and not opened any more
+    carrier = tables.known(connections[0])
+    blob = os.urandom(600)  # sealed, and not opened any more
 
     def receipt(n: int, number: int, moment: int) -> tuple[Any, ...]:
-        subject, at = _sid(made[n][0]), tables.time(moment)
-        return tables.id(number), subject, "delivered:", "twilio/sms", "AC" + "0" * 32, carrier, blob, at, None
+        subject = _sid(made[n][0])
+        at = tables.time(moment)
+        return (
+            tables.id(number),
+            subject,
+            "delivered:",
+            "twilio/sms",
+            "AC" + "0" * 32,
+            carrier,
+            blob,
+            at,
+            None,
+        )
 
-    tables.insert(Receipt, RECEIPT, _rows(list(ids(count, _now() - 60 * DAY + 2000, 60 * DAY - HOUR)), receipt))
+    tables.insert(
+        Receipt,
+        RECEIPT,
+        _rows(list(ids(count, _now() - 60 * DAY + 2000, 60 * DAY - HOUR)), receipt),
+    )
     return [f"msg_{uuid.UUID(int=number)}" for number, _ in made[-READ :: READ // SHOWN]]
 
 
@@ -156,17 +266,51 @@ def _rows(made: Made, row: Callable[[int, int, int], tuple[Any, ...]]) -> Iterat
     return (row(n, number, moment) for n, (number, moment) in enumerate(made))
 
 
-def _sent(tables: Tables, made: Made, people: list[Any], connections: list[str], status: str, requests: list[Any]) -> None:
-    source, carriers = _source(tables), [tables.known(connection) for connection in connections]
+def _sent(
+    tables: Tables,
+    made: Made,
+    people: list[Any],
+    connections: list[str],
+    status: str,
+    requests: list[Any],
+) -> None:
+    source = _source(tables)
+    carriers = [tables.known(connection) for connection in connections]
 
     def message(n: int, number: int, moment: int) -> tuple[Any, ...]:
-        person, carrier, request = people[n % len(people)], carriers[n % len(carriers)], requests[n % len(requests)]
+        person = people[n % len(people)]
+        carrier = carriers[n % len(carriers)]
+        request = requests[n % len(requests)]
         times = None, tables.time(moment + DAY), tables.time(moment + 2000)
-        return tables.id(number), "sms", False, source, person, carrier, status, 1, *times, _sid(number), request
+        return (
+            tables.id(number),
+            "sms",
+            False,
+            source,
+            person,
+            carrier,
+            status,
+            1,
+            *times,
+            _sid(number),
+            request,
+        )
 
     def attempt(n: int, number: int, moment: int) -> tuple[Any, ...]:
-        times, carrier = (tables.time(moment), tables.time(moment + 100)), carriers[n % len(carriers)]
-        return tables.id(number), 1, carrier, *times, "accepted", 201, "RQ" + "0" * 32, 100, "+13175550100", _sid(number)
+        times = (tables.time(moment), tables.time(moment + 100))
+        carrier = carriers[n % len(carriers)]
+        return (
+            tables.id(number),
+            1,
+            carrier,
+            *times,
+            "accepted",
+            201,
+            "RQ" + "0" * 32,
+            100,
+            "+13175550100",
+            _sid(number),
+        )
 
     tables.insert(Message, MESSAGE, _rows(made, message))
     tables.insert(Attempt, ATTEMPT, _rows(made, attempt))
@@ -176,43 +320,91 @@ def _facts(tables: Tables, made: Made, word: str, later: int) -> None:
     facts = list(ids(len(made), made[0][1] + later, made[-1][1] - made[0][1] + 1))
 
     def fact(n: int, number: int, moment: int) -> tuple[Any, ...]:
-        return tables.id(number), tables.id(made[n][0]), 1, tables.time(moment), word, word, "callback"
+        return (
+            tables.id(number),
+            tables.id(made[n][0]),
+            1,
+            tables.time(moment),
+            word,
+            word,
+            "callback",
+        )
 
     tables.insert(StatusEvent, FACT, _rows(facts, fact))
 
 
 def _requests(tables: Tables, count: int) -> list[Any]:
-    """Add signing requests, each with a signer and an event; return their ids as the database has them."""
+    """Add signing requests, each with a signer and an event; return their ids as the database has
+    them.
+    """
     source = _source(tables)
     made, signers, events = (list(ids(count, _now() - 61 * DAY, 61 * DAY - HOUR)) for _ in range(3))
     found = [tables.id(number) for number, _ in made]
 
     def request(n: int, number: int, moment: int) -> tuple[Any, ...]:
-        title, at = tables.seal(SigningRequest, number, "title", f"Agreement {n}"), tables.time(moment)
+        title = tables.seal(SigningRequest, number, "title", f"Agreement {n}")
+        at = tables.time(moment)
         return found[n], source, f"agr-{number:x}", False, title, "open", at, at, at
 
     def signer(n: int, number: int, moment: int) -> tuple[Any, ...]:
-        return tables.id(number), found[n], "eric", "pending", 1, tables.time(moment), tables.time(moment)
+        return (
+            tables.id(number),
+            found[n],
+            "eric",
+            "pending",
+            1,
+            tables.time(moment),
+            tables.time(moment),
+        )
 
     def event(n: int, number: int, moment: int) -> tuple[Any, ...]:
-        return tables.id(number), found[n], source, "request.sent", tables.time(moment), tables.time(moment)
+        return (
+            tables.id(number),
+            found[n],
+            source,
+            "request.sent",
+            tables.time(moment),
+            tables.time(moment),
+        )
 
     tables.insert(SigningRequest, REQUEST, _rows(made, request))
-    tables.insert(Signer, ("id", "request_id", "external_id", "state", "turn", "state_at", "told_at"), _rows(signers, signer))
-    tables.insert(Event, ("id", "request_id", "source_id", "type", "occurred_at", "received_at"), _rows(events, event))
+    tables.insert(
+        Signer,
+        ("id", "request_id", "external_id", "state", "turn", "state_at", "told_at"),
+        _rows(signers, signer),
+    )
+    tables.insert(
+        Event,
+        ("id", "request_id", "source_id", "type", "occurred_at", "received_at"),
+        _rows(events, event),
+    )
     return found
 
 
 def contacts(tables: Tables, count: int) -> list[Any]:
     """Add people with numbers of their own."""
-    made, first = list(ids(count, _now() - 61 * DAY, DAY)), db.session.query(Contact).count()
+    made = list(ids(count, _now() - 61 * DAY, DAY))
+    first = db.session.query(Contact).count()
 
     def contact(n: int, number: int, moment: int) -> tuple[Any, ...]:
         place = first + n  # every exchange of an area code from 200 on, then the next area code
-        address = f"+1{(317, 212, 415, 512)[place // 7_999_999 % 4]}{2_000_000 + place % 7_999_999:07}"
-        return tables.id(number), "phone", address, address_key("phone", address), False, tables.time(moment)
+        address = (
+            f"+1{(317, 212, 415, 512)[place // 7_999_999 % 4]}{2_000_000 + place % 7_999_999:07}"
+        )
+        return (
+            tables.id(number),
+            "phone",
+            address,
+            address_key("phone", address),
+            False,
+            tables.time(moment),
+        )
 
-    tables.insert(Contact, ("id", "kind", "address", "address_key", "test", "created_at"), _rows(made, contact))
+    tables.insert(
+        Contact,
+        ("id", "kind", "address", "address_key", "test", "created_at"),
+        _rows(made, contact),
+    )
     return [tables.id(number) for number, _ in made]
 
 
@@ -220,7 +412,9 @@ def bodies(tables: Tables, made: Made) -> None:
     """Seal what messages say."""
 
     def body(n: int, number: int, _: int) -> tuple[Any, ...]:
-        return tables.id(number), tables.seal(Body, number, "content", {"subject": "", "text": TEXT.format(n=n)})
+        return tables.id(number), tables.seal(
+            Body, number, "content", {"subject": "", "text": TEXT.format(n=n)}
+        )
 
     tables.insert(Body, ("owner_id", "content"), _rows(made, body))
 

@@ -1,11 +1,12 @@
 """Sending, settling and the pages with a million messages in the database, against ten thousand.
 
-Two hubs on SQLite (FULL), one with 10,000 delivered messages and one with 1,000,000: requests, signers, events, contacts, attempts,
-status events and receipts in proportion (benchmarks.filling). Measured in turn. Sending: messages per second with a provider that
-answers after 5 ms, so that the engine is the bottleneck and not its threads. Settling: callbacks about messages that are on their way
-are taken in while no worker runs, then `hub worker settle` is started and timed from the first that it settles to the last. Pages: the
-median of GETs, signed in, one by one, of both hubs in turn. The figure is the median of the
-runs' ratios; above 1 is slower with the million.
+Two hubs on SQLite (FULL), one with 10,000 delivered messages and one with 1,000,000: requests,
+signers, events, contacts, attempts, status events and receipts in proportion (benchmarks.filling).
+Measured in turn. Sending: messages per second with a provider that answers after 5 ms, so that the
+engine is the bottleneck and not its threads. Settling: callbacks about messages that are on their
+way are taken in while no worker runs, then `hub worker settle` is started and timed from the first
+that it settles to the last. Pages: the median of GETs, signed in, one by one, of both hubs in turn.
+The figure is the median of the runs' ratios; above 1 is slower with the million.
 """
 
 from __future__ import annotations
@@ -29,17 +30,23 @@ from benchmarks.running import ROOT, Crew, python
 from benchmarks.sending import measure, prove
 from benchmarks.table import Row, at_most, missing, said
 
-SMALL, LARGE = 10_000, 1_000_000
-GETS, WARM = 40, 3
+SMALL = 10_000
+LARGE = 1_000_000
+GETS = 40
+WARM = 3
 CALLBACKS = 5000
 FASTEST_SENDER = 4000.0
 GOAL = at_most(1.3)
 PAGES = {
-    "the list of messages": "/messages", "the list far back": "/messages?before={back}", "a list that nothing meets": "/messages?show=lost",
-    "a search": "/messages?q=30003", "the page of one message": "",
-}  # fmt: skip
+    "the list of messages": "/messages",
+    "the list far back": "/messages?before={back}",
+    "a list that nothing meets": "/messages?show=lost",
+    "a search": "/messages?q=30003",
+    "the page of one message": "",
+}
 NAMES = ("sending", "settling", *PAGES)
-WHAT, AGAINST = "{} at {:,} messages", f"the same at {SMALL:,}"
+WHAT = "{} at {:,} messages"
+AGAINST = f"the same at {SMALL:,}"
 
 
 @dataclass
@@ -67,10 +74,16 @@ def run(plan: Plan) -> list[Row]:
             prove(one.hub, one.provider, others=-one.filled)
     small, large = (one.took for one in grown)
     return [
-        Row(WHAT.format(name, sizes[1]), AGAINST, GOAL, statistics.median(map(truediv, large[name], small[name])),
-            f"{said([t * 1000 for t in large[name]])} ms against {said([t * 1000 for t in small[name]])} ms")
+        Row(
+            WHAT.format(name, sizes[1]),
+            AGAINST,
+            GOAL,
+            statistics.median(map(truediv, large[name], small[name])),
+            f"{said([t * 1000 for t in large[name]])} ms against"
+            f" {said([t * 1000 for t in small[name]])} ms",
+        )
         for name in NAMES
-    ]  # fmt: skip
+    ]
 
 
 def unmeasured(why: str) -> list[Row]:
@@ -89,7 +102,8 @@ def _grow(plan: Plan, crew: Crew, size: int) -> Grown:
 
 def _sending(crew: Crew, one: Grown, seconds: float) -> None:
     one.hub.fill("queued", max(1, round(FASTEST_SENDER * (seconds + 1)) - _queued(one.hub)))
-    worker, cron = one.hub.worker("deliver"), one.hub.cron()
+    worker = one.hub.worker("deliver")
+    cron = one.hub.cron()
     sent = measure(crew, one.provider, [worker], seconds, 64, warm=8)
     left = _queued(one.hub)
     crew.stop(worker)
@@ -106,14 +120,22 @@ def _settling(crew: Crew, one: Grown, count: int) -> None:
     hub = one.hub
     known = hub.fill("accepted", count)
     one.filled += count
-    file = posts.write(crew.folder / "callbacks", (posts.callback(hub, message_id, sid) for message_id, sid in known))
-    subprocess.run(python("benchmarks.pacer", str(hub.port), str(file), "1000", str(time.monotonic() + 1)), cwd=ROOT, check=True,
-                   stdout=subprocess.DEVNULL)  # fmt: skip
+    file = posts.write(
+        crew.folder / "callbacks",
+        (posts.callback(hub, message_id, sid) for message_id, sid in known),
+    )
+    subprocess.run(
+        python("benchmarks.pacer", str(hub.port), str(file), "1000", str(time.monotonic() + 1)),
+        cwd=ROOT,
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
     waiting = _waiting(hub)
     assert waiting == count, f"{count} callbacks were posted and {waiting} wait"
     worker = hub.worker("settle")
     crew.wait_for(lambda: _waiting(hub) < count, "the first callback being settled", of=worker)
-    began, left = time.monotonic(), _waiting(hub)
+    began = time.monotonic()
+    left = _waiting(hub)
     crew.wait_for(lambda: not _waiting(hub), "all callbacks being settled", of=worker)
     one.took["settling"].append((time.monotonic() - began) / left)
     crew.stop(worker)
@@ -123,9 +145,9 @@ def _waiting(hub: Hub) -> int:
     return hub.count("receipts WHERE due_at IS NOT NULL")
 
 
-# ── Pages ───────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Pages ─────────────────────────────────────────────────────────────────────────────────────────
 def _pages(grown: list[Grown]) -> None:
-    """Time pages of all hubs in turn, one by one: what else the machine does then meets all alike."""
+    """Time pages of all hubs in turn, so that other work on the machine slows all alike."""
     readers = [Reader(one.hub) for one in grown]
     for name in PAGES:
         paths = [_paths(name, one) for one in grown]
@@ -154,7 +176,10 @@ class Reader:
         token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', self.get("/sign-in"))
         assert token, "the sign-in page has no form"
         form = urlencode({"csrf_token": token[1], "email": EMAIL, "password": PASSWORD})
-        headers = {"Content-Type": "application/x-www-form-urlencoded", "Referer": f"{hub.url}/sign-in"}
+        headers = {
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Referer": f"{hub.url}/sign-in",
+        }
         status, _ = self._ask("POST", "/sign-in", form, headers)
         assert status == 303, f"signing in was answered with {status}"
 
@@ -163,9 +188,13 @@ class Reader:
         assert status == 200, f"{path} was answered with {status}"
         return text
 
-    def _ask(self, method: str, path: str, body: str = "", headers: dict[str, str] | None = None) -> tuple[int, str]:
+    def _ask(
+        self, method: str, path: str, body: str = "", headers: dict[str, str] | None = None
+    ) -> tuple[int, str]:
         cookie = "; ".join(f"{name}={morsel.value}" for name, morsel in self.cookies.items())
-        self.line.request(method, path, body, {**(headers or {}), **({"Cookie": cookie} if cookie else {})})
+        self.line.request(
+            method, path, body, {**(headers or {}), **({"Cookie": cookie} if cookie else {})}
+        )
         answer = self.line.getresponse()
         for value in answer.headers.get_all("Set-Cookie", []):
             self.cookies.load(value)

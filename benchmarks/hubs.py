@@ -1,7 +1,9 @@
-"""A hub to be measured: its own data folder and database, a live connection to the provider's stand-in, and its processes.
+"""A hub to be measured: its own data folder and database, a live connection to the provider's
+stand-in, and its processes.
 
-Everything is asked for from outside, as an operator does it: settings in the environment, `hub migrate`, `hub web`, `hub worker`,
-`hub cron`, `hub up`. Only setting up (benchmarks.prepare) and filling the tables (benchmarks.filling) run code of the hub.
+Everything is asked for from outside, as an operator does it: settings in the environment, `hub
+migrate`, `hub web`, `hub worker`, `hub cron`, `hub up`. Only setting up (benchmarks.prepare) and
+filling the tables (benchmarks.filling) run code of the hub.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ from sqlalchemy import Engine, NullPool, create_engine, text
 from benchmarks.running import ROOT, Crew, Started, clean, free_port, python
 from hub import queue_server
 
-EMAIL, PASSWORD = "admin@bench.example", "a benchmark's own password"
+EMAIL = "admin@bench.example"
+PASSWORD = "a benchmark's own password"
 
 
 @dataclass(frozen=True)
@@ -36,23 +39,43 @@ class Account:
 class Hub:
     """One hub. `connections` share an account and differ in their number."""
 
-    def __init__(self, crew: Crew, provider_url: str, *, name: str = "hub", database_url: str = "", connections: int = 1) -> None:
-        self.crew, self.name, self.database_url = crew, name, database_url
+    def __init__(
+        self,
+        crew: Crew,
+        provider_url: str,
+        *,
+        name: str = "hub",
+        database_url: str = "",
+        connections: int = 1,
+    ) -> None:
+        self.crew = crew
+        self.name = name
+        self.database_url = database_url
         self.data_dir: Path = crew.folder / name
         self.port = free_port()
         self.account = Account("AC" + secrets.token_hex(16), secrets.token_hex(16))
         self.environ = {
-            "HUB_DATA_DIR": str(self.data_dir), "HUB_BIND": f"127.0.0.1:{self.port}", "HUB_LOG_LEVEL": "WARNING",
+            "HUB_DATA_DIR": str(self.data_dir),
+            "HUB_BIND": f"127.0.0.1:{self.port}",
+            "HUB_LOG_LEVEL": "WARNING",
             "HUB_API_PER_MINUTE": "1000000",  # counted as ever, and never reached
-            "HUB_TWILIO_API_URL": provider_url, "HUB_HTTP_ALLOW": provider_url.removeprefix("http://"),
-        }  # fmt: skip
+            "HUB_TWILIO_API_URL": provider_url,
+            "HUB_HTTP_ALLOW": provider_url.removeprefix("http://"),
+        }
         if database_url:
             self.environ |= {
-                "HUB_DATABASE_URL": database_url, "HUB_SECRET_KEY": secrets.token_hex(32),
+                "HUB_DATABASE_URL": database_url,
+                "HUB_SECRET_KEY": secrets.token_hex(32),
                 "HUB_ENCRYPTION_KEYS": "k1:" + base64.b64encode(secrets.token_bytes(32)).decode(),
-            }  # fmt: skip
-        ready = self.ask("benchmarks.prepare", account=self.account.sid, token=self.account.token, connections=connections,
-                         email=EMAIL, password=PASSWORD)  # fmt: skip
+            }
+        ready = self.ask(
+            "benchmarks.prepare",
+            account=self.account.sid,
+            token=self.account.token,
+            connections=connections,
+            email=EMAIL,
+            password=PASSWORD,
+        )
         self.api_key: str = ready["api_key"]
         self.connections: list[str] = ready["connections"]
 
@@ -61,23 +84,36 @@ class Hub:
         return f"http://127.0.0.1:{self.port}"
 
     def ask(self, module: str, **words: Any) -> Any:
-        """Run a module of ours in a process with this hub's settings; it answers with its last line, JSON."""
+        """Run a module of ours in a process with this hub's settings; it answers with its last
+        line, JSON.
+        """
         command = python(module, json.dumps(words))
-        done = subprocess.run(command, cwd=ROOT, env=clean(self.environ), capture_output=True, text=True, check=False)
-        assert done.returncode == 0, f"{module} failed: {(done.stderr.splitlines() or [''])[-1]}\n{done.stderr[-3000:]}"
+        done = subprocess.run(
+            command, cwd=ROOT, env=clean(self.environ), capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, (
+            f"{module} failed: {(done.stderr.splitlines() or [''])[-1]}\n{done.stderr[-3000:]}"
+        )
         return json.loads(done.stdout.splitlines()[-1])
 
     def fill(self, kind: str, count: int) -> list[Any]:
         """Write rows straight into the tables; see benchmarks.filling."""
-        found: list[Any] = self.ask("benchmarks.filling", kind=kind, count=count, connections=self.connections)
+        found: list[Any] = self.ask(
+            "benchmarks.filling", kind=kind, count=count, connections=self.connections
+        )
         return found
 
     @cached_property
     def database(self) -> Engine:
         """The hub's database, to be read from outside."""
         if self.database_url:
-            return create_engine(self.database_url.replace("postgresql://", "postgresql+psycopg://", 1), poolclass=NullPool)
-        return create_engine(f"sqlite:///file:{self.data_dir / 'hub.db'}?mode=ro&uri=true", poolclass=NullPool)
+            return create_engine(
+                self.database_url.replace("postgresql://", "postgresql+psycopg://", 1),
+                poolclass=NullPool,
+            )
+        return create_engine(
+            f"sqlite:///file:{self.data_dir / 'hub.db'}?mode=ro&uri=true", poolclass=NullPool
+        )
 
     def count(self, what: str) -> int:
         """Count rows: `what` is a table, and perhaps WHERE."""
@@ -87,8 +123,12 @@ class Hub:
     # processes
     def queue(self) -> Started:
         """Start the embedded queue server, as `hub up` does."""
-        started = self.crew.start(f"{self.name}-queue", queue_server.command(self.data_dir), self.environ)
-        self.crew.wait_for(lambda: queue_server.answers(self.data_dir), "the queue answering", of=started)
+        started = self.crew.start(
+            f"{self.name}-queue", queue_server.command(self.data_dir), self.environ
+        )
+        self.crew.wait_for(
+            lambda: queue_server.answers(self.data_dir), "the queue answering", of=started
+        )
         return started
 
     def web(self) -> Started:
@@ -105,11 +145,15 @@ class Hub:
     def up(self) -> Started:
         """Start everything in one process tree, and wait until it says that all is ready."""
         started = self._run("up")
-        self.crew.wait_for(lambda: "Ctrl-C stops everything" in started.words(40), "the hub being up", of=started)
+        self.crew.wait_for(
+            lambda: "Ctrl-C stops everything" in started.words(40), "the hub being up", of=started
+        )
         return started
 
     def _run(self, *words: str) -> Started:
-        return self.crew.start("-".join((self.name, *words)), python("hub.cli", *words), self.environ)
+        return self.crew.start(
+            "-".join((self.name, *words)), python("hub.cli", *words), self.environ
+        )
 
     def _ready(self) -> bool:
         try:

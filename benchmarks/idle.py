@@ -1,8 +1,9 @@
 """From an event's post to the provider's being called, with a hub that has nothing else to do.
 
-A whole hub (`hub up`, SQLite). A signing app posts one event, on a new connection, waits a moment of random length and posts the next.
-The time runs from before the app connects until the message's request has come in at the provider's stand-in. The first event of all,
-after a silence in which even a lingering worker has gone to rest, is told apart.
+A whole hub (`hub up`, SQLite). A signing app posts one event, on a new connection, waits a moment
+of random length and posts the next. The time runs from before the app connects until the message's
+request has come in at the provider's stand-in. The first event of all, after a silence in which
+even a lingering worker has gone to rest, is told apart.
 """
 
 from __future__ import annotations
@@ -35,9 +36,16 @@ def run(plan: Plan) -> list[Row]:
         first = _tell(hub, provider, 1)
         for _ in plan.each_run("an idle hub"):
             took.append(_tell(hub, provider, 8 if plan.quick else EVENTS))
-    note = f"The first event, after {SILENCE:.0f} s without any, took {said(first)} ms." if not plan.quick else ""
+    note = (
+        f"The first event, after {SILENCE:.0f} s without any, took {said(first)} ms."
+        if not plan.quick
+        else ""
+    )
     figures = [percentile(one, 0.5) for one in took], [percentile(one, 0.95) for one in took]
-    return [figure(what, "", goal, found, note) for (what, goal), found in zip(GOALS, figures, strict=True)]
+    return [
+        figure(what, "", goal, found, note)
+        for (what, goal), found in zip(GOALS, figures, strict=True)
+    ]
 
 
 def unmeasured(why: str) -> list[Row]:
@@ -57,7 +65,9 @@ def _tell(hub: Hub, provider: Provider, count: int) -> list[float]:
         time.sleep(random.uniform(0.2, 0.6))
     deadline = time.monotonic() + 10
     while missing_ones := posted.keys() - provider.calls().keys():
-        assert time.monotonic() < deadline, f"{len(missing_ones)} events did not reach the provider within 10 s"
+        assert time.monotonic() < deadline, (
+            f"{len(missing_ones)} events did not reach the provider within 10 s"
+        )
         time.sleep(0.1)
     calls = provider.calls()
     return [(calls[number] - moment) * 1000 for number, moment in posted.items()]

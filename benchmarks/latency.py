@@ -1,9 +1,12 @@
-"""Latency of callbacks at a constant 500 a second, while the hub sends and settles on the same SQLite file (FULL).
+"""Latency of callbacks at a constant 500 a second, while the hub sends and settles on the same
+SQLite file (FULL).
 
-A whole hub (`hub up`) sends a backlog as fast as 64 threads can, with a provider that takes 100 ms. Meanwhile 500 callbacks a second
-come in, each about another message that the provider has. They leave at their moments whatever became of those before them
-(benchmarks.pacer), and latency counts from that moment on: waiting for a stalled server is part of it. How long until a callback is
-applied is seen from outside: one in ten of the messages is looked up in the database every 5 ms until it says `delivered`.
+A whole hub (`hub up`) sends a backlog as fast as 64 threads can, with a provider that takes 100 ms.
+Meanwhile 500 callbacks a second come in, each about another message that the provider has. They
+leave at their moments whatever became of those before them (benchmarks.pacer), and latency counts
+from that moment on: waiting for a stalled server is part of it. How long until a callback is
+applied is seen from outside: one in ten of the messages is looked up in the database every 5 ms
+until it says `delivered`.
 """
 
 from __future__ import annotations
@@ -34,7 +37,10 @@ GOALS = (
 
 def run(plan: Plan) -> list[Row]:
     seconds = plan.seconds * 1.5
-    stored, applied, sending, late = [], [], [], []
+    stored = []
+    applied = []
+    sending = []
+    late = []
     with plan.crew("latency") as crew:
         provider = Provider(crew)
         hub = Hub(crew, provider.url)
@@ -51,27 +57,48 @@ def run(plan: Plan) -> list[Row]:
             applied.append(seen[skipped // WATCHED :])
             sending.append(rate)
             late.append(posted["late"])
-        assert hub.count("messages WHERE status = 'queued'"), "the backlog ran out before the end: the fill must be larger"
+        assert hub.count("messages WHERE status = 'queued'"), (
+            "the backlog ran out before the end: the fill must be larger"
+        )
         crew.stop(up)
-    note = f"Meanwhile the hub sent {said(sending)} messages a second. The pacer itself was late by {said(late)} ms at p95, which counts."
+    note = (
+        f"Meanwhile the hub sent {said(sending)} messages a second. The pacer itself was late by"
+        f" {said(late)} ms at p95, which counts."
+    )
     figures: tuple[list[float], ...] = (
-        [percentile(one, 0.95) for one in stored], [percentile(one, 0.99) for one in stored], [percentile(one, 0.95) for one in applied],
-    )  # fmt: skip
-    return [figure(what, "", goal, found, note) for (what, goal), found in zip(GOALS, figures, strict=True)]
+        [percentile(one, 0.95) for one in stored],
+        [percentile(one, 0.99) for one in stored],
+        [percentile(one, 0.95) for one in applied],
+    )
+    return [
+        figure(what, "", goal, found, note)
+        for (what, goal), found in zip(GOALS, figures, strict=True)
+    ]
 
 
 def unmeasured(why: str) -> list[Row]:
     return [missing(what, "", goal, why) for what, goal in GOALS]
 
 
-def _stretch(crew: Crew, hub: Hub, provider: Provider, known: list[Any]) -> tuple[dict[str, Any], list[float], float]:
-    """Post a callback about each message; return what that took, when the watched ones were applied, and how fast the hub sent."""
-    file = posts.write(crew.folder / "callbacks", (posts.callback(hub, message_id, sid) for message_id, sid in known))
+def _stretch(
+    crew: Crew, hub: Hub, provider: Provider, known: list[Any]
+) -> tuple[dict[str, Any], list[float], float]:
+    """Post a callback about each message; return what that took, when the watched ones were
+    applied, and how fast the hub sent.
+    """
+    file = posts.write(
+        crew.folder / "callbacks",
+        (posts.callback(hub, message_id, sid) for message_id, sid in known),
+    )
     watched = crew.folder / "watched"
     watched.write_text(json.dumps([message_id for message_id, _ in known[::WATCHED]]))
     start = time.monotonic() + 1.5  # both have started by then
     url = hub.database.url.render_as_string(hide_password=False)
-    watcher = _popen(python("benchmarks.watcher", url, str(watched), str(start), str(RATE / WATCHED), "delivered"))
+    watcher = _popen(
+        python(
+            "benchmarks.watcher", url, str(watched), str(start), str(RATE / WATCHED), "delivered"
+        )
+    )
     pacer = _popen(python("benchmarks.pacer", str(hub.port), str(file), str(RATE), str(start)))
     try:
         time.sleep(max(0.0, start - time.monotonic()))
@@ -88,7 +115,9 @@ def _stretch(crew: Crew, hub: Hub, provider: Provider, known: list[Any]) -> tupl
 
 
 def _popen(words: list[str]) -> subprocess.Popen[str]:
-    return subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
 def _answer(process: subprocess.Popen[str]) -> Any:

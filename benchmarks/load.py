@@ -1,8 +1,9 @@
 """As much load as a server takes: wrk, with requests from a file.
 
-A gthread server's processes accept from one socket, and kept-alive connections stay where they were accepted: when one process got
-them all, the rate is half of what the server can do. So several wrks start a moment apart, each while the process that took the last
-one's connections is busy; who holds how many is looked at in each run, and an unbalanced run is done again.
+A gthread server's processes accept from one socket, and kept-alive connections stay where they were
+accepted: when one process got them all, the rate is half of what the server can do. So several wrks
+start a moment apart, each while the process that took the last one's connections is busy; who holds
+how many is looked at in each run, and an unbalanced run is done again.
 """
 
 from __future__ import annotations
@@ -29,7 +30,10 @@ TRIES = 6
 
 @dataclass(frozen=True)
 class Load:
-    """What a run came to: answers a second, and the p95 of their milliseconds. `share` is the busiest process's of the connections."""
+    """What a run came to: answers a second, and the p95 of their milliseconds.
+
+    `share` is the busiest process's of the connections.
+    """
 
     requests: float
     rate: float
@@ -41,42 +45,70 @@ def program() -> str:
     """Return wrk. Raises Unmeasured with how to get it."""
     found = shutil.which("wrk")
     if found is None:
-        raise Unmeasured("wrk is not installed (Debian: apt-get install wrk; macOS: brew install wrk)")
+        raise Unmeasured(
+            "wrk is not installed (Debian: apt-get install wrk; macOS: brew install wrk)"
+        )
     return found
 
 
 def press(server: Started, port: int, write: Callable[[], Path], seconds: float) -> Load:
-    """Send as fast as the server answers; every answer must be a 2xx. `write` makes the file: each try says what was not said before."""
+    """Send as fast as the server answers; every answer must be a 2xx.
+
+    `write` makes the file: each try says what was not said before.
+    """
     for _ in range(TRIES):
         load = _once(server, port, write(), seconds)
         if load.share <= UNEVEN:
             return load
         time.sleep(0.5)
-    raise AssertionError(f"one process of {server.name} got {load.share:.0%} of the connections, {TRIES} times in a row")
+    raise AssertionError(
+        f"one process of {server.name} got {load.share:.0%} of the connections, {TRIES} times in"
+        " a row"
+    )
 
 
 def _once(server: Started, port: int, requests: Path, seconds: float) -> Load:
-    words = [program(), "-t1", f"-c{CLIENTS}", f"-d{round(seconds)}s", "--timeout", "10s", "-s", str(ROOT / "benchmarks/load.lua"),
-             f"http://127.0.0.1:{port}/", str(requests)]  # fmt: skip
+    words = [
+        program(),
+        "-t1",
+        f"-c{CLIENTS}",
+        f"-d{round(seconds)}s",
+        "--timeout",
+        "10s",
+        "-s",
+        str(ROOT / "benchmarks/load.lua"),
+        f"http://127.0.0.1:{port}/",
+        str(requests),
+    ]
     with ExitStack() as stack:
         wrks = []
         for number in range(PROGRAMS):
             mine = [*words, str(number), str(PROGRAMS)]
-            wrks.append(stack.enter_context(subprocess.Popen(mine, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)))
+            wrks.append(
+                stack.enter_context(
+                    subprocess.Popen(
+                        mine, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+                    )
+                )
+            )
             stack.callback(wrks[-1].kill)
             time.sleep(APART)
         time.sleep(0.5)
         held = running.connections_of(server.pid, port)
         results = [_result(wrk.communicate(timeout=seconds + 30)[0], server) for wrk in wrks]
     return Load(
-        requests=sum(result["requests"] for result in results), rate=sum(result["requests"] / result["seconds"] for result in results),
-        p95=max(result["p95"] for result in results), share=max(held.values()) / max(1, sum(held.values())),
-    )  # fmt: skip
+        requests=sum(result["requests"] for result in results),
+        rate=sum(result["requests"] / result["seconds"] for result in results),
+        p95=max(result["p95"] for result in results),
+        share=max(held.values()) / max(1, sum(held.values())),
+    )
 
 
 def _result(said: str, server: Started) -> dict[str, float]:
     found = re.search(r"^RESULT (.*)$", said, re.MULTILINE)
     assert found, f"wrk said:\n{said}"
     result: dict[str, float] = json.loads(found[1])
-    assert result["errors"] + result["refused"] == 0, f"{server.name} answered with errors: {found[1]}\n{server.words()}"
+    assert result["errors"] + result["refused"] == 0, (
+        f"{server.name} answered with errors: {found[1]}\n{server.words()}"
+    )
     return result

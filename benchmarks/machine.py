@@ -1,4 +1,4 @@
-"""Where it was measured: machine, versions, and how long this disk takes to make something durable."""
+"""Describe the machine of a measurement: hardware, versions, and time to make a write durable."""
 
 from __future__ import annotations
 
@@ -16,7 +16,19 @@ from pathlib import Path
 import psutil
 
 CORES = 2
-PACKAGES = ("flask", "gunicorn", "sqlalchemy", "psycopg", "redis", "rq", "twilio", "urllib3", "cryptography", "celery", "apprise")
+PACKAGES = (
+    "flask",
+    "gunicorn",
+    "sqlalchemy",
+    "psycopg",
+    "redis",
+    "rq",
+    "twilio",
+    "urllib3",
+    "cryptography",
+    "celery",
+    "apprise",
+)
 
 
 def use_two_cores() -> None:
@@ -39,10 +51,16 @@ def words(folder: Path) -> list[str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return [
-        f"Machine: {_processor()}, {cores()} of {os.cpu_count()} cores used by everything together, {memory:.0f} GiB; "
-        f"{platform.system()} {platform.release()}; fdatasync {sync_milliseconds(folder):.2f} ms (median); load before: {_load()}.",
-        f"Versions: Python {platform.python_version()}, {', '.join(packages)}; SQLite {sqlite3.sqlite_version}, "
-        f"{_told('valkey')}, {_told('postgres')}, {_told('wrk')}. Signpost at {_commit()}.",
+        (
+            f"Machine: {_processor()}, {cores()} of {os.cpu_count()} cores used by everything"
+            f" together, {memory:.0f} GiB; {platform.system()} {platform.release()}; fdatasync"
+            f" {sync_milliseconds(folder):.2f} ms (median); load before: {_load()}."
+        ),
+        (
+            f"Versions: Python {platform.python_version()}, {', '.join(packages)}; SQLite"
+            f" {sqlite3.sqlite_version}, {_told('valkey')}, {_told('postgres')}, {_told('wrk')}."
+            f" Signpost at {_commit()}."
+        ),
     ]
 
 
@@ -105,6 +123,12 @@ _COMMANDS = {"valkey": _valkey, "postgres": _postgres, "wrk": _wrk}
 
 
 def _commit() -> str:
-    said = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    changed = subprocess.run(["git", "status", "--porcelain", "hub"], capture_output=True, text=True, check=False).stdout.strip()
-    return (said.stdout.strip() or "an unknown commit") + (", with changes that are not committed" if changed else "")
+    said = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    )
+    changed = subprocess.run(
+        ["git", "status", "--porcelain", "hub"], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    return (said.stdout.strip() or "an unknown commit") + (
+        ", with changes that are not committed" if changed else ""
+    )

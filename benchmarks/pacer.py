@@ -1,8 +1,10 @@
-"""A load of constant rate that does not wait for answers: `python -m benchmarks.pacer PORT FILE RATE START`.
+"""A load of constant rate that does not wait for answers: `python -m benchmarks.pacer PORT FILE
+RATE START`.
 
-Request number n of the file is meant to leave at START + n / RATE (the machine's monotonic clock), whatever became of those before
-it, and its latency counts from that moment: a server that stalls is charged for all that had to wait (no coordinated omission).
-Prints JSON: the milliseconds of each request, and how late the pacer itself was.
+Request number n of the file is meant to leave at START + n / RATE (the machine's monotonic clock),
+whatever became of those before it, and its latency counts from that moment: a server that stalls is
+charged for all that had to wait (no coordinated omission). Prints JSON: the milliseconds of each
+request, and how late the pacer itself was.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ from pathlib import Path
 from benchmarks.posts import read
 
 CLIENTS = 32
-APART = 0.005  # between connecting one and the next, so that not one process of the server takes them all
+# between connecting one and the next, so that not one process of the server takes them all
+APART = 0.005
 PATIENCE = 20.0  # seconds after the last request was to leave
 
 
@@ -28,7 +31,8 @@ class Client:
     def __init__(self, port: int) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.number, self.got = -1, b""
+        self.number = -1
+        self.got = b""
 
     def fileno(self) -> int:
         return self.socket.fileno()
@@ -53,16 +57,23 @@ class Client:
 
 def pace(port: int, requests: list[bytes], rate: float, start: float) -> dict[str, object]:
     """Send the requests at their moments; return what they took."""
-    free, busy = deque[Client](), set[Client]()
+    free = deque[Client]()
+    busy = set[Client]()
     for _ in range(CLIENTS):
         free.append(Client(port))
         time.sleep(APART)
-    took, refused, lateness, sent = [0.0] * len(requests), 0, [], 0
+    took = [0.0] * len(requests)
+    refused = 0
+    lateness = []
+    sent = 0
     end = start + len(requests) / rate + PATIENCE
     while sent < len(requests) or busy:
         now = time.monotonic()
         if now > end:
-            raise TimeoutError(f"{len(requests) - sent + len(busy)} requests were not answered within {PATIENCE:g} s")
+            raise TimeoutError(
+                f"{len(requests) - sent + len(busy)} requests were not answered within"
+                f" {PATIENCE:g} s"
+            )
         while sent < len(requests) and free and start + sent / rate <= now:
             client = free.popleft()
             client.number = sent
@@ -71,7 +82,11 @@ def pace(port: int, requests: list[bytes], rate: float, start: float) -> dict[st
             busy.add(client)
             sent += 1
         # select, not epoll: it wakes to the microsecond, epoll to the millisecond
-        pause = max(0.0, start + sent / rate - time.monotonic()) if sent < len(requests) and free else 1.0
+        pause = (
+            max(0.0, start + sent / rate - time.monotonic())
+            if sent < len(requests) and free
+            else 1.0
+        )
         for client in select.select(list(busy), [], [], pause)[0]:
             if status := client.answered():
                 took[client.number] = time.monotonic() - start - client.number / rate
@@ -79,8 +94,16 @@ def pace(port: int, requests: list[bytes], rate: float, start: float) -> dict[st
                 busy.remove(client)
                 free.append(client)
     late = sorted(lateness)[len(lateness) * 95 // 100]
-    return {"milliseconds": [round(t * 1000, 3) for t in took], "refused": refused, "late": round(late * 1000, 3)}
+    return {
+        "milliseconds": [round(t * 1000, 3) for t in took],
+        "refused": refused,
+        "late": round(late * 1000, 3),
+    }
 
 
 if __name__ == "__main__":
-    print(json.dumps(pace(int(sys.argv[1]), read(Path(sys.argv[2])), float(sys.argv[3]), float(sys.argv[4]))))
+    print(
+        json.dumps(
+            pace(int(sys.argv[1]), read(Path(sys.argv[2])), float(sys.argv[3]), float(sys.argv[4]))
+        )
+    )

@@ -38,7 +38,9 @@ class Plan:
             yield Hub(crew, provider_url, name="sqlite")
             return
         with postgres.server() as url:
-            hub = Hub(crew, provider_url, name="postgres", database_url=postgres.database(url, "hub"))
+            hub = Hub(
+                crew, provider_url, name="postgres", database_url=postgres.database(url, "hub")
+            )
             yield hub
             for started in reversed(crew.running):
                 crew.stop(started)  # before its database goes

@@ -1,4 +1,6 @@
-"""A PostgreSQL server for one run, durable as in production: the tests' server with its short cuts taken out."""
+"""A PostgreSQL server for one run, durable as in production: the tests' server with its short cuts
+taken out.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,12 @@ import psycopg
 from benchmarks.running import ROOT, Unmeasured
 
 # bin/with-postgres switches these off, since a test's cluster need not survive a power cut
-DURABLE = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on", "shared_buffers": "256MB"}
+DURABLE = {
+    "fsync": "on",
+    "full_page_writes": "on",
+    "synchronous_commit": "on",
+    "shared_buffers": "256MB",
+}
 
 
 @cache
@@ -28,7 +35,8 @@ def programs() -> ModuleType:
     spec = spec_from_loader(loader.name, loader)
     assert spec is not None
     module = module_from_spec(spec)
-    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # nothing is left beside the program
+    before = sys.dont_write_bytecode
+    sys.dont_write_bytecode = True  # nothing is left beside the program
     try:
         loader.exec_module(module)
     finally:
@@ -39,10 +47,15 @@ def programs() -> ModuleType:
 
 @contextmanager
 def server() -> Iterator[str]:
-    """Run a server; gives the address of its first database. Raises Unmeasured where there is none."""
+    """Run a server; gives the address of its first database.
+
+    Raises Unmeasured where there is none.
+    """
     folder = programs().find()
     if folder is None:
-        raise Unmeasured("PostgreSQL's programs were not found (Debian: apt-get install postgresql)")
+        raise Unmeasured(
+            "PostgreSQL's programs were not found (Debian: apt-get install postgresql)"
+        )
     place = Path(tempfile.mkdtemp(prefix="hub-bench-postgres-"))
     process = None
     try:

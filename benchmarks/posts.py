@@ -1,4 +1,6 @@
-"""The requests that the load is made of, as bytes: Twilio's signed callbacks, and events of a signing app."""
+"""The requests that the load is made of, as bytes: Twilio's signed callbacks, and events of a
+signing app.
+"""
 
 from __future__ import annotations
 
@@ -23,41 +25,90 @@ def callback(hub: Hub, message_id: str, sid: str, word: str = "delivered") -> by
     https://www.twilio.com/docs/messaging/guides/track-outbound-message-status
     """
     form = {
-        "AccountSid": hub.account.sid, "ApiVersion": "2010-04-01", "From": "+13175550100", "To": "+13175551234",
-        "MessageSid": sid, "SmsSid": sid, "MessageStatus": word, "SmsStatus": word, "RawDlrDoneDate": "2611210930",
-        "MessagingServiceSid": "MG" + "0" * 32, "NumSegments": "1",
-    }  # fmt: skip
+        "AccountSid": hub.account.sid,
+        "ApiVersion": "2010-04-01",
+        "From": "+13175550100",
+        "To": "+13175551234",
+        "MessageSid": sid,
+        "SmsSid": sid,
+        "MessageStatus": word,
+        "SmsStatus": word,
+        "RawDlrDoneDate": "2611210930",
+        "MessagingServiceSid": "MG" + "0" * 32,
+        "NumSegments": "1",
+    }
     path = f"{CALLBACK}?message={message_id}&attempt=1"
     signed = hub.url + path + "".join(name + form[name] for name in sorted(form))
-    signature = base64.b64encode(hmac.digest(hub.account.token.encode(), signed.encode(), "sha1")).decode()
-    return _post(hub, path, urlencode(form), "application/x-www-form-urlencoded", {
-        "X-Twilio-Signature": signature, "I-Twilio-Idempotency-Token": secrets.token_hex(16), "User-Agent": "TwilioProxy/1.1",
-    })  # fmt: skip
+    signature = base64.b64encode(
+        hmac.digest(hub.account.token.encode(), signed.encode(), "sha1")
+    ).decode()
+    return _post(
+        hub,
+        path,
+        urlencode(form),
+        "application/x-www-form-urlencoded",
+        {
+            "X-Twilio-Signature": signature,
+            "I-Twilio-Idempotency-Token": secrets.token_hex(16),
+            "User-Agent": "TwilioProxy/1.1",
+        },
+    )
 
 
 def strangers(hub: Hub, count: int) -> list[bytes]:
     """Return callbacks about as many messages that no hub has: to be stored, and no more."""
     salt = secrets.token_hex(8)
-    return [callback(hub, f"msg_019aa5c2-71f8-7b3e-9c40-{n:012x}", f"SM{salt}{n:016x}") for n in range(count)]
+    return [
+        callback(hub, f"msg_019aa5c2-71f8-7b3e-9c40-{n:012x}", f"SM{salt}{n:016x}")
+        for n in range(count)
+    ]
 
 
 def event(hub: Hub) -> tuple[str, bytes]:
     """Return an event about a new request with one signer, and the number of that signer."""
-    name, number = f"agr-{secrets.token_hex(6)}", f"+1317{random.randrange(2_000_000, 9_999_999)}"
+    name = f"agr-{secrets.token_hex(6)}"
+    number = f"+1317{random.randrange(2_000_000, 9_999_999)}"
     content = {
-        "type": "request.sent", "id": f"evt-{name}", "occurred_at": "2026-11-21T09:30:00Z",
-        "request": {"id": name, "title": "Employment Agreement", "sender": {"name": "Acme HR", "email": "hr@acme.example"}},
-        "signers": [{
-            "id": "eric", "name": "Eric Smith", "email": "eric@example.com", "mobile_number": number, "locale": "en",
-            "time_zone": "America/Indiana/Indianapolis", "signing_url": f"https://sign.example/r/{name}/eric",
-        }],
-    }  # fmt: skip
-    return number, _post(hub, "/api/v1/events", json.dumps(content), "application/json", {"Authorization": f"Bearer {hub.api_key}"})
+        "type": "request.sent",
+        "id": f"evt-{name}",
+        "occurred_at": "2026-11-21T09:30:00Z",
+        "request": {
+            "id": name,
+            "title": "Employment Agreement",
+            "sender": {"name": "Acme HR", "email": "hr@acme.example"},
+        },
+        "signers": [
+            {
+                "id": "eric",
+                "name": "Eric Smith",
+                "email": "eric@example.com",
+                "mobile_number": number,
+                "locale": "en",
+                "time_zone": "America/Indiana/Indianapolis",
+                "signing_url": f"https://sign.example/r/{name}/eric",
+            }
+        ],
+    }
+    return number, _post(
+        hub,
+        "/api/v1/events",
+        json.dumps(content),
+        "application/json",
+        {"Authorization": f"Bearer {hub.api_key}"},
+    )
 
 
 def _post(hub: Hub, path: str, body: str, kind: str, headers: dict[str, str]) -> bytes:
-    lines = {"Host": f"127.0.0.1:{hub.port}", "Accept": "*/*", "Content-Type": kind, "Content-Length": str(len(body.encode())), **headers}
-    head = "\r\n".join([f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in lines.items())])
+    lines = {
+        "Host": f"127.0.0.1:{hub.port}",
+        "Accept": "*/*",
+        "Content-Type": kind,
+        "Content-Length": str(len(body.encode())),
+        **headers,
+    }
+    head = "\r\n".join(
+        [f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in lines.items())]
+    )
     return f"{head}\r\n\r\n{body}".encode()
 
 

@@ -1,4 +1,5 @@
-"""Make a hub ready to be measured: migrated, with live connections that passed their test, an API key and an admin.
+"""Make a hub ready to be measured: migrated, with live connections that passed their test, an API
+key and an admin.
 
 Runs in a process of its own, with the hub's settings in the environment.
 """
@@ -14,11 +15,14 @@ from hub.accounts import api_keys, connections, users
 from hub.vocabulary import Role
 
 INTEGRATION = "twilio_sms"
-# settings that would slow the hub down on purpose, should its form have them: the engine is what is measured
+# settings that would slow the hub down on purpose, should its form have them: the engine is what is
+# measured
 UNLIMITED = {"concurrency": "64"}
 
 
-def main(account: str, token: str, connections: int, email: str, password: str) -> dict[str, object]:
+def main(
+    account: str, token: str, connections: int, email: str, password: str
+) -> dict[str, object]:
     """Prepare the hub; the connections are given back as their ids."""
     app = create_app(config.load())
     with app.app_context():

@@ -1,8 +1,10 @@
-"""Where the time of a hot path goes: `python -m benchmarks profile receiving|accepting|sending [COUNT]`.
+"""Where the time of a hot path goes: `python -m benchmarks profile receiving|accepting|sending
+[COUNT]`.
 
-A hub of its own is prepared as for a measurement; the path then runs in one process under cProfile, which counts the processor's time
-of each thread, so that waiting for the provider, the disk or the interpreter's lock is not in it. Profiling itself makes calls dearer:
-look at shares, not at sums; the line at the end says what a piece of work costs without it.
+A hub of its own is prepared as for a measurement; the path then runs in one process under cProfile,
+which counts the processor's time of each thread, so that waiting for the provider, the disk or the
+interpreter's lock is not in it. Profiling itself makes calls dearer: look at shares, not at sums;
+the line at the end says what a piece of work costs without it.
 """
 
 from __future__ import annotations
@@ -35,7 +37,8 @@ def main(words: list[str]) -> int:
     if not words or words[0] not in COUNTS or len(words) > 2:
         print(f"Give a path to profile: {', '.join(COUNTS)}.", file=sys.stderr)
         return 2
-    path, count = words[0], int(words[1]) if len(words) > 1 else COUNTS[words[0]]
+    path = words[0]
+    count = int(words[1]) if len(words) > 1 else COUNTS[words[0]]
     with tempfile.TemporaryDirectory(prefix="hub-profile-") as name, Crew(Path(name)) as crew:
         provider = Provider(crew, 100)
         hub = Hub(crew, provider.url)
@@ -48,10 +51,12 @@ def main(words: list[str]) -> int:
         else:
             posts.write(file, (posts.event(hub)[1] for _ in range(3 * count)))
         told = json.dumps({"path": path, "count": count, "file": str(file)})
-        return subprocess.call(python("benchmarks.profiling", told), cwd=ROOT, env=clean(hub.environ))
+        return subprocess.call(
+            python("benchmarks.profiling", told), cwd=ROOT, env=clean(hub.environ)
+        )
 
 
-# ── In the hub's process ────────────────────────────────────────────────────────────────────────────────────
+# ── In the hub's process ──────────────────────────────────────────────────────────────────────────
 def show(path: str, count: int, file: str) -> None:
     """Profile a path and print where its time goes."""
     work = _sending(count) if path == "sending" else _requests(Path(file), count)
@@ -73,13 +78,20 @@ def show(path: str, count: int, file: str) -> None:
     for order in ("cumulative", "tottime"):
         stats.strip_dirs().sort_stats(order).print_stats(LINES)
     print(out.getvalue())
-    print(f"{path}: {each:.3f} ms of the processor each, without the profiler, all threads ({count} of them).")
+    print(
+        f"{path}: {each:.3f} ms of the processor each, without the profiler, all threads ({count}"
+        " of them)."
+    )
 
 
 def _profile_threads(profiles: list[cProfile.Profile]) -> None:
     """Let every thread that starts from now on run under a profiler of its own."""
     if sys.version_info >= (3, 12):
-        print("From Python 3.12 on one profiler runs at a time: only the main thread is in the profile.", file=sys.stderr)
+        print(
+            "From Python 3.12 on one profiler runs at a time: only the main thread is in the"
+            " profile.",
+            file=sys.stderr,
+        )
         return
     plain = threading.Thread.run
 
@@ -95,14 +107,17 @@ def _requests(file: Path, count: int) -> Any:
     """Return the work of answering requests in this process, through the WSGI application alone."""
     from hub import config, create_app
 
-    app, requests = create_app(config.load()), iter(posts.read(file))
+    app = create_app(config.load())
+    requests = iter(posts.read(file))
 
     def work() -> None:
         for _ in range(count):
             request = next(requests, None)
             assert request is not None, "the requests ran out"
             statuses: list[str] = []
-            answer = app.wsgi_app(_environ(request), lambda status, _, __=None, said=statuses: said.append(status))
+            answer = app.wsgi_app(
+                _environ(request), lambda status, _, __=None, said=statuses: said.append(status)
+            )
             b"".join(answer)
             getattr(answer, "close", lambda: None)()
             assert statuses[0].startswith("2"), statuses[0]
@@ -115,20 +130,38 @@ def _environ(request: bytes) -> dict[str, Any]:
     first, *lines = head.decode().split("\r\n")
     method, target, protocol = first.split(" ")
     path, _, query = target.partition("?")
-    headers = {name.upper().replace("-", "_"): value for name, value in (line.split(": ", 1) for line in lines)}
-    kind, length, host = headers.pop("CONTENT_TYPE"), headers.pop("CONTENT_LENGTH"), headers["HOST"]
+    headers = {
+        name.upper().replace("-", "_"): value
+        for name, value in (line.split(": ", 1) for line in lines)
+    }
+    kind = headers.pop("CONTENT_TYPE")
+    length = headers.pop("CONTENT_LENGTH")
+    host = headers["HOST"]
     return {
-        "REQUEST_METHOD": method, "SCRIPT_NAME": "", "PATH_INFO": path, "QUERY_STRING": query, "RAW_URI": target,
-        "SERVER_PROTOCOL": protocol, "SERVER_NAME": host.partition(":")[0], "SERVER_PORT": host.partition(":")[2],
-        "CONTENT_TYPE": kind, "CONTENT_LENGTH": length,
-        **{f"HTTP_{name}": value for name, value in headers.items()}, "REMOTE_ADDR": "127.0.0.1", "wsgi.version": (1, 0),
-        "wsgi.url_scheme": "http", "wsgi.input": io.BytesIO(body), "wsgi.errors": sys.stderr, "wsgi.multithread": True,
-        "wsgi.multiprocess": True, "wsgi.run_once": False,
-    }  # fmt: skip
+        "REQUEST_METHOD": method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": path,
+        "QUERY_STRING": query,
+        "RAW_URI": target,
+        "SERVER_PROTOCOL": protocol,
+        "SERVER_NAME": host.partition(":")[0],
+        "SERVER_PORT": host.partition(":")[2],
+        "CONTENT_TYPE": kind,
+        "CONTENT_LENGTH": length,
+        **{f"HTTP_{name}": value for name, value in headers.items()},
+        "REMOTE_ADDR": "127.0.0.1",
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(body),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
 
 
 def _sending(count: int) -> Any:
-    """Return the work of sending messages: the worker's own job, asked to end once enough are gone."""
+    """Return the work of sending messages: the worker's own job, stopped once enough are sent."""
     from sqlalchemy import func, select
 
     from hub import jobs
@@ -140,7 +173,8 @@ def _sending(count: int) -> Any:
         with app.app_context():
             return db.session.scalar(select(func.count()).select_from(Attempt)) or 0
 
-    app, goal = jobs.application(), 0
+    app = jobs.application()
+    goal = 0
 
     def work() -> None:
         nonlocal goal

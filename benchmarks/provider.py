@@ -1,8 +1,9 @@
-"""A stand-in for Twilio that costs next to nothing: it takes a message at once and answers a fixed time later.
+"""A stand-in for Twilio that costs next to nothing: it takes a message at once and answers a fixed
+time later.
 
-`python -m benchmarks.provider PORT MILLISECONDS [--keep]` runs it in a process of its own, over plain HTTP with kept-alive
-connections. It speaks enough for Twilio's SDK to send, to test a connection and to ask for what was sent. With `--keep` it
-remembers who was called when.
+`python -m benchmarks.provider PORT MILLISECONDS [--keep]` runs it in a process of its own, over
+plain HTTP with kept-alive connections. It speaks enough for Twilio's SDK to send, to test a
+connection and to ask for what was sent. With `--keep` it remembers who was called when.
 """
 
 from __future__ import annotations
@@ -20,21 +21,41 @@ from benchmarks.running import Crew, Started, accepts, free_port, python
 
 SENDER = "+13175550100"
 _PLACE = "@" * 32
-_MESSAGE = json.dumps({
-    "account_sid": "AC" + "0" * 32, "api_version": "2010-04-01", "body": "A document waits for your signature.",
-    "date_created": "Sat, 21 Nov 2026 09:30:00 +0000", "date_sent": None, "date_updated": "Sat, 21 Nov 2026 09:30:00 +0000",
-    "direction": "outbound-api", "error_code": None, "error_message": None, "from": SENDER, "messaging_service_sid": None,
-    "num_media": "0", "num_segments": "1", "price": None, "price_unit": "USD", "sid": f"SM{_PLACE}", "status": "queued",
-    "subresource_uris": {"media": f"/2010-04-01/Accounts/AC{'0' * 32}/Messages/SM{_PLACE}/Media.json"},
-    "to": "+13175550199", "uri": f"/2010-04-01/Accounts/AC{'0' * 32}/Messages/SM{_PLACE}.json",
-}).encode()  # fmt: skip
+_MESSAGE = json.dumps(
+    {
+        "account_sid": "AC" + "0" * 32,
+        "api_version": "2010-04-01",
+        "body": "A document waits for your signature.",
+        "date_created": "Sat, 21 Nov 2026 09:30:00 +0000",
+        "date_sent": None,
+        "date_updated": "Sat, 21 Nov 2026 09:30:00 +0000",
+        "direction": "outbound-api",
+        "error_code": None,
+        "error_message": None,
+        "from": SENDER,
+        "messaging_service_sid": None,
+        "num_media": "0",
+        "num_segments": "1",
+        "price": None,
+        "price_unit": "USD",
+        "sid": f"SM{_PLACE}",
+        "status": "queued",
+        "subresource_uris": {
+            "media": f"/2010-04-01/Accounts/AC{'0' * 32}/Messages/SM{_PLACE}/Media.json"
+        },
+        "to": "+13175550199",
+        "uri": f"/2010-04-01/Accounts/AC{'0' * 32}/Messages/SM{_PLACE}.json",
+    }
+).encode()
 _TAKEN = (
-    b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nTwilio-Request-Id: RQ" + _PLACE.encode()
-    + b"\r\nContent-Length: %d\r\n\r\n" % len(_MESSAGE) + _MESSAGE
-)  # fmt: skip
+    b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nTwilio-Request-Id: RQ"
+    + _PLACE.encode()
+    + b"\r\nContent-Length: %d\r\n\r\n" % len(_MESSAGE)
+    + _MESSAGE
+)
 
 
-# ── What the run sees of it ─────────────────────────────────────────────────────────────────────────────────
+# ── What the run sees of it ───────────────────────────────────────────────────────────────────────
 @dataclass(frozen=True)
 class Counts:
     """What the provider has seen until `at` (the machine's monotonic clock)."""
@@ -51,7 +72,8 @@ class Provider:
     """A provider that runs."""
 
     def __init__(self, crew: Crew, milliseconds: float = 100, *, keep: bool = False) -> None:
-        self.port, self.crew = free_port(), crew
+        self.port = free_port()
+        self.crew = crew
         words = [str(self.port), str(milliseconds), *(["--keep"] if keep else [])]
         self.started: Started = crew.start("provider", python("benchmarks.provider", *words))
         crew.wait_for(lambda: accepts(self.port), "the provider answering", of=self.started)
@@ -69,28 +91,40 @@ class Provider:
         return found
 
     def wait_until(self, answered: int, of: Started, seconds: float = 60) -> None:
-        """Wait until so many messages were answered in all, or raise with the last words of the process that sends them."""
-        self.crew.wait_for(lambda: self.counts().answered >= answered, f"{answered} messages at the provider", of=of, seconds=seconds)
+        """Wait until so many messages were answered in all, or raise with the last words of the
+        process that sends them.
+        """
+        self.crew.wait_for(
+            lambda: self.counts().answered >= answered,
+            f"{answered} messages at the provider",
+            of=of,
+            seconds=seconds,
+        )
 
     def _get(self, path: str) -> Any:
         with urllib.request.urlopen(self.url + path, timeout=10) as answer:
             return json.load(answer)
 
 
-# ── The server ──────────────────────────────────────────────────────────────────────────────────────────────
+# ── The server ────────────────────────────────────────────────────────────────────────────────────
 class State:
     """What all connections share."""
 
     def __init__(self, seconds: float, keep: bool) -> None:
-        self.seconds, self.keep = seconds, keep
+        self.seconds = seconds
+        self.keep = keep
         self.received = self.answered = self.flying = self.most_flying = self.connections = 0
         self.kept: list[tuple[float, bytes]] = []
 
     def counts(self, reset: bool) -> dict[str, Any]:
         told = {
-            "at": time.monotonic(), "received": self.received, "answered": self.answered, "flying": self.flying,
-            "most_flying": self.most_flying, "connections": self.connections,
-        }  # fmt: skip
+            "at": time.monotonic(),
+            "received": self.received,
+            "answered": self.answered,
+            "flying": self.flying,
+            "most_flying": self.most_flying,
+            "connections": self.connections,
+        }
         if reset:
             self.most_flying = self.flying
         return told
@@ -106,7 +140,9 @@ class Line(asyncio.Protocol):
     """One kept-alive connection; a client has one request on it at a time."""
 
     def __init__(self, state: State, loop: asyncio.AbstractEventLoop) -> None:
-        self.state, self.loop, self.pending = state, loop, b""
+        self.state = state
+        self.loop = loop
+        self.pending = b""
         self.transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -126,7 +162,8 @@ class Line(asyncio.Protocol):
             length = int(head[start + 17 :].split(b"\r\n", 1)[0]) if start >= 0 else 0
             if len(self.pending) < end + 4 + length:
                 return
-            body, self.pending = self.pending[end + 4 : end + 4 + length], self.pending[end + 4 + length :]
+            body = self.pending[end + 4 : end + 4 + length]
+            self.pending = self.pending[end + 4 + length :]
             self.asked(head, body)
 
     def asked(self, head: bytes, body: bytes) -> None:
@@ -145,7 +182,9 @@ class Line(asyncio.Protocol):
         self.state.flying -= 1
         if self.transport is not None:
             self.state.answered += 1
-            self.transport.write(_TAKEN.replace(_PLACE.encode(), b"%032x" % ((_RUN << 64) | number)))
+            self.transport.write(
+                _TAKEN.replace(_PLACE.encode(), b"%032x" % ((_RUN << 64) | number))
+            )
 
     def told(self, method: str, target: str) -> tuple[int, Any]:
         """Answer what is not a message: the run's questions, and what a connection's test asks."""
@@ -156,8 +195,17 @@ class Line(asyncio.Protocol):
             return 200, self.state.calls()
         if path.endswith("/IncomingPhoneNumbers.json"):
             number = parse_qs(query).get("PhoneNumber", [SENDER])[0]
-            owned = {"sid": "PN" + "0" * 32, "phone_number": number, "capabilities": {"sms": True, "mms": True, "voice": True}}
-            return 200, {"incoming_phone_numbers": [owned], "next_page_uri": None, "page": 0, "page_size": 20}
+            owned = {
+                "sid": "PN" + "0" * 32,
+                "phone_number": number,
+                "capabilities": {"sms": True, "mms": True, "voice": True},
+            }
+            return 200, {
+                "incoming_phone_numbers": [owned],
+                "next_page_uri": None,
+                "page": 0,
+                "page_size": 20,
+            }
         if path.endswith("/Messages.json"):
             return 200, {"messages": [], "next_page_uri": None, "page": 0, "page_size": 50}
         if "/Messages/" in path:
@@ -165,12 +213,20 @@ class Line(asyncio.Protocol):
             return 200, {**json.loads(_MESSAGE), "sid": sid, "status": "delivered"}
         if path.startswith("/2010-04-01/Accounts/") and path.count("/") == 3:
             sid = path.rpartition("/")[2].removesuffix(".json")
-            return 200, {"sid": sid, "friendly_name": "Benchmark", "status": "active", "type": "Full"}
+            return 200, {
+                "sid": sid,
+                "friendly_name": "Benchmark",
+                "status": "active",
+                "type": "Full",
+            }
         return 404, {"code": 20404, "message": f"{method} {path} is not here", "status": 404}
 
     def say(self, status: int, content: Any) -> None:
         text = json.dumps(content).encode()
-        head = b"HTTP/1.1 %d OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % (status, len(text))
+        head = b"HTTP/1.1 %d OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % (
+            status,
+            len(text),
+        )
         if self.transport is not None:
             self.transport.write(head + text)
 
@@ -180,7 +236,8 @@ _RUN = time.time_ns()  # SIDs differ from those of the run before
 
 async def serve(port: int, seconds: float, keep: bool) -> None:
     """Serve until the process is ended."""
-    loop, state = asyncio.get_running_loop(), State(seconds, keep)
+    loop = asyncio.get_running_loop()
+    state = State(seconds, keep)
     server = await loop.create_server(lambda: Line(state, loop), "127.0.0.1", port, backlog=1024)
     async with server:
         await server.serve_forever()

@@ -1,10 +1,11 @@
 """Status callbacks stored per second, against a bare Flask application that answers 204.
 
-Both run on the same gunicorn with the hub's own options (2 processes of 4 threads), in turn, and get the same bytes: form callbacks
-of Twilio, each signed, each about a message of its own, from four wrks over 8 kept-alive connections each, spread over both processes
-(looked at in each run). The hub verifies and stores each durably (SQLite with synchronous=FULL, PostgreSQL with fsync and
-synchronous_commit on) before it answers. Afterwards the rows are counted: a figure stands only if every callback that was answered is
-there.
+Both run on the same gunicorn with the hub's own options (2 processes of 4 threads), in turn, and
+get the same bytes: form callbacks of Twilio, each signed, each about a message of its own, from
+four wrks over 8 kept-alive connections each, spread over both processes (looked at in each run).
+The hub verifies and stores each durably (SQLite with synchronous=FULL, PostgreSQL with fsync and
+synchronous_commit on) before it answers. Afterwards the rows are counted: a figure stands only if
+every callback that was answered is there.
 """
 
 from __future__ import annotations
@@ -35,25 +36,45 @@ def run(plan: Plan, database: str) -> list[Row]:
         with plan.hub_on(database, crew, provider.url) as hub:
             crew.stop(provider.started)  # it was there for the connection's test
             hub.queue()
-            web, (bare, port) = hub.web(), start_bare(crew, hub)
+            web = hub.web()
+            bare, port = start_bare(crew, hub)
             callbacks = partial(_callbacks, crew, hub, plan.seconds)
             for _ in plan.each_run(f"receiving, {database}"):
                 theirs.append(load.press(bare, port, callbacks, plan.seconds))
                 ours.append(pressed(hub, web, "receipts", callbacks, plan.seconds))
-    note = f"p95 while under full load: {said([one.p95 for one in ours])} ms; bare {said([one.p95 for one in theirs])} ms."
-    what = f"status callbacks stored per second, {database}{' FULL' if database == 'SQLite' else ''}"
-    return [ratio(what, "a bare Flask 204 on the same server", GOAL, [one.rate for one in ours], [one.rate for one in theirs], "/s", note)]
+    note = (
+        f"p95 while under full load: {said([one.p95 for one in ours])} ms; bare"
+        f" {said([one.p95 for one in theirs])} ms."
+    )
+    what = (
+        f"status callbacks stored per second, {database}{' FULL' if database == 'SQLite' else ''}"
+    )
+    return [
+        ratio(
+            what,
+            "a bare Flask 204 on the same server",
+            GOAL,
+            [one.rate for one in ours],
+            [one.rate for one in theirs],
+            "/s",
+            note,
+        )
+    ]
 
 
 def unmeasured(why: str, database: str) -> list[Row]:
-    what = f"status callbacks stored per second, {database}{' FULL' if database == 'SQLite' else ''}"
+    what = (
+        f"status callbacks stored per second, {database}{' FULL' if database == 'SQLite' else ''}"
+    )
     return [missing(what, "a bare Flask 204 on the same server", GOAL, why)]
 
 
 def start_bare(crew: Crew, hub: Hub) -> tuple[Started, int]:
     """Start the bare application with the hub's options, on a port of its own."""
     port = free_port()
-    started = crew.start("bare", python("benchmarks.bare"), hub.environ | {"HUB_BIND": f"127.0.0.1:{port}"})
+    started = crew.start(
+        "bare", python("benchmarks.bare"), hub.environ | {"HUB_BIND": f"127.0.0.1:{port}"}
+    )
     crew.wait_for(lambda: accepts(port), "the bare server answering", of=started)
     return started, port
 
@@ -74,5 +95,8 @@ def pressed(hub: Hub, web: Started, table: str, write: Callable[[], Path], secon
 
     one = load.press(web, hub.port, fresh, seconds)
     stored = hub.count(table) - before
-    assert stored >= one.requests, f"{one.requests:.0f} requests were answered with success, and only {stored} {table} are stored"
+    assert stored >= one.requests, (
+        f"{one.requests:.0f} requests were answered with success, and only {stored} {table} are"
+        " stored"
+    )
     return one

@@ -1,4 +1,4 @@
-"""The processes of a run: started with their output in a file, watched, ended by their own number."""
+"""Processes of a run: started with their output in a file, watched, ended by process id."""
 
 from __future__ import annotations
 
@@ -56,17 +56,30 @@ class Crew:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         for started in reversed(self.running.copy()):
             self.stop(started)
 
-    def start(self, name: str, argv: Sequence[str], environ: Mapping[str, str] | None = None) -> Started:
+    def start(
+        self, name: str, argv: Sequence[str], environ: Mapping[str, str] | None = None
+    ) -> Started:
         log = self.folder / f"{len(list(self.folder.glob('*.log'))):03}-{name}.log"
         with log.open("wb") as out:
             process = subprocess.Popen(
-                list(argv), cwd=ROOT, env=clean(environ or {}), stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                start_new_session=True, preexec_fn=_end_with_parent,
-            )  # fmt: skip
+                list(argv),
+                cwd=ROOT,
+                env=clean(environ or {}),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+                preexec_fn=_end_with_parent,
+            )
         started = Started(name, process, log)
         self.running.append(started)
         return started
@@ -75,29 +88,43 @@ class Crew:
         """Ask a process to end; kill what it leaves behind."""
         if started in self.running:
             self.running.remove(started)
-        family = {process for process in started.family if process.is_running()} | set(family_of(started.pid))
+        family = {process for process in started.family if process.is_running()} | set(
+            family_of(started.pid)
+        )
         if started.process.poll() is None:
             started.process.send_signal(signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 started.process.wait(ENDS_WITHIN)
         for process in family:
             with contextlib.suppress(psutil.Error):
-                process.kill()  # psutil makes sure that no other process has taken the number meanwhile
+                # psutil makes sure that no other process has taken the number meanwhile
+                process.kill()
         started.process.wait()
 
-    def wait_for(self, condition: Callable[[], object], what: str, *, of: Started, seconds: float = 60) -> None:
-        """Wait until a condition holds. Raises AssertionError with the last words of the process that it depends on."""
+    def wait_for(
+        self, condition: Callable[[], object], what: str, *, of: Started, seconds: float = 60
+    ) -> None:
+        """Wait until a condition holds.
+
+        Raises AssertionError with the last words of the process that it depends on.
+        """
         deadline = time.monotonic() + seconds
         while not condition():
             code = of.process.poll()
             assert code is None, f"{of.name} ended ({code}) before {what}:\n{of.words()}"
-            assert time.monotonic() < deadline, f"{what} did not happen within {seconds:.0f} s:\n{of.words()}"
+            assert time.monotonic() < deadline, (
+                f"{what} did not happen within {seconds:.0f} s:\n{of.words()}"
+            )
             time.sleep(0.02)
 
 
 def clean(environ: Mapping[str, str]) -> dict[str, str]:
     """Return our environment without settings of a hub, and with these."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("HUB_", "TWILIO_"))}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("HUB_", "TWILIO_"))
+    }
     return {**kept, "PYTHONUNBUFFERED": "1", **environ}
 
 
@@ -129,7 +156,7 @@ def accepts(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-# ── What they use ───────────────────────────────────────────────────────────────────────────────────────────
+# ── What they use ─────────────────────────────────────────────────────────────────────────────────
 def family_of(pid: int) -> list[psutil.Process]:
     """Return a process and all that come from it."""
     try:
@@ -140,7 +167,9 @@ def family_of(pid: int) -> list[psutil.Process]:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return what a process, its descendants, and those of them that have ended, have used of the processor."""
+    """Return what a process, its descendants, and those of them that have ended, have used of the
+    processor.
+    """
     total = 0.0
     for process in family_of(pid):
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -150,7 +179,9 @@ def cpu_seconds(pid: int) -> float:
 
 
 def pss_megabytes(pid: int, *, alone: bool = False) -> float:
-    """Return the memory of a process and its descendants, or of those alone, what they share counted once."""
+    """Return the memory of a process and its descendants, or of those alone, what they share
+    counted once.
+    """
     total = 0
     for process in family_of(pid):
         if alone and process.pid == pid:
@@ -168,5 +199,8 @@ def connections_of(pid: int, port: int) -> dict[int, int]:
     for process in family_of(pid):
         with contextlib.suppress(psutil.Error):
             mine = process.net_connections("tcp")
-            held[process.pid] = sum(c.status == psutil.CONN_ESTABLISHED and bool(c.laddr) and c.laddr.port == port for c in mine)
+            held[process.pid] = sum(
+                c.status == psutil.CONN_ESTABLISHED and bool(c.laddr) and c.laddr.port == port
+                for c in mine
+            )
     return held

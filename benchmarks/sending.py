@@ -1,8 +1,10 @@
-"""Messages per second, processor time and memory of the delivering worker, against the ideal of its threads.
+"""Messages per second, processor time and memory of the delivering worker, against the ideal of its
+threads.
 
-The provider's stand-in answers each message after 100 ms, so 64 in flight make 640 a second at best. Messages wait in the database
-(SQLite, FULL), each to a person of its own and sealed; `hub worker deliver` is started, and once it is warm the provider's answers
-are counted for some seconds. Callbacks are off. 256 in flight are two workers with two connections of 64 threads each. At the end
+The provider's stand-in answers each message after 100 ms, so 64 in flight make 640 a second at
+best. Messages wait in the database (SQLite, FULL), each to a person of its own and sealed; `hub
+worker deliver` is started, and once it is warm the provider's answers are counted for some seconds.
+Callbacks are off. 256 in flight are two workers with two connections of 64 threads each. At the end
 what the provider received is compared with what is recorded: nothing sent twice, nothing lost.
 """
 
@@ -21,7 +23,10 @@ from benchmarks.table import Row, at_least, at_most, figure, missing, share
 LATENCY = 0.1
 WARM = 3  # rounds of calls that do not count
 THREADS = 64
-WHAT = {64: "messages per second at 64 in flight, provider takes 100 ms", 256: "messages per second at 256 in flight, two processes"}
+WHAT = {
+    64: "messages per second at 64 in flight, provider takes 100 ms",
+    256: "messages per second at 256 in flight, two processes",
+}
 GOALS = {64: at_least(0.90), 256: at_least(0.60)}
 MEMORY = "memory (PSS) of the delivering worker and its child at 64 in flight"
 MOST_MEMORY = at_most(120, "MB")
@@ -50,18 +55,32 @@ def run(plan: Plan, in_flight: int) -> list[Row]:
         prove(hub, provider)
     ideal = in_flight / LATENCY
     note = f"Most in flight at the provider: {max(one.most_flying for one in found)}."
-    rows = [share(WHAT[in_flight], f"the ideal of {ideal:,.0f}", GOALS[in_flight], [one.rate for one in found], ideal, "/s", note)]
+    rows = [
+        share(
+            WHAT[in_flight],
+            f"the ideal of {ideal:,.0f}",
+            GOALS[in_flight],
+            [one.rate for one in found],
+            ideal,
+            "/s",
+            note,
+        )
+    ]
     if in_flight == THREADS:
         rows.append(figure(MEMORY, "", MOST_MEMORY, [one.memory for one in found]))
     return rows
 
 
 def unmeasured(why: str, in_flight: int) -> list[Row]:
-    rows = [missing(WHAT[in_flight], f"the ideal of {in_flight / LATENCY:,.0f}", GOALS[in_flight], why)]
+    rows = [
+        missing(WHAT[in_flight], f"the ideal of {in_flight / LATENCY:,.0f}", GOALS[in_flight], why)
+    ]
     return [*rows, missing(MEMORY, "", MOST_MEMORY, why)] if in_flight == THREADS else rows
 
 
-def stretch(crew: Crew, hub: Hub, provider: Provider, seconds: float, workers: int, fastest: float) -> Sent:
+def stretch(
+    crew: Crew, hub: Hub, provider: Provider, seconds: float, workers: int, fastest: float
+) -> Sent:
     """Let new workers send what waits, measure while they are warm, and end them."""
     hub.fill("queued", top_up(hub, fastest, seconds))
     helpers = [hub.worker("deliver") for _ in range(workers)] + [hub.cron()]
@@ -78,23 +97,42 @@ def top_up(hub: Hub, fastest: float, seconds: float) -> int:
     return max(1, round(fastest * (seconds + 4)) - hub.count("messages WHERE status = 'queued'"))
 
 
-def measure(crew: Crew, provider: Provider, senders: list[Started], seconds: float, in_flight: int, warm: int = WARM) -> Sent:
+def measure(
+    crew: Crew,
+    provider: Provider,
+    senders: list[Started],
+    seconds: float,
+    in_flight: int,
+    warm: int = WARM,
+) -> Sent:
     """Count what comes to the provider while the senders are warm, and what they use meanwhile."""
-    provider.wait_until(provider.counts(reset=True).answered + warm * in_flight, senders[0], seconds=90)
-    before, used = provider.counts(reset=True), sum(running.cpu_seconds(one.pid) for one in senders)
-    memory, end = 0.0, time.monotonic() + seconds
+    provider.wait_until(
+        provider.counts(reset=True).answered + warm * in_flight, senders[0], seconds=90
+    )
+    before = provider.counts(reset=True)
+    used = sum(running.cpu_seconds(one.pid) for one in senders)
+    memory = 0.0
+    end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
         time.sleep(min(left, 1.0))
         memory = max(memory, sum(running.pss_megabytes(one.pid, alone=True) for one in senders))
-    after, used = provider.counts(), sum(running.cpu_seconds(one.pid) for one in senders) - used
+    after = provider.counts()
+    used = sum(running.cpu_seconds(one.pid) for one in senders) - used
     answered = after.answered - before.answered
     assert answered, f"nothing was sent for {seconds:g} s:\n{senders[0].words()}"
-    return Sent(answered / (after.at - before.at), used / answered * 1000, memory, after.most_flying)
+    return Sent(
+        answered / (after.at - before.at), used / answered * 1000, memory, after.most_flying
+    )
 
 
 def prove(hub: Hub, provider: Provider, others: int = 0) -> None:
-    """Compare what the provider received, save for what came from others, with what is recorded once all workers have ended."""
-    received, accepted = provider.counts().received - others, hub.count("attempts WHERE outcome = 'accepted'")
+    """Compare what the provider received, save for what came from others, with what is recorded
+    once all workers have ended.
+    """
+    received = provider.counts().received - others
+    accepted = hub.count("attempts WHERE outcome = 'accepted'")
     several = hub.count("messages WHERE tries > 1")
-    assert received == accepted, f"the provider received {received} messages, and {accepted} are recorded as accepted"
+    assert received == accepted, (
+        f"the provider received {received} messages, and {accepted} are recorded as accepted"
+    )
     assert not several, f"{several} messages were tried more than once"

@@ -69,20 +69,48 @@ def missing(what: str, against: str, goal: Goal, why: str) -> Row:
     return Row(what, against, goal, None, f"not measured: {why}")
 
 
-def ratio(what: str, against: str, goal: Goal, ours: Sequence[float], theirs: Sequence[float], per: str, note: str = "") -> Row:
+def ratio(
+    what: str,
+    against: str,
+    goal: Goal,
+    ours: Sequence[float],
+    theirs: Sequence[float],
+    per: str,
+    note: str = "",
+) -> Row:
     """Return the row of a rate compared with another one of the same run: the median of each."""
-    mine, other = statistics.median(ours), statistics.median(theirs)
-    return Row(what, against, goal, mine / other, f"{said(ours)} {per} against {said(theirs)} {per}", note)
+    mine = statistics.median(ours)
+    other = statistics.median(theirs)
+    return Row(
+        what, against, goal, mine / other, f"{said(ours)} {per} against {said(theirs)} {per}", note
+    )
 
 
-def share(what: str, against: str, goal: Goal, ours: Sequence[float], whole: float, per: str, note: str = "") -> Row:
+def share(
+    what: str,
+    against: str,
+    goal: Goal,
+    ours: Sequence[float],
+    whole: float,
+    per: str,
+    note: str = "",
+) -> Row:
     """Return the row of a rate compared with a number that is not measured: what would be ideal."""
-    return Row(what, against, goal, statistics.median(ours) / whole, f"{said(ours)} {per} of {_number(whole)} {per}", note)
+    return Row(
+        what,
+        against,
+        goal,
+        statistics.median(ours) / whole,
+        f"{said(ours)} {per} of {_number(whole)} {per}",
+        note,
+    )
 
 
 def figure(what: str, against: str, goal: Goal, figures: Sequence[float], note: str = "") -> Row:
     """Return the row of a figure that stands for itself: the median of its runs."""
-    return Row(what, against, goal, statistics.median(figures), f"{said(figures)} {goal.unit}", note)
+    return Row(
+        what, against, goal, statistics.median(figures), f"{said(figures)} {goal.unit}", note
+    )
 
 
 def said(figures: Sequence[float]) -> str:
@@ -94,7 +122,13 @@ def said(figures: Sequence[float]) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.1f}" if abs(value) >= 10 else f"{value:,.2f}"
+    return (
+        f"{value:,.0f}"
+        if abs(value) >= 100
+        else f"{value:,.1f}"
+        if abs(value) >= 10
+        else f"{value:,.2f}"
+    )
 
 
 def percentile(figures: Sequence[float], share: float) -> float:
@@ -107,7 +141,12 @@ def text(rows: Sequence[Row]) -> str:
     """Return the table for a terminal."""
     cells = [HEAD, *(row.cells for row in rows)]
     widths = [max(len(line[i]) for line in cells) for i in range(len(HEAD) - 1)]
-    lines = ["  ".join([*(word.ljust(width) for word, width in zip(line, widths, strict=False)), line[-1]]) for line in cells]
+    lines = [
+        "  ".join(
+            [*(word.ljust(width) for word, width in zip(line, widths, strict=False)), line[-1]]
+        )
+        for line in cells
+    ]
     return "\n".join([lines[0], "-" * min(160, max(map(len, lines))), *lines[1:]])
 
 

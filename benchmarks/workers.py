@@ -1,8 +1,9 @@
 """Two workers on PostgreSQL against one, where one has all of its threads in use.
 
-One `hub worker deliver` has 64 messages in flight, and with a provider that takes 100 ms sends 640 a second at best, whatever waits:
-then a second one is started beside it. (Where one worker is at the end of its processor instead, two cores leave a second one nothing
-to gain, since the database and the provider's stand-in need theirs.) Measured in turn, on one server and one backlog.
+One `hub worker deliver` has 64 messages in flight, and with a provider that takes 100 ms sends 640
+a second at best, whatever waits: then a second one is started beside it. (Where one worker is at
+the end of its processor instead, two cores leave a second one nothing to gain, since the database
+and the provider's stand-in need theirs.) Measured in turn, on one server and one backlog.
 """
 
 from __future__ import annotations
@@ -12,11 +13,14 @@ from benchmarks.provider import Provider
 from benchmarks.sending import LATENCY, THREADS, prove, stretch
 from benchmarks.table import Row, at_least, missing, ratio
 
-WHAT, AGAINST, GOAL = "two workers on PostgreSQL", "one", at_least(1.7)
+WHAT = "two workers on PostgreSQL"
+AGAINST = "one"
+GOAL = at_least(1.7)
 
 
 def run(plan: Plan) -> list[Row]:
-    one, two = [], []
+    one = []
+    two = []
     with plan.crew("workers") as crew:
         provider = Provider(crew)
         with plan.hub_on("PostgreSQL", crew, provider.url) as hub:

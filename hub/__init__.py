@@ -13,7 +13,10 @@ __version__ = "0.1.0"
 
 
 def create_app(config: Config | None = None, *, doors: bool = True) -> Flask:
-    """Make the application: settings, extensions, and the three doors, which workers do without. Nothing connects yet."""
+    """Make the application: settings, extensions, and the three doors, which workers do without.
+
+    Nothing connects yet.
+    """
     from hub import application  # the command line shows its help without loading all this
 
     return application.create(config, application.DOORS if doors else ())

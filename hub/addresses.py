@@ -1,4 +1,6 @@
-"""Addresses of people: what kind each is, its normal form, and every form in which it may have been written."""
+"""Addresses of people: what kind each is, its normal form, and every form in which it may have been
+written.
+"""
 
 from __future__ import annotations
 
@@ -14,26 +16,41 @@ LONGEST_EMAIL = 320  # characters
 
 
 def read(text: str) -> tuple[Address, str]:
-    """Return the kind and the normal form of a phone number in E.164 characters or a mail address. Raises Refused."""
+    """Return the kind and the normal form of a phone number in E.164 characters or a mail address.
+
+    Raises Refused.
+    """
     return _read(text.strip(), typed=False)
 
 
 def typed(text: str) -> tuple[Address, str]:
-    """Return the kind and the normal form of a phone number or mail address as a person writes it. Raises Refused."""
+    """Return the kind and the normal form of a phone number or mail address as a person writes it.
+
+    Raises Refused.
+    """
     return _read(text.strip(), typed=True)
 
 
 def of_kind(text: str, kind: str) -> tuple[Address, str]:
-    """Return the kind and the normal form of an address whose kind is named, or '' for what `typed` accepts. Raises Refused."""
+    """Return the kind and the normal form of an address whose kind is named, or '' for what `typed`
+    accepts. Raises Refused.
+    """
     try:
         named = Address(kind.strip().lower()) if kind.strip() else None
     except ValueError:
-        why = f"There is no kind of address {kind[:50]!r}. Give one of {', '.join(Address)}, or none for a number or mail address."
+        why = (
+            f"There is no kind of address {kind[:50]!r}. Give one of {', '.join(Address)}, or none"
+            " for a number or mail address."
+        )
         raise Refused("no_such_kind", why, field="kind") from None
     if named in (None, Address.PHONE, Address.EMAIL):
         return typed(text)
     if not 0 < len(text.strip()) <= LONGEST_EMAIL:
-        raise Refused("bad_address", f"Give the address in at most {LONGEST_EMAIL} characters.", field="address")
+        raise Refused(
+            "bad_address",
+            f"Give the address in at most {LONGEST_EMAIL} characters.",
+            field="address",
+        )
     return Address(named), text.strip()
 
 
@@ -51,7 +68,9 @@ def email(text: str) -> str:
     try:
         return _email(text)
     except EmailNotValidError as problem:
-        raise Refused("bad_address", f"This is not a mail address: {problem}", field="address") from None
+        raise Refused(
+            "bad_address", f"This is not a mail address: {problem}", field="address"
+        ) from None
 
 
 @lru_cache(maxsize=4096)
@@ -62,7 +81,7 @@ def _email(text: str) -> str:
 
 
 def normal(kind: str, address: str) -> str:
-    """Return an address that was accepted before in its normal form, which may have changed since."""
+    """Return the current normal form of an address that was accepted before."""
     if kind != Address.PHONE:
         return address
     try:

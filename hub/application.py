@@ -13,7 +13,13 @@ from urllib.parse import unquote
 import structlog
 from flask import Flask, Request, Response, current_app, request
 from flask.sessions import SecureCookieSessionInterface
-from werkzeug.exceptions import BadRequest, HTTPException, NotFound, RequestEntityTooLarge, SecurityError
+from werkzeug.exceptions import (
+    BadRequest,
+    HTTPException,
+    NotFound,
+    RequestEntityTooLarge,
+    SecurityError,
+)
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from hub import config as settings
@@ -26,8 +32,8 @@ from hub.storable import is_storable
 DOORS = ("hub.web_extensions", "hub.health", "hub.webhooks", "hub.api", "hub.admin")
 # styles and scripts come from our own files only; Bootstrap's sheet contains data: images
 POLICY = (
-    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
-    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; font-src"
+    " 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 T = TypeVar("T")
 HEADERS = {
@@ -39,16 +45,22 @@ HEADERS = {
 }
 
 
-UNSTORABLE = "The address or a header holds a character that cannot be stored, such as NUL. Leave it out."
+UNSTORABLE = (
+    "The address or a header holds a character that cannot be stored, such as NUL. Leave it out."
+)
 
 
 class HubRequest(Request):
-    """A request whose body is refused, not cut off, when it is too large and does not say so in advance."""
+    """A request whose body is refused, not cut off, when it is too large and does not say so in
+    advance.
+    """
 
     def _get_file_stream(self, *_: Any, **__: Any) -> IO[bytes]:
         return BytesIO()  # werkzeug's own would write what is large to a disk, unsealed
 
-    def get_data(self, cache: bool = True, as_text: bool = False, parse_form_data: bool = False) -> Any:
+    def get_data(
+        self, cache: bool = True, as_text: bool = False, parse_form_data: bool = False
+    ) -> Any:
         data = super().get_data(cache, False, parse_form_data)
         if len(data) > LARGEST_BODY:
             raise RequestEntityTooLarge
@@ -68,7 +80,8 @@ def create(config: Config | None = None, doors: Sequence[str] = DOORS) -> Flask:
     """Make the application from `config`, or from the environment, with these doors."""
     config = config or settings.load()
     app = Flask("hub", static_folder=None, template_folder="templates")
-    app.request_class, app.session_interface = HubRequest, Sessions()
+    app.request_class = HubRequest
+    app.session_interface = Sessions()
     app.jinja_env.add_extension(Isolation)
     app.config.update(
         SECRET_KEY=config.secret_key,
@@ -137,7 +150,10 @@ def _engine_options(config: Config) -> dict[str, Any]:
     options: dict[str, Any] = {"hide_parameters": True}
     if config.sqlite:
         return options
-    patience = {"pool_timeout": extensions.POOL_SECONDS, "connect_args": extensions.patience(config.database_url)}
+    patience = {
+        "pool_timeout": extensions.POOL_SECONDS,
+        "connect_args": extensions.patience(config.database_url),
+    }
     return options | {"pool_size": 16, "max_overflow": 16, "pool_pre_ping": True} | patience
 
 
@@ -180,10 +196,13 @@ class _Body:
 
 
 class _UnderPrefix:
-    """Mount the application under the public address's path, whether or not the proxy in front takes that path away."""
+    """Mount the application under the public address's path, whether or not the proxy in front
+    takes that path away.
+    """
 
     def __init__(self, app: Any, prefix: str) -> None:
-        self.app, self.prefix = app, prefix
+        self.app = app
+        self.prefix = prefix
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
         if self.prefix:
@@ -197,7 +216,9 @@ class _UnderPrefix:
 def _nowhere(error: HTTPException) -> Any:
     """Answer where nothing is, in the words of the door that the address would belong to."""
     replies = current_app.extensions["hub.nowhere"]
-    prefix = max((prefix for prefix in replies if request.path.startswith(prefix)), key=len, default=None)
+    prefix = max(
+        (prefix for prefix in replies if request.path.startswith(prefix)), key=len, default=None
+    )
     return error if prefix is None else replies[prefix](error)
 
 
@@ -210,7 +231,10 @@ def _check_host(hosts: frozenset[str], public_url: str) -> None:
 
 
 def _check_text() -> None:
-    """Refuse an address or a header with text that no database takes. The API checks bodies and addresses where it reads them."""
+    """Refuse an address or a header with text that no database takes.
+
+    The API checks bodies and addresses where it reads them.
+    """
     environ = request.environ
     if not is_storable("".join(text for name, text in environ.items() if name.startswith("HTTP_"))):
         raise BadRequest(UNSTORABLE)
@@ -244,7 +268,13 @@ def _add_secure_headers(response: Response) -> Response:
 def _log(config: Config) -> None:
     level = getattr(logging, config.log_level)
     logging.basicConfig(level=level, format="%(levelname)s %(name)s %(message)s")
-    for noisy in ("twilio", "urllib3", "alembic", "rq", "werkzeug"):  # they log recipients, or every step
+    for noisy in (
+        "twilio",
+        "urllib3",
+        "alembic",
+        "rq",
+        "werkzeug",
+    ):  # they log recipients, or every step
         logging.getLogger(noisy).setLevel(max(level, logging.WARNING))
     structlog.configure(
         processors=[

@@ -33,6 +33,18 @@ def actor() -> Actor:
 
 
 def record(action: str, subject: str = "", title: str = "", **detail: Any) -> None:
-    """Write what was changed, inside the transaction that changes it. `detail` must be plain, and free of secrets."""
+    """Write what was changed, inside the transaction that changes it.
+
+    `detail` must be plain, and free of secrets.
+    """
     who = _actor.get()
-    db.session.add(Audit(user_id=who.user_id, who=who.who, action=action, subject=subject, title=title, detail=detail))
+    db.session.add(
+        Audit(
+            user_id=who.user_id,
+            who=who.who,
+            action=action,
+            subject=subject,
+            title=title,
+            detail=detail,
+        )
+    )

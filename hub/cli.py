@@ -1,4 +1,7 @@
-"""The command line. What a command needs is loaded when it runs, so that `hub --help` is there at once."""
+"""The command line.
+
+What a command needs is loaded when it runs, so that `hub --help` is there at once.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,8 @@ def cli() -> None:
 
 @cli.command()
 def up() -> None:
-    """Run everything in this terminal: web server, workers, cron, and a queue server unless HUB_REDIS_URL is set.
+    """Run everything in this terminal: web server, workers, cron, and a queue server unless
+    HUB_REDIS_URL is set.
 
     With HUB_DEMO=1 also the simulator, which stands in for the providers.
     """
@@ -60,7 +64,8 @@ def worker(queues: tuple[str, ...]) -> None:
     if len(queues) != 1:
         from hub import jobs
 
-        jobs.application()  # the workers inherit it, and share its memory; one alone has nobody to share it with
+        # the workers inherit it, and share its memory; one alone has nobody to share it with
+        jobs.application()
     sys.exit(supervisor.run([up.worker(queue) for queue in queues or QUEUES]))
 
 
@@ -133,16 +138,21 @@ def api_key() -> None:
 @api_key.command("create")
 @click.argument("name")
 @click.option(
-    "--scope", "scopes", multiple=True, metavar="SCOPE",
+    "--scope",
+    "scopes",
+    multiple=True,
+    metavar="SCOPE",
     type=click.Choice([scope.value for scope in Scope]),
     help=f"What it may do; may be given several times. Default: all. One of {', '.join(Scope)}.",
 )
 @click.option(
-    "--expires", metavar="WHEN",
+    "--expires",
+    metavar="WHEN",
     help="Until when it works: 90d, 2027-01-31 (through that day, UTC) or 2027-01-31T09:30:00Z.",
 )
 @click.option(
-    "--per-minute", type=click.IntRange(min=1),
+    "--per-minute",
+    type=click.IntRange(min=1),
     help="The most requests a minute. Default: HUB_API_PER_MINUTE.",
 )
 @click.option(
@@ -151,11 +161,17 @@ def api_key() -> None:
     default=None,
     help="Test connections only, or live ones. Default: test in a demo, else live.",
 )
-@click.option("--source", help="The signing app or brand it belongs to. Default: the default source.")
+@click.option(
+    "--source", help="The signing app or brand it belongs to. Default: the default source."
+)
 def create_api_key(
-    name: str, scopes: tuple[str, ...], expires: str | None, per_minute: int | None,
-    test: bool | None, source: str | None,
-) -> None:  # fmt: skip
+    name: str,
+    scopes: tuple[str, ...],
+    expires: str | None,
+    per_minute: int | None,
+    test: bool | None,
+    source: str | None,
+) -> None:
     """Create a key and print it, alone: it is shown this once."""
     config = _config(migrated=True)
     import hub
@@ -191,7 +207,8 @@ def list_sources() -> None:
 @source.command("create")
 @click.argument("name")
 @click.option(
-    "--slug", default="",
+    "--slug",
+    default="",
     help="Its name in commands, such as acme-leases. Default: made from the name.",
 )
 def create_source(name: str, slug: str) -> None:
@@ -216,7 +233,9 @@ def rename_source(slug: str, name: str) -> None:
 @source.command("opt-outs")
 @click.argument("slug")
 @click.option(
-    "--every-source/--own-messages", "on", required=True,
+    "--every-source/--own-messages",
+    "on",
+    required=True,
     help="Which messages the opt-outs and consents that its keys record apply to.",
 )
 def set_source_opt_outs(slug: str, on: bool) -> None:
@@ -228,13 +247,28 @@ def set_source_opt_outs(slug: str, on: bool) -> None:
 
 
 @cli.command()
-@click.option("--message", metavar="ID", help="About one message: the provider's id, such as SM…, or ours, msg_….")
-@click.option("--since", metavar="TIME", help="That came since a time, 2026-11-21T09:30:00Z, or within a span: 2h, 3d.")
-@click.option("--failed", is_flag=True, help="That could not be settled, or are about a message that was not known.")
+@click.option(
+    "--message",
+    metavar="ID",
+    help="About one message: the provider's id, such as SM…, or ours, msg_….",
+)
+@click.option(
+    "--since",
+    metavar="TIME",
+    help="That came since a time, 2026-11-21T09:30:00Z, or within a span: 2h, 3d.",
+)
+@click.option(
+    "--failed",
+    is_flag=True,
+    help="That could not be settled, or are about a message that was not known.",
+)
 def replay(message: str | None, since: str | None, failed: bool) -> None:
-    """Apply kept callbacks once more. Nothing changes when nothing was missed.
+    """Apply kept callbacks once more.
 
-    Where several conditions are given, all must hold. Ends with 1 when some callbacks could not be applied.
+    Nothing changes when nothing was missed.
+
+    Where several conditions are given, all must hold. Ends with 1 when some callbacks could not be
+    applied.
     """
     if not (message or since or failed):
         raise click.UsageError("Say which callbacks: --message ID, --since TIME or --failed.")
@@ -243,7 +277,9 @@ def replay(message: str | None, since: str | None, failed: bool) -> None:
     from hub import audit
     from hub.intake import replay
 
-    selection = replay.Selection(message=message or "", since=replay.since(since) if since else None, failed=failed)
+    selection = replay.Selection(
+        message=message or "", since=replay.since(since) if since else None, failed=failed
+    )
     with hub.create_app(config).app_context():
         audit.act_as(audit.Actor("Command line"))
         report = replay.run(selection, _show_progress if sys.stderr.isatty() else None)
@@ -254,19 +290,28 @@ def replay(message: str | None, since: str | None, failed: bool) -> None:
 @cli.command("new-integration")
 @click.argument("name")
 @click.option(
-    "--package", "folder", metavar="FOLDER", type=click.Path(file_okay=False, path_type=Path), help="Write a package of its own there."
+    "--package",
+    "folder",
+    metavar="FOLDER",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write a package of its own there.",
 )
 def new_integration(name: str, folder: Path | None) -> None:
-    """Begin an integration that works: its module and its test, in the checkout that this is run in.
+    """Begin an integration that works: its module and its test, in the checkout that this is run
+    in.
 
-    NAME is the module's, and is stored for ever: small letters, digits, underscores. Nothing is overwritten.
+    NAME is the module's, and is stored for ever: small letters, digits, underscores. Nothing is
+    overwritten.
     """
     from hub import scaffold
 
     begun = scaffold.in_package(name, folder) if folder else scaffold.in_checkout(name, Path.cwd())
     click.echo("\n".join(os.path.relpath(path) for path in begun.files))
     module = next(path for path in begun.files if path.name == f"{name}.py")
-    click.echo(f"\nNow replace what {module.name} says of {begun.title} with what is so: addresses end in .example until then.")
+    click.echo(
+        f"\nNow replace what {module.name} says of {begun.title} with what is so: addresses end in"
+        " .example until then."
+    )
     click.echo(f"Next: {f'{folder}/README.md' if folder else 'hub/integrations/README.md'}")
 
 
@@ -275,17 +320,25 @@ def _show_progress(report: Report) -> None:
 
 
 def _told(report: Report) -> list[str]:
-    """Say what a replay did, a count a line; lines of nothing are left out, save the first three."""
+    """Print what a replay did, a count a line; zero counts after the third are left out."""
     lines = [
         (report.read, "receipts read"),
-        (report.new, f"facts new; messages changed: {report.messages:,}, events told: {report.events:,}"),
+        (
+            report.new,
+            f"facts new; messages changed: {report.messages:,}, events told: {report.events:,}",
+        ),
         (report.known, "facts known already"),
         (report.unproven, "verified by no connection’s secret: only STOP and START count"),
         (report.removed, "not read: the body was removed when its time of keeping ended"),
         (report.failed, "failed:"),
     ]
-    told = [f"{count:>12,} {what}" for place, (count, what) in enumerate(lines) if count or place < 3]
-    return told + [f"{reason.count:>16,} {why} Such as {reason.example}." for why, reason in report.reasons.items()]
+    told = [
+        f"{count:>12,} {what}" for place, (count, what) in enumerate(lines) if count or place < 3
+    ]
+    return told + [
+        f"{reason.count:>16,} {why} Such as {reason.example}."
+        for why, reason in report.reasons.items()
+    ]
 
 
 def _config(*, serves: bool = False, migrated: bool = False) -> Config:
@@ -315,7 +368,9 @@ def _password(file: Path | None) -> str:
     else:
         password = sys.stdin.readline().rstrip("\r\n")
     if not password:
-        raise ConfigError("No password came. Type one, pipe one in, or name a file with --password-file.")
+        raise ConfigError(
+            "No password came. Type one, pipe one in, or name a file with --password-file."
+        )
     return password
 
 
@@ -330,7 +385,11 @@ def main() -> None:
     except OSError as error:
         if error.errno not in NO_ROOM:
             raise
-        click.echo(f"{error.filename or 'A file'} cannot be written: {error.strerror}. Free some space, or give access to it.", err=True)
+        click.echo(
+            f"{error.filename or 'A file'} cannot be written: {error.strerror}. Free some space, or"
+            " give access to it.",
+            err=True,
+        )
         sys.exit(1)
 
 

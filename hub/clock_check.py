@@ -1,10 +1,10 @@
 """Check the clock before anything is deleted by age.
 
 A clock that leaps a year ahead makes everything look old enough to be deleted. The time that has
-really passed is known from the machine's uptime or, after a restart, from the time of the last check. On
-the first check the newest rows count. The clock of a hub that was off for long is trusted again
-once it has run steadily for a week, or when an admin confirms it. One that is more than about 60
-days ahead needs the admin.
+really passed is known from the machine's uptime or, after a restart, from the time of the last
+check. On the first check the newest rows count. The clock of a hub that was off for long is trusted
+again once it has run steadily for a week, or when an admin confirms it. One that is more than about
+60 days ahead needs the admin.
 """
 
 from __future__ import annotations
@@ -108,7 +108,10 @@ def problem() -> str:
         return ""
     days = max(1, round(abs(state.off_by(here)) / 86400))
     direction = "ahead of" if state.off_by(here) > 0 else "behind"
-    return f"The clock is {days} {'day' if days == 1 else 'days'} {direction} the time that Signpost expects."
+    return (
+        f"The clock is {days} {'day' if days == 1 else 'days'} {direction} the time that Signpost"
+        " expects."
+    )
 
 
 @transaction

@@ -1,4 +1,6 @@
-"""Every setting: its variable, default and meaning. Each may also be given as `<NAME>_FILE`, a file that holds it.
+"""Every setting: its variable, default and meaning.
+
+Each may also be given as `<NAME>_FILE`, a file that holds it.
 
 `load()` reads them all and refuses a bad one, listing everything that is wrong at once.
 """
@@ -65,7 +67,17 @@ def _bind(text: str) -> Bind:
 
 
 def _switch(text: str) -> bool:
-    words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False, "": False}
+    words = {
+        "1": True,
+        "true": True,
+        "yes": True,
+        "on": True,
+        "0": False,
+        "false": False,
+        "no": False,
+        "off": False,
+        "": False,
+    }
     if text.lower() not in words:
         raise ValueError("give 1 or 0")
     return words[text.lower()]
@@ -101,7 +113,9 @@ def _public_url(text: str) -> str:
     url = text.rstrip("/")
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("give the address others reach the hub at, such as https://hub.example.com")
+        raise ValueError(
+            "give the address others reach the hub at, such as https://hub.example.com"
+        )
     if parts.query or parts.fragment or parts.username or parts.password:
         raise ValueError("leave out user, query and fragment")
     if parts.scheme == "http" and not is_loopback(parts.hostname):
@@ -141,7 +155,10 @@ def _keys(text: str) -> tuple[tuple[str, bytes], ...]:
         if not separator or not re.fullmatch(r"[A-Za-z0-9_.-]{1,32}", key_id):
             raise ValueError("give id:key pairs, newest first, such as k2:…,k1:…")
         try:
-            key = base64.b64decode(encoded.translate(str.maketrans("-_", "+/")) + "=" * (-len(encoded) % 4), validate=True)
+            key = base64.b64decode(
+                encoded.translate(str.maketrans("-_", "+/")) + "=" * (-len(encoded) % 4),
+                validate=True,
+            )
         except binascii.Error:
             raise ValueError(f"key {key_id} is not base64") from None
         if len(key) != 32:
@@ -166,39 +183,123 @@ def _secret_key(text: str) -> str:
 
 SETTINGS = (
     Setting("HUB_DATA_DIR", "data", "folder of the embedded database, keys and queue", Path),
-    Setting("HUB_DATABASE_URL", "", "SQLAlchemy address; default: SQLite in the data folder", _database_url),
-    Setting("HUB_REDIS_URL", "", "Redis or Valkey; default: a private server that `hub up` starts", _redis_url),
+    Setting(
+        "HUB_DATABASE_URL",
+        "",
+        "SQLAlchemy address; default: SQLite in the data folder",
+        _database_url,
+    ),
+    Setting(
+        "HUB_REDIS_URL",
+        "",
+        "Redis or Valkey; default: a private server that `hub up` starts",
+        _redis_url,
+    ),
     Setting("HUB_BIND", "127.0.0.1:8000", "address the web server listens on", _bind),
-    Setting("HUB_PUBLIC_URL", "", "address others reach the hub at, path prefix included; default: the bind address", _public_url),
-    Setting("HUB_SECRET_KEY", "", "signs cookies; default: made once in the data folder", _secret_key, secret=True),
-    Setting("HUB_ENCRYPTION_KEYS", "", "`id:base64` keys of 32 bytes, newest first; default: made once in the data folder",
-            _keys, secret=True),
-    Setting("HUB_DEMO", "0", "1: test connections talk to the simulator, a sample request is sent", _switch),
+    Setting(
+        "HUB_PUBLIC_URL",
+        "",
+        "address others reach the hub at, path prefix included; default: the bind address",
+        _public_url,
+    ),
+    Setting(
+        "HUB_SECRET_KEY",
+        "",
+        "signs cookies; default: made once in the data folder",
+        _secret_key,
+        secret=True,
+    ),
+    Setting(
+        "HUB_ENCRYPTION_KEYS",
+        "",
+        "`id:base64` keys of 32 bytes, newest first; default: made once in the data folder",
+        _keys,
+        secret=True,
+    ),
+    Setting(
+        "HUB_DEMO",
+        "0",
+        "1: test connections talk to the simulator, a sample request is sent",
+        _switch,
+    ),
     Setting("HUB_SIMULATOR_BIND", "127.0.0.1:8001", "address the simulator listens on", _bind),
-    Setting("HUB_CA_FILE", "", "certificates to trust instead of the shipped ones, for outgoing https", _file),
-    Setting("HUB_TRUSTED_PROXIES", "0", "how many proxies in front append to X-Forwarded-For", _count),
-    Setting("HUB_HTTP_ALLOW", "", "host:port list that outgoing requests may reach though private or plain http", _hosts),
-    Setting("HUB_LOCALE", "en", "language of messages to people whose own is not known, or has no text", _locale),
-    Setting("HUB_MEDIA_IMAGE_MB", "5", "the most megabytes of an image that goes along with a message", _some),
+    Setting(
+        "HUB_CA_FILE",
+        "",
+        "certificates to trust instead of the shipped ones, for outgoing https",
+        _file,
+    ),
+    Setting(
+        "HUB_TRUSTED_PROXIES", "0", "how many proxies in front append to X-Forwarded-For", _count
+    ),
+    Setting(
+        "HUB_HTTP_ALLOW",
+        "",
+        "host:port list that outgoing requests may reach though private or plain http",
+        _hosts,
+    ),
+    Setting(
+        "HUB_LOCALE",
+        "en",
+        "language of messages to people whose own is not known, or has no text",
+        _locale,
+    ),
+    Setting(
+        "HUB_MEDIA_IMAGE_MB",
+        "5",
+        "the most megabytes of an image that goes along with a message",
+        _some,
+    ),
     Setting("HUB_MEDIA_MB", "16", "the most megabytes of any other file", _some),
-    Setting("HUB_MEDIA_DAYS", "7", "how long files are kept that were given to POST /api/v1/media", _some),
+    Setting(
+        "HUB_MEDIA_DAYS",
+        "7",
+        "how long files are kept that were given to POST /api/v1/media",
+        _some,
+    ),
     Setting("HUB_BODY_DAYS", "30", "how long it is kept what messages said", _some),
-    Setting("HUB_METADATA_DAYS", "365", "how long it is kept that messages were sent, to whom, and what became of them", _some),
-    Setting("HUB_RECEIPT_DAYS", "30", "how long providers' webhooks are kept as they came in", _some),
+    Setting(
+        "HUB_METADATA_DAYS",
+        "365",
+        "how long it is kept that messages were sent, to whom, and what became of them",
+        _some,
+    ),
+    Setting(
+        "HUB_RECEIPT_DAYS", "30", "how long providers' webhooks are kept as they came in", _some
+    ),
     Setting("HUB_WEB_WORKERS", "2", "processes of the web server", _some),
     Setting("HUB_WEB_THREADS", "4", "threads of each of them", _some),
-    Setting("HUB_API_PER_MINUTE", "60000",
-            "the most API requests a minute with one key that has no limit of its own", _some),
+    Setting(
+        "HUB_API_PER_MINUTE",
+        "60000",
+        "the most API requests a minute with one key that has no limit of its own",
+        _some,
+    ),
     Setting("HUB_LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR", _level),
-    Setting("TWILIO_WEBHOOK_AUTH_TOKEN", "",
-            "verifies Twilio's callbacks whose account belongs to no connection; a STOP among them holds for its whole channel",
-            str, secret=True),
-)  # fmt: skip
+    Setting(
+        "TWILIO_WEBHOOK_AUTH_TOKEN",
+        "",
+        "verifies Twilio's callbacks whose account belongs to no connection; a STOP among them"
+        " holds for its whole channel",
+        str,
+        secret=True,
+    ),
+)
 # fields of Config that take the value of the setting of their name, unchanged
 AS_GIVEN = (
-    "simulator_bind", "ca_file", "trusted_proxies", "locale", "media_days", "body_days",
-    "metadata_days", "receipt_days", "web_workers", "web_threads", "api_per_minute", "log_level",
-)  # fmt: skip
+    "simulator_bind",
+    "ca_file",
+    "trusted_proxies",
+    "locale",
+    "media_days",
+    "body_days",
+    "metadata_days",
+    "receipt_days",
+    "web_workers",
+    "web_threads",
+    "api_per_minute",
+    "log_level",
+)
 LARGEST_BODY = 256 * 1024  # bytes of what is posted to us
 MEGABYTE = 1024 * 1024
 Keys = tuple[tuple[str, bytes], ...]
@@ -294,11 +395,15 @@ def _read(environ: Mapping[str, str], setting: Setting) -> str:
         raise ValueError(f"the file {path} is not a text file") from None
     if setting.secret and not text:
         # an empty file is a mount or a script that failed; a key of our own would hide it
-        raise ValueError(f"the file {path} is empty; write the secret into it, or remove {setting.name}_FILE")
+        raise ValueError(
+            f"the file {path} is empty; write the secret into it, or remove {setting.name}_FILE"
+        )
     return text or setting.default
 
 
-def _complete(given: dict[str, Any], urls: dict[str, str], wrong: dict[str, str], verify: Verify | None) -> Config:
+def _complete(
+    given: dict[str, Any], urls: dict[str, str], wrong: dict[str, str], verify: Verify | None
+) -> Config:
     folder: Path = given["HUB_DATA_DIR"].expanduser().resolve()
     bind: Bind = given["HUB_BIND"]
     host = "127.0.0.1" if bind.host in ("0.0.0.0", "::") else bind.host  # noqa: S104 - compared, not bound
@@ -306,10 +411,19 @@ def _complete(given: dict[str, Any], urls: dict[str, str], wrong: dict[str, str]
     database_url = given["HUB_DATABASE_URL"] or f"sqlite:///{folder / 'hub.db'}"
     _compare(given, host, public_url, database_url, wrong)
     if wrong:
-        raise ConfigError("\n  ".join(["Signpost does not start, because of these settings:", *map(": ".join, wrong.items())]))
+        raise ConfigError(
+            "\n  ".join(
+                [
+                    "Signpost does not start, because of these settings:",
+                    *map(": ".join, wrong.items()),
+                ]
+            )
+        )
     datadir.verify(folder)
     secret_key = given["HUB_SECRET_KEY"] or datadir.kept(folder / datadir.SECRET_KEY, _secret_key)
-    encryption_keys = given["HUB_ENCRYPTION_KEYS"] or datadir.kept(folder / datadir.ENCRYPTION_KEYS, _keys)
+    encryption_keys = given["HUB_ENCRYPTION_KEYS"] or datadir.kept(
+        folder / datadir.ENCRYPTION_KEYS, _keys
+    )
     if verify:
         verify(folder, database_url, encryption_keys)
     datadir.make(folder)
@@ -332,15 +446,29 @@ def _complete(given: dict[str, Any], urls: dict[str, str], wrong: dict[str, str]
     )
 
 
-def _compare(given: Mapping[str, Any], host: str, public_url: str, database_url: str, wrong: dict[str, str]) -> None:
+def _compare(
+    given: Mapping[str, Any], host: str, public_url: str, database_url: str, wrong: dict[str, str]
+) -> None:
     """Note what does not fit together; what is wrong by itself keeps its first reason."""
     if not given["HUB_PUBLIC_URL"] and not is_loopback(host):
-        wrong.setdefault("HUB_PUBLIC_URL", "is needed when HUB_BIND is not this machine only; give an https address")
-    if given["HUB_DEMO"] and not (given["HUB_BIND"].loopback and is_loopback(urlsplit(public_url).hostname or "")):
-        why = "the demo runs on this machine only; let HUB_BIND and HUB_PUBLIC_URL name 127.0.0.1, or set HUB_DEMO=0"
+        wrong.setdefault(
+            "HUB_PUBLIC_URL",
+            "is needed when HUB_BIND is not this machine only; give an https address",
+        )
+    if given["HUB_DEMO"] and not (
+        given["HUB_BIND"].loopback and is_loopback(urlsplit(public_url).hostname or "")
+    ):
+        why = (
+            "the demo runs on this machine only; let HUB_BIND and HUB_PUBLIC_URL name 127.0.0.1, or"
+            " set HUB_DEMO=0"
+        )
         wrong.setdefault("HUB_DEMO", why)
-    # With a shared database each machine would otherwise make keys of its own, and none could read what another sealed.
+    # With a shared database each machine would otherwise make keys of its own, and none could read
+    # what another sealed.
     for name in ("HUB_SECRET_KEY", "HUB_ENCRYPTION_KEYS"):
         if not given[name] and not database_url.startswith("sqlite:"):
-            why = "is needed with a database of your own, the same on every machine; for instance the one in data/ of an embedded hub"
+            why = (
+                "is needed with a database of your own, the same on every machine; for instance the"
+                " one in data/ of an embedded hub"
+            )
             wrong.setdefault(name, why)

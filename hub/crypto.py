@@ -1,8 +1,8 @@
 """Sealing: AES-256-GCM under a keyring, bound to the row and field a value belongs to.
 
 A sealed value is  version (1) · length of key id (1) · key id · nonce (12) · ciphertext and tag.
-The key of a row is HKDF-SHA256(master key, "table\\0row id"); the associated data is "key id\\0field":
-a value copied to another row, table or field does not open.
+The key of a row is HKDF-SHA256(master key, "table\\0row id"); the associated data is "key
+id\\0field": a value copied to another row, table or field does not open.
 """
 
 from __future__ import annotations
@@ -31,29 +31,46 @@ class Keyring:
         self._keys = dict(keys)
         self.newest = next(iter(self._keys))
         # HKDF's first step depends on the master key alone; https://www.rfc-editor.org/rfc/rfc5869
-        self._extracted = {key_id: hmac.digest(bytes(32), key, "sha256") for key_id, key in self._keys.items()}
+        self._extracted = {
+            key_id: hmac.digest(bytes(32), key, "sha256") for key_id, key in self._keys.items()
+        }
 
     def seal(self, table: str, row: str, field: str, plain: bytes) -> bytes:
         """Seal `plain` for one field of one row."""
         key_id = self.newest.encode()
         nonce = os.urandom(NONCE)
         cipher = AESGCM(self._row_key(self.newest, table, row))
-        return bytes((VERSION, len(key_id))) + key_id + nonce + cipher.encrypt(nonce, plain, key_id + b"\0" + field.encode())
+        return (
+            bytes((VERSION, len(key_id)))
+            + key_id
+            + nonce
+            + cipher.encrypt(nonce, plain, key_id + b"\0" + field.encode())
+        )
 
     def open(self, table: str, row: str, field: str, sealed: bytes) -> bytes:
-        """Open what `seal` made for the same field of the same row. Raises Unreadable, which names the key."""
+        """Open what `seal` made for the same field of the same row.
+
+        Raises Unreadable, which names the key.
+        """
         key_id = key_id_of(sealed)
         if key_id not in self._keys:
-            raise Unreadable(key_id, f"This value was sealed with the key {key_id!r}, which is not in HUB_ENCRYPTION_KEYS. "
-                                     "Add that key again, after the newest one.")  # fmt: skip
+            raise Unreadable(
+                key_id,
+                f"This value was sealed with the key {key_id!r}, which is not in"
+                " HUB_ENCRYPTION_KEYS. Add that key again, after the newest one.",
+            )
         start = 2 + sealed[1]
-        nonce, body = sealed[start : start + NONCE], sealed[start + NONCE :]
+        nonce = sealed[start : start + NONCE]
+        body = sealed[start + NONCE :]
         try:
             cipher = AESGCM(self._row_key(key_id, table, row))
             return cipher.decrypt(nonce, body, key_id.encode() + b"\0" + field.encode())
         except (InvalidTag, ValueError):
-            raise Unreadable(key_id, f"This value does not open with the key {key_id!r}. Either HUB_ENCRYPTION_KEYS holds another key "
-                                     "under that id, or the stored value was changed.") from None  # fmt: skip
+            raise Unreadable(
+                key_id,
+                f"This value does not open with the key {key_id!r}. Either HUB_ENCRYPTION_KEYS"
+                " holds another key under that id, or the stored value was changed.",
+            ) from None
 
     def seal_json(self, table: str, row: str, field: str, value: Any) -> bytes:
         return self.seal(table, row, field, _encode(value).encode())
@@ -63,7 +80,9 @@ class Keyring:
         try:
             return json.loads(self.open(table, row, field, sealed))
         except (ValueError, RecursionError):
-            raise Unreadable(key_id_of(sealed), "This value opens, but is not what Signpost sealed.") from None
+            raise Unreadable(
+                key_id_of(sealed), "This value opens, but is not what Signpost sealed."
+            ) from None
 
     def _row_key(self, key_id: str, table: str, row: str) -> bytes:
         # the second step of HKDF-SHA256 for 32 bytes: one block, whose number is 1
@@ -72,7 +91,12 @@ class Keyring:
 
 def key_id_of(sealed: bytes) -> str:
     """Return the id of the key that sealed a value."""
-    if not isinstance(sealed, bytes) or len(sealed) < 2 or sealed[0] != VERSION or len(sealed) < 2 + sealed[1] + NONCE + 16:
+    if (
+        not isinstance(sealed, bytes)
+        or len(sealed) < 2
+        or sealed[0] != VERSION
+        or len(sealed) < 2 + sealed[1] + NONCE + 16
+    ):
         raise Unreadable("?", "This value is not one that Signpost sealed, or it was cut short.")
     return sealed[2 : 2 + sealed[1]].decode(errors="replace")
 
@@ -83,5 +107,7 @@ def digest(token: str) -> bytes:
 
 
 def blind(key: bytes, *parts: str) -> bytes:
-    """HMAC-SHA256 of guessable text (a number, a mail address), so that it can be found but not read."""
+    """HMAC-SHA256 of guessable text (a number, a mail address), so that it can be found but not
+    read.
+    """
     return hmac.digest(key, "\0".join(parts).encode(), "sha256")

@@ -1,9 +1,9 @@
 """The files of the data folder: made when missing, readable by their owner alone.
 
-    hub.db              the embedded database        hub.db.lock   its writers' lock
-    secret-key          signs cookies                encryption-keys   `id:key` lines, newest first
-    queue.sock          the embedded queue server    simulator.json    the simulator's credentials
-    demo-key            the demo's API key
+hub.db              the embedded database        hub.db.lock   its writers' lock
+secret-key          signs cookies                encryption-keys   `id:key` lines, newest first
+queue.sock          the embedded queue server    simulator.json    the simulator's credentials
+demo-key            the demo's API key
 """
 
 from __future__ import annotations
@@ -42,8 +42,12 @@ class SimulatorCredentials:
     messaging_service_sid: str = ""
 
     def made_up(self, name: str, length: int = 32) -> str:
-        """Return what the simulator and the demo's connections take for a credential, by its name: up to 64 hexadecimal digits."""
-        return hmac.new(self.api_key_secret.encode(), name.encode(), hashlib.sha256).hexdigest()[:length]
+        """Return what the simulator and the demo's connections take for a credential, by its name:
+        up to 64 hexadecimal digits.
+        """
+        return hmac.new(self.api_key_secret.encode(), name.encode(), hashlib.sha256).hexdigest()[
+            :length
+        ]
 
 
 def make(folder: Path) -> Path:
@@ -56,7 +60,9 @@ def make(folder: Path) -> Path:
 
 
 def verify(folder: Path) -> None:
-    """Raise ConfigError unless files can be made in the data folder, or the folder itself; writes nothing."""
+    """Raise ConfigError unless files can be made in the data folder, or the folder itself; writes
+    nothing.
+    """
     existing = folder
     try:
         while not existing.exists() and existing != existing.parent:
@@ -69,13 +75,19 @@ def verify(folder: Path) -> None:
     if not os.access(existing, os.R_OK | os.W_OK | os.X_OK):
         what = "is not writable" if existing == folder else f"cannot be created in {existing}"
         read_only = os.statvfs(existing).f_flag & os.ST_RDONLY
-        why = "its file system is read-only" if read_only else f"it is not open to user {os.geteuid()}"
+        why = (
+            "its file system is read-only"
+            if read_only
+            else f"it is not open to user {os.geteuid()}"
+        )
         raise ConfigError(_unusable(folder, f"{what}, because {why}"))
 
 
 def _unusable(folder: Path, what: str) -> str:
-    return (f"Signpost does not start: the data folder {folder} {what}. "
-            "Give this user write access to it, or name another folder in HUB_DATA_DIR.")  # fmt: skip
+    return (
+        f"Signpost does not start: the data folder {folder} {what}. "
+        "Give this user write access to it, or name another folder in HUB_DATA_DIR."
+    )
 
 
 def kept(path: Path, parse: Callable[[str], T]) -> T | None:
@@ -90,12 +102,20 @@ def kept(path: Path, parse: Callable[[str], T]) -> T | None:
         why = "it is not a text file. Restore it from a backup of the data folder"
     except ValueError as problem:
         why = f"{problem}. Restore it from a backup of the data folder"
-    or_new = " Or delete it: Signpost then makes a new one, and everybody signs in again." if path.name == SECRET_KEY else ""
-    raise ConfigError(f"Signpost does not start: the key file {path} cannot be used: {why}.{or_new}")
+    or_new = (
+        " Or delete it: Signpost then makes a new one, and everybody signs in again."
+        if path.name == SECRET_KEY
+        else ""
+    )
+    raise ConfigError(
+        f"Signpost does not start: the key file {path} cannot be used: {why}.{or_new}"
+    )
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, in one step: a reader sees the old text or the new."""
+    """Write a file that only its owner can read, in one step: a reader sees the old text or the
+    new.
+    """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
@@ -106,7 +126,10 @@ def write_private(path: Path, text: str) -> None:
 
 
 def once(path: Path, text: str) -> str:
-    """Return what the file holds, after creating it with `text` if it is missing. Safe for many processes at once."""
+    """Return what the file holds, after creating it with `text` if it is missing.
+
+    Safe for many processes at once.
+    """
     if not path.exists():
         make(path.parent)
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
@@ -125,7 +148,9 @@ def secret_key(folder: Path) -> str:
 
 
 def encryption_keys(folder: Path) -> str:
-    return once(folder / ENCRYPTION_KEYS, "k1:" + base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())
+    return once(
+        folder / ENCRYPTION_KEYS, "k1:" + base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+    )
 
 
 def simulator_credentials(folder: Path) -> SimulatorCredentials:
@@ -136,11 +161,15 @@ def simulator_credentials(folder: Path) -> SimulatorCredentials:
         api_key_secret=secrets.token_urlsafe(24),
         messaging_service_sid="MG" + secrets.token_hex(16),
     )
-    return SimulatorCredentials(**json.loads(once(folder / "simulator.json", json.dumps(asdict(fresh), indent=1))))
+    return SimulatorCredentials(
+        **json.loads(once(folder / "simulator.json", json.dumps(asdict(fresh), indent=1)))
+    )
 
 
 def socket_path(folder: Path) -> Path:
-    """Where the embedded queue server listens: in the data folder, or, where that path is too long for a socket, beside."""
+    """Where the embedded queue server listens: in the data folder, or, where that path is too long
+    for a socket, beside.
+    """
     path = folder.resolve() / "queue.sock"
     if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH:
         return path

@@ -1,7 +1,8 @@
 """Set up connections to the database before they are used, on SQLite and on PostgreSQL.
 
-A value that was stored and cannot be read must not fail the whole query: other rows may be fine. So text that is
-not UTF-8 is read with replacement characters, and a time that Python cannot hold as `models.types.BadTime`.
+A value that was stored and cannot be read must not fail the whole query: other rows may be fine. So
+text that is not UTF-8 is read with replacement characters, and a time that Python cannot hold as
+`models.types.BadTime`.
 """
 
 from __future__ import annotations
@@ -16,11 +17,15 @@ from sqlalchemy import BigInteger, Boolean, Engine, Integer, LargeBinary, Numeri
 from hub.models.types import BadTime, Stored
 
 PRAGMAS = (
-    "busy_timeout=10000", "auto_vacuum=INCREMENTAL", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON",
+    "busy_timeout=10000",
+    "auto_vacuum=INCREMENTAL",
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
     # The commit that fills the log copies it back while the others wait. With 32 MB that is
     # rare, and most of the pages are the same few hundred.
     "wal_autocheckpoint=8000",
-)  # fmt: skip
+)
 
 
 def prepare(engine: Engine) -> None:
@@ -72,9 +77,14 @@ class _Truth(Boolean):
 def _prepare_sqlite(engine: Engine) -> None:
     # SQLite keeps any value in any column
     engine.dialect.colspecs = {
-        **engine.dialect.colspecs, LargeBinary: Stored, Numeric: _Number, Boolean: _Truth, String: _Text,
-        Integer: _Whole, BigInteger: BigInteger,
-    }  # fmt: skip
+        **engine.dialect.colspecs,
+        LargeBinary: Stored,
+        Numeric: _Number,
+        Boolean: _Truth,
+        String: _Text,
+        Integer: _Whole,
+        BigInteger: BigInteger,
+    }
 
     @event.listens_for(engine, "connect")
     def _connected(connection: Any, _: Any) -> None:
@@ -110,4 +120,3 @@ def _prepare_postgresql(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def _connected(connection: Any, _: Any) -> None:
         connection.adapters.register_loader("timestamptz", Lenient)
-

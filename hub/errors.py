@@ -8,7 +8,8 @@
     │ ├ NotFound            there is no such thing
     │ └ Conflict            not in the state it is in
     └ SendError(code)       what a call to a provider came to
-      ├ TransientError      surely not accepted: try this message again, after `retry_after` seconds if given
+      ├ TransientError      surely not accepted: try this message again, after `retry_after` seconds
+      if given
       │ ├ Unreachable       no connection came about: nothing gets through to the provider
       │ └ SlowDown          too much at once: what its `scope` names waits, and goes on more slowly
       ├ OutcomeUnknown      the request left, no answer tells what became of it
@@ -16,7 +17,8 @@
       │ ├ RecipientRefused  nor for this recipient on this channel
       │ ├ RecipientMoved    the address changed to `new`
       │ └ TemplateRequired  free text is not allowed now, an approved template is
-      ├ DestinationUnavailable  not for a team's channel or chat, until somebody acts: its posts wait
+      ├ DestinationUnavailable  not for a team's channel or chat, until somebody acts: its posts
+      wait
       └ ConnectionBroken    nor for any message until an admin acts
 
 No secret and no message body is ever put into one.
@@ -57,12 +59,15 @@ class BadWebhook(HubError):
 
 
 class Refused(HubError):
-    """A use case refuses: `code` for programs, `field` where one is at fault, the sentence with the remedy."""
+    """A use case refuses: `code` for programs, `field` where one is at fault, the sentence with the
+    remedy.
+    """
 
     status = 422
 
     def __init__(self, code: str, why: str, *, field: str = "") -> None:
-        self.code, self.field = code, field
+        self.code = code
+        self.field = field
         super().__init__(why)
 
 
@@ -87,7 +92,8 @@ class SendError(HubError):
 
 
 class TransientError(SendError):
-    """Surely not accepted, for a reason of this message's own: a code documented as worth another try.
+    """Surely not accepted, for a reason of this message's own: a code documented as worth another
+    try.
 
     With a `scope` of RECIPIENT, everything to this recipient waits for `retry_after` seconds.
     """
@@ -95,7 +101,12 @@ class TransientError(SendError):
     usual_scope = Scope.MESSAGE
 
     def __init__(
-        self, why: str, code: str = "", retry_after: float | None = None, *, scope: Scope | None = None
+        self,
+        why: str,
+        code: str = "",
+        retry_after: float | None = None,
+        *,
+        scope: Scope | None = None,
     ) -> None:
         self.retry_after = retry_after
         self.scope = self.usual_scope if scope is None else scope
@@ -107,16 +118,20 @@ class FileMissing(TransientError):
 
 
 class Unreachable(TransientError):
-    """Nothing reached the provider: no connection, no name, no trusted certificate, or a gateway that let nothing through.
+    """Nothing reached the provider: no connection, no name, no trusted certificate, or a gateway
+    that let nothing through.
 
     Several in a row open the sender's circuit.
     """
 
 
 class SlowDown(TransientError):
-    """The provider takes no more now: 429, or 503 with Retry-After. `scope` says from whom or to whom.
+    """The provider takes no more now: 429, or 503 with Retry-After.
 
-    It is none of the message's tries. SENDER and ACCOUNT slow the sender down, or every sender of the account.
+    `scope` says from whom or to whom.
+
+    It is none of the message's tries. SENDER and ACCOUNT slow the sender down, or every sender of
+    the account.
     """
 
     usual_scope = Scope.SENDER
@@ -151,10 +166,11 @@ class TemplateRequired(PermanentError):
 
 
 class DestinationUnavailable(SendError):
-    """A team's channel or chat takes no posts until somebody acts: it is paused, and its posts wait until a test passes.
+    """A team's channel or chat takes no posts until somebody acts: it is paused, and its posts wait
+    until a test passes.
 
-    `sure`: False when the provider's words are not known, so that the fault may be one post's own. That post is tried once
-    more after a passing test, and fails then.
+    `sure`: False when the provider's words are not known, so that the fault may be one post's own.
+    That post is tried once more after a passing test, and fails then.
     """
 
     def __init__(self, why: str, code: str = "", *, sure: bool = True) -> None:

@@ -26,14 +26,21 @@ class Base(DeclarativeBase):
 db = SQLAlchemy(model_class=Base)
 MIGRATIONS = str(Path(__file__).parent.parent / "migrations")
 
-# a server that went away without a word is noticed well before a provider gives up its callback, after 15 seconds
+# a server that went away without a word is noticed well before a provider gives up its callback,
+# after 15 seconds
 PATIENCE = {
-    "connect_timeout": 3, "tcp_user_timeout": 8000,  # seconds; milliseconds
-    "keepalives": 1, "keepalives_idle": 10, "keepalives_interval": 3, "keepalives_count": 3,  # where nothing was sent that could time out
-}  # fmt: skip
+    "connect_timeout": 3,
+    "tcp_user_timeout": 8000,  # seconds; milliseconds
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 3,
+    "keepalives_count": 3,  # where nothing was sent that could time out
+}
 POOL_SECONDS = 5.0  # to wait for a connection that others use
 
 
 def patience(url: URL | str) -> dict[str, Any]:
-    """Return how long to wait for a PostgreSQL server, as the driver takes it; what the address says itself is left out."""
+    """Return how long to wait for a PostgreSQL server, as the driver takes it; what the address
+    says itself is left out.
+    """
     return {name: value for name, value in PATIENCE.items() if name not in make_url(url).query}

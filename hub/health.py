@@ -38,14 +38,18 @@ def alive() -> dict[str, Any]:
 
 @health.get("/readyz")
 def ready() -> tuple[dict[str, Any], int]:
-    """Answer 200 when requests can be taken. Without the queue they still can: then it is degraded, and sending is late."""
+    """Answer 200 when requests can be taken.
+
+    Without the queue they still can: then it is degraded, and sending is late.
+    """
     parts = {"database": _database(), "queue": _queue()}
     if parts["database"] != "ok":
         return {"status": "unavailable", **parts}, 503
     parts["disk"] = disk.state(current_app.extensions["hub.config"].data_dir)
     parts["clock"] = _clock()
     parts["jobs"] = _jobs()
-    parts["lateness"], parts["providers"] = _lateness(), _providers()
+    parts["lateness"] = _lateness()
+    parts["providers"] = _providers()
     degraded = any(state != "ok" for state in parts.values())
     return {"status": "degraded" if degraded else "ok", **parts}, 200
 
@@ -71,9 +75,15 @@ def _queue() -> str:
 
 def _lateness() -> str:
     late = now() - LATE
-    waiting = select(Message.id).where(
-        Message.connection_id.in_(troubles.free_since(late)), Message.status == Status.QUEUED, Message.due_at < late
-    ).limit(1)  # fmt: skip
+    waiting = (
+        select(Message.id)
+        .where(
+            Message.connection_id.in_(troubles.free_since(late)),
+            Message.status == Status.QUEUED,
+            Message.due_at < late,
+        )
+        .limit(1)
+    )
     unsettled = select(Receipt.id).where(Receipt.due_at < late).limit(1)
     try:
         if db.session.execute(unsettled).first():
@@ -93,7 +103,11 @@ def _clock() -> str:
 
 def _providers() -> str:
     try:
-        return "one is not reachable; what waits for it goes out later" if troubles.any_unreachable() else "ok"
+        return (
+            "one is not reachable; what waits for it goes out later"
+            if troubles.any_unreachable()
+            else "ok"
+        )
     except SQLAlchemyError:
         return "not known"
 
@@ -106,5 +120,7 @@ def _jobs() -> str:
         failing = job_failures.recent()
     except Exception:  # what cannot be read here must not take the answer away
         return "not known"
-    told = [f"{JOBS.get(queue, queue)} fails ({problem})" for queue, problem in sorted(failing.items())]
+    told = [
+        f"{JOBS.get(queue, queue)} fails ({problem})" for queue, problem in sorted(failing.items())
+    ]
     return f"{'; '.join(told)}; see the log of hub worker" if told else "ok"

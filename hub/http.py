@@ -1,7 +1,8 @@
 """The one door out: every HTTP request to a provider goes through a `Door`.
 
-It pools connections, sets time limits, follows no redirect, caps the size of answers, and decides at connect time, after
-the name was resolved, whether the address may be reached: https to public addresses only, save for what is allowed.
+It pools connections, sets time limits, follows no redirect, caps the size of answers, and decides
+at connect time, after the name was resolved, whether the address may be reached: https to public
+addresses only, save for what is allowed.
 
     NotSent    nothing reached the other side: surely not accepted
     NoAnswer   the request left, or may have; what became of it is not known
@@ -45,11 +46,13 @@ from hub.errors import HubError
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 10.0
-LEAVES_WITHIN = 20.0  # the name and the handshake take their time, and a machine may be suspended meanwhile: then it is too late
+# the name and the handshake take their time, and a machine may be suspended meanwhile: then it is
+# too late
+LEAVES_WITHIN = 20.0
 LARGEST_ANSWER = 2 * 1024 * 1024
 LONGEST_WAIT = 1_000_000.0  # seconds; who asks for more means something else
-# kept alive per host: as many are opened as calls are made at once, by the threads of all connections that share a door; a smaller
-# number would close what the next call needs
+# kept alive per host: as many are opened as calls are made at once, by the threads of all
+# connections that share a door; a smaller number would close what the next call needs
 KEPT_ALIVE = 1024
 
 
@@ -67,7 +70,10 @@ class NoAnswer(HubError):
 
 @dataclass(frozen=True)
 class Answer:
-    """What the other side said. `body` is at most LARGEST_ANSWER bytes; header names are lower case."""
+    """What the other side said.
+
+    `body` is at most LARGEST_ANSWER bytes; header names are lower case.
+    """
 
     status: int
     headers: Mapping[str, str]
@@ -80,20 +86,27 @@ class Answer:
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds from a Retry-After header that holds a number or a date; None otherwise, and for a wait of many days."""
+        """Seconds from a Retry-After header that holds a number or a date; None otherwise, and for
+        a wait of many days.
+        """
         text = self.headers.get("retry-after", "")
         if re.fullmatch(r"[0-9]{1,6}(\.[0-9]+)?", text):
             return float(text)
-        until, said_at = _moment(text), _moment(self.headers.get("date", ""))
+        until = _moment(text)
+        said_at = _moment(self.headers.get("date", ""))
         if until is None:
             return None
-        seconds = (until - (said_at or datetime.now(UTC))).total_seconds()  # by the clock of who says it, where it tells
+        seconds = (
+            until - (said_at or datetime.now(UTC))
+        ).total_seconds()  # by the clock of who says it, where it tells
         return max(seconds, 0.0) if seconds < LONGEST_WAIT else None
 
 
 @dataclass
 class Exchange:
-    """One request and what came of it, without bodies: kept on the attempt and shown after a failed test."""
+    """One request and what came of it, without bodies: kept on the attempt and shown after a failed
+    test.
+    """
 
     method: str
     url: str  # without query, which may hold a recipient, and without what the caller hid
@@ -102,7 +115,9 @@ class Exchange:
     milliseconds: int = 0
 
 
-_request = threading.local()  # .left: this thread's request has begun to leave; .latest: when it must have
+_request = (
+    threading.local()
+)  # .left: this thread's request has begun to leave; .latest: when it must have
 _exchanges: ContextVar[list[Exchange] | None] = ContextVar("exchanges", default=None)
 
 
@@ -118,7 +133,9 @@ def recorded() -> Iterator[list[Exchange]]:
 
 
 def uptime() -> float:
-    """Return seconds on a clock that nobody sets, and that runs on while the machine is suspended, where there is one."""
+    """Return seconds on a clock that nobody sets, and that runs on while the machine is suspended,
+    where there is one.
+    """
     return time.clock_gettime(_UPTIME)
 
 
@@ -137,7 +154,9 @@ def _moment(text: str) -> datetime | None:
 
 
 def is_public(address: str) -> bool:
-    """Tell whether an address literal lies on the public internet, seeing through IPv4 mapped, 6to4 and NAT64 forms."""
+    """Tell whether an address literal lies on the public internet, seeing through IPv4 mapped, 6to4
+    and NAT64 forms.
+    """
     ip = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(ip, ipaddress.IPv6Address):
         inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
@@ -145,7 +164,9 @@ def is_public(address: str) -> bool:
             inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
         if inner is not None:
             return is_public(str(inner))
-        if ip.is_reserved or ip.is_site_local:  # forms given up long ago, some with an IPv4 address in them
+        if (
+            ip.is_reserved or ip.is_site_local
+        ):  # forms given up long ago, some with an IPv4 address in them
             return False
     return ip.is_global and not ip.is_multicast
 
@@ -158,7 +179,9 @@ def host_port(url: str) -> str:
 
 
 class _Guarded:
-    """A urllib3 connection that resolves the name itself and connects only to what `allowed` lets through."""
+    """A urllib3 connection that resolves the name itself and connects only to what `allowed` lets
+    through.
+    """
 
     allowed: frozenset[str]
     host: str
@@ -169,12 +192,16 @@ class _Guarded:
 
     def putrequest(self, *args: Any, **kwargs: Any) -> None:
         self._in_time()  # over a connection that was kept, or after its handshake
-        _request.left = True  # a TLS handshake is over by now: whatever fails from here on may have arrived
+        _request.left = (
+            True  # a TLS handshake is over by now: whatever fails from here on may have arrived
+        )
         super().putrequest(*args, **kwargs)  # type: ignore[misc]
 
     def _in_time(self) -> None:
         if uptime() > _request.latest:
-            raise ConnectTimeoutError(self, f"no connection to {self.host} within {LEAVES_WITHIN:g} s")
+            raise ConnectTimeoutError(
+                self, f"no connection to {self.host} within {LEAVES_WITHIN:g} s"
+            )
 
     def _new_conn(self) -> socket.socket:
         host = self._dns_host.strip("[]").lower()
@@ -186,10 +213,15 @@ class _Guarded:
             raise NameResolutionError(self.host, self, problem) from problem  # type: ignore[arg-type]
         reachable = [entry for entry in found if trusted or is_public(str(entry[4][0]))]
         if not reachable:
-            raise NotAllowed(f"{name} is not on the public internet. If it is meant, add {name} to HUB_HTTP_ALLOW.")
+            raise NotAllowed(
+                f"{name} is not on the public internet. If it is meant, add {name} to"
+                " HUB_HTTP_ALLOW."
+            )
         failure: OSError | None = None
         seconds = self.timeout if isinstance(self.timeout, int | float) else CONNECT_SECONDS
-        deadline = time.monotonic() + seconds  # for all addresses together: a call must end before its message's lease
+        deadline = (
+            time.monotonic() + seconds
+        )  # for all addresses together: a call must end before its message's lease
         for family, kind, protocol, _, address in reachable:
             connection = socket.socket(family, kind, protocol)
             try:
@@ -212,7 +244,10 @@ class _Guarded:
 
 
 class Door:
-    """Makes requests; safe to share between threads. `allow` holds `host:port` entries that are reachable though private or plain."""
+    """Makes requests; safe to share between threads.
+
+    `allow` holds `host:port` entries that are reachable though private or plain.
+    """
 
     def __init__(self, *, allow: Iterable[str] = (), ca_file: str | None = None) -> None:
         self._allow = allowed = frozenset(allow)
@@ -237,13 +272,25 @@ class Door:
         self._manager.pool_classes_by_scheme = {"http": PlainPool, "https": SecurePool}
 
     def request(
-        self, method: str, url: str, *, headers: Mapping[str, str] | None = None, body: bytes | str | None = None,
-        connect: float = CONNECT_SECONDS, read: float = READ_SECONDS, count_to: int = 0, largest: int = LARGEST_ANSWER, hidden: str = "",
-    ) -> Answer:  # fmt: skip
-        """Make one request. Raises NotSent or NoAnswer; every HTTP status is an Answer.
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | str | None = None,
+        connect: float = CONNECT_SECONDS,
+        read: float = READ_SECONDS,
+        count_to: int = 0,
+        largest: int = LARGEST_ANSWER,
+        hidden: str = "",
+    ) -> Answer:
+        """Make one request.
 
-        A body larger than `largest` bytes is not read. With `count_to` the body is not kept but counted, until it is larger than that.
-        `hidden` is a part of the path that is a secret: the exchange does not tell it, as errors tell of no URL more than its host.
+        Raises NotSent or NoAnswer; every HTTP status is an Answer.
+
+        A body larger than `largest` bytes is not read. With `count_to` the body is not kept but
+        counted, until it is larger than that. `hidden` is a part of the path that is a secret: the
+        exchange does not tell it, as errors tell of no URL more than its host.
         """
         parts = urlsplit(url)
         path = parts.path.replace(hidden, "•••") if hidden else parts.path
@@ -251,34 +298,56 @@ class Door:
         if (log := _exchanges.get()) is not None:
             log.append(exchange)
         if parts.scheme != "https" and host_port(url) not in self._allow:
-            raise NotAllowed(f"{parts.hostname} would be reached without encryption. Use its https address, or add "
-                             f"{host_port(url)} to HUB_HTTP_ALLOW.")  # fmt: skip
-        _request.left, _request.latest, started = False, uptime() + LEAVES_WITHIN, time.monotonic()
+            raise NotAllowed(
+                f"{parts.hostname} would be reached without encryption. Use its https address, or"
+                f" add {host_port(url)} to HUB_HTTP_ALLOW."
+            )
+        _request.left = False
+        _request.latest = uptime() + LEAVES_WITHIN
+        started = time.monotonic()
         try:
             response = self._manager.request(
-                method, url, headers=dict(headers or {}), body=body, retries=False, redirect=False, preload_content=False,
+                method,
+                url,
+                headers=dict(headers or {}),
+                body=body,
+                retries=False,
+                redirect=False,
+                preload_content=False,
                 timeout=Timeout(connect=connect, read=read),
-            )  # fmt: skip
+            )
             try:
                 exchange.status = response.status
                 exchange.headers = {name.lower(): value for name, value in response.headers.items()}
-                content, size = self._read(response, started + connect + 2 * read, count_to, largest)
+                content, size = self._read(
+                    response, started + connect + 2 * read, count_to, largest
+                )
             finally:
                 response.release_conn()
         except HTTPError as problem:
             if isinstance(problem, NewConnectionError | ConnectTimeoutError) or not _request.left:
-                raise NotSent(f"{parts.hostname} cannot be reached: {_sentence(problem)}.") from None
-            raise NoAnswer(f"{parts.hostname} did not answer completely: {_sentence(problem)}.") from None
+                raise NotSent(
+                    f"{parts.hostname} cannot be reached: {_sentence(problem)}."
+                ) from None
+            raise NoAnswer(
+                f"{parts.hostname} did not answer completely: {_sentence(problem)}."
+            ) from None
         finally:
             exchange.milliseconds = round((time.monotonic() - started) * 1000)
         return Answer(response.status, exchange.headers, content, size)
 
     @staticmethod
-    def _read(response: urllib3.BaseHTTPResponse, deadline: float, count_to: int, largest: int) -> tuple[bytes, int]:
-        pieces, size = [], 0
-        while piece := response.read1(64 * 1024):  # what is there: waiting for more would make a drip last for ever
+    def _read(
+        response: urllib3.BaseHTTPResponse, deadline: float, count_to: int, largest: int
+    ) -> tuple[bytes, int]:
+        pieces = []
+        size = 0
+        while piece := response.read1(
+            64 * 1024
+        ):  # what is there: waiting for more would make a drip last for ever
             size += len(piece)
-            enough, late = size > (count_to or largest), time.monotonic() > deadline
+            enough = size > (count_to or largest)
+            late = time.monotonic() > deadline
             if enough or late:
                 response.close()  # never back into the pool half read
                 if count_to and not late:
@@ -290,15 +359,25 @@ class Door:
 
 
 def _sentence(problem: Exception) -> str:
-    """Say what happened, without the connection objects and URLs that urllib3 puts into its messages."""
+    """Say what happened, without the connection objects and URLs that urllib3 puts into its
+    messages.
+    """
     reason = problem.__cause__ or problem.args[-1] if problem.args else problem.__cause__
     if isinstance(problem, SSLError):
         certificate = re.search(r"certificate verify failed: ([^(]+)", str(problem))
-        return f"its certificate is not trusted, {certificate[1].strip()}" if certificate else "no TLS 1.2 connection came about"
-    refused = isinstance(problem, NewConnectionError) and not isinstance(problem, NameResolutionError)
+        return (
+            f"its certificate is not trusted, {certificate[1].strip()}"
+            if certificate
+            else "no TLS 1.2 connection came about"
+        )
+    refused = isinstance(problem, NewConnectionError) and not isinstance(
+        problem, NameResolutionError
+    )
     if refused and isinstance(reason, OSError) and reason.strerror:
         return reason.strerror.lower()
-    return next((words for kind, words in _SENTENCES.items() if isinstance(problem, kind)), str(problem))
+    return next(
+        (words for kind, words in _SENTENCES.items() if isinstance(problem, kind)), str(problem)
+    )
 
 
 _SENTENCES: dict[type[Exception], str] = {

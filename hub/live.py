@@ -30,10 +30,15 @@ class Live:
         self._lock = threading.Lock()
 
     def instance(self, connection: Connection) -> Integration:
-        """Return the running integration of a connection. Raises Unreadable, NotFound, ConfigError."""
+        """Return the running integration of a connection.
+
+        Raises Unreadable, NotFound, ConfigError.
+        """
         if (kept := self.kept(connection.id, connection.settings_version)) is not None:
             return kept
-        made = self.make(connection.integration, connection.settings_or_none() or {}, test=connection.test)
+        made = self.make(
+            connection.integration, connection.settings_or_none() or {}, test=connection.test
+        )
         self._instances[connection.id] = (connection.settings_version, made)
         return made
 
@@ -51,11 +56,15 @@ class Live:
         return self._aside.get(connection_id, 0) > time.monotonic()
 
     def reader(self, connection: Connection) -> Integration:
-        """Return what reads a connection's webhooks: also where calls to its provider are not allowed, since reading makes none."""
+        """Return what reads a connection's webhooks: also where calls to its provider are not
+        allowed, since reading makes none.
+        """
         try:
             return self.instance(connection)
         except ConfigError:
-            return integrations.get(connection.integration)(connection.settings_or_none() or {}, self._door(frozenset()))
+            return integrations.get(connection.integration)(
+                connection.settings_or_none() or {}, self._door(frozenset())
+            )
 
     def make(self, name: str, settings: Mapping[str, Any], *, test: bool) -> Integration:
         """Return an instance of an integration for settings that need not be stored."""
@@ -69,18 +78,29 @@ class Live:
 
     def stray(self, cls: type[Integration]) -> Integration | None:
         """Return what verifies webhooks of accounts that belong to no connection."""
-        return cls.stray({**os.environ, "TWILIO_WEBHOOK_AUTH_TOKEN": self.config.twilio_webhook_auth_token}, self._door(frozenset()))
+        return cls.stray(
+            {**os.environ, "TWILIO_WEBHOOK_AUTH_TOKEN": self.config.twilio_webhook_auth_token},
+            self._door(frozenset()),
+        )
 
     def _outside(self, cls: type[Integration], test: bool) -> tuple[dict[str, str], Door]:
         if test:  # a test connection reaches the simulator and nothing else
             if not self.config.demo:
-                raise ConfigError("Test connections talk to the simulator, which runs in the demo only. Set HUB_DEMO=1, "
-                                  "or use a live connection with the provider's own test credentials.")  # fmt: skip
-            return dict.fromkeys(cls.api, self.config.simulator_url), self._door(frozenset({str(self.config.simulator_bind)}))
+                raise ConfigError(
+                    "Test connections talk to the simulator, which runs in the demo only. Set"
+                    " HUB_DEMO=1, or use a live connection with the provider's own test"
+                    " credentials."
+                )
+            return dict.fromkeys(cls.api, self.config.simulator_url), self._door(
+                frozenset({str(self.config.simulator_bind)})
+            )
         api = {name: self.config.api_urls[name] for name in cls.api if name in self.config.api_urls}
-        # an address that the operator wrote into the environment may be reached, by the integration it is meant for;
-        # credentials go there in clear only on this machine, or where HUB_HTTP_ALLOW says so
-        return api, self._door(self.config.http_allow | {host_port(url) for url in api.values() if _safe(url)})
+        # an address that the operator wrote into the environment may be reached, by the integration
+        # it is meant for; credentials go there in clear only on this machine, or where
+        # HUB_HTTP_ALLOW says so
+        return api, self._door(
+            self.config.http_allow | {host_port(url) for url in api.values() if _safe(url)}
+        )
 
     def _door(self, allow: frozenset[str]) -> Door:
         with self._lock:

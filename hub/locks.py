@@ -1,4 +1,6 @@
-"""Locks by name, across processes: of several equal requests one goes first, and the others wait a moment."""
+"""Locks by name, across processes: of several equal requests one goes first, and the others wait a
+moment.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,11 @@ def _byte(path: str, number: int, seconds: float) -> Iterator[bool]:
 def _lock_byte(descriptor: int, number: int) -> bool:
     # an open-file-description lock, unlike a POSIX one, also keeps the threads of one process apart
     try:
-        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, struct.pack(FLOCK, fcntl.F_WRLCK, os.SEEK_SET, number, 1, 0))
+        fcntl.fcntl(
+            descriptor,
+            fcntl.F_OFD_SETLK,
+            struct.pack(FLOCK, fcntl.F_WRLCK, os.SEEK_SET, number, 1, 0),
+        )
     except (BlockingIOError, PermissionError):
         return False
     return True
@@ -53,7 +59,10 @@ def _lock_byte(descriptor: int, number: int) -> bool:
 @contextmanager
 def _advisory(number: int, seconds: float) -> Iterator[bool]:
     with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        got = _until(seconds, lambda: bool(connection.scalar(text("SELECT pg_try_advisory_lock(:n)"), {"n": number})))
+        got = _until(
+            seconds,
+            lambda: bool(connection.scalar(text("SELECT pg_try_advisory_lock(:n)"), {"n": number})),
+        )
         try:
             yield got
         finally:

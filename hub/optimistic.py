@@ -1,9 +1,11 @@
-"""Changes that are worked out before the lock is taken: read, decide, render and seal first; confirm and write inside.
+"""Changes that are worked out before the lock is taken: read, decide, render and seal first;
+confirm and write inside.
 
-SQLite has one writer at a time, so what happens under its lock bounds how much the hub takes in. A change under
-`@optimistic` runs beforehand, on a snapshot: what it reads is remembered, what it writes is collected. Then, under the lock,
-what it read is read again; if all of it still holds, the writes are made, else the change runs anew, under the lock. On
-PostgreSQL, whose writers do not wait for each other, it is a transaction like any other.
+SQLite has one writer at a time, so what happens under its lock bounds how much the hub takes in. A
+change under `@optimistic` runs beforehand, on a snapshot: what it reads is remembered, what it
+writes is collected. Then, under the lock, what it read is read again; if all of it still holds, the
+writes are made, else the change runs anew, under the lock. On PostgreSQL, whose writers do not wait
+for each other, it is a transaction like any other.
 """
 
 from __future__ import annotations
@@ -24,14 +26,17 @@ from hub.store import OnlyReads, joins, note_stored, transaction, wake_now
 P = ParamSpec("P")
 T = TypeVar("T")
 
-CONTENDED = 0.5  # seconds after others were faster: several workers who choose from one queue would be so each time
+# seconds after others were faster: several workers who choose from one queue would be so each time
+CONTENDED = 0.5
 
 
 def optimistic(change: Callable[P, T]) -> Callable[P, T]:
-    """Run a function as one transaction that is worked out before the lock is taken; inside another it joins.
+    """Run a function as one transaction that is worked out before the lock is taken; inside another
+    it joins.
 
-    The function may run several times, and must change nothing but the database. What it does otherwise than by `store.read` and
-    `store.write`, or inside a savepoint that fails, is done under the lock.
+    The function may run several times, and must change nothing but the database. What it does
+    otherwise than by `store.read` and `store.write`, or inside a savepoint that fails, is done
+    under the lock.
     """
     locked = transaction(change)
 
@@ -52,7 +57,9 @@ def optimistic(change: Callable[P, T]) -> Callable[P, T]:
         except NotStored as problem:
             if isinstance(problem.__cause__, sqlite3.OperationalError | OSError):
                 raise
-            return locked(*args, **kwargs)  # it lies in what was to be written: under the lock it is seen where
+            return locked(
+                *args, **kwargs
+            )  # it lies in what was to be written: under the lock it is seen where
         if unit.stale:
             group.contended[change] = time.monotonic() + CONTENDED
             return locked(*args, **kwargs)
@@ -67,7 +74,8 @@ def optimistic(change: Callable[P, T]) -> Callable[P, T]:
 
 @contextmanager
 def _collecting(session: Session) -> Iterator[Unit]:
-    session.info["hub_unit"], session.info["hub_wakes"] = Unit(), set()
+    session.info["hub_unit"] = Unit()
+    session.info["hub_wakes"] = set()
     try:
         yield session.info["hub_unit"]
         if session.new or session.dirty or session.deleted:

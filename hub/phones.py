@@ -1,7 +1,7 @@
 """Phone numbers: one normal form for each, or the reason why it is none.
 
-The normal form is libphonenumber's E.164, without a trunk prefix after the country code, in the form of hub.number_forms.TABLE
-where a country has several.
+The normal form is libphonenumber's E.164, without a trunk prefix after the country code, in the
+form of hub.number_forms.TABLE where a country has several.
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ def clean(text: str) -> str:
     if not E164.fullmatch(number):  # too little is left without the trunk prefix
         verdict = ValidationResult.TOO_SHORT
     if verdict != ValidationResult.IS_POSSIBLE:
-        raise ValueError(f"This is not a phone number: {_WHY_IMPOSSIBLE.get(verdict, 'its length is wrong')}.")
+        raise ValueError(
+            f"This is not a phone number: {_WHY_IMPOSSIBLE.get(verdict, 'its length is wrong')}."
+        )
     return number
 
 
@@ -66,7 +68,8 @@ def typed(text: str) -> str:
 
 
 def typed_sender(text: str | None) -> str | None:
-    """Return a number that messages are sent from without blanks and the like; what is no number stays as it is.
+    """Return a number that messages are sent from without blanks and the like; what is no number
+    stays as it is.
 
     A number with two forms keeps the one that was typed: under that one the provider knows it.
     """
@@ -79,7 +82,9 @@ def typed_sender(text: str | None) -> str | None:
 
 
 def _bare(text: str) -> str:
-    plain = "".join(char for char in unicodedata.normalize("NFKC", text) if unicodedata.category(char) != "Cf")
+    plain = "".join(
+        char for char in unicodedata.normalize("NFKC", text) if unicodedata.category(char) != "Cf"
+    )
     plain = re.sub(r"^tel:", "", plain.strip(), flags=re.IGNORECASE)
     bare = _SEPARATORS.sub("", plain)
     return f"+{bare[2:]}" if bare.startswith("00") else bare
@@ -118,8 +123,12 @@ def forms(number: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=4096)
 def _normal(number: str) -> tuple[str, phonenumbers.PhoneNumber | None]:
-    """Return the normal form of E.164 characters and what libphonenumber makes of it; unchanged, and None, for what it cannot read."""
-    for _ in range(4):  # what is under a trunk prefix may have another form, and that one a prefix again
+    """Return the normal form of E.164 characters and what libphonenumber makes of it; unchanged,
+    and None, for what it cannot read.
+    """
+    for _ in range(
+        4
+    ):  # what is under a trunk prefix may have another form, and that one a prefix again
         try:
             parsed = phonenumbers.parse(number)
         except phonenumbers.NumberParseException:
@@ -141,13 +150,18 @@ def _why_not(number: str) -> str:
 
 
 def plausible(number: str) -> bool:
-    """Tell whether libphonenumber knows the number's range. False is a hint, never a reason to refuse."""
+    """Tell whether libphonenumber knows the number's range.
+
+    False is a hint, never a reason to refuse.
+    """
     parsed = _parsed(number)
     return parsed is not None and phonenumbers.is_valid_number(parsed)
 
 
 def region(number: str) -> str:
-    """Return the ISO 3166 code of the number's country, or '' when several share the code or it is no number."""
+    """Return the ISO 3166 code of the number's country, or '' when several share the code or it is
+    no number.
+    """
     if (parsed := _parsed(number)) is None:
         return ""
     found = phonenumbers.region_code_for_number(parsed)
@@ -160,37 +174,48 @@ def region(number: str) -> str:
 def display(number: str) -> str:
     """Return the number with its usual spaces, for a person to read."""
     parsed = _parsed(number)
-    return number if parsed is None else phonenumbers.format_number(parsed, PhoneNumberFormat.INTERNATIONAL)
+    return (
+        number
+        if parsed is None
+        else phonenumbers.format_number(parsed, PhoneNumberFormat.INTERNATIONAL)
+    )
 
 
 def _parsed(number: str) -> phonenumbers.PhoneNumber | None:
     return _normal(number)[1]
 
 
-# ── Countries and zones ─────────────────────────────────────────────────────────────────────────────────────
+# ── Countries and zones ───────────────────────────────────────────────────────────────────────────
 COUNTRIES = frozenset(phonenumbers.SUPPORTED_REGIONS)  # ISO 3166
 
 
 @lru_cache(maxsize=4096)
 def country(number: str) -> str:
-    """Return the ISO 3166 code of the number's country; of those that share its code the main one where the number does not tell.
+    """Return the ISO 3166 code of the number's country; of those that share its code the main one
+    where the number does not tell.
 
     '' for what is no number, or lies in no country.
     """
     if (parsed := _parsed(number)) is None:
         return ""
-    found = phonenumbers.region_code_for_number(parsed) or phonenumbers.region_code_for_country_code(parsed.country_code or 0)
+    found = phonenumbers.region_code_for_number(
+        parsed
+    ) or phonenumbers.region_code_for_country_code(parsed.country_code or 0)
     return "" if found in ("001", "ZZ") else str(found)
 
 
 def lies_in(number: str, regions: Collection[str]) -> bool:
-    """Tell whether a number lies in one of these countries; some share ranges, as Finland and the Åland Islands do."""
+    """Tell whether a number lies in one of these countries; some share ranges, as Finland and the
+    Åland Islands do.
+    """
     if country(number) in regions:
         return True
     if (parsed := _parsed(number)) is None:
         return False
     sharing = phonenumbers.region_codes_for_country_code(parsed.country_code or 0)
-    return any(one in regions and phonenumbers.is_valid_number_for_region(parsed, one) for one in sharing)
+    return any(
+        one in regions and phonenumbers.is_valid_number_for_region(parsed, one) for one in sharing
+    )
 
 
 @lru_cache(maxsize=4096)

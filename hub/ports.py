@@ -1,4 +1,6 @@
-"""The addresses Signpost listens on: whether they are free before it starts, whether they answer once it has."""
+"""The addresses Signpost listens on: whether they are free before it starts, whether they answer
+once it has.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ from hub.errors import ConfigError
 
 
 def claim(bind: Bind, setting: str, *, wait: float = 0) -> None:
-    """Raise ConfigError when the address cannot be listened on, naming who has it and what to do; `wait` seconds for it."""
+    """Raise ConfigError when the address cannot be listened on, naming who has it and what to do;
+    `wait` seconds for it.
+    """
     deadline = time.monotonic() + wait
     while problem := _try(bind):
         if problem.errno != errno.EADDRINUSE or time.monotonic() >= deadline:
@@ -27,7 +31,9 @@ def _try(bind: Bind) -> OSError | None:
     try:
         family = socket.getaddrinfo(bind.host, bind.port, type=socket.SOCK_STREAM)[0][0]
         with socket.socket(family) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the servers do: an address just left is free
+            probe.setsockopt(
+                socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+            )  # as the servers do: an address just left is free
             probe.bind((bind.host, bind.port))
             probe.listen(1)
     except OSError as problem:
@@ -38,17 +44,29 @@ def _try(bind: Bind) -> OSError | None:
 def _sentence(problem: OSError, bind: Bind, setting: str) -> str:
     other = Bind(bind.host, bind.port + 10 if bind.port < 65500 else 8010)
     if problem.errno == errno.EADDRINUSE:
-        return f"{bind} is taken by another program{_owner(bind)}. Stop it, or set {setting}={other}."
+        return (
+            f"{bind} is taken by another program{_owner(bind)}. Stop it, or set {setting}={other}."
+        )
     if problem.errno == errno.EACCES:
-        return f"You may not listen on {bind}: ports below 1024 are the system's. Set {setting}={Bind(bind.host, 8000)}."
-    return f"Nothing can listen on {bind}: {problem.strerror or problem}. Set {setting} to an address of this machine."
+        return (
+            f"You may not listen on {bind}: ports below 1024 are the system's. Set"
+            f" {setting}={Bind(bind.host, 8000)}."
+        )
+    return (
+        f"Nothing can listen on {bind}: {problem.strerror or problem}. Set {setting} to an address"
+        " of this machine."
+    )
 
 
 def _owner(bind: Bind) -> str:
     """Say who listens there, where the system lets us read it."""
     try:
         for connection in psutil.net_connections("tcp"):
-            listens = connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == bind.port
+            listens = (
+                connection.status == psutil.CONN_LISTEN
+                and connection.laddr
+                and connection.laddr.port == bind.port
+            )
             if listens and connection.pid:
                 return f" ({psutil.Process(connection.pid).name()}, process {connection.pid})"
     except psutil.Error:

@@ -1,7 +1,9 @@
-"""What the supervisor asks of the operating system: children that die with it, and to know all who descend from it.
+"""What the supervisor asks of the operating system: children that die with it, and to know all who
+descend from it.
 
-On Linux two switches of the kernel make this sure: a parent-death signal for each child, and orphans that come back to the
-supervisor instead of to init, so that a process which left its session and lost its parent is still found.
+On Linux two switches of the kernel make this sure: a parent-death signal for each child, and
+orphans that come back to the supervisor instead of to init, so that a process which left its
+session and lost its parent is still found.
 """
 
 from __future__ import annotations
@@ -37,7 +39,9 @@ class Closeable(Protocol):
 
 
 def adopt_orphans() -> None:
-    """Let descendants whose parent ended become children of this process (Linux; elsewhere init takes them)."""
+    """Let descendants whose parent ended become children of this process (Linux; elsewhere init
+    takes them).
+    """
     if _prctl:
         _prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
@@ -54,17 +58,20 @@ def program(argv: Sequence[str]) -> Work:
     """Return the work of becoming another program."""
 
     def become() -> None:
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, which the program would inherit
+        signal.signal(
+            signal.SIGPIPE, signal.SIG_DFL
+        )  # Python ignores it, which the program would inherit
         os.execv(argv[0], list(argv))  # noqa: S606 - our own programs, with fixed arguments
 
     return become
 
 
 def start(name: str, work: Work, private: Iterable[Closeable] = ()) -> Started:
-    """Fork a child that does `work` in a session of its own; it is told to end when this process dies.
+    """Fork a child that does `work` in a session of its own; it is told to end when this process
+    dies.
 
-    What this process has loaded, the child need not load again. `private` is closed in it. Call this from the main thread:
-    the kernel's parent-death signal follows the thread that forked.
+    What this process has loaded, the child need not load again. `private` is closed in it. Call
+    this from the main thread: the kernel's parent-death signal follows the thread that forked.
     """
     parent = os.getpid()
     reader, writer = os.pipe()
@@ -82,7 +89,12 @@ def start(name: str, work: Work, private: Iterable[Closeable] = ()) -> Started:
 
 
 def _live(
-    name: str, work: Work, parent: int, writer: int, mask: Iterable[int], private: Iterable[Closeable]
+    name: str,
+    work: Work,
+    parent: int,
+    writer: int,
+    mask: Iterable[int],
+    private: Iterable[Closeable],
 ) -> NoReturn:
     """Be the child, until its work is done."""
     code: object = 1
@@ -97,7 +109,10 @@ def _live(
         signal.set_wakeup_fd(-1)
         for number in HANDLED:
             if signal.getsignal(number) is not signal.SIG_IGN:  # nohup stays nohup
-                signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+                signal.signal(
+                    number,
+                    signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL,
+                )
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         work()
         code = 0
@@ -112,7 +127,9 @@ def _live(
     finally:
         for stream in (sys.stdout, sys.stderr):
             _flush(stream)
-        os._exit(code if isinstance(code, int) else 1)  # nothing of the parent's is to be tidied up here
+        os._exit(
+            code if isinstance(code, int) else 1
+        )  # nothing of the parent's is to be tidied up here
 
 
 def _wire(writer: int, private: Iterable[Closeable]) -> None:
@@ -136,7 +153,8 @@ def _flush(stream: TextIO) -> None:
 
 
 def answer_of(work: Callable[[], str]) -> str:
-    """Do work in a child and return what it returns: for a process that forks more, and must not open a database itself.
+    """Do work in a child and return what it returns: for a process that forks more, and must not
+    open a database itself.
 
     An error of ours in it is raised here, as the same sentence.
     """
@@ -161,11 +179,15 @@ def answer_of(work: Callable[[], str]) -> str:
     code = os.waitstatus_to_exitcode(status)
     if told.startswith("+") and code == 0:
         return told[1:]
-    raise HubError(told[1:] or f"Signpost does not start: {describe_exit(code)}. The cause is above.")
+    raise HubError(
+        told[1:] or f"Signpost does not start: {describe_exit(code)}. The cause is above."
+    )
 
 
 def reap() -> Iterator[tuple[int, int]]:
-    """Yield (pid, exit code) of each child that ended, adopted orphans included; the code is -N after signal N."""
+    """Yield (pid, exit code) of each child that ended, adopted orphans included; the code is -N
+    after signal N.
+    """
     while True:
         try:
             pid, status = os.waitpid(-1, os.WNOHANG)
@@ -205,7 +227,9 @@ def alive(process: psutil.Process) -> bool:
 
 
 def kill(processes: Iterable[psutil.Process]) -> None:
-    """End processes at once; psutil makes sure that no other process has taken the number meanwhile."""
+    """End processes at once; psutil makes sure that no other process has taken the number
+    meanwhile.
+    """
     for process in processes:
         try:
             process.kill()
@@ -217,7 +241,10 @@ def terminate_group(pid: int) -> None:
     """Ask a child and what shares its process group to end; silent when nothing is left of it."""
     try:
         os.killpg(pid, signal.SIGTERM)
-    except (ProcessLookupError, PermissionError):  # macOS says "not permitted" of a group of zombies
+    except (
+        ProcessLookupError,
+        PermissionError,
+    ):  # macOS says "not permitted" of a group of zombies
         pass
 
 

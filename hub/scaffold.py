@@ -1,7 +1,8 @@
-"""Begins a new integration: a module that works, with its test, from the templates of `integrations/_new/`.
+"""Begins a new integration: a module that works, with its test, from the templates of
+`integrations/_new/`.
 
-Into a checkout it writes those two; else a package of its own, which names the integration in the entry-point group that the
-registry reads.
+Into a checkout it writes those two; else a package of its own, which names the integration in the
+entry-point group that the registry reads.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ from hub.vocabulary import Channel
 TEMPLATES = Path(integrations.__file__).parent / "_new"
 LONGEST = 30  # characters of a name: what is made of it still fits its lines
 NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
-SUCH_AS = "Give small letters and digits, beginning with a letter, and single underscores between words, such as acme_chat."
+SUCH_AS = (
+    "Give small letters and digits, beginning with a letter, and single underscores between words,"
+    " such as acme_chat."
+)
 
 
 @dataclass(frozen=True)
@@ -37,15 +41,24 @@ class Begun:
 def in_checkout(name: str, here: Path) -> Begun:
     """Write an integration's module and its test into the checkout that holds `here`.
 
-    Raises Refused where the name will not do, NotFound where there is no checkout, Conflict where a file is there already.
+    Raises Refused where the name will not do, NotFound where there is no checkout, Conflict where a
+    file is there already.
     """
     _check(name)
     root = _checkout(here)
     if (where := _said_in(root, name)) is not None:
-        raise Conflict("word_in_use", f"The word “{name}” stands in {where.relative_to(root)}, and nothing but an integration’s own "
-                       f"module may name it: tests/test_architecture.py sees to that. Give another name, such as {name}_chat.")  # fmt: skip
+        raise Conflict(
+            "word_in_use",
+            f"The word “{name}” stands in {where.relative_to(root)}, and nothing but an"
+            " integration’s own module may name it: tests/test_architecture.py sees to that. Give"
+            f" another name, such as {name}_chat.",
+        )
     words = _words(name, module=f"hub.integrations.{name}", wire="tests.integrations.wire")
-    return _write(root, words, {f"hub/integrations/{name}.py": "module", f"tests/integrations/test_{name}.py": "test"})
+    return _write(
+        root,
+        words,
+        {f"hub/integrations/{name}.py": "module", f"tests/integrations/test_{name}.py": "test"},
+    )
 
 
 def in_package(name: str, folder: Path) -> Begun:
@@ -55,31 +68,60 @@ def in_package(name: str, folder: Path) -> Begun:
     """
     _check(name)
     package = f"hub_{name}"
-    words = _words(name, module=f"{package}.{name}", wire="wire") | {"package": package, "dist": package.replace("_", "-")}
-    return _write(folder, words, {
-        "pyproject.toml": "pyproject", "README.md": "readme", f"{package}/__init__.py": "init", f"{package}/{name}.py": "module",
-        f"tests/test_{name}.py": "test", "tests/wire.py": "wire",
-    })  # fmt: skip
+    words = _words(name, module=f"{package}.{name}", wire="wire") | {
+        "package": package,
+        "dist": package.replace("_", "-"),
+    }
+    return _write(
+        folder,
+        words,
+        {
+            "pyproject.toml": "pyproject",
+            "README.md": "readme",
+            f"{package}/__init__.py": "init",
+            f"{package}/{name}.py": "module",
+            f"tests/test_{name}.py": "test",
+            "tests/wire.py": "wire",
+        },
+    )
 
 
-# ── The name ────────────────────────────────────────────────────────────────────────────────────────────────
+# ── The name ──────────────────────────────────────────────────────────────────────────────────────
 def _check(name: str) -> None:
     """Refuse a name that no integration may have, wherever it lives."""
     if name.startswith("_"):
-        raise Refused("bad_name", f"{name} begins with an underscore, which marks what integrations share. Give a name without it.")
+        raise Refused(
+            "bad_name",
+            f"{name} begins with an underscore, which marks what integrations share. Give a name"
+            " without it.",
+        )
     if not NAME.fullmatch(name):
         raise Refused("bad_name", f"“{name}” is no name of a module. {SUCH_AS}")
     if len(name) > LONGEST:
-        raise Refused("bad_name", f"{name} has {len(name)} characters. Give a name of at most {LONGEST}.")
+        raise Refused(
+            "bad_name", f"{name} has {len(name)} characters. Give a name of at most {LONGEST}."
+        )
     if keyword.iskeyword(name):
-        raise Refused("bad_name", f"{name} is a word of Python’s own. Give another name, such as {name}_chat.")
+        raise Refused(
+            "bad_name", f"{name} is a word of Python’s own. Give another name, such as {name}_chat."
+        )
     if name in list(Channel):
-        raise Refused("bad_name", f"{name} is a channel, which many integrations may carry. Give the product’s name, such as acme_{name}.")
+        raise Refused(
+            "bad_name",
+            f"{name} is a channel, which many integrations may carry. Give the product’s name, such"
+            f" as acme_{name}.",
+        )
     if (known := integrations.registry().get(name)) is not None:
-        raise Conflict("name_taken", f"An integration is called {name} already, in {known.__module__}. Give another name.")
+        raise Conflict(
+            "name_taken",
+            f"An integration is called {name} already, in {known.__module__}. Give another name.",
+        )
     words = _words(name, module="", wire="")
     if _bound(TEMPLATES / "module.txt", words)[words["class_name"]] > 1:
-        why = f"A class {words['class_name']} would hide what an integration needs. Give another name, such as {name}_chat."
+        why = (
+            f"A class {words['class_name']} would hide what an integration needs. Give another"
+            f" name, such as {name}_chat."
+        )
         raise Refused("bad_name", why)
 
 
@@ -99,20 +141,31 @@ def _words(name: str, *, module: str, wire: str) -> dict[str, str]:
     title = " ".join(word.capitalize() for word in name.split("_"))
     api = name.replace("_", "")  # as the names of settings are, see config.API_URL
     return {
-        "name": name, "title": title, "class_name": title.replace(" ", ""),
-        "host": name.replace("_", "-"), "prefix": re.sub("[^a-z]", "", name), "api": api, "api_upper": api.upper(),
-        "module": module, "wire": wire,
-    }  # fmt: skip
+        "name": name,
+        "title": title,
+        "class_name": title.replace(" ", ""),
+        "host": name.replace("_", "-"),
+        "prefix": re.sub("[^a-z]", "", name),
+        "api": api,
+        "api_upper": api.upper(),
+        "module": module,
+        "wire": wire,
+    }
 
 
-# ── The checkout ────────────────────────────────────────────────────────────────────────────────────────────
+# ── The checkout ──────────────────────────────────────────────────────────────────────────────────
 def _checkout(here: Path) -> Path:
     """Return the root of the checkout that a folder lies in."""
     for folder in (here, *here.parents):
-        if (folder / "hub/integrations/base.py").is_file() and (folder / "tests/integrations").is_dir():
+        if (folder / "hub/integrations/base.py").is_file() and (
+            folder / "tests/integrations"
+        ).is_dir():
             return folder
-    raise NotFound("no_checkout", f"{here} lies in no checkout of Signpost. Change into one, or write a package of your own with "
-                   "--package FOLDER.")  # fmt: skip
+    raise NotFound(
+        "no_checkout",
+        f"{here} lies in no checkout of Signpost. Change into one, or write a package of your own"
+        " with --package FOLDER.",
+    )
 
 
 def _said_in(root: Path, name: str) -> Path | None:
@@ -128,13 +181,17 @@ def _core(hub: Path) -> Iterator[Path]:
             yield path
 
 
-# ── The files ───────────────────────────────────────────────────────────────────────────────────────────────
+# ── The files ─────────────────────────────────────────────────────────────────────────────────────
 def _write(folder: Path, words: dict[str, str], wanted: dict[str, str]) -> Begun:
-    """Write files by the names of their templates: all of them, or none where one is there already."""
+    """Write files by their templates' names: all, or none where one exists already."""
     paths = {folder / path: template for path, template in wanted.items()}
     for path in paths:
         if path.exists():
-            raise Conflict("file_exists", f"{path} is there already, and nothing is overwritten. Give another name, or move it away.")
+            raise Conflict(
+                "file_exists",
+                f"{path} is there already, and nothing is overwritten. Give another name, or move"
+                " it away.",
+            )
     for path, template in paths.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x") as file:

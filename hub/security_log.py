@@ -66,8 +66,14 @@ def network_of(address: str) -> str:
 
 
 def record(
-    action: str, address: str, *, who: str = "A visitor", subject: str = "", title: str = "", **detail: Any
-) -> None:  # fmt: skip
+    action: str,
+    address: str,
+    *,
+    who: str = "A visitor",
+    subject: str = "",
+    title: str = "",
+    **detail: Any,
+) -> None:
     """Note a refused attempt; never raises, and takes no secret. `detail` is that of the first."""
     moment = now()
     key = (f"{KIND}.{action}", network_of(address), subject)
@@ -112,7 +118,9 @@ def _add(key: tuple[str, str, str], moment: datetime, count: int, words: dict[st
     row = db.session.get(Audit, row_id, with_for_update=True, populate_existing=True)
     if row is None:
         detail = {"address": address, "count": count, **words["detail"]}
-        row = Audit(id=row_id, action=action, subject=subject, who=words["who"], title=words["title"])
+        row = Audit(
+            id=row_id, action=action, subject=subject, who=words["who"], title=words["title"]
+        )
         row.at = moment
         row.detail = detail
         db.session.add(row)

@@ -1,7 +1,8 @@
 """Statements for hot paths: compiled once for the driver, and run on its connection.
 
-SQLAlchemy Core still says what a statement is and how values are converted; what is left out is the work it does around
-each execution, which costs several times what the database does for a row or two.
+SQLAlchemy Core still says what a statement is and how values are converted; what is left out is the
+work it does around each execution, which costs several times what the database does for a row or
+two.
 """
 
 from __future__ import annotations
@@ -11,14 +12,30 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from sqlalchemy import BindParameter, Boolean, Dialect, Insert, Integer, LargeBinary, Select, String, Table, TypeDecorator, bindparam
+from sqlalchemy import (
+    BindParameter,
+    Boolean,
+    Dialect,
+    Insert,
+    Integer,
+    LargeBinary,
+    Select,
+    String,
+    Table,
+    TypeDecorator,
+    bindparam,
+)
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.compiler import SQLCompiler
 
 Convert = Callable[[Any], Any]
 Row = tuple[Any, ...]
+
+
 class UnreadableRow(ValueError):
-    """A row that was read holds a value that its column does not allow: `column` is as in consents.at."""
+    """A row that was read holds a value that its column does not allow: `column` is as in
+    consents.at.
+    """
 
     def __init__(self, column: str) -> None:
         self.column = column
@@ -30,7 +47,9 @@ PG_NUMERIC = 1700  # what PostgreSQL calls the one kind of number whose conversi
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A statement as the driver takes it: its text, what makes its parameters, what converts the columns of its rows."""
+    """A statement as the driver takes it: its text, what makes its parameters, what converts the
+    columns of its rows.
+    """
 
     sql: str
     bind: Callable[[Mapping[str, Any]], Any]
@@ -54,33 +73,53 @@ class Form:
 
 
 class Statement:
-    """A SELECT, INSERT, UPDATE or DELETE that is compiled once for each dialect and length of its lists.
+    """A SELECT, INSERT, UPDATE or DELETE that is compiled once for each dialect and length of its
+    lists.
 
-    Values come by the names of its `bindparam`s; one that stands for a list (`several`) takes a list that is not empty.
+    Values come by the names of its `bindparam`s; one that stands for a list (`several`) takes a
+    list that is not empty.
     """
 
     def __init__(self, core: Any, *, once: bool = False) -> None:
-        self._core, self._once = core, once
-        self._lists = tuple(name for bind, name in core.compile().bind_names.items() if bind.expanding and bind.required)
+        self._core = core
+        self._once = once
+        self._lists = tuple(
+            name
+            for bind, name in core.compile().bind_names.items()
+            if bind.expanding and bind.required
+        )
         self._forms: dict[tuple[Any, ...], Form] = {}
 
     @classmethod
     def insert(cls, table: Any, *, once: bool = False) -> Statement:
-        """Insert rows; a value left out is the column's plain default, or NULL. `once` leaves out rows whose unique key is there."""
-        return cls(table.insert().values({column.name: bindparam(column.name, type_=column.type) for column in table.columns}), once=once)
+        """Insert rows; a value left out is the column's plain default, or NULL.
+
+        `once` leaves out rows whose unique key is there.
+        """
+        return cls(
+            table.insert().values(
+                {column.name: bindparam(column.name, type_=column.type) for column in table.columns}
+            ),
+            once=once,
+        )
 
     def form(self, dialect: Dialect, values: Mapping[str, Any]) -> Form:
         """Return the form that takes these values."""
         lengths = tuple([_rounded(len(values[name])) for name in self._lists])
         found = self._forms.get((dialect.name, lengths))
         if found is None:
-            found = self._forms[dialect.name, lengths] = self._make(dialect, dict(zip(self._lists, lengths, strict=True)))
+            found = self._forms[dialect.name, lengths] = self._make(
+                dialect, dict(zip(self._lists, lengths, strict=True))
+            )
         return found
 
     def _make(self, dialect: Dialect, lengths: Mapping[str, int]) -> Form:
         compiled: SQLCompiler = self._core.compile(dialect=dialect)
         lists = {name: [None] * lengths[name] for name in lengths}
-        given = {name: lists.get(name, bind.effective_value) for bind, name in compiled.bind_names.items()}
+        given = {
+            name: lists.get(name, bind.effective_value)
+            for bind, name in compiled.bind_names.items()
+        }
         state = compiled.construct_expanded_state(given, escape_names=False)
         slots: dict[str, _Slot] = {}
         for bind, name in compiled.bind_names.items():
@@ -88,16 +127,26 @@ class Statement:
             names = state.parameter_expansion.get(name)
             for index, slot in enumerate([name] if names is None else names):
                 slots[slot] = _Slot(slot, name, convert, None if names is None else index, bind)
-        wanted = [slots[name] for name in (state.positiontup or ())] if compiled.positional else list(slots.values())
+        wanted = (
+            [slots[name] for name in state.positiontup or ()]
+            if compiled.positional
+            else list(slots.values())
+        )
         columns = list(self._core.selected_columns) if isinstance(self._core, Select) else []
         kinds = [column.type for column in columns]
-        converts = tuple((index, convert) for index, kind in enumerate(kinds) if (convert := _reader(kind, dialect)) is not None)
+        converts = tuple(
+            (index, convert)
+            for index, kind in enumerate(kinds)
+            if (convert := _reader(kind, dialect)) is not None
+        )
         sql = state.statement + (" ON CONFLICT DO NOTHING" if self._once else "")
         into = self._core.table if isinstance(self._core, Insert) else None
         return Form(
-            sql, _binder(wanted, named=not compiled.positional, into=into), converts,
+            sql,
+            _binder(wanted, named=not compiled.positional, into=into),
+            converts,
             tuple(str(column) for column in columns),
-        )  # fmt: skip
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,25 +162,37 @@ class _Slot:
     def fill(self, values: Mapping[str, Any]) -> Any:
         value: Any = values[self.name] if self.bind.required else self.bind.effective_value
         if self.index is not None:
-            value = value[min(self.index, len(value) - 1)]  # a list is filled up with its last value
+            value = value[
+                min(self.index, len(value) - 1)
+            ]  # a list is filled up with its last value
         return value if self.convert is None else self.convert(value)
 
 
 def _writer(kind: Any, dialect: Dialect) -> Convert | None:
     if isinstance(kind, TypeDecorator):  # ours give what the driver takes
         return partial(kind.process_bind_param, dialect=dialect)
-    convert: Convert | None = None if isinstance(kind, LargeBinary) else kind.dialect_impl(dialect).bind_processor(dialect)
+    convert: Convert | None = (
+        None
+        if isinstance(kind, LargeBinary)
+        else kind.dialect_impl(dialect).bind_processor(dialect)
+    )
     return convert
 
 
 def _reader(kind: Any, dialect: Dialect) -> Convert | None:
-    if isinstance(kind, TypeDecorator):  # where the type tells what it cannot read from what it can, it is asked to
+    if isinstance(
+        kind, TypeDecorator
+    ):  # where the type tells what it cannot read from what it can, it is asked to
         return partial(getattr(kind, "read_strictly", kind.process_result_value), dialect=dialect)
     if isinstance(kind, Boolean):
         return _truth
     if isinstance(kind, String | Integer):
         return None  # as the driver gives it
-    convert: Convert | None = None if isinstance(kind, LargeBinary) else kind.dialect_impl(dialect).result_processor(dialect, PG_NUMERIC)
+    convert: Convert | None = (
+        None
+        if isinstance(kind, LargeBinary)
+        else kind.dialect_impl(dialect).result_processor(dialect, PG_NUMERIC)
+    )
     return convert
 
 
@@ -141,8 +202,12 @@ def _truth(value: Any) -> bool:
     return bool(value)
 
 
-def _binder(slots: Sequence[_Slot], *, named: bool, into: Any) -> Callable[[Mapping[str, Any]], Any]:
-    """Return what makes the driver's parameters from the values; plain loops, since this runs for each row."""
+def _binder(
+    slots: Sequence[_Slot], *, named: bool, into: Any
+) -> Callable[[Mapping[str, Any]], Any]:
+    """Return what makes the driver's parameters from the values; plain loops, since this runs for
+    each row.
+    """
     names = [slot.slot for slot in slots]
     if any(slot.index is not None or not slot.bind.required for slot in slots):
         fills = [slot.fill for slot in slots]
@@ -151,18 +216,28 @@ def _binder(slots: Sequence[_Slot], *, named: bool, into: Any) -> Callable[[Mapp
             return [fill(values) for fill in fills]
 
     elif into is not None:  # what is left out is NULL, which columns that need a value refuse
-        defaults = {column.name: column.default.arg for column in into.columns if column.default is not None and column.default.is_scalar}
+        defaults = {
+            column.name: column.default.arg
+            for column in into.columns
+            if column.default is not None and column.default.is_scalar
+        }
         triples = [(slot.name, slot.convert, defaults.get(slot.name)) for slot in slots]
 
         def bind(values: Mapping[str, Any]) -> list[Any]:
             found = [(values.get(name, default), convert) for name, convert, default in triples]
-            return [value if convert is None or value is None else convert(value) for value, convert in found]
+            return [
+                value if convert is None or value is None else convert(value)
+                for value, convert in found
+            ]
 
     else:
         pairs = [(slot.name, slot.convert) for slot in slots]
 
         def bind(values: Mapping[str, Any]) -> list[Any]:
-            return [values[name] if convert is None else convert(values[name]) for name, convert in pairs]
+            return [
+                values[name] if convert is None else convert(values[name])
+                for name, convert in pairs
+            ]
 
     return (lambda values: dict(zip(names, bind(values), strict=True))) if named else bind
 
@@ -184,7 +259,13 @@ def translated(problem: Exception, sql: str, dialect: Dialect, connection: Any) 
     """Return a driver's error as SQLAlchemy would raise it, without the parameters."""
     lost = dialect.is_disconnect(problem, connection, None)  # type: ignore[arg-type]
     error = DBAPIError.instance(
-        sql, None, problem, dialect.loaded_dbapi.Error, hide_parameters=True, connection_invalidated=lost, dialect=dialect
+        sql,
+        None,
+        problem,
+        dialect.loaded_dbapi.Error,
+        hide_parameters=True,
+        connection_invalidated=lost,
+        dialect=dialect,
     )
     assert isinstance(error, DBAPIError)  # noqa: S101 - any driver's error is one
     return error

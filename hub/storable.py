@@ -1,4 +1,6 @@
-"""Text that every database can store: PostgreSQL takes no NUL, and no driver takes half of a surrogate pair."""
+"""Text that every database can store: PostgreSQL takes no NUL, and no driver takes half of a
+surrogate pair.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ def storable_json(value: Any) -> Any:
 
 
 def json_object(body: bytes | str) -> dict[str, Any]:
-    """Return the object that a JSON text holds, made storable; {} when it holds something else or nothing."""
+    """Return the object that a JSON text holds, made storable; {} when it holds something else or
+    nothing.
+    """
     try:
         found = json.loads(body)
         return storable_json(found) if isinstance(found, dict) else {}
@@ -38,7 +42,9 @@ def json_object(body: bytes | str) -> dict[str, Any]:
 
 
 def nul_in(value: Any, path: str = "") -> str | None:
-    """Return the path of the first NUL in the texts of a JSON value, such as `signers[0].name`; None where there is none."""
+    """Return the path of the first NUL in the texts of a JSON value, such as `signers[0].name`;
+    None where there is none.
+    """
     if isinstance(value, str):
         return path if "\0" in value else None
     if isinstance(value, dict):

@@ -1,10 +1,11 @@
 """The only way to write: take the lock, change, commit once, then wake the workers.
 
-Two ways lead there. Code that is run rarely uses the session; hot paths `read` and `write` with statements that are compiled
-once, which also lets a change be worked out before the lock is taken (see hub.optimistic).
+Two ways lead there. Code that is run rarely uses the session; hot paths `read` and `write` with
+statements that are compiled once, which also lets a change be worked out before the lock is taken
+(see hub.optimistic).
 
-The database is the truth. Redis only tells workers to look now instead of a little later: without it things are slower,
-and nothing is lost.
+The database is the truth. Redis only tells workers to look now instead of a little later: without
+it things are slower, and nothing is lost.
 """
 
 from __future__ import annotations
@@ -43,7 +44,12 @@ TRIES = 5
 INDEX_KEY = "index_key"
 REMEMBERED = 1.0
 TOO_MUCH = "54"  # PostgreSQL's class of what exceeds a limit: it lies in what was written
-RERUN = {"40001", "40P01", "23505"}  # PostgreSQL: serialization failure, deadlock, an equal row that another transaction was first with
+RERUN = {
+    "40001",
+    "40P01",
+    "23505",
+    # PostgreSQL: serialization failure, deadlock, an equal row that was committed first
+}
 
 
 def init_app(app: Flask, config: Config) -> None:
@@ -55,11 +61,15 @@ def init_app(app: Flask, config: Config) -> None:
         engines.prepare(db.engine)
         event.listen(db.session, "before_flush", _refuse_flush)
         event.listen(db.session, "do_orm_execute", _refuse_statement)
-    app.teardown_appcontext(_end_session)  # runs before Flask-SQLAlchemy's own, which is left nothing to do
+    app.teardown_appcontext(
+        _end_session
+    )  # runs before Flask-SQLAlchemy's own, which is left nothing to do
 
 
 def _end_session(_: BaseException | None) -> None:
-    """Let go of the database; that it has gone away since the last read must not spoil an answer that is ready."""
+    """Let go of the database; that it has gone away since the last read must not spoil an answer
+    that is ready.
+    """
     try:
         db.session.remove()
     except SQLAlchemyError as problem:
@@ -80,15 +90,17 @@ def _refuse_flush(session: Session, *_: Any) -> None:
 
 
 def _refuse_statement(state: ORMExecuteState) -> None:
-    if (state.is_insert or state.is_update or state.is_delete) and not state.session.info.get("hub_writes"):
+    if (state.is_insert or state.is_update or state.is_delete) and not state.session.info.get(
+        "hub_writes"
+    ):
         raise OnlyReads
 
 
 def transaction(change: Callable[P, T]) -> Callable[P, T]:
     """Run a function in one transaction that commits once; one inside another joins it.
 
-    The function may run again (PostgreSQL asks for that after a deadlock), so it must do nothing but read and write the
-    database. What it asked to `wake` is woken after the commit.
+    The function may run again (PostgreSQL asks for that after a deadlock), so it must do nothing
+    but read and write the database. What it asked to `wake` is woken after the commit.
     """
 
     @functools.wraps(change)
@@ -126,7 +138,9 @@ def _commit(session: Session) -> None:
     try:
         session.commit()
     except DBAPIError as problem:
-        if not problem.connection_invalidated:  # else the server may have heard it, and we not its answer
+        if (
+            not problem.connection_invalidated
+        ):  # else the server may have heard it, and we not its answer
             session.info["hub_kept"] = before
         raise
     session.info["hub_kept"] = STORED
@@ -138,12 +152,15 @@ def note_stored() -> None:
 
 
 def begin_request() -> None:
-    """Begin to note what this request stores: what came before it, such as the use of a key, is not its change."""
+    """Begin to note what this request stores: what came before it, such as the use of a key, is not
+    its change.
+    """
     db.session().info.pop("hub_kept", None)
 
 
 def kept() -> str:
-    """Return whether a change of this request was committed: STORED, NOTHING, or PERHAPS where no answer to the commit came.
+    """Return whether a change of this request was committed: STORED, NOTHING, or PERHAPS where no
+    answer to the commit came.
 
     For an answer after a fault, which must not say that nothing was stored when something was.
     """
@@ -151,27 +168,40 @@ def kept() -> str:
 
 
 def asks_to_rerun(problem: Exception) -> bool:
-    """Tell whether a change is to be made again from its beginning: whoever catches errors inside one must let these pass."""
-    return isinstance(problem, OnlyReads) or (isinstance(problem, DBAPIError) and getattr(problem.orig, "sqlstate", None) in RERUN)
+    """Tell whether a change is to be made again from its beginning: whoever catches errors inside
+    one must let these pass.
+    """
+    return isinstance(problem, OnlyReads) or (
+        isinstance(problem, DBAPIError) and getattr(problem.orig, "sqlstate", None) in RERUN
+    )
 
 
 def failed(problem: Exception) -> bool:
-    """Tell whether the database failed, not what it was told to write: no connection, a full disk, a lock that was not given."""
+    """Tell whether the database failed, not what it was told to write: no connection, a full disk,
+    a lock that was not given.
+    """
     if not isinstance(problem, DBAPIError):
         return isinstance(problem, OSError)
-    operational = isinstance(problem, OperationalError) and not str(getattr(problem.orig, "sqlstate", None)).startswith(TOO_MUCH)
+    operational = isinstance(problem, OperationalError) and not str(
+        getattr(problem.orig, "sqlstate", None)
+    ).startswith(TOO_MUCH)
     return operational or problem.connection_invalidated
 
 
 def need_lock() -> None:
-    """Say that what follows reads what this change wrote, or the clock: it must hold the lock, so it begins anew if it does not."""
+    """Say that what follows reads what this change wrote, or the clock: it must hold the lock, so
+    it begins anew if it does not.
+    """
     if "hub_unit" in db.session().info:
         raise OnlyReads
 
 
 @contextmanager
 def savepoint() -> Iterator[None]:
-    """Undo what the code inside has written, if it fails. Where a change is worked out before its lock, it is made under it then."""
+    """Undo what the code inside has written, if it fails.
+
+    Where a change is worked out before its lock, it is made under it then.
+    """
     if "hub_unit" not in db.session().info:
         with db.session.begin_nested():
             yield
@@ -186,7 +216,8 @@ def savepoint() -> Iterator[None]:
 def _writing(session: Session) -> Iterator[None]:
     session.rollback()  # ends the reading transaction, whose snapshot must not be written upon
     with writers_lock():
-        session.info["hub_writes"], session.info["hub_wakes"] = True, set()
+        session.info["hub_writes"] = True
+        session.info["hub_wakes"] = set()
         try:
             session.connection(execution_options={"hub_writes": True})
             yield
@@ -200,7 +231,10 @@ def _writing(session: Session) -> Iterator[None]:
 
 @contextmanager
 def writers_lock() -> Iterator[None]:
-    """Let one writer at SQLite, of all threads and processes. A lock wakes the next one at once; SQLite's own would sleep."""
+    """Let one writer at SQLite, of all threads and processes.
+
+    A lock wakes the next one at once; SQLite's own would sleep.
+    """
     path = current_app.extensions.get("hub.lock_path")
     if path is None:
         yield
@@ -218,7 +252,7 @@ def joins(session: Session) -> bool:
     return bool(session.info.get("hub_writes")) or "hub_unit" in session.info
 
 
-# ── Statements ──────────────────────────────────────────────────────────────────────────────────────────────
+# ── Statements ────────────────────────────────────────────────────────────────────────────────────
 def read(statement: Statement, **values: Any) -> list[Row]:
     """Return the rows of a statement, now."""
     session = cast(Session, db.session())
@@ -250,7 +284,9 @@ def write(statement: Statement, rows: Mapping[str, Any] | Sequence[Mapping[str, 
         elif len(bound) == 1:
             driver.run(form, functools.partial(driver.connection.execute, form.sql, bound[0]))
         else:
-            driver.run(form, functools.partial(driver.connection.cursor().executemany, form.sql, bound))
+            driver.run(
+                form, functools.partial(driver.connection.cursor().executemany, form.sql, bound)
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,15 +322,18 @@ def _driver(session: Session) -> _Driver:
     transaction = session.get_nested_transaction() or session.get_transaction()
     if kept is None or transaction is None or kept.transaction is not transaction:
         connection = session.connection()
-        proxied, begun = connection.connection, session.get_nested_transaction() or session.get_transaction()
+        proxied = connection.connection
+        begun = session.get_nested_transaction() or session.get_transaction()
         kept = _Driver(begun, proxied, proxied.driver_connection, connection.dialect)
         session.info["hub_driver"] = kept
     return kept
 
 
-# ── Waking ──────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Waking ────────────────────────────────────────────────────────────────────────────────────────
 def wake(queue: str) -> None:
-    """Ask, inside a transaction, that the workers of a queue look at it once the change is committed."""
+    """Ask, inside a transaction, that the workers of a queue look at it once the change is
+    committed.
+    """
     db.session().info["hub_wakes"].add(queue)
 
 
@@ -304,8 +343,12 @@ def wake_now(queue: str) -> None:
 
 
 def remembered(name: tuple[str, ...], make: Callable[[], T]) -> T:
-    """Return what `make` read at most REMEMBERED seconds ago: for what changes rarely and may be a moment old."""
-    kept: dict[tuple[str, ...], tuple[float, Any]] = current_app.extensions.setdefault("hub.remembered", {})
+    """Return what `make` read at most REMEMBERED seconds ago: for what changes rarely and may be a
+    moment old.
+    """
+    kept: dict[tuple[str, ...], tuple[float, Any]] = current_app.extensions.setdefault(
+        "hub.remembered", {}
+    )
     moment = time.monotonic()
     found = kept.get(name)
     if found is None or moment - found[0] > REMEMBERED:
@@ -324,7 +367,9 @@ def several(name: str) -> BindParameter[Any]:
 
 
 def index_key() -> bytes:
-    """Return the key under which guessable values are indexed: made once, kept sealed, never rotated."""
+    """Return the key under which guessable values are indexed: made once, kept sealed, never
+    rotated.
+    """
     kept = current_app.extensions.get("hub.index_key")
     if kept is None:
         row = db.session.get(Setting, INDEX_KEY)

@@ -1,9 +1,10 @@
 """Run several programs under one terminal: start, watch and restart them, and end them together.
 
-Every child has a session of its own, so that Ctrl-C reaches the supervisor alone, which then stops them in order: those that
-others need (the queue server) last. A child that dies is started again after a pause that grows. One that keeps dying before
-all are ready ends everything; later nothing does, since the others can do without it and what it fails at may pass. One thread
-does it all, so that no fork meets a lock that another thread holds.
+Every child has a session of its own, so that Ctrl-C reaches the supervisor alone, which then stops
+them in order: those that others need (the queue server) last. A child that dies is started again
+after a pause that grows. One that keeps dying before all are ready ends everything; later nothing
+does, since the others can do without it and what it fails at may pass. One thread does it all, so
+that no fork meets a lock that another thread holds.
 """
 
 from __future__ import annotations
@@ -74,7 +75,9 @@ class _Kept:
 
 @dataclass(eq=False)
 class _Pipe:
-    """What a child has printed of a line that is not complete; its descendants may outlive it and go on printing."""
+    """What a child has printed of a line that is not complete; its descendants may outlive it and
+    go on printing.
+    """
 
     kept: _Kept
     stream: IO[bytes]
@@ -88,16 +91,23 @@ def run(
     ready_within: float = 60.0,
     out: TextIO | None = None,
 ) -> int:
-    """Keep the children running until a signal asks to stop; return the exit code for the shell: 1 when they never got ready.
+    """Keep the children running until a signal asks to stop; return the exit code for the shell: 1
+    when they never got ready.
 
-    `on_ready` is called once, when every child that can tell says that it is ready; NotReady is raised when some do not in
-    time (seconds). No process is left behind.
+    `on_ready` is called once, when every child that can tell says that it is ready; NotReady is
+    raised when some do not in time (seconds). No process is left behind.
     """
     return _Supervisor(children, on_ready, ready_within, out or sys.stdout).run()
 
 
 class _Supervisor:
-    def __init__(self, children: Sequence[Child], on_ready: Callable[[], None], ready_within: float, out: TextIO) -> None:
+    def __init__(
+        self,
+        children: Sequence[Child],
+        on_ready: Callable[[], None],
+        ready_within: float,
+        out: TextIO,
+    ) -> None:
         self._kept = [_Kept(child, COLOURS[i % len(COLOURS)]) for i, child in enumerate(children)]
         self._on_ready = on_ready
         self._ready_within = ready_within
@@ -106,7 +116,9 @@ class _Supervisor:
         self._width = max(len(child.name) for child in children)
         self._asked = 0  # signals that asked to stop
         self._asked_at = float("-inf")
-        self._foreign = set(psutil.Process().children())  # a shell's, from before it became this process
+        self._foreign = set(
+            psutil.Process().children()
+        )  # a shell's, from before it became this process
         self._seen: set[psutil.Process] = set()
         self._selector = selectors.DefaultSelector()
         self._wake_reader, self._wake_writer = socket.socketpair()
@@ -127,8 +139,12 @@ class _Supervisor:
             self._listen(0.05 if not self._announced else 0.5)
             if worn_out := self._bury():
                 times = f"{DEATHS_THAT_END_ALL} times within {WITHIN_SECONDS:.0f} seconds"
-                self._say(None, f"{worn_out.child.name} ended {times} before all was ready, so all ends. "
-                          "Its last words are above; fix what they say and start again.", RED)  # fmt: skip
+                self._say(
+                    None,
+                    f"{worn_out.child.name} ended {times} before all was ready, so all ends. "
+                    "Its last words are above; fix what they say and start again.",
+                    RED,
+                )
                 return 1
             if not self._announced and not self._asked:
                 self._probe(began)
@@ -137,7 +153,9 @@ class _Supervisor:
     # -- starting and restarting
 
     def _start_due(self) -> None:
-        may_need = all(kept.ready or not kept.child.ready for kept in self._kept if kept.child.needed)
+        may_need = all(
+            kept.ready or not kept.child.ready for kept in self._kept if kept.child.needed
+        )
         for kept in self._kept:
             due = kept.start_at is not None and kept.start_at <= time.monotonic()
             if due and (kept.child.needed or may_need or self._announced):
@@ -145,29 +163,41 @@ class _Supervisor:
 
     def _start(self, kept: _Kept) -> None:
         work = kept.child.work
-        pipes = [key.data.stream for key in self._selector.get_map().values() if isinstance(key.data, _Pipe)]
+        pipes = [
+            key.data.stream
+            for key in self._selector.get_map().values()
+            if isinstance(key.data, _Pipe)
+        ]
         started = processes.start(
             kept.child.name,
             work if callable(work) else processes.program(work),
             [self._selector, self._wake_reader, self._wake_writer, *pipes],
         )
-        kept.pid, kept.start_at = started.pid, None
+        kept.pid = started.pid
+        kept.start_at = None
         self._selector.register(started.output, selectors.EVENT_READ, _Pipe(kept, started.output))
 
     def _bury(self) -> _Kept | None:
-        """Note who has ended and when to start them again; return the one that died too often to get ready."""
+        """Note who has ended and when to start them again; return the one that died too often to
+        get ready.
+        """
         by_pid = {kept.pid: kept for kept in self._kept if kept.pid}
         for pid, code in processes.reap():
             if kept := by_pid.get(pid):
                 self._listen(0)  # its last words come before the news of its death
-                kept.pid, kept.ready = None, False
-                processes.terminate_group(pid)  # what it left behind, such as a server's workers, would stand in the way
+                kept.pid = None
+                kept.ready = False
+                processes.terminate_group(
+                    pid
+                )  # what it left behind, such as a server's workers, would stand in the way
                 if not self._mourn(kept, code):
                     return kept
         return None
 
     def _mourn(self, kept: _Kept, code: int) -> bool:
-        """Plan the next start of a child that died; False when it died too often and not all were ready yet."""
+        """Plan the next start of a child that died; False when it died too often and not all were
+        ready yet.
+        """
         now = time.monotonic()
         kept.deaths.append(now)
         while now - kept.deaths[0] > WITHIN_SECONDS:
@@ -180,7 +210,12 @@ class _Supervisor:
             return False
         pause = min(FIRST_PAUSE * 2.0 ** (len(kept.deaths) - 1), LONGEST_PAUSE)
         kept.start_at = now + pause
-        self._say(None, f"{kept.child.name} ended: {processes.describe_exit(code)}. It starts again in {pause:g} s.", YELLOW)
+        self._say(
+            None,
+            f"{kept.child.name} ended: {processes.describe_exit(code)}. It starts again in"
+            f" {pause:g} s.",
+            YELLOW,
+        )
         return True
 
     def _probe(self, began: float) -> None:
@@ -192,8 +227,10 @@ class _Supervisor:
             self._announced = True
             self._on_ready()
         elif time.monotonic() - began > self._ready_within:
-            raise NotReady(f"Not ready after {self._ready_within:.0f} seconds: {', '.join(waiting)}. "
-                           "What they printed is above; set HUB_LOG_LEVEL=DEBUG to read more of it.")  # fmt: skip
+            raise NotReady(
+                f"Not ready after {self._ready_within:.0f} seconds: {', '.join(waiting)}. "
+                "What they printed is above; set HUB_LOG_LEVEL=DEBUG to read more of it."
+            )
 
     # -- what children print
 
@@ -213,7 +250,8 @@ class _Supervisor:
             return
         *lines, pipe.pending = (pipe.pending + data).split(b"\n")
         if not data or len(pipe.pending) > LONGEST_LINE:
-            lines, pipe.pending = [*lines, *([pipe.pending] if pipe.pending else [])], b""
+            lines = [*lines, *([pipe.pending] if pipe.pending else [])]
+            pipe.pending = b""
         for line in lines:
             text = line.decode(errors="replace").rstrip("\r")
             if pipe.kept.child.quiet:
@@ -233,13 +271,18 @@ class _Supervisor:
             words = paint(line, colour, self._out) if colour else line
             self._out.write(f"{prefix} {paint('│', DIM, self._out)} {words}\n")
             self._out.flush()
-        except (OSError, ValueError):  # the terminal is gone; what is left to do is to stop in order
+        except (
+            OSError,
+            ValueError,
+        ):  # the terminal is gone; what is left to do is to stop in order
             self._out = None
 
     # -- stopping
 
     def _stop(self) -> None:
-        """End all: ask those that nobody needs, then the needed, then kill whatever is left, in other sessions too."""
+        """End all: ask those that nobody needs, then the needed, then kill whatever is left, in
+        other sessions too.
+        """
         began = time.monotonic()
         if self._asked:
             self._say(None, "Stopping.")
@@ -247,17 +290,24 @@ class _Supervisor:
             kept.start_at = None
         self._ask(needed=False)
         needed_asked = False
-        # a list of processes is not made in one instant; that there is no child at all, the system says for sure
+        # a list of processes is not made in one instant; that there is no child at all, the system
+        # says for sure
         while (left := self._left()) or not (self._foreign or processes.childless()):
             elapsed = time.monotonic() - began
             servants = {kept.pid for kept in self._kept if kept.child.needed}
-            if not needed_asked and (elapsed > STOP_NEEDED_AFTER or all(process.pid in servants for process in left)):
+            if not needed_asked and (
+                elapsed > STOP_NEEDED_AFTER or all(process.pid in servants for process in left)
+            ):
                 self._ask(needed=True)
                 needed_asked = True
             if elapsed > KILL_AFTER or self._asked > 1:  # a second Ctrl-C means: now
                 processes.kill(left)
             if elapsed > GIVE_UP_AFTER:
-                self._say(None, f"These do not end: {', '.join(str(process.pid) for process in left)}.", RED)
+                self._say(
+                    None,
+                    f"These do not end: {', '.join(str(process.pid) for process in left)}.",
+                    RED,
+                )
                 break
             self._listen(0.05)
         for _ in processes.reap():
@@ -274,7 +324,10 @@ class _Supervisor:
                 os.kill(kept.pid, signal.SIGTERM)  # not reaped yet, so the number is still its own
 
     def _left(self) -> set[psutil.Process]:
-        """Return what still runs. Whom it has seen it remembers: where nobody adopts orphans, they would be lost."""
+        """Return what still runs.
+
+        Whom it has seen it remembers: where nobody adopts orphans, they would be lost.
+        """
         for pid, _ in processes.reap():
             for kept in self._kept:
                 kept.pid = None if kept.pid == pid else kept.pid
@@ -304,7 +357,8 @@ class _Supervisor:
         self._wake_writer.close()
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        # one wish may come as two signals: `timeout` and some shells tell the process and then its group
+        # one wish may come as two signals: `timeout` and some shells tell the process and then its
+        # group
         if time.monotonic() - self._asked_at > ONE_WISH:
             self._asked += 1
             self._asked_at = time.monotonic()

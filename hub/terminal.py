@@ -1,17 +1,26 @@
-"""Words for a terminal: coloured where a person reads them, plain where a file or a program does."""
+"""Words for a terminal: colored where a person reads them, plain in files and pipes."""
 
 from __future__ import annotations
 
 import os
 from typing import TextIO
 
-BOLD, DIM, RED, GREEN, YELLOW, BLUE, MAGENTA, CYAN = "1", "2", "31", "32", "33", "34", "35", "36"
+BOLD = "1"
+DIM = "2"
+RED = "31"
+GREEN = "32"
+YELLOW = "33"
+BLUE = "34"
+MAGENTA = "35"
+CYAN = "36"
 
 
 def shows_colour(stream: TextIO) -> bool:
     """Tell whether to colour what goes to this stream (https://no-color.org)."""
     try:
-        return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+        return (
+            stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+        )
     except ValueError:  # the stream is closed
         return False
 

@@ -49,7 +49,10 @@ def render(source: str, values: Mapping[str, Any], *, isolated: bool = False) ->
     try:
         return _compile(source).render(shown).strip()
     except (TemplateSyntaxError, UndefinedError) as problem:
-        raise ValueError(f"The template does not work: {(problem.message or type(problem).__name__).rstrip('.')}.") from None
+        raise ValueError(
+            "The template does not work:"
+            f" {(problem.message or type(problem).__name__).rstrip('.')}."
+        ) from None
     except Exception as problem:  # whatever a template may do, and its words may quote a value
         raise ValueError(f"The template does not work: {type(problem).__name__}.") from None
 
@@ -77,7 +80,8 @@ _BREAK = re.compile("\r\n|[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]")
 # deprecated and annotation controls; noncharacters
 _ACTS = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066\u2067\u206a-\u206f\ufff9-\ufffb\ufdd0-\ufdef"
-    + "".join(chr(plane << 16 | 0xFFFE) + chr(plane << 16 | 0xFFFF) for plane in range(17)) + "]"
+    + "".join(chr(plane << 16 | 0xFFFE) + chr(plane << 16 | 0xFFFF) for plane in range(17))
+    + "]"
 )
 _ISOLATES = re.compile(f"({FIRST_STRONG}[^\n{FIRST_STRONG}{POP}]*{POP})|[{FIRST_STRONG}{POP}]")
 _MARKS = re.compile("[\u200e\u200f\u061c]")  # invisible letters that order what stands beside them
@@ -240,20 +244,27 @@ def in_gsm(text: str) -> bool:
 def segments(text: str) -> int:
     """Count the SMS segments of a text, as carriers bill them.
 
-    GSM 03.38: 160 septets, or 153 in each of several; a character of the extension table takes two, kept together.
-    Anything else is UCS-2: 70 UTF-16 units, or 67 in each of several; a surrogate pair is kept together.
+    GSM 03.38: 160 septets, or 153 in each of several; a character of the extension table takes two,
+    kept together. Anything else is UCS-2: 70 UTF-16 units, or 67 in each of several; a surrogate
+    pair is kept together.
     """
     if not text:
         return 0
     try:
-        sizes, alone, many = [len(_codec.encode(char)[0]) for char in text], 160, 153
+        sizes = [len(_codec.encode(char)[0]) for char in text]
+        alone = 160
+        many = 153
     except UnicodeEncodeError:
-        sizes, alone, many = [len(char.encode("utf-16-le")) // 2 for char in text], 70, 67
+        sizes = [len(char.encode("utf-16-le")) // 2 for char in text]
+        alone = 70
+        many = 67
     if sum(sizes) <= alone:
         return 1
-    count, used = 1, 0
+    count = 1
+    used = 0
     for size in sizes:
         if used + size > many:
-            count, used = count + 1, 0
+            count = count + 1
+            used = 0
         used += size
     return count

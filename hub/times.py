@@ -81,5 +81,7 @@ def pause(seconds: float | None) -> float:
 
 
 def days(count: int) -> timedelta:
-    """Return days of a setting as a span that can be added to and taken from today: at most 100 years."""
+    """Return days of a setting as a span that can be added to and taken from today: at most 100
+    years.
+    """
     return timedelta(days=min(count, 36_500))

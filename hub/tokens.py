@@ -1,6 +1,7 @@
 """Tokens that do one thing once: in links that we give away, and behind the buttons of messages.
 
-A token is 16 random bytes and 16 that only this hub can have made of them, 43 characters of `A-Za-z0-9_-`; what is stored is its digest.
+A token is 16 random bytes and 16 that only this hub can have made of them, 43 characters of
+`A-Za-z0-9_-`; what is stored is its digest.
 """
 
 from __future__ import annotations
@@ -23,15 +24,33 @@ RANDOM = 16  # bytes
 
 
 @transaction
-def make(kind: str, subject: str, lasts: timedelta, *, event_id: str | None = None, connection_id: str | None = None) -> str:
+def make(
+    kind: str,
+    subject: str,
+    lasts: timedelta,
+    *,
+    event_id: str | None = None,
+    connection_id: str | None = None,
+) -> str:
     """Return a new token of a kind, for what has the id `subject`."""
     nonce = secrets.token_bytes(RANDOM)
     token = urlsafe_b64encode(nonce + _proof(nonce)).decode().rstrip("=")
     moment = now()
-    write(_ADD, {
-        "digest": digest(token), "kind": kind, "subject": subject, "connection_id": connection_id, "event_id": event_id,
-        "created_at": moment, "expires_at": moment + lasts, "used_at": None, "used_by": "", "outcome": "",
-    })  # fmt: skip
+    write(
+        _ADD,
+        {
+            "digest": digest(token),
+            "kind": kind,
+            "subject": subject,
+            "connection_id": connection_id,
+            "event_id": event_id,
+            "created_at": moment,
+            "expires_at": moment + lasts,
+            "used_at": None,
+            "used_by": "",
+            "outcome": "",
+        },
+    )
     return token
 
 
@@ -39,13 +58,18 @@ _ADD = Statement.insert(table_of(Action))
 
 
 def find(token: str, *kinds: str, lock: bool = False, proven: bool = True) -> Action | None:
-    """Return what a token stands for, used up and expired ones too; None for one that we did not make, or not for these kinds.
+    """Return what a token stands for, used up and expired ones too; None for one that we did not
+    make, or not for these kinds.
 
     `proven` False takes tokens from before they carried a proof.
     """
     if proven and not genuine(token):
         return None
-    query = select(Action).where(Action.digest == digest(token), Action.kind.in_(kinds)).execution_options(populate_existing=True)
+    query = (
+        select(Action)
+        .where(Action.digest == digest(token), Action.kind.in_(kinds))
+        .execution_options(populate_existing=True)
+    )
     return db.session.scalar(query.with_for_update() if lock else query)
 
 

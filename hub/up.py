@@ -1,4 +1,6 @@
-"""Everything in one terminal: what `hub up` starts, in which order, and what it says when all is ready."""
+"""Everything in one terminal: what `hub up` starts, in which order, and what it says when all is
+ready.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
     from flask import Flask
 
 QUEUES = ("deliver", "settle", "chores")
-# processes of a hub that was killed end within this time; only then is what they hold taken for another program's
+# processes of a hub that was killed end within this time; only then is what they hold taken for
+# another program's
 LEFTOVERS_END_WITHIN = 5.0
 
 
@@ -47,11 +50,30 @@ def children(config: Config) -> list[Child]:
 
     found = []
     if config.embedded_queue:
-        found.append(Child("queue", queue_server.command(config.data_dir), needed=True, quiet=config.log_level != "DEBUG",
-                           ready=lambda: queue_server.answers(config.data_dir)))  # fmt: skip
-    found.append(Child("web", lambda: web.serve(config), ready=lambda: ports.answers_ready(config.bind, config.public_url)))
+        found.append(
+            Child(
+                "queue",
+                queue_server.command(config.data_dir),
+                needed=True,
+                quiet=config.log_level != "DEBUG",
+                ready=lambda: queue_server.answers(config.data_dir),
+            )
+        )
+    found.append(
+        Child(
+            "web",
+            lambda: web.serve(config),
+            ready=lambda: ports.answers_ready(config.bind, config.public_url),
+        )
+    )
     if config.demo:
-        found.append(Child("simulator", lambda: simulator.serve(config), ready=lambda: ports.accepts(config.simulator_bind)))
+        found.append(
+            Child(
+                "simulator",
+                lambda: simulator.serve(config),
+                ready=lambda: ports.accepts(config.simulator_bind),
+            )
+        )
     return [*found, *(worker(queue) for queue in QUEUES), Child("cron", cron.run)]
 
 
@@ -77,8 +99,10 @@ def _alone(folder: Path) -> Iterator[bool]:
         try:
             fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise ConfigError(f"Another hub runs on {folder} (process {holder or 'unknown'}). Stop that one, "
-                              "or give this one a folder of its own with HUB_DATA_DIR.") from None  # fmt: skip
+            raise ConfigError(
+                f"Another hub runs on {folder} (process {holder or 'unknown'}). Stop that one, "
+                "or give this one a folder of its own with HUB_DATA_DIR."
+            ) from None
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
@@ -98,9 +122,11 @@ def _check(config: Config, wait: float) -> None:
 
 
 def warm_up(config: Config) -> None:
-    """Load all that the children need before they are forked: they then start in a moment and share the memory.
+    """Load all that the children need before they are forked: they then start in a moment and share
+    the memory.
 
-    Nothing connects: an open database would be of no use to a child, and SQLite forbids to carry one over.
+    Nothing connects: an open database would be of no use to a child, and SQLite forbids to carry
+    one over.
     """
     import hub
     from hub import simulator, web  # noqa: F401 - loaded, for the children
@@ -126,7 +152,9 @@ def _prepare(config: Config) -> str:
 
 
 def migrate() -> None:
-    """Bring the database to the newest tables and create the defaults that are missing; needs an application context."""
+    """Bring the database to the newest tables and create the defaults that are missing; needs an
+    application context.
+    """
     import flask_migrate
     from flask import current_app
 
@@ -144,7 +172,9 @@ def migrate() -> None:
 
 
 def migrating() -> Flask:
-    """Make the application for Flask-Migrate's own commands: flask --app hub.up:migrating db migrate -m "…"."""
+    """Make the application for Flask-Migrate's own commands: flask --app hub.up:migrating db
+    migrate -m "…".
+    """
     import flask_migrate
 
     import hub
@@ -161,7 +191,9 @@ def _welcome(config: Config) -> None:
 
 
 def _first_steps(config: Config) -> str:
-    """Bring the demo's templates and sample request; return the link for the first admin while there is no user."""
+    """Bring the demo's templates and sample request; return the link for the first admin while
+    there is no user.
+    """
     import hub
     from hub.accounts import setup
 
@@ -175,7 +207,9 @@ def _first_steps(config: Config) -> str:
 
 
 def _begin_demo() -> None:
-    """Let the simulator's templates say what ours say, and send the sample request: once, so that what was changed since stays."""
+    """Let the simulator's templates say what ours say, and send the sample request: once, so that
+    what was changed since stays.
+    """
     from sqlalchemy import select
 
     from hub.accounts import demo
@@ -198,30 +232,60 @@ def welcome(config: Config, first_admin_link: str, out: TextIO) -> str:
     else:
         rows.append(("Sign in", f"{config.public_url}/sign-in", ""))
     if config.demo:
-        rows.append(("Phones", f"{config.simulator_url}/", "where the demo's messages and posts arrive"))
-        rows.append(("API key", nearby(config.data_dir / "demo-key"), "what the demo's signing app posts with"))
+        rows.append(
+            ("Phones", f"{config.simulator_url}/", "where the demo's messages and posts arrive")
+        )
+        rows.append(
+            (
+                "API key",
+                nearby(config.data_dir / "demo-key"),
+                "what the demo's signing app posts with",
+            )
+        )
     lines = ["", f"  {paint('Signpost is ready.', BOLD, out)}", ""]
     for name, text, note in rows:
         lines.append(f"  {paint(f'{name:<11}', DIM, out)}  {paint(text, CYAN, out)}")
         if note:
             lines.append(f"  {'':<11}  {paint(note, DIM, out)}")
     if config.demo:
-        lines += ["", "  A sample request is on its phone. To send another, paste this in a second terminal:", "", curl(config)]
+        lines += [
+            "",
+            "  A sample request is on its phone. To send another, paste this in a second terminal:",
+            "",
+            curl(config),
+        ]
     return "\n".join([*lines, "", f"  {paint('Ctrl-C stops everything.', YELLOW, out)}", ""])
 
 
 def curl(config: Config) -> str:
-    """Return a command to paste that posts an event with the demo's key; a new request each time it is printed."""
-    now, number = datetime.now(UTC).replace(microsecond=0), secrets.token_hex(3)
+    """Return a command to paste that posts an event with the demo's key; a new request each time it
+    is printed.
+    """
+    now = datetime.now(UTC).replace(microsecond=0)
+    number = secrets.token_hex(3)
     event = {
-        "type": "request.sent", "id": f"evt-{number}", "occurred_at": f"{now:%Y-%m-%dT%H:%M:%SZ}",
-        "request": {"id": f"demo-{number}", "title": "Employment Agreement", "sender": {"name": "Acme HR"},
-                    "expires_at": f"{now + timedelta(days=30):%Y-%m-%dT%H:%M:%SZ}"},
-        "signers": [{"id": "eric", "name": "Eric Smith", "mobile_number": "+13175551234",
-                     "signing_url": f"https://sign.example/r/demo-{number}/eric"}],
-    }  # fmt: skip
+        "type": "request.sent",
+        "id": f"evt-{number}",
+        "occurred_at": f"{now:%Y-%m-%dT%H:%M:%SZ}",
+        "request": {
+            "id": f"demo-{number}",
+            "title": "Employment Agreement",
+            "sender": {"name": "Acme HR"},
+            "expires_at": f"{now + timedelta(days=30):%Y-%m-%dT%H:%M:%SZ}",
+        },
+        "signers": [
+            {
+                "id": "eric",
+                "name": "Eric Smith",
+                "mobile_number": "+13175551234",
+                "signing_url": f"https://sign.example/r/demo-{number}/eric",
+            }
+        ],
+    }
     key = shlex.quote(nearby(config.data_dir / "demo-key"))
-    members = ",\n ".join(f"{json.dumps(name)}: {json.dumps(value)}" for name, value in event.items())
+    members = ",\n ".join(
+        f"{json.dumps(name)}: {json.dumps(value)}" for name, value in event.items()
+    )
     return (
         f"curl {config.public_url}/api/v1/events \\\n"
         f'  -H "Authorization: Bearer $(cat {key})" \\\n'

@@ -33,7 +33,10 @@ class Scope(Word):
 
     EVENTS_WRITE = "events:write", "post events"
     MESSAGES_READ = "messages:read", "read messages and signing requests"
-    MESSAGES_WRITE = "messages:write", "send, cancel and resend messages, upload files, remind signers"
+    MESSAGES_WRITE = (
+        "messages:write",
+        "send, cancel and resend messages, upload files, remind signers",
+    )
     CONTACTS_READ = "contacts:read", "read opt-outs"
     CONTACTS_WRITE = "contacts:write", "add and lift opt-outs, record consents, invite to chats"
     WEBHOOKS_MANAGE = "webhooks:manage", "manage the webhooks that receive platform events"
@@ -54,7 +57,10 @@ class ContentKind(Word):
 
     LOCATION = "location", "a place: `latitude` and `longitude` in degrees, `label`, `address`"
     CONTACT = "contact", "a contact card: `name`, `phones` and `emails`, which are lists"
-    REACTION = "reaction", "an emoji put on a message: `emoji`, empty where it was removed; `message`"
+    REACTION = (
+        "reaction",
+        "an emoji put on a message: `emoji`, empty where it was removed; `message`",
+    )
     STICKER = "sticker", "a sticker: `emoji`, where the provider names one"
     FORM = "form", "a form that was filled in, such as a WhatsApp flow: `answers`, by field"
     POLL = "poll", "a poll: `question` and `options`, a list"
@@ -65,7 +71,10 @@ class ContentKind(Word):
 
 
 class Status(Word):
-    """Where a message stands. `rank` orders what a provider may report: a fact only ever raises it."""
+    """Where a message stands.
+
+    `rank` orders what a provider may report: a fact only ever raises it.
+    """
 
     QUEUED = "queued", "waits for its turn"
     SENDING = "sending", "a call to the provider is under way"
@@ -82,7 +91,9 @@ class Status(Word):
 
     @classmethod
     def read(cls, stored: str) -> Status:
-        """Return a stored status; one that this version does not know is UNKNOWN, which any report raises."""
+        """Return a stored status; one that this version does not know is UNKNOWN, which any report
+        raises.
+        """
         return cls(stored) if stored in cls._value2member_map_ else cls.UNKNOWN
 
     @property
@@ -105,11 +116,19 @@ class Status(Word):
 
 
 _RANK = {
-    Status.QUEUED: 0, Status.SENDING: 1, Status.UNKNOWN: 2,
-    Status.SUPPRESSED: 3, Status.CANCELED: 3, Status.EXPIRED: 3,
-    Status.ACCEPTED: 4, Status.SENT: 5, Status.FAILED: 6, Status.UNDELIVERED: 6,
-    Status.DELIVERED: 7, Status.READ: 8,
-}  # fmt: skip
+    Status.QUEUED: 0,
+    Status.SENDING: 1,
+    Status.UNKNOWN: 2,
+    Status.SUPPRESSED: 3,
+    Status.CANCELED: 3,
+    Status.EXPIRED: 3,
+    Status.ACCEPTED: 4,
+    Status.SENT: 5,
+    Status.FAILED: 6,
+    Status.UNDELIVERED: 6,
+    Status.DELIVERED: 7,
+    Status.READ: 8,
+}
 
 
 class EventType(Word):
@@ -126,7 +145,7 @@ class EventType(Word):
 
     @property
     def asks_to_sign(self) -> bool:
-        """Tell whether it is pointless once nothing is left to sign, or the time to sign has ended."""
+        """Return whether it is pointless once nothing is left to sign, or signing has ended."""
         return self in (EventType.SENT, EventType.REMINDER)
 
 
@@ -175,7 +194,10 @@ class ConnectionState(Word):
     NEW = "new", "stored, never enabled"
     ENABLED = "enabled", "sends"
     DISABLED = "disabled", "an admin turned it off; what waits for it stays"
-    BROKEN = "broken", "the provider refuses everything; an admin must fix it, what waits for it stays"
+    BROKEN = (
+        "broken",
+        "the provider refuses everything; an admin must fix it, what waits for it stays",
+    )
 
 
 class Lane(Word):

@@ -1,4 +1,7 @@
-"""Waking workers: a job in Redis for each queue that has something to do. It holds no truth: a lost one costs seconds."""
+"""Waking workers: a job in Redis for each queue that has something to do.
+
+It holds no truth: a lost one costs seconds.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,11 @@ from rq import Queue
 
 log = structlog.get_logger(__name__)
 
-JOBS = {"deliver": "hub.jobs.deliver.run", "settle": "hub.jobs.settle.run", "chores": "hub.jobs.chores.run"}
+JOBS = {
+    "deliver": "hub.jobs.deliver.run",
+    "settle": "hub.jobs.settle.run",
+    "chores": "hub.jobs.chores.run",
+}
 WAKE_SECONDS = 30  # a lost wake-up costs at most this
 JOB_SECONDS = 120  # jobs are bounded well below; RQ ends one that is not
 LINGERING = ("deliver", "settle")  # their jobs look again and again before they end,
@@ -23,11 +30,14 @@ class Waker:
     """Enqueues a queue's job unless that was done already and has not begun."""
 
     def __init__(self, url: str) -> None:
-        # whoever waits for an answer from us must not wait for Redis: no retry, short limits, a pause after a failure
+        # whoever waits for an answer from us must not wait for Redis: no retry, short limits, a
+        # pause after a failure
         self.redis = redis.Redis.from_url(
-            url, socket_timeout=0.1, retry=Retry(NoBackoff(), 0),
+            url,
+            socket_timeout=0.1,
+            retry=Retry(NoBackoff(), 0),
             **({} if url.startswith("unix:") else {"socket_connect_timeout": 0.05}),
-        )  # fmt: skip
+        )
         self._silent_until = 0.0
         self._asked: dict[str, float] = {}
 
@@ -37,9 +47,12 @@ class Waker:
             return
         try:
             if self.redis.set(f"wake:{queue}", "1", nx=True, ex=WAKE_SECONDS):
-                Queue(queue, connection=self.redis).enqueue(JOBS[queue], result_ttl=0, failure_ttl=3600, job_timeout=JOB_SECONDS)
+                Queue(queue, connection=self.redis).enqueue(
+                    JOBS[queue], result_ttl=0, failure_ttl=3600, job_timeout=JOB_SECONDS
+                )
             if queue in LINGERING:
                 self._asked[queue] = moment
-        except Exception as problem:  # the change is committed: that nobody was woken must not pass for its failure
+        # the change is committed: that nobody was woken must not pass for its failure
+        except Exception as problem:
             self._silent_until = time.monotonic() + 1
             log.warning("queue.unreachable", queue=queue, problem=type(problem).__name__)

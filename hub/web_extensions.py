@@ -18,7 +18,8 @@ login = LoginManager()
 def init_app(app: Flask) -> None:
     """Fill them; the admin door sets up its sign-in itself."""
     csrf.init_app(app)
-    # counted as installed, it adds no hook of its own: accounts.limits asks it by name, and no request pays for it unasked
+    # counted as installed, it adds no hook of its own: accounts.limits asks it by name, and no
+    # request pays for it unasked
     app.extensions["limiter"] = {limiter}
     limiter.init_app(app)
     assets.init_app(app)

@@ -12,7 +12,9 @@ from hub.store import writers_lock
 
 
 def _render(kind: str, item: Any, _: Any) -> str | bool:
-    """Write our column types by the names that script.py.mako declares: a migration must not change with the code."""
+    """Write our column types by the names that script.py.mako declares: a migration must not change
+    with the code.
+    """
     if kind == "type" and isinstance(item, Id):
         return "ID"
     if kind == "type" and isinstance(item, Time):
@@ -22,8 +24,11 @@ def _render(kind: str, item: Any, _: Any) -> str | bool:
 
 with db.engine.connect() as connection, writers_lock():
     context.configure(
-        connection=connection.execution_options(hub_writes=True), target_metadata=db.metadata, render_item=_render,
-        render_as_batch=connection.dialect.name == "sqlite", compare_type=False,
-    )  # fmt: skip
+        connection=connection.execution_options(hub_writes=True),
+        target_metadata=db.metadata,
+        render_item=_render,
+        render_as_batch=connection.dialect.name == "sqlite",
+        compare_type=False,
+    )
     with context.begin_transaction():
         context.run_migrations()

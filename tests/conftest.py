@@ -1,4 +1,6 @@
-"""What tests share: an application on a database of its own, a queue server, somebody who is signed in, the simulator."""
+"""What tests share: an application on a database of its own, a queue server, somebody who is signed
+in, the simulator.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,7 @@ PASSWORD = "four words nobody knows"
 POSTGRES = os.environ.get("HUB_TEST_DATABASE_URL", "")
 
 
-# ── Servers, once for all tests ─────────────────────────────────────────────────────────────────────────────
+# ── Servers, once for all tests ───────────────────────────────────────────────────────────────────
 @pytest.fixture(scope="session")
 def queue_url() -> Iterator[str]:
     """Run a real queue server and give its address."""
@@ -56,7 +58,7 @@ def queue_url() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def keys() -> dict[str, str]:
-    """Return the keys of all applications of this run, so that they read one another's databases."""
+    """Return the keys of all applications of this run, which share databases."""
     return {
         "HUB_SECRET_KEY": secrets.token_urlsafe(48),
         "HUB_ENCRYPTION_KEYS": "k1:" + base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
@@ -69,7 +71,8 @@ def database() -> Iterator[str]:
     if not POSTGRES:
         yield ""
         return
-    name, server = f"hub_{secrets.token_hex(6)}", make_url(POSTGRES)
+    name = f"hub_{secrets.token_hex(6)}"
+    server = make_url(POSTGRES)
     where = server.set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(where, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
@@ -88,10 +91,22 @@ def postgres_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory, queue_url: str, postgres_url: str, keys: dict[str, str]) -> Path:
-    """Migrate once: the database that each test begins with, a file to copy unless it is PostgreSQL."""
+def migrated(
+    tmp_path_factory: pytest.TempPathFactory,
+    queue_url: str,
+    postgres_url: str,
+    keys: dict[str, str],
+) -> Path:
+    """Migrate once: the database that each test begins with, a file to copy unless it is
+    PostgreSQL.
+    """
     folder = tmp_path_factory.mktemp("migrated")
-    environ = {"HUB_DATA_DIR": str(folder), "HUB_REDIS_URL": queue_url, "HUB_DATABASE_URL": postgres_url, **keys}
+    environ = {
+        "HUB_DATA_DIR": str(folder),
+        "HUB_REDIS_URL": queue_url,
+        "HUB_DATABASE_URL": postgres_url,
+        **keys,
+    }
     app = hub.create_app(config.load(environ))
     with app.app_context():
         up.migrate()
@@ -104,7 +119,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory, queue_url: str, postgres_
     return folder / "hub.db"
 
 
-# ── One application for each test ───────────────────────────────────────────────────────────────────────────
+# ── One application for each test ─────────────────────────────────────────────────────────────────
 @pytest.fixture
 def settings() -> dict[str, str]:
     """Return what differs from the usual environment; a module or class overrides this fixture."""
@@ -113,7 +128,12 @@ def settings() -> dict[str, str]:
 
 @pytest.fixture
 def environ(
-    tmp_path: Path, queue_url: str, postgres_url: str, migrated: Path, keys: dict[str, str], settings: dict[str, str]
+    tmp_path: Path,
+    queue_url: str,
+    postgres_url: str,
+    migrated: Path,
+    keys: dict[str, str],
+    settings: dict[str, str],
 ) -> dict[str, str]:
     """Return the environment of this test's application, for processes of its own too."""
     folder = tmp_path / "data"
@@ -136,7 +156,10 @@ def environ(
 
 @pytest.fixture
 def app(environ: dict[str, str], postgres_url: str) -> Iterator[Flask]:
-    """Make an application with the shipped routes and texts, and nobody in it. No context is pushed."""
+    """Make an application with the shipped routes and texts, and nobody in it.
+
+    No context is pushed.
+    """
     audit.act_as(audit.SYSTEM)  # whoever the last test ended as
     app = make_app(environ)
     with app.app_context():
@@ -149,7 +172,9 @@ def app(environ: dict[str, str], postgres_url: str) -> Iterator[Flask]:
 
 @pytest.fixture
 def in_app(app: Flask) -> Iterator[Flask]:
-    """Give the application with its context, for tests of use cases; those of pages take `app` or a browser."""
+    """Give the application with its context, for tests of use cases; those of pages take `app` or a
+    browser.
+    """
     with app.app_context():
         yield app
 
@@ -183,10 +208,12 @@ def client(app: Flask) -> FlaskClient:
     return app.test_client()
 
 
-# ── People ──────────────────────────────────────────────────────────────────────────────────────────────────
+# ── People ────────────────────────────────────────────────────────────────────────────────────────
 @dataclass
 class Browser:
-    """Somebody's browser: keeps cookies and sends the token against forgery, as the pages' own forms do."""
+    """Somebody's browser: keeps cookies and sends the token against forgery, as the pages' own
+    forms do.
+    """
 
     app: Flask
     email: str = ""
@@ -220,7 +247,7 @@ def token_in(page: TestResponse) -> str:
 
 @pytest.fixture
 def person(app: Flask) -> Callable[..., Browser]:
-    """Give a function that adds a user and returns their browser, signed in unless told otherwise."""
+    """Give a function that adds a user and returns their browser, signed in by default."""
 
     def make(role: Role = Role.ADMIN, *, name: str = "", signed_in: bool = True) -> Browser:
         from hub.accounts import users
@@ -249,10 +276,10 @@ def nobody(app: Flask) -> Browser:
     return Browser(app)
 
 
-# ── The provider's stand-in ─────────────────────────────────────────────────────────────────────────────────
+# ── The provider's stand-in ───────────────────────────────────────────────────────────────────────
 @pytest.fixture
 def simulator(app: Flask) -> Iterator[Any]:
-    """Run the simulator at the address that this test's connections talk to; gives its application."""
+    """Run the simulator at the address that this test's connections call."""
     from hub.simulator import create_simulator
 
     settings = config_of(app)
@@ -266,7 +293,9 @@ def simulator(app: Flask) -> Iterator[Any]:
 def serving(app: Any, port: int) -> Iterator[None]:
     """Serve an application on a loopback port."""
     server = make_server("127.0.0.1", port, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread = threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+    )
     thread.start()
     try:
         yield
@@ -307,7 +336,9 @@ def _empty() -> None:
     from hub.accounts import setup
     from hub.signing import defaults
 
-    with db.engine.begin() as connection:  # TRUNCATE makes new files for every table, which takes longer than to delete few rows
+    with (
+        db.engine.begin() as connection
+    ):  # TRUNCATE makes new files for every table, which takes longer than to delete few rows
         for table in reversed(Base.metadata.sorted_tables):
             connection.execute(table.delete())
     setup.prepare()

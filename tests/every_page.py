@@ -13,14 +13,31 @@ from tests.conftest import Browser
 
 ZONES = ("Pacific/Kiritimati", "Pacific/Pago_Pago", "Asia/Kathmandu", "America/St_Johns", "UTC")
 LISTS = (
-    "/", "/messages", "/messages?show=lost", "/messages?q=agr-1", "/requests", "/inbox", "/opt-outs", "/opt-outs?show=lifted",
-    "/receipts", "/integrations", "/activity", "/templates", "/unreadable-rows", "/codes", "/opt-outs/files/opt-outs?test=1",
+    "/",
+    "/messages",
+    "/messages?show=lost",
+    "/messages?q=agr-1",
+    "/requests",
+    "/inbox",
+    "/opt-outs",
+    "/opt-outs?show=lifted",
+    "/receipts",
+    "/integrations",
+    "/activity",
+    "/templates",
+    "/unreadable-rows",
+    "/codes",
+    "/opt-outs/files/opt-outs?test=1",
     "/opt-outs/files/consents?test=1",
-)  # fmt: skip
+)
 ONE: tuple[tuple[Any, str], ...] = (
-    (Message, "/messages/{}"), (Contact, "/contacts/{}"), (Contact, "/contacts/{}/data"), (SigningRequest, "/requests/{}"),
-    (Conversation, "/inbox/{}"), (Suppression, "/opt-outs/{}"),
-)  # fmt: skip
+    (Message, "/messages/{}"),
+    (Contact, "/contacts/{}"),
+    (Contact, "/contacts/{}/data"),
+    (SigningRequest, "/requests/{}"),
+    (Conversation, "/inbox/{}"),
+    (Suppression, "/opt-outs/{}"),
+)
 EACH = 40  # rows of a table
 
 

@@ -1,4 +1,6 @@
-"""A provider of the tests' own, made as a package of somebody else would be: it does what the loft says."""
+"""A provider of the tests' own, made as a package of somebody else would be: it does what the loft
+says.
+"""
 
 from __future__ import annotations
 
@@ -20,11 +22,13 @@ from hub.vocabulary import Address, Channel
 
 @dataclass
 class Loft:
-    """What the pigeons carried, what becomes of the next, and what the loft says when it is asked."""
+    """Messages that the pigeons carried, the next outcomes, and the loft's answers."""
 
     flown: list[Outbound] = field(default_factory=list)
     most_at_once: int = 0
-    fly: Callable[[Outbound], Accepted] = lambda outbound: Accepted(f"{outbound.id}-{outbound.attempt}")
+    fly: Callable[[Outbound], Accepted] = lambda outbound: Accepted(
+        f"{outbound.id}-{outbound.attempt}"
+    )
     look: Callable[[Outbound], list[Accepted]] = lambda outbound: []
     ask: Callable[[str], StatusUpdate] = lambda provider_id: StatusUpdate(word="flying")
     asked: list[str] = field(default_factory=list)
@@ -51,7 +55,9 @@ class Pigeon(Integration):
     provider = "The pigeon post"
     summary = "Short messages over short distances."
     docs_url = "https://pigeons.example"
-    reach, cost, setup = "Any roof", "Corn", "A loft"
+    reach = "Any roof"
+    cost = "Corn"
+    setup = "A loft"
     channel = Channel.CHAT
     address = Address.CHAT
     event_prefix = "pigeon"
@@ -84,7 +90,9 @@ class HomingPigeon(Pigeon):
 
 
 class RingedPigeon(Pigeon):
-    """Carry a message by a pigeon with a number on its ring: the loft can be asked where that one is."""
+    """Carry a message by a pigeon with a number on its ring: the loft can be asked where that one
+    is.
+    """
 
     name = "ringed_pigeon"
     title = "Ringed pigeons"
@@ -103,7 +111,9 @@ class ManyPigeons(Pigeon):
 
 
 class FlockOfPigeons(Pigeon):
-    """Post to a roof where many look: one whose place begins with T keeps threads, one with W changes nothing afterwards."""
+    """Post to a roof where many look: one whose place begins with T keeps threads, one with W
+    changes nothing afterwards.
+    """
 
     name = "flock"
     title = "Flock of pigeons"
@@ -136,9 +146,13 @@ def lost(outbound: Outbound) -> Accepted:
 
 @pytest.fixture
 def loft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Loft]:
-    """Install the pigeons as a package that names them in the entry-point group; give their loft, empty."""
+    """Install the pigeons as a package that names them in the entry-point group; give their loft,
+    empty.
+    """
     kinds = (Pigeon, HomingPigeon, RingedPigeon, ManyPigeons, FlockOfPigeons)
-    install(tmp_path / "site", monkeypatch, {cls.name: f"{__name__}:{cls.__name__}" for cls in kinds})
+    install(
+        tmp_path / "site", monkeypatch, {cls.name: f"{__name__}:{cls.__name__}" for cls in kinds}
+    )
     Pigeon.loft = Loft()
     yield Pigeon.loft
     monkeypatch.undo()

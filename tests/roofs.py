@@ -20,7 +20,9 @@ from tests.pigeon import Loft
 
 @pytest.fixture
 def roof(loft: Loft, hub_demo: Flask) -> Callable[[str], Connection]:
-    """Connect a place where a team looks: `T…` keeps threads, `W…` changes nothing afterwards; '' is for people only."""
+    """Connect a place where a team looks: `T…` keeps threads, `W…` changes nothing afterwards; ''
+    is for people only.
+    """
     loft.fly = fly
     return lambda place: db.session.get_one(Connection, connect(place))
 
@@ -30,14 +32,20 @@ def fly(outbound: Outbound) -> Accepted:
     if outbound.edits:
         return Accepted(outbound.edits)
     begins = outbound.to.startswith("T") and not outbound.thread
-    return Accepted("" if outbound.to.startswith("W") else outbound.id, thread=f"thread of {outbound.id}" if begins else "")
+    return Accepted(
+        "" if outbound.to.startswith("W") else outbound.id,
+        thread=f"thread of {outbound.id}" if begins else "",
+    )
 
 
 @transaction
 def connect(place: str) -> str:
     """Add an enabled connection that posts to a place; return its id."""
     made = locked(connections.create("flock", f"Roof {place}", test=True))
-    made.settings, made.settings_version, made.sender, made.place = {"place": place}, 1, "flock", place
+    made.settings = {"place": place}
+    made.settings_version = 1
+    made.sender = "flock"
+    made.place = place
     posts.begin(made)
     set_state(made, ConnectionState.ENABLED)
     return made.id

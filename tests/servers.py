@@ -21,14 +21,23 @@ COMMANDS = {
     "hub web": ["-m", "hub.cli", "web"],
     "gunicorn": ["-m", "gunicorn", "--threads", "2", "--bind", "{bind}", "wsgi:app"],
     "granian": [
-        "-m", "granian", "--interface", "wsgi", "--host", "{host}", "--port", "{port}", "wsgi:app",
+        "-m",
+        "granian",
+        "--interface",
+        "wsgi",
+        "--host",
+        "{host}",
+        "--port",
+        "{port}",
+        "wsgi:app",
     ],
     "waitress": ["-m", "waitress", "--listen", "{bind}", "wsgi:app"],
     "wsgiref": [
-        "-c", "from wsgiref.simple_server import make_server; from wsgi import app; "
+        "-c",
+        "from wsgiref.simple_server import make_server; from wsgi import app; "
         "make_server('{host}', {port}, app).serve_forever()",
     ],
-}  # fmt: skip
+}
 
 
 @dataclass

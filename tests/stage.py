@@ -1,4 +1,6 @@
-"""What tests of the core share: a hub in demo, its signing app, and workers that work until nothing is left."""
+"""What tests of the core share: a hub in demo, its signing app, and workers that work until nothing
+is left.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,16 @@ from hub.extensions import db
 from hub.intake import settle
 from hub.messaging import direct
 from hub.messaging.drain import Drain
-from hub.models import Attempt, Connection, Message, PlatformEvent, Receipt, Source, StatusEvent, Throttle
+from hub.models import (
+    Attempt,
+    Connection,
+    Message,
+    PlatformEvent,
+    Receipt,
+    Source,
+    StatusEvent,
+    Throttle,
+)
 from hub.models.types import now
 from hub.stopping import Stopping
 from hub.store import transaction
@@ -35,10 +46,11 @@ from hub.vocabulary import ConnectionState
 from tests.conftest import config_of, serving
 
 CALLBACK = "/api/rpc/webhooks/twilio/sms"
-ERIC, ANNA = "+13175551234", "+442071234567"
+ERIC = "+13175551234"
+ANNA = "+442071234567"
 
 
-# ── The demo ────────────────────────────────────────────────────────────────────────────────────────────────
+# ── The demo ──────────────────────────────────────────────────────────────────────────────────────
 @pytest.fixture
 def hub_demo(in_app: Flask) -> Iterator[Flask]:
     """Give an application with the demo's connections and key, its context pushed."""
@@ -79,19 +91,29 @@ class SigningApp:
         return self.client.post(f"/api/v1{path}", json=content, headers=self._headers(named))
 
     def raw(self, path: str, body: bytes | str, kind: str = "application/json") -> TestResponse:
-        return self.client.post(f"/api/v1{path}", data=body, content_type=kind, headers=self._headers({}))
+        return self.client.post(
+            f"/api/v1{path}", data=body, content_type=kind, headers=self._headers({})
+        )
 
     def _headers(self, more: dict[str, str]) -> dict[str, str]:
-        return {**({"Authorization": f"Bearer {self.key}"} if self.key else {}), **self.headers, **more}
+        return {
+            **({"Authorization": f"Bearer {self.key}"} if self.key else {}),
+            **self.headers,
+            **more,
+        }
 
 
 @pytest.fixture
 def signing_app(hub_demo: Flask) -> SigningApp:
     """Give the demo's signing app, whose key is for test connections."""
-    return SigningApp(hub_demo.test_client(), (config_of(hub_demo).data_dir / "demo-key").read_text().strip())
+    return SigningApp(
+        hub_demo.test_client(), (config_of(hub_demo).data_dir / "demo-key").read_text().strip()
+    )
 
 
-def an_event(kind: str = "request.sent", *, signers: list[dict[str, Any]] | None = None, **more: Any) -> dict[str, Any]:
+def an_event(
+    kind: str = "request.sent", *, signers: list[dict[str, Any]] | None = None, **more: Any
+) -> dict[str, Any]:
     """Return an event as a signing app posts it."""
     request = {"id": "agr-1001", "title": "Employment Agreement", "sender": {"name": "Acme HR"}}
     event = {"type": kind, "occurred_at": now().isoformat(), "request": request, **more}
@@ -101,10 +123,16 @@ def an_event(kind: str = "request.sent", *, signers: list[dict[str, Any]] | None
 
 
 def a_signer(name: str, number: str | None = ERIC, **more: Any) -> dict[str, Any]:
-    return {"id": name.lower(), "name": name, "mobile_number": number, "signing_url": f"https://sign.example/r/{name.lower()}", **more}
+    return {
+        "id": name.lower(),
+        "name": name,
+        "mobile_number": number,
+        "signing_url": f"https://sign.example/r/{name.lower()}",
+        **more,
+    }
 
 
-# ── Messages ────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Messages ──────────────────────────────────────────────────────────────────────────────────────
 def a_message(to: str = ERIC, text: str = "Your contract is ready.", **options: Any) -> str:
     """Queue a direct message over the demo's connection and return its id."""
     return direct.send(to=to, text=text, test=True, **({"channel": "sms"} | options))
@@ -126,19 +154,31 @@ def status(message_id: str) -> str:
 
 def attempts(message_id: str) -> list[Attempt]:
     db.session.rollback()
-    return list(db.session.scalars(select(Attempt).where(Attempt.message_id == message_id).order_by(Attempt.n)))
+    return list(
+        db.session.scalars(
+            select(Attempt).where(Attempt.message_id == message_id).order_by(Attempt.n)
+        )
+    )
 
 
 def told(message_id: str) -> list[str]:
     """Return the platform events of a message, sorted."""
     db.session.rollback()
-    return sorted(db.session.scalars(select(PlatformEvent.type).where(PlatformEvent.message_id == message_id)))
+    return sorted(
+        db.session.scalars(select(PlatformEvent.type).where(PlatformEvent.message_id == message_id))
+    )
 
 
 def words(message_id: str) -> list[str]:
     """Return what is known of a message, in the order in which it was learnt."""
     db.session.rollback()
-    return list(db.session.scalars(select(StatusEvent.word).where(StatusEvent.message_id == message_id).order_by(StatusEvent.id)))
+    return list(
+        db.session.scalars(
+            select(StatusEvent.word)
+            .where(StatusEvent.message_id == message_id)
+            .order_by(StatusEvent.id)
+        )
+    )
 
 
 def count(model: Any) -> int:
@@ -172,7 +212,7 @@ def free(connection: Connection) -> None:
         row.ready_at = row.bulk_at = row.filled_at = None
 
 
-# ── Workers ─────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Workers ───────────────────────────────────────────────────────────────────────────────────────
 def deliver(seconds: float = 15) -> int:
     """Send until nothing is left; return how many calls were made."""
     db.session.rollback()  # requests of this test may have read in its context
@@ -185,7 +225,7 @@ def settle_receipts() -> int:
     return settle.drain(Stopping(15), linger=0)
 
 
-# ── The provider ────────────────────────────────────────────────────────────────────────────────────────────
+# ── The provider ──────────────────────────────────────────────────────────────────────────────────
 def credentials(app: Flask) -> SimulatorCredentials:
     return datadir.simulator_credentials(Path(config_of(app).data_dir))
 
@@ -199,23 +239,39 @@ def a_form(app: Flask, sid: str, word: str, **more: str) -> dict[str, str]:
     """Return the fields of a status callback as Twilio posts them."""
     account = credentials(app)
     return {
-        "AccountSid": account.account_sid, "ApiVersion": "2010-04-01", "From": account.phone_number, "To": ERIC,
-        "MessageSid": sid, "SmsSid": sid, "MessageStatus": word, "SmsStatus": word, **more,
-    }  # fmt: skip
+        "AccountSid": account.account_sid,
+        "ApiVersion": "2010-04-01",
+        "From": account.phone_number,
+        "To": ERIC,
+        "MessageSid": sid,
+        "SmsSid": sid,
+        "MessageStatus": word,
+        "SmsStatus": word,
+        **more,
+    }
 
 
 def call_back(
-    app: Flask, form: dict[str, str] | list[tuple[str, str]], *, target: str = CALLBACK, token: str | None = None,
-    url: str = "", headers: dict[str, str] | None = None,
-) -> TestResponse:  # fmt: skip
-    """Post a form to a webhook, signed by Twilio's own library for the public address of `target`."""
+    app: Flask,
+    form: dict[str, str] | list[tuple[str, str]],
+    *,
+    target: str = CALLBACK,
+    token: str | None = None,
+    url: str = "",
+    headers: dict[str, str] | None = None,
+) -> TestResponse:
+    """Post a form to a webhook, signed by Twilio's library for `target`'s public address."""
     fields = dict(form)
     signed = url or config_of(app).public_url + target
-    signature = RequestValidator(token or credentials(app).auth_token).compute_signature(signed, fields)
+    signature = RequestValidator(token or credentials(app).auth_token).compute_signature(
+        signed, fields
+    )
     return app.test_client().post(
-        target, data=urlencode(form), content_type="application/x-www-form-urlencoded; charset=UTF-8",
+        target,
+        data=urlencode(form),
+        content_type="application/x-www-form-urlencoded; charset=UTF-8",
         headers={"X-Twilio-Signature": signature, **(headers or {})},
-    )  # fmt: skip
+    )
 
 
 def about(message_id: str, attempt: int = 1) -> str:
@@ -228,7 +284,9 @@ def a_connection(title: str, *, like: Connection, **settings: str) -> str:
     """Add an enabled test connection with the settings of another, save for those given."""
     made = locked(connections.create(like.integration, title, test=True))
     made.settings = {**like.settings, **settings}
-    made.settings_version, made.account, made.sender = 1, made.settings["account_sid"], made.settings["sender"]
+    made.settings_version = 1
+    made.account = made.settings["account_sid"]
+    made.sender = made.settings["sender"]
     set_state(made, ConnectionState.ENABLED)
     return made.id
 

@@ -20,9 +20,15 @@ from tests.stage import a_form, a_message, about, call_back, settle_receipts, st
 from tests.stage import hub_demo as hub_demo
 
 
-def hub(folder: Path, *words: str, stdin: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
+def hub(
+    folder: Path, *words: str, stdin: str = "", **environ: str
+) -> subprocess.CompletedProcess[str]:
     """Run a command on a data folder of the test's own."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("HUB_", "TWILIO_"))}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("HUB_", "TWILIO_"))
+    }
     return subprocess.run(
         [sys.executable, "-m", "hub.cli", *words],
         input=stdin,
@@ -42,7 +48,18 @@ def test_the_help_is_there_at_once_because_nothing_heavy_is_loaded() -> None:
 
 def test_the_help_names_every_command(tmp_path: Path) -> None:
     shown = hub(tmp_path, "--help").stdout
-    names = ("up", "web", "worker", "cron", "simulator", "migrate", "admin", "api-key", "replay", "new-integration")
+    names = (
+        "up",
+        "web",
+        "worker",
+        "cron",
+        "simulator",
+        "migrate",
+        "admin",
+        "api-key",
+        "replay",
+        "new-integration",
+    )
     assert all(f"\n  {name} " in shown for name in names)
 
 
@@ -85,9 +102,16 @@ def test_a_user_is_not_created_without_a_password(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("words", "environ", "kind"),
-    [((), {}, "live"), (("--test",), {}, "test"), ((), {"HUB_DEMO": "1"}, "test"), (("--live",), {"HUB_DEMO": "1"}, "live")],
+    [
+        ((), {}, "live"),
+        (("--test",), {}, "test"),
+        ((), {"HUB_DEMO": "1"}, "test"),
+        (("--live",), {"HUB_DEMO": "1"}, "live"),
+    ],
 )
-def test_an_api_key_is_printed_alone(tmp_path: Path, words: tuple[str, ...], environ: dict[str, str], kind: str) -> None:
+def test_an_api_key_is_printed_alone(
+    tmp_path: Path, words: tuple[str, ...], environ: dict[str, str], kind: str
+) -> None:
     hub(tmp_path, "migrate")
     made = hub(tmp_path, "api-key", "create", "signing app", *words, **environ)
     assert made.returncode == 0, made.stderr
@@ -95,7 +119,7 @@ def test_an_api_key_is_printed_alone(tmp_path: Path, words: tuple[str, ...], env
     assert len(made.stdout.split()) == 1
 
 
-# ── Replaying ───────────────────────────────────────────────────────────────────────────────────────────────
+# ── Replaying ─────────────────────────────────────────────────────────────────────────────────────
 SID = "SM" + "0" * 32
 
 
@@ -103,10 +127,16 @@ SID = "SM" + "0" * 32
 def with_callbacks(hub_demo: Flask) -> str:
     """Give a message that was called back about, of which nothing is settled yet."""
     message_id = a_message()
-    [claim] = delivery.turn([], {db.session.scalars(select(Connection.id).where(Connection.slug == "demo-sms")).one(): 1})
+    [claim] = delivery.turn(
+        [],
+        {db.session.scalars(select(Connection.id).where(Connection.slug == "demo-sms")).one(): 1},
+    )
     delivery.turn([delivery.Outcome(claim, Accepted(SID), None, now(), 5, 201)], {})
     for word in ("sent", "delivered"):
-        assert call_back(hub_demo, a_form(hub_demo, SID, word), target=about(message_id)).status_code == 200
+        assert (
+            call_back(hub_demo, a_form(hub_demo, SID, word), target=about(message_id)).status_code
+            == 200
+        )
     return message_id
 
 
@@ -116,11 +146,15 @@ def test_a_replay_prints_what_it_did_and_the_next_that_nothing_was_missed(
     first = hub(tmp_path, "replay", "--message", SID, **environ)
     assert (first.returncode, first.stderr) == (0, "")
     assert [line.split(maxsplit=1) for line in first.stdout.splitlines()] == [
-        ["2", "receipts read"], ["2", "facts new; messages changed: 1, events told: 2"], ["0", "facts known already"],
-    ]  # fmt: skip
+        ["2", "receipts read"],
+        ["2", "facts new; messages changed: 1, events told: 2"],
+        ["0", "facts known already"],
+    ]
     assert status(with_callbacks) == "delivered"
     assert settle_receipts() == 0
-    again = hub(tmp_path, "replay", "--since", "1h", **{**environ, "HUB_DEMO": "0"})  # as from another terminal than the demo's
+    again = hub(
+        tmp_path, "replay", "--since", "1h", **{**environ, "HUB_DEMO": "0"}
+    )  # as from another terminal than the demo's
     assert again.returncode == 0, again.stderr
     assert "0 facts new; messages changed: 0, events told: 0\n" in again.stdout
     assert "2 facts known already\n" in again.stdout
@@ -142,12 +176,24 @@ def test_a_replay_of_which_something_failed_says_why_and_ends_with_1(
     [
         ((), 2, "Say which callbacks: --message ID, --since TIME or --failed."),
         (("--message", ""), 2, "Say which callbacks"),
-        (("--since", "yesterday"), 1, "'yesterday' is no time. Give one such as 2026-11-21T09:30:00Z, or a span such as 2h or 3d."),
+        (
+            ("--since", "yesterday"),
+            1,
+            (
+                "'yesterday' is no time. Give one such as 2026-11-21T09:30:00Z, or a span such as"
+                " 2h or 3d."
+            ),
+        ),
         (("--message", "SM123"), 1, "No callback about 'SM123' is kept."),
     ],
 )
 def test_a_replay_of_nothing_that_exists_says_what_to_give(
-    tmp_path: Path, with_callbacks: str, environ: dict[str, str], words: tuple[str, ...], code: int, sentence: str
+    tmp_path: Path,
+    with_callbacks: str,
+    environ: dict[str, str],
+    words: tuple[str, ...],
+    code: int,
+    sentence: str,
 ) -> None:
     told = hub(tmp_path, "replay", *words, **environ)
     assert (told.returncode, "Traceback" in told.stderr) == (code, False)

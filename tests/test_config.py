@@ -31,17 +31,33 @@ def refused(folder: Path, **environ: str) -> str:
 
 def test_nothing_has_to_be_set(tmp_path: Path) -> None:
     made = load(tmp_path)
-    assert (made.public_url, str(made.bind), made.demo, made.embedded_queue) == ("http://127.0.0.1:8000", "127.0.0.1:8000", False, True)
+    assert (made.public_url, str(made.bind), made.demo, made.embedded_queue) == (
+        "http://127.0.0.1:8000",
+        "127.0.0.1:8000",
+        False,
+        True,
+    )
     assert made.database_url == f"sqlite:///{tmp_path / 'hub.db'}"
     assert made.redis_url.startswith("unix://")
 
 
 WRONG = {
-    "HUB_DATABASE_URL": "mysql://x", "HUB_REDIS_URL": "memcached://x", "HUB_BIND": "8000", "HUB_PUBLIC_URL": "ftp://x",
-    "HUB_SECRET_KEY": "short", "HUB_ENCRYPTION_KEYS": "nonsense", "HUB_DEMO": "maybe", "HUB_SIMULATOR_BIND": "127.0.0.1:99999",
-    "HUB_CA_FILE": "/nowhere/ca.pem", "HUB_TRUSTED_PROXIES": "-1", "HUB_HTTP_ALLOW": "proxy", "HUB_WEB_WORKERS": "0",
-    "HUB_WEB_THREADS": "none", "HUB_LOG_LEVEL": "LOUD", "HUB_TWILIO_API_URL": "twilio.example",
-}  # fmt: skip
+    "HUB_DATABASE_URL": "mysql://x",
+    "HUB_REDIS_URL": "memcached://x",
+    "HUB_BIND": "8000",
+    "HUB_PUBLIC_URL": "ftp://x",
+    "HUB_SECRET_KEY": "short",
+    "HUB_ENCRYPTION_KEYS": "nonsense",
+    "HUB_DEMO": "maybe",
+    "HUB_SIMULATOR_BIND": "127.0.0.1:99999",
+    "HUB_CA_FILE": "/nowhere/ca.pem",
+    "HUB_TRUSTED_PROXIES": "-1",
+    "HUB_HTTP_ALLOW": "proxy",
+    "HUB_WEB_WORKERS": "0",
+    "HUB_WEB_THREADS": "none",
+    "HUB_LOG_LEVEL": "LOUD",
+    "HUB_TWILIO_API_URL": "twilio.example",
+}
 
 
 @pytest.mark.parametrize("name", list(WRONG))
@@ -56,13 +72,27 @@ def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
 
 
 def test_a_wrong_setting_does_not_hide_what_does_not_fit_together(tmp_path: Path) -> None:
-    told = refused(tmp_path, HUB_LOG_LEVEL="LOUD", HUB_DEMO="1", HUB_BIND="192.0.2.1:80", HUB_DATABASE_URL="postgresql://u@h/d")
-    for name in ("HUB_LOG_LEVEL", "HUB_DEMO", "HUB_PUBLIC_URL", "HUB_SECRET_KEY", "HUB_ENCRYPTION_KEYS"):
+    told = refused(
+        tmp_path,
+        HUB_LOG_LEVEL="LOUD",
+        HUB_DEMO="1",
+        HUB_BIND="192.0.2.1:80",
+        HUB_DATABASE_URL="postgresql://u@h/d",
+    )
+    for name in (
+        "HUB_LOG_LEVEL",
+        "HUB_DEMO",
+        "HUB_PUBLIC_URL",
+        "HUB_SECRET_KEY",
+        "HUB_ENCRYPTION_KEYS",
+    ):
         assert f"\n  {name}: " in told
 
 
 def test_no_secret_is_repeated_in_the_refusal(tmp_path: Path) -> None:
-    told = refused(tmp_path, HUB_SECRET_KEY="hush-hush", HUB_ENCRYPTION_KEYS="k1:aHVzaC1odXNo", HUB_BIND="x")
+    told = refused(
+        tmp_path, HUB_SECRET_KEY="hush-hush", HUB_ENCRYPTION_KEYS="k1:aHVzaC1odXNo", HUB_BIND="x"
+    )
     assert "hush" not in told
     assert "aHVzaC1odXNo" not in told
 
@@ -71,16 +101,22 @@ def test_a_setting_may_lie_in_a_file(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("s" * 40 + "\n")
     assert load(tmp_path / "d", HUB_SECRET_KEY_FILE=str(tmp_path / "secret")).secret_key == "s" * 40
     assert "HUB_SECRET_KEY" in refused(tmp_path, HUB_SECRET_KEY_FILE=str(tmp_path / "nothing"))
-    assert "twice" in refused(tmp_path, HUB_SECRET_KEY="s" * 40, HUB_SECRET_KEY_FILE=str(tmp_path / "secret"))
+    assert "twice" in refused(
+        tmp_path, HUB_SECRET_KEY="s" * 40, HUB_SECRET_KEY_FILE=str(tmp_path / "secret")
+    )
 
 
 @pytest.mark.parametrize("setting", config.SETTINGS, ids=lambda setting: setting.name)
-def test_every_setting_may_lie_in_a_file_and_an_empty_one_is_not_set(tmp_path: Path, setting: config.Setting) -> None:
+def test_every_setting_may_lie_in_a_file_and_an_empty_one_is_not_set(
+    tmp_path: Path, setting: config.Setting
+) -> None:
     (tmp_path / "nothing").write_text("\n")
     if setting.name != "HUB_DATA_DIR":
         environ = {f"{setting.name}_FILE": str(tmp_path / "nothing")}
         if setting.secret:
-            assert f"{setting.name}: the file {tmp_path / 'nothing'} is empty" in refused(tmp_path / "d", **environ)
+            assert f"{setting.name}: the file {tmp_path / 'nothing'} is empty" in refused(
+                tmp_path / "d", **environ
+            )
         else:
             assert load(tmp_path / "d", **environ).log_level == "INFO"
         assert load(tmp_path / "d", **{setting.name: ""}).log_level == "INFO"
@@ -88,17 +124,22 @@ def test_every_setting_may_lie_in_a_file_and_an_empty_one_is_not_set(tmp_path: P
 
 def test_an_empty_api_address_is_not_set(tmp_path: Path) -> None:
     assert dict(load(tmp_path, HUB_TWILIO_API_URL="").api_urls) == {}
-    assert dict(load(tmp_path, HUB_TWILIO_API_URL="https://proxy.example/").api_urls) == {"twilio": "https://proxy.example"}
+    assert dict(load(tmp_path, HUB_TWILIO_API_URL="https://proxy.example/").api_urls) == {
+        "twilio": "https://proxy.example"
+    }
 
 
 @pytest.mark.parametrize(
     ("bind", "url", "taken"),
     [
-        ("127.0.0.1:8000", "", True), ("[::1]:8000", "", True), ("localhost:8000", "http://localhost:8000", True),
-        ("127.0.0.1:8000", "https://hub.example.com", False), ("0.0.0.0:8000", "http://127.0.0.1:8000", False),
+        ("127.0.0.1:8000", "", True),
+        ("[::1]:8000", "", True),
+        ("localhost:8000", "http://localhost:8000", True),
+        ("127.0.0.1:8000", "https://hub.example.com", False),
+        ("0.0.0.0:8000", "http://127.0.0.1:8000", False),
         ("192.0.2.1:8000", "https://hub.example.com", False),
     ],
-)  # fmt: skip
+)
 def test_the_demo_stays_on_this_machine(tmp_path: Path, bind: str, url: str, taken: bool) -> None:
     environ = {"HUB_DEMO": "1", "HUB_BIND": bind, "HUB_PUBLIC_URL": url}
     if taken:
@@ -110,18 +151,31 @@ def test_the_demo_stays_on_this_machine(tmp_path: Path, bind: str, url: str, tak
 @pytest.mark.parametrize(
     "url",
     [
-        "http://hub.example.com", "http://192.168.1.2:8000", "http://0.0.0.0:8000", "https://", "https://u:p@hub.example.com",
-        "https://hub.example.com?x=1", "https://hub.example.com/#x", "https://my_hub.example.com", "https://hub.example.com:x",
-        "https://hub.example.com:99999", "//hub.example.com", "http://127.0.0.1.example.com",
+        "http://hub.example.com",
+        "http://192.168.1.2:8000",
+        "http://0.0.0.0:8000",
+        "https://",
+        "https://u:p@hub.example.com",
+        "https://hub.example.com?x=1",
+        "https://hub.example.com/#x",
+        "https://my_hub.example.com",
+        "https://hub.example.com:x",
+        "https://hub.example.com:99999",
+        "//hub.example.com",
+        "http://127.0.0.1.example.com",
     ],
-)  # fmt: skip
+)
 def test_a_public_address_must_be_safe_and_usable(tmp_path: Path, url: str) -> None:
     assert "HUB_PUBLIC_URL" in refused(tmp_path, HUB_PUBLIC_URL=url)
 
 
 @pytest.mark.parametrize(
     ("url", "prefix"),
-    [("https://hub.example.com/", ""), ("https://hub.example.com/signpost/", "/signpost"), ("http://[::1]:8000", "")],
+    [
+        ("https://hub.example.com/", ""),
+        ("https://hub.example.com/signpost/", "/signpost"),
+        ("http://[::1]:8000", ""),
+    ],
 )
 def test_a_public_address_may_have_a_path(tmp_path: Path, url: str, prefix: str) -> None:
     made = load(tmp_path, HUB_PUBLIC_URL=url)
@@ -130,21 +184,36 @@ def test_a_public_address_may_have_a_path(tmp_path: Path, url: str, prefix: str)
 
 @pytest.mark.parametrize(
     "keys",
-    ["k1", "k1:", f"k1:{KEY},k1:{KEY}", "k1:" + base64.b64encode(bytes(31)).decode(), f"k 1:{KEY}", f"{'k' * 33}:{KEY}", f"k1:{KEY},",
-     "k1:ä" + KEY],
-)  # fmt: skip
+    [
+        "k1",
+        "k1:",
+        f"k1:{KEY},k1:{KEY}",
+        "k1:" + base64.b64encode(bytes(31)).decode(),
+        f"k 1:{KEY}",
+        f"{'k' * 33}:{KEY}",
+        f"k1:{KEY},",
+        "k1:ä" + KEY,
+    ],
+)
 def test_keys_that_would_not_open_anything_are_refused(tmp_path: Path, keys: str) -> None:
     assert "HUB_ENCRYPTION_KEYS" in refused(tmp_path, HUB_ENCRYPTION_KEYS=keys)
 
 
 def test_keys_are_read_newest_first_in_either_alphabet(tmp_path: Path) -> None:
-    one, two = secrets.token_bytes(32), b"\xfb\xff" * 16
-    given = f"k2:{base64.urlsafe_b64encode(two).decode().rstrip('=')}\nk1:{base64.b64encode(one).decode()}"
+    one = secrets.token_bytes(32)
+    two = b"\xfb\xff" * 16
+    newer = base64.urlsafe_b64encode(two).decode().rstrip("=")
+    given = f"k2:{newer}\nk1:{base64.b64encode(one).decode()}"
     assert load(tmp_path, HUB_ENCRYPTION_KEYS=given).encryption_keys == (("k2", two), ("k1", one))
 
 
 def test_the_usual_writing_of_a_postgresql_address_is_taken(tmp_path: Path) -> None:
-    made = load(tmp_path, HUB_DATABASE_URL="postgres://u@h/d", HUB_SECRET_KEY="s" * 40, HUB_ENCRYPTION_KEYS=f"k1:{KEY}")
+    made = load(
+        tmp_path,
+        HUB_DATABASE_URL="postgres://u@h/d",
+        HUB_SECRET_KEY="s" * 40,
+        HUB_ENCRYPTION_KEYS=f"k1:{KEY}",
+    )
     assert made.database_url == "postgresql+psycopg://u@h/d"
 
 
@@ -156,9 +225,18 @@ def test_secrets_do_not_show_in_the_settings(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("host", "here"),
-    [("127.0.0.1", True), ("127.8.9.1", True), ("::1", True), ("[::1]", True), ("localhost", True), ("0.0.0.0", False), ("hub", False),
-     ("127.0.0.1.example.com", False), ("", False)],
-)  # fmt: skip
+    [
+        ("127.0.0.1", True),
+        ("127.8.9.1", True),
+        ("::1", True),
+        ("[::1]", True),
+        ("localhost", True),
+        ("0.0.0.0", False),
+        ("hub", False),
+        ("127.0.0.1.example.com", False),
+        ("", False),
+    ],
+)
 def test_loopback_is_this_machine_only(host: str, here: bool) -> None:
     assert is_loopback(host) is here
 
@@ -167,12 +245,13 @@ def test_an_address_is_written_as_it_was_read() -> None:
     assert str(Bind("::1", 80)) == "[::1]:80"
 
 
-# ── The data folder ─────────────────────────────────────────────────────────────────────────────────────────
+# ── The data folder ───────────────────────────────────────────────────────────────────────────────
 def test_the_keys_are_made_once_for_their_owner_alone(tmp_path: Path) -> None:
     folder = tmp_path / "deep" / "data"
     before = os.umask(0)
     try:
-        first, second = load(folder), load(folder)
+        first = load(folder)
+        second = load(folder)
         datadir.simulator_credentials(folder)
     finally:
         os.umask(before)
@@ -184,13 +263,18 @@ def test_the_keys_are_made_once_for_their_owner_alone(tmp_path: Path) -> None:
 
 def test_processes_that_start_at_once_make_one_key(tmp_path: Path) -> None:
     found: list[Any] = []
-    threads = [threading.Thread(target=lambda: found.append(datadir.encryption_keys(tmp_path / "data"))) for _ in range(16)]
+    threads = [
+        threading.Thread(target=lambda: found.append(datadir.encryption_keys(tmp_path / "data")))
+        for _ in range(16)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert len(set(found)) == 1
-    assert [path.name for path in (tmp_path / "data").iterdir()] == ["encryption-keys"], "nothing temporary is left"
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["encryption-keys"], (
+        "nothing temporary is left"
+    )
 
 
 def test_a_shared_database_needs_shared_keys(tmp_path: Path) -> None:

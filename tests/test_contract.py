@@ -1,4 +1,6 @@
-"""The contract, held by every integration that is registered: what it is, what it takes, what it does."""
+"""The contract, held by every integration that is registered: what it is, what it takes, what it
+does.
+"""
 
 from __future__ import annotations
 
@@ -52,26 +54,39 @@ from tests.stage import a_message, a_signer, an_event, deliver, source_id, statu
 from tests.stage import connection as connection
 from tests.stage import hub_demo as hub_demo
 
-CREDENTIALS = SimulatorCredentials("AC" + "1" * 32, "t" * 32, "SK" + "2" * 32, "s" * 32, "+15005550006", "MG" + "3" * 32)
+CREDENTIALS = SimulatorCredentials(
+    "AC" + "1" * 32, "t" * 32, "SK" + "2" * 32, "s" * 32, "+15005550006", "MG" + "3" * 32
+)
 ALL = list(integrations.registry().values())
 STATIC = Path(integrations.__file__).parents[1] / "static"
 every = pytest.mark.parametrize("cls", ALL, ids=lambda cls: cls.name)
-senders = pytest.mark.parametrize("cls", [cls for cls in ALL if cls.can("send")], ids=lambda cls: cls.name)
+senders = pytest.mark.parametrize(
+    "cls", [cls for cls in ALL if cls.can("send")], ids=lambda cls: cls.name
+)
 
 
 @cache
 def example(cls: type[Integration]) -> Mapping[str, Any]:
-    """Return what an integration is tried with: the demo's settings, else SETTINGS and TO of its own test; {} where there are none."""
+    """Return what an integration is tried with: the demo's settings, else SETTINGS and TO of its
+    own test; {} where there are none.
+    """
     settings = cls.demo_settings(CREDENTIALS)
     if settings is not None:
         return {"SETTINGS": settings, "TO": cls.place_of(settings)}
     beside = Path(inspect.getfile(cls)).parents[1] / "tests"  # of a package of its own
-    tests = [folder / f"test_{cls.name}.py" for folder in (Path(__file__).parent / "integrations", beside)]
+    tests = [
+        folder / f"test_{cls.name}.py"
+        for folder in (Path(__file__).parent / "integrations", beside)
+    ]
     return {
         target.id: ast.literal_eval(node.value)
-        for path in tests if path.is_file() for node in ast.parse(path.read_text()).body if isinstance(node, ast.Assign)
-        for target in node.targets if isinstance(target, ast.Name) and target.id in ("SETTINGS", "TO")
-    }  # fmt: skip
+        for path in tests
+        if path.is_file()
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name) and target.id in ("SETTINGS", "TO")
+    }
 
 
 def instance(cls: type[Integration]) -> Integration:
@@ -79,14 +94,23 @@ def instance(cls: type[Integration]) -> Integration:
 
 
 def outbound(to: str, **more: Any) -> Outbound:
-    return Outbound(id=new_id("msg"), attempt=1, to=to, text="Hello “there” 🎉 & <b>more</b>", subject="A subject", **more)
+    return Outbound(
+        id=new_id("msg"),
+        attempt=1,
+        to=to,
+        text="Hello “there” 🎉 & <b>more</b>",
+        subject="A subject",
+        **more,
+    )
 
 
 def good_address(cls: type[Integration]) -> str:
-    return {Address.PHONE: "+13175551234", Address.EMAIL: "eric@example.com"}.get(cls.address, example(cls).get("TO") or "x")
+    return {Address.PHONE: "+13175551234", Address.EMAIL: "eric@example.com"}.get(
+        cls.address, example(cls).get("TO") or "x"
+    )
 
 
-# ── What it is ──────────────────────────────────────────────────────────────────────────────────────────────
+# ── What it is ────────────────────────────────────────────────────────────────────────────────────
 @every
 def test_it_is_named_like_its_module(cls: type[Integration]) -> None:
     assert cls.__module__.rpartition(".")[2] == cls.name
@@ -103,7 +127,9 @@ def test_its_card_says_what_it_is(cls: type[Integration]) -> None:
     assert cls.docs_url.startswith("https://")
     assert cls.guide, "how is it set up?"
     assert all(step.endswith((".", "?")) for step in cls.guide)
-    assert inspect.getdoc(inspect.getmodule(cls)), "the module says what the admin prepares and what is reported back"
+    assert inspect.getdoc(inspect.getmodule(cls)), (
+        "the module says what the admin prepares and what is reported back"
+    )
     assert (STATIC / "icons" / f"{cls.icon or cls.channel}.svg").is_file()
 
 
@@ -119,7 +145,7 @@ def test_its_rules_make_sense(cls: type[Integration]) -> None:
     assert all(url.startswith("https://") and not url.endswith("/") for url in cls.api.values())
 
 
-# ── What it asks for ────────────────────────────────────────────────────────────────────────────────────────
+# ── What it asks for ──────────────────────────────────────────────────────────────────────────────
 @every
 def test_every_setting_is_labelled_and_explained(cls: type[Integration]) -> None:
     form = cls.Form()
@@ -127,7 +153,9 @@ def test_every_setting_is_labelled_and_explained(cls: type[Integration]) -> None
     for field in form:
         assert field.label.text
         assert field.description, field.name
-        assert not isinstance(field, PasswordField) or isinstance(field, SecretField), f"{field.name} would not be sealed apart"
+        assert not isinstance(field, PasswordField) or isinstance(field, SecretField), (
+            f"{field.name} would not be sealed apart"
+        )
         for name in getattr(field, "bound_to", ()):
             assert name in form, f"{field.name} is bound to {name}, which is no setting"
 
@@ -151,16 +179,24 @@ def test_no_secret_is_shown_again(cls: type[Integration]) -> None:
 
 
 @every
-def test_settings_fill_the_form_and_what_is_told_of_them_is_no_secret(cls: type[Integration]) -> None:
+def test_settings_fill_the_form_and_what_is_told_of_them_is_no_secret(
+    cls: type[Integration],
+) -> None:
     settings = example(cls).get("SETTINGS")
     if settings is None:
         return
     form = cls.Form(MultiDict(settings))
     assert form.validate(), form.errors
-    assert settings.keys() == {field.name for field in form} - {"per_second"}, "that one is the contract's own"
+    assert settings.keys() == {field.name for field in form} - {"per_second"}, (
+        "that one is the contract's own"
+    )
     assert isinstance(cls.account_of(settings), str)
     assert isinstance(cls.sender_of(settings), str)
-    secrets = [settings[field.name] for field in form if isinstance(field, SecretField) and settings[field.name]]
+    secrets = [
+        settings[field.name]
+        for field in form
+        if isinstance(field, SecretField) and settings[field.name]
+    ]
     for plain in (cls.account_of(settings), cls.sender_of(settings), cls.place_of(settings)):
         assert plain not in secrets, "account, sender and place are stored in plain text"
 
@@ -172,7 +208,7 @@ def test_an_empty_form_is_refused_in_sentences(cls: type[Integration]) -> None:
         assert all(str(error).endswith(".") for errors in form.errors.values() for error in errors)
 
 
-# ── What it does ────────────────────────────────────────────────────────────────────────────────────────────
+# ── What it does ──────────────────────────────────────────────────────────────────────────────────
 @senders
 def test_an_address_has_one_normal_form(cls: type[Integration]) -> None:
     address = cls.clean_address(good_address(cls))
@@ -182,7 +218,9 @@ def test_an_address_has_one_normal_form(cls: type[Integration]) -> None:
 
 @senders
 @pytest.mark.parametrize("address", ["", "   ", "\x00", "not an address at all!"])
-def test_an_address_that_is_none_is_refused_with_a_sentence(cls: type[Integration], address: str) -> None:
+def test_an_address_that_is_none_is_refused_with_a_sentence(
+    cls: type[Integration], address: str
+) -> None:
     if cls.address in (Address.PHONE, Address.EMAIL):
         with pytest.raises(ValueError, match=r".{10,}"):
             cls.clean_address(address)
@@ -190,9 +228,13 @@ def test_an_address_that_is_none_is_refused_with_a_sentence(cls: type[Integratio
 
 @senders
 def test_rendering_is_pure_and_can_be_shown(cls: type[Integration]) -> None:
-    one, message = instance(cls), outbound(good_address(cls), status_url="https://hub.example/x?message=msg_1&attempt=1")
+    one = instance(cls)
+    message = outbound(
+        good_address(cls), status_url="https://hub.example/x?message=msg_1&attempt=1"
+    )
     before = dict(one.settings)
-    first, second = one.render(message), one.render(message)
+    first = one.render(message)
+    second = one.render(message)
     assert first == second
     assert first is not second
     assert one.settings == before
@@ -205,7 +247,9 @@ def test_rendering_is_pure_and_can_be_shown(cls: type[Integration]) -> None:
 
 
 @every
-def test_an_unknown_code_is_not_explained_and_a_known_one_in_sentences(cls: type[Integration]) -> None:
+def test_an_unknown_code_is_not_explained_and_a_known_one_in_sentences(
+    cls: type[Integration],
+) -> None:
     assert cls.explain("") is None
     assert cls.explain("no such code") is None
     for code in ("21608", "21610", "30003"):
@@ -226,7 +270,8 @@ def test_what_it_cannot_do_it_does_not_claim(cls: type[Integration]) -> None:
 
 @senders
 def test_one_instance_serves_many_threads(cls: type[Integration]) -> None:
-    one, wrong = instance(cls), []
+    one = instance(cls)
+    wrong = []
 
     def work(n: int) -> None:
         for _ in range(50):
@@ -242,9 +287,17 @@ def test_one_instance_serves_many_threads(cls: type[Integration]) -> None:
     assert wrong == []
 
 
-# ── What it hears ───────────────────────────────────────────────────────────────────────────────────────────
-def a_webhook(path: str, body: bytes = b"a=1", kind: str = "application/x-www-form-urlencoded", **headers: str) -> WebhookRequest:
-    return WebhookRequest("POST", f"https://hub.example/api/rpc/webhooks/{path}", path, {"content-type": kind, **headers}, body)
+# ── What it hears ─────────────────────────────────────────────────────────────────────────────────
+def a_webhook(
+    path: str, body: bytes = b"a=1", kind: str = "application/x-www-form-urlencoded", **headers: str
+) -> WebhookRequest:
+    return WebhookRequest(
+        "POST",
+        f"https://hub.example/api/rpc/webhooks/{path}",
+        path,
+        {"content-type": kind, **headers},
+        body,
+    )
 
 
 @every
@@ -259,10 +312,14 @@ def test_its_webhooks_have_paths_of_their_own_form(cls: type[Integration]) -> No
 
 @every
 def test_a_webhook_that_nobody_signed_is_refused_whatever_it_holds(cls: type[Integration]) -> None:
-    one, blank = instance(cls), cls({}, http.Door())
+    one = instance(cls)
+    blank = cls({}, http.Door())
     kinds = ("application/x-www-form-urlencoded", "application/json", "text/plain", "")
     bodies = (b"", b"a=1", b"{}", b"[]", b"null", b"\xff\xfe", b"a" * 10_000, b"%", b"&=&=")
-    proofs = ({}, {"x-twilio-signature": "AAAA", "x-slack-signature": "v0=0", "authorization": "Bearer x"})
+    proofs = (
+        {},
+        {"x-twilio-signature": "AAAA", "x-slack-signature": "v0=0", "authorization": "Bearer x"},
+    )
     for path, kind, body, headers in product(cls.webhooks, kinds, bodies, proofs):
         for anyone in (one, blank):
             with pytest.raises(BadWebhook):
@@ -295,8 +352,18 @@ def test_facts_are_read_purely(cls: type[Integration]) -> None:
                 assert fact.status is None or fact.status in Status
 
 
-# ── What it must not touch ──────────────────────────────────────────────────────────────────────────────────
-FORBIDDEN = {"flask", "sqlalchemy", "flask_sqlalchemy", "redis", "rq", "requests", "httpx", "socket", "subprocess"}
+# ── What it must not touch ────────────────────────────────────────────────────────────────────────
+FORBIDDEN = {
+    "flask",
+    "sqlalchemy",
+    "flask_sqlalchemy",
+    "redis",
+    "rq",
+    "requests",
+    "httpx",
+    "socket",
+    "subprocess",
+}
 
 
 @every
@@ -310,11 +377,13 @@ def test_it_reaches_out_through_the_one_door_only(cls: type[Integration]) -> Non
             found |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             found.add(node.module.split(".")[0])
-            assert not node.module.startswith(("hub.models", "hub.store", "hub.messaging", "hub.accounts", "hub.extensions"))
+            assert not node.module.startswith(
+                ("hub.models", "hub.store", "hub.messaging", "hub.accounts", "hub.extensions")
+            )
     assert not found & FORBIDDEN
 
 
-# ── The registry ────────────────────────────────────────────────────────────────────────────────────────────
+# ── The registry ──────────────────────────────────────────────────────────────────────────────────
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     yield tmp_path / "site"
@@ -324,10 +393,14 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_twilio_is_there() -> None:
     assert [cls.name for cls in ALL if cls.name.startswith("twilio")] == ["twilio_sms"]
-    assert list(integrations.registry()) == [cls.name for cls in sorted(ALL, key=lambda one: one.title.lower())]
+    assert list(integrations.registry()) == [
+        cls.name for cls in sorted(ALL, key=lambda one: one.title.lower())
+    ]
 
 
-def test_a_package_adds_an_integration_by_naming_it(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_package_adds_an_integration_by_naming_it(
+    site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     install(site, monkeypatch, {"pigeon": "tests.pigeon:Pigeon"})
     assert integrations.get("pigeon") is Pigeon
     assert list(integrations.registry()) != [cls.name for cls in ALL]
@@ -359,7 +432,9 @@ def test_an_added_integration_has_its_card_and_its_webhook(
 def test_two_of_one_name_are_refused(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     importlib.import_module("tests.pigeon")
     site.mkdir()
-    (site / "false_twilio.py").write_text("from tests.pigeon import Pigeon\n\n\nclass False_(Pigeon):\n    name = 'twilio_sms'\n")
+    (site / "false_twilio.py").write_text(
+        "from tests.pigeon import Pigeon\n\n\nclass False_(Pigeon):\n    name = 'twilio_sms'\n"
+    )
     install(site, monkeypatch, {"false": "false_twilio:False_"})
     with pytest.raises(ConfigError, match="twilio_sms"):
         integrations.registry()
@@ -383,20 +458,33 @@ def test_declarations_are_gathered_from_the_methods() -> None:
     assert Speaking({}, http.Door()).facts(a_webhook("a")) == [1]
 
 
-def test_a_package_that_is_gone_does_not_stop_the_hub(hub_demo: Flask, connection: Connection, simulator: Any) -> None:
+def test_a_package_that_is_gone_does_not_stop_the_hub(
+    hub_demo: Flask, connection: Connection, simulator: Any
+) -> None:
     @transaction
     def orphan() -> str:
-        made = db.session.get_one(Connection, connections.create(connection.integration, "Orphan", test=True))
-        made.integration, made.state, made.settings_version, made.settings = "uninstalled", "enabled", 1, {}
+        made = db.session.get_one(
+            Connection, connections.create(connection.integration, "Orphan", test=True)
+        )
+        made.integration = "uninstalled"
+        made.state = "enabled"
+        made.settings_version = 1
+        made.settings = {}
         contact = contact_for("phone", "+13175551234", test=True)
-        return outbox.add(outbox.Draft(connection=made, contact=contact, text="Nobody carries this.")).id
+        return outbox.add(
+            outbox.Draft(connection=made, contact=contact, text="Nobody carries this.")
+        ).id
 
     left = orphan()
-    answer = accept.accept(EventIn.model_validate(an_event(signers=[a_signer("Eric")])), source_id(), test=True)
+    answer = accept.accept(
+        EventIn.model_validate(an_event(signers=[a_signer("Eric")])), source_id(), test=True
+    )
     assert len(answer["messages"]) == 1
     message_id = a_message()
     deliver()
     assert (status(message_id), status(left)) == ("accepted", "queued")
     db.session.rollback()
-    row = db.session.scalars(select(Connection).where(Connection.integration == "uninstalled")).one()
+    row = db.session.scalars(
+        select(Connection).where(Connection.integration == "uninstalled")
+    ).one()
     assert (row.state, "install" in row.why) == ("broken", True)

@@ -19,7 +19,8 @@ from hub.models import Contact, Signer, SigningRequest, Source
 from hub.models.types import new_id, now
 from hub.store import transaction
 
-OLD, NEW = bytes(range(32)), bytes(range(1, 33))
+OLD = bytes(range(32))
+NEW = bytes(range(1, 33))
 RING = Keyring([("k2", NEW), ("k1", OLD)])
 PLACE = ("messages", "019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c", "content")
 words = st.text(max_size=40)
@@ -97,7 +98,12 @@ def test_the_same_text_is_sealed_differently_each_time() -> None:
 
 def test_an_error_tells_nothing_of_the_secret() -> None:
     with pytest.raises(Unreadable) as wrong:
-        RING.open("messages", "row", "other", RING.seal("messages", "row", "content", b"the secret itself"))
+        RING.open(
+            "messages",
+            "row",
+            "other",
+            RING.seal("messages", "row", "content", b"the secret itself"),
+        )
     assert "secret itself" not in str(wrong.value)
     assert repr(NEW) not in str(wrong.value)
 
@@ -108,11 +114,19 @@ def test_blinded_parts_do_not_run_together() -> None:
     assert len(digest("x")) == len(blind(OLD, "x")) == 32
 
 
-# ── In the database ─────────────────────────────────────────────────────────────────────────────────────────
+# ── In the database ───────────────────────────────────────────────────────────────────────────────
 @transaction
 def two_signers() -> tuple[str, str]:
     source = db.session.scalars(select(Source)).one()
-    request = SigningRequest(id=new_id("req"), source_id=source.id, external_id="a", test=True, state="open", told_at=now(), state_at=now())
+    request = SigningRequest(
+        id=new_id("req"),
+        source_id=source.id,
+        external_id="a",
+        test=True,
+        state="open",
+        told_at=now(),
+        state_at=now(),
+    )
     request.title = "A title"
     db.session.add(request)
     db.session.flush()
@@ -139,8 +153,10 @@ def test_a_value_copied_to_another_row_or_field_does_not_open(in_app: Flask) -> 
 
     @transaction
     def copy() -> None:
-        one, two = db.session.get_one(Signer, eric), db.session.get_one(Signer, anna)
-        two._details, one._details = one._details, one._signing_url
+        one = db.session.get_one(Signer, eric)
+        two = db.session.get_one(Signer, anna)
+        two._details = one._details
+        one._details = one._signing_url
 
     copy()
     for signer_id in (eric, anna):

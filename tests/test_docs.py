@@ -17,7 +17,11 @@ LOCKS = [ROOT / "requirements.txt", ROOT / "requirements-dev.txt", ROOT / "requi
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
 def test_the_readme_tells_of_each_setting_with_its_default(setting: Setting) -> None:
-    rows = [line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith(f"| `{setting.name}` |")]
+    rows = [
+        line
+        for line in (ROOT / "README.md").read_text().splitlines()
+        if line.startswith(f"| `{setting.name}` |")
+    ]
     assert len(rows) == 1, "run: make docs"
     _, _, default, meaning, _ = rows[0].split("|", 4)
     assert default.strip().strip("`") == setting.default
@@ -25,7 +29,13 @@ def test_the_readme_tells_of_each_setting_with_its_default(setting: Setting) -> 
 
 
 def test_the_table_of_settings_is_made_from_the_settings() -> None:
-    made = subprocess.run([sys.executable, "bin/settings", "--check"], cwd=ROOT, capture_output=True, text=True, check=False)
+    made = subprocess.run(
+        [sys.executable, "bin/settings", "--check"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert made.returncode == 0, made.stderr
 
 

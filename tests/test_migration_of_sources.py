@@ -52,17 +52,34 @@ class Older:
 
     def message(self, source: str | None, status: str = "delivered") -> str:
         return add(
-            Message, contact_id=self.contact, connection_id=self.connection, source_id=source,
-            channel="sms", test=False, lane="now", thread="", status=status, code="", tries=1,
-            exempt=False, by_hand=False, changed_at=now(),
-        )  # fmt: skip
+            Message,
+            contact_id=self.contact,
+            connection_id=self.connection,
+            source_id=source,
+            channel="sms",
+            test=False,
+            lane="now",
+            thread="",
+            status=status,
+            code="",
+            tries=1,
+            exempt=False,
+            by_hand=False,
+            changed_at=now(),
+        )
 
     def inbound(self) -> str:
         row_id = new_id("inb")
         return add(
-            Inbound, id=row_id, connection_id=self.connection, contact_id=self.contact,
-            provider_id=row_id, kind="text", keyword="", at=now(),
-        )  # fmt: skip
+            Inbound,
+            id=row_id,
+            connection_id=self.connection,
+            contact_id=self.contact,
+            provider_id=row_id,
+            kind="text",
+            keyword="",
+            at=now(),
+        )
 
     def event(self, cause: str, message: str | None = None) -> str:
         return add(PlatformEvent, cause=cause, type="sms_received", message_id=message, at=now())
@@ -74,29 +91,59 @@ def older(empty: Flask) -> Older:
     flask_migrate.upgrade(revision="0010")
     sources = [add(Source, slug=slug, name=slug, created_at=now()) for slug in ("one", "two")]
     contact = add(
-        Contact, kind="phone", address="+13175551234", address_key=b"k" * 32, test=False,
-        time_zone="", created_at=now(),
-    )  # fmt: skip
+        Contact,
+        kind="phone",
+        address="+13175551234",
+        address_key=b"k" * 32,
+        test=False,
+        time_zone="",
+        created_at=now(),
+    )
     connection = add(
-        Connection, integration="twilio_sms", slug="sms", title="SMS", channel="sms", test=False,
-        state="enabled", why="", state_at=now(), settings_version=1, account="AC1",
-        sender="+13175550100", place="", rules="", created_at=now(),
-    )  # fmt: skip
+        Connection,
+        integration="twilio_sms",
+        slug="sms",
+        title="SMS",
+        channel="sms",
+        test=False,
+        state="enabled",
+        why="",
+        state_at=now(),
+        settings_version=1,
+        account="AC1",
+        sender="+13175550100",
+        place="",
+        rules="",
+        created_at=now(),
+    )
     return Older(sources, contact, connection)
 
 
 def key_of(source: str) -> None:
     add(
-        ApiKey, source_id=source, name="Key", digest=source.encode(), test=False, scopes="*",
+        ApiKey,
+        source_id=source,
+        name="Key",
+        digest=source.encode(),
+        test=False,
+        scopes="*",
         created_at=now(),
-    )  # fmt: skip
+    )
 
 
 def suppression(reason: str) -> str:
     return add(
-        Suppression, address_key=reason.encode() * 4, channel="", sender="", test=False,
-        reason=reason, code="", why="", lifted_why="", since=now(),
-    )  # fmt: skip
+        Suppression,
+        address_key=reason.encode() * 4,
+        channel="",
+        sender="",
+        test=False,
+        reason=reason,
+        code="",
+        why="",
+        lifted_why="",
+        since=now(),
+    )
 
 
 def sources_after(model: Any) -> dict[str, str | None]:
@@ -111,11 +158,19 @@ def test_an_opt_out_gets_the_source_that_surely_recorded_it(
 ) -> None:
     for number in dict.fromkeys(keys_of):
         key_of(older.sources[number])
-    mine, theirs = suppression("api"), suppression("keyword")
+    mine = suppression("api")
+    theirs = suppression("keyword")
     consent = add(
-        Consent, contact_id=older.contact, channel="", purpose="", given=True, source="api",
-        at=now(), ip="", agent="",
-    )  # fmt: skip
+        Consent,
+        contact_id=older.contact,
+        channel="",
+        purpose="",
+        given=True,
+        source="api",
+        at=now(),
+        ip="",
+        agent="",
+    )
     owner = older.sources[keys_of[0]] if len(set(keys_of)) == 1 else None
     assert sources_after(Suppression) == {mine: owner, theirs: None}
     assert sources_after(Consent) == {consent: owner}
@@ -128,7 +183,8 @@ def test_what_came_in_gets_the_source_of_what_it_answers_or_of_who_wrote_last(ol
     first = older.message(one)
     older.message(two)
     older.message(one, status="failed")
-    answer, later = older.inbound(), older.inbound()
+    answer = older.inbound()
+    later = older.inbound()
     events = [older.event(f"{answer}:received", first), older.event(f"{later}:received")]
     older.message(one)
     delivered = older.event(f"{first}:delivered", first)
@@ -139,13 +195,24 @@ def test_what_came_in_gets_the_source_of_what_it_answers_or_of_who_wrote_last(ol
 
 def test_a_chat_s_consent_gets_the_source_whose_link_was_opened(older: Older) -> None:
     add(
-        Chat, connection_id=older.connection, source_id=older.sources[1], address_key=b"a" * 32,
-        contact_id=older.contact, linked_at=now(),
-    )  # fmt: skip
+        Chat,
+        connection_id=older.connection,
+        source_id=older.sources[1],
+        address_key=b"a" * 32,
+        contact_id=older.contact,
+        linked_at=now(),
+    )
     consent = add(
-        Consent, contact_id=older.contact, channel="chat", purpose="", given=True, source="link",
-        at=now(), ip="", agent="",
-    )  # fmt: skip
+        Consent,
+        contact_id=older.contact,
+        channel="chat",
+        purpose="",
+        given=True,
+        source="link",
+        at=now(),
+        ip="",
+        agent="",
+    )
     assert sources_after(Consent) == {consent: older.sources[1]}
 
 
@@ -160,9 +227,18 @@ def test_going_back_keeps_one_opt_out_for_each_address(older: Older) -> None:
     flask_migrate.upgrade()
     for source in (None, *older.sources):
         add(
-            Suppression, address_key=b"same" * 8, channel="", sender="", test=False, reason="api",
-            code="", why="", lifted_why="", since=now(), source_id=source,
-        )  # fmt: skip
+            Suppression,
+            address_key=b"same" * 8,
+            channel="",
+            sender="",
+            test=False,
+            reason="api",
+            code="",
+            why="",
+            lifted_why="",
+            since=now(),
+            source_id=source,
+        )
     flask_migrate.downgrade(revision="0010")
     with db.engine.connect() as connection:
         query = text("SELECT count(*) FROM suppressions WHERE lifted_at IS NULL")

@@ -1,4 +1,6 @@
-"""Migrations lead from an empty database to the tables that the code expects, and the command can be given again."""
+"""Migrations lead from an empty database to the tables that the code expects, and the command can
+be given again.
+"""
 
 from __future__ import annotations
 
@@ -33,11 +35,17 @@ def empty(tmp_path: Path, keys: dict[str, str], queue_url: str) -> Iterator[Flas
             yield app
             _close(app)
         return
-    name, server = f"hub_{secrets.token_hex(6)}", make_url(POSTGRES)
+    name = f"hub_{secrets.token_hex(6)}"
+    server = make_url(POSTGRES)
     where = server.set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(where, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
-    app = make_app({**environ, "HUB_DATABASE_URL": server.set(database=name).render_as_string(hide_password=False)})
+    app = make_app(
+        {
+            **environ,
+            "HUB_DATABASE_URL": server.set(database=name).render_as_string(hide_password=False),
+        }
+    )
     with app.app_context():
         yield app
         _close(app)
@@ -71,7 +79,10 @@ def test_migrating_again_changes_nothing(empty: Flask) -> None:
 
 def counts() -> tuple[int, ...]:
     db.session.rollback()
-    return tuple(db.session.scalar(select(func.count()).select_from(model)) or 0 for model in (Source, Route, Template))
+    return tuple(
+        db.session.scalar(select(func.count()).select_from(model)) or 0
+        for model in (Source, Route, Template)
+    )
 
 
 def test_every_foreign_key_and_index_has_a_name(empty: Flask) -> None:
@@ -91,13 +102,16 @@ def test_a_hub_that_is_not_migrated_is_not_ready(empty: Flask) -> None:
 
 
 def rerun(number: str, part: str = "upgrade") -> None:
-    """Run a part of one migration again that changes rows only, on a database that has every table."""
+    """Run a migration's change of rows again, on a database that has every table."""
     [path] = (Path(up.__file__).parents[1] / "migrations" / "versions").glob(f"{number}_*.py")
     spec = importlib.util.spec_from_file_location(f"migration_{number}", path)
     assert spec is not None and spec.loader is not None  # noqa: PT018
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    with db.engine.begin() as connection, Operations.context(MigrationContext.configure(connection)):
+    with (
+        db.engine.begin() as connection,
+        Operations.context(MigrationContext.configure(connection)),
+    ):
         getattr(module, part)()
 
 
@@ -107,42 +121,85 @@ def test_an_opt_out_of_a_blank_sender_becomes_that_of_its_connection(empty: Flas
     @transaction
     def fill() -> dict[str, str]:
         made = {}
-        for slug, channel, sender in (("a", "chat", ""), ("b", "chat", ""), ("c", "chat", "@bot"), ("d", "sms", "")):
-            row = Connection(integration="x", slug=slug, title=slug, channel=channel, test=False, sender=sender)
+        for slug, channel, sender in (
+            ("a", "chat", ""),
+            ("b", "chat", ""),
+            ("c", "chat", "@bot"),
+            ("d", "sms", ""),
+        ):
+            row = Connection(
+                integration="x", slug=slug, title=slug, channel=channel, test=False, sender=sender
+            )
             db.session.add(row)
             db.session.flush()
             made[slug] = row.id
         contact = contact_for("chat", "roof", test=False)
-        message = Message(contact_id=contact.id, connection_id=made["a"], channel="chat", test=False)
+        message = Message(
+            contact_id=contact.id, connection_id=made["a"], channel="chat", test=False
+        )
         db.session.add(message)
         db.session.flush()
-        for key, reason, sender, message_id in ((b"1", "provider", "", message.id), (b"2", "keyword", "", None), (b"3", "admin", "", None),
-                                                (b"4", "provider", "@bot", None)):  # fmt: skip
-            db.session.add(Suppression(address_key=key * 32, channel="chat", sender=sender, test=False, reason=reason,
-                                       message_id=message_id))  # fmt: skip
+        for key, reason, sender, message_id in (
+            (b"1", "provider", "", message.id),
+            (b"2", "keyword", "", None),
+            (b"3", "admin", "", None),
+            (b"4", "provider", "@bot", None),
+        ):
+            db.session.add(
+                Suppression(
+                    address_key=key * 32,
+                    channel="chat",
+                    sender=sender,
+                    test=False,
+                    reason=reason,
+                    message_id=message_id,
+                )
+            )
         return made
 
     made = fill()
     rerun("0010")
     db.session.rollback()
-    found = sorted((row.address_key[:1], row.sender) for row in db.session.scalars(select(Suppression)))
-    assert found == sorted([(b"1", made["a"]), (b"2", made["a"]), (b"2", made["b"]), (b"3", ""), (b"4", "@bot")])
+    found = sorted(
+        (row.address_key[:1], row.sender) for row in db.session.scalars(select(Suppression))
+    )
+    assert found == sorted(
+        [(b"1", made["a"]), (b"2", made["a"]), (b"2", made["b"]), (b"3", ""), (b"4", "@bot")]
+    )
 
 
-def test_what_closed_a_teams_destination_is_lifted_and_a_persons_chat_stays_closed(empty: Flask) -> None:
+def test_what_closed_a_teams_destination_is_lifted_and_a_persons_chat_stays_closed(
+    empty: Flask,
+) -> None:
     up.migrate()
 
     @transaction
     def fill() -> None:
-        db.session.add(Connection(integration="x", slug="a", title="a", channel="chat", test=False, sender="@bot", place="roof"))
+        db.session.add(
+            Connection(
+                integration="x",
+                slug="a",
+                title="a",
+                channel="chat",
+                test=False,
+                sender="@bot",
+                place="roof",
+            )
+        )
         for address in ("roof", "nest"):
             for reason in ("provider", "admin"):
                 key = contact_for("chat", address, test=False).address_key
                 sender = "@bot" if reason == "provider" else ""
-                db.session.add(Suppression(address_key=key, channel="chat", sender=sender, test=False, reason=reason))
+                db.session.add(
+                    Suppression(
+                        address_key=key, channel="chat", sender=sender, test=False, reason=reason
+                    )
+                )
 
     fill()
     rerun("0014", "lift_suppressions")
     db.session.rollback()
     lifted = [row for row in db.session.scalars(select(Suppression)) if row.lifted_at is not None]
-    assert [(row.address_key, row.reason) for row in lifted] == [(address_key("chat", "roof"), "provider")]
+    assert [(row.address_key, row.reason) for row in lifted] == [
+        (address_key("chat", "roof"), "provider")
+    ]

@@ -1,4 +1,6 @@
-"""`hub new-integration`: what it writes works at once, in a checkout and as a package; what it refuses, it says why."""
+"""`hub new-integration`: what it writes works at once, in a checkout and as a package; what it
+refuses, it says why.
+"""
 
 from __future__ import annotations
 
@@ -31,11 +33,20 @@ WORDY = "new_messenger_for_all_of_us_42"
 
 def run(folder: Path, *words: str, path: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Run Python in a folder, as a developer would who has nothing set."""
-    environ = {name: text for name, text in os.environ.items() if not name.startswith(("HUB_", "TWILIO_", "PYTHONPATH", "PYTEST"))}
+    environ = {
+        name: text
+        for name, text in os.environ.items()
+        if not name.startswith(("HUB_", "TWILIO_", "PYTHONPATH", "PYTEST"))
+    }
     return subprocess.run(
-        [sys.executable, *words], cwd=folder, env={**environ, "PYTHONPATH": str(path or folder)}, capture_output=True, text=True,
-        check=False, timeout=120,
-    )  # fmt: skip
+        [sys.executable, *words],
+        cwd=folder,
+        env={**environ, "PYTHONPATH": str(path or folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
 
 
 def passes(folder: Path, *words: str, path: Path | None = None) -> None:
@@ -47,7 +58,9 @@ def passes(folder: Path, *words: str, path: Path | None = None) -> None:
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give a copy of what an integration is made in, with a new one in it."""
     root = tmp_path_factory.mktemp("made") / "checkout"
-    leave_out = shutil.ignore_patterns("__pycache__", "static", "browser", "chaos", "simulator", "failures")
+    leave_out = shutil.ignore_patterns(
+        "__pycache__", "static", "browser", "chaos", "simulator", "failures"
+    )
     for name in NEEDED:
         if (ROOT / name).is_dir():
             shutil.copytree(ROOT / name, root / name, ignore=leave_out)
@@ -58,7 +71,10 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(ROOT / "hub/simulator", root / "hub/simulator", ignore=leave_out)
     made = run(root / "tests", "-m", "hub.cli", "new-integration", "pushfox", path=root)
     assert made.returncode == 0, made.stderr
-    assert made.stdout.splitlines()[:2] == ["../hub/integrations/pushfox.py", "integrations/test_pushfox.py"]
+    assert made.stdout.splitlines()[:2] == [
+        "../hub/integrations/pushfox.py",
+        "integrations/test_pushfox.py",
+    ]
     return root
 
 
@@ -74,17 +90,38 @@ def bare(tmp_path: Path) -> Path:
     return root
 
 
-# ── In a checkout ───────────────────────────────────────────────────────────────────────────────────────────
+# ── In a checkout ─────────────────────────────────────────────────────────────────────────────────
 def test_what_is_written_passes_its_own_test_and_the_contracts(checkout: Path) -> None:
-    ours = ("tests/integrations/test_pushfox.py", "tests/test_contract.py", "tests/test_architecture.py")
-    done = run(checkout, "-m", "pytest", "-v", "-p", "no:cacheprovider", *ours, "-k", "pushfox or named_outside")
+    ours = (
+        "tests/integrations/test_pushfox.py",
+        "tests/test_contract.py",
+        "tests/test_architecture.py",
+    )
+    done = run(
+        checkout,
+        "-m",
+        "pytest",
+        "-v",
+        "-p",
+        "no:cacheprovider",
+        *ours,
+        "-k",
+        "pushfox or named_outside",
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "test_its_card_says_what_it_is[pushfox] PASSED" in done.stdout
 
 
 def test_what_is_written_has_types_and_is_laid_out_as_the_house_does(checkout: Path) -> None:
     passes(checkout, "-m", "mypy", "hub/integrations/pushfox.py")
-    passes(checkout, "-m", "ruff", "check", "hub/integrations/pushfox.py", "tests/integrations/test_pushfox.py")
+    passes(
+        checkout,
+        "-m",
+        "ruff",
+        "check",
+        "hub/integrations/pushfox.py",
+        "tests/integrations/test_pushfox.py",
+    )
 
 
 @pytest.mark.parametrize("name", ["ab", "acme2", WORDY])
@@ -104,16 +141,26 @@ def test_any_name_is_laid_out_well(bare: Path, name: str) -> None:
         ("", Refused, "is no name of a module"),
         ("_fox", Refused, "_fox begins with an underscore, which marks what integrations share"),
         ("a" * 31, Refused, "has 31 characters. Give a name of at most 30."),
-        ("import", Refused, "import is a word of Python’s own. Give another name, such as import_chat."),
+        (
+            "import",
+            Refused,
+            "import is a word of Python’s own. Give another name, such as import_chat.",
+        ),
         ("email", Refused, "email is a channel, which many integrations may carry"),
         ("outbound", Refused, "A class Outbound would hide what an integration needs"),
         ("known", Refused, "A class Known would hide"),
-        ("twilio_sms", Conflict, "An integration is called twilio_sms already, in hub.integrations.twilio_sms"),
+        (
+            "twilio_sms",
+            Conflict,
+            "An integration is called twilio_sms already, in hub.integrations.twilio_sms",
+        ),
         ("pigeon", Conflict, "The word “pigeon” stands in hub/errors.py"),
         ("base", Conflict, "base.py is there already, and nothing is overwritten"),
     ],
 )
-def test_a_name_that_will_not_do_is_refused_with_what_to_do(bare: Path, name: str, error: type[Refused], sentence: str) -> None:
+def test_a_name_that_will_not_do_is_refused_with_what_to_do(
+    bare: Path, name: str, error: type[Refused], sentence: str
+) -> None:
     before = sorted(bare.rglob("*"))
     with pytest.raises(error) as problem:
         scaffold.in_checkout(name, bare)
@@ -132,7 +179,9 @@ def test_nothing_is_overwritten_and_nothing_written_beside(bare: Path, there: st
 
 
 def test_outside_a_checkout_it_says_where_to_go(tmp_path: Path) -> None:
-    with pytest.raises(NotFound, match="Change into one, or write a package of your own with --package FOLDER"):
+    with pytest.raises(
+        NotFound, match="Change into one, or write a package of your own with --package FOLDER"
+    ):
         scaffold.in_checkout("fox", tmp_path)
     told = run(tmp_path, "-m", "hub.cli", "new-integration", "fox", path=ROOT)
     assert (told.returncode, told.stdout) == (1, "")
@@ -145,12 +194,21 @@ def test_a_name_of_the_core_is_found_in_the_true_checkout() -> None:
     assert not (ROOT / "hub/integrations/event.py").exists()
 
 
-# ── As a package ────────────────────────────────────────────────────────────────────────────────────────────
+# ── As a package ──────────────────────────────────────────────────────────────────────────────────
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give a package that brings an integration."""
     folder = tmp_path_factory.mktemp("packages") / "push-fox"
-    made = run(folder.parent, "-m", "hub.cli", "new-integration", "push_fox", "--package", "push-fox", path=ROOT)
+    made = run(
+        folder.parent,
+        "-m",
+        "hub.cli",
+        "new-integration",
+        "push_fox",
+        "--package",
+        "push-fox",
+        path=ROOT,
+    )
     assert made.returncode == 0, made.stderr
     assert "push-fox/hub_push_fox/push_fox.py" in made.stdout.splitlines()
     return folder
@@ -183,7 +241,10 @@ def installed(package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_a_package_passes_its_own_test_and_is_laid_out_well(package: Path) -> None:
     passes(package, "-m", "pytest", "-q", "-p", "no:cacheprovider", path=ROOT)
     passes(package, "-m", "ruff", "check", ".", path=ROOT)
-    assert scaffold.TEMPLATES.joinpath("wire.txt").read_text() == (ROOT / "tests/integrations/wire.py").read_text()
+    assert (
+        scaffold.TEMPLATES.joinpath("wire.txt").read_text()
+        == (ROOT / "tests/integrations/wire.py").read_text()
+    )
 
 
 def test_a_package_is_no_place_to_overwrite(package: Path) -> None:
@@ -194,7 +255,9 @@ def test_a_package_is_no_place_to_overwrite(package: Path) -> None:
     assert not (package / "hub_other_fox").exists()
 
 
-def test_an_installed_package_is_connected_and_carries_what_a_team_reads(installed: None, environ: dict[str, str], wire: Wire) -> None:
+def test_an_installed_package_is_connected_and_carries_what_a_team_reads(
+    installed: None, environ: dict[str, str], wire: Wire
+) -> None:
     app = make_app(environ)
     with app.app_context():
         wire.answer(200, {"name": "contracts"})
@@ -202,7 +265,11 @@ def test_an_installed_package_is_connected_and_carries_what_a_team_reads(install
         connection_id = connections.add("push_fox", "Foxes", False, values)
         connections.enable(connection_id)
         wire.answer(201, {"id": 7})
-        answer = accept.accept(EventIn.model_validate(an_event(signers=[a_signer("Eric", None)])), source_id(), test=False)
+        answer = accept.accept(
+            EventIn.model_validate(an_event(signers=[a_signer("Eric", None)])),
+            source_id(),
+            test=False,
+        )
         deliver()
         assert [status(one["id"]) for one in answer["messages"]] == ["sent"]
         assert wire.paths == ["/v1/channels/contracts", "/v1/messages"]
@@ -212,7 +279,9 @@ def test_an_installed_package_is_connected_and_carries_what_a_team_reads(install
         close(app)
 
 
-def test_an_installed_package_has_its_card(installed: None, app: Flask, person: Callable[..., Browser]) -> None:
+def test_an_installed_package_has_its_card(
+    installed: None, app: Flask, person: Callable[..., Browser]
+) -> None:
     assert "Push Fox" in person().get("/integrations").text
 
 

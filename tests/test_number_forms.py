@@ -35,8 +35,12 @@ def test_the_normal_form_is_one_that_libphonenumber_knows(row: NumberForm) -> No
 
 @ROWS
 @given(data=st.data())
-def test_every_number_of_the_other_form_has_a_way_back(row: NumberForm, data: st.DataObject) -> None:
-    other = f"+{row.code}" + data.draw(st.from_regex(re.compile(row.other, re.ASCII), fullmatch=True))
+def test_every_number_of_the_other_form_has_a_way_back(
+    row: NumberForm, data: st.DataObject
+) -> None:
+    other = f"+{row.code}" + data.draw(
+        st.from_regex(re.compile(row.other, re.ASCII), fullmatch=True)
+    )
     normal = phones.clean(other)
     assert to_normal(other) == normal != other
     assert other in phones.forms(normal)
@@ -46,14 +50,25 @@ def test_every_number_of_the_other_form_has_a_way_back(row: NumberForm, data: st
 @pytest.mark.parametrize(
     ("written", "normal"),
     [
-        ("+4901701234567", "+491701234567"), ("+4407911123456", "+447911123456"), ("+330612345678", "+33612345678"),
-        ("+610412345678", "+61412345678"), ("+113175559001", "+13175559001"), ("+390612345678", "+390612345678"),
-        ("+310612345678", "+31612345678"), ("+460701234567", "+46701234567"), ("+62081234567890", "+6281234567890"),
-        ("+789123456789", "+79123456789"), ("+78123456789", "+78123456789"), ("+3606301234567", "+36301234567"),
-        ("+54111523456789", "+5491123456789"), ("+5401123456789", "+5491123456789"), ("+551132654321", "+551132654321"),
-        ("+558001234567", "+558001234567"), ("+15551234567", "+15551234567"),
+        ("+4901701234567", "+491701234567"),
+        ("+4407911123456", "+447911123456"),
+        ("+330612345678", "+33612345678"),
+        ("+610412345678", "+61412345678"),
+        ("+113175559001", "+13175559001"),
+        ("+390612345678", "+390612345678"),
+        ("+310612345678", "+31612345678"),
+        ("+460701234567", "+46701234567"),
+        ("+62081234567890", "+6281234567890"),
+        ("+789123456789", "+79123456789"),
+        ("+78123456789", "+78123456789"),
+        ("+3606301234567", "+36301234567"),
+        ("+54111523456789", "+5491123456789"),
+        ("+5401123456789", "+5491123456789"),
+        ("+551132654321", "+551132654321"),
+        ("+558001234567", "+558001234567"),
+        ("+15551234567", "+15551234567"),
     ],
-)  # fmt: skip
+)
 def test_a_trunk_prefix_is_removed_where_it_is_one(written: str, normal: str) -> None:
     assert phones.clean(written) == normal
 
@@ -94,12 +109,19 @@ def _leads_to(number: str, written: str) -> bool:
 @pytest.mark.parametrize(
     "written",
     [
-        "+370861234567", "+37580291234567", "+3750291234567", "+241066123456",
-        "+54111523456789", "+540111523456789",
-        "+54351155123456", "+540351155123456", "+54290115412345",
-        "+55903132345678", "+57056012345678",
+        "+370861234567",
+        "+37580291234567",
+        "+3750291234567",
+        "+241066123456",
+        "+54111523456789",
+        "+540111523456789",
+        "+54351155123456",
+        "+540351155123456",
+        "+54290115412345",
+        "+55903132345678",
+        "+57056012345678",
     ],
-)  # fmt: skip
+)
 def test_what_was_stored_before_is_one_of_the_forms(written: str) -> None:
     """Find numbers that were stored as written, before there was a normal form."""
     number = phones.clean(written)
@@ -122,16 +144,33 @@ def test_the_normal_form_is_final_and_each_form_leads_to_it(number: str) -> None
 @pytest.mark.parametrize(
     ("text", "number"),
     [
-        ("+1 (317) 555-7788", "+13175557788"), ("0049 170 1234567", "+491701234567"), ("+49 (0)170 1234567", "+491701234567"),
-        ("tel:+1-317-555-7788", "+13175557788"), ("＋１３１７５５５７７８８", "+13175557788"), ("+44 7911‑123456", "+447911123456"),
-        ("\u202a+1 317.555.7788\u202c", "+13175557788"), ("+52 1 55 1234 5678", "+525512345678"), (" +33 6 12 34 56 78 ", "+33612345678"),
+        ("+1 (317) 555-7788", "+13175557788"),
+        ("0049 170 1234567", "+491701234567"),
+        ("+49 (0)170 1234567", "+491701234567"),
+        ("tel:+1-317-555-7788", "+13175557788"),
+        ("＋１３１７５５５７７８８", "+13175557788"),
+        ("+44 7911‑123456", "+447911123456"),
+        ("\u202a+1 317.555.7788\u202c", "+13175557788"),
+        ("+52 1 55 1234 5678", "+525512345678"),
+        (" +33 6 12 34 56 78 ", "+33612345678"),
     ],
-)  # fmt: skip
+)
 def test_pages_accept_what_people_type(text: str, number: str) -> None:
     assert phones.typed(text) == number
 
 
-@pytest.mark.parametrize("text", ["317 555 7788", "+1 317 555 7788 x12", "call me", "", "+1 317 555 7788, +1 317 555 7789", "+", "00"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "317 555 7788",
+        "+1 317 555 7788 x12",
+        "call me",
+        "",
+        "+1 317 555 7788, +1 317 555 7789",
+        "+",
+        "00",
+    ],
+)
 def test_what_is_not_unambiguous_is_refused_with_a_remedy(text: str) -> None:
     with pytest.raises(ValueError, match=r"country code|Give a phone number|7 to 15 digits"):
         phones.typed(text)

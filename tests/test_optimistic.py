@@ -1,4 +1,4 @@
-"""Changes that are worked out before the lock is taken end as if they had been worked out under it."""
+"""Changes prepared before the lock end as if they had been prepared under it."""
 
 from __future__ import annotations
 
@@ -21,8 +21,12 @@ from hub.store import read, transaction, wake, write
 
 counters = table_of(Counter)
 ADD = Statement.insert(counters)
-SET = Statement(update(counters).where(counters.c.name == bindparam("key")).values(value=bindparam("new_value")))
-FIND = Statement(select(counters.c.value).where(counters.c.name == bindparam("name")).with_for_update())
+SET = Statement(
+    update(counters).where(counters.c.name == bindparam("key")).values(value=bindparam("new_value"))
+)
+FIND = Statement(
+    select(counters.c.value).where(counters.c.name == bindparam("name")).with_for_update()
+)
 
 pytestmark = pytest.mark.usefixtures("in_app")
 
@@ -70,7 +74,11 @@ def test_what_was_changed_by_another_meanwhile_is_worked_out_again(in_app: Flask
         after = increased()
         runs.append(after)
         if len(runs) == 1:  # between the look and the lock
-            in_a_thread(in_app, transaction(increased)).join() if db.engine.dialect.name == "sqlite" else None
+            (
+                in_a_thread(in_app, transaction(increased)).join()
+                if db.engine.dialect.name == "sqlite"
+                else None
+            )
         return after
 
     after = change()
@@ -121,7 +129,9 @@ def test_a_transaction_inside_joins_it(in_app: Flask) -> None:
     assert (value("a"), value("b")) == (None, None)
 
 
-def test_workers_are_woken_after_it_is_stored(in_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_are_woken_after_it_is_stored(
+    in_app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen: list[tuple[str, int | None]] = []
     for module in ("hub.store", "hub.optimistic"):
         monkeypatch.setattr(f"{module}.wake_now", lambda queue: seen.append((queue, value())))
@@ -148,7 +158,9 @@ def add(name: str, *, flush: bool = False) -> None:
 
 
 @pytest.mark.parametrize("flush", [False, True])
-def test_what_is_written_through_the_session_is_written_under_the_lock(in_app: Flask, flush: bool) -> None:
+def test_what_is_written_through_the_session_is_written_under_the_lock(
+    in_app: Flask, flush: bool
+) -> None:
     times = []
 
     @optimistic
@@ -177,7 +189,15 @@ def test_a_savepoint_that_fails_takes_back_its_own(in_app: Flask) -> None:
 def test_what_cannot_be_bound_is_told_by_the_driver_and_leaves_nothing(in_app: Flask) -> None:
     increase()
     with pytest.raises(Exception, match=r"too large|out of range"):
-        optimistic(lambda: write(ADD, [{"name": "x", "bucket": "", "value": 1}, {"name": "y", "bucket": "", "value": 10**30}]))()
+        optimistic(
+            lambda: write(
+                ADD,
+                [
+                    {"name": "x", "bucket": "", "value": 1},
+                    {"name": "y", "bucket": "", "value": 10**30},
+                ],
+            )
+        )()
     assert value("x") is None
 
 
@@ -187,7 +207,9 @@ def test_a_row_that_conflicts_is_told_as_the_database_tells_it(in_app: Flask) ->
         optimistic(lambda: write(ADD, {"name": "n", "bucket": "", "value": 1}))()
 
 
-def test_when_it_cannot_be_stored_that_is_said(in_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_when_it_cannot_be_stored_that_is_said(
+    in_app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if db.engine.dialect.name != "sqlite":
         pytest.skip("there it is a transaction like any other")
     group = GroupCommit("/nowhere/hub.db")
@@ -201,7 +223,10 @@ def test_one_unit_that_fails_spoils_no_other(in_app: Flask) -> None:
         pytest.skip("there each commits alone")
     group = GroupCommit(str(db.engine.url.database))
     insert = "INSERT INTO counters (name, bucket, value) VALUES (?, '', ?)"
-    good, bad, other = (Unit(writes=[(insert, [[name, number]])]) for name, number in (("a", 1), ("b", None), ("c", 3)))
+    good, bad, other = (
+        Unit(writes=[(insert, [[name, number]])])
+        for name, number in (("a", 1), ("b", None), ("c", 3))
+    )
     group._pending = [bad, other]
     group.commit(good)  # leads, with those that wait
     group.close()

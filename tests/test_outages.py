@@ -1,4 +1,6 @@
-"""`hub worker` while its queue server is away or refuses to write, and jobs that meet a moment of that."""
+"""`hub worker` while its queue server is away or refuses to write, and jobs that meet a moment of
+that.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ class Queue:
 
     def start(self) -> None:
         queue_server.prepare(self.folder)
-        self.process = subprocess.Popen(queue_server.command(self.folder), stdout=subprocess.DEVNULL)
+        self.process = subprocess.Popen(
+            queue_server.command(self.folder), stdout=subprocess.DEVNULL
+        )
         wait_until(lambda: queue_server.answers(self.folder))
 
     def stop(self) -> None:
@@ -75,7 +79,12 @@ class Workers:
     def __init__(self, queues: tuple[str, ...], environ: dict[str, str], folder: Path) -> None:
         self.printed = folder / "printed"
         with self.printed.open("wb") as out:
-            self.process = subprocess.Popen([sys.executable, "-m", "hub.cli", "worker", *queues], env=environ, stdout=out, stderr=out)
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "hub.cli", "worker", *queues],
+                env=environ,
+                stdout=out,
+                stderr=out,
+            )
 
     def kill_all(self) -> None:
         for process in psutil.Process(self.process.pid).children():
@@ -88,7 +97,9 @@ class Workers:
 
 @pytest.fixture
 def work(environ: dict[str, str], tmp_path: Path, queue: Queue) -> Iterator[Callable[..., Workers]]:
-    """Give a function that starts `hub worker` with some queues, and returns it when all of them are worked off."""
+    """Give a function that starts `hub worker` with some queues, and returns it when all of them
+    are worked off.
+    """
     started: list[Workers] = []
 
     def start(*queues: str) -> Workers:
@@ -112,7 +123,9 @@ def test_workers_wait_for_their_queue_server_however_long_it_is_away(
     else:
         queue.refuse()
     workers.kill_all()  # as RQ ends a worker whose job ends now
-    wait_until(lambda: workers.text.count("queue.unreachable") == 2 or workers.process.poll() is not None)
+    wait_until(
+        lambda: workers.text.count("queue.unreachable") == 2 or workers.process.poll() is not None
+    )
     with suppress(subprocess.TimeoutExpired):
         workers.process.wait(4)  # long enough for each to end five times
     assert workers.process.poll() is None, workers.text
@@ -124,21 +137,27 @@ def test_workers_wait_for_their_queue_server_however_long_it_is_away(
     wait_until(lambda: message(message_id).status != "queued")
 
 
-def test_the_worker_of_a_single_queue_is_started_again_too(queue: Queue, work: Callable[..., Workers]) -> None:
+def test_the_worker_of_a_single_queue_is_started_again_too(
+    queue: Queue, work: Callable[..., Workers]
+) -> None:
     workers = work("deliver")
     workers.kill_all()
     wait_until(lambda: "worker deliver ended: signal SIGKILL. It starts again" in workers.text)
     assert workers.process.poll() is None
 
 
-def test_a_worker_that_gives_up_because_of_its_queue_server_says_so(queue: Queue, work: Callable[..., Workers]) -> None:
+def test_a_worker_that_gives_up_because_of_its_queue_server_says_so(
+    queue: Queue, work: Callable[..., Workers]
+) -> None:
     workers = work("chores")
     with queue.client.pipeline() as pipeline:  # a job whose end cannot be written down
         pipeline.rpush("rq:queue:chores", "no-such-job")
         pipeline.config_set("min-replicas-to-write", 1)
         pipeline.execute()
     wait_until(lambda: "worker chores ended: exit code 1." in workers.text)
-    assert "The queue server went away, or refused to write, and the worker with it." in workers.text
+    assert (
+        "The queue server went away, or refused to write, and the worker with it." in workers.text
+    )
     queue.take()
     wait_until(lambda: queue.workers() == 2)  # the one that ended could not even sign off
     assert workers.text.count("ended:") == 1

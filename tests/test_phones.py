@@ -33,14 +33,26 @@ def test_a_number_that_is_not_assigned_is_only_doubted() -> None:
 @pytest.mark.parametrize(
     ("number", "because"),
     [
-        ("", "Give a phone number"), ("   ", "Give a phone number"), ("5551234567", "The country code is missing"),
-        ("(555) 123-4567", "Start with + and the country code, digits only"), ("+1 555 123 4567", "Leave out spaces"),
-        ("+1(555)1234567", "brackets"), ("+1-555-123-4567", "dashes"), ("+1.555.123.4567", "dots"),
-        ("+123456", "this one 6"), ("+1234567890123456", "this one 16"), ("+", "this one 0"),
-        ("+999123456789", "no country"), ("+0123456789", "no country"), ("+1555123456", "too short"), ("+155512345678", "too long"),
-        ("whatsapp:+15551234567", "digits only"), ("+1555123456７", "Leave out"), ("+15551234567\n+1", "Leave out"),
+        ("", "Give a phone number"),
+        ("   ", "Give a phone number"),
+        ("5551234567", "The country code is missing"),
+        ("(555) 123-4567", "Start with + and the country code, digits only"),
+        ("+1 555 123 4567", "Leave out spaces"),
+        ("+1(555)1234567", "brackets"),
+        ("+1-555-123-4567", "dashes"),
+        ("+1.555.123.4567", "dots"),
+        ("+123456", "this one 6"),
+        ("+1234567890123456", "this one 16"),
+        ("+", "this one 0"),
+        ("+999123456789", "no country"),
+        ("+0123456789", "no country"),
+        ("+1555123456", "too short"),
+        ("+155512345678", "too long"),
+        ("whatsapp:+15551234567", "digits only"),
+        ("+1555123456７", "Leave out"),
+        ("+15551234567\n+1", "Leave out"),
     ],
-)  # fmt: skip
+)
 def test_what_is_refused_says_why(number: str, because: str) -> None:
     with pytest.raises(ValueError, match=re.escape(because)):
         phones.clean(number)
@@ -67,7 +79,13 @@ def test_whatever_is_asked_about_has_an_answer(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("number", "region"),
-    [("+442071234567", "GB"), ("+13175551234", "US"), ("+14165550123", "CA"), ("+80012345678", ""), ("roof", "")],
+    [
+        ("+442071234567", "GB"),
+        ("+13175551234", "US"),
+        ("+14165550123", "CA"),
+        ("+80012345678", ""),
+        ("roof", ""),
+    ],
 )
 def test_a_number_tells_its_country(number: str, region: str) -> None:
     assert phones.region(number) == region

@@ -25,7 +25,9 @@ class Server:
 
     def start(self) -> redis.Redis:
         queue_server.prepare(self.folder)
-        self.process = subprocess.Popen(queue_server.command(self.folder), stdout=subprocess.DEVNULL)
+        self.process = subprocess.Popen(
+            queue_server.command(self.folder), stdout=subprocess.DEVNULL
+        )
         deadline = time.monotonic() + 10
         while not queue_server.answers(self.folder):
             assert time.monotonic() < deadline
@@ -81,7 +83,9 @@ def test_a_stale_socket_is_removed(server: Server) -> None:
     assert not path.exists()
 
 
-def test_a_folder_with_a_long_path_gets_its_socket_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_with_a_long_path_gets_its_socket_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     server = Server(datadir.make(tmp_path / ("long" * 30) / "data"))
     try:
@@ -92,7 +96,9 @@ def test_a_folder_with_a_long_path_gets_its_socket_elsewhere(tmp_path: Path, mon
         server.kill()
 
 
-def test_a_socket_folder_that_others_may_open_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_socket_folder_that_others_may_open_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     folder = datadir.make(tmp_path / ("long" * 30) / "data")
     datadir.socket_path(folder).parent.mkdir()

@@ -35,7 +35,8 @@ quick = settings(
 
 def acting(shown: str) -> set[str]:
     """Return the characters of an outgoing text that act on others; pairs of isolates do not."""
-    depth, found = 0, set()
+    depth = 0
+    found = set()
     for char in shown:
         if char == "\u2068":
             depth += 1
@@ -172,8 +173,10 @@ def test_no_title_or_name_reverses_the_link(signing_app: SigningApp, bad: str) -
     }
     answer = signing_app.post("/events", event)
     assert answer.status_code == 202
-    assert said(answer.json["messages"][0]["id"]) == (
-        'You\'ve been sent "Lease evil" by Acme. Please review & sign: https://sign.example/r/eric'
+    assert (
+        said(answer.json["messages"][0]["id"])
+        == 'You\'ve been sent "Lease evil" by Acme. Please review & sign:'
+        " https://sign.example/r/eric"
     )
 
 

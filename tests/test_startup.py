@@ -35,7 +35,8 @@ from hub.extensions import db
 from tests.conftest import POSTGRES, close, free_port, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
-PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1
+PR_CAPBSET_DROP = 24
+CAP_DAC_OVERRIDE = 1
 
 COMMANDS: dict[str, list[str]] = {
     "up": ["-m", "hub.cli", "up"],
@@ -241,9 +242,16 @@ def environ_of(folder: Path, more: dict[str, str] | None = None) -> dict[str, st
 def run(command: str, folder: Path, more: dict[str, str] | None = None) -> Ended:
     argv = [sys.executable, *COMMANDS[command]]
     done = subprocess.run(
-        argv, env=environ_of(folder, more), cwd=ROOT, input="four words nobody knows\n",
-        capture_output=True, text=True, timeout=60, preexec_fn=without_override, check=False,
-    )  # fmt: skip
+        argv,
+        env=environ_of(folder, more),
+        cwd=ROOT,
+        input="four words nobody knows\n",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        preexec_fn=without_override,
+        check=False,
+    )
     return Ended(done.returncode, done.stdout + done.stderr)
 
 

@@ -20,12 +20,19 @@ from tests.stage import connection as connection
 from tests.stage import hub_demo as hub_demo
 
 counters = table_of(Counter)
-ADD, ADD_ONCE = Statement.insert(counters), Statement.insert(counters, once=True)
-SET = Statement(update(counters).where(counters.c.name == bindparam("key")).values(value=bindparam("new_value")))
+ADD = Statement.insert(counters)
+ADD_ONCE = Statement.insert(counters, once=True)
+SET = Statement(
+    update(counters).where(counters.c.name == bindparam("key")).values(value=bindparam("new_value"))
+)
 REMOVE = Statement(delete(counters).where(counters.c.name.in_(several("names"))))
 FIND = Statement(
     select(counters.c.name, counters.c.value)
-    .where(counters.c.bucket == bindparam("bucket"), counters.c.name.in_(several("names")), counters.c.value.in_([1, 2, 3]))
+    .where(
+        counters.c.bucket == bindparam("bucket"),
+        counters.c.name.in_(several("names")),
+        counters.c.value.in_([1, 2, 3]),
+    )
     .order_by(counters.c.name)
 )
 
@@ -116,19 +123,42 @@ def test_what_fails_inside_a_savepoint_takes_back_only_that(in_app: Flask) -> No
 
 
 def test_every_kind_of_value_comes_back_as_it_went_in(hub_demo: Flask, connection: Any) -> None:
-    usage, moment = table_of(Usage), now()
-    values = {"connection_id": connection.id, "day": "2026-11-21", "messages": 2, "segments": 3, "estimate": Decimal("1.25000"),
-              "price": Decimal("0.00790")}  # fmt: skip
+    usage = table_of(Usage)
+    moment = now()
+    values = {
+        "connection_id": connection.id,
+        "day": "2026-11-21",
+        "messages": 2,
+        "segments": 3,
+        "estimate": Decimal("1.25000"),
+        "price": Decimal("0.00790"),
+    }
     transaction(lambda: write(Statement.insert(usage), values))()
-    assert read(Statement(select(*usage.columns))) == [tuple(values[column.name] for column in usage.columns)]
+    assert read(Statement(select(*usage.columns))) == [
+        tuple(values[column.name] for column in usage.columns)
+    ]
     connections = type(connection).__table__
-    columns = [connections.c[name] for name in ("id", "test", "created_at", "archived_at", "settings")]
+    columns = [
+        connections.c[name] for name in ("id", "test", "created_at", "archived_at", "settings")
+    ]
     mine = (connection.id, connection.test, connection.created_at, None, connection._settings)
-    assert [tuple(found) for found in read(Statement(select(*columns).where(connections.c.id == connection.id)))] == [mine]
-    assert read(Statement(select(connections.c.id).where(connections.c.created_at > bindparam("at"))), at=moment) == []
+    assert [
+        tuple(found)
+        for found in read(Statement(select(*columns).where(connections.c.id == connection.id)))
+    ] == [mine]
+    assert (
+        read(
+            Statement(select(connections.c.id).where(connections.c.created_at > bindparam("at"))),
+            at=moment,
+        )
+        == []
+    )
 
 
 def test_an_id_of_another_kind_is_refused(hub_demo: Flask, connection: Any) -> None:
     connections = table_of(type(connection))
     with pytest.raises(ValueError, match="con_"):
-        read(Statement(select(connections.c.slug).where(connections.c.id == bindparam("id"))), id=new_id("msg"))
+        read(
+            Statement(select(connections.c.slug).where(connections.c.id == bindparam("id"))),
+            id=new_id("msg"),
+        )

@@ -49,7 +49,9 @@ def names() -> set[str]:
     return set(db.session.scalars(select(Setting.name))) - own
 
 
-def test_a_database_that_goes_away_after_the_last_read_does_not_spoil_the_answer(app: Flask) -> None:
+def test_a_database_that_goes_away_after_the_last_read_does_not_spoil_the_answer(
+    app: Flask,
+) -> None:
     with app.test_request_context():
         assert names() == set()
         dead: Any = db.session.connection().connection.driver_connection
@@ -58,7 +60,7 @@ def test_a_database_that_goes_away_after_the_last_read_does_not_spoil_the_answer
         assert names() == set(), "the next one begins anew"
 
 
-# ── Writing ─────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Writing ───────────────────────────────────────────────────────────────────────────────────────
 def test_a_transaction_commits_once_at_its_end(in_app: Flask) -> None:
     add("a", "b")
     assert names() == {"a", "b"}
@@ -143,7 +145,9 @@ def test_many_writers_wait_for_each_other(in_app: Flask) -> None:
 
     @transaction
     def increase() -> None:
-        row = db.session.scalars(select(Setting).where(Setting.name == "counter").with_for_update()).one()
+        row = db.session.scalars(
+            select(Setting).where(Setting.name == "counter").with_for_update()
+        ).one()
         row.value = row.value + "x"
 
     def work() -> None:
@@ -164,7 +168,8 @@ def test_a_deadlock_is_tried_again(in_app: Flask) -> None:
     if db.engine.dialect.name != "postgresql":
         pytest.skip("SQLite has one writer, so that nothing can wait in a circle")
     add("a", "b")
-    both, tries = threading.Barrier(2), []
+    both = threading.Barrier(2)
+    tries = []
 
     @transaction
     def change(first: str, second: str) -> None:
@@ -172,7 +177,9 @@ def test_a_deadlock_is_tried_again(in_app: Flask) -> None:
         db.session.scalars(select(Setting).where(Setting.name == first).with_for_update()).one()
         if len(tries) <= 2:
             both.wait(5)
-        db.session.scalars(select(Setting).where(Setting.name == second).with_for_update()).one().value = first
+        db.session.scalars(
+            select(Setting).where(Setting.name == second).with_for_update()
+        ).one().value = first
 
     def work(*order: str) -> None:
         with in_app.app_context():
@@ -200,7 +207,7 @@ def test_a_query_that_is_wrong_is_not_tried_again(in_app: Flask) -> None:
     assert len(tries) == 1
 
 
-# ── Waking ──────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Waking ────────────────────────────────────────────────────────────────────────────────────────
 @contextmanager
 def queue(app: Flask) -> Iterator[redis.Redis]:
     yield app.extensions["hub.waker"].redis
@@ -297,7 +304,10 @@ class TestWithoutAQueue:
 
     def test_events_are_accepted_and_the_sweep_finds_them(self, signing_app: SigningApp) -> None:
         began = time.monotonic()
-        answers = [signing_app.post("/events", an_event(signers=[a_signer("Eric")], id=f"e{n}")) for n in range(10)]
+        answers = [
+            signing_app.post("/events", an_event(signers=[a_signer("Eric")], id=f"e{n}"))
+            for n in range(10)
+        ]
         assert [answer.status_code for answer in answers] == [202] * 10
         assert time.monotonic() - began < 5
         cron.sweep()
@@ -312,7 +322,9 @@ class TestWithoutAQueue:
         assert 0 < waker._silent_until - time.monotonic() <= 1
 
 
-def test_a_queue_that_hangs_does_not_hold_an_answer(hub_demo: Flask, signing_app: SigningApp) -> None:
+def test_a_queue_that_hangs_does_not_hold_an_answer(
+    hub_demo: Flask, signing_app: SigningApp
+) -> None:
     signing_app.get("/messages")
     with queue(hub_demo) as client:
         client.client_pause(1500, all=True)
@@ -322,7 +334,7 @@ def test_a_queue_that_hangs_does_not_hold_an_answer(hub_demo: Flask, signing_app
     time.sleep(max(0, began + 1.5 - time.monotonic()))  # the other tests share this queue
 
 
-# ── Storing together ────────────────────────────────────────────────────────────────────────────────────────
+# ── Storing together ──────────────────────────────────────────────────────────────────────────────
 INSERT = "INSERT INTO things VALUES (?) ON CONFLICT DO NOTHING"
 
 
@@ -372,8 +384,13 @@ def test_rows_of_many_threads_are_stored_and_repeats_are_told(things: str) -> No
     connection.close()
 
 
-@pytest.mark.parametrize("problem", [OSError("no more files"), sqlite3.OperationalError("disk is full"), RuntimeError("anything")])
-def test_when_one_commit_fails_nobody_hears_that_it_was_stored(things: str, problem: Exception) -> None:
+@pytest.mark.parametrize(
+    "problem",
+    [OSError("no more files"), sqlite3.OperationalError("disk is full"), RuntimeError("anything")],
+)
+def test_when_one_commit_fails_nobody_hears_that_it_was_stored(
+    things: str, problem: Exception
+) -> None:
     failing = True
 
     @contextmanager
@@ -397,16 +414,28 @@ def test_a_row_that_cannot_be_stored_is_told_so(things: str) -> None:
         group.commit(Unit(writes=[(INSERT, [["a"]])]))
 
 
-# ── SQLite ──────────────────────────────────────────────────────────────────────────────────────────────────
+# ── SQLite ────────────────────────────────────────────────────────────────────────────────────────
 def test_sqlite_is_set_up_to_lose_nothing(in_app: Flask) -> None:
     if db.engine.dialect.name != "sqlite":
         pytest.skip("not this database")
     with db.engine.connect() as connection:
         pragmas = {
             name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
-            for name in ("journal_mode", "synchronous", "foreign_keys", "auto_vacuum", "busy_timeout")
+            for name in (
+                "journal_mode",
+                "synchronous",
+                "foreign_keys",
+                "auto_vacuum",
+                "busy_timeout",
+            )
         }
-    assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "auto_vacuum": 2, "busy_timeout": 10_000}
+    assert pragmas == {
+        "journal_mode": "wal",
+        "synchronous": 2,
+        "foreign_keys": 1,
+        "auto_vacuum": 2,
+        "busy_timeout": 10_000,
+    }
 
 
 def test_a_row_that_points_nowhere_is_refused(in_app: Flask) -> None:
@@ -416,11 +445,17 @@ def test_a_row_that_points_nowhere_is_refused(in_app: Flask) -> None:
 
     with pytest.raises(IntegrityError):
         point()
-    with pytest.raises(OperationalError) if db.engine.dialect.name == "sqlite" else pytest.raises(DBAPIError):
+    with (
+        pytest.raises(OperationalError)
+        if db.engine.dialect.name == "sqlite"
+        else pytest.raises(DBAPIError)
+    ):
         db.session.execute(text("SELECT * FROM nowhere"))
 
 
-def test_a_file_that_another_program_holds_is_told_as_every_failure_of_the_database(in_app: Flask) -> None:
+def test_a_file_that_another_program_holds_is_told_as_every_failure_of_the_database(
+    in_app: Flask,
+) -> None:
     if db.engine.dialect.name != "sqlite":
         pytest.skip("not this database")
 
@@ -428,10 +463,14 @@ def test_a_file_that_another_program_holds_is_told_as_every_failure_of_the_datab
     def change() -> None:
         """Begin, and nothing else."""
 
-    with contextlib.closing(sqlite3.connect(db.engine.url.database or "", isolation_level=None, uri=True)) as other:
+    with contextlib.closing(
+        sqlite3.connect(db.engine.url.database or "", isolation_level=None, uri=True)
+    ) as other:
         db.session.connection().exec_driver_sql("PRAGMA busy_timeout=50")
         other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(OperationalError, match="locked"):  # which becomes 503, and keeps outcomes in the hands of a worker
+        with pytest.raises(
+            OperationalError, match="locked"
+        ):  # which becomes 503, and keeps outcomes in the hands of a worker
             change()
         other.execute("ROLLBACK")
         change()

@@ -1,6 +1,8 @@
-"""The main job from end to end, over real HTTP with real processes: an event is posted, an SMS arrives, its delivery is known.
+"""The main job from end to end, over real HTTP with real processes: an event is posted, an SMS
+arrives, its delivery is known.
 
-Everything is what `hub up` starts: gunicorn, RQ workers, cron, the queue server, and the simulator that stands in for Twilio.
+Everything is what `hub up` starts: gunicorn, RQ workers, cron, the queue server, and the simulator
+that stands in for Twilio.
 """
 
 from __future__ import annotations
@@ -31,7 +33,9 @@ from hub import datadir
 from tests.conftest import free_port
 from tests.running import apart
 
-ERIC, ANNA, RAVI = "+13175551234", "+442071234567", "+919876543210"
+ERIC = "+13175551234"
+ANNA = "+442071234567"
+RAVI = "+919876543210"
 
 
 class Hub:
@@ -40,20 +44,34 @@ class Hub:
     def __init__(self, folder: Path, database_url: str) -> None:
         self.folder, self.printed = folder, folder / "printed"
         self.address, self.phones = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("HUB_", "TWILIO_"))}
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("HUB_", "TWILIO_"))
+        }
         self.environ = {
-            **kept, "HUB_DEMO": "1", "HUB_BIND": self.address[7:], "HUB_SIMULATOR_BIND": self.phones[7:], "HUB_DATABASE_URL": database_url,
-        }  # fmt: skip
+            **kept,
+            "HUB_DEMO": "1",
+            "HUB_BIND": self.address[7:],
+            "HUB_SIMULATOR_BIND": self.phones[7:],
+            "HUB_DATABASE_URL": database_url,
+        }
         if database_url:  # a shared database wants its keys told
-            self.environ |= {"HUB_SECRET_KEY": "s" * 40, "HUB_ENCRYPTION_KEYS": datadir.encryption_keys(folder / "keys")}
+            self.environ |= {
+                "HUB_SECRET_KEY": "s" * 40,
+                "HUB_ENCRYPTION_KEYS": datadir.encryption_keys(folder / "keys"),
+            }
         self.process = self.start()
 
     def start(self) -> subprocess.Popen[bytes]:
         with self.printed.open("wb") as out:
             process = subprocess.Popen(
-                [sys.executable, "-m", "hub.cli", "up"], cwd=self.folder, env={**self.environ, "PYTHONPATH": os.getcwd()},
-                stdout=out, stderr=out,
-            )  # fmt: skip
+                [sys.executable, "-m", "hub.cli", "up"],
+                cwd=self.folder,
+                env={**self.environ, "PYTHONPATH": os.getcwd()},
+                stdout=out,
+                stderr=out,
+            )
         self.wait(lambda: "Ctrl-C stops everything" in self.text or process.poll() is not None, 40)
         assert process.poll() is None, self.text
         return process
@@ -69,16 +87,20 @@ class Hub:
     def wait(self, true: Callable[[], Any], seconds: float) -> Any:
         deadline = time.monotonic() + seconds
         while not (found := true()):
-            assert time.monotonic() < deadline, f"not within {seconds:g} seconds; the hub says:\n{self.text[-3000:]}"
+            assert time.monotonic() < deadline, (
+                f"not within {seconds:g} seconds; the hub says:\n{self.text[-3000:]}"
+            )
             time.sleep(0.02)
         return found
 
     def call(self, path: str, content: Any = None, *, method: str | None = None) -> Any:
         """Call the API as the demo's signing app."""
         request = urllib.request.Request(
-            self.address + "/api/v1" + path, None if content is None else json.dumps(content).encode(),
-            {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}, method=method,
-        )  # fmt: skip
+            self.address + "/api/v1" + path,
+            None if content is None else json.dumps(content).encode(),
+            {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"},
+            method=method,
+        )
         with urllib.request.urlopen(request, timeout=10) as answer:
             return json.load(answer)
 
@@ -96,14 +118,20 @@ class Hub:
     def on_phone(self, number: str) -> list[str]:
         """Return the texts that the provider took for a number, oldest first."""
         credentials = datadir.simulator_credentials(self.folder / "data")
-        token = base64.b64encode(f"{credentials.account_sid}:{credentials.auth_token}".encode()).decode()
-        where = f"{self.phones}/2010-04-01/Accounts/{credentials.account_sid}/Messages.json?PageSize=500&To={number.replace('+', '%2B')}"
+        token = base64.b64encode(
+            f"{credentials.account_sid}:{credentials.auth_token}".encode()
+        ).decode()
+        messages = f"{self.phones}/2010-04-01/Accounts/{credentials.account_sid}/Messages.json"
+        where = f"{messages}?PageSize=500&To={number.replace('+', '%2B')}"
         request = urllib.request.Request(where, headers={"Authorization": f"Basic {token}"})
         with urllib.request.urlopen(request, timeout=10) as answer:
             return [one["body"] for one in reversed(json.load(answer)["messages"])]
 
     def family(self) -> list[psutil.Process]:
-        return [psutil.Process(self.process.pid), *psutil.Process(self.process.pid).children(recursive=True)]
+        return [
+            psutil.Process(self.process.pid),
+            *psutil.Process(self.process.pid).children(recursive=True),
+        ]
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +159,11 @@ def story_database(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) 
     from sqlalchemy import make_url
 
     name = make_url(postgres_url).database
-    where = make_url(postgres_url).set(drivername="postgresql", database="postgres").render_as_string(hide_password=False)
+    where = (
+        make_url(postgres_url)
+        .set(drivername="postgresql", database="postgres")
+        .render_as_string(hide_password=False)
+    )
     with psycopg.connect(where, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}_story")
     yield make_url(postgres_url).set(database=f"{name}_story").render_as_string(hide_password=False)
@@ -146,17 +178,25 @@ class Agreement:
     """A signing request of a test's own; every event is a second later than the one before."""
 
     def __init__(self, hub: Hub) -> None:
-        self.hub, self.id = hub, f"agr-story-{next(NUMBERS)}"
+        self.hub = hub
+        self.id = f"agr-story-{next(NUMBERS)}"
         self.title = f"Agreement {self.id}"
         self.clock = datetime.now(UTC)
 
     def tell(self, kind: str, **more: Any) -> Any:
         self.clock += timedelta(seconds=1)
         request = {"id": self.id, "title": self.title, "sender": {"name": "Acme HR"}}
-        return self.hub.post({"type": kind, "occurred_at": self.clock.isoformat(), "request": request, **more})
+        return self.hub.post(
+            {"type": kind, "occurred_at": self.clock.isoformat(), "request": request, **more}
+        )
 
     def signer(self, name: str, number: str) -> dict[str, Any]:
-        return {"id": name.lower(), "name": name, "mobile_number": number, "signing_url": self.link(name)}
+        return {
+            "id": name.lower(),
+            "name": name,
+            "mobile_number": number,
+            "signing_url": self.link(name),
+        }
 
     def link(self, name: str) -> str:
         return f"https://sign.example/r/{self.id}/{name.lower()}"
@@ -174,13 +214,19 @@ def agreement(hub: Hub) -> Agreement:
     return Agreement(hub)
 
 
-# ── The story ───────────────────────────────────────────────────────────────────────────────────────────────
+# ── The story ─────────────────────────────────────────────────────────────────────────────────────
 def test_the_sample_request_is_delivered_by_itself(hub: Hub) -> None:
-    [message] = hub.wait(lambda: [one for one in hub.call("/messages?request=agr-1001")["messages"] if one["signer"]], 5)
+    [message] = hub.wait(
+        lambda: [
+            one for one in hub.call("/messages?request=agr-1001")["messages"] if one["signer"]
+        ],
+        5,
+    )
     hub.wait(lambda: hub.message(message["id"])["status"] == "read", 5)
     assert message["channel"] == "whatsapp"
     assert hub.on_phone(f"whatsapp:{ERIC}") == [
-        "Hello Eric Smith, Acme HR has sent you Employment Agreement to sign. Open it with the button below."
+        "Hello Eric Smith, Acme HR has sent you Employment Agreement to sign. Open it with the"
+        " button below."
     ]
 
 
@@ -189,16 +235,23 @@ def test_the_printed_command_sends_a_message_that_is_delivered_within_3_seconds(
     command = re.sub(r"│ ?", "", printed).strip()
     words = shlex.split(command.replace("\\\n", " "))
     body = json.loads(words[words.index("-d") + 1])
-    ran = subprocess.run(["sh", "-c", command], cwd=hub.folder, capture_output=True, text=True, check=False)
+    ran = subprocess.run(
+        ["sh", "-c", command], cwd=hub.folder, capture_output=True, text=True, check=False
+    )
     began = time.monotonic()
     [brief] = apart(json.loads(ran.stdout))["messages"]
     message = hub.delivered(brief["id"])
     assert time.monotonic() - began < 3
     link = body["signers"][0]["signing_url"]
-    assert f'You\'ve been sent "Employment Agreement" by Acme HR. Please review & sign: {link}' in hub.on_phone(ERIC)
+    assert (
+        f'You\'ve been sent "Employment Agreement" by Acme HR. Please review & sign: {link}'
+        in hub.on_phone(ERIC)
+    )
     assert message["provider_id"].startswith("SM")
     assert [entry["what"] for entry in message["timeline"]][:2] == ["planned", "accepted"]
-    assert {"sent", "delivered"} <= {entry["what"] for entry in message["timeline"] if entry["source"] == "callback"}
+    assert {"sent", "delivered"} <= {
+        entry["what"] for entry in message["timeline"] if entry["source"] == "callback"
+    }
     assert {"sms_sent", "sms_delivered"} <= {entry["event"] for entry in message["timeline"]}
     assert message["error"] is None
     times = [entry["at"] for entry in message["timeline"]]
@@ -206,39 +259,62 @@ def test_the_printed_command_sends_a_message_that_is_delivered_within_3_seconds(
 
 
 def test_from_the_first_text_to_the_document(agreement: Agreement) -> None:
-    title, tell = agreement.title, agreement.tell
-    people = [agreement.signer(name, number) for name, number in (("Eric", ERIC), ("Anna", ANNA), ("Ravi", RAVI))]
+    title = agreement.title
+    tell = agreement.tell
+    people = [
+        agreement.signer(name, number)
+        for name, number in (("Eric", ERIC), ("Anna", ANNA), ("Ravi", RAVI))
+    ]
     agreement.arrive(tell("request.sent", signers=people))
     for name, number in (("Eric", ERIC), ("Anna", ANNA), ("Ravi", RAVI)):
-        assert agreement.texts(number) == [f'You\'ve been sent "{title}" by Acme HR. Please review & sign: {agreement.link(name)}']
+        assert agreement.texts(number) == [
+            f'You\'ve been sent "{title}" by Acme HR. Please review & sign: {agreement.link(name)}'
+        ]
 
     agreement.arrive(tell("request.signed", signer="eric"))
     assert agreement.texts(ERIC)[1:] == [f'Your signature on "{title}" has been recorded.']
-    two_missing = f'Eric has signed "{title}". 2 more signatures are needed to complete the document.'
+    two_missing = (
+        f'Eric has signed "{title}". 2 more signatures are needed to complete the document.'
+    )
     assert agreement.texts(ANNA)[1:] == agreement.texts(RAVI)[1:] == [two_missing]
 
     agreement.arrive(tell("request.reminder", id="r1"))
     assert len(agreement.texts(ERIC)) == 2, "who has signed is not reminded"
-    assert agreement.texts(ANNA)[-1] == f'Reminder: "{title}" is waiting for your signature: {agreement.link("Anna")}'
+    assert (
+        agreement.texts(ANNA)[-1]
+        == f'Reminder: "{title}" is waiting for your signature: {agreement.link("Anna")}'
+    )
 
     agreement.arrive(tell("request.signed", signer="anna"))
-    one_missing = f'Anna has signed "{title}". One more signature is needed to complete the document.'
+    one_missing = (
+        f'Anna has signed "{title}". One more signature is needed to complete the document.'
+    )
     assert agreement.texts(RAVI)[-1] == agreement.texts(ERIC)[-1] == one_missing
 
     agreement.arrive(tell("request.signed", signer="ravi"))
     agreement.arrive(tell("request.completed", download_url="https://sign.example/d/1"))
-    done = f'"{title}" has been accepted by all parties. Download your document here: https://sign.example/d/1'
+    done = (
+        f'"{title}" has been accepted by all parties. Download your document here:'
+        " https://sign.example/d/1"
+    )
     assert [agreement.texts(number)[-1] for number in (ERIC, ANNA, RAVI)] == [done] * 3
     request = agreement.hub.call(f"/requests/{agreement.id}")
-    assert (request["state"], {signer["state"] for signer in request["signers"]}) == ("completed", {"signed"})
-    assert {message["status"] for signer in request["signers"] for message in signer["messages"]} == {"delivered"}
+    assert (request["state"], {signer["state"] for signer in request["signers"]}) == (
+        "completed",
+        {"signed"},
+    )
+    assert {
+        message["status"] for signer in request["signers"] for message in signer["messages"]
+    } == {"delivered"}
 
 
 def test_a_repeated_event_tells_nobody_twice(agreement: Agreement) -> None:
     people = [agreement.signer("Eric", ERIC), agreement.signer("Anna", ANNA)]
     answers = [agreement.tell("request.sent", signers=people) for _ in range(3)]
     assert answers[0]["messages"] != []
-    assert [one["id"] for one in answers[2]["messages"]] == [one["id"] for one in answers[0]["messages"]]
+    assert [one["id"] for one in answers[2]["messages"]] == [
+        one["id"] for one in answers[0]["messages"]
+    ]
     agreement.arrive(answers[0])
     assert (len(agreement.texts(ERIC)), len(agreement.texts(ANNA))) == (1, 1)
 
@@ -251,21 +327,31 @@ def test_a_signer_who_is_added_later_is_told_alone(agreement: Agreement) -> None
 
 
 def test_events_may_come_in_any_order(agreement: Agreement) -> None:
-    eric, anna = agreement.signer("Eric", ERIC), agreement.signer("Anna", ANNA)
+    eric = agreement.signer("Eric", ERIC)
+    anna = agreement.signer("Anna", ANNA)
     agreement.tell("request.signed", signer=eric)
     agreement.clock -= timedelta(minutes=5)
     late = agreement.tell("request.sent", signers=[eric, anna])
     assert [one["to"] for one in late["messages"]] == [ANNA], "who has signed is not asked to sign"
-    assert [(one["signer"], one["reason"]) for one in late["skipped"]] == [("eric", "already_signed")]
+    assert [(one["signer"], one["reason"]) for one in late["skipped"]] == [
+        ("eric", "already_signed")
+    ]
     agreement.arrive(late)
     request = agreement.hub.call(f"/requests/{agreement.id}")
-    assert {signer["id"]: signer["state"] for signer in request["signers"]} == {"eric": "signed", "anna": "pending"}
+    assert {signer["id"]: signer["state"] for signer in request["signers"]} == {
+        "eric": "signed",
+        "anna": "pending",
+    }
 
 
 def test_an_admin_is_told_why_a_message_failed(hub: Hub) -> None:
-    [brief] = hub.post({
-        "type": "request.sent", "request": {"id": "agr-story-failed"}, "signers": [{"id": "x", "mobile_number": "+15005550011"}],
-    })["messages"]  # fmt: skip
+    [brief] = hub.post(
+        {
+            "type": "request.sent",
+            "request": {"id": "agr-story-failed"},
+            "signers": [{"id": "x", "mobile_number": "+15005550011"}],
+        }
+    )["messages"]
     hub.wait(lambda: hub.message(brief["id"])["status"] == "undelivered", 5)
     message = hub.message(brief["id"])
     assert message["error"]["code"] == "30003"
@@ -275,37 +361,54 @@ def test_an_admin_is_told_why_a_message_failed(hub: Hub) -> None:
 
 def test_many_events_at_once_are_all_delivered_once(hub: Hub) -> None:
     answers = [
-        hub.post({
-            "type": "request.sent", "request": {"id": f"agr-many-{n}", "title": f"Many {n}"},
-            "signers": [{"id": "anna", "mobile_number": ANNA, "signing_url": "https://sign.example/r/x"}],
-        }) for n in range(40)
-    ]  # fmt: skip
+        hub.post(
+            {
+                "type": "request.sent",
+                "request": {"id": f"agr-many-{n}", "title": f"Many {n}"},
+                "signers": [
+                    {"id": "anna", "mobile_number": ANNA, "signing_url": "https://sign.example/r/x"}
+                ],
+            }
+        )
+        for n in range(40)
+    ]
     for answer in answers:
         hub.delivered(answer["messages"][0]["id"], 10)
-    found = Counter(re.search(r"Many \d+", text)[0] for text in hub.on_phone(ANNA) if "Many" in text)  # type: ignore[index]
+    found = Counter(
+        re.search(r"Many \d+", text)[0] for text in hub.on_phone(ANNA) if "Many" in text
+    )  # type: ignore[index]
     assert found == Counter(f"Many {n}" for n in range(40))
 
 
 def test_a_long_body_that_does_not_say_its_length_is_refused_whole(hub: Hub) -> None:
-    # only a real server shows it: the body came through cut off, and what was left of it was valid JSON
+    # only a real server shows it: the body came through cut off, and what was left of it was valid
+    # JSON
     event = json.dumps({"type": "request.sent", "request": {"id": "agr-long"}}).encode()
     connection = http.client.HTTPConnection(hub.address.removeprefix("http://"), timeout=10)
     headers = {"Authorization": f"Bearer {hub.key}", "Content-Type": "application/json"}
-    connection.request("POST", "/api/v1/events", iter([event, *[b" " * 8192] * 40]), headers)  # an iterator goes out in chunks
+    connection.request(
+        "POST", "/api/v1/events", iter([event, *[b" " * 8192] * 40]), headers
+    )  # an iterator goes out in chunks
     answer = connection.getresponse()
     assert (answer.status, json.load(answer)["code"]) == (413, "too_large")
     connection.close()
 
 
 def test_a_forged_callback_changes_nothing(hub: Hub, agreement: Agreement) -> None:
-    answer = agreement.tell("request.sent", signers=[agreement.signer("Eric", "+15005550016")])  # its callbacks get lost
+    answer = agreement.tell(
+        "request.sent", signers=[agreement.signer("Eric", "+15005550016")]
+    )  # its callbacks get lost
     message_id = answer["messages"][0]["id"]
     hub.wait(lambda: hub.message(message_id)["provider_id"], 5)
-    sid, account = hub.message(message_id)["provider_id"], datadir.simulator_credentials(hub.folder / "data").account_sid
+    sid = hub.message(message_id)["provider_id"]
+    account = datadir.simulator_credentials(hub.folder / "data").account_sid
     form = f"AccountSid={account}&MessageSid={sid}&MessageStatus=delivered".encode()
     for headers in ({}, {"X-Twilio-Signature": "AAAAAAAAAAAAAAAAAAAAAAAAAAA="}):
         with pytest.raises(urllib.error.HTTPError) as refused:
-            urllib.request.urlopen(urllib.request.Request(f"{hub.address}/api/rpc/webhooks/twilio/sms", form, headers), timeout=10)
+            urllib.request.urlopen(
+                urllib.request.Request(f"{hub.address}/api/rpc/webhooks/twilio/sms", form, headers),
+                timeout=10,
+            )
         assert refused.value.code == 403
         refused.value.close()
     time.sleep(0.3)
@@ -323,10 +426,15 @@ def test_what_a_killed_worker_was_doing_is_not_lost(hub: Hub, agreement: Agreeme
 
 
 def test_ctrl_c_ends_everything_within_5_seconds(hub: Hub) -> None:
-    family, began = hub.family(), time.monotonic()
+    family = hub.family()
+    began = time.monotonic()
     assert len(family) > 6
     hub.process.send_signal(signal.SIGINT)
     assert hub.process.wait(10) == 0
     assert time.monotonic() - began < 5
     _, alive = psutil.wait_procs(family, timeout=1)
-    assert [process for process in alive if process.is_running() and process.status() != psutil.STATUS_ZOMBIE] == []
+    assert [
+        process
+        for process in alive
+        if process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    ] == []

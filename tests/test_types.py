@@ -38,10 +38,17 @@ def test_an_id_made_later_is_larger_than_the_smallest_of_its_time() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "", "msg", "msg_", "msg_x", "req_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c", "msg_019AA5C2-71F8-7B3E-9C40-2D6F8A1BE41C",
-        "msg_019aa5c271f87b3e9c402d6f8a1be41c", "msg_{019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c}", "msg_é",
+        "",
+        "msg",
+        "msg_",
+        "msg_x",
+        "req_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c",
+        "msg_019AA5C2-71F8-7B3E-9C40-2D6F8A1BE41C",
+        "msg_019aa5c271f87b3e9c402d6f8a1be41c",
+        "msg_{019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c}",
+        "msg_é",
     ],
-)  # fmt: skip
+)
 def test_only_one_writing_of_an_id_counts(text: str) -> None:
     assert not is_id("msg", text)
     with pytest.raises(ValueError, match="not an id"):
@@ -53,10 +60,18 @@ def test_an_id_comes_back_as_it_went_in(number: uuid.UUID) -> None:
     for dialect in DIALECTS:
         stored = Id("msg").process_bind_param(f"msg_{number}", dialect)
         assert Id("msg").process_result_value(stored, dialect) == f"msg_{number}"
-        assert Id("*").process_result_value(Id("*").process_bind_param(f"any_{number}", dialect), dialect) == str(number)
+        assert Id("*").process_result_value(
+            Id("*").process_bind_param(f"any_{number}", dialect), dialect
+        ) == str(number)
 
 
-@given(st.datetimes(datetime(1900, 1, 1), datetime(3000, 1, 1), timezones=st.sampled_from([UTC, timezone(timedelta(hours=5, minutes=45))])))  # noqa: DTZ001
+@given(
+    st.datetimes(
+        datetime(1900, 1, 1),  # noqa: DTZ001 - the zone is drawn apart
+        datetime(3000, 1, 1),  # noqa: DTZ001
+        timezones=st.sampled_from([UTC, timezone(timedelta(hours=5, minutes=45))]),
+    )
+)
 def test_a_time_comes_back_to_the_microsecond_in_utc(moment: datetime) -> None:
     for dialect in DIALECTS:
         back = Time().process_result_value(Time().process_bind_param(moment, dialect), dialect)

@@ -1,4 +1,6 @@
-"""`hub up` as a newcomer runs it: the whole hub in one process tree, on a data folder and ports of the test's own."""
+"""`hub up` as a newcomer runs it: the whole hub in one process tree, on a data folder and ports of
+the test's own.
+"""
 
 from __future__ import annotations
 
@@ -35,16 +37,30 @@ class Demo:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.printed = folder, folder / "printed"
-        self.bind, self.simulator = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("HUB_", "TWILIO_"))}
-        self.environ = {**kept, "HUB_DEMO": "1", "HUB_BIND": self.bind, "HUB_SIMULATOR_BIND": self.simulator}
+        self.bind = f"127.0.0.1:{free_port()}"
+        self.simulator = f"127.0.0.1:{free_port()}"
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("HUB_", "TWILIO_"))
+        }
+        self.environ = {
+            **kept,
+            "HUB_DEMO": "1",
+            "HUB_BIND": self.bind,
+            "HUB_SIMULATOR_BIND": self.simulator,
+        }
         self.process: subprocess.Popen[bytes] | None = None
 
     def spawn(self, **environ: str) -> subprocess.Popen[bytes]:
         with self.printed.open("wb") as out:
             return subprocess.Popen(
-                [sys.executable, "-m", "hub.cli", "up"], cwd=self.folder, env={**self.environ, **environ}, stdout=out, stderr=out
-            )  # fmt: skip
+                [sys.executable, "-m", "hub.cli", "up"],
+                cwd=self.folder,
+                env={**self.environ, **environ},
+                stdout=out,
+                stderr=out,
+            )
 
     def start(self) -> float:
         """Start and wait until it says that all is ready; return the seconds it took."""
@@ -91,7 +107,11 @@ def demo(tmp_path: Path) -> Iterator[Demo]:
 
 def left(processes: list[psutil.Process], seconds: float = 0) -> list[psutil.Process]:
     _, alive = psutil.wait_procs(processes, timeout=seconds)
-    return [process for process in alive if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+    return [
+        process
+        for process in alive
+        if process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    ]
 
 
 def test_the_demo_starts_says_where_it_is_and_ends_without_a_trace(demo: Demo) -> None:
@@ -118,17 +138,22 @@ def test_the_demo_starts_says_where_it_is_and_ends_without_a_trace(demo: Demo) -
     assert demo.interrupt() < 5
 
 
-@pytest.mark.skipif(not shutil.which("curl") or not shutil.which("bash"), reason="needs curl and bash")
+@pytest.mark.skipif(
+    not shutil.which("curl") or not shutil.which("bash"), reason="needs curl and bash"
+)
 def test_the_printed_command_can_be_pasted(demo: Demo) -> None:
     demo.start()
     command = demo.text[demo.text.index("curl ") : demo.text.index("Ctrl-C")].strip()
-    pasted = subprocess.run(["bash", "-c", command], cwd=demo.folder, capture_output=True, text=True, check=True)
+    pasted = subprocess.run(
+        ["bash", "-c", command], cwd=demo.folder, capture_output=True, text=True, check=True
+    )
     answer = json.loads(pasted.stdout)
     told = [message["to"] for message in answer["messages"] if message["channel"] != "chat"]
     assert told == ["+13175551234"], pasted.stdout
     key = (demo.folder / "data" / "demo-key").read_text().strip()
     request = urllib.request.Request(
-        f"http://{demo.bind}/api/v1/messages/{answer['messages'][0]['id']}", headers={"Authorization": f"Bearer {key}"}
+        f"http://{demo.bind}/api/v1/messages/{answer['messages'][0]['id']}",
+        headers={"Authorization": f"Bearer {key}"},
     )
     deadline = time.monotonic() + 10
     status = ""
@@ -153,7 +178,9 @@ def test_a_taken_port_is_told_before_anything_starts(demo: Demo) -> None:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        assert f"127.0.0.1:{port} is taken by another program" in demo.refused(HUB_BIND=f"127.0.0.1:{port}")
+        assert f"127.0.0.1:{port} is taken by another program" in demo.refused(
+            HUB_BIND=f"127.0.0.1:{port}"
+        )
         assert "set HUB_SIMULATOR_BIND=" in demo.refused(HUB_SIMULATOR_BIND=f"127.0.0.1:{port}")
     assert not (demo.folder / "data" / "hub.db").exists()
 
@@ -164,10 +191,13 @@ def test_wrong_settings_are_listed_before_anything_starts(demo: Demo) -> None:
     assert "HUB_LOG_LEVEL: give DEBUG" in said
 
 
-def test_the_command_to_paste_is_one_request_with_the_key_read_from_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_to_paste_is_one_request_with_the_key_read_from_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     config = load({"HUB_DATA_DIR": str(tmp_path / "my data"), "HUB_DEMO": "1"})
-    first, second = up.curl(config), up.curl(config)
+    first = up.curl(config)
+    second = up.curl(config)
     assert first != second, "each run sends a request of its own"
     assert "$(cat 'my data/demo-key')" in first
     assert "!" not in first, "an interactive shell would replace it"

@@ -1,4 +1,6 @@
-"""WhatsApp from end to end: a hub as `hub up` runs it, the simulator behind it, and people who write back."""
+"""WhatsApp from end to end: a hub as `hub up` runs it, the simulator behind it, and people who
+write back.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ TEXT = "Your contract is ready."
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
     with running(tmp_path_factory.mktemp("whatsapp")) as hub:
-        wait_until(lambda: hub.call("GET", "/messages?request=agr-1001")["messages"], 10)  # the demo's templates are mapped by then
+        wait_until(
+            lambda: hub.call("GET", "/messages?request=agr-1001")["messages"], 10
+        )  # the demo's templates are mapped by then
         yield hub
 
 
@@ -32,34 +36,59 @@ def on_phone(hub: Hub, number: str) -> list[dict[str, Any]]:
     token = base64.b64encode(f"{account.account_sid}:{account.auth_token}".encode()).decode()
     messages = f"{hub.simulator_url}/2010-04-01/Accounts/{account.account_sid}/Messages.json"
     where = f"{messages}?PageSize=500&To=whatsapp%3A%2B{number[1:]}"
-    with urllib.request.urlopen(urllib.request.Request(where, headers={"Authorization": f"Basic {token}"}), timeout=10) as answer:
+    with urllib.request.urlopen(
+        urllib.request.Request(where, headers={"Authorization": f"Basic {token}"}), timeout=10
+    ) as answer:
         return list(reversed(json.load(answer)["messages"]))
 
 
 def event(hub: Hub, number: str, kind: str = "request.sent", **more: Any) -> dict[str, Any]:
-    """Post an event about a request of one signer who prefers WhatsApp; return the message that it caused."""
+    """Post an event about a request of one signer who prefers WhatsApp; return the message that it
+    caused.
+    """
     request_id = f"agr-{secrets.token_hex(4)}"
-    signer = {"id": "eric", "name": "Eric Smith", "mobile_number": number, "preference": ["whatsapp", "sms"],
-              "signing_url": f"https://sign.example/r/{request_id}/eric", **more}  # fmt: skip
-    answer = hub.event(kind, {"id": request_id, "title": "Lease", "sender": {"name": "Acme HR"}}, signers=[signer])
+    signer = {
+        "id": "eric",
+        "name": "Eric Smith",
+        "mobile_number": number,
+        "preference": ["whatsapp", "sms"],
+        "signing_url": f"https://sign.example/r/{request_id}/eric",
+        **more,
+    }
+    answer = hub.event(
+        kind, {"id": request_id, "title": "Lease", "sender": {"name": "Acme HR"}}, signers=[signer]
+    )
     [message] = answer["messages"]
     assert message["channel"] == "whatsapp"
     return dict(message)
 
 
-# ── The window ──────────────────────────────────────────────────────────────────────────────────────────────
+# ── The window ────────────────────────────────────────────────────────────────────────────────────
 def test_who_has_never_written_is_sent_the_template(hub: Hub) -> None:
     number = hub.number()
     message = hub.settled(event(hub, number)["id"], "read")
     [sent] = on_phone(hub, number)
-    assert sent["body"] == "Hello Eric Smith, Acme HR has sent you Lease to sign. Open it with the button below."
+    assert (
+        sent["body"]
+        == "Hello Eric Smith, Acme HR has sent you Lease to sign. Open it with the button below."
+    )
     assert message["provider_id"] == sent["sid"]
-    assert [entry["what"] for entry in message["timeline"] if entry["source"] == "callback"] == ["sent", "delivered", "read"]
-    assert {"whatsapp_sent", "whatsapp_delivered", "whatsapp_read"} <= {entry["event"] for entry in message["timeline"]}
+    assert [entry["what"] for entry in message["timeline"] if entry["source"] == "callback"] == [
+        "sent",
+        "delivered",
+        "read",
+    ]
+    assert {"whatsapp_sent", "whatsapp_delivered", "whatsapp_read"} <= {
+        entry["event"] for entry in message["timeline"]
+    }
 
 
-@pytest.mark.parametrize(("locale", "says"), [("pt-BR", "Olá Eric Smith, "), ("de", "Hello Eric Smith, ")])
-def test_the_template_is_that_of_the_signers_language_or_english(hub: Hub, locale: str, says: str) -> None:
+@pytest.mark.parametrize(
+    ("locale", "says"), [("pt-BR", "Olá Eric Smith, "), ("de", "Hello Eric Smith, ")]
+)
+def test_the_template_is_that_of_the_signers_language_or_english(
+    hub: Hub, locale: str, says: str
+) -> None:
     number = hub.number()
     hub.settled(event(hub, number, locale=locale)["id"], "read")
     assert on_phone(hub, number)[0]["body"].startswith(says)
@@ -69,7 +98,9 @@ def test_who_has_just_written_is_sent_our_own_words(hub: Hub) -> None:
     number = hub.number()
     hub.hear(number)
     hub.settled(event(hub, number)["id"], "read")
-    assert on_phone(hub, number)[-1]["body"].startswith('You\'ve been sent "Lease" by Acme HR. Please review & sign: https://')
+    assert on_phone(hub, number)[-1]["body"].startswith(
+        'You\'ve been sent "Lease" by Acme HR. Please review & sign: https://'
+    )
 
 
 def test_free_text_to_who_has_never_written_is_not_sent_and_says_why(hub: Hub) -> None:
@@ -77,7 +108,9 @@ def test_free_text_to_who_has_never_written_is_not_sent_and_says_why(hub: Hub) -
     message = hub.call("GET", f"/messages/{hub.message(number, TEXT, connection='demo-whatsapp')}")
     assert (message["status"], message["code"]) == ("suppressed", "window_closed")
     assert "24 hours" in message["error"]["text"]
-    assert message["error"]["remedy"] == "Wait until the recipient writes, then resend it.", "no template says what no event caused"
+    assert message["error"]["remedy"] == "Wait until the recipient writes, then resend it.", (
+        "no template says what no event caused"
+    )
     time.sleep(0.5)
     assert on_phone(hub, number) == []
 
@@ -87,16 +120,28 @@ def test_a_window_that_the_provider_says_is_closed_leads_to_the_template_once(hu
     hub.hear(number)
     first = event(hub, number)["id"]
     hub.settled(first, "undelivered", "failed")
-    bodies = wait_until(lambda: [one["body"] for one in on_phone(hub, number) if "Open it with the button" in one["body"]], 20)
+    bodies = wait_until(
+        lambda: [
+            one["body"] for one in on_phone(hub, number) if "Open it with the button" in one["body"]
+        ],
+        20,
+    )
     assert len(bodies) == 1
     time.sleep(1)
-    assert len([one for one in on_phone(hub, number) if "Open it with the button" in one["body"]]) == 1
-    again = [one for one in hub.call("GET", f"/messages?to={number.replace('+', '%2B')}")["messages"] if one["id"] != first]
+    assert (
+        len([one for one in on_phone(hub, number) if "Open it with the button" in one["body"]]) == 1
+    )
+    again = [
+        one
+        for one in hub.call("GET", f"/messages?to={number.replace('+', '%2B')}")["messages"]
+        if one["id"] != first
+    ]
     assert "read" in {one["status"] for one in again}
 
 
 @pytest.mark.parametrize(
-    ("number", "ends"), [("+15005550022", "63028"), ("+15005550023", "63027"), ("+15005550026", "63024")]
+    ("number", "ends"),
+    [("+15005550022", "63028"), ("+15005550023", "63027"), ("+15005550026", "63024")],
 )
 def test_what_whatsapp_refuses_is_explained(hub: Hub, number: str, ends: str) -> None:
     message = hub.settled(event(hub, number)["id"], "undelivered", "failed")
@@ -110,15 +155,26 @@ def test_read_before_delivered_stays_read(hub: Hub) -> None:
 
     def all_told() -> Any:
         found = hub.call("GET", f"/messages/{message_id}")
-        return found if {"read", "delivered"} <= {entry["what"] for entry in found["timeline"]} else None
+        return (
+            found
+            if {"read", "delivered"} <= {entry["what"] for entry in found["timeline"]}
+            else None
+        )
 
     assert wait_until(all_told, 10)["status"] == "read"
 
 
-# ── What people write ───────────────────────────────────────────────────────────────────────────────────────
+# ── What people write ─────────────────────────────────────────────────────────────────────────────
 def test_a_button_of_a_template_comes_back(hub: Hub) -> None:
-    number, request_id = hub.number(), f"agr-{secrets.token_hex(4)}"
-    signer = {"id": "eric", "name": "Eric Smith", "mobile_number": number, "preference": ["whatsapp"], "signing_url": "https://sign.example/r/1"}
+    number = hub.number()
+    request_id = f"agr-{secrets.token_hex(4)}"
+    signer = {
+        "id": "eric",
+        "name": "Eric Smith",
+        "mobile_number": number,
+        "preference": ["whatsapp"],
+        "signing_url": "https://sign.example/r/1",
+    }
     request = {"id": request_id, "title": "Lease"}
     hub.settled(hub.event("request.sent", request, signers=[signer])["messages"][0]["id"], "read")
     hub.settled(hub.event("request.reminder", request)["messages"][0]["id"], "read")
@@ -128,28 +184,41 @@ def test_a_button_of_a_template_comes_back(hub: Hub) -> None:
 
 
 def test_somebody_known_by_an_id_alone_is_heard(hub: Hub) -> None:
-    answer = hub.at_the_phone("-", "reply", channel="whatsapp", text="Hello", external_id="US.13491208655302741918")
+    answer = hub.at_the_phone(
+        "-", "reply", channel="whatsapp", text="Hello", external_id="US.13491208655302741918"
+    )
     assert answer["answer"] == "200"
     assert hub.at_the_phone(hub.number(), "reply", channel="sms", text="Hello")["answer"] == "200"
 
 
-# ── Files ───────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Files ─────────────────────────────────────────────────────────────────────────────────────────
 def test_a_signed_document_reaches_the_phone(hub: Hub) -> None:
-    number, pdf = hub.number(), b"%PDF-1.7 " + secrets.token_bytes(300_000)
+    number = hub.number()
+    pdf = b"%PDF-1.7 " + secrets.token_bytes(300_000)
     hub.hear(number)
     file = hub.give(pdf, "lease-signed.pdf", "application/pdf")
-    sent = hub.call("POST", "/messages", {"connection": "demo-whatsapp", "to": number, "text": TEXT, "media": file["id"]})
+    sent = hub.call(
+        "POST",
+        "/messages",
+        {"connection": "demo-whatsapp", "to": number, "text": TEXT, "media": file["id"]},
+    )
     message = hub.settled(sent["id"], "read", "failed", "undelivered")
     assert message["status"] == "read", message
     assert on_phone(hub, number)[-1]["num_media"] == "1"
-    with urllib.request.urlopen(f"{hub.simulator_url}/?phone=%2B{number[1:]}&channel=whatsapp", timeout=10) as page:
+    with urllib.request.urlopen(
+        f"{hub.simulator_url}/?phone=%2B{number[1:]}&channel=whatsapp", timeout=10
+    ) as page:
         assert "lease-signed.pdf" in page.read().decode()
 
 
 def test_a_file_in_a_private_network_is_not_passed_on(hub: Hub) -> None:
     number = hub.number()
     hub.hear(number)
-    sent = hub.call("POST", "/messages", {"connection": "demo-whatsapp", "to": number, "media_url": "https://10.0.0.7/lease.pdf"})
+    sent = hub.call(
+        "POST",
+        "/messages",
+        {"connection": "demo-whatsapp", "to": number, "media_url": "https://10.0.0.7/lease.pdf"},
+    )
     message = hub.settled(sent["id"], "failed")
     assert message["code"] == "media_not_allowed"
     assert message["error"]["remedy"]

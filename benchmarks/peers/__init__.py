@@ -1,4 +1,6 @@
-"""What people would use instead, each as its documentation recommends. The addresses come in the environment:
+"""What people would use instead, each as its documentation recommends.
+
+The addresses come in the environment:
 
 BENCH_PROVIDER   the provider's stand-in, in place of https://api.twilio.com
 BENCH_QUEUE      the socket of the queue server
@@ -12,19 +14,33 @@ from requests.adapters import HTTPAdapter
 from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client
 
-ACCOUNT, TOKEN, SENDER = "AC" + "0" * 32, "0" * 32, "+13175550100"
-TEXT = 'You\'ve been sent "Employment Agreement" by Acme HR. Please review & sign: https://sign.example/r/agr-1001/eric'
+ACCOUNT = "AC" + "0" * 32
+TOKEN = "0" * 32
+SENDER = "+13175550100"
+TEXT = (
+    'You\'ve been sent "Employment Agreement" by Acme HR. Please review & sign:'
+    " https://sign.example/r/agr-1001/eric"
+)
 
 
 class Elsewhere(TwilioHttpClient):  # type: ignore[misc]
-    """The SDK's own client, to another address; https://www.twilio.com/docs/libraries/reference/twilio-python has the recipe."""
+    """The SDK's own client, to another address;
+    https://www.twilio.com/docs/libraries/reference/twilio-python has the recipe.
+    """
 
     def __init__(self, connections: int = 10) -> None:
         super().__init__(timeout=10)
-        self.session.mount("http://", HTTPAdapter(pool_maxsize=connections))  # as many as threads: kinder than the default
+        self.session.mount(
+            "http://", HTTPAdapter(pool_maxsize=connections)
+        )  # as many as threads: kinder than the default
 
     def request(self, method: str, url: str, *args: object, **kwargs: object) -> object:
-        return super().request(method, url.replace("https://api.twilio.com", os.environ["BENCH_PROVIDER"]), *args, **kwargs)
+        return super().request(
+            method,
+            url.replace("https://api.twilio.com", os.environ["BENCH_PROVIDER"]),
+            *args,
+            **kwargs,
+        )
 
 
 def client(connections: int = 10) -> Client:

@@ -1,7 +1,9 @@
-"""Apprise, as on https://github.com/caronc/apprise: one object with many addresses, told again and again until the process is ended.
+"""Apprise, as on https://github.com/caronc/apprise: one object with many addresses, told again and
+again until the process is ended.
 
-Its pause of 0.2 s between two calls of a service is switched off, and each person has an address of their own, since Apprise sends to
-the addresses in parallel, but to the targets of one address one by one: both are the fastest that it can do.
+Its pause of 0.2 s between two calls of a service is switched off, and each person has an address of
+their own, since Apprise sends to the addresses in parallel, but to the targets of one address one
+by one: both are the fastest that it can do.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ AT_ONCE = 64
 
 def main() -> None:
     NotifyTwilio.request_rate_per_sec = 0
-    NotifyTwilio.notify_sms_url = os.environ["BENCH_PROVIDER"] + "/2010-04-01/Accounts/{sid}/Messages.json"
+    NotifyTwilio.notify_sms_url = (
+        os.environ["BENCH_PROVIDER"] + "/2010-04-01/Accounts/{sid}/Messages.json"
+    )
     n = 0
     while True:
         tower = Apprise()

@@ -1,6 +1,8 @@
-"""Celery with a task per message, as on https://docs.celeryq.dev/en/stable/: one application, a client per process, no results kept.
+"""Celery with a task per message, as on https://docs.celeryq.dev/en/stable/: one application, a
+client per process, no results kept.
 
-Started as `celery -A benchmarks.peers.celery_app worker`; `python -m benchmarks.peers.celery_app COUNT` enqueues.
+Started as `celery -A benchmarks.peers.celery_app worker`; `python -m benchmarks.peers.celery_app
+COUNT` enqueues.
 """
 
 from __future__ import annotations
@@ -17,7 +19,11 @@ from benchmarks.peers import SENDER, TEXT, client, number
 THREADS = 64
 
 app = Celery("bench", broker="redis+socket://" + os.environ.get("BENCH_QUEUE", ""))
-app.conf.update(task_ignore_result=True, worker_hijack_root_logger=False, broker_connection_retry_on_startup=True)
+app.conf.update(
+    task_ignore_result=True,
+    worker_hijack_root_logger=False,
+    broker_connection_retry_on_startup=True,
+)
 
 
 @cache

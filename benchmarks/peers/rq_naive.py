@@ -1,4 +1,5 @@
-"""RQ with a job per message, as on https://python-rq.org/docs/: a plain function, `rq worker` or `rq worker-pool`, a fork per job.
+"""RQ with a job per message, as on https://python-rq.org/docs/: a plain function, `rq worker` or
+`rq worker-pool`, a fork per job.
 
 `python -m benchmarks.peers.rq_naive COUNT` enqueues, many jobs in one round trip.
 """
@@ -25,7 +26,12 @@ def main(count: int) -> None:
     queue = Queue(QUEUE, connection=Redis(unix_socket_path=os.environ["BENCH_QUEUE"]))
     queue.empty()
     for first in range(0, count, 500):
-        queue.enqueue_many([Queue.prepare_data(send, (number(n),), result_ttl=0) for n in range(first, min(count, first + 500))])
+        queue.enqueue_many(
+            [
+                Queue.prepare_data(send, (number(n),), result_ttl=0)
+                for n in range(first, min(count, first + 500))
+            ]
+        )
 
 
 if __name__ == "__main__":

@@ -24,7 +24,8 @@ from hub.store import read, transaction
 from hub.text import one_line
 from hub.vocabulary import Scope
 
-LIVE, TEST = "sp_live_", "sp_test_"
+LIVE = "sp_live_"
+TEST = "sp_test_"
 LONGEST_NAME = 80
 ALL_SCOPES = "*"  # as they are stored: those that come later, too
 MOST_PER_MINUTE = 10_000_000
@@ -42,16 +43,18 @@ class Grant:
 
 
 @transaction
-def create(
-    name: str, *, test: bool, source: str | None = None, grant: Grant = Grant()
-) -> str:
+def create(name: str, *, test: bool, source: str | None = None, grant: Grant = Grant()) -> str:
     """Make a key of a source, by its slug, and return it; it cannot be read again.
 
     Raises Refused that names the field, NotFound.
     """
     words = " ".join(one_line(name).split())
     if not words or len(words) > LONGEST_NAME:
-        raise Refused("bad_name", f"Give the key a name of at most {LONGEST_NAME} characters: what will use it.", field="name")
+        raise Refused(
+            "bad_name",
+            f"Give the key a name of at most {LONGEST_NAME} characters: what will use it.",
+            field="name",
+        )
     owner = sources.by_slug(source or sources.DEFAULT)
     text = (TEST if test else LIVE) + secrets.token_urlsafe(32)
     key = ApiKey(source_id=owner.id, name=words, digest=digest(text), test=test)
@@ -142,10 +145,19 @@ class Known:
     per_minute: int | None = None  # None: the usual limit
 
 
-_BY_DIGEST = Statement(select(
-    ApiKey.id, ApiKey.source_id, ApiKey.name, ApiKey.test, ApiKey.used_at, ApiKey.scopes,
-    ApiKey.per_minute, ApiKey.revoked_at, ApiKey.expires_at,
-).where(ApiKey.digest == bindparam("digest")))  # fmt: skip
+_BY_DIGEST = Statement(
+    select(
+        ApiKey.id,
+        ApiKey.source_id,
+        ApiKey.name,
+        ApiKey.test,
+        ApiKey.used_at,
+        ApiKey.scopes,
+        ApiKey.per_minute,
+        ApiKey.revoked_at,
+        ApiKey.expires_at,
+    ).where(ApiKey.digest == bindparam("digest"))
+)
 
 
 def find(text: str) -> Known | None:
@@ -227,7 +239,9 @@ class Described:
 
     @property
     def last_moment(self) -> datetime | None:
-        """Return the last moment at which the key works: a day that counts whole is shown as itself."""
+        """Return the last moment at which the key works: a day that counts whole is shown as
+        itself.
+        """
         return self.expires_at - timedelta(microseconds=1) if self.expires_at else None
 
 
@@ -236,13 +250,24 @@ def described(key: ApiKey) -> Described:
     expired = key.expires_at is not None and key.expires_at <= now()
     state = "Expired" if expired else ""
     return Described(
-        id=key.id, name=key.name, test=key.test, source=db.session.get_one(Source, key.source_id),
-        scopes=sorted(scopes_of(key.scopes)), all_scopes=key.scopes == ALL_SCOPES,
-        state="Revoked" if key.revoked_at else state, per_minute=key.per_minute,
-        created_at=key.created_at, expires_at=key.expires_at, used_at=key.used_at,
-    )  # fmt: skip
+        id=key.id,
+        name=key.name,
+        test=key.test,
+        source=db.session.get_one(Source, key.source_id),
+        scopes=sorted(scopes_of(key.scopes)),
+        all_scopes=key.scopes == ALL_SCOPES,
+        state="Revoked" if key.revoked_at else state,
+        per_minute=key.per_minute,
+        created_at=key.created_at,
+        expires_at=key.expires_at,
+        used_at=key.used_at,
+    )
 
 
 def all_keys() -> list[ApiKey]:
     """Return every key, those that work first, then the newest."""
-    return list(db.session.scalars(select(ApiKey).order_by(ApiKey.revoked_at.is_not(None), ApiKey.id.desc())))
+    return list(
+        db.session.scalars(
+            select(ApiKey).order_by(ApiKey.revoked_at.is_not(None), ApiKey.id.desc())
+        )
+    )

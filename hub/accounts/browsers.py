@@ -1,7 +1,8 @@
 """Browsers that a user has signed in with before, known by a signed cookie.
 
 Their sign-ins are limited by themselves, so that wrong passwords from elsewhere never lock an
-account for its own user; see https://owasp.org/www-community/Slow_Down_Online_Guessing_Attacks_with_Device_Cookies
+account for its own user; see
+https://owasp.org/www-community/Slow_Down_Online_Guessing_Attacks_with_Device_Cookies
 """
 
 from __future__ import annotations

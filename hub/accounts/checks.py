@@ -1,4 +1,6 @@
-"""Testing connections: a harmless call to the provider, made outside of any transaction, and what it found."""
+"""Testing connections: a harmless call to the provider, made outside of any transaction, and what
+it found.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,10 @@ from hub.vocabulary import ConnectionState
 
 @dataclass(frozen=True)
 class Tested:
-    """What a test found, when, and how many seconds it took. `unsaved`: what was tested is not what is stored."""
+    """What a test found, when, and how many seconds it took.
+
+    `unsaved`: what was tested is not what is stored.
+    """
 
     check: CheckResult
     at: datetime
@@ -42,8 +47,8 @@ def try_out(integration: str, test: bool, values: Mapping[str, Any]) -> Tested:
 def run(connection_id: str, values: Mapping[str, Any] | None = None) -> Tested:
     """Test a connection's stored settings, or others typed for it, which are not stored.
 
-    What is found is kept when the stored settings were tested. A pass sets a broken connection going again.
-    Raises Invalid.
+    What is found is kept when the stored settings were tested. A pass sets a broken connection
+    going again. Raises Invalid.
     """
     connection = db.session.get_one(Connection, connection_id)
     cls = integrations.get(connection.integration)
@@ -51,13 +56,20 @@ def run(connection_id: str, values: Mapping[str, Any] | None = None) -> Tested:
     if values is None:
         if problem is not None:
             return Tested(_unreadable(problem), now(), None, False)
-        form, tested = None, stored
+        form = None
+        tested = stored
     else:
         form = settings_form.read(cls, values, stored)
         tested = settings_form.settings_of(form)
-    version, name, is_test = connection.settings_version, connection.integration, connection.test
+    version = connection.settings_version
+    name = connection.integration
+    is_test = connection.test
     check, took = _call(name, tested, is_test)
-    unsaved = bool(settings_form.changed(stored, tested)) or not version or not _keep(connection_id, version, check, took)
+    unsaved = (
+        bool(settings_form.changed(stored, tested))
+        or not version
+        or not _keep(connection_id, version, check, took)
+    )
     return Tested(check, now(), took, unsaved, form)
 
 
@@ -72,7 +84,12 @@ def last(connection: Connection) -> Tested | None:
     took = kept.pop("took", None)
     known = {field.name for field in dataclasses.fields(CheckResult)}
     lists = {name: tuple(kept.get(name, ())) for name in ("steps", "warnings")}
-    return Tested(CheckResult(**{**{k: v for k, v in kept.items() if k in known}, **lists}), connection.checked_at, took, False)
+    return Tested(
+        CheckResult(**{**{k: v for k, v in kept.items() if k in known}, **lists}),
+        connection.checked_at,
+        took,
+        False,
+    )
 
 
 def readable_settings(connection: Connection) -> tuple[dict[str, Any], Unreadable | None]:
@@ -97,8 +114,15 @@ def _call(name: str, settings: Mapping[str, Any], test: bool) -> tuple[CheckResu
     except NotFound:
         raise
     except HubError as problem:
-        check = CheckResult(False, f"{cls.provider} could not be asked.", str(problem), code=str(getattr(problem, "code", "")))
-    secrets = [str(settings[field]) for field in settings_form.secrets_of(cls) if settings.get(field)]
+        check = CheckResult(
+            False,
+            f"{cls.provider} could not be asked.",
+            str(problem),
+            code=str(getattr(problem, "code", "")),
+        )
+    secrets = [
+        str(settings[field]) for field in settings_form.secrets_of(cls) if settings.get(field)
+    ]
     return _without(check, secrets), round(time.monotonic() - started, 3)
 
 
@@ -111,14 +135,25 @@ def _without(check: CheckResult, secrets: list[str]) -> CheckResult:
         return text
 
     return CheckResult(
-        check.ok, clean(check.title), clean(check.text), tuple(map(clean, check.steps)), tuple(map(clean, check.warnings)),
-        check.field, clean(check.code), clean(check.answer),
-    )  # fmt: skip
+        check.ok,
+        clean(check.title),
+        clean(check.text),
+        tuple(map(clean, check.steps)),
+        tuple(map(clean, check.warnings)),
+        check.field,
+        clean(check.code),
+        clean(check.answer),
+    )
 
 
 def _unreadable(problem: Unreadable) -> CheckResult:
-    return CheckResult(False, "The stored settings cannot be read.", str(problem),
-                       ("Put the key back, or type the settings again and save them.",), code=problem.key_id)  # fmt: skip
+    return CheckResult(
+        False,
+        "The stored settings cannot be read.",
+        str(problem),
+        ("Put the key back, or type the settings again and save them.",),
+        code=problem.key_id,
+    )
 
 
 @transaction
@@ -127,7 +162,9 @@ def _keep(connection_id: str, version: int, check: CheckResult, took: float) -> 
     connection = locked(connection_id)
     if connection.settings_version != version:
         return False
-    connection.checked_version, connection.checked_at, connection.checked_ok = version, now(), check.ok
+    connection.checked_version = version
+    connection.checked_at = now()
+    connection.checked_ok = check.ok
     connection.check = kept_form(check, took)
     audit.record("connection.tested", connection.id, connection.title, ok=check.ok, code=check.code)
     if check.ok and connection.state == ConnectionState.BROKEN and connection.archived_at is None:
@@ -142,9 +179,13 @@ def _keep(connection_id: str, version: int, check: CheckResult, took: float) -> 
 
 def locked(connection_id: str) -> Connection:
     """Return a connection, inside a transaction, with its row locked."""
-    return db.session.get_one(Connection, connection_id, with_for_update=True, populate_existing=True)
+    return db.session.get_one(
+        Connection, connection_id, with_for_update=True, populate_existing=True
+    )
 
 
 def set_state(connection: Connection, state: ConnectionState, why: str = "") -> None:
     """Put a connection into a state, inside a transaction."""
-    connection.state, connection.why, connection.state_at = state.value, why, now()
+    connection.state = state.value
+    connection.why = why
+    connection.state_at = now()

@@ -1,4 +1,6 @@
-"""The demo: test connections to the simulator, a test key, and a signing request that is already under way."""
+"""The demo: test connections to the simulator, a test key, and a signing request that is already
+under way.
+"""
 
 from __future__ import annotations
 
@@ -60,16 +62,25 @@ def connect_chats() -> None:
 
 
 def subscribe() -> None:
-    """Let the simulator send its webhooks here, where they have to be asked for. Raises SendError."""
+    """Let the simulator send its webhooks here, where they have to be asked for.
+
+    Raises SendError.
+    """
     base = current_app.extensions["hub.config"].public_url + "/api/rpc/webhooks/"
-    query = select(Connection).where(Connection.test, Connection.archived_at.is_(None), Connection.channel == Channel.CHAT)
+    query = select(Connection).where(
+        Connection.test, Connection.archived_at.is_(None), Connection.channel == Channel.CHAT
+    )
     for connection in db.session.scalars(query.order_by(Connection.id)).all():
         cls = integrations.get(connection.integration)
         if cls.can("subscribe"):
-            live.instance(connection).subscribe(base + next(iter(cls.webhooks)).replace("{connection}", connection.slug))
+            live.instance(connection).subscribe(
+                base + next(iter(cls.webhooks)).replace("{connection}", connection.slug)
+            )
 
 
-def _offered(credentials: SimulatorCredentials) -> Iterator[tuple[type[Integration], dict[str, Any]]]:
+def _offered(
+    credentials: SimulatorCredentials,
+) -> Iterator[tuple[type[Integration], dict[str, Any]]]:
     for cls in integrations.registry().values():
         if cls.api and (settings := cls.demo_settings(credentials)) is not None:
             yield cls, settings
@@ -78,17 +89,23 @@ def _offered(credentials: SimulatorCredentials) -> Iterator[tuple[type[Integrati
 @transaction
 def _connect(cls: type[Integration], title: str, settings: dict[str, Any]) -> None:
     account = cls.account_of(settings)
-    known = select(Connection.id).where(Connection.integration == cls.name, Connection.account == account, Connection.test)
+    known = select(Connection.id).where(
+        Connection.integration == cls.name, Connection.account == account, Connection.test
+    )
     if db.session.scalar(known) is not None:
         return  # whatever an admin made of it since
     connection = locked(connections.create(cls.name, title, test=True))
     connection.settings = settings_form.settings_of(settings_form.read(cls, settings, {}))
-    connection.settings_version, connection.account, connection.sender = 1, account, cls.sender_of(settings)
+    connection.settings_version = 1
+    connection.account = account
+    connection.sender = cls.sender_of(settings)
     connection.place = cls.place_of(settings)
     posts.begin(connection)
     connection.rules = Rules().stored()  # people who are made up cannot say yes to anything
     # the simulator is not asked: it knows this account by the same file, and may start after us
-    connection.checked_version, connection.checked_at, connection.checked_ok = 1, now(), True
+    connection.checked_version = 1
+    connection.checked_at = now()
+    connection.checked_ok = True
     connection.check = checks.kept_form(CheckResult(True, "The simulator is ready."), None)
     set_state(connection, ConnectionState.ENABLED)
     audit.record("connection.enabled", connection.id, connection.title)
@@ -101,19 +118,30 @@ def _keep_key(config: Config) -> None:
 
 
 def learn_templates() -> None:
-    """Fetch the simulator's templates, and let each approved one say what its name says. Raises SendError."""
-    known = select(Connection).where(Connection.test, Connection.title == TITLES[Channel.WHATSAPP], Connection.archived_at.is_(None))
+    """Fetch the simulator's templates, and let each approved one say what its name says.
+
+    Raises SendError.
+    """
+    known = select(Connection).where(
+        Connection.test,
+        Connection.title == TITLES[Channel.WHATSAPP],
+        Connection.archived_at.is_(None),
+    )
     connection = db.session.scalar(known)
     if connection is None:
         return
     connection_id = connection.id
     template_sync.sync(connection_id)
-    approved = select(ProviderTemplate).where(ProviderTemplate.connection_id == connection_id, ProviderTemplate.state == APPROVED)
+    approved = select(ProviderTemplate).where(
+        ProviderTemplate.connection_id == connection_id, ProviderTemplate.state == APPROVED
+    )
     for template in db.session.scalars(approved).all():
         for name, ours in TEMPLATES.items():
             if template.name.startswith(name):
                 variables = dict(zip(json.loads(template.variables), ours, strict=False))
-                provider_templates.map_to(connection_id, name, template.locale, template.id, variables)
+                provider_templates.map_to(
+                    connection_id, name, template.locale, template.id, variables
+                )
 
 
 def sample() -> dict[str, Any]:
@@ -126,7 +154,9 @@ def sample() -> dict[str, Any]:
             "id": SAMPLE_ID,
             "title": "Employment Agreement",
             "sender": {"name": "Acme HR", "email": "hr@acme.example"},
-            "expires_at": (now() + timedelta(days=30)).isoformat(timespec="seconds").replace("+00:00", "Z"),
+            "expires_at": (
+                (now() + timedelta(days=30)).isoformat(timespec="seconds").replace("+00:00", "Z")
+            ),
         },
         "signers": [
             {
@@ -148,5 +178,7 @@ def sample() -> dict[str, Any]:
 def sample_sent() -> bool:
     """Tell whether the sample request is there."""
     known = select(SigningRequest.id).join(Source, Source.id == SigningRequest.source_id)
-    known = known.where(Source.slug == "default", SigningRequest.external_id == SAMPLE_ID, SigningRequest.test)
+    known = known.where(
+        Source.slug == "default", SigningRequest.external_id == SAMPLE_ID, SigningRequest.test
+    )
     return db.session.scalar(known) is not None

@@ -79,7 +79,10 @@ class KeyLimits:
         return Quota(allowed, most, max(0, most - count.used), MINUTE - passed)
 
     def _asks(self, count: _Count, most: int) -> bool:
-        """Tell whether it is time to ask what others counted. One thread at a time waits for that."""
+        """Tell whether it is time to ask what others counted.
+
+        One thread at a time waits for that.
+        """
         moment = time.monotonic()
         if count.sharing or moment < self._silent_until:
             return False

@@ -1,6 +1,7 @@
 """How often one may do what: tests, sends and saves by user, sign-ins by account and by address.
 
-Counted in Redis for all processes together, and by each process for itself: what it counted still holds when Redis does not answer.
+Counted in Redis for all processes together, and by each process for itself: what it counted still
+holds when Redis does not answer.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class TooMany(Refused):
 
 @dataclass(frozen=True)
 class Limit:
-    """How often a user may do one thing a minute, and the two halves of what is said beyond that."""
+    """Limit how often a user may do one thing a minute, with the two halves of the refusal."""
 
     name: str
     item: RateLimitItem
@@ -56,9 +57,15 @@ class Limit:
     again: str
 
 
-TEST = Limit("test", RateLimitItemPerMinute(5), "tested 5 times", "test again. What you typed is still here")
-SEND = Limit("send", RateLimitItemPerMinute(5), "sent 5 of these", "send again. What you typed is still here")
-SAVE = Limit("save", RateLimitItemPerMinute(10), "saved 10 times", "save again. What you typed is still here")
+TEST = Limit(
+    "test", RateLimitItemPerMinute(5), "tested 5 times", "test again. What you typed is still here"
+)
+SEND = Limit(
+    "send", RateLimitItemPerMinute(5), "sent 5 of these", "send again. What you typed is still here"
+)
+SAVE = Limit(
+    "save", RateLimitItemPerMinute(10), "saved 10 times", "save again. What you typed is still here"
+)
 # wrong passwords: of an account from one address, or in one browser that it knows
 PAIR = RateLimitItemPerMinute(5, REST_MINUTES)
 ADDRESS = RateLimitItemPerMinute(20, REST_MINUTES)
@@ -70,7 +77,9 @@ def spend(limit: Limit, user_id: str) -> None:
     """Count one more for a user. Raises TooMany."""
     if not _counters().ask(lambda counter: counter.hit(limit.item, limit.name, user_id)):
         wait = _wait(limit.item, limit.name, user_id)
-        raise TooMany(f"You have {limit.done} in a minute. Wait {_seconds(wait)} and {limit.again}.", wait)
+        raise TooMany(
+            f"You have {limit.done} in a minute. Wait {_seconds(wait)} and {limit.again}.", wait
+        )
 
 
 def begin_sign_in(email: str, address: str, browser: str = "") -> None:
@@ -93,7 +102,9 @@ def begin_sign_in(email: str, address: str, browser: str = "") -> None:
     pair = _pair(account, network, browser)
     if not _counters().ask(lambda counter: counter.hit(PAIR, *pair)):
         wait = _wait(PAIR, *pair)
-        raise TooMany(f"You entered 5 wrong passwords. Wait {_minutes(wait)} and sign in again.", wait)
+        raise TooMany(
+            f"You entered 5 wrong passwords. Wait {_minutes(wait)} and sign in again.", wait
+        )
 
 
 def end_sign_in(email: str, address: str, browser: str = "", *, known: bool) -> int:
@@ -138,7 +149,9 @@ def _pair(account: str, network: str, browser: str) -> tuple[str, str, str]:
 
 
 def _account(email: str) -> str:
-    return hashlib.sha256(email.strip().lower().encode()).hexdigest()  # whether anybody has that e-mail or not
+    return hashlib.sha256(
+        email.strip().lower().encode()
+    ).hexdigest()  # whether anybody has that e-mail or not
 
 
 def _wait(item: RateLimitItem, *names: str) -> int:
@@ -152,11 +165,19 @@ def _seconds(count: int) -> str:
 
 
 def _minutes(seconds: int) -> str:
-    return _seconds(seconds) if seconds < 60 else "a minute" if seconds < 90 else f"{round(seconds / 60)} minutes"
+    return (
+        _seconds(seconds)
+        if seconds < 60
+        else "a minute"
+        if seconds < 90
+        else f"{round(seconds / 60)} minutes"
+    )
 
 
 class _Counters:
-    """Windows that move: what is refused now is allowed exactly when the oldest one that counts is over."""
+    """Windows that move: what is refused now is allowed exactly when the oldest one that counts is
+    over.
+    """
 
     def __init__(self) -> None:
         self._shared = MovingWindowRateLimiter(web_extensions.limiter.storage)
@@ -164,7 +185,8 @@ class _Counters:
         self._silent_until = 0.0
 
     def ask(self, question: Callable[[MovingWindowRateLimiter], T]) -> T:
-        # Flask-Limiter falls back to memory for limits on routes alone, not for whoever asks its storage; and it starts from nothing then
+        # Flask-Limiter falls back to memory for limits on routes alone, not for whoever asks its
+        # storage; and it starts from nothing then
         answer = question(self._own)
         if time.monotonic() >= self._silent_until:
             try:

@@ -17,7 +17,8 @@ from hub.models.types import now
 from hub.store import transaction
 from hub.vocabulary import Role
 
-FIRST_ADMIN, PASSWORD = "first_admin", "password"
+FIRST_ADMIN = "first_admin"
+PASSWORD = "password"  # noqa: S105 - a kind of link
 FIRST_ADMIN_LASTS = timedelta(hours=24)
 PASSWORD_LASTS = timedelta(hours=48)
 
@@ -32,15 +33,22 @@ def first_admin_link() -> str | None:
 
 @transaction
 def password_link(user_id: str) -> str:
-    """Make a link with which a user chooses a password; earlier ones of theirs open nothing any more."""
+    """Make a link with which a user chooses a password; earlier ones of theirs open nothing any
+    more.
+    """
     user = users.get(user_id)
-    db.session.execute(delete(Action).where(Action.kind == PASSWORD, Action.subject == user.id, Action.used_at.is_(None)))
+    db.session.execute(
+        delete(Action).where(
+            Action.kind == PASSWORD, Action.subject == user.id, Action.used_at.is_(None)
+        )
+    )
     audit.record("user.link_made", user.id, user.name)
     return _link("password", PASSWORD, user.id, PASSWORD_LASTS)
 
 
 def _link(path: str, kind: str, subject: str, lasts: timedelta) -> str:
-    return f"{current_app.extensions['hub.config'].public_url}/{path}/{tokens.make(kind, subject, lasts)}"
+    root = current_app.extensions["hub.config"].public_url
+    return f"{root}/{path}/{tokens.make(kind, subject, lasts)}"
 
 
 def first_admin_open(token: str) -> bool:
@@ -56,15 +64,21 @@ def password_owner(token: str) -> User | None:
 
 
 def set_up_first_admin(token: str, email: str, name: str, password: str) -> str:
-    """Make the first admin and return the id. Raises NotFound when the link is void, as it is once a user exists."""
-    address, words = users.clean_email(email), users.clean_name(name)
+    """Make the first admin and return the id.
+
+    Raises NotFound when the link is void, as it is once a user exists.
+    """
+    address = users.clean_email(email)
+    words = users.clean_name(name)
     passwords.check(password, address, words)
     return _set_up(token, address, words, passwords.hashed(password))
 
 
 @transaction
 def _set_up(token: str, email: str, name: str, password_hash: str) -> str:
-    db.session.execute(select(Source.id).with_for_update())  # two links at once: the second sees the first one's user
+    db.session.execute(
+        select(Source.id).with_for_update()
+    )  # two links at once: the second sees the first one's user
     if not first_admin_open(token):
         raise NotFound("link_void", "This link is used up.")
     _use(token)
@@ -77,7 +91,10 @@ def _set_up(token: str, email: str, name: str, password_hash: str) -> str:
 
 
 def choose_password(token: str, password: str) -> str:
-    """Set the password of the link's user and return the user's id. Raises NotFound when the link is void."""
+    """Set the password of the link's user and return the user's id.
+
+    Raises NotFound when the link is void.
+    """
     user = password_owner(token)
     if user is None:
         raise NotFound("link_void", "This link is used up.")
@@ -87,7 +104,9 @@ def choose_password(token: str, password: str) -> str:
 
 @transaction
 def _choose(token: str, password_hash: str) -> str:
-    db.session.execute(select(Action.digest).where(Action.digest == digest(token)).with_for_update())
+    db.session.execute(
+        select(Action.digest).where(Action.digest == digest(token)).with_for_update()
+    )
     user = password_owner(token)
     if user is None:
         raise NotFound("link_void", "This link is used up.")

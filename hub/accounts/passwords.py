@@ -14,14 +14,17 @@ from hub.errors import Refused
 SHORTEST = 10
 ADVICE = "Four words that do not belong together are a good choice."
 PRODUCT = {"signpost", "hub"}
-FAMOUS = {"correcthorsebatterystaple"}  # four words, as we advise, which everybody knows; zxcvbn does not list it
+FAMOUS = {
+    "correcthorsebatterystaple"
+}  # four words, as we advise, which everybody knows; zxcvbn does not list it
 SHORTEST_WORD = 3  # of a name
 LEAST_REST = 7  # letters and digits beside the words that others know
 # zxcvbn's scores: 3 and 4 stand for at least 100 million guesses
-LEAST_SCORE, MOST_LOOKED_AT = 3, 72
+LEAST_SCORE = 3
+MOST_LOOKED_AT = 72
 LONGEST = 1000  # argon2 takes more, but nobody types it
-# OWASP's second choice: 19 MiB and 2 passes take 20 ms, and eight sign-ins at once still fit into a small machine
-# https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html
+# OWASP's second choice: 19 MiB and 2 passes take 20 ms, and eight sign-ins at once still fit into a
+# small machine https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html
 HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 _one_at_a_time = threading.Lock()
 
@@ -29,12 +32,17 @@ _one_at_a_time = threading.Lock()
 def check(password: str, email: str, name: str = "", *, field: str = "password") -> None:
     """Refuse a password that is easy to guess. There are no rules about kinds of characters."""
     if len(password) < SHORTEST:
-        raise Refused("password_too_short", f"Use at least {SHORTEST} characters. {ADVICE}", field=field)
+        raise Refused(
+            "password_too_short", f"Use at least {SHORTEST} characters. {ADVICE}", field=field
+        )
     if len(password) > LONGEST:
         raise Refused("password_too_long", f"Use at most {LONGEST} characters.", field=field)
     words = _words_about(email, name)
     if _is_made_of(password, {email.lower(), *words}):
-        why = f"This password is made of your name, your e-mail address or the name of this product. {ADVICE}"
+        why = (
+            "This password is made of your name, your e-mail address or the name of this product."
+            f" {ADVICE}"
+        )
         raise Refused("password_is_personal", why, field=field)
     if found := _weakness(password, words):
         raise Refused("password_too_common", f"{found} {ADVICE}", field=field)
@@ -78,7 +86,10 @@ def hashed(password: str) -> str:
 
 
 def matches(stored: str, password: str) -> bool:
-    """Tell whether a password is the stored one. Takes as long when there is none stored, so that nobody learns who exists."""
+    """Tell whether a password is the stored one.
+
+    Takes as long when there is none stored, so that nobody learns who exists.
+    """
     try:
         HASHER.verify(stored or _nobodys(), password[: LONGEST + 1])
     except (VerificationError, InvalidHashError):

@@ -17,17 +17,28 @@ from hub.store import transaction
 
 @transaction
 def save(connection_id: str, wanted: Rules) -> None:
-    """Keep other rules for a connection, from the next message on. Raises Refused that names the field."""
-    fresh, connection = rules.checked(wanted), locked(connection_id)
+    """Keep other rules for a connection, from the next message on.
+
+    Raises Refused that names the field.
+    """
+    fresh = rules.checked(wanted)
+    connection = locked(connection_id)
     before = policy.rules_of(connection)
     if connection.archived_at is not None:
         raise Refused("archived", "This connection is archived: it sends nothing any more.")
     if fresh.currency != before.currency and spending.spent(connection.id, now()).month:
-        why = f"This month's spending is counted in {before.currency}. Keep that until the month is over."
+        why = (
+            f"This month's spending is counted in {before.currency}. Keep that until the month is"
+            " over."
+        )
         raise Refused("other_currency", why, field="currency")
-    changed = [one.name for one in fields(Rules) if getattr(before, one.name) != getattr(fresh, one.name)]
+    changed = [
+        one.name for one in fields(Rules) if getattr(before, one.name) != getattr(fresh, one.name)
+    ]
     connection.rules = fresh.stored()
     if fresh.quiet != before.quiet:
         outbox.ask_again(connection.id)
-    audit.record("connection.rules_changed", connection.id, connection.title, rules=", ".join(changed))
+    audit.record(
+        "connection.rules_changed", connection.id, connection.title, rules=", ".join(changed)
+    )
     current_app.extensions.get("hub.remembered", {}).pop(("capped",), None)

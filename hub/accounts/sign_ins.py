@@ -22,7 +22,10 @@ SEEN_EVERY = timedelta(minutes=5)  # a page must not cost a write
 
 
 def authenticate(email: str, password: str) -> User | None:
-    """Return the user whom e-mail and password belong to, or None. Takes as long for an e-mail that nobody has."""
+    """Return the user whom e-mail and password belong to, or None.
+
+    Takes as long for an e-mail that nobody has.
+    """
     user = users.with_email(email)
     known = passwords.matches(user.password_hash if user else "", password)
     if user is None or not known or user.disabled_at is not None:
@@ -42,7 +45,8 @@ def _store(user_id: str, before: str, password_hash: str) -> None:
 @transaction
 def sign_in(user_id: str) -> str:
     """Begin a sign-in and return its token; only a digest of it is stored."""
-    token, moment = secrets.token_urlsafe(32), now()
+    token = secrets.token_urlsafe(32)
+    moment = now()
     user = users.get(user_id)
     db.session.add(SignIn(digest=digest(token), user_id=user.id, expires_at=moment + LONGEST))
     user.signed_in_at = moment
@@ -56,7 +60,9 @@ def user_of_token(token: str) -> User | None:
     found = db.session.execute(
         select(User, SignIn.seen_at)
         .join(SignIn, SignIn.user_id == User.id)
-        .where(SignIn.digest == digest(token), SignIn.expires_at > now(), SignIn.seen_at > now() - IDLE)
+        .where(
+            SignIn.digest == digest(token), SignIn.expires_at > now(), SignIn.seen_at > now() - IDLE
+        )
         .where(User.disabled_at.is_(None))
     ).one_or_none()
     if found is None:
@@ -86,7 +92,9 @@ def sign_out(token: str) -> None:
 
 
 def change_password(user_id: str, old: str, new: str, *, keep: str = "") -> None:
-    """Change one's own password, which the old one allows, and end the other sign-ins; the one with the token `keep` stays."""
+    """Change one's own password, which the old one allows, and end the other sign-ins; the one with
+    the token `keep` stays.
+    """
     user = users.get(user_id)
     email = user.email
     name = user.name

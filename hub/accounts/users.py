@@ -26,7 +26,11 @@ LONGEST_NAME = 120
 
 def everyone() -> list[User]:
     """Return all users, those who may sign in first, by name."""
-    return list(db.session.scalars(select(User).order_by(User.disabled_at.is_not(None), func.lower(User.name), User.id)))
+    return list(
+        db.session.scalars(
+            select(User).order_by(User.disabled_at.is_not(None), func.lower(User.name), User.id)
+        )
+    )
 
 
 def get(user_id: str) -> User:
@@ -51,23 +55,32 @@ def clean_email(email: str) -> str:
     """Return the form an address is stored and looked up in. Raises Refused."""
     address = email.strip().lower()
     if len(address) > 254 or not EMAIL.fullmatch(address):
-        raise Refused("bad_email", "Give an e-mail address, such as dana@acme.example.", field="email")
+        raise Refused(
+            "bad_email", "Give an e-mail address, such as dana@acme.example.", field="email"
+        )
     return address
 
 
 def create_user(email: str, name: str, password: str = "", role: Role = Role.VIEWER) -> str:
-    """Add a user and return the id. Without a password nobody can sign in as them until a link has set one."""
+    """Add a user and return the id.
+
+    Without a password nobody can sign in as them until a link has set one.
+    """
     address = clean_email(email)
     if password:
         passwords.check(password, address, name)
-    return _insert(address, clean_name(name), passwords.hashed(password) if password else "", Role(role))
+    return _insert(
+        address, clean_name(name), passwords.hashed(password) if password else "", Role(role)
+    )
 
 
 def clean_name(name: str) -> str:
     """Return a name without stray blanks. Raises Refused."""
     words = " ".join(name.split())
     if not words or len(words) > LONGEST_NAME:
-        raise Refused("bad_name", f"Give a name of at most {LONGEST_NAME} characters.", field="name")
+        raise Refused(
+            "bad_name", f"Give a name of at most {LONGEST_NAME} characters.", field="name"
+        )
     return words
 
 
@@ -103,8 +116,13 @@ def change_role(user_id: str, role: Role) -> None:
     if user.role == role:
         return
     if user.rank is Role.ADMIN and not others:
-        raise Conflict("last_admin", f"{user.name} is the last admin who can sign in. Make somebody else an admin first.")
-    audit.record("user.role_changed", user.id, user.name, before=user.rank.title, role=Role(role).title)
+        raise Conflict(
+            "last_admin",
+            f"{user.name} is the last admin who can sign in. Make somebody else an admin first.",
+        )
+    audit.record(
+        "user.role_changed", user.id, user.name, before=user.rank.title, role=Role(role).title
+    )
     user.role = Role(role).value
 
 
@@ -116,7 +134,10 @@ def disable(user_id: str) -> None:
     if user.disabled_at is not None:
         return
     if user.rank is Role.ADMIN and not others:
-        raise Conflict("last_admin", f"{user.name} is the last admin who can sign in. Make somebody else an admin first.")
+        raise Conflict(
+            "last_admin",
+            f"{user.name} is the last admin who can sign in. Make somebody else an admin first.",
+        )
     user.disabled_at = now()
     end_sign_ins(user.id)
     audit.record("user.deactivated", user.id, user.name)
@@ -148,10 +169,14 @@ def set_time_zone(user_id: str, zone: str) -> None:
 
 
 def _other_admins(user_id: str) -> list[User]:
-    """Return the admins besides this one who can sign in, locked: two admins who remove each other wait for one another."""
+    """Return the admins besides this one who can sign in, locked: two admins who remove each other
+    wait for one another.
+    """
     admins = db.session.scalars(
         select(User)
         .where(User.role == Role.ADMIN.value, User.disabled_at.is_(None), User.password_hash != "")
-        .order_by(User.id).with_for_update().execution_options(populate_existing=True)
-    )  # fmt: skip
+        .order_by(User.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
     return [admin for admin in admins if admin.id != user_id]

@@ -15,11 +15,32 @@ from hub.models import Connection
 from hub.vocabulary import ConnectionState
 
 PAGES = (
-    "overview", "entrance", "account", "people", "keys", "sources", "activity", "integrations",
-    "connections", "posts", "rules", "messages",
-    "message", "codes", "receipts", "requests", "signers", "pressing", "inbox", "person", "suppressions", "opt_out", "templates", "clock",
+    "overview",
+    "entrance",
+    "account",
+    "people",
+    "keys",
+    "sources",
+    "activity",
+    "integrations",
+    "connections",
+    "posts",
+    "rules",
+    "messages",
+    "message",
+    "codes",
+    "receipts",
+    "requests",
+    "signers",
+    "pressing",
+    "inbox",
+    "person",
+    "suppressions",
+    "opt_out",
+    "templates",
+    "clock",
     "set_aside",
-)  # fmt: skip
+)
 
 
 def init_app(app: Flask) -> None:
@@ -36,14 +57,19 @@ def init_app(app: Flask) -> None:
 def _waiting() -> dict[str, navigation.Count]:
     """Count what waits behind each place of the rail."""
     broken = db.session.scalar(
-        select(func.count()).select_from(Connection)
+        select(func.count())
+        .select_from(Connection)
         .where(Connection.state == ConnectionState.BROKEN, Connection.archived_at.is_(None))
-    )  # fmt: skip
+    )
     found = {}
     if broken:
         words = "1 connection is broken" if broken == 1 else f"{broken} connections are broken"
         found["admin.integrations"] = navigation.Count(broken, words, bad=True)
     if new := conversations.unread():
-        words = "1 conversation has something new" if new == 1 else f"{new} conversations have something new"
+        words = (
+            "1 conversation has something new"
+            if new == 1
+            else f"{new} conversations have something new"
+        )
         found["admin.inbox"] = navigation.Count(new, words)
     return found

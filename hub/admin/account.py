@@ -76,6 +76,9 @@ def set_time_zone() -> Any:
 
 def _page(password_form: forms.ChangePassword, zone_form: forms.TimeZone | None = None) -> str:
     return render_template(
-        "account.html", password_form=password_form, password_action=url_for("admin.account"),
-        zone_form=zone_form or forms.TimeZone(time_zone=g.user.time_zone), zone_action=url_for("admin.set_time_zone"),
-    )  # fmt: skip
+        "account.html",
+        password_form=password_form,
+        password_action=url_for("admin.account"),
+        zone_form=zone_form or forms.TimeZone(time_zone=g.user.time_zone),
+        zone_action=url_for("admin.set_time_zone"),
+    )

@@ -30,12 +30,22 @@ class Entry(NamedTuple):
 @needs(Role.VIEWER)
 def activity() -> Any:
     """List the changes, narrowed by who made them, to what, and of which kind."""
-    keep = {name: value for name in ("kind", "who", "subject", "q") if (value := request.args.get(name, "").strip())}
+    keep = {
+        name: value
+        for name in ("kind", "who", "subject", "q")
+        if (value := request.args.get(name, "").strip())
+    }
     found = page(_wanted(keep), Audit.id, "aud", keep)
     return render_template(
-        "activity.html", entries=_entries(found.rows), filters=_chips(keep), q=keep.get("q", ""), keep=keep, filtered=bool(keep),
-        newer=found.newer, older=found.older,
-    )  # fmt: skip
+        "activity.html",
+        entries=_entries(found.rows),
+        filters=_chips(keep),
+        q=keep.get("q", ""),
+        keep=keep,
+        filtered=bool(keep),
+        newer=found.newer,
+        older=found.older,
+    )
 
 
 def _wanted(keep: dict[str, str]) -> Select[Any]:
@@ -43,22 +53,39 @@ def _wanted(keep: dict[str, str]) -> Select[Any]:
     if "kind" in keep:
         wanted = wanted.where(Audit.action.startswith(keep["kind"] + ".", autoescape=True))
     if "who" in keep:
-        wanted = wanted.where(Audit.user_id == keep["who"] if is_id("usr", keep["who"]) else Audit.who == keep["who"])
+        wanted = wanted.where(
+            Audit.user_id == keep["who"] if is_id("usr", keep["who"]) else Audit.who == keep["who"]
+        )
     if "subject" in keep:
         wanted = wanted.where(Audit.subject == keep["subject"])
     if "q" in keep:
-        named = (column.icontains(keep["q"], autoescape=True) for column in (Audit.title, Audit.who))
+        named = (
+            column.icontains(keep["q"], autoescape=True) for column in (Audit.title, Audit.who)
+        )
         wanted = wanted.where(or_(*named))
     return wanted
 
 
 def _entries(rows: list[Audit]) -> list[Entry]:
     people = {row.user_id for row in rows if row.user_id}
-    emails = {user.id: user.email for user in db.session.scalars(select(User).where(User.id.in_(people)))}
+    emails = {
+        user.id: user.email for user in db.session.scalars(select(User).where(User.id.in_(people)))
+    }
     named = {row.subject for row in rows if is_id("con", row.subject)}
-    slugs = {one.id: one.slug for one in db.session.scalars(select(Connection).where(Connection.id.in_(named)))}
+    slugs = {
+        one.id: one.slug
+        for one in db.session.scalars(select(Connection).where(Connection.id.in_(named)))
+    }
     return [
-        Entry(row.at, row.who, told(row), _href(row, slugs), details(row), emails.get(row.user_id or "", "")) for row in rows
+        Entry(
+            row.at,
+            row.who,
+            told(row),
+            _href(row, slugs),
+            details(row),
+            emails.get(row.user_id or "", ""),
+        )
+        for row in rows
     ]
 
 
@@ -72,12 +99,20 @@ def told(row: Audit) -> str:
     if words is None:  # an action of a later version, or of a part that brought its own
         noun, _, verb = row.action.partition(".")
         words = f"{verb.replace('_', ' ')}: {noun.replace('_', ' ')} {{}}"
-    return words.format(row.title or ("a request" if is_id("req", row.subject) else "")).strip().rstrip(":")
+    return (
+        words.format(row.title or ("a request" if is_id("req", row.subject) else ""))
+        .strip()
+        .rstrip(":")
+    )
 
 
 def details(row: Audit) -> str:
     """Write what else is known of a change: `before: Viewer · role: Admin`."""
-    known = {name.replace("_", " "): value for name, value in row.detail.items() if value not in ("", None, [])}
+    known = {
+        name.replace("_", " "): value
+        for name, value in row.detail.items()
+        if value not in ("", None, [])
+    }
     return " · ".join(f"{name}: {_plain(value)}" for name, value in known.items())
 
 
@@ -92,12 +127,17 @@ def _href(row: Audit, slugs: dict[str, str]) -> str:
         return url_for("admin.connection", slug=slugs[row.subject])
     if is_id("msg", row.subject):
         return url_for("admin.message", message_id=row.subject)
-    return url_for("admin.request_page", request_id=row.subject) if is_id("req", row.subject) else ""
+    return (
+        url_for("admin.request_page", request_id=row.subject) if is_id("req", row.subject) else ""
+    )
 
 
 def _chips(keep: dict[str, str]) -> list[dict[str, Any]]:
     here = keep.get("kind", "")
-    return [{"title": title, "href": _link(keep, kind=kind or None), "here": here == kind} for kind, title in KINDS]
+    return [
+        {"title": title, "href": _link(keep, kind=kind or None), "here": here == kind}
+        for kind, title in KINDS
+    ]
 
 
 def _link(keep: dict[str, str], **changed: str | None) -> str:
@@ -106,10 +146,17 @@ def _link(keep: dict[str, str], **changed: str | None) -> str:
 
 
 KINDS = (
-    ("", "Everything"), ("connection", "Connections"), ("message", "Messages"), ("request", "Requests"), ("user", "Users"),
-    ("api_key", "API keys"), ("source", "Sources"), ("template", "Templates"),
-    ("suppression", "Opt-outs"), ("security", "Security"),
-)  # fmt: skip
+    ("", "Everything"),
+    ("connection", "Connections"),
+    ("message", "Messages"),
+    ("request", "Requests"),
+    ("user", "Users"),
+    ("api_key", "API keys"),
+    ("source", "Sources"),
+    ("template", "Templates"),
+    ("suppression", "Opt-outs"),
+    ("security", "Security"),
+)
 
 # what follows the name of whoever did it; {} is what the subject was called
 DONE = {

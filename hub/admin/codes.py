@@ -47,25 +47,51 @@ def codes() -> Any:
 def seen() -> list[Seen]:
     """Return the codes of the last 30 days, counted."""
     found = db.session.execute(
-        select(Connection.integration, Message.code, func.count(), func.max(Message.changed_at), func.min(Message.status))
+        select(
+            Connection.integration,
+            Message.code,
+            func.count(),
+            func.max(Message.changed_at),
+            func.min(Message.status),
+        )
         .join(Connection, Connection.id == Message.connection_id)
         .where(Message.code != literal_column("''"), Message.id > id_at("msg", now() - SINCE))
-        .group_by(Connection.integration, Message.code).order_by(func.count().desc(), Message.code).limit(MOST)
-    )  # fmt: skip
+        .group_by(Connection.integration, Message.code)
+        .order_by(func.count().desc(), Message.code)
+        .limit(MOST)
+    )
     return [_seen(*row) for row in found]
 
 
 def _seen(integration: str, code: str, count: int, last: datetime, status: str) -> Seen:
     try:
         cls = integrations.get(integration)
-        provider, problem = cls.provider, cls.explain(code)
+        provider = cls.provider
+        problem = cls.explain(code)
     except NotFound:
-        provider, problem = integration, None
+        provider = integration
+        problem = None
     if ours := CODES.get(code):
-        provider, problem = "Signpost", problem or ours
+        provider = "Signpost"
+        problem = problem or ours
     fallback = BY_STATUS.get(Status.read(status))
-    text = problem.text if problem else f"{provider} says more about it than we know. {fallback.text if fallback else ''}".strip()
+    text = (
+        problem.text
+        if problem
+        else (
+            f"{provider} says more about it than we know. "
+            f"{fallback.text if fallback else ''}".strip()
+        )
+    )
     remedy = problem.remedy if problem else fallback.remedy if fallback else ""
     return Seen(
-        code, provider, count, last, text, remedy, problem.url if problem else "", problem is not None, url_for("admin.messages", q=code)
+        code,
+        provider,
+        count,
+        last,
+        text,
+        remedy,
+        problem.url if problem else "",
+        problem is not None,
+        url_for("admin.messages", q=code),
     )

@@ -1,4 +1,6 @@
-"""What a connection's page shows: its settings, how far it is set up, what its last test and its last message came to."""
+"""What a connection's page shows: its settings, how far it is set up, what its last test and its
+last message came to.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,16 @@ from hub import integrations as integration_registry
 from hub.accounts import checks, connections, settings_form
 from hub.accounts.checks import Tested
 from hub.accounts.limits import TooMany
-from hub.admin import forms, hindrance, integrations, looks, moments, presentation, setting_up, typed
+from hub.admin import (
+    forms,
+    hindrance,
+    integrations,
+    looks,
+    moments,
+    presentation,
+    setting_up,
+    typed,
+)
 from hub.admin.guard import may
 from hub.config import is_loopback
 from hub.extensions import db
@@ -31,7 +42,7 @@ ADDRESSES = {Address.PHONE: "Your mobile number", Address.EMAIL: "Your e-mail ad
 
 @dataclass
 class Page:
-    """The page of a connection, or of one that is not stored yet; `typed` is what was posted to it."""
+    """The page of a connection, stored or not yet; `typed` is what was posted to it."""
 
     cls: type[Integration]
     connection_id: str = ""
@@ -39,14 +50,24 @@ class Page:
     typed: Mapping[str, str] | None = None
 
     def show(
-        self, *, form: ConfigForm | None = None, tested: Tested | None = None, limited: str = "", status: int = 200,
-        send_form: forms.SendOne | None = None, send_problem: str = "", invitation: Invitation | None = None,
-    ) -> Any:  # fmt: skip
+        self,
+        *,
+        form: ConfigForm | None = None,
+        tested: Tested | None = None,
+        limited: str = "",
+        status: int = 200,
+        send_form: forms.SendOne | None = None,
+        send_problem: str = "",
+        invitation: Invitation | None = None,
+    ) -> Any:
         """Answer with the page, everything that was typed still in it."""
         one = find(self.connection_id) if self.connection_id else None
         stored, unreadable = checks.readable_settings(one) if one else ({}, None)
         if unreadable:
-            flash(f"The stored settings cannot be read. {unreadable} Or type them again and save.", "bad")
+            flash(
+                f"The stored settings cannot be read. {unreadable} Or type them again and save.",
+                "bad",
+            )
         form = form or (tested and tested.form) or self._form(stored)
         if self.typed is not None:
             typed.keep(self.cls, form, self.typed, g.user.id)
@@ -56,18 +77,34 @@ class Page:
         last_send = _last_send(one) if one else None
         sends = one is not None and may(Role.OPERATOR)
         page = render_template(
-            "connection.html", integration=self.cls, connection=one, form=form, name_form=self.name_form,
-            lead=_lead(one) if one else "", steps=setting_up.steps(one, sent_one=bool(last_send and last_send["went"])),
+            "connection.html",
+            integration=self.cls,
+            connection=one,
+            form=form,
+            name_form=self.name_form,
+            lead=_lead(one) if one else "",
+            steps=setting_up.steps(one, sent_one=bool(last_send and last_send["went"])),
             result={"limited": limited} if limited else result,
-            webhooks=_webhooks(self.cls, one), last_callback=one.called_at if one else None,
-            send_form=_addressed(self.cls, one, send_form or forms.SendOne()) if one is not None and sends else None,
-            send_problem=send_problem, last_send=last_send,
-            events=[(event_type, POSTED[event_type]) for event_type in EventType], posted=posts.posted(one.id) if one else [],
-            moved=bool(one and one.place and (place := self.cls.place_of(stored)) and place != one.place),
-            invites=self.cls.can("invite") and may(Role.ADMIN), invitation=invitation,
+            webhooks=_webhooks(self.cls, one),
+            last_callback=one.called_at if one else None,
+            send_form=(
+                _addressed(self.cls, one, send_form or forms.SendOne())
+                if one is not None and sends
+                else None
+            ),
+            send_problem=send_problem,
+            last_send=last_send,
+            events=[(event_type, POSTED[event_type]) for event_type in EventType],
+            posted=posts.posted(one.id) if one else [],
+            moved=bool(
+                one and one.place and (place := self.cls.place_of(stored)) and place != one.place
+            ),
+            invites=self.cls.can("invite") and may(Role.ADMIN),
+            invitation=invitation,
             hindered=hindrance.of([one]).get(one.id) if one else None,
-            why_not_send=_why_not_send(one) if one else "", may=may(Role.ADMIN),
-        )  # fmt: skip
+            why_not_send=_why_not_send(one) if one else "",
+            may=may(Role.ADMIN),
+        )
         return make_response(page, status)
 
     def too_many(self, refusal: TooMany, *, send_form: forms.SendOne | None = None) -> Any:
@@ -109,10 +146,15 @@ def _addressed(cls: type[Integration], one: Connection, form: forms.SendOne) -> 
 
 
 POSTED = {
-    EventType.SENT: "A document was sent out", EventType.VIEWED: "A signer opened it", EventType.SIGNED: "A signer signed",
-    EventType.DECLINED: "A signer declined", EventType.COMPLETED: "Everybody has signed", EventType.REMINDER: "Signers were reminded",
-    EventType.EXPIRED: "The time to sign ran out", EventType.CANCELED: "The sender took it back",
-}  # fmt: skip
+    EventType.SENT: "A document was sent out",
+    EventType.VIEWED: "A signer opened it",
+    EventType.SIGNED: "A signer signed",
+    EventType.DECLINED: "A signer declined",
+    EventType.COMPLETED: "Everybody has signed",
+    EventType.REMINDER: "Signers were reminded",
+    EventType.EXPIRED: "The time to sign ran out",
+    EventType.CANCELED: "The sender took it back",
+}
 
 
 def _failed(one: Connection | None) -> Tested | None:
@@ -123,7 +165,11 @@ def _failed(one: Connection | None) -> Tested | None:
 
 def _lead(one: Connection) -> str:
     sender = one.sender.rpartition(":")[2]  # without whatsapp:
-    what = f"{looks.channel_title(one.channel)} from {presentation.phone(sender)}." if sender and sender != one.place else ""
+    what = (
+        f"{looks.channel_title(one.channel)} from {presentation.phone(sender)}."
+        if sender and sender != one.place
+        else ""
+    )
     what += f" Posts in {one.place}." if one.place else ""
     if one.state == ConnectionState.BROKEN:
         waiting = integrations.waits(connections.waiting(one.id))
@@ -141,12 +187,21 @@ def _webhooks(cls: type[Integration], one: Connection | None) -> list[tuple[str,
             continue  # its address holds a name that it has not got yet
         label = (getattr(cls, method).__doc__ or "").strip().split("\n")[0].rstrip(".")
         if path == cls.status_path:
-            here_only = is_loopback(urlsplit(base).hostname or "") and not (one is not None and one.test)
+            here_only = is_loopback(urlsplit(base).hostname or "") and not (
+                one is not None and one.test
+            )
             label = (
-                "Status callbacks: left out, since only this machine reaches this address. Set HUB_PUBLIC_URL to get them"
-                if here_only else "Status callbacks, set by us on every message"
-            )  # fmt: skip
-        found.append((label or presentation.initial(path), base + path.replace("{connection}", one.slug if one else "")))
+                "Status callbacks: left out, since only this machine reaches this address. Set"
+                " HUB_PUBLIC_URL to get them"
+                if here_only
+                else "Status callbacks, set by us on every message"
+            )
+        found.append(
+            (
+                label or presentation.initial(path),
+                base + path.replace("{connection}", one.slug if one else ""),
+            )
+        )
     return found
 
 
@@ -160,22 +215,34 @@ def webhook_of(one: Connection) -> str:
 def _last_send(one: Connection) -> dict[str, Any] | None:
     """Return what became of the last message that was sent from the page."""
     tried = db.session.scalar(
-        select(Audit).where(Audit.subject == one.id, Audit.action == "connection.tried").order_by(Audit.id.desc()).limit(1)
+        select(Audit)
+        .where(Audit.subject == one.id, Audit.action == "connection.tried")
+        .order_by(Audit.id.desc())
+        .limit(1)
     )
     message_id = str(tried.detail.get("message", "")) if tried else ""
     message = db.session.get(Message, message_id) if is_id("msg", message_id) else None
     if message is None:
         return None
     status = Status.read(message.status)
-    arrived = db.session.scalar(
-        select(StatusEvent).where(StatusEvent.message_id == message.id, StatusEvent.status == Status.DELIVERED)
-        .order_by(StatusEvent.id).limit(1)
-    ) if status.arrived else None  # fmt: skip
+    arrived = (
+        db.session.scalar(
+            select(StatusEvent)
+            .where(StatusEvent.message_id == message.id, StatusEvent.status == Status.DELIVERED)
+            .order_by(StatusEvent.id)
+            .limit(1)
+        )
+        if status.arrived
+        else None
+    )
     return {
-        "status": message.status, "href": url_for("admin.message", message_id=message.id), "at": message.created_at,
-        "took": (arrived.at - message.created_at) if arrived else None, "settled": message.settled,
+        "status": message.status,
+        "href": url_for("admin.message", message_id=message.id),
+        "at": message.created_at,
+        "took": (arrived.at - message.created_at) if arrived else None,
+        "settled": message.settled,
         "went": status.handed_over or status.arrived,
-    }  # fmt: skip
+    }
 
 
 def _why_not_send(one: Connection) -> str:

@@ -22,7 +22,7 @@ from hub.models import Connection
 from hub.vocabulary import Role
 
 
-# ── A new one ───────────────────────────────────────────────────────────────────────────────────────────────
+# ── A new one ─────────────────────────────────────────────────────────────────────────────────────
 @admin.get("/integrations/<name>/new")
 @needs(Role.VIEWER)
 def new_connection(name: str) -> Any:
@@ -38,7 +38,8 @@ def add_connection(name: str) -> Any:
     cls = integrations.get(name)
     values = typed.values(cls, request.form, g.user.id)
     name_form = _name_form()(request.form)
-    page, is_test = Page(cls, name_form=name_form, typed=values), bool("test" in name_form and name_form["test"].data)
+    page = Page(cls, name_form=name_form, typed=values)
+    is_test = bool("test" in name_form and name_form["test"].data)
     try:
         if request.form.get("do") == "test":
             limits.spend(limits.TEST, g.user.id)
@@ -59,19 +60,24 @@ def add_connection(name: str) -> Any:
 
 
 def _name_form() -> type[forms.NameConnection]:
-    return forms.NameDemoConnection if current_app.extensions["hub.config"].demo else forms.NameConnection
+    return (
+        forms.NameDemoConnection
+        if current_app.extensions["hub.config"].demo
+        else forms.NameConnection
+    )
 
 
 def _free_title(cls: type[Integration]) -> str:
     taken = {connection.title for connection in connections.listed()}
-    title, number = cls.title, 1
+    title = cls.title
+    number = 1
     while title in taken:
         number += 1
         title = f"{cls.title} {number}"
     return title
 
 
-# ── One that is stored ──────────────────────────────────────────────────────────────────────────────────────
+# ── One that is stored ────────────────────────────────────────────────────────────────────────────
 @admin.get("/connections/<slug>")
 @needs(Role.VIEWER)
 @about("connections")
@@ -85,7 +91,8 @@ def connection(slug: str) -> Any:
 def change_connection(slug: str) -> Any:
     """Test what was typed, or store it."""
     one = connections.by_slug(slug)
-    connection_id, cls = one.id, integrations.get(one.integration)
+    connection_id = one.id
+    cls = integrations.get(one.integration)
     values = typed.values(cls, request.form, g.user.id)
     page = _page(one, values)
     try:
@@ -108,8 +115,9 @@ def change_connection(slug: str) -> Any:
 
 
 DESERTED = (
-    "Messages of the account that was here before are still under way, and from now on their callbacks are refused. To hear of them, "
-    "save that account here again, and add another connection for the new one."
+    "Messages of the account that was here before are still under way, and from now on their"
+    " callbacks are refused. To hear of them, save that account here again, and add another"
+    " connection for the new one."
 )
 
 
@@ -119,7 +127,13 @@ def _told(one: Connection, saved: Saved) -> tuple[str, str]:
         return "Nothing was changed.", "info"
     if saved.tested is None:
         if one.enabled:
-            return f"Saved, and in use from now on.{'' if one.ready else ' It is not tested since the change.'}", "info"
+            return (
+                (
+                    "Saved, and in use from now"
+                    f" on.{'' if one.ready else ' It is not tested since the change.'}"
+                ),
+                "info",
+            )
         if one.ready:
             return "Saved.", "good"
         return "Saved. Test the connection, then enable it.", "good"
@@ -133,7 +147,8 @@ def _told(one: Connection, saved: Saved) -> tuple[str, str]:
 def enable_connection(slug: str) -> Any:
     """Let a connection send."""
     one = connections.by_slug(slug)
-    connection_id, page = one.id, _page(one)
+    connection_id = one.id
+    page = _page(one)
     try:
         if connections.needs_test(one):
             limits.spend(limits.TEST, g.user.id)
@@ -163,13 +178,19 @@ def disable_connection(slug: str) -> Any:
 def send_one(slug: str) -> Any:
     """Send one message, to see one arrive."""
     one = connections.by_slug(slug)
-    form, page = forms.SendOne(request.form), _page(one)
-    connection_id, text = one.id, f"Signpost works: this test came over {one.title}."
+    form = forms.SendOne(request.form)
+    page = _page(one)
+    connection_id = one.id
+    text = f"Signpost works: this test came over {one.title}."
     try:
         limits.spend(limits.SEND, g.user.id)
         if not form.validate():
             return page.show(send_form=form, status=422)
-        message_id = direct.send(connection_id=connection_id, to=forms.normal_address(page.cls.address, form.to), text=text)
+        message_id = direct.send(
+            connection_id=connection_id,
+            to=forms.normal_address(page.cls.address, form.to),
+            text=text,
+        )
     except TooMany as refusal:
         return page.too_many(refusal, send_form=form)
     except Refused as refusal:
@@ -188,7 +209,9 @@ def connection_action(slug: str, action: str) -> Any:
     one = connections.by_slug(slug)
     if action not in integrations.get(one.integration).actions:
         raise NotFound("unknown_action", "This connection offers no such action.")
-    connection_id, here, page = one.id, connection_page.webhook_of(one), _page(one)
+    connection_id = one.id
+    here = connection_page.webhook_of(one)
+    page = _page(one)
     try:
         limits.spend(limits.TEST, g.user.id)
         running = live.instance(one)
@@ -201,7 +224,7 @@ def connection_action(slug: str, action: str) -> Any:
     return _to(connection_id)
 
 
-# ── Its name and its end ────────────────────────────────────────────────────────────────────────────────────
+# ── Its name and its end ──────────────────────────────────────────────────────────────────────────
 @admin.route("/connections/<slug>/rename", methods=["GET", "POST"])
 @needs(Role.ADMIN)
 def rename_connection(slug: str) -> Any:
@@ -216,7 +239,10 @@ def rename_connection(slug: str) -> Any:
                 flash("Renamed.", "good")
                 cls = integrations.get(one.integration)
                 if form.slug.data != slug and cls.can("subscribe"):
-                    told = f"{cls.provider} still sends its webhooks to the old address. Choose Set webhook below."
+                    told = (
+                        f"{cls.provider} still sends its webhooks to the old address. Choose Set"
+                        " webhook below."
+                    )
                     flash(told, "warn")
                 return _to(connection_id)
         except Refused as refusal:
@@ -240,13 +266,21 @@ def archive_connection(slug: str) -> Any:
 
 def _confirm(one: Connection, what: str, form: forms.RenameConnection | None = None) -> str:
     return render_template(
-        "connection_confirm.html", connection=one, integration=integrations.get(one.integration), what=what, form=form,
-        waiting=connections.waiting(one.id), routes=connections.routes_naming(one.id),
-    )  # fmt: skip
+        "connection_confirm.html",
+        connection=one,
+        integration=integrations.get(one.integration),
+        what=what,
+        form=form,
+        waiting=connections.waiting(one.id),
+        routes=connections.routes_naming(one.id),
+    )
 
 
 _page = connection_page.of
 
 
 def _to(connection_id: str, anchor: str | None = None) -> Any:
-    return redirect(url_for("admin.connection", slug=connection_page.find(connection_id).slug, _anchor=anchor), 303)
+    return redirect(
+        url_for("admin.connection", slug=connection_page.find(connection_id).slug, _anchor=anchor),
+        303,
+    )

@@ -36,7 +36,10 @@ def _row_id(kind: str, name: str) -> str:
 
 
 def about(kind: str) -> Callable[[View], View]:
-    """Answer with a page that says so where the row that a page is about cannot be read. Innermost decorator."""
+    """Answer with a page that says so where the row that a page is about cannot be read.
+
+    Innermost decorator.
+    """
 
     def decorate(view: View) -> View:
         @functools.wraps(view)

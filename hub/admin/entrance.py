@@ -61,7 +61,9 @@ def _record(action: str, email: str) -> None:
     security_log.record(action, request.remote_addr or "", **about)
 
 
-def _sign_in_page(form: forms.SignIn, problem: tuple[str, str] | None = None, status: int = 200) -> Any:
+def _sign_in_page(
+    form: forms.SignIn, problem: tuple[str, str] | None = None, status: int = 200
+) -> Any:
     return render_template("sign_in.html", form=form, problem=problem), status
 
 
@@ -85,7 +87,11 @@ def first_admin(token: str) -> Any:
         return render_template("first_admin.html", form=form)
     try:
         if form.validate():
-            guard.begin(links.set_up_first_admin(token, form.email.data or "", form.name.data or "", form.password.data or ""))
+            guard.begin(
+                links.set_up_first_admin(
+                    token, form.email.data or "", form.name.data or "", form.password.data or ""
+                )
+            )
             return redirect(guard.back_to("/"), 303)
     except NotFound:
         return render_template("first_admin.html", form=None), 404
@@ -101,7 +107,8 @@ def set_password(token: str) -> Any:
     owner = links.password_owner(token)
     if owner is None:
         return render_template("set_password.html", form=None), 404
-    name, form = owner.name, forms.NewPassword(request.form)
+    name = owner.name
+    form = forms.NewPassword(request.form)
     if not forms.posted():
         return render_template("set_password.html", form=form, name=name)
     try:

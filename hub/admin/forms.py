@@ -1,4 +1,7 @@
-"""Our own forms. The guard checks the token against forgery; the integrations declare theirs themselves."""
+"""Our own forms.
+
+The guard checks the token against forgery; the integrations declare theirs themselves.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,10 @@ def posted() -> bool:
 
 
 def normal_address(kind: str, field: Field) -> str:
-    """Return the normal form of an address that was typed, and show it in its field. Raises Refused."""
+    """Return the normal form of an address that was typed, and show it in its field.
+
+    Raises Refused.
+    """
     text = (field.data or "").strip()
     if kind == Address.PHONE and text:
         try:
@@ -48,31 +54,55 @@ def blame(form: Form, refusal: Refused) -> None:
 class SignIn(Form):
     """Who is there."""
 
-    email = EmailField("E-mail", [InputRequired("Give your e-mail address.")], render_kw={"autocomplete": "username"})
-    password = PasswordField("Password", [InputRequired("Give your password.")], render_kw={"autocomplete": "current-password"})
+    email = EmailField(
+        "E-mail",
+        [InputRequired("Give your e-mail address.")],
+        render_kw={"autocomplete": "username"},
+    )
+    password = PasswordField(
+        "Password",
+        [InputRequired("Give your password.")],
+        render_kw={"autocomplete": "current-password"},
+    )
 
 
 class FirstAdmin(Form):
     """Who sets the hub up."""
 
-    name = StringField("Your name", [InputRequired("Give your name.")], render_kw={"autocomplete": "name", "maxlength": 120})
-    email = EmailField("E-mail", [InputRequired("Give your e-mail address.")], render_kw={"autocomplete": "username"})
-    password = PasswordField("Password", [InputRequired("Choose a password.")], description=LENGTH, render_kw=NEW)
+    name = StringField(
+        "Your name",
+        [InputRequired("Give your name.")],
+        render_kw={"autocomplete": "name", "maxlength": 120},
+    )
+    email = EmailField(
+        "E-mail",
+        [InputRequired("Give your e-mail address.")],
+        render_kw={"autocomplete": "username"},
+    )
+    password = PasswordField(
+        "Password", [InputRequired("Choose a password.")], description=LENGTH, render_kw=NEW
+    )
 
 
 class NewPassword(Form):
     """A first or another password, by a link."""
 
-    password = PasswordField("Password", [InputRequired("Choose a password.")], description=LENGTH, render_kw=NEW)
+    password = PasswordField(
+        "Password", [InputRequired("Choose a password.")], description=LENGTH, render_kw=NEW
+    )
 
 
 class ChangePassword(Form):
     """Another password for oneself."""
 
     current = PasswordField(
-        "Your password now", [InputRequired("Give the password you have now.")], render_kw={"autocomplete": "current-password"}
+        "Your password now",
+        [InputRequired("Give the password you have now.")],
+        render_kw={"autocomplete": "current-password"},
     )
-    password = PasswordField("New password", [InputRequired("Choose a password.")], description=LENGTH, render_kw=NEW)
+    password = PasswordField(
+        "New password", [InputRequired("Choose a password.")], description=LENGTH, render_kw=NEW
+    )
 
 
 class TimeZone(Form):
@@ -80,15 +110,22 @@ class TimeZone(Form):
 
     time_zone = SelectField(
         "Show times in",
-        choices=lambda: {"": "The zone of my browser", **{name: name.replace("_", " ") for name in moments.zone_names()}},
+        choices=lambda: {
+            "": "The zone of my browser",
+            **{name: name.replace("_", " ") for name in moments.zone_names()},
+        },
     )
 
 
 class AddUser(Form):
     """Somebody else who may sign in."""
 
-    name = StringField("Name", [InputRequired("Give a name.")], render_kw={"autocomplete": "off", "maxlength": 120})
-    email = EmailField("E-mail", [InputRequired("Give an e-mail address.")], render_kw={"autocomplete": "off"})
+    name = StringField(
+        "Name", [InputRequired("Give a name.")], render_kw={"autocomplete": "off", "maxlength": 120}
+    )
+    email = EmailField(
+        "E-mail", [InputRequired("Give an e-mail address.")], render_kw={"autocomplete": "off"}
+    )
     role = SelectField("Role", choices=ROLES)
 
 
@@ -96,29 +133,37 @@ class NameConnection(Form):
     """What a connection is called."""
 
     title = StringField(
-        "Name", [InputRequired("Give it a name.")], description="What you and your colleagues call it, such as Acme US.",
+        "Name",
+        [InputRequired("Give it a name.")],
+        description="What you and your colleagues call it, such as Acme US.",
         render_kw={"autocomplete": "off", "maxlength": 80},
-    )  # fmt: skip
+    )
 
 
 class NameDemoConnection(NameConnection):
     """What a connection is called, and whether it talks to the simulator."""
 
-    test = BooleanField("Test connection", description="Talks to the simulator instead of the provider.")
+    test = BooleanField(
+        "Test connection", description="Talks to the simulator instead of the provider."
+    )
 
 
 class RenameConnection(NameConnection):
     """What a connection is called, by people and by programs."""
 
     slug = StringField(
-        "Name in the API", [InputRequired("Give it a name.")], render_kw={"autocomplete": "off", "maxlength": 48},
+        "Name in the API",
+        [InputRequired("Give it a name.")],
+        render_kw={"autocomplete": "off", "maxlength": 48},
         description="Programs that send over this connection by name must follow.",
-    )  # fmt: skip
+    )
 
 
 class SendOne(Form):
     """To whom one message goes."""
 
     to = StringField(
-        "Your mobile number", description="", render_kw={"autocomplete": "tel", "maxlength": 320},
-    )  # fmt: skip
+        "Your mobile number",
+        description="",
+        render_kw={"autocomplete": "tel", "maxlength": 320},
+    )

@@ -1,6 +1,7 @@
 """The guard of the admin pages: who is here, and whether this is open to them.
 
-Every view says the least role it takes with `@needs(Role.…)`, or that it is `@public`; one that says neither opens to nobody.
+Every view says the least role it takes with `@needs(Role.…)`, or that it is `@public`; one that
+says neither opens to nobody.
 """
 
 from __future__ import annotations
@@ -9,7 +10,19 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Response, abort, after_this_request, current_app, flash, g, redirect, request, session, url_for
+from flask import (
+    Blueprint,
+    Response,
+    abort,
+    after_this_request,
+    current_app,
+    flash,
+    g,
+    redirect,
+    request,
+    session,
+    url_for,
+)
 from flask_login import UserMixin, current_user, login_user, logout_user
 
 from hub import audit, compression, security_log
@@ -57,7 +70,8 @@ class SignedIn(UserMixin):  # type: ignore[misc]
     """Whom Flask-Login knows: a user by the token of this browser's sign-in."""
 
     def __init__(self, token: str, user: User) -> None:
-        self.token, self.user = token, user
+        self.token = token
+        self.user = user
 
     def get_id(self) -> str:
         return self.token
@@ -148,9 +162,14 @@ def _remember_browser(email: str) -> None:
     @after_this_request
     def _set(response: Response) -> Response:
         response.set_cookie(
-            browsers.COOKIE, cookie, max_age=browsers.LASTS, path=config.path_prefix or "/",
-            secure=config.https, httponly=True, samesite="Lax",
-        )  # fmt: skip
+            browsers.COOKIE,
+            cookie,
+            max_age=browsers.LASTS,
+            path=config.path_prefix or "/",
+            secure=config.https,
+            httponly=True,
+            samesite="Lax",
+        )
         return response
 
 
@@ -174,5 +193,10 @@ def may(role: Role) -> bool:
 def back_to(target: str | None) -> str:
     """Return an address of ours to go on to, whatever the request asks for."""
     path = target or "/"
-    safe = path.startswith("/") and not path.startswith(("//", "/\\")) and "\\" not in path and path.isprintable()
+    safe = (
+        path.startswith("/")
+        and not path.startswith(("//", "/\\"))
+        and "\\" not in path
+        and path.isprintable()
+    )
     return request.script_root + (path if safe else "/")

@@ -1,4 +1,6 @@
-"""What hinders a connection that is enabled, in words: since when, what waits, when it goes on, and that nothing is lost."""
+"""What hinders a connection that is enabled, in words: since when, what waits, when it goes on, and
+that nothing is lost.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,10 @@ PAUSED = "destination"  # the kind of what hinders one destination only
 
 @dataclass(frozen=True)
 class Told:
-    """A trouble in words; `title` names the provider, `text` begins with why. `passing`: it is over before anybody could act."""
+    """A trouble in words; `title` names the provider, `text` begins with why.
+
+    `passing`: it is over before anybody could act.
+    """
 
     kind: str
     icon: str
@@ -35,28 +40,61 @@ def of(standing: list[Connection]) -> dict[str, Told]:
     told = {one.id: _told(one, found[one.id]) for one in standing if one.id in found}
     paused = destinations.of([one.id for one in standing if one.enabled])
     # a pause that passes needs nobody, a provider that is not reached comes first
-    return told | {key: _of_destination(one) for key, one in paused.items() if key not in told or told[key].kind == troubles.SLOWED}
+    return told | {
+        key: _of_destination(one)
+        for key, one in paused.items()
+        if key not in told or told[key].kind == troubles.SLOWED
+    }
 
 
 def _of_destination(one: Paused) -> Told:
-    waiting = presentation.plural(one.waiting, "post waits and is", "posts wait and are") if one.waiting else ""
-    then = f"Then choose Test connection. {waiting} sent once the test passes." if waiting else "Then choose Test connection."
+    waiting = (
+        presentation.plural(one.waiting, "post waits and is", "posts wait and are")
+        if one.waiting
+        else ""
+    )
+    then = (
+        f"Then choose Test connection. {waiting} sent once the test passes."
+        if waiting
+        else "Then choose Test connection."
+    )
     text = f"{one.why} {then} Paused since {moments.exact(one.since)}."
     return Told(PAUSED, "hourglass-split", f"Posts to {one.address} are paused", text)
 
 
 def _told(one: Connection, trouble: Trouble) -> Told:
-    provider, waits = integrations.provider_of(one.integration, one.title), _waits(connections.waiting(one.id))
+    provider = integrations.provider_of(one.integration, one.title)
+    waits = _waits(connections.waiting(one.id))
     if trouble.kind == troubles.SLOWED:
-        text = f"{trouble.why} Nothing goes out until {moments.exact(trouble.until)}, and more slowly at first. {waits}"
-        return Told(trouble.kind, "hourglass-split", f"{provider} asked for a pause", text, trouble.until - now() < PASSING)
-    again = f"It is tried again {moments.ago(trouble.until)}." if trouble.until > now() else "It is being tried now."
+        text = (
+            f"{trouble.why} Nothing goes out until {moments.exact(trouble.until)}, and more slowly"
+            f" at first. {waits}"
+        )
+        return Told(
+            trouble.kind,
+            "hourglass-split",
+            f"{provider} asked for a pause",
+            text,
+            trouble.until - now() < PASSING,
+        )
+    again = (
+        f"It is tried again {moments.ago(trouble.until)}."
+        if trouble.until > now()
+        else "It is being tried now."
+    )
     since = f"Since {moments.exact(trouble.since)}." if trouble.since else ""
-    return Told(trouble.kind, "cloud-slash", f"{provider} is not reachable", f"{trouble.why} {since} {waits} {again}")
+    return Told(
+        trouble.kind,
+        "cloud-slash",
+        f"{provider} is not reachable",
+        f"{trouble.why} {since} {waits} {again}",
+    )
 
 
 def _waits(count: int) -> str:
     if count == connections.COUNT_TO:
         return f"{count:,} messages or more wait and go out by themselves; nothing is lost."
-    told = presentation.plural(count, "message waits and goes out by itself", "messages wait and go out by themselves")
+    told = presentation.plural(
+        count, "message waits and goes out by itself", "messages wait and go out by themselves"
+    )
     return f"{told}; nothing is lost." if count else "Nothing waits for it."

@@ -64,7 +64,12 @@ class Shown:
 
 
 MOST = 10  # files of one message
-FILES = {"image": "A picture", "audio": "A recording", "video": "A video", "application": "A document"}
+FILES = {
+    "image": "A picture",
+    "audio": "A recording",
+    "video": "A video",
+    "application": "A document",
+}
 CARDS = ("text/vcard", "text/x-vcard", "text/directory")
 MAP = "https://www.openstreetmap.org/?mlat={}&mlon={}"
 
@@ -90,17 +95,26 @@ def inbox() -> Any:
     """List conversations, what was written last first."""
     only_new = request.args.get("show") == "unread"
     keep = {"show": "unread"} if only_new else {}
-    found = paged(lambda before, after, limit: conversations.newest(limit, before, after, unread=only_new), "inb", keep)
+    found = paged(
+        lambda before, after, limit: conversations.newest(limit, before, after, unread=only_new),
+        "inb",
+        keep,
+    )
     words = conversations.last_words(found.rows)
-    new, unread = conversations.unread() or None, url_for("admin.inbox", show="unread")
+    new = conversations.unread() or None
+    unread = url_for("admin.inbox", show="unread")
     chips = [
         {"title": "All", "href": url_for("admin.inbox"), "here": not only_new, "icon": ""},
         {"title": "Unread", "href": unread, "here": only_new, "icon": "envelope", "count": new},
     ]
     return render_template(
-        "inbox.html", rows=[_row(talk, words.get(talk.row.id)) for talk in found.rows], filters=chips, only_new=only_new,
-        newer=found.newer, older=found.older,
-    )  # fmt: skip
+        "inbox.html",
+        rows=[_row(talk, words.get(talk.row.id)) for talk in found.rows],
+        filters=chips,
+        only_new=only_new,
+        newer=found.newer,
+        older=found.older,
+    )
 
 
 @admin.get("/inbox/<conversation_id>")
@@ -138,13 +152,19 @@ def mark_read(conversation_id: str) -> Any:
 @admin.get("/inbox/files/<inbound_id>/<n>")
 @needs(Role.VIEWER)
 def inbound_file(inbound_id: str, n: str) -> Response:
-    """Give a file that a person sent, fetched from the provider; to be saved, never shown as a page of ours."""
+    """Give a file that a person sent, fetched from the provider; to be saved, never shown as a page
+    of ours.
+    """
     try:
         content_type, content = conversations.file(inbound_id, int(n) if n.isdecimal() else MOST)
     except (SendError, Unreadable) as problem:
         abort(502, f"The file could not be fetched. {problem}")
     response = Response(content, content_type=content_type)
-    response.headers.set("Content-Disposition", "attachment", filename=f"{inbound_id}-{n}{guess_extension(content_type) or ''}")
+    response.headers.set(
+        "Content-Disposition",
+        "attachment",
+        filename=f"{inbound_id}-{n}{guess_extension(content_type) or ''}",
+    )
     response.headers["Cache-Control"] = "private, no-store"
     return response
 
@@ -153,21 +173,35 @@ def _page(conversation_id: str, form: AnswerForm) -> str:
     talk = conversations.get(conversation_id)
     who = _who(talk, conversations.last_words([talk]).get(talk.row.id))
     return render_template(
-        "conversation.html", talk=talk, who=who, lines=_lines(talk), form=form, may_answer=may(Role.OPERATOR),
+        "conversation.html",
+        talk=talk,
+        who=who,
+        lines=_lines(talk),
+        form=form,
+        may_answer=may(Role.OPERATOR),
         window=_window(talk),
-    )  # fmt: skip
+    )
 
 
 def _row(talk: Talk, body: Body | None) -> Row:
     return Row(
-        id=talk.row.id, who=_who(talk, body), address=talk.contact.address if talk.contact else "", words=_words(body),
-        unread=talk.row.unread, channel=talk.connection.channel, via=talk.connection.title, test=talk.row.test, at=talk.row.last_at,
+        id=talk.row.id,
+        who=_who(talk, body),
+        address=talk.contact.address if talk.contact else "",
+        words=_words(body),
+        unread=talk.row.unread,
+        channel=talk.connection.channel,
+        via=talk.connection.title,
+        test=talk.row.test,
+        at=talk.row.last_at,
         window=_window(talk),
-    )  # fmt: skip
+    )
 
 
 def _who(talk: Talk, body: Body | None) -> str:
-    """Return the name of the other side; an unknown sender is shown with what the message says instead."""
+    """Return the name of the other side; an unknown sender is shown with what the message says
+    instead.
+    """
     if talk.contact is not None:
         return name_of(talk.contact)
     said = _content(body).get("name", "")
@@ -226,13 +260,23 @@ def _said(line: Line, template: SentAs | None) -> Said:
             content = {"text": str(problem)}
     message = line.message
     return Said(
-        at=line.at, theirs=line.theirs, text=template.filled(content) if template else content.get("text", ""),
+        at=line.at,
+        theirs=line.theirs,
+        text=template.filled(content) if template else content.get("text", ""),
         button=content.get("button", ""),
         files=[
-            File(file.get("name") or _kind_of_file(file),
-                 "" if line.row_id is None else url_for("admin.inbound_file", inbound_id=line.row_id, n=n))
+            File(
+                file.get("name") or _kind_of_file(file),
+                (
+                    ""
+                    if line.row_id is None
+                    else url_for("admin.inbound_file", inbound_id=line.row_id, n=n)
+                ),
+            )
             for n, file in enumerate(content.get("media", ()))
         ],
-        contents=[_shown(one) for one in content.get("contents", ())], keyword=line.keyword, status=message.status if message else "",
+        contents=[_shown(one) for one in content.get("contents", ())],
+        keyword=line.keyword,
+        status=message.status if message else "",
         href=url_for("admin.message", message_id=message.id) if message else "",
-    )  # fmt: skip
+    )

@@ -18,12 +18,19 @@ from hub.messaging.troubles import SLOWED, UNREACHABLE
 from hub.models import Connection
 from hub.vocabulary import ConnectionState, Role
 
-BROKEN, ENABLED, NEW, DISABLED = (
-    ConnectionState.BROKEN.value, ConnectionState.ENABLED.value, ConnectionState.NEW.value, ConnectionState.DISABLED.value
-)  # fmt: skip
+BROKEN = ConnectionState.BROKEN.value
+ENABLED = ConnectionState.ENABLED.value
+NEW = ConnectionState.NEW.value
+DISABLED = ConnectionState.DISABLED.value
 WORST_FIRST = (BROKEN, UNREACHABLE, SLOWED, ENABLED, NEW, DISABLED)
 SHOWN_UNDER = {UNREACHABLE: BROKEN, SLOWED: ENABLED, NEW: DISABLED}
-FILTERS = (("", "All"), (BROKEN, "Needs attention"), (ENABLED, "Enabled"), (DISABLED, "Disabled"), ("none", "Not set up"))
+FILTERS = (
+    ("", "All"),
+    (BROKEN, "Needs attention"),
+    (ENABLED, "Enabled"),
+    (DISABLED, "Disabled"),
+    ("none", "Not set up"),
+)
 
 
 @dataclass(frozen=True)
@@ -54,23 +61,33 @@ def integrations() -> Any:
     hindered = hindrance.of(standing)
     for connection in standing:
         by_name.setdefault(connection.integration, []).append(connection)
-    cards = [_card(cls, by_name.get(name, []), hindered) for name, cls in registry.registry().items()]
+    cards = [
+        _card(cls, by_name.get(name, []), hindered) for name, cls in registry.registry().items()
+    ]
     order = (*WORST_FIRST, None)
     cards.sort(key=lambda card: order.index(card.state) if card.state in order else len(order))
     filters = [
         {
-            "title": title, "href": url_for("admin.integrations", state=state or None), "here": wanted == state,
+            "title": title,
+            "href": url_for("admin.integrations", state=state or None),
+            "here": wanted == state,
             "count": sum(not state or card.filter == state for card in cards),
         }
         for state, title in FILTERS
-    ]  # fmt: skip
-    return render_template("integrations.html", cards=[card for card in cards if wanted in ("", card.filter)], filters=filters)
+    ]
+    return render_template(
+        "integrations.html",
+        cards=[card for card in cards if wanted in ("", card.filter)],
+        filters=filters,
+    )
 
 
 @admin.get("/integrations/<name>")
 @needs(Role.VIEWER)
 def integration(name: str) -> Any:
-    """Lead to an integration's connection, to the list where there are several, or to setting one up."""
+    """Lead to an integration's connection, to the list where there are several, or to setting one
+    up.
+    """
     cls = registry.get(name)
     return redirect(_leads_to(cls, connections.listed(cls.name)), 303)
 
@@ -90,12 +107,18 @@ def _card(cls: type[Integration], mine: list[Connection], hindered: Mapping[str,
         why = "warn", hindered[worst.id].text
     href = url_for("admin.connection", slug=worst.slug) if worst else _leads_to(cls, mine)
     admin_here = may(Role.ADMIN)
-    button = ("Fix it" if worst and state == BROKEN else "Open" if worst else "Set up") if admin_here else "Open"
+    button = (
+        ("Fix it" if worst and state == BROKEN else "Open" if worst else "Set up")
+        if admin_here
+        else "Open"
+    )
     note = presentation.plural(len(mine), "connection") if len(mine) > 1 else ""
     if worst and len(mine) == 1 and state == DISABLED:
         note = f"turned off {moments.ago(worst.state_at)}"
     other_href = url_for("admin.new_connection", name=cls.name) if mine and admin_here else ""
-    return Card(cls, state, why, [(one, states[one.id]) for one in mine], note, href, button, other_href)
+    return Card(
+        cls, state, why, [(one, states[one.id]) for one in mine], note, href, button, other_href
+    )
 
 
 def _why(connection: Connection) -> tuple[str, str]:

@@ -55,19 +55,25 @@ class KeyForm(Form):
     """The scopes, the expiry and the limit of a key."""
 
     scopes = SelectMultipleField(
-        "Scopes", choices={one.value: one.value for one in Scope}, widget=ListWidget(),
-        option_widget=CheckboxInput(), default=[one.value for one in Scope], validate_choice=False,
+        "Scopes",
+        choices={one.value: one.value for one in Scope},
+        widget=ListWidget(),
+        option_widget=CheckboxInput(),
+        default=[one.value for one in Scope],
+        validate_choice=False,
         description="Choose only what the app needs. A key with every scope also gets scopes that "
         "later versions add.",
-    )  # fmt: skip
+    )
     expires = Day(
-        "Expires after", [Optional()],
+        "Expires after",
+        [Optional()],
         description="The last day on which the key works. Leave empty if it does not expire.",
-    )  # fmt: skip
+    )
     per_minute = Limit(
-        "Requests a minute", [Optional()],
+        "Requests a minute",
+        [Optional()],
         render_kw={"inputmode": "numeric", "autocomplete": "off"},
-    )  # fmt: skip
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -79,14 +85,16 @@ class AddKey(KeyForm):
     """A key for a signing app."""
 
     name = StringField(
-        "Name", [InputRequired("Enter what will use the key.")],
+        "Name",
+        [InputRequired("Enter what will use the key.")],
         render_kw={"autocomplete": "off", "maxlength": 80},
         description="What will use it, such as Contracts, production.",
-    )  # fmt: skip
+    )
     source = SelectField(
-        "Source", choices=lambda: {one.slug: one.name for one in sources.all_sources()},
+        "Source",
+        choices=lambda: {one.slug: one.name for one in sources.all_sources()},
         description="The key sees the messages, opt-outs and consents of this source.",
-    )  # fmt: skip
+    )
     test = BooleanField("For tests", description="A test key uses test connections only.")
     field_order = ("name", "source", "test", "scopes", "expires", "per_minute")
 
@@ -150,10 +158,14 @@ def _page(form: AddKey | None = None, *, made: str = "", made_for: str = "") -> 
     wanted = request.args.get("source", "")
     known = {"test": config.demo, "source": wanted or sources.DEFAULT}
     return render_template(
-        "api_keys.html", keys=[api_keys.described(key) for key in api_keys.all_keys()],
-        form_add=(form or AddKey(data=known)) if may(Role.ADMIN) else None, meanings=MEANINGS,
-        may_change=may(Role.ADMIN), made=made, made_for=made_for,
-    )  # fmt: skip
+        "api_keys.html",
+        keys=[api_keys.described(key) for key in api_keys.all_keys()],
+        form_add=(form or AddKey(data=known)) if may(Role.ADMIN) else None,
+        meanings=MEANINGS,
+        may_change=may(Role.ADMIN),
+        made=made,
+        made_for=made_for,
+    )
 
 
 def _posted() -> MultiDict[str, str]:
@@ -178,9 +190,10 @@ def _grant(form: KeyForm, key: ApiKey | None = None) -> Grant:
 
 def _shown(key: ApiKey) -> dict[str, Any]:
     return {
-        "scopes": sorted(api_keys.scopes_of(key.scopes)), "per_minute": key.per_minute,
+        "scopes": sorted(api_keys.scopes_of(key.scopes)),
+        "per_minute": key.per_minute,
         "expires": _last_day(key.expires_at) if key.expires_at else None,
-    }  # fmt: skip
+    }
 
 
 def _end_of(day: date) -> datetime:

@@ -1,4 +1,6 @@
-"""How each state looks: an icon and a word, in this order of weight; the hue comes from the stylesheet by the state's name."""
+"""How each state looks: an icon and a word, in this order of weight; the hue comes from the
+stylesheet by the state's name.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,9 @@ from hub.vocabulary import Channel, ConnectionState, RequestState, SignerState, 
 
 
 class Look(NamedTuple):
-    """One state: `hue` is the suffix of its `sp-state-…` class, `icon` a Bootstrap icon, `word` what it is called."""
+    """One state: `hue` is the suffix of its `sp-state-…` class, `icon` a Bootstrap icon, `word`
+    what it is called.
+    """
 
     hue: str
     icon: str

@@ -41,12 +41,28 @@ def messages() -> Any:
     """List messages, newest first."""
     keep = {name: value for name in NAMES if (value := request.args.get(name, "").strip())}
     branches = _branches(keep)
-    found = paged(lambda before, after, limit: listing.newest(branches, limit, before=before, after=after), "msg", keep)
-    connections = list(db.session.scalars(select(Connection).where(Connection.archived_at.is_(None)).order_by(Connection.title)))
+    found = paged(
+        lambda before, after, limit: listing.newest(branches, limit, before=before, after=after),
+        "msg",
+        keep,
+    )
+    connections = list(
+        db.session.scalars(
+            select(Connection).where(Connection.archived_at.is_(None)).order_by(Connection.title)
+        )
+    )
     return render_template(
-        "messages.html", rows=rows(found.rows), filters=_chips(keep), more=_more(keep, connections), on=_on(keep), q=keep.get("q", ""),
-        keep={name: value for name, value in keep.items() if name != "q"}, newer=found.newer, older=found.older, filtered=bool(keep),
-    )  # fmt: skip
+        "messages.html",
+        rows=rows(found.rows),
+        filters=_chips(keep),
+        more=_more(keep, connections),
+        on=_on(keep),
+        q=keep.get("q", ""),
+        keep={name: value for name, value in keep.items() if name != "q"},
+        newer=found.newer,
+        older=found.older,
+        filtered=bool(keep),
+    )
 
 
 def _branches(keep: dict[str, str]) -> listing.Branches:
@@ -62,17 +78,28 @@ def _branches(keep: dict[str, str]) -> listing.Branches:
     if asked and not statuses:
         return []
     test = {"0": False, "1": True}.get(keep.get("test", ""))
-    filters = listing.Filters(statuses, channel=keep.get("channel", ""), slug=keep.get("connection", ""), test=test,
-                              expecting=keep.get("show") == WAY)  # fmt: skip
+    filters = listing.Filters(
+        statuses,
+        channel=keep.get("channel", ""),
+        slug=keep.get("connection", ""),
+        test=test,
+        expecting=keep.get("show") == WAY,
+    )
     return filters.among(_meant(q)) if q else filters.branches()
 
 
 def _meant(q: str) -> listing.Branches:
-    """Return what a search can mean: an id of ours or the provider's, an address, a request, a code."""
+    """Return what a search can mean: an id of ours or the provider's, an address, a request, a
+    code.
+    """
     found = listing.by_provider_id(q) + listing.by_request(q)
     try:
-        found += listing.by_address([*((Address.PHONE, number) for number in _numbers(q)), *((kind, q) for kind in Address)])
-    except Unreadable as problem:  # the key that addresses are found by does not open; everything else still does
+        found += listing.by_address(
+            [*((Address.PHONE, number) for number in _numbers(q)), *((kind, q) for kind in Address)]
+        )
+    except (
+        Unreadable
+    ) as problem:  # the key that addresses are found by does not open; everything else still does
         flash(f"Addresses cannot be searched. {problem}", "bad")
     if is_id("msg", q):
         found.append(Message.id == q)
@@ -91,13 +118,20 @@ def _numbers(q: str) -> list[str]:
 
 def _chips(keep: dict[str, str]) -> list[dict[str, Any]]:
     here = keep.get("show", "")
-    chips: list[dict[str, Any]] = [{"title": "All", "href": _link(keep, show=None), "here": not here, "icon": ""}]
+    chips: list[dict[str, Any]] = [
+        {"title": "All", "href": _link(keep, show=None), "here": not here, "icon": ""}
+    ]
     for name, title, icon, statuses in GROUPS:
         count = _count(name, statuses)
-        chips.append({
-            "title": title, "href": _link(keep, show=name), "here": here == name, "icon": icon,
-            "count": count if 0 < count < COUNTED else None,
-        })  # fmt: skip
+        chips.append(
+            {
+                "title": title,
+                "href": _link(keep, show=name),
+                "here": here == name,
+                "icon": icon,
+                "count": count if 0 < count < COUNTED else None,
+            }
+        )
     return chips
 
 
@@ -109,15 +143,33 @@ def _count(name: str, statuses: tuple[Status, ...]) -> int:
     return count - listing.count(over, now() - DAY, COUNTED, among=quiet) if quiet else count
 
 
-def _more(keep: dict[str, str], connections: list[Connection]) -> list[tuple[str, list[dict[str, Any]]]]:
+def _more(
+    keep: dict[str, str], connections: list[Connection]
+) -> list[tuple[str, list[dict[str, Any]]]]:
     used = {connection.channel for connection in connections}
-    channels = [_choice(keep, "channel", channel, channel_title(channel)) for channel in Channel if channel in used]
+    channels = [
+        _choice(keep, "channel", channel, channel_title(channel))
+        for channel in Channel
+        if channel in used
+    ]
     return [
         (title, choices)
         for title, choices in (
             ("Channel", channels),
-            ("Connection", [_choice(keep, "connection", connection.slug, connection.title) for connection in connections]),
-            ("Kind", [_choice(keep, "test", "0", "Live messages"), _choice(keep, "test", "1", "Test messages")]),
+            (
+                "Connection",
+                [
+                    _choice(keep, "connection", connection.slug, connection.title)
+                    for connection in connections
+                ],
+            ),
+            (
+                "Kind",
+                [
+                    _choice(keep, "test", "0", "Live messages"),
+                    _choice(keep, "test", "1", "Test messages"),
+                ],
+            ),
         )
         if choices
     ]
@@ -129,9 +181,11 @@ def _choice(keep: dict[str, str], name: str, value: str, title: str) -> dict[str
 
 def _on(keep: dict[str, str]) -> list[tuple[str, str]]:
     titles = {
-        "channel": channel_title(keep.get("channel", "")), "connection": keep.get("connection", ""),
-        "test": "Test messages" if keep.get("test") == "1" else "Live messages", "status": state_look(keep.get("status", "")).word,
-    }  # fmt: skip
+        "channel": channel_title(keep.get("channel", "")),
+        "connection": keep.get("connection", ""),
+        "test": "Test messages" if keep.get("test") == "1" else "Live messages",
+        "status": state_look(keep.get("status", "")).word,
+    }
     return [(title, _link(keep, **{name: None})) for name, title in titles.items() if name in keep]
 
 

@@ -29,7 +29,9 @@ def install(app: Flask) -> None:
 @admin.errorhandler(HTTPException)
 def _refused_by_http(error: HTTPException) -> Any:
     # our own refusals carry a sentence; Werkzeug's are for programmers
-    page = problems.page(error.code or 400, why=str(error.description) if isinstance(error, SecurityError) else "")
+    page = problems.page(
+        error.code or 400, why=str(error.description) if isinstance(error, SecurityError) else ""
+    )
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         page.headers["Allow"] = ", ".join(sorted(error.valid_methods))
     return page
@@ -44,7 +46,11 @@ def _refused(error: Refused) -> Any:
 
 @admin.errorhandler(Unreadable)
 def _unreadable(error: Unreadable) -> Any:
-    return problems.page(500, why=str(error), remedy="Put the key back into HUB_ENCRYPTION_KEYS and start the hub again.")
+    return problems.page(
+        500,
+        why=str(error),
+        remedy="Put the key back into HUB_ENCRYPTION_KEYS and start the hub again.",
+    )
 
 
 @admin.errorhandler(OperationalError)
@@ -58,7 +64,9 @@ def _no_database(error: OperationalError | TimeoutError) -> Any:
 def _unforeseen(error: Exception) -> Any:
     request_id = secrets.token_hex(6)
     problem = getattr(error, "original_exception", None) or error
-    rule = request.url_rule.rule if request.url_rule else ""  # not the address, which may hold a token
+    rule = (
+        request.url_rule.rule if request.url_rule else ""
+    )  # not the address, which may hold a token
     log.error("page.failed", request_id=request_id, page=rule, problem=type(problem).__name__)
     why = "" if store.kept() == store.NOTHING else STORED_ANYWAY
     return problems.page(500, why=why, request_id=request_id)

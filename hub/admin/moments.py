@@ -16,12 +16,21 @@ ZONE_COOKIE = "tz"  # set by static/js/zone.js
 
 @lru_cache(maxsize=1)
 def zone_names() -> tuple[str, ...]:
-    """Return every zone a reader may choose, sorted; the bare abbreviations that tzdata keeps for old programs are left out."""
-    return (*sorted(name for name in available_timezones() if "/" in name and not name.startswith("Etc/")), "UTC")
+    """Return every zone a reader may choose, sorted; the bare abbreviations that tzdata keeps for
+    old programs are left out.
+    """
+    return (
+        *sorted(
+            name for name in available_timezones() if "/" in name and not name.startswith("Etc/")
+        ),
+        "UTC",
+    )
 
 
 def choose_zone(*names: str | None) -> ZoneInfo:
-    """Return the first of these zones that exists, or UTC; the names may come from a stranger's cookie."""
+    """Return the first of these zones that exists, or UTC; the names may come from a stranger's
+    cookie.
+    """
     known = available_zones()
     return ZoneInfo(next((name for name in names if name in known), "UTC"))
 
@@ -33,7 +42,9 @@ def available_zones() -> frozenset[str]:
 
 
 def reader_zone() -> ZoneInfo:
-    """Return the zone of whoever reads this page: `g.zone` where sign-in set it, else the browser's, else UTC."""
+    """Return the zone of whoever reads this page: `g.zone` where sign-in set it, else the
+    browser's, else UTC.
+    """
     if not has_request_context():
         return choose_zone()
     if "zone" not in g:
@@ -84,7 +95,10 @@ def exact(moment: datetime, *, milliseconds: bool = False) -> str:
     if isinstance(moment, BadTime):
         return UNREADABLE
     at = local(moment)
-    return f"{at.day} {at:%b %Y}, {clock(moment) if milliseconds else f'{at:%H:%M:%S}'} {zone_title(at)}"
+    return (
+        f"{at.day} {at:%b %Y}, {clock(moment) if milliseconds else f'{at:%H:%M:%S}'}"
+        f" {zone_title(at)}"
+    )
 
 
 def clock(moment: datetime) -> str:
@@ -96,7 +110,7 @@ def clock(moment: datetime) -> str:
 
 
 def zone_title(moment: datetime | None = None) -> str:
-    """Return the reader's zone as clocks name it then: `CET`, or `UTC-03` where it has no letters."""
+    """Return the reader's zone at a time: `CET`, or `UTC-03` for zones without letters."""
     name = local(moment or datetime.now(UTC)).tzname() or "UTC"
     return name if name[:1].isalpha() else f"UTC{name}"
 

@@ -9,7 +9,9 @@ from flask import Flask, current_app, request, url_for
 
 
 class Place(NamedTuple):
-    """One page of the rail; `within` are the endpoints that belong to it, so that the rail shows where one is."""
+    """One page of the rail; `within` are the endpoints that belong to it, so that the rail shows
+    where one is.
+    """
 
     title: str
     icon: str
@@ -38,14 +40,23 @@ class Item(NamedTuple):
 
 
 def install(app: Flask, counts: Callable[[], Mapping[str, Count]] = dict) -> None:
-    """Give the templates `nav()`; `counts` names what waits by the endpoint of its place, asked once a page that has a rail."""
+    """Give the templates `nav()`; `counts` names what waits by the endpoint of its place, asked
+    once a page that has a rail.
+    """
     app.jinja_env.globals["nav"] = lambda: rail(counts())
 
 
 def rail(counts: Mapping[str, Count]) -> list[Item]:
     """List the places that exist in this app."""
     return [
-        Item(place.title, place.icon, url_for(place.endpoint), here(place), place.gap, counts.get(place.endpoint))
+        Item(
+            place.title,
+            place.icon,
+            url_for(place.endpoint),
+            here(place),
+            place.gap,
+            counts.get(place.endpoint),
+        )
         for place in PLACES
         if place.endpoint in current_app.view_functions
     ]
@@ -57,20 +68,53 @@ def here(place: Place) -> bool:
 
 
 CONNECTION = (
-    "new_connection", "add_connection", "connection", "change_connection", "rename_connection", "archive_connection",
-    "connection_rules", "change_connection_rules",
-    "enable_connection", "disable_connection",
-    "send_one", "connection_action",
-)  # fmt: skip
-SETTINGS = ("account", "set_time_zone", "add_user", "new_password_link", "api_keys", "add_api_key", "opt_out_rules", "save_opt_out_rules")
+    "new_connection",
+    "add_connection",
+    "connection",
+    "change_connection",
+    "rename_connection",
+    "archive_connection",
+    "connection_rules",
+    "change_connection_rules",
+    "enable_connection",
+    "disable_connection",
+    "send_one",
+    "connection_action",
+)
+SETTINGS = (
+    "account",
+    "set_time_zone",
+    "add_user",
+    "new_password_link",
+    "api_keys",
+    "add_api_key",
+    "opt_out_rules",
+    "save_opt_out_rules",
+)
 
 PLACES = (
     Place("Overview", "compass", "admin.overview"),
-    Place("Messages", "chat-left-text", "admin.messages", ("admin.message", "admin.receipts", "admin.codes")),
+    Place(
+        "Messages",
+        "chat-left-text",
+        "admin.messages",
+        ("admin.message", "admin.receipts", "admin.codes"),
+    ),
     Place("Requests", "pen", "admin.requests", ("admin.request_page",)),
     Place("Inbox", "inbox", "admin.inbox", ("admin.conversation", "admin.answer")),
-    Place("Opt-outs", "slash-circle", "admin.suppressions", ("admin.add_suppression", "admin.open_again", "admin.import_suppressions")),
-    Place("Integrations", "plug", "admin.integrations", tuple(f"admin.{name}" for name in CONNECTION), gap=True),
+    Place(
+        "Opt-outs",
+        "slash-circle",
+        "admin.suppressions",
+        ("admin.add_suppression", "admin.open_again", "admin.import_suppressions"),
+    ),
+    Place(
+        "Integrations",
+        "plug",
+        "admin.integrations",
+        tuple(f"admin.{name}" for name in CONNECTION),
+        gap=True,
+    ),
     Place("Templates", "file-text", "admin.templates", ("admin.map_template",)),
     Place("Activity", "clock-history", "admin.activity", gap=True),
     Place("Settings", "sliders", "admin.users", tuple(f"admin.{name}" for name in SETTINGS)),

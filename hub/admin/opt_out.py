@@ -1,4 +1,4 @@
-"""Settings, opt-out words: which more words mean STOP, START and HELP, and how far a STOP reaches."""
+"""Settings of opt-out keywords: further words for STOP, START and HELP, and a STOP's scope."""
 
 from __future__ import annotations
 
@@ -22,13 +22,21 @@ LINES = {"rows": 3, "mono": True, "placeholder": "de: ABMELDEN, STOPP"}
 class RulesForm(FlaskForm):  # type: ignore[misc]
     """More words, a line for each language."""
 
-    stop = TextAreaField("More words for STOP", description="One line for each language: its code, a colon, the words with commas between "
-                         "them. A message counts only as a whole: STOP alone, not STOP within a sentence. Case, accents, punctuation, "
-                         "emoji and words such as please make no difference.",
-                         render_kw=LINES)  # fmt: skip
+    stop = TextAreaField(
+        "More words for STOP",
+        description=(
+            "One line for each language: its code, a colon, the words with commas between them. A"
+            " message counts only as a whole: STOP alone, not STOP within a sentence. Case,"
+            " accents, punctuation, emoji and words such as please make no difference."
+        ),
+        render_kw=LINES,
+    )
     start = TextAreaField("More words for START", render_kw={**LINES, "placeholder": "de: WEITER"})
     help = TextAreaField("More words for HELP", render_kw={**LINES, "placeholder": "de: HILFE"})
-    everywhere = BooleanField("A STOP holds for every channel", description="Otherwise for the channel and sender that it was written to.")
+    everywhere = BooleanField(
+        "A STOP holds for every channel",
+        description="Otherwise for the channel and sender that it was written to.",
+    )
 
 
 @admin.get("/settings/opt-out-words")
@@ -36,9 +44,16 @@ class RulesForm(FlaskForm):  # type: ignore[misc]
 def opt_out_rules() -> Any:
     """Show the words."""
     held = opt_out.stored()
-    return _page(RulesForm(data={
-        "stop": _lines(held.stop), "start": _lines(held.start), "help": _lines(held.help), "everywhere": held.everywhere,
-    }))  # fmt: skip
+    return _page(
+        RulesForm(
+            data={
+                "stop": _lines(held.stop),
+                "start": _lines(held.start),
+                "help": _lines(held.help),
+                "everywhere": held.everywhere,
+            }
+        )
+    )
 
 
 @admin.post("/settings/opt-out-words")
@@ -58,16 +73,30 @@ def save_opt_out_rules() -> Any:
 
 def _page(form: RulesForm) -> str:
     shipped = [
-        ("STOP", keywords.STOP + keywords.STOP_PHRASES), ("START", keywords.START), ("HELP", keywords.HELP + keywords.HELP_PHRASES),
-    ]  # fmt: skip
-    return render_template("opt_out_words.html", form=form, shipped=shipped, may_change=may(Role.ADMIN), confirmation=opt_out.CONFIRMATION,
-                           answers=_answers())  # fmt: skip
+        ("STOP", keywords.STOP + keywords.STOP_PHRASES),
+        ("START", keywords.START),
+        ("HELP", keywords.HELP + keywords.HELP_PHRASES),
+    ]
+    return render_template(
+        "opt_out_words.html",
+        form=form,
+        shipped=shipped,
+        may_change=may(Role.ADMIN),
+        confirmation=opt_out.CONFIRMATION,
+        answers=_answers(),
+    )
 
 
 def _answers() -> str:
-    """Say for each product on which people can reply who answers the words: the provider, or Signpost."""
-    answering = [cls for cls in integrations.registry().values() if cls.answers_keywords is not None]
-    by_provider = [f"{cls.provider} answers them on {cls.title}." for cls in answering if cls.answers_keywords]
+    """Say for each product on which people can reply who answers the words: the provider, or
+    Signpost.
+    """
+    answering = [
+        cls for cls in integrations.registry().values() if cls.answers_keywords is not None
+    ]
+    by_provider = [
+        f"{cls.provider} answers them on {cls.title}." for cls in answering if cls.answers_keywords
+    ]
     ours = " and ".join(cls.title for cls in answering if not cls.answers_keywords)
     return " ".join([*by_provider, *([f"Signpost answers them on {ours}."] if ours else [])])
 
@@ -81,6 +110,10 @@ def _words(text: str, field: str) -> dict[str, str]:
     for line in filter(None, map(str.strip, text.splitlines())):
         language, colon, words = line.partition(":")
         if not colon or not words.strip() or not language.strip():
-            raise Refused("bad_line", f"Write {line!r} as a language, a colon and words, such as de: ABMELDEN, STOPP.", field=field)
+            raise Refused(
+                "bad_line",
+                f"Write {line!r} as a language, a colon and words, such as de: ABMELDEN, STOPP.",
+                field=field,
+            )
         found[language.strip().lower()] = ", ".join(filter(None, map(str.strip, words.split(","))))
     return found

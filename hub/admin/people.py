@@ -29,7 +29,9 @@ def add_user() -> Any:
     form = forms.AddUser(request.form)
     try:
         if form.validate():
-            user_id = users.create_user(form.email.data or "", form.name.data or "", role=Role(int(form.role.data)))
+            user_id = users.create_user(
+                form.email.data or "", form.name.data or "", role=Role(int(form.role.data))
+            )
             return _page(link_of=user_id)
     except Refused as refusal:
         forms.blame(form, refusal)
@@ -51,7 +53,9 @@ def change_role(user_id: str) -> Any:
 @needs(Role.ADMIN)
 def deactivate_user(user_id: str) -> Any:
     """Let somebody in no more."""
-    return _change(lambda: users.disable(user_id), user_id, "is signed out and cannot sign in any more")
+    return _change(
+        lambda: users.disable(user_id), user_id, "is signed out and cannot sign in any more"
+    )
 
 
 @admin.post("/settings/users/<user_id>/reactivate")
@@ -87,6 +91,10 @@ def _page(form: forms.AddUser | None = None, *, link_of: str = "") -> str:
     link = links.password_link(link_of) if link_of else None
     form_add = (form or forms.AddUser()) if may(Role.ADMIN) else None
     return render_template(
-        "users.html", users=users.everyone(), form_add=form_add, roles=ROLES, link=link,
+        "users.html",
+        users=users.everyone(),
+        form_add=form_add,
+        roles=ROLES,
+        link=link,
         link_for=users.get(link_of).name if link_of else "",
-    )  # fmt: skip
+    )

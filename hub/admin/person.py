@@ -26,8 +26,12 @@ from hub.vocabulary import Role
 class EraseForm(FlaskForm):  # type: ignore[misc]
     """Why a person is erased."""
 
-    why = StringField("Who asked for it, and when", [InputRequired("Say who asked for it, and when.")],
-                      description="Kept in the activity, so do not name the person.", render_kw={"autocomplete": "off"})  # fmt: skip
+    why = StringField(
+        "Who asked for it, and when",
+        [InputRequired("Say who asked for it, and when.")],
+        description="Kept in the activity, so do not name the person.",
+        render_kw={"autocomplete": "off"},
+    )
 
 
 @admin.get("/contacts/<contact_id>/data")
@@ -37,7 +41,10 @@ def contact_data(contact_id: str) -> Response:
     """Give everything that is kept of a contact, as a file for the person."""
     found = personal_data.collect(contact_id)
     _note(contact_id)
-    response = Response(json.dumps(found, indent=2, ensure_ascii=False, default=str), content_type="application/json")
+    response = Response(
+        json.dumps(found, indent=2, ensure_ascii=False, default=str),
+        content_type="application/json",
+    )
     response.headers.set("Content-Disposition", "attachment", filename=f"{contact_id}.json")
     return response
 
@@ -63,8 +70,11 @@ def erase_contact(contact_id: str) -> Any:
     try:
         if form.validate():
             done = people.erase(contact_id, why=form.why.data or "")
-            flash(f"Erased: {plural(done.words, 'text')}, what was known of {plural(done.signers, 'signer')}, "
-                  f"{plural(done.webhooks, 'webhook')}.", "good")  # fmt: skip
+            flash(
+                f"Erased: {plural(done.words, 'text')}, what was known of"
+                f" {plural(done.signers, 'signer')}, {plural(done.webhooks, 'webhook')}.",
+                "good",
+            )
             return redirect(url_for("admin.contact", contact_id=contact_id), 303)
     except Refused as refusal:
         blame(form, refusal)
@@ -73,6 +83,10 @@ def erase_contact(contact_id: str) -> Any:
 
 def _page(one: Contact, form: EraseForm) -> str:
     return render_template(
-        "erase.html", contact=one, who=name_of(one), form=form, messages=people.count(one.id),
+        "erase.html",
+        contact=one,
+        who=name_of(one),
+        form=form,
+        messages=people.count(one.id),
         others=[(other, name_of(other)) for other in people.others(one)],
-    )  # fmt: skip
+    )

@@ -1,4 +1,6 @@
-"""Where a connection's team reads: which events are posted there, and the link that lets it into a group."""
+"""Where a connection's team reads: which events are posted there, and the link that lets it into a
+group.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ from hub.vocabulary import EventType, Role
 def change_posts(slug: str) -> Any:
     """Choose which events are posted."""
     one = connections.by_slug(slug)
-    wanted = [event_type for event_type in EventType if event_type in request.form.getlist("events")]
+    wanted = [
+        event_type for event_type in EventType if event_type in request.form.getlist("events")
+    ]
     try:
         posts.save(one.id, wanted)
         flash("Kept. It holds for every event from now on.", "good")

@@ -1,4 +1,4 @@
-"""What the templates may call: times, numbers, states and icons, installed as filters and globals."""
+"""Filters and globals of the templates: times, numbers, states and icons."""
 
 from __future__ import annotations
 
@@ -55,7 +55,9 @@ def plural(count: int, one: str, many: str = "") -> str:
 
 
 def percent(part: float, whole: float) -> str:
-    """Write a share: `98.3%`; a share that is not all is never rounded up to all, nor one of something down to nothing."""
+    """Write a share: `98.3%`; a share that is not all is never rounded up to all, nor one of
+    something down to nothing.
+    """
     if not whole:
         return "–"
     share = 100 * part / whole
@@ -65,7 +67,9 @@ def percent(part: float, whole: float) -> str:
 
 
 def duration(span: timedelta | float) -> str:
-    """Write how long something took: `318 ms`, `1.9 s`, `4 min`, `2 h`; a bare number means seconds."""
+    """Write how long something took: `318 ms`, `1.9 s`, `4 min`, `2 h`; a bare number means
+    seconds.
+    """
     seconds = span.total_seconds() if isinstance(span, timedelta) else float(span)
     if seconds < 0.9995:
         return f"{seconds * 1000:.0f} ms"
@@ -81,7 +85,9 @@ def initial(text: str) -> str:
 
 
 def marked(text: str) -> Markup:
-    """Write the two marks that an integration's words may carry: `**bold**` and `code` between backquotes."""
+    """Write the two marks that an integration's words may carry: `**bold**` and `code` between
+    backquotes.
+    """
     html = str(escape(text))
     for mark, written in MARKS:
         html = mark.sub(written, html)
@@ -89,7 +95,9 @@ def marked(text: str) -> Markup:
 
 
 def icon(name: str, classes: str = "sp-icon-s") -> Markup:
-    """Return one of our icons as inline SVG, so that it takes the text's colour; an unknown channel gets the chat bubble."""
+    """Return one of our icons as inline SVG, so that it takes the text's colour; an unknown channel
+    gets the chat bubble.
+    """
     return Markup(_icon(name, classes))  # noqa: S704 - our own files, a class we wrote
 
 
@@ -100,7 +108,9 @@ def _icon(name: str, classes: str) -> str:
         file = ICONS / "chat.svg"
     drawing = file.read_text(encoding="utf-8").strip()
     return drawing.replace(
-        '<svg xmlns="http://www.w3.org/2000/svg"', f'<svg class="{Markup.escape(classes)}" aria-hidden="true"', 1
+        '<svg xmlns="http://www.w3.org/2000/svg"',
+        f'<svg class="{Markup.escape(classes)}" aria-hidden="true"',
+        1,
     )
 
 

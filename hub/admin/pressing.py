@@ -1,4 +1,7 @@
-"""The page behind an action link: it says what would be done, and does it when it is asked to. To look at it does nothing."""
+"""The page behind an action link: it says what would be done, and does it when it is asked to.
+
+To look at it does nothing.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +24,11 @@ class Presser(Form):
     """Who presses."""
 
     who = StringField(
-        "Your name", [Length(max=LONGEST_NAME, message=f"Give at most {LONGEST_NAME} characters.")],
-        description="So that the others see who did it. May be left empty.", render_kw={"autocomplete": "name", "maxlength": LONGEST_NAME},
-    )  # fmt: skip
+        "Your name",
+        [Length(max=LONGEST_NAME, message=f"Give at most {LONGEST_NAME} characters.")],
+        description="So that the others see who did it. May be left empty.",
+        render_kw={"autocomplete": "name", "maxlength": LONGEST_NAME},
+    )
 
 
 @admin.route("/a/<token>", methods=["GET", "POST"])
@@ -39,7 +44,13 @@ def press(token: str) -> Any:
     if not form.validate():
         return _page(button, form, 422)
     named = " ".join((form.who.data or "").split())
-    who = g.user.name if g.user is not None else f"{named} (by the link)" if named else "Somebody with the link"
+    who = (
+        g.user.name
+        if g.user is not None
+        else f"{named} (by the link)"
+        if named
+        else "Somebody with the link"
+    )
     try:
         first = pressing.press(token, who)
     except NotFound:
@@ -47,14 +58,28 @@ def press(token: str) -> Any:
     return _page(pressing.look(token), form, 200, first=first)
 
 
-def _page(button: pressing.Button | None, form: Presser, status: int, *, first: bool = False) -> Any:
+def _page(
+    button: pressing.Button | None, form: Presser, status: int, *, first: bool = False
+) -> Any:
     asks = "Remind {}" if button and button.kind == REMIND else "Put off reminders to {} for a day"
-    follows = "A reminder goes to them at once." if button and button.kind == REMIND else "Nobody reminds them before tomorrow."
+    follows = (
+        "A reminder goes to them at once."
+        if button and button.kind == REMIND
+        else "Nobody reminds them before tomorrow."
+    )
     answer = make_response(
         render_template(
-            "press.html", button=button, form=form, asks=asks.format(button.names) if button else "", follows=follows, first=first
-        ), status
+            "press.html",
+            button=button,
+            form=form,
+            asks=asks.format(button.names) if button else "",
+            follows=follows,
+            first=first,
+        ),
+        status,
     )
     answer.headers["X-Robots-Tag"] = "noindex"
-    answer.headers["Referrer-Policy"] = "same-origin"  # the address is what allows it, and the form's proof asks for it here
+    answer.headers["Referrer-Policy"] = (
+        "same-origin"  # the address is what allows it, and the form's proof asks for it here
+    )
     return answer

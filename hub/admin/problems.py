@@ -15,15 +15,22 @@ class Problem(NamedTuple):
     remedy: str
 
 
-def page(status: int, *, why: str = "", remedy: str = "", request_id: str = "", retry_after: int = 0) -> Response:
-    """Answer with the page of a status; `why` and `remedy` take the place of its usual words, `retry_after` is in seconds."""
+def page(
+    status: int, *, why: str = "", remedy: str = "", request_id: str = "", retry_after: int = 0
+) -> Response:
+    """Answer with the page of a status; `why` and `remedy` take the place of its usual words,
+    `retry_after` is in seconds.
+    """
     words = PROBLEMS.get(status) or PROBLEMS[500 if status >= 500 else 400]
     problem = Problem(words.title, why or words.why, remedy or words.remedy)
     if retry_after and not remedy:
         problem = problem._replace(remedy=f"Wait {_seconds(retry_after)} and do it again.")
     # the rail asks the database, which may be what failed
     answer = make_response(
-        render_template("error.html", status=status, problem=problem, request_id=request_id, bare=status >= 500), status
+        render_template(
+            "error.html", status=status, problem=problem, request_id=request_id, bare=status >= 500
+        ),
+        status,
     )
     answer.headers["Cache-Control"] = "no-store"
     if retry_after:
@@ -73,7 +80,8 @@ PROBLEMS = {
     ),
     503: Problem(
         "The database does not answer.",
-        "Nothing can be read or stored until it does. What signing apps and providers send meanwhile, they send again.",
+        "Nothing can be read or stored until it does. What signing apps and providers send"
+        " meanwhile, they send again.",
         "Look whether the database server runs, and at the hub’s log.",
     ),
 }

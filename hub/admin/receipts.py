@@ -1,4 +1,6 @@
-"""Callbacks as they came in: those of a message, those that could not be settled, and replaying them."""
+"""Callbacks as they came in: those of a message, those that could not be settled, and replaying
+them.
+"""
 
 from __future__ import annotations
 
@@ -31,8 +33,8 @@ from hub.vocabulary import Role
 class Kept:
     """A receipt as a page shows it.
 
-    `about` is a provider's id or "", `text` what came, `error` why it could not be settled, `due_at`
-    when it is tried again.
+    `about` is a provider's id or "", `text` what came, `error` why it could not be settled,
+    `due_at` when it is tried again.
     """
 
     id: str
@@ -48,12 +50,18 @@ class Kept:
 @needs(Role.VIEWER)
 def receipts() -> Any:
     """List the callbacks that could not be settled, newest first."""
-    failed = select(Receipt).where(Receipt.error != literal_column("''"))  # said as its index says it
+    failed = select(Receipt).where(
+        Receipt.error != literal_column("''")
+    )  # said as its index says it
     found = page(failed, Receipt.id, "rcp", {})
     return render_template(
-        "receipts.html", receipts=_kept(found.rows), may_replay=may(Role.OPERATOR), minutes=settle.LOOK_FOR.seconds // 60,
-        newer=found.newer, older=found.older,
-    )  # fmt: skip
+        "receipts.html",
+        receipts=_kept(found.rows),
+        may_replay=may(Role.OPERATOR),
+        minutes=settle.LOOK_FOR.seconds // 60,
+        newer=found.newer,
+        older=found.older,
+    )
 
 
 @admin.post("/receipts/<receipt_id>/replay")
@@ -78,14 +86,29 @@ def replay_message(message_id: str) -> Any:
 
 def of_message(message_id: str) -> list[Kept]:
     """Return the callbacks about a message, oldest first."""
-    return _kept(db.session.scalars(select(Receipt).where(Receipt.id.in_(replay.of_message(message_id))).order_by(Receipt.id)))
+    return _kept(
+        db.session.scalars(
+            select(Receipt)
+            .where(Receipt.id.in_(replay.of_message(message_id)))
+            .order_by(Receipt.id)
+        )
+    )
 
 
 def _kept(rows: Iterable[Receipt]) -> list[Kept]:
-    return set_aside.readable("receipts", rows, lambda row: Kept(
-        row.id, row.received_at, "" if _HASH.fullmatch(row.subject) else row.subject, row.detail.rstrip(":"), _text(row), row.error,
-        row.due_at,
-    ))  # fmt: skip
+    return set_aside.readable(
+        "receipts",
+        rows,
+        lambda row: Kept(
+            row.id,
+            row.received_at,
+            "" if _HASH.fullmatch(row.subject) else row.subject,
+            row.detail.rstrip(":"),
+            _text(row),
+            row.error,
+            row.due_at,
+        ),
+    )
 
 
 _HASH = re.compile(r"[0-9a-f]{64}")  # what a webhook is known by that names nothing else
@@ -101,9 +124,16 @@ def _text(row: Receipt) -> str:
     if content is None:
         return line + settle.REMOVED
     body = base64.b64decode(content["body"]).decode(errors="replace")
-    if not content["headers"].get("content-type", "").lower().startswith("application/x-www-form-urlencoded"):
+    if (
+        not content["headers"]
+        .get("content-type", "")
+        .lower()
+        .startswith("application/x-www-form-urlencoded")
+    ):
         return line + body
-    return line + "\n".join(f"{name}={value}" for name, value in parse_qsl(body, keep_blank_values=True))
+    return line + "\n".join(
+        f"{name}={value}" for name, value in parse_qsl(body, keep_blank_values=True)
+    )
 
 
 def told(report: Report) -> tuple[str, str]:
@@ -112,9 +142,14 @@ def told(report: Report) -> tuple[str, str]:
         return "No callback about it is kept, so there was nothing to replay.", "info"
     sentences = [_came_of(report)]
     if report.removed:
-        sentences.append(f"{report.removed} could not be read again, since what it said was removed when its time of keeping ended.")
+        sentences.append(
+            f"{report.removed} could not be read again, since what it said was removed when its"
+            " time of keeping ended."
+        )
     if report.unproven:
-        sentences.append(f"{report.unproven} stays without effect, since no connection’s secret proved it.")
+        sentences.append(
+            f"{report.unproven} stays without effect, since no connection’s secret proved it."
+        )
     if report.failed:
         sentences.append(f"{report.failed} could not be applied. {next(iter(report.reasons))}")
     return " ".join(sentences), "warn" if report.failed else "good" if report.missed else "info"
@@ -123,7 +158,11 @@ def told(report: Report) -> tuple[str, str]:
 def _came_of(report: Report) -> str:
     replayed = f"Replayed {plural(report.read, 'callback')}"
     if report.new:
-        return f"{replayed}. {plural(report.new, 'fact was missed and is', 'facts were missed and are')} applied now."
+        return (
+            f"{replayed}."
+            f" {plural(report.new, 'fact was missed and is', 'facts were missed and are')} applied"
+            " now."
+        )
     if report.missed:
         return f"{replayed}. What they mean was missed, and is put right now."
     return f"{replayed}." if report.failed == report.read else f"{replayed}. Nothing was missed."

@@ -38,27 +38,47 @@ def requests() -> Any:
     if "state" in keep:
         wanted = wanted.where(SigningRequest.state == keep["state"])
     if q := keep.get("q"):
-        wanted = wanted.where(SigningRequest.id.in_(list(db.session.scalars(listing.requests_named(q)))))
+        wanted = wanted.where(
+            SigningRequest.id.in_(list(db.session.scalars(listing.requests_named(q))))
+        )
     found = page(wanted, SigningRequest.id, "req", keep)
     sources = {source.id: source.name for source in db.session.scalars(select(Source))}
     return render_template(
-        "requests.html", rows=set_aside.readable("requests", found.rows, lambda row: _row(row, sources)),
-        q=keep.get("q", ""), keep={"state": keep.get("state", "")},
+        "requests.html",
+        rows=set_aside.readable("requests", found.rows, lambda row: _row(row, sources)),
+        q=keep.get("q", ""),
+        keep={"state": keep.get("state", "")},
         filters=_filters(keep.get("state", "")),
-        newer=found.newer, older=found.older, filtered=bool(keep), docs_url=url_for("api_document.docs"),
-    )  # fmt: skip
+        newer=found.newer,
+        older=found.older,
+        filtered=bool(keep),
+        docs_url=url_for("api_document.docs"),
+    )
 
 
 def _filters(here: str) -> list[dict[str, Any]]:
-    return [{"title": title, "href": url_for("admin.requests", state=state or None), "here": here == state} for state, title in FILTERS]
+    return [
+        {
+            "title": title,
+            "href": url_for("admin.requests", state=state or None),
+            "here": here == state,
+        }
+        for state, title in FILTERS
+    ]
 
 
 def _row(row: SigningRequest, sources: dict[str, str]) -> dict[str, Any]:
     return {
-        "id": row.id, "title": title_of(row), "sender": _sender(row), "source": sources.get(row.source_id, ""), "state": row.state,
-        "signed": sum(signer.state == SignerState.SIGNED for signer in row.signers), "signers": len(row.signers), "at": row.created_at,
+        "id": row.id,
+        "title": title_of(row),
+        "sender": _sender(row),
+        "source": sources.get(row.source_id, ""),
+        "state": row.state,
+        "signed": sum(signer.state == SignerState.SIGNED for signer in row.signers),
+        "signers": len(row.signers),
+        "at": row.created_at,
         "test": row.test,
-    }  # fmt: skip
+    }
 
 
 def _sender(row: SigningRequest) -> str:
@@ -80,37 +100,69 @@ def request_page(request_id: str) -> Any:
 def show(request_id: str, invitation: Invitation | None = None, invited: str = "") -> Any:
     """Answer with the page of a request, and the link that was made for a signer just now."""
     row = find(request_id)
-    told = list(db.session.scalars(select(Message).where(Message.request_id == row.id).order_by(Message.id.desc()).limit(SHOWN)))
+    told = list(
+        db.session.scalars(
+            select(Message)
+            .where(Message.request_id == row.id)
+            .order_by(Message.id.desc())
+            .limit(SHOWN)
+        )
+    )
     lines = dict(zip((message.id for message in told), rows(told), strict=True))
     skipped = _skipped(row)
     in_turn = len({signer.turn for signer in row.signers}) > 1  # else all sign at once
     signers = [
-        _signer(signer, [lines[m.id] for m in reversed(told) if m.signer_id == signer.id], skipped, in_turn=in_turn)
+        _signer(
+            signer,
+            [lines[m.id] for m in reversed(told) if m.signer_id == signer.id],
+            skipped,
+            in_turn=in_turn,
+        )
         for signer in row.signers
     ]
     of_team = [m for m in reversed(told) if m.signer_id is None]
-    done = [m for m in of_team if m.edits_id is not None and Status.read(m.status).arrived]  # each shows where it stands by then
+    done = [
+        m for m in of_team if m.edits_id is not None and Status.read(m.status).arrived
+    ]  # each shows where it stands by then
     changed = {"times": len(done), "at": done[-1].changed_at} if done else None
     posted = [lines[m.id] for m in of_team if m not in done]
     why_not = _why_not_remind(row)
     source = db.session.get(Source, row.source_id)
     return render_template(
-        "request.html", one={
-            "id": row.id, "title": title_of(row), "sender": _sender(row), "state": row.state, "test": row.test,
-            "external_id": row.external_id, "source": source.name if source else "", "created_at": row.created_at,
+        "request.html",
+        one={
+            "id": row.id,
+            "title": title_of(row),
+            "sender": _sender(row),
+            "state": row.state,
+            "test": row.test,
+            "external_id": row.external_id,
+            "source": source.name if source else "",
+            "created_at": row.created_at,
             "expires_at": row.expires_at,
         },
-        answer=_answer(row, told), signers=signers, may_remind=may(Role.OPERATOR) and not why_not, why_not_remind=why_not,
+        answer=_answer(row, told),
+        signers=signers,
+        may_remind=may(Role.OPERATOR) and not why_not,
+        why_not_remind=why_not,
         facts=[
-            ("Its id in the app", row.external_id), ("Our id", row.id), ("From", source.name if source else ""),
+            ("Its id in the app", row.external_id),
+            ("Our id", row.id),
+            ("From", source.name if source else ""),
             ("Began", exact(row.created_at)),
             ("Ended" if row.expired else "Ends", exact(row.expires_at) if row.expires_at else ""),
         ],
-        posted=posted, changed=changed, unposted=skipped.get("", []), may_act=may(Role.OPERATOR), open=row.state == RequestState.OPEN,
-        invites=may(Role.OPERATOR) and bool(linking.able(test=row.test)), invitation=invitation, invited=invited,
+        posted=posted,
+        changed=changed,
+        unposted=skipped.get("", []),
+        may_act=may(Role.OPERATOR),
+        open=row.state == RequestState.OPEN,
+        invites=may(Role.OPERATOR) and bool(linking.able(test=row.test)),
+        invitation=invitation,
+        invited=invited,
         expired=row.expired,
         settled=all(message.settled for message in told),
-    )  # fmt: skip
+    )
 
 
 @admin.post("/requests/<request_id>/remind")
@@ -140,26 +192,38 @@ def find(request_id: str) -> SigningRequest:
     return found or abort(404)
 
 
-def _signer(signer: Signer, told: list[Any], skipped: dict[str, list[str]], *, in_turn: bool) -> dict[str, Any]:
+def _signer(
+    signer: Signer, told: list[Any], skipped: dict[str, list[str]], *, in_turn: bool
+) -> dict[str, Any]:
     chats: list[str] = []
     try:
-        details, chats = signer.details or {}, linking.chats_of(signer)
+        details = signer.details or {}
+        chats = linking.chats_of(signer)
     except Unreadable as problem:
         details = {"name": f"{signer.external_id} (sealed with the missing key {problem.key_id})"}
     return {
-        "id": signer.id, "owes": SignerState.read(signer.state).owes,
+        "id": signer.id,
+        "owes": SignerState.read(signer.state).owes,
         "snoozed_until": signer.snoozed_until if reminders.snoozed(signer) else None,
-        "name": details.get("name") or signer.external_id, "state": signer.state,
-        "at": signer.state_at if signer.state != SignerState.PENDING else None, "turn": signer.turn if in_turn else 0,
-        "addresses": [address for address in (details.get("mobile_number"), details.get("email")) if address],
-        "told": told, "skipped": skipped.get(signer.external_id, []), "chats": chats,
-    }  # fmt: skip
+        "name": details.get("name") or signer.external_id,
+        "state": signer.state,
+        "at": signer.state_at if signer.state != SignerState.PENDING else None,
+        "turn": signer.turn if in_turn else 0,
+        "addresses": [
+            address for address in (details.get("mobile_number"), details.get("email")) if address
+        ],
+        "told": told,
+        "skipped": skipped.get(signer.external_id, []),
+        "chats": chats,
+    }
 
 
 def _skipped(row: SigningRequest) -> dict[str, list[str]]:
     """Return, for each signer, whom nobody could be told what, in sentences."""
     found: dict[str, list[str]] = {}
-    for event in db.session.scalars(select(Event).where(Event.request_id == row.id).order_by(Event.id.desc()).limit(SHOWN)):
+    for event in db.session.scalars(
+        select(Event).where(Event.request_id == row.id).order_by(Event.id.desc()).limit(SHOWN)
+    ):
         try:
             refusals = event.skipped or []
         except Unreadable:
@@ -172,33 +236,59 @@ def _skipped(row: SigningRequest) -> dict[str, list[str]]:
 
 
 WORDS = {
-    "request.sent": "The request", "request.viewed": "That it was opened", "request.signed": "A signature",
-    "request.declined": "That a signer declined", "request.completed": "The completion", "request.reminder": "A reminder",
-    "request.expired": "That the time ran out", "request.canceled": "That it was taken back",
-}  # fmt: skip
+    "request.sent": "The request",
+    "request.viewed": "That it was opened",
+    "request.signed": "A signature",
+    "request.declined": "That a signer declined",
+    "request.completed": "The completion",
+    "request.reminder": "A reminder",
+    "request.expired": "That the time ran out",
+    "request.canceled": "That it was taken back",
+}
 
 
 def _answer(row: SigningRequest, told: list[Message]) -> dict[str, str]:
     """Say where the request stands, and whether everybody was reached."""
     owing = [signer for signer in row.signers if SignerState.read(signer.state).owes]
     if row.state != RequestState.OPEN:
-        words = {"completed": "Everybody has signed.", "declined": "A signer declined.", "expired": "The time to sign ran out.",
-                 "canceled": "The sender took it back."}  # fmt: skip
-        return {"tone": "good" if row.state == RequestState.COMPLETED else "info", "title": words[row.state], "text": ""}
+        words = {
+            "completed": "Everybody has signed.",
+            "declined": "A signer declined.",
+            "expired": "The time to sign ran out.",
+            "canceled": "The sender took it back.",
+        }
+        return {
+            "tone": "good" if row.state == RequestState.COMPLETED else "info",
+            "title": words[row.state],
+            "text": "",
+        }
     if not owing and row.signers:
-        return {"tone": "good", "title": "Everybody has signed.", "text": "The app has not said yet that the document is complete."}
+        return {
+            "tone": "good",
+            "title": "Everybody has signed.",
+            "text": "The app has not said yet that the document is complete.",
+        }
     if row.expired and owing:
         missing = plural(len(owing), "signature is", "signatures are")
         text = f"{missing} missing. Nobody is reminded."
         return {"tone": "info", "title": "The time to sign has ended.", "text": text}
     reached = {message.signer_id for message in told if Status.read(message.status).arrived}
-    lost = [signer for signer in owing if signer.id not in reached and _did_not_arrive(signer, told)]
+    lost = [
+        signer for signer in owing if signer.id not in reached and _did_not_arrive(signer, told)
+    ]
     title = f"{plural(len(owing), 'signature is', 'signatures are')} missing."
     if lost:
-        one, many = "One of these signers was", f"{len(lost)} of these signers were"
-        text = f"{one if len(lost) == 1 else many} not reached. What stands with each below says why."
+        one = "One of these signers was"
+        many = f"{len(lost)} of these signers were"
+        text = (
+            f"{one if len(lost) == 1 else many} not reached. What stands with each below says why."
+        )
         return {"tone": "bad", "title": title, "text": text}
-    text = "Everybody who owes one has been reached." if owing and all(signer.id in reached for signer in owing) else ""
+    text = (
+        "Everybody who owes one has been reached."
+        if owing and all(signer.id in reached for signer in owing)
+        else ""
+    )
     return {"tone": "info", "title": title, "text": text}
 
 
@@ -212,4 +302,8 @@ def _why_not_remind(row: SigningRequest) -> str:
         return "Nobody has anything left to sign."
     if row.expired and row.expires_at is not None:
         return f"The time to sign ended on {exact(row.expires_at)}."
-    return "" if any(SignerState.read(signer.state).owes for signer in row.signers) else "Everybody has signed or declined."
+    return (
+        ""
+        if any(SignerState.read(signer.state).owes for signer in row.signers)
+        else "Everybody has signed or declined."
+    )

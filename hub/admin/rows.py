@@ -18,7 +18,9 @@ from hub.models import Body, Connection, Contact, Message
 from hub.vocabulary import Status
 
 SHOWN = 90  # characters of what a message says
-TEAM = "The team"  # which place that is, the connection tells better than the provider's name for it
+TEAM = (  # which place that is, the connection tells better than the provider's name for it
+    "The team"
+)
 UNREADABLE = "Unreadable"  # instead of a recipient, where the row is damaged
 BAD = (Status.FAILED, Status.UNDELIVERED)
 
@@ -43,22 +45,36 @@ class Row:
 
 
 def rows(messages: Sequence[Message]) -> list[Row]:
-    """Return what a list shows of messages; a value that does not open is said to be sealed, and breaks nothing."""
+    """Return what a list shows of messages; a value that does not open is said to be sealed, and
+    breaks nothing.
+    """
     bodies = {
-        row[0].owner_id: row[0] for row in db.session.execute(select(Body).where(Body.owner_id.in_([message.id for message in messages])))
+        row[0].owner_id: row[0]
+        for row in db.session.execute(
+            select(Body).where(Body.owner_id.in_([message.id for message in messages]))
+        )
     }
     contacts = _by_id(Contact, {message.contact_id for message in messages})
     connections = _by_id(Connection, {message.connection_id for message in messages})
     problems = timeline.problems(messages)
     return [
-        _row(message, contacts.get(message.contact_id), connections.get(message.connection_id),
-             bodies.get(message.id.partition("_")[2]), problems.get(message.id))
+        _row(
+            message,
+            contacts.get(message.contact_id),
+            connections.get(message.connection_id),
+            bodies.get(message.id.partition("_")[2]),
+            problems.get(message.id),
+        )
         for message in messages
-    ]  # fmt: skip
+    ]
 
 
 def _row(
-    message: Message, contact: Contact | None, connection: Connection | None, body: Body | None, problem: Problem | None
+    message: Message,
+    contact: Contact | None,
+    connection: Connection | None,
+    body: Body | None,
+    problem: Problem | None,
 ) -> Row:
     if contact is None or connection is None:  # what it refers to is damaged
         to = UNREADABLE
@@ -72,10 +88,20 @@ def _row(
     if problem and problem.code:
         note = f"{problem.text} ({problem.code})"
     return Row(
-        id=message.id, status=message.status, to=to, address="" if to in (TEAM, UNREADABLE) or contact is None else contact.address,
-        says=says(body), note=note, bad=message.status in BAD, channel=message.channel, via=via,
-        slug=slug, at=message.created_at, test=message.test, change=message.edits_id is not None,
-    )  # fmt: skip
+        id=message.id,
+        status=message.status,
+        to=to,
+        address="" if to in (TEAM, UNREADABLE) or contact is None else contact.address,
+        says=says(body),
+        note=note,
+        bad=message.status in BAD,
+        channel=message.channel,
+        via=via,
+        slug=slug,
+        at=message.created_at,
+        test=message.test,
+        change=message.edits_id is not None,
+    )
 
 
 def _by_id(model: type[Any], ids: set[str]) -> dict[str, Any]:
@@ -85,7 +111,9 @@ def _by_id(model: type[Any], ids: set[str]) -> dict[str, Any]:
 def name_of(contact: Contact) -> str:
     """Return whom a contact is, or the address where no name is known or readable."""
     try:
-        return contact.name or contact.address or ("Erased" if contact.erased_at else "Unknown sender")
+        return (
+            contact.name or contact.address or ("Erased" if contact.erased_at else "Unknown sender")
+        )
     except Unreadable:
         return contact.address
 

@@ -56,7 +56,10 @@ def retry_row(entry_id: str) -> Any:
     """Read a row again."""
     try:
         set_aside.try_again(entry_id)
-        flash("Signpost reads the row again. If it still cannot be read, it is listed here again.", "good")
+        flash(
+            "Signpost reads the row again. If it still cannot be read, it is listed here again.",
+            "good",
+        )
     except NotFound as problem:
         flash(str(problem), "info")
     return redirect(back_to(request.form.get("next") or url_for("admin.unreadable_rows")), 303)

@@ -9,9 +9,13 @@ Step = tuple[str, str]  # its title, and `done`, `stuck`, `here` or nothing
 
 
 def steps(connection: Connection | None, *, sent_one: bool) -> list[Step]:
-    """List the steps for a connection, or for one that is not stored yet; `here` is the first that is still to do."""
+    """List the steps for a connection, or for one that is not stored yet; `here` is the first that
+    is still to do.
+    """
     if connection is None:
-        return _with_here([("Settings", ""), ("Test", ""), ("Send one to yourself", ""), ("Enable", "")])
+        return _with_here(
+            [("Settings", ""), ("Test", ""), ("Send one to yourself", ""), ("Enable", "")]
+        )
     stuck = connection.checked_ok is False or connection.state == ConnectionState.BROKEN
     return _with_here(
         [
@@ -28,4 +32,6 @@ def _with_here(found: list[Step]) -> list[Step]:
     if "stuck" in states or "" not in states:
         return found
     first = states.index("")
-    return [(title, "here" if index == first else state) for index, (title, state) in enumerate(found)]
+    return [
+        (title, "here" if index == first else state) for index, (title, state) in enumerate(found)
+    ]

@@ -1,4 +1,4 @@
-"""What is done about one signer of a request: reminded, left in peace for a day, invited to a chat."""
+"""Actions on one signer of a request: remind, snooze for a day, invite to a chat."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from hub.vocabulary import Role
 @admin.post("/requests/<request_id>/signers/<signer_id>/<do>")
 @needs(Role.OPERATOR)
 def signer_action(request_id: str, signer_id: str, do: str) -> Any:
-    """Remind a signer, put off or take up reminders again, or make the link that invites them to a chat."""
+    """Remind a signer, put off or take up reminders again, or make the link that invites them to a
+    chat.
+    """
     if do not in _DO:
         abort(404)
     row = requests.find(request_id)
@@ -33,7 +35,11 @@ def signer_action(request_id: str, signer_id: str, do: str) -> Any:
 
 def _remind(request_id: str, signer_id: str) -> tuple[str, str]:
     count = reminders.reached(reminders.remind(request_id, signer_id))
-    return (f"{plural(count, 'reminder')} on the way.", "good") if count else ("Nobody could be reminded; the page says why.", "warn")
+    return (
+        (f"{plural(count, 'reminder')} on the way.", "good")
+        if count
+        else ("Nobody could be reminded; the page says why.", "warn")
+    )
 
 
 def _snooze(request_id: str, signer_id: str) -> tuple[str, str]:

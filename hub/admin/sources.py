@@ -21,13 +21,16 @@ class AddSource(Form):
     """Another signing app or brand."""
 
     name = StringField(
-        "Name", [InputRequired("Enter a name.")], render_kw=NAME,
+        "Name",
+        [InputRequired("Enter a name.")],
+        render_kw=NAME,
         description="The app or brand, such as Acme Leases.",
-    )  # fmt: skip
+    )
     slug = StringField(
-        "Name in commands", render_kw={**NAME, "maxlength": sources.LONGEST_SLUG, "mono": True},
+        "Name in commands",
+        render_kw={**NAME, "maxlength": sources.LONGEST_SLUG, "mono": True},
         description="Leave empty to make it from the name. It cannot be changed later.",
-    )  # fmt: skip
+    )
 
 
 class EditSource(Form):
@@ -36,8 +39,10 @@ class EditSource(Form):
     name = StringField("Name", [InputRequired("Enter a name.")], render_kw=NAME)
     applies_to_all = BooleanField(
         "Opt-outs and consents of this source apply to every source",
-        description="This concerns what its API keys record. If it is off, they apply to messages of this source. "
-        "A change also applies to what is already recorded.",
+        description=(
+            "This concerns what its API keys record. If it is off, they apply to messages of this"
+            " source. A change also applies to what is already recorded."
+        ),
     )
 
 
@@ -90,14 +95,19 @@ def change_source(slug: str) -> Any:
 
 def _list(form: AddSource) -> str:
     return render_template(
-        "sources.html", sources=sources.all_sources(), keys=sources.count_keys(),
+        "sources.html",
+        sources=sources.all_sources(),
+        keys=sources.count_keys(),
         form_add=form if may(Role.ADMIN) else None,
-    )  # fmt: skip
+    )
 
 
 def _page(slug: str, form: EditSource) -> str:
     source = sources.by_slug(slug)
     return render_template(
-        "source.html", source=source, form=form, may_change=may(Role.ADMIN),
+        "source.html",
+        source=source,
+        form=form,
+        may_change=may(Role.ADMIN),
         keys=[api_keys.described(key) for key in api_keys.all_keys() if key.source_id == source.id],
-    )  # fmt: skip
+    )

@@ -1,4 +1,6 @@
-"""Opt-outs: who must not be written to, since when and why; closing and opening addresses, in files too."""
+"""Opt-outs: who must not be written to, since when and why; closing and opening addresses, in files
+too.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +29,12 @@ from hub.models.types import is_id
 from hub.vocabulary import Address, Channel, Role
 
 REASONS = {
-    "keyword": "Wrote STOP", "provider": "The provider refuses", "admin": "Closed here", "complaint": "Complained",
-    "import": "Imported", "api": "A signing app closed it",
+    "keyword": "Wrote STOP",
+    "provider": "The provider refuses",
+    "admin": "Closed here",
+    "complaint": "Complained",
+    "import": "Imported",
+    "api": "A signing app closed it",
 }
 FILES: dict[str, Any] = {"opt-outs": closed, "consents": consents}
 LARGEST = 8 * 1024 * 1024  # bytes of a file
@@ -42,8 +48,16 @@ def _demo() -> bool:
 class CloseForm(FlaskForm):  # type: ignore[misc]
     """Close an address."""
 
-    address = StringField("Number or e-mail address", [InputRequired("Give the address.")], render_kw={"mono": True})
-    channel = SelectField("On", choices=lambda: {"": "Every channel", **{one.value: channel_title(one.value) for one in Channel}})
+    address = StringField(
+        "Number or e-mail address", [InputRequired("Give the address.")], render_kw={"mono": True}
+    )
+    channel = SelectField(
+        "On",
+        choices=lambda: {
+            "": "Every channel",
+            **{one.value: channel_title(one.value) for one in Channel},
+        },
+    )
     why = StringField("Reason", description="Who asked for it, and how.")
     test = BooleanField("Test", description="For test connections only.", default=_demo)
 
@@ -52,9 +66,15 @@ class ImportForm(FlaskForm):  # type: ignore[misc]
     """Close the addresses of a file, or record the consents in it."""
 
     kind = SelectField("What it holds", choices={"opt-outs": "Opt-outs", "consents": "Consents"})
-    file = FileField("CSV file", [FileRequired("Choose a file.")], description="The first line names the columns, in any order. Opt-outs: "
-                     "`address`, optional `channel`, `why`. Consents: `address`, `given` (yes or no), optional `channel`, `purpose`, "
-                     "`at`, `ip`, `agent`, `proof`. An exported file can be imported again.")  # fmt: skip
+    file = FileField(
+        "CSV file",
+        [FileRequired("Choose a file.")],
+        description=(
+            "The first line names the columns, in any order. Opt-outs: `address`, optional"
+            " `channel`, `why`. Consents: `address`, `given` (yes or no), optional `channel`,"
+            " `purpose`, `at`, `ip`, `agent`, `proof`. An exported file can be imported again."
+        ),
+    )
     test = BooleanField("Test", default=_demo)
 
 
@@ -74,12 +94,19 @@ def add_suppression() -> Any:
         return _page(form), 422
     try:
         kind, form.address.data = addresses.typed(form.address.data or "")
-        closed.add(form.address.data, channel=form.channel.data or "", why=form.why.data or "", test=bool(form.test.data))
+        closed.add(
+            form.address.data,
+            channel=form.channel.data or "",
+            why=form.why.data or "",
+            test=bool(form.test.data),
+        )
     except Refused as refusal:
         blame(form, refusal)
         return _page(form), 422
     shown = phone(form.address.data) if kind == Address.PHONE else form.address.data
-    flash(f"{shown} is opted out. Nothing is sent to it any more, including queued messages.", "good")
+    flash(
+        f"{shown} is opted out. Nothing is sent to it any more, including queued messages.", "good"
+    )
     return redirect(url_for("admin.suppressions"), 303)
 
 
@@ -87,7 +114,15 @@ def add_suppression() -> Any:
 @needs(Role.ADMIN)
 def open_again(suppression_id: str) -> Any:
     """Ask why an address is opened again, and open it."""
-    form = type("LiftForm", (FlaskForm,), {"why": StringField("Reason", description="That the person asked for messages again, say.")})()
+    form = type(
+        "LiftForm",
+        (FlaskForm,),
+        {
+            "why": StringField(
+                "Reason", description="That the person asked for messages again, say."
+            )
+        },
+    )()
     try:
         one = closed.find(suppression_id)
         if request.method == "POST":
@@ -107,12 +142,14 @@ def open_again(suppression_id: str) -> Any:
 @needs(Role.ADMIN)
 @takes(LARGEST)
 def import_suppressions() -> Any:
-    """Close every address of a file, or record its consents, and list the lines that were refused."""
+    """Add every opt-out or consent of a file, and list the lines that were refused."""
     form = ImportForm(prefix="file-")
     if not form.validate():
         return _page(form_import=form), 422
     try:
-        report = FILES[form.kind.data or ""].import_file(form.file.data.read(), test=bool(form.test.data))
+        report = FILES[form.kind.data or ""].import_file(
+            form.file.data.read(), test=bool(form.test.data)
+        )
     except Refused as refusal:
         blame(form, refusal)
         return _page(form_import=form), 422
@@ -126,34 +163,63 @@ def export_suppressions(kind: str) -> Response:
     if kind not in FILES:
         abort(404)
     test = request.args.get("test") == "1"
-    response = Response("".join(FILES[kind].export(test=test)), content_type="text/csv; charset=utf-8")
-    response.headers.set("Content-Disposition", "attachment", filename=f"{kind}-test.csv" if test else f"{kind}.csv")
+    response = Response(
+        "".join(FILES[kind].export(test=test)), content_type="text/csv; charset=utf-8"
+    )
+    response.headers.set(
+        "Content-Disposition", "attachment", filename=f"{kind}-test.csv" if test else f"{kind}.csv"
+    )
     return response
 
 
 def _page(
-    form: CloseForm | None = None, form_import: ImportForm | None = None, report: Report | None = None, told: str = ""
+    form: CloseForm | None = None,
+    form_import: ImportForm | None = None,
+    report: Report | None = None,
+    told: str = "",
 ) -> str:
-    q, lifted, problem = request.args.get("q", "").strip(), request.args.get("show") == "lifted", ""
-    keep = {name: value for name, value in (("q", q), ("show", "lifted" if lifted else "")) if value}
+    q = request.args.get("q", "").strip()
+    lifted = request.args.get("show") == "lifted"
+    problem = ""
+    keep = {
+        name: value for name, value in (("q", q), ("show", "lifted" if lifted else "")) if value
+    }
     try:
         q = addresses.typed(q)[1] if q else ""
         wanted = closed.listed(address=q, lifted=lifted)
     except Refused as refusal:
-        problem, wanted = str(refusal), closed.listed(lifted=lifted)
+        problem = str(refusal)
+        wanted = closed.listed(lifted=lifted)
     found = page(wanted, Suppression.id, "sup", keep)
     chips = [
         {"title": "Closed", "href": url_for("admin.suppressions"), "here": not lifted, "icon": ""},
-        {"title": "Opened again", "href": url_for("admin.suppressions", show="lifted"), "here": lifted, "icon": ""},
+        {
+            "title": "Opened again",
+            "href": url_for("admin.suppressions", show="lifted"),
+            "here": lifted,
+            "icon": "",
+        },
     ]
     of_sources = sources.names()
     return render_template(
-        "suppressions.html", of_sources=of_sources,
-        rows=set_aside.readable("suppressions", closed.with_addresses(found.rows), _row), filters=chips, q=q, problem=problem,
-        lifted=lifted, newer=found.newer, older=found.older, form=(form or CloseForm(formdata=None)) if may(Role.OPERATOR) else None,
-        form_import=(form_import or ImportForm(formdata=None, prefix="file-")) if may(Role.ADMIN) else None, may_lift=may(Role.ADMIN),
-        report=report, told=told, shown=SHOWN,
-    )  # fmt: skip
+        "suppressions.html",
+        of_sources=of_sources,
+        rows=set_aside.readable("suppressions", closed.with_addresses(found.rows), _row),
+        filters=chips,
+        q=q,
+        problem=problem,
+        lifted=lifted,
+        newer=found.newer,
+        older=found.older,
+        form=(form or CloseForm(formdata=None)) if may(Role.OPERATOR) else None,
+        form_import=(
+            (form_import or ImportForm(formdata=None, prefix="file-")) if may(Role.ADMIN) else None
+        ),
+        may_lift=may(Role.ADMIN),
+        report=report,
+        told=told,
+        shown=SHOWN,
+    )
 
 
 def _told(kind: str, report: Report) -> str:
@@ -173,8 +239,18 @@ def _sender(sender: str) -> str:
 def _row(one: closed.Closed) -> dict[str, Any]:
     row = one.row
     return {
-        "id": row.id, "address": one.address, "contact_id": one.contact_id, "channel": row.channel, "sender": _sender(row.sender),
-        "reason": REASONS.get(row.reason, row.reason), "code": row.code, "why": row.why, "since": row.since, "lifted_at": row.lifted_at,
-        "lifted_why": row.lifted_why, "message_id": row.message_id, "test": row.test,
+        "id": row.id,
+        "address": one.address,
+        "contact_id": one.contact_id,
+        "channel": row.channel,
+        "sender": _sender(row.sender),
+        "reason": REASONS.get(row.reason, row.reason),
+        "code": row.code,
+        "why": row.why,
+        "since": row.since,
+        "lifted_at": row.lifted_at,
+        "lifted_why": row.lifted_why,
+        "message_id": row.message_id,
+        "test": row.test,
         "source_id": row.source_id,
-    }  # fmt: skip
+    }

@@ -1,4 +1,6 @@
-"""The templates page: what messages say, which templates a provider approved, and which of them says what."""
+"""The templates page: what messages say, which templates a provider approved, and which of them
+says what.
+"""
 
 from __future__ import annotations
 
@@ -23,15 +25,25 @@ from hub.models.types import is_id
 from hub.vocabulary import Channel, Role
 
 STATES = {  # the provider's word: how it looks as a state, and what it means
-    APPROVED: ("delivered", "Approved"), "pending": ("queued", "Waits for approval"), "received": ("queued", "Waits for approval"),
-    "unsubmitted": ("queued", "Not submitted"), "rejected": ("failed", "Rejected"), "paused": ("undelivered", "Paused"),
-    "disabled": ("failed", "Disabled"), "gone": ("failed", "Gone"),
-}  # fmt: skip
+    APPROVED: ("delivered", "Approved"),
+    "pending": ("queued", "Waits for approval"),
+    "received": ("queued", "Waits for approval"),
+    "unsubmitted": ("queued", "Not submitted"),
+    "rejected": ("failed", "Rejected"),
+    "paused": ("undelivered", "Paused"),
+    "disabled": ("failed", "Disabled"),
+    "gone": ("failed", "Gone"),
+}
 SAMPLES = {
-    "title": "Employment Agreement", "sender": "Acme HR", "name": "Anna Kowalska", "signer": "Eric Smith",
-    "link": "https://sign.example/r/agr-1001/eric", "link_path": "r/agr-1001/eric", "download_link": "https://sign.example/d/agr-1001",
+    "title": "Employment Agreement",
+    "sender": "Acme HR",
+    "name": "Anna Kowalska",
+    "signer": "Eric Smith",
+    "link": "https://sign.example/r/agr-1001/eric",
+    "link_path": "r/agr-1001/eric",
+    "download_link": "https://sign.example/d/agr-1001",
     "remaining": "1",
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)
@@ -73,9 +85,13 @@ class Kept:
 @needs(Role.VIEWER)
 def templates() -> Any:
     """Show our texts, and the templates that providers keep."""
-    standing = db.session.scalars(select(Connection).where(Connection.archived_at.is_(None)).order_by(Connection.title)).all()
+    standing = db.session.scalars(
+        select(Connection).where(Connection.archived_at.is_(None)).order_by(Connection.title)
+    ).all()
     keepers = [(one, _kept(one.id)) for one in standing if _keeps(one)]
-    return render_template("templates.html", ours=_ours(), keepers=keepers, may_change=may(Role.ADMIN), names=_names())
+    return render_template(
+        "templates.html", ours=_ours(), keepers=keepers, may_change=may(Role.ADMIN), names=_names()
+    )
 
 
 @admin.post("/templates/sync/<slug>")
@@ -101,7 +117,9 @@ def map_template(template_id: str) -> Any:
     row = db.session.get(ProviderTemplate, template_id) if is_id("ptp", template_id) else None
     if row is None:
         abort(404)
-    standing = db.session.scalar(select(TemplateMapping).where(TemplateMapping.provider_template_id == row.id).limit(1))
+    standing = db.session.scalar(
+        select(TemplateMapping).where(TemplateMapping.provider_template_id == row.id).limit(1)
+    )
     guessed = _guess(row) | (variables_of(standing.variables) if standing else {})
     form = _form(row, guessed, standing)
     if request.method == "POST":
@@ -109,12 +127,23 @@ def map_template(template_id: str) -> Any:
             variable: form[f"variable-{variable}"].data for variable in variables_of(row.variables)
         }
         if request.form.get("do") == "preview":
-            return render_template("template.html", row=row, form=form, preview=_preview(row, chosen))
+            return render_template(
+                "template.html", row=row, form=form, preview=_preview(row, chosen)
+            )
         try:
-            provider_templates.map_to(row.connection_id, form["name"].data or "", form["locale"].data or row.locale, row.id, chosen)
+            provider_templates.map_to(
+                row.connection_id,
+                form["name"].data or "",
+                form["locale"].data or row.locale,
+                row.id,
+                chosen,
+            )
         except Refused as refusal:
             blame(form, refusal)
-            return render_template("template.html", row=row, form=form, preview=_preview(row, chosen)), 422
+            return (
+                render_template("template.html", row=row, form=form, preview=_preview(row, chosen)),
+                422,
+            )
         flash(f"{row.name} now says {form['name'].data}.", "good")
         return redirect(url_for("admin.templates"), 303)
     return render_template("template.html", row=row, form=form, preview=_preview(row, guessed))
@@ -130,51 +159,84 @@ def unmap_template(mapping_id: str) -> Any:
 
 
 def _keeps(one: Connection) -> bool:
-    return one.integration in integrations.registry() and integrations.get(one.integration).can("templates")
+    return one.integration in integrations.registry() and integrations.get(one.integration).can(
+        "templates"
+    )
 
 
 def _kept(connection_id: str) -> list[Kept]:
-    mappings = list(db.session.scalars(select(TemplateMapping).where(TemplateMapping.connection_id == connection_id)))
+    mappings = list(
+        db.session.scalars(
+            select(TemplateMapping).where(TemplateMapping.connection_id == connection_id)
+        )
+    )
     found = []
     query = select(ProviderTemplate).where(ProviderTemplate.connection_id == connection_id)
     for row in db.session.scalars(query.order_by(ProviderTemplate.name, ProviderTemplate.locale)):
         look, word = STATES.get(row.state, ("queued", row.state.capitalize()))
-        found.append(Kept(row, look, word, [one for one in mappings if one.provider_template_id == row.id]))
+        found.append(
+            Kept(row, look, word, [one for one in mappings if one.provider_template_id == row.id])
+        )
     return found
 
 
 def _ours() -> list[tuple[Template, TemplateVersion]]:
     """Return our templates with their newest wording."""
-    query = select(Template, TemplateVersion).join(TemplateVersion, TemplateVersion.template_id == Template.id)
-    newest = {row[0].id: (row[0], row[1]) for row in db.session.execute(query.order_by(Template.id, TemplateVersion.number))}
+    query = select(Template, TemplateVersion).join(
+        TemplateVersion, TemplateVersion.template_id == Template.id
+    )
+    newest = {
+        row[0].id: (row[0], row[1])
+        for row in db.session.execute(query.order_by(Template.id, TemplateVersion.number))
+    }
     return list(newest.values())
 
 
 def _names() -> dict[str, str]:
-    """Return the texts that a provider's template can stand for: those that people read, each in a chat of their own."""
-    return {template.name: template.name.replace("_", " ").capitalize() for template, _ in _ours() if template.channel != Channel.CHAT}
+    """Return the texts that a provider's template can stand for: those that people read, each in a
+    chat of their own.
+    """
+    return {
+        template.name: template.name.replace("_", " ").capitalize()
+        for template, _ in _ours()
+        if template.channel != Channel.CHAT
+    }
 
 
-def _form(row: ProviderTemplate, guessed: Mapping[str, str], standing: TemplateMapping | None) -> FlaskForm:
+def _form(
+    row: ProviderTemplate, guessed: Mapping[str, str], standing: TemplateMapping | None
+) -> FlaskForm:
     names = _names()
-    named = next((name for name in sorted(names, key=len, reverse=True) if name in row.name.lower()), None)
+    named = next(
+        (name for name in sorted(names, key=len, reverse=True) if name in row.name.lower()), None
+    )
     fields: dict[str, Any] = {
         "name": SelectField("Says", choices=names, default=standing.name if standing else named),
         "locale": StringField(
-            "For readers of", default=standing.locale if standing else row.locale, render_kw={"mono": True},
-            description="Such as `en`, `pt-BR`. Falls back from `pt-BR` to `pt`, to the hub’s language, to `en`, to `en-US`.",
+            "For readers of",
+            default=standing.locale if standing else row.locale,
+            render_kw={"mono": True},
+            description=(
+                "Such as `en`, `pt-BR`. Falls back from `pt-BR` to `pt`, to the hub’s language, to"
+                " `en`, to `en-US`."
+            ),
         ),
-    }  # fmt: skip
+    }
     for variable, sample in variables_of(row.variables).items():
         help_ = f"Sample: {sample}" if sample else ""
         fields[f"variable-{variable}"] = SelectField(
-            f"{{{{{variable}}}}}", choices=dict(VARIABLES), default=guessed[variable], description=help_
+            f"{{{{{variable}}}}}",
+            choices=dict(VARIABLES),
+            default=guessed[variable],
+            description=help_,
         )
     return type("MappingForm", (FlaskForm,), fields)()
 
 
 def _guess(row: ProviderTemplate) -> dict[str, str]:
-    """Return what variables probably stand for: by their names, else in the order in which most templates use ours."""
+    """Return what variables probably stand for: by their names, else in the order in which most
+    templates use ours.
+    """
     order = iter(("title", "sender", "link", "signer", "name", "remaining", "download_link"))
     return {
         variable: variable if variable in VARIABLES else next(order, "title")
@@ -185,5 +247,7 @@ def _guess(row: ProviderTemplate) -> dict[str, str]:
 def _preview(row: ProviderTemplate, chosen: Mapping[str, Any]) -> str:
     text = row.text
     for variable, ours in chosen.items():  # those that it has no more change nothing
-        text = text.replace(f"{{{{{variable}}}}}", provider_templates.clean(SAMPLES.get(str(ours), "")))
+        text = text.replace(
+            f"{{{{{variable}}}}}", provider_templates.clean(SAMPLES.get(str(ours), ""))
+        )
     return text

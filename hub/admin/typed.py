@@ -1,7 +1,9 @@
-"""Typed secrets that go along with a page that is shown again, sealed: nothing typed is lost, and none is echoed.
+"""Typed secrets that go along with a page that is shown again, sealed: nothing typed is lost, and
+none is echoed.
 
-Without script, a test answers with the whole page anew; the secret that was tested then rides in a hidden field that only
-this hub opens, for the same reader, the same integration, and as long as what the secret belongs to stays the same.
+Without script, a test answers with the whole page anew; the secret that was tested then rides in a
+hidden field that only this hub opens, for the same reader, the same integration, and as long as
+what the secret belongs to stays the same.
 """
 
 from __future__ import annotations
@@ -30,7 +32,9 @@ def values(cls: type[Integration], posted: Mapping[str, str], user_id: str) -> d
     found |= {name: value for name, value in posted.items() if name.startswith(rows)}
     for field in form:
         if isinstance(field, SecretField) and not found.get(field.name, "").strip():
-            found[field.name] = _open(cls, field, found, user_id, posted.get(field.name + SUFFIX, ""))
+            found[field.name] = _open(
+                cls, field, found, user_id, posted.get(field.name + SUFFIX, "")
+            )
     return found
 
 
@@ -39,14 +43,21 @@ def keep(cls: type[Integration], form: ConfigForm, typed: Mapping[str, str], use
     for field in form:
         if isinstance(field, SecretField) and typed.get(field.name, "").strip():
             value = [int(time.time()), typed[field.name]]
-            sealed = keyring().seal_json("typed", _bound(cls, field, typed, user_id), field.name, value)
+            sealed = keyring().seal_json(
+                "typed", _bound(cls, field, typed, user_id), field.name, value
+            )
             field.kept = base64.urlsafe_b64encode(sealed).decode()
 
 
-def _open(cls: type[Integration], field: SecretField, typed: Mapping[str, str], user_id: str, kept: str) -> str:
+def _open(
+    cls: type[Integration], field: SecretField, typed: Mapping[str, str], user_id: str, kept: str
+) -> str:
     try:
         value: Any = keyring().open_json(
-            "typed", _bound(cls, field, typed, user_id), field.name, base64.urlsafe_b64decode(kept.encode("ascii", "ignore"))
+            "typed",
+            _bound(cls, field, typed, user_id),
+            field.name,
+            base64.urlsafe_b64decode(kept.encode("ascii", "ignore")),
         )
     except (Unreadable, binascii.Error):
         return ""
@@ -54,5 +65,7 @@ def _open(cls: type[Integration], field: SecretField, typed: Mapping[str, str], 
     return str(secret) if time.time() - made_at < LASTS else ""
 
 
-def _bound(cls: type[Integration], field: SecretField, typed: Mapping[str, str], user_id: str) -> str:
+def _bound(
+    cls: type[Integration], field: SecretField, typed: Mapping[str, str], user_id: str
+) -> str:
     return "\0".join((user_id, cls.name, *(typed.get(name, "").strip() for name in field.bound_to)))

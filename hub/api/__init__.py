@@ -1,7 +1,9 @@
 """The door of the signing apps: /api/v1/…, JSON in and out, an API key with every request.
 
-    guard      who asks        problems   errors as RFC 9457      events, messages, media, requests, suppressions
-    shapes     what goes in and comes out                         document, reference          OpenAPI and its page
+guard      who asks        problems   errors as RFC 9457      events, messages, media, requests,
+suppressions
+shapes     what goes in and comes out                         document, reference          OpenAPI
+and its page
 """
 
 from __future__ import annotations

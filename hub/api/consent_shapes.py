@@ -18,7 +18,12 @@ EVERY = "Left out: every channel."
 class SuppressionIn(Strict):
     """An address that nothing may be sent to."""
 
-    address: Address = Field(description="A number such as +13175551234, or an e-mail address. A number is stored in its normal form.")
+    address: Address = Field(
+        description=(
+            "A number such as +13175551234, or an e-mail address. A number is stored in its normal"
+            " form."
+        )
+    )
     channel: Channel | None = Field(default=None, description=EVERY)
     why: Annotated[str, StringConstraints(max_length=500)] = ""
 
@@ -35,7 +40,9 @@ class SuppressionQuery(Strict):
     limit: Annotated[int, Field(ge=1, le=MOST)] = 25
     after: str | None = cursor("sup")
     address: Address | None = None
-    opened: bool = Field(default=False, description="True: those that were lifted, instead of those that hold.")
+    opened: bool = Field(
+        default=False, description="True: those that were lifted, instead of those that hold."
+    )
 
 
 class SuppressionOut(BaseModel):
@@ -66,9 +73,11 @@ class SuppressionsOut(BaseModel):
 
     suppressions: list[SuppressionOut]
     blocked: list[BlockOut] | None = Field(
-        description="With `address`: what blocks your messages to it now, including opt-outs that "
-        "hold for every source. Those are not listed, and only an admin lifts them. "
-        "Null without `address`."
+        description=(
+            "With `address`: what blocks your messages to it now, including opt-outs that "
+            "hold for every source. Those are not listed, and only an admin lifts them. "
+            "Null without `address`."
+        )
     )
     next: str | None
 
@@ -76,20 +85,35 @@ class SuppressionsOut(BaseModel):
 class ConsentIn(Strict):
     """A yes or a no of a person."""
 
-    address: Address = Field(description="A number such as +13175551234, or an e-mail address. A number is stored in its normal form.")
+    address: Address = Field(
+        description=(
+            "A number such as +13175551234, or an e-mail address. A number is stored in its normal"
+            " form."
+        )
+    )
     yes: bool = Field(alias="given", description="True for yes.")
     channel: Channel | None = Field(default=None, description=EVERY)
     purpose: Annotated[str, StringConstraints(max_length=100)] = Field(
-        default="", description="What it is for. Whether a message may go, lines without one and with `signing` decide; others are kept."
+        default="",
+        description=(
+            "What it is for. Whether a message may go, lines without one and with `signing` decide;"
+            " others are kept."
+        ),
     )
     at: Moment | None = Field(
         default=None,
-        description="When it was said. Left out: now. Up to 10 minutes ahead is stored as now, "
-        f"later is refused. {times.RANGE}",
+        description=(
+            "When it was said. Left out: now. Up to 10 minutes ahead is stored as now, "
+            f"later is refused. {times.RANGE}"
+        ),
     )
     ip: Annotated[str, StringConstraints(max_length=45)] = ""
-    agent: Annotated[str, StringConstraints(max_length=500)] = Field(default="", description="The browser's User-Agent.")
-    proof: Annotated[str, StringConstraints(max_length=5000)] = Field(default="", description="The words that were agreed to. Kept sealed.")
+    agent: Annotated[str, StringConstraints(max_length=500)] = Field(
+        default="", description="The browser's User-Agent."
+    )
+    proof: Annotated[str, StringConstraints(max_length=5000)] = Field(
+        default="", description="The words that were agreed to. Kept sealed."
+    )
 
 
 class ConsentQuery(Strict):

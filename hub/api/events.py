@@ -18,9 +18,15 @@ blueprint = Blueprint("events", __name__)
 @blueprint.post("/events")
 def post_event() -> tuple[dict[str, Any], int, dict[str, str]]:
     """Tell Signpost what happened to a document."""
-    who, event = caller(), body_of(EventIn)
+    who = caller()
+    event = body_of(EventIn)
     answer, repeated = idempotency.once(
-        who.key_id, request.path, request.headers.get("Idempotency-Key", ""), request.get_data(), 202,
-        lambda: accept(event, who.source_id, test=who.test), ahead=True,
-    )  # fmt: skip
+        who.key_id,
+        request.path,
+        request.headers.get("Idempotency-Key", ""),
+        request.get_data(),
+        202,
+        lambda: accept(event, who.source_id, test=who.test),
+        ahead=True,
+    )
     return answer, 202, {"Idempotency-Replayed": "true"} if repeated else {}

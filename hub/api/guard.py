@@ -70,7 +70,9 @@ def caller() -> Caller:
 def _key() -> api_keys.Known:
     kind, _, text = request.headers.get("Authorization", "").partition(" ")
     if kind.lower() != "bearer" or not text.strip():
-        raise Problem(401, "unauthorized", "Give an API key: Authorization: Bearer sp_live_… or sp_test_…")
+        raise Problem(
+            401, "unauthorized", "Give an API key: Authorization: Bearer sp_live_… or sp_test_…"
+        )
     key = api_keys.authenticate(text.strip())
     if key is not None:
         return key

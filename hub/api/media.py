@@ -24,19 +24,43 @@ def post_media() -> tuple[dict[str, Any], int]:
     try:
         given = request.files.get("file")
     except RequestEntityTooLarge:
-        raise Problem(413, "too_large", f"The file is larger than {media.largest() / 1024 / 1024:.3g} MB.", field="file") from None
+        raise Problem(
+            413,
+            "too_large",
+            f"The file is larger than {media.largest() / 1024 / 1024:.3g} MB.",
+            field="file",
+        ) from None
     if request.mimetype != "multipart/form-data":
-        raise Problem(415, "not_a_form", "Send a form: multipart/form-data with the file in the field `file`, as curl -F file=@… does.")
+        raise Problem(
+            415,
+            "not_a_form",
+            "Send a form: multipart/form-data with the file in the field `file`, as curl -F file=@…"
+            " does.",
+        )
     if given is None:
-        raise Problem(422, "missing_field", "Give the file in the form's field `file`, with its file name.", field="file")
+        raise Problem(
+            422,
+            "missing_field",
+            "Give the file in the form's field `file`, with its file name.",
+            field="file",
+        )
     who = caller()
     content = given.read()
-    return stored(
-        lambda: media.keep(
-            given.filename or "", given.content_type or "", content, source_id=who.source_id, test=who.test
+    return (
+        stored(
+            lambda: media.keep(
+                given.filename or "",
+                given.content_type or "",
+                content,
+                source_id=who.source_id,
+                test=who.test,
+            ),
+            lambda kept: MediaOut.model_validate(kept, from_attributes=True).model_dump(
+                mode="json"
+            ),
         ),
-        lambda kept: MediaOut.model_validate(kept, from_attributes=True).model_dump(mode="json"),
-    ), 201
+        201,
+    )
 
 
 def _largest_form() -> int:

@@ -9,7 +9,15 @@ from sqlalchemy import and_, or_
 
 from hub import idempotency
 from hub.api.guard import caller
-from hub.api.shapes import MessageIn, MessageQuery, body_of, message_out, messages_out, query_of, stored
+from hub.api.shapes import (
+    MessageIn,
+    MessageQuery,
+    body_of,
+    message_out,
+    messages_out,
+    query_of,
+    stored,
+)
 from hub.errors import NotFound, Refused
 from hub.extensions import db
 from hub.messaging import direct, listing, outbox, taking_back
@@ -23,30 +31,45 @@ blueprint = Blueprint("messages", __name__)
 @blueprint.post("/messages")
 def post_message() -> tuple[dict[str, Any], int, dict[str, str]]:
     """Send one message."""
-    who, message = caller(), body_of(MessageIn)
+    who = caller()
+    message = body_of(MessageIn)
 
     def send() -> dict[str, Any]:
         message_id = direct.send(
-            to=message.to, text=message.text, channel=message.channel or "", connection_slug=message.connection or "",
-            media_url=message.media_url or "", media_id=message.media or "", source_id=who.source_id, test=who.test,
-        )  # fmt: skip
+            to=message.to,
+            text=message.text,
+            channel=message.channel or "",
+            connection_slug=message.connection or "",
+            media_url=message.media_url or "",
+            media_id=message.media or "",
+            source_id=who.source_id,
+            test=who.test,
+        )
         return message_out(db.session.get_one(Message, message_id))
 
     key = request.headers.get("Idempotency-Key", "")
-    answer, repeated = idempotency.once(who.key_id, request.path, key, request.get_data(), 202, send)
+    answer, repeated = idempotency.once(
+        who.key_id, request.path, key, request.get_data(), 202, send
+    )
     return answer, 202, {"Idempotency-Replayed": "true"} if repeated else {}
 
 
 @blueprint.get("/messages")
 def list_messages() -> dict[str, Any]:
     """List messages, newest first."""
-    who, wanted = caller(), query_of(MessageQuery)
+    who = caller()
+    wanted = query_of(MessageQuery)
     if wanted.after and not is_id("msg", wanted.after):
         raise Refused("bad_cursor", "Give the `next` of the page before.", field="after")
-    own = and_(listing.Beside(Message.source_id) == who.source_id, listing.Beside(Message.test) == who.test)
+    own = and_(
+        listing.Beside(Message.source_id) == who.source_id, listing.Beside(Message.test) == who.test
+    )
     rows = listing.newest(_branches(wanted), wanted.limit + 1, before=wanted.after or "", also=own)
     page = rows[: wanted.limit]
-    return {"messages": messages_out(page), "next": page[-1].id if len(rows) > wanted.limit else None}
+    return {
+        "messages": messages_out(page),
+        "next": page[-1].id if len(rows) > wanted.limit else None,
+    }
 
 
 def _branches(wanted: MessageQuery) -> listing.Branches:
@@ -59,7 +82,10 @@ def _branches(wanted: MessageQuery) -> listing.Branches:
     if wanted.to:
         narrow.append(listing.by_address([(kind, wanted.to) for kind in Address]))
     filters = listing.Filters(
-        [wanted.status] if wanted.status else (), channel=wanted.channel or "", slug=wanted.connection or "", test=caller().test
+        [wanted.status] if wanted.status else (),
+        channel=wanted.channel or "",
+        slug=wanted.connection or "",
+        test=caller().test,
     )
     if not narrow and not (wanted.status or wanted.channel or wanted.connection):
         return [and_(Message.source_id == caller().source_id, Message.test == caller().test)]

@@ -10,7 +10,13 @@ from typing import Any
 import structlog
 from flask import Blueprint, Response, request
 from pydantic import ValidationError
-from sqlalchemy.exc import DataError, InterfaceError, OperationalError, SQLAlchemyError, TimeoutError
+from sqlalchemy.exc import (
+    DataError,
+    InterfaceError,
+    OperationalError,
+    SQLAlchemyError,
+    TimeoutError,
+)
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from hub import store
@@ -26,10 +32,16 @@ class Problem(Exception):
     """An error that is answered as it is."""
 
     def __init__(
-        self, status: int, code: str, detail: str, *, field: str = "",
-        errors: list[dict[str, str]] | None = None, scope: str = "",
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        field: str = "",
+        errors: list[dict[str, str]] | None = None,
+        scope: str = "",
         headers: Mapping[str, str] = MappingProxyType({}),
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.status = status
         self.code = code
         self.detail = detail
@@ -43,10 +55,18 @@ class Problem(Exception):
 def answer_errors_of(blueprint: Blueprint) -> None:
     """Answer the errors of a blueprint, and of those inside it, as problem details."""
     for kind, reply in (
-        (Problem, answer), (Refused, _refused), (ValidationError, _invalid), (HubError, _not_possible), (NotStored, _unavailable),
-        (DataError, _not_storable), (OperationalError, _unavailable), (InterfaceError, _unavailable), (TimeoutError, _unavailable),
-        (HTTPException, http_problem), (Exception, _fault),
-    ):  # fmt: skip
+        (Problem, answer),
+        (Refused, _refused),
+        (ValidationError, _invalid),
+        (HubError, _not_possible),
+        (NotStored, _unavailable),
+        (DataError, _not_storable),
+        (OperationalError, _unavailable),
+        (InterfaceError, _unavailable),
+        (TimeoutError, _unavailable),
+        (HTTPException, http_problem),
+        (Exception, _fault),
+    ):
         blueprint.register_error_handler(kind, reply)
 
 
@@ -54,8 +74,11 @@ def answer(problem: Problem) -> Response:
     """Make the response of a problem."""
     content: dict[str, Any] = {
         "type": "about:blank" if problem.status >= 500 else f"urn:signpost:problem:{problem.code}",
-        "title": _TITLES.get(problem.status, "Error"), "status": problem.status, "code": problem.code, "detail": problem.detail,
-    }  # fmt: skip
+        "title": _TITLES.get(problem.status, "Error"),
+        "status": problem.status,
+        "code": problem.code,
+        "detail": problem.detail,
+    }
     if problem.field:
         content["field"] = problem.field
     if problem.errors:
@@ -73,10 +96,19 @@ def answer(problem: Problem) -> Response:
 
 
 _TITLES = {
-    400: "The request cannot be read", 401: "Who is asking?", 403: "Not allowed", 404: "Not found", 405: "Not this method",
-    409: "Not in this state", 413: "Too large", 415: "Not JSON", 422: "Not accepted", 429: "Too many requests",
-    500: "A fault of Signpost's own", 503: "Not available",
-}  # fmt: skip
+    400: "The request cannot be read",
+    401: "Who is asking?",
+    403: "Not allowed",
+    404: "Not found",
+    405: "Not this method",
+    409: "Not in this state",
+    413: "Too large",
+    415: "Not JSON",
+    422: "Not accepted",
+    429: "Too many requests",
+    500: "A fault of Signpost's own",
+    503: "Not available",
+}
 
 
 def _refused(problem: Refused) -> Response:
@@ -85,11 +117,24 @@ def _refused(problem: Refused) -> Response:
 
 def _invalid(problem: ValidationError) -> Response:
     found = problem.errors(include_url=False, include_input=False)
-    if found[0]["type"] == "json_invalid":  # what pydantic refuses and Python's own reader does not, such as half a character
-        return answer(Problem(400, "bad_json", f"The body is not JSON: {found[0]['msg'].removeprefix('Invalid JSON: ')}."))
-    errors = [{"field": path_of(error["loc"]), "code": _code(error), "reason": _reason(error)} for error in found]
+    if (
+        found[0]["type"] == "json_invalid"
+    ):  # what pydantic refuses and Python's own reader does not, such as half a character
+        return answer(
+            Problem(
+                400,
+                "bad_json",
+                f"The body is not JSON: {found[0]['msg'].removeprefix('Invalid JSON: ')}.",
+            )
+        )
+    errors = [
+        {"field": path_of(error["loc"]), "code": _code(error), "reason": _reason(error)}
+        for error in found
+    ]
     for error in errors:
-        if not error["field"] and ": " in error["reason"]:  # a check of several fields names the one at fault itself
+        if (
+            not error["field"] and ": " in error["reason"]
+        ):  # a check of several fields names the one at fault itself
             error["field"], error["reason"] = error["reason"].split(": ", 1)
     first = errors[0]
     detail = ": ".join(filter(None, (first["field"], first["reason"])))
@@ -108,7 +153,9 @@ def path_of(location: tuple[int | str, ...]) -> str:
 
 
 def _code(error: Any) -> str:
-    return {"extra_forbidden": "unknown_field", "missing": "missing_field"}.get(error["type"], "invalid_field")
+    return {"extra_forbidden": "unknown_field", "missing": "missing_field"}.get(
+        error["type"], "invalid_field"
+    )
 
 
 def _reason(error: Any) -> str:
@@ -120,13 +167,21 @@ def _reason(error: Any) -> str:
 
 
 def _not_possible(problem: HubError) -> Response:
-    log.error("api.not_possible", path=request.path, problem=type(problem).__name__, why=str(problem))
+    log.error(
+        "api.not_possible", path=request.path, problem=type(problem).__name__, why=str(problem)
+    )
     return answer(Problem(503, "not_configured", str(problem)))
 
 
 def _not_storable(problem: DataError) -> Response:
     log.warning("api.not_storable", path=request.path, problem=type(problem.orig).__name__)
-    return answer(Problem(422, "invalid_field", "A value holds characters that cannot be stored or looked for. Leave them out."))
+    return answer(
+        Problem(
+            422,
+            "invalid_field",
+            "A value holds characters that cannot be stored or looked for. Leave them out.",
+        )
+    )
 
 
 def _unavailable(problem: SQLAlchemyError | NotStored) -> Response:
@@ -136,17 +191,23 @@ def _unavailable(problem: SQLAlchemyError | NotStored) -> Response:
 
 def _fault(problem: Exception) -> Response:
     log.exception("api.fault", path=request.path)
-    return answer(Problem(500, "fault", f"Signpost met a fault of its own; its log says more. {_kept()}"))
+    return answer(
+        Problem(500, "fault", f"Signpost met a fault of its own; its log says more. {_kept()}")
+    )
 
 
 def _kept() -> str:
     """Return what became of the request's change, and what to do."""
     return {
         store.NOTHING: "Nothing was stored. Repeat the request.",
-        store.PERHAPS: "Whether it was stored is not known. Repeat the request with the same "
-        "Idempotency-Key, or look before you repeat it.",
-        store.STORED: "The change was stored, and only this answer failed. Do not repeat the request; "
-        "ask for what it made.",
+        store.PERHAPS: (
+            "Whether it was stored is not known. Repeat the request with the same "
+            "Idempotency-Key, or look before you repeat it."
+        ),
+        store.STORED: (
+            "The change was stored, and only this answer failed. Do not repeat the request; "
+            "ask for what it made."
+        ),
     }[store.kept()]
 
 
@@ -165,4 +226,10 @@ _DETAILS = {
     405: "This address does not take this method. See /api/docs.",
     413: "The body is larger than 256 KiB.",
 }
-_CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "not_json"}
+_CODES = {
+    400: "bad_request",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+    415: "not_json",
+}

@@ -1,4 +1,6 @@
-"""The API's reference as plain rows, read from its own OpenAPI document, for a page that needs no script."""
+"""The API's reference as plain rows, read from its own OpenAPI document, for a page that needs no
+script.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +65,7 @@ class Group:
 
 
 def groups(document: Mapping[str, Any], server: str) -> list[Group]:
-    """Sort the operations of an OpenAPI 3.1 document by their first tag, in the document's order."""
+    """Sort an OpenAPI 3.1 document's operations by their first tag, in the document's order."""
     about = {tag["name"]: tag.get("description", "") for tag in document.get("tags", ())}
     found: dict[str, Group] = {}
     for path, item in document.get("paths", {}).items():
@@ -80,7 +82,12 @@ def groups(document: Mapping[str, Any], server: str) -> list[Group]:
 
 
 def _operation(
-    document: Mapping[str, Any], server: str, method: str, path: str, operation: Mapping[str, Any], shared: list[Any]
+    document: Mapping[str, Any],
+    server: str,
+    method: str,
+    path: str,
+    operation: Mapping[str, Any],
+    shared: list[Any],
 ) -> Operation:
     parameters = [_resolve(document, one) for one in [*shared, *operation.get("parameters", [])]]
     taken = _resolve(document, operation.get("requestBody", {}))
@@ -88,7 +95,8 @@ def _operation(
     body = form or _json(taken)
     example = "" if form else _example(document, body)
     return Operation(
-        id=operation.get("operationId") or f"{method}{path.replace('/', '-').replace('{', '').replace('}', '')}",
+        id=operation.get("operationId")
+        or f"{method}{path.replace('/', '-').replace('{', '').replace('}', '')}",
         method=method.upper(),
         path=path,
         title=operation.get("summary") or f"{method.upper()} {path}",
@@ -96,17 +104,28 @@ def _operation(
         parameters=tuple(_parameter(document, one) for one in parameters),
         body=tuple(_properties(document, body.get("schema", {}))),
         example=example,
-        answers=tuple(_answer(document, status, one) for status, one in sorted(operation.get("responses", {}).items())),
+        answers=tuple(
+            _answer(document, status, one)
+            for status, one in sorted(operation.get("responses", {}).items())
+        ),
         curl=_curl(server, method, path, parameters, example, form),
     )
 
 
 def _parameter(document: Mapping[str, Any], one: Mapping[str, Any]) -> Property:
-    found = _property(document, one["name"], one.get("schema", {}), one.get("required", False), DEEPEST)
+    found = _property(
+        document, one["name"], one.get("schema", {}), one.get("required", False), DEEPEST
+    )
     return Property(
-        found.name, found.kind, one.get("description") or found.about, found.required, one["in"], found.options, found.default,
+        found.name,
+        found.kind,
+        one.get("description") or found.about,
+        found.required,
+        one["in"],
+        found.options,
+        found.default,
         found.limits,
-    )  # fmt: skip
+    )
 
 
 def _answer(document: Mapping[str, Any], status: str, answer: Mapping[str, Any]) -> Answer:
@@ -118,7 +137,14 @@ def _answer(document: Mapping[str, Any], status: str, answer: Mapping[str, Any])
 
 def _json(body: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the JSON media type of a body; problem details are JSON too."""
-    return next((media for kind, media in body.get("content", {}).items() if kind.partition(";")[0].endswith("json")), {})
+    return next(
+        (
+            media
+            for kind, media in body.get("content", {}).items()
+            if kind.partition(";")[0].endswith("json")
+        ),
+        {},
+    )
 
 
 def _resolve(document: Mapping[str, Any], schema: Any) -> Mapping[str, Any]:
@@ -128,17 +154,24 @@ def _resolve(document: Mapping[str, Any], schema: Any) -> Mapping[str, Any]:
         for part in schema["$ref"].removeprefix("#/").split("/"):
             target = target[part.replace("~1", "/").replace("~0", "~")]
         schema = {**target, **{key: value for key, value in schema.items() if key != "$ref"}}
-    branches = [one for one in schema.get("anyOf", schema.get("oneOf", ())) if one.get("type") != "null"]
+    branches = [
+        one for one in schema.get("anyOf", schema.get("oneOf", ())) if one.get("type") != "null"
+    ]
     if len(branches) == 1:
         rest = {key: value for key, value in schema.items() if key not in ("anyOf", "oneOf")}
         return {**_resolve(document, branches[0]), **rest}
     if len(schema.get("allOf", ())) == 1:
-        return {**_resolve(document, schema["allOf"][0]), **{key: value for key, value in schema.items() if key != "allOf"}}
+        return {
+            **_resolve(document, schema["allOf"][0]),
+            **{key: value for key, value in schema.items() if key != "allOf"},
+        }
     found: Mapping[str, Any] = schema
     return found
 
 
-def _properties(document: Mapping[str, Any], schema: Mapping[str, Any], deeper: int = DEEPEST) -> Iterator[Property]:
+def _properties(
+    document: Mapping[str, Any], schema: Mapping[str, Any], deeper: int = DEEPEST
+) -> Iterator[Property]:
     schema = _resolve(document, schema)
     if schema.get("type") == "array":
         schema = _resolve(document, schema.get("items", {}))
@@ -149,10 +182,14 @@ def _properties(document: Mapping[str, Any], schema: Mapping[str, Any], deeper: 
         yield _property(document, name, inner, name in required, deeper)
 
 
-def _property(document: Mapping[str, Any], name: str, schema: Mapping[str, Any], required: bool, deeper: int) -> Property:
+def _property(
+    document: Mapping[str, Any], name: str, schema: Mapping[str, Any], required: bool, deeper: int
+) -> Property:
     schema = _resolve(document, schema)
     inner = _resolve(document, schema.get("items", {})) if schema.get("type") == "array" else schema
-    options = tuple(str(one) for one in inner.get("enum", [inner["const"]] if "const" in inner else ()))
+    options = tuple(
+        str(one) for one in inner.get("enum", [inner["const"]] if "const" in inner else ())
+    )
     default = schema.get("default")
     return Property(
         name=name,
@@ -177,7 +214,9 @@ def _kind(document: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
         return FORMATS.get(schema.get("format", ""), "text")
     branches = schema.get("anyOf", schema.get("oneOf", ()))
     if branches:
-        return " or ".join(dict.fromkeys(_kind(document, one) for one in branches if one.get("type") != "null"))
+        return " or ".join(
+            dict.fromkeys(_kind(document, one) for one in branches if one.get("type") != "null")
+        )
     return KINDS.get(kind, "any value")
 
 
@@ -193,7 +232,9 @@ def _example(document: Mapping[str, Any], media: Mapping[str, Any]) -> str:
 
 
 def _sample(document: Mapping[str, Any], schema: Mapping[str, Any], deeper: int) -> Any:
-    """Make an example of a schema from the examples its parts carry; a part without any is left out unless required."""
+    """Make an example of a schema from the examples its parts carry; a part without any is left out
+    unless required.
+    """
     schema = _resolve(document, schema)
     if schema.get("examples"):
         return schema["examples"][0]
@@ -206,17 +247,40 @@ def _sample(document: Mapping[str, Any], schema: Mapping[str, Any], deeper: int)
         return [_sample(document, schema.get("items", {}), deeper - 1)] if deeper > 0 else []
     if "properties" in schema:
         required = schema.get("required", ())
-        parts = ((name, _sample(document, one, deeper - 1), name in required) for name, one in schema["properties"].items())
-        return {name: value for name, value, needed in parts if needed or value not in (None, {}, [], "")} if deeper > 0 else {}
+        parts = (
+            (name, _sample(document, one, deeper - 1), name in required)
+            for name, one in schema["properties"].items()
+        )
+        return (
+            {
+                name: value
+                for name, value, needed in parts
+                if needed or value not in (None, {}, [], "")
+            }
+            if deeper > 0
+            else {}
+        )
     return SAMPLES.get(schema.get("type", ""))
 
 
 def _curl(
-    server: str, method: str, path: str, parameters: list[Mapping[str, Any]], example: str, form: Mapping[str, Any]
+    server: str,
+    method: str,
+    path: str,
+    parameters: list[Mapping[str, Any]],
+    example: str,
+    form: Mapping[str, Any],
 ) -> str:
     words = ["curl", "-s", *([] if method == "get" or example or form else ["-X", method.upper()])]
-    lines = [" ".join([*words, shlex.quote(server.rstrip("/") + path)]), '-H "Authorization: Bearer $SIGNPOST_KEY"']
-    lines += [f'-H "{one["name"]}: …"' for one in parameters if one["in"] == "header" and one.get("required")]
+    lines = [
+        " ".join([*words, shlex.quote(server.rstrip("/") + path)]),
+        '-H "Authorization: Bearer $SIGNPOST_KEY"',
+    ]
+    lines += [
+        f'-H "{one["name"]}: …"'
+        for one in parameters
+        if one["in"] == "header" and one.get("required")
+    ]
     if example:
         lines += [
             '-H "Content-Type: application/json"',
@@ -227,10 +291,27 @@ def _curl(
 
 
 LIMITS = {
-    "minLength": "at least characters:", "maxLength": "at most characters:", "minimum": "at least",
-    "maximum": "at most", "minItems": "at least entries:", "maxItems": "at most entries:", "pattern": "like",
-}  # fmt: skip
+    "minLength": "at least characters:",
+    "maxLength": "at most characters:",
+    "minimum": "at least",
+    "maximum": "at most",
+    "minItems": "at least entries:",
+    "maxItems": "at most entries:",
+    "pattern": "like",
+}
 FORMATS = {"date-time": "time", "email": "e-mail address", "uri": "address", "uuid": "id"}
-KINDS = {"integer": "whole number", "number": "number", "boolean": "true or false", "object": "object", "string": "text"}
-PLURALS = {"object": "objects", "text": "texts", "whole number": "whole numbers", "number": "numbers", "address": "addresses"}
+KINDS = {
+    "integer": "whole number",
+    "number": "number",
+    "boolean": "true or false",
+    "object": "object",
+    "string": "text",
+}
+PLURALS = {
+    "object": "objects",
+    "text": "texts",
+    "whole number": "whole numbers",
+    "number": "numbers",
+    "address": "addresses",
+}
 SAMPLES: dict[str, Any] = {"string": "text", "integer": 1, "number": 1, "boolean": True}

@@ -15,7 +15,7 @@ from hub.signing.events import Strict
 from hub.vocabulary import Channel, RequestState, SignerState, Status
 
 
-# ── In ──────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── In ────────────────────────────────────────────────────────────────────────────────────────────
 class RemindIn(Strict):
     """Whom to remind; everybody who has still to sign when it is left out."""
 
@@ -23,7 +23,9 @@ class RemindIn(Strict):
 
 
 class SnoozeIn(Strict):
-    """Whose reminders to put off, or to take up again; those of everybody who has still to sign when it is left out."""
+    """Whose reminders to put off, or to take up again; those of everybody who has still to sign
+    when it is left out.
+    """
 
     signer: str | None = Field(default=None, description="The signer's id, ours or yours.")
 
@@ -32,15 +34,20 @@ class InviteIn(Strict):
     """Whom to invite to a chat, and over which connection."""
 
     signer: str = Field(description="The signer's id, ours or yours.")
-    connection: str | None = Field(default=None, description="The slug of a connection; the first that can when it is left out.")
+    connection: str | None = Field(
+        default=None,
+        description="The slug of a connection; the first that can when it is left out.",
+    )
 
 
-# ── Out ─────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Out ───────────────────────────────────────────────────────────────────────────────────────────
 class BriefOut(BaseModel):
     """A message that an event caused."""
 
     id: str
-    signer: str | None = Field(description="The signer's id in your app; null for what a team reads.")
+    signer: str | None = Field(
+        description="The signer's id in your app; null for what a team reads."
+    )
     channel: Channel
     to: str
     status: Status
@@ -107,21 +114,44 @@ class InvitationOut(BaseModel):
 
 def request_out(row: SigningRequest) -> dict[str, Any]:
     """Return a signing request as the API shows it."""
-    told = db.session.scalars(select(Message).where(Message.request_id == row.id).order_by(Message.id)).all()
+    told = db.session.scalars(
+        select(Message).where(Message.request_id == row.id).order_by(Message.id)
+    ).all()
     return {
-        "id": row.id, "external_id": row.external_id, "title": row.title, "state": row.state, "state_at": stamp(row.state_at),
-        "expires_at": stamp(row.expires_at) if row.expires_at else None, "url": row.url,
+        "id": row.id,
+        "external_id": row.external_id,
+        "title": row.title,
+        "state": row.state,
+        "state_at": stamp(row.state_at),
+        "expires_at": stamp(row.expires_at) if row.expires_at else None,
+        "url": row.url,
         "signers": [
             {
-                "id": signer.external_id, "name": (signer.details or {}).get("name"), "state": signer.state, "order": signer.turn,
-                "state_at": stamp(signer.state_at), "reminded_at": stamp(signer.reminded_at) if signer.reminded_at else None,
-                "snoozed_until": stamp(signer.snoozed_until) if signer.snoozed_until and reminders.snoozed(signer) else None,
-                "messages": [message_out(message, with_timeline=False) for message in told if message.signer_id == signer.id],
+                "id": signer.external_id,
+                "name": (signer.details or {}).get("name"),
+                "state": signer.state,
+                "order": signer.turn,
+                "state_at": stamp(signer.state_at),
+                "reminded_at": stamp(signer.reminded_at) if signer.reminded_at else None,
+                "snoozed_until": (
+                    stamp(signer.snoozed_until)
+                    if signer.snoozed_until and reminders.snoozed(signer)
+                    else None
+                ),
+                "messages": [
+                    message_out(message, with_timeline=False)
+                    for message in told
+                    if message.signer_id == signer.id
+                ],
             }
             for signer in row.signers
         ],
-        "posts": [message_out(message, with_timeline=False) for message in told if message.signer_id is None and message.thread],
-    }  # fmt: skip
+        "posts": [
+            message_out(message, with_timeline=False)
+            for message in told
+            if message.signer_id is None and message.thread
+        ],
+    }
 
 
 def invitation_out(made: linking.Invitation) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Signing requests: looked at; their signers reminded, left in peace for a day, invited to a chat."""
+"""Signing requests in the API: read them, remind, snooze and invite their signers."""
 
 from __future__ import annotations
 
@@ -29,43 +29,66 @@ def get_request(request_id: str) -> dict[str, Any]:
 @blueprint.post("/requests/<path:request_id>/remind")
 def remind(request_id: str) -> tuple[dict[str, Any], int]:
     """Remind those who have still to sign."""
-    row, wanted = _own(request_id), body_of(RemindIn) if request.get_data() else RemindIn()
+    row = _own(request_id)
+    wanted = body_of(RemindIn) if request.get_data() else RemindIn()
     answer, _ = idempotency.once(
-        caller().key_id, request.path, request.headers.get("Idempotency-Key", ""), request.get_data(), 202,
+        caller().key_id,
+        request.path,
+        request.headers.get("Idempotency-Key", ""),
+        request.get_data(),
+        202,
         lambda: reminders.remind(row.id, wanted.signer),
-    )  # fmt: skip
+    )
     return answer, 202
 
 
 @blueprint.post("/requests/<path:request_id>/snooze")
 def snooze(request_id: str) -> dict[str, Any]:
     """Put off reminders for a day."""
-    row, wanted = _own(request_id), body_of(SnoozeIn) if request.get_data() else SnoozeIn()
+    row = _own(request_id)
+    wanted = body_of(SnoozeIn) if request.get_data() else SnoozeIn()
     own = row.id
-    return stored(lambda: reminders.snooze(own, wanted.signer), lambda _: request_out(_own(request_id)))
+    return stored(
+        lambda: reminders.snooze(own, wanted.signer), lambda _: request_out(_own(request_id))
+    )
 
 
 @blueprint.post("/requests/<path:request_id>/unsnooze")
 def unsnooze(request_id: str) -> dict[str, Any]:
     """Take up reminders again."""
-    row, wanted = _own(request_id), body_of(SnoozeIn) if request.get_data() else SnoozeIn()
+    row = _own(request_id)
+    wanted = body_of(SnoozeIn) if request.get_data() else SnoozeIn()
     own = row.id
-    return stored(lambda: reminders.unsnooze(own, wanted.signer), lambda _: request_out(_own(request_id)))
+    return stored(
+        lambda: reminders.unsnooze(own, wanted.signer), lambda _: request_out(_own(request_id))
+    )
 
 
 @blueprint.post("/requests/<path:request_id>/invite")
 def invite(request_id: str) -> tuple[dict[str, Any], int]:
     """Make the link by which a signer is written to in a chat."""
-    row, wanted = _own(request_id), body_of(InviteIn)
+    row = _own(request_id)
+    wanted = body_of(InviteIn)
     own = row.id
-    return stored(lambda: linking.invite(own, wanted.signer, wanted.connection or ""), invitation_out), 201
+    return (
+        stored(lambda: linking.invite(own, wanted.signer, wanted.connection or ""), invitation_out),
+        201,
+    )
 
 
 def _own(request_id: str) -> SigningRequest:
     who = caller()
-    query = select(SigningRequest).where(SigningRequest.source_id == who.source_id, SigningRequest.test == who.test)
+    query = select(SigningRequest).where(
+        SigningRequest.source_id == who.source_id, SigningRequest.test == who.test
+    )
     theirs = db.session.scalar(query.where(SigningRequest.external_id == request_id))
-    found = theirs or (db.session.scalar(query.where(SigningRequest.id == request_id)) if is_id("req", request_id) else None)
+    found = theirs or (
+        db.session.scalar(query.where(SigningRequest.id == request_id))
+        if is_id("req", request_id)
+        else None
+    )
     if found is None:
-        raise NotFound("no_such_request", "There is no signing request with this id that this key may see.")
+        raise NotFound(
+            "no_such_request", "There is no signing request with this id that this key may see."
+        )
     return found

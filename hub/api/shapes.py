@@ -37,24 +37,36 @@ def _needs(name: str) -> Any:
 _CONTENT = [_needs("text"), _needs("media"), _needs("media_url")]
 
 
-# ── In ──────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── In ────────────────────────────────────────────────────────────────────────────────────────────
 class MessageIn(Strict):
     """A direct message: over a connection, or over the first enabled one of a channel."""
 
     # not `oneOf` at the top, which generators of clients read as several bodies without our fields
-    model_config = ConfigDict(json_schema_extra={
-        "if": _needs("connection"),
-        "then": {"not": _needs("channel"), "anyOf": _CONTENT},
-        "else": {**_needs("channel"), "anyOf": _CONTENT},
-    })  # fmt: skip
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": _needs("connection"),
+            "then": {"not": _needs("channel"), "anyOf": _CONTENT},
+            "else": {**_needs("channel"), "anyOf": _CONTENT},
+        }
+    )
 
     to: Annotated[str, StringConstraints(max_length=320)] = Field(
-        default="", description="The recipient, such as +13175551234. A number is stored in its normal form. "
-        "Left out, where the connection's team reads."
+        default="",
+        description=(
+            "The recipient, such as +13175551234. A number is stored in its normal form. "
+            "Left out, where the connection's team reads."
+        ),
     )
-    text: Annotated[str, StringConstraints(max_length=100_000)] = Field(default="", description="Needed, unless a file goes along.")
-    media: str | None = Field(default=None, description="The id of a file that POST /api/v1/media has taken, to go along.")
-    media_url: str | None = Field(default=None, description="Or the https address of a file. It is looked at before the message is sent.")
+    text: Annotated[str, StringConstraints(max_length=100_000)] = Field(
+        default="", description="Needed, unless a file goes along."
+    )
+    media: str | None = Field(
+        default=None, description="The id of a file that POST /api/v1/media has taken, to go along."
+    )
+    media_url: str | None = Field(
+        default=None,
+        description="Or the https address of a file. It is looked at before the message is sent.",
+    )
     channel: Channel | None = None
     connection: Annotated[str, StringConstraints(min_length=1)] | None = Field(
         default=None, description="The slug of a connection."
@@ -109,12 +121,17 @@ def body_of(shape: type[Shape]) -> Shape:
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return a JSON object. Raises Problem for a field that is given twice: RFC 8259 leaves open which counts."""
+    """Return a JSON object.
+
+    Raises Problem for a field that is given twice: RFC 8259 leaves open which counts.
+    """
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)[:100]
-        raise Problem(422, "repeated_field", f"{twice} is given more than once. Give it once.", field=twice)
+        raise Problem(
+            422, "repeated_field", f"{twice} is given more than once. Give it once.", field=twice
+        )
     return found
 
 
@@ -148,7 +165,7 @@ def stored(change: Callable[[], T], answer: Callable[[T], A]) -> A:
     return answer(result)
 
 
-# ── Out ─────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Out ───────────────────────────────────────────────────────────────────────────────────────────
 class ErrorOut(BaseModel):
     """Why a message did not arrive, and what to do."""
 
@@ -172,7 +189,9 @@ class TimelineOut(BaseModel):
     http_status: int | None = None
     provider_request: str | None = None
     milliseconds: int | None = None
-    event: str | None = Field(default=None, description="The platform event that came of it, such as sms_delivered.")
+    event: str | None = Field(
+        default=None, description="The platform event that came of it, such as sms_delivered."
+    )
 
 
 class MediaOut(BaseModel):
@@ -231,21 +250,40 @@ def message_out(message: Message, *, with_timeline: bool = True) -> dict[str, An
     signer = db.session.get(Signer, message.signer_id) if message.signer_id else None
     why = timeline.problem(message)
     return {
-        "id": message.id, "status": Status.read(message.status).value, "code": message.code or None, "channel": message.channel,
-        "connection": message.connection.slug, "to": message.contact.address,
+        "id": message.id,
+        "status": Status.read(message.status).value,
+        "code": message.code or None,
+        "channel": message.channel,
+        "connection": message.connection.slug,
+        "to": message.contact.address,
         "error": {"code": why.code, "text": why.text, "remedy": why.remedy} if why else None,
-        "provider_id": message.provider_id, "request": message.request_id, "signer": signer.external_id if signer else None,
-        "event": message.event_id, "changes": message.edits_id, "segments": message.segments,
-        "test": message.test, "created_at": stamp(message.created_at),
-        "timeline": [_entry_out(entry) for entry in timeline.timeline(message)] if with_timeline else [],
-    }  # fmt: skip
+        "provider_id": message.provider_id,
+        "request": message.request_id,
+        "signer": signer.external_id if signer else None,
+        "event": message.event_id,
+        "changes": message.edits_id,
+        "segments": message.segments,
+        "test": message.test,
+        "created_at": stamp(message.created_at),
+        "timeline": (
+            [_entry_out(entry) for entry in timeline.timeline(message)] if with_timeline else []
+        ),
+    }
 
 
 def messages_out(rows: Sequence[Message]) -> list[dict[str, Any]]:
     """Return messages as lists show them; what they refer to is read at once for all."""
     kept = [
-        db.session.scalars(select(model).where(model.id.in_({value for row in rows if (value := getattr(row, name))}))).all()
-        for model, name in ((Contact, "contact_id"), (Connection, "connection_id"), (Signer, "signer_id"))
+        db.session.scalars(
+            select(model).where(
+                model.id.in_({value for row in rows if (value := getattr(row, name))})
+            )
+        ).all()
+        for model, name in (
+            (Contact, "contact_id"),
+            (Connection, "connection_id"),
+            (Signer, "signer_id"),
+        )
     ]
     found = set_aside.readable("messages", rows, lambda row: message_out(row, with_timeline=False))
     del kept  # until here the session finds them without asking
@@ -254,10 +292,20 @@ def messages_out(rows: Sequence[Message]) -> list[dict[str, Any]]:
 
 def _entry_out(entry: timeline.Entry) -> dict[str, Any]:
     return {
-        "at": stamp(entry.at), "what": entry.what, "title": entry.title, "text": entry.text, "status": entry.status, "source": entry.source,
-        "attempt": entry.attempt, "word": entry.word or None, "code": entry.code or None, "http_status": entry.http_status,
-        "provider_request": entry.provider_request or None, "milliseconds": entry.milliseconds, "event": entry.event or None,
-    }  # fmt: skip
+        "at": stamp(entry.at),
+        "what": entry.what,
+        "title": entry.title,
+        "text": entry.text,
+        "status": entry.status,
+        "source": entry.source,
+        "attempt": entry.attempt,
+        "word": entry.word or None,
+        "code": entry.code or None,
+        "http_status": entry.http_status,
+        "provider_request": entry.provider_request or None,
+        "milliseconds": entry.milliseconds,
+        "event": entry.event or None,
+    }
 
 
 def stamp(moment: datetime) -> str:

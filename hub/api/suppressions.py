@@ -56,11 +56,15 @@ def add_suppression() -> tuple[dict[str, Any], int]:
     given = body_of(SuppressionIn)
     return stored(
         lambda: suppressions.add(
-            given.address, channel=given.channel or "", why=given.why, test=who.test, reason="api",
+            given.address,
+            channel=given.channel or "",
+            why=given.why,
+            test=who.test,
+            reason="api",
             source_id=who.source_id,
         ),
         _suppressed,
-    ), 201  # fmt: skip
+    ), 201
 
 
 @blueprint.post("/suppressions/<suppression_id>/lift")
@@ -91,16 +95,26 @@ def record_consent() -> tuple[dict[str, Any], int]:
     who = caller()
     given = body_of(ConsentIn)
     said = Said(
-        given.address, given.yes, given.channel or "", given.purpose, given.at, given.ip,
-        given.agent, given.proof,
-    )  # fmt: skip
+        given.address,
+        given.yes,
+        given.channel or "",
+        given.purpose,
+        given.at,
+        given.ip,
+        given.agent,
+        given.proof,
+    )
     return stored(
-        lambda: consents.record(said, source=consents.BY_API, test=who.test, source_id=who.source_id),
+        lambda: consents.record(
+            said, source=consents.BY_API, test=who.test, source_id=who.source_id
+        ),
         lambda row: _consent(row, given.address).model_dump(mode="json"),
     ), 201
 
 
-def _page(query: Select[Any], column: Any, prefix: str, after: str | None, limit: int) -> tuple[list[Any], bool]:
+def _page(
+    query: Select[Any], column: Any, prefix: str, after: str | None, limit: int
+) -> tuple[list[Any], bool]:
     if after and not is_id(prefix, after):
         raise Refused("bad_cursor", "Give the `next` of the page before.", field="after")
     query = query.where(column < after) if after else query
@@ -125,13 +139,30 @@ def _suppressed(row: Suppression) -> dict[str, Any]:
 def _suppression(one: Closed) -> SuppressionOut:
     row = one.row
     return SuppressionOut(
-        id=row.id, address=one.address or None, channel=_channel(row.channel), reason=row.reason, code=row.code or None, why=row.why,
-        message=row.message_id, since=row.since, lifted_at=row.lifted_at, lifted_why=row.lifted_why, test=row.test,
-    )  # fmt: skip
+        id=row.id,
+        address=one.address or None,
+        channel=_channel(row.channel),
+        reason=row.reason,
+        code=row.code or None,
+        why=row.why,
+        message=row.message_id,
+        since=row.since,
+        lifted_at=row.lifted_at,
+        lifted_why=row.lifted_why,
+        test=row.test,
+    )
 
 
 def _consent(row: Consent, address: str) -> ConsentOut:
     return ConsentOut(
-        id=row.id, address=address, channel=_channel(row.channel), purpose=row.purpose, given=row.given, source=row.source, at=row.at,
-        ip=row.ip, agent=row.agent, proof=str(row.proof or ""),
-    )  # fmt: skip
+        id=row.id,
+        address=address,
+        channel=_channel(row.channel),
+        purpose=row.purpose,
+        given=row.given,
+        source=row.source,
+        at=row.at,
+        ip=row.ip,
+        agent=row.agent,
+        proof=str(row.proof or ""),
+    )

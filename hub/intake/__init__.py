@@ -1,4 +1,4 @@
 """Webhooks of providers: kept as they came in, then settled.
 
-    receipts    verified and stored, once each       settle      facts read and applied, in batches
+receipts    verified and stored, once each       settle      facts read and applied, in batches
 """

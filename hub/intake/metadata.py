@@ -1,6 +1,9 @@
-"""What is kept of messages for a year: who was told what, and what became of it. Then it goes, a few rows at a time.
+"""What is kept of messages for a year: who was told what, and what became of it.
 
-Opt-outs and consents are not touched, nor is a message that an opt-out came of. Of a signing request there stays that it was there.
+Then it goes, a few rows at a time.
+
+Opt-outs and consents are not touched, nor is a message that an opt-out came of. Of a signing
+request there stays that it was there.
 """
 
 from __future__ import annotations
@@ -48,7 +51,8 @@ BATCHES = 20  # of each kind in one run; the next goes on
 def forget(before: datetime) -> dict[str, int]:
     """Remove what was made before then; return how many rows of each kind.
 
-    Once a day, or again at once where more was old than one run takes: to find what is old it looks through what is left of it.
+    Once a day, or again at once where more was old than one run takes: to find what is old it looks
+    through what is left of it.
     """
     done = db.session.get(Setting, SETTING)
     if done is not None and done.changed_at > now() - EVERY:
@@ -56,7 +60,9 @@ def forget(before: datetime) -> dict[str, int]:
     removed = {
         "inbound": _each(Inbound.id, Inbound.id < id_at("inb", before), _inbound),
         "messages": _each(Message.id, _over(before), _messages),
-        "events": _each(Event.id, and_(Event.id < id_at("evt", before), Event._payload.is_not(None)), _events),
+        "events": _each(
+            Event.id, and_(Event.id < id_at("evt", before), Event._payload.is_not(None)), _events
+        ),
         "requests": _each(SigningRequest.id, _closed(before), _requests),
         "actions": _each(Action.digest, Action.expires_at < before, _actions),
         "contacts": _each(Contact.id, _unknown(before), _contacts),
@@ -69,14 +75,20 @@ def forget(before: datetime) -> dict[str, int]:
 @transaction
 def _done() -> None:
     row = db.session.get(Setting, SETTING) or Setting(name=SETTING)
-    row.value, row.changed_at = "done", now()
+    row.value = "done"
+    row.changed_at = now()
     db.session.add(row)
 
 
 def _each(column: Any, where: ColumnElement[bool], remove: Any) -> int:
-    removed, last = 0, None
+    removed = 0
+    last = None
     for _ in range(BATCHES):
-        query = select(column).where(where) if last is None else select(column).where(where, column > last)
+        query = (
+            select(column).where(where)
+            if last is None
+            else select(column).where(where, column > last)
+        )
         ids = list(db.session.scalars(query.order_by(column).limit(AT_ONCE)))
         db.session.rollback()
         if ids:
@@ -88,47 +100,72 @@ def _each(column: Any, where: ColumnElement[bool], remove: Any) -> int:
     return removed
 
 
-# ── What is old enough ──────────────────────────────────────────────────────────────────────────────────────
+# ── What is old enough ────────────────────────────────────────────────────────────────────────────
 def _over(before: datetime) -> ColumnElement[bool]:
-    """What nothing more is expected of, and what nothing refers to: of two messages the one that took over goes first."""
+    """What nothing more is expected of, and what nothing refers to: of two messages the one that
+    took over goes first.
+    """
     later = aliased(Message)
     return and_(
-        Message.id < id_at("msg", before), Message.due_at.is_(None),
+        Message.id < id_at("msg", before),
+        Message.due_at.is_(None),
         ~exists().where(or_(later.after_id == Message.id, later.edits_id == Message.id)),
         ~exists().where(Suppression.message_id == Message.id),
-    )  # fmt: skip
+    )
 
 
 def _closed(before: datetime) -> ColumnElement[bool]:
     """Requests that nothing was heard of since, and that still say something."""
     named = exists().where(Signer.request_id == SigningRequest.id, Signer._details.is_not(None))
-    told = or_(named, *(column.is_not(None) for column in (SigningRequest._title, SigningRequest._sender, SigningRequest._url)))
+    told = or_(
+        named,
+        *(
+            column.is_not(None)
+            for column in (SigningRequest._title, SigningRequest._sender, SigningRequest._url)
+        ),
+    )
     return and_(SigningRequest.id < id_at("req", before), SigningRequest.told_at < before, told)
 
 
 def _unknown(before: datetime) -> ColumnElement[bool]:
-    """Select contacts without messages, consents and opt-outs, of their own or of a linked contact."""
+    """Select contacts without messages, consents and opt-outs, linked contacts included."""
     other = aliased(Contact)
     refused = or_(
         exists().where(Suppression.address_key == other.address_key).correlate(other),
         exists().where(Consent.contact_id == other.id).correlate(other),
     )
-    linked = exists().where(
-        or_(and_(ContactLink.contact_id == Contact.id, ContactLink.other_id == other.id),
-            and_(ContactLink.other_id == Contact.id, ContactLink.contact_id == other.id)),
-        ContactLink.undone_at.is_(None), refused,
-    ).correlate(Contact)  # fmt: skip
+    linked = (
+        exists()
+        .where(
+            or_(
+                and_(ContactLink.contact_id == Contact.id, ContactLink.other_id == other.id),
+                and_(ContactLink.other_id == Contact.id, ContactLink.contact_id == other.id),
+            ),
+            ContactLink.undone_at.is_(None),
+            refused,
+        )
+        .correlate(Contact)
+    )
     return and_(
-        Contact.id < id_at("ctc", before), ~exists().where(Message.contact_id == Contact.id),
-        ~exists().where(Inbound.contact_id == Contact.id), ~exists().where(Consent.contact_id == Contact.id),
-        ~exists().where(Suppression.address_key == Contact.address_key), ~exists().where(Chat.contact_id == Contact.id), ~linked,
-    )  # fmt: skip
+        Contact.id < id_at("ctc", before),
+        ~exists().where(Message.contact_id == Contact.id),
+        ~exists().where(Inbound.contact_id == Contact.id),
+        ~exists().where(Consent.contact_id == Contact.id),
+        ~exists().where(Suppression.address_key == Contact.address_key),
+        ~exists().where(Chat.contact_id == Contact.id),
+        ~linked,
+    )
 
 
-# ── Removing ────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Removing ──────────────────────────────────────────────────────────────────────────────────────
 @transaction
 def _messages(ids: Sequence[str]) -> None:
-    for column in (Attempt.message_id, StatusEvent.message_id, PlatformEvent.message_id, Thread.message_id):
+    for column in (
+        Attempt.message_id,
+        StatusEvent.message_id,
+        PlatformEvent.message_id,
+        Thread.message_id,
+    ):
         _delete(column, ids)
     _delete(Body.owner_id, [one.partition("_")[2] for one in ids])
     _delete(Message.id, ids)
@@ -149,7 +186,11 @@ def _events(ids: Sequence[str]) -> None:
 @transaction
 def _requests(ids: Sequence[str]) -> None:
     _run(update(Signer).where(Signer.request_id.in_(ids)).values(_details=None, _signing_url=None))
-    _run(update(SigningRequest).where(SigningRequest.id.in_(ids)).values(_title=None, _sender=None, _url=None))
+    _run(
+        update(SigningRequest)
+        .where(SigningRequest.id.in_(ids))
+        .values(_title=None, _sender=None, _url=None)
+    )
 
 
 @transaction
@@ -160,9 +201,14 @@ def _actions(ids: Sequence[bytes]) -> None:
 @transaction
 def _contacts(ids: Sequence[str]) -> None:
     columns = (
-        Window.contact_id, Pace.contact_id, PausedDestination.contact_id, Conversation.contact_id, ContactLink.contact_id,
-        ContactLink.other_id, Contact.id,
-    )  # fmt: skip
+        Window.contact_id,
+        Pace.contact_id,
+        PausedDestination.contact_id,
+        Conversation.contact_id,
+        ContactLink.contact_id,
+        ContactLink.other_id,
+        Contact.id,
+    )
     for column in columns:
         _delete(column, ids)
 

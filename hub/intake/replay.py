@@ -1,7 +1,8 @@
 """Replay: kept receipts are read again, and what they tell is applied as if it came now.
 
-Facts are kept once and statuses only rise, so what was applied before changes nothing; what was missed, because a key was not
-there, a message not yet restored or an older version read it wrongly, is made up for. Any number of replays and workers may run.
+Facts are kept once and statuses only rise, so what was applied before changes nothing; what was
+missed, because a key was not there, a message not yet restored or an older version read it wrongly,
+is made up for. Any number of replays and workers may run.
 """
 
 from __future__ import annotations
@@ -31,10 +32,13 @@ MOST_REASONS = 20
 EPOCH = datetime.fromtimestamp(0, UTC)  # the earliest that an id can say
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _FACTS = Statement(
-    select(*(status_events.c[name] for name in ("message_id", "attempt", "source", "word", "code")))
-    .where(status_events.c.message_id.in_(several("ids")))
-)  # fmt: skip
-_CAUSES = Statement(select(platform_events.c.cause).where(platform_events.c.cause.in_(several("causes"))))
+    select(
+        *(status_events.c[name] for name in ("message_id", "attempt", "source", "word", "code"))
+    ).where(status_events.c.message_id.in_(several("ids")))
+)
+_CAUSES = Statement(
+    select(platform_events.c.cause).where(platform_events.c.cause.in_(several("causes")))
+)
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,9 @@ class Selection:
     message: str = ""  # the provider's id of a message, or ours
     receipt_id: str = ""
     since: datetime | None = None
-    failed: bool = False  # only those that keep an error: not settled, or about a message that is not known
+    failed: bool = (
+        False  # only those that keep an error: not settled, or about a message that is not known
+    )
 
 
 @dataclass
@@ -57,7 +63,10 @@ class Reason:
 
 @dataclass
 class Report:
-    """What a replay did. `new` and `known` count facts; the others messages, platform events and receipts."""
+    """What a replay did.
+
+    `new` and `known` count facts; the others messages, platform events and receipts.
+    """
 
     read: int = 0
     new: int = 0
@@ -99,21 +108,33 @@ class _Counting(Ledger):
     report: Report = field(default_factory=Report)
 
     def write(self) -> None:
-        facts = {(one["message_id"], one["attempt"], one["source"], one["word"], one["code"]) for one in self._facts}
-        there = {tuple(row) for row in store.read(_FACTS, ids=list({fact[0] for fact in facts}))} if facts else set()
+        facts = {
+            (one["message_id"], one["attempt"], one["source"], one["word"], one["code"])
+            for one in self._facts
+        }
+        there = (
+            {tuple(row) for row in store.read(_FACTS, ids=list({fact[0] for fact in facts}))}
+            if facts
+            else set()
+        )
         causes = {f"{row.id}:{status.value}" for row, status, _ in self._told}
         told = {row[0] for row in store.read(_CAUSES, causes=list(causes))} if causes else set()
-        self.report.new, self.report.events = len(facts - there), len(causes - told)
+        self.report.new = len(facts - there)
+        self.report.events = len(causes - told)
         self.report.known = len(self._facts) - self.report.new
         self.report.messages = len(self.changed())
         super().write()
 
 
 def run(selection: Selection, progress: Callable[[Report], None] | None = None) -> Report:
-    """Replay receipts, oldest first, a batch in a transaction; `progress` hears of each. Raises NotFound."""
+    """Replay receipts, oldest first, a batch in a transaction; `progress` hears of each.
+
+    Raises NotFound.
+    """
     db.session.rollback()  # what this session has read so far may be older than the newest receipt
     conditions = _conditions(selection)
-    report, after = Report(), ""
+    report = Report()
+    after = ""
     while True:
         began = time.monotonic()
         part, after = _batch(selection, conditions, after)
@@ -132,9 +153,17 @@ def since(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text.strip())
     except ValueError:
-        raise Refused("bad_time", f"{text!r} is no time. Give one such as 2026-11-21T09:30:00Z, or a span such as 2h or 3d.") from None
+        raise Refused(
+            "bad_time",
+            f"{text!r} is no time. Give one such as 2026-11-21T09:30:00Z, or a span such as 2h"
+            " or 3d.",
+        ) from None
     if moment.tzinfo is None:
-        raise Refused("bad_time", f"{text!r} has no zone. Write the time in UTC with a Z at its end: 2026-11-21T09:30:00Z.")
+        raise Refused(
+            "bad_time",
+            f"{text!r} has no zone. Write the time in UTC with a Z at its end:"
+            " 2026-11-21T09:30:00Z.",
+        )
     if moment > now():
         raise Refused("bad_time", f"{text!r} is still to come. Give a time that is over.")
     return EPOCH if moment < EPOCH else moment.astimezone(UTC)
@@ -142,7 +171,9 @@ def since(text: str) -> datetime:
 
 def _conditions(selection: Selection) -> list[ColumnElement[bool]]:
     # what comes in from here on is settled by the workers; else a busy hub's replay would never end
-    conditions: list[ColumnElement[bool]] = [Receipt.id < id_at("rcp", now() + timedelta(milliseconds=1))]
+    conditions: list[ColumnElement[bool]] = [
+        Receipt.id < id_at("rcp", now() + timedelta(milliseconds=1))
+    ]
     if selection.message:
         conditions.append(Receipt.id.in_(_about(selection.message)))
     if selection.receipt_id:
@@ -150,7 +181,9 @@ def _conditions(selection: Selection) -> list[ColumnElement[bool]]:
     if selection.since is not None:
         conditions.append(Receipt.id >= id_at("rcp", selection.since))
     if selection.failed:
-        conditions.append(Receipt.error != literal_column("''"))  # said as its index says it, else that is not used
+        conditions.append(
+            Receipt.error != literal_column("''")
+        )  # said as its index says it, else that is not used
     return conditions
 
 
@@ -161,21 +194,38 @@ def _about(message: str) -> list[str]:
         return of_message(message)
     found = list(db.session.scalars(select(Receipt.id).where(Receipt.subject == message)))
     if not found:
-        raise NotFound("nothing_kept", f"No callback about {message!r} is kept. Give the provider’s id of a message, or ours: msg_….")
+        raise NotFound(
+            "nothing_kept",
+            f"No callback about {message!r} is kept. Give the provider’s id of a message, or ours:"
+            " msg_….",
+        )
     return found
 
 
 def of_message(message_id: str) -> list[str]:
-    """Return the receipts of a message of ours: those about an id that the provider gave it, and those that told of it. By age."""
-    subjects = select(Attempt.provider_id).where(Attempt.message_id == message_id, Attempt.provider_id.is_not(None))
-    told = select(StatusEvent.receipt_id).where(StatusEvent.message_id == message_id, StatusEvent.receipt_id.is_not(None))
-    ids = {*db.session.scalars(select(Receipt.id).where(Receipt.subject.in_(subjects))), *db.session.scalars(told)}
+    """Return the receipts of a message of ours: those about an id that the provider gave it, and
+    those that told of it. By age.
+    """
+    subjects = select(Attempt.provider_id).where(
+        Attempt.message_id == message_id, Attempt.provider_id.is_not(None)
+    )
+    told = select(StatusEvent.receipt_id).where(
+        StatusEvent.message_id == message_id, StatusEvent.receipt_id.is_not(None)
+    )
+    ids = {
+        *db.session.scalars(select(Receipt.id).where(Receipt.subject.in_(subjects))),
+        *db.session.scalars(told),
+    }
     return sorted(one for one in ids if one is not None)
 
 
 @transaction
-def _batch(selection: Selection, conditions: Sequence[ColumnElement[bool]], after: str) -> tuple[Report, str]:
-    """Replay the receipts after one; return what came of it, and after which to go on, '' at the end."""
+def _batch(
+    selection: Selection, conditions: Sequence[ColumnElement[bool]], after: str
+) -> tuple[Report, str]:
+    """Replay the receipts after one; return what came of it, and after which to go on, '' at the
+    end.
+    """
     wanted = select(*COLUMNS).where(*conditions).order_by(Receipt.id).limit(BATCH)
     rows = db.session.execute(wanted.where(Receipt.id > after) if after else wanted).all()
     held = _locked([Held(*row) for row in rows])
@@ -195,11 +245,13 @@ def _batch(selection: Selection, conditions: Sequence[ColumnElement[bool]], afte
 
 
 def _locked(held: list[Held]) -> list[Held]:
-    """Return receipts as they are, those that are not settled locked: they are going to be written."""
+    """Return receipts; those not settled are locked, because they are going to be written."""
     unsettled = [one.id for one in held if one.before or one.due_at is not None]
     if not unsettled:
         return held
-    found = db.session.execute(select(*COLUMNS).where(Receipt.id.in_(unsettled)).order_by(Receipt.id).with_for_update())
+    found = db.session.execute(
+        select(*COLUMNS).where(Receipt.id.in_(unsettled)).order_by(Receipt.id).with_for_update()
+    )
     fresh = {row[0]: Held(*row) for row in found}
     return [fresh.get(one.id, one) for one in held]
 

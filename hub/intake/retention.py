@@ -1,4 +1,5 @@
-"""What is kept for a time only: what messages said, webhooks as they came in, that messages were sent at all.
+"""What is kept for a time only: what messages said, webhooks as they came in, that messages were
+sent at all.
 
 Removed in small batches, oldest first.
 """
@@ -48,10 +49,16 @@ def run() -> int:
 
 
 def _remove(column: Any, before: str, remove: Callable[[list[str]], None]) -> int:
-    """Remove the oldest rows, some at once; ids sort by time, so they stand at the beginning of the primary key."""
+    """Remove the oldest rows, some at once; ids sort by time, so they stand at the beginning of the
+    primary key.
+    """
     removed = 0
     for _ in range(BATCHES):
-        ids = list(db.session.scalars(select(column).where(column < before).order_by(column).limit(AT_ONCE)))
+        ids = list(
+            db.session.scalars(
+                select(column).where(column < before).order_by(column).limit(AT_ONCE)
+            )
+        )
         db.session.rollback()
         if ids:
             remove(ids)
@@ -84,11 +91,17 @@ def _refusals(before: datetime) -> int:
 @transaction
 def _words(ids: list[str]) -> None:
     """Remove what messages said, and the platform events that tell what people wrote."""
-    db.session.execute(delete(Body).where(Body.owner_id.in_(ids)).execution_options(synchronize_session=False))
+    db.session.execute(
+        delete(Body).where(Body.owner_id.in_(ids)).execution_options(synchronize_session=False)
+    )
     told = PlatformEvent.cause.in_([received(f"inb_{uuid}") for uuid in ids])
-    db.session.execute(delete(PlatformEvent).where(told).execution_options(synchronize_session=False))
+    db.session.execute(
+        delete(PlatformEvent).where(told).execution_options(synchronize_session=False)
+    )
 
 
 @transaction
 def _webhooks(ids: list[str]) -> None:
-    db.session.execute(delete(Receipt).where(Receipt.id.in_(ids)).execution_options(synchronize_session=False))
+    db.session.execute(
+        delete(Receipt).where(Receipt.id.in_(ids)).execution_options(synchronize_session=False)
+    )

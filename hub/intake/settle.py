@@ -1,4 +1,6 @@
-"""Settling receipts: read, applied in batches, tried again for a while when what they are about is not known yet."""
+"""Settling receipts: read, applied in batches, tried again for a while when what they are about is
+not known yet.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,16 @@ from hub import integrations, live, store, times
 from hub.errors import HubError, Refused
 from hub.extensions import db
 from hub.intake.receipts import request_of
-from hub.integrations.base import ButtonPress, Fact, Inbound, Integration, Linked, OptChange, StatusUpdate, Unrecognized
+from hub.integrations.base import (
+    ButtonPress,
+    Fact,
+    Inbound,
+    Integration,
+    Linked,
+    OptChange,
+    StatusUpdate,
+    Unrecognized,
+)
 from hub.messaging import inbound, letting_in, opt_out, set_aside, statuses
 from hub.messaging.ledger import Ledger
 from hub.messaging.statuses import Origin
@@ -31,10 +42,15 @@ from hub.store import asks_to_rerun, savepoint, several
 log = structlog.get_logger(__name__)
 
 BATCH = 200
-LOOK_FOR = timedelta(minutes=10)  # a callback may be faster than our own record, not by more than this
-FIRST_PAUSE, LONGEST_PAUSE = 0.25, 60.0
+LOOK_FOR = timedelta(
+    minutes=10
+)  # a callback may be faster than our own record, not by more than this
+FIRST_PAUSE = 0.25
+LONGEST_PAUSE = 60.0
 IDLE_PAUSE = 0.025
-ARRIVING = timedelta(milliseconds=20)  # what came in just now may not be committed yet; looked at too early, it is looked at twice
+ARRIVING = timedelta(
+    milliseconds=20
+)  # what came in just now may not be committed yet; looked at too early, it is looked at twice
 NOTED_EVERY = timedelta(minutes=1)
 LINGER_SECONDS = 20.0
 
@@ -66,28 +82,46 @@ UNKNOWN = "It is about a message that this hub does not know."
 NOBODYS = "It is for a sender or a place that no connection of this account has."
 REMOVED = "Its body was removed when its time of keeping ended, so it cannot be applied any more."
 
-receipts, connections = table_of(Receipt), table_of(Connection)
-COLUMNS = [receipts.c[name] for name in ("id", "connection_id", "request", "received_at", "due_at", "tries", "error")]
+receipts = table_of(Receipt)
+connections = table_of(Connection)
+COLUMNS = [
+    receipts.c[name]
+    for name in ("id", "connection_id", "request", "received_at", "due_at", "tries", "error")
+]
 _IS_DUE = Statement(select(receipts.c.id).where(receipts.c.due_at <= bindparam("moment")).limit(1))
 _WAITING = (
-    select(*COLUMNS).where(receipts.c.due_at <= bindparam("moment")).order_by(receipts.c.due_at).limit(BATCH)
+    select(*COLUMNS)
+    .where(receipts.c.due_at <= bindparam("moment"))
+    .order_by(receipts.c.due_at)
+    .limit(BATCH)
     .with_for_update(skip_locked=True)
-)  # fmt: skip
+)
 _DUE = Statement(_WAITING)
 _ONE = Statement(_WAITING.where(receipts.c.id == bindparam("only")))
 _IDS = Statement(
-    select(receipts.c.id).where(receipts.c.due_at <= bindparam("moment")).order_by(receipts.c.due_at).limit(BATCH)
+    select(receipts.c.id)
+    .where(receipts.c.due_at <= bindparam("moment"))
+    .order_by(receipts.c.due_at)
+    .limit(BATCH)
 )
-_CONNECTIONS = Statement(select(Connection.id, Connection.settings_version).where(Connection.id.in_(several("ids"))))
+_CONNECTIONS = Statement(
+    select(Connection.id, Connection.settings_version).where(Connection.id.in_(several("ids")))
+)
 _SETTLED = Statement(
-    update(receipts).where(receipts.c.id == bindparam("key"))
-    .values(tries=bindparam("new_tries"), due_at=bindparam("new_due_at"), error=bindparam("new_error"))
-)  # fmt: skip
+    update(receipts)
+    .where(receipts.c.id == bindparam("key"))
+    .values(
+        tries=bindparam("new_tries"), due_at=bindparam("new_due_at"), error=bindparam("new_error")
+    )
+)
 _CALLED = Statement(
-    update(connections).where(
-        connections.c.id == bindparam("key"), or_(connections.c.called_at.is_(None), connections.c.called_at < bindparam("long_ago"))
-    ).values(called_at=bindparam("at"))
-)  # fmt: skip
+    update(connections)
+    .where(
+        connections.c.id == bindparam("key"),
+        or_(connections.c.called_at.is_(None), connections.c.called_at < bindparam("long_ago")),
+    )
+    .values(called_at=bindparam("at"))
+)
 
 
 def due(moment: datetime | None = None) -> bool:
@@ -96,8 +130,9 @@ def due(moment: datetime | None = None) -> bool:
 
 
 def drain(stopping: Stopping, linger: float = LINGER_SECONDS) -> int:
-    """Settle what is due until nothing comes for a while; return how many receipts were looked at."""
-    settled, idle_since = 0, time.monotonic()
+    """Settle what is due until nothing comes for a while; return the number of receipts."""
+    settled = 0
+    idle_since = time.monotonic()
     while not stopping.now:
         ends = time.monotonic() - idle_since >= linger
         moment = now() if ends else now() - ARRIVING
@@ -115,7 +150,9 @@ def drain(stopping: Stopping, linger: float = LINGER_SECONDS) -> int:
 
 
 def batch(moment: datetime | None = None) -> int:
-    """Settle up to BATCH receipts, due at a moment, else now, in one transaction; one that fails keeps its error and holds no other."""
+    """Settle up to BATCH receipts, due at a moment, else now, in one transaction; one that fails
+    keeps its error and holds no other.
+    """
     moment = moment or now()
     try:
         return _batch(moment)
@@ -127,7 +164,9 @@ def batch(moment: datetime | None = None) -> int:
 
 
 def _one_by_one(moment: datetime) -> int:
-    """Settle receipts each in a transaction of its own, because together they failed; set aside those that fail alone."""
+    """Settle receipts each in a transaction of its own, because together they failed; set aside
+    those that fail alone.
+    """
     ids = [receipt_id for (receipt_id,) in store.read(_IDS, moment=moment)]
     for receipt_id in ids:
         try:
@@ -151,11 +190,15 @@ def _batch(moment: datetime, only: str = "") -> int:
 
 
 def _note_calls(held: Sequence[Held]) -> None:
-    """Note when each connection was called back last, once a minute: its page must not search a large table."""
+    """Note when each connection was called back last, once a minute: its page must not search a
+    large table.
+    """
     newest: dict[str, datetime] = {}
     for one in held:
         if one.connection_id is not None:
-            newest[one.connection_id] = max(one.received_at, newest.get(one.connection_id, one.received_at))
+            newest[one.connection_id] = max(
+                one.received_at, newest.get(one.connection_id, one.received_at)
+            )
     for connection_id, at in sorted(newest.items()):
         store.write(_CALLED, {"key": connection_id, "at": at, "long_ago": at - NOTED_EVERY})
 
@@ -167,22 +210,32 @@ def write(held: Sequence[Held]) -> None:
 
 def _ended(one: Held) -> dict[str, Any]:
     tries = one.tries + 1
-    return {"key": one.id, "new_tries": tries, "new_due_at": _next_try(one, tries), "new_error": one.error}
+    return {
+        "key": one.id,
+        "new_tries": tries,
+        "new_due_at": _next_try(one, tries),
+        "new_error": one.error,
+    }
 
 
 def _next_try(one: Held, tries: int) -> datetime | None:
-    """Return when a receipt is tried again; None when it is settled, or set aside with its error."""
+    """Return when a receipt is tried again; None once it is settled or set aside."""
     if not one.error or one.final or now() - one.received_at >= LOOK_FOR:
         return None
     return now() + timedelta(seconds=min(FIRST_PAUSE * 2 ** min(tries - 1, 20), LONGEST_PAUSE))
 
 
 def apply(held: Sequence[Held], ledger_of: Callable[[], Ledger] = Ledger) -> list[Ledger]:
-    """Read receipts and apply what they tell, inside a transaction; each then says what is wrong with it.
+    """Read receipts and apply what they tell, inside a transaction; each then says what is wrong
+    with it.
 
     `ledger_of` makes the ledgers that the facts go through; those that were written are returned.
     """
-    known = {row[0]: row[1] for row in store.read(_CONNECTIONS, ids=ids)} if (ids := _connections(held)) else {}
+    known = (
+        {row[0]: row[1] for row in store.read(_CONNECTIONS, ids=ids)}
+        if (ids := _connections(held))
+        else {}
+    )
     for one in held:
         _read(one, known.get(one.connection_id or "", 0))
     ledgers: list[Ledger] = []
@@ -209,8 +262,14 @@ def _take_in(one: Held) -> None:
 
 
 def _take(came: Fact, origin: Origin, received_at: datetime) -> bool:
-    """Do what somebody did over there: wrote, pressed, linked, shut us out; False when it concerns no connection of ours."""
-    if isinstance(came, Inbound | Linked | OptChange) and not came.address.strip() and not _may_be_unknown(came, origin):
+    """Do what somebody did over there: wrote, pressed, linked, shut us out; False when it concerns
+    no connection of ours.
+    """
+    if (
+        isinstance(came, Inbound | Linked | OptChange)
+        and not came.address.strip()
+        and not _may_be_unknown(came, origin)
+    ):
         raise Refused("no_address", "This webhook names no address.")
     at = times.reported(came.at, received_at)
     match came:
@@ -220,7 +279,9 @@ def _take(came: Fact, origin: Origin, received_at: datetime) -> bool:
         case Inbound():
             return inbound.take(came, origin, received_at)
         case ButtonPress():
-            pressing.press(came.token, came.who, origin=origin, reply_to=came.reply_to, post=came.provider_id)
+            pressing.press(
+                came.token, came.who, origin=origin, reply_to=came.reply_to, post=came.provider_id
+            )
             return True
         case Linked():
             return linking.linked(came, origin, at)
@@ -259,7 +320,7 @@ def _read(one: Held, version: int) -> None:
 
 
 def _of_no_connection(content: Mapping[str, Any]) -> list[Fact]:
-    """Return the facts that count of a webhook for an unknown account: messages, which may opt out."""
+    """Return the facts of a webhook for an unknown account that count: its messages."""
     reader = live.running().stray(integrations.get(content["integration"]))
     facts = reader.facts(request_of(content)) if reader is not None else []
     return [fact for fact in facts if isinstance(fact, Inbound)]
@@ -267,11 +328,13 @@ def _of_no_connection(content: Mapping[str, Any]) -> list[Fact]:
 
 def _reader(connection_id: str, version: int) -> Integration:
     running = live.running()
-    return running.kept(connection_id, version) or running.reader(db.session.get_one(Connection, connection_id))
+    return running.kept(connection_id, version) or running.reader(
+        db.session.get_one(Connection, connection_id)
+    )
 
 
 def _apply(held: list[Held], ledger_of: Callable[[], Ledger], ledgers: list[Ledger]) -> None:
-    """Apply the facts of many receipts at once; where one spoils it for all, apply them one by one."""
+    """Apply the facts of many receipts at once, or one by one where that fails."""
     if not held:
         return
     ledger = ledger_of()
@@ -293,7 +356,10 @@ def _apply(held: list[Held], ledger_of: Callable[[], Ledger], ledgers: list[Ledg
 
 
 def _set_aside(one: Held, why: str) -> None:
-    """Keep a receipt that means nothing to us, with a sentence that says what it is. It is not tried again."""
+    """Keep a receipt that means nothing to us, with a sentence that says what it is.
+
+    It is not tried again.
+    """
     one.fault = why
     one.final = bool(why)
 

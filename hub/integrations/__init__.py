@@ -1,4 +1,4 @@
-"""The registry: every integration in this package and in the entry-point group `hub.integrations`."""
+"""The registry: integrations of this package and of the entry points `hub.integrations`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ GROUP = "hub.integrations"
 
 @cache
 def registry() -> Mapping[str, type[Integration]]:
-    """Return every integration by name, in the order of their titles. Raises ConfigError when two share a name."""
+    """Return every integration by name, in the order of their titles.
+
+    Raises ConfigError when two share a name.
+    """
     found: dict[str, type[Integration]] = {}
     for module in pkgutil.iter_modules(__path__):
         if not module.name.startswith("_") and module.name != "base":
@@ -32,20 +35,25 @@ def registry() -> Mapping[str, type[Integration]]:
 def _classes(module_name: str) -> list[type[Integration]]:
     module = importlib.import_module(module_name)
     return [
-        cls for _, cls in inspect.getmembers(module, inspect.isclass)
+        cls
+        for _, cls in inspect.getmembers(module, inspect.isclass)
         if issubclass(cls, Integration) and cls.__module__ == module_name and "name" in vars(cls)
-    ]  # fmt: skip
+    ]
 
 
 def _add(found: dict[str, type[Integration]], cls: type[Integration]) -> None:
     if cls.name in found and found[cls.name] is not cls:
-        raise ConfigError(f"Two integrations are called {cls.name!r}: {found[cls.name].__module__} and {cls.__module__}. "
-                          "Remove one of the packages.")  # fmt: skip
+        raise ConfigError(
+            f"Two integrations are called {cls.name!r}: {found[cls.name].__module__} and"
+            f" {cls.__module__}. Remove one of the packages."
+        )
     found[cls.name] = cls
 
 
 def reports(name: str) -> bool:
-    """Tell whether more is ever heard of what an integration handed over; of a package that is gone, as far as is known, yes."""
+    """Tell whether more is ever heard of what an integration handed over; of a package that is
+    gone, as far as is known, yes.
+    """
     try:
         return get(name).reports()
     except NotFound:
@@ -53,7 +61,9 @@ def reports(name: str) -> bool:
 
 
 def provider_of(name: str, otherwise: str) -> str:
-    """Return the company behind an integration, as the subject of sentences; `otherwise` where its package is gone."""
+    """Return the company behind an integration, as the subject of sentences; `otherwise` where its
+    package is gone.
+    """
     try:
         return get(name).provider
     except NotFound:
@@ -61,18 +71,30 @@ def provider_of(name: str, otherwise: str) -> str:
 
 
 def get(name: str) -> type[Integration]:
-    """Return an integration by name. Raises NotFound, which also an uninstalled package comes to."""
+    """Return an integration by name.
+
+    Raises NotFound, which also an uninstalled package comes to.
+    """
     try:
         return registry()[name]
     except KeyError:
-        raise NotFound("unknown_integration", f"There is no integration {name!r} here. If it comes from a package, install it.") from None
+        raise NotFound(
+            "unknown_integration",
+            f"There is no integration {name!r} here. If it comes from a package, install it.",
+        ) from None
 
 
 def webhook_paths() -> Mapping[str, tuple[type[Integration], ...]]:
-    """Return every declared webhook path with the integrations that read what comes there: who declares it, and their families."""
+    """Return every declared webhook path with the integrations that read what comes there: who
+    declares it, and their families.
+    """
     paths: dict[str, tuple[type[Integration], ...]] = {}
     for cls in registry().values():
         for path in cls.webhooks:
-            kin = [other for other in registry().values() if other is cls or (cls.family and other.family == cls.family)]
+            kin = [
+                other
+                for other in registry().values()
+                if other is cls or (cls.family and other.family == cls.family)
+            ]
             paths[path] = tuple(dict.fromkeys((*paths.get(path, ()), cls, *kin)))
     return paths

@@ -24,22 +24,35 @@ class Row(Form):
     """One country and its sender."""
 
     country = StringField(
-        "Country", render_kw={"mono": True, "maxlength": 2, "placeholder": "BR"}, filters=[lambda text: (text or "").strip().upper()]
+        "Country",
+        render_kw={"mono": True, "maxlength": 2, "placeholder": "BR"},
+        filters=[lambda text: (text or "").strip().upper()],
     )
     sender = StringField(
-        "Messaging Service", render_kw={"mono": True, "placeholder": "MG…"}, filters=[lambda text: (text or "").strip()]
+        "Messaging Service",
+        render_kw={"mono": True, "placeholder": "MG…"},
+        filters=[lambda text: (text or "").strip()],
     )
 
 
 class ByCountry(Rows):
-    """Senders by country. Its data: {"BR": "MG…"}; rows left empty fall out. `valid` is what a sender has to look like."""
+    """Senders by country.
+
+    Its data: {"BR": "MG…"}; rows left empty fall out. `valid` is what a sender has to look like.
+    """
 
     def __init__(self, label: str, valid: Any, **options: Any) -> None:
         super().__init__(FormField(Row), label, **options)
         self.valid = valid
 
-    def process(self, formdata: Any, data: Any = unset_value, extra_filters: Sequence[Any] | None = None) -> None:
-        rows = [{"country": country, "sender": sender} for country, sender in data.items()] if isinstance(data, Mapping) else []
+    def process(
+        self, formdata: Any, data: Any = unset_value, extra_filters: Sequence[Any] | None = None
+    ) -> None:
+        rows = (
+            [{"country": country, "sender": sender} for country, sender in data.items()]
+            if isinstance(data, Mapping)
+            else []
+        )
         super().process(formdata, rows, extra_filters)
         for _ in range(SPARE - sum(not any(row.data.values()) for row in self.entries)):
             self.append_entry()
@@ -52,26 +65,39 @@ class ByCountry(Rows):
     def posted(name: str, data: Mapping[str, str]) -> dict[str, str]:
         """Return the data as a browser posts it."""
         rows = enumerate(data.items())
-        return {f"{name}-{n}-{cell}": text for n, row in rows for cell, text in zip(("country", "sender"), row, strict=True)}
+        return {
+            f"{name}-{n}-{cell}": text
+            for n, row in rows
+            for cell, text in zip(("country", "sender"), row, strict=True)
+        }
 
     def validate(self, form: Any, extra_validators: Any = ()) -> bool:
         seen: set[str] = set()
         found = []
         for row in self._filled():
-            row.country.errors, row.sender.errors = self._country_errors(row, seen), self._sender_errors(form, row)
+            row.country.errors = self._country_errors(row, seen)
+            row.sender.errors = self._sender_errors(form, row)
             found += [*row.country.errors, *row.sender.errors]
             seen.add(row.country.data)
         self.errors = found
         return not found
 
     def _filled(self) -> Iterator[Any]:
-        return (entry.form for entry in self.entries if entry.form.country.data or entry.form.sender.data)
+        return (
+            entry.form
+            for entry in self.entries
+            if entry.form.country.data or entry.form.sender.data
+        )
 
     @staticmethod
     def _country_errors(row: Any, seen: set[str]) -> list[str]:
         if row.country.data not in COUNTRIES:
             return ["Give the country’s two letters, such as BR."]
-        return [f"{row.country.data} stands here twice. Keep one of the two."] if row.country.data in seen else []
+        return (
+            [f"{row.country.data} stands here twice. Keep one of the two."]
+            if row.country.data in seen
+            else []
+        )
 
     def _sender_errors(self, form: Any, row: Any) -> list[str]:
         if not row.sender.data:

@@ -1,6 +1,7 @@
 """Build typed contents of people's messages from what providers say, whatever they say.
 
-The fields of each kind are those that `ContentKind` names. What is missing or no such value is left empty.
+The fields of each kind are those that `ContentKind` names. What is missing or no such value is left
+empty.
 """
 
 from __future__ import annotations
@@ -15,7 +16,12 @@ from hub.vocabulary import ContentKind
 
 MOST_ANSWERS = 200
 DEEPEST = 8  # levels of a form's answers that are unfolded
-WRAPPERS = ("nfm_reply", "response_json", "data", "response")  # around the answers, as JSON or JSON in a text
+WRAPPERS = (
+    "nfm_reply",
+    "response_json",
+    "data",
+    "response",
+)  # around the answers, as JSON or JSON in a text
 
 
 def location(latitude: Any, longitude: Any, label: str = "", address: str = "") -> Content | None:

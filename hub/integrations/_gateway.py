@@ -1,16 +1,34 @@
-"""Answers that are not the provider's: of a proxy, a gateway or a firewall between Signpost and the provider.
+"""Answers that are not the provider's: of a proxy, a gateway or a firewall between Signpost and the
+provider.
 
-Nothing in such an answer is about the account, so it never breaks a connection. A 4xx says that the request was not passed on, so
-the message waits and is tried again, unless it is this very request that does not pass. After any other status the provider may
-have the message.
+Nothing in such an answer is about the account, so it never breaks a connection. A 4xx says that the
+request was not passed on, so the message waits and is tried again, unless it is this very request
+that does not pass. After any other status the provider may have the message.
 """
 
 from __future__ import annotations
 
 from hub.errors import OutcomeUnknown, PermanentError, SendError, Unreachable
 
-UNFINISHED = (408, 425)  # a timeout, or the wish to see the request again, says nothing of what went through
-OF_ONE_REQUEST = (400, 409, 411, 412, 413, 414, 415, 416, 417, 422, 424, 428, 431)  # others may be passed on
+UNFINISHED = (
+    408,
+    425,
+)  # a timeout, or the wish to see the request again, says nothing of what went through
+OF_ONE_REQUEST = (
+    400,
+    409,
+    411,
+    412,
+    413,
+    414,
+    415,
+    416,
+    417,
+    422,
+    424,
+    428,
+    431,
+)  # others may be passed on
 
 
 def foreign(provider: str, status: int, settings: str) -> SendError:

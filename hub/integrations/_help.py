@@ -1,4 +1,6 @@
-"""The setting that the contract adds where people write back and nobody but us answers: what HELP is answered with."""
+"""The setting that the contract adds where people write back and nobody but us answers: what HELP
+is answered with.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +20,12 @@ def with_help(form: type[F]) -> type[F]:
     if hasattr(form, NAME):
         return form
     field = TextAreaField(
-        "Answer to HELP", [Optional(), Length(max=MOST, message=f"At most {MOST:,} characters.")],
-        description="Who sends these messages, and how to stop them. Left empty, the connection’s name and the word that ends them.",
+        "Answer to HELP",
+        [Optional(), Length(max=MOST, message=f"At most {MOST:,} characters.")],
+        description=(
+            "Who sends these messages, and how to stop them. Left empty, the connection’s name and"
+            " the word that ends them."
+        ),
         render_kw={"rows": 2},
-    )  # fmt: skip
+    )
     return type(form.__name__, (form,), {NAME: field, "__doc__": form.__doc__})

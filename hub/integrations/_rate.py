@@ -1,4 +1,6 @@
-"""The one setting that the contract itself adds to forms: how many messages a second a sender may send."""
+"""The one setting that the contract itself adds to forms: how many messages a second a sender may
+send.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,8 @@ from wtforms.validators import Optional, ValidationError
 F = TypeVar("F", bound=Form)
 
 NAME = "per_second"
-LEAST, MOST = 0.01, 10_000
+LEAST = 0.01
+MOST = 10_000
 
 
 class RateField(FloatField):
@@ -35,11 +38,15 @@ def with_rate(form: type[F], per_second: float, hint: str) -> type[F]:
     """Return a form that also asks for the rate, unless it does already."""
     if hasattr(form, NAME):
         return form
-    otherwise = f"for {per_second:g} a second" if per_second else "to send as fast as they are taken"
+    otherwise = (
+        f"for {per_second:g} a second" if per_second else "to send as fast as they are taken"
+    )
     field = RateField(
-        "Most messages a second", [Optional(), _in_range], description=f"{hint} Leave it empty {otherwise}.".strip(),
+        "Most messages a second",
+        [Optional(), _in_range],
+        description=f"{hint} Leave it empty {otherwise}.".strip(),
         render_kw={"inputmode": "decimal", "autocomplete": "off"},
-    )  # fmt: skip
+    )
     return type(form.__name__, (form,), {NAME: field, "__doc__": form.__doc__})
 
 

@@ -10,7 +10,8 @@ from hub.integrations.base import Card
 from hub.text import readable
 
 ELLIPSIS = "…"
-MOST_FACTS, MOST_NOTES = 50, 20  # of one card; nobody reads more
+MOST_FACTS = 50
+MOST_NOTES = 20  # of one card; nobody reads more
 LONGEST_BUTTON = 64  # characters: what is longer is cut on every screen
 
 Cost = Callable[[str], int]  # of one character
@@ -27,22 +28,33 @@ class Said:
 
     @property
     def pieces(self) -> list[str]:
-        return [self.title, self.text, *(piece for fact in self.facts for piece in fact), *self.notes]
+        return [
+            self.title,
+            self.text,
+            *(piece for fact in self.facts for piece in fact),
+            *self.notes,
+        ]
 
 
 def said(text: str, card: Card | None) -> Said:
     """Return what a message says, cleaned, with no more facts and notes than anybody reads."""
     if card is None:
         return Said(text=clean(text))
-    facts, notes = card.facts, card.notes
+    facts = card.facts
+    notes = card.notes
     if len(facts) > MOST_FACTS:
         facts = (*facts[:MOST_FACTS], (ELLIPSIS, f"and {len(facts) - MOST_FACTS} more"))
     if len(notes) > MOST_NOTES:
-        notes = (f"{ELLIPSIS} and {len(notes) - MOST_NOTES} more", *notes[-MOST_NOTES:])  # the newest come last
+        notes = (
+            f"{ELLIPSIS} and {len(notes) - MOST_NOTES} more",
+            *notes[-MOST_NOTES:],
+        )  # the newest come last
     return Said(
-        clean(card.title), clean(text), tuple((clean(label), clean(value)) for label, value in facts if label or value),
+        clean(card.title),
+        clean(text),
+        tuple((clean(label), clean(value)) for label, value in facts if label or value),
         tuple(clean(note) for note in notes if note),
-    )  # fmt: skip
+    )
 
 
 def fitted(whole: Said, most: int, cost: Cost) -> Said:
@@ -58,7 +70,8 @@ def fitted(whole: Said, most: int, cost: Cost) -> Said:
     pieces = others.pieces
     each = level([_cost(piece, most, cost) for piece in pieces], most - text_cost)
     title, text, *rest = (cut(piece, each, cost) for piece in pieces)
-    pairs, split = rest, 2 * len(whole.facts)
+    pairs = rest
+    split = 2 * len(whole.facts)
     facts = tuple(zip(pairs[:split:2], pairs[1:split:2], strict=True))
     return Said(title, text or (whole.text if text_cost else ""), facts, tuple(rest[split:]))
 
@@ -74,12 +87,16 @@ def is_blank(text: str) -> bool:
 
 
 def level(costs: Sequence[int], budget: int) -> int:
-    """Return what each may cost at most, so that together they cost no more than the budget: the cheap ones stay whole."""
-    left, waiting = max(budget, 0), len(costs)
+    """Return what each may cost at most, so that together they cost no more than the budget: the
+    cheap ones stay whole.
+    """
+    left = max(budget, 0)
+    waiting = len(costs)
     for one in sorted(costs):
         if one * waiting > left:
             return left // waiting
-        left, waiting = left - one, waiting - 1
+        left = left - one
+        waiting = waiting - 1
     return max(costs, default=0)
 
 
@@ -87,7 +104,8 @@ def cut(text: str, most: int, cost: Cost = lambda char: 1) -> str:
     """Return a text that costs no more than `most`: itself, or its beginning and an ellipsis."""
     if _cost(text, most, cost) <= most:
         return text
-    left, kept = most - cost(ELLIPSIS), 0
+    left = most - cost(ELLIPSIS)
+    kept = 0
     if left < 0:
         return ""
     for char in text:
@@ -99,5 +117,7 @@ def cut(text: str, most: int, cost: Cost = lambda char: 1) -> str:
 
 
 def _cost(text: str, most: int, cost: Cost) -> int:
-    """Return what a text costs; more than `most` is not counted to the end, since each character costs something."""
+    """Return what a text costs; more than `most` is not counted to the end, since each character
+    costs something.
+    """
     return sum(map(cost, text[: most + 1]))

@@ -1,4 +1,5 @@
-"""Calls to Slack, through our door: methods of the Web API, incoming webhooks, the addresses that answer a press.
+"""Calls to Slack, through our door: methods of the Web API, incoming webhooks, the addresses that
+answer a press.
 
 https://docs.slack.dev/apis/web-api/#responses
 """
@@ -11,7 +12,15 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-from hub.errors import ConnectionBroken, DestinationUnavailable, OutcomeUnknown, PermanentError, Scope, SendError, Unreachable
+from hub.errors import (
+    ConnectionBroken,
+    DestinationUnavailable,
+    OutcomeUnknown,
+    PermanentError,
+    Scope,
+    SendError,
+    Unreachable,
+)
 from hub.http import Answer, Door, NoAnswer, NotSent
 from hub.integrations._slack_errors import error, raise_for
 
@@ -19,7 +28,12 @@ OFFICIAL = "https://hooks.slack.com"
 REFERENCE = "x-slack-req-id"  # names a request in Slack's logs
 JSON = "application/json; charset=utf-8"
 FORM = "application/x-www-form-urlencoded"
-GONE = ("no_service", "invalid_url", "http_404", "http_410")  # what answers presses at addresses that are no more
+GONE = (
+    "no_service",
+    "invalid_url",
+    "http_404",
+    "http_410",
+)  # what answers presses at addresses that are no more
 JSON_WORDS = ("null", "true", "false")
 _CODE = re.compile(r"[a-z][a-z0-9_]{1,79}")
 _REPLY_PATH = re.compile(r"/actions/[A-Za-z0-9_/-]{1,500}")
@@ -33,13 +47,24 @@ class Said(NamedTuple):
 
 
 class Calls:
-    """Makes the calls of one connection, with its bot token where it has one. Each raises a SendError."""
+    """Makes the calls of one connection, with its bot token where it has one.
+
+    Each raises a SendError.
+    """
 
     def __init__(self, door: Door, api: str, hooks: str, token: str) -> None:
-        self._door, self._api, self._hooks, self._token = door, api, hooks, token
+        self._door = door
+        self._api = api
+        self._hooks = hooks
+        self._token = token
 
-    def method(self, name: str, fields: Mapping[str, Any], *, form: bool = False, own: bool = True) -> Said:
-        """Call a method of the Web API. `form`: it reads no JSON; `own`: it is about the connection's own channel."""
+    def method(
+        self, name: str, fields: Mapping[str, Any], *, form: bool = False, own: bool = True
+    ) -> Said:
+        """Call a method of the Web API.
+
+        `form`: it reads no JSON; `own`: it is about the connection's own channel.
+        """
         body = urlencode(fields) if form else json.dumps(fields)
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": FORM if form else JSON}
         answer = self._post(f"{self._api}/api/{name}", body, headers)
@@ -47,14 +72,21 @@ class Calls:
         if answer.status == 200 and said.get("ok") is True:
             return Said(said, answer.headers)
         code = _code(said.get("error"))
-        if answer.status < 300 and not code:  # it took the request, and said something that we cannot read
+        if (
+            answer.status < 300 and not code
+        ):  # it took the request, and said something that we cannot read
             raise OutcomeUnknown("Slack’s answer cannot be read.", "bad_answer")
         scope = Scope.RECIPIENT if name.startswith("chat.") else Scope.MESSAGE
         raise_for(answer.status, code, answer.retry_after, own=own, scope=scope)
 
     def post(self, path: str, payload: Mapping[str, Any]) -> None:
         """Post to an incoming webhook by its path, which ends with a secret."""
-        answer = self._post(self._hooks + path, json.dumps(payload), {"Content-Type": JSON}, hidden=path.rpartition("/")[2])
+        answer = self._post(
+            self._hooks + path,
+            json.dumps(payload),
+            {"Content-Type": JSON},
+            hidden=path.rpartition("/")[2],
+        )
         said = _object(answer)
         text = answer.text.strip()
         if answer.status == 200 and (text == "ok" or said.get("ok") is True):
@@ -78,7 +110,9 @@ class Calls:
             raise
 
     def reply_path(self, url: str) -> str:
-        """Return the path of an address that answers presses; '' when it is not Slack's, nor of what stands in for Slack here."""
+        """Return the path of an address that answers presses; '' when it is not Slack's, nor of
+        what stands in for Slack here.
+        """
         for base in (self._hooks, OFFICIAL):
             if url.startswith(f"{base}/") and _REPLY_PATH.fullmatch(path := url.removeprefix(base)):
                 return path
@@ -90,7 +124,9 @@ class Calls:
         except NotSent as problem:
             raise Unreachable(f"Slack was not reached: {problem}", "unreachable") from None
         except NoAnswer as problem:
-            raise OutcomeUnknown(f"Slack hung up before it answered: {problem}", "no_answer") from None
+            raise OutcomeUnknown(
+                f"Slack hung up before it answered: {problem}", "no_answer"
+            ) from None
 
 
 def _object(answer: Answer) -> Mapping[str, Any]:
@@ -102,4 +138,6 @@ def _object(answer: Answer) -> Mapping[str, Any]:
 
 
 def _code(text: Any) -> str:
-    return text if isinstance(text, str) and _CODE.fullmatch(text) and text not in JSON_WORDS else ""
+    return (
+        text if isinstance(text, str) and _CODE.fullmatch(text) and text not in JSON_WORDS else ""
+    )

@@ -1,4 +1,6 @@
-"""The settings of a Slack connection: an incoming webhook, or a bot token with a channel; and what lets buttons act."""
+"""The settings of a Slack connection: an incoming webhook, or a bot token with a channel; and what
+lets buttons act.
+"""
 
 from __future__ import annotations
 
@@ -14,26 +16,43 @@ from hub.integrations.base import ConfigForm, SecretField
 
 CHANNEL = r"[CG][A-Z0-9]{8,20}"
 HOOK_PATH = re.compile(r"/services/([TE][A-Z0-9]{2,20}/B[A-Z0-9]{2,20})/[A-Za-z0-9]{8,100}")
-WHERE_THE_ID_IS = "In Slack, open the channel, choose its name, and copy the Channel ID from the end of that window."
+WHERE_THE_ID_IS = (
+    "In Slack, open the channel, choose its name, and copy the Channel ID from the end of that"
+    " window."
+)
 
 
 def hook_path(url: str) -> str:
-    """Return the path of a webhook's URL, a secret. Raises ValueError that says what is wrong, without quoting it."""
+    """Return the path of a webhook's URL, a secret.
+
+    Raises ValueError that says what is wrong, without quoting it.
+    """
     try:
         parts = urlsplit(url)
-        host, port, user = parts.hostname or "", parts.port, "@" in parts.netloc
+        host = parts.hostname or ""
+        port = parts.port
+        user = "@" in parts.netloc
     except ValueError:
         raise ValueError(_FORM) from None
     if parts.scheme != "https" or host != "hooks.slack.com" or port not in (None, 443) or user:
-        raise ValueError("An incoming webhook’s URL begins with https://hooks.slack.com/services/: copy it from the Slack app as it is.")
+        raise ValueError(
+            "An incoming webhook’s URL begins with https://hooks.slack.com/services/: copy it from"
+            " the Slack app as it is."
+        )
     if parts.path[1:].startswith(("workflows/", "triggers/")):
-        raise ValueError("This starts a workflow in Slack. Signpost posts by an incoming webhook: its URL has /services/ in it.")
+        raise ValueError(
+            "This starts a workflow in Slack. Signpost posts by an incoming webhook: its URL has"
+            " /services/ in it."
+        )
     if not HOOK_PATH.fullmatch(parts.path) or parts.query or parts.fragment:
         raise ValueError(_FORM)
     return parts.path
 
 
-_FORM = "The URL is not whole: after /services/ stand three parts, T…, B… and a secret. Copy it from the Slack app again."
+_FORM = (
+    "The URL is not whole: after /services/ stand three parts, T…, B… and a secret. Copy it from"
+    " the Slack app again."
+)
 
 
 def hook_place(url: str) -> str:
@@ -49,31 +68,67 @@ class SlackForm(ConfigForm):
     """How to post to Slack: one way of two."""
 
     webhook_url = SecretField(
-        "Webhook URL", [Optional(), lambda form, field: _hook(field)],
-        description="Starts with `https://hooks.slack.com/services/`. Posts to one channel; kept encrypted and never shown again.",
+        "Webhook URL",
+        [Optional(), lambda form, field: _hook(field)],
+        description=(
+            "Starts with `https://hooks.slack.com/services/`. Posts to one channel; kept encrypted"
+            " and never shown again."
+        ),
         render_kw={"legend": "Incoming webhook", "optional": "or a bot, below"},
-    )  # fmt: skip
+    )
     bot_token = SecretField(
         "Bot token",
-        [Optional(), Regexp(r"xoxb-[A-Za-z0-9-]{8,250}\Z",
-                            message="A bot token starts with xoxb-: under OAuth & Permissions it is the Bot User OAuth Token.")],
-        description="Starts with `xoxb-`. Keeps a thread for each request, changes its posts in place, and writes to people.",
+        [
+            Optional(),
+            Regexp(
+                r"xoxb-[A-Za-z0-9-]{8,250}\Z",
+                message=(
+                    "A bot token starts with xoxb-: under OAuth & Permissions it is the Bot User"
+                    " OAuth Token."
+                ),
+            ),
+        ],
+        description=(
+            "Starts with `xoxb-`. Keeps a thread for each request, changes its posts in place, and"
+            " writes to people."
+        ),
         render_kw={"legend": "Bot", "optional": "instead of the webhook", "half": True},
-    )  # fmt: skip
+    )
     channel = StringField(
-        "Channel ID", [Optional(), lambda form, field: _channel(field)],
-        description="Starts with `C` or `G`. At the end of the channel’s details in Slack.", render_kw={"mono": True, "half": True},
-    )  # fmt: skip
+        "Channel ID",
+        [Optional(), lambda form, field: _channel(field)],
+        description="Starts with `C` or `G`. At the end of the channel’s details in Slack.",
+        render_kw={"mono": True, "half": True},
+    )
     app_id = StringField(
         "App ID",
-        [Optional(), Regexp(r"A[A-Z0-9]{6,20}\Z", message="An App ID is A and capital letters or digits, as Basic Information shows it.")],
+        [
+            Optional(),
+            Regexp(
+                r"A[A-Z0-9]{6,20}\Z",
+                message=(
+                    "An App ID is A and capital letters or digits, as Basic Information shows it."
+                ),
+            ),
+        ],
         description="Starts with `A`. On the Slack app’s page **Basic Information**.",
-        render_kw={"legend": "Buttons that act in Slack", "optional": "optional", "mono": True, "half": True},
-    )  # fmt: skip
+        render_kw={
+            "legend": "Buttons that act in Slack",
+            "optional": "optional",
+            "mono": True,
+            "half": True,
+        },
+    )
     signing_secret = SecretField(
-        "Signing Secret", [Optional(), Regexp(r"[!-~]{16,200}\Z", message="A Signing Secret is 32 digits and letters a to f.")],
-        bound_to=("app_id",), description="On the same page. Proves that a press comes from Slack.", render_kw={"half": True},
-    )  # fmt: skip
+        "Signing Secret",
+        [
+            Optional(),
+            Regexp(r"[!-~]{16,200}\Z", message="A Signing Secret is 32 digits and letters a to f."),
+        ],
+        bound_to=("app_id",),
+        description="On the same page. Proves that a press comes from Slack.",
+        render_kw={"half": True},
+    )
 
     def validate(self, extra_validators: Mapping[str, Any] | None = None) -> bool:
         valid = super().validate(extra_validators)
@@ -81,8 +136,14 @@ class SlackForm(ConfigForm):
         return all([valid, self._one_way(), self._both_for_buttons()])
 
     def _follow_what_was_typed(self) -> None:
-        """Drop the stored way when the other one was typed: a secret left blank is kept, so nobody could empty it."""
-        if self.webhook_url.data and self.bot_token.data and self.webhook_url.stored != self.bot_token.stored:
+        """Drop the stored way when the other one was typed: a secret left blank is kept, so nobody
+        could empty it.
+        """
+        if (
+            self.webhook_url.data
+            and self.bot_token.data
+            and self.webhook_url.stored != self.bot_token.stored
+        ):
             if self.webhook_url.stored:
                 self.webhook_url.data = ""
             else:
@@ -90,13 +151,24 @@ class SlackForm(ConfigForm):
 
     def _one_way(self) -> bool:
         if self.webhook_url.data and self.bot_token.data:
-            return _blame(self.webhook_url, "Give a Webhook URL or a bot token, not both: each of them posts by itself.")
+            return _blame(
+                self.webhook_url,
+                "Give a Webhook URL or a bot token, not both: each of them posts by itself.",
+            )
         if not (self.webhook_url.data or self.bot_token.data or self.channel.data):
-            return _blame(self.webhook_url, "Give the Webhook URL, or a bot token with a Channel ID.")
+            return _blame(
+                self.webhook_url, "Give the Webhook URL, or a bot token with a Channel ID."
+            )
         if self.channel.data and not self.bot_token.data:
-            return _blame(self.bot_token, "Give the bot token that posts to this channel; for a webhook, leave the Channel ID empty.")
+            return _blame(
+                self.bot_token,
+                "Give the bot token that posts to this channel; for a webhook, leave the Channel ID"
+                " empty.",
+            )
         if self.bot_token.data and not self.channel.data:
-            return _blame(self.channel, f"Give the ID of the channel that the bot posts to. {WHERE_THE_ID_IS}")
+            return _blame(
+                self.channel, f"Give the ID of the channel that the bot posts to. {WHERE_THE_ID_IS}"
+            )
         return True
 
     def _both_for_buttons(self) -> bool:
@@ -115,9 +187,13 @@ def _hook(field: Any) -> None:
 
 def _channel(field: Any) -> None:
     if field.data.startswith(("#", "@")):
-        raise ValidationError(f"Give the channel’s ID, which stays when its name changes. {WHERE_THE_ID_IS}")
+        raise ValidationError(
+            f"Give the channel’s ID, which stays when its name changes. {WHERE_THE_ID_IS}"
+        )
     if not re.fullmatch(CHANNEL, field.data):
-        raise ValidationError(f"A Channel ID is C or G and capital letters or digits. {WHERE_THE_ID_IS}")
+        raise ValidationError(
+            f"A Channel ID is C or G and capital letters or digits. {WHERE_THE_ID_IS}"
+        )
 
 
 def _blame(field: Any, why: str) -> bool:

@@ -1,4 +1,5 @@
-"""Text as Slack reads it: what stands in data neither formats nor mentions anybody, and is cut where nothing breaks.
+"""Text as Slack reads it: what stands in data neither formats nor mentions anybody, and is cut
+where nothing breaks.
 
 https://docs.slack.dev/messaging/formatting-message-text
 """
@@ -23,7 +24,9 @@ _URL = re.compile(r"https?://[^\s<>|\"“”`]{0,3000}[^\s<>|\"“”`.,;:!?'’
 
 
 def mrkdwn(text: str, most: int) -> str:
-    """Return a text for Slack's own markup, of at most `most` UTF-16 units: web addresses are links, all else is as it reads."""
+    """Return a text for Slack's own markup, of at most `most` UTF-16 units: web addresses are
+    links, all else is as it reads.
+    """
     return _cut(_tokens(readable(text).strip()), most)
 
 
@@ -43,7 +46,9 @@ def visible(text: str) -> bool:
 
 
 def units(text: str) -> int:
-    """Count UTF-16 units: Slack does not say what its characters are, and nothing counts more of them."""
+    """Count UTF-16 units: Slack does not say what its characters are, and nothing counts more of
+    them.
+    """
     return len(text) + sum(char > "\uffff" for char in text)
 
 
@@ -60,8 +65,10 @@ def _tokens(text: str) -> Iterator[str]:
 
 def _characters(text: str, start: int, end: int, last: Mapping[str, int]) -> Iterator[str]:
     for place in range(start, end):
-        char, before = text[place], text[place - 1] if place else "\n"
-        # a mark opens at the edge of a word, and formats when it comes again: names_like_this may be copied as they are
+        char = text[place]
+        before = text[place - 1] if place else "\n"
+        # a mark opens at the edge of a word, and formats when it comes again: names_like_this may
+        # be copied as they are
         opens = place < last.get(char, -1) and not (before.isascii() and before.isalnum())
         if opens or char == "`" or (char == ">" and before == "\n"):
             char = _ALIKE[char]

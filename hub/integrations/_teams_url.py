@@ -1,4 +1,5 @@
-"""Which addresses are a Teams workflow's: today's hosts, and one of the admin's for other clouds; retired ones are told from strange ones.
+"""Which addresses are a Teams workflow's: today's hosts, and one of the admin's for other clouds;
+retired ones are told from strange ones.
 
 https://learn.microsoft.com/power-automate/oauth-authentication
 """
@@ -15,23 +16,42 @@ HOST = re.compile(r"[a-z0-9]+\.[0-9a-f]{2}\.environment\.api\.powerplatform\.com
 OTHER_HOST = r"(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+\Z"
 _WORKFLOW = re.compile(r"(?<=/)workflows/([0-9a-fA-F]{32})/triggers/")
 _CREATE = (
-    "In Teams open the channel’s menu, Workflows, choose “Post to a channel when a webhook request is received”, let Anyone trigger it, "
-    "and paste the URL that it shows."
+    "In Teams open the channel’s menu, Workflows, choose “Post to a channel when a webhook request"
+    " is received”, let Anyone trigger it, and paste the URL that it shows."
 )
 RETIRED = (
-    (re.compile(r"[a-z0-9.-]+\.webhook\.office\.com|outlook\.office(365)?\.com"),
-     f"This is the URL of an Office 365 connector, and Microsoft has switched those off. {_CREATE}"),
-    (re.compile(r"[a-z0-9.-]+\.logic\.azure\.com"),
-     "This URL stopped working on 30 November 2025, when Microsoft moved all workflows. Open the workflow in Power Automate, copy the "
-     "new URL from its trigger, and paste that."),
-)  # fmt: skip
-STRANGE = f"This is not the URL of a Teams workflow, whose host ends in .environment.api.powerplatform.com. {_CREATE}"
-NOT_SAFE = "The URL has to start with https://, without a user name and without another port than 443. Copy it from the workflow again."
-INCOMPLETE = "The URL is not complete. Copy all of it from the workflow, from https:// to the end of sig=…."
+    (
+        re.compile(r"[a-z0-9.-]+\.webhook\.office\.com|outlook\.office(365)?\.com"),
+        (
+            "This is the URL of an Office 365 connector, and Microsoft has switched those off."
+            f" {_CREATE}"
+        ),
+    ),
+    (
+        re.compile(r"[a-z0-9.-]+\.logic\.azure\.com"),
+        (
+            "This URL stopped working on 30 November 2025, when Microsoft moved all workflows. Open"
+            " the workflow in Power Automate, copy the new URL from its trigger, and paste that."
+        ),
+    ),
+)
+STRANGE = (
+    "This is not the URL of a Teams workflow, whose host ends in"
+    f" .environment.api.powerplatform.com. {_CREATE}"
+)
+NOT_SAFE = (
+    "The URL has to start with https://, without a user name and without another port than 443."
+    " Copy it from the workflow again."
+)
+INCOMPLETE = (
+    "The URL is not complete. Copy all of it from the workflow, from https:// to the end of sig=…."
+)
 
 
 def workflow_of(url: str) -> str:
-    """Return the id of the workflow that an address starts, 32 hexadecimal digits; '' when it names none. It is no secret."""
+    """Return the id of the workflow that an address starts, 32 hexadecimal digits; '' when it names
+    none. It is no secret.
+    """
     found = _WORKFLOW.search(url.partition("?")[0])
     return found[1].lower() if found else ""
 
@@ -40,7 +60,12 @@ def complaint(url: str, other_host: str) -> str:
     """Return what is wrong with an address, and what to do; '' when messages may go there."""
     try:
         parts = urlsplit(url)
-        safe = parts.scheme == "https" and (parts.port or 443) == 443 and parts.username is None and parts.password is None
+        safe = (
+            parts.scheme == "https"
+            and (parts.port or 443) == 443
+            and parts.username is None
+            and parts.password is None
+        )
     except ValueError:
         return STRANGE
     host = (parts.hostname or "").lower()
@@ -67,4 +92,9 @@ def _is_other(host: str, allowed: str) -> bool:
 
 
 def _is_complete(url: str, parts: SplitResult) -> bool:
-    return bool(re.fullmatch(r"[!-~]+", url) and workflow_of(url) and not parts.fragment and parse_qs(parts.query).get("sig"))
+    return bool(
+        re.fullmatch(r"[!-~]+", url)
+        and workflow_of(url)
+        and not parts.fragment
+        and parse_qs(parts.query).get("sig")
+    )

@@ -1,4 +1,6 @@
-"""How a Telegram chat is named: by its number, negative for groups and channels, or by the @name of a public channel."""
+"""How a Telegram chat is named: by its number, negative for groups and channels, or by the @name of
+a public channel.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,10 @@ from wtforms.validators import ValidationError
 _NUMBER = re.compile(r"-?[0-9]{1,18}")
 _NAME = re.compile(r"@[a-z][a-z0-9_]{3,31}")
 WRONG = "Give the chat’s number, such as -1001234567890, or the @name of a public channel."
-PERSONS = "A group’s id starts with a minus. This one is a person’s: people are written to once they press Start."
+PERSONS = (
+    "A group’s id starts with a minus. This one is a person’s: people are written to once they"
+    " press Start."
+)
 
 
 def clean(address: str) -> str:

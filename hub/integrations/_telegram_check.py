@@ -10,11 +10,17 @@ from hub.integrations.base import CheckResult
 def no_team(problem: PermanentError, team: str) -> CheckResult:
     """Say why the bot cannot write to the team's chat: its posts wait until it can."""
     known = explain(problem.code)
-    says, do = (known.text, known.remedy) if known else (str(problem), "Check the chat in Telegram.")
+    says, do = (
+        (known.text, known.remedy) if known else (str(problem), "Check the chat in Telegram.")
+    )
     return CheckResult(
-        False, f"The bot cannot post to the team chat {team}.", f"{says} Posts wait until this is fixed.",
-        (do, "Choose **Test connection**."), field="team_chat", code=problem.code,
-    )  # fmt: skip
+        False,
+        f"The bot cannot post to the team chat {team}.",
+        f"{says} Posts wait until this is fixed.",
+        (do, "Choose **Test connection**."),
+        field="team_chat",
+        code=problem.code,
+    )
 
 
 def failed(problem: SendError, answer: str) -> CheckResult:
@@ -22,13 +28,24 @@ def failed(problem: SendError, answer: str) -> CheckResult:
     if problem.code in TOKEN_CODES:
         known = explain(problem.code)
         return CheckResult(
-            False, "Telegram refused the bot token.", known.text if known else "",
-            ("In Telegram open **@BotFather**, send `/token` and choose the bot.",
-             "Paste the whole token below and choose **Test connection**."),
-            field="token", code=problem.code, answer=answer,
-        )  # fmt: skip
+            False,
+            "Telegram refused the bot token.",
+            known.text if known else "",
+            (
+                "In Telegram open **@BotFather**, send `/token` and choose the bot.",
+                "Paste the whole token below and choose **Test connection**.",
+            ),
+            field="token",
+            code=problem.code,
+            answer=answer,
+        )
     return CheckResult(
-        False, "Telegram could not be asked.", str(problem), ("Wait a minute and test again.",), code=problem.code, answer=answer
+        False,
+        "Telegram could not be asked.",
+        str(problem),
+        ("Wait a minute and test again.",),
+        code=problem.code,
+        answer=answer,
     )
 
 

@@ -1,4 +1,7 @@
-"""What Telegram's refusals mean, and what a refused call comes to. The knowledge is data: _telegram_errors.toml."""
+"""What Telegram's refusals mean, and what a refused call comes to.
+
+The knowledge is data: _telegram_errors.toml.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +66,9 @@ class Known:
         return f"{self.says} {self.do}"
 
     def fits(self, status: int, description: str) -> bool:
-        return status == self.status and (not self.words or any(word in description for word in self.words))
+        return status == self.status and (
+            not self.words or any(word in description for word in self.words)
+        )
 
 
 @cache
@@ -71,7 +76,12 @@ def catalogue() -> Mapping[str, Known]:
     """Return every known refusal by its code, in the order in which they are tried."""
     text = files("hub.integrations").joinpath("_telegram_errors.toml").read_text("utf-8")
     entries = tomllib.loads(text).items()
-    return MappingProxyType({code: Known(code=code, **{**entry, "words": tuple(entry.get("words", ()))}) for code, entry in entries})
+    return MappingProxyType(
+        {
+            code: Known(code=code, **{**entry, "words": tuple(entry.get("words", ()))})
+            for code, entry in entries
+        }
+    )
 
 
 def explain(code: str) -> Problem | None:
@@ -87,7 +97,9 @@ def error(code: str) -> SendError:
 
 
 def refuses_posts(member: Mapping[str, Any]) -> str:
-    """Return the code of why a chat takes no posts of this member, as getChatMember describes it; '' when it does."""
+    """Return the code of why a chat takes no posts of this member, as getChatMember describes it;
+    '' when it does.
+    """
     if member.get("status") in ("left", "kicked"):
         return "bot_removed"
     denied = any(member.get(right) is False for right in ("can_send_messages", "can_post_messages"))
@@ -95,7 +107,10 @@ def refuses_posts(member: Mapping[str, Any]) -> str:
 
 
 def result_of(answer: Answer) -> Any:
-    """Return what a call brought. Raises a SendError for everything that Telegram refused, or that is not from Telegram."""
+    """Return what a call brought.
+
+    Raises a SendError for everything that Telegram refused, or that is not from Telegram.
+    """
     said = _object(answer.body)
     if answer.status < 300:
         if said.get("ok") is True:
@@ -105,27 +120,36 @@ def result_of(answer: Answer) -> Any:
 
 
 def _raise_for(answer: Answer, said: Mapping[str, Any]) -> NoReturn:
-    status, description = answer.status, str(said.get("description") or "").lower()  # it may quote the message: it is never told
+    status = answer.status
+    description = str(
+        said.get("description") or ""
+    ).lower()  # it may quote the message: it is never told
     given = said.get("parameters")
     parameters: Mapping[str, Any] = given if isinstance(given, dict) else {}
     if status >= 500:
         if status == 503 and answer.retry_after is not None:
             raise SlowDown(BUSY, "http_503", answer.retry_after)
         raise OutcomeUnknown(FAILED, f"http_{status}")
-    if said.get("ok") is not False:  # a gateway or a proxy: no fault of a message, and no word on what went through
+    if (
+        said.get("ok") is not False
+    ):  # a gateway or a proxy: no fault of a message, and no word on what went through
         raise foreign("Telegram", status, "HUB_TELEGRAM_API_URL")
     entry = next((one for one in catalogue().values() if one.fits(status, description)), None)
     if entry is None:
         raise Unknown(NOT_KNOWN.format(status=status), f"http_{status}")
-    new, wait = parameters.get("migrate_to_chat_id"), parameters.get("retry_after")
+    new = parameters.get("migrate_to_chat_id")
+    wait = parameters.get("retry_after")
     if entry.kind == "moved":
         if not isinstance(new, int):
             raise RecipientRefused(entry.sentence, entry.code)
         raise RecipientMoved(entry.sentence, entry.code, new=str(new))
     if entry.kind == "throttle":
-        # a flood limit is one chat's: to slow down the whole bot would let everybody wait for the busiest group
+        # a flood limit is one chat's: to slow down the whole bot would let everybody wait for the
+        # busiest group
         pause = times.pause(wait) if isinstance(wait, int | float) else answer.retry_after
-        raise TransientError(entry.sentence, entry.code, PAUSE if pause is None else pause, scope=Scope.RECIPIENT)
+        raise TransientError(
+            entry.sentence, entry.code, PAUSE if pause is None else pause, scope=Scope.RECIPIENT
+        )
     raise OUTCOMES[entry.kind](entry.sentence, entry.code)
 
 
@@ -147,4 +171,7 @@ OUTCOMES: Mapping[str, type[SendError]] = {
 }
 BUSY = "Telegram takes no more for the moment."
 FAILED = "Telegram failed before it said whether it has the message."
-NOT_KNOWN = "Telegram refused it (HTTP {status}) in words that Signpost does not know. Test the connection, and look into the chat."
+NOT_KNOWN = (
+    "Telegram refused it (HTTP {status}) in words that Signpost does not know. Test the connection,"
+    " and look into the chat."
+)

@@ -1,4 +1,5 @@
-"""What a Telegram message says: HTML that Telegram parses for certain, or plain text, within its length.
+"""What a Telegram message says: HTML that Telegram parses for certain, or plain text, within its
+length.
 
 https://core.telegram.org/bots/api#html-style
 """
@@ -8,10 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from hub.integrations._shortening import ELLIPSIS, LONGEST_BUTTON, Said, clean, cut, fitted, is_blank, said
+from hub.integrations._shortening import (
+    ELLIPSIS,
+    LONGEST_BUTTON,
+    Said,
+    clean,
+    cut,
+    fitted,
+    is_blank,
+    said,
+)
 from hub.integrations.base import Button, Outbound
 
-# after its tags and entities are parsed; Telegram counts characters, and UTF-16 units are never fewer
+# after its tags and entities are parsed; Telegram counts characters, and UTF-16 units are never
+# fewer
 LONGEST = 4096
 MOST_BUTTONS = 100  # of a keyboard; undocumented
 SHORT = 24  # characters of a button that shares its row with another
@@ -23,7 +34,10 @@ Run = tuple[str, str]  # a tag, '' for none, and the text in it
 
 def html(message: Outbound) -> str:
     """Return the text in Telegram's HTML: the title bold, facts a line each, notes in italics."""
-    return "".join(f"<{tag}>{_escaped(text)}</{tag}>" if tag else _escaped(text) for tag, text in _runs(message))
+    return "".join(
+        f"<{tag}>{_escaped(text)}</{tag}>" if tag else _escaped(text)
+        for tag, text in _runs(message)
+    )
 
 
 def plain(message: Outbound) -> str:
@@ -38,7 +52,11 @@ def keyboard(buttons: Sequence[Button]) -> dict[str, Any]:
     for button in buttons[:MOST_BUTTONS]:
         label = cut(clean(button.text), LONGEST_BUTTON) or ELLIPSIS
         acts = 0 < len(button.token) <= LONGEST_TOKEN
-        made = {"text": label, "callback_data": button.token} if acts else {"text": label, "url": button.url}
+        made = (
+            {"text": label, "callback_data": button.token}
+            if acts
+            else {"text": label, "url": button.url}
+        )
         short = len(label) <= SHORT
         if room and short:
             rows[-1].append(made)
@@ -59,8 +77,14 @@ def _runs(message: Outbound) -> list[Run]:
     if message.card is not None:  # blanks and line feeds
         between = 4 * BETWEEN_BLOCKS + 2 * len(whole.facts) + len(whole.notes)
     blocks = [block for block in _blocks(fitted(whole, LONGEST - between, units)) if block]
-    runs = [run for n, block in enumerate(blocks) for run in ([("", "\n" * BETWEEN_BLOCKS)] if n else []) + block]
-    return runs if not all(is_blank(text) for _, text in runs) else [("", ELLIPSIS)]  # an empty text is refused
+    runs = [
+        run
+        for n, block in enumerate(blocks)
+        for run in ([("", "\n" * BETWEEN_BLOCKS)] if n else []) + block
+    ]
+    return (
+        runs if not all(is_blank(text) for _, text in runs) else [("", ELLIPSIS)]
+    )  # an empty text is refused
 
 
 def _blocks(fit: Said) -> Iterator[list[Run]]:

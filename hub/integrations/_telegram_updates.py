@@ -1,4 +1,5 @@
-"""What Telegram's updates tell: people who start and stop, what they write, presses of buttons, chats that take the bot in or throw it out.
+"""What Telegram's updates tell: people who start and stop, what they write, presses of buttons,
+chats that take the bot in or throw it out.
 
 https://core.telegram.org/bots/api#update
 """
@@ -14,10 +15,22 @@ from typing import Any
 from hub import times
 from hub.integrations._content import edit, reaction
 from hub.integrations._telegram_contents import telegram_contents
-from hub.integrations.base import ButtonPress, Fact, Inbound, Linked, OptChange, Unrecognized, WebhookRequest
+from hub.integrations.base import (
+    ButtonPress,
+    Fact,
+    Inbound,
+    Linked,
+    OptChange,
+    Unrecognized,
+    WebhookRequest,
+)
 from hub.vocabulary import Address, Channel
 
-NEEDED = ("message", "callback_query", "my_chat_member")  # without these, the hub misses opt-outs and buttons
+NEEDED = (
+    "message",
+    "callback_query",
+    "my_chat_member",
+)  # without these, the hub misses opt-outs and buttons
 WANTED = (*NEEDED, "edited_message", "message_reaction")
 IGNORED = ("channel_post", "edited_channel_post")  # what a channel says is not for us
 PRIVATE = "private"
@@ -37,9 +50,12 @@ def update_of(request: WebhookRequest) -> Mapping[str, Any]:
 def facts_of(update: Mapping[str, Any], bot: str) -> list[Fact]:
     """Read an update that is sent to `bot`, as @name in small letters."""
     readers = {
-        "message": _message, "edited_message": _edit, "message_reaction": _reaction, "callback_query": _press,
+        "message": _message,
+        "edited_message": _edit,
+        "message_reaction": _reaction,
+        "callback_query": _press,
         "my_chat_member": _membership,
-    }  # fmt: skip
+    }
     if not any(name in update for name in (*readers, *IGNORED)):
         return [Unrecognized(what=_described(update))]
     found = (read(_part(update, name), bot) for name, read in readers.items())
@@ -65,8 +81,10 @@ def data_of(update: Mapping[str, Any]) -> str:
 
 
 def _message(message: Mapping[str, Any], bot: str) -> Fact | None:
-    chat, text = _part(message, "chat"), _text(message, "text")
-    address, kind = _id(chat), _text(chat, "type")
+    chat = _part(message, "chat")
+    text = _text(message, "text")
+    address = _id(chat)
+    kind = _text(chat, "type")
     said = _COMMAND.fullmatch(text.strip())
     # in a group other bots may be meant, unless one is named, as a link into a group does
     named = f"@{said[2]}".lower() if said and said[2] else bot if kind == PRIVATE else ""
@@ -81,26 +99,44 @@ def _message(message: Mapping[str, Any], bot: str) -> Fact | None:
         return Linked(at=at, token=payload, address=address, name=name, team=team)
     if kind != PRIVATE:
         return None
-    written = KEYWORDS.get(command) or text or _text(message, "caption") or next((f"({what})" for what in FILES if what in message), "")
+    written = (
+        KEYWORDS.get(command)
+        or text
+        or _text(message, "caption")
+        or next((f"({what})" for what in FILES if what in message), "")
+    )
     contents = telegram_contents(message)
     if not (written or contents):
         return None  # a service message: a group that moved, a pinned post
     return Inbound(
-        at=at, provider_id=post_id(message), channel=Channel.CHAT, senders=(bot,), kind=Address.CHAT, address=address,
-        name=_name(_part(message, "from")), text=written, contents=contents, answers=post_id(_part(message, "reply_to_message")),
-    )  # fmt: skip
+        at=at,
+        provider_id=post_id(message),
+        channel=Channel.CHAT,
+        senders=(bot,),
+        kind=Address.CHAT,
+        address=address,
+        name=_name(_part(message, "from")),
+        text=written,
+        contents=contents,
+        answers=post_id(_part(message, "reply_to_message")),
+    )
 
 
 def _edit(message: Mapping[str, Any], bot: str) -> Fact | None:
-    """Read an edited message of a person. A location that moves is edited all the time, and says nothing new."""
+    """Read an edited message of a person.
+
+    A location that moves is edited all the time, and says nothing new.
+    """
     came = None if "location" in message else _message(message, bot)
     if not isinstance(came, Inbound):
         return None
     seconds = message.get("edit_date")
     return replace(
-        came, at=_moment({"date": seconds}) or came.at, provider_id=f"{came.provider_id}@{seconds}" if came.provider_id else "",
+        came,
+        at=_moment({"date": seconds}) or came.at,
+        provider_id=f"{came.provider_id}@{seconds}" if came.provider_id else "",
         contents=(edit(came.provider_id), *came.contents),
-    )  # fmt: skip
+    )
 
 
 def _reaction(change: Mapping[str, Any], bot: str) -> Fact | None:
@@ -115,9 +151,15 @@ def _reaction(change: Mapping[str, Any], bot: str) -> Fact | None:
     marks = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
     emoji = "".join(_text(one, "emoji") or f"({_text(one, 'type')})" for one in marks)
     return Inbound(
-        at=_moment(change), channel=Channel.CHAT, senders=(bot,), kind=Address.CHAT, address=address, name=_name(person),
-        contents=(reaction(emoji, post),), answers=post,
-    )  # fmt: skip
+        at=_moment(change),
+        channel=Channel.CHAT,
+        senders=(bot,),
+        kind=Address.CHAT,
+        address=address,
+        name=_name(person),
+        contents=(reaction(emoji, post),),
+        answers=post,
+    )
 
 
 def _press(query: Mapping[str, Any], bot: str) -> Fact | None:
@@ -125,22 +167,36 @@ def _press(query: Mapping[str, Any], bot: str) -> Fact | None:
     token = _text(query, "data")
     if not _PAYLOAD.fullmatch(token):
         return None
-    return ButtonPress(token=token, who=_name(_part(query, "from")), provider_id=post_id(_part(query, "message")))
+    return ButtonPress(
+        token=token, who=_name(_part(query, "from")), provider_id=post_id(_part(query, "message"))
+    )
 
 
 def _membership(change: Mapping[str, Any], bot: str) -> Fact | None:
     del bot
     chat = _part(change, "chat")
-    address, alone = _id(chat), _text(chat, "type") == PRIVATE
+    address = _id(chat)
+    alone = _text(chat, "type") == PRIVATE
     wanted = MEMBERSHIPS.get(_text(_part(change, "new_chat_member"), "status"))
     if not address or wanted is None:
         return None
-    return OptChange(at=_moment(change), wanted=wanted, address=address, kind=Address.CHAT, why=WHY[alone, wanted], team=not alone)
+    return OptChange(
+        at=_moment(change),
+        wanted=wanted,
+        address=address,
+        kind=Address.CHAT,
+        why=WHY[alone, wanted],
+        team=not alone,
+    )
 
 
 def post_id(message: Mapping[str, Any]) -> str:
-    """Return how a message is named here, `<chat>/<message>`; '' when it is none. Telegram numbers them within a chat."""
-    chat, number = _id(_part(message, "chat")), message.get("message_id")
+    """Return how a message is named here, `<chat>/<message>`; '' when it is none.
+
+    Telegram numbers them within a chat.
+    """
+    chat = _id(_part(message, "chat"))
+    number = message.get("message_id")
     return f"{chat}/{number}" if chat and isinstance(number, int) else ""
 
 
@@ -156,7 +212,11 @@ def _text(whole: Mapping[str, Any], name: str) -> str:
 
 def _id(chat: Mapping[str, Any]) -> str:
     found = chat.get("id")
-    return str(found) if isinstance(found, int) and not isinstance(found, bool) and abs(found) < 2**63 else ""
+    return (
+        str(found)
+        if isinstance(found, int) and not isinstance(found, bool) and abs(found) < 2**63
+        else ""
+    )
 
 
 def _name(person: Mapping[str, Any]) -> str:
@@ -168,8 +228,15 @@ def _moment(whole: Mapping[str, Any]) -> datetime | None:
     return times.from_unix(whole.get("date"))
 
 
-# https://core.telegram.org/bots/api#chatmember; `restricted` says too little: whether one may write shows when one does
-MEMBERSHIPS: Mapping[str, bool] = {"member": True, "administrator": True, "creator": True, "kicked": False, "left": False}
+# https://core.telegram.org/bots/api#chatmember; `restricted` says too little: whether one may write
+# shows when one does
+MEMBERSHIPS: Mapping[str, bool] = {
+    "member": True,
+    "administrator": True,
+    "creator": True,
+    "kicked": False,
+    "left": False,
+}
 WHY: Mapping[tuple[bool, bool], str] = {
     (True, True): "The person started or unblocked the bot in Telegram.",
     (True, False): "The person blocked the bot in Telegram.",

@@ -29,30 +29,47 @@ from hub.integrations._twilio_errors import error_of, explain, raise_for
 from hub.integrations._twilio_inbound import fetch_file, read_inbound, said
 from hub.integrations._twilio_kinds import Kind, described, kind_of
 from hub.integrations._twilio_signature import SIGNATURE, signed_by, ways
-from hub.integrations.base import Accepted, Fact, Integration, Outbound, Problem, StatusUpdate, Unrecognized, WebhookRequest, webhook
+from hub.integrations.base import (
+    Accepted,
+    Fact,
+    Integration,
+    Outbound,
+    Problem,
+    StatusUpdate,
+    Unrecognized,
+    WebhookRequest,
+    webhook,
+)
 from hub.text import utf16_length
 from hub.vocabulary import Status
 
 T = TypeVar("T")
 
-# Twilio tries a callback once by default; this asks for five tries on any failure, within its 15 seconds
-# https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
+# Twilio tries a callback once by default; this asks for five tries on any failure, within its 15
+# seconds https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
 CALLBACK_OVERRIDES = "#rc=5&rp=all"
 LONGEST_VALIDITY = 36_000  # seconds a message may wait in Twilio's queue
 FIND_SLACK = timedelta(minutes=2)  # two clocks, ours and Twilio's
-CLOCKS_APART = timedelta(days=1)  # how far ahead ours may have been: the same text is looked for that much earlier
+CLOCKS_APART = timedelta(
+    days=1
+)  # how far ahead ours may have been: the same text is looked for that much earlier
 FIND_LIMIT = 100
 OUTSIDE_WINDOW = "63016"
 LOST = (Status.FAILED, Status.UNDELIVERED)
-EMPTY_TWIML = '<?xml version="1.0" encoding="UTF-8"?><Response></Response>'  # nothing to be said back
+EMPTY_TWIML = (  # nothing to be said back
+    '<?xml version="1.0" encoding="UTF-8"?><Response></Response>'
+)
 
 
 class _Sdk(HttpClient):  # type: ignore[misc]
-    """Twilio's SDK speaks through our door, to the address that is set up; remembers each thread's last answer."""
+    """Twilio's SDK speaks through our door, to the address that is set up; remembers each thread's
+    last answer.
+    """
 
     def __init__(self, door: http.Door, base: str) -> None:
         super().__init__(getLogger("twilio.http_client"), is_async=False, timeout=None)
-        self.door, self._base = door, base
+        self.door = door
+        self._base = base
         self._local = threading.local()
 
     @property
@@ -61,13 +78,21 @@ class _Sdk(HttpClient):  # type: ignore[misc]
         return found
 
     def request(
-        self, method: str, uri: str, params: Mapping[str, Any] | None = None, data: Mapping[str, Any] | None = None,
-        headers: Mapping[str, str] | None = None, auth: tuple[str, str] | None = None, timeout: float | None = None,
+        self,
+        method: str,
+        uri: str,
+        params: Mapping[str, Any] | None = None,
+        data: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
+        timeout: float | None = None,
         allow_redirects: bool = False,
-    ) -> Response:  # fmt: skip
+    ) -> Response:
         self._local.answer = None
         host = urlsplit(uri).netloc
-        if self._base != "https://api.twilio.com":  # a proxy or the simulator serves all of Twilio's hosts
+        if (
+            self._base != "https://api.twilio.com"
+        ):  # a proxy or the simulator serves all of Twilio's hosts
             uri = self._base + uri.split(host, 1)[1]
         if params:
             uri += f"?{urlencode(params, doseq=True)}"
@@ -88,27 +113,44 @@ class TwilioIntegration(Integration):
     request_ref_header = "twilio-request-id"
     concurrency = 64
     # segments, that is: https://help.twilio.com/articles/115002943027
-    rate_hint = "Twilio passes on about 1 a second from a US number, 3 from a toll-free one, 100 from a short code, and queues the rest."
+    rate_hint = (
+        "Twilio passes on about 1 a second from a US number, 3 from a toll-free one, 100 from a"
+        " short code, and queues the rest."
+    )
     max_length = 1600  # characters of Body, else 21617
     stop_codes = frozenset({"21610"})
     sender_prefix = ""  # before numbers, such as whatsapp:
 
-    def __init__(self, settings: Mapping[str, Any], door: http.Door, api: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, settings: Mapping[str, Any], door: http.Door, api: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(settings, door, api)
         self._sdk = _Sdk(door, self.api_urls["twilio"])
         account = settings.get("account_sid", "")
         self._with_token = self._client(account, settings.get("auth_token", ""))
         key = settings.get("api_key_sid")
-        self._sending = self._client(key, settings.get("api_key_secret", "")) if key else self._with_token
+        self._sending = (
+            self._client(key, settings.get("api_key_secret", "")) if key else self._with_token
+        )
         self._ways = ways(settings)
 
     def _client(self, username: str, password: str) -> Client:
         # an empty environment: TWILIO_EDGE and the like would be picked up silently
-        return Client(username, password, self.settings.get("account_sid", ""), http_client=self._sdk, environment={"": ""})
+        return Client(
+            username,
+            password,
+            self.settings.get("account_sid", ""),
+            http_client=self._sdk,
+            environment={"": ""},
+        )
 
     # sending
     def send(self, message: Outbound) -> Accepted:
-        made = self._call(lambda: self._sending.messages.create(**{_ARGUMENTS[k]: v for k, v in self.render(message).items()}))
+        made = self._call(
+            lambda: self._sending.messages.create(
+                **{_ARGUMENTS[k]: v for k, v in self.render(message).items()}
+            )
+        )
         return self._accepted(made)
 
     def other_sender(self, to: str) -> str:
@@ -117,14 +159,24 @@ class TwilioIntegration(Integration):
         return self.sender_prefix + service if service else ""
 
     def render(self, message: Outbound) -> dict[str, Any]:
-        sender = self.other_sender(message.to).removeprefix(self.sender_prefix) or self.settings["sender"]
+        sender = (
+            self.other_sender(message.to).removeprefix(self.sender_prefix)
+            or self.settings["sender"]
+        )
         payload: dict[str, Any] = {"To": self.sender_prefix + message.to}
         if message.template is not None:
-            payload |= {"ContentSid": message.template.id, "ContentVariables": json.dumps(dict(message.template.variables))}
+            payload |= {
+                "ContentSid": message.template.id,
+                "ContentVariables": json.dumps(dict(message.template.variables)),
+            }
         else:
             payload |= {"Body": message.text} if message.text or not message.media else {}
             payload |= {"MediaUrl": list(message.media)} if message.media else {}
-        payload |= {"MessagingServiceSid": sender} if sender.startswith("MG") else {"From": self.sender_prefix + sender}
+        payload |= (
+            {"MessagingServiceSid": sender}
+            if sender.startswith("MG")
+            else {"From": self.sender_prefix + sender}
+        )
         if message.status_url:
             payload["StatusCallback"] = message.status_url + CALLBACK_OVERRIDES
         if message.expires_at is not None:
@@ -136,34 +188,65 @@ class TwilioIntegration(Integration):
     def find(self, message: Outbound, since: datetime) -> list[Accepted]:
         wanted = self.render(message)
         sender = {"from_": wanted["From"]} if "From" in wanted else {}
-        listed = self._call(lambda: self._sending.messages.list(to=wanted["To"], limit=FIND_LIMIT, page_size=FIND_LIMIT, **sender))
+        listed = self._call(
+            lambda: self._sending.messages.list(
+                to=wanted["To"], limit=FIND_LIMIT, page_size=FIND_LIMIT, **sender
+            )
+        )
         earliest = since - FIND_SLACK
         if len(listed) == FIND_LIMIT and listed[-1].date_created > earliest:
             raise OutcomeUnknown("Twilio has more messages to this number than one page holds.")
-        ours = [m for m in listed if m.direction != "inbound" and (sender or m.messaging_service_sid == wanted["MessagingServiceSid"])]
-        # Twilio puts a notice before the text of trial accounts; Smart Encoding and link shortening change texts otherwise
-        sure = {m.sid: bool(wanted.get("Body")) and (m.body or "").endswith(wanted["Body"]) for m in ours}
+        ours = [
+            m
+            for m in listed
+            if m.direction != "inbound"
+            and (sender or m.messaging_service_sid == wanted["MessagingServiceSid"])
+        ]
+        # Twilio puts a notice before the text of trial accounts; Smart Encoding and link shortening
+        # change texts otherwise
+        sure = {
+            m.sid: bool(wanted.get("Body")) and (m.body or "").endswith(wanted["Body"])
+            for m in ours
+        }
         return [
             # what failed is there all the same; why, it says when it is asked for
-            replace(found, sure=sure[m.sid], code="", outside_window=False, error=None,
-                    status=Status.ACCEPTED if found.status in LOST else found.status)
-            for m in ours if (found := self._accepted(m))
+            replace(
+                found,
+                sure=sure[m.sid],
+                code="",
+                outside_window=False,
+                error=None,
+                status=Status.ACCEPTED if found.status in LOST else found.status,
+            )
+            for m in ours
+            if (found := self._accepted(m))
             and m.date_created >= (earliest - CLOCKS_APART if sure[m.sid] else earliest)
-        ]  # fmt: skip
+        ]
 
     def fetch_status(self, provider_id: str) -> StatusUpdate:
         m = self._call(lambda: self._sending.messages(provider_id).fetch())
         code = str(m.error_code or "")
         return StatusUpdate(
-            provider_id=provider_id, at=m.date_updated,
-            status=STATUSES.get(m.status), word=m.status,
+            provider_id=provider_id,
+            at=m.date_updated,
+            status=STATUSES.get(m.status),
+            word=m.status,
             code=code,
-            why=_meaning(code), segments=_count(m.num_segments), price=_price(m.price), currency=m.price_unit or "",
-            outside_window=code == OUTSIDE_WINDOW, error=error_of(code),
-        )  # fmt: skip
+            why=_meaning(code),
+            segments=_count(m.num_segments),
+            price=_price(m.price),
+            currency=m.price_unit or "",
+            outside_window=code == OUTSIDE_WINDOW,
+            error=error_of(code),
+        )
 
     def file(self, url: str) -> tuple[str, bytes]:
-        return fetch_file(url, self.api_urls["twilio"], self._sdk.door, (self.settings["account_sid"], self.settings.get("auth_token", "")))
+        return fetch_file(
+            url,
+            self.api_urls["twilio"],
+            self._sdk.door,
+            (self.settings["account_sid"], self.settings.get("auth_token", "")),
+        )
 
     def _accepted(self, m: Any) -> Accepted:
         status = STATUSES.get(m.status) or Status.ACCEPTED
@@ -171,10 +254,17 @@ class TwilioIntegration(Integration):
             raise OutcomeUnknown("Twilio’s answer names no message.", "bad_answer")
         code = str(m.error_code or "") if status in LOST else ""
         return Accepted(
-            provider_id=m.sid, status=status, segments=_count(m.num_segments), price=_price(m.price), currency=m.price_unit or "",
-            sender=m.messaging_service_sid or m.from_ or "", code=code, why=_meaning(code), outside_window=code == OUTSIDE_WINDOW,
+            provider_id=m.sid,
+            status=status,
+            segments=_count(m.num_segments),
+            price=_price(m.price),
+            currency=m.price_unit or "",
+            sender=m.messaging_service_sid or m.from_ or "",
+            code=code,
+            why=_meaning(code),
+            outside_window=code == OUTSIDE_WINDOW,
             error=error_of(code),
-        )  # fmt: skip
+        )
 
     def _call(self, call: Callable[[], T]) -> T:
         """Make one call of the SDK and turn what goes wrong into a SendError."""
@@ -183,10 +273,14 @@ class TwilioIntegration(Integration):
         except http.NotSent as problem:
             raise Unreachable(f"Twilio was not reached: {problem}", "unreachable") from None
         except http.NoAnswer as problem:
-            raise OutcomeUnknown(f"Twilio hung up before it answered: {problem}", "no_answer") from None
+            raise OutcomeUnknown(
+                f"Twilio hung up before it answered: {problem}", "no_answer"
+            ) from None
         except (TwilioException, ValueError, KeyError, TypeError, AttributeError) as problem:
             answer = self._sdk.last
-            if answer is None or answer.status < 300:  # it took the request, and said something we cannot read
+            if (
+                answer is None or answer.status < 300
+            ):  # it took the request, and said something we cannot read
                 raise OutcomeUnknown("Twilio’s answer cannot be read.", "bad_answer") from problem
             raise_for(answer.status, _code(answer), "", answer.retry_after)
 
@@ -201,7 +295,9 @@ class TwilioIntegration(Integration):
 
     @classmethod
     def senders_of(cls, settings: Mapping[str, Any]) -> tuple[str, ...]:
-        services = (cls.sender_prefix + service for service in settings.get("services", {}).values())
+        services = (
+            cls.sender_prefix + service for service in settings.get("services", {}).values()
+        )
         return (cls.sender_of(settings), *dict.fromkeys(services))
 
     @classmethod
@@ -232,22 +328,34 @@ class TwilioIntegration(Integration):
     @classmethod
     def demo_settings(cls, credentials: SimulatorCredentials) -> dict[str, Any] | None:
         return {
-            "account_sid": credentials.account_sid, "auth_token": credentials.auth_token,
-            "api_key_sid": "", "api_key_secret": "", "secondary_auth_token": "", "shared_key_id": "", "shared_key": "",
-            "auth_token_too": False, "sender": credentials.phone_number, "services": {},
+            "account_sid": credentials.account_sid,
+            "auth_token": credentials.auth_token,
+            "api_key_sid": "",
+            "api_key_secret": "",
+            "secondary_auth_token": "",
+            "shared_key_id": "",
+            "shared_key": "",
+            "auth_token_too": False,
+            "sender": credentials.phone_number,
+            "services": {},
             **({} if cls.answers_keywords else {"help_text": ""}),
-        }  # fmt: skip
+        }
 
     def verify(self, request: WebhookRequest) -> None:
         signature = request.headers.get(SIGNATURE, "")
         if not signature or not self._ways:
             raise BadWebhook("The request carries no signature.")
         if not signed_by(self._ways, request, signature):
-            raise BadWebhook("The signature is not made with this account’s Auth Token or SharedKey.")
+            raise BadWebhook(
+                "The signature is not made with this account’s Auth Token or SharedKey."
+            )
 
     def secondary_opens(self) -> bool | None:
-        """Tell whether the secondary Auth Token opens the account; None where there is none, or Twilio cannot be asked."""
-        account, token = self.settings.get("account_sid", ""), self.settings.get("secondary_auth_token", "")
+        """Tell whether the secondary Auth Token opens the account; None where there is none, or
+        Twilio cannot be asked.
+        """
+        account = self.settings.get("account_sid", "")
+        token = self.settings.get("secondary_auth_token", "")
         if not token:
             return None
         client = self._client(account, token)
@@ -260,7 +368,9 @@ class TwilioIntegration(Integration):
         return True
 
     def facts(self, request: WebhookRequest) -> list[Fact]:
-        """Read a form for what it is: people's messages and statuses, of texts and of WhatsApp, may arrive at any of the addresses."""
+        """Read a form for what it is: people's messages and statuses, of texts and of WhatsApp, may
+        arrive at any of the addresses.
+        """
         form = said(request)
         match kind_of(form):
             case Kind.INBOUND:
@@ -276,18 +386,24 @@ class TwilioIntegration(Integration):
 
     def read_status(self, request: WebhookRequest) -> StatusUpdate:
         """Read a message's status callback."""
-        form, query = said(request), request.query
+        form = said(request)
+        query = request.query
         word = form.get("MessageStatus") or form.get("SmsStatus", "")
         code = form.get("ErrorCode", "")
         attempt = query.get("attempt", "")
         return StatusUpdate(
-            message_id=query.get("message", ""), attempt=int(attempt) if attempt.isdecimal() and len(attempt) < 6 else 0,
+            message_id=query.get("message", ""),
+            attempt=int(attempt) if attempt.isdecimal() and len(attempt) < 6 else 0,
             provider_id=form.get("MessageSid") or form.get("SmsSid", ""),
-            status=STATUSES.get(word), word=word, code=code, why=_meaning(code),  # Twilio's own text may hold the number
+            status=STATUSES.get(word),
+            word=word,
+            code=code,
+            why=_meaning(code),  # Twilio's own text may hold the number
             segments=_count(form.get("NumSegments")),
-            outside_window=code == OUTSIDE_WINDOW, error=error_of(code),
+            outside_window=code == OUTSIDE_WINDOW,
+            error=error_of(code),
             details={name: form[name] for name in KEPT if name in form},
-        )  # fmt: skip
+        )
 
     @classmethod
     def receipt_key(cls, request: WebhookRequest) -> tuple[str, str]:
@@ -298,7 +414,10 @@ class TwilioIntegration(Integration):
             return super().receipt_key(request)
         if kind == Kind.INBOUND:
             return sid, "received"
-        return sid, f"{form.get('MessageStatus') or form.get('SmsStatus', '')}:{form.get('ErrorCode', '')}"
+        return (
+            sid,
+            f"{form.get('MessageStatus') or form.get('SmsStatus', '')}:{form.get('ErrorCode', '')}",
+        )
 
     @classmethod
     def answer(cls, request: WebhookRequest, new: bool) -> tuple[str, str]:
@@ -328,19 +447,46 @@ def _count(text: Any) -> int | None:
 
 
 def _price(text: Any) -> Decimal | None:
-    return Decimal(str(text).lstrip("-")) if re.fullmatch(r"-?[0-9]{1,6}(\.[0-9]{1,6})?", str(text)) else None
+    return (
+        Decimal(str(text).lstrip("-"))
+        if re.fullmatch(r"-?[0-9]{1,6}(\.[0-9]{1,6})?", str(text))
+        else None
+    )
 
 
 # Twilio's words; what is missing here is kept and changes nothing
 STATUSES = {
-    "accepted": Status.ACCEPTED, "scheduled": Status.ACCEPTED, "queued": Status.ACCEPTED, "sending": Status.ACCEPTED,
-    "sent": Status.SENT, "delivered": Status.DELIVERED, "partially_delivered": Status.DELIVERED, "read": Status.READ,
-    "undelivered": Status.UNDELIVERED, "failed": Status.FAILED,
-}  # fmt: skip
+    "accepted": Status.ACCEPTED,
+    "scheduled": Status.ACCEPTED,
+    "queued": Status.ACCEPTED,
+    "sending": Status.ACCEPTED,
+    "sent": Status.SENT,
+    "delivered": Status.DELIVERED,
+    "partially_delivered": Status.DELIVERED,
+    "read": Status.READ,
+    "undelivered": Status.UNDELIVERED,
+    "failed": Status.FAILED,
+}
 # of a callback's fields, what platform events carry; the whole form stays on the receipt
-KEPT = ("MessageSid", "AccountSid", "To", "From", "ErrorCode", "ErrorMessage", "NumSegments", "MessageStatus", "MessagingServiceSid")
+KEPT = (
+    "MessageSid",
+    "AccountSid",
+    "To",
+    "From",
+    "ErrorCode",
+    "ErrorMessage",
+    "NumSegments",
+    "MessageStatus",
+    "MessagingServiceSid",
+)
 _ARGUMENTS = {
-    "To": "to", "From": "from_", "MessagingServiceSid": "messaging_service_sid", "Body": "body",
-    "StatusCallback": "status_callback", "ValidityPeriod": "validity_period", "ContentSid": "content_sid",
-    "ContentVariables": "content_variables", "MediaUrl": "media_url",
-}  # fmt: skip
+    "To": "to",
+    "From": "from_",
+    "MessagingServiceSid": "messaging_service_sid",
+    "Body": "body",
+    "StatusCallback": "status_callback",
+    "ValidityPeriod": "validity_period",
+    "ContentSid": "content_sid",
+    "ContentVariables": "content_variables",
+    "MediaUrl": "media_url",
+}

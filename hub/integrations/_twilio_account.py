@@ -1,4 +1,4 @@
-"""The settings of a Twilio account: how to sign in to it, and which secrets may sign its callbacks."""
+"""Settings of a Twilio account: its credentials, and the secrets that may sign callbacks."""
 
 from __future__ import annotations
 
@@ -16,48 +16,90 @@ class AccountForm(ConfigForm):
 
     account_sid = StringField(
         "Account SID",
-        [InputRequired("Give the Account SID."),
-         Regexp(r"AC[0-9a-fA-F]{32}\Z", message="An Account SID is AC and 32 digits or letters a to f: 34 characters in all.")],
+        [
+            InputRequired("Give the Account SID."),
+            Regexp(
+                r"AC[0-9a-fA-F]{32}\Z",
+                message=(
+                    "An Account SID is AC and 32 digits or letters a to f: 34 characters in all."
+                ),
+            ),
+        ],
         description="Starts with `AC`, 34 characters. On the first page of the Twilio Console.",
         render_kw={"legend": "Account", "mono": True},
-    )  # fmt: skip
+    )
     auth_token = SecretField(
         "Auth Token",
         [InputRequired("Give the Auth Token.")],
         bound_to=("account_sid",),
-        description="Kept encrypted and never shown again. Also needed to verify Twilio’s callbacks.",
+        description=(
+            "Kept encrypted and never shown again. Also needed to verify Twilio’s callbacks."
+        ),
     )
     api_key_sid = StringField(
         "Key SID",
-        [Optional(), Regexp(r"SK[0-9a-fA-F]{32}\Z", message="A key SID is SK and 32 digits or letters a to f: 34 characters in all.")],
-        description="Starts with `SK`. Sending then uses the key; the Auth Token still verifies callbacks.",
-        render_kw={"legend": "API key", "optional": "optional, instead of the token for sending", "mono": True, "half": True},
+        [
+            Optional(),
+            Regexp(
+                r"SK[0-9a-fA-F]{32}\Z",
+                message="A key SID is SK and 32 digits or letters a to f: 34 characters in all.",
+            ),
+        ],
+        description=(
+            "Starts with `SK`. Sending then uses the key; the Auth Token still verifies callbacks."
+        ),
+        render_kw={
+            "legend": "API key",
+            "optional": "optional, instead of the token for sending",
+            "mono": True,
+            "half": True,
+        },
     )
     api_key_secret = SecretField(
-        "Key secret", [Optional()], bound_to=("account_sid", "api_key_sid"), description="Shown once, when the key is made.",
+        "Key secret",
+        [Optional()],
+        bound_to=("account_sid", "api_key_sid"),
+        description="Shown once, when the key is made.",
         render_kw={"half": True},
-    )  # fmt: skip
+    )
     secondary_auth_token = SecretField(
         "Secondary Auth Token",
         [Optional()],
         bound_to=("account_sid",),
-        description="For the time of a rotation: callbacks are verified with either token, sending uses the first. Once the second is "
-        "promoted, paste it above as **Auth Token**; what equals that one is not kept here.",
+        description=(
+            "For the time of a rotation: callbacks are verified with either token, sending uses the"
+            " first. Once the second is promoted, paste it above as **Auth Token**; what equals"
+            " that one is not kept here."
+        ),
         render_kw={"legend": "Signatures of callbacks", "optional": "optional"},
     )
     shared_key_id = StringField(
         "SharedKey ID",
-        [Optional(), Regexp(r"webhooks_sharedkey_[0-9A-Za-z_-]+\Z", message="A SharedKey’s ID starts with webhooks_sharedkey_.")],
-        description="Where a Webhook Rule of yours signs with a SharedKey. Let it sign with `HMAC_SHA256`.",
+        [
+            Optional(),
+            Regexp(
+                r"webhooks_sharedkey_[0-9A-Za-z_-]+\Z",
+                message="A SharedKey’s ID starts with webhooks_sharedkey_.",
+            ),
+        ],
+        description=(
+            "Where a Webhook Rule of yours signs with a SharedKey. Let it sign with `HMAC_SHA256`."
+        ),
         render_kw={"mono": True, "half": True},
     )
     shared_key = SecretField(
-        "SharedKey secret", [Optional()], bound_to=("account_sid", "shared_key_id"),
-        description="From then on callbacks are verified with it alone.", render_kw={"half": True},
-    )  # fmt: skip
+        "SharedKey secret",
+        [Optional()],
+        bound_to=("account_sid", "shared_key_id"),
+        description="From then on callbacks are verified with it alone.",
+        render_kw={"half": True},
+    )
     auth_token_too = BooleanField(
         "Take what an Auth Token signed as well",
-        description="While you switch to the SharedKey. Untick it afterwards: the older, weaker signatures are refused then.",
+        description=(
+            "While you switch to the SharedKey. Untick it afterwards: the older, weaker signatures"
+            " are refused then."
+        ),
     )
 
     def validate(self, extra_validators: Mapping[str, Any] | None = None) -> bool:
@@ -67,8 +109,16 @@ class AccountForm(ConfigForm):
         if not self.shared_key_id.data:
             self.auth_token_too.data = False
         whole = [
-            _both(self.api_key_sid, self.api_key_secret, "A key has an SID and a secret: give both, or neither."),
-            _both(self.shared_key_id, self.shared_key, "A SharedKey has an ID and a secret: give both, or neither."),
+            _both(
+                self.api_key_sid,
+                self.api_key_secret,
+                "A key has an SID and a secret: give both, or neither.",
+            ),
+            _both(
+                self.shared_key_id,
+                self.shared_key,
+                "A SharedKey has an ID and a secret: give both, or neither.",
+            ),
         ]
         return bool(valid) and all(whole)
 
@@ -76,9 +126,16 @@ class AccountForm(ConfigForm):
 def services() -> ByCountry:
     """Return the setting that sends to some countries through Messaging Services of their own."""
     return ByCountry(
-        "By country", Regexp(r"MG[0-9a-fA-F]{32}\Z", message="A Messaging Service is MG and 32 digits or letters a to f."),
-        description="Recipients in these countries are sent to through these services, all others through the sender above.",
-    )  # fmt: skip
+        "By country",
+        Regexp(
+            r"MG[0-9a-fA-F]{32}\Z",
+            message="A Messaging Service is MG and 32 digits or letters a to f.",
+        ),
+        description=(
+            "Recipients in these countries are sent to through these services, all others through"
+            " the sender above."
+        ),
+    )
 
 
 def _both(public: Any, secret: Any, why: str) -> bool:

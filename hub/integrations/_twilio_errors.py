@@ -1,4 +1,7 @@
-"""What Twilio's error codes mean, and what a refused call comes to. The knowledge is data: _twilio_errors.toml."""
+"""What Twilio's error codes mean, and what a refused call comes to.
+
+The knowledge is data: _twilio_errors.toml.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +54,9 @@ class Known:
 def catalogue() -> Mapping[str, Known]:
     """Return every known code."""
     text = files("hub.integrations").joinpath("_twilio_errors.toml").read_text("utf-8")
-    return MappingProxyType({code: Known(code=code, **entry) for code, entry in tomllib.loads(text).items()})
+    return MappingProxyType(
+        {code: Known(code=code, **entry) for code, entry in tomllib.loads(text).items()}
+    )
 
 
 def known(code: str) -> Known | None:
@@ -62,7 +67,11 @@ def known(code: str) -> Known | None:
 def explain(code: str) -> Problem | None:
     """Say what a code means, or None when it is not known."""
     entry = known(code)
-    return Problem(code=code, text=entry.says, remedy=entry.do, url=f"{PAGES}/{code}") if entry else None
+    return (
+        Problem(code=code, text=entry.says, remedy=entry.do, url=f"{PAGES}/{code}")
+        if entry
+        else None
+    )
 
 
 def error_of(code: str) -> SendError | None:
@@ -76,7 +85,10 @@ def _error_of(code: str) -> SendError:
 
 
 def raise_for(status: int, code: str, message: str, retry_after: float | None) -> NoReturn:
-    """Raise what a refused call comes to: by its code, else by its HTTP status. `retry_after` in seconds."""
+    """Raise what a refused call comes to: by its code, else by its HTTP status.
+
+    `retry_after` in seconds.
+    """
     del message  # it may quote the recipient's number, so it goes into no exception and no log
     entry = known(code)
     if status >= 500 and (entry is None or entry.kind == "transient"):
@@ -102,10 +114,17 @@ def _error(entry: Known, status: int = 400, retry_after: float | None = None) ->
     return OUTCOMES[entry.kind](entry.sentence, entry.code)
 
 
-def _raise_for_5xx(status: int, code: str, entry: Known | None, retry_after: float | None) -> NoReturn:
+def _raise_for_5xx(
+    status: int, code: str, entry: Known | None, retry_after: float | None
+) -> NoReturn:
     # https://www.twilio.com/docs/api/errors/20500: after a 500 the message may be on its way
     if status == 503 and retry_after is not None:
-        raise SlowDown(entry.sentence if entry else BUSY, code or f"http_{status}", retry_after, scope=Scope.ACCOUNT)
+        raise SlowDown(
+            entry.sentence if entry else BUSY,
+            code or f"http_{status}",
+            retry_after,
+            scope=Scope.ACCOUNT,
+        )
     raise OutcomeUnknown(entry.sentence if entry else FAILED, code or f"http_{status}")
 
 
@@ -135,5 +154,10 @@ OUTCOMES: Mapping[str, type[SendError]] = {
     "broken": ConnectionBroken,
 }
 BUSY = "Twilio takes no more for the moment. Look at status.twilio.com if this stays."
-FAILED = "Twilio failed before it said whether it has the message. Look at status.twilio.com if this stays."
-UNKNOWN_CODE = f"Twilio refused it with a code that Signpost does not know yet. Look the code up at {PAGES}."
+FAILED = (
+    "Twilio failed before it said whether it has the message. Look at status.twilio.com if this"
+    " stays."
+)
+UNKNOWN_CODE = (
+    f"Twilio refused it with a code that Signpost does not know yet. Look the code up at {PAGES}."
+)

@@ -26,8 +26,8 @@ HOPS = 4
 LONGEST_NAME = 200  # characters of a name or an id that a person is known by
 # a business-scoped user id, such as US.13491208655302741918: a country, a dot, letters and digits
 _USER_ID = re.compile(r"[A-Z]{2}\.[A-Za-z0-9]{1,128}")
-# the numbers that stand for a withheld one: ANONYMOUS, RESTRICTED, BLOCKED, UNKNOWN and UNAVAILABLE on a keypad
-# https://help.twilio.com/articles/223179988
+# the numbers that stand for a withheld one: ANONYMOUS, RESTRICTED, BLOCKED, UNKNOWN and UNAVAILABLE
+# on a keypad https://help.twilio.com/articles/223179988
 WITHHELD = ("+266696687", "+7378742833", "+2562533", "+8656696", "+86282452253")
 OFFICIAL = "https://api.twilio.com/"
 
@@ -38,22 +38,28 @@ def read_inbound(form: Mapping[str, str]) -> Inbound:
     kind, address = _person(form)
     external = bare(form.get("ExternalUserId", ""))
     return Inbound(
-        provider_id=form.get("MessageSid") or form.get("SmsSid", ""), channel=channel,
+        provider_id=form.get("MessageSid") or form.get("SmsSid", ""),
+        channel=channel,
         senders=_senders(form, WHATSAPP if channel == Channel.WHATSAPP else ""),
-        kind=kind, address=address, external_id=external if external != address else "",
+        kind=kind,
+        address=address,
+        external_id=external if external != address else "",
         name=form.get("ProfileName") or ("" if address else form.get("From", "")[:LONGEST_NAME]),
-        text=_text(form), media=_files(form), contents=contents(form),
+        text=_text(form),
+        media=_files(form),
+        contents=contents(form),
         button=form.get("ButtonPayload") or form.get("ButtonText") or form.get("ListId", ""),
         answers=form.get("OriginalRepliedMessageSid", ""),
         keyword=OPT_OUT_TYPES.get(form.get("OptOutType", "").upper(), ""),
-    )  # fmt: skip
+    )
 
 
 def _person(form: Mapping[str, str]) -> tuple[Address, str]:
-    """Return by what a person is known: their number, else the id that WhatsApp gives them for this business.
+    """Return by what a person is known: their number, else the id that WhatsApp gives them for this
+    business.
 
-    "" where the message names nobody who can be answered: the number is withheld, or the sender
-    is a name or a short code, which take no answers.
+    "" where the message names nobody who can be answered: the number is withheld, or the sender is
+    a name or a short code, which take no answers.
     """
     sent_from = bare(form.get("From", ""))
     for number in (_with_plus(form.get("From", "")), f"+{form.get('WaId', '')}"):
@@ -80,7 +86,9 @@ def _text(form: Mapping[str, str]) -> str:
 
 
 def _senders(form: Mapping[str, str], prefix: str) -> tuple[str, ...]:
-    """Return what a message was sent to: a number in each of its forms, since the account may know it by another one."""
+    """Return what a message was sent to: a number in each of its forms, since the account may know
+    it by another one.
+    """
     to = bare(form.get("To", ""))
     try:
         names = dict.fromkeys([to, *phones.forms(phones.clean(to))])
@@ -90,7 +98,9 @@ def _senders(form: Mapping[str, str], prefix: str) -> tuple[str, ...]:
 
 
 def bare(address: str) -> str:
-    """Return an address without the name of its channel, which Twilio puts before it: rcs:+13175550142 is that number."""
+    """Return an address without the name of its channel, which Twilio puts before it:
+    rcs:+13175550142 is that number.
+    """
     return _CHANNEL.sub("", address.strip()).strip()
 
 
@@ -108,14 +118,21 @@ def _files(form: Mapping[str, str]) -> tuple[Attached, ...]:
 
 
 def said(request: WebhookRequest) -> Mapping[str, str]:
-    """Return the fields of a webhook: those of its form, or the texts of a JSON object, which says the same by the same names."""
-    if request.form or not request.headers.get("content-type", "").lower().startswith("application/json"):
+    """Return the fields of a webhook: those of its form, or the texts of a JSON object, which says
+    the same by the same names.
+    """
+    if request.form or not request.headers.get("content-type", "").lower().startswith(
+        "application/json"
+    ):
         return request.form
     return {name: value for name, value in request.json.items() if isinstance(value, str)}
 
 
 def fetch_file(url: str, base: str, door: Door, account: tuple[str, str]) -> tuple[str, bytes]:
-    """Return a file that a person sent: content type and content. Twilio may ask who wants it, and sends on to where it lies."""
+    """Return a file that a person sent: content type and content.
+
+    Twilio may ask who wants it, and sends on to where it lies.
+    """
     if url.startswith(OFFICIAL):  # whatever speaks for Twilio here speaks for this host too
         url = base + url.removeprefix(OFFICIAL.rstrip("/"))
     if not url.startswith(base + "/"):
@@ -128,11 +145,20 @@ def fetch_file(url: str, base: str, door: Door, account: tuple[str, str]) -> tup
             raise TransientError(f"Twilio was not reached: {problem}", "unreachable") from None
         if answer.status in (301, 302, 303, 307, 308) and answer.headers.get("location"):
             try:
-                url, headers = urljoin(url, answer.headers["location"]), {}  # elsewhere the credentials are nobody's business
+                url = urljoin(url, answer.headers["location"])
+                headers = {}  # elsewhere the credentials are nobody's business
             except ValueError:
                 break
             continue
         if answer.status != 200:
-            raise PermanentError(f"Twilio answered HTTP {answer.status}. It may have been deleted there.", str(answer.status))
-        return answer.headers.get("content-type", "application/octet-stream").partition(";")[0].strip(), answer.body
+            raise PermanentError(
+                f"Twilio answered HTTP {answer.status}. It may have been deleted there.",
+                str(answer.status),
+            )
+        return (
+            answer.headers.get("content-type", "application/octet-stream")
+            .partition(";")[0]
+            .strip(),
+            answer.body,
+        )
     raise PermanentError("The file leads on and on.", "bad_address")

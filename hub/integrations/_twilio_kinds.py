@@ -1,4 +1,5 @@
-"""Tell what a webhook of Twilio is, by the fields that define it, and read contents other than text.
+"""Tell what a webhook of Twilio is, by the fields that define it, and read contents other than
+text.
 
 https://www.twilio.com/docs/messaging/guides/webhook-request
 https://www.twilio.com/docs/messaging/guides/track-outbound-message-status
@@ -17,9 +18,19 @@ RECEIVED = ("received", "receiving")
 SIDS = ("MessageSid", "SmsSid", "SmsMessageSid")
 # a message of a person has at least one of these, and a status callback none
 CONTENT = (
-    "Body", "NumMedia", "MediaUrl0", "Latitude", "Longitude", "ButtonText", "ButtonPayload", "ListId",
-    "InteractiveData", "MessageType", "ReferralBody", "ReferralSourceId",
-)  # fmt: skip
+    "Body",
+    "NumMedia",
+    "MediaUrl0",
+    "Latitude",
+    "Longitude",
+    "ButtonText",
+    "ButtonPayload",
+    "ListId",
+    "InteractiveData",
+    "MessageType",
+    "ReferralBody",
+    "ReferralSourceId",
+)
 # fields of products whose webhooks may be signed by the same account, with what each is
 STRANGERS = {
     "CallSid": "a call",
@@ -32,7 +43,8 @@ STRANGERS = {
     "FlowSid": "a flow of Twilio Studio",
     "PayloadType": "the debugger of the Console",
 }
-# before the addresses of channels that an integration carries; RCS, SMS and MMS are one channel here
+# before the addresses of channels that an integration carries; RCS, SMS and MMS are one channel
+# here
 CARRIED = ("whatsapp", "rcs", "sms", "mms")
 SHOWN = 60  # characters of what Twilio says that appear in a sentence
 
@@ -63,7 +75,7 @@ def kind_of(form: Mapping[str, str]) -> Kind:
 
 
 def _medium(form: Mapping[str, str]) -> str:
-    """Return the medium that a sender's address names, such as `messenger`, where none carries it."""
+    """Return the unsupported medium in a sender's address, such as `messenger`."""
     found = _PREFIX.match(form.get("From", ""))
     return "" if found is None or found[1].lower() in CARRIED else found[1]
 

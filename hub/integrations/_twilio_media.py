@@ -7,17 +7,34 @@ https://www.twilio.com/docs/messaging/guides/accepted-mime-types
 from __future__ import annotations
 
 MEGABYTE = 1024 * 1024
-IMAGE, REST, REST_OF_MMS = 5 * MEGABYTE, 16 * MEGABYTE, 500 * 1024
+IMAGE = 5 * MEGABYTE
+REST = 16 * MEGABYTE
+REST_OF_MMS = 500 * 1024
 _OFFICE = "application/vnd.openxmlformats-officedocument."
 
 ON_WHATSAPP = {
     **dict.fromkeys(("image/jpeg", "image/png", "image/webp"), IMAGE),
-    **dict.fromkeys((
-        "application/pdf", "application/msword", f"{_OFFICE}wordprocessingml.document", f"{_OFFICE}presentationml.presentation",
-        f"{_OFFICE}spreadsheetml.sheet", "audio/ogg", "audio/amr", "audio/3gpp", "audio/aac", "audio/mpeg", "video/mp4", "text/vcard",
-    ), REST),
-}  # fmt: skip
+    **dict.fromkeys(
+        (
+            "application/pdf",
+            "application/msword",
+            f"{_OFFICE}wordprocessingml.document",
+            f"{_OFFICE}presentationml.presentation",
+            f"{_OFFICE}spreadsheetml.sheet",
+            "audio/ogg",
+            "audio/amr",
+            "audio/3gpp",
+            "audio/aac",
+            "audio/mpeg",
+            "video/mp4",
+            "text/vcard",
+        ),
+        REST,
+    ),
+}
 AS_MMS = {
     **dict.fromkeys(("image/jpeg", "image/png", "image/gif"), IMAGE),
-    **dict.fromkeys(("application/pdf", "audio/mpeg", "audio/ogg", "video/mp4", "text/vcard"), REST_OF_MMS),
+    **dict.fromkeys(
+        ("application/pdf", "audio/mpeg", "audio/ogg", "video/mp4", "text/vcard"), REST_OF_MMS
+    ),
 }

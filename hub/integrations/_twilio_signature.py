@@ -1,8 +1,8 @@
 """Whether Twilio signed a request.
 
-The settings of a connection say which secrets may sign and how. The header in which Twilio names the algorithm is not signed
-itself, so it can only agree with them: it never lets in what they do not name.
-https://www.twilio.com/docs/usage/webhooks/webhooks-security
+The settings of a connection say which secrets may sign and how. The header in which Twilio names
+the algorithm is not signed itself, so it can only agree with them: it never lets in what they do
+not name. https://www.twilio.com/docs/usage/webhooks/webhooks-security
 """
 
 from __future__ import annotations
@@ -13,12 +13,18 @@ import hmac
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from twilio.request_validator import HMAC_SHA1, HMAC_SHA256, RequestValidator, get_signature_algorithm
+from twilio.request_validator import (
+    HMAC_SHA1,
+    HMAC_SHA256,
+    RequestValidator,
+    get_signature_algorithm,
+)
 from werkzeug.datastructures import MultiDict
 
 from hub.integrations.base import WebhookRequest
 
-SIGNATURE, SIGNATURE_SETTINGS = "x-twilio-signature", "x-twilio-webhooks-signature-settings"
+SIGNATURE = "x-twilio-signature"
+SIGNATURE_SETTINGS = "x-twilio-webhooks-signature-settings"
 
 
 class Way(NamedTuple):
@@ -33,11 +39,19 @@ Ways = Mapping[str, tuple[Way, ...]]  # by algorithm, in Twilio's word
 
 
 def ways(settings: Mapping[str, Any]) -> Ways:
-    """Return how callbacks may be signed: by an Auth Token, or with a SharedKey by that alone unless the settings say otherwise."""
+    """Return how callbacks may be signed: by an Auth Token, or with a SharedKey by that alone
+    unless the settings say otherwise.
+    """
     shared = str(settings.get("shared_key") or "")
-    tokens = () if shared and not settings.get("auth_token_too") else ("auth_token", "secondary_auth_token")
+    tokens = (
+        ()
+        if shared and not settings.get("auth_token_too")
+        else ("auth_token", "secondary_auth_token")
+    )
     found = {
-        HMAC_SHA1: tuple(_way(str(settings[name]), "sha1") for name in tokens if settings.get(name)),
+        HMAC_SHA1: tuple(
+            _way(str(settings[name]), "sha1") for name in tokens if settings.get(name)
+        ),
         HMAC_SHA256: (_way(shared, "sha256"),) if shared else (),
     }
     return {algorithm: known for algorithm, known in found.items() if known}
@@ -50,11 +64,13 @@ def _way(secret: str, digest: str) -> Way:
 def signed_by(known: Ways, request: WebhookRequest, signature: str) -> bool:
     """Tell whether Twilio signed a request in one of these ways.
 
-    The address we gave is tried first; Twilio's own validator then tries it with and without its port.
+    The address we gave is tried first; Twilio's own validator then tries it with and without its
+    port.
     """
     said = request.headers.get(SIGNATURE_SETTINGS)
     algorithm = get_signature_algorithm(said).upper() if said else HMAC_SHA1
-    tried, fields = known.get(algorithm, ()), request.fields
+    tried = known.get(algorithm, ())
+    fields = request.fields
     if not tried or not (fields or _empty_or_hashed(request)):
         return False
     # sorted by name, then value; a value that is repeated under one name counts once
@@ -64,10 +80,17 @@ def signed_by(known: Ways, request: WebhookRequest, signature: str) -> bool:
         # compared as text: Base64 has spare bits, so that several texts say the same digest
         if hmac.compare_digest(base64.b64encode(hmac.digest(way.key, text, way.digest)), given):
             return True
-    return any(RequestValidator(way.secret).validate(request.url, MultiDict(fields), signature, algorithm) for way in tried)
+    return any(
+        RequestValidator(way.secret).validate(request.url, MultiDict(fields), signature, algorithm)
+        for way in tried
+    )
 
 
 def _empty_or_hashed(request: WebhookRequest) -> bool:
-    """Tell whether there is no body, or the signed address holds its hash: a form's fields are signed, any other body only so."""
+    """Tell whether there is no body, or the signed address holds its hash: a form's fields are
+    signed, any other body only so.
+    """
     stated = request.query.get("bodySHA256", "")
-    return not request.body or hmac.compare_digest(stated.lower().encode(), hashlib.sha256(request.body).hexdigest().encode())
+    return not request.body or hmac.compare_digest(
+        stated.lower().encode(), hashlib.sha256(request.body).hexdigest().encode()
+    )

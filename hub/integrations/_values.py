@@ -1,4 +1,6 @@
-"""What goes into an integration and what comes out of it: frozen values, which know nothing of the hub's own rows."""
+"""What goes into an integration and what comes out of it: frozen values, which know nothing of the
+hub's own rows.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,7 @@ def _line(text: str) -> str:
     return text if text.isprintable() else readable(text).replace("\n", " ")
 
 
-# ── What goes in ────────────────────────────────────────────────────────────────────────────────────────────
+# ── What goes in ──────────────────────────────────────────────────────────────────────────────────
 @dataclass(frozen=True)
 class Filled:
     """A provider's approved template, by the provider's id, with what its variables stand for."""
@@ -43,8 +45,8 @@ class Filled:
 class Button:
     """What a reader may press: a link to `url`; or, with a `token`, something that is done once.
 
-    A provider whose buttons call back gives the token back as it was, 1 to 64 of `A-Za-z0-9_-`. Elsewhere `url` leads to a page that
-    asks and then does the same.
+    A provider whose buttons call back gives the token back as it was, 1 to 64 of `A-Za-z0-9_-`.
+    Elsewhere `url` leads to a page that asks and then does the same.
     """
 
     text: str
@@ -86,7 +88,9 @@ class Outbound:
     template: Filled | None = None  # to be sent instead of text and media
     media: tuple[str, ...] = ()  # addresses where the provider fetches what goes along
     files: tuple[str, ...] = ()  # which of our own files those are
-    unseen: tuple[str, ...] = ()  # those of them that we do not serve: looked at before the message is handed over
+    unseen: tuple[
+        str, ...
+    ] = ()  # those of them that we do not serve: looked at before the message is handed over
     card: Card | None = None
     buttons: tuple[Button, ...] = ()
     locale: str = "en"
@@ -108,7 +112,11 @@ class Outbound:
 
 @dataclass(frozen=True)
 class WebhookRequest:
-    """A provider's request. `url` is the address that the provider called, built from our public address; `path` as declared."""
+    """A provider's request.
+
+    `url` is the address that the provider called, built from our public address; `path` as
+    declared.
+    """
 
     method: str
     url: str
@@ -125,11 +133,21 @@ class WebhookRequest:
     @cached_property
     def fields(self) -> list[tuple[str, str]]:
         """Return all fields of a form body as they were signed, in order, blank ones included."""
-        if not self.body or not self.headers.get("content-type", "").lower().startswith("application/x-www-form-urlencoded"):
+        if not self.body or not self.headers.get("content-type", "").lower().startswith(
+            "application/x-www-form-urlencoded"
+        ):
             return []
-        try:  # strictly: where names and values are signed in one string, a lost "=" must not go unnoticed
+        # strictly: where names and values are signed in one string, a lost "=" must not go
+        # unnoticed
+        try:
             text = self.body.decode("ascii")
-            return parse_qsl(text, keep_blank_values=True, strict_parsing=True, errors="strict", max_num_fields=500)
+            return parse_qsl(
+                text,
+                keep_blank_values=True,
+                strict_parsing=True,
+                errors="strict",
+                max_num_fields=500,
+            )
         except ValueError:
             raise BadWebhook("The body is not a form.") from None
 
@@ -145,12 +163,15 @@ class WebhookRequest:
         return {storable(name): storable(values[-1]) for name, values in found.items()}
 
 
-# ── What comes out ──────────────────────────────────────────────────────────────────────────────────────────
+# ── What comes out ────────────────────────────────────────────────────────────────────────────────
 @dataclass(frozen=True)
 class Accepted:
-    """The provider took it. `sender` is what it was asked to send from, where that is worth keeping.
+    """The provider took it.
 
-    A `status` of FAILED or UNDELIVERED with a `code` says that it took the message and could not send it.
+    `sender` is what it was asked to send from, where that is worth keeping.
+
+    A `status` of FAILED or UNDELIVERED with a `code` says that it took the message and could not
+    send it.
     """
 
     provider_id: str  # '' where the provider names none
@@ -184,7 +205,11 @@ class CheckResult:
 
 @dataclass(frozen=True)
 class Fact:
-    """One thing learnt. `message_id` and `attempt` when the webhook's address named them, `provider_id` when its body did."""
+    """One thing learnt.
+
+    `message_id` and `attempt` when the webhook's address named them, `provider_id` when its body
+    did.
+    """
 
     message_id: str = ""
     attempt: int = 0
@@ -203,14 +228,18 @@ class StatusUpdate(Fact):
     segments: int | None = None
     price: Decimal | None = None
     currency: str = ""
-    outside_window: bool = False  # the provider took free text, and says now that only an approved template may go
+    outside_window: bool = (
+        False  # the provider took free text, and says now that only an approved template may go
+    )
     error: SendError | None = None  # as in `Accepted`
     details: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Attached:
-    """A file that came with a person's message: where the provider keeps it, and what it says it is."""
+    """A file that came with a person's message: where the provider keeps it, and what it says it
+    is.
+    """
 
     url: str
     content_type: str
@@ -231,26 +260,33 @@ class Inbound(Fact):
     `address` is "" where the message names nobody who could be answered: it is then shown as from
     an unknown sender, called by `name`, and makes no contact.
 
-    `senders` are the names, as `sender_of` makes them, of what it was sent to: the first that a connection sends from takes it in.
+    `senders` are the names, as `sender_of` makes them, of what it was sent to: the first that a
+    connection sends from takes it in.
     """
 
     channel: Channel = Channel.SMS
     senders: tuple[str, ...] = ()
     kind: Address = Address.PHONE
     address: str = ""  # in normal form
-    external_id: str = ""  # by which the provider knows the same person, where that is not the address; the two are linked
+    # by which the provider knows the same person, where that is not the address; the two are linked
+    external_id: str = ""
     name: str = ""  # as the person calls themselves
     text: str = ""
     media: tuple[Attached, ...] = ()
     contents: tuple[Content, ...] = ()
     button: str = ""  # what the button that they pressed stands for
     answers: str = ""  # the provider's id of the message of ours that it answers
-    keyword: str = ""  # stop, start or help, where the provider has read the message as that and answered it
+    keyword: str = (
+        ""  # stop, start or help, where the provider has read the message as that and answered it
+    )
 
 
 @dataclass(frozen=True)
 class Unrecognized(Fact):
-    """A genuine webhook of a kind that the integration does not read. `what` is a sentence that says what it is."""
+    """A genuine webhook of a kind that the integration does not read.
+
+    `what` is a sentence that says what it is.
+    """
 
     what: str = ""
 
@@ -266,7 +302,9 @@ class ButtonPress(Fact):
 
 @dataclass(frozen=True)
 class OptChange(Fact):
-    """A chat or person let us in, or shut us out, by other means than a message; `team` when many read there."""
+    """A chat or person let us in, or shut us out, by other means than a message; `team` when many
+    read there.
+    """
 
     wanted: bool = False
     address: str = ""  # in normal form
@@ -277,7 +315,9 @@ class OptChange(Fact):
 
 @dataclass(frozen=True)
 class Linked(Fact):
-    """A person opened the link that `invite` made, so that we may write to this chat; `team` when many read there."""
+    """A person opened the link that `invite` made, so that we may write to this chat; `team` when
+    many read there.
+    """
 
     token: str = ""
     address: str = ""  # in normal form
@@ -287,7 +327,10 @@ class Linked(Fact):
 
 @dataclass(frozen=True)
 class TemplateFound:
-    """One of a provider's templates. `state` is the provider's word: only an `approved` one may be sent."""
+    """One of a provider's templates.
+
+    `state` is the provider's word: only an `approved` one may be sent.
+    """
 
     id: str
     name: str

@@ -1,7 +1,8 @@
 """The contract between Signpost and a provider's product.
 
-Attributes say what it is, a few methods say what it does, everything else has a default. Values in and out are frozen
-dataclasses; an integration never sees models, the database, the queue or Flask's request.
+Attributes say what it is, a few methods say what it does, everything else has a default. Values in
+and out are frozen dataclasses; an integration never sees models, the database, the queue or Flask's
+request.
 """
 
 from __future__ import annotations
@@ -42,36 +43,64 @@ from hub.integrations._values import (
 from hub.vocabulary import Address, Channel
 
 __all__ = [
-    "Accepted", "Attached", "Button", "ButtonPress", "ByCountry", "Card", "CheckResult",
-    "ConfigForm", "Content", "Fact", "Filled", "Inbound", "Integration", "Linked", "OptChange",
-    "Outbound", "Problem", "SecretField", "StatusUpdate", "TemplateFound", "Unrecognized",
-    "WebhookRequest", "action", "webhook",
-]  # fmt: skip
+    "Accepted",
+    "Attached",
+    "Button",
+    "ButtonPress",
+    "ByCountry",
+    "Card",
+    "CheckResult",
+    "ConfigForm",
+    "Content",
+    "Fact",
+    "Filled",
+    "Inbound",
+    "Integration",
+    "Linked",
+    "OptChange",
+    "Outbound",
+    "Problem",
+    "SecretField",
+    "StatusUpdate",
+    "TemplateFound",
+    "Unrecognized",
+    "WebhookRequest",
+    "action",
+    "webhook",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-# ── Settings ────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Settings ──────────────────────────────────────────────────────────────────────────────────────
 class ConfigForm(Form):
-    """The settings of an integration, declared once. A field's `render_kw` may hold `legend`, which begins a group."""
+    """The settings of an integration, declared once.
+
+    A field's `render_kw` may hold `legend`, which begins a group.
+    """
 
 
 class SecretField(PasswordField):
     """A setting that is never shown again; left blank it keeps the stored value.
 
-    `bound_to` names the fields that it belongs to: when one of them changes, the secret is asked for again.
+    `bound_to` names the fields that it belongs to: when one of them changes, the secret is asked
+    for again.
     """
 
     stored: bool = False  # a page that shows the form says here whether a value is stored,
     kept: str = ""  # and what was typed before it is shown again, sealed
 
-    def __init__(self, label: str, validators: Any = (), bound_to: tuple[str, ...] = (), **options: Any) -> None:
+    def __init__(
+        self, label: str, validators: Any = (), bound_to: tuple[str, ...] = (), **options: Any
+    ) -> None:
         super().__init__(label, validators, **options)
         self.bound_to = bound_to
 
 
 def webhook(path: str) -> Callable[[F], F]:
-    """Declare that a method reads the requests at /api/rpc/webhooks/<path>; `{connection}` stands for a slug."""
+    """Declare that a method reads the requests at /api/rpc/webhooks/<path>; `{connection}` stands
+    for a slug.
+    """
 
     def mark(method: F) -> F:
         method.webhook_path = path  # type: ignore[attr-defined]
@@ -81,7 +110,8 @@ def webhook(path: str) -> Callable[[F], F]:
 
 
 def action(title: str) -> Callable[[F], F]:
-    """Declare that a method is a button on the connection's page; it returns the sentence to show, or raises a SendError.
+    """Declare that a method is a button on the connection's page; it returns the sentence to show,
+    or raises a SendError.
 
     It is given the address where webhooks of its connection arrive, '' when it declares none.
     """
@@ -93,9 +123,12 @@ def action(title: str) -> Callable[[F], F]:
     return mark
 
 
-# ── The integration ─────────────────────────────────────────────────────────────────────────────────────────
+# ── The integration ───────────────────────────────────────────────────────────────────────────────
 class Integration:
-    """One provider's product. One thread-safe instance per connection and version of its settings."""
+    """One provider's product.
+
+    One thread-safe instance per connection and version of its settings.
+    """
 
     # who it is: `name` is the module's name and stored for ever; the rest are the words on its card
     name: ClassVar[str]
@@ -108,21 +141,27 @@ class Integration:
     setup: ClassVar[str]
     formatting: ClassVar[str] = "Plain text"
     buttons: ClassVar[str] = "No"
-    guide: ClassVar[tuple[str, ...]] = ()  # the steps of setting it up; **bold** and `code` are marked so
+    guide: ClassVar[
+        tuple[str, ...]
+    ] = ()  # the steps of setting it up; **bold** and `code` are marked so
     icon: ClassVar[str] = ""  # a file of static/icons; default: the channel's
-    family: ClassVar[str] = ""  # integrations of one family have accounts in common, and read each other's webhooks
+    family: ClassVar[str] = (
+        ""  # integrations of one family have accounts in common, and read each other's webhooks
+    )
     status_path: ClassVar[str] = ""  # of `webhooks`, where statuses of messages are reported
 
     # its rules
     channel: ClassVar[Channel]
     address: ClassVar[Address] = Address.PHONE
-    # on channel `chat`: by which of a person's addresses it writes to them alone; CHAT: to those who opened its `invite`; None: to nobody
+    # on channel `chat`: by which of a person's addresses it writes to them alone; CHAT: to those
+    # who opened its `invite`; None: to nobody
     finds_by: ClassVar[Address | None] = None
     event_prefix: ClassVar[str]  # of platform events, such as sms in sms_delivered
     session_window: ClassVar[float] = 0  # hours of free text after a person's message; 0: always
     # whether the provider answers STOP, START and HELP by itself; None: people cannot write back
     answers_keywords: ClassVar[bool | None] = None
-    # codes with which the provider says that the recipient replied STOP to this sender: a START lifts that again
+    # codes with which the provider says that the recipient replied STOP to this sender: a START
+    # lifts that again
     stop_codes: ClassVar[frozenset[str]] = frozenset()
     consent_required: ClassVar[bool] = False
     counts_segments: ClassVar[bool] = False
@@ -130,16 +169,31 @@ class Integration:
     length_unit: ClassVar[str] = "characters"  # what `length_of` counts
     max_post_length: ClassVar[int] = 0  # of the text beside a card; 0: three quarters of max_length
     max_template_length: ClassVar[int] = 100_000  # of an approved template, filled
-    media: ClassVar[Mapping[str, int]] = {}  # content type → the most bytes of a file that goes along; empty: none does
+    media: ClassVar[
+        Mapping[str, int]
+    ] = {}  # content type → the most bytes of a file that goes along; empty: none does
     per_second: ClassVar[float] = 0  # messages of one sender; 0: no limit
-    rate_hint: ClassVar[str] = ""  # what the provider usually takes; with it, or with per_second, the form asks for another limit
-    per_recipient: ClassVar[float] = 0  # messages a second of one sender to one recipient; 0: no limit
+    rate_hint: ClassVar[
+        str
+        # the provider's usual limit; with it, or with per_second, the form asks for another
+    ] = ""
+    per_recipient: ClassVar[float] = (
+        0  # messages a second of one sender to one recipient; 0: no limit
+    )
     concurrency: ClassVar[int] = 64  # calls at once, for each connection
-    retries: ClassVar[int] = 200  # calls for one message, when each was surely not accepted; mostly its expiry ends them
+    retries: ClassVar[int] = (
+        200  # calls for one message, when each was surely not accepted; mostly its expiry ends them
+    )
     resend_unknown: ClassVar[bool] = False  # True: rather twice than not at all
-    checks_visibly: ClassVar[bool] = False  # True: `check` posts something that people see, for want of another way
-    kept_headers: ClassVar[tuple[str, ...]] = ()  # of a webhook, in lower case: those that `facts` reads
-    request_ref_header: ClassVar[str] = ""  # the response header that names a request in the provider's logs
+    checks_visibly: ClassVar[bool] = (
+        False  # True: `check` posts something that people see, for want of another way
+    )
+    kept_headers: ClassVar[
+        tuple[str, ...]
+    ] = ()  # of a webhook, in lower case: those that `facts` reads
+    request_ref_header: ClassVar[str] = (
+        ""  # the response header that names a request in the provider's logs
+    )
 
     api: ClassVar[Mapping[str, str]] = {}
     Form: ClassVar[type[ConfigForm]] = ConfigForm
@@ -147,7 +201,9 @@ class Integration:
     actions: ClassVar[Mapping[str, str]] = {}  # method → title, filled from @action
 
     def __init_subclass__(cls) -> None:
-        names = dict.fromkeys(name for base in reversed(cls.__mro__) for name in vars(base))  # in the order of the code
+        names = dict.fromkeys(
+            name for base in reversed(cls.__mro__) for name in vars(base)
+        )  # in the order of the code
         members = [(name, member) for name in names if callable(member := getattr(cls, name, None))]
         cls.webhooks = {m.webhook_path: name for name, m in members if hasattr(m, "webhook_path")}
         cls.actions = {name: m.action_title for name, m in members if hasattr(m, "action_title")}
@@ -156,7 +212,9 @@ class Integration:
         if "name" in vars(cls) and cls.answers_keywords is False:
             cls.Form = with_help(cls.Form)
 
-    def __init__(self, settings: Mapping[str, Any], door: Door, api: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, settings: Mapping[str, Any], door: Door, api: Mapping[str, str] | None = None
+    ) -> None:
         self.settings = dict(settings)
         self.door = door
         self.api_urls = {**self.api, **(api or {})}
@@ -174,23 +232,31 @@ class Integration:
 
     @classmethod
     def senders_of(cls, settings: Mapping[str, Any]) -> tuple[str, ...]:
-        """Return everything that messages may be sent from, and written to: `sender_of`, and those that some recipients are for."""
+        """Return everything that messages may be sent from, and written to: `sender_of`, and those
+        that some recipients are for.
+        """
         return (cls.sender_of(settings),)
 
     @classmethod
     def chooses_sender(cls, sender: str) -> bool:
-        """Tell whether a sender is a pool, from which the provider chooses: what people write then names one that we do not know."""
+        """Tell whether a sender is a pool, from which the provider chooses: what people write then
+        names one that we do not know.
+        """
         return False
 
     # teams
     @classmethod
     def place_of(cls, settings: Mapping[str, Any]) -> str:
-        """Return where a team reads what is posted, as `clean_address` writes it: plain text, no secret; '' when it is for people only."""
+        """Return where a team reads what is posted, as `clean_address` writes it: plain text, no
+        secret; '' when it is for people only.
+        """
         return ""
 
     @classmethod
     def finds_people(cls, place: str) -> bool:
-        """Tell whether a connection with this place can write to people at all; by what, `finds_by` says."""
+        """Tell whether a connection with this place can write to people at all; by what, `finds_by`
+        says.
+        """
         return cls.finds_by is not None
 
     @classmethod
@@ -215,7 +281,9 @@ class Integration:
         return address
 
     def other_sender(self, to: str) -> str:
-        """Return what a message to this recipient is sent from, as `sender_of` writes it, where that is not the usual one; else ''."""
+        """Return what a message to this recipient is sent from, as `sender_of` writes it, where
+        that is not the usual one; else ''.
+        """
         return ""
 
     def check(self) -> CheckResult:
@@ -241,9 +309,11 @@ class Integration:
         raise NotImplementedError
 
     def find(self, message: Outbound, since: datetime) -> list[Accepted]:
-        """After an unknown outcome: what the provider has that is this message, or may be; empty means it is not there.
+        """After an unknown outcome: what the provider has that is this message, or may be; empty
+        means it is not there.
 
-        What belongs to other messages of ours is subtracted by the caller. Raises a SendError when it cannot tell.
+        What belongs to other messages of ours is subtracted by the caller. Raises a SendError when
+        it cannot tell.
         """
         raise NotImplementedError
 
@@ -256,15 +326,23 @@ class Integration:
         raise NotImplementedError
 
     def subscribe(self, here: str) -> str:
-        """Let the provider send its webhooks to `here`; returns the sentence to show. Done again, it repairs what went wrong."""
+        """Let the provider send its webhooks to `here`; returns the sentence to show.
+
+        Done again, it repairs what went wrong.
+        """
         raise NotImplementedError
 
     def invite(self, token: str, *, team: bool = False) -> str:
-        """Return the link that a person opens to be written to by this connection: `Linked` brings the token back. `team`: into a group."""
+        """Return the link that a person opens to be written to by this connection: `Linked` brings
+        the token back. `team`: into a group.
+        """
         raise NotImplementedError
 
     def file(self, url: str) -> tuple[str, bytes]:
-        """Return a file that a person sent: content type and content. `url` stood in an Inbound. Raises a SendError."""
+        """Return a file that a person sent: content type and content.
+
+        `url` stood in an Inbound. Raises a SendError.
+        """
         raise NotImplementedError
 
     @classmethod
@@ -274,7 +352,9 @@ class Integration:
 
     @classmethod
     def reports(cls) -> bool:
-        """Tell whether more is ever heard of a message that was handed over: the provider says it, or can be asked."""
+        """Tell whether more is ever heard of a message that was handed over: the provider says it,
+        or can be asked.
+        """
         return bool(cls.status_path) or cls.can("fetch_status")
 
     @classmethod
@@ -284,7 +364,9 @@ class Integration:
 
     @classmethod
     def demo_settings(cls, credentials: SimulatorCredentials) -> dict[str, Any] | None:
-        """Return the settings of a connection to the simulator's account, or None when it has none for this provider."""
+        """Return the settings of a connection to the simulator's account, or None when it has none
+        for this provider.
+        """
         return None
 
     # receiving
@@ -295,7 +377,8 @@ class Integration:
 
     @classmethod
     def probe(cls, request: WebhookRequest) -> tuple[str, str] | None:
-        """Return the answer to a request by which the provider only tests the address; None for every other request.
+        """Return the answer to a request by which the provider only tests the address; None for
+        every other request.
 
         It comes without a signature, with GET or POST, and nothing of it is stored.
         """
@@ -307,12 +390,16 @@ class Integration:
 
     @classmethod
     def stray(cls, environ: Mapping[str, str], door: Door) -> Self | None:
-        """Return an instance that verifies webhooks whose account belongs to no connection, if one is set up."""
+        """Return an instance that verifies webhooks whose account belongs to no connection, if one
+        is set up.
+        """
         return None
 
     @classmethod
     def receipt_key(cls, request: WebhookRequest) -> tuple[str, str]:
-        """Return what a webhook is about and what it says of it: a second one with the same pair is a repeat."""
+        """Return what a webhook is about and what it says of it: a second one with the same pair is
+        a repeat.
+        """
         return hashlib.sha256(request.body).hexdigest(), ""
 
     def facts(self, request: WebhookRequest) -> list[Fact]:
@@ -322,7 +409,10 @@ class Integration:
 
     @classmethod
     def answer(cls, request: WebhookRequest, new: bool) -> tuple[str, str]:
-        """Return what to say to the provider: content type and text. `new` is False for a repeat."""
+        """Return what to say to the provider: content type and text.
+
+        `new` is False for a repeat.
+        """
         return "application/json", '{"success": true}'
 
     @classmethod
@@ -332,5 +422,7 @@ class Integration:
 
     @classmethod
     def answer_foreign(cls, request: WebhookRequest) -> tuple[str, str]:
-        """Return what to say to the provider where none of the `clicked` buttons is one of this hub's."""
+        """Return what to say to the provider where none of the `clicked` buttons is one of this
+        hub's.
+        """
         return cls.answer(request, True)

@@ -1,10 +1,10 @@
 """Slack: posts of a team's channel, through an incoming webhook or a bot, with buttons that act.
 
-The admin prepares a Slack app: for a webhook its URL; for a bot its token, and the channel that it was invited to. App ID and
-Signing Secret let the buttons of posts act. A bot keeps a thread for each request, changes its posts in place and writes to people
-by their mail address; a webhook posts, and no more.
-Slack reports presses of buttons. What became of a post it says at once: what it took, stands in the channel.
-https://docs.slack.dev/messaging
+The admin prepares a Slack app: for a webhook its URL; for a bot its token, and the channel that it
+was invited to. App ID and Signing Secret let the buttons of posts act. A bot keeps a thread for
+each request, changes its posts in place and writes to people by their mail address; a webhook
+posts, and no more. Slack reports presses of buttons. What became of a post it says at once: what it
+took, stands in the channel. https://docs.slack.dev/messaging
 """
 
 from __future__ import annotations
@@ -16,7 +16,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from hub.datadir import SimulatorCredentials
-from hub.errors import BadWebhook, ConnectionBroken, DestinationUnavailable, OutcomeUnknown, PermanentError, TransientError
+from hub.errors import (
+    BadWebhook,
+    ConnectionBroken,
+    DestinationUnavailable,
+    OutcomeUnknown,
+    PermanentError,
+    TransientError,
+)
 from hub.http import Door
 from hub.integrations import _slack_check
 from hub.integrations._slack_calls import OFFICIAL, REFERENCE, Calls
@@ -48,21 +55,41 @@ class Slack(Integration):
     name = "slack"
     title = "Slack"
     provider = "Slack"
-    summary = "Posts to a team’s channel, a thread for each request, with buttons to remind and to snooze."
+    summary = (
+        "Posts to a team’s channel, a thread for each request, with buttons to remind and to"
+        " snooze."
+    )
     docs_url = "https://docs.slack.dev/quickstart"
-    reach, cost, setup = "A team’s channel, and its members", "Free", "About 10 minutes"
+    reach = "A team’s channel, and its members"
+    cost = "Free"
+    setup = "About 10 minutes"
     formatting = "Block Kit"
     buttons = "Yes"
     icon = "channel"
     guide = (
-        "Open **api.slack.com/apps**, choose **Create New App**, **From scratch**, and your workspace.",
-        "For the simple way, switch **Incoming Webhooks** on, choose **Add New Webhook** and a channel, and copy the **Webhook URL**.",
-        "For threads, posts that change in place and messages to people, take a bot instead: under **OAuth & Permissions** add the bot "
-        "scopes `chat:write`, `users:read`, `users:read.email` and `channels:read`, choose **Install to Workspace**, and copy the "
-        "**Bot User OAuth Token**.",
-        "Then write `/invite` and the app’s name in the channel. Its **Channel ID** stands at the end of the channel’s details.",
-        "For buttons that act in Slack, copy **App ID** and **Signing Secret** from **Basic Information**. Under **Interactivity & "
-        "Shortcuts** switch interactivity on, and set the **Request URL** to the address shown below.",
+        (
+            "Open **api.slack.com/apps**, choose **Create New App**, **From scratch**, and your"
+            " workspace."
+        ),
+        (
+            "For the simple way, switch **Incoming Webhooks** on, choose **Add New Webhook** and a"
+            " channel, and copy the **Webhook URL**."
+        ),
+        (
+            "For threads, posts that change in place and messages to people, take a bot instead:"
+            " under **OAuth & Permissions** add the bot scopes `chat:write`, `users:read`,"
+            " `users:read.email` and `channels:read`, choose **Install to Workspace**, and copy the"
+            " **Bot User OAuth Token**."
+        ),
+        (
+            "Then write `/invite` and the app’s name in the channel. Its **Channel ID** stands at"
+            " the end of the channel’s details."
+        ),
+        (
+            "For buttons that act in Slack, copy **App ID** and **Signing Secret** from **Basic"
+            " Information**. Under **Interactivity & Shortcuts** switch interactivity on, and set"
+            " the **Request URL** to the address shown below."
+        ),
         "Paste them here, **Save**, and choose **Test connection**. Testing posts nothing.",
     )
 
@@ -78,9 +105,16 @@ class Slack(Integration):
 
     Form = SlackForm
 
-    def __init__(self, settings: Mapping[str, Any], door: Door, api: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, settings: Mapping[str, Any], door: Door, api: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(settings, door, api)
-        self._calls = Calls(door, self.api_urls["slack"], self.api_urls["slackhooks"], str(settings.get("bot_token") or ""))
+        self._calls = Calls(
+            door,
+            self.api_urls["slack"],
+            self.api_urls["slackhooks"],
+            str(settings.get("bot_token") or ""),
+        )
         self._place = self.place_of(settings)
         self._acts = bool(settings.get("app_id") and settings.get("signing_secret"))
 
@@ -94,7 +128,9 @@ class Slack(Integration):
 
     @classmethod
     def place_of(cls, settings: Mapping[str, Any]) -> str:
-        return str(settings.get("channel") or "") or hook_place(str(settings.get("webhook_url") or ""))
+        return str(settings.get("channel") or "") or hook_place(
+            str(settings.get("webhook_url") or "")
+        )
 
     @classmethod
     def finds_people(cls, place: str) -> bool:
@@ -123,8 +159,10 @@ class Slack(Integration):
             return text.lower()
         if _ID.fullmatch(text) or _HOOK.fullmatch(text):
             return text
-        raise ValueError("Give a Channel ID (C…), a member’s ID (U…) or a mail address. Slack shows the IDs at the end of the details of a "
-                         "channel, and behind ⋮ on a profile; names do not do.")  # fmt: skip
+        raise ValueError(
+            "Give a Channel ID (C…), a member’s ID (U…) or a mail address. Slack shows the IDs at"
+            " the end of the details of a channel, and behind ⋮ on a profile; names do not do."
+        )
 
     @classmethod
     def explain(cls, code: str) -> Problem | None:
@@ -133,11 +171,12 @@ class Slack(Integration):
     @classmethod
     def demo_settings(cls, credentials: SimulatorCredentials) -> dict[str, Any] | None:
         return {
-            "webhook_url": "", "bot_token": "xoxb-" + credentials.made_up("slack bot token", 40),
+            "webhook_url": "",
+            "bot_token": "xoxb-" + credentials.made_up("slack bot token", 40),
             "channel": "C" + credentials.made_up("slack channel", 10).upper(),
             "app_id": "A" + credentials.made_up("slack app", 10).upper(),
             "signing_secret": credentials.made_up("slack signing secret", 32),
-        }  # fmt: skip
+        }
 
     def send(self, message: Outbound) -> Accepted:
         payload = self.render(message)
@@ -156,7 +195,8 @@ class Slack(Integration):
         if self.kind_of(message.to) is Address.EMAIL:
             payload |= {"channel": self._member(message.to)}
         said = self._calls.method("chat.postMessage", payload, own=message.to == self._place).fields
-        channel, ts = str(said.get("channel") or ""), str(said.get("ts") or "")
+        channel = str(said.get("channel") or "")
+        ts = str(said.get("ts") or "")
         if not (_ID.fullmatch(channel) and _TS.fullmatch(ts)):
             raise OutcomeUnknown("Slack’s answer names no message.", "bad_answer")
         return Accepted(f"{channel}/{ts}", Status.DELIVERED, thread="" if message.thread else ts)
@@ -167,7 +207,9 @@ class Slack(Integration):
         except DestinationUnavailable as problem:
             if problem.sure:
                 raise
-            raise PermanentError(str(problem), problem.code) from None  # it is about the post that was to be changed
+            raise PermanentError(
+                str(problem), problem.code
+            ) from None  # it is about the post that was to be changed
 
     def _edits(self, message: Outbound) -> bool:
         # rather than answer a press, which is over after half an hour and five times
@@ -177,12 +219,21 @@ class Slack(Integration):
         if message.edits:
             raise error("no_edits")
         if message.to != self._place:
-            raise error("one_channel" if _is_hook(message.to) or message.to[:1] in ("C", "G") else "no_direct_messages")
+            raise error(
+                "one_channel"
+                if _is_hook(message.to) or message.to[:1] in ("C", "G")
+                else "no_direct_messages"
+            )
 
     def _member(self, email: str) -> str:
-        """Return the id of the member with this mail address. No message has left yet, whatever goes wrong."""
+        """Return the id of the member with this mail address.
+
+        No message has left yet, whatever goes wrong.
+        """
         try:
-            found = self._calls.method("users.lookupByEmail", {"email": email}, form=True, own=False).fields.get("user")
+            found = self._calls.method(
+                "users.lookupByEmail", {"email": email}, form=True, own=False
+            ).fields.get("user")
         except OutcomeUnknown as problem:
             raise TransientError(str(problem), problem.code) from None
         except ConnectionBroken as problem:
@@ -198,21 +249,34 @@ class Slack(Integration):
         from hub.integrations import _slack_blocks  # it loads slack_sdk, which is large
 
         said: dict[str, Any] = {
-            "text": _slack_blocks.summary(message), "blocks": _slack_blocks.blocks(message, interactive=self._acts),
-        }  # fmt: skip
+            "text": _slack_blocks.summary(message),
+            "blocks": _slack_blocks.blocks(message, interactive=self._acts),
+        }
         if self._edits(message):
             channel, _, ts = message.edits.partition("/")
-            return {"channel": channel, "ts": ts, **said, "parse": "none"}  # unlike chat.postMessage, it would look for names
+            return {
+                "channel": channel,
+                "ts": ts,
+                **said,
+                "parse": "none",
+            }  # unlike chat.postMessage, it would look for names
         if message.reply_to:
             return {"replace_original": True, **said}
         still = {"unfurl_links": False, "unfurl_media": False}
         if _is_hook(self._place):
             return {**said, **still}
-        return {"channel": message.to, **said, **still, **({"thread_ts": message.thread} if message.thread else {})}
+        return {
+            "channel": message.to,
+            **said,
+            **still,
+            **({"thread_ts": message.thread} if message.thread else {}),
+        }
 
     def check(self) -> CheckResult:
         if _is_hook(self._place):
-            return _slack_check.of_webhook(self._calls, hook_path(self.settings["webhook_url"]), self._place, self._acts)
+            return _slack_check.of_webhook(
+                self._calls, hook_path(self.settings["webhook_url"]), self._place, self._acts
+            )
         return _slack_check.of_bot(self._calls, self._place, self._acts)
 
     @classmethod
@@ -225,16 +289,25 @@ class Slack(Integration):
         sent_at = request.headers.get("x-slack-request-timestamp", "")
         signature = request.headers.get("x-slack-signature", "")
         # what the verifier would stumble over
-        if not (secret and re.fullmatch(r"[0-9]{1,12}", sent_at) and re.fullmatch(r"v0=[0-9a-f]{64}", signature)):
+        if not (
+            secret
+            and re.fullmatch(r"[0-9]{1,12}", sent_at)
+            and re.fullmatch(r"v0=[0-9a-f]{64}", signature)
+        ):
             raise BadWebhook("The request carries no signature of this Slack app.")
-        from slack_sdk.signature import SignatureVerifier  # it loads all of slack_sdk, which is large
+        from slack_sdk.signature import (
+            SignatureVerifier,
+        )  # it loads all of slack_sdk, which is large
 
         try:
             genuine = SignatureVerifier(secret).is_valid(request.body, sent_at, signature)
         except ValueError:  # a body that is no text
             genuine = False
         if not genuine:
-            raise BadWebhook("The signature is not made with this app’s Signing Secret, or is more than 5 minutes old.")
+            raise BadWebhook(
+                "The signature is not made with this app’s Signing Secret, or is more than 5"
+                " minutes old."
+            )
 
     @webhook("slack/interactions")
     def on_interaction(self, request: WebhookRequest) -> list[Fact]:
@@ -248,11 +321,16 @@ class Slack(Integration):
         reply_to = said.get("response_url")
         if not isinstance(reply_to, str) or not self._calls.reply_path(reply_to):
             reply_to = ""
-        tokens = (one.get("value") for one in actions if isinstance(one, dict))  # a link has none, and is pressed all the same
+        tokens = (
+            one.get("value") for one in actions if isinstance(one, dict)
+        )  # a link has none, and is pressed all the same
         return [
-            ButtonPress(token=token, who=_name(said.get("user")), reply_to=reply_to, provider_id=_post(said))
-            for token in tokens if isinstance(token, str) and _TOKEN.fullmatch(token)
-        ]  # fmt: skip
+            ButtonPress(
+                token=token, who=_name(said.get("user")), reply_to=reply_to, provider_id=_post(said)
+            )
+            for token in tokens
+            if isinstance(token, str) and _TOKEN.fullmatch(token)
+        ]
 
     @classmethod
     def probe(cls, request: WebhookRequest) -> tuple[str, str] | None:
@@ -262,7 +340,11 @@ class Slack(Integration):
             fields = {**request.query, **request.form}
         except BadWebhook:
             return None
-        return ("text/plain", "") if fields.get("ssl_check") == "1" and "payload" not in fields else None
+        return (
+            ("text/plain", "")
+            if fields.get("ssl_check") == "1" and "payload" not in fields
+            else None
+        )
 
     @classmethod
     def answer(cls, request: WebhookRequest, new: bool) -> tuple[str, str]:
@@ -272,12 +354,18 @@ class Slack(Integration):
     def clicked(cls, request: WebhookRequest) -> tuple[str, ...]:
         said = _payload(request)
         actions = said.get("actions")
-        values = [one.get("value") for one in actions if isinstance(one, dict)] if isinstance(actions, list) else []
+        values = (
+            [one.get("value") for one in actions if isinstance(one, dict)]
+            if isinstance(actions, list)
+            else []
+        )
         return tuple(value for value in values if isinstance(value, str) and value)
 
     @classmethod
     def answer_foreign(cls, request: WebhookRequest) -> tuple[str, str]:
-        return "application/json", json.dumps({"response_type": "ephemeral", "replace_original": False, "text": FOREIGN})
+        return "application/json", json.dumps(
+            {"response_type": "ephemeral", "replace_original": False, "text": FOREIGN}
+        )
 
 
 def _is_hook(place: str) -> bool:
@@ -285,7 +373,9 @@ def _is_hook(place: str) -> bool:
 
 
 def _payload(request: WebhookRequest) -> Mapping[str, Any]:
-    """Return the JSON that a press comes as, in a form's one field, or an event as the body; {} for whatever else."""
+    """Return the JSON that a press comes as, in a form's one field, or an event as the body; {} for
+    whatever else.
+    """
     if request.json:
         return request.json
     try:
@@ -319,7 +409,8 @@ def _post(said: Mapping[str, Any]) -> str:
     """Return the post that was pressed, as `send` names it; '' where that is not said."""
     found = said.get("container")
     known = found if isinstance(found, dict) else {}
-    channel, ts = known.get("channel_id"), known.get("message_ts")
+    channel = known.get("channel_id")
+    ts = known.get("message_ts")
     return f"{channel}/{ts}" if isinstance(channel, str) and isinstance(ts, str) else ""
 
 

@@ -1,7 +1,8 @@
 """Twilio SMS: text messages from a number or a Messaging Service of the admin's Twilio account.
 
-The admin prepares an account, a number that can send SMS, and copies the Account SID and Auth Token.
-Twilio reports queued, sent, delivered, undelivered and failed to the address that goes along with each message.
+The admin prepares an account, a number that can send SMS, and copies the Account SID and Auth
+Token. Twilio reports queued, sent, delivered, undelivered and failed to the address that goes along
+with each message.
 """
 
 from __future__ import annotations
@@ -26,12 +27,23 @@ class TwilioSms(CheckedTwilio):
     title = "Twilio SMS"
     summary = "Text messages to any mobile phone, with delivery receipts."
     docs_url = "https://www.twilio.com/docs/messaging/quickstart"
-    reach, cost, setup = "Any mobile phone", "From $0.0083 a segment", "About 5 minutes"
+    reach = "Any mobile phone"
+    cost = "From $0.0083 a segment"
+    setup = "About 5 minutes"
     guide = (
         "Open the Twilio Console. Copy **Account SID** and **Auth Token** from **Account Info**.",
-        "Under **Phone Numbers**, **Active numbers**, choose one with the **SMS** capability, or take a **Messaging Service**.",
-        "Paste them here, **Save**, and choose **Test connection**. Status callbacks need no set-up: we send their address along.",
-        "On a trial account, add each test phone under **Verified Caller IDs**. To others Twilio answers `21608`.",
+        (
+            "Under **Phone Numbers**, **Active numbers**, choose one with the **SMS** capability,"
+            " or take a **Messaging Service**."
+        ),
+        (
+            "Paste them here, **Save**, and choose **Test connection**. Status callbacks need no"
+            " set-up: we send their address along."
+        ),
+        (
+            "On a trial account, add each test phone under **Verified Caller IDs**. To others"
+            " Twilio answers `21608`."
+        ),
     )
 
     channel = Channel.SMS
@@ -45,35 +57,71 @@ class TwilioSms(CheckedTwilio):
     class Form(AccountForm):
         sender = StringField(
             "From number or Messaging Service",
-            [InputRequired("Give the number to send from."),
-             Regexp(r"(\+[0-9]{7,15}|MG[0-9a-fA-F]{32})\Z",
-                    message="Start with + and the country code, digits only: +13175550123. A Messaging Service is MG and 32 digits "
-                            "or letters a to f.")],
+            [
+                InputRequired("Give the number to send from."),
+                Regexp(
+                    r"(\+[0-9]{7,15}|MG[0-9a-fA-F]{32})\Z",
+                    message=(
+                        "Start with + and the country code, digits only: +13175550123. A Messaging"
+                        " Service is MG and 32 digits or letters a to f."
+                    ),
+                ),
+            ],
             filters=[phones.typed_sender],
-            description="A number like `+13175550123` (plus, country code, digits only), or a service that starts with `MG`.",
+            description=(
+                "A number like `+13175550123` (plus, country code, digits only), or a service that"
+                " starts with `MG`."
+            ),
             render_kw={"legend": "Sender", "mono": True},
-        )  # fmt: skip
+        )
         services = services()
 
     def _check_sender(self) -> CheckResult:
         number = self.settings["sender"]
-        owned = self._call(lambda: self._with_token.incoming_phone_numbers.list(phone_number=number, limit=20))
-        match = next((n for n in owned if n.phone_number == number), None)  # Twilio also matches parts of a number
+        owned = self._call(
+            lambda: self._with_token.incoming_phone_numbers.list(phone_number=number, limit=20)
+        )
+        match = next(
+            (n for n in owned if n.phone_number == number), None
+        )  # Twilio also matches parts of a number
         if match is None:
             return CheckResult(
-                False, f"{number} is not a number of this Twilio account.",
+                False,
+                f"{number} is not a number of this Twilio account.",
                 "Twilio would refuse every message from it (21606).",
-                ("In the Twilio Console open **Phone Numbers**, **Active numbers**.",
-                 "Copy one with the **SMS** capability into the field below, or buy one, and test again."),
-                field="sender", code="21606",
-            )  # fmt: skip
-        can = [word for word, able in (("SMS", _capability(match, "sms")), ("MMS", _capability(match, "mms"))) if able]
+                (
+                    "In the Twilio Console open **Phone Numbers**, **Active numbers**.",
+                    (
+                        "Copy one with the **SMS** capability into the field below, or buy one, and"
+                        " test again."
+                    ),
+                ),
+                field="sender",
+                code="21606",
+            )
+        can = [
+            word
+            for word, able in (
+                ("SMS", _capability(match, "sms")),
+                ("MMS", _capability(match, "mms")),
+            )
+            if able
+        ]
         if "SMS" not in can:
             return CheckResult(
-                False, f"{number} cannot send SMS.", "The number belongs to the account, but has no SMS capability (21661).",
-                ("Choose a number with the **SMS** capability under **Phone Numbers**, **Active numbers**.", "Test again."),
-                field="sender", code="21661",
-            )  # fmt: skip
+                False,
+                f"{number} cannot send SMS.",
+                "The number belongs to the account, but has no SMS capability (21661).",
+                (
+                    (
+                        "Choose a number with the **SMS** capability under **Phone Numbers**,"
+                        " **Active numbers**."
+                    ),
+                    "Test again.",
+                ),
+                field="sender",
+                code="21661",
+            )
         return CheckResult(True, "", f"{number} can send {' and '.join(can)}.")
 
     @webhook("twilio/sms")
@@ -82,6 +130,7 @@ class TwilioSms(CheckedTwilio):
 
 
 def _capability(number: Any, name: str) -> bool:
-    # the SDK gives a mapping; its keys are lower case in the API and were upper case in older answers
+    # the SDK gives a mapping; its keys are lower case in the API and were upper case in older
+    # answers
     capabilities = {key.lower(): value for key, value in dict(number.capabilities or {}).items()}
     return bool(capabilities.get(name))

@@ -1,4 +1,6 @@
-"""What workers and cron run. Jobs hold no truth: each looks into the database for what there is to do.
+"""What workers and cron run.
+
+Jobs hold no truth: each looks into the database for what there is to do.
 
 Each job is a module of its own, so that a worker loads what its own job needs and no more.
 """
@@ -34,8 +36,9 @@ def run(queue: str, job: Callable[[Stopping], int]) -> None:
     app = application()
     with app.app_context():
         db.engine.dispose(close=False)  # connections of the parent process are not ours
-        # first the key, then the look: whoever adds work from here on wakes the next job. A key that stays, because Redis is away
-        # for a moment, ends by itself; until then this job is the one that looks
+        # first the key, then the look: whoever adds work from here on wakes the next job. A key
+        # that stays, because Redis is away for a moment, ends by itself; until then this job is the
+        # one that looks
         with suppress(redis.RedisError):
             app.extensions["hub.waker"].redis.delete(f"wake:{queue}")
         done = _watched(queue, job)

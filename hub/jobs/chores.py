@@ -1,4 +1,6 @@
-"""Queue `chores`: look after leases, unknown outcomes and lost callbacks, and forget what need not be kept."""
+"""Queue `chores`: look after leases, unknown outcomes and lost callbacks, and forget what need not
+be kept.
+"""
 
 from __future__ import annotations
 
@@ -38,10 +40,21 @@ def run() -> None:
 def each(stopping: Stopping) -> int:
     """Do each chore once; return how many things were looked after."""
     looked_after = 0
-    for chore in (misdated.run, set_aside.retry, set_aside.forget,
-                  taking_back.give_up_waiting, idempotency.forget, spacing.forget, media.forget, retention.run,
-                  partial(reconcile.run, stopping), partial(polling.run, stopping), template_sync.sync_due, people.clean,
-                  partial(prices.run, stopping)):  # fmt: skip
+    for chore in (
+        misdated.run,
+        set_aside.retry,
+        set_aside.forget,
+        taking_back.give_up_waiting,
+        idempotency.forget,
+        spacing.forget,
+        media.forget,
+        retention.run,
+        partial(reconcile.run, stopping),
+        partial(polling.run, stopping),
+        template_sync.sync_due,
+        people.clean,
+        partial(prices.run, stopping),
+    ):
         name = _name(chore)
         try:
             looked_after += chore()

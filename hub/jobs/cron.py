@@ -29,7 +29,8 @@ CLEAN_UP_EVERY = 15.0  # RQ by itself looks for jobs of dead workers every 10 mi
 
 def run() -> None:
     """Wake whoever has work, every second, until told to stop."""
-    app, ending = application(), Stopping(float("inf"))
+    app = application()
+    ending = Stopping(float("inf"))
     signal.signal(signal.SIGINT, lambda *_: ending.asked.set())
     clean_up_at = chores_at = 0.0
     while not ending.now:
@@ -49,13 +50,19 @@ def run() -> None:
 
 def sweep() -> None:
     """Wake the queues that have something to do."""
-    looks: dict[str, Callable[[], object]] = {"deliver": delivery.due, "settle": settle.due, "chores": chores.due}
+    looks: dict[str, Callable[[], object]] = {
+        "deliver": delivery.due,
+        "settle": settle.due,
+        "chores": chores.due,
+    }
     for queue, look in looks.items():
         try:
             has_work = look()
         except SQLAlchemyError:
             raise
-        except Exception:  # whatever cannot be read for one queue must not keep the others from being woken
+        except (
+            Exception
+        ):  # whatever cannot be read for one queue must not keep the others from being woken
             log.exception("sweep.failed", queue=queue)
             has_work = True  # its job finds out, and sets aside what it cannot read
         db.session.rollback()

@@ -23,7 +23,10 @@ log = structlog.get_logger(__name__)
 
 PAUSE = 1.0
 COMPLAIN_EVERY = 30.0  # of a queue server that is away
-LOST = "The queue server went away, or refused to write, and the worker with it. The next worker waits until it is back."
+LOST = (
+    "The queue server went away, or refused to write, and the worker with it. The next worker waits"
+    " until it is back."
+)
 
 
 class QueueLost(HubError):
@@ -31,9 +34,13 @@ class QueueLost(HubError):
 
 
 class HubWorker(Worker):
-    """An RQ worker that lets its child end by itself: RQ would wait for the child without telling it."""
+    """An RQ worker that lets its child end by itself: RQ would wait for the child without telling
+    it.
+    """
 
-    max_connection_wait_time = 2.0  # RQ's own pauses grow to a minute, in which nothing would be sent
+    max_connection_wait_time = (
+        2.0  # RQ's own pauses grow to a minute, in which nothing would be sent
+    )
     told = False  # to stop
 
     def request_stop(self, signum: int, frame: Any) -> None:
@@ -51,19 +58,25 @@ class HubWorker(Worker):
 
 
 def work(queue: str) -> None:
-    """Run the worker of one queue until it is told to stop. One queue each: only then RQ keeps a job that it is just taking.
+    """Run the worker of one queue until it is told to stop.
 
-    Raises QueueLost when RQ gives up because of Redis, as it does under a job; another worker then waits until Redis is back.
+    One queue each: only then RQ keeps a job that it is just taking.
+
+    Raises QueueLost when RQ gives up because of Redis, as it does under a job; another worker then
+    waits until Redis is back.
     """
     importlib.import_module(JOBS[queue].rpartition(".")[0])
     app = application()
     _wait_for_redis(app.extensions["hub.waker"].redis, queue)
     connection = redis.Redis.from_url(app.extensions["hub.config"].redis_url)
     try:
-        worker = HubWorker([Queue(queue, connection=connection)], connection=connection, log_job_description=False)
+        worker = HubWorker(
+            [Queue(queue, connection=connection)], connection=connection, log_job_description=False
+        )
         with app.app_context():
             wake_now(queue)  # what was left when the last worker ended
-        # what is loaded stays: the collector need not look at it, and so does not copy its pages in every child
+        # what is loaded stays: the collector need not look at it, and so does not copy its pages in
+        # every child
         gc.collect()
         gc.freeze()
         worker.work(logging_level="WARNING", with_scheduler=False)
@@ -74,14 +87,24 @@ def work(queue: str) -> None:
 
 
 def _wait_for_redis(client: redis.Redis, queue: str) -> None:
-    """Return when Redis takes writes. It may be away, or have a full disk: that ends nothing, and delays sending."""
+    """Return when Redis takes writes.
+
+    It may be away, or have a full disk: that ends nothing, and delays sending.
+    """
     complained_at = float("-inf")
     while True:
         try:
-            client.delete(f"wake:{queue}")  # a write; and a wake-up that came to nothing must not hold back the next
+            client.delete(
+                f"wake:{queue}"
+            )  # a write; and a wake-up that came to nothing must not hold back the next
             return
         except redis.RedisError as problem:
             if time.monotonic() - complained_at >= COMPLAIN_EVERY:
                 complained_at = time.monotonic()
-                log.error("queue.unreachable", queue=queue, why=str(problem), remedy="Start it, free its disk, or correct HUB_REDIS_URL.")
+                log.error(
+                    "queue.unreachable",
+                    queue=queue,
+                    why=str(problem),
+                    remedy="Start it, free its disk, or correct HUB_REDIS_URL.",
+                )
         time.sleep(PAUSE)

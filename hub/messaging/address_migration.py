@@ -1,4 +1,4 @@
-"""Bring older contacts to the normal form of their addresses: `hub migrate`, in batches, resumably."""
+"""Bring older contacts to the normal form of their addresses, in batches, resumably."""
 
 from __future__ import annotations
 
@@ -26,16 +26,19 @@ Keys = dict[str, tuple[bytes, ...]]
 
 
 def run() -> int:
-    """Bring every contact to the normal form of its number, and merge those that become one; return how many had another form.
+    """Bring every contact to the normal form of its number, and merge those that become one; return
+    how many had another form.
 
-    Progress is stored after each batch: killed half way, the next run goes on there. Once done, it runs again only when the forms
-    change.
+    Progress is stored after each batch: killed half way, the next run goes on there. Once done, it
+    runs again only when the forms change.
     """
     changed = 0
     while (after := _after()) is not None:
         query = select(Contact.id, Contact.address, Contact.address_key).where(
-            Contact.kind == Address.PHONE, Contact.erased_at.is_(None), *([Contact.id > after] if after else [])
-        )  # fmt: skip
+            Contact.kind == Address.PHONE,
+            Contact.erased_at.is_(None),
+            *([Contact.id > after] if after else []),
+        )
         rows = db.session.execute(query.order_by(Contact.id).limit(AT_ONCE)).all()
         numbers = _to_merge([(row.address, row.address_key) for row in rows])
         db.session.rollback()
@@ -64,7 +67,9 @@ def _to_merge(found: list[tuple[str, bytes]]) -> Keys:
     for start in range(0, len(keys), AT_ONCE):
         part = keys[start : start + AT_ONCE]
         for model in (Contact, Suppression, Chat):
-            stored = db.session.scalars(select(model.address_key).where(model.address_key.in_(part)))
+            stored = db.session.scalars(
+                select(model.address_key).where(model.address_key.in_(part))
+            )
             wanted |= dict.fromkeys(others[key] for key in stored)
     return {number: keys_of[number] for number in wanted}
 
@@ -86,7 +91,10 @@ def _merge(numbers: Keys) -> None:
 
 
 def _merge_alone(number: str, keys: tuple[bytes, ...]) -> None:
-    """Merge one number; one that cannot be merged must not hold the others back. It is tried again when the number is used."""
+    """Merge one number; one that cannot be merged must not hold the others back.
+
+    It is tried again when the number is used.
+    """
     try:
         _merge_some({number: keys})
     except Exception as problem:
@@ -103,7 +111,7 @@ def _merge_some(numbers: Keys) -> None:
         merging.merge(Address.PHONE, number, keys)
 
 
-# ── Progress ────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Progress ──────────────────────────────────────────────────────────────────────────────────────
 def _version() -> str:
     """Return what changes whenever the normal forms may."""
     return hashlib.sha256(f"{phonenumbers.__version__} {TABLE} {SPELLINGS}".encode()).hexdigest()[
@@ -112,7 +120,9 @@ def _version() -> str:
 
 
 def _after() -> str | None:
-    """Return the id of the last contact that was looked at, '' before the first, None when all were."""
+    """Return the id of the last contact that was looked at, '' before the first, None when all
+    were.
+    """
     row = db.session.get(Setting, SETTING, populate_existing=True)
     if row is None or row.value.get("version") != _version():
         return ""

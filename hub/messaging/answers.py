@@ -26,7 +26,11 @@ class Answered:
 
 
 def find_answered(
-    name: str, receiver: Carrying, connection_ids: Collection[str], contact_id: str | None, at: datetime
+    name: str,
+    receiver: Carrying,
+    connection_ids: Collection[str],
+    contact_id: str | None,
+    at: datetime,
 ) -> Answered:
     """Find what a person's message answers: by the provider's `name` of it, if it gives one.
 
@@ -47,17 +51,34 @@ _ANSWERED = Statement(
     .join(Attempt, Attempt.message_id == Message.id)
     .where(
         Attempt.connection_id.in_(several("connections")), Attempt.provider_id == bindparam("name")
-    ).limit(1)
-)  # fmt: skip
+    )
+    .limit(1)
+)
 # nobody answers what surely never left
-_LEFT = [one.value for one in (Status.SENDING, Status.UNKNOWN, Status.ACCEPTED, Status.SENT,
-                               Status.UNDELIVERED, Status.DELIVERED, Status.READ)]  # fmt: skip
+_LEFT = [
+    one.value
+    for one in (
+        Status.SENDING,
+        Status.UNKNOWN,
+        Status.ACCEPTED,
+        Status.SENT,
+        Status.UNDELIVERED,
+        Status.DELIVERED,
+        Status.READ,
+    )
+]
 _LAST_WRITER = Statement(
-    select(Message.source_id).join(Connection, Connection.id == Message.connection_id)
+    select(Message.source_id)
+    .join(Connection, Connection.id == Message.connection_id)
     .where(
-        Message.contact_id == bindparam("contact"), Message.id < bindparam("before"),
-        Message.source_id.is_not(None), Message.status.in_(_LEFT),
-        Connection.channel == bindparam("channel"), Connection.sender == bindparam("sender"),
+        Message.contact_id == bindparam("contact"),
+        Message.id < bindparam("before"),
+        Message.source_id.is_not(None),
+        Message.status.in_(_LEFT),
+        Connection.channel == bindparam("channel"),
+        Connection.sender == bindparam("sender"),
         or_(Connection.sender != "", Connection.id == bindparam("connection")),
-    ).order_by(Message.id.desc()).limit(1)
-)  # fmt: skip
+    )
+    .order_by(Message.id.desc())
+    .limit(1)
+)

@@ -20,7 +20,9 @@ class _Clock(FunctionElement[datetime]):
 
 @compiles(_Clock)
 def _given(element: _Clock, compiler: SQLCompiler, **options: Any) -> str:
-    return compiler.process(element.clauses, **options)  # SQLite has no clock of its own: it runs inside of us
+    return compiler.process(
+        element.clauses, **options
+    )  # SQLite has no clock of its own: it runs inside of us
 
 
 @compiles(_Clock, "postgresql")
@@ -28,14 +30,18 @@ def _of_the_server(element: _Clock, compiler: SQLCompiler, **options: Any) -> st
     return "clock_timestamp()"  # now() is when the transaction began, before it waited for a lock
 
 
-CLOCKS_APART = timedelta(days=1)  # a clock that is further off is not one that somebody will set right
+CLOCKS_APART = timedelta(
+    days=1
+)  # a clock that is further off is not one that somebody will set right
 
 
 def not_before(message_id: str, moment: datetime) -> datetime:
-    """Return when something happens to a message: not before it was made, whatever this process's clock says.
+    """Return when something happens to a message: not before it was made, whatever this process's
+    clock says.
 
-    On SQLite no clock is surely right. But what another process wrote before is evidence: a moment before that
-    is one of a clock that is behind, and look-ups at the provider would be about hours that never were.
+    On SQLite no clock is surely right. But what another process wrote before is evidence: a moment
+    before that is one of a clock that is behind, and look-ups at the provider would be about hours
+    that never were.
     """
     made = time_of(message_id)
     return made if moment < made < moment + CLOCKS_APART else moment

@@ -1,7 +1,7 @@
 """Links between contacts that are one person, under a number and under a provider's own id, say.
 
-Opt-outs, consents and windows of one hold for the other. A link reaches one step: a person who changed the number is linked to both
-numbers, which are not linked to each other.
+Opt-outs, consents and windows of one hold for the other. A link reaches one step: a person who
+changed the number is linked to both numbers, which are not linked to each other.
 """
 
 from __future__ import annotations
@@ -35,12 +35,25 @@ class Linked:
 
 @transaction
 def link(contact_id: str, other_id: str, receipt_id: str | None) -> None:
-    """Store that two contacts are one person, as a genuine webhook shows. A link that an admin undid stays undone."""
+    """Store that two contacts are one person, as a genuine webhook shows.
+
+    A link that an admin undid stays undone.
+    """
     first, second = sorted((contact_id, other_id))
     if first == second or read(_KNOWN, contacts=[first], others=[second]):
         return
     link_id = new_id("ctl")
-    write(_ADD, {"id": link_id, "contact_id": first, "other_id": second, "receipt_id": receipt_id, "linked_at": now(), "undone_at": None})
+    write(
+        _ADD,
+        {
+            "id": link_id,
+            "contact_id": first,
+            "other_id": second,
+            "receipt_id": receipt_id,
+            "linked_at": now(),
+            "undone_at": None,
+        },
+    )
     audit.record("contact.linked", link_id, "two contacts")
 
 
@@ -54,7 +67,10 @@ def link_named_twice(
 
 @transaction
 def undo(link_id: str) -> None:
-    """Let two contacts be two people again: from now on nothing of one holds for the other. Raises NotFound."""
+    """Let two contacts be two people again: from now on nothing of one holds for the other.
+
+    Raises NotFound.
+    """
     row = db.session.get(ContactLink, link_id) if is_id("ctl", link_id) else None
     if row is None or row.undone_at is not None:
         raise NotFound("no_such_link", "There is no such link, or it was undone already.")
@@ -75,12 +91,24 @@ def linked(contact_ids: Collection[str]) -> dict[str, list[Linked]]:
 def of(contact: Contact) -> list[tuple[ContactLink, Contact]]:
     """Return the links of a contact that hold, each with the other contact."""
     mine = or_(ContactLink.contact_id == contact.id, ContactLink.other_id == contact.id)
-    rows = db.session.scalars(select(ContactLink).where(mine, ContactLink.undone_at.is_(None)).order_by(ContactLink.id)).all()
-    return [(row, db.session.get_one(Contact, row.other_id if row.contact_id == contact.id else row.contact_id)) for row in rows]
+    rows = db.session.scalars(
+        select(ContactLink).where(mine, ContactLink.undone_at.is_(None)).order_by(ContactLink.id)
+    ).all()
+    return [
+        (
+            row,
+            db.session.get_one(
+                Contact, row.other_id if row.contact_id == contact.id else row.contact_id
+            ),
+        )
+        for row in rows
+    ]
 
 
 def all_keys(contact: Contact) -> tuple[bytes, ...]:
-    """Return what opt-outs may be stored under that hold for a contact: its own keys, and those of linked contacts."""
+    """Return what opt-outs may be stored under that hold for a contact: its own keys, and those of
+    linked contacts.
+    """
     others = linked([contact.id]).get(contact.id, [])
     return (*keys_of(contact), *(one.address_key for one in others))
 
@@ -94,15 +122,22 @@ def everyone(ids: Iterable[str], links: Mapping[str, Sequence[Linked]]) -> set[s
 _links = table_of(ContactLink)
 _contacts = table_of(Contact)
 _KNOWN = Statement(
-    select(_links.c.id).where(_links.c.contact_id.in_(several("contacts")), _links.c.other_id.in_(several("others")))
+    select(_links.c.id).where(
+        _links.c.contact_id.in_(several("contacts")), _links.c.other_id.in_(several("others"))
+    )
 )
 _ADD = Statement.insert(_links, once=True)
 _MEANT = several("contacts")
 _BOTH_WAYS = union_all(
-    select(_links.c.contact_id.label("mine"), _links.c.other_id.label("other"))
-    .where(_links.c.contact_id.in_(_MEANT), _links.c.undone_at.is_(None)),
-    select(_links.c.other_id, _links.c.contact_id).where(_links.c.other_id.in_(_MEANT), _links.c.undone_at.is_(None)),
-).subquery()  # fmt: skip
+    select(_links.c.contact_id.label("mine"), _links.c.other_id.label("other")).where(
+        _links.c.contact_id.in_(_MEANT), _links.c.undone_at.is_(None)
+    ),
+    select(_links.c.other_id, _links.c.contact_id).where(
+        _links.c.other_id.in_(_MEANT), _links.c.undone_at.is_(None)
+    ),
+).subquery()
 _LINKED = Statement(
-    select(_BOTH_WAYS.c.mine, _contacts.c.id, _contacts.c.address_key).join(_contacts, _contacts.c.id == _BOTH_WAYS.c.other)
+    select(_BOTH_WAYS.c.mine, _contacts.c.id, _contacts.c.address_key).join(
+        _contacts, _contacts.c.id == _BOTH_WAYS.c.other
+    )
 )

@@ -41,21 +41,31 @@ class Reached:
 
 
 def address_key(kind: str, address: str) -> bytes:
-    """Return what finds an address without revealing it: of its normal form, however it was written."""
+    """Return what finds an address without revealing it: of its normal form, however it was
+    written.
+    """
     return blind(index_key(), kind, addresses.normal(kind, address))
 
 
 def address_keys(kind: str, address: str) -> tuple[bytes, ...]:
-    """Return what an address may have been stored under: the key of its normal form first, then those of its other forms."""
+    """Return what an address may have been stored under: the key of its normal form first, then
+    those of its other forms.
+    """
     return tuple(blind(index_key(), kind, form) for form in addresses.forms(kind, address))
 
 
 def keys_of(contact: Contact) -> tuple[bytes, ...]:
-    """Return what a contact's address may have been stored under; of an erased one no other form is known."""
-    return (contact.address_key,) if contact.erased_at else address_keys(contact.kind, contact.address)
+    """Return what a contact's address may have been stored under; of an erased one no other form is
+    known.
+    """
+    return (
+        (contact.address_key,) if contact.erased_at else address_keys(contact.kind, contact.address)
+    )
 
 
-def contact_for(kind: str, address: str, *, test: bool, name: str = "", time_zone: str = "") -> Reached:
+def contact_for(
+    kind: str, address: str, *, test: bool, name: str = "", time_zone: str = ""
+) -> Reached:
     """Return the contact of an address; makes it, and keeps the newest name and time zone."""
     return contacts_for([Known(kind, address, name, time_zone)], test=test)[kind, address]
 
@@ -68,26 +78,38 @@ def contacts_for(known: Collection[Known], *, test: bool) -> dict[tuple[str, str
     if missing := {key[0]: one for one, key in keys.items() if key[0] not in found}:
         rows = [_row(key, one, test) for key, one in missing.items()]
         write(_ADD, rows)
-        found |= {row["address_key"]: (row["id"], row["name"], row["time_zone"], False) for row in rows}
+        found |= {
+            row["address_key"]: (row["id"], row["name"], row["time_zone"], False) for row in rows
+        }
     reached = {}
     for one, (key, *_) in keys.items():
         contact_id, name, time_zone, erased = found[key]
         address = addresses.normal(one.kind, one.address)
-        if erased:  # a new word of their app: the person is known again, and what was erased stays so
+        if (
+            erased
+        ):  # a new word of their app: the person is known again, and what was erased stays so
             write(_KNOWN_AGAIN, {"key": contact_id, "new_address": address})
         _keep_newest(contact_id, name, time_zone, one)
-        reached[one.kind, one.address] = Reached(contact_id, address, key, one.time_zone or time_zone)
+        reached[one.kind, one.address] = Reached(
+            contact_id, address, key, one.time_zone or time_zone
+        )
     return reached
 
 
-def _find(keys: Mapping[Known, tuple[bytes, ...]], test: bool) -> dict[bytes, tuple[str, bytes | None, str, bool]]:
-    """Return contacts by the key of their normal form. What is stored under another form is brought to it first."""
+def _find(
+    keys: Mapping[Known, tuple[bytes, ...]], test: bool
+) -> dict[bytes, tuple[str, bytes | None, str, bool]]:
+    """Return contacts by the key of their normal form.
+
+    What is stored under another form is brought to it first.
+    """
     if not keys:
         return {}
     wanted: dict[str, Any] = {
-        "test": test, "kinds": list({one.kind for one in keys}),
+        "test": test,
+        "kinds": list({one.kind for one in keys}),
         "keys": [key for some in keys.values() for key in some],
-    }  # fmt: skip
+    }
     rows = read(_FIND, **wanted)
     normal = {some[0] for some in keys.values()}
     if others := {row[0] for row in rows} - normal:
@@ -104,18 +126,23 @@ def _find(keys: Mapping[Known, tuple[bytes, ...]], test: bool) -> dict[bytes, tu
 
 
 # Compared in the database, so that a damaged value of one contact does not stop the others.
-_FIND = Statement(select(
-    *contacts.c["address_key", "id", "name", "time_zone"], contacts.c.erased_at.is_not(None),
-    contacts.c.test == bindparam("test"),
-).where(
-    contacts.c.kind.in_(several("kinds")), contacts.c.address_key.in_(several("keys"))
-))  # fmt: skip
+_FIND = Statement(
+    select(
+        *contacts.c["address_key", "id", "name", "time_zone"],
+        contacts.c.erased_at.is_not(None),
+        contacts.c.test == bindparam("test"),
+    ).where(contacts.c.kind.in_(several("kinds")), contacts.c.address_key.in_(several("keys")))
+)
 _ADD = Statement.insert(contacts)  # PostgreSQL runs the change again when another one was first
 _KNOWN_AGAIN = Statement(
-    update(contacts).where(contacts.c.id == bindparam("key")).values(address=bindparam("new_address"), erased_at=None)
+    update(contacts)
+    .where(contacts.c.id == bindparam("key"))
+    .values(address=bindparam("new_address"), erased_at=None)
 )
 _RENAME = Statement(
-    update(contacts).where(contacts.c.id == bindparam("key")).values(name=bindparam("new_name"), time_zone=bindparam("new_time_zone"))
+    update(contacts)
+    .where(contacts.c.id == bindparam("key"))
+    .values(name=bindparam("new_name"), time_zone=bindparam("new_time_zone"))
 )
 
 
@@ -123,9 +150,16 @@ def _row(key: bytes, one: Known, test: bool) -> dict[str, Any]:
     contact_id = new_id("ctc")
     address = addresses.normal(one.kind, one.address)
     return {
-        "id": contact_id, "kind": one.kind, "address": address, "address_key": key, "test": test, "name": _sealed(contact_id, one.name),
-        "time_zone": one.time_zone, "created_at": now(), "erased_at": None,
-    }  # fmt: skip
+        "id": contact_id,
+        "kind": one.kind,
+        "address": address,
+        "address_key": key,
+        "test": test,
+        "name": _sealed(contact_id, one.name),
+        "time_zone": one.time_zone,
+        "created_at": now(),
+        "erased_at": None,
+    }
 
 
 def _keep_newest(contact_id: str, name: bytes | None, time_zone: str, one: Known) -> None:
@@ -133,7 +167,10 @@ def _keep_newest(contact_id: str, name: bytes | None, time_zone: str, one: Known
     renamed = one.name and _name(row, name) != one.name
     if renamed or (one.time_zone and time_zone != one.time_zone):
         fresh = _sealed(contact_id, one.name) if renamed else name
-        write(_RENAME, {"key": contact_id, "new_name": fresh, "new_time_zone": one.time_zone or time_zone})
+        write(
+            _RENAME,
+            {"key": contact_id, "new_name": fresh, "new_time_zone": one.time_zone or time_zone},
+        )
 
 
 def _name(row: str, sealed: bytes | None) -> str | None:
@@ -145,4 +182,8 @@ def _name(row: str, sealed: bytes | None) -> str | None:
 
 
 def _sealed(contact_id: str, name: str) -> bytes | None:
-    return keyring().seal_json("contacts", contact_id.partition("_")[2], "name", name) if name else None
+    return (
+        keyring().seal_json("contacts", contact_id.partition("_")[2], "name", name)
+        if name
+        else None
+    )

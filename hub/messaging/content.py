@@ -57,7 +57,15 @@ def template_of(content: Mapping[str, Any]) -> Filled | None:
 def card_of(content: Mapping[str, Any]) -> Card | None:
     """Return the card that a message's content holds."""
     kept = content.get("card")
-    return Card(kept["title"], tuple((label, value) for label, value in kept["facts"]), tuple(kept["notes"])) if kept else None
+    return (
+        Card(
+            kept["title"],
+            tuple((label, value) for label, value in kept["facts"]),
+            tuple(kept["notes"]),
+        )
+        if kept
+        else None
+    )
 
 
 def buttons_of(content: Mapping[str, Any]) -> tuple[Button, ...]:

@@ -57,7 +57,9 @@ def _sticker(content: Fields) -> str:
 
 
 def _form(content: Fields) -> str:
-    answers = [f"{name}: {text}" if name else str(text) for name, text in content["answers"].items()]
+    answers = [
+        f"{name}: {text}" if name else str(text) for name, text in content["answers"].items()
+    ]
     return f"Form: {_listed(answers)}" if answers else "Form without answers"
 
 
@@ -71,7 +73,11 @@ def _dice(content: Fields) -> str:
 
 def _referral(content: Fields) -> str:
     told = content["headline"] or content["text"] or content["id"]
-    return f"Came from the {content['source'] or 'ad'} “{told}”" if told else f"Came from {content['url']}"
+    return (
+        f"Came from the {content['source'] or 'ad'} “{told}”"
+        if told
+        else f"Came from {content['url']}"
+    )
 
 
 def _edit(_: Fields) -> str:

@@ -1,4 +1,6 @@
-"""Conversations: what a contact and a connection have said to each other, for people to read and to answer."""
+"""Conversations: what a contact and a connection have said to each other, for people to read and to
+answer.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,10 @@ COUNT_TO = 1000
 
 @dataclass(frozen=True)
 class Talk:
-    """A conversation and whom it is with. `asks`: free text may go only until `window`, and not where that is None."""
+    """A conversation and whom it is with.
+
+    `asks`: free text may go only until `window`, and not where that is None.
+    """
 
     row: Conversation
     contact: Contact | None  # None: an unknown sender
@@ -52,10 +57,18 @@ class Line:
 
 
 def newest(limit: int, before: str = "", after: str = "", *, unread: bool = False) -> list[Talk]:
-    """Return conversations by what was written to us last, newest first; oldest first of those `after` an id."""
-    query = select(Conversation).limit(limit).order_by(Conversation.last_id if after else Conversation.last_id.desc())
+    """Return conversations by what was written to us last, newest first; oldest first of those
+    `after` an id.
+    """
+    query = (
+        select(Conversation)
+        .limit(limit)
+        .order_by(Conversation.last_id if after else Conversation.last_id.desc())
+    )
     if after or before:
-        query = query.where(Conversation.last_id > after if after else Conversation.last_id < before)
+        query = query.where(
+            Conversation.last_id > after if after else Conversation.last_id < before
+        )
     if unread:
         query = query.where(Conversation.unread > 0)
     return _talks(list(db.session.scalars(query)))
@@ -71,7 +84,9 @@ def get(conversation_id: str) -> Talk:
 
 def of_contact(contact_id: str, connection_id: str) -> Conversation | None:
     """Return what a contact and a connection have said to each other, if the contact ever wrote."""
-    query = select(Conversation).where(Conversation.contact_id == contact_id, Conversation.connection_id == connection_id)
+    query = select(Conversation).where(
+        Conversation.contact_id == contact_id, Conversation.connection_id == connection_id
+    )
     return db.session.scalar(query)
 
 
@@ -84,17 +99,26 @@ def unread() -> int:
 def lines(talk: Talk) -> list[Line]:
     """Return what was said last, oldest first."""
     pair = {"contact_id": talk.row.contact_id, "connection_id": talk.row.connection_id}
-    came = list(db.session.scalars(select(Inbound).where(*_theirs(talk.row)).order_by(Inbound.id.desc()).limit(SHOWN)))
+    came = list(
+        db.session.scalars(
+            select(Inbound).where(*_theirs(talk.row)).order_by(Inbound.id.desc()).limit(SHOWN)
+        )
+    )
     query = select(Message).filter_by(**pair).order_by(Message.id.desc()).limit(SHOWN)
     went = list(db.session.scalars(query)) if talk.contact else []
     bodies = _bodies([one.id for one in came] + [one.id for one in went])
-    said = [Line(one.at, True, bodies.get(_number(one.id)), row_id=one.id, keyword=one.keyword) for one in came]
+    said = [
+        Line(one.at, True, bodies.get(_number(one.id)), row_id=one.id, keyword=one.keyword)
+        for one in came
+    ]
     said += [Line(one.created_at, False, bodies.get(_number(one.id)), one) for one in went]
     return sorted(said, key=lambda line: line.at)[-SHOWN:]
 
 
 def _theirs(row: Conversation) -> list[ColumnElement[bool]]:
-    """Return the conditions of what a person wrote in a conversation; of an unknown sender, the one message."""
+    """Return the conditions of what a person wrote in a conversation; of an unknown sender, the one
+    message.
+    """
     if row.contact_id is None:
         return [Inbound.id == row.last_id]
     return [Inbound.contact_id == row.contact_id, Inbound.connection_id == row.connection_id]
@@ -103,16 +127,26 @@ def _theirs(row: Conversation) -> list[ColumnElement[bool]]:
 def last_words(talks: Collection[Talk]) -> dict[str, Body]:
     """Return what each person wrote last, by conversation."""
     bodies = _bodies([talk.row.last_id for talk in talks])
-    return {talk.row.id: bodies[_number(talk.row.last_id)] for talk in talks if _number(talk.row.last_id) in bodies}
+    return {
+        talk.row.id: bodies[_number(talk.row.last_id)]
+        for talk in talks
+        if _number(talk.row.last_id) in bodies
+    }
 
 
 def file(inbound_id: str, n: int) -> tuple[str, bytes]:
-    """Fetch a file that came along from the provider; return its content type and content. Raises NotFound, SendError, Unreadable."""
+    """Fetch a file that came along from the provider; return its content type and content.
+
+    Raises NotFound, SendError, Unreadable.
+    """
     row = db.session.get(Inbound, inbound_id) if is_id("inb", inbound_id) else None
     body = _bodies([inbound_id]).get(_number(inbound_id)) if row is not None else None
     files = body.content.get("media", ()) if body is not None else ()
     if row is None or n >= len(files):
-        raise NotFound("no_such_file", "There is no such file, or it was removed when its time of keeping ended.")
+        raise NotFound(
+            "no_such_file",
+            "There is no such file, or it was removed when its time of keeping ended.",
+        )
     integration = live.instance(db.session.get_one(Connection, row.connection_id))
     db.session.rollback()  # no transaction is open while the provider thinks
     return integration.file(files[n]["url"])
@@ -122,7 +156,9 @@ def file(inbound_id: str, n: int) -> tuple[str, bytes]:
 def mark_read(conversation_id: str) -> None:
     """Note that what a person wrote was read. Raises NotFound."""
     row = get(conversation_id).row
-    db.session.refresh(row, with_for_update=True)  # what comes in at this moment waits, and counts anew
+    db.session.refresh(
+        row, with_for_update=True
+    )  # what comes in at this moment waits, and counts anew
     row.unread = 0
     db.session.execute(
         update(Inbound).where(*_theirs(row), Inbound.read_at.is_(None)).values(read_at=now())
@@ -131,27 +167,42 @@ def mark_read(conversation_id: str) -> None:
 
 @transaction
 def answer(conversation_id: str, text: str) -> str:
-    """Answer a person with free text; return the message's id. Raises Refused that names the field, Conflict."""
+    """Answer a person with free text; return the message's id.
+
+    Raises Refused that names the field, Conflict.
+    """
     talk = get(conversation_id)
-    connection, said = talk.connection, text.strip()
+    connection = talk.connection
+    said = text.strip()
     cls = integrations.get(connection.integration)
     if not said:
         raise Refused("empty_text", "Give the text of the answer.", field="text")
     refuse_too_long(cls, readable(said))
     if not connection.enabled:
-        raise Conflict("connection_off", f"The connection {connection.title} does not send now. Enable it first.")
+        raise Conflict(
+            "connection_off",
+            f"The connection {connection.title} does not send now. Enable it first.",
+        )
     if talk.contact is None:
         raise Conflict("unknown_sender", "This message names no sender, so nobody can be answered.")
     if talk.contact.erased_at is not None:
         raise Conflict("erased", "This person was erased, so nobody can be answered.")
     if talk.asks and talk.window is None:
-        raise Conflict("window_closed", "More than 24 hours have passed since this person last wrote, so free text may not be sent. "
-                                        "It may again as soon as they write.")  # fmt: skip
+        raise Conflict(
+            "window_closed",
+            "More than 24 hours have passed since this person last wrote, so free text may not be"
+            " sent. It may again as soon as they write.",
+        )
     asked = db.session.get(Inbound, talk.row.last_id)  # the answer belongs to whose it is
-    sent = outbox.add(outbox.Draft(
-        connection=connection, contact=talk.contact, text=said, by_hand=True,
-        source_id=asked.source_id if asked else None,
-    ))  # fmt: skip
+    sent = outbox.add(
+        outbox.Draft(
+            connection=connection,
+            contact=talk.contact,
+            text=said,
+            by_hand=True,
+            source_id=asked.source_id if asked else None,
+        )
+    )
     mark_read(conversation_id)
     audit.record("conversation.answered", sent.id, connection.title)
     return sent.id
@@ -160,15 +211,28 @@ def answer(conversation_id: str, text: str) -> str:
 def _talks(rows: list[Conversation]) -> list[Talk]:
     contacts = _by_id(Contact, {row.contact_id for row in rows if row.contact_id})
     connections = _by_id(Connection, {row.connection_id for row in rows})
-    asking = {one.id: integrations.get(one.integration).session_window > 0 for one in connections.values() if _installed(one)}
+    asking = {
+        one.id: integrations.get(one.integration).session_window > 0
+        for one in connections.values()
+        if _installed(one)
+    }
     open_until = {
-        one.id: windows.closing(sender_key(one), {row.contact_id for row in rows if row.contact_id and row.connection_id == one.id})
-        for one in connections.values() if asking.get(one.id)
-    }  # fmt: skip
+        one.id: windows.closing(
+            sender_key(one),
+            {row.contact_id for row in rows if row.contact_id and row.connection_id == one.id},
+        )
+        for one in connections.values()
+        if asking.get(one.id)
+    }
 
     def talk(row: Conversation) -> Talk:
-        return Talk(row, contacts.get(row.contact_id or ""), connections[row.connection_id], asking.get(row.connection_id, False),
-                    open_until.get(row.connection_id, {}).get(row.contact_id or ""))  # fmt: skip
+        return Talk(
+            row,
+            contacts.get(row.contact_id or ""),
+            connections[row.connection_id],
+            asking.get(row.connection_id, False),
+            open_until.get(row.connection_id, {}).get(row.contact_id or ""),
+        )
 
     return set_aside.readable("conversations", rows, talk)
 
@@ -183,7 +247,10 @@ def _by_id(model: type[Any], ids: set[str]) -> dict[str, Any]:
 
 def _bodies(ids: Collection[str]) -> dict[str, Body]:
     """Return bodies by the number in their owner's id."""
-    return {body.owner_id: body for body in db.session.scalars(select(Body).where(Body.owner_id.in_(list(ids))))}
+    return {
+        body.owner_id: body
+        for body in db.session.scalars(select(Body).where(Body.owner_id.in_(list(ids))))
+    }
 
 
 def _number(some_id: str) -> str:

@@ -1,4 +1,7 @@
-"""Claiming what can be sent. Claiming means the call begins: without an attempt's row it was surely never made."""
+"""Claiming what can be sent.
+
+Claiming means the call begins: without an attempt's row it was surely never made.
+"""
 
 from __future__ import annotations
 
@@ -42,27 +45,36 @@ __all__ = ["LEASE", "Claim", "Outcome", "due", "turn"]
 
 log = structlog.get_logger(__name__)
 
-LEASE = timedelta(seconds=60)  # longer than the longest call; an expired one becomes unknown, never queued
+LEASE = timedelta(
+    seconds=60
+)  # longer than the longest call; an expired one becomes unknown, never queued
 UNREADABLE_PAUSE = timedelta(seconds=30)  # an operator may be restoring a key
 UNREADABLE_RULES = (
-    "The stored rules of this connection cannot be read. Open its rules, check and save them, then enable it again."
+    "The stored rules of this connection cannot be read. Open its rules, check and save them, then"
+    " enable it again."
 )
 RESERVED = 4  # bulk leaves one in so many of a connection's threads to the other lane
 
 
 def due() -> list[str]:
-    """Return the ids of enabled connections that have something to send now, and whose sender may; who waits longest comes first.
+    """Return the ids of enabled connections that have something to send now, and whose sender may;
+    who waits longest comes first.
 
     Reads only.
     """
     moment = now()
     found = read(_DUE, moment=moment, far=moment + LONGEST_REST)
-    return [connection_id for (connection_id,) in found if not live.running().is_aside(connection_id)]
+    return [
+        connection_id for (connection_id,) in found if not live.running().is_aside(connection_id)
+    ]
 
 
 def _waiting(lane: Lane) -> Any:
     return (
-        Message.connection_id == Connection.id, Message.status == Status.QUEUED, Message.lane == lane, Message.due_at <= bindparam("moment")
+        Message.connection_id == Connection.id,
+        Message.status == Status.QUEUED,
+        Message.lane == lane,
+        Message.due_at <= bindparam("moment"),
     )
 
 
@@ -71,25 +83,53 @@ def _waits(lane: Lane) -> Any:
 
 
 def _since(lane: Lane) -> Any:
-    return select(Message.due_at).where(*_waiting(lane)).order_by(Message.due_at).limit(1).correlate(Connection).scalar_subquery()
+    return (
+        select(Message.due_at)
+        .where(*_waiting(lane))
+        .order_by(Message.due_at)
+        .limit(1)
+        .correlate(Connection)
+        .scalar_subquery()
+    )
 
 
 _DUE = Statement(
-    select(Connection.id).outerjoin(Throttle, Throttle.name == Connection.throttle)
+    select(Connection.id)
+    .outerjoin(Throttle, Throttle.name == Connection.throttle)
     .where(
-        Connection.state == ConnectionState.ENABLED, Connection.archived_at.is_(None),
+        Connection.state == ConnectionState.ENABLED,
+        Connection.archived_at.is_(None),
         # one that rests for days is due too: the claim puts that right
-        or_(Throttle.ready_at.is_(None), Throttle.ready_at <= CLOCK, Throttle.ready_at > bindparam("far")),
-        or_(_waits(Lane.NOW), and_(or_(Throttle.bulk_at.is_(None), Throttle.bulk_at <= CLOCK, Throttle.bulk_at > bindparam("far")),
-                              _waits(Lane.BULK))),
-    ).order_by(func.coalesce(_since(Lane.NOW), _since(Lane.BULK))).limit(500)
-)  # fmt: skip
+        or_(
+            Throttle.ready_at.is_(None),
+            Throttle.ready_at <= CLOCK,
+            Throttle.ready_at > bindparam("far"),
+        ),
+        or_(
+            _waits(Lane.NOW),
+            and_(
+                or_(
+                    Throttle.bulk_at.is_(None),
+                    Throttle.bulk_at <= CLOCK,
+                    Throttle.bulk_at > bindparam("far"),
+                ),
+                _waits(Lane.BULK),
+            ),
+        ),
+    )
+    .order_by(func.coalesce(_since(Lane.NOW), _since(Lane.BULK)))
+    .limit(500)
+)
 
 
-def turn(ended: Sequence[Outcome], free: Mapping[str, int], bulk: Mapping[str, int] | None = None) -> list[Claim]:
-    """Record outcomes and claim for each connection no more than its free threads: one transaction for both.
+def turn(
+    ended: Sequence[Outcome], free: Mapping[str, int], bulk: Mapping[str, int] | None = None
+) -> list[Claim]:
+    """Record outcomes and claim for each connection no more than its free threads: one transaction
+    for both.
 
-    `bulk` says how many of a connection's calls under way are of the bulk lane, which never holds the last quarter.
+    `bulk` says how many of a connection's calls under way are of the bulk lane, which never holds
+    the last quarter.
     """
     try:
         return _turn(ended, free, bulk or {})
@@ -102,16 +142,31 @@ def turn(ended: Sequence[Outcome], free: Mapping[str, int], bulk: Mapping[str, i
 
 @optimistic
 def _turn(
-    ended: Sequence[Outcome], free: Mapping[str, int], bulk: Mapping[str, int], *, apart: bool = False, only: str = ""
+    ended: Sequence[Outcome],
+    free: Mapping[str, int],
+    bulk: Mapping[str, int],
+    *,
+    apart: bool = False,
+    only: str = "",
 ) -> list[Claim]:
     gates = Gates(free, ended)
-    held, asked = hold(free), list[Policy]()
+    held = hold(free)
+    asked = list[Policy]()
     gates.learn()
     (_record_apart if apart else outcomes.record)(ended)
     claims = [
-        claim for connection_id, threads in free.items()
-        for claim in _claim(connection_id, threads, bulk.get(connection_id, 0), gates.of(connection_id), held, asked, only)
-    ]  # fmt: skip
+        claim
+        for connection_id, threads in free.items()
+        for claim in _claim(
+            connection_id,
+            threads,
+            bulk.get(connection_id, 0),
+            gates.of(connection_id),
+            held,
+            asked,
+            only,
+        )
+    ]
     for policy in sorted(asked, key=attrgetter("connection_id")):  # two turns write in one order
         policy.write()
     gates.write()
@@ -126,11 +181,20 @@ def _record_apart(ended: Sequence[Outcome]) -> None:
         except Exception as problem:
             if lets_pass(problem):
                 raise
-            log.error("outcome.not_written", message=outcome.claim.message_id, problem=type(problem).__name__)  # its lease will expire
+            log.error(
+                "outcome.not_written",
+                message=outcome.claim.message_id,
+                problem=type(problem).__name__,
+            )  # its lease will expire
 
 
 def _claim(
-    connection_id: str, threads: int, bulk_flying: int, gate: Gate, held: Collection[str], policies: list[Policy],
+    connection_id: str,
+    threads: int,
+    bulk_flying: int,
+    gate: Gate,
+    held: Collection[str],
+    policies: list[Policy],
     only: str = "",
 ) -> list[Claim]:
     threads = gate.most(threads)
@@ -158,11 +222,23 @@ def _claim(
     wanted = [_wanted(row, to) for row, to in chosen]
     asked = Policy(carrier, wanted)
     claims = [
-        claim for (row, to), one in zip(chosen, wanted, strict=True)
-        if (claim := _begin(
-            ledger.hold(row), to, one, asked, integration, gate.epoch, ledger, account=account, sender=carrier.sender, at=at
-        ))
-    ]  # fmt: skip
+        claim
+        for (row, to), one in zip(chosen, wanted, strict=True)
+        if (
+            claim := _begin(
+                ledger.hold(row),
+                to,
+                one,
+                asked,
+                integration,
+                gate.epoch,
+                ledger,
+                account=account,
+                sender=carrier.sender,
+                at=at,
+            )
+        )
+    ]
     ledger.write()
     policies.append(asked)
     if spacing:
@@ -174,16 +250,34 @@ def _claim(
 def _wanted(row: Row, to: Addressed) -> Wanted:
     limits = [limit for limit in (row.expires_at, to.asks_until) if limit is not None]
     return Wanted(
-        row.contact_id, to.address, to.address_key, to.time_zone, min(limits, default=None),
-        exempt=row.exempt, by_hand=row.by_hand, posted=bool(row.thread), source_id=row.source_id,
+        row.contact_id,
+        to.address,
+        to.address_key,
+        to.time_zone,
+        min(limits, default=None),
+        exempt=row.exempt,
+        by_hand=row.by_hand,
+        posted=bool(row.thread),
+        source_id=row.source_id,
     )
 
 
 _ENABLED = Statement(
-    select(Connection.settings_version, Connection.account, Connection.integration, Connection.channel, Connection.sender, Connection.test,
-           Connection.rules, CLOCK)
-    .where(Connection.id == bindparam("id"), Connection.state == ConnectionState.ENABLED, Connection.archived_at.is_(None))
-)  # fmt: skip
+    select(
+        Connection.settings_version,
+        Connection.account,
+        Connection.integration,
+        Connection.channel,
+        Connection.sender,
+        Connection.test,
+        Connection.rules,
+        CLOCK,
+    ).where(
+        Connection.id == bindparam("id"),
+        Connection.state == ConnectionState.ENABLED,
+        Connection.archived_at.is_(None),
+    )
+)
 
 
 def _start(connection_id: str) -> Integration | None:
@@ -198,8 +292,9 @@ def _start(connection_id: str) -> Integration | None:
     return None
 
 
-def _choose(connection_id: str, lane: Lane, most: int, spacing: Spacing | None, ledger: Ledger, only: str
-) -> list[tuple[Row, Addressed]]:  # fmt: skip
+def _choose(
+    connection_id: str, lane: Lane, most: int, spacing: Spacing | None, ledger: Ledger, only: str
+) -> list[tuple[Row, Addressed]]:
     looked_at = max(most, LOOKED_AT) if spacing else most
     asked = {"connection": connection_id, "lane": lane, "moment": now(), "most": looked_at}
     width = len(COLUMNS)
@@ -216,28 +311,55 @@ def _choose(connection_id: str, lane: Lane, most: int, spacing: Spacing | None, 
 
 _WAITING = (
     select(
-        *COLUMNS, Contact.address, Contact.address_key, Contact.time_zone, Contact.erased_at,
-        Body._content, SigningRequest.expires_at.label("asks_until"),
-    ).join(Contact, Contact.id == Message.contact_id).outerjoin(Body, Body.owner_id == Message.id)
+        *COLUMNS,
+        Contact.address,
+        Contact.address_key,
+        Contact.time_zone,
+        Contact.erased_at,
+        Body._content,
+        SigningRequest.expires_at.label("asks_until"),
+    )
+    .join(Contact, Contact.id == Message.contact_id)
+    .outerjoin(Body, Body.owner_id == Message.id)
     # the request's end may have changed since the message was planned; posts to a team ask nobody
-    .outerjoin(Event, and_(
-        Event.id == Message.event_id, Event.type.in_(ASKING), Message.thread == "",
-    )).outerjoin(SigningRequest, SigningRequest.id == Event.request_id)
+    .outerjoin(
+        Event,
+        and_(
+            Event.id == Message.event_id,
+            Event.type.in_(ASKING),
+            Message.thread == "",
+        ),
+    )
+    .outerjoin(SigningRequest, SigningRequest.id == Event.request_id)
     .where(
-        Message.connection_id == bindparam("connection"), Message.status == Status.QUEUED, Message.lane == bindparam("lane"),
+        Message.connection_id == bindparam("connection"),
+        Message.status == Status.QUEUED,
+        Message.lane == bindparam("lane"),
         Message.due_at <= bindparam("moment"),
     )
-    .order_by(Message.due_at).limit(bindparam("most")).with_for_update(of=message_table, skip_locked=True)
-)  # fmt: skip
+    .order_by(Message.due_at)
+    .limit(bindparam("most"))
+    .with_for_update(of=message_table, skip_locked=True)
+)
 _CHOOSE = Statement(_WAITING)
 _CHOOSE_ONE = Statement(_WAITING.where(Message.id == bindparam("only")))
 
 
 def _begin(
-    row: Row, to: Addressed, wanted: Wanted, asked: Policy, integration: Integration, epoch: int, ledger: Ledger, *, account: str,
-    sender: str, at: datetime,
-) -> Claim | None:  # fmt: skip
-    moment, verdict = now(), asked.verdict(wanted)
+    row: Row,
+    to: Addressed,
+    wanted: Wanted,
+    asked: Policy,
+    integration: Integration,
+    epoch: int,
+    ledger: Ledger,
+    *,
+    account: str,
+    sender: str,
+    at: datetime,
+) -> Claim | None:
+    moment = now()
+    verdict = asked.verdict(wanted)
     row.expires_at = wanted.expires_at  # the provider gets the current limit
     if row.stop:
         ledger.end(row, Status.CANCELED, "stopped", why=row.stop)
@@ -248,20 +370,30 @@ def _begin(
     elif verdict.code:
         ledger.end(row, Status.SUPPRESSED, "suppressed", code=verdict.code)
     elif to.content is None or to.erased:
-        ledger.end(row, Status.CANCELED, "erased", why="What it said, or whom it was for, was removed.")
+        ledger.end(
+            row, Status.CANCELED, "erased", why="What it said, or whom it was for, was removed."
+        )
     elif verdict.until is not None:
         if row.code != QUIET:
             ledger.note(row, "quiet hours")
-        row.due_at, row.code = verdict.until, QUIET
+        row.due_at = verdict.until
+        row.code = QUIET
     else:
         if row.edits_id is not None:  # what it says may have been replaced until it was locked
-            to = replace(to, content=next((content for content, in read(_BODY, id=row.id)), None) or to.content)
+            to = replace(
+                to,
+                content=next((content for (content,) in read(_BODY, id=row.id)), None)
+                or to.content,
+            )
         try:
-            outbound = outbound_of(row, to, integration, row.tries + 1, free=asked.free(row.contact_id))
+            outbound = outbound_of(
+                row, to, integration, row.tries + 1, free=asked.free(row.contact_id)
+            )
         except Unreadable as problem:
             if row.code != "unreadable":
                 ledger.note(row, "unreadable", why=str(problem))
-            row.due_at, row.code = moment + UNREADABLE_PAUSE, "unreadable"
+            row.due_at = moment + UNREADABLE_PAUSE
+            row.code = "unreadable"
             return None
         if outbound is None:
             ledger.end(row, Status.SUPPRESSED, "suppressed", code=WINDOW_CLOSED)
@@ -269,7 +401,12 @@ def _begin(
         if row.thread:
             outbound = replace(outbound, thread=provider_thread(row), edits=edited(row))
         if row.edits_id and not (outbound.edits or outbound.reply_to):
-            ledger.end(row, Status.CANCELED, "nothing to edit", why="What it would have changed does not stand there.")
+            ledger.end(
+                row,
+                Status.CANCELED,
+                "nothing to edit",
+                why="What it would have changed does not stand there.",
+            )
             return None
         if media.gone(outbound.files):
             ledger.end(row, Status.FAILED, "file gone", code="media_gone")
@@ -281,10 +418,26 @@ def _begin(
                 return None
         asked.passed(wanted)
         begins = not_before(row.id, at)
-        ledger.begin(row, begins, begins + LEASE, outbound.template.id if outbound.template else "", account=account,
-                     sender=integration.other_sender(to.address) or sender)
+        ledger.begin(
+            row,
+            begins,
+            begins + LEASE,
+            outbound.template.id if outbound.template else "",
+            account=account,
+            sender=integration.other_sender(to.address) or sender,
+        )
         looks = _looks(integration, outbound)
-        return Claim(row.id, row.tries, row.connection_id, integration, outbound, to.bulk, epoch, sender=sender, looks=looks)
+        return Claim(
+            row.id,
+            row.tries,
+            row.connection_id,
+            integration,
+            outbound,
+            to.bulk,
+            epoch,
+            sender=sender,
+            looks=looks,
+        )
     return None
 
 
@@ -292,8 +445,18 @@ _BODY = Statement(select(Body._content).where(Body.owner_id == bindparam("id")))
 
 
 def _looks(integration: Integration, outbound: Outbound) -> Callable[[], None] | None:
-    """Return what looks at the files that others serve; the thread that hands the message over calls it."""
+    """Return what looks at the files that others serve; the thread that hands the message over
+    calls it.
+    """
     if not outbound.unseen:
         return None
-    limits = {content_type: media.limit_of(integration.media, content_type) for content_type in integration.media}
-    return partial(media_check.look_at, outbound.unseen, limits, live.running().door(media.reachable(live.running().config)))
+    limits = {
+        content_type: media.limit_of(integration.media, content_type)
+        for content_type in integration.media
+    }
+    return partial(
+        media_check.look_at,
+        outbound.unseen,
+        limits,
+        live.running().door(media.reachable(live.running().config)),
+    )

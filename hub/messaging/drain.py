@@ -1,6 +1,8 @@
-"""The drain: one bounded run of a worker that sends for every connection, concurrently, and lingers for more.
+"""The drain: one bounded run of a worker that sends for every connection, concurrently, and lingers
+for more.
 
-Threads only call the provider; this thread alone touches the database. No transaction is open while a provider thinks.
+Threads only call the provider; this thread alone touches the database. No transaction is open while
+a provider thinks.
 """
 
 from __future__ import annotations
@@ -36,8 +38,11 @@ WAKE_EVERY = 5.0  # of those who settle, who linger for longer
 LAST_WAIT = 3.0  # after SIGTERM
 LONGEST_CALL = 50.0
 HELD_FOR = 40.0  # what calls came to, while the database does not take it: then the leases are over
-FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.5
-BEGINS_WITHIN = 20.0  # of its claim; later a call could outlast the lease, and be looked up before it was made
+FIRST_PAUSE = 0.05
+LONGEST_PAUSE = 0.5
+BEGINS_WITHIN = (
+    20.0  # of its claim; later a call could outlast the lease, and be looked up before it was made
+)
 
 
 class Drain:
@@ -50,7 +55,10 @@ class Drain:
         self._most: dict[str, int] = {}  # calls at once, by connection
         self._flying: Counter[str] = Counter()
         self._bulk: Counter[str] = Counter()  # those of them of the bulk lane
-        self._waiting: list[str] = []  # connections that have something to send, as far as is known; who waits longest comes first
+        self._waiting: list[
+            str
+            # connections that have something to send, as far as is known; the longest wait first
+        ] = []
         self._looked_at = self._woken_at = -WAKE_EVERY
         self._done: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
         self._ended: list[Outcome] = []  # calls that ended, and are not written yet
@@ -82,10 +90,16 @@ class Drain:
 
     def _work(self) -> bool:
         if self._failing_since is not None:
-            self._write()  # first what calls came to: nothing new is begun while it is not known whether that can be written
+            # first what calls came to: nothing new is begun while it is not known whether that can
+            # be written
+            self._write()
         if time.monotonic() - self._looked_at >= (LOOK_EVERY if self._ended else IDLE_PAUSE):
             self._look()
-        free = {connection_id: threads for connection_id in self._waiting if (threads := self._free(connection_id)) > 0}
+        free = {
+            connection_id: threads
+            for connection_id in self._waiting
+            if (threads := self._free(connection_id)) > 0
+        }
         outcomes = self._ended
         claims = turn(outcomes, free, self._bulk) if outcomes or free else []
         self._ended = []
@@ -95,20 +109,30 @@ class Drain:
             wake_now("settle")  # callbacks will come; who takes them in does nothing but store them
             self._woken_at = time.monotonic()
         begun = Counter(claim.connection_id for claim in claims)
-        idle = {connection_id for connection_id, threads in free.items() if begun[connection_id] < threads}
-        self._waiting = [connection_id for connection_id in self._waiting if connection_id not in idle]
+        idle = {
+            connection_id
+            for connection_id, threads in free.items()
+            if begun[connection_id] < threads
+        }
+        self._waiting = [
+            connection_id for connection_id in self._waiting if connection_id not in idle
+        ]
         return bool(outcomes or claims)
 
     def _look(self) -> None:
-        self._waiting, self._looked_at = due(), time.monotonic()
+        self._waiting = due()
+        self._looked_at = time.monotonic()
         for connection_id in self._waiting:
             if connection_id not in self._most:
                 self._most[connection_id] = self._concurrency(connection_id)
-        db.session.rollback()  # a reading transaction left open would hold back the database's clean-up
+        # a reading transaction left open would hold back the database's clean-up
+        db.session.rollback()
 
     def _concurrency(self, connection_id: str) -> int:
         try:
-            return integrations.get(db.session.get_one(Connection, connection_id).integration).concurrency
+            return integrations.get(
+                db.session.get_one(Connection, connection_id).integration
+            ).concurrency
         except NotFound:
             return 1  # the claim says that its package is gone
 
@@ -118,7 +142,9 @@ class Drain:
     def _send(self, claim: Claim) -> None:
         pool = self._pools.get(claim.connection_id)
         if pool is None:
-            pool = self._pools[claim.connection_id] = ThreadPoolExecutor(self._most[claim.connection_id], "send")
+            pool = self._pools[claim.connection_id] = ThreadPoolExecutor(
+                self._most[claim.connection_id], "send"
+            )
         self._flying[claim.connection_id] += 1
         self._bulk[claim.connection_id] += claim.bulk
         self.sent += 1
@@ -141,14 +167,21 @@ class Drain:
 
     def _write(self) -> None:
         turn(self._ended, {})
-        self._ended, self._failing_since, self._pause = [], None, FIRST_PAUSE
+        self._ended = []
+        self._failing_since = None
+        self._pause = FIRST_PAUSE
 
     def _hold(self, problem: Exception) -> None:
-        """Keep what calls came to for another try, since nobody else knows it. Raises the problem after HELD_FOR seconds."""
+        """Keep what calls came to for another try, since nobody else knows it.
+
+        Raises the problem after HELD_FOR seconds.
+        """
         moment = time.monotonic()
         if self._failing_since is None:
             self._failing_since = moment
-            log.warning("database.unreachable", problem=type(problem).__name__, outcomes=len(self._ended))
+            log.warning(
+                "database.unreachable", problem=type(problem).__name__, outcomes=len(self._ended)
+            )
         if moment - self._failing_since > HELD_FOR:
             raise problem
         with suppress(SQLAlchemyError):
@@ -158,7 +191,8 @@ class Drain:
 
     def _finish(self) -> None:
         """Write the outcomes of calls under way; claim nothing more."""
-        # at the planned end of a run there is time for every call; after SIGTERM the leases take care of the rest
+        # at the planned end of a run there is time for every call; after SIGTERM the leases take
+        # care of the rest
         deadline = time.monotonic() + (LAST_WAIT if self.stopping.told else LONGEST_CALL)
         while (self._flying.total() or self._ended) and time.monotonic() < deadline:
             if self.stopping.told:
@@ -184,29 +218,56 @@ def _look_first(claim: Claim) -> SendError | None:
         return problem
     except Exception as problem:
         log.exception("look.fault", message=claim.message_id)
-        return FileMissing(f"Signpost met a fault of its own ({type(problem).__name__}) when it looked at the file.", "media_unreachable")
+        return FileMissing(
+            f"Signpost met a fault of its own ({type(problem).__name__}) when it looked at the"
+            " file.",
+            "media_unreachable",
+        )
     return None
 
 
 def call(claim: Claim) -> Outcome:
     """Hand one message over; every way it can end is an Outcome."""
     started = time.monotonic()
-    accepted, error = None, None
+    accepted = None
+    error = None
     if (refused := _look_first(claim)) is not None:
-        return Outcome(claim, None, refused, ended_at=now(), milliseconds=round((time.monotonic() - started) * 1000))
+        return Outcome(
+            claim,
+            None,
+            refused,
+            ended_at=now(),
+            milliseconds=round((time.monotonic() - started) * 1000),
+        )
     with recorded() as exchanges:
         try:
             if uptime() - claim.begun > BEGINS_WITHIN:
-                raise Unreachable("Signpost stood still before the call, so the call was not made.", TOO_LATE)
+                raise Unreachable(
+                    "Signpost stood still before the call, so the call was not made.", TOO_LATE
+                )
             accepted = claim.integration.send(claim.outbound)
         except SendError as problem:
             error = problem
-        except Exception as problem:  # a fault of ours or of the integration: what the provider has is not known
-            log.exception("send.fault", message=claim.message_id, integration=claim.integration.name)
-            error = OutcomeUnknown(f"Signpost met a fault of its own ({type(problem).__name__}).", FAULT)
+        except (
+            Exception
+        ) as problem:  # a fault of ours or of the integration: what the provider has is not known
+            log.exception(
+                "send.fault", message=claim.message_id, integration=claim.integration.name
+            )
+            error = OutcomeUnknown(
+                f"Signpost met a fault of its own ({type(problem).__name__}).", FAULT
+            )
     last = exchanges[-1] if exchanges else None
     return Outcome(
-        claim, accepted, error, ended_at=now(), milliseconds=round((time.monotonic() - started) * 1000),
+        claim,
+        accepted,
+        error,
+        ended_at=now(),
+        milliseconds=round((time.monotonic() - started) * 1000),
         http_status=last.status if last else None,
-        request_ref=last.headers.get(claim.integration.request_ref_header, "") if last and claim.integration.request_ref_header else "",
-    )  # fmt: skip
+        request_ref=(
+            last.headers.get(claim.integration.request_ref_header, "")
+            if last and claim.integration.request_ref_header
+            else ""
+        ),
+    )

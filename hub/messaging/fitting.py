@@ -19,17 +19,23 @@ class TooLong(Refused):
     """A text is longer than the provider takes, even without the document's title."""
 
     def __init__(self) -> None:
-        super().__init__(TOO_LONG, "The text is longer than the provider takes, even without a title.")
+        super().__init__(
+            TOO_LONG, "The text is longer than the provider takes, even without a title."
+        )
 
 
 def fitted(
-    cls: type[Integration], values: Mapping[str, Any], make: Callable[[Mapping[str, Any]], T],
-    says: Callable[[T], str], most: int,
-) -> T:  # fmt: skip
+    cls: type[Integration],
+    values: Mapping[str, Any],
+    make: Callable[[Mapping[str, Any]], T],
+    says: Callable[[T], str],
+    most: int,
+) -> T:
     """Make something of values, with the title as long as the provider takes it.
 
     `says` returns the text of what was made. Raises TooLong.
     """
+
     def fits(title: str) -> bool:
         return cls.length_of(says(make({**values, TITLE: title}))) <= most
 

@@ -1,7 +1,9 @@
-"""What may be claimed now: throttles, read and locked before any message, changed in memory, written once.
+"""What may be claimed now: throttles, read and locked before any message, changed in memory,
+written once.
 
-A sender without a limit has no row, and costs one look for it, until its provider refuses or is not reached. The row goes
-again once all is well, so that workers need not wait for one another where nothing is to be shared.
+A sender without a limit has no row, and costs one look for it, until its provider refuses or is not
+reached. The row goes again once all is well, so that workers need not wait for one another where
+nothing is to be shared.
 """
 
 from __future__ import annotations
@@ -16,7 +18,15 @@ import structlog
 from sqlalchemy import bindparam, delete, func, select, update
 
 from hub import audit, times
-from hub.errors import FileMissing, FileRefused, OutcomeUnknown, Scope, SlowDown, TransientError, Unreachable
+from hub.errors import (
+    FileMissing,
+    FileRefused,
+    OutcomeUnknown,
+    Scope,
+    SlowDown,
+    TransientError,
+    Unreachable,
+)
 from hub.extensions import db
 from hub.messaging import circuit, senders, throttle
 from hub.messaging.clock import CLOCK
@@ -72,18 +82,24 @@ class Gate:
         return max(0, min(threads, throttle.whole(state, self._rate)) if self._rate else threads)
 
     def bulk(self, wanted: int, begun: int) -> int:
-        """Return how many of the bulk lane may be claimed beside what was begun of the other, `wanted` at most."""
+        """Return how many of the bulk lane may be claimed beside what was begun of the other,
+        `wanted` at most.
+        """
         if self.state is None or not self._rate:
             return wanted
         return min(wanted, throttle.whole(self.state, self._rate, bulk=True) - begun)
 
     def spacing(self) -> Spacing | None:
         """Return what spaces the messages to one recipient, where the provider asks for that."""
-        return Spacing(self.sender, self.moment) if self.sender and self.sender.per_recipient else None
+        return (
+            Spacing(self.sender, self.moment) if self.sender and self.sender.per_recipient else None
+        )
 
     def passed(self, begun: int) -> None:
         """Note how many messages went through."""
-        if self.state is None or (self.state.ready_at is not None and self.state.ready_at > self.moment):
+        if self.state is None or (
+            self.state.ready_at is not None and self.state.ready_at > self.moment
+        ):
             return
         if self._rate:
             throttle.spend(self.state, self._rate, begun, self.moment)
@@ -92,7 +108,9 @@ class Gate:
 
 
 class Gates:
-    """The throttles that a transaction concerns: of connections that want to claim, and of calls that ended."""
+    """The throttles that a transaction concerns: of connections that want to claim, and of calls
+    that ended.
+    """
 
     def __init__(
         self,
@@ -128,7 +146,11 @@ class Gates:
         if not names:
             return
         self._read(names)
-        needed = {sender.name for key, sender in self._senders.items() if key in claiming and (sender.per_second or sender.per_recipient)}
+        needed = {
+            sender.name
+            for key, sender in self._senders.items()
+            if key in claiming and (sender.per_second or sender.per_recipient)
+        }
         troubled = {outcome.claim.connection_id for outcome in ended if _outage(outcome)} | {
             key for key, _ in limits
         }
@@ -147,7 +169,9 @@ class Gates:
         return Gate(self.moment, sender, self._states.get(sender.name) if sender else None)
 
     def learn(self) -> None:
-        """Take from the calls that ended what they tell of their senders; while their messages are not written yet."""
+        """Take from the calls that ended what they tell of their senders; while their messages are
+        not written yet.
+        """
         for outcome in self._ended:
             sender = self._senders.get(outcome.claim.connection_id)
             state = self._states.get(sender.name) if sender else None
@@ -157,19 +181,26 @@ class Gates:
                 continue  # the provider was not called
             if _outage(outcome):
                 if circuit.failed(state, outcome.claim.epoch, str(outcome.error), self.moment):
-                    _tell("connection.unreachable", outcome.claim.connection_id, why=str(outcome.error))
+                    _tell(
+                        "connection.unreachable",
+                        outcome.claim.connection_id,
+                        why=str(outcome.error),
+                    )
             elif not _fault(outcome):
                 if circuit.answered(state, outcome.claim.epoch):
                     _tell("connection.reachable", outcome.claim.connection_id)
                 error = outcome.named
-                if isinstance(error, TransientError) and self._limits.keys() & {
-                    (outcome.claim.connection_id, scope) for scope in WIDE
-                } and error.scope != Scope.MESSAGE:  # fmt: skip
+                if (
+                    isinstance(error, TransientError)
+                    and self._limits.keys()
+                    & {(outcome.claim.connection_id, scope) for scope in WIDE}
+                    and error.scope != Scope.MESSAGE
+                ):
                     self._slow_down(sender, state, outcome, error)
         self._hold_siblings()
 
     def _hold_siblings(self) -> None:
-        """Leave the other senders of an account alone too, where that is what the provider refuses."""
+        """Pause the other senders of an account too, where the provider refuses the account."""
         for (connection_id, scope), error in self._limits.items():
             mine = self._senders.get(connection_id)
             if scope == Scope.ACCOUNT and mine is not None:
@@ -205,10 +236,16 @@ class Gates:
             throttle.hold(self._states[sender.name], left, self.moment)
             self._states[sender.name].why = str(error)
 
-    def _slow_down(self, sender: Sender, state: State, outcome: Outcome, error: TransientError) -> None:
+    def _slow_down(
+        self, sender: Sender, state: State, outcome: Outcome, error: TransientError
+    ) -> None:
         had = throttle.limit(state, sender.per_second, self.moment)
         if not had:  # what is under way, by how long a call takes
-            mine = [one.milliseconds for one in self._ended if one.claim.connection_id in sender.connection_ids]
+            mine = [
+                one.milliseconds
+                for one in self._ended
+                if one.claim.connection_id in sender.connection_ids
+            ]
             had = max(_under_way(sender), 1) / max(fmean(mine) / 1000, 0.001)
         throttle.slow_down(state, outcome.claim.epoch, had, error.retry_after, self.moment)
         state.why = str(error)
@@ -218,20 +255,37 @@ class Gates:
         inert = {name for name, state in self._states.items() if self._inert(state)}
         if inert:
             write(_REMOVE, {"names": sorted(inert)})
-        changed = [state for name, state in sorted(self._states.items()) if name not in inert and state != self._before[name]]
+        changed = [
+            state
+            for name, state in sorted(self._states.items())
+            if name not in inert and state != self._before[name]
+        ]
         write(_UPDATE, [{"key": state.name, **_values(state, "new_")} for state in changed])
 
     def _inert(self, state: State) -> bool:
         known = (*self._senders.values(), *self._siblings)
-        limited = any(sender.per_second or sender.per_recipient for sender in known if sender.name == state.name)
+        limited = any(
+            sender.per_second or sender.per_recipient
+            for sender in known
+            if sender.name == state.name
+        )
         held = state.held_until is not None and state.held_until > self.moment
-        return not (limited or held or state.failures or state.opened_at or throttle.slowed(state, self.moment))
+        return not (
+            limited
+            or held
+            or state.failures
+            or state.opened_at
+            or throttle.slowed(state, self.moment)
+        )
 
     def _read(self, names: Collection[str]) -> None:
         for *values, moment in read(_READ, names=sorted(names), moment=now()):
             state = State(*values)
             self._before[state.name] = State(*values)
-            if any(until is not None and until > moment + LONGEST_REST for until in (state.ready_at, state.bulk_at, state.held_until)):
+            if any(
+                until is not None and until > moment + LONGEST_REST
+                for until in (state.ready_at, state.bulk_at, state.held_until)
+            ):
                 state = State(state.name)  # a clock or a row was wrong: the pause would never end
             self._states[state.name] = state
             self.moment = moment
@@ -239,7 +293,9 @@ class Gates:
 
 @transaction
 def reset(connection_ids: Collection[str]) -> None:
-    """Forget how fast some senders may go, because what is stored of that cannot be used; they learn it again."""
+    """Forget how fast some senders may go, because what is stored of that cannot be used; they
+    learn it again.
+    """
     names = select(Connection.throttle).where(Connection.id.in_(several("connections")))
     gone = delete(_table).where(_table.c.name.in_(names))
     db.session.execute(gone, {"connections": list(connection_ids)})
@@ -250,14 +306,23 @@ def _outage(outcome: Outcome) -> bool:
 
 
 def _fault(outcome: Outcome) -> bool:
-    """Tell whether a call ended by a fault of ours, or was not made for one, which says nothing of the provider."""
-    return isinstance(outcome.error, Unreachable | OutcomeUnknown) and outcome.error.code in (FAULT, TOO_LATE)
+    """Tell whether a call ended by a fault of ours, or was not made for one, which says nothing of
+    the provider.
+    """
+    return isinstance(outcome.error, Unreachable | OutcomeUnknown) and outcome.error.code in (
+        FAULT,
+        TOO_LATE,
+    )
 
 
-def _limits(ended: Sequence[Outcome], known: Mapping[str, Sender]) -> dict[tuple[str, Scope], TransientError]:
-    """Return the limits of whole senders and accounts that calls met: by connection and scope, with the error.
+def _limits(
+    ended: Sequence[Outcome], known: Mapping[str, Sender]
+) -> dict[tuple[str, Scope], TransientError]:
+    """Return the limits of whole senders and accounts that calls met: by connection and scope, with
+    the error.
 
-    Some providers do not say whether it is one recipient or the sender that is limited. Several recipients at once are the sender.
+    Some providers do not say whether it is one recipient or the sender that is limited. Several
+    recipients at once are the sender.
     """
     found: dict[tuple[str, Scope], TransientError] = {}
     recipients: dict[str, set[str]] = {}
@@ -293,13 +358,28 @@ def _values(state: State, prefix: str = "") -> Mapping[str, Any]:
 
 _table = table_of(Throttle)
 _columns = [_table.c[name] for name in State.__slots__]
-_READ = Statement(select(*_columns, CLOCK).where(_table.c.name.in_(several("names"))).order_by(_table.c.name).with_for_update())
-_UPDATE = Statement(
-    update(_table).where(_table.c.name == bindparam("key")).values({name: bindparam(f"new_{name}") for name in State.__slots__})
+_READ = Statement(
+    select(*_columns, CLOCK)
+    .where(_table.c.name.in_(several("names")))
+    .order_by(_table.c.name)
+    .with_for_update()
 )
-_MAKE, _REMOVE = Statement.insert(_table, once=True), Statement(delete(_table).where(_table.c.name.in_(several("names"))))
-_UNDER_WAY = Statement(select(func.count()).select_from(
-    select(messages.c.id)
-    .where(messages.c.connection_id.in_(several("connections")), messages.c.status == Status.SENDING, messages.c.due_at.is_not(None))
-    .limit(MOST_COUNTED).subquery()
-))  # fmt: skip
+_UPDATE = Statement(
+    update(_table)
+    .where(_table.c.name == bindparam("key"))
+    .values({name: bindparam(f"new_{name}") for name in State.__slots__})
+)
+_MAKE = Statement.insert(_table, once=True)
+_REMOVE = Statement(delete(_table).where(_table.c.name.in_(several("names"))))
+_UNDER_WAY = Statement(
+    select(func.count()).select_from(
+        select(messages.c.id)
+        .where(
+            messages.c.connection_id.in_(several("connections")),
+            messages.c.status == Status.SENDING,
+            messages.c.due_at.is_not(None),
+        )
+        .limit(MOST_COUNTED)
+        .subquery()
+    )
+)

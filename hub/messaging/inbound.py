@@ -1,4 +1,6 @@
-"""What people send to us: stored once, into the conversation of their contact and the connection they wrote to."""
+"""What people send to us: stored once, into the conversation of their contact and the connection
+they wrote to.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,8 @@ class _Receiver(Carrier):
 
 @transaction
 def take(came: base.Inbound, origin: Origin, at: datetime) -> bool:
-    """Store a person's message, once however often it comes; False when none of these connections carries its channel.
+    """Store a person's message, once however often it comes; False when none of these connections
+    carries its channel.
 
     One without an address is from an unknown sender: it makes no contact and changes no window or
     opt-out. Raises Refused for one that holds nothing either.
@@ -54,12 +57,24 @@ def take(came: base.Inbound, origin: Origin, at: datetime) -> bool:
     word, replied = opt_out.meaning(came) if contact else (None, False)
     contact_id = contact.id if contact else None
     answered = find_answered(came.answers, receiver, origin.connection_ids, contact_id, at)
-    write(_ADD, {
-        "id": row_id, "connection_id": receiver.id, "contact_id": contact_id,
-        "source_id": answered.source_id, "receipt_id": origin.receipt_id, "provider_id": name,
-        "kind": _kind_of(came), "keyword": word or "", "at": at, "read_at": None,
-    })  # fmt: skip
-    sealed = keyring().seal_json("bodies", row_id.partition("_")[2], "content", {"subject": "", **_said(came)})
+    write(
+        _ADD,
+        {
+            "id": row_id,
+            "connection_id": receiver.id,
+            "contact_id": contact_id,
+            "source_id": answered.source_id,
+            "receipt_id": origin.receipt_id,
+            "provider_id": name,
+            "kind": _kind_of(came),
+            "keyword": word or "",
+            "at": at,
+            "read_at": None,
+        },
+    )
+    sealed = keyring().seal_json(
+        "bodies", row_id.partition("_")[2], "content", {"subject": "", **_said(came)}
+    )
     write(_BODY, {"owner_id": row_id, "content": sealed})
     _converse(receiver, contact_id, row_id, at)
     cls = integrations.get(receiver.integration)
@@ -70,21 +85,31 @@ def take(came: base.Inbound, origin: Origin, at: datetime) -> bool:
     if contact and cls.session_window and meant:
         windows.opened(sender_key(receiver), contact.id, at, cls.session_window)
     if contact and word is not None:
-        opt_out.heard(word, came.text, receiver, contact, at, answered=replied or bool(cls.answers_keywords))
+        opt_out.heard(
+            word, came.text, receiver, contact, at, answered=replied or bool(cls.answers_keywords)
+        )
     _tell(came, cls.event_prefix, receiver, answered, row_id, at)
     return True
 
 
 def _name_of(came: base.Inbound, origin: Origin) -> str:
-    """Return what a message is known by. PostgreSQL's indexes take no long text, so that of a long one is its hash."""
+    """Return what a message is known by.
+
+    PostgreSQL's indexes take no long text, so that of a long one is its hash.
+    """
     name = came.provider_id or origin.receipt_id or ""
     return name if len(name) <= LONGEST_NAME else digest(name).hex()
 
 
 def _sender(came: base.Inbound, receiver: _Receiver) -> Reached | None:
-    """Return the contact who wrote; None for an unknown sender. Raises Refused where there is nothing to show either."""
+    """Return the contact who wrote; None for an unknown sender.
+
+    Raises Refused where there is nothing to show either.
+    """
     if came.address.strip():
-        known_as = came.name if came.kind == Address.EXTERNAL else ""  # else the signing app knows the name better
+        known_as = (
+            came.name if came.kind == Address.EXTERNAL else ""
+        )  # else the signing app knows the name better
         return contact_for(came.kind, came.address, test=receiver.test, name=known_as)
     if not (came.text or came.media or came.contents or came.button):
         raise Refused("empty_message", "This message names no sender and holds nothing.")
@@ -102,15 +127,25 @@ def _kind_of(came: base.Inbound) -> str:
 def _said(came: base.Inbound) -> dict[str, Any]:
     """Return what a message says, as its body and its platform event hold it."""
     return {
-        "text": came.text, "button": came.button, "name": came.name, "external_id": came.external_id, "answers": came.answers,
+        "text": came.text,
+        "button": came.button,
+        "name": came.name,
+        "external_id": came.external_id,
+        "answers": came.answers,
         "media": [{"url": file.url, "content_type": file.content_type} for file in came.media],
         "contents": [{"kind": one.kind.value, **one.fields} for one in came.contents],
-    }  # fmt: skip
+    }
 
 
 def _receiver(came: base.Inbound, origin: Origin) -> tuple[_Receiver | None, bool]:
-    """Return the connection that a person wrote to, and whether it was surely meant; else one of the channel keeps what they wrote."""
-    fitting = [one for row in read(_RECEIVERS, ids=list(origin.connection_ids)) if (one := _Receiver(*row)).channel == came.channel]
+    """Return the connection that a person wrote to, and whether it was surely meant; else one of
+    the channel keeps what they wrote.
+    """
+    fitting = [
+        one
+        for row in read(_RECEIVERS, ids=list(origin.connection_ids))
+        if (one := _Receiver(*row)).channel == came.channel
+    ]
     standing = [one for one in fitting if not one.archived]
     for among in (standing, fitting):
         for names in (lambda one: (one.sender,), _senders):
@@ -132,15 +167,25 @@ def _senders(one: _Receiver) -> Collection[str]:
 
 
 def _converse(receiver: _Receiver, contact_id: str | None, row_id: str, at: datetime) -> None:
-    """Let a message go on a conversation; that of an unknown sender has one of its own, since two may be two people."""
+    """Let a message go on a conversation; that of an unknown sender has one of its own, since two
+    may be two people.
+    """
     found = read(_CONVERSATION, connection=receiver.id, contact=contact_id) if contact_id else []
     if found:
         write(_GO_ON, {"key": found[0][0], "last": row_id, "when": max(at, found[0][1])})
     else:
-        write(_BEGIN, {
-            "id": new_id("cnv"), "connection_id": receiver.id, "contact_id": contact_id, "test": receiver.test, "last_id": row_id,
-            "last_at": at, "unread": 1,
-        })  # fmt: skip
+        write(
+            _BEGIN,
+            {
+                "id": new_id("cnv"),
+                "connection_id": receiver.id,
+                "contact_id": contact_id,
+                "test": receiver.test,
+                "last_id": row_id,
+                "last_at": at,
+                "unread": 1,
+            },
+        )
 
 
 def received(inbound_id: str) -> str:
@@ -149,39 +194,79 @@ def received(inbound_id: str) -> str:
 
 
 def _tell(
-    came: base.Inbound, prefix: str, receiver: _Receiver, answered: Answered, row_id: str,
+    came: base.Inbound,
+    prefix: str,
+    receiver: _Receiver,
+    answered: Answered,
+    row_id: str,
     at: datetime,
-) -> None:  # fmt: skip
+) -> None:
     """Write the platform event; what answers one of our messages tells which, and its request."""
     event_id = new_id("pev")
     payload: dict[str, Any] = {
-        "inbound": row_id, "connection": receiver.id, "test": receiver.test, "from": came.address, **_said(came),
+        "inbound": row_id,
+        "connection": receiver.id,
+        "test": receiver.test,
+        "from": came.address,
+        **_said(came),
         "provider_id": came.provider_id,
-    }  # fmt: skip
-    write(_EVENT, {
-        "id": event_id, "cause": received(row_id), "type": f"{prefix}_received",
-        "message_id": answered.message_id, "request_id": answered.request_id,
-        "source_id": answered.source_id, "at": at,
-        "payload": keyring().seal_json("platform_events", event_id.partition("_")[2], "payload", payload),
-    })  # fmt: skip
+    }
+    write(
+        _EVENT,
+        {
+            "id": event_id,
+            "cause": received(row_id),
+            "type": f"{prefix}_received",
+            "message_id": answered.message_id,
+            "request_id": answered.request_id,
+            "source_id": answered.source_id,
+            "at": at,
+            "payload": (
+                keyring().seal_json(
+                    "platform_events", event_id.partition("_")[2], "payload", payload
+                )
+            ),
+        },
+    )
 
 
-_inbound, _conversations = table_of(Inbound), table_of(Conversation)
+_inbound = table_of(Inbound)
+_conversations = table_of(Conversation)
 _KNOWN = Statement(
-    select(_inbound.c.id).where(_inbound.c.connection_id.in_(several("connections")), _inbound.c.provider_id == bindparam("name"))
+    select(_inbound.c.id).where(
+        _inbound.c.connection_id.in_(several("connections")),
+        _inbound.c.provider_id == bindparam("name"),
+    )
 )
-_ADD, _BODY, _EVENT = Statement.insert(_inbound), Statement.insert(table_of(Body)), Statement.insert(platform_events, once=True)
+_ADD = Statement.insert(_inbound)
+_BODY = Statement.insert(table_of(Body))
+_EVENT = Statement.insert(platform_events, once=True)
 _RECEIVERS = Statement(
-    select(Connection.id, Connection.integration, Connection.channel, Connection.sender, Connection.test, Connection.rules,
-           Connection.archived_at.is_not(None))
-    .where(Connection.id.in_(several("ids"))).order_by(Connection.archived_at.is_not(None), Connection.id)
-)  # fmt: skip
+    select(
+        Connection.id,
+        Connection.integration,
+        Connection.channel,
+        Connection.sender,
+        Connection.test,
+        Connection.rules,
+        Connection.archived_at.is_not(None),
+    )
+    .where(Connection.id.in_(several("ids")))
+    .order_by(Connection.archived_at.is_not(None), Connection.id)
+)
 _CONVERSATION = Statement(
     select(_conversations.c.id, _conversations.c.last_at)
-    .where(_conversations.c.connection_id == bindparam("connection"), _conversations.c.contact_id == bindparam("contact")).with_for_update()
+    .where(
+        _conversations.c.connection_id == bindparam("connection"),
+        _conversations.c.contact_id == bindparam("contact"),
+    )
+    .with_for_update()
 )
 _BEGIN = Statement.insert(_conversations)
 _GO_ON = Statement(
-    update(_conversations).where(_conversations.c.id == bindparam("key"))
-    .values(last_id=bindparam("last"), last_at=bindparam("when"), unread=_conversations.c.unread + 1)
-)  # fmt: skip
+    update(_conversations)
+    .where(_conversations.c.id == bindparam("key"))
+    .values(
+        last_id=bindparam("last"), last_at=bindparam("when"), unread=_conversations.c.unread + 1
+    )
+)

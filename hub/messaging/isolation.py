@@ -1,7 +1,9 @@
-"""A turn of the dispatcher around what fails: outcome by outcome, connection by connection, message by message.
+"""A turn of the dispatcher around what fails: outcome by outcome, connection by connection, message
+by message.
 
-Turns are made for everything at once, which is fast, and fails for all when one row cannot be read. Only then each is
-made by itself here, and what fails alone is set aside. No kind of fault needs to be known for that.
+Turns are made for everything at once, which is fast, and fails for all when one row cannot be read.
+Only then each is made by itself here, and what fails alone is set aside. No kind of fault needs to
+be known for that.
 """
 
 from __future__ import annotations
@@ -30,12 +32,20 @@ PAUSE = 30.0  # seconds that a connection whose own row fails is left alone
 
 
 class Turn(Protocol):
-    """Makes one turn in a transaction. `only` narrows it to one message, `apart` records outcomes one by one."""
+    """Makes one turn in a transaction.
+
+    `only` narrows it to one message, `apart` records outcomes one by one.
+    """
 
     def __call__(
-        self, ended: Sequence[Outcome], free: Mapping[str, int], bulk: Mapping[str, int], *,
-        apart: bool = False, only: str = "",
-    ) -> list[Claim]: ...  # fmt: skip
+        self,
+        ended: Sequence[Outcome],
+        free: Mapping[str, int],
+        bulk: Mapping[str, int],
+        *,
+        apart: bool = False,
+        only: str = "",
+    ) -> list[Claim]: ...
 
 
 @dataclass(frozen=True)
@@ -44,8 +54,13 @@ class Isolation:
 
     turn: Turn
 
-    def make(self, ended: Sequence[Outcome], free: Mapping[str, int], bulk: Mapping[str, int]) -> list[Claim]:
-        """Record outcomes and claim, part by part. Raises what says that the database is away, unless calls began."""
+    def make(
+        self, ended: Sequence[Outcome], free: Mapping[str, int], bulk: Mapping[str, int]
+    ) -> list[Claim]:
+        """Record outcomes and claim, part by part.
+
+        Raises what says that the database is away, unless calls began.
+        """
         if ended:
             self._record(ended)
         claims: list[Claim] = []
@@ -80,7 +95,9 @@ class Isolation:
             if len(claims) >= threads:
                 break
             try:
-                claims += self.turn((), {connection_id: threads - len(claims)}, bulk, only=message_id)
+                claims += self.turn(
+                    (), {connection_id: threads - len(claims)}, bulk, only=message_id
+                )
             except Exception as problem:
                 if lets_pass(problem):
                     if claims:
@@ -90,10 +107,12 @@ class Isolation:
         return claims
 
     def _works(self, connection_id: str, threads: int, bulk: Mapping[str, int]) -> bool:
-        """Return whether a connection can claim at all; one that cannot is left alone for a while."""
+        """Return whether a connection can claim at all; one that cannot is paused."""
         for tries in (1, 2):
             try:
-                self.turn((), {connection_id: threads}, bulk, only=new_id("msg"))  # no message has this id
+                self.turn(
+                    (), {connection_id: threads}, bulk, only=new_id("msg")
+                )  # no message has this id
             except Exception as problem:
                 if lets_pass(problem):
                     raise
@@ -110,7 +129,10 @@ class Isolation:
 _WAITING = Statement(
     select(Message.id)
     .where(
-        Message.connection_id == bindparam("connection"), Message.status == Status.QUEUED,
+        Message.connection_id == bindparam("connection"),
+        Message.status == Status.QUEUED,
         Message.due_at <= bindparam("moment"),
-    ).order_by(Message.due_at).limit(LOOKED_AT)
-)  # fmt: skip
+    )
+    .order_by(Message.due_at)
+    .limit(LOOKED_AT)
+)

@@ -1,7 +1,9 @@
-"""Texts that opt somebody out or in, or ask for help. docs/opt-outs.md describes the grammar for admins.
+"""Texts that opt somebody out or in, or ask for help. docs/opt-outs.md describes the grammar for
+admins.
 
-A text is read as its words alone: case, accents, punctuation, emoji and blanks make no difference. It opts out when nothing is
-left but opt-out phrases and polite words. An opt-in is read more strictly, since a wrong one sends to somebody who opted out.
+A text is read as its words alone: case, accents, punctuation, emoji and blanks make no difference.
+It opts out when nothing is left but opt-out phrases and polite words. An opt-in is read more
+strictly, since a wrong one sends to somebody who opted out.
 """
 
 from __future__ import annotations
@@ -17,16 +19,61 @@ START = ("START", "UNSTOP", "YES", "SUBSCRIBE")
 HELP = ("HELP", "INFO")
 # what people write instead of one of these words; "OPT OUT" also stands for "OPT-OUT" and "OPTOUT"
 STOP_PHRASES = (
-    "STOP ALL", "STOP MESSAGES", "STOP MESSAGING", "STOP MESSAGING ME", "STOP SMS", "STOP TEXTING", "STOP TEXTING ME",
-    "STOP TEXTS", "OPT OUT", "OPT ME OUT", "UNSUBSCRIBE ALL", "UNSUBSCRIBE ME",
-)  # fmt: skip
+    "STOP ALL",
+    "STOP MESSAGES",
+    "STOP MESSAGING",
+    "STOP MESSAGING ME",
+    "STOP SMS",
+    "STOP TEXTING",
+    "STOP TEXTING ME",
+    "STOP TEXTS",
+    "OPT OUT",
+    "OPT ME OUT",
+    "UNSUBSCRIBE ALL",
+    "UNSUBSCRIBE ME",
+)
 HELP_PHRASES = ("HELP ME",)
 POLITE = (
-    "PLEASE", "PLS", "PLZ", "THANKS", "THANK YOU", "THX",
-    "BITTE", "DANKE", "POR FAVOR", "GRACIAS", "S'IL VOUS PLAÎT", "S'IL TE PLAÎT", "SVP", "STP", "MERCI", "PER FAVORE", "GRAZIE",
-    "OBRIGADO", "OBRIGADA", "ALSTUBLIEFT", "ALSJEBLIEFT", "AUB", "BEDANKT", "PROSZĘ", "DZIĘKUJĘ", "PROSÍM", "DĚKUJI", "LÜTFEN",
-    "TACK", "TAK", "TAKK", "KIITOS", "ПОЖАЛУЙСТА", "СПАСИБО", "БУДЬ ЛАСКА", "ДЯКУЮ", "请", "謝謝", "谢谢",
-)  # fmt: skip
+    "PLEASE",
+    "PLS",
+    "PLZ",
+    "THANKS",
+    "THANK YOU",
+    "THX",
+    "BITTE",
+    "DANKE",
+    "POR FAVOR",
+    "GRACIAS",
+    "S'IL VOUS PLAÎT",
+    "S'IL TE PLAÎT",
+    "SVP",
+    "STP",
+    "MERCI",
+    "PER FAVORE",
+    "GRAZIE",
+    "OBRIGADO",
+    "OBRIGADA",
+    "ALSTUBLIEFT",
+    "ALSJEBLIEFT",
+    "AUB",
+    "BEDANKT",
+    "PROSZĘ",
+    "DZIĘKUJĘ",
+    "PROSÍM",
+    "DĚKUJI",
+    "LÜTFEN",
+    "TACK",
+    "TAK",
+    "TAKK",
+    "KIITOS",
+    "ПОЖАЛУЙСТА",
+    "СПАСИБО",
+    "БУДЬ ЛАСКА",
+    "ДЯКУЮ",
+    "请",
+    "謝謝",
+    "谢谢",
+)
 LONGEST = 40  # characters of a keyword
 LONGEST_TEXT = 10_000  # characters; no channel takes more
 
@@ -40,20 +87,29 @@ class Keyword(StrEnum):
 
 
 def fold(text: str) -> str:
-    """Return the words of a text, with a blank between them, without case and accents; hyphens and apostrophes part words."""
+    """Return the words of a text, with a blank between them, without case and accents; hyphens and
+    apostrophes part words.
+    """
     return _words(text, " ")
 
 
 @lru_cache(maxsize=1024)
 def forms(phrase: str) -> frozenset[str]:
-    """Return every form in which a phrase is known: `opt out` also as `optout`; empty when it holds no letter or digit."""
-    return frozenset(filter(None, (fold(phrase), _words(phrase, ""), fold(phrase).replace(" ", ""))))
+    """Return every form in which a phrase is known: `opt out` also as `optout`; empty when it holds
+    no letter or digit.
+    """
+    return frozenset(
+        filter(None, (fold(phrase), _words(phrase, ""), fold(phrase).replace(" ", "")))
+    )
 
 
 def keyword(
     text: str, stop: Collection[str] = (), start: Collection[str] = (), help_: Collection[str] = ()
 ) -> Keyword | None:
-    """Return the request that a text makes, or None. `stop`, `start` and `help_` are the `forms` of further phrases."""
+    """Return the request that a text makes, or None.
+
+    `stop`, `start` and `help_` are the `forms` of further phrases.
+    """
     if len(text) > LONGEST_TEXT:
         return None
     own = {Keyword.HELP: help_, Keyword.START: start, Keyword.STOP: stop}
@@ -65,8 +121,12 @@ def keyword(
 
 
 def _request(words: list[str], own: Mapping[Keyword, Collection[str]]) -> Keyword | None:
-    """Return the one request that the words make; None when one of them is no part of it, or they ask for two things."""
-    longest = max((phrase.count(" ") + 1 for phrases in own.values() for phrase in phrases), default=1)
+    """Return the one request that the words make; None when one of them is no part of it, or they
+    ask for two things.
+    """
+    longest = max(
+        (phrase.count(" ") + 1 for phrases in own.values() for phrase in phrases), default=1
+    )
     found: set[Keyword] = set()
     at = 0
     while at < len(words):
@@ -91,10 +151,16 @@ def _meaning(phrase: str, own: Mapping[Keyword, Collection[str]]) -> Keyword | N
 
 
 def _plain(text: str, start: Collection[str]) -> bool:
-    """Tell whether a text is one opt-in word, with nothing around it but blanks, quotation marks, full stops and `!`."""
-    kept = unicodedata.normalize("NFKC", "".join(one for one in text if unicodedata.category(one) not in ("Cf", "Mn")))
+    """Tell whether a text is one opt-in word, with nothing around it but blanks, quotation marks,
+    full stops and `!`.
+    """
+    kept = unicodedata.normalize(
+        "NFKC", "".join(one for one in text if unicodedata.category(one) not in ("Cf", "Mn"))
+    )
     bare = kept.strip().strip(AROUND_START).strip()
-    inner = "".join(one for one in unicodedata.normalize("NFD", bare) if unicodedata.category(one) != "Mn")
+    inner = "".join(
+        one for one in unicodedata.normalize("NFD", bare) if unicodedata.category(one) != "Mn"
+    )
     if not (inner[:1].isalnum() and inner[-1:].isalnum()):
         return False
     if any(unicodedata.category(one)[0] not in "LNM" for one in inner if one not in " -'’"):
@@ -105,9 +171,11 @@ def _plain(text: str, start: Collection[str]) -> bool:
 AROUND_START = "\"'“”„‟‘’‚‛«»‹›「」『』.!。！¡…` \t\r\n"
 
 
-# ── Words of a text ─────────────────────────────────────────────────────────────────────────────────────────
+# ── Words of a text ───────────────────────────────────────────────────────────────────────────────
 def _words(text: str, joint: str) -> str:
-    """Return the words of a text; `joint` takes the place of hyphens and apostrophes, which part words or do not."""
+    """Return the words of a text; `joint` takes the place of hyphens and apostrophes, which part
+    words or do not.
+    """
     kept = "".join(_kept(one, text[at + 1 : at + 2], joint) for at, one in enumerate(text))
     plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", kept).casefold())
     letters = (one if unicodedata.category(one)[0] in "LN" else _mark(one) for one in plain)
@@ -127,8 +195,18 @@ def _kept(one: str, following: str, joint: str) -> str:
         return joint
     if category[0] in "LN" and one != _INFORMATION and not _MODIFIERS[0] <= one <= _MODIFIERS[1]:
         return one
-    letter = unicodedata.normalize("NFKC", one)  # a letter in a circle or a square, unless it is shown as an emoji
-    return letter if category == "So" and len(letter) == 1 and letter.isalpha() and following != _EMOJI and letter.isascii() else " "
+    letter = unicodedata.normalize(
+        "NFKC", one
+    )  # a letter in a circle or a square, unless it is shown as an emoji
+    return (
+        letter
+        if category == "So"
+        and len(letter) == 1
+        and letter.isalpha()
+        and following != _EMOJI
+        and letter.isascii()
+        else " "
+    )
 
 
 def _mark(one: str) -> str:
@@ -159,8 +237,10 @@ _POLITE = _every_form(POLITE)
 _SHIPPED = {
     form: meaning
     for meaning, phrases in (
-        (Keyword.HELP, HELP + HELP_PHRASES), (Keyword.START, START), (Keyword.STOP, STOP + STOP_PHRASES),
+        (Keyword.HELP, HELP + HELP_PHRASES),
+        (Keyword.START, START),
+        (Keyword.STOP, STOP + STOP_PHRASES),
     )
     for form in _every_form(phrases)
-}  # fmt: skip
+}
 _MOST_WORDS = max(phrase.count(" ") + 1 for phrase in _POLITE | _SHIPPED.keys())

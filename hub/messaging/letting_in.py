@@ -1,4 +1,6 @@
-"""Chats that shut us out, or let us in again, by other means than a message: blocked, removed, added. The newest word counts."""
+"""Chats that shut us out, or let us in again, by other means than a message: blocked, removed,
+added. The newest word counts.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ A_MOMENT = timedelta(seconds=1)  # providers tell whole seconds
 
 @transaction
 def changed(came: OptChange, origin: Origin, at: datetime) -> bool:
-    """Close a chat that shut us out, open one that let us in; False when none of these connections is there any more."""
+    """Close a chat that shut us out, open one that let us in; False when none of these connections
+    is there any more.
+    """
     rows = read(_CONNECTIONS, ids=list(origin.connection_ids))
     if not rows:
         return False
@@ -36,7 +40,12 @@ def changed(came: OptChange, origin: Origin, at: datetime) -> bool:
         _change_destination(receiver, contact.id, came, place, at)
         return True
     sender = sender_key(receiver)
-    whose = {"key": contact.address_key, "channel": receiver.channel, "sender": sender, "test": receiver.test}
+    whose = {
+        "key": contact.address_key,
+        "channel": receiver.channel,
+        "sender": sender,
+        "test": receiver.test,
+    }
     known = read(_KNOWN, **whose)
     if any(max(since, lifted_at or since) - A_MOMENT > at for _, since, lifted_at in known):
         return True  # something newer is known
@@ -44,16 +53,33 @@ def changed(came: OptChange, origin: Origin, at: datetime) -> bool:
     if came.wanted:
         write(_LIFT, [{"row": row_id, "when": at, "why": came.why} for row_id in standing])
     if not standing:  # let in without having been out is kept too: an older word may come late
-        write(_ADD, {
-            "id": new_id("sup"), "address_key": contact.address_key, "channel": receiver.channel, "sender": sender,
-            "test": receiver.test, "reason": BY_PROVIDER, "code": CODE, "message_id": None, "since": at, "why": came.why,
-            "lifted_at": at if came.wanted else None, "lifted_why": came.why if came.wanted else "",
-        })  # fmt: skip
+        write(
+            _ADD,
+            {
+                "id": new_id("sup"),
+                "address_key": contact.address_key,
+                "channel": receiver.channel,
+                "sender": sender,
+                "test": receiver.test,
+                "reason": BY_PROVIDER,
+                "code": CODE,
+                "message_id": None,
+                "since": at,
+                "why": came.why,
+                "lifted_at": at if came.wanted else None,
+                "lifted_why": came.why if came.wanted else "",
+            },
+        )
     return True
 
 
-def _change_destination(receiver: Carrier, contact_id: str, came: OptChange, place: str, at: datetime) -> None:
-    """Pause where a team reads, or reopen it. What happens in other groups needs nobody: nothing is posted there."""
+def _change_destination(
+    receiver: Carrier, contact_id: str, came: OptChange, place: str, at: datetime
+) -> None:
+    """Pause where a team reads, or reopen it.
+
+    What happens in other groups needs nobody: nothing is posted there.
+    """
     if came.wanted:
         destinations.let_in(receiver.id, contact_id, at)
     elif came.address == place:
@@ -62,15 +88,31 @@ def _change_destination(receiver: Carrier, contact_id: str, came: OptChange, pla
 
 _table = table_of(Suppression)
 _CONNECTIONS = Statement(
-    select(Connection.id, Connection.integration, Connection.channel, Connection.sender, Connection.test, Connection.rules,
-           Connection.place)
-    .where(Connection.id.in_(several("ids"))).order_by(Connection.archived_at.is_not(None), Connection.id).limit(1)
-)  # fmt: skip
+    select(
+        Connection.id,
+        Connection.integration,
+        Connection.channel,
+        Connection.sender,
+        Connection.test,
+        Connection.rules,
+        Connection.place,
+    )
+    .where(Connection.id.in_(several("ids")))
+    .order_by(Connection.archived_at.is_not(None), Connection.id)
+    .limit(1)
+)
 _KNOWN = Statement(
     select(_table.c.id, _table.c.since, _table.c.lifted_at).where(
-        _table.c.address_key == bindparam("key"), _table.c.channel == bindparam("channel"), _table.c.sender == bindparam("sender"),
-        _table.c.test == bindparam("test"), _table.c.reason == BY_PROVIDER,
+        _table.c.address_key == bindparam("key"),
+        _table.c.channel == bindparam("channel"),
+        _table.c.sender == bindparam("sender"),
+        _table.c.test == bindparam("test"),
+        _table.c.reason == BY_PROVIDER,
     )
-)  # fmt: skip
-_LIFT = Statement(update(_table).where(_table.c.id == bindparam("row")).values(lifted_at=bindparam("when"), lifted_why=bindparam("why")))
+)
+_LIFT = Statement(
+    update(_table)
+    .where(_table.c.id == bindparam("row"))
+    .values(lifted_at=bindparam("when"), lifted_why=bindparam("why"))
+)
 _ADD = Statement.insert(_table, once=True)

@@ -1,7 +1,7 @@
 """Merge contacts that are one person under several forms of one address.
 
-What is stored under another form than the normal one comes from before the address had one. `hub migrate` merges all of it;
-what it did not reach is merged when the address is next used.
+What is stored under another form than the normal one comes from before the address had one. `hub
+migrate` merges all of it; what it did not reach is merged when the address is next used.
 """
 
 from __future__ import annotations
@@ -15,7 +15,16 @@ from sqlalchemy import delete, or_, select, update
 
 from hub.errors import Unreadable
 from hub.extensions import Base, db
-from hub.models import Chat, Contact, ContactLink, Conversation, Pace, PausedDestination, Suppression, Window
+from hub.models import (
+    Chat,
+    Contact,
+    ContactLink,
+    Conversation,
+    Pace,
+    PausedDestination,
+    Suppression,
+    Window,
+)
 from hub.store import transaction
 
 AT_ONCE = 1000  # rows that one transaction moves
@@ -47,12 +56,21 @@ def pairs(kind: str, keys: Sequence[bytes]) -> list[tuple[str, str]]:
 
 
 def drain(contact_id: str, into: str) -> None:
-    """Move the many rows of a contact to another one, in several transactions; `merge` takes the rest."""
+    """Move the many rows of a contact to another one, in several transactions; `merge` takes the
+    rest.
+    """
     for table, column in _references():
         key = table.primary_key.columns.values()[0]
         if column.name in {one.name for one in table.primary_key.columns} or table.name in _SPECIAL:
             continue
-        while len(ids := db.session.scalars(select(key).where(column == contact_id).limit(AT_ONCE)).all()) == AT_ONCE:
+        while (
+            len(
+                ids := db.session.scalars(
+                    select(key).where(column == contact_id).limit(AT_ONCE)
+                ).all()
+            )
+            == AT_ONCE
+        ):
             _drain(table, column, key, ids, into)
 
 
@@ -61,16 +79,20 @@ def _drain(table: Any, column: Any, key: Any, ids: Sequence[str], into: str) -> 
     db.session.execute(update(table).where(key.in_(ids)).values({column.name: into}))
 
 
-# ── Contacts ────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Contacts ──────────────────────────────────────────────────────────────────────────────────────
 def _groups(kind: str, keys: Sequence[bytes]) -> list[list[Contact]]:
     """Return the contacts under these keys, live ones and test ones apart."""
-    query = select(Contact).where(Contact.kind == kind, Contact.address_key.in_(keys)).order_by(Contact.id)
+    query = (
+        select(Contact)
+        .where(Contact.kind == kind, Contact.address_key.in_(keys))
+        .order_by(Contact.id)
+    )
     rows = db.session.scalars(query).all()
     return [same for test in (False, True) if (same := [row for row in rows if row.test == test])]
 
 
 def _kept(rows: Sequence[Contact], key: bytes) -> Contact:
-    """Return the contact of the normal form, else the oldest that is not erased, else the oldest."""
+    """Return the contact of the normal form, else the oldest not erased, else the oldest."""
     return min(rows, key=lambda row: (row.address_key != key, row.erased_at is not None, row.id))
 
 
@@ -100,7 +122,11 @@ def _keep_name(row: Contact, kept: Contact) -> None:
 def _references() -> list[tuple[Any, Any]]:
     """Return the tables and columns that name a contact."""
     found = [(table, column) for table in Base.metadata.sorted_tables for column in table.columns]
-    return [(table, column) for table, column in found if any(key.column is Contact.__table__.c.id for key in column.foreign_keys)]
+    return [
+        (table, column)
+        for table, column in found
+        if any(key.column is Contact.__table__.c.id for key in column.foreign_keys)
+    ]
 
 
 def _move_references(before: str, after: str) -> None:
@@ -114,7 +140,9 @@ def _conversations(before: str, after: str) -> None:
     kept = {row.connection_id: row for row in _of(Conversation, after)}
     for row in _of(Conversation, before):
         if same := kept.get(row.connection_id):
-            same.last_id, same.last_at = max((same.last_at, same.last_id), (row.last_at, row.last_id))[::-1]
+            same.last_id, same.last_at = max(
+                (same.last_at, same.last_id), (row.last_at, row.last_id)
+            )[::-1]
             same.unread += row.unread
             db.session.delete(row)
     db.session.flush()
@@ -159,9 +187,17 @@ def _destinations(before: str, after: str) -> None:
 
 def _links(before: str, after: str) -> None:
     """Link what the one was linked to with the other; a link that was undone stays undone."""
-    for row in db.session.scalars(select(ContactLink).where(or_(ContactLink.contact_id == before, ContactLink.other_id == before))).all():
-        first, second = sorted((after, row.other_id if row.contact_id == before else row.contact_id))
-        query = select(ContactLink).where(ContactLink.contact_id == first, ContactLink.other_id == second)
+    for row in db.session.scalars(
+        select(ContactLink).where(
+            or_(ContactLink.contact_id == before, ContactLink.other_id == before)
+        )
+    ).all():
+        first, second = sorted(
+            (after, row.other_id if row.contact_id == before else row.contact_id)
+        )
+        query = select(ContactLink).where(
+            ContactLink.contact_id == first, ContactLink.other_id == second
+        )
         same = db.session.scalar(query) if first != second else row
         if same is None:
             row.contact_id = first
@@ -173,15 +209,20 @@ def _links(before: str, after: str) -> None:
 
 
 _SPECIAL: Mapping[str, Callable[[str, str], None]] = {
-    "conversations": _conversations, "windows": _windows, "paces": _paces, "contact_links": _links,
+    "conversations": _conversations,
+    "windows": _windows,
+    "paces": _paces,
+    "contact_links": _links,
     "paused_destinations": _destinations,
-}  # fmt: skip
+}
 
 
-# ── What is kept by an address alone ────────────────────────────────────────────────────────────────────────
+# ── What is kept by an address alone ──────────────────────────────────────────────────────────────
 def _merge_suppressions(first: bytes, others: Collection[bytes]) -> None:
     """Keep the stricter of two opt-outs for one channel, sender and source, since the newer one."""
-    rows = db.session.scalars(select(Suppression).where(Suppression.address_key.in_([first, *others]))).all()
+    rows = db.session.scalars(
+        select(Suppression).where(Suppression.address_key.in_([first, *others]))
+    ).all()
     kept: dict[tuple[Any, ...], Suppression] = {}
     for row in sorted((row for row in rows if row.lifted_at is None), key=_strictness):
         same = kept.setdefault((row.channel, row.sender, row.test, row.source_id), row)
@@ -190,7 +231,9 @@ def _merge_suppressions(first: bytes, others: Collection[bytes]) -> None:
             same.why = same.why or row.why
             db.session.delete(row)
     db.session.flush()
-    db.session.execute(update(Suppression).where(Suppression.address_key.in_(others)).values(address_key=first))
+    db.session.execute(
+        update(Suppression).where(Suppression.address_key.in_(others)).values(address_key=first)
+    )
 
 
 def _strictness(row: Suppression) -> tuple[int, float]:
@@ -203,13 +246,16 @@ def rank(reason: str) -> int:
 
 
 def _merge_chats(first: bytes, others: Collection[bytes]) -> None:
-    """Keep the chat that was linked last, of those with one person over one connection and source."""
+    """Keep the newest chat link of one person over one connection and source."""
     rows = db.session.scalars(select(Chat).where(Chat.address_key.in_([first, *others]))).all()
     newest: dict[tuple[str, str], tuple[datetime, str, str | None]] = {}
     for row in rows:
         pair = (row.connection_id, row.source_id)
-        newest[pair] = max(newest.get(pair, (row.linked_at, row.contact_id, row.receipt_id)),
-                           (row.linked_at, row.contact_id, row.receipt_id), key=lambda one: one[0])  # fmt: skip
+        newest[pair] = max(
+            newest.get(pair, (row.linked_at, row.contact_id, row.receipt_id)),
+            (row.linked_at, row.contact_id, row.receipt_id),
+            key=lambda one: one[0],
+        )
     db.session.execute(delete(Chat).where(Chat.address_key.in_(others)))
     known = {(row.connection_id, row.source_id): row for row in rows if row.address_key == first}
     for pair, (linked_at, contact_id, receipt_id) in newest.items():

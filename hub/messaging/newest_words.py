@@ -65,9 +65,7 @@ def _when(word: Word) -> tuple[datetime, str]:
     return word.at, word.id
 
 
-def newest_words(
-    contact_ids: Collection[str], channel: str
-) -> dict[str, dict[str | None, Word]]:
+def newest_words(contact_ids: Collection[str], channel: str) -> dict[str, dict[str | None, Word]]:
     """Return what contacts said last about a channel, by the time it was said.
 
     By contact, and by the source that recorded it, None for admins. A word about every channel
@@ -94,14 +92,21 @@ def newest_words(
 _CHANNELS = frozenset(("", *(one.value for one in Channel)))
 _consents = table_of(Consent)
 _sources = table_of(Source)
-_SAID = Statement(select(
-    *_consents.c["contact_id", "id", "given", "at", "source_id"], _sources.c.applies_to_all,
-    _consents.c.channel,
-).outerjoin(_sources, _sources.c.id == _consents.c.source_id).where(
-    _consents.c.contact_id.in_(several("contacts")),
-    or_(
-        _consents.c.channel == "", _consents.c.channel == bindparam("channel"),
-        _consents.c.channel.not_in(sorted(_CHANNELS)),
-    ),
-    _consents.c.purpose.in_(PURPOSES), _consents.c.source != BY_KEYWORD,
-))  # fmt: skip
+_SAID = Statement(
+    select(
+        *_consents.c["contact_id", "id", "given", "at", "source_id"],
+        _sources.c.applies_to_all,
+        _consents.c.channel,
+    )
+    .outerjoin(_sources, _sources.c.id == _consents.c.source_id)
+    .where(
+        _consents.c.contact_id.in_(several("contacts")),
+        or_(
+            _consents.c.channel == "",
+            _consents.c.channel == bindparam("channel"),
+            _consents.c.channel.not_in(sorted(_CHANNELS)),
+        ),
+        _consents.c.purpose.in_(PURPOSES),
+        _consents.c.source != BY_KEYWORD,
+    )
+)

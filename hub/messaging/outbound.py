@@ -32,32 +32,59 @@ class Addressed:
     asks_until: datetime | None = None  # when its request expires, of a message that asks to sign
 
 
-def outbound_of(row: Row | Message, to: Addressed, integration: Integration, n: int, *, free: bool = True) -> Outbound | None:
-    """Return what to hand to the integration: its text where that is `free`, else its approved template, or None if it has none.
+def outbound_of(
+    row: Row | Message, to: Addressed, integration: Integration, n: int, *, free: bool = True
+) -> Outbound | None:
+    """Return what to hand to the integration: its text where that is `free`, else its approved
+    template, or None if it has none.
 
     Raises Unreadable.
     """
-    content: dict[str, Any] = keyring().open_json("bodies", row.id.partition("_")[2], "content", to.content or b"")
+    content: dict[str, Any] = keyring().open_json(
+        "bodies", row.id.partition("_")[2], "content", to.content or b""
+    )
     template = None if free else template_of(content)
     if not free and template is None:
         return None
-    media = [(one, one.get("url") or link(one["file"], one["name"])) for one in content.get("media", ())] if free else []
-    reports = _reports_to(current_app.extensions["hub.config"].public_url, integration.status_path, tuple(integration.api_urls.values()))
+    media = (
+        [
+            (one, one.get("url") or link(one["file"], one["name"]))
+            for one in content.get("media", ())
+        ]
+        if free
+        else []
+    )
+    reports = _reports_to(
+        current_app.extensions["hub.config"].public_url,
+        integration.status_path,
+        tuple(integration.api_urls.values()),
+    )
     return Outbound(
-        id=row.id, attempt=n, to=integration.recipient_form(to.address), text=content["text"], subject=content.get("subject", ""),
-        card=card_of(content), buttons=buttons_of(content),
+        id=row.id,
+        attempt=n,
+        to=integration.recipient_form(to.address),
+        text=content["text"],
+        subject=content.get("subject", ""),
+        card=card_of(content),
+        buttons=buttons_of(content),
         reply_to=content.get("reply_to", ""),
-        media=tuple(url for _, url in media), files=tuple(one["file"] for one, _ in media if "file" in one),
+        media=tuple(url for _, url in media),
+        files=tuple(one["file"] for one, _ in media if "file" in one),
         unseen=tuple(url for one, url in media if "url" in one),
         template=template,
-        expires_at=row.expires_at, status_url=f"{reports}?message={row.id}&attempt={n}" if reports else "",
-    )  # fmt: skip
+        expires_at=row.expires_at,
+        status_url=f"{reports}?message={row.id}&attempt={n}" if reports else "",
+    )
 
 
 @lru_cache(maxsize=256)
 def _reports_to(public_url: str, status_path: str, api_urls: tuple[str, ...]) -> str:
-    """Return where the provider reports; nothing when it could not reach us there, since it would refuse the message."""
+    """Return where the provider reports; nothing when it could not reach us there, since it would
+    refuse the message.
+    """
     here_only = is_loopback(urlsplit(public_url).hostname or "")
-    if not status_path or (here_only and not any(is_loopback(urlsplit(url).hostname or "") for url in api_urls)):
+    if not status_path or (
+        here_only and not any(is_loopback(urlsplit(url).hostname or "") for url in api_urls)
+    ):
         return ""
     return f"{public_url}/api/rpc/webhooks/{status_path}"

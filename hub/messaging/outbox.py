@@ -29,7 +29,9 @@ from hub.vocabulary import EventType, Lane, Status
 
 LATEST = datetime.max.replace(tzinfo=UTC)
 ASKING = [event_type.value for event_type in EventType if event_type.asks_to_sign]
-WORTH_SENDING = timedelta(hours=24)  # a message that cannot go for longer is not worth sending any more
+WORTH_SENDING = timedelta(
+    hours=24
+)  # a message that cannot go for longer is not worth sending any more
 
 
 class Reachable(Protocol):
@@ -60,13 +62,17 @@ class Draft:
     step_id: str | None = None
     template_version_id: str | None = None
     template: Filled | None = None  # the provider's approved one, for when free text may not go
-    says: Mapping[str, Any] | None = None  # name, locale and values of our own, to find an approved one when it is sent again
+    says: Mapping[str, Any] | None = (
+        None  # name, locale and values of our own, to find an approved one when it is sent again
+    )
     card: Card | None = None
     buttons: Sequence[Button] = ()
     thread: str = ""  # what it is about, where that has an order
     edits_id: str | None = None  # the message that takes this content instead
     reply_to: str = ""  # of the press that it answers
-    media: Sequence[Mapping[str, Any]] = ()  # what goes along with free text, as `media.attached` makes it
+    media: Sequence[
+        Mapping[str, Any]
+    ] = ()  # what goes along with free text, as `media.attached` makes it
     exempt: bool = False  # from what the contact does not want: it says that this is understood
     by_hand: bool = False  # somebody here chose to send it, now
     lane: Lane = Lane.NOW
@@ -101,7 +107,9 @@ def add_all(drafts: Sequence[Draft]) -> list[Stored]:
     """Store many messages, each queued or suppressed, and wake the workers."""
     moment = now()
     wanted = [_wanted(draft, moment) for draft in drafts]
-    rows, bodies, facts = [], [], []
+    rows = []
+    bodies = []
+    facts = []
     for draft, one, verdict in zip(drafts, wanted, _verdicts(drafts, wanted), strict=True):
         row, body = _row(draft, moment, one, verdict)
         rows.append(row)
@@ -116,13 +124,20 @@ def add_all(drafts: Sequence[Draft]) -> list[Stored]:
     if any(row["status"] == Status.QUEUED for row in rows):
         wake("deliver")
     pairs = zip(drafts, rows, strict=True)
-    return [Stored(row["id"], row["channel"], draft.contact.address, row["status"], row["code"]) for draft, row in pairs]
+    return [
+        Stored(row["id"], row["channel"], draft.contact.address, row["status"], row["code"])
+        for draft, row in pairs
+    ]
 
 
 @transaction
 def replace(draft: Draft) -> None:
-    """Store a message that changes another one; where one like it waits still, that says this instead."""
-    waiting = select(Message).where(Message.edits_id == draft.edits_id, Message.status == Status.QUEUED)
+    """Store a message that changes another one; where one like it waits still, that says this
+    instead.
+    """
+    waiting = select(Message).where(
+        Message.edits_id == draft.edits_id, Message.status == Status.QUEUED
+    )
     row = db.session.scalar(waiting.order_by(Message.id.desc()).limit(1).with_for_update())
     if row is None:
         add(draft)
@@ -131,7 +146,10 @@ def replace(draft: Draft) -> None:
     answers = {name: value for name, value in body.content.items() if name == "reply_to"}
     body.content = answers | content_of(draft)
     row.body_hmac = blind(index_key(), "body", draft.subject, draft.text)
-    row.event_id, row.by_hand, row.due_at, row.code = draft.event_id, row.by_hand or draft.by_hand, now(), ""
+    row.event_id = draft.event_id
+    row.by_hand = row.by_hand or draft.by_hand
+    row.due_at = now()
+    row.code = ""
     db.session.flush()
     wake("deliver")
 
@@ -139,16 +157,29 @@ def replace(draft: Draft) -> None:
 @transaction
 def ask_again(connection_id: str) -> None:
     """Let what waits for the end of quiet hours be asked about now: they may have been changed."""
-    waiting = (message_table.c.connection_id == connection_id, message_table.c.status == Status.QUEUED, message_table.c.code == QUIET)
+    waiting = (
+        message_table.c.connection_id == connection_id,
+        message_table.c.status == Status.QUEUED,
+        message_table.c.code == QUIET,
+    )
     db.session.execute(update(message_table).where(*waiting).values(due_at=now()))
     wake("deliver")
 
 
 def _wanted(draft: Draft, moment: datetime) -> Wanted:
-    contact, expires_at = draft.contact, min(draft.expires_at or LATEST, moment + WORTH_SENDING)
+    contact = draft.contact
+    expires_at = min(draft.expires_at or LATEST, moment + WORTH_SENDING)
     return Wanted(
-        contact.id, contact.address, contact.address_key, contact.time_zone, expires_at, exempt=draft.exempt, by_hand=draft.by_hand,
-        posted=bool(draft.thread), instead_of=draft.after_id, source_id=draft.source_id,
+        contact.id,
+        contact.address,
+        contact.address_key,
+        contact.time_zone,
+        expires_at,
+        exempt=draft.exempt,
+        by_hand=draft.by_hand,
+        posted=bool(draft.thread),
+        instead_of=draft.after_id,
+        source_id=draft.source_id,
     )
 
 
@@ -191,40 +222,95 @@ def _verdict(draft: Draft, one: Wanted, policy: Policy) -> Verdict:
     return found
 
 
-_MESSAGES, _BODIES, FACTS = (Statement.insert(table) for table in (message_table, table_of(Body), status_events))
+_MESSAGES, _BODIES, FACTS = (
+    Statement.insert(table) for table in (message_table, table_of(Body), status_events)
+)
 
 
-def _row(draft: Draft, moment: datetime, one: Wanted, verdict: Verdict) -> tuple[dict[str, Any], dict[str, Any]]:
-    connection, message_id, code = draft.connection, new_id("msg"), verdict.code
+def _row(
+    draft: Draft, moment: datetime, one: Wanted, verdict: Verdict
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    connection = draft.connection
+    message_id = new_id("msg")
+    code = verdict.code
     row = {
-        "id": message_id, "event_id": draft.event_id, "request_id": draft.request_id, "signer_id": draft.signer_id,
-        "contact_id": draft.contact.id, "connection_id": connection.id, "source_id": draft.source_id, "channel": connection.channel,
-        "test": connection.test, "lane": draft.lane.value, "thread": draft.thread, "edits_id": draft.edits_id, "step_id": draft.step_id,
-        "template_version_id": draft.template_version_id, "consent_id": verdict.consent_id,
-        "status": (Status.SUPPRESSED if code else Status.QUEUED).value, "code": code or (QUIET if verdict.until else ""),
-        "exempt": draft.exempt, "by_hand": draft.by_hand, "tries": 0, "due_at": None if code else verdict.until or moment,
+        "id": message_id,
+        "event_id": draft.event_id,
+        "request_id": draft.request_id,
+        "signer_id": draft.signer_id,
+        "contact_id": draft.contact.id,
+        "connection_id": connection.id,
+        "source_id": draft.source_id,
+        "channel": connection.channel,
+        "test": connection.test,
+        "lane": draft.lane.value,
+        "thread": draft.thread,
+        "edits_id": draft.edits_id,
+        "step_id": draft.step_id,
+        "template_version_id": draft.template_version_id,
+        "consent_id": verdict.consent_id,
+        "status": (Status.SUPPRESSED if code else Status.QUEUED).value,
+        "code": code or (QUIET if verdict.until else ""),
+        "exempt": draft.exempt,
+        "by_hand": draft.by_hand,
+        "tries": 0,
+        "due_at": None if code else verdict.until or moment,
         "expires_at": one.expires_at,
-        "once_key": draft.once_key, "after_id": draft.after_id, "changed_at": moment,
+        "once_key": draft.once_key,
+        "after_id": draft.after_id,
+        "changed_at": moment,
         "body_hmac": blind(index_key(), "body", draft.subject, draft.text),
-    }  # fmt: skip
-    sealed = keyring().seal_json("bodies", message_id.partition("_")[2], "content", content_of(draft))
+    }
+    sealed = keyring().seal_json(
+        "bodies", message_id.partition("_")[2], "content", content_of(draft)
+    )
     return row, {"owner_id": message_id, "content": sealed}
 
 
-def fact(message_id: str, attempt: int, word: str, status: Status | None, *, code: str = "", why: str = "") -> dict[str, Any]:
+def fact(
+    message_id: str,
+    attempt: int,
+    word: str,
+    status: Status | None,
+    *,
+    code: str = "",
+    why: str = "",
+) -> dict[str, Any]:
     """Return the row of a fact of our own about a message."""
     return {
-        "id": new_id("sev"), "message_id": message_id, "attempt": attempt, "at": now(), "status": status and status.value, "word": word,
-        "code": code, "why": why, "source": "hub",
-    }  # fmt: skip
+        "id": new_id("sev"),
+        "message_id": message_id,
+        "attempt": attempt,
+        "at": now(),
+        "status": status and status.value,
+        "word": word,
+        "code": code,
+        "why": why,
+        "source": "hub",
+    }
 
 
-def note(message: Message, word: str, status: Status | None = None, *, code: str = "", why: str = "", attempt: int | None = None) -> None:
+def note(
+    message: Message,
+    word: str,
+    status: Status | None = None,
+    *,
+    code: str = "",
+    why: str = "",
+    attempt: int | None = None,
+) -> None:
     """Write down a fact of our own about a message."""
-    db.session.add(StatusEvent(
-        message_id=message.id, attempt=message.tries if attempt is None else attempt, status=status and status.value, word=word,
-        code=code, why=why, source="hub",
-    ))  # fmt: skip
+    db.session.add(
+        StatusEvent(
+            message_id=message.id,
+            attempt=message.tries if attempt is None else attempt,
+            status=status and status.value,
+            word=word,
+            code=code,
+            why=why,
+            source="hub",
+        )
+    )
 
 
 DAMAGED = (
@@ -235,46 +321,87 @@ DAMAGED = (
 
 @transaction
 def resend(message_id: str) -> Message:
-    """Send a message again, as a successor, which each message has at most one of. Raises NotFound, Conflict."""
+    """Send a message again, as a successor, which each message has at most one of.
+
+    Raises NotFound, Conflict.
+    """
     message = locked(message_id)
     status = Status.read(message.status)
     if set_aside.of("messages", message_id) is not None:
         raise Conflict("unreadable", DAMAGED)
     if not (message.settled or status == Status.UNKNOWN):
-        raise Conflict("under_way", "It is still on its way. Wait until it has arrived or failed, then send it again.")
+        raise Conflict(
+            "under_way",
+            "It is still on its way. Wait until it has arrived or failed, then send it again.",
+        )
     successor = db.session.scalar(select(Message.id).where(Message.after_id == message_id))
-    newer = select(Message.id).where(Message.edits_id == message.edits_id, Message.id > message.id).limit(1)
+    newer = (
+        select(Message.id)
+        .where(Message.edits_id == message.edits_id, Message.id > message.id)
+        .limit(1)
+    )
     if message.edits_id is not None and db.session.scalar(newer) is not None:
-        raise Conflict("newer_edit", "The post was changed once more since, so this change would show what is over.")
+        raise Conflict(
+            "newer_edit",
+            "The post was changed once more since, so this change would show what is over.",
+        )
     if successor is not None:
-        raise Conflict("resent_already", f"It was sent again already, as {successor}. Send that one again instead.")
+        raise Conflict(
+            "resent_already",
+            f"It was sent again already, as {successor}. Send that one again instead.",
+        )
     connection = message.connection
     if not connection.enabled:
-        raise Conflict("connection_off", f"The connection {connection.title} does not send now. Enable it, then send again.")
+        raise Conflict(
+            "connection_off",
+            f"The connection {connection.title} does not send now. Enable it, then send again.",
+        )
     body = db.session.get(Body, message.id)
     if body is None:
-        raise Conflict("body_gone", "What it said was removed after its retention, so it cannot be sent again.")
+        raise Conflict(
+            "body_gone", "What it said was removed after its retention, so it cannot be sent again."
+        )
     content = body.content
     _ask_limits(message, content)
-    again = add(Draft(
-        connection=connection, contact=message.contact, text=content["text"], subject=content["subject"], source_id=message.source_id,
-        event_id=message.event_id, request_id=message.request_id, signer_id=message.signer_id, step_id=message.step_id,
-        template_version_id=message.template_version_id,
-        template=_template_now(connection, content), says=content.get("says"),
-        media=content.get("media", ()), by_hand=message.by_hand, after_id=message.id,
-        thread=message.thread, edits_id=message.edits_id, card=card_of(content), buttons=buttons_of(content),
-        reply_to=content.get("reply_to", ""),
-    ))  # fmt: skip
+    again = add(
+        Draft(
+            connection=connection,
+            contact=message.contact,
+            text=content["text"],
+            subject=content["subject"],
+            source_id=message.source_id,
+            event_id=message.event_id,
+            request_id=message.request_id,
+            signer_id=message.signer_id,
+            step_id=message.step_id,
+            template_version_id=message.template_version_id,
+            template=_template_now(connection, content),
+            says=content.get("says"),
+            media=content.get("media", ()),
+            by_hand=message.by_hand,
+            after_id=message.id,
+            thread=message.thread,
+            edits_id=message.edits_id,
+            card=card_of(content),
+            buttons=buttons_of(content),
+            reply_to=content.get("reply_to", ""),
+        )
+    )
     audit.record("message.resent", message.id, successor=again.id)
     return db.session.get_one(Message, again.id)
 
 
 def _ask_limits(message: Message, content: Mapping[str, Any]) -> None:
     """Raise Conflict where a time limit of what a message asks for, or brings along, has passed."""
-    limit = db.session.scalar(
-        select(SigningRequest.expires_at).join(Event, Event.request_id == SigningRequest.id)
-        .where(Event.id == message.event_id, Event.type.in_(ASKING))
-    ) if message.event_id and not message.thread else None  # fmt: skip
+    limit = (
+        db.session.scalar(
+            select(SigningRequest.expires_at)
+            .join(Event, Event.request_id == SigningRequest.id)
+            .where(Event.id == message.event_id, Event.type.in_(ASKING))
+        )
+        if message.event_id and not message.thread
+        else None
+    )
     if limit is not None and limit <= now():
         why = "The time to sign its request has ended, so nobody is asked to sign it."
         raise Conflict("request_expired", why)

@@ -1,4 +1,6 @@
-"""What calls to providers came to: written on the attempt always, on the message only if no newer attempt exists."""
+"""What calls to providers came to: written on the attempt always, on the message only if no newer
+attempt exists.
+"""
 
 from __future__ import annotations
 
@@ -42,11 +44,17 @@ from hub.vocabulary import ConnectionState, Status
 log = structlog.get_logger(__name__)
 
 FIND_AFTER = timedelta(seconds=60)
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 600.0  # seconds before a retry: doubled each time, with jitter
-FILE_TRIES = 10  # with nine pauses, the last of four minutes: by then who serves the file has mended it, or it is not there
-EDIT_TRIES = 6  # within a minute: newer posts of the thread wait behind it, and the next change shows all that this one did
+FIRST_PAUSE = 1.0
+LONGEST_PAUSE = 600.0  # seconds before a retry: doubled each time, with jitter
+# with nine pauses, the last of four minutes: by then who serves the file has mended it, or it is
+# not there
+FILE_TRIES = 10
+# within a minute: newer posts of the thread wait behind it, and the next change shows all that this
+# one did
+EDIT_TRIES = 6
 LONGEST_UNREACHED = 5.0  # where nothing gets through, the sender's circuit makes the longer pauses
-FAULT, TOO_LATE = "fault", "too_late"  # codes of faults of ours, which say nothing of the provider
+FAULT = "fault"
+TOO_LATE = "too_late"  # codes of faults of ours, which say nothing of the provider
 
 
 @dataclass(frozen=True)
@@ -88,7 +96,8 @@ def record(ended: Sequence[Outcome]) -> None:
     """Write what calls came to."""
     ledger = Ledger()
     ledger.read({outcome.claim.message_id for outcome in ended})
-    known, times = _provider_ids(ended), _times(ended)
+    known = _provider_ids(ended)
+    times = _times(ended)
     for outcome in ended:
         _record(outcome, known, times, ledger)
     ledger.write()
@@ -105,22 +114,32 @@ def _record(outcome: Outcome, known: _Known, times: Mapping[str, int], ledger: L
     if said and known.holder.setdefault((claim.connection_id, said), attempt) == attempt:
         provider_id = said  # else the provider says one id twice: it stays where it stood first
     ledger.end_attempt(
-        claim.message_id, claim.n, ended_at=outcome.ended_at, milliseconds=outcome.milliseconds, http_status=outcome.http_status,
-        request_ref=outcome.request_ref, outcome="accepted" if accepted else _outcome(error),
-        code=error.code if error else "", why=str(error) if error else "", sender=(accepted and accepted.sender) or claim.sender,
+        claim.message_id,
+        claim.n,
+        ended_at=outcome.ended_at,
+        milliseconds=outcome.milliseconds,
+        http_status=outcome.http_status,
+        request_ref=outcome.request_ref,
+        outcome="accepted" if accepted else _outcome(error),
+        code=error.code if error else "",
+        why=str(error) if error else "",
+        sender=(accepted and accepted.sender) or claim.sender,
         provider_id=provider_id,
-    )  # fmt: skip
+    )
     if claim.n != row.tries:
         return
     if accepted is not None:
         accept(row, accepted, ledger, asks=claim.integration.can("fetch_status"))
-    elif error is not None and row.status in (Status.SENDING, Status.UNKNOWN):  # else a callback has told us better
+    elif error is not None and row.status in (
+        Status.SENDING,
+        Status.UNKNOWN,
+    ):  # else a callback has told us better
         _fail(row, error, claim.integration, times.get(row.id, 0), ledger)
 
 
 @dataclass
 class _Known:
-    """Where providers' ids stand: who holds each, by connection and id; and which each attempt has."""
+    """Provider ids: who holds each, by connection and id, and which each attempt has."""
 
     holder: dict[tuple[str, str], tuple[str, int]] = field(default_factory=dict)
     of: dict[tuple[str, int], str] = field(default_factory=dict)
@@ -128,29 +147,44 @@ class _Known:
 
 def _provider_ids(ended: Sequence[Outcome]) -> _Known:
     known = _Known()
-    said = {outcome.accepted.provider_id for outcome in ended if outcome.accepted and outcome.accepted.provider_id}
+    said = {
+        outcome.accepted.provider_id
+        for outcome in ended
+        if outcome.accepted and outcome.accepted.provider_id
+    }
     connections = {outcome.claim.connection_id for outcome in ended}
     for query, asked in (
         (_SAID, {"connections": list(connections), "said": list(said)}),
         (_HAD, {"messages": list({outcome.claim.message_id for outcome in ended})}),
     ):
-        for connection_id, provider_id, message_id, n in read(query, **asked) if all(asked.values()) else ():
+        for connection_id, provider_id, message_id, n in (
+            read(query, **asked) if all(asked.values()) else ()
+        ):
             known.holder[connection_id, provider_id or ""] = (message_id, n)
             known.of[message_id, n] = provider_id or ""
     return known
 
 
 _IDS = select(Attempt.connection_id, Attempt.provider_id, Attempt.message_id, Attempt.n)
-# no IS NOT NULL beside the list: SQLite would take that for the better bound, and read all that the connection ever sent
-_SAID = Statement(_IDS.where(Attempt.connection_id.in_(several("connections")), Attempt.provider_id.in_(several("said"))))
-_HAD = Statement(_IDS.where(Attempt.message_id.in_(several("messages")), Attempt.provider_id.is_not(None)))
+# no IS NOT NULL beside the list: SQLite would take that for the better bound, and read all that the
+# connection ever sent
+_SAID = Statement(
+    _IDS.where(
+        Attempt.connection_id.in_(several("connections")), Attempt.provider_id.in_(several("said"))
+    )
+)
+_HAD = Statement(
+    _IDS.where(Attempt.message_id.in_(several("messages")), Attempt.provider_id.is_not(None))
+)
 
 
 def _times(ended: Sequence[Outcome]) -> dict[str, int]:
     """Return how often each message was refused before in the same way, where that counts."""
     found: dict[str, int] = {}
     for kinds in (OWN_REASONS, (DESTINATION,)):
-        refused = [outcome.claim.message_id for outcome in ended if _outcome(outcome.error) in kinds]
+        refused = [
+            outcome.claim.message_id for outcome in ended if _outcome(outcome.error) in kinds
+        ]
         found |= dict(read(_TIMES, messages=refused, outcomes=list(kinds))) if refused else {}
     return found
 
@@ -158,9 +192,10 @@ def _times(ended: Sequence[Outcome]) -> dict[str, int]:
 OWN_REASONS = ("transient", "file missing")  # that pass
 DESTINATION = "destination"
 _TIMES = Statement(
-    select(Attempt.message_id, func.count()).where(Attempt.message_id.in_(several("messages")), Attempt.outcome.in_(several("outcomes")))
+    select(Attempt.message_id, func.count())
+    .where(Attempt.message_id.in_(several("messages")), Attempt.outcome.in_(several("outcomes")))
     .group_by(Attempt.message_id)
-)  # fmt: skip
+)
 
 
 def accept(row: Row, accepted: Accepted, ledger: Ledger, *, asks: bool) -> None:
@@ -170,8 +205,18 @@ def accept(row: Row, accepted: Accepted, ledger: Ledger, *, asks: bool) -> None:
     ledger.priced(row, accepted.price, accepted.currency)
     ledger.opened(row, accepted.thread)
     if accepted.code:
-        ledger.note(row, accepted.status.value, accepted.status, code=accepted.code, why=accepted.why, source="answer")
-    if raise_to(row, accepted.status, code=accepted.code, asks=asks) and accepted.status == Status.FAILED:
+        ledger.note(
+            row,
+            accepted.status.value,
+            accepted.status,
+            code=accepted.code,
+            why=accepted.why,
+            source="answer",
+        )
+    if (
+        raise_to(row, accepted.status, code=accepted.code, asks=asks)
+        and accepted.status == Status.FAILED
+    ):
         ledger.free_of_charge(row)
     if accepted.outside_window:
         successors.by_template(row, row.tries, ledger)
@@ -183,20 +228,35 @@ def accept(row: Row, accepted: Accepted, ledger: Ledger, *, asks: bool) -> None:
 def _fail(row: Row, error: SendError, integration: Integration, times: int, ledger: Ledger) -> None:
     moment = now()
     if isinstance(error, OutcomeUnknown) and row.edits_id:
-        error = TransientError(str(error), error.code)  # an edit that is made twice shows what it shows once
+        error = TransientError(
+            str(error), error.code
+        )  # an edit that is made twice shows what it shows once
     if isinstance(error, TransientError) and error.scope == Scope.RECIPIENT:
         _space(row, error, moment)
     if isinstance(error, SlowDown | Unreachable):
-        # it is no fault of this message, so this is none of its tries: how fast to go on is for its sender's throttle to say
-        pause = _pause(min(row.tries, 8), LONGEST_UNREACHED) if isinstance(error, Unreachable) else 0
-        requeue(row, moment + timedelta(seconds=max(pause, asked_pause(error.retry_after))), ledger, error.code)
+        # it is no fault of this message, so this is none of its tries: how fast to go on is for its
+        # sender's throttle to say
+        pause = (
+            _pause(min(row.tries, 8), LONGEST_UNREACHED) if isinstance(error, Unreachable) else 0
+        )
+        requeue(
+            row,
+            moment + timedelta(seconds=max(pause, asked_pause(error.retry_after))),
+            ledger,
+            error.code,
+        )
     elif isinstance(error, TransientError):
         _retry(row, error, integration, times + 1, ledger)
     elif isinstance(error, OutcomeUnknown):
-        row.status, row.code, row.due_at, row.changed_at = Status.UNKNOWN.value, error.code, moment + FIND_AFTER, moment
+        row.status = Status.UNKNOWN.value
+        row.code = error.code
+        row.due_at = moment + FIND_AFTER
+        row.changed_at = moment
     elif isinstance(error, DestinationUnavailable):
         if error.sure or not times:
-            destinations.pause(row.connection_id, row.contact_id, code=error.code, why=str(error), at=moment)
+            destinations.pause(
+                row.connection_id, row.contact_id, code=error.code, why=str(error), at=moment
+            )
             requeue(row, row.expires_at or moment + destinations.NO_EXPIRY, ledger, error.code)
         else:
             _give_up(row, error.code, ledger)
@@ -204,7 +264,8 @@ def _fail(row: Row, error: SendError, integration: Integration, times: int, ledg
         requeue(row, moment, ledger, error.code)
         pause_connection(row.connection_id, str(error))
     elif isinstance(error, RecipientMoved):
-        before, row.contact_id = row.contact_id, contact_for(integration.kind_of(error.new), error.new, test=row.test).id
+        before = row.contact_id
+        row.contact_id = contact_for(integration.kind_of(error.new), error.new, test=row.test).id
         chats.moved(before, row.contact_id)
         _follow(row.connection_id, before, error.new)
         requeue(row, moment, ledger, error.code)
@@ -249,8 +310,16 @@ def spread(
         _space(row, error, said_at or now())
 
 
-def _retry(row: Row, error: TransientError, integration: Integration, times: int, ledger: Ledger) -> None:
-    most = FILE_TRIES if isinstance(error, FileMissing) else EDIT_TRIES if row.edits_id else integration.retries
+def _retry(
+    row: Row, error: TransientError, integration: Integration, times: int, ledger: Ledger
+) -> None:
+    most = (
+        FILE_TRIES
+        if isinstance(error, FileMissing)
+        else EDIT_TRIES
+        if row.edits_id
+        else integration.retries
+    )
     if times >= most:
         _give_up(row, error.code, ledger)
     else:
@@ -267,7 +336,10 @@ def requeue(row: Row, due_at: datetime, ledger: Ledger, code: str = "") -> None:
     if row.stop:
         ledger.end(row, Status.CANCELED, "stopped", why=row.stop)
     else:
-        row.status, row.due_at, row.code, row.changed_at = Status.QUEUED.value, due_at, code, now()
+        row.status = Status.QUEUED.value
+        row.due_at = due_at
+        row.code = code
+        row.changed_at = now()
 
 
 def _give_up(row: Row, code: str, ledger: Ledger) -> None:
@@ -281,15 +353,21 @@ def _outcome(error: SendError | None) -> str:
 
 
 _OUTCOMES: dict[type, str] = {
-    FileMissing: "file missing", FileRefused: "file refused", TransientError: "transient", Unreachable: "unreachable",
-    SlowDown: "slowed", OutcomeUnknown: "unknown", ConnectionBroken: "broken",
+    FileMissing: "file missing",
+    FileRefused: "file refused",
+    TransientError: "transient",
+    Unreachable: "unreachable",
+    SlowDown: "slowed",
+    OutcomeUnknown: "unknown",
+    ConnectionBroken: "broken",
     DestinationUnavailable: DESTINATION,
-}  # fmt: skip
+}
 
 
 def _follow(connection_id: str, before: str, place: str) -> None:
     """Post to where a team's chat has moved; what its settings name leads there for ever."""
-    contact, connection = db.session.get_one(Contact, before), db.session.get_one(Connection, connection_id)
+    contact = db.session.get_one(Contact, before)
+    connection = db.session.get_one(Connection, connection_id)
     if connection.place and connection.place == contact.address:
         connection.place = place
 
@@ -315,9 +393,14 @@ def pause_connection(connection_id: str, why: str, *, began: datetime | None = N
 
 
 _BREAK = (
-    update(Connection).where(Connection.id == bindparam("key"), Connection.state == ConnectionState.ENABLED)
-    .values(state=ConnectionState.BROKEN.value, why=bindparam("new_why"), state_at=bindparam("new_state_at"))
-)  # fmt: skip
+    update(Connection)
+    .where(Connection.id == bindparam("key"), Connection.state == ConnectionState.ENABLED)
+    .values(
+        state=ConnectionState.BROKEN.value,
+        why=bindparam("new_why"),
+        state_at=bindparam("new_state_at"),
+    )
+)
 _BEGAN = bindparam("began", type_=Connection.state_at.type)
 _BREAK_LATER = _BREAK.where(
     Connection.state_at <= _BEGAN,

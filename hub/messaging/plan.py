@@ -1,4 +1,7 @@
-"""Planning: an event, its routes, people and connections in; planned messages and refusals out. Pure."""
+"""Planning: an event, its routes, people and connections in; planned messages and refusals out.
+
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +23,12 @@ class Person:
     owes: bool  # has still to sign
     asleep: bool = field(default=False, kw_only=True)  # reminders are put off
     addresses: Mapping[str, str]  # kind → address
-    wants: Mapping[str, bool] = field(default_factory=dict)  # kind → False when the source said not to
-    chats: Mapping[str, str] = field(default_factory=dict)  # connection → the chat in which the person let it write
+    wants: Mapping[str, bool] = field(
+        default_factory=dict
+    )  # kind → False when the source said not to
+    chats: Mapping[str, str] = field(
+        default_factory=dict
+    )  # connection → the chat in which the person let it write
     preference: Sequence[str] = ()  # channels, and integrations by name
     locale: str = "en"
 
@@ -54,7 +61,9 @@ class Carrier:
     clean: Callable[[str], str]
     waits: bool = False  # it does not send now; taken where no other can
     name: str = ""  # of its integration
-    finds_by: str = ""  # on channel chat: the kind of a person's address by which it writes to them alone; '': to nobody
+    # on channel chat: the kind of a person's address by which it writes to them alone; '': to
+    # nobody
+    finds_by: str = ""
     place: str = ""  # where a team reads what it posts
 
 
@@ -86,14 +95,22 @@ class Skipped:
     reason: str
 
     def as_json(self) -> dict[str, Any]:
-        return {"signer": self.signer, "step": self.step, "reason": self.reason, "text": REASONS.get(self.reason, self.reason)}
+        return {
+            "signer": self.signer,
+            "step": self.step,
+            "reason": self.reason,
+            "text": REASONS.get(self.reason, self.reason),
+        }
 
 
 REASONS = {
     "no_address": "The signer has no address for this channel.",
     "not_wanted": "The source said not to use this address.",
     "no_connection": "No enabled connection carries this channel.",
-    "connection_off": "The connection that posts this for the team does not send now. Enable it, or choose what it posts.",
+    "connection_off": (
+        "The connection that posts this for the team does not send now. Enable it, or choose what"
+        " it posts."
+    ),
     "bad_address": "The address is not one that this channel reaches.",
     "already_signed": "The signer has signed or declined already.",
     "request_closed": "The request is completed, declined, expired or canceled.",
@@ -105,14 +122,21 @@ REASONS = {
 
 
 def plan(
-    routes: Iterable[Route], people: Sequence[Person], carriers: Sequence[Carrier], *,
-    actor: str = "", asks_to_sign: bool = False, closed: bool = False, expired: bool = False,
+    routes: Iterable[Route],
+    people: Sequence[Person],
+    carriers: Sequence[Carrier],
+    *,
+    actor: str = "",
+    asks_to_sign: bool = False,
+    closed: bool = False,
+    expired: bool = False,
     reminds: bool = False,
-) -> tuple[list[Planned], list[Skipped]]:  # fmt: skip
+) -> tuple[list[Planned], list[Skipped]]:
     """Decide which signers an event is told to, and over what.
 
-    `actor` is the id of the signer whom the event is about. `asks_to_sign` leaves out those who have nothing left to sign,
-    and everybody when the request is `closed` or `expired`; `reminds` those who are snoozed.
+    `actor` is the id of the signer whom the event is about. `asks_to_sign` leaves out those who
+    have nothing left to sign, and everybody when the request is `closed` or `expired`; `reminds`
+    those who are snoozed.
     """
     over = _over_because(closed=closed, expired=expired)
     planned: list[Planned] = []
@@ -135,15 +159,21 @@ def plan(
 
 
 def posts(
-    routes: Iterable[Route], carriers: Sequence[Carrier], *, asks_to_sign: bool = False,
-    closed: bool = False, expired: bool = False,
-) -> tuple[list[Post], list[Skipped]]:  # fmt: skip
+    routes: Iterable[Route],
+    carriers: Sequence[Carrier],
+    *,
+    asks_to_sign: bool = False,
+    closed: bool = False,
+    expired: bool = False,
+) -> tuple[list[Post], list[Skipped]]:
     """Decide where an event is posted for those who do not sign."""
     by_id = {carrier.id: carrier for carrier in carriers if carrier.place}
     found: list[Post] = []
     skipped: list[Skipped] = []
     over = _over_because(closed=closed, expired=expired)
-    for step in (step for route in routes if route.audience == Audience.TEAM for step in route.steps):
+    for step in (
+        step for route in routes if route.audience == Audience.TEAM for step in route.steps
+    ):
         carrier = by_id.get(step.connection_id or "")
         if asks_to_sign and over:
             skipped.append(Skipped("", step.channel, over))
@@ -171,11 +201,19 @@ def _audience(audience: str, people: Sequence[Person], actor: str) -> list[Perso
 
 
 def _take(person: Person, step: Step, carriers: Sequence[Carrier]) -> Planned | Skipped:
-    """Take the first way that leads to the person; what keeps the first back counts where none does."""
+    """Take the first way that leads to the person; what keeps the first back counts where none
+    does.
+    """
     candidates = _carriers(person, step, carriers)
     if not candidates:
         kind, address = _usual(person, step.channel)
-        reason = "no_address" if not address else "no_connection" if person.wants.get(kind, True) else "not_wanted"
+        reason = (
+            "no_address"
+            if not address
+            else "no_connection"
+            if person.wants.get(kind, True)
+            else "not_wanted"
+        )
         return Skipped(person.external_id, step.channel, reason)
     tried = [_over(person, step, carrier) for carrier in candidates]
     return next((one for one in tried if isinstance(one, Planned)), tried[0])
@@ -194,7 +232,9 @@ def _over(person: Person, step: Step, carrier: Carrier) -> Planned | Skipped:
 
 
 def _carriers(person: Person, step: Step, carriers: Sequence[Carrier]) -> list[Carrier]:
-    """Return what can take a step, best first: a phone is told over the first channel the person prefers that is there."""
+    """Return what can take a step, best first: a phone is told over the first channel the person
+    prefers that is there.
+    """
     if step.connection_id:
         return [carrier for carrier in carriers if carrier.id == step.connection_id]
     ways = [step.channel]
@@ -205,14 +245,18 @@ def _carriers(person: Person, step: Step, carriers: Sequence[Carrier]) -> list[C
 
 
 def _goes(way: str, person: Person, step: Step, carrier: Carrier) -> bool:
-    """Tell whether a carrier is what a way means, a channel or an integration; a chat is one only where it finds the person."""
+    """Tell whether a carrier is what a way means, a channel or an integration; a chat is one only
+    where it finds the person.
+    """
     if carrier.channel == Channel.CHAT:
         return way in (carrier.channel, carrier.name) and bool(_reach(person, carrier)[1])
     return way == carrier.channel and (way == step.channel or way in PHONE_CHANNELS)
 
 
 def _reach(person: Person, carrier: Carrier) -> tuple[str, str]:
-    """Return by what a carrier writes to a person, and where that is; '' where it does not find them."""
+    """Return by what a carrier writes to a person, and where that is; '' where it does not find
+    them.
+    """
     if carrier.channel != Channel.CHAT:
         return carrier.address, person.addresses.get(carrier.address, "")
     if carrier.finds_by == Address.CHAT:

@@ -1,7 +1,9 @@
-"""May this go, now, to this contact, over this connection? One place answers: when a message is planned, and right before it is sent.
+"""May this go, now, to this contact, over this connection?
 
-Suppressions, consents, countries, caps, quiet hours and spending are asked here; whether free text may go (session windows) too,
-of which the text itself then decides.
+One place answers: when a message is planned, and right before it is sent.
+
+Suppressions, consents, countries, caps, quiet hours and spending are asked here; whether free text
+may go (session windows) too, of which the text itself then decides.
 """
 
 from __future__ import annotations
@@ -30,7 +32,8 @@ from hub.text import segments
 from hub.vocabulary import Channel, Status
 
 QUIET = "quiet_hours"  # the code of what waits for their end, and of what could not
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
 LIVES = timedelta(days=2)  # a message at most, from when it is stored until its last try begins
 
 
@@ -81,7 +84,9 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Verdict:
-    """`code` names the rule that forbids a message, '' when none does; `until` says when it may go, None for now."""
+    """`code` names the rule that forbids a message, '' when none does; `until` says when it may go,
+    None for now.
+    """
 
     code: str = ""
     until: datetime | None = None
@@ -89,7 +94,8 @@ class Verdict:
 
 
 def sender_key(connection: Carrying) -> str:
-    """Return the sender to which a connection's opt-outs are bound; without a sender that is the connection itself.
+    """Return the sender to which a connection's opt-outs are bound; without a sender that is the
+    connection itself.
 
     It is never '', which means every sender.
     """
@@ -99,8 +105,13 @@ def sender_key(connection: Carrying) -> str:
 class Policy:
     """The rules of one connection, asked about some messages in one transaction."""
 
-    def __init__(self, connection: Carrying, wanted: Collection[Wanted], *, planning: bool = False) -> None:
-        """Read what the rules need to know of these recipients. `planning`: what waits to be sent counts as sent."""
+    def __init__(
+        self, connection: Carrying, wanted: Collection[Wanted], *, planning: bool = False
+    ) -> None:
+        """Read what the rules need to know of these recipients.
+
+        `planning`: what waits to be sent counts as sent.
+        """
         self._moment = now()
         cls = _class(connection)
         self.connection_id = connection.id
@@ -109,15 +120,25 @@ class Policy:
         self._counts_segments = bool(cls and cls.counts_segments)
         contacts = {one.contact_id for one in wanted}
         self._links = links = contact_links.linked(contacts)
-        keys = {one.address_key for one in wanted} | {other.address_key for some in links.values() for other in some}
-        self._stops = refusals(keys, connection.channel, sender_key(connection), test=connection.test)
+        keys = {one.address_key for one in wanted} | {
+            other.address_key for some in links.values() for other in some
+        }
+        self._stops = refusals(
+            keys, connection.channel, sender_key(connection), test=connection.test
+        )
         self._words = newest_words(contact_links.everyone(contacts, links), connection.channel)
-        self._open = windows.closing(sender_key(connection), contacts, links).keys() if cls and cls.session_window else None
+        self._open = (
+            windows.closing(sender_key(connection), contacts, links).keys()
+            if cls and cls.session_window
+            else None
+        )
         self._hour: Counter[str] = Counter()
         self._day: Counter[str] = Counter()
         if contacts and (self.rules.per_hour or self.rules.per_day):
             self._count(contacts, {one.instead_of for one in wanted}, planning=planning)
-        self._before = self._spent = spending.spent(connection.id, self._moment) if self.rules.spends else spending.Spent()
+        self._before = self._spent = (
+            spending.spent(connection.id, self._moment) if self.rules.spends else spending.Spent()
+        )
         self._booked = [0, 0]  # messages and segments
 
     def free(self, contact_id: str) -> bool:
@@ -126,17 +147,23 @@ class Policy:
 
     def verdict(self, one: Wanted) -> Verdict:
         """Say whether a message may go, but for what it costs."""
-        if one.exempt:  # whom it goes to wants nothing else; but nobody may make the hub send to just any number
+        # whom it goes to wants nothing else; but nobody may make the hub send to just any number
+        if one.exempt:
             return Verdict(self._country(one))
-        if one.posted:  # a channel or group is nobody who could opt out; see messaging/destinations.py
+        if (
+            one.posted
+        ):  # a channel or group is nobody who could opt out; see messaging/destinations.py
             return Verdict()
-        answers = self._open is not None and one.contact_id in self._open  # the person wrote to us, and waits
+        answers = (
+            self._open is not None and one.contact_id in self._open
+        )  # the person wrote to us, and waits
         said = self._said(one)
         code = (
             self._stop(one)
             or self._consent(said, asks=self.rules.consent and not (answers or one.by_hand))
-            or self._country(one) or self._cap(one)
-        )  # fmt: skip
+            or self._country(one)
+            or self._cap(one)
+        )
         if code:
             return Verdict(code)
         consent_id = said.id if said and said.given else None
@@ -151,7 +178,9 @@ class Policy:
         self._day[one.contact_id] += 1
 
     def spend(self, one: Wanted, text: str) -> tuple[str, Decimal | None]:
-        """Book what a message costs that goes, and return the estimate, None where messages have no price; or what forbids it."""
+        """Book what a message costs that goes, and return the estimate, None where messages have no
+        price; or what forbids it.
+        """
         if not self.rules.spends:
             return "", None
         counted = max(segments(text), 1) if self._counts_segments else 1
@@ -171,13 +200,24 @@ class Policy:
         """Write down what was booked."""
         if self._booked[0]:
             messages, counted = self._booked
-            spending.add(self.connection_id, self._moment, messages=messages, segments=counted, cost=self._spent.day - self._before.day)
+            spending.add(
+                self.connection_id,
+                self._moment,
+                messages=messages,
+                segments=counted,
+                cost=self._spent.day - self._before.day,
+            )
             spending.alert(self.connection_id, self._before, self._spent, self.rules)
 
     # rule by rule
     def _stop(self, one: Wanted) -> str:
-        keys = (one.address_key, *(other.address_key for other in self._links.get(one.contact_id, ())))
-        return next((code for key in keys for code in held_for(one.source_id, self._stops.get(key, {}))), "")
+        keys = (
+            one.address_key,
+            *(other.address_key for other in self._links.get(one.contact_id, ())),
+        )
+        return next(
+            (code for key in keys for code in held_for(one.source_id, self._stops.get(key, {}))), ""
+        )
 
     def _said(self, one: Wanted) -> Word | None:
         """Return the consent or objection that decides about a message."""
@@ -192,24 +232,44 @@ class Policy:
             return ""
         if said is None:
             return "consent_missing"
-        oldest = self._moment - timedelta(days=self.rules.consent_days) if self.rules.consent_days else said.at
+        oldest = (
+            self._moment - timedelta(days=self.rules.consent_days)
+            if self.rules.consent_days
+            else said.at
+        )
         return "consent_old" if said.at < oldest else ""
 
     def _country(self, one: Wanted) -> str:
-        return "" if not self._on_phones or self.rules.reaches(one.address) else "country_not_allowed"
+        return (
+            "" if not self._on_phones or self.rules.reaches(one.address) else "country_not_allowed"
+        )
 
     def _cap(self, one: Wanted) -> str:
         if self.rules.per_hour and self._hour[one.contact_id] >= self.rules.per_hour:
             return "cap_hour"
-        return "cap_day" if self.rules.per_day and self._day[one.contact_id] >= self.rules.per_day else ""
+        return (
+            "cap_day"
+            if self.rules.per_day and self._day[one.contact_id] >= self.rules.per_day
+            else ""
+        )
 
     def _quiet(self, one: Wanted) -> datetime | None:
         hours = self.rules.quiet
-        return hours.until(self._moment, quiet.zones(one.time_zone, one.address if self._on_phones else "")) if hours else None
+        return (
+            hours.until(
+                self._moment, quiet.zones(one.time_zone, one.address if self._on_phones else "")
+            )
+            if hours
+            else None
+        )
 
-    def _count(self, contacts: Collection[str], left_out: Collection[str | None], *, planning: bool) -> None:
+    def _count(
+        self, contacts: Collection[str], left_out: Collection[str | None], *, planning: bool
+    ) -> None:
         oldest = id_at("msg", self._moment - DAY - LIVES)
-        for message_id, contact_id, status, began in read(_SENT, contacts=list(contacts), connection=self.connection_id, oldest=oldest):
+        for message_id, contact_id, status, began in read(
+            _SENT, contacts=list(contacts), connection=self.connection_id, oldest=oldest
+        ):
             waits = status == Status.QUEUED
             at = self._moment if waits else began
             if at is None or (waits and not planning) or message_id in left_out:
@@ -231,24 +291,35 @@ def _class(connection: Carrying) -> type[Integration] | None:
         return None
 
 
-# ── One at a time ───────────────────────────────────────────────────────────────────────────────────────────
+# ── One at a time ─────────────────────────────────────────────────────────────────────────────────
 def hold(connection_ids: Iterable[str]) -> frozenset[str]:
-    """Lock the connections of these whose rules count what was sent before, and return them: others may not claim for them meanwhile.
+    """Lock the connections of these whose rules count what was sent before, and return them: others
+    may not claim for them meanwhile.
 
-    Before any message is locked, in the order of their ids. What is known of their rules may be a second old.
+    Before any message is locked, in the order of their ids. What is known of their rules may be a
+    second old.
     """
     capped = sorted(remembered(("capped",), _capped).intersection(connection_ids))
     return frozenset(row_id for (row_id,) in read(_HOLD, ids=capped)) if capped else frozenset()
 
 
 def _capped() -> frozenset[str]:
-    found = db.session.execute(select(Connection.id, Connection.rules).where(Connection.rules != "", Connection.archived_at.is_(None)))
+    found = db.session.execute(
+        select(Connection.id, Connection.rules).where(
+            Connection.rules != "", Connection.archived_at.is_(None)
+        )
+    )
     return frozenset(row_id for row_id, kept in found if rules.of(kept, False).capped)
 
 
-# ── Suppressions ────────────────────────────────────────────────────────────────────────────────────────────
+# ── Suppressions ──────────────────────────────────────────────────────────────────────────────────
 def suppression(
-    address_keys: Collection[bytes], channel: str, sender: str, *, test: bool, source_id: str | None = None
+    address_keys: Collection[bytes],
+    channel: str,
+    sender: str,
+    *,
+    test: bool,
+    source_id: str | None = None,
 ) -> Suppression | None:
     """Return what forbids a source to send to an address over a channel and sender, or None.
 
@@ -265,13 +336,19 @@ def stopping(
 ) -> Select[Suppression]:
     """Return the query for what stops messages of a source to an address, on any channel.
 
-    `address_keys` are those of one person. A live suppression also holds for a test send, never the reverse.
+    `address_keys` are those of one person. A live suppression also holds for a test send, never the
+    reverse.
     """
     tests = (False, True) if test else (False,)
-    query = select(Suppression).outerjoin(Source, Source.id == Suppression.source_id).where(
-        Suppression.address_key.in_(address_keys), Suppression.lifted_at.is_(None),
-        Suppression.test.in_(tests),
-    )  # fmt: skip
+    query = (
+        select(Suppression)
+        .outerjoin(Source, Source.id == Suppression.source_id)
+        .where(
+            Suppression.address_key.in_(address_keys),
+            Suppression.lifted_at.is_(None),
+            Suppression.test.in_(tests),
+        )
+    )
     if source_id is None:
         return query
     own = Suppression.source_id == source_id
@@ -316,30 +393,58 @@ def _check_opt_out(**values: Any) -> None:
 _CHANNELS = frozenset(one.value for one in Channel)
 _table = table_of(Suppression)
 _sources = table_of(Source)
-_OPEN = Statement(select(
-    *_table.c["address_key", "code", "reason", "source_id"], _sources.c.applies_to_all,
-    *_table.c["channel", "sender", "test", "lifted_at"],
-).outerjoin(_sources, _sources.c.id == _table.c.source_id).where(
-    _table.c.address_key.in_(several("keys")),
-    # also read opt-outs with a damaged value, which would otherwise be missed
-    or_(
-        _table.c.lifted_at.is_(None), _table.c.lifted_at < FIRST_TIME,
-        _table.c.lifted_at >= LAST_TIME,
-    ),
-    or_(_table.c.test.in_(several("tests")), _table.c.test.not_in([False, True])),
-))  # fmt: skip
+_OPEN = Statement(
+    select(
+        *_table.c["address_key", "code", "reason", "source_id"],
+        _sources.c.applies_to_all,
+        *_table.c["channel", "sender", "test", "lifted_at"],
+    )
+    .outerjoin(_sources, _sources.c.id == _table.c.source_id)
+    .where(
+        _table.c.address_key.in_(several("keys")),
+        # also read opt-outs with a damaged value, which would otherwise be missed
+        or_(
+            _table.c.lifted_at.is_(None),
+            _table.c.lifted_at < FIRST_TIME,
+            _table.c.lifted_at >= LAST_TIME,
+        ),
+        or_(_table.c.test.in_(several("tests")), _table.c.test.not_in([False, True])),
+    )
+)
 
 
 _messages = table_of(Message)
 _attempts = table_of(Attempt)
-_REACHED = [one.value for one in (Status.QUEUED, Status.SENDING, Status.UNKNOWN, Status.ACCEPTED, Status.SENT, Status.DELIVERED,
-                                  Status.READ, Status.UNDELIVERED)]  # fmt: skip
+_REACHED = [
+    one.value
+    for one in (
+        Status.QUEUED,
+        Status.SENDING,
+        Status.UNKNOWN,
+        Status.ACCEPTED,
+        Status.SENT,
+        Status.DELIVERED,
+        Status.READ,
+        Status.UNDELIVERED,
+    )
+]
 _SENT = Statement(
     select(_messages.c.id, _messages.c.contact_id, _messages.c.status, _attempts.c.started_at)
-    .outerjoin(_attempts, and_(_attempts.c.message_id == _messages.c.id, _attempts.c.n == _messages.c.tries))
-    .where(
-        _messages.c.contact_id.in_(several("contacts")), _messages.c.connection_id == bindparam("connection"),
-        _messages.c.id > bindparam("oldest"), _messages.c.status.in_(_REACHED), not_(_messages.c.exempt),
+    .outerjoin(
+        _attempts,
+        and_(_attempts.c.message_id == _messages.c.id, _attempts.c.n == _messages.c.tries),
     )
-)  # fmt: skip
-_HOLD = Statement(select(Connection.id).where(Connection.id.in_(several("ids"))).order_by(Connection.id).with_for_update(key_share=True))
+    .where(
+        _messages.c.contact_id.in_(several("contacts")),
+        _messages.c.connection_id == bindparam("connection"),
+        _messages.c.id > bindparam("oldest"),
+        _messages.c.status.in_(_REACHED),
+        not_(_messages.c.exempt),
+    )
+)
+_HOLD = Statement(
+    select(Connection.id)
+    .where(Connection.id.in_(several("ids")))
+    .order_by(Connection.id)
+    .with_for_update(key_share=True)
+)

@@ -1,6 +1,8 @@
-"""Lost callbacks: what the provider has, and nothing more was heard of, is asked for, a few at a time.
+"""Lost callbacks: what the provider has, and nothing more was heard of, is asked for, a few at a
+time.
 
-`due_at` of an accepted or sent message is when it is asked for next; every news puts that off, and a final status ends it.
+`due_at` of an accepted or sent message is when it is asked for next; every news puts that off, and
+a final status ends it.
 """
 
 from __future__ import annotations
@@ -29,7 +31,8 @@ log = structlog.get_logger(__name__)
 
 # after the last news; some carriers never say more than "sent", so that asking has to end
 PAUSES = (ASK_AFTER, timedelta(hours=1), timedelta(hours=6), timedelta(hours=24))
-FEW = 10  # of one connection in one run, one after the other: asking takes from what the account may call
+# of one connection in one run, one after the other: asking takes from what the account may call
+FEW = 10
 LATER = timedelta(minutes=10)  # when the provider cannot be asked now
 PUT_OFF = 500  # so many of a connection then wait with the one that was asked for
 GIVE_UP_AFTER = timedelta(hours=48)  # since the last news
@@ -67,7 +70,9 @@ def _ask_over(connection_id: str, stopping: Stopping | None) -> int:
     connection = db.session.get_one(Connection, connection_id)
     try:
         integration = live.instance(connection)
-    except HubError as problem:  # an unreadable key, a package that is gone: an admin is told elsewhere
+    except (
+        HubError
+    ) as problem:  # an unreadable key, a package that is gone: an admin is told elsewhere
         return _cannot(connection_id, [], problem)
     claims = claim(connection_id, ask=integration.can("fetch_status"))
     told: list[StatusUpdate] = []
@@ -102,7 +107,9 @@ def _apply(told: Sequence[StatusUpdate], origin: Origin) -> None:
             except Exception as fault:
                 if set_aside.lets_pass(fault):
                     raise
-                log.error("poll.not_applied", provider_id=update.provider_id, problem=type(fault).__name__)
+                log.error(
+                    "poll.not_applied", provider_id=update.provider_id, problem=type(fault).__name__
+                )
 
 
 def _fetch(integration: Integration, one: Claim) -> StatusUpdate:
@@ -112,7 +119,8 @@ def _fetch(integration: Integration, one: Claim) -> StatusUpdate:
 
 @transaction
 def claim(connection_id: str, *, ask: bool = True) -> list[Claim]:
-    """Take up to FEW messages of a connection to ask for, and say when each is asked for the next time.
+    """Take up to FEW messages of a connection to ask for, and say when each is asked for the next
+    time.
 
     Without `ask` the provider cannot be asked: they are never due again.
     """
@@ -121,11 +129,20 @@ def claim(connection_id: str, *, ask: bool = True) -> list[Claim]:
         return []
     rows = db.session.execute(_CLAIM, {"ids": ids, "statuses": _VALUES}).all()
     moment = now()
-    still_due = [row for row in rows if row.due_at is not None and row.due_at <= moment]  # another run may have been faster
+    still_due = [
+        row for row in rows if row.due_at is not None and row.due_at <= moment
+    ]  # another run may have been faster
     if still_due:
-        db.session.execute(_NEXT, [
-            {"key": row.id, "next": _next(row.changed_at, moment) if ask and row.provider_id else None} for row in still_due
-        ])  # fmt: skip
+        db.session.execute(
+            _NEXT,
+            [
+                {
+                    "key": row.id,
+                    "next": _next(row.changed_at, moment) if ask and row.provider_id else None,
+                }
+                for row in still_due
+            ],
+        )
     return [Claim(row.id, row.provider_id) for row in still_due if ask and row.provider_id]
 
 
@@ -134,8 +151,14 @@ def _next(changed_at: datetime, moment: datetime) -> datetime | None:
 
 
 def _cannot(connection_id: str, claimed: Sequence[str], problem: HubError) -> int:
-    """Leave a provider alone that cannot be asked now: whatever else is due over this connection waits too."""
-    log.info("poll.put_off", connection=connection_id, code=problem.code if isinstance(problem, SendError) else type(problem).__name__)
+    """Leave a provider alone that cannot be asked now: whatever else is due over this connection
+    waits too.
+    """
+    log.info(
+        "poll.put_off",
+        connection=connection_id,
+        code=problem.code if isinstance(problem, SendError) else type(problem).__name__,
+    )
     pause = timedelta(seconds=times.pause(getattr(problem, "retry_after", None)))
     waiting = overdue.oldest(connection_id, ASKED_FOR, PUT_OFF)
     put_off([*claimed, *waiting], now() + max(LATER, pause))
@@ -166,11 +189,20 @@ _VALUES = [status.value for status in ASKED_FOR]
 _CLAIM = (
     select(messages.c.id, messages.c.provider_id, messages.c.changed_at, messages.c.due_at)
     .where(messages.c.id.in_(several("ids")), messages.c.status.in_(several("statuses")))
-    .order_by(messages.c.id).with_for_update(skip_locked=True)
-)  # fmt: skip
+    .order_by(messages.c.id)
+    .with_for_update(skip_locked=True)
+)
 _NEXT = update(messages).where(messages.c.id == bindparam("key")).values(due_at=bindparam("next"))
 _PUT_OFF = (
-    update(messages).where(messages.c.id.in_(several("ids")), messages.c.status.in_(several("statuses")))
-    .values(due_at=case((messages.c.changed_at < bindparam("earliest", type_=messages.c.changed_at.type), null()),
-                        else_=bindparam("until", type_=messages.c.due_at.type)))
-)  # fmt: skip
+    update(messages)
+    .where(messages.c.id.in_(several("ids")), messages.c.status.in_(several("statuses")))
+    .values(
+        due_at=case(
+            (
+                messages.c.changed_at < bindparam("earliest", type_=messages.c.changed_at.type),
+                null(),
+            ),
+            else_=bindparam("until", type_=messages.c.due_at.type),
+        )
+    )
+)

@@ -1,4 +1,7 @@
-"""What messages came to: asked for at the provider, where a connection counts what it spends. A few at a time, for two days."""
+"""What messages came to: asked for at the provider, where a connection counts what it spends.
+
+A few at a time, for two days.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +26,22 @@ log = structlog.get_logger(__name__)
 
 SETTLED = timedelta(hours=1)  # prices are known a while after a message has arrived
 ASKED_FOR = timedelta(days=2)
-FEW = 50  # of one connection in one run: the newest, so that those without a price do not stand before the others
+# of one connection in one run: the newest, so that those without a price do not stand before the
+# others
+FEW = 50
 CHARGED = (Status.SENT, Status.DELIVERED, Status.READ, Status.UNDELIVERED)
 
 
 def run(stopping: Stopping | None = None) -> int:
     """Ask for the prices of messages that were estimated; return how many were asked for."""
-    enabled = select(Connection).where(Connection.state == ConnectionState.ENABLED, Connection.archived_at.is_(None))
-    spending = [one.id for one in db.session.scalars(enabled.where(Connection.rules != "")) if policy.rules_of(one).spends]
+    enabled = select(Connection).where(
+        Connection.state == ConnectionState.ENABLED, Connection.archived_at.is_(None)
+    )
+    spending = [
+        one.id
+        for one in db.session.scalars(enabled.where(Connection.rules != ""))
+        if policy.rules_of(one).spends
+    ]
     db.session.rollback()
     return sum(_ask_apart(one, stopping) for one in spending)
 
@@ -87,8 +98,17 @@ def _keep(message_id: str, price: Decimal, currency: str) -> None:
 def _unpriced(connection_id: str) -> list[tuple[str, str]]:
     moment = now()
     found = select(Message.id, Message.provider_id).where(
-        Message.connection_id == connection_id, Message.status.in_(CHARGED), Message.id > id_at("msg", moment - ASKED_FOR),
-        Message.id < id_at("msg", moment - SETTLED), Message.estimate.is_not(None), Message.price.is_(None),
+        Message.connection_id == connection_id,
+        Message.status.in_(CHARGED),
+        Message.id > id_at("msg", moment - ASKED_FOR),
+        Message.id < id_at("msg", moment - SETTLED),
+        Message.estimate.is_not(None),
+        Message.price.is_(None),
         Message.provider_id.is_not(None),
-    )  # fmt: skip
-    return [(message_id, provider_id or "") for message_id, provider_id in db.session.execute(found.order_by(Message.id.desc()).limit(FEW))]
+    )
+    return [
+        (message_id, provider_id or "")
+        for message_id, provider_id in db.session.execute(
+            found.order_by(Message.id.desc()).limit(FEW)
+        )
+    ]

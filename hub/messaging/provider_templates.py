@@ -26,21 +26,38 @@ APPROVED = "approved"
 LAST_RESORT = "en-us"  # what most accounts have, when none of the wanted locales is mapped
 EMPTY = "–"  # WhatsApp takes no empty variable
 VARIABLES: Mapping[str, str] = {
-    "title": "Title of the document", "sender": "Who sent it", "name": "Who signed or declined", "signer": "Name of the recipient",
-    "link": "Link to sign", "link_path": "Link to sign, after its host: for a button whose address begins with the host",
-    "download_link": "Link to the signed document", "remaining": "How many signatures are missing",
-}  # fmt: skip
+    "title": "Title of the document",
+    "sender": "Who sent it",
+    "name": "Who signed or declined",
+    "signer": "Name of the recipient",
+    "link": "Link to sign",
+    "link_path": "Link to sign, after its host: for a button whose address begins with the host",
+    "download_link": "Link to the signed document",
+    "remaining": "How many signatures are missing",
+}
 
 
-# ── Mapping ─────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Mapping ───────────────────────────────────────────────────────────────────────────────────────
 @transaction
-def map_to(connection_id: str, name: str, locale: str, template_id: str, variables: Mapping[str, str]) -> None:
-    """Let a provider's template say what one of ours says, in a locale. Raises Refused that names the field."""
+def map_to(
+    connection_id: str, name: str, locale: str, template_id: str, variables: Mapping[str, str]
+) -> None:
+    """Let a provider's template say what one of ours says, in a locale.
+
+    Raises Refused that names the field.
+    """
     row = db.session.get(ProviderTemplate, template_id) if is_id("ptp", template_id) else None
     if row is None or row.connection_id != connection_id:
-        raise Refused("no_such_template", "Choose one of the templates that this connection has.", field="template")
+        raise Refused(
+            "no_such_template",
+            "Choose one of the templates that this connection has.",
+            field="template",
+        )
     if row.state != APPROVED:
-        why = f"{row.name} is {row.state}, and WhatsApp sends only approved templates. Choose another one, or fetch them again once it is."
+        why = (
+            f"{row.name} is {row.state}, and WhatsApp sends only approved templates. Choose another"
+            " one, or fetch them again once it is."
+        )
         raise Refused("not_approved", why, field="template")
     if not re.fullmatch(r"[a-z]{2,3}(-[a-z0-9]{2,8})*", tag(locale)):
         raise Refused("bad_locale", "Give a language such as en, de or pt-BR.", field="locale")
@@ -50,15 +67,24 @@ def map_to(connection_id: str, name: str, locale: str, template_id: str, variabl
         raise Refused("unreadable", why, field="template")
     for variable in wanted:
         if variables.get(variable) not in VARIABLES:
-            raise Refused("no_variable", f"Choose what {{{{{variable}}}}} of {row.name} stands for.", field=f"variable-{variable}")
+            raise Refused(
+                "no_variable",
+                f"Choose what {{{{{variable}}}}} of {row.name} stands for.",
+                field=f"variable-{variable}",
+            )
     chosen = json.dumps({variable: variables[variable] for variable in wanted})
-    mapping = db.session.scalar(select(TemplateMapping).where(
-        TemplateMapping.connection_id == connection_id, TemplateMapping.name == name, TemplateMapping.locale == tag(locale)
-    ))  # fmt: skip
+    mapping = db.session.scalar(
+        select(TemplateMapping).where(
+            TemplateMapping.connection_id == connection_id,
+            TemplateMapping.name == name,
+            TemplateMapping.locale == tag(locale),
+        )
+    )
     if mapping is None:
         mapping = TemplateMapping(connection_id=connection_id, name=name, locale=tag(locale))
         db.session.add(mapping)
-    mapping.provider_template_id, mapping.variables = row.id, chosen
+    mapping.provider_template_id = row.id
+    mapping.variables = chosen
     audit.record("template.mapped", row.id, row.name, template=name, locale=tag(locale))
 
 
@@ -68,7 +94,12 @@ def unmap(mapping_id: str) -> None:
     mapping = db.session.get(TemplateMapping, mapping_id) if is_id("tpm", mapping_id) else None
     if mapping is None:
         raise NotFound("no_such_mapping", "There is no such mapping any more.")
-    audit.record("template.unmapped", mapping.provider_template_id, template=mapping.name, locale=mapping.locale)
+    audit.record(
+        "template.unmapped",
+        mapping.provider_template_id,
+        template=mapping.name,
+        locale=mapping.locale,
+    )
     db.session.delete(mapping)
 
 
@@ -77,7 +108,7 @@ def tag(locale: str) -> str:
     return locale.replace("_", "-").lower()
 
 
-# ── Filling ─────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Filling ───────────────────────────────────────────────────────────────────────────────────────
 @dataclass(frozen=True)
 class Mapped:
     """An approved template and what its variables stand for."""
@@ -103,9 +134,12 @@ _PLACE = re.compile(r"\{\{\s*([^{}\s]+)\s*\}\}")
 
 
 def filled(
-    connection_id: str, name: str, locale: str, values: Mapping[str, Any],
+    connection_id: str,
+    name: str,
+    locale: str,
+    values: Mapping[str, Any],
     cls: type[Integration] = Integration,
-) -> Filled | None:  # fmt: skip
+) -> Filled | None:
     """Return the approved template that stands for one of ours, filled; None when there is none.
 
     Falls back from pt-BR to pt to HUB_LOCALE to English, at last that of the United States. The
@@ -122,12 +156,15 @@ def _mapped(connection_id: str, name: str) -> dict[str, Mapped]:
     found = read(_MAPPED, connection=connection_id, name=name)
     return {
         locale: Mapped(external, variables_of(chosen), text)
-        for locale, external, chosen, wanted, text in found if fits(chosen, wanted)
-    }  # fmt: skip
+        for locale, external, chosen, wanted, text in found
+        if fits(chosen, wanted)
+    }
 
 
 def fits(chosen: str, wanted: str) -> bool:
-    """Tell whether a mapping still fills every variable of its template: a sample of the provider's must never reach a signer."""
+    """Tell whether a mapping still fills every variable of its template: a sample of the provider's
+    must never reach a signer.
+    """
     given = _parsed(chosen)
     asked = _parsed(wanted)
     return given is not None and asked is not None and given.keys() == asked.keys()
@@ -153,17 +190,25 @@ def _parsed(stored: str) -> dict[str, str] | None:
 
 _MAPPED = Statement(
     select(
-        TemplateMapping.locale, ProviderTemplate.external_id, TemplateMapping.variables,
-        ProviderTemplate.variables, ProviderTemplate.text,
+        TemplateMapping.locale,
+        ProviderTemplate.external_id,
+        TemplateMapping.variables,
+        ProviderTemplate.variables,
+        ProviderTemplate.text,
     )
     .join(ProviderTemplate, ProviderTemplate.id == TemplateMapping.provider_template_id)
-    .where(TemplateMapping.connection_id == bindparam("connection"), TemplateMapping.name == bindparam("name"),
-           ProviderTemplate.state == APPROVED)
-)  # fmt: skip
+    .where(
+        TemplateMapping.connection_id == bindparam("connection"),
+        TemplateMapping.name == bindparam("name"),
+        ProviderTemplate.state == APPROVED,
+    )
+)
 
 
 def clean(value: Any) -> str:
-    """Return a value as WhatsApp takes it: without line breaks, tabs or runs of spaces, and never empty."""
+    """Return a value as WhatsApp takes it: without line breaks, tabs or runs of spaces, and never
+    empty.
+    """
     return isolate(re.sub(r"\s+", " ", one_line("" if value is None else str(value)))) or EMPTY
 
 

@@ -31,13 +31,18 @@ log = structlog.get_logger(__name__)
 
 BATCH = 50  # of one connection in one run
 GIVE_UP_AFTER = timedelta(hours=24)  # then an admin decides, with a button
-PATIENCE = 0.25  # the pause before the next question is this part of how long it is not known already
+PATIENCE = (
+    0.25  # the pause before the next question is this part of how long it is not known already
+)
 WAITS_FOR_OTHERS = timedelta(minutes=10)  # then what the provider has is nobody's of whom we know
 MISSES = 3  # questions without an answer in one run, then the others of the connection wait
 
 
 def due() -> bool:
-    """Tell whether a lease has expired or an unknown outcome is due to be looked into. Reads only."""
+    """Tell whether a lease has expired or an unknown outcome is due to be looked into.
+
+    Reads only.
+    """
     return bool(overdue.connections((Status.SENDING, Status.UNKNOWN)))
 
 
@@ -54,7 +59,10 @@ def run(stopping: Stopping | None = None) -> int:
 
 
 def _due(status: Status) -> dict[str, list[str]]:
-    found = {connection_id: overdue.oldest(connection_id, [status], BATCH) for connection_id in overdue.connections([status])}
+    found = {
+        connection_id: overdue.oldest(connection_id, [status], BATCH)
+        for connection_id in overdue.connections([status])
+    }
     db.session.rollback()
     return found
 
@@ -77,7 +85,9 @@ def _apart(message_id: str) -> Iterator[None]:
 
 
 def _settle_all(unknown: list[str], stopping: Stopping | None) -> int:
-    """Settle messages of one connection; a provider that does not answer is left alone, so that it holds no other."""
+    """Settle messages of one connection; a provider that does not answer is left alone, so that it
+    holds no other.
+    """
     missed = 0
     for place, message_id in enumerate(unknown):
         if stopping is not None and stopping.now:
@@ -92,7 +102,9 @@ def _settle_all(unknown: list[str], stopping: Stopping | None) -> int:
 
 
 def settle(message_id: str) -> bool:
-    """Ask the provider whether it has a message whose outcome is not known, and act on the answer; False when there is none."""
+    """Ask the provider whether it has a message whose outcome is not known, and act on the answer;
+    False when there is none.
+    """
     message = db.session.get_one(Message, message_id)
     body = db.session.get(Body, message_id)
     attempt = db.session.get_one(Attempt, (message_id, message.tries))
@@ -104,20 +116,33 @@ def settle(message_id: str) -> bool:
             return True
         contact = message.contact
         if attempt.account is not None and (attempt.account, attempt.sender) != (
-            message.connection.account, integration.other_sender(contact.address) or message.connection.sender
-        ):  # fmt: skip
-            leave(message_id, "set up anew")  # the answer would be about another account or sender: absent there means nothing
+            message.connection.account,
+            integration.other_sender(contact.address) or message.connection.sender,
+        ):
+            leave(
+                message_id, "set up anew"
+            )  # the answer would be about another account or sender: absent there means nothing
             return True
-        to = Addressed(contact.address, contact.address_key, contact.time_zone, contact.erased_at is not None, body._content)
-        outbound = outbound_of(message, to, integration, message.tries, free=not attempt.template) or outbound_of(
-            message, to, integration, message.tries
+        to = Addressed(
+            contact.address,
+            contact.address_key,
+            contact.time_zone,
+            contact.erased_at is not None,
+            body._content,
         )
+        outbound = outbound_of(
+            message, to, integration, message.tries, free=not attempt.template
+        ) or outbound_of(message, to, integration, message.tries)
         assert outbound is not None  # noqa: S101 - of free text there always is one
         since = attempt.started_at
         db.session.rollback()  # no transaction is open while the provider thinks
         candidates = integration.find(outbound, since)
     except HubError as problem:
-        log.info("find.failed", message=message_id, code=problem.code if isinstance(problem, SendError) else type(problem).__name__)
+        log.info(
+            "find.failed",
+            message=message_id,
+            code=problem.code if isinstance(problem, SendError) else type(problem).__name__,
+        )
         postpone(message_id)
         return False
     except Exception:  # a fault of the integration's own must not hold the messages after this one
@@ -131,57 +156,91 @@ def settle(message_id: str) -> bool:
 @transaction
 def decide(message_id: str, candidates: list[Accepted]) -> None:
     """Match what the provider has with the messages that could be it."""
-    message = db.session.scalars(select(Message).where(Message.id == message_id).with_for_update()).one()
+    message = db.session.scalars(
+        select(Message).where(Message.id == message_id).with_for_update()
+    ).one()
     if message.status != Status.UNKNOWN:
         return  # a callback was faster
     held = dict(db.session.execute(_HELD, {"message_id": message_id}).all())
     own = _own(message, held, candidates)
     if own is not None:
-        _found(message_id, *own, asks=integrations.get(message.connection.integration).can("fetch_status"))
+        _found(
+            message_id,
+            *own,
+            asks=integrations.get(message.connection.integration).can("fetch_status"),
+        )
         return
     if message.tries in held:  # a callback named it, so the provider has it, whatever its list says
         postpone(message_id)
         return
     twins = _twins(message.connection)
-    claimed = set(db.session.scalars(select(Attempt.provider_id).where(
-        Attempt.connection_id.in_(twins), Attempt.provider_id.in_([c.provider_id for c in candidates]),
-    )))  # fmt: skip
+    claimed = set(
+        db.session.scalars(
+            select(Attempt.provider_id).where(
+                Attempt.connection_id.in_(twins),
+                Attempt.provider_id.in_([c.provider_id for c in candidates]),
+            )
+        )
+    )
     free = [candidate for candidate in candidates if candidate.provider_id not in claimed]
     if not free:
         requeue_absent(message_id)
         return
     free = [candidate for candidate in free if candidate.sure]
-    if not free:  # something is there that may be it, or another message whose outcome is not known either
+    if (
+        not free
+    ):  # something is there that may be it, or another message whose outcome is not known either
         (postpone if _others_are_open(message, twins) else leave)(message_id)
         return
-    same = select(func.count()).select_from(Message).where(
-        Message.contact_id == message.contact_id, Message.connection_id.in_(twins), Message.body_hmac == message.body_hmac,
-    )  # fmt: skip
+    same = (
+        select(func.count())
+        .select_from(Message)
+        .where(
+            Message.contact_id == message.contact_id,
+            Message.connection_id.in_(twins),
+            Message.body_hmac == message.body_hmac,
+        )
+    )
     if db.session.scalar(same.where(Message.status == Status.SENDING)):
         postpone(message_id)  # one of the candidates may be that one's, whose answer is on its way
     elif len(free) == db.session.scalar(same.where(Message.status == Status.UNKNOWN)):
         # as many as there are equal messages to match: which is whose makes no difference
-        _found(message_id, free[0], message.tries, asks=integrations.get(message.connection.integration).can("fetch_status"))
+        _found(
+            message_id,
+            free[0],
+            message.tries,
+            asks=integrations.get(message.connection.integration).can("fetch_status"),
+        )
     else:
         leave(message_id)
 
 
-_HELD = select(Attempt.n, Attempt.provider_id).where(Attempt.message_id == bindparam("message_id"), Attempt.provider_id.is_not(None))
+_HELD = select(Attempt.n, Attempt.provider_id).where(
+    Attempt.message_id == bindparam("message_id"), Attempt.provider_id.is_not(None)
+)
 
 
-def _own(message: Message, held: Mapping[int, str | None], candidates: list[Accepted]) -> tuple[Accepted, int] | None:
-    """Return what is there of this message for sure, since a callback gave its attempt that very id; and which attempt."""
+def _own(
+    message: Message, held: Mapping[int, str | None], candidates: list[Accepted]
+) -> tuple[Accepted, int] | None:
+    """Return what is there of this message for sure, since a callback gave its attempt that very
+    id; and which attempt.
+    """
     listed = {candidate.provider_id: candidate for candidate in candidates}
     for n, provider_id in sorted(held.items(), reverse=True):
         found = listed.get(provider_id or "")
         # what an older attempt failed at stays with it
-        if found is not None and (n == message.tries or found.status not in (Status.FAILED, Status.UNDELIVERED)):
+        if found is not None and (
+            n == message.tries or found.status not in (Status.FAILED, Status.UNDELIVERED)
+        ):
             return found, n
     return None
 
 
 def _unknown_for(message: Message) -> timedelta:
-    """Return how long the outcome is not known: not longer than the attempt is old, whose time comes from the database's clock."""
+    """Return how long the outcome is not known: not longer than the attempt is old, whose time
+    comes from the database's clock.
+    """
     attempt = db.session.get(Attempt, (message.id, message.tries))
     since = message.changed_at
     if attempt is not None and since < attempt.started_at < since + CLOCKS_APART:
@@ -190,13 +249,18 @@ def _unknown_for(message: Message) -> timedelta:
 
 
 def _others_are_open(message: Message, twins: list[str]) -> bool:
-    """Tell whether it is soon to be decided what became of other messages to this contact: they may be what the provider has."""
+    """Tell whether it is soon to be decided what became of other messages to this contact: they may
+    be what the provider has.
+    """
     if _unknown_for(message) >= WAITS_FOR_OTHERS:
         return False
     others = select(Message.id).where(
-        Message.contact_id == message.contact_id, Message.connection_id.in_(twins), Message.id != message.id,
-        Message.status.in_((Status.SENDING, Status.UNKNOWN)), Message.due_at.is_not(None),
-    )  # fmt: skip
+        Message.contact_id == message.contact_id,
+        Message.connection_id.in_(twins),
+        Message.id != message.id,
+        Message.status.in_((Status.SENDING, Status.UNKNOWN)),
+        Message.due_at.is_not(None),
+    )
     return db.session.scalar(others.limit(1)) is not None
 
 
@@ -213,19 +277,25 @@ def _found(message_id: str, accepted: Accepted, n: int, *, asks: bool) -> None:
 
 
 def _twins(connection: Connection) -> list[str]:
-    """Return the connections whose messages the provider may list together with this one's: of the same account."""
+    """Return the connections whose messages the provider may list together with this one's: of the
+    same account.
+    """
     if not connection.account:
         return [connection.id]
     query = select(Connection.id).where(
-        Connection.integration == connection.integration, Connection.account == connection.account, Connection.test == connection.test,
-    )  # fmt: skip
+        Connection.integration == connection.integration,
+        Connection.account == connection.account,
+        Connection.test == connection.test,
+    )
     return list(db.session.scalars(query))
 
 
 @transaction
 def postpone(message_id: str) -> None:
     """Look again later, ever more rarely; after a day leave it to an admin."""
-    message = db.session.scalars(select(Message).where(Message.id == message_id).with_for_update()).one()
+    message = db.session.scalars(
+        select(Message).where(Message.id == message_id).with_for_update()
+    ).one()
     if message.status == Status.SENDING:
         message.due_at = now() + FIND_AFTER
     if message.status != Status.UNKNOWN:
@@ -240,8 +310,10 @@ def postpone(message_id: str) -> None:
 
 @transaction
 def leave(message_id: str, word: str = "undecided") -> None:
-    """Leave the outcome unknown, and note why: nobody can tell, and sending twice would be worse."""
-    message = db.session.scalars(select(Message).where(Message.id == message_id).with_for_update()).one()
+    """Leave the outcome unknown, and note why: sending twice would be worse."""
+    message = db.session.scalars(
+        select(Message).where(Message.id == message_id).with_for_update()
+    ).one()
     if message.status == Status.UNKNOWN:
         message.due_at = None
         note(message, word, Status.UNKNOWN)

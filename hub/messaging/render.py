@@ -57,9 +57,13 @@ def render(
 
 
 def within(
-    cls: type[Integration], most: int, name: str, channel: str, locale: str,
+    cls: type[Integration],
+    most: int,
+    name: str,
+    channel: str,
+    locale: str,
     values: Mapping[str, Any],
-) -> Rendered:  # fmt: skip
+) -> Rendered:
     """Fill a template for an integration, its title as long as `most` allows.
 
     Raises ConfigError as `render` does, and TooLong.
@@ -73,15 +77,22 @@ def within(
 
 
 def names_in(name: str, channel: str, locale: str) -> frozenset[str]:
-    """Return the values that a text shows, or asks about. Raises ConfigError when there is no such text."""
+    """Return the values that a text shows, or asks about.
+
+    Raises ConfigError when there is no such text.
+    """
     version = _newest(name, channel, locale)
     return text.names_in(version.subject) | text.names_in(version.text)
 
 
 def _newest(name: str, channel: str, locale: str) -> Wording:
     by_locale = remembered(("wordings", name, channel), lambda: _wordings(name, channel))
-    if not by_locale and channel in TEXTED:  # what is written to a person says the same, unless somebody worded it apart
-        by_locale = remembered(("wordings", name, Channel.SMS), lambda: _wordings(name, Channel.SMS))
+    if (
+        not by_locale and channel in TEXTED
+    ):  # what is written to a person says the same, unless somebody worded it apart
+        by_locale = remembered(
+            ("wordings", name, Channel.SMS), lambda: _wordings(name, Channel.SMS)
+        )
     for wanted in fallbacks(locale):
         if wanted in by_locale:
             return by_locale[wanted]
@@ -90,14 +101,17 @@ def _newest(name: str, channel: str, locale: str) -> Wording:
 
 def _wordings(name: str, channel: str) -> dict[str, Wording]:
     found = read(_WORDINGS, name=name, channel=channel)
-    return {row[0].lower(): Wording(*row[1:]) for row in found}  # the highest number comes last and stays
+    return {
+        row[0].lower(): Wording(*row[1:]) for row in found
+    }  # the highest number comes last and stays
 
 
 _WORDINGS = Statement(
     select(Template.locale, TemplateVersion.id, TemplateVersion.subject, TemplateVersion.text)
     .join(TemplateVersion, TemplateVersion.template_id == Template.id)
-    .where(Template.name == bindparam("name"), Template.channel == bindparam("channel")).order_by(TemplateVersion.number)
-)  # fmt: skip
+    .where(Template.name == bindparam("name"), Template.channel == bindparam("channel"))
+    .order_by(TemplateVersion.number)
+)
 
 
 def default_locale() -> str:
@@ -107,7 +121,7 @@ def default_locale() -> str:
 
 
 def fallbacks(locale: str) -> list[str]:
-    """Return the locales to try, best first, lower case: pt-BR, pt, those of HUB_LOCALE, English."""
+    """Return the locales to try, best first: pt-BR, pt, those of HUB_LOCALE, English."""
     tags: list[str] = []
     for one in (locale, default_locale(), SHIPPED_LOCALE):
         parts = one.replace("_", "-").lower().split("-")

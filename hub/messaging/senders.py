@@ -1,4 +1,7 @@
-"""Senders: what messages go out from. Connections of one sender share its limits, and the troubles of its provider."""
+"""Senders: what messages go out from.
+
+Connections of one sender share its limits, and the troubles of its provider.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +20,11 @@ from hub.store import remembered
 
 @dataclass(frozen=True)
 class Sender:
-    """A sender: its throttle's name, its connections, and how many messages a second it may send, in all and to one recipient.
+    """A sender: its throttle's name, its connections, and how many messages a second it may send,
+    in all and to one recipient.
 
-    0 is no limit. `account` is what senders of one account at one provider have in common; '' where there is none.
+    0 is no limit. `account` is what senders of one account at one provider have in common; '' where
+    there is none.
     """
 
     name: str
@@ -32,11 +37,17 @@ class Sender:
 def of_accounts(accounts: Collection[str]) -> list[Sender]:
     """Return every sender of some accounts; what is known may be a second old."""
     known: dict[str, Sender] = remembered(("senders",), _all)
-    return list({one.name: one for one in known.values() if one.account and one.account in accounts}.values())
+    return list(
+        {
+            one.name: one for one in known.values() if one.account and one.account in accounts
+        }.values()
+    )
 
 
 def of(connection_ids: Iterable[str]) -> dict[str, Sender]:
-    """Return the sender of each connection, with limits that may be a second old; an unknown connection has none."""
+    """Return the sender of each connection, with limits that may be a second old; an unknown
+    connection has none.
+    """
     wanted = set(connection_ids)
     known = remembered(("senders",), _all)
     if not wanted <= known.keys():
@@ -47,7 +58,15 @@ def of(connection_ids: Iterable[str]) -> dict[str, Sender]:
 def _all() -> dict[str, Sender]:
     rows: dict[str, list[tuple[str, float, float]]] = {}
     accounts: dict[str, str] = {}
-    for connection_id, name, integration, per_second, archived_at, account, test in db.session.execute(_CONNECTIONS):
+    for (
+        connection_id,
+        name,
+        integration,
+        per_second,
+        archived_at,
+        account,
+        test,
+    ) in db.session.execute(_CONNECTIONS):
         limits = (0.0, 0.0)
         # an archived one limits the others no more, and without its package one sends nothing
         with suppress(NotFound):
@@ -58,8 +77,13 @@ def _all() -> dict[str, Sender]:
         rows.setdefault(name, []).append((connection_id, *limits))
     found = {}
     for name, mine in rows.items():
-        sender = Sender(name, tuple(row[0] for row in mine), _lowest(row[1] for row in mine), _lowest(row[2] for row in mine),
-                        accounts.get(name, ""))  # fmt: skip
+        sender = Sender(
+            name,
+            tuple(row[0] for row in mine),
+            _lowest(row[1] for row in mine),
+            _lowest(row[2] for row in mine),
+            accounts.get(name, ""),
+        )
         found.update(dict.fromkeys(sender.connection_ids, sender))
     return found
 
@@ -69,6 +93,11 @@ def _lowest(limits: Iterable[float]) -> float:
 
 
 _CONNECTIONS = select(
-    Connection.id, Connection.throttle, Connection.integration, Connection.per_second, Connection.archived_at, Connection.account,
+    Connection.id,
+    Connection.throttle,
+    Connection.integration,
+    Connection.per_second,
+    Connection.archived_at,
+    Connection.account,
     Connection.test,
 )

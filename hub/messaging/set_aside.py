@@ -1,7 +1,8 @@
 """Rows that cannot be read: set aside with their error, so that they hold back no other row.
 
-A job that fails on many rows at once does them again one by one, and sets aside the one that fails. Admins see
-the row and its error, and can try it again once it is repaired; chores do so too, ever more rarely.
+A job that fails on many rows at once does them again one by one, and sets aside the one that fails.
+Admins see the row and its error, and can try it again once it is repaired; chores do so too, ever
+more rarely.
 """
 
 from __future__ import annotations
@@ -39,23 +40,29 @@ _receipts = table_of(Receipt)
 _entries = table_of(SetAside)
 _ADD = Statement.insert(_entries, once=True)
 _KNOWN = Statement(
-    select(_entries.c.id, _entries.c.times)
-    .where(_entries.c.kind == bindparam("kind"), _entries.c.row == bindparam("row"))
-)  # fmt: skip
+    select(_entries.c.id, _entries.c.times).where(
+        _entries.c.kind == bindparam("kind"), _entries.c.row == bindparam("row")
+    )
+)
 _AGAIN = Statement(
-    update(_entries).where(_entries.c.id == bindparam("key"))
+    update(_entries)
+    .where(_entries.c.id == bindparam("key"))
     .values(error=bindparam("why"), times=bindparam("tried"), next_at=bindparam("next"))
-)  # fmt: skip
+)
 _HOLD_MESSAGE = Statement(
-    update(_messages).where(_messages.c.id == bindparam("key")).values(due_at=None, code=bindparam("why"))
+    update(_messages)
+    .where(_messages.c.id == bindparam("key"))
+    .values(due_at=None, code=bindparam("why"))
 )
 _HOLD_RECEIPT = Statement(
-    update(_receipts).where(_receipts.c.id == bindparam("key")).values(due_at=None, error=bindparam("why"))
+    update(_receipts)
+    .where(_receipts.c.id == bindparam("key"))
+    .values(due_at=None, error=bindparam("why"))
 )
 
 
 def lets_pass(problem: Exception) -> bool:
-    """Return whether an error says nothing of a row: the database is away, or wants a change again."""
+    """Return whether an error is the database's state, and not the row's content."""
     return asks_to_rerun(problem) or failed(problem)
 
 
@@ -63,7 +70,9 @@ def reason(problem: Exception) -> str:
     """Return an error as an admin reads it, free of stored values."""
     if isinstance(problem, UnreadableRow | HubError):
         return str(problem)
-    return f"Signpost failed on this row ({type(problem).__name__}). The log of the worker says more."
+    return (
+        f"Signpost failed on this row ({type(problem).__name__}). The log of the worker says more."
+    )
 
 
 @transaction
@@ -73,14 +82,27 @@ def note(kind: str, row: str, problem: Exception) -> None:
     if found:
         entry, times = found[0]
         pause = min(FIRST_PAUSE * 2 ** min(times, 10), LONGEST_PAUSE)
-        write(_AGAIN, {"key": entry, "why": reason(problem), "tried": times + 1, "next": now() + pause})
+        write(
+            _AGAIN,
+            {"key": entry, "why": reason(problem), "tried": times + 1, "next": now() + pause},
+        )
     else:
         moment = now()
-        write(_ADD, {
-            "id": new_id("sas"), "kind": kind, "row": row, "error": reason(problem), "times": 1, "since": moment,
-            "next_at": moment + FIRST_PAUSE,
-        })  # fmt: skip
-    log.error("row.set_aside", table=kind, row=row, problem=type(problem).__name__, why=reason(problem))
+        write(
+            _ADD,
+            {
+                "id": new_id("sas"),
+                "kind": kind,
+                "row": row,
+                "error": reason(problem),
+                "times": 1,
+                "since": moment,
+                "next_at": moment + FIRST_PAUSE,
+            },
+        )
+    log.error(
+        "row.set_aside", table=kind, row=row, problem=type(problem).__name__, why=reason(problem)
+    )
 
 
 @transaction
@@ -98,7 +120,9 @@ def hold_receipt(receipt_id: str, problem: Exception) -> None:
 
 
 def readable(kind: str, rows: Iterable[Any], make: Callable[[Any], T]) -> list[T]:
-    """Make something of each row of a list or a file; one that cannot be read is noted, and left out."""
+    """Make something of each row of a list or a file; one that cannot be read is noted, and left
+    out.
+    """
     return [made for made in _made(kind, rows, make) if not isinstance(made, _Fault)]
 
 
@@ -109,7 +133,7 @@ def marked(
     return [
         {"id": made.row, "unreadable": reason(made.problem)} if isinstance(made, _Fault) else made
         for made in _made(kind, rows, make)
-    ]  # fmt: skip
+    ]
 
 
 @dataclass(frozen=True)
@@ -156,7 +180,7 @@ def _note_once(kind: str, row: str, problem: Exception) -> None:
         note(kind, row, problem)
 
 
-# ── Looking, and trying again ───────────────────────────────────────────────────────────────────────────────
+# ── Looking, and trying again ─────────────────────────────────────────────────────────────────────
 def listed(limit: int = AT_ONCE) -> list[SetAside]:
     """Return what is set aside, newest first; what moved on meanwhile is left out."""
     entries = list(db.session.scalars(select(SetAside).order_by(SetAside.id.desc()).limit(limit)))
@@ -186,7 +210,9 @@ def retry() -> int:
 
 @transaction
 def _retry() -> int:
-    due = select(SetAside).where(SetAside.next_at <= now()).order_by(SetAside.next_at).limit(AT_ONCE)
+    due = (
+        select(SetAside).where(SetAside.next_at <= now()).order_by(SetAside.next_at).limit(AT_ONCE)
+    )
     entries = list(db.session.scalars(due))
     for entry in entries:
         _release(entry)
@@ -203,10 +229,15 @@ def _release(entry: SetAside) -> None:
         _run(waiting.values(due_at=now(), code=""))
         wake("deliver")
     elif entry.kind == _receipts.name:
-        _run(update(Receipt).where(Receipt.id == entry.row, Receipt.due_at.is_(None)).values(due_at=now(), tries=0))
+        _run(
+            update(Receipt)
+            .where(Receipt.id == entry.row, Receipt.due_at.is_(None))
+            .values(due_at=now(), tries=0)
+        )
         wake("settle")
     elif (fault := row_check.fault_of(entry.kind, entry.row)) is not None:
-        entry.error, entry.times = reason(fault), entry.times + 1
+        entry.error = reason(fault)
+        entry.times = entry.times + 1
     else:
         # if the row fails in another way, the next reader sets it aside again
         db.session.delete(entry)
@@ -219,21 +250,35 @@ def _run(statement: Any) -> None:
 def _moved_on(entry: SetAside) -> bool:
     """Return whether a row that was set aside is acted on again, or gone."""
     if entry.kind == _messages.name:
-        found = db.session.execute(select(Message.status, Message.code).where(Message.id == entry.row)).first()
-        return found is None or (found[0] in list(Status) and found[1] != CODE and found[0] != Status.QUEUED)
+        found = db.session.execute(
+            select(Message.status, Message.code).where(Message.id == entry.row)
+        ).first()
+        return found is None or (
+            found[0] in list(Status) and found[1] != CODE and found[0] != Status.QUEUED
+        )
     if entry.kind == _receipts.name:
         waits = select(Receipt.id).where(Receipt.id == entry.row, Receipt.error != "")
         return db.session.scalar(waits) is None
     return False
 
 
-# a message that no query of the workers finds: with a status, a lane or a time that is none, or for nobody
-_STUCK = select(Message.id, Message.status, Message.lane, Message.due_at).where(
-    Message.due_at.is_not(None),
-    Message.status.not_in([one.value for one in Status]) | Message.lane.not_in([one.value for one in Lane])
-    | (Message.due_at > bindparam("far", type_=Message.due_at.type)),
-).limit(AT_ONCE)  # fmt: skip
-_LATE_RECEIPTS = select(Receipt.id).where(Receipt.due_at > bindparam("far", type_=Receipt.due_at.type)).limit(AT_ONCE)
+# a message that no query of the workers finds: with a status, a lane or a time that is none, or for
+# nobody
+_STUCK = (
+    select(Message.id, Message.status, Message.lane, Message.due_at)
+    .where(
+        Message.due_at.is_not(None),
+        Message.status.not_in([one.value for one in Status])
+        | Message.lane.not_in([one.value for one in Lane])
+        | (Message.due_at > bindparam("far", type_=Message.due_at.type)),
+    )
+    .limit(AT_ONCE)
+)
+_LATE_RECEIPTS = (
+    select(Receipt.id)
+    .where(Receipt.due_at > bindparam("far", type_=Receipt.due_at.type))
+    .limit(AT_ONCE)
+)
 
 
 def _find_stuck() -> None:
@@ -251,11 +296,17 @@ def _find_stuck() -> None:
         hold_message(message_id, UnreadableRow("messages.contact_id"))
 
 
-_NOBODYS = select(Message.id).where(
-    Message.connection_id.in_(select(Connection.id)), Message.status == Status.QUEUED,
-    Message.lane.in_([one.value for one in Lane]),
-    Message.due_at < bindparam("late", type_=Message.due_at.type), ~Message.contact.has(),
-).limit(AT_ONCE)  # fmt: skip
+_NOBODYS = (
+    select(Message.id)
+    .where(
+        Message.connection_id.in_(select(Connection.id)),
+        Message.status == Status.QUEUED,
+        Message.lane.in_([one.value for one in Lane]),
+        Message.due_at < bindparam("late", type_=Message.due_at.type),
+        ~Message.contact.has(),
+    )
+    .limit(AT_ONCE)
+)
 
 
 @transaction

@@ -27,16 +27,23 @@ KEPT = timedelta(minutes=10)  # a pace is worth nothing once its moment is over
 
 
 class Spacing:
-    """When recipients of one sender may be written to next, inside a claiming transaction that has locked its throttle."""
+    """When recipients of one sender may be written to next, inside a claiming transaction that has
+    locked its throttle.
+    """
 
     def __init__(self, sender: Sender, moment: datetime) -> None:
-        self._name, self._moment = sender.name, moment
+        self._name = sender.name
+        self._moment = moment
         self._gap = timedelta(seconds=1 / sender.per_recipient)
         self._next: dict[str, datetime] = {}
         self._gone: set[str] = set()
 
-    def choose(self, found: Sequence[tuple[Row, T]], most: int, ledger: Ledger) -> list[tuple[Row, T]]:
-        """Return the messages that may go now, `most` at most; the others of their recipients are postponed."""
+    def choose(
+        self, found: Sequence[tuple[Row, T]], most: int, ledger: Ledger
+    ) -> list[tuple[Row, T]]:
+        """Return the messages that may go now, `most` at most; the others of their recipients are
+        postponed.
+        """
         self._read({row.contact_id for row, _ in found} - self._next.keys())
         going: list[tuple[Row, T]] = []
         clocks = now() - self._moment  # messages are due by our clock
@@ -56,18 +63,35 @@ class Spacing:
     def write(self) -> None:
         """Write down who was written to."""
         if self._gone:
-            rows = [{"name": self._name, "contact_id": key, "next_at": self._moment + self._gap} for key in sorted(self._gone)]
+            rows = [
+                {"name": self._name, "contact_id": key, "next_at": self._moment + self._gap}
+                for key in sorted(self._gone)
+            ]
             write(_MAKE, rows)
-            write(_SET, [{"key_name": row["name"], "key_contact": row["contact_id"], "new_next_at": row["next_at"]} for row in rows])
+            write(
+                _SET,
+                [
+                    {
+                        "key_name": row["name"],
+                        "key_contact": row["contact_id"],
+                        "new_next_at": row["next_at"],
+                    }
+                    for row in rows
+                ],
+            )
 
     def _read(self, contact_ids: set[str]) -> None:
         if contact_ids:
-            for contact_id, next_at in db.session.execute(_READ, {"name": self._name, "contacts": list(contact_ids)}):
+            for contact_id, next_at in db.session.execute(
+                _READ, {"name": self._name, "contacts": list(contact_ids)}
+            ):
                 self._next[contact_id] = max(next_at, self._moment)
 
 
 def pause(sender_name: str, contact_id: str, until: datetime) -> None:
-    """Let everything from a sender to a recipient wait, as its provider asks; in a transaction that has locked the throttle."""
+    """Let everything from a sender to a recipient wait, as its provider asks; in a transaction that
+    has locked the throttle.
+    """
     write(_MAKE, {"name": sender_name, "contact_id": contact_id, "next_at": until})
     write(_DELAY, {"key_name": sender_name, "key_contact": contact_id, "new_next_at": until})
 
@@ -89,12 +113,16 @@ _READ = select(_table.c.contact_id, _table.c.next_at).where(
 )
 _MAKE = Statement.insert(_table, once=True)
 _DELAY = Statement(
-    update(_table).where(
-        _table.c.name == bindparam("key_name"), _table.c.contact_id == bindparam("key_contact"),
+    update(_table)
+    .where(
+        _table.c.name == bindparam("key_name"),
+        _table.c.contact_id == bindparam("key_contact"),
         _table.c.next_at < bindparam("new_next_at"),
-    ).values(next_at=bindparam("new_next_at"))
-)  # fmt: skip
-_SET = Statement(
-    update(_table).where(_table.c.name == bindparam("key_name"), _table.c.contact_id == bindparam("key_contact"))
+    )
     .values(next_at=bindparam("new_next_at"))
-)  # fmt: skip
+)
+_SET = Statement(
+    update(_table)
+    .where(_table.c.name == bindparam("key_name"), _table.c.contact_id == bindparam("key_contact"))
+    .values(next_at=bindparam("new_next_at"))
+)

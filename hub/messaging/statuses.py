@@ -1,4 +1,6 @@
-"""Facts of providers: kept all, and raising a message's status by rank, so that repeats and any order end the same."""
+"""Facts of providers: kept all, and raising a message's status by rank, so that repeats and any
+order end the same.
+"""
 
 from __future__ import annotations
 
@@ -49,13 +51,21 @@ class _Attempt:
 
 
 def apply(update: StatusUpdate, origin: Origin) -> bool:
-    """Apply a provider's word to the message it is about. False when no message of these connections matches."""
+    """Apply a provider's word to the message it is about.
+
+    False when no message of these connections matches.
+    """
     return apply_all([(update, origin)])[0]
 
 
 @transaction
-def apply_all(told: Sequence[tuple[StatusUpdate, Origin]], ledger: Ledger | None = None) -> list[bool]:
-    """Apply many words at once; tells of each whether a message matched. `ledger`: a fresh one that the caller looks into afterwards."""
+def apply_all(
+    told: Sequence[tuple[StatusUpdate, Origin]], ledger: Ledger | None = None
+) -> list[bool]:
+    """Apply many words at once; tells of each whether a message matched.
+
+    `ledger`: a fresh one that the caller looks into afterwards.
+    """
     found = _resolve(told)
     pairs = list(zip(told, found, strict=True))
     gates = _gates(
@@ -94,11 +104,20 @@ def _apply(
         attempt.provider_id = update.provider_id  # the callback was faster than the API's answer
         ledger.adopt(attempt.message_id, attempt.n, update.provider_id)
     ledger.note(
-        row, update.word, update.status, code=update.code, why=update.why, attempt=attempt.n, source=origin.source,
-        receipt_id=origin.receipt_id, provider_at=update.at if update.at and times.in_range(update.at) else None,
-    )  # fmt: skip
+        row,
+        update.word,
+        update.status,
+        code=update.code,
+        why=update.why,
+        attempt=attempt.n,
+        source=origin.source,
+        receipt_id=origin.receipt_id,
+        provider_at=update.at if update.at and times.in_range(update.at) else None,
+    )
     if update.segments:
-        row.segments = max(row.segments or 0, update.segments)  # in any order, and said again, it ends the same
+        row.segments = max(
+            row.segments or 0, update.segments
+        )  # in any order, and said again, it ends the same
     ledger.priced(row, update.price, update.currency)
     # what an older attempt failed at stays with it: a newer one is under way
     if update.status is None or not (attempt.n == row.tries or update.status in ARRIVING):
@@ -122,18 +141,32 @@ def _apply(
         row.provider_id = attempt.provider_id
     if update.outside_window:
         successors.by_template(row, attempt.n, ledger)
-    ledger.tell(row, update.status, {**update.details, "code": update.code} if update.code else update.details)
+    ledger.tell(
+        row,
+        update.status,
+        {**update.details, "code": update.code} if update.code else update.details,
+    )
 
 
 def _resolve(told: Sequence[tuple[StatusUpdate, Origin]]) -> list[_Attempt | None]:
-    """Find the attempts meant: by the names in the address that we gave the provider, else by the provider's id."""
-    named = {update.message_id for update, _ in told if is_id("msg", update.message_id) and update.attempt}
+    """Find the attempts meant: by the names in the address that we gave the provider, else by the
+    provider's id.
+    """
+    named = {
+        update.message_id
+        for update, _ in told
+        if is_id("msg", update.message_id) and update.attempt
+    }
     known = {update.provider_id for update, _ in told if update.provider_id}
     connections = {connection_id for _, origin in told for connection_id in origin.connection_ids}
     by_name: dict[tuple[str, int], _Attempt] = {}
     by_provider: dict[tuple[str, str], _Attempt] = {}
     rows = read(_NAMED, ids=list(named)) if named else []
-    rows += read(_KNOWN, connections=list(connections), ids=list(known)) if known and connections else []
+    rows += (
+        read(_KNOWN, connections=list(connections), ids=list(known))
+        if known and connections
+        else []
+    )
     for row in rows:
         attempt = by_name.setdefault((row[0], row[1]), _Attempt(*row))
         if attempt.provider_id:
@@ -145,25 +178,47 @@ _COLUMNS = select(
     Attempt.message_id, Attempt.n, Attempt.connection_id, Attempt.provider_id, Attempt.started_at
 )
 _NAMED = Statement(_COLUMNS.where(Attempt.message_id.in_(several("ids"))))
-_KNOWN = Statement(_COLUMNS.where(Attempt.connection_id.in_(several("connections")), Attempt.provider_id.in_(several("ids"))))
+_KNOWN = Statement(
+    _COLUMNS.where(
+        Attempt.connection_id.in_(several("connections")), Attempt.provider_id.in_(several("ids"))
+    )
+)
 
 
 def _meant(
-    update: StatusUpdate, origin: Origin, by_name: dict[tuple[str, int], _Attempt], by_provider: dict[tuple[str, str], _Attempt]
+    update: StatusUpdate,
+    origin: Origin,
+    by_name: dict[tuple[str, int], _Attempt],
+    by_provider: dict[tuple[str, str], _Attempt],
 ) -> _Attempt | None:
     named = by_name.get((update.message_id, update.attempt))
-    if named is not None and named.connection_id in origin.connection_ids and named.provider_id in (None, update.provider_id):
+    if (
+        named is not None
+        and named.connection_id in origin.connection_ids
+        and named.provider_id in (None, update.provider_id)
+    ):
         other = by_provider.get((named.connection_id, update.provider_id))
         if named.provider_id is None and other is None and update.provider_id:
-            by_provider[named.connection_id, update.provider_id] = named  # later words of this batch find it by that id too
+            by_provider[named.connection_id, update.provider_id] = (
+                named  # later words of this batch find it by that id too
+            )
         return named if other in (None, named) else other
-    matches = (by_provider.get((connection_id, update.provider_id)) for connection_id in origin.connection_ids)
-    return next((attempt for attempt in matches if attempt is not None), None) if update.provider_id else None
+    matches = (
+        by_provider.get((connection_id, update.provider_id))
+        for connection_id in origin.connection_ids
+    )
+    return (
+        next((attempt for attempt in matches if attempt is not None), None)
+        if update.provider_id
+        else None
+    )
 
 
 @transaction
 def expire_lease(message_id: str) -> None:
-    """Say of a message whose worker is gone that its outcome is not known, and when it is looked up."""
+    """Say of a message whose worker is gone that its outcome is not known, and when it is looked
+    up.
+    """
     ledger = Ledger()
     ledger.read([message_id])
     row = ledger.rows.get(message_id)
@@ -171,16 +226,26 @@ def expire_lease(message_id: str) -> None:
         return
     attempt = db.session.get(Attempt, (row.id, row.tries))
     if attempt is not None and attempt.outcome is None:
-        attempt.outcome, attempt.ended_at = "unknown", now()
+        attempt.outcome = "unknown"
+        attempt.ended_at = now()
         attempt.why = "The worker ended before the provider answered."
     moment = now()
-    if row.edits_id is not None:  # made twice it shows what it shows once; and it keeps its turn, before newer ones
-        row.status, row.code, row.changed_at, row.due_at = Status.QUEUED.value, "lease_expired", moment, moment
+    if (
+        row.edits_id is not None
+    ):  # made twice it shows what it shows once; and it keeps its turn, before newer ones
+        row.status = Status.QUEUED.value
+        row.code = "lease_expired"
+        row.changed_at = moment
+        row.due_at = moment
         ledger.note(row, "made again", Status.QUEUED)
         ledger.write()
         wake("deliver")
         return
-    # not at once: the call may be under way still, of a worker that stood still for a while, or our clock be ahead of its own
-    row.status, row.code, row.changed_at, row.due_at = Status.UNKNOWN.value, "lease_expired", moment, moment + FIND_AFTER
+    # not at once: the call may be under way still, of a worker that stood still for a while, or our
+    # clock be ahead of its own
+    row.status = Status.UNKNOWN.value
+    row.code = "lease_expired"
+    row.changed_at = moment
+    row.due_at = moment + FIND_AFTER
     ledger.note(row, "lease expired", Status.UNKNOWN)
     ledger.write()

@@ -1,4 +1,6 @@
-"""Addresses that must not be sent to: closed by a keyword, a provider, an admin or an import; lifted by hand, never by time."""
+"""Addresses that must not be sent to: closed by a keyword, a provider, an admin or an import;
+lifted by hand, never by time.
+"""
 
 from __future__ import annotations
 
@@ -20,16 +22,29 @@ from hub.models.types import BadTime, is_id, now
 from hub.store import transaction
 from hub.vocabulary import Address, Channel
 
-BY_ADMIN, BY_IMPORT, BY_PROVIDER, BY_COMPLAINT = "admin", "import", "provider", "complaint"
+BY_ADMIN = "admin"
+BY_IMPORT = "import"
+BY_PROVIDER = "provider"
+BY_COMPLAINT = "complaint"
 LONGEST_WHY = 500  # characters
 REASONS = (BY_ADMIN, BY_IMPORT, BY_PROVIDER, BY_COMPLAINT, "api", "keyword")
 LONGEST_NAME = 200  # characters of a sender or a code
-COLUMNS = ("address", "channel", "reason", "why", "since", "sender", "code", "kind", "app")  # of a file
+COLUMNS = (
+    "address",
+    "channel",
+    "reason",
+    "why",
+    "since",
+    "sender",
+    "code",
+    "kind",
+    "app",
+)  # of a file
 
 
 @dataclass(frozen=True)
 class Closed:
-    """A suppression and whose address it closes; '' where that was erased, or never written down."""
+    """A suppression and its address; '' where that was erased or never stored."""
 
     row: Suppression
     address: str
@@ -37,7 +52,7 @@ class Closed:
     kind: str = ""
 
 
-# ── Closing ─────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Closing ───────────────────────────────────────────────────────────────────────────────────────
 @transaction
 def suppress(message_id: str, *, reason: str, code: str, began: datetime | None = None) -> None:
     """Close a message's channel and sender for its recipient, because the provider said so.
@@ -46,14 +61,17 @@ def suppress(message_id: str, *, reason: str, code: str, began: datetime | None 
     lifted.
     """
     message = db.session.get_one(Message, message_id)
-    contact, connection = message.contact, message.connection
+    contact = message.contact
+    connection = message.connection
     sender = policy.sender_key(connection)
     if began is not None:
         lifted = select(Suppression.id).where(
             Suppression.address_key == contact.address_key,
-            Suppression.channel == message.channel, Suppression.sender == sender,
-            Suppression.test == message.test, Suppression.lifted_at > began,
-        )  # fmt: skip
+            Suppression.channel == message.channel,
+            Suppression.sender == sender,
+            Suppression.test == message.test,
+            Suppression.lifted_at > began,
+        )
         if db.session.scalar(lifted.limit(1)) is not None:
             return
     _close(
@@ -69,40 +87,76 @@ def suppress(message_id: str, *, reason: str, code: str, began: datetime | None 
 
 @transaction
 def add(
-    address: str, *, channel: str = "", why: str = "", test: bool, reason: str = BY_ADMIN,
+    address: str,
+    *,
+    channel: str = "",
+    why: str = "",
+    test: bool,
+    reason: str = BY_ADMIN,
     source_id: str | None = None,
-) -> Suppression:  # fmt: skip
+) -> Suppression:
     """Close an address, on one channel or on all, for messages of a source or of all.
 
     Return what closes it, which may be older. Raises Refused that names the field.
     """
     row, _ = _add(addresses.read(address), channel, why, test, reason, source_id=source_id)
-    audit.record("suppression.added", row.id, addresses.read(address)[1], channel=channel or "every channel", why=why)
+    audit.record(
+        "suppression.added",
+        row.id,
+        addresses.read(address)[1],
+        channel=channel or "every channel",
+        why=why,
+    )
     return row
 
 
 def _add(
-    address: tuple[Address, str], channel: str, why: str, test: bool, reason: str, *, sender: str = "", **more: Any
+    address: tuple[Address, str],
+    channel: str,
+    why: str,
+    test: bool,
+    reason: str,
+    *,
+    sender: str = "",
+    **more: Any,
 ) -> tuple[Suppression, bool]:
     """Return what closes an address, and whether it is new."""
     why = text.one_line(why)  # so that a file of opt-outs has a line for each
     if channel and channel not in list(Channel):
-        why_not = f"There is no channel {channel[:50]!r}. Give one of {', '.join(Channel)}, or none for all."
+        why_not = (
+            f"There is no channel {channel[:50]!r}. Give one of {', '.join(Channel)}, or none for"
+            " all."
+        )
         raise Refused("no_such_channel", why_not, field="channel")
     if len(why) > LONGEST_WHY:
-        raise Refused("why_too_long", f"Give the reason in at most {LONGEST_WHY} characters.", field="why")
+        raise Refused(
+            "why_too_long", f"Give the reason in at most {LONGEST_WHY} characters.", field="why"
+        )
     contact = contact_for(*address, test=test)
     return _close(contact.address_key, channel, sender, test, reason, why=why, **more)
 
 
 def _close(
-    key: bytes, channel: str, sender: str, test: bool, reason: str, *, code: str = "",
-    message_id: str | None = None, why: str = "", source_id: str | None = None, since: datetime | None = None,
-) -> tuple[Suppression, bool]:  # fmt: skip
+    key: bytes,
+    channel: str,
+    sender: str,
+    test: bool,
+    reason: str,
+    *,
+    code: str = "",
+    message_id: str | None = None,
+    why: str = "",
+    source_id: str | None = None,
+    since: datetime | None = None,
+) -> tuple[Suppression, bool]:
     same = select(Suppression).where(
-        Suppression.address_key == key, Suppression.channel == channel, Suppression.sender == sender, Suppression.test == test,
-        Suppression.lifted_at.is_(None), Suppression.source_id == source_id,
-    )  # fmt: skip
+        Suppression.address_key == key,
+        Suppression.channel == channel,
+        Suppression.sender == sender,
+        Suppression.test == test,
+        Suppression.lifted_at.is_(None),
+        Suppression.source_id == source_id,
+    )
     if (row := db.session.scalar(same)) is not None:
         # a stricter reason wins: otherwise a START would lift an admin's opt-out
         if merging.rank(reason) < merging.rank(row.reason):
@@ -112,15 +166,23 @@ def _close(
             db.session.flush()
         return row, False
     row = Suppression(
-        address_key=key, channel=channel, sender=sender, source_id=source_id, test=test,
-        reason=reason, code=code, message_id=message_id, why=why, since=since or now(),
-    )  # fmt: skip
+        address_key=key,
+        channel=channel,
+        sender=sender,
+        source_id=source_id,
+        test=test,
+        reason=reason,
+        code=code,
+        message_id=message_id,
+        why=why,
+        since=since or now(),
+    )
     db.session.add(row)
     db.session.flush()
     return row, True
 
 
-# ── Lifting ─────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Lifting ───────────────────────────────────────────────────────────────────────────────────────
 @transaction
 def lift(
     suppression_id: str, *, why: str, test: bool | None = None, source_id: str | None = None
@@ -134,12 +196,26 @@ def lift(
     if row is None or hidden or row.lifted_at is not None:
         raise NotFound("not_suppressed", "There is no such opt-out, or it was lifted already.")
     if not why.strip():
-        raise Refused("no_reason", "Say why messages may go to this address again: that the person asked for them, say.", field="why")
+        raise Refused(
+            "no_reason",
+            "Say why messages may go to this address again: that the person asked for them, say.",
+            field="why",
+        )
     if len(why) > LONGEST_WHY:
-        raise Refused("why_too_long", f"Give the reason in at most {LONGEST_WHY} characters.", field="why")
-    row.lifted_at, row.lifted_why = now(), why.strip()
+        raise Refused(
+            "why_too_long", f"Give the reason in at most {LONGEST_WHY} characters.", field="why"
+        )
+    row.lifted_at = now()
+    row.lifted_why = why.strip()
     [closed] = with_addresses([row])
-    audit.record("suppression.lifted", row.id, closed.address, reason=row.reason, code=row.code, why=row.lifted_why)
+    audit.record(
+        "suppression.lifted",
+        row.id,
+        closed.address,
+        reason=row.reason,
+        code=row.code,
+        why=row.lifted_why,
+    )
     return row
 
 
@@ -157,21 +233,29 @@ def lift_for(message_id: str) -> None:
 def stopping(message: Message) -> Suppression | None:
     """Return what would stop a message like this one now, or None."""
     return policy.suppression(
-        contact_links.all_keys(message.contact), message.channel, policy.sender_key(message.connection),
-        test=message.test, source_id=message.source_id,
-    )  # fmt: skip
+        contact_links.all_keys(message.contact),
+        message.channel,
+        policy.sender_key(message.connection),
+        test=message.test,
+        source_id=message.source_id,
+    )
 
 
-# ── Looking ─────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Looking ───────────────────────────────────────────────────────────────────────────────────────
 def listed(
-    *, address: str = "", test: bool | None = None, lifted: bool = False,
+    *,
+    address: str = "",
+    test: bool | None = None,
+    lifted: bool = False,
     source_id: str | None = None,
 ) -> Select[Suppression]:
     """Return the query for suppressions, open ones unless `lifted`; of one source, if given.
 
     Raises Refused for what is no address.
     """
-    query = select(Suppression).where(Suppression.lifted_at != Suppression.since if lifted else Suppression.lifted_at.is_(None))
+    query = select(Suppression).where(
+        Suppression.lifted_at != Suppression.since if lifted else Suppression.lifted_at.is_(None)
+    )
     if source_id is not None:
         query = query.where(Suppression.source_id == source_id)
     if address.strip():
@@ -187,7 +271,9 @@ def blocks(address: str, *, test: bool, source_id: str) -> list[tuple[str, str]]
     """
     kind, clean = addresses.read(address)
     keys = address_keys(kind, clean)
-    mine = db.session.scalars(select(Contact.id).where(Contact.address_key.in_(keys), Contact.test == test)).all()
+    mine = db.session.scalars(
+        select(Contact.id).where(Contact.address_key.in_(keys), Contact.test == test)
+    ).all()
     others = [one.address_key for some in contact_links.linked(mine).values() for one in some]
     query = policy.stopping((*keys, *others), test=test, source_id=source_id)
     return sorted({(row.channel, row.code or row.reason) for row in db.session.scalars(query)})
@@ -196,10 +282,22 @@ def blocks(address: str, *, test: bool, source_id: str) -> list[tuple[str, str]]
 def with_addresses(rows: list[Suppression]) -> list[Closed]:
     """Say of suppressions whose address they close."""
     keys = {row.address_key for row in rows}
-    people = db.session.scalars(select(Contact).where(Contact.address_key.in_(keys), Contact.erased_at.is_(None))) if keys else ()
+    people = (
+        db.session.scalars(
+            select(Contact).where(Contact.address_key.in_(keys), Contact.erased_at.is_(None))
+        )
+        if keys
+        else ()
+    )
     known = {(one.address_key, one.test): one for one in people}
-    found = [(row, known.get((row.address_key, row.test)) or known.get((row.address_key, not row.test))) for row in rows]
-    return [Closed(row, one.address, one.id, one.kind) if one else Closed(row, "", "") for row, one in found]
+    found = [
+        (row, known.get((row.address_key, row.test)) or known.get((row.address_key, not row.test)))
+        for row in rows
+    ]
+    return [
+        Closed(row, one.address, one.id, one.kind) if one else Closed(row, "", "")
+        for row, one in found
+    ]
 
 
 def find(suppression_id: str) -> Closed:
@@ -211,23 +309,31 @@ def find(suppression_id: str) -> Closed:
 
 
 def of_contact(contact: Contact) -> list[Suppression]:
-    """Return everything that closes or closed a contact, newest first. A live suppression also holds for a test contact."""
+    """Return everything that closes or closed a contact, newest first.
+
+    A live suppression also holds for a test contact.
+    """
     tests = (False, True) if contact.test else (False,)
-    query = select(Suppression).where(Suppression.address_key.in_(keys_of(contact)), Suppression.test.in_(tests))
+    query = select(Suppression).where(
+        Suppression.address_key.in_(keys_of(contact)), Suppression.test.in_(tests)
+    )
     return list(db.session.scalars(query.order_by(Suppression.id.desc())))
 
 
-# ── In files ────────────────────────────────────────────────────────────────────────────────────────────────
+# ── In files ──────────────────────────────────────────────────────────────────────────────────────
 FILE = Columns(("address",), COLUMNS[1:], others=True)
 
 
 def import_file(content: str | bytes, *, test: bool) -> Report:
-    """Close every address of a CSV file: those of `export` as they were, other lists for the reason `import`.
+    """Close every address of a CSV file: those of `export` as they were, other lists for the reason
+    `import`.
 
     Raises Refused for a file that cannot be read, before anything is stored.
     """
     apps = {row.slug: row.id for row in db.session.scalars(select(Source))}
-    return import_lines(content, lambda line: _import(line, apps, test), columns=FILE, action="suppression.imported")
+    return import_lines(
+        content, lambda line: _import(line, apps, test), columns=FILE, action="suppression.imported"
+    )
 
 
 def _import(line: dict[str, str], apps: Mapping[str, str], test: bool) -> bool:
@@ -235,40 +341,71 @@ def _import(line: dict[str, str], apps: Mapping[str, str], test: bool) -> bool:
     sender = line["sender"].strip()
     if is_id("con", sender) and db.session.get(Connection, sender) is None:
         sender = ""  # a connection of another hub: the opt-out applies to the whole channel
-    since, reason = line["since"].strip(), line["reason"].strip().lower()
+    since = line["since"].strip()
+    reason = line["reason"].strip().lower()
     for name in ("sender", "code"):
         if len(line[name]) > LONGEST_NAME:
             raise Refused("too_long", f"Give it in at most {LONGEST_NAME} characters.", field=name)
     _, new = _add(
-        address, line["channel"].strip().lower(), line["why"], test, reason if reason in REASONS else BY_IMPORT,
-        sender=sender, code=line["code"].strip(), source_id=app_of(line, apps),
-        since=times.already_past(times.parse(since, field="since"), now(), field="since") if since else None,
-    )  # fmt: skip
+        address,
+        line["channel"].strip().lower(),
+        line["why"],
+        test,
+        reason if reason in REASONS else BY_IMPORT,
+        sender=sender,
+        code=line["code"].strip(),
+        source_id=app_of(line, apps),
+        since=(
+            times.already_past(times.parse(since, field="since"), now(), field="since")
+            if since
+            else None
+        ),
+    )
     return new
 
 
 def app_of(line: Mapping[str, str], apps: Mapping[str, str]) -> str | None:
-    """Return the id of the source that a line of a file names by its slug; None for all. Raises Refused."""
+    """Return the id of the source that a line of a file names by its slug; None for all.
+
+    Raises Refused.
+    """
     slug = line["app"].strip()
     if slug and slug not in apps:
-        why = f"There is no source {slug[:50]!r}. Create it first, or leave this empty for every source."
+        why = (
+            f"There is no source {slug[:50]!r}. Create it first, or leave this empty for every"
+            " source."
+        )
         raise Refused("no_such_source", why, field="app")
     return apps[slug] if slug else None
 
 
 def _line(one: Closed, apps: dict[str, str]) -> str:
     row = one.row
-    since = "" if isinstance(row.since, BadTime) else row.since.isoformat()  # it closes the address all the same
-    return csv_line([
-        one.address, row.channel, row.reason, text.one_line(row.why), since, row.sender, row.code, one.kind,
-        apps.get(row.source_id or "", ""),
-    ])  # fmt: skip
+    since = (
+        "" if isinstance(row.since, BadTime) else row.since.isoformat()
+    )  # it closes the address all the same
+    return csv_line(
+        [
+            one.address,
+            row.channel,
+            row.reason,
+            text.one_line(row.why),
+            since,
+            row.sender,
+            row.code,
+            one.kind,
+            apps.get(row.source_id or "", ""),
+        ]
+    )
 
 
 def export(*, test: bool) -> Iterator[str]:
-    """Write the open suppressions of live or test addresses as a CSV file, line by line; those of erased people have no address."""
+    """Write the open suppressions of live or test addresses as a CSV file, line by line; those of
+    erased people have no address.
+    """
     yield ",".join(COLUMNS) + "\r\n"
-    apps, last = {row.id: row.slug for row in db.session.scalars(select(Source))}, ""
+    apps = {row.id: row.slug for row in db.session.scalars(select(Source))}
+    last = ""
     while True:
         query = listed(test=test).where(Suppression.id > last) if last else listed(test=test)
         rows = list(db.session.scalars(query.order_by(Suppression.id).limit(500)))

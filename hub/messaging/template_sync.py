@@ -1,4 +1,6 @@
-"""Templates that providers keep, fetched: by hand, and once a day; a mapped one that may not be sent any more is told."""
+"""Templates that providers keep, fetched: by hand, and once a day; a mapped one that may not be
+sent any more is told.
+"""
 
 from __future__ import annotations
 
@@ -23,11 +25,15 @@ from hub.vocabulary import ConnectionState
 log = structlog.get_logger(__name__)
 
 GONE = "gone"
-EVERY, AGAIN = timedelta(days=1), timedelta(hours=1)  # between two fetches; and after one that did not succeed
+EVERY = timedelta(days=1)
+AGAIN = timedelta(hours=1)  # between two fetches; and after one that did not succeed
 
 
 def sync(connection_id: str) -> int:
-    """Fetch what a connection's provider keeps, and return how many templates that is. Raises SendError when it does not answer."""
+    """Fetch what a connection's provider keeps, and return how many templates that is.
+
+    Raises SendError when it does not answer.
+    """
     connection = db.session.get(Connection, connection_id) if is_id("con", connection_id) else None
     if connection is None:
         raise NotFound("no_such_connection", "There is no such connection.")
@@ -40,74 +46,115 @@ def sync(connection_id: str) -> int:
 
 
 def sync_due() -> int:
-    """Fetch the templates of enabled connections that nobody has fetched for a day; return of how many."""
+    """Fetch the templates of enabled connections that nobody has fetched for a day; return of how
+    many.
+    """
     done = 0
     for connection_id in db.session.scalars(_late()).all():
         try:
-            _postpone(connection_id, AGAIN)  # first: what raises is not tried every minute, and two crons do not both ask
+            _postpone(
+                connection_id, AGAIN
+            )  # first: what raises is not tried every minute, and two crons do not both ask
             sync(connection_id)
             done += 1
         except (HubError, SQLAlchemyError) as problem:
             db.session.rollback()
-            log.warning("templates.not_fetched", connection=connection_id, problem=type(problem).__name__)
+            log.warning(
+                "templates.not_fetched", connection=connection_id, problem=type(problem).__name__
+            )
     return done
 
 
 def due() -> bool:
-    """Tell whether templates of some connection are to be fetched: one that was just enabled, say. Reads only."""
+    """Tell whether templates of some connection are to be fetched: one that was just enabled, say.
+
+    Reads only.
+    """
     return db.session.scalar(_late().limit(1)) is not None
 
 
 def _late() -> Select[str]:
     keepers = [name for name, cls in integrations.registry().items() if cls.can("templates")]
     return select(Connection.id).where(
-        Connection.state == ConnectionState.ENABLED, Connection.archived_at.is_(None), Connection.integration.in_(keepers),
+        Connection.state == ConnectionState.ENABLED,
+        Connection.archived_at.is_(None),
+        Connection.integration.in_(keepers),
         or_(Connection.templates_due_at.is_(None), Connection.templates_due_at <= now()),
-    )  # fmt: skip
+    )
 
 
 @transaction
 def _postpone(connection_id: str, pause: timedelta) -> None:
-    db.session.execute(update(Connection).where(Connection.id == connection_id).values(templates_due_at=now() + pause))
+    db.session.execute(
+        update(Connection)
+        .where(Connection.id == connection_id)
+        .values(templates_due_at=now() + pause)
+    )
 
 
 def lost() -> list[tuple[ProviderTemplate, Connection]]:
-    """Return the mapped templates that are not sent any more, with their connections: not approved, or with other variables."""
+    """Return the mapped templates that are not sent any more, with their connections: not approved,
+    or with other variables.
+    """
     found = db.session.execute(
-        select(ProviderTemplate, Connection, TemplateMapping).join(Connection, Connection.id == ProviderTemplate.connection_id)
+        select(ProviderTemplate, Connection, TemplateMapping)
+        .join(Connection, Connection.id == ProviderTemplate.connection_id)
         .join(TemplateMapping, TemplateMapping.provider_template_id == ProviderTemplate.id)
-        .where(Connection.archived_at.is_(None)).order_by(ProviderTemplate.name, ProviderTemplate.id)
-    )  # fmt: skip
+        .where(Connection.archived_at.is_(None))
+        .order_by(ProviderTemplate.name, ProviderTemplate.id)
+    )
     bad = {
-        template.id: (template, connection) for template, connection, mapping in found
+        template.id: (template, connection)
+        for template, connection, mapping in found
         if template.state != APPROVED or not fits(mapping.variables, template.variables)
-    }  # fmt: skip
+    }
     return list(bad.values())
 
 
 @transaction
 def keep(connection_id: str, found: Sequence[TemplateFound]) -> None:
-    """Write down a provider's templates; a mapped one that may not be sent any more is told in the audit trail."""
-    db.session.execute(select(Connection.id).where(Connection.id == connection_id).with_for_update())  # one fetch writes at a time
+    """Write down a provider's templates; a mapped one that may not be sent any more is told in the
+    audit trail.
+    """
+    db.session.execute(
+        select(Connection.id).where(Connection.id == connection_id).with_for_update()
+    )  # one fetch writes at a time
     known = {
         one.external_id: one
-        for one in db.session.scalars(select(ProviderTemplate).where(ProviderTemplate.connection_id == connection_id))
+        for one in db.session.scalars(
+            select(ProviderTemplate).where(ProviderTemplate.connection_id == connection_id)
+        )
     }
-    mapped = set(db.session.scalars(select(TemplateMapping.provider_template_id).where(TemplateMapping.connection_id == connection_id)))
+    mapped = set(
+        db.session.scalars(
+            select(TemplateMapping.provider_template_id).where(
+                TemplateMapping.connection_id == connection_id
+            )
+        )
+    )
     seen = {one.id: one for one in found}
     for external_id, fresh in seen.items():
         row = known.get(external_id)
         if row is None:
-            row = ProviderTemplate(connection_id=connection_id, external_id=external_id, state=fresh.state)
+            row = ProviderTemplate(
+                connection_id=connection_id, external_id=external_id, state=fresh.state
+            )
             db.session.add(row)
         _tell_lost(row, fresh.state, fresh.reason, mapped)
-        row.name, row.locale, row.category, row.kind = fresh.name, fresh.locale, fresh.category, fresh.kind
-        row.state, row.reason, row.text, row.synced_at = fresh.state, fresh.reason, fresh.text, now()
+        row.name = fresh.name
+        row.locale = fresh.locale
+        row.category = fresh.category
+        row.kind = fresh.kind
+        row.state = fresh.state
+        row.reason = fresh.reason
+        row.text = fresh.text
+        row.synced_at = now()
         row.variables = json.dumps(dict(fresh.variables))
     for external_id, row in known.items():
         if external_id not in seen:
             _tell_lost(row, GONE, "", mapped)
-            row.state, row.synced_at = GONE, now()
+            row.state = GONE
+            row.synced_at = now()
 
 
 def _tell_lost(row: ProviderTemplate, state: str, reason: str, mapped: set[str]) -> None:

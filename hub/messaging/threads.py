@@ -1,7 +1,8 @@
-"""Threads: what is posted about one subject over one connection goes one at a time, oldest first, and may change what stands there.
+"""Threads: what is posted about one subject over one connection goes one at a time, oldest first,
+and may change what stands there.
 
-A message's `thread` is its subject, the id of a signing request; how the provider calls the conversation is known once its first
-message was taken.
+A message's `thread` is its subject, the id of a signing request; how the provider calls the
+conversation is known once its first message was taken.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ NEVER_STOOD = (Status.SUPPRESSED, Status.CANCELED, Status.EXPIRED, Status.FAILED
 
 
 def in_turn(found: Sequence[tuple[Row, T]], ledger: Ledger) -> list[tuple[Row, T]]:
-    """Return the messages that may go now; those with an older one of their thread before them are put off."""
+    """Return the messages that may go now; those with an older one of their thread before them are
+    put off.
+    """
     waiting = [row for row, _ in found if row.thread]
     if not waiting:
         return list(found)
@@ -35,7 +38,9 @@ def in_turn(found: Sequence[tuple[Row, T]], ledger: Ledger) -> list[tuple[Row, T
     first: dict[tuple[str, str], tuple[str, str, datetime | None]] = {}
     for connection_id in {row.connection_id for row in waiting}:
         threads = [thread for connection, thread in subjects if connection == connection_id]
-        for thread, message_id, status, due_at in read(_UNFINISHED, connection=connection_id, threads=threads):
+        for thread, message_id, status, due_at in read(
+            _UNFINISHED, connection=connection_id, threads=threads
+        ):
             first.setdefault((connection_id, thread), (message_id, status, due_at))
     going: list[tuple[Row, T]] = []
     for row, more in found:
@@ -44,21 +49,29 @@ def in_turn(found: Sequence[tuple[Row, T]], ledger: Ledger) -> list[tuple[Row, T
             going.append((row, more))
         else:
             moment = now() + AGAIN
-            later = ahead[2] if ahead[1] == Status.QUEUED else None  # a call that is under way may end at any moment
+            later = (
+                ahead[2] if ahead[1] == Status.QUEUED else None
+            )  # a call that is under way may end at any moment
             ledger.hold(row).due_at = max(moment, later) if later else moment
     return going
 
 
 _UNFINISHED = Statement(
-    select(*message_table.c["thread", "id", "status", "due_at"]).where(
-        message_table.c.connection_id == bindparam("connection"), message_table.c.thread.in_(several("threads")),
-        message_table.c.thread != "", message_table.c.status.in_([Status.QUEUED.value, Status.SENDING.value]),
-    ).order_by(message_table.c.id)
-)  # fmt: skip
+    select(*message_table.c["thread", "id", "status", "due_at"])
+    .where(
+        message_table.c.connection_id == bindparam("connection"),
+        message_table.c.thread.in_(several("threads")),
+        message_table.c.thread != "",
+        message_table.c.status.in_([Status.QUEUED.value, Status.SENDING.value]),
+    )
+    .order_by(message_table.c.id)
+)
 
 
 def provider_thread(row: Row) -> str:
-    """Return what the provider calls the thread that a message goes on with; '' for the first one in its place."""
+    """Return what the provider calls the thread that a message goes on with; '' for the first one
+    in its place.
+    """
     if not row.thread or row.edits_id is not None:
         return ""
     found = read(_THREAD, connection=row.connection_id, subject=row.thread, contact=row.contact_id)
@@ -67,18 +80,24 @@ def provider_thread(row: Row) -> str:
 
 _threads = table_of(Thread)
 _THREAD = Statement(
-    select(_threads.c.provider_thread).join(message_table, message_table.c.id == _threads.c.message_id)
+    select(_threads.c.provider_thread)
+    .join(message_table, message_table.c.id == _threads.c.message_id)
     .where(
-        _threads.c.connection_id == bindparam("connection"), _threads.c.subject == bindparam("subject"),
+        _threads.c.connection_id == bindparam("connection"),
+        _threads.c.subject == bindparam("subject"),
         message_table.c.contact_id == bindparam("contact"),  # the team may read elsewhere by now
     )
-)  # fmt: skip
+)
 
 
 def edited(row: Row) -> str:
-    """Return the provider's id of the message that another one changes; '' when it does not stand there."""
+    """Return the provider's id of the message that another one changes; '' when it does not stand
+    there.
+    """
     found = read(_EDITED, id=row.edits_id) if row.edits_id else []
     return (found[0][0] or "") if found else ""
 
 
-_EDITED = Statement(select(message_table.c.provider_id).where(message_table.c.id == bindparam("id")))
+_EDITED = Statement(
+    select(message_table.c.provider_id).where(message_table.c.id == bindparam("id"))
+)

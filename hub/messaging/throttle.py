@@ -1,7 +1,9 @@
-"""How fast a sender may go: tokens that come with time, and a rate that halves when its provider asks for less.
+"""How fast a sender may go: tokens that come with time, and a rate that halves when its provider
+asks for less.
 
-A sender without a limit needs none of this, until its provider refuses: then it begins from the rate that it really had.
-Everything here is arithmetic on the row of a throttle; `gates` reads and writes it.
+A sender without a limit needs none of this, until its provider refuses: then it begins from the
+rate that it really had. Everything here is arithmetic on the row of a throttle; `gates` reads and
+writes it.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ RESERVED = 4  # the bulk lane leaves one in so many tokens to the other lane
 HOLD = 5.0  # seconds to leave a sender alone when its provider does not say how long
 DOUBLES_IN = 10.0  # seconds in which a rate that was halved has recovered
 LOWEST = 0.1  # messages a second, however often it is halved
-LOOK_AGAIN = 1.0  # seconds until a sender that waits for a token is looked at in any case: its limit may have been raised
+# seconds until a sender that waits for a token is looked at in any case: its limit may have been
+# raised
+LOOK_AGAIN = 1.0
 
 
 @dataclass(slots=True)
@@ -46,7 +50,7 @@ class State:
 
 
 def slowed(state: State, moment: datetime) -> float | None:
-    """Return the messages a second that a sender was slowed down to, or None once it has recovered."""
+    """Return the rate that a sender was slowed down to, a second; None once recovered."""
     if state.rate is None or state.full is None or state.held_until is None:
         return None
     passed = max(0.0, (moment - state.held_until).total_seconds())
@@ -63,10 +67,12 @@ def fill(state: State, rate: float, moment: datetime) -> None:
     """Add the tokens that came since the last time."""
     most = _most(rate)
     if state.filled_at is None:
-        state.tokens, state.filled_at = most, moment
+        state.tokens = most
+        state.filled_at = moment
     else:
         passed = max(0.0, (moment - state.filled_at).total_seconds())
-        state.tokens, state.filled_at = min(most, state.tokens + passed * rate), max(moment, state.filled_at)
+        state.tokens = min(most, state.tokens + passed * rate)
+        state.filled_at = max(moment, state.filled_at)
 
 
 def whole(state: State, rate: float, *, bulk: bool = False) -> int:
@@ -95,11 +101,13 @@ def hold(state: State, seconds: float | None, moment: datetime) -> None:
     state.rest(state.held_until)
 
 
-def slow_down(state: State, epoch: int, had: float, seconds: float | None, moment: datetime) -> None:
+def slow_down(
+    state: State, epoch: int, had: float, seconds: float | None, moment: datetime
+) -> None:
     """Leave a sender alone for so long as its provider asks, and halve its rate.
 
-    `epoch` is that of the refused call's claim: those that began before the rate was halved do not halve it again.
-    `had` is its rate, in messages a second, as far as no limit says it.
+    `epoch` is that of the refused call's claim: those that began before the rate was halved do not
+    halve it again. `had` is its rate, in messages a second, as far as no limit says it.
     """
     rate = slowed(state, moment)
     hold(state, seconds, moment)
@@ -107,5 +115,7 @@ def slow_down(state: State, epoch: int, had: float, seconds: float | None, momen
         return
     if rate is None:  # else the same bad time goes on
         rate = state.full = had
-    state.rate, state.epoch = max(rate / 2, min(LOWEST, had)), state.epoch + 1
-    state.tokens, state.filled_at = 0.0, state.held_until
+    state.rate = max(rate / 2, min(LOWEST, had))
+    state.epoch = state.epoch + 1
+    state.tokens = 0.0
+    state.filled_at = state.held_until

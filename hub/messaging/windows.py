@@ -14,14 +14,17 @@ from hub.models.types import now
 from hub.statements import Statement, table_of
 from hub.store import read, several, transaction, write
 
-WINDOW_CLOSED = "window_closed"  # the code of a message that may not go as free text, and has no approved template
+# the code of a message that may not go as free text, and has no approved template
+WINDOW_CLOSED = "window_closed"
 
 _table = table_of(Window)
 
 
 @transaction
 def opened(sender: str, contact_id: str, at: datetime, hours: float) -> None:
-    """Note that a person wrote to a sender: the latest of their messages decides, in whatever order they are told."""
+    """Note that a person wrote to a sender: the latest of their messages decides, in whatever order
+    they are told.
+    """
     until = at + timedelta(hours=hours)
     write(_ADD, {"sender": sender, "contact_id": contact_id, "opened_at": at, "closes_at": until})
     write(_RENEW, {"key_sender": sender, "key_contact": contact_id, "at": at, "until": until})
@@ -29,9 +32,20 @@ def opened(sender: str, contact_id: str, at: datetime, hours: float) -> None:
 
 @transaction
 def closed(sender: str, contact_id: str, since: datetime | None = None) -> None:
-    """Note that the provider found a window closed, whatever we thought. One opened after `since`, when it was tried, stays open."""
+    """Note that the provider found a window closed, whatever we thought.
+
+    One opened after `since`, when it was tried, stays open.
+    """
     moment = now()
-    write(_CLOSE, {"key_sender": sender, "key_contact": contact_id, "until": moment, "tried": since or moment})
+    write(
+        _CLOSE,
+        {
+            "key_sender": sender,
+            "key_contact": contact_id,
+            "until": moment,
+            "tried": since or moment,
+        },
+    )
 
 
 def closing(
@@ -39,7 +53,8 @@ def closing(
 ) -> dict[str, datetime]:
     """Return of these contacts those whose window to a sender is open, and until when.
 
-    A window that a linked contact opened counts; `links` are those of the contacts, where they are known already.
+    A window that a linked contact opened counts; `links` are those of the contacts, where they are
+    known already.
     """
     if not contact_ids:
         return {}
@@ -57,17 +72,26 @@ def closing(
 
 _ADD = Statement.insert(_table, once=True)
 _RENEW = Statement(
-    update(_table).where(
-        _table.c.sender == bindparam("key_sender"), _table.c.contact_id == bindparam("key_contact"), _table.c.opened_at < bindparam("at")
-    ).values(opened_at=bindparam("at"), closes_at=bindparam("until"))
-)  # fmt: skip
+    update(_table)
+    .where(
+        _table.c.sender == bindparam("key_sender"),
+        _table.c.contact_id == bindparam("key_contact"),
+        _table.c.opened_at < bindparam("at"),
+    )
+    .values(opened_at=bindparam("at"), closes_at=bindparam("until"))
+)
 _CLOSE = Statement(
-    update(_table).where(
-        _table.c.sender == bindparam("key_sender"), _table.c.contact_id == bindparam("key_contact"),
-        _table.c.closes_at > bindparam("until"), _table.c.opened_at <= bindparam("tried"),
-    ).values(closes_at=bindparam("until"))
-)  # fmt: skip
+    update(_table)
+    .where(
+        _table.c.sender == bindparam("key_sender"),
+        _table.c.contact_id == bindparam("key_contact"),
+        _table.c.closes_at > bindparam("until"),
+        _table.c.opened_at <= bindparam("tried"),
+    )
+    .values(closes_at=bindparam("until"))
+)
 _FIND = Statement(
-    select(_table.c.contact_id, _table.c.closes_at)
-    .where(_table.c.sender == bindparam("sender"), _table.c.contact_id.in_(several("contacts")))
-)  # fmt: skip
+    select(_table.c.contact_id, _table.c.closes_at).where(
+        _table.c.sender == bindparam("sender"), _table.c.contact_id.in_(several("contacts"))
+    )
+)

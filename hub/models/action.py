@@ -1,4 +1,6 @@
-"""Single-use links and buttons: the first admin's, a new user's, those in messages, and those that let us write to a chat."""
+"""Single-use links and buttons: the first admin's, a new user's, those in messages, and those that
+let us write to a chat.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +25,16 @@ class Action(Base):
     digest: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
     kind: Mapped[str]
     subject: Mapped[str] = mapped_column(default="")  # the id of what it acts on
-    connection_id: Mapped[str | None] = ref("con", "connections.id")  # the one that it is for, where it is for one
-    event_id: Mapped[str | None] = ref("evt", "events.id")  # of a button: the event whose posts carry it
+    connection_id: Mapped[str | None] = ref(
+        "con", "connections.id"
+    )  # the one that it is for, where it is for one
+    event_id: Mapped[str | None] = ref(
+        "evt", "events.id"
+    )  # of a button: the event whose posts carry it
     created_at: Mapped[datetime] = mapped_column(Time, default=now)
     expires_at: Mapped[datetime] = mapped_column(Time)
     used_at: Mapped[datetime | None] = mapped_column(Time)
-    used_by: Mapped[str] = mapped_column(default="")  # who pressed the button, as the provider calls them
+    used_by: Mapped[str] = mapped_column(
+        default=""
+    )  # who pressed the button, as the provider calls them
     outcome: Mapped[str] = mapped_column(default="")  # what came of it: `done`, or why not

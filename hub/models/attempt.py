@@ -12,9 +12,11 @@ from hub.models.types import Time, now, ref
 
 
 class Attempt(Base):
-    """One call to a provider for one message, written before the call begins: no row means provably not sent.
+    """One call to a provider for one message, written before the call begins: no row means provably
+    not sent.
 
-    `outcome` is NULL while the call runs, then accepted, transient, unreachable, slowed, unknown, failed or broken.
+    `outcome` is NULL while the call runs, then accepted, transient, unreachable, slowed, unknown,
+    failed or broken.
     """
 
     __tablename__ = "attempts"
@@ -31,7 +33,13 @@ class Attempt(Base):
     http_status: Mapped[int | None]
     request_ref: Mapped[str] = mapped_column(default="")  # the provider's id of our HTTP request
     milliseconds: Mapped[int | None]
-    account: Mapped[str | None]  # whose the call was, of the connection as it was set up then; None: not written down
-    sender: Mapped[str] = mapped_column(default="")  # the number or service the provider was asked to send from
+    account: Mapped[
+        str | None
+    ]  # whose the call was, of the connection as it was set up then; None: not written down
+    sender: Mapped[str] = mapped_column(
+        default=""
+    )  # the number or service the provider was asked to send from
     provider_id: Mapped[str | None]
-    template: Mapped[str] = mapped_column(default="")  # the provider's approved one that was sent; '' for the text itself
+    template: Mapped[str] = mapped_column(
+        default=""
+    )  # the provider's approved one that was sent; '' for the text itself

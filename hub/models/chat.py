@@ -14,7 +14,8 @@ from hub.models.types import Id, Time, now, ref
 class Chat(Base):
     """Which chat reaches who has an address, over one connection, for one source.
 
-    What one signing app's signer opened says nothing of another app's: else an app could have letters of others sent to itself.
+    What one signing app's signer opened says nothing of another app's: else an app could have
+    letters of others sent to itself.
     """
 
     __tablename__ = "chats"
@@ -22,7 +23,9 @@ class Chat(Base):
 
     connection_id: Mapped[str] = ref("con", "connections.id", primary_key=True)
     source_id: Mapped[str] = ref("src", "sources.id", primary_key=True)
-    address_key: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)  # of the phone number or e-mail address
+    address_key: Mapped[bytes] = mapped_column(
+        LargeBinary(32), primary_key=True
+    )  # of the phone number or e-mail address
     contact_id: Mapped[str] = ref("ctc", "contacts.id")  # the chat
     linked_at: Mapped[datetime] = mapped_column(Time, default=now)
     receipt_id: Mapped[str | None] = mapped_column(Id("rcp"))  # no foreign key: receipts go first

@@ -15,7 +15,10 @@ from hub.vocabulary import ConnectionState
 
 
 class Connection(Base):
-    """An integration with settings. Several of one integration may exist; archived ones still verify callbacks."""
+    """An integration with settings.
+
+    Several of one integration may exist; archived ones still verify callbacks.
+    """
 
     __tablename__ = "connections"
     __table_args__ = (UniqueConstraint("slug"), Index(None, "integration", "account"))
@@ -33,13 +36,23 @@ class Connection(Base):
     settings_version: Mapped[int] = mapped_column(default=0)
     account: Mapped[str] = mapped_column(default="")
     sender: Mapped[str] = mapped_column(default="")
-    place: Mapped[str] = mapped_column(default="")  # where a team reads what it posts, as its integration writes that; '': nowhere
-    per_second: Mapped[float | None]  # the most messages a second that its admin allows; None: as the integration says
-    rules: Mapped[str] = mapped_column(default="")  # what it may send (messaging/rules.py); '': as the integration says
+    place: Mapped[str] = mapped_column(
+        default=""
+    )  # where a team reads what it posts, as its integration writes that; '': nowhere
+    per_second: Mapped[
+        float | None
+    ]  # the most messages a second that its admin allows; None: as the integration says
+    rules: Mapped[str] = mapped_column(
+        default=""
+    )  # what it may send (messaging/rules.py); '': as the integration says
     created_at: Mapped[datetime] = mapped_column(Time, default=now)
     archived_at: Mapped[datetime | None] = mapped_column(Time)
-    called_at: Mapped[datetime | None] = mapped_column(Time)  # the last genuine callback, to the minute
-    templates_due_at: Mapped[datetime | None] = mapped_column(Time)  # when its provider's templates are fetched next; NULL: now
+    called_at: Mapped[datetime | None] = mapped_column(
+        Time
+    )  # the last genuine callback, to the minute
+    templates_due_at: Mapped[datetime | None] = mapped_column(
+        Time
+    )  # when its provider's templates are fetched next; NULL: now
     # the last check: of which settings, when, and what it found
     checked_version: Mapped[int | None]
     checked_at: Mapped[datetime | None] = mapped_column(Time)
@@ -51,14 +64,19 @@ class Connection(Base):
 
     @hybrid_property
     def throttle(self) -> str:
-        """The name of its throttle, shared by the connections of one sender; one without a sender has its own."""
+        """The name of its throttle, shared by the connections of one sender; one without a sender
+        has its own.
+        """
         whose = f"{self.account} {self.sender}" if self.account or self.sender else self.slug
         return f"{self.integration} {whose} {'test' if self.test else 'live'}"
 
     @throttle.inplace.expression
     @classmethod
     def _throttle(cls) -> ColumnElement[str]:
-        whose = case((and_(cls.account == "", cls.sender == ""), cls.slug), else_=cls.account + " " + cls.sender)
+        whose = case(
+            (and_(cls.account == "", cls.sender == ""), cls.slug),
+            else_=cls.account + " " + cls.sender,
+        )
         return cls.integration + " " + whose + " " + case((cls.test, "test"), else_="live")
 
     @property

@@ -46,17 +46,28 @@ class Suppression(Base):
         # one open suppression for each; lifted ones stay as history. Two indexes, since one
         # would not take two NULLs for equal
         some(
-            "uq_suppressions_open", "address_key", "channel", "sender", "test", unique=True,
+            "uq_suppressions_open",
+            "address_key",
+            "channel",
+            "sender",
+            "test",
+            unique=True,
             where=text("lifted_at IS NULL AND source_id IS NULL"),
         ),
         some(
-            "uq_suppressions_open_of_source", "source_id", "address_key", "channel", "sender",
-            "test", unique=True, where=text("lifted_at IS NULL AND source_id IS NOT NULL"),
+            "uq_suppressions_open_of_source",
+            "source_id",
+            "address_key",
+            "channel",
+            "sender",
+            "test",
+            unique=True,
+            where=text("lifted_at IS NULL AND source_id IS NOT NULL"),
         ),
         Index("ix_suppressions_source_id", "source_id", "id"),
         Index("ix_suppressions_message_id", "message_id"),
         Index("ix_suppressions_address_key", "address_key"),
-    )  # fmt: skip
+    )
 
     id: Mapped[str] = key("sup")
     address_key: Mapped[bytes] = mapped_column(LargeBinary(32))

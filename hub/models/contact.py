@@ -12,7 +12,10 @@ from hub.models.types import Time, key, now, sealed
 
 
 class Contact(Base):
-    """One address; SMS, WhatsApp and voice share one phone contact. `address_key` finds it after erasure too."""
+    """One address; SMS, WhatsApp and voice share one phone contact.
+
+    `address_key` finds it after erasure too.
+    """
 
     __tablename__ = "contacts"
     __table_args__ = (UniqueConstraint("kind", "address_key", "test"),)

@@ -23,6 +23,8 @@ class ContactLink(Base):
     id: Mapped[str] = key("ctl")
     contact_id: Mapped[str] = ref("ctc", "contacts.id")  # the smaller id of the two
     other_id: Mapped[str] = ref("ctc", "contacts.id")
-    receipt_id: Mapped[str | None] = mapped_column(Id("rcp"))  # the webhook that shows it; no foreign key: receipts go first
+    receipt_id: Mapped[str | None] = mapped_column(
+        Id("rcp")
+    )  # the webhook that shows it; no foreign key: receipts go first
     linked_at: Mapped[datetime] = mapped_column(Time, default=now)
     undone_at: Mapped[datetime | None] = mapped_column(Time)  # an undone link is not made again

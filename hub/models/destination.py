@@ -11,7 +11,9 @@ from hub.models.types import Time, ref
 
 
 class PausedDestination(Base):
-    """A channel or chat of a connection that its provider refuses, or refused until it was reopened."""
+    """A channel or chat of a connection that its provider refuses, or refused until it was
+    reopened.
+    """
 
     __tablename__ = "paused_destinations"
 

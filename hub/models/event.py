@@ -12,7 +12,7 @@ from hub.models.types import Time, key, now, ref, sealed
 
 
 class Event(Base):
-    """Something that happened in a source, as it was posted, and whom nobody could be told through."""
+    """An event of a source, as it was posted, and the steps that could not be planned."""
 
     __tablename__ = "events"
     __table_args__ = (Index(None, "request_id", "id"),)

@@ -12,7 +12,9 @@ from hub.models.types import Id, Time, now, sealed
 
 
 class Idempotency(Base):
-    """The answer to a request with an Idempotency-Key, written in the request's own transaction; kept for 7 days."""
+    """The answer to a request with an Idempotency-Key, written in the request's own transaction;
+    kept for 7 days.
+    """
 
     __tablename__ = "idempotency"
     __seal_by__ = "seal_by"

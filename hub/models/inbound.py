@@ -15,7 +15,10 @@ class Inbound(Base):
     """A message from a person; what it says is in `bodies`."""
 
     __tablename__ = "inbound"
-    __table_args__ = (UniqueConstraint("connection_id", "provider_id"), Index(None, "contact_id", "id"))
+    __table_args__ = (
+        UniqueConstraint("connection_id", "provider_id"),
+        Index(None, "contact_id", "id"),
+    )
 
     id: Mapped[str] = key("inb")
     connection_id: Mapped[str] = ref("con", "connections.id")
@@ -35,13 +38,17 @@ class Conversation(Base):
 
     __tablename__ = "conversations"
     __table_args__ = (
-        UniqueConstraint("connection_id", "contact_id"), Index(None, "last_id"), Index(None, "contact_id"),
+        UniqueConstraint("connection_id", "contact_id"),
+        Index(None, "last_id"),
+        Index(None, "contact_id"),
         some("ix_conversations_unread", "last_id", where=text("unread > 0")),
-    )  # fmt: skip
+    )
 
     id: Mapped[str] = key("cnv")
     connection_id: Mapped[str] = ref("con", "connections.id")
-    contact_id: Mapped[str | None] = ref("ctc", "contacts.id")  # NULL: an unknown sender's one message
+    contact_id: Mapped[str | None] = ref(
+        "ctc", "contacts.id"
+    )  # NULL: an unknown sender's one message
     test: Mapped[bool]
     last_id: Mapped[str] = mapped_column(Id("inb"))  # the newest that the person wrote
     last_at: Mapped[datetime] = mapped_column(Time)

@@ -21,7 +21,10 @@ THREADED = text("thread <> ''")
 
 
 class Message(Base):
-    """One text for one recipient over one connection. `due_at` is when the hub must act next; NULL means never."""
+    """One text for one recipient over one connection.
+
+    `due_at` is when the hub must act next; NULL means never.
+    """
 
     __tablename__ = "messages"
     __table_args__ = (
@@ -32,7 +35,8 @@ class Message(Base):
         Index(None, "contact_id", "id"),
         some("ix_messages_edits_id", "edits_id", where=EDITS),
         some("ix_messages_thread", "connection_id", "thread", "id", where=THREADED),
-        # lists, whose branches these find (messaging/listing.py); a channel is that of its connections
+        # lists, whose branches these find (messaging/listing.py); a channel is that of its
+        # connections
         Index(None, "connection_id", "status", "id"),
         Index(None, "source_id", "test", "id"),
         some(None, "code", "id", where=FAILED),
@@ -48,7 +52,9 @@ class Message(Base):
     channel: Mapped[str]
     test: Mapped[bool]
     lane: Mapped[str] = mapped_column(default=Lane.NOW.value)
-    thread: Mapped[str] = mapped_column(default="")  # what it is about; of one thread they go one at a time, oldest first
+    thread: Mapped[str] = mapped_column(
+        default=""
+    )  # what it is about; of one thread they go one at a time, oldest first
     step_id: Mapped[str | None] = ref("stp", "route_steps.id")
     template_version_id: Mapped[str | None] = ref("tpv", "template_versions.id")
     consent_id: Mapped[str | None] = ref("cns", "consents.id")
@@ -58,16 +64,22 @@ class Message(Base):
     due_at: Mapped[datetime | None] = mapped_column(Time)
     expires_at: Mapped[datetime | None] = mapped_column(Time)
     escalate_at: Mapped[datetime | None] = mapped_column(Time)
-    exempt: Mapped[bool] = mapped_column(default=False)  # goes to who wants none: the confirmation of that, or help
+    exempt: Mapped[bool] = mapped_column(
+        default=False
+    )  # goes to who wants none: the confirmation of that, or help
     by_hand: Mapped[bool] = mapped_column(default=False)  # somebody here chose to send it, now
     stop: Mapped[str | None]  # why it must not be sent any more
     once_key: Mapped[bytes | None] = mapped_column(LargeBinary(32))
-    after_id: Mapped[str | None] = ref("msg", "messages.id")  # the message that this one takes over from
+    after_id: Mapped[str | None] = ref(
+        "msg", "messages.id"
+    )  # the message that this one takes over from
     edits_id: Mapped[str | None] = ref("msg", "messages.id")
     provider_id: Mapped[str | None]
     body_hmac: Mapped[bytes | None] = mapped_column(LargeBinary(32))
     segments: Mapped[int | None]
-    estimate: Mapped[Decimal | None] = mapped_column(Numeric(12, 5))  # what it was expected to cost when it was first handed over
+    estimate: Mapped[Decimal | None] = mapped_column(
+        Numeric(12, 5)
+    )  # what it was expected to cost when it was first handed over
     price: Mapped[Decimal | None] = mapped_column(Numeric(12, 5))
     changed_at: Mapped[datetime] = mapped_column(Time, default=now)
 

@@ -12,7 +12,10 @@ from hub.models.types import Time, key, now, ref, sealed, some
 
 
 class Receipt(Base):
-    """One genuine webhook. Unique over what it is about, so that a repeat stores nothing. `due_at` NULL: settled."""
+    """One genuine webhook.
+
+    Unique over what it is about, so that a repeat stores nothing. `due_at` NULL: settled.
+    """
 
     __tablename__ = "receipts"
     __table_args__ = (
@@ -26,7 +29,9 @@ class Receipt(Base):
     detail: Mapped[str]
     endpoint: Mapped[str]
     scope: Mapped[str]
-    connection_id: Mapped[str | None] = ref("con", "connections.id")  # NULL: verified by no connection's secret
+    connection_id: Mapped[str | None] = ref(
+        "con", "connections.id"
+    )  # NULL: verified by no connection's secret
     _request: Mapped[bytes | None] = mapped_column("request")
     received_at: Mapped[datetime] = mapped_column(Time, default=now)
     due_at: Mapped[datetime | None] = mapped_column(Time, default=now)

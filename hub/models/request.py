@@ -16,7 +16,10 @@ class SigningRequest(Base):
     """A document out for signature. `told_at` is the time of the newest event that described it."""
 
     __tablename__ = "requests"
-    __table_args__ = (UniqueConstraint("source_id", "external_id", "test"), Index(None, "state", "id"))
+    __table_args__ = (
+        UniqueConstraint("source_id", "external_id", "test"),
+        Index(None, "state", "id"),
+    )
 
     id: Mapped[str] = key("req")
     source_id: Mapped[str] = ref("src", "sources.id")
@@ -34,7 +37,9 @@ class SigningRequest(Base):
     title = sealed()
     sender = sealed()  # {"name", "email"}
     url = sealed()  # where its sender's people see the document
-    signers: Mapped[list[Signer]] = relationship(order_by="(Signer.turn, Signer.id)", back_populates="request")
+    signers: Mapped[list[Signer]] = relationship(
+        order_by="(Signer.turn, Signer.id)", back_populates="request"
+    )
 
     @property
     def expired(self) -> bool:
@@ -65,7 +70,8 @@ class Signer(Base):
     reminders: Mapped[int] = mapped_column(default=0)
     snoozed_until: Mapped[datetime | None] = mapped_column(Time)  # nobody reminds them before
 
-    # {"name", "email", "mobile_number", "locale", "time_zone", "send_to", "preference", "download_url", "told_at": {field: time}}
+    # {"name", "email", "mobile_number", "locale", "time_zone", "send_to", "preference",
+    # "download_url", "told_at": {field: time}}
     details = sealed()
     signing_url = sealed()
     request: Mapped[SigningRequest] = relationship(back_populates="signers")

@@ -20,7 +20,9 @@ class Route(Base):
     audience: Mapped[str]
     enabled: Mapped[bool] = mapped_column(default=True)
 
-    steps: Mapped[list[RouteStep]] = relationship(order_by="RouteStep.position", back_populates="route")
+    steps: Mapped[list[RouteStep]] = relationship(
+        order_by="RouteStep.position", back_populates="route"
+    )
 
 
 class RouteStep(Base):
@@ -33,7 +35,9 @@ class RouteStep(Base):
     route_id: Mapped[str] = ref("rte", "routes.id")
     position: Mapped[int]
     channel: Mapped[str]
-    connection_id: Mapped[str | None] = ref("con", "connections.id")  # NULL: the first enabled one of the channel
+    connection_id: Mapped[str | None] = ref(
+        "con", "connections.id"
+    )  # NULL: the first enabled one of the channel
     template: Mapped[str]  # the name that the template's channels and locales share
 
     route: Mapped[Route] = relationship(back_populates="steps")

@@ -12,7 +12,10 @@ from hub.models.types import Time, key, now
 
 
 class SetAside(Base):
-    """One stored row that holds a value which cannot be read. `next_at` is when it is tried again by itself."""
+    """One stored row that holds a value which cannot be read.
+
+    `next_at` is when it is tried again by itself.
+    """
 
     __tablename__ = "set_aside"
     __table_args__ = (UniqueConstraint("kind", "row"),)

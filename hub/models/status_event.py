@@ -12,7 +12,9 @@ from hub.models.types import Id, Time, key, now, ref
 
 
 class StatusEvent(Base):
-    """One fact about a message, ours (`source` hub) or the provider's (callback, poll, find); append-only."""
+    """One fact about a message, ours (`source` hub) or the provider's (callback, poll, find);
+    append-only.
+    """
 
     __tablename__ = "status_events"
     __table_args__ = (UniqueConstraint("message_id", "attempt", "source", "word", "code"),)

@@ -51,7 +51,10 @@ class ProviderTemplate(Base):
     locale: Mapped[str]
     category: Mapped[str] = mapped_column(default="")
     kind: Mapped[str] = mapped_column(default="")  # the provider's name for its form
-    state: Mapped[str]  # the provider's word; only `approved` may be sent; `gone` when it was there and is not any more
+    state: Mapped[
+        str
+        # the provider's word; only `approved` may be sent; `gone` once the provider dropped it
+    ]
     reason: Mapped[str] = mapped_column(default="")  # why it was rejected
     text: Mapped[str] = mapped_column(default="")
     variables: Mapped[str] = mapped_column(default="{}")  # JSON: variable to sample
@@ -59,7 +62,9 @@ class ProviderTemplate(Base):
 
 
 class TemplateMapping(Base):
-    """Which of a provider's templates says what one of ours says, in one locale, over one connection."""
+    """Which of a provider's templates says what one of ours says, in one locale, over one
+    connection.
+    """
 
     __tablename__ = "template_mappings"
     __table_args__ = (UniqueConstraint("connection_id", "name", "locale"),)

@@ -34,14 +34,19 @@ def now() -> datetime:
 
 
 def new_id(prefix: str) -> str:
-    """Make a fresh id, such as `msg_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c`: a UUIDv7, so ids sort by time."""
+    """Make a fresh id, such as `msg_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c`: a UUIDv7, so ids sort by
+    time.
+    """
     return f"{prefix}_{uuid_utils.uuid7()}"
 
 
 class BadTime(datetime):
-    """A stored time that cannot be read. It stands at 1970, so that nothing overflows, and is written back as it was.
+    """A stored time that cannot be read.
 
-    What comes of one, such as the same time in another zone, is one too. Pages show it as unreadable.
+    It stands at 1970, so that nothing overflows, and is written back as it was.
+
+    What comes of one, such as the same time in another zone, is one too. Pages show it as
+    unreadable.
     """
 
     stored: Any = None
@@ -82,7 +87,9 @@ def is_id(prefix: str, text: str) -> bool:
 
 
 class Stored(LargeBinary):
-    """Bytes as SQLite holds them: whatever else stands in their place comes as it is, and can be asked for."""
+    """Bytes as SQLite holds them: whatever else stands in their place comes as it is, and can be
+    asked for.
+    """
 
     def bind_processor(self, dialect: Dialect) -> None:
         return None
@@ -118,7 +125,11 @@ class Id(TypeDecorator[str]):
             return _odd_bytes(rest)
         if _UUID.fullmatch(rest) is None or (self.prefix != "*" and kind != self.prefix):
             raise ValueError(f"{value!r} is not an id of the form {self.prefix}_…")
-        return uuid.UUID(rest) if dialect.name == "postgresql" else bytes.fromhex(rest.replace("-", ""))
+        return (
+            uuid.UUID(rest)
+            if dialect.name == "postgresql"
+            else bytes.fromhex(rest.replace("-", ""))
+        )
 
     def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
         if value is None:
@@ -155,17 +166,21 @@ def _odd_bytes(number: str) -> Any:
 
 
 class Time(TypeDecorator[datetime]):
-    """An aware time in UTC: timestamptz on PostgreSQL, microseconds since 1970 on SQLite. Refuses a naive one.
+    """An aware time in UTC: timestamptz on PostgreSQL, microseconds since 1970 on SQLite.
 
-    A stored value that is no time, or so far away that arithmetic with it could overflow, is read as BadTime;
-    hot paths, whose decisions rest on it, read strictly and get an error instead.
+    Refuses a naive one.
+
+    A stored value that is no time, or so far away that arithmetic with it could overflow, is read
+    as BadTime; hot paths, whose decisions rest on it, read strictly and get an error instead.
     """
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> Any:
-        return dialect.type_descriptor(DateTime(timezone=True) if dialect.name == "postgresql" else BigInteger())
+        return dialect.type_descriptor(
+            DateTime(timezone=True) if dialect.name == "postgresql" else BigInteger()
+        )
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
         if value is None:
@@ -174,7 +189,9 @@ class Time(TypeDecorator[datetime]):
             return value.stored
         if value.tzinfo is None:
             raise ValueError("a time without a zone is not stored; use models.types.now()")
-        return value if dialect.name == "postgresql" else (value - _EPOCH) // timedelta(microseconds=1)
+        return (
+            value if dialect.name == "postgresql" else (value - _EPOCH) // timedelta(microseconds=1)
+        )
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         try:
@@ -223,7 +240,7 @@ _LAST = (LAST_TIME - _EPOCH) // timedelta(microseconds=1)
 
 
 def raw(column: Any, value: Any, dialect: Dialect) -> Any:
-    """Return a value as the driver takes it for a column: for statements that go around SQLAlchemy."""
+    """Return a value as the driver takes it, for statements that go around SQLAlchemy."""
     kind = column.type
     return kind.process_bind_param(value, dialect) if isinstance(kind, TypeDecorator) else value
 
@@ -239,9 +256,12 @@ def ref(prefix: str, target: str, **options: Any) -> MappedColumn[Any]:
 
 
 def some(name: str | None, *columns: str, where: Any, **options: Any) -> Index:
-    """Declare an index of some rows. PostgreSQL's has the same condition, in the migrations.
+    """Declare an index of some rows.
 
-    To say so here as well would load SQLAlchemy's dialect for it into every process, which takes 2 MB.
+    PostgreSQL's has the same condition, in the migrations.
+
+    To say so here as well would load SQLAlchemy's dialect for it into every process, which takes 2
+    MB.
     """
     return Index(name, *columns, sqlite_where=where, **options)
 
@@ -259,21 +279,31 @@ class sealed:
     """
 
     def __set_name__(self, owner: type, name: str) -> None:
-        self.field, self.column = name, f"_{name}"
+        self.field = name
+        self.column = f"_{name}"
 
     def __get__(self, row: Any, owner: type | None = None) -> Any:
         if row is None:
             return self
         stored = getattr(row, self.column)
-        return None if stored is None else keyring().open_json(row.__tablename__, seal_id(row), self.field, stored)
+        return (
+            None
+            if stored is None
+            else keyring().open_json(row.__tablename__, seal_id(row), self.field, stored)
+        )
 
     def __set__(self, row: Any, value: Any) -> None:
-        stored = None if value is None else keyring().seal_json(row.__tablename__, seal_id(row), self.field, value)
+        stored = (
+            None
+            if value is None
+            else keyring().seal_json(row.__tablename__, seal_id(row), self.field, value)
+        )
         setattr(row, self.column, stored)
 
 
 def seal_id(row: Any) -> str:
-    """Return what binds a row's sealed values to it: its UUID, or the text key of a table without one.
+    """Return what binds a row's sealed values to it: its UUID, or the text key of a table without
+    one.
 
     A new row's id is made here, since a value is sealed before the row is flushed.
     """

@@ -1,4 +1,6 @@
-"""Accepting an event: stored with every message it causes, in one transaction, before anybody is told "accepted"."""
+"""Accepting an event: stored with every message it causes, in one transaction, before anybody is
+told "accepted".
+"""
 
 from __future__ import annotations
 
@@ -44,14 +46,24 @@ def accept(posted: EventIn, source_id: str, *, test: bool) -> dict[str, Any]:
     request, actor = requests.apply(posted, source_id, test=test)
     payload = posted.model_dump(exclude_unset=True, mode="json")
     event = Happened(new_id("evt"), posted.id or "", posted.type, posted.occurred_at, payload)
-    return tell(event, request, actor, only=[actor] if actor and posted.type == EventType.REMINDER else None)
+    return tell(
+        event, request, actor, only=[actor] if actor and posted.type == EventType.REMINDER else None
+    )
 
 
 @transaction
-def tell(event: Happened, request: RequestRecord, actor: SignerRecord | None, only: Sequence[SignerRecord] | None = None) -> dict[str, Any]:
-    """Plan, render and store the messages of an event, and the event. `only` narrows it to some signers.
+def tell(
+    event: Happened,
+    request: RequestRecord,
+    actor: SignerRecord | None,
+    only: Sequence[SignerRecord] | None = None,
+) -> dict[str, Any]:
+    """Plan, render and store the messages of an event, and the event.
 
-    Those who read where a connection posts are told too, and what stands there of the request is brought up to date.
+    `only` narrows it to some signers.
+
+    Those who read where a connection posts are told too, and what stands there of the request is
+    brought up to date.
     """
     carriers = planning.carriers(request.test)
     signers = {signer.id: signer for signer in (request.signers if only is None else only)}
@@ -86,21 +98,31 @@ def _without(items: Mapping[bytes, Item], told: Collection[bytes]) -> dict[bytes
 
 
 def _plan(
-    event: Happened, request: RequestRecord, actor: SignerRecord | None,
-    signers: Mapping[str, SignerRecord], carriers: Mapping[str, planning.Placed],
-) -> tuple[dict[bytes, plan.Planned], dict[bytes, plan.Post], list[plan.Skipped]]:  # fmt: skip
+    event: Happened,
+    request: RequestRecord,
+    actor: SignerRecord | None,
+    signers: Mapping[str, SignerRecord],
+    carriers: Mapping[str, planning.Placed],
+) -> tuple[dict[bytes, plan.Planned], dict[bytes, plan.Post], list[plan.Skipped]]:
     """Return messages to signers and posts for a team, each by its key, and what is skipped."""
     among = [planning.planned_with(carrier) for carrier in carriers.values()]
     name = ("routes", event.type, request.source_id, str(request.test))
-    routes = remembered(name, lambda: planning.routes(event.type, request.source_id, test=request.test))
+    routes = remembered(
+        name, lambda: planning.routes(event.type, request.source_id, test=request.test)
+    )
     asks = {
-        "asks_to_sign": event.type.asks_to_sign, "closed": request.state != RequestState.OPEN,
+        "asks_to_sign": event.type.asks_to_sign,
+        "closed": request.state != RequestState.OPEN,
         "expired": request.expired,
     }
     planned, skipped = plan.plan(
-        routes, planning.people(request, list(signers.values()), among), among, actor=actor.id if actor else "",
-        reminds=event.type == EventType.REMINDER, **asks,
-    )  # fmt: skip
+        routes,
+        planning.people(request, list(signers.values()), among),
+        among,
+        actor=actor.id if actor else "",
+        reminds=event.type == EventType.REMINDER,
+        **asks,
+    )
     posts, unposted = plan.posts(routes, among, **asks)
 
     def key(person: str, kind: str, to: str, step: plan.Step) -> bytes:
@@ -192,48 +214,78 @@ class _Writing:
         request = self.request
         return [
             Draft(
-                connection=self.carriers[item.carrier.id], contact=contacts[item.kind, item.to],
-                text=one.rendered.text, subject=one.rendered.subject, source_id=request.source_id,
-                event_id=event.id, request_id=request.id, signer_id=item.person.id,
-                step_id=item.step.id, template_version_id=one.rendered.version_id,
-                template=one.template, says=one.says,
+                connection=self.carriers[item.carrier.id],
+                contact=contacts[item.kind, item.to],
+                text=one.rendered.text,
+                subject=one.rendered.subject,
+                source_id=request.source_id,
+                event_id=event.id,
+                request_id=request.id,
+                signer_id=item.person.id,
+                step_id=item.step.id,
+                template_version_id=one.rendered.version_id,
+                template=one.template,
+                says=one.says,
                 lane=Lane.BULK if event.type == EventType.REMINDER else Lane.NOW,
-                once_key=key, expires_at=_until(event, request),
+                once_key=key,
+                expires_at=_until(event, request),
             )
             for key, item, one in items
-        ]  # fmt: skip
+        ]
 
 
 def _brief(message: Stored, signer: str | None) -> dict[str, Any]:
     """Return a message as the signing app hears of it; `signer` is None for what a team reads."""
     return {
-        "id": message.id, "signer": signer, "channel": message.channel, "to": message.to, "status": message.status,
+        "id": message.id,
+        "signer": signer,
+        "channel": message.channel,
+        "to": message.to,
+        "status": message.status,
         "code": message.code or None,
-    }  # fmt: skip
+    }
 
 
 def _store(event: Happened, request: RequestRecord, skipped: list[dict[str, Any]]) -> None:
     row = event.id.partition("_")[2]
-    write(_EVENT, {
-        "id": event.id, "request_id": request.id, "source_id": request.source_id, "external_id": event.external_id,
-        "type": event.type.value, "occurred_at": event.occurred_at, "received_at": now(),
-        "payload": keyring().seal_json("events", row, "payload", event.payload),
-        "skipped": keyring().seal_json("events", row, "skipped", skipped),
-    })  # fmt: skip
+    write(
+        _EVENT,
+        {
+            "id": event.id,
+            "request_id": request.id,
+            "source_id": request.source_id,
+            "external_id": event.external_id,
+            "type": event.type.value,
+            "occurred_at": event.occurred_at,
+            "received_at": now(),
+            "payload": keyring().seal_json("events", row, "payload", event.payload),
+            "skipped": keyring().seal_json("events", row, "skipped", skipped),
+        },
+    )
 
 
 _EVENT = Statement.insert(table_of(Event))
 
 
-# ── Once ────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Once ──────────────────────────────────────────────────────────────────────────────────────────
 def _once_key(
-    event: Happened, request: RequestRecord, actor: SignerRecord | None, person: str, kind: str, to: str, step: plan.Step
+    event: Happened,
+    request: RequestRecord,
+    actor: SignerRecord | None,
+    person: str,
+    kind: str,
+    to: str,
+    step: plan.Step,
 ) -> bytes:
-    """Return what tells one message from another that would say the same to the same person, or in the same place."""
+    """Return what tells one message from another that would say the same to the same person, or in
+    the same place.
+    """
     # most events happen once in a request, reminders again and again
     occurrence = (event.external_id or event.id) if event.type == EventType.REMINDER else ""
     about = actor.id if actor else ""
-    return blind(index_key(), "once", request.id, event.type, occurrence, about, person, kind, to, step.id)
+    return blind(
+        index_key(), "once", request.id, event.type, occurrence, about, person, kind, to, step.id
+    )
 
 
 def _told_before(keys: Collection[bytes]) -> dict[bytes, Stored]:
@@ -243,21 +295,28 @@ def _told_before(keys: Collection[bytes]) -> dict[bytes, Stored]:
 
 
 _TOLD = Statement(
-    select(Message.once_key, Message.id, Message.channel, Contact.address, Message.status, Message.code)
-    .join(Contact, Contact.id == Message.contact_id).where(Message.once_key.in_(several("keys")))
-)  # fmt: skip
+    select(
+        Message.once_key, Message.id, Message.channel, Contact.address, Message.status, Message.code
+    )
+    .join(Contact, Contact.id == Message.contact_id)
+    .where(Message.once_key.in_(several("keys")))
+)
 
 
 def _known(item: plan.Planned, signer: SignerRecord) -> Known:
-    return Known(item.kind, item.to, signer.details.get("name") or "", signer.details.get("time_zone") or "")
+    return Known(
+        item.kind, item.to, signer.details.get("name") or "", signer.details.get("time_zone") or ""
+    )
 
 
 def _until(event: Happened, request: RequestRecord) -> datetime | None:
     return request.expires_at if event.type.asks_to_sign else None
 
 
-# ── What templates can say ──────────────────────────────────────────────────────────────────────────────────
-def _values(event: Happened, request: RequestRecord, signer: SignerRecord, actor: SignerRecord | None) -> dict[str, Any]:
+# ── What templates can say ────────────────────────────────────────────────────────────────────────
+def _values(
+    event: Happened, request: RequestRecord, signer: SignerRecord, actor: SignerRecord | None
+) -> dict[str, Any]:
     details = signer.details
     return {
         "title": cards.title_of(request),
@@ -270,11 +329,23 @@ def _values(event: Happened, request: RequestRecord, signer: SignerRecord, actor
     }
 
 
-def _values_for_team(event: Happened, request: RequestRecord, told: Sequence[SignerRecord], actor: SignerRecord | None) -> dict[str, Any]:
-    """Return the values of texts that signers do not read: no link of a signer's own is among them. `told`: signers who are."""
+def _values_for_team(
+    event: Happened,
+    request: RequestRecord,
+    told: Sequence[SignerRecord],
+    actor: SignerRecord | None,
+) -> dict[str, Any]:
+    """Return the values of texts that signers do not read: no link of a signer's own is among them.
+
+    `told`: signers who are.
+    """
     named = told if event.type == EventType.REMINDER else request.signers
     return {
-        "title": cards.title_of(request), "sender": cards.sender_of(request),
-        "name": cards.name_of(actor) if actor else cards.UNNAMED, "names": cards.names_of(named), "people": len(named),
-        "download_link": event.payload.get("download_url") or "", "remaining": request.remaining,
-    }  # fmt: skip
+        "title": cards.title_of(request),
+        "sender": cards.sender_of(request),
+        "name": cards.name_of(actor) if actor else cards.UNNAMED,
+        "names": cards.names_of(named),
+        "people": len(named),
+        "download_link": event.payload.get("download_url") or "",
+        "remaining": request.remaining,
+    }

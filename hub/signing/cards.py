@@ -1,4 +1,6 @@
-"""What a team sees of a signing request: where it stands, who signs, who pressed what; and the buttons under it."""
+"""What a team sees of a signing request: where it stands, who signs, who pressed what; and the
+buttons under it.
+"""
 
 from __future__ import annotations
 
@@ -15,21 +17,28 @@ from hub.signing.records import RequestRecord, SignerRecord
 from hub.text import Joined, isolate, one_line, shorten
 from hub.vocabulary import EventType, RequestState, SignerState
 
-REMIND, SNOOZE = "remind", "snooze"  # kinds of tokens
+REMIND = "remind"
+SNOOZE = "snooze"  # kinds of tokens
 LASTS = timedelta(days=30)  # a button, unless its request ends before
-UNTITLED, UNNAMED = "Untitled document", "Somebody"
+UNTITLED = "Untitled document"
+UNNAMED = "Somebody"
 BY_NAME = 8  # signers with a line of their own
 ONE_BY_ONE = 2  # signers with buttons of their own; more are reminded together
 LONGEST_NAME = 40  # characters, on a button
-# after these somebody may be worth reminding; not after a reminder: who presses twice must not find the same button again
+# after these somebody may be worth reminding; not after a reminder: who presses twice must not find
+# the same button again
 OFFERED = (EventType.SENT, EventType.VIEWED, EventType.SIGNED)
 
 
-# ── The card ────────────────────────────────────────────────────────────────────────────────────────────────
+# ── The card ──────────────────────────────────────────────────────────────────────────────────────
 def card(request: RequestRecord, notes: Sequence[str] = ()) -> Card:
     """Return a request as it stands now."""
     signed = sum(one.state == SignerState.SIGNED for one in request.signers)
-    state = f"{signed} of {len(request.signers)} signed" if request.state == RequestState.OPEN else request.state.capitalize()
+    state = (
+        f"{signed} of {len(request.signers)} signed"
+        if request.state == RequestState.OPEN
+        else request.state.capitalize()
+    )
     facts = [("State", state), ("Sent by", isolate(sender_of(request)))]
     if request.expires_at is not None and request.state == RequestState.OPEN:
         facts.append(("Ended" if request.expired else "Ends", moment(request.expires_at)))
@@ -85,9 +94,13 @@ def moment(at: datetime) -> str:
     return f"{at.astimezone(UTC):%-d %B, %H:%M} UTC"
 
 
-# ── The buttons ─────────────────────────────────────────────────────────────────────────────────────────────
-def buttons(request: RequestRecord, event_type: EventType, event_id: str, document: str = "") -> tuple[Button, ...]:
-    """Make the buttons under the posts of an event: a link to the document, and what may be done about those who owe a signature."""
+# ── The buttons ───────────────────────────────────────────────────────────────────────────────────
+def buttons(
+    request: RequestRecord, event_type: EventType, event_id: str, document: str = ""
+) -> tuple[Button, ...]:
+    """Make the buttons under the posts of an event: a link to the document, and what may be done
+    about those who owe a signature.
+    """
     found = [opener(request, document)]
     owing = [one for one in request.signers if one.owes]
     asked = request.state == RequestState.OPEN and not request.expired
@@ -95,11 +108,37 @@ def buttons(request: RequestRecord, event_type: EventType, event_id: str, docume
         if len(owing) <= ONE_BY_ONE:
             for one in owing:
                 short = isolate(_short(name_of(one)))
-                found.append(_button(f"Remind {short}", REMIND, one.id, request, event_id, style="" if found[1:] else "primary"))
+                found.append(
+                    _button(
+                        f"Remind {short}",
+                        REMIND,
+                        one.id,
+                        request,
+                        event_id,
+                        style="" if found[1:] else "primary",
+                    )
+                )
                 alone = len(owing) == 1
-                found.append(_button("Snooze a day" if alone else f"Snooze {short} a day", SNOOZE, one.id, request, event_id))
+                found.append(
+                    _button(
+                        "Snooze a day" if alone else f"Snooze {short} a day",
+                        SNOOZE,
+                        one.id,
+                        request,
+                        event_id,
+                    )
+                )
         else:
-            found.append(_button(f"Remind all {len(owing)}", REMIND, request.id, request, event_id, style="primary"))
+            found.append(
+                _button(
+                    f"Remind all {len(owing)}",
+                    REMIND,
+                    request.id,
+                    request,
+                    event_id,
+                    style="primary",
+                )
+            )
             found.append(_button("Snooze all a day", SNOOZE, request.id, request, event_id))
     return tuple(found)
 
@@ -111,12 +150,20 @@ def _short(name: str) -> str:
 
 
 def opener(request: RequestRecord, document: str = "") -> Button:
-    """Return the button that leads to the document, or to the request's page here: never a signer's own link."""
+    """Return the button that leads to the document, or to the request's page here: never a signer's
+    own link.
+    """
     url = document or request.url
-    return Button("Open document", url) if url else Button("Open in Signpost", f"{_public_url()}/requests/{request.id}")
+    return (
+        Button("Open document", url)
+        if url
+        else Button("Open in Signpost", f"{_public_url()}/requests/{request.id}")
+    )
 
 
-def _button(text: str, kind: str, subject: str, request: RequestRecord, event_id: str, style: str = "") -> Button:
+def _button(
+    text: str, kind: str, subject: str, request: RequestRecord, event_id: str, style: str = ""
+) -> Button:
     lasts = min(LASTS, request.expires_at - now()) if request.expires_at else LASTS
     token = tokens.make(kind, subject, lasts, event_id=event_id)
     return Button(text, f"{_public_url()}/a/{token}", token, style)
@@ -127,20 +174,23 @@ def _public_url() -> str:
     return url
 
 
-# ── What was done ───────────────────────────────────────────────────────────────────────────────────────────
+# ── What was done ─────────────────────────────────────────────────────────────────────────────────
 def who_it_is_for(subject: str, request: RequestRecord) -> list[SignerRecord]:
     """Return the signers whom a button acts on."""
     return [one for one in request.signers if subject in (one.id, request.id)]
 
 
 def meant(subject: str, request: RequestRecord) -> str:
-    """Return whom a button acts on, in words; some of those who had not signed when it was pressed may have since."""
+    """Return whom a button acts on, in words; some of those who had not signed when it was pressed
+    may have since.
+    """
     return EVERYBODY if subject == request.id else names_of(who_it_is_for(subject, request))
 
 
 def note(action: Action, request: RequestRecord) -> str:
     """Say what a button that was pressed came to."""
-    names, at = meant(action.subject, request), moment(action.used_at or now())
+    names = meant(action.subject, request)
+    at = moment(action.used_at or now())
     who = isolate(one_line(action.used_by)) or UNNAMED
     words = OUTCOMES.get((action.kind, action.outcome), FAILED).format(who=who, names=names)
     return f"{words} · {at}"
@@ -156,5 +206,8 @@ OUTCOMES = {
     (REMIND, "request_expired"): "{who} wanted to remind {names}: the time to sign has ended",
     (SNOOZE, "request_expired"): "{who} wanted to snooze {names}: the time to sign has ended",
     (REMIND, "already_signed"): "{who} wanted to remind {names}: nothing is left to sign",
-    (SNOOZE, "already_signed"): "{who} wanted to put off reminders to {names}: nothing is left to sign",
+    (
+        SNOOZE,
+        "already_signed",
+    ): "{who} wanted to put off reminders to {names}: nothing is left to sign",
 }

@@ -1,4 +1,6 @@
-"""The routes and texts that ship: a route for each event and audience of signers, by SMS; and what a team reads, where it is told."""
+"""The routes and texts that ship: a route for each event and audience of signers, by SMS; and what
+a team reads, where it is told.
+"""
 
 from __future__ import annotations
 
@@ -10,36 +12,78 @@ from hub.models.types import new_id
 from hub.store import transaction
 from hub.vocabulary import Audience, Channel, EventType
 
-# event, audience, template, text; values: title, sender, name, signer, link, download_link, remaining
+# event, audience, template, text; values: title, sender, name, signer, link, download_link,
+# remaining
 SHIPPED = (
-    (EventType.SENT, Audience.SIGNERS, "request_sent",
-     'You\'ve been sent "{{ title }}" by {{ sender }}. Please review & sign{% if link %}: {{ link }}{% else %}.{% endif %}'),
-    (EventType.SIGNED, Audience.OTHERS, "request_signed_others",
-     '{{ name }} has signed "{{ title }}".'
-     '{% if remaining == 1 %} One more signature is needed to complete the document.'
-     '{% elif remaining > 1 %} {{ remaining }} more signatures are needed to complete the document.{% endif %}'),
-    (EventType.SIGNED, Audience.ACTOR, "request_signed_actor", 'Your signature on "{{ title }}" has been recorded.'),
-    (EventType.COMPLETED, Audience.SIGNERS, "request_completed",
-     '"{{ title }}" has been accepted by all parties.'
-     '{% if download_link %} Download your document here: {{ download_link }}{% endif %}'),
-    (EventType.REMINDER, Audience.PENDING, "request_reminder",
-     'Reminder: "{{ title }}" is waiting for your signature{% if link %}: {{ link }}{% else %}.{% endif %}'),
-)  # fmt: skip
-# what a team reads; which events it is told of is chosen at the connection. values: title, sender, name, names, remaining
+    (
+        EventType.SENT,
+        Audience.SIGNERS,
+        "request_sent",
+        (
+            'You\'ve been sent "{{ title }}" by {{ sender }}. Please review & sign{% if link %}: {{'
+            " link }}{% else %}.{% endif %}"
+        ),
+    ),
+    (
+        EventType.SIGNED,
+        Audience.OTHERS,
+        "request_signed_others",
+        (
+            '{{ name }} has signed "{{ title }}".{% if remaining == 1 %} One more signature is'
+            " needed to complete the document.{% elif remaining > 1 %} {{ remaining }} more"
+            " signatures are needed to complete the document.{% endif %}"
+        ),
+    ),
+    (
+        EventType.SIGNED,
+        Audience.ACTOR,
+        "request_signed_actor",
+        'Your signature on "{{ title }}" has been recorded.',
+    ),
+    (
+        EventType.COMPLETED,
+        Audience.SIGNERS,
+        "request_completed",
+        (
+            '"{{ title }}" has been accepted by all parties.'
+            "{% if download_link %} Download your document here: {{ download_link }}{% endif %}"
+        ),
+    ),
+    (
+        EventType.REMINDER,
+        Audience.PENDING,
+        "request_reminder",
+        (
+            'Reminder: "{{ title }}" is waiting for your signature{% if link %}: {{ link }}{% else'
+            " %}.{% endif %}"
+        ),
+    ),
+)
+# what a team reads; which events it is told of is chosen at the connection. values: title, sender,
+# name, names, remaining
 MISSING = '{{ remaining }} signature{{ "" if remaining == 1 else "s" }}'
 FOR_TEAMS = {
     EventType.SENT: '{{ sender }} sent "{{ title }}" to {{ names }} for signature.',
     EventType.VIEWED: '{{ name }} opened "{{ title }}".',
-    EventType.SIGNED: '{{ name }} has signed "{{ title }}".'
-                      '{% if remaining %} ' + MISSING + ' {{ "is" if remaining == 1 else "are" }} missing.{% endif %}',
+    EventType.SIGNED: (
+        '{{ name }} has signed "{{ title }}".{% if remaining %} '
+        + MISSING
+        + ' {{ "is" if remaining == 1 else "are" }} missing.{% endif %}'
+    ),
     EventType.DECLINED: '{{ name }} has declined to sign "{{ title }}".',
     EventType.COMPLETED: '"{{ title }}" has been accepted by all parties.',
-    EventType.REMINDER: '{{ names }} {{ "was" if people == 1 else "were" }} reminded of "{{ title }}".',
-    EventType.EXPIRED: 'The time to sign "{{ title }}" ran out.{% if remaining %} ' + MISSING
-                       + ' {{ "was" if remaining == 1 else "were" }} missing.{% endif %}',
+    EventType.REMINDER: (
+        '{{ names }} {{ "was" if people == 1 else "were" }} reminded of "{{ title }}".'
+    ),
+    EventType.EXPIRED: (
+        'The time to sign "{{ title }}" ran out.{% if remaining %} '
+        + MISSING
+        + ' {{ "was" if remaining == 1 else "were" }} missing.{% endif %}'
+    ),
     EventType.CANCELED: '{{ sender }} took "{{ title }}" back.',
-}  # fmt: skip
-CHANNEL, LOCALE = Channel.SMS, "en"
+}
+CHANNEL = Channel.SMS
+LOCALE = "en"
 
 
 def for_team(event_type: EventType) -> str:
@@ -58,16 +102,26 @@ def install() -> None:
 
 
 def _template(event_type: EventType, name: str, channel: Channel, text: str) -> None:
-    same = select(Template.id).where(Template.name == name, Template.channel == channel, Template.locale == LOCALE)
+    same = select(Template.id).where(
+        Template.name == name, Template.channel == channel, Template.locale == LOCALE
+    )
     if db.session.scalar(same) is None:
-        template = Template(id=new_id("tpl"), name=name, event_type=event_type.value, channel=channel.value, locale=LOCALE)
+        template = Template(
+            id=new_id("tpl"),
+            name=name,
+            event_type=event_type.value,
+            channel=channel.value,
+            locale=LOCALE,
+        )
         db.session.add(template)
         db.session.flush()
         db.session.add(TemplateVersion(template_id=template.id, number=1, text=text))
 
 
 def _route(event_type: EventType, audience: Audience, name: str) -> None:
-    same = select(Route.id).where(Route.event_type == event_type, Route.audience == audience, Route.source_id.is_(None))
+    same = select(Route.id).where(
+        Route.event_type == event_type, Route.audience == audience, Route.source_id.is_(None)
+    )
     if db.session.scalar(same) is None:
         route = Route(id=new_id("rte"), event_type=event_type.value, audience=audience.value)
         route.steps.append(RouteStep(position=1, channel=CHANNEL.value, template=name))

@@ -1,4 +1,7 @@
-"""The shape of an event as a signing app posts it. A field that is absent is unchanged, null clears it."""
+"""The shape of an event as a signing app posts it.
+
+A field that is absent is unchanged, null clears it.
+"""
 
 from __future__ import annotations
 
@@ -52,9 +55,16 @@ def _zone(text: str) -> str:
 
 
 def _ways() -> list[str]:
-    """Return the channels, and the integrations by name that write to people in a chat of their own."""
-    channels = [channel.value for channel in (Channel.WHATSAPP, Channel.SMS, Channel.VOICE, Channel.EMAIL, Channel.CHAT)]
-    return channels + [name for name, cls in integrations.registry().items() if cls.finds_by is not None]
+    """Return the channels, and the integrations by name that write to people in a chat of their
+    own.
+    """
+    channels = [
+        channel.value
+        for channel in (Channel.WHATSAPP, Channel.SMS, Channel.VOICE, Channel.EMAIL, Channel.CHAT)
+    ]
+    return channels + [
+        name for name, cls in integrations.registry().items() if cls.finds_by is not None
+    ]
 
 
 def _way(text: str) -> str:
@@ -114,7 +124,9 @@ Url = Annotated[
     Field(json_schema_extra={"format": "uri"}),
 ]
 Zone = Annotated[str, AfterValidator(_zone), Field(json_schema_extra={"format": "time-zone"})]
-Way = Annotated[str, AfterValidator(_way), Field(json_schema_extra=lambda schema: schema.update(enum=_ways()))]
+Way = Annotated[
+    str, AfterValidator(_way), Field(json_schema_extra=lambda schema: schema.update(enum=_ways()))
+]
 Locale = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$")]
 
 
@@ -147,7 +159,10 @@ class RequestIn(Strict):
         default=None,
         description="The end of the time to sign: nobody is asked to sign or reminded after it.",
     )
-    url: Url | None = Field(default=None, description="Where the sender's own people see the document; never a signing link.")
+    url: Url | None = Field(
+        default=None,
+        description="Where the sender's own people see the document; never a signing link.",
+    )
 
 
 class SendTo(Strict):
@@ -163,7 +178,11 @@ class SignerIn(Strict):
     id: SignerId = Field(description="The signer's id in your app.")
     name: Short | None = None
     email: Email | None = None
-    mobile_number: Phone | None = Field(default=None, description="E.164: + and the country code, digits only.", examples=["+13175551234"])
+    mobile_number: Phone | None = Field(
+        default=None,
+        description="E.164: + and the country code, digits only.",
+        examples=["+13175551234"],
+    )
     locale: Locale | None = None
     time_zone: Zone | None = None
     order: Annotated[int, Field(ge=1, le=1000)] | None = None
@@ -171,7 +190,11 @@ class SignerIn(Strict):
     download_url: Url | None = None
     send_to: SendTo | None = None
     preference: Annotated[list[Way], Field(max_length=20)] | None = Field(
-        default=None, description="Over what this person is told, best first: channels, or chats by the name of their integration."
+        default=None,
+        description=(
+            "Over what this person is told, best first: channels, or chats by the name of their"
+            " integration."
+        ),
     )
 
 
@@ -185,10 +208,12 @@ Actor = Annotated[
 class EventIn(Strict):
     """Something that happened to a document."""
 
-    model_config = ConfigDict(json_schema_extra={
-        "if": {"properties": {"type": {"const": EventType.SIGNED.value}}, "required": ["type"]},
-        "then": {"properties": {"signer": {"not": {"type": "null"}}}, "required": ["signer"]},
-    })  # fmt: skip
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {"properties": {"type": {"const": EventType.SIGNED.value}}, "required": ["type"]},
+            "then": {"properties": {"signer": {"not": {"type": "null"}}}, "required": ["signer"]},
+        }
+    )
 
     type: EventType
     id: EventId | None = Field(default=None, description="The event's id in your app.")
@@ -198,7 +223,9 @@ class EventIn(Strict):
     )
     request: RequestIn
     signers: Annotated[list[SignerIn], Field(max_length=500)] = []
-    signer: Actor | None = Field(default=None, description="Whom the event is about: an id, or the signer.")
+    signer: Actor | None = Field(
+        default=None, description="Whom the event is about: an id, or the signer."
+    )
     download_url: Url | None = Field(default=None, description="Where the completed document is.")
 
     @model_validator(mode="after")

@@ -33,7 +33,10 @@ def signer_id(text: str) -> str:
 
 
 def request_id(text: str) -> str:
-    """Return the id of a request, which addresses can carry. Raises ValueError that says why not."""
+    """Return the id of a request, which addresses can carry.
+
+    Raises ValueError that says why not.
+    """
     if is_id("req", text):
         raise ValueError("This is an id of Signpost's own. Give your app's id of the request.")
     if any(part in ("", ".", "..") for part in external_id(text).split("/")):

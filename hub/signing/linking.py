@@ -1,4 +1,6 @@
-"""Letting a connection write to a chat: a link that is opened once brings the chat of who opened it, with their consent."""
+"""Letting a connection write to a chat: a link that is opened once brings the chat of who opened
+it, with their consent.
+"""
 
 from __future__ import annotations
 
@@ -29,10 +31,14 @@ from hub.vocabulary import Address, ConnectionState, RequestState, SignerState
 
 log = structlog.get_logger(__name__)
 
-PERSON, TEAM = "chat", "team_chat"  # kinds of tokens
+PERSON = "chat"
+TEAM = "team_chat"  # kinds of tokens
 LASTS = timedelta(days=7)
 TEAM_LASTS = timedelta(hours=1)
-FIELDS = {Address.PHONE.value: "mobile_number", Address.EMAIL.value: "email"}  # of a signer, by the kind of an address
+FIELDS = {
+    Address.PHONE.value: "mobile_number",
+    Address.EMAIL.value: "email",
+}  # of a signer, by the kind of an address
 
 
 @dataclass(frozen=True)
@@ -44,12 +50,18 @@ class Invitation:
     connection: str  # its slug
 
 
-# ── Inviting ────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Inviting ──────────────────────────────────────────────────────────────────────────────────────
 def able(*, test: bool) -> list[Connection]:
     """Return the enabled connections that people can be invited to."""
-    query = select(Connection).where(
-        Connection.test == test, Connection.archived_at.is_(None), Connection.state == ConnectionState.ENABLED
-    ).order_by(Connection.id)  # fmt: skip
+    query = (
+        select(Connection)
+        .where(
+            Connection.test == test,
+            Connection.archived_at.is_(None),
+            Connection.state == ConnectionState.ENABLED,
+        )
+        .order_by(Connection.id)
+    )
     return [one for one in db.session.scalars(query) if _invites(one)]
 
 
@@ -62,42 +74,68 @@ def _invites(connection: Connection) -> bool:
 
 @transaction
 def invite(request_id: str, signer: str, connection: str = "") -> Invitation:
-    """Make a link by which a signer lets a connection write to them; the connection by slug, else the first that can.
+    """Make a link by which a signer lets a connection write to them; the connection by slug, else
+    the first that can.
 
     Raises NotFound, Refused that names the field.
     """
     request = db.session.get(SigningRequest, request_id)
-    found = next((one for one in request.signers if signer in (one.id, one.external_id)), None) if request else None
+    found = (
+        next((one for one in request.signers if signer in (one.id, one.external_id)), None)
+        if request
+        else None
+    )
     if request is None or found is None:
         raise NotFound("no_such_signer", "The request has no signer with this id.", field="signer")
     if not _addresses(found):
-        raise Refused("no_address", "The signer has neither a mobile number nor an e-mail address to be known by.", field="signer")
+        raise Refused(
+            "no_address",
+            "The signer has neither a mobile number nor an e-mail address to be known by.",
+            field="signer",
+        )
     among = able(test=request.test)
     chosen = next((one for one in among if connection in ("", one.slug)), None)
     if chosen is None:
-        why = f"{connection!r} is not an enabled connection that people can be invited to." if connection else NOBODY_INVITES
+        why = (
+            f"{connection!r} is not an enabled connection that people can be invited to."
+            if connection
+            else NOBODY_INVITES
+        )
         raise Refused("no_connection", why, field="connection")
     audit.record("signer.invited", request.id, request.title or "", connection=chosen.slug)
     return Invitation(_link(chosen, PERSON, found.id, LASTS), now() + LASTS, chosen.slug)
 
 
-NOBODY_INVITES = "No enabled connection writes to people in a chat that they open. Connect one under Integrations."
+NOBODY_INVITES = (
+    "No enabled connection writes to people in a chat that they open. Connect one under"
+    " Integrations."
+)
 
 
 @transaction
 def invite_team(connection_id: str) -> Invitation:
-    """Make a link by which a connection is let into a group, which becomes where its team reads. Raises Conflict."""
+    """Make a link by which a connection is let into a group, which becomes where its team reads.
+
+    Raises Conflict.
+    """
     connection = db.session.get_one(Connection, connection_id)
     if not _invites(connection) or not connection.settings_version:
         raise Conflict("cannot_invite", "Save the settings first; then a link can be made.")
     audit.record("connection.team_invited", connection.id, connection.title)
-    return Invitation(_link(connection, TEAM, connection.id, TEAM_LASTS), now() + TEAM_LASTS, connection.slug)
+    return Invitation(
+        _link(connection, TEAM, connection.id, TEAM_LASTS), now() + TEAM_LASTS, connection.slug
+    )
 
 
 def chats_of(signer: Signer) -> list[str]:
-    """Return the titles of the connections that write to a signer's chat, since they opened a link."""
-    addresses, among = _addresses(signer), able(test=signer.request.test)
-    known = chats.of({signer.id: addresses}, signer.request.source_id, [one.id for one in among]) if addresses else {}
+    """Return the titles of the connections that write to a signer's linked chats."""
+    addresses = _addresses(signer)
+    among = able(test=signer.request.test)
+    known = (
+        chats.of({signer.id: addresses}, signer.request.source_id, [one.id for one in among])
+        if addresses
+        else {}
+    )
     return [one.title for one in among if one.id in known.get(signer.id, {})]
 
 
@@ -107,12 +145,20 @@ def _link(connection: Connection, kind: str, subject: str, lasts: timedelta) -> 
 
 
 def names() -> frozenset[str]:
-    """Return what texts can show: `<integration>_link`, for every integration that people can be invited to."""
-    return frozenset(f"{name}_link" for name, cls in integrations.registry().items() if cls.can("invite"))
+    """Return what texts can show: `<integration>_link`, for every integration that people can be
+    invited to.
+    """
+    return frozenset(
+        f"{name}_link" for name, cls in integrations.registry().items() if cls.can("invite")
+    )
 
 
-def links(shown: Collection[str], carriers: Iterable[Carrier], source_id: str, signer: SignerRecord) -> dict[str, str]:
-    """Return the links that a text shows, made now; '' where nobody can be invited, or the signer's chat is known already."""
+def links(
+    shown: Collection[str], carriers: Iterable[Carrier], source_id: str, signer: SignerRecord
+) -> dict[str, str]:
+    """Return the links that a text shows, made now; '' where nobody can be invited, or the signer's
+    chat is known already.
+    """
     found = dict.fromkeys(names(), "")
     for carrier in carriers:
         name = f"{carrier.integration}_link"
@@ -122,7 +168,9 @@ def links(shown: Collection[str], carriers: Iterable[Carrier], source_id: str, s
 
 
 def _link_for(connection_id: str, source_id: str, signer: SignerRecord) -> str:
-    addresses = {kind: signer.details[field] for kind, field in FIELDS.items() if signer.details.get(field)}
+    addresses = {
+        kind: signer.details[field] for kind, field in FIELDS.items() if signer.details.get(field)
+    }
     connection = db.session.get_one(Connection, connection_id)
     known = chats.of({signer.id: addresses}, source_id, [connection_id]) if addresses else {}
     if not addresses or known or not connection.enabled:
@@ -134,24 +182,32 @@ def _link_for(connection_id: str, source_id: str, signer: SignerRecord) -> str:
         return ""
 
 
-# ── Linking ─────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Linking ───────────────────────────────────────────────────────────────────────────────────────
 @transaction
 def linked(came: Linked, origin: Origin, at: datetime) -> bool:
-    """Let a connection write to the chat of who opened a link; False when the connection is not known.
+    """Let a connection write to the chat of who opened a link; False when the connection is not
+    known.
 
     A link that is used up or too old links nothing, and the chat is told so.
     """
     connection = _receiver(origin.connection_ids)
     if connection is None:
         return False
-    action = tokens.find(came.token, TEAM if came.team else PERSON, lock=True) if came.token else None
+    action = (
+        tokens.find(came.token, TEAM if came.team else PERSON, lock=True) if came.token else None
+    )
     contact = contact_for(Address.CHAT, came.address, test=connection.test, name=came.name)
     if action is None or not tokens.is_open(action) or action.connection_id != connection.id:
-        if action is None or action.outcome != contact.id:  # the same tap, told twice, needs no second answer
+        if (
+            action is None or action.outcome != contact.id
+        ):  # the same tap, told twice, needs no second answer
             add(Draft(connection=connection, contact=contact, text=VOID, exempt=True))
         return True
-    action.used_at, action.outcome = now(), contact.id
-    letting_in.changed(OptChange(wanted=True, address=came.address, why="Opened a link of ours."), origin, at)
+    action.used_at = now()
+    action.outcome = contact.id
+    letting_in.changed(
+        OptChange(wanted=True, address=came.address, why="Opened a link of ours."), origin, at
+    )
     if came.team:
         _take_place(connection, came)
         here = f"{isolate(one_line(connection.title))} posts here from now on."
@@ -163,16 +219,32 @@ def linked(came: Linked, origin: Origin, at: datetime) -> bool:
     request = signer.request
     chats.link(connection.id, request.source_id, _addresses(signer), contact.id, origin.receipt_id)
     opt_out.heard(Keyword.START, "opened a link", connection, contact, at, answered=True)
-    db.session.add(Consent(
-        id=new_id("cns"), contact_id=contact.id, channel=connection.channel, given=True,
-        source=opt_out.BY_LINK, source_id=request.source_id, at=at,
-        proof=f"Opened the link that was made for signer {signer.external_id} of request {request.external_id}.",
-    ))  # fmt: skip
+    db.session.add(
+        Consent(
+            id=new_id("cns"),
+            contact_id=contact.id,
+            channel=connection.channel,
+            given=True,
+            source=opt_out.BY_LINK,
+            source_id=request.source_id,
+            at=at,
+            proof=(
+                f"Opened the link that was made for signer {signer.external_id} of request"
+                f" {request.external_id}."
+            ),
+        )
+    )
     db.session.flush()
-    add(Draft(
-        connection=connection, contact=contact, text=_welcome(request, signer), source_id=request.source_id, request_id=request.id,
-        signer_id=signer.id,
-    ))  # fmt: skip
+    add(
+        Draft(
+            connection=connection,
+            contact=contact,
+            text=_welcome(request, signer),
+            source_id=request.source_id,
+            request_id=request.id,
+            signer_id=signer.id,
+        )
+    )
     return True
 
 
@@ -180,7 +252,11 @@ VOID = "This link was used before, or is too old. Ask whoever sent it for a new 
 
 
 def _receiver(connection_ids: Collection[str]) -> Connection | None:
-    query = select(Connection).where(Connection.id.in_(connection_ids), Connection.archived_at.is_(None)).order_by(Connection.id)
+    query = (
+        select(Connection)
+        .where(Connection.id.in_(connection_ids), Connection.archived_at.is_(None))
+        .order_by(Connection.id)
+    )
     return db.session.scalar(query.limit(1))
 
 

@@ -43,7 +43,10 @@ WHY = "The person was erased."
 LONGEST_WHY = 500  # characters
 AT_ONCE = 500  # values in a list
 KEPT_OF_A_SIGNER = ("id",)
-FIELDS = {Address.PHONE.value: "mobile_number", Address.EMAIL.value: "email"}  # of a signer, by the kind of an address
+FIELDS = {
+    Address.PHONE.value: "mobile_number",
+    Address.EMAIL.value: "email",
+}  # of a signer, by the kind of an address
 STILL_TOLD = timedelta(days=40)  # callbacks come for days, and are kept for a month
 
 
@@ -65,23 +68,32 @@ def find(contact_id: str) -> Contact:
 
 
 def others(contact: Contact) -> list[Contact]:
-    """Return the other addresses of the signers who were written to at this one: most often the same person's."""
-    signers = select(Message.signer_id).where(Message.contact_id == contact.id, Message.signer_id.is_not(None))
+    """Return the other addresses of the signers who were written to at this one: most often the
+    same person's.
+    """
+    signers = select(Message.signer_id).where(
+        Message.contact_id == contact.id, Message.signer_id.is_not(None)
+    )
     theirs = select(Message.contact_id).where(Message.signer_id.in_(signers))
-    chats = select(Chat.contact_id).where(Chat.address_key.in_(keys_of(contact)))  # opened by who is known by this address
-    twin = and_(Contact.kind == contact.kind, Contact.address_key.in_(keys_of(contact)))  # a test contact, and a live one
+    chats = select(Chat.contact_id).where(
+        Chat.address_key.in_(keys_of(contact))
+    )  # opened by who is known by this address
+    twin = and_(
+        Contact.kind == contact.kind, Contact.address_key.in_(keys_of(contact))
+    )  # a test contact, and a live one
     linked = Contact.id.in_([other.id for _, other in contact_links.of(contact)])
     same = or_(Contact.id.in_(theirs), Contact.id.in_(chats), twin, linked)
     query = select(Contact).where(same, Contact.id != contact.id, Contact.erased_at.is_(None))
     return list(db.session.scalars(query.order_by(Contact.id)))
 
 
-# ── Erasing ─────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Erasing ───────────────────────────────────────────────────────────────────────────────────────
 def erase(contact_id: str, *, why: str) -> Erased:
-    """Remove what was said to and by a contact, the address, and what their signing apps said of them. Raises NotFound, Refused.
+    """Remove what was said to and by a contact, the address, and what their signing apps said of
+    them. Raises NotFound, Refused.
 
-    What stays names nobody: that messages were sent and what became of them, that a yes or a no was said, and the hash under which
-    an opt-out is found again. What waits to be sent is not sent.
+    What stays names nobody: that messages were sent and what became of them, that a yes or a no was
+    said, and the hash under which an opt-out is found again. What waits to be sent is not sent.
     """
     # read before the lock is taken, because the details of every signer are decrypted
     found = signers_of(find(contact_id))
@@ -95,31 +107,64 @@ def _erase(contact_id: str, named: Sequence[str], why: str) -> Erased:
     if contact.erased_at is not None:
         raise Refused("erased_already", "This person was erased already.")
     if not why.strip() or len(why) > LONGEST_WHY:
-        raise Refused("no_reason", f"Say who asked for it, and when, in at most {LONGEST_WHY} characters.", field="why")
+        raise Refused(
+            "no_reason",
+            f"Say who asked for it, and when, in at most {LONGEST_WHY} characters.",
+            field="why",
+        )
     taking_back.stop_contact(contact.id, WHY)
     went = list(db.session.scalars(select(Message.id).where(Message.contact_id == contact.id)))
     came = list(db.session.scalars(select(Inbound.id).where(Inbound.contact_id == contact.id)))
-    words = sum(_delete(Body.owner_id, [one.partition("_")[2] for one in part]) for part in _parts(went + came))
+    words = sum(
+        _delete(Body.owner_id, [one.partition("_")[2] for one in part])
+        for part in _parts(went + came)
+    )
     webhooks = _told(contact.id, went, came)
     signers = _signers(contact.id, named)
-    told = list(db.session.scalars(select(Chat.receipt_id).where(Chat.contact_id == contact.id, Chat.receipt_id.is_not(None))))
+    told = list(
+        db.session.scalars(
+            select(Chat.receipt_id).where(
+                Chat.contact_id == contact.id, Chat.receipt_id.is_not(None)
+            )
+        )
+    )
     webhooks += _delete(Receipt.id, [one for one in told if one])
     for table in (Window, Pace, PausedDestination, Chat):
         _delete(table.contact_id, [contact.id])
     _run(delete(Chat).where(Chat.address_key.in_(keys_of(contact))))
-    _run(update(Consent).where(Consent.contact_id == contact.id).values(ip="", agent="", _proof=None))
-    _run(update(Audit).where(Audit.title.in_(addresses.forms(contact.kind, contact.address))).values(title="an erased address"))
+    _run(
+        update(Consent).where(Consent.contact_id == contact.id).values(ip="", agent="", _proof=None)
+    )
+    _run(
+        update(Audit)
+        .where(Audit.title.in_(addresses.forms(contact.kind, contact.address)))
+        .values(title="an erased address")
+    )
     closed = [row.id for row in suppressions.of_contact(contact)]
     _run(update(Suppression).where(Suppression.id.in_(closed)).values(why="", lifted_why=""))
     _run(update(Audit).where(Audit.subject.in_(closed)).values(detail={}))
-    contact.address, contact.name, contact.time_zone, contact.erased_at = "", None, "", now()
+    contact.address = ""
+    contact.name = None
+    contact.time_zone = ""
+    contact.erased_at = now()
     done = Erased(words, signers, webhooks)
-    audit.record("contact.erased", contact.id, "an erased address", why=why.strip(), words=words, signers=signers, webhooks=webhooks)
+    audit.record(
+        "contact.erased",
+        contact.id,
+        "an erased address",
+        why=why.strip(),
+        words=words,
+        signers=signers,
+        webhooks=webhooks,
+    )
     return done
 
 
 def clean() -> int:
-    """Remove what came in about people after they were erased: callbacks of what was under way. Returns how many webhooks."""
+    """Remove what came in about people after they were erased: callbacks of what was under way.
+
+    Returns how many webhooks.
+    """
     query = select(Contact.id).where(Contact.erased_at > now() - STILL_TOLD).limit(AT_ONCE)
     ids = list(db.session.scalars(query))
     db.session.rollback()
@@ -134,34 +179,63 @@ def _clean(contact_id: str) -> int:
 
 
 def _told(contact_id: str, went: Sequence[str], came: Sequence[str]) -> int:
-    """Remove the webhooks about a contact, each of which holds the number, and what was made of them."""
+    """Remove the webhooks about a contact, each of which holds the number, and what was made of
+    them.
+    """
     for part in _parts(came):
         _delete(PlatformEvent.cause, [received(one) for one in part])
     for part in _parts(went):  # that a message was delivered stays told, without the numbers
-        _run(update(PlatformEvent).where(PlatformEvent.message_id.in_(part), PlatformEvent._payload.is_not(None)).values(_payload=None))
+        _run(
+            update(PlatformEvent)
+            .where(PlatformEvent.message_id.in_(part), PlatformEvent._payload.is_not(None))
+            .values(_payload=None)
+        )
     return _webhooks(contact_id, went)
 
 
 def _webhooks(contact_id: str, went: Sequence[str]) -> int:
-    ids = set(db.session.scalars(select(Inbound.receipt_id).where(Inbound.contact_id == contact_id, Inbound.receipt_id.is_not(None))))
+    ids = set(
+        db.session.scalars(
+            select(Inbound.receipt_id).where(
+                Inbound.contact_id == contact_id, Inbound.receipt_id.is_not(None)
+            )
+        )
+    )
     for part in _parts(went):
-        ids |= set(db.session.scalars(
-            select(StatusEvent.receipt_id).where(StatusEvent.message_id.in_(part), StatusEvent.receipt_id.is_not(None))
-        ))  # fmt: skip
+        ids |= set(
+            db.session.scalars(
+                select(StatusEvent.receipt_id).where(
+                    StatusEvent.message_id.in_(part), StatusEvent.receipt_id.is_not(None)
+                )
+            )
+        )
     return sum(_delete(Receipt.id, part) for part in _parts(sorted(filter(None, ids))))
 
 
 def signers_of(contact: Contact) -> list[str]:
-    """Return the ids of the signers who have this address, whether or not they were ever written to."""
-    field, found, last = FIELDS.get(contact.kind, ""), [], ""
+    """Return the ids of the signers who have this address, whether or not they were ever written
+    to.
+    """
+    field = FIELDS.get(contact.kind, "")
+    found = []
+    last = ""
     tests = select(SigningRequest.id).where(SigningRequest.test == contact.test)
     while field and contact.address:
-        query = select(Signer).where(Signer._details.is_not(None), Signer.request_id.in_(tests), *([Signer.id > last] if last else []))
+        query = select(Signer).where(
+            Signer._details.is_not(None),
+            Signer.request_id.in_(tests),
+            *([Signer.id > last] if last else []),
+        )
         rows = list(db.session.scalars(query.order_by(Signer.id).limit(AT_ONCE)))
         for row in rows:
             db.session.expunge(row)  # of many, few are kept
             with suppress(Unreadable):
-                if addresses.normal(contact.kind, str((row.details or {}).get(field) or "")).lower() == contact.address.lower():
+                if (
+                    addresses.normal(
+                        contact.kind, str((row.details or {}).get(field) or "")
+                    ).lower()
+                    == contact.address.lower()
+                ):
                     found.append(row.id)
         if not rows:
             break
@@ -170,15 +244,26 @@ def signers_of(contact: Contact) -> list[str]:
 
 
 def _signers(contact_id: str, also: Sequence[str]) -> int:
-    """Remove what signing apps said of the signers who have this address, there and in the events that said so."""
-    mine = select(Message.signer_id).where(Message.contact_id == contact_id, Message.signer_id.is_not(None))
-    rows = list(db.session.scalars(select(Signer).where(or_(Signer.id.in_(mine), Signer.id.in_(also)))))
+    """Remove what signing apps said of the signers who have this address, there and in the events
+    that said so.
+    """
+    mine = select(Message.signer_id).where(
+        Message.contact_id == contact_id, Message.signer_id.is_not(None)
+    )
+    rows = list(
+        db.session.scalars(select(Signer).where(or_(Signer.id.in_(mine), Signer.id.in_(also))))
+    )
     named: dict[str, set[str]] = {}
     for row in rows:
         named.setdefault(row.request_id, set()).add(row.external_id)
-        row.details, row.signing_url = None, None
-    posts = select(Message.id).where(Message.request_id.in_(list(named)), Message.thread != "")  # cards that name every signer
-    _delete(Body.owner_id, [one.partition("_")[2] for one in db.session.scalars(posts)] if named else [])
+        row.details = None
+        row.signing_url = None
+    posts = select(Message.id).where(
+        Message.request_id.in_(list(named)), Message.thread != ""
+    )  # cards that name every signer
+    _delete(
+        Body.owner_id, [one.partition("_")[2] for one in db.session.scalars(posts)] if named else []
+    )
     for request_id, ids in named.items():
         for event in db.session.scalars(select(Event).where(Event.request_id == request_id)):
             try:
@@ -189,7 +274,9 @@ def _signers(contact_id: str, also: Sequence[str]) -> int:
 
 
 def without(payload: Any, ids: set[str]) -> Any:
-    """Return an event as it was posted, without what it says of some signers but that they are there. Pure."""
+    """Return an event as it was posted, without what it says of some signers but that they are
+    there. Pure.
+    """
 
     def cut(found: Any) -> Any:
         told = isinstance(found, dict) and found.get("id") in ids

@@ -27,19 +27,32 @@ class Placed(Carrier):
 
 
 def carriers(test: bool) -> dict[str, Placed]:
-    """Return what can carry a message, by id: enabled connections first, then broken ones, whose messages wait."""
+    """Return what can carry a message, by id: enabled connections first, then broken ones, whose
+    messages wait.
+    """
     found = [(Placed(*row), state) for *row, state in read(_CARRIERS, test=test)]
     found.sort(key=lambda one: one[1] != ConnectionState.ENABLED)
     return {carrier.id: carrier for carrier, _ in found if _is_usable(carrier)}
 
 
 _CARRIERS = Statement(
-    select(Connection.id, Connection.integration, Connection.channel, Connection.sender, Connection.test, Connection.rules,
-           Connection.place, Connection.state)
-    .where(Connection.test == bindparam("test"), Connection.archived_at.is_(None),
-           Connection.state.in_([ConnectionState.ENABLED.value, ConnectionState.BROKEN.value]))
+    select(
+        Connection.id,
+        Connection.integration,
+        Connection.channel,
+        Connection.sender,
+        Connection.test,
+        Connection.rules,
+        Connection.place,
+        Connection.state,
+    )
+    .where(
+        Connection.test == bindparam("test"),
+        Connection.archived_at.is_(None),
+        Connection.state.in_([ConnectionState.ENABLED.value, ConnectionState.BROKEN.value]),
+    )
     .order_by(Connection.id)
-)  # fmt: skip
+)
 
 
 def _is_usable(carrier: Carrier) -> bool:
@@ -55,18 +68,28 @@ def planned_with(carrier: Placed) -> plan.Carrier:
     cls = integrations.get(carrier.integration)
     finds_by = cls.finds_by if cls.finds_people(carrier.place) else None
     return plan.Carrier(
-        carrier.id, carrier.channel, cls.address.value, cls.clean_address, name=cls.name, finds_by=finds_by or "", place=carrier.place
+        carrier.id,
+        carrier.channel,
+        cls.address.value,
+        cls.clean_address,
+        name=cls.name,
+        finds_by=finds_by or "",
+        place=carrier.place,
     )
 
 
 def routes(event_type: EventType, source_id: str, *, test: bool) -> list[plan.Route]:
-    """Return the routes of an event; a source's own take the place of everybody's, those to signers and those to a team apart."""
+    """Return the routes of an event; a source's own take the place of everybody's, those to signers
+    and those to a team apart.
+    """
     rows = read(_ROUTES, event_type=event_type.value, source=source_id, test=test)
     own = {_to_team(audience) for _, owner, audience, *_ in rows if owner}
     steps: dict[tuple[str, str], list[plan.Step]] = {}
     for route_id, owner, audience, step_id, channel, template, connection_id in rows:
         if bool(owner) == (_to_team(audience) in own):
-            steps.setdefault((route_id, audience), []).append(plan.Step(step_id, channel, template, connection_id))
+            steps.setdefault((route_id, audience), []).append(
+                plan.Step(step_id, channel, template, connection_id)
+            )
     return [plan.Route(audience, found) for (_, audience), found in steps.items()]
 
 
@@ -75,21 +98,46 @@ def _to_team(audience: str) -> bool:
 
 
 _ROUTES = Statement(
-    select(Route.id, Route.source_id, Route.audience, RouteStep.id, RouteStep.channel, RouteStep.template, RouteStep.connection_id)
-    .join(RouteStep, RouteStep.route_id == Route.id).outerjoin(Connection, Connection.id == RouteStep.connection_id)
-    .where(Route.event_type == bindparam("event_type"), Route.enabled,
-           or_(Route.source_id.is_(None), Route.source_id == bindparam("source")),
-           or_(Route.audience != Audience.TEAM, and_(Connection.test == bindparam("test"), Connection.archived_at.is_(None))))
+    select(
+        Route.id,
+        Route.source_id,
+        Route.audience,
+        RouteStep.id,
+        RouteStep.channel,
+        RouteStep.template,
+        RouteStep.connection_id,
+    )
+    .join(RouteStep, RouteStep.route_id == Route.id)
+    .outerjoin(Connection, Connection.id == RouteStep.connection_id)
+    .where(
+        Route.event_type == bindparam("event_type"),
+        Route.enabled,
+        or_(Route.source_id.is_(None), Route.source_id == bindparam("source")),
+        or_(
+            Route.audience != Audience.TEAM,
+            and_(Connection.test == bindparam("test"), Connection.archived_at.is_(None)),
+        ),
+    )
     .order_by(Route.id, RouteStep.position)
-)  # fmt: skip
+)
 
 
-def people(request: RequestRecord, signers: Sequence[SignerRecord], among: Sequence[plan.Carrier]) -> list[plan.Person]:
-    """Return signers as planning sees them, with the chats that they opened to those connections that they prefer."""
+def people(
+    request: RequestRecord, signers: Sequence[SignerRecord], among: Sequence[plan.Carrier]
+) -> list[plan.Person]:
+    """Return signers as planning sees them, with the chats that they opened to those connections
+    that they prefer.
+    """
     by_chat = {carrier.id: carrier for carrier in among if carrier.finds_by == Address.CHAT}
     named = {name for carrier in by_chat.values() for name in (carrier.name, carrier.channel)}
     prefer = [signer for signer in signers if named & set(signer.details.get("preference") or ())]
-    linked = chats.of({signer.id: _addresses(signer) for signer in prefer}, request.source_id, list(by_chat)) if prefer else {}
+    linked = (
+        chats.of(
+            {signer.id: _addresses(signer) for signer in prefer}, request.source_id, list(by_chat)
+        )
+        if prefer
+        else {}
+    )
     return [_person(signer, linked.get(signer.id, {})) for signer in signers]
 
 
@@ -97,13 +145,24 @@ def _person(signer: SignerRecord, linked: dict[str, str]) -> plan.Person:
     details = signer.details
     wants = details.get("send_to") or {}
     return plan.Person(
-        id=signer.id, external_id=signer.external_id, owes=signer.owes,
-        asleep=signer.snoozed_until is not None and signer.snoozed_until > now(), addresses=_addresses(signer),
-        wants={Address.PHONE.value: wants.get("mobile_number", True), Address.EMAIL.value: wants.get("email", True)},
-        preference=tuple(details.get("preference") or ()), locale=details.get("locale") or render.default_locale(), chats=linked,
-    )  # fmt: skip
+        id=signer.id,
+        external_id=signer.external_id,
+        owes=signer.owes,
+        asleep=signer.snoozed_until is not None and signer.snoozed_until > now(),
+        addresses=_addresses(signer),
+        wants={
+            Address.PHONE.value: wants.get("mobile_number", True),
+            Address.EMAIL.value: wants.get("email", True),
+        },
+        preference=tuple(details.get("preference") or ()),
+        locale=details.get("locale") or render.default_locale(),
+        chats=linked,
+    )
 
 
 def _addresses(signer: SignerRecord) -> dict[str, str]:
-    found = {Address.PHONE.value: signer.details.get("mobile_number") or "", Address.EMAIL.value: signer.details.get("email") or ""}
+    found = {
+        Address.PHONE.value: signer.details.get("mobile_number") or "",
+        Address.EMAIL.value: signer.details.get("email") or "",
+    }
     return {kind: address for kind, address in found.items() if address}

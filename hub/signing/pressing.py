@@ -1,4 +1,6 @@
-"""Pressing a button: it acts once, however often and by however many people it is pressed, and the posts say who did what."""
+"""Pressing a button: it acts once, however often and by however many people it is pressed, and the
+posts say who did what.
+"""
 
 from __future__ import annotations
 
@@ -45,20 +47,29 @@ def look(token: str) -> Button | None:
 
 
 @transaction
-def press(token: str, who: str, *, origin: Origin | None = None, reply_to: str = "", post: str = "") -> bool:
-    """Do what a button is for, in the name of `who`; False when it was pressed before. Raises NotFound when there is none.
+def press(
+    token: str, who: str, *, origin: Origin | None = None, reply_to: str = "", post: str = ""
+) -> bool:
+    """Do what a button is for, in the name of `who`; False when it was pressed before.
 
-    `origin`: whose webhook told of it; `reply_to` and `post`: how the post that was pressed is answered, and its provider's id.
+    Raises NotFound when there is none.
+
+    `origin`: whose webhook told of it; `reply_to` and `post`: how the post that was pressed is
+    answered, and its provider's id.
     """
     need_lock()
     action = tokens.find(token, *KINDS, lock=True)
     request = _request(action) if action else None
     if action is None or request is None or (origin is not None and not _posted(request, origin)):
-        raise NotFound("no_such_button", "This button is not one of this hub’s, or what it was for was removed.")
+        raise NotFound(
+            "no_such_button",
+            "This button is not one of this hub’s, or what it was for was removed.",
+        )
     if action.used_at is not None:
         return False
     in_time = tokens.is_open(action)
-    action.used_at, action.used_by = now(), who
+    action.used_at = now()
+    action.used_by = who
     before = audit.actor()
     if before.user_id is None:  # else somebody is signed in, and it is they
         audit.act_as(Actor(who or cards.UNNAMED))
@@ -67,17 +78,22 @@ def press(token: str, who: str, *, origin: Origin | None = None, reply_to: str =
     finally:
         audit.act_as(before)
     db.session.flush()
-    fresh, over = records.get(request.id) or request, origin.connection_ids if origin else ()
+    fresh = records.get(request.id) or request
+    over = origin.connection_ids if origin else ()
     pressed = team.Pressed(action.event_id or "", tuple(over), reply_to, post)
     team.refresh(fresh, planning.carriers(request.test), pressed=pressed)
     return True
 
 
 def _posted(request: RequestRecord, origin: Origin) -> bool:
-    """Tell whether one of the connections whose secret proved the press has posted about this request."""
+    """Tell whether one of the connections whose secret proved the press has posted about this
+    request.
+    """
     mine = select(Message.id).where(
-        Message.request_id == request.id, Message.connection_id.in_(origin.connection_ids), Message.thread != ""
-    )  # fmt: skip
+        Message.request_id == request.id,
+        Message.connection_id.in_(origin.connection_ids),
+        Message.thread != "",
+    )
     return db.session.scalar(mine.limit(1)) is not None
 
 
@@ -89,7 +105,9 @@ def _act(action: Action, request: RequestRecord) -> str:
             if action.kind == SNOOZE:
                 reminders.snooze(request.id, signer)
                 return "done"
-            return "done" if reminders.reached(reminders.remind(request.id, signer)) else "unreached"
+            return (
+                "done" if reminders.reached(reminders.remind(request.id, signer)) else "unreached"
+            )
     except Refused as problem:
         return problem.code
 
@@ -99,6 +117,3 @@ def _request(action: Action, *, lock: bool = True) -> RequestRecord | None:
     if event is None:
         return None
     return records.get(event.request_id) if lock else records.look(event.request_id)
-
-
-

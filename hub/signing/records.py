@@ -1,4 +1,6 @@
-"""A signing request and its signers in the hands of one transaction: read, changed in memory, written where they changed."""
+"""A signing request and its signers in the hands of one transaction: read, changed in memory,
+written where they changed.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +16,11 @@ from hub.statements import Row, Statement, table_of
 from hub.store import read, write
 from hub.vocabulary import RequestState, SignerState
 
-requests, signers = table_of(SigningRequest), table_of(Signer)
+requests = table_of(SigningRequest)
+signers = table_of(Signer)
 
-REQUEST_PLAIN, REQUEST_SEALED = ("state", "state_at", "told_at", "expires_at"), ("title", "sender", "url")
+REQUEST_PLAIN = ("state", "state_at", "told_at", "expires_at")
+REQUEST_SEALED = ("title", "sender", "url")
 SIGNER_PLAIN = ("turn", "state", "state_at", "told_at", "reminded_at", "reminders", "snoozed_until")
 SIGNER_SEALED = ("details", "signing_url")
 
@@ -75,22 +79,36 @@ class RequestRecord:
         return next((signer for signer in self.signers if signer.external_id == external_id), None)
 
     def add_signer(self, external_id: str, at: datetime) -> SignerRecord:
-        signer = SignerRecord(new_id("sgn"), external_id, 1, SignerState.PENDING.value, at, at, None, 0)
+        signer = SignerRecord(
+            new_id("sgn"), external_id, 1, SignerState.PENDING.value, at, at, None, 0
+        )
         self.signers.append(signer)
         return signer
 
     def write(self) -> None:
         """Write what is new or was changed."""
         if self.new:
-            row = {"id": self.id, "source_id": self.source_id, "external_id": self.external_id, "test": self.test, "created_at": now()}
+            row = {
+                "id": self.id,
+                "source_id": self.source_id,
+                "external_id": self.external_id,
+                "test": self.test,
+                "created_at": now(),
+            }
             write(_ADD_REQUEST, row | _sealed(self, "requests", REQUEST_PLAIN, REQUEST_SEALED))
         elif self._before[self.id] != _state(self, REQUEST_PLAIN + REQUEST_SEALED):
             write(_CHANGE_REQUEST, _changes(self, "requests", REQUEST_PLAIN, REQUEST_SEALED))
-        added, changed = [], []
+        added = []
+        changed = []
         for signer in self.signers:
             before = self._before.get(signer.id)
             if before is None:
-                row = {"id": signer.id, "request_id": self.id, "external_id": signer.external_id, "remind_at": None}
+                row = {
+                    "id": signer.id,
+                    "request_id": self.id,
+                    "external_id": signer.external_id,
+                    "remind_at": None,
+                }
                 added.append(row | _sealed(signer, "signers", SIGNER_PLAIN, SIGNER_SEALED))
             elif before != _state(signer, SIGNER_PLAIN + SIGNER_SEALED):
                 changed.append(_changes(signer, "signers", SIGNER_PLAIN, SIGNER_SEALED))
@@ -101,15 +119,23 @@ class RequestRecord:
 
     def _remember(self) -> None:
         self._before = {self.id: _state(self, REQUEST_PLAIN + REQUEST_SEALED)}
-        self._before |= {signer.id: _state(signer, SIGNER_PLAIN + SIGNER_SEALED) for signer in self.signers}
+        self._before |= {
+            signer.id: _state(signer, SIGNER_PLAIN + SIGNER_SEALED) for signer in self.signers
+        }
 
 
 def _change(table: Any, names: tuple[str, ...]) -> Statement:
-    return Statement(update(table).where(table.c.id == bindparam("key")).values({name: bindparam(f"new_{name}") for name in names}))
+    return Statement(
+        update(table)
+        .where(table.c.id == bindparam("key"))
+        .values({name: bindparam(f"new_{name}") for name in names})
+    )
 
 
-_ADD_REQUEST, _ADD_SIGNERS = Statement.insert(requests), Statement.insert(signers)
-_CHANGE_REQUEST, _CHANGE_SIGNER = _change(requests, REQUEST_PLAIN + REQUEST_SEALED), _change(signers, SIGNER_PLAIN + SIGNER_SEALED)
+_ADD_REQUEST = Statement.insert(requests)
+_ADD_SIGNERS = Statement.insert(signers)
+_CHANGE_REQUEST = _change(requests, REQUEST_PLAIN + REQUEST_SEALED)
+_CHANGE_SIGNER = _change(signers, SIGNER_PLAIN + SIGNER_SEALED)
 
 
 def find(source_id: str, external_id: str, *, test: bool) -> RequestRecord | None:
@@ -129,21 +155,29 @@ def look(request_id: str) -> RequestRecord | None:
 
 def make(source_id: str, external_id: str, at: datetime, *, test: bool) -> RequestRecord:
     """Begin a request that is not stored yet."""
-    return RequestRecord(new_id("req"), source_id, external_id, test, RequestState.OPEN.value, at, at, None)
+    return RequestRecord(
+        new_id("req"), source_id, external_id, test, RequestState.OPEN.value, at, at, None
+    )
 
 
 _REQUEST = ("id", "source_id", "external_id", "test", *REQUEST_PLAIN, *REQUEST_SEALED)
 _SIGNER = ("id", "external_id", *SIGNER_PLAIN, *SIGNER_SEALED)
 _ALL = select(*[requests.c[name] for name in _REQUEST])
 _BY_ID = Statement(_ALL.where(requests.c.id == bindparam("id")).with_for_update(key_share=True))
-_BY_SOURCE = Statement(_ALL.where(
-    requests.c.source_id == bindparam("source"), requests.c.external_id == bindparam("external"), requests.c.test == bindparam("test")
-).with_for_update(key_share=True))  # fmt: skip
+_BY_SOURCE = Statement(
+    _ALL.where(
+        requests.c.source_id == bindparam("source"),
+        requests.c.external_id == bindparam("external"),
+        requests.c.test == bindparam("test"),
+    ).with_for_update(key_share=True)
+)
 _THEIRS = (
     select(*[signers.c[name] for name in _SIGNER])
-    .where(signers.c.request_id == bindparam("request")).order_by(signers.c.turn, signers.c.id)
-)  # fmt: skip
-_TO_LOOK, _SIGNERS_TO_LOOK = Statement(_ALL.where(requests.c.id == bindparam("id"))), Statement(_THEIRS)
+    .where(signers.c.request_id == bindparam("request"))
+    .order_by(signers.c.turn, signers.c.id)
+)
+_TO_LOOK = Statement(_ALL.where(requests.c.id == bindparam("id")))
+_SIGNERS_TO_LOOK = Statement(_THEIRS)
 _SIGNERS = Statement(_THEIRS.with_for_update(key_share=True))
 
 
@@ -165,10 +199,18 @@ def _record(found: list[Row], its_signers: Statement = _SIGNERS) -> RequestRecor
 
 
 def _state(record: RequestRecord | SignerRecord, names: tuple[str, ...]) -> tuple[Any, ...]:
-    return tuple(dict(value) if isinstance(value, dict) else value for value in (getattr(record, name) for name in names))
+    return tuple(
+        dict(value) if isinstance(value, dict) else value
+        for value in (getattr(record, name) for name in names)
+    )
 
 
-def _sealed(record: RequestRecord | SignerRecord, table: str, plain: tuple[str, ...], sealed: tuple[str, ...]) -> dict[str, Any]:
+def _sealed(
+    record: RequestRecord | SignerRecord,
+    table: str,
+    plain: tuple[str, ...],
+    sealed: tuple[str, ...],
+) -> dict[str, Any]:
     row = record.id.partition("_")[2]
     values: dict[str, Any] = {name: getattr(record, name) for name in plain}
     for name in sealed:
@@ -177,9 +219,19 @@ def _sealed(record: RequestRecord | SignerRecord, table: str, plain: tuple[str, 
     return values
 
 
-def _changes(record: RequestRecord | SignerRecord, table: str, plain: tuple[str, ...], sealed: tuple[str, ...]) -> dict[str, Any]:
-    return {"key": record.id, **{f"new_{name}": value for name, value in _sealed(record, table, plain, sealed).items()}}
+def _changes(
+    record: RequestRecord | SignerRecord,
+    table: str,
+    plain: tuple[str, ...],
+    sealed: tuple[str, ...],
+) -> dict[str, Any]:
+    return {
+        "key": record.id,
+        **{f"new_{name}": value for name, value in _sealed(record, table, plain, sealed).items()},
+    }
 
 
 def _open(table: str, row_id: str, name: str, value: bytes | None) -> Any:
-    return None if value is None else keyring().open_json(table, row_id.partition("_")[2], name, value)
+    return (
+        None if value is None else keyring().open_json(table, row_id.partition("_")[2], name, value)
+    )

@@ -1,4 +1,6 @@
-"""Reminding those who have not signed, now, because somebody asked for it; and putting their reminders off."""
+"""Reminding those who have not signed, now, because somebody asked for it; and putting their
+reminders off.
+"""
 
 from __future__ import annotations
 
@@ -23,47 +25,66 @@ SNOOZED_FOR = timedelta(days=1)
 
 @transaction
 def remind(request_id: str, signer: str | None = None) -> dict[str, Any]:
-    """Remind every signer who still owes a signature, or the one with this id (ours or the source's).
+    """Remind every signer who still owes a signature, or the one with this id (ours or the
+    source's).
 
-    Those whose reminders are put off are skipped. Returns the same answer as an event. Raises NotFound; Conflict when nobody is left
-    to remind.
+    Those whose reminders are put off are skipped. Returns the same answer as an event. Raises
+    NotFound; Conflict when nobody is left to remind.
     """
     request, owing = _owing(request_id, signer)
     awake = [one for one in owing if not snoozed(one)]
     if not awake:
         until = max(one.snoozed_until or now() for one in owing)
         who = name_of(owing[0]) if len(owing) == 1 else "all who owe a signature"
-        raise Conflict("snoozed", f"Reminders to {who} are put off until {moment(until)}. End that first to remind now.")
+        raise Conflict(
+            "snoozed",
+            f"Reminders to {who} are put off until {moment(until)}. End that first to remind now.",
+        )
     at = now()
     for one in awake:
-        one.reminders, one.reminded_at = one.reminders + 1, at
+        one.reminders = one.reminders + 1
+        one.reminded_at = at
     request.write()
     audit.record("request.reminded", request.id, request.title or "", signers=len(awake))
-    return tell(Happened(new_id("evt"), "", EventType.REMINDER, at, {"by": audit.actor().who}), request, None, only=owing)
+    return tell(
+        Happened(new_id("evt"), "", EventType.REMINDER, at, {"by": audit.actor().who}),
+        request,
+        None,
+        only=owing,
+    )
 
 
 def reached(answer: dict[str, Any]) -> int:
     """Return how many reminders are on their way to signers, by the answer of `remind`."""
-    return sum(one["signer"] is not None and one["status"] == Status.QUEUED for one in answer["messages"])
+    return sum(
+        one["signer"] is not None and one["status"] == Status.QUEUED for one in answer["messages"]
+    )
 
 
 @transaction
 def snooze(request_id: str, signer: str | None = None) -> datetime:
-    """Put off reminders to those who owe a signature, or to one of them, for a day; return until when.
+    """Put off reminders to those who owe a signature, or to one of them, for a day; return until
+    when.
 
-    Reminders to them that wait to be sent are not sent. Raises NotFound; Conflict when nobody owes one.
+    Reminders to them that wait to be sent are not sent. Raises NotFound; Conflict when nobody owes
+    one.
     """
     request, owing = _owing(request_id, signer)
     until = now() + SNOOZED_FOR
     for one in owing:
         one.snoozed_until = until
-        taking_back.stop("snoozed", event_types=(EventType.REMINDER,), request_id=request.id, signer_id=one.id)
+        taking_back.stop(
+            "snoozed", event_types=(EventType.REMINDER,), request_id=request.id, signer_id=one.id
+        )
     return _put_off(request, owing, "request.snoozed", until)
 
 
 @transaction
 def unsnooze(request_id: str, signer: str | None = None) -> None:
-    """Let those whose reminders were put off, or one of them, be reminded again. Raises NotFound; Conflict when there are none."""
+    """Let those whose reminders were put off, or one of them, be reminded again.
+
+    Raises NotFound; Conflict when there are none.
+    """
     request, owing = _owing(request_id, signer)
     asleep = [one for one in owing if snoozed(one)]
     if not asleep:
@@ -73,7 +94,9 @@ def unsnooze(request_id: str, signer: str | None = None) -> None:
     _put_off(request, asleep, "request.unsnoozed", now())
 
 
-def _put_off(request: RequestRecord, signers: Sequence[SignerRecord], action: str, until: datetime) -> datetime:
+def _put_off(
+    request: RequestRecord, signers: Sequence[SignerRecord], action: str, until: datetime
+) -> datetime:
     request.write()
     audit.record(action, request.id, request.title or "", signers=len(signers))
     team.refresh(request, planning.carriers(request.test))
@@ -91,7 +114,10 @@ def _owing(request_id: str, signer: str | None) -> tuple[RequestRecord, list[Sig
     if request is None:
         raise NotFound("no_such_request", "There is no signing request with this id.")
     if request.state != RequestState.OPEN:
-        raise Conflict("request_closed", f"The request is {request.state}, so there is nothing to remind anybody of.")
+        raise Conflict(
+            "request_closed",
+            f"The request is {request.state}, so there is nothing to remind anybody of.",
+        )
     if request.expired and request.expires_at is not None:
         why = f"The time to sign ended on {moment(request.expires_at)}, so nobody is reminded."
         raise Conflict("request_expired", why)
@@ -100,5 +126,7 @@ def _owing(request_id: str, signer: str | None) -> tuple[RequestRecord, list[Sig
         raise NotFound("no_such_signer", "The request has no signer with this id.", field="signer")
     owing = [one for one in chosen if one.owes]
     if not owing:
-        raise Conflict("already_signed", "Nobody is left to remind: everybody asked has signed or declined.")
+        raise Conflict(
+            "already_signed", "Nobody is left to remind: everybody asked has signed or declined."
+        )
     return request, owing

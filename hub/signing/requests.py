@@ -1,4 +1,6 @@
-"""What an event says of a request and its signers, brought in whatever the order of events: `occurred_at` decides."""
+"""What an event says of a request and its signers, brought in whatever the order of events:
+`occurred_at` decides.
+"""
 
 from __future__ import annotations
 
@@ -14,18 +16,30 @@ from hub.vocabulary import EventType, RequestState, SignerState
 ASKS_TO_SIGN = tuple(event_type for event_type in EventType if event_type.asks_to_sign)
 NOTICES = (EventType.VIEWED, EventType.SIGNED)
 CLOSES = {
-    EventType.COMPLETED: RequestState.COMPLETED, EventType.DECLINED: RequestState.DECLINED,
-    EventType.EXPIRED: RequestState.EXPIRED, EventType.CANCELED: RequestState.CANCELED,
-}  # fmt: skip
-ACTS = {EventType.VIEWED: SignerState.VIEWED, EventType.SIGNED: SignerState.SIGNED, EventType.DECLINED: SignerState.DECLINED}
+    EventType.COMPLETED: RequestState.COMPLETED,
+    EventType.DECLINED: RequestState.DECLINED,
+    EventType.EXPIRED: RequestState.EXPIRED,
+    EventType.CANCELED: RequestState.CANCELED,
+}
+ACTS = {
+    EventType.VIEWED: SignerState.VIEWED,
+    EventType.SIGNED: SignerState.SIGNED,
+    EventType.DECLINED: SignerState.DECLINED,
+}
 TOLD_AT = "told_at"  # in a signer's details: field → when the event happened that spoke of it last
 
 
 @transaction
-def apply(event: EventIn, source_id: str, *, test: bool) -> tuple[RequestRecord, SignerRecord | None]:
-    """Bring a request and its signers up to date with an event; return it and the signer whom the event is about."""
+def apply(
+    event: EventIn, source_id: str, *, test: bool
+) -> tuple[RequestRecord, SignerRecord | None]:
+    """Bring a request and its signers up to date with an event; return it and the signer whom the
+    event is about.
+    """
     at = event.occurred_at
-    request = records.find(source_id, event.request.id, test=test) or records.make(source_id, event.request.id, at, test=test)
+    request = records.find(source_id, event.request.id, test=test) or records.make(
+        source_id, event.request.id, at, test=test
+    )
     known = not request.new
     _describe(request, event)
     for told in event.signers:
@@ -34,7 +48,8 @@ def apply(event: EventIn, source_id: str, *, test: bool) -> tuple[RequestRecord,
     if actor is not None and event.type in ACTS:
         _act(actor, ACTS[event.type], at)
     if event.type in CLOSES and (request.state == RequestState.OPEN or at > request.state_at):
-        request.state, request.state_at = CLOSES[event.type].value, at
+        request.state = CLOSES[event.type].value
+        request.state_at = at
     request.write()
     if known:
         _stop(event.type, request, actor)
@@ -56,10 +71,14 @@ def _describe(request: RequestRecord, event: EventIn) -> None:
 
 
 def _signer(request: RequestRecord, told: SignerIn, at: datetime) -> SignerRecord:
-    """Bring a signer up to date, field by field: an older event that comes late fills only what no newer one spoke of."""
+    """Bring a signer up to date, field by field: an older event that comes late fills only what no
+    newer one spoke of.
+    """
     signer = request.signer(told.id) or request.add_signer(told.id, at)
     moment = at.astimezone(UTC).isoformat(timespec="microseconds")
-    times = signer.details[TOLD_AT] = dict(signer.details.get(TOLD_AT, {}))  # a new one, so that the change is noticed
+    times = signer.details[TOLD_AT] = dict(
+        signer.details.get(TOLD_AT, {})
+    )  # a new one, so that the change is noticed
     for field, value in told.given().items():
         if field == "id" or moment < times.get(field, ""):
             continue
@@ -75,19 +94,27 @@ def _signer(request: RequestRecord, told: SignerIn, at: datetime) -> SignerRecor
 
 
 def _act(signer: SignerRecord, state: SignerState, at: datetime) -> None:
-    """Move a signer on. Having signed or declined is never taken back by an event that says less, or is older."""
+    """Move a signer on.
+
+    Having signed or declined is never taken back by an event that says less, or is older.
+    """
     before = SignerState.read(signer.state)
     if state.owes and not before.owes:
         return
     if before.owes or at > signer.state_at:  # the same said again counts from when it was said last
-        signer.state, signer.state_at = state.value, at
+        signer.state = state.value
+        signer.state_at = at
 
 
 def _stop(event_type: EventType, request: RequestRecord, actor: SignerRecord | None) -> None:
     """Stop messages that ask for what is done: a signer's own, or all of a closed request."""
     if event_type == EventType.SIGNED and actor is not None:
-        taking_back.stop("signed", event_types=ASKS_TO_SIGN, request_id=request.id, signer_id=actor.id)
+        taking_back.stop(
+            "signed", event_types=ASKS_TO_SIGN, request_id=request.id, signer_id=actor.id
+        )
     elif event_type == EventType.COMPLETED:
         taking_back.stop("completed", event_types=ASKS_TO_SIGN, request_id=request.id)
     elif event_type in CLOSES:
-        taking_back.stop(CLOSES[event_type].value, event_types=(*ASKS_TO_SIGN, *NOTICES), request_id=request.id)
+        taking_back.stop(
+            CLOSES[event_type].value, event_types=(*ASKS_TO_SIGN, *NOTICES), request_id=request.id
+        )

@@ -20,11 +20,14 @@ E164 = re.compile(r"\+[1-9]\d{6,14}")
 HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9A-Fa-f:]+")
 LONGEST_BODY = 1600
 LONGEST_VALIDITY = 36_000
-SOONEST, LATEST = 15 * 60, 35 * 24 * 3600  # how far ahead a message may be scheduled, seconds
+SOONEST = 15 * 60
+LATEST = 35 * 24 * 3600  # how far ahead a message may be scheduled, seconds
 
 
 def message(form: Mapping[str, str], media: list[str], here: Bench) -> Message:
-    """Check a create request and make its message; raise RestError with Twilio's code for the first thing wrong."""
+    """Check a create request and make its message; raise RestError with Twilio's code for the first
+    thing wrong.
+    """
     to, sender, service = (form.get(name, "") for name in ("To", "From", "MessagingServiceSid"))
     body = form.get("Body", "")
     if not to:
@@ -37,15 +40,33 @@ def message(form: Mapping[str, str], media: list[str], here: Bench) -> Message:
     _check_options(form)
     now = time.time()
     starts = _schedule(form, service, now)
-    filled = content.fill(template, content.variables(form.get("ContentVariables", ""))) if template else None
-    text = (TRIAL_NOTICE if here.account.trial and not _on_whatsapp(to) else "") + (filled.body if filled else body)
+    filled = (
+        content.fill(template, content.variables(form.get("ContentVariables", "")))
+        if template
+        else None
+    )
+    text = (TRIAL_NOTICE if here.account.trial and not _on_whatsapp(to) else "") + (
+        filled.body if filled else body
+    )
     status = "scheduled" if starts > now else "accepted" if service else "queued"
     return Message(
-        sid=("MM" if media or template else "SM") + secrets.token_hex(16), recipient=to, sender=sender, service=service, body=text,
-        media=len(media), segments=segments.count(text), status=status, error=0, callback=form.get("StatusCallback", ""),
-        created=now, starts=starts, updated=now, fate=_fate(to, template, filled, here) if _on_whatsapp(to) else 0,
-        content=template.sid if template else "", buttons=filled.buttons if filled else "",
-    )  # fmt: skip
+        sid=("MM" if media or template else "SM") + secrets.token_hex(16),
+        recipient=to,
+        sender=sender,
+        service=service,
+        body=text,
+        media=len(media),
+        segments=segments.count(text),
+        status=status,
+        error=0,
+        callback=form.get("StatusCallback", ""),
+        created=now,
+        starts=starts,
+        updated=now,
+        fate=_fate(to, template, filled, here) if _on_whatsapp(to) else 0,
+        content=template.sid if template else "",
+        buttons=filled.buttons if filled else "",
+    )
 
 
 def _template(form: Mapping[str, str], here: Bench) -> content.Template | None:
@@ -64,8 +85,12 @@ def _on_whatsapp(address: str) -> bool:
     return address.startswith(magic.PREFIX)
 
 
-def _fate(to: str, template: content.Template | None, filled: content.Filled | None, here: Bench) -> int:
-    """Find the code with which WhatsApp will refuse this message after it was accepted; 0: it will not."""
+def _fate(
+    to: str, template: content.Template | None, filled: content.Filled | None, here: Bench
+) -> int:
+    """Find the code with which WhatsApp will refuse this message after it was accepted; 0: it will
+    not.
+    """
     habit = magic.recipient(to)
     if habit.error and not (template and habit.takes_templates):
         return habit.error
@@ -135,7 +160,8 @@ def _check_options(form: Mapping[str, str]) -> None:
 
 
 def _schedule(form: Mapping[str, str], service: str, now: float) -> float:
-    kind, at = form.get("ScheduleType", ""), form.get("SendAt", "")
+    kind = form.get("ScheduleType", "")
+    at = form.get("SendAt", "")
     if not kind and not at:
         return now
     if kind != "fixed":
@@ -155,7 +181,9 @@ def _schedule(form: Mapping[str, str], service: str, now: float) -> float:
 
 
 def is_url(text: str) -> bool:
-    """Tell whether Twilio would take this as a URL: http or https, a host without underscore, no odd characters."""
+    """Tell whether Twilio would take this as a URL: http or https, a host without underscore, no
+    odd characters.
+    """
     if not re.fullmatch(r"https?://[!-~]+", text, re.IGNORECASE):
         return False
     try:

@@ -33,10 +33,21 @@ class Account:
         self.status: str = store.setting("status", "active")
         self.signing: str = store.setting("signing", SIGNINGS[0])
         self.dialect: str = store.setting("dialect", DIALECTS[0])
-        self.secondary: str = store.setting("secondary", "")  # a second Auth Token, during a rotation
-        self.shared_key = Key(*self._once("shared_key", [secrets.token_urlsafe(32), f"webhooks_sharedkey_{secrets.token_hex(16)}"]))
-        self.sms_url: str = store.setting("sms_url", "")  # where the number's inbound messages are posted, once it was set
-        self.seen_url: str = store.setting("seen_url", "")  # where they probably belong, as long as it was not
+        self.secondary: str = store.setting(
+            "secondary", ""
+        )  # a second Auth Token, during a rotation
+        self.shared_key = Key(
+            *self._once(
+                "shared_key",
+                [secrets.token_urlsafe(32), f"webhooks_sharedkey_{secrets.token_hex(16)}"],
+            )
+        )
+        self.sms_url: str = store.setting(
+            "sms_url", ""
+        )  # where the number's inbound messages are posted, once it was set
+        self.seen_url: str = store.setting(
+            "seen_url", ""
+        )  # where they probably belong, as long as it was not
         self.created: float = self._once("created", time.time())
 
     def _once(self, name: str, value: Any) -> Any:
@@ -52,7 +63,10 @@ class Account:
 
     @property
     def number_sid(self) -> str:
-        return "PN" + hashlib.sha256(f"{self.sid}{self.credentials.phone_number}".encode()).hexdigest()[:32]
+        return (
+            "PN"
+            + hashlib.sha256(f"{self.sid}{self.credentials.phone_number}".encode()).hexdigest()[:32]
+        )
 
     @property
     def suspended(self) -> bool:
@@ -68,7 +82,9 @@ class Account:
         return self.shared_key if self.signing == "SharedKey" else Key(self.credentials.auth_token)
 
     def opens(self, user: str, password: str) -> bool:
-        """Tell whether this user name and password sign in: the account and one of its tokens, or the API key and its secret."""
+        """Tell whether this user name and password sign in: the account and one of its tokens, or
+        the API key and its secret.
+        """
         pairs = (
             (self.credentials.account_sid, self.credentials.auth_token),
             *(((self.credentials.account_sid, self.secondary),) if self.secondary else ()),
@@ -77,11 +93,15 @@ class Account:
         return any(_same(user, sid) and _same(password, secret) for sid, secret in pairs)
 
     def switch(self, **given: str | None) -> None:
-        """Change what is given of the account's type, status, signing and dialect; raise ValueError with the words there are."""
+        """Change what is given of the account's type, status, signing and dialect; raise ValueError
+        with the words there are.
+        """
         chosen = {name: value for name, value in given.items() if value is not None}
         for name, value in chosen.items():
             if value not in WORDS[name]:
-                raise ValueError(f"The account's {name} is {' or '.join(WORDS[name])}, not {value!r}.")
+                raise ValueError(
+                    f"The account's {name} is {' or '.join(WORDS[name])}, not {value!r}."
+                )
         for name, value in chosen.items():
             setattr(self, name, value)
             self._store.set(name, value)
@@ -97,7 +117,9 @@ class Account:
             self._store.set("seen_url", url)
 
     def rotate(self) -> None:
-        """Replace the Auth Token; the old one is refused from now on, and callbacks are signed with the new."""
+        """Replace the Auth Token; the old one is refused from now on, and callbacks are signed with
+        the new.
+        """
         self._begin_with(secrets.token_hex(16))
 
     def make_secondary(self) -> None:

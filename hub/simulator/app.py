@@ -29,17 +29,24 @@ from hub.simulator.telegram.api import api as telegram_api
 from hub.simulator.telegram.view import view as telegram_view
 
 CSP = (
-    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
-    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; font-src"
+    " 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 LARGEST_REQUEST = 256 * 1024
 API_PATHS = ("/2010-04-01", "/v1/", "/v2/")  # Twilio's
 PARTS = (
-    rest, content, page, people,
-    slack_api, slack_webhooks, slack_view,
-    telegram_api, telegram_view,
-    teams_api, teams_view,
-)  # fmt: skip
+    rest,
+    content,
+    page,
+    people,
+    slack_api,
+    slack_webhooks,
+    slack_view,
+    telegram_api,
+    telegram_view,
+    teams_api,
+    teams_view,
+)
 
 
 def create_simulator(config: Config) -> Flask:
@@ -63,7 +70,9 @@ def create_simulator(config: Config) -> Flask:
 
 
 def _check_host() -> tuple[str, int] | None:
-    """Refuse names that a strange page could have pointed at this machine, to read the phones through the browser."""
+    """Refuse names that a strange page could have pointed at this machine, to read the phones
+    through the browser.
+    """
     name = urlsplit(f"//{request.host}").hostname or ""
     if is_loopback(name) or not bench().config.simulator_bind.loopback:
         return None
@@ -81,7 +90,9 @@ def _wrong(problem: HTTPException) -> Response:
     if not request.path.startswith(API_PATHS):
         return Response(f"{problem.description}\n", problem.code, mimetype="text/plain")
     if isinstance(problem, MethodNotAllowed):
-        answer = RestError(20004, headers={"Allow": ", ".join(problem.valid_methods or ())}).response()
+        answer = RestError(
+            20004, headers={"Allow": ", ".join(problem.valid_methods or ())}
+        ).response()
     elif isinstance(problem, NotFound):
         answer = RestError(20404, request.path).response()
     else:

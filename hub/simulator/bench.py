@@ -1,4 +1,6 @@
-"""What the parts of a running simulator share: settings, store, account, timeline and the faults that were asked for."""
+"""What the parts of a running simulator share: settings, store, account, timeline and the faults
+that were asked for.
+"""
 
 from __future__ import annotations
 
@@ -91,7 +93,8 @@ class Bench:
         self.windows = Windows(self.store)
         self.templates = Templates(self.store)
         self.timeline = Timeline(self.store, self.account, self.media)
-        self.posts, self.shelf = Posts(self.store), Shelf(self.store)
+        self.posts = Posts(self.store)
+        self.shelf = Shelf(self.store)
         self.slack = Workspace(self.account.credentials, self.shelf, config.public_url)
         self.slack_messages = Messages(self.posts, self.slack)
         self.telegram = Telegram(self.account.credentials, self.posts, self.shelf)

@@ -78,7 +78,9 @@ def form(message: Message, word: str, account: Account) -> dict[str, str]:
     if word in ("failed", "undelivered") and message.error:
         fields |= {"ErrorCode": str(message.error), "ErrorMessage": later(message.error)}
     if message.whatsapp:
-        return fields | whatsapp.callback_fields(message.recipient, word, fields.get("ErrorMessage", ""))
+        return fields | whatsapp.callback_fields(
+            message.recipient, word, fields.get("ErrorMessage", "")
+        )
     if word in ("delivered", "undelivered"):
         fields["RawDlrDoneDate"] = time.strftime("%y%m%d%H%M", time.gmtime(message.updated))
     return fields
@@ -90,28 +92,47 @@ def idempotency_token(message: Message, word: str) -> str:
 
 
 def post(message: Message, word: str, account: Account, limits: Overrides) -> str:
-    """Post one callback; return '' when it was taken, else what went wrong: ct, rt, 3xx, 4xx or 5xx."""
-    fields, token = form(message, word, account), idempotency_token(message, word)
-    return _exchange(message.callback, fields, account, limits, token=token, subject=f"{word!r} of {message.sid}")[0]
+    """Post one callback; return '' when it was taken, else what went wrong: ct, rt, 3xx, 4xx or
+    5xx.
+    """
+    fields = form(message, word, account)
+    token = idempotency_token(message, word)
+    return _exchange(
+        message.callback, fields, account, limits, token=token, subject=f"{word!r} of {message.sid}"
+    )[0]
 
 
-def call(url: str, fields: dict[str, str], account: Account, *, token: str, subject: str) -> tuple[str, int, bytes]:
-    """Post fields now, again as the URL's overrides say; return what went wrong ('' for nothing), HTTP status and answer."""
+def call(
+    url: str, fields: dict[str, str], account: Account, *, token: str, subject: str
+) -> tuple[str, int, bytes]:
+    """Post fields now, again as the URL's overrides say; return what went wrong ('' for nothing),
+    HTTP status and answer.
+    """
     if not reachable(url):
         log.warning("%s: not posted, %s is not on this machine", subject, urlsplit(url).netloc)
         return "elsewhere", 0, b""
-    limits, began = overrides(url), time.monotonic()
+    limits = overrides(url)
+    began = time.monotonic()
     for tries in range(limits.retries + 1):
         answer = _exchange(url, fields, account, limits, token=token, subject=subject)
         pause = FIRST_RETRY * 2**tries
-        if not (answer[0] and limits.retries_after(answer[0])) or time.monotonic() + pause > began + limits.total:
+        if (
+            not (answer[0] and limits.retries_after(answer[0]))
+            or time.monotonic() + pause > began + limits.total
+        ):
             break
         time.sleep(pause)
     return answer
 
 
 def _exchange(
-    url: str, fields: dict[str, str], account: Account, limits: Overrides, *, token: str, subject: str
+    url: str,
+    fields: dict[str, str],
+    account: Account,
+    limits: Overrides,
+    *,
+    token: str,
+    subject: str,
 ) -> tuple[str, int, bytes]:
     request = signing.post(url.partition("#")[0], fields.items(), account.key, account.dialect)
     parts = urlsplit(request.url)
@@ -134,7 +155,8 @@ def _exchange(
         # the request target goes out byte by byte as it was given, since the signature covers it
         connection.request("POST", _target(request.url), request.body, headers)
         answer = connection.getresponse()
-        status, body = answer.status, answer.read(LARGEST_ANSWER)
+        status = answer.status
+        body = answer.read(LARGEST_ANSWER)
     except (OSError, http.client.HTTPException) as problem:
         log.warning("Webhook %s: no answer from %s: %r", subject, parts.netloc, problem)
         return "rt", 0, b""
@@ -143,7 +165,11 @@ def _exchange(
     if 200 <= status < 300:
         return "", status, body
     log.warning("Webhook %s: %s answered %s", subject, parts.netloc, status)
-    return f"{status // 100}xx", status, body  # a redirect is not followed: the form would be lost on the way
+    return (
+        f"{status // 100}xx",
+        status,
+        body,
+    )  # a redirect is not followed: the form would be lost on the way
 
 
 def _target(url: str) -> str:

@@ -1,4 +1,6 @@
-"""Who presses and writes in the views unless another name is given; any other name is a person as well."""
+"""Who presses and writes in the views unless another name is given; any other name is a person as
+well.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Content templates as the account holds them: what they are made of, how they are filled, and whether WhatsApp approved them.
+"""Content templates as the account holds them: what they are made of, how they are filled, and
+whether WhatsApp approved them.
 
 https://www.twilio.com/docs/content/content-api-resources
 """
@@ -19,9 +20,14 @@ from hub.simulator.file import File
 SLOT = re.compile(r"\{\{(\w+)\}\}")
 UNRULY = re.compile(r"[\n\r\t]| {5}")  # what Meta allows in no variable
 STATES = ("unsubmitted", "received", "pending", "approved", "rejected", "paused", "disabled")
-REFUSED = {"rejected": 63040, "paused": 63041, "disabled": 63042}  # a state → the code with which a message made of it fails
+REFUSED = {
+    "rejected": 63040,
+    "paused": 63041,
+    "disabled": 63042,
+}  # a state → the code with which a message made of it fails
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS contents (seq INTEGER PRIMARY KEY AUTOINCREMENT, sid TEXT NOT NULL UNIQUE, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS contents (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, sid TEXT NOT NULL UNIQUE, value TEXT NOT NULL);
 """
 
 
@@ -32,7 +38,9 @@ class Template:
     friendly_name: str
     language: str
     types: dict[str, dict[str, Any]]
-    variables: dict[str, str] = field(default_factory=dict)  # with the samples that stand in for missing ones
+    variables: dict[str, str] = field(
+        default_factory=dict
+    )  # with the samples that stand in for missing ones
     name: str = ""  # under which it was submitted to WhatsApp
     category: str = ""
     status: str = "unsubmitted"
@@ -59,7 +67,9 @@ class Template:
 
 @dataclass(frozen=True)
 class Filled:
-    """What a template and its variables make: `buttons` as JSON, and the code of what is wrong with the variables, 0 for nothing."""
+    """What a template and its variables make: `buttons` as JSON, and the code of what is wrong with
+    the variables, 0 for nothing.
+    """
 
     body: str
     buttons: str
@@ -74,7 +84,10 @@ class Templates:
         file.prepare(SCHEMA)
 
     def all(self) -> list[Template]:
-        return [Template(**json.loads(row["value"])) for row in self._file.rows("SELECT value FROM contents ORDER BY seq DESC")]
+        return [
+            Template(**json.loads(row["value"]))
+            for row in self._file.rows("SELECT value FROM contents ORDER BY seq DESC")
+        ]
 
     def get(self, sid: str) -> Template | None:
         rows = self._file.rows("SELECT value FROM contents WHERE sid = ?", (sid,))
@@ -82,7 +95,10 @@ class Templates:
 
     def keep(self, *templates: Template) -> None:
         """Add them, or put them in the place of their former selves."""
-        sql = "INSERT INTO contents (sid, value) VALUES (?, ?) ON CONFLICT (sid) DO UPDATE SET value = excluded.value"
+        sql = (
+            "INSERT INTO contents (sid, value) VALUES (?, ?) ON CONFLICT (sid) DO UPDATE SET value"
+            " = excluded.value"
+        )
         with self._file.writing() as db:
             for template in templates:
                 db.execute(sql, (template.sid, json.dumps(asdict(template))))
@@ -118,7 +134,12 @@ def fill(template: Template, given: Mapping[str, str]) -> Filled:
 
     actions = template.types.get(template.kind, {}).get("actions") or []
     buttons = [
-        {name: put(str(action[name])) for name in ("title", "id", "url", "phone") if action.get(name)} for action in actions
+        {
+            name: put(str(action[name]))
+            for name in ("title", "id", "url", "phone")
+            if action.get(name)
+        }
+        for action in actions
     ]
     error = 0
     if set(given) - template.slots or template.slots - set(values):

@@ -1,6 +1,7 @@
 """Twilio's Content API, and the list of its channels' senders.
 
-Shapes: Twilio's OpenAPI documents twilio_content_v1 and twilio_messaging_v2, https://github.com/twilio/twilio-oai
+Shapes: Twilio's OpenAPI documents twilio_content_v1 and twilio_messaging_v2,
+https://github.com/twilio/twilio-oai
 """
 
 from __future__ import annotations
@@ -29,17 +30,29 @@ def list_contents() -> Response:
 
 @content.post("/v1/Content")
 def create_content() -> tuple[Response, int]:
-    """Make a template of `friendly_name`, `language`, `types` and `variables`; it is submitted to nobody."""
+    """Make a template of `friendly_name`, `language`, `types` and `variables`; it is submitted to
+    nobody.
+    """
     given = _body()
-    name, language = given.get("friendly_name") or "", given.get("language")
-    types, variables = given.get("types"), given.get("variables") or {}
+    name = given.get("friendly_name") or ""
+    language = given.get("language")
+    types = given.get("types")
+    variables = given.get("variables") or {}
     if not isinstance(language, str) or not language:
         raise RestError(20001, "language")
-    if not isinstance(types, dict) or not types or not all(isinstance(one, dict) for one in types.values()):
+    if (
+        not isinstance(types, dict)
+        or not types
+        or not all(isinstance(one, dict) for one in types.values())
+    ):
         raise RestError(20001, "types")
-    if not isinstance(variables, dict) or not all(isinstance(value, str) for value in variables.values()):
+    if not isinstance(variables, dict) or not all(
+        isinstance(value, str) for value in variables.values()
+    ):
         raise RestError(20001, "variables")
-    template = Template(friendly_name=str(name), language=language, types=types, variables=variables)
+    template = Template(
+        friendly_name=str(name), language=language, types=types, variables=variables
+    )
     bench().templates.keep(template)
     return jsonify(shown(template)), 201
 
@@ -57,7 +70,10 @@ def delete_content(sid: str) -> tuple[str, int]:
 
 @content.get("/v1/ContentAndApprovals")
 def list_contents_and_approvals() -> Response:
-    items = [_dated(template) | {"approval_requests": approval(template)} for template in bench().templates.all()]
+    items = [
+        _dated(template) | {"approval_requests": approval(template)}
+        for template in bench().templates.all()
+    ]
     return jsonify(_page(items))
 
 
@@ -65,32 +81,56 @@ def list_contents_and_approvals() -> Response:
 def fetch_approval(sid: str) -> Response:
     template = _template(sid)
     url = f"{HOST}/v1/Content/{sid}/ApprovalRequests"
-    return jsonify(sid=sid, account_sid=bench().account.sid, url=url, whatsapp={"type": "whatsapp", **approval(template)})
+    return jsonify(
+        sid=sid,
+        account_sid=bench().account.sid,
+        url=url,
+        whatsapp={"type": "whatsapp", **approval(template)},
+    )
 
 
 @content.post("/v1/Content/<sid>/ApprovalRequests/whatsapp")
 def submit(sid: str) -> tuple[Response, int]:
-    """Submit a template: `name`, `category`; it waits as `received` until somebody decides on the simulator's page."""
-    template, given = _template(sid), _body()
-    name, category = given.get("name"), given.get("category")
-    if not isinstance(name, str) or not name or name != name.lower() or not name.replace("_", "").isalnum():
+    """Submit a template: `name`, `category`; it waits as `received` until somebody decides on the
+    simulator's page.
+    """
+    template = _template(sid)
+    given = _body()
+    name = given.get("name")
+    category = given.get("category")
+    if (
+        not isinstance(name, str)
+        or not name
+        or name != name.lower()
+        or not name.replace("_", "").isalnum()
+    ):
         raise RestError(20001, "name")
     if category not in CATEGORIES:
         raise RestError(20001, "category")
     if template.slots - set(template.variables):
         raise RestError(20001, "variables: a sample is needed for each")
     changed = bench().templates.change(
-        template, name=name, category=category, status="received", reason="",
+        template,
+        name=name,
+        category=category,
+        status="received",
+        reason="",
         allow_category_change=bool(given.get("allow_category_change", True)),
-    )  # fmt: skip
+    )
     return jsonify(approval(changed)), 201
 
 
 @content.get("/v2/Channels/Senders")
 def list_senders() -> Response:
     """List the account's WhatsApp sender; other channels have none."""
-    senders = [whatsapp.sender_resource(bench().account)] if request.args.get("Channel") == "whatsapp" else []
-    return jsonify(resources.meta_page("senders", senders, "https://messaging.twilio.com/v2/Channels/Senders"))
+    senders = (
+        [whatsapp.sender_resource(bench().account)]
+        if request.args.get("Channel") == "whatsapp"
+        else []
+    )
+    return jsonify(
+        resources.meta_page("senders", senders, "https://messaging.twilio.com/v2/Channels/Senders")
+    )
 
 
 @content.get("/v2/Channels/Senders/<sid>")
@@ -104,7 +144,10 @@ def fetch_sender(sid: str) -> Response:
 def shown(template: Template) -> dict[str, Any]:
     """Write the JSON of a template."""
     url = f"{HOST}/v1/Content/{template.sid}"
-    links = {"approval_create": f"{url}/ApprovalRequests/whatsapp", "approval_fetch": f"{url}/ApprovalRequests"}
+    links = {
+        "approval_create": f"{url}/ApprovalRequests/whatsapp",
+        "approval_fetch": f"{url}/ApprovalRequests",
+    }
     return _dated(template) | {"url": url, "links": links}
 
 
@@ -135,9 +178,12 @@ def _dated(template: Template) -> dict[str, Any]:
 
 def _page(items: list[dict[str, Any]]) -> dict[str, Any]:
     return resources.meta_page(
-        "contents", items, HOST + request.path, number=resources.whole(request.args, "Page", 0),
+        "contents",
+        items,
+        HOST + request.path,
+        number=resources.whole(request.args, "Page", 0),
         size=min(max(resources.whole(request.args, "PageSize", 50), 1), 1000),
-    )  # fmt: skip
+    )
 
 
 def _template(sid: str) -> Template:

@@ -1,6 +1,7 @@
 """Twilio's refusals: error code → HTTP status and sentence, and the JSON they travel in.
 
-The sentences are Twilio's in substance; `{…}` takes the value at fault. https://www.twilio.com/docs/api/errors
+The sentences are Twilio's in substance; `{…}` takes the value at fault.
+https://www.twilio.com/docs/api/errors
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from flask import Response, jsonify
 class RestError(Exception):
     """A request is refused with a Twilio error code."""
 
-    def __init__(self, code: int, value: str = "", *, headers: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, code: int, value: str = "", *, headers: dict[str, str] | None = None
+    ) -> None:
         self.code = code
         self.status, sentence = ERRORS[code]
         self.sentence = sentence.format(value)
@@ -72,17 +75,35 @@ ERRORS: dict[int, tuple[int, str]] = {
     21211: (400, "Invalid 'To' Phone Number: {}"),
     21212: (400, "Invalid 'From' Number (caller ID): {}"),
     21266: (400, "'To' and 'From' number cannot be the same: {}"),
-    21408: (400, "Permission to send an SMS has not been enabled for the region indicated by the 'To' number: {}"),
+    21408: (
+        400,
+        (
+            "Permission to send an SMS has not been enabled for the region indicated by the 'To'"
+            " number: {}"
+        ),
+    ),
     21502: (400, "The 'SmsUrl' {} is not a valid URL"),
     21602: (400, "Message body is required"),
     21603: (400, "A 'From' phone number or a Messaging Service is required"),
     21604: (400, "A 'To' phone number is required"),
-    21606: (400, "The 'From' phone number {} is not a valid, message-capable Twilio phone number for this destination/account"),
-    21608: (400, "The number {} is unverified. Trial accounts cannot send messages to unverified numbers"),
+    21606: (
+        400,
+        (
+            "The 'From' phone number {} is not a valid, message-capable Twilio phone number for"
+            " this destination/account"
+        ),
+    ),
+    21608: (
+        400,
+        "The number {} is unverified. Trial accounts cannot send messages to unverified numbers",
+    ),
     21609: (400, "The 'StatusCallback' URL {} is not a valid URL"),
     21610: (400, "Attempt to send to unsubscribed recipient"),
     21611: (429, "This 'From' number has exceeded the maximum number of queued messages: {}"),
-    21612: (400, "Message cannot be sent with the current combination of 'To' ({}) and 'From' parameters"),
+    21612: (
+        400,
+        "Message cannot be sent with the current combination of 'To' ({}) and 'From' parameters",
+    ),
     21614: (400, "'To' number is not a valid mobile number: {}"),
     21617: (400, "The concatenated message body exceeds the 1600 character limit"),
     21620: (400, "Invalid media URL(s): {}"),

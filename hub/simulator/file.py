@@ -1,4 +1,6 @@
-"""The small SQLite file in which the simulated provider remembers, behind one connection and one lock."""
+"""The small SQLite file in which the simulated provider remembers, behind one connection and one
+lock.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +16,15 @@ from typing import Any
 from hub import addresses
 from hub.vocabulary import Address
 
-SCHEMA = "CREATE TABLE IF NOT EXISTS account (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
+SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS account (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
+)
 
 
 def phone_of(address: str) -> str:
-    """Return whose phone an address is: a number in its normal form, with the prefix of its channel."""
+    """Return whose phone an address is: a number in its normal form, with the prefix of its
+    channel.
+    """
     prefix, plus, digits = address.rpartition("+")
     return prefix + addresses.normal(Address.PHONE, plus + digits) if plus else address
 
@@ -33,17 +39,24 @@ class File:
         self._db.row_factory = sqlite3.Row
         self._db.create_function("phone_of", 1, phone_of, deterministic=True)
         self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" + SCHEMA)
-        self.version = time.time_ns() // 1_000_000  # of what the page shows; starts anew, above all former ones
+        self.version = (
+            time.time_ns() // 1_000_000
+        )  # of what the page shows; starts anew, above all former ones
 
     def close(self) -> None:
         with self._lock:
             self._db.close()
 
     def prepare(self, schema: str, table: str = "", **added: str) -> None:
-        """Make the tables that are missing, and the columns that a file of an earlier version lacks in `table`."""
+        """Make the tables that are missing, and the columns that a file of an earlier version lacks
+        in `table`.
+        """
         with self._lock:
             self._db.executescript(schema)
-            known = {row["name"] for row in self._db.execute("SELECT name FROM pragma_table_info(?)", (table,))}
+            known = {
+                row["name"]
+                for row in self._db.execute("SELECT name FROM pragma_table_info(?)", (table,))
+            }
             for name, kind in added.items():
                 if name not in known:
                     self._db.execute(f"ALTER TABLE {table} ADD COLUMN {name} {kind}")

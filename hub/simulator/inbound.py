@@ -1,4 +1,5 @@
-"""What the people behind the phones write: posted, signed, to the address where the account takes its messages.
+"""What the people behind the phones write: posted, signed, to the address where the account takes
+its messages.
 
 https://www.twilio.com/docs/messaging/guides/webhook-request
 """
@@ -26,7 +27,9 @@ LOOK_BACK = 50  # so many messages of a chat are looked through for what is answ
 
 @dataclass(frozen=True)
 class Reply:
-    """What a person writes: a text, a press on a button (its title or id), a sample image, or several of these."""
+    """What a person writes: a text, a press on a button (its title or id), a sample image, or
+    several of these.
+    """
 
     phone: str  # a number, or the user id of somebody without one
     channel: str = "sms"
@@ -37,17 +40,27 @@ class Reply:
 
 
 def is_phone(text: str) -> bool:
-    """Tell whether somebody could write from this: a number, or the user id of a person without one."""
+    """Tell whether somebody could write from this: a number, or the user id of a person without
+    one.
+    """
     return bool(NUMBER.fullmatch(text) or whatsapp.PERSON.fullmatch(text))
 
 
 def address(here: Bench) -> str:
-    """Return where messages are posted: as set at the number, else beside the status callbacks seen, else at the hub."""
-    return here.account.sms_url or here.account.seen_url or here.config.public_url.rstrip("/") + DEFAULT_PATH
+    """Return where messages are posted: as set at the number, else beside the status callbacks
+    seen, else at the hub.
+    """
+    return (
+        here.account.sms_url
+        or here.account.seen_url
+        or here.config.public_url.rstrip("/") + DEFAULT_PATH
+    )
 
 
 def learn(here: Bench, callback: str) -> None:
-    """Derive the address from a status callback: the same place, its last part replaced by `inbound`."""
+    """Derive the address from a status callback: the same place, its last part replaced by
+    `inbound`.
+    """
     parts = urlsplit(callback)
     if parts.netloc:
         path = parts.path.rstrip("/").rpartition("/")[0] + "/inbound"
@@ -55,35 +68,64 @@ def learn(here: Bench, callback: str) -> None:
 
 
 def write(reply: Reply, here: Bench) -> Message:
-    """Take what a person wrote and post it; return it with what the hub answered. Raise ValueError for what cannot be."""
+    """Take what a person wrote and post it; return it with what the hub answered.
+
+    Raise ValueError for what cannot be.
+    """
     on_whatsapp = reply.channel == "whatsapp"
     if reply.channel not in CHANNELS:
         raise ValueError(f"A person writes over {' or '.join(CHANNELS)}, not {reply.channel!r}.")
     if not is_phone(reply.phone) or (not on_whatsapp and not NUMBER.fullmatch(reply.phone)):
-        raise ValueError("Give a number such as +13175551234, or over WhatsApp a user id such as US.13491208655302741918.")
+        raise ValueError(
+            "Give a number such as +13175551234, or over WhatsApp a user id such as"
+            " US.13491208655302741918."
+        )
     if not (reply.text or reply.button or reply.media):
         raise ValueError("Write a text, press a button or attach the sample image.")
     prefix = PREFIX if on_whatsapp else ""
-    person, ours = prefix + reply.phone, prefix + here.account.credentials.phone_number
+    person = prefix + reply.phone
+    ours = prefix + here.account.credentials.phone_number
     before = list(reversed(here.store.chat(person, LOOK_BACK)))
     pressed, title, payload = _pressed(reply.button, before)
-    text, now = reply.text or title, time.time()
+    text = reply.text or title
+    now = time.time()
     last = next((one for one in before if not one.inbound), None)
     message = Message(
-        sid=("MM" if reply.media else "SM") + secrets.token_hex(16), recipient=ours, sender=person,
-        service=last.service if last else "", body=text, media=int(reply.media), segments=segments.count(text),
-        status="received", error=0, callback="", created=now, starts=now, updated=now, sent=now, direction="inbound",
-    )  # fmt: skip
+        sid=("MM" if reply.media else "SM") + secrets.token_hex(16),
+        recipient=ours,
+        sender=person,
+        service=last.service if last else "",
+        body=text,
+        media=int(reply.media),
+        segments=segments.count(text),
+        status="received",
+        error=0,
+        callback="",
+        created=now,
+        starts=now,
+        updated=now,
+        sent=now,
+        direction="inbound",
+    )
     here.store.add(message)
     fields = _fields(message, here)
     if reply.media:
-        kept = here.media.add(message.sid, "", media.Fetched("image/png", "signature.png", media.sample()))
-        fields |= {"MediaUrl0": here.config.simulator_url + kept.path(here.account.sid), "MediaContentType0": kept.type}
+        kept = here.media.add(
+            message.sid, "", media.Fetched("image/png", "signature.png", media.sample())
+        )
+        fields |= {
+            "MediaUrl0": here.config.simulator_url + kept.path(here.account.sid),
+            "MediaContentType0": kept.type,
+        }
     if on_whatsapp:
         here.windows.open(ours, person)
         fields |= _whatsapp_fields(reply, pressed, title, payload, ours)
     failure, status, body = callbacks.call(
-        address(here), fields, here.account, token=callbacks.idempotency_token(message, "received"), subject=message.sid
+        address(here),
+        fields,
+        here.account,
+        token=callbacks.idempotency_token(message, "received"),
+        subject=message.sid,
     )
     if not failure:
         _answer(body, message, here)
@@ -92,7 +134,10 @@ def write(reply: Reply, here: Bench) -> Message:
 
 
 def _pressed(button: str, before: list[Message]) -> tuple[Message | None, str, str]:
-    """Find the newest message with this button; returns it, the button's title and its id. Raise ValueError if there is none."""
+    """Find the newest message with this button; returns it, the button's title and its id.
+
+    Raise ValueError if there is none.
+    """
     if not button:
         return None, "", ""
     for message in before:
@@ -119,30 +164,51 @@ def _fields(message: Message, here: Bench) -> dict[str, str]:
     return fields | ({"MessagingServiceSid": message.service} if message.service else {})
 
 
-def _whatsapp_fields(reply: Reply, pressed: Message | None, title: str, payload: str, ours: str) -> dict[str, str]:
-    fields = {"ProfileName": "Ada Byron", "MessageType": "button" if pressed else "image" if reply.media else "text"}
+def _whatsapp_fields(
+    reply: Reply, pressed: Message | None, title: str, payload: str, ours: str
+) -> dict[str, str]:
+    fields = {
+        "ProfileName": "Ada Byron",
+        "MessageType": "button" if pressed else "image" if reply.media else "text",
+    }
     if reply.phone.startswith("+"):
         fields["WaId"] = reply.phone.lstrip("+")
     if external := reply.external_id or ("" if reply.phone.startswith("+") else reply.phone):
         fields["ExternalUserId"] = PREFIX + external.removeprefix(PREFIX)
     if pressed:
-        fields |= {"ButtonText": title, "ButtonPayload": payload,
-                   "OriginalRepliedMessageSid": pressed.sid, "OriginalRepliedMessageSender": ours}  # fmt: skip
+        fields |= {
+            "ButtonText": title,
+            "ButtonPayload": payload,
+            "OriginalRepliedMessageSid": pressed.sid,
+            "OriginalRepliedMessageSender": ours,
+        }
     return fields
 
 
 def _answer(twiml: bytes, message: Message, here: Bench) -> None:
     """Send what the answer's TwiML says, if it says anything; what is no TwiML says nothing."""
     try:
-        said = [(node.findtext("Body") or node.text or "").strip() for node in ElementTree.fromstring(twiml).iter("Message")]  # noqa: S314 - from this machine
+        messages = ElementTree.fromstring(twiml).iter("Message")  # noqa: S314 - the hub's own
+        said = [(node.findtext("Body") or node.text or "").strip() for node in messages]
     except ElementTree.ParseError:
         return
     for text in filter(None, said):
         now = time.time()
         answer = Message(
-            sid="SM" + secrets.token_hex(16), recipient=message.sender, sender=message.recipient, service="", body=text, media=0,
-            segments=segments.count(text), status="queued", error=0, callback="", created=now, starts=now, updated=now,
+            sid="SM" + secrets.token_hex(16),
+            recipient=message.sender,
+            sender=message.recipient,
+            service="",
+            body=text,
+            media=0,
+            segments=segments.count(text),
+            status="queued",
+            error=0,
+            callback="",
+            created=now,
+            starts=now,
+            updated=now,
             direction="outbound-reply",
-        )  # fmt: skip
+        )
         here.store.add(answer)
         here.timeline.follow(answer)

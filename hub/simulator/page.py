@@ -23,30 +23,52 @@ from hub.simulator.store import Message
 
 page = Blueprint("page", __name__)
 LINK = re.compile(r"https?://[^\s<>\"']+[^\s<>\"'.,;:!?)\]]")
-NEWEST, CHIPS = 60, 24  # messages shown on one phone, and phones to choose from
+NEWEST = 60
+CHIPS = 24  # messages shown on one phone, and phones to choose from
 LOOKS = {  # a status → its hue and icon on the page
-    "accepted": ("accepted", "check2"), "scheduled": ("queued", "clock"), "queued": ("queued", "clock"),
-    "sent": ("sent", "send"), "delivered": ("delivered", "check-circle-fill"),
-    "read": ("read", "eye-fill"), "received": ("accepted", "check2"),
-    "undelivered": ("undelivered", "arrow-return-left"), "failed": ("failed", "x-octagon-fill"),
-    "canceled": ("canceled", "x-lg"), "unknown": ("unknown", "question-diamond-fill"),
+    "accepted": ("accepted", "check2"),
+    "scheduled": ("queued", "clock"),
+    "queued": ("queued", "clock"),
+    "sent": ("sent", "send"),
+    "delivered": ("delivered", "check-circle-fill"),
+    "read": ("read", "eye-fill"),
+    "received": ("accepted", "check2"),
+    "undelivered": ("undelivered", "arrow-return-left"),
+    "failed": ("failed", "x-octagon-fill"),
+    "canceled": ("canceled", "x-lg"),
+    "unknown": ("unknown", "question-diamond-fill"),
     "suppressed": ("suppressed", "slash-circle"),
-}  # fmt: skip
-TICKS = LOOKS | {"sent": ("sent", "check2"), "delivered": ("delivered", "check2-all"), "read": ("read", "check2-all")}  # on WhatsApp
+}
+TICKS = LOOKS | {
+    "sent": ("sent", "check2"),
+    "delivered": ("delivered", "check2-all"),
+    "read": ("read", "check2-all"),
+}  # on WhatsApp
 APPROVALS = {  # the state of a template → its hue and icon
-    "unsubmitted": ("canceled", "dash-circle"), "received": ("queued", "clock"), "pending": ("queued", "clock"),
-    "approved": ("delivered", "check-circle-fill"), "rejected": ("failed", "x-octagon-fill"),
-    "paused": ("unknown", "pause-circle-fill"), "disabled": ("failed", "slash-circle"),
-}  # fmt: skip
+    "unsubmitted": ("canceled", "dash-circle"),
+    "received": ("queued", "clock"),
+    "pending": ("queued", "clock"),
+    "approved": ("delivered", "check-circle-fill"),
+    "rejected": ("failed", "x-octagon-fill"),
+    "paused": ("unknown", "pause-circle-fill"),
+    "disabled": ("failed", "slash-circle"),
+}
 VIEWS = (  # endpoints and titles of the pages
-    ("page.phones", "Phones"), ("slack.page", "Slack"), ("telegram.page", "Telegram"), ("teams.page", "Teams"),
-)  # fmt: skip
-ANSWERS = {"ct": "nobody was there", "rt": "no answer", "elsewhere": "not on this machine"}  # to what a person wrote
+    ("page.phones", "Phones"),
+    ("slack.page", "Slack"),
+    ("telegram.page", "Telegram"),
+    ("teams.page", "Teams"),
+)
+ANSWERS = {
+    "ct": "nobody was there",
+    "rt": "no answer",
+    "elsewhere": "not on this machine",
+}  # to what a person wrote
 
 
 @page.before_request
 def guard() -> None:
-    """Refuse changes that another site's page asks the browser for; programs send neither header."""
+    """Refuse changes that another site's page asks for; programs send neither header."""
     if request.method not in ("GET", "HEAD", "OPTIONS"):
         origin = request.headers.get("Origin")
         strange = origin is not None and urlsplit(origin).netloc != request.host
@@ -66,17 +88,33 @@ def phones() -> str:
     chat = here.store.chat(address, NEWEST) if number else []
     return render_template(
         "simulator/phones.html",
-        phones=numbers[:CHIPS], more=max(len(numbers) - CHIPS, 0),
-        number=number, messages=chat, channel=channel, looks=LOOKS, ticks=TICKS, answers=ANSWERS,
+        phones=numbers[:CHIPS],
+        more=max(len(numbers) - CHIPS, 0),
+        number=number,
+        messages=chat,
+        channel=channel,
+        looks=LOOKS,
+        ticks=TICKS,
+        answers=ANSWERS,
         media={message.sid: here.media.of(message.sid) for message in chat if message.media},
         window=here.windows.left(whatsapp.sender(here.account), magic.PREFIX + number),
-        recipients=magic.RECIPIENTS, on_whatsapp=magic.WHATSAPP, senders=magic.SENDERS, command=_command(here),
-        templates=here.templates.all(), approvals=APPROVALS, inbound_url=inbound.address(here),
-        account=here.account, types=account.TYPES, statuses=account.STATUSES, signings=account.SIGNINGS,
+        recipients=magic.RECIPIENTS,
+        on_whatsapp=magic.WHATSAPP,
+        senders=magic.SENDERS,
+        command=_command(here),
+        templates=here.templates.all(),
+        approvals=APPROVALS,
+        inbound_url=inbound.address(here),
+        account=here.account,
+        types=account.TYPES,
+        statuses=account.STATUSES,
+        signings=account.SIGNINGS,
         faults=here.faults,
         limits=LIMITS,
-        hub_url=here.config.public_url, version=here.store.version, now=time.time(),
-    )  # fmt: skip
+        hub_url=here.config.public_url,
+        version=here.store.version,
+        now=time.time(),
+    )
 
 
 @page.get("/simulator/version")
@@ -88,7 +126,9 @@ def version() -> Response:
 @page.get("/simulator/messages.json")
 def messages() -> Response:
     """List what was received and not emptied since, newest last; `?to=` narrows it to one phone."""
-    return jsonify([_summary(message) for message in bench().store.on_phone(request.args.get("to", ""))])
+    return jsonify(
+        [_summary(message) for message in bench().store.on_phone(request.args.get("to", ""))]
+    )
 
 
 @page.post("/simulator/empty")
@@ -99,34 +139,50 @@ def empty() -> BaseResponse:
 
 @page.post("/simulator/account")
 def switch_account() -> BaseResponse:
-    """Change the account's `type` or `status`, or how its callbacks are signed: `signing`, `dialect`.
+    """Change the account's `type` or `status`, or how its callbacks are signed: `signing`,
+    `dialect`.
 
-    `rotate` replaces the Auth Token at once; `secondary` makes a second one, and `promote` lets that take its place.
+    `rotate` replaces the Auth Token at once; `secondary` makes a second one, and `promote` lets
+    that take its place.
     """
-    here, asked = bench().account, given()
+    here = bench().account
+    asked = given()
     try:
         here.switch(**{name: asked.get(name) for name in account.WORDS})
-        for name, do in (("rotate", here.rotate), ("secondary", here.make_secondary), ("promote", here.promote)):
+        for name, do in (
+            ("rotate", here.rotate),
+            ("secondary", here.make_secondary),
+            ("promote", here.promote),
+        ):
             if asked.get(name):
                 do()
     except ValueError as problem:
         abort(400, str(problem))
-    return _done({
-        **{name: getattr(here, name) for name in account.WORDS}, "auth_token": here.credentials.auth_token, "secondary": here.secondary,
-        "shared_key_id": here.shared_key.shared_id, "shared_key": here.shared_key.secret,
-    })  # fmt: skip
+    return _done(
+        {
+            **{name: getattr(here, name) for name in account.WORDS},
+            "auth_token": here.credentials.auth_token,
+            "secondary": here.secondary,
+            "shared_key_id": here.shared_key.shared_id,
+            "shared_key": here.shared_key.secret,
+        }
+    )
 
 
 @page.post("/simulator/faults")
 def ask_for_faults() -> BaseResponse:
-    """Answer the next `refuse` requests with 429, the next `fail` with 500; take `per_second` messages, each in `latency_ms`."""
-    faults, asked = bench().faults, given()
+    """Answer the next `refuse` requests with 429, the next `fail` with 500; take `per_second`
+    messages, each in `latency_ms`.
+    """
+    faults = bench().faults
+    asked = given()
     try:
         faults.ask(**{name: int(asked[name] or 0) for name in LIMITS if name in asked})
     except (TypeError, ValueError):
         ranges = ", ".join(f"{name} from 0 to {most}" for name, most in LIMITS.items())
         abort(400, f"Give {ranges}, whole numbers.")
-    state, view = {name: getattr(faults, name) for name in LIMITS}, asked.get("view")
+    state = {name: getattr(faults, name) for name in LIMITS}
+    view = asked.get("view")
     return redirect(url_for(view), 303) if view in dict(VIEWS) else _done(state)
 
 
@@ -161,21 +217,29 @@ def _channel(here: Bench, number: str) -> str:
 
 def _summary(message: Message) -> dict[str, Any]:
     return {
-        "sid": message.sid, "to": message.recipient, "from": message.sender or None,
-        "messaging_service_sid": message.service or None, "body": message.body, "status": message.status,
-        "error_code": message.error or None, "segments": message.segments,
+        "sid": message.sid,
+        "to": message.recipient,
+        "from": message.sender or None,
+        "messaging_service_sid": message.service or None,
+        "body": message.body,
+        "status": message.status,
+        "error_code": message.error or None,
+        "segments": message.segments,
         "created": datetime.fromtimestamp(message.created).astimezone().isoformat(),
         "status_callback": message.callback or None,
-    }  # fmt: skip
+    }
 
 
 def _command(here: Bench) -> str:
-    """Write the curl that sends a message through the hub, with the key's file as it is seen from here."""
+    """Write the curl that sends a message through the hub, with the key's file as it is seen from
+    here.
+    """
     key = here.config.data_dir / "demo-key"
     near = key.relative_to(os.getcwd()) if key.is_relative_to(os.getcwd()) else key
     return (
         f"curl -s {here.config.public_url}/api/v1/messages \\\n"
-        f'  -H "Authorization: Bearer $(cat {shlex.quote(str(near))})" -H "Content-Type: application/json" \\\n'
+        f'  -H "Authorization: Bearer $(cat {shlex.quote(str(near))})" -H "Content-Type:'
+        ' application/json" \\\n'
         '  -d \'{"channel": "sms", "to": "+15005550011", "text": "Hello"}\''
     )
 
@@ -187,15 +251,21 @@ def spaced(number: str) -> str:
         parsed = phonenumbers.parse(number)
     except phonenumbers.NumberParseException:
         return number
-    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.INTERNATIONAL).replace("-", " ")
+    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.INTERNATIONAL).replace(
+        "-", " "
+    )
 
 
 @page.app_template_filter()
 def linked(text: str) -> Markup:
     """Make the web addresses of a text clickable."""
-    done, parts = 0, []
+    done = 0
+    parts = []
     for match in LINK.finditer(text):
-        parts += [escape(text[done : match.start()]), Markup('<a href="{0}" rel="noreferrer">{0}</a>').format(match[0])]
+        parts += [
+            escape(text[done : match.start()]),
+            Markup('<a href="{0}" rel="noreferrer">{0}</a>').format(match[0]),
+        ]
         done = match.end()
     return Markup("").join([*parts, escape(text[done:])])
 
@@ -233,9 +303,11 @@ def machine(when: float) -> str:
 def day(when: float) -> str:
     """Name the day: Today, Yesterday, 21 November."""
     then = _local(when).date()
-    return {0: "Today", 1: "Yesterday"}.get((_local(time.time()).date() - then).days, f"{then:%-d %B %Y}")
+    return {0: "Today", 1: "Yesterday"}.get(
+        (_local(time.time()).date() - then).days, f"{then:%-d %B %Y}"
+    )
 
 
 def _local(when: float) -> datetime:
-    """The page is looked at on the machine it runs on, so that the machine's time is the reader's."""
+    """Return the machine's time zone: the page is read on the machine it runs on."""
     return datetime.fromtimestamp(when).astimezone()

@@ -1,4 +1,6 @@
-"""The doors behind the phones: to write back, to open or close a WhatsApp window, to look at a file, to decide about a template."""
+"""The doors behind the phones: to write back, to open or close a WhatsApp window, to look at a
+file, to decide about a template.
+"""
 
 from __future__ import annotations
 
@@ -20,26 +22,43 @@ REASON = "The text does not fit the category it was submitted for."
 
 @people.post("/simulator/phones/<phone>/reply")
 def reply(phone: str) -> BaseResponse:
-    """Write back from a phone: `channel` (sms), `text`, `button`, `media`, `external_id`; the phone `-` is that of an external id."""
-    here, body = bench(), given()
+    """Write back from a phone: `channel` (sms), `text`, `button`, `media`, `external_id`; the phone
+    `-` is that of an external id.
+    """
+    here = bench()
+    body = given()
     external = str(body.get("external_id", "")).removeprefix(PREFIX)
     try:
         message = inbound.write(
             inbound.Reply(
-                phone=external if phone == "-" else phone, channel=str(body.get("channel") or "sms"), text=str(body.get("text", "")),
-                button=str(body.get("button", "")), media=bool(body.get("media")), external_id=external,
-            ), here,
-        )  # fmt: skip
+                phone=external if phone == "-" else phone,
+                channel=str(body.get("channel") or "sms"),
+                text=str(body.get("text", "")),
+                button=str(body.get("button", "")),
+                media=bool(body.get("media")),
+                external_id=external,
+            ),
+            here,
+        )
     except ValueError as problem:
         abort(400, str(problem))
-    state = {"sid": message.sid, "from": message.sender, "to": message.recipient, "url": inbound.address(here), "answer": message.answer}
+    state = {
+        "sid": message.sid,
+        "from": message.sender,
+        "to": message.recipient,
+        "url": inbound.address(here),
+        "answer": message.answer,
+    }
     return _done(state, phone, message.whatsapp)
 
 
 @people.post("/simulator/phones/<phone>/window")
 def window(phone: str) -> BaseResponse:
-    """Open the WhatsApp window of a phone as if its person had written `hours_ago` (0) hours ago; 24 or more close it."""
-    here, person = bench(), PREFIX + phone
+    """Open the WhatsApp window of a phone as if its person had written `hours_ago` (0) hours ago;
+    24 or more close it.
+    """
+    here = bench()
+    person = PREFIX + phone
     try:
         ago = float(given().get("hours_ago") or 0)
     except (TypeError, ValueError):
@@ -53,10 +72,20 @@ def written() -> Response:
     """Tell where messages are posted, and list what people wrote, newest last."""
     here = bench()
     found = here.store.listed([("direction = 'inbound'", None)], -1, oldest_first=True)
-    return jsonify(url=inbound.address(here), messages=[
-        {"sid": one.sid, "from": one.sender, "to": one.recipient, "body": one.body, "media": one.media, "answer": one.answer}
-        for one in found
-    ])  # fmt: skip
+    return jsonify(
+        url=inbound.address(here),
+        messages=[
+            {
+                "sid": one.sid,
+                "from": one.sender,
+                "to": one.recipient,
+                "body": one.body,
+                "media": one.media,
+                "answer": one.answer,
+            }
+            for one in found
+        ],
+    )
 
 
 @people.get("/simulator/media/<sid>")
@@ -68,21 +97,29 @@ def media(sid: str) -> Response:
     kept, body = found
     kind = kept.type if kept.shown else "application/octet-stream"
     response = Response(body, mimetype=kind)
-    response.headers.set("Content-Disposition", "inline" if kept.shown else "attachment", filename=kept.name)
+    response.headers.set(
+        "Content-Disposition", "inline" if kept.shown else "attachment", filename=kept.name
+    )
     return response
 
 
 @people.post("/simulator/templates/<sid>")
 def decide(sid: str) -> BaseResponse:
-    """Let WhatsApp approve, reject or pause a template: `decision`, and for a rejection its `reason`."""
-    templates, body = bench().templates, given()
-    template, status = templates.get(sid), DECISIONS.get(str(body.get("decision", "")), "")
+    """Let WhatsApp approve, reject or pause a template: `decision`, and for a rejection its
+    `reason`.
+    """
+    templates = bench().templates
+    body = given()
+    template = templates.get(sid)
+    status = DECISIONS.get(str(body.get("decision", "")), "")
     if template is None:
         abort(404, "There is no such template.")
     if not status:
         abort(400, f"Give a decision: {', '.join(DECISIONS)}.")
     reason = str(body.get("reason") or REASON) if status == "rejected" else ""
-    changed = templates.change(template, status=status, reason=reason, name=template.name or template.friendly_name)
+    changed = templates.change(
+        template, status=status, reason=reason, name=template.name or template.friendly_name
+    )
     if request.is_json:
         return jsonify(sid=sid, status=changed.status, rejection_reason=changed.reason)
     return redirect(url_for("page.phones") + "#templates", 303)
@@ -91,4 +128,6 @@ def decide(sid: str) -> BaseResponse:
 def _done(state: dict[str, Any], phone: str, on_whatsapp: bool) -> BaseResponse:
     if request.is_json:
         return jsonify(state)
-    return redirect(url_for("page.phones", phone=phone, channel="whatsapp" if on_whatsapp else "sms"), 303)
+    return redirect(
+        url_for("page.phones", phone=phone, channel="whatsapp" if on_whatsapp else "sms"), 303
+    )

@@ -1,4 +1,6 @@
-"""How a chat provider calls the hub: one POST, to this machine only, without following where it is sent."""
+"""How a chat provider calls the hub: one POST, to this machine only, without following where it is
+sent.
+"""
 
 from __future__ import annotations
 
@@ -43,9 +45,16 @@ def post(url: str, body: bytes, headers: dict[str, str], *, patience: float) -> 
         return Answer(failure="nobody was there")
     try:
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        connection.request("POST", target, body, {"Accept": "*/*", "Connection": "close", **headers})
+        connection.request(
+            "POST", target, body, {"Accept": "*/*", "Connection": "close", **headers}
+        )
         answer = connection.getresponse()
-        return Answer(answer.status, "", {name.lower(): value for name, value in answer.getheaders()}, answer.read(LARGEST_ANSWER))
+        return Answer(
+            answer.status,
+            "",
+            {name.lower(): value for name, value in answer.getheaders()},
+            answer.read(LARGEST_ANSWER),
+        )
     except (OSError, http.client.HTTPException):
         return Answer(failure=f"no answer within {patience:g} s")
     finally:

@@ -1,6 +1,7 @@
 """The JSON of each resource, every documented property with its type.
 
-Shapes: Twilio's OpenAPI documents twilio_api_v2010 and twilio_messaging_v1, https://github.com/twilio/twilio-oai
+Shapes: Twilio's OpenAPI documents twilio_api_v2010 and twilio_messaging_v1,
+https://github.com/twilio/twilio-oai
 """
 
 from __future__ import annotations
@@ -20,19 +21,37 @@ from hub.simulator.store import Message
 API = "/2010-04-01"
 PRICE = 0.0079  # dollars per segment, as Twilio charged in the US
 ACCOUNT_PARTS = {
-    "addresses": "Addresses", "applications": "Applications", "authorized_connect_apps": "AuthorizedConnectApps",
-    "available_phone_numbers": "AvailablePhoneNumbers", "balance": "Balance", "calls": "Calls", "conferences": "Conferences",
-    "connect_apps": "ConnectApps", "incoming_phone_numbers": "IncomingPhoneNumbers", "keys": "Keys", "messages": "Messages",
-    "notifications": "Notifications", "outgoing_caller_ids": "OutgoingCallerIds", "queues": "Queues",
-    "recordings": "Recordings", "short_codes": "SMS/ShortCodes", "signing_keys": "SigningKeys", "sip": "SIP",
-    "transcriptions": "Transcriptions", "usage": "Usage",
-}  # fmt: skip
+    "addresses": "Addresses",
+    "applications": "Applications",
+    "authorized_connect_apps": "AuthorizedConnectApps",
+    "available_phone_numbers": "AvailablePhoneNumbers",
+    "balance": "Balance",
+    "calls": "Calls",
+    "conferences": "Conferences",
+    "connect_apps": "ConnectApps",
+    "incoming_phone_numbers": "IncomingPhoneNumbers",
+    "keys": "Keys",
+    "messages": "Messages",
+    "notifications": "Notifications",
+    "outgoing_caller_ids": "OutgoingCallerIds",
+    "queues": "Queues",
+    "recordings": "Recordings",
+    "short_codes": "SMS/ShortCodes",
+    "signing_keys": "SigningKeys",
+    "sip": "SIP",
+    "transcriptions": "Transcriptions",
+    "usage": "Usage",
+}
 SERVICE_PARTS = {
-    "alpha_senders": "AlphaSenders", "channel_senders": "ChannelSenders",
-    "destination_alpha_senders": "DestinationAlphaSenders", "messages": "Messages", "phone_numbers": "PhoneNumbers",
-    "short_codes": "ShortCodes", "us_app_to_person": "Compliance/Usa2p",
+    "alpha_senders": "AlphaSenders",
+    "channel_senders": "ChannelSenders",
+    "destination_alpha_senders": "DestinationAlphaSenders",
+    "messages": "Messages",
+    "phone_numbers": "PhoneNumbers",
+    "short_codes": "ShortCodes",
+    "us_app_to_person": "Compliance/Usa2p",
     "us_app_to_person_usecases": "Compliance/Usa2p/Usecases",
-}  # fmt: skip
+}
 
 
 def rfc2822(when: float | None) -> str | None:
@@ -47,7 +66,9 @@ def message(message: Message, account: Account) -> dict[str, Any]:
     uri = f"{API}/Accounts/{account.sid}/Messages/{message.sid}"
     # with a Messaging Service the sender is chosen, and segments are counted, after the answer
     undecided = message.service and message.status in ("accepted", "scheduled")
-    chosen = message.sender or (None if undecided else message.sent_from(account.credentials.phone_number))
+    chosen = message.sender or (
+        None if undecided else message.sent_from(account.credentials.phone_number)
+    )
     charged = message.status in ("sent", "delivered", "read", "undelivered")
     return {
         "account_sid": account.sid,
@@ -186,16 +207,29 @@ def service_number(account: Account) -> dict[str, Any]:
         "phone_number": account.credentials.phone_number,
         "service_sid": service_sid,
         "sid": account.number_sid,
-        "url": f"https://messaging.twilio.com/v1/Services/{service_sid}/PhoneNumbers/{account.number_sid}",
+        "url": (
+            f"https://messaging.twilio.com/v1/Services/{service_sid}/PhoneNumbers/{account.number_sid}"
+        ),
     }
 
 
 def page(
-    name: str, items: list[dict[str, Any]], *, path: str, query: Mapping[str, str], number: int, size: int,
-    following: str = "", preceding: str = "",
-) -> dict[str, Any]:  # fmt: skip
-    """Wrap a list as the 2010 API does; `following` and `preceding` are the tokens of the pages beside, if any."""
-    kept = {key: value for key, value in query.items() if key not in ("Page", "PageSize", "PageToken")}
+    name: str,
+    items: list[dict[str, Any]],
+    *,
+    path: str,
+    query: Mapping[str, str],
+    number: int,
+    size: int,
+    following: str = "",
+    preceding: str = "",
+) -> dict[str, Any]:
+    """Wrap a list as the 2010 API does; `following` and `preceding` are the tokens of the pages
+    beside, if any.
+    """
+    kept = {
+        key: value for key, value in query.items() if key not in ("Page", "PageSize", "PageToken")
+    }
 
     def uri(at: int, token: str = "") -> str:
         marks = {"PageSize": str(size), "Page": str(at)} | ({"PageToken": token} if token else {})
@@ -214,7 +248,9 @@ def page(
     }
 
 
-def meta_page(key: str, items: list[dict[str, Any]], url: str, *, number: int = 0, size: int = 50) -> dict[str, Any]:
+def meta_page(
+    key: str, items: list[dict[str, Any]], url: str, *, number: int = 0, size: int = 50
+) -> dict[str, Any]:
     """Wrap one page of a list as the newer APIs do."""
 
     def at(page: int) -> str:

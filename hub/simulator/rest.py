@@ -1,4 +1,5 @@
-"""Twilio's REST API as far as a hub needs it: messages, the account, its number, its Messaging Service.
+"""Twilio's REST API as far as a hub needs it: messages, the account, its number, its Messaging
+Service.
 
 https://www.twilio.com/docs/messaging/api/message-resource
 """
@@ -19,16 +20,25 @@ from hub.simulator.store import Message
 
 rest = Blueprint("rest", __name__)
 ACCOUNT = "/2010-04-01/Accounts/<account_sid>"
-PAGE_SIZE, LARGEST_PAGE = 50, 1000
-TOKEN = re.compile(r"(PA|PB)([0-9a-f]{1,15})")  # the page after, or before, the message of this number
+PAGE_SIZE = 50
+LARGEST_PAGE = 1000
+TOKEN = re.compile(
+    r"(PA|PB)([0-9a-f]{1,15})"
+)  # the page after, or before, the message of this number
 
 
 @rest.before_request
 def admit() -> None:
-    """Let in who has the account's credentials, as long as the account and the faults that were asked for allow it."""
+    """Let in who has the account's credentials, as long as the account and the faults that were
+    asked for allow it.
+    """
     here = bench()
     given = request.authorization
-    if given is None or given.type != "basic" or not here.account.opens(given.username or "", given.password or ""):
+    if (
+        given is None
+        or given.type != "basic"
+        or not here.account.opens(given.username or "", given.password or "")
+    ):
         raise RestError(20003, headers={"WWW-Authenticate": 'Basic realm="Twilio API"'})
     if (request.view_args or {}).get("account_sid", here.account.sid) != here.account.sid:
         raise RestError(20404, request.path)
@@ -36,7 +46,10 @@ def admit() -> None:
         raise RestError(20429, headers={"Retry-After": "1"})
     if here.faults.fails():
         raise RestError(20500)
-    if here.account.suspended and request.endpoint not in ("rest.fetch_account", "rest.list_accounts"):
+    if here.account.suspended and request.endpoint not in (
+        "rest.fetch_account",
+        "rest.list_accounts",
+    ):
         raise RestError(20403)
 
 
@@ -74,25 +87,35 @@ def create_message(account_sid: str) -> tuple[Response, int]:
 @rest.get(f"{ACCOUNT}/Messages.json")
 def list_messages(account_sid: str) -> Response:
     here = bench()
-    number, size = resources.whole(request.args, "Page", 0), min(max(resources.whole(request.args, "PageSize", PAGE_SIZE), 1), LARGEST_PAGE)
+    number = resources.whole(request.args, "Page", 0)
+    size = min(max(resources.whole(request.args, "PageSize", PAGE_SIZE), 1), LARGEST_PAGE)
     where = _filters()
     token = TOKEN.fullmatch(request.args.get("PageToken") or "PA0")
     if token is None:
         raise RestError(20001, "PageToken")
-    back, mark = token[1] == "PB", int(token[2], 16)
-    if mark:  # pages hang on messages, not on numbers, so that one which comes in between shifts nothing
+    back = token[1] == "PB"
+    mark = int(token[2], 16)
+    if (
+        mark
+    ):  # pages hang on messages, not on numbers, so that one which comes in between shifts nothing
         where.append(("seq > ?" if back else "seq < ?", mark))
     found = here.store.listed(where, size + 1, 0 if mark else number * size, oldest_first=back)
-    more, shown = len(found) > size, found[:size]
+    more = len(found) > size
+    shown = found[:size]
     if back:
         shown.reverse()
     after = bool(shown) and (more or back)
     before = bool(shown) and (more if back else number > 0)
     answer = resources.page(
-        "messages", [resources.message(message, here.account) for message in shown],
-        path=request.path, query=request.args, number=number, size=size,
-        following=f"PA{shown[-1].seq:x}" if after else "", preceding=f"PB{shown[0].seq:x}" if before else "",
-    )  # fmt: skip
+        "messages",
+        [resources.message(message, here.account) for message in shown],
+        path=request.path,
+        query=request.args,
+        number=number,
+        size=size,
+        following=f"PA{shown[-1].seq:x}" if after else "",
+        preceding=f"PB{shown[0].seq:x}" if before else "",
+    )
     return jsonify(answer)
 
 
@@ -137,7 +160,9 @@ def list_media(account_sid: str, sid: str) -> Response:
     """List the files that were fetched, or came with an inbound message."""
     here = bench()
     _message(here, sid)
-    return _page("media_list", [resources.media(one, here.account) for one in here.media.of(sid) if one.size])
+    return _page(
+        "media_list", [resources.media(one, here.account) for one in here.media.of(sid) if one.size]
+    )
 
 
 @rest.get(f"{ACCOUNT}/Messages/<sid>/Media/<media_sid>")
@@ -216,7 +241,9 @@ def fetch_service(sid: str) -> Response:
 @rest.get("/v1/Services/<sid>/PhoneNumbers")
 def list_service_numbers(sid: str) -> Response:
     url = _service(sid)["links"]["phone_numbers"]
-    return jsonify(resources.meta_page("phone_numbers", [resources.service_number(bench().account)], url))
+    return jsonify(
+        resources.meta_page("phone_numbers", [resources.service_number(bench().account)], url)
+    )
 
 
 def _service(sid: str) -> dict[str, Any]:
@@ -237,7 +264,9 @@ def _page(name: str, items: list[dict[str, Any]]) -> Response:
     size = min(max(resources.whole(request.args, "PageSize", PAGE_SIZE), 1), LARGEST_PAGE)
     number = resources.whole(request.args, "Page", 0)
     shown = items[number * size : (number + 1) * size]
-    return jsonify(resources.page(name, shown, path=request.path, query=request.args, number=number, size=size))
+    return jsonify(
+        resources.page(name, shown, path=request.path, query=request.args, number=number, size=size)
+    )
 
 
 def _filters() -> list[tuple[str, Any]]:
@@ -246,14 +275,25 @@ def _filters() -> list[tuple[str, Any]]:
         where.append(("recipient = ?", to))
     if sender := request.args.get("From"):
         ours = bench().account.credentials.phone_number
-        chosen = {ours: "NOT LIKE", magic.PREFIX + ours: "LIKE"}.get(sender, "")  # by a Messaging Service, after it was accepted
-        left = f" OR (sender = '' AND recipient {chosen} 'whatsapp:%' AND status NOT IN ('accepted', 'scheduled'))" if chosen else ""
+        chosen = {ours: "NOT LIKE", magic.PREFIX + ours: "LIKE"}.get(
+            sender, ""
+        )  # by a Messaging Service, after it was accepted
+        left = (
+            f" OR (sender = '' AND recipient {chosen} 'whatsapp:%' AND status NOT IN ('accepted',"
+            " 'scheduled'))"
+            if chosen
+            else ""
+        )
         where.append((f"(sender = ?{left})", sender))
-    # a message that waits to be sent counts by the time it was taken, else nobody could find it by date
+    # a message that waits to be sent counts by the time it was taken, else nobody could find it by
+    # date
     day = "CAST(coalesce(sent, created) AS INTEGER)"
     if text := request.args.get("DateSent"):
         start = _moment("DateSent", text)
-        where += [(f"{day} >= ?", start - start % 86_400), (f"{day} < ?", start - start % 86_400 + 86_400)]
+        where += [
+            (f"{day} >= ?", start - start % 86_400),
+            (f"{day} < ?", start - start % 86_400 + 86_400),
+        ]
     for name, comparison in (("DateSent<", "<="), ("DateSent>", ">=")):
         if text := request.args.get(name):
             where.append((f"{day} {comparison} ?", _moment(name, text)))

@@ -1,4 +1,4 @@
-"""The templates that every simulated account starts with, as data: each state and each type occurs."""
+"""Templates that every simulated account starts with: every state and type occurs."""
 
 from __future__ import annotations
 
@@ -12,26 +12,97 @@ LINK = {"title": "Review and sign", "type": "URL", "url": "https://sign.example/
 
 # name, language, state, reason, type, body, variables with their samples, buttons
 ROWS: tuple[tuple[str, str, str, str, str, str, dict[str, str], list[dict[str, str]]], ...] = (
-    ("request_sent", "en_US", "approved", "", "twilio/call-to-action",
-     "Hello {{1}}, {{2}} has sent you {{3}} to sign. Open it with the button below.", SENT | {"4": "demo"}, [LINK]),
-    ("request_sent", "pt_BR", "approved", "", "twilio/text",
-     "Olá {{1}}, {{2}} enviou {{3}} para você assinar. O endereço veio por e-mail.", SENT, []),
-    ("request_signed_others", "en_US", "approved", "", "twilio/text",
-     "{{1}} has signed {{2}}. We tell you when everybody has signed it.", SIGNED, []),
-    ("request_signed_actor", "en_US", "approved", "", "twilio/text",
-     "Thank you, {{1}}. Your signature on {{2}} has been recorded.", SIGNED, []),
-    ("request_signed_others", "de", "pending", "", "twilio/text",
-     "{{1}} hat {{2}} unterschrieben. Sie hören von uns, wenn alle unterschrieben haben.", SIGNED, []),
-    ("request_completed", "en_US", "approved", "", "twilio/text",
-     "Everybody has signed {{2}}. Thank you, {{1}}. The signed copy is in your mailbox.", SIGNED, []),
-    ("request_completed", "de", "rejected", "The variables stand too close to the end of the text.", "twilio/text",
-     "Alle haben unterschrieben: {{1}}, {{2}}", SIGNED, []),
-    ("request_reminder", "en_US", "approved", "", "twilio/quick-reply",
-     "Hello {{1}}, {{2}} still waits for your signature. Shall we send you the address again?", SIGNED,
-     [{"title": "Send it again", "id": "resend"}, {"title": "I will not sign", "id": "decline"}]),
-    ("request_reminder", "pt_BR", "paused", "", "twilio/text",
-     "Olá {{1}}, {{2}} ainda espera pela sua assinatura. Responda se precisar de ajuda.", SIGNED, []),
-)  # fmt: skip
+    (
+        "request_sent",
+        "en_US",
+        "approved",
+        "",
+        "twilio/call-to-action",
+        "Hello {{1}}, {{2}} has sent you {{3}} to sign. Open it with the button below.",
+        SENT | {"4": "demo"},
+        [LINK],
+    ),
+    (
+        "request_sent",
+        "pt_BR",
+        "approved",
+        "",
+        "twilio/text",
+        "Olá {{1}}, {{2}} enviou {{3}} para você assinar. O endereço veio por e-mail.",
+        SENT,
+        [],
+    ),
+    (
+        "request_signed_others",
+        "en_US",
+        "approved",
+        "",
+        "twilio/text",
+        "{{1}} has signed {{2}}. We tell you when everybody has signed it.",
+        SIGNED,
+        [],
+    ),
+    (
+        "request_signed_actor",
+        "en_US",
+        "approved",
+        "",
+        "twilio/text",
+        "Thank you, {{1}}. Your signature on {{2}} has been recorded.",
+        SIGNED,
+        [],
+    ),
+    (
+        "request_signed_others",
+        "de",
+        "pending",
+        "",
+        "twilio/text",
+        "{{1}} hat {{2}} unterschrieben. Sie hören von uns, wenn alle unterschrieben haben.",
+        SIGNED,
+        [],
+    ),
+    (
+        "request_completed",
+        "en_US",
+        "approved",
+        "",
+        "twilio/text",
+        "Everybody has signed {{2}}. Thank you, {{1}}. The signed copy is in your mailbox.",
+        SIGNED,
+        [],
+    ),
+    (
+        "request_completed",
+        "de",
+        "rejected",
+        "The variables stand too close to the end of the text.",
+        "twilio/text",
+        "Alle haben unterschrieben: {{1}}, {{2}}",
+        SIGNED,
+        [],
+    ),
+    (
+        "request_reminder",
+        "en_US",
+        "approved",
+        "",
+        "twilio/quick-reply",
+        "Hello {{1}}, {{2}} still waits for your signature. Shall we send you the address again?",
+        SIGNED,
+        [{"title": "Send it again", "id": "resend"}, {"title": "I will not sign", "id": "decline"}],
+    ),
+    (
+        "request_reminder",
+        "pt_BR",
+        "paused",
+        "",
+        "twilio/text",
+        "Olá {{1}}, {{2}} ainda espera pela sua assinatura. Responda se precisar de ajuda.",
+        SIGNED,
+        [],
+    ),
+)
 
 
 def templates() -> Iterator[Template]:
@@ -39,6 +110,12 @@ def templates() -> Iterator[Template]:
     for name, language, status, reason, kind, body, variables, actions in ROWS:
         content = {"body": body, **({"actions": actions} if actions else {})}
         yield Template(
-            friendly_name=f"{name}_{language}", language=language, types={kind: content}, variables=dict(variables),
-            name=f"{name}_{language}".lower(), category="UTILITY", status=status, reason=reason,
-        )  # fmt: skip
+            friendly_name=f"{name}_{language}",
+            language=language,
+            types={kind: content},
+            variables=dict(variables),
+            name=f"{name}_{language}".lower(),
+            category="UTILITY",
+            status=status,
+            reason=reason,
+        )

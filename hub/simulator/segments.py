@@ -1,4 +1,6 @@
-"""Counting segments as the carrier does; the hub counts for itself, so that the two can be compared."""
+"""Counting segments as the carrier does; the hub counts for itself, so that the two can be
+compared.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,9 @@ import gsm0338  # noqa: F401 - registers the codec
 
 
 def count(text: str) -> int:
-    """Count the segments of a text: GSM 03.38 septets, or UTF-16 units when a character is not in that set."""
+    """Count the segments of a text: GSM 03.38 septets, or UTF-16 units when a character is not in
+    that set.
+    """
     try:
         return _fill((len(char.encode("gsm03.38")) for char in text), whole=160, part=153)
     except UnicodeEncodeError:
@@ -20,9 +24,11 @@ def _fill(sizes: Iterable[int], *, whole: int, part: int) -> int:
     units = list(sizes)
     if sum(units) <= whole:
         return 1
-    segments, room = 1, part
+    segments = 1
+    room = part
     for size in units:
         if size > room:
-            segments, room = segments + 1, part
+            segments = segments + 1
+            room = part
         room -= size
     return segments

@@ -1,4 +1,6 @@
-"""Running the simulator: one gunicorn process with many threads, since a recipient that hangs holds one."""
+"""Running the simulator: one gunicorn process with many threads, since a recipient that hangs holds
+one.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ from hub.simulator.app import create_simulator
 from hub.simulator.bench import Bench
 
 THREADS = 80
-KEEP_ALIVE = 75  # seconds; longer than a client leaves a connection idle, so that none breaks under a request
+# seconds; longer than a client leaves a connection idle, so that none breaks under a request
+KEEP_ALIVE = 75
 
 
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
@@ -41,11 +44,15 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             self.cfg.set(name, value)
 
     def load(self) -> Flask:
-        self._app = create_simulator(self._config)  # in the worker, after the fork: its threads live there
+        self._app = create_simulator(
+            self._config
+        )  # in the worker, after the fork: its threads live there
         return self._app
 
     def _leave(self, arbiter: Any, worker: Any) -> None:
-        """End the worker now: a request that hangs, or a callback under way, would hold its threads and so the process."""
+        """End the worker now: a request that hangs, or a callback under way, would hold its threads
+        and so the process.
+        """
         if self._app is not None and worker.pid == os.getpid():
             bench: Bench = self._app.extensions["simulator"]
             bench.stop()

@@ -1,6 +1,7 @@
 """What the simulated provider remembers: a small SQLite file that outlives a restart.
 
-Were it lost, a hub that asks after a restart would learn that a message it handed over was never taken.
+Were it lost, a hub that asks after a restart would learn that a message it handed over was never
+taken.
 """
 
 from __future__ import annotations
@@ -49,7 +50,12 @@ class Message:
 
     @property
     def plan(self) -> tuple[magic.Step, ...]:
-        return magic.steps(self.recipient, pooled=bool(self.service), scheduled=self.starts > self.created, fate=self.fate)
+        return magic.steps(
+            self.recipient,
+            pooled=bool(self.service),
+            scheduled=self.starts > self.created,
+            fate=self.fate,
+        )
 
     @property
     def whatsapp(self) -> bool:
@@ -77,19 +83,26 @@ class Message:
 COLUMNS = [field.name for field in fields(Message)][:-1]
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS messages (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, sid TEXT NOT NULL UNIQUE, recipient TEXT NOT NULL, sender TEXT NOT NULL,
-    service TEXT NOT NULL, body TEXT NOT NULL, media INTEGER NOT NULL, segments INTEGER NOT NULL, status TEXT NOT NULL,
-    error INTEGER NOT NULL, callback TEXT NOT NULL, created REAL NOT NULL, starts REAL NOT NULL, updated REAL NOT NULL,
-    sent REAL, reached INTEGER NOT NULL, told INTEGER NOT NULL, redacted INTEGER NOT NULL, deleted INTEGER NOT NULL,
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, sid TEXT NOT NULL UNIQUE, recipient TEXT NOT NULL,
+    sender TEXT NOT NULL,
+    service TEXT NOT NULL, body TEXT NOT NULL, media INTEGER NOT NULL, segments INTEGER NOT NULL,
+    status TEXT NOT NULL,
+    error INTEGER NOT NULL, callback TEXT NOT NULL, created REAL NOT NULL, starts REAL NOT NULL,
+    updated REAL NOT NULL,
+    sent REAL, reached INTEGER NOT NULL, told INTEGER NOT NULL, redacted INTEGER NOT NULL,
+    deleted INTEGER NOT NULL,
     wiped INTEGER NOT NULL, pending INTEGER NOT NULL DEFAULT 1);
 CREATE INDEX IF NOT EXISTS by_recipient ON messages (recipient, seq);
 CREATE INDEX IF NOT EXISTS by_pending ON messages (seq) WHERE pending;
 CREATE TABLE IF NOT EXISTS stumbles (digest BLOB PRIMARY KEY) WITHOUT ROWID;
 """
 ADDED = {  # columns that came after the file's first version
-    "fate": "INTEGER NOT NULL DEFAULT 0", "content": "TEXT NOT NULL DEFAULT ''", "buttons": "TEXT NOT NULL DEFAULT ''",
-    "direction": "TEXT NOT NULL DEFAULT 'outbound-api'", "answer": "TEXT NOT NULL DEFAULT ''",
-}  # fmt: skip
+    "fate": "INTEGER NOT NULL DEFAULT 0",
+    "content": "TEXT NOT NULL DEFAULT ''",
+    "buttons": "TEXT NOT NULL DEFAULT ''",
+    "direction": "TEXT NOT NULL DEFAULT 'outbound-api'",
+    "answer": "TEXT NOT NULL DEFAULT ''",
+}
 HOLDER = "phone_of(CASE WHEN direction = 'inbound' THEN sender ELSE recipient END)"
 PHONE = f"replace({HOLDER}, 'whatsapp:', '')"
 
@@ -114,23 +127,36 @@ class Store(File):
         return _message(rows[0]) if rows else None
 
     def listed(
-        self, where: Iterable[tuple[str, Any]], limit: int, skip: int = 0, *, oldest_first: bool = False
+        self,
+        where: Iterable[tuple[str, Any]],
+        limit: int,
+        skip: int = 0,
+        *,
+        oldest_first: bool = False,
     ) -> list[Message]:
-        """Read messages that meet all conditions, such as `("recipient = ?", "+1…")`, newest first."""
+        """Read messages that meet all conditions, as `("recipient = ?", "+1…")`, newest first."""
         conditions = [("NOT deleted", None), *where]
         sql = " AND ".join(condition for condition, _ in conditions)
         values = [value for condition, value in conditions if "?" in condition]
         order = "ASC" if oldest_first else "DESC"
-        rows = self.rows(f"SELECT * FROM messages WHERE {sql} ORDER BY seq {order} LIMIT ? OFFSET ?", (*values, limit, skip))  # noqa: S608
+        rows = self.rows(
+            f"SELECT * FROM messages WHERE {sql} ORDER BY seq {order} LIMIT ? OFFSET ?",  # noqa: S608
+            (*values, limit, skip),
+        )
         return [_message(row) for row in rows]
 
     def pending(self) -> list[Message]:
         """Read the messages of which something is still to come, after a restart."""
-        return [_message(row) for row in self.rows("SELECT * FROM messages WHERE pending ORDER BY seq")]
+        return [
+            _message(row) for row in self.rows("SELECT * FROM messages WHERE pending ORDER BY seq")
+        ]
 
     def reach(self, steps: Iterable[tuple[str, int]]) -> list[tuple[Message, int]]:
-        """Let messages take a step of their plan, and return them as they are then; a canceled one takes none."""
-        now, reached = time.time(), []
+        """Let messages take a step of their plan, and return them as they are then; a canceled one
+        takes none.
+        """
+        now = time.time()
+        reached = []
         with self.writing() as db:
             for sid, n in steps:
                 row = db.execute("SELECT * FROM messages WHERE sid = ?", (sid,)).fetchone()
@@ -139,8 +165,14 @@ class Store(File):
                 message = _message(row)
                 if message.reached <= n:
                     message = _take(message, n, now)
-                    sql = "UPDATE messages SET status = ?, error = ?, sent = ?, reached = ?, updated = ? WHERE sid = ?"
-                    db.execute(sql, (message.status, message.error, message.sent, message.reached, now, sid))
+                    sql = (
+                        "UPDATE messages SET status = ?, error = ?, sent = ?, reached = ?, updated"
+                        " = ? WHERE sid = ?"
+                    )
+                    db.execute(
+                        sql,
+                        (message.status, message.error, message.sent, message.reached, now, sid),
+                    )
                 reached.append((message, n))
         return reached
 
@@ -162,28 +194,37 @@ class Store(File):
     def cancel(self, sid: str) -> bool:
         """Take a scheduled message back, unless it is too late."""
         with self.writing() as db:
-            sql = "UPDATE messages SET status = 'canceled', pending = 0, updated = ? WHERE sid = ? AND status = 'scheduled'"
+            sql = (
+                "UPDATE messages SET status = 'canceled', pending = 0, updated = ? WHERE sid = ?"
+                " AND status = 'scheduled'"
+            )
             return db.execute(sql, (time.time(), sid)).rowcount == 1
 
     # ── phones ──
 
     def phones(self) -> list[tuple[str, int]]:
-        """List the phones that hold messages and how many, the one with the newest first: numbers, without a channel."""
-        sql = f"SELECT {PHONE} AS phone, count(*) FROM messages WHERE NOT wiped GROUP BY phone ORDER BY max(seq) DESC"  # noqa: S608
+        """List the phones that hold messages and how many, the one with the newest first: numbers,
+        without a channel.
+        """
+        newest_first = "NOT wiped GROUP BY phone ORDER BY max(seq) DESC"
+        sql = f"SELECT {PHONE} AS phone, count(*) FROM messages WHERE {newest_first}"  # noqa: S608
         return [(row[0], row[1]) for row in self.rows(sql)]
 
     def on_phone(self, number: str = "", limit: int = -1) -> list[Message]:
         """Read what one address, or all, received: the newest `limit`, newest last."""
         sql = (
-            "SELECT * FROM messages WHERE NOT wiped AND direction <> 'inbound' AND (? = '' OR phone_of(recipient) = phone_of(?)) "
-            "ORDER BY seq DESC LIMIT ?"
+            "SELECT * FROM messages WHERE NOT wiped AND direction <> 'inbound' AND (? = '' OR"
+            " phone_of(recipient) = phone_of(?)) ORDER BY seq DESC LIMIT ?"
         )
         return [_message(row) for row in reversed(self.rows(sql, (number, number, limit)))]
 
     def chat(self, address: str, limit: int = -1) -> list[Message]:
         """Read what one address received and wrote: the newest `limit`, newest last."""
         sql = f"SELECT * FROM messages WHERE NOT wiped AND phone_of(?) = {HOLDER}"  # noqa: S608
-        return [_message(row) for row in reversed(self.rows(f"{sql} ORDER BY seq DESC LIMIT ?", (address, limit)))]
+        return [
+            _message(row)
+            for row in reversed(self.rows(f"{sql} ORDER BY seq DESC LIMIT ?", (address, limit)))
+        ]
 
     def wipe(self) -> None:
         """Empty all phones and let every number stumble again; the provider's own record stays."""
@@ -210,5 +251,9 @@ def _message(row: sqlite3.Row) -> Message:
 def _take(message: Message, n: int, now: float) -> Message:
     status = message.plan[n].status or message.status
     sent = message.sent or (now if status in ("sent", "delivered", "read", "undelivered") else None)
-    error = message.fate or magic.recipient(message.recipient).error if status in ("failed", "undelivered") else 0
+    error = (
+        message.fate or magic.recipient(message.recipient).error
+        if status in ("failed", "undelivered")
+        else 0
+    )
     return replace(message, status=status, sent=sent, error=error, reached=n + 1, updated=now)

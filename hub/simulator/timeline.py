@@ -1,4 +1,6 @@
-"""What becomes of messages by and by: one thread lets them take the steps of their plans, a bounded pool posts callbacks."""
+"""What becomes of messages by and by: one thread lets them take the steps of their plans, a bounded
+pool posts callbacks.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,9 @@ class Timeline:
     """Follows every message to its end; what was under way at a stop goes on at the next start."""
 
     def __init__(self, store: Store, account: Account, media: MediaFiles) -> None:
-        self._store, self._account, self._media = store, account, media
+        self._store = store
+        self._account = account
+        self._media = media
         self._due: list[tuple[float, int, Step | Call]] = []
         self._order = itertools.count()
         self._told: queue.SimpleQueue[tuple[str, int]] = queue.SimpleQueue()
@@ -67,7 +71,9 @@ class Timeline:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def follow(self, message: Message) -> None:
-        """Put the steps of a message that are still to come, or to be told, on the line; its files are fetched first."""
+        """Put the steps of a message that are still to come, or to be told, on the line; its files
+        are fetched first.
+        """
         if message.media and not message.reached and not message.inbound:
             self._pool.submit(self._fetch, message)
         else:
@@ -101,7 +107,9 @@ class Timeline:
         while not self.stopping.is_set():
             try:
                 self._tick()
-            except Exception:  # a thread that ends silently would leave every later message undelivered
+            except (
+                Exception
+            ):  # a thread that ends silently would leave every later message undelivered
                 log.exception("The simulator's timeline stumbled and goes on")
                 self.stopping.wait(1)
 
@@ -109,8 +117,11 @@ class Timeline:
         with self._changed:
             if not self._due or self._due[0][0] > time.time():
                 wait = min(self._due[0][0] - time.time(), 0.1) if self._due else 0.1
-                self._changed.wait(max(wait, 0.005))  # at most 200 rounds a second: steps of many messages share a transaction
-            now, items = time.time(), []
+                self._changed.wait(
+                    max(wait, 0.005)
+                )  # at most 200 rounds a second: steps of many messages share a transaction
+            now = time.time()
+            items = []
             while self._due and self._due[0][0] <= now:
                 items.append(heapq.heappop(self._due)[2])
         told = [self._told.get_nowait() for _ in range(self._told.qsize())]
@@ -130,7 +141,9 @@ class Timeline:
             return
         if words and message.callback:
             host = urlsplit(message.callback).netloc
-            log.warning("Status callback of %s: not posted, %s is not on this machine", message.sid, host)
+            log.warning(
+                "Status callback of %s: not posted, %s is not on this machine", message.sid, host
+            )
         self._told.put((message.sid, n))
 
     def _post(self, call: Call) -> None:
@@ -148,7 +161,12 @@ class Timeline:
             began = call.began or time.time()
             failure = callbacks.post(call.message, call.words[0], self._account, limits)
             again = time.time() + callbacks.FIRST_RETRY * 2**call.tries
-            if failure and limits.retries_after(failure) and call.tries < limits.retries and again < began + limits.total:
+            if (
+                failure
+                and limits.retries_after(failure)
+                and call.tries < limits.retries
+                and again < began + limits.total
+            ):
                 self._put(again, replace(call, tries=call.tries + 1, began=began))
                 return
             call = replace(call, words=call.words[1:], tries=0, began=0.0)

@@ -1,4 +1,6 @@
-"""Addresses of chat providers that fail on purpose: what the simulator does there, and what its pages say of it, are one row."""
+"""Addresses of chat providers that fail on purpose: what the simulator does there, and what its
+pages say of it, are one row.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,9 @@ from typing import TypeVar
 
 @dataclass(frozen=True)
 class Trouble:
-    """What is answered to one address: a channel, a chat, a webhook's secret, a workflow, a token, an e-mail address."""
+    """What is answered to one address: a channel, a chat, a webhook's secret, a workflow, a token,
+    an e-mail address.
+    """
 
     address: str
     error: str
@@ -25,7 +29,13 @@ class Trouble:
         if self.hangs:
             return f"Hangs for {self.hangs:.0f} s, but posted"
         said = f"{self.status} {self.error}".strip()
-        return f"{said} once, then posted" if self.once else f"{said}, but posted" if self.breaks else said
+        return (
+            f"{said} once, then posted"
+            if self.once
+            else f"{said}, but posted"
+            if self.breaks
+            else said
+        )
 
     @property
     def takes(self) -> bool:
@@ -33,7 +43,9 @@ class Trouble:
         return self.once or self.breaks or self.hangs > 0
 
     def refuses(self, stumbles: Callable[[], bool]) -> bool:
-        """Tell whether a message is refused now; `stumbles` tells whether it is met for the first time."""
+        """Tell whether a message is refused now; `stumbles` tells whether it is met for the first
+        time.
+        """
         return stumbles() if self.once else not self.takes
 
 

@@ -1,7 +1,9 @@
-"""The door of the providers: /api/rpc/webhooks/…. Verify, store, answer; everything else happens later.
+"""The door of the providers: /api/rpc/webhooks/….
 
-It stands beside the Flask application, in its context: callbacks come hundreds of times a second, and have no use for sessions,
-cookies, forms or limits.
+Verify, store, answer; everything else happens later.
+
+It stands beside the Flask application, in its context: callbacks come hundreds of times a second,
+and have no use for sessions, cookies, forms or limits.
 """
 
 from __future__ import annotations
@@ -13,7 +15,13 @@ from typing import Any
 import structlog
 from flask import Flask, current_app
 from sqlalchemy.exc import SQLAlchemyError
-from werkzeug.exceptions import BadRequest, HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
+from werkzeug.exceptions import (
+    BadRequest,
+    HTTPException,
+    MethodNotAllowed,
+    NotFound,
+    RequestEntityTooLarge,
+)
 from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.wsgi import get_input_stream
 
@@ -38,20 +46,29 @@ def init_app(app: Flask) -> None:
 
 
 class Door:
-    """Answers what is posted to a path that an integration declares, and lets everything else through."""
+    """Answers what is posted to a path that an integration declares, and lets everything else
+    through.
+    """
 
     def __init__(self, app: Flask) -> None:
-        self._app, self._next = app, app.wsgi_app
+        self._app = app
+        self._next = app.wsgi_app
         self._paths = integrations.webhook_paths()
 
-    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def __call__(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
         if not path.startswith(PREFIX):
             return self._next(environ, start_response)
         with self._app.app_context():
             status, kind, text = self._answer(environ, path[len(PREFIX) :].rstrip("/"))
         body = text.encode()
-        headers = [("Content-Type", kind), ("Content-Length", str(len(body))), *_ALSO.get(status, ())]
+        headers = [
+            ("Content-Type", kind),
+            ("Content-Length", str(len(body))),
+            *_ALSO.get(status, ()),
+        ]
         start_response(f"{status} {HTTP_STATUS_CODES[status]}", headers)
         return [b"" if environ["REQUEST_METHOD"] == "HEAD" else body]
 
@@ -60,7 +77,9 @@ class Door:
             return 200, *self._take(environ, name)
         except BadWebhook as problem:
             log.warning("webhook.refused", path=PREFIX + name, why=str(problem))
-            security_log.record("webhook_refused", environ.get("REMOTE_ADDR", ""), path=PREFIX + name)
+            security_log.record(
+                "webhook_refused", environ.get("REMOTE_ADDR", ""), path=PREFIX + name
+            )
             return _failed(403, str(problem))
         except UNAVAILABLE as problem:
             log.error("webhook.not_taken", problem=type(problem).__name__)
@@ -94,7 +113,9 @@ class Door:
         return integration.answer(call, new)
 
     def _find(self, name: str) -> tuple[str, str, Sequence[type[Integration]]]:
-        """Return the path as declared, the connection that it names, and the integrations that share it."""
+        """Return the path as declared, the connection that it names, and the integrations that
+        share it.
+        """
         declared, _, connection = name.rpartition("/")
         for path, slug in ((name, ""), (f"{declared}/{{connection}}", connection)):
             if path in self._paths and "{" not in name and is_storable(slug):
@@ -110,7 +131,11 @@ def _body(environ: dict[str, Any]) -> bytes:
 
 
 def _headers(environ: Mapping[str, Any]) -> dict[str, str]:
-    found = {name[5:].replace("_", "-").lower(): text for name, text in environ.items() if name.startswith("HTTP_")}
+    found = {
+        name[5:].replace("_", "-").lower(): text
+        for name, text in environ.items()
+        if name.startswith("HTTP_")
+    }
     return found | {"content-type": environ.get("CONTENT_TYPE", "")}
 
 
@@ -133,17 +158,29 @@ def _verify(
 
 
 def _failed(status: int, why: str) -> tuple[int, str, str]:
-    """Return a problem document (RFC 9457) that also says `success` and `error`, as every answer here does."""
+    """Return a problem document (RFC 9457) that also says `success` and `error`, as every answer
+    here does.
+    """
     title = HTTP_STATUS_CODES[status]
     content = {
-        "type": "about:blank", "title": title, "status": status, "code": title.lower().replace(" ", "_"), "detail": why,
-        "success": False, "error": why,
-    }  # fmt: skip
+        "type": "about:blank",
+        "title": title,
+        "status": status,
+        "code": title.lower().replace(" ", "_"),
+        "detail": why,
+        "success": False,
+        "error": why,
+    }
     return status, "application/problem+json", json.dumps(content)
 
 
 _REFUSALS = {
     400: "The request is broken or incomplete, or holds a character such as NUL. Send it again.",
-    404: "No integration takes webhooks at this address.", 405: "Webhooks are posted.", 413: "The body is larger than 256 KiB.",
-}  # fmt: skip
-_ALSO: Mapping[int, Sequence[tuple[str, str]]] = {405: [("Allow", "POST")], 503: [("Retry-After", "5")]}
+    404: "No integration takes webhooks at this address.",
+    405: "Webhooks are posted.",
+    413: "The body is larger than 256 KiB.",
+}
+_ALSO: Mapping[int, Sequence[tuple[str, str]]] = {
+    405: [("Allow", "POST")],
+    503: [("Retry-After", "5")],
+}

@@ -80,8 +80,14 @@ def upgrade() -> None:
         sqlite_where=OF_ALL,
         postgresql_where=OF_ALL,
     )
-    op.create_index('uq_suppressions_open_of_source', 'suppressions', ['source_id', *KEY], unique=True, sqlite_where=OF_ONE,
-                    postgresql_where=OF_ONE)  # fmt: skip
+    op.create_index(
+        "uq_suppressions_open_of_source",
+        "suppressions",
+        ["source_id", *KEY],
+        unique=True,
+        sqlite_where=OF_ONE,
+        postgresql_where=OF_ONE,
+    )
     op.create_index("ix_suppressions_source_id", "suppressions", ["source_id", "id"])
     _fill()
 
@@ -97,9 +103,11 @@ def downgrade() -> None:
         older.c.id < suppressions.c.id,
         *(older.c[name] == suppressions.c[name] for name in KEY),
     )
-    op.execute(suppressions.update().where(suppressions.c.lifted_at.is_(None), again).values(
-        lifted_at=suppressions.c.since, lifted_why='The same opt-out stands once more.'
-    ))  # fmt: skip
+    op.execute(
+        suppressions.update()
+        .where(suppressions.c.lifted_at.is_(None), again)
+        .values(lifted_at=suppressions.c.since, lifted_why="The same opt-out stands once more.")
+    )
     op.create_index(
         "uq_suppressions_open",
         "suppressions",
@@ -114,9 +122,12 @@ def downgrade() -> None:
     op.drop_column("sources", "applies_to_all")
 
 
-# ── What can be told from the rows that are there ───────────────────────────────────────────────────────────
+# ── What can be told from the rows that are there ─────────────────────────────────────────────────
 def _fill() -> None:
-    """Fill in the sources that are certain. Other rows apply to all, as before; only admins see them."""
+    """Fill in the sources that are certain.
+
+    Other rows apply to all, as before; only admins see them.
+    """
     connection = op.get_bind()
     owners = connection.execute(sa.select(keys.c.source_id).distinct()).scalars().all()
     if len(owners) == 1:  # everything that was recorded through the API was recorded by this source
@@ -128,10 +139,20 @@ def _fill() -> None:
         )
     _fill_links(connection)
     for ids in _batches(connection, events):
-        connection.execute(events.update().where(events.c.id.in_(ids)).values(source_id=sa.func.coalesce(
-            sa.select(messages.c.source_id).where(messages.c.id == events.c.message_id).scalar_subquery(),
-            sa.select(requests.c.source_id).where(requests.c.id == events.c.request_id).scalar_subquery(),
-        )))  # fmt: skip
+        connection.execute(
+            events.update()
+            .where(events.c.id.in_(ids))
+            .values(
+                source_id=sa.func.coalesce(
+                    sa.select(messages.c.source_id)
+                    .where(messages.c.id == events.c.message_id)
+                    .scalar_subquery(),
+                    sa.select(requests.c.source_id)
+                    .where(requests.c.id == events.c.request_id)
+                    .scalar_subquery(),
+                )
+            )
+        )
     for ids in _batches(connection, inbound):
         _fill_inbound(connection, {_cause(one): one for one in ids})
 
@@ -172,14 +193,22 @@ def _last_writer() -> sa.ScalarSelect[object]:
     receiver = connections.alias("receiver")
     return (
         sa.select(messages.c.source_id)
-        .join(carrier, carrier.c.id == messages.c.connection_id).join(receiver, receiver.c.id == inbound.c.connection_id)
+        .join(carrier, carrier.c.id == messages.c.connection_id)
+        .join(receiver, receiver.c.id == inbound.c.connection_id)
         .where(
-            messages.c.contact_id == inbound.c.contact_id, messages.c.id < inbound.c.id, messages.c.source_id.is_not(None),
-            messages.c.status.in_(SENT), carrier.c.channel == receiver.c.channel, carrier.c.sender == receiver.c.sender,
-            sa.or_(carrier.c.id == receiver.c.id, receiver.c.sender != ''),
+            messages.c.contact_id == inbound.c.contact_id,
+            messages.c.id < inbound.c.id,
+            messages.c.source_id.is_not(None),
+            messages.c.status.in_(SENT),
+            carrier.c.channel == receiver.c.channel,
+            carrier.c.sender == receiver.c.sender,
+            sa.or_(carrier.c.id == receiver.c.id, receiver.c.sender != ""),
         )
-        .order_by(messages.c.id.desc()).limit(1).correlate(inbound).scalar_subquery()
-    )  # fmt: skip
+        .order_by(messages.c.id.desc())
+        .limit(1)
+        .correlate(inbound)
+        .scalar_subquery()
+    )
 
 
 def _batches(connection: sa.Connection, table: sa.TableClause) -> Iterator[list[object]]:

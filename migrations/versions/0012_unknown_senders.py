@@ -5,21 +5,25 @@ from alembic import op
 
 import hub.models.types
 
-revision = '0012'
-down_revision = '0011'
+revision = "0012"
+down_revision = "0011"
 branch_labels = None
 depends_on = None
 
 
 def upgrade() -> None:
-    for name in ('inbound', 'conversations'):
+    for name in ("inbound", "conversations"):
         with op.batch_alter_table(name) as table:
-            table.alter_column('contact_id', existing_type=hub.models.types.Id('ctc'), nullable=True)
+            table.alter_column(
+                "contact_id", existing_type=hub.models.types.Id("ctc"), nullable=True
+            )
 
 
 def downgrade() -> None:
-    for name in ('conversations', 'inbound'):
-        rows = sa.table(name, sa.column('contact_id'))
+    for name in ("conversations", "inbound"):
+        rows = sa.table(name, sa.column("contact_id"))
         op.execute(sa.delete(rows).where(rows.c.contact_id.is_(None)))
         with op.batch_alter_table(name) as table:
-            table.alter_column('contact_id', existing_type=hub.models.types.Id('ctc'), nullable=False)
+            table.alter_column(
+                "contact_id", existing_type=hub.models.types.Id("ctc"), nullable=False
+            )

@@ -33,7 +33,16 @@ def test_a_key_is_stored_as_a_digest_alone(in_app: Flask) -> None:
     assert not any(text in f"{row.detail}{row.title}" for row in db.session.scalars(select(Audit)))
 
 
-@pytest.mark.parametrize("change", [str.upper, lambda text: text[:-1], lambda text: text + "x", lambda text: text[8:], lambda _: ""])
+@pytest.mark.parametrize(
+    "change",
+    [
+        str.upper,
+        lambda text: text[:-1],
+        lambda text: text + "x",
+        lambda text: text[8:],
+        lambda _: "",
+    ],
+)
 def test_anything_else_opens_nothing(in_app: Flask, change: object) -> None:
     text = api_keys.create("Contracts", test=True)
     assert api_keys.authenticate(change(text)) is None  # type: ignore[operator]

@@ -52,16 +52,22 @@ def put(connection_id: str, state: ConnectionState, why: str = "") -> None:
 
 
 def actions(connection_id: str) -> list[str]:
-    found = db.session.scalars(select(Audit.action).where(Audit.subject == connection_id).order_by(Audit.id))
+    found = db.session.scalars(
+        select(Audit.action).where(Audit.subject == connection_id).order_by(Audit.id)
+    )
     return [action.removeprefix("connection.") for action in found]
 
 
-# ── The rate ────────────────────────────────────────────────────────────────────────────────────────────────
-def test_a_rate_is_kept_where_the_sender_is_looked_up_and_calls_for_no_test(values: dict[str, Any], simulator: Any) -> None:
+# ── The rate ──────────────────────────────────────────────────────────────────────────────────────
+def test_a_rate_is_kept_where_the_sender_is_looked_up_and_calls_for_no_test(
+    values: dict[str, Any], simulator: Any
+) -> None:
     connection_id = add(values)
     connections.enable(connection_id)
     assert row(connection_id).per_second is None
-    assert connections.save(connection_id, {**values, "per_second": "2,5"}) == connections.Saved(True)
+    assert connections.save(connection_id, {**values, "per_second": "2,5"}) == connections.Saved(
+        True
+    )
     one = row(connection_id)
     assert (one.per_second, one.enabled, one.ready) == (2.5, True, True)
     connections.save(connection_id, values)
@@ -81,10 +87,14 @@ def test_a_rate_that_is_none_is_refused_with_a_sentence(values: dict[str, Any], 
     assert refusal.value.field == "per_second"
 
 
-# ── Saving ──────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Saving ────────────────────────────────────────────────────────────────────────────────────────
 def test_saving_fills_account_and_sender_and_numbers_the_settings(values: dict[str, Any]) -> None:
     one = row(add(values))
-    assert (one.slug, one.account, one.sender) == ("acme-us", values["account_sid"], values["sender"])
+    assert (one.slug, one.account, one.sender) == (
+        "acme-us",
+        values["account_sid"],
+        values["sender"],
+    )
     assert (one.settings_version, one.state, one.channel) == (1, ConnectionState.NEW, "sms")
     assert one.settings == values
 
@@ -95,7 +105,9 @@ def test_saving_stores_what_the_provider_would_refuse(values: dict[str, Any]) ->
     assert row(connection_id).settings["auth_token"] == "not the token"
 
 
-def test_a_form_that_is_filled_in_wrong_is_not_stored_and_names_the_field(values: dict[str, Any]) -> None:
+def test_a_form_that_is_filled_in_wrong_is_not_stored_and_names_the_field(
+    values: dict[str, Any],
+) -> None:
     with pytest.raises(Invalid) as refusal:
         add({**values, "account_sid": "AC123"})
     assert refusal.value.field == "account_sid"
@@ -113,7 +125,9 @@ def test_a_blank_secret_keeps_the_stored_one(values: dict[str, Any]) -> None:
 def test_another_account_asks_for_its_secret(values: dict[str, Any]) -> None:
     connection_id = add(values)
     with pytest.raises(Invalid) as refusal:
-        connections.save(connection_id, {**values, "auth_token": "", "account_sid": "AC" + "f" * 32})
+        connections.save(
+            connection_id, {**values, "auth_token": "", "account_sid": "AC" + "f" * 32}
+        )
     assert refusal.value.field == "auth_token"
     assert str(refusal.value) == "The Account SID changed. Give the Auth Token that belongs to it."
     assert refusal.value.form["account_sid"].data == "AC" + "f" * 32
@@ -124,9 +138,14 @@ def test_an_emptied_key_takes_its_secret_along(values: dict[str, Any]) -> None:
     key = {"api_key_sid": "SK" + "a" * 32, "api_key_secret": "hush"}
     connection_id = add({**values, **key})
     with pytest.raises(Invalid) as refusal:
-        connections.save(connection_id, {**values, "auth_token": "", "api_key_sid": "SK" + "b" * 32, "api_key_secret": ""})
+        connections.save(
+            connection_id,
+            {**values, "auth_token": "", "api_key_sid": "SK" + "b" * 32, "api_key_secret": ""},
+        )
     assert refusal.value.field == "api_key_secret"
-    connections.save(connection_id, {**values, "auth_token": "", "api_key_sid": "", "api_key_secret": ""})
+    connections.save(
+        connection_id, {**values, "auth_token": "", "api_key_sid": "", "api_key_secret": ""}
+    )
     assert row(connection_id).settings == values
 
 
@@ -137,20 +156,30 @@ def test_saving_the_same_changes_nothing(values: dict[str, Any]) -> None:
 
 
 def test_blanks_around_what_was_pasted_are_dropped(values: dict[str, Any]) -> None:
-    connection_id = add({**values, "auth_token": f" {values['auth_token']}\n", "account_sid": values["account_sid"] + " "})
+    connection_id = add(
+        {
+            **values,
+            "auth_token": f" {values['auth_token']}\n",
+            "account_sid": values["account_sid"] + " ",
+        }
+    )
     assert row(connection_id).settings == values
 
 
 def test_the_audit_names_the_fields_and_never_what_they_hold(values: dict[str, Any]) -> None:
     connection_id = add(values)
     connections.save(connection_id, {**values, "auth_token": OTHER_TOKEN})
-    last = db.session.scalars(select(Audit).where(Audit.subject == connection_id).order_by(Audit.id.desc())).first()
+    last = db.session.scalars(
+        select(Audit).where(Audit.subject == connection_id).order_by(Audit.id.desc())
+    ).first()
     assert last is not None
     assert last.detail == {"fields": ["auth_token"]}
 
 
-# ── Testing and enabling ────────────────────────────────────────────────────────────────────────────────────
-def test_a_passing_test_of_the_stored_settings_lets_the_connection_be_enabled(values: dict[str, Any], simulator: Any) -> None:
+# ── Testing and enabling ──────────────────────────────────────────────────────────────────────────
+def test_a_passing_test_of_the_stored_settings_lets_the_connection_be_enabled(
+    values: dict[str, Any], simulator: Any
+) -> None:
     connection_id = add(values)
     tested = checks.run(connection_id)
     assert tested.check.ok, tested.check
@@ -160,7 +189,9 @@ def test_a_passing_test_of_the_stored_settings_lets_the_connection_be_enabled(va
     assert row(connection_id).enabled
 
 
-def test_enabling_runs_the_test_that_is_missing_and_is_refused_when_it_fails(values: dict[str, Any], simulator: Any) -> None:
+def test_enabling_runs_the_test_that_is_missing_and_is_refused_when_it_fails(
+    values: dict[str, Any], simulator: Any
+) -> None:
     connection_id = add({**values, "auth_token": OTHER_TOKEN})
     with pytest.raises(NotPassed, match="Twilio refused the Auth Token") as refusal:
         connections.enable(connection_id)
@@ -171,7 +202,9 @@ def test_enabling_runs_the_test_that_is_missing_and_is_refused_when_it_fails(val
     assert row(connection_id).enabled
 
 
-def test_other_settings_than_those_tested_have_to_be_tested_again(values: dict[str, Any], simulator: Any) -> None:
+def test_other_settings_than_those_tested_have_to_be_tested_again(
+    values: dict[str, Any], simulator: Any
+) -> None:
     connection_id = add(values)
     assert checks.run(connection_id).check.ok
     connections.save(connection_id, {**values, "auth_token": OTHER_TOKEN})
@@ -180,7 +213,9 @@ def test_other_settings_than_those_tested_have_to_be_tested_again(values: dict[s
         connections.enable(connection_id)
 
 
-def test_testing_typed_settings_stores_neither_them_nor_the_result(values: dict[str, Any], simulator: Any) -> None:
+def test_testing_typed_settings_stores_neither_them_nor_the_result(
+    values: dict[str, Any], simulator: Any
+) -> None:
     connection_id = add({**values, "auth_token": OTHER_TOKEN})
     tested = checks.run(connection_id, values)
     assert tested.check.ok
@@ -189,7 +224,9 @@ def test_testing_typed_settings_stores_neither_them_nor_the_result(values: dict[
     assert (one.settings["auth_token"], one.checked_version) == (OTHER_TOKEN, None)
 
 
-def test_a_typed_test_uses_the_stored_secret_for_a_blank_one(values: dict[str, Any], simulator: Any) -> None:
+def test_a_typed_test_uses_the_stored_secret_for_a_blank_one(
+    values: dict[str, Any], simulator: Any
+) -> None:
     connection_id = add(values)
     tested = checks.run(connection_id, {**values, "auth_token": ""})
     assert (tested.check.ok, tested.unsaved) == (True, False)
@@ -206,11 +243,15 @@ def test_a_provider_that_cannot_be_reached_is_told_in_words(values: dict[str, An
     assert "connection refused" in check.text
 
 
-def test_a_result_repeats_no_secret(values: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_result_repeats_no_secret(
+    values: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     cls = integrations.get(NAME)
 
     def tells_all(self: Any) -> checks.CheckResult:
-        return checks.CheckResult(False, f"No {self.settings['auth_token']}", answer=str(self.settings))
+        return checks.CheckResult(
+            False, f"No {self.settings['auth_token']}", answer=str(self.settings)
+        )
 
     monkeypatch.setattr(cls, "check", tells_all)
     tested = checks.run(add(values))
@@ -218,7 +259,9 @@ def test_a_result_repeats_no_secret(values: dict[str, Any], monkeypatch: pytest.
     assert values["account_sid"] in tested.check.answer
 
 
-def test_no_transaction_is_open_while_the_provider_thinks(values: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_transaction_is_open_while_the_provider_thinks(
+    values: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen = []
     connection_id = add(values)
 
@@ -263,9 +306,13 @@ def test_a_new_secret_of_a_sending_connection_is_tested_at_once_and_breaks_it_wh
 
 @pytest.mark.parametrize(
     ("state", "changed", "deserted"),
-    [("accepted", {"account_sid": "AC" + "f" * 32}, True), ("unknown", {"account_sid": "AC" + "f" * 32}, True),
-     ("delivered", {"account_sid": "AC" + "f" * 32}, False), ("accepted", {"sender": "+13175550199"}, False)],
-)  # fmt: skip
+    [
+        ("accepted", {"account_sid": "AC" + "f" * 32}, True),
+        ("unknown", {"account_sid": "AC" + "f" * 32}, True),
+        ("delivered", {"account_sid": "AC" + "f" * 32}, False),
+        ("accepted", {"sender": "+13175550199"}, False),
+    ],
+)
 def test_another_account_deserts_messages_of_which_more_is_to_be_heard(
     values: dict[str, Any], simulator: Any, state: str, changed: dict[str, str], deserted: bool
 ) -> None:
@@ -276,7 +323,9 @@ def test_another_account_deserts_messages_of_which_more_is_to_be_heard(
     assert connections.save(connection_id, {**values, **changed}).deserted == deserted
 
 
-def test_another_sender_keeps_a_connection_sending_untested(values: dict[str, Any], simulator: Any) -> None:
+def test_another_sender_keeps_a_connection_sending_untested(
+    values: dict[str, Any], simulator: Any
+) -> None:
     connection_id = add(values)
     connections.enable(connection_id)
     saved = connections.save(connection_id, {**values, "auth_token": "", "sender": "+13175550199"})
@@ -291,13 +340,17 @@ def test_a_broken_connection_is_not_enabled_on_an_old_test(
     connection_id = add(values)
     checks.run(connection_id)
     put(connection_id, ConnectionState.BROKEN, "why ever")
-    monkeypatch.setattr(integrations.get(NAME), "check", lambda _: checks.CheckResult(False, "Still not."))
+    monkeypatch.setattr(
+        integrations.get(NAME), "check", lambda _: checks.CheckResult(False, "Still not.")
+    )
     with pytest.raises(NotPassed, match="Still not"):
         connections.enable(connection_id)
     assert row(connection_id).state == ConnectionState.BROKEN
 
 
-def test_a_disabled_connection_is_enabled_on_its_last_test(values: dict[str, Any], simulator: Any) -> None:
+def test_a_disabled_connection_is_enabled_on_its_last_test(
+    values: dict[str, Any], simulator: Any
+) -> None:
     connection_id = add(values)
     connections.enable(connection_id)
     connections.disable(connection_id)
@@ -307,10 +360,15 @@ def test_a_disabled_connection_is_enabled_on_its_last_test(values: dict[str, Any
     assert actions(connection_id) == ["added", "saved", "tested", "enabled", "disabled", "enabled"]
 
 
-# ── Names ───────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Names ─────────────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize(
     ("title", "slug"),
-    [("Acme US", "acme-us"), ("  Zürich – GmbH & Co. ", "zurich-gmbh-co"), ("…", "twilio-sms"), ("a" * 80, "a" * 44)],
+    [
+        ("Acme US", "acme-us"),
+        ("  Zürich – GmbH & Co. ", "zurich-gmbh-co"),
+        ("…", "twilio-sms"),
+        ("a" * 80, "a" * 44),
+    ],
 )
 def test_a_slug_comes_from_the_title(in_app: Flask, title: str, slug: str) -> None:
     assert row(connections.create(NAME, title, False)).slug == slug
@@ -334,7 +392,9 @@ def test_a_new_title_leaves_the_slug_and_a_taken_slug_is_refused(in_app: Flask) 
         connections.rename(other, "Other", "Not A Slug")
 
 
-def test_an_archived_connection_keeps_its_settings_and_frees_its_slug(values: dict[str, Any], simulator: Any) -> None:
+def test_an_archived_connection_keeps_its_settings_and_frees_its_slug(
+    values: dict[str, Any], simulator: Any
+) -> None:
     connection_id = add(values)
     connections.enable(connection_id)
     connections.archive(connection_id)
@@ -344,7 +404,10 @@ def test_an_archived_connection_keeps_its_settings_and_frees_its_slug(values: di
     again = add(values)
     connections.archive(again)
     assert (row(again).slug, row(add(values)).slug) == ("acme-us-archived-2", "acme-us")
-    for change in (lambda: connections.enable(connection_id), lambda: connections.save(connection_id, values)):
+    for change in (
+        lambda: connections.enable(connection_id),
+        lambda: connections.save(connection_id, values),
+    ):
         with pytest.raises(Conflict, match="is archived"):
             change()
 
@@ -367,7 +430,7 @@ class TestOutsideTheDemo:
         assert refusal.value.field == "test"
 
 
-# ── The demo ────────────────────────────────────────────────────────────────────────────────────────────────
+# ── The demo ──────────────────────────────────────────────────────────────────────────────────────
 def test_the_demo_is_prepared_once_and_its_key_again_when_it_is_gone(in_app: Flask) -> None:
     from hub.accounts import api_keys
 
@@ -375,7 +438,10 @@ def test_the_demo_is_prepared_once_and_its_key_again_when_it_is_gone(in_app: Fla
     for _ in range(2):
         demo.prepare()
     made = db.session.scalars(select(Connection).order_by(Connection.id)).all()
-    assert [(one.title, one.slug) for one in made] == [("Demo SMS", "demo-sms"), ("Demo WhatsApp", "demo-whatsapp")]
+    assert [(one.title, one.slug) for one in made] == [
+        ("Demo SMS", "demo-sms"),
+        ("Demo WhatsApp", "demo-whatsapp"),
+    ]
     assert all(one.test and one.enabled and one.ready for one in made)
     assert (folder / "demo-key").stat().st_mode & 0o777 == 0o600
     first = (folder / "demo-key").read_text().strip()
@@ -397,7 +463,11 @@ def test_the_demos_connections_pass_their_test(in_app: Flask, simulator: Any, sl
 
 def test_what_an_admin_made_of_a_demos_connection_stays(in_app: Flask) -> None:
     demo.prepare()
-    connection_id = db.session.scalars(select(Connection.id).where(Connection.slug == "demo-sms")).one()
+    connection_id = db.session.scalars(
+        select(Connection.id).where(Connection.slug == "demo-sms")
+    ).one()
     connections.archive(connection_id)
     demo.prepare()
-    assert db.session.scalars(select(Connection.id).where(Connection.integration == "twilio_sms")).all() == [connection_id]
+    assert db.session.scalars(
+        select(Connection.id).where(Connection.integration == "twilio_sms")
+    ).all() == [connection_id]

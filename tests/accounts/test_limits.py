@@ -15,8 +15,12 @@ from hub.accounts.limits import TooMany
 from hub.models.types import now
 
 
-@pytest.mark.parametrize(("limit", "allowed"), [(limits.TEST, 5), (limits.SEND, 5), (limits.SAVE, 10)])
-def test_one_more_in_a_minute_is_refused_with_the_wait(in_app: Flask, limit: limits.Limit, allowed: int) -> None:
+@pytest.mark.parametrize(
+    ("limit", "allowed"), [(limits.TEST, 5), (limits.SEND, 5), (limits.SAVE, 10)]
+)
+def test_one_more_in_a_minute_is_refused_with_the_wait(
+    in_app: Flask, limit: limits.Limit, allowed: int
+) -> None:
     for _ in range(allowed):
         limits.spend(limit, "usr_one")
     with pytest.raises(TooMany) as refusal:

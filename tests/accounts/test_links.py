@@ -61,7 +61,8 @@ def test_a_refused_password_does_not_use_the_link_up(in_app: Flask) -> None:
 
 def test_a_password_link_sets_it_once_and_ends_what_was_signed_in(in_app: Flask) -> None:
     user_id = users.create_user("olaf@acme.example", "Olaf", PASSWORD, Role.OPERATOR)
-    signed_in, token = sign_ins.sign_in(user_id), token_of(links.password_link(user_id))
+    signed_in = sign_ins.sign_in(user_id)
+    token = token_of(links.password_link(user_id))
     assert links.choose_password(token, "another one, quite long") == user_id
     assert sign_ins.user_of_token(signed_in) is None
     assert sign_ins.authenticate("olaf@acme.example", "another one, quite long") is not None
@@ -78,7 +79,9 @@ def test_a_new_password_link_voids_the_earlier_one(in_app: Flask) -> None:
     assert owner.id == user_id
 
 
-def test_a_password_link_opens_nothing_for_a_deactivated_user_or_after_two_days(in_app: Flask) -> None:
+def test_a_password_link_opens_nothing_for_a_deactivated_user_or_after_two_days(
+    in_app: Flask,
+) -> None:
     user_id = users.create_user("olaf@acme.example", "Olaf")
     token = token_of(links.password_link(user_id))
     with time_machine.travel(now() + timedelta(hours=49), tick=False):

@@ -32,7 +32,9 @@ def test_a_user_signs_in_with_the_e_mail_in_any_case(in_app: Flask) -> None:
     assert found.id == user_id
 
 
-@pytest.mark.parametrize("password", ["", "four words nobody know", PASSWORD.upper(), PASSWORD + " "])
+@pytest.mark.parametrize(
+    "password", ["", "four words nobody know", PASSWORD.upper(), PASSWORD + " "]
+)
 def test_any_other_password_lets_nobody_in(in_app: Flask, password: str) -> None:
     add()
     assert sign_ins.authenticate("dana@acme.example", password) is None
@@ -43,7 +45,9 @@ def test_a_user_without_a_password_cannot_sign_in(in_app: Flask) -> None:
     assert sign_ins.authenticate("dana@acme.example", "") is None
 
 
-def test_an_unknown_e_mail_costs_as_much_work_as_a_known_one(in_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_e_mail_costs_as_much_work_as_a_known_one(
+    in_app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
     verified = []
 
     class Counting:
@@ -63,9 +67,15 @@ def test_an_unknown_e_mail_costs_as_much_work_as_a_known_one(in_app: Flask, monk
 
 @pytest.mark.parametrize(
     ("password", "code"),
-    [("nine char", "password_too_short"), ("dana@acme.example", "password_is_personal"), ("x" * 1001, "password_too_long")],
+    [
+        ("nine char", "password_too_short"),
+        ("dana@acme.example", "password_is_personal"),
+        ("x" * 1001, "password_too_long"),
+    ],
 )
-def test_a_password_is_refused_only_when_short_or_the_e_mail_itself(in_app: Flask, password: str, code: str) -> None:
+def test_a_password_is_refused_only_when_short_or_the_e_mail_itself(
+    in_app: Flask, password: str, code: str
+) -> None:
     with pytest.raises(Refused) as refusal:
         add(password=password)
     assert (refusal.value.code, refusal.value.field) == (code, "password")
@@ -75,7 +85,10 @@ def test_ten_random_letters_are_a_password(in_app: Flask) -> None:
     assert add(password="xkqzvmqbwz")
 
 
-@pytest.mark.parametrize("email", ["", "dana", "dana@", "@acme.example", "da na@acme.example", "a@b@c", "x" * 250 + "@a.de"])
+@pytest.mark.parametrize(
+    "email",
+    ["", "dana", "dana@", "@acme.example", "da na@acme.example", "a@b@c", "x" * 250 + "@a.de"],
+)
 def test_what_is_no_e_mail_address_is_refused(in_app: Flask, email: str) -> None:
     with pytest.raises(Refused) as refusal:
         users.create_user(email, "Dana", PASSWORD)
@@ -89,10 +102,14 @@ def test_an_e_mail_is_taken_once_in_whatever_case(in_app: Flask) -> None:
     assert len(users.everyone()) == 1
 
 
-def test_a_password_is_hashed_anew_when_the_parameters_changed(in_app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_password_is_hashed_anew_when_the_parameters_changed(
+    in_app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
     user_id = add()
     before = users.get(user_id).password_hash
-    monkeypatch.setattr(passwords, "HASHER", passwords.PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1))
+    monkeypatch.setattr(
+        passwords, "HASHER", passwords.PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1)
+    )
     assert sign_ins.authenticate("dana@acme.example", PASSWORD) is not None
     after = users.get(user_id).password_hash
     assert after != before
@@ -117,7 +134,8 @@ def test_a_sign_in_ends_after_twelve_idle_hours(in_app: Flask) -> None:
 
 
 def test_a_sign_in_ends_after_fourteen_days_however_busy(in_app: Flask) -> None:
-    start, token = now(), sign_ins.sign_in(add())
+    start = now()
+    token = sign_ins.sign_in(add())
     for hours in range(0, 14 * 24, 11):
         with time_machine.travel(start + timedelta(hours=hours), tick=False):
             assert sign_ins.user_of_token(token) is not None
@@ -127,7 +145,8 @@ def test_a_sign_in_ends_after_fourteen_days_however_busy(in_app: Flask) -> None:
 
 def test_signing_out_ends_this_sign_in_alone(in_app: Flask) -> None:
     user_id = add()
-    here, there = sign_ins.sign_in(user_id), sign_ins.sign_in(user_id)
+    here = sign_ins.sign_in(user_id)
+    there = sign_ins.sign_in(user_id)
     sign_ins.sign_out(here)
     assert sign_ins.user_of_token(here) is None
     assert sign_ins.user_of_token(there) is not None
@@ -135,7 +154,8 @@ def test_signing_out_ends_this_sign_in_alone(in_app: Flask) -> None:
 
 def test_changing_the_password_ends_the_other_sign_ins(in_app: Flask) -> None:
     user_id = add()
-    here, there = sign_ins.sign_in(user_id), sign_ins.sign_in(user_id)
+    here = sign_ins.sign_in(user_id)
+    there = sign_ins.sign_in(user_id)
     sign_ins.change_password(user_id, PASSWORD, "another one, quite long", keep=here)
     assert sign_ins.user_of_token(here) is not None
     assert sign_ins.user_of_token(there) is None
@@ -191,16 +211,24 @@ def test_every_change_is_written_down_and_none_holds_a_password(in_app: Flask) -
     token = sign_ins.sign_in(user_id)
     sign_ins.change_password(user_id, PASSWORD, "another one, quite long")
     users.disable(user_id)
-    rows = db.session.scalars(select(Audit).where(Audit.subject == user_id).order_by(Audit.id)).all()
+    rows = db.session.scalars(
+        select(Audit).where(Audit.subject == user_id).order_by(Audit.id)
+    ).all()
     assert [row.action.partition(".")[2] for row in rows] == [
-        "added", "role_changed", "time_zone_changed", "signed_in", "password_changed", "deactivated"
-    ]  # fmt: skip
+        "added",
+        "role_changed",
+        "time_zone_changed",
+        "signed_in",
+        "password_changed",
+        "deactivated",
+    ]
     written = " ".join(f"{row.detail} {row.title}" for row in rows)
     assert not any(secret in written for secret in (PASSWORD, "another one", token, "$argon2"))
 
 
 def test_two_who_deactivate_each_other_leave_one_admin(in_app: Flask) -> None:
-    one, other = add("One"), add("Other")
+    one = add("One")
+    other = add("Other")
     users.disable(one)
     with pytest.raises(Conflict):
         users.disable(other)

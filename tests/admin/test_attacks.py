@@ -33,7 +33,9 @@ def from_address(address: str) -> dict[str, dict[str, str]]:
 
 def guess(app: Flask, email: str, address: str, password: str = WRONG) -> TestResponse:
     stranger = Browser(app, email)
-    return stranger.post("/sign-in", {"email": email, "password": password}, **from_address(address))
+    return stranger.post(
+        "/sign-in", {"email": email, "password": password}, **from_address(address)
+    )
 
 
 # ── Sign-ins ────────────────────────────────────────────────────────────────────────────────────
@@ -75,7 +77,8 @@ def test_known_browser_has_a_limit_of_its_own(person: Callable[..., Browser]) ->
 def test_browser_is_known_for_its_own_accounts_only(
     app: Flask, person: Callable[..., Browser]
 ) -> None:
-    first, second = person(Role.ADMIN, name="First One"), person(Role.VIEWER, name="Second One")
+    first = person(Role.ADMIN, name="First One")
+    second = person(Role.VIEWER, name="Second One")
     cookie = first.client.get_cookie(browsers.COOKIE, "127.0.0.1")
     assert cookie is not None
     assert cookie.http_only
@@ -118,11 +121,29 @@ def test_right_current_password_is_forgiven_though_the_new_one_is_refused(admin:
 
 # ── Passwords ───────────────────────────────────────────────────────────────────────────────────
 COMMON = [
-    "password1234", "Password123!", "qwertyuiop", "1q2w3e4r5t6y", "iloveyou2024", "letmein12345",
-    "passwordpassword", "aaaaaaaaaaaa", "abcdefghijkl", "1234567890", "admin12345", "welcome2026",
-    "correcthorsebatterystaple", "Correct Horse Battery Staple",
-]  # fmt: skip
-PERSONAL = ["dana.whitfield", "DanaWhitfield1", "whitfield-2026", "Signpost2026!", "acme.example", "signpost-acme"]
+    "password1234",
+    "Password123!",
+    "qwertyuiop",
+    "1q2w3e4r5t6y",
+    "iloveyou2024",
+    "letmein12345",
+    "passwordpassword",
+    "aaaaaaaaaaaa",
+    "abcdefghijkl",
+    "1234567890",
+    "admin12345",
+    "welcome2026",
+    "correcthorsebatterystaple",
+    "Correct Horse Battery Staple",
+]
+PERSONAL = [
+    "dana.whitfield",
+    "DanaWhitfield1",
+    "whitfield-2026",
+    "Signpost2026!",
+    "acme.example",
+    "signpost-acme",
+]
 
 
 @pytest.mark.parametrize("password", COMMON)
@@ -141,7 +162,14 @@ def test_password_made_of_what_others_know_is_refused(password: str) -> None:
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.lists(st.sampled_from(["otter", "granite", "violin", "ladder", "copper", "window"]), min_size=4, max_size=4, unique=True))
+@given(
+    st.lists(
+        st.sampled_from(["otter", "granite", "violin", "ladder", "copper", "window"]),
+        min_size=4,
+        max_size=4,
+        unique=True,
+    )
+)
 def test_four_words_are_accepted(words: list[str]) -> None:
     passwords.check(" ".join(words), "dana.whitfield@acme.example", "Dana Whitfield")
 
@@ -192,7 +220,9 @@ def test_refused_sign_ins_are_counted_in_the_activity(app: Flask, admin: Browser
 def test_refused_keys_are_recorded_without_the_key(app: Flask, admin: Browser) -> None:
     with app.app_context():
         text = api_keys.create("Contracts", test=False)
-        api_keys.revoke(db.session.scalars(select(ApiKey.id).where(ApiKey.name == "Contracts")).one())
+        api_keys.revoke(
+            db.session.scalars(select(ApiKey.id).where(ApiKey.name == "Contracts")).one()
+        )
     unknown = "sp_live_" + secrets.token_urlsafe(32)
     client = app.test_client()
     with time_machine.travel(now().replace(second=1), tick=False):
@@ -212,10 +242,15 @@ def test_refused_keys_are_recorded_without_the_key(app: Flask, admin: Browser) -
 
 
 def test_forbidden_pages_are_recorded(app: Flask, person: Callable[..., Browser]) -> None:
-    viewer, admin = person(Role.VIEWER, name="Vera Vale"), person(Role.ADMIN)
+    viewer = person(Role.VIEWER, name="Vera Vale")
+    admin = person(Role.ADMIN)
     assert viewer.post("/settings/api-keys", {"name": "x"}).status_code == 403
     (row,) = refusals(app)
-    assert (row.action, row.who, row.detail["page"]) == ("security.forbidden", "Vera Vale", "/settings/api-keys")
+    assert (row.action, row.who, row.detail["page"]) == (
+        "security.forbidden",
+        "Vera Vale",
+        "/settings/api-keys",
+    )
     assert "Was refused a page that needs another role" in admin.get("/activity").text
 
 
@@ -223,7 +258,9 @@ def test_refused_webhooks_are_recorded(app: Flask) -> None:
     form = {"AccountSid": "AC" + "0" * 32, "MessageSid": "SM" + "0" * 32, "MessageStatus": "sent"}
     with time_machine.travel(now().replace(second=1), tick=False):
         for _ in range(3):
-            assert app.test_client().post("/api/rpc/webhooks/twilio/sms", data=form).status_code == 403
+            assert (
+                app.test_client().post("/api/rpc/webhooks/twilio/sms", data=form).status_code == 403
+            )
     (row,) = refusals(app)
     assert (row.action, row.detail["count"]) == ("security.webhook_refused", 3)
 
@@ -241,7 +278,9 @@ def test_attack_adds_a_bounded_number_of_rows(app: Flask, numbers: list[int]) ->
         assert len(rows) <= min(len(set(numbers)), security_log.MOST_ROWS + 1)
         assert sum(row.detail["count"] for row in rows) <= len(numbers)
         busiest = max(numbers.count(number) for number in set(numbers))
-        assert sum(row.detail["count"] for row in rows) >= min(len(numbers), busiest, security_log.EACH_WRITTEN)
+        assert sum(row.detail["count"] for row in rows) >= min(
+            len(numbers), busiest, security_log.EACH_WRITTEN
+        )
 
 
 def test_old_refusals_are_removed_and_changes_stay(app: Flask, admin: Browser) -> None:

@@ -18,7 +18,11 @@ from tests.stage import a_message
 
 @transaction
 def ended(message_id: str, code: str, status: str = "failed", **more: object) -> None:
-    db.session.execute(update(Message).where(Message.id == message_id).values(code=code, status=status, due_at=None, **more))
+    db.session.execute(
+        update(Message)
+        .where(Message.id == message_id)
+        .values(code=code, status=status, due_at=None, **more)
+    )
 
 
 def test_codes_are_counted_explained_and_lead_to_their_messages(app: Flask, admin: Browser) -> None:

@@ -31,7 +31,9 @@ OTHER_TOKEN = "0123456789abcdef0123456789abcdef"
 @pytest.fixture
 def values(app: Flask) -> dict[str, str]:
     """Return what an admin types to connect the simulator's account."""
-    found = integrations.get(NAME).demo_settings(datadir.simulator_credentials(config_of(app).data_dir))
+    found = integrations.get(NAME).demo_settings(
+        datadir.simulator_credentials(config_of(app).data_dir)
+    )
     assert found is not None
     return {**found, "title": "Acme US", "test": "y"}
 
@@ -57,9 +59,15 @@ def hidden(page: TestResponse, name: str) -> str:
     return found[1] if found else ""
 
 
-def test_what_a_test_replaces_is_everything_that_it_may_change(app: Flask, stored: str, admin: Browser) -> None:
+def test_what_a_test_replaces_is_everything_that_it_may_change(
+    app: Flask, stored: str, admin: Browser
+) -> None:
     with app.app_context():
-        transaction(lambda: set_state(db.session.get_one(Connection, stored), ConnectionState.BROKEN, "It was refused."))()
+        transaction(
+            lambda: set_state(
+                db.session.get_one(Connection, stored), ConnectionState.BROKEN, "It was refused."
+            )
+        )()
     broken = admin.get(PAGE)
     regions = re.search(r'data-inplace="([^"]*)" data-busy="Testing…"', broken.text)
     assert regions
@@ -70,7 +78,7 @@ def test_what_a_test_replaces_is_everything_that_it_may_change(app: Flask, store
     assert "Nothing goes out over this connection." in trouble[1]
 
 
-# ── From nothing to sending ─────────────────────────────────────────────────────────────────────────────────
+# ── From nothing to sending ───────────────────────────────────────────────────────────────────────
 def test_an_admin_connects_tests_enables_and_sends_one(
     app: Flask, admin: Browser, values: dict[str, str], simulator: Any
 ) -> None:
@@ -95,7 +103,9 @@ def test_an_admin_connects_tests_enables_and_sends_one(
     assert "/api/rpc/webhooks/twilio/sms" in admin.get(PAGE).text
 
 
-def test_a_test_before_the_first_save_stores_nothing(app: Flask, admin: Browser, values: dict[str, str], simulator: Any) -> None:
+def test_a_test_before_the_first_save_stores_nothing(
+    app: Flask, admin: Browser, values: dict[str, str], simulator: Any
+) -> None:
     page = admin.post(NEW, {**values, "do": "test"})
     assert (page.status_code, "Twilio is ready" in words(page)) == (200, True)
     assert "not stored yet" in words(page)
@@ -118,7 +128,12 @@ def test_a_secret_typed_before_a_test_without_script_is_saved_afterwards(
 
 @pytest.mark.parametrize("other", ["somebody else", "another account", "changed on the way"])
 def test_a_kept_secret_opens_for_nothing_else(
-    app: Flask, admin: Browser, person: Callable[..., Browser], values: dict[str, str], other: str, simulator: Any
+    app: Flask,
+    admin: Browser,
+    person: Callable[..., Browser],
+    values: dict[str, str],
+    other: str,
+    simulator: Any,
 ) -> None:
     kept = hidden(admin.post(NEW, {**values, "do": "test"}), "auth_token-kept")
     browser = person(Role.ADMIN) if other == "somebody else" else admin
@@ -134,7 +149,9 @@ def test_a_kept_secret_opens_for_nothing_else(
 def test_what_is_filled_in_wrong_is_told_beside_the_field_and_nothing_typed_is_lost(
     app: Flask, admin: Browser, values: dict[str, str]
 ) -> None:
-    page = admin.post(NEW, {**values, "account_sid": "AC123", "title": "My <b>own</b> name", "do": "save"})
+    page = admin.post(
+        NEW, {**values, "account_sid": "AC123", "title": "My <b>own</b> name", "do": "save"}
+    )
     assert page.status_code == 422
     assert "An Account SID is AC and 32 digits" in words(page)
     assert 'value="AC123"' in page.text
@@ -154,8 +171,12 @@ def test_a_refused_token_is_told_with_the_remedy_and_marked_on_its_field(
     assert OTHER_TOKEN not in page.text
 
 
-def test_changing_the_account_asks_for_its_secret_again(app: Flask, admin: Browser, values: dict[str, str], stored: str) -> None:
-    page = admin.post(PAGE, {**values, "account_sid": "AC" + "f" * 32, "auth_token": "", "do": "save"})
+def test_changing_the_account_asks_for_its_secret_again(
+    app: Flask, admin: Browser, values: dict[str, str], stored: str
+) -> None:
+    page = admin.post(
+        PAGE, {**values, "account_sid": "AC" + "f" * 32, "auth_token": "", "do": "save"}
+    )
     assert page.status_code == 422
     assert "The Account SID changed. Give the Auth Token that belongs to it." in words(page)
     assert f'value="AC{"f" * 32}"' in page.text
@@ -166,7 +187,10 @@ def test_another_account_is_told_what_becomes_of_messages_under_way(
 ) -> None:
     admin.post(PAGE + "/enable")
     admin.post(PAGE + "/send", {"to": "+13175551234"})
-    warning = "Messages of the account that was here before are still under way, and from now on their callbacks are refused."
+    warning = (
+        "Messages of the account that was here before are still under way, and from now on their"
+        " callbacks are refused."
+    )
     admin.post(PAGE, {**values, "do": "save"})
     assert warning not in words(admin.get(PAGE))
     with app.app_context():
@@ -185,7 +209,7 @@ def test_enabling_is_refused_without_a_passing_test(
         assert one(app).state == ConnectionState.NEW
 
 
-# ── Limits ──────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Limits ────────────────────────────────────────────────────────────────────────────────────────
 def test_the_sixth_test_in_a_minute_waits_and_nothing_typed_is_lost(
     app: Flask, admin: Browser, values: dict[str, str], stored: str, simulator: Any
 ) -> None:
@@ -195,7 +219,10 @@ def test_the_sixth_test_in_a_minute_waits_and_nothing_typed_is_lost(
     wait = int(page.headers["Retry-After"])
     assert page.status_code == 429
     assert 50 <= wait <= 60
-    assert f"You have tested 5 times in a minute. Wait {wait} seconds and test again. What you typed is still here." in words(page)
+    assert (
+        f"You have tested 5 times in a minute. Wait {wait} seconds and test again. What you typed"
+        " is still here." in words(page)
+    )
     assert 'id="test-result"' in page.text
     assert 'value="+13175550188"' in page.text
     assert hidden(page, "auth_token-kept")
@@ -203,8 +230,13 @@ def test_the_sixth_test_in_a_minute_waits_and_nothing_typed_is_lost(
     assert admin.post(PAGE + "/enable").status_code == 429
 
 
-def test_the_eleventh_save_in_a_minute_waits(app: Flask, admin: Browser, values: dict[str, str], stored: str) -> None:
-    codes = [admin.post(PAGE, {**values, "sender": f"+1317555010{number}", "do": "save"}).status_code for number in range(10)]
+def test_the_eleventh_save_in_a_minute_waits(
+    app: Flask, admin: Browser, values: dict[str, str], stored: str
+) -> None:
+    codes = [
+        admin.post(PAGE, {**values, "sender": f"+1317555010{number}", "do": "save"}).status_code
+        for number in range(10)
+    ]
     assert codes == [303] * 10
     page = admin.post(PAGE, {**values, "sender": "+13175550188", "do": "save"})
     assert page.status_code == 429
@@ -221,7 +253,9 @@ def test_the_sixth_message_in_a_minute_waits(
     operator = person(Role.OPERATOR)
     with app.app_context():
         connections.enable(stored)
-    assert [operator.post(PAGE + "/send", {"to": "+13175551234"}).status_code for _ in range(5)] == [303] * 5
+    assert [
+        operator.post(PAGE + "/send", {"to": "+13175551234"}).status_code for _ in range(5)
+    ] == [303] * 5
     page = operator.post(PAGE + "/send", {"to": "+13175551234"})
     assert page.status_code == 429
     assert "Retry-After" in page.headers
@@ -229,12 +263,23 @@ def test_the_sixth_message_in_a_minute_waits(
     assert 'value="+13175551234"' in page.text
 
 
-# ── Sending one ─────────────────────────────────────────────────────────────────────────────────────────────
+# ── Sending one ───────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize(
-    ("to", "why"), [("5551234567", "The country code is missing."), ("+1 317 555 12345", "too long"), ("", "Give the number")]
+    ("to", "why"),
+    [
+        ("5551234567", "The country code is missing."),
+        ("+1 317 555 12345", "too long"),
+        ("", "Give the number"),
+    ],
 )
 def test_a_number_that_is_none_is_told_why(
-    app: Flask, admin: Browser, values: dict[str, str], stored: str, simulator: Any, to: str, why: str
+    app: Flask,
+    admin: Browser,
+    values: dict[str, str],
+    stored: str,
+    simulator: Any,
+    to: str,
+    why: str,
 ) -> None:
     with app.app_context():
         connections.enable(stored)
@@ -243,7 +288,9 @@ def test_a_number_that_is_none_is_told_why(
     assert f'value="{to}"' in page.text
 
 
-def test_a_connection_that_is_off_sends_nothing(app: Flask, admin: Browser, values: dict[str, str], stored: str) -> None:
+def test_a_connection_that_is_off_sends_nothing(
+    app: Flask, admin: Browser, values: dict[str, str], stored: str
+) -> None:
     page = admin.post(PAGE + "/send", {"to": "+13175551234"})
     assert page.status_code == 409
     assert "does not send now" in words(page)
@@ -251,7 +298,7 @@ def test_a_connection_that_is_off_sends_nothing(app: Flask, admin: Browser, valu
         assert db.session.scalars(select(Message.id)).all() == []
 
 
-# ── Reading ─────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Reading ───────────────────────────────────────────────────────────────────────────────────────
 def test_a_viewer_reads_and_is_offered_nothing_to_change(
     app: Flask, person: Callable[..., Browser], values: dict[str, str], stored: str
 ) -> None:
@@ -262,10 +309,16 @@ def test_a_viewer_reads_and_is_offered_nothing_to_change(
     assert "/send" not in page.text
 
 
-def test_what_is_broken_says_since_when_why_and_what_waits(app: Flask, admin: Browser, values: dict[str, str], stored: str) -> None:
+def test_what_is_broken_says_since_when_why_and_what_waits(
+    app: Flask, admin: Browser, values: dict[str, str], stored: str
+) -> None:
     @transaction
     def break_it() -> None:
-        set_state(db.session.get_one(Connection, stored), ConnectionState.BROKEN, "Twilio refused the Auth Token.")
+        set_state(
+            db.session.get_one(Connection, stored),
+            ConnectionState.BROKEN,
+            "Twilio refused the Auth Token.",
+        )
 
     with app.app_context():
         break_it()
@@ -277,9 +330,13 @@ def test_what_is_broken_says_since_when_why_and_what_waits(app: Flask, admin: Br
     assert "No integration is in this state" in words(admin.get("/integrations?state=enabled"))
 
 
-def test_renaming_and_archiving_ask_first(app: Flask, admin: Browser, values: dict[str, str], stored: str) -> None:
+def test_renaming_and_archiving_ask_first(
+    app: Flask, admin: Browser, values: dict[str, str], stored: str
+) -> None:
     assert 'value="acme-us"' in admin.get(PAGE + "/rename").text
-    assert "Small letters" in words(admin.post(PAGE + "/rename", {"title": "Acme", "slug": "Not A Slug"}))
+    assert "Small letters" in words(
+        admin.post(PAGE + "/rename", {"title": "Acme", "slug": "Not A Slug"})
+    )
     renamed = admin.post(PAGE + "/rename", {"title": "Acme Europe", "slug": "acme-eu"})
     assert renamed.headers["Location"] == "/connections/acme-eu"
     assert "Archive Acme Europe" in words(admin.get("/connections/acme-eu/archive"))
@@ -290,17 +347,26 @@ def test_renaming_and_archiving_ask_first(app: Flask, admin: Browser, values: di
     assert 'value="save"' not in archived.text
 
 
-# ── Secrets ─────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Secrets ───────────────────────────────────────────────────────────────────────────────────────
 def test_secrets_appear_in_no_page_log_or_audit_row(
-    app: Flask, admin: Browser, values: dict[str, str], simulator: Any, caplog: pytest.LogCaptureFixture,
+    app: Flask,
+    admin: Browser,
+    values: dict[str, str],
+    simulator: Any,
+    caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+) -> None:
     caplog.set_level(logging.DEBUG)
     secret = values["auth_token"]
     answers = [admin.post(NEW, {**values, "do": what}) for what in ("test", "save")]
     answers += [admin.post(PAGE, {**values, "do": what}) for what in ("test", "save")]
-    answers += [admin.post(PAGE, {**values, "account_sid": "AC1", "do": what}) for what in ("test", "save")]
-    answers += [admin.post(PAGE, {**values, "auth_token": OTHER_TOKEN, "do": "test"}), admin.post(PAGE + "/enable")]
+    answers += [
+        admin.post(PAGE, {**values, "account_sid": "AC1", "do": what}) for what in ("test", "save")
+    ]
+    answers += [
+        admin.post(PAGE, {**values, "auth_token": OTHER_TOKEN, "do": "test"}),
+        admin.post(PAGE + "/enable"),
+    ]
     places = ("/integrations", PAGE, PAGE + "/rename", NEW, "/activity", "/settings/users")
     answers += [admin.get(place) for place in places]
     for answer in answers:
@@ -317,7 +383,12 @@ def test_secrets_appear_in_no_page_log_or_audit_row(
 
 
 def test_settings_that_do_not_open_are_told_with_the_key_and_can_be_typed_again(
-    environ: dict[str, str], app: Flask, admin: Browser, values: dict[str, str], stored: str, simulator: Any
+    environ: dict[str, str],
+    app: Flask,
+    admin: Browser,
+    values: dict[str, str],
+    stored: str,
+    simulator: Any,
 ) -> None:
     lost = make_app({**environ, "HUB_ENCRYPTION_KEYS": "k2:" + "A" * 43})
     browser = Browser(lost, admin.email, admin.user_id)
@@ -329,7 +400,9 @@ def test_settings_that_do_not_open_are_told_with_the_key_and_can_be_typed_again(
     assert "cannot be read" in words(browser.post(PAGE + "/enable"))
     assert browser.post(PAGE, {**values, "auth_token": "", "do": "save"}).status_code == 422
     assert browser.post(PAGE, {**values, "do": "save"}).status_code == 303
-    assert "Twilio is ready" in words(browser.post(PAGE, {**values, "auth_token": "", "do": "test"}))
+    assert "Twilio is ready" in words(
+        browser.post(PAGE, {**values, "auth_token": "", "do": "test"})
+    )
     with lost.app_context():
         db.session.remove()
         db.engine.dispose()

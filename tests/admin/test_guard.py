@@ -12,7 +12,10 @@ from hub.models import Audit
 from hub.vocabulary import Role
 from tests.conftest import Browser
 
-V, O, A, PUBLIC = Role.VIEWER, Role.OPERATOR, Role.ADMIN, None  # noqa: E741 - columns of the table below
+V = Role.VIEWER
+O = Role.OPERATOR  # noqa: E741
+A = Role.ADMIN
+PUBLIC = None
 
 # what a route takes at least, said a second time: a change of one alone fails
 LEAST = {
@@ -110,7 +113,12 @@ LEAST = {
 
 def routes(app: Flask) -> set[tuple[str, str]]:
     found = (rule for rule in app.url_map.iter_rules() if rule.endpoint.startswith("admin."))
-    return {(method, rule.rule) for rule in found for method in rule.methods or () if method in ("GET", "POST")}
+    return {
+        (method, rule.rule)
+        for rule in found
+        for method in rule.methods or ()
+        if method in ("GET", "POST")
+    }
 
 
 def path(rule: str) -> str:
@@ -128,8 +136,11 @@ def test_the_table_lists_every_route(app: Flask) -> None:
 
 
 @pytest.mark.parametrize("role", list(Role))
-def test_a_role_opens_what_it_may_and_nothing_else(app: Flask, person: Callable[..., Browser], role: Role) -> None:
-    browser, wrong = person(role), []
+def test_a_role_opens_what_it_may_and_nothing_else(
+    app: Flask, person: Callable[..., Browser], role: Role
+) -> None:
+    browser = person(role)
+    wrong = []
     for method, rule in sorted(routes(app)):
         status, location = call(browser, method, rule)
         least = LEAST[method, rule]
@@ -151,7 +162,9 @@ def test_nobody_opens_only_what_is_public(app: Flask, nobody: Browser) -> None:
     assert not wrong
 
 
-def test_every_post_without_its_token_is_refused_and_changes_nothing(app: Flask, admin: Browser) -> None:
+def test_every_post_without_its_token_is_refused_and_changes_nothing(
+    app: Flask, admin: Browser
+) -> None:
     with app.app_context():
         before = db.session.query(Audit).count()
     for method, rule in sorted(routes(app)):
@@ -162,13 +175,18 @@ def test_every_post_without_its_token_is_refused_and_changes_nothing(app: Flask,
         assert db.session.query(Audit).count() == before
 
 
-def test_a_token_of_another_browser_is_refused(admin: Browser, person: Callable[..., Browser]) -> None:
+def test_a_token_of_another_browser_is_refused(
+    admin: Browser, person: Callable[..., Browser]
+) -> None:
     stranger = person(Role.VIEWER)
     assert admin.client.post("/sign-out", data={"csrf_token": stranger.token()}).status_code == 400
 
 
 def test_a_view_that_declares_nothing_opens_to_nobody(app: Flask, admin: Browser) -> None:
-    app.view_functions["admin.overview"], kept = (lambda: "bare"), app.view_functions["admin.overview"]
+    app.view_functions["admin.overview"], kept = (
+        (lambda: "bare"),
+        app.view_functions["admin.overview"],
+    )
     assert admin.get("/").status_code == 403
     app.view_functions["admin.overview"] = kept
 

@@ -32,7 +32,9 @@ AWAY = Unreachable("Twilio was not reached: its name does not resolve.", "unreac
 
 
 def in_app(what: Callable[P, T]) -> Callable[Concatenate[Flask, P], T]:
-    """Let a function work in the application that is given first; pages are asked for outside of it."""
+    """Let a function work in the application that is given first; pages are asked for outside of
+    it.
+    """
 
     @wraps(what)
     def run(app: Flask, /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -78,7 +80,7 @@ def app(app: Flask) -> Flask:
 
 @pytest.fixture
 def lost(app: Flask) -> list[str]:
-    """Lose the provider, with eight messages that wait for it; gives those that were never tried."""
+    """Lose the provider while eight messages wait; return those that were never tried."""
     return fail(app, AWAY)
 
 
@@ -91,16 +93,21 @@ def words_of(page: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
 
 
-# ── Not reached ─────────────────────────────────────────────────────────────────────────────────────────────
+# ── Not reached ───────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.usefixtures("lost")
 class TestNotReached:
     """A connection whose provider is not reached."""
 
-    def test_every_page_says_since_when_why_what_waits_and_that_nothing_is_lost(self, admin: Browser) -> None:
+    def test_every_page_says_since_when_why_what_waits_and_that_nothing_is_lost(
+        self, admin: Browser
+    ) -> None:
         for path in ("/", "/integrations", PAGE):
             said = words(admin, path)
             assert "Twilio was not reached: its name does not resolve. Since " in said, path
-            assert "8 messages wait and go out by themselves; nothing is lost. It is tried again in" in said, path
+            assert (
+                "8 messages wait and go out by themselves; nothing is lost. It is tried again in"
+                in said
+            ), path
         assert "Twilio is not reachable" in words(admin, "/")
         for path in ("/integrations", PAGE):
             assert "Not reachable" in words(admin, path)
@@ -110,14 +117,21 @@ class TestNotReached:
         assert "Not reachable" in words(admin, "/integrations?state=broken")
         assert "Not reachable" not in words(admin, "/integrations?state=enabled")
 
-    def test_one_of_two_connections_says_it_where_both_are_listed(self, app: Flask, admin: Browser) -> None:
+    def test_one_of_two_connections_says_it_where_both_are_listed(
+        self, app: Flask, admin: Browser
+    ) -> None:
         with app.app_context():
             like = demo_connection()
             stage.a_connection("Stranger", like=like, sender="+15005550099")
             title = like.title
-        assert re.search(rf"{re.escape(title)} Test Not reachable Stranger Test Enabled", words(admin, "/integrations"))
+        assert re.search(
+            rf"{re.escape(title)} Test Not reachable Stranger Test Enabled",
+            words(admin, "/integrations"),
+        )
 
-    def test_a_passing_test_tries_at_once_and_all_is_well_again(self, app: Flask, admin: Browser, simulator: Any) -> None:
+    def test_a_passing_test_tries_at_once_and_all_is_well_again(
+        self, app: Flask, admin: Browser, simulator: Any
+    ) -> None:
         assert deliver(app) == 0
         with app.app_context():
             settings = demo_connection().settings
@@ -127,14 +141,23 @@ class TestNotReached:
         for path in ("/", "/integrations", PAGE):
             assert "ot reachable" not in words(admin, path)
 
-    def test_the_activity_says_once_when_it_was_lost_and_found(self, app: Flask, admin: Browser, simulator: Any) -> None:
+    def test_the_activity_says_once_when_it_was_lost_and_found(
+        self, app: Flask, admin: Browser, simulator: Any
+    ) -> None:
         for _ in range(2):
             with app.app_context():
                 free(demo_connection())
             deliver(app)
         with app.app_context():
             title = demo_connection().title
-            assert len(db.session.scalars(select(Audit).where(Audit.action.contains("reachable"))).all()) == 2
+            assert (
+                len(
+                    db.session.scalars(
+                        select(Audit).where(Audit.action.contains("reachable"))
+                    ).all()
+                )
+                == 2
+            )
         said = words(admin, "/activity")
         assert f"Signpost Lost the provider of {title} why: Twilio was not reached" in said
         assert f"Signpost Reached the provider of {title} again" in said
@@ -144,7 +167,9 @@ class TestNotReached:
             connections.disable(demo_connection().id)
         assert "ot reachable" not in words(admin, "/integrations")
 
-    def test_what_waits_is_not_blamed_on_the_workers(self, app: Flask, admin: Browser, lost: list[str]) -> None:
+    def test_what_waits_is_not_blamed_on_the_workers(
+        self, app: Flask, admin: Browser, lost: list[str]
+    ) -> None:
         make_late(app, lost)
         assert "should have gone out a minute ago" not in words(admin, "/")
         answer = body(admin.get("/readyz"))
@@ -152,13 +177,17 @@ class TestNotReached:
         assert answer["providers"] == "one is not reachable; what waits for it goes out later"
 
 
-def test_calls_that_get_no_clear_answer_say_what_the_provider_did(app: Flask, admin: Browser) -> None:
-    fail(app, OutcomeUnknown("Twilio failed before it said whether it has the message.", "http_500"))
+def test_calls_that_get_no_clear_answer_say_what_the_provider_did(
+    app: Flask, admin: Browser
+) -> None:
+    fail(
+        app, OutcomeUnknown("Twilio failed before it said whether it has the message.", "http_500")
+    )
     assert "Twilio is not reachable" in words(admin, "/")
     assert "Twilio failed before it said whether it has the message. Since" in words(admin, "/")
 
 
-# ── Slowed down ─────────────────────────────────────────────────────────────────────────────────────────────
+# ── Slowed down ───────────────────────────────────────────────────────────────────────────────────
 def test_pages_say_until_when_a_provider_wants_to_be_left_alone(app: Flask, admin: Browser) -> None:
     fail(app, SlowDown("Too many messages wait at Twilio.", "21611", 1800), 1)
     for path in ("/", "/integrations", PAGE):
@@ -187,7 +216,7 @@ def test_once_the_pause_is_over_nothing_is_said_of_it(app: Flask, admin: Browser
     assert "Slowed down" not in words(admin, "/integrations")
 
 
-# ── Late, and why ───────────────────────────────────────────────────────────────────────────────────────────
+# ── Late, and why ─────────────────────────────────────────────────────────────────────────────────
 def test_what_is_late_for_want_of_workers_is_said_to_be(app: Flask, admin: Browser) -> None:
     with app.app_context():
         message_id = a_message()
@@ -197,7 +226,9 @@ def test_what_is_late_for_want_of_workers_is_said_to_be(app: Flask, admin: Brows
     assert (answer["lateness"], answer["providers"]) == ("messages wait", "ok")
 
 
-def test_a_backlog_behind_a_limit_is_not_blamed_on_the_workers_that_work_it_off(app: Flask, admin: Browser) -> None:
+def test_a_backlog_behind_a_limit_is_not_blamed_on_the_workers_that_work_it_off(
+    app: Flask, admin: Browser
+) -> None:
     @transaction
     def limit(connection_id: str) -> None:
         db.session.get_one(Connection, connection_id).per_second = 1

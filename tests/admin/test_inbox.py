@@ -29,7 +29,13 @@ def whatsapp() -> str:
 
 def wrote(connection_id: str, text: str, n: int = 1) -> None:
     sender = db.session.get_one(Connection, connection_id).sender
-    came = Inbound(provider_id=f"SM{n:032x}", channel=Channel.WHATSAPP, senders=(sender,), address=ERIC, text=text)
+    came = Inbound(
+        provider_id=f"SM{n:032x}",
+        channel=Channel.WHATSAPP,
+        senders=(sender,),
+        address=ERIC,
+        text=text,
+    )
     inbound.take(came, Origin("callback", [connection_id]), now())
 
 
@@ -104,11 +110,15 @@ def test_a_file_that_came_along_is_fetched_from_the_provider_and_only_saved(
 ) -> None:
     with app.app_context():
         demo.prepare()
-        whatsapp_id, config = whatsapp(), config_of(app)
+        whatsapp_id = whatsapp()
+        config = config_of(app)
         with serving(app, config.bind.port):
             where = f"{config.simulator_url}/simulator/phones/%2B13175551234/reply"
             body = json.dumps({"channel": "whatsapp", "text": "Here it is", "media": True}).encode()
-            urllib.request.urlopen(urllib.request.Request(where, body, {"Content-Type": "application/json"}), timeout=10).close()
+            urllib.request.urlopen(
+                urllib.request.Request(where, body, {"Content-Type": "application/json"}),
+                timeout=10,
+            ).close()
         settle_receipts()
         talk = conversations.newest(1)[0].row
         assert talk.connection_id == whatsapp_id
@@ -116,7 +126,11 @@ def test_a_file_that_came_along_is_fetched_from_the_provider_and_only_saved(
     assert "A picture" in page
     [href] = re.findall(r'href="(/inbox/files/[^"]+)"', page)
     answer = admin.get(href)
-    assert (answer.status_code, answer.headers["Content-Type"], answer.data[:4]) == (200, "image/png", b"\x89PNG")
+    assert (answer.status_code, answer.headers["Content-Type"], answer.data[:4]) == (
+        200,
+        "image/png",
+        b"\x89PNG",
+    )
     assert answer.headers["Content-Disposition"].startswith("attachment; filename=")
     assert admin.get(href[:-1] + "1").status_code == 404
     assert nobody.get(href).status_code in (302, 303)

@@ -144,12 +144,18 @@ def test_a_sentence_with_isolated_names_keeps_its_own_direction() -> None:
 def spoil() -> None:
     """Write what acts on other text into every field that holds a name, a title or words."""
     for model, names in (
-        (Connection, ("title",)), (Source, ("name",)), (ApiKey, ("name",)), (User, ("name",)),
-        (Suppression, ("why", "lifted_why")), (StatusEvent, ("why",)), (ProviderTemplate, ("name", "reason", "text", "kind")),
-    ):  # fmt: skip
+        (Connection, ("title",)),
+        (Source, ("name",)),
+        (ApiKey, ("name",)),
+        (User, ("name",)),
+        (Suppression, ("why", "lifted_why")),
+        (StatusEvent, ("why",)),
+        (ProviderTemplate, ("name", "reason", "text", "kind")),
+    ):
         db.session.execute(update(model).values(dict.fromkeys(names, EVIL)))
     for request in db.session.scalars(select(SigningRequest)):
-        request.title, request.sender = EVIL, {"name": EVIL}
+        request.title = EVIL
+        request.sender = {"name": EVIL}
         request.external_id = EVIL
     for contact in db.session.scalars(select(Contact)):
         contact.name = EVIL
@@ -178,9 +184,18 @@ def fill() -> None:
     )
     inbound.take(came, Origin("callback", (own.id,), None), now())
     api_keys.create("Key", test=True)
-    transaction(lambda: db.session.add(
-        ProviderTemplate(connection_id=own.id, external_id="HX1", name="t", locale="en", state=provider_templates.APPROVED, text="Hi")
-    ))()  # fmt: skip
+    transaction(
+        lambda: db.session.add(
+            ProviderTemplate(
+                connection_id=own.id,
+                external_id="HX1",
+                name="t",
+                locale="en",
+                state=provider_templates.APPROVED,
+                text="Hi",
+            )
+        )
+    )()
     spoil()
 
 
@@ -192,9 +207,13 @@ def pages(app: Flask, simulator: Any) -> Callable[[], list[str]]:
         with app.app_context():
             fill()
             ids = {
-                "request_id": SigningRequest, "message_id": Message, "contact_id": Contact, "conversation_id": Conversation,
-                "suppression_id": Suppression, "template_id": ProviderTemplate,
-            }  # fmt: skip
+                "request_id": SigningRequest,
+                "message_id": Message,
+                "contact_id": Contact,
+                "conversation_id": Conversation,
+                "suppression_id": Suppression,
+                "template_id": ProviderTemplate,
+            }
             known = {
                 name: db.session.scalars(select(model.id)).all() for name, model in ids.items()
             }

@@ -23,12 +23,19 @@ from tests.stage import ERIC, a_message, change, deliver, eventually, make_due, 
 ASKED = "We asked, since no callback had come."
 
 
-def test_a_message_that_nobody_calls_back_about_says_when_we_ask_and_that_we_did(app: Flask, admin: Browser, simulator: Any) -> None:
+def test_a_message_that_nobody_calls_back_about_says_when_we_ask_and_that_we_did(
+    app: Flask, admin: Browser, simulator: Any
+) -> None:
     with app.app_context():
         demo.prepare()
         message_id = a_message("+15005550016")
         deliver()
-        eventually(lambda: simulator.extensions["simulator"].store.on_phone("+15005550016")[0].status == "delivered")
+        eventually(
+            lambda: (
+                simulator.extensions["simulator"].store.on_phone("+15005550016")[0].status
+                == "delivered"
+            )
+        )
         asked_at = message(message_id).due_at
         assert asked_at
     page = admin.get(f"/messages/{message_id}").text
@@ -43,7 +50,9 @@ def test_a_message_that_nobody_calls_back_about_says_when_we_ask_and_that_we_did
     assert "we ask at" not in page
 
 
-def test_what_is_not_asked_for_any_more_promises_no_question(app: Flask, admin: Browser, simulator: Any) -> None:
+def test_what_is_not_asked_for_any_more_promises_no_question(
+    app: Flask, admin: Browser, simulator: Any
+) -> None:
     with app.app_context():
         demo.prepare()
         message_id = a_message("+15005550016")
@@ -57,7 +66,9 @@ def test_what_is_not_asked_for_any_more_promises_no_question(app: Flask, admin: 
 def test_what_waits_for_the_morning_says_until_when(app: Flask, admin: Browser) -> None:
     with app.app_context():
         demo.prepare()
-        connection_id = db.session.scalars(select(Connection.id).where(Connection.slug == "demo-sms")).one()
+        connection_id = db.session.scalars(
+            select(Connection.id).where(Connection.slug == "demo-sms")
+        ).one()
         clock = now() - timedelta(hours=1), now() + timedelta(hours=2)
         rules.save(connection_id, Rules(quiet=Quiet(*(f"{at:%H:%M}" for at in clock))))
         contact_for(Address.PHONE, ERIC, test=True, time_zone="UTC")

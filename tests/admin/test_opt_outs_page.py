@@ -17,9 +17,15 @@ from tests.stage import ERIC
 
 def given(browser: Browser, content: bytes, kind: str = "opt-outs") -> tuple[int, str]:
     with BytesIO(content) as file:
-        answer = browser.client.post("/opt-outs/import", data={
-            "csrf_token": browser.token(), "file-kind": kind, "file-test": "y", "file-file": (file, "list.csv", "text/csv"),
-        })  # fmt: skip
+        answer = browser.client.post(
+            "/opt-outs/import",
+            data={
+                "csrf_token": browser.token(),
+                "file-kind": kind,
+                "file-test": "y",
+                "file-file": (file, "list.csv", "text/csv"),
+            },
+        )
     return answer.status_code, answer.text
 
 
@@ -35,7 +41,9 @@ def test_a_file_may_be_larger_than_what_programs_post(app: Flask, admin: Browser
 
 
 def test_lines_that_are_refused_are_told_with_their_field(app: Flask, admin: Browser) -> None:
-    status, page = given(admin, b"address,given\n+13175551234,yes\n+13175551234,maybe\n", "consents")
+    status, page = given(
+        admin, b"address,given\n+13175551234,yes\n+13175551234,maybe\n", "consents"
+    )
     assert status == 200
     assert "1 consent is recorded." in page
     assert "Line 3: given: Say yes or no." in page
@@ -59,7 +67,12 @@ def test_an_address_is_found_and_what_is_none_says_so(app: Flask, admin: Browser
 
 def test_an_operator_closes_and_only_an_admin_opens(app: Flask, person: object) -> None:
     operator = person(Role.OPERATOR)  # type: ignore[operator]
-    assert operator.post("/opt-outs", {"address": ERIC, "channel": "", "why": "Asked us.", "test": "y"}).status_code == 303
+    assert (
+        operator.post(
+            "/opt-outs", {"address": ERIC, "channel": "", "why": "Asked us.", "test": "y"}
+        ).status_code
+        == 303
+    )
     page = operator.get("/opt-outs").text
     assert "Closed here" in page
     assert "From and to files" not in page

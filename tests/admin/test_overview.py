@@ -25,7 +25,12 @@ def happened(like: Message, status: str, ago: timedelta, took: float = 0) -> Non
     """Add a message that was planned so long ago, and changed `took` seconds later."""
     moment = now() - ago
     row: dict[str, Any] = {column.name: getattr(like, column.name) for column in table.columns}
-    made = {"id": id_at("msg", moment), "status": status, "changed_at": moment + timedelta(seconds=took), "due_at": None}
+    made = {
+        "id": id_at("msg", moment),
+        "status": status,
+        "changed_at": moment + timedelta(seconds=took),
+        "due_at": None,
+    }
     db.session.execute(insert(table), [{**row, **made, "once_key": None, "after_id": None}])
 
 
@@ -44,7 +49,9 @@ def test_the_last_day_is_counted_by_status_hour_and_channel(app: Flask, admin: B
             happened(like, "undelivered", timedelta(hours=hours))
         happened(like, "suppressed", timedelta(hours=5))
         day = today.read()
-        every = db.session.scalars(select(Message.id).where(Message.id > id_at("msg", now() - timedelta(days=1)))).all()
+        every = db.session.scalars(
+            select(Message.id).where(Message.id > id_at("msg", now() - timedelta(days=1)))
+        ).all()
     assert sum(day.hours) == len(every) == 8
     assert [day.hours[-1 - ago] for ago in (0, 1, 2, 3, 5, 23)] == [1, 2, 2, 1, 1, 1]
     assert sorted(map(round, day.seconds["sms"])) == [2, 4, 6, 8]
@@ -56,7 +63,9 @@ def test_the_last_day_is_counted_by_status_hour_and_channel(app: Flask, admin: B
     assert "2 messages of the last day did not arrive" in page
 
 
-def test_of_a_busy_day_the_times_of_the_newest_are_told(app: Flask, admin: Browser, monkeypatch: Any) -> None:
+def test_of_a_busy_day_the_times_of_the_newest_are_told(
+    app: Flask, admin: Browser, monkeypatch: Any
+) -> None:
     monkeypatch.setattr(today, "TIMED", 2)
     with app.app_context():
         demo.prepare()

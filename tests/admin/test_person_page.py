@@ -46,7 +46,10 @@ def test_a_person_is_erased_once_and_with_a_reason(admin: Browser, eric: str) ->
 
 def test_what_nobody_has_is_not_found(admin: Browser) -> None:
     for path in ("data", "erase"):
-        assert admin.get(f"/contacts/ctc_01a20003-8110-7697-95ef-ddf3488ccf74/{path}").status_code == 404
+        assert (
+            admin.get(f"/contacts/ctc_01a20003-8110-7697-95ef-ddf3488ccf74/{path}").status_code
+            == 404
+        )
 
 
 def test_only_admins_may(person: Callable[[Role], Browser], eric: str) -> None:

@@ -62,7 +62,9 @@ def test_the_zone_of_the_signed_in_user_comes_before_the_browsers() -> None:
         assert moments.exact(NOW) == "21 Nov 2026, 06:41:22 UTC-03"
 
 
-@pytest.mark.parametrize("cookie", ["", "Mars/Olympus", "../../etc/passwd", "/etc", "posixrules.", "x" * 5000])
+@pytest.mark.parametrize(
+    "cookie", ["", "Mars/Olympus", "../../etc/passwd", "/etc", "posixrules.", "x" * 5000]
+)
 def test_a_zone_that_does_not_exist_is_utc(cookie: str) -> None:
     assert moments.choose_zone(None, cookie).key == "UTC"
 
@@ -86,12 +88,28 @@ def test_counts_and_shares_and_durations_read_well() -> None:
     assert presentation.plural(1, "message") == "1 message"
     assert presentation.plural(1284, "message") == "1,284 messages"
     assert presentation.plural(2, "person", "people") == "2 people"
-    assert [presentation.percent(*pair) for pair in ((1226, 1247), (9999, 10000), (0, 5), (5, 5), (0, 0))] == [
-        "98.3%", "99.9%", "0%", "100%", "–",
-    ]  # fmt: skip
-    assert [presentation.duration(s) for s in (0.318, 0.9996, 1.94, 42.0, 59.96, 3599, timedelta(hours=2))] == [
-        "318 ms", "1 s", "1.9 s", "42 s", "1 min", "1 h", "2 h",
-    ]  # fmt: skip
+    assert [
+        presentation.percent(*pair)
+        for pair in ((1226, 1247), (9999, 10000), (0, 5), (5, 5), (0, 0))
+    ] == [
+        "98.3%",
+        "99.9%",
+        "0%",
+        "100%",
+        "–",
+    ]
+    assert [
+        presentation.duration(s)
+        for s in (0.318, 0.9996, 1.94, 42.0, 59.96, 3599, timedelta(hours=2))
+    ] == [
+        "318 ms",
+        "1 s",
+        "1.9 s",
+        "42 s",
+        "1 min",
+        "1 h",
+        "2 h",
+    ]
 
 
 def test_every_state_has_an_icon_a_word_and_a_hue_of_the_stylesheet() -> None:
@@ -115,7 +133,9 @@ def test_a_state_we_do_not_know_is_shown_as_it_is() -> None:
 
 
 @pytest.mark.parametrize("channel", Channel)
-def test_every_channel_has_a_picture_of_its_own_that_takes_the_texts_colour(channel: Channel) -> None:
+def test_every_channel_has_a_picture_of_its_own_that_takes_the_texts_colour(
+    channel: Channel,
+) -> None:
     drawing = presentation.icon(channel)
     assert drawing.startswith('<svg class="sp-icon-s" aria-hidden="true"')
     assert "currentColor" in drawing
@@ -123,4 +143,8 @@ def test_every_channel_has_a_picture_of_its_own_that_takes_the_texts_colour(chan
 
 
 def test_a_picture_that_does_not_exist_is_a_chat_bubble() -> None:
-    assert presentation.icon("../../../etc/passwd") == presentation.icon("chat") == presentation.icon("pigeon")
+    assert (
+        presentation.icon("../../../etc/passwd")
+        == presentation.icon("chat")
+        == presentation.icon("pigeon")
+    )

@@ -1,4 +1,6 @@
-"""Callbacks on pages: as they came in, why they were not settled, and the button that applies them once more."""
+"""Callbacks on pages: as they came in, why they were not settled, and the button that applies them
+once more.
+"""
 
 from __future__ import annotations
 
@@ -30,12 +32,16 @@ from hub.vocabulary import Role
 from tests.conftest import Browser
 from tests.stage import a_form, a_message, about, call_back, receipts, settle_receipts, status
 
-SID, STRANGE = "SM" + "0" * 32, "SM" + "9" * 32
+SID = "SM" + "0" * 32
+STRANGE = "SM" + "9" * 32
 
 
 @pytest.fixture(autouse=True)
 def demo_hub(app: Flask) -> Iterator[None]:
-    """Set up the demo's connection. No context stays pushed: pages are asked for as a browser does."""
+    """Set up the demo's connection.
+
+    No context stays pushed: pages are asked for as a browser does.
+    """
     before = signal.getsignal(signal.SIGTERM)
     with app.app_context():
         demo.prepare()
@@ -45,7 +51,10 @@ def demo_hub(app: Flask) -> Iterator[None]:
 
 def a_sent_message(sid: str = SID) -> str:
     message_id = a_message()
-    [claim] = delivery.turn([], {db.session.scalars(select(Connection.id).where(Connection.slug == "demo-sms")).one(): 1})
+    [claim] = delivery.turn(
+        [],
+        {db.session.scalars(select(Connection.id).where(Connection.slug == "demo-sms")).one(): 1},
+    )
     delivery.turn([delivery.Outcome(claim, Accepted(sid), None, now(), 5, 201)], {})
     return message_id
 
@@ -73,7 +82,11 @@ def given_up(app: Flask) -> str:
 
 @transaction
 def forget(message_id: str) -> None:
-    db.session.execute(delete(StatusEvent).where(StatusEvent.message_id == message_id, StatusEvent.word == "delivered"))
+    db.session.execute(
+        delete(StatusEvent).where(
+            StatusEvent.message_id == message_id, StatusEvent.word == "delivered"
+        )
+    )
     db.session.execute(delete(PlatformEvent).where(PlatformEvent.message_id == message_id))
     db.session.execute(update(Message).where(Message.id == message_id).values(status="sent"))
 
@@ -91,7 +104,9 @@ def buttons(page: TestResponse) -> list[str]:
     return re.findall(r'action="(/[^"]+/replay)"', page.text)
 
 
-def test_a_replay_on_a_messages_page_says_that_nothing_was_missed_or_what(app: Flask, delivered: str, admin: Browser) -> None:
+def test_a_replay_on_a_messages_page_says_that_nothing_was_missed_or_what(
+    app: Flask, delivered: str, admin: Browser
+) -> None:
     page = f"/messages/{delivered}"
     assert buttons(admin.get(page)) == [f"{page}/replay"]
     answer = admin.post(f"{page}/replay")
@@ -103,14 +118,19 @@ def test_a_replay_on_a_messages_page_says_that_nothing_was_missed_or_what(app: F
     assert "Replayed 2 callbacks. 1 fact was missed and is applied now." in words(admin.get(page))
     with app.app_context():
         assert status(delivered) == "delivered"
-        row = db.session.scalars(select(Audit).where(Audit.action == "message.replayed").limit(1)).one()
+        row = db.session.scalars(
+            select(Audit).where(Audit.action == "message.replayed").limit(1)
+        ).one()
         assert (row.who, row.subject) == ("Dana Whitfield", delivered)
     assert "Replayed the callbacks of a message" in words(admin.get("/activity"))
 
 
 @pytest.mark.parametrize("role", list(Role))
-def test_only_who_may_replay_sees_the_buttons(delivered: str, given_up: str, person: Callable[..., Browser], role: Role) -> None:
-    browser, may = person(role), role >= Role.OPERATOR
+def test_only_who_may_replay_sees_the_buttons(
+    delivered: str, given_up: str, person: Callable[..., Browser], role: Role
+) -> None:
+    browser = person(role)
+    may = role >= Role.OPERATOR
     assert bool(buttons(browser.get(f"/messages/{delivered}"))) is may
     assert bool(buttons(browser.get("/receipts"))) is may
     assert browser.post(f"/receipts/{given_up}/replay").status_code == (303 if may else 403)
@@ -121,15 +141,25 @@ def test_a_message_without_callbacks_has_nothing_to_replay(app: Flask, admin: Br
         message_id = a_message()
     assert buttons(admin.get(f"/messages/{message_id}")) == []
     admin.post(f"/messages/{message_id}/replay")
-    assert "No callback about it is kept, so there was nothing to replay." in words(admin.get(f"/messages/{message_id}"))
+    assert "No callback about it is kept, so there was nothing to replay." in words(
+        admin.get(f"/messages/{message_id}")
+    )
 
 
-def test_a_callback_of_a_message_that_failed_stands_on_its_page_with_the_reason(app: Flask, delivered: str, admin: Browser) -> None:
+def test_a_callback_of_a_message_that_failed_stands_on_its_page_with_the_reason(
+    app: Flask, delivered: str, admin: Browser
+) -> None:
     with app.app_context():
         call_back(app, a_form(app, SID, "read"), target=about(delivered))
         last = receipts()[-1]
-        whole, receipt_id = last._request or b"", last.id
-        put(receipt_id, request=whole[:-1] + bytes([whole[-1] ^ 1]), error="It does not open with the key k1.", due_at=None)
+        whole = last._request or b""
+        receipt_id = last.id
+        put(
+            receipt_id,
+            request=whole[:-1] + bytes([whole[-1] ^ 1]),
+            error="It does not open with the key k1.",
+            due_at=None,
+        )
     page = admin.get(f"/messages/{delivered}")
     assert "This callback could not be settled. It does not open with the key k1." in words(page)
     assert f"/receipts/{receipt_id}/replay" in buttons(page)
@@ -137,18 +167,24 @@ def test_a_callback_of_a_message_that_failed_stands_on_its_page_with_the_reason(
         put(receipt_id, request=whole)
     answer = admin.post(f"/receipts/{receipt_id}/replay", {"next": f"/messages/{delivered}"})
     assert answer.headers["Location"] == f"/messages/{delivered}"
-    assert "Replayed 1 callback. 1 fact was missed and is applied now." in words(admin.get(f"/messages/{delivered}"))
+    assert "Replayed 1 callback. 1 fact was missed and is applied now." in words(
+        admin.get(f"/messages/{delivered}")
+    )
     with app.app_context():
         assert status(delivered) == "read"
 
 
-def test_callbacks_that_were_not_settled_are_listed_with_the_reason_until_they_are(app: Flask, given_up: str, admin: Browser) -> None:
+def test_callbacks_that_were_not_settled_are_listed_with_the_reason_until_they_are(
+    app: Flask, given_up: str, admin: Browser
+) -> None:
     assert 'href="/receipts"' in admin.get("/").text
     page = words(admin.get("/receipts"))
     for part in (STRANGE, "delivered", settle.UNKNOWN, f"MessageSid={STRANGE}"):
         assert part in page
     admin.post(f"/receipts/{given_up}/replay")
-    assert f"Replayed 1 callback. 1 could not be applied. {settle.UNKNOWN}" in words(admin.get("/receipts"))
+    assert f"Replayed 1 callback. 1 could not be applied. {settle.UNKNOWN}" in words(
+        admin.get("/receipts")
+    )
     with app.app_context():
         a_sent_message(STRANGE)
     admin.post(f"/receipts/{given_up}/replay")
@@ -156,16 +192,32 @@ def test_callbacks_that_were_not_settled_are_listed_with_the_reason_until_they_a
     assert "could not be settled" not in words(admin.get("/"))
 
 
-def test_a_receipt_whose_body_was_removed_says_so(app: Flask, delivered: str, admin: Browser) -> None:
+def test_a_receipt_whose_body_was_removed_says_so(
+    app: Flask, delivered: str, admin: Browser
+) -> None:
     with app.app_context():
         for one in receipts():
             put(one.id, request=None)
-    assert words(admin.get(f"/messages/{delivered}")).count("Its body was removed when its time of keeping ended") == 2
+    assert (
+        words(admin.get(f"/messages/{delivered}")).count(
+            "Its body was removed when its time of keeping ended"
+        )
+        == 2
+    )
     admin.post(f"/messages/{delivered}/replay")
-    assert "2 could not be read again, since what it said was removed" in words(admin.get(f"/messages/{delivered}"))
+    assert "2 could not be read again, since what it said was removed" in words(
+        admin.get(f"/messages/{delivered}")
+    )
 
 
-@pytest.mark.parametrize("target", ["/receipts/nothing/replay", f"/receipts/{new_id('rcp')}/replay", f"/messages/{new_id('msg')}/replay"])
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/receipts/nothing/replay",
+        f"/receipts/{new_id('rcp')}/replay",
+        f"/messages/{new_id('msg')}/replay",
+    ],
+)
 def test_what_does_not_exist_is_not_replayed(admin: Browser, target: str) -> None:
     assert admin.post(target).status_code == 404
 
@@ -178,10 +230,26 @@ def test_a_replay_leads_to_no_other_site(given_up: str, admin: Browser, target: 
 @pytest.mark.parametrize(
     ("report", "tone", "sentence"),
     [
-        (Report(read=2, new=2), "good", "Replayed 2 callbacks. 2 facts were missed and are applied now."),
-        (Report(read=1, known=1, messages=1), "good", "Replayed 1 callback. What they mean was missed, and is put right now."),
-        (Report(read=1, unproven=1), "info", "Nothing was missed. 1 stays without effect, since no connection’s secret proved it."),
-        (Report(read=3, new=1, failed=1, reasons={"Why.": Reason(1, "rcp_1")}), "warn", "applied now. 1 could not be applied. Why."),
+        (
+            Report(read=2, new=2),
+            "good",
+            "Replayed 2 callbacks. 2 facts were missed and are applied now.",
+        ),
+        (
+            Report(read=1, known=1, messages=1),
+            "good",
+            "Replayed 1 callback. What they mean was missed, and is put right now.",
+        ),
+        (
+            Report(read=1, unproven=1),
+            "info",
+            "Nothing was missed. 1 stays without effect, since no connection’s secret proved it.",
+        ),
+        (
+            Report(read=3, new=1, failed=1, reasons={"Why.": Reason(1, "rcp_1")}),
+            "warn",
+            "applied now. 1 could not be applied. Why.",
+        ),
     ],
 )
 def test_a_notice_says_what_changed(report: Report, tone: str, sentence: str) -> None:

@@ -41,7 +41,9 @@ BARE = {"currency": "USD"}
 
 @dataclass
 class Apart:
-    """A browser whose requests are made in a thread of its own, apart from the application context of the test."""
+    """A browser whose requests are made in a thread of its own, apart from the application context
+    of the test.
+    """
 
     browser: Browser
 
@@ -74,8 +76,12 @@ def send() -> Message:
 
 
 def send_for_event() -> Message:
-    """Let a signing app's event send a text to Eric: what it asks for is not chosen by anybody here."""
-    accept.accept(EventIn.model_validate(an_event(signers=[a_signer("Eric")])), source_id(), test=True)
+    """Let a signing app's event send a text to Eric: what it asks for is not chosen by anybody
+    here.
+    """
+    accept.accept(
+        EventIn.model_validate(an_event(signers=[a_signer("Eric")])), source_id(), test=True
+    )
     db.session.rollback()
     return db.session.scalars(select(Message).order_by(Message.id.desc())).first()  # type: ignore[return-value]
 
@@ -113,14 +119,18 @@ def say(text: str) -> Callable[[Apart], None]:
 
     def write(admin: Apart) -> None:
         one = db.session.scalars(select(Connection).where(Connection.slug == "demo-sms")).one()
-        came = Inbound(provider_id=text, channel=Channel.SMS, senders=(one.sender,), address=ERIC, text=text)
+        came = Inbound(
+            provider_id=text, channel=Channel.SMS, senders=(one.sender,), address=ERIC, text=text
+        )
         inbound.take(came, Origin("callback", [one.id]), now())
 
     return write
 
 
 def say_elsewhere(text: str) -> Callable[[Apart], None]:
-    return lambda admin: opt_out.heard_elsewhere(Inbound(channel=Channel.SMS, address=ERIC, text=text), now())
+    return lambda admin: opt_out.heard_elsewhere(
+        Inbound(channel=Channel.SMS, address=ERIC, text=text), now()
+    )
 
 
 def record(given: str) -> Callable[[Apart], None]:
@@ -129,7 +139,11 @@ def record(given: str) -> Callable[[Apart], None]:
     def write(admin: Apart) -> None:
         send()
         [eric] = db.session.scalars(select(Contact.id).where(Contact.address == ERIC))
-        _ok(admin.post(f"/contacts/{eric}", {"given": given, "channel": "", "proof": "On the phone."}))
+        _ok(
+            admin.post(
+                f"/contacts/{eric}", {"given": given, "channel": "", "proof": "On the phone."}
+            )
+        )
         db.session.rollback()
 
     return write
@@ -151,7 +165,9 @@ def shut_out(wanted: bool) -> Callable[[Apart], None]:
     def tell(admin: Apart) -> None:
         one = db.session.scalars(select(Connection).where(Connection.slug == "demo-sms")).one()
         came = OptChange(wanted=wanted, address=ERIC, kind=one_kind(), why="They did.")
-        letting_in.changed(came, Origin("callback", [one.id]), now() + timedelta(seconds=2 if wanted else 0))
+        letting_in.changed(
+            came, Origin("callback", [one.id]), now() + timedelta(seconds=2 if wanted else 0)
+        )
 
     return tell
 
@@ -178,16 +194,25 @@ FOLLOWED: dict[str, tuple[Callable[[Apart], None], Callable[[Apart], None]]] = {
 }
 # what a person elsewhere does, or what passes by itself, and where that is tested
 ELSEWHERE = {
-    "unreachable": "tests/messaging/test_circuit.py", "bad_answer": "tests/messaging/test_reconcile.py",
-    "no_answer": "tests/messaging/test_reconcile.py", "unreadable": "tests/messaging/test_claims.py",
-    "lease_expired": "tests/messaging/test_reconcile.py", "too_late": "tests/messaging/test_drains.py",
-    "window_closed": "tests/messaging/test_whatsapp.py", "window_closed_text": "tests/messaging/test_whatsapp.py",
-    "spend_day": "tests/messaging/test_rules.py", "spend_month": "tests/messaging/test_rules.py",
-    "quiet_hours": "tests/messaging/test_rules.py", "media_unreachable": "tests/messaging/test_media_check.py",
-    "media_not_allowed": "tests/messaging/test_media_check.py", "media_gone": "tests/messaging/test_media_check.py",
-    "media_type": "tests/messaging/test_media_check.py", "media_too_large": "tests/messaging/test_media_check.py",
-    "request_expired": "tests/signing", "fault": "tests/messaging/test_outcomes.py",
-}  # fmt: skip
+    "unreachable": "tests/messaging/test_circuit.py",
+    "bad_answer": "tests/messaging/test_reconcile.py",
+    "no_answer": "tests/messaging/test_reconcile.py",
+    "unreadable": "tests/messaging/test_claims.py",
+    "lease_expired": "tests/messaging/test_reconcile.py",
+    "too_late": "tests/messaging/test_drains.py",
+    "window_closed": "tests/messaging/test_whatsapp.py",
+    "window_closed_text": "tests/messaging/test_whatsapp.py",
+    "spend_day": "tests/messaging/test_rules.py",
+    "spend_month": "tests/messaging/test_rules.py",
+    "quiet_hours": "tests/messaging/test_rules.py",
+    "media_unreachable": "tests/messaging/test_media_check.py",
+    "media_not_allowed": "tests/messaging/test_media_check.py",
+    "media_gone": "tests/messaging/test_media_check.py",
+    "media_type": "tests/messaging/test_media_check.py",
+    "media_too_large": "tests/messaging/test_media_check.py",
+    "request_expired": "tests/signing",
+    "fault": "tests/messaging/test_outcomes.py",
+}
 
 
 def test_every_code_of_ours_is_followed_here_or_tested_elsewhere() -> None:
@@ -196,10 +221,15 @@ def test_every_code_of_ours_is_followed_here_or_tested_elsewhere() -> None:
 
 
 @pytest.mark.parametrize("code", FOLLOWED)
-def test_a_message_is_sent_again_once_its_remedy_was_followed(hub_demo: Flask, admin: Apart, code: str) -> None:
+def test_a_message_is_sent_again_once_its_remedy_was_followed(
+    hub_demo: Flask, admin: Apart, code: str
+) -> None:
     before, remedy = FOLLOWED[code]
     before(admin)
-    by_hand = code not in ("consent_missing", "consent_old")  # somebody who resends by hand answers for the consent
+    by_hand = code not in (
+        "consent_missing",
+        "consent_old",
+    )  # somebody who resends by hand answers for the consent
     kept = send() if by_hand else send_for_event()
     assert (kept.status, kept.code) == ("suppressed", code)
     page = admin.get(f"/messages/{kept.id}").text
@@ -214,7 +244,7 @@ def test_a_message_is_sent_again_once_its_remedy_was_followed(hub_demo: Flask, a
     assert (again.status, again.code) == ("queued", "")
 
 
-# ── What the pages' own buttons do ──────────────────────────────────────────────────────────────────────────
+# ── What the pages' own buttons do ────────────────────────────────────────────────────────────────
 @pytest.fixture
 def roofs(hub_demo: Flask, loft: Loft) -> Connection:
     loft.fly = fly
@@ -235,7 +265,9 @@ def refusing(error: Exception) -> Any:
     return refuse
 
 
-def test_allow_again_lets_messages_go_where_a_provider_refused(hub_demo: Flask, admin: Apart) -> None:
+def test_allow_again_lets_messages_go_where_a_provider_refused(
+    hub_demo: Flask, admin: Apart
+) -> None:
     first = send()
     suppressions.suppress(first.id, reason="provider", code="21610")
     change(first.id, status="failed", code="21610", due_at=None)
@@ -244,7 +276,9 @@ def test_allow_again_lets_messages_go_where_a_provider_refused(hub_demo: Flask, 
     assert resend(admin, first.id).status == "queued"
 
 
-def test_a_broken_connection_goes_on_once_its_test_passes(roofs: Connection, loft: Loft, admin: Apart) -> None:
+def test_a_broken_connection_goes_on_once_its_test_passes(
+    roofs: Connection, loft: Loft, admin: Apart
+) -> None:
     loft.fly = refusing(ConnectionBroken("The key was revoked. Make another one.", "key"))
     waiting = direct.send(connection_id=roofs.id, to="nest", text="Coo.")
     deliver()
@@ -257,7 +291,9 @@ def test_a_broken_connection_goes_on_once_its_test_passes(roofs: Connection, lof
     assert "has stopped" not in admin.get("/").text
 
 
-def test_a_disabled_connection_sends_once_it_is_enabled(roofs: Connection, loft: Loft, admin: Apart) -> None:
+def test_a_disabled_connection_sends_once_it_is_enabled(
+    roofs: Connection, loft: Loft, admin: Apart
+) -> None:
     waiting = direct.send(connection_id=roofs.id, to="nest", text="Coo.")
     turn_connection(roofs.id, ConnectionState.DISABLED)
     assert "It waits for the connection" in admin.get(f"/messages/{waiting}").text
@@ -268,7 +304,9 @@ def test_a_disabled_connection_sends_once_it_is_enabled(roofs: Connection, loft:
 
 
 @pytest.mark.parametrize("given", [Status.FAILED, Status.UNDELIVERED, Status.EXPIRED])
-def test_what_did_not_arrive_can_be_sent_again(roofs: Connection, loft: Loft, admin: Apart, given: Status) -> None:
+def test_what_did_not_arrive_can_be_sent_again(
+    roofs: Connection, loft: Loft, admin: Apart, given: Status
+) -> None:
     loft.fly = refusing(PermanentError("No.", "p7"))
     first = direct.send(connection_id=roofs.id, to="nest", text="Coo.")
     deliver()
@@ -282,7 +320,7 @@ def test_what_did_not_arrive_can_be_sent_again(roofs: Connection, loft: Loft, ad
 
 @pytest.mark.parametrize("cls", registry().values(), ids=lambda cls: cls.name)
 def test_every_remedy_of_an_integration_that_names_a_button_names_one_there_is(cls: Any) -> None:
-    """Remedies may name Set webhook, Test connection and the like: the class offers what it names."""
+    """A remedy may name Set webhook, Test connection and the like only where they exist."""
     titles = set(cls.actions.values())
     for code in [*getattr(cls, "stop_codes", ()), *_codes(cls)]:
         problem = cls.explain(code)
@@ -293,5 +331,10 @@ def test_every_remedy_of_an_integration_that_names_a_button_names_one_there_is(c
 def _codes(cls: Any) -> list[str]:
     from hub.integrations import _slack_errors, _teams_errors, _telegram_errors, _twilio_errors
 
-    every = (*_slack_errors.CODES, *_teams_errors.CODES, *_telegram_errors.catalogue(), *_twilio_errors.catalogue())
+    every = (
+        *_slack_errors.CODES,
+        *_teams_errors.CODES,
+        *_telegram_errors.catalogue(),
+        *_twilio_errors.catalogue(),
+    )
     return [code for code in every if cls.explain(code) is not None]

@@ -24,8 +24,16 @@ def _connection(**values: object) -> Connection:
         (_connection(), False, ["here", "", "", ""]),
         (_connection(settings_version=1), False, ["done", "here", "", ""]),
         (_connection(**PASSED), False, ["done", "done", "here", ""]),
-        (_connection(settings_version=2, checked_version=1, checked_ok=True), False, ["done", "here", "", ""]),
-        (_connection(settings_version=1, checked_version=1, checked_ok=False), True, ["done", "stuck", "done", ""]),
+        (
+            _connection(settings_version=2, checked_version=1, checked_ok=True),
+            False,
+            ["done", "here", "", ""],
+        ),
+        (
+            _connection(settings_version=1, checked_version=1, checked_ok=False),
+            True,
+            ["done", "stuck", "done", ""],
+        ),
         (
             _connection(**PASSED, state="enabled"),
             True,
@@ -41,7 +49,11 @@ def test_the_steps_say_what_is_done_and_what_comes_next(
 
 
 class _Settings(Form):
-    sid = StringField("SID", description="Where to find it.", render_kw={"legend": "Account", "mono": True, "half": True})
+    sid = StringField(
+        "SID",
+        description="Where to find it.",
+        render_kw={"legend": "Account", "mono": True, "half": True},
+    )
     token = PasswordField("Token")
 
 

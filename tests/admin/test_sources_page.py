@@ -59,7 +59,9 @@ def test_a_name_that_makes_no_slug_asks_for_one(admin: Browser, name: str) -> No
     assert admin.post("/settings/sources", {"name": name, "slug": "east"}).status_code == 303
 
 
-@pytest.mark.parametrize("name", ["\u202eAcme", "Ac\u2066me", "Acme\u200f", "Ac\x1b[31mme", "Acme\u2028"])
+@pytest.mark.parametrize(
+    "name", ["\u202eAcme", "Ac\u2066me", "Acme\u200f", "Ac\x1b[31mme", "Acme\u2028"]
+)
 def test_names_hold_no_character_that_acts_on_others(app: Flask, admin: Browser, name: str) -> None:
     admin.post("/settings/sources", {"name": name, "slug": "acme"})
     admin.post("/settings/api-keys", {"name": name, "source": "acme"})
@@ -191,8 +193,11 @@ def run(app: Flask, environ: dict[str, str]) -> Callable[..., str]:
     def command(*words: str, ends: int = 0) -> str:
         done = subprocess.run(
             [sys.executable, "-m", "hub.cli", *words],
-            env=named, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            env=named,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert done.returncode == ends, done.stderr
         return (done.stderr if ends else done.stdout).strip()
 
@@ -217,9 +222,20 @@ def test_a_command_makes_a_key_with_scopes_and_an_expiry(
 ) -> None:
     run("source", "create", "Leases")
     text = run(
-        "api-key", "create", "Narrow", "--source", "leases", "--scope", "events:write", "--scope", "messages:read",
-        "--expires", "90d", "--per-minute", "60",
-    )  # fmt: skip
+        "api-key",
+        "create",
+        "Narrow",
+        "--source",
+        "leases",
+        "--scope",
+        "events:write",
+        "--scope",
+        "messages:read",
+        "--expires",
+        "90d",
+        "--per-minute",
+        "60",
+    )
     with app.app_context():
         key = api_keys.find(text)
         assert key is not None

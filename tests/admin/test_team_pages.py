@@ -1,4 +1,6 @@
-"""What a team reads, on pages: chosen at the connection, listed with the request, pressed behind a link; and what is done for a signer."""
+"""What a team reads, on pages: chosen at the connection, listed with the request, pressed behind a
+link; and what is done for a signer.
+"""
 
 from __future__ import annotations
 
@@ -85,7 +87,9 @@ def request_id(roof: Roof, look: Look[Any], monkeypatch: pytest.MonkeyPatch) -> 
     roof("W1")
 
     def send() -> str:
-        accept.accept(EventIn.model_validate(an_event(signers=[a_signer("Eric")])), source_id(), test=True)
+        accept.accept(
+            EventIn.model_validate(an_event(signers=[a_signer("Eric")])), source_id(), test=True
+        )
         deliver()
         return db.session.scalars(select(SigningRequest.id)).one()
 
@@ -98,17 +102,22 @@ def signer(request_id: str, look: Look[Any]) -> Callable[[], Signer]:
     return lambda: look(lambda: db.session.scalars(select(Signer)).one())
 
 
-# ── At the connection ───────────────────────────────────────────────────────────────────────────────────────
-def test_the_page_lists_what_is_posted_and_an_admin_changes_it(roof: Roof, look: Look[Any], person: Callable[..., Browser]) -> None:
+# ── At the connection ─────────────────────────────────────────────────────────────────────────────
+def test_the_page_lists_what_is_posted_and_an_admin_changes_it(
+    roof: Roof, look: Look[Any], person: Callable[..., Browser]
+) -> None:
     one = roof("W1")
-    slug, connection_id = one.slug, one.id
+    slug = one.slug
+    connection_id = one.id
     boss = person(Role.ADMIN)
     page = boss.get(f"/connections/{slug}")
     checked = re.findall(r'value="(request\.\w+)"[^>]*checked', page.text)
     assert checked == [event.value for event in posts.USUAL]
     assert "Posts in W1." in words(page)
     boss.post(f"/connections/{slug}/posts", {"events": ["request.viewed", "made.up"]})
-    assert [event.value for event in look(lambda: posts.posted(connection_id))] == ["request.viewed"]
+    assert [event.value for event in look(lambda: posts.posted(connection_id))] == [
+        "request.viewed"
+    ]
     assert "Changed what the connection Roof W1 posts" in words(boss.get("/activity"))
     assert "A signer opened it" in words(person(Role.VIEWER).get(f"/connections/{slug}"))
 
@@ -116,7 +125,8 @@ def test_the_page_lists_what_is_posted_and_an_admin_changes_it(roof: Roof, look:
 def test_a_place_that_was_moved_is_told_apart_from_what_the_settings_name(
     roof: Roof, look: Look[Any], person: Callable[..., Browser]
 ) -> None:
-    one, boss = roof("W1"), person(Role.ADMIN)
+    one = roof("W1")
+    boss = person(Role.ADMIN)
     assert "It was moved there" not in words(boss.get(f"/connections/{one.slug}"))
     look(transaction(lambda: setattr(db.session.get_one(Connection, one.id), "place", "W2")))
     page = words(boss.get(f"/connections/{one.slug}"))
@@ -124,7 +134,9 @@ def test_a_place_that_was_moved_is_told_apart_from_what_the_settings_name(
     assert "It was moved there since the settings were saved" in page
 
 
-def test_a_link_into_a_group_is_made_and_shown_once(roof: Roof, loft: Loft, person: Callable[..., Browser]) -> None:
+def test_a_link_into_a_group_is_made_and_shown_once(
+    roof: Roof, loft: Loft, person: Callable[..., Browser]
+) -> None:
     slug = roof("").slug
     boss = person(Role.ADMIN)
     assert "No group reads here yet" in words(boss.get(f"/connections/{slug}"))
@@ -138,26 +150,35 @@ def test_one_is_sent_to_the_team_when_no_recipient_is_given(
     roof: Roof, loft: Loft, look: Look[Any], person: Callable[..., Browser]
 ) -> None:
     one = roof("W1")
-    assert person(Role.OPERATOR).post(f"/connections/{one.slug}/send", {"to": ""}).status_code == 303
+    assert (
+        person(Role.OPERATOR).post(f"/connections/{one.slug}/send", {"to": ""}).status_code == 303
+    )
     look(deliver)
     assert [post.to for post in loft.flown] == ["W1"]
 
 
-def test_without_a_place_a_recipient_is_asked_for(roof: Roof, loft: Loft, person: Callable[..., Browser]) -> None:
+def test_without_a_place_a_recipient_is_asked_for(
+    roof: Roof, loft: Loft, person: Callable[..., Browser]
+) -> None:
     page = person(Role.OPERATOR).post(f"/connections/{roof('').slug}/send", {"to": ""})
     assert page.status_code == 422
     assert "Say where to send it." in words(page)
 
 
-# ── With the request ────────────────────────────────────────────────────────────────────────────────────────
-def test_the_request_shows_what_was_posted(request_id: str, loft: Loft, person: Callable[..., Browser]) -> None:
+# ── With the request ──────────────────────────────────────────────────────────────────────────────
+def test_the_request_shows_what_was_posted(
+    request_id: str, loft: Loft, person: Callable[..., Browser]
+) -> None:
     page = words(person(Role.VIEWER).get(f"/requests/{request_id}"))
     assert "Posted to the team" in page
     assert 'Acme HR sent "Employment Agreement" to Eric for signature.' in page
 
 
-def test_a_signer_is_reminded_snoozed_and_woken(request_id: str, signer: Callable[[], Signer], person: Callable[..., Browser]) -> None:
-    operator, here = person(Role.OPERATOR), f"/requests/{request_id}/signers/{signer().id}"
+def test_a_signer_is_reminded_snoozed_and_woken(
+    request_id: str, signer: Callable[[], Signer], person: Callable[..., Browser]
+) -> None:
+    operator = person(Role.OPERATOR)
+    here = f"/requests/{request_id}/signers/{signer().id}"
     operator.post(f"{here}/remind")
     assert signer().reminders == 1
     operator.post(f"{here}/snooze")
@@ -173,39 +194,58 @@ def test_a_signer_is_reminded_snoozed_and_woken(request_id: str, signer: Callabl
     assert operator.post(f"{here}/explode").status_code == 404
 
 
-def test_a_signers_link_is_shown_to_who_made_it(request_id: str, signer: Callable[[], Signer], person: Callable[..., Browser]) -> None:
+def test_a_signers_link_is_shown_to_who_made_it(
+    request_id: str, signer: Callable[[], Signer], person: Callable[..., Browser]
+) -> None:
     operator = person(Role.OPERATOR)
     made = operator.post(f"/requests/{request_id}/signers/{signer().id}/invite")
     assert re.search(r"https://flock\.example/nest/[A-Za-z0-9_-]{43}", made.text)
     assert "Who opens it is written to in that chat as Eric" in words(made)
-    assert "Made a link that invites a signer of Employment Agreement to a chat" in words(operator.get("/activity"))
+    assert "Made a link that invites a signer of Employment Agreement to a chat" in words(
+        operator.get("/activity")
+    )
 
 
-def test_the_message_shows_its_card_and_what_it_changes(request_id: str, look: Look[Any], person: Callable[..., Browser]) -> None:
-    message_id = look(lambda: db.session.scalars(select(Message.id).where(Message.thread != "")).one())
+def test_the_message_shows_its_card_and_what_it_changes(
+    request_id: str, look: Look[Any], person: Callable[..., Browser]
+) -> None:
+    message_id = look(
+        lambda: db.session.scalars(select(Message.id).where(Message.thread != "")).one()
+    )
     page = words(person(Role.VIEWER).get(f"/messages/{message_id}"))
     assert "Message to the team" in page
     assert "0 of 1 signed" in page
     assert "With buttons: Open in Signpost Remind Eric Snooze a day" in page
 
 
-def test_what_nobody_reports_on_is_not_on_the_way(request_id: str, look: Look[Any], person: Callable[..., Browser]) -> None:
-    post, sms = (look(lambda kind=kind: db.session.scalars(select(Message.id).where(kind)).one())
-                 for kind in (Message.thread != "", Message.thread == ""))  # fmt: skip
+def test_what_nobody_reports_on_is_not_on_the_way(
+    request_id: str, look: Look[Any], person: Callable[..., Browser]
+) -> None:
+    post, sms = (
+        look(lambda kind=kind: db.session.scalars(select(Message.id).where(kind)).one())
+        for kind in (Message.thread != "", Message.thread == "")
+    )
     operator = person(Role.OPERATOR)
     listed = operator.get("/messages?show=way").text
     assert (sms in listed, post in listed) == (True, False)
-    assert (sms in (found := operator.get(f"/messages?show=way&q={request_id}").text), post in found) == (True, False)
+    assert (
+        sms in (found := operator.get(f"/messages?show=way&q={request_id}").text),
+        post in found,
+    ) == (True, False)
     overview = words(operator.get("/"))
     assert "2 1 on the way" in overview
     assert "Whether it arrived is never said" in overview
     page = operator.get(f"/messages/{post}")
     assert "took it. Whether it was shown is never said." in words(page)
     assert operator.post(f"/messages/{post}/resend").status_code == 303
-    assert look(lambda: db.session.scalars(select(Message.id).where(Message.after_id == post)).one())
+    assert look(
+        lambda: db.session.scalars(select(Message.id).where(Message.after_id == post)).one()
+    )
 
 
-def test_changes_of_a_post_are_told_apart_from_posts(roof: Roof, loft: Loft, look: Look[Any], person: Callable[..., Browser]) -> None:
+def test_changes_of_a_post_are_told_apart_from_posts(
+    roof: Roof, loft: Loft, look: Look[Any], person: Callable[..., Browser]
+) -> None:
     roof("T1")
     loft.fly = lambda outbound: replace(fly(outbound), status=Status.DELIVERED)
 
@@ -214,7 +254,9 @@ def test_changes_of_a_post_are_told_apart_from_posts(roof: Roof, loft: Loft, loo
         more = {"signer": {"id": "eric"}} if kind == "request.signed" else {"signers": signers}
         accept.accept(EventIn.model_validate(an_event(kind, **more)), source_id(), test=True)
         deliver()
-        while db.session.scalar(select(Message.id).where(Message.status == Status.QUEUED, Message.thread != "").limit(1)):
+        while db.session.scalar(
+            select(Message.id).where(Message.status == Status.QUEUED, Message.thread != "").limit(1)
+        ):
             time.sleep(0.1)  # of one thread they go one at a time, a second apart
             deliver()
         return db.session.scalars(select(SigningRequest.id)).one()
@@ -234,8 +276,16 @@ def test_a_signer_whose_chat_is_known_is_shown_so(
     assert "Invite to a chat" in words(operator.get(f"/requests/{request_id}"))
 
     def link() -> None:
-        one, flock = db.session.scalars(select(Signer)).one(), db.session.scalars(select(Connection).where(Connection.place == "W1")).one()
-        chats.link(flock.id, one.request.source_id, linking._addresses(one), contact_for("chat", "778899", test=True).id)
+        one, flock = (
+            db.session.scalars(select(Signer)).one(),
+            db.session.scalars(select(Connection).where(Connection.place == "W1")).one(),
+        )
+        chats.link(
+            flock.id,
+            one.request.source_id,
+            linking._addresses(one),
+            contact_for("chat", "778899", test=True).id,
+        )
 
     look(link)
     page = words(operator.get(f"/requests/{request_id}"))
@@ -243,10 +293,18 @@ def test_a_signer_whose_chat_is_known_is_shown_so(
     assert "Invite to another chat" in page
 
 
-def test_why_a_signer_was_not_reached_stands_with_the_request(roof: Roof, look: Look[Any], person: Callable[..., Browser]) -> None:
+def test_why_a_signer_was_not_reached_stands_with_the_request(
+    roof: Roof, look: Look[Any], person: Callable[..., Browser]
+) -> None:
     def send() -> str:
-        accept.accept(EventIn.model_validate(an_event(signers=[a_signer("Eric")])), source_id(), test=True)
-        transaction(lambda: db.session.execute(update(Message).values(status=Status.UNDELIVERED, code="30005", due_at=None)))()
+        accept.accept(
+            EventIn.model_validate(an_event(signers=[a_signer("Eric")])), source_id(), test=True
+        )
+        transaction(
+            lambda: db.session.execute(
+                update(Message).values(status=Status.UNDELIVERED, code="30005", due_at=None)
+            )
+        )()
         return db.session.scalars(select(SigningRequest.id)).one()
 
     page = words(person(Role.VIEWER).get(f"/requests/{look(send)}"))
@@ -258,7 +316,8 @@ def test_after_the_end_nobody_can_be_reminded_and_the_page_says_why(
 ) -> None:
     end = update(SigningRequest).values(expires_at=now() - timedelta(minutes=1))
     look(transaction(lambda: db.session.execute(end)))
-    operator, here = person(Role.OPERATOR), f"/requests/{request_id}"
+    operator = person(Role.OPERATOR)
+    here = f"/requests/{request_id}"
     page = operator.get(here)
     assert "The time to sign has ended. 1 signature is missing. Nobody is reminded." in words(page)
     assert f"{here}/remind" not in page.text
@@ -269,7 +328,7 @@ def test_after_the_end_nobody_can_be_reminded_and_the_page_says_why(
         assert "The time to sign ended on " in words(operator.get(here))
 
 
-# ── Behind the link ─────────────────────────────────────────────────────────────────────────────────────────
+# ── Behind the link ───────────────────────────────────────────────────────────────────────────────
 @pytest.fixture
 def link(request_id: str, loft: Loft) -> str:
     """Return the address behind the Remind button."""
@@ -277,17 +336,24 @@ def link(request_id: str, loft: Loft) -> str:
     return "/a/" + url.rpartition("/")[2]
 
 
-def test_to_look_at_a_link_does_nothing(link: str, client: Any, signer: Callable[[], Signer]) -> None:
+def test_to_look_at_a_link_does_nothing(
+    link: str, client: Any, signer: Callable[[], Signer]
+) -> None:
     for _ in range(3):
         page = client.get(link)
         assert page.status_code == 200
         assert client.head(link).status_code == 200
     assert "Remind Eric?" in words(page)
-    assert (page.headers["X-Robots-Tag"], page.headers["Referrer-Policy"]) == ("noindex", "same-origin")
+    assert (page.headers["X-Robots-Tag"], page.headers["Referrer-Policy"]) == (
+        "noindex",
+        "same-origin",
+    )
     assert signer().reminders == 0
 
 
-def test_it_acts_when_it_is_asked_to_and_once(link: str, app: Flask, signer: Callable[[], Signer]) -> None:
+def test_it_acts_when_it_is_asked_to_and_once(
+    link: str, app: Flask, signer: Callable[[], Signer]
+) -> None:
     nobody = Browser(app)
     done = nobody.post(link, {"who": "  Dana   Whitfield "})
     assert "Dana Whitfield (by the link) reminded Eric" in words(done)
@@ -299,15 +365,21 @@ def test_it_acts_when_it_is_asked_to_and_once(link: str, app: Flask, signer: Cal
     assert signer().reminders == 1
 
 
-def test_who_is_signed_in_need_not_say_who_they_are(link: str, look: Look[Any], person: Callable[..., Browser]) -> None:
+def test_who_is_signed_in_need_not_say_who_they_are(
+    link: str, look: Look[Any], person: Callable[..., Browser]
+) -> None:
     viewer = person(Role.VIEWER)
     assert "Your name" not in words(viewer.get(link))
     viewer.post(link)
-    who = look(lambda: db.session.scalars(select(Action.used_by).where(Action.used_at.is_not(None))).one())
+    who = look(
+        lambda: db.session.scalars(select(Action.used_by).where(Action.used_at.is_not(None))).one()
+    )
     assert who == "Some Viewer"
 
 
-def test_a_post_without_its_token_is_refused(link: str, client: Any, signer: Callable[[], Signer]) -> None:
+def test_a_post_without_its_token_is_refused(
+    link: str, client: Any, signer: Callable[[], Signer]
+) -> None:
     assert client.post(link, data={"who": "x"}).status_code == 400
     assert signer().reminders == 0
 
@@ -326,16 +398,31 @@ def test_a_link_that_was_cut_leads_to_nothing(client: Any) -> None:
         assert "This link leads to nothing." in words(page)
 
 
-def test_a_connection_that_is_called_otherwise_is_told_to_set_its_webhook_again(look: Look[Any], person: Callable[..., Browser]) -> None:
+def test_a_connection_that_is_called_otherwise_is_told_to_set_its_webhook_again(
+    look: Look[Any], person: Callable[..., Browser]
+) -> None:
     look(demo.connect_chats)
     boss = person(Role.ADMIN)
-    page = boss.post("/connections/demo-telegram/rename", {"title": "Our bot", "slug": "our-bot"}, follow_redirects=True)
-    assert "Telegram still sends its webhooks to the old address. Choose Set webhook below." in words(page)
-    again = boss.post("/connections/our-bot/rename", {"title": "The bot", "slug": "our-bot"}, follow_redirects=True)
+    page = boss.post(
+        "/connections/demo-telegram/rename",
+        {"title": "Our bot", "slug": "our-bot"},
+        follow_redirects=True,
+    )
+    assert (
+        "Telegram still sends its webhooks to the old address. Choose Set webhook below."
+        in words(page)
+    )
+    again = boss.post(
+        "/connections/our-bot/rename",
+        {"title": "The bot", "slug": "our-bot"},
+        follow_redirects=True,
+    )
     assert "old address" not in words(again)
 
 
-def test_a_chat_that_let_us_in_was_never_closed(look: Look[Any], roof: Roof, person: Callable[..., Browser]) -> None:
+def test_a_chat_that_let_us_in_was_never_closed(
+    look: Look[Any], roof: Roof, person: Callable[..., Browser]
+) -> None:
     flock = roof("")
 
     def let_in() -> str:
@@ -371,7 +458,7 @@ def test_a_channel_is_carried_by_the_first_that_reaches_whom_it_is_for(look: Loo
     assert look(lambda: carrier("778899")) == "demo-telegram"
 
 
-# ── A destination that takes no posts ───────────────────────────────────────────────────────────────────────
+# ── A destination that takes no posts ─────────────────────────────────────────────────────────────
 def test_every_page_says_that_a_destination_is_paused_and_the_remedy_it_shows_works(
     roof: Roof, admin: Browser, loft: Loft, look: Look[Any]
 ) -> None:
@@ -390,7 +477,11 @@ def test_every_page_says_that_a_destination_is_paused_and_the_remedy_it_shows_wo
     loft.fly = refuse
 
     def post() -> str:
-        accept.accept(EventIn.model_validate(an_event(signers=[a_signer("Eric", None)])), source_id(), test=True)
+        accept.accept(
+            EventIn.model_validate(an_event(signers=[a_signer("Eric", None)])),
+            source_id(),
+            test=True,
+        )
         deliver()
         return db.session.scalars(select(Message.id).where(Message.thread != "")).one()
 

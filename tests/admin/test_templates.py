@@ -12,7 +12,9 @@ import hub
 
 PACKAGE = Path(hub.__file__).parent
 TEMPLATES = sorted((PACKAGE / "templates").rglob("*.html"))
-OURS = [path for path in TEMPLATES if path.parent.name != "simulator"]  # the simulator has no sign-in to protect
+OURS = [
+    path for path in TEMPLATES if path.parent.name != "simulator"
+]  # the simulator has no sign-in to protect
 STYLESHEET = "\n".join(
     path.read_text(encoding="utf-8") for path in (PACKAGE / "static").glob("*.css")
 )
@@ -26,8 +28,15 @@ def test_a_template_has_no_inline_style_or_script(template: Path) -> None:
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
 def test_every_class_of_ours_in_a_template_is_in_the_stylesheet(template: Path) -> None:
-    source = re.sub(r"\{#.*?#\}|\{[{%].*?[%}]\}", "", template.read_text(encoding="utf-8"), flags=re.DOTALL)
-    names = {name for value in re.findall(r'class="([^"]*)"', source) for name in value.split() if name.startswith("sp-")}
+    source = re.sub(
+        r"\{#.*?#\}|\{[{%].*?[%}]\}", "", template.read_text(encoding="utf-8"), flags=re.DOTALL
+    )
+    names = {
+        name
+        for value in re.findall(r'class="([^"]*)"', source)
+        for name in value.split()
+        if name.startswith("sp-")
+    }
     unknown = {name for name in names if not name.endswith("-") and f".{name}" not in STYLESHEET}
     assert unknown <= HOOKS
 
@@ -46,4 +55,10 @@ def test_every_page_says_what_it_is_given(template: Path) -> None:
     assert template.name == "_head.html" or source.startswith("{#")
 
 
-HOOKS = {"sp-people", "sp-activity", "sp-requests", "sp-share", "sp-wrong"}  # names of regions, without a look
+HOOKS = {
+    "sp-people",
+    "sp-activity",
+    "sp-requests",
+    "sp-share",
+    "sp-wrong",
+}  # names of regions, without a look

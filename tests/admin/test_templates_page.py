@@ -31,11 +31,21 @@ def kept(app: Flask, **states: str) -> dict[str, str]:
 
 
 def keep(connection_id: str, **states: str) -> None:
-    template_sync.keep(connection_id, [
-        TemplateFound(f"HX{name:0>32}", name, "en_US", state, text="{{1}} waits: {{2}}", variables=SAMPLES,
-                      reason="Reads like an advertisement." if state == "rejected" else "")
-        for name, state in states.items()
-    ])  # fmt: skip
+    template_sync.keep(
+        connection_id,
+        [
+            TemplateFound(
+                f"HX{name:0>32}",
+                name,
+                "en_US",
+                state,
+                text="{{1}} waits: {{2}}",
+                variables=SAMPLES,
+                reason="Reads like an advertisement." if state == "rejected" else "",
+            )
+            for name, state in states.items()
+        ],
+    )
 
 
 def test_our_texts_stand_there_without_any_provider(admin: Browser) -> None:
@@ -50,7 +60,9 @@ def test_only_an_approved_template_can_be_mapped(app: Flask, admin: Browser) -> 
     assert f"/templates/{ids['good']}" in page
     assert f"/templates/{ids['bad']}" not in page
     assert "Reads like an advertisement." in page
-    assert '<span class="sp-mono">{{2}}</span> such as Link' in page, "its variables, with the provider's samples"
+    assert '<span class="sp-mono">{{2}}</span> such as Link' in page, (
+        "its variables, with the provider's samples"
+    )
     fields = {"name": "request_sent", "locale": "en", "variable-1": "title", "variable-2": "link"}
     answer = admin.post(f"/templates/{ids['bad']}", fields)
     assert answer.status_code == 422
@@ -65,7 +77,11 @@ def test_a_template_is_mapped_previewed_and_let_go(app: Flask, admin: Browser) -
     assert admin.post(f"/templates/{ids['good']}", fields).status_code == 303
     with app.app_context():
         [mapping] = db.session.scalars(select(TemplateMapping)).all()
-        assert (mapping.name, mapping.locale, mapping.variables) == ("request_sent", "en", '{"1": "title", "2": "link"}')
+        assert (mapping.name, mapping.locale, mapping.variables) == (
+            "request_sent",
+            "en",
+            '{"1": "title", "2": "link"}',
+        )
         mapping_id = mapping.id
     assert admin.post(f"/templates/mappings/{mapping_id}/remove").status_code == 303
     with app.app_context():
@@ -84,7 +100,13 @@ def test_a_mapped_template_that_is_paused_later_is_warned_of(app: Flask, admin: 
 
 def test_a_choice_is_previewed_without_being_kept(app: Flask, admin: Browser) -> None:
     ids = kept(app, good="approved")
-    fields = {"name": "request_sent", "locale": "en", "variable-1": "sender", "variable-2": "title", "do": "preview"}
+    fields = {
+        "name": "request_sent",
+        "locale": "en",
+        "variable-1": "sender",
+        "variable-2": "title",
+        "do": "preview",
+    }
     answer = admin.post(f"/templates/{ids['good']}", fields)
     assert answer.status_code == 200
     assert "Acme HR waits: Employment Agreement" in answer.text
@@ -94,7 +116,10 @@ def test_a_choice_is_previewed_without_being_kept(app: Flask, admin: Browser) ->
 
 def test_a_mapping_is_shown_as_it_is_when_it_is_opened_again(app: Flask, admin: Browser) -> None:
     ids = kept(app, request_reminder="approved")
-    assert '<option selected value="request_reminder">' in admin.get(f"/templates/{ids['request_reminder']}").text, "guessed by its name"
+    assert (
+        '<option selected value="request_reminder">'
+        in admin.get(f"/templates/{ids['request_reminder']}").text
+    ), "guessed by its name"
     fields = {"name": "request_sent", "locale": "en", "variable-1": "sender", "variable-2": "title"}
     admin.post(f"/templates/{ids['request_reminder']}", fields)
     page = admin.get(f"/templates/{ids['request_reminder']}").text
@@ -103,10 +128,14 @@ def test_a_mapping_is_shown_as_it_is_when_it_is_opened_again(app: Flask, admin: 
     assert "Acme HR waits: Employment Agreement" in page
 
 
-def test_templates_are_fetched_once_a_day_and_sooner_after_a_failure(app: Flask, simulator: object) -> None:
+def test_templates_are_fetched_once_a_day_and_sooner_after_a_failure(
+    app: Flask, simulator: object
+) -> None:
     with app.app_context():
         demo.prepare()
-        assert template_sync.due(), "who has just enabled a connection need not wait for the daily round"
+        assert template_sync.due(), (
+            "who has just enabled a connection need not wait for the daily round"
+        )
         assert template_sync.sync_due() == 1, "SMS keeps none"
         assert not template_sync.due()
         assert len(db.session.scalars(select(ProviderTemplate)).all()) == 9

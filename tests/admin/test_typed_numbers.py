@@ -16,7 +16,13 @@ from hub.messaging import direct
 from hub.models import Connection, Contact, Message
 from tests.conftest import Browser
 
-TYPED = ["+1 (317) 555-7788", "001 317 555 7788", "＋1 317 555 7788", "tel:+1-317-555-7788", "+1.317.555.7788"]
+TYPED = [
+    "+1 (317) 555-7788",
+    "001 317 555 7788",
+    "＋1 317 555 7788",
+    "tel:+1-317-555-7788",
+    "+1.317.555.7788",
+]
 REFUSED = ["317 555 7788", "+1 317 555 7788 x12", "nobody", "+1 (317) 555-7788 or -7789"]
 
 
@@ -34,8 +40,15 @@ def stored(app: Flask, column: Any) -> list[Any]:
 
 
 @pytest.mark.parametrize("text", TYPED)
-def test_an_opt_out_is_recorded_for_the_number_that_was_typed(app: Flask, sms: str, admin: Browser, text: str) -> None:
-    assert admin.post("/opt-outs", {"address": text, "channel": "", "test": "y", "why": "By phone"}).status_code == 303
+def test_an_opt_out_is_recorded_for_the_number_that_was_typed(
+    app: Flask, sms: str, admin: Browser, text: str
+) -> None:
+    assert (
+        admin.post(
+            "/opt-outs", {"address": text, "channel": "", "test": "y", "why": "By phone"}
+        ).status_code
+        == 303
+    )
     assert "+1 317-555-7788 is opted out" in admin.get("/opt-outs").text
     assert stored(app, Contact.address) == ["+13175557788"]
     page = admin.get("/opt-outs", query_string={"q": text}).text
@@ -44,7 +57,9 @@ def test_an_opt_out_is_recorded_for_the_number_that_was_typed(app: Flask, sms: s
 
 
 @pytest.mark.parametrize("text", REFUSED)
-def test_what_is_ambiguous_is_refused_with_the_remedy(app: Flask, sms: str, admin: Browser, text: str) -> None:
+def test_what_is_ambiguous_is_refused_with_the_remedy(
+    app: Flask, sms: str, admin: Browser, text: str
+) -> None:
     answer = admin.post("/opt-outs", {"address": text, "channel": "", "test": "y"})
     assert answer.status_code == 422
     assert "country code" in answer.text
@@ -53,7 +68,9 @@ def test_what_is_ambiguous_is_refused_with_the_remedy(app: Flask, sms: str, admi
 
 
 @pytest.mark.parametrize("text", TYPED)
-def test_a_message_is_sent_to_the_number_that_was_typed_and_found_by_it(app: Flask, sms: str, admin: Browser, text: str) -> None:
+def test_a_message_is_sent_to_the_number_that_was_typed_and_found_by_it(
+    app: Flask, sms: str, admin: Browser, text: str
+) -> None:
     assert admin.post(f"/connections/{sms}/send", {"to": text}).status_code == 303
     [message_id] = stored(app, Message.id)
     with app.app_context():
@@ -65,7 +82,9 @@ def test_a_message_is_sent_to_the_number_that_was_typed_and_found_by_it(app: Fla
 
 
 @pytest.mark.parametrize("text", REFUSED)
-def test_a_message_to_what_is_ambiguous_is_refused_at_its_field(app: Flask, sms: str, admin: Browser, text: str) -> None:
+def test_a_message_to_what_is_ambiguous_is_refused_at_its_field(
+    app: Flask, sms: str, admin: Browser, text: str
+) -> None:
     answer = admin.post(f"/connections/{sms}/send", {"to": text})
     assert answer.status_code == 422
     assert "country code" in answer.text
@@ -76,12 +95,17 @@ def test_a_message_to_what_is_ambiguous_is_refused_at_its_field(app: Flask, sms:
 @pytest.mark.parametrize(
     ("integration", "text", "sender"),
     [
-        ("twilio_sms", "+1 (317) 555-0123", "+13175550123"), ("twilio_sms", "0044 7911 123456", "+447911123456"),
-        ("twilio_sms", "MG" + "a" * 32, "MG" + "a" * 32), ("whatsapp", "whatsapp:+1 317 555 0123", "+13175550123"),
-        ("whatsapp", "+52 1 55 1234 5678", "+5215512345678"), ("whatsapp", "+52 55 1234 5678", "+525512345678"),
+        ("twilio_sms", "+1 (317) 555-0123", "+13175550123"),
+        ("twilio_sms", "0044 7911 123456", "+447911123456"),
+        ("twilio_sms", "MG" + "a" * 32, "MG" + "a" * 32),
+        ("whatsapp", "whatsapp:+1 317 555 0123", "+13175550123"),
+        ("whatsapp", "+52 1 55 1234 5678", "+5215512345678"),
+        ("whatsapp", "+52 55 1234 5678", "+525512345678"),
     ],
-)  # fmt: skip
-def test_the_number_to_send_from_is_stored_without_formatting(integration: str, text: str, sender: str) -> None:
+)
+def test_the_number_to_send_from_is_stored_without_formatting(
+    integration: str, text: str, sender: str
+) -> None:
     form = get(integration).Form(MultiDict({"sender": text}))
     form.validate()
     assert "sender" not in form.errors

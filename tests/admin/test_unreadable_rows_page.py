@@ -81,7 +81,8 @@ def test_a_row_that_is_still_damaged_stays_listed(
 
 
 def test_a_viewer_reads_and_changes_nothing(app: Flask, person: Callable[..., Browser]) -> None:
-    viewer, entry = person(Role.VIEWER), noted(app)
+    viewer = person(Role.VIEWER)
+    entry = noted(app)
     page = viewer.get("/unreadable-rows").text
     assert "contacts.created_at" in page
     assert "Try again</button>" not in page

@@ -1,4 +1,4 @@
-"""The API's tests play on the common stage, and hold each of its answers against its own document."""
+"""Fixtures of the API's tests: every answer is checked against the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -42,28 +42,41 @@ class StrictApp(SigningApp):
         if self.document is None:
             self.document = self.client.get("/api/v1/openapi.json").json
         assert self.document is not None
-        operation = next((
-            operations[method] for template, operations in self.document["paths"].items()
-            if method in operations and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), f"/api/v1{path}")
-        ), None)  # fmt: skip
+        operation = next(
+            (
+                operations[method]
+                for template, operations in self.document["paths"].items()
+                if method in operations
+                and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), f"/api/v1{path}")
+            ),
+            None,
+        )
         assert operation is not None, f"{method} {path} is not in the document"
-        assert str(answer.status_code) in operation["responses"], f"{method} {path} answered {answer.status}, which is not in the document"
+        assert str(answer.status_code) in operation["responses"], (
+            f"{method} {path} answered {answer.status}, which is not in the document"
+        )
         content = operation["responses"][str(answer.status_code)]["content"]
         assert answer.mimetype in content
         schema = {**content[answer.mimetype]["schema"], "components": self.document["components"]}
-        jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker()).validate(answer.json)
+        jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker()).validate(
+            answer.json
+        )
         return answer
 
 
 @pytest.fixture
 def signing_app(hub_demo: Flask) -> StrictApp:
     """Give the demo's signing app, whose key is for test connections."""
-    return StrictApp(hub_demo.test_client(), (config_of(hub_demo).data_dir / "demo-key").read_text().strip())
+    return StrictApp(
+        hub_demo.test_client(), (config_of(hub_demo).data_dir / "demo-key").read_text().strip()
+    )
 
 
 @pytest.fixture
 def another(hub_demo: Flask) -> Callable[..., StrictApp]:
-    """Give a function that makes another signing app: a key of its own, of another source where one is named."""
+    """Give a function that makes another signing app: a key of its own, of another source where one
+    is named.
+    """
 
     @transaction
     def source(slug: str) -> None:

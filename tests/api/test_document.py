@@ -25,25 +25,38 @@ def test_the_document_is_openapi_3_1(document: dict[str, Any]) -> None:
     OpenAPIV31SpecValidator(document).validate()
 
 
-def test_every_route_is_in_the_document_and_nothing_else(app: Flask, document: dict[str, Any]) -> None:
+def test_every_route_is_in_the_document_and_nothing_else(
+    app: Flask, document: dict[str, Any]
+) -> None:
     served = {
         (method.lower(), re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule))
-        for rule in app.url_map.iter_rules() if rule.rule.startswith("/api/v1/") and rule.endpoint != "api_document.openapi"
+        for rule in app.url_map.iter_rules()
+        if rule.rule.startswith("/api/v1/") and rule.endpoint != "api_document.openapi"
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
-    }  # fmt: skip
-    assert served == {(method, path) for path, operations in document["paths"].items() for method in operations}
+    }
+    assert served == {
+        (method, path) for path, operations in document["paths"].items() for method in operations
+    }
 
 
 def test_the_examples_fit_their_schemas(document: dict[str, Any]) -> None:
     for route in ROUTES:
         if route.takes is not None:
-            content = document["paths"]["/api/v1" + route.path][route.method]["requestBody"]["content"]["application/json"]
+            content = document["paths"]["/api/v1" + route.path][route.method]["requestBody"][
+                "content"
+            ]["application/json"]
             schema = {**content["schema"], "components": document["components"]}
             jsonschema.Draft202012Validator(schema).validate(content["example"])
 
 
 def test_the_ways_that_a_signer_may_prefer_are_listed(document: dict[str, Any]) -> None:
-    taken = json.dumps([schema for name, schema in document["components"]["schemas"].items() if name.startswith("SignerIn")])
+    taken = json.dumps(
+        [
+            schema
+            for name, schema in document["components"]["schemas"].items()
+            if name.startswith("SignerIn")
+        ]
+    )
     assert '"enum": ["whatsapp", "sms", "voice", "email", "chat", "slack", "telegram"' in taken
 
 
@@ -57,16 +70,25 @@ def test_every_operation_has_a_name_a_sentence_and_its_errors(document: dict[str
     assert len(set(ids)) == len(ids)
 
 
-def test_the_document_names_the_public_address(document: dict[str, Any], environ: dict[str, str]) -> None:
+def test_the_document_names_the_public_address(
+    document: dict[str, Any], environ: dict[str, str]
+) -> None:
     assert document["servers"] == [{"url": f"http://{environ['HUB_BIND']}"}]
 
 
 @pytest.mark.parametrize(
     ("method", "path", "status"),
-    [("GET", "/api/v1/nothing", 404), ("DELETE", "/api/v1/messages", 405), ("GET", "/api/v1/events", 405), ("GET", "/api/nothing", 404),
-     ("POST", "/api/v1/openapi.json", 405)],
-)  # fmt: skip
-def test_where_nothing_is_a_problem_is_answered(app: Flask, method: str, path: str, status: int) -> None:
+    [
+        ("GET", "/api/v1/nothing", 404),
+        ("DELETE", "/api/v1/messages", 405),
+        ("GET", "/api/v1/events", 405),
+        ("GET", "/api/nothing", 404),
+        ("POST", "/api/v1/openapi.json", 405),
+    ],
+)
+def test_where_nothing_is_a_problem_is_answered(
+    app: Flask, method: str, path: str, status: int
+) -> None:
     answer = app.test_client().open(path, method=method)
     assert (answer.status_code, answer.mimetype) == (status, "application/problem+json")
     assert body(answer)["status"] == status

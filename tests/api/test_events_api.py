@@ -15,13 +15,30 @@ from hub.models import Body, Connection, Event, Message
 from tests.stage import ANNA, ERIC, SigningApp, a_signer, an_event, body, count
 
 DESIGN = {
-    "type": "request.sent", "id": "evt-771", "occurred_at": "2026-11-21T09:30:00Z",
-    "request": {"id": "agr-1001", "title": "Employment Agreement", "sender": {"name": "Acme HR", "email": "hr@acme.example"},
-                "expires_at": "2036-12-24T00:00:00Z"},
-    "signers": [{"id": "eric", "name": "Eric Smith", "email": "eric@example.com", "mobile_number": "+13175551234", "locale": "en",
-                 "time_zone": "America/Indiana/Indianapolis", "order": 1, "signing_url": "https://sign.example/r/agr-1001/eric",
-                 "send_to": {"mobile_number": True, "email": True}, "preference": ["whatsapp", "sms"]}],
-}  # fmt: skip
+    "type": "request.sent",
+    "id": "evt-771",
+    "occurred_at": "2026-11-21T09:30:00Z",
+    "request": {
+        "id": "agr-1001",
+        "title": "Employment Agreement",
+        "sender": {"name": "Acme HR", "email": "hr@acme.example"},
+        "expires_at": "2036-12-24T00:00:00Z",
+    },
+    "signers": [
+        {
+            "id": "eric",
+            "name": "Eric Smith",
+            "email": "eric@example.com",
+            "mobile_number": "+13175551234",
+            "locale": "en",
+            "time_zone": "America/Indiana/Indianapolis",
+            "order": 1,
+            "signing_url": "https://sign.example/r/agr-1001/eric",
+            "send_to": {"mobile_number": True, "email": True},
+            "preference": ["whatsapp", "sms"],
+        }
+    ],
+}
 
 
 def texts() -> list[str]:
@@ -29,33 +46,61 @@ def texts() -> list[str]:
     return [one.content["text"] for one in db.session.scalars(select(Body).order_by(Body.owner_id))]
 
 
-# ── Taken ───────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Taken ─────────────────────────────────────────────────────────────────────────────────────────
 def test_an_event_is_stored_with_the_messages_it_causes(signing_app: SigningApp) -> None:
-    connections.archive(db.session.scalars(select(Connection.id).where(Connection.slug == "demo-whatsapp")).one())
+    connections.archive(
+        db.session.scalars(select(Connection.id).where(Connection.slug == "demo-whatsapp")).one()
+    )
     answer = signing_app.post("/events", DESIGN)
     assert answer.status_code == 202
     assert body(answer)["event"]["id"].startswith("evt_")
     [one] = body(answer)["messages"]
-    assert (one["channel"], one["to"], one["status"], one["code"]) == ("sms", "+13175551234", "queued", None)
+    assert (one["channel"], one["to"], one["status"], one["code"]) == (
+        "sms",
+        "+13175551234",
+        "queued",
+        None,
+    )
     assert body(answer)["skipped"] == []
     assert texts() == [
-        'You\'ve been sent "Employment Agreement" by Acme HR. Please review & sign: https://sign.example/r/agr-1001/eric'
+        'You\'ve been sent "Employment Agreement" by Acme HR. Please review & sign:'
+        " https://sign.example/r/agr-1001/eric"
     ]
 
 
-def test_what_may_not_be_written_freely_and_no_template_says_is_not_sent(signing_app: SigningApp) -> None:
+def test_what_may_not_be_written_freely_and_no_template_says_is_not_sent(
+    signing_app: SigningApp,
+) -> None:
     [one] = body(signing_app.post("/events", DESIGN))["messages"]
-    assert (one["channel"], one["status"], one["code"]) == ("whatsapp", "suppressed", "window_closed")
+    assert (one["channel"], one["status"], one["code"]) == (
+        "whatsapp",
+        "suppressed",
+        "window_closed",
+    )
 
 
 @pytest.mark.parametrize(
     ("signers", "says"),
     [
-        (("Eric", "Anna"), 'Eric has signed "Employment Agreement". One more signature is needed to complete the document.'),
-        (("Eric", "Anna", "Ravi"), 'Eric has signed "Employment Agreement". 2 more signatures are needed to complete the document.'),
+        (
+            ("Eric", "Anna"),
+            (
+                'Eric has signed "Employment Agreement". One more signature is needed to complete'
+                " the document."
+            ),
+        ),
+        (
+            ("Eric", "Anna", "Ravi"),
+            (
+                'Eric has signed "Employment Agreement". 2 more signatures are needed to complete'
+                " the document."
+            ),
+        ),
     ],
 )
-def test_the_others_hear_how_many_signatures_are_missing(signing_app: SigningApp, signers: tuple[str, ...], says: str) -> None:
+def test_the_others_hear_how_many_signatures_are_missing(
+    signing_app: SigningApp, signers: tuple[str, ...], says: str
+) -> None:
     people = [a_signer(name, f"+1317555100{n}") for n, name in enumerate(signers)]
     signing_app.post("/events", an_event(signers=people))
     answer = body(signing_app.post("/events", an_event("request.signed", signer="eric")))
@@ -74,9 +119,13 @@ def test_the_last_signature_is_the_last(signing_app: SigningApp) -> None:
 def test_a_completed_document_can_be_downloaded(signing_app: SigningApp) -> None:
     signing_app.post("/events", an_event(signers=[a_signer("Eric"), a_signer("Anna", ANNA)]))
     own = {"id": "anna", "download_url": "https://sign.example/d/anna"}
-    signing_app.post("/events", an_event("request.completed", download_url="https://sign.example/d/1", signers=[own]))
+    signing_app.post(
+        "/events",
+        an_event("request.completed", download_url="https://sign.example/d/1", signers=[own]),
+    )
     assert texts()[2:] == [
-        f'"Employment Agreement" has been accepted by all parties. Download your document here: https://sign.example/d/{which}'
+        '"Employment Agreement" has been accepted by all parties. Download your document here:'
+        f" https://sign.example/d/{which}"
         for which in ("1", "anna")
     ]
 
@@ -86,10 +135,15 @@ def test_a_reminder_reaches_those_who_have_not_signed(signing_app: SigningApp) -
     signing_app.post("/events", an_event("request.signed", signer="eric"))
     answer = body(signing_app.post("/events", an_event("request.reminder", id="r1")))
     assert [one["to"] for one in answer["messages"]] == [ANNA]
-    assert texts()[-1] == 'Reminder: "Employment Agreement" is waiting for your signature: https://sign.example/r/anna'
+    assert (
+        texts()[-1] == 'Reminder: "Employment Agreement" is waiting for your signature:'
+        " https://sign.example/r/anna"
+    )
 
 
-@pytest.mark.parametrize("kind", ["request.viewed", "request.declined", "request.expired", "request.canceled"])
+@pytest.mark.parametrize(
+    "kind", ["request.viewed", "request.declined", "request.expired", "request.canceled"]
+)
 def test_an_event_that_tells_nobody_is_taken_too(signing_app: SigningApp, kind: str) -> None:
     answer = signing_app.post("/events", an_event(kind, signers=[a_signer("Eric")]))
     assert (answer.status_code, body(answer)["messages"], body(answer)["skipped"]) == (202, [], [])
@@ -100,18 +154,28 @@ def test_who_cannot_be_told_is_listed(signing_app: SigningApp) -> None:
     answer = body(signing_app.post("/events", an_event(signers=people)))
     assert answer["messages"] == []
     assert [(one["signer"], one["step"], one["reason"]) for one in answer["skipped"]] == [
-        ("eric", "sms", "no_address"), ("anna", "sms", "not_wanted"),
-    ]  # fmt: skip
+        ("eric", "sms", "no_address"),
+        ("anna", "sms", "not_wanted"),
+    ]
     assert db.session.scalars(select(Event)).one().skipped == answer["skipped"]
 
 
 def test_a_body_of_a_chunked_request_is_read_too(signing_app: SigningApp) -> None:
-    assert signing_app.raw("/events", json.dumps(DESIGN), "application/json; charset=utf-8").status_code == 202
+    assert (
+        signing_app.raw(
+            "/events", json.dumps(DESIGN), "application/json; charset=utf-8"
+        ).status_code
+        == 202
+    )
 
 
-# ── Refused ─────────────────────────────────────────────────────────────────────────────────────────────────
-@pytest.mark.parametrize("mark", ["\ufeff".encode(), "\ufeff".encode("utf-16-le"), "\ufeff".encode("utf-16-be")])
-def test_a_body_with_a_byte_order_mark_is_refused_in_words(signing_app: SigningApp, mark: bytes) -> None:
+# ── Refused ───────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize(
+    "mark", ["\ufeff".encode(), "\ufeff".encode("utf-16-le"), "\ufeff".encode("utf-16-be")]
+)
+def test_a_body_with_a_byte_order_mark_is_refused_in_words(
+    signing_app: SigningApp, mark: bytes
+) -> None:
     for path in ("/events", "/messages", "/suppressions", "/consents"):
         answer = signing_app.raw(path, mark + json.dumps(DESIGN).encode(), "application/json")
         assert (answer.status_code, body(answer)["code"]) == (400, "bad_json")
@@ -137,14 +201,30 @@ def with_signer(**fields: Any) -> dict[str, Any]:
         ({**DESIGN, "request": {"id": ""}}, "invalid_field", "request.id"),
         ({**DESIGN, "request": {"id": "a", "titel": "x"}}, "unknown_field", "request.titel"),
         ({**DESIGN, "request": {"id": "a\u0000b"}}, "invalid_field", "request.id"),
-        ({**DESIGN, "request": {"id": "a", "sender": {"email": "nobody"}}}, "invalid_field", "request.sender.email"),
-        ({**DESIGN, "request": {"id": "a", "expires_at": "2026-12-24T00:00:00"}}, "invalid_field", "request.expires_at"),
+        (
+            {**DESIGN, "request": {"id": "a", "sender": {"email": "nobody"}}},
+            "invalid_field",
+            "request.sender.email",
+        ),
+        (
+            {**DESIGN, "request": {"id": "a", "expires_at": "2026-12-24T00:00:00"}},
+            "invalid_field",
+            "request.expires_at",
+        ),
         ({**DESIGN, "occurred_at": "yesterday"}, "invalid_field", "occurred_at"),
         ({**DESIGN, "occurred_at": "2026-11-21T09:30:00"}, "invalid_field", "occurred_at"),
         ({**DESIGN, "download_url": "javascript:alert(1)"}, "invalid_field", "download_url"),
         ({**DESIGN, "type": "request.signed"}, "invalid_field", "signer"),
-        ({**DESIGN, "type": "request.signed", "signer": {"name": "Eric"}}, "missing_field", "signer.id"),
-        ({**DESIGN, "type": "request.signed", "signer": {"id": "eric", "mobile_number": "1"}}, "invalid_field", "signer.mobile_number"),
+        (
+            {**DESIGN, "type": "request.signed", "signer": {"name": "Eric"}},
+            "missing_field",
+            "signer.id",
+        ),
+        (
+            {**DESIGN, "type": "request.signed", "signer": {"id": "eric", "mobile_number": "1"}},
+            "invalid_field",
+            "signer.mobile_number",
+        ),
         ({**DESIGN, "signers": [{"id": "a"}, {"id": "a"}]}, "invalid_field", "signers"),
         ({**DESIGN, "signers": "eric"}, "invalid_field", "signers"),
         (with_signer(mobile_nr="1"), "unknown_field", "signers[0].mobile_nr"),
@@ -158,8 +238,10 @@ def with_signer(**fields: Any) -> dict[str, Any]:
         (with_signer(preference=["pigeon"]), "invalid_field", "signers[0].preference[0]"),
         (with_signer(send_to={"fax": True}), "unknown_field", "signers[0].send_to.fax"),
     ],
-)  # fmt: skip
-def test_what_is_wrong_is_named(signing_app: SigningApp, event: dict[str, Any], code: str, field: str) -> None:
+)
+def test_what_is_wrong_is_named(
+    signing_app: SigningApp, event: dict[str, Any], code: str, field: str
+) -> None:
     answer = signing_app.post("/events", event)
     assert (answer.status_code, body(answer)["code"], body(answer)["field"]) == (422, code, field)
     assert body(answer)["detail"].startswith(field)
@@ -205,14 +287,18 @@ def test_a_number_is_no_time(signing_app: SigningApp, time: Any) -> None:
         ("", "Give a phone number"),
     ],
 )
-def test_a_bad_number_is_refused_with_the_reason(signing_app: SigningApp, number: str, because: str) -> None:
+def test_a_bad_number_is_refused_with_the_reason(
+    signing_app: SigningApp, number: str, because: str
+) -> None:
     answer = signing_app.post("/events", with_signer(mobile_number=number))
     assert answer.status_code == 422
     assert body(answer)["field"] == "signers[0].mobile_number"
     assert because in body(answer)["detail"]
 
 
-@pytest.mark.parametrize("number", ["+15551234567", "+442071234567", ERIC, "+4915112345678", " +15551234567 "])
+@pytest.mark.parametrize(
+    "number", ["+15551234567", "+442071234567", ERIC, "+4915112345678", " +15551234567 "]
+)
 def test_a_good_number_is_taken(signing_app: SigningApp, number: str) -> None:
     answer = signing_app.post("/events", with_signer(mobile_number=number))
     assert answer.status_code == 202
@@ -225,12 +311,23 @@ def test_a_good_number_is_taken(signing_app: SigningApp, number: str) -> None:
     [
         ('{"given": true, "given": false}', 422, "given", "given is given more than once"),
         ('{"to": "x", "\\u0074o": "x"}', 422, "to", "to is given more than once"),
-        ('{"request": {"id": "a", "title": "x", "id": "b"}}', 422, "id", "id is given more than once"),
-        ('{"signers": [{"id": "a"}, {"name": "x", "name": "x"}]}', 422, "name", "name is given more than once"),
-        ('{"x": NaN}', 400, "", "NaN is no number in JSON"), ('{"x": -Infinity}', 400, "", "-Infinity is no number in JSON"),
+        (
+            '{"request": {"id": "a", "title": "x", "id": "b"}}',
+            422,
+            "id",
+            "id is given more than once",
+        ),
+        (
+            '{"signers": [{"id": "a"}, {"name": "x", "name": "x"}]}',
+            422,
+            "name",
+            "name is given more than once",
+        ),
+        ('{"x": NaN}', 400, "", "NaN is no number in JSON"),
+        ('{"x": -Infinity}', 400, "", "-Infinity is no number in JSON"),
         ('{"x": ' + "7" * 5_000 + "}", 400, "", "A number in the body has too many digits."),
     ],
-)  # fmt: skip
+)
 def test_json_that_can_be_read_in_two_ways_is_refused(
     signing_app: SigningApp, path: str, content: str, status: int, field: str, words: str
 ) -> None:
@@ -242,22 +339,33 @@ def test_json_that_can_be_read_in_two_ways_is_refused(
 def test_all_that_is_wrong_is_listed(signing_app: SigningApp) -> None:
     people = [{"id": "a", "mobile_number": "1"}, {"id": "b", "email": "x"}]
     answer = body(signing_app.post("/events", {**DESIGN, "signers": people, "typo": 1}))
-    assert {one["field"] for one in answer["errors"]} == {"typo", "signers[0].mobile_number", "signers[1].email"}
+    assert {one["field"] for one in answer["errors"]} == {
+        "typo",
+        "signers[0].mobile_number",
+        "signers[1].email",
+    }
 
 
 @pytest.mark.parametrize(
     ("content", "kind", "status", "code"),
     [
-        ("{", "application/json", 400, "bad_json"), ("", "application/json", 400, "bad_json"),
-        (b"\xff\xfe{}", "application/json", 400, "bad_json"), ("[" * 100_000, "application/json", 400, "bad_json"),
+        ("{", "application/json", 400, "bad_json"),
+        ("", "application/json", 400, "bad_json"),
+        (b"\xff\xfe{}", "application/json", 400, "bad_json"),
+        ("[" * 100_000, "application/json", 400, "bad_json"),
         ('{"type": "\\ud800"}', "application/json", 400, "bad_json"),
-        ("{}", "text/plain", 415, "not_json"), ("a=1", "application/x-www-form-urlencoded", 415, "not_json"), ("{}", "", 415, "not_json"),
+        ("{}", "text/plain", 415, "not_json"),
+        ("a=1", "application/x-www-form-urlencoded", 415, "not_json"),
+        ("{}", "", 415, "not_json"),
         ('"' + "x" * 262_144 + '"', "application/json", 413, "too_large"),
-        ("null", "application/json", 422, "invalid_field"), ("[]", "application/json", 422, "invalid_field"),
+        ("null", "application/json", 422, "invalid_field"),
+        ("[]", "application/json", 422, "invalid_field"),
         ("3", "application/json", 422, "invalid_field"),
     ],
-)  # fmt: skip
-def test_what_is_no_event_at_all_is_refused(signing_app: SigningApp, content: bytes | str, kind: str, status: int, code: str) -> None:
+)
+def test_what_is_no_event_at_all_is_refused(
+    signing_app: SigningApp, content: bytes | str, kind: str, status: int, code: str
+) -> None:
     answer = signing_app.raw("/events", content, kind)
     assert (answer.status_code, body(answer)["code"]) == (status, code)
     assert not body(answer)["detail"].startswith(":"), "a sentence, not what is left of one"
@@ -275,16 +383,22 @@ def test_an_error_never_repeats_what_was_sent(signing_app: SigningApp, hub_demo:
     for event in (
         {**DESIGN, "request": {"id": "a", "title": secret, "sender": secret}},
         {**DESIGN, "request": {"id": "a", "title": [secret]}},
-        with_signer(mobile_number=secret), with_signer(name={"first": secret}), with_signer(signing_url=secret),
-        {**DESIGN, "occurred_at": secret}, with_signer(time_zone=secret), with_signer(preference=[secret]),
-    ):  # fmt: skip
+        with_signer(mobile_number=secret),
+        with_signer(name={"first": secret}),
+        with_signer(signing_url=secret),
+        {**DESIGN, "occurred_at": secret},
+        with_signer(time_zone=secret),
+        with_signer(preference=[secret]),
+    ):
         answer = signing_app.post("/events", event)
         assert answer.status_code == 422
         assert secret not in answer.text
         assert signing_app.key not in answer.text
 
 
-@pytest.mark.parametrize("date", ["0001-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
+@pytest.mark.parametrize(
+    "date", ["0001-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"]
+)
 def test_dates_that_no_document_has_are_refused(signing_app: SigningApp, date: str) -> None:
     answer = signing_app.post("/events", {**DESIGN, "occurred_at": date})
     assert (answer.status_code, body(answer)["field"]) == (422, "occurred_at")

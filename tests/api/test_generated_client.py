@@ -31,11 +31,23 @@ def generated(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
     """Generate a client from what the hub serves, without a warning, and import it."""
     folder = tmp_path_factory.mktemp("client")
     done = subprocess.run(
-        [BIN / "openapi-python-client", "generate", "--url", f"{hub.url}/api/v1/openapi.json",
-         "--meta", "none", "--output-path", folder / PACKAGE, "--fail-on-warning"],
-        cwd=folder, capture_output=True, text=True, check=False,
+        [
+            BIN / "openapi-python-client",
+            "generate",
+            "--url",
+            f"{hub.url}/api/v1/openapi.json",
+            "--meta",
+            "none",
+            "--output-path",
+            folder / PACKAGE,
+            "--fail-on-warning",
+        ],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
         env={**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"},  # it formats with ruff
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "warning" not in (done.stdout + done.stderr).lower()
     sys.path.insert(0, str(folder))
@@ -67,11 +79,20 @@ def test_every_operation_is_in_the_client_and_imports(generated: str) -> None:
 def test_event_is_posted_and_its_message_listed(client: Any, generated: str) -> None:
     models = part(generated, "models")
     event = models.EventIn(
-        type_=models.EventType.REQUEST_SENT, occurred_at=datetime.now(UTC),
-        request=models.RequestIn(id="gen/2026 1", title="NDA", sender=models.SenderIn(name="Acme HR")),
-        signers=[models.SignerIn(id="eric", name="Eric Smith", mobile_number="+13175551234",
-                                 signing_url="https://sign.example/r/1")],
-    )  # fmt: skip
+        type_=models.EventType.REQUEST_SENT,
+        occurred_at=datetime.now(UTC),
+        request=models.RequestIn(
+            id="gen/2026 1", title="NDA", sender=models.SenderIn(name="Acme HR")
+        ),
+        signers=[
+            models.SignerIn(
+                id="eric",
+                name="Eric Smith",
+                mobile_number="+13175551234",
+                signing_url="https://sign.example/r/1",
+            )
+        ],
+    )
     answer = part(generated, "api.events.post_event").sync_detailed(client=client, body=event)
     assert answer.status_code == 202, answer.content
     sent = [message.id for message in answer.parsed.messages if message.to == "+13175551234"]
@@ -83,16 +104,21 @@ def test_event_is_posted_and_its_message_listed(client: Any, generated: str) -> 
 
 
 def test_file_is_uploaded_and_sent(client: Any, generated: str, hub: Hub) -> None:
-    models, types = part(generated, "models"), part(generated, "types")
+    models = part(generated, "models")
+    types = part(generated, "types")
     content = b"%PDF-1.7\n" + bytes(range(256)) * 40
     file = types.File(payload=BytesIO(content), file_name="signed.pdf", mime_type="application/pdf")
-    answer = part(generated, "api.media.post_media").sync_detailed(client=client, body=models.PostMediaBody(file=file))
+    answer = part(generated, "api.media.post_media").sync_detailed(
+        client=client, body=models.PostMediaBody(file=file)
+    )
     assert answer.status_code == 201, answer.content
     assert answer.parsed.size == len(content)
     number = hub.number()
     hub.at_the_phone(number, "window", channel="whatsapp")
     hub.hear(number)
-    message = models.MessageIn(to=number, text="Here it is", channel=models.Channel.WHATSAPP, media=answer.parsed.id)
+    message = models.MessageIn(
+        to=number, text="Here it is", channel=models.Channel.WHATSAPP, media=answer.parsed.id
+    )
     sent = part(generated, "api.messages.post_message").sync_detailed(client=client, body=message)
     assert sent.status_code == 202, sent.content
     hub.settled(sent.parsed.id, "delivered", "read")

@@ -40,7 +40,9 @@ def test_another_body_under_the_same_key_is_refused(signing_app: StrictApp) -> N
     assert count(Message) == 1
 
 
-def test_a_key_belongs_to_a_path_and_to_an_api_key(signing_app: StrictApp, another: Callable[..., StrictApp]) -> None:
+def test_a_key_belongs_to_a_path_and_to_an_api_key(
+    signing_app: StrictApp, another: Callable[..., StrictApp]
+) -> None:
     event = an_event(signers=[a_signer("Eric")])
     assert signing_app.post("/messages", MESSAGE, Idempotency_Key="k1").status_code == 202
     assert signing_app.post("/events", event, Idempotency_Key="k1").status_code == 202
@@ -49,7 +51,10 @@ def test_a_key_belongs_to_a_path_and_to_an_api_key(signing_app: StrictApp, anoth
 
 
 def test_a_refused_request_may_be_corrected_under_its_key(signing_app: StrictApp) -> None:
-    assert signing_app.post("/messages", {**MESSAGE, "to": "1"}, Idempotency_Key="k1").status_code == 422
+    assert (
+        signing_app.post("/messages", {**MESSAGE, "to": "1"}, Idempotency_Key="k1").status_code
+        == 422
+    )
     assert signing_app.post("/messages", MESSAGE, Idempotency_Key="k1").status_code == 202
     assert count(Idempotency) == 1
 
@@ -73,19 +78,26 @@ def test_an_answer_is_kept_for_a_week_and_sealed(signing_app: StrictApp) -> None
     assert first["id"].encode() not in row._answer
     assert ERIC.encode() not in row._answer
     with time_machine.travel(now() + timedelta(days=6, hours=23)):
-        assert body(signing_app.post("/messages", MESSAGE, Idempotency_Key="k1"))["id"] == first["id"]
+        assert (
+            body(signing_app.post("/messages", MESSAGE, Idempotency_Key="k1"))["id"] == first["id"]
+        )
     with time_machine.travel(now() + timedelta(days=8)):
-        assert body(signing_app.post("/messages", MESSAGE, Idempotency_Key="k1"))["id"] != first["id"]
+        assert (
+            body(signing_app.post("/messages", MESSAGE, Idempotency_Key="k1"))["id"] != first["id"]
+        )
 
 
 def test_reminding_twice_under_one_key_reminds_once(signing_app: StrictApp) -> None:
     signing_app.post("/events", an_event(signers=[a_signer("Eric")]))
-    answers = [body(signing_app.post("/requests/agr-1001/remind", {}, Idempotency_Key="k1")) for _ in range(2)]
+    answers = [
+        body(signing_app.post("/requests/agr-1001/remind", {}, Idempotency_Key="k1"))
+        for _ in range(2)
+    ]
     assert answers[0] == answers[1]
     assert count(Message) == 2
 
 
-# ── At the same time ────────────────────────────────────────────────────────────────────────────────────────
+# ── At the same time ──────────────────────────────────────────────────────────────────────────────
 def together(app: Flask, calls: list[Callable[[], TestResponse]]) -> list[TestResponse]:
     """Make calls at the same moment, each in a thread with its own connection to the database."""
     answers: list[TestResponse] = []
@@ -104,11 +116,16 @@ def together(app: Flask, calls: list[Callable[[], TestResponse]]) -> list[TestRe
 
 
 def test_equal_requests_at_the_same_moment_are_one(signing_app: StrictApp, hub_demo: Flask) -> None:
-    signing_app.get("/messages")  # its key has been used: nothing but the request itself is written from here on
+    signing_app.get(
+        "/messages"
+    )  # its key has been used: nothing but the request itself is written from here on
     db.session.rollback()
     for n in range(4):
         message = {**MESSAGE, "text": f"Round {n}."}
-        answers = together(hub_demo, [lambda m=message, n=n: signing_app.post("/messages", m, Idempotency_Key=f"k{n}")] * 4)  # type: ignore[misc]
+        answers = together(
+            hub_demo,
+            [lambda m=message, n=n: signing_app.post("/messages", m, Idempotency_Key=f"k{n}")] * 4,
+        )  # type: ignore[misc]
         assert [answer.status_code for answer in answers] == [202] * 4
         assert len({body(answer)["id"] for answer in answers}) == 1
     assert count(Message) == 4
@@ -117,7 +134,8 @@ def test_equal_requests_at_the_same_moment_are_one(signing_app: StrictApp, hub_d
 def test_a_request_that_still_runs_is_waited_for(signing_app: StrictApp, hub_demo: Flask) -> None:
     signing_app.get("/messages")
     db.session.rollback()
-    began, held = threading.Event(), threading.Event()
+    began = threading.Event()
+    held = threading.Event()
 
     @transaction
     def hold() -> None:  # the only writer of SQLite; on PostgreSQL it holds the table
@@ -144,14 +162,18 @@ def test_a_request_that_still_runs_is_waited_for(signing_app: StrictApp, hub_dem
     assert count(Message) == 1
 
 
-def test_a_request_that_runs_for_longer_is_a_conflict(signing_app: StrictApp, hub_demo: Flask) -> None:
+def test_a_request_that_runs_for_longer_is_a_conflict(
+    signing_app: StrictApp, hub_demo: Flask
+) -> None:
     signing_app.post("/messages", MESSAGE, Idempotency_Key="k0")
     key_id = db.session.query(Idempotency).one().api_key_id
     db.session.rollback()
     with locks.held(f"{key_id} /api/v1/messages k1") as got:
         assert got
         began = time.monotonic()
-        [answer] = together(hub_demo, [lambda: signing_app.post("/messages", MESSAGE, Idempotency_Key="k1")])
+        [answer] = together(
+            hub_demo, [lambda: signing_app.post("/messages", MESSAGE, Idempotency_Key="k1")]
+        )
         waited = time.monotonic() - began
     assert (answer.status_code, body(answer)["code"]) == (409, "still_running")
     assert 1.9 < waited < 4
@@ -165,15 +187,27 @@ def test_two_keys_do_not_wait_for_each_other(signing_app: StrictApp, hub_demo: F
     db.session.rollback()
     with locks.held(f"{key_id} /api/v1/messages k1"):
         began = time.monotonic()
-        [answer] = together(hub_demo, [lambda: signing_app.post("/messages", MESSAGE, Idempotency_Key="k2")])
+        [answer] = together(
+            hub_demo, [lambda: signing_app.post("/messages", MESSAGE, Idempotency_Key="k2")]
+        )
         assert time.monotonic() - began < 1.5
     assert answer.status_code == 202
 
 
-def test_first_events_about_one_person_at_the_same_moment_are_all_taken(signing_app: StrictApp, hub_demo: Flask) -> None:
+def test_first_events_about_one_person_at_the_same_moment_are_all_taken(
+    signing_app: StrictApp, hub_demo: Flask
+) -> None:
     signing_app.get("/messages")
     db.session.rollback()
-    events = [an_event(signers=[a_signer("Anna", ANNA)], request={"id": f"agr-{n // 2}", "title": "T"}) for n in range(8)]
-    answers = together(hub_demo, [lambda e=event: signing_app.post("/events", e) for event in events])  # type: ignore[misc]
+    events = [
+        an_event(signers=[a_signer("Anna", ANNA)], request={"id": f"agr-{n // 2}", "title": "T"})
+        for n in range(8)
+    ]
+    answers = together(
+        hub_demo, [lambda e=event: signing_app.post("/events", e) for event in events]
+    )  # type: ignore[misc]
     assert [answer.status_code for answer in answers] == [202] * 8
-    assert (count(Event), count(Message)) == (8, 4), "a request is told once, though its event came twice at once"
+    assert (count(Event), count(Message)) == (
+        8,
+        4,
+    ), "a request is told once, though its event came twice at once"

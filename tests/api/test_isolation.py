@@ -74,9 +74,10 @@ def theirs(alpha: SigningApp) -> Rows:
 
 def upload(app: SigningApp) -> str:
     answer = app.client.post(
-        "/api/v1/media", data={"file": (BytesIO(b"%PDF-1.4 signed"), "signed.pdf", "application/pdf")},
+        "/api/v1/media",
+        data={"file": (BytesIO(b"%PDF-1.4 signed"), "signed.pdf", "application/pdf")},
         headers={"Authorization": f"Bearer {app.key}"},
-    )  # fmt: skip
+    )
     return str(body(answer)["id"])
 
 
@@ -98,12 +99,18 @@ BODIES: dict[str, Any] = {
 # and each list, in every way that it can be narrowed to rows of A
 QUERIES: dict[str, list[dict[str, str]]] = {
     "api.messages.list_messages": [
-        {}, {"to": ERIC}, {"request": "agr-1001"}, {"channel": "sms"}, {"status": "suppressed"},
-        {"status": "queued"}, {"connection": "demo-sms"}, {"limit": "1"},
+        {},
+        {"to": ERIC},
+        {"request": "agr-1001"},
+        {"channel": "sms"},
+        {"status": "suppressed"},
+        {"status": "queued"},
+        {"connection": "demo-sms"},
+        {"limit": "1"},
     ],
     "api.suppressions.list_suppressions": [{}, {"address": ERIC}, {"opened": "true"}],
     "api.suppressions.list_consents": [{"address": ERIC}],
-}  # fmt: skip
+}
 
 
 def ask(
@@ -159,8 +166,10 @@ def test_no_list_shows_or_counts_what_another_source_has(
         if "GET" in (rule.methods or ()) and not rule.arguments
     }
     assert lists.keys() == QUERIES.keys(), "say how each list is asked for"
-    with_rows = {name: [told(ask(beta, lists[name], lists[name].rule, query)) for query in queries]
-                 for name, queries in QUERIES.items()}  # fmt: skip
+    with_rows = {
+        name: [told(ask(beta, lists[name], lists[name].rule, query)) for query in queries]
+        for name, queries in QUERIES.items()
+    }
     for name, answers in with_rows.items():
         for query, (status, found) in zip(QUERIES[name], answers, strict=True):
             assert status == 200, (name, query)
@@ -263,7 +272,12 @@ def assert_whole(alpha: SigningApp, theirs: Rows) -> None:
 def test_every_route_is_walked(app: Flask) -> None:
     """A new route has to say how it is asked for with rows of another source."""
     walked = {rule.endpoint for rule in rules(app) if rule.arguments} | QUERIES.keys()
-    adds = {"api.events.post_event", "api.messages.post_message", "api.media.post_media",
-            "api.suppressions.add_suppression", "api.suppressions.record_consent"}  # fmt: skip
+    adds = {
+        "api.events.post_event",
+        "api.messages.post_message",
+        "api.media.post_media",
+        "api.suppressions.add_suppression",
+        "api.suppressions.record_consent",
+    }
     assert walked | adds == SCOPES.keys()
     assert not walked & PUBLIC

@@ -27,21 +27,33 @@ from tests.stage import ERIC, SigningApp, body, message
 PDF = b"%PDF-1.7 signed by Eric Smith"
 
 
-def give(app: SigningApp, content: bytes = PDF, name: str = "signed.pdf", kind: str = "application/pdf") -> TestResponse:
+def give(
+    app: SigningApp, content: bytes = PDF, name: str = "signed.pdf", kind: str = "application/pdf"
+) -> TestResponse:
     form, its_type = encode_multipart_formdata({"file": (name, content, kind)})
-    return app.client.post("/api/v1/media", data=form, content_type=its_type, headers={"Authorization": f"Bearer {app.key}"})
+    return app.client.post(
+        "/api/v1/media",
+        data=form,
+        content_type=its_type,
+        headers={"Authorization": f"Bearer {app.key}"},
+    )
 
 
 def path_of(app: Flask, file_id: str) -> str:
     return media.link(file_id, "signed.pdf").removeprefix(config_of(app).public_url)
 
 
-# ── Given ───────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Given ─────────────────────────────────────────────────────────────────────────────────────────
 def test_a_file_is_taken_and_its_content_is_stored_sealed(signing_app: SigningApp) -> None:
     answer = give(signing_app)
     assert answer.status_code == 201
     taken = body(answer)
-    assert (taken["id"][:4], taken["name"], taken["content_type"], taken["size"]) == ("med_", "signed.pdf", "application/pdf", len(PDF))
+    assert (taken["id"][:4], taken["name"], taken["content_type"], taken["size"]) == (
+        "med_",
+        "signed.pdf",
+        "application/pdf",
+        len(PDF),
+    )
     [stored] = db.session.scalars(select(MediaFile.content)).all()
     assert b"PDF" not in stored
     assert b"Eric" not in stored
@@ -52,11 +64,17 @@ def test_a_file_is_taken_and_its_content_is_stored_sealed(signing_app: SigningAp
     [
         ("../../etc/signed.pdf", "application/pdf", ("signed.pdf", "application/pdf")),
         ("signed.pdf", "application/octet-stream", ("signed.pdf", "application/pdf")),
-        ("Vertrag Müller.pdf", "application/pdf; charset=binary", ("Vertrag Müller.pdf", "application/pdf")),
+        (
+            "Vertrag Müller.pdf",
+            "application/pdf; charset=binary",
+            ("Vertrag Müller.pdf", "application/pdf"),
+        ),
         ('a"b\n.pdf', "application/pdf", None),
     ],
 )
-def test_a_name_is_kept_without_its_folders(signing_app: SigningApp, name: str, kind: str, taken_as: Any) -> None:
+def test_a_name_is_kept_without_its_folders(
+    signing_app: SigningApp, name: str, kind: str, taken_as: Any
+) -> None:
     taken = body(give(signing_app, name=name, kind=kind))
     if taken_as:
         assert (taken["name"], taken["content_type"]) == taken_as
@@ -70,7 +88,12 @@ def test_a_name_is_kept_without_its_folders(signing_app: SigningApp, name: str, 
         (b"", "signed.pdf", "application/pdf", (422, "empty_file", "file")),
         (b"MZ", "setup.exe", "application/x-msdownload", (422, "media_type", "file")),
         (b"?", "signed", "", (422, "media_type", "file")),
-        (b"\xff" * (5 * 1024 * 1024 + 1), "photo.jpg", "image/jpeg", (422, "media_too_large", "file")),
+        (
+            b"\xff" * (5 * 1024 * 1024 + 1),
+            "photo.jpg",
+            "image/jpeg",
+            (422, "media_too_large", "file"),
+        ),
         (b" " * (17 * 1024 * 1024), "signed.pdf", "application/pdf", (413, "too_large", "file")),
     ],
 )
@@ -84,10 +107,17 @@ def test_a_file_that_no_channel_passes_on_is_refused(
 
 def test_what_is_not_a_form_with_a_file_is_refused(signing_app: SigningApp) -> None:
     assert signing_app.raw("/media", PDF, "application/pdf").status_code == 415
-    empty = signing_app.client.post("/api/v1/media", data={"text": "x"}, content_type="multipart/form-data",
-                                    headers={"Authorization": f"Bearer {signing_app.key}"})  # fmt: skip
+    empty = signing_app.client.post(
+        "/api/v1/media",
+        data={"text": "x"},
+        content_type="multipart/form-data",
+        headers={"Authorization": f"Bearer {signing_app.key}"},
+    )
     assert (empty.status_code, body(empty)["field"]) == (422, "file")
-    assert signing_app.client.post("/api/v1/media", data={"file": (BytesIO(PDF), "x.pdf")}).status_code == 401
+    assert (
+        signing_app.client.post("/api/v1/media", data={"file": (BytesIO(PDF), "x.pdf")}).status_code
+        == 401
+    )
 
 
 class TestLowerLimits:
@@ -99,15 +129,20 @@ class TestLowerLimits:
 
     def test_they_hold(self, signing_app: SigningApp) -> None:
         assert body(give(signing_app, b" " * (1024 * 1024 + 1)))["code"] == "media_too_large"
-        assert body(give(signing_app, b" " * (1024 * 1024 + 1), "a.png", "image/png"))["code"] == "media_too_large"
+        assert (
+            body(give(signing_app, b" " * (1024 * 1024 + 1), "a.png", "image/png"))["code"]
+            == "media_too_large"
+        )
         assert give(signing_app, b" " * 1024 * 1024).status_code == 201
         [until] = db.session.scalars(select(MediaFile.expires_at)).all()
         assert abs(until - now() - timedelta(days=2)) < timedelta(minutes=1)
 
 
-# ── Lent ────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Lent ──────────────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_a_link_gives_the_file_with_its_type_and_name_and_is_not_a_page(hub_demo: Flask, signing_app: SigningApp, method: str) -> None:
+def test_a_link_gives_the_file_with_its_type_and_name_and_is_not_a_page(
+    hub_demo: Flask, signing_app: SigningApp, method: str
+) -> None:
     path = path_of(hub_demo, body(give(signing_app))["id"])
     answer = hub_demo.test_client().open(path, method=method)
     assert answer.status_code == 200
@@ -120,7 +155,9 @@ def test_a_link_gives_the_file_with_its_type_and_name_and_is_not_a_page(hub_demo
     assert answer.data == (PDF if method == "GET" else b"")
 
 
-def test_a_link_ends_after_a_quarter_of_an_hour(hub_demo: Flask, signing_app: SigningApp, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_link_ends_after_a_quarter_of_an_hour(
+    hub_demo: Flask, signing_app: SigningApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = path_of(hub_demo, body(give(signing_app))["id"])
     clock = time.time
     monkeypatch.setattr(time, "time", lambda: clock() + 890)
@@ -130,33 +167,54 @@ def test_a_link_ends_after_a_quarter_of_an_hour(hub_demo: Flask, signing_app: Si
     assert (late.status_code, body(late)["code"]) == (404, "link_expired")
 
 
-@pytest.mark.parametrize("spoil", [lambda path: path.replace("/files/", "/files/x"), lambda path: "/api/files/nothing/signed.pdf"])
-def test_a_link_that_was_never_made_gives_nothing(hub_demo: Flask, signing_app: SigningApp, spoil: Any) -> None:
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda path: path.replace("/files/", "/files/x"),
+        lambda path: "/api/files/nothing/signed.pdf",
+    ],
+)
+def test_a_link_that_was_never_made_gives_nothing(
+    hub_demo: Flask, signing_app: SigningApp, spoil: Any
+) -> None:
     path = path_of(hub_demo, body(give(signing_app))["id"])
     assert hub_demo.test_client().get(spoil(path)).status_code == 404
 
 
-def test_a_file_is_removed_when_its_time_has_ended(hub_demo: Flask, signing_app: SigningApp) -> None:
+def test_a_file_is_removed_when_its_time_has_ended(
+    hub_demo: Flask, signing_app: SigningApp
+) -> None:
     gone, stays = (body(give(signing_app))["id"] for _ in range(2))
     path = path_of(hub_demo, gone)
 
     @transaction
     def age() -> None:
-        db.session.execute(update(MediaFile).where(MediaFile.id == gone).values(expires_at=now() - timedelta(seconds=1)))
+        db.session.execute(
+            update(MediaFile)
+            .where(MediaFile.id == gone)
+            .values(expires_at=now() - timedelta(seconds=1))
+        )
 
     age()
     assert hub_demo.test_client().get(path).status_code == 404
-    assert signing_app.post("/messages", {"connection": "demo-whatsapp", "to": ERIC, "media": gone}).status_code == 404
+    assert (
+        signing_app.post(
+            "/messages", {"connection": "demo-whatsapp", "to": ERIC, "media": gone}
+        ).status_code
+        == 404
+    )
     assert media.forget() == 1
     db.session.rollback()
     assert db.session.scalars(select(MediaFile.id)).all() == [stays]
 
 
-# ── Going along ─────────────────────────────────────────────────────────────────────────────────────────────
+# ── Going along ───────────────────────────────────────────────────────────────────────────────────
 @pytest.fixture
 def open_window(hub_demo: Flask) -> None:
     """Let Eric have written to the demo's WhatsApp sender."""
-    sender = db.session.scalars(select(Connection.sender).where(Connection.slug == "demo-whatsapp")).one()
+    sender = db.session.scalars(
+        select(Connection.sender).where(Connection.slug == "demo-whatsapp")
+    ).one()
 
     @transaction
     def write() -> None:
@@ -167,19 +225,35 @@ def open_window(hub_demo: Flask) -> None:
 
 def test_a_file_goes_along_with_a_message(open_window: None, signing_app: SigningApp) -> None:
     file_id = body(give(signing_app))["id"]
-    answer = signing_app.post("/messages", {"connection": "demo-whatsapp", "to": ERIC, "media": file_id})
+    answer = signing_app.post(
+        "/messages", {"connection": "demo-whatsapp", "to": ERIC, "media": file_id}
+    )
     assert (answer.status_code, body(answer)["status"]) == (202, "queued")
-    link = signing_app.post("/messages", {"connection": "demo-whatsapp", "to": ERIC, "text": "x", "media_url": "https://files.example/a.pdf"})
+    link = signing_app.post(
+        "/messages",
+        {
+            "connection": "demo-whatsapp",
+            "to": ERIC,
+            "text": "x",
+            "media_url": "https://files.example/a.pdf",
+        },
+    )
     assert link.status_code == 202
     assert message(body(link)["id"]).status == "queued"
 
 
-def test_it_goes_along_again_when_the_message_is_sent_again(open_window: None, signing_app: SigningApp) -> None:
+def test_it_goes_along_again_when_the_message_is_sent_again(
+    open_window: None, signing_app: SigningApp
+) -> None:
     file_id = body(give(signing_app))["id"]
-    sent = body(signing_app.post("/messages", {"connection": "demo-whatsapp", "to": ERIC, "media": file_id}))["id"]
+    sent = body(
+        signing_app.post("/messages", {"connection": "demo-whatsapp", "to": ERIC, "media": file_id})
+    )["id"]
     assert signing_app.post(f"/messages/{sent}/cancel").status_code == 200
     again = body(signing_app.post(f"/messages/{sent}/resend"))["id"]
-    assert db.session.get_one(Body, again).content["media"] == [{"file": file_id, "name": "signed.pdf"}]
+    assert db.session.get_one(Body, again).content["media"] == [
+        {"file": file_id, "name": "signed.pdf"}
+    ]
 
 
 @pytest.mark.parametrize(
@@ -200,7 +274,9 @@ def test_a_file_that_cannot_go_along_is_refused(
     assert (answer.status_code, body(answer)["field"]) == (status, field)
 
 
-def test_a_type_that_this_channel_does_not_take_is_refused_at_once(open_window: None, signing_app: SigningApp) -> None:
+def test_a_type_that_this_channel_does_not_take_is_refused_at_once(
+    open_window: None, signing_app: SigningApp
+) -> None:
     webp = body(give(signing_app, b"RIFF", "a.webp", "image/webp"))["id"]
     answer = signing_app.post("/messages", {"connection": "demo-sms", "to": ERIC, "media": webp})
     assert (answer.status_code, body(answer)["code"]) == (422, "media_type")
@@ -208,7 +284,9 @@ def test_a_type_that_this_channel_does_not_take_is_refused_at_once(open_window: 
 
 def test_a_live_key_has_no_part_in_test_files(signing_app: SigningApp) -> None:
     live = SigningApp(signing_app.client, api_keys.create("Live", test=False))
-    source = db.session.scalars(select(MediaFile.source_id).where(MediaFile.id == body(give(signing_app))["id"])).one()
+    source = db.session.scalars(
+        select(MediaFile.source_id).where(MediaFile.id == body(give(signing_app))["id"])
+    ).one()
     with pytest.raises(NotFound):
         media.find(body(give(signing_app))["id"], source_id=source, test=False)
     assert media.find(body(give(live))["id"], source_id=source, test=False).name == "signed.pdf"

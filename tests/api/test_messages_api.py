@@ -1,4 +1,6 @@
-"""Messages through the API: sent, listed, looked at, taken back, sent again; each source sees its own."""
+"""Messages through the API: sent, listed, looked at, taken back, sent again; each source sees its
+own.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,19 @@ from hub.models.types import now
 from hub.store import transaction
 from hub.vocabulary import ConnectionState
 from tests.api.conftest import StrictApp
-from tests.stage import ANNA, ERIC, SigningApp, a_connection, a_signer, an_event, body, change, count, deliver, turn_connection
+from tests.stage import (
+    ANNA,
+    ERIC,
+    SigningApp,
+    a_connection,
+    a_signer,
+    an_event,
+    body,
+    change,
+    count,
+    deliver,
+    turn_connection,
+)
 
 NOBODY = "msg_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c"
 
@@ -27,14 +41,23 @@ def sent(app: SigningApp, **fields: Any) -> dict[str, Any]:
     return body(answer)  # type: ignore[no-any-return]
 
 
-# ── Keys ────────────────────────────────────────────────────────────────────────────────────────────────────
-@pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Bearer sp_test_nonsense", "Basic c3A6", "sp_test_x", "Bearer \x00"])
-@pytest.mark.parametrize("path", ["/api/v1/messages", f"/api/v1/messages/{NOBODY}", "/api/v1/requests/x"])
+# ── Keys ──────────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize(
+    "header",
+    ["", "Bearer", "Bearer ", "Bearer sp_test_nonsense", "Basic c3A6", "sp_test_x", "Bearer \x00"],
+)
+@pytest.mark.parametrize(
+    "path", ["/api/v1/messages", f"/api/v1/messages/{NOBODY}", "/api/v1/requests/x"]
+)
 def test_without_a_key_nothing_opens(hub_demo: Flask, header: str, path: str) -> None:
     if "\x00" in header:
         header = "Bearer %00"
     answer = hub_demo.test_client().get(path, headers={"Authorization": header} if header else {})
-    assert (answer.status_code, answer.mimetype, body(answer)["code"]) == (401, "application/problem+json", "unauthorized")
+    assert (answer.status_code, answer.mimetype, body(answer)["code"]) == (
+        401,
+        "application/problem+json",
+        "unauthorized",
+    )
     assert answer.headers["WWW-Authenticate"].startswith("Bearer")
 
 
@@ -45,7 +68,9 @@ def test_every_route_of_the_api_asks_for_a_key(hub_demo: Flask) -> None:
             for method in rule.methods or set():
                 if method not in ("HEAD", "OPTIONS"):
                     path = rule.rule.replace("<message_id>", NOBODY).replace("<request_id>", "x")
-                    assert client.open(path, method=method).status_code == 401, f"{method} {rule.rule}"
+                    assert client.open(path, method=method).status_code == 401, (
+                        f"{method} {rule.rule}"
+                    )
 
 
 def test_a_session_cookie_opens_nothing(hub_demo: Flask, admin: Any) -> None:
@@ -71,7 +96,8 @@ def test_a_revoked_or_expired_key_opens_nothing(signing_app: StrictApp) -> None:
 def test_a_live_key_does_not_reach_test_connections_nor_see_test_messages(
     signing_app: StrictApp, another: Callable[..., StrictApp], connection: Connection
 ) -> None:
-    live, mine = another(test=False), sent(signing_app)
+    live = another(test=False)
+    mine = sent(signing_app)
     for message in ({"channel": "sms"}, {"connection": connection.slug}):
         answer = live.post("/messages", {"to": ERIC, "text": "Hello.", **message})
         assert answer.status_code in (404, 422)
@@ -82,32 +108,50 @@ def test_a_live_key_does_not_reach_test_connections_nor_see_test_messages(
     assert live.post(f"/messages/{mine['id']}/cancel").status_code == 404
     assert live.post(f"/messages/{mine['id']}/resend").status_code == 404
     signing_app.post("/events", an_event(signers=[a_signer("Eric")]))
-    assert body(live.get("/requests/agr-1001"))["signers"][0]["messages"] == [], "one of the same name, of its own"
+    assert body(live.get("/requests/agr-1001"))["signers"][0]["messages"] == [], (
+        "one of the same name, of its own"
+    )
 
 
-def test_another_sources_messages_and_requests_are_invisible(signing_app: StrictApp, another: Callable[..., StrictApp]) -> None:
+def test_another_sources_messages_and_requests_are_invisible(
+    signing_app: StrictApp, another: Callable[..., StrictApp]
+) -> None:
     theirs = another("brand-two")
     mine = sent(signing_app)
     signing_app.post("/events", an_event(signers=[a_signer("Eric")]))
     request_id = body(signing_app.get("/requests/agr-1001"))["id"]
     assert body(theirs.get("/messages"))["messages"] == []
     assert body(theirs.get("/messages", request=request_id))["messages"] == []
-    for method, path in (("get", f"/messages/{mine['id']}"), ("post", f"/messages/{mine['id']}/cancel"),
-                         ("post", f"/messages/{mine['id']}/resend"), ("get", "/requests/agr-1001"),
-                         ("get", f"/requests/{request_id}"), ("post", f"/requests/{request_id}/remind")):  # fmt: skip
+    for method, path in (
+        ("get", f"/messages/{mine['id']}"),
+        ("post", f"/messages/{mine['id']}/cancel"),
+        ("post", f"/messages/{mine['id']}/resend"),
+        ("get", "/requests/agr-1001"),
+        ("get", f"/requests/{request_id}"),
+        ("post", f"/requests/{request_id}/remind"),
+    ):
         assert getattr(theirs, method)(path).status_code == 404, path
     assert body(signing_app.get(f"/messages/{mine['id']}"))["status"] == "queued"
 
 
-def test_two_keys_of_one_source_see_the_same(signing_app: StrictApp, another: Callable[..., StrictApp]) -> None:
+def test_two_keys_of_one_source_see_the_same(
+    signing_app: StrictApp, another: Callable[..., StrictApp]
+) -> None:
     mine = sent(signing_app)
     assert body(another().get(f"/messages/{mine['id']}"))["id"] == mine["id"]
 
 
-# ── Sending ─────────────────────────────────────────────────────────────────────────────────────────────────
-def test_a_message_is_answered_as_it_is_stored(signing_app: StrictApp, connection: Connection) -> None:
+# ── Sending ───────────────────────────────────────────────────────────────────────────────────────
+def test_a_message_is_answered_as_it_is_stored(
+    signing_app: StrictApp, connection: Connection
+) -> None:
     message = sent(signing_app, to=ANNA)
-    assert (message["status"], message["to"], message["channel"], message["connection"]) == ("queued", ANNA, "sms", connection.slug)
+    assert (message["status"], message["to"], message["channel"], message["connection"]) == (
+        "queued",
+        ANNA,
+        "sms",
+        connection.slug,
+    )
     assert message["created_at"].endswith("Z")
     assert message["test"] is True
     assert [entry["what"] for entry in message["timeline"]] == ["planned"]
@@ -128,13 +172,25 @@ def test_a_message_is_answered_as_it_is_stored(signing_app: StrictApp, connectio
         ({"channel": "sms", "to": ERIC, "text": ""}, 422, "text"),
         ({"channel": "sms", "to": ERIC, "text": " \n"}, 422, "text"),
         ({"channel": "sms", "to": ERIC, "text": "x" * 1601}, 422, "text"),
-        ({"channel": "sms", "to": ERIC, "text": "x", "media_url": "ftp://files.example/a.pdf"}, 422, "media_url"),
+        (
+            {"channel": "sms", "to": ERIC, "text": "x", "media_url": "ftp://files.example/a.pdf"},
+            422,
+            "media_url",
+        ),
         ({"channel": "sms", "to": ERIC, "text": "x", "template": "t"}, 422, "template"),
-        ({"channel": "sms", "to": ERIC, "text": "x", "send_at": "2030-01-01T00:00:00Z"}, 422, "send_at"),
+        (
+            {"channel": "sms", "to": ERIC, "text": "x", "send_at": "2030-01-01T00:00:00Z"},
+            422,
+            "send_at",
+        ),
     ],
 )
 def test_a_bad_message_is_refused_with_its_field(
-    signing_app: StrictApp, connection: Connection, message: dict[str, Any], status: int, field: str | None
+    signing_app: StrictApp,
+    connection: Connection,
+    message: dict[str, Any],
+    status: int,
+    field: str | None,
 ) -> None:
     answer = signing_app.post("/messages", message)
     assert (answer.status_code, body(answer).get("field")) == (status, field)
@@ -143,15 +199,18 @@ def test_a_bad_message_is_refused_with_its_field(
 
 def test_a_connection_that_is_off_refuses(signing_app: StrictApp, connection: Connection) -> None:
     turn_connection(connection.id, ConnectionState.DISABLED)
-    by_name = signing_app.post("/messages", {"connection": connection.slug, "to": ERIC, "text": "x"})
+    by_name = signing_app.post(
+        "/messages", {"connection": connection.slug, "to": ERIC, "text": "x"}
+    )
     by_channel = signing_app.post("/messages", {"channel": "sms", "to": ERIC, "text": "x"})
     assert (by_name.status_code, by_channel.status_code) == (409, 422)
 
 
-# ── Listing ─────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Listing ───────────────────────────────────────────────────────────────────────────────────────
 def test_pages_are_complete_newest_first_and_without_repeats(signing_app: StrictApp) -> None:
     ids = [sent(signing_app, text=f"{n}")["id"] for n in range(7)]
-    found, after = [], None
+    found = []
+    after = None
     while True:
         page = body(signing_app.get("/messages", limit=3, **({"after": after} if after else {})))
         found += [one["id"] for one in page["messages"]]
@@ -174,12 +233,16 @@ def test_the_last_page_has_no_next_even_when_full(signing_app: StrictApp) -> Non
 def known_as(message_id: str, provider_id: str) -> None:
     """Let the provider have taken a message under an id of its own."""
     connection_id = db.session.get_one(Message, message_id).connection_id
-    db.session.add(Attempt(message_id=message_id, n=1, connection_id=connection_id, provider_id=provider_id))
+    db.session.add(
+        Attempt(message_id=message_id, n=1, connection_id=connection_id, provider_id=provider_id)
+    )
 
 
 def test_filters_narrow_the_list(signing_app: StrictApp, connection: Connection) -> None:
     a_connection("Second", like=connection)
-    eric, anna, other = sent(signing_app), sent(signing_app, to=ANNA), sent(signing_app, channel=None, connection="second")
+    eric = sent(signing_app)
+    anna = sent(signing_app, to=ANNA)
+    other = sent(signing_app, channel=None, connection="second")
     signing_app.post("/events", an_event(signers=[a_signer("Ravi", "+919876543210")]))
     change(anna["id"], status="delivered")
     known_as(anna["id"], "SM1")
@@ -204,30 +267,50 @@ def test_filters_narrow_the_list(signing_app: StrictApp, connection: Connection)
 @pytest.mark.parametrize(
     ("query", "field"),
     [
-        ({"limit": 0}, "limit"), ({"limit": 101}, "limit"), ({"limit": "x"}, "limit"), ({"after": "x"}, "after"),
-        ({"after": "req_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c"}, "after"), ({"status": "lost"}, "status"), ({"typo": "1"}, "typo"),
+        ({"limit": 0}, "limit"),
+        ({"limit": 101}, "limit"),
+        ({"limit": "x"}, "limit"),
+        ({"after": "x"}, "after"),
+        ({"after": "req_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c"}, "after"),
+        ({"status": "lost"}, "status"),
+        ({"typo": "1"}, "typo"),
     ],
-)  # fmt: skip
-def test_a_bad_query_is_refused_with_its_field(signing_app: StrictApp, query: dict[str, Any], field: str) -> None:
+)
+def test_a_bad_query_is_refused_with_its_field(
+    signing_app: StrictApp, query: dict[str, Any], field: str
+) -> None:
     answer = signing_app.get("/messages", **query)
     assert (answer.status_code, body(answer)["field"]) == (422, field)
 
 
-def test_a_name_that_cannot_be_looked_for_is_no_fault_of_the_database(signing_app: StrictApp) -> None:
+def test_a_name_that_cannot_be_looked_for_is_no_fault_of_the_database(
+    signing_app: StrictApp,
+) -> None:
     answer = signing_app.post("/messages", {"connection": "a\u0000b", "to": ERIC, "text": "x"})
     assert answer.status_code in (404, 422)
 
 
-@pytest.mark.parametrize("query", [{"to": "\x00"}, {"connection": "\x00"}, {"request": "\x00"}, {"provider_id": "\x00"}])
-def test_a_query_for_what_cannot_be_stored_is_no_fault_of_the_database(signing_app: StrictApp, query: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "query", [{"to": "\x00"}, {"connection": "\x00"}, {"request": "\x00"}, {"provider_id": "\x00"}]
+)
+def test_a_query_for_what_cannot_be_stored_is_no_fault_of_the_database(
+    signing_app: StrictApp, query: dict[str, Any]
+) -> None:
     assert signing_app.get("/messages", **query).status_code in (200, 422)
 
 
-# ── One message ─────────────────────────────────────────────────────────────────────────────────────────────
-@pytest.mark.parametrize("name", [NOBODY, "nonsense", "msg_", "req_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c", NOBODY.upper(), "%00"])
+# ── One message ───────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize(
+    "name",
+    [NOBODY, "nonsense", "msg_", "req_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c", NOBODY.upper(), "%00"],
+)
 @pytest.mark.parametrize("way", ["", "/cancel", "/resend"])
-def test_a_message_that_is_not_there_is_not_found(signing_app: StrictApp, name: str, way: str) -> None:
-    answer = signing_app.post(f"/messages/{name}{way}") if way else signing_app.get(f"/messages/{name}")
+def test_a_message_that_is_not_there_is_not_found(
+    signing_app: StrictApp, name: str, way: str
+) -> None:
+    answer = (
+        signing_app.post(f"/messages/{name}{way}") if way else signing_app.get(f"/messages/{name}")
+    )
     assert (answer.status_code, body(answer)["code"]) == (404, "no_such_message")
 
 
@@ -264,12 +347,18 @@ def test_a_failure_is_explained_with_its_remedy(signing_app: StrictApp, simulato
     assert handed[-1]["provider_request"].startswith("RQ")
 
 
-# ── Requests ────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Requests ──────────────────────────────────────────────────────────────────────────────────────
 def test_a_request_shows_what_each_signer_was_told(signing_app: StrictApp) -> None:
-    signing_app.post("/events", an_event(signers=[a_signer("Eric", order=2), a_signer("Anna", ANNA, order=1)]))
+    signing_app.post(
+        "/events", an_event(signers=[a_signer("Eric", order=2), a_signer("Anna", ANNA, order=1)])
+    )
     signing_app.post("/events", an_event("request.signed", signer="eric"))
     request = body(signing_app.get("/requests/agr-1001"))
-    assert (request["external_id"], request["title"], request["state"]) == ("agr-1001", "Employment Agreement", "open")
+    assert (request["external_id"], request["title"], request["state"]) == (
+        "agr-1001",
+        "Employment Agreement",
+        "open",
+    )
     signers = [(one["id"], one["state"], len(one["messages"])) for one in request["signers"]]
     assert signers == [("anna", "pending", 2), ("eric", "signed", 2)]
     assert body(signing_app.get(f"/requests/{request['id']}")) == request
@@ -281,14 +370,23 @@ def test_a_request_that_is_not_there_is_not_found(signing_app: StrictApp, name: 
     assert signing_app.post(f"/requests/{name}/remind").status_code == 404
 
 
-def test_reminding_reaches_who_has_not_signed_or_the_one_who_is_named(signing_app: StrictApp) -> None:
-    signing_app.post("/events", an_event(signers=[a_signer("Eric"), a_signer("Anna", ANNA), a_signer("Ravi", "+919876543210")]))
+def test_reminding_reaches_who_has_not_signed_or_the_one_who_is_named(
+    signing_app: StrictApp,
+) -> None:
+    signing_app.post(
+        "/events",
+        an_event(
+            signers=[a_signer("Eric"), a_signer("Anna", ANNA), a_signer("Ravi", "+919876543210")]
+        ),
+    )
     signing_app.post("/events", an_event("request.signed", signer="eric"))
     everybody = signing_app.post("/requests/agr-1001/remind")
     assert (everybody.status_code, len(body(everybody)["messages"])) == (202, 2)
     one = signing_app.post("/requests/agr-1001/remind", {"signer": "anna"})
     assert [message["to"] for message in body(one)["messages"]] == [ANNA]
-    anna = next(one for one in body(signing_app.get("/requests/agr-1001"))["signers"] if one["id"] == "anna")
+    anna = next(
+        one for one in body(signing_app.get("/requests/agr-1001"))["signers"] if one["id"] == "anna"
+    )
     assert anna["reminded_at"] is not None
 
 
@@ -296,7 +394,9 @@ def test_reminding_reaches_who_has_not_signed_or_the_one_who_is_named(signing_ap
     ("signer", "status", "code"),
     [("eric", 409, "already_signed"), ("nobody", 404, "no_such_signer")],
 )
-def test_who_owes_nothing_is_not_reminded(signing_app: StrictApp, signer: str, status: int, code: str) -> None:
+def test_who_owes_nothing_is_not_reminded(
+    signing_app: StrictApp, signer: str, status: int, code: str
+) -> None:
     signing_app.post("/events", an_event(signers=[a_signer("Eric"), a_signer("Anna", ANNA)]))
     signing_app.post("/events", an_event("request.signed", signer="eric"))
     made = count(Message)

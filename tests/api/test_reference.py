@@ -13,7 +13,10 @@ SIGNER = {
     "required": ["id"],
     "properties": {
         "id": {"type": "string", "maxLength": 255, "examples": ["eric"]},
-        "mobile_number": {"anyOf": [{"type": "string"}, {"type": "null"}], "description": "`+` and digits."},
+        "mobile_number": {
+            "anyOf": [{"type": "string"}, {"type": "null"}],
+            "description": "`+` and digits.",
+        },
         "delegate": {"$ref": "#/components/schemas/Signer"},
     },
 }
@@ -39,13 +42,24 @@ DOCUMENT: dict[str, Any] = {
                 "operationId": "post_event",
                 "summary": "Post an event",
                 "tags": ["Events"],
-                "parameters": [{"name": "Idempotency-Key", "in": "header", "schema": {"type": "string"}}],
-                "requestBody": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Event"}}}},
-                "responses": {"422": {"description": "Refused"}, "202": {"description": "Accepted"}},
+                "parameters": [
+                    {"name": "Idempotency-Key", "in": "header", "schema": {"type": "string"}}
+                ],
+                "requestBody": {
+                    "content": {
+                        "application/json": {"schema": {"$ref": "#/components/schemas/Event"}}
+                    }
+                },
+                "responses": {
+                    "422": {"description": "Refused"},
+                    "202": {"description": "Accepted"},
+                },
             }
         },
         "/api/v1/messages/{id}": {
-            "parameters": [{"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}],
+            "parameters": [
+                {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
+            ],
             "get": {"tags": ["Messages"], "responses": {"200": {"description": "The message"}}},
         },
     },
@@ -54,7 +68,9 @@ DOCUMENT: dict[str, Any] = {
 
 def test_operations_are_grouped_in_the_documents_order() -> None:
     found = groups(DOCUMENT, "https://hub.example")
-    assert [(group.title, group.about, [one.title for one in group.operations]) for group in found] == [
+    assert [
+        (group.title, group.about, [one.title for one in group.operations]) for group in found
+    ] == [
         ("Messages", "One text each.", ["GET /api/v1/messages/{id}"]),
         ("Events", "", ["Post an event"]),
     ]
@@ -69,22 +85,32 @@ def test_a_body_is_unfolded_with_its_kinds_and_limits() -> None:
         ("id", "text", True),
         ("mobile_number", "text", False),
     ]
-    assert (limit.kind, limit.default, limit.limits) == ("whole number", "50", "at least 1, at most 100")
+    assert (limit.kind, limit.default, limit.limits) == (
+        "whole number",
+        "50",
+        "at least 1, at most 100",
+    )
 
 
 def test_a_schema_that_contains_itself_ends() -> None:
-    depth, inside = 0, groups(DOCUMENT, "https://hub.example")[1].operations[0].body[1].inside
+    depth = 0
+    inside = groups(DOCUMENT, "https://hub.example")[1].operations[0].body[1].inside
     while inside:
-        depth, inside = depth + 1, inside[-1].inside
+        depth = depth + 1
+        inside = inside[-1].inside
     assert depth < 10
 
 
 def test_answers_come_in_the_order_of_their_status() -> None:
-    assert [answer.status for answer in groups(DOCUMENT, "https://hub.example")[1].operations[0].answers] == ["202", "422"]
+    assert [
+        answer.status for answer in groups(DOCUMENT, "https://hub.example")[1].operations[0].answers
+    ] == ["202", "422"]
 
 
 def test_the_call_can_be_pasted_into_a_shell() -> None:
-    words = shlex.split(groups(DOCUMENT, "https://hub.example/")[1].operations[0].curl.replace("\\\n", ""))
+    words = shlex.split(
+        groups(DOCUMENT, "https://hub.example/")[1].operations[0].curl.replace("\\\n", "")
+    )
     assert words[:3] == ["curl", "-s", "https://hub.example/api/v1/events"]
     body = json.loads(words[words.index("-d") + 1])
     assert body["type"] == "request.sent"
@@ -93,5 +119,7 @@ def test_the_call_can_be_pasted_into_a_shell() -> None:
 
 def test_a_parameter_of_the_path_counts_for_each_of_its_operations() -> None:
     message = groups(DOCUMENT, "https://hub.example")[0].operations[0]
-    assert [(one.name, one.place, one.required) for one in message.parameters] == [("id", "path", True)]
+    assert [(one.name, one.place, one.required) for one in message.parameters] == [
+        ("id", "path", True)
+    ]
     assert message.id == "get-api-v1-messages-id"

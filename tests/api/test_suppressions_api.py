@@ -17,7 +17,7 @@ from hub.models.types import now
 from tests.stage import ANNA, ERIC, SigningApp, a_message, body, status
 
 
-# ── Opt-outs ────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Opt-outs ──────────────────────────────────────────────────────────────────────────────────────
 def test_an_address_is_closed_listed_and_opened_again(signing_app: SigningApp) -> None:
     made = signing_app.post("/suppressions", {"address": ERIC, "why": "Asked us."})
     assert (made.status_code, body(made)["reason"], body(made)["channel"]) == (201, "api", None)
@@ -32,18 +32,26 @@ def test_an_address_is_closed_listed_and_opened_again(signing_app: SigningApp) -
     lifted = signing_app.post(f"/suppressions/{listed['id']}/lift", {"why": "Wants them again."})
     assert (lifted.status_code, body(lifted)["lifted_why"]) == (200, "Wants them again.")
     assert status(a_message()) == "queued"
-    assert signing_app.post(f"/suppressions/{listed['id']}/lift", {"why": "Twice"}).status_code == 404
-    assert [one["id"] for one in body(signing_app.get("/suppressions", opened="true"))["suppressions"]] == [listed["id"]]
+    assert (
+        signing_app.post(f"/suppressions/{listed['id']}/lift", {"why": "Twice"}).status_code == 404
+    )
+    assert [
+        one["id"] for one in body(signing_app.get("/suppressions", opened="true"))["suppressions"]
+    ] == [listed["id"]]
 
 
 @pytest.mark.parametrize(
     ("what", "field"),
     [
-        ({"address": "317 555 1234"}, "address"), ({"address": "a@@b"}, "address"), ({"address": ERIC, "channel": "pigeon"}, "channel"),
+        ({"address": "317 555 1234"}, "address"),
+        ({"address": "a@@b"}, "address"),
+        ({"address": ERIC, "channel": "pigeon"}, "channel"),
         ({}, "address"),
     ],
 )
-def test_a_bad_opt_out_is_refused_with_its_field(signing_app: SigningApp, what: dict[str, str], field: str) -> None:
+def test_a_bad_opt_out_is_refused_with_its_field(
+    signing_app: SigningApp, what: dict[str, str], field: str
+) -> None:
     answer = signing_app.post("/suppressions", what)
     assert (answer.status_code, body(answer)["field"]) == (422, field)
 
@@ -57,7 +65,9 @@ def test_a_list_goes_on_where_it_ended(signing_app: SigningApp) -> None:
     assert signing_app.get("/suppressions", after="nothing").status_code == 422
 
 
-def test_a_live_key_neither_sees_nor_opens_what_is_closed_for_tests(signing_app: SigningApp) -> None:
+def test_a_live_key_neither_sees_nor_opens_what_is_closed_for_tests(
+    signing_app: SigningApp,
+) -> None:
     from hub.accounts import api_keys
 
     row = body(signing_app.post("/suppressions", {"address": ERIC}))
@@ -66,15 +76,22 @@ def test_a_live_key_neither_sees_nor_opens_what_is_closed_for_tests(signing_app:
     assert live.post(f"/suppressions/{row['id']}/lift", {"why": "Mine"}).status_code == 404
 
 
-def test_a_file_closes_what_it_can_and_names_each_line_that_it_cannot(signing_app: SigningApp) -> None:
-    lines = f"\ufeffaddress,channel,why\n{ERIC},,Old list\nnonsense,,\n{ANNA},SMS,\n{ANNA},pigeon,\n{ERIC},,again\n"
+def test_a_file_closes_what_it_can_and_names_each_line_that_it_cannot(
+    signing_app: SigningApp,
+) -> None:
+    lines = (
+        f"\ufeffaddress,channel,why\n{ERIC},,Old"
+        f" list\nnonsense,,\n{ANNA},SMS,\n{ANNA},pigeon,\n{ERIC},,again\n"
+    )
     report = suppressions.import_file(lines, test=True)
     assert (report.kept, report.known, [number for number, _ in report.refused]) == (2, 1, [3, 5])
     assert "pigeon" in report.refused[1][1]
     out = "".join(suppressions.export(test=True)).splitlines()
     assert out[0] == "address,channel,reason,why,since,sender,code,kind,app"
     assert sorted(line.split(",")[0] for line in out[1:]) == sorted([f"'{ERIC}", f"'{ANNA}"])
-    assert suppressions.import_file("\n".join(out), test=True).refused == [], "what was exported can be imported"
+    assert suppressions.import_file("\n".join(out), test=True).refused == [], (
+        "what was exported can be imported"
+    )
     assert "".join(suppressions.export(test=False)).count("\n") == 1
 
 
@@ -90,11 +107,17 @@ def test_what_looks_like_a_formula_is_none_in_a_file(signing_app: SigningApp) ->
     assert ",'=HYPERLINK(1)," in "".join(suppressions.export(test=True))
 
 
-# ── Consents ────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Consents ──────────────────────────────────────────────────────────────────────────────────────
 YES: dict[str, Any] = {
-    "address": ERIC, "given": True, "channel": "whatsapp", "purpose": "reminders", "at": "2026-01-02T03:04:05Z", "ip": "203.0.113.7",
-    "agent": "Mozilla/5.0", "proof": "I agree to messages on WhatsApp.",
-}  # fmt: skip
+    "address": ERIC,
+    "given": True,
+    "channel": "whatsapp",
+    "purpose": "reminders",
+    "at": "2026-01-02T03:04:05Z",
+    "ip": "203.0.113.7",
+    "agent": "Mozilla/5.0",
+    "proof": "I agree to messages on WhatsApp.",
+}
 
 
 def test_a_consent_is_recorded_and_nothing_changes_it(signing_app: SigningApp) -> None:
@@ -104,7 +127,9 @@ def test_a_consent_is_recorded_and_nothing_changes_it(signing_app: SigningApp) -
     listed = body(signing_app.get("/consents", address=ERIC))["consents"]
     assert [one["given"] for one in listed] == [False, True]
     assert {name: listed[1][name] for name in YES} == YES
-    assert b"WhatsApp" not in (db.session.scalars(select(Consent._proof).where(Consent._proof.is_not(None))).one() or b"")
+    assert b"WhatsApp" not in (
+        db.session.scalars(select(Consent._proof).where(Consent._proof.is_not(None))).one() or b""
+    )
     contact_id = db.session.scalars(select(Consent.contact_id)).first()
     assert contact_id is not None
     latest = consents.current(contact_id, "whatsapp")
@@ -115,17 +140,26 @@ def test_a_consent_is_recorded_and_nothing_changes_it(signing_app: SigningApp) -
 @pytest.mark.parametrize(
     ("what", "field"),
     [
-        ({"address": "nobody"}, "address"), ({"given": "perhaps"}, "given"), ({"channel": "pigeon"}, "channel"),
-        ({"at": "2199-01-01T00:00:00Z"}, "at"), ({"at": "2026-01-01T00:00:00"}, "at"), ({"purpose": "x" * 101}, "purpose"),
+        ({"address": "nobody"}, "address"),
+        ({"given": "perhaps"}, "given"),
+        ({"channel": "pigeon"}, "channel"),
+        ({"at": "2199-01-01T00:00:00Z"}, "at"),
+        ({"at": "2026-01-01T00:00:00"}, "at"),
+        ({"purpose": "x" * 101}, "purpose"),
     ],
 )
-def test_a_bad_consent_is_refused_with_its_field(signing_app: SigningApp, what: dict[str, Any], field: str) -> None:
+def test_a_bad_consent_is_refused_with_its_field(
+    signing_app: SigningApp, what: dict[str, Any], field: str
+) -> None:
     answer = signing_app.post("/consents", {**YES, **what})
     assert (answer.status_code, body(answer)["field"]) == (422, field)
 
 
 def test_a_file_of_consents_keeps_what_it_can(signing_app: SigningApp) -> None:
-    lines = f"address,given,at,proof\n{ERIC},yes,2026-01-02,Signed form 4\n{ANNA},NO,,\nnobody,yes,,\n{ERIC},maybe,,\n{ERIC},yes,soon,\n"
+    lines = (
+        f"address,given,at,proof\n{ERIC},yes,2026-01-02,Signed form"
+        f" 4\n{ANNA},NO,,\nnobody,yes,,\n{ERIC},maybe,,\n{ERIC},yes,soon,\n"
+    )
     report = consents.import_file(lines, test=True)
     assert (report.kept, [number for number, _ in report.refused]) == (2, [4, 5, 6])
     assert report.refused[2][1].startswith("at: ")
@@ -134,7 +168,9 @@ def test_a_file_of_consents_keeps_what_it_can(signing_app: SigningApp) -> None:
     assert consents.import_file("\n".join(out), test=True).refused == []
 
 
-def test_what_was_said_later_counts_in_whatever_order_it_is_recorded(signing_app: SigningApp) -> None:
+def test_what_was_said_later_counts_in_whatever_order_it_is_recorded(
+    signing_app: SigningApp,
+) -> None:
     from datetime import timedelta
 
     from hub.models.types import now
@@ -148,22 +184,34 @@ def test_what_was_said_later_counts_in_whatever_order_it_is_recorded(signing_app
     assert not latest.given
 
 
-# ── Times, and answers that are true ────────────────────────────────────────────────────────────────────────
-OUT_OF_RANGE = ["0001-01-01T00:00:00+14:00", "0001-01-01T00:00:00Z", "1999-12-31T23:59:59Z",
-                "2100-01-01T00:00:00Z", "9999-12-31T23:59:59-14:00"]  # fmt: skip
+# ── Times, and answers that are true ──────────────────────────────────────────────────────────────
+OUT_OF_RANGE = [
+    "0001-01-01T00:00:00+14:00",
+    "0001-01-01T00:00:00Z",
+    "1999-12-31T23:59:59Z",
+    "2100-01-01T00:00:00Z",
+    "9999-12-31T23:59:59-14:00",
+]
 
 
 @pytest.mark.parametrize("at", OUT_OF_RANGE)
-def test_a_consent_out_of_range_is_refused_and_names_field_and_range(signing_app: SigningApp, at: str) -> None:
+def test_a_consent_out_of_range_is_refused_and_names_field_and_range(
+    signing_app: SigningApp, at: str
+) -> None:
     answer = signing_app.post("/consents", {"address": "+13175557740", "given": True, "at": at})
     assert answer.status_code == 422
     assert answer.json
     assert answer.json["field"] == "at"
     assert "2000-01-01" in answer.json["detail"]
-    assert signing_app.get("/consents", address="+13175557740").json == {"consents": [], "next": None}
+    assert signing_app.get("/consents", address="+13175557740").json == {
+        "consents": [],
+        "next": None,
+    }
 
 
-def test_a_consent_of_a_clock_that_is_a_little_ahead_is_stored_as_now(signing_app: SigningApp) -> None:
+def test_a_consent_of_a_clock_that_is_a_little_ahead_is_stored_as_now(
+    signing_app: SigningApp,
+) -> None:
     before = now()
     ahead = (before + timedelta(minutes=9)).isoformat()
     answer = signing_app.post("/consents", {"address": "+13175557740", "given": True, "at": ahead})
@@ -176,7 +224,9 @@ def test_a_consent_of_a_clock_that_is_a_little_ahead_is_stored_as_now(signing_ap
     assert refused.status_code == 422
 
 
-def test_what_cannot_be_answered_is_not_stored(signing_app: SigningApp, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_answered_is_not_stored(
+    signing_app: SigningApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(*_: object) -> None:
         raise OverflowError
 
@@ -188,4 +238,7 @@ def test_what_cannot_be_answered_is_not_stored(signing_app: SigningApp, monkeypa
     assert answer.json
     assert "Nothing was stored" in answer.json["detail"]
     monkeypatch.undo()
-    assert signing_app.get("/consents", address="+13175557740").json == {"consents": [], "next": None}
+    assert signing_app.get("/consents", address="+13175557740").json == {
+        "consents": [],
+        "next": None,
+    }

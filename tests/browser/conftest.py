@@ -1,4 +1,6 @@
-"""A real browser in front of a whole hub: started once, signed in through the printed link, watched on every page."""
+"""A real browser in front of a whole hub: started once, signed in through the printed link, watched
+on every page.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +13,33 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Request, Response, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Page,
+    Playwright,
+    Request,
+    Response,
+    expect,
+    sync_playwright,
+)
 
 from hub.vocabulary import Role
 from tests.conftest import PASSWORD
 from tests.running import Hub, running
 
 HERE = Path(__file__).parent
-WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+WIDE = {"width": 1440, "height": 900}
+NARROW = {"width": 390, "height": 844}
 # what a page may load, and that nothing may be written inline
-POLICY = {"default-src 'none'", "script-src 'self'", "style-src 'self'", "form-action 'self'", "frame-ancestors 'none'", "base-uri 'none'"}
+POLICY = {
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "form-action 'self'",
+    "frame-ancestors 'none'",
+    "base-uri 'none'",
+}
 ASSETS = ("script", "stylesheet", "font", "image")
 # a refusal of ours that the browser itself notes in its console
 NOTED = re.compile(r"^Failed to load resource: the server responded with a status of 4\d\d")
@@ -29,24 +48,34 @@ State = dict[str, Any]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is in this folder, and let it come last: a fault that a quick test shows need not wait for a browser."""
+    """Mark what is in this folder, and let it come last: a fault that a quick test shows need not
+    wait for a browser.
+    """
     own = [item for item in items if HERE in item.path.parents]
     for item in own:
         item.add_marker("browser")
     items[:] = [item for item in items if item not in set(own)] + own
 
 
-# ── Once for all ────────────────────────────────────────────────────────────────────────────────────────────
+# ── Once for all ──────────────────────────────────────────────────────────────────────────────────
 @pytest.fixture(scope="session")
 def chromium_path() -> str:
     """Return the Chromium to use: CHROMIUM as `make test` sets it, else what bin/chromium finds."""
-    path, why = os.environ.get("CHROMIUM"), ""
+    path = os.environ.get("CHROMIUM")
+    why = ""
     if path is None:
-        found = subprocess.run([HERE.parent.parent / "bin" / "chromium"], capture_output=True, text=True, check=False)
-        path, why = found.stdout.strip(), found.stderr.strip()
+        found = subprocess.run(
+            [HERE.parent.parent / "bin" / "chromium"], capture_output=True, text=True, check=False
+        )
+        path = found.stdout.strip()
+        why = found.stderr.strip()
     if path:
         return path
-    why = why or "No Chromium was found for the browser tests. Install one, or name it: CHROMIUM=/path/to/chrome make test"
+    why = (
+        why
+        or "No Chromium was found for the browser tests. Install one, or name it: "
+        "CHROMIUM=/path/to/chrome make test"
+    )
     if os.environ.get("CI") == "true":
         pytest.fail(why, pytrace=False)
     pytest.skip(why)
@@ -62,26 +91,34 @@ def playwright(chromium_path: str) -> Iterator[Playwright]:
 @pytest.fixture(scope="session")
 def browser(playwright: Playwright, chromium_path: str) -> Iterator[Browser]:
     sandbox = ["--no-sandbox"] if os.getuid() == 0 else []  # Chromium's sandbox refuses to be root
-    started = playwright.chromium.launch(executable_path=chromium_path, args=[*sandbox, "--disable-dev-shm-usage"])
+    started = playwright.chromium.launch(
+        executable_path=chromium_path, args=[*sandbox, "--disable-dev-shm-usage"]
+    )
     yield started
     started.close()
 
 
 @pytest.fixture(scope="session")
 def hub(chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
-    """Run a whole hub: web server, workers, cron, queue server and simulator, in a folder of its own."""
+    """Run a whole hub: web server, workers, cron, queue server and simulator, in a folder of its
+    own.
+    """
     with running(tmp_path_factory.mktemp("hub")) as started:
         yield started
 
 
 @pytest.fixture(scope="session")
 def admin(browser: Browser, hub: Hub) -> State:
-    """Become the first admin through the link that the terminal printed; gives the signed-in browser's cookies."""
+    """Become the first admin through the link that the terminal printed; gives the signed-in
+    browser's cookies.
+    """
     return become_first_admin(browser, hub)
 
 
 def become_first_admin(browser: Browser, hub: Hub) -> State:
-    context = browser.new_context(base_url=hub.url, java_script_enabled=False)  # the first page, too, works bare
+    context = browser.new_context(
+        base_url=hub.url, java_script_enabled=False
+    )  # the first page, too, works bare
     page = context.new_page()
     page.goto(hub.first_admin_link)
     page.get_by_label("Your name").fill("Dana Whitfield")
@@ -94,22 +131,30 @@ def become_first_admin(browser: Browser, hub: Hub) -> State:
     return state
 
 
-# ── For each test ───────────────────────────────────────────────────────────────────────────────────────────
+# ── For each test ─────────────────────────────────────────────────────────────────────────────────
 @dataclass
 class Tabs:
-    """Somebody's browser windows. What a page does in them is watched, and whatever is wrong is written down."""
+    """Somebody's browser windows.
+
+    What a page does in them is watched, and whatever is wrong is written down.
+    """
 
     browser: Browser
     hub: Hub
     problems: list[str] = field(default_factory=list)
     opened: list[BrowserContext] = field(default_factory=list)
 
-    def __call__(self, state: State | None = None, *, javascript: bool = True, size: dict[str, int] = WIDE) -> Page:
+    def __call__(
+        self, state: State | None = None, *, javascript: bool = True, size: dict[str, int] = WIDE
+    ) -> Page:
         """Open a window for whoever's cookies are given."""
         context = self.browser.new_context(
-            base_url=self.hub.url, storage_state=state, java_script_enabled=javascript, viewport=size,  # type: ignore[arg-type]
+            base_url=self.hub.url,
+            storage_state=state,
+            java_script_enabled=javascript,
+            viewport=size,  # type: ignore[arg-type]
             reduced_motion="reduce",  # colours that fade are measured half-way
-        )  # fmt: skip
+        )
         self.opened.append(context)
         watch(context, self.hub, self.problems)
         return context.new_page()
@@ -122,7 +167,10 @@ class Tabs:
 
 @pytest.fixture
 def tab(browser: Browser, hub: Hub) -> Iterator[Tabs]:
-    """Give a function that opens windows. An error in a console, a script that fails, a weak policy fail the test."""
+    """Give a function that opens windows.
+
+    An error in a console, a script that fails, a weak policy fail the test.
+    """
     tabs = Tabs(browser, hub)
     yield tabs
     tabs.close()
@@ -142,8 +190,14 @@ def watch(context: BrowserContext, hub: Hub, problems: list[str]) -> None:
         if request.resource_type in ASSETS and "ERR_ABORTED" not in (request.failure or ""):
             problems.append(f"{request.url}: {request.failure}")
 
-    context.on("console", lambda said: problems.append(f"{said.page.url if said.page else ''}: {said.text}")
-               if said.type == "error" and not NOTED.match(said.text) else None)  # fmt: skip
+    context.on(
+        "console",
+        lambda said: (
+            problems.append(f"{said.page.url if said.page else ''}: {said.text}")
+            if said.type == "error" and not NOTED.match(said.text)
+            else None
+        ),
+    )
     context.on("weberror", lambda error: problems.append(f"script: {error.error}"))
     context.on("requestfailed", on_failure)
     context.on("response", on_response)
@@ -154,7 +208,9 @@ def weaknesses(response: Response) -> list[str]:
     if 300 <= response.status < 400:
         return []
     found = [f"{response.url}: answered {response.status}"] if response.status >= 500 else []
-    policy = {part.strip() for part in response.headers.get("content-security-policy", "").split(";")}
+    policy = {
+        part.strip() for part in response.headers.get("content-security-policy", "").split(";")
+    }
     loose = [part for part in policy if "unsafe" in part or "*" in part or "http" in part]
     if not policy >= POLICY or loose:
         found.append(f"{response.url}: content-security-policy is {'; '.join(sorted(policy))!r}")
@@ -177,14 +233,19 @@ def javascript(request: pytest.FixtureRequest) -> bool:
 
 @pytest.fixture(scope="session")
 def somebody(playwright: Playwright, hub: Hub, admin: State) -> Callable[..., State]:
-    """Give a function that adds a user with a role and returns their signed-in cookies; limits count for each user alone."""
+    """Give a function that adds a user with a role and returns their signed-in cookies; limits
+    count for each user alone.
+    """
 
     def add(role: Role = Role.ADMIN, name: str = "") -> State:
         name = name or f"Some {role.title} {next(hub.numbers)}"
         email = f"{name.lower().replace(' ', '.')}@acme.example"
         boss = playwright.request.new_context(base_url=hub.url, storage_state=admin)
         words = {"name": name, "email": email, "role": str(role.value)}
-        made = boss.post("/settings/users", form={**words, "csrf_token": token_in(boss.get("/settings/users").text())}).text()
+        made = boss.post(
+            "/settings/users",
+            form={**words, "csrf_token": token_in(boss.get("/settings/users").text())},
+        ).text()
         link = re.search(r"http://[^<\s]+/password/[\w-]+", made)
         assert link, made
         boss.dispose()

@@ -1,4 +1,6 @@
-"""Buttons in what a team reads, pressed in the simulator by hand: a reminder arrives, and the post says who did it."""
+"""Buttons in what a team reads, pressed in the simulator by hand: a reminder arrives, and the post
+says who did it.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ from tests.running import Hub, wait_until
 def sent(hub: Hub, title: str) -> tuple[str, str]:
     """Send a document to somebody; return their number and the request's id in the app."""
     number = hub.number()
-    request_id, answer = hub.request({"id": "eric", "name": "Eric Smith", "mobile_number": number}, title=title)
+    request_id, answer = hub.request(
+        {"id": "eric", "name": "Eric Smith", "mobile_number": number}, title=title
+    )
     for message in answer["messages"] + answer["posts"]:
         hub.settled(message["id"], "delivered", "sent")
     return number, request_id
@@ -28,7 +32,9 @@ def reminded(page: Page, hub: Hub, number: str, title: str) -> None:
 
 
 @pytest.mark.parametrize("javascript", [True, False])
-def test_a_button_in_slack_reminds_and_the_post_says_who_pressed(tab: Tabs, hub: Hub, javascript: bool) -> None:
+def test_a_button_in_slack_reminds_and_the_post_says_who_pressed(
+    tab: Tabs, hub: Hub, javascript: bool
+) -> None:
     title = f"Slack Lease {javascript}"
     number, _ = sent(hub, title)
     page = tab(javascript=javascript)
@@ -49,7 +55,9 @@ def test_a_button_in_telegram_puts_reminders_off(tab: Tabs, admin: State, hub: H
     page.goto(f"{hub.simulator_url}/simulator/telegram")
     page.get_by_role("button", name="Snooze a day").last.click()
     page.goto(f"{hub.simulator_url}/simulator/telegram")
-    expect(page.get_by_text(re.compile("put off reminders to Eric Smith for a day"))).to_be_visible()
+    expect(
+        page.get_by_text(re.compile("put off reminders to Eric Smith for a day"))
+    ).to_be_visible()
     found = hub.call("GET", f"/requests/{request_id}")
     assert found["signers"][0]["snoozed_until"]
 
@@ -63,7 +71,9 @@ def test_a_link_in_teams_asks_before_it_reminds(tab: Tabs, hub: Hub) -> None:
     assert link is not None
     page.goto(link)
     expect(page.get_by_role("heading", name="Remind Eric Smith?")).to_be_visible()
-    assert hub.call("GET", f"/requests/{request_id}")["signers"][0]["reminded_at"] is None, "to look at it does nothing"
+    assert hub.call("GET", f"/requests/{request_id}")["signers"][0]["reminded_at"] is None, (
+        "to look at it does nothing"
+    )
     page.get_by_label("Your name").fill("Dana Whitfield")
     page.get_by_role("button", name="Remind Eric Smith").click()
     expect(page.get_by_text("Dana Whitfield (by the link) reminded Eric Smith")).to_be_visible()
@@ -72,14 +82,23 @@ def test_a_link_in_teams_asks_before_it_reminds(tab: Tabs, hub: Hub) -> None:
     expect(page.get_by_role("heading", name="That is done with.")).to_be_visible()
 
 
-def test_a_signer_links_telegram_in_one_tap_and_is_told_there(tab: Tabs, admin: State, hub: Hub) -> None:
+def test_a_signer_links_telegram_in_one_tap_and_is_told_there(
+    tab: Tabs, admin: State, hub: Hub
+) -> None:
     number, request_id = sent(hub, "Linked Lease")
     link = hub.call("POST", f"/requests/{request_id}/invite", {"signer": "eric"})["url"]
     page = tab()
     page.goto(link)
     page.get_by_role("button", name="Start").first.click()
-    expect(page.get_by_text("You are connected. Acme HR writes to you here from now on.")).to_be_visible()
-    signer = {"id": "eric", "name": "Eric Smith", "mobile_number": number, "preference": ["telegram", "sms"]}
+    expect(
+        page.get_by_text("You are connected. Acme HR writes to you here from now on.")
+    ).to_be_visible()
+    signer = {
+        "id": "eric",
+        "name": "Eric Smith",
+        "mobile_number": number,
+        "preference": ["telegram", "sms"],
+    }
     _, answer = hub.request(signer, title="Second Lease")
     [own] = answer["messages"]
     assert hub.settled(own["id"])["connection"] == "demo-telegram"

@@ -1,4 +1,6 @@
-"""Connecting a provider on its page: typing, testing, saving, enabling, sending one, renaming, archiving."""
+"""Connecting a provider on its page: typing, testing, saving, enabling, sending one, renaming,
+archiving.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,8 @@ def result(page: Page) -> Locator:
 def test_an_admin_connects_twilio_and_a_text_arrives(
     tab: Tabs, somebody: Callable[..., State], hub: Hub, javascript: bool
 ) -> None:
-    page, to = tab(somebody(), javascript=javascript), hub.number()
+    page = tab(somebody(), javascript=javascript)
+    to = hub.number()
     page.goto("/integrations")
     page.get_by_role("link", name="Add another Twilio SMS").click()
     fill_in(page, hub, f"Acme {to}")
@@ -76,7 +79,9 @@ def test_an_admin_connects_twilio_and_a_text_arrives(
     expect(page.get_by_text("It arrived.")).to_be_visible()
 
     page.goto(hub.phone_url(to))
-    expect(page.locator("#phone")).to_contain_text(f"Signpost works: this test came over Acme {to}.")
+    expect(page.locator("#phone")).to_contain_text(
+        f"Signpost works: this test came over Acme {to}."
+    )
 
 
 def test_a_wrong_token_is_explained_and_nothing_typed_is_lost(
@@ -100,7 +105,9 @@ def test_a_wrong_token_is_explained_and_nothing_typed_is_lost(
     press(page, "Test connection")
     expect(result(page)).to_contain_text("+15005550099 is not a number of this Twilio account.")
     page.get_by_label("From number or Messaging Service").fill(hub.credentials.phone_number)
-    press(page, "Test connection")  # without script the token was not echoed, and yet is not asked for again
+    press(
+        page, "Test connection"
+    )  # without script the token was not echoed, and yet is not asked for again
     expect(result(page)).to_contain_text("Twilio is ready.")
 
 
@@ -111,7 +118,9 @@ def test_a_secret_is_never_shown_again_and_is_kept_when_left_blank(
     connect(page, hub, "Kept secret")
     assert hub.credentials.auth_token not in page.content()
     expect(page.get_by_label("Auth Token", exact=True)).to_have_value("")
-    expect(page.get_by_label("Auth Token", exact=True)).to_have_attribute("placeholder", "Stored. Leave blank to keep it")
+    expect(page.get_by_label("Auth Token", exact=True)).to_have_attribute(
+        "placeholder", "Stored. Leave blank to keep it"
+    )
     press(page, "Test connection")
     expect(result(page)).to_contain_text("Twilio is ready.")
     expect(page.locator("#setup-steps")).to_contain_text("Test, done")
@@ -122,7 +131,9 @@ def test_a_secret_is_never_shown_again_and_is_kept_when_left_blank(
     expect(page.get_by_label("Account SID")).to_have_value("AC" + "0" * 32)
 
 
-def test_a_mistyped_field_says_so_beside_it(tab: Tabs, somebody: Callable[..., State], hub: Hub) -> None:
+def test_a_mistyped_field_says_so_beside_it(
+    tab: Tabs, somebody: Callable[..., State], hub: Hub
+) -> None:
     page = tab(somebody())
     page.goto(NEW)
     fill_in(page, hub, "Mistyped")
@@ -130,7 +141,9 @@ def test_a_mistyped_field_says_so_beside_it(tab: Tabs, somebody: Callable[..., S
     page.get_by_label("From number or Messaging Service").fill("317 555 0123")
     press(page, "Save")
     expect(page.locator("#account_sid-error")).to_contain_text("34 characters in all")
-    expect(page.locator("#sender-error")).to_contain_text("Start with + and the country code, digits only")
+    expect(page.locator("#sender-error")).to_contain_text(
+        "Start with + and the country code, digits only"
+    )
     expect(page.get_by_label("From number or Messaging Service")).to_have_value("317 555 0123")
 
 
@@ -170,7 +183,9 @@ def test_the_eleventh_save_in_a_minute_waits_and_keeps_what_was_typed(
     expect(page.get_by_label("From number or Messaging Service")).to_have_value("+15005550011")
 
 
-def test_the_sixth_text_to_oneself_in_a_minute_waits(tab: Tabs, somebody: Callable[..., State], hub: Hub) -> None:
+def test_the_sixth_text_to_oneself_in_a_minute_waits(
+    tab: Tabs, somebody: Callable[..., State], hub: Hub
+) -> None:
     page = tab(somebody(Role.OPERATOR))
     page.goto("/connections/demo-sms")
     page.get_by_label("Your mobile number").fill(hub.number())
@@ -179,7 +194,9 @@ def test_the_sixth_text_to_oneself_in_a_minute_waits(tab: Tabs, somebody: Callab
             press(page, "Send one")
         assert answered.value.status == status
         expect(page.locator("#send-one:not([aria-busy])")).to_be_visible()
-    expect(page.locator("#send-result")).to_contain_text("You have sent 5 of these in a minute. Wait ")
+    expect(page.locator("#send-result")).to_contain_text(
+        "You have sent 5 of these in a minute. Wait "
+    )
 
 
 def test_a_connection_is_renamed_disabled_and_archived(
@@ -212,4 +229,7 @@ def test_the_address_for_callbacks_is_there_to_copy(admin_page: Page, hub: Hub) 
     admin_page.goto("/connections/demo-sms")
     admin_page.get_by_role("button", name="Copy").nth(1).click()  # after that for incoming messages
     expect(admin_page.get_by_text("Copied")).to_be_visible()
-    assert admin_page.evaluate("navigator.clipboard.readText()") == f"{hub.url}/api/rpc/webhooks/twilio/sms"
+    assert (
+        admin_page.evaluate("navigator.clipboard.readText()")
+        == f"{hub.url}/api/rpc/webhooks/twilio/sms"
+    )

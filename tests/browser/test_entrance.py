@@ -17,7 +17,9 @@ def sign_in(page: Page, email: str, password: str = PASSWORD) -> None:
     page.get_by_role("button", name="Sign in").click()
 
 
-def test_the_printed_link_is_void_once_it_made_the_first_admin(tab: Tabs, hub: Hub, admin: State) -> None:
+def test_the_printed_link_is_void_once_it_made_the_first_admin(
+    tab: Tabs, hub: Hub, admin: State
+) -> None:
     page = tab()
     page.goto(hub.first_admin_link)
     expect(page.get_by_role("heading", name="This link is used up.")).to_be_visible()
@@ -48,9 +50,12 @@ def test_a_wrong_password_is_told_with_what_is_left(tab: Tabs, hub: Hub, admin: 
     expect(page.get_by_label("E-mail")).to_have_value("nobody@acme.example")
 
 
-def test_a_form_sent_after_signing_out_elsewhere_leads_back_to_its_page(tab: Tabs, somebody: Callable[..., State]) -> None:
+def test_a_form_sent_after_signing_out_elsewhere_leads_back_to_its_page(
+    tab: Tabs, somebody: Callable[..., State]
+) -> None:
     state = somebody()
-    page, elsewhere = tab(state), tab(state)
+    page = tab(state)
+    elsewhere = tab(state)
     page.goto("/settings/api-keys")
     elsewhere.goto("/")
     elsewhere.get_by_role("button", name="Sign out").click()

@@ -1,4 +1,6 @@
-"""Messages and requests as an admin follows them: what arrived, what did not and why, and what to do about it."""
+"""Messages and requests as an admin follows them: what arrived, what did not and why, and what to
+do about it.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +24,14 @@ def trouble(hub: Hub) -> Iterator[Callable[..., None]]:
     hub.make_trouble(refuse=0, latency_ms=0)
 
 
-def test_a_page_that_is_open_shows_its_message_arrive(admin_page: Page, hub: Hub, trouble: Callable[..., None]) -> None:
+def test_a_page_that_is_open_shows_its_message_arrive(
+    admin_page: Page, hub: Hub, trouble: Callable[..., None]
+) -> None:
     to = hub.number()
     trouble(latency_ms=1500)
-    request_id, answer = hub.request({"id": "anna", "name": "Anna Berg", "mobile_number": to}, title="Lease, 12 Harbour Street")
+    request_id, answer = hub.request(
+        {"id": "anna", "name": "Anna Berg", "mobile_number": to}, title="Lease, 12 Harbour Street"
+    )
     admin_page.goto(f"/messages/{answer['messages'][0]['id']}")
     expect(admin_page.get_by_role("heading", level=1)).to_have_text("Message to Anna Berg")
     expect(admin_page.get_by_role("heading", name="It arrived.")).to_have_count(0)
@@ -33,12 +39,18 @@ def test_a_page_that_is_open_shows_its_message_arrive(admin_page: Page, hub: Hub
     story = admin_page.locator(".sp-timeline").get_by_role("heading").all_text_contents()
     assert story[0].startswith("Planned"), story
     assert story[-1] == "Delivered", story
-    expect(admin_page.get_by_text('You\'ve been sent "Lease, 12 Harbour Street" by Acme HR. Please review & sign:')).to_be_visible()
+    expect(
+        admin_page.get_by_text(
+            'You\'ve been sent "Lease, 12 Harbour Street" by Acme HR. Please review & sign:'
+        )
+    ).to_be_visible()
     admin_page.get_by_text("Raw receipts").click()
     expect(admin_page.get_by_text("MessageStatus=delivered")).to_be_visible()
 
     admin_page.goto(hub.phone_url(to))
-    expect(admin_page.locator("#phone")).to_contain_text(f"https://sign.example/r/{request_id}/anna")
+    expect(admin_page.locator("#phone")).to_contain_text(
+        f"https://sign.example/r/{request_id}/anna"
+    )
 
 
 def test_the_list_shows_a_new_message_by_itself(admin_page: Page, hub: Hub) -> None:
@@ -57,12 +69,16 @@ def test_a_failed_message_says_why_what_to_do_and_is_sent_again(
     hub.settled(message_id, "undelivered")
     page = tab(admin, javascript=javascript)
     page.goto("/messages?show=lost")
-    page.get_by_role("row").filter(has_text=f"Are you there? {javascript}").get_by_role("link").click()
+    page.get_by_role("row").filter(has_text=f"Are you there? {javascript}").get_by_role(
+        "link"
+    ).click()
     expect(page.get_by_role("heading", name="It did not arrive.")).to_be_visible()
     why = page.get_by_role("region", name="Why it did not arrive")
     expect(why).to_contain_text("30003")
     expect(why).to_contain_text("What you can do:")
-    expect(why.get_by_role("link", name="Twilio on 30003")).to_have_attribute("href", "https://www.twilio.com/docs/api/errors/30003")
+    expect(why.get_by_role("link", name="Twilio on 30003")).to_have_attribute(
+        "href", "https://www.twilio.com/docs/api/errors/30003"
+    )
 
     press(page, "Resend")
     expect(page.locator(".sp-leg")).to_have_count(2)
@@ -88,7 +104,9 @@ def test_a_message_that_waits_says_for_what_and_is_canceled(
     expect(page.locator("#connection-state")).to_have_text("Disabled")
     page.goto(f"/messages/{message_id}")
     expect(page.get_by_role("heading", name="It waits for the connection Busy.")).to_be_visible()
-    expect(page.get_by_role("link", name="Open the connection")).to_have_attribute("href", f"/connections/{slug}")
+    expect(page.get_by_role("link", name="Open the connection")).to_have_attribute(
+        "href", f"/connections/{slug}"
+    )
 
     press(page, "Cancel")
     expect(page.get_by_text("Canceled. It was not sent.")).to_be_visible()
@@ -101,13 +119,18 @@ def search(page: Page, words: str) -> None:
     expect(page).to_have_url(re.compile(re.escape(urlencode({"q": words}))))
 
 
-def test_a_message_is_found_by_number_provider_id_request_and_status(admin_page: Page, hub: Hub) -> None:
-    to, other = hub.number(), hub.number()
+def test_a_message_is_found_by_number_provider_id_request_and_status(
+    admin_page: Page, hub: Hub
+) -> None:
+    to = hub.number()
+    other = hub.number()
     request_id, answer = hub.request({"id": "tom", "name": f"Tom {to[-4:]}", "mobile_number": to})
     message = hub.settled(answer["messages"][0]["id"])
     hub.settled(hub.message(other))
     admin_page.goto("/messages")
-    row = admin_page.get_by_role("row").filter(has_text=f"Tom {to[-4:]}").filter(has_text="Demo SMS")
+    row = (
+        admin_page.get_by_role("row").filter(has_text=f"Tom {to[-4:]}").filter(has_text="Demo SMS")
+    )
     others = admin_page.get_by_role("row").filter(has_text=other[-4:])
     written = f"{to[:2]} {to[2:5]}-{to[5:8]}-{to[8:]}"  # as a person would copy it from a letter
     for words in (to, written, message["provider_id"], request_id, message["id"]):
@@ -122,9 +145,15 @@ def test_a_message_is_found_by_number_provider_id_request_and_status(admin_page:
     expect(admin_page.get_by_role("heading", name="No message fits")).to_be_visible()
 
 
-def test_a_reminder_reaches_the_phone_of_whoever_has_still_to_sign(admin_page: Page, hub: Hub) -> None:
-    signed, owing = hub.number(), hub.number()
-    people = [{"id": "eric", "name": "Eric Smith", "mobile_number": signed}, {"id": "anna", "name": "Anna Berg", "mobile_number": owing}]
+def test_a_reminder_reaches_the_phone_of_whoever_has_still_to_sign(
+    admin_page: Page, hub: Hub
+) -> None:
+    signed = hub.number()
+    owing = hub.number()
+    people = [
+        {"id": "eric", "name": "Eric Smith", "mobile_number": signed},
+        {"id": "anna", "name": "Anna Berg", "mobile_number": owing},
+    ]
     request_id, answer = hub.request(*people, title="Board Resolution")
     for message in answer["messages"]:
         hub.settled(message["id"])
@@ -141,13 +170,19 @@ def test_a_reminder_reaches_the_phone_of_whoever_has_still_to_sign(admin_page: P
     expect(told.get_by_role("row").filter(has_text="Reminder:")).to_contain_text("Delivered")
 
     admin_page.goto(hub.phone_url(owing))
-    expect(admin_page.locator("#phone")).to_contain_text('Reminder: "Board Resolution" is waiting for your signature:')
+    expect(admin_page.locator("#phone")).to_contain_text(
+        'Reminder: "Board Resolution" is waiting for your signature:'
+    )
     admin_page.goto(hub.phone_url(signed))
-    expect(admin_page.locator("#phone")).to_contain_text('Your signature on "Board Resolution" has been recorded.')
+    expect(admin_page.locator("#phone")).to_contain_text(
+        'Your signature on "Board Resolution" has been recorded.'
+    )
     expect(admin_page.locator("#phone")).not_to_contain_text("Reminder")
 
 
-def test_one_who_replied_stop_is_not_written_to_until_it_is_allowed_again(admin_page: Page, hub: Hub) -> None:
+def test_one_who_replied_stop_is_not_written_to_until_it_is_allowed_again(
+    admin_page: Page, hub: Hub
+) -> None:
     first = hub.message("+15005550004", "First")
     hub.settled(first, "failed")
     second = hub.message("+15005550004", "Second")
@@ -156,21 +191,33 @@ def test_one_who_replied_stop_is_not_written_to_until_it_is_allowed_again(admin_
     expect(admin_page.get_by_role("heading", name="It was not sent, on purpose.")).to_be_visible()
     press(admin_page, "Allow messages to this recipient again")
     expect(admin_page.get_by_text("Lifted.")).to_be_visible()
-    expect(admin_page.get_by_role("button", name="Allow messages to this recipient again")).to_have_count(0)
+    expect(
+        admin_page.get_by_role("button", name="Allow messages to this recipient again")
+    ).to_have_count(0)
 
 
-# ── Who may do what, and who did ────────────────────────────────────────────────────────────────────────────
-def test_a_viewer_reads_everything_and_is_offered_no_button(tab: Tabs, somebody: Callable[..., State], hub: Hub) -> None:
+# ── Who may do what, and who did ──────────────────────────────────────────────────────────────────
+def test_a_viewer_reads_everything_and_is_offered_no_button(
+    tab: Tabs, somebody: Callable[..., State], hub: Hub
+) -> None:
     _, answer = hub.request({"id": "eric", "name": "Eric Smith", "mobile_number": "+15005550011"})
     message_id = answer["messages"][0]["id"]
     message = hub.settled(message_id, "undelivered")
     page = tab(somebody(Role.VIEWER))
-    for path in (f"/messages/{message_id}", f"/requests/{message['request']}", "/connections/demo-sms", "/integrations",
-                 "/settings/users", "/settings/api-keys"):  # fmt: skip
+    for path in (
+        f"/messages/{message_id}",
+        f"/requests/{message['request']}",
+        "/connections/demo-sms",
+        "/integrations",
+        "/settings/users",
+        "/settings/api-keys",
+    ):
         answered = page.goto(path)
         assert answered
         assert answered.ok, path
-        buttons = page.locator("main button[type=submit], main form[method=post] button").all_text_contents()
+        buttons = page.locator(
+            "main button[type=submit], main form[method=post] button"
+        ).all_text_contents()
         assert buttons == [], path
         expect(page.get_by_role("link", name="Add another")).to_have_count(0)
     refused = page.goto("/connections/demo-sms/rename")
@@ -195,7 +242,9 @@ def test_an_operator_resends_and_reminds_but_changes_no_connection(
     expect(page.get_by_role("button", name="Save")).to_have_count(0)
 
 
-def test_the_activity_tells_who_changed_what(tab: Tabs, somebody: Callable[..., State], hub: Hub) -> None:
+def test_the_activity_tells_who_changed_what(
+    tab: Tabs, somebody: Callable[..., State], hub: Hub
+) -> None:
     page = tab(somebody(Role.ADMIN, "Ines Duarte"))
     connect(page, hub, "Traced")
     press(page, "Enable")

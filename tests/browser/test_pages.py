@@ -1,4 +1,5 @@
-"""Every page there is: whole on a phone and a desk, light and dark, readable for all, quiet in the console, with a strict policy.
+"""Every page there is: whole on a phone and a desk, light and dark, readable for all, quiet in the
+console, with a strict policy.
 
 The pages are walked one by one; a page that a new view adds is missed here by name.
 """
@@ -22,10 +23,18 @@ from tests.running import Hub, wait_until
 SERIOUS = ("serious", "critical")
 # what programs read, and what is no page of ours
 NO_PAGES = (
-    "static", "webhooks.", "api.", "health.", "api_document.openapi", "lending.",
-    "admin.inbound_file", "admin.export_suppressions", "admin.contact_data",
-)  # fmt: skip
-# the view → the addresses it is looked at; braces are filled from the requests and messages of `lived_in`
+    "static",
+    "webhooks.",
+    "api.",
+    "health.",
+    "api_document.openapi",
+    "lending.",
+    "admin.inbound_file",
+    "admin.export_suppressions",
+    "admin.contact_data",
+)
+# the view → the addresses it is looked at; braces are filled from the requests and messages of
+# `lived_in`
 ADMIN: dict[str, tuple[str, ...]] = {
     "admin.overview": ("/",),
     "admin.messages": ("/messages", "/messages?show=lost", "/messages?q=nothing"),
@@ -46,7 +55,12 @@ ADMIN: dict[str, tuple[str, ...]] = {
     "admin.integrations": ("/integrations", "/integrations?state=broken"),
     "admin.integration": ("/integrations/twilio_sms",),
     "admin.new_connection": ("/integrations/twilio_sms/new",),
-    "admin.connection": ("/connections/demo-sms", "/connections/demo-slack", "/connections/demo-telegram", "/connections/{archived}"),
+    "admin.connection": (
+        "/connections/demo-sms",
+        "/connections/demo-slack",
+        "/connections/demo-telegram",
+        "/connections/{archived}",
+    ),
     "admin.connection_rules": ("/connections/demo-sms/rules", "/connections/demo-whatsapp/rules"),
     "admin.rename_connection": ("/connections/demo-sms/rename",),
     "admin.archive_connection": ("/connections/demo-sms/archive",),
@@ -68,9 +82,17 @@ OPEN: dict[str, tuple[str, ...]] = {
     "admin.set_password": ("/password/used-up", "/password/{link}"),
     "admin.press": ("/a/nothing", "/a/{button}"),
 }
-WRONG = {"/nothing-here": 404, "/messages/msg_nothing": 404, "/connections/none": 404, "/setup/used-up": 404, "/password/used-up": 404,
-         "/a/nothing": 404}  # fmt: skip
-PATHS = [(True, path) for paths in ADMIN.values() for path in paths] + [(False, path) for paths in OPEN.values() for path in paths]
+WRONG = {
+    "/nothing-here": 404,
+    "/messages/msg_nothing": 404,
+    "/connections/none": 404,
+    "/setup/used-up": 404,
+    "/password/used-up": 404,
+    "/a/nothing": 404,
+}
+PATHS = [(True, path) for paths in ADMIN.values() for path in paths] + [
+    (False, path) for paths in OPEN.values() for path in paths
+]
 PATHS += [(True, "/nothing-here"), (True, "/connections/none"), (False, "/nothing-here")]
 
 
@@ -81,33 +103,64 @@ def test_every_page_is_walked(app: Flask) -> None:
 
 @pytest.fixture(scope="module")
 def lived_in(hub: Hub, admin: State, playwright: Playwright) -> dict[str, str]:
-    """Let a few things happen in the hub, so that its pages have something to show; return what fills the addresses."""
-    names = [("eric", "Eric Smith", hub.number()), ("anna", "Anna Berg", "+15005550011"), ("tom", "Tomás Aurelio Wyśniewski-Okonkwo", "")]
-    people = [{"id": id, "name": name, "email": f"{id}@example.com", **({"mobile_number": to} if to else {})} for id, name, to in names]
-    _, answer = hub.request(*people, title="Master Services Agreement between Acme Holdings International and its subsidiaries")
+    """Let a few things happen in the hub, so that its pages have something to show; return what
+    fills the addresses.
+    """
+    names = [
+        ("eric", "Eric Smith", hub.number()),
+        ("anna", "Anna Berg", "+15005550011"),
+        ("tom", "Tomás Aurelio Wyśniewski-Okonkwo", ""),
+    ]
+    people = [
+        {
+            "id": id,
+            "name": name,
+            "email": f"{id}@example.com",
+            **({"mobile_number": to} if to else {}),
+        }
+        for id, name, to in names
+    ]
+    _, answer = hub.request(
+        *people,
+        title="Master Services Agreement between Acme Holdings International and its subsidiaries",
+    )
     delivered, undelivered = (message["id"] for message in answer["messages"])
     hub.settled(hub.message("+15005550004"), "failed", "suppressed")
     suppressed = hub.settled(hub.message("+15005550004"), "suppressed")["id"]
     hub.settled(undelivered, "undelivered")
-    closed, talks = hub.number(), hub.number()
-    hub.hear(closed, "Please call me about page three, before Friday if you can; I shall be travelling after that.")
+    closed = hub.number()
+    talks = hub.number()
+    hub.hear(
+        closed,
+        "Please call me about page three, before Friday if you can; I shall be travelling after"
+        " that.",
+    )
     hub.at_the_phone(closed, "window", hours_ago=30)
-    hub.settled(hub.message(closed, "We will.", connection="demo-whatsapp"), "undelivered")  # and the hub knows that it is closed
+    hub.settled(
+        hub.message(closed, "We will.", connection="demo-whatsapp"), "undelivered"
+    )  # and the hub knows that it is closed
     stops = hub.number()
     hub.hear(stops, "STOP")
     hub.hear(talks, "Is this the final version?", media=True)
     strange_callback(hub)
     return {
-        "delivered": delivered, "undelivered": undelivered, "suppressed": suppressed,
-        "request": hub.settled(delivered)["request"], "button": button(hub), **made_by_admin(playwright, hub, admin),
+        "delivered": delivered,
+        "undelivered": undelivered,
+        "suppressed": suppressed,
+        "request": hub.settled(delivered)["request"],
+        "button": button(hub),
+        **made_by_admin(playwright, hub, admin),
         **heard(playwright, hub, admin),
-    }  # fmt: skip
+    }
 
 
 def button(hub: Hub) -> str:
     """Find the token behind the newest link that acts, as it stands in a card."""
+
     def token() -> str:
-        with urllib.request.urlopen(f"{hub.simulator_url}/simulator/teams.json", timeout=10) as answer:
+        with urllib.request.urlopen(
+            f"{hub.simulator_url}/simulator/teams.json", timeout=10
+        ) as answer:
             found: list[str] = re.findall(rf"{hub.url}/a/([A-Za-z0-9_-]+)", answer.read().decode())
         return found[-1] if found else ""
 
@@ -115,36 +168,66 @@ def button(hub: Hub) -> str:
 
 
 def heard(playwright: Playwright, hub: Hub, admin: State) -> dict[str, str]:
-    """Find what stands behind the inbox, whose newest two conversations are known, and behind the templates page."""
+    """Find what stands behind the inbox, whose newest two conversations are known, and behind the
+    templates page.
+    """
     boss = playwright.request.new_context(base_url=hub.url, storage_state=admin)
     talk, stopped, closed = re.findall(r'href="/inbox/(cnv_[^"]+)"', boss.get("/inbox").text())[:3]
     [who_stopped] = re.findall(r'href="/contacts/([^"]+)"', boss.get(f"/inbox/{stopped}").text())
     optout = re.findall(r'href="/opt-outs/([^"]+)"', boss.get("/opt-outs").text())[0]
     [contact] = re.findall(r'href="/contacts/([^"]+)"', boss.get(f"/inbox/{talk}").text())
     template = re.findall(r'href="/templates/([^"]+)"', boss.get("/templates").text())[0]
-    [key, *_] = re.findall(r'href="/settings/api-keys/([^"]+)"', boss.get("/settings/api-keys").text())
+    [key, *_] = re.findall(
+        r'href="/settings/api-keys/([^"]+)"', boss.get("/settings/api-keys").text()
+    )
     boss.dispose()
-    return {"key": key, "talk": talk, "closed": closed, "contact": contact, "template": template, "stopped": who_stopped, "optout": optout}
+    return {
+        "key": key,
+        "talk": talk,
+        "closed": closed,
+        "contact": contact,
+        "template": template,
+        "stopped": who_stopped,
+        "optout": optout,
+    }
 
 
 def strange_callback(hub: Hub) -> None:
     """Call back, as the provider does, about a message that the hub does not know."""
     known = hub.credentials
-    fields = {"AccountSid": known.account_sid, "MessageSid": "SM" + "9" * 32, "MessageStatus": "delivered"}
+    fields = {
+        "AccountSid": known.account_sid,
+        "MessageSid": "SM" + "9" * 32,
+        "MessageStatus": "delivered",
+    }
     request = post(f"{hub.url}/api/rpc/webhooks/twilio/sms", fields.items(), Key(known.auth_token))
-    urllib.request.urlopen(urllib.request.Request(request.url, request.body, request.headers), timeout=10).close()
+    urllib.request.urlopen(
+        urllib.request.Request(request.url, request.body, request.headers), timeout=10
+    ).close()
 
 
 def made_by_admin(playwright: Playwright, hub: Hub, admin: State) -> dict[str, str]:
     """Add a user who has a link to choose a password with, and a connection that is archived."""
     boss = playwright.request.new_context(base_url=hub.url, storage_state=admin)
     token = token_in(boss.get("/settings/users").text())
-    form = {"csrf_token": token, "name": "Priya Raman", "email": "priya.raman@acme.example", "role": str(Role.VIEWER.value)}
+    form = {
+        "csrf_token": token,
+        "name": "Priya Raman",
+        "email": "priya.raman@acme.example",
+        "role": str(Role.VIEWER.value),
+    }
     made = boss.post("/settings/users", form=form).text()
     link = re.search(r"/password/([\w-]+)", made)
     known = hub.credentials
-    settings = {"account_sid": known.account_sid, "auth_token": known.auth_token, "sender": known.phone_number}
-    boss.post("/integrations/twilio_sms/new", form={"csrf_token": token, "do": "save", "title": "Acme 2019", "test": "y", **settings})
+    settings = {
+        "account_sid": known.account_sid,
+        "auth_token": known.auth_token,
+        "sender": known.phone_number,
+    }
+    boss.post(
+        "/integrations/twilio_sms/new",
+        form={"csrf_token": token, "do": "save", "title": "Acme 2019", "test": "y", **settings},
+    )
     boss.post("/connections/acme-2019/archive", form={"csrf_token": token})
     boss.dispose()
     assert link, made
@@ -159,8 +242,14 @@ def windows(browser: Browser, hub: Hub, admin: State) -> Iterator[dict[bool, Pag
     tabs.close()
 
 
-@pytest.mark.parametrize(("signed_in", "path"), PATHS, ids=lambda value: value if isinstance(value, str) else "admin" if value else "open")
-def test_a_page_is_whole_and_readable(windows: dict[bool, Page], lived_in: dict[str, str], signed_in: bool, path: str) -> None:
+@pytest.mark.parametrize(
+    ("signed_in", "path"),
+    PATHS,
+    ids=lambda value: value if isinstance(value, str) else "admin" if value else "open",
+)
+def test_a_page_is_whole_and_readable(
+    windows: dict[bool, Page], lived_in: dict[str, str], signed_in: bool, path: str
+) -> None:
     page = windows[signed_in]
     page.set_viewport_size(WIDE)  # type: ignore[arg-type]
     page.emulate_media(color_scheme="light")
@@ -170,14 +259,21 @@ def test_a_page_is_whole_and_readable(windows: dict[bool, Page], lived_in: dict[
     looks_right(page)
 
 
-def test_the_simulators_page_is_whole_and_readable(tab: Tabs, hub: Hub, lived_in: dict[str, str]) -> None:
+def test_the_simulators_page_is_whole_and_readable(
+    tab: Tabs, hub: Hub, lived_in: dict[str, str]
+) -> None:
     page = tab()
     page.goto(hub.simulator_url)
     looks_right(page, title="Simulator · Signpost")
 
 
-def test_the_pages_are_whole_without_javascript(tab: Tabs, admin: State, lived_in: dict[str, str]) -> None:
-    pages = {True: tab(admin, javascript=False, size=NARROW), False: tab(javascript=False, size=NARROW)}
+def test_the_pages_are_whole_without_javascript(
+    tab: Tabs, admin: State, lived_in: dict[str, str]
+) -> None:
+    pages = {
+        True: tab(admin, javascript=False, size=NARROW),
+        False: tab(javascript=False, size=NARROW),
+    }
     for signed_in, path in PATHS:
         page = pages[signed_in]
         page.goto(path.format(**lived_in))
@@ -188,7 +284,11 @@ def test_the_pages_are_whole_without_javascript(tab: Tabs, admin: State, lived_i
 
 def looks_right(page: Page, title: str = "") -> None:
     """Look at a page wide and light, then narrow and dark."""
-    assert page.title() == title if title else page.title().endswith(" · Signpost") and len(page.title()) > len(" · Signpost")
+    assert (
+        page.title() == title
+        if title
+        else page.title().endswith(" · Signpost") and len(page.title()) > len(" · Signpost")
+    )
     assert page.locator("h1").count() == 1
     assert too_wide(page) == ""
     assert brightness(page) > 0.8
@@ -205,8 +305,10 @@ def too_wide(page: Page) -> str:
     found: str = page.evaluate("""() => {
       const wide = document.documentElement.clientWidth;
       if (document.documentElement.scrollWidth <= wide) return "";
-      const out = [...document.body.querySelectorAll("*")].filter(e => e.getBoundingClientRect().right > wide + 1);
-      return `${document.documentElement.scrollWidth} of ${wide} px: ` + out.slice(-3).map(e => e.outerHTML.slice(0, 120)).join(" | ");
+      const right = e => e.getBoundingClientRect().right;
+      const out = [...document.body.querySelectorAll("*")].filter(e => right(e) > wide + 1);
+      const shown = out.slice(-3).map(e => e.outerHTML.slice(0, 120)).join(" | ");
+      return `${document.documentElement.scrollWidth} of ${wide} px: ` + shown;
     }""")
     return found
 
@@ -214,7 +316,8 @@ def too_wide(page: Page) -> str:
 def brightness(page: Page) -> float:
     """Return how light the page's background is, from 0 to 1."""
     found: float = page.evaluate("""() => {
-      const [r, g, b] = getComputedStyle(document.body).backgroundColor.match(/[\\d.]+/g).map(Number);
+      const color = getComputedStyle(document.body).backgroundColor;
+      const [r, g, b] = color.match(/[\\d.]+/g).map(Number);
       return (r + g + b) / 765;
     }""")
     return found
@@ -226,5 +329,7 @@ def barriers(page: Page, *rules: str) -> list[str]:
     violations = Axe().run(page, options=options).response["violations"]
     return [
         f"{one['id']}: {one['help']}: {node['target']} {node['html'][:160]}"
-        for one in violations if one["impact"] in SERIOUS for node in one["nodes"]
-    ]  # fmt: skip
+        for one in violations
+        if one["impact"] in SERIOUS
+        for node in one["nodes"]
+    ]

@@ -1,4 +1,6 @@
-"""The pictures of the documentation, taken of a hub that some days' work went through: `make screenshots` writes them."""
+"""The pictures of the documentation, taken of a hub that some days' work went through: `make
+screenshots` writes them.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ from tests.running import Hub, running
 KEPT = os.environ.get("HUB_SCREENSHOTS", "")
 LARGEST = 250_000  # bytes
 SIZES = {"1440": WIDE, "390": NARROW}
-OUT_OF_REACH, TOO_BUSY, REPLIED_STOP = "+15005550011", "+15005550012", "+15005550004"
+OUT_OF_REACH = "+15005550011"
+TOO_BUSY = "+15005550012"
+REPLIED_STOP = "+15005550004"
 
 ERIC = {"id": "eric", "name": "Eric Smith", "mobile_number": "+13175551234"}
 ANNA = {"id": "anna", "name": "Anna Berg", "mobile_number": "+4915155501234"}
@@ -25,8 +29,12 @@ OMAR = {"id": "omar", "name": "Omar Haddad", "mobile_number": REPLIED_STOP}
 
 
 @pytest.fixture(scope="module")
-def own_hub(request: pytest.FixtureRequest, chromium_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
-    """Run a hub in which nothing happened but what the pictures show; where they are not kept, any hub will do."""
+def own_hub(
+    request: pytest.FixtureRequest, chromium_path: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Hub]:
+    """Run a hub in which nothing happened but what the pictures show; where they are not kept, any
+    hub will do.
+    """
     if not KEPT:
         yield request.getfixturevalue("hub")
         return
@@ -38,14 +46,23 @@ def own_hub(request: pytest.FixtureRequest, chromium_path: str, tmp_path_factory
 def addresses(own_hub: Hub) -> dict[str, str]:
     """Let signing requests take their course through the API; return what each picture shows."""
     hub = own_hub
-    lease, told = hub.request(ANNA, ERIC, title="Lease, 12 Harbour Street", sender="Nordhaus Lettings")
+    lease, told = hub.request(
+        ANNA, ERIC, title="Lease, 12 Harbour Street", sender="Nordhaus Lettings"
+    )
     settle(hub, told)
     settle(hub, hub.event("request.signed", {"id": lease}, signer="anna"))
     minutes, told = hub.request(ERIC, ANNA, title="Board Resolution", sender="Acme HR")
     settle(hub, told)
     for signer in ("eric", "anna"):
         settle(hub, hub.event("request.signed", {"id": minutes}, signer=signer))
-    settle(hub, hub.event("request.completed", {"id": minutes}, download_url="https://sign.example/d/board-resolution"))
+    settle(
+        hub,
+        hub.event(
+            "request.completed",
+            {"id": minutes},
+            download_url="https://sign.example/d/board-resolution",
+        ),
+    )
     _, told = hub.request(OMAR, title="Invoice Approval 4471", sender="Acme Finance")
     settle(hub, told)
     _, told = hub.request(ANNA, OMAR, title="Supplier Contract", sender="Acme Legal")
@@ -61,7 +78,9 @@ def addresses(own_hub: Hub) -> dict[str, str]:
     return {
         "overview": "/",
         "messages": "/messages",
-        "message": f"/messages/{told['messages'][1]['id']}",  # to Lena: the provider was busy at first
+        "message": (
+            f"/messages/{told['messages'][1]['id']}"
+        ),  # to Lena: the provider was busy at first
         "connection": "/connections/demo-sms",
         "inbox": "/inbox",
         "conversation": "/inbox",
@@ -93,9 +112,23 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    "name", ["overview", "message", "connection", "messages", "phone", "inbox", "conversation", "templates", "opt-outs", "rules"]
+    "name",
+    [
+        "overview",
+        "message",
+        "connection",
+        "messages",
+        "phone",
+        "inbox",
+        "conversation",
+        "templates",
+        "opt-outs",
+        "rules",
+    ],
 )
-def test_a_page_has_its_pictures(window: Page, addresses: dict[str, str], folder: Path, name: str) -> None:
+def test_a_page_has_its_pictures(
+    window: Page, addresses: dict[str, str], folder: Path, name: str
+) -> None:
     for width, size in SIZES.items():
         window.set_viewport_size(size)  # type: ignore[arg-type]
         window.goto(addresses[name])
@@ -115,8 +148,16 @@ def prepare(page: Page, name: str) -> None:
         page.get_by_role("row").filter(has_text="final version").get_by_role("link").first.click()
         page.evaluate("scrollTo(0, 0)")
     if name == "rules":  # typed, and not kept: other tests send over this connection
-        filled = {"countries": "US, CA, DE", "per_hour": "5", "per_day": "20", "prices": "US: 0.0083\nDE: 0.1\nother: 0.25",
-                  "spend_day": "50", "spend_month": "900", "quiet_from": "21:00", "quiet_to": "08:00"}  # fmt: skip
+        filled = {
+            "countries": "US, CA, DE",
+            "per_hour": "5",
+            "per_day": "20",
+            "prices": "US: 0.0083\nDE: 0.1\nother: 0.25",
+            "spend_day": "50",
+            "spend_month": "900",
+            "quiet_from": "21:00",
+            "quiet_to": "08:00",
+        }
         for field, value in filled.items():
             page.locator(f"[name={field}]").fill(value)
         page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")

@@ -1,4 +1,6 @@
-"""The simulated Slack, Telegram and Teams in a browser: whole on a phone and a desk, and their buttons can be pressed."""
+"""The simulated Slack, Telegram and Teams in a browser: whole on a phone and a desk, and their
+buttons can be pressed.
+"""
 
 from __future__ import annotations
 
@@ -23,19 +25,41 @@ def simulator(hub: Hub) -> Simulator:
     return Simulator(hub.folder / "data", int(hub.simulator_bind.rpartition(":")[2]))
 
 
-def test_slacks_view_is_readable_and_shows_a_press_while_it_is_looked_at(tab: Tabs, simulator: Simulator) -> None:
+def test_slacks_view_is_readable_and_shows_a_press_while_it_is_looked_at(
+    tab: Tabs, simulator: Simulator
+) -> None:
     client = slack(simulator)
     ada = client.users_lookupByEmail(email="ada.byron@acme.example")["user"]["id"]
-    sure = {"title": plain("Sure?"), "text": plain("This ends it."), "confirm": plain("Void it"), "deny": plain("Keep")}
-    void = {"type": "button", "action_id": "sure", "style": "danger", "text": plain("Void"), "confirm": sure}
-    posted = client.chat_postMessage(channel=ada, text="x", blocks=[
-        {"type": "header", "text": plain("NDA waits for Tom")}, section("*Two* of three <!here>", fields=[plain("Sender\nDana")]),
-        {"type": "context", "elements": [plain("Signpost")]}, ACTIONS, {"type": "actions", "elements": [void]},
-    ])  # fmt: skip
+    sure = {
+        "title": plain("Sure?"),
+        "text": plain("This ends it."),
+        "confirm": plain("Void it"),
+        "deny": plain("Keep"),
+    }
+    void = {
+        "type": "button",
+        "action_id": "sure",
+        "style": "danger",
+        "text": plain("Void"),
+        "confirm": sure,
+    }
+    posted = client.chat_postMessage(
+        channel=ada,
+        text="x",
+        blocks=[
+            {"type": "header", "text": plain("NDA waits for Tom")},
+            section("*Two* of three <!here>", fields=[plain("Sender\nDana")]),
+            {"type": "context", "elements": [plain("Signpost")]},
+            ACTIONS,
+            {"type": "actions", "elements": [void]},
+        ],
+    )
     client.chat_postMessage(channel=ada, text="Priya has signed", thread_ts=posted["ts"])
     page = tab()
     page.goto(f"{simulator.url}/simulator/slack?channel={posted['channel']}")
-    simulator.post_json("/simulator/slack/press", ts=posted["ts"], button="Remind signer", who="Priya Nair")
+    simulator.post_json(
+        "/simulator/slack/press", ts=posted["ts"], button="Remind signer", who="Priya Nair"
+    )
     expect(page.get_by_text(re.compile("Priya Nair pressed Remind signer"))).to_be_visible()
     page.get_by_label("Press as").fill("Tom Okafor")
     page.get_by_role("button", name="Snooze a day").click()
@@ -45,11 +69,22 @@ def test_slacks_view_is_readable_and_shows_a_press_while_it_is_looked_at(tab: Ta
     looks_right(page, title="Slack · Signpost")
 
 
-def test_telegrams_view_is_readable_and_a_deep_link_leads_to_a_chat_in_which_one_acts(tab: Tabs, simulator: Simulator) -> None:
+def test_telegrams_view_is_readable_and_a_deep_link_leads_to_a_chat_in_which_one_acts(
+    tab: Tabs, simulator: Simulator
+) -> None:
     simulator.post_json("/simulator/telegram/empty")
     person(simulator, "Tom Okafor")
-    done(simulator, "sendMessage", chat_id=team(simulator), text="<b>NDA</b> waits", parse_mode="HTML",
-         reply_markup=keys({"text": "Open", "url": "https://sign.example/a"}, {"text": "Remind", "callback_data": "r:1"}))  # fmt: skip
+    done(
+        simulator,
+        "sendMessage",
+        chat_id=team(simulator),
+        text="<b>NDA</b> waits",
+        parse_mode="HTML",
+        reply_markup=keys(
+            {"text": "Open", "url": "https://sign.example/a"},
+            {"text": "Remind", "callback_data": "r:1"},
+        ),
+    )
     page = tab(javascript=False)
     page.goto(f"{simulator.url}/SignpostDemoBot?start=abc")
     page.get_by_label("You are").fill("Ada Byron")
@@ -64,7 +99,10 @@ def test_telegrams_view_is_readable_and_a_deep_link_leads_to_a_chat_in_which_one
     page.get_by_role("link", name="Acme signing").click()
     page.get_by_role("button", name="Remind").click()
     expect(page.get_by_text("pressed Remind")).to_be_visible()
-    for address, title in (("simulator/telegram", "Telegram"), ("SignpostDemoBot?startgroup=abc", "Add the bot to a group")):
+    for address, title in (
+        ("simulator/telegram", "Telegram"),
+        ("SignpostDemoBot?startgroup=abc", "Add the bot to a group"),
+    ):
         looked_at = tab()
         looked_at.goto(f"{simulator.url}/{address}")
         looks_right(looked_at, title=f"{title} · Signpost")
@@ -74,10 +112,15 @@ def test_teams_view_is_readable(tab: Tabs, simulator: Simulator) -> None:
     facts = {"type": "FactSet", "facts": [{"title": "Sender", "value": "Dana"}]}
     link = {"type": "Action.OpenUrl", "title": "Open", "url": "https://hub.example/a"}
     colours = [text(colour, color=colour) for colour in ("Good", "Warning", "Attention", "Accent")]
-    simulator.post_json(path(simulator), **card(
-        text("NDA", weight="Bolder", size="Large"), *colours, {"type": "Container", "style": "emphasis", "items": [facts, *colours]},
-        actions=[link, {"type": "Action.Submit", "title": "Ack"}],
-    ))  # fmt: skip
+    simulator.post_json(
+        path(simulator),
+        **card(
+            text("NDA", weight="Bolder", size="Large"),
+            *colours,
+            {"type": "Container", "style": "emphasis", "items": [facts, *colours]},
+            actions=[link, {"type": "Action.Submit", "title": "Ack"}],
+        ),
+    )
     simulator.post_json(path(simulator), text="bare")
     page = tab()
     page.goto(f"{simulator.url}/simulator/teams")

@@ -1,4 +1,6 @@
-"""Every form there is, in a browser that runs no script: it posts, and its page says what came of it."""
+"""Every form there is, in a browser that runs no script: it posts, and its page says what came of
+it.
+"""
 
 from __future__ import annotations
 
@@ -18,13 +20,16 @@ from tests.browser.test_entrance import sign_in
 from tests.conftest import PASSWORD
 from tests.running import Hub
 
-# the first admin's form is used without script by the fixture that everybody here begins with;
-# no integration offers an action yet; the last three are plain forms that need damage or two identities,
-# which the tests of their pages make
+# the first admin's form is used without script by the fixture that everybody here begins with; no
+# integration offers an action yet; the last three are plain forms that need damage or two
+# identities, which the tests of their pages make
 ELSEWHERE = {
-    "admin.first_admin", "admin.connection_action",
-    "admin.confirm_clock", "admin.retry_row", "admin.undo_link",
-}  # fmt: skip
+    "admin.first_admin",
+    "admin.connection_action",
+    "admin.confirm_clock",
+    "admin.retry_row",
+    "admin.undo_link",
+}
 
 
 @dataclass
@@ -87,11 +92,13 @@ def admins_windows(windows: Tabs, somebody: Callable[..., State]) -> Iterator[Pa
 
 
 @pytest.fixture
-def bare(admins_windows: Iterator[Page], windows: Tabs, hub: Hub, somebody: Callable[..., State]) -> Bare:
+def bare(
+    admins_windows: Iterator[Page], windows: Tabs, hub: Hub, somebody: Callable[..., State]
+) -> Bare:
     return Bare(next(admins_windows), hub, windows, somebody)
 
 
-# ── Oneself ─────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Oneself ───────────────────────────────────────────────────────────────────────────────────────
 @form("admin.sign_in")
 def _(bare: Bare) -> None:
     page = bare.tabs(javascript=False)
@@ -134,7 +141,7 @@ def _(bare: Bare) -> None:
     expect(page.get_by_label("Show times in")).to_have_value("Europe/Berlin")
 
 
-# ── Connections ─────────────────────────────────────────────────────────────────────────────────────────────
+# ── Connections ───────────────────────────────────────────────────────────────────────────────────
 @form("admin.add_connection")
 def _(bare: Bare) -> None:
     bare.page.goto("/integrations/twilio_sms/new")
@@ -152,10 +159,14 @@ def _(bare: Bare) -> None:
     bare.connection("Changed bare")
     press(bare.page, "Test connection")
     bare.says("Twilio is ready.")
-    bare.page.get_by_label("From number or Messaging Service").fill(bare.hub.credentials.messaging_service_sid)
+    bare.page.get_by_label("From number or Messaging Service").fill(
+        bare.hub.credentials.messaging_service_sid
+    )
     press(bare.page, "Save")
     bare.says("Saved. Test the connection, then enable it.")
-    expect(bare.page.get_by_label("From number or Messaging Service")).to_have_value(bare.hub.credentials.messaging_service_sid)
+    expect(bare.page.get_by_label("From number or Messaging Service")).to_have_value(
+        bare.hub.credentials.messaging_service_sid
+    )
 
 
 @form("admin.enable_connection")
@@ -201,7 +212,7 @@ def _(bare: Bare) -> None:
     bare.says("Archived bare is archived.")
 
 
-# ── Messages and requests ───────────────────────────────────────────────────────────────────────────────────
+# ── Messages and requests ─────────────────────────────────────────────────────────────────────────
 @form("admin.resend_message")
 def _(bare: Bare) -> None:
     message_id = bare.hub.message("+15005550011", "Once more, bare")
@@ -237,7 +248,9 @@ def _(bare: Bare) -> None:
 
 @form("admin.remind")
 def _(bare: Bare) -> None:
-    _, answer = bare.hub.request({"id": "anna", "name": "Anna Berg", "mobile_number": bare.hub.number()})
+    _, answer = bare.hub.request(
+        {"id": "anna", "name": "Anna Berg", "mobile_number": bare.hub.number()}
+    )
     bare.page.goto(f"/requests/{bare.hub.settled(answer['messages'][0]['id'])['request']}")
     press(bare.page, "Remind who has still to sign")
     bare.says("1 reminder on the way.")
@@ -245,7 +258,9 @@ def _(bare: Bare) -> None:
 
 @form("admin.signer_action")
 def _(bare: Bare) -> None:
-    _, answer = bare.hub.request({"id": "anna", "name": "Anna Berg", "mobile_number": bare.hub.number()})
+    _, answer = bare.hub.request(
+        {"id": "anna", "name": "Anna Berg", "mobile_number": bare.hub.number()}
+    )
     bare.page.goto(f"/requests/{bare.hub.settled(answer['messages'][0]['id'])['request']}")
     press(bare.page, "Snooze a day")
     bare.says("Nobody reminds them until")
@@ -257,7 +272,10 @@ def _(bare: Bare) -> None:
 
 @form("admin.press")
 def _(bare: Bare) -> None:
-    bare.hub.request({"id": "anna", "name": "Anna Berg", "mobile_number": bare.hub.number()}, title="Pressed bare")
+    bare.hub.request(
+        {"id": "anna", "name": "Anna Berg", "mobile_number": bare.hub.number()},
+        title="Pressed bare",
+    )
     page = bare.tabs(javascript=False)
     page.goto(f"{bare.hub.simulator_url}/simulator/teams")
     card = page.locator("article, li, .sp-post").filter(has_text="Pressed bare").last
@@ -303,7 +321,7 @@ def _(bare: Bare) -> None:
     bare.says("1 could not be applied.")
 
 
-# ── Inbox and templates ─────────────────────────────────────────────────────────────────────────────────────
+# ── Inbox and templates ───────────────────────────────────────────────────────────────────────────
 def newest_talk(bare: Bare, text: str) -> None:
     """Let somebody write, and open the conversation."""
     bare.hub.hear(bare.hub.number(), text)
@@ -357,7 +375,9 @@ def _(bare: Bare) -> None:
 def _(bare: Bare) -> None:
     bare.page.goto("/opt-outs")
     lines = b"address,channel,why\n+13175550190,,Old list\nnonsense,sms,\n"
-    bare.page.get_by_label("CSV file").set_input_files({"name": "old.csv", "mimeType": "text/csv", "buffer": lines})
+    bare.page.get_by_label("CSV file").set_input_files(
+        {"name": "old.csv", "mimeType": "text/csv", "buffer": lines}
+    )
     press(bare.page, "Import")
     bare.says("1 address is closed now.")
     bare.says("Line 3:")
@@ -414,7 +434,7 @@ def _(bare: Bare) -> None:
     bare.says("Removed. Outside the 24 hours it is not sent any more.")
 
 
-# ── Settings ────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Settings ──────────────────────────────────────────────────────────────────────────────────────
 @form("admin.add_api_key")
 def _(bare: Bare) -> None:
     bare.page.goto("/settings/api-keys")

@@ -1,4 +1,6 @@
-"""Certificates for a provider on this machine: one of an authority that the hub trusts, and one that nobody signed."""
+"""Certificates for a provider on this machine: one of an authority that the hub trusts, and one
+that nobody signed.
+"""
 
 from __future__ import annotations
 
@@ -12,30 +14,53 @@ from cryptography.x509.oid import NameOID
 
 
 def write(folder: Path) -> tuple[Path, Path, Path]:
-    """Write an authority's certificate, a server's that it signed, and one that vouches for itself; the latter two with their keys."""
+    """Write an authority's certificate, a server's that it signed, and one that vouches for itself;
+    the latter two with their keys.
+    """
     authority_key = ec.generate_private_key(ec.SECP256R1())
-    authority = _certificate("Chaos authority", authority_key, "Chaos authority", authority_key, authority=True)
+    authority = _certificate(
+        "Chaos authority", authority_key, "Chaos authority", authority_key, authority=True
+    )
     trusted_key, strange_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     files = folder / "authority.pem", folder / "trusted.pem", folder / "strange.pem"
     files[0].write_bytes(_pem(authority))
-    files[1].write_bytes(_pem(_certificate("localhost", trusted_key, "Chaos authority", authority_key)) + _private(trusted_key))
-    files[2].write_bytes(_pem(_certificate("localhost", strange_key, "localhost", strange_key)) + _private(strange_key))
+    files[1].write_bytes(
+        _pem(_certificate("localhost", trusted_key, "Chaos authority", authority_key))
+        + _private(trusted_key)
+    )
+    files[2].write_bytes(
+        _pem(_certificate("localhost", strange_key, "localhost", strange_key))
+        + _private(strange_key)
+    )
     return files
 
 
 def _certificate(
-    subject: str, key: ec.EllipticCurvePrivateKey, issuer: str, issuer_key: ec.EllipticCurvePrivateKey, *, authority: bool = False
+    subject: str,
+    key: ec.EllipticCurvePrivateKey,
+    issuer: str,
+    issuer_key: ec.EllipticCurvePrivateKey,
+    *,
+    authority: bool = False,
 ) -> x509.Certificate:
     now = datetime.now(UTC)
     return (
-        x509.CertificateBuilder().subject_name(_name(subject)).issuer_name(_name(issuer)).public_key(key.public_key())
-        .serial_number(x509.random_serial_number()).not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+        x509.CertificateBuilder()
+        .subject_name(_name(subject))
+        .issuer_name(_name(issuer))
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
         .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
         .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()),
+            critical=False,
+        )
         .sign(issuer_key, hashes.SHA256())
-    )  # fmt: skip
+    )
 
 
 def _name(text: str) -> x509.Name:
@@ -47,4 +72,6 @@ def _pem(certificate: x509.Certificate) -> bytes:
 
 
 def _private(key: ec.EllipticCurvePrivateKey) -> bytes:
-    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )

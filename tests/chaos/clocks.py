@@ -1,6 +1,8 @@
-"""Clocks that are two hours off: while it runs, one part of the hub gets into another time than the rest, and back.
+"""Clocks that are two hours off: while it runs, one part of the hub gets into another time than the
+rest, and back.
 
-libfaketime reads the offset from a file once a second, so a clock moves under a process as when somebody sets it wrong.
+libfaketime reads the offset from a file once a second, so a clock moves under a process as when
+somebody sets it wrong.
 """
 
 from __future__ import annotations
@@ -25,11 +27,18 @@ def off(part: str, hours: int) -> Callable[[Setting, float], None]:
         offset.write_text("+0")
         setting.hub.stop(part)
         setting.hub.start(
-            part, LD_PRELOAD=library(), FAKETIME_TIMESTAMP_FILE=str(offset), FAKETIME_CACHE_DURATION="1",
-            FAKETIME_DONT_FAKE_MONOTONIC="1", NO_FAKE_STAT="1", PYTHONPATH=str(SLEEPS),
-        )  # fmt: skip
+            part,
+            LD_PRELOAD=library(),
+            FAKETIME_TIMESTAMP_FILE=str(offset),
+            FAKETIME_CACHE_DURATION="1",
+            FAKETIME_DONT_FAKE_MONOTONIC="1",
+            NO_FAKE_STAT="1",
+            PYTHONPATH=str(SLEEPS),
+        )
         setting.hub.pass_time(seconds / 4)
-        if setting.proxy:  # some outcomes are unknown, so that a lookup must do with times of two clocks
+        if (
+            setting.proxy
+        ):  # some outcomes are unknown, so that a lookup must do with times of two clocks
             setting.proxy.trouble = proxy.hangs_up_at_times
         offset.write_text(f"{hours * 3600:+}")
         setting.hub.pass_time(seconds * 3 / 4)
@@ -37,7 +46,9 @@ def off(part: str, hours: int) -> Callable[[Setting, float], None]:
         if setting.proxy:
             setting.proxy.trouble = proxy.passes
 
-    strike.__doc__ = f"Let the clock of the {part} run {abs(hours)} hours {'ahead' if hours > 0 else 'behind'}."
+    strike.__doc__ = (
+        f"Let the clock of the {part} run {abs(hours)} hours {'ahead' if hours > 0 else 'behind'}."
+    )
     return strike
 
 
@@ -45,5 +56,8 @@ def library() -> str:
     """Return the path of libfaketime's library, as bin/libfaketime found it. Raises Impossible."""
     path = os.environ.get("LIBFAKETIME", "")
     if not Path(path).is_file():
-        raise Impossible("libfaketime was not found (Debian: apt-get install libfaketime); `make chaos` looks for it with bin/libfaketime")
+        raise Impossible(
+            "libfaketime was not found (Debian: apt-get install libfaketime); `make chaos` looks"
+            " for it with bin/libfaketime"
+        )
     return path

@@ -1,4 +1,6 @@
-"""Processes that end without a word: kill -9, three times in the time given, each time with messages on their way."""
+"""Processes that end without a word: kill -9, three times in the time given, each time with
+messages on their way.
+"""
 
 from __future__ import annotations
 
@@ -58,5 +60,9 @@ def web(setting: Setting, seconds: float) -> None:
 
 def _busy(setting: Setting, queue: str) -> list[psutil.Process]:
     """Wait until the worker of a queue has a child that works, and return both."""
-    setting.hub.wait(lambda: len(setting.hub.workers(queue)) > 1, f"the worker of {queue} having a job", of="worker")
+    setting.hub.wait(
+        lambda: len(setting.hub.workers(queue)) > 1,
+        f"the worker of {queue} having a job",
+        of="worker",
+    )
     return setting.hub.workers(queue)

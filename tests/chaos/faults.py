@@ -9,14 +9,18 @@ from tests.chaos import clocks, deaths, machinery, providers, proxy
 from tests.chaos.setting import Setting
 
 NOTHING: frozenset[str] = frozenset()
-# the client sees that the connection broke; its repeat may come while the first request is still being worked off
+# the client sees that the connection broke; its repeat may come while the first request is still
+# being worked off
 HANGS_UP = frozenset({"broken", "409"})
 UNAVAILABLE = frozenset({"503"})
 
 
 @dataclass(frozen=True)
 class Fault:
-    """Something that breaks, for a number of seconds. `excuses`: what a client may meet meanwhile, besides being answered."""
+    """Something that breaks, for a number of seconds.
+
+    `excuses`: what a client may meet meanwhile, besides being answered.
+    """
 
     name: str
     strike: Callable[[Setting, float], None]
@@ -42,7 +46,9 @@ _ALL = (
     Fault("redis-restarted", machinery.redis_restarted),
     Fault("redis-flushed", machinery.redis_flushed),
     Fault("redis-hung", machinery.redis_hung),
-    Fault("postgres-restarted", machinery.postgres_restarted, UNAVAILABLE, postgres=True, proxy=True),
+    Fault(
+        "postgres-restarted", machinery.postgres_restarted, UNAVAILABLE, postgres=True, proxy=True
+    ),
     Fault("disk-full", machinery.disk_full, UNAVAILABLE, proxy=True),
     Fault("provider-slow", providers.troubled(proxy.is_slow), proxy=True),
     Fault("provider-hangs-up", providers.troubled(proxy.hangs_up), proxy=True),
@@ -67,6 +73,10 @@ def in_turn(*names: str) -> Fault:
             part.strike(setting, seconds / len(parts))
 
     return Fault(
-        "+".join(names), strike, frozenset().union(*(part.excuses for part in parts)),
-        postgres=any(part.postgres for part in parts), proxy=any(part.proxy for part in parts), tls=any(part.tls for part in parts),
-    )  # fmt: skip
+        "+".join(names),
+        strike,
+        frozenset().union(*(part.excuses for part in parts)),
+        postgres=any(part.postgres for part in parts),
+        proxy=any(part.proxy for part in parts),
+        tls=any(part.tls for part in parts),
+    )

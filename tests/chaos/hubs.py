@@ -1,6 +1,8 @@
-"""A hub of real processes in a folder of its own, kept running as a service manager would, until a fault breaks them.
+"""A hub of real processes in a folder of its own, kept running as a service manager would, until a
+fault breaks them.
 
-The provider is `hub simulator`, with a data folder of its own: what befalls the hub's disk or clock does not befall the provider.
+The provider is `hub simulator`, with a data folder of its own: what befalls the hub's disk or clock
+does not befall the provider.
 """
 
 from __future__ import annotations
@@ -38,7 +40,10 @@ class Impossible(Exception):
 
 @dataclass
 class Service:
-    """A part of the hub: how it is started, and what runs of it now. `wanted` ones that ended are started again."""
+    """A part of the hub: how it is started, and what runs of it now.
+
+    `wanted` ones that ended are started again.
+    """
 
     argv: Sequence[str]
     environ: Mapping[str, str]
@@ -49,21 +54,32 @@ class Service:
 
 
 class Hub:
-    """One hub and its provider. `provider_url` says, from the simulator's address, where the hub is to find the provider."""
+    """One hub and its provider.
+
+    `provider_url` says, from the simulator's address, where the hub is to find the provider.
+    """
 
     def __init__(
-        self, crew: Crew, *, database_url: str = "", provider_url: Callable[[str], str] = lambda address: f"http://{address}",
+        self,
+        crew: Crew,
+        *,
+        database_url: str = "",
+        provider_url: Callable[[str], str] = lambda address: f"http://{address}",
         ca_file: Path | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.crew, self.data_dir = crew, crew.folder / "hub"
         self.bind, simulator_bind = (f"127.0.0.1:{free_port()}" for _ in range(2))
         self.url = f"http://{self.bind}"
         self.ended: Counter[str] = Counter()  # parts that ended without being told to
         self.simulator = self._simulator(simulator_bind)
         environ = {
-            "HUB_DATA_DIR": str(self.data_dir), "HUB_BIND": self.bind, "HUB_LOG_LEVEL": "WARNING",
-            "HUB_TWILIO_API_URL": provider_url(simulator_bind), "HUB_CA_FILE": str(ca_file or ""), "HUB_DATABASE_URL": database_url,
-        }  # fmt: skip
+            "HUB_DATA_DIR": str(self.data_dir),
+            "HUB_BIND": self.bind,
+            "HUB_LOG_LEVEL": "WARNING",
+            "HUB_TWILIO_API_URL": provider_url(simulator_bind),
+            "HUB_CA_FILE": str(ca_file or ""),
+            "HUB_DATABASE_URL": database_url,
+        }
         if database_url:  # a shared database wants its keys told
             environ |= {
                 "HUB_SECRET_KEY": secrets.token_hex(32),
@@ -81,19 +97,33 @@ class Hub:
     def _simulator(self, bind: str) -> Provider:
         folder = self.crew.folder / "provider"
         self.account = datadir.simulator_credentials(folder)
-        started = self.crew.start("simulator", python("hub.cli", "simulator"), {
-            "HUB_DATA_DIR": str(folder), "HUB_SIMULATOR_BIND": bind, "HUB_LOG_LEVEL": "WARNING",
-        })  # fmt: skip
+        started = self.crew.start(
+            "simulator",
+            python("hub.cli", "simulator"),
+            {
+                "HUB_DATA_DIR": str(folder),
+                "HUB_SIMULATOR_BIND": bind,
+                "HUB_LOG_LEVEL": "WARNING",
+            },
+        )
         self.provider_log = started.log
-        self.crew.wait_for(lambda: accepts(int(bind.rpartition(":")[2])), "the simulator answering", of=started)
+        self.crew.wait_for(
+            lambda: accepts(int(bind.rpartition(":")[2])), "the simulator answering", of=started
+        )
         provider = Provider(f"http://{bind}", self.account.account_sid, self.account.auth_token)
         provider.answer_after(PROVIDER_TAKES)
         return provider
 
     def _prepare(self) -> str:
         words = (self.account.account_sid, self.account.auth_token, self.account.phone_number)
-        done = subprocess.run(python("tests.chaos.prepare", *words), cwd=ROOT, env=clean(self.environ), capture_output=True, text=True,
-                              check=False)  # fmt: skip
+        done = subprocess.run(
+            python("tests.chaos.prepare", *words),
+            cwd=ROOT,
+            env=clean(self.environ),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert done.returncode == 0, f"the hub could not be prepared:\n{done.stderr[-3000:]}"
         key: str = json.loads(done.stdout.splitlines()[-1])
         return key
@@ -109,7 +139,8 @@ class Hub:
         if name == "queue":
             queue_server.prepare(self.data_dir, wait=5)
         service.running = self.crew.start(name, service.argv, {**service.environ, **service.extra})
-        service.wanted, service.ended_at = True, 0.0
+        service.wanted = True
+        service.ended_at = 0.0
 
     def stop(self, name: str) -> None:
         """Tell a part to end, and let it stay down."""
@@ -135,21 +166,35 @@ class Hub:
         if service.running and service.running.process.poll() is not None:
             self.crew.stop(service.running)
             self.ended[name] += 1
-            assert self.ended[name] < ENDS_TOO_OFTEN, f"{name} ended again and again:\n{service.running.words()}"
-            service.running, service.ended_at = None, time.monotonic()
+            assert self.ended[name] < ENDS_TOO_OFTEN, (
+                f"{name} ended again and again:\n{service.running.words()}"
+            )
+            service.running = None
+            service.ended_at = time.monotonic()
         elif service.running is None and time.monotonic() - service.ended_at >= RESTARTS_AFTER:
             self._start(name, service)
 
-    def wait(self, condition: Callable[[], object], what: str, *, of: str, seconds: float = 60) -> None:
-        """Let time pass until a condition holds. Raises AssertionError with the last words of the part that it depends on."""
+    def wait(
+        self, condition: Callable[[], object], what: str, *, of: str, seconds: float = 60
+    ) -> None:
+        """Let time pass until a condition holds.
+
+        Raises AssertionError with the last words of the part that it depends on.
+        """
         until = time.monotonic() + seconds
         while not condition():
             running = self.services[of].running
-            assert time.monotonic() < until, f"{what} did not happen within {seconds:.0f} s:\n{running.words() if running else ''}"
+            assert time.monotonic() < until, (
+                f"{what} did not happen within {seconds:.0f}"
+                f" s:\n{running.words() if running else ''}"
+            )
             self.pass_time(0.05)
 
     def _ready(self) -> bool:
-        with contextlib.suppress(OSError), urllib.request.urlopen(f"{self.url}/readyz", timeout=2) as answer:
+        with (
+            contextlib.suppress(OSError),
+            urllib.request.urlopen(f"{self.url}/readyz", timeout=2) as answer,
+        ):
             return bool(answer.status == 200)
         return False
 
@@ -170,11 +215,17 @@ class Hub:
         return family_of(running.pid) if running else []
 
     def workers(self, queue: str) -> list[psutil.Process]:
-        """Return the worker of a queue, and its child when it has a job; nothing while it is being started."""
+        """Return the worker of a queue, and its child when it has a job; nothing while it is being
+        started.
+        """
         for process in _children(self.family("worker")):
             with contextlib.suppress(psutil.Error, ProcessLookupError):
-                # Linux keeps 15 characters of a name; a child that was adopted has the name, and no session of its own
-                if process.name() == f"hub worker {queue}"[:15] and os.getsid(process.pid) == process.pid:
+                # Linux keeps 15 characters of a name; a child that was adopted has the name, and no
+                # session of its own
+                if (
+                    process.name() == f"hub worker {queue}"[:15]
+                    and os.getsid(process.pid) == process.pid
+                ):
                     return [process, *process.children(recursive=True)]
         return []
 

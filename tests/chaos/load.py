@@ -1,7 +1,9 @@
-"""A signing app that posts at a steady rate, and repeats what was not answered with the same Idempotency-Key until it is taken.
+"""A signing app that posts at a steady rate, and repeats what was not answered with the same
+Idempotency-Key until it is taken.
 
-Two thirds of what it causes are messages of events with three signers, in one transaction each; the rest are direct messages, which
-nothing but the key keeps from being sent twice. Every text holds a token of its own, in a link.
+Two thirds of what it causes are messages of events with three signers, in one transaction each; the
+rest are direct messages, which nothing but the key keeps from being sent twice. Every text holds a
+token of its own, in a link.
 """
 
 from __future__ import annotations
@@ -39,16 +41,28 @@ class Post:
 
 def post(n: int) -> Post:
     """Return the n-th request."""
-    tokens = {f"{n}-{i}": _number(n * SIGNERS + i) for i in range(1 if n % DIRECT == 0 else SIGNERS)}
+    tokens = {
+        f"{n}-{i}": _number(n * SIGNERS + i) for i in range(1 if n % DIRECT == 0 else SIGNERS)
+    }
     if len(tokens) == 1:
         [(token, number)] = tokens.items()
-        return _made("/api/v1/messages", n, {"channel": "sms", "to": number, "text": f"Your code is here: {_link(token)}"}, tokens)
+        return _made(
+            "/api/v1/messages",
+            n,
+            {"channel": "sms", "to": number, "text": f"Your code is here: {_link(token)}"},
+            tokens,
+        )
     signers = [
         {"id": f"s{i}", "name": f"Signer {i}", "mobile_number": number, "signing_url": _link(token)}
         for i, (token, number) in enumerate(tokens.items())
-    ]  # fmt: skip
+    ]
     request = {"id": f"agr-{n}", "title": f"Agreement {n}", "sender": {"name": "Acme HR"}}
-    return _made("/api/v1/events", n, {"type": "request.sent", "request": request, "signers": signers}, tokens)
+    return _made(
+        "/api/v1/events",
+        n,
+        {"type": "request.sent", "request": request, "signers": signers},
+        tokens,
+    )
 
 
 def _made(path: str, n: int, content: Any, tokens: Mapping[str, str]) -> Post:
@@ -64,16 +78,23 @@ def _link(token: str) -> str:
 
 
 class Load:
-    """The signing app. `rate` is in messages a second, for `seconds`; a rate that was held up is caught up with."""
+    """The signing app.
+
+    `rate` is in messages a second, for `seconds`; a rate that was held up is caught up with.
+    """
 
     def __init__(self, address: str, key: str, rate: float, seconds: float) -> None:
-        self.address, self.key = address, key
+        self.address = address
+        self.key = key
         self.accepted: dict[str, str] = {}  # token → message id
         self.answers: Counter[str] = Counter()
         self.repeated = 0
         self.slowest = 0.0  # seconds until an answer
-        self._pause, self._posts = MESSAGES_PER_POST / rate, round(seconds * rate / MESSAGES_PER_POST)
-        self._next, self._began, self._lock = 0, 0.0, threading.Lock()
+        self._pause = MESSAGES_PER_POST / rate
+        self._posts = round(seconds * rate / MESSAGES_PER_POST)
+        self._next = 0
+        self._began = 0.0
+        self._lock = threading.Lock()
         self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(THREADS)]
 
     def start(self) -> None:
@@ -110,7 +131,11 @@ class Load:
 
     def _try(self, line: http.client.HTTPConnection, wanted: Post) -> float | None:
         """Post once; return the seconds until the next try, or None when it was taken."""
-        headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json", "Idempotency-Key": wanted.key}
+        headers = {
+            "Authorization": f"Bearer {self.key}",
+            "Content-Type": "application/json",
+            "Idempotency-Key": wanted.key,
+        }
         began = time.monotonic()
         try:
             line.request("POST", wanted.path, wanted.body, headers)
@@ -128,14 +153,18 @@ class Load:
         if answer.status == 503 and again:
             self._count("503")
             return float(again)
-        if answer.status == 409 and b"still_running" in content:  # the request whose connection broke is not through
+        if (
+            answer.status == 409 and b"still_running" in content
+        ):  # the request whose connection broke is not through
             self._count("409")
             return PAUSE
         self._count(f"{answer.status} {content[:200].decode(errors='replace')}")
         return PAUSE
 
     def _take_in(self, wanted: Post, answer: Any) -> str:
-        """Note which messages were accepted; an answer that lists others than were asked for is a fault."""
+        """Note which messages were accepted; an answer that lists others than were asked for is a
+        fault.
+        """
         by_number = {message["to"]: message["id"] for message in answer.get("messages", [answer])}
         if set(by_number) != set(wanted.expected.values()):
             return f"202 with {len(by_number)} of {len(wanted.expected)} messages"

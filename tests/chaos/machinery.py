@@ -22,7 +22,9 @@ def redis_stopped(setting: Setting, seconds: float) -> None:
 
 
 def redis_away(setting: Setting, seconds: float) -> None:
-    """Stop Redis for longer than any job takes, so that workers end under it; `hub worker` itself must not."""
+    """Stop Redis for longer than any job takes, so that workers end under it; `hub worker` itself
+    must not.
+    """
     setting.hub.stop("queue")
     setting.hub.pass_time(max(seconds, LONGER_THAN_A_JOB))
     setting.hub.start("queue")
@@ -66,13 +68,18 @@ def postgres_restarted(setting: Setting, seconds: float) -> None:
 def disk_full(setting: Setting, seconds: float) -> None:
     """Let no file of the hub's processes grow any more: what a full disk does, and needs no root.
 
-    A file-size limit of the kernel: SQLite meets it in its write-ahead log, in the middle of whatever it was writing.
+    A file-size limit of the kernel: SQLite meets it in its write-ahead log, in the middle of
+    whatever it was writing.
     """
     if not hasattr(psutil.Process, "rlimit"):
         raise Impossible("only Linux lets a limit be set on a process that runs")
     _limit(setting, (setting.hub.data_dir / "hub.db-wal").stat().st_size)
     until = 10
-    for _ in range(until):  # processes that were started meanwhile have the limit of whoever started them, which may be us: none
+    for _ in range(
+        until
+        # processes started meanwhile have the limit of whoever started them, which may be us:
+        # none
+    ):
         setting.hub.pass_time(seconds / until)
         _limit(setting, (setting.hub.data_dir / "hub.db-wal").stat().st_size)
     _limit(setting, psutil.RLIM_INFINITY)

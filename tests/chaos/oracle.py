@@ -1,7 +1,8 @@
 """What the provider received against what was accepted.
 
-Doubled means that one text of ours stands twice at the provider, whatever the hub believes of it: also after an unknown outcome, when
-the provider had taken what the hub did not hear of. Such a message must end found, not sent again.
+Doubled means that one text of ours stands twice at the provider, whatever the hub believes of it:
+also after an unknown outcome, when the provider had taken what the hub did not hear of. Such a
+message must end found, not sent again.
 """
 
 from __future__ import annotations
@@ -42,24 +43,36 @@ class Verdict:
         return bool(self.lost or self.doubled or self.stuck or self.unasked)
 
 
-def judge(accepted: Mapping[str, str], received: Counter[str], states: Mapping[str, str]) -> Verdict:
-    """Compare: `accepted` is token → message id, `received` counts tokens at the provider, `states` is message id → status."""
+def judge(
+    accepted: Mapping[str, str], received: Counter[str], states: Mapping[str, str]
+) -> Verdict:
+    """Compare: `accepted` is token → message id, `received` counts tokens at the provider, `states`
+    is message id → status.
+    """
     ids = set(accepted.values())
     return Verdict(
-        accepted=len(accepted), received=received.total(),
+        accepted=len(accepted),
+        received=received.total(),
         delivered=sum(states.get(message_id) in ARRIVED for message_id in ids),
         lost=tuple(sorted(accepted.keys() - received.keys())),
         doubled=tuple(sorted(token for token, count in received.items() if count > 1)),
-        stuck=tuple(sorted(token for token, message_id in accepted.items() if states.get(message_id, "unknown") in UNSETTLED)),
+        stuck=tuple(
+            sorted(
+                token
+                for token, message_id in accepted.items()
+                if states.get(message_id, "unknown") in UNSETTLED
+            )
+        ),
         unasked=(*sorted(received.keys() - accepted.keys()), *sorted(states.keys() - ids)),
-    )  # fmt: skip
+    )
 
 
 class Provider:
     """The simulator, asked as Twilio is asked."""
 
     def __init__(self, url: str, account: str, token: str) -> None:
-        self.url, self._messages = url, f"/2010-04-01/Accounts/{account}/Messages.json?PageSize=1000"
+        self.url = url
+        self._messages = f"/2010-04-01/Accounts/{account}/Messages.json?PageSize=1000"
         self._authorization = "Basic " + base64.b64encode(f"{account}:{token}".encode()).decode()
 
     def received(self) -> Counter[str]:
@@ -68,7 +81,9 @@ class Provider:
         path: str | None = self._messages
         while path:
             page = self._ask(path)
-            found.update(match[1] for one in page["messages"] if (match := TOKEN.search(one["body"])))
+            found.update(
+                match[1] for one in page["messages"] if (match := TOKEN.search(one["body"]))
+            )
             path = page["next_page_uri"]
         return found
 
@@ -78,7 +93,9 @@ class Provider:
 
     def _ask(self, path: str, body: bytes | None = None) -> Any:
         headers = {"Authorization": self._authorization, "Content-Type": "application/json"}
-        with urllib.request.urlopen(urllib.request.Request(self.url + path, body, headers), timeout=20) as answer:
+        with urllib.request.urlopen(
+            urllib.request.Request(self.url + path, body, headers), timeout=20
+        ) as answer:
             return json.load(answer)
 
 
@@ -86,7 +103,8 @@ class Listing:
     """The hub's messages, asked over its API."""
 
     def __init__(self, url: str, key: str) -> None:
-        self.url, self.key = url, key
+        self.url = url
+        self.key = key
 
     def states(self) -> dict[str, str]:
         """Return the status of every message."""
@@ -101,10 +119,18 @@ class Listing:
     def story(self, message_id: str) -> str:
         """Tell what the hub knows of a message, in a line."""
         message = self._ask(f"/{message_id}")
-        words = [f"{entry['at'][11:23]} {entry['what']}({entry['source']})" for entry in message["timeline"]]
-        return f"{message_id} {message['status']} {message['code']} {message['provider_id']}: {', '.join(words)}"
+        words = [
+            f"{entry['at'][11:23]} {entry['what']}({entry['source']})"
+            for entry in message["timeline"]
+        ]
+        return (
+            f"{message_id} {message['status']} {message['code']} {message['provider_id']}:"
+            f" {', '.join(words)}"
+        )
 
     def _ask(self, path: str) -> Any:
-        request = urllib.request.Request(f"{self.url}/api/v1/messages{path}", headers={"Authorization": f"Bearer {self.key}"})
+        request = urllib.request.Request(
+            f"{self.url}/api/v1/messages{path}", headers={"Authorization": f"Bearer {self.key}"}
+        )
         with urllib.request.urlopen(request, timeout=20) as answer:
             return json.load(answer)

@@ -1,4 +1,6 @@
-"""A PostgreSQL server of a run's own that can be stopped and started again: the tests' server, but durable."""
+"""A PostgreSQL server of a run's own that can be stopped and started again: the tests' server, but
+durable.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ class Postgres:
         self._server, self.url = programs().start(bin, folder)
 
     def stop(self, how: signal.Signals) -> None:
-        """End the server: SIGINT ends its clients' transactions in order, SIGQUIT leaves all as a crash would."""
+        """End the server: SIGINT ends its clients' transactions in order, SIGQUIT leaves all as a
+        crash would.
+        """
         self._server.send_signal(how)
         self._server.wait(20)
 
@@ -30,9 +34,16 @@ class Postgres:
         """Start it again, as it was."""
         with (self.folder / "log").open("ab") as out:
             self._server = subprocess.Popen(
-                self._server.args, cwd=self.folder, env=programs().environment(), stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                start_new_session=True, preexec_fn=programs().end_with_parent, **programs().unprivileged(),
-            )  # fmt: skip
+                self._server.args,
+                cwd=self.folder,
+                env=programs().environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+                preexec_fn=programs().end_with_parent,
+                **programs().unprivileged(),
+            )
 
     def close(self) -> None:
         if self._server.poll() is None:
@@ -41,10 +52,15 @@ class Postgres:
 
 @contextmanager
 def server() -> Iterator[Postgres]:
-    """Run a server in a folder that an unprivileged user may enter. Raises Impossible where there is none."""
+    """Run a server in a folder that an unprivileged user may enter.
+
+    Raises Impossible where there is none.
+    """
     bin = programs().find()
     if bin is None:
-        raise Impossible("PostgreSQL's programs were not found (Debian: apt-get install postgresql)")
+        raise Impossible(
+            "PostgreSQL's programs were not found (Debian: apt-get install postgresql)"
+        )
     folder = Path(tempfile.mkdtemp(prefix="hub-chaos-postgres-"))
     running = None
     try:

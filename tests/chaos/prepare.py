@@ -1,4 +1,5 @@
-"""Make a hub ready to be broken: migrated, with a live connection to the provider's address, and an API key.
+"""Make a hub ready to be broken: migrated, with a live connection to the provider's address, and an
+API key.
 
 Runs in a process of its own, with the hub's settings in the environment.
 """

@@ -1,4 +1,6 @@
-"""The provider and the way to it: slow, hanging up, refusing, failing; a certificate that does not fit, a name that does not resolve."""
+"""The provider and the way to it: slow, hanging up, refusing, failing; a certificate that does not
+fit, a name that does not resolve.
+"""
 
 from __future__ import annotations
 
@@ -34,9 +36,11 @@ def certificate_wrong(setting: Setting, seconds: float) -> None:
 
 
 def name_gone(setting: Setting, seconds: float) -> None:
-    """Restart the workers with an address of the provider's whose name does not resolve, then with the right one.
+    """Restart the workers with an address of the provider's whose name does not resolve, then with
+    the right one.
 
-    .invalid never resolves: RFC 6761. To take a name away from a process that runs would need the machine's own resolver.
+    .invalid never resolves: RFC 6761. To take a name away from a process that runs would need the
+    machine's own resolver.
     """
     setting.hub.stop("worker")
     setting.hub.start("worker", HUB_TWILIO_API_URL="https://provider.invalid")

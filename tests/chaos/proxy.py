@@ -1,6 +1,7 @@
 """Stands between the hub and the provider, over real HTTP or HTTPS, and misbehaves as it is told.
 
-Only requests that hand a message over are mistreated by `trouble`; lookups pass, unless they are refused with everything else.
+Only requests that hand a message over are mistreated by `trouble`; lookups pass, unless they are
+refused with everything else.
 """
 
 from __future__ import annotations
@@ -41,12 +42,24 @@ class Call(BaseHTTPRequestHandler):
 
     # what a trouble is made of
     def forward(self, *, callbacks: bool = True) -> tuple[int, Mapping[str, str], bytes]:
-        """Hand the request to the provider, perhaps without saying where it may report, and return its answer."""
+        """Hand the request to the provider, perhaps without saying where it may report, and return
+        its answer.
+        """
         body = self.body
         if not callbacks:
-            body = urlencode([(name, value) for name, value in parse_qsl(body.decode()) if name != "StatusCallback"]).encode()
+            body = urlencode(
+                [
+                    (name, value)
+                    for name, value in parse_qsl(body.decode())
+                    if name != "StatusCallback"
+                ]
+            ).encode()
         line = http.client.HTTPConnection(self.server.provider, timeout=60)
-        kept = {name: value for name, value in self.headers.items() if name.lower() not in HOP | {"host"}}
+        kept = {
+            name: value
+            for name, value in self.headers.items()
+            if name.lower() not in HOP | {"host"}
+        }
         try:
             line.request(self.command, self.path, body or None, kept)
             answer = line.getresponse()
@@ -70,7 +83,10 @@ class Call(BaseHTTPRequestHandler):
         self.answer(status, {"Content-Type": "application/json", **again}, content)
 
     def abandoned(self) -> bool:
-        """Tell whether the hub's end of the connection is gone, as when its process was killed. Plain HTTP only."""
+        """Tell whether the hub's end of the connection is gone, as when its process was killed.
+
+        Plain HTTP only.
+        """
         readable, _, _ = select.select([self.connection], [], [], 0)
         with contextlib.suppress(ConnectionError):
             return bool(readable) and not self.connection.recv(1, socket.MSG_PEEK)
@@ -78,13 +94,18 @@ class Call(BaseHTTPRequestHandler):
 
     def half_answer(self, status: int, content: bytes) -> None:
         """Begin an answer that never ends: the connection breaks in the middle of it."""
-        self.wfile.write(f"HTTP/1.1 {status} OK\r\nContent-Length: {len(content)}\r\n\r\n".encode() + content[: len(content) // 2])
+        self.wfile.write(
+            f"HTTP/1.1 {status} OK\r\nContent-Length: {len(content)}\r\n\r\n".encode()
+            + content[: len(content) // 2]
+        )
         self.hang_up()
 
     def hang_up(self) -> None:
         self.close_connection = True
         with contextlib.suppress(OSError):
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset, not an orderly end
+            self.connection.setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+            )  # a reset, not an orderly end
             self.connection.close()
 
     def log_message(self, *_: Any) -> None:
@@ -102,16 +123,23 @@ class Proxy(ThreadingHTTPServer):
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         super().__init__(("127.0.0.1", 0), Call)
-        self.provider, self.tls = "", tls
+        self.provider = ""
+        self.tls = tls
         self.trouble: Trouble = is_far_away if tls is None else passes
         self.numbers: Iterator[int] = itertools.count()
         self._lines: set[socket.socket] = set()
-        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        threading.Thread(
+            target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+        ).start()
 
     def at(self, provider: str) -> str:
         """Stand before the provider at HOST:PORT; return the address to use instead."""
         self.provider = provider
-        return f"https://localhost:{self.server_port}" if self.tls else f"http://127.0.0.1:{self.server_port}"
+        return (
+            f"https://localhost:{self.server_port}"
+            if self.tls
+            else f"http://127.0.0.1:{self.server_port}"
+        )
 
     def get_request(self) -> tuple[Any, Any]:
         line, address = self.socket.accept()
@@ -140,7 +168,9 @@ def passes(call: Call, _: int) -> None:
 
 
 def is_far_away(call: Call, number: int) -> None:
-    """Take a while on the way: of a request whose sender died meanwhile, one in three does not arrive, and one is not reported on."""
+    """Take a while on the way: of a request whose sender died meanwhile, one in three does not
+    arrive, and one is not reported on.
+    """
     time.sleep(0.2)
     if not call.abandoned():
         call.answer(*call.forward())
@@ -149,7 +179,9 @@ def is_far_away(call: Call, number: int) -> None:
 
 
 def is_slow(call: Call, number: int) -> None:
-    """Be slow in three ways: late with the answer, too late for the hub, and too late even to begin with."""
+    """Be slow in three ways: late with the answer, too late for the hub, and too late even to begin
+    with.
+    """
     if number % 3 == 2:
         time.sleep(12)  # the hub has given up by now, and the message is taken all the same
         answer = call.forward()
@@ -160,7 +192,9 @@ def is_slow(call: Call, number: int) -> None:
 
 
 def hangs_up(call: Call, number: int) -> None:
-    """Break the connection: before the message is taken, or in the middle of the answer, with and without a callback later."""
+    """Break the connection: before the message is taken, or in the middle of the answer, with and
+    without a callback later.
+    """
     if number % 3:
         status, _, content = call.forward(callbacks=number % 3 == 1)
         call.half_answer(status, content)
@@ -179,9 +213,9 @@ def refuses(call: Call, number: int) -> None:
 
 
 def breaks(call: Call, number: int) -> None:
-    """Answer 500: without having taken the message, or having taken it, with and without a callback later."""
+    """Answer 500: without having taken the message, or having taken it, with and without a callback
+    later.
+    """
     if number % 3:
         call.forward(callbacks=number % 3 == 1)
     call.refuse(500, 20500)
-
-

@@ -8,7 +8,18 @@ from dataclasses import dataclass
 
 from tests.chaos.oracle import Verdict
 
-COLUMNS = ("accepted", "received", "delivered", "repeated", "lost", "doubled", "stuck", "wrong", "slowest", "seconds")
+COLUMNS = (
+    "accepted",
+    "received",
+    "delivered",
+    "repeated",
+    "lost",
+    "doubled",
+    "stuck",
+    "wrong",
+    "slowest",
+    "seconds",
+)
 
 
 @dataclass(frozen=True)
@@ -24,7 +35,9 @@ class Line:
     def __str__(self) -> str:
         outcome = "skipped" if self.skipped else "held" if self.held else "BROKEN"
         cells = "".join(f"{cell:>10}" for cell in self.cells or [""] * len(COLUMNS))
-        return "\n".join([f"{self.fault:<20}{cells}  {outcome}", *(f"    {reason}" for reason in self.why)])
+        return "\n".join(
+            [f"{self.fault:<20}{cells}  {outcome}", *(f"    {reason}" for reason in self.why)]
+        )
 
 
 def head() -> str:
@@ -33,10 +46,28 @@ def head() -> str:
 
 
 def line(
-    fault: str, verdict: Verdict, *, repeated: int, slowest: float, seconds: float, wrong: Mapping[str, int], notes: tuple[str, ...]
+    fault: str,
+    verdict: Verdict,
+    *,
+    repeated: int,
+    slowest: float,
+    seconds: float,
+    wrong: Mapping[str, int],
+    notes: tuple[str, ...],
 ) -> Line:
-    """Write the line of a run. `wrong` counts answers of the API, and of the webhooks to the provider, that nothing excuses."""
-    counts = (verdict.accepted, verdict.received, verdict.delivered, repeated, len(verdict.lost), len(verdict.doubled), len(verdict.stuck))
+    """Write the line of a run.
+
+    `wrong` counts answers of the API, and of the webhooks to the provider, that nothing excuses.
+    """
+    counts = (
+        verdict.accepted,
+        verdict.received,
+        verdict.delivered,
+        repeated,
+        len(verdict.lost),
+        len(verdict.doubled),
+        len(verdict.stuck),
+    )
     odd = sum(wrong.values()) + len(verdict.unasked)
     why = [f"{count} × {what}" for what, count in Counter(wrong).most_common(5)]
     if verdict.unasked:

@@ -1,6 +1,7 @@
 """Running many faults: each in a process of its own, a few at once, of which one at a time posts.
 
-A fault works for half a minute, and then waits for a minute or two until leases have run out and lookups were made.
+A fault works for half a minute, and then waits for a minute or two until leases have run out and
+lookups were made.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ _turn: Any = None
 def run_all(names: Iterable[str], plan: Plan, at_once: int = AT_ONCE) -> Iterator[Line]:
     """Run faults by name; yield the line of each as it comes to its end."""
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(at_once, context, initializer=_begin, initargs=(context.Lock(),)) as pool:
+    with ProcessPoolExecutor(
+        at_once, context, initializer=_begin, initargs=(context.Lock(),)
+    ) as pool:
         for done in as_completed([pool.submit(_one, name, plan) for name in names]):
             yield done.result()
 

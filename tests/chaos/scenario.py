@@ -1,4 +1,6 @@
-"""One fault from beginning to end: a hub, a load, the fault in the middle of it, and what came of it all."""
+"""One fault from beginning to end: a hub, a load, the fault in the middle of it, and what came of
+it all.
+"""
 
 from __future__ import annotations
 
@@ -23,16 +25,22 @@ from tests.chaos.proxy import Proxy
 from tests.chaos.report import Line
 from tests.chaos.setting import Setting
 
-# a lease, a lookup, a pause of half a minute that a lookup may have led to, and the sweeps between them
+# a lease, a lookup, a pause of half a minute that a lookup may have led to, and the sweeps between
+# them
 SETTLES_WITHIN = 180.0
 CALLBACKS_WITHIN = 10.0  # those of a message that has arrived; later ones the provider has given up
 SHOWN = 5  # stories of messages that fared ill
-CALLBACK_FAILED = re.compile(r"Status callback of \w+: (could not connect|no answer|\S+ answered \d+)")
+CALLBACK_FAILED = re.compile(
+    r"Status callback of \w+: (could not connect|no answer|\S+ answered \d+)"
+)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How much of it: messages a second, for so many seconds; the fault takes the middle half. `database_url`: '' for SQLite."""
+    """How much of it: messages a second, for so many seconds; the fault takes the middle half.
+
+    `database_url`: '' for SQLite.
+    """
 
     rate: float = 60.0
     seconds: float = 20.0
@@ -41,12 +49,17 @@ class Plan:
 
 
 def run(fault: Fault, plan: Plan, turn: AbstractContextManager[Any] | None = None) -> Line:
-    """Bring a fault about and judge; `turn` is held while messages are posted, so that runs wait at once and work in turn."""
+    """Bring a fault about and judge; `turn` is held while messages are posted, so that runs wait at
+    once and work in turn.
+    """
     name = fault.name
     try:
         with ExitStack() as stack:
-            folder = Path(tempfile.mkdtemp(prefix=f"hub-chaos-{name}-")) if plan.keep else Path(
-                stack.enter_context(tempfile.TemporaryDirectory(prefix="hub-chaos-")))  # fmt: skip
+            folder = (
+                Path(tempfile.mkdtemp(prefix=f"hub-chaos-{name}-"))
+                if plan.keep
+                else Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hub-chaos-")))
+            )
             with turn or nullcontext():
                 began = time.monotonic()
                 setting = _setting(fault, plan, stack, stack.enter_context(Crew(folder)))
@@ -58,8 +71,15 @@ def run(fault: Fault, plan: Plan, turn: AbstractContextManager[Any] | None = Non
                     setting.hub.pass_time(0.1)
             verdict = _settle(setting.hub, load)
             wrong = _wrong(fault, load, setting.hub)
-            return report.line(name, verdict, repeated=load.repeated, slowest=load.slowest, seconds=time.monotonic() - began, wrong=wrong,
-                               notes=_notes(setting.hub, load, verdict, folder if plan.keep else None))  # fmt: skip
+            return report.line(
+                name,
+                verdict,
+                repeated=load.repeated,
+                slowest=load.slowest,
+                seconds=time.monotonic() - began,
+                wrong=wrong,
+                notes=_notes(setting.hub, load, verdict, folder if plan.keep else None),
+            )
     except Impossible as problem:
         return report.skipped(name, str(problem))
     except Exception as problem:
@@ -76,9 +96,11 @@ def _setting(fault: Fault, plan: Plan, stack: ExitStack, crew: Crew) -> Setting:
         stack.callback(proxy.server_close)
         stack.callback(proxy.shutdown)
     hub = Hub(
-        crew, database_url=server.url if server else plan.database_url, ca_file=files[0] if files else None,
+        crew,
+        database_url=server.url if server else plan.database_url,
+        ca_file=files[0] if files else None,
         **({"provider_url": proxy.at} if proxy else {}),
-    )  # fmt: skip
+    )
     return Setting(hub, server, proxy, files)
 
 
@@ -111,9 +133,18 @@ def _states(hub: Hub) -> Mapping[str, str]:
 
 def _wrong(fault: Fault, load: Load, hub: Hub) -> Counter[str]:
     """Count what nothing excuses: answers to the signing app, and to the provider's callbacks."""
-    wrong = Counter({what: count for what, count in load.answers.items() if what != "202" and what not in fault.excuses})
+    wrong = Counter(
+        {
+            what: count
+            for what, count in load.answers.items()
+            if what != "202" and what not in fault.excuses
+        }
+    )
     if not fault.excuses:
-        wrong.update(f"callback: {match[1]}" for match in CALLBACK_FAILED.finditer(hub.provider_log.read_text(errors="replace")))
+        wrong.update(
+            f"callback: {match[1]}"
+            for match in CALLBACK_FAILED.finditer(hub.provider_log.read_text(errors="replace"))
+        )
     return wrong
 
 
@@ -122,7 +153,9 @@ def _notes(hub: Hub, load: Load, verdict: Verdict, folder: Path | None) -> tuple
     ill = {"lost": verdict.lost, "doubled": verdict.doubled, "stuck": verdict.stuck}
     stories = [
         f"{kind} {token}: {hub.messages.story(load.accepted[token])}"
-        for kind, tokens in ill.items() for token in tokens[:SHOWN] if token in load.accepted
-    ]  # fmt: skip
+        for kind, tokens in ill.items()
+        for token in tokens[:SHOWN]
+        if token in load.accepted
+    ]
     ended = [f"{name} ended by itself {count} ×" for name, count in hub.ended.items()]
     return (*stories, *ended, *([f"logs: {folder}"] if folder else []))

@@ -1,4 +1,6 @@
-"""What a fault may lay hands on: the hub, what it stands on, and what stands between it and the provider."""
+"""What a fault may lay hands on: the hub, what it stands on, and what stands between it and the
+provider.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from tests.chaos.proxy import Proxy
 
 @dataclass(frozen=True)
 class Setting:
-    """One run's hub; PostgreSQL, the proxy and the untrusted certificate are there when the fault asked for them."""
+    """One run's hub; PostgreSQL, the proxy and the untrusted certificate are there when the fault
+    asked for them.
+    """
 
     hub: Hub
     postgres: Postgres | None = None

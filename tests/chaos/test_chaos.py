@@ -1,4 +1,5 @@
-"""The short form of `make chaos`: a few faults that are over in seconds, one after the other on one hub.
+"""The short form of `make chaos`: a few faults that are over in seconds, one after the other on one
+hub.
 
 Those that end in a lookup at the provider take a minute or two, and run in the long form alone.
 """
@@ -24,8 +25,11 @@ def database_url(postgres_url: str) -> Iterator[str]:
     if not postgres_url:
         yield ""
         return
-    server, name = make_url(postgres_url), f"{make_url(postgres_url).database}_chaos"
-    where = server.set(drivername="postgresql", database="postgres").render_as_string(hide_password=False)
+    server = make_url(postgres_url)
+    name = f"{make_url(postgres_url).database}_chaos"
+    where = server.set(drivername="postgresql", database="postgres").render_as_string(
+        hide_password=False
+    )
     with psycopg.connect(where, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
     yield server.set(database=name).render_as_string(hide_password=False)

@@ -13,12 +13,20 @@ BOTH = {"msg_a": "delivered", "msg_b": "delivered"}
 
 
 def line(verdict: Verdict, **wrong: int) -> report.Line:
-    return report.line("some-fault", verdict, repeated=0, slowest=0.1, seconds=9, wrong=wrong, notes=())
+    return report.line(
+        "some-fault", verdict, repeated=0, slowest=0.1, seconds=9, wrong=wrong, notes=()
+    )
 
 
 def test_what_was_accepted_and_received_once_holds() -> None:
     verdict = judge(ACCEPTED, Counter(["1-0", "1-1"]), BOTH)
-    assert (verdict.accepted, verdict.received, verdict.delivered, verdict.bad, verdict.settled) == (2, 2, 2, False, True)
+    assert (
+        verdict.accepted,
+        verdict.received,
+        verdict.delivered,
+        verdict.bad,
+        verdict.settled,
+    ) == (2, 2, 2, False, True)
     assert line(verdict).held
 
 
@@ -38,7 +46,9 @@ def test_a_message_without_an_end_is_stuck_even_if_it_arrived() -> None:
     verdict = judge(ACCEPTED, Counter(["1-0", "1-1"]), {**BOTH, "msg_b": "unknown"})
     assert verdict.stuck == ("1-1",)
     assert not line(verdict).held
-    assert judge(ACCEPTED, Counter(["1-0", "1-1"]), {"msg_a": "delivered"}).stuck == ("1-1",), "one that the hub does not list is too"
+    assert judge(ACCEPTED, Counter(["1-0", "1-1"]), {"msg_a": "delivered"}).stuck == ("1-1",), (
+        "one that the hub does not list is too"
+    )
 
 
 def test_what_was_never_accepted_must_not_be_there() -> None:
@@ -60,4 +70,6 @@ def test_every_text_holds_a_token_of_its_own() -> None:
     assert len(set(tokens)) == len(tokens) == 40 * MESSAGES_PER_POST
     assert len({one.key for one in posts}) == 40
     assert all(TOKEN.findall(one.body.decode()) == list(one.expected) for one in posts)
-    assert all(len(set(one.expected.values())) == len(one.expected) for one in posts), "the answer is read by number"
+    assert all(len(set(one.expected.values())) == len(one.expected) for one in posts), (
+        "the answer is read by number"
+    )

@@ -1,4 +1,7 @@
-"""`make fuzz`: throw hostile input at the hub for a long time. Exit code 1 when something breaks."""
+"""`make fuzz`: throw hostile input at the hub for a long time.
+
+Exit code 1 when something breaks.
+"""
 
 from __future__ import annotations
 
@@ -27,17 +30,25 @@ PARTS: dict[str, Callable[[int, int], int]] = {"api": api.run, "webhooks": webho
 
 
 def main() -> int:
-    wishes = argparse.ArgumentParser(prog="make fuzz", description="Throw hostile input at the hub.")
-    wishes.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; all when none is given")
+    wishes = argparse.ArgumentParser(
+        prog="make fuzz", description="Throw hostile input at the hub."
+    )
+    wishes.add_argument(
+        "parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; all when none is given"
+    )
     wishes.add_argument("--seconds", type=int, default=600, help="how long each part runs")
-    wishes.add_argument("--seed", type=int, help="repeat the run with this seed; a new one when none is given")
+    wishes.add_argument(
+        "--seed", type=int, help="repeat the run with this seed; a new one when none is given"
+    )
     wish = wishes.parse_args()
     names = wish.parts or list(PARTS)
     if strange := [name for name in names if name not in PARTS]:
         wishes.error(f"There is no part {strange[0]}. Give {' or '.join(PARTS)}.")
     seed = random.SystemRandom().randrange(2**32) if wish.seed is None else wish.seed
     print(f"seed {seed}", flush=True)
-    outcomes = {name: PARTS[name](wish.seconds, seed) for name in names}  # each runs, whatever broke before
+    outcomes = {
+        name: PARTS[name](wish.seconds, seed) for name in names
+    }  # each runs, whatever broke before
     return int(any(outcomes.values()))
 
 

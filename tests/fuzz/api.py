@@ -1,4 +1,6 @@
-"""Schemathesis against a whole hub: every operation of the OpenAPI document, with every check it has."""
+"""Schemathesis against a whole hub: every operation of the OpenAPI document, with every check it
+has.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +20,15 @@ def command(hub: Hub, seconds: int, seed: int | None) -> list[str]:
     schemathesis = Path(sys.executable).with_name("schemathesis")
     chosen = [] if seed is None else ["--seed", str(seed)]
     return [
-        str(schemathesis), f"--config-file={CONFIGURATION}", "run",
-        f"{hub.url}/api/v1/openapi.json", "--max-time", str(seconds), "--continue-on-failure", *chosen,
-    ]  # fmt: skip
+        str(schemathesis),
+        f"--config-file={CONFIGURATION}",
+        "run",
+        f"{hub.url}/api/v1/openapi.json",
+        "--max-time",
+        str(seconds),
+        "--continue-on-failure",
+        *chosen,
+    ]
 
 
 def run(seconds: int, seed: int | None = None) -> int:

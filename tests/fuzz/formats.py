@@ -1,7 +1,9 @@
-"""Values for the formats that JSON Schema cannot describe, so that Schemathesis can post what we accept.
+"""Values for the formats that JSON Schema cannot describe, so that Schemathesis can post what we
+accept.
 
-Schemathesis loads this module from `schemathesis.toml`. Each format is named in our OpenAPI document; what it means is checked
-by a library there (libphonenumber, email-validator, the list of time zones), and no pattern can say the same.
+Schemathesis loads this module from `schemathesis.toml`. Each format is named in our OpenAPI
+document; what it means is checked by a library there (libphonenumber, email-validator, the list of
+time zones), and no pattern can say the same.
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ from hub.messaging import media
 NUMBERS = sorted(
     phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164)
     for region in phonenumbers.SUPPORTED_REGIONS
-    if (example := phonenumbers.example_number_for_type(region, phonenumbers.PhoneNumberType.MOBILE))
+    if (
+        example := phonenumbers.example_number_for_type(region, phonenumbers.PhoneNumberType.MOBILE)
+    )
 )
 LETTERS = st.text("abcdefghijklmnopqrstuvwxyz0123456789", min_size=1, max_size=20)
 
@@ -30,7 +34,9 @@ emails = st.builds("{}@{}.example".format, LETTERS, LETTERS.map(lambda label: f"
 
 schemathesis.openapi.format("phone", phones)
 schemathesis.openapi.format("email", emails)
-addresses = st.builds("https://{}.example/{}".format, LETTERS.map(lambda label: f"d{label}"), LETTERS)
+addresses = st.builds(
+    "https://{}.example/{}".format, LETTERS.map(lambda label: f"d{label}"), LETTERS
+)
 schemathesis.openapi.format("uri", addresses)
 schemathesis.openapi.format("phone-or-email", st.one_of(phones, emails))
 schemathesis.openapi.format("time-zone", st.sampled_from(sorted(available_timezones())))

@@ -1,4 +1,5 @@
-"""Make webhooks of every route: genuine ones of every kind with hostile values, and broken or forged ones.
+"""Make webhooks of every route: genuine ones of every kind with hostile values, and broken or
+forged ones.
 
 What is made depends on the seed alone, so that a failure can be repeated.
 """
@@ -22,17 +23,83 @@ from hub.integrations.telegram import PURPOSE
 PREFIX = "/api/rpc/webhooks/"
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
-# texts that broke something somewhere: https://github.com/minimaxir/big-list-of-naughty-strings has more
+# texts that broke something somewhere: https://github.com/minimaxir/big-list-of-naughty-strings has
+# more
 TEXTS = (
-    "", " ", "\0", "a\0b", "ST\0OP", "STOP", "start", "help", "é" * 500, "x" * 9000, "🛑", "👩‍👩‍👧‍👦", "\u202eevil", "\u2066x\u2069",
-    "' OR 1=1 --", "<script>alert(1)</script>", "{{ 7*7 }}", "%s%n", "\r\nX-Injected: 1", "\x1b[31m", "\ufeff", "\uffff", "null", "-1",
-    "NaN", "1e999", "9" * 400, "0001-01-01T00:00:00Z", "../../etc/passwd", "msg_1", "msg_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c",
-    "+13175550142", "+4901701234567", "whatsapp:", "whatsapp:+5215512345678", "rcs:+13175550142", "anonymous", "+266696687", "22395",
-    "US.13491208655302741918", "messenger:123", "https://api.twilio.com/m/0", "javascript:alert(1)", "received", "delivered", "read",
-    "failed", "30003", "21610", "63016", "٣", "ß", "İ", "ﬁ",
-)  # fmt: skip
+    "",
+    " ",
+    "\0",
+    "a\0b",
+    "ST\0OP",
+    "STOP",
+    "start",
+    "help",
+    "é" * 500,
+    "x" * 9000,
+    "🛑",
+    "👩‍👩‍👧‍👦",
+    "\u202eevil",
+    "\u2066x\u2069",
+    "' OR 1=1 --",
+    "<script>alert(1)</script>",
+    "{{ 7*7 }}",
+    "%s%n",
+    "\r\nX-Injected: 1",
+    "\x1b[31m",
+    "\ufeff",
+    "\uffff",
+    "null",
+    "-1",
+    "NaN",
+    "1e999",
+    "9" * 400,
+    "0001-01-01T00:00:00Z",
+    "../../etc/passwd",
+    "msg_1",
+    "msg_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c",
+    "+13175550142",
+    "+4901701234567",
+    "whatsapp:",
+    "whatsapp:+5215512345678",
+    "rcs:+13175550142",
+    "anonymous",
+    "+266696687",
+    "22395",
+    "US.13491208655302741918",
+    "messenger:123",
+    "https://api.twilio.com/m/0",
+    "javascript:alert(1)",
+    "received",
+    "delivered",
+    "read",
+    "failed",
+    "30003",
+    "21610",
+    "63016",
+    "٣",
+    "ß",
+    "İ",
+    "ﬁ",
+)
 HALVES = ("\ud800", "a\udfffb", "\udc00\ud800")  # JSON can write them, a form cannot
-SCALARS = (None, True, False, 0, -1, 2**31, 2**63, -(2**63), 10**40, 0.5, -1e308, float("nan"), float("inf"), [], {}, [[]])
+SCALARS = (
+    None,
+    True,
+    False,
+    0,
+    -1,
+    2**31,
+    2**63,
+    -(2**63),
+    10**40,
+    0.5,
+    -1e308,
+    float("nan"),
+    float("inf"),
+    [],
+    {},
+    [[]],
+)
 
 
 @dataclass(frozen=True)
@@ -50,7 +117,9 @@ class Webhook:
 
 @dataclass
 class Payloads:
-    """Makes webhooks for a hub in demo: `secrets` are those of its connections, `public` its address."""
+    """Makes webhooks for a hub in demo: `secrets` are those of its connections, `public` its
+    address.
+    """
 
     random: random.Random
     public: str
@@ -66,17 +135,19 @@ class Payloads:
     def makers(self) -> dict[str, Callable[[], Webhook]]:
         """Return what makes a genuine webhook, by the declared path."""
         return {
-            "twilio/sms": lambda: self._twilio("twilio/sms"), "twilio/whatsapp": lambda: self._twilio("twilio/whatsapp"),
-            "twilio/inbound": lambda: self._twilio("twilio/inbound"), "slack/interactions": self._slack,
+            "twilio/sms": lambda: self._twilio("twilio/sms"),
+            "twilio/whatsapp": lambda: self._twilio("twilio/whatsapp"),
+            "twilio/inbound": lambda: self._twilio("twilio/inbound"),
+            "slack/interactions": self._slack,
             "telegram/{connection}": self._telegram,
-        }  # fmt: skip
+        }
 
     def one(self) -> Webhook:
         """Return some webhook: genuine ones more often than others."""
         made = self.random.choice(list(self.makers().values()))()
         return made if self.random.random() < 0.7 else self._spoiled(made)
 
-    # ── Values ──────────────────────────────────────────────────────────────────────────────────────────────
+    # ── Values ────────────────────────────────────────────────────────────────────────────────────
     def text(self) -> str:
         if self.random.random() < 0.2:
             return "".join(self.random.choices(string.printable, k=self.random.randrange(12)))
@@ -93,11 +164,13 @@ class Payloads:
     def _hex(self, count: int = 32) -> str:
         return f"{self.random.getrandbits(count * 4):0{count}x}"
 
-    # ── Twilio ──────────────────────────────────────────────────────────────────────────────────────────────
+    # ── Twilio ────────────────────────────────────────────────────────────────────────────────────
     def _twilio(self, path: str) -> Webhook:
         what, fields = self.random.choice(list(self._twilio_forms().items()))
         form = {"AccountSid": self.account, "ApiVersion": "2010-04-01", **fields}
-        for name in self.random.sample(sorted(set(form) - {"AccountSid"}), k=self.random.randrange(3)):
+        for name in self.random.sample(
+            sorted(set(form) - {"AccountSid"}), k=self.random.randrange(3)
+        ):
             form[name] = self.text()
         if self.random.random() < 0.2:
             form[self.text() or "Extra"] = self.text()
@@ -105,7 +178,9 @@ class Payloads:
         target = f"{PREFIX}{path}{self._query()}"
         signature = RequestValidator(self.token).compute_signature(self.public + target, form)
         headers = {"X-Twilio-Signature": signature}
-        return Webhook(target, urlencode(form).encode(), FORM, headers, True, f"{path}: {what} {form}")
+        return Webhook(
+            target, urlencode(form).encode(), FORM, headers, True, f"{path}: {what} {form}"
+        )
 
     def _query(self) -> str:
         if self.random.random() < 0.5:
@@ -117,59 +192,154 @@ class Payloads:
     def _twilio_forms(self) -> dict[str, dict[str, str]]:
         prefix = self.random.choice(["", "whatsapp:", "rcs:"])
         sid = self.random.choice(["SM", "MM"]) + self._hex()
-        word = self.random.choice(["queued", "sent", "delivered", "read", "undelivered", "failed", "sending", "accepted"])
+        word = self.random.choice(
+            ["queued", "sent", "delivered", "read", "undelivered", "failed", "sending", "accepted"]
+        )
         number = f"+1317555{self.random.randrange(10_000):04d}"
-        base = {"MessageSid": sid, "SmsSid": sid, "SmsMessageSid": sid, "From": prefix + number, "To": prefix + self.number}
+        base = {
+            "MessageSid": sid,
+            "SmsSid": sid,
+            "SmsMessageSid": sid,
+            "From": prefix + number,
+            "To": prefix + self.number,
+        }
         came = {**base, "SmsStatus": "received", "ProfileName": self.text(), "NumMedia": "0"}
         file = {"NumMedia": "1", "MediaUrl0": "https://api.twilio.com/m/0"}
         return {
             "text": {**came, "Body": self.text()},
             "keyword": {**came, "Body": self.random.choice(["STOP", "START", "HELP", "Stop."])},
-            "opt-out type": {**came, "Body": "x", "OptOutType": self.random.choice(["STOP", "START", "HELP", self.text()])},
-            "picture": {**came, **file, "MediaContentType0": self.random.choice(["image/png", "text/vcard", self.text()])},
-            "location": {**came, "Latitude": self.random.choice(["48.2", self.text()]), "Longitude": "16.3", "Label": self.text()},
-            "sticker": {**came, **file, "MessageType": "sticker", "MediaContentType0": "image/webp"},
-            "button": {**came, "ButtonText": self.text(), "ButtonPayload": self.text(), "MessageType": "button"},
+            "opt-out type": {
+                **came,
+                "Body": "x",
+                "OptOutType": self.random.choice(["STOP", "START", "HELP", self.text()]),
+            },
+            "picture": {
+                **came,
+                **file,
+                "MediaContentType0": self.random.choice(["image/png", "text/vcard", self.text()]),
+            },
+            "location": {
+                **came,
+                "Latitude": self.random.choice(["48.2", self.text()]),
+                "Longitude": "16.3",
+                "Label": self.text(),
+            },
+            "sticker": {
+                **came,
+                **file,
+                "MessageType": "sticker",
+                "MediaContentType0": "image/webp",
+            },
+            "button": {
+                **came,
+                "ButtonText": self.text(),
+                "ButtonPayload": self.text(),
+                "MessageType": "button",
+            },
             "list": {**came, "ListId": self.text(), "ListTitle": self.text()},
-            "flow": {**came, "InteractiveData": json.dumps({"a": str(self.value())}), "MessageType": "interactive"},
+            "flow": {
+                **came,
+                "InteractiveData": json.dumps({"a": str(self.value())}),
+                "MessageType": "interactive",
+            },
             "broken flow": {**came, "InteractiveData": self.text(), "MessageType": "interactive"},
-            "reaction": {**came, "MessageType": "reaction", "Body": "👍", "OriginalRepliedMessageSid": sid},
-            "referral": {**came, "Body": "Hi", "ReferralHeadline": self.text(), "ReferralSourceUrl": self.text()},
+            "reaction": {
+                **came,
+                "MessageType": "reaction",
+                "Body": "👍",
+                "OriginalRepliedMessageSid": sid,
+            },
+            "referral": {
+                **came,
+                "Body": "Hi",
+                "ReferralHeadline": self.text(),
+                "ReferralSourceUrl": self.text(),
+            },
             "unknown type": {**came, "MessageType": self.text()},
-            "unknown sender": {**came, "From": self.random.choice(["", "anonymous", "AMAZON", "+266696687"]), "Body": self.text()},
-            "user id": {**came, "From": "whatsapp:US.1349", "ExternalUserId": self.text(), "Body": self.text()},
-            "status": {**base, "From": self.number, "To": number, "MessageStatus": word, "SmsStatus": word, "ErrorCode": self.text()},
-            "call": {"CallSid": "CA" + self._hex(), "CallStatus": "completed", "From": number, "To": self.number},
-            "conversation": {"ConversationSid": "CH" + self._hex(), "EventType": "onMessageAdded", "Body": self.text()},
+            "unknown sender": {
+                **came,
+                "From": self.random.choice(["", "anonymous", "AMAZON", "+266696687"]),
+                "Body": self.text(),
+            },
+            "user id": {
+                **came,
+                "From": "whatsapp:US.1349",
+                "ExternalUserId": self.text(),
+                "Body": self.text(),
+            },
+            "status": {
+                **base,
+                "From": self.number,
+                "To": number,
+                "MessageStatus": word,
+                "SmsStatus": word,
+                "ErrorCode": self.text(),
+            },
+            "call": {
+                "CallSid": "CA" + self._hex(),
+                "CallStatus": "completed",
+                "From": number,
+                "To": self.number,
+            },
+            "conversation": {
+                "ConversationSid": "CH" + self._hex(),
+                "EventType": "onMessageAdded",
+                "Body": self.text(),
+            },
             "nothing": {self.random.choice(["Hello", "Status"]): self.text()},
-        }  # fmt: skip
+        }
 
-    # ── Slack ───────────────────────────────────────────────────────────────────────────────────────────────
+    # ── Slack ─────────────────────────────────────────────────────────────────────────────────────
     def _slack(self) -> Webhook:
         if self.random.random() < 0.05:
-            return Webhook(f"{PREFIX}slack/interactions", b"ssl_check=1&token=x", FORM, {}, True, "Slack: ssl_check")
+            return Webhook(
+                f"{PREFIX}slack/interactions",
+                b"ssl_check=1&token=x",
+                FORM,
+                {},
+                True,
+                "Slack: ssl_check",
+            )
         if self.random.random() < 0.1:
-            event = {"type": "event_callback", "event": {"type": self.text()}, "api_app_id": self.slack["app_id"]}
+            event = {
+                "type": "event_callback",
+                "event": {"type": self.text()},
+                "api_app_id": self.slack["app_id"],
+            }
             return self._slack_signed(json.dumps(event).encode(), JSON, f"Slack: event {event}")
-        action = {"type": "button", "action_id": self.text(), "value": self.random.choice([*self.buttons, self.text(), None, 5])}
-        kind = self.random.choice(["block_actions", "view_submission", "interactive_message", self.text()])
+        action = {
+            "type": "button",
+            "action_id": self.text(),
+            "value": self.random.choice([*self.buttons, self.text(), None, 5]),
+        }
+        kind = self.random.choice(
+            ["block_actions", "view_submission", "interactive_message", self.text()]
+        )
         payload: dict[str, Any] = {
-            "type": kind, "user": {"id": "U1", "name": self.text()}, "actions": [action, {"type": "button", "url": self.text()}],
-            "response_url": self.random.choice(["https://hooks.slack.com/actions/T0123ABCD/12/abc", self.text()]),
+            "type": kind,
+            "user": {"id": "U1", "name": self.text()},
+            "actions": [action, {"type": "button", "url": self.text()}],
+            "response_url": self.random.choice(
+                ["https://hooks.slack.com/actions/T0123ABCD/12/abc", self.text()]
+            ),
             "container": {"channel_id": "C1", "message_ts": "1.2"},
-        }  # fmt: skip
+        }
         for name in self.random.sample(sorted(payload), k=self.random.randrange(3)):
             payload[name] = self.value()
         payload["api_app_id"] = self.slack["app_id"]
-        return self._slack_signed(urlencode({"payload": json.dumps(payload)}).encode(), FORM, f"Slack: {payload}")
+        return self._slack_signed(
+            urlencode({"payload": json.dumps(payload)}).encode(), FORM, f"Slack: {payload}"
+        )
 
     def _slack_signed(self, body: bytes, kind: str, what: str) -> Webhook:
         at = str(int(time.time()))
-        made = hmac.new(self.slack["signing_secret"].encode(), f"v0:{at}:".encode() + body, "sha256").hexdigest()
+        made = hmac.new(
+            self.slack["signing_secret"].encode(), f"v0:{at}:".encode() + body, "sha256"
+        ).hexdigest()
         headers = {"X-Slack-Request-Timestamp": at, "X-Slack-Signature": f"v0={made}"}
         return Webhook(f"{PREFIX}slack/interactions", body, kind, headers, True, what)
 
-    # ── Telegram ────────────────────────────────────────────────────────────────────────────────────────────
+    # ── Telegram ──────────────────────────────────────────────────────────────────────────────────
     def _telegram(self) -> Webhook:
         what, content = self.random.choice(list(self._telegram_updates().items()))
         update: dict[Any, Any] = {"update_id": self.random.randrange(2**31), **content}
@@ -178,36 +348,89 @@ class Payloads:
         secret = hmac.new(self.telegram.encode(), PURPOSE, "sha256").hexdigest()
         headers = {"X-Telegram-Bot-Api-Secret-Token": secret}
         body = json.dumps(update).encode()
-        return Webhook(f"{PREFIX}telegram/{self.telegram_slug}", body, JSON, headers, True, f"Telegram: {what} {update}")
+        return Webhook(
+            f"{PREFIX}telegram/{self.telegram_slug}",
+            body,
+            JSON,
+            headers,
+            True,
+            f"Telegram: {what} {update}",
+        )
 
     def _telegram_updates(self) -> dict[str, dict[str, Any]]:
         person = {"id": self.random.randrange(1, 2**40), "first_name": self.text(), "is_bot": False}
-        chat = self.random.choice([{"id": person["id"], "type": "private"}, {"id": -100123, "type": "supergroup", "title": "x"}])
-        base = {"message_id": self.random.randrange(1, 2**31), "from": person, "chat": chat, "date": int(time.time())}
+        chat = self.random.choice(
+            [
+                {"id": person["id"], "type": "private"},
+                {"id": -100123, "type": "supergroup", "title": "x"},
+            ]
+        )
+        base = {
+            "message_id": self.random.randrange(1, 2**31),
+            "from": person,
+            "chat": chat,
+            "date": int(time.time()),
+        }
         place = {"latitude": self.value(), "longitude": 16.3}
         contents: dict[str, dict[str, Any]] = {
-            "text": {"text": self.text()}, "command": {"text": self.random.choice(["/start", "/stop", "/help", "/start x"])},
-            "location": {"location": place}, "venue": {"venue": {"location": place, "title": self.text()}, "location": place},
+            "text": {"text": self.text()},
+            "command": {"text": self.random.choice(["/start", "/stop", "/help", "/start x"])},
+            "location": {"location": place},
+            "venue": {"venue": {"location": place, "title": self.text()}, "location": place},
             "contact": {"contact": {"phone_number": self.text(), "first_name": self.text()}},
-            "sticker": {"sticker": {"emoji": self.text()}}, "voice": {"voice": {"file_id": "x"}}, "dice": {"dice": {"value": self.value()}},
-            "poll": {"poll": {"question": self.text(), "options": [{"text": self.text()}, self.value()]}},
-            "photo": {"photo": [{"file_id": "x"}], "caption": self.text()}, "story": {"story": {"id": 1}},
-            "service": {"new_chat_members": [person]}, "reply": {"text": "x", "reply_to_message": {**base, "text": "y"}},
-        }  # fmt: skip
-        found = {f"message {name}": {"message": {**base, **content}} for name, content in contents.items()}
+            "sticker": {"sticker": {"emoji": self.text()}},
+            "voice": {"voice": {"file_id": "x"}},
+            "dice": {"dice": {"value": self.value()}},
+            "poll": {
+                "poll": {"question": self.text(), "options": [{"text": self.text()}, self.value()]}
+            },
+            "photo": {"photo": [{"file_id": "x"}], "caption": self.text()},
+            "story": {"story": {"id": 1}},
+            "service": {"new_chat_members": [person]},
+            "reply": {"text": "x", "reply_to_message": {**base, "text": "y"}},
+        }
+        found = {
+            f"message {name}": {"message": {**base, **content}}
+            for name, content in contents.items()
+        }
         edited = {**base, "edit_date": int(time.time())}
-        found |= {f"edited {name}": {"edited_message": {**edited, **content}} for name, content in contents.items()}
+        found |= {
+            f"edited {name}": {"edited_message": {**edited, **content}}
+            for name, content in contents.items()
+        }
         data = self.random.choice([*self.buttons, self.text()])
         mark = [{"type": "emoji", "emoji": self.text()}]
-        member = {"status": self.random.choice(["member", "kicked", "left", "restricted", self.text()])}
+        member = {
+            "status": self.random.choice(["member", "kicked", "left", "restricted", self.text()])
+        }
         return {
             **found,
-            "reaction": {"message_reaction": {**base, "user": person, "new_reaction": self.random.choice([mark, [], self.value()])}},
-            "button": {"callback_query": {"id": self.text() or "1", "from": person, "data": data, "message": base}},
-            "membership": {"my_chat_member": {"chat": chat, "from": person, "date": base["date"], "new_chat_member": member}},
+            "reaction": {
+                "message_reaction": {
+                    **base,
+                    "user": person,
+                    "new_reaction": self.random.choice([mark, [], self.value()]),
+                }
+            },
+            "button": {
+                "callback_query": {
+                    "id": self.text() or "1",
+                    "from": person,
+                    "data": data,
+                    "message": base,
+                }
+            },
+            "membership": {
+                "my_chat_member": {
+                    "chat": chat,
+                    "from": person,
+                    "date": base["date"],
+                    "new_chat_member": member,
+                }
+            },
             "channel post": {"channel_post": {**base, "text": self.text()}},
             "another kind": {self.text() or "inline_query": self.value()},
-        }  # fmt: skip
+        }
 
     def _spoil_inside(self, whole: dict[Any, Any]) -> None:
         """Replace some value somewhere in an update."""
@@ -218,11 +441,16 @@ class Payloads:
         else:
             whole[name] = self.value()
 
-    # ── What no provider sends ──────────────────────────────────────────────────────────────────────────────
+    # ── What no provider sends ────────────────────────────────────────────────────────────────────
     def _spoiled(self, made: Webhook) -> Webhook:
-        """Return a webhook as a stranger would send it: without a proof, or changed after it was signed."""
+        """Return a webhook as a stranger would send it: without a proof, or changed after it was
+        signed.
+        """
         way = self.random.choice(["unsigned", "changed", "garbage", "forged", "method", "path"])
-        body, headers, target, method = made.body, dict(made.headers), made.target, made.method
+        body = made.body
+        headers = dict(made.headers)
+        target = made.target
+        method = made.method
         if way == "unsigned":
             headers = {}
         elif way == "changed":
@@ -230,14 +458,24 @@ class Payloads:
             body = body[:place] + bytes([self.random.randrange(256)]) + body[place:]
             headers.pop("X-Telegram-Bot-Api-Secret-Token", None)  # it covers no body
         elif way == "garbage":
-            body, headers = self.random.randbytes(self.random.randrange(200)), {}
+            body = self.random.randbytes(self.random.randrange(200))
+            headers = {}
         elif way == "forged":
-            headers = {name: self.text().encode("ascii", "ignore").decode().strip("\r\n\0 ") or "x" for name in headers}
-            headers = {name: "".join(filter(str.isprintable, value)) for name, value in headers.items()}
+            headers = {
+                name: self.text().encode("ascii", "ignore").decode().strip("\r\n\0 ") or "x"
+                for name in headers
+            }
+            headers = {
+                name: "".join(filter(str.isprintable, value)) for name, value in headers.items()
+            }
         elif way == "method":
-            method, body = self.random.choice(["GET", "PUT", "DELETE", "PATCH", "OPTIONS"]), b""
+            method = self.random.choice(["GET", "PUT", "DELETE", "PATCH", "OPTIONS"])
+            body = b""
         else:
             strange = quote(self.text(), safe="/")[:2000]
-            target, headers = f"{PREFIX}{self.random.choice(['', 'twilio/', 'telegram/', 'slack/'])}{strange}", {}
+            target = (
+                f"{PREFIX}{self.random.choice(['', 'twilio/', 'telegram/', 'slack/'])}{strange}"
+            )
+            headers = {}
         kind = self.random.choice([made.kind, JSON, "text/plain", ""])
         return Webhook(target, body, kind, headers, False, f"{way}: {made.what}", method)

@@ -1,6 +1,8 @@
-"""Fuzz the webhooks: no 500 ever, 503 only with Retry-After during a fault, every genuine one 2xx, and nothing gets stuck.
+"""Fuzz the webhooks: no 500 ever, 503 only with Retry-After during a fault, every genuine one 2xx,
+and nothing gets stuck.
 
-A few seconds within the normal tests; `python -m tests.fuzz webhooks` runs longer. `FUZZ_SECONDS` and `FUZZ_SEED` say how long and which.
+A few seconds within the normal tests; `python -m tests.fuzz webhooks` runs longer. `FUZZ_SECONDS`
+and `FUZZ_SEED` say how long and which.
 """
 
 from __future__ import annotations
@@ -32,7 +34,17 @@ from hub.store import transaction
 from hub.tokens import make
 from tests.conftest import Browser, config_of, make_app
 from tests.fuzz.payloads import Payloads, Webhook
-from tests.stage import a_form, a_message, about, attempts, call_back, credentials, deliver, settle_receipts, status
+from tests.stage import (
+    a_form,
+    a_message,
+    about,
+    attempts,
+    call_back,
+    credentials,
+    deliver,
+    settle_receipts,
+    status,
+)
 
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "4"))
 SEED = int(os.environ.get("FUZZ_SEED", "12"))
@@ -50,27 +62,40 @@ def payloads(hub_demo: Flask) -> Payloads:
 
 def made_for(app: Flask) -> Payloads:
     account = credentials(app)
-    slack, telegram = Slack.demo_settings(account), Telegram.demo_settings(account)
+    slack = Slack.demo_settings(account)
+    telegram = Telegram.demo_settings(account)
     assert slack is not None
     assert telegram is not None
     print(f"FUZZ_SEED={SEED}")
     return Payloads(
-        random.Random(SEED), config_of(app).public_url, account.account_sid, account.phone_number, account.auth_token, slack,
-        telegram["token"], "demo-telegram",
-    )  # fmt: skip
+        random.Random(SEED),
+        config_of(app).public_url,
+        account.account_sid,
+        account.phone_number,
+        account.auth_token,
+        slack,
+        telegram["token"],
+        "demo-telegram",
+    )
 
 
 def post(app: Flask, one: Webhook) -> TestResponse:
     target = urlsplit(one.target)
     return app.test_client().open(
-        target.path, query_string=target.query, method=one.method, data=one.body, content_type=one.kind or None, headers=one.headers,
+        target.path,
+        query_string=target.query,
+        method=one.method,
+        data=one.body,
+        content_type=one.kind or None,
+        headers=one.headers,
         environ_overrides={"RAW_URI": one.target, "REQUEST_URI": one.target},
-    )  # fmt: skip
+    )
 
 
 def until(seconds: float) -> Iterator[int]:
     """Count until the time is over, and once at least."""
-    ends, n = time.monotonic() + seconds, 0
+    ends = time.monotonic() + seconds
+    n = 0
     while time.monotonic() < ends or n == 0:
         yield n
         n += 1
@@ -81,7 +106,11 @@ def test_every_route_is_fuzzed(payloads: Payloads) -> None:
 
 
 def test_no_webhook_breaks_the_hub_or_is_lost(
-    hub_demo: Flask, simulator: object, payloads: Payloads, admin: Browser, capsys: pytest.CaptureFixture[str]
+    hub_demo: Flask,
+    simulator: object,
+    payloads: Payloads,
+    admin: Browser,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     message_id = a_message()
     deliver()
@@ -93,7 +122,14 @@ def test_no_webhook_breaks_the_hub_or_is_lost(
         if one.genuine:
             assert 200 <= answer.status_code < 300, f"{answer.status} for {one.what}"
         else:
-            assert answer.status_code in (200, 400, 403, 404, 405, 413), f"{answer.status} for {one.what}"
+            assert answer.status_code in (
+                200,
+                400,
+                403,
+                404,
+                405,
+                413,
+            ), f"{answer.status} for {one.what}"
         if answer.status_code == 405:
             assert answer.headers["Allow"]
         if n % EVERY == EVERY - 1:
@@ -107,10 +143,14 @@ def test_no_webhook_breaks_the_hub_or_is_lost(
 
 
 @pytest.mark.skipif(SECONDS <= QUICK, reason="it waits for the database's patience to end")
-def test_a_webhook_that_meets_a_locked_database_is_asked_for_again(hub_demo: Flask, payloads: Payloads) -> None:
+def test_a_webhook_that_meets_a_locked_database_is_asked_for_again(
+    hub_demo: Flask, payloads: Payloads
+) -> None:
     if not config_of(hub_demo).sqlite:
         pytest.skip("only SQLite has one lock for all")
-    genuine = next(one for one in iter(payloads.one, None) if one.genuine and "ssl_check" not in one.what)
+    genuine = next(
+        one for one in iter(payloads.one, None) if one.genuine and "ssl_check" not in one.what
+    )
     db.session.rollback()
     holder = sqlite3.connect(db.engine.url.database or "", isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
@@ -125,12 +165,16 @@ def test_a_webhook_that_meets_a_locked_database_is_asked_for_again(hub_demo: Fla
 
 
 def look(admin: Browser) -> None:
-    """Settle what came, and see that nothing failed by a fault of the hub, is stuck or breaks a page."""
+    """Settle what came, and see that nothing failed by a fault of the hub, is stuck or breaks a
+    page.
+    """
     moment = now()
     settle_receipts()
     for row in db.session.scalars(select(Receipt)):
         assert OWN_FAULT not in row.error, f"{row.subject}: {row.error}"
-        assert row.due_at is None or (row.tries > 0 and row.due_at >= moment), f"{row.subject} is stuck"
+        assert row.due_at is None or (row.tries > 0 and row.due_at >= moment), (
+            f"{row.subject} is stuck"
+        )
     give_up()
     for path in pages():
         assert admin.get(path).status_code == 200, path
@@ -143,7 +187,15 @@ def give_up() -> None:
 
 
 def pages() -> Iterator[str]:
-    yield from ("/", "/receipts", "/inbox", "/inbox?show=unread", "/opt-outs", "/messages", "/activity")
+    yield from (
+        "/",
+        "/receipts",
+        "/inbox",
+        "/inbox?show=unread",
+        "/opt-outs",
+        "/messages",
+        "/activity",
+    )
     for talk in conversations.newest(8):
         yield f"/inbox/{talk.row.id}"
         if talk.row.contact_id:
@@ -156,7 +208,11 @@ def after_all(app: Flask, message_id: str) -> None:
     assert call_back(app, a_form(app, sid, "read"), target=about(message_id)).status_code == 200
     settle_receipts()
     assert status(message_id) == "read"
-    assert not list(db.session.scalars(select(Contact.id).where(Contact.address == "", Contact.erased_at.is_(None))))
+    assert not list(
+        db.session.scalars(
+            select(Contact.id).where(Contact.address == "", Contact.erased_at.is_(None))
+        )
+    )
     slugs = set(db.session.scalars(select(Connection.slug)))
     assert "demo-telegram" in slugs
 
@@ -168,11 +224,15 @@ class TestWithoutAQueue:
     def settings(self) -> dict[str, str]:
         return {"HUB_REDIS_URL": "redis://127.0.0.1:9/0"}
 
-    def test_genuine_webhooks_are_accepted_all_the_same(self, hub_demo: Flask, payloads: Payloads) -> None:
+    def test_genuine_webhooks_are_accepted_all_the_same(
+        self, hub_demo: Flask, payloads: Payloads
+    ) -> None:
         for _ in until(SECONDS / 4):
             one = payloads.one()
             answer = post(hub_demo, one)
-            assert answer.status_code < 300 if one.genuine else answer.status_code < 500, f"{answer.status} for {one.what}"
+            assert answer.status_code < 300 if one.genuine else answer.status_code < 500, (
+                f"{answer.status} for {one.what}"
+            )
 
 
 class TestWithoutADatabase:

@@ -112,7 +112,8 @@ def test_old_rows_are_deleted_while_the_clock_is_right(signing_app: SigningApp) 
 def test_admin_confirms_the_clock_of_a_hub_that_was_off(
     app: Flask, person: Callable[..., Browser]
 ) -> None:
-    admin, viewer = person(Role.ADMIN), person(Role.VIEWER)
+    admin = person(Role.ADMIN)
+    viewer = person(Role.VIEWER)
     with app.app_context():
         assert clock_check.is_right()
     assert "The clock" not in admin.get("/").text
@@ -162,7 +163,9 @@ class Machine:
 
     def __init__(self) -> None:
         self.true = 1_800_000_000.0
-        self.offset, self.boot, self.booted_at = 0.0, 0, self.true
+        self.offset = 0.0
+        self.boot = 0
+        self.booted_at = self.true
         self.state: State | None = None
 
     def here(self) -> Mark:
@@ -182,7 +185,8 @@ class Machine:
 
     def restart(self, off: float = 0.0) -> None:
         self.true += off
-        self.boot, self.booted_at = self.boot + 1, self.true
+        self.boot = self.boot + 1
+        self.booted_at = self.true
 
 
 leaps = st.floats(5 * DAY, 5000 * DAY) | st.floats(-5000 * DAY, -5 * DAY)
@@ -246,7 +250,8 @@ def test_weekend_off_is_no_alarm(off: float, rebooted: bool) -> None:
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.floats(2 * 3600, 23 * 3600), min_size=40, max_size=60))
 def test_small_leaps_do_not_add_up(steps: list[float]) -> None:
-    machine, believed = Machine(), True
+    machine = Machine()
+    believed = True
     machine.check()
     for step in steps:
         machine.offset += step

@@ -1,4 +1,6 @@
-"""Extreme values that are accepted: whatever is stored of them can be sent, processed, shown and exported."""
+"""Extreme values that are accepted: whatever is stored of them can be sent, processed, shown and
+exported.
+"""
 
 from __future__ import annotations
 
@@ -22,60 +24,157 @@ from tests.conftest import Browser
 from tests.stage import SigningApp, a_form, call_back, deliver, settle_receipts
 
 TIMES = st.one_of(
-    st.sampled_from([
-        "0001-01-01T00:00:00+14:00", "0001-01-01T00:00:00Z", "1999-12-31T23:59:59Z", "2000-01-01T00:00:00Z",
-        "2000-01-01T13:59:59+14:00", "2000-01-01T14:00:00+14:00", "2099-12-31T23:59:59.999999Z",
-        "2099-12-31T23:59:59.999999+14:00", "2099-12-31T11:59:59-12:00", "9999-12-31T23:59:59-14:00",
-    ]),
+    st.sampled_from(
+        [
+            "0001-01-01T00:00:00+14:00",
+            "0001-01-01T00:00:00Z",
+            "1999-12-31T23:59:59Z",
+            "2000-01-01T00:00:00Z",
+            "2000-01-01T13:59:59+14:00",
+            "2000-01-01T14:00:00+14:00",
+            "2099-12-31T23:59:59.999999Z",
+            "2099-12-31T23:59:59.999999+14:00",
+            "2099-12-31T11:59:59-12:00",
+            "9999-12-31T23:59:59-14:00",
+        ]
+    ),
     st.datetimes().map(lambda moment: f"{moment.isoformat()}Z"),
-)  # fmt: skip
+)
 TEXTS = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"]), max_size=500),
-    st.sampled_from(["", " ", "=1+1", "{{ title }}", "\u202egnp.exe", "𝔘" * 250, "e\u0301" * 200, "\x00", "\r\n", "'\"<b>", "%s%n"]),
-)  # fmt: skip
-IDS = st.one_of(TEXTS.map(lambda text: text[:200]), st.sampled_from([".", "..", "a/b", "%2F", "?", "#", "x" * 200]))
+    st.sampled_from(
+        [
+            "",
+            " ",
+            "=1+1",
+            "{{ title }}",
+            "\u202egnp.exe",
+            "𝔘" * 250,
+            "e\u0301" * 200,
+            "\x00",
+            "\r\n",
+            "'\"<b>",
+            "%s%n",
+        ]
+    ),
+)
+IDS = st.one_of(
+    TEXTS.map(lambda text: text[:200]),
+    st.sampled_from([".", "..", "a/b", "%2F", "?", "#", "x" * 200]),
+)
 NUMBERS = st.integers(0, 9999).map(lambda n: f"+1317555{n:04}")
 ZONES = st.sampled_from([*every_page.ZONES, "Etc/GMT+12", "Etc/GMT-14", "Mars/Olympus"])
-URLS = st.one_of(TEXTS.map(lambda text: f"https://sign.example/{text}"), st.just("https://[::1]/" + "x" * 1900))
+URLS = st.one_of(
+    TEXTS.map(lambda text: f"https://sign.example/{text}"), st.just("https://[::1]/" + "x" * 1900)
+)
 
 
-def some_of(required: dict[str, Any], optional: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
+def some_of(
+    required: dict[str, Any], optional: dict[str, Any]
+) -> st.SearchStrategy[dict[str, Any]]:
     return st.fixed_dictionaries(required, optional=optional)
 
 
-SIGNER = some_of({"id": IDS}, {
-    "name": TEXTS, "email": st.just("eric@example.com"), "mobile_number": NUMBERS, "locale": st.sampled_from(["en", "pt-BR", "zz", "x"]),
-    "time_zone": ZONES, "order": st.integers(-1, 1001), "signing_url": URLS, "download_url": URLS,
-    "preference": st.just(["whatsapp", "sms"]),
-})  # fmt: skip
+SIGNER = some_of(
+    {"id": IDS},
+    {
+        "name": TEXTS,
+        "email": st.just("eric@example.com"),
+        "mobile_number": NUMBERS,
+        "locale": st.sampled_from(["en", "pt-BR", "zz", "x"]),
+        "time_zone": ZONES,
+        "order": st.integers(-1, 1001),
+        "signing_url": URLS,
+        "download_url": URLS,
+        "preference": st.just(["whatsapp", "sms"]),
+    },
+)
 EVENT = some_of(
-    {"type": st.sampled_from(["request.sent", "request.viewed", "request.completed", "request.reminder"]),
-     "request": some_of({"id": IDS}, {"title": TEXTS, "expires_at": TIMES, "url": URLS, "sender": st.fixed_dictionaries({"name": TEXTS})})},
-    {"occurred_at": TIMES, "id": IDS, "signers": st.lists(SIGNER, max_size=3, unique_by=lambda one: one["id"]), "download_url": URLS},
-)  # fmt: skip
+    {
+        "type": st.sampled_from(
+            ["request.sent", "request.viewed", "request.completed", "request.reminder"]
+        ),
+        "request": some_of(
+            {"id": IDS},
+            {
+                "title": TEXTS,
+                "expires_at": TIMES,
+                "url": URLS,
+                "sender": st.fixed_dictionaries({"name": TEXTS}),
+            },
+        ),
+    },
+    {
+        "occurred_at": TIMES,
+        "id": IDS,
+        "signers": st.lists(SIGNER, max_size=3, unique_by=lambda one: one["id"]),
+        "download_url": URLS,
+    },
+)
 MESSAGE = some_of({"to": NUMBERS, "text": TEXTS, "channel": st.just("sms")}, {})
-CONSENT = some_of({"address": NUMBERS, "given": st.booleans()}, {
-    "at": TIMES, "channel": st.sampled_from(["sms", "whatsapp", "voice"]), "purpose": TEXTS, "ip": TEXTS, "agent": TEXTS, "proof": TEXTS,
-})  # fmt: skip
-CLOSED = some_of({"address": NUMBERS, "channel": st.sampled_from(["whatsapp", "voice"])}, {"why": TEXTS})
-LINE = st.fixed_dictionaries({
-    "address": NUMBERS, "given": st.sampled_from(["yes", "no", "maybe"]), "channel": st.sampled_from(["", "whatsapp"]),
-    "purpose": TEXTS, "at": TIMES, "ip": TEXTS, "agent": TEXTS, "proof": TEXTS,
-})  # fmt: skip
-OPT_OUT = st.fixed_dictionaries({"address": NUMBERS, "channel": st.sampled_from(["voice", "whatsapp"]), "why": TEXTS, "since": TIMES})
-EACH = st.fixed_dictionaries({
-    "/events": st.lists(EVENT, max_size=6), "/messages": st.lists(MESSAGE, max_size=4), "/consents": st.lists(CONSENT, max_size=6),
-    "/suppressions": st.lists(CLOSED, max_size=3),
-})  # fmt: skip
+CONSENT = some_of(
+    {"address": NUMBERS, "given": st.booleans()},
+    {
+        "at": TIMES,
+        "channel": st.sampled_from(["sms", "whatsapp", "voice"]),
+        "purpose": TEXTS,
+        "ip": TEXTS,
+        "agent": TEXTS,
+        "proof": TEXTS,
+    },
+)
+CLOSED = some_of(
+    {"address": NUMBERS, "channel": st.sampled_from(["whatsapp", "voice"])}, {"why": TEXTS}
+)
+LINE = st.fixed_dictionaries(
+    {
+        "address": NUMBERS,
+        "given": st.sampled_from(["yes", "no", "maybe"]),
+        "channel": st.sampled_from(["", "whatsapp"]),
+        "purpose": TEXTS,
+        "at": TIMES,
+        "ip": TEXTS,
+        "agent": TEXTS,
+        "proof": TEXTS,
+    }
+)
+OPT_OUT = st.fixed_dictionaries(
+    {
+        "address": NUMBERS,
+        "channel": st.sampled_from(["voice", "whatsapp"]),
+        "why": TEXTS,
+        "since": TIMES,
+    }
+)
+EACH = st.fixed_dictionaries(
+    {
+        "/events": st.lists(EVENT, max_size=6),
+        "/messages": st.lists(MESSAGE, max_size=4),
+        "/consents": st.lists(CONSENT, max_size=6),
+        "/suppressions": st.lists(CLOSED, max_size=3),
+    }
+)
 FEW = settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @FEW
-@given(bodies=EACH, lines=st.lists(LINE, max_size=5), closed=st.lists(OPT_OUT, max_size=5), said=st.lists(TEXTS, max_size=3))
+@given(
+    bodies=EACH,
+    lines=st.lists(LINE, max_size=5),
+    closed=st.lists(OPT_OUT, max_size=5),
+    said=st.lists(TEXTS, max_size=3),
+)
 def test_what_is_accepted_can_be_used(
-    hub_demo: Flask, served: Flask, simulator: Any, signing_app: SigningApp, admin: Browser,
-    bodies: dict[str, list[dict[str, Any]]], lines: list[dict[str, str]], closed: list[dict[str, str]], said: list[str],
-) -> None:  # fmt: skip
+    hub_demo: Flask,
+    served: Flask,
+    simulator: Any,
+    signing_app: SigningApp,
+    admin: Browser,
+    bodies: dict[str, list[dict[str, Any]]],
+    lines: list[dict[str, str]],
+    closed: list[dict[str, str]],
+    said: list[str],
+) -> None:
     answers: Counter[int] = Counter()
     for path, many in bodies.items():
         answers.update(signing_app.post(path, one).status_code for one in many)
@@ -83,10 +182,15 @@ def test_what_is_accepted_can_be_used(
     for module, rows in ((consents, lines), (suppressions, closed)):
         import_file(module, rows)
     for n, text in enumerate(said):
-        came = a_form(hub_demo, f"SM{n:032x}", "received", Body=text, From="+13175550001", ProfileName=text)
+        came = a_form(
+            hub_demo, f"SM{n:032x}", "received", Body=text, From="+13175550001", ProfileName=text
+        )
         came["To"] = a_form(hub_demo, "SM", "x")["From"]
         came.pop("MessageStatus")
-        assert call_back(hub_demo, came, target="/api/rpc/webhooks/twilio/inbound").status_code in (200, 403)
+        assert call_back(hub_demo, came, target="/api/rpc/webhooks/twilio/inbound").status_code in (
+            200,
+            403,
+        )
     work()
     for zone in every_page.ZONES:
         every_page.answer(admin, zone)

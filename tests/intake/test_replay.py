@@ -72,16 +72,22 @@ def everything(*models: Any) -> dict[str, list[Any]]:
     return {
         model.__tablename__: [tuple(row) for row in db.session.execute(select(table_of(model)))]
         for model in models or (Message, Attempt, StatusEvent, PlatformEvent, Receipt)
-    }  # fmt: skip
+    }
 
 
 @transaction
 def forget(message_id: str, words: tuple[str, ...] = ()) -> None:
-    """Put a message back to where it was before its callbacks, as an old backup does; or only some of what they told."""
-    facts = delete(StatusEvent).where(StatusEvent.message_id == message_id, StatusEvent.source == "callback")
+    """Put a message back to where it was before its callbacks, as an old backup does; or only some
+    of what they told.
+    """
+    facts = delete(StatusEvent).where(
+        StatusEvent.message_id == message_id, StatusEvent.source == "callback"
+    )
     db.session.execute(facts.where(StatusEvent.word.in_(words)) if words else facts)
     db.session.execute(delete(PlatformEvent).where(PlatformEvent.message_id == message_id))
-    db.session.execute(update(Message).where(Message.id == message_id).values(status="accepted", code=""))
+    db.session.execute(
+        update(Message).where(Message.id == message_id).values(status="accepted", code="")
+    )
 
 
 @transaction
@@ -100,13 +106,23 @@ def time_passes() -> Any:
     return time_machine.travel(now() + settle.LOOK_FOR + timedelta(minutes=1))
 
 
-# ── Nothing was missed ──────────────────────────────────────────────────────────────────────────────────────
-@pytest.mark.parametrize("selection", [EVERYTHING, Selection(message=SID), Selection(message=SID, since=EVERYTHING.since)])
+# ── Nothing was missed ────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize(
+    "selection",
+    [EVERYTHING, Selection(message=SID), Selection(message=SID, since=EVERYTHING.since)],
+)
 def test_where_nothing_was_missed_nothing_changes(delivered: str, selection: Selection) -> None:
     before = everything()
     report = replay.run(selection)
     assert everything() == before
-    assert (report.read, report.known, report.new, report.messages, report.events, report.failed) == (3, 3, 0, 0, 0, 0)
+    assert (
+        report.read,
+        report.known,
+        report.new,
+        report.messages,
+        report.events,
+        report.failed,
+    ) == (3, 3, 0, 0, 0, 0)
     assert not report.missed
 
 
@@ -121,17 +137,26 @@ def test_of_nothing_nothing_is_replayed(hub_demo: Flask) -> None:
     assert db.session.scalar(select(Audit.id).where(Audit.action.like("%.replayed"))) is None
 
 
-# ── Something was ───────────────────────────────────────────────────────────────────────────────────────────
+# ── Something was ─────────────────────────────────────────────────────────────────────────────────
 def test_after_an_old_backup_the_facts_are_applied_again_once(delivered: str) -> None:
     forget(delivered)
     report = replay.run(EVERYTHING)
     assert (status(delivered), told(delivered)) == ("delivered", ["sms_delivered", "sms_sent"])
     assert words(delivered) == ["queued", "sent", "delivered"]
-    assert (report.read, report.new, report.known, report.messages, report.events, report.missed) == (3, 3, 0, 1, 2, True)
+    assert (
+        report.read,
+        report.new,
+        report.known,
+        report.messages,
+        report.events,
+        report.missed,
+    ) == (3, 3, 0, 1, 2, True)
     assert not replay.run(EVERYTHING).missed
 
 
-def test_a_single_fact_that_was_missed_is_told_apart_from_those_that_were_not(delivered: str) -> None:
+def test_a_single_fact_that_was_missed_is_told_apart_from_those_that_were_not(
+    delivered: str,
+) -> None:
     forget(delivered, ("delivered",))
     report = replay.run(Selection(message=delivered))
     assert (report.new, report.known, report.messages, status(delivered)) == (1, 2, 1, "delivered")
@@ -140,17 +165,26 @@ def test_a_single_fact_that_was_missed_is_told_apart_from_those_that_were_not(de
 def test_what_an_older_version_read_wrongly_is_put_right(delivered: str) -> None:
     @transaction
     def misread() -> None:
-        db.session.execute(update(StatusEvent).where(StatusEvent.word == "delivered").values(status=None))
+        db.session.execute(
+            update(StatusEvent).where(StatusEvent.word == "delivered").values(status=None)
+        )
         db.session.execute(delete(PlatformEvent).where(PlatformEvent.type == "sms_delivered"))
 
     misread()
     change(delivered, status="sent")
     report = replay.run(EVERYTHING)
     assert (status(delivered), told(delivered)) == ("delivered", ["sms_delivered", "sms_sent"])
-    assert (report.new, report.messages, report.events, report.missed) == (0, 1, 1, True), "the fact was known, what it means was not"
+    assert (report.new, report.messages, report.events, report.missed) == (
+        0,
+        1,
+        1,
+        True,
+    ), "the fact was known, what it means was not"
 
 
-def test_a_receipt_whose_key_was_missing_is_settled_once_it_is_back(hub_demo: Flask, delivered: str) -> None:
+def test_a_receipt_whose_key_was_missing_is_settled_once_it_is_back(
+    hub_demo: Flask, delivered: str
+) -> None:
     call_back(hub_demo, a_form(hub_demo, SID, "read"), target=about(delivered))
     last = receipts()[-1].id
     whole = sealed(last)
@@ -169,19 +203,27 @@ def test_a_receipt_whose_key_was_missing_is_settled_once_it_is_back(hub_demo: Fl
     assert replay.run(FAILED).read == 0
 
 
-def test_what_matched_nothing_is_applied_once_its_message_is_there(hub_demo: Flask, connection: Connection) -> None:
+def test_what_matched_nothing_is_applied_once_its_message_is_there(
+    hub_demo: Flask, connection: Connection
+) -> None:
     call_back(hub_demo, a_form(hub_demo, SID, "delivered"))
     with time_passes():
         settle_receipts()
     report = replay.run(FAILED)
-    assert (report.read, report.failed, [reason.count for reason in report.reasons.values()]) == (1, 1, [1])
+    assert (report.read, report.failed, [reason.count for reason in report.reasons.values()]) == (
+        1,
+        1,
+        [1],
+    )
     assert report.reasons[settle.UNKNOWN].example == receipts()[0].id
     message_id = a_sent_message(connection, SID)  # as from a backup
     assert replay.run(FAILED).new == 1
     assert (status(message_id), receipts()[0].error) == ("delivered", "")
 
 
-def test_what_is_still_tried_is_settled_at_once_or_left_to_the_workers(hub_demo: Flask, sent: str) -> None:
+def test_what_is_still_tried_is_settled_at_once_or_left_to_the_workers(
+    hub_demo: Flask, sent: str
+) -> None:
     call_back(hub_demo, a_form(hub_demo, SID, "delivered"), target=about(sent))
     call_back(hub_demo, a_form(hub_demo, "SM" + "9" * 32, "delivered"))
     assert replay.run(EVERYTHING).failed == 1
@@ -191,7 +233,7 @@ def test_what_is_still_tried_is_settled_at_once_or_left_to_the_workers(hub_demo:
     assert settle.batch() == 1
 
 
-# ── What cannot be applied ──────────────────────────────────────────────────────────────────────────────────
+# ── What cannot be applied ────────────────────────────────────────────────────────────────────────
 def test_a_receipt_whose_body_was_removed_says_so(delivered: str) -> None:
     first, second, _ = receipts()
     put(first.id, request=None)
@@ -199,7 +241,9 @@ def test_a_receipt_whose_body_was_removed_says_so(delivered: str) -> None:
     before = everything()
     report = replay.run(EVERYTHING)
     assert (report.read, report.removed, report.failed, report.known) == (3, 1, 1, 1)
-    assert list(report.reasons) == [settle.REMOVED], "what failed before its body went can never be made up for"
+    assert list(report.reasons) == [settle.REMOVED], (
+        "what failed before its body went can never be made up for"
+    )
     assert everything() == before, "why it failed then stays"
 
 
@@ -225,18 +269,33 @@ class TestStray:
         form = {**a_form(hub_demo, SID, "delivered"), "AccountSid": "AC" + "d" * 32}
         assert call_back(hub_demo, form, target=about(sent), token="stray-token").status_code == 200
         report = replay.run(EVERYTHING)
-        assert (report.read, report.unproven, report.failed, report.missed, status(sent)) == (1, 1, 0, False, "accepted")
+        assert (report.read, report.unproven, report.failed, report.missed, status(sent)) == (
+            1,
+            1,
+            0,
+            False,
+            "accepted",
+        )
 
 
-def test_what_another_connection_verified_is_not_applied(hub_demo: Flask, sent: str, connection: Connection) -> None:
+def test_what_another_connection_verified_is_not_applied(
+    hub_demo: Flask, sent: str, connection: Connection
+) -> None:
     a_connection("Rolled", like=connection, auth_token="f" * 32)
-    assert call_back(hub_demo, a_form(hub_demo, SID, "delivered"), target=about(sent), token="f" * 32).status_code == 200
+    assert (
+        call_back(
+            hub_demo, a_form(hub_demo, SID, "delivered"), target=about(sent), token="f" * 32
+        ).status_code
+        == 200
+    )
     report = replay.run(Selection(message=sent))
     assert (report.read, report.failed, status(sent)) == (1, 1, "accepted")
 
 
-# ── Which ───────────────────────────────────────────────────────────────────────────────────────────────────
-def test_only_those_about_one_message_are_replayed(hub_demo: Flask, delivered: str, connection: Connection) -> None:
+# ── Which ─────────────────────────────────────────────────────────────────────────────────────────
+def test_only_those_about_one_message_are_replayed(
+    hub_demo: Flask, delivered: str, connection: Connection
+) -> None:
     other = a_sent_message(connection, "SM" + "1" * 32)
     call_back(hub_demo, a_form(hub_demo, "SM" + "1" * 32, "sent"))
     settle_receipts()
@@ -248,7 +307,9 @@ def test_only_those_about_one_message_are_replayed(hub_demo: Flask, delivered: s
     assert replay.run(Selection(receipt_id=receipts()[0].id)).read == 1
 
 
-@pytest.mark.parametrize("wrong", ["SM" + "9" * 32, "msg_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c", "msg_nonsense", "%"])
+@pytest.mark.parametrize(
+    "wrong", ["SM" + "9" * 32, "msg_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c", "msg_nonsense", "%"]
+)
 def test_a_message_that_is_not_known_is_said_to_be(delivered: str, wrong: str) -> None:
     with pytest.raises(NotFound, match=wrong):
         replay.run(Selection(message=wrong))
@@ -272,13 +333,25 @@ def test_times_are_read_as_people_write_them() -> None:
         assert replay.since("99999w") == replay.since("0001-01-01T00:00:00+14:00") == replay.EPOCH
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", "2h30m", "-2h", "2026-11-21T09:30:00", "2026-11-21", "9999-01-01T00:00:00Z", "１h"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "yesterday",
+        "2h30m",
+        "-2h",
+        "2026-11-21T09:30:00",
+        "2026-11-21",
+        "9999-01-01T00:00:00Z",
+        "１h",
+    ],
+)
 def test_what_is_no_time_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(Refused, match=r"2026-11-21T09:30:00Z|Give a time that is over"):
         replay.since(text)
 
 
-# ── Many, and workers beside ────────────────────────────────────────────────────────────────────────────────
+# ── Many, and workers beside ──────────────────────────────────────────────────────────────────────
 def test_many_are_replayed_in_batches_oldest_first(
     hub_demo: Flask, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -292,12 +365,20 @@ def test_many_are_replayed_in_batches_oldest_first(
     heard: list[int] = []
     report = replay.run(EVERYTHING, lambda so_far: heard.append(so_far.read))
     assert (heard, report.read, report.new, report.messages) == ([3, 6, 7], 7, 7, 7)
-    facts = list(db.session.scalars(select(StatusEvent.message_id).where(StatusEvent.source == "callback").order_by(StatusEvent.id)))
+    facts = list(
+        db.session.scalars(
+            select(StatusEvent.message_id)
+            .where(StatusEvent.source == "callback")
+            .order_by(StatusEvent.id)
+        )
+    )
     assert facts == ids
     assert db.session.query(Audit).filter_by(action="receipt.replayed").count() == 1
 
 
-def test_what_comes_in_meanwhile_is_left_to_the_workers(hub_demo: Flask, delivered: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_comes_in_meanwhile_is_left_to_the_workers(
+    hub_demo: Flask, delivered: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(replay, "BATCH", 1)
     later = new_id("rcp")
 
@@ -330,7 +411,15 @@ def test_workers_may_settle_the_same_receipts_meanwhile(
 
         return threading.Thread(target=run)
 
-    threads = [beside(work) for work in (settle_receipts, settle_receipts, lambda: replay.run(EVERYTHING), lambda: replay.run(EVERYTHING))]
+    threads = [
+        beside(work)
+        for work in (
+            settle_receipts,
+            settle_receipts,
+            lambda: replay.run(EVERYTHING),
+            lambda: replay.run(EVERYTHING),
+        )
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -344,12 +433,19 @@ def test_workers_may_settle_the_same_receipts_meanwhile(
 def test_it_is_written_down_who_replayed_what(delivered: str) -> None:
     replay.run(Selection(message=delivered))
     replay.run(Selection(message=SID))
-    replay.run(Selection(failed=True, since=datetime(2020, 1, 1, tzinfo=UTC)))  # nothing to do, and nothing done
-    rows = [(row.action, row.subject, row.title) for row in db.session.scalars(select(Audit).where(Audit.action.like("%.replayed")))]
+    replay.run(
+        Selection(failed=True, since=datetime(2020, 1, 1, tzinfo=UTC))
+    )  # nothing to do, and nothing done
+    rows = [
+        (row.action, row.subject, row.title)
+        for row in db.session.scalars(select(Audit).where(Audit.action.like("%.replayed")))
+    ]
     assert rows == [("message.replayed", delivered, ""), ("receipt.replayed", "", f"about {SID}")]
 
 
-def test_receipts_of_test_connections_are_read_where_no_demo_runs(delivered: str, environ: dict[str, str]) -> None:
+def test_receipts_of_test_connections_are_read_where_no_demo_runs(
+    delivered: str, environ: dict[str, str]
+) -> None:
     forget(delivered)
     plain = make_app({**environ, "HUB_DEMO": "0"})
     with plain.app_context():

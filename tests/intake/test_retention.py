@@ -37,7 +37,18 @@ from hub.signing import accept
 from hub.signing.events import EventIn
 from hub.store import transaction
 from tests.pigeon import Loft
-from tests.stage import ERIC, SigningApp, a_message, a_signer, an_event, change, deliver, message, source_id, status
+from tests.stage import (
+    ERIC,
+    SigningApp,
+    a_message,
+    a_signer,
+    an_event,
+    change,
+    deliver,
+    message,
+    source_id,
+    status,
+)
 
 
 def days(count: float) -> timedelta:
@@ -51,14 +62,20 @@ def age(message_id: str, past: timedelta) -> str:
     row = db.session.get_one(Body, message_id)
     db.session.add(Body(owner_id=old, content=row.content))
     db.session.delete(row)
-    db.session.execute(update(Message).where(Message.id == message_id).values(id=old, status="delivered", due_at=None))
+    db.session.execute(
+        update(Message)
+        .where(Message.id == message_id)
+        .values(id=old, status="delivered", due_at=None)
+    )
     return old
 
 
 @transaction
 def receipt(past: timedelta) -> str:
     receipt_id = id_at("rcp", now() - past)[:-6] + new_id("rcp")[-6:]
-    one = Receipt(id=receipt_id, subject=new_id("x"), detail="", endpoint="e", scope="s", due_at=None)
+    one = Receipt(
+        id=receipt_id, subject=new_id("x"), detail="", endpoint="e", scope="s", due_at=None
+    )
     one.request = {"body": "", "headers": {}}
     db.session.add(one)
     return one.id
@@ -70,7 +87,8 @@ def left(model: type) -> int:
 
 
 def test_what_was_said_is_removed_after_its_time_and_what_happened_stays(hub_demo: Flask) -> None:
-    old, young = age(a_message(), days(30.1)), age(a_message(), days(29.9))
+    old = age(a_message(), days(30.1))
+    young = age(a_message(), days(29.9))
     assert retention.run() == 1
     assert left(Body) == 1
     assert {message(one).status for one in (old, young)} == {"delivered"}
@@ -87,16 +105,24 @@ def test_webhooks_go_after_theirs(hub_demo: Flask) -> None:
 
 
 @pytest.mark.parametrize("answers", [False, True])
-def test_what_people_wrote_goes_from_the_platform_events_too(hub_demo: Flask, answers: bool) -> None:
+def test_what_people_wrote_goes_from_the_platform_events_too(
+    hub_demo: Flask, answers: bool
+) -> None:
     about = a_message() if answers else None
 
     @transaction
     def heard(past: timedelta) -> None:
         inbound = id_at("inb", now() - past)[:-6] + new_id("inb")[-6:]
         db.session.add(Body(owner_id=inbound, content={"text": "Hello"}))
-        db.session.add(PlatformEvent(
-            cause=f"{inbound}:received", type="whatsapp_received", message_id=about, at=now() - past, payload={"text": "Hello"},
-        ))  # fmt: skip
+        db.session.add(
+            PlatformEvent(
+                cause=f"{inbound}:received",
+                type="whatsapp_received",
+                message_id=about,
+                at=now() - past,
+                payload={"text": "Hello"},
+            )
+        )
 
     heard(days(31))
     heard(days(1))
@@ -109,7 +135,9 @@ def test_no_retention_touches_who_wants_no_messages(hub_demo: Flask) -> None:
 
     @transaction
     def long_ago() -> None:
-        db.session.execute(update(Suppression).where(Suppression.id == row.id).values(since=now() - days(4000)))
+        db.session.execute(
+            update(Suppression).where(Suppression.id == row.id).values(since=now() - days(4000))
+        )
 
     long_ago()
     retention.run()
@@ -120,7 +148,12 @@ def test_more_than_a_batch_goes_in_one_run(hub_demo: Flask) -> None:
     @transaction
     def many() -> None:
         for _ in range(retention.AT_ONCE + 5):
-            db.session.add(Body(owner_id=id_at("msg", now() - days(40))[:-8] + new_id("msg")[-8:], content={"text": "x"}))
+            db.session.add(
+                Body(
+                    owner_id=id_at("msg", now() - days(40))[:-8] + new_id("msg")[-8:],
+                    content={"text": "x"},
+                )
+            )
 
     many()
     assert retention.run() == retention.AT_ONCE + 5
@@ -141,11 +174,13 @@ class TestShorter:
         assert (left(Body), left(Receipt)) == (0, 1)
 
 
-# ── After a year ────────────────────────────────────────────────────────────────────────────────────────────
+# ── After a year ──────────────────────────────────────────────────────────────────────────────────
 YEAR = days(366)
 
 
-def test_after_a_year_it_is_forgotten_that_a_message_was_sent(hub_demo: Flask, simulator: Any) -> None:
+def test_after_a_year_it_is_forgotten_that_a_message_was_sent(
+    hub_demo: Flask, simulator: Any
+) -> None:
     old = a_message()
     deliver()
     later = now() + YEAR
@@ -155,7 +190,13 @@ def test_after_a_year_it_is_forgotten_that_a_message_was_sent(hub_demo: Flask, s
     change(old, due_at=None)
     removed = metadata.forget(later)
     assert removed["messages"] == 1
-    assert (left(Message), left(Attempt), left(StatusEvent), left(PlatformEvent), left(Body)) == (0, 0, 0, 0, 0)
+    assert (left(Message), left(Attempt), left(StatusEvent), left(PlatformEvent), left(Body)) == (
+        0,
+        0,
+        0,
+        0,
+        0,
+    )
     assert left(Contact) == 0, "nobody knows the address any more"
 
 
@@ -178,21 +219,35 @@ def test_opt_outs_and_consents_are_for_ever(hub_demo: Flask, simulator: Any) -> 
     assert left(Contact) == 2
 
 
-def test_of_a_request_there_stays_that_it_was_there(hub_demo: Flask, signing_app: SigningApp) -> None:
+def test_of_a_request_there_stays_that_it_was_there(
+    hub_demo: Flask, signing_app: SigningApp
+) -> None:
     signing_app.post("/events", an_event(signers=[a_signer("Eric")]))
     db.session.rollback()
     assert metadata.forget(now() - days(1))["requests"] == 0
     forget_when()
-    assert metadata.forget(now() + YEAR)["requests"] == 1, "open or not: nothing was heard of it for a year"
+    assert metadata.forget(now() + YEAR)["requests"] == 1, (
+        "open or not: nothing was heard of it for a year"
+    )
     db.session.rollback()
-    request, signer = db.session.scalars(select(SigningRequest)).one(), db.session.scalars(select(Signer)).one()
-    assert (request.title, request.sender, signer.details, signer.signing_url) == (None, None, None, None)
+    request = db.session.scalars(select(SigningRequest)).one()
+    signer = db.session.scalars(select(Signer)).one()
+    assert (request.title, request.sender, signer.details, signer.signing_url) == (
+        None,
+        None,
+        None,
+        None,
+    )
     assert {one.payload for one in db.session.scalars(select(Event))} == {None}
 
 
-def test_what_was_posted_to_a_team_goes_with_its_thread_and_its_buttons(roof: Callable[[str], Connection], loft: Loft) -> None:
+def test_what_was_posted_to_a_team_goes_with_its_thread_and_its_buttons(
+    roof: Callable[[str], Connection], loft: Loft
+) -> None:
     roof("T1")
-    accept.accept(EventIn.model_validate(an_event(signers=[a_signer("Eric", None)])), source_id(), test=True)
+    accept.accept(
+        EventIn.model_validate(an_event(signers=[a_signer("Eric", None)])), source_id(), test=True
+    )
     deliver()
     assert (left(Thread), left(Action)) == (1, 2)
     for _ in range(2):  # of two messages the one that took over goes first

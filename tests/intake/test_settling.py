@@ -1,4 +1,4 @@
-"""Settling receipts: each is applied, tried again for a while, or shown with what is wrong with it."""
+"""Settling receipts: each is applied, tried again for a while, or shown with its error."""
 
 from __future__ import annotations
 
@@ -64,15 +64,26 @@ class Labelled(Pigeon):
     kept_headers = ("x-pigeon-label",)
 
 
-def test_headers_that_facts_read_are_kept_and_no_others(hub_demo: Flask, connection: Connection) -> None:
+def test_headers_that_facts_read_are_kept_and_no_others(
+    hub_demo: Flask, connection: Connection
+) -> None:
     told = {"content-type": "text/plain", "x-pigeon-label": "arrived", "authorization": "secret"}
     request = WebhookRequest("POST", "https://hub.example/x", "pigeons", told, b"coo")
-    assert intake_receipts.keep(request, intake_receipts.Proof(Labelled({}, http.Door()), (connection.id,)))
-    assert receipts()[0].request["headers"] == {"content-type": "text/plain", "x-pigeon-label": "arrived"}
+    assert intake_receipts.keep(
+        request, intake_receipts.Proof(Labelled({}, http.Door()), (connection.id,))
+    )
+    assert receipts()[0].request["headers"] == {
+        "content-type": "text/plain",
+        "x-pigeon-label": "arrived",
+    }
 
 
-@pytest.mark.parametrize("word", ["queued", "sending", "receiving", "received", "accepted", "flibbertigibbet"])
-def test_words_that_mean_nothing_yield_no_platform_event(hub_demo: Flask, sent: str, word: str) -> None:
+@pytest.mark.parametrize(
+    "word", ["queued", "sending", "receiving", "received", "accepted", "flibbertigibbet"]
+)
+def test_words_that_mean_nothing_yield_no_platform_event(
+    hub_demo: Flask, sent: str, word: str
+) -> None:
     call_back(hub_demo, a_form(hub_demo, SID, word), target=about(sent))
     settle_receipts()
     assert (status(sent), count(PlatformEvent), words(sent)) == ("accepted", 0, [word])
@@ -80,7 +91,9 @@ def test_words_that_mean_nothing_yield_no_platform_event(hub_demo: Flask, sent: 
 
 
 @pytest.mark.parametrize("word", ["sent", "delivered", "failed", "undelivered"])
-def test_the_four_words_each_yield_their_platform_event(hub_demo: Flask, sent: str, word: str) -> None:
+def test_the_four_words_each_yield_their_platform_event(
+    hub_demo: Flask, sent: str, word: str
+) -> None:
     call_back(hub_demo, a_form(hub_demo, SID, word, NumSegments="3"), target=about(sent))
     settle_receipts()
     assert (status(sent), told(sent), message(sent).segments) == (word, [f"sms_{word}"], 3)
@@ -89,7 +102,11 @@ def test_the_four_words_each_yield_their_platform_event(hub_demo: Flask, sent: s
 
 
 def test_a_failure_keeps_its_code_and_its_reason(hub_demo: Flask, sent: str) -> None:
-    call_back(hub_demo, a_form(hub_demo, SID, "undelivered", ErrorCode="30003", ErrorMessage="Unreachable"), target=about(sent))
+    call_back(
+        hub_demo,
+        a_form(hub_demo, SID, "undelivered", ErrorCode="30003", ErrorMessage="Unreachable"),
+        target=about(sent),
+    )
     settle_receipts()
     assert (status(sent), message(sent).code) == ("undelivered", "30003")
     assert db.session.query(PlatformEvent).one().payload["ErrorMessage"] == "Unreachable"
@@ -111,8 +128,12 @@ def test_a_callback_without_our_names_is_found_by_twilios_id(hub_demo: Flask, se
     assert status(sent) == "delivered"
 
 
-def test_a_callback_that_is_faster_than_our_own_record_is_settled_later(hub_demo: Flask, connection: Connection) -> None:
-    call_back(hub_demo, a_form(hub_demo, SID, "delivered"))  # without our names, before the provider's id is stored
+def test_a_callback_that_is_faster_than_our_own_record_is_settled_later(
+    hub_demo: Flask, connection: Connection
+) -> None:
+    call_back(
+        hub_demo, a_form(hub_demo, SID, "delivered")
+    )  # without our names, before the provider's id is stored
     assert settle.batch() == 1
     [row] = receipts()
     assert row.error
@@ -127,7 +148,11 @@ def test_a_callback_that_is_faster_than_our_own_record_is_settled_later(hub_demo
 
 
 def test_what_matches_nothing_is_tried_for_ten_minutes_and_then_shown(hub_demo: Flask) -> None:
-    call_back(hub_demo, a_form(hub_demo, SID, "delivered"), target=about("msg_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c"))
+    call_back(
+        hub_demo,
+        a_form(hub_demo, SID, "delivered"),
+        target=about("msg_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c"),
+    )
     began = now()
     tries = 0
     while (due := receipts()[0].due_at) is not None:
@@ -141,10 +166,20 @@ def test_what_matches_nothing_is_tried_for_ten_minutes_and_then_shown(hub_demo: 
 
 
 @pytest.mark.parametrize(
-    "query", ["?message=msg_1&attempt=1", "?message=&attempt=", "?attempt=99999999999999999999", "?message=%00&attempt=x"]
+    "query",
+    [
+        "?message=msg_1&attempt=1",
+        "?message=&attempt=",
+        "?attempt=99999999999999999999",
+        "?message=%00&attempt=x",
+    ],
 )
-def test_odd_names_in_the_address_fall_back_to_twilios_id(hub_demo: Flask, sent: str, query: str) -> None:
-    call_back(hub_demo, a_form(hub_demo, SID, "delivered"), target="/api/rpc/webhooks/twilio/sms" + query)
+def test_odd_names_in_the_address_fall_back_to_twilios_id(
+    hub_demo: Flask, sent: str, query: str
+) -> None:
+    call_back(
+        hub_demo, a_form(hub_demo, SID, "delivered"), target="/api/rpc/webhooks/twilio/sms" + query
+    )
     settle_receipts()
     assert status(sent) == "delivered"
 
@@ -162,7 +197,9 @@ def spoil(receipt_id: str) -> None:
     row._request = row._request[:-1] + bytes([row._request[-1] ^ 1])
 
 
-def test_a_receipt_that_fails_keeps_its_error_and_does_not_hold_the_others(hub_demo: Flask, sent: str) -> None:
+def test_a_receipt_that_fails_keeps_its_error_and_does_not_hold_the_others(
+    hub_demo: Flask, sent: str
+) -> None:
     for word in ("queued", "sent", "delivered"):
         call_back(hub_demo, a_form(hub_demo, SID, word), target=about(sent))
     first = receipts()[0]
@@ -183,7 +220,7 @@ def test_an_empty_table_costs_nothing(hub_demo: Flask) -> None:
     assert settle.batch() == 0
 
 
-# ── The whole way round ─────────────────────────────────────────────────────────────────────────────────────
+# ── The whole way round ───────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize(
     ("number", "ends", "events"),
     [
@@ -193,19 +230,31 @@ def test_an_empty_table_costs_nothing(hub_demo: Flask) -> None:
         ("+15005550014", "delivered", ["sms_delivered", "sms_sent"]),
         ("+15005550004", "failed", ["sms_failed"]),
     ],
-)  # fmt: skip
+)
 def test_a_magic_number_ends_as_it_promises(
-    hub_demo: Flask, connection: Connection, simulator: Any, served: Flask, number: str, ends: str, events: list[str]
+    hub_demo: Flask,
+    connection: Connection,
+    simulator: Any,
+    served: Flask,
+    number: str,
+    ends: str,
+    events: list[str],
 ) -> None:
     message_id = a_message(number)
     deliver()
-    eventually(lambda: settle_receipts() is None or (status(message_id) == ends and told(message_id) == events))
+    eventually(
+        lambda: (
+            settle_receipts() is None or (status(message_id) == ends and told(message_id) == events)
+        )
+    )
     settle_receipts()
     assert (status(message_id), told(message_id)) == (ends, events)
 
 
-# ── The connection ──────────────────────────────────────────────────────────────────────────────────────────
-def test_a_connection_knows_to_the_minute_when_it_was_called_back_last(hub_demo: Flask, connection: Connection, sent: str) -> None:
+# ── The connection ────────────────────────────────────────────────────────────────────────────────
+def test_a_connection_knows_to_the_minute_when_it_was_called_back_last(
+    hub_demo: Flask, connection: Connection, sent: str
+) -> None:
     def called_at(word: str) -> Any:
         call_back(hub_demo, a_form(hub_demo, SID, word), target=about(sent))
         settle_receipts()
@@ -216,6 +265,8 @@ def test_a_connection_knows_to_the_minute_when_it_was_called_back_last(hub_demo:
     first = called_at("queued")
     assert first == receipts()[0].received_at
     with time_machine.travel(first + timedelta(seconds=50), tick=False):
-        assert called_at("sent") == first, "a busy connection's row is not written for each callback"
+        assert called_at("sent") == first, (
+            "a busy connection's row is not written for each callback"
+        )
     with time_machine.travel(first + timedelta(seconds=70), tick=False):
         assert called_at("delivered") == now()

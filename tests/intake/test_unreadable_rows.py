@@ -1,4 +1,6 @@
-"""Rows that cannot be read hold back no other: every column of a table is spoiled, each in a row of its own."""
+"""Rows that cannot be read hold back no other: every column of a table is spoiled, each in a row of
+its own.
+"""
 
 from __future__ import annotations
 
@@ -52,10 +54,29 @@ from tests.stage import (
 OTHERS = 100
 CONNECTIONS = 30
 TABLES = (
-    "contacts", "consents", "suppressions", "windows", "messages", "bodies", "attempts", "status_events",
-    "platform_events", "requests", "signers", "events", "inbound", "conversations", "receipts", "throttles",
-    "paces", "usage", "connections", "idempotency", "threads", "chats",
-)  # fmt: skip
+    "contacts",
+    "consents",
+    "suppressions",
+    "windows",
+    "messages",
+    "bodies",
+    "attempts",
+    "status_events",
+    "platform_events",
+    "requests",
+    "signers",
+    "events",
+    "inbound",
+    "conversations",
+    "receipts",
+    "throttles",
+    "paces",
+    "usage",
+    "connections",
+    "idempotency",
+    "threads",
+    "chats",
+)
 HUGE = 2**62
 SPOILED: dict[str, Callable[[Column[Any]], Any]] = {
     "huge": lambda column: HUGE if isinstance(column.type, Time) else b"\xff" * 40,
@@ -76,10 +97,14 @@ def _for_postgresql(column: Column[Any], moment: str) -> Any:
         return "NaN"
     if isinstance(column.type, LargeBinary) and not isinstance(column.type, Id):
         return b"\xff" * 40
-    return None if isinstance(column.type, Id | Boolean) or column.type.python_type is int else "garbage"
+    return (
+        None
+        if isinstance(column.type, Id | Boolean) or column.type.python_type is int
+        else "garbage"
+    )
 
 
-# ── People whose rows are going to be spoiled ───────────────────────────────────────────────────────────────
+# ── People whose rows are going to be spoiled ─────────────────────────────────────────────────────
 @dataclass
 class Stage:
     """A hub with people, each of whom everything is stored of, over a connection of their own."""
@@ -96,18 +121,28 @@ class Stage:
         assert self.signing_app.post("/suppressions", closed).status_code == 201
         event = an_event(signers=[a_signer(f"Signer{n}", number)], id=f"evt-{n}")
         event["request"] = {**event["request"], "id": f"agr-{n}"}
-        assert self.signing_app.post("/events", event, Idempotency_Key=f"key-{n}").status_code == 202
+        assert (
+            self.signing_app.post("/events", event, Idempotency_Key=f"key-{n}").status_code == 202
+        )
         came = a_form(self.app, f"SM{n:032x}", "received", Body="Hello", From=number)
         for name in ("MessageStatus", "SmsStatus"):
             came.pop(name)
-        came["To"], came["SmsStatus"] = a_form(self.app, "SM", "x")["From"], "received"
-        assert call_back(self.app, came, target="/api/rpc/webhooks/twilio/inbound").status_code == 200
+        came["To"] = a_form(self.app, "SM", "x")["From"]
+        came["SmsStatus"] = "received"
+        assert (
+            call_back(self.app, came, target="/api/rpc/webhooks/twilio/inbound").status_code == 200
+        )
         return number
 
 
 @pytest.fixture
-def stage(hub_demo: Flask, served: Flask, simulator: Any, signing_app: SigningApp, connection: Any) -> Stage:
-    made = [a_connection(f"Spoiled {n}", like=connection, sender=f"+131755501{n:02}") for n in range(CONNECTIONS)]
+def stage(
+    hub_demo: Flask, served: Flask, simulator: Any, signing_app: SigningApp, connection: Any
+) -> Stage:
+    made = [
+        a_connection(f"Spoiled {n}", like=connection, sender=f"+131755501{n:02}")
+        for n in range(CONNECTIONS)
+    ]
     db.session.rollback()
     slugs = [db.session.get_one(Connection, one).slug for one in made]
     db.session.rollback()  # what this session has read would be older than the user who signs in
@@ -117,7 +152,9 @@ def stage(hub_demo: Flask, served: Flask, simulator: Any, signing_app: SigningAp
 @transaction
 def fill() -> None:
     """Add the rows that take long to come about by themselves: one for each spoiled connection."""
-    made = list(db.session.scalars(select(Connection).where(Connection.title.startswith("Spoiled"))))
+    made = list(
+        db.session.scalars(select(Connection).where(Connection.title.startswith("Spoiled")))
+    )
     people = list(db.session.scalars(select(Contact).order_by(Contact.id)))
     source = db.session.scalars(select(Source.id).limit(1)).one()
     moment = now()
@@ -125,18 +162,30 @@ def fill() -> None:
         person = people[n % len(people)]
         connection.rules = Rules(prices={"": Decimal("0.01")}, spend_day=Decimal(5)).stored()
         connection.per_second = 50.0
-        db.session.add_all([
-            Window(sender=connection.sender, contact_id=person.id, opened_at=moment, closes_at=moment),
-            Throttle(name=connection.throttle, filled_at=moment),
-            Pace(name=connection.throttle, contact_id=person.id, next_at=moment),
-            Usage(connection_id=connection.id, day=f"{moment:%Y-%m-%d}", messages=1),
-            Thread(connection_id=connection.id, subject="agr", provider_thread="1"),
-            Chat(connection_id=connection.id, source_id=source, address_key=person.address_key, contact_id=person.id),
-        ])  # fmt: skip
+        db.session.add_all(
+            [
+                Window(
+                    sender=connection.sender,
+                    contact_id=person.id,
+                    opened_at=moment,
+                    closes_at=moment,
+                ),
+                Throttle(name=connection.throttle, filled_at=moment),
+                Pace(name=connection.throttle, contact_id=person.id, next_at=moment),
+                Usage(connection_id=connection.id, day=f"{moment:%Y-%m-%d}", messages=1),
+                Thread(connection_id=connection.id, subject="agr", provider_thread="1"),
+                Chat(
+                    connection_id=connection.id,
+                    source_id=source,
+                    address_key=person.address_key,
+                    contact_id=person.id,
+                ),
+            ]
+        )
 
 
 def spoil(table: Table, key: dict[str, Any], column: Column[Any], value: Any) -> bool:
-    """Write a value around everything that checks it; False where the database itself refuses it."""
+    """Write a value past every check; False where the database itself refuses it."""
     where = " AND ".join(f"{name} = :key_{name}" for name in key)
     statement = text(f'UPDATE {table.name} SET "{column.name}" = :value WHERE {where}')  # noqa: S608 - our own tables
     with db.engine.connect() as connection:
@@ -152,14 +201,18 @@ def spoil(table: Table, key: dict[str, Any], column: Column[Any], value: Any) ->
             done = connection.execute(
                 text(statement.text.replace(":value", kind)) if POSTGRES else statement,
                 {"value": value, **values},
-            )  # fmt: skip
+            )
             connection.commit()
         except DBAPIError:
             connection.rollback()
             return False
         finally:
             if not POSTGRES:
-                connection.exec_driver_sql("COMMIT") if connection.connection.driver_connection.in_transaction else None
+                (
+                    connection.exec_driver_sql("COMMIT")
+                    if connection.connection.driver_connection.in_transaction
+                    else None
+                )
                 connection.exec_driver_sql("PRAGMA foreign_keys=ON")
             connection.invalidate()
         return bool(done.rowcount)
@@ -176,8 +229,11 @@ def keys_of(table: Table) -> list[dict[str, Any]]:
 
 
 def spoil_all(table: Table) -> int:
-    """Spoil every column of a table in every way, each in a row of its own while there are rows; return how many values."""
-    rows, spoiled = keys_of(table), 0
+    """Spoil every column of a table in every way, each in a row of its own while there are rows;
+    return how many values.
+    """
+    rows = keys_of(table)
+    spoiled = 0
     if table.name == "connections":  # the oldest is the others'
         rows = rows[-CONNECTIONS:]
     ways = (IN_POSTGRESQL if POSTGRES else SPOILED).values()
@@ -191,10 +247,12 @@ def spoil_all(table: Table) -> int:
     return spoiled
 
 
-# ── What has to go on ───────────────────────────────────────────────────────────────────────────────────────
+# ── What has to go on ─────────────────────────────────────────────────────────────────────────────
 def others_arrive(count: int = OTHERS) -> None:
     """Send messages to other people, and see that each arrives."""
-    ids = [a_message(f"+1317557{n:04}", connection_slug="demo-sms", channel="") for n in range(count)]
+    ids = [
+        a_message(f"+1317557{n:04}", connection_slug="demo-sms", channel="") for n in range(count)
+    ]
     states: dict[str, str] = {}
     deadline = time.monotonic() + 30
     while set(states.values()) != {Status.DELIVERED}:
@@ -208,8 +266,12 @@ def others_arrive(count: int = OTHERS) -> None:
 
 
 def api_answers(stage: Stage, numbers: list[str]) -> None:
-    for path, query in [("/messages", {}), ("/suppressions", {}), ("/messages", {"status": "queued"}),
-                        *(("/consents", {"address": number}) for number in numbers)]:  # fmt: skip
+    for path, query in [
+        ("/messages", {}),
+        ("/suppressions", {}),
+        ("/messages", {"status": "queued"}),
+        *(("/consents", {"address": number}) for number in numbers),
+    ]:
         assert stage.signing_app.get(path, **query).status_code == 200, (path, query)
 
 

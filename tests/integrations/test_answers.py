@@ -1,4 +1,6 @@
-"""The reach of a provider's answer: a table over the providers and the answers that all of them may get."""
+"""The reach of a provider's answer: a table over the providers and the answers that all of them may
+get.
+"""
 
 from __future__ import annotations
 
@@ -30,12 +32,22 @@ from hub.integrations.whatsapp import WhatsApp
 from hub.vocabulary import Status
 from tests.integrations.wire import Wire, listening
 
-CREDENTIALS = SimulatorCredentials("AC" + "1" * 32, "t" * 32, "SK" + "2" * 32, "s" * 32, "+15005550006", "MG" + "3" * 32)
-HOOK = {"webhook_url": "https://hooks.slack.com/services/T0123456789/B0123456789/" + "x" * 24, "bot_token": "", "channel": ""}
+CREDENTIALS = SimulatorCredentials(
+    "AC" + "1" * 32, "t" * 32, "SK" + "2" * 32, "s" * 32, "+15005550006", "MG" + "3" * 32
+)
+HOOK = {
+    "webhook_url": "https://hooks.slack.com/services/T0123456789/B0123456789/" + "x" * 24,
+    "bot_token": "",
+    "channel": "",
+}
 PROVIDERS: dict[str, tuple[type[Integration], dict[str, Any]]] = {
-    "twilio": (TwilioSms, {}), "whatsapp": (WhatsApp, {}), "slack": (Slack, {}), "slack webhook": (Slack, HOOK),
-    "telegram": (Telegram, {}), "teams": (Teams, {}),
-}  # fmt: skip
+    "twilio": (TwilioSms, {}),
+    "whatsapp": (WhatsApp, {}),
+    "slack": (Slack, {}),
+    "slack webhook": (Slack, HOOK),
+    "telegram": (Telegram, {}),
+    "teams": (Teams, {}),
+}
 HTML = "<html><head><title>403 Forbidden</title></head><body>nginx</body></html>"
 
 Asked = Callable[[str, int, Any], SendError]
@@ -49,7 +61,7 @@ def wire() -> Iterator[Wire]:
 
 @pytest.fixture
 def asked(wire: Wire) -> Asked:
-    """Give a function that lets a provider answer so, and returns the error that sending comes to."""
+    """Give a function that has a provider answer so, and returns the error of sending."""
 
     def ask(name: str, status: int, content: Any, **headers: str) -> SendError:
         wire.answer(status, content, **headers)
@@ -63,23 +75,29 @@ def asked(wire: Wire) -> Asked:
 def instance(wire: Wire, name: str) -> Integration:
     cls, more = PROVIDERS[name]
     settings = {**(cls.demo_settings(CREDENTIALS) or {}), **more}
-    return cls(settings, http.Door(allow=[f"127.0.0.1:{wire.port}"]), dict.fromkeys(cls.api, wire.url))
+    return cls(
+        settings, http.Door(allow=[f"127.0.0.1:{wire.port}"]), dict.fromkeys(cls.api, wire.url)
+    )
 
 
 def outbound(name: str) -> Outbound:
     cls, more = PROVIDERS[name]
     settings = {**(cls.demo_settings(CREDENTIALS) or {}), **more}
-    return Outbound(id="msg_1", attempt=1, to=cls.place_of(settings) or "+13175551234", text="Hello")
+    return Outbound(
+        id="msg_1", attempt=1, to=cls.place_of(settings) or "+13175551234", text="Hello"
+    )
 
 
 every = pytest.mark.parametrize("name", PROVIDERS)
 
 
-# ── Answers that are not the provider's ─────────────────────────────────────────────────────────────────────
+# ── Answers that are not the provider's ───────────────────────────────────────────────────────────
 @every
 @pytest.mark.parametrize("content", [HTML, "", "{}", "[]", "null", "upstream connect error"])
 @pytest.mark.parametrize("status", [401, 403, 404, 405, 407, 410, 451])
-def test_a_gateway_that_lets_nothing_through_breaks_nothing(asked: Asked, name: str, status: int, content: str) -> None:
+def test_a_gateway_that_lets_nothing_through_breaks_nothing(
+    asked: Asked, name: str, status: int, content: str
+) -> None:
     found = asked(name, status, content)
     assert type(found) is Unreachable, "the message waits, surely not accepted"
     assert found.code == f"http_{status}"
@@ -88,46 +106,66 @@ def test_a_gateway_that_lets_nothing_through_breaks_nothing(asked: Asked, name: 
 
 @every
 @pytest.mark.parametrize("status", [400, 413, 414, 431])
-def test_a_gateway_that_refuses_one_request_fails_one_message(asked: Asked, name: str, status: int) -> None:
+def test_a_gateway_that_refuses_one_request_fails_one_message(
+    asked: Asked, name: str, status: int
+) -> None:
     assert type(asked(name, status, HTML)) is PermanentError
 
 
 @every
 @pytest.mark.parametrize("status", [302, 307, 408, 425, 500, 502, 503, 504, 520])
-def test_a_gateway_that_does_not_tell_leaves_it_unknown(asked: Asked, name: str, status: int) -> None:
-    assert type(asked(name, status, HTML)) is OutcomeUnknown, "it may have been accepted, so it is never sent again blindly"
+def test_a_gateway_that_does_not_tell_leaves_it_unknown(
+    asked: Asked, name: str, status: int
+) -> None:
+    assert type(asked(name, status, HTML)) is OutcomeUnknown, (
+        "it may have been accepted, so it is never sent again blindly"
+    )
 
 
 @every
 @pytest.mark.parametrize("content", [HTML, "", "[]", '{"ok": "maybe"}'])
-def test_a_success_that_cannot_be_read_leaves_it_unknown(asked: Asked, wire: Wire, name: str, content: str) -> None:
+def test_a_success_that_cannot_be_read_leaves_it_unknown(
+    asked: Asked, wire: Wire, name: str, content: str
+) -> None:
     if name == "teams":
         pytest.skip("a workflow says nothing but its status")
     assert type(asked(name, 200, content)) is OutcomeUnknown
 
 
-# ── Limits ──────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Limits ────────────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize(
     ("name", "status", "content", "scope"),
     [
-        ("twilio", 429, {"code": 20429}, Scope.ACCOUNT), ("twilio", 429, HTML, Scope.ACCOUNT),
+        ("twilio", 429, {"code": 20429}, Scope.ACCOUNT),
+        ("twilio", 429, HTML, Scope.ACCOUNT),
         ("twilio", 400, {"code": 21611}, Scope.SENDER),
-        ("whatsapp", 429, {"code": 20429}, Scope.ACCOUNT), ("whatsapp", 400, {"code": 63018}, Scope.SENDER),
+        ("whatsapp", 429, {"code": 20429}, Scope.ACCOUNT),
+        ("whatsapp", 400, {"code": 63018}, Scope.SENDER),
         ("whatsapp", 400, {"code": 63038}, Scope.ACCOUNT),
-        ("slack", 429, {"ok": False, "error": "ratelimited"}, Scope.RECIPIENT), ("slack webhook", 429, "rate_limited", Scope.RECIPIENT),
+        ("slack", 429, {"ok": False, "error": "ratelimited"}, Scope.RECIPIENT),
+        ("slack webhook", 429, "rate_limited", Scope.RECIPIENT),
         ("slack", 200, {"ok": False, "error": "message_limit_exceeded"}, Scope.ACCOUNT),
-        ("telegram", 429, {"ok": False, "error_code": 429, "description": "Too Many Requests: retry after 7"}, Scope.RECIPIENT),
+        (
+            "telegram",
+            429,
+            {"ok": False, "error_code": 429, "description": "Too Many Requests: retry after 7"},
+            Scope.RECIPIENT,
+        ),
         ("teams", 429, HTML, Scope.SENDER),
     ],
-)  # fmt: skip
-def test_a_limit_names_what_it_concerns(asked: Asked, name: str, status: int, content: Any, scope: Scope) -> None:
+)
+def test_a_limit_names_what_it_concerns(
+    asked: Asked, name: str, status: int, content: Any, scope: Scope
+) -> None:
     found = asked(name, status, content)
     assert isinstance(found, TransientError)
     assert found.scope == scope
     assert found.retry_after
 
 
-@pytest.mark.parametrize("name", ["twilio", "whatsapp", "slack", "slack webhook", "telegram", "teams"])
+@pytest.mark.parametrize(
+    "name", ["twilio", "whatsapp", "slack", "slack webhook", "telegram", "teams"]
+)
 def test_a_pause_of_a_503_is_taken(wire: Wire, name: str) -> None:
     wire.answer(503, HTML, Retry_After="9")
     with pytest.raises(SlowDown) as problem:
@@ -135,17 +173,32 @@ def test_a_pause_of_a_503_is_taken(wire: Wire, name: str) -> None:
     assert problem.value.retry_after == 9
 
 
-# ── Errors inside a success ─────────────────────────────────────────────────────────────────────────────────
+# ── Errors inside a success ───────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("name", ["twilio", "whatsapp"])
 @pytest.mark.parametrize(
     ("word", "code", "status", "refused"),
-    [("undelivered", 30003, Status.UNDELIVERED, False), ("failed", 30003, Status.FAILED, False), ("failed", 21610, Status.FAILED, True),
-     ("undelivered", 21610, Status.UNDELIVERED, True), ("failed", 63016, Status.FAILED, False), ("queued", None, Status.ACCEPTED, False)],
-)  # fmt: skip
+    [
+        ("undelivered", 30003, Status.UNDELIVERED, False),
+        ("failed", 30003, Status.FAILED, False),
+        ("failed", 21610, Status.FAILED, True),
+        ("undelivered", 21610, Status.UNDELIVERED, True),
+        ("failed", 63016, Status.FAILED, False),
+        ("queued", None, Status.ACCEPTED, False),
+    ],
+)
 def test_a_message_that_is_created_failed_is_the_same_error_as_elsewhere(
     wire: Wire, name: str, word: str, code: int | None, status: Status, refused: bool
 ) -> None:
-    wire.answer(201, {"sid": "SM" + "1" * 32, "status": word, "error_code": code, "error_message": None, "num_segments": "1"})
+    wire.answer(
+        201,
+        {
+            "sid": "SM" + "1" * 32,
+            "status": word,
+            "error_code": code,
+            "error_message": None,
+            "num_segments": "1",
+        },
+    )
     found = instance(wire, name).send(outbound(name))
     assert isinstance(found, Accepted)
     assert (found.status, found.code, isinstance(found.error, RecipientRefused)) == (
@@ -156,22 +209,30 @@ def test_a_message_that_is_created_failed_is_the_same_error_as_elsewhere(
     assert found.outside_window == (code == 63016)
 
 
-# ── Destinations ────────────────────────────────────────────────────────────────────────────────────────────
+# ── Destinations ──────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize(
     ("name", "status", "content"),
     [
-        ("slack", 200, {"ok": False, "error": "channel_not_found"}), ("slack", 200, {"ok": False, "error": "is_archived"}),
-        ("slack", 200, {"ok": False, "error": "not_in_channel"}), ("slack", 200, {"ok": False, "error": "brand_new_word"}),
-        ("slack webhook", 404, "channel_not_found"), ("slack webhook", 410, "channel_is_archived"),
+        ("slack", 200, {"ok": False, "error": "channel_not_found"}),
+        ("slack", 200, {"ok": False, "error": "is_archived"}),
+        ("slack", 200, {"ok": False, "error": "not_in_channel"}),
+        ("slack", 200, {"ok": False, "error": "brand_new_word"}),
+        ("slack webhook", 404, "channel_not_found"),
+        ("slack webhook", 410, "channel_is_archived"),
         ("slack webhook", 400, "brand_new_word"),
-        ("teams", 404, {"error": {"code": "WorkflowNotFound"}}), ("teams", 400, {"error": {"code": "WorkflowTriggerIsNotEnabled"}}),
+        ("teams", 404, {"error": {"code": "WorkflowNotFound"}}),
+        ("teams", 400, {"error": {"code": "WorkflowTriggerIsNotEnabled"}}),
         ("teams", 451, {"error": {"code": "BrandNew"}}),
-        ("telegram", 403, {"ok": False, "description": "Forbidden: bot was kicked from the supergroup chat"}),
+        (
+            "telegram",
+            403,
+            {"ok": False, "description": "Forbidden: bot was kicked from the supergroup chat"},
+        ),
         ("telegram", 400, {"ok": False, "description": "Bad Request: TOPIC_CLOSED"}),
         ("telegram", 400, {"ok": False, "description": "Bad Request: message thread not found"}),
         ("telegram", 400, {"ok": False, "description": "Bad Request: BRAND_NEW"}),
     ],
-)  # fmt: skip
+)
 def test_an_error_about_the_teams_destination_is_neither_a_persons_nor_the_connections(
     asked: Asked, name: str, status: int, content: Any
 ) -> None:
@@ -182,11 +243,17 @@ def test_an_error_about_the_teams_destination_is_neither_a_persons_nor_the_conne
 
 @pytest.mark.parametrize(
     ("name", "status", "content"),
-    [("twilio", 401, {"code": 20003}), ("slack", 200, {"ok": False, "error": "token_revoked"}), ("slack webhook", 404, "no_service"),
-     ("telegram", 401, {"ok": False, "description": "Unauthorized"}),
-     ("teams", 401, {"error": {"code": "DirectApiAuthorizationRequired"}})],
-)  # fmt: skip
-def test_the_provider_itself_still_breaks_the_connection(asked: Asked, name: str, status: int, content: Any) -> None:
+    [
+        ("twilio", 401, {"code": 20003}),
+        ("slack", 200, {"ok": False, "error": "token_revoked"}),
+        ("slack webhook", 404, "no_service"),
+        ("telegram", 401, {"ok": False, "description": "Unauthorized"}),
+        ("teams", 401, {"error": {"code": "DirectApiAuthorizationRequired"}}),
+    ],
+)
+def test_the_provider_itself_still_breaks_the_connection(
+    asked: Asked, name: str, status: int, content: Any
+) -> None:
     assert type(asked(name, status, content)) is ConnectionBroken
 
 

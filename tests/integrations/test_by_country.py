@@ -19,7 +19,9 @@ from hub.models import Connection
 from tests.conftest import Browser
 from tests.stage import credentials
 
-BRAZIL, FRANCE, SENDER = "MG" + "b" * 32, "MG" + "f" * 32, "+13175550123"
+BRAZIL = "MG" + "b" * 32
+FRANCE = "MG" + "f" * 32
+SENDER = "+13175550123"
 ACCOUNT = {"account_sid": "AC" + "1" * 32, "auth_token": "t" * 32, "sender": SENDER}
 
 
@@ -32,11 +34,20 @@ def typed(*rows: tuple[str, str]) -> dict[str, str]:
 
 
 def test_rows_are_kept_by_country_and_empty_ones_fall_out() -> None:
-    form = settings_form.read(TwilioSms, typed((" br ", BRAZIL), ("", ""), ("FR", f" {FRANCE} ")), {})
+    form = settings_form.read(
+        TwilioSms, typed((" br ", BRAZIL), ("", ""), ("FR", f" {FRANCE} ")), {}
+    )
     assert settings_of(form) == {"BR": BRAZIL, "FR": FRANCE}
     shown = settings_form.show(TwilioSms, {**ACCOUNT, "services": {"BR": BRAZIL}})
-    assert [list(row.data.values()) for row in shown["services"].entries] == [["BR", BRAZIL], ["", ""], ["", ""]]
-    assert settings_of(settings_form.read(TwilioSms, ACCOUNT, {**ACCOUNT, "services": {"BR": BRAZIL}})) == {}, "emptied is gone"
+    assert [list(row.data.values()) for row in shown["services"].entries] == [
+        ["BR", BRAZIL],
+        ["", ""],
+        ["", ""],
+    ]
+    assert (
+        settings_of(settings_form.read(TwilioSms, ACCOUNT, {**ACCOUNT, "services": {"BR": BRAZIL}}))
+        == {}
+    ), "emptied is gone"
 
 
 def settings_of(form: Any) -> Any:
@@ -54,7 +65,9 @@ def settings_of(form: Any) -> Any:
         ([("BR", BRAZIL), ("br", FRANCE)], "twice"),
     ],
 )
-def test_a_row_that_is_wrong_is_named_and_stays_as_typed(rows: list[tuple[str, str]], says: str) -> None:
+def test_a_row_that_is_wrong_is_named_and_stays_as_typed(
+    rows: list[tuple[str, str]], says: str
+) -> None:
     with pytest.raises(Invalid) as refused:
         settings_form.read(WhatsApp, typed(*rows), {})
     assert (refused.value.field, says in str(refused.value)) == ("services", True)
@@ -62,20 +75,37 @@ def test_a_row_that_is_wrong_is_named_and_stays_as_typed(rows: list[tuple[str, s
 
 
 @pytest.mark.parametrize(
-    ("to", "sends"), [("+5511987654321", BRAZIL), ("+33612345678", FRANCE), ("+13175551234", ""), ("+447911123456", "")]
+    ("to", "sends"),
+    [
+        ("+5511987654321", BRAZIL),
+        ("+33612345678", FRANCE),
+        ("+13175551234", ""),
+        ("+447911123456", ""),
+    ],
 )
 @pytest.mark.parametrize(("cls", "prefix"), [(TwilioSms, ""), (WhatsApp, "whatsapp:")])
-def test_a_recipients_country_chooses_the_service(cls: type[TwilioSms], prefix: str, to: str, sends: str) -> None:
+def test_a_recipients_country_chooses_the_service(
+    cls: type[TwilioSms], prefix: str, to: str, sends: str
+) -> None:
     made = cls({**ACCOUNT, "services": {"BR": BRAZIL, "FR": FRANCE}}, Door())
     payload = made.render(Outbound("msg_1", 1, to, "Hello"))
-    assert (payload.get("MessagingServiceSid", ""), payload.get("From", "")) == (sends, "" if sends else prefix + SENDER)
+    assert (payload.get("MessagingServiceSid", ""), payload.get("From", "")) == (
+        sends,
+        "" if sends else prefix + SENDER,
+    )
 
 
 def test_each_service_is_tested(hub_demo: Flask, simulator: Any, connection: Connection) -> None:
-    tested = checks.run(connection.id, {**_typed(connection), "services-0-country": "BR", "services-0-sender": BRAZIL})
+    tested = checks.run(
+        connection.id,
+        {**_typed(connection), "services-0-country": "BR", "services-0-sender": BRAZIL},
+    )
     assert (tested.check.ok, tested.check.field) == (False, "services")
     known = credentials(hub_demo).messaging_service_sid
-    tested = checks.run(connection.id, {**_typed(connection), "services-0-country": "BR", "services-0-sender": known})
+    tested = checks.run(
+        connection.id,
+        {**_typed(connection), "services-0-country": "BR", "services-0-sender": known},
+    )
     assert tested.check.ok
     assert "to BR from the Messaging Service" in tested.check.text
 
@@ -87,14 +117,24 @@ def test_an_admin_types_them_into_the_page(admin: Browser, app: Flask) -> None:
         demo.prepare()
     page = admin.get("/connections/demo-sms").text
     assert page.count('placeholder="MG…"') == 2
-    shown = {**ACCOUNT, "auth_token": "x" * 32, "services-0-country": "BR", "services-0-sender": "nonsense"}
+    shown = {
+        **ACCOUNT,
+        "auth_token": "x" * 32,
+        "services-0-country": "BR",
+        "services-0-sender": "nonsense",
+    }
     refused = admin.post("/connections/demo-sms", shown)
     assert refused.status_code == 422
     assert "A Messaging Service is MG" in refused.text
     assert 'value="nonsense"' in refused.text
-    assert admin.post("/connections/demo-sms", shown | {"services-0-sender": BRAZIL}).status_code == 303
+    assert (
+        admin.post("/connections/demo-sms", shown | {"services-0-sender": BRAZIL}).status_code
+        == 303
+    )
     with app.app_context():
-        assert db.session.scalars(select(Connection).where(Connection.slug == "demo-sms")).one().settings["services"] == {"BR": BRAZIL}
+        assert db.session.scalars(
+            select(Connection).where(Connection.slug == "demo-sms")
+        ).one().settings["services"] == {"BR": BRAZIL}
     assert f'value="{BRAZIL}"' in admin.get("/connections/demo-sms").text
 
 

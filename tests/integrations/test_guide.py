@@ -1,4 +1,6 @@
-"""The guide for who adds an integration: it tells of the whole contract, with its defaults, and what it shows works."""
+"""The guide for who adds an integration: it tells of the whole contract, with its defaults, and
+what it shows works.
+"""
 
 from __future__ import annotations
 
@@ -23,11 +25,18 @@ GUIDE = Path(base.__file__).with_name("README.md").read_text()
 ROWS = {found[1]: found[0] for found in re.finditer(r"^\| `(\w+)[^`]*`.*\|$", GUIDE, re.MULTILINE)}
 NAMED = {word for code in re.findall(r"`([^`\n]+)`", GUIDE) for word in re.findall(r"\w+", code)}
 
-ATTRIBUTES = sorted(name for name in vars(Integration)["__annotations__"] if not name.startswith("_"))
-METHODS = sorted(name for name, member in vars(Integration).items()
-                 if not name.startswith("_") and name not in ATTRIBUTES and callable(getattr(Integration, name)))  # fmt: skip
+ATTRIBUTES = sorted(
+    name for name in vars(Integration)["__annotations__"] if not name.startswith("_")
+)
+METHODS = sorted(
+    name
+    for name, member in vars(Integration).items()
+    if not name.startswith("_") and name not in ATTRIBUTES and callable(getattr(Integration, name))
+)
 VALUES = [value for name in base.__all__ if dataclasses.is_dataclass(value := getattr(base, name))]
-FAILURES = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, SendError)]
+FAILURES = [
+    kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, SendError)
+]
 OURS = {"SendError", "FileMissing", "FileRefused"}  # raised by the hub itself
 WORDS = {"Address": Address, "ConfigForm": base.ConfigForm}
 
@@ -52,16 +61,29 @@ def test_every_method_stands_in_the_guide(name: str) -> None:
     shown, default, meaning = cells(name)
     assert meaning
     assert ("*class*" in shown) is isinstance(vars(Integration)[name], classmethod)
-    raises = "raise NotImplementedError" in Path(base.__file__).read_text().partition(f"def {name}(")[2].partition("\n    def ")[0]
+    raises = (
+        "raise NotImplementedError"
+        in Path(base.__file__).read_text().partition(f"def {name}(")[2].partition("\n    def ")[0]
+    )
     assert (default == "none") is raises
 
 
 @pytest.mark.parametrize("value", VALUES, ids=lambda value: value.__name__)
 def test_every_value_stands_in_the_guide_with_its_fields(value: type) -> None:
     told = set(re.findall(r"\w+", " ".join(re.findall(r"`([^`]+)`", cells(value.__name__)[1]))))
-    inherited = {field.name for field in dataclasses.fields(Fact)} if issubclass(value, Fact) and value is not Fact else set()
-    derived = {name for name, member in vars(value).items() if not name.startswith("_") and hasattr(member, "__get__")}
-    assert {field.name for field in dataclasses.fields(value)} - inherited | derived - inherited <= told
+    inherited = (
+        {field.name for field in dataclasses.fields(Fact)}
+        if issubclass(value, Fact) and value is not Fact
+        else set()
+    )
+    derived = {
+        name
+        for name, member in vars(value).items()
+        if not name.startswith("_") and hasattr(member, "__get__")
+    }
+    assert {
+        field.name for field in dataclasses.fields(value)
+    } - inherited | derived - inherited <= told
 
 
 @pytest.mark.parametrize("name", base.__all__)
@@ -75,28 +97,45 @@ def test_every_error_stands_in_the_guide_with_what_it_does(name: str) -> None:
 
 
 def test_the_guide_tells_of_nothing_that_is_not_there() -> None:
-    known = {*ATTRIBUTES, *METHODS, *(value.__name__ for value in VALUES), *(kind.__name__ for kind in FAILURES)}
+    known = {
+        *ATTRIBUTES,
+        *METHODS,
+        *(value.__name__ for value in VALUES),
+        *(kind.__name__ for kind in FAILURES),
+    }
     assert set(ROWS) <= known
 
 
 def test_what_the_guide_leads_to_is_there() -> None:
-    headings = {title.lower().replace(" ", "-") for title in re.findall(r"^## (.+)$", GUIDE, re.MULTILINE)}
+    headings = {
+        title.lower().replace(" ", "-") for title in re.findall(r"^## (.+)$", GUIDE, re.MULTILINE)
+    }
     assert set(re.findall(r"\]\(#([^)]+)\)", GUIDE)) <= headings
     root = Path(base.__file__).parents[2]
-    paths = {path for path in re.findall(r"\b(?:hub|tests)/[a-z_/]+\.(?:py|md)\b", GUIDE) if "pushfox" not in path}
+    paths = {
+        path
+        for path in re.findall(r"\b(?:hub|tests)/[a-z_/]+\.(?:py|md)\b", GUIDE)
+        if "pushfox" not in path
+    }
     assert paths
     assert not [path for path in paths if not (root / path).is_file()]
 
 
-
-# ── The example of a webhook ────────────────────────────────────────────────────────────────────────────────
+# ── The example of a webhook ──────────────────────────────────────────────────────────────────────
 def example() -> type[Integration]:
     """Return an integration made of the guide's own code."""
     code = next(re.finditer(r"^```python\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL))[1]
     scope: dict[str, Any] = {
-        "Integration": Integration, "webhook": webhook, "WebhookRequest": WebhookRequest, "Fact": Fact, "StatusUpdate": StatusUpdate,
-        "BadWebhook": BadWebhook, "hmac": hmac, "hashlib": hashlib, "STATES": {"delivered": Status.DELIVERED},
-    }  # fmt: skip
+        "Integration": Integration,
+        "webhook": webhook,
+        "WebhookRequest": WebhookRequest,
+        "Fact": Fact,
+        "StatusUpdate": StatusUpdate,
+        "BadWebhook": BadWebhook,
+        "hmac": hmac,
+        "hashlib": hashlib,
+        "STATES": {"delivered": Status.DELIVERED},
+    }
     exec(f"class Pushfox(Integration):\n{textwrap.indent(textwrap.dedent(code), '    ')}", scope)  # noqa: S102 - our own document
     found: type[Integration] = scope["Pushfox"]
     return found
@@ -104,15 +143,27 @@ def example() -> type[Integration]:
 
 def report(body: bytes, key: str = "shh") -> WebhookRequest:
     signature = hmac.new(key.encode(), body, hashlib.sha256).hexdigest()
-    return WebhookRequest("POST", "https://hub.example/x", "pushfox/{connection}", {"x-pushfox-signature": signature}, body, "fox")
+    return WebhookRequest(
+        "POST",
+        "https://hub.example/x",
+        "pushfox/{connection}",
+        {"x-pushfox-signature": signature},
+        body,
+        "fox",
+    )
 
 
 def test_the_guides_webhook_takes_what_is_signed_and_nothing_else() -> None:
     made = example()
-    one, blank = made({"signing_secret": "shh"}, http.Door()), made({}, http.Door())
+    one = made({"signing_secret": "shh"}, http.Door())
+    blank = made({}, http.Door())
     genuine = report(b'{"id": "7", "state": "delivered"}')
     one.verify(genuine)
-    for anyone, request in ((one, report(b"{}", "other")), (blank, report(b"{}", "")), (one, dataclasses.replace(genuine, headers={}))):
+    for anyone, request in (
+        (one, report(b"{}", "other")),
+        (blank, report(b"{}", "")),
+        (one, dataclasses.replace(genuine, headers={})),
+    ):
         with pytest.raises(BadWebhook):
             anyone.verify(request)
 
@@ -120,7 +171,9 @@ def test_the_guides_webhook_takes_what_is_signed_and_nothing_else() -> None:
 def test_the_guides_webhook_reads_a_report_and_meets_nonsense() -> None:
     one = example()({"signing_secret": "shh"}, http.Door())
     genuine = report(b'{"id": "7", "state": "delivered"}')
-    assert one.facts(genuine) == [StatusUpdate(provider_id="7", status=Status.DELIVERED, word="delivered")]
+    assert one.facts(genuine) == [
+        StatusUpdate(provider_id="7", status=Status.DELIVERED, word="delivered")
+    ]
     assert one.receipt_key(genuine) == ("7", "delivered")
     for body in (b"", b"[]", b"\xff", b'"x"', b"{" * 100_000, b'{"id": null}'):
         assert one.facts(report(body)) == []

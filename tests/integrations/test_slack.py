@@ -1,4 +1,4 @@
-"""Slack: its settings, what it takes for an address, what is sent and what is made of the answers."""
+"""Slack: its settings, addresses, requests, and the errors made of its answers."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ from tests.stage import credentials
 
 SECRET = "aSecretPartOfTheAddress1"
 HOOK = f"https://hooks.slack.com/services/T0123ABCD/B0123ABCD/{SECRET}"
-PLACE, CHANNEL = "T0123ABCD/B0123ABCD", "C0123456789"
+PLACE = "T0123ABCD/B0123ABCD"
+CHANNEL = "C0123456789"
 BY_HOOK = {"webhook_url": HOOK}
 BY_BOT = {"bot_token": "xoxb-1234-5678-abcd", "channel": CHANNEL}
 BUTTONS = {"app_id": "A0123456789", "signing_secret": "0123456789abcdef" * 2}
@@ -46,7 +47,7 @@ def outbound(to: str = CHANNEL, text: str = "Hello", **more: Any) -> Outbound:
     return Outbound("msg_1", 1, to, text, **more)
 
 
-# ── Settings ────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Settings ──────────────────────────────────────────────────────────────────────────────────────
 def read(typed: dict[str, str], stored: dict[str, Any] | None = None) -> dict[str, Any]:
     return settings_form.settings_of(settings_form.read(Slack, typed, stored or {}))
 
@@ -72,7 +73,9 @@ def test_either_way_will_do_with_buttons_or_without(typed: dict[str, str]) -> No
         ({**BY_HOOK, **BUTTONS, "app_id": "T0123456789"}, "app_id", "App ID is A"),
     ],
 )
-def test_what_does_not_fit_is_said_where_it_stands(typed: dict[str, str], field: str, says: str) -> None:
+def test_what_does_not_fit_is_said_where_it_stands(
+    typed: dict[str, str], field: str, says: str
+) -> None:
     with pytest.raises(Invalid) as refused:
         read(typed)
     assert (refused.value.field, says in str(refused.value)) == (field, True)
@@ -81,13 +84,24 @@ def test_what_does_not_fit_is_said_where_it_stands(typed: dict[str, str], field:
 @pytest.mark.parametrize(
     "url",
     [
-        HOOK.replace("https", "http"), HOOK.replace("hooks.slack.com", "hooks.slack.com.evil.example"), HOOK.replace("hooks.", ""),
-        HOOK.replace("hooks.slack.com", "hooks.slack.com:8443"), HOOK.replace("hooks.slack.com", "x@hooks.slack.com"),
-        HOOK.replace("hooks.slack.com", "hooks.slack.com@evil.example"), HOOK.replace("services/", "workflows/"), HOOK + "?x=1",
-        HOOK + "#x", HOOK.rpartition("/")[0], HOOK.replace("/services/", "/services/../services/"), "https://[", "hello", HOOK + "/",
-        HOOK.replace("/B0", "/%42"), "https://hooks.slack.com:port/services/T0123ABCD/B0123ABCD/x",
+        HOOK.replace("https", "http"),
+        HOOK.replace("hooks.slack.com", "hooks.slack.com.evil.example"),
+        HOOK.replace("hooks.", ""),
+        HOOK.replace("hooks.slack.com", "hooks.slack.com:8443"),
+        HOOK.replace("hooks.slack.com", "x@hooks.slack.com"),
+        HOOK.replace("hooks.slack.com", "hooks.slack.com@evil.example"),
+        HOOK.replace("services/", "workflows/"),
+        HOOK + "?x=1",
+        HOOK + "#x",
+        HOOK.rpartition("/")[0],
+        HOOK.replace("/services/", "/services/../services/"),
+        "https://[",
+        "hello",
+        HOOK + "/",
+        HOOK.replace("/B0", "/%42"),
+        "https://hooks.slack.com:port/services/T0123ABCD/B0123ABCD/x",
     ],
-)  # fmt: skip
+)
 def test_an_address_that_is_no_webhook_is_refused_without_quoting_it(url: str) -> None:
     with pytest.raises(Invalid) as refused:
         read({"webhook_url": url})
@@ -121,9 +135,17 @@ def test_who_types_the_other_way_gives_up_the_stored_one() -> None:
 def test_nothing_secret_is_stored_in_the_clear() -> None:
     for made in (read(BY_HOOK), read({**BY_HOOK, **BUTTONS}), read(BY_BOT)):
         plain = f"{Slack.account_of(made)} {Slack.sender_of(made)} {Slack.place_of(made)}"
-        assert not [value for name, value in made.items() if value in plain and value and name != "app_id" and name != "channel"]
+        assert not [
+            value
+            for name, value in made.items()
+            if value in plain and value and name != "app_id" and name != "channel"
+        ]
         assert SECRET not in plain
-    assert (Slack.place_of(BY_HOOK), Slack.place_of(BY_BOT), Slack.account_of(BUTTONS)) == (PLACE, CHANNEL, "A0123456789")
+    assert (Slack.place_of(BY_HOOK), Slack.place_of(BY_BOT), Slack.account_of(BUTTONS)) == (
+        PLACE,
+        CHANNEL,
+        "A0123456789",
+    )
 
 
 def test_a_bot_keeps_threads_and_changes_its_posts_and_a_webhook_does_neither() -> None:
@@ -131,7 +153,7 @@ def test_a_bot_keeps_threads_and_changes_its_posts_and_a_webhook_does_neither() 
     assert [Slack.edits_posts(place) for place in (PLACE, CHANNEL)] == [False, True]
 
 
-# ── Addresses ───────────────────────────────────────────────────────────────────────────────────────────────
+# ── Addresses ─────────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize(
     ("typed", "clean", "kind"),
     [
@@ -141,23 +163,39 @@ def test_a_bot_keeps_threads_and_changes_its_posts_and_a_webhook_does_neither() 
         (" Eric.Smith@Example.com", "eric.smith@example.com", Address.EMAIL),
     ],
 )
-def test_channels_members_webhooks_and_mail_addresses_are_addresses(typed: str, clean: str, kind: Address) -> None:
+def test_channels_members_webhooks_and_mail_addresses_are_addresses(
+    typed: str, clean: str, kind: Address
+) -> None:
     assert Slack.clean_address(typed) == clean
     assert Slack.kind_of(clean) is kind
 
 
 @pytest.mark.parametrize(
     "typed",
-    ["", "#signing", "@eric", "GENERAL", "c0123456789", "a@b", "a b@c.d", "a@@c.d", "+13175551234", HOOK, "x" * 400 + "@a.example"],
+    [
+        "",
+        "#signing",
+        "@eric",
+        "GENERAL",
+        "c0123456789",
+        "a@b",
+        "a b@c.d",
+        "a@@c.d",
+        "+13175551234",
+        HOOK,
+        "x" * 400 + "@a.example",
+    ],
 )
 def test_names_and_numbers_are_none(typed: str) -> None:
     with pytest.raises(ValueError, match="Channel ID"):
         Slack.clean_address(typed)
 
 
-# ── A desk that answers as it is told ───────────────────────────────────────────────────────────────────────
+# ── A desk that answers as it is told ─────────────────────────────────────────────────────────────
 class Desk:
-    """Stands where Slack would: keeps what it is asked, and answers the same until it is told otherwise."""
+    """Stands where Slack would: keeps what it is asked, and answers the same until it is told
+    otherwise.
+    """
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str, dict[str, str]]] = []
@@ -165,15 +203,23 @@ class Desk:
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)).decode()
-        headers = {name: str(environ.get(name, "")) for name in ("CONTENT_TYPE", "HTTP_AUTHORIZATION")}
+        headers = {
+            name: str(environ.get(name, "")) for name in ("CONTENT_TYPE", "HTTP_AUTHORIZATION")
+        }
         self.asked.append((environ["PATH_INFO"], body, headers))
-        status, text, more = self.answers[max((path for path in self.answers if environ["PATH_INFO"].endswith(path)), key=len)]
+        status, text, more = self.answers[
+            max((path for path in self.answers if environ["PATH_INFO"].endswith(path)), key=len)
+        ]
         start_response(f"{status} So", [*more.items(), ("Content-Length", str(len(text.encode())))])
         return [text.encode()]
 
     def says(self, what: Any, status: int = 200, at: str = "", **headers: str) -> None:
         text = what if isinstance(what, str) else json.dumps(what)
-        self.answers[at] = (status, text, {name.replace("_", "-"): value for name, value in headers.items()})
+        self.answers[at] = (
+            status,
+            text,
+            {name.replace("_", "-"): value for name, value in headers.items()},
+        )
 
 
 @pytest.fixture(scope="module")
@@ -190,7 +236,8 @@ def served(port: int) -> Iterator[Desk]:
 
 @pytest.fixture
 def desk(served: Desk) -> Desk:
-    served.asked, served.answers = [], {}
+    served.asked = []
+    served.answers = {}
     return served
 
 
@@ -212,19 +259,27 @@ def test_a_webhook_takes_the_post_at_its_own_path(desk: Desk, at_desk: Any) -> N
     assert (json.loads(body)["text"], json.loads(body)["unfurl_links"]) == ("Hello", False)
 
 
-def test_a_bots_first_message_begins_the_thread_and_the_next_ones_go_on_with_it(desk: Desk, at_desk: Any) -> None:
+def test_a_bots_first_message_begins_the_thread_and_the_next_ones_go_on_with_it(
+    desk: Desk, at_desk: Any
+) -> None:
     desk.says(POSTED)
-    ts, name = POSTED["ts"], f"{CHANNEL}/{POSTED['ts']}"
+    ts = POSTED["ts"]
+    name = f"{CHANNEL}/{POSTED['ts']}"
     assert at_desk(BY_BOT).send(outbound()) == Accepted(name, Status.DELIVERED, thread=str(ts))
     assert at_desk(BY_BOT).send(outbound(thread="1.2")) == Accepted(name, Status.DELIVERED)
     (path, first, headers), (_, second, _) = desk.asked
-    assert (path, headers["HTTP_AUTHORIZATION"]) == ("/api/chat.postMessage", f"Bearer {BY_BOT['bot_token']}")
+    assert (path, headers["HTTP_AUTHORIZATION"]) == (
+        "/api/chat.postMessage",
+        f"Bearer {BY_BOT['bot_token']}",
+    )
     assert ("thread_ts" in json.loads(first), json.loads(second)["thread_ts"]) == (False, "1.2")
 
 
 def test_an_edit_changes_the_message_that_stands_there(desk: Desk, at_desk: Any) -> None:
     desk.says(POSTED)
-    assert at_desk(BY_BOT).send(outbound(edits=f"{CHANNEL}/1.2")) == Accepted(f"{CHANNEL}/1.2", Status.DELIVERED)
+    assert at_desk(BY_BOT).send(outbound(edits=f"{CHANNEL}/1.2")) == Accepted(
+        f"{CHANNEL}/1.2", Status.DELIVERED
+    )
     [(path, body, _)] = desk.asked
     said = json.loads(body)
     assert (path, said["channel"], said["ts"]) == ("/api/chat.update", CHANNEL, "1.2")
@@ -232,14 +287,19 @@ def test_an_edit_changes_the_message_that_stands_there(desk: Desk, at_desk: Any)
 
 def test_a_bot_answers_a_press_by_an_edit_which_is_never_too_late(desk: Desk, at_desk: Any) -> None:
     desk.says(POSTED)
-    at_desk(BY_BOT).send(outbound(edits=f"{CHANNEL}/1.2", reply_to="https://hooks.slack.com/actions/T/1/x"))
+    at_desk(BY_BOT).send(
+        outbound(edits=f"{CHANNEL}/1.2", reply_to="https://hooks.slack.com/actions/T/1/x")
+    )
     assert [path for path, _, _ in desk.asked] == ["/api/chat.update"]
 
 
 def test_a_mail_address_is_looked_up_first(desk: Desk, at_desk: Any) -> None:
     desk.says({"ok": True, "user": {"id": "U0123456789"}}, at="users.lookupByEmail")
     desk.says({**POSTED, "channel": "D0123456789"})
-    assert at_desk(BY_BOT).send(outbound("eric@example.com")).provider_id == "D0123456789/1700000000.000100"
+    assert (
+        at_desk(BY_BOT).send(outbound("eric@example.com")).provider_id
+        == "D0123456789/1700000000.000100"
+    )
     (path, body, headers), (_, posted, _) = desk.asked
     assert (path, parse_qs(body)) == ("/api/users.lookupByEmail", {"email": ["eric@example.com"]})
     assert headers["CONTENT_TYPE"] == "application/x-www-form-urlencoded", "it reads no JSON"
@@ -247,7 +307,9 @@ def test_a_mail_address_is_looked_up_first(desk: Desk, at_desk: Any) -> None:
 
 
 @pytest.mark.parametrize("base", ["https://hooks.slack.com", "here"])
-def test_a_press_is_answered_at_its_own_address(desk: Desk, at_desk: Any, port: int, base: str) -> None:
+def test_a_press_is_answered_at_its_own_address(
+    desk: Desk, at_desk: Any, port: int, base: str
+) -> None:
     desk.says("ok")
     url = f"{base.replace('here', f'http://127.0.0.1:{port}')}/actions/T0123ABCD/12/{SECRET}"
     assert at_desk(BY_HOOK).send(outbound(PLACE, reply_to=url)) == Accepted("", Status.DELIVERED)
@@ -257,17 +319,27 @@ def test_a_press_is_answered_at_its_own_address(desk: Desk, at_desk: Any, port: 
 
 @pytest.mark.parametrize(
     "url",
-    ["https://evil.example/actions/T/1/x", "https://hooks.slack.com.evil.example/actions/x", "https://hooks.slack.com/services/T/B/x",
-     "https://hooks.slack.com/actions/../services/T", "http://hooks.slack.com/actions/T/1/x", "https://x@hooks.slack.com/actions/T/1",
-     "https://hooks.slack.com/actions/x?y=1", "//evil.example/actions/x", "/actions/x"],
-)  # fmt: skip
+    [
+        "https://evil.example/actions/T/1/x",
+        "https://hooks.slack.com.evil.example/actions/x",
+        "https://hooks.slack.com/services/T/B/x",
+        "https://hooks.slack.com/actions/../services/T",
+        "http://hooks.slack.com/actions/T/1/x",
+        "https://x@hooks.slack.com/actions/T/1",
+        "https://hooks.slack.com/actions/x?y=1",
+        "//evil.example/actions/x",
+        "/actions/x",
+    ],
+)
 def test_no_other_address_is_answered_at(desk: Desk, at_desk: Any, url: str) -> None:
     with pytest.raises(PermanentError) as refused:
         at_desk(BY_BOT).send(outbound(reply_to=url))
     assert (refused.value.code, desk.asked) == ("bad_reply_address", [])
 
 
-@pytest.mark.parametrize("code", ["expired_url", "used_url", "channel_not_found", "invalid_url", "no_service", ""])
+@pytest.mark.parametrize(
+    "code", ["expired_url", "used_url", "channel_not_found", "invalid_url", "no_service", ""]
+)
 def test_an_answer_that_comes_too_late_breaks_nothing(desk: Desk, at_desk: Any, code: str) -> None:
     desk.says({"ok": False, "error": code} if code else "<html>", 404)
     with pytest.raises(PermanentError):
@@ -293,7 +365,7 @@ def test_what_a_way_cannot_do_is_refused_with_the_reason_and_without_a_call(
     assert (refused.value.code, desk.asked) == (code, [])
 
 
-# ── What the answers come to ────────────────────────────────────────────────────────────────────────────────
+# ── What the answers come to ──────────────────────────────────────────────────────────────────────
 def refusal(one: Slack, message: Outbound) -> SendError:
     with pytest.raises(SendError) as caught:
         one.send(message)
@@ -303,22 +375,45 @@ def refusal(one: Slack, message: Outbound) -> SendError:
 @pytest.mark.parametrize(
     ("body", "status", "error"),
     [
-        ("invalid_payload", 400, PermanentError), ("no_text", 400, PermanentError), ("invalid_blocks", 400, PermanentError),
-        ("too_many_attachments", 400, PermanentError), ("missing_text_or_fallback_or_attachments", 400, PermanentError),
-        ("user_not_found", 400, DestinationUnavailable), ("invalid_token", 400, ConnectionBroken),
+        ("invalid_payload", 400, PermanentError),
+        ("no_text", 400, PermanentError),
+        ("invalid_blocks", 400, PermanentError),
+        ("too_many_attachments", 400, PermanentError),
+        ("missing_text_or_fallback_or_attachments", 400, PermanentError),
+        ("user_not_found", 400, DestinationUnavailable),
+        ("invalid_token", 400, ConnectionBroken),
         ("action_prohibited", 403, ConnectionBroken),
-        ("posting_to_general_channel_denied", 403, DestinationUnavailable), ("channel_not_found", 404, DestinationUnavailable),
-        ("no_service", 404, ConnectionBroken), ("no_service", 200, ConnectionBroken), ("no_active_hooks", 404, ConnectionBroken),
-        ("no_team", 404, ConnectionBroken), ("team_disabled", 404, ConnectionBroken), ("channel_is_archived", 410, DestinationUnavailable),
-        ("rollup_error", 500, TransientError), ("rate_limited", 429, SlowDown), ("", 429, SlowDown),
-        ("", 500, OutcomeUnknown), ("<html>", 502, OutcomeUnknown), ("never_heard_of", 500, OutcomeUnknown), ("", 200, OutcomeUnknown),
-        ("<html>", 200, OutcomeUnknown), ("", 301, OutcomeUnknown), ("", 408, OutcomeUnknown),
-        ("<html>", 404, Unreachable), ("", 410, Unreachable), ("", 403, Unreachable), ("<html>", 401, Unreachable),
+        ("posting_to_general_channel_denied", 403, DestinationUnavailable),
+        ("channel_not_found", 404, DestinationUnavailable),
+        ("no_service", 404, ConnectionBroken),
+        ("no_service", 200, ConnectionBroken),
+        ("no_active_hooks", 404, ConnectionBroken),
+        ("no_team", 404, ConnectionBroken),
+        ("team_disabled", 404, ConnectionBroken),
+        ("channel_is_archived", 410, DestinationUnavailable),
+        ("rollup_error", 500, TransientError),
+        ("rate_limited", 429, SlowDown),
+        ("", 429, SlowDown),
+        ("", 500, OutcomeUnknown),
+        ("<html>", 502, OutcomeUnknown),
+        ("never_heard_of", 500, OutcomeUnknown),
+        ("", 200, OutcomeUnknown),
+        ("<html>", 200, OutcomeUnknown),
+        ("", 301, OutcomeUnknown),
+        ("", 408, OutcomeUnknown),
+        ("<html>", 404, Unreachable),
+        ("", 410, Unreachable),
+        ("", 403, Unreachable),
+        ("<html>", 401, Unreachable),
         ("never_heard_of", 400, DestinationUnavailable),
-        ("never_heard_of", 404, DestinationUnavailable), ("<html>", 407, Unreachable), ("", 413, PermanentError),
+        ("never_heard_of", 404, DestinationUnavailable),
+        ("<html>", 407, Unreachable),
+        ("", 413, PermanentError),
     ],
-)  # fmt: skip
-def test_what_a_webhook_says_decides(desk: Desk, at_desk: Any, body: str, status: int, error: type[SendError]) -> None:
+)
+def test_what_a_webhook_says_decides(
+    desk: Desk, at_desk: Any, body: str, status: int, error: type[SendError]
+) -> None:
     desk.says(body, status, **({"Location": "https://slack.com/"} if status == 301 else {}))
     problem = refusal(at_desk(BY_HOOK), outbound(PLACE))
     assert type(problem) is error
@@ -329,28 +424,73 @@ def test_what_a_webhook_says_decides(desk: Desk, at_desk: Any, body: str, status
 @pytest.mark.parametrize(
     ("code", "error"),
     [
-        *dict.fromkeys([(code, ConnectionBroken) for code in (
-            "invalid_auth", "token_revoked", "account_inactive", "missing_scope", "no_permission",
-            "org_login_required", "ekm_access_denied", "team_access_not_granted", "not_authed",
-            "token_expired")]),
-        *[(code, DestinationUnavailable) for code in (
-            "not_in_channel", "channel_not_found", "is_archived", "restricted_action", "never_heard_of")],
-        *[(code, PermanentError) for code in (
-            "no_text", "msg_too_long", "invalid_blocks", "invalid_blocks_format", "invalid_arguments", "too_many_attachments",
-            "msg_blocks_too_long")],
-        ("ratelimited", SlowDown), ("rate_limited", SlowDown),
-        ("service_unavailable", TransientError), ("request_timeout", TransientError),
-        ("internal_error", OutcomeUnknown), ("fatal_error", OutcomeUnknown),
+        *dict.fromkeys(
+            [
+                (code, ConnectionBroken)
+                for code in (
+                    "invalid_auth",
+                    "token_revoked",
+                    "account_inactive",
+                    "missing_scope",
+                    "no_permission",
+                    "org_login_required",
+                    "ekm_access_denied",
+                    "team_access_not_granted",
+                    "not_authed",
+                    "token_expired",
+                )
+            ]
+        ),
+        *[
+            (code, DestinationUnavailable)
+            for code in (
+                "not_in_channel",
+                "channel_not_found",
+                "is_archived",
+                "restricted_action",
+                "never_heard_of",
+            )
+        ],
+        *[
+            (code, PermanentError)
+            for code in (
+                "no_text",
+                "msg_too_long",
+                "invalid_blocks",
+                "invalid_blocks_format",
+                "invalid_arguments",
+                "too_many_attachments",
+                "msg_blocks_too_long",
+            )
+        ],
+        ("ratelimited", SlowDown),
+        ("rate_limited", SlowDown),
+        ("service_unavailable", TransientError),
+        ("request_timeout", TransientError),
+        ("internal_error", OutcomeUnknown),
+        ("fatal_error", OutcomeUnknown),
     ],
-)  # fmt: skip
-def test_what_the_web_api_says_decides(desk: Desk, at_desk: Any, code: str, error: type[SendError]) -> None:
+)
+def test_what_the_web_api_says_decides(
+    desk: Desk, at_desk: Any, code: str, error: type[SendError]
+) -> None:
     desk.says({"ok": False, "error": code})
     problem = refusal(at_desk(BY_BOT), outbound())
     assert (type(problem), problem.code) == (error, code)
 
 
 @pytest.mark.parametrize(
-    "what", ["", "null", "[]", "{}", '{"ok": "true"}', '{"ok": true}', '{"ok": true, "channel": 5, "ts": []}', "[" * 9999]
+    "what",
+    [
+        "",
+        "null",
+        "[]",
+        "{}",
+        '{"ok": "true"}',
+        '{"ok": true}',
+        '{"ok": true, "channel": 5, "ts": []}',
+        "[" * 9999,
+    ],
 )
 def test_an_answer_that_cannot_be_read_leaves_it_open(desk: Desk, at_desk: Any, what: str) -> None:
     desk.says(what)
@@ -366,8 +506,13 @@ def test_the_pause_is_the_one_slack_asks_for(desk: Desk, at_desk: Any) -> None:
     assert getattr(refusal(at_desk(BY_BOT), outbound()), "retry_after", 0) == 10
 
 
-@pytest.mark.parametrize("code", ["channel_not_found", "not_in_channel", "is_archived", "restricted_action", "user_not_found"])
-def test_trouble_with_somebody_else_does_not_pause_the_teams_channel(desk: Desk, at_desk: Any, code: str) -> None:
+@pytest.mark.parametrize(
+    "code",
+    ["channel_not_found", "not_in_channel", "is_archived", "restricted_action", "user_not_found"],
+)
+def test_trouble_with_somebody_else_does_not_pause_the_teams_channel(
+    desk: Desk, at_desk: Any, code: str
+) -> None:
     desk.says({"ok": False, "error": code})
     assert type(refusal(at_desk(BY_BOT), outbound("U0123456789"))) is PermanentError
     assert type(refusal(at_desk(BY_BOT), outbound())) is DestinationUnavailable
@@ -381,10 +526,18 @@ def test_unknown_words_about_an_edit_are_about_the_post(desk: Desk, at_desk: Any
 
 @pytest.mark.parametrize(
     ("code", "status", "error"),
-    [("users_not_found", 200, RecipientRefused), ("missing_scope", 200, PermanentError), ("invalid_auth", 200, ConnectionBroken),
-     ("internal_error", 500, TransientError), ("", 502, TransientError), ("ratelimited", 429, SlowDown)],
-)  # fmt: skip
-def test_a_lookup_that_fails_has_sent_nothing(desk: Desk, at_desk: Any, code: str, status: int, error: type[SendError]) -> None:
+    [
+        ("users_not_found", 200, RecipientRefused),
+        ("missing_scope", 200, PermanentError),
+        ("invalid_auth", 200, ConnectionBroken),
+        ("internal_error", 500, TransientError),
+        ("", 502, TransientError),
+        ("ratelimited", 429, SlowDown),
+    ],
+)
+def test_a_lookup_that_fails_has_sent_nothing(
+    desk: Desk, at_desk: Any, code: str, status: int, error: type[SendError]
+) -> None:
     desk.says({"ok": False, "error": code}, status)
     assert type(refusal(at_desk(BY_BOT), outbound("eric@example.com"))) is error
     assert len(desk.asked) == 1
@@ -392,7 +545,11 @@ def test_a_lookup_that_fails_has_sent_nothing(desk: Desk, at_desk: Any, code: st
 
 def test_nobody_there_is_unreachable_and_no_answer_leaves_it_open(port: int) -> None:
     gone = free_port()
-    one = Slack(BY_BOT, Door(allow={f"127.0.0.1:{gone}"}), dict.fromkeys(Slack.api, f"http://127.0.0.1:{gone}"))
+    one = Slack(
+        BY_BOT,
+        Door(allow={f"127.0.0.1:{gone}"}),
+        dict.fromkeys(Slack.api, f"http://127.0.0.1:{gone}"),
+    )
     assert type(refusal(one, outbound())) is Unreachable
 
 
@@ -407,9 +564,12 @@ def test_every_code_is_explained_in_sentences(code: str) -> None:
     assert problem.url in ("", METHODS, WEBHOOKS)
 
 
-def test_the_secret_in_the_address_is_told_by_nothing(desk: Desk, at_desk: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_secret_in_the_address_is_told_by_nothing(
+    desk: Desk, at_desk: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO)
-    one, told = at_desk(BY_HOOK), []
+    one = at_desk(BY_HOOK)
+    told = []
     for body, status in (("ok", 200), ("no_service", 404), ("", 500), ("<html>", 404), (HOOK, 400)):
         desk.says(body, status)
         with recorded() as exchanges:
@@ -419,13 +579,19 @@ def test_the_secret_in_the_address_is_told_by_nothing(desk: Desk, at_desk: Any, 
                 told += [problem, vars(problem), problem.__cause__, problem.__context__]
             told += [exchanges, one.check(), one.render(outbound(PLACE))]
     gone = free_port()
-    away = Slack(BY_HOOK, Door(allow={f"127.0.0.1:{gone}"}), dict.fromkeys(Slack.api, f"http://127.0.0.1:{gone}"))
+    away = Slack(
+        BY_HOOK,
+        Door(allow={f"127.0.0.1:{gone}"}),
+        dict.fromkeys(Slack.api, f"http://127.0.0.1:{gone}"),
+    )
     told += [refusal(away, outbound(PLACE)), away.check()]
     assert SECRET not in repr(told)
-    assert not [line for line in caplog.records if SECRET in line.getMessage() and line.name != "werkzeug"]  # that one is the desk's
+    assert not [
+        line for line in caplog.records if SECRET in line.getMessage() and line.name != "werkzeug"
+    ]  # that one is the desk's
 
 
-# ── Testing ─────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Testing ───────────────────────────────────────────────────────────────────────────────────────
 SIGNED_IN = {"ok": True, "user": "signpost", "team": "Acme"}
 
 
@@ -455,7 +621,11 @@ def test_a_bot_is_named_with_its_team(desk: Desk, at_desk: Any) -> None:
 def test_missing_scopes_and_buttons_that_do_not_act_are_told(desk: Desk, at_desk: Any) -> None:
     desk.says(SIGNED_IN, X_Oauth_Scopes="chat:write")
     found = at_desk(BY_BOT).check()
-    assert (found.ok, found.title, len(found.warnings)) == (True, "Slack is ready, with 2 limits.", 2)
+    assert (found.ok, found.title, len(found.warnings)) == (
+        True,
+        "Slack is ready, with 2 limits.",
+        2,
+    )
     assert "users:read.email" in found.warnings[0]
     assert "App ID" in found.warnings[1]
     desk.says(SIGNED_IN, X_Oauth_Scopes="users:read.email")
@@ -467,7 +637,11 @@ def test_missing_scopes_and_buttons_that_do_not_act_are_told(desk: Desk, at_desk
 @pytest.mark.parametrize(
     ("said", "ok", "tells"),
     [
-        ({"ok": True, "channel": {"name": "signing", "is_member": True}}, True, "Posts to #signing."),
+        (
+            {"ok": True, "channel": {"name": "signing", "is_member": True}},
+            True,
+            "Posts to #signing.",
+        ),
         ({"ok": True, "channel": {"name": "signing", "is_member": False}}, False, "not a member"),
         ({"ok": True, "channel": {"name": "signing", "is_archived": True}}, False, "archived"),
         ({"ok": False, "error": "channel_not_found"}, False, "no such channel"),
@@ -475,7 +649,9 @@ def test_missing_scopes_and_buttons_that_do_not_act_are_told(desk: Desk, at_desk
         ({"ok": True}, True, f"Posts to {CHANNEL}."),
     ],
 )
-def test_the_channel_is_looked_at_where_the_token_may(desk: Desk, at_desk: Any, said: Any, ok: bool, tells: str) -> None:
+def test_the_channel_is_looked_at_where_the_token_may(
+    desk: Desk, at_desk: Any, said: Any, ok: bool, tells: str
+) -> None:
     desk.says(SIGNED_IN, X_Oauth_Scopes="chat:write,users:read.email,channels:read")
     desk.says(said, at="conversations.info")
     found = at_desk({**BY_BOT, **BUTTONS}).check()
@@ -483,15 +659,23 @@ def test_the_channel_is_looked_at_where_the_token_may(desk: Desk, at_desk: Any, 
     assert found.ok or found.field == "channel"
 
 
-def test_an_app_that_may_post_to_public_channels_need_not_be_a_member(desk: Desk, at_desk: Any) -> None:
-    desk.says(SIGNED_IN, X_Oauth_Scopes="chat:write,chat:write.public,users:read.email,channels:read")
-    desk.says({"ok": True, "channel": {"name": "signing", "is_member": False}}, at="conversations.info")
+def test_an_app_that_may_post_to_public_channels_need_not_be_a_member(
+    desk: Desk, at_desk: Any
+) -> None:
+    desk.says(
+        SIGNED_IN, X_Oauth_Scopes="chat:write,chat:write.public,users:read.email,channels:read"
+    )
+    desk.says(
+        {"ok": True, "channel": {"name": "signing", "is_member": False}}, at="conversations.info"
+    )
     assert at_desk(BY_BOT).check().ok
 
 
 @pytest.mark.parametrize("what", [("", 500), ("<html>", 200), ("{}", 200), ("", 404)])
 @pytest.mark.parametrize("given", [BY_BOT, BY_HOOK])
-def test_whatever_answers_the_test_ends_in_words(desk: Desk, at_desk: Any, what: tuple[str, int], given: dict[str, str]) -> None:
+def test_whatever_answers_the_test_ends_in_words(
+    desk: Desk, at_desk: Any, what: tuple[str, int], given: dict[str, str]
+) -> None:
     desk.says(*what)
     found = at_desk(given).check()
     assert not found.ok
@@ -499,15 +683,20 @@ def test_whatever_answers_the_test_ends_in_words(desk: Desk, at_desk: Any, what:
     assert found.steps
 
 
-# ── Over HTTP, with the simulator ───────────────────────────────────────────────────────────────────────────
+# ── Over HTTP, with the simulator ─────────────────────────────────────────────────────────────────
 def demo(app: Flask, **more: Any) -> dict[str, Any]:
     return {**(Slack.demo_settings(credentials(app)) or {}), **more}
 
 
 def demo_hook(app: Flask) -> dict[str, Any]:
     made_up = credentials(app).made_up
-    team, name, secret = made_up("slack team", 10).upper(), made_up("slack webhook", 10).upper(), made_up("slack webhook secret", 24)
-    return {**demo(app, bot_token="", channel=""), "webhook_url": f"https://hooks.slack.com/services/T{team}/B{name}/{secret}"}
+    team = made_up("slack team", 10).upper()
+    name = made_up("slack webhook", 10).upper()
+    secret = made_up("slack webhook secret", 24)
+    return {
+        **demo(app, bot_token="", channel=""),
+        "webhook_url": f"https://hooks.slack.com/services/T{team}/B{name}/{secret}",
+    }
 
 
 def running(given: dict[str, Any]) -> Any:
@@ -515,7 +704,9 @@ def running(given: dict[str, Any]) -> Any:
 
 
 def posts(simulator: Any) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = simulator.test_client().get("/simulator/slack.json").json["messages"]
+    found: list[dict[str, Any]] = (
+        simulator.test_client().get("/simulator/slack.json").json["messages"]
+    )
     return found
 
 
@@ -534,17 +725,28 @@ def test_a_token_that_is_refused_says_so_at_its_field(in_app: Flask, simulator: 
     assert (found.ok, found.code) == (False, "missing_scope")
 
 
-def test_a_request_is_told_in_a_thread_and_its_first_post_changes(in_app: Flask, simulator: Any) -> None:
+def test_a_request_is_told_in_a_thread_and_its_first_post_changes(
+    in_app: Flask, simulator: Any
+) -> None:
     one = running(demo(in_app))
     channel = one.settings["channel"]
     card = Card("Employment & Co", (("Signers", "0 of 1"),), ("Sent by Acme HR",))
-    first = one.send(outbound(channel, "Sent <!channel>", card=card, buttons=(Button("Open", "https://sign.example/1"),)))
+    first = one.send(
+        outbound(
+            channel,
+            "Sent <!channel>",
+            card=card,
+            buttons=(Button("Open", "https://sign.example/1"),),
+        )
+    )
     assert first.status is Status.DELIVERED
     reply = one.send(outbound(channel, "Eric signed", thread=first.thread))
     changed = one.send(outbound(channel, "All signed", card=card, edits=first.provider_id))
     assert (reply.thread, changed.provider_id) == ("", first.provider_id)
     shown = posts(simulator)
-    assert sorted(one["ts"] for one in shown) == sorted([first.thread, reply.provider_id.partition("/")[2]])
+    assert sorted(one["ts"] for one in shown) == sorted(
+        [first.thread, reply.provider_id.partition("/")[2]]
+    )
     text = json.dumps(shown)
     assert "All signed" in text
     assert "Eric signed" in text
@@ -553,14 +755,23 @@ def test_a_request_is_told_in_a_thread_and_its_first_post_changes(in_app: Flask,
 def test_a_webhook_posts_a_card(in_app: Flask, simulator: Any) -> None:
     one = running(demo_hook(in_app))
     place = one.place_of(one.settings)
-    assert one.send(outbound(place, card=Card("T", (("a", "b"),)))) == Accepted("", Status.DELIVERED)
+    assert one.send(outbound(place, card=Card("T", (("a", "b"),)))) == Accepted(
+        "", Status.DELIVERED
+    )
     assert len(posts(simulator)) == 1
 
 
 @pytest.mark.parametrize(
-    ("to", "error"), [("eric@example.com", None), ("nobody@acme.example", RecipientRefused), ("unscoped@acme.example", PermanentError)]
+    ("to", "error"),
+    [
+        ("eric@example.com", None),
+        ("nobody@acme.example", RecipientRefused),
+        ("unscoped@acme.example", PermanentError),
+    ],
 )
-def test_people_are_written_to_by_their_mail_address(in_app: Flask, simulator: Any, to: str, error: type[SendError] | None) -> None:
+def test_people_are_written_to_by_their_mail_address(
+    in_app: Flask, simulator: Any, to: str, error: type[SendError] | None
+) -> None:
     one = running(demo(in_app))
     if error is None:
         assert one.send(outbound(to)).provider_id.startswith("D")

@@ -1,4 +1,6 @@
-"""What a message looks like in Slack: within every limit, and saying what was meant, for texts of any length and alphabet."""
+"""What a message looks like in Slack: within every limit, and saying what was meant, for texts of
+any length and alphabet.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,7 @@ BOT = {"bot_token": "xoxb-1234567890", "channel": "C0123456789"}
 ACTING = {**BOT, "app_id": "A0123456789", "signing_secret": "0" * 32}
 
 
-# ── An independent checker of the limits ────────────────────────────────────────────────────────────────────
+# ── An independent checker of the limits ──────────────────────────────────────────────────────────
 def text_object(found: Any, most: int, kind: str) -> None:
     assert found["type"] == kind
     assert 1 <= units(found["text"]) <= most
@@ -33,7 +35,9 @@ def text_object(found: Any, most: int, kind: str) -> None:
 
 
 def safe(text: str) -> None:
-    """Hold that a text mentions nobody, holds whole escapes only, and has no angle bracket but those of links."""
+    """Hold that a text mentions nobody, holds whole escapes only, and has no angle bracket but
+    those of links.
+    """
     bare = re.sub(r"<https?://[^\s<>|]+>", "", text, flags=re.IGNORECASE)
     assert not set("<>") & set(bare)
     assert not re.search(r"&(?!(amp|lt|gt);)", bare)
@@ -72,8 +76,11 @@ def context(block: dict[str, Any]) -> None:
 
 
 CHECKS = {
-    "header": lambda block: text_object(block["text"], 150, "plain_text"), "section": section, "context": context, "actions": actions,
-}  # fmt: skip
+    "header": lambda block: text_object(block["text"], 150, "plain_text"),
+    "section": section,
+    "context": context,
+    "actions": actions,
+}
 
 
 def within_limits(payload: dict[str, Any]) -> None:
@@ -101,48 +108,92 @@ def strings(part: Any) -> Iterator[str]:
             yield from strings(one)
 
 
-# ── Texts of any length and alphabet ────────────────────────────────────────────────────────────────────────
+# ── Texts of any length and alphabet ──────────────────────────────────────────────────────────────
 AWKWARD = [
-    "&", "<", ">", "<!channel>", "*bold*", "`", "🎉", "👩‍👩‍👧", "é", "ש", "\u200b", "\x00", "\n> ", "https://a.example/?b=1&c=2 ", "|",
-    "\ud800", "…",
+    "&",
+    "<",
+    ">",
+    "<!channel>",
+    "*bold*",
+    "`",
+    "🎉",
+    "👩‍👩‍👧",
+    "é",
+    "ש",
+    "\u200b",
+    "\x00",
+    "\n> ",
+    "https://a.example/?b=1&c=2 ",
+    "|",
+    "\ud800",
+    "…",
 ]
 short = st.text(max_size=30)
 texts = st.one_of(
     st.text(max_size=200),
     st.lists(st.sampled_from(AWKWARD), max_size=40).map("".join),
-    st.tuples(st.one_of(st.sampled_from(AWKWARD), st.text(min_size=1, max_size=9)), st.integers(1, 5000)).map(lambda p: p[0] * p[1]),
+    st.tuples(
+        st.one_of(st.sampled_from(AWKWARD), st.text(min_size=1, max_size=9)), st.integers(1, 5000)
+    ).map(lambda p: p[0] * p[1]),
 )
-urls = st.one_of(st.just("https://hub.example/a"), st.integers(0, 6000).map(lambda n: "https://hub.example/" + "x" * n), texts)
+urls = st.one_of(
+    st.just("https://hub.example/a"),
+    st.integers(0, 6000).map(lambda n: "https://hub.example/" + "x" * n),
+    texts,
+)
 buttons = st.builds(
-    Button, texts, urls, st.sampled_from(["", "tok_1", "t" * 64]), st.sampled_from(["", "primary", "danger", "huge"])
+    Button,
+    texts,
+    urls,
+    st.sampled_from(["", "tok_1", "t" * 64]),
+    st.sampled_from(["", "primary", "danger", "huge"]),
 )
 cards = st.builds(
-    Card, texts, st.lists(st.tuples(st.one_of(short, texts), texts), max_size=9).map(tuple), st.lists(texts, max_size=9).map(tuple)
+    Card,
+    texts,
+    st.lists(st.tuples(st.one_of(short, texts), texts), max_size=9).map(tuple),
+    st.lists(texts, max_size=9).map(tuple),
 )
 messages = st.builds(
-    lambda text, card, buttons: Outbound("msg_1", 1, "C0123456789", text, card=card, buttons=tuple(buttons)),
-    texts, st.none() | cards, st.lists(buttons, max_size=5),
-)  # fmt: skip
+    lambda text, card, buttons: Outbound(
+        "msg_1", 1, "C0123456789", text, card=card, buttons=tuple(buttons)
+    ),
+    texts,
+    st.none() | cards,
+    st.lists(buttons, max_size=5),
+)
 
 
 @settings(max_examples=150, deadline=None)
 @given(messages, st.sampled_from([BOT, ACTING]))
-def test_every_message_is_within_slacks_limits(message: Outbound, given_settings: dict[str, str]) -> None:
+def test_every_message_is_within_slacks_limits(
+    message: Outbound, given_settings: dict[str, str]
+) -> None:
     within_limits(Slack(given_settings, Door()).render(message))
 
 
 @pytest.mark.parametrize("text", [*AWKWARD, "", " ", "x", "https://a.example/" + "&" * 3000])
 @pytest.mark.parametrize("times", [1, 11, 120])
 def test_many_facts_notes_and_buttons_are_within_them_too(text: str, times: int) -> None:
-    card = Card(text * times, ((text, text * times), (text * times, text)) * times, (text * times,) * times)
-    pressed = (Button(text * times, f"https://hub.example/{text}", "tok"), Button("Open", "https://hub.example/" + "y" * 2900)) * times
-    within_limits(Slack(ACTING, Door()).render(Outbound("msg_1", 1, "C0123456789", text * times, card=card, buttons=pressed)))
+    card = Card(
+        text * times, ((text, text * times), (text * times, text)) * times, (text * times,) * times
+    )
+    pressed = (
+        Button(text * times, f"https://hub.example/{text}", "tok"),
+        Button("Open", "https://hub.example/" + "y" * 2900),
+    ) * times
+    within_limits(
+        Slack(ACTING, Door()).render(
+            Outbound("msg_1", 1, "C0123456789", text * times, card=card, buttons=pressed)
+        )
+    )
 
 
 @settings(max_examples=300, deadline=None)
 @given(texts, st.integers(0, 3000))
 def test_a_cut_splits_no_escape_and_says_that_it_cut(text: str, most: int) -> None:
-    whole, cut = mrkdwn(text, 1_000_000), mrkdwn(text, most)
+    whole = mrkdwn(text, 1_000_000)
+    cut = mrkdwn(text, most)
     assert units(cut) <= most
     safe(cut)
     assert cut == whole or most == 0 or cut.endswith("…")
@@ -160,29 +211,46 @@ def test_data_mentions_nobody() -> None:
     assert shown.startswith("&lt;!channel&gt; &lt;@U123&gt;")
 
 
-@pytest.mark.parametrize("text", ["*a*", "_a b_", "~a~", "(*a*)", "x *a* y", "**a**", "a *b*c* d", "`a`", "```a\nb```", "“_a_”"])
+@pytest.mark.parametrize(
+    "text",
+    ["*a*", "_a b_", "~a~", "(*a*)", "x *a* y", "**a**", "a *b*c* d", "`a`", "```a\nb```", "“_a_”"],
+)
 def test_data_formats_nothing_and_reads_the_same(text: str) -> None:
     shown = mrkdwn(text, 3000)
     for mark in "*_~":
-        assert not re.search(rf"(?<![A-Za-z0-9{re.escape(mark)}])[{mark}](?=\S).*(?<=\S)[{mark}]", shown)
+        assert not re.search(
+            rf"(?<![A-Za-z0-9{re.escape(mark)}])[{mark}](?=\S).*(?<=\S)[{mark}]", shown
+        )
     assert "`" not in shown
     assert shown.translate(str.maketrans("∗＿∼ˋ", "*_~`")) == text
 
 
-@pytest.mark.parametrize("text", ["a_b_c", "5 * 3", "~10 days", "first_last@x_y.example", "f(x) -> y"])
+@pytest.mark.parametrize(
+    "text", ["a_b_c", "5 * 3", "~10 days", "first_last@x_y.example", "f(x) -> y"]
+)
 def test_what_formats_nothing_anyway_stays_as_it_is(text: str) -> None:
     assert mrkdwn(text, 3000) == text.replace(">", "&gt;")
 
 
 def test_a_quote_is_none_and_a_web_address_is_a_link() -> None:
     assert mrkdwn("> so", 99) == "› so"
-    assert mrkdwn("Sign: https://sign.example/r_1?a=1&b=*.", 99) == "Sign: <https://sign.example/r_1?a=1&amp;b=>*."
+    assert (
+        mrkdwn("Sign: https://sign.example/r_1?a=1&b=*.", 99)
+        == "Sign: <https://sign.example/r_1?a=1&amp;b=>*."
+    )
 
 
-# ── What is shown ───────────────────────────────────────────────────────────────────────────────────────────
+# ── What is shown ─────────────────────────────────────────────────────────────────────────────────
 def a_post(**more: Any) -> Outbound:
-    card = Card("Employment Agreement", (("Signers", "1 of 2"), ("Due", "24 December")), ("Reminded by Tom",))
-    pressed = (Button("Open document", "https://sign.example/1", style="primary"), Button("Remind", "https://hub.example/a/t", "tok-1"))
+    card = Card(
+        "Employment Agreement",
+        (("Signers", "1 of 2"), ("Due", "24 December")),
+        ("Reminded by Tom",),
+    )
+    pressed = (
+        Button("Open document", "https://sign.example/1", style="primary"),
+        Button("Remind", "https://hub.example/a/t", "tok-1"),
+    )
     return Outbound("msg_1", 1, "C0123456789", "Sent & waiting", card=card, buttons=pressed, **more)
 
 
@@ -193,7 +261,10 @@ def test_a_card_is_a_header_the_text_its_facts_its_notes_and_its_buttons() -> No
     assert text["text"] == {"type": "mrkdwn", "text": "Sent &amp; waiting", "verbatim": True}
     assert [one["text"] for one in facts["fields"]] == ["*Signers*\n1 of 2", "*Due*\n24 December"]
     assert [one["text"] for one in notes["elements"]] == ["Reminded by Tom"]
-    assert [(one.get("url"), one.get("value")) for one in pressed["elements"]] == [("https://sign.example/1", None), (None, "tok-1")]
+    assert [(one.get("url"), one.get("value")) for one in pressed["elements"]] == [
+        ("https://sign.example/1", None),
+        (None, "tok-1"),
+    ]
     assert payload["text"] == "Sent &amp; waiting"
 
 
@@ -205,24 +276,38 @@ def test_without_a_signing_secret_what_acts_is_a_link() -> None:
 def test_a_text_alone_is_a_section() -> None:
     payload = Slack(BOT, Door()).render(Outbound("msg_1", 1, "C0123456789", "Hello"))
     assert [block["type"] for block in payload["blocks"]] == ["section"]
-    assert (payload["channel"], payload["unfurl_links"], payload["unfurl_media"]) == ("C0123456789", False, False)
+    assert (payload["channel"], payload["unfurl_links"], payload["unfurl_media"]) == (
+        "C0123456789",
+        False,
+        False,
+    )
 
 
 def test_more_facts_than_fit_end_with_dots() -> None:
     card = Card("T", tuple((str(n), "x") for n in range(500)))
-    blocks = Slack(BOT, Door()).render(Outbound("msg_1", 1, "C0123456789", "Hello", card=card))["blocks"]
+    blocks = Slack(BOT, Door()).render(Outbound("msg_1", 1, "C0123456789", "Hello", card=card))[
+        "blocks"
+    ]
     assert blocks[-1]["fields"][-1]["text"] == "…"
 
 
 def test_an_answer_an_edit_and_a_reply_in_a_thread_say_where_they_belong() -> None:
     one = Slack(ACTING, Door())
-    assert one.render(a_post(reply_to="https://hooks.slack.com/actions/T/1/x"))["replace_original"] is True
+    assert (
+        one.render(a_post(reply_to="https://hooks.slack.com/actions/T/1/x"))["replace_original"]
+        is True
+    )
     edit = one.render(a_post(edits="C0123456789/1.2"))
     assert (edit["channel"], edit["ts"], edit["parse"]) == ("C0123456789", "1.2", "none")
     assert one.render(a_post(thread="1.2"))["thread_ts"] == "1.2"
 
 
 def test_slacks_models_are_loaded_by_the_first_message_only() -> None:
-    program = "import sys; from hub import integrations; integrations.get('slack'); print('slack_sdk' in sys.modules)"
-    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    program = (
+        "import sys; from hub import integrations; integrations.get('slack'); print('slack_sdk' in"
+        " sys.modules)"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
     assert ran.stdout == "False\n"

@@ -1,4 +1,6 @@
-"""Presses of buttons in Slack: proved by their signature, read without trust, and acted on through the hub's own door."""
+"""Presses of buttons in Slack: proved by their signature, read without trust, and acted on through
+the hub's own door.
+"""
 
 from __future__ import annotations
 
@@ -24,35 +26,76 @@ from hub.models import Connection, Message
 from hub.signing import accept
 from hub.signing.events import EventIn
 from hub.vocabulary import ConnectionState
-from tests.stage import a_signer, an_event, credentials, deliver, eventually, receipts, settle_receipts, source_id, turn_connection
+from tests.stage import (
+    a_signer,
+    an_event,
+    credentials,
+    deliver,
+    eventually,
+    receipts,
+    settle_receipts,
+    source_id,
+    turn_connection,
+)
 from tests.stage import served as served
 
 PATH = "slack/interactions"
 TARGET = f"/api/rpc/webhooks/{PATH}"
-SECRET, APP = "0123456789abcdef" * 2, "A0123456789"
+SECRET = "0123456789abcdef" * 2
+APP = "A0123456789"
 REPLY = "https://hooks.slack.com/actions/T0123ABCD/12/abcDEF"
-ONE = Slack({"bot_token": "xoxb-1234-5678", "channel": "C0123456789", "app_id": APP, "signing_secret": SECRET}, Door())
+ONE = Slack(
+    {
+        "bot_token": "xoxb-1234-5678",
+        "channel": "C0123456789",
+        "app_id": APP,
+        "signing_secret": SECRET,
+    },
+    Door(),
+)
 
 
 def a_press(*values: str | None, **more: Any) -> dict[str, Any]:
-    actions = [{"type": "button", "action_id": f"b-{n}"} | ({} if value is None else {"value": value}) for n, value in enumerate(values)]
+    actions = [
+        {"type": "button", "action_id": f"b-{n}"} | ({} if value is None else {"value": value})
+        for n, value in enumerate(values)
+    ]
     user = {"id": "U1", "name": "tom"}
-    return {"type": "block_actions", "api_app_id": APP, "user": user, "response_url": REPLY, "actions": actions, **more}
+    return {
+        "type": "block_actions",
+        "api_app_id": APP,
+        "user": user,
+        "response_url": REPLY,
+        "actions": actions,
+        **more,
+    }
 
 
 def a_request(payload: Any, **headers: str) -> WebhookRequest:
-    body = urlencode({"payload": payload if isinstance(payload, str) else json.dumps(payload)}).encode()
+    body = urlencode(
+        {"payload": payload if isinstance(payload, str) else json.dumps(payload)}
+    ).encode()
     return signed(body, **headers)
 
 
-def signed(body: bytes, *, at: str = "", secret: str = SECRET, signature: str | None = None) -> WebhookRequest:
+def signed(
+    body: bytes, *, at: str = "", secret: str = SECRET, signature: str | None = None
+) -> WebhookRequest:
     at = at or str(int(time.time()))
-    made = SignatureVerifier(secret).generate_signature(timestamp=at, body=body) if signature is None else signature
-    headers = {"content-type": "application/x-www-form-urlencoded", "x-slack-request-timestamp": at, "x-slack-signature": made or ""}
+    made = (
+        SignatureVerifier(secret).generate_signature(timestamp=at, body=body)
+        if signature is None
+        else signature
+    )
+    headers = {
+        "content-type": "application/x-www-form-urlencoded",
+        "x-slack-request-timestamp": at,
+        "x-slack-signature": made or "",
+    }
     return WebhookRequest("POST", f"https://hub.example{TARGET}", PATH, headers, body)
 
 
-# ── The signature ───────────────────────────────────────────────────────────────────────────────────────────
+# ── The signature ─────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("late", [-290, 0, 290])
 def test_what_slack_signed_within_five_minutes_is_genuine(late: int) -> None:
     ONE.verify(a_request(a_press("tok"), at=str(int(time.time()) + late)))
@@ -80,21 +123,29 @@ def test_everything_else_is_refused(request_: WebhookRequest) -> None:
 
 def test_a_changed_body_is_refused_however_little() -> None:
     genuine = a_request(a_press("tok"))
-    for body in (genuine.body + b"&", genuine.body.replace(b"tok", b"tik"), genuine.body.replace(b"+", b"%20")):
+    for body in (
+        genuine.body + b"&",
+        genuine.body.replace(b"tok", b"tik"),
+        genuine.body.replace(b"+", b"%20"),
+    ):
         with pytest.raises(BadWebhook):
             ONE.verify(WebhookRequest("POST", genuine.url, PATH, genuine.headers, body))
 
 
 def test_without_a_signing_secret_nothing_is_genuine() -> None:
     with pytest.raises(BadWebhook):
-        Slack({"bot_token": "xoxb-1234-5678", "channel": "C0123456789"}, Door()).verify(a_request(a_press("tok")))
+        Slack({"bot_token": "xoxb-1234-5678", "channel": "C0123456789"}, Door()).verify(
+            a_request(a_press("tok"))
+        )
 
 
-# ── What is read ────────────────────────────────────────────────────────────────────────────────────────────
+# ── What is read ──────────────────────────────────────────────────────────────────────────────────
 def test_a_press_says_which_token_who_and_where_it_is_answered() -> None:
     request = a_request(a_press("tok-1", "tok_2"))
     assert ONE.account(request) == APP
-    assert ONE.facts(request) == [ButtonPress(token=token, who="tom", reply_to=REPLY) for token in ("tok-1", "tok_2")]
+    assert ONE.facts(request) == [
+        ButtonPress(token=token, who="tom", reply_to=REPLY) for token in ("tok-1", "tok_2")
+    ]
     assert ONE.answer(request, True) == ("text/plain", "")
 
 
@@ -110,29 +161,51 @@ def test_other_interactions_are_named_and_set_aside(kind: Any) -> None:
     assert repr(kind) in fact.what or "no kind" in fact.what
 
 
-@pytest.mark.parametrize("url", ["https://evil.example/actions/x", "https://hooks.slack.com/services/x", "", None, 5])
+@pytest.mark.parametrize(
+    "url", ["https://evil.example/actions/x", "https://hooks.slack.com/services/x", "", None, 5]
+)
 def test_an_address_that_is_not_slacks_is_not_answered_at(url: Any) -> None:
-    assert ONE.facts(a_request(a_press("tok", response_url=url))) == [ButtonPress(token="tok", who="tom")]
+    assert ONE.facts(a_request(a_press("tok", response_url=url))) == [
+        ButtonPress(token="tok", who="tom")
+    ]
 
 
 @pytest.mark.parametrize(
     ("user", "who"),
-    [({"id": "U1", "username": "tom.w"}, "tom.w"), ({"id": "U1"}, "U1"), (None, ""), ([], ""), ({"name": 5, "id": "U1"}, "U1"),
-     ({"name": "to\0m"}, "tom"), ({"name": "x" * 999}, "x" * 100)],
-)  # fmt: skip
+    [
+        ({"id": "U1", "username": "tom.w"}, "tom.w"),
+        ({"id": "U1"}, "U1"),
+        (None, ""),
+        ([], ""),
+        ({"name": 5, "id": "U1"}, "U1"),
+        ({"name": "to\0m"}, "tom"),
+        ({"name": "x" * 999}, "x" * 100),
+    ],
+)
 def test_who_pressed_is_called_what_slack_calls_them(user: Any, who: str) -> None:
-    assert [fact.who for fact in ONE.facts(a_request(a_press("tok", user=user))) if isinstance(fact, ButtonPress)] == [who]
+    assert [
+        fact.who
+        for fact in ONE.facts(a_request(a_press("tok", user=user)))
+        if isinstance(fact, ButtonPress)
+    ] == [who]
 
 
 NAMES = ["type", "actions", "api_app_id", "user", "name", "value", "response_url", "x"]
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=5), max_leaves=12,
-)  # fmt: skip
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=5)
+    ),
+    max_leaves=12,
+)
 bodies = st.one_of(
     st.binary(max_size=60),
     anything.map(lambda found: urlencode({"payload": json.dumps(found)}).encode()),
-    anything.map(lambda found: urlencode({"payload": json.dumps(a_press("tok", user=found, actions=found))}).encode()),
+    anything.map(
+        lambda found: urlencode(
+            {"payload": json.dumps(a_press("tok", user=found, actions=found))}
+        ).encode()
+    ),
 )
 
 
@@ -152,12 +225,15 @@ def test_a_payload_that_is_nested_without_end_is_none() -> None:
     assert [type(fact) for fact in ONE.facts(request)] == [Unrecognized]
 
 
-# ── Through the hub's door, pressed in the simulator ────────────────────────────────────────────────────────
+# ── Through the hub's door, pressed in the simulator ──────────────────────────────────────────────
 def a_team(app: Flask, *, by_webhook: bool) -> None:
     """Let one connection post to the simulator's team, and no other."""
-    for one in db.session.scalars(select(Connection).where(Connection.integration == "slack")).all():
+    for one in db.session.scalars(
+        select(Connection).where(Connection.integration == "slack")
+    ).all():
         turn_connection(one.id, ConnectionState.DISABLED)
-    made_up, given_settings = credentials(app).made_up, Slack.demo_settings(credentials(app)) or {}
+    made_up = credentials(app).made_up
+    given_settings = Slack.demo_settings(credentials(app)) or {}
     if by_webhook:
         place = f"T{made_up('slack team', 10).upper()}/B{made_up('slack webhook', 10).upper()}"
         url = f"https://hooks.slack.com/services/{place}/{made_up('slack webhook secret', 24)}"
@@ -167,7 +243,9 @@ def a_team(app: Flask, *, by_webhook: bool) -> None:
 
 
 def posted(simulator: Any) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = simulator.test_client().get("/simulator/slack.json").json["messages"]
+    found: list[dict[str, Any]] = (
+        simulator.test_client().get("/simulator/slack.json").json["messages"]
+    )
     return found
 
 
@@ -176,11 +254,17 @@ def test_a_press_in_slack_reminds_the_signer_and_the_post_says_who_did_it(
     hub_demo: Flask, served: Flask, simulator: Any, by_webhook: bool
 ) -> None:
     a_team(hub_demo, by_webhook=by_webhook)
-    accept.accept(EventIn.model_validate(an_event(signers=[a_signer("Eric")])), source_id(), test=True)
+    accept.accept(
+        EventIn.model_validate(an_event(signers=[a_signer("Eric")])), source_id(), test=True
+    )
     deliver()
     [post] = posted(simulator)
     button = next(one for one in post["buttons"] if one["text"].startswith("Remind"))
-    pressed = simulator.test_client().post("/simulator/slack/press", json={"ts": post["ts"], "button": button["value"]}).json
+    pressed = (
+        simulator.test_client()
+        .post("/simulator/slack/press", json={"ts": post["ts"], "button": button["value"]})
+        .json
+    )
     assert (pressed["status"], pressed["answer"]) == (200, "")
     settle_receipts()
     deliver()
@@ -190,7 +274,9 @@ def test_a_press_in_slack_reminds_the_signer_and_the_post_says_who_did_it(
         return "dana" in json.dumps(posted(simulator)[0]["blocks"]).lower()
 
     assert eventually(answered)
-    assert db.session.scalars(select(Message).where(Message.channel == "sms")).all()[1:], "the reminder"
+    assert db.session.scalars(select(Message).where(Message.channel == "sms")).all()[1:], (
+        "the reminder"
+    )
 
 
 def test_an_unsigned_press_is_refused_at_the_door(hub_demo: Flask) -> None:

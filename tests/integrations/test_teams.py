@@ -1,4 +1,6 @@
-"""Microsoft Teams: the card that is posted, what comes of a refusal, which addresses are a workflow's."""
+"""Microsoft Teams: the card that is posted, what comes of a refusal, which addresses are a
+workflow's.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,15 @@ from werkzeug.datastructures import MultiDict
 
 from hub import http
 from hub.datadir import SimulatorCredentials
-from hub.errors import ConnectionBroken, DestinationUnavailable, OutcomeUnknown, PermanentError, SendError, SlowDown, Unreachable
+from hub.errors import (
+    ConnectionBroken,
+    DestinationUnavailable,
+    OutcomeUnknown,
+    PermanentError,
+    SendError,
+    SlowDown,
+    Unreachable,
+)
 from hub.integrations._shortening import clean
 from hub.integrations._teams_card import encoded
 from hub.integrations._teams_errors import CODES
@@ -31,12 +41,20 @@ CREDENTIALS = SimulatorCredentials("AC" + "1" * 32, "t" * 32, "SK" + "2" * 32, "
 SETTINGS = Teams.demo_settings(CREDENTIALS) or {}
 URL = SETTINGS["workflow_url"]
 TARGET = "/" + URL.split("/", 3)[3]
-SIG, WORKFLOW = URL.partition("sig=")[2], Teams.sender_of(SETTINGS)
-CARD = Card("Employment Agreement", (("Sender", "Acme HR"), ("Waiting for", "Eric")), ("Dana reminded Eric.",))
+SIG = URL.partition("sig=")[2]
+WORKFLOW = Teams.sender_of(SETTINGS)
+CARD = Card(
+    "Employment Agreement",
+    (("Sender", "Acme HR"), ("Waiting for", "Eric")),
+    ("Dana reminded Eric.",),
+)
 BUTTONS = (
-    Button("Open document", "https://sign.example/r/1", style="primary"), Button("Remind signer", "https://hub.example/a/x", token="x"),
-)  # fmt: skip
-SCHEMA = jsonschema.Draft6Validator(json.loads(files("adaptive_cards").joinpath("schemas/schema-1.5.json").read_text("utf-8")))
+    Button("Open document", "https://sign.example/r/1", style="primary"),
+    Button("Remind signer", "https://hub.example/a/x", token="x"),
+)
+SCHEMA = jsonschema.Draft6Validator(
+    json.loads(files("adaptive_cards").joinpath("schemas/schema-1.5.json").read_text("utf-8"))
+)
 
 
 @pytest.fixture
@@ -58,8 +76,13 @@ def rendered(message: Outbound) -> dict[str, Any]:
     """Return the payload of a message, after the schema has found nothing wrong with its card."""
     payload = Teams(SETTINGS, http.Door()).render(message)
     (attachment,) = payload["attachments"]
-    assert (payload["type"], attachment["contentType"]) == ("message", "application/vnd.microsoft.card.adaptive")
-    SCHEMA.validate({name: value for name, value in attachment["content"].items() if name != "msteams"})  # which is Teams' own
+    assert (payload["type"], attachment["contentType"]) == (
+        "message",
+        "application/vnd.microsoft.card.adaptive",
+    )
+    SCHEMA.validate(
+        {name: value for name, value in attachment["content"].items() if name != "msteams"}
+    )  # which is Teams' own
     return payload
 
 
@@ -68,26 +91,55 @@ def card_of(message: Outbound) -> dict[str, Any]:
     return found
 
 
-# ── Posting ─────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Posting ───────────────────────────────────────────────────────────────────────────────────────
 def test_a_card_says_what_is_so_and_links_to_what_can_be_done() -> None:
     assert card_of(outbound(card=CARD, buttons=BUTTONS)) == {
-        "$schema": "http://adaptivecards.io/schemas/adaptive-card.json", "type": "AdaptiveCard", "version": "1.4",
-        "fallbackText": "Employment Agreement", "msteams": {"width": "Full"},
+        "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+        "type": "AdaptiveCard",
+        "version": "1.4",
+        "fallbackText": "Employment Agreement",
+        "msteams": {"width": "Full"},
         "body": [
-            {"type": "TextBlock", "text": "Employment Agreement", "wrap": True, "weight": "Bolder", "size": "Medium"},
+            {
+                "type": "TextBlock",
+                "text": "Employment Agreement",
+                "wrap": True,
+                "weight": "Bolder",
+                "size": "Medium",
+            },
             {"type": "TextBlock", "text": "Anna has signed.", "wrap": True},
-            {"type": "FactSet", "facts": [{"title": "Sender", "value": "Acme HR"}, {"title": "Waiting for", "value": "Eric"}]},
-            {"type": "TextBlock", "text": "Dana reminded Eric.", "wrap": True, "isSubtle": True, "size": "Small", "spacing": "Small"},
+            {
+                "type": "FactSet",
+                "facts": [
+                    {"title": "Sender", "value": "Acme HR"},
+                    {"title": "Waiting for", "value": "Eric"},
+                ],
+            },
+            {
+                "type": "TextBlock",
+                "text": "Dana reminded Eric.",
+                "wrap": True,
+                "isSubtle": True,
+                "size": "Small",
+                "spacing": "Small",
+            },
         ],
         "actions": [
-            {"type": "Action.OpenUrl", "title": "Open document", "url": "https://sign.example/r/1", "style": "positive"},
+            {
+                "type": "Action.OpenUrl",
+                "title": "Open document",
+                "url": "https://sign.example/r/1",
+                "style": "positive",
+            },
             {"type": "Action.OpenUrl", "title": "Remind signer", "url": "https://hub.example/a/x"},
         ],
-    }  # fmt: skip
+    }
 
 
 @pytest.mark.parametrize("status", [202, 200])
-def test_a_card_that_was_taken_is_sent_and_never_called_delivered(teams: Teams, wire: Wire, status: int) -> None:
+def test_a_card_that_was_taken_is_sent_and_never_called_delivered(
+    teams: Teams, wire: Wire, status: int
+) -> None:
     wire.answer(status)
     message = outbound(card=CARD, buttons=BUTTONS)
     assert teams.send(message) == Accepted("", Status.SENT)
@@ -106,23 +158,37 @@ def test_a_workflow_posts_to_its_own_channel_only(teams: Teams, wire: Wire) -> N
 
 def test_a_workflow_is_called_at_its_own_host() -> None:
     with pytest.raises(Unreachable) as problem, http.recorded() as exchanges:
-        Teams({"workflow_url": URL.replace("environment.api.powerplatform.com", "invalid")}, http.Door()).send(outbound())
+        Teams(
+            {"workflow_url": URL.replace("environment.api.powerplatform.com", "invalid")},
+            http.Door(),
+        ).send(outbound())
     assert exchanges[0].url.startswith(f"https://{CREDENTIALS.made_up('teams environment')}.")
     assert "does not resolve" in str(problem.value)
 
 
-# ── Texts of any kind ───────────────────────────────────────────────────────────────────────────────────────
-ANY = st.text(st.one_of(st.characters(), st.characters(categories=["Cs"]), st.sampled_from("*_[]()`~#><&\\\"\n\0 🎉1.-|")), max_size=60)
+# ── Texts of any kind ─────────────────────────────────────────────────────────────────────────────
+ANY = st.text(
+    st.one_of(
+        st.characters(),
+        st.characters(categories=["Cs"]),
+        st.sampled_from('*_[]()`~#><&\\"\n\0 🎉1.-|'),
+    ),
+    max_size=60,
+)
 LONG = st.builds(lambda text, times: text * times, ANY, st.sampled_from([0, 1, 3, 1000]))
 CARDS = st.builds(
     lambda title, facts, notes: Card(title, tuple(facts), tuple(notes)),
-    LONG, st.lists(st.tuples(LONG, LONG), max_size=70), st.lists(LONG, max_size=30),
-)  # fmt: skip
+    LONG,
+    st.lists(st.tuples(LONG, LONG), max_size=70),
+    st.lists(LONG, max_size=30),
+)
 
 
 @given(text=LONG, card=st.none() | CARDS, label=LONG)
 @trying(max_examples=80, deadline=None)
-def test_texts_of_any_length_and_alphabet_make_a_valid_card_of_20_kb(text: str, card: Card | None, label: str) -> None:
+def test_texts_of_any_length_and_alphabet_make_a_valid_card_of_20_kb(
+    text: str, card: Card | None, label: str
+) -> None:
     buttons = tuple(Button(label, f"https://sign.example/{n}") for n in range(5))
     payload = rendered(outbound(text, card=card, buttons=buttons))
     assert len(encoded(payload)) <= 20_000
@@ -142,16 +208,29 @@ def test_no_text_takes_more_room_than_is_reckoned(text: str) -> None:
 def test_a_long_text_is_cut_and_what_is_short_stays_whole() -> None:
     content = card_of(outbound("Wichtig & dringend. " * 3000, card=CARD, buttons=BUTTONS))
     title, text, facts, note = content["body"]
-    assert (title["text"], facts["facts"][0]["value"], note["text"]) == ("Employment Agreement", "Acme HR", "Dana reminded Eric.")
+    assert (title["text"], facts["facts"][0]["value"], note["text"]) == (
+        "Employment Agreement",
+        "Acme HR",
+        "Dana reminded Eric.",
+    )
     assert text["text"].endswith("…")
     assert 16_000 < len(text["text"].encode()) < 20_000
     assert len(content["actions"]) == 2
 
 
 def test_links_that_are_too_long_together_leave_room_for_what_they_are_about() -> None:
-    payload = rendered(outbound(card=CARD, buttons=tuple(Button(f"Open {n}", "https://sign.example/" + "a" * 1900) for n in range(20))))
+    payload = rendered(
+        outbound(
+            card=CARD,
+            buttons=tuple(
+                Button(f"Open {n}", "https://sign.example/" + "a" * 1900) for n in range(20)
+            ),
+        )
+    )
     assert len(encoded(payload)) <= 20_000
-    assert [one["title"] for one in payload["attachments"][0]["content"]["actions"]] == [f"Open {n}" for n in range(6)]
+    assert [one["title"] for one in payload["attachments"][0]["content"]["actions"]] == [
+        f"Open {n}" for n in range(6)
+    ]
 
 
 @pytest.mark.parametrize("text", ["", "  ", "\u200b", "\0"])
@@ -170,8 +249,14 @@ def test_nothing_to_show_is_still_a_card(text: str) -> None:
         ("<at>Dana</at>", "|<|at|>|Dana|<|/at|>|"),
         ("&lt;", "|&|lt;"),
         ("C:\\temp", "C:|\\|temp"),
-        ("- item\n1. first\n# head\n> quote\n2 signers", "|- item\n\n|1. first\n\n|# head\n\n|>| quote\n\n2 signers"),
-        ("see https://x.example/a_b*c?d=(e)&f=1, now", "see https://x.example/a%5Fb%2Ac?d=%28e%29&f=1, now"),
+        (
+            "- item\n1. first\n# head\n> quote\n2 signers",
+            "|- item\n\n|1. first\n\n|# head\n\n|>| quote\n\n2 signers",
+        ),
+        (
+            "see https://x.example/a_b*c?d=(e)&f=1, now",
+            "see https://x.example/a%5Fb%2Ac?d=%28e%29&f=1, now",
+        ),
         ("(https://x.example/a_).", "|(|https://x.example/a%5F|)|."),
     ],
 )
@@ -187,7 +272,7 @@ def test_the_stand_in_too_reads_no_formatting_in_any_text(text: str) -> None:
     assert "•" not in shown or "•" in text
 
 
-# ── Refusals ────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Refusals ──────────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize(
     ("status", "named", "error", "code"),
     [
@@ -210,7 +295,9 @@ def test_the_stand_in_too_reads_no_formatting_in_any_text(text: str) -> None:
         (504, "", OutcomeUnknown, "http_504"),
     ],
 )
-def test_a_refusal_is_known_by_its_status(teams: Teams, wire: Wire, status: int, named: str, error: type[SendError], code: str) -> None:
+def test_a_refusal_is_known_by_its_status(
+    teams: Teams, wire: Wire, status: int, named: str, error: type[SendError], code: str
+) -> None:
     wire.answer(status, {"error": {"code": named, "message": f"{URL} Anna has signed."}})
     with pytest.raises(SendError) as problem, http.recorded() as exchanges:
         teams.send(outbound())
@@ -219,8 +306,13 @@ def test_a_refusal_is_known_by_its_status(teams: Teams, wire: Wire, status: int,
     assert not [secret for secret in (SIG, WORKFLOW, "has signed") if secret in told]
 
 
-@pytest.mark.parametrize(("status", "headers", "pause"), [(429, {"Retry-After": "7"}, 7), (429, {}, 10), (503, {"Retry-After": "3"}, 3)])
-def test_a_workflow_that_wants_a_pause_gets_it(teams: Teams, wire: Wire, status: int, headers: dict[str, str], pause: float) -> None:
+@pytest.mark.parametrize(
+    ("status", "headers", "pause"),
+    [(429, {"Retry-After": "7"}, 7), (429, {}, 10), (503, {"Retry-After": "3"}, 3)],
+)
+def test_a_workflow_that_wants_a_pause_gets_it(
+    teams: Teams, wire: Wire, status: int, headers: dict[str, str], pause: float
+) -> None:
     wire.answer(status, "", **headers)
     with pytest.raises(SlowDown) as problem:
         teams.send(outbound())
@@ -231,7 +323,9 @@ def test_no_answer_leaves_it_open_and_nobody_there_does_not(teams: Teams) -> Non
     with pytest.raises(OutcomeUnknown, match="hung up"):
         teams.send(outbound())
     with pytest.raises(Unreachable):
-        Teams(SETTINGS, http.Door(allow=["127.0.0.1:1"]), {"teams": "http://127.0.0.1:1"}).send(outbound())
+        Teams(SETTINGS, http.Door(allow=["127.0.0.1:1"]), {"teams": "http://127.0.0.1:1"}).send(
+            outbound()
+        )
 
 
 @pytest.mark.parametrize("code", sorted(CODES))
@@ -241,10 +335,12 @@ def test_every_refusal_is_explained_with_a_remedy(code: str) -> None:
     for sentence in (known.text, known.remedy):
         assert sentence.endswith(".")
         assert sentence[0].isupper()
-        assert not [unwanted for unwanted in ("!", "  ", "'", "please") if unwanted in sentence.lower()]
+        assert not [
+            unwanted for unwanted in ("!", "  ", "'", "please") if unwanted in sentence.lower()
+        ]
 
 
-# ── The test of the settings ────────────────────────────────────────────────────────────────────────────────
+# ── The test of the settings ──────────────────────────────────────────────────────────────────────
 def test_the_test_posts_a_card_that_people_see(teams: Teams, wire: Wire) -> None:
     wire.answer(202)
     result = teams.check()
@@ -254,7 +350,9 @@ def test_the_test_posts_a_card_that_people_see(teams: Teams, wire: Wire) -> None
     assert "Signpost can post" in payload["attachments"][0]["content"]["body"][0]["text"]
 
 
-def test_a_test_that_fails_says_what_to_do_and_shows_no_more_than_the_host(teams: Teams, wire: Wire) -> None:
+def test_a_test_that_fails_says_what_to_do_and_shows_no_more_than_the_host(
+    teams: Teams, wire: Wire
+) -> None:
     wire.answer(401, {"error": {"code": "DirectApiAuthorizationRequired", "message": URL}})
     result = teams.check()
     assert (result.ok, result.field, result.code) == (False, "workflow_url", "url_refused")
@@ -268,7 +366,7 @@ def test_a_failure_that_passes_blames_no_setting(teams: Teams, wire: Wire) -> No
     assert (result.ok, result.field, result.code) == (False, "", "http_502")
 
 
-# ── Addresses ───────────────────────────────────────────────────────────────────────────────────────────────
+# ── Addresses ─────────────────────────────────────────────────────────────────────────────────────
 def complaint(url: str, other_host: str = "") -> str:
     form = Teams.Form(MultiDict({"workflow_url": url, "other_host": other_host}))
     form.validate()
@@ -280,9 +378,18 @@ HOST = URL.split("/")[2]
 
 @pytest.mark.parametrize(
     "url",
-    [URL, URL.replace(":443", ""), URL.replace("https://", "https://default"), URL.upper().replace("HTTPS", "https").replace("SIG=", "sig=")
-     .replace("WORKFLOWS/", "workflows/").replace("/TRIGGERS/", "/triggers/"), URL.replace("/direct/", "/direct/cu/07/")],
-)  # fmt: skip
+    [
+        URL,
+        URL.replace(":443", ""),
+        URL.replace("https://", "https://default"),
+        URL.upper()
+        .replace("HTTPS", "https")
+        .replace("SIG=", "sig=")
+        .replace("WORKFLOWS/", "workflows/")
+        .replace("/TRIGGERS/", "/triggers/"),
+        URL.replace("/direct/", "/direct/cu/07/"),
+    ],
+)
 def test_a_workflows_url_is_taken(url: str) -> None:
     assert complaint(url) == ""
 
@@ -292,10 +399,16 @@ def test_a_workflows_url_is_taken(url: str) -> None:
     [
         ("https://acme.webhook.office.com/webhookb2/x@y/IncomingWebhook/z", "Office 365 connector"),
         ("https://outlook.office.com/webhook/x", "Office 365 connector"),
-        ("https://outlook.office365.com/webhook/x", "Post to a channel when a webhook request is received"),
+        (
+            "https://outlook.office365.com/webhook/x",
+            "Post to a channel when a webhook request is received",
+        ),
         (URL.replace(HOST, "prod-12.westeurope.logic.azure.com:443"), "30 November 2025"),
         (URL.replace(HOST, "evil.example"), "not the URL of a Teams workflow"),
-        (URL.replace(HOST, HOST.replace(":443", ".evil.example")), "not the URL of a Teams workflow"),
+        (
+            URL.replace(HOST, HOST.replace(":443", ".evil.example")),
+            "not the URL of a Teams workflow",
+        ),
         (URL.replace(HOST, f"evil.example#{HOST}"), "not the URL of a Teams workflow"),
         (URL.replace(HOST, "127.0.0.1"), "not the URL of a Teams workflow"),
         (URL.replace("https://", "https://evil.example\\@"), ""),
@@ -321,11 +434,17 @@ def test_another_url_is_refused_with_what_to_do(url: str, said: str) -> None:
 
 @pytest.mark.parametrize(
     ("host", "other", "taken"),
-    [("flow.acme.example", "flow.acme.example", True), ("a.gov.example", "*.gov.example", True), ("gov.example", "*.gov.example", False),
-     ("evilgov.example", "*.gov.example", False), ("flow.acme.example", "acme.example", False),
-     ("a.webhook.office.com", "*.office.com", False), ("prod-1.x.logic.azure.com", "*.azure.com", False),
-     ("a.example", "*.example", False)],
-)  # fmt: skip
+    [
+        ("flow.acme.example", "flow.acme.example", True),
+        ("a.gov.example", "*.gov.example", True),
+        ("gov.example", "*.gov.example", False),
+        ("evilgov.example", "*.gov.example", False),
+        ("flow.acme.example", "acme.example", False),
+        ("a.webhook.office.com", "*.office.com", False),
+        ("prod-1.x.logic.azure.com", "*.azure.com", False),
+        ("a.example", "*.example", False),
+    ],
+)
 def test_other_clouds_are_named_by_host_or_by_its_end(host: str, other: str, taken: bool) -> None:
     assert (complaint(URL.replace(HOST, host), other) == "") is taken
 

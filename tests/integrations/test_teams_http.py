@@ -1,4 +1,6 @@
-"""Microsoft Teams over HTTP, with the simulator: every workflow that fails on purpose, a card that arrives, links that act."""
+"""Microsoft Teams over HTTP, with the simulator: every workflow that fails on purpose, a card that
+arrives, links that act.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,14 @@ from sqlalchemy import select
 from hub import live
 from hub.accounts import connections
 from hub.accounts.checks import try_out
-from hub.errors import ConnectionBroken, DestinationUnavailable, OutcomeUnknown, PermanentError, SendError, SlowDown
+from hub.errors import (
+    ConnectionBroken,
+    DestinationUnavailable,
+    OutcomeUnknown,
+    PermanentError,
+    SendError,
+    SlowDown,
+)
 from hub.extensions import db
 from hub.integrations.base import Accepted, Button, Card, Outbound
 from hub.integrations.teams import Teams
@@ -26,7 +35,10 @@ def demo(app: Flask, workflow: str = "") -> dict[str, Any]:
     found = Teams.demo_settings(credentials(app)) or {}
     if not workflow:
         return found
-    return {**found, "workflow_url": found["workflow_url"].replace(Teams.sender_of(found), workflow)}
+    return {
+        **found,
+        "workflow_url": found["workflow_url"].replace(Teams.sender_of(found), workflow),
+    }
 
 
 def running(app: Flask, workflow: str = "") -> Any:
@@ -45,14 +57,22 @@ def posts(simulator: Any) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("number", "error", "code"),
     [
-        (4001, PermanentError, "card_refused"), (4002, PermanentError, "card_refused"), (4003, DestinationUnavailable, "workflow_off"),
-        (4010, ConnectionBroken, "url_refused"), (4030, ConnectionBroken, "url_refused"), (4040, DestinationUnavailable, "workflow_gone"),
-        (4090, DestinationUnavailable, "workflow_off"), (4100, DestinationUnavailable, "workflow_gone"),
+        (4001, PermanentError, "card_refused"),
+        (4002, PermanentError, "card_refused"),
+        (4003, DestinationUnavailable, "workflow_off"),
+        (4010, ConnectionBroken, "url_refused"),
+        (4030, ConnectionBroken, "url_refused"),
+        (4040, DestinationUnavailable, "workflow_gone"),
+        (4090, DestinationUnavailable, "workflow_off"),
+        (4100, DestinationUnavailable, "workflow_gone"),
         (4130, PermanentError, "card_too_large"),
-        (4290, SlowDown, "too_many"), (5020, OutcomeUnknown, "http_502"), (5030, OutcomeUnknown, "http_503"),
-        (5040, OutcomeUnknown, "http_504"), (5000, OutcomeUnknown, "http_500"),
+        (4290, SlowDown, "too_many"),
+        (5020, OutcomeUnknown, "http_502"),
+        (5030, OutcomeUnknown, "http_503"),
+        (5040, OutcomeUnknown, "http_504"),
+        (5000, OutcomeUnknown, "http_500"),
     ],
-)  # fmt: skip
+)
 def test_every_workflow_that_fails_on_purpose_is_understood(
     in_app: Flask, simulator: Any, number: int, error: type[SendError], code: str
 ) -> None:
@@ -63,7 +83,9 @@ def test_every_workflow_that_fails_on_purpose_is_understood(
 
 
 @pytest.mark.parametrize("number", [2000, 2020])
-def test_what_was_taken_is_sent_whatever_becomes_of_it(in_app: Flask, simulator: Any, number: int) -> None:
+def test_what_was_taken_is_sent_whatever_becomes_of_it(
+    in_app: Flask, simulator: Any, number: int
+) -> None:
     workflow = f"{number:032}"
     assert running(in_app, workflow).send(outbound(workflow)) == Accepted("", Status.SENT)
 
@@ -71,16 +93,37 @@ def test_what_was_taken_is_sent_whatever_becomes_of_it(in_app: Flask, simulator:
 def test_a_card_arrives_as_it_is_meant(in_app: Flask, simulator: Any) -> None:
     one = running(in_app)
     card = Card("Employment & Co", (("Signers", "0 of 1"),), ("Sent by *Acme*",))
-    one.send(outbound(one.place_of(one.settings), card=card, buttons=(Button("Open", "https://sign.example/1"),)))
+    one.send(
+        outbound(
+            one.place_of(one.settings),
+            card=card,
+            buttons=(Button("Open", "https://sign.example/1"),),
+        )
+    )
     [post] = posts(simulator)
-    assert (post["failed"], post["notes"], post["actions"]) == (None, [], [{"title": "Open", "url": "https://sign.example/1"}])
-    assert [text.replace("\u034f", "") for text in post["texts"]] == ["Employment & Co", "Hello", "Sent by ∗Acme∗"]
+    assert (post["failed"], post["notes"], post["actions"]) == (
+        None,
+        [],
+        [{"title": "Open", "url": "https://sign.example/1"}],
+    )
+    assert [text.replace("\u034f", "") for text in post["texts"]] == [
+        "Employment & Co",
+        "Hello",
+        "Sent by ∗Acme∗",
+    ]
     assert post["facts"] == [["Signers", "0 of 1"]]
 
 
 def test_the_longest_texts_arrive_shortened(in_app: Flask, simulator: Any) -> None:
-    one, long = running(in_app), "Ünïcödé 🎉 *x* " * 9000
-    one.send(outbound(one.place_of(one.settings), text=long, card=Card(long, ((long, long),) * 90, (long,) * 40)))
+    one = running(in_app)
+    long = "Ünïcödé 🎉 *x* " * 9000
+    one.send(
+        outbound(
+            one.place_of(one.settings),
+            text=long,
+            card=Card(long, ((long, long),) * 90, (long,) * 40),
+        )
+    )
     [post] = posts(simulator)
     assert (post["failed"], post["notes"]) == (None, [])
     assert post["size"] <= 20_000
@@ -96,11 +139,15 @@ def test_a_workflow_that_is_turned_off_is_said_at_its_url(in_app: Flask, simulat
     assert (tested.ok, tested.field, tested.code) == (False, "workflow_url", "workflow_off")
 
 
-def test_a_team_is_told_of_a_request_and_its_links_wait_for_a_question(hub_demo: Flask, simulator: Any) -> None:
+def test_a_team_is_told_of_a_request_and_its_links_wait_for_a_question(
+    hub_demo: Flask, simulator: Any
+) -> None:
     for one in db.session.scalars(select(Connection).where(Connection.channel == "chat")).all():
         turn_connection(one.id, ConnectionState.DISABLED)
     connections.enable(connections.add("teams", "Team", True, demo(hub_demo)))
-    accept.accept(EventIn.model_validate(an_event(signers=[a_signer("Eric")])), source_id(), test=True)
+    accept.accept(
+        EventIn.model_validate(an_event(signers=[a_signer("Eric")])), source_id(), test=True
+    )
     deliver()
     told = posts(simulator)[1:]  # the first is the test's
     assert told, "nothing was posted"
@@ -110,5 +157,9 @@ def test_a_team_is_told_of_a_request_and_its_links_wait_for_a_question(hub_demo:
     assert page.status_code == 200
     deliver()
     db.session.rollback()
-    assert len(db.session.scalars(select(Message).where(Message.channel == "sms")).all()) == 1, "to look at the link reminds nobody"
-    assert {one.status for one in db.session.scalars(select(Message).where(Message.channel == "chat"))} == {"sent"}
+    assert len(db.session.scalars(select(Message).where(Message.channel == "sms")).all()) == 1, (
+        "to look at the link reminds nobody"
+    )
+    assert {
+        one.status for one in db.session.scalars(select(Message).where(Message.channel == "chat"))
+    } == {"sent"}

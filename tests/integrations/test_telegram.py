@@ -37,8 +37,15 @@ SETTINGS = Telegram.demo_settings(CREDENTIALS) or {}
 TOKEN = SETTINGS["token"]
 SECRET = TOKEN.partition(":")[2]
 TEAM = "-1001234567890"
-CARD = Card("Employment Agreement", (("Sender", "Acme HR"), ("Waiting for", "Eric & Anna")), ("Dana reminded Eric <now>.",))
-BUTTONS = (Button("Open document", "https://sign.example/r/1"), Button("Remind signer", "https://hub.example/a/x", token="tok_1-x"))
+CARD = Card(
+    "Employment Agreement",
+    (("Sender", "Acme HR"), ("Waiting for", "Eric & Anna")),
+    ("Dana reminded Eric <now>.",),
+)
+BUTTONS = (
+    Button("Open document", "https://sign.example/r/1"),
+    Button("Remind signer", "https://hub.example/a/x", token="tok_1-x"),
+)
 POSTED = {"ok": True, "result": {"message_id": 77, "chat": {"id": int(TEAM), "type": "supergroup"}}}
 
 
@@ -54,7 +61,11 @@ def telegram(wire: Wire) -> Telegram:
 
 
 def a_bot(wire: Wire, **more: Any) -> Telegram:
-    return Telegram({**SETTINGS, **more}, http.Door(allow=[f"127.0.0.1:{wire.port}"]), dict.fromkeys(Telegram.api, wire.url))
+    return Telegram(
+        {**SETTINGS, **more},
+        http.Door(allow=[f"127.0.0.1:{wire.port}"]),
+        dict.fromkeys(Telegram.api, wire.url),
+    )
 
 
 def outbound(text: str = "Anna has signed.", **more: Any) -> Outbound:
@@ -62,41 +73,75 @@ def outbound(text: str = "Anna has signed.", **more: Any) -> Outbound:
 
 
 def refusal(status: int, description: str, **parameters: Any) -> dict[str, Any]:
-    return {"ok": False, "error_code": status, "description": description, **({"parameters": parameters} if parameters else {})}
+    return {
+        "ok": False,
+        "error_code": status,
+        "description": description,
+        **({"parameters": parameters} if parameters else {}),
+    }
 
 
-def refused(telegram: Telegram, wire: Wire, status: int, description: str, message: Outbound | None = None, **parameters: Any) -> SendError:
+def refused(
+    telegram: Telegram,
+    wire: Wire,
+    status: int,
+    description: str,
+    message: Outbound | None = None,
+    **parameters: Any,
+) -> SendError:
     wire.answer(status, refusal(status, description, **parameters))
     with pytest.raises(SendError) as problem:
         telegram.send(message or outbound())
     return problem.value
 
 
-# ── Posting ─────────────────────────────────────────────────────────────────────────────────────────────────
-def test_a_post_says_what_the_card_says_and_is_delivered_at_once(telegram: Telegram, wire: Wire) -> None:
+# ── Posting ───────────────────────────────────────────────────────────────────────────────────────
+def test_a_post_says_what_the_card_says_and_is_delivered_at_once(
+    telegram: Telegram, wire: Wire
+) -> None:
     wire.answer(200, POSTED)
-    assert telegram.send(outbound(card=CARD, buttons=BUTTONS)) == Accepted(f"{TEAM}/77", Status.DELIVERED)
+    assert telegram.send(outbound(card=CARD, buttons=BUTTONS)) == Accepted(
+        f"{TEAM}/77", Status.DELIVERED
+    )
     assert wire.paths == [f"/bot{TOKEN}/sendMessage"]
-    assert wire.bodies == [{
-        "chat_id": TEAM, "parse_mode": "HTML", "link_preview_options": {"is_disabled": True},
-        "text": "<b>Employment Agreement</b>\n\nAnna has signed.\n\n<b>Sender</b> Acme HR\n<b>Waiting for</b> Eric &amp; Anna\n\n"
-                "<i>Dana reminded Eric &lt;now&gt;.</i>",
-        "reply_markup": {"inline_keyboard": [[
-            {"text": "Open document", "url": "https://sign.example/r/1"}, {"text": "Remind signer", "callback_data": "tok_1-x"},
-        ]]},
-    }]  # fmt: skip
+    assert wire.bodies == [
+        {
+            "chat_id": TEAM,
+            "parse_mode": "HTML",
+            "link_preview_options": {"is_disabled": True},
+            "text": (
+                "<b>Employment Agreement</b>\n\nAnna has signed.\n\n<b>Sender</b> Acme"
+                " HR\n<b>Waiting for</b> Eric &amp; Anna\n\n<i>Dana reminded Eric &lt;now&gt;.</i>"
+            ),
+            "reply_markup": {
+                "inline_keyboard": [
+                    [
+                        {"text": "Open document", "url": "https://sign.example/r/1"},
+                        {"text": "Remind signer", "callback_data": "tok_1-x"},
+                    ]
+                ]
+            },
+        }
+    ]
 
 
-def test_an_edit_changes_the_post_and_takes_its_buttons_away(telegram: Telegram, wire: Wire) -> None:
+def test_an_edit_changes_the_post_and_takes_its_buttons_away(
+    telegram: Telegram, wire: Wire
+) -> None:
     wire.answer(200, POSTED)
-    assert telegram.send(outbound("All signed.", edits=f"{TEAM}/77")) == Accepted(f"{TEAM}/77", Status.DELIVERED)
+    assert telegram.send(outbound("All signed.", edits=f"{TEAM}/77")) == Accepted(
+        f"{TEAM}/77", Status.DELIVERED
+    )
     assert wire.paths == [f"/bot{TOKEN}/editMessageText"]
     assert (wire.bodies[0]["message_id"], wire.bodies[0]["chat_id"]) == (77, TEAM)
     assert "reply_markup" not in wire.bodies[0]
 
 
 def test_an_edit_that_changes_nothing_is_done(telegram: Telegram, wire: Wire) -> None:
-    words = "Bad Request: message is not modified: specified new message content and reply markup are exactly the same"
+    words = (
+        "Bad Request: message is not modified: specified new message content and reply markup are"
+        " exactly the same"
+    )
     wire.answer(400, refusal(400, words))
     assert telegram.send(outbound(edits=f"{TEAM}/77")) == Accepted(f"{TEAM}/77", Status.DELIVERED)
 
@@ -113,17 +158,26 @@ def test_what_cannot_be_parsed_goes_once_more_as_plain_text(telegram: Telegram, 
 def test_what_cannot_be_parsed_twice_is_given_up(telegram: Telegram, wire: Wire) -> None:
     wire.answer(400, refusal(400, "Bad Request: can't parse entities: x"))
     error = refused(telegram, wire, 400, "Bad Request: can't parse entities: x")
-    assert (isinstance(error, PermanentError), error.code, len(wire.seen)) == (True, "bad_markup", 2)
+    assert (isinstance(error, PermanentError), error.code, len(wire.seen)) == (
+        True,
+        "bad_markup",
+        2,
+    )
 
 
-# ── Refusals ────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Refusals ──────────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize(
     ("status", "description", "error", "code"),
     [
         (401, "Unauthorized", ConnectionBroken, "token_refused"),
         (404, "Not Found", ConnectionBroken, "token_unknown"),
         (409, "Conflict: terminated by other getUpdates request", ConnectionBroken, "conflict"),
-        (400, "Bad Request: not enough rights to send text messages to the chat", PermanentError, "no_rights"),
+        (
+            400,
+            "Bad Request: not enough rights to send text messages to the chat",
+            PermanentError,
+            "no_rights",
+        ),
         (400, "Bad Request: chat not found", RecipientRefused, "chat_not_found"),
         (400, "Bad Request: chat_id is empty", RecipientRefused, "chat_not_found"),
         (400, "Bad Request: private chat not found", RecipientRefused, "chat_not_found"),
@@ -133,7 +187,12 @@ def test_what_cannot_be_parsed_twice_is_given_up(telegram: Telegram, wire: Wire)
         (403, "Forbidden: bot was kicked from the supergroup chat", PermanentError, "bot_removed"),
         (403, "Forbidden: bot was kicked from the channel chat", PermanentError, "bot_removed"),
         (403, "Forbidden: the group chat was deleted", PermanentError, "group_deleted"),
-        (403, "Forbidden: bot can't initiate conversation with a user", RecipientRefused, "not_started"),
+        (
+            403,
+            "Forbidden: bot can't initiate conversation with a user",
+            RecipientRefused,
+            "not_started",
+        ),
         (403, "Forbidden: something new", PermanentError, "forbidden"),
         (400, "Bad Request: message text is empty", PermanentError, "text_empty"),
         (400, "Bad Request: message is too long", PermanentError, "too_long"),
@@ -157,17 +216,27 @@ def test_a_refusal_is_known_by_its_words(
 
 
 ABOUT_A_CHAT = [
-    (400, "Bad Request: not enough rights to send text messages to the chat"), (400, "Bad Request: chat not found"),
-    (400, "Bad Request: CHAT_WRITE_FORBIDDEN"), (400, "Bad Request: TOPIC_CLOSED"), (400, "Bad Request: message thread not found"),
-    (400, "Bad Request: CHANNEL_PRIVATE"), (403, "Forbidden: bot was kicked from the group chat"), (403, "Forbidden: something new"),
-    (403, "Forbidden: bot was kicked from the supergroup chat"), (403, "Forbidden: bot is not a member of the channel chat"),
-    (403, "Forbidden: the group chat was deleted"), (403, "Forbidden: user is deactivated"), (400, "Bad Request: SOMETHING_NEW"),
+    (400, "Bad Request: not enough rights to send text messages to the chat"),
+    (400, "Bad Request: chat not found"),
+    (400, "Bad Request: CHAT_WRITE_FORBIDDEN"),
+    (400, "Bad Request: TOPIC_CLOSED"),
+    (400, "Bad Request: message thread not found"),
+    (400, "Bad Request: CHANNEL_PRIVATE"),
+    (403, "Forbidden: bot was kicked from the group chat"),
+    (403, "Forbidden: something new"),
+    (403, "Forbidden: bot was kicked from the supergroup chat"),
+    (403, "Forbidden: bot is not a member of the channel chat"),
+    (403, "Forbidden: the group chat was deleted"),
+    (403, "Forbidden: user is deactivated"),
+    (400, "Bad Request: SOMETHING_NEW"),
     (406, "Not Acceptable: SOMETHING_NEW"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("status", "description"), ABOUT_A_CHAT)
-def test_a_chat_that_takes_no_posts_pauses_the_teams_own_and_fails_another(wire: Wire, status: int, description: str) -> None:
+def test_a_chat_that_takes_no_posts_pauses_the_teams_own_and_fails_another(
+    wire: Wire, status: int, description: str
+) -> None:
     own = refused(a_bot(wire, team_chat=TEAM), wire, status, description, outbound(to=TEAM))
     assert isinstance(own, DestinationUnavailable)
     assert own.sure == ("SOMETHING_NEW" not in description)
@@ -178,7 +247,13 @@ def test_a_chat_that_takes_no_posts_pauses_the_teams_own_and_fails_another(wire:
 
 
 def test_an_edit_refused_in_unknown_words_fails_alone(wire: Wire) -> None:
-    found = refused(a_bot(wire, team_chat=TEAM), wire, 400, "Bad Request: SOMETHING_NEW", outbound(edits=f"{TEAM}/77"))
+    found = refused(
+        a_bot(wire, team_chat=TEAM),
+        wire,
+        400,
+        "Bad Request: SOMETHING_NEW",
+        outbound(edits=f"{TEAM}/77"),
+    )
     assert isinstance(found, PermanentError)
 
 
@@ -190,7 +265,9 @@ def test_a_group_that_became_a_supergroup_names_its_new_id(telegram: Telegram, w
 
 
 @pytest.mark.parametrize(("parameters", "seconds"), [({"retry_after": 35}, 35.0), ({}, 5.0)])
-def test_too_much_to_one_chat_lets_the_others_go_on(telegram: Telegram, wire: Wire, parameters: dict[str, int], seconds: float) -> None:
+def test_too_much_to_one_chat_lets_the_others_go_on(
+    telegram: Telegram, wire: Wire, parameters: dict[str, int], seconds: float
+) -> None:
     found = refused(telegram, wire, 429, "Too Many Requests: retry after 35", **parameters)
     assert isinstance(found, TransientError)
     assert not isinstance(found, SlowDown | Unreachable)
@@ -231,31 +308,39 @@ def test_every_refusal_is_explained_with_a_remedy(code: str) -> None:
     for sentence in (known.text, known.remedy):
         assert sentence.endswith(".")
         assert sentence[0].isupper()
-        assert not [unwanted for unwanted in ("!", "  ", "'", "please") if unwanted in sentence.lower()]
+        assert not [
+            unwanted for unwanted in ("!", "  ", "'", "please") if unwanted in sentence.lower()
+        ]
     assert re.fullmatch("[a-z_]{4,20}", code)
 
 
-def test_neither_the_token_nor_the_message_is_told_by_an_error(telegram: Telegram, wire: Wire) -> None:
+def test_neither_the_token_nor_the_message_is_told_by_an_error(
+    telegram: Telegram, wire: Wire
+) -> None:
     for status in (200, 302, 400, 401, 403, 404, 429, 500, 503):
         wire.answer(status, refusal(status, f"Bad Request: {SECRET} said Anna has signed."))
     with http.recorded() as exchanges:
         for _ in range(10):  # the last is dropped
             with pytest.raises(SendError) as problem:
                 telegram.send(outbound())
-            told = f"{problem.value} {problem.value!r} {vars(problem.value)} {problem.value.__cause__!r}"
+            told = (
+                f"{problem.value} {problem.value!r} {vars(problem.value)}"
+                f" {problem.value.__cause__!r}"
+            )
             assert SECRET not in told
             assert "has signed" not in told
     assert SECRET not in repr(exchanges)
     assert len(exchanges) == 10
 
 
-# ── Writing ─────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Writing ───────────────────────────────────────────────────────────────────────────────────────
 class Reader(HTMLParser):
     """Reads a text as Telegram does: these two tags, never one in the other, and five entities."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=False)
-        self.text, self.open = "", ""
+        self.text = ""
+        self.open = ""
 
     def handle_starttag(self, tag: str, attrs: Any) -> None:
         assert (tag in ("b", "i"), self.open, attrs) == (True, "", [])
@@ -288,17 +373,26 @@ def units(text: str) -> int:
     return len(text.encode("utf-16-le")) // 2
 
 
-ANY = st.text(st.one_of(st.characters(), st.characters(categories=["Cs"]), st.sampled_from("<>&\"'\n\0 🎉̈#;\u200d")), max_size=60)
+ANY = st.text(
+    st.one_of(
+        st.characters(), st.characters(categories=["Cs"]), st.sampled_from("<>&\"'\n\0 🎉̈#;\u200d")
+    ),
+    max_size=60,
+)
 LONG = st.builds(lambda text, times: text * times, ANY, st.sampled_from([0, 1, 3, 400]))
 CARDS = st.builds(
     lambda title, facts, notes: Card(title, tuple(facts), tuple(notes)),
-    LONG, st.lists(st.tuples(LONG, LONG), max_size=70), st.lists(LONG, max_size=30),
-)  # fmt: skip
+    LONG,
+    st.lists(st.tuples(LONG, LONG), max_size=70),
+    st.lists(LONG, max_size=30),
+)
 
 
 @given(text=LONG, card=st.none() | CARDS, label=LONG)
 @trying(max_examples=80, deadline=None)
-def test_texts_of_any_length_and_alphabet_are_within_telegrams_rules(text: str, card: Card | None, label: str) -> None:
+def test_texts_of_any_length_and_alphabet_are_within_telegrams_rules(
+    text: str, card: Card | None, label: str
+) -> None:
     bot = Telegram(SETTINGS, http.Door())
     message = outbound(text, card=card, buttons=(Button(label, "https://x.example"),))
     payload = bot.render(message)
@@ -314,7 +408,10 @@ def test_a_long_text_is_cut_and_what_is_short_stays_whole() -> None:
     payload = Telegram(SETTINGS, http.Door()).render(outbound("🎉&" * 5000, card=CARD))
     seen = shown(payload["text"])
     assert seen.startswith("Employment Agreement\n\n🎉&🎉&")
-    assert "&…\n\nSender Acme HR\nWaiting for Eric & Anna\n\nDana reminded Eric <now>." in seen or "🎉…\n\nSender" in seen
+    assert (
+        "&…\n\nSender Acme HR\nWaiting for Eric & Anna\n\nDana reminded Eric <now>." in seen
+        or "🎉…\n\nSender" in seen
+    )
     assert 4080 < units(seen) <= 4096
 
 
@@ -329,16 +426,31 @@ def test_nothing_to_show_is_not_sent_as_nothing(text: str) -> None:
 
 
 def test_short_buttons_share_a_row_and_a_hundred_are_enough() -> None:
-    labels = ["Open", "Remind", "Snooze a day", "A label that is too long to stand beside another", "Last"]
-    markup = Telegram(SETTINGS, http.Door()).render(outbound(buttons=tuple(Button(one, "https://x.example") for one in labels)))
+    labels = [
+        "Open",
+        "Remind",
+        "Snooze a day",
+        "A label that is too long to stand beside another",
+        "Last",
+    ]
+    markup = Telegram(SETTINGS, http.Door()).render(
+        outbound(buttons=tuple(Button(one, "https://x.example") for one in labels))
+    )
     assert [[one["text"] for one in row] for row in markup["reply_markup"]["inline_keyboard"]] == [
-        ["Open", "Remind"], ["Snooze a day"], ["A label that is too long to stand beside another"], ["Last"],
-    ]  # fmt: skip
-    many = Telegram(SETTINGS, http.Door()).render(outbound(buttons=(Button("x", "https://x.example"),) * 300))
+        ["Open", "Remind"],
+        ["Snooze a day"],
+        ["A label that is too long to stand beside another"],
+        ["Last"],
+    ]
+    many = Telegram(SETTINGS, http.Door()).render(
+        outbound(buttons=(Button("x", "https://x.example"),) * 300)
+    )
     assert sum(map(len, many["reply_markup"]["inline_keyboard"])) == 100
 
 
 def test_a_token_that_telegram_would_not_carry_becomes_a_link() -> None:
     button = Button("Remind", "https://hub.example/a/x", token="t" * 65)
     made = Telegram(SETTINGS, http.Door()).render(outbound(buttons=(button,)))
-    assert made["reply_markup"]["inline_keyboard"] == [[{"text": "Remind", "url": "https://hub.example/a/x"}]]
+    assert made["reply_markup"]["inline_keyboard"] == [
+        [{"text": "Remind", "url": "https://hub.example/a/x"}]
+    ]

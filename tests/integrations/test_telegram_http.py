@@ -1,4 +1,6 @@
-"""Telegram over HTTP, with the simulator: every refusal it knows, a post that changes, people who link, stop and press."""
+"""Telegram over HTTP, with the simulator: every refusal it knows, a post that changes, people who
+link, stop and press.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,16 @@ from hub.signing import accept, linking
 from hub.signing.events import EventIn
 from hub.vocabulary import ConnectionState, Status
 from tests.conftest import config_of
-from tests.stage import a_signer, an_event, credentials, deliver, eventually, settle_receipts, source_id, turn_connection
+from tests.stage import (
+    a_signer,
+    an_event,
+    credentials,
+    deliver,
+    eventually,
+    settle_receipts,
+    source_id,
+    turn_connection,
+)
 from tests.stage import served as served
 
 
@@ -57,25 +68,38 @@ def act(simulator: Any, what: str, **given: Any) -> dict[str, Any]:
     return found
 
 
-# ── Calls ───────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Calls ─────────────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize(
     ("chat", "error", "code"),
     [
-        ("99940001", RecipientRefused, "chat_not_found"), ("99940002", RecipientRefused, "chat_not_found"),
-        ("99940003", RecipientRefused, "chat_not_found"), ("99940004", PermanentError, "text_empty"),
-        ("99940005", PermanentError, "too_long"), ("99940007", PermanentError, "bad_link"), ("99940008", PermanentError, "bad_buttons"),
-        ("99940009", PermanentError, "bad_buttons"), ("-99940010", PermanentError, "no_rights"),
-        ("-99940011", RecipientMoved, "chat_moved"), ("99940301", RecipientRefused, "bot_blocked"),
-        ("99940302", RecipientRefused, "user_deactivated"), ("-99940303", PermanentError, "bot_removed"),
-        ("-10099940304", PermanentError, "bot_removed"), ("-10099940305", PermanentError, "bot_removed"),
-        ("-10099940012", PermanentError, "topic_closed"), ("-10099940013", PermanentError, "thread_not_found"),
-        ("-10099940014", PermanentError, "http_400"), ("-99940306", PermanentError, "group_deleted"),
+        ("99940001", RecipientRefused, "chat_not_found"),
+        ("99940002", RecipientRefused, "chat_not_found"),
+        ("99940003", RecipientRefused, "chat_not_found"),
+        ("99940004", PermanentError, "text_empty"),
+        ("99940005", PermanentError, "too_long"),
+        ("99940007", PermanentError, "bad_link"),
+        ("99940008", PermanentError, "bad_buttons"),
+        ("99940009", PermanentError, "bad_buttons"),
+        ("-99940010", PermanentError, "no_rights"),
+        ("-99940011", RecipientMoved, "chat_moved"),
+        ("99940301", RecipientRefused, "bot_blocked"),
+        ("99940302", RecipientRefused, "user_deactivated"),
+        ("-99940303", PermanentError, "bot_removed"),
+        ("-10099940304", PermanentError, "bot_removed"),
+        ("-10099940305", PermanentError, "bot_removed"),
+        ("-10099940012", PermanentError, "topic_closed"),
+        ("-10099940013", PermanentError, "thread_not_found"),
+        ("-10099940014", PermanentError, "http_400"),
+        ("-99940306", PermanentError, "group_deleted"),
         ("99940307", RecipientRefused, "not_started"),
-        ("99940901", ConnectionBroken, "conflict"), ("99942901", TransientError, "too_many"),
-        ("99950001", OutcomeUnknown, "http_500"), ("99950201", OutcomeUnknown, "http_502"), ("99950401", OutcomeUnknown, "http_504"),
+        ("99940901", ConnectionBroken, "conflict"),
+        ("99942901", TransientError, "too_many"),
+        ("99950001", OutcomeUnknown, "http_500"),
+        ("99950201", OutcomeUnknown, "http_502"),
+        ("99950401", OutcomeUnknown, "http_504"),
         ("99950090", OutcomeUnknown, "http_500"),
     ],
-)  # fmt: skip
+)
 def test_every_chat_that_fails_on_purpose_is_understood(
     in_app: Flask, simulator: Any, chat: str, error: type[SendError], code: str
 ) -> None:
@@ -86,7 +110,10 @@ def test_every_chat_that_fails_on_purpose_is_understood(
 
 
 def test_a_chat_that_takes_plain_text_only_gets_it(in_app: Flask, simulator: Any) -> None:
-    assert running(in_app).send(outbound("99940006", "1 < 2", card=Card("Title"))).status is Status.DELIVERED
+    assert (
+        running(in_app).send(outbound("99940006", "1 < 2", card=Card("Title"))).status
+        is Status.DELIVERED
+    )
     [shown] = there(simulator)["messages"]
     assert (shown["text"], shown["entities"]) == ("Title\n\n1 < 2", [])
 
@@ -98,8 +125,12 @@ def test_a_group_that_moved_is_written_to_where_it_went(in_app: Flask, simulator
     assert one.send(outbound(problem.value.new)).provider_id.startswith(f"{problem.value.new}/")
 
 
-@pytest.mark.parametrize(("token", "code"), [("1000000000:" + "A" * 35, "token_refused"), ("no-token", "token_unknown")])
-def test_a_wrong_token_is_said_at_its_field(in_app: Flask, simulator: Any, token: str, code: str) -> None:
+@pytest.mark.parametrize(
+    ("token", "code"), [("1000000000:" + "A" * 35, "token_refused"), ("no-token", "token_unknown")]
+)
+def test_a_wrong_token_is_said_at_its_field(
+    in_app: Flask, simulator: Any, token: str, code: str
+) -> None:
     found = running(in_app, token=token).check()
     assert (found.ok, found.field, found.code) == (False, "token", code)
 
@@ -108,7 +139,10 @@ def test_a_post_changes_in_place_with_its_buttons(in_app: Flask, simulator: Any)
     one = running(in_app)
     team = one.place_of(one.settings)
     card = Card("Employment & Co", (("Signers", "0 of 1"),), ("Sent by <Acme>",))
-    buttons = (Button("Open", "https://sign.example/1"), Button("Remind", "https://hub.example/a/x", token="tok-1"))
+    buttons = (
+        Button("Open", "https://sign.example/1"),
+        Button("Remind", "https://hub.example/a/x", token="tok-1"),
+    )
     first = one.send(outbound(team, "Sent", card=card, buttons=buttons))
     [shown] = there(simulator)["messages"]
     assert shown["text"] == "Employment & Co\n\nSent\n\nSigners 0 of 1\n\nSent by <Acme>"
@@ -120,10 +154,12 @@ def test_a_post_changes_in_place_with_its_buttons(in_app: Flask, simulator: Any)
     assert (shown["text"], shown["keyboard"], shown["edits"]) == ("All signed", [], 1)
 
 
-# ── The webhook ─────────────────────────────────────────────────────────────────────────────────────────────
+# ── The webhook ───────────────────────────────────────────────────────────────────────────────────
 def a_bot(app: Flask) -> str:
     """Connect the bot, set its webhook, and return the connection's id."""
-    for one in db.session.scalars(select(Connection).where(Connection.integration == "telegram")).all():
+    for one in db.session.scalars(
+        select(Connection).where(Connection.integration == "telegram")
+    ).all():
         turn_connection(one.id, ConnectionState.DISABLED)
     made = connections.add("telegram", "Our bot", True, demo(app))
     connections.enable(made)
@@ -136,18 +172,25 @@ def here(app: Flask, connection_id: str) -> str:
     return f"{config_of(app).public_url}/api/rpc/webhooks/telegram/{slug}"
 
 
-def test_the_webhook_is_set_looked_at_and_removed(hub_demo: Flask, served: Flask, simulator: Any) -> None:
+def test_the_webhook_is_set_looked_at_and_removed(
+    hub_demo: Flask, served: Flask, simulator: Any
+) -> None:
     one = running(hub_demo)
     one.remove_webhook("")
     assert "No webhook is set" in one.check().warnings[0]
     address = here(hub_demo, a_bot(hub_demo))
     assert one.check().warnings == ()
-    assert one.look_at_webhook(address) == f"Telegram sends the updates of @signpostdemobot to {address}. Nothing failed."
+    assert (
+        one.look_at_webhook(address)
+        == f"Telegram sends the updates of @signpostdemobot to {address}. Nothing failed."
+    )
     one.remove_webhook(address)
     assert "No webhook is set" in one.look_at_webhook(address)
 
 
-def test_a_webhook_with_another_secret_is_repaired_by_setting_it_again(hub_demo: Flask, served: Flask, simulator: Any) -> None:
+def test_a_webhook_with_another_secret_is_repaired_by_setting_it_again(
+    hub_demo: Flask, served: Flask, simulator: Any
+) -> None:
     address = here(hub_demo, a_bot(hub_demo))
     one = running(hub_demo)
     one._call("setWebhook", {"url": address, "secret_token": "another"})
@@ -160,18 +203,24 @@ def test_a_webhook_with_another_secret_is_repaired_by_setting_it_again(hub_demo:
     assert one.look_at_webhook(address).endswith("Nothing failed.")
 
 
-# ── People ──────────────────────────────────────────────────────────────────────────────────────────────────
+# ── People ────────────────────────────────────────────────────────────────────────────────────────
 def settled() -> None:
     settle_receipts()
     deliver()
 
 
 def told(simulator: Any, chat: int, words: str) -> bool:
-    """Wait until the last that the bot wrote to a person has these words; it writes to one person once a second."""
+    """Wait until the last that the bot wrote to a person has these words; it writes to one person
+    once a second.
+    """
 
     def read() -> bool:
         deliver()
-        texts = [one["text"] for one in there(simulator)["messages"] if one["chat"] == chat and one["by"] is None]
+        texts = [
+            one["text"]
+            for one in there(simulator)["messages"]
+            if one["chat"] == chat and one["by"] is None
+        ]
         return bool(texts) and words in texts[-1]
 
     return bool(eventually(read))
@@ -179,16 +228,26 @@ def told(simulator: Any, chat: int, words: str) -> bool:
 
 def closed() -> list[str]:
     db.session.rollback()
-    return list(db.session.scalars(select(Suppression.reason).where(Suppression.lifted_at.is_(None))))
+    return list(
+        db.session.scalars(select(Suppression.reason).where(Suppression.lifted_at.is_(None)))
+    )
 
 
-def test_a_person_links_by_a_tap_stops_starts_blocks_and_unblocks(hub_demo: Flask, served: Flask, simulator: Any) -> None:
+def test_a_person_links_by_a_tap_stops_starts_blocks_and_unblocks(
+    hub_demo: Flask, served: Flask, simulator: Any
+) -> None:
     made = a_bot(hub_demo)
-    accepted = accept.accept(EventIn.model_validate(an_event(signers=[a_signer("Eric")])), source_id(), test=True)
-    request_id = db.session.scalars(select(Message.request_id).where(Message.id == accepted["messages"][0]["id"])).one()
+    accepted = accept.accept(
+        EventIn.model_validate(an_event(signers=[a_signer("Eric")])), source_id(), test=True
+    )
+    request_id = db.session.scalars(
+        select(Message.request_id).where(Message.id == accepted["messages"][0]["id"])
+    ).one()
     link = linking.invite(str(request_id), "eric", db.session.get_one(Connection, made).slug).url
     assert link.startswith(config_of(hub_demo).simulator_url)
-    chat = act(simulator, "start", who="Eric Smith", payload=parse_qs(urlsplit(link).query)["start"][0])["chat"]
+    chat = act(
+        simulator, "start", who="Eric Smith", payload=parse_qs(urlsplit(link).query)["start"][0]
+    )["chat"]
     settled()
     assert told(simulator, chat, "You are connected.")
     act(simulator, "write", who="Eric Smith", text="/stop")
@@ -209,13 +268,21 @@ def test_a_person_links_by_a_tap_stops_starts_blocks_and_unblocks(hub_demo: Flas
     assert closed() == []
 
 
-def test_a_press_in_a_group_reminds_the_signer_and_the_post_says_who_did_it(hub_demo: Flask, served: Flask, simulator: Any) -> None:
+def test_a_press_in_a_group_reminds_the_signer_and_the_post_says_who_did_it(
+    hub_demo: Flask, served: Flask, simulator: Any
+) -> None:
     a_bot(hub_demo)
-    accept.accept(EventIn.model_validate(an_event(signers=[a_signer("Eric")])), source_id(), test=True)
+    accept.accept(
+        EventIn.model_validate(an_event(signers=[a_signer("Eric")])), source_id(), test=True
+    )
     deliver()
     [post] = [one for one in there(simulator)["messages"] if one["keyboard"]]
-    button = next(one for row in post["keyboard"] for one in row if one["text"].startswith("Remind"))
-    pressed = act(simulator, "press", chat=post["chat"], button=button["callback_data"], who="Priya Nair")
+    button = next(
+        one for row in post["keyboard"] for one in row if one["text"].startswith("Remind")
+    )
+    pressed = act(
+        simulator, "press", chat=post["chat"], button=button["callback_data"], who="Priya Nair"
+    )
     assert pressed["answer"] == "answered 200"
     [press] = there(simulator)["presses"]
     assert (press["answered"], press["said"]) == (True, "Noted. The message changes in a moment.")
@@ -223,7 +290,13 @@ def test_a_press_in_a_group_reminds_the_signer_and_the_post_says_who_did_it(hub_
 
     def shown() -> bool:
         deliver()
-        return "Priya Nair" in next(one["text"] for one in there(simulator)["messages"] if one["message_id"] == post["message_id"])
+        return "Priya Nair" in next(
+            one["text"]
+            for one in there(simulator)["messages"]
+            if one["message_id"] == post["message_id"]
+        )
 
     assert eventually(shown)
-    assert db.session.scalars(select(Message).where(Message.channel == "sms")).all()[1:], "the reminder"
+    assert db.session.scalars(select(Message).where(Message.channel == "sms")).all()[1:], (
+        "the reminder"
+    )

@@ -1,4 +1,6 @@
-"""Setting up Telegram: the form, the test of the settings, the webhook by button, the links for people."""
+"""Setting up Telegram: the form, the test of the settings, the webhook by button, the links for
+people.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +17,24 @@ from hub.errors import ConnectionBroken, PermanentError
 from hub.integrations.telegram import Telegram
 from tests.integrations.wire import Wire, listening
 
-SETTINGS = Telegram.demo_settings(SimulatorCredentials("AC" + "1" * 32, "t" * 32, "SK" + "2" * 32, "s" * 32)) or {}
+SETTINGS = (
+    Telegram.demo_settings(
+        SimulatorCredentials("AC" + "1" * 32, "t" * 32, "SK" + "2" * 32, "s" * 32)
+    )
+    or {}
+)
 TOKEN = SETTINGS["token"]
 HERE = "https://hub.example/api/rpc/webhooks/telegram/team"
-ME = {"ok": True, "result": {"id": 1, "is_bot": True, "username": "signpostDemoBot", "can_join_groups": True}}
+ME = {
+    "ok": True,
+    "result": {"id": 1, "is_bot": True, "username": "signpostDemoBot", "can_join_groups": True},
+}
 CHAT = {"ok": True, "result": {"id": int(SETTINGS["team_chat"]), "type": "supergroup"}}
-GOOD = {"url": HERE, "pending_update_count": 0, "allowed_updates": ["message", "callback_query", "my_chat_member"]}
+GOOD = {
+    "url": HERE,
+    "pending_update_count": 0,
+    "allowed_updates": ["message", "callback_query", "my_chat_member"],
+}
 
 
 @pytest.fixture
@@ -31,7 +45,9 @@ def wire() -> Iterator[Wire]:
 
 @pytest.fixture
 def telegram(wire: Wire) -> Telegram:
-    return Telegram(SETTINGS, http.Door(allow=[f"127.0.0.1:{wire.port}"]), dict.fromkeys(Telegram.api, wire.url))
+    return Telegram(
+        SETTINGS, http.Door(allow=[f"127.0.0.1:{wire.port}"]), dict.fromkeys(Telegram.api, wire.url)
+    )
 
 
 def info(**more: Any) -> dict[str, Any]:
@@ -44,19 +60,30 @@ def errors(**values: str) -> dict[str, Any]:
     return {name: str(found[0]) for name, found in form.errors.items()}
 
 
-# ── The form ────────────────────────────────────────────────────────────────────────────────────────────────
+# ── The form ──────────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("written", ["SignpostDemoBot", "@SignpostDemoBot", " @SignpostDemoBot "])
 def test_a_username_may_be_written_with_or_without_its_sign(written: str) -> None:
-    settings = settings_form.settings_of(settings_form.read(Telegram, {**SETTINGS, "bot_username": written}, {}))
-    assert (settings["bot_username"], Telegram.sender_of(settings)) == ("SignpostDemoBot", "@signpostdemobot")
+    settings = settings_form.settings_of(
+        settings_form.read(Telegram, {**SETTINGS, "bot_username": written}, {})
+    )
+    assert (settings["bot_username"], Telegram.sender_of(settings)) == (
+        "SignpostDemoBot",
+        "@signpostdemobot",
+    )
 
 
 @pytest.mark.parametrize(
     ("field", "value", "said"),
-    [("token", "123:abc", "35 more"), ("token", TOKEN + "x", "35 more"), ("bot_username", "acme", "ends in bot"),
-     ("bot_username", "bot", "ends in bot"), ("team_chat", "12345", "starts with a minus"), ("team_chat", "Acme signing", "@name"),
-     ("team_chat", "0", "@name")],
-)  # fmt: skip
+    [
+        ("token", "123:abc", "35 more"),
+        ("token", TOKEN + "x", "35 more"),
+        ("bot_username", "acme", "ends in bot"),
+        ("bot_username", "bot", "ends in bot"),
+        ("team_chat", "12345", "starts with a minus"),
+        ("team_chat", "Acme signing", "@name"),
+        ("team_chat", "0", "@name"),
+    ],
+)
 def test_what_is_filled_in_wrong_is_said_in_a_sentence(field: str, value: str, said: str) -> None:
     found = errors(**{field: value})
     assert list(found) == [field]
@@ -64,7 +91,10 @@ def test_what_is_filled_in_wrong_is_said_in_a_sentence(field: str, value: str, s
     assert found[field].endswith(".")
 
 
-@pytest.mark.parametrize(("team", "place"), [("-1001234567890", "-1001234567890"), ("@AcmeSigning", "@acmesigning"), ("", "")])
+@pytest.mark.parametrize(
+    ("team", "place"),
+    [("-1001234567890", "-1001234567890"), ("@AcmeSigning", "@acmesigning"), ("", "")],
+)
 def test_a_team_has_a_place_where_its_posts_can_change(team: str, place: str) -> None:
     assert errors(team_chat=team) == {}
     assert Telegram.place_of({**SETTINGS, "team_chat": team}) == place
@@ -72,12 +102,17 @@ def test_a_team_has_a_place_where_its_posts_can_change(team: str, place: str) ->
     assert not Telegram.keeps_threads(place)
 
 
-@pytest.mark.parametrize(("written", "normal"), [(" 4711 ", "4711"), ("-0012", "-12"), ("@Acme_Signing", "@acme_signing")])
+@pytest.mark.parametrize(
+    ("written", "normal"),
+    [(" 4711 ", "4711"), ("-0012", "-12"), ("@Acme_Signing", "@acme_signing")],
+)
 def test_a_chat_has_one_normal_form(written: str, normal: str) -> None:
     assert Telegram.clean_address(written) == normal
 
 
-@pytest.mark.parametrize("written", ["", "0", "+13175551234", "eric@example.com", "@ab", "12.5", "٣٤", "9" * 40])
+@pytest.mark.parametrize(
+    "written", ["", "0", "+13175551234", "eric@example.com", "@ab", "12.5", "٣٤", "9" * 40]
+)
 def test_what_is_no_chat_is_refused(written: str) -> None:
     with pytest.raises(ValueError, match=r"-100"):
         Telegram.clean_address(written)
@@ -88,14 +123,16 @@ def test_a_blank_token_keeps_the_stored_one_though_it_names_the_account() -> Non
     assert settings_form.settings_of(form)["token"] == TOKEN
 
 
-# ── The test of the settings ────────────────────────────────────────────────────────────────────────────────
+# ── The test of the settings ──────────────────────────────────────────────────────────────────────
 def test_a_token_that_opens_the_bot_passes(telegram: Telegram, wire: Wire) -> None:
     wire.answer(200, ME)
     wire.answer(200, info())
     wire.answer(200, CHAT)
     result = telegram.check()
     assert (result.ok, result.title, result.warnings) == (True, "Telegram is ready.", ())
-    assert wire.paths == [f"/bot{TOKEN}/{method}" for method in ("getMe", "getWebhookInfo", "getChat")]
+    assert wire.paths == [
+        f"/bot{TOKEN}/{method}" for method in ("getMe", "getWebhookInfo", "getChat")
+    ]
 
 
 def test_another_bots_token_is_told_by_its_name(telegram: Telegram, wire: Wire) -> None:
@@ -106,7 +143,9 @@ def test_another_bots_token_is_told_by_its_name(telegram: Telegram, wire: Wire) 
 
 
 @pytest.mark.parametrize(("status", "description"), [(401, "Unauthorized"), (404, "Not Found")])
-def test_a_refused_token_is_shown_at_its_field_and_never_in_words(telegram: Telegram, wire: Wire, status: int, description: str) -> None:
+def test_a_refused_token_is_shown_at_its_field_and_never_in_words(
+    telegram: Telegram, wire: Wire, status: int, description: str
+) -> None:
     wire.answer(status, {"ok": False, "error_code": status, "description": description})
     result = telegram.check()
     assert (result.ok, result.field) == (False, "token")
@@ -122,9 +161,18 @@ def test_telegram_out_of_reach_is_said(telegram: Telegram, wire: Wire) -> None:
 
 @pytest.mark.parametrize(
     ("said", "warning"),
-    [({"url": ""}, "No webhook is set"), ({"allowed_updates": ["message"]}, "callback_query, my_chat_member"),
-     ({"last_error_message": "Wrong response from the webhook: 403 Forbidden", "last_error_date": 1795253400}, "not this connection’s")],
-)  # fmt: skip
+    [
+        ({"url": ""}, "No webhook is set"),
+        ({"allowed_updates": ["message"]}, "callback_query, my_chat_member"),
+        (
+            {
+                "last_error_message": "Wrong response from the webhook: 403 Forbidden",
+                "last_error_date": 1795253400,
+            },
+            "not this connection’s",
+        ),
+    ],
+)
 def test_what_keeps_updates_away_is_a_warning_that_names_the_button(
     telegram: Telegram, wire: Wire, said: dict[str, Any], warning: str
 ) -> None:
@@ -138,7 +186,9 @@ def test_what_keeps_updates_away_is_a_warning_that_names_the_button(
     assert "**Set webhook**" in result.warnings[0]
 
 
-def test_a_bot_that_may_join_no_group_cannot_write_to_a_team(telegram: Telegram, wire: Wire) -> None:
+def test_a_bot_that_may_join_no_group_cannot_write_to_a_team(
+    telegram: Telegram, wire: Wire
+) -> None:
     wire.answer(200, {"ok": True, "result": {**ME["result"], "can_join_groups": False}})  # type: ignore[dict-item]
     wire.answer(200, info())
     assert "/setjoingroups" in telegram.check().warnings[0]
@@ -146,10 +196,13 @@ def test_a_bot_that_may_join_no_group_cannot_write_to_a_team(telegram: Telegram,
 
 @pytest.mark.parametrize(
     ("status", "description", "said"),
-    [(400, "Bad Request: chat not found", "Add the bot to the group"),
-     (403, "Forbidden: bot was kicked from the supergroup chat", "not in this group"),
-     (403, "Forbidden: something new", "Telegram does not let the bot write there"), (400, "Bad Request: NEW_WORDS", "HTTP 400")],
-)  # fmt: skip
+    [
+        (400, "Bad Request: chat not found", "Add the bot to the group"),
+        (403, "Forbidden: bot was kicked from the supergroup chat", "not in this group"),
+        (403, "Forbidden: something new", "Telegram does not let the bot write there"),
+        (400, "Bad Request: NEW_WORDS", "HTTP 400"),
+    ],
+)
 def test_a_team_chat_that_the_bot_cannot_write_to_fails_the_test(
     telegram: Telegram, wire: Wire, status: int, description: str, said: str
 ) -> None:
@@ -163,11 +216,21 @@ def test_a_team_chat_that_the_bot_cannot_write_to_fails_the_test(
     assert "Test connection" in result.steps[-1]
 
 
-def test_a_team_chat_that_moved_is_a_warning_for_posts_follow_it(telegram: Telegram, wire: Wire) -> None:
+def test_a_team_chat_that_moved_is_a_warning_for_posts_follow_it(
+    telegram: Telegram, wire: Wire
+) -> None:
     wire.answer(200, ME)
     wire.answer(200, info())
     words = "Bad Request: group chat was upgraded to a supergroup chat"
-    wire.answer(400, {"ok": False, "error_code": 400, "description": words, "parameters": {"migrate_to_chat_id": -1009876543210}})
+    wire.answer(
+        400,
+        {
+            "ok": False,
+            "error_code": 400,
+            "description": words,
+            "parameters": {"migrate_to_chat_id": -1009876543210},
+        },
+    )
     result = telegram.check()
     assert result.ok
     assert "`-1009876543210`" in result.warnings[0]
@@ -175,28 +238,40 @@ def test_a_team_chat_that_moved_is_a_warning_for_posts_follow_it(telegram: Teleg
 
 @pytest.mark.parametrize(
     ("member", "code"),
-    [({"status": "member"}, ""), ({"status": "administrator", "can_post_messages": True}, ""), ({"status": "creator"}, ""),
-     ({"status": "left"}, "bot_removed"), ({"status": "kicked"}, "bot_removed"),
-     ({"status": "administrator", "can_post_messages": False}, "no_rights"),
-     ({"status": "restricted", "can_send_messages": False}, "no_rights")],
-)  # fmt: skip
-def test_in_a_public_chat_the_bot_has_to_be_one_who_may_post(wire: Wire, member: dict[str, Any], code: str) -> None:
+    [
+        ({"status": "member"}, ""),
+        ({"status": "administrator", "can_post_messages": True}, ""),
+        ({"status": "creator"}, ""),
+        ({"status": "left"}, "bot_removed"),
+        ({"status": "kicked"}, "bot_removed"),
+        ({"status": "administrator", "can_post_messages": False}, "no_rights"),
+        ({"status": "restricted", "can_send_messages": False}, "no_rights"),
+    ],
+)
+def test_in_a_public_chat_the_bot_has_to_be_one_who_may_post(
+    wire: Wire, member: dict[str, Any], code: str
+) -> None:
     door = http.Door(allow=[f"127.0.0.1:{wire.port}"])
-    telegram = Telegram({**SETTINGS, "team_chat": "@acmesigning"}, door, dict.fromkeys(Telegram.api, wire.url))
+    telegram = Telegram(
+        {**SETTINGS, "team_chat": "@acmesigning"}, door, dict.fromkeys(Telegram.api, wire.url)
+    )
     for answer in (ME, info(), CHAT, {"ok": True, "result": member}):
         wire.answer(200, answer)
     result = telegram.check()
     assert (result.ok, result.code) == (not code, code)
 
 
-# ── The webhook ─────────────────────────────────────────────────────────────────────────────────────────────
-def test_the_webhook_is_set_with_a_secret_and_the_updates_that_are_read(telegram: Telegram, wire: Wire) -> None:
+# ── The webhook ───────────────────────────────────────────────────────────────────────────────────
+def test_the_webhook_is_set_with_a_secret_and_the_updates_that_are_read(
+    telegram: Telegram, wire: Wire
+) -> None:
     wire.answer(200, {"ok": True, "result": True})
     said = telegram.subscribe(HERE)
     (asked,) = wire.bodies
     assert wire.paths == [f"/bot{TOKEN}/setWebhook"]
     assert (asked["url"], asked["allowed_updates"]) == (
-        HERE, ["message", "callback_query", "my_chat_member", "edited_message", "message_reaction"]
+        HERE,
+        ["message", "callback_query", "my_chat_member", "edited_message", "message_reaction"],
     )
     assert asked["secret_token"].isalnum()
     assert len(asked["secret_token"]) == 64
@@ -205,7 +280,15 @@ def test_the_webhook_is_set_with_a_secret_and_the_updates_that_are_read(telegram
 
 
 @pytest.mark.parametrize(
-    "here", ["http://hub.example/x", "https://hub.example:8000/x", "https://127.0.0.1/x", "https://localhost:8443/x", "x", "https://a:b/"]
+    "here",
+    [
+        "http://hub.example/x",
+        "https://hub.example:8000/x",
+        "https://127.0.0.1/x",
+        "https://localhost:8443/x",
+        "x",
+        "https://a:b/",
+    ],
 )
 def test_an_address_that_telegram_does_not_call_is_refused_before_it_is_asked(here: str) -> None:
     with pytest.raises(PermanentError, match="HUB_PUBLIC_URL"):
@@ -227,7 +310,14 @@ def test_a_stand_in_may_call_this_machine(telegram: Telegram, wire: Wire) -> Non
 
 
 def test_an_address_that_telegram_refuses_is_explained(telegram: Telegram, wire: Wire) -> None:
-    wire.answer(400, {"ok": False, "error_code": 400, "description": "Bad Request: bad webhook: Failed to resolve host"})
+    wire.answer(
+        400,
+        {
+            "ok": False,
+            "error_code": 400,
+            "description": "Bad Request: bad webhook: Failed to resolve host",
+        },
+    )
     with pytest.raises(PermanentError, match="HUB_PUBLIC_URL") as problem:
         telegram.subscribe(HERE)
     assert problem.value.code == "bad_webhook"
@@ -235,12 +325,29 @@ def test_an_address_that_telegram_refuses_is_explained(telegram: Telegram, wire:
 
 @pytest.mark.parametrize(
     ("said", "words"),
-    [({}, ("to https://hub.example", "Nothing failed.")), ({"url": ""}, ("No webhook is set", "Choose Set webhook")),
-     ({"url": "https://old.example/x"}, ("another address, https://old.example/x", "Choose Set webhook")),
-     ({"pending_update_count": 1}, ("1 waits to be delivered.",)),
-     ({"pending_update_count": 2100, "last_error_message": "Connection timed out", "last_error_date": 1795253400},
-      ("2,100 wait", "on 21 November at 09:30 UTC: Connection timed out.", "reached from outside", "Set webhook, which repairs it"))],
-)  # fmt: skip
+    [
+        ({}, ("to https://hub.example", "Nothing failed.")),
+        ({"url": ""}, ("No webhook is set", "Choose Set webhook")),
+        (
+            {"url": "https://old.example/x"},
+            ("another address, https://old.example/x", "Choose Set webhook"),
+        ),
+        ({"pending_update_count": 1}, ("1 waits to be delivered.",)),
+        (
+            {
+                "pending_update_count": 2100,
+                "last_error_message": "Connection timed out",
+                "last_error_date": 1795253400,
+            },
+            (
+                "2,100 wait",
+                "on 21 November at 09:30 UTC: Connection timed out.",
+                "reached from outside",
+                "Set webhook, which repairs it",
+            ),
+        ),
+    ],
+)
 def test_looking_at_the_webhook_says_what_is_so_and_what_to_do(
     telegram: Telegram, wire: Wire, said: dict[str, Any], words: tuple[str, ...]
 ) -> None:
@@ -263,7 +370,7 @@ def test_a_button_that_telegram_refuses_says_why(telegram: Telegram, wire: Wire)
         telegram.look_at_webhook(HERE)
 
 
-# ── Links for people ────────────────────────────────────────────────────────────────────────────────────────
+# ── Links for people ──────────────────────────────────────────────────────────────────────────────
 def test_people_and_groups_are_invited_by_a_link_of_the_bot() -> None:
     bot = Telegram(SETTINGS, http.Door())
     assert bot.invite("aZ_-9") == "https://t.me/SignpostDemoBot?start=aZ_-9"

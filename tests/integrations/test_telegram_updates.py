@@ -13,40 +13,72 @@ from hypothesis import strategies as st
 from hub import http
 from hub.datadir import SimulatorCredentials
 from hub.errors import BadWebhook
-from hub.integrations.base import ButtonPress, Inbound, Linked, OptChange, Unrecognized, WebhookRequest
+from hub.integrations.base import (
+    ButtonPress,
+    Inbound,
+    Linked,
+    OptChange,
+    Unrecognized,
+    WebhookRequest,
+)
 from hub.integrations.telegram import SECRET, Telegram
 from hub.messaging.keywords import Keyword, keyword
 from hub.vocabulary import Address, Channel
 
-SETTINGS = Telegram.demo_settings(SimulatorCredentials("AC" + "1" * 32, "t" * 32, "SK" + "2" * 32, "s" * 32)) or {}
+SETTINGS = (
+    Telegram.demo_settings(
+        SimulatorCredentials("AC" + "1" * 32, "t" * 32, "SK" + "2" * 32, "s" * 32)
+    )
+    or {}
+)
 BOT = Telegram(SETTINGS, http.Door())
 PROOF = BOT._secret()
 AT = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 ERIC = {"id": 4711, "is_bot": False, "first_name": "Eric", "last_name": "Smith", "username": "eric"}
-PRIVATE, GROUP = {"id": 4711, "type": "private"}, {"id": -1001234567890, "type": "supergroup", "title": "Acme signing"}
+PRIVATE = {"id": 4711, "type": "private"}
+GROUP = {"id": -1001234567890, "type": "supergroup", "title": "Acme signing"}
 TOKEN = "aZ09_-aZ09_-"
 
 
 def request(update: Any, **headers: str) -> WebhookRequest:
     body = update if isinstance(update, bytes) else json.dumps(update).encode()
     given = {"content-type": "application/json", SECRET: PROOF, **headers}
-    return WebhookRequest("POST", "https://hub.example/api/rpc/webhooks/telegram/bot", "telegram/{connection}", given, body, "bot")
+    return WebhookRequest(
+        "POST",
+        "https://hub.example/api/rpc/webhooks/telegram/bot",
+        "telegram/{connection}",
+        given,
+        body,
+        "bot",
+    )
 
 
 def message(text: str, chat: dict[str, Any] = PRIVATE, **more: Any) -> dict[str, Any]:
-    return {"update_id": 9, "message": {"message_id": 5, "from": ERIC, "chat": chat, "date": int(AT.timestamp()), "text": text, **more}}
+    return {
+        "update_id": 9,
+        "message": {
+            "message_id": 5,
+            "from": ERIC,
+            "chat": chat,
+            "date": int(AT.timestamp()),
+            "text": text,
+            **more,
+        },
+    }
 
 
 def facts(update: Any) -> list[Any]:
     return BOT.facts(request(update))
 
 
-# ── Who may send them ───────────────────────────────────────────────────────────────────────────────────────
+# ── Who may send them ─────────────────────────────────────────────────────────────────────────────
 def test_the_secret_token_proves_an_update() -> None:
     BOT.verify(request(message("Hi")))
 
 
-@pytest.mark.parametrize("token", ["", "x", PROOF[:-1], PROOF + "x", PROOF.upper(), "é" * 64, SETTINGS["token"]])
+@pytest.mark.parametrize(
+    "token", ["", "x", PROOF[:-1], PROOF + "x", PROOF.upper(), "é" * 64, SETTINGS["token"]]
+)
 def test_another_secret_token_proves_nothing(token: str) -> None:
     with pytest.raises(BadWebhook):
         BOT.verify(request(message("Hi"), **{SECRET: token}))
@@ -59,14 +91,22 @@ def test_another_bots_secret_token_proves_nothing() -> None:
 
 
 def test_an_update_is_told_from_its_repeat_by_its_number() -> None:
-    assert Telegram.receipt_key(request(message("Hi"))) == Telegram.receipt_key(request(message("Hello"))) == ("9", "update")
-    assert Telegram.receipt_key(request({**message("Hi"), "update_id": 10})) != Telegram.receipt_key(request(message("Hi")))
+    assert (
+        Telegram.receipt_key(request(message("Hi")))
+        == Telegram.receipt_key(request(message("Hello")))
+        == ("9", "update")
+    )
+    assert Telegram.receipt_key(
+        request({**message("Hi"), "update_id": 10})
+    ) != Telegram.receipt_key(request(message("Hi")))
     assert Telegram.receipt_key(request(b"?"))[0]
 
 
-# ── People ──────────────────────────────────────────────────────────────────────────────────────────────────
+# ── People ────────────────────────────────────────────────────────────────────────────────────────
 def test_a_link_that_is_opened_brings_its_token_the_chat_and_the_name() -> None:
-    assert facts(message(f"/start {TOKEN}")) == [Linked(at=AT, token=TOKEN, address="4711", name="Eric Smith", team=False)]
+    assert facts(message(f"/start {TOKEN}")) == [
+        Linked(at=AT, token=TOKEN, address="4711", name="Eric Smith", team=False)
+    ]
 
 
 @pytest.mark.parametrize("command", ["/start@SignpostDemoBot", "/START@signpostdemobot"])
@@ -83,9 +123,16 @@ def test_a_command_that_may_be_for_another_bot_is_not_for_us(command: str) -> No
 
 @pytest.mark.parametrize(
     ("text", "meant"),
-    [("/stop", Keyword.STOP), ("/Stop@SignpostDemoBot", Keyword.STOP), ("/start", Keyword.START), ("/help", Keyword.HELP),
-     ("/start what is this?", Keyword.START), ("STOP", Keyword.STOP), ("stop", Keyword.STOP)],
-)  # fmt: skip
+    [
+        ("/stop", Keyword.STOP),
+        ("/Stop@SignpostDemoBot", Keyword.STOP),
+        ("/start", Keyword.START),
+        ("/help", Keyword.HELP),
+        ("/start what is this?", Keyword.START),
+        ("STOP", Keyword.STOP),
+        ("stop", Keyword.STOP),
+    ],
+)
 def test_stop_start_and_help_are_read_like_everywhere(text: str, meant: Keyword) -> None:
     (came,) = facts(message(text))
     assert isinstance(came, Inbound)
@@ -95,9 +142,16 @@ def test_stop_start_and_help_are_read_like_everywhere(text: str, meant: Keyword)
 def test_what_a_person_writes_is_kept_with_what_it_answers() -> None:
     (came,) = facts(message("When is it due?", reply_to_message={"message_id": 3, "chat": PRIVATE}))
     assert came == Inbound(
-        at=AT, provider_id="4711/5", channel=Channel.CHAT, senders=("@signpostdemobot",), kind=Address.CHAT, address="4711",
-        name="Eric Smith", text="When is it due?", answers="4711/3",
-    )  # fmt: skip
+        at=AT,
+        provider_id="4711/5",
+        channel=Channel.CHAT,
+        senders=("@signpostdemobot",),
+        kind=Address.CHAT,
+        address="4711",
+        name="Eric Smith",
+        text="When is it due?",
+        answers="4711/3",
+    )
     assert came.address == Telegram.clean_address(came.address)
     assert came.senders == (Telegram.sender_of(SETTINGS),)
 
@@ -116,28 +170,42 @@ def test_what_a_group_says_is_its_own_business(text: str) -> None:
 
 
 def test_service_messages_tell_nothing() -> None:
-    moved = message("", {"id": -12, "type": "group", "title": "Acme"}, migrate_to_chat_id=-1001234567890)
+    moved = message(
+        "", {"id": -12, "type": "group", "title": "Acme"}, migrate_to_chat_id=-1001234567890
+    )
     del moved["message"]["text"]
     assert facts(moved) == []
     moved["message"]["chat"] = PRIVATE
     assert facts(moved) == []
 
 
-# ── Buttons ─────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Buttons ───────────────────────────────────────────────────────────────────────────────────────
 PRESS = {
-    "update_id": 10, "callback_query": {"id": "99", "from": ERIC, "data": TOKEN, "message": {"message_id": 7, "chat": GROUP, "date": 0}},
-}  # fmt: skip
+    "update_id": 10,
+    "callback_query": {
+        "id": "99",
+        "from": ERIC,
+        "data": TOKEN,
+        "message": {"message_id": 7, "chat": GROUP, "date": 0},
+    },
+}
 
 
 def test_a_press_brings_the_buttons_token_and_who_pressed() -> None:
-    assert facts(PRESS) == [ButtonPress(token=TOKEN, who="Eric Smith", provider_id="-1001234567890/7")]
+    assert facts(PRESS) == [
+        ButtonPress(token=TOKEN, who="Eric Smith", provider_id="-1001234567890/7")
+    ]
 
 
 def test_a_press_is_answered_at_once_so_that_the_button_stops_spinning() -> None:
     for new in (True, False):
         kind, text = Telegram.answer(request(PRESS), new)
         told = json.loads(text)
-        assert (kind, told["method"], told["callback_query_id"]) == ("application/json", "answerCallbackQuery", "99")
+        assert (kind, told["method"], told["callback_query_id"]) == (
+            "application/json",
+            "answerCallbackQuery",
+            "99",
+        )
         assert len(told["text"]) <= 200
 
 
@@ -145,21 +213,39 @@ def test_other_updates_are_answered_with_nothing() -> None:
     assert Telegram.answer(request(message("Hi")), True) == ("application/json", "{}")
 
 
-# ── Chats ───────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Chats ─────────────────────────────────────────────────────────────────────────────────────────
 def membership(status: str, chat: dict[str, Any]) -> dict[str, Any]:
-    changed = {"chat": chat, "from": ERIC, "date": int(AT.timestamp()), "new_chat_member": {"status": status, "user": {"id": 1}}}
+    changed = {
+        "chat": chat,
+        "from": ERIC,
+        "date": int(AT.timestamp()),
+        "new_chat_member": {"status": status, "user": {"id": 1}},
+    }
     return {"update_id": 11, "my_chat_member": changed}
 
 
 @pytest.mark.parametrize(
     ("status", "chat", "wanted", "why"),
-    [("kicked", PRIVATE, False, "blocked"), ("member", PRIVATE, True, "unblocked"), ("kicked", GROUP, False, "removed"),
-     ("left", GROUP, False, "removed"), ("member", GROUP, True, "added"), ("administrator", GROUP, True, "added")],
-)  # fmt: skip
-def test_a_chat_that_lets_us_in_or_throws_us_out_says_so(status: str, chat: dict[str, Any], wanted: bool, why: str) -> None:
+    [
+        ("kicked", PRIVATE, False, "blocked"),
+        ("member", PRIVATE, True, "unblocked"),
+        ("kicked", GROUP, False, "removed"),
+        ("left", GROUP, False, "removed"),
+        ("member", GROUP, True, "added"),
+        ("administrator", GROUP, True, "added"),
+    ],
+)
+def test_a_chat_that_lets_us_in_or_throws_us_out_says_so(
+    status: str, chat: dict[str, Any], wanted: bool, why: str
+) -> None:
     (change,) = facts(membership(status, chat))
     assert isinstance(change, OptChange)
-    assert (change.wanted, change.address, change.kind, change.at) == (wanted, str(chat["id"]), Address.CHAT, AT)
+    assert (change.wanted, change.address, change.kind, change.at) == (
+        wanted,
+        str(chat["id"]),
+        Address.CHAT,
+        AT,
+    )
     assert why in change.why
     assert change.why.endswith(".")
 
@@ -169,11 +255,39 @@ def test_a_membership_that_says_too_little_tells_nothing() -> None:
     assert facts(membership("", GROUP)) == []
 
 
-# ── Anything else ───────────────────────────────────────────────────────────────────────────────────────────
-NAMES = st.sampled_from(["message", "callback_query", "my_chat_member", "chat", "from", "id", "type", "text", "date", "data", "update_id",
-                         "new_chat_member", "status", "message_id", "reply_to_message"])  # fmt: skip
-LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9) | st.sampled_from(["/start x", "private", "kicked"])
-JSON = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=6), max_leaves=20)
+# ── Anything else ─────────────────────────────────────────────────────────────────────────────────
+NAMES = st.sampled_from(
+    [
+        "message",
+        "callback_query",
+        "my_chat_member",
+        "chat",
+        "from",
+        "id",
+        "type",
+        "text",
+        "date",
+        "data",
+        "update_id",
+        "new_chat_member",
+        "status",
+        "message_id",
+        "reply_to_message",
+    ]
+)
+LEAVES = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=9)
+    | st.sampled_from(["/start x", "private", "kicked"])
+)
+JSON = st.recursive(
+    LEAVES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=6),
+    max_leaves=20,
+)
 
 
 @given(update=JSON | st.dictionaries(NAMES, JSON))
@@ -184,14 +298,17 @@ def test_no_update_is_too_strange_to_be_read(update: Any) -> None:
     assert json.loads(Telegram.answer(strange, True)[1]) is not None
 
 
-@pytest.mark.parametrize("body", [b"", b"\xff", b"[" * 100_000, b'{"update_id": ' + b"9" * 5000 + b"}", b"null", b"[]", b"1"])
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"\xff", b"[" * 100_000, b'{"update_id": ' + b"9" * 5000 + b"}", b"null", b"[]", b"1"],
+)
 def test_what_is_no_update_is_set_aside(body: bytes) -> None:
     assert [type(fact) for fact in facts(body)] == [Unrecognized]
     assert Telegram.answer(request(body), True) == ("application/json", "{}")
     assert Telegram.receipt_key(request(body))[0]
 
 
-# ── Contents ────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Contents ──────────────────────────────────────────────────────────────────────────────────────
 def holding(**content: Any) -> dict[str, Any]:
     update = message("", **content)
     del update["message"]["text"]
@@ -205,27 +322,53 @@ VIENNA = {"latitude": 48.2082, "longitude": 16.3738}
     ("content", "kind", "fields"),
     [
         ({"location": VIENNA}, "location", {**VIENNA, "label": "", "address": ""}),
-        ({"venue": {"location": VIENNA, "title": "Hofburg", "address": "Heldenplatz"}, "location": VIENNA}, "location",
-         {**VIENNA, "label": "Hofburg", "address": "Heldenplatz"}),
-        ({"contact": {"phone_number": "+43123456", "first_name": "Ann", "last_name": "Lee"}}, "contact",
-         {"name": "Ann Lee", "phones": ["+43123456"], "emails": []}),
+        (
+            {
+                "venue": {"location": VIENNA, "title": "Hofburg", "address": "Heldenplatz"},
+                "location": VIENNA,
+            },
+            "location",
+            {**VIENNA, "label": "Hofburg", "address": "Heldenplatz"},
+        ),
+        (
+            {"contact": {"phone_number": "+43123456", "first_name": "Ann", "last_name": "Lee"}},
+            "contact",
+            {"name": "Ann Lee", "phones": ["+43123456"], "emails": []},
+        ),
         ({"sticker": {"emoji": "🎉", "file_id": "x"}}, "sticker", {"emoji": "🎉"}),
         ({"dice": {"emoji": "🎲", "value": 4}}, "dice", {"emoji": "🎲", "value": 4}),
-        ({"poll": {"question": "When?", "options": [{"text": "Mon"}, {"text": "Tue"}]}}, "poll",
-         {"question": "When?", "options": ["Mon", "Tue"]}),
+        (
+            {"poll": {"question": "When?", "options": [{"text": "Mon"}, {"text": "Tue"}]}},
+            "poll",
+            {"question": "When?", "options": ["Mon", "Tue"]},
+        ),
         ({"location": {"latitude": None}}, "other", {"type": "location"}),
         ({"venue": 5}, "other", {"type": "location"}),
         ({"story": {"id": 1}}, "other", {"type": "story"}),
         ({"a_kind_of_tomorrow": {}}, "other", {"type": "a_kind_of_tomorrow"}),
     ],
-)  # fmt: skip
-def test_what_is_neither_text_nor_file_is_a_content(content: dict[str, Any], kind: str, fields: dict[str, Any]) -> None:
+)
+def test_what_is_neither_text_nor_file_is_a_content(
+    content: dict[str, Any], kind: str, fields: dict[str, Any]
+) -> None:
     (came,) = facts(holding(**content))
     assert isinstance(came, Inbound)
-    assert (came.text, [(one.kind.value, dict(one.fields)) for one in came.contents]) == ("", [(kind, fields)])
+    assert (came.text, [(one.kind.value, dict(one.fields)) for one in came.contents]) == (
+        "",
+        [(kind, fields)],
+    )
 
 
-@pytest.mark.parametrize("name", ["new_chat_members", "pinned_message", "group_chat_created", "video_chat_started", "forum_topic_closed"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "new_chat_members",
+        "pinned_message",
+        "group_chat_created",
+        "video_chat_started",
+        "forum_topic_closed",
+    ],
+)
 def test_no_service_message_is_a_content(name: str) -> None:
     assert facts(holding(**{name: True})) == []
 
@@ -235,8 +378,13 @@ def test_an_edited_message_is_a_message_of_its_own_that_names_the_earlier_one() 
     update["edited_message"] = {**update.pop("message"), "edit_date": int(AT.timestamp()) + 60}
     (came,) = facts(update)
     assert isinstance(came, Inbound)
-    assert (came.text, came.provider_id) == ("Tuesday, please", f"4711/5@{int(AT.timestamp()) + 60}")
-    assert [(one.kind.value, one.fields) for one in came.contents] == [("edit", {"message": "4711/5"})]
+    assert (came.text, came.provider_id) == (
+        "Tuesday, please",
+        f"4711/5@{int(AT.timestamp()) + 60}",
+    )
+    assert [(one.kind.value, one.fields) for one in came.contents] == [
+        ("edit", {"message": "4711/5"})
+    ]
 
 
 def test_a_location_that_moves_says_nothing_new() -> None:
@@ -246,13 +394,25 @@ def test_a_location_that_moves_says_nothing_new() -> None:
 
 
 @pytest.mark.parametrize(
-    ("marks", "emoji"), [([{"type": "emoji", "emoji": "👍"}], "👍"), ([], ""), ([{"type": "paid"}], "(paid)")]
+    ("marks", "emoji"),
+    [([{"type": "emoji", "emoji": "👍"}], "👍"), ([], ""), ([{"type": "paid"}], "(paid)")],
 )
-def test_a_reaction_names_the_message_that_it_is_about(marks: list[dict[str, str]], emoji: str) -> None:
-    change = {"chat": PRIVATE, "user": ERIC, "message_id": 3, "date": int(AT.timestamp()), "old_reaction": [], "new_reaction": marks}
+def test_a_reaction_names_the_message_that_it_is_about(
+    marks: list[dict[str, str]], emoji: str
+) -> None:
+    change = {
+        "chat": PRIVATE,
+        "user": ERIC,
+        "message_id": 3,
+        "date": int(AT.timestamp()),
+        "old_reaction": [],
+        "new_reaction": marks,
+    }
     (came,) = facts({"update_id": 12, "message_reaction": change})
     assert isinstance(came, Inbound)
-    assert [(one.kind.value, one.fields) for one in came.contents] == [("reaction", {"emoji": emoji, "message": "4711/3"})]
+    assert [(one.kind.value, one.fields) for one in came.contents] == [
+        ("reaction", {"emoji": emoji, "message": "4711/3"})
+    ]
     assert facts({"update_id": 12, "message_reaction": {**change, "chat": GROUP}}) == []
 
 
@@ -261,7 +421,9 @@ def test_what_a_channel_posts_is_its_own_business() -> None:
         assert facts({"update_id": 13, name: message("Hi")["message"]}) == []
 
 
-@pytest.mark.parametrize("name", ["inline_query", "poll_answer", "business_message", "a_kind_of_tomorrow"])
+@pytest.mark.parametrize(
+    "name", ["inline_query", "poll_answer", "business_message", "a_kind_of_tomorrow"]
+)
 def test_an_update_of_another_kind_says_what_it_is(name: str) -> None:
     (fact,) = facts({"update_id": 14, name: {"id": "1"}})
     assert isinstance(fact, Unrecognized)
@@ -270,7 +432,9 @@ def test_an_update_of_another_kind_says_what_it_is(name: str) -> None:
 
 @pytest.mark.parametrize("data", ["menu:1", "", "yes", "x" * 64])
 def test_a_button_of_another_bot_is_named_and_answered_so(data: str) -> None:
-    foreign = request({"update_id": 15, "callback_query": {**PRESS["callback_query"], "data": data}})
+    foreign = request(
+        {"update_id": 15, "callback_query": {**PRESS["callback_query"], "data": data}}
+    )
     assert Telegram.clicked(foreign) == (data,)
     told = json.loads(Telegram.answer_foreign(foreign)[1])
     assert (told["method"], told["callback_query_id"]) == ("answerCallbackQuery", "99")

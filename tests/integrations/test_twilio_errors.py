@@ -17,20 +17,32 @@ from hub.errors import (
 )
 from hub.integrations._twilio_errors import catalogue, explain, known, raise_for
 
-KINDS = {"transient", "throttle", "permanent", "suppress", "switch", "template", "broken", "setup", "hook", "info"}
+KINDS = {
+    "transient",
+    "throttle",
+    "permanent",
+    "suppress",
+    "switch",
+    "template",
+    "broken",
+    "setup",
+    "hook",
+    "info",
+}
 
 # every code that can meet us over SMS, WhatsApp and calls
 LISTED = """
     10001 11200 11205 11206 11210 11220 11235 11236 11237 11243 11750 12100 12200 12300 14107
-    20003 20005 20006 20008 20403 20404 20409 20410 20429 20500 20503
-    21210 21211 21212 21214 21215 21216 21217 21265 21266 21268 21408
-    21601 21602 21603 21604 21606 21607 21608 21609 21610 21611 21612 21614 21616 21617 21618 21619 21620 21621 21622 21623
-    21624 21635 21654 21655 21656 21657 21658 21659 21660 21661 21664 21666 21667 21701 21702 21703 21704 21705
-    30001 30002 30003 30004 30005 30006 30007 30008 30009 30010 30011 30015 30016 30017 30018 30019 30022 30023 30024 30027
-    30029 30030 30032 30033 30034 30035 30036 30400 30409 30410 30450 30453 30610 30640
-    57012 63001 63002 63003 63005 63006 63007 63008 63009 63010 63011 63012 63013 63014 63015 63016 63017 63018 63019 63020
-    63021 63022 63023 63024 63025 63026 63027 63028 63029 63030 63031 63032 63033 63034 63036 63037 63038 63040 63041 63042
-    63046 63049 63051 63062 90007 572002 572005 573005 575001
+    20003 20005 20006 20008 20403 20404 20409 20410 20429 20500 20503     21210 21211 21212
+    21214 21215 21216 21217 21265 21266 21268 21408     21601 21602 21603 21604 21606 21607
+    21608 21609 21610 21611 21612 21614 21616 21617 21618 21619 21620 21621 21622 21623
+    21624 21635 21654 21655 21656 21657 21658 21659 21660 21661 21664 21666 21667 21701 21702
+    21703 21704 21705     30001 30002 30003 30004 30005 30006 30007 30008 30009 30010 30011
+    30015 30016 30017 30018 30019 30022 30023 30024 30027     30029 30030 30032 30033 30034
+    30035 30036 30400 30409 30410 30450 30453 30610 30640     57012 63001 63002 63003 63005
+    63006 63007 63008 63009 63010 63011 63012 63013 63014 63015 63016 63017 63018 63019 63020
+    63021 63022 63023 63024 63025 63026 63027 63028 63029 63030 63031 63032 63033 63034 63036
+    63037 63038 63040 63041 63042     63046 63049 63051 63062 90007 572002 572005 573005 575001
 """
 
 MESSAGE = "The 'To' number +13175551234 said: You've been sent a document"
@@ -56,7 +68,9 @@ def test_every_entry_says_what_is_so_and_what_to_do(code: str) -> None:
         assert sentence.endswith(".")
         assert sentence[0].isupper()
         assert len(sentence) > 10
-        assert not [unwanted for unwanted in ("!", "  ", "'", "please") if unwanted in sentence.lower()]
+        assert not [
+            unwanted for unwanted in ("!", "  ", "'", "please") if unwanted in sentence.lower()
+        ]
     assert entry.says != entry.do
 
 
@@ -128,7 +142,8 @@ def test_a_phone_out_of_reach_and_a_block_against_pumping_wait_half_an_hour(code
         (400, "99999", PermanentError),
         (404, "99999", PermanentError),
         (400, "", PermanentError),
-        # a gateway or a wrong address speaks for no message: what waits, waits until an admin has looked
+        # a gateway or a wrong address speaks for no message: what waits, waits until an admin has
+        # looked
         (404, "", Unreachable),
         (405, "", Unreachable),
         (407, "", Unreachable),
@@ -140,13 +155,16 @@ def test_a_phone_out_of_reach_and_a_block_against_pumping_wait_half_an_hour(code
         (502, "99999", OutcomeUnknown),
     ],
 )
-def test_a_refusal_becomes_the_error_of_its_code_or_else_of_its_status(status: int, code: str, error: type[SendError]) -> None:
+def test_a_refusal_becomes_the_error_of_its_code_or_else_of_its_status(
+    status: int, code: str, error: type[SendError]
+) -> None:
     assert type(raised(status, code)) is error
 
 
 @pytest.mark.parametrize("code", sorted(catalogue()))
 def test_every_known_code_can_be_raised_with_its_meaning_and_remedy(code: str) -> None:
-    error, problem = raised(400, code), explain(code)
+    error = raised(400, code)
+    problem = explain(code)
     assert problem is not None
     assert str(error) == f"{problem.text} {problem.remedy}"
     assert error.code == code
@@ -184,7 +202,9 @@ def test_another_5xx_stays_open_even_when_it_says_when_to_come_back(status: int)
         (400, "21702", None, None),
     ],
 )
-def test_the_pause_is_twilios_or_else_the_codes(status: int, code: str, given: float | None, pause: float | None) -> None:
+def test_the_pause_is_twilios_or_else_the_codes(
+    status: int, code: str, given: float | None, pause: float | None
+) -> None:
     error = raised(status, code, given)
     assert isinstance(error, TransientError)
     assert error.retry_after == pause
@@ -193,10 +213,10 @@ def test_the_pause_is_twilios_or_else_the_codes(status: int, code: str, given: f
 def test_an_unknown_code_is_kept_and_the_reader_sent_to_twilios_page() -> None:
     error = raised(400, "99999")
     assert error.code == "99999"
-    assert str(error) == (
-        "Twilio refused it with a code that Signpost does not know yet. "
+    assert (
+        str(error) == "Twilio refused it with a code that Signpost does not know yet. "
         "Look the code up at https://www.twilio.com/docs/api/errors."
-    )  # fmt: skip
+    )
 
 
 def test_an_answer_without_a_code_is_named_by_its_status() -> None:

@@ -1,6 +1,8 @@
-"""A provider's end of the wire: a server on this machine that keeps what arrives and answers what a test tells it to.
+"""A provider's end of the wire: a server on this machine that keeps what arrives and answers what a
+test tells it to.
 
-By hand, it answers each request with the same JSON, and prints what arrives: python wire.py 9100 '{"id": "1"}'
+By hand, it answers each request with the same JSON, and prints what arrives: python wire.py 9100
+'{"id": "1"}'
 """
 
 from __future__ import annotations
@@ -18,7 +20,10 @@ from typing import Any
 
 @dataclass
 class Wire:
-    """What came in, oldest first, and what is answered next: status, body, headers. Without one the connection is dropped."""
+    """What came in, oldest first, and what is answered next: status, body, headers.
+
+    Without one the connection is dropped.
+    """
 
     port: int = 0
     seen: list[tuple[str, bytes]] = field(default_factory=list)
@@ -40,7 +45,9 @@ class Wire:
 
     def answer(self, status: int = 200, content: Any = "", **headers: str) -> None:
         """Let the next request be answered so: `content` as JSON, or a text as it is."""
-        self.answers.append((status, content, {name.replace("_", "-"): value for name, value in headers.items()}))
+        self.answers.append(
+            (status, content, {name.replace("_", "-"): value for name, value in headers.items()})
+        )
 
 
 @contextmanager
@@ -53,11 +60,15 @@ def listening(port: int = 0) -> Iterator[Wire]:
 
         def do_POST(self) -> None:
             wire.headers.append({name.lower(): value for name, value in self.headers.items()})
-            wire.seen.append((self.path, self.rfile.read(int(self.headers.get("Content-Length", 0)))))
+            wire.seen.append(
+                (self.path, self.rfile.read(int(self.headers.get("Content-Length", 0))))
+            )
             if not wire.answers and not wire.usual:
                 self.close_connection = True
                 return
-            status, content, headers = wire.answers.pop(0) if wire.answers else (200, wire.usual, {})
+            status, content, headers = (
+                wire.answers.pop(0) if wire.answers else (200, wire.usual, {})
+            )
             body = (content if isinstance(content, str) else json.dumps(content)).encode()
             self.send_response(status)
             for name, value in headers.items():
@@ -87,7 +98,8 @@ def listening(port: int = 0) -> Iterator[Wire]:
 def main(port: int, usual: str) -> None:
     """Answer every request with the same text, and print what arrives, until interrupted."""
     with listening(port) as wire:
-        wire.usual, told = usual, 0
+        wire.usual = usual
+        told = 0
         print(f"Listening at {wire.url}", flush=True)
         while True:
             for path, body in wire.seen[told:]:

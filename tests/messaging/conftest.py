@@ -22,7 +22,8 @@ from tests.stage import signing_app as signing_app
 @transaction
 def _connect(integration: str) -> str:
     made = locked(connections.create(integration, integration, test=True))
-    made.settings, made.settings_version = {}, 1
+    made.settings = {}
+    made.settings_version = 1
     set_state(made, ConnectionState.ENABLED)
     return made.id
 
@@ -41,7 +42,7 @@ def homing_pigeons(loft: Loft, hub_demo: Flask) -> Connection:
 
 @pytest.fixture
 def ringed_pigeons(loft: Loft, hub_demo: Flask) -> Connection:
-    """Connect a provider that can be asked what became of a message; its slug is `ringed-pigeon`."""
+    """Connect a provider that can be asked for outcomes; its slug is `ringed-pigeon`."""
     return db.session.get_one(Connection, _connect("ringed_pigeon"))
 
 

@@ -27,26 +27,51 @@ from tests.messaging.test_one_person import key_before, send, stored_before, sup
 from tests.stage import count
 
 PEOPLE = 300
-COUNTRIES = (("+5255", 10_000_000), ("+49151", 10_000_000), ("+55319", 80_000_000), ("+1317", 5_550_000))
+COUNTRIES = (
+    ("+5255", 10_000_000),
+    ("+49151", 10_000_000),
+    ("+55319", 80_000_000),
+    ("+1317", 5_550_000),
+)
 
 
 @transaction
 def duplicates(connection: Connection) -> None:
-    """Store people of four countries, each under every form of their number, with a message, a consent and an opt-out for each."""
+    """Store people of four countries, each under every form of their number, with a message, a
+    consent and an opt-out for each.
+    """
     moment = now()
     db.session.execute(Setting.__table__.delete().where(Setting.name == address_migration.SETTING))  # type: ignore[attr-defined]
-    for number in (f"{code}{first + n}" for code, first in COUNTRIES for n in range(PEOPLE // len(COUNTRIES))):
+    for number in (
+        f"{code}{first + n}" for code, first in COUNTRIES for n in range(PEOPLE // len(COUNTRIES))
+    ):
         for n, form in enumerate(phones.forms(number)):
-            contact = Contact(kind=Address.PHONE, address=form, address_key=key_before(form), test=True)
+            contact = Contact(
+                kind=Address.PHONE, address=form, address_key=key_before(form), test=True
+            )
             db.session.add(contact)
             db.session.flush()
             at = moment - timedelta(days=n)
-            db.session.add_all([
-                Message(id=new_id("msg"), connection_id=connection.id, contact_id=contact.id, channel="sms", test=True),
-                Consent(contact_id=contact.id, channel="", given=bool(n), source="api", at=at),
-                Suppression(address_key=key_before(form), channel="sms", test=True, reason="keyword", since=at,
-                            lifted_at=None if n else moment),
-            ])  # fmt: skip
+            db.session.add_all(
+                [
+                    Message(
+                        id=new_id("msg"),
+                        connection_id=connection.id,
+                        contact_id=contact.id,
+                        channel="sms",
+                        test=True,
+                    ),
+                    Consent(contact_id=contact.id, channel="", given=bool(n), source="api", at=at),
+                    Suppression(
+                        address_key=key_before(form),
+                        channel="sms",
+                        test=True,
+                        reason="keyword",
+                        since=at,
+                        lifted_at=None if n else moment,
+                    ),
+                ]
+            )
 
 
 def state() -> Any:
@@ -54,8 +79,13 @@ def state() -> Any:
     db.session.rollback()
     contacts = {one.id: one.address for one in db.session.scalars(select(Contact))}
     messages = Counter(contacts[one] for one in db.session.scalars(select(Message.contact_id)))
-    latest = {contacts[one.contact_id]: one.given for one in db.session.scalars(select(Consent).order_by(Consent.at))}
-    closed = set(db.session.scalars(select(Suppression.address_key).where(Suppression.lifted_at.is_(None))))
+    latest = {
+        contacts[one.contact_id]: one.given
+        for one in db.session.scalars(select(Consent).order_by(Consent.at))
+    }
+    closed = set(
+        db.session.scalars(select(Suppression.address_key).where(Suppression.lifted_at.is_(None)))
+    )
     return sorted(contacts.values()), messages, latest, closed
 
 
@@ -66,11 +96,15 @@ def all_is_merged(before: int) -> None:
     assert sum(messages.values()) == before
     assert all(count_ == len(phones.forms(number)) for number, count_ in messages.items())
     assert set(latest.values()) == {False}, "the newest refusal holds"
-    assert closed == {address_key(Address.PHONE, number) for number in numbers if len(phones.forms(number)) > 1}
+    assert closed == {
+        address_key(Address.PHONE, number) for number in numbers if len(phones.forms(number)) > 1
+    }
     assert count(Suppression) >= PEOPLE
 
 
-def test_everybody_is_one_contact_afterwards_and_nothing_is_lost(hub_demo: Flask, connection: Connection) -> None:
+def test_everybody_is_one_contact_afterwards_and_nothing_is_lost(
+    hub_demo: Flask, connection: Connection
+) -> None:
     duplicates(connection)
     before = count(Message)
     assert address_migration.run() == PEOPLE
@@ -83,9 +117,14 @@ def test_killed_half_way_and_run_again_it_finishes(
     hub_demo: Flask, connection: Connection, environ: dict[str, str], seconds: float
 ) -> None:
     duplicates(connection)
-    before, contacts = count(Message), count(Contact)
+    before = count(Message)
+    contacts = count(Contact)
     db.session.rollback()
-    process = subprocess.Popen([sys.executable, "-m", "hub.cli", "migrate"], env={**os.environ, **environ}, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hub.cli", "migrate"],
+        env={**os.environ, **environ},
+        stdout=subprocess.DEVNULL,
+    )
     deadline = time.monotonic() + 60
     while count(Contact) >= contacts - 5 and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -102,17 +141,30 @@ def test_a_person_with_many_messages_is_moved_a_part_at_a_time(
     hub_demo: Flask, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(merging, "AT_ONCE", 10)
-    mine, theirs = contact_for(Address.PHONE, "+525512345678", test=True).id, stored_before("+5215512345678")
+    mine = contact_for(Address.PHONE, "+525512345678", test=True).id
+    theirs = stored_before("+5215512345678")
 
     @transaction
     def many() -> None:
         db.session.add_all(
-            Message(id=new_id("msg"), connection_id=connection.id, contact_id=theirs, channel="sms", test=True) for _ in range(95)
+            Message(
+                id=new_id("msg"),
+                connection_id=connection.id,
+                contact_id=theirs,
+                channel="sms",
+                test=True,
+            )
+            for _ in range(95)
         )
 
     many()
     merging.drain(theirs, mine)
-    assert db.session.scalar(select(func.count()).select_from(Message).where(Message.contact_id == mine)) == 90, "the rest is for the merge"
+    assert (
+        db.session.scalar(
+            select(func.count()).select_from(Message).where(Message.contact_id == mine)
+        )
+        == 90
+    ), "the rest is for the merge"
 
 
 def test_a_contact_whose_name_cannot_be_read_is_merged_all_the_same(hub_demo: Flask) -> None:
@@ -121,14 +173,18 @@ def test_a_contact_whose_name_cannot_be_read_is_merged_all_the_same(hub_demo: Fl
 
     @transaction
     def forget() -> None:
-        db.session.execute(Setting.__table__.delete().where(Setting.name == address_migration.SETTING))  # type: ignore[attr-defined]
+        db.session.execute(
+            Setting.__table__.delete().where(Setting.name == address_migration.SETTING)
+        )  # type: ignore[attr-defined]
 
     forget()
     assert address_migration.run() == 1
     assert db.session.scalars(select(Contact.address)).all() == ["+525512345678"]
 
 
-def test_what_an_erased_person_refused_is_found_under_the_number_that_is_known(hub_demo: Flask) -> None:
+def test_what_an_erased_person_refused_is_found_under_the_number_that_is_known(
+    hub_demo: Flask,
+) -> None:
     contact_for(Address.PHONE, "+491701234567", test=True)
     erased = stored_before("+4901701234567", erased=True)
     suppressed_before("+4901701234567")
@@ -136,7 +192,9 @@ def test_what_an_erased_person_refused_is_found_under_the_number_that_is_known(h
 
     @transaction
     def forget() -> None:
-        db.session.execute(Setting.__table__.delete().where(Setting.name == address_migration.SETTING))  # type: ignore[attr-defined]
+        db.session.execute(
+            Setting.__table__.delete().where(Setting.name == address_migration.SETTING)
+        )  # type: ignore[attr-defined]
 
     forget()
     assert address_migration.run() == 1
@@ -171,7 +229,9 @@ def test_a_number_that_was_written_in_any_way_keeps_its_opt_out(
     assert (send(written, "sms"), send(normal, "sms")) == ("suppressed", "suppressed")
 
 
-def test_a_new_table_of_forms_asks_for_another_run(hub_demo: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_table_of_forms_asks_for_another_run(
+    hub_demo: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
     address_migration.run()
     stored_before("+5215512345678")
     assert address_migration.run() == 0

@@ -29,7 +29,19 @@ from hub.simulator import create_simulator
 from hub.stopping import Stopping
 from hub.vocabulary import Lane, Status
 from tests.conftest import config_of, serving
-from tests.stage import a_connection, a_message, at_provider, attempts, change, count, deliver, eventually, free, message, status
+from tests.stage import (
+    a_connection,
+    a_message,
+    at_provider,
+    attempts,
+    change,
+    count,
+    deliver,
+    eventually,
+    free,
+    message,
+    status,
+)
 
 AT = datetime(2026, 11, 21, 10, tzinfo=UTC)
 AWAY = Unreachable("The loft is not reached.", "unreachable")
@@ -45,7 +57,13 @@ def claim(connection: Connection, threads: int = 64) -> list[delivery.Claim]:
 
 
 def ended(claims: list[delivery.Claim], error: SendError | None = None) -> None:
-    delivery.turn([Outcome(one, None if error else Accepted(one.message_id), error, now(), 10) for one in claims], {})
+    delivery.turn(
+        [
+            Outcome(one, None if error else Accepted(one.message_id), error, now(), 10)
+            for one in claims
+        ],
+        {},
+    )
 
 
 def row(connection: Connection) -> Throttle | None:
@@ -56,21 +74,27 @@ def row(connection: Connection) -> Throttle | None:
 def known() -> list[str]:
     """Return what the audit trail says of providers that were lost and found, in order."""
     db.session.rollback()
-    found = db.session.scalars(select(Audit.action).where(Audit.action.contains("reachable")).order_by(Audit.id))
+    found = db.session.scalars(
+        select(Audit.action).where(Audit.action.contains("reachable")).order_by(Audit.id)
+    )
     return [action.partition(".")[2] for action in found]
 
 
 def opened(connection: Connection, error: SendError = AWAY) -> list[str]:
-    """Let as many calls in a row come to nothing as it takes; return messages that wait behind them."""
+    """Let as many calls in a row come to nothing as it takes; return messages that wait behind
+    them.
+    """
     for n in range(circuit.OPENS_AT):
         by_pigeon(f"lost {n}")
     ended(claim(connection, circuit.OPENS_AT), error)
     return [by_pigeon(f"waits {n}") for n in range(10)]
 
 
-# ── Opening ─────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Opening ───────────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("error", [AWAY, FOG])
-def test_several_outages_in_a_row_open_it_and_what_waits_is_left_alone(pigeons: Connection, error: SendError) -> None:
+def test_several_outages_in_a_row_open_it_and_what_waits_is_left_alone(
+    pigeons: Connection, error: SendError
+) -> None:
     waiting = opened(pigeons, error)
     due = [message(one).due_at for one in waiting]
     assert delivery.due() == []
@@ -92,7 +116,9 @@ def test_one_outage_less_does_not_open_it(pigeons: Connection) -> None:
 
 
 @pytest.mark.parametrize("between", [None, PermanentError("No.", "p7")])
-def test_an_answer_between_outages_begins_the_count_anew(pigeons: Connection, between: SendError | None) -> None:
+def test_an_answer_between_outages_begins_the_count_anew(
+    pigeons: Connection, between: SendError | None
+) -> None:
     for n in range(9):
         by_pigeon(f"{n}")
     claims = claim(pigeons, 9)
@@ -101,7 +127,9 @@ def test_an_answer_between_outages_begins_the_count_anew(pigeons: Connection, be
     assert known() == []
 
 
-@pytest.mark.parametrize("error", [PermanentError("No.", "p7"), OutcomeUnknown("A fault of ours.", FAULT)])
+@pytest.mark.parametrize(
+    "error", [PermanentError("No.", "p7"), OutcomeUnknown("A fault of ours.", FAULT)]
+)
 def test_refusals_and_faults_of_ours_do_not_open_it(pigeons: Connection, error: SendError) -> None:
     for n in range(20):
         by_pigeon(f"{n}")
@@ -124,7 +152,9 @@ def test_calls_that_were_under_way_when_it_opened_say_nothing_new(pigeons: Conne
     assert known() == ["unreachable"]
 
 
-def test_the_outage_of_one_sender_is_nothing_to_another(connection: Connection, simulator: Any) -> None:
+def test_the_outage_of_one_sender_is_nothing_to_another(
+    connection: Connection, simulator: Any
+) -> None:
     stranger = a_connection("Stranger", like=connection, sender="+15005550099")
     for n in range(circuit.OPENS_AT):
         a_message(text=f"{n}", channel="", connection_slug="stranger")
@@ -147,7 +177,7 @@ def test_after_an_outage_few_calls_at_once_until_one_is_answered(pigeons: Connec
     assert len(claim(pigeons)) == 40 - 2 - len(few)
 
 
-# ── Probing ─────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Probing ───────────────────────────────────────────────────────────────────────────────────────
 def test_one_probe_at_a_time_and_longer_pauses_between_them(pigeons: Connection) -> None:
     opened(pigeons, FOG)
     pauses = []
@@ -183,7 +213,9 @@ def test_a_probe_whose_worker_died_is_followed_by_another(pigeons: Connection) -
     assert timedelta(seconds=50) < state.ready_at - now() <= circuit.PROBE
 
 
-def test_a_probe_goes_to_a_message_of_the_bulk_lane_when_there_is_no_other(pigeons: Connection) -> None:
+def test_a_probe_goes_to_a_message_of_the_bulk_lane_when_there_is_no_other(
+    pigeons: Connection,
+) -> None:
     waiting = opened(pigeons, FOG)
     for one in waiting:
         change(one, lane=Lane.BULK.value)
@@ -191,7 +223,7 @@ def test_a_probe_goes_to_a_message_of_the_bulk_lane_when_there_is_no_other(pigeo
     assert [one.message_id for one in claim(pigeons)] == waiting[:1]
 
 
-# ── Closing ─────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Closing ───────────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("answer", [None, PermanentError("No.", "p7")])
 def test_an_answered_probe_closes_it(pigeons: Connection, answer: SendError | None) -> None:
     opened(pigeons)
@@ -234,7 +266,7 @@ def test_a_probe_that_is_told_to_slow_down_closes_it_and_waits(pigeons: Connecti
     assert claim(pigeons) == []
 
 
-# ── Over HTTP ───────────────────────────────────────────────────────────────────────────────────────────────
+# ── Over HTTP ─────────────────────────────────────────────────────────────────────────────────────
 @contextmanager
 def twilio(app: Flask) -> Iterator[Any]:
     """Run the simulated provider, where nothing answered before."""
@@ -244,12 +276,16 @@ def twilio(app: Flask) -> Iterator[Any]:
     stand_in.extensions["simulator"].stop()
 
 
-def test_a_provider_that_is_gone_for_a_while_costs_no_message(hub_demo: Flask, connection: Connection) -> None:
+def test_a_provider_that_is_gone_for_a_while_costs_no_message(
+    hub_demo: Flask, connection: Connection
+) -> None:
     ids = [a_message(text=f"text {n}") for n in range(100)]
     deliver()
     assert known() == ["unreachable"]
     tried = sum(len(attempts(one)) for one in ids)
-    assert tried <= live.instance(connection).concurrency, "those that were under way when it became known"
+    assert tried <= live.instance(connection).concurrency, (
+        "those that were under way when it became known"
+    )
     with twilio(hub_demo) as simulator:
         assert deliver() == 0, "it is not tried before its time"
         free(connection)
@@ -259,7 +295,9 @@ def test_a_provider_that_is_gone_for_a_while_costs_no_message(hub_demo: Flask, c
         assert Counter(at_provider(simulator)) == Counter(f"text {n}" for n in range(100))
 
 
-def test_a_provider_that_answers_500_leaves_few_outcomes_unknown(hub_demo: Flask, connection: Connection, simulator: Any) -> None:
+def test_a_provider_that_answers_500_leaves_few_outcomes_unknown(
+    hub_demo: Flask, connection: Connection, simulator: Any
+) -> None:
     simulator.extensions["simulator"].faults.ask(fail=1000)
     ids = [a_message(text=f"text {n}") for n in range(100)]
     deliver()
@@ -271,10 +309,15 @@ def test_a_provider_that_answers_500_leaves_few_outcomes_unknown(hub_demo: Flask
     assert Counter(status(one) for one in ids)["unknown"] == first["unknown"] + 3, "a probe each"
 
 
-# ── Slow ones ───────────────────────────────────────────────────────────────────────────────────────────────
-def test_calls_that_hang_hold_no_other_connection(hub_demo: Flask, connection: Connection, simulator: Any) -> None:
+# ── Slow ones ─────────────────────────────────────────────────────────────────────────────────────
+def test_calls_that_hang_hold_no_other_connection(
+    hub_demo: Flask, connection: Connection, simulator: Any
+) -> None:
     a_connection("Twin", like=connection)
-    hanging = [a_message("+15005550015", f"{n}", channel="", connection_slug=connection.slug) for n in range(100)]
+    hanging = [
+        a_message("+15005550015", f"{n}", channel="", connection_slug=connection.slug)
+        for n in range(100)
+    ]
     stopping = Stopping(30)
 
     def work() -> None:
@@ -288,7 +331,9 @@ def test_calls_that_hang_hold_no_other_connection(hub_demo: Flask, connection: C
         began = time.monotonic()
         ids = [a_message(text=f"text {n}", channel="", connection_slug="twin") for n in range(100)]
         eventually(lambda: {status(one) for one in ids} <= {"accepted", "sent", "delivered"})
-        assert time.monotonic() - began < READ_SECONDS, "sooner than the first of those that hang could end"
+        assert time.monotonic() - began < READ_SECONDS, (
+            "sooner than the first of those that hang could end"
+        )
         assert Counter(status(one) for one in hanging) == {"sending": 64, "queued": 36}
     finally:
         simulator.extensions["simulator"].stop()  # which lets them go

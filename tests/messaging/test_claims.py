@@ -21,7 +21,18 @@ from hub.stopping import Stopping
 from hub.store import transaction
 from hub.vocabulary import ConnectionState, Lane, Status
 from tests.pigeon import Loft
-from tests.stage import a_connection, a_message, attempts, change, count, deliver, message, status, turn_connection, words
+from tests.stage import (
+    a_connection,
+    a_message,
+    attempts,
+    change,
+    count,
+    deliver,
+    message,
+    status,
+    turn_connection,
+    words,
+)
 
 
 def claim(connection: Connection, threads: int) -> list[delivery.Claim]:
@@ -40,7 +51,9 @@ def test_a_claim_is_written_down_before_the_call_begins(pigeons: Connection, lof
         # another thread, another connection to the database: what it sees is committed
         with app.app_context():
             row = db.session.get_one(Message, outbound.id)
-            found.update(status=row.status, tries=row.tries, lease=row.due_at, attempts=count(Attempt))
+            found.update(
+                status=row.status, tries=row.tries, lease=row.due_at, attempts=count(Attempt)
+            )
             db.session.remove()
         return Accepted("p1")
 
@@ -60,7 +73,9 @@ def test_no_more_is_claimed_than_threads_are_free(pigeons: Connection) -> None:
     assert claim(pigeons, 0) == []
 
 
-def test_a_drain_has_no_more_calls_under_way_than_the_integration_allows(pigeons: Connection, loft: Loft) -> None:
+def test_a_drain_has_no_more_calls_under_way_than_the_integration_allows(
+    pigeons: Connection, loft: Loft
+) -> None:
     def slowly(outbound: Outbound) -> Accepted:
         time.sleep(0.05)
         return Accepted(outbound.id)
@@ -96,9 +111,13 @@ def test_bulk_leaves_a_quarter_of_the_threads_to_the_other_lane(pigeons: Connect
     assert integrations.get(pigeons.integration).concurrency == 4
     first = claim(pigeons, 4)
     assert (len(first), all(one.bulk for one in first)) == (3, True)
-    assert delivery.turn([], {pigeons.id: 1}, {pigeons.id: 3}) == [], "the last thread is the other lane's, however often bulk asks"
+    assert delivery.turn([], {pigeons.id: 1}, {pigeons.id: 3}) == [], (
+        "the last thread is the other lane's, however often bulk asks"
+    )
     urgent = by_pigeon(text="now")
-    assert [one.message_id for one in delivery.turn([], {pigeons.id: 1}, {pigeons.id: 3})] == [urgent]
+    assert [one.message_id for one in delivery.turn([], {pigeons.id: 1}, {pigeons.id: 3})] == [
+        urgent
+    ]
 
 
 def test_urgent_messages_go_before_older_bulk(pigeons: Connection) -> None:
@@ -111,7 +130,11 @@ def test_a_stopped_message_ends_instead_of_being_sent(pigeons: Connection, loft:
     message_id = by_pigeon()
     change(message_id, stop="signed")
     assert deliver() == 0
-    assert (status(message_id), words(message_id), attempts(message_id)) == ("canceled", ["stopped"], [])
+    assert (status(message_id), words(message_id), attempts(message_id)) == (
+        "canceled",
+        ["stopped"],
+        [],
+    )
     assert loft.flown == []
 
 
@@ -130,8 +153,19 @@ def test_every_message_expires_after_a_day(pigeons: Connection, loft: Loft) -> N
 
 
 @transaction
-def _suppress(address_key: bytes, *, test: bool, channel: str = "", sender: str = "", code: str = "21610") -> None:
-    db.session.add(Suppression(address_key=address_key, channel=channel, sender=sender, test=test, reason="provider", code=code))
+def _suppress(
+    address_key: bytes, *, test: bool, channel: str = "", sender: str = "", code: str = "21610"
+) -> None:
+    db.session.add(
+        Suppression(
+            address_key=address_key,
+            channel=channel,
+            sender=sender,
+            test=test,
+            reason="provider",
+            code=code,
+        )
+    )
 
 
 def test_a_suppression_that_came_since_planning_is_obeyed(pigeons: Connection, loft: Loft) -> None:
@@ -145,11 +179,16 @@ def test_a_suppression_that_came_since_planning_is_obeyed(pigeons: Connection, l
 @pytest.mark.parametrize(
     ("where", "refused"),
     [
-        ({"channel": "chat"}, True), ({"channel": "sms"}, False), ({"sender": "somebody else"}, False), ({}, True),
+        ({"channel": "chat"}, True),
+        ({"channel": "sms"}, False),
+        ({"sender": "somebody else"}, False),
+        ({}, True),
         ({"test": False}, True),
     ],
-)  # fmt: skip
-def test_a_suppression_holds_where_it_is_meant_to(pigeons: Connection, where: dict[str, str], refused: bool) -> None:
+)
+def test_a_suppression_holds_where_it_is_meant_to(
+    pigeons: Connection, where: dict[str, str], refused: bool
+) -> None:
     message_id = by_pigeon()
     _suppress(message(message_id).contact.address_key, **{"test": True, **where})  # type: ignore[arg-type]
     assert bool(claim(pigeons, 1)) is not refused
@@ -182,7 +221,9 @@ def test_an_erased_contact_is_not_written_to(pigeons: Connection, loft: Loft) ->
 
     @transaction
     def erase() -> None:
-        db.session.get_one(Contact, db.session.get_one(Message, message_id).contact_id).erased_at = now()
+        db.session.get_one(
+            Contact, db.session.get_one(Message, message_id).contact_id
+        ).erased_at = now()
 
     erase()
     assert deliver() == 0
@@ -208,8 +249,12 @@ def test_a_body_under_a_missing_key_waits_and_says_so(pigeons: Connection, loft:
     assert words(message_id) == ["unreadable"]
 
 
-@pytest.mark.parametrize("state", [ConnectionState.DISABLED, ConnectionState.BROKEN, ConnectionState.NEW])
-def test_a_connection_that_is_off_keeps_what_waits(pigeons: Connection, loft: Loft, state: ConnectionState) -> None:
+@pytest.mark.parametrize(
+    "state", [ConnectionState.DISABLED, ConnectionState.BROKEN, ConnectionState.NEW]
+)
+def test_a_connection_that_is_off_keeps_what_waits(
+    pigeons: Connection, loft: Loft, state: ConnectionState
+) -> None:
     message_id = by_pigeon()
     turn_connection(pigeons.id, state)
     assert delivery.due() == []
@@ -231,7 +276,9 @@ def test_an_archived_connection_sends_nothing(pigeons: Connection) -> None:
     assert claim(pigeons, 4) == []
 
 
-def test_settings_that_do_not_open_keep_the_queue_waiting_for_the_key(connection: Connection) -> None:
+def test_settings_that_do_not_open_keep_the_queue_waiting_for_the_key(
+    connection: Connection,
+) -> None:
     message_id = a_message()
 
     @transaction
@@ -244,11 +291,15 @@ def test_settings_that_do_not_open_keep_the_queue_waiting_for_the_key(connection
     spoil()
     assert claim(connection, 4) == []
     db.session.rollback()
-    assert db.session.get_one(Connection, connection.id).state == ConnectionState.ENABLED, "once the key is back, it goes on by itself"
+    assert db.session.get_one(Connection, connection.id).state == ConnectionState.ENABLED, (
+        "once the key is back, it goes on by itself"
+    )
     assert (status(message_id), attempts(message_id)) == ("queued", [])
 
 
-def test_a_key_that_is_missing_is_looked_for_now_and_then(connection: Connection, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_key_that_is_missing_is_looked_for_now_and_then(
+    connection: Connection, capsys: pytest.CaptureFixture[str]
+) -> None:
     other = a_connection("Other", like=connection)
     a_message(connection_slug=connection.slug, channel="")
 
@@ -263,7 +314,9 @@ def test_a_key_that_is_missing_is_looked_for_now_and_then(connection: Connection
     assert delivery.due() == [connection.id]
     Drain(Stopping(0.5)).run()
     a_message(connection_slug="other", channel="")
-    assert capsys.readouterr().out.count("connection.unreadable") == 1, "not in every turn of a drain"
+    assert capsys.readouterr().out.count("connection.unreadable") == 1, (
+        "not in every turn of a drain"
+    )
     assert delivery.due() == [other], "others go on"
     live.running().set_aside(connection.id, 0)
     assert set(delivery.due()) == {connection.id, other}
@@ -285,13 +338,16 @@ def test_who_waits_longest_is_served_first(simulator: object, connection: Connec
     assert begun == [waiting[connection_id] for connection_id in longest_first]
 
 
-def test_new_settings_are_used_from_the_next_claim_on(hub_demo: Flask, connection: Connection) -> None:
+def test_new_settings_are_used_from_the_next_claim_on(
+    hub_demo: Flask, connection: Connection
+) -> None:
     for sender in ("+15005550006", "+15005550099"):
 
         @transaction
         def save(number: str = sender) -> None:
             row = db.session.get_one(Connection, connection.id)
-            row.settings, row.settings_version = {**row.settings, "sender": number}, row.settings_version + 1
+            row.settings = {**row.settings, "sender": number}
+            row.settings_version = row.settings_version + 1
 
         save()
         a_message(text=f"from {sender}")
@@ -299,9 +355,13 @@ def test_new_settings_are_used_from_the_next_claim_on(hub_demo: Flask, connectio
         assert one.integration.render(one.outbound)["From"] == sender
 
 
-def test_the_provider_is_told_which_message_and_attempt_it_reports_on(hub_demo: Flask, connection: Connection) -> None:
+def test_the_provider_is_told_which_message_and_attempt_it_reports_on(
+    hub_demo: Flask, connection: Connection
+) -> None:
     message_id = a_message()
     [one] = claim(connection, 1)
-    assert one.outbound.status_url.endswith(f"/api/rpc/webhooks/twilio/sms?message={message_id}&attempt=1")
+    assert one.outbound.status_url.endswith(
+        f"/api/rpc/webhooks/twilio/sms?message={message_id}&attempt=1"
+    )
     row = db.session.scalars(select(Attempt)).one()
     assert (row.message_id, row.n, row.outcome) == (message_id, 1, None)

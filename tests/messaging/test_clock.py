@@ -38,7 +38,8 @@ def test_nothing_happens_to_a_message_before_it_was_made(made: datetime, moment:
 def test_an_attempt_of_a_worker_whose_clock_is_behind_begins_after_its_message(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
-    before, message_id = now(), a_message()
+    before = now()
+    message_id = a_message()
     change(message_id, due_at=now() - 2 * TWO_HOURS)
     with time_machine.travel(before - TWO_HOURS, tick=True):
         [claim] = delivery.turn([], {connection.id: 1})
@@ -54,16 +55,20 @@ def test_an_attempt_of_a_worker_whose_clock_is_behind_begins_after_its_message(
 def test_an_attempt_of_a_worker_whose_clock_is_ahead_begins_when_the_database_says(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
-    message_id, real = a_message(), now()
+    message_id = a_message()
+    real = now()
     with time_machine.travel(real + TWO_HOURS, tick=True):
         delivery.turn([], {connection.id: 1})
     [attempt] = attempts(message_id)
     assert attempt.started_at < real + timedelta(minutes=5)
 
 
-def test_an_outcome_that_a_clock_behind_noted_is_not_taken_for_an_old_one(homing_pigeons: Connection, loft: Loft) -> None:
+def test_an_outcome_that_a_clock_behind_noted_is_not_taken_for_an_old_one(
+    homing_pigeons: Connection, loft: Loft
+) -> None:
     loft.fly = lost
-    first, second = unknown("Coo."), unknown("Grr.")
+    first = unknown("Coo.")
+    second = unknown("Grr.")
     for message_id in (first, second):
         change(message_id, changed_at=now() - TWO_HOURS)  # as that worker wrote it
         make_due(message_id)

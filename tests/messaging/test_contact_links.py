@@ -1,4 +1,6 @@
-"""Two identities that one webhook shows to be one person: opt-outs and windows hold for both, until an admin undoes it."""
+"""Two identities that one webhook shows to be one person: opt-outs and windows hold for both, until
+an admin undoes it.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,8 @@ from tests.messaging.test_whatsapp import forget, turn
 from tests.messaging.test_whatsapp import whatsapp as whatsapp
 from tests.stage import count, source_id, status
 
-NUMBER, ID = "+13175557788", "US.13491208655302741918"
+NUMBER = "+13175557788"
+ID = "US.13491208655302741918"
 
 
 def shown_as_one(app: Flask, number: str = NUMBER, external: str = ID, text: str = "Hello") -> None:
@@ -39,7 +42,9 @@ def by_id_alone(app: Flask, text: str) -> None:
 
 def send(number: str = NUMBER) -> str:
     forget()
-    return status(direct.send(to=number, text="Your contract is ready.", channel="whatsapp", test=True))
+    return status(
+        direct.send(to=number, text="Your contract is ready.", channel="whatsapp", test=True)
+    )
 
 
 def contact(kind: Address, address: str) -> str:
@@ -51,19 +56,27 @@ def the_link() -> ContactLink:
     return db.session.scalars(select(ContactLink)).one()
 
 
-def test_a_stop_of_one_holds_for_the_other_from_then_on(hub_demo: Flask, whatsapp: Connection) -> None:
+def test_a_stop_of_one_holds_for_the_other_from_then_on(
+    hub_demo: Flask, whatsapp: Connection
+) -> None:
     by_id_alone(hub_demo, "STOP")
     write(hub_demo, NUMBER, "Hello")
     assert send() == "queued", "nothing shows yet that they are one"
     shown_as_one(hub_demo)
     assert send() == "suppressed"
-    assert suppressions.blocks(NUMBER, test=True, source_id=source_id()) == [("whatsapp", "keyword")]
+    assert suppressions.blocks(NUMBER, test=True, source_id=source_id()) == [
+        ("whatsapp", "keyword")
+    ]
 
 
-def test_what_is_queued_when_they_become_one_is_not_sent(hub_demo: Flask, whatsapp: Connection) -> None:
+def test_what_is_queued_when_they_become_one_is_not_sent(
+    hub_demo: Flask, whatsapp: Connection
+) -> None:
     by_id_alone(hub_demo, "STOP")
     write(hub_demo, NUMBER, "Hello")
-    message_id = direct.send(to=NUMBER, text="Your contract is ready.", channel="whatsapp", test=True)
+    message_id = direct.send(
+        to=NUMBER, text="Your contract is ready.", channel="whatsapp", test=True
+    )
     shown_as_one(hub_demo)
     for _ in range(3):
         claim = turn(whatsapp)
@@ -80,7 +93,8 @@ def test_a_start_of_one_lifts_the_stop_of_the_other(hub_demo: Flask, whatsapp: C
 
 def test_a_window_of_one_is_open_for_the_other(hub_demo: Flask, whatsapp: Connection) -> None:
     shown_as_one(hub_demo)
-    number, external = contact(Address.PHONE, NUMBER), contact(Address.EXTERNAL, ID)
+    number = contact(Address.PHONE, NUMBER)
+    external = contact(Address.EXTERNAL, ID)
     windows.closed(whatsapp.sender, number)
     assert not windows.closing(whatsapp.sender, [number, external])
     by_id_alone(hub_demo, "Hello again")
@@ -94,7 +108,9 @@ def test_a_recorded_no_of_one_holds_for_the_other(hub_demo: Flask, whatsapp: Con
     assert send() == "suppressed"
 
 
-def test_an_undone_link_holds_no_more_and_is_not_made_again(hub_demo: Flask, whatsapp: Connection) -> None:
+def test_an_undone_link_holds_no_more_and_is_not_made_again(
+    hub_demo: Flask, whatsapp: Connection
+) -> None:
     by_id_alone(hub_demo, "STOP")
     shown_as_one(hub_demo)
     assert send() == "suppressed"
@@ -105,7 +121,10 @@ def test_an_undone_link_holds_no_more_and_is_not_made_again(hub_demo: Flask, wha
     assert the_link().undone_at is not None
     with pytest.raises(NotFound):
         contact_links.undo(the_link().id)
-    assert {row.action for row in db.session.scalars(select(Audit))} >= {"contact.linked", "contact.unlinked"}
+    assert {row.action for row in db.session.scalars(select(Audit))} >= {
+        "contact.linked",
+        "contact.unlinked",
+    }
 
 
 def test_the_same_webhook_twice_makes_one_link(hub_demo: Flask) -> None:
@@ -115,7 +134,9 @@ def test_the_same_webhook_twice_makes_one_link(hub_demo: Flask) -> None:
 
 
 @pytest.mark.parametrize("form", ["+5215512345678", "+525512345678"])
-def test_a_link_holds_for_every_form_of_the_number(hub_demo: Flask, whatsapp: Connection, form: str) -> None:
+def test_a_link_holds_for_every_form_of_the_number(
+    hub_demo: Flask, whatsapp: Connection, form: str
+) -> None:
     shown_as_one(hub_demo, form)
     by_id_alone(hub_demo, "STOP")
     assert (send("+525512345678"), send("+5215512345678")) == ("suppressed", "suppressed")
@@ -124,7 +145,8 @@ def test_a_link_holds_for_every_form_of_the_number(hub_demo: Flask, whatsapp: Co
 def test_links_follow_contacts_that_are_merged(hub_demo: Flask, whatsapp: Connection) -> None:
     from tests.messaging.test_one_person import stored_before
 
-    before, external = stored_before("+5215512345678"), contact(Address.EXTERNAL, ID)
+    before = stored_before("+5215512345678")
+    external = contact(Address.EXTERNAL, ID)
     kept = stored_before("+525512345678")
     contact_links.link(before, external, None)
     merging.merge(Address.PHONE, "+525512345678", address_keys(Address.PHONE, "+525512345678"))
@@ -132,8 +154,11 @@ def test_links_follow_contacts_that_are_merged(hub_demo: Flask, whatsapp: Connec
     assert {the_link().contact_id, the_link().other_id} == {kept, external}
 
 
-def test_who_opted_out_under_another_identity_is_not_forgotten(hub_demo: Flask, whatsapp: Connection) -> None:
-    number, external = contact(Address.PHONE, NUMBER), contact(Address.EXTERNAL, ID)
+def test_who_opted_out_under_another_identity_is_not_forgotten(
+    hub_demo: Flask, whatsapp: Connection
+) -> None:
+    number = contact(Address.PHONE, NUMBER)
+    external = contact(Address.EXTERNAL, ID)
     contact_links.link(number, external, None)
     consents.record(Said(ID, given=False, kind="external"), source="admin", test=True)
     metadata.forget(now())
@@ -152,12 +177,15 @@ def test_a_person_s_file_and_erasure_name_the_other_identity(hub_demo: Flask) ->
     assert [one.address for one in people.others(db.session.get_one(Contact, number))] == [ID]
 
 
-def test_an_admin_sees_the_link_and_undoes_it(app: Flask, admin: Browser, person: Callable[[Role], Browser]) -> None:
+def test_an_admin_sees_the_link_and_undoes_it(
+    app: Flask, admin: Browser, person: Callable[[Role], Browser]
+) -> None:
     from hub.accounts import demo
 
     with app.app_context():
         demo.prepare()
-        number, external = contact(Address.PHONE, NUMBER), contact(Address.EXTERNAL, ID)
+        number = contact(Address.PHONE, NUMBER)
+        external = contact(Address.EXTERNAL, ID)
         contact_links.link(number, external, None)
         link_id = the_link().id
         suppressions.add(NUMBER, test=True, channel="sms")

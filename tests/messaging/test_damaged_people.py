@@ -55,7 +55,7 @@ OPT_OUTS = [
     pytest.param("suppressions.sender", b"\xff", marks=only_sqlite),
     pytest.param("suppressions.source_id", "garbage", marks=only_sqlite),
     pytest.param("suppressions.reason", b"\xff", marks=only_sqlite),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("column", "value"), OPT_OUTS)
@@ -82,7 +82,7 @@ PEOPLE = [
     pytest.param("contacts.test", "garbage", marks=only_sqlite),
     pytest.param("contacts.erased_at", "garbage", marks=only_sqlite),
     pytest.param("contacts.time_zone", b"\xff", marks=only_sqlite),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("column", "value"), PEOPLE)

@@ -1,4 +1,6 @@
-"""A team's destination that takes no posts is paused with its reason; posts wait, and a passing test sends them."""
+"""A team's destination that takes no posts is paused with its reason; posts wait, and a passing
+test sends them.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,13 @@ import time_machine
 from sqlalchemy import select
 
 from hub.accounts import checks, connections
-from hub.errors import DestinationUnavailable, PermanentError, RecipientRefused, SendError, TransientError
+from hub.errors import (
+    DestinationUnavailable,
+    PermanentError,
+    RecipientRefused,
+    SendError,
+    TransientError,
+)
 from hub.extensions import db
 from hub.intake import metadata
 from hub.integrations.base import Accepted, CheckResult, OptChange, Outbound
@@ -50,7 +58,12 @@ def post(number: str = "agr-1001") -> str:
     event["request"]["id"] = number
     accept.accept(EventIn.model_validate(event), source_id(), test=True)
     db.session.rollback()
-    return db.session.scalars(select(Message.id).where(Message.thread != "").order_by(Message.id.desc())).first() or ""
+    return (
+        db.session.scalars(
+            select(Message.id).where(Message.thread != "").order_by(Message.id.desc())
+        ).first()
+        or ""
+    )
 
 
 def paused(one: Connection) -> str:
@@ -63,15 +76,22 @@ def expired(seconds: float) -> Any:
     return time_machine.travel(now() + timedelta(seconds=seconds))
 
 
-ERRORS = [DestinationUnavailable(GONE, "removed"), RecipientRefused(GONE, "kicked"), DestinationUnavailable(GONE, "new", sure=False)]
+ERRORS = [
+    DestinationUnavailable(GONE, "removed"),
+    RecipientRefused(GONE, "kicked"),
+    DestinationUnavailable(GONE, "new", sure=False),
+]
 
 
 @pytest.mark.parametrize("place", ["T1", "W1", "roof"])
 @pytest.mark.parametrize("error", ERRORS)
-def test_posts_wait_and_a_passing_test_sends_them(roof: Roof, loft: Loft, place: str, error: SendError) -> None:
+def test_posts_wait_and_a_passing_test_sends_them(
+    roof: Roof, loft: Loft, place: str, error: SendError
+) -> None:
     one = roof(place)
     loft.fly = refuse(error, place)
-    first, second = post("a"), post("b")
+    first = post("a")
+    second = post("b")
     deliver()
     third = post("c")
     deliver()
@@ -90,12 +110,16 @@ def test_posts_wait_and_a_passing_test_sends_them(roof: Roof, loft: Loft, place:
     assert {status(first), status(second), status(third)} <= {"accepted", "delivered"}
 
 
-def test_a_test_that_fails_leaves_it_paused(roof: Roof, loft: Loft, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_test_that_fails_leaves_it_paused(
+    roof: Roof, loft: Loft, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one = roof("T1")
     loft.fly = refuse(ERRORS[0], "T1")
     first = post()
     deliver()
-    monkeypatch.setattr(FlockOfPigeons, "check", lambda self: CheckResult(False, "The roof is gone."))
+    monkeypatch.setattr(
+        FlockOfPigeons, "check", lambda self: CheckResult(False, "The roof is gone.")
+    )
     checks.run(one.id)
     assert (paused(one), status(first)) == (GONE, "queued")
 
@@ -115,11 +139,16 @@ def test_enabling_asks_the_provider_while_a_destination_is_paused(roof: Roof, lo
 
 
 def test_people_and_other_destinations_are_not_concerned(roof: Roof, loft: Loft) -> None:
-    one, other = roof("T1"), roof("T2")
+    one = roof("T1")
+    other = roof("T2")
     loft.fly = refuse(ERRORS[0], "T1")
     post()
     deliver()
-    by_place = dict(db.session.execute(select(Message.connection_id, Message.status).where(Message.thread != "")).all())
+    by_place = dict(
+        db.session.execute(
+            select(Message.connection_id, Message.status).where(Message.thread != "")
+        ).all()
+    )
     assert by_place == {one.id: "queued", other.id: "accepted"}
     person = direct.send(to="a nest", text="Coo.", connection_slug=one.slug, test=True)
     deliver()
@@ -159,7 +188,9 @@ def test_posts_expire_with_the_reason(roof: Roof, loft: Loft) -> None:
         assert (message(one).status, message(one).code) == ("expired", "removed")
 
 
-def test_a_post_that_is_refused_again_in_unknown_words_does_not_hold_the_others(roof: Roof, loft: Loft) -> None:
+def test_a_post_that_is_refused_again_in_unknown_words_does_not_hold_the_others(
+    roof: Roof, loft: Loft
+) -> None:
     one = roof("T1")
     poison = post("a")
 
@@ -174,11 +205,17 @@ def test_a_post_that_is_refused_again_in_unknown_words_does_not_hold_the_others(
     assert status(poison) == "queued"
     checks.run(one.id)
     deliver()
-    assert (status(poison), message(poison).code, status(other)) == ("failed", "new_words", "accepted")
+    assert (status(poison), message(poison).code, status(other)) == (
+        "failed",
+        "new_words",
+        "accepted",
+    )
     assert paused(one) == ""
 
 
-def test_a_post_that_is_refused_again_in_known_words_goes_on_waiting(roof: Roof, loft: Loft) -> None:
+def test_a_post_that_is_refused_again_in_known_words_goes_on_waiting(
+    roof: Roof, loft: Loft
+) -> None:
     one = roof("T1")
     loft.fly = refuse(ERRORS[0], "T1")
     first = post()
@@ -208,7 +245,11 @@ def test_the_pause_is_written_down_once(roof: Roof, loft: Loft) -> None:
     deliver()
     checks.run(one.id)
     db.session.rollback()
-    found = [row.action for row in db.session.scalars(select(Audit).where(Audit.subject == one.id)) if "destination" in row.action]
+    found = [
+        row.action
+        for row in db.session.scalars(select(Audit).where(Audit.subject == one.id))
+        if "destination" in row.action
+    ]
     assert found == ["connection.destination_paused", "connection.destination_reopened", *found[2:]]
 
 
@@ -218,7 +259,16 @@ def test_a_suppression_from_before_holds_no_post(roof: Roof, loft: Loft) -> None
     @transaction
     def close() -> None:
         key = contact_for("chat", "T1", test=True).address_key
-        db.session.add(Suppression(address_key=key, channel="chat", sender="flock", test=True, reason="provider", code="kicked"))
+        db.session.add(
+            Suppression(
+                address_key=key,
+                channel="chat",
+                sender="flock",
+                test=True,
+                reason="provider",
+                code="kicked",
+            )
+        )
 
     close()
     first = post()
@@ -226,14 +276,20 @@ def test_a_suppression_from_before_holds_no_post(roof: Roof, loft: Loft) -> None
     assert status(first) == "accepted"
 
 
-# ── What the provider tells by itself ───────────────────────────────────────────────────────────────────────
-def told(one: Connection, wanted: bool, address: str = "T1", ago: float = 0, team: bool = True) -> None:
-    came = OptChange(wanted=wanted, address=address, why="The bot was removed from the chat.", team=team)
+# ── What the provider tells by itself ─────────────────────────────────────────────────────────────
+def told(
+    one: Connection, wanted: bool, address: str = "T1", ago: float = 0, team: bool = True
+) -> None:
+    came = OptChange(
+        wanted=wanted, address=address, why="The bot was removed from the chat.", team=team
+    )
     letting_in.changed(came, Origin("callback", [one.id]), now() - timedelta(seconds=ago))
 
 
 @pytest.mark.parametrize("team", [True, False])
-def test_a_removal_pauses_the_destination_and_an_invitation_reopens_it(roof: Roof, loft: Loft, team: bool) -> None:
+def test_a_removal_pauses_the_destination_and_an_invitation_reopens_it(
+    roof: Roof, loft: Loft, team: bool
+) -> None:
     one = roof("T1")
     told(one, wanted=False, ago=20, team=team)
     assert "removed from the chat" in paused(one)
@@ -264,12 +320,18 @@ def test_other_groups_concern_nobody(roof: Roof, loft: Loft) -> None:
 def test_a_person_who_blocks_is_closed_and_lets_us_in_again(roof: Roof, loft: Loft) -> None:
     one = roof("T1")
     told(one, wanted=False, address="a nest", ago=10, team=False)
-    assert status(direct.send(to="a nest", text="Coo.", connection_slug=one.slug, test=True)) == "suppressed"
+    assert (
+        status(direct.send(to="a nest", text="Coo.", connection_slug=one.slug, test=True))
+        == "suppressed"
+    )
     told(one, wanted=True, address="a nest", team=False)
-    assert status(direct.send(to="a nest", text="Coo.", connection_slug=one.slug, test=True)) == "queued"
+    assert (
+        status(direct.send(to="a nest", text="Coo.", connection_slug=one.slug, test=True))
+        == "queued"
+    )
 
 
-# ── What people read ────────────────────────────────────────────────────────────────────────────────────────
+# ── What people read ──────────────────────────────────────────────────────────────────────────────
 def test_the_timeline_says_why_a_post_waits(roof: Roof, loft: Loft) -> None:
     roof("T1")
     loft.fly = refuse(ERRORS[0], "T1")
@@ -288,9 +350,11 @@ def test_other_errors_pause_nothing(roof: Roof, loft: Loft, error: SendError) ->
     assert paused(one) == ""
 
 
-# ── Forgetting ──────────────────────────────────────────────────────────────────────────────────────────────
+# ── Forgetting ────────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("reopened", [True, False])
-def test_an_old_destination_is_forgotten_with_its_contact(roof: Roof, loft: Loft, reopened: bool) -> None:
+def test_an_old_destination_is_forgotten_with_its_contact(
+    roof: Roof, loft: Loft, reopened: bool
+) -> None:
     one = roof("T1")
     told(one, wanted=False, ago=20)
     if reopened:

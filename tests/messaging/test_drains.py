@@ -36,7 +36,19 @@ from hub.store import transaction, wake_now
 from hub.vocabulary import Status
 from tests.conftest import POSTGRES
 from tests.pigeon import Loft
-from tests.stage import a_message, at_provider, attempts, change, count, deliver, eventually, make_due, message, status, words
+from tests.stage import (
+    a_message,
+    at_provider,
+    attempts,
+    change,
+    count,
+    deliver,
+    eventually,
+    make_due,
+    message,
+    status,
+    words,
+)
 
 DRAIN = """
 import hub
@@ -50,19 +62,29 @@ with hub.create_app().app_context():
 @contextmanager
 def running(environ: dict[str, str], *words: str) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
-        [sys.executable, *words], env={**os.environ, **environ}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, *words],
+        env={**os.environ, **environ},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     try:
         yield process
     finally:
         with suppress(psutil.NoSuchProcess):  # it may end by itself just now
-            for one in psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []:
+            for one in (
+                psutil.Process(process.pid).children(recursive=True)
+                if process.poll() is None
+                else []
+            ):
                 one.kill()
         process.kill()
         process.communicate()
 
 
-def test_two_drains_in_two_threads_send_nothing_twice(hub_demo: Flask, connection: Connection, simulator: Any) -> None:
+def test_two_drains_in_two_threads_send_nothing_twice(
+    hub_demo: Flask, connection: Connection, simulator: Any
+) -> None:
     ids = [a_message(text=f"text {n}") for n in range(60)]
 
     def work() -> None:
@@ -141,17 +163,23 @@ def test_a_worker_that_is_asked_to_end_writes_down_what_is_under_way(
     assert status(waiting) in ("queued", "accepted", "sent", "delivered")
     simulator.extensions["simulator"].faults.ask(latency_ms=0)
     deliver()
-    assert Counter(at_provider(simulator)) == Counter(["Your contract is ready.", "for the next worker"])
+    assert Counter(at_provider(simulator)) == Counter(
+        ["Your contract is ready.", "for the next worker"]
+    )
 
 
 @pytest.mark.parametrize("linger", [0, 0.2])
-def test_a_drain_with_nothing_to_do_ends(hub_demo: Flask, connection: Connection, linger: float) -> None:
+def test_a_drain_with_nothing_to_do_ends(
+    hub_demo: Flask, connection: Connection, linger: float
+) -> None:
     began = now()
     assert Drain(Stopping(15)).run(linger=linger) == 0
     assert now() - began < timedelta(seconds=linger + 1)
 
 
-def test_the_planned_end_of_a_run_waits_for_the_calls_under_way(pigeons: Connection, loft: Loft) -> None:
+def test_the_planned_end_of_a_run_waits_for_the_calls_under_way(
+    pigeons: Connection, loft: Loft
+) -> None:
     message_id = a_message("roof", "Coo.", channel="", connection_slug="pigeon")
 
     def slow(outbound: Outbound) -> Accepted:
@@ -163,30 +191,39 @@ def test_the_planned_end_of_a_run_waits_for_the_calls_under_way(pigeons: Connect
     assert status(message_id) == Status.ACCEPTED
 
 
-# ── A worker that stands still ──────────────────────────────────────────────────────────────────────────────
+# ── A worker that stands still ────────────────────────────────────────────────────────────────────
 def by_pigeon() -> str:
     return a_message("roof", "Coo.", channel="", connection_slug="pigeon")
 
 
-def test_a_call_that_would_begin_long_after_its_claim_is_not_made_and_blames_nobody(pigeons: Connection, loft: Loft) -> None:
+def test_a_call_that_would_begin_long_after_its_claim_is_not_made_and_blames_nobody(
+    pigeons: Connection, loft: Loft
+) -> None:
     ids = [by_pigeon() for _ in range(6)]
     claims = delivery.turn([], {pigeons.id: 6})
-    late = [drain.call(replace(one, begun=one.begun - drain.BEGINS_WITHIN - 1)) for one in claims]  # it was suspended meanwhile
+    late = [
+        drain.call(replace(one, begun=one.begun - drain.BEGINS_WITHIN - 1)) for one in claims
+    ]  # it was suspended meanwhile
     assert loft.flown == []
     delivery.turn(late, {})
-    assert [(status(one), message(one).code) for one in ids] == [("queued", "too_late")] * 6, "surely not sent: tried again"
+    assert [(status(one), message(one).code) for one in ids] == [("queued", "too_late")] * 6, (
+        "surely not sent: tried again"
+    )
     assert count(Throttle) == 0, "the provider was not asked, so that it counts as reached"
     for one in ids:
         make_due(one)
     assert deliver() == 6
 
 
-# ── A database that is away ─────────────────────────────────────────────────────────────────────────────────
+# ── A database that is away ───────────────────────────────────────────────────────────────────────
 @contextmanager
 def away(app: Flask) -> Iterator[None]:
-    """Let the database take nothing: PostgreSQL ends and refuses all connections, SQLite's lock cannot be had."""
+    """Let the database take nothing: PostgreSQL ends and refuses all connections, SQLite's lock
+    cannot be had.
+    """
     with app.app_context():
-        url, lock = db.engine.url, Path(app.extensions.get("hub.lock_path", ""))
+        url = db.engine.url
+        lock = Path(app.extensions.get("hub.lock_path", ""))
     if not POSTGRES:
         lock.unlink(missing_ok=True)
         lock.mkdir()
@@ -195,11 +232,16 @@ def away(app: Flask) -> Iterator[None]:
         finally:
             lock.rmdir()
         return
-    server = url.set(drivername="postgresql", database="postgres").render_as_string(hide_password=False)
+    server = url.set(drivername="postgresql", database="postgres").render_as_string(
+        hide_password=False
+    )
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"ALTER DATABASE {url.database} ALLOW_CONNECTIONS false")
         try:
-            connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [url.database])
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",
+                [url.database],
+            )
             yield
         finally:
             connection.execute(f"ALTER DATABASE {url.database} ALLOW_CONNECTIONS true")
@@ -209,8 +251,10 @@ def away(app: Flask) -> Iterator[None]:
 def test_what_calls_came_to_is_written_when_the_database_is_back(
     pigeons: Connection, loft: Loft, hub_demo: Flask, run_seconds: float
 ) -> None:
-    taken, slowed = by_pigeon(), by_pigeon()
-    together, gone = threading.Barrier(3, timeout=10), threading.Event()
+    taken = by_pigeon()
+    slowed = by_pigeon()
+    together = threading.Barrier(3, timeout=10)
+    gone = threading.Event()
 
     def fly(outbound: Outbound) -> Accepted:
         if outbound.attempt == 1:
@@ -248,7 +292,9 @@ def test_a_drain_without_calls_under_way_leaves_an_unreachable_database_to_the_n
     assert status(message_id) == Status.ACCEPTED
 
 
-def test_an_outcome_is_not_given_up_because_the_database_failed(pigeons: Connection, loft: Loft) -> None:
+def test_an_outcome_is_not_given_up_because_the_database_failed(
+    pigeons: Connection, loft: Loft
+) -> None:
     message_id = by_pigeon()
     [claim] = delivery.turn([], {pigeons.id: 1})
     with db.engine.connect() as other:
@@ -264,5 +310,7 @@ def test_an_outcome_is_not_given_up_because_the_database_failed(pigeons: Connect
 @transaction
 def write_apart(claim: Claim) -> None:
     # a lock that is not given, a disk that is full
-    db.session.connection().exec_driver_sql("SET LOCAL lock_timeout = '50ms'" if POSTGRES else "PRAGMA max_page_count = 1")
+    db.session.connection().exec_driver_sql(
+        "SET LOCAL lock_timeout = '50ms'" if POSTGRES else "PRAGMA max_page_count = 1"
+    )
     delivery._record_apart([Outcome(claim, None, Unreachable("x" * 500_000), now(), 1)])

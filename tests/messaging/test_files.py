@@ -1,4 +1,6 @@
-"""CSV files: read strictly in every form that spreadsheets write, refused where they can be read in two ways."""
+"""CSV files: read strictly in every form that spreadsheets write, refused where they can be read in
+two ways.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +19,9 @@ from hub.messaging.files import Columns, csv_line, read
 COLUMNS = Columns(("address",), ("channel", "why"), texts=("why",), others=True)
 FILE = "address,channel,why\r\n+13175557788,sms,By letter\r\n+491701234567,,\r\n"
 LINES = [
-    (2, {"address": "+13175557788", "channel": "sms", "why": "By letter"}), (3, {"address": "+491701234567", "channel": "", "why": ""}),
-]  # fmt: skip
+    (2, {"address": "+13175557788", "channel": "sms", "why": "By letter"}),
+    (3, {"address": "+491701234567", "channel": "", "why": ""}),
+]
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)))
 ODD = st.text(st.sampled_from("=+-@＝＋－＠'\",;\t\r\n ab"), max_size=12) | TEXT
 
@@ -26,13 +29,24 @@ ODD = st.text(st.sampled_from("=+-@＝＋－＠'\",;\t\r\n ab"), max_size=12) | 
 @pytest.mark.parametrize(
     "content",
     [
-        FILE, FILE.encode(), codecs.BOM_UTF8 + FILE.encode(), codecs.BOM_UTF16_LE + FILE.encode("utf-16-le"),
-        codecs.BOM_UTF16_BE + FILE.encode("utf-16-be"), "\ufeff" + FILE, FILE.replace(",", ";"), FILE.replace(",", "\t"),
-        FILE.replace("\r\n", "\n"), FILE.replace("\r\n", "\r"), FILE.replace("address,channel", "Address, CHANNEL "),
-        FILE.replace("sms,By letter", '"sms", "By letter"'), FILE.replace("\r\n", ",,\r\n"), FILE.replace("+1", "'+1"),
-        FILE.removesuffix("\r\n"), FILE.replace("+491701234567,,", "+491701234567"),
+        FILE,
+        FILE.encode(),
+        codecs.BOM_UTF8 + FILE.encode(),
+        codecs.BOM_UTF16_LE + FILE.encode("utf-16-le"),
+        codecs.BOM_UTF16_BE + FILE.encode("utf-16-be"),
+        "\ufeff" + FILE,
+        FILE.replace(",", ";"),
+        FILE.replace(",", "\t"),
+        FILE.replace("\r\n", "\n"),
+        FILE.replace("\r\n", "\r"),
+        FILE.replace("address,channel", "Address, CHANNEL "),
+        FILE.replace("sms,By letter", '"sms", "By letter"'),
+        FILE.replace("\r\n", ",,\r\n"),
+        FILE.replace("+1", "'+1"),
+        FILE.removesuffix("\r\n"),
+        FILE.replace("+491701234567,,", "+491701234567"),
     ],
-)  # fmt: skip
+)
 def test_a_file_is_read_in_every_form_that_spreadsheets_write(content: str | bytes) -> None:
     assert read(content, COLUMNS) == LINES
 
@@ -41,32 +55,49 @@ def test_a_file_is_read_in_every_form_that_spreadsheets_write(content: str | byt
 def test_blank_lines_before_and_between_are_left_out(before: str) -> None:
     lines = before.count("\n")
     assert read(before + FILE, COLUMNS) == [(number + lines, line) for number, line in LINES]
-    assert [line for _, line in read(FILE.replace("\r\n+49", f"\r\n{before}+49"), COLUMNS)] == [line for _, line in LINES]
+    assert [line for _, line in read(FILE.replace("\r\n+49", f"\r\n{before}+49"), COLUMNS)] == [
+        line for _, line in LINES
+    ]
 
 
 def test_the_line_with_which_a_spreadsheet_declares_the_separator_is_understood() -> None:
-    assert [line for _, line in read("sep=;\r\n" + FILE.replace(",", ";"), COLUMNS)] == [line for _, line in LINES]
+    assert [line for _, line in read("sep=;\r\n" + FILE.replace(",", ";"), COLUMNS)] == [
+        line for _, line in LINES
+    ]
 
 
 @pytest.mark.parametrize(
     ("content", "because"),
     [
         ('address,why\n+13175557788,"asked\n+13175557789,x\n', "Line 2: A quote is opened"),
-        ('address,why\n+13175557788,"asked\n+13175557789,x\n+13175557790,said "\n', "Line 2: The cell under 'why' goes on"),
-        ('address,why\n"+13175557788,asked\n+13175557789,x"\n', "Line 2: The cell under 'address' goes on"),
+        (
+            'address,why\n+13175557788,"asked\n+13175557789,x\n+13175557790,said "\n',
+            "Line 2: The cell under 'why' goes on",
+        ),
+        (
+            'address,why\n"+13175557788,asked\n+13175557789,x"\n',
+            "Line 2: The cell under 'address' goes on",
+        ),
         ('address,why\n+13175557788,"asked" twice\n', "Line 2: Text follows a closing quote"),
-        ('address,why\n+13175557788,asked\n+13175557789,a,b\n', "Line 3: It has more cells"),
+        ("address,why\n+13175557788,asked\n+13175557789,a,b\n", "Line 3: It has more cells"),
         ("address;why\n+13175557788;a;b\n", "Line 2: It has more cells"),
-        ("address,why,Why\n+13175557788,a,b\n", "'why' is named twice"), ("address,address\n+1,+2\n", "'address' is named twice"),
-        ("number,why\n+13175557788,a\n", "has to name the columns"), ("", "has to name the columns"), ("\n\n", "has to name the columns"),
+        ("address,why,Why\n+13175557788,a,b\n", "'why' is named twice"),
+        ("address,address\n+1,+2\n", "'address' is named twice"),
+        ("number,why\n+13175557788,a\n", "has to name the columns"),
+        ("", "has to name the columns"),
+        ("\n\n", "has to name the columns"),
         (b"address\n+13175557788\n\xff\xfe\n", "Line 3: It holds bytes that are not text"),
         (b"address,why\n+13175557788,M\xfcller\n", "Line 2: It holds bytes that are not text"),
-        (FILE.encode("utf-16-le"), "Line 1: It holds NUL characters"), (codecs.BOM_UTF16_LE + b"a", "Line 1: It holds bytes"),
-        ("address\n+1317\0\n", "Line 2: It holds NUL"), (f"address,why\n+13175557788,{'x' * 200_000}\n", "Line 2: A cell has more than"),
+        (FILE.encode("utf-16-le"), "Line 1: It holds NUL characters"),
+        (codecs.BOM_UTF16_LE + b"a", "Line 1: It holds bytes"),
+        ("address\n+1317\0\n", "Line 2: It holds NUL"),
+        (f"address,why\n+13175557788,{'x' * 200_000}\n", "Line 2: A cell has more than"),
         (f'address,why\n+13175557788,"{"x" * 200_000}\n', "Line 2: A cell has more than"),
     ],
-)  # fmt: skip
-def test_what_can_be_read_in_two_ways_is_refused_with_its_line(content: str | bytes, because: str) -> None:
+)
+def test_what_can_be_read_in_two_ways_is_refused_with_its_line(
+    content: str | bytes, because: str
+) -> None:
     with pytest.raises(Refused) as refused:
         read(content, COLUMNS)
     assert because in str(refused.value)
@@ -86,7 +117,9 @@ def test_whatever_bytes_come_they_are_read_or_refused(content: bytes) -> None:
 def test_what_is_written_is_read_again_as_it_was(rows: list[list[str]]) -> None:
     columns = Columns(("address", "why", "proof"), (), texts=("address", "why", "proof"))
     content = csv_line(["address", "why", "proof"]) + "".join(map(csv_line, rows))
-    assert [list(line.values()) for _, line in read(content.encode(), columns)] == [row for row in rows if any(row)]
+    assert [list(line.values()) for _, line in read(content.encode(), columns)] == [
+        row for row in rows if any(row)
+    ]
 
 
 INVISIBLE = "\u00ad\u200b\u200d\u200e\u2060\u2066\ufeff"
@@ -105,7 +138,7 @@ def test_no_cell_begins_as_a_formula_does_whatever_the_program_takes_for_a_separ
     written = csv_line(cells)
     for row in csv.reader(io.StringIO(written, newline=""), delimiter=delimiter):
         for cell in row:
-            begins = cell.lstrip(" \u00a0\t\r\n\"" + INVISIBLE)
+            begins = cell.lstrip(' \u00a0\t\r\n"' + INVISIBLE)
             assert not begins.startswith(tuple("=+-@＝＋－＠−")), (written, cell)
     [line] = read("address,why\n" + csv_line(["+13175557788", cells[0]]), COLUMNS)
     assert line[1]["why"] == cells[0]

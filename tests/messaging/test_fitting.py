@@ -1,4 +1,6 @@
-"""Texts within what a provider takes: the title is shortened, links never, and what cannot fit is skipped at once."""
+"""Texts within what a provider takes: the title is shortened, links never, and what cannot fit is
+skipped at once.
+"""
 
 from __future__ import annotations
 

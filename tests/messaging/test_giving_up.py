@@ -1,4 +1,6 @@
-"""Messages that wait for a connection which does not send: they end when waiting has no use any more, and not before."""
+"""Messages that wait for a connection which does not send: they end when waiting has no use any
+more, and not before.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ from tests.stage import a_message, change, message, status, turn_connection, wor
 
 
 def test_what_waited_for_too_long_expires_and_says_so(connection: Connection) -> None:
-    late, fresh = a_message(), a_message()
+    late = a_message()
+    fresh = a_message()
     change(late, expires_at=now() - timedelta(seconds=1))
     turn_connection(connection.id, ConnectionState.DISABLED)
     assert taking_back.give_up_waiting() == 1
@@ -43,7 +46,8 @@ def test_all_that_waits_for_an_archived_connection_is_canceled(connection: Conne
 def test_what_expires_while_its_sender_pauses_does_not_wait_for_the_end_of_the_pause(
     connection: Connection,
 ) -> None:
-    late, fresh = a_message(), a_message()
+    late = a_message()
+    fresh = a_message()
     change(late, expires_at=now() - timedelta(seconds=1))
 
     @transaction

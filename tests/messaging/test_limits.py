@@ -1,4 +1,6 @@
-"""A pause that a provider asks for holds for what it names: a recipient, a sender, an account; and an error inside a success."""
+"""A pause that a provider asks for holds for what it names: a recipient, a sender, an account; and
+an error inside a success.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ def by_pigeon(to: str = "roof") -> str:
     return direct.send(to=to, text="Coo.", connection_slug="pigeon", test=True)
 
 
-def end(claim: delivery.Claim, *, error: SendError | None = None, accepted: Accepted | None = None) -> None:
+def end(
+    claim: delivery.Claim, *, error: SendError | None = None, accepted: Accepted | None = None
+) -> None:
     delivery.turn([delivery.Outcome(claim, accepted, error, now(), 12, 429)], {})
 
 
@@ -61,10 +65,14 @@ def paced(monkeypatch: pytest.MonkeyPatch, pigeons: Connection) -> Connection:
     return pigeons
 
 
-# ── Recipients ──────────────────────────────────────────────────────────────────────────────────────────────
+# ── Recipients ────────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("kind", [SlowDown, TransientError])
-def test_a_recipients_limit_holds_everything_to_them_and_nothing_else(paced: Connection, loft: Loft, kind: type[TransientError]) -> None:
-    first, second, other = by_pigeon(), by_pigeon(), by_pigeon("attic")
+def test_a_recipients_limit_holds_everything_to_them_and_nothing_else(
+    paced: Connection, loft: Loft, kind: type[TransientError]
+) -> None:
+    first = by_pigeon()
+    second = by_pigeon()
+    other = by_pigeon("attic")
     [claim] = [one for one in claimed(paced) if one.message_id == first]
     end(claim, error=kind("Slower.", "busy", 60, scope=Scope.RECIPIENT))
     assert rested(paced.id) == 0
@@ -84,7 +92,10 @@ def test_several_recipients_at_once_are_the_sender(paced: Connection, loft: Loft
     for place in ("a", "b", "c"):
         by_pigeon(place)
     ended = [
-        delivery.Outcome(one, None, TransientError("Slower.", "busy", 60, scope=Scope.RECIPIENT), now(), 12, 429) for one in claimed(paced)
+        delivery.Outcome(
+            one, None, TransientError("Slower.", "busy", 60, scope=Scope.RECIPIENT), now(), 12, 429
+        )
+        for one in claimed(paced)
     ]
     delivery.turn(ended, {})
     assert 50 < rested(paced.id) <= 60
@@ -93,19 +104,31 @@ def test_several_recipients_at_once_are_the_sender(paced: Connection, loft: Loft
 
 
 def test_a_methods_limit_holds_one_message(paced: Connection, loft: Loft) -> None:
-    first, other = by_pigeon(), by_pigeon("attic")
+    first = by_pigeon()
+    other = by_pigeon("attic")
     claims = {one.message_id: one for one in claimed(paced)}
     end(claims[first], error=SlowDown("Slower.", "busy", 60, scope=Scope.MESSAGE))
-    assert (rested(paced.id), count(Pace) > 0, status(first), status(other)) == (0, True, "queued", "sending")
+    assert (rested(paced.id), count(Pace) > 0, status(first), status(other)) == (
+        0,
+        True,
+        "queued",
+        "sending",
+    )
     assert by_pigeon("chimney") in {one.message_id for one in claimed(paced)}
 
 
-# ── Senders and accounts ────────────────────────────────────────────────────────────────────────────────────
+# ── Senders and accounts ──────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize(("scope", "others"), [(Scope.SENDER, False), (Scope.ACCOUNT, True)])
-def test_an_accounts_limit_holds_every_sender_of_it(hub_demo: Flask, connection: Connection, scope: Scope, others: bool) -> None:
+def test_an_accounts_limit_holds_every_sender_of_it(
+    hub_demo: Flask, connection: Connection, scope: Scope, others: bool
+) -> None:
     second = a_connection("Second", like=connection, sender="+15005550007")
-    stranger = a_connection("Stranger", like=connection, account_sid="AC" + "9" * 32, sender="+15005550008")
-    whatsapp = db.session.scalars(select(Connection).where(Connection.channel == "whatsapp")).first()
+    stranger = a_connection(
+        "Stranger", like=connection, account_sid="AC" + "9" * 32, sender="+15005550008"
+    )
+    whatsapp = db.session.scalars(
+        select(Connection).where(Connection.channel == "whatsapp")
+    ).first()
     a_message()
     [claim] = claimed(connection)
     end(claim, error=SlowDown("Too many.", "20429", 60, scope=scope))
@@ -115,12 +138,19 @@ def test_an_accounts_limit_holds_every_sender_of_it(hub_demo: Flask, connection:
     if whatsapp is not None:
         assert (rested(whatsapp.id) > 50) is others, "another product of the same account"
     row = db.session.get_one(Throttle, db.session.get_one(Connection, connection.id).throttle)
-    assert throttle.slowed(throttle.State(*[getattr(row, name) for name in throttle.State.__slots__]), now()) is not None
+    assert (
+        throttle.slowed(
+            throttle.State(*[getattr(row, name) for name in throttle.State.__slots__]), now()
+        )
+        is not None
+    )
 
 
-# ── An error inside a success ───────────────────────────────────────────────────────────────────────────────
+# ── An error inside a success ─────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("given", [Status.FAILED, Status.UNDELIVERED])
-def test_what_is_taken_and_cannot_be_sent_ends_with_its_code(pigeons: Connection, loft: Loft, given: Status) -> None:
+def test_what_is_taken_and_cannot_be_sent_ends_with_its_code(
+    pigeons: Connection, loft: Loft, given: Status
+) -> None:
     loft.fly = lambda outbound: Accepted("p1", given, code="30003", why="The phone is off.")
     message_id = by_pigeon()
     deliver()
@@ -141,8 +171,12 @@ def test_a_stop_inside_a_success_opts_out(pigeons: Connection, loft: Loft) -> No
     assert message(by_pigeon()).code == "shooed"
 
 
-@pytest.mark.parametrize(("code", "closed"), [("21610", True), ("21614", True), ("30003", False), ("30007", False)])
-def test_a_callback_opts_out_by_the_codes_of_an_answer(hub_demo: Flask, connection: Connection, code: str, closed: bool) -> None:
+@pytest.mark.parametrize(
+    ("code", "closed"), [("21610", True), ("21614", True), ("30003", False), ("30007", False)]
+)
+def test_a_callback_opts_out_by_the_codes_of_an_answer(
+    hub_demo: Flask, connection: Connection, code: str, closed: bool
+) -> None:
     message_id = a_message()
     [claim] = claimed(connection)
     end(claim, accepted=Accepted("SM" + "1" * 32))
@@ -154,7 +188,9 @@ def test_a_callback_opts_out_by_the_codes_of_an_answer(hub_demo: Flask, connecti
     assert count(Suppression) == int(closed)
 
 
-def test_said_again_it_opts_out_nobody_who_came_back(hub_demo: Flask, connection: Connection) -> None:
+def test_said_again_it_opts_out_nobody_who_came_back(
+    hub_demo: Flask, connection: Connection
+) -> None:
     message_id = a_message()
     [claim] = claimed(connection)
     end(claim, accepted=Accepted("SM" + "1" * 32))

@@ -1,4 +1,6 @@
-"""Files that others serve, looked at before a message is handed over: real requests to a real server."""
+"""Files that others serve, looked at before a message is handed over: real requests to a real
+server.
+"""
 
 from __future__ import annotations
 
@@ -133,22 +135,41 @@ def test_a_redirect_is_followed(files: Files, look: Callable[[str], None], statu
     assert files.asked == ["HEAD /b/a", "HEAD /b/file"]
 
 
-@pytest.mark.parametrize("to", [
-    "http://10.0.0.1/latest", "http://169.254.169.254/meta-data", "https://127.0.0.1:1/x", "http://[::1]/x", "file:///etc/x",
-    "https://[x/y", "http://h:99999/", "//[",
-])  # fmt: skip
-def test_a_redirect_leads_nobody_into_a_private_network(files: Files, look: Callable[[str], None], to: str) -> None:
+@pytest.mark.parametrize(
+    "to",
+    [
+        "http://10.0.0.1/latest",
+        "http://169.254.169.254/meta-data",
+        "https://127.0.0.1:1/x",
+        "http://[::1]/x",
+        "file:///etc/x",
+        "https://[x/y",
+        "http://h:99999/",
+        "//[",
+    ],
+)
+def test_a_redirect_leads_nobody_into_a_private_network(
+    files: Files, look: Callable[[str], None], to: str
+) -> None:
     kind, said = code(look, files.url("/a", Page(status=302, to=to)))
     assert (kind, said) == (FileRefused, "media_not_allowed")
 
 
 def test_redirects_come_to_an_end(files: Files, look: Callable[[str], None]) -> None:
-    assert code(look, files.url("/a", Page(status=302, to="/a"))) == (FileRefused, "media_unreachable")
+    assert code(look, files.url("/a", Page(status=302, to="/a"))) == (
+        FileRefused,
+        "media_unreachable",
+    )
     assert len(files.asked) == 4
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:1/a", "https://10.1.2.3/a", "https://localhost/a", "http://files.example/a"])
-def test_a_private_or_plain_address_is_refused_without_being_asked(look: Callable[[str], None], url: str) -> None:
+@pytest.mark.parametrize(
+    "url",
+    ["http://127.0.0.1:1/a", "https://10.1.2.3/a", "https://localhost/a", "http://files.example/a"],
+)
+def test_a_private_or_plain_address_is_refused_without_being_asked(
+    look: Callable[[str], None], url: str
+) -> None:
     assert code(look, url) == (FileRefused, "media_not_allowed")
 
 

@@ -16,7 +16,19 @@ from hub.models import Connection, Receipt
 from hub.models.types import now
 from hub.stopping import Stopping
 from hub.vocabulary import ConnectionState, Status
-from tests.stage import a_form, a_message, about, attempts, call_back, change, deliver, message, settle_receipts, status, turn_connection
+from tests.stage import (
+    a_form,
+    a_message,
+    about,
+    attempts,
+    call_back,
+    change,
+    deliver,
+    message,
+    settle_receipts,
+    status,
+    turn_connection,
+)
 
 TWO_HOURS = timedelta(hours=2)
 
@@ -26,7 +38,9 @@ def ahead() -> time_machine.travel:
     return time_machine.travel(now() + TWO_HOURS, tick=True)
 
 
-def test_a_message_that_a_clock_ahead_accepted_is_sent_at_once(hub_demo: Flask, connection: Connection, simulator: object) -> None:
+def test_a_message_that_a_clock_ahead_accepted_is_sent_at_once(
+    hub_demo: Flask, connection: Connection, simulator: object
+) -> None:
     with ahead():
         message_id = a_message()
     assert deliver() == 0
@@ -37,7 +51,9 @@ def test_a_message_that_a_clock_ahead_accepted_is_sent_at_once(hub_demo: Flask, 
     assert status(message_id) == Status.ACCEPTED
 
 
-def test_cron_has_the_chores_look(hub_demo: Flask, connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cron_has_the_chores_look(
+    hub_demo: Flask, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with ahead():
         message_id = a_message()
     woken: list[str] = []
@@ -59,7 +75,9 @@ def test_a_pause_is_kept_as_long_as_it_was(hub_demo: Flask, connection: Connecti
     assert row.changed_at <= now(), "else it would be put off again and again"
 
 
-def test_a_pause_that_the_provider_asked_for_is_left_alone(hub_demo: Flask, connection: Connection) -> None:
+def test_a_pause_that_the_provider_asked_for_is_left_alone(
+    hub_demo: Flask, connection: Connection
+) -> None:
     message_id = a_message()
     change(message_id, due_at=now() + TWO_HOURS)
     due_at = message(message_id).due_at
@@ -71,17 +89,26 @@ def test_a_pause_that_the_provider_asked_for_is_left_alone(hub_demo: Flask, conn
 def test_a_call_under_way_keeps_its_lease(hub_demo: Flask, connection: Connection) -> None:
     message_id = a_message()
     written = now() + TWO_HOURS
-    change(message_id, status=Status.SENDING.value, changed_at=written, due_at=written + timedelta(minutes=1))
+    change(
+        message_id,
+        status=Status.SENDING.value,
+        changed_at=written,
+        due_at=written + timedelta(minutes=1),
+    )
     assert misdated.run() == 0
 
 
-def test_a_callback_that_a_clock_ahead_stored_is_settled_at_once(hub_demo: Flask, connection: Connection, simulator: object) -> None:
+def test_a_callback_that_a_clock_ahead_stored_is_settled_at_once(
+    hub_demo: Flask, connection: Connection, simulator: object
+) -> None:
     message_id = a_message("+15005550016")  # calls back about nothing by itself
     deliver()
     [attempt] = attempts(message_id)
     assert attempt.provider_id
     with ahead():
-        answer = call_back(hub_demo, a_form(hub_demo, attempt.provider_id, "delivered"), target=about(message_id))
+        answer = call_back(
+            hub_demo, a_form(hub_demo, attempt.provider_id, "delivered"), target=about(message_id)
+        )
     assert answer.status_code == 200
     assert settle_receipts() == 0
     assert misdated.run() == 1
@@ -90,7 +117,9 @@ def test_a_callback_that_a_clock_ahead_stored_is_settled_at_once(hub_demo: Flask
     assert db.session.scalars(select(Receipt.due_at)).all() == [None]
 
 
-def test_what_waits_for_a_connection_that_is_off_is_brought_back_too(hub_demo: Flask, connection: Connection) -> None:
+def test_what_waits_for_a_connection_that_is_off_is_brought_back_too(
+    hub_demo: Flask, connection: Connection
+) -> None:
     with ahead():
         message_id = a_message()
     turn_connection(connection.id, ConnectionState.DISABLED)

@@ -1,4 +1,6 @@
-"""One person, one contact: however a number is written, opt-outs, consents, windows and erasure hold for the person."""
+"""One person, one contact: however a number is written, opt-outs, consents, windows and erasure
+hold for the person.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,18 @@ from hub.extensions import db
 from hub.messaging import chats, consents, delivery, direct, listing, merging, suppressions, windows
 from hub.messaging.consents import Said
 from hub.messaging.contacts import address_key, contact_for
-from hub.models import Chat, Connection, Consent, Contact, Conversation, Inbound, Message, Pace, Suppression, Window
+from hub.models import (
+    Chat,
+    Connection,
+    Consent,
+    Contact,
+    Conversation,
+    Inbound,
+    Message,
+    Pace,
+    Suppression,
+    Window,
+)
 from hub.models.types import now
 from hub.number_forms import TABLE
 from hub.signing import people
@@ -25,29 +38,44 @@ from tests.messaging.test_whatsapp import came_in, turn
 from tests.messaging.test_whatsapp import whatsapp as whatsapp
 from tests.stage import count, receipts, settle_receipts, source_id, status
 
-TRUNK = [("+491701234567", "+4901701234567"), ("+447911123456", "+4407911123456"), ("+13175559001", "+113175559001"),
-         ("+46701234567", "+460701234567")]  # fmt: skip
+TRUNK = [
+    ("+491701234567", "+4901701234567"),
+    ("+447911123456", "+4407911123456"),
+    ("+13175559001", "+113175559001"),
+    ("+46701234567", "+460701234567"),
+]
 PAIRS = [row.examples for row in TABLE] + TRUNK
 EACH = pytest.mark.parametrize(("normal", "other"), PAIRS, ids=[pair[1] for pair in PAIRS])
 NEXT = iter(range(10**6, 10**9))
 
 
 def write(app: Flask, number: str, text: str, prefix: str = "whatsapp:", **more: str) -> None:
-    form = {"From": prefix + number, "sid": f"SM{next(NEXT):032x}", "channel": "whatsapp:" if prefix == "whatsapp:" else "", **more}
+    form = {
+        "From": prefix + number,
+        "sid": f"SM{next(NEXT):032x}",
+        "channel": "whatsapp:" if prefix == "whatsapp:" else "",
+        **more,
+    }
     assert came_in(app, text, **form).status_code == 200
     settle_receipts()
     db.session.rollback()
 
 
 def send(number: str, channel: str) -> str:
-    return status(direct.send(to=number, text="Your contract is ready.", channel=channel, test=True))
+    return status(
+        direct.send(to=number, text="Your contract is ready.", channel=channel, test=True)
+    )
 
 
 @transaction
 def stored_before(number: str, *, erased: bool = False, test: bool = True, **more: Any) -> str:
     """Store a contact as it was when numbers had no normal form."""
     row = Contact(
-        kind=Address.PHONE, address="" if erased else number, address_key=key_before(number), test=test, erased_at=now() if erased else None
+        kind=Address.PHONE,
+        address="" if erased else number,
+        address_key=key_before(number),
+        test=test,
+        erased_at=now() if erased else None,
     )
     db.session.add(row)
     db.session.flush()
@@ -62,7 +90,9 @@ def key_before(number: str) -> bytes:
 
 @transaction
 def suppressed_before(number: str, **more: Any) -> str:
-    row = Suppression(**{"address_key": key_before(number), "test": True, "reason": "keyword", **more})
+    row = Suppression(
+        **{"address_key": key_before(number), "test": True, "reason": "keyword", **more}
+    )
     db.session.add(row)
     db.session.flush()
     return row.id
@@ -70,7 +100,9 @@ def suppressed_before(number: str, **more: Any) -> str:
 
 @EACH
 @pytest.mark.parametrize("prefix", ["", "whatsapp:"])
-def test_a_stop_from_one_form_closes_the_other(hub_demo: Flask, normal: str, other: str, prefix: str) -> None:
+def test_a_stop_from_one_form_closes_the_other(
+    hub_demo: Flask, normal: str, other: str, prefix: str
+) -> None:
     channel = "whatsapp" if prefix else "sms"
     write(hub_demo, other, "Hello", prefix)
     assert (send(normal, channel), send(other, channel)) == ("queued", "queued")
@@ -92,10 +124,18 @@ def test_a_number_with_its_channel_before_it_is_that_number(hub_demo: Flask, pre
 
 @pytest.mark.parametrize(
     "sent_from",
-    [" 13175550142", "+1 317 555-0142", "+1 (317) 555 0142", "whatsapp:13175550142",
-     "whatsapp: 13175550142", "rcs: +13175550142",
-     "0013175550142", "＋１３１７５５５０１４２", "\u200b+13175550142"],
-)  # fmt: skip
+    [
+        " 13175550142",
+        "+1 317 555-0142",
+        "+1 (317) 555 0142",
+        "whatsapp:13175550142",
+        "whatsapp: 13175550142",
+        "rcs: +13175550142",
+        "0013175550142",
+        "＋１３１７５５５０１４２",
+        "\u200b+13175550142",
+    ],
+)
 def test_a_number_that_lost_its_form_on_the_way_is_that_number(
     hub_demo: Flask, sent_from: str
 ) -> None:
@@ -120,12 +160,16 @@ def test_what_is_not_surely_a_number_is_none(hub_demo: Flask, sent_from: str) ->
     assert not db.session.scalars(select(Contact.id).where(Contact.kind == Address.PHONE)).all()
 
 
-def test_a_message_that_shows_the_number_only_as_whatsapp_knows_it_is_from_that_number(hub_demo: Flask) -> None:
+def test_a_message_that_shows_the_number_only_as_whatsapp_knows_it_is_from_that_number(
+    hub_demo: Flask,
+) -> None:
     write(hub_demo, "", "STOP", "whatsapp:", WaId="5215512345678", From="whatsapp:")
     assert db.session.scalars(select(Contact.address)).one() == "+525512345678"
 
 
-def test_a_message_finds_its_connection_by_any_form_of_its_number(hub_demo: Flask, whatsapp: Connection) -> None:
+def test_a_message_finds_its_connection_by_any_form_of_its_number(
+    hub_demo: Flask, whatsapp: Connection
+) -> None:
     @transaction
     def give(sender: str) -> None:
         one = db.session.get_one(Connection, whatsapp.id)
@@ -139,10 +183,15 @@ def test_a_message_finds_its_connection_by_any_form_of_its_number(hub_demo: Flas
 
 
 @EACH
-def test_what_is_sent_has_the_form_that_its_provider_wants(hub_demo: Flask, whatsapp: Connection, normal: str, other: str) -> None:
+def test_what_is_sent_has_the_form_that_its_provider_wants(
+    hub_demo: Flask, whatsapp: Connection, normal: str, other: str
+) -> None:
     sms = db.session.scalars(select(Connection).where(Connection.channel == "sms")).one()
     write(hub_demo, normal, "Hello")
-    for connection, wanted in ((whatsapp, other if normal.startswith("+52") else normal), (sms, normal)):
+    for connection, wanted in (
+        (whatsapp, other if normal.startswith("+52") else normal),
+        (sms, normal),
+    ):
         direct.send(to=other, text="Hello.", connection_id=connection.id, test=True)
         claim = turn(connection)
         assert claim is not None
@@ -152,25 +201,38 @@ def test_what_is_sent_has_the_form_that_its_provider_wants(hub_demo: Flask, what
 
 
 @EACH
-def test_what_a_signing_app_posted_is_found_by_each_form(hub_demo: Flask, normal: str, other: str) -> None:
+def test_what_a_signing_app_posted_is_found_by_each_form(
+    hub_demo: Flask, normal: str, other: str
+) -> None:
     suppressions.add(other, test=True, why="By letter.")
     consents.record(Said(normal, given=False), source="api", test=True, source_id=source_id())
     message_id = direct.send(to=normal, text="Hello.", channel="sms", test=True)
     for form in (normal, other):
-        assert db.session.scalars(suppressions.listed(address=form, test=True)).one().why == "By letter."
-        assert not db.session.scalars(consents.history(form, test=True, source_id=source_id())).one().given
+        assert (
+            db.session.scalars(suppressions.listed(address=form, test=True)).one().why
+            == "By letter."
+        )
+        assert (
+            not db.session.scalars(consents.history(form, test=True, source_id=source_id()))
+            .one()
+            .given
+        )
         assert suppressions.blocks(form, test=True, source_id=source_id()) == [("", "admin")]
         [branch] = listing.by_address([(Address.PHONE, form)])
         assert [one.id for one in listing.newest([branch], 5)] == [message_id]
 
 
 @EACH
-def test_who_was_erased_under_one_form_is_known_by_the_other(hub_demo: Flask, normal: str, other: str) -> None:
+def test_who_was_erased_under_one_form_is_known_by_the_other(
+    hub_demo: Flask, normal: str, other: str
+) -> None:
     erased = stored_before(other, erased=True)
     suppressed_before(other)
     assert send(normal, "sms") == "suppressed"
     assert [one.id for one in db.session.scalars(select(Contact))] == [erased]
-    assert [one.address_key for one in db.session.scalars(select(Suppression))] == [address_key(Address.PHONE, other)]
+    assert [one.address_key for one in db.session.scalars(select(Suppression))] == [
+        address_key(Address.PHONE, other)
+    ]
 
 
 def test_a_live_opt_out_from_before_holds_for_test_messages_too(hub_demo: Flask) -> None:
@@ -179,10 +241,13 @@ def test_a_live_opt_out_from_before_holds_for_test_messages_too(hub_demo: Flask)
     assert send("+491701234567", "sms") == "suppressed"
 
 
-def test_what_one_number_was_kept_as_twice_becomes_one(hub_demo: Flask, connection: Connection) -> None:
+def test_what_one_number_was_kept_as_twice_becomes_one(
+    hub_demo: Flask, connection: Connection
+) -> None:
     mine = contact_for(Address.PHONE, "+525512345678", test=True, name="Ana")
     theirs = stored_before("+5215512345678", time_zone="America/Mexico_City")
-    strict, weak = suppressed_before("+5215512345678", reason="admin", why="By letter."), suppressed_before("+525512345678")
+    strict = suppressed_before("+5215512345678", reason="admin", why="By letter.")
+    weak = suppressed_before("+525512345678")
     at = now()
     everything_of(mine.id, connection, at - timedelta(hours=2), provider_id="SM1")
     everything_of(theirs, connection, at, provider_id="SM2")
@@ -191,7 +256,12 @@ def test_what_one_number_was_kept_as_twice_becomes_one(hub_demo: Flask, connecti
 
     db.session.rollback()
     [one] = db.session.scalars(select(Contact))
-    assert (kept.id, one.address, one.name, one.time_zone) == (mine.id, "+525512345678", "Ana", "America/Mexico_City")
+    assert (kept.id, one.address, one.name, one.time_zone) == (
+        mine.id,
+        "+525512345678",
+        "Ana",
+        "America/Mexico_City",
+    )
     for model in (Message, Consent, Inbound):
         assert set(db.session.scalars(select(model.contact_id))) == {mine.id}  # type: ignore[attr-defined]
         assert count(model) == 2
@@ -209,29 +279,60 @@ def test_what_one_number_was_kept_as_twice_becomes_one(hub_demo: Flask, connecti
 @transaction
 def everything_of(contact_id: str, connection: Connection, at: Any, *, provider_id: str) -> None:
     """Give a contact a row in every table that names one."""
-    db.session.add_all([
-        Message(id=f"msg_{id_of(provider_id)}", connection_id=connection.id, contact_id=contact_id, channel="sms", test=True,
-                lane="urgent", expires_at=at + timedelta(days=1)),
-        Consent(contact_id=contact_id, channel="", given=False, source="api", at=at),
-        Inbound(id=f"inb_{id_of(provider_id)}", connection_id=connection.id, contact_id=contact_id, provider_id=provider_id, at=at),
-        Conversation(connection_id=connection.id, contact_id=contact_id, test=True, last_id=f"inb_{id_of(provider_id)}", last_at=at,
-                     unread=1),
-        Window(sender="+1", contact_id=contact_id, opened_at=at, closes_at=at + timedelta(days=1)),
-        Pace(name="+1", contact_id=contact_id, next_at=at),
-    ])  # fmt: skip
+    db.session.add_all(
+        [
+            Message(
+                id=f"msg_{id_of(provider_id)}",
+                connection_id=connection.id,
+                contact_id=contact_id,
+                channel="sms",
+                test=True,
+                lane="urgent",
+                expires_at=at + timedelta(days=1),
+            ),
+            Consent(contact_id=contact_id, channel="", given=False, source="api", at=at),
+            Inbound(
+                id=f"inb_{id_of(provider_id)}",
+                connection_id=connection.id,
+                contact_id=contact_id,
+                provider_id=provider_id,
+                at=at,
+            ),
+            Conversation(
+                connection_id=connection.id,
+                contact_id=contact_id,
+                test=True,
+                last_id=f"inb_{id_of(provider_id)}",
+                last_at=at,
+                unread=1,
+            ),
+            Window(
+                sender="+1", contact_id=contact_id, opened_at=at, closes_at=at + timedelta(days=1)
+            ),
+            Pace(name="+1", contact_id=contact_id, next_at=at),
+        ]
+    )
 
 
 def id_of(text: str) -> str:
     return f"019aa5c2-71f8-7b3e-9c40-{int(text[2:]):012x}"
 
 
-def test_a_chat_that_was_linked_under_another_form_is_found(hub_demo: Flask, connection: Connection) -> None:
+def test_a_chat_that_was_linked_under_another_form_is_found(
+    hub_demo: Flask, connection: Connection
+) -> None:
     chat = contact_for(Address.CHAT, "4711", test=True)
 
     @transaction
     def before() -> None:
-        db.session.add(Chat(connection_id=connection.id, source_id=source_id(), address_key=key_before("+5215512345678"),
-                            contact_id=chat.id))  # fmt: skip
+        db.session.add(
+            Chat(
+                connection_id=connection.id,
+                source_id=source_id(),
+                address_key=key_before("+5215512345678"),
+                contact_id=chat.id,
+            )
+        )
 
     before()
     for number in ("+525512345678", "+5215512345678"):
@@ -252,11 +353,29 @@ def test_erasing_reaches_what_was_written_in_the_other_form(hub_demo: Flask) -> 
 
 
 def test_every_table_that_names_a_contact_is_thought_of() -> None:
-    known = {"messages", "consents", "inbound", "conversations", "windows", "paces", "chats", "contact_links", "paused_destinations"}
-    assert {table.name for table, _ in merging._references()} == known, "say in hub/messaging/merging.py what becomes of its rows"
+    known = {
+        "messages",
+        "consents",
+        "inbound",
+        "conversations",
+        "windows",
+        "paces",
+        "chats",
+        "contact_links",
+        "paused_destinations",
+    }
+    assert {table.name for table, _ in merging._references()} == known, (
+        "say in hub/messaging/merging.py what becomes of its rows"
+    )
 
 
 def test_the_columns_that_tell_opt_outs_apart_are_thought_of() -> None:
     unique = [index for index in Suppression.__table__.indexes if index.unique]  # type: ignore[attr-defined]
     columns = {column.name for index in unique for column in index.columns}
-    assert columns == {"address_key", "channel", "sender", "test", "source_id"}, "merging compares them"
+    assert columns == {
+        "address_key",
+        "channel",
+        "sender",
+        "test",
+        "source_id",
+    }, "merging compares them"

@@ -1,4 +1,6 @@
-"""Conversations about not being written to: a message, STOP, a blocked send, START, a send that works."""
+"""Conversations about not being written to: a message, STOP, a blocked send, START, a send that
+works.
+"""
 
 from __future__ import annotations
 
@@ -52,12 +54,18 @@ def send(channel: str, text: str = "Your contract is ready.") -> str:
 def said() -> list[str]:
     """Return everything that we have queued, oldest first."""
     db.session.rollback()
-    return [db.session.get_one(Body, one.id).content["text"] for one in db.session.scalars(select(Message).order_by(Message.id))]
+    return [
+        db.session.get_one(Body, one.id).content["text"]
+        for one in db.session.scalars(select(Message).order_by(Message.id))
+    ]
 
 
 def ledger() -> list[tuple[bool, str, str]]:
     db.session.rollback()
-    return [(one.given, one.channel, one.source) for one in db.session.scalars(select(Consent).order_by(Consent.id))]
+    return [
+        (one.given, one.channel, one.source)
+        for one in db.session.scalars(select(Consent).order_by(Consent.id))
+    ]
 
 
 @pytest.mark.parametrize(("channel", "prefix"), CHANNELS)
@@ -96,7 +104,9 @@ def test_what_the_provider_has_read_and_answered_wins_over_the_words(hub_demo: F
     assert len(said()) == 2, "only what we sent ourselves"
 
 
-@pytest.mark.parametrize("text", ["Stop.", "please stop", "Opt-out", "STOP 🛑", "unsubscribe me", "“stop all”"])
+@pytest.mark.parametrize(
+    "text", ["Stop.", "please stop", "Opt-out", "STOP 🛑", "unsubscribe me", "“stop all”"]
+)
 def test_an_opt_out_may_be_decorated(hub_demo: Flask, text: str) -> None:
     say(hub_demo, text, "")
     assert send("sms") == "suppressed"
@@ -125,7 +135,9 @@ def test_a_stop_holds_everywhere_where_an_admin_says_so(hub_demo: Flask) -> None
     assert (send("sms"), send("whatsapp")) == ("queued", "queued")
 
 
-@pytest.mark.parametrize("words", [("ABMELDEN", "abmelden"), ("Désabonner", "DESABONNER"), ("退订", "退订")])
+@pytest.mark.parametrize(
+    "words", [("ABMELDEN", "abmelden"), ("Désabonner", "DESABONNER"), ("退订", "退订")]
+)
 def test_more_words_are_a_setting(hub_demo: Flask, words: tuple[str, str]) -> None:
     opt_out.save({"stop": {"xx": f"{words[0]}, andere"}}, everywhere=False)
     forget()
@@ -135,8 +147,13 @@ def test_more_words_are_a_setting(hub_demo: Flask, words: tuple[str, str]) -> No
 
 @pytest.mark.parametrize(
     "words",
-    [{"stop": {"de": "ENDE"}, "start": {"de": "Ende"}}, {"stop": {"de": "🛑"}}, {"stop": {"xx": "a-b"}, "help": {"xx": "AB"}},
-     {"stop": {"de": "x" * 41}}, {"help": {"de": "Hilfe"}, "stop": {"en": "HILFE"}}],
+    [
+        {"stop": {"de": "ENDE"}, "start": {"de": "Ende"}},
+        {"stop": {"de": "🛑"}},
+        {"stop": {"xx": "a-b"}, "help": {"xx": "AB"}},
+        {"stop": {"de": "x" * 41}},
+        {"help": {"de": "Hilfe"}, "stop": {"en": "HILFE"}},
+    ],
 )
 def test_a_word_with_two_meanings_or_no_end_is_refused(hub_demo: Flask, words: Any) -> None:
     with pytest.raises(Refused):
@@ -146,12 +163,17 @@ def test_a_word_with_two_meanings_or_no_end_is_refused(hub_demo: Flask, words: A
 def test_help_in_a_chat_names_the_command(hub_demo: Flask) -> None:
     demo.connect_chats()
     one = db.session.scalars(select(Connection).where(Connection.slug == "demo-telegram")).one()
-    assert opt_out.help_text(one.id) == "Demo Telegram: messages about documents for you to sign. Send /stop to end that."
+    assert (
+        opt_out.help_text(one.id)
+        == "Demo Telegram: messages about documents for you to sign. Send /stop to end that."
+    )
 
 
 def test_help_says_who_this_is_and_how_to_stop(hub_demo: Flask, whatsapp: Connection) -> None:
     say(hub_demo, "help")
-    assert said() == ["Demo WhatsApp: messages about documents for you to sign. Reply STOP to opt out."]
+    assert said() == [
+        "Demo WhatsApp: messages about documents for you to sign. Reply STOP to opt out."
+    ]
 
     @transaction
     def change() -> None:
@@ -167,14 +189,16 @@ def test_help_says_who_this_is_and_how_to_stop(hub_demo: Flask, whatsapp: Connec
     assert len(said()) == 3, "over SMS the provider answers"
 
 
-# ── What keywords may not do ────────────────────────────────────────────────────────────────────────────────
+# ── What keywords may not do ──────────────────────────────────────────────────────────────────────
 def test_start_lifts_only_what_a_keyword_closed(hub_demo: Flask) -> None:
     say(hub_demo, "Hello")
     closed = suppressions.add(ERIC, why="A court order.", test=True)
     say(hub_demo, "STOP")
     say(hub_demo, "START")
     assert send("whatsapp") == "suppressed"
-    problem = timeline.problem(db.session.scalars(select(Message).order_by(Message.id.desc())).first())  # type: ignore[arg-type]
+    problem = timeline.problem(
+        db.session.scalars(select(Message).order_by(Message.id.desc())).first()
+    )  # type: ignore[arg-type]
     assert problem is not None
     assert "Somebody here closed" in problem.text
     suppressions.lift(closed.id, why="It was overturned.")
@@ -217,9 +241,17 @@ def test_a_forged_stop_changes_nothing(hub_demo: Flask) -> None:
     from tests.stage import credentials
 
     account = credentials(hub_demo)
-    form = {"AccountSid": account.account_sid, "From": ERIC, "To": account.phone_number, "Body": "STOP", "MessageSid": "SM" + "f" * 32,
-            "SmsStatus": "received"}  # fmt: skip
-    answer = hub_demo.test_client().post("/api/rpc/webhooks/twilio/inbound", data=form, headers={"X-Twilio-Signature": "x" * 28})
+    form = {
+        "AccountSid": account.account_sid,
+        "From": ERIC,
+        "To": account.phone_number,
+        "Body": "STOP",
+        "MessageSid": "SM" + "f" * 32,
+        "SmsStatus": "received",
+    }
+    answer = hub_demo.test_client().post(
+        "/api/rpc/webhooks/twilio/inbound", data=form, headers={"X-Twilio-Signature": "x" * 28}
+    )
     assert answer.status_code == 403
     settle_receipts()
     assert send("sms") == "queued"
@@ -237,9 +269,17 @@ def test_told_twice_or_late_a_stop_undoes_no_start(hub_demo: Flask) -> None:
     assert ledger() == [(False, "whatsapp", "keyword"), (True, "whatsapp", "keyword")]
 
 
-def test_settled_in_the_wrong_order_the_last_word_counts(hub_demo: Flask, whatsapp: Connection) -> None:
+def test_settled_in_the_wrong_order_the_last_word_counts(
+    hub_demo: Flask, whatsapp: Connection
+) -> None:
     def told(text: str, ago: int) -> None:
-        came = Inbound(provider_id=f"SM{next(NEXT):032x}", channel=Channel.WHATSAPP, senders=(whatsapp.sender,), address=ERIC, text=text)
+        came = Inbound(
+            provider_id=f"SM{next(NEXT):032x}",
+            channel=Channel.WHATSAPP,
+            senders=(whatsapp.sender,),
+            address=ERIC,
+            text=text,
+        )
         inbound.take(came, Origin("callback", [whatsapp.id]), now() - timedelta(seconds=ago))
 
     told("START", 10)
@@ -251,7 +291,9 @@ def test_settled_in_the_wrong_order_the_last_word_counts(hub_demo: Flask, whatsa
     assert send("whatsapp") == "suppressed"
 
 
-def test_nothing_goes_after_a_stop_however_much_is_queued(hub_demo: Flask, whatsapp: Connection) -> None:
+def test_nothing_goes_after_a_stop_however_much_is_queued(
+    hub_demo: Flask, whatsapp: Connection
+) -> None:
     say(hub_demo, "Hello")
     for _ in range(200):
         drafted(whatsapp)
@@ -264,14 +306,15 @@ def test_nothing_goes_after_a_stop_however_much_is_queued(hub_demo: Flask, whats
     assert (len(stopped), set(stopped)) == (180, {"suppressed"})
 
 
-# ── Connections without a sender ────────────────────────────────────────────────────────────────────────────
+# ── Connections without a sender ──────────────────────────────────────────────────────────────────
 def a_pigeon_post(slug: str, integration: str = "pigeon") -> Connection:
     """Connect another product that has no sender, on the same channel."""
 
     @transaction
     def make() -> str:
         made = locked(connections.create(integration, slug, test=True))
-        made.settings, made.settings_version = {}, 1
+        made.settings = {}
+        made.settings_version = 1
         set_state(made, ConnectionState.ENABLED)
         return made.id
 
@@ -282,7 +325,9 @@ def by(one: Connection, to: str = "roof") -> str:
     return status(direct.send(to=to, text="Coo.", connection_slug=one.slug, test=True))
 
 
-def test_a_refusal_holds_for_the_connection_without_sender_that_met_it(pigeons: Connection, loft: Loft) -> None:
+def test_a_refusal_holds_for_the_connection_without_sender_that_met_it(
+    pigeons: Connection, loft: Loft
+) -> None:
     other = a_pigeon_post("another loft", "many_pigeons")
     refused = direct.send(to="roof", text="Coo.", connection_slug=pigeons.slug, test=True)
     suppressions.suppress(refused, reason="provider", code="p8")
@@ -291,7 +336,9 @@ def test_a_refusal_holds_for_the_connection_without_sender_that_met_it(pigeons: 
     assert by(pigeons) == "queued"
 
 
-def test_a_stop_to_a_connection_without_sender_stays_with_it(pigeons: Connection, loft: Loft) -> None:
+def test_a_stop_to_a_connection_without_sender_stays_with_it(
+    pigeons: Connection, loft: Loft
+) -> None:
     other = a_pigeon_post("another loft", "many_pigeons")
     told_pigeon(pigeons, "STOP", 30)
     assert (by(pigeons), by(other)) == ("suppressed", "queued")
@@ -304,7 +351,13 @@ def test_a_stop_to_a_connection_without_sender_stays_with_it(pigeons: Connection
 
 
 def told_pigeon(one: Connection, text: str, ago: int) -> None:
-    came = Inbound(provider_id=f"p{next(NEXT)}", channel=Channel.CHAT, kind=Address.CHAT, address="roof", text=text)
+    came = Inbound(
+        provider_id=f"p{next(NEXT)}",
+        channel=Channel.CHAT,
+        kind=Address.CHAT,
+        address="roof",
+        text=text,
+    )
     inbound.take(came, Origin("callback", [one.id]), now() - timedelta(seconds=ago))
 
 
@@ -314,7 +367,12 @@ def test_a_window_without_sender_is_open_for_its_connection_alone(
     monkeypatch.setattr(Pigeon, "session_window", 24)
     other = a_pigeon_post("another loft", "many_pigeons")
     came = Inbound(
-        provider_id="p1", channel=Channel.CHAT, senders=("",), kind=Address.CHAT, address="roof", text="Hello"
+        provider_id="p1",
+        channel=Channel.CHAT,
+        senders=("",),
+        kind=Address.CHAT,
+        address="roof",
+        text="Hello",
     )
     inbound.take(came, Origin("callback", [pigeons.id]), now())
     contact = db.session.scalars(select(Contact)).one()
@@ -324,24 +382,38 @@ def test_a_window_without_sender_is_open_for_its_connection_alone(
 
 
 @pytest.mark.parametrize("reason", ["admin", "import", "api"])
-def test_what_an_admin_closes_holds_for_every_sender_and_those_without_one(pigeons: Connection, loft: Loft, reason: str) -> None:
+def test_what_an_admin_closes_holds_for_every_sender_and_those_without_one(
+    pigeons: Connection, loft: Loft, reason: str
+) -> None:
     @transaction
     def close() -> None:
         key = address_key("chat", "roof")
-        db.session.add(Suppression(address_key=key, channel="chat", sender="", test=True, reason=reason))
+        db.session.add(
+            Suppression(address_key=key, channel="chat", sender="", test=True, reason=reason)
+        )
 
     close()
     assert (by(pigeons), by(a_pigeon_post("another loft"))) == ("suppressed", "suppressed")
 
 
-# ── What the provider knows of ──────────────────────────────────────────────────────────────────────────────
-def test_which_codes_say_that_somebody_replied_stop_is_for_the_integration(pigeons: Connection, loft: Loft) -> None:
+# ── What the provider knows of ────────────────────────────────────────────────────────────────────
+def test_which_codes_say_that_somebody_replied_stop_is_for_the_integration(
+    pigeons: Connection, loft: Loft
+) -> None:
     Pigeon.stop_codes = frozenset({"shooed"})
     try:
         for code, then in (("shooed", "queued"), ("21610", "suppressed")):
-            refused = direct.send(to=f"roof {code}", text="Coo.", connection_slug=pigeons.slug, test=True)
+            refused = direct.send(
+                to=f"roof {code}", text="Coo.", connection_slug=pigeons.slug, test=True
+            )
             suppressions.suppress(refused, reason="provider", code=code)
-            came = Inbound(provider_id=code, channel=Channel.CHAT, kind=Address.CHAT, address=f"roof {code}", text="START")
+            came = Inbound(
+                provider_id=code,
+                channel=Channel.CHAT,
+                kind=Address.CHAT,
+                address=f"roof {code}",
+                text="START",
+            )
             inbound.take(came, Origin("callback", [pigeons.id]), now())
             assert by(pigeons, f"roof {code}") == then
     finally:
@@ -349,12 +421,20 @@ def test_which_codes_say_that_somebody_replied_stop_is_for_the_integration(pigeo
 
 
 def test_the_core_names_no_code_of_a_provider() -> None:
-    rooms = [path for path in Path(hub.__file__).parent.rglob("*.py") if path.parts[-2] not in ("integrations",)]
-    named = [str(path) for path in rooms if "simulator" not in path.parts and "21610" in path.read_text("utf-8")]
+    rooms = [
+        path
+        for path in Path(hub.__file__).parent.rglob("*.py")
+        if path.parts[-2] not in ("integrations",)
+    ]
+    named = [
+        str(path)
+        for path in rooms
+        if "simulator" not in path.parts and "21610" in path.read_text("utf-8")
+    ]
     assert named == []
 
 
-# ── For an account that belongs to no connection ────────────────────────────────────────────────────────────
+# ── For an account that belongs to no connection ──────────────────────────────────────────────────
 class TestElsewhere:
     """A hub that knows a token for accounts which belong to no connection."""
 
@@ -363,15 +443,31 @@ class TestElsewhere:
         return {"TWILIO_WEBHOOK_AUTH_TOKEN": "stray-token"}
 
     def say(self, app: Flask, text: str, prefix: str = "", to: str = "+15005550099") -> None:
-        form = {"AccountSid": "AC" + "d" * 32, "From": prefix + ERIC, "To": prefix + to, "Body": text, "NumMedia": "0",
-                "MessageSid": f"SM{next(NEXT):032x}", "SmsStatus": "received"}  # fmt: skip
-        assert call_back(app, form, target="/api/rpc/webhooks/twilio/inbound", token="stray-token").status_code == 200
+        form = {
+            "AccountSid": "AC" + "d" * 32,
+            "From": prefix + ERIC,
+            "To": prefix + to,
+            "Body": text,
+            "NumMedia": "0",
+            "MessageSid": f"SM{next(NEXT):032x}",
+            "SmsStatus": "received",
+        }
+        assert (
+            call_back(
+                app, form, target="/api/rpc/webhooks/twilio/inbound", token="stray-token"
+            ).status_code
+            == 200
+        )
         settle_receipts()
         db.session.rollback()
         assert [one.error for one in receipts()] == [""] * count(Receipt)
 
-    @pytest.mark.parametrize(("channel", "prefix", "other"), [("sms", "", "whatsapp:"), ("whatsapp", "whatsapp:", "")])
-    def test_a_stop_holds_for_the_whole_channel(self, hub_demo: Flask, channel: str, prefix: str, other: str) -> None:
+    @pytest.mark.parametrize(
+        ("channel", "prefix", "other"), [("sms", "", "whatsapp:"), ("whatsapp", "whatsapp:", "")]
+    )
+    def test_a_stop_holds_for_the_whole_channel(
+        self, hub_demo: Flask, channel: str, prefix: str, other: str
+    ) -> None:
         say(hub_demo, "Hello")
         self.say(hub_demo, "STOP", other)
         assert send(channel) == "queued", "the other channel"
@@ -390,10 +486,14 @@ class TestElsewhere:
         say(hub_demo, "START", "")
         assert send("sms") == "queued"
 
-    def test_a_start_said_to_a_live_connection_lifts_it(self, hub_demo: Flask, connection: Connection) -> None:
+    def test_a_start_said_to_a_live_connection_lifts_it(
+        self, hub_demo: Flask, connection: Connection
+    ) -> None:
         self.say(hub_demo, "STOP")
         say(hub_demo, "START", "")
-        assert send("sms") == "suppressed", "what is said to a test connection changes nothing that is live"
+        assert send("sms") == "suppressed", (
+            "what is said to a test connection changes nothing that is live"
+        )
 
         @transaction
         def make_live() -> None:
@@ -405,7 +505,10 @@ class TestElsewhere:
 
     def test_the_last_word_counts_in_any_order(self, hub_demo: Flask) -> None:
         def heard(text: str, ago: int) -> None:
-            opt_out.heard_elsewhere(Inbound(channel=Channel.SMS, address=ERIC, text=text), now() - timedelta(seconds=ago))
+            opt_out.heard_elsewhere(
+                Inbound(channel=Channel.SMS, address=ERIC, text=text),
+                now() - timedelta(seconds=ago),
+            )
 
         heard("START", 10)
         heard("STOP", 20)

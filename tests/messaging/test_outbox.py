@@ -46,13 +46,16 @@ def ids(answer: dict[str, object]) -> list[str]:
     return [one["id"] for one in answer["messages"]]  # type: ignore[index,attr-defined]
 
 
-# ── Taking back ─────────────────────────────────────────────────────────────────────────────────────────────
+# ── Taking back ───────────────────────────────────────────────────────────────────────────────────
 def test_a_queued_message_can_be_taken_back(pigeons: Connection, loft: Loft) -> None:
     message_id = a_message("roof", "Coo.", channel="", connection_slug="pigeon")
     taking_back.cancel(message_id)
     assert (status(message_id), words(message_id)) == ("canceled", ["canceled"])
     assert deliver() == 0
-    assert db.session.scalars(select(Audit.action).order_by(Audit.id.desc())).first() == "message.canceled"
+    assert (
+        db.session.scalars(select(Audit.action).order_by(Audit.id.desc())).first()
+        == "message.canceled"
+    )
 
 
 @pytest.mark.parametrize("state", [one for one in ALL if one != "queued"])
@@ -70,8 +73,10 @@ def test_a_message_that_does_not_exist_cannot_be_taken_back(hub_demo: Flask) -> 
         taking_back.cancel("msg_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c")
 
 
-# ── Again ───────────────────────────────────────────────────────────────────────────────────────────────────
-@pytest.mark.parametrize("state", ["failed", "undelivered", "delivered", "unknown", "canceled", "expired"])
+# ── Again ─────────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize(
+    "state", ["failed", "undelivered", "delivered", "unknown", "canceled", "expired"]
+)
 def test_a_message_is_sent_again_as_its_successor(connection: Connection, state: str) -> None:
     message_id = a_message()
     change(message_id, status=state, due_at=None)
@@ -97,7 +102,8 @@ def test_each_message_has_one_successor_at_most(connection: Connection) -> None:
     again = outbox.resend(message_id).id
     with pytest.raises(Conflict, match=again):
         outbox.resend(message_id)
-    contact, like = db.session.scalars(select(Contact)).one(), db.session.get_one(Connection, connection.id)
+    contact = db.session.scalars(select(Contact)).one()
+    like = db.session.get_one(Connection, connection.id)
 
     @transaction
     def behind_its_back() -> None:
@@ -128,10 +134,11 @@ def test_sending_again_obeys_suppressions(connection: Connection) -> None:
     assert outbox.resend(again.id).status == Status.QUEUED
 
 
-# ── Once ────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Once ──────────────────────────────────────────────────────────────────────────────────────────
 def test_a_repeated_event_tells_nobody_twice(connection: Connection) -> None:
     signers = [a_signer("Eric"), a_signer("Anna", ANNA)]
-    first, second = ids(post(signers=signers)), ids(post(signers=signers))
+    first = ids(post(signers=signers))
+    second = ids(post(signers=signers))
     assert len(first) == 2
     assert second == first
     assert count(Message) == 2
@@ -172,7 +179,7 @@ def test_reminders_are_told_each_time_and_a_repeated_one_is_not(connection: Conn
     assert count(Message) == 3
 
 
-# ── Stopped ─────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Stopped ───────────────────────────────────────────────────────────────────────────────────────
 def test_who_has_signed_is_not_asked_to_any_more(connection: Connection) -> None:
     eric, anna = ids(post(signers=[a_signer("Eric"), a_signer("Anna", ANNA)]))
     post("request.signed", signer="eric")
@@ -180,7 +187,9 @@ def test_who_has_signed_is_not_asked_to_any_more(connection: Connection) -> None
     assert status(anna) == Status.QUEUED
 
 
-@pytest.mark.parametrize("kind", ["request.declined", "request.completed", "request.expired", "request.canceled"])
+@pytest.mark.parametrize(
+    "kind", ["request.declined", "request.completed", "request.expired", "request.canceled"]
+)
 def test_a_closed_request_stops_what_asks_to_sign(connection: Connection, kind: str) -> None:
     both = ids(post(signers=[a_signer("Eric"), a_signer("Anna", ANNA)]))
     post(kind)
@@ -199,7 +208,10 @@ def test_another_request_goes_on(connection: Connection) -> None:
     [eric] = ids(post(signers=[a_signer("Eric")]))
     other = an_event(signers=[a_signer("Eric")])
     other["request"]["id"] = "agr-2"
-    [again] = [one["id"] for one in accept.accept(EventIn.model_validate(other), source_id(), test=True)["messages"]]
+    [again] = [
+        one["id"]
+        for one in accept.accept(EventIn.model_validate(other), source_id(), test=True)["messages"]
+    ]
     post("request.canceled")
     assert (status(eric), status(again)) == ("canceled", "queued")
 
@@ -213,19 +225,28 @@ def test_that_somebody_signed_is_still_told_when_all_have(connection: Connection
 
 def test_no_message_outlives_its_request(connection: Connection) -> None:
     event = an_event(signers=[a_signer("Eric")])
-    event["request"]["expires_at"] = (soon := now().replace(microsecond=0)).replace(year=soon.year + 1).isoformat()
+    event["request"]["expires_at"] = (
+        (soon := now().replace(microsecond=0)).replace(year=soon.year + 1).isoformat()
+    )
     [one] = accept.accept(EventIn.model_validate(event), source_id(), test=True)["messages"]
     expires = message(one["id"]).expires_at
     assert expires is not None
     assert (expires - now()).total_seconds() <= 86_400
 
 
-# ── Directly ────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Directly ──────────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize(
     ("what", "field"),
-    [({"to": "5551234567"}, "to"), ({"text": "   "}, "text"), ({"text": "x" * 1601}, "text"), ({"channel": "telegram"}, "channel")],
+    [
+        ({"to": "5551234567"}, "to"),
+        ({"text": "   "}, "text"),
+        ({"text": "x" * 1601}, "text"),
+        ({"channel": "telegram"}, "channel"),
+    ],
 )
-def test_a_bad_direct_message_is_refused_with_its_field(connection: Connection, what: dict[str, str], field: str) -> None:
+def test_a_bad_direct_message_is_refused_with_its_field(
+    connection: Connection, what: dict[str, str], field: str
+) -> None:
     with pytest.raises(Refused) as refused:
         direct.send(**{"to": ERIC, "text": "Hello.", "channel": "sms", "test": True, **what})  # type: ignore[arg-type]
     assert refused.value.field == field

@@ -66,24 +66,37 @@ def claim(connection: Connection) -> delivery.Claim:
     return one
 
 
-def ended(one: delivery.Claim, *, accepted: Accepted | None = None, error: SendError | None = None) -> None:
+def ended(
+    one: delivery.Claim, *, accepted: Accepted | None = None, error: SendError | None = None
+) -> None:
     delivery.turn([delivery.Outcome(one, accepted, error, now(), 12, 201 if accepted else 500)], {})
 
 
-# ── Accepted ────────────────────────────────────────────────────────────────────────────────────────────────
-def test_an_accepted_message_has_its_provider_id_and_nothing_left_to_do(pigeons: Connection, loft: Loft) -> None:
+# ── Accepted ──────────────────────────────────────────────────────────────────────────────────────
+def test_an_accepted_message_has_its_provider_id_and_nothing_left_to_do(
+    pigeons: Connection, loft: Loft
+) -> None:
     loft.fly = lambda outbound: Accepted("p1", segments=2, sender="loft 7")
     message_id = by_pigeon()
     assert deliver() == 1
-    row, [attempt] = message(message_id), attempts(message_id)
-    assert (row.status, row.provider_id, row.segments, row.due_at, row.code) == ("accepted", "p1", 2, None, "")
+    row = message(message_id)
+    [attempt] = attempts(message_id)
+    assert (row.status, row.provider_id, row.segments, row.due_at, row.code) == (
+        "accepted",
+        "p1",
+        2,
+        None,
+        "",
+    )
     assert (attempt.outcome, attempt.provider_id, attempt.sender) == ("accepted", "p1", "loft 7")
     assert attempt.ended_at is not None
     assert told(message_id) == []
     assert deliver() == 0
 
 
-def test_an_attempt_keeps_how_the_exchange_went(hub_demo: Flask, connection: Connection, simulator: Any) -> None:
+def test_an_attempt_keeps_how_the_exchange_went(
+    hub_demo: Flask, connection: Connection, simulator: Any
+) -> None:
     message_id = a_message()
     deliver()
     [attempt] = attempts(message_id)
@@ -94,13 +107,16 @@ def test_an_attempt_keeps_how_the_exchange_went(hub_demo: Flask, connection: Con
     assert attempt.provider_id == message(message_id).provider_id
 
 
-def test_the_messaging_service_is_kept_as_the_sender(hub_demo: Flask, connection: Connection, simulator: Any) -> None:
+def test_the_messaging_service_is_kept_as_the_sender(
+    hub_demo: Flask, connection: Connection, simulator: Any
+) -> None:
     service = simulator.extensions["simulator"].account.credentials.messaging_service_sid
 
     @transaction
     def save() -> None:
         row = db.session.get_one(Connection, connection.id)
-        row.settings, row.settings_version = {**row.settings, "sender": service}, row.settings_version + 1
+        row.settings = {**row.settings, "sender": service}
+        row.settings_version = row.settings_version + 1
 
     save()
     message_id = a_message()
@@ -108,9 +124,18 @@ def test_the_messaging_service_is_kept_as_the_sender(hub_demo: Flask, connection
     assert attempts(message_id)[0].sender == service
 
 
-# ── Refused ─────────────────────────────────────────────────────────────────────────────────────────────────
-@pytest.mark.parametrize("error", [PermanentError("No.", "p7"), TemplateRequired("Not now.", "p7"), RecipientRefused("Never.", "p7")])
-def test_what_is_refused_for_good_is_not_tried_again(pigeons: Connection, loft: Loft, error: SendError) -> None:
+# ── Refused ───────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize(
+    "error",
+    [
+        PermanentError("No.", "p7"),
+        TemplateRequired("Not now.", "p7"),
+        RecipientRefused("Never.", "p7"),
+    ],
+)
+def test_what_is_refused_for_good_is_not_tried_again(
+    pigeons: Connection, loft: Loft, error: SendError
+) -> None:
     loft.fly = failing(error)
     message_id = by_pigeon()
     assert deliver() == 1
@@ -150,8 +175,10 @@ def test_a_recipient_who_moved_is_followed(pigeons: Connection, loft: Loft) -> N
     assert [one.to for one in loft.flown] == ["roof", "attic"]
 
 
-# ── Later ───────────────────────────────────────────────────────────────────────────────────────────────────
-def test_what_surely_did_not_arrive_is_tried_again_with_growing_pauses(pigeons: Connection, loft: Loft) -> None:
+# ── Later ─────────────────────────────────────────────────────────────────────────────────────────
+def test_what_surely_did_not_arrive_is_tried_again_with_growing_pauses(
+    pigeons: Connection, loft: Loft
+) -> None:
     loft.fly = failing(TransientError("Rain.", "rain"))
     message_id = by_pigeon()
     pauses = []
@@ -184,7 +211,9 @@ def test_pauses_are_not_all_alike(pigeons: Connection) -> None:
 
 
 @pytest.mark.parametrize(("asked", "waits"), [(90, 90), (0, 0.7), (None, 0.7)])
-def test_a_pause_that_the_provider_asks_for_is_kept(pigeons: Connection, asked: float | None, waits: float) -> None:
+def test_a_pause_that_the_provider_asks_for_is_kept(
+    pigeons: Connection, asked: float | None, waits: float
+) -> None:
     message_id = by_pigeon()
     ended(claim(pigeons), error=TransientError("Rain.", "rain", asked))
     due = message(message_id).due_at
@@ -192,17 +221,24 @@ def test_a_pause_that_the_provider_asks_for_is_kept(pigeons: Connection, asked: 
     assert waits - 1 < (due - now()).total_seconds() < waits + 1
 
 
-def test_too_busy_then_fine_arrives(hub_demo: Flask, connection: Connection, simulator: Any) -> None:
+def test_too_busy_then_fine_arrives(
+    hub_demo: Flask, connection: Connection, simulator: Any
+) -> None:
     message_id = a_message("+15005550012")
     deliver()
     first = message(message_id)
     assert (first.status, first.code) == ("queued", "20429")
     eventually(lambda: deliver(), 5)  # Retry-After is one second
     assert status(message_id) in ("accepted", "sent", "delivered")
-    assert [(one.outcome, one.http_status) for one in attempts(message_id)] == [("slowed", 429), ("accepted", 201)]
+    assert [(one.outcome, one.http_status) for one in attempts(message_id)] == [
+        ("slowed", 429),
+        ("accepted", 201),
+    ]
 
 
-def test_a_provider_that_is_not_reached_is_tried_again(hub_demo: Flask, connection: Connection) -> None:
+def test_a_provider_that_is_not_reached_is_tried_again(
+    hub_demo: Flask, connection: Connection
+) -> None:
     message_id = a_message()  # no simulator runs
     deliver()
     row = message(message_id)
@@ -210,8 +246,12 @@ def test_a_provider_that_is_not_reached_is_tried_again(hub_demo: Flask, connecti
     assert attempts(message_id)[0].outcome == "unreachable"
 
 
-@pytest.mark.parametrize("error", [Unreachable("No way.", "unreachable"), SlowDown("Slower.", "slow", 0)])
-def test_what_is_the_senders_trouble_is_none_of_a_messages_tries(pigeons: Connection, error: TransientError) -> None:
+@pytest.mark.parametrize(
+    "error", [Unreachable("No way.", "unreachable"), SlowDown("Slower.", "slow", 0)]
+)
+def test_what_is_the_senders_trouble_is_none_of_a_messages_tries(
+    pigeons: Connection, error: TransientError
+) -> None:
     message_id = by_pigeon()
     for _ in range(Pigeon.retries + 1):
         free(pigeons)
@@ -228,9 +268,13 @@ def test_a_stopped_message_that_would_be_tried_again_is_canceled(pigeons: Connec
     assert (status(message_id), words(message_id)) == ("canceled", ["stopped"])
 
 
-# ── Unknown ─────────────────────────────────────────────────────────────────────────────────────────────────
-@pytest.mark.parametrize("error", [OutcomeUnknown("Fog.", "fog"), RuntimeError("a fault of the integration's own")])
-def test_what_may_have_arrived_is_unknown_and_not_sent_again(pigeons: Connection, loft: Loft, error: Exception) -> None:
+# ── Unknown ───────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize(
+    "error", [OutcomeUnknown("Fog.", "fog"), RuntimeError("a fault of the integration's own")]
+)
+def test_what_may_have_arrived_is_unknown_and_not_sent_again(
+    pigeons: Connection, loft: Loft, error: Exception
+) -> None:
     loft.fly = failing(error)
     message_id = by_pigeon()
     deliver()
@@ -251,15 +295,19 @@ def test_a_fault_does_not_put_the_text_into_the_attempt(pigeons: Connection, lof
     assert "RuntimeError" in attempts(message_id)[0].why
 
 
-def test_a_server_error_after_the_request_left_is_unknown(hub_demo: Flask, connection: Connection, simulator: Any) -> None:
+def test_a_server_error_after_the_request_left_is_unknown(
+    hub_demo: Flask, connection: Connection, simulator: Any
+) -> None:
     message_id = a_message("+15005550014")
     deliver()
     assert message(message_id).status == Status.UNKNOWN
     assert attempts(message_id)[0].http_status == 500
 
 
-# ── Broken ──────────────────────────────────────────────────────────────────────────────────────────────────
-def test_a_broken_connection_pauses_and_its_queue_waits(hub_demo: Flask, connection: Connection, simulator: Any) -> None:
+# ── Broken ────────────────────────────────────────────────────────────────────────────────────────
+def test_a_broken_connection_pauses_and_its_queue_waits(
+    hub_demo: Flask, connection: Connection, simulator: Any
+) -> None:
     simulator.extensions["simulator"].account.rotate()
     ids = [a_message(text=f"{n}") for n in range(3)]
     deliver()
@@ -283,7 +331,9 @@ def a_message_while_broken(connection: Connection) -> str:
     return message_id
 
 
-def test_what_waited_goes_out_when_the_connection_is_enabled_again(pigeons: Connection, loft: Loft) -> None:
+def test_what_waited_goes_out_when_the_connection_is_enabled_again(
+    pigeons: Connection, loft: Loft
+) -> None:
     loft.fly = failing(ConnectionBroken("The loft burned down.", "fire"))
     message_id = by_pigeon()
     deliver()
@@ -296,7 +346,7 @@ def test_what_waited_goes_out_when_the_connection_is_enabled_again(pigeons: Conn
     assert len(loft.flown) == 2
 
 
-# ── Late ────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Late ──────────────────────────────────────────────────────────────────────────────────────────
 def second_attempt(connection: Connection, message_id: str) -> delivery.Claim:
     change(message_id, status=Status.QUEUED.value, due_at=now())
     return claim(connection)
@@ -338,29 +388,46 @@ def test_an_absurd_pause_does_not_hold_the_other_outcomes(pigeons: Connection, l
     ids = [by_pigeon(text=f"{n}") for n in range(2)]
     first, second = delivery.turn([], {pigeons.id: 2})
     delivery.turn(
-        [delivery.Outcome(first, None, TransientError("Rain.", "rain", float("inf")), now(), 1),
-         delivery.Outcome(second, Accepted("p2"), None, now(), 1)],
+        [
+            delivery.Outcome(first, None, TransientError("Rain.", "rain", float("inf")), now(), 1),
+            delivery.Outcome(second, Accepted("p2"), None, now(), 1),
+        ],
         {},
-    )  # fmt: skip
+    )
     assert [status(one) for one in ids] == ["queued", "accepted"]
 
 
 def test_every_way_a_call_ends_is_an_outcome(pigeons: Connection, loft: Loft) -> None:
     by_pigeon()
     one = claim(pigeons)
-    for error in (TransientError("a"), OutcomeUnknown("b"), PermanentError("c"), ConnectionBroken("d"), KeyError("e")):
+    for error in (
+        TransientError("a"),
+        OutcomeUnknown("b"),
+        PermanentError("c"),
+        ConnectionBroken("d"),
+        KeyError("e"),
+    ):
         loft.fly = failing(error)
         outcome = call(one)
         assert outcome.accepted is None
-        assert isinstance(outcome.error, type(error) if isinstance(error, SendError) else OutcomeUnknown)
+        assert isinstance(
+            outcome.error, type(error) if isinstance(error, SendError) else OutcomeUnknown
+        )
 
 
-def test_an_outcome_that_cannot_be_written_does_not_hold_the_others(pigeons: Connection, loft: Loft) -> None:
-    absurd, plain = by_pigeon(text="absurd"), by_pigeon(text="plain")
-    loft.fly = lambda outbound: Accepted(outbound.id, segments=10**30 if outbound.id == absurd else 1)
+def test_an_outcome_that_cannot_be_written_does_not_hold_the_others(
+    pigeons: Connection, loft: Loft
+) -> None:
+    absurd = by_pigeon(text="absurd")
+    plain = by_pigeon(text="plain")
+    loft.fly = lambda outbound: Accepted(
+        outbound.id, segments=10**30 if outbound.id == absurd else 1
+    )
     deliver()
     assert (status(plain), status(absurd)) == ("accepted", "sending")
 
 
-def test_a_long_outage_does_not_fail_what_is_still_worth_sending(hub_demo: Flask, connection: Connection) -> None:
+def test_a_long_outage_does_not_fail_what_is_still_worth_sending(
+    hub_demo: Flask, connection: Connection
+) -> None:
     assert live.instance(connection).retries >= 100, "expiry ends retries, not their number"

@@ -27,10 +27,17 @@ DESK = Carrier("con_desk", "chat", "chat", cleaned, name="desks", finds_by="emai
 WALL = Carrier("con_wall", "chat", "chat", cleaned, name="walls", place="W1")
 BY_SMS = Step("stp_1", "sms", "request_sent")
 BY_EMAIL = Step("stp_2", "email", "request_sent")
-PHONE, MAIL = {"phone": "+13175551234"}, {"email": "eric@example.com"}
+PHONE = {"phone": "+13175551234"}
+MAIL = {"email": "eric@example.com"}
 
 
-def person(name: str = "eric", *, owes: bool = True, addresses: dict[str, str] | None = None, **more: object) -> Person:
+def person(
+    name: str = "eric",
+    *,
+    owes: bool = True,
+    addresses: dict[str, str] | None = None,
+    **more: object,
+) -> Person:
     return Person(f"sgn_{name}", name, owes, PHONE if addresses is None else addresses, **more)  # type: ignore[arg-type]
 
 
@@ -49,10 +56,12 @@ def to(audience: Audience, *steps: Step) -> Route:
 @pytest.mark.parametrize(
     ("audience", "told"),
     [
-        (Audience.SIGNERS, ["eric", "anna", "ravi"]), (Audience.PENDING, ["anna", "ravi"]),
-        (Audience.ACTOR, ["eric"]), (Audience.OTHERS, ["anna", "ravi"]),
+        (Audience.SIGNERS, ["eric", "anna", "ravi"]),
+        (Audience.PENDING, ["anna", "ravi"]),
+        (Audience.ACTOR, ["eric"]),
+        (Audience.OTHERS, ["anna", "ravi"]),
     ],
-)  # fmt: skip
+)
 def test_an_audience_is_who_it_says(audience: Audience, told: list[str]) -> None:
     people = [person("eric", owes=False), person("anna"), person("ravi")]
     found = plan([to(audience)], people, [SMS], actor="sgn_eric")
@@ -80,8 +89,10 @@ def test_without_an_actor_everybody_is_another() -> None:
         (person(), [SMS], Step("stp_3", "sms", "t", "con_gone"), "no_connection"),
         (person(), [SMS], Step("stp_4", "chat", "t"), "no_address"),
     ],
-)  # fmt: skip
-def test_what_cannot_be_done_is_listed_with_its_reason(who: Person, carriers: list[Carrier], step: Step, reason: str) -> None:
+)
+def test_what_cannot_be_done_is_listed_with_its_reason(
+    who: Person, carriers: list[Carrier], step: Step, reason: str
+) -> None:
     found = plan([to(Audience.SIGNERS, step)], [who], carriers)
     assert planned(found) == []
     assert skipped(found) == [("eric", step.channel, reason)]
@@ -103,7 +114,7 @@ def test_what_cannot_be_done_is_listed_with_its_reason(who: Person, carriers: li
         ((), [SMS_BROKEN, SMS], "con_sms"),
         ((), [SMS_BROKEN], "con_sms_3"),
     ],
-)  # fmt: skip
+)
 def test_a_phone_is_told_over_the_first_enabled_channel_it_prefers(
     preference: tuple[str, ...], carriers: list[Carrier], taken: str
 ) -> None:
@@ -113,18 +124,28 @@ def test_a_phone_is_told_over_the_first_enabled_channel_it_prefers(
 
 def test_a_step_that_names_its_connection_takes_no_other() -> None:
     step = Step("stp_3", "sms", "t", "con_sms_2")
-    found = plan([to(Audience.SIGNERS, step)], [person(preference=("whatsapp",))], [SMS, SMS_TWO, WHATSAPP])
+    found = plan(
+        [to(Audience.SIGNERS, step)], [person(preference=("whatsapp",))], [SMS, SMS_TWO, WHATSAPP]
+    )
     assert planned(found) == [("eric", "con_sms_2", "+13175551234")]
 
 
 def test_mail_is_not_drawn_to_the_phone() -> None:
     who = person(addresses={**PHONE, **MAIL}, preference=("whatsapp",))
     found = plan([to(Audience.SIGNERS, BY_SMS, BY_EMAIL)], [who], [SMS, EMAIL])
-    assert planned(found) == [("eric", "con_sms", "+13175551234"), ("eric", "con_mail", "eric@example.com")]
+    assert planned(found) == [
+        ("eric", "con_sms", "+13175551234"),
+        ("eric", "con_mail", "eric@example.com"),
+    ]
 
 
 def test_an_address_is_taken_in_its_normal_form() -> None:
-    assert planned(plan([to(Audience.SIGNERS)], [person(addresses={"phone": " +13175551234 "})], [SMS]))[0][2] == "+13175551234"
+    assert (
+        planned(
+            plan([to(Audience.SIGNERS)], [person(addresses={"phone": " +13175551234 "})], [SMS])
+        )[0][2]
+        == "+13175551234"
+    )
 
 
 def test_who_owes_nothing_is_not_asked_to_sign() -> None:
@@ -141,7 +162,7 @@ def test_a_closed_request_asks_nobody_to_sign_but_still_tells_news() -> None:
     assert len(plan([to(Audience.SIGNERS)], people, [SMS], closed=True)[0]) == 2
 
 
-# ── Chats ───────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Chats ─────────────────────────────────────────────────────────────────────────────────────────
 def test_a_preferred_chat_is_taken_only_where_the_person_let_it_write() -> None:
     linked = person("eric", chats={"con_chat": "77"}, preference=["birds", "sms"])
     stranger = person("anna", preference=["birds", "sms"])
@@ -154,17 +175,27 @@ def test_a_chat_that_finds_people_by_mail_needs_nothing_else_and_obeys_the_sourc
     eric = person("eric", addresses=both, preference=["desks"])
     anna = person("anna", addresses=both, preference=["desks"], wants={"email": False})
     found = plan([to(Audience.SIGNERS)], [eric, anna], [SMS, DESK])
-    assert planned(found) == [("eric", "con_desk", "eric@example.com"), ("anna", "con_sms", "+13175551234")]
+    assert planned(found) == [
+        ("eric", "con_desk", "eric@example.com"),
+        ("anna", "con_sms", "+13175551234"),
+    ]
     assert skipped(found) == []
 
 
 def test_a_chat_that_writes_to_nobody_alone_is_never_taken_for_a_signer() -> None:
-    found = plan([to(Audience.SIGNERS, Step("stp_3", "chat", "t"))], [person(preference=["walls", "chat"])], [WALL])
+    found = plan(
+        [to(Audience.SIGNERS, Step("stp_3", "chat", "t"))],
+        [person(preference=["walls", "chat"])],
+        [WALL],
+    )
     assert (planned(found), skipped(found)) == ([], [("eric", "chat", "no_address")])
 
 
 def test_a_team_is_told_over_its_own_connection_and_signers_are_not() -> None:
-    route = Route(Audience.TEAM.value, [Step("stp_5", "chat", "team", "con_wall"), Step("stp_6", "chat", "team", "con_gone")])
+    route = Route(
+        Audience.TEAM.value,
+        [Step("stp_5", "chat", "team", "con_wall"), Step("stp_6", "chat", "team", "con_gone")],
+    )
     found, left = posts([route, to(Audience.SIGNERS)], [SMS, WALL])
     assert [(one.carrier.id, one.step.id) for one in found] == [("con_wall", "stp_5")]
     assert [(one.signer, one.reason) for one in left] == [("", "connection_off")]
@@ -173,24 +204,48 @@ def test_a_team_is_told_over_its_own_connection_and_signers_are_not() -> None:
 
 def test_a_team_is_not_told_to_wait_for_what_is_closed() -> None:
     route = Route(Audience.TEAM.value, [Step("stp_5", "chat", "team", "con_wall")])
-    assert posts([route], [WALL], asks_to_sign=True, closed=True) == ([], [Skipped("", "chat", "request_closed")])
+    assert posts([route], [WALL], asks_to_sign=True, closed=True) == (
+        [],
+        [Skipped("", "chat", "request_closed")],
+    )
 
 
 people = st.lists(
     st.builds(
-        Person, id=st.uuids().map(str), external_id=st.text(min_size=1, max_size=5), owes=st.booleans(),
-        addresses=st.dictionaries(st.sampled_from(["phone", "email", "chat"]), st.sampled_from(["a", "nonsense", " b "])),
+        Person,
+        id=st.uuids().map(str),
+        external_id=st.text(min_size=1, max_size=5),
+        owes=st.booleans(),
+        addresses=st.dictionaries(
+            st.sampled_from(["phone", "email", "chat"]), st.sampled_from(["a", "nonsense", " b "])
+        ),
         wants=st.dictionaries(st.sampled_from(["phone", "email"]), st.booleans()),
         preference=st.lists(st.sampled_from(["whatsapp", "sms", "voice", "email", "chat"])),
-    ), max_size=4, unique_by=lambda one: one.id,
-)  # fmt: skip
+    ),
+    max_size=4,
+    unique_by=lambda one: one.id,
+)
 routes = st.lists(
     st.builds(
-        Route, audience=st.sampled_from([one.value for one in Audience]),
-        steps=st.lists(st.sampled_from([BY_SMS, BY_EMAIL, Step("stp_3", "chat", "t"), Step("stp_4", "sms", "t", "con_sms_2")])),
-    ), max_size=3,
-)  # fmt: skip
-carriers = st.lists(st.sampled_from([SMS, SMS_TWO, SMS_BROKEN, WHATSAPP, WHATSAPP_BROKEN, EMAIL]), unique_by=lambda one: one.id)
+        Route,
+        audience=st.sampled_from([one.value for one in Audience]),
+        steps=st.lists(
+            st.sampled_from(
+                [
+                    BY_SMS,
+                    BY_EMAIL,
+                    Step("stp_3", "chat", "t"),
+                    Step("stp_4", "sms", "t", "con_sms_2"),
+                ]
+            )
+        ),
+    ),
+    max_size=3,
+)
+carriers = st.lists(
+    st.sampled_from([SMS, SMS_TWO, SMS_BROKEN, WHATSAPP, WHATSAPP_BROKEN, EMAIL]),
+    unique_by=lambda one: one.id,
+)
 
 
 @given(people=people, routes=routes, carriers=carriers, asks=st.booleans(), closed=st.booleans())
@@ -201,10 +256,14 @@ def test_every_wanted_step_is_planned_or_listed(
     done, left = plan(routes, people, carriers, actor=actor, asks_to_sign=asks, closed=closed)
     routes = [route for route in routes if route.audience != Audience.TEAM]
     sizes = {
-        Audience.SIGNERS: len(people), Audience.PENDING: sum(one.owes for one in people),
-        Audience.ACTOR: min(len(people), 1), Audience.OTHERS: max(len(people) - 1, 0),
-    }  # fmt: skip
-    assert len(done) + len(left) == sum(sizes[Audience(route.audience)] * len(route.steps) for route in routes)
+        Audience.SIGNERS: len(people),
+        Audience.PENDING: sum(one.owes for one in people),
+        Audience.ACTOR: min(len(people), 1),
+        Audience.OTHERS: max(len(people) - 1, 0),
+    }
+    assert len(done) + len(left) == sum(
+        sizes[Audience(route.audience)] * len(route.steps) for route in routes
+    )
     for one in done:
         assert one.person.wants.get(one.carrier.address, True)
         assert one.to == one.person.addresses[one.carrier.address].strip()

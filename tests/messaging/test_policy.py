@@ -1,4 +1,8 @@
-"""May this go, now? Consents, countries, caps, spending and quiet hours: asked when a message is planned, and again before it is sent."""
+"""May this go, now?
+
+Consents, countries, caps, spending and quiet hours: asked when a message is planned, and again
+before it is sent.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,17 @@ from hub.accounts import rules as changing
 from hub.errors import Refused, TransientError, Unreachable
 from hub.extensions import db
 from hub.integrations.base import Accepted, StatusUpdate
-from hub.messaging import consents, delivery, opt_out, outbox, prices, spending, statuses, taking_back, windows
+from hub.messaging import (
+    consents,
+    delivery,
+    opt_out,
+    outbox,
+    prices,
+    spending,
+    statuses,
+    taking_back,
+    windows,
+)
 from hub.messaging import policy as policies
 from hub.messaging.consents import Said
 from hub.messaging.contacts import contact_for
@@ -73,7 +87,9 @@ def code(message_id: str) -> tuple[str, str]:
 def templated(connection: Connection, to: str = ERIC) -> str:
     """Queue a message of an event over WhatsApp that has an approved template."""
     contact = contact_for(Address.PHONE, to, test=True)
-    return outbox.add(outbox.Draft(connection=connection, contact=contact, text="Please sign.", template=TEMPLATE)).id
+    return outbox.add(
+        outbox.Draft(connection=connection, contact=contact, text="Please sign.", template=TEMPLATE)
+    ).id
 
 
 def claim(connection: Connection, threads: int = 64) -> list[delivery.Claim]:
@@ -84,12 +100,15 @@ def say(given: bool, channel: str = "whatsapp", **more: Any) -> None:
     consents.record(Said(ERIC, given, channel, **more), source="api", test=True)
 
 
-# ── Consent ─────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Consent ───────────────────────────────────────────────────────────────────────────────────────
 def test_where_consent_is_asked_for_nothing_goes_without_one(whatsapp: Connection) -> None:
     rule(whatsapp, consent=True)
     assert code(templated(whatsapp)) == ("suppressed", "consent_missing")
     say(True, "sms")
-    assert code(templated(whatsapp)) == ("suppressed", "consent_missing"), "a yes to texts is none to WhatsApp"
+    assert code(templated(whatsapp)) == (
+        "suppressed",
+        "consent_missing",
+    ), "a yes to texts is none to WhatsApp"
     say(True)
     found = templated(whatsapp)
     assert code(found) == ("queued", "")
@@ -97,7 +116,9 @@ def test_where_consent_is_asked_for_nothing_goes_without_one(whatsapp: Connectio
     assert [one.message_id for one in claim(whatsapp)] == [found]
 
 
-def test_a_no_is_heeded_whether_or_not_consent_is_asked_for_and_right_before_sending_too(connection: Connection) -> None:
+def test_a_no_is_heeded_whether_or_not_consent_is_asked_for_and_right_before_sending_too(
+    connection: Connection,
+) -> None:
     waits = posted()
     say(False, "")
     assert code(posted()) == ("suppressed", "consent_no")
@@ -115,7 +136,9 @@ def test_a_yes_grows_old_where_the_rules_say_so(whatsapp: Connection) -> None:
     assert code(templated(whatsapp)) == ("queued", "")
 
 
-def test_words_about_other_purposes_are_no_words_about_signing(whatsapp: Connection, connection: Connection) -> None:
+def test_words_about_other_purposes_are_no_words_about_signing(
+    whatsapp: Connection, connection: Connection
+) -> None:
     rule(whatsapp, consent=True)
     say(True, purpose="marketing")
     assert code(templated(whatsapp)) == ("suppressed", "consent_missing")
@@ -125,7 +148,9 @@ def test_words_about_other_purposes_are_no_words_about_signing(whatsapp: Connect
     assert code(templated(whatsapp)) == ("queued", "")
 
 
-def test_who_wrote_to_us_is_answered_without_a_consent(hub_demo: Flask, whatsapp: Connection) -> None:
+def test_who_wrote_to_us_is_answered_without_a_consent(
+    hub_demo: Flask, whatsapp: Connection
+) -> None:
     rule(whatsapp, consent=True)
     came_in(hub_demo)
     settle_receipts()
@@ -134,12 +159,16 @@ def test_who_wrote_to_us_is_answered_without_a_consent(hub_demo: Flask, whatsapp
     assert len(claim(whatsapp)) == 1
 
 
-def test_a_stop_holds_for_the_sender_it_was_written_to_and_leaves_others_alone(hub_demo: Flask, connection: Connection) -> None:
+def test_a_stop_holds_for_the_sender_it_was_written_to_and_leaves_others_alone(
+    hub_demo: Flask, connection: Connection
+) -> None:
     came_in(hub_demo, "STOP", channel="")
     settle_receipts()
     assert code(posted()) == ("suppressed", "keyword")
     contact = contact_for(Address.PHONE, ERIC, test=True)
-    asked = policies.Policy(_Other(connection), [policies.Wanted(contact.id, ERIC, contact.address_key)])
+    asked = policies.Policy(
+        _Other(connection), [policies.Wanted(contact.id, ERIC, contact.address_key)]
+    )
     assert asked.verdict(policies.Wanted(contact.id, ERIC, contact.address_key)).code == ""
 
 
@@ -147,16 +176,25 @@ class _Other:
     """The same connection with another number to send from."""
 
     def __init__(self, connection: Connection) -> None:
-        self.id, self.channel, self.integration = connection.id, connection.channel, connection.integration
-        self.sender, self.test, self.rules = "+15005550099", connection.test, connection.rules
+        self.id = connection.id
+        self.channel = connection.channel
+        self.integration = connection.integration
+        self.sender = "+15005550099"
+        self.test = connection.test
+        self.rules = connection.rules
 
 
-def test_a_start_undoes_no_recorded_no_and_makes_no_consent(hub_demo: Flask, whatsapp: Connection) -> None:
+def test_a_start_undoes_no_recorded_no_and_makes_no_consent(
+    hub_demo: Flask, whatsapp: Connection
+) -> None:
     rule(whatsapp, consent=True)
     for n, word in enumerate(("STOP", "START")):
         came_in(hub_demo, word, sid=f"SM{n:032x}")
         settle_receipts()
-    windows.closed(db.session.get_one(Connection, whatsapp.id).sender, contact_for(Address.PHONE, ERIC, test=True).id)
+    windows.closed(
+        db.session.get_one(Connection, whatsapp.id).sender,
+        contact_for(Address.PHONE, ERIC, test=True).id,
+    )
     assert code(templated(whatsapp)) == ("suppressed", "consent_missing")
     consents.record(Said(ERIC, False), source="admin", test=True)
     for n, word in enumerate(("STOP", "START")):
@@ -165,7 +203,9 @@ def test_a_start_undoes_no_recorded_no_and_makes_no_consent(hub_demo: Flask, wha
     assert code(templated(whatsapp)) == ("suppressed", "consent_no")
 
 
-def test_whatsapp_asks_for_consent_by_itself_and_texts_do_not(whatsapp: Connection, connection: Connection) -> None:
+def test_whatsapp_asks_for_consent_by_itself_and_texts_do_not(
+    whatsapp: Connection, connection: Connection
+) -> None:
     class Fresh(_Other):
         def __init__(self, one: Connection) -> None:
             super().__init__(one)
@@ -175,29 +215,49 @@ def test_whatsapp_asks_for_consent_by_itself_and_texts_do_not(whatsapp: Connecti
     assert not policies.rules_of(Fresh(connection)).consent
 
 
-# ── Countries ───────────────────────────────────────────────────────────────────────────────────────────────
-def test_an_unlisted_country_is_refused_when_planned_and_before_sending(connection: Connection) -> None:
+# ── Countries ─────────────────────────────────────────────────────────────────────────────────────
+def test_an_unlisted_country_is_refused_when_planned_and_before_sending(
+    connection: Connection,
+) -> None:
     early = posted(ANNA)
     rule(connection, countries=frozenset({"US"}))
     assert code(posted(ANNA)) == ("suppressed", "country_not_allowed")
     assert code(posted(ERIC)) == ("queued", "")
     assert [one.outbound.to for one in claim(connection)] == [ERIC]
-    assert code(early) == ("suppressed", "country_not_allowed"), "the rule is younger than the message"
+    assert code(early) == (
+        "suppressed",
+        "country_not_allowed",
+    ), "the rule is younger than the message"
 
 
-def test_the_answer_to_an_event_names_the_rule(signing_app: SigningApp, connection: Connection) -> None:
+def test_the_answer_to_an_event_names_the_rule(
+    signing_app: SigningApp, connection: Connection
+) -> None:
     rule(connection, countries=frozenset({"US"}))
-    answer = signing_app.post("/events", an_event(signers=[a_signer("Eric"), a_signer("Anna", ANNA)]))
+    answer = signing_app.post(
+        "/events", an_event(signers=[a_signer("Eric"), a_signer("Anna", ANNA)])
+    )
     assert answer.status_code == 202
-    told = {one["to"]: (one["status"], one["code"]) for one in answer.json["messages"] if one["channel"] == "sms"}
+    told = {
+        one["to"]: (one["status"], one["code"])
+        for one in answer.json["messages"]
+        if one["channel"] == "sms"
+    }
     assert told == {ERIC: ("queued", None), ANNA: ("suppressed", "country_not_allowed")}
 
 
-# ── Caps ────────────────────────────────────────────────────────────────────────────────────────────────────
-def test_a_recipient_gets_no_more_than_the_hour_allows(connection: Connection, simulator: Any) -> None:
+# ── Caps ──────────────────────────────────────────────────────────────────────────────────────────
+def test_a_recipient_gets_no_more_than_the_hour_allows(
+    connection: Connection, simulator: Any
+) -> None:
     rule(connection, per_hour=2)
     ids = [posted(text=f"{n}") for n in range(4)]
-    assert [code(one) for one in ids] == [("queued", ""), ("queued", ""), ("suppressed", "cap_hour"), ("suppressed", "cap_hour")]
+    assert [code(one) for one in ids] == [
+        ("queued", ""),
+        ("queued", ""),
+        ("suppressed", "cap_hour"),
+        ("suppressed", "cap_hour"),
+    ]
     assert code(posted(ANNA)) == ("queued", ""), "others are not concerned"
     deliver()
     assert code(posted()) == ("suppressed", "cap_hour")
@@ -222,7 +282,10 @@ def test_what_did_not_reach_anybody_does_not_count(connection: Connection, simul
     db.session.rollback()
     contact = contact_for(Address.PHONE, "+15005550009", test=True)
     one = policies.Wanted(contact.id, contact.address, b"other")
-    assert policies.Policy(db.session.get_one(Connection, connection.id), [one]).verdict(one).code == ""
+    assert (
+        policies.Policy(db.session.get_one(Connection, connection.id), [one]).verdict(one).code
+        == ""
+    )
 
 
 @transaction
@@ -240,47 +303,65 @@ def test_what_takes_over_from_a_message_is_not_counted_with_it(whatsapp: Connect
     assert code(outbox.resend(first).id) == ("queued", "")
 
 
-def test_help_is_answered_a_few_times_and_never_in_a_country_that_is_not_allowed(hub_demo: Flask, whatsapp: Connection) -> None:
+def test_help_is_answered_a_few_times_and_never_in_a_country_that_is_not_allowed(
+    hub_demo: Flask, whatsapp: Connection
+) -> None:
     for n in range(6):
         came_in(hub_demo, "HELP", sid=f"SM{n:032x}")
         settle_receipts()
     db.session.rollback()
-    assert db.session.scalar(select(func.count()).select_from(Message).where(Message.status == "queued")) == opt_out.MOST_HELP
+    assert (
+        db.session.scalar(
+            select(func.count()).select_from(Message).where(Message.status == "queued")
+        )
+        == opt_out.MOST_HELP
+    )
     rule(whatsapp, countries=frozenset({"DE"}), prices=CHEAP)
     assert claim(whatsapp) == []
     assert spending.spent(whatsapp.id, now()).day == 0
 
 
 @pytest.mark.parametrize("what", ["per_hour", "spend_day"])
-def test_a_race_of_64_senders_never_passes_a_limit(hub_demo: Flask, connection: Connection, simulator: Any, what: str) -> None:
+def test_a_race_of_64_senders_never_passes_a_limit(
+    hub_demo: Flask, connection: Connection, simulator: Any, what: str
+) -> None:
     for n in range(200):
         posted(text=f"text {n}")
-    limit: dict[str, Any] = {"per_hour": 17} if what == "per_hour" else {"spend_day": Decimal("0.17"), "prices": CHEAP}
+    limit: dict[str, Any] = (
+        {"per_hour": 17} if what == "per_hour" else {"spend_day": Decimal("0.17"), "prices": CHEAP}
+    )
     rule(connection, **limit)
 
     def work() -> None:
         with hub_demo.app_context():
             Drain(Stopping(20)).run(linger=0.3)
 
-    threads = [threading.Thread(target=work) for _ in range(4)]  # each with as many as 64 calls at once
+    threads = [
+        threading.Thread(target=work) for _ in range(4)
+    ]  # each with as many as 64 calls at once
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert len(at_provider(simulator)) == 17
     db.session.rollback()
-    refused = db.session.scalar(select(func.count()).select_from(Message).where(Message.status == "suppressed"))
+    refused = db.session.scalar(
+        select(func.count()).select_from(Message).where(Message.status == "suppressed")
+    )
     assert refused == 183
 
 
-# ── Spending ────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Spending ──────────────────────────────────────────────────────────────────────────────────────
 def test_a_day_may_cost_no_more_than_its_limit(connection: Connection) -> None:
     rule(connection, prices=CHEAP, spend_day=Decimal("0.03"))
     long_one = posted(text="a" * 200)  # two segments
     assert [one.message_id for one in claim(connection)] == [long_one]
     assert message(long_one).estimate == Decimal("0.02")
     assert code(posted(text="b" * 200)) == ("suppressed", "spend_day")
-    assert code(posted(ANNA)) == ("suppressed", "spend_day"), "a country without a price of its own costs what others do"
+    assert code(posted(ANNA)) == (
+        "suppressed",
+        "spend_day",
+    ), "a country without a price of its own costs what others do"
     assert code(posted(text="b")) == ("queued", "")
     assert len(claim(connection)) == 1
     assert code(posted(text="c")) == ("suppressed", "spend_day")
@@ -308,7 +389,9 @@ def test_admins_are_told_once_when_most_of_it_is_spent(connection: Connection) -
     assert [(one.detail["share"], one.detail["limit"]) for one in told] == [("80%", "day")]
 
 
-def test_a_day_near_its_limit_is_told_though_the_month_was_near_before(connection: Connection) -> None:
+def test_a_day_near_its_limit_is_told_though_the_month_was_near_before(
+    connection: Connection,
+) -> None:
     rule(connection, prices=CHEAP, spend_day=Decimal("0.10"), spend_month=Decimal("0.10"))
     for n in range(8):
         posted(text=f"{n}")
@@ -324,7 +407,11 @@ def test_the_providers_price_takes_the_place_of_the_estimate(connection: Connect
     [one] = claim(connection)
     delivery.turn([Outcome(one, Accepted("SM" + "1" * 32), None, now(), 5, 201)], {})
     update = StatusUpdate(
-        provider_id="SM" + "1" * 32, status=Status.DELIVERED, word="delivered", price=Decimal("0.0075"), currency="USD"
+        provider_id="SM" + "1" * 32,
+        status=Status.DELIVERED,
+        word="delivered",
+        price=Decimal("0.0075"),
+        currency="USD",
     )
     for _ in range(2):
         assert statuses.apply(update, Origin("poll", [connection.id]))
@@ -336,7 +423,19 @@ def test_a_price_in_another_currency_corrects_nothing(connection: Connection) ->
     rule(connection, prices=CHEAP, spend_day=Decimal(1))
     posted()
     [one] = claim(connection)
-    delivery.turn([Outcome(one, Accepted("SM" + "1" * 32, price=Decimal("7"), currency="JPY"), None, now(), 5, 201)], {})
+    delivery.turn(
+        [
+            Outcome(
+                one,
+                Accepted("SM" + "1" * 32, price=Decimal("7"), currency="JPY"),
+                None,
+                now(),
+                5,
+                201,
+            )
+        ],
+        {},
+    )
     assert spending.spent(connection.id, now()).day == Decimal("0.01")
     assert message(one.message_id).price == 7
 
@@ -358,7 +457,10 @@ def test_what_is_not_sent_after_all_costs_nothing(connection: Connection, how: s
     assert spending.spent(connection.id, now()).day == Decimal("0.01")
     if how == "failed":  # Twilio took it, and did not send it
         delivery.turn([Outcome(one, Accepted("SM" + "1" * 32), None, now(), 5, 201)], {})
-        statuses.apply(StatusUpdate(provider_id="SM" + "1" * 32, status=Status.FAILED, word="failed"), Origin("callback", [connection.id]))
+        statuses.apply(
+            StatusUpdate(provider_id="SM" + "1" * 32, status=Status.FAILED, word="failed"),
+            Origin("callback", [connection.id]),
+        )
     else:
         delivery.turn([Outcome(one, None, Unreachable("Away.", "unreachable"), now(), 5)], {})
         db.session.rollback()
@@ -367,7 +469,9 @@ def test_what_is_not_sent_after_all_costs_nothing(connection: Connection, how: s
         elif how == "stopped":
             taking_back.stop_contact(message(found).contact_id, "Asked.")
         else:
-            change(found, expires_at=now() - timedelta(seconds=1), due_at=now() - timedelta(seconds=1))
+            change(
+                found, expires_at=now() - timedelta(seconds=1), due_at=now() - timedelta(seconds=1)
+            )
             free(db.session.get_one(Connection, connection.id))
             assert claim(connection) == []
     assert message(found).status in ("expired", "canceled", "failed")
@@ -392,16 +496,37 @@ def test_a_correction_that_comes_near_a_limit_is_told(connection: Connection) ->
     rule(connection, prices=CHEAP, spend_day=Decimal("0.10"))
     posted()
     [one] = claim(connection)
-    delivery.turn([Outcome(one, Accepted("SM" + "1" * 32, price=Decimal("0.085"), currency="USD"), None, now(), 5, 201)], {})
+    delivery.turn(
+        [
+            Outcome(
+                one,
+                Accepted("SM" + "1" * 32, price=Decimal("0.085"), currency="USD"),
+                None,
+                now(),
+                5,
+                201,
+            )
+        ],
+        {},
+    )
     db.session.rollback()
-    assert [row.detail["share"] for row in db.session.scalars(select(Audit).where(Audit.action == "connection.spending"))] == ["85%"]
+    assert [
+        row.detail["share"]
+        for row in db.session.scalars(select(Audit).where(Audit.action == "connection.spending"))
+    ] == ["85%"]
 
 
-def test_of_many_posted_at_once_no_more_is_planned_than_may_be_spent(signing_app: SigningApp, connection: Connection) -> None:
+def test_of_many_posted_at_once_no_more_is_planned_than_may_be_spent(
+    signing_app: SigningApp, connection: Connection
+) -> None:
     rule(connection, prices=CHEAP, spend_day=Decimal("0.02"))
     numbers = [f"+1317555{n:04d}" for n in range(4)]
-    answer = signing_app.post("/events", an_event(signers=[a_signer(f"S{n}", number) for n, number in enumerate(numbers)]))
-    assert sorted(one["code"] or "" for one in answer.json["messages"] if one["channel"] == "sms") == ["", "", "spend_day", "spend_day"]
+    answer = signing_app.post(
+        "/events", an_event(signers=[a_signer(f"S{n}", number) for n, number in enumerate(numbers)])
+    )
+    assert sorted(
+        one["code"] or "" for one in answer.json["messages"] if one["channel"] == "sms"
+    ) == ["", "", "spend_day", "spend_day"]
 
 
 def test_a_price_list_in_another_currency_waits_for_the_next_month(connection: Connection) -> None:
@@ -413,19 +538,23 @@ def test_a_price_list_in_another_currency_waits_for_the_next_month(connection: C
     assert refused.value.field == "currency"
 
 
-def test_a_message_that_is_tried_again_is_paid_for_once(connection: Connection, simulator: Any) -> None:
+def test_a_message_that_is_tried_again_is_paid_for_once(
+    connection: Connection, simulator: Any
+) -> None:
     rule(connection, prices=CHEAP, spend_day=Decimal("0.01"))
     found = posted()
     for _ in range(2):
         [one] = claim(connection)
-        delivery.turn([Outcome(one, None, TransientError("Try again.", "30008"), now(), 5, 503)], {})
+        delivery.turn(
+            [Outcome(one, None, TransientError("Try again.", "30008"), now(), 5, 503)], {}
+        )
         make_due(found)
     assert len(claim(connection)) == 1
     assert message(found).tries == 3
     assert spending.spent(connection.id, now()).day == Decimal("0.01")
 
 
-# ── Quiet hours ─────────────────────────────────────────────────────────────────────────────────────────────
+# ── Quiet hours ───────────────────────────────────────────────────────────────────────────────────
 @pytest.fixture
 def night() -> Quiet:
     """Give quiet hours that hold now in New York, and until an hour from now."""
@@ -445,7 +574,9 @@ def test_what_comes_at_night_waits_for_the_morning(connection: Connection, night
     assert code(posted("+81312345678")) == ("queued", ""), "in Tokyo it is another time"
 
 
-def test_a_night_that_begins_while_a_message_waits_holds_it_too(connection: Connection, night: Quiet) -> None:
+def test_a_night_that_begins_while_a_message_waits_holds_it_too(
+    connection: Connection, night: Quiet
+) -> None:
     found = posted()
     rule(connection, quiet=night)
     assert claim(connection) == []
@@ -460,17 +591,28 @@ def test_a_night_that_begins_while_a_message_waits_holds_it_too(connection: Conn
     assert len(claim(connection)) == 1, "hours that are lifted hold nothing back any more"
 
 
-@pytest.mark.parametrize(("waits", "becomes"), [(False, ("queued", "")), (True, ("suppressed", "quiet_hours"))])
+@pytest.mark.parametrize(
+    ("waits", "becomes"), [(False, ("queued", "")), (True, ("suppressed", "quiet_hours"))]
+)
 def test_what_would_expire_first_goes_unless_the_rules_say_otherwise(
     connection: Connection, night: Quiet, waits: bool, becomes: tuple[str, str]
 ) -> None:
     rule(connection, quiet=night, quiet_waits=waits)
     contact = contact_for(Address.PHONE, ERIC, test=True)
     soon = now() + timedelta(minutes=30)
-    assert code(outbox.add(outbox.Draft(connection=connection, contact=contact, text="Sign.", expires_at=soon)).id) == becomes
+    assert (
+        code(
+            outbox.add(
+                outbox.Draft(connection=connection, contact=contact, text="Sign.", expires_at=soon)
+            ).id
+        )
+        == becomes
+    )
 
 
-def test_the_zone_that_was_given_counts_for_more_than_the_number(connection: Connection, night: Quiet) -> None:
+def test_the_zone_that_was_given_counts_for_more_than_the_number(
+    connection: Connection, night: Quiet
+) -> None:
     rule(connection, quiet=night)
     contact_for(Address.PHONE, ERIC, test=True, time_zone="Asia/Tokyo")
     found = posted()

@@ -66,11 +66,19 @@ def pause_of(message_id: str) -> timedelta | None:
 
 
 def sources(message_id: str) -> list[str]:
-    return list(db.session.scalars(select(StatusEvent.source).where(StatusEvent.message_id == message_id).order_by(StatusEvent.id)))
+    return list(
+        db.session.scalars(
+            select(StatusEvent.source)
+            .where(StatusEvent.message_id == message_id)
+            .order_by(StatusEvent.id)
+        )
+    )
 
 
-# ── When ────────────────────────────────────────────────────────────────────────────────────────────────────
-def test_what_was_accepted_is_asked_for_after_a_quarter_of_an_hour(ringed_pigeons: Connection, loft: Loft) -> None:
+# ── When ──────────────────────────────────────────────────────────────────────────────────────────
+def test_what_was_accepted_is_asked_for_after_a_quarter_of_an_hour(
+    ringed_pigeons: Connection, loft: Loft
+) -> None:
     message_id = carried()
     assert pause_of(message_id) == QUARTER
     assert not polling.due()
@@ -81,22 +89,37 @@ def test_what_was_accepted_is_asked_for_after_a_quarter_of_an_hour(ringed_pigeon
         assert polling.run() == 1
         assert not polling.due()
     assert (status(message_id), message(message_id).due_at) == ("delivered", None)
-    assert (words(message_id), sources(message_id), told(message_id)) == (["home"], ["poll"], ["pigeon_delivered"])
+    assert (words(message_id), sources(message_id), told(message_id)) == (
+        ["home"],
+        ["poll"],
+        ["pigeon_delivered"],
+    )
     assert loft.asked == [message(message_id).provider_id]
 
 
-def test_the_pauses_grow_and_then_nobody_asks_any_more(ringed_pigeons: Connection, loft: Loft) -> None:
-    message_id, pauses = carried(), []
+def test_the_pauses_grow_and_then_nobody_asks_any_more(
+    ringed_pigeons: Connection, loft: Loft
+) -> None:
+    message_id = carried()
+    pauses = []
     while (pause := pause_of(message_id)) is not None:
         pauses.append(pause)
-        with time_machine.travel(message(message_id).changed_at + pause + timedelta(seconds=1), tick=False):
+        with time_machine.travel(
+            message(message_id).changed_at + pause + timedelta(seconds=1), tick=False
+        ):
             assert polling.run() == 1
     assert pauses == [QUARTER, timedelta(hours=1), timedelta(hours=6), timedelta(hours=24)]
-    assert (status(message_id), words(message_id)) == ("accepted", ["flying"]), "a word that is repeated is kept once"
+    assert (status(message_id), words(message_id)) == (
+        "accepted",
+        ["flying"],
+    ), "a word that is repeated is kept once"
 
 
-def test_news_put_the_question_off_and_the_end_needs_none(ringed_pigeons: Connection, loft: Loft) -> None:
-    message_id, origin = carried(), Origin("callback", [ringed_pigeons.id])
+def test_news_put_the_question_off_and_the_end_needs_none(
+    ringed_pigeons: Connection, loft: Loft
+) -> None:
+    message_id = carried()
+    origin = Origin("callback", [ringed_pigeons.id])
     ring = message(message_id).provider_id or ""
     with later(minutes=10):
         statuses.apply(StatusUpdate(provider_id=ring, status=Status.SENT, word="sent"), origin)
@@ -135,19 +158,25 @@ def test_a_message_of_each_lane_is_asked_for(ringed_pigeons: Connection, loft: L
     assert polling.run() == 2
 
 
-# ── How much ────────────────────────────────────────────────────────────────────────────────────────────────
-def test_few_are_asked_for_at_once_the_longest_silent_first(ringed_pigeons: Connection, loft: Loft) -> None:
+# ── How much ──────────────────────────────────────────────────────────────────────────────────────
+def test_few_are_asked_for_at_once_the_longest_silent_first(
+    ringed_pigeons: Connection, loft: Loft
+) -> None:
     ids = [carried() for _ in range(polling.FEW + 2)]
     for place, message_id in enumerate(ids):
         change(message_id, due_at=now() - timedelta(minutes=place + 1))
     assert polling.run() == polling.FEW
     assert polling.due()
     assert polling.run() == 2
-    assert loft.asked == [message(one).provider_id for one in sorted(ids[2:])] + [message(one).provider_id for one in ids[:2]]
+    assert loft.asked == [message(one).provider_id for one in sorted(ids[2:])] + [
+        message(one).provider_id for one in ids[:2]
+    ]
 
 
 @pytest.mark.parametrize("state", [ConnectionState.DISABLED, ConnectionState.BROKEN])
-def test_over_a_connection_that_does_not_send_nobody_asks(ringed_pigeons: Connection, loft: Loft, state: ConnectionState) -> None:
+def test_over_a_connection_that_does_not_send_nobody_asks(
+    ringed_pigeons: Connection, loft: Loft, state: ConnectionState
+) -> None:
     make_due(carried())
     turn_connection(ringed_pigeons.id, state)
     assert not polling.due()
@@ -156,20 +185,24 @@ def test_over_a_connection_that_does_not_send_nobody_asks(ringed_pigeons: Connec
     assert polling.run() == 1
 
 
-def test_two_that_ask_at_once_ask_for_different_ones(ringed_pigeons: Connection, loft: Loft) -> None:
+def test_two_that_ask_at_once_ask_for_different_ones(
+    ringed_pigeons: Connection, loft: Loft
+) -> None:
     make_due(carried())
     assert len(polling.claim(ringed_pigeons.id)) == 1
     assert polling.claim(ringed_pigeons.id) == []
 
 
-def test_a_worker_that_is_told_to_stop_leaves_the_rest_to_the_next(ringed_pigeons: Connection, loft: Loft) -> None:
+def test_a_worker_that_is_told_to_stop_leaves_the_rest_to_the_next(
+    ringed_pigeons: Connection, loft: Loft
+) -> None:
     make_due(carried())
     assert polling.run(Stopping(-1)) == 0
     assert polling.due()
     assert polling.run() == 1
 
 
-# ── What goes wrong ─────────────────────────────────────────────────────────────────────────────────────────
+# ── What goes wrong ───────────────────────────────────────────────────────────────────────────────
 def failing(error: Exception) -> Any:
     def ask(provider_id: str) -> StatusUpdate:
         raise error
@@ -179,7 +212,11 @@ def failing(error: Exception) -> Any:
 
 @pytest.mark.parametrize(
     ("error", "minutes"),
-    [(OutcomeUnknown("Fog.", "fog"), 10), (TransientError("Busy.", "busy", 1800), 30), (ConnectionBroken("No key.", "key"), 10)],
+    [
+        (OutcomeUnknown("Fog.", "fog"), 10),
+        (TransientError("Busy.", "busy", 1800), 30),
+        (ConnectionBroken("No key.", "key"), 10),
+    ],
     ids=["no answer", "too busy", "not allowed"],
 )
 def test_a_provider_that_cannot_be_asked_now_is_left_alone_for_a_while(
@@ -196,7 +233,9 @@ def test_a_provider_that_cannot_be_asked_now_is_left_alone_for_a_while(
     assert message(ids[0]).connection.enabled, "what only cannot be asked may well send"
 
 
-def test_a_provider_that_cannot_be_asked_for_two_days_is_not_asked_any_more(ringed_pigeons: Connection, loft: Loft) -> None:
+def test_a_provider_that_cannot_be_asked_for_two_days_is_not_asked_any_more(
+    ringed_pigeons: Connection, loft: Loft
+) -> None:
     message_id = carried()
     loft.ask = failing(OutcomeUnknown("Fog.", "fog"))
     with later(hours=49):
@@ -204,13 +243,20 @@ def test_a_provider_that_cannot_be_asked_for_two_days_is_not_asked_any_more(ring
     assert (status(message_id), message(message_id).due_at) == ("accepted", None)
 
 
-def test_what_was_deleted_at_the_provider_is_not_asked_for_again(ringed_pigeons: Connection, loft: Loft) -> None:
-    message_id, other = carried(), carried()
+def test_what_was_deleted_at_the_provider_is_not_asked_for_again(
+    ringed_pigeons: Connection, loft: Loft
+) -> None:
+    message_id = carried()
+    other = carried()
     make_due(message_id)
     make_due(other)
     loft.ask = failing(PermanentError("Nothing there.", "404"))
     assert polling.run() == 2, "it says nothing of the others"
-    assert (status(message_id), message(message_id).due_at, words(message_id)) == ("accepted", None, ["gone"])
+    assert (status(message_id), message(message_id).due_at, words(message_id)) == (
+        "accepted",
+        None,
+        ["gone"],
+    )
 
 
 def test_a_fault_of_one_integration_holds_neither_its_others_nor_another(
@@ -221,18 +267,31 @@ def test_a_fault_of_one_integration_holds_neither_its_others_nor_another(
             raise RuntimeError("a fault of the integration's own")
         return arrived(provider_id)
 
-    first, second, elsewhere = carried(), carried(), a_message("+15005550016")
+    first = carried()
+    second = carried()
+    elsewhere = a_message("+15005550016")
     deliver()
-    eventually(lambda: simulator.extensions["simulator"].store.on_phone("+15005550016")[0].status == "delivered")
+    eventually(
+        lambda: (
+            simulator.extensions["simulator"].store.on_phone("+15005550016")[0].status
+            == "delivered"
+        )
+    )
     for message_id in (first, second, elsewhere):
         make_due(message_id)
     loft.ask = stumble
     assert polling.run() == 3
-    assert [status(one) for one in (first, second, elsewhere)] == ["accepted", "delivered", "delivered"]
+    assert [status(one) for one in (first, second, elsewhere)] == [
+        "accepted",
+        "delivered",
+        "delivered",
+    ]
     assert pause_of(first) == QUARTER, "its turn comes again"
 
 
-def test_a_callback_that_is_faster_than_the_answer_wins(ringed_pigeons: Connection, loft: Loft) -> None:
+def test_a_callback_that_is_faster_than_the_answer_wins(
+    ringed_pigeons: Connection, loft: Loft
+) -> None:
     def meanwhile(provider_id: str) -> StatusUpdate:
         update = StatusUpdate(provider_id=provider_id, status=Status.READ, word="read")
         statuses.apply(update, Origin("callback", [ringed_pigeons.id]))
@@ -242,10 +301,16 @@ def test_a_callback_that_is_faster_than_the_answer_wins(ringed_pigeons: Connecti
     make_due(message_id)
     loft.ask = meanwhile
     polling.run()
-    assert (status(message_id), message(message_id).due_at, sources(message_id)) == ("read", None, ["callback", "poll"])
+    assert (status(message_id), message(message_id).due_at, sources(message_id)) == (
+        "read",
+        None,
+        ["callback", "poll"],
+    )
 
 
-def test_one_whose_id_the_provider_gave_twice_is_not_asked_for_for_ever(ringed_pigeons: Connection, loft: Loft) -> None:
+def test_one_whose_id_the_provider_gave_twice_is_not_asked_for_for_ever(
+    ringed_pigeons: Connection, loft: Loft
+) -> None:
     message_id = carried()
     change(message_id, provider_id=None)
     make_due(message_id)
@@ -265,13 +330,22 @@ def test_nothing_is_open_while_the_provider_thinks(ringed_pigeons: Connection, l
     assert status(message_id) == Status.DELIVERED
 
 
-# ── With the simulated Twilio ───────────────────────────────────────────────────────────────────────────────
+# ── With the simulated Twilio ─────────────────────────────────────────────────────────────────────
 def test_a_message_whose_callbacks_get_lost_becomes_delivered_by_asking(
     hub_demo: Flask, signing_app: SigningApp, connection: Connection, simulator: Any, served: Flask
 ) -> None:
-    message_id = body(signing_app.post("/messages", {"channel": "sms", "to": "+15005550016", "text": "Sign here."}))["id"]
+    message_id = body(
+        signing_app.post(
+            "/messages", {"channel": "sms", "to": "+15005550016", "text": "Sign here."}
+        )
+    )["id"]
     deliver()
-    eventually(lambda: simulator.extensions["simulator"].store.on_phone("+15005550016")[0].status == "delivered")
+    eventually(
+        lambda: (
+            simulator.extensions["simulator"].store.on_phone("+15005550016")[0].status
+            == "delivered"
+        )
+    )
     assert status(message_id) == Status.ACCEPTED, "the provider has it delivered, and tells nobody"
 
     make_due(message_id)  # a quarter of an hour later
@@ -281,11 +355,18 @@ def test_a_message_whose_callbacks_get_lost_becomes_delivered_by_asking(
 
     shown = body(signing_app.get(f"/messages/{message_id}"))
     [fact] = [one for one in shown["timeline"] if one["status"] == "delivered"]
-    assert (shown["status"], fact["source"], fact["word"], fact["event"]) == ("delivered", "poll", "delivered", "sms_delivered")
+    assert (shown["status"], fact["source"], fact["word"], fact["event"]) == (
+        "delivered",
+        "poll",
+        "delivered",
+        "sms_delivered",
+    )
     assert fact["text"] == "We asked, since no callback had come."
 
 
-def test_a_message_that_was_deleted_at_twilio_ends_the_questions(hub_demo: Flask, connection: Connection, simulator: Any) -> None:
+def test_a_message_that_was_deleted_at_twilio_ends_the_questions(
+    hub_demo: Flask, connection: Connection, simulator: Any
+) -> None:
     message_id = a_message("+15005550016")
     deliver()
     store = simulator.extensions["simulator"].store
@@ -293,11 +374,19 @@ def test_a_message_that_was_deleted_at_twilio_ends_the_questions(hub_demo: Flask
     store.change(message(message_id).provider_id, deleted=1)
     make_due(message_id)
     assert polling.run() == 1
-    assert (status(message_id), message(message_id).due_at, words(message_id)) == ("accepted", None, ["gone"])
+    assert (status(message_id), message(message_id).due_at, words(message_id)) == (
+        "accepted",
+        None,
+        ["gone"],
+    )
 
 
-def test_a_message_that_was_found_is_asked_for_later(hub_demo: Flask, connection: Connection, simulator: Any) -> None:
-    message_id = a_message("+15005550014")  # taken, and answered with 500; no callbacks reach a hub that is not served
+def test_a_message_that_was_found_is_asked_for_later(
+    hub_demo: Flask, connection: Connection, simulator: Any
+) -> None:
+    message_id = a_message(
+        "+15005550014"
+    )  # taken, and answered with 500; no callbacks reach a hub that is not served
     deliver()
     make_due(message_id)
     reconcile.run()

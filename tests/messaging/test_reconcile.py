@@ -47,7 +47,7 @@ def unknown(text: str = "Coo.", to: str = "roof", slug: str = "homing-pigeon") -
     return message_id
 
 
-# ── Leases ──────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Leases ────────────────────────────────────────────────────────────────────────────────────────
 def test_an_expired_lease_becomes_unknown_and_never_queued(pigeons: Connection, loft: Loft) -> None:
     message_id = a_message("roof", "Coo.", channel="", connection_slug="pigeon")
     delivery.turn([], {pigeons.id: 1})
@@ -93,20 +93,25 @@ def test_a_lease_that_runs_is_left_alone(pigeons: Connection) -> None:
     assert status(message_id) == Status.SENDING
 
 
-# ── Found, absent, undecided ────────────────────────────────────────────────────────────────────────────────
+# ── Found, absent, undecided ──────────────────────────────────────────────────────────────────────
 def test_what_the_provider_has_is_accepted(homing_pigeons: Connection, loft: Loft) -> None:
-    loft.fly, loft.look = lost, lambda outbound: [Accepted("h1", sender="loft 7")]
+    loft.fly = lost
+    loft.look = lambda outbound: [Accepted("h1", sender="loft 7")]
     message_id = unknown()
     assert reconcile.run() == 1
-    row, [attempt] = message(message_id), attempts(message_id)
+    row = message(message_id)
+    [attempt] = attempts(message_id)
     assert (row.status, row.provider_id, row.due_at, row.code) == ("accepted", "h1", None, "")
     assert (attempt.provider_id, attempt.sender) == ("h1", "loft 7")
     assert words(message_id) == ["found"]
     assert len(loft.flown) == 1
 
 
-def test_what_the_provider_surely_lacks_is_sent_again_once(homing_pigeons: Connection, loft: Loft) -> None:
-    loft.fly, loft.look = lost, lambda outbound: []
+def test_what_the_provider_surely_lacks_is_sent_again_once(
+    homing_pigeons: Connection, loft: Loft
+) -> None:
+    loft.fly = lost
+    loft.look = lambda outbound: []
     message_id = unknown()
     reconcile.run()
     assert (status(message_id), words(message_id)) == ("queued", ["proved absent"])
@@ -118,8 +123,11 @@ def test_what_the_provider_surely_lacks_is_sent_again_once(homing_pigeons: Conne
     assert status(message_id) == Status.ACCEPTED
 
 
-def test_a_stopped_message_that_is_proved_absent_is_canceled(homing_pigeons: Connection, loft: Loft) -> None:
-    loft.fly, loft.look = lost, lambda outbound: []
+def test_a_stopped_message_that_is_proved_absent_is_canceled(
+    homing_pigeons: Connection, loft: Loft
+) -> None:
+    loft.fly = lost
+    loft.look = lambda outbound: []
     message_id = unknown()
     change(message_id, stop="signed")
     reconcile.run()
@@ -146,11 +154,14 @@ def test_an_integration_that_rather_sends_twice_does(many_pigeons: Connection, l
     assert (status(message_id), len(loft.flown)) == ("accepted", 2)
 
 
-def test_a_provider_that_cannot_tell_now_is_asked_later_for_a_day(homing_pigeons: Connection, loft: Loft) -> None:
+def test_a_provider_that_cannot_tell_now_is_asked_later_for_a_day(
+    homing_pigeons: Connection, loft: Loft
+) -> None:
     def cannot_tell(outbound: Outbound) -> list[Accepted]:
         raise OutcomeUnknown("Fog.", "fog")
 
-    loft.fly, loft.look = lost, cannot_tell
+    loft.fly = lost
+    loft.look = cannot_tell
     message_id = unknown()
     reconcile.run()
     row = message(message_id)
@@ -159,10 +170,16 @@ def test_a_provider_that_cannot_tell_now_is_asked_later_for_a_day(homing_pigeons
     assert row.due_at > now() + timedelta(seconds=50)
     with time_machine.travel(now() + timedelta(hours=4), tick=False):
         reconcile.run()
-        assert message(message_id).due_at > now() + timedelta(minutes=55), "the longer, the more rarely"  # type: ignore[operator]
+        assert message(message_id).due_at > now() + timedelta(minutes=55), (
+            "the longer, the more rarely"
+        )  # type: ignore[operator]
     with time_machine.travel(now() + timedelta(hours=25)):
         reconcile.run()
-    assert (status(message_id), message(message_id).due_at, words(message_id)) == ("unknown", None, ["unanswered"])
+    assert (status(message_id), message(message_id).due_at, words(message_id)) == (
+        "unknown",
+        None,
+        ["unanswered"],
+    )
 
 
 def test_a_provider_that_does_not_answer_holds_no_other_and_is_not_asked_about_each(
@@ -174,7 +191,8 @@ def test_a_provider_that_does_not_answer_holds_no_other_and_is_not_asked_about_e
         asked.append(outbound.id)
         raise OutcomeUnknown("Fog.", "fog")
 
-    loft.fly, loft.look = lost, cannot_tell
+    loft.fly = lost
+    loft.look = cannot_tell
     ids = [unknown() for _ in range(reconcile.MISSES + 2)]
     elsewhere = a_message("+15005550014", channel="", connection_slug=connection.slug)
     deliver()
@@ -187,21 +205,26 @@ def test_a_provider_that_does_not_answer_holds_no_other_and_is_not_asked_about_e
 
 
 def test_a_worker_that_is_told_to_stop_asks_nobody(homing_pigeons: Connection, loft: Loft) -> None:
-    loft.fly, loft.look = lost, lambda outbound: [Accepted("h1")]
+    loft.fly = lost
+    loft.look = lambda outbound: [Accepted("h1")]
     message_id = unknown()
     assert reconcile.run(Stopping(-1)) == 0
     assert status(message_id) == Status.UNKNOWN
     assert reconcile.due()
 
 
-def test_a_fault_while_asking_does_not_hold_the_others(homing_pigeons: Connection, loft: Loft) -> None:
+def test_a_fault_while_asking_does_not_hold_the_others(
+    homing_pigeons: Connection, loft: Loft
+) -> None:
     def stumble(outbound: Outbound) -> list[Accepted]:
         if outbound.text == "first":
             raise RuntimeError("a fault of the integration's own")
         return [Accepted("h2")]
 
-    loft.fly, loft.look = lost, stumble
-    first, second = unknown("first"), unknown("second")
+    loft.fly = lost
+    loft.look = stumble
+    first = unknown("first")
+    second = unknown("second")
     reconcile.run()
     assert (status(first), status(second)) == ("unknown", "accepted")
     due = message(first).due_at
@@ -209,9 +232,13 @@ def test_a_fault_while_asking_does_not_hold_the_others(homing_pigeons: Connectio
     assert due > now(), "asked again later"
 
 
-def test_what_goes_wrong_with_one_message_holds_no_other_and_that_one_waits(homing_pigeons: Connection, loft: Loft) -> None:
-    loft.fly, loft.look = lost, lambda outbound: [Accepted(f"h-{outbound.text}")]
-    first, second = unknown("first"), unknown("second")
+def test_what_goes_wrong_with_one_message_holds_no_other_and_that_one_waits(
+    homing_pigeons: Connection, loft: Loft
+) -> None:
+    loft.fly = lost
+    loft.look = lambda outbound: [Accepted(f"h-{outbound.text}")]
+    first = unknown("first")
+    second = unknown("second")
     lose_attempt(first)
     assert reconcile.run() == 2
     assert (status(first), status(second)) == ("unknown", "accepted")
@@ -223,7 +250,9 @@ def lose_attempt(message_id: str) -> None:
     db.session.delete(db.session.get_one(Attempt, (message_id, 1)))
 
 
-def test_a_lease_that_cannot_be_ended_holds_no_other(homing_pigeons: Connection, loft: Loft, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lease_that_cannot_be_ended_holds_no_other(
+    homing_pigeons: Connection, loft: Loft, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ids = [a_message("roof", str(n), channel="", connection_slug="homing-pigeon") for n in range(2)]
     delivery.turn([], {homing_pigeons.id: 2})
     for one in ids:
@@ -247,7 +276,8 @@ def test_a_chore_that_fails_keeps_no_other_from_being_done(
     def stumble() -> int:
         raise RuntimeError("a fault")
 
-    loft.fly, loft.look = lost, lambda outbound: [Accepted("h1")]
+    loft.fly = lost
+    loft.look = lambda outbound: [Accepted("h1")]
     message_id = unknown()
     for chore in (misdated, taking_back, idempotency, spacing):
         monkeypatch.setattr(chore, CHORES[chore.__name__.rpartition(".")[2]], stumble)
@@ -255,11 +285,19 @@ def test_a_chore_that_fails_keeps_no_other_from_being_done(
     assert status(message_id) == Status.ACCEPTED
 
 
-CHORES = {"misdated": "run", "taking_back": "give_up_waiting", "idempotency": "forget", "spacing": "forget"}
+CHORES = {
+    "misdated": "run",
+    "taking_back": "give_up_waiting",
+    "idempotency": "forget",
+    "spacing": "forget",
+}
 
 
-def test_what_a_callback_named_is_this_messages_own_and_not_sent_again(homing_pigeons: Connection, loft: Loft) -> None:
-    loft.fly, loft.look = lost, lambda outbound: [Accepted("h1", sender="loft 7")]
+def test_what_a_callback_named_is_this_messages_own_and_not_sent_again(
+    homing_pigeons: Connection, loft: Loft
+) -> None:
+    loft.fly = lost
+    loft.look = lambda outbound: [Accepted("h1", sender="loft 7")]
     message_id = unknown()
     callback(homing_pigeons, message_id, attempt=1, word="canceled")  # which raises nothing
     assert status(message_id) == Status.UNKNOWN
@@ -268,8 +306,11 @@ def test_what_a_callback_named_is_this_messages_own_and_not_sent_again(homing_pi
     assert (status(message_id), attempt.provider_id, attempt.sender) == ("accepted", "h1", "loft 7")
 
 
-def test_what_a_callback_named_is_not_sent_again_because_the_provider_does_not_list_it(homing_pigeons: Connection, loft: Loft) -> None:
-    loft.fly, loft.look = lost, lambda outbound: []
+def test_what_a_callback_named_is_not_sent_again_because_the_provider_does_not_list_it(
+    homing_pigeons: Connection, loft: Loft
+) -> None:
+    loft.fly = lost
+    loft.look = lambda outbound: []
     message_id = unknown()
     callback(homing_pigeons, message_id, attempt=1, word="canceled")
     reconcile.run()
@@ -279,11 +320,14 @@ def test_what_a_callback_named_is_not_sent_again_because_the_provider_does_not_l
     assert row.due_at > now()
 
 
-@pytest.mark.parametrize(("at_provider_now", "becomes"), [(Status.ACCEPTED, "accepted"), (Status.FAILED, "queued")])
+@pytest.mark.parametrize(
+    ("at_provider_now", "becomes"), [(Status.ACCEPTED, "accepted"), (Status.FAILED, "queued")]
+)
 def test_an_older_attempt_that_arrived_after_all_is_enough_unless_it_failed(
     homing_pigeons: Connection, loft: Loft, at_provider_now: Status, becomes: str
 ) -> None:
-    loft.fly, loft.look = lost, lambda outbound: []
+    loft.fly = lost
+    loft.look = lambda outbound: []
     message_id = unknown()
     reconcile.run()
     deliver()  # the second attempt, as lost as the first
@@ -295,14 +339,18 @@ def test_an_older_attempt_that_arrived_after_all_is_enough_unless_it_failed(
     assert [one.provider_id for one in attempts(message_id)] == ["h1", None]
 
 
-def callback(connection: Connection, message_id: str, attempt: int, word: str, status: Status | None = None) -> None:
+def callback(
+    connection: Connection, message_id: str, attempt: int, word: str, status: Status | None = None
+) -> None:
     statuses.apply(
-        StatusUpdate(message_id=message_id, attempt=attempt, provider_id="h1", status=status, word=word),
+        StatusUpdate(
+            message_id=message_id, attempt=attempt, provider_id="h1", status=status, word=word
+        ),
         Origin("callback", [connection.id]),
-    )  # fmt: skip
+    )
 
 
-# ── Settings that change meanwhile ──────────────────────────────────────────────────────────────────────────
+# ── Settings that change meanwhile ────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("changed", [{"account": "another loft"}, {"sender": "loft 8"}])
 def test_what_went_out_as_somebody_else_is_neither_looked_up_nor_sent_again(
     homing_pigeons: Connection, loft: Loft, changed: dict[str, str]
@@ -313,7 +361,8 @@ def test_what_went_out_as_somebody_else_is_neither_looked_up_nor_sent_again(
         asked.append(outbound.id)
         return []
 
-    loft.fly, loft.look = lost, look
+    loft.fly = lost
+    loft.look = look
     message_id = unknown()
     set_up(homing_pigeons.id, **changed)
     reconcile.run()
@@ -323,12 +372,18 @@ def test_what_went_out_as_somebody_else_is_neither_looked_up_nor_sent_again(
     assert asked == []
 
 
-def test_what_goes_out_after_the_change_is_looked_up(homing_pigeons: Connection, loft: Loft) -> None:
-    loft.fly, loft.look = lost, lambda outbound: [Accepted("h1")]
+def test_what_goes_out_after_the_change_is_looked_up(
+    homing_pigeons: Connection, loft: Loft
+) -> None:
+    loft.fly = lost
+    loft.look = lambda outbound: [Accepted("h1")]
     set_up(homing_pigeons.id, account="another loft", sender="loft 8")
     message_id = unknown()
     [attempt] = attempts(message_id)
-    assert (attempt.account, attempt.sender) == ("another loft", "loft 8"), "known before the loft has answered"
+    assert (attempt.account, attempt.sender) == (
+        "another loft",
+        "loft 8",
+    ), "known before the loft has answered"
     reconcile.run()
     assert (status(message_id), attempts(message_id)[0].sender) == ("accepted", "loft 8")
 
@@ -345,22 +400,30 @@ def test_another_number_saved_while_an_outcome_is_unknown_makes_nothing_be_sent_
     message_id = a_message("+15005550014")  # taken, and answered with 500
     deliver()
     assert status(message_id) == Status.UNKNOWN
-    connections.save(connection.id, {**connection.settings, "sender": "+13175550199", "per_second": ""})
+    connections.save(
+        connection.id, {**connection.settings, "sender": "+13175550199", "per_second": ""}
+    )
     make_due(message_id)
     reconcile.run()
     deliver()
     assert (status(message_id), len(at_provider(simulator, "+15005550014"))) == ("unknown", 1)
 
 
-# ── Whose is what ───────────────────────────────────────────────────────────────────────────────────────────
-def test_what_belongs_to_another_message_is_not_taken_for_this_one(homing_pigeons: Connection, loft: Loft) -> None:
+# ── Whose is what ─────────────────────────────────────────────────────────────────────────────────
+def test_what_belongs_to_another_message_is_not_taken_for_this_one(
+    homing_pigeons: Connection, loft: Loft
+) -> None:
     loft.fly = lambda outbound: Accepted("h1")
     earlier = a_message("roof", "Coo.", channel="", connection_slug="homing-pigeon")
     deliver()
-    loft.fly, loft.look = lost, lambda outbound: [Accepted("h1")]
+    loft.fly = lost
+    loft.look = lambda outbound: [Accepted("h1")]
     message_id = unknown()
     reconcile.run()
-    assert (status(earlier), status(message_id)) == ("accepted", "queued"), "its own call never arrived"
+    assert (status(earlier), status(message_id)) == (
+        "accepted",
+        "queued",
+    ), "its own call never arrived"
 
 
 def test_what_belongs_to_another_connection_of_the_account_is_not_taken_for_this_one(
@@ -380,16 +443,22 @@ def test_what_belongs_to_another_connection_of_the_account_is_not_taken_for_this
     assert len(at_provider(simulator)) == 2
 
 
-def test_two_equal_texts_of_which_both_arrived_are_both_found(homing_pigeons: Connection, loft: Loft) -> None:
-    loft.fly, loft.look = lost, lambda outbound: [Accepted("h1"), Accepted("h2")]
+def test_two_equal_texts_of_which_both_arrived_are_both_found(
+    homing_pigeons: Connection, loft: Loft
+) -> None:
+    loft.fly = lost
+    loft.look = lambda outbound: [Accepted("h1"), Accepted("h2")]
     ids = [unknown(), unknown()]
     reconcile.run()
     assert [status(one) for one in ids] == ["accepted", "accepted"]
     assert {message(one).provider_id for one in ids} == {"h1", "h2"}
 
 
-def test_two_equal_texts_of_which_one_arrived_stay_unknown(homing_pigeons: Connection, loft: Loft) -> None:
-    loft.fly, loft.look = lost, lambda outbound: [Accepted("h1")]
+def test_two_equal_texts_of_which_one_arrived_stay_unknown(
+    homing_pigeons: Connection, loft: Loft
+) -> None:
+    loft.fly = lost
+    loft.look = lambda outbound: [Accepted("h1")]
     ids = [unknown(), unknown()]
     reconcile.run()
     assert [status(one) for one in ids] == ["unknown", "unknown"], "nobody can say whose it is"
@@ -397,29 +466,39 @@ def test_two_equal_texts_of_which_one_arrived_stay_unknown(homing_pigeons: Conne
     assert deliver() == 0
 
 
-def test_another_text_to_the_same_person_does_not_confuse(homing_pigeons: Connection, loft: Loft) -> None:
+def test_another_text_to_the_same_person_does_not_confuse(
+    homing_pigeons: Connection, loft: Loft
+) -> None:
     loft.fly = lost
     loft.look = lambda outbound: [Accepted(f"h-{outbound.text}")] if outbound.text == "one" else []
-    one, two = unknown("one"), unknown("two")
+    one = unknown("one")
+    two = unknown("two")
     reconcile.run()
     assert (status(one), status(two)) == ("accepted", "queued")
 
 
-def test_what_may_be_another_unknown_message_is_waited_for_until_that_one_is_decided(homing_pigeons: Connection, loft: Loft) -> None:
+def test_what_may_be_another_unknown_message_is_waited_for_until_that_one_is_decided(
+    homing_pigeons: Connection, loft: Loft
+) -> None:
     loft.fly = lost
-    absent, taken = unknown("absent"), unknown("taken")
+    absent = unknown("absent")
+    taken = unknown("taken")
     loft.look = lambda outbound: [Accepted("h-taken", sure=outbound.text == "taken")]
     reconcile.run()
     row = message(absent)
     assert (row.status, words(absent)) == ("unknown", [])
-    assert row.due_at is not None, "what the loft has may be the other's: asked again when that is known"
+    assert row.due_at is not None, (
+        "what the loft has may be the other's: asked again when that is known"
+    )
     assert status(taken) == Status.ACCEPTED
     make_due(absent)
     reconcile.run()
     assert (status(absent), words(absent)) == ("queued", ["proved absent"])
 
 
-def test_two_unknown_messages_do_not_wait_for_each_other_for_ever(homing_pigeons: Connection, loft: Loft) -> None:
+def test_two_unknown_messages_do_not_wait_for_each_other_for_ever(
+    homing_pigeons: Connection, loft: Loft
+) -> None:
     loft.fly = lost
     ids = [unknown("one"), unknown("two")]
     loft.look = lambda outbound: [Accepted("somebody-elses", sure=False)]
@@ -428,8 +507,11 @@ def test_two_unknown_messages_do_not_wait_for_each_other_for_ever(homing_pigeons
         assert [(status(one), message(one).due_at) for one in ids] == [("unknown", None)] * 2
 
 
-def test_while_an_equal_text_is_being_sent_nothing_is_decided(homing_pigeons: Connection, loft: Loft) -> None:
-    loft.fly, loft.look = lost, lambda outbound: [Accepted("h1")]
+def test_while_an_equal_text_is_being_sent_nothing_is_decided(
+    homing_pigeons: Connection, loft: Loft
+) -> None:
+    loft.fly = lost
+    loft.look = lambda outbound: [Accepted("h1")]
     message_id = unknown()
     a_message("roof", "Coo.", channel="", connection_slug="homing-pigeon")
     delivery.turn([], {homing_pigeons.id: 1})
@@ -439,7 +521,9 @@ def test_while_an_equal_text_is_being_sent_nothing_is_decided(homing_pigeons: Co
     assert row.due_at is not None
 
 
-def test_a_callback_that_was_faster_than_the_search_wins(homing_pigeons: Connection, loft: Loft) -> None:
+def test_a_callback_that_was_faster_than_the_search_wins(
+    homing_pigeons: Connection, loft: Loft
+) -> None:
     loft.fly = lost
     message_id = unknown()
     change(message_id, status=Status.DELIVERED.value, due_at=None)
@@ -447,8 +531,10 @@ def test_a_callback_that_was_faster_than_the_search_wins(homing_pigeons: Connect
     assert status(message_id) == Status.DELIVERED
 
 
-# ── With the simulated Twilio ───────────────────────────────────────────────────────────────────────────────
-def test_a_message_that_broke_after_accepting_is_found_at_twilio(hub_demo: Flask, connection: Connection, simulator: Any) -> None:
+# ── With the simulated Twilio ─────────────────────────────────────────────────────────────────────
+def test_a_message_that_broke_after_accepting_is_found_at_twilio(
+    hub_demo: Flask, connection: Connection, simulator: Any
+) -> None:
     message_id = a_message("+15005550014")
     deliver()
     make_due(message_id)
@@ -469,7 +555,9 @@ def test_a_message_is_found_at_twilio_though_the_clock_of_the_worker_was_hours_a
     reconcile.run()
     assert status(message_id) in ("accepted", "sent", "delivered")
     deliver()
-    assert len(at_provider(simulator, "+15005550014")) == 1, "not sent again for being older than its attempt"
+    assert len(at_provider(simulator, "+15005550014")) == 1, (
+        "not sent again for being older than its attempt"
+    )
 
 
 @transaction
@@ -478,7 +566,9 @@ def begin_later(message_id: str, by: timedelta) -> None:
     attempt.started_at += by
 
 
-def test_a_call_that_never_left_is_proved_absent_at_twilio(hub_demo: Flask, connection: Connection, simulator: Any) -> None:
+def test_a_call_that_never_left_is_proved_absent_at_twilio(
+    hub_demo: Flask, connection: Connection, simulator: Any
+) -> None:
     message_id = a_message()
     delivery.turn([], {connection.id: 1})  # the worker dies here
     for _ in ("the lease is over", "a minute later"):
@@ -489,9 +579,9 @@ def test_a_call_that_never_left_is_proved_absent_at_twilio(hub_demo: Flask, conn
     assert (status(message_id), len(at_provider(simulator))) == ("accepted", 1)
 
 
-
-
-def test_something_that_may_be_the_message_keeps_it_unknown(homing_pigeons: Connection, loft: Loft) -> None:
+def test_something_that_may_be_the_message_keeps_it_unknown(
+    homing_pigeons: Connection, loft: Loft
+) -> None:
     loft.fly = lost
     message_id = unknown()
     loft.look = lambda outbound: [Accepted("another-text", sure=False)]
@@ -500,9 +590,15 @@ def test_something_that_may_be_the_message_keeps_it_unknown(homing_pigeons: Conn
     assert len(loft.flown) == 1, "an unlike text may be ours, changed on the way"
 
 
-def test_the_notice_of_a_trial_account_does_not_hide_a_message(hub_demo: Flask, connection: Connection, simulator: Any) -> None:
-    simulator.test_client().post("/simulator/account", json={"type": "Trial"}, headers={"Sec-Fetch-Site": "same-origin"})
-    message_id = a_message("+15005550014", "Your contract is ready.")  # taken, and answered with 500
+def test_the_notice_of_a_trial_account_does_not_hide_a_message(
+    hub_demo: Flask, connection: Connection, simulator: Any
+) -> None:
+    simulator.test_client().post(
+        "/simulator/account", json={"type": "Trial"}, headers={"Sec-Fetch-Site": "same-origin"}
+    )
+    message_id = a_message(
+        "+15005550014", "Your contract is ready."
+    )  # taken, and answered with 500
     deliver()
     assert status(message_id) == Status.UNKNOWN
     make_due(message_id)

@@ -1,4 +1,6 @@
-"""A row that cannot be read is set aside with its error, shown to admins, and used again once it is repaired."""
+"""A row that cannot be read is set aside with its error, shown to admins, and used again once it is
+repaired.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,18 @@ from hub.models.types import now
 from hub.stopping import Stopping
 from hub.store import transaction
 from tests.conftest import POSTGRES, Browser
-from tests.stage import ANNA, ERIC, SigningApp, a_message, body, change, deliver, message, settle_receipts, status
+from tests.stage import (
+    ANNA,
+    ERIC,
+    SigningApp,
+    a_message,
+    body,
+    change,
+    deliver,
+    message,
+    settle_receipts,
+    status,
+)
 
 DAMAGED = "infinity" if POSTGRES else 2**62
 
@@ -61,7 +74,9 @@ def test_it_is_set_aside_and_others_are_sent(simulator: Any, damaged: str, admin
     assert admin.get(f"/contacts/{held.contact_id}").status_code == 200
 
 
-def test_once_repaired_it_is_sent_when_an_admin_says_so(simulator: Any, damaged: str, admin: Browser) -> None:
+def test_once_repaired_it_is_sent_when_an_admin_says_so(
+    simulator: Any, damaged: str, admin: Browser
+) -> None:
     deliver()
     [entry] = set_aside.listed()
     set_aside.try_again(entry.id)
@@ -112,7 +127,9 @@ def test_rules_that_cannot_be_read_stop_their_connection_alone(
     assert admin.get("/connections/demo-sms/rules").status_code == 200
 
 
-def test_a_repeated_webhook_replaces_one_whose_stored_body_is_damaged(hub_demo: Flask, served: Flask, simulator: Any) -> None:
+def test_a_repeated_webhook_replaces_one_whose_stored_body_is_damaged(
+    hub_demo: Flask, served: Flask, simulator: Any
+) -> None:
     from tests.stage import a_form, about, call_back, receipts
 
     sent = a_message(ERIC)
@@ -145,7 +162,9 @@ def test_readyz_reports_a_job_that_fails_until_it_works(hub_demo: Flask, simulat
     assert body(client.get("/readyz"))["jobs"] == "ok"
 
 
-def test_an_outcome_is_recorded_though_the_throttle_is_damaged(hub_demo: Flask, simulator: Any, connection: Connection) -> None:
+def test_an_outcome_is_recorded_though_the_throttle_is_damaged(
+    hub_demo: Flask, simulator: Any, connection: Connection
+) -> None:
     run("UPDATE connections SET per_second = 100 WHERE slug = 'demo-sms'")
     first = a_message(ERIC)
     deliver()

@@ -105,7 +105,8 @@ def test_an_opt_out_of_a_source_stops_its_own_messages_alone(
 def test_a_message_that_waits_is_stopped_by_an_opt_out_of_its_own_source(
     signing_app: SigningApp, other: SigningApp
 ) -> None:
-    mine, theirs = send(signing_app), send(other)
+    mine = send(signing_app)
+    theirs = send(other)
     other.post("/suppressions", {"address": ERIC})
     deliver()
     assert status(mine) != "suppressed"
@@ -221,7 +222,8 @@ def written(app: Flask, text: str = "Hello", **more: str) -> str | None:
 def test_an_answer_belongs_to_the_source_of_the_message_it_answers(
     hub_demo: Flask, signing_app: SigningApp, other: SigningApp
 ) -> None:
-    answered, sid = send(signing_app), "SM" + "7" * 32
+    answered = send(signing_app)
+    sid = "SM" + "7" * 32
     reach(answered, sid)
     reach(send(other))
     assert written(hub_demo, OriginalRepliedMessageSid=sid) == id_of("default")
@@ -282,7 +284,8 @@ def test_an_operators_answer_belongs_to_whose_message_it_answers(
 def test_what_becomes_of_a_message_is_told_to_its_source(
     hub_demo: Flask, other: SigningApp
 ) -> None:
-    message_id, sid = send(other), "SM" + "9" * 32
+    message_id = send(other)
+    sid = "SM" + "9" * 32
     reach(message_id, sid, status_="accepted")
     call_back(hub_demo, a_form(hub_demo, sid, "delivered"))
     settle_receipts()
@@ -296,9 +299,13 @@ def id_of(slug: str) -> str:
 
 # ── Consents ────────────────────────────────────────────────────────────────────────────────────
 PROOF = {
-    "address": ERIC, "given": True, "channel": "sms", "ip": "198.51.100.23", "agent": "Firefox",
+    "address": ERIC,
+    "given": True,
+    "channel": "sms",
+    "ip": "198.51.100.23",
+    "agent": "Firefox",
     "proof": "I agree to messages of Leases.",
-}  # fmt: skip
+}
 
 
 def test_a_consent_is_read_by_the_source_that_recorded_it(
@@ -348,10 +355,10 @@ def test_a_yes_of_a_key_lifts_no_refusal_of_another_source_that_holds_for_all(
 SCOPES = (None, "default", "leases", "rents")
 
 
-def expected_words(
-    words: list[tuple[str | None, bool]], holding: set[str | None]
-) -> list[bool]:
-    """Return the last word of each recorder that holds for a source; an admin's yes ends any no before it."""
+def expected_words(words: list[tuple[str | None, bool]], holding: set[str | None]) -> list[bool]:
+    """Return the last word of each recorder that holds for a source; an admin's yes ends any no
+    before it.
+    """
     last: dict[str | None, bool] = {}
     for scope, given_ in words:
         if scope is None and given_:
@@ -373,9 +380,13 @@ def test_the_newest_word_of_each_recorder_counts_and_only_admins_lift_a_no_of_an
 ) -> None:
     ids = prepare(words, shared)
     carrier = Carrier(
-        connection.id, connection.integration, connection.channel, connection.sender, True,
+        connection.id,
+        connection.integration,
+        connection.channel,
+        connection.sender,
+        True,
         Rules(consent=asks).stored(),
-    )  # fmt: skip
+    )
     contact = contact_for("phone", ERIC, test=True)
     for slug in SCOPES[1:]:
         counts = expected_words(words, {slug, *shared})

@@ -110,9 +110,12 @@ def failed_at_once(line: Line, wire: Wire, twilio: TwilioIntegration) -> Ended:
 
 def made(line: Line) -> dict[str, Any]:
     return {
-        "sid": line.sid, "status": "failed", "error_code": int(line.code), "num_segments": "1",
+        "sid": line.sid,
+        "status": "failed",
+        "error_code": int(line.code),
+        "num_segments": "1",
         "date_updated": now().strftime("%a, %d %b %Y %H:%M:%S +0000"),
-    }  # fmt: skip
+    }
 
 
 def called_back(line: Line, wire: Wire, twilio: TwilioIntegration) -> StatusUpdate:

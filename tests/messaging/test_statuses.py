@@ -19,7 +19,17 @@ from hub.messaging.statuses import Origin
 from hub.models import Connection, Message, PlatformEvent, StatusEvent
 from hub.models.types import now
 from hub.vocabulary import Status
-from tests.stage import a_connection, a_message, attempts, change, count, message, status, told, words
+from tests.stage import (
+    a_connection,
+    a_message,
+    attempts,
+    change,
+    count,
+    message,
+    status,
+    told,
+    words,
+)
 
 SID = "SM" + "0" * 32
 # Twilio's words in the order of a message's life; a message fails or is undelivered, never both
@@ -98,17 +108,31 @@ def test_an_equal_rank_keeps_the_first(connection: Connection, origin: Origin) -
 
 
 @pytest.mark.parametrize("word", ["receiving", "received", "canceled", "flibbertigibbet", ""])
-def test_a_word_that_says_nothing_is_kept_and_changes_nothing(connection: Connection, origin: Origin, word: str) -> None:
+def test_a_word_that_says_nothing_is_kept_and_changes_nothing(
+    connection: Connection, origin: Origin, word: str
+) -> None:
     message_id = sent_out(connection)
     assert statuses.apply(fact(word), origin)
     assert (status(message_id), words(message_id), told(message_id)) == ("accepted", [word], [])
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(data=st.data())
-def test_any_order_and_repetition_ends_the_same(connection: Connection, origin: Origin, data: st.DataObject) -> None:
-    life = data.draw(st.sampled_from([GOOD, BAD, GOOD[:4], ("queued", "failed"), ("sent", "undelivered", "delivered")]))
-    seen = data.draw(st.lists(st.sampled_from(life), max_size=4).flatmap(lambda extra: st.permutations([*life, *extra])))
+def test_any_order_and_repetition_ends_the_same(
+    connection: Connection, origin: Origin, data: st.DataObject
+) -> None:
+    life = data.draw(
+        st.sampled_from(
+            [GOOD, BAD, GOOD[:4], ("queued", "failed"), ("sent", "undelivered", "delivered")]
+        )
+    )
+    seen = data.draw(
+        st.lists(st.sampled_from(life), max_size=4).flatmap(
+            lambda extra: st.permutations([*life, *extra])
+        )
+    )
     number = count(StatusEvent) + count(PlatformEvent)  # a fresh id for each example
     straight, shuffled = (sent_out(connection, f"SM{number:031d}{n}") for n in (0, 1))
     for message_id, order in ((straight, life), (shuffled, seen)):
@@ -121,7 +145,17 @@ def test_any_order_and_repetition_ends_the_same(connection: Connection, origin: 
 
 
 @pytest.mark.parametrize("start", list(Status))
-@pytest.mark.parametrize("reported", [Status.ACCEPTED, Status.SENT, Status.FAILED, Status.UNDELIVERED, Status.DELIVERED, Status.READ])
+@pytest.mark.parametrize(
+    "reported",
+    [
+        Status.ACCEPTED,
+        Status.SENT,
+        Status.FAILED,
+        Status.UNDELIVERED,
+        Status.DELIVERED,
+        Status.READ,
+    ],
+)
 def test_a_status_is_raised_by_rank_alone(start: Status, reported: Status) -> None:
     row = Message(status=start.value, code="before", due_at=now())
     assert raise_to(row, reported, code="after") is (reported.rank > start.rank)
@@ -130,14 +164,26 @@ def test_a_status_is_raised_by_rank_alone(start: Status, reported: Status) -> No
 
 
 def test_the_ranks_are_those_of_the_design() -> None:
-    ladder = ["queued", "sending", "unknown", "canceled", "accepted", "sent", "failed", "delivered", "read"]
+    ladder = [
+        "queued",
+        "sending",
+        "unknown",
+        "canceled",
+        "accepted",
+        "sent",
+        "failed",
+        "delivered",
+        "read",
+    ]
     assert all(Status(low).rank < Status(high).rank for low, high in pairwise(ladder))
     assert Status.SUPPRESSED.rank == Status.CANCELED.rank == Status.EXPIRED.rank
     assert Status.FAILED.rank == Status.UNDELIVERED.rank
 
 
-# ── Which message ───────────────────────────────────────────────────────────────────────────────────────────
-def test_a_callback_that_overtakes_the_answer_finds_its_message_by_the_address(connection: Connection, origin: Origin) -> None:
+# ── Which message ─────────────────────────────────────────────────────────────────────────────────
+def test_a_callback_that_overtakes_the_answer_finds_its_message_by_the_address(
+    connection: Connection, origin: Origin
+) -> None:
     message_id = a_message()
     [claim] = delivery.turn([], {connection.id: 1})
     assert statuses.apply(fact("sent", message_id=message_id, attempt=1), origin)
@@ -154,7 +200,10 @@ def test_a_callback_settles_an_unknown_outcome(connection: Connection, origin: O
     change(message_id, status=Status.UNKNOWN.value, due_at=now())
     assert statuses.apply(fact("sent", message_id=message_id, attempt=1), origin)
     row = message(message_id)
-    assert (row.status, row.due_at) == ("sent", row.changed_at + ASK_AFTER), "what is left to do is to ask, should no more be heard"
+    assert (row.status, row.due_at) == (
+        "sent",
+        row.changed_at + ASK_AFTER,
+    ), "what is left to do is to ask, should no more be heard"
 
 
 def test_a_fact_of_another_connection_changes_nothing(connection: Connection) -> None:
@@ -166,8 +215,11 @@ def test_a_fact_of_another_connection_changes_nothing(connection: Connection) ->
     assert (status(message_id), words(message_id)) == ("accepted", [])
 
 
-def test_an_address_that_names_another_message_does_not_count_against_the_providers_id(connection: Connection, origin: Origin) -> None:
-    first, second = sent_out(connection), sent_out(connection, "SM" + "1" * 32)
+def test_an_address_that_names_another_message_does_not_count_against_the_providers_id(
+    connection: Connection, origin: Origin
+) -> None:
+    first = sent_out(connection)
+    second = sent_out(connection, "SM" + "1" * 32)
     assert statuses.apply(fact("delivered", SID, message_id=second, attempt=1), origin)
     assert (status(first), status(second)) == ("delivered", "accepted")
 
@@ -175,20 +227,26 @@ def test_an_address_that_names_another_message_does_not_count_against_the_provid
 @pytest.mark.parametrize("named", ["", "msg_nonsense", "req_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c"])
 def test_an_unknown_id_matches_nothing(connection: Connection, origin: Origin, named: str) -> None:
     sent_out(connection)
-    assert not statuses.apply(fact("delivered", "SM" + "f" * 32, message_id=named, attempt=1), origin)
+    assert not statuses.apply(
+        fact("delivered", "SM" + "f" * 32, message_id=named, attempt=1), origin
+    )
     assert not statuses.apply(fact("delivered", "", message_id=named, attempt=1), origin)
 
 
-def test_a_fact_without_an_id_is_nobodys(connection: Connection, origin: Origin, hub_demo: Flask) -> None:
+def test_a_fact_without_an_id_is_nobodys(
+    connection: Connection, origin: Origin, hub_demo: Flask
+) -> None:
     a_message()
     delivery.turn([], {connection.id: 1})  # an attempt without a provider id is there
     assert not statuses.apply(fact("delivered", ""), origin)
 
 
-# ── Which attempt ───────────────────────────────────────────────────────────────────────────────────────────
+# ── Which attempt ─────────────────────────────────────────────────────────────────────────────────
 @pytest.fixture
 def tried_twice(connection: Connection) -> str:
-    """Give a message whose second attempt is under way; the first may have arrived after all, as SID."""
+    """Give a message whose second attempt is under way; the first may have arrived after all, as
+    SID.
+    """
     message_id = a_message()
     delivery.turn([], {connection.id: 1})
     change(message_id, status=Status.QUEUED.value, due_at=now())
@@ -197,10 +255,14 @@ def tried_twice(connection: Connection) -> str:
 
 
 @pytest.mark.parametrize("word", ["failed", "undelivered"])
-def test_what_an_older_attempt_failed_at_stays_with_it(tried_twice: str, origin: Origin, word: str) -> None:
+def test_what_an_older_attempt_failed_at_stays_with_it(
+    tried_twice: str, origin: Origin, word: str
+) -> None:
     assert statuses.apply(fact(word, message_id=tried_twice, attempt=1, code="30003"), origin)
     assert status(tried_twice) == Status.SENDING
-    assert told(tried_twice) == [], "the signing app is told of a failure only if nothing is under way any more"
+    assert told(tried_twice) == [], (
+        "the signing app is told of a failure only if nothing is under way any more"
+    )
     assert words(tried_twice) == [word]
 
 
@@ -210,10 +272,19 @@ def test_an_older_attempt_that_arrived_is_good_news(tried_twice: str, origin: Or
     assert told(tried_twice) == ["sms_delivered"]
 
 
-# ── Platform events ─────────────────────────────────────────────────────────────────────────────────────────
-def test_a_platform_event_carries_what_the_provider_said(connection: Connection, origin: Origin) -> None:
+# ── Platform events ───────────────────────────────────────────────────────────────────────────────
+def test_a_platform_event_carries_what_the_provider_said(
+    connection: Connection, origin: Origin
+) -> None:
     message_id = sent_out(connection)
-    statuses.apply(fact("undelivered", code="30003", details={"MessageSid": SID, "ErrorMessage": "Unreachable"}), origin)
-    event = db.session.scalars(select(PlatformEvent).where(PlatformEvent.message_id == message_id)).one()
+    statuses.apply(
+        fact(
+            "undelivered", code="30003", details={"MessageSid": SID, "ErrorMessage": "Unreachable"}
+        ),
+        origin,
+    )
+    event = db.session.scalars(
+        select(PlatformEvent).where(PlatformEvent.message_id == message_id)
+    ).one()
     assert event.type == "sms_undelivered"
     assert event.payload == {"MessageSid": SID, "ErrorMessage": "Unreachable", "code": "30003"}

@@ -1,4 +1,4 @@
-"""Limits of senders: tokens, slowing down when the provider asks for it, recipients one at a time."""
+"""Limits of senders: tokens, slowing down at the provider's request, recipient pacing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,19 @@ from hub.stopping import Stopping
 from hub.store import transaction
 from hub.vocabulary import Lane
 from tests.pigeon import Loft, Pigeon
-from tests.stage import a_connection, a_message, at_provider, change, count, deliver, eventually, free, make_due, message, status
+from tests.stage import (
+    a_connection,
+    a_message,
+    at_provider,
+    change,
+    count,
+    deliver,
+    eventually,
+    free,
+    make_due,
+    message,
+    status,
+)
 
 AT = datetime(2026, 11, 21, 10, tzinfo=UTC)
 
@@ -55,7 +67,7 @@ def limit(connection_id: str, per_second: float | None) -> None:
     db.session.get_one(Connection, connection_id).per_second = per_second
 
 
-# ── Tokens ──────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Tokens ────────────────────────────────────────────────────────────────────────────────────────
 @pytest.fixture
 def slow_pigeons(pigeons: Connection, monkeypatch: pytest.MonkeyPatch) -> Connection:
     """Connect pigeons of which two a second may leave."""
@@ -66,7 +78,9 @@ def slow_pigeons(pigeons: Connection, monkeypatch: pytest.MonkeyPatch) -> Connec
 
 def test_no_more_is_claimed_than_there_are_tokens(slow_pigeons: Connection) -> None:
     ids = [by_pigeon(text=f"{n}") for n in range(8)]
-    assert [one.message_id for one in claim(slow_pigeons)] == ids[:4], "what an idle sender saved up"
+    assert [one.message_id for one in claim(slow_pigeons)] == ids[:4], (
+        "what an idle sender saved up"
+    )
     assert claim(slow_pigeons) == []
     assert delivery.due() == [], "nothing to do before the next token"
     assert {(status(one), message(one).tries) for one in ids[4:]} == {("queued", 0)}
@@ -88,7 +102,9 @@ def test_bulk_never_takes_the_last_quarter_of_the_tokens(slow_pigeons: Connectio
     assert delivery.due() == []
     urgent = by_pigeon(text="sign here")
     assert delivery.due() == [slow_pigeons.id]
-    assert [one.message_id for one in claim(slow_pigeons)] == [urgent], "it does not wait behind reminders"
+    assert [one.message_id for one in claim(slow_pigeons)] == [urgent], (
+        "it does not wait behind reminders"
+    )
 
 
 def test_connections_of_one_sender_share_its_tokens(connection: Connection) -> None:
@@ -98,7 +114,9 @@ def test_connections_of_one_sender_share_its_tokens(connection: Connection) -> N
     for slug in (connection.slug, "twin", "stranger"):
         for n in range(8):
             a_message(text=f"{slug} {n}", channel="", connection_slug=slug)
-    taken = Counter(one.connection_id for one in delivery.turn([], {connection.id: 3, twin: 8, stranger: 8}))
+    taken = Counter(
+        one.connection_id for one in delivery.turn([], {connection.id: 3, twin: 8, stranger: 8})
+    )
     assert taken == {connection.id: 3, twin: 1, stranger: 8}
     assert delivery.turn([], {connection.id: 8, twin: 8}) == []
 
@@ -125,7 +143,9 @@ def test_a_sender_without_a_limit_leaves_no_trace(pigeons: Connection, loft: Lof
     assert count(Throttle) == 0
 
 
-def test_two_drains_at_once_keep_to_the_rate(hub_demo: Flask, connection: Connection, simulator: Any) -> None:
+def test_two_drains_at_once_keep_to_the_rate(
+    hub_demo: Flask, connection: Connection, simulator: Any
+) -> None:
     limit(connection.id, 20)
     for n in range(120):
         a_message(text=f"text {n}")
@@ -143,12 +163,16 @@ def test_two_drains_at_once_keep_to_the_rate(hub_demo: Flask, connection: Connec
     db.session.rollback()
     started = sorted(db.session.scalars(select(Attempt.started_at)))
     for n, at in enumerate(started, 1):
-        assert n <= 20 + 20 * (at - began).total_seconds() + 1, "what was saved up, and what came since"
+        assert n <= 20 + 20 * (at - began).total_seconds() + 1, (
+            "what was saved up, and what came since"
+        )
     assert len(started) >= 30, "and it does use what it may"
     assert Counter(at_provider(simulator)) == Counter(f"text {n}" for n in range(len(started)))
 
 
-def test_a_drain_that_lacks_tokens_does_not_spin(slow_pigeons: Connection, loft: Loft, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_drain_that_lacks_tokens_does_not_spin(
+    slow_pigeons: Connection, loft: Loft, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for n in range(6):
         by_pigeon(text=f"{n}")
     turns = []
@@ -162,7 +186,10 @@ def test_a_drain_that_lacks_tokens_does_not_spin(slow_pigeons: Connection, loft:
 
 
 def test_a_sender_that_waits_for_tokens_does_not_hold_another(
-    slow_pigeons: Connection, homing_pigeons: Connection, loft: Loft, monkeypatch: pytest.MonkeyPatch
+    slow_pigeons: Connection,
+    homing_pigeons: Connection,
+    loft: Loft,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     limit(homing_pigeons.id, 1000)
     for n in range(30):
@@ -175,9 +202,10 @@ def test_a_sender_that_waits_for_tokens_does_not_hold_another(
     assert 4 <= flown["slow"] <= 5 + 2 * (time.monotonic() - began)
 
 
-# ── Slower, says the provider ───────────────────────────────────────────────────────────────────────────────
+# ── Slower, says the provider ─────────────────────────────────────────────────────────────────────
 def test_too_much_at_once_holds_the_sender_and_not_the_message_alone(pigeons: Connection) -> None:
-    refused, other = by_pigeon(text="refused"), by_pigeon(text="other")
+    refused = by_pigeon(text="refused")
+    other = by_pigeon(text="other")
     [one] = claim(pigeons, 1)
     ended(one, SlowDown("Slower.", "429", 30))
     assert delivery.due() == []
@@ -200,8 +228,12 @@ def test_connections_of_a_sender_are_slowed_down_together(connection: Connection
     assert delivery.turn([], {twin: 4}) == []
 
 
-@pytest.mark.parametrize("error", [TransientError("Not this one.", "p5", 30), PermanentError("Never.", "p6")])
-def test_the_trouble_of_one_message_does_not_slow_its_sender(pigeons: Connection, error: Exception) -> None:
+@pytest.mark.parametrize(
+    "error", [TransientError("Not this one.", "p5", 30), PermanentError("Never.", "p6")]
+)
+def test_the_trouble_of_one_message_does_not_slow_its_sender(
+    pigeons: Connection, error: Exception
+) -> None:
     by_pigeon(text="one")
     other = by_pigeon(text="other")
     [one] = claim(pigeons, 1)
@@ -264,7 +296,9 @@ def after(seconds: float) -> datetime:
 def test_the_rate_halves_and_comes_back_by_itself() -> None:
     state = slowed(had=10, seconds=1)
     assert throttle.limit(state, 0, after(1)) == 5
-    assert throttle.limit(state, 0, after(1 + throttle.DOUBLES_IN / 2)) == pytest.approx(7.07, abs=0.01)
+    assert throttle.limit(state, 0, after(1 + throttle.DOUBLES_IN / 2)) == pytest.approx(
+        7.07, abs=0.01
+    )
     assert throttle.limit(state, 0, after(1.1 + throttle.DOUBLES_IN)) == 0, "no limit, as before"
     assert throttle.limit(state, 3, after(1.1 + throttle.DOUBLES_IN)) == 3, "but an admin's"
 
@@ -288,7 +322,9 @@ def test_a_sender_is_never_brought_to_a_standstill() -> None:
     assert throttle.limit(state, 0, after(1.05)) >= throttle.LOWEST
 
 
-@pytest.mark.parametrize(("asked", "holds"), [(None, throttle.HOLD), (7, 7), (float("inf"), times.LONGEST_PAUSE)])
+@pytest.mark.parametrize(
+    ("asked", "holds"), [(None, throttle.HOLD), (7, 7), (float("inf"), times.LONGEST_PAUSE)]
+)
 def test_the_pause_is_the_providers_or_else_ours(asked: float | None, holds: float) -> None:
     state = State("one")
     throttle.slow_down(state, 0, 10, asked, AT)
@@ -313,7 +349,7 @@ def test_a_clock_that_goes_back_takes_no_tokens() -> None:
     assert (throttle.whole(state, 10), state.filled_at) == (10, AT)
 
 
-# ── One recipient ───────────────────────────────────────────────────────────────────────────────────────────
+# ── One recipient ─────────────────────────────────────────────────────────────────────────────────
 @pytest.fixture
 def polite_pigeons(pigeons: Connection, monkeypatch: pytest.MonkeyPatch) -> Connection:
     """Connect pigeons of which one in ten seconds may come to one roof."""
@@ -321,7 +357,9 @@ def polite_pigeons(pigeons: Connection, monkeypatch: pytest.MonkeyPatch) -> Conn
     return pigeons
 
 
-def test_messages_to_one_recipient_are_spaced_and_others_go_past_them(polite_pigeons: Connection) -> None:
+def test_messages_to_one_recipient_are_spaced_and_others_go_past_them(
+    polite_pigeons: Connection,
+) -> None:
     roof = [by_pigeon(text=f"{n}") for n in range(4)]
     attic = by_pigeon("attic")
     before = now()

@@ -1,4 +1,6 @@
-"""WhatsApp: free text while a person's window is open, an approved template outside it, and nothing otherwise."""
+"""WhatsApp: free text while a person's window is open, an approved template outside it, and nothing
+otherwise.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +16,28 @@ from sqlalchemy import select
 from hub.errors import TemplateRequired
 from hub.extensions import db
 from hub.integrations.base import Accepted, Filled, TemplateFound
-from hub.messaging import conversations, delivery, outbox, provider_templates, render, template_sync, windows
+from hub.messaging import (
+    conversations,
+    delivery,
+    outbox,
+    provider_templates,
+    render,
+    template_sync,
+    windows,
+)
 from hub.messaging.contacts import contact_for
-from hub.models import Attempt, Audit, Connection, Conversation, Inbound, Message, PlatformEvent, ProviderTemplate, Receipt, Window
+from hub.models import (
+    Attempt,
+    Audit,
+    Connection,
+    Conversation,
+    Inbound,
+    Message,
+    PlatformEvent,
+    ProviderTemplate,
+    Receipt,
+    Window,
+)
 from hub.models.types import now
 from hub.store import transaction
 from hub.vocabulary import Address
@@ -56,15 +77,31 @@ def drop(connection_id: str) -> None:
 
 
 def came_in(
-    app: Flask, text: str = "Hello", *, sid: str = "SM" + "1" * 32, channel: str = "whatsapp:", target: str = INBOUND, **more: str
+    app: Flask,
+    text: str = "Hello",
+    *,
+    sid: str = "SM" + "1" * 32,
+    channel: str = "whatsapp:",
+    target: str = INBOUND,
+    **more: str,
 ) -> Any:
     """Let a person write to us, as Twilio posts it."""
     account = credentials(app)
     form = {
-        "AccountSid": account.account_sid, "ApiVersion": "2010-04-01", "From": channel + ERIC, "To": channel + account.phone_number,
-        "MessageSid": sid, "SmsMessageSid": sid, "SmsSid": sid, "SmsStatus": "received", "Body": text, "NumMedia": "0",
-        "NumSegments": "1", **({"ProfileName": "Ericsson", "WaId": ERIC[1:]} if channel else {}), **more,
-    }  # fmt: skip
+        "AccountSid": account.account_sid,
+        "ApiVersion": "2010-04-01",
+        "From": channel + ERIC,
+        "To": channel + account.phone_number,
+        "MessageSid": sid,
+        "SmsMessageSid": sid,
+        "SmsSid": sid,
+        "SmsStatus": "received",
+        "Body": text,
+        "NumMedia": "0",
+        "NumSegments": "1",
+        **({"ProfileName": "Ericsson", "WaId": ERIC[1:]} if channel else {}),
+        **more,
+    }
     return call_back(app, form, target=target)
 
 
@@ -81,7 +118,9 @@ def drafted(connection: Connection, template: Filled | None = None) -> str:
     """Queue a message of an event over WhatsApp, with an approved template or without."""
     contact = contact_for(Address.PHONE, ERIC, test=True)
     text = "Please sign: https://sign.example/r/1"
-    return outbox.add(outbox.Draft(connection=connection, contact=contact, text=text, template=template)).id
+    return outbox.add(
+        outbox.Draft(connection=connection, contact=contact, text=text, template=template)
+    ).id
 
 
 def forget() -> None:
@@ -94,26 +133,40 @@ TEMPLATE = Filled("HX" + "a" * 32, {"1": "Employment Agreement", "2": "https://s
 
 
 class TestInbound:
-    def test_a_person_s_message_is_kept_once_and_answered_with_empty_twiml(self, hub_demo: Flask, whatsapp: Connection) -> None:
+    def test_a_person_s_message_is_kept_once_and_answered_with_empty_twiml(
+        self, hub_demo: Flask, whatsapp: Connection
+    ) -> None:
         for _ in range(2):
             answer = came_in(hub_demo)
             assert (answer.status_code, answer.content_type) == (200, "text/xml")
             assert answer.text == '<?xml version="1.0" encoding="UTF-8"?><Response></Response>'
         settle_receipts()
         [row] = db.session.scalars(select(Inbound))
-        assert (row.connection_id, row.provider_id, row.kind) == (whatsapp.id, "SM" + "1" * 32, "text")
+        assert (row.connection_id, row.provider_id, row.kind) == (
+            whatsapp.id,
+            "SM" + "1" * 32,
+            "text",
+        )
         assert count(Receipt) == 1
         assert receipts()[0].detail == "received"
         [event] = db.session.scalars(select(PlatformEvent))
-        assert (event.type, event.payload["text"], event.payload["from"]) == ("whatsapp_received", "Hello", ERIC)
+        assert (event.type, event.payload["text"], event.payload["from"]) == (
+            "whatsapp_received",
+            "Hello",
+            ERIC,
+        )
 
     @pytest.mark.parametrize("target", [INBOUND, STATUS, "/api/rpc/webhooks/twilio/sms"])
-    def test_it_is_treated_as_what_it_is_wherever_it_arrives(self, hub_demo: Flask, whatsapp: Connection, target: str) -> None:
+    def test_it_is_treated_as_what_it_is_wherever_it_arrives(
+        self, hub_demo: Flask, whatsapp: Connection, target: str
+    ) -> None:
         assert came_in(hub_demo, target=target).content_type == "text/xml"
         settle_receipts()
         assert [one.connection_id for one in db.session.scalars(select(Inbound))] == [whatsapp.id]
 
-    def test_a_status_at_the_inbound_address_is_a_status(self, hub_demo: Flask, connection: Connection) -> None:
+    def test_a_status_at_the_inbound_address_is_a_status(
+        self, hub_demo: Flask, connection: Connection
+    ) -> None:
         message_id = a_message()
         claim = turn(connection)
         assert claim is not None
@@ -123,7 +176,9 @@ class TestInbound:
         settle_receipts()
         assert status(message_id) == "delivered"
 
-    def test_a_text_goes_to_the_connection_of_its_channel(self, hub_demo: Flask, connection: Connection, whatsapp: Connection) -> None:
+    def test_a_text_goes_to_the_connection_of_its_channel(
+        self, hub_demo: Flask, connection: Connection, whatsapp: Connection
+    ) -> None:
         came_in(hub_demo, channel="", sid="SM" + "3" * 32)
         settle_receipts()
         assert [one.connection_id for one in db.session.scalars(select(Inbound))] == [connection.id]
@@ -132,60 +187,88 @@ class TestInbound:
 
     def test_files_and_buttons_are_kept(self, hub_demo: Flask, whatsapp: Connection) -> None:
         came_in(
-            hub_demo, "Yes", NumMedia="2", MediaUrl0="https://api.twilio.com/m/0", MediaContentType0="image/jpeg",
-            MediaUrl1="https://api.twilio.com/m/1", MediaContentType1="application/pdf", ButtonPayload="sign-later", ButtonText="Yes",
-        )  # fmt: skip
+            hub_demo,
+            "Yes",
+            NumMedia="2",
+            MediaUrl0="https://api.twilio.com/m/0",
+            MediaContentType0="image/jpeg",
+            MediaUrl1="https://api.twilio.com/m/1",
+            MediaContentType1="application/pdf",
+            ButtonPayload="sign-later",
+            ButtonText="Yes",
+        )
         settle_receipts()
         [talk] = conversations.newest(10)
         [line] = conversations.lines(talk)
         assert line.body is not None
         assert line.body.content["button"] == "sign-later"
-        assert [file["content_type"] for file in line.body.content["media"]] == ["image/jpeg", "application/pdf"]
+        assert [file["content_type"] for file in line.body.content["media"]] == [
+            "image/jpeg",
+            "application/pdf",
+        ]
 
-    def test_a_person_without_a_number_is_known_by_their_id(self, hub_demo: Flask, whatsapp: Connection) -> None:
+    def test_a_person_without_a_number_is_known_by_their_id(
+        self, hub_demo: Flask, whatsapp: Connection
+    ) -> None:
         came_in(hub_demo, From="whatsapp:US.1349", ExternalUserId="whatsapp:US.1349", WaId="")
         settle_receipts()
         [talk] = conversations.newest(10)
-        assert (talk.contact.kind, talk.contact.address, talk.contact.name) == ("external", "US.1349", "Ericsson")
+        assert (talk.contact.kind, talk.contact.address, talk.contact.name) == (
+            "external",
+            "US.1349",
+            "Ericsson",
+        )
         conversations.answer(talk.row.id, "Good morning")
         claim = turn(whatsapp)
         assert claim is not None
         assert claim.integration.render(claim.outbound)["To"] == "whatsapp:US.1349"
 
-    def test_a_name_that_people_give_themselves_does_not_replace_the_signing_app_s(self, hub_demo: Flask, whatsapp: Connection) -> None:
+    def test_a_name_that_people_give_themselves_does_not_replace_the_signing_app_s(
+        self, hub_demo: Flask, whatsapp: Connection
+    ) -> None:
         contact_for(Address.PHONE, ERIC, test=True, name="Eric Smith")
         came_in(hub_demo)
         settle_receipts()
         assert conversations.newest(10)[0].contact.name == "Eric Smith"
 
-    def test_a_sender_that_no_connection_has_stays_with_its_receipt(self, hub_demo: Flask, whatsapp: Connection) -> None:
+    def test_a_sender_that_no_connection_has_stays_with_its_receipt(
+        self, hub_demo: Flask, whatsapp: Connection
+    ) -> None:
         drop(whatsapp.id)  # there is only SMS
         came_in(hub_demo)
         settle_receipts()
         assert "no connection" in receipts()[0].error
         assert count(Inbound) == 0
 
-    def test_an_answer_tells_of_which_request_it_is(self, hub_demo: Flask, signing_app: SigningApp, connection: Connection) -> None:
+    def test_an_answer_tells_of_which_request_it_is(
+        self, hub_demo: Flask, signing_app: SigningApp, connection: Connection
+    ) -> None:
         signing_app.post("/events", an_event(signers=[a_signer("Eric", ERIC)]))
         claim = turn(connection)
         assert claim is not None
         accepted(claim)
         came_in(hub_demo, channel="", OriginalRepliedMessageSid="SM" + "2" * 32)
         settle_receipts()
-        [event] = db.session.scalars(select(PlatformEvent).where(PlatformEvent.type == "sms_received"))
+        [event] = db.session.scalars(
+            select(PlatformEvent).where(PlatformEvent.type == "sms_received")
+        )
         assert event.message_id == claim.message_id
         assert event.request_id == message(claim.message_id).request_id
 
 
 class TestWindow:
-    def test_a_person_s_message_opens_it_for_a_day(self, hub_demo: Flask, whatsapp: Connection) -> None:
+    def test_a_person_s_message_opens_it_for_a_day(
+        self, hub_demo: Flask, whatsapp: Connection
+    ) -> None:
         came_in(hub_demo)
         settle_receipts()
         [row] = db.session.scalars(select(Window))
         assert row.sender == whatsapp.sender
         assert row.closes_at - receipts()[0].received_at == 24 * HOUR
 
-    def test_the_latest_counts_in_whatever_order_they_are_told(self, hub_demo: Flask, whatsapp: Connection) -> None:
+    def test_the_latest_counts_in_whatever_order_they_are_told(
+        self, hub_demo: Flask, whatsapp: Connection
+    ) -> None:
         contact = contact_for(Address.PHONE, ERIC, test=True)
         moment = now()
         for at in (moment, moment - 2 * HOUR, moment - HOUR):
@@ -199,24 +282,37 @@ class TestWindow:
         claim = turn(whatsapp)
         assert claim is not None
         payload = claim.integration.render(claim.outbound)
-        assert (claim.message_id, payload["Body"], "ContentSid" in payload) == (message_id, "Please sign: https://sign.example/r/1", False)
+        assert (claim.message_id, payload["Body"], "ContentSid" in payload) == (
+            message_id,
+            "Please sign: https://sign.example/r/1",
+            False,
+        )
 
-    def test_outside_it_the_approved_template_goes(self, hub_demo: Flask, whatsapp: Connection) -> None:
+    def test_outside_it_the_approved_template_goes(
+        self, hub_demo: Flask, whatsapp: Connection
+    ) -> None:
         drafted(whatsapp, TEMPLATE)
         claim = turn(whatsapp)
         assert claim is not None
         payload = claim.integration.render(claim.outbound)
         assert payload["ContentSid"] == TEMPLATE.id
-        assert payload["ContentVariables"] == '{"1": "Employment Agreement", "2": "https://sign.example/r/1"}'
+        assert (
+            payload["ContentVariables"]
+            == '{"1": "Employment Agreement", "2": "https://sign.example/r/1"}'
+        )
         assert not {"Body", "MediaUrl"} & payload.keys()
         assert db.session.get_one(Attempt, (claim.message_id, 1)).template == TEMPLATE.id
 
-    def test_without_a_template_it_is_not_sent_and_says_why(self, hub_demo: Flask, whatsapp: Connection) -> None:
+    def test_without_a_template_it_is_not_sent_and_says_why(
+        self, hub_demo: Flask, whatsapp: Connection
+    ) -> None:
         message_id = drafted(whatsapp)
         assert (status(message_id), message(message_id).code) == ("suppressed", "window_closed")
         assert turn(whatsapp) is None
 
-    def test_a_window_that_closes_while_it_waits_is_seen(self, hub_demo: Flask, whatsapp: Connection) -> None:
+    def test_a_window_that_closes_while_it_waits_is_seen(
+        self, hub_demo: Flask, whatsapp: Connection
+    ) -> None:
         came_in(hub_demo)
         settle_receipts()
         message_id = drafted(whatsapp)
@@ -251,15 +347,27 @@ class TestTooLate:
         return send
 
     def failed(self, app: Flask, message_id: str) -> None:
-        form = a_form(app, "SM" + "2" * 32, "failed", ErrorCode="63016", From="whatsapp:+15005550006", To=f"whatsapp:{ERIC}")
-        assert call_back(app, form, target=f"{STATUS}?message={message_id}&attempt=1").status_code == 200
+        form = a_form(
+            app,
+            "SM" + "2" * 32,
+            "failed",
+            ErrorCode="63016",
+            From="whatsapp:+15005550006",
+            To=f"whatsapp:{ERIC}",
+        )
+        assert (
+            call_back(app, form, target=f"{STATUS}?message={message_id}&attempt=1").status_code
+            == 200
+        )
         settle_receipts()
 
     def successors(self, message_id: str) -> list[Message]:
         db.session.rollback()
         return list(db.session.scalars(select(Message).where(Message.after_id == message_id)))
 
-    def test_the_template_goes_out_instead_once(self, hub_demo: Flask, whatsapp: Connection, sent: Callable[..., str]) -> None:
+    def test_the_template_goes_out_instead_once(
+        self, hub_demo: Flask, whatsapp: Connection, sent: Callable[..., str]
+    ) -> None:
         message_id = sent(TEMPLATE)
         self.failed(hub_demo, message_id)
         self.failed(hub_demo, message_id)
@@ -267,17 +375,28 @@ class TestTooLate:
         assert (status(message_id), again.status) == ("failed", "queued")
         claim = turn(whatsapp)
         assert claim is not None
-        assert (claim.message_id, claim.integration.render(claim.outbound)["ContentSid"]) == (again.id, TEMPLATE.id)
+        assert (claim.message_id, claim.integration.render(claim.outbound)["ContentSid"]) == (
+            again.id,
+            TEMPLATE.id,
+        )
         accepted(claim, "SM" + "4" * 32)
         form = a_form(hub_demo, "SM" + "4" * 32, "failed", ErrorCode="63016")
         call_back(hub_demo, form, target=f"{STATUS}?message={again.id}&attempt=1")
         settle_receipts()
-        assert self.successors(again.id) == [], "a template that fails is not tried as a template again"
+        assert self.successors(again.id) == [], (
+            "a template that fails is not tried as a template again"
+        )
 
-    def test_without_a_template_it_stays_failed(self, hub_demo: Flask, whatsapp: Connection, sent: Callable[..., str]) -> None:
+    def test_without_a_template_it_stays_failed(
+        self, hub_demo: Flask, whatsapp: Connection, sent: Callable[..., str]
+    ) -> None:
         message_id = sent(None)
         self.failed(hub_demo, message_id)
-        assert (status(message_id), message(message_id).code, self.successors(message_id)) == ("failed", "63016", [])
+        assert (status(message_id), message(message_id).code, self.successors(message_id)) == (
+            "failed",
+            "63016",
+            [],
+        )
 
     def test_an_answer_at_once_leads_there_too(self, hub_demo: Flask, whatsapp: Connection) -> None:
         came_in(hub_demo)
@@ -285,19 +404,35 @@ class TestTooLate:
         message_id = drafted(whatsapp, TEMPLATE)
         claim = turn(whatsapp)
         assert claim is not None
-        delivery.turn([delivery.Outcome(claim, None, TemplateRequired("Too late.", "63016"), now(), 5, 400)], {})
+        delivery.turn(
+            [delivery.Outcome(claim, None, TemplateRequired("Too late.", "63016"), now(), 5, 400)],
+            {},
+        )
         assert [one.status for one in self.successors(message_id)] == ["queued"]
 
 
 class TestStatuses:
-    @pytest.mark.parametrize("words", [("sent", "delivered", "read"), ("read", "delivered", "sent"), ("delivered", "read", "sent")])
-    def test_read_receipts_in_any_order(self, hub_demo: Flask, whatsapp: Connection, words: tuple[str, ...]) -> None:
+    @pytest.mark.parametrize(
+        "words",
+        [
+            ("sent", "delivered", "read"),
+            ("read", "delivered", "sent"),
+            ("delivered", "read", "sent"),
+        ],
+    )
+    def test_read_receipts_in_any_order(
+        self, hub_demo: Flask, whatsapp: Connection, words: tuple[str, ...]
+    ) -> None:
         message_id = drafted(whatsapp, TEMPLATE)
         claim = turn(whatsapp)
         assert claim is not None
         accepted(claim)
         for word in words:
-            call_back(hub_demo, a_form(hub_demo, "SM" + "2" * 32, word), target=f"{STATUS}?message={message_id}&attempt=1")
+            call_back(
+                hub_demo,
+                a_form(hub_demo, "SM" + "2" * 32, word),
+                target=f"{STATUS}?message={message_id}&attempt=1",
+            )
         settle_receipts()
         assert status(message_id) == "read"
         assert told(message_id) == ["whatsapp_delivered", "whatsapp_read", "whatsapp_sent"]
@@ -306,7 +441,17 @@ class TestStatuses:
 class TestTemplates:
     def found(self, state: str = "approved", **more: Any) -> list[TemplateFound]:
         samples = {"1": "A", "2": "B"}
-        return [TemplateFound("HX" + "a" * 32, "signing_request", "en_US", state, text="{{1}}: {{2}}", variables=samples, **more)]
+        return [
+            TemplateFound(
+                "HX" + "a" * 32,
+                "signing_request",
+                "en_US",
+                state,
+                text="{{1}}: {{2}}",
+                variables=samples,
+                **more,
+            )
+        ]
 
     def mapped(self, connection: Connection, locale: str = "en", **variables: str) -> None:
         template_sync.keep(connection.id, self.found())
@@ -315,39 +460,77 @@ class TestTemplates:
         provider_templates.map_to(connection.id, "request_sent", locale, row.id, chosen)
         forget()
 
-    def test_an_event_goes_out_as_its_approved_template(self, hub_demo: Flask, signing_app: SigningApp, whatsapp: Connection) -> None:
+    def test_an_event_goes_out_as_its_approved_template(
+        self, hub_demo: Flask, signing_app: SigningApp, whatsapp: Connection
+    ) -> None:
         self.mapped(whatsapp)
-        answer = body(signing_app.post("/events", an_event(signers=[a_signer("Eric", ERIC, preference=["whatsapp"])])))
-        assert [(one["channel"], one["status"]) for one in answer["messages"]] == [("whatsapp", "queued")]
+        answer = body(
+            signing_app.post(
+                "/events", an_event(signers=[a_signer("Eric", ERIC, preference=["whatsapp"])])
+            )
+        )
+        assert [(one["channel"], one["status"]) for one in answer["messages"]] == [
+            ("whatsapp", "queued")
+        ]
         claim = turn(whatsapp)
         assert claim is not None
-        assert claim.outbound.template == Filled("HX" + "a" * 32, {"1": "Employment Agreement", "2": "https://sign.example/r/eric"})
+        assert claim.outbound.template == Filled(
+            "HX" + "a" * 32, {"1": "Employment Agreement", "2": "https://sign.example/r/eric"}
+        )
 
-    def test_without_one_the_answer_says_so(self, hub_demo: Flask, signing_app: SigningApp, whatsapp: Connection) -> None:
-        answer = body(signing_app.post("/events", an_event(signers=[a_signer("Eric", ERIC, preference=["whatsapp"])])))
-        assert [(one["channel"], one["status"], one["code"]) for one in answer["messages"]] == [("whatsapp", "suppressed", "window_closed")]
+    def test_without_one_the_answer_says_so(
+        self, hub_demo: Flask, signing_app: SigningApp, whatsapp: Connection
+    ) -> None:
+        answer = body(
+            signing_app.post(
+                "/events", an_event(signers=[a_signer("Eric", ERIC, preference=["whatsapp"])])
+            )
+        )
+        assert [(one["channel"], one["status"], one["code"]) for one in answer["messages"]] == [
+            ("whatsapp", "suppressed", "window_closed")
+        ]
 
-    @pytest.mark.parametrize(("wanted", "mapped"), [("pt-BR", "pt_BR"), ("pt-BR", "pt"), ("pt-BR", "en"), ("pt-BR", "en_US")])
-    def test_locales_fall_back(self, hub_demo: Flask, whatsapp: Connection, wanted: str, mapped: str) -> None:
+    @pytest.mark.parametrize(
+        ("wanted", "mapped"),
+        [("pt-BR", "pt_BR"), ("pt-BR", "pt"), ("pt-BR", "en"), ("pt-BR", "en_US")],
+    )
+    def test_locales_fall_back(
+        self, hub_demo: Flask, whatsapp: Connection, wanted: str, mapped: str
+    ) -> None:
         self.mapped(whatsapp, mapped)
-        assert provider_templates.filled(whatsapp.id, "request_sent", wanted, {"title": "T", "link": "L"}) is not None
+        assert (
+            provider_templates.filled(
+                whatsapp.id, "request_sent", wanted, {"title": "T", "link": "L"}
+            )
+            is not None
+        )
         assert provider_templates.filled(whatsapp.id, "request_reminder", wanted, {}) is None
 
-    def test_one_that_is_not_approved_cannot_be_mapped(self, hub_demo: Flask, whatsapp: Connection) -> None:
+    def test_one_that_is_not_approved_cannot_be_mapped(
+        self, hub_demo: Flask, whatsapp: Connection
+    ) -> None:
         template_sync.keep(whatsapp.id, self.found("pending"))
         row = db.session.scalars(select(ProviderTemplate)).one()
         with pytest.raises(provider_templates.Refused, match="pending"):
-            provider_templates.map_to(whatsapp.id, "request_sent", "en", row.id, {"1": "title", "2": "link"})
+            provider_templates.map_to(
+                whatsapp.id, "request_sent", "en", row.id, {"1": "title", "2": "link"}
+            )
 
-    def test_every_variable_must_stand_for_something(self, hub_demo: Flask, whatsapp: Connection) -> None:
+    def test_every_variable_must_stand_for_something(
+        self, hub_demo: Flask, whatsapp: Connection
+    ) -> None:
         template_sync.keep(whatsapp.id, self.found())
         row = db.session.scalars(select(ProviderTemplate)).one()
         with pytest.raises(provider_templates.Refused) as caught:
-            provider_templates.map_to(whatsapp.id, "request_sent", "en", row.id, {"1": "title", "2": "nonsense"})
+            provider_templates.map_to(
+                whatsapp.id, "request_sent", "en", row.id, {"1": "title", "2": "nonsense"}
+            )
         assert caught.value.field == "variable-2"
 
     @pytest.mark.parametrize("lost", ["paused", "gone"])
-    def test_one_that_is_lost_is_told_and_not_sent_any_more(self, hub_demo: Flask, whatsapp: Connection, lost: str) -> None:
+    def test_one_that_is_lost_is_told_and_not_sent_any_more(
+        self, hub_demo: Flask, whatsapp: Connection, lost: str
+    ) -> None:
         self.mapped(whatsapp)
         template_sync.keep(whatsapp.id, [] if lost == "gone" else self.found(lost))
         [row] = db.session.scalars(select(Audit).where(Audit.action == "template.lost"))
@@ -355,15 +538,25 @@ class TestTemplates:
         forget()
         assert provider_templates.filled(whatsapp.id, "request_sent", "en", {}) is None
 
-    @pytest.mark.parametrize(("value", "clean"), [
-        ("two\nlines", "two lines"), ("a\t\tb     c", "a b c"), ("", "–"), (None, "–"), (2, "2"), ("  x ", "x"),
-    ])  # fmt: skip
+    @pytest.mark.parametrize(
+        ("value", "clean"),
+        [
+            ("two\nlines", "two lines"),
+            ("a\t\tb     c", "a b c"),
+            ("", "–"),
+            (None, "–"),
+            (2, "2"),
+            ("  x ", "x"),
+        ],
+    )
     def test_values_are_cleaned_as_whatsapp_wants_them(self, value: Any, clean: str) -> None:
         assert provider_templates.clean(value) == clean
 
 
 class TestConversations:
-    def test_what_is_new_is_counted_until_it_is_read(self, hub_demo: Flask, whatsapp: Connection) -> None:
+    def test_what_is_new_is_counted_until_it_is_read(
+        self, hub_demo: Flask, whatsapp: Connection
+    ) -> None:
         for n in range(3):
             came_in(hub_demo, f"Message {n}", sid=f"SM{n:032x}")
         settle_receipts()
@@ -373,20 +566,31 @@ class TestConversations:
         assert conversations.newest(10, unread=True) == []
         assert all(one.read_at for one in db.session.scalars(select(Inbound)))
 
-    def test_an_answer_is_refused_once_the_window_is_closed(self, hub_demo: Flask, whatsapp: Connection) -> None:
+    def test_an_answer_is_refused_once_the_window_is_closed(
+        self, hub_demo: Flask, whatsapp: Connection
+    ) -> None:
         came_in(hub_demo)
         settle_receipts()
         [talk] = conversations.newest(10)
-        with time_machine.travel(now() + 25 * HOUR, tick=False), pytest.raises(conversations.Conflict, match="24 hours"):
+        with (
+            time_machine.travel(now() + 25 * HOUR, tick=False),
+            pytest.raises(conversations.Conflict, match="24 hours"),
+        ):
             conversations.answer(talk.row.id, "Hello")
 
-    def test_both_sides_stand_in_the_order_in_which_they_were_said(self, hub_demo: Flask, whatsapp: Connection) -> None:
+    def test_both_sides_stand_in_the_order_in_which_they_were_said(
+        self, hub_demo: Flask, whatsapp: Connection
+    ) -> None:
         came_in(hub_demo, "Hello?")
         settle_receipts()
         [talk] = conversations.newest(10)
         conversations.answer(talk.row.id, "Good morning")
         db.session.rollback()
-        said = [line.body.content["text"] for line in conversations.lines(conversations.get(talk.row.id)) if line.body]
+        said = [
+            line.body.content["text"]
+            for line in conversations.lines(conversations.get(talk.row.id))
+            if line.body
+        ]
         assert said == ["Hello?", "Good morning"]
 
 

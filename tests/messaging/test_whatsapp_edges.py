@@ -18,18 +18,48 @@ from hub.intake import replay
 from hub.intake.replay import Selection
 from hub.integrations.base import TemplateFound
 from hub.live import instance
-from hub.messaging import direct, outbox, provider_templates, reconcile, template_sync, timeline, windows
+from hub.messaging import (
+    direct,
+    outbox,
+    provider_templates,
+    reconcile,
+    template_sync,
+    timeline,
+    windows,
+)
 from hub.messaging.contacts import contact_for
-from hub.models import Attempt, Connection, Conversation, Inbound, Message, PlatformEvent, ProviderTemplate, Window
+from hub.models import (
+    Attempt,
+    Connection,
+    Conversation,
+    Inbound,
+    Message,
+    PlatformEvent,
+    ProviderTemplate,
+    Window,
+)
 from hub.models.types import now
 from hub.store import transaction
 from hub.vocabulary import Address, ConnectionState
 from tests.conftest import wait_until
 from tests.messaging.test_whatsapp import STATUS, TEMPLATE, accepted, came_in, drafted, forget, turn
 from tests.messaging.test_whatsapp import whatsapp as whatsapp
-from tests.stage import ERIC, SigningApp, a_form, a_signer, an_event, body, call_back, count, credentials, settle_receipts, status
+from tests.stage import (
+    ERIC,
+    SigningApp,
+    a_form,
+    a_signer,
+    an_event,
+    body,
+    call_back,
+    count,
+    credentials,
+    settle_receipts,
+    status,
+)
 
-SERVICE, BRAZIL = "MG" + "c" * 32, "MG" + "b" * 32
+SERVICE = "MG" + "c" * 32
+BRAZIL = "MG" + "b" * 32
 SENT = "SM" + "2" * 32
 
 
@@ -38,7 +68,9 @@ def another(like: Connection, title: str, **settings: Any) -> str:
     """Set up one more connection of the account."""
     made = locked(connections.create(like.integration, title, test=True))
     made.settings = {**like.settings, **settings}
-    made.settings_version, made.account, made.sender = 1, like.account, f"whatsapp:{made.settings['sender']}"
+    made.settings_version = 1
+    made.account = like.account
+    made.sender = f"whatsapp:{made.settings['sender']}"
     set_state(made, ConnectionState.ENABLED)
     return made.id
 
@@ -55,8 +87,10 @@ def kept_by() -> list[str]:
     return list(db.session.scalars(select(Inbound.connection_id)))
 
 
-# ── Who is written to ───────────────────────────────────────────────────────────────────────────────────────
-def test_an_archived_connection_of_the_number_takes_nothing_from_that_of_its_service(hub_demo: Flask, whatsapp: Connection) -> None:
+# ── Who is written to ─────────────────────────────────────────────────────────────────────────────
+def test_an_archived_connection_of_the_number_takes_nothing_from_that_of_its_service(
+    hub_demo: Flask, whatsapp: Connection
+) -> None:
     new = another(whatsapp, "With a service", sender=SERVICE)
     connections.archive(whatsapp.id)
     came_in(hub_demo, MessagingServiceSid=SERVICE)
@@ -65,7 +99,9 @@ def test_an_archived_connection_of_the_number_takes_nothing_from_that_of_its_ser
     assert db.session.scalars(select(Window.sender)).all() == [f"whatsapp:{SERVICE}"]
 
 
-def test_what_is_written_to_a_countrys_service_is_kept_by_its_connection(hub_demo: Flask, whatsapp: Connection) -> None:
+def test_what_is_written_to_a_countrys_service_is_kept_by_its_connection(
+    hub_demo: Flask, whatsapp: Connection
+) -> None:
     second = another(whatsapp, "Second", sender="+15005550099", services={"BR": BRAZIL})
     came_in(hub_demo, To="whatsapp:+5511900000000", MessagingServiceSid=BRAZIL)
     settle_receipts()
@@ -73,19 +109,27 @@ def test_what_is_written_to_a_countrys_service_is_kept_by_its_connection(hub_dem
     assert db.session.scalars(select(Window.sender)).all() == ["whatsapp:+15005550099"]
 
 
-def test_what_is_written_to_a_number_of_nobodys_is_kept_and_opens_no_window(hub_demo: Flask, whatsapp: Connection) -> None:
+def test_what_is_written_to_a_number_of_nobodys_is_kept_and_opens_no_window(
+    hub_demo: Flask, whatsapp: Connection
+) -> None:
     came_in(hub_demo, To="whatsapp:+15005550098")
     settle_receipts()
     assert kept_by() == [whatsapp.id]
     assert count(Window) == 0
 
 
-def test_a_service_opens_its_window_though_only_its_number_is_named(hub_demo: Flask, whatsapp: Connection) -> None:
+def test_a_service_opens_its_window_though_only_its_number_is_named(
+    hub_demo: Flask, whatsapp: Connection
+) -> None:
     change(whatsapp.id, sender=SERVICE)
 
     @transaction
     def rename() -> None:
-        db.session.execute(update(Connection).where(Connection.id == whatsapp.id).values(sender=f"whatsapp:{SERVICE}"))
+        db.session.execute(
+            update(Connection)
+            .where(Connection.id == whatsapp.id)
+            .values(sender=f"whatsapp:{SERVICE}")
+        )
 
     rename()
     came_in(hub_demo)
@@ -93,7 +137,9 @@ def test_a_service_opens_its_window_though_only_its_number_is_named(hub_demo: Fl
     assert db.session.scalars(select(Window.sender)).all() == [f"whatsapp:{SERVICE}"]
 
 
-def test_what_was_kept_is_not_kept_again_by_a_connection_that_came_later(hub_demo: Flask, whatsapp: Connection) -> None:
+def test_what_was_kept_is_not_kept_again_by_a_connection_that_came_later(
+    hub_demo: Flask, whatsapp: Connection
+) -> None:
     came_in(hub_demo)
     settle_receipts()
     another(whatsapp, "Later")
@@ -103,7 +149,9 @@ def test_what_was_kept_is_not_kept_again_by_a_connection_that_came_later(hub_dem
     assert (count(Conversation), count(PlatformEvent)) == (1, 1)
 
 
-def test_somebody_known_by_an_id_alone_has_a_window_too(hub_demo: Flask, whatsapp: Connection) -> None:
+def test_somebody_known_by_an_id_alone_has_a_window_too(
+    hub_demo: Flask, whatsapp: Connection
+) -> None:
     came_in(hub_demo, From="whatsapp:US.1349", ExternalUserId="whatsapp:US.1349", WaId="")
     settle_receipts()
     one = contact_for(Address.EXTERNAL, "US.1349", test=True)
@@ -114,7 +162,7 @@ def test_somebody_known_by_an_id_alone_has_a_window_too(hub_demo: Flask, whatsap
     assert window.state.startswith("Open for 23 h")
 
 
-# ── The window ──────────────────────────────────────────────────────────────────────────────────────────────
+# ── The window ────────────────────────────────────────────────────────────────────────────────────
 @pytest.fixture
 def refused(hub_demo: Flask, whatsapp: Connection) -> str:
     """Give a text that went out while the window was open, and came back with 63016."""
@@ -124,7 +172,14 @@ def refused(hub_demo: Flask, whatsapp: Connection) -> str:
     claim = turn(whatsapp)
     assert claim is not None
     accepted(claim)
-    form = a_form(hub_demo, SENT, "failed", ErrorCode="63016", From="whatsapp:+15005550006", To=f"whatsapp:{ERIC}")
+    form = a_form(
+        hub_demo,
+        SENT,
+        "failed",
+        ErrorCode="63016",
+        From="whatsapp:+15005550006",
+        To=f"whatsapp:{ERIC}",
+    )
     call_back(hub_demo, form, target=f"{STATUS}?message={message_id}&attempt=1")
     settle_receipts()
     return message_id
@@ -135,7 +190,9 @@ def open_now(whatsapp: Connection) -> bool:
     return bool(windows.closing(whatsapp.sender, [contact_for(Address.PHONE, ERIC, test=True).id]))
 
 
-def test_a_refusal_closes_it_and_told_again_leaves_open_what_was_opened_since(hub_demo: Flask, whatsapp: Connection, refused: str) -> None:
+def test_a_refusal_closes_it_and_told_again_leaves_open_what_was_opened_since(
+    hub_demo: Flask, whatsapp: Connection, refused: str
+) -> None:
     assert not open_now(whatsapp)
     came_in(hub_demo, sid="SM" + "7" * 32)
     settle_receipts()
@@ -144,21 +201,27 @@ def test_a_refusal_closes_it_and_told_again_leaves_open_what_was_opened_since(hu
     assert open_now(whatsapp)
 
 
-def test_a_refusal_that_polling_learns_of_leads_to_the_template(hub_demo: Flask, whatsapp: Connection, simulator: Any) -> None:
+def test_a_refusal_that_polling_learns_of_leads_to_the_template(
+    hub_demo: Flask, whatsapp: Connection, simulator: Any
+) -> None:
     phone = "+15005550021"
     contact = contact_for(Address.PHONE, phone, test=True)
     windows.opened(whatsapp.sender, contact.id, now(), 24)
-    message_id = outbox.add(outbox.Draft(connection=whatsapp, contact=contact, text="Please sign", template=TEMPLATE)).id
+    message_id = outbox.add(
+        outbox.Draft(connection=whatsapp, contact=contact, text="Please sign", template=TEMPLATE)
+    ).id
     claim = turn(whatsapp)
     assert claim is not None
     sent = claim.integration.send(claim.outbound)
     provider = instance(whatsapp)
-    update_ = wait_until(lambda: found if (found := provider.fetch_status(sent.provider_id)).code else None)
+    update_ = wait_until(
+        lambda: found if (found := provider.fetch_status(sent.provider_id)).code else None
+    )
     assert (update_.code, update_.outside_window) == ("63016", True)
     assert message_id
 
 
-# ── Templates ───────────────────────────────────────────────────────────────────────────────────────────────
+# ── Templates ─────────────────────────────────────────────────────────────────────────────────────
 def mapped(whatsapp: Connection, **variables: str) -> None:
     """Let an approved template with these variables say what request_sent says."""
     template_sync.keep(whatsapp.id, [found(*variables)])
@@ -169,13 +232,24 @@ def mapped(whatsapp: Connection, **variables: str) -> None:
 
 def found(*variables: str) -> TemplateFound:
     text = " ".join(f"{{{{{one}}}}}" for one in variables)
-    return TemplateFound("HX" + "a" * 32, "ask", "en_US", "approved", text=text, variables=dict.fromkeys(variables, "Sample"))
+    return TemplateFound(
+        "HX" + "a" * 32,
+        "ask",
+        "en_US",
+        "approved",
+        text=text,
+        variables=dict.fromkeys(variables, "Sample"),
+    )
 
 
 def test_the_remedy_helps_a_message_without_a_template_goes_out_as_one_that_was_mapped_since(
     hub_demo: Flask, whatsapp: Connection, signing_app: SigningApp
 ) -> None:
-    answer = body(signing_app.post("/events", an_event(signers=[a_signer("Eric", ERIC, preference=["whatsapp"])])))
+    answer = body(
+        signing_app.post(
+            "/events", an_event(signers=[a_signer("Eric", ERIC, preference=["whatsapp"])])
+        )
+    )
     [message] = answer["messages"]
     assert message["code"] == "window_closed"
     mapped(whatsapp, **{"1": "title"})
@@ -187,7 +261,9 @@ def test_the_remedy_helps_a_message_without_a_template_goes_out_as_one_that_was_
     assert dict(claim.outbound.template.variables) == {"1": "Employment Agreement"}
 
 
-def test_what_no_event_caused_is_not_sent_to_the_templates_page(hub_demo: Flask, whatsapp: Connection) -> None:
+def test_what_no_event_caused_is_not_sent_to_the_templates_page(
+    hub_demo: Flask, whatsapp: Connection
+) -> None:
     message_id = direct.send(to=ERIC, text="Hello", connection_slug="demo-whatsapp", test=True)
     problem = timeline.problem(db.session.get_one(Message, message_id))
     assert problem is not None
@@ -195,7 +271,9 @@ def test_what_no_event_caused_is_not_sent_to_the_templates_page(hub_demo: Flask,
     assert "24 hours" in problem.text
 
 
-def test_a_template_whose_variables_changed_is_not_sent_with_the_providers_samples(hub_demo: Flask, whatsapp: Connection) -> None:
+def test_a_template_whose_variables_changed_is_not_sent_with_the_providers_samples(
+    hub_demo: Flask, whatsapp: Connection
+) -> None:
     mapped(whatsapp, **{"1": "title"})
     values = {"title": "Lease", "link": "https://sign.example/1"}
     assert provider_templates.filled(whatsapp.id, "request_sent", "en", values) is not None
@@ -207,7 +285,9 @@ def test_a_template_whose_variables_changed_is_not_sent_with_the_providers_sampl
 
 
 @pytest.mark.parametrize("locale", ["pt BR", "", "english", "p", "en--US"])
-def test_a_language_that_is_none_is_not_mapped(hub_demo: Flask, whatsapp: Connection, locale: str) -> None:
+def test_a_language_that_is_none_is_not_mapped(
+    hub_demo: Flask, whatsapp: Connection, locale: str
+) -> None:
     template_sync.keep(whatsapp.id, [found("1")])
     row = db.session.scalars(select(ProviderTemplate)).one()
     with pytest.raises(provider_templates.Refused) as refusal:
@@ -215,9 +295,13 @@ def test_a_language_that_is_none_is_not_mapped(hub_demo: Flask, whatsapp: Connec
     assert refusal.value.field == "locale"
 
 
-# ── By country ──────────────────────────────────────────────────────────────────────────────────────────────
+# ── By country ────────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize(
-    ("to", "sender", "settled"), [("+5511987654321", f"whatsapp:{BRAZIL}", "unknown"), ("+13175551234", "whatsapp:+15005550006", "asked")]
+    ("to", "sender", "settled"),
+    [
+        ("+5511987654321", f"whatsapp:{BRAZIL}", "unknown"),
+        ("+13175551234", "whatsapp:+15005550006", "asked"),
+    ],
 )
 def test_what_went_out_through_a_service_that_was_taken_away_since_is_not_sent_again(
     hub_demo: Flask, whatsapp: Connection, simulator: Any, to: str, sender: str, settled: str
@@ -225,22 +309,30 @@ def test_what_went_out_through_a_service_that_was_taken_away_since_is_not_sent_a
     change(whatsapp.id, services={"BR": BRAZIL})
     contact = contact_for(Address.PHONE, to, test=True)
     windows.opened(whatsapp.sender, contact.id, now(), 24)
-    message_id = outbox.add(outbox.Draft(connection=whatsapp, contact=contact, text="Please sign")).id
+    message_id = outbox.add(
+        outbox.Draft(connection=whatsapp, contact=contact, text="Please sign")
+    ).id
     assert turn(whatsapp) is not None
     assert db.session.scalars(select(Attempt.sender)).all() == [sender]
 
     @transaction
     def lose() -> None:
-        db.session.execute(update(Message).where(Message.id == message_id).values(status="unknown", due_at=now()))
+        db.session.execute(
+            update(Message).where(Message.id == message_id).values(status="unknown", due_at=now())
+        )
 
     lose()
     change(whatsapp.id, services={})
     reconcile.settle(message_id)
-    assert status(message_id) == ("unknown" if settled == "unknown" else "queued"), "absent there says nothing of another sender"
+    assert status(message_id) == ("unknown" if settled == "unknown" else "queued"), (
+        "absent there says nothing of another sender"
+    )
     assert credentials(hub_demo).phone_number in whatsapp.sender
 
 
-def test_of_a_message_with_a_file_alone_no_other_is_taken_for_it(hub_demo: Flask, whatsapp: Connection, simulator: Any) -> None:
+def test_of_a_message_with_a_file_alone_no_other_is_taken_for_it(
+    hub_demo: Flask, whatsapp: Connection, simulator: Any
+) -> None:
     contact = contact_for(Address.PHONE, ERIC, test=True)
     windows.opened(whatsapp.sender, contact.id, now(), 24)
     for text, media in (("Something else", ()), ("", [{"url": "https://files.example/a.pdf"}])):

@@ -1,4 +1,4 @@
-"""An id that is accepted can be used: at every address, on every page, and for that request alone."""
+"""An accepted id works at every address, on every page, and for its request alone."""
 
 from __future__ import annotations
 
@@ -26,15 +26,85 @@ from tests.stage import served as served
 from tests.stage import signing_app as signing_app
 
 USED = [
-    "2026/11/42", "a b", "ü", "u\u0308", "%2F", "a%2Fb", "a/b", "%", "%252F", "a?b#c", "a&b=c", "x.", "x...", "...", "a;b", "a\\b",
-    "a/remind", "remind", "a/snooze/remind", "~", "+", "a+b", "*", "'", '"', "<b>", "{id}", "-1", "0", "sent", "failed", "日本/契約",
-    "👩‍👩‍👧‍👦", "a\u00a0b", "x" * 200, "👍" * 200, "דנה/1", "@", ":", "a:b", "//".join("ab").replace("//", "/"), "%2e%2e", "..a", ".a/b",
-    "api/v1", "C:", "null", "[1]", "|", "^", "`",
-]  # fmt: skip
+    "2026/11/42",
+    "a b",
+    "ü",
+    "u\u0308",
+    "%2F",
+    "a%2Fb",
+    "a/b",
+    "%",
+    "%252F",
+    "a?b#c",
+    "a&b=c",
+    "x.",
+    "x...",
+    "...",
+    "a;b",
+    "a\\b",
+    "a/remind",
+    "remind",
+    "a/snooze/remind",
+    "~",
+    "+",
+    "a+b",
+    "*",
+    "'",
+    '"',
+    "<b>",
+    "{id}",
+    "-1",
+    "0",
+    "sent",
+    "failed",
+    "日本/契約",
+    "👩‍👩‍👧‍👦",
+    "a\u00a0b",
+    "x" * 200,
+    "👍" * 200,
+    "דנה/1",
+    "@",
+    ":",
+    "a:b",
+    "//".join("ab").replace("//", "/"),
+    "%2e%2e",
+    "..a",
+    ".a/b",
+    "api/v1",
+    "C:",
+    "null",
+    "[1]",
+    "|",
+    "^",
+    "`",
+]
 REFUSED = [
-    "", ".", "..", "a/..", "../a", "a/./b", "/", "/a", "a/", "a//b", " a", "a ", "\ta", "a\n", "a\r\nb", "a\0b", "\u202ea", "a\u2028b",
-    "a\x85", "\u2066a\u2069", "x" * 201, "\u00a0a", "a\u3000", "a\x7fb", "a\x9bb",
-]  # fmt: skip
+    "",
+    ".",
+    "..",
+    "a/..",
+    "../a",
+    "a/./b",
+    "/",
+    "/a",
+    "a/",
+    "a//b",
+    " a",
+    "a ",
+    "\ta",
+    "a\n",
+    "a\r\nb",
+    "a\0b",
+    "\u202ea",
+    "a\u2028b",
+    "a\x85",
+    "\u2066a\u2069",
+    "x" * 201,
+    "\u00a0a",
+    "a\u3000",
+    "a\x7fb",
+    "a\x9bb",
+]
 some_ids = st.one_of(
     st.sampled_from(USED + REFUSED),
     st.text(st.sampled_from("a./%?#&=+ ü~\\:;@2Ffé\u0301\u202e\n"), max_size=12),
@@ -59,7 +129,9 @@ def storable(name: str) -> bool:
 
 
 def check_everywhere(app: SigningApp, name: str) -> None:
-    """Find a request by its id at every address of the API, written in each way that clients write it."""
+    """Find a request by its id at every address of the API, written in each way that clients write
+    it.
+    """
     for way in (quote(name, safe=""), quote(name, safe="/")):
         found = app.get(f"/requests/{way}")
         assert (found.status_code, body(found)["external_id"]) == (200, name)
@@ -165,7 +237,7 @@ def test_ids_survive_a_real_server(served: Flask, signing_app: SigningApp) -> No
 
 @pytest.fixture
 def posted(app: Flask) -> Callable[[str], str]:
-    """Give a function that stores a request with an id, apart from every page; it returns our id."""
+    """Give a function that stores a request under an id without the pages; returns our id."""
     from hub.accounts import demo
     from hub.signing.accept import accept
     from hub.signing.events import EventIn

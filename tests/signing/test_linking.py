@@ -1,4 +1,6 @@
-"""Letting a connection write to a chat: links that work once, what they bring, and what a chat says of us later."""
+"""Letting a connection write to a chat: links that work once, what they bring, and what a chat says
+of us later.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,16 @@ from hub.extensions import db
 from hub.integrations.base import Inbound, Linked, OptChange
 from hub.messaging import inbound, letting_in, render
 from hub.messaging.statuses import Origin
-from hub.models import Chat, Connection, Consent, SigningRequest, Source, Suppression, Template, TemplateVersion
+from hub.models import (
+    Chat,
+    Connection,
+    Consent,
+    SigningRequest,
+    Source,
+    Suppression,
+    Template,
+    TemplateVersion,
+)
 from hub.models.types import new_id, now
 from hub.signing import accept, linking, people, personal_data, posts
 from hub.signing.events import EventIn
@@ -30,9 +41,19 @@ Roof = Callable[[str], Connection]
 CHAT = "778899"
 
 
-def tell(external_id: str = "agr-1", *, source: str = "", preference: list[str] | None = None) -> dict[str, Any]:
-    event = an_event(signers=[a_signer("Eric", email="eric@example.com", preference=preference or ["flock", "sms"],
-                                       signing_url="https://sign.example/r/eric")])  # fmt: skip
+def tell(
+    external_id: str = "agr-1", *, source: str = "", preference: list[str] | None = None
+) -> dict[str, Any]:
+    event = an_event(
+        signers=[
+            a_signer(
+                "Eric",
+                email="eric@example.com",
+                preference=preference or ["flock", "sms"],
+                signing_url="https://sign.example/r/eric",
+            )
+        ]
+    )
     event["request"]["id"] = external_id
     return accept.accept(EventIn.model_validate(event), source or source_id(), test=True)
 
@@ -46,9 +67,13 @@ def token_of(invitation: linking.Invitation) -> str:
     return invitation.url.rpartition("/")[2]
 
 
-def opened(connection: Connection, token: str, chat: str = CHAT, *, team: bool = False, seconds: float = 0) -> bool:
+def opened(
+    connection: Connection, token: str, chat: str = CHAT, *, team: bool = False, seconds: float = 0
+) -> bool:
     came = Linked(token=token, address=chat, name="Eric on the roof", team=team)
-    return linking.linked(came, Origin("callback", [connection.id]), now() + timedelta(seconds=seconds))
+    return linking.linked(
+        came, Origin("callback", [connection.id]), now() + timedelta(seconds=seconds)
+    )
 
 
 def carried(loft: Loft, to: str) -> list[str]:
@@ -57,18 +82,26 @@ def carried(loft: Loft, to: str) -> list[str]:
     return [one.text for one in loft.flown[before:] if one.to == to]
 
 
-def test_a_link_brings_a_chat_which_a_preference_may_name_from_then_on(roof: Roof, loft: Loft) -> None:
+def test_a_link_brings_a_chat_which_a_preference_may_name_from_then_on(
+    roof: Roof, loft: Loft
+) -> None:
     flock = roof("")
     assert [one["channel"] for one in tell()["messages"]] == ["sms"]
     invitation = linking.invite(request().id, "eric")
     assert invitation.url.startswith("https://flock.example/nest/")
     assert opened(flock, token_of(invitation))
     [welcome] = carried(loft, CHAT)
-    assert welcome == ("You are connected. Acme HR writes to you here from now on. Send /stop to end that.\n\n"
-                       "“Employment Agreement” waits for your signature: https://sign.example/r/eric")  # fmt: skip
+    assert (
+        welcome
+        == "You are connected. Acme HR writes to you here from now on. Send /stop to end that.\n\n"
+        "“Employment Agreement” waits for your signature: https://sign.example/r/eric"
+    )
     [second] = tell("agr-2")["messages"]
     assert (second["channel"], second["to"]) == ("chat", CHAT)
-    assert carried(loft, CHAT) == ['You\'ve been sent "Employment Agreement" by Acme HR. Please review & sign: https://sign.example/r/eric']
+    assert carried(loft, CHAT) == [
+        'You\'ve been sent "Employment Agreement" by Acme HR. Please review & sign:'
+        " https://sign.example/r/eric"
+    ]
     assert [one["channel"] for one in tell("agr-3", preference=["sms"])["messages"]] == ["sms"]
 
 
@@ -91,7 +124,9 @@ def test_a_link_works_once_and_a_second_one_is_told_why(roof: Roof, loft: Loft) 
     assert carried(loft, CHAT) == [], "the same tap, told twice"
     opened(flock, token, "666")
     assert carried(loft, "666") == [linking.VOID]
-    assert [row.contact_id for row in db.session.scalars(select(Chat))] == [row.contact_id for row in db.session.scalars(select(Chat))]
+    assert [row.contact_id for row in db.session.scalars(select(Chat))] == [
+        row.contact_id for row in db.session.scalars(select(Chat))
+    ]
     assert tell("agr-2")["messages"][0]["to"] == CHAT
 
 
@@ -153,7 +188,9 @@ def test_a_persons_link_makes_no_place(roof: Roof, loft: Loft) -> None:
 
 def test_without_a_connection_that_invites_nobody_is_invited(hub_demo: Flask) -> None:
     tell(preference=["sms"])
-    with pytest.raises(Refused, match="not an enabled connection that people can be invited to") as refusal:
+    with pytest.raises(
+        Refused, match="not an enabled connection that people can be invited to"
+    ) as refusal:
         linking.invite(request().id, "eric", "demo-sms")
     assert refusal.value.field == "connection"
     with pytest.raises(Conflict):
@@ -161,7 +198,7 @@ def test_without_a_connection_that_invites_nobody_is_invited(hub_demo: Flask) ->
 
 
 def two_who_share_an_address(flock: Connection, *linked: str) -> list[str]:
-    """Let some of two signers of one office link; return where the letters of a second request go."""
+    """Let some of two signers of one office link; return where a second request's go."""
     people_ = [
         a_signer("Ann", "+442071234567", email="office@example.com", preference=["flock", "sms"]),
         a_signer("Bob", "+13175551234", email="office@example.com", preference=["flock", "sms"]),
@@ -187,12 +224,21 @@ def test_a_stop_that_is_older_than_the_link_closes_nothing(roof: Roof, loft: Lof
     flock = roof("")
     tell()
     opened(flock, token_of(linking.invite(request().id, "eric")))
-    came = Inbound(channel=Channel.CHAT, senders=("flock",), kind=Address.CHAT, address=CHAT, text="STOP", provider_id="77/1")
+    came = Inbound(
+        channel=Channel.CHAT,
+        senders=("flock",),
+        kind=Address.CHAT,
+        address=CHAT,
+        text="STOP",
+        provider_id="77/1",
+    )
     inbound.take(came, Origin("callback", [flock.id]), now() - timedelta(minutes=1))
     assert tell("agr-2")["messages"][0]["status"] == "queued"
 
 
-def test_who_blocked_us_and_opens_a_link_is_welcome_whatever_comes_first(roof: Roof, loft: Loft) -> None:
+def test_who_blocked_us_and_opens_a_link_is_welcome_whatever_comes_first(
+    roof: Roof, loft: Loft
+) -> None:
     flock = roof("")
     tell()
     says(flock, False, 0)
@@ -201,14 +247,18 @@ def test_who_blocked_us_and_opens_a_link_is_welcome_whatever_comes_first(roof: R
     assert len(carried(loft, CHAT)) == 1
 
 
-# ── In a text ───────────────────────────────────────────────────────────────────────────────────────────────
+# ── In a text ─────────────────────────────────────────────────────────────────────────────────────
 @transaction
 def reword(text: str) -> None:
-    template = db.session.scalars(select(Template).where(Template.name == "request_sent", Template.channel == "sms")).one()
+    template = db.session.scalars(
+        select(Template).where(Template.name == "request_sent", Template.channel == "sms")
+    ).one()
     db.session.add(TemplateVersion(id=new_id("tpv"), template_id=template.id, number=9, text=text))
 
 
-def test_any_text_can_show_the_link_until_it_is_opened(roof: Roof, loft: Loft, hub_demo: Flask) -> None:
+def test_any_text_can_show_the_link_until_it_is_opened(
+    roof: Roof, loft: Loft, hub_demo: Flask
+) -> None:
     flock = roof("")
     reword("{{ title }}.{% if flock_link %} Or here: {{ flock_link }}{% endif %}")
     hub_demo.extensions.pop("hub.remembered", None)
@@ -219,7 +269,10 @@ def test_any_text_can_show_the_link_until_it_is_opened(roof: Roof, loft: Loft, h
     assert said.startswith("Employment Agreement. Or here: https://flock.example/nest/")
     opened(flock, said.rpartition("/")[2])
     second = tell("agr-2", preference=["sms"])["messages"][0]["id"]
-    assert db.session.get_one(people.Body, second.partition("_")[2]).content["text"] == "Employment Agreement."
+    assert (
+        db.session.get_one(people.Body, second.partition("_")[2]).content["text"]
+        == "Employment Agreement."
+    )
 
 
 def test_a_bot_that_does_not_open_spoils_no_text(roof: Roof, loft: Loft, hub_demo: Flask) -> None:
@@ -228,19 +281,29 @@ def test_a_bot_that_does_not_open_spoils_no_text(roof: Roof, loft: Loft, hub_dem
     hub_demo.extensions.pop("hub.remembered", None)
     spoil(flock.id)
     message_id = tell(preference=["sms"])["messages"][0]["id"]
-    assert db.session.get_one(people.Body, message_id.partition("_")[2]).content["text"] == "Employment Agreement."
+    assert (
+        db.session.get_one(people.Body, message_id.partition("_")[2]).content["text"]
+        == "Employment Agreement."
+    )
 
 
 @transaction
 def spoil(connection_id: str) -> None:
     one = db.session.get_one(Connection, connection_id)
-    one._settings, one.settings_version = b"k9:nothing that opens", one.settings_version + 1
+    one._settings = b"k9:nothing that opens"
+    one.settings_version = one.settings_version + 1
 
 
-# ── Shut out ────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Shut out ──────────────────────────────────────────────────────────────────────────────────────
 def says(flock: Connection, wanted: bool, seconds: float) -> None:
-    came = OptChange(wanted=wanted, address=CHAT, why="The person blocked the bot." if not wanted else "The person let it in again.")
-    assert letting_in.changed(came, Origin("callback", [flock.id]), START + timedelta(seconds=seconds))
+    came = OptChange(
+        wanted=wanted,
+        address=CHAT,
+        why="The person blocked the bot." if not wanted else "The person let it in again.",
+    )
+    assert letting_in.changed(
+        came, Origin("callback", [flock.id]), START + timedelta(seconds=seconds)
+    )
 
 
 START = now() - timedelta(hours=1)
@@ -261,12 +324,17 @@ def test_the_newest_word_counts_in_whatever_order_they_come(roof: Roof, loft: Lo
     flock = roof("")
     says(flock, True, 60)
     says(flock, False, 0)
-    assert db.session.scalars(select(Suppression).where(Suppression.lifted_at.is_(None))).all() == []
+    assert (
+        db.session.scalars(select(Suppression).where(Suppression.lifted_at.is_(None))).all() == []
+    )
     says(flock, False, 120)
-    assert len(db.session.scalars(select(Suppression).where(Suppression.lifted_at.is_(None))).all()) == 1
+    assert (
+        len(db.session.scalars(select(Suppression).where(Suppression.lifted_at.is_(None))).all())
+        == 1
+    )
 
 
-# ── Forgetting ──────────────────────────────────────────────────────────────────────────────────────────────
+# ── Forgetting ────────────────────────────────────────────────────────────────────────────────────
 def test_who_is_erased_has_no_chat_any_more(roof: Roof, loft: Loft) -> None:
     flock = roof("")
     tell()

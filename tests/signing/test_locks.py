@@ -14,18 +14,35 @@ from hub.signing import accept, records
 from hub.signing.events import EventIn
 from hub.store import transaction
 from tests.conftest import POSTGRES
-from tests.stage import a_form, a_signer, about, an_event, attempts, call_back, deliver, settle_receipts, source_id, told
+from tests.stage import (
+    a_form,
+    a_signer,
+    about,
+    an_event,
+    attempts,
+    call_back,
+    deliver,
+    settle_receipts,
+    source_id,
+    told,
+)
 
 
 @pytest.mark.skipif(not POSTGRES, reason="on SQLite one writes at a time")
-def test_an_event_that_holds_its_request_holds_up_no_callback(simulator: object, hub_demo: Flask, connection: Connection) -> None:
-    accept.accept(EventIn.model_validate(an_event(signers=[a_signer("Eric")])), source_id(), test=True)
+def test_an_event_that_holds_its_request_holds_up_no_callback(
+    simulator: object, hub_demo: Flask, connection: Connection
+) -> None:
+    accept.accept(
+        EventIn.model_validate(an_event(signers=[a_signer("Eric")])), source_id(), test=True
+    )
     deliver()
     sent = db.session.scalars(select(Message)).one()
-    message_id, request_id = sent.id, sent.request_id or ""
+    message_id = sent.id
+    request_id = sent.request_id or ""
     form = a_form(hub_demo, attempts(message_id)[0].provider_id or "", "delivered")
     assert call_back(hub_demo, form, target=about(message_id)).status_code == 200
-    held, settled = threading.Event(), threading.Event()
+    held = threading.Event()
+    settled = threading.Event()
 
     @transaction
     def hold() -> None:

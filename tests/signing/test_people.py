@@ -1,4 +1,6 @@
-"""A person's rights: what is kept of them is shown whole, and goes when they ask; counts and hashes stay."""
+"""A person's rights: what is kept of them is shown whole, and goes when they ask; counts and hashes
+stay.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,20 @@ from hub.extensions import db
 from hub.messaging import consents, direct, suppressions
 from hub.messaging.consents import Said
 from hub.messaging.contacts import contact_for
-from hub.models import Audit, Body, Connection, Consent, Contact, Event, Inbound, Message, PlatformEvent, Receipt, Signer, Suppression
+from hub.models import (
+    Audit,
+    Body,
+    Connection,
+    Consent,
+    Contact,
+    Event,
+    Inbound,
+    Message,
+    PlatformEvent,
+    Receipt,
+    Signer,
+    Suppression,
+)
 from hub.signing import people, personal_data
 from hub.vocabulary import Address, ConnectionState
 from tests.messaging.test_whatsapp import came_in
@@ -38,12 +53,19 @@ MAIL = "eric@example.com"
 
 def told_everything(app: Flask, signing_app: SigningApp) -> str:
     """Let Eric be told, write, consent and complain; return his contact."""
-    signers = [a_signer("Eric", ERIC, email=MAIL, time_zone="America/New_York"), a_signer("Anna", ANNA)]
+    signers = [
+        a_signer("Eric", ERIC, email=MAIL, time_zone="America/New_York"),
+        a_signer("Anna", ANNA),
+    ]
     signing_app.post("/events", an_event(signers=signers, signer=signers[0]))
     deliver()
     came_in(app, "Call me at the office, please.")
     settle_receipts()
-    consents.record(Said(ERIC, True, "sms", ip="203.0.113.7", agent="Firefox", proof="I agree"), source="api", test=True)
+    consents.record(
+        Said(ERIC, True, "sms", ip="203.0.113.7", agent="Firefox", proof="I agree"),
+        source="api",
+        test=True,
+    )
     return contact_for(Address.PHONE, ERIC, test=True).id
 
 
@@ -51,14 +73,24 @@ def everything() -> str:
     """Return all that the database holds, opened, as one text."""
     db.session.rollback()
     found: list[Any] = []
-    for model, names in ((Contact, ("address", "name", "time_zone")), (Signer, ("details", "signing_url")), (Event, ("payload",)),
-                         (PlatformEvent, ("payload",)), (Receipt, ("request",)), (Audit, ("title", "detail"))):  # fmt: skip
-        found += [[getattr(row, name) for name in names] for row in db.session.scalars(select(model))]
+    for model, names in (
+        (Contact, ("address", "name", "time_zone")),
+        (Signer, ("details", "signing_url")),
+        (Event, ("payload",)),
+        (PlatformEvent, ("payload",)),
+        (Receipt, ("request",)),
+        (Audit, ("title", "detail")),
+    ):
+        found += [
+            [getattr(row, name) for name in names] for row in db.session.scalars(select(model))
+        ]
     found += [row.content for row in db.session.scalars(select(Body))]
     return json.dumps(found, default=str)
 
 
-def test_nothing_that_names_an_erased_person_is_left(hub_demo: Flask, signing_app: SigningApp, simulator: Any) -> None:
+def test_nothing_that_names_an_erased_person_is_left(
+    hub_demo: Flask, signing_app: SigningApp, simulator: Any
+) -> None:
     contact_id = told_everything(hub_demo, signing_app)
     for word in (ERIC, MAIL, "sign.example/r/eric", "Call me at the office", "America/New_York"):
         assert word in everything(), "else this test would prove nothing"
@@ -89,7 +121,9 @@ def test_an_opt_out_outlives_the_person_it_protects(hub_demo: Flask) -> None:
     assert status(again) == "suppressed"
 
 
-def test_a_person_whom_an_app_names_again_can_be_written_to_again(hub_demo: Flask, simulator: Any) -> None:
+def test_a_person_whom_an_app_names_again_can_be_written_to_again(
+    hub_demo: Flask, simulator: Any
+) -> None:
     contact_id = contact_for(Address.PHONE, ERIC, test=True).id
     people.erase(contact_id, why="Asked.")
     again = direct.send(to=ERIC, text="A new contract.", channel="sms", test=True)
@@ -99,7 +133,9 @@ def test_a_person_whom_an_app_names_again_can_be_written_to_again(hub_demo: Flas
     assert db.session.get_one(Contact, contact_id).address == ERIC
 
 
-def test_what_comes_in_about_a_person_after_they_were_erased_goes_too(hub_demo: Flask, served: Flask, simulator: Any) -> None:
+def test_what_comes_in_about_a_person_after_they_were_erased_goes_too(
+    hub_demo: Flask, served: Flask, simulator: Any
+) -> None:
     direct.send(to=ERIC, text="Sign.", channel="sms", test=True)
     deliver()
     people.erase(contact_for(Address.PHONE, ERIC, test=True).id, why="Asked.")
@@ -108,7 +144,9 @@ def test_what_comes_in_about_a_person_after_they_were_erased_goes_too(hub_demo: 
     assert ERIC[1:] not in everything()
 
 
-def test_a_signer_who_was_never_written_to_is_erased_with_the_address(hub_demo: Flask, signing_app: SigningApp) -> None:
+def test_a_signer_who_was_never_written_to_is_erased_with_the_address(
+    hub_demo: Flask, signing_app: SigningApp
+) -> None:
     for slug in ("demo-sms", "demo-whatsapp"):
         one = db.session.scalars(select(Connection.id).where(Connection.slug == slug)).one()
         turn_connection(one, ConnectionState.DISABLED)
@@ -145,7 +183,9 @@ def test_an_erasure_says_why(hub_demo: Flask, why: str) -> None:
         people.erase(contact_id, why="Asked.")
 
 
-def test_everything_that_is_kept_is_told(hub_demo: Flask, signing_app: SigningApp, connection: Connection, simulator: Any) -> None:
+def test_everything_that_is_kept_is_told(
+    hub_demo: Flask, signing_app: SigningApp, connection: Connection, simulator: Any
+) -> None:
     contact_id = told_everything(hub_demo, signing_app)
     suppressions.add(ERIC, why="Asked on the phone.", test=True)
     found = json.loads(json.dumps(personal_data.collect(contact_id)))
@@ -160,20 +200,31 @@ def test_everything_that_is_kept_is_told(hub_demo: Flask, signing_app: SigningAp
     assert personal_data.collect(contact_id)["signer_of"][0]["details"] is None
 
 
-def test_other_addresses_of_the_same_signer_are_named(hub_demo: Flask, signing_app: SigningApp) -> None:
+def test_other_addresses_of_the_same_signer_are_named(
+    hub_demo: Flask, signing_app: SigningApp
+) -> None:
     signing_app.post("/events", an_event(signers=[a_signer("Eric", ERIC)]))
-    signing_app.post("/events", an_event("request.reminder", id="evt-2", signers=[a_signer("Eric", ANNA)], signer="eric"))
+    signing_app.post(
+        "/events",
+        an_event("request.reminder", id="evt-2", signers=[a_signer("Eric", ANNA)], signer="eric"),
+    )
     db.session.rollback()
     one = db.session.get_one(Contact, contact_for(Address.PHONE, ERIC, test=True).id)
     assert [other.address for other in people.others(one)] == [ANNA]
 
 
 def test_only_what_is_said_of_the_person_is_cut_from_an_event() -> None:
-    event = {"type": "request.sent", "signers": [{"id": "eric", "email": MAIL}, {"id": "anna", "email": "a@example.com"}],
-             "signer": {"id": "eric", "name": "Eric"}, "request": {"id": "1"}}  # fmt: skip
-    assert people.without(event, {"eric"}) == {
-        "type": "request.sent", "signers": [{"id": "eric"}, {"id": "anna", "email": "a@example.com"}], "signer": {"id": "eric"},
+    event = {
+        "type": "request.sent",
+        "signers": [{"id": "eric", "email": MAIL}, {"id": "anna", "email": "a@example.com"}],
+        "signer": {"id": "eric", "name": "Eric"},
         "request": {"id": "1"},
-    }  # fmt: skip
+    }
+    assert people.without(event, {"eric"}) == {
+        "type": "request.sent",
+        "signers": [{"id": "eric"}, {"id": "anna", "email": "a@example.com"}],
+        "signer": {"id": "eric"},
+        "request": {"id": "1"},
+    }
     assert people.without({"signer": "eric"}, {"eric"}) == {"signer": "eric"}
     assert people.without(None, {"eric"}) is None

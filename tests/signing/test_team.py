@@ -1,4 +1,4 @@
-"""What a team reads: posts of events, threads, what is changed in place, and buttons that act once."""
+"""Team posts: events, threads, posts changed in place, and buttons that act once."""
 
 from __future__ import annotations
 
@@ -28,7 +28,18 @@ from hub.signing.events import EventIn
 from hub.store import transaction
 from hub.vocabulary import ConnectionState, EventType
 from tests.pigeon import Loft, lost
-from tests.stage import ERIC, SigningApp, a_signer, an_event, change, deliver, make_due, source_id, status, turn_connection
+from tests.stage import (
+    ERIC,
+    SigningApp,
+    a_signer,
+    an_event,
+    change,
+    deliver,
+    make_due,
+    source_id,
+    status,
+    turn_connection,
+)
 
 Roof = Callable[[str], Connection]
 
@@ -42,7 +53,11 @@ def flown(loft: Loft, to: str = "") -> list[Outbound]:
     """Deliver what waits, a second for each of a thread, and return what was carried."""
     before = len(loft.flown)
     deliver()
-    while db.session.scalar(select(func.count()).select_from(Message).where(Message.status == "queued", Message.thread != "")):
+    while db.session.scalar(
+        select(func.count())
+        .select_from(Message)
+        .where(Message.status == "queued", Message.thread != "")
+    ):
         time.sleep(0.1)
         deliver()
     return [one for one in loft.flown[before:] if not to or one.to == to]
@@ -62,7 +77,7 @@ def facts(one: Outbound) -> dict[str, str]:
     return dict(one.card.facts)
 
 
-# ── Posts ───────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Posts ─────────────────────────────────────────────────────────────────────────────────────────
 def test_an_event_is_posted_with_a_card_and_its_buttons(roof: Roof, loft: Loft) -> None:
     roof("W1")
     answer = tell()
@@ -71,9 +86,18 @@ def test_an_event_is_posted_with_a_card_and_its_buttons(roof: Roof, loft: Loft) 
     assert post.text.endswith("for signature.")
     assert post.card is not None
     assert post.card.title == request().title
-    assert facts(post) == {"State": "0 of 2 signed", "Sent by": "Acme HR", "Eric": "Has not signed", "Anna": "Has not signed"}
+    assert facts(post) == {
+        "State": "0 of 2 signed",
+        "Sent by": "Acme HR",
+        "Eric": "Has not signed",
+        "Anna": "Has not signed",
+    }
     assert [button.text for button in post.buttons] == [
-        "Open in Signpost", "Remind Eric", "Snooze Eric a day", "Remind Anna", "Snooze Anna a day",
+        "Open in Signpost",
+        "Remind Eric",
+        "Snooze Eric a day",
+        "Remind Anna",
+        "Snooze Anna a day",
     ]
     assert post.buttons[0].url.endswith(f"/requests/{request().id}")
     assert all(button.url.endswith(f"/a/{button.token}") for button in post.buttons[1:])
@@ -81,7 +105,15 @@ def test_an_event_is_posted_with_a_card_and_its_buttons(roof: Roof, loft: Loft) 
 
 def test_no_signers_own_link_is_ever_posted(roof: Roof, loft: Loft) -> None:
     roof("W1")
-    tell(signers=[a_signer("Eric", signing_url="https://sign.example/secret-of-eric", download_url="https://sign.example/his-copy")])
+    tell(
+        signers=[
+            a_signer(
+                "Eric",
+                signing_url="https://sign.example/secret-of-eric",
+                download_url="https://sign.example/his-copy",
+            )
+        ]
+    )
     tell("request.completed", signers=[])
     for post in flown(loft, "W1"):
         assert "secret-of-eric" not in str(post)
@@ -94,7 +126,10 @@ def test_the_document_opens_where_the_app_says(roof: Roof, loft: Loft) -> None:
     event["request"]["url"] = "https://sign.example/documents/1"
     accept.accept(EventIn.model_validate(event), source_id(), test=True)
     [post] = flown(loft, "W1")
-    assert (post.buttons[0].text, post.buttons[0].url) == ("Open document", "https://sign.example/documents/1")
+    assert (post.buttons[0].text, post.buttons[0].url) == (
+        "Open document",
+        "https://sign.example/documents/1",
+    )
 
 
 def test_many_signers_are_reminded_together(roof: Roof, loft: Loft) -> None:
@@ -137,20 +172,38 @@ def test_a_connection_for_people_only_posts_nothing_and_says_so(roof: Roof, loft
 def test_a_post_that_nobody_can_carry_is_listed(roof: Roof, loft: Loft) -> None:
     one = roof("W1")
     turn_connection(one.id, ConnectionState.DISABLED)
-    assert ("", "chat", "connection_off") in [(item["signer"], item["step"], item["reason"]) for item in tell()["skipped"]]
+    assert ("", "chat", "connection_off") in [
+        (item["signer"], item["step"], item["reason"]) for item in tell()["skipped"]
+    ]
 
 
-# ── Threads ─────────────────────────────────────────────────────────────────────────────────────────────────
-def test_what_follows_goes_into_the_thread_and_the_first_post_is_changed(roof: Roof, loft: Loft) -> None:
+# ── Threads ───────────────────────────────────────────────────────────────────────────────────────
+def test_what_follows_goes_into_the_thread_and_the_first_post_is_changed(
+    roof: Roof, loft: Loft
+) -> None:
     roof("T1")
     tell()
     [first] = flown(loft, "T1")
     tell("request.signed", signer="eric", signers=[])
     reply, edit = flown(loft, "T1")
-    assert (reply.thread, reply.edits, reply.card, reply.buttons) == (f"thread of {first.id}", "", None, ())
+    assert (reply.thread, reply.edits, reply.card, reply.buttons) == (
+        f"thread of {first.id}",
+        "",
+        None,
+        (),
+    )
     assert reply.text == 'Eric has signed "Employment Agreement". 1 signature is missing.'
-    assert (edit.edits, edit.text, facts(edit)["State"], facts(edit)["Eric"]) == (first.id, first.text, "1 of 2 signed", "Signed")
-    assert [button.text for button in edit.buttons] == ["Open in Signpost", "Remind Anna", "Snooze a day"]
+    assert (edit.edits, edit.text, facts(edit)["State"], facts(edit)["Eric"]) == (
+        first.id,
+        first.text,
+        "1 of 2 signed",
+        "Signed",
+    )
+    assert [button.text for button in edit.buttons] == [
+        "Open in Signpost",
+        "Remind Anna",
+        "Snooze a day",
+    ]
 
 
 def test_they_go_one_at_a_time_and_oldest_first(roof: Roof, loft: Loft) -> None:
@@ -165,7 +218,9 @@ def test_they_go_one_at_a_time_and_oldest_first(roof: Roof, loft: Loft) -> None:
     assert {one.thread for one in carried[1:] if not one.edits} == {f"thread of {carried[0].id}"}
 
 
-def test_a_state_that_the_team_is_not_told_of_changes_the_first_post_all_the_same(roof: Roof, loft: Loft) -> None:
+def test_a_state_that_the_team_is_not_told_of_changes_the_first_post_all_the_same(
+    roof: Roof, loft: Loft
+) -> None:
     roof("T1")
     tell()
     flown(loft)
@@ -184,7 +239,9 @@ def test_changes_that_wait_become_one(roof: Roof, loft: Loft) -> None:
     assert [facts(edit)[name] for name in ("Eric", "Anna")] == ["Opened it, has not signed"] * 2
 
 
-def test_what_never_stood_is_not_changed_and_the_next_post_begins_the_thread(roof: Roof, loft: Loft) -> None:
+def test_what_never_stood_is_not_changed_and_the_next_post_begins_the_thread(
+    roof: Roof, loft: Loft
+) -> None:
     roof("T1")
     first = tell()["messages"][-1]["id"]
     tell("request.viewed", signer="eric", signers=[])
@@ -194,14 +251,17 @@ def test_what_never_stood_is_not_changed_and_the_next_post_begins_the_thread(roo
     carried = flown(loft, "T1")
     assert [(one.thread, one.edits, one.card is not None) for one in carried] == [("", "", True)]
     db.session.rollback()
-    assert {row.status for row in db.session.scalars(select(Message).where(Message.edits_id == first))} == {"canceled"}
+    assert {
+        row.status for row in db.session.scalars(select(Message).where(Message.edits_id == first))
+    } == {"canceled"}
 
 
 def test_a_change_whose_outcome_is_not_known_is_made_again(roof: Roof, loft: Loft) -> None:
     roof("T1")
     tell()
     flown(loft)
-    whole, loft.fly = loft.fly, lost
+    whole = loft.fly
+    loft.fly = lost
     tell("request.viewed", signer="eric", signers=[])
     deliver()
     [edit] = db.session.scalars(select(Message).where(Message.edits_id.is_not(None))).all()
@@ -288,7 +348,7 @@ def test_nothing_of_archived_connections_is_listed(roof: Roof, loft: Loft) -> No
     assert [item for item in tell()["skipped"] if item["signer"] == ""] == []
 
 
-# ── Presses ─────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Presses ───────────────────────────────────────────────────────────────────────────────────────
 def test_a_press_reminds_and_the_post_says_who_did(roof: Roof, loft: Loft) -> None:
     roof("E1")
     tell()
@@ -299,12 +359,19 @@ def test_a_press_reminds_and_the_post_says_who_did(roof: Roof, loft: Loft) -> No
     assert edit.card is not None
     assert edit.card.notes[0].startswith("Dana Whitfield reminded Eric · ")
     assert facts(edit)["Eric"] == "Has not signed, reminded once"
-    assert [button.text for button in edit.buttons] == ["Open in Signpost", "Snooze Eric a day", "Remind Anna", "Snooze Anna a day"]
+    assert [button.text for button in edit.buttons] == [
+        "Open in Signpost",
+        "Snooze Eric a day",
+        "Remind Anna",
+        "Snooze Anna a day",
+    ]
     row = db.session.scalars(select(Audit).where(Audit.action == "request.reminded")).one()
     assert row.who == "Dana Whitfield"
 
 
-def test_a_press_that_reaches_nobody_says_so(roof: Roof, loft: Loft, connection: Connection) -> None:
+def test_a_press_that_reaches_nobody_says_so(
+    roof: Roof, loft: Loft, connection: Connection
+) -> None:
     one = roof("E1")
     posts.save(one.id, ["request.sent", "request.reminder"])
     tell()
@@ -327,7 +394,9 @@ def test_fifty_presses_at_once_act_once(app: Flask, roof: Roof, loft: Loft) -> N
     roof("E1")
     tell()
     [post] = flown(loft, "E1")
-    pressed, results, together = token(post, "Remind Eric"), list[bool](), threading.Barrier(50)
+    pressed = token(post, "Remind Eric")
+    results = list[bool]()
+    together = threading.Barrier(50)
 
     def press(number: int) -> None:
         with app.app_context():
@@ -351,15 +420,24 @@ def test_a_button_pressed_in_one_place_is_gone_in_the_others(roof: Roof, loft: L
     pressing.press(token(first["E1"], "Remind Eric"), "Dana")
     edits = {one.to: one for one in flown(loft) if one.edits}
     assert sorted(edits) == ["E1", "E2", "T1"], "what cannot be changed is left as it is"
-    assert all("Remind Eric" not in [button.text for button in one.buttons] for one in edits.values())
+    assert all(
+        "Remind Eric" not in [button.text for button in one.buttons] for one in edits.values()
+    )
     assert pressing.press(token(first["W1"], "Remind Eric"), "Tom") is False
 
 
-def test_an_answer_goes_to_who_pressed_where_nothing_else_changes_the_post(roof: Roof, loft: Loft) -> None:
+def test_an_answer_goes_to_who_pressed_where_nothing_else_changes_the_post(
+    roof: Roof, loft: Loft
+) -> None:
     one = roof("W1")
     tell()
     [post] = flown(loft, "W1")
-    pressing.press(token(post, "Snooze Eric"), "Dana", origin=Origin("callback", [one.id]), reply_to="https://answer.example/1")
+    pressing.press(
+        token(post, "Snooze Eric"),
+        "Dana",
+        origin=Origin("callback", [one.id]),
+        reply_to="https://answer.example/1",
+    )
     [edit] = flown(loft, "W1")
     assert (edit.reply_to, edit.edits) == ("https://answer.example/1", "")
     assert edit.card is not None
@@ -380,16 +458,25 @@ def test_one_of_several_that_share_a_proof_answers_a_press(roof: Roof, loft: Lof
     ids = [roof(place).id for place in ("W1", "W2", "W3")]
     tell()
     post = flown(loft)[0]
-    pressing.press(token(post, "Snooze Eric"), "Dana", origin=Origin("callback", ids), reply_to="https://answer.example/1")
+    pressing.press(
+        token(post, "Snooze Eric"),
+        "Dana",
+        origin=Origin("callback", ids),
+        reply_to="https://answer.example/1",
+    )
     assert len(flown(loft)) == 1
 
 
-def test_a_press_that_another_connection_proved_does_nothing(roof: Roof, loft: Loft, connection: Connection) -> None:
+def test_a_press_that_another_connection_proved_does_nothing(
+    roof: Roof, loft: Loft, connection: Connection
+) -> None:
     roof("E1")
     tell()
     [post] = flown(loft, "E1")
     with pytest.raises(NotFound):
-        pressing.press(token(post, "Remind Eric"), "Dana", origin=Origin("callback", [connection.id]))
+        pressing.press(
+            token(post, "Remind Eric"), "Dana", origin=Origin("callback", [connection.id])
+        )
     assert reminders_to_eric() == 0
 
 
@@ -436,7 +523,10 @@ def test_a_press_that_comes_too_late_does_nothing_and_says_so(roof: Roof, loft: 
     [post] = flown(loft, "E1")
     with time_machine.travel(now() + timedelta(days=31)):
         pressing.press(token(post, "Remind Eric"), "Dana")
-        assert db.session.scalars(select(Action.outcome).where(Action.used_at.is_not(None))).one() == "expired"
+        assert (
+            db.session.scalars(select(Action.outcome).where(Action.used_at.is_not(None))).one()
+            == "expired"
+        )
     assert reminders_to_eric() == 0
 
 
@@ -455,8 +545,10 @@ def test_a_link_for_something_else_is_no_button(hub_demo: Flask) -> None:
     assert pressing.look(other) is None
 
 
-# ── Snooze ──────────────────────────────────────────────────────────────────────────────────────────────────
-def test_who_is_snoozed_is_reminded_by_nobody_for_a_day(signing_app: SigningApp, roof: Roof, loft: Loft) -> None:
+# ── Snooze ────────────────────────────────────────────────────────────────────────────────────────
+def test_who_is_snoozed_is_reminded_by_nobody_for_a_day(
+    signing_app: SigningApp, roof: Roof, loft: Loft
+) -> None:
     roof("E1")
     tell()
     deliver()
@@ -465,15 +557,21 @@ def test_who_is_snoozed_is_reminded_by_nobody_for_a_day(signing_app: SigningApp,
     with pytest.raises(Conflict, match="put off until"):
         reminders.remind(request().id, "eric")
     answer = reminders.remind(request().id)
-    assert {one["to"] for one in answer["messages"] if one["channel"] != "chat"} == {"+442071234567"}
+    assert {one["to"] for one in answer["messages"] if one["channel"] != "chat"} == {
+        "+442071234567"
+    }
     posted = tell("request.reminder", id="r1")
     assert ("eric", "snoozed") in {(one["signer"], one["reason"]) for one in posted["skipped"]}
     assert reminders_to_eric() == 0
     with time_machine.travel(now() + timedelta(days=1, minutes=1)):
-        assert {one["to"] for one in reminders.remind(request().id, "eric")["messages"]} == {"+13175551234"}
+        assert {one["to"] for one in reminders.remind(request().id, "eric")["messages"]} == {
+            "+13175551234"
+        }
 
 
-def test_a_reminder_that_waits_is_taken_back_by_snooze(hub_demo: Flask, connection: Connection) -> None:
+def test_a_reminder_that_waits_is_taken_back_by_snooze(
+    hub_demo: Flask, connection: Connection
+) -> None:
     tell()
     deliver()
     turn_connection(connection.id, ConnectionState.BROKEN)
@@ -508,12 +606,19 @@ def test_everything_posts(roof: Roof, loft: Loft) -> None:
     posts.save(one.id, [event_type.value for event_type in EventType])
     said = []
     for event_type in EventType:
-        tell(event_type.value, signer="eric", id=f"e-{event_type}", occurred_at=f"2026-11-{20 + len(said)}T09:00:00Z")
+        tell(
+            event_type.value,
+            signer="eric",
+            id=f"e-{event_type}",
+            occurred_at=f"2026-11-{20 + len(said)}T09:00:00Z",
+        )
         said += [post.text for post in flown(loft, "W1")]
     assert said == [
-        'Acme HR sent "Employment Agreement" to Eric and Anna for signature.', 'Eric opened "Employment Agreement".',
-        'Eric has signed "Employment Agreement". 1 signature is missing.', 'Eric has declined to sign "Employment Agreement".',
+        'Acme HR sent "Employment Agreement" to Eric and Anna for signature.',
+        'Eric opened "Employment Agreement".',
+        'Eric has signed "Employment Agreement". 1 signature is missing.',
+        'Eric has declined to sign "Employment Agreement".',
         '"Employment Agreement" has been accepted by all parties.',
         'The time to sign "Employment Agreement" ran out. 1 signature was missing.',
         'Acme HR took "Employment Agreement" back.',
-    ]  # fmt: skip
+    ]

@@ -38,9 +38,13 @@ from tests.stage import signing_app as signing_app
 HERE = "/requests/agr-1001"
 # where each stored limit is asked; a column that is new here needs its doors, and a test of each
 LIMITS = {
-    "requests.expires_at": "planning, remind and snooze (API, buttons), claim, resend: here; pages: test_team_pages",
+    "requests.expires_at": (
+        "planning, remind and snooze (API, buttons), claim, resend: here; pages: test_team_pages"
+    ),
     "messages.expires_at": "claim, giving up: here, test_claims, test_giving_up",
-    "actions.expires_at": "the link's page and the button: here; invitations: test_linking, test_users",
+    "actions.expires_at": (
+        "the link's page and the button: here; invitations: test_linking, test_users"
+    ),
     "signers.snoozed_until": "planning, remind: here, test_requests_api",
     "media_files.expires_at": "sending, claim, lending, resend: here, test_media_api",
     "windows.closes_at": "planning, claim, answers from the inbox: test_whatsapp",

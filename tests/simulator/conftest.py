@@ -55,7 +55,12 @@ class Redirected(TwilioHttpClient):
 
     def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
         parts = urlsplit(url)
-        return super().request(method, self.base + parts.path + (f"?{parts.query}" if parts.query else ""), *args, **kwargs)
+        return super().request(
+            method,
+            self.base + parts.path + (f"?{parts.query}" if parts.query else ""),
+            *args,
+            **kwargs,
+        )
 
 
 @dataclass
@@ -133,7 +138,9 @@ class Simulator:
         return f"+1317{next(self.numbers)}"
 
     def received(self, to: str = "") -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.call("GET", "/simulator/messages.json?" + urlencode({"to": to})).json
+        found: list[dict[str, Any]] = self.call(
+            "GET", "/simulator/messages.json?" + urlencode({"to": to})
+        ).json
         return found
 
 
@@ -154,14 +161,18 @@ class Crowded(ThreadingHTTPServer):
 
 
 class Receiver:
-    """A local HTTP server that keeps what is posted to it; `answers` to a status are used up first, then it says 204."""
+    """A local HTTP server that keeps what is posted to it; `answers` to a status are used up first,
+    then it says 204.
+    """
 
     def __init__(self) -> None:
         self.received: list[Callback] = []
         self.answers: dict[str, list[int]] = {}
         self.twiml = b""  # what an inbound message is answered with
         self.kind = ""  # and of what type that is
-        self.files: dict[str, tuple[str, bytes]] = {}  # what can be fetched here: path → type and content
+        self.files: dict[
+            str, tuple[str, bytes]
+        ] = {}  # what can be fetched here: path → type and content
         self.asked: list[tuple[str, str]] = []  # method and path of what was fetched
         self._news = threading.Condition()
         receiver = self
@@ -202,12 +213,16 @@ class Receiver:
 
         self._server = Crowded(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.02,), daemon=True
+        )
         self._thread.start()
 
     def wait_for(self, count: int, seconds: float = 5) -> list[Callback]:
         with self._news:
-            assert self._news.wait_for(lambda: len(self.received) >= count, seconds), [one.status for one in self.received]
+            assert self._news.wait_for(lambda: len(self.received) >= count, seconds), [
+                one.status for one in self.received
+            ]
             return list(self.received)
 
     def stop(self) -> None:

@@ -1,4 +1,6 @@
-"""The Content API: templates are listed, made, submitted and decided about, and messages are made of them."""
+"""The Content API: templates are listed, made, submitted and decided about, and messages are made
+of them.
+"""
 
 import json
 
@@ -9,8 +11,15 @@ from hub.simulator import samples
 
 FROM = "whatsapp:+15005550006"
 CONTENT = {
-    "sid", "account_sid", "friendly_name", "language", "variables", "types", "date_created", "date_updated",
-}  # fmt: skip
+    "sid",
+    "account_sid",
+    "friendly_name",
+    "language",
+    "variables",
+    "types",
+    "date_created",
+    "date_updated",
+}
 
 
 def template(client, name):
@@ -18,8 +27,18 @@ def template(client, name):
 
 
 def make(client, body="Hello {{1}}, goodbye {{2}}, and so on.", **more):
-    wanted = {"friendly_name": "made", "language": "en", "types": {"twilio/text": {"body": body}}, "variables": {"1": "Ada", "2": "Bob"}}
-    return client.request("POST", "https://content.twilio.com/v1/Content", data=wanted | more, headers={"Content-Type": "application/json"})
+    wanted = {
+        "friendly_name": "made",
+        "language": "en",
+        "types": {"twilio/text": {"body": body}},
+        "variables": {"1": "Ada", "2": "Bob"},
+    }
+    return client.request(
+        "POST",
+        "https://content.twilio.com/v1/Content",
+        data=wanted | more,
+        headers={"Content-Type": "application/json"},
+    )
 
 
 def send(simulator, sid, **more):
@@ -28,7 +47,9 @@ def send(simulator, sid, **more):
 
 
 def ended(wait, message):
-    return wait(lambda: (now := message.fetch()).status in ("read", "undelivered", "failed") and now)
+    return wait(
+        lambda: (now := message.fetch()).status in ("read", "undelivered", "failed") and now
+    )
 
 
 def test_the_account_begins_with_templates_in_every_state(simulator, client):
@@ -36,19 +57,31 @@ def test_the_account_begins_with_templates_in_every_state(simulator, client):
     names = {f"{row[0]}_{row[1]}" for row in samples.ROWS}
     assert names <= {one.friendly_name for one in found}
     one = client.content.v1.contents(found[0].sid).fetch()
-    assert (one.sid, one.types, one.account_sid) == (found[0].sid, found[0].types, simulator.credentials.account_sid)
+    assert (one.sid, one.types, one.account_sid) == (
+        found[0].sid,
+        found[0].types,
+        simulator.credentials.account_sid,
+    )
     assert {"approved", "pending", "rejected", "paused"} == {row[2] for row in samples.ROWS}
-    assert {"twilio/text", "twilio/quick-reply", "twilio/call-to-action"} == {row[4] for row in samples.ROWS}
+    assert {"twilio/text", "twilio/quick-reply", "twilio/call-to-action"} == {
+        row[4] for row in samples.ROWS
+    }
 
 
 def test_templates_and_approvals_come_in_one_list_page_by_page(simulator, client):
     found = client.content.v1.content_and_approvals.list(page_size=3)
-    assert len(found) == len({one.sid for one in found}) == len(client.content.v1.contents.list()) > 3
+    assert (
+        len(found) == len({one.sid for one in found}) == len(client.content.v1.contents.list()) > 3
+    )
     rejected = next(one for one in found if one.friendly_name == "request_completed_de")
     assert rejected.approval_requests == {
-        "name": "request_completed_de", "category": "UTILITY", "content_type": "twilio/text", "status": "rejected",
-        "rejection_reason": "The variables stand too close to the end of the text.", "allow_category_change": True,
-    }  # fmt: skip
+        "name": "request_completed_de",
+        "category": "UTILITY",
+        "content_type": "twilio/text",
+        "status": "rejected",
+        "rejection_reason": "The variables stand too close to the end of the text.",
+        "allow_category_change": True,
+    }
 
 
 def test_a_template_is_made_submitted_decided_about_and_deleted(simulator, client):
@@ -59,11 +92,18 @@ def test_a_template_is_made_submitted_decided_about_and_deleted(simulator, clien
     assert approval.fetch().whatsapp["status"] == "unsubmitted"
     url = f"https://content.twilio.com/v1/Content/{sid}/ApprovalRequests/whatsapp"
     wanted = {"name": "made_here", "category": "UTILITY"}
-    submitted = client.request("POST", url, data=wanted, headers={"Content-Type": "application/json"})
+    submitted = client.request(
+        "POST", url, data=wanted, headers={"Content-Type": "application/json"}
+    )
     assert (submitted.status_code, json.loads(submitted.text)["status"]) == (201, "received")
 
     for decision, status in (("approve", "approved"), ("pause", "paused"), ("reject", "rejected")):
-        assert simulator.post_json(f"/simulator/templates/{sid}", decision=decision, reason="Why not").json["status"] == status
+        assert (
+            simulator.post_json(
+                f"/simulator/templates/{sid}", decision=decision, reason="Why not"
+            ).json["status"]
+            == status
+        )
         shown = approval.fetch().whatsapp
         assert (shown["type"], shown["name"], shown["status"]) == ("whatsapp", "made_here", status)
     assert shown["rejection_reason"] == "Why not"
@@ -73,7 +113,9 @@ def test_a_template_is_made_submitted_decided_about_and_deleted(simulator, clien
         client.content.v1.contents(sid).fetch()
 
 
-@pytest.mark.parametrize("wrong", [{"language": ""}, {"types": {}}, {"types": "text"}, {"variables": {"1": 2}}])
+@pytest.mark.parametrize(
+    "wrong", [{"language": ""}, {"types": {}}, {"types": "text"}, {"variables": {"1": 2}}]
+)
 def test_a_template_that_cannot_be_is_refused(client, wrong):
     assert make(client, **wrong).status_code == 400
 
@@ -83,31 +125,60 @@ def test_a_submission_that_cannot_be_is_refused(client, wrong):
     sid = template(client, "request_signed_others_de").sid
     url = f"https://content.twilio.com/v1/Content/{sid}/ApprovalRequests/whatsapp"
     wanted = {"name": "made", "category": "UTILITY"} | wrong
-    assert client.request("POST", url, data=wanted, headers={"Content-Type": "application/json"}).status_code == 400
+    assert (
+        client.request(
+            "POST", url, data=wanted, headers={"Content-Type": "application/json"}
+        ).status_code
+        == 400
+    )
 
 
 def test_an_approved_template_passes_outside_the_window_filled(simulator, client, wait):
     sid = template(client, "request_signed_others_en_US").sid
     message = send(simulator, sid, content_variables=json.dumps({"1": "Tom"}))
-    assert (message.sid[:2], message.body) == ("MM", "Tom has signed NDA.pdf. We tell you when everybody has signed it.")
+    assert (message.sid[:2], message.body) == (
+        "MM",
+        "Tom has signed NDA.pdf. We tell you when everybody has signed it.",
+    )
     assert ended(wait, message).status == "read"
 
 
 def test_a_template_passes_where_only_text_is_held_back(simulator, client, wait):
-    assert ended(wait, send(simulator, template(client, "request_signed_others_en_US").sid, number="+15005550021")).status == "read"
+    assert (
+        ended(
+            wait,
+            send(
+                simulator,
+                template(client, "request_signed_others_en_US").sid,
+                number="+15005550021",
+            ),
+        ).status
+        == "read"
+    )
 
 
 @pytest.mark.parametrize(
-    ("name", "code"), [("request_completed_de", 63040), ("request_reminder_pt_BR", 63041), ("request_signed_others_de", 63016)]
+    ("name", "code"),
+    [
+        ("request_completed_de", 63040),
+        ("request_reminder_pt_BR", 63041),
+        ("request_signed_others_de", 63016),
+    ],
 )
-def test_a_template_that_is_not_approved_is_taken_and_then_fails(simulator, client, wait, name, code):
+def test_a_template_that_is_not_approved_is_taken_and_then_fails(
+    simulator, client, wait, name, code
+):
     message = ended(wait, send(simulator, template(client, name).sid))
     assert (message.status, message.error_code) == ("undelivered", code)
 
 
 @pytest.mark.parametrize(
     ("variables", "status", "code"),
-    [({"9": "x"}, "undelivered", 63028), ({"1": "a\nb"}, "undelivered", 63013), ({"1": " "}, "failed", 63021)],
+    [
+        ({"9": "x"}, "undelivered", 63028),
+        ({"1": "a\nb"}, "undelivered", 63013),
+        ({"1": " "}, "failed", 63021),
+    ],
 )
 def test_variables_that_do_not_fit_fail_later(simulator, client, wait, variables, status, code):
     sid = template(client, "request_signed_others_en_US").sid
@@ -118,12 +189,17 @@ def test_variables_that_do_not_fit_fail_later(simulator, client, wait, variables
 @pytest.mark.parametrize("variables", ["{1: Ada}", '["Ada"]', '{"1": 2}'])
 def test_variables_that_are_no_json_object_of_texts_are_refused(simulator, client, variables):
     with pytest.raises(TwilioRestException) as refusal:
-        send(simulator, template(client, "request_signed_others_en_US").sid, content_variables=variables)
+        send(
+            simulator,
+            template(client, "request_signed_others_en_US").sid,
+            content_variables=variables,
+        )
     assert refusal.value.code == 21656
 
 
 def test_a_template_goes_out_as_an_sms_too(simulator, client, wait):
-    sid, to = template(client, "request_signed_others_de").sid, simulator.number()
+    sid = template(client, "request_signed_others_de").sid
+    to = simulator.number()
     client.messages.create(to=to, from_="+15005550006", content_sid=sid)
     assert [one["body"][:3] for one in simulator.received(to)] == ["Ada"]
 

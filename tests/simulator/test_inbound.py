@@ -21,21 +21,38 @@ def at(simulator, receiver):
 
 
 def test_a_text_is_posted_signed_with_the_fields_of_an_sms(simulator, receiver):
-    url, phone = at(simulator, receiver), simulator.number()
+    url = at(simulator, receiver)
+    phone = simulator.number()
 
     answer = write(simulator, phone, text="Hello, who is this?")
 
     (post,) = receiver.wait_for(1)
     assert (post.url, answer.json["answer"]) == (url, "204")
     signature = post.headers["X-Twilio-Signature"]
-    assert RequestValidator(simulator.credentials.auth_token).validate(post.url, post.fields, signature)
+    assert RequestValidator(simulator.credentials.auth_token).validate(
+        post.url, post.fields, signature
+    )
     sid = answer.json["sid"]
     assert post.fields == {
-        "AccountSid": simulator.credentials.account_sid, "ApiVersion": "2010-04-01", "Body": "Hello, who is this?", "From": phone,
-        "MessageSid": sid, "NumMedia": "0", "NumSegments": "1", "SmsMessageSid": sid, "SmsSid": sid, "SmsStatus": "received", "To": NUMBER,
-    }  # fmt: skip
+        "AccountSid": simulator.credentials.account_sid,
+        "ApiVersion": "2010-04-01",
+        "Body": "Hello, who is this?",
+        "From": phone,
+        "MessageSid": sid,
+        "NumMedia": "0",
+        "NumSegments": "1",
+        "SmsMessageSid": sid,
+        "SmsSid": sid,
+        "SmsStatus": "received",
+        "To": NUMBER,
+    }
     shown = simulator.client().messages(sid).fetch()
-    assert (shown.direction, shown.status, shown.from_, shown.to) == ("inbound", "received", phone, NUMBER)
+    assert (shown.direction, shown.status, shown.from_, shown.to) == (
+        "inbound",
+        "received",
+        phone,
+        NUMBER,
+    )
     assert simulator.received(phone) == []
 
 
@@ -44,18 +61,32 @@ def test_a_message_that_is_refused_is_posted_again_as_the_url_says(simulator, re
     receiver.answers = {"received": [503]}
     assert write(simulator, simulator.number(), text="Hello").json["answer"] == "204"
     first, second = receiver.wait_for(2)
-    assert first.headers["I-Twilio-Idempotency-Token"] == second.headers["I-Twilio-Idempotency-Token"]
+    assert (
+        first.headers["I-Twilio-Idempotency-Token"] == second.headers["I-Twilio-Idempotency-Token"]
+    )
 
 
-def test_a_whatsapp_message_opens_the_window_and_names_its_person(simulator, client, receiver, wait):
+def test_a_whatsapp_message_opens_the_window_and_names_its_person(
+    simulator, client, receiver, wait
+):
     at(simulator, receiver)
     phone = simulator.number()
     write(simulator, phone, channel="whatsapp", text="Hello", external_id="US.1349")
     fields = receiver.wait_for(1)[0].fields
-    assert (fields["From"], fields["To"], fields["WaId"]) == (f"whatsapp:{phone}", f"whatsapp:{NUMBER}", phone[1:])
-    assert (fields["ProfileName"], fields["MessageType"], fields["ExternalUserId"]) == ("Ada Byron", "text", "whatsapp:US.1349")
+    assert (fields["From"], fields["To"], fields["WaId"]) == (
+        f"whatsapp:{phone}",
+        f"whatsapp:{NUMBER}",
+        phone[1:],
+    )
+    assert (fields["ProfileName"], fields["MessageType"], fields["ExternalUserId"]) == (
+        "Ada Byron",
+        "text",
+        "whatsapp:US.1349",
+    )
 
-    message = client.messages.create(to=f"whatsapp:{phone}", from_=f"whatsapp:{NUMBER}", body="Hello")
+    message = client.messages.create(
+        to=f"whatsapp:{phone}", from_=f"whatsapp:{NUMBER}", body="Hello"
+    )
     wait(lambda: message.fetch().status == "read")
 
 
@@ -70,10 +101,17 @@ def test_a_person_without_a_number_is_known_by_an_external_id(simulator, client,
 
 
 def test_without_a_set_address_it_is_posted_beside_the_status_callbacks(own_simulator, receiver):
-    assert own_simulator.call("GET", "/simulator/inbound.json").json["url"] == "http://127.0.0.1:8000/api/rpc/webhooks/twilio/inbound"
-    phone, service = own_simulator.number(), own_simulator.credentials.messaging_service_sid
+    assert (
+        own_simulator.call("GET", "/simulator/inbound.json").json["url"]
+        == "http://127.0.0.1:8000/api/rpc/webhooks/twilio/inbound"
+    )
+    phone = own_simulator.number()
+    service = own_simulator.credentials.messaging_service_sid
     own_simulator.client().messages.create(
-        to=phone, messaging_service_sid=service, body="Hi", status_callback=f"{receiver.url}/hooks/twilio/sms?message=1#rc=5"
+        to=phone,
+        messaging_service_sid=service,
+        body="Hi",
+        status_callback=f"{receiver.url}/hooks/twilio/sms?message=1#rc=5",
     )
     receiver.wait_for(3)
     own_simulator.stop()
@@ -83,17 +121,28 @@ def test_without_a_set_address_it_is_posted_beside_the_status_callbacks(own_simu
 
     assert answer.json["url"] == f"{receiver.url}/hooks/twilio/inbound#rc=5"
     post = receiver.wait_for(4)[3]
-    assert (post.url, post.fields["MessagingServiceSid"]) == (f"{receiver.url}/hooks/twilio/inbound", service)
+    assert (post.url, post.fields["MessagingServiceSid"]) == (
+        f"{receiver.url}/hooks/twilio/inbound",
+        service,
+    )
 
 
 def test_a_button_of_the_last_template_is_pressed(simulator, client, receiver):
     at(simulator, receiver)
     phone = simulator.number()
-    template = next(one for one in client.content.v1.contents.list() if "twilio/quick-reply" in one.types)
-    sent = client.messages.create(to=f"whatsapp:{phone}", from_=f"whatsapp:{NUMBER}", content_sid=template.sid)
+    template = next(
+        one for one in client.content.v1.contents.list() if "twilio/quick-reply" in one.types
+    )
+    sent = client.messages.create(
+        to=f"whatsapp:{phone}", from_=f"whatsapp:{NUMBER}", content_sid=template.sid
+    )
     write(simulator, phone, channel="whatsapp", button="resend")
     fields = receiver.wait_for(1)[0].fields
-    assert (fields["ButtonText"], fields["ButtonPayload"], fields["Body"]) == ("Send it again", "resend", "Send it again")
+    assert (fields["ButtonText"], fields["ButtonPayload"], fields["Body"]) == (
+        "Send it again",
+        "resend",
+        "Send it again",
+    )
     assert (fields["MessageType"], fields["OriginalRepliedMessageSid"]) == ("button", sent.sid)
     assert write(simulator, phone, channel="whatsapp", button="no such button").status == 400
 
@@ -105,7 +154,9 @@ def test_an_image_is_named_and_served_to_who_signs_in(simulator, client, receive
     fields = receiver.wait_for(1)[0].fields
     assert (sid[:2], fields["NumMedia"], fields["MediaContentType0"]) == ("MM", "1", "image/png")
     path = fields["MediaUrl0"].removeprefix(simulator.url)
-    assert path.startswith(f"/2010-04-01/Accounts/{simulator.credentials.account_sid}/Messages/{sid}/Media/ME")
+    assert path.startswith(
+        f"/2010-04-01/Accounts/{simulator.credentials.account_sid}/Messages/{sid}/Media/ME"
+    )
     assert simulator.call("GET", path).status == 401
     known = simulator.credentials
     basic = b64encode(f"{known.account_sid}:{known.auth_token}".encode()).decode()
@@ -119,15 +170,23 @@ def test_an_image_is_named_and_served_to_who_signs_in(simulator, client, receive
     [
         (b"<Response/>", []),
         (b"not TwiML", []),
-        (b"<Response><Message>Thanks</Message><Message><Body>Bye</Body></Message></Response>", ["Thanks", "Bye"]),
+        (
+            b"<Response><Message>Thanks</Message><Message><Body>Bye</Body></Message></Response>",
+            ["Thanks", "Bye"],
+        ),
     ],
 )
-def test_what_the_answer_says_is_sent_and_nothing_if_it_says_nothing(simulator, client, receiver, wait, twiml, texts):
+def test_what_the_answer_says_is_sent_and_nothing_if_it_says_nothing(
+    simulator, client, receiver, wait, twiml, texts
+):
     at(simulator, receiver)
-    receiver.twiml, phone = twiml, simulator.number()
+    receiver.twiml = twiml
+    phone = simulator.number()
     write(simulator, phone, text="Hello")
     assert [one["body"] for one in simulator.received(phone)] == texts
-    assert {one.direction for one in client.messages.list(to=phone)} == ({"outbound-reply"} if texts else set())
+    assert {one.direction for one in client.messages.list(to=phone)} == (
+        {"outbound-reply"} if texts else set()
+    )
 
 
 @pytest.mark.parametrize("words", [{}, {"text": "x", "channel": "fax"}, {"button": "Yes"}])
@@ -141,5 +200,7 @@ def test_nobody_without_a_number_writes_an_sms(simulator):
 
 def test_another_site_cannot_write_from_a_phone(simulator):
     phone = simulator.number()
-    answer = simulator.call("POST", f"/simulator/phones/{phone}/reply", {"text": "x"}, Origin="http://evil.example")
+    answer = simulator.call(
+        "POST", f"/simulator/phones/{phone}/reply", {"text": "x"}, Origin="http://evil.example"
+    )
     assert answer.status == 403

@@ -12,7 +12,9 @@ from hub.simulator.page import LOOKS
 FROM = "+15005550006"
 REFUSED = [one for one in magic.RECIPIENTS if one.refuses]
 STUMBLING = [one for one in magic.RECIPIENTS if one.stumbles]
-TAKEN = [one for one in magic.RECIPIENTS if not (one.refuses or one.stumbles or one.breaks or one.hangs)]
+TAKEN = [
+    one for one in magic.RECIPIENTS if not (one.refuses or one.stumbles or one.breaks or one.hangs)
+]
 
 
 def number(one):
@@ -20,7 +22,9 @@ def number(one):
 
 
 def create(simulator, to, body, **more):
-    return simulator.client(timeout=more.pop("timeout", 5)).messages.create(to=to, from_=FROM, body=body, **more)
+    return simulator.client(timeout=more.pop("timeout", 5)).messages.create(
+        to=to, from_=FROM, body=body, **more
+    )
 
 
 def texts(simulator, to, body):
@@ -72,7 +76,10 @@ def test_the_handset_out_of_reach_is_reported_with_its_code(simulator, receiver)
     create(simulator, "+15005550011", "Hello", status_callback=receiver.url)
     sent, undelivered = receiver.wait_for(2)
     assert (sent.status, undelivered.status) == ("sent", "undelivered")
-    assert (undelivered.fields["ErrorCode"], undelivered.fields["ErrorMessage"]) == ("30003", "Unreachable destination handset")
+    assert (undelivered.fields["ErrorCode"], undelivered.fields["ErrorMessage"]) == (
+        "30003",
+        "Unreachable destination handset",
+    )
     assert "ErrorCode" not in sent.fields
 
 
@@ -81,14 +88,18 @@ def test_breaking_after_accepting_delivers_all_the_same(simulator, receiver):
         create(simulator, "+15005550014", "Hello", status_callback=receiver.url)
     assert (refusal.value.status, refusal.value.code) == (500, 20500)
     assert [callback.status for callback in receiver.wait_for(2)] == ["sent", "delivered"]
-    assert [message["status"] for message in texts(simulator, "+15005550014", "Hello")] == ["delivered"]
+    assert [message["status"] for message in texts(simulator, "+15005550014", "Hello")] == [
+        "delivered"
+    ]
 
 
 def test_never_answering_delivers_all_the_same(simulator, receiver):
     with pytest.raises(requests.exceptions.ReadTimeout):
         create(simulator, "+15005550015", "Hello", status_callback=receiver.url, timeout=0.5)
     assert [callback.status for callback in receiver.wait_for(2)] == ["sent", "delivered"]
-    assert [message["status"] for message in texts(simulator, "+15005550015", "Hello")] == ["delivered"]
+    assert [message["status"] for message in texts(simulator, "+15005550015", "Hello")] == [
+        "delivered"
+    ]
 
 
 def test_a_lost_callback_never_comes_but_a_question_is_answered(simulator, receiver, wait):

@@ -20,17 +20,23 @@ def page(simulator, phone=""):
 
 
 def test_a_text_appears_on_its_phone(simulator, wait):
-    to = deliver(simulator, wait, 'You\'ve been sent "Agreement <b>" & more: http://127.0.0.1:8000/l/7Kq2vX.')
+    to = deliver(
+        simulator, wait, 'You\'ve been sent "Agreement <b>" & more: http://127.0.0.1:8000/l/7Kq2vX.'
+    )
     shown = page(simulator, to)
     assert "You&#39;ve been sent &#34;Agreement &lt;b&gt;&#34; &amp; more: " in shown
-    assert '<a href="http://127.0.0.1:8000/l/7Kq2vX" rel="noreferrer">http://127.0.0.1:8000/l/7Kq2vX</a>.' in shown
+    assert (
+        '<a href="http://127.0.0.1:8000/l/7Kq2vX"'
+        ' rel="noreferrer">http://127.0.0.1:8000/l/7Kq2vX</a>.' in shown
+    )
     assert "1 segment" in shown
     assert "Delivered" in shown
     assert f'href="/?phone=%2B{to[1:]}" aria-current="true"' in shown.replace("+", "%2B")
 
 
 def test_the_phone_written_to_last_comes_first(simulator, wait):
-    first, last = deliver(simulator, wait, "One"), deliver(simulator, wait, "Two")
+    first = deliver(simulator, wait, "One")
+    last = deliver(simulator, wait, "Two")
     shown = page(simulator)
     assert f'aria-label="Phone of {last}"' in shown
     assert shown.index(f">{last} <b>1</b>") < shown.index(f">{first} <b>1</b>")
@@ -53,7 +59,9 @@ def test_the_page_knows_when_something_arrived(simulator, wait):
 
 def test_emptying_the_phones_hides_messages_but_the_provider_still_has_them(own_simulator, wait):
     deliver(own_simulator, wait, "Hello")
-    answer = own_simulator.call("POST", "/simulator/empty", {}, Origin=own_simulator.url, Sec_Fetch_Site="same-origin")
+    answer = own_simulator.call(
+        "POST", "/simulator/empty", {}, Origin=own_simulator.url, Sec_Fetch_Site="same-origin"
+    )
     assert (answer.status, answer.headers["Location"]) == (303, "/")
     assert own_simulator.received() == []
     assert "No messages yet" in page(own_simulator)
@@ -70,8 +78,15 @@ def test_emptying_the_phones_lets_numbers_stumble_again(own_simulator):
 
 
 @pytest.mark.parametrize("path", ["/simulator/empty", "/simulator/account", "/simulator/faults"])
-@pytest.mark.parametrize("headers", [{"Origin": "http://evil.example"}, {"Origin": "null"}, {"Sec_Fetch_Site": "cross-site"},
-                                     {"Sec_Fetch_Site": "same-site"}])  # fmt: skip
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Sec_Fetch_Site": "cross-site"},
+        {"Sec_Fetch_Site": "same-site"},
+    ],
+)
 def test_another_site_cannot_work_the_switches(simulator, path, headers):
     answer = simulator.call("POST", path, {"status": "suspended", "refuse": "5"}, **headers)
     assert answer.status == 403
@@ -108,10 +123,17 @@ def test_a_switch_refuses_what_it_does_not_know(simulator, path, values):
 
 
 def test_the_page_says_how_to_send_and_how_to_connect(simulator):
-    shown, known = page(simulator), simulator.credentials
+    shown = page(simulator)
+    known = simulator.credentials
     assert "curl -s http://127.0.0.1:8000/api/v1/messages" in shown
     assert f"$(cat {simulator.folder}/demo-key)" in shown
-    for value in (known.account_sid, known.auth_token, known.api_key_sid, known.api_key_secret, known.messaging_service_sid):
+    for value in (
+        known.account_sid,
+        known.auth_token,
+        known.api_key_sid,
+        known.api_key_secret,
+        known.messaging_service_sid,
+    ):
         assert value in shown
 
 
@@ -121,4 +143,6 @@ def test_the_page_is_strict_about_what_it_loads_and_all_of_it_is_there(simulator
     assert not re.search(r"<script(?![^>]* src=)|<style| style=| on\w+=", answer.text)
     loaded = re.findall(r'<(?:link|script)[^>]* (?:href|src)="([^"]+)"', answer.text)
     assert len(loaded) >= 5
-    assert {path: simulator.call("GET", path).status for path in loaded} == dict.fromkeys(loaded, 200)
+    assert {path: simulator.call("GET", path).status for path in loaded} == dict.fromkeys(
+        loaded, 200
+    )

@@ -16,11 +16,14 @@ FROM = "+15005550006"
 
 
 def genuine(callback, token):
-    return RequestValidator(token).validate(callback.url, callback.fields, callback.headers["X-Twilio-Signature"])
+    return RequestValidator(token).validate(
+        callback.url, callback.fields, callback.headers["X-Twilio-Signature"]
+    )
 
 
 def test_a_status_is_told_with_a_signature_over_url_and_fields(simulator, client, receiver):
-    token, to = simulator.credentials.auth_token, simulator.number()
+    token = simulator.credentials.auth_token
+    to = simulator.number()
     url = f"{receiver.url}/hook/%7Eeric?message=msg_1&attempt=2&empty=#rc=3&rp=all"
     message = client.messages.create(to=to, from_=FROM, body="Hello", status_callback=url)
 
@@ -29,11 +32,19 @@ def test_a_status_is_told_with_a_signature_over_url_and_fields(simulator, client
         assert callback.headers["User-Agent"] == "TwilioProxy/1.1"
         assert callback.headers["Content-Type"].startswith("application/x-www-form-urlencoded")
         fields = dict(callback.fields)
-        assert bool(re.fullmatch(r"\d{10}", fields.pop("RawDlrDoneDate", ""))) == (status == "delivered")
+        assert bool(re.fullmatch(r"\d{10}", fields.pop("RawDlrDoneDate", ""))) == (
+            status == "delivered"
+        )
         assert fields == {
-            "AccountSid": simulator.credentials.account_sid, "ApiVersion": "2010-04-01", "From": FROM, "To": to,
-            "MessageSid": message.sid, "SmsSid": message.sid, "MessageStatus": status, "SmsStatus": status,
-        }  # fmt: skip
+            "AccountSid": simulator.credentials.account_sid,
+            "ApiVersion": "2010-04-01",
+            "From": FROM,
+            "To": to,
+            "MessageSid": message.sid,
+            "SmsSid": message.sid,
+            "MessageStatus": status,
+            "SmsStatus": status,
+        }
         assert genuine(callback, token)
         callback.fields["MessageStatus"] = "failed"
         assert not genuine(callback, token)
@@ -41,22 +52,36 @@ def test_a_status_is_told_with_a_signature_over_url_and_fields(simulator, client
 
 def test_a_messaging_service_is_named(simulator, client, receiver):
     service = simulator.credentials.messaging_service_sid
-    client.messages.create(to=simulator.number(), messaging_service_sid=service, body="Hello", status_callback=receiver.url)
+    client.messages.create(
+        to=simulator.number(),
+        messaging_service_sid=service,
+        body="Hello",
+        status_callback=receiver.url,
+    )
     callbacks = receiver.wait_for(3)
     assert [callback.status for callback in callbacks] == ["queued", "sent", "delivered"]
-    assert {(callback.fields["MessagingServiceSid"], callback.fields["From"]) for callback in callbacks} == {(service, FROM)}
+    assert {
+        (callback.fields["MessagingServiceSid"], callback.fields["From"]) for callback in callbacks
+    } == {(service, FROM)}
 
 
 def test_it_all_takes_less_than_a_second(simulator, client, receiver):
     began = time.monotonic()
-    client.messages.create(to=simulator.number(), from_=FROM, body="Hello", status_callback=receiver.url)
+    client.messages.create(
+        to=simulator.number(), from_=FROM, body="Hello", status_callback=receiver.url
+    )
     receiver.wait_for(2)
     assert 0.3 < time.monotonic() - began < 1
 
 
 def test_a_failed_callback_is_tried_again_when_the_url_says_so(simulator, client, receiver):
     receiver.answers = {"sent": [500, 404]}
-    client.messages.create(to=simulator.number(), from_=FROM, body="Hello", status_callback=f"{receiver.url}/#rc=5&rp=all")
+    client.messages.create(
+        to=simulator.number(),
+        from_=FROM,
+        body="Hello",
+        status_callback=f"{receiver.url}/#rc=5&rp=all",
+    )
     callbacks = [callback for callback in receiver.wait_for(4) if callback.status == "sent"]
     assert len(callbacks) == 3
     assert len({callback.headers["I-Twilio-Idempotency-Token"] for callback in callbacks}) == 1
@@ -66,7 +91,9 @@ def test_a_failed_callback_is_tried_again_when_the_url_says_so(simulator, client
 @pytest.mark.parametrize("answer", [500, 302])
 def test_without_that_an_error_or_a_redirect_is_the_end_of_it(simulator, client, receiver, answer):
     receiver.answers = {"sent": [answer]}
-    client.messages.create(to=simulator.number(), from_=FROM, body="Hello", status_callback=receiver.url)
+    client.messages.create(
+        to=simulator.number(), from_=FROM, body="Hello", status_callback=receiver.url
+    )
     assert [callback.status for callback in receiver.wait_for(2)] == ["sent", "delivered"]
     time.sleep(0.5)
     assert [callback.url for callback in receiver.received] == [f"{receiver.url}/"] * 2
@@ -102,7 +129,9 @@ def test_no_other_machine_is_called_back(own_simulator, capfd, wait):
 def test_what_was_not_told_before_a_restart_is_told_after_it(own_simulator, receiver, how):
     receiver.answers = {"sent": [503] * 9, "delivered": [503] * 9}
     url = f"{receiver.url}/#rc=5&rp=all"
-    message = own_simulator.client().messages.create(to=own_simulator.number(), from_=FROM, body="Hello", status_callback=url)
+    message = own_simulator.client().messages.create(
+        to=own_simulator.number(), from_=FROM, body="Hello", status_callback=url
+    )
     receiver.wait_for(1)
     own_simulator.stop(how)
     receiver.received.clear()
@@ -111,19 +140,25 @@ def test_what_was_not_told_before_a_restart_is_told_after_it(own_simulator, rece
     own_simulator.start()
     callbacks = receiver.wait_for(2)
     assert {(callback.fields["MessageSid"], callback.status) for callback in callbacks} == {
-        (message.sid, "sent"), (message.sid, "delivered"),
-    }  # fmt: skip
+        (message.sid, "sent"),
+        (message.sid, "delivered"),
+    }
     assert all(genuine(callback, own_simulator.credentials.auth_token) for callback in callbacks)
     assert own_simulator.client().messages(message.sid).fetch().status == "delivered"
 
 
 def test_a_shared_key_signs_with_its_name_and_the_stronger_digest(own_simulator, receiver):
     known = own_simulator.post_json("/simulator/account", signing="SharedKey").json
-    own_simulator.client().messages.create(to=own_simulator.number(), from_=FROM, body="Hello", status_callback=f"{receiver.url}/x?a=1")
+    own_simulator.client().messages.create(
+        to=own_simulator.number(), from_=FROM, body="Hello", status_callback=f"{receiver.url}/x?a=1"
+    )
     for callback in receiver.wait_for(2):
-        said, signature = callback.headers["X-Twilio-Webhooks-Signature-Settings"], callback.headers["X-Twilio-Signature"]
+        said = callback.headers["X-Twilio-Webhooks-Signature-Settings"]
+        signature = callback.headers["X-Twilio-Signature"]
         assert said == f"key={known['shared_key_id']},algorithm=HMAC_SHA256"
-        assert RequestValidator(known["shared_key"]).validate(callback.url, callback.fields, signature, get_signature_algorithm(said))
+        assert RequestValidator(known["shared_key"]).validate(
+            callback.url, callback.fields, signature, get_signature_algorithm(said)
+        )
         assert not genuine(callback, own_simulator.credentials.auth_token)
 
 
@@ -138,12 +173,20 @@ def test_a_secondary_token_signs_in_and_signs_nothing_until_it_is_promoted(own_s
     assert all(genuine(callback, first) for callback in receiver.wait_for(2))
     assert own_simulator.post_json("/simulator/account", promote=True).json["auth_token"] == second
     own_simulator.client().messages.create(to=own_simulator.number(), **send)
-    assert [genuine(callback, second) for callback in receiver.wait_for(4)] == [False, False, True, True]
+    assert [genuine(callback, second) for callback in receiver.wait_for(4)] == [
+        False,
+        False,
+        True,
+        True,
+    ]
     with pytest.raises(TwilioRestException, match="401"):
         own_simulator.client(password=first).balance.fetch()
 
 
-@pytest.mark.parametrize(("url", "expected"), [("https://h.example/x", "https://h.example:443/x"), ("http://h:8/x?", "http://h:8/x?")])
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [("https://h.example/x", "https://h.example:443/x"), ("http://h:8/x?", "http://h:8/x?")],
+)
 def test_the_port_can_be_signed_along(url, expected):
     assert with_port(url) == expected
     fields = [("B", "2"), ("A", "1"), ("B", "1"), ("B", "2")]
@@ -153,5 +196,9 @@ def test_the_port_can_be_signed_along(url, expected):
 
 def test_a_json_body_is_hashed_into_the_address():
     made = post("https://h.example/x", [("A", "1")], Key("secret"), "json")
-    assert RequestValidator("secret").validate(made.url, made.body.decode(), made.headers["X-Twilio-Signature"])
-    assert not RequestValidator("secret").validate(made.url, made.body.decode() + " ", made.headers["X-Twilio-Signature"])
+    assert RequestValidator("secret").validate(
+        made.url, made.body.decode(), made.headers["X-Twilio-Signature"]
+    )
+    assert not RequestValidator("secret").validate(
+        made.url, made.body.decode() + " ", made.headers["X-Twilio-Signature"]
+    )

@@ -12,7 +12,8 @@ FROM = "+15005550006"
 
 
 def test_a_restart_keeps_messages(own_simulator, wait):
-    client, to = own_simulator.client(), own_simulator.number()
+    client = own_simulator.client()
+    to = own_simulator.number()
     message = client.messages.create(to=to, from_=FROM, body="Hello")
     wait(lambda: message.fetch().status == "delivered")
     own_simulator.stop()
@@ -24,7 +25,9 @@ def test_a_restart_keeps_messages(own_simulator, wait):
 
 
 def test_a_message_taken_just_before_the_end_is_delivered_after_it(own_simulator, wait):
-    message = own_simulator.client().messages.create(to=own_simulator.number(), from_=FROM, body="Hello")
+    message = own_simulator.client().messages.create(
+        to=own_simulator.number(), from_=FROM, body="Hello"
+    )
     own_simulator.stop()
     own_simulator.start()
     wait(lambda: message.fetch().status == "delivered")
@@ -53,13 +56,20 @@ def test_it_ends_at_once_while_a_request_hangs_and_a_callback_waits(own_simulato
 def test_a_request_that_hangs_holds_up_no_other(own_simulator, wait):
     def hang():
         with pytest.raises(requests.exceptions.RequestException):
-            own_simulator.client(timeout=1).messages.create(to="+15005550015", from_=FROM, body="Hello")
+            own_simulator.client(timeout=1).messages.create(
+                to="+15005550015", from_=FROM, body="Hello"
+            )
 
     threads = [threading.Thread(target=hang) for _ in range(10)]
     for thread in threads:
         thread.start()
     wait(lambda: len(own_simulator.received()) == 10)
-    assert own_simulator.client().messages.create(to=own_simulator.number(), from_=FROM, body="Hello").status == "queued"
+    assert (
+        own_simulator.client()
+        .messages.create(to=own_simulator.number(), from_=FROM, body="Hello")
+        .status
+        == "queued"
+    )
     for thread in threads:
         thread.join(5)
 

@@ -38,12 +38,15 @@ def channel(simulator: Simulator) -> str:
 def hook(simulator: Simulator, *, secret: str = "", team: str = "") -> WebhookClient:
     made_up = simulator.credentials.made_up
     team = team or "T" + made_up("slack team", 10).upper()
-    path = f"/services/{team}/B{made_up('slack webhook', 10).upper()}/{secret or made_up('slack webhook secret', 24)}"
+    bot = made_up("slack webhook", 10).upper()
+    path = f"/services/{team}/B{bot}/{secret or made_up('slack webhook secret', 24)}"
     return WebhookClient(simulator.url + path, retry_handlers=[])
 
 
 def arrived(simulator: Simulator, place: str = "") -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = simulator.call("GET", f"/simulator/slack.json?channel={place}").json["messages"]
+    found: list[dict[str, Any]] = simulator.call(
+        "GET", f"/simulator/slack.json?channel={place}"
+    ).json["messages"]
     return found
 
 
@@ -65,7 +68,11 @@ def test_without_the_bots_token_nothing_is_said(simulator):
     assert simulator.post_json("/api/auth.test").json == {"ok": False, "error": "not_authed"}
 
 
-@pytest.mark.parametrize("trouble", [one for one in magic.TOKENS if one.error != "missing_scope"], ids=lambda one: one.error)
+@pytest.mark.parametrize(
+    "trouble",
+    [one for one in magic.TOKENS if one.error != "missing_scope"],
+    ids=lambda one: one.error,
+)
 def test_a_magic_token_signs_nobody_in(simulator, trouble):
     assert refusal(slack(simulator, trouble.address).auth_test) == trouble.error
 
@@ -73,23 +80,39 @@ def test_a_magic_token_signs_nobody_in(simulator, trouble):
 def test_a_token_without_scopes_signs_in_and_may_do_nothing(simulator):
     client = slack(simulator, "xoxb-0-missing-scope")
     assert "chat:write" not in client.auth_test().headers["x-oauth-scopes"]
-    assert refusal(lambda: client.chat_postMessage(channel=channel(simulator), text="Hello")) == "missing_scope"
+    assert (
+        refusal(lambda: client.chat_postMessage(channel=channel(simulator), text="Hello"))
+        == "missing_scope"
+    )
 
 
 def test_a_message_its_thread_and_its_edit_arrive(simulator):
-    client, place = slack(simulator), channel(simulator)
-    first = client.chat_postMessage(channel="#signing", text="NDA waits", blocks=[section("NDA *waits*")])
+    client = slack(simulator)
+    place = channel(simulator)
+    first = client.chat_postMessage(
+        channel="#signing", text="NDA waits", blocks=[section("NDA *waits*")]
+    )
     client.chat_postMessage(channel=place, text="Priya signed", thread_ts=first["ts"])
-    client.chat_update(channel=first["channel"], ts=first["ts"], text="NDA done", blocks=[section("NDA *done*")])
-    root, reply = [one for one in arrived(simulator, place) if first["ts"] in (one["ts"], one["thread"])]
-    assert (root["text"], root["blocks"][0]["text"]["text"], root["edits"]) == ("NDA done", "NDA *done*", 1)
+    client.chat_update(
+        channel=first["channel"], ts=first["ts"], text="NDA done", blocks=[section("NDA *done*")]
+    )
+    root, reply = [
+        one for one in arrived(simulator, place) if first["ts"] in (one["ts"], one["thread"])
+    ]
+    assert (root["text"], root["blocks"][0]["text"]["text"], root["edits"]) == (
+        "NDA done",
+        "NDA *done*",
+        1,
+    )
     assert (reply["text"], reply["thread"], reply["edited"]) == ("Priya signed", root["ts"], False)
 
 
 def test_a_form_is_taken_as_well_as_json(simulator):
     token = "xoxb-" + simulator.credentials.made_up("slack bot token", 40)
     form = {"channel": channel(simulator), "blocks": json.dumps([section("From a form")])}
-    answer = simulator.call("POST", "/api/chat.postMessage", form, Authorization=f"Bearer {token}").json
+    answer = simulator.call(
+        "POST", "/api/chat.postMessage", form, Authorization=f"Bearer {token}"
+    ).json
     assert answer["message"]["blocks"][0]["text"]["text"] == "From a form"
 
 
@@ -101,21 +124,31 @@ def test_a_person_is_found_by_address_and_written_to_directly(simulator):
     posted = client.chat_postMessage(channel=person["id"], text="For you alone")
     assert posted["channel"] == opened
     assert arrived(simulator, opened)[-1]["email"] == "ada.byron@acme.example"
-    assert refusal(lambda: client.chat_update(channel=person["id"], ts=posted["ts"], text="No")) == "channel_not_found"
+    assert (
+        refusal(lambda: client.chat_update(channel=person["id"], ts=posted["ts"], text="No"))
+        == "channel_not_found"
+    )
     client.chat_update(channel=opened, ts=posted["ts"], text="Yes")
 
 
 @pytest.mark.parametrize("trouble", magic.PEOPLE, ids=lambda one: one.error)
 def test_a_magic_address_is_looked_up_in_vain(simulator, trouble):
     simulator.post_json("/simulator/slack/empty")
-    assert refusal(lambda: slack(simulator).users_lookupByEmail(email=trouble.address)) == trouble.error
+    assert (
+        refusal(lambda: slack(simulator).users_lookupByEmail(email=trouble.address))
+        == trouble.error
+    )
 
 
-@pytest.mark.parametrize("trouble", [one for one in magic.CHANNELS if one.error], ids=lambda one: one.error)
+@pytest.mark.parametrize(
+    "trouble", [one for one in magic.CHANNELS if one.error], ids=lambda one: one.error
+)
 def test_a_magic_channel_refuses_and_one_that_stumbles_takes_it_the_second_time(simulator, trouble):
     simulator.post_json("/simulator/slack/empty")
+
     def post():
         return slack(simulator).chat_postMessage(channel=trouble.address, text="Hello")
+
     with pytest.raises(SlackApiError) as caught:
         post()
     answer = caught.value.response
@@ -129,7 +162,10 @@ def test_a_magic_channel_refuses_and_one_that_stumbles_takes_it_the_second_time(
 
 
 def test_a_channel_breaks_after_taking_the_message(simulator):
-    assert refusal(lambda: slack(simulator).chat_postMessage(channel="C0BREAKSAFTER", text="Once")) == "internal_error"
+    assert (
+        refusal(lambda: slack(simulator).chat_postMessage(channel="C0BREAKSAFTER", text="Once"))
+        == "internal_error"
+    )
     assert [one["text"] for one in arrived(simulator, "C0BREAKSAFTER")] == ["Once"]
 
 
@@ -152,44 +188,109 @@ def test_a_channel_breaks_after_taking_the_message(simulator):
         ({"blocks": [section("x", block_id="b" * 256)]}, "invalid_blocks"),
         ({"blocks": [section("x", block_id="b"), section("y", block_id="b")]}, "invalid_blocks"),
         ({"blocks": [{"type": "header", "text": plain("x" * 151)}]}, "invalid_blocks"),
-        ({"blocks": [{"type": "header", "text": {"type": "mrkdwn", "text": "x"}}]}, "invalid_blocks"),
+        (
+            {"blocks": [{"type": "header", "text": {"type": "mrkdwn", "text": "x"}}]},
+            "invalid_blocks",
+        ),
         ({"blocks": [{"type": "context", "elements": [plain("x")] * 11}]}, "invalid_blocks"),
         ({"blocks": [{"type": "actions", "elements": []}]}, "invalid_blocks"),
-        ({"blocks": [{"type": "actions", "elements": [button("x", action_id=str(n)) for n in range(26)]}]}, "invalid_blocks"),
-        ({"blocks": [{"type": "actions", "elements": [button("x", action_id="a"), button("y", action_id="a")]}]}, "invalid_blocks"),
+        (
+            {
+                "blocks": [
+                    {
+                        "type": "actions",
+                        "elements": [button("x", action_id=str(n)) for n in range(26)],
+                    }
+                ]
+            },
+            "invalid_blocks",
+        ),
+        (
+            {
+                "blocks": [
+                    {
+                        "type": "actions",
+                        "elements": [button("x", action_id="a"), button("y", action_id="a")],
+                    }
+                ]
+            },
+            "invalid_blocks",
+        ),
         ({"blocks": [{"type": "actions", "elements": [button("x" * 76)]}]}, "invalid_blocks"),
-        ({"blocks": [{"type": "actions", "elements": [button("x", value="v" * 2001)]}]}, "invalid_blocks"),
-        ({"blocks": [{"type": "actions", "elements": [button("x", url="javascript:1")]}]}, "invalid_blocks"),
-        ({"blocks": [{"type": "actions", "elements": [button("x", url="https://a.example/" + "x" * 3000)]}]}, "invalid_blocks"),
-        ({"blocks": [{"type": "actions", "elements": [button("x", style="loud")]}]}, "invalid_blocks"),
-        ({"blocks": [{"type": "image", "image_url": "https://a.example/a.png", "alt_text": ""}]}, "invalid_blocks"),
+        (
+            {"blocks": [{"type": "actions", "elements": [button("x", value="v" * 2001)]}]},
+            "invalid_blocks",
+        ),
+        (
+            {"blocks": [{"type": "actions", "elements": [button("x", url="javascript:1")]}]},
+            "invalid_blocks",
+        ),
+        (
+            {
+                "blocks": [
+                    {
+                        "type": "actions",
+                        "elements": [button("x", url="https://a.example/" + "x" * 3000)],
+                    }
+                ]
+            },
+            "invalid_blocks",
+        ),
+        (
+            {"blocks": [{"type": "actions", "elements": [button("x", style="loud")]}]},
+            "invalid_blocks",
+        ),
+        (
+            {"blocks": [{"type": "image", "image_url": "https://a.example/a.png", "alt_text": ""}]},
+            "invalid_blocks",
+        ),
         ({"blocks": [{"type": "markdown", "text": "x" * 6001}] * 2}, "invalid_blocks"),
-        ({"blocks": [{"type": "markdown", "text": "x" * 11_000}, section("y" * 2900)]}, "msg_blocks_too_long"),
+        (
+            {"blocks": [{"type": "markdown", "text": "x" * 11_000}, section("y" * 2900)]},
+            "msg_blocks_too_long",
+        ),
         ({"attachments": [{"blocks": [section("")]}]}, "invalid_blocks"),
     ],
-)  # fmt: skip
+)
 def test_slack_refuses_what_breaks_its_limits(simulator, said, error):
     answer = slack(simulator).api_call  # not the method of its own: that one checks before it sends
-    assert refusal(lambda: answer("chat.postMessage", json={"channel": channel(simulator), **said})) == error
+    assert (
+        refusal(lambda: answer("chat.postMessage", json={"channel": channel(simulator), **said}))
+        == error
+    )
     sent = simulator.post_json(urlsplit(hook(simulator).url).path, **said)
     assert (sent.status, sent.text) == (400, error)
 
 
 def test_a_refused_block_is_named(simulator):
     with pytest.raises(SlackApiError) as caught:
-        slack(simulator).api_call("chat.postMessage", json={"channel": channel(simulator), "blocks": [section("x"), section("")]})
-    assert caught.value.response["errors"] == ["[ERROR] must be more than 0 characters [json-pointer:/blocks/1/text/text]"]
+        slack(simulator).api_call(
+            "chat.postMessage",
+            json={"channel": channel(simulator), "blocks": [section("x"), section("")]},
+        )
+    assert caught.value.response["errors"] == [
+        "[ERROR] must be more than 0 characters [json-pointer:/blocks/1/text/text]"
+    ]
 
 
 def test_a_message_at_every_limit_is_taken(simulator):
     most = [
         {"type": "header", "text": plain("h" * 150), "block_id": "b" * 255},
-        section("x" * 3000, fields=[plain("f" * 2000)] * 10, accessory=button("x" * 75, action_id="a" * 255)),
+        section(
+            "x" * 3000,
+            fields=[plain("f" * 2000)] * 10,
+            accessory=button("x" * 75, action_id="a" * 255),
+        ),
         {"type": "context", "elements": [plain("c")] * 10},
-        {"type": "actions", "elements": [button("x", value="v" * 2000, action_id=str(n)) for n in range(25)]},
+        {
+            "type": "actions",
+            "elements": [button("x", value="v" * 2000, action_id=str(n)) for n in range(25)],
+        },
         *[{"type": "divider"}] * 46,
     ]
-    assert slack(simulator).chat_postMessage(channel=channel(simulator), text="x" * 40_000, blocks=most)["ok"]
+    assert slack(simulator).chat_postMessage(
+        channel=channel(simulator), text="x" * 40_000, blocks=most
+    )["ok"]
 
 
 def test_the_webhook_says_ok_and_shows_whom_an_unescaped_text_calls(simulator):
@@ -199,15 +300,22 @@ def test_the_webhook_says_ok_and_shows_whom_an_unescaped_text_calls(simulator):
     last = arrived(simulator, channel(simulator))[-1]
     assert (last["by"], last["mentions"]) == ("webhook", ["channel", "here"])
     ts = last["ts"]
-    assert refusal(lambda: slack(simulator).chat_update(channel=channel(simulator), ts=ts, text="x")) == "cant_update_message"
+    assert (
+        refusal(lambda: slack(simulator).chat_update(channel=channel(simulator), ts=ts, text="x"))
+        == "cant_update_message"
+    )
 
 
-@pytest.mark.parametrize("trouble", [one for one in magic.WEBHOOKS if one.error], ids=lambda one: one.error)
+@pytest.mark.parametrize(
+    "trouble", [one for one in magic.WEBHOOKS if one.error], ids=lambda one: one.error
+)
 def test_a_magic_webhook_says_what_is_wrong_in_its_body(simulator, trouble):
     simulator.post_json("/simulator/slack/empty")
     answer = hook(simulator, secret=trouble.address).send(text="Hello")
     assert (answer.status_code, answer.body) == (trouble.status, trouble.error)
-    assert hook(simulator, secret=trouble.address).send(text="Hello").status_code == (200 if trouble.once else trouble.status)
+    assert hook(simulator, secret=trouble.address).send(text="Hello").status_code == (
+        200 if trouble.once else trouble.status
+    )
 
 
 def test_an_unknown_webhook_and_what_is_no_json_are_refused(simulator):
@@ -221,7 +329,10 @@ def test_the_faults_of_the_bench_are_slacks_too(simulator):
     simulator.post_json("/simulator/faults", refuse=1, fail=1)
     with pytest.raises(SlackApiError) as caught:
         slack(simulator).auth_test()
-    assert (caught.value.response.status_code, caught.value.response.headers["Retry-After"]) == (429, "1")
+    assert (caught.value.response.status_code, caught.value.response.headers["Retry-After"]) == (
+        429,
+        "1",
+    )
     answer = hook(simulator).send(text="Hello")
     assert (answer.status_code, answer.body) == (500, "rollup_error")
 
@@ -230,5 +341,7 @@ def test_a_restart_keeps_what_arrived(own_simulator):
     posted = slack(own_simulator).chat_postMessage(channel="signing", text="Kept")
     own_simulator.stop()
     own_simulator.start()
-    slack(own_simulator).chat_update(channel=posted["channel"], ts=posted["ts"], text="Kept and edited")
+    slack(own_simulator).chat_update(
+        channel=posted["channel"], ts=posted["ts"], text="Kept and edited"
+    )
     assert [one["text"] for one in arrived(own_simulator)] == ["Kept and edited"]

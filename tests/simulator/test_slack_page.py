@@ -14,26 +14,47 @@ def page(simulator, query=""):
 
 
 def test_a_message_is_drawn_as_its_readers_see_it(simulator):
-    slack(simulator).chat_postMessage(channel="signing", text="x", blocks=[
-        {"type": "header", "text": {"type": "plain_text", "text": "NDA for A & B"}},
-        section("*Bold* _slanted_ ~gone~ `code` <https://sign.example/a|the NDA> &lt;script&gt; <b> <!channel> 2*3*4",
-                fields=[{"type": "mrkdwn", "text": "*Sender*\nDana"}]),
-        {"type": "context", "elements": [{"type": "mrkdwn", "text": "Signpost · *req_1*"}]}, ACTIONS,
-    ])  # fmt: skip
+    slack(simulator).chat_postMessage(
+        channel="signing",
+        text="x",
+        blocks=[
+            {"type": "header", "text": {"type": "plain_text", "text": "NDA for A & B"}},
+            section(
+                "*Bold* _slanted_ ~gone~ `code` <https://sign.example/a|the NDA> &lt;script&gt; <b>"
+                " <!channel> 2*3*4",
+                fields=[{"type": "mrkdwn", "text": "*Sender*\nDana"}],
+            ),
+            {"type": "context", "elements": [{"type": "mrkdwn", "text": "Signpost · *req_1*"}]},
+            ACTIONS,
+        ],
+    )
     shown = page(simulator)
     assert '<h3 class="sp-post-title">NDA for A &amp; B</h3>' in shown
-    assert '<strong>Bold</strong> <em>slanted</em> <s>gone</s> <code>code</code> <a href="https://sign.example/a"' in shown
-    assert '>the NDA</a> &lt;script&gt; &lt;b&gt; <mark class="sp-mention">@channel</mark> 2*3*4' in shown
+    assert (
+        "<strong>Bold</strong> <em>slanted</em> <s>gone</s> <code>code</code> <a"
+        ' href="https://sign.example/a"' in shown
+    )
+    assert (
+        '>the NDA</a> &lt;script&gt; &lt;b&gt; <mark class="sp-mention">@channel</mark> 2*3*4'
+        in shown
+    )
     assert "<strong>Sender</strong>\nDana" in shown
     assert "Signpost · <strong>req_1</strong>" in shown
-    assert re.search(r'<button class="btn[^>]* form="press" formaction="/simulator/slack/press\?[^"]*action_id=remind', shown)
+    assert re.search(
+        r'<button class="btn[^>]* form="press"'
+        r' formaction="/simulator/slack/press\?[^"]*action_id=remind',
+        shown,
+    )
 
 
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
         ("<javascript:alert(1)|press>", "&lt;javascript:alert(1)|press&gt;"),
-        ('<https://a.example/"onclick=1|x>', '<a href="https://a.example/&#34;onclick=1" rel="noreferrer">x</a>'),
+        (
+            '<https://a.example/"onclick=1|x>',
+            '<a href="https://a.example/&#34;onclick=1" rel="noreferrer">x</a>',
+        ),
         ("\ue0007\ue001 <!here>", '7 <mark class="sp-mention">@here</mark>'),
         ("`<b>` & <", "<code>&lt;b&gt;</code> &amp; &lt;"),
         ("*" * 9, "*" * 9),
@@ -48,38 +69,71 @@ def test_a_thread_an_edit_and_direct_messages_have_their_places(simulator):
     root = client.chat_postMessage(channel="signing", text="The root")
     client.chat_postMessage(channel="signing", text="The answer", thread_ts=root["ts"])
     client.chat_update(channel=root["channel"], ts=root["ts"], text="The root, edited")
-    direct = client.chat_postMessage(channel=client.users_lookupByEmail(email="zoe.lind@acme.example")["user"]["id"], text="Hello Zoe")
+    direct = client.chat_postMessage(
+        channel=client.users_lookupByEmail(email="zoe.lind@acme.example")["user"]["id"],
+        text="Hello Zoe",
+    )
     shown = page(simulator)
-    assert re.search(r'\(edited\).{0,80}The root, edited.{0,200}<ol class="sp-thread".{0,600}The answer', shown, re.DOTALL)
+    assert re.search(
+        r'\(edited\).{0,80}The root, edited.{0,200}<ol class="sp-thread".{0,600}The answer',
+        shown,
+        re.DOTALL,
+    )
     assert "Hello Zoe" not in shown
     assert "Hello Zoe" in page(simulator, f"?channel={direct['channel']}")
 
 
 def test_the_form_presses_and_returns_to_the_page(simulator, receiver):
     simulator.post_json("/simulator/slack/app", request_url=receiver.url)
-    confirm = {"title": {"type": "plain_text", "text": "Sure?"}, "text": {"type": "mrkdwn", "text": "*Really*"},
-               "confirm": {"type": "plain_text", "text": "Do it"}, "deny": {"type": "plain_text", "text": "No"}}  # fmt: skip
-    blocks = [{"type": "actions", "elements": [button("Snooze", action_id="snooze", confirm=confirm)]}]
+    confirm = {
+        "title": {"type": "plain_text", "text": "Sure?"},
+        "text": {"type": "mrkdwn", "text": "*Really*"},
+        "confirm": {"type": "plain_text", "text": "Do it"},
+        "deny": {"type": "plain_text", "text": "No"},
+    }
+    blocks = [
+        {"type": "actions", "elements": [button("Snooze", action_id="snooze", confirm=confirm)]}
+    ]
     posted = slack(simulator).chat_postMessage(channel="signing", text="x", blocks=blocks)
-    path = re.findall(r'formaction="([^"]+action_id=snooze[^"]*)">Do it', page(simulator))[-1].replace("&amp;", "&")
-    answer = simulator.call("POST", path, {"who": "Tom Okafor", "channel": posted["channel"]}, Origin=simulator.url)
+    path = re.findall(r'formaction="([^"]+action_id=snooze[^"]*)">Do it', page(simulator))[
+        -1
+    ].replace("&amp;", "&")
+    answer = simulator.call(
+        "POST", path, {"who": "Tom Okafor", "channel": posted["channel"]}, Origin=simulator.url
+    )
     assert answer.status == 303
-    assert "Tom Okafor pressed Snooze: answered 204" in page(simulator, answer.headers["Location"].removeprefix("/simulator/slack"))
+    assert "Tom Okafor pressed Snooze: answered 204" in page(
+        simulator, answer.headers["Location"].removeprefix("/simulator/slack")
+    )
     assert "tom.okafor" in receiver.wait_for(1)[0].fields["payload"]
     simulator.post_json("/simulator/slack/app", request_url="")
 
 
 @pytest.mark.parametrize("path", ["press", "app", "responses", "empty"])
 def test_another_site_presses_nothing(simulator, path):
-    assert simulator.call("POST", f"/simulator/slack/{path}", {"ts": "1"}, Origin="http://evil.example").status == 403
+    assert (
+        simulator.call(
+            "POST", f"/simulator/slack/{path}", {"ts": "1"}, Origin="http://evil.example"
+        ).status
+        == 403
+    )
 
 
 def test_the_page_says_how_to_connect_and_what_fails_on_purpose(simulator):
-    shown, made_up = page(simulator), simulator.credentials.made_up
-    secrets = [made_up(f"slack {name}", length) for name, length in (("bot token", 40), ("signing secret", 32), ("webhook secret", 24))]
+    shown = page(simulator)
+    made_up = simulator.credentials.made_up
+    secrets = [
+        made_up(f"slack {name}", length)
+        for name, length in (("bot token", 40), ("signing secret", 32), ("webhook secret", 24))
+    ]
     for value in (*secrets, channel(simulator)):
         assert value in shown
-    for address in ("C0ARCHIVED", "channelisarchived0000000", "xoxb-0-token-revoked", "nobody@acme.example"):
+    for address in (
+        "C0ARCHIVED",
+        "channelisarchived0000000",
+        "xoxb-0-token-revoked",
+        "nobody@acme.example",
+    ):
         assert f"<code>{address}</code>" in shown
     assert not re.search(r"<script(?![^>]* src=)|<style| style=| on\w+=", shown)
     assert 'href="/simulator/slack" aria-current="page"' in shown

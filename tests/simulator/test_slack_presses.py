@@ -1,4 +1,6 @@
-"""People press buttons in the simulated Slack: signed, posted to the app, and answered through the response address."""
+"""People press buttons in the simulated Slack: signed, posted to the app, and answered through the
+response address.
+"""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -11,23 +13,31 @@ from slack_sdk.signature import Clock, SignatureVerifier
 from tests.simulator.conftest import Answer, Receiver, Simulator
 from tests.simulator.test_slack_api import arrived, button, channel, hook, section, slack
 
-ACTIONS = {"type": "actions", "block_id": "acts", "elements": [
-    button("Remind signer", action_id="remind", value="token-1", style="primary"),
-    button("Snooze a day", action_id="snooze", value="token-2"),
-    button("Open document", action_id="open", url="https://sign.example/d/1"),
-]}  # fmt: skip
+ACTIONS = {
+    "type": "actions",
+    "block_id": "acts",
+    "elements": [
+        button("Remind signer", action_id="remind", value="token-1", style="primary"),
+        button("Snooze a day", action_id="snooze", value="token-2"),
+        button("Open document", action_id="open", url="https://sign.example/d/1"),
+    ],
+}
 
 
 @pytest.fixture
 def pressable(simulator: Simulator, receiver: Receiver):
     """A message with buttons, whose presses go to the receiver."""
     simulator.post_json("/simulator/slack/app", request_url=receiver.url + "/slack")
-    yield slack(simulator).chat_postMessage(channel="signing", text="NDA waits", blocks=[section("NDA waits"), ACTIONS])
+    yield slack(simulator).chat_postMessage(
+        channel="signing", text="NDA waits", blocks=[section("NDA waits"), ACTIONS]
+    )
     simulator.post_json("/simulator/slack/app", request_url="")
 
 
 def press(simulator: Simulator, ts: str, **more: str) -> dict[str, Any]:
-    answer = simulator.post_json("/simulator/slack/press", ts=ts, **{"button": "Remind signer", **more})
+    answer = simulator.post_json(
+        "/simulator/slack/press", ts=ts, **{"button": "Remind signer", **more}
+    )
     assert answer.status == 200, answer.text
     found: dict[str, Any] = answer.json
     return found
@@ -39,7 +49,9 @@ def respond(simulator: Simulator, pressed: dict[str, Any], **said: Any) -> Answe
     return simulator.post_json(parts.path, **said)
 
 
-def test_the_sdk_accepts_what_a_press_is_signed_with_and_nothing_else(simulator, receiver, pressable):
+def test_the_sdk_accepts_what_a_press_is_signed_with_and_nothing_else(
+    simulator, receiver, pressable
+):
     press(simulator, pressable["ts"])
     sent = receiver.wait_for(1)[0]
     verifier = SignatureVerifier(simulator.credentials.made_up("slack signing secret", 32))
@@ -56,11 +68,22 @@ def test_a_press_says_who_pressed_what_where(simulator, receiver, pressable):
     payload = json.loads(sent.fields["payload"])
     assert (payload["type"], payload["user"]["username"]) == ("block_actions", "priya.nair")
     assert payload["container"] | {"is_ephemeral": False} == payload["container"]
-    assert (payload["container"]["message_ts"], payload["channel"]["id"]) == (pressable["ts"], channel(simulator))
-    assert (payload["message"]["ts"], payload["message"]["blocks"][1]["block_id"]) == (pressable["ts"], "acts")
+    assert (payload["container"]["message_ts"], payload["channel"]["id"]) == (
+        pressable["ts"],
+        channel(simulator),
+    )
+    assert (payload["message"]["ts"], payload["message"]["blocks"][1]["block_id"]) == (
+        pressable["ts"],
+        "acts",
+    )
     assert {"token", "api_app_id", "team", "trigger_id", "state", "response_url"} <= set(payload)
     [action] = payload["actions"]
-    assert (action["type"], action["action_id"], action["block_id"], action["value"]) == ("button", "remind", "acts", "token-1")
+    assert (action["type"], action["action_id"], action["block_id"], action["value"]) == (
+        "button",
+        "remind",
+        "acts",
+        "token-1",
+    )
     assert action["action_ts"]
 
 
@@ -89,27 +112,48 @@ def test_a_response_replaces_deletes_or_adds_for_all_or_for_one(simulator, recei
     pressed = press(simulator, pressable["ts"], who="Tom Okafor")
     assert respond(simulator, pressed, text="Only for Tom").text == "ok"
     respond(simulator, pressed, text="For all", response_type="in_channel")
-    respond(simulator, pressed, replace_original=True, text="Tom reminded", blocks=[section("Tom reminded")])
+    respond(
+        simulator,
+        pressed,
+        replace_original=True,
+        text="Tom reminded",
+        blocks=[section("Tom reminded")],
+    )
     now = {one["ts"]: one for one in arrived(simulator, channel(simulator))}
     alone, everyone = list(now.values())[-2:]
-    assert (alone["text"], alone["ephemeral"], everyone["text"], everyone["ephemeral"]) == ("Only for Tom", "Tom Okafor", "For all", None)
-    assert (now[pressable["ts"]]["text"], now[pressable["ts"]]["buttons"], now[pressable["ts"]]["edits"]) == ("Tom reminded", [], 1)
+    assert (alone["text"], alone["ephemeral"], everyone["text"], everyone["ephemeral"]) == (
+        "Only for Tom",
+        "Tom Okafor",
+        "For all",
+        None,
+    )
+    assert (
+        now[pressable["ts"]]["text"],
+        now[pressable["ts"]]["buttons"],
+        now[pressable["ts"]]["edits"],
+    ) == ("Tom reminded", [], 1)
     respond(simulator, pressed, delete_original=True)
-    assert next(one for one in arrived(simulator, channel(simulator)) if one["ts"] == pressable["ts"])["deleted"]
+    assert next(
+        one for one in arrived(simulator, channel(simulator)) if one["ts"] == pressable["ts"]
+    )["deleted"]
 
 
 def test_a_message_of_the_webhook_can_be_replaced_too(simulator, receiver, pressable):
     hook(simulator).send(text="By webhook", blocks=[ACTIONS])
     ts = arrived(simulator, channel(simulator))[-1]["ts"]
     pressed = press(simulator, ts)
-    assert json.loads(receiver.wait_for(1)[0].fields["payload"])["message"]["subtype"] == "bot_message"
+    assert (
+        json.loads(receiver.wait_for(1)[0].fields["payload"])["message"]["subtype"] == "bot_message"
+    )
     respond(simulator, pressed, replace_original=True, text="Done")
     assert arrived(simulator, channel(simulator))[-1]["text"] == "Done"
 
 
 def test_a_response_address_takes_five_posts(simulator, pressable, receiver):
     pressed = press(simulator, pressable["ts"])
-    assert respond(simulator, pressed, blocks=[{"type": "parade"}]).text == "invalid_blocks"  # what is refused counts for nothing
+    assert (
+        respond(simulator, pressed, blocks=[{"type": "parade"}]).text == "invalid_blocks"
+    )  # what is refused counts for nothing
     assert [respond(simulator, pressed, text="Again").status for _ in range(6)] == [200] * 5 + [404]
     assert respond(simulator, pressed, text="Again").text == "used_url"
 
@@ -122,7 +166,9 @@ def test_a_response_address_lasts_half_an_hour(simulator, pressable, receiver):
     assert respond(simulator, pressed, text="Late").text == "expired_url"
 
 
-def test_a_button_that_was_edited_away_can_still_be_pressed_by_who_sees_it(simulator, receiver, pressable):
+def test_a_button_that_was_edited_away_can_still_be_pressed_by_who_sees_it(
+    simulator, receiver, pressable
+):
     respond(simulator, press(simulator, pressable["ts"]), replace_original=True, text="Reminded")
     assert press(simulator, pressable["ts"], who="Tom Okafor")["status"] == 204
     answer = simulator.post_json("/simulator/slack/press", ts=pressable["ts"], button="Never there")
@@ -134,11 +180,18 @@ def test_many_people_press_at_once(simulator, receiver, pressable):
         list(pool.map(lambda n: press(simulator, pressable["ts"], who=f"Person {n}"), range(20)))
     users = {json.loads(one.fields["payload"])["user"]["id"] for one in receiver.wait_for(20)}
     assert len(users) == 20
-    shown = next(one for one in arrived(simulator, channel(simulator)) if one["ts"] == pressable["ts"])
+    shown = next(
+        one for one in arrived(simulator, channel(simulator)) if one["ts"] == pressable["ts"]
+    )
     assert len(shown["presses"]) == 20
 
 
-def test_following_a_link_button_tells_the_app_and_opens_the_address(simulator, receiver, pressable):
+def test_following_a_link_button_tells_the_app_and_opens_the_address(
+    simulator, receiver, pressable
+):
     answer = simulator.call("GET", f"/simulator/slack/open?ts={pressable['ts']}&action_id=open")
     assert (answer.status, answer.headers["Location"]) == (303, "https://sign.example/d/1")
-    assert json.loads(receiver.wait_for(1)[0].fields["payload"])["actions"][0]["url"] == "https://sign.example/d/1"
+    assert (
+        json.loads(receiver.wait_for(1)[0].fields["payload"])["actions"][0]["url"]
+        == "https://sign.example/d/1"
+    )

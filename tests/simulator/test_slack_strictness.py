@@ -1,4 +1,6 @@
-"""Calls that other people's apps make to Slack, tried with the official SDK: tokens, look-ups, answers."""
+"""Calls that other people's apps make to Slack, tried with the official SDK: tokens, look-ups,
+answers.
+"""
 
 from __future__ import annotations
 
@@ -25,10 +27,21 @@ def test_api_test_answers_what_it_was_given_without_a_token(simulator):
 
 def test_token_may_be_a_field_of_a_form_and_of_nothing_else(simulator):
     form = {"token": token(simulator), "channel": channel(simulator), "text": "From a form"}
-    assert simulator.call("POST", "/api/chat.postMessage", form).json["message"]["text"] == "From a form"
-    assert simulator.call("POST", "/api/auth.test", {"token": "xoxb-wrong"}).json["error"] == "invalid_auth"
-    assert simulator.post_json("/api/auth.test", token=token(simulator)).json["error"] == "not_authed"
-    assert simulator.call("GET", f"/api/auth.test?token={token(simulator)}").json["error"] == "not_authed"
+    assert (
+        simulator.call("POST", "/api/chat.postMessage", form).json["message"]["text"]
+        == "From a form"
+    )
+    assert (
+        simulator.call("POST", "/api/auth.test", {"token": "xoxb-wrong"}).json["error"]
+        == "invalid_auth"
+    )
+    assert (
+        simulator.post_json("/api/auth.test", token=token(simulator)).json["error"] == "not_authed"
+    )
+    assert (
+        simulator.call("GET", f"/api/auth.test?token={token(simulator)}").json["error"]
+        == "not_authed"
+    )
 
 
 def test_channel_is_described_by_its_id(simulator):
@@ -46,7 +59,10 @@ def test_person_is_described_by_id(simulator):
     client = slack(simulator)
     known = client.users_lookupByEmail(email="ada.byron@acme.example")["user"]
     found = client.users_info(user=known["id"])["user"]
-    assert (found["real_name"], found["profile"]["email"]) == ("Ada Byron", "ada.byron@acme.example")
+    assert (found["real_name"], found["profile"]["email"]) == (
+        "Ada Byron",
+        "ada.byron@acme.example",
+    )
     assert refusal(lambda: client.users_info(user="U0000000000")) == "user_not_found"
 
 
@@ -54,7 +70,10 @@ def test_person_is_described_by_id(simulator):
 def test_look_ups_need_their_scope(simulator, method):
     client = slack(simulator, "xoxb-0-missing-scope")
     call = getattr(client, method)
-    assert refusal(lambda: call(channel="C1") if method == "conversations_info" else call(user="U1")) == "missing_scope"
+    assert (
+        refusal(lambda: call(channel="C1") if method == "conversations_info" else call(user="U1"))
+        == "missing_scope"
+    )
 
 
 def test_response_url_reaches_the_simulator_five_times(simulator, receiver, pressable):

@@ -1,4 +1,6 @@
-"""A workflow takes cards as Power Automate's documentation has it, and says nothing of what goes wrong later."""
+"""A workflow takes cards as Power Automate's documentation has it, and says nothing of what goes
+wrong later.
+"""
 
 import http.client
 import json
@@ -18,14 +20,18 @@ ADAPTIVE = "application/vnd.microsoft.card.adaptive"
 def path(simulator: Simulator) -> str:
     made_up = simulator.credentials.made_up
     return (
-        f"/powerautomate/automations/direct/workflows/{made_up('teams workflow', 32)}/triggers/manual/paths/invoke"
+        f"/powerautomate/automations/direct/workflows/{made_up('teams workflow', 32)}"
+        "/triggers/manual/paths/invoke"
         f"?api-version=1&sp=%2Ftriggers%2Fmanual%2Frun&sv=1.0&sig={made_up('teams sig', 43)}"
     )
 
 
 def card(*body: dict[str, Any], **more: Any) -> dict[str, Any]:
     content = {"type": "AdaptiveCard", "version": "1.4", "body": list(body), **more}
-    return {"type": "message", "attachments": [{"contentType": ADAPTIVE, "contentUrl": None, "content": content}]}
+    return {
+        "type": "message",
+        "attachments": [{"contentType": ADAPTIVE, "contentUrl": None, "content": content}],
+    }
 
 
 def text(said: str, **more: Any) -> dict[str, Any]:
@@ -47,16 +53,30 @@ def page(simulator: Simulator) -> str:
 
 def test_the_address_is_one_of_todays_hosts(simulator):
     parts = urlsplit(simulator.call("GET", "/simulator/teams.json").json["url"])
-    assert re.fullmatch(r"[0-9a-f]{32}\.[0-9a-f]{2}\.environment\.api\.powerplatform\.com:443", parts.netloc)
+    assert re.fullmatch(
+        r"[0-9a-f]{32}\.[0-9a-f]{2}\.environment\.api\.powerplatform\.com:443", parts.netloc
+    )
     assert f"{parts.path}?{parts.query}" == path(simulator)
 
 
 def test_a_card_is_taken_with_202_and_nothing_else(simulator):
     facts = {"type": "FactSet", "facts": [{"title": "Sender", "value": "Dana"}]}
     box = {"type": "Container", "items": [text("In a box"), facts]}
-    columns = {"type": "ColumnSet", "columns": [{"width": "auto", "items": [text("Left")]}, {"type": "Column", "items": [text("Right")]}]}
+    columns = {
+        "type": "ColumnSet",
+        "columns": [
+            {"width": "auto", "items": [text("Left")]},
+            {"type": "Column", "items": [text("Right")]},
+        ],
+    }
     link = {"type": "Action.OpenUrl", "title": "Remind", "url": "https://hub.example/a/1"}
-    said = card(text("NDA **waits**"), box, columns, {"type": "ActionSet", "actions": [link]}, actions=[link | {"title": "Open"}])
+    said = card(
+        text("NDA **waits**"),
+        box,
+        columns,
+        {"type": "ActionSet", "actions": [link]},
+        actions=[link | {"title": "Open"}],
+    )
     answer = simulator.post_json(path(simulator), **said)
     assert (answer.status, answer.text) == (202, "")
     last = posts(simulator)[-1]
@@ -71,8 +91,13 @@ def test_a_card_is_taken_with_202_and_nothing_else(simulator):
 
 
 def test_without_its_signature_the_address_opens_nothing(simulator):
-    assert refusal(simulator.post_json(path(simulator) + "x", **card(text("x")))) == (401, "DirectApiAuthorizationRequired")
-    assert simulator.post_json(path(simulator).partition("&sig")[0], **card(text("x"))).status == 401
+    assert refusal(simulator.post_json(path(simulator) + "x", **card(text("x")))) == (
+        401,
+        "DirectApiAuthorizationRequired",
+    )
+    assert (
+        simulator.post_json(path(simulator).partition("&sig")[0], **card(text("x"))).status == 401
+    )
     unknown = re.sub(r"(?<=workflows/)\w{32}", "f" * 32, path(simulator))
     assert refusal(simulator.post_json(unknown, **card(text("x")))) == (404, "WorkflowNotFound")
 
@@ -84,7 +109,10 @@ def test_without_its_signature_the_address_opens_nothing(simulator):
         ({"attachments": None}, "is of type 'Null'"),
         ({"attachments": []}, "no cards"),
         ({"attachments": [{"contentType": "image/png"}]}, "no Adaptive Card"),
-        ({"attachments": [{"contentType": ADAPTIVE, "content": {"type": "MessageCard"}}]}, "must be 'AdaptiveCard'"),
+        (
+            {"attachments": [{"contentType": ADAPTIVE, "content": {"type": "MessageCard"}}]},
+            "must be 'AdaptiveCard'",
+        ),
         (card(text("x"), version="1.6"), "not one that Teams draws"),
         (card(text("x"), version="new"), "not one that Teams draws"),
         (card(), "empty"),
@@ -100,7 +128,10 @@ def test_what_fails_after_it_was_taken_is_seen_here_alone(simulator, message, wh
     ("element", "note"),
     [
         ({"type": "Action.Submit", "title": "Ack"}, "Action.Submit 'Ack' has no receiver"),
-        ({"type": "Action.OpenUrl", "title": "Go", "url": "javascript:1"}, "has no address to open"),
+        (
+            {"type": "Action.OpenUrl", "title": "Go", "url": "javascript:1"},
+            "has no address to open",
+        ),
         ({"type": "Carousel"}, "Carousel is not drawn"),
         ({"type": "TextBlock"}, "TextBlock has no text"),
         ("a text", "None is not drawn"),
@@ -108,13 +139,23 @@ def test_what_fails_after_it_was_taken_is_seen_here_alone(simulator, message, wh
 )
 def test_what_readers_do_not_get_is_noted(simulator, element, note):
     where = "actions" if str(element).startswith("{'type': 'Action") else "items"
-    simulator.post_json(path(simulator), **card({"type": "ActionSet" if where == "actions" else "Container", where: [element]}))
+    simulator.post_json(
+        path(simulator),
+        **card({"type": "ActionSet" if where == "actions" else "Container", where: [element]}),
+    )
     assert note in posts(simulator)[-1]["notes"][0]
     assert page(simulator)
 
 
-@pytest.mark.parametrize(("body", "code"), [("[]", "TriggerInputSchemaMismatch"), ('{"attachments": "x"}', "TriggerInputSchemaMismatch"),
-                                            ('{"attachments": ["x"]}', "TriggerInputSchemaMismatch"), ("{", "InvalidJson")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ("[]", "TriggerInputSchemaMismatch"),
+        ('{"attachments": "x"}', "TriggerInputSchemaMismatch"),
+        ('{"attachments": ["x"]}', "TriggerInputSchemaMismatch"),
+        ("{", "InvalidJson"),
+    ],
+)
 def test_what_the_trigger_cannot_read_is_refused(simulator, body, code):
     connection = http.client.HTTPConnection("127.0.0.1", simulator.port, timeout=5)
     connection.request("POST", path(simulator), body, {"Content-Type": "application/json"})
@@ -125,14 +166,23 @@ def test_what_the_trigger_cannot_read_is_refused(simulator, body, code):
 
 def test_28_kilobytes_are_the_most(simulator):
     empty = len(json.dumps(card(text(""))))
-    assert simulator.post_json(path(simulator), **card(text("x" * (28 * 1024 - empty)))).status == 202
-    assert refusal(simulator.post_json(path(simulator), **card(text("x" * (28 * 1024 - empty + 1))))) == (413, "RequestEntityTooLarge")
+    assert (
+        simulator.post_json(path(simulator), **card(text("x" * (28 * 1024 - empty)))).status == 202
+    )
+    assert refusal(
+        simulator.post_json(path(simulator), **card(text("x" * (28 * 1024 - empty + 1))))
+    ) == (413, "RequestEntityTooLarge")
 
 
-@pytest.mark.parametrize("trouble", [one for one in magic.WORKFLOWS if not one.hangs], ids=lambda one: one.answer)
+@pytest.mark.parametrize(
+    "trouble", [one for one in magic.WORKFLOWS if not one.hangs], ids=lambda one: one.answer
+)
 def test_a_magic_workflow_answers_as_it_says(simulator, trouble):
     simulator.post_json("/simulator/teams/empty")
-    where = re.sub(r"(?<=workflows/)\w{32}", trouble.address, path(simulator)).partition("&sig")[0] + "&sig=any"
+    where = (
+        re.sub(r"(?<=workflows/)\w{32}", trouble.address, path(simulator)).partition("&sig")[0]
+        + "&sig=any"
+    )
     answer = simulator.post_json(where, **card(text("x")))
     assert answer.status == trouble.status
     if trouble.error:
@@ -162,15 +212,20 @@ def test_a_restart_keeps_what_arrived(own_simulator):
 @pytest.mark.parametrize(
     ("said", "shown"),
     [
-        ("**b** _i_ *j* [l](https://a.example/?x=1&y=2)", '<strong>b</strong> <em>i</em> <em>j</em> '
-         '<a href="https://a.example/?x=1&amp;y=2" rel="noreferrer">l</a>'),
+        (
+            "**b** _i_ *j* [l](https://a.example/?x=1&y=2)",
+            (
+                "<strong>b</strong> <em>i</em> <em>j</em> "
+                '<a href="https://a.example/?x=1&amp;y=2" rel="noreferrer">l</a>'
+            ),
+        ),
         ("[l](javascript:alert(1)) <b> &amp;", "[l](javascript:alert(1)) &lt;b&gt; &amp;amp;"),
         (r"2 \* 3 \* 4 \_x\_ \[y\](https://a.example)", "2 * 3 * 4 _x_ [y](https://a.example)"),
         ("snake_case_name 2*3*4", "snake_case_name 2*3*4"),
         ("- one\n- two", "• one\n• two"),
         ("\ue0007\ue001", "7"),
     ],
-)  # fmt: skip
+)
 def test_text_is_drawn_as_teams_draws_it(said, shown):
     assert render(said) == shown
 
@@ -181,6 +236,9 @@ def test_the_page_is_strict_and_says_how_to_connect_and_what_fails_on_purpose(si
     assert f"<code>{4040:032}</code>" in shown
     assert not re.search(r"<script(?![^>]* src=)|<style| style=| on\w+=", shown)
     assert 'href="/simulator/teams" aria-current="page"' in shown
-    assert simulator.call("POST", "/simulator/teams/empty", {}, Origin="http://evil.example").status == 403
+    assert (
+        simulator.call("POST", "/simulator/teams/empty", {}, Origin="http://evil.example").status
+        == 403
+    )
     simulator.call("POST", "/simulator/teams/empty", {})
     assert "No posts yet" in page(simulator)

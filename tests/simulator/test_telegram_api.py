@@ -12,11 +12,13 @@ from tests.simulator.conftest import Answer, Simulator
 
 def token(simulator: Simulator) -> str:
     made_up = simulator.credentials.made_up
-    return f"{int(made_up('telegram bot', 12), 16) % 9_000_000_000 + 1_000_000_000}:{made_up('telegram token', 35)}"
+    number = int(made_up("telegram bot", 12), 16) % 9_000_000_000 + 1_000_000_000
+    return f"{number}:{made_up('telegram token', 35)}"
 
 
 def team(simulator: Simulator) -> int:
-    return int(f"-100{int(simulator.credentials.made_up('telegram team', 12), 16) % 9_000_000_000 + 1_000_000_000}")
+    number = int(simulator.credentials.made_up("telegram team", 12), 16)
+    return int(f"-100{number % 9_000_000_000 + 1_000_000_000}")
 
 
 def call(simulator: Simulator, method: str, **params: Any) -> Answer:
@@ -52,7 +54,11 @@ def keys(*buttons: dict[str, str]) -> dict[str, Any]:
 
 def test_a_bot_learns_who_it_is(simulator):
     me = done(simulator, "getMe")
-    assert (me["is_bot"], me["username"], str(me["id"])) == (True, "SignpostDemoBot", token(simulator).partition(":")[0])
+    assert (me["is_bot"], me["username"], str(me["id"])) == (
+        True,
+        "SignpostDemoBot",
+        token(simulator).partition(":")[0],
+    )
 
 
 @pytest.mark.parametrize("trouble", magic.TOKENS, ids=lambda one: one.error)
@@ -66,9 +72,19 @@ def test_an_unknown_method_is_not_found(simulator):
 
 
 def test_a_message_arrives_with_its_entities_and_keyboard(simulator):
-    markup = keys({"text": "Open", "url": "https://sign.example/a"}, {"text": "Remind", "callback_data": "r:1"})
+    markup = keys(
+        {"text": "Open", "url": "https://sign.example/a"},
+        {"text": "Remind", "callback_data": "r:1"},
+    )
     said = '🖊 <b>NDA</b> &amp; <a href="https://sign.example/a?b=1&amp;c=2">more</a>'
-    message = done(simulator, "sendMessage", chat_id=team(simulator), text=said, parse_mode="HTML", reply_markup=markup)
+    message = done(
+        simulator,
+        "sendMessage",
+        chat_id=team(simulator),
+        text=said,
+        parse_mode="HTML",
+        reply_markup=markup,
+    )
     assert message["text"] == "🖊 NDA & more"
     assert message["entities"] == [
         {"offset": 3, "length": 3, "type": "bold"},
@@ -76,21 +92,34 @@ def test_a_message_arrives_with_its_entities_and_keyboard(simulator):
     ]
     assert message["chat"] == {"id": team(simulator), "title": "Acme signing", "type": "supergroup"}
     shown = state(simulator, team(simulator))["messages"][-1]
-    assert (shown["text"], shown["keyboard"], shown["by"]) == ("🖊 NDA & more", markup["inline_keyboard"], None)
+    assert (shown["text"], shown["keyboard"], shown["by"]) == (
+        "🖊 NDA & more",
+        markup["inline_keyboard"],
+        None,
+    )
 
 
 def test_a_form_and_the_address_are_taken_as_well_as_json(simulator):
-    form = {"chat_id": str(team(simulator)), "text": "From a form", "reply_markup": json.dumps(keys({"text": "a", "callback_data": "b"}))}
+    form = {
+        "chat_id": str(team(simulator)),
+        "text": "From a form",
+        "reply_markup": json.dumps(keys({"text": "a", "callback_data": "b"})),
+    }
     answer = simulator.call("POST", f"/bot{token(simulator)}/sendMessage", form)
-    assert answer.json["result"]["reply_markup"]["inline_keyboard"] == [[{"text": "a", "callback_data": "b"}]]
-    answer = simulator.call("GET", f"/bot{token(simulator)}/sendmessage?chat_id={team(simulator)}&text=From%20the%20address")
+    assert answer.json["result"]["reply_markup"]["inline_keyboard"] == [
+        [{"text": "a", "callback_data": "b"}]
+    ]
+    answer = simulator.call(
+        "GET",
+        f"/bot{token(simulator)}/sendmessage?chat_id={team(simulator)}&text=From%20the%20address",
+    )
     assert answer.json["result"]["text"] == "From the address"
 
 
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("<b>open", "Can't find end tag corresponding to start tag \"b\""),
+        ("<b>open", 'Can\'t find end tag corresponding to start tag "b"'),
         ("é<br>", 'Unsupported start tag "br" at byte offset 2'),
         ("2 < 3", 'Unsupported start tag "" at byte offset 2'),
         ("<b><i>x</b></i>", 'Unmatched end tag at byte offset 7, expected "</i>", found "</b>"'),
@@ -100,7 +129,9 @@ def test_a_form_and_the_address_are_taken_as_well_as_json(simulator):
     ],
 )
 def test_html_that_telegram_cannot_read_is_refused(simulator, text, problem):
-    answer = refusal(simulator, "sendMessage", chat_id=team(simulator), text=text, parse_mode="HTML")
+    answer = refusal(
+        simulator, "sendMessage", chat_id=team(simulator), text=text, parse_mode="HTML"
+    )
     assert answer == (400, f"Bad Request: can't parse entities: {problem}")
     assert done(simulator, "sendMessage", chat_id=team(simulator), text=text)["text"] == text
 
@@ -110,22 +141,41 @@ def test_html_that_telegram_cannot_read_is_refused(simulator, text, problem):
     [
         ("a &lt;b&gt; &amp;amp; &quot; &#39;&#x41; &nbsp; & x", "a <b> &amp; \" 'A &nbsp; & x"),
         ('<pre><code class="language-python">x = 1</code></pre>', "x = 1"),
-        ('<blockquote expandable>q</blockquote><span class="tg-spoiler">s</span><tg-spoiler>t</tg-spoiler>', "qst"),
+        (
+            (
+                "<blockquote expandable>q</blockquote><span"
+                ' class="tg-spoiler">s</span><tg-spoiler>t</tg-spoiler>'
+            ),
+            "qst",
+        ),
         ("<STRONG>a</strong><em>b</em><ins>c</ins><strike>d</strike><del>e</del>", "abcde"),
         ("  <b>in the middle</b>\n", "in the middle"),
     ],
 )
 def test_html_that_telegram_reads_is_taken(simulator, text, plain):
-    assert done(simulator, "sendMessage", chat_id=team(simulator), text=text, parse_mode="HTML")["text"] == plain
+    assert (
+        done(simulator, "sendMessage", chat_id=team(simulator), text=text, parse_mode="HTML")[
+            "text"
+        ]
+        == plain
+    )
 
 
 def test_4096_characters_are_counted_after_the_entities_are_read(simulator):
     chat = team(simulator)
-    assert done(simulator, "sendMessage", chat_id=chat, text=f"<b>{'é' * 4095}</b>&amp;", parse_mode="HTML")
-    assert refusal(simulator, "sendMessage", chat_id=chat, text="x" * 4097) == (400, "Bad Request: message is too long")
+    assert done(
+        simulator, "sendMessage", chat_id=chat, text=f"<b>{'é' * 4095}</b>&amp;", parse_mode="HTML"
+    )
+    assert refusal(simulator, "sendMessage", chat_id=chat, text="x" * 4097) == (
+        400,
+        "Bad Request: message is too long",
+    )
     for empty in ("", " \n", "<b></b>"):
         mode = {"parse_mode": "HTML"}
-        assert refusal(simulator, "sendMessage", chat_id=chat, text=empty, **mode) == (400, "Bad Request: message text is empty")
+        assert refusal(simulator, "sendMessage", chat_id=chat, text=empty, **mode) == (
+            400,
+            "Bad Request: message text is empty",
+        )
 
 
 @pytest.mark.parametrize(
@@ -136,25 +186,48 @@ def test_4096_characters_are_counted_after_the_entities_are_read(simulator):
         (keys({"text": "x", "url": "javascript:1"}), "Wrong HTTP URL specified"),
         (keys({"text": "x", "url": "sign.example/a"}), "Wrong HTTP URL specified"),
         (keys(*[{"text": "x", "callback_data": "y"}] * 101), "reply markup is too long"),
-        ({"inline_keyboard": [[{"text": "x", "callback_data": "y"}] * 9]}, "reply markup is too long"),
-        (keys({"text": "x"}), "can't parse inline keyboard button: Text buttons are unallowed in the inline keyboard"),
-        (keys({"callback_data": "x"}), "can't parse inline keyboard button: Field \"text\" must be of type String"),
+        (
+            {"inline_keyboard": [[{"text": "x", "callback_data": "y"}] * 9]},
+            "reply markup is too long",
+        ),
+        (
+            keys({"text": "x"}),
+            "can't parse inline keyboard button: Text buttons are unallowed in the inline keyboard",
+        ),
+        (
+            keys({"callback_data": "x"}),
+            'can\'t parse inline keyboard button: Field "text" must be of type String',
+        ),
     ],
 )
 def test_buttons_are_checked(simulator, markup, problem):
-    answer = refusal(simulator, "sendMessage", chat_id=team(simulator), text="x", reply_markup=markup)
+    answer = refusal(
+        simulator, "sendMessage", chat_id=team(simulator), text="x", reply_markup=markup
+    )
     assert answer == (400, f"Bad Request: {problem}")
 
 
 def test_a_bot_cannot_write_first(simulator):
     never = next(chat["id"] for chat in state(simulator)["chats"] if chat["name"] == "Priya Nair")
     assert refusal(simulator, "sendMessage", chat_id=never, text="Hi") == (403, magic.NEVER_STARTED)
-    assert refusal(simulator, "sendMessage", chat_id=12345, text="Hi") == (400, "Bad Request: chat not found")
-    assert refusal(simulator, "sendMessage", chat_id="@nobody", text="Hi") == (400, "Bad Request: chat not found")
+    assert refusal(simulator, "sendMessage", chat_id=12345, text="Hi") == (
+        400,
+        "Bad Request: chat not found",
+    )
+    assert refusal(simulator, "sendMessage", chat_id="@nobody", text="Hi") == (
+        400,
+        "Bad Request: chat not found",
+    )
     assert refusal(simulator, "sendMessage", text="Hi") == (400, "Bad Request: chat_id is empty")
     started = person(simulator, "Ada Byron")
-    assert started == int(hashlib.sha256(b"Ada Byron").hexdigest()[:12], 16) % 9_000_000_000 + 1_000_000_000
-    assert done(simulator, "sendMessage", chat_id=str(started), text="Hi")["chat"]["first_name"] == "Ada"
+    assert (
+        started
+        == int(hashlib.sha256(b"Ada Byron").hexdigest()[:12], 16) % 9_000_000_000 + 1_000_000_000
+    )
+    assert (
+        done(simulator, "sendMessage", chat_id=str(started), text="Hi")["chat"]["first_name"]
+        == "Ada"
+    )
     assert done(simulator, "getChat", chat_id=started)["type"] == "private"
 
 
@@ -167,7 +240,9 @@ def test_a_magic_chat_refuses_and_one_that_stumbles_takes_it_the_second_time(sim
     said = {"chat_id": int(trouble.address), "text": "Hello", "parse_mode": "HTML"}
     answer = call(simulator, "sendMessage", **said)
     assert (answer.status, answer.json["description"]) == (trouble.status, trouble.error)
-    parameters = {429: {"retry_after": 1}}.get(trouble.status) or ({"migrate_to_chat_id": trouble.moved_to} if trouble.moved_to else None)
+    parameters = {429: {"retry_after": 1}}.get(trouble.status) or (
+        {"migrate_to_chat_id": trouble.moved_to} if trouble.moved_to else None
+    )
     assert answer.json.get("parameters") == parameters
     assert (call(simulator, "sendMessage", **said).status == 200) == trouble.once
     if trouble.moved_to:
@@ -182,15 +257,30 @@ def test_a_chat_breaks_after_taking_the_message(simulator):
 
 
 def test_a_message_is_edited_unless_nothing_changes(simulator):
-    chat, markup = team(simulator), keys({"text": "Remind", "callback_data": "r"})
-    number = done(simulator, "sendMessage", chat_id=chat, text="Waits", reply_markup=markup)["message_id"]
+    chat = team(simulator)
+    markup = keys({"text": "Remind", "callback_data": "r"})
+    number = done(simulator, "sendMessage", chat_id=chat, text="Waits", reply_markup=markup)[
+        "message_id"
+    ]
     here = {"chat_id": chat, "message_id": number}
-    assert "is not modified" in refusal(simulator, "editMessageText", **here, text="Waits", reply_markup=markup)[1]
-    assert "is not modified" in refusal(simulator, "editMessageReplyMarkup", **here, reply_markup=markup)[1]
-    assert "reply_markup" not in done(simulator, "editMessageText", **here, text="<i>Signed</i>", parse_mode="HTML")
+    assert (
+        "is not modified"
+        in refusal(simulator, "editMessageText", **here, text="Waits", reply_markup=markup)[1]
+    )
+    assert (
+        "is not modified"
+        in refusal(simulator, "editMessageReplyMarkup", **here, reply_markup=markup)[1]
+    )
+    assert "reply_markup" not in done(
+        simulator, "editMessageText", **here, text="<i>Signed</i>", parse_mode="HTML"
+    )
     done(simulator, "editMessageReplyMarkup", **here, reply_markup=markup)
     shown = state(simulator, chat)["messages"][-1]
-    assert (shown["text"], shown["keyboard"], shown["edits"]) == ("Signed", markup["inline_keyboard"], 2)
+    assert (shown["text"], shown["keyboard"], shown["edits"]) == (
+        "Signed",
+        markup["inline_keyboard"],
+        2,
+    )
     nowhere = refusal(simulator, "editMessageText", chat_id=chat, message_id=1 << 40, text="x")
     assert nowhere == (400, "Bad Request: message to edit not found")
 
@@ -198,21 +288,47 @@ def test_a_message_is_edited_unless_nothing_changes(simulator):
 def test_a_reply_names_what_it_answers(simulator):
     chat = team(simulator)
     first = done(simulator, "sendMessage", chat_id=chat, text="First")["message_id"]
-    reply = done(simulator, "sendMessage", chat_id=chat, text="Second", reply_parameters={"message_id": first})
+    reply = done(
+        simulator,
+        "sendMessage",
+        chat_id=chat,
+        text="Second",
+        reply_parameters={"message_id": first},
+    )
     assert reply["reply_to_message"]["text"] == "First"
     gone = {"message_id": 1 << 40}
-    assert refusal(simulator, "sendMessage", chat_id=chat, text="x", reply_parameters=gone)[0] == 400
-    done(simulator, "sendMessage", chat_id=chat, text="x", reply_parameters=gone | {"allow_sending_without_reply": True})
+    assert (
+        refusal(simulator, "sendMessage", chat_id=chat, text="x", reply_parameters=gone)[0] == 400
+    )
+    done(
+        simulator,
+        "sendMessage",
+        chat_id=chat,
+        text="x",
+        reply_parameters=gone | {"allow_sending_without_reply": True},
+    )
 
 
 @pytest.mark.parametrize(
     ("params", "problem"),
     [
-        ({"url": "http://hub.example.com/x"}, "bad webhook: An HTTPS URL must be provided for webhook"),
-        ({"url": "https://hub.example.com:8080/x"}, "bad webhook: Webhook can be set up only on ports 80, 88, 443 or 8443"),
+        (
+            {"url": "http://hub.example.com/x"},
+            "bad webhook: An HTTPS URL must be provided for webhook",
+        ),
+        (
+            {"url": "https://hub.example.com:8080/x"},
+            "bad webhook: Webhook can be set up only on ports 80, 88, 443 or 8443",
+        ),
         ({"url": "nonsense"}, "bad webhook: invalid URL specified"),
-        ({"url": "https://hub.example.com/x", "secret_token": "with space"}, "secret token contains unallowed characters"),
-        ({"url": "https://hub.example.com/x", "secret_token": "x" * 257}, "secret token is too long"),
+        (
+            {"url": "https://hub.example.com/x", "secret_token": "with space"},
+            "secret token contains unallowed characters",
+        ),
+        (
+            {"url": "https://hub.example.com/x", "secret_token": "x" * 257},
+            "secret token is too long",
+        ),
     ],
 )
 def test_a_webhook_is_checked(simulator, params, problem):
@@ -222,9 +338,20 @@ def test_a_webhook_is_checked(simulator, params, problem):
 def test_a_webhook_is_set_inspected_and_removed(own_simulator):
     assert done(own_simulator, "getWebhookInfo")["url"] == ""
     kinds = ["message", "callback_query"]
-    done(own_simulator, "setWebhook", url="https://hub.example.com/x", secret_token="s-_1", allowed_updates=kinds, max_connections=3)
+    done(
+        own_simulator,
+        "setWebhook",
+        url="https://hub.example.com/x",
+        secret_token="s-_1",
+        allowed_updates=kinds,
+        max_connections=3,
+    )
     info = done(own_simulator, "getWebhookInfo")
-    assert (info["url"], info["allowed_updates"], info["max_connections"]) == ("https://hub.example.com/x", kinds, 3)
+    assert (info["url"], info["allowed_updates"], info["max_connections"]) == (
+        "https://hub.example.com/x",
+        kinds,
+        3,
+    )
     assert refusal(own_simulator, "getUpdates")[0] == 409
     done(own_simulator, "setWebhook", url="https://hub.example.com/y")
     assert done(own_simulator, "getWebhookInfo")["allowed_updates"] == kinds

@@ -32,10 +32,14 @@ def problem(text: str, parse: Any = markdown.parse_v2) -> str:
 def test_reserved_character_must_be_escaped(simulator, char):
     said = f"Total{char}"
     wanted = f"Character '{char}' is reserved and must be escaped with the preceding '\\'"
-    answer = refusal(simulator, "sendMessage", chat_id=team(simulator), text=said, parse_mode="MarkdownV2")
+    answer = refusal(
+        simulator, "sendMessage", chat_id=team(simulator), text=said, parse_mode="MarkdownV2"
+    )
     assert answer == (400, f"Bad Request: can't parse entities: {wanted}")
     escaped = f"Total\\{char}"
-    message = done(simulator, "sendMessage", chat_id=team(simulator), text=escaped, parse_mode="MarkdownV2")
+    message = done(
+        simulator, "sendMessage", chat_id=team(simulator), text=escaped, parse_mode="MarkdownV2"
+    )
     assert message["text"] == said
 
 
@@ -65,7 +69,11 @@ def test_missing_end_is_refused_with_its_place(text, said):
     ("text", "plain", "found"),
     [
         ("*NDA* _waits_", "NDA waits", [("bold", 0, 3), ("italic", 4, 5)]),
-        ("🖊 __u__ ~s~ ||p||", "🖊 u s p", [("underline", 3, 1), ("strikethrough", 5, 1), ("spoiler", 7, 1)]),
+        (
+            "🖊 __u__ ~s~ ||p||",
+            "🖊 u s p",
+            [("underline", 3, 1), ("strikethrough", 5, 1), ("spoiler", 7, 1)],
+        ),
         ("_a *b*_", "a b", [("italic", 0, 3), ("bold", 2, 1)]),
         ("_a __b___", "a b", [("italic", 0, 3), ("underline", 2, 1)]),
         ("`1 < 2 *x*`", "1 < 2 *x*", [("code", 0, 9)]),
@@ -114,7 +122,10 @@ def test_escaped_text_is_read_as_it_is(text):
 
 
 @settings(max_examples=500, deadline=None)
-@given(text=st.text(st.sampled_from("ab _*~`|[]()>!\\\n.é🖊"), max_size=40), parse=st.sampled_from(PARSERS))
+@given(
+    text=st.text(st.sampled_from("ab _*~`|[]()>!\\\n.é🖊"), max_size=40),
+    parse=st.sampled_from(PARSERS),
+)
 def test_any_text_is_read_or_refused(text, parse):
     try:
         read = parse(text)
@@ -138,7 +149,9 @@ def test_modes_are_taken_in_any_case(simulator, mode):
 
 
 def test_another_mode_is_refused(simulator):
-    answer = refusal(simulator, "sendMessage", chat_id=team(simulator), text="Hello", parse_mode="BBCode")
+    answer = refusal(
+        simulator, "sendMessage", chat_id=team(simulator), text="Hello", parse_mode="BBCode"
+    )
     assert answer == (400, "Bad Request: unsupported parse_mode")
 
 
@@ -156,11 +169,15 @@ def test_another_mode_is_refused(simulator):
 )
 def test_addresses_and_commands_are_found(simulator, text, found):
     message = done(simulator, "sendMessage", chat_id=team(simulator), text=text)
-    assert [(one["type"], one["offset"], one["length"]) for one in message.get("entities", [])] == found
+    assert [
+        (one["type"], one["offset"], one["length"]) for one in message.get("entities", [])
+    ] == found
 
 
 def test_nothing_is_found_in_code_and_links(simulator):
-    said = '<code>https://sign.example</code> <a href="https://sign.example">https://other.example</a>'
+    said = (
+        '<code>https://sign.example</code> <a href="https://sign.example">https://other.example</a>'
+    )
     message = done(simulator, "sendMessage", chat_id=team(simulator), text=said, parse_mode="HTML")
     assert [one["type"] for one in message["entities"]] == ["code", "text_link"]
 
@@ -173,8 +190,13 @@ def test_chat_action_is_taken(simulator, action):
 def test_chat_action_is_refused_as_a_message_would_be(simulator):
     answer = refusal(simulator, "sendChatAction", chat_id=team(simulator), action="dancing")
     assert answer == (400, "Bad Request: wrong parameter action in request")
-    assert refusal(simulator, "sendChatAction", chat_id=1, action="typing") == (400, "Bad Request: chat not found")
-    assert done(simulator, "sendChatAction", chat_id=person(simulator, "Ada Byron"), action="typing")
+    assert refusal(simulator, "sendChatAction", chat_id=1, action="typing") == (
+        400,
+        "Bad Request: chat not found",
+    )
+    assert done(
+        simulator, "sendChatAction", chat_id=person(simulator, "Ada Byron"), action="typing"
+    )
 
 
 def test_team_is_a_supergroup(simulator):

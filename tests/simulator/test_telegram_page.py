@@ -14,28 +14,65 @@ def page(simulator, query=""):
 def test_a_message_is_drawn_as_its_reader_sees_it(simulator):
     text = '<b>NDA &amp; &lt;b&gt;</b>\n<a href="https://sign.example/a?b=1&amp;c=2">here</a> or '
     text += "https://sign.example/d?e=1&amp;f=2. <code>x</code>"
-    markup = keys({"text": "Open", "url": "https://sign.example/a"}, {"text": "Remind <Tom>", "callback_data": 'r:"1"'})
-    done(simulator, "sendMessage", chat_id=team(simulator), text=text, parse_mode="HTML", reply_markup=markup)
+    markup = keys(
+        {"text": "Open", "url": "https://sign.example/a"},
+        {"text": "Remind <Tom>", "callback_data": 'r:"1"'},
+    )
+    done(
+        simulator,
+        "sendMessage",
+        chat_id=team(simulator),
+        text=text,
+        parse_mode="HTML",
+        reply_markup=markup,
+    )
     shown = page(simulator, f"?chat={team(simulator)}")
-    assert '<strong>NDA &amp; &lt;b&gt;</strong>\n<a href="https://sign.example/a?b=1&amp;c=2" rel="noreferrer">here</a> or ' in shown
-    assert '<a href="https://sign.example/d?e=1&amp;f=2" rel="noreferrer">https://sign.example/d?e=1&amp;f=2</a>. <code>x</code>' in shown
+    assert (
+        '<strong>NDA &amp; &lt;b&gt;</strong>\n<a href="https://sign.example/a?b=1&amp;c=2"'
+        ' rel="noreferrer">here</a> or ' in shown
+    )
+    assert (
+        '<a href="https://sign.example/d?e=1&amp;f=2"'
+        ' rel="noreferrer">https://sign.example/d?e=1&amp;f=2</a>. <code>x</code>' in shown
+    )
     assert re.search(r'<a class="btn[^>]*href="https://sign.example/a"[^>]*>.*?Open</a>', shown)
-    assert re.search(r'formaction="/simulator/telegram/press\?[^"]*button=r:%221%22">Remind &lt;Tom&gt;</button>', shown)
+    assert re.search(
+        r'formaction="/simulator/telegram/press\?[^"]*button=r:%221%22">Remind'
+        r" &lt;Tom&gt;</button>",
+        shown,
+    )
 
 
 def test_bad_links_are_no_links(simulator):
-    done(simulator, "sendMessage", chat_id=team(simulator), text='<a href="javascript:alert(1)">here</a>', parse_mode="HTML")
+    done(
+        simulator,
+        "sendMessage",
+        chat_id=team(simulator),
+        text='<a href="javascript:alert(1)">here</a>',
+        parse_mode="HTML",
+    )
     assert "javascript:" not in page(simulator, f"?chat={team(simulator)}")
 
 
 def test_the_forms_write_press_stop_block_and_unblock(simulator):
     chat = person(simulator, "Ona Berg")
-    done(simulator, "sendMessage", chat_id=chat, text="NDA", reply_markup=keys({"text": "Remind", "callback_data": "r:1"}))
+    done(
+        simulator,
+        "sendMessage",
+        chat_id=chat,
+        text="NDA",
+        reply_markup=keys({"text": "Remind", "callback_data": "r:1"}),
+    )
     for label in ("Remind", "/stop", "Block the bot", "Unblock the bot"):
-        [path] = re.findall(rf'formaction="([^"]+)"[^>]*>{label}</button>', page(simulator, f"?chat={chat}"))
+        [path] = re.findall(
+            rf'formaction="([^"]+)"[^>]*>{label}</button>', page(simulator, f"?chat={chat}")
+        )
         name = re.search(rf'name="blocked" value="(\d)">{label}<', page(simulator, f"?chat={chat}"))
         form = {"chat": str(chat), "text": "", **({"blocked": name[1]} if name else {})}
-        assert simulator.call("POST", path.replace("&amp;", "&"), form, Origin=simulator.url).status == 303
+        assert (
+            simulator.call("POST", path.replace("&amp;", "&"), form, Origin=simulator.url).status
+            == 303
+        )
     shown = page(simulator, f"?chat={chat}")
     assert "Ona Berg pressed Remind, not answered yet" in shown
     assert re.search(r'sp-bubble-mine">/stop<', shown)
@@ -49,19 +86,43 @@ def test_who_never_started_the_bot_can_start_it_here(own_simulator):
     shown = page(own_simulator, f"?chat={chat}")
     assert "Has not started the bot" in shown
     assert 'formaction="/simulator/telegram/start">Start</button>' in shown
-    own_simulator.call("POST", "/simulator/telegram/start", {"who": "Priya Nair", "chat": chat}, Origin=own_simulator.url)
+    own_simulator.call(
+        "POST",
+        "/simulator/telegram/start",
+        {"who": "Priya Nair", "chat": chat},
+        Origin=own_simulator.url,
+    )
     assert 'sp-bubble-mine">/start<' in page(own_simulator, f"?chat={chat}")
 
 
-@pytest.mark.parametrize("path", [*(f"simulator/telegram/{name}" for name in ("start", "write", "block", "press", "upgrade", "empty")),
-                                  "SignpostDemoBot"])  # fmt: skip
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(
+            f"simulator/telegram/{name}"
+            for name in ("start", "write", "block", "press", "upgrade", "empty")
+        ),
+        "SignpostDemoBot",
+    ],
+)
 def test_another_site_acts_for_nobody(simulator, path):
-    assert simulator.call("POST", f"/{path}", {"who": "Tom Okafor"}, Origin="http://evil.example").status == 403
+    assert (
+        simulator.call(
+            "POST", f"/{path}", {"who": "Tom Okafor"}, Origin="http://evil.example"
+        ).status
+        == 403
+    )
 
 
 def test_the_page_says_how_to_connect_and_what_fails_on_purpose(simulator):
     shown = page(simulator)
-    for value in (token(simulator), "SignpostDemoBot", str(team(simulator)), "<code>99940301</code>", "<code>-99940011</code>"):
+    for value in (
+        token(simulator),
+        "SignpostDemoBot",
+        str(team(simulator)),
+        "<code>99940301</code>",
+        "<code>-99940011</code>",
+    ):
         assert value in shown
     assert not re.search(r"<script(?![^>]* src=)|<style| style=| on\w+=", shown)
     assert 'href="/simulator/telegram" aria-current="page"' in shown

@@ -1,4 +1,4 @@
-"""What people do in the simulated Telegram reaches the bot's webhook, in order, until it is taken."""
+"""The simulated Telegram delivers updates to the bot's webhook, in order, until accepted."""
 
 import json
 from collections.abc import Iterator
@@ -25,7 +25,14 @@ def told(receiver: Receiver, count: int) -> list[dict[str, Any]]:
 @pytest.fixture
 def webhook(simulator: Simulator, receiver: Receiver) -> Iterator[Receiver]:
     """The receiver as the bot's webhook."""
-    done(simulator, "setWebhook", url=f"{receiver.url}/tg", secret_token="Secret_1", allowed_updates=[], drop_pending_updates=True)
+    done(
+        simulator,
+        "setWebhook",
+        url=f"{receiver.url}/tg",
+        secret_token="Secret_1",
+        allowed_updates=[],
+        drop_pending_updates=True,
+    )
     yield receiver
     done(simulator, "deleteWebhook", drop_pending_updates=True)
 
@@ -33,27 +40,41 @@ def webhook(simulator: Simulator, receiver: Receiver) -> Iterator[Receiver]:
 def test_start_through_a_deep_link_makes_the_chat_and_is_told(simulator, webhook):
     page = simulator.call("GET", "/SignpostDemoBot?start=abc_DEF-1")
     assert 'name="payload" value="abc_DEF-1"' in page.text
-    answer = simulator.call("POST", "/SignpostDemoBot", {"who": "Nia Park", "payload": "abc_DEF-1"}, Origin=simulator.url)
+    answer = simulator.call(
+        "POST",
+        "/SignpostDemoBot",
+        {"who": "Nia Park", "payload": "abc_DEF-1"},
+        Origin=simulator.url,
+    )
     [update] = told(webhook, 1)
     message = update["message"]
     assert message["text"] == "/start abc_DEF-1"
     assert message["entities"] == [{"offset": 0, "length": 6, "type": "bot_command"}]
-    assert message["from"] | {"is_bot": False, "first_name": "Nia", "last_name": "Park"} == message["from"]
+    assert (
+        message["from"] | {"is_bot": False, "first_name": "Nia", "last_name": "Park"}
+        == message["from"]
+    )
     assert (message["chat"]["id"], message["chat"]["type"]) == (message["from"]["id"], "private")
-    assert answer.headers["Location"].startswith(f"/simulator/telegram?chat={message['chat']['id']}")
+    assert answer.headers["Location"].startswith(
+        f"/simulator/telegram?chat={message['chat']['id']}"
+    )
     assert webhook.received[0].headers["X-Telegram-Bot-Api-Secret-Token"] == "Secret_1"
     assert webhook.received[0].url.endswith("/tg")
     done(simulator, "sendMessage", chat_id=message["chat"]["id"], text="Welcome")
 
 
 def test_a_payload_that_telegram_would_not_take_is_left_out(simulator, webhook):
-    assert 'name="payload" value=""' in simulator.call("GET", "/SignpostDemoBot?start=no%20way").text
+    assert (
+        'name="payload" value=""' in simulator.call("GET", "/SignpostDemoBot?start=no%20way").text
+    )
     act(simulator, "start", who="Ines Roth", payload="x" * 65)
     assert told(webhook, 1)[0]["message"]["text"] == "/start"
 
 
 def test_a_group_link_adds_the_bot_to_a_group(simulator, webhook):
-    assert "Add the bot to the group" in simulator.call("GET", "/SignpostDemoBot?startgroup=tok").text
+    assert (
+        "Add the bot to the group" in simulator.call("GET", "/SignpostDemoBot?startgroup=tok").text
+    )
     chat = act(simulator, "start", who="Tom Okafor", group="Beta deals", payload="tok")["chat"]
     member, message = told(webhook, 2)
     assert member["my_chat_member"]["new_chat_member"]["status"] == "member"
@@ -75,12 +96,17 @@ def test_updates_are_numbered_upwards_and_what_is_written_is_in_order(simulator,
 def test_a_blocked_bot_is_told_so_and_may_not_write_until_it_is_unblocked(simulator, webhook):
     chat = person(simulator, "Leo Katz")
     act(simulator, "block", who="Leo Katz")
-    assert refusal(simulator, "sendMessage", chat_id=chat, text="Hi") == (403, "Forbidden: bot was blocked by the user")
+    assert refusal(simulator, "sendMessage", chat_id=chat, text="Hi") == (
+        403,
+        "Forbidden: bot was blocked by the user",
+    )
     assert simulator.post_json("/simulator/telegram/write", who="Leo Katz", text="x").status == 400
     act(simulator, "block", who="Leo Katz", blocked=0)
     done(simulator, "sendMessage", chat_id=chat, text="Hi again")
     changes = [one["my_chat_member"] for one in told(webhook, 3)[1:]]
-    states = [(one["old_chat_member"]["status"], one["new_chat_member"]["status"]) for one in changes]
+    states = [
+        (one["old_chat_member"]["status"], one["new_chat_member"]["status"]) for one in changes
+    ]
     assert states == [("member", "kicked"), ("kicked", "member")]
     assert {one["chat"]["id"] for one in changes} == {chat}
 
@@ -100,55 +126,120 @@ def test_a_press_is_told_and_spins_until_it_is_answered(simulator, webhook):
     pressed = act(simulator, "press", chat=team(simulator), button="Remind Tom", who="Priya Nair")
     assert pressed["answer"] == "answered 204"
     query = told(webhook, 1)[0]["callback_query"]
-    assert (query["id"], query["data"], query["from"]["first_name"]) == (pressed["query"], "r:1", "Priya")
-    assert (query["message"]["message_id"], query["message"]["reply_markup"]) == (sent["message_id"], markup)
+    assert (query["id"], query["data"], query["from"]["first_name"]) == (
+        pressed["query"],
+        "r:1",
+        "Priya",
+    )
+    assert (query["message"]["message_id"], query["message"]["reply_markup"]) == (
+        sent["message_id"],
+        markup,
+    )
     assert not state(simulator)["presses"][-1]["answered"]
     done(simulator, "answerCallbackQuery", callback_query_id=query["id"], text="Tom was reminded")
-    assert state(simulator)["presses"][-1] | {"answered": True, "said": "Tom was reminded"} == state(simulator)["presses"][-1]
+    assert (
+        state(simulator)["presses"][-1] | {"answered": True, "said": "Tom was reminded"}
+        == state(simulator)["presses"][-1]
+    )
     again = refusal(simulator, "answerCallbackQuery", callback_query_id=query["id"])
-    assert again == (400, "Bad Request: query is too old and response timeout expired or query ID is invalid")
-    assert refusal(simulator, "answerCallbackQuery", callback_query_id=query["id"], text="x" * 201)[0] == 400
+    assert again == (
+        400,
+        "Bad Request: query is too old and response timeout expired or query ID is invalid",
+    )
+    assert (
+        refusal(simulator, "answerCallbackQuery", callback_query_id=query["id"], text="x" * 201)[0]
+        == 400
+    )
 
 
 def test_a_button_that_was_edited_away_can_still_be_pressed_by_who_sees_it(simulator, webhook):
-    sent = done(simulator, "sendMessage", chat_id=team(simulator), text="NDA", reply_markup=keys({"text": "Old", "callback_data": "old:1"}))
-    done(simulator, "editMessageText", chat_id=team(simulator), message_id=sent["message_id"], text="Done")
+    sent = done(
+        simulator,
+        "sendMessage",
+        chat_id=team(simulator),
+        text="NDA",
+        reply_markup=keys({"text": "Old", "callback_data": "old:1"}),
+    )
+    done(
+        simulator,
+        "editMessageText",
+        chat_id=team(simulator),
+        message_id=sent["message_id"],
+        text="Done",
+    )
     act(simulator, "press", chat=team(simulator), message=sent["message_id"], button="old:1")
     assert told(webhook, 1)[0]["callback_query"]["message"]["text"] == "Done"
-    assert simulator.post_json("/simulator/telegram/press", chat=team(simulator), button="never there").status == 400
+    assert (
+        simulator.post_json(
+            "/simulator/telegram/press", chat=team(simulator), button="never there"
+        ).status
+        == 400
+    )
 
 
 def test_many_people_press_at_once(simulator, webhook):
-    done(simulator, "sendMessage", chat_id=team(simulator), text="NDA", reply_markup=keys({"text": "Go", "callback_data": "go"}))
+    done(
+        simulator,
+        "sendMessage",
+        chat_id=team(simulator),
+        text="NDA",
+        reply_markup=keys({"text": "Go", "callback_data": "go"}),
+    )
     with ThreadPoolExecutor(10) as pool:
-        list(pool.map(lambda n: act(simulator, "press", chat=team(simulator), button="go", who=f"Person {n}"), range(10)))
+        list(
+            pool.map(
+                lambda n: act(
+                    simulator, "press", chat=team(simulator), button="go", who=f"Person {n}"
+                ),
+                range(10),
+            )
+        )
     assert len({one["callback_query"]["from"]["id"] for one in told(webhook, 10)}) == 10
 
 
 def test_an_answer_may_call_a_method(simulator, webhook, wait):
-    done(simulator, "sendMessage", chat_id=team(simulator), text="NDA", reply_markup=keys({"text": "Go", "callback_data": "go"}))
+    done(
+        simulator,
+        "sendMessage",
+        chat_id=team(simulator),
+        text="NDA",
+        reply_markup=keys({"text": "Go", "callback_data": "go"}),
+    )
     webhook.kind = "application/json"
-    webhook.twiml = json.dumps({"method": "sendMessage", "chat_id": team(simulator), "text": "From the answer"}).encode()
+    webhook.twiml = json.dumps(
+        {"method": "sendMessage", "chat_id": team(simulator), "text": "From the answer"}
+    ).encode()
     act(simulator, "press", chat=team(simulator), button="go")
     wait(lambda: state(simulator, team(simulator))["messages"][-1]["text"] == "From the answer")
 
 
 def test_an_answer_may_answer_the_press(simulator, webhook, wait):
-    done(simulator, "sendMessage", chat_id=team(simulator), text="NDA", reply_markup=keys({"text": "Go", "callback_data": "go"}))
+    done(
+        simulator,
+        "sendMessage",
+        chat_id=team(simulator),
+        text="NDA",
+        reply_markup=keys({"text": "Go", "callback_data": "go"}),
+    )
     webhook.answers["received"] = [503]  # so that the press is known before its answer is
     query = act(simulator, "press", chat=team(simulator), button="go")["query"]
     webhook.kind = "application/json"
-    webhook.twiml = json.dumps({"method": "answerCallbackQuery", "callback_query_id": query, "text": "Done"}).encode()
+    webhook.twiml = json.dumps(
+        {"method": "answerCallbackQuery", "callback_query_id": query, "text": "Done"}
+    ).encode()
     wait(lambda: state(simulator)["presses"][-1]["said"] == "Done")
 
 
 def test_an_update_is_told_again_until_it_is_taken_and_holds_up_nobody_else(simulator, webhook):
-    first, second = person(simulator, "Ivo Novak"), person(simulator, "Eva Horn")
+    first = person(simulator, "Ivo Novak")
+    second = person(simulator, "Eva Horn")
     webhook.wait_for(2)
     webhook.answers["received"] = [500, 503]
     assert act(simulator, "write", chat=first, text="Again and again")["answer"] == "answered 500"
     info = done(simulator, "getWebhookInfo")
-    assert info["last_error_message"] == "Wrong response from the webhook: 500 Internal Server Error"
+    assert (
+        info["last_error_message"] == "Wrong response from the webhook: 500 Internal Server Error"
+    )
     assert info["pending_update_count"] == 1
     updates = told(webhook, 5)[2:]
     assert [one["message"]["text"] for one in updates] == ["Again and again"] * 3
@@ -166,7 +257,10 @@ def test_kinds_that_are_not_wanted_are_not_told(simulator, webhook):
 
 def test_updates_wait_for_a_webhook_and_a_restart_loses_none(own_simulator, receiver):
     person(own_simulator, "Tom Okafor")
-    assert act(own_simulator, "write", who="Tom Okafor", text="Later")["answer"] == "waiting, since no webhook is set"
+    assert (
+        act(own_simulator, "write", who="Tom Okafor", text="Later")["answer"]
+        == "waiting, since no webhook is set"
+    )
     own_simulator.stop()
     own_simulator.start()
     assert done(own_simulator, "getWebhookInfo")["pending_update_count"] == 2
@@ -188,15 +282,23 @@ def test_a_group_that_was_upgraded_has_another_id(own_simulator, receiver):
     assert str(new).startswith("-100")
     answer = call(own_simulator, "sendMessage", chat_id=old, text="Hi")
     assert (answer.status, answer.json["parameters"]) == (400, {"migrate_to_chat_id": new})
-    assert done(own_simulator, "sendMessage", chat_id=new, text="Hi")["chat"]["type"] == "supergroup"
-    notes = {one["message"].get("migrate_to_chat_id") or one["message"]["migrate_from_chat_id"] for one in told(receiver, 2)}
+    assert (
+        done(own_simulator, "sendMessage", chat_id=new, text="Hi")["chat"]["type"] == "supergroup"
+    )
+    notes = {
+        one["message"].get("migrate_to_chat_id") or one["message"]["migrate_from_chat_id"]
+        for one in told(receiver, 2)
+    }
     assert notes == {old, new}
     for supergroup in (new, team(own_simulator)):
         assert own_simulator.post_json("/simulator/telegram/upgrade", chat=supergroup).status == 400
 
 
 def test_in_a_group_the_bot_hears_commands_only(simulator, webhook):
-    assert act(simulator, "write", chat=team(simulator), who="Tom Okafor", text="Hello all")["update"] == 0
+    assert (
+        act(simulator, "write", chat=team(simulator), who="Tom Okafor", text="Hello all")["update"]
+        == 0
+    )
     act(simulator, "write", chat=team(simulator), who="Tom Okafor", text="/start@SignpostDemoBot")
     assert told(webhook, 1)[0]["message"]["from"]["first_name"] == "Tom"
 

@@ -7,37 +7,113 @@ import pytest
 from twilio.base.exceptions import TwilioRestException
 
 FROM = "+15005550006"
-# the documented properties and their types, from Twilio's OpenAPI document twilio_api_v2010; all may be null
+# the documented properties and their types, from Twilio's OpenAPI document twilio_api_v2010; all
+# may be null
 MESSAGE = {
-    "account_sid": str, "api_version": str, "body": str, "date_created": str, "date_sent": str, "date_updated": str,
-    "direction": str, "error_code": int, "error_message": str, "from": str, "messaging_service_sid": str, "num_media": str,
-    "num_segments": str, "price": str, "price_unit": str, "sid": str, "status": str, "subresource_uris": dict, "to": str,
+    "account_sid": str,
+    "api_version": str,
+    "body": str,
+    "date_created": str,
+    "date_sent": str,
+    "date_updated": str,
+    "direction": str,
+    "error_code": int,
+    "error_message": str,
+    "from": str,
+    "messaging_service_sid": str,
+    "num_media": str,
+    "num_segments": str,
+    "price": str,
+    "price_unit": str,
+    "sid": str,
+    "status": str,
+    "subresource_uris": dict,
+    "to": str,
     "uri": str,
-}  # fmt: skip
+}
 ACCOUNT = {
-    "auth_token": str, "date_created": str, "date_updated": str, "friendly_name": str, "owner_account_sid": str, "sid": str,
-    "status": str, "subresource_uris": dict, "type": str, "uri": str,
-}  # fmt: skip
+    "auth_token": str,
+    "date_created": str,
+    "date_updated": str,
+    "friendly_name": str,
+    "owner_account_sid": str,
+    "sid": str,
+    "status": str,
+    "subresource_uris": dict,
+    "type": str,
+    "uri": str,
+}
 NUMBER = dict.fromkeys(
     (
-        "account_sid", "address_requirements", "address_sid", "api_version", "bundle_sid", "date_created", "date_updated",
-        "emergency_address_sid", "emergency_address_status", "emergency_status", "friendly_name", "identity_sid", "origin",
-        "phone_number", "sid", "sms_application_sid", "sms_fallback_method", "sms_fallback_url", "sms_method", "sms_url",
-        "status", "status_callback", "status_callback_method", "trunk_sid", "type", "uri", "voice_application_sid",
-        "voice_fallback_method", "voice_fallback_url", "voice_method", "voice_receive_mode", "voice_url",
-    ), str,
-) | {"beta": bool, "capabilities": dict, "voice_caller_id_lookup": bool}  # fmt: skip
-SERVICE = dict.fromkeys(
-    (
-        "account_sid", "date_created", "date_updated", "fallback_method", "fallback_url", "friendly_name", "inbound_method",
-        "inbound_request_url", "scan_message_content", "sid", "status_callback", "url", "usecase",
-    ), str,
-) | dict.fromkeys(
-    (
-        "area_code_geomatch", "fallback_to_long_code", "mms_converter", "smart_encoding", "sticky_sender",
-        "synchronous_validation", "us_app_to_person_registered", "use_inbound_webhook_on_number",
-    ), bool,
-) | {"links": dict, "validity_period": int}  # fmt: skip
+        "account_sid",
+        "address_requirements",
+        "address_sid",
+        "api_version",
+        "bundle_sid",
+        "date_created",
+        "date_updated",
+        "emergency_address_sid",
+        "emergency_address_status",
+        "emergency_status",
+        "friendly_name",
+        "identity_sid",
+        "origin",
+        "phone_number",
+        "sid",
+        "sms_application_sid",
+        "sms_fallback_method",
+        "sms_fallback_url",
+        "sms_method",
+        "sms_url",
+        "status",
+        "status_callback",
+        "status_callback_method",
+        "trunk_sid",
+        "type",
+        "uri",
+        "voice_application_sid",
+        "voice_fallback_method",
+        "voice_fallback_url",
+        "voice_method",
+        "voice_receive_mode",
+        "voice_url",
+    ),
+    str,
+) | {"beta": bool, "capabilities": dict, "voice_caller_id_lookup": bool}
+SERVICE = (
+    dict.fromkeys(
+        (
+            "account_sid",
+            "date_created",
+            "date_updated",
+            "fallback_method",
+            "fallback_url",
+            "friendly_name",
+            "inbound_method",
+            "inbound_request_url",
+            "scan_message_content",
+            "sid",
+            "status_callback",
+            "url",
+            "usecase",
+        ),
+        str,
+    )
+    | dict.fromkeys(
+        (
+            "area_code_geomatch",
+            "fallback_to_long_code",
+            "mms_converter",
+            "smart_encoding",
+            "sticky_sender",
+            "synchronous_validation",
+            "us_app_to_person_registered",
+            "use_inbound_webhook_on_number",
+        ),
+        bool,
+    )
+    | {"links": dict, "validity_period": int}
+)
 
 
 def get(simulator, path, method="GET", body=None):
@@ -60,8 +136,18 @@ def test_a_message_is_accepted_and_arrives(simulator, client, wait):
     to = simulator.number()
     message = client.messages.create(to=to, from_=FROM, body="Hello")
 
-    assert (message.status, message.to, message.from_, message.body) == ("queued", to, FROM, "Hello")
-    assert (message.num_segments, message.num_media, message.price, message.date_sent) == ("1", "0", None, None)
+    assert (message.status, message.to, message.from_, message.body) == (
+        "queued",
+        to,
+        FROM,
+        "Hello",
+    )
+    assert (message.num_segments, message.num_media, message.price, message.date_sent) == (
+        "1",
+        "0",
+        None,
+        None,
+    )
     assert message.sid.startswith("SM")
     delivered = wait(lambda: (now := message.fetch()).status == "delivered" and now)
     assert (delivered.price, delivered.price_unit) == ("-0.00790", "USD")
@@ -82,38 +168,68 @@ def test_every_documented_property_is_there_with_its_type(simulator, client, pat
     sid = client.messages.create(to=simulator.number(), from_=FROM, body="Hello").sid
     number = client.incoming_phone_numbers.list()[0].sid
     service = f"/v1/Services/{simulator.credentials.messaging_service_sid}"
-    path = service if path == "service" else account_path(simulator, path.format(sid=sid, number=number))
+    path = (
+        service
+        if path == "service"
+        else account_path(simulator, path.format(sid=sid, number=number))
+    )
 
     shown = get(simulator, path).json
 
     assert set(shown) == set(properties)
-    wrong = {name: value for name, value in shown.items() if value is not None and type(value) is not properties[name]}
+    wrong = {
+        name: value
+        for name, value in shown.items()
+        if value is not None and type(value) is not properties[name]
+    }
     assert wrong == {}
 
 
 @pytest.mark.parametrize(
     ("code", "change"),
     [
-        (21604, {"To": ""}), (21603, {"From": ""}), (21602, {"Body": ""}), (21617, {"Body": "x" * 1601}),
-        (21211, {"To": "0171 123456"}), (21211, {"To": "+123"}), (21211, {"To": "+10000"}), (21266, {"To": FROM}),
-        (21606, {"From": "+13175550000"}), (21659, {"From": "Signpost"}), (21212, {"From": "+15005550001"}),
-        (21606, {"From": "+15005550007"}), (21611, {"From": "+15005550008"}),
-        (21701, {"MessagingServiceSid": "MG" + "0" * 32}), (21705, {"MessagingServiceSid": "MG1"}),
-        (21609, {"StatusCallback": "not a url"}), (21609, {"StatusCallback": "http://my_host/x"}),
-        (21609, {"StatusCallback": "ftp://127.0.0.1/x"}), (21609, {"StatusCallback": "http://127.0.0.1:99999/"}),
-        (21624, {"ValidityPeriod": "0"}), (21624, {"ValidityPeriod": "36001"}), (21624, {"ValidityPeriod": "soon"}),
-        (21655, {"ContentSid": "HX" + "0" * 32}), (21654, {"ContentVariables": "{}"}), (21620, {"MediaUrl": "picture.png"}),
-        (30016, {"To": "whatsapp:+13175551234"}), (30016, {"From": f"whatsapp:{FROM}"}), (30015, {"To": "viber:+13175551234"}),
+        (21604, {"To": ""}),
+        (21603, {"From": ""}),
+        (21602, {"Body": ""}),
+        (21617, {"Body": "x" * 1601}),
+        (21211, {"To": "0171 123456"}),
+        (21211, {"To": "+123"}),
+        (21211, {"To": "+10000"}),
+        (21266, {"To": FROM}),
+        (21606, {"From": "+13175550000"}),
+        (21659, {"From": "Signpost"}),
+        (21212, {"From": "+15005550001"}),
+        (21606, {"From": "+15005550007"}),
+        (21611, {"From": "+15005550008"}),
+        (21701, {"MessagingServiceSid": "MG" + "0" * 32}),
+        (21705, {"MessagingServiceSid": "MG1"}),
+        (21609, {"StatusCallback": "not a url"}),
+        (21609, {"StatusCallback": "http://my_host/x"}),
+        (21609, {"StatusCallback": "ftp://127.0.0.1/x"}),
+        (21609, {"StatusCallback": "http://127.0.0.1:99999/"}),
+        (21624, {"ValidityPeriod": "0"}),
+        (21624, {"ValidityPeriod": "36001"}),
+        (21624, {"ValidityPeriod": "soon"}),
+        (21655, {"ContentSid": "HX" + "0" * 32}),
+        (21654, {"ContentVariables": "{}"}),
+        (21620, {"MediaUrl": "picture.png"}),
+        (30016, {"To": "whatsapp:+13175551234"}),
+        (30016, {"From": f"whatsapp:{FROM}"}),
+        (30015, {"To": "viber:+13175551234"}),
         (63007, {"To": "whatsapp:+13175551234", "From": "whatsapp:+13175550000"}),
         (21211, {"To": "whatsapp:0171", "From": f"whatsapp:{FROM}"}),
-        (20001, {"ScheduleType": "later"}), (35111, {"ScheduleType": "fixed"}),
+        (20001, {"ScheduleType": "later"}),
+        (35111, {"ScheduleType": "fixed"}),
         (35118, {"ScheduleType": "fixed", "SendAt": "2030-01-01T00:00:00Z"}),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_with_a_message_is_told_by_its_code(simulator, code, change):
     to = simulator.number()
     answer = get(
-        simulator, account_path(simulator, "/Messages.json"), "POST", {"To": to, "From": FROM, "Body": "Hello"} | change
+        simulator,
+        account_path(simulator, "/Messages.json"),
+        "POST",
+        {"To": to, "From": FROM, "Body": "Hello"} | change,
     )
 
     assert (answer.json["code"], answer.json["status"]) == (code, answer.status)
@@ -124,13 +240,17 @@ def test_what_is_wrong_with_a_message_is_told_by_its_code(simulator, code, chang
 
 
 def test_the_longest_body_and_validity_are_accepted(simulator, client):
-    message = client.messages.create(to=simulator.number(), from_=FROM, body="x" * 1600, validity_period=36_000)
+    message = client.messages.create(
+        to=simulator.number(), from_=FROM, body="x" * 1600, validity_period=36_000
+    )
     assert message.num_segments == "11"
 
 
 def test_a_messaging_service_chooses_the_sender_later(simulator, client, wait):
     service = simulator.credentials.messaging_service_sid
-    message = client.messages.create(to=simulator.number(), messaging_service_sid=service, body="Hello")
+    message = client.messages.create(
+        to=simulator.number(), messaging_service_sid=service, body="Hello"
+    )
 
     assert (message.status, message.from_, message.num_segments) == ("accepted", None, "0")
     later = wait(lambda: (now := message.fetch()).status == "delivered" and now)
@@ -138,14 +258,18 @@ def test_a_messaging_service_chooses_the_sender_later(simulator, client, wait):
 
 
 def test_media_make_an_mms(simulator, client):
-    message = client.messages.create(to=simulator.number(), from_=FROM, media_url=["https://example.com/a.png"] * 2)
+    message = client.messages.create(
+        to=simulator.number(), from_=FROM, media_url=["https://example.com/a.png"] * 2
+    )
     assert (message.sid[:2], message.num_media, message.media.list()) == ("MM", "2", [])
 
 
 def test_messages_are_found_by_recipient_sender_and_time(simulator, client):
-    to, before = simulator.number(), datetime.now(UTC) - timedelta(seconds=1)
+    to = simulator.number()
+    before = datetime.now(UTC) - timedelta(seconds=1)
     sids = [client.messages.create(to=to, from_=FROM, body=f"{n}").sid for n in range(2)][::-1]
-    day, hour = timedelta(days=1), timedelta(hours=1)
+    day = timedelta(days=1)
+    hour = timedelta(hours=1)
 
     def found(**filters):
         return [message.sid for message in client.messages.list(to=to, **filters)]
@@ -153,7 +277,12 @@ def test_messages_are_found_by_recipient_sender_and_time(simulator, client):
     assert found() == found(from_=FROM) == found(date_sent_after=before) == sids
     assert found(date_sent_after=before, date_sent_before=datetime.now(UTC) + hour) == sids
     assert found(date_sent=datetime.now(UTC).date()) == sids
-    assert found(from_="+13175550000") == found(date_sent_after=before + hour) == found(date_sent_before=before - hour) == []
+    assert (
+        found(from_="+13175550000")
+        == found(date_sent_after=before + hour)
+        == found(date_sent_before=before - hour)
+        == []
+    )
     assert found(date_sent=(datetime.now(UTC) - 2 * day).date()) == []
 
 
@@ -161,7 +290,9 @@ def test_a_message_by_a_service_is_found_by_the_sender_it_was_given(simulator, c
     to = simulator.number()
     service = simulator.credentials.messaging_service_sid
     sid = client.messages.create(to=to, messaging_service_sid=service, body="Hello").sid
-    assert wait(lambda: [message.sid for message in client.messages.list(to=to, from_=FROM)]) == [sid]
+    assert wait(lambda: [message.sid for message in client.messages.list(to=to, from_=FROM)]) == [
+        sid
+    ]
 
 
 def test_a_long_list_is_read_page_by_page_both_ways(simulator, client):
@@ -187,7 +318,9 @@ def test_a_message_that_comes_in_between_shifts_no_page(simulator, client):
     assert [message.sid for message in first.next_page()] == sids[2:]
 
 
-@pytest.mark.parametrize("query", ["PageSize=many", "Page=99999999999999999999", "PageToken=PAx", "DateSent=2026-13-01"])
+@pytest.mark.parametrize(
+    "query", ["PageSize=many", "Page=99999999999999999999", "PageToken=PAx", "DateSent=2026-13-01"]
+)
 def test_a_list_that_cannot_be_is_refused(simulator, query):
     assert get(simulator, account_path(simulator, f"/Messages.json?{query}")).json["code"] == 20001
 
@@ -205,10 +338,13 @@ def test_a_message_is_redacted_and_deleted_once_it_is_through(simulator, client,
 
 
 def test_a_scheduled_message_waits_and_can_be_canceled(simulator, client):
-    service, to = simulator.credentials.messaging_service_sid, simulator.number()
+    service = simulator.credentials.messaging_service_sid
+    to = simulator.number()
 
     def schedule(when):
-        return client.messages.create(to=to, messaging_service_sid=service, body="Later", schedule_type="fixed", send_at=when)
+        return client.messages.create(
+            to=to, messaging_service_sid=service, body="Later", schedule_type="fixed", send_at=when
+        )
 
     message = schedule(datetime.now(UTC) + timedelta(hours=1))
     assert message.status == "scheduled"
@@ -239,14 +375,20 @@ def test_the_account_its_number_and_its_balance_are_shown(simulator, client):
 def test_an_api_key_signs_in_too(simulator):
     known = simulator.credentials
     client = simulator.client(user=known.api_key_sid, password=known.api_key_secret)
-    assert client.messages.create(to=simulator.number(), from_=FROM, body="Hello").status == "queued"
+    assert (
+        client.messages.create(to=simulator.number(), from_=FROM, body="Hello").status == "queued"
+    )
 
 
 @pytest.mark.parametrize("user", ["account_sid", "api_key_sid", "phone_number"])
 def test_a_wrong_secret_is_refused(simulator, user):
     client = simulator.client(user=getattr(simulator.credentials, user), password="wrong")
     problem = refusal(lambda: client.api.accounts(simulator.credentials.account_sid).fetch())
-    assert (problem.status, problem.code, problem.msg.endswith("Authenticate")) == (401, 20003, True)
+    assert (problem.status, problem.code, problem.msg.endswith("Authenticate")) == (
+        401,
+        20003,
+        True,
+    )
 
 
 def test_nobody_gets_in_without_credentials(simulator):
@@ -268,7 +410,11 @@ def test_nobody_gets_in_without_credentials(simulator):
     ],
 )
 def test_what_does_not_exist_is_refused_as_json(simulator, method, path, status, code):
-    answer = get(simulator, path if path.startswith(("/20", "/v1")) else account_path(simulator, path), method)
+    answer = get(
+        simulator,
+        path if path.startswith(("/20", "/v1")) else account_path(simulator, path),
+        method,
+    )
     assert (answer.status, answer.json["code"]) == (status, code)
     assert answer.headers["Content-Type"] == "application/json"
     assert answer.headers["Twilio-Request-Id"].startswith("RQ")
@@ -283,7 +429,9 @@ def test_every_answer_carries_a_request_id_of_its_own(simulator):
 def test_a_suspended_account_shows_that_it_is_and_sends_nothing(simulator, client):
     simulator.post_json("/simulator/account", status="suspended")
     assert client.api.accounts(simulator.credentials.account_sid).fetch().status == "suspended"
-    problem = refusal(lambda: client.messages.create(to=simulator.number(), from_=FROM, body="Hello"))
+    problem = refusal(
+        lambda: client.messages.create(to=simulator.number(), from_=FROM, body="Hello")
+    )
     assert (problem.status, problem.code) == (403, 20403)
 
 
@@ -325,7 +473,9 @@ def test_messages_beyond_the_rate_asked_for_are_too_many(simulator, client):
     number = simulator.number()
     for text in ("one", "two"):
         client.messages.create(to=number, from_=FROM, body=text)
-    assert refusal(lambda: client.messages.create(to=number, from_=FROM, body="three")).code == 20429
+    assert (
+        refusal(lambda: client.messages.create(to=number, from_=FROM, body="three")).code == 20429
+    )
 
 
 def test_an_answer_takes_as_long_as_asked_for(simulator, client):

@@ -11,7 +11,9 @@ FAILING = [one for one in magic.WHATSAPP if one.error]
 
 def send(simulator, number, receiver, **more):
     more = more or {"body": "Hello"}
-    return simulator.client().messages.create(to=f"whatsapp:{number}", from_=FROM, status_callback=f"{receiver.url}/hook", **more)
+    return simulator.client().messages.create(
+        to=f"whatsapp:{number}", from_=FROM, status_callback=f"{receiver.url}/hook", **more
+    )
 
 
 def opened(simulator, number, hours_ago=0):
@@ -22,12 +24,19 @@ def opened(simulator, number, hours_ago=0):
 def test_inside_the_window_a_text_is_sent_delivered_and_read(simulator, receiver):
     number = opened(simulator, simulator.number())
     message = send(simulator, number, receiver)
-    assert (message.status, message.to, message.from_, message.sid[:2]) == ("queued", f"whatsapp:{number}", FROM, "SM")
+    assert (message.status, message.to, message.from_, message.sid[:2]) == (
+        "queued",
+        f"whatsapp:{number}",
+        FROM,
+        "SM",
+    )
 
     callbacks = receiver.wait_for(3)
 
     assert [one.status for one in callbacks] == ["sent", "delivered", "read"]
-    assert {(one.fields["To"], one.fields["From"]) for one in callbacks} == {(f"whatsapp:{number}", FROM)}
+    assert {(one.fields["To"], one.fields["From"]) for one in callbacks} == {
+        (f"whatsapp:{number}", FROM)
+    }
     assert {one.fields["ChannelToAddress"] for one in callbacks} == {number[:-4] + "XXXX"}
     assert [one.fields.get("EventType") for one in callbacks] == [None, "DELIVERED", "READ"]
     assert not any("RawDlrDoneDate" in one.fields for one in callbacks)
@@ -43,7 +52,11 @@ def test_outside_the_window_a_text_is_taken_and_then_fails(simulator, receiver, 
     assert (message.status, message.error_code) == ("queued", None)
 
     (callback,) = receiver.wait_for(1)
-    assert (callback.status, callback.fields["ErrorCode"], callback.fields["EventType"]) == ("undelivered", "63016", "UNDELIVERED")
+    assert (callback.status, callback.fields["ErrorCode"], callback.fields["EventType"]) == (
+        "undelivered",
+        "63016",
+        "UNDELIVERED",
+    )
     assert callback.fields["ChannelStatusMessage"] == callback.fields["ErrorMessage"]
     assert message.fetch().error_code == 63016
 
@@ -63,13 +76,19 @@ def test_a_window_outlives_a_restart(own_simulator, receiver):
 
 
 def test_a_messaging_service_sends_from_the_whatsapp_sender(simulator, client, receiver, wait):
-    number, service = opened(simulator, simulator.number()), simulator.credentials.messaging_service_sid
+    number = opened(simulator, simulator.number())
+    service = simulator.credentials.messaging_service_sid
     message = client.messages.create(
-        to=f"whatsapp:{number}", messaging_service_sid=service, body="Hi", status_callback=receiver.url
+        to=f"whatsapp:{number}",
+        messaging_service_sid=service,
+        body="Hi",
+        status_callback=receiver.url,
     )
     assert (message.status, message.from_) == ("accepted", None)
     assert {one.fields["From"] for one in receiver.wait_for(4)} == {FROM}
-    assert [one.sid for one in client.messages.list(from_=FROM, to=f"whatsapp:{number}")] == [message.sid]
+    assert [one.sid for one in client.messages.list(from_=FROM, to=f"whatsapp:{number}")] == [
+        message.sid
+    ]
 
 
 @pytest.mark.parametrize("one", FAILING, ids=lambda one: one.number)
@@ -81,11 +100,21 @@ def test_a_magic_recipient_fails_with_its_code_even_inside_the_window(simulator,
 
 
 @pytest.mark.parametrize(
-    ("number", "told"), [("+15005550027", ["sent", "read", "delivered"]), ("+15005550028", ["sent"]), ("+15005550016", [])]
+    ("number", "told"),
+    [
+        ("+15005550027", ["sent", "read", "delivered"]),
+        ("+15005550028", ["sent"]),
+        ("+15005550016", []),
+    ],
 )
 def test_a_magic_recipient_tells_in_its_own_order(simulator, receiver, wait, number, told):
     message = send(simulator, opened(simulator, number), receiver)
-    wait(lambda: message.fetch().status == {"+15005550027": "read", "+15005550028": "sent"}.get(number, "delivered"))
+    wait(
+        lambda: (
+            message.fetch().status
+            == {"+15005550027": "read", "+15005550028": "sent"}.get(number, "delivered")
+        )
+    )
     assert [one.status for one in receiver.wait_for(len(told))] == told
 
 

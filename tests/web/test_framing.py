@@ -118,7 +118,9 @@ def test_the_end_of_a_head_does_not_depend_on_the_pieces(junk: bytes, at: list[i
     sent = (
         b"GET / HTTP/1.1\r\nX-A: " + junk.replace(b"\n", b"").replace(b"\r", b"") + b"\r\n\r\nrest"
     )
-    reader, received, ended = HeadReader(8190), bytearray(), 0
+    reader = HeadReader(8190)
+    received = bytearray()
+    ended = 0
     places = [0, *sorted(cut % (len(sent) + 1) for cut in at), len(sent)]
     for begin, end in itertools.pairwise(places):
         received += sent[begin:end]

@@ -106,7 +106,8 @@ def test_http_1_0_is_answered_and_closed(web: dict[str, str], close: bool) -> No
 
 def test_100_continue_is_said_once(web: dict[str, str], key: str) -> None:
     sent = post(web, key, Expect="100-continue")
-    head, body = sent[: -len(MESSAGE)], MESSAGE
+    head = sent[: -len(MESSAGE)]
+    body = MESSAGE
     with servers.connect(web) as connection:
         connection.sendall(head)
         assert servers.read_answer(connection).status == 100

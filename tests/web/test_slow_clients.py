@@ -59,8 +59,10 @@ class Crowd:
             connection.sendall(begin)
         connection.setblocking(False)
         number = connection.fileno()
-        self.sockets[number], self.pieces[number] = connection, piece
-        self.begun[number], self.answers[number] = time.monotonic(), b""
+        self.sockets[number] = connection
+        self.pieces[number] = piece
+        self.begun[number] = time.monotonic()
+        self.answers[number] = b""
 
     def drip(self) -> None:
         for number in self.waiting():
@@ -115,7 +117,9 @@ def callback(app: Flask, number: int) -> tuple[dict[str, str], bytes]:
 def test_slow_clients_delay_nobody_and_are_cut_after_ten_seconds(
     web: dict[str, str], hub_app: Flask
 ) -> None:
-    slowest, sent, drip_at = 0.0, 0, 0.0
+    slowest = 0.0
+    sent = 0
+    drip_at = 0.0
     with crowd(web, *KINDS) as slow:
         end = time.monotonic() + 14
         while slow.waiting() and time.monotonic() < end:
@@ -126,7 +130,8 @@ def test_slow_clients_delay_nobody_and_are_cut_after_ten_seconds(
             begun = time.monotonic()
             request = servers.request_bytes(web, "POST", CALLBACK, headers, body)
             assert servers.exchange(web, request, 2).status == 200
-            slowest, sent = max(slowest, time.monotonic() - begun), sent + 1
+            slowest = max(slowest, time.monotonic() - begun)
+            sent = sent + 1
             slow.listen()
             time.sleep(0.05)
         assert slowest < 1, f"a genuine callback took {slowest:.2f} s"
@@ -148,7 +153,8 @@ def test_clients_that_do_not_read_delay_nobody_and_are_cut(web: dict[str, str]) 
             connection.sendall(request * 100)  # far more than the system keeps for both sides
             deaf.add(connection.getsockname()[1])
         wait_until(lambda: len(_held(web, deaf)) == 40, 8)  # a busy machine accepts them slowly
-        slowest, end = 0.0, time.monotonic() + 13
+        slowest = 0.0
+        end = time.monotonic() + 13
         while time.monotonic() < end and _held(web, deaf):
             begun = time.monotonic()
             answer = servers.exchange(web, servers.request_bytes(web, "GET", "/healthz"), 2)

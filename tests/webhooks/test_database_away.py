@@ -31,7 +31,9 @@ def within(seconds: float, ask: Callable[[], Any]) -> Any:
 
 
 class TestWithAServerThatSaysNothing:
-    """A hub whose database takes connections, and is silent: what a host that is gone looks like too."""
+    """A hub whose database takes connections, and is silent: what a host that is gone looks like
+    too.
+    """
 
     @pytest.fixture
     def settings(self) -> Iterator[dict[str, str]]:
@@ -40,13 +42,20 @@ class TestWithAServerThatSaysNothing:
             silent.listen(16)
             yield {"HUB_DATABASE_URL": f"postgresql://hub@127.0.0.1:{silent.getsockname()[1]}/none"}
 
-    def test_a_callback_is_asked_to_come_again_within_seconds(self, environ: dict[str, str]) -> None:
+    def test_a_callback_is_asked_to_come_again_within_seconds(
+        self, environ: dict[str, str]
+    ) -> None:
         app = make_app(environ)
         assert within(6, lambda: call_back(app, a_form(app, SID, "sent"))).status_code == 503
 
     def test_an_event_is_asked_to_come_again_within_seconds(self, environ: dict[str, str]) -> None:
         client = make_app(environ).test_client()
-        answer = within(6, lambda: client.post("/api/v1/events", json={}, headers={"Authorization": "Bearer sp_test_x"}))
+        answer = within(
+            6,
+            lambda: client.post(
+                "/api/v1/events", json={}, headers={"Authorization": "Bearer sp_test_x"}
+            ),
+        )
         assert answer.status_code == 503
 
 
@@ -57,7 +66,9 @@ def test_an_address_that_sets_its_own_limits_keeps_them() -> None:
 
 
 @pytest.mark.skipif(not POSTGRES, reason="SQLite has no server that could restart")
-def test_callbacks_are_taken_as_soon_as_the_database_is_back(hub_demo: Flask, connection: Connection) -> None:
+def test_callbacks_are_taken_as_soon_as_the_database_is_back(
+    hub_demo: Flask, connection: Connection
+) -> None:
     met = threading.Barrier(AT_ONCE)
 
     def post(number: int) -> int:
@@ -66,7 +77,10 @@ def test_callbacks_are_taken_as_soon_as_the_database_is_back(hub_demo: Flask, co
 
     def at_once(first: int) -> list[int]:
         came: list[int] = []
-        threads = [threading.Thread(target=lambda n=first + i: came.append(post(n))) for i in range(AT_ONCE)]
+        threads = [
+            threading.Thread(target=lambda n=first + i: came.append(post(n)))
+            for i in range(AT_ONCE)
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -80,7 +94,9 @@ def test_callbacks_are_taken_as_soon_as_the_database_is_back(hub_demo: Flask, co
     assert engine.pool.checkedin() >= AT_ONCE
     db.session.rollback()
     with db.engine.connect() as connected:  # what a restart does to those who are connected
-        others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        others = (
+            "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
         connected.execute(text(f"SELECT pg_terminate_backend(pid, 5000) {others}"))
     assert call_back(hub_demo, a_form(hub_demo, SID, "sent")).status_code == 200
     assert at_once(AT_ONCE) == [200] * AT_ONCE

@@ -40,25 +40,54 @@ from tests.stage import (
 SID = "SM" + "0" * 32
 
 
-# ── What is answered ────────────────────────────────────────────────────────────────────────────────────────
+# ── What is answered ──────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize(
     ("word", "processed"),
     [
-        ("sent", 1), ("delivered", 1), ("failed", 1), ("undelivered", 1),
-        ("queued", 0), ("sending", 0), ("receiving", 0), ("received", 0), ("accepted", 0), ("flibbertigibbet", 0), ("", 0),
+        ("sent", 1),
+        ("delivered", 1),
+        ("failed", 1),
+        ("undelivered", 1),
+        ("queued", 0),
+        ("sending", 0),
+        ("receiving", 0),
+        ("received", 0),
+        ("accepted", 0),
+        ("flibbertigibbet", 0),
+        ("", 0),
     ],
-)  # fmt: skip
-def test_a_status_is_answered_with_how_much_it_meant(hub_demo: Flask, word: str, processed: int) -> None:
+)
+def test_a_status_is_answered_with_how_much_it_meant(
+    hub_demo: Flask, word: str, processed: int
+) -> None:
     answer = call_back(hub_demo, a_form(hub_demo, SID, word))
     assert (answer.status_code, body(answer)) == (200, {"success": True, "processed": processed})
     assert answer.mimetype == "application/json"
     [row] = receipts()
-    assert (row.subject, row.endpoint, row.scope) == (SID, "twilio/sms", credentials(hub_demo).account_sid)
+    assert (row.subject, row.endpoint, row.scope) == (
+        SID,
+        "twilio/sms",
+        credentials(hub_demo).account_sid,
+    )
 
 
 def test_everything_that_twilio_said_is_kept(hub_demo: Flask) -> None:
-    form = a_form(hub_demo, SID, "undelivered", ErrorCode="30003", ErrorMessage="Unreachable", NumSegments="2", Tomorrow="x", Blank="")
-    call_back(hub_demo, form, target=CALLBACK + "?message=msg_1&attempt=1", headers={"I-Twilio-Idempotency-Token": "tok"})
+    form = a_form(
+        hub_demo,
+        SID,
+        "undelivered",
+        ErrorCode="30003",
+        ErrorMessage="Unreachable",
+        NumSegments="2",
+        Tomorrow="x",
+        Blank="",
+    )
+    call_back(
+        hub_demo,
+        form,
+        target=CALLBACK + "?message=msg_1&attempt=1",
+        headers={"I-Twilio-Idempotency-Token": "tok"},
+    )
     [row] = receipts()
     request = request_of(row.request)
     assert request.form == form
@@ -69,14 +98,16 @@ def test_everything_that_twilio_said_is_kept(hub_demo: Flask) -> None:
 
 def test_a_repeated_callback_is_stored_once(hub_demo: Flask) -> None:
     for token in ("one", "two"):  # Twilio's token is not signed, so it is no key
-        answer = call_back(hub_demo, a_form(hub_demo, SID, "sent"), headers={"I-Twilio-Idempotency-Token": token})
+        answer = call_back(
+            hub_demo, a_form(hub_demo, SID, "sent"), headers={"I-Twilio-Idempotency-Token": token}
+        )
         assert answer.status_code == 200
     assert len(receipts()) == 1
     call_back(hub_demo, a_form(hub_demo, SID, "delivered"))
     assert len(receipts()) == 2
 
 
-# ── What is refused ─────────────────────────────────────────────────────────────────────────────────────────
+# ── What is refused ───────────────────────────────────────────────────────────────────────────────
 def test_an_unsigned_callback_is_refused(hub_demo: Flask) -> None:
     answer = hub_demo.test_client().post(CALLBACK, data=a_form(hub_demo, SID, "sent"))
     assert answer.status_code == 403
@@ -98,7 +129,9 @@ def test_a_forged_callback_is_refused(hub_demo: Flask) -> None:
     assert receipts() == []
 
 
-def test_a_connection_that_was_never_set_up_lets_nobody_in(hub_demo: Flask, connection: Connection) -> None:
+def test_a_connection_that_was_never_set_up_lets_nobody_in(
+    hub_demo: Flask, connection: Connection
+) -> None:
     connections.create(connection.integration, "Empty", test=True)
     assert call_back(hub_demo, {"AccountSid": "", "MessageSid": SID}, token="x").status_code == 403
     assert hub_demo.test_client().post(CALLBACK, data={"MessageSid": SID}).status_code == 403
@@ -107,7 +140,9 @@ def test_a_connection_that_was_never_set_up_lets_nobody_in(hub_demo: Flask, conn
 @pytest.mark.parametrize("junk", [b"\xff\xfe", b"a=%FF%FE", b"&&&&", b"=", b"a" * 5000, b""])
 def test_junk_is_refused_and_not_stored(hub_demo: Flask, junk: bytes) -> None:
     headers = {"X-Twilio-Signature": "L/OH5YylLD5NRKLltdqwSvS0BnU="}
-    answer = hub_demo.test_client().post(CALLBACK, data=junk, content_type="application/x-www-form-urlencoded", headers=headers)
+    answer = hub_demo.test_client().post(
+        CALLBACK, data=junk, content_type="application/x-www-form-urlencoded", headers=headers
+    )
     assert answer.status_code == 403
     assert receipts() == []
 
@@ -119,11 +154,24 @@ def test_a_body_that_is_too_large_is_refused(hub_demo: Flask) -> None:
 
 def test_an_answer_to_head_has_no_body(hub_demo: Flask) -> None:
     answer = hub_demo.test_client().head(CALLBACK)
-    assert (answer.status_code, answer.headers["Allow"], b"".join(answer.iter_encoded())) == (405, "POST", b"")
+    assert (answer.status_code, answer.headers["Allow"], b"".join(answer.iter_encoded())) == (
+        405,
+        "POST",
+        b"",
+    )
 
 
-# ── Addresses ───────────────────────────────────────────────────────────────────────────────────────────────
-@pytest.mark.parametrize("path", [CALLBACK + "/", "/" + CALLBACK, "/api//rpc/webhooks/twilio/sms", CALLBACK + "//", "/api/rpc/webhooks"])
+# ── Addresses ─────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize(
+    "path",
+    [
+        CALLBACK + "/",
+        "/" + CALLBACK,
+        "/api//rpc/webhooks/twilio/sms",
+        CALLBACK + "//",
+        "/api/rpc/webhooks",
+    ],
+)
 @pytest.mark.parametrize("method", ["POST", "GET"])
 def test_no_webhook_address_redirects(hub_demo: Flask, path: str, method: str) -> None:
     answer = hub_demo.test_client().open(path, method=method)
@@ -131,13 +179,20 @@ def test_no_webhook_address_redirects(hub_demo: Flask, path: str, method: str) -
 
 
 def test_a_trailing_slash_is_signed_and_taken(hub_demo: Flask) -> None:
-    assert call_back(hub_demo, a_form(hub_demo, SID, "sent"), target=CALLBACK + "/").status_code == 200
+    assert (
+        call_back(hub_demo, a_form(hub_demo, SID, "sent"), target=CALLBACK + "/").status_code == 200
+    )
 
 
 SPOOFED = {
-    "X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "https", "X-Forwarded-Port": "444", "X-Forwarded-Prefix": "/x",
-    "X-Original-URL": "/y", "Forwarded": "host=evil.example;proto=https", "Host": "evil.example",
-}  # fmt: skip
+    "X-Forwarded-Host": "evil.example",
+    "X-Forwarded-Proto": "https",
+    "X-Forwarded-Port": "444",
+    "X-Forwarded-Prefix": "/x",
+    "X-Original-URL": "/y",
+    "Forwarded": "host=evil.example;proto=https",
+    "Host": "evil.example",
+}
 
 
 @pytest.mark.parametrize("header", list(SPOOFED))
@@ -145,18 +200,36 @@ def test_a_header_does_not_change_the_signed_address(hub_demo: Flask, header: st
     headers = {header: SPOOFED[header]}
     assert call_back(hub_demo, a_form(hub_demo, SID, "sent"), headers=headers).status_code == 200
     forged = "https://evil.example" + CALLBACK
-    assert call_back(hub_demo, a_form(hub_demo, SID, "delivered"), url=forged, headers=headers).status_code == 403
+    assert (
+        call_back(
+            hub_demo, a_form(hub_demo, SID, "delivered"), url=forged, headers=headers
+        ).status_code
+        == 403
+    )
 
 
-@pytest.mark.parametrize("target", [CALLBACK + "?a=%2B&b=%20c", CALLBACK + "?message=msg_1&attempt=1&message=msg_2", CALLBACK + "?"])
+@pytest.mark.parametrize(
+    "target",
+    [
+        CALLBACK + "?a=%2B&b=%20c",
+        CALLBACK + "?message=msg_1&attempt=1&message=msg_2",
+        CALLBACK + "?",
+    ],
+)
 def test_the_query_is_signed_as_it_was_sent(hub_demo: Flask, target: str) -> None:
     # werkzeug's client rewrites some targets, so the raw one is given as a server would
-    form, public = a_form(hub_demo, SID, "sent"), config_of(hub_demo).public_url
-    signature = RequestValidator(credentials(hub_demo).auth_token).compute_signature(public + target, form)
+    form = a_form(hub_demo, SID, "sent")
+    public = config_of(hub_demo).public_url
+    signature = RequestValidator(credentials(hub_demo).auth_token).compute_signature(
+        public + target, form
+    )
     answer = hub_demo.test_client().post(
-        target, data=urlencode(form), content_type="application/x-www-form-urlencoded", headers={"X-Twilio-Signature": signature},
+        target,
+        data=urlencode(form),
+        content_type="application/x-www-form-urlencoded",
+        headers={"X-Twilio-Signature": signature},
         environ_overrides={"RAW_URI": target, "REQUEST_URI": target},
-    )  # fmt: skip
+    )
     assert answer.status_code == 200
 
 
@@ -172,15 +245,25 @@ class TestUnderAPath:
         form = a_form(hub_demo, SID, "sent")
         url = "http://127.0.0.1:9/signpost/eu" + CALLBACK
         assert call_back(hub_demo, form, target=arrives, url=url).status_code == 200
-        assert call_back(hub_demo, form, target=arrives, url="http://127.0.0.1:9" + CALLBACK).status_code == 403
+        assert (
+            call_back(
+                hub_demo, form, target=arrives, url="http://127.0.0.1:9" + CALLBACK
+            ).status_code
+            == 403
+        )
 
-    def test_the_provider_is_given_the_whole_address(self, hub_demo: Flask, connection: Connection) -> None:
+    def test_the_provider_is_given_the_whole_address(
+        self, hub_demo: Flask, connection: Connection
+    ) -> None:
         message_id = a_message()
         [claim] = delivery.turn([], {connection.id: 1})
-        assert claim.outbound.status_url == f"http://127.0.0.1:9/signpost/eu{CALLBACK}?message={message_id}&attempt=1"
+        assert (
+            claim.outbound.status_url
+            == f"http://127.0.0.1:9/signpost/eu{CALLBACK}?message={message_id}&attempt=1"
+        )
 
 
-# ── Whose it is ─────────────────────────────────────────────────────────────────────────────────────────────
+# ── Whose it is ───────────────────────────────────────────────────────────────────────────────────
 def sent_message(app: Flask, connection: Connection, sid: str = SID) -> str:
     message_id = a_message(text=sid, channel="", connection_slug=connection.slug)
     [claim] = delivery.turn([], {connection.id: 1})
@@ -188,7 +271,9 @@ def sent_message(app: Flask, connection: Connection, sid: str = SID) -> str:
     return message_id
 
 
-def test_an_archived_connections_callbacks_still_verify(hub_demo: Flask, connection: Connection) -> None:
+def test_an_archived_connections_callbacks_still_verify(
+    hub_demo: Flask, connection: Connection
+) -> None:
     message_id = sent_message(hub_demo, connection)
 
     @transaction
@@ -196,23 +281,40 @@ def test_an_archived_connections_callbacks_still_verify(hub_demo: Flask, connect
         db.session.get_one(Connection, connection.id).archived_at = now()
 
     archive()
-    assert call_back(hub_demo, a_form(hub_demo, SID, "delivered"), target=about(message_id)).status_code == 200
+    assert (
+        call_back(
+            hub_demo, a_form(hub_demo, SID, "delivered"), target=about(message_id)
+        ).status_code
+        == 200
+    )
     settle_receipts()
     assert status(message_id) == "delivered"
 
 
-def test_each_token_of_an_account_opens_its_own_messages_only(hub_demo: Flask, connection: Connection) -> None:
-    rolled = db.session.get_one(Connection, a_connection("Rolled", like=connection, auth_token="f" * 32))
-    old, new = sent_message(hub_demo, connection), sent_message(hub_demo, rolled, "SM" + "1" * 32)
+def test_each_token_of_an_account_opens_its_own_messages_only(
+    hub_demo: Flask, connection: Connection
+) -> None:
+    rolled = db.session.get_one(
+        Connection, a_connection("Rolled", like=connection, auth_token="f" * 32)
+    )
+    old = sent_message(hub_demo, connection)
+    new = sent_message(hub_demo, rolled, "SM" + "1" * 32)
     for message_id, sid, token in ((new, "SM" + "1" * 32, None), (old, SID, "f" * 32)):
         # signed with the other connection's token: genuine, and not about this one's message
-        assert call_back(hub_demo, a_form(hub_demo, sid, "delivered"), target=about(message_id), token=token).status_code == 200
+        assert (
+            call_back(
+                hub_demo, a_form(hub_demo, sid, "delivered"), target=about(message_id), token=token
+            ).status_code
+            == 200
+        )
     settle_receipts()
     assert (status(old), status(new)) == ("accepted", "accepted")
     assert (told(old), told(new)) == ([], [])
 
 
-def test_one_token_of_two_connections_opens_the_messages_of_both(hub_demo: Flask, connection: Connection) -> None:
+def test_one_token_of_two_connections_opens_the_messages_of_both(
+    hub_demo: Flask, connection: Connection
+) -> None:
     twin = db.session.get_one(Connection, a_connection("Twin", like=connection))
     ids = [sent_message(hub_demo, connection), sent_message(hub_demo, twin, "SM" + "1" * 32)]
     for message_id, sid in zip(ids, (SID, "SM" + "1" * 32), strict=True):
@@ -221,8 +323,12 @@ def test_one_token_of_two_connections_opens_the_messages_of_both(hub_demo: Flask
     assert [status(one) for one in ids] == ["delivered", "delivered"]
 
 
-def test_an_account_cannot_speak_of_another_accounts_message(hub_demo: Flask, connection: Connection) -> None:
-    theirs = a_connection("Theirs", like=connection, account_sid="AC" + "e" * 32, auth_token="e" * 32)
+def test_an_account_cannot_speak_of_another_accounts_message(
+    hub_demo: Flask, connection: Connection
+) -> None:
+    theirs = a_connection(
+        "Theirs", like=connection, account_sid="AC" + "e" * 32, auth_token="e" * 32
+    )
     message_id = sent_message(hub_demo, connection)
     form = {**a_form(hub_demo, SID, "delivered"), "AccountSid": "AC" + "e" * 32}
     assert theirs
@@ -238,7 +344,9 @@ class TestStray:
     def settings(self) -> dict[str, str]:
         return {"TWILIO_WEBHOOK_AUTH_TOKEN": "stray-token"}
 
-    def test_a_strangers_callback_is_kept_and_changes_nothing(self, hub_demo: Flask, connection: Connection) -> None:
+    def test_a_strangers_callback_is_kept_and_changes_nothing(
+        self, hub_demo: Flask, connection: Connection
+    ) -> None:
         message_id = sent_message(hub_demo, connection)
         form = {**a_form(hub_demo, SID, "delivered"), "AccountSid": "AC" + "d" * 32}
         answer = call_back(hub_demo, form, target=about(message_id), token="stray-token")
@@ -250,15 +358,20 @@ class TestStray:
         assert (row.due_at, row.error) == (None, "")
         assert (status(message_id), count(PlatformEvent)) == ("accepted", 0)
 
-    def test_the_token_does_not_open_an_account_that_has_a_connection(self, hub_demo: Flask) -> None:
-        assert call_back(hub_demo, a_form(hub_demo, SID, "delivered"), token="stray-token").status_code == 403
+    def test_the_token_does_not_open_an_account_that_has_a_connection(
+        self, hub_demo: Flask
+    ) -> None:
+        assert (
+            call_back(hub_demo, a_form(hub_demo, SID, "delivered"), token="stray-token").status_code
+            == 403
+        )
 
     def test_a_forged_one_is_refused(self, hub_demo: Flask) -> None:
         form = {**a_form(hub_demo, SID, "delivered"), "AccountSid": "AC" + "d" * 32}
         assert call_back(hub_demo, form, token="guessed").status_code == 403
 
 
-# ── When things are down ────────────────────────────────────────────────────────────────────────────────────
+# ── When things are down ──────────────────────────────────────────────────────────────────────────
 class TestWithoutADatabase:
     """A hub whose database is gone."""
 
@@ -275,7 +388,9 @@ class TestWithoutADatabase:
 
     def test_an_event_is_asked_to_come_again(self, environ: dict[str, str]) -> None:
         app = make_app(environ)
-        answer = app.test_client().post("/api/v1/events", json={}, headers={"Authorization": "Bearer sp_test_x"})
+        answer = app.test_client().post(
+            "/api/v1/events", json={}, headers={"Authorization": "Bearer sp_test_x"}
+        )
         assert answer.status_code == 503
         assert answer.mimetype == "application/problem+json"
         assert int(answer.headers["Retry-After"]) > 0
@@ -293,9 +408,16 @@ class TestWithoutAQueue:
     def settings(self) -> dict[str, str]:
         return {"HUB_REDIS_URL": "redis://127.0.0.1:9/0"}
 
-    def test_callbacks_and_messages_are_taken_all_the_same(self, hub_demo: Flask, connection: Connection) -> None:
+    def test_callbacks_and_messages_are_taken_all_the_same(
+        self, hub_demo: Flask, connection: Connection
+    ) -> None:
         message_id = sent_message(hub_demo, connection)
-        assert call_back(hub_demo, a_form(hub_demo, SID, "delivered"), target=about(message_id)).status_code == 200
+        assert (
+            call_back(
+                hub_demo, a_form(hub_demo, SID, "delivered"), target=about(message_id)
+            ).status_code
+            == 200
+        )
         settle_receipts()
         assert status(message_id) == "delivered"
         assert deliver() == 0
@@ -303,10 +425,16 @@ class TestWithoutAQueue:
 
     def test_it_is_degraded_and_ready(self, hub_demo: Flask) -> None:
         answer = hub_demo.test_client().get("/readyz")
-        assert (answer.status_code, body(answer)["status"], body(answer)["queue"]) == (200, "degraded", "cannot be reached")
+        assert (answer.status_code, body(answer)["status"], body(answer)["queue"]) == (
+            200,
+            "degraded",
+            "cannot be reached",
+        )
 
 
-def test_a_callback_proved_by_another_token_leaves_room_for_the_genuine_one(hub_demo: Flask, connection: Connection) -> None:
+def test_a_callback_proved_by_another_token_leaves_room_for_the_genuine_one(
+    hub_demo: Flask, connection: Connection
+) -> None:
     other = a_connection("Second", like=connection, auth_token="f" * 32)
     assert other
     message_id = a_message()
@@ -322,10 +450,14 @@ def test_a_callback_proved_by_another_token_leaves_room_for_the_genuine_one(hub_
     assert len(receipts()) == 1
 
 
-def test_settings_that_do_not_open_ask_the_provider_to_come_again(hub_demo: Flask, connection: Connection) -> None:
+def test_settings_that_do_not_open_ask_the_provider_to_come_again(
+    hub_demo: Flask, connection: Connection
+) -> None:
     @transaction
     def spoil() -> None:
-        for row in db.session.scalars(select(Connection).where(Connection.account == connection.account)):
+        for row in db.session.scalars(
+            select(Connection).where(Connection.account == connection.account)
+        ):
             assert row._settings is not None
             row._settings = row._settings[:2] + b"zz" + row._settings[4:]
             row.settings_version += 1
@@ -337,7 +469,11 @@ def test_settings_that_do_not_open_ask_the_provider_to_come_again(hub_demo: Flas
 
 
 def test_a_persons_message_at_the_status_address_is_taken_as_one(hub_demo: Flask) -> None:
-    form = {**a_form(hub_demo, SID, "received"), "Body": "Is this the final version?", "NumMedia": "0"}
+    form = {
+        **a_form(hub_demo, SID, "received"),
+        "Body": "Is this the final version?",
+        "NumMedia": "0",
+    }
     del form["MessageStatus"]
     assert call_back(hub_demo, form).text.endswith("<Response></Response>")
     settle_receipts()

@@ -1,4 +1,6 @@
-"""Buttons that are not ours, and requests by which a provider only tests an address: answered at once, and no fault."""
+"""Buttons that are not ours, and requests by which a provider only tests an address: answered at
+once, and no fault.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,8 @@ from hub.tokens import RANDOM, genuine, make
 from tests.conftest import Browser
 from tests.stage import body, credentials, receipts, settle_receipts
 
-SLACK, TELEGRAM = "/api/rpc/webhooks/slack/interactions", "/api/rpc/webhooks/telegram/demo-telegram"
+SLACK = "/api/rpc/webhooks/slack/interactions"
+TELEGRAM = "/api/rpc/webhooks/telegram/demo-telegram"
 FORM = "application/x-www-form-urlencoded"
 FOREIGN = ["yes", "menu:1", "x" * 43, "x" * 64, "approve request", "é"]
 
@@ -32,22 +35,32 @@ def chats(hub_demo: Flask) -> None:
 
 
 def slack(app: Flask, raw: bytes, kind: str = FORM) -> TestResponse:
-    settings, at = Slack.demo_settings(credentials(app)) or {}, str(int(time.time()))
-    made = hmac.new(settings["signing_secret"].encode(), f"v0:{at}:".encode() + raw, "sha256").hexdigest()
+    settings = Slack.demo_settings(credentials(app)) or {}
+    at = str(int(time.time()))
+    made = hmac.new(
+        settings["signing_secret"].encode(), f"v0:{at}:".encode() + raw, "sha256"
+    ).hexdigest()
     headers = {"X-Slack-Request-Timestamp": at, "X-Slack-Signature": f"v0={made}"}
     return app.test_client().post(SLACK, data=raw, content_type=kind, headers=headers)
 
 
 def pressed(app: Flask, value: Any, **more: Any) -> TestResponse:
     app_id = (Slack.demo_settings(credentials(app)) or {})["app_id"]
-    payload = {"type": "block_actions", "api_app_id": app_id, "actions": [{"action_id": "other", "value": value}], **more}
+    payload = {
+        "type": "block_actions",
+        "api_app_id": app_id,
+        "actions": [{"action_id": "other", "value": value}],
+        **more,
+    }
     return slack(app, urlencode({"payload": json.dumps(payload)}).encode())
 
 
 def telegram(app: Flask, update: dict[str, Any]) -> TestResponse:
     token = (Telegram.demo_settings(credentials(app)) or {})["token"]
     secret = hmac.new(token.encode(), PURPOSE, "sha256").hexdigest()
-    return app.test_client().post(TELEGRAM, json=update, headers={"X-Telegram-Bot-Api-Secret-Token": secret})
+    return app.test_client().post(
+        TELEGRAM, json=update, headers={"X-Telegram-Bot-Api-Secret-Token": secret}
+    )
 
 
 def no_fault(capfd: pytest.CaptureFixture[str]) -> None:
@@ -65,13 +78,17 @@ def test_a_foreign_button_in_slack_is_answered_and_not_tried_again(
     answer = pressed(hub_demo, value)
     assert answer.status_code == 200
     assert body(answer) == {
-        "response_type": "ephemeral", "replace_original": False, "text": "This button does not belong to Signpost, so nothing happened.",
-    }  # fmt: skip
+        "response_type": "ephemeral",
+        "replace_original": False,
+        "text": "This button does not belong to Signpost, so nothing happened.",
+    }
     no_fault(capfd)
 
 
 @pytest.mark.parametrize("value", [None, "", 5])
-def test_a_link_in_slack_is_acknowledged(hub_demo: Flask, value: Any, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_link_in_slack_is_acknowledged(
+    hub_demo: Flask, value: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
     answer = pressed(hub_demo, value)
     assert (answer.status_code, answer.data) == (200, b"")
     no_fault(capfd)
@@ -81,9 +98,15 @@ def test_a_link_in_slack_is_acknowledged(hub_demo: Flask, value: Any, capfd: pyt
 def test_a_foreign_button_in_telegram_is_answered_and_not_tried_again(
     hub_demo: Flask, data: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    answer = telegram(hub_demo, {"update_id": 1, "callback_query": {"id": "7", "from": {"id": 1}, "data": data}})
+    answer = telegram(
+        hub_demo, {"update_id": 1, "callback_query": {"id": "7", "from": {"id": 1}, "data": data}}
+    )
     told = body(answer)
-    assert (answer.status_code, told["method"], told["callback_query_id"]) == (200, "answerCallbackQuery", "7")
+    assert (answer.status_code, told["method"], told["callback_query_id"]) == (
+        200,
+        "answerCallbackQuery",
+        "7",
+    )
     assert "does not belong to Signpost" in told["text"]
     no_fault(capfd)
 
@@ -108,31 +131,54 @@ def test_a_button_whose_request_is_gone_is_set_aside_with_a_sentence(
     assert "button" in admin.get("/receipts").text
 
 
-# ── Slack's other requests ──────────────────────────────────────────────────────────────────────────────────
+# ── Slack's other requests ────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("method", ["POST", "GET"])
-def test_slack_s_look_at_the_certificate_is_answered_without_a_signature(hub_demo: Flask, method: str) -> None:
+def test_slack_s_look_at_the_certificate_is_answered_without_a_signature(
+    hub_demo: Flask, method: str
+) -> None:
     fields = {"ssl_check": "1", "token": "x"}
     client = hub_demo.test_client()
     if method == "POST":
         answer = client.post(SLACK, data=fields)
     else:
-        answer = client.get(SLACK + "?" + urlencode(fields), environ_overrides={"RAW_URI": SLACK + "?" + urlencode(fields)})
+        answer = client.get(
+            SLACK + "?" + urlencode(fields),
+            environ_overrides={"RAW_URI": SLACK + "?" + urlencode(fields)},
+        )
     assert (answer.status_code, receipts()) == (200, [])
 
 
 @pytest.mark.parametrize(
-    "fields", [{"ssl_check": "0"}, {"ssl_check": "1", "payload": "{}"}, {"ssl_check": ""}, {}, {"payload": '{"ssl_check": 1}'}]
+    "fields",
+    [
+        {"ssl_check": "0"},
+        {"ssl_check": "1", "payload": "{}"},
+        {"ssl_check": ""},
+        {},
+        {"payload": '{"ssl_check": 1}'},
+    ],
 )
 def test_nothing_else_is_let_in_for_it(hub_demo: Flask, fields: dict[str, str]) -> None:
     assert hub_demo.test_client().post(SLACK, data=fields).status_code == 403
-    assert hub_demo.test_client().post("/api/rpc/webhooks/twilio/sms", data={"ssl_check": "1"}).status_code == 403
+    assert (
+        hub_demo.test_client()
+        .post("/api/rpc/webhooks/twilio/sms", data={"ssl_check": "1"})
+        .status_code
+        == 403
+    )
     assert receipts() == []
 
 
 @pytest.mark.parametrize("kind", ["message", "app_mention", "team_join", "a_kind_of_tomorrow"])
-def test_an_event_of_slack_is_accepted_and_shown_for_what_it_is(hub_demo: Flask, admin: Browser, kind: str) -> None:
+def test_an_event_of_slack_is_accepted_and_shown_for_what_it_is(
+    hub_demo: Flask, admin: Browser, kind: str
+) -> None:
     app_id = (Slack.demo_settings(credentials(hub_demo)) or {})["app_id"]
-    event = {"type": "event_callback", "api_app_id": app_id, "event": {"type": kind, "user": "U1", "text": "Hi"}}
+    event = {
+        "type": "event_callback",
+        "api_app_id": app_id,
+        "event": {"type": kind, "user": "U1", "text": "Hi"},
+    }
     assert slack(hub_demo, json.dumps(event).encode(), "application/json").status_code == 200
     settle_receipts()
     [row] = receipts()
@@ -141,7 +187,9 @@ def test_an_event_of_slack_is_accepted_and_shown_for_what_it_is(hub_demo: Flask,
     assert kind in admin.get("/receipts").text
 
 
-@pytest.mark.parametrize("kind", ["view_submission", "shortcut", "message_action", "a_kind_of_tomorrow"])
+@pytest.mark.parametrize(
+    "kind", ["view_submission", "shortcut", "message_action", "a_kind_of_tomorrow"]
+)
 def test_an_interaction_that_is_no_button_is_shown_for_what_it_is(
     hub_demo: Flask, admin: Browser, kind: str
 ) -> None:

@@ -65,7 +65,8 @@ def slack(connection: Connection) -> tuple[dict[str, str], bytes]:
         "user": {"id": "U1"},
         "actions": [],
     }
-    sent, at = urlencode({"payload": json.dumps(payload)}).encode(), str(int(time.time()))
+    sent = urlencode({"payload": json.dumps(payload)}).encode()
+    at = str(int(time.time()))
     signature = SignatureVerifier(connection.settings["signing_secret"]).generate_signature(
         timestamp=at, body=sent
     )
@@ -98,7 +99,8 @@ def test_genuine_webhooks_are_accepted_under_every_server(
     hub_demo: Flask, environ: dict[str, str], server: str, tmp_path: Path
 ) -> None:
     demo.connect_chats()
-    bot, workspace = connections("telegram"), connections("slack")
+    bot = connections("telegram")
+    workspace = connections("slack")
     others = [
         (f"/api/rpc/webhooks/telegram/{bot.slug}", telegram(bot)),
         ("/api/rpc/webhooks/slack/interactions?", slack(workspace)),

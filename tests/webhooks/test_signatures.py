@@ -1,4 +1,7 @@
-"""Twilio's signature: what it signed is taken, one changed byte is refused. See test_signed_ways.py for which secret may sign."""
+"""Twilio's signature: what it signed is taken, one changed byte is refused.
+
+See test_signed_ways.py for which secret may sign.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +27,13 @@ TOKEN = "12345"
 URL = "https://hub.example/api/rpc/webhooks/twilio/sms?message=msg_1&attempt=1"
 FORM = "application/x-www-form-urlencoded; charset=UTF-8"
 FIELDS = [
-    ("AccountSid", "AC" + "0" * 32), ("From", "+15005550006"), ("MessageSid", "SM" + "1" * 32), ("MessageStatus", "delivered"),
-    ("Note", "a b&c=d%e"), ("To", "+13175551234"),
-]  # fmt: skip
+    ("AccountSid", "AC" + "0" * 32),
+    ("From", "+15005550006"),
+    ("MessageSid", "SM" + "1" * 32),
+    ("MessageStatus", "delivered"),
+    ("Note", "a b&c=d%e"),
+    ("To", "+13175551234"),
+]
 TWILIO = TwilioSms({"auth_token": TOKEN, "sender": ""}, http.Door())
 
 
@@ -37,7 +44,9 @@ def by_hand(url: str, fields: Iterable[tuple[str, str]], token: str = TOKEN) -> 
 
 
 def genuine(url: str, body: bytes, signature: str, kind: str = FORM) -> bool:
-    request = WebhookRequest("POST", url, "twilio/sms", {"content-type": kind, "x-twilio-signature": signature}, body)
+    request = WebhookRequest(
+        "POST", url, "twilio/sms", {"content-type": kind, "x-twilio-signature": signature}, body
+    )
     try:
         TWILIO.verify(request)
     except BadWebhook:
@@ -48,8 +57,12 @@ def genuine(url: str, body: bytes, signature: str, kind: str = FORM) -> bool:
 def test_the_vector_of_twilios_documentation_is_genuine() -> None:
     url = "https://example.com/myapp.php?foo=1&bar=2"
     fields = {
-        "CallSid": "CA1234567890ABCDE", "Caller": "+14158675310", "Digits": "1234", "From": "+14158675310", "To": "+18005551212",
-    }  # fmt: skip
+        "CallSid": "CA1234567890ABCDE",
+        "Caller": "+14158675310",
+        "Digits": "1234",
+        "From": "+14158675310",
+        "To": "+18005551212",
+    }
     assert by_hand(url, fields.items()) == "L/OH5YylLD5NRKLltdqwSvS0BnU="
     assert genuine(url, urlencode(fields).encode(), "L/OH5YylLD5NRKLltdqwSvS0BnU=")
 
@@ -70,28 +83,45 @@ def test_the_vector_of_twilios_documentation_is_genuine() -> None:
     ],
 )
 def test_whatever_the_form_holds_is_signed(fields: list[tuple[str, str]]) -> None:
-    body, signature = urlencode(fields).encode(), by_hand(URL, fields)
+    body = urlencode(fields).encode()
+    signature = by_hand(URL, fields)
     assert genuine(URL, body, signature)
     assert not genuine(URL, body, by_hand(URL, fields, "12346"))
 
 
-@pytest.mark.parametrize("given_url", ["https://hub.example/x?a=1", "https://hub.example:443/x?a=1"])
-@pytest.mark.parametrize("signed_url", ["https://hub.example/x?a=1", "https://hub.example:443/x?a=1"])
+@pytest.mark.parametrize(
+    "given_url", ["https://hub.example/x?a=1", "https://hub.example:443/x?a=1"]
+)
+@pytest.mark.parametrize(
+    "signed_url", ["https://hub.example/x?a=1", "https://hub.example:443/x?a=1"]
+)
 def test_a_port_in_the_address_is_a_matter_of_taste(given_url: str, signed_url: str) -> None:
     assert genuine(given_url, urlencode(FIELDS).encode(), by_hand(signed_url, FIELDS))
 
 
 def test_another_port_is_another_address() -> None:
-    assert genuine("https://hub.example:8443/x", urlencode(FIELDS).encode(), by_hand("https://hub.example:8443/x", FIELDS))
-    assert not genuine("https://hub.example:8443/x", urlencode(FIELDS).encode(), by_hand("https://hub.example:9443/x", FIELDS))
+    assert genuine(
+        "https://hub.example:8443/x",
+        urlencode(FIELDS).encode(),
+        by_hand("https://hub.example:8443/x", FIELDS),
+    )
+    assert not genuine(
+        "https://hub.example:8443/x",
+        urlencode(FIELDS).encode(),
+        by_hand("https://hub.example:9443/x", FIELDS),
+    )
 
 
-@pytest.mark.parametrize("url", [URL, URL + "&x=%2B%20a", "https://hub.example/hooks/x?", "https://hub.example/a%2Fb?c=d+e"])
+@pytest.mark.parametrize(
+    "url",
+    [URL, URL + "&x=%2B%20a", "https://hub.example/hooks/x?", "https://hub.example/a%2Fb?c=d+e"],
+)
 def test_the_address_counts_as_it_was_written(url: str) -> None:
     assert genuine(url, urlencode(FIELDS).encode(), by_hand(url, FIELDS))
 
 
-BODY, SIGNATURE = urlencode(FIELDS).encode(), by_hand(URL, FIELDS)
+BODY = urlencode(FIELDS).encode()
+SIGNATURE = by_hand(URL, FIELDS)
 
 
 @given(at=st.integers(0, len(BODY) - 1), byte=st.integers(0, 255))
@@ -110,20 +140,28 @@ def test_a_byte_more_or_less_in_the_body_is_refused(at: int, byte: int, drop: bo
     assert genuine(URL, changed, SIGNATURE) is (_fields(changed) == FIELDS)
 
 
-@given(at=st.integers(URL.index("/rpc"), len(URL) - 1), char=st.characters(min_codepoint=33, max_codepoint=126))
+@given(
+    at=st.integers(URL.index("/rpc"), len(URL) - 1),
+    char=st.characters(min_codepoint=33, max_codepoint=126),
+)
 def test_one_changed_letter_of_the_address_is_refused(at: int, char: str) -> None:
     changed = URL[:at] + char + URL[at + 1 :]
     assert genuine(changed, BODY, SIGNATURE) is (changed == URL)
 
 
-@given(at=st.integers(0, len(SIGNATURE) - 1), char=st.characters(min_codepoint=32, max_codepoint=126))
+@given(
+    at=st.integers(0, len(SIGNATURE) - 1), char=st.characters(min_codepoint=32, max_codepoint=126)
+)
 @example(at=len(SIGNATURE) - 2, char=chr(ord(SIGNATURE[-2]) + 1))  # base64 has spare bits there
 def test_one_changed_letter_of_the_signature_is_refused(at: int, char: str) -> None:
     changed = SIGNATURE[:at] + char + SIGNATURE[at + 1 :]
     assert genuine(URL, BODY, changed) is (changed == SIGNATURE)
 
 
-@pytest.mark.parametrize("signature", ["", "x", "=" * 28, "L/OH5YylLD5NRKLltdqwSvS0BnU=", "ü", SIGNATURE + "A", SIGNATURE[:-1]])
+@pytest.mark.parametrize(
+    "signature",
+    ["", "x", "=" * 28, "L/OH5YylLD5NRKLltdqwSvS0BnU=", "ü", SIGNATURE + "A", SIGNATURE[:-1]],
+)
 def test_what_is_no_signature_is_refused(signature: str) -> None:
     assert not genuine(URL, BODY, signature)
 
@@ -135,13 +173,15 @@ def test_an_empty_secret_proves_nothing() -> None:
         blank.verify(WebhookRequest("POST", URL, "twilio/sms", headers, BODY))
 
 
-# ── Bodies that are no form ─────────────────────────────────────────────────────────────────────────────────
+# ── Bodies that are no form ───────────────────────────────────────────────────────────────────────
 def test_a_json_body_is_covered_by_its_hash_in_the_address() -> None:
     body = json.dumps({"MessageSid": "SM1"}).encode()
     url = f"{URL}&bodySHA256={hashlib.sha256(body).hexdigest()}"
     assert genuine(url, body, by_hand(url, []), "application/json")
     assert not genuine(url, body + b" ", by_hand(url, []), "application/json")
-    assert not genuine(URL, body, by_hand(URL, []), "application/json"), "without a hash anything could stand in the body"
+    assert not genuine(URL, body, by_hand(URL, []), "application/json"), (
+        "without a hash anything could stand in the body"
+    )
 
 
 @pytest.mark.parametrize("stated", ["", "x", "%C3%BC", "0" * 64])
@@ -161,16 +201,33 @@ def test_twilios_own_library_agrees_with_the_independent_one() -> None:
     assert RequestValidator(TOKEN).compute_signature(URL, dict(FIELDS)) == by_hand(URL, FIELDS)
 
 
-TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=6) | st.sampled_from(["", " ", "a", "Zoë", "東京", "🎉", "a=b&c", "+1"])
-ADDRESSES = ("https://hub.example/x?a=1", "https://hub.example:443/x?a=1", "https://hub.example:8443/x?a=1", "http://hub.example/x")
+TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=6) | st.sampled_from(
+    ["", " ", "a", "Zoë", "東京", "🎉", "a=b&c", "+1"]
+)
+ADDRESSES = (
+    "https://hub.example/x?a=1",
+    "https://hub.example:443/x?a=1",
+    "https://hub.example:8443/x?a=1",
+    "http://hub.example/x",
+)
 
 
 @given(
-    fields=st.lists(st.tuples(st.sampled_from(["Body", "MediaUrl", "body"]) | TEXT, TEXT), max_size=8),
-    given_url=st.sampled_from(ADDRESSES), signed_url=st.sampled_from(ADDRESSES), token=st.sampled_from([TOKEN, TOKEN, "12346"]),
+    fields=st.lists(
+        st.tuples(st.sampled_from(["Body", "MediaUrl", "body"]) | TEXT, TEXT), max_size=8
+    ),
+    given_url=st.sampled_from(ADDRESSES),
+    signed_url=st.sampled_from(ADDRESSES),
+    token=st.sampled_from([TOKEN, TOKEN, "12346"]),
     lost=st.booleans(),
-)  # fmt: skip
-@example(fields=[("A", "b"), ("A", "a"), ("A", "b")], given_url=ADDRESSES[0], signed_url=ADDRESSES[1], token=TOKEN, lost=False)
+)
+@example(
+    fields=[("A", "b"), ("A", "a"), ("A", "b")],
+    given_url=ADDRESSES[0],
+    signed_url=ADDRESSES[1],
+    token=TOKEN,
+    lost=False,
+)
 def test_the_quick_way_agrees_with_twilios_library(
     fields: list[tuple[str, str]], given_url: str, signed_url: str, token: str, lost: bool
 ) -> None:
@@ -181,6 +238,8 @@ def test_the_quick_way_agrees_with_twilios_library(
 
 def _fields(body: bytes) -> list[tuple[str, str]] | None:
     try:
-        return parse_qsl(body.decode("ascii"), keep_blank_values=True, strict_parsing=True, errors="strict")
+        return parse_qsl(
+            body.decode("ascii"), keep_blank_values=True, strict_parsing=True, errors="strict"
+        )
     except ValueError:
         return None

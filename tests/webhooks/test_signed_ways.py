@@ -1,4 +1,6 @@
-"""Which secret may sign, and how: each meaning of Twilio's signature with a genuine and a forged callback, over the real door."""
+"""Which secret may sign, and how: each meaning of Twilio's signature with a genuine and a forged
+callback, over the real door.
+"""
 
 from __future__ import annotations
 
@@ -34,29 +36,56 @@ from tests.stage import (
 )
 
 SID = "SM" + "0" * 32
-FORM, JSON = "application/x-www-form-urlencoded; charset=UTF-8", "application/json"
-SECOND, SHARED_ID, SHARED = "5" * 32, "webhooks_sharedkey_0123456789abcdef", "a shared secret"
+FORM = "application/x-www-form-urlencoded; charset=UTF-8"
+JSON = "application/json"
+SECOND = "5" * 32
+SHARED_ID = "webhooks_sharedkey_0123456789abcdef"
+SHARED = "a shared secret"
 Fields = Iterable[tuple[str, str]]
 
 
 def by_hand(secret: str, url: str, fields: Fields = (), algorithm: str = "sha1") -> str:
-    """Sign as Twilio's documentation says, independently of its library, of ours and of the simulator."""
+    """Sign as Twilio's documentation says, independently of its library, of ours and of the
+    simulator.
+    """
     text = url + "".join(name + value for name, value in sorted(set(fields)))
     return base64.b64encode(hmac.digest(secret.encode(), text.encode(), algorithm)).decode()
 
 
-def post(app: Flask, body: bytes, signature: str, *, target: str = CALLBACK, kind: str = FORM, settings: str | None = None) -> int:
-    """Post a body with a signature, and perhaps the header in which Twilio names the algorithm; return the status."""
+def post(
+    app: Flask,
+    body: bytes,
+    signature: str,
+    *,
+    target: str = CALLBACK,
+    kind: str = FORM,
+    settings: str | None = None,
+) -> int:
+    """Post a body with a signature, and perhaps the header in which Twilio names the algorithm;
+    return the status.
+    """
     headers = {"X-Twilio-Signature": signature}
     if settings is not None:
         headers["X-Twilio-Webhooks-Signature-Settings"] = settings
     return app.test_client().post(target, data=body, content_type=kind, headers=headers).status_code
 
 
-def signed(app: Flask, secret: str, algorithm: str = "sha1", *, settings: str | None = None, word: str = "sent") -> int:
+def signed(
+    app: Flask,
+    secret: str,
+    algorithm: str = "sha1",
+    *,
+    settings: str | None = None,
+    word: str = "sent",
+) -> int:
     """Post a status that is signed with a secret."""
     fields = a_form(app, SID, word)
-    return post(app, urlencode(fields).encode(), by_hand(secret, address(app), fields.items(), algorithm), settings=settings)
+    return post(
+        app,
+        urlencode(fields).encode(),
+        by_hand(secret, address(app), fields.items(), algorithm),
+        settings=settings,
+    )
 
 
 def address(app: Flask, target: str = CALLBACK) -> str:
@@ -65,7 +94,9 @@ def address(app: Flask, target: str = CALLBACK) -> str:
 
 @transaction
 def set_up(connection_id: str, **settings: Any) -> None:
-    """Change the settings of a connection, and of whatever else has its account: each could verify what is about it."""
+    """Change the settings of a connection, and of whatever else has its account: each could verify
+    what is about it.
+    """
     account = db.session.get_one(Connection, connection_id).account
     for row in db.session.scalars(select(Connection).where(Connection.account == account)):
         row.settings = {**row.settings, **settings}
@@ -76,9 +107,14 @@ def shared_key_header(algorithm: str = "HMAC_SHA256") -> str:
     return f"key={SHARED_ID},algorithm={algorithm}"
 
 
-# ── What is signed ──────────────────────────────────────────────────────────────────────────────────────────
+# ── What is signed ────────────────────────────────────────────────────────────────────────────────
 def test_a_repeated_field_counts_once_for_each_value_in_whatever_order(hub_demo: Flask) -> None:
-    fields = [*a_form(hub_demo, SID, "sent").items(), ("MediaUrl", "b"), ("MediaUrl", "a"), ("MediaUrl", "b")]
+    fields = [
+        *a_form(hub_demo, SID, "sent").items(),
+        ("MediaUrl", "b"),
+        ("MediaUrl", "a"),
+        ("MediaUrl", "b"),
+    ]
     token = credentials(hub_demo).auth_token
     once = by_hand(token, address(hub_demo), fields)
     assert post(hub_demo, urlencode(fields).encode(), once) == 200
@@ -89,7 +125,9 @@ def test_a_repeated_field_counts_once_for_each_value_in_whatever_order(hub_demo:
 
 def test_a_json_body_is_genuine_by_its_hash_in_the_signed_address(hub_demo: Flask) -> None:
     message_id = a_message()
-    body = json.dumps({**a_form(hub_demo, SID, "delivered"), "Nested": {"a": 1}, "Count": 2}).encode()
+    body = json.dumps(
+        {**a_form(hub_demo, SID, "delivered"), "Nested": {"a": 1}, "Count": 2}
+    ).encode()
     target = f"{about(message_id)}&bodySHA256={hashlib.sha256(body).hexdigest()}"
     signature = by_hand(credentials(hub_demo).auth_token, address(hub_demo, target))
     for changed in (body + b" ", body.replace(b"delivered", b"failed"), b""):
@@ -99,15 +137,35 @@ def test_a_json_body_is_genuine_by_its_hash_in_the_signed_address(hub_demo: Flas
     assert receipts() == []
     assert post(hub_demo, body, signature, target=target, kind=JSON) == 200
     [receipt] = receipts()
-    assert (receipt.subject, receipt.detail, receipt.scope) == (SID, "delivered:", credentials(hub_demo).account_sid)
+    assert (receipt.subject, receipt.detail, receipt.scope) == (
+        SID,
+        "delivered:",
+        credentials(hub_demo).account_sid,
+    )
 
 
 def test_a_json_body_without_a_hash_is_refused(hub_demo: Flask) -> None:
     body = json.dumps(a_form(hub_demo, SID, "delivered")).encode()
-    assert post(hub_demo, body, by_hand(credentials(hub_demo).auth_token, address(hub_demo)), kind=JSON) == 403
+    assert (
+        post(
+            hub_demo, body, by_hand(credentials(hub_demo).auth_token, address(hub_demo)), kind=JSON
+        )
+        == 403
+    )
 
 
-@pytest.mark.parametrize("junk", [b"[]", b"null", b"{", b"[" * 100_000, b'{"AccountSid": 1}', b'{"AccountSid": ["AC"]}', b"\xff"])
+@pytest.mark.parametrize(
+    "junk",
+    [
+        b"[]",
+        b"null",
+        b"{",
+        b"[" * 100_000,
+        b'{"AccountSid": 1}',
+        b'{"AccountSid": ["AC"]}',
+        b"\xff",
+    ],
+)
 def test_json_that_names_no_account_is_refused(hub_demo: Flask, junk: bytes) -> None:
     target = f"{CALLBACK}?bodySHA256={hashlib.sha256(junk).hexdigest()}"
     signature = by_hand(credentials(hub_demo).auth_token, address(hub_demo, target))
@@ -121,43 +179,70 @@ class TestPorts:
     def settings(self, request: pytest.FixtureRequest) -> dict[str, str]:
         return {"HUB_PUBLIC_URL": request.param}
 
-    def test_the_signed_address_has_its_port_or_none(self, hub_demo: Flask, settings: dict[str, str]) -> None:
-        fields, token = a_form(hub_demo, SID, "sent"), credentials(hub_demo).auth_token
+    def test_the_signed_address_has_its_port_or_none(
+        self, hub_demo: Flask, settings: dict[str, str]
+    ) -> None:
+        fields = a_form(hub_demo, SID, "sent")
+        token = credentials(hub_demo).auth_token
         port = settings["HUB_PUBLIC_URL"].rpartition(":")[2]
         own = port if port.isdecimal() else "80"
-        for netloc, answer in ((f"127.0.0.1:{own}", 200), ("127.0.0.1", 200), ("127.0.0.1:81", 403), ("127.0.0.2", 403)):
+        for netloc, answer in (
+            (f"127.0.0.1:{own}", 200),
+            ("127.0.0.1", 200),
+            ("127.0.0.1:81", 403),
+            ("127.0.0.2", 403),
+        ):
             signature = by_hand(token, f"http://{netloc}{CALLBACK}", fields.items())
             assert post(hub_demo, urlencode(fields).encode(), signature) == answer, netloc
 
 
-# ── Two tokens during a rotation ────────────────────────────────────────────────────────────────────────────
+# ── Two tokens during a rotation ──────────────────────────────────────────────────────────────────
 def test_during_a_rotation_both_tokens_verify(hub_demo: Flask, connection: Connection) -> None:
     set_up(connection.id, secondary_auth_token=SECOND)
     message_id = a_message()
-    assert signed(hub_demo, SECOND) == signed(hub_demo, credentials(hub_demo).auth_token, word="queued") == 200
+    assert (
+        signed(hub_demo, SECOND)
+        == signed(hub_demo, credentials(hub_demo).auth_token, word="queued")
+        == 200
+    )
     fields = a_form(hub_demo, SID, "delivered")
     signature = by_hand(SECOND, address(hub_demo, about(message_id)), fields.items())
     assert post(hub_demo, urlencode(fields).encode(), signature, target=about(message_id)) == 200
-    assert {one.connection_id for one in receipts()} == {connection.id}, "its facts are this connection's"
+    assert {one.connection_id for one in receipts()} == {connection.id}, (
+        "its facts are this connection's"
+    )
     assert signed(hub_demo, "6" * 32) == 403
 
 
-def test_after_a_rotation_the_old_token_verifies_nothing(hub_demo: Flask, connection: Connection) -> None:
-    old, stored = credentials(hub_demo).auth_token, {**connection.settings, "secondary_auth_token": SECOND}
+def test_after_a_rotation_the_old_token_verifies_nothing(
+    hub_demo: Flask, connection: Connection
+) -> None:
+    old = credentials(hub_demo).auth_token
+    stored = {**connection.settings, "secondary_auth_token": SECOND}
     for one in db.session.scalars(select(Connection.id)).all():  # all that have the account
         connections.save(one, stored)
         connections.save(one, {**stored, "auth_token": SECOND, "secondary_auth_token": ""})
     kept = db.session.get_one(Connection, connection.id, populate_existing=True).settings
-    assert (kept["auth_token"], kept["secondary_auth_token"]) == (SECOND, ""), "a token that is the first is not kept twice"
+    assert (kept["auth_token"], kept["secondary_auth_token"]) == (
+        SECOND,
+        "",
+    ), "a token that is the first is not kept twice"
     assert signed(hub_demo, SECOND) == 200
     assert signed(hub_demo, old) == 403
 
 
-# ── SharedKeys, and no way back ─────────────────────────────────────────────────────────────────────────────
+# ── SharedKeys, and no way back ───────────────────────────────────────────────────────────────────
 HEADERS = [
-    None, "", "algorithm=HMAC_SHA1", shared_key_header("HMAC_SHA1"), shared_key_header(), shared_key_header("HMAC_MD5"),
-    f"key={SHARED_ID}", "algorithm=HMAC_SHA1,algorithm=HMAC_SHA256", "algorithm=,=,",
-]  # fmt: skip
+    None,
+    "",
+    "algorithm=HMAC_SHA1",
+    shared_key_header("HMAC_SHA1"),
+    shared_key_header(),
+    shared_key_header("HMAC_MD5"),
+    f"key={SHARED_ID}",
+    "algorithm=HMAC_SHA1,algorithm=HMAC_SHA256",
+    "algorithm=,=,",
+]
 
 
 def test_a_shared_key_verifies_what_it_signed(hub_demo: Flask, connection: Connection) -> None:
@@ -167,7 +252,9 @@ def test_a_shared_key_verifies_what_it_signed(hub_demo: Flask, connection: Conne
 
 
 @pytest.mark.parametrize("header", HEADERS)
-def test_where_a_shared_key_is_expected_an_auth_token_opens_nothing(hub_demo: Flask, connection: Connection, header: str | None) -> None:
+def test_where_a_shared_key_is_expected_an_auth_token_opens_nothing(
+    hub_demo: Flask, connection: Connection, header: str | None
+) -> None:
     set_up(connection.id, shared_key_id=SHARED_ID, shared_key=SHARED, secondary_auth_token=SECOND)
     for secret in (credentials(hub_demo).auth_token, SECOND):
         assert signed(hub_demo, secret, settings=header) == 403
@@ -175,17 +262,24 @@ def test_where_a_shared_key_is_expected_an_auth_token_opens_nothing(hub_demo: Fl
 
 
 @pytest.mark.parametrize("header", HEADERS)
-def test_a_header_chooses_no_weaker_algorithm(hub_demo: Flask, connection: Connection, header: str | None) -> None:
+def test_a_header_chooses_no_weaker_algorithm(
+    hub_demo: Flask, connection: Connection, header: str | None
+) -> None:
     set_up(connection.id, shared_key_id=SHARED_ID, shared_key=SHARED)
     assert signed(hub_demo, SHARED, "sha1", settings=header) == 403
 
 
-@pytest.mark.parametrize("header", [header for header in HEADERS if header and "SHA1" not in header and "=," not in header])
+@pytest.mark.parametrize(
+    "header",
+    [header for header in HEADERS if header and "SHA1" not in header and "=," not in header],
+)
 def test_a_header_makes_a_shared_key_of_no_token(hub_demo: Flask, header: str) -> None:
     assert signed(hub_demo, credentials(hub_demo).auth_token, "sha256", settings=header) == 403
 
 
-def test_while_one_switches_both_are_taken_each_in_its_own_way(hub_demo: Flask, connection: Connection) -> None:
+def test_while_one_switches_both_are_taken_each_in_its_own_way(
+    hub_demo: Flask, connection: Connection
+) -> None:
     set_up(connection.id, shared_key_id=SHARED_ID, shared_key=SHARED, auth_token_too=True)
     token = credentials(hub_demo).auth_token
     assert signed(hub_demo, SHARED, "sha256", settings=shared_key_header()) == 200
@@ -194,28 +288,47 @@ def test_while_one_switches_both_are_taken_each_in_its_own_way(hub_demo: Flask, 
     assert signed(hub_demo, token, "sha256", settings=shared_key_header()) == 403
 
 
-def test_a_form_sets_all_of_it_up_and_takes_it_away(hub_demo: Flask, connection: Connection) -> None:
-    given = {**connection.settings, "shared_key_id": SHARED_ID, "shared_key": SHARED, "auth_token_too": "y"}
+def test_a_form_sets_all_of_it_up_and_takes_it_away(
+    hub_demo: Flask, connection: Connection
+) -> None:
+    given = {
+        **connection.settings,
+        "shared_key_id": SHARED_ID,
+        "shared_key": SHARED,
+        "auth_token_too": "y",
+    }
     connections.save(connection.id, given)
     assert signed(hub_demo, credentials(hub_demo).auth_token) == 200
     connections.save(connection.id, {**given, "shared_key": "", "auth_token_too": ""})
     row = db.session.get_one(Connection, connection.id, populate_existing=True)
-    assert (row.settings["shared_key"], row.settings["auth_token_too"]) == (SHARED, False), "a blank secret is kept"
+    assert (row.settings["shared_key"], row.settings["auth_token_too"]) == (
+        SHARED,
+        False,
+    ), "a blank secret is kept"
     connections.save(connection.id, {**given, "shared_key_id": "", "shared_key": ""})
     row = db.session.get_one(Connection, connection.id, populate_existing=True)
     assert (row.settings["shared_key"], row.settings["auth_token_too"]) == ("", False)
 
 
-# ── With the simulator, which signs by code of its own ──────────────────────────────────────────────────────
+# ── With the simulator, which signs by code of its own ────────────────────────────────────────────
 @pytest.mark.parametrize("signing", ["Auth Token", "SharedKey"])
 @pytest.mark.parametrize("dialect", ["form", "json", "port"])
 def test_the_simulators_callbacks_arrive(
-    hub_demo: Flask, connection: Connection, simulator: Any, served: Flask, signing: str, dialect: str
+    hub_demo: Flask,
+    connection: Connection,
+    simulator: Any,
+    served: Flask,
+    signing: str,
+    dialect: str,
 ) -> None:
     account = simulator.extensions["simulator"].account
     account.switch(signing=signing, dialect=dialect)
     if signing == "SharedKey":
-        set_up(connection.id, shared_key_id=account.shared_key.shared_id, shared_key=account.shared_key.secret)
+        set_up(
+            connection.id,
+            shared_key_id=account.shared_key.shared_id,
+            shared_key=account.shared_key.secret,
+        )
     message_id = a_message()
     deliver()
     eventually(lambda: settle_receipts() is None or status(message_id) == "delivered")
@@ -236,13 +349,19 @@ def test_a_rotation_at_the_provider_loses_no_callback_and_the_test_says_what_to_
     account.promote()  # its callbacks are signed with the other token from here on
     eventually(lambda: settle_receipts() is None or status(message_id) == "delivered")
     found = checks.run(connection.id).check
-    assert (found.ok, found.title, found.field) == (False, "Twilio refused the Auth Token, and takes the secondary one.", "auth_token")
+    assert (found.ok, found.title, found.field) == (
+        False,
+        "Twilio refused the Auth Token, and takes the secondary one.",
+        "auth_token",
+    )
     assert second not in str(found)
     connections.save(connection.id, {**stored, "auth_token": second, "secondary_auth_token": ""})
     assert checks.run(connection.id).check.ok
 
 
-def test_a_second_token_that_opens_nothing_is_warned_of(hub_demo: Flask, connection: Connection, simulator: Any) -> None:
+def test_a_second_token_that_opens_nothing_is_warned_of(
+    hub_demo: Flask, connection: Connection, simulator: Any
+) -> None:
     connections.save(connection.id, {**connection.settings, "secondary_auth_token": SECOND})
     found = checks.run(connection.id).check
     assert found.ok

@@ -1,4 +1,6 @@
-"""Texts that no database stores, in webhooks, in the API and on pages: refused where nobody vouches for them, and never a fault."""
+"""Texts that no database stores, in webhooks, in the API and on pages: refused where nobody vouches
+for them, and never a fault.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +16,32 @@ from hypothesis import strategies as st
 from hub.models import Inbound
 from hub.storable import is_storable, nul_in, storable, storable_json
 from tests.conftest import Browser
-from tests.stage import CALLBACK, ERIC, SigningApp, a_form, body, call_back, count, credentials, receipts, settle_receipts
+from tests.stage import (
+    CALLBACK,
+    ERIC,
+    SigningApp,
+    a_form,
+    body,
+    call_back,
+    count,
+    credentials,
+    receipts,
+    settle_receipts,
+)
 
 ROUTES = (
-    "twilio/sms", "twilio/whatsapp", "twilio/inbound", "slack/interactions", "telegram/demo-telegram", "telegram/a%00b", "tele\0gram/x",
-)  # fmt: skip
+    "twilio/sms",
+    "twilio/whatsapp",
+    "twilio/inbound",
+    "slack/interactions",
+    "telegram/demo-telegram",
+    "telegram/a%00b",
+    "tele\0gram/x",
+)
 HOSTILE = st.text(st.sampled_from(["\0", "\ud800", "\udfff", "a", "é", "🛑", "'", "%"]), max_size=5)
-reused = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+reused = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 def jsons(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
@@ -30,7 +51,7 @@ def jsons(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 ANYTHING = st.recursive(st.none() | st.integers() | HOSTILE, jsons, max_leaves=8)
 
 
-# ── What can be stored ──────────────────────────────────────────────────────────────────────────────────────
+# ── What can be stored ────────────────────────────────────────────────────────────────────────────
 @given(ANYTHING)
 def test_what_is_made_storable_can_be_stored_and_stays_so(value: Any) -> None:
     made = storable_json(value)
@@ -45,38 +66,61 @@ def test_a_text_that_can_be_stored_is_left_alone(text: str) -> None:
     assert (storable(text) == text) is is_storable(text)
 
 
-# ── Webhooks that nobody signed ─────────────────────────────────────────────────────────────────────────────
+# ── Webhooks that nobody signed ───────────────────────────────────────────────────────────────────
 @reused
 @given(
-    route=st.sampled_from(ROUTES), query=HOSTILE,
+    route=st.sampled_from(ROUTES),
+    query=HOSTILE,
     content=st.one_of(
         ANYTHING.map(lambda found: ("application/json", json.dumps(found))),
-        ANYTHING.map(lambda found: ("application/x-www-form-urlencoded", urlencode({"payload": json.dumps(found)}))),
-        st.dictionaries(st.sampled_from(["AccountSid", "MessageSid", "Body", "payload"]), HOSTILE).map(
-            lambda form: ("application/x-www-form-urlencoded", urlencode(form, errors="surrogatepass"))
+        ANYTHING.map(
+            lambda found: (
+                "application/x-www-form-urlencoded",
+                urlencode({"payload": json.dumps(found)}),
+            )
         ),
-        st.sampled_from(["AccountSid", "api_app_id", "update_id"]).flatmap(lambda name: HOSTILE.map(
-            lambda text: ("application/json", json.dumps({name: text}))
-        )),
+        st.dictionaries(
+            st.sampled_from(["AccountSid", "MessageSid", "Body", "payload"]), HOSTILE
+        ).map(
+            lambda form: (
+                "application/x-www-form-urlencoded",
+                urlencode(form, errors="surrogatepass"),
+            )
+        ),
+        st.sampled_from(["AccountSid", "api_app_id", "update_id"]).flatmap(
+            lambda name: HOSTILE.map(lambda text: ("application/json", json.dumps({name: text})))
+        ),
     ),
-)  # fmt: skip
-def test_an_unsigned_webhook_is_refused_whatever_it_holds(hub_demo: Flask, route: str, query: str, content: tuple[str, str]) -> None:
+)
+def test_an_unsigned_webhook_is_refused_whatever_it_holds(
+    hub_demo: Flask, route: str, query: str, content: tuple[str, str]
+) -> None:
     kind, text = content
     target = f"/api/rpc/webhooks/{route}?q={quote(query, errors='surrogatepass')}"
-    answer = hub_demo.test_client().post(target, data=text, content_type=kind, headers={"X-Twilio-Signature": "x"})
+    answer = hub_demo.test_client().post(
+        target, data=text, content_type=kind, headers={"X-Twilio-Signature": "x"}
+    )
     assert answer.status_code in (400, 403, 404)
     assert answer.mimetype == "application/problem+json"
     assert body(answer)["success"] is False
 
 
-# ── Webhooks that are genuine ───────────────────────────────────────────────────────────────────────────────
+# ── Webhooks that are genuine ─────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("text", ["ST\0OP", "\0", "a\0b", "\0\0Hello"])
-def test_a_nul_in_a_signed_message_loses_neither_the_message_nor_what_it_says(hub_demo: Flask, text: str) -> None:
+def test_a_nul_in_a_signed_message_loses_neither_the_message_nor_what_it_says(
+    hub_demo: Flask, text: str
+) -> None:
     account = credentials(hub_demo)
     form = {
-        "AccountSid": account.account_sid, "From": ERIC, "To": account.phone_number, "MessageSid": "SM" + "5" * 32, "SmsStatus": "received",
-        "Body": text, "NumMedia": "0", "Na\0me": "x",
-    }  # fmt: skip
+        "AccountSid": account.account_sid,
+        "From": ERIC,
+        "To": account.phone_number,
+        "MessageSid": "SM" + "5" * 32,
+        "SmsStatus": "received",
+        "Body": text,
+        "NumMedia": "0",
+        "Na\0me": "x",
+    }
     answer = call_back(hub_demo, form, target="/api/rpc/webhooks/twilio/inbound")
     assert answer.status_code == 200
     settle_receipts()
@@ -87,22 +131,42 @@ def test_a_nul_in_a_signed_message_loses_neither_the_message_nor_what_it_says(hu
 
 @pytest.mark.parametrize("field", ["MessageSid", "MessageStatus", "ErrorCode"])
 @pytest.mark.parametrize("value", ["\0", "x" * 5000, "é" * 3000, "SM\0" + "1" * 400])
-def test_a_signed_status_is_taken_whatever_names_it_gives(hub_demo: Flask, field: str, value: str) -> None:
-    assert call_back(hub_demo, {**a_form(hub_demo, "SM" + "6" * 32, "sent"), field: value}).status_code == 200
+def test_a_signed_status_is_taken_whatever_names_it_gives(
+    hub_demo: Flask, field: str, value: str
+) -> None:
+    assert (
+        call_back(hub_demo, {**a_form(hub_demo, "SM" + "6" * 32, "sent"), field: value}).status_code
+        == 200
+    )
     settle_receipts()
     assert len(receipts()) == 1
 
 
-# ── The API ─────────────────────────────────────────────────────────────────────────────────────────────────
-@pytest.mark.parametrize("path", ["/events", "/messages", "/suppressions", "/consents", "/requests/agr-1/remind"])
+# ── The API ───────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize(
+    "path", ["/events", "/messages", "/suppressions", "/consents", "/requests/agr-1/remind"]
+)
 @pytest.mark.parametrize(
     ("text", "status"),
-    [('{"a": "\\u0000"}', 422), ('{"a\\u0000": 1}', 422), ('{"a": [{"b": ["x", "\\u0000"]}]}', 422), ('["\\u0000"]', 422),
-     ('"\\u0000"', 422), ('{"a": "\\ud800"}', 400), ('{"\\udc00": 1}', 400), ('{"a": "\\udc00\\ud800"}', 400)],
-)  # fmt: skip
-def test_a_body_that_cannot_be_stored_is_refused(signing_app: SigningApp, path: str, text: str, status: int) -> None:
+    [
+        ('{"a": "\\u0000"}', 422),
+        ('{"a\\u0000": 1}', 422),
+        ('{"a": [{"b": ["x", "\\u0000"]}]}', 422),
+        ('["\\u0000"]', 422),
+        ('"\\u0000"', 422),
+        ('{"a": "\\ud800"}', 400),
+        ('{"\\udc00": 1}', 400),
+        ('{"a": "\\udc00\\ud800"}', 400),
+    ],
+)
+def test_a_body_that_cannot_be_stored_is_refused(
+    signing_app: SigningApp, path: str, text: str, status: int
+) -> None:
     answer = signing_app.raw(path, text)
-    assert answer.status_code in (status, 404)  # 404: the request is looked for before the body is read
+    assert answer.status_code in (
+        status,
+        404,
+    )  # 404: the request is looked for before the body is read
     assert answer.mimetype == "application/problem+json"
 
 
@@ -112,39 +176,80 @@ def test_the_field_with_the_nul_is_named(signing_app: SigningApp) -> None:
 
 
 def test_a_backslash_before_the_letters_is_no_nul(signing_app: SigningApp) -> None:
-    answer = signing_app.raw("/messages", json.dumps({"channel": "sms", "to": ERIC, "text": "C:\\u0000"}))
+    answer = signing_app.raw(
+        "/messages", json.dumps({"channel": "sms", "to": ERIC, "text": "C:\\u0000"})
+    )
     assert answer.status_code == 202
 
 
-@pytest.mark.parametrize("target", ["/messages/%00", "/requests/a%00b", "/suppressions/%00/lift", "/messages?to=%00",
-                                    "/consents?address=a%00", "/messages/%ED%A0%80", "/messages?%00=1",
-                                    "/messages?to=%ED%A0%80"])  # fmt: skip
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/messages/%00",
+        "/requests/a%00b",
+        "/suppressions/%00/lift",
+        "/messages?to=%00",
+        "/consents?address=a%00",
+        "/messages/%ED%A0%80",
+        "/messages?%00=1",
+        "/messages?to=%ED%A0%80",
+    ],
+)
 def test_an_address_that_cannot_be_stored_is_no_fault(signing_app: SigningApp, target: str) -> None:
     for method in ("GET", "POST"):
-        answer = signing_app.client.open(f"/api/v1{target}", method=method, headers={"Authorization": f"Bearer {signing_app.key}"})
+        answer = signing_app.client.open(
+            f"/api/v1{target}",
+            method=method,
+            headers={"Authorization": f"Bearer {signing_app.key}"},
+        )
         assert answer.status_code in (200, 400, 404, 405, 415, 422)
 
 
-# ── Pages ───────────────────────────────────────────────────────────────────────────────────────────────────
-@pytest.mark.parametrize("target", ["/messages?q=%00", "/messages/%00", "/requests/a%00", "/contacts/%00", "/l/%00", "/a/%00", "/%00",
-                                    "/messages?q=%ED%A0%80", "/inbox?show=%00", "/connections/%00"])  # fmt: skip
-def test_a_page_at_an_address_that_cannot_be_stored_is_no_fault(admin: Browser, target: str) -> None:
+# ── Pages ─────────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/messages?q=%00",
+        "/messages/%00",
+        "/requests/a%00",
+        "/contacts/%00",
+        "/l/%00",
+        "/a/%00",
+        "/%00",
+        "/messages?q=%ED%A0%80",
+        "/inbox?show=%00",
+        "/connections/%00",
+    ],
+)
+def test_a_page_at_an_address_that_cannot_be_stored_is_no_fault(
+    admin: Browser, target: str
+) -> None:
     assert admin.get(target).status_code in (200, 303, 400, 404)
 
 
-# ── Methods ─────────────────────────────────────────────────────────────────────────────────────────────────
-TARGETS = (CALLBACK, "/api/rpc/webhooks/slack/interactions", "/api/rpc/webhooks/telegram/demo-telegram")
+# ── Methods ───────────────────────────────────────────────────────────────────────────────────────
+TARGETS = (
+    CALLBACK,
+    "/api/rpc/webhooks/slack/interactions",
+    "/api/rpc/webhooks/telegram/demo-telegram",
+)
 
 
 def test_a_method_that_is_not_taken_is_answered_with_those_that_are(app: Flask) -> None:
     client = app.test_client()
     for path in TARGETS:
         answer = client.put(path)
-        assert (answer.status_code, answer.headers["Allow"], answer.mimetype) == (405, "POST", "application/problem+json")
+        assert (answer.status_code, answer.headers["Allow"], answer.mimetype) == (
+            405,
+            "POST",
+            "application/problem+json",
+        )
     seen = 0
     for rule in app.url_map.iter_rules():
         path = rule.rule.replace("<", "").replace(">", "").replace("path:", "")
-        wrong = next(method for method in ("DELETE", "PATCH", "PUT") if method not in (rule.methods or ()))
+        wrong = next(
+            method for method in ("DELETE", "PATCH", "PUT") if method not in (rule.methods or ())
+        )
         answer = client.open(path, method=wrong)
         if answer.status_code != 405:
             continue  # another rule has the same address

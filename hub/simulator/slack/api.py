@@ -1,4 +1,5 @@
-"""Slack's Web API as far as a hub needs it: who am I, post, edit, find a person, open direct messages.
+"""Slack's Web API as far as a hub needs it: who am I, post, edit, find a person, open direct
+messages.
 
 https://docs.slack.dev/apis/web-api/ - HTTP 200 and `ok` false for nearly all that is wrong.
 """
@@ -102,7 +103,9 @@ def _given() -> Given:
             try:
                 given[name] = json.loads(given[name])
             except ValueError:
-                raise SlackError("invalid_blocks_format" if name == "blocks" else "invalid_arguments") from None
+                raise SlackError(
+                    "invalid_blocks_format" if name == "blocks" else "invalid_arguments"
+                ) from None
     return given
 
 
@@ -115,22 +118,39 @@ def api_test(given: Given) -> dict[str, Any]:
 
 def auth_test(here: Bench, given: Given) -> dict[str, Any]:
     ours = here.slack
-    return {"url": f"https://{ours.domain}.slack.com/", "team": ours.team_name, "user": ours.bot_name.lower(), "team_id": ours.team,
-            "user_id": ours.bot_user, "bot_id": ours.bot, "is_enterprise_install": False}  # fmt: skip
+    return {
+        "url": f"https://{ours.domain}.slack.com/",
+        "team": ours.team_name,
+        "user": ours.bot_name.lower(),
+        "team_id": ours.team,
+        "user_id": ours.bot_user,
+        "bot_id": ours.bot,
+        "is_enterprise_install": False,
+    }
 
 
 def post_message(here: Bench, given: Given) -> dict[str, Any]:
-    """Post to a channel, given as id or name, or to the person of a user id; `thread_ts` of a message answers that."""
+    """Post to a channel, given as id or name, or to the person of a user id; `thread_ts` of a
+    message answers that.
+    """
     if here.faults.hurried():
         raise Refused("ratelimited", 429)
     here.pause(here.faults.latency)
-    said, address, thread = messages.draft(given), str(given.get("channel") or ""), str(given.get("thread_ts") or "")
+    said = messages.draft(given)
+    address = str(given.get("channel") or "")
+    thread = str(given.get("thread_ts") or "")
     if thread and not messages.TS.fullmatch(thread):
-        raise SlackError("invalid_arguments", ["[ERROR] must be the ts of a message [json-pointer:/thread_ts]"])
+        raise SlackError(
+            "invalid_arguments", ["[ERROR] must be the ts of a message [json-pointer:/thread_ts]"]
+        )
     trouble = find(magic.CHANNELS, address)
     if trouble and trouble.refuses(lambda: here.store.stumbles(address, json.dumps(given))):
         raise Refused(trouble.error, trouble.status)
-    channel = Channel(address, address.lower()) if find(magic.CHANNELS, address) else here.slack.find(address)
+    channel = (
+        Channel(address, address.lower())
+        if find(magic.CHANNELS, address)
+        else here.slack.find(address)
+    )
     if channel is None:
         raise SlackError("channel_not_found")
     post = here.slack_messages.add(channel, said, by="bot", thread=thread)
@@ -142,7 +162,8 @@ def post_message(here: Bench, given: Given) -> dict[str, Any]:
 
 def update(here: Bench, given: Given) -> dict[str, Any]:
     """Edit a message of the bot: `channel` is its id, a person's is not enough."""
-    said, address = messages.draft(given), str(given.get("channel") or "")
+    said = messages.draft(given)
+    address = str(given.get("channel") or "")
     trouble = find(magic.CHANNELS, address)
     if trouble and not trouble.takes:
         raise Refused(trouble.error, trouble.status)
@@ -157,7 +178,9 @@ def update(here: Bench, given: Given) -> dict[str, Any]:
 
 
 def lookup_by_email(here: Bench, given: Given) -> dict[str, Any]:
-    """Find the member of an e-mail address; every address is a member's, but for those that are not on purpose."""
+    """Find the member of an e-mail address; every address is a member's, but for those that are not
+    on purpose.
+    """
     email = str(given.get("email") or "").strip().lower()
     trouble = find(magic.PEOPLE, email)
     if trouble and trouble.refuses(lambda: here.store.stumbles(email, "")):
@@ -181,8 +204,16 @@ def _user(here: Bench, person: Person, *, email: bool) -> dict[str, Any]:
     profile = {"real_name": person["name"], "display_name": person["name"]}
     if email:
         profile["email"] = person["email"]
-    return {"id": person["id"], "team_id": here.slack.team, "name": person["username"], "deleted": False,
-            "real_name": person["name"], "is_bot": False, "is_app_user": False, "profile": profile}  # fmt: skip
+    return {
+        "id": person["id"],
+        "team_id": here.slack.team,
+        "name": person["username"],
+        "deleted": False,
+        "real_name": person["name"],
+        "is_bot": False,
+        "is_app_user": False,
+        "profile": profile,
+    }
 
 
 def conversation_info(here: Bench, given: Given) -> dict[str, Any]:
@@ -195,12 +226,30 @@ def conversation_info(here: Bench, given: Given) -> dict[str, Any]:
     if channel is None or address[:1] not in ("C", "D"):
         raise SlackError("channel_not_found")
     if channel.direct:
-        return {"channel": {"id": channel.id, "is_im": True, "user": "U" + channel.id[1:], "is_archived": False}}
-    return {"channel": {
-        "id": channel.id, "name": channel.name, "name_normalized": channel.name, "is_channel": True, "is_group": False,
-        "is_im": False, "is_mpim": False, "is_private": False, "is_archived": False, "is_general": False, "is_member": True,
-        "context_team_id": here.slack.team,
-    }}  # fmt: skip
+        return {
+            "channel": {
+                "id": channel.id,
+                "is_im": True,
+                "user": "U" + channel.id[1:],
+                "is_archived": False,
+            }
+        }
+    return {
+        "channel": {
+            "id": channel.id,
+            "name": channel.name,
+            "name_normalized": channel.name,
+            "is_channel": True,
+            "is_group": False,
+            "is_im": False,
+            "is_mpim": False,
+            "is_private": False,
+            "is_archived": False,
+            "is_general": False,
+            "is_member": True,
+            "context_team_id": here.slack.team,
+        }
+    }
 
 
 def open_conversation(here: Bench, given: Given) -> dict[str, Any]:

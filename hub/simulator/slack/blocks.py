@@ -1,4 +1,5 @@
-"""What Slack checks of Block Kit before it takes a message: types, counts, lengths, ids that may occur once.
+"""What Slack checks of Block Kit before it takes a message: types, counts, lengths, ids that may
+occur once.
 
 https://docs.slack.dev/reference/block-kit/blocks
 """
@@ -9,10 +10,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-MOST_BLOCKS, LONGEST_MARKDOWN = 50, 12_000
-# With markdown blocks Slack refuses a message of so many characters though each block is short enough: slackapi/bolt-js, issue 2509.
+MOST_BLOCKS = 50
+LONGEST_MARKDOWN = 12_000
+# With markdown blocks Slack refuses a message of so many characters though each block is short
+# enough: slackapi/bolt-js, issue 2509.
 LONGEST_WITH_MARKDOWN = 13_200
-TEXTS, INTERACTIVE = ("plain_text", "mrkdwn"), ("button", "overflow", "static_select")
+TEXTS = ("plain_text", "mrkdwn")
+INTERACTIVE = ("button", "overflow", "static_select")
 STYLES = ("primary", "danger")
 
 
@@ -21,11 +25,14 @@ class BlocksError(Exception):
 
     def __init__(self, error: str, details: list[str]) -> None:
         super().__init__(error)
-        self.error, self.details = error, details
+        self.error = error
+        self.details = details
 
 
 class Check:
-    """Collects what is wrong in one message's blocks; each fault carries a JSON pointer, as Slack's do."""
+    """Collects what is wrong in one message's blocks; each fault carries a JSON pointer, as Slack's
+    do.
+    """
 
     def __init__(self) -> None:
         self.wrong: list[str] = []
@@ -38,8 +45,14 @@ class Check:
             self._fault(f"no more than {MOST_BLOCKS} items allowed", "/blocks")
         for n, block in enumerate(blocks):
             self.block(block, f"/blocks/{n}")
-        if sum(len(str(block.get("text", ""))) for block in blocks if _is(block, "markdown")) > LONGEST_MARKDOWN:
-            self._fault(f"all markdown together must be less than {LONGEST_MARKDOWN + 1} characters", "/blocks")
+        if (
+            sum(len(str(block.get("text", ""))) for block in blocks if _is(block, "markdown"))
+            > LONGEST_MARKDOWN
+        ):
+            self._fault(
+                f"all markdown together must be less than {LONGEST_MARKDOWN + 1} characters",
+                "/blocks",
+            )
 
     def block(self, block: Any, at: str) -> None:
         kind = block.get("type") if isinstance(block, dict) else None
@@ -83,7 +96,10 @@ class Check:
             self.element(one, f"{at}/elements/{n}", INTERACTIVE)
             name = one.get("action_id") if isinstance(one, dict) else None
             if name is not None and name in seen:
-                self._fault(f"`action_id` must be unique in its block: {name}", f"{at}/elements/{n}/action_id")
+                self._fault(
+                    f"`action_id` must be unique in its block: {name}",
+                    f"{at}/elements/{n}/action_id",
+                )
             seen.add(str(name))
 
     def image(self, block: dict[str, Any], at: str) -> None:
@@ -140,14 +156,21 @@ class Check:
             return
         self._keys(confirm, ("title", "text", "confirm", "deny", "style"), at)
         for name, most in (("title", 100), ("text", 300), ("confirm", 30), ("deny", 30)):
-            self.text(confirm.get(name), f"{at}/{name}", most, TEXTS if name == "text" else ("plain_text",))
+            self.text(
+                confirm.get(name),
+                f"{at}/{name}",
+                most,
+                TEXTS if name == "text" else ("plain_text",),
+            )
 
     def text(self, text: Any, at: str, most: int, kinds: tuple[str, ...] = TEXTS) -> None:
         """Check a text object."""
         if not isinstance(text, dict) or text.get("type") not in kinds:
             self._fault(f"must be a text object of type {' or '.join(kinds)}", at)
             return
-        self._keys(text, ("type", "text", "emoji" if text["type"] == "plain_text" else "verbatim"), at)
+        self._keys(
+            text, ("type", "text", "emoji" if text["type"] == "plain_text" else "verbatim"), at
+        )
         self._text(text.get("text"), f"{at}/text", most)
 
     def _options(self, options: Any, at: str, most: int) -> None:
@@ -190,7 +213,9 @@ class Check:
 
 
 Checker = Callable[[Check, dict[str, Any], str], None]
-BLOCKS: dict[str, tuple[tuple[str, ...], Checker]] = {  # type → its keys beside `type` and `block_id`, and its check
+BLOCKS: dict[
+    str, tuple[tuple[str, ...], Checker]
+] = {  # type → its keys beside `type` and `block_id`, and its check
     "section": (("text", "fields", "accessory", "expand"), Check.section),
     "header": (("text", "level"), Check.header),
     "context": (("elements",), Check.context),
@@ -202,9 +227,15 @@ BLOCKS: dict[str, tuple[tuple[str, ...], Checker]] = {  # type → its keys besi
     "rich_text": (("elements",), Check.free),
 }
 ELEMENTS: dict[str, tuple[tuple[str, ...], Checker]] = {
-    "button": (("text", "action_id", "url", "value", "style", "confirm", "accessibility_label"), Check.button),
+    "button": (
+        ("text", "action_id", "url", "value", "style", "confirm", "accessibility_label"),
+        Check.button,
+    ),
     "overflow": (("action_id", "options", "confirm"), Check.overflow),
-    "static_select": (("action_id", "options", "placeholder", "initial_option", "confirm", "focus_on_load"), Check.select),
+    "static_select": (
+        ("action_id", "options", "placeholder", "initial_option", "confirm", "focus_on_load"),
+        Check.select,
+    ),
     "image": (("image_url", "alt_text"), Check.image),
 }
 
@@ -215,7 +246,10 @@ def check(blocks: Any) -> None:
     found.message(blocks)
     if found.wrong:
         raise BlocksError("invalid_blocks", found.wrong)
-    if any(_is(block, "markdown") for block in blocks) and sum(map(len, texts(blocks))) > LONGEST_WITH_MARKDOWN:
+    if (
+        any(_is(block, "markdown") for block in blocks)
+        and sum(map(len, texts(blocks))) > LONGEST_WITH_MARKDOWN
+    ):
         raise BlocksError("msg_blocks_too_long", [])
 
 
@@ -234,7 +268,11 @@ def texts(part: Any) -> Iterator[str]:
 def buttons(blocks: Any) -> Iterator[dict[str, Any]]:
     """Yield the buttons of checked blocks, each with the `block_id` it is in."""
     for block in blocks or ():
-        found = [*(block.get("elements") or ()), block.get("accessory")] if block.get("type") in ("actions", "section") else ()
+        found = (
+            [*(block.get("elements") or ()), block.get("accessory")]
+            if block.get("type") in ("actions", "section")
+            else ()
+        )
         for one in found:
             if _is(one, "button"):
                 yield {**one, "block_id": block.get("block_id", "")}
@@ -246,7 +284,11 @@ def is_link(text: str) -> bool:
         parts = urlsplit(text)
     except ValueError:
         return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname) and not any(char.isspace() for char in text)
+    return (
+        parts.scheme in ("http", "https")
+        and bool(parts.hostname)
+        and not any(char.isspace() for char in text)
+    )
 
 
 def _is(part: Any, kind: str) -> bool:

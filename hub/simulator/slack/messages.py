@@ -1,4 +1,6 @@
-"""Messages of the simulated Slack: what is checked before one is taken, and how it is edited and replaced."""
+"""Messages of the simulated Slack: what is checked before one is taken, and how it is edited and
+replaced.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ from hub.simulator.slack import blocks
 from hub.simulator.slack.workspace import Channel, Workspace
 
 PROVIDER = "slack"
-LONGEST_TEXT, MOST_ATTACHMENTS = 40_000, 100
+LONGEST_TEXT = 40_000
+MOST_ATTACHMENTS = 100
 TS = re.compile(r"\d{10}\.\d{6}")
 MENTION = re.compile(r"<!(channel|here|everyone)(?:\|[^>]*)?>")
 
@@ -25,7 +28,8 @@ class SlackError(Exception):
 
     def __init__(self, error: str, details: list[str] | None = None) -> None:
         super().__init__(error)
-        self.error, self.details = error, details or []
+        self.error = error
+        self.details = details or []
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,9 @@ class Draft:
 
 def draft(given: Mapping[str, Any]) -> Draft:
     """Check what a message is to say; raise SlackError for the first thing wrong."""
-    text, found, attached = given.get("text") or "", given.get("blocks") or [], given.get("attachments") or []
+    text = given.get("text") or ""
+    found = given.get("blocks") or []
+    attached = given.get("attachments") or []
     if not isinstance(text, str) or not isinstance(attached, list):
         raise SlackError("invalid_arguments")
     if len(attached) > MOST_ATTACHMENTS:
@@ -64,10 +70,12 @@ def draft(given: Mapping[str, Any]) -> Draft:
 
 
 def _named(block: dict[str, Any]) -> dict[str, Any]:
-    """Give a block, and what may be pressed in it, the ids that Slack gives where none was given."""
+    """Give a block and its elements the ids that Slack gives where none was given."""
     named = {"block_id": secrets.token_urlsafe(4), **block}
     if block["type"] == "actions":
-        named["elements"] = [{"action_id": secrets.token_urlsafe(4), **one} for one in block["elements"]]
+        named["elements"] = [
+            {"action_id": secrets.token_urlsafe(4), **one} for one in block["elements"]
+        ]
     if "accessory" in block and block["accessory"]["type"] != "image":
         named["accessory"] = {"action_id": secrets.token_urlsafe(4), **block["accessory"]}
     return named
@@ -77,13 +85,21 @@ class Messages:
     """All messages of the workspace, by channel and `ts`."""
 
     def __init__(self, posts: Posts, workspace: Workspace) -> None:
-        self._posts, self._workspace = posts, workspace
-        self._lock, self._last = threading.Lock(), 0
+        self._posts = posts
+        self._workspace = workspace
+        self._lock = threading.Lock()
+        self._last = 0
 
-    def add(self, channel: Channel, said: Draft, *, by: str, thread: str = "", only_for: str = "") -> Post:
-        """Post a message `by` the bot, a webhook or a response address; `only_for` a person's name: nobody else sees it."""
+    def add(
+        self, channel: Channel, said: Draft, *, by: str, thread: str = "", only_for: str = ""
+    ) -> Post:
+        """Post a message `by` the bot, a webhook or a response address; `only_for` a person's name:
+        nobody else sees it.
+        """
         parent = self.get(channel.id, thread) if thread else None
-        thread = (parent.thread or parent.name) if parent else ""  # an answer to an answer goes where that is
+        thread = (
+            (parent.thread or parent.name) if parent else ""
+        )  # an answer to an answer goes where that is
         body = {**said.content, "by": by, "ephemeral": only_for, "history": [], "presses": []}
         return self._posts.add(PROVIDER, channel.id, self._ts(), body, thread)
 
@@ -92,13 +108,19 @@ class Messages:
 
     def find(self, ts: str) -> Post | None:
         """Find a message in whatever channel."""
-        return next((one for one in self._posts.listed(PROVIDER) if one.name == ts and not one.gone), None)
+        return next(
+            (one for one in self._posts.listed(PROVIDER) if one.name == ts and not one.gone), None
+        )
 
     def replace(self, post: Post, said: Draft) -> Post:
-        """Let a message say something else; what it said is remembered, for whoever still has it on the screen."""
+        """Let a message say something else; what it said is remembered, for whoever still has it on
+        the screen.
+        """
+
         def edit(body: dict[str, Any]) -> dict[str, Any]:
             former = {"text": body["text"], "blocks": body["blocks"]}
             return {**body, **said.content, "history": [*body["history"], former]}
+
         return self._posts.change(post, edit, edited=True)
 
     def delete(self, post: Post) -> None:
@@ -111,9 +133,14 @@ class Messages:
     def shown(self, post: Post) -> dict[str, Any]:
         """Write a message as the Web API gives it."""
         message = {
-            "type": "message", "user": self._workspace.bot_user, "ts": post.name, "bot_id": self._workspace.bot,
-            "app_id": self._workspace.app, "team": self._workspace.team, "text": post.body["text"],
-        }  # fmt: skip
+            "type": "message",
+            "user": self._workspace.bot_user,
+            "ts": post.name,
+            "bot_id": self._workspace.bot,
+            "app_id": self._workspace.app,
+            "team": self._workspace.team,
+            "text": post.body["text"],
+        }
         if post.body["by"] == "webhook":
             message = {**message, "subtype": "bot_message", "username": self._workspace.bot_name}
             del message["user"]
@@ -134,6 +161,8 @@ class Messages:
 
 
 def mentions(content: Mapping[str, Any]) -> list[str]:
-    """Name the groups whom a message calls: @channel, @here, @everyone, which a text that was not escaped can do."""
+    """Name the groups whom a message calls: @channel, @here, @everyone, which a text that was not
+    escaped can do.
+    """
     said = [content["text"], *blocks.texts(content["blocks"])]
     return sorted({match[1] for text in said for match in MENTION.finditer(text)})

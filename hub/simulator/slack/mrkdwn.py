@@ -12,7 +12,9 @@ from markupsafe import Markup, escape
 from hub.simulator.slack.blocks import is_link
 
 TOKEN = re.compile(r"```(?P<pre>.+?)```|`(?P<code>[^`\n]+)`|<(?P<link>[^<>\n]+)>", re.DOTALL)
-HELD = re.compile("\ue000(\\d+)\ue001")  # the place of a token that was taken out, in characters that nobody writes
+HELD = re.compile(
+    "\ue000(\\d+)\ue001"
+)  # the place of a token that was taken out, in characters that nobody writes
 STYLES = [  # `*so*`, but neither `a*b*c` nor `* so *`
     (re.compile(rf"(?<![\w{mark}])[{mark}](?=\S)([^{mark}\n]+?)(?<=\S)[{mark}](?![\w{mark}])"), tag)
     for mark, tag in (("*", "strong"), ("_", "em"), ("~", "s"))
@@ -32,7 +34,8 @@ def render(text: str) -> Markup:
         held.append(_pre(match) if match["link"] is None else _link(match["link"]))
         return f"\ue000{len(held) - 1}\ue001"
 
-    # what a text brings along of the two characters is dropped, or it could name a token that is not there
+    # what a text brings along of the two characters is dropped, or it could name a token that is
+    # not there
     shown = str(escape(plain(TOKEN.sub(hold, text.replace("\ue000", "").replace("\ue001", "")))))
     for pattern, tag in STYLES:
         shown = pattern.sub(rf"<{tag}>\1</{tag}>", shown)

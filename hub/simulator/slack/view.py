@@ -1,4 +1,6 @@
-"""What the simulated Slack shows: its page, the same as JSON, and the doors through which people press buttons."""
+"""What the simulated Slack shows: its page, the same as JSON, and the doors through which people
+press buttons.
+"""
 
 from __future__ import annotations
 
@@ -20,47 +22,72 @@ from hub.simulator.slack.workspace import Channel
 view = Blueprint("slack", __name__)
 view.before_request(guard)
 TROUBLES = (
-    ("Channels", magic.CHANNELS), ("Secrets of webhooks", magic.WEBHOOKS), ("Tokens", magic.TOKENS), ("E-mail addresses", magic.PEOPLE),
-)  # fmt: skip
+    ("Channels", magic.CHANNELS),
+    ("Secrets of webhooks", magic.WEBHOOKS),
+    ("Tokens", magic.TOKENS),
+    ("E-mail addresses", magic.PEOPLE),
+)
 
 
 @view.get("/simulator/slack")
 def page() -> str:
     here = bench()
-    places = {place: _channel(place) for place in [here.slack.channel.id, *here.posts.places(PROVIDER)]}
+    places = {
+        place: _channel(place) for place in [here.slack.channel.id, *here.posts.places(PROVIDER)]
+    }
     chosen = places.get(request.args.get("channel", "")) or next(iter(places.values()))
     posts = [post for post in here.posts.listed(PROVIDER, chosen.id) if not post.gone]
     return render_template(
-        "simulator/slack.html", here=here.slack, channel=chosen, channels=list(places.values()), counts=here.posts.places(PROVIDER),
+        "simulator/slack.html",
+        here=here.slack,
+        channel=chosen,
+        channels=list(places.values()),
+        counts=here.posts.places(PROVIDER),
         roots=[post for post in posts if not post.thread],
-        replies={root.name: [post for post in posts if post.thread == root.name] for root in posts if not root.thread},
-        people=PEOPLE, troubles=TROUBLES,
-        version=here.store.version, faults=here.faults, limits=LIMITS, hub_url=here.config.public_url,
-    )  # fmt: skip
+        replies={
+            root.name: [post for post in posts if post.thread == root.name]
+            for root in posts
+            if not root.thread
+        },
+        people=PEOPLE,
+        troubles=TROUBLES,
+        version=here.store.version,
+        faults=here.faults,
+        limits=LIMITS,
+        hub_url=here.config.public_url,
+    )
 
 
 @view.get("/simulator/slack.json")
 def listed() -> Response:
-    """Tell the addresses there are and list what arrived, newest last; `?channel=` narrows it to one.
+    """Tell the addresses there are and list what arrived, newest last; `?channel=` narrows it to
+    one.
 
-    A message has `channel`, `channel_name`, `email` (of the person, in direct messages), `ts`, `thread` (the `ts` it answers or null),
-    `by` (bot, webhook, response), `text`, `blocks`, `attachments`, `buttons` (with `action_id`, `block_id`, `text`, `value`, `url`),
-    `mentions` (channel, here, everyone), `edited`, `edits`, `deleted`, `ephemeral` (the name of its only reader, or null) and `presses`
-    (`who`, `button`, `answer`, `at`).
+    A message has `channel`, `channel_name`, `email` (of the person, in direct messages), `ts`,
+    `thread` (the `ts` it answers or null), `by` (bot, webhook, response), `text`, `blocks`,
+    `attachments`, `buttons` (with `action_id`, `block_id`, `text`, `value`, `url`), `mentions`
+    (channel, here, everyone), `edited`, `edits`, `deleted`, `ephemeral` (the name of its only
+    reader, or null) and `presses` (`who`, `button`, `answer`, `at`).
     """
-    here, wanted = bench(), request.args.get("channel", "")
+    here = bench()
+    wanted = request.args.get("channel", "")
     return jsonify(
-        request_url=here.slack.request_url, webhook_url=here.slack.webhook_url, team=here.slack.team, people=PEOPLE,
+        request_url=here.slack.request_url,
+        webhook_url=here.slack.webhook_url,
+        team=here.slack.team,
+        people=PEOPLE,
         channels=[{"id": here.slack.channel.id, "name": here.slack.channel.name}],
         messages=[_summary(post) for post in here.posts.listed(PROVIDER, wanted)],
-    )  # fmt: skip
+    )
 
 
 @view.post("/simulator/slack/press")
 def press() -> BaseResponse:
-    """Press a button: `ts`, the `button` by its text, value or action id (or `action_id`, `block_id`), and `who` presses (Dana Whitfield).
+    """Press a button: `ts`, the `button` by its text, value or action id (or `action_id`,
+    `block_id`), and `who` presses (Dana Whitfield).
 
-    Tells the `status` with which the hub answered (0 and a `failure` when it did not), the `answer` and the `response_url`.
+    Tells the `status` with which the hub answered (0 and a `failure` when it did not), the `answer`
+    and the `response_url`.
     """
     body = {name: str(value) for name, value in {**request.args, **given()}.items()}
     return _press(body, link=False)
@@ -68,7 +95,9 @@ def press() -> BaseResponse:
 
 @view.get("/simulator/slack/open")
 def follow() -> BaseResponse:
-    """Follow a button that is a link, as in Slack: the press is told to the hub, and the address opened."""
+    """Follow a button that is a link, as in Slack: the press is told to the hub, and the address
+    opened.
+    """
     return _press(request.args.to_dict(), link=True)
 
 
@@ -88,7 +117,11 @@ def age() -> BaseResponse:
         abort(400, "Give minutes, a number.")
     shelf = bench().shelf
     for name in shelf.all(webhooks.RESPONSES):
-        shelf.change(webhooks.RESPONSES, name, lambda record: {**record, "made": record["made"] - minutes * 60})
+        shelf.change(
+            webhooks.RESPONSES,
+            name,
+            lambda record: {**record, "made": record["made"] - minutes * 60},
+        )
     return _done({"minutes": minutes})
 
 
@@ -102,22 +135,32 @@ def empty() -> BaseResponse:
 
 def _press(body: dict[str, str], *, link: bool) -> BaseResponse:
     try:
-        done = presses.press(bench(), body.get("ts", ""), body, body.get("who", ""), body.get("channel", ""))
+        done = presses.press(
+            bench(), body.get("ts", ""), body, body.get("who", ""), body.get("channel", "")
+        )
     except ValueError as problem:
         abort(400, str(problem))
     if link:
         url = done.button.get("url", "")
         return redirect(url, 303) if blocks.is_link(url) else abort(400, "This button is no link.")
-    return _done({
-        "status": done.answer.status, "failure": done.answer.failure, "answer": done.answer.body.decode(errors="replace"),
-        "who": done.who, "url": done.url, "response_url": done.response_url,
-    })  # fmt: skip
+    return _done(
+        {
+            "status": done.answer.status,
+            "failure": done.answer.failure,
+            "answer": done.answer.body.decode(errors="replace"),
+            "who": done.who,
+            "url": done.url,
+            "response_url": done.response_url,
+        }
+    )
 
 
 def _done(state: dict[str, Any]) -> BaseResponse:
     if request.is_json:
         return jsonify(state)
-    kept: dict[str, Any] = {name: request.form[name] for name in ("channel", "who") if request.form.get(name)}
+    kept: dict[str, Any] = {
+        name: request.form[name] for name in ("channel", "who") if request.form.get(name)
+    }
     return redirect(url_for("slack.page", **kept), 303)
 
 
@@ -126,21 +169,40 @@ def _channel(place: str) -> Channel:
 
 
 def _summary(post: Post) -> dict[str, Any]:
-    channel, said = _channel(post.place), post.body
+    channel = _channel(post.place)
+    said = post.body
     shown = ("action_id", "block_id", "value", "url", "style", "confirm")
     return {
-        "channel": channel.id, "channel_name": channel.name, "email": channel.email or None, "ts": post.name,
-        "thread": post.thread or None, "by": said["by"], "text": said["text"], "blocks": said["blocks"], "attachments": said["attachments"],
-        "buttons": [{"text": one["text"]["text"], **{name: one.get(name) for name in shown}} for one in blocks.buttons(said["blocks"])],
-        "mentions": mentions(said), "edited": post.edits > 0, "edits": post.edits, "deleted": post.gone,
-        "ephemeral": said["ephemeral"] or None, "presses": said["presses"],
+        "channel": channel.id,
+        "channel_name": channel.name,
+        "email": channel.email or None,
+        "ts": post.name,
+        "thread": post.thread or None,
+        "by": said["by"],
+        "text": said["text"],
+        "blocks": said["blocks"],
+        "attachments": said["attachments"],
+        "buttons": [
+            {"text": one["text"]["text"], **{name: one.get(name) for name in shown}}
+            for one in blocks.buttons(said["blocks"])
+        ],
+        "mentions": mentions(said),
+        "edited": post.edits > 0,
+        "edits": post.edits,
+        "deleted": post.gone,
+        "ephemeral": said["ephemeral"] or None,
+        "presses": said["presses"],
         "created": datetime.fromtimestamp(post.created).astimezone().isoformat(),
-    }  # fmt: skip
+    }
 
 
 @view.app_template_filter()
 def slack_text(text: Any) -> Markup:
     """Write a text, or a text object of a block, as its readers see it."""
     if isinstance(text, dict):
-        return mrkdwn.render(text["text"]) if text["type"] == "mrkdwn" else escape(mrkdwn.plain(text["text"]))
+        return (
+            mrkdwn.render(text["text"])
+            if text["type"] == "mrkdwn"
+            else escape(mrkdwn.plain(text["text"]))
+        )
     return mrkdwn.render(str(text))

@@ -1,4 +1,5 @@
-"""The addresses that Slack gives away: incoming webhooks, and those under which a press may be answered.
+"""The addresses that Slack gives away: incoming webhooks, and those under which a press may be
+answered.
 
 https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
 https://docs.slack.dev/interactivity/handling-user-interaction#message_responses
@@ -19,7 +20,8 @@ from hub.simulator.slack.messages import SlackError
 from hub.simulator.trouble import find
 
 webhooks = Blueprint("slack_webhooks", __name__)
-MOST_USES, LASTS = 5, 30 * 60  # of a response address; seconds
+MOST_USES = 5
+LASTS = 30 * 60  # of a response address; seconds
 RESPONSES = "slack response"  # the kind of the shelf's records
 
 
@@ -28,10 +30,19 @@ class Refused(Exception):
 
     def __init__(self, error: str, status: int = 400) -> None:
         super().__init__(error)
-        self.error, self.status = error, status
+        self.error = error
+        self.status = status
 
 
-GONE = ("no_service", "no_active_hooks", "no_team", "team_disabled", "invalid_token", "channel_not_found", "channel_is_archived")
+GONE = (
+    "no_service",
+    "no_active_hooks",
+    "no_team",
+    "team_disabled",
+    "invalid_token",
+    "channel_not_found",
+    "channel_is_archived",
+)
 
 
 @webhooks.errorhandler(Refused)
@@ -43,7 +54,8 @@ def refuse(problem: Refused) -> Response:
 @webhooks.post("/services/<team>/<webhook>/<secret>")
 def incoming(team: str, webhook: str, secret: str) -> Response:
     """Post to the webhook's channel; what is wrong is said in the answer's body."""
-    here, trouble = bench(), find(magic.WEBHOOKS, secret)
+    here = bench()
+    trouble = find(magic.WEBHOOKS, secret)
     _admit(here)
     if not trouble and team != here.slack.team:
         raise Refused("no_team", 404)
@@ -67,8 +79,11 @@ def incoming(team: str, webhook: str, secret: str) -> Response:
 
 @webhooks.post("/actions/<team>/<number>/<secret>")
 def respond(team: str, number: str, secret: str) -> Response:
-    """Answer a press: `replace_original`, `delete_original`, else a new message, for the presser alone unless `in_channel`."""
-    here, given = bench(), _given()
+    """Answer a press: `replace_original`, `delete_original`, else a new message, for the presser
+    alone unless `in_channel`.
+    """
+    here = bench()
+    given = _given()
     _admit(here)
     known = here.shelf.get(RESPONSES, number)
     if known is None or team != here.slack.team or secret != known["secret"]:
@@ -86,7 +101,9 @@ def _use(record: Record) -> Record:
     return {**record, "uses": record["uses"] + 1}
 
 
-def _carry_out(here: Bench, known: Record, given: dict[str, Any], said: messages.Draft | None) -> None:
+def _carry_out(
+    here: Bench, known: Record, given: dict[str, Any], said: messages.Draft | None
+) -> None:
     post = here.slack_messages.get(known["channel"], known["ts"])
     channel = here.slack.find(known["channel"])
     if said is None:
@@ -110,7 +127,9 @@ def _admit(here: Bench) -> None:
 def _given() -> dict[str, Any]:
     """Read JSON, whatever it is called, or a form whose `payload` is JSON."""
     try:
-        given = json.loads(request.form["payload"] if "payload" in request.form else request.get_data())
+        given = json.loads(
+            request.form["payload"] if "payload" in request.form else request.get_data()
+        )
     except ValueError:
         raise Refused("invalid_payload") from None
     if not isinstance(given, dict):
@@ -122,4 +141,6 @@ def _draft(given: dict[str, Any]) -> messages.Draft:
     try:
         return messages.draft(given)
     except SlackError as problem:
-        raise Refused("invalid_payload" if problem.error == "invalid_arguments" else problem.error) from None
+        raise Refused(
+            "invalid_payload" if problem.error == "invalid_arguments" else problem.error
+        ) from None

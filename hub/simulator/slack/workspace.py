@@ -14,7 +14,15 @@ from hub.simulator.cast import PEOPLE
 from hub.simulator.shelf import Shelf
 
 DEFAULT_PATH = "/api/rpc/webhooks/slack/interactions"
-SCOPES = ("channels:read", "chat:write", "chat:write.public", "im:write", "incoming-webhook", "users:read", "users:read.email")
+SCOPES = (
+    "channels:read",
+    "chat:write",
+    "chat:write.public",
+    "im:write",
+    "incoming-webhook",
+    "users:read",
+    "users:read.email",
+)
 ID = re.compile(r"[CDGU][A-Z0-9]{8,}")
 Person = dict[str, str]
 
@@ -39,11 +47,14 @@ class Channel:
 class Workspace:
     """Who and what there is; people who are asked for by e-mail address are there from then on."""
 
-    team_name, domain, bot_name = "Acme", "acme", "Signpost"
+    team_name = "Acme"
+    domain = "acme"
+    bot_name = "Signpost"
 
     def __init__(self, credentials: SimulatorCredentials, shelf: Shelf, hub_url: str) -> None:
         made_up = credentials.made_up
-        self._shelf, self._hub_url = shelf, hub_url
+        self._shelf = shelf
+        self._hub_url = hub_url
         self.team = "T" + made_up("slack team", 10).upper()
         self.app = "A" + made_up("slack app", 10).upper()
         self.bot = "B" + made_up("slack bot", 10).upper()
@@ -73,19 +84,27 @@ class Workspace:
         return self._keep(name, f"{'.'.join(name.lower().split())}@acme.example")
 
     def with_email(self, email: str) -> Person:
-        """Return the person of this e-mail address, who is here from now on and is called as the address says."""
+        """Return the person of this e-mail address, who is here from now on and is called as the
+        address says.
+        """
         known = next((one for one in self._people() if one["email"] == email), None)
-        return known or self._keep(" ".join(re.split(r"[._+-]+", email.partition("@")[0])).title(), email)
+        return known or self._keep(
+            " ".join(re.split(r"[._+-]+", email.partition("@")[0])).title(), email
+        )
 
     def with_id(self, user: str) -> Person | None:
-        return self._shelf.get("slack person", user) or next((one for one in self._people() if one["id"] == user), None)
+        return self._shelf.get("slack person", user) or next(
+            (one for one in self._people() if one["id"] == user), None
+        )
 
     def direct(self, person: Person) -> Channel:
         """Return the direct messages between the bot and a person."""
         return Channel("D" + person["id"][1:], person["name"], person["email"])
 
     def find(self, address: str) -> Channel | None:
-        """Return the channel of an id or a name, and for a person's id the direct messages; None: there is none."""
+        """Return the channel of an id or a name, and for a person's id the direct messages; None:
+        there is none.
+        """
         if address in (self.channel.id, self.channel.name, f"#{self.channel.name}"):
             return self.channel
         person = self.with_id("U" + address[1:]) if address[:1] in ("U", "D") else None
@@ -93,7 +112,9 @@ class Workspace:
 
     def _people(self) -> list[Person]:
         kept = self._shelf.all("slack person").values()
-        return [self._made(name, f"{'.'.join(name.lower().split())}@acme.example") for name in PEOPLE] + list(kept)
+        return [
+            self._made(name, f"{'.'.join(name.lower().split())}@acme.example") for name in PEOPLE
+        ] + list(kept)
 
     def _keep(self, name: str, email: str) -> Person:
         person = self._made(name, email)

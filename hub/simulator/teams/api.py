@@ -17,14 +17,22 @@ from hub.simulator.teams import cards, magic
 from hub.simulator.teams.workflow import PATH
 from hub.simulator.trouble import find
 
-PROVIDER, PLACE = "teams", "signing"
+PROVIDER = "teams"
+PLACE = "signing"
 LARGEST = 28 * 1024  # bytes of one message
 SENTENCES = {  # code → what Logic Apps says with it
     "InvalidJson": "The request body could not be parsed as JSON.",
-    "TriggerInputSchemaMismatch": "The input body for trigger 'manual' of type 'Request' did not match its schema definition. {}",
-    "DirectApiAuthorizationRequired": "The request must be authenticated only by Shared Access scheme.",
+    "TriggerInputSchemaMismatch": (
+        "The input body for trigger 'manual' of type 'Request' did not match its schema"
+        " definition. {}"
+    ),
+    "DirectApiAuthorizationRequired": (
+        "The request must be authenticated only by Shared Access scheme."
+    ),
     "WorkflowNotFound": "The workflow could not be found.",
-    "WorkflowTriggerIsNotEnabled": "Could not execute workflow trigger 'manual': the workflow is disabled.",
+    "WorkflowTriggerIsNotEnabled": (
+        "Could not execute workflow trigger 'manual': the workflow is disabled."
+    ),
     "RequestEntityTooLarge": "The request entity is too large.",
     "TooManyRequests": "Rate limit is exceeded. Try again in 1 seconds.",
 }
@@ -37,8 +45,13 @@ class Refused(Exception):
 
     def __init__(self, status: int, code: str, detail: str = "") -> None:
         super().__init__(code)
-        self.status, self.code = status, code
-        self.sentence = SENTENCES.get(code, "The server could not do it. Try again later.").format(detail).strip()
+        self.status = status
+        self.code = code
+        self.sentence = (
+            SENTENCES.get(code, "The server could not do it. Try again later.")
+            .format(detail)
+            .strip()
+        )
 
 
 @api.errorhandler(Refused)
@@ -53,13 +66,16 @@ def refuse(problem: Refused) -> Response:
 @api.post(PATH.format("<workflow>"))
 def invoke(workflow: str) -> tuple[str, int]:
     """Take a message and post its cards; what the cards' drawing meets later is told to nobody."""
-    here, trouble = bench(), find(magic.WORKFLOWS, workflow)
+    here = bench()
+    trouble = find(magic.WORKFLOWS, workflow)
     _admit(here, workflow, trouble)
     body = request.get_data()
     if len(body) > LARGEST:
         raise Refused(413, "RequestEntityTooLarge")
     message = _message(body)
-    if trouble and trouble.refuses(lambda: here.store.stumbles(workflow, body.decode(errors="replace"))):
+    if trouble and trouble.refuses(
+        lambda: here.store.stumbles(workflow, body.decode(errors="replace"))
+    ):
         raise Refused(trouble.status, trouble.error)
     run = cards.Run(failed=trouble.fails) if trouble and trouble.fails else cards.run(message)
     number = str(here.shelf.number("teams post"))

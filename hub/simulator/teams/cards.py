@@ -1,4 +1,5 @@
-"""What a workflow makes of a message after it took it: the cards that show, and what goes wrong where nobody is told.
+"""What a workflow makes of a message after it took it: the cards that show, and what goes wrong
+where nobody is told.
 
 https://learn.microsoft.com/en-us/microsoftteams/platform/task-modules-and-cards/cards/cards-reference
 """
@@ -13,19 +14,36 @@ from urllib.parse import urlsplit
 Card = dict[str, Any]
 ADAPTIVE = "application/vnd.microsoft.card.adaptive"
 NEWEST = (1, 5)  # version of Adaptive Cards that Teams draws
-CONTAINERS = {"Container": "items", "ColumnSet": "columns", "Column": "items", "ActionSet": "actions"}
-ELEMENTS = {*CONTAINERS, "TextBlock", "RichTextBlock", "FactSet", "Image", "ImageSet", "CodeBlock", "Table"}
+CONTAINERS = {
+    "Container": "items",
+    "ColumnSet": "columns",
+    "Column": "items",
+    "ActionSet": "actions",
+}
+ELEMENTS = {
+    *CONTAINERS,
+    "TextBlock",
+    "RichTextBlock",
+    "FactSet",
+    "Image",
+    "ImageSet",
+    "CodeBlock",
+    "Table",
+}
 NEEDED = {"TextBlock": "text", "FactSet": "facts", "Image": "url", "Action.OpenUrl": "url"}
 NO_ARRAY = (
-    "The execution of template action 'Send_each_adaptive_card' failed: the result of the evaluation of 'foreach' expression "
-    "'@triggerOutputs()?['body']?['attachments']' is of type 'Null'. The result must be a valid array."
+    "The execution of template action 'Send_each_adaptive_card' failed: the result of the"
+    " evaluation of 'foreach' expression '@triggerOutputs()?['body']?['attachments']' is of type"
+    " 'Null'. The result must be a valid array."
 )
 UNSERVED = ("Action.Submit", "Action.Execute")
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run of the flow: the cards it posted, why it failed ('' if it did not), and what readers do not get of it."""
+    """One run of the flow: the cards it posted, why it failed ('' if it did not), and what readers
+    do not get of it.
+    """
 
     cards: list[Card] = field(default_factory=list)
     failed: str = ""
@@ -33,7 +51,9 @@ class Run:
 
 
 def mismatch(message: Any) -> str:
-    """Say what the trigger's schema finds wrong with a message; '' for nothing: what it does not know it lets pass."""
+    """Say what the trigger's schema finds wrong with a message; '' for nothing: what it does not
+    know it lets pass.
+    """
     if not isinstance(message, dict):
         return "Invalid type. Expected Object."
     attachments = message.get("attachments")
@@ -58,7 +78,9 @@ def run(message: dict[str, Any]) -> Run:
             return Run(cards, wrong, notes)
         notes += list(_notes([*card.get("body", ()), *card.get("actions", ())]))
         cards.append(card)
-    return Run(cards, "" if cards else "The message had no cards, so that nothing was posted.", notes)
+    return Run(
+        cards, "" if cards else "The message had no cards, so that nothing was posted.", notes
+    )
 
 
 def _wrong(kind: Any, card: Any) -> str:
@@ -68,7 +90,10 @@ def _wrong(kind: Any, card: Any) -> str:
     if not isinstance(card, dict) or card.get("type") != "AdaptiveCard":
         return "Property 'type' must be 'AdaptiveCard'."
     version = str(card.get("version", ""))
-    if not all(part.isdecimal() for part in version.split(".")) or tuple(map(int, version.split("."))) > NEWEST:
+    if (
+        not all(part.isdecimal() for part in version.split("."))
+        or tuple(map(int, version.split("."))) > NEWEST
+    ):
         return f"The version of the card, {version!r}, is not one that Teams draws."
     if not isinstance(card.get("body", []), list) or not isinstance(card.get("actions", []), list):
         return "Property 'body' or 'actions' is no array."
@@ -80,7 +105,10 @@ def _notes(elements: Any) -> Iterator[str]:
     for one in elements if isinstance(elements, list) else ():
         kind = one.get("type") if isinstance(one, dict) else None
         if kind in UNSERVED:
-            yield f"{kind} {one.get('title', '')!r} has no receiver: a card that a workflow posts belongs to no bot."
+            yield (
+                f"{kind} {one.get('title', '')!r} has no receiver: a card that a workflow posts"
+                " belongs to no bot."
+            )
         elif isinstance(kind, str) and kind.startswith("Action."):
             if kind == "Action.OpenUrl" and not is_link(one.get("url")):
                 yield f"{kind} {one.get('title', '')!r} has no address to open."

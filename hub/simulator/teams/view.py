@@ -1,4 +1,7 @@
-"""What the simulated Teams shows: its channel's page, and the same as JSON. Buttons of cards are links, and are followed as such."""
+"""What the simulated Teams shows: its channel's page, and the same as JSON.
+
+Buttons of cards are links, and are followed as such.
+"""
 
 from __future__ import annotations
 
@@ -25,21 +28,33 @@ TROUBLES = (("Ids of workflows", magic.WORKFLOWS),)
 def page() -> str:
     here = bench()
     return render_template(
-        "simulator/teams.html", workflow=here.teams, channel=CHANNEL, posts=here.posts.listed(PROVIDER), troubles=TROUBLES,
+        "simulator/teams.html",
+        workflow=here.teams,
+        channel=CHANNEL,
+        posts=here.posts.listed(PROVIDER),
+        troubles=TROUBLES,
         largest=LARGEST,
-        version=here.store.version, faults=here.faults, limits=LIMITS, hub_url=here.config.public_url,
-    )  # fmt: skip
+        version=here.store.version,
+        faults=here.faults,
+        limits=LIMITS,
+        hub_url=here.config.public_url,
+    )
 
 
 @view.get("/simulator/teams.json")
 def listed() -> Response:
     """Tell the workflow's address and list what it took, newest last.
 
-    A post has `id`, `cards` (as they were given), `texts`, `facts` (pairs), `actions` (with `title` and `url`; GET that follows one),
-    `failed` (why the flow's run failed after the message was taken, or null), `notes` (what readers do not get), `size` and `message`.
+    A post has `id`, `cards` (as they were given), `texts`, `facts` (pairs), `actions` (with `title`
+    and `url`; GET that follows one), `failed` (why the flow's run failed after the message was
+    taken, or null), `notes` (what readers do not get), `size` and `message`.
     """
     here = bench()
-    return jsonify(url=here.teams.url, channel=CHANNEL, posts=[_summary(post) for post in here.posts.listed(PROVIDER)])
+    return jsonify(
+        url=here.teams.url,
+        channel=CHANNEL,
+        posts=[_summary(post) for post in here.posts.listed(PROVIDER)],
+    )
 
 
 @view.post("/simulator/teams/empty")
@@ -52,14 +67,29 @@ def empty() -> BaseResponse:
 
 def _summary(post: Post) -> dict[str, Any]:
     found = list(cards.walk(post.body["cards"]))
-    facts = [fact for one in found if one["type"] == "FactSet" for fact in one.get("facts") or () if isinstance(fact, dict)]
+    facts = [
+        fact
+        for one in found
+        if one["type"] == "FactSet"
+        for fact in one.get("facts") or ()
+        if isinstance(fact, dict)
+    ]
     return {
-        "id": post.name, "cards": post.body["cards"], "texts": [one.get("text") for one in found if one["type"] == "TextBlock"],
+        "id": post.name,
+        "cards": post.body["cards"],
+        "texts": [one.get("text") for one in found if one["type"] == "TextBlock"],
         "facts": [[fact.get("title"), fact.get("value")] for fact in facts],
-        "actions": [{"title": one.get("title"), "url": one.get("url")} for one in found if one["type"] == "Action.OpenUrl"],
-        "failed": post.body["failed"] or None, "notes": post.body["notes"], "size": post.body["size"], "message": post.body["message"],
+        "actions": [
+            {"title": one.get("title"), "url": one.get("url")}
+            for one in found
+            if one["type"] == "Action.OpenUrl"
+        ],
+        "failed": post.body["failed"] or None,
+        "notes": post.body["notes"],
+        "size": post.body["size"],
+        "message": post.body["message"],
         "created": datetime.fromtimestamp(post.created).astimezone().isoformat(),
-    }  # fmt: skip
+    }
 
 
 @view.app_template_filter()

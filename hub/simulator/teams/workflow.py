@@ -15,7 +15,9 @@ class Workflow:
         made_up = credentials.made_up
         self.id = made_up("teams workflow", 32)
         self.sig = made_up("teams sig", 43)
-        self.host = f"{made_up('teams environment', 32)}.{made_up('teams region', 2)}.environment.api.powerplatform.com"
+        environment = made_up("teams environment", 32)
+        region = made_up("teams region", 2)
+        self.host = f"{environment}.{region}.environment.api.powerplatform.com"
 
     @property
     def url(self) -> str:

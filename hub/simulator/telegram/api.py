@@ -1,4 +1,6 @@
-"""The Bot API over HTTP: a token in the path, a method, and its parameters as JSON, as a form or in the address."""
+"""The Bot API over HTTP: a token in the path, a method, and its parameters as JSON, as a form or in
+the address.
+"""
 
 from __future__ import annotations
 

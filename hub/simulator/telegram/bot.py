@@ -1,4 +1,6 @@
-"""The one bot of the simulated Telegram, made up from the simulator's credentials, and its webhook as it was set."""
+"""The one bot of the simulated Telegram, made up from the simulator's credentials, and its webhook
+as it was set.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,8 @@ from hub.datadir import SimulatorCredentials
 from hub.simulator.shelf import Shelf
 from hub.simulator.telegram.errors import TelegramError
 
-USERNAME, NAME = "SignpostDemoBot", "Signpost"
+USERNAME = "SignpostDemoBot"
+NAME = "Signpost"
 TOKEN = re.compile(r"\d+:[A-Za-z0-9_-]{35}")
 SECRET = re.compile(r"[A-Za-z0-9_-]*")
 PORTS = (443, 80, 88, 8443)
@@ -38,8 +41,11 @@ class Bot:
         self._shelf = shelf
         self.id = int(made_up("telegram bot", 12), 16) % 9_000_000_000 + 1_000_000_000
         self.token = f"{self.id}:{made_up('telegram token', 35)}"
-        self.team_chat = -int(f"100{int(made_up('telegram team', 12), 16) % 9_000_000_000 + 1_000_000_000}")
-        self.username, self.name = USERNAME, NAME
+        self.team_chat = -int(
+            f"100{int(made_up('telegram team', 12), 16) % 9_000_000_000 + 1_000_000_000}"
+        )
+        self.username = USERNAME
+        self.name = NAME
 
     @property
     def user(self) -> dict[str, Any]:
@@ -59,19 +65,27 @@ class Bot:
 
 
 def check_webhook(url: str, secret: str) -> None:
-    """Refuse an address or a secret as Telegram does; this machine may be named without https, and on any port."""
+    """Refuse an address or a secret as Telegram does; this machine may be named without https, and
+    on any port.
+    """
     try:
         parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
+        host = parts.hostname or ""
+        port = parts.port
     except ValueError:
         raise TelegramError(400, "Bad Request: bad webhook: invalid URL specified") from None
     if parts.scheme not in ("http", "https") or not host:
         raise TelegramError(400, "Bad Request: bad webhook: invalid URL specified")
     if not is_loopback(host):
         if parts.scheme != "https":
-            raise TelegramError(400, "Bad Request: bad webhook: An HTTPS URL must be provided for webhook")
+            raise TelegramError(
+                400, "Bad Request: bad webhook: An HTTPS URL must be provided for webhook"
+            )
         if (port or 443) not in PORTS:
-            raise TelegramError(400, "Bad Request: bad webhook: Webhook can be set up only on ports 80, 88, 443 or 8443")
+            raise TelegramError(
+                400,
+                "Bad Request: bad webhook: Webhook can be set up only on ports 80, 88, 443 or 8443",
+            )
     if len(secret) > 256:
         raise TelegramError(400, "Bad Request: secret token is too long")
     if not SECRET.fullmatch(secret):

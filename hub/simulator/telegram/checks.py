@@ -15,17 +15,22 @@ from hub.simulator.telegram.errors import TelegramError
 
 Params = Mapping[str, Any]
 Keyboard = list[list[dict[str, Any]]]
-LONGEST_TEXT, LONGEST_DATA = 4096, 64  # characters that readers see; bytes
+LONGEST_TEXT = 4096
+LONGEST_DATA = 64  # characters that readers see; bytes
 MODES = {
-    "": entities.plain, "html": entities.parse, "markdown": markdown.parse_legacy,
+    "": entities.plain,
+    "html": entities.parse,
+    "markdown": markdown.parse_legacy,
     "markdownv2": markdown.parse_v2,
-}  # fmt: skip
-MOST_BUTTONS, MOST_IN_A_ROW = 100, 8
+}
+MOST_BUTTONS = 100
+MOST_IN_A_ROW = 8
 
 
 def text(params: Params) -> entities.Formatted:
     """Read `text` by its `parse_mode`."""
-    given, mode = str(params.get("text") or ""), str(params.get("parse_mode") or "")
+    given = str(params.get("text") or "")
+    mode = str(params.get("parse_mode") or "")
     if mode.lower() not in MODES:
         raise TelegramError(400, "Bad Request: unsupported parse_mode")
     read = MODES[mode.lower()](given)
@@ -50,8 +55,15 @@ def keyboard(params: Params) -> Keyboard:
 
 
 def _button(button: Any) -> dict[str, Any]:
-    if not isinstance(button, dict) or not isinstance(button.get("text"), str) or not button["text"].strip():
-        raise TelegramError(400, "Bad Request: can't parse inline keyboard button: Field \"text\" must be of type String")
+    if (
+        not isinstance(button, dict)
+        or not isinstance(button.get("text"), str)
+        or not button["text"].strip()
+    ):
+        raise TelegramError(
+            400,
+            'Bad Request: can\'t parse inline keyboard button: Field "text" must be of type String',
+        )
     if "url" in button:
         if not _is_address(str(button["url"])):
             raise TelegramError(400, "Bad Request: Wrong HTTP URL specified")
@@ -60,7 +72,11 @@ def _button(button: Any) -> dict[str, Any]:
         if not isinstance(data, str) or not 1 <= len(data.encode()) <= LONGEST_DATA:
             raise TelegramError(400, "Bad Request: BUTTON_DATA_INVALID")
     else:
-        raise TelegramError(400, "Bad Request: can't parse inline keyboard button: Text buttons are unallowed in the inline keyboard")
+        raise TelegramError(
+            400,
+            "Bad Request: can't parse inline keyboard button: Text buttons are unallowed in the"
+            " inline keyboard",
+        )
     return {name: button[name] for name in ("text", "url", "callback_data") if name in button}
 
 
@@ -71,7 +87,9 @@ def parsed(params: Params, name: str) -> Any:
         try:
             return json.loads(value)
         except ValueError:
-            raise TelegramError(400, f"Bad Request: can't parse {name.replace('_', ' ')} JSON object") from None
+            raise TelegramError(
+                400, f"Bad Request: can't parse {name.replace('_', ' ')} JSON object"
+            ) from None
     return value
 
 
@@ -88,4 +106,8 @@ def _is_address(address: str) -> bool:
         parts = urlsplit(address)
     except ValueError:
         return False
-    return parts.scheme in ("http", "https", "tg") and bool(parts.netloc) and not any(char.isspace() for char in address)
+    return (
+        parts.scheme in ("http", "https", "tg")
+        and bool(parts.netloc)
+        and not any(char.isspace() for char in address)
+    )

@@ -1,4 +1,5 @@
-"""HTML as Telegram reads it: a text and its entities, or an error that names the byte where reading ended.
+"""HTML as Telegram reads it: a text and its entities, or an error that names the byte where reading
+ended.
 
 https://core.telegram.org/bots/api#html-style
 """
@@ -14,19 +15,44 @@ from markupsafe import Markup, escape
 from hub.simulator.telegram.errors import TelegramError
 
 KINDS = {  # tag → kind of entity
-    "b": "bold", "strong": "bold", "i": "italic", "em": "italic", "u": "underline", "ins": "underline", "s": "strikethrough",
-    "strike": "strikethrough", "del": "strikethrough", "span": "spoiler", "tg-spoiler": "spoiler", "a": "text_link", "code": "code",
-    "pre": "pre", "blockquote": "blockquote", "tg-emoji": "custom_emoji", "tg-time": "date_time",
-}  # fmt: skip
-SHOWN = {"bold": "strong", "italic": "em", "underline": "u", "strikethrough": "s", "code": "code", "pre": "code", "blockquote": "q"}
+    "b": "bold",
+    "strong": "bold",
+    "i": "italic",
+    "em": "italic",
+    "u": "underline",
+    "ins": "underline",
+    "s": "strikethrough",
+    "strike": "strikethrough",
+    "del": "strikethrough",
+    "span": "spoiler",
+    "tg-spoiler": "spoiler",
+    "a": "text_link",
+    "code": "code",
+    "pre": "pre",
+    "blockquote": "blockquote",
+    "tg-emoji": "custom_emoji",
+    "tg-time": "date_time",
+}
+SHOWN = {
+    "bold": "strong",
+    "italic": "em",
+    "underline": "u",
+    "strikethrough": "s",
+    "code": "code",
+    "pre": "code",
+    "blockquote": "q",
+}
 NAMED = {"lt": "<", "gt": ">", "amp": "&", "quot": '"'}
 REFERENCE = re.compile(r"&(?:(lt|gt|amp|quot)|#(\d{1,7})|#[xX]([0-9a-fA-F]{1,6}));?")
-START = re.compile(r"<([^\s>/]*)((?:\s+[^\s=>/]+(?:\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s>\"']+))?)*)\s*>")
+START = re.compile(
+    r"<([^\s>/]*)((?:\s+[^\s=>/]+(?:\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s>\"']+))?)*)\s*>"
+)
 ATTRIBUTE = re.compile(r"([^\s=>/]+)(?:\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s>\"']+)))?")
 END = re.compile(r"</([^>]*)>")
 ADDRESS = re.compile(r"(?:https?://|tg://|mailto:)\S+")
 MOST = 100  # entities of one message
-# what Telegram finds by itself, first things first; https://core.telegram.org/bots/api#messageentity
+# what Telegram finds by itself, first things first;
+# https://core.telegram.org/bots/api#messageentity
 _TAIL = r"[^\s<>\"']*[^\s<>\"'.,;:!?)\]}]"
 _URL = (
     rf"(?<![\w@/])(?:https?://|tg://|www\.){_TAIL}"
@@ -43,7 +69,9 @@ DETECTED = (
 
 @dataclass(frozen=True)
 class Formatted:
-    """A text as its readers see it: plain, its entities with offsets in UTF-16 units, and the same as HTML of ours."""
+    """A text as its readers see it: plain, its entities with offsets in UTF-16 units, and the same
+    as HTML of ours.
+    """
 
     text: str
     entities: list[dict[str, Any]]
@@ -159,17 +187,21 @@ def parse(source: str) -> Formatted:
         char = source[at]
         if char == "&" and (reference := REFERENCE.match(source, at)):
             letter = _referenced(reference)
-            text, at = text + letter, reference.end()
+            text = text + letter
+            at = reference.end()
         elif char != "<":
-            text, at = text + char, at + 1
+            text = text + char
+            at = at + 1
         elif source.startswith("</", at):
             at, closed = _close(source, at, opened)
-            found.append(Span(closed.start, len(text), closed.kind, closed.attributes.get("href", "")))
+            found.append(
+                Span(closed.start, len(text), closed.kind, closed.attributes.get("href", ""))
+            )
         else:
             at, begun = _begin(source, at, len(text))
             opened.append(begun)
     if opened:
-        raise wrong(f"Can't find end tag corresponding to start tag \"{opened[-1].tag}\"")
+        raise wrong(f'Can\'t find end tag corresponding to start tag "{opened[-1].tag}"')
     return formatted(text, found)
 
 
@@ -192,20 +224,27 @@ def _begin(source: str, at: int, start: int) -> tuple[int, _Open]:
     tag = match[1].lower()
     if tag not in KINDS:
         raise wrong(f'Unsupported start tag "{tag}" at byte offset {offset}')
-    attributes = {one[1].lower(): _unescaped(one[2] or one[3] or one[4] or "") for one in ATTRIBUTE.finditer(match[2])}
+    attributes = {
+        one[1].lower(): _unescaped(one[2] or one[3] or one[4] or "")
+        for one in ATTRIBUTE.finditer(match[2])
+    }
     if tag == "span" and attributes.get("class") != "tg-spoiler":
         raise wrong(f'Tag "span" must have class "tg-spoiler" at byte offset {offset}')
     return match.end(), _Open(tag, offset, start, attributes)
 
 
 def _close(source: str, at: int, opened: list[_Open]) -> tuple[int, _Open]:
-    offset, match = len(source[:at].encode()), END.match(source, at)
+    offset = len(source[:at].encode())
+    match = END.match(source, at)
     name = match[1].strip().lower() if match else ""
     if not opened:
         raise wrong(f"Unexpected end tag at byte offset {offset}")
     last = opened.pop()
     if match is None or name not in ("", last.tag):
-        raise wrong(f'Unmatched end tag at byte offset {offset}, expected "</{last.tag}>", found "</{name}>"')
+        raise wrong(
+            f'Unmatched end tag at byte offset {offset}, expected "</{last.tag}>", found'
+            f' "</{name}>"'
+        )
     return match.end(), last
 
 

@@ -6,11 +6,15 @@ from typing import Any
 
 
 class TelegramError(Exception):
-    """A call is refused: the HTTP status, which is the error code as well, a sentence, and what to do where that is known."""
+    """A call is refused: the HTTP status, which is the error code as well, a sentence, and what to
+    do where that is known.
+    """
 
     def __init__(self, code: int, description: str, **parameters: Any) -> None:
         super().__init__(description)
-        self.code, self.description, self.parameters = code, description, parameters
+        self.code = code
+        self.description = description
+        self.parameters = parameters
 
     @property
     def body(self) -> dict[str, Any]:

@@ -14,14 +14,29 @@ from hub.simulator.telegram.entities import Formatted, Span, formatted, wrong
 RESERVED = "_*[]()~`>#+-=|{}.!"
 LEGACY = {"_": "italic", "*": "bold"}
 NAMES = {  # how refusals call an entity that is not closed
-    "bold": "Bold", "italic": "Italic", "underline": "Underline", "strikethrough": "Strikethrough",
-    "spoiler": "Spoiler", "code": "Code", "pre": "Pre", "pre_code": "PreCode",
-    "text_link": "TextUrl", "custom_emoji": "CustomEmoji",
-}  # fmt: skip
+    "bold": "Bold",
+    "italic": "Italic",
+    "underline": "Underline",
+    "strikethrough": "Strikethrough",
+    "spoiler": "Spoiler",
+    "code": "Code",
+    "pre": "Pre",
+    "pre_code": "PreCode",
+    "text_link": "TextUrl",
+    "custom_emoji": "CustomEmoji",
+}
 MARKS = {  # how an entity ends, and begins unless it is a link or code
-    "underline": "__", "spoiler": "||", "italic": "_", "bold": "*", "strikethrough": "~",
-    "code": "`", "pre": "```", "pre_code": "```", "text_link": "]", "custom_emoji": "]",
-}  # fmt: skip
+    "underline": "__",
+    "spoiler": "||",
+    "italic": "_",
+    "bold": "*",
+    "strikethrough": "~",
+    "code": "`",
+    "pre": "```",
+    "pre_code": "```",
+    "text_link": "]",
+    "custom_emoji": "]",
+}
 BEGINNINGS = ("underline", "spoiler", "italic", "bold", "strikethrough")
 
 

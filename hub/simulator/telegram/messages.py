@@ -1,4 +1,6 @@
-"""Messages of the simulated Telegram: the bot's, people's, and what the service itself notes in a chat."""
+"""Messages of the simulated Telegram: the bot's, people's, and what the service itself notes in a
+chat.
+"""
 
 from __future__ import annotations
 
@@ -19,17 +21,31 @@ class Messages:
     """All messages, by chat and number."""
 
     def __init__(self, bot: Bot, chats: Chats, posts: Posts, shelf: Shelf) -> None:
-        self._bot, self._chats, self._posts, self._shelf = bot, chats, posts, shelf
+        self._bot = bot
+        self._chats = chats
+        self._posts = posts
+        self._shelf = shelf
 
     def add(
-        self, chat: Chat, said: Formatted, keyboard: Keyboard | None = None, *, by: Chat | None = None, answers: str = "",
+        self,
+        chat: Chat,
+        said: Formatted,
+        keyboard: Keyboard | None = None,
+        *,
+        by: Chat | None = None,
+        answers: str = "",
         service: dict[str, Any] | None = None,
-    ) -> Post:  # fmt: skip
+    ) -> Post:
         """Post a message `by` a person, or the bot; `answers` names the message it replies to."""
         body = {
-            "text": said.text, "entities": said.entities, "html": str(said.html), "keyboard": keyboard or [], "history": [],
-            "by": by.name if by else "", "service": service or {},
-        }  # fmt: skip
+            "text": said.text,
+            "entities": said.entities,
+            "html": str(said.html),
+            "keyboard": keyboard or [],
+            "history": [],
+            "by": by.name if by else "",
+            "service": service or {},
+        }
         number = self._shelf.number("telegram message")
         return self._posts.add(PROVIDER, str(chat.id), str(number), body, answers)
 
@@ -58,16 +74,27 @@ class Messages:
         if all(post.body[name] == value for name, value in fresh.items()):
             raise TelegramError(
                 400,
-                "Bad Request: message is not modified: specified new message content and reply markup are exactly the same "
-                "as a current content and reply markup of the message",
+                "Bad Request: message is not modified: specified new message content and reply"
+                " markup are exactly the same as a current content and reply markup of the message",
             )
-        return self._posts.change(post, lambda body: {**body, **fresh, "history": [*body["history"], body["keyboard"]]}, edited=True)
+        return self._posts.change(
+            post,
+            lambda body: {**body, **fresh, "history": [*body["history"], body["keyboard"]]},
+            edited=True,
+        )
 
     def shown(self, post: Post) -> dict[str, Any]:
         """Write a message as the API does."""
-        chat = self._chats.get(int(post.place)) or Chat(int(post.place), kind_of(int(post.place)), post.place)
+        chat = self._chats.get(int(post.place)) or Chat(
+            int(post.place), kind_of(int(post.place)), post.place
+        )
         author = self._chats.person(post.body["by"]).user if post.body["by"] else self._bot.user
-        message: dict[str, Any] = {"message_id": int(post.name), "from": author, "chat": chat.shown, "date": int(post.created)}
+        message: dict[str, Any] = {
+            "message_id": int(post.name),
+            "from": author,
+            "chat": chat.shown,
+            "date": int(post.created),
+        }
         if post.body["text"]:
             message["text"] = post.body["text"]
         if post.body["entities"]:
@@ -78,5 +105,9 @@ class Messages:
             message["edit_date"] = int(post.created)
         answered = self.get(chat, int(post.thread)) if post.thread else None
         if answered:
-            message["reply_to_message"] = {name: value for name, value in self.shown(answered).items() if name != "reply_to_message"}
+            message["reply_to_message"] = {
+                name: value
+                for name, value in self.shown(answered).items()
+                if name != "reply_to_message"
+            }
         return {**message, **post.body["service"]}

@@ -16,11 +16,21 @@ from hub.simulator.telegram.checks import Params, parsed, whole
 from hub.simulator.telegram.errors import TelegramError, too_fast
 from hub.simulator.trouble import find
 
-LONGEST_ANSWER, MOST_CONNECTIONS = 200, 100
+LONGEST_ANSWER = 200
+MOST_CONNECTIONS = 100
 ACTIONS = {
-    "typing", "upload_photo", "record_video", "upload_video", "record_voice", "upload_voice",
-    "upload_document", "choose_sticker", "find_location", "record_video_note", "upload_video_note",
-}  # fmt: skip
+    "typing",
+    "upload_photo",
+    "record_video",
+    "upload_video",
+    "record_voice",
+    "upload_voice",
+    "upload_document",
+    "choose_sticker",
+    "find_location",
+    "record_video_note",
+    "upload_video_note",
+}
 TOO_OLD = "Bad Request: query is too old and response timeout expired or query ID is invalid"
 
 
@@ -33,21 +43,36 @@ def perform(here: Bench, method: str, params: Params) -> Any:
 
 
 def get_me(here: Bench, params: Params) -> dict[str, Any]:
-    return {**here.telegram.bot.user, "can_join_groups": True, "can_read_all_group_messages": False, "supports_inline_queries": False,
-            "can_connect_to_business": False, "has_main_web_app": False}  # fmt: skip
+    return {
+        **here.telegram.bot.user,
+        "can_join_groups": True,
+        "can_read_all_group_messages": False,
+        "supports_inline_queries": False,
+        "can_connect_to_business": False,
+        "has_main_web_app": False,
+    }
 
 
 def set_webhook(here: Bench, params: Params) -> bool:
-    """Set where updates are posted; an `url` of '' removes it, `allowed_updates` that are left out stay."""
-    bot, url, secret = here.telegram.bot, str(params.get("url") or ""), str(params.get("secret_token") or "")
+    """Set where updates are posted; an `url` of '' removes it, `allowed_updates` that are left out
+    stay.
+    """
+    bot = here.telegram.bot
+    url = str(params.get("url") or "")
+    secret = str(params.get("secret_token") or "")
     if not url:
         return delete_webhook(here, params)
     check_webhook(url, secret)
-    kinds, most = parsed(params, "allowed_updates"), whole(params, "max_connections") or 40
-    if kinds is not None and not (isinstance(kinds, list) and all(isinstance(one, str) for one in kinds)):
+    kinds = parsed(params, "allowed_updates")
+    most = whole(params, "max_connections") or 40
+    if kinds is not None and not (
+        isinstance(kinds, list) and all(isinstance(one, str) for one in kinds)
+    ):
         raise TelegramError(400, "Bad Request: can't parse allowed updates JSON object")
     if not 1 <= most <= MOST_CONNECTIONS:
-        raise TelegramError(400, f"Bad Request: max_connections must be from 1 to {MOST_CONNECTIONS}")
+        raise TelegramError(
+            400, f"Bad Request: max_connections must be from 1 to {MOST_CONNECTIONS}"
+        )
     allowed = bot.webhook.allowed if kinds is None else tuple(kinds)
     bot.keep(Webhook(url, secret, allowed, most))
     if _yes(params, "drop_pending_updates"):
@@ -66,8 +91,10 @@ def delete_webhook(here: Bench, params: Params) -> bool:
 def get_webhook_info(here: Bench, params: Params) -> dict[str, Any]:
     webhook = here.telegram.bot.webhook
     info: dict[str, Any] = {
-        "url": webhook.url, "has_custom_certificate": False, "pending_update_count": here.telegram.updates.pending(),
-    }  # fmt: skip
+        "url": webhook.url,
+        "has_custom_certificate": False,
+        "pending_update_count": here.telegram.updates.pending(),
+    }
     if webhook.url:
         info |= {"max_connections": webhook.most, "ip_address": "127.0.0.1"}
     if webhook.error:
@@ -78,10 +105,14 @@ def get_webhook_info(here: Bench, params: Params) -> dict[str, Any]:
 
 
 def get_updates(here: Bench, params: Params) -> list[Any]:
-    """Refuse to be asked for updates: whoever has a webhook is told, and here nobody is served otherwise."""
+    """Refuse to be asked for updates: whoever has a webhook is told, and here nobody is served
+    otherwise.
+    """
     if here.telegram.bot.webhook.url:
         raise TelegramError(
-            409, "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first"
+            409,
+            "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to"
+            " delete the webhook first",
         )
     return []
 
@@ -103,7 +134,8 @@ def send_message(here: Bench, params: Params) -> dict[str, Any]:
     if here.faults.hurried():
         raise too_fast()
     here.pause(here.faults.latency)
-    said, keyboard = checks.text(params), checks.keyboard(params)
+    said = checks.text(params)
+    keyboard = checks.keyboard(params)
     chat, trouble = _chat(here, params)
     _refuse(here, trouble, params)
     post = here.telegram.messages.add(chat, said, keyboard, answers=_answered(here, chat, params))
@@ -123,7 +155,8 @@ def send_chat_action(here: Bench, params: Params) -> bool:
 
 
 def edit_message_text(here: Bench, params: Params) -> dict[str, Any]:
-    said, keyboard = checks.text(params), checks.keyboard(params)
+    said = checks.text(params)
+    keyboard = checks.keyboard(params)
     post = here.telegram.messages.edit(_mine(here, params), said, keyboard)
     return here.telegram.messages.shown(post)
 
@@ -135,13 +168,16 @@ def edit_message_reply_markup(here: Bench, params: Params) -> dict[str, Any]:
 
 def answer_callback_query(here: Bench, params: Params) -> bool:
     """Stop a pressed button from spinning; once, and within a minute."""
-    text, wanted = str(params.get("text") or ""), str(params.get("callback_query_id") or "")
+    text = str(params.get("text") or "")
+    wanted = str(params.get("callback_query_id") or "")
     if len(text) > LONGEST_ANSWER:
         raise TelegramError(400, "Bad Request: MESSAGE_TOO_LONG")
     press = next((one for one in here.telegram.presses() if one.id == wanted), None)
     if press is None or not press.open:
         raise TelegramError(400, TOO_OLD)
-    here.telegram.pressed(replace(press, answered=True, said=text, alert=_yes(params, "show_alert")))
+    here.telegram.pressed(
+        replace(press, answered=True, said=text, alert=_yes(params, "show_alert"))
+    )
     return True
 
 
@@ -164,7 +200,9 @@ def _refuse(here: Bench, trouble: magic.Chat | None, params: Params) -> None:
     """Refuse what a chat refuses some of the time."""
     if trouble is None or (trouble.formatted and not params.get("parse_mode")):
         return
-    if trouble.refuses(lambda: here.store.stumbles(trouble.address, json.dumps(params, default=str))):
+    if trouble.refuses(
+        lambda: here.store.stumbles(trouble.address, json.dumps(params, default=str))
+    ):
         raise too_fast() if trouble.status == 429 else TelegramError(trouble.status, trouble.error)
 
 

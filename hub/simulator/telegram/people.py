@@ -1,4 +1,6 @@
-"""What people do in the simulated Telegram: start the bot, write, press, block it, add it to a group, upgrade that; each is an update."""
+"""What people do in the simulated Telegram: start the bot, write, press, block it, add it to a
+group, upgrade that; each is an update.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ PATIENCE = 5.0  # seconds that a person watches what comes of it
 
 @dataclass(frozen=True)
 class Done:
-    """What somebody did: in which chat, the update that told of it ('' for none), and what came of that."""
+    """What somebody did: in which chat, the update that told of it ('' for none), and what came of
+    that.
+    """
 
     chat: Chat
     update: str
@@ -29,7 +33,9 @@ class Done:
 
 
 def start(here: Telegram, who: str, payload: str = "") -> Done:
-    """Press Start in the chat with the bot, through a deep link if there is a `payload`; who blocked it unblocks it."""
+    """Press Start in the chat with the bot, through a deep link if there is a `payload`; who
+    blocked it unblocks it.
+    """
     chat = here.chats.person(who)
     if chat.state == "kicked":
         chat = _set_state(here, chat, "member", who)
@@ -40,7 +46,9 @@ def start(here: Telegram, who: str, payload: str = "") -> Done:
 
 
 def start_group(here: Telegram, title: str, who: str, payload: str = "") -> Done:
-    """Add the bot to a group, made if there is none of this title, through a deep link if there is a `payload`."""
+    """Add the bot to a group, made if there is none of this title, through a deep link if there is
+    a `payload`.
+    """
     chat = here.chats.group(title) or here.chats.make_group(title)
     if chat.state != "member":
         chat = _set_state(here, chat, "member", who)
@@ -48,7 +56,9 @@ def start_group(here: Telegram, title: str, who: str, payload: str = "") -> Done
 
 
 def write(here: Telegram, chat: Chat, text: str, who: str = "") -> Done:
-    """Write a text; in a group only commands are told to the bot, as long as its privacy mode is on."""
+    """Write a text; in a group only commands are told to the bot, as long as its privacy mode is
+    on.
+    """
     author = chat if chat.private else here.chats.person(who)
     _check(chat)
     post = here.messages.add(chat, entities.plain(text), by=author)
@@ -61,25 +71,42 @@ def block(here: Telegram, chat: Chat, who: str = "", *, blocked: bool = True) ->
     """Block the bot or unblock it; in a group, remove it or add it again."""
     state = "kicked" if blocked else "member"
     if (chat.state == "kicked") == blocked:
-        raise ValueError(f"{chat.name} has {'blocked the bot already' if blocked else 'not blocked the bot'}.")
+        raise ValueError(
+            f"{chat.name} has {'blocked the bot already' if blocked else 'not blocked the bot'}."
+        )
     chat, content = _changed(here, chat, state, who)
     return _told(here, chat, "my_chat_member", content, str(chat.id))
 
 
 def press(here: Telegram, chat: Chat, wanted: str, number: int = 0, who: str = "") -> Done:
-    """Press a button by its text or its data, of the message `number` or of the newest that has one.
+    """Press a button by its text or its data, of the message `number` or of the newest that has
+    one.
 
-    A button that an edit took away can still be pressed, by somebody whose screen shows the message as it was.
+    A button that an edit took away can still be pressed, by somebody whose screen shows the message
+    as it was.
     """
     person = chat if chat.private else here.chats.person(who)
     post, button = _button(here, chat, wanted, number)
     query = Press(
-        str(secrets.randbelow(10**18)), person.name, chat.id, int(post.name), button["text"], button["callback_data"], time.time()
+        str(secrets.randbelow(10**18)),
+        person.name,
+        chat.id,
+        int(post.name),
+        button["text"],
+        button["callback_data"],
+        time.time(),
     )
     here.pressed(query)
-    content = {"id": query.id, "from": person.user, "message": here.messages.shown(post), "chat_instance": str(-(chat.id * 31)),
-               "data": query.data}  # fmt: skip
-    done = _told(here, chat, "callback_query", content, f"pressed by {person.id}")  # other people's presses wait for none of this one's
+    content = {
+        "id": query.id,
+        "from": person.user,
+        "message": here.messages.shown(post),
+        "chat_instance": str(-(chat.id * 31)),
+        "data": query.data,
+    }
+    done = _told(
+        here, chat, "callback_query", content, f"pressed by {person.id}"
+    )  # other people's presses wait for none of this one's
     return replace(done, query=query.id)
 
 
@@ -103,7 +130,11 @@ def _check(chat: Chat) -> None:
     if chat.moved_to:
         raise ValueError(f"{chat.name} became a supergroup. Write there: {chat.moved_to}.")
     if chat.state != "member":
-        raise ValueError(f"{chat.name} has not started the bot." if chat.state == "none" else f"{chat.name} has blocked the bot.")
+        raise ValueError(
+            f"{chat.name} has not started the bot."
+            if chat.state == "none"
+            else f"{chat.name} has blocked the bot."
+        )
 
 
 def _message(here: Telegram, post: Post) -> dict[str, Any]:
@@ -122,10 +153,19 @@ def _changed(here: Telegram, chat: Chat, state: str, who: str) -> tuple[Chat, di
     chat = replace(chat, state=state)
     here.chats.keep(chat)
     author = chat if chat.private else here.chats.person(who)
+
     def member(status: str) -> dict[str, Any]:
-        return {"user": here.bot.user, "status": status} | ({"until_date": 0} if status == "kicked" else {})
-    return chat, {"chat": chat.shown, "from": author.user, "date": now(), "old_chat_member": member(before),
-                  "new_chat_member": member(state)}  # fmt: skip
+        return {"user": here.bot.user, "status": status} | (
+            {"until_date": 0} if status == "kicked" else {}
+        )
+
+    return chat, {
+        "chat": chat.shown,
+        "from": author.user,
+        "date": now(),
+        "old_chat_member": member(before),
+        "new_chat_member": member(state),
+    }
 
 
 def _button(here: Telegram, chat: Chat, wanted: str, number: int) -> tuple[Post, dict[str, Any]]:
@@ -133,7 +173,10 @@ def _button(here: Telegram, chat: Chat, wanted: str, number: int) -> tuple[Post,
     for post in posts:
         for version in [post.body["keyboard"], *reversed(post.body["history"])]:
             for button in (one for row in version for one in row):
-                if wanted in (button.get("callback_data"), button["text"]) and "callback_data" in button:
+                if (
+                    wanted in (button.get("callback_data"), button["text"])
+                    and "callback_data" in button
+                ):
                     return post, button
     raise ValueError(f"No message in this chat has a button {wanted!r}.")
 

@@ -13,7 +13,8 @@ from hub.simulator.telegram.chats import Chats
 from hub.simulator.telegram.messages import Messages
 from hub.simulator.telegram.updates import Updates
 
-QUERIES, KEPT = "telegram query", 500
+QUERIES = "telegram query"
+KEPT = 500
 TOO_OLD = 60.0  # seconds after which a press can no longer be answered
 
 

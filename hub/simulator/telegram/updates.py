@@ -1,6 +1,8 @@
-"""What happened, told to the bot's webhook: numbered, one at a time for each chat or person, again and again until it is taken.
+"""What happened, told to the bot's webhook: numbered, one at a time for each chat or person, again
+and again until it is taken.
 
-https://core.telegram.org/bots/api#setwebhook; pauses and lanes as in the source of its server, tdlib/telegram-bot-api.
+https://core.telegram.org/bots/api#setwebhook; pauses and lanes as in the source of its server,
+tdlib/telegram-bot-api.
 """
 
 from __future__ import annotations
@@ -22,11 +24,15 @@ from hub.simulator.shelf import Record, Shelf
 from hub.simulator.telegram.bot import Bot
 
 log = logging.getLogger(__name__)
-KIND, KEPT = "telegram update", 500
-FIRST_PAUSE, LONGEST_PAUSE = 0.25, 60.0  # seconds; the first is a quarter of Telegram's, so that one sees it happen
+KIND = "telegram update"
+KEPT = 500
+FIRST_PAUSE = 0.25
+LONGEST_PAUSE = 60.0  # seconds; the first is a quarter of Telegram's, so that one sees it happen
 LONGEST_RETRY_AFTER = 3600.0
 PATIENCE = 10.0
-WAITING, TOLD, DROPPED = "waiting", "told", "dropped"
+WAITING = "waiting"
+TOLD = "told"
+DROPPED = "dropped"
 CarryOut = Callable[[str, dict[str, Any]], Any]
 
 
@@ -34,7 +40,8 @@ class Updates:
     """The queue of updates; it outlives a restart."""
 
     def __init__(self, shelf: Shelf, bot: Bot) -> None:
-        self._shelf, self._bot = shelf, bot
+        self._shelf = shelf
+        self._bot = bot
         self._lanes: dict[str, deque[str]] = {}
         self._due: dict[str, float] = {}  # lane → when it may go on
         self._busy: set[str] = set()
@@ -59,12 +66,22 @@ class Updates:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def add(self, kind: str, content: dict[str, Any], lane: str) -> str:
-        """Queue an update behind those of its lane and return its number; '' when the webhook does not want this kind."""
+        """Queue an update behind those of its lane and return its number; '' when the webhook does
+        not want this kind.
+        """
         if not self._bot.wants(kind):
             return ""
         with self._changed:
             number = str(self._shelf.number(KIND, 710_000_001))
-            record = {"kind": kind, "content": content, "lane": lane, "state": WAITING, "tries": 0, "answer": "", "made": time.time()}
+            record = {
+                "kind": kind,
+                "content": content,
+                "lane": lane,
+                "state": WAITING,
+                "tries": 0,
+                "answer": "",
+                "made": time.time(),
+            }
             self._shelf.put(KIND, number, record)
             self._shelf.keep_newest(KIND, KEPT)
             self._lanes.setdefault(lane, deque()).append(number)
@@ -81,7 +98,9 @@ class Updates:
         with self._changed:
             while True:
                 record = self._shelf.get(KIND, number) or {}
-                if record.get("tries") or not self._changed.wait(max(deadline - time.monotonic(), 0)):
+                if record.get("tries") or not self._changed.wait(
+                    max(deadline - time.monotonic(), 0)
+                ):
                     return str(record.get("answer") or "waiting")
 
     def pending(self) -> int:
@@ -117,15 +136,21 @@ class Updates:
             if not any(self._lanes.values()):
                 self._changed.wait(1)
                 return
-            webhook, now = self._bot.webhook, time.monotonic()
-            ready = [lane for lane, waiting in self._lanes.items() if waiting and lane not in self._busy and self._due.get(lane, 0) <= now]
+            webhook = self._bot.webhook
+            now = time.monotonic()
+            ready = [
+                lane
+                for lane, waiting in self._lanes.items()
+                if waiting and lane not in self._busy and self._due.get(lane, 0) <= now
+            ]
             for lane in ready[: webhook.most - len(self._busy)] if webhook.url else ():
                 self._busy.add(lane)
                 self._pool.submit(self._post, lane, self._lanes[lane][0])
             self._changed.wait(0.05)
 
     def _post(self, lane: str, number: str) -> None:
-        pause, taken = 0.0, False
+        pause = 0.0
+        taken = False
         try:
             record = self._shelf.get(KIND, number)
             taken, pause = self._try(number, record) if record else (True, 0.0)
@@ -148,18 +173,29 @@ class Updates:
             headers["X-Telegram-Bot-Api-Secret-Token"] = webhook.secret
         answer = posting.post(webhook.url, body, headers, patience=PATIENCE)
         state = TOLD if answer.taken else WAITING
-        said = {"tries": record["tries"] + 1, "answer": answer.words, "status": answer.status, "state": state}
+        said = {
+            "tries": record["tries"] + 1,
+            "answer": answer.words,
+            "status": answer.status,
+            "state": state,
+        }
         if answer.taken:
             self._answer(answer)
         else:
             words = http.client.responses.get(answer.status, "")
-            problem = f"Wrong response from the webhook: {answer.status} {words}".strip() if answer.status else answer.failure
+            problem = (
+                f"Wrong response from the webhook: {answer.status} {words}".strip()
+                if answer.status
+                else answer.failure
+            )
             self._bot.keep(replace(self._bot.webhook, error=problem, error_at=int(time.time())))
         self._shelf.change(KIND, number, lambda now: {**now, **said})
         return answer.taken, 0.0 if answer.taken else _pause(record["tries"], answer)
 
     def _answer(self, answer: posting.Answer) -> None:
-        """Do what the answer's body says, if it calls a method; what came of that is told to nobody."""
+        """Do what the answer's body says, if it calls a method; what came of that is told to
+        nobody.
+        """
         try:
             if "json" in answer.headers.get("content-type", ""):
                 params = json.loads(answer.body)
@@ -172,7 +208,9 @@ class Updates:
 
 
 def _pause(tries: int, answer: posting.Answer) -> float:
-    """Return after how many seconds an update is tried again: what Retry-After says, else ever longer."""
+    """Return after how many seconds an update is tried again: what Retry-After says, else ever
+    longer.
+    """
     asked = answer.headers.get("retry-after", "")
     if asked.isdecimal():
         return min(float(asked), LONGEST_RETRY_AFTER)

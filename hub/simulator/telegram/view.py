@@ -1,4 +1,6 @@
-"""What the simulated Telegram shows: its chats, the same as JSON, deep links, and the doors through which people act."""
+"""What the simulated Telegram shows: its chats, the same as JSON, deep links, and the doors through
+which people act.
+"""
 
 from __future__ import annotations
 
@@ -31,56 +33,113 @@ def page() -> str:
     counts = {int(place): count for place, count in here.posts.places(PROVIDER).items()}
     chats = [chat for chat in here.telegram.chats.all() if not chat.moved_to or chat.id in counts]
     chats += [_chat(place) for place in counts if place not in {chat.id for chat in chats}]
-    chosen = next((chat for chat in chats if str(chat.id) == request.args.get("chat")), None) or next(
-        (chat for chat in chats if chat.id == next(iter(counts), 0)), chats[0]
-    )
+    chosen = next(
+        (chat for chat in chats if str(chat.id) == request.args.get("chat")), None
+    ) or next((chat for chat in chats if chat.id == next(iter(counts), 0)), chats[0])
     return render_template(
-        "simulator/telegram.html", bot=here.telegram.bot, chat=chosen, chats=chats, counts=counts, people=PEOPLE,
+        "simulator/telegram.html",
+        bot=here.telegram.bot,
+        chat=chosen,
+        chats=chats,
+        counts=counts,
+        people=PEOPLE,
         posts=[post for post in here.posts.listed(PROVIDER, str(chosen.id)) if not post.gone],
-        presses={press.message: press for press in here.telegram.presses() if press.chat == chosen.id},
-        updates=list(reversed(here.telegram.updates.all().items()))[:8], pending=here.telegram.updates.pending(), troubles=TROUBLES,
-        version=here.store.version, faults=here.faults, limits=LIMITS, hub_url=here.config.public_url,
-    )  # fmt: skip
+        presses={
+            press.message: press for press in here.telegram.presses() if press.chat == chosen.id
+        },
+        updates=list(reversed(here.telegram.updates.all().items()))[:8],
+        pending=here.telegram.updates.pending(),
+        troubles=TROUBLES,
+        version=here.store.version,
+        faults=here.faults,
+        limits=LIMITS,
+        hub_url=here.config.public_url,
+    )
 
 
 @view.get("/simulator/telegram.json")
 def listed() -> Response:
-    """Tell of the bot and its webhook, and list chats, messages, presses and updates, each newest last; `?chat=` narrows messages to one.
+    """Tell of the bot and its webhook, and list chats, messages, presses and updates, each newest
+    last; `?chat=` narrows messages to one.
 
-    A chat has `id`, `type`, `name`, `state` (none: never started; member; kicked: blocked the bot, or removed it) and `moved_to`.
-    A message has `chat`, `chat_name`, `message_id`, `by` (a person's name, null for the bot), `text`, `html`, `entities`, `keyboard` (rows
-    of buttons with `text` and `url` or `callback_data`), `reply_to`, `edited`, `edits` and `service`.
-    A press has `id`, `who`, `chat`, `message`, `text`, `data`, `answered`, `said` and `alert`.
-    An update has `update_id`, `kind`, `state` (waiting, told, dropped), `tries`, `answer` and `content`.
+    A chat has `id`, `type`, `name`, `state` (none: never started; member; kicked: blocked the bot,
+    or removed it) and `moved_to`. A message has `chat`, `chat_name`, `message_id`, `by` (a person's
+    name, null for the bot), `text`, `html`, `entities`, `keyboard` (rows of buttons with `text` and
+    `url` or `callback_data`), `reply_to`, `edited`, `edits` and `service`. A press has `id`, `who`,
+    `chat`, `message`, `text`, `data`, `answered`, `said` and `alert`. An update has `update_id`,
+    `kind`, `state` (waiting, told, dropped), `tries`, `answer` and `content`.
     """
-    here, wanted = bench(), request.args.get("chat", "")
-    webhook, pending = here.telegram.bot.webhook, here.telegram.updates.pending()
+    here = bench()
+    wanted = request.args.get("chat", "")
+    webhook = here.telegram.bot.webhook
+    pending = here.telegram.updates.pending()
     return jsonify(
-        bot=here.telegram.bot.user, team_chat=here.telegram.bot.team_chat,
-        webhook={"url": webhook.url, "allowed_updates": webhook.allowed, "error": webhook.error, "pending": pending},
-        chats=[{name: getattr(chat, name) for name in ("id", "type", "name", "state", "moved_to")} for chat in here.telegram.chats.all()],
+        bot=here.telegram.bot.user,
+        team_chat=here.telegram.bot.team_chat,
+        webhook={
+            "url": webhook.url,
+            "allowed_updates": webhook.allowed,
+            "error": webhook.error,
+            "pending": pending,
+        },
+        chats=[
+            {name: getattr(chat, name) for name in ("id", "type", "name", "state", "moved_to")}
+            for chat in here.telegram.chats.all()
+        ],
         messages=[_summary(post) for post in here.posts.listed(PROVIDER, wanted)],
-        presses=[{name: getattr(one, name) for name in ("id", "who", "chat", "message", "text", "data", "answered", "said", "alert")}
-                 for one in here.telegram.presses()],
-        updates=[{"update_id": int(number), **{name: one[name] for name in ("kind", "state", "tries", "answer", "content")}}
-                 for number, one in here.telegram.updates.all().items()],
-    )  # fmt: skip
+        presses=[
+            {
+                name: getattr(one, name)
+                for name in (
+                    "id",
+                    "who",
+                    "chat",
+                    "message",
+                    "text",
+                    "data",
+                    "answered",
+                    "said",
+                    "alert",
+                )
+            }
+            for one in here.telegram.presses()
+        ],
+        updates=[
+            {
+                "update_id": int(number),
+                **{name: one[name] for name in ("kind", "state", "tries", "answer", "content")},
+            }
+            for number, one in here.telegram.updates.all().items()
+        ],
+    )
 
 
 @view.get(f"/{USERNAME}")
 def deep_link() -> str | BaseResponse:
-    """Show what a deep link opens: the chat with the bot, or the choice of a group, each with its button."""
-    to_group, payload = "startgroup" in request.args, request.args.get("startgroup") or request.args.get("start") or ""
+    """Show what a deep link opens: the chat with the bot, or the choice of a group, each with its
+    button.
+    """
+    to_group = "startgroup" in request.args
+    payload = request.args.get("startgroup") or request.args.get("start") or ""
     return render_template(
-        "simulator/telegram_start.html", bot=bench().telegram.bot, to_group=to_group, payload=people.check_payload(payload), given=payload,
-        people=PEOPLE, team=TEAM, hub_url=bench().config.public_url, who=request.args.get("who", ""),
-    )  # fmt: skip
+        "simulator/telegram_start.html",
+        bot=bench().telegram.bot,
+        to_group=to_group,
+        payload=people.check_payload(payload),
+        given=payload,
+        people=PEOPLE,
+        team=TEAM,
+        hub_url=bench().config.public_url,
+        who=request.args.get("who", ""),
+    )
 
 
 @view.post(f"/{USERNAME}")
 @view.post("/simulator/telegram/start")
 def start() -> BaseResponse:
-    """Press Start: `who` (Dana Whitfield), `payload` of the deep link; with `group`, a title, the bot is added to that group instead."""
+    """Press Start: `who` (Dana Whitfield), `payload` of the deep link; with `group`, a title, the
+    bot is added to that group instead.
+    """
     body = _given()
     payload = people.check_payload(body.get("payload", ""))
     if body.get("group"):
@@ -94,12 +153,16 @@ def write() -> BaseResponse:
     body = _given()
     if not body.get("text", "").strip():
         abort(400, "Write a text.")
-    return _act(lambda: people.write(bench().telegram, _place(body), body["text"].strip(), _who(body)))
+    return _act(
+        lambda: people.write(bench().telegram, _place(body), body["text"].strip(), _who(body))
+    )
 
 
 @view.post("/simulator/telegram/block")
 def block() -> BaseResponse:
-    """Let `who` block the bot, or unblock it with `blocked` 0; with a group's `chat`, remove it there, or add it again."""
+    """Let `who` block the bot, or unblock it with `blocked` 0; with a group's `chat`, remove it
+    there, or add it again.
+    """
     body = _given()
     blocked = body.get("blocked", "1").lower() not in ("0", "false")
     return _act(lambda: people.block(bench().telegram, _place(body), _who(body), blocked=blocked))
@@ -107,13 +170,18 @@ def block() -> BaseResponse:
 
 @view.post("/simulator/telegram/press")
 def press() -> BaseResponse:
-    """Press a `button`, by its text or data: `who` in the chat with the bot, or in the group `chat`; `message` names one, else the newest.
+    """Press a `button`, by its text or data: `who` in the chat with the bot, or in the group
+    `chat`; `message` names one, else the newest.
 
     Tells the press's `query`, the `update`, and how the webhook answered.
     """
     body = _given()
     number = int(body["message"]) if body.get("message", "").isdecimal() else 0
-    return _act(lambda: people.press(bench().telegram, _place(body), body.get("button", ""), number, _who(body)))
+    return _act(
+        lambda: people.press(
+            bench().telegram, _place(body), body.get("button", ""), number, _who(body)
+        )
+    )
 
 
 @view.post("/simulator/telegram/upgrade")
@@ -125,7 +193,9 @@ def upgrade() -> BaseResponse:
 
 @view.post("/simulator/telegram/empty")
 def empty() -> BaseResponse:
-    """Empty all chats, and let every address stumble again; who started or blocked the bot stays so."""
+    """Empty all chats, and let every address stumble again; who started or blocked the bot stays
+    so.
+    """
     bench().posts.wipe(PROVIDER)
     bench().store.forget_stumbles()
     return jsonify(messages=0) if request.is_json else redirect(url_for("telegram.page"), 303)
@@ -144,7 +214,9 @@ def _place(body: dict[str, str]) -> Chat:
     """Return the chat that is meant: that of an id, else that of a person."""
     if not body.get("chat"):
         return bench().telegram.chats.person(_who(body))
-    found = next((chat for chat in bench().telegram.chats.all() if str(chat.id) == body["chat"]), None)
+    found = next(
+        (chat for chat in bench().telegram.chats.all() if str(chat.id) == body["chat"]), None
+    )
     return found or abort(404, "There is no such chat.")
 
 
@@ -157,8 +229,14 @@ def _act(do: Any) -> BaseResponse:
 
 def _done(done: people.Done) -> BaseResponse:
     if request.is_json:
-        return jsonify(chat=done.chat.id, who=done.chat.name, state=done.chat.state, update=int(done.update or 0), answer=done.answer,
-                       query=done.query or None)  # fmt: skip
+        return jsonify(
+            chat=done.chat.id,
+            who=done.chat.name,
+            state=done.chat.state,
+            update=int(done.update or 0),
+            answer=done.answer,
+            query=done.query or None,
+        )
     kept: dict[str, Any] = {"who": request.form["who"]} if request.form.get("who") else {}
     return redirect(url_for("telegram.page", chat=done.chat.id, **kept), 303)
 
@@ -170,17 +248,29 @@ def _chat(place: int) -> Chat:
 def _summary(post: Post) -> dict[str, Any]:
     said = post.body
     return {
-        "chat": int(post.place), "chat_name": _chat(int(post.place)).name, "message_id": int(post.name), "by": said["by"] or None,
-        "text": said["text"], "html": said["html"], "entities": said["entities"], "keyboard": said["keyboard"],
-        "reply_to": int(post.thread) if post.thread else None, "edited": post.edits > 0, "edits": post.edits, "service": said["service"],
+        "chat": int(post.place),
+        "chat_name": _chat(int(post.place)).name,
+        "message_id": int(post.name),
+        "by": said["by"] or None,
+        "text": said["text"],
+        "html": said["html"],
+        "entities": said["entities"],
+        "keyboard": said["keyboard"],
+        "reply_to": int(post.thread) if post.thread else None,
+        "edited": post.edits > 0,
+        "edits": post.edits,
+        "service": said["service"],
         "created": datetime.fromtimestamp(post.created).astimezone().isoformat(),
-    }  # fmt: skip
+    }
 
 
 @view.app_template_filter()
 def telegram_html(html: str) -> Markup:
-    """Mark what was made of a message's entities, each part escaped, as the HTML it is, and make bare web addresses clickable."""
-    parts, linked = TAG.split(html), 0
+    """Mark what was made of a message's entities, each part escaped, as the HTML it is, and make
+    bare web addresses clickable.
+    """
+    parts = TAG.split(html)
+    linked = 0
     for n, part in enumerate(parts):
         if n % 2:
             linked += part.startswith("<a ") - (part == "</a>")
