@@ -5,10 +5,12 @@ PACKAGE = pyproject.toml bin/install
 LOCK = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	pyproject.toml --group build
 # tests of what no database of the hub's has a part in, or of how pages look: one run of them is enough
-NO_DATABASE = tests/simulator tests/integrations tests/web \
-	$(foreach name,architecture config crypto docs http phones ports queue_server supervisor text,tests/test_$(name).py) \
+NO_DATABASE = tests/core tests/integrations tests/lib tests/run/web_server tests/simulator \
+	$(foreach name,architecture docs,tests/test_$(name).py) \
+	$(foreach name,ports queue_server supervisor,tests/run/test_$(name).py) \
 	$(foreach name,pages screenshots without_javascript,tests/browser/test_$(name).py) \
-	$(foreach name,presentation setting_up templates,tests/admin/test_$(name).py)
+	tests/admin/connections/test_setup_steps.py \
+	$(foreach name,filters templates,tests/admin/view/test_$(name).py)
 # more flags for the recipe's program: make test ARGS="tests/test_story.py -k delivered"
 ARGS =
 

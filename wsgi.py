@@ -2,11 +2,12 @@
 
 import sys
 
-from hub import create_app, startup
-from hub.errors import HubError
+from hub import create_app
+from hub.core.errors import HubError
+from hub.shared import startup_checks
 
 try:
-    app = create_app(startup.load(wait=True))
+    app = create_app(startup_checks.load(wait=True))
 except HubError as problem:
     print(problem, file=sys.stderr)  # raised, it would be logged with a traceback
-    sys.exit(startup.EXIT_CODE)
+    sys.exit(startup_checks.EXIT_CODE)

@@ -9,7 +9,8 @@ from typing import Any
 
 from flask import Flask, Response, request
 
-from hub import config, web
+from hub.core import config
+from hub.run import web_server
 
 
 def application() -> Flask:
@@ -24,7 +25,7 @@ def application() -> Flask:
     return app
 
 
-class Bare(web.Web):
+class Bare(web_server.Web):
     """gunicorn as `hub web` runs it, with another application."""
 
     def load(self) -> Any:

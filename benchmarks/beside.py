@@ -22,7 +22,7 @@ from benchmarks.provider import Provider
 from benchmarks.running import ROOT, Crew, Started, clean, python, script
 from benchmarks.sending import LATENCY, THREADS, Sent, measure, prove, stretch
 from benchmarks.table import Goal, Row, at_least, at_most, missing, ratio, said
-from hub import datadir
+from hub.core import data_dir
 
 HUB = "messages per second at 64 in flight"
 CPU = "processor time per message in the worker, callbacks off"
@@ -193,7 +193,7 @@ def unmeasured(why: str) -> list[Row]:
 
 
 def _stretch(crew: Crew, provider: Provider, hub: Hub, peer: Peer, seconds: float) -> Sent:
-    socket = str(datadir.socket_path(hub.data_dir))
+    socket = str(data_dir.socket_path(hub.data_dir))
     environ = {"BENCH_PROVIDER": provider.url, "BENCH_QUEUE": socket}
     if peer.fill:
         count = round(peer.fastest * (seconds + 6))

@@ -23,9 +23,10 @@ from flask import Flask
 from sqlalchemy import Table, select
 from sqlalchemy.sql.schema import ScalarElementColumnDefault
 
-from hub import config, create_app
-from hub.extensions import db
-from hub.messaging.contacts import address_key
+from hub import create_app
+from hub.core import config
+from hub.db.engine import db
+from hub.db.types import keyring
 from hub.models import (
     Attempt,
     Body,
@@ -38,7 +39,7 @@ from hub.models import (
     Source,
     StatusEvent,
 )
-from hub.models.types import keyring
+from hub.shared.address_keys import address_key
 
 TEXT = (
     'You\'ve been sent "Employment Agreement" by Acme HR. Please review & sign:'
@@ -58,9 +59,8 @@ class Tables:
         self.postgres = db.engine.dialect.name == "postgresql"
         self.raw: Any = db.engine.raw_connection()
         if not self.postgres:
-            self.raw.driver_connection.execute(
-                "PRAGMA synchronous=OFF"
-            )  # the rows are made durable at the end, all at once
+            # the rows are made durable at the end, all at once
+            self.raw.driver_connection.execute("PRAGMA synchronous=OFF")
             self.raw.driver_connection.execute("PRAGMA cache_size=-800000")
 
     def id(self, number: int) -> Any:

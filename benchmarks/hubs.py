@@ -22,7 +22,7 @@ from urllib.error import URLError
 from sqlalchemy import Engine, NullPool, create_engine, text
 
 from benchmarks.running import ROOT, Crew, Started, clean, free_port, python
-from hub import queue_server
+from hub.run import queue_server
 
 EMAIL = "admin@bench.example"
 PASSWORD = "a benchmark's own password"

@@ -101,7 +101,7 @@ def _told(name: str) -> str:
 
 
 def _valkey() -> list[str]:
-    from hub import queue_server
+    from hub.run import queue_server
 
     return [str(queue_server.binary()), "--version"]
 

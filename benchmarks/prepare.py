@@ -10,9 +10,12 @@ import json
 import sys
 
 from benchmarks.provider import SENDER
-from hub import config, create_app, integrations, up
-from hub.accounts import api_keys, connections, users
-from hub.vocabulary import Role
+from hub import create_app, integrations
+from hub.accounts import api_keys, users
+from hub.connections import connections
+from hub.core import config
+from hub.core.vocabulary import Role
+from hub.run import up
 
 INTEGRATION = "twilio_sms"
 # settings that would slow the hub down on purpose, should its form have them: the engine is what is

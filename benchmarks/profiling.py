@@ -105,7 +105,8 @@ def _profile_threads(profiles: list[cProfile.Profile]) -> None:
 
 def _requests(file: Path, count: int) -> Any:
     """Return the work of answering requests in this process, through the WSGI application alone."""
-    from hub import config, create_app
+    from hub import create_app
+    from hub.core import config
 
     app = create_app(config.load())
     requests = iter(posts.read(file))
@@ -165,7 +166,7 @@ def _sending(count: int) -> Any:
     from sqlalchemy import func, select
 
     from hub import jobs
-    from hub.extensions import db
+    from hub.db.engine import db
     from hub.jobs import deliver
     from hub.models import Attempt
 

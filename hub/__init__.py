@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hub.core import __version__ as __version__
+
 if TYPE_CHECKING:
     from flask import Flask
 
-    from hub.config import Config
-
-__version__ = "0.1.0"
+    from hub.core.config import Config
 
 
 def create_app(config: Config | None = None, *, doors: bool = True) -> Flask:
@@ -17,6 +17,6 @@ def create_app(config: Config | None = None, *, doors: bool = True) -> Flask:
 
     Nothing connects yet.
     """
-    from hub import application  # the command line shows its help without loading all this
+    from hub.app import factory  # the command line shows its help without loading all this
 
-    return application.create(config, application.DOORS if doors else ())
+    return factory.create(config, factory.DOORS if doors else ())

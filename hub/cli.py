@@ -15,15 +15,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hub import __version__
-from hub.errors import ConfigError, HubError
-from hub.vocabulary import Role, Scope
+from hub.core import __version__
+from hub.core.errors import ConfigError, HubError
+from hub.core.vocabulary import QUEUES, Role, Scope
 
 if TYPE_CHECKING:
-    from hub.config import Config
+    from hub.core.config import Config
     from hub.intake.replay import Report
 
-QUEUES = ("deliver", "settle", "chores")
 # an admin fixes these outside of the program; any other OSError is a fault in the program
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 
@@ -41,7 +40,7 @@ def up() -> None:
 
     With HUB_DEMO=1 also the simulator, which stands in for the providers.
     """
-    from hub import up
+    from hub.run import up
 
     sys.exit(up.run(_config()))
 
@@ -49,9 +48,9 @@ def up() -> None:
 @cli.command()
 def web() -> None:
     """Serve the pages, the API and the webhooks."""
-    from hub import web
+    from hub.run import web_server
 
-    web.serve(_config(serves=True))
+    web_server.serve(_config(serves=True))
 
 
 @cli.command()
@@ -59,13 +58,11 @@ def web() -> None:
 def worker(queues: tuple[str, ...]) -> None:
     """Work off queues: all of them, or those named. Each gets a process of its own."""
     _config(serves=True)
-    from hub import supervisor, up
+    from hub.run import supervisor, up
 
     if len(queues) != 1:
-        from hub import jobs
-
         # the workers inherit it, and share its memory; one alone has nobody to share it with
-        jobs.application()
+        up.background_app()
     sys.exit(supervisor.run([up.worker(queue) for queue in queues or QUEUES]))
 
 
@@ -73,9 +70,9 @@ def worker(queues: tuple[str, ...]) -> None:
 def cron() -> None:
     """Start what is due at a time. Any number of these may run."""
     _config(serves=True)
-    from hub.jobs import cron as sweeping
+    from hub.run import up
 
-    sweeping.run()
+    up.cron()
 
 
 @cli.command()
@@ -92,7 +89,7 @@ def migrate() -> None:
     """Bring the database to the newest tables. Run it once, before the new version starts."""
     config = _config()
     import hub
-    from hub import up
+    from hub.run import up
 
     with hub.create_app(config).app_context():
         up.migrate()
@@ -274,8 +271,8 @@ def replay(message: str | None, since: str | None, failed: bool) -> None:
         raise click.UsageError("Say which callbacks: --message ID, --since TIME or --failed.")
     config = _config(migrated=True)
     import hub
-    from hub import audit
     from hub.intake import replay
+    from hub.shared import audit
 
     selection = replay.Selection(
         message=message or "", since=replay.since(since) if since else None, failed=failed
@@ -303,7 +300,7 @@ def new_integration(name: str, folder: Path | None) -> None:
     NAME is the module's, and is stored for ever: small letters, digits, underscores. Nothing is
     overwritten.
     """
-    from hub import scaffold
+    from hub.run import scaffold
 
     begun = scaffold.in_package(name, folder) if folder else scaffold.in_checkout(name, Path.cwd())
     click.echo("\n".join(os.path.relpath(path) for path in begun.files))
@@ -343,9 +340,9 @@ def _told(report: Report) -> list[str]:
 
 def _config(*, serves: bool = False, migrated: bool = False) -> Config:
     """Read the settings and check what they name; `serves` and `migrated` as in startup.load."""
-    from hub import startup
+    from hub.shared import startup_checks
 
-    return startup.load(wait=serves, migrated=migrated)
+    return startup_checks.load(wait=serves, migrated=migrated)
 
 
 @contextmanager
@@ -353,7 +350,7 @@ def _application() -> Iterator[None]:
     """Give a command the application, and its name to the activity."""
     config = _config(migrated=True)
     import hub
-    from hub import audit
+    from hub.shared import audit
 
     with hub.create_app(config).app_context():
         audit.act_as(audit.Actor("Command line"))

@@ -6,9 +6,9 @@ from typing import Any
 
 from alembic import context
 
-from hub.extensions import db
-from hub.models.types import Id, Time
-from hub.store import writers_lock
+from hub.db.engine import db
+from hub.db.store import writers_lock
+from hub.db.types import Id, Time
 
 
 def _render(kind: str, item: Any, _: Any) -> str | bool:

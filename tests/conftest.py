@@ -30,10 +30,12 @@ from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
 
 import hub
-from hub import audit, config, queue_server, up
-from hub.config import Config
-from hub.extensions import Base, db
-from hub.vocabulary import Role
+from hub.core import config
+from hub.core.config import Config
+from hub.core.vocabulary import Role
+from hub.db.engine import Base, db
+from hub.run import queue_server, up
+from hub.shared import audit
 
 PASSWORD = "four words nobody knows"
 POSTGRES = os.environ.get("HUB_TEST_DATABASE_URL", "")
@@ -333,12 +335,11 @@ def _wait_for(answers: Callable[[], Any]) -> None:
 
 def _empty() -> None:
     """Empty every table of PostgreSQL and prepare them again."""
-    from hub.accounts import setup
+    from hub.connections import setup
     from hub.signing import defaults
 
-    with (
-        db.engine.begin() as connection
-    ):  # TRUNCATE makes new files for every table, which takes longer than to delete few rows
+    # TRUNCATE makes new files for every table, which takes longer than to delete few rows
+    with db.engine.begin() as connection:
         for table in reversed(Base.metadata.sorted_tables):
             connection.execute(table.delete())
     setup.prepare()

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from hub.extensions import db
+from hub.db.engine import db
 from hub.models import Connection, Contact, Conversation, Message, SigningRequest, Suppression
 from tests.conftest import Browser
 

@@ -11,13 +11,13 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from hub.extensions import db
+from hub.db.engine import db
+from hub.db.types import now
 from hub.integrations.base import Accepted
-from hub.messaging import delivery
+from hub.messaging.send import claims
 from hub.models import Connection
-from hub.models.types import now
-from tests.stage import a_form, a_message, about, call_back, settle_receipts, status
-from tests.stage import hub_demo as hub_demo
+from tests.hub_fixtures import a_form, a_message, about, call_back, settle_receipts, status
+from tests.hub_fixtures import hub_demo as hub_demo
 
 
 def hub(
@@ -127,11 +127,11 @@ SID = "SM" + "0" * 32
 def with_callbacks(hub_demo: Flask) -> str:
     """Give a message that was called back about, of which nothing is settled yet."""
     message_id = a_message()
-    [claim] = delivery.turn(
+    [claim] = claims.turn(
         [],
         {db.session.scalars(select(Connection.id).where(Connection.slug == "demo-sms")).one(): 1},
     )
-    delivery.turn([delivery.Outcome(claim, Accepted(SID), None, now(), 5, 201)], {})
+    claims.turn([claims.Outcome(claim, Accepted(SID), None, now(), 5, 201)], {})
     for word in ("sent", "delivered"):
         assert (
             call_back(hub_demo, a_form(hub_demo, SID, word), target=about(message_id)).status_code
@@ -152,9 +152,8 @@ def test_a_replay_prints_what_it_did_and_the_next_that_nothing_was_missed(
     ]
     assert status(with_callbacks) == "delivered"
     assert settle_receipts() == 0
-    again = hub(
-        tmp_path, "replay", "--since", "1h", **{**environ, "HUB_DEMO": "0"}
-    )  # as from another terminal than the demo's
+    # as from another terminal than the demo's
+    again = hub(tmp_path, "replay", "--since", "1h", **{**environ, "HUB_DEMO": "0"})
     assert again.returncode == 0, again.stderr
     assert "0 facts new; messages changed: 0, events told: 0\n" in again.stdout
     assert "2 facts known already\n" in again.stdout

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.config import SETTINGS, Setting
+from hub.core.config import SETTINGS, Setting
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = [ROOT / "requirements.txt", ROOT / "requirements-dev.txt", ROOT / "requirements-bench.txt"]

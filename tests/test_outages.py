@@ -17,11 +17,13 @@ import redis
 from flask import Flask
 from rq.worker_registration import REDIS_WORKER_KEYS
 
-from hub import datadir, jobs, queue_server
+from hub import create_app
+from hub.core import data_dir
+from hub.db.types import now
 from hub.jobs import chores
-from hub.models.types import now
+from hub.run import queue_server
 from tests.conftest import close, wait_until
-from tests.stage import a_message, change, hub_demo, message, status
+from tests.hub_fixtures import a_message, change, hub_demo, message, status
 
 __all__ = ["hub_demo"]
 
@@ -30,7 +32,7 @@ class Queue:
     """A queue server of this test's own, which may go and come back."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.url = folder, f"unix://{datadir.socket_path(folder)}"
+        self.folder, self.url = folder, f"unix://{data_dir.socket_path(folder)}"
         self.client = redis.Redis.from_url(self.url)
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -61,7 +63,7 @@ class Queue:
 
 @pytest.fixture
 def queue(tmp_path: Path) -> Iterator[Queue]:
-    queue = Queue(datadir.make(tmp_path / "queue"))
+    queue = Queue(data_dir.make(tmp_path / "queue"))
     queue.start()
     yield queue
     queue.client.close()
@@ -170,13 +172,11 @@ def test_a_job_does_its_work_though_redis_fails_it_at_the_start(
     change(message_id, status="sending", tries=1, due_at=now() - timedelta(seconds=1))
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
-    jobs.application.cache_clear()
+    own = create_app(doors=False)
     queue.refuse()
-    try:
-        chores.run()
-    finally:
-        own = jobs.application()
-        with own.app_context():
+    with own.app_context():
+        try:
+            chores.run()
+        finally:
             close(own)
-        jobs.application.cache_clear()
     assert status(message_id) == "unknown"

@@ -29,9 +29,9 @@ from typing import Any
 import psutil
 import pytest
 
-from hub import datadir
+from hub.core import data_dir
 from tests.conftest import free_port
-from tests.running import apart
+from tests.live_hub import apart
 
 ERIC = "+13175551234"
 ANNA = "+442071234567"
@@ -59,7 +59,7 @@ class Hub:
         if database_url:  # a shared database wants its keys told
             self.environ |= {
                 "HUB_SECRET_KEY": "s" * 40,
-                "HUB_ENCRYPTION_KEYS": datadir.encryption_keys(folder / "keys"),
+                "HUB_ENCRYPTION_KEYS": data_dir.encryption_keys(folder / "keys"),
             }
         self.process = self.start()
 
@@ -117,7 +117,7 @@ class Hub:
 
     def on_phone(self, number: str) -> list[str]:
         """Return the texts that the provider took for a number, oldest first."""
-        credentials = datadir.simulator_credentials(self.folder / "data")
+        credentials = data_dir.simulator_credentials(self.folder / "data")
         token = base64.b64encode(
             f"{credentials.account_sid}:{credentials.auth_token}".encode()
         ).decode()
@@ -401,7 +401,7 @@ def test_a_forged_callback_changes_nothing(hub: Hub, agreement: Agreement) -> No
     message_id = answer["messages"][0]["id"]
     hub.wait(lambda: hub.message(message_id)["provider_id"], 5)
     sid = hub.message(message_id)["provider_id"]
-    account = datadir.simulator_credentials(hub.folder / "data").account_sid
+    account = data_dir.simulator_credentials(hub.folder / "data").account_sid
     form = f"AccountSid={account}&MessageSid={sid}&MessageStatus=delivered".encode()
     for headers in ({}, {"X-Twilio-Signature": "AAAAAAAAAAAAAAAAAAAAAAAAAAA="}):
         with pytest.raises(urllib.error.HTTPError) as refused:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import wait_until
-from tests.running import Hub, running
+from tests.live_hub import Hub, running
 
 TEXT = "Your contract is ready."
 
@@ -24,9 +24,8 @@ TEXT = "Your contract is ready."
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
     with running(tmp_path_factory.mktemp("whatsapp")) as hub:
-        wait_until(
-            lambda: hub.call("GET", "/messages?request=agr-1001")["messages"], 10
-        )  # the demo's templates are mapped by then
+        # the demo's templates are mapped by then
+        wait_until(lambda: hub.call("GET", "/messages?request=agr-1001")["messages"], 10)
         yield hub
 
 

@@ -30,9 +30,8 @@ class Elsewhere(TwilioHttpClient):  # type: ignore[misc]
 
     def __init__(self, connections: int = 10) -> None:
         super().__init__(timeout=10)
-        self.session.mount(
-            "http://", HTTPAdapter(pool_maxsize=connections)
-        )  # as many as threads: kinder than the default
+        # as many as threads: kinder than the default
+        self.session.mount("http://", HTTPAdapter(pool_maxsize=connections))
 
     def request(self, method: str, url: str, *args: object, **kwargs: object) -> object:
         return super().request(

@@ -12,17 +12,17 @@ from typing import Any
 
 from sqlalchemy import bindparam, select
 
-from hub import audit
 from hub.accounts import sources
-from hub.crypto import digest
-from hub.errors import Conflict, NotFound, Refused
-from hub.extensions import db
+from hub.core.errors import Conflict, NotFound, Refused
+from hub.core.vocabulary import Scope
+from hub.db.compiled_sql import Statement
+from hub.db.engine import db
+from hub.db.store import read, transaction
+from hub.db.types import is_id, now
+from hub.lib.crypto import digest
+from hub.lib.text import one_line
 from hub.models import ApiKey, Source
-from hub.models.types import is_id, now
-from hub.statements import Statement
-from hub.store import read, transaction
-from hub.text import one_line
-from hub.vocabulary import Scope
+from hub.shared import audit
 
 LIVE = "sp_live_"
 TEST = "sp_test_"

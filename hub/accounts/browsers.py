@@ -12,7 +12,7 @@ import secrets
 from flask import current_app
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
-from hub.crypto import blind
+from hub.lib.crypto import blind
 
 COOKIE = "signpost_browser"
 LASTS = 400 * 86400  # seconds; browsers keep no cookie longer

@@ -16,7 +16,7 @@ import redis
 import structlog
 from flask import current_app
 
-from hub.config import Config
+from hub.core.config import Config
 
 log = structlog.get_logger(__name__)
 

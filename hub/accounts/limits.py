@@ -14,7 +14,9 @@ from functools import partial
 from typing import TypeVar, cast
 
 import structlog
-from flask import current_app
+from flask import Flask, current_app
+from flask_limiter import Limiter
+from flask_limiter.util import get_remote_address
 from limits import (
     RateLimitItem,
     RateLimitItemPerDay,
@@ -25,11 +27,12 @@ from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 from redis import RedisError
 
-from hub import web_extensions
-from hub.errors import Refused
-from hub.security_log import network_of
+from hub.core.errors import Refused
+from hub.shared.security_log import network_of
 
 T = TypeVar("T")
+
+limiter = Limiter(get_remote_address)
 
 log = structlog.get_logger(__name__)
 
@@ -45,6 +48,14 @@ class TooMany(Refused):
     def __init__(self, why: str, retry_after: int) -> None:
         self.retry_after = retry_after
         super().__init__("too_many", why)
+
+
+def init_app(app: Flask) -> None:
+    """Connect the limiter of an application to its storage."""
+    # counted as installed, it adds no hook of its own: it is asked by name here, and no request
+    # pays for it unasked
+    app.extensions["limiter"] = {limiter}
+    limiter.init_app(app)
 
 
 @dataclass(frozen=True)
@@ -149,9 +160,8 @@ def _pair(account: str, network: str, browser: str) -> tuple[str, str, str]:
 
 
 def _account(email: str) -> str:
-    return hashlib.sha256(
-        email.strip().lower().encode()
-    ).hexdigest()  # whether anybody has that e-mail or not
+    # whether anybody has that e-mail or not
+    return hashlib.sha256(email.strip().lower().encode()).hexdigest()
 
 
 def _wait(item: RateLimitItem, *names: str) -> int:
@@ -180,7 +190,7 @@ class _Counters:
     """
 
     def __init__(self) -> None:
-        self._shared = MovingWindowRateLimiter(web_extensions.limiter.storage)
+        self._shared = MovingWindowRateLimiter(limiter.storage)
         self._own = MovingWindowRateLimiter(MemoryStorage())
         self._silent_until = 0.0
 

@@ -7,15 +7,15 @@ from datetime import timedelta
 from flask import current_app
 from sqlalchemy import delete, select
 
-from hub import audit, tokens
 from hub.accounts import passwords, sign_ins, users
-from hub.crypto import digest
-from hub.errors import NotFound
-from hub.extensions import db
+from hub.core.errors import NotFound
+from hub.core.vocabulary import Role
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.db.types import now
+from hub.lib.crypto import digest
 from hub.models import Action, Source, User
-from hub.models.types import now
-from hub.store import transaction
-from hub.vocabulary import Role
+from hub.shared import action_tokens, audit
 
 FIRST_ADMIN = "first_admin"
 PASSWORD = "password"  # noqa: S105 - a kind of link
@@ -48,7 +48,7 @@ def password_link(user_id: str) -> str:
 
 def _link(path: str, kind: str, subject: str, lasts: timedelta) -> str:
     root = current_app.extensions["hub.config"].public_url
-    return f"{root}/{path}/{tokens.make(kind, subject, lasts)}"
+    return f"{root}/{path}/{action_tokens.make(kind, subject, lasts)}"
 
 
 def first_admin_open(token: str) -> bool:
@@ -117,8 +117,8 @@ def _choose(token: str, password_hash: str) -> str:
 
 
 def _find(token: str, kind: str) -> Action | None:
-    action = tokens.find(token, kind, proven=False)
-    return action if tokens.is_open(action) else None
+    action = action_tokens.find(token, kind, proven=False)
+    return action if action_tokens.is_open(action) else None
 
 
 def _use(token: str) -> None:

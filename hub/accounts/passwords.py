@@ -9,14 +9,13 @@ from functools import cache
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from hub.errors import Refused
+from hub.core.errors import Refused
 
 SHORTEST = 10
 ADVICE = "Four words that do not belong together are a good choice."
 PRODUCT = {"signpost", "hub"}
-FAMOUS = {
-    "correcthorsebatterystaple"
-}  # four words, as we advise, which everybody knows; zxcvbn does not list it
+# four words, as we advise, which everybody knows; zxcvbn does not list it
+FAMOUS = {"correcthorsebatterystaple"}
 SHORTEST_WORD = 3  # of a name
 LEAST_REST = 7  # letters and digits beside the words that others know
 # zxcvbn's scores: 3 and 4 stand for at least 100 million guesses

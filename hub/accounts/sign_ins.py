@@ -7,14 +7,14 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from hub import audit
 from hub.accounts import passwords, users
-from hub.crypto import digest
-from hub.errors import Refused
-from hub.extensions import db
+from hub.core.errors import Refused
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.db.types import now
+from hub.lib.crypto import digest
 from hub.models import SignIn, User
-from hub.models.types import now
-from hub.store import transaction
+from hub.shared import audit
 
 IDLE = timedelta(hours=12)
 LONGEST = timedelta(days=14)

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 
 from sqlalchemy import func, select
 
-from hub import audit
-from hub.errors import Conflict, NotFound, Refused
-from hub.extensions import db
+from hub.core.errors import Conflict, NotFound, Refused
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.lib.text import one_line
 from hub.models import ApiKey, Source
-from hub.store import transaction
-from hub.text import one_line
+from hub.shared import audit
 
 DEFAULT = "default"
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")

@@ -9,16 +9,16 @@ from contextlib import contextmanager
 from sqlalchemy import delete, func, select
 from sqlalchemy.exc import IntegrityError
 
-from hub import audit
 from hub.accounts import passwords
-from hub.audit import Actor
-from hub.crypto import digest
-from hub.errors import Conflict, NotFound, Refused
-from hub.extensions import db
+from hub.core.errors import Conflict, NotFound, Refused
+from hub.core.vocabulary import Role
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.db.types import is_id, now
+from hub.lib.crypto import digest
 from hub.models import SignIn, User
-from hub.models.types import is_id, now
-from hub.store import transaction
-from hub.vocabulary import Role
+from hub.shared import audit
+from hub.shared.audit import Actor
 
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 LONGEST_NAME = 120

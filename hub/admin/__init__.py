@@ -2,56 +2,70 @@
 
 from __future__ import annotations
 
-import importlib
-
 from flask import Flask
 from sqlalchemy import func, select
 
-from hub import web_extensions
-from hub.admin import guard, mistakes, navigation, presentation
-from hub.extensions import db
-from hub.messaging import conversations
+from hub.accounts import limits
+from hub.admin import error_handlers, extensions
+from hub.admin.auth import guard, sign_in
+from hub.admin.connections import integrations, rules, team_posts, templates
+from hub.admin.connections import pages as connection_pages
+from hub.admin.contacts import detail as contact_detail
+from hub.admin.contacts import privacy, suppressions
+from hub.admin.messages import detail as message_detail
+from hub.admin.messages import error_codes, inbox, provider_callbacks
+from hub.admin.messages import list as message_list
+from hub.admin.overview import activity, clock, pages, unreadable_rows
+from hub.admin.requests import action_links, signers
+from hub.admin.requests import pages as request_pages
+from hub.admin.settings import account, api_keys, opt_out_keywords, sources, users
+from hub.admin.view import filters, navigation
+from hub.core.vocabulary import ConnectionState
+from hub.db.engine import db
+from hub.lib import assets
+from hub.messaging.inbox import conversations
 from hub.models import Connection
-from hub.vocabulary import ConnectionState
 
+# imported, they register their views on the blueprint
 PAGES = (
-    "overview",
-    "entrance",
-    "account",
-    "people",
-    "keys",
-    "sources",
-    "activity",
-    "integrations",
-    "connections",
-    "posts",
-    "rules",
-    "messages",
-    "message",
-    "codes",
-    "receipts",
-    "requests",
-    "signers",
-    "pressing",
-    "inbox",
-    "person",
-    "suppressions",
-    "opt_out",
-    "templates",
-    "clock",
-    "set_aside",
+    pages,
+    activity,
+    clock,
+    unreadable_rows,
+    sign_in,
+    account,
+    users,
+    api_keys,
+    sources,
+    opt_out_keywords,
+    integrations,
+    connection_pages,
+    team_posts,
+    rules,
+    templates,
+    message_list,
+    message_detail,
+    error_codes,
+    provider_callbacks,
+    inbox,
+    request_pages,
+    signers,
+    action_links,
+    contact_detail,
+    privacy,
+    suppressions,
 )
 
 
 def init_app(app: Flask) -> None:
-    """Open the pages."""
-    presentation.install(app)
+    """Register the pages, and the extensions that they need."""
+    extensions.init_app(app)
+    limits.init_app(app)
+    assets.init_app(app)
+    filters.install(app)
     navigation.install(app, _waiting)
-    for page in PAGES:
-        importlib.import_module(f"{__name__}.{page}")
-    web_extensions.login.init_app(app)
     app.register_blueprint(guard.admin)
-    mistakes.install(app)
+    error_handlers.install(app)
 
 
 def _waiting() -> dict[str, navigation.Count]:

@@ -6,10 +6,10 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
 
-from hub import times
 from hub.api.fields import Address, cursor
+from hub.core.vocabulary import Channel
+from hub.lib import times
 from hub.signing.events import Moment, Strict
-from hub.vocabulary import Channel
 
 MOST = 100
 EVERY = "Left out: every channel."

@@ -14,7 +14,6 @@ from openapi_pydantic import OpenAPI
 from openapi_pydantic.util import PydanticSchema, construct_open_api_with_schema_class
 from pydantic import BaseModel
 
-from hub import __version__, compression
 from hub.api.consent_shapes import (
     ConsentIn,
     ConsentOut,
@@ -30,10 +29,12 @@ from hub.api.reference import groups
 from hub.api.request_shapes import EventOut, InvitationOut, InviteIn, RemindIn, RequestOut, SnoozeIn
 from hub.api.scopes import SCOPES
 from hub.api.shapes import MediaOut, MessageIn, MessageOut, MessageQuery, MessagesOut, ProblemOut
-from hub.config import Config
-from hub.messaging import media
+from hub.core import __version__
+from hub.core.config import Config
+from hub.core.vocabulary import Scope
+from hub.lib import compression
+from hub.messaging.compose import media
 from hub.signing.events import EventIn
-from hub.vocabulary import Scope
 
 blueprint = Blueprint("api_document", __name__)
 blueprint.after_request(compression.compress_public)

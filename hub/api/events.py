@@ -6,9 +6,9 @@ from typing import Any
 
 from flask import Blueprint, request
 
-from hub import idempotency
 from hub.api.guard import caller
 from hub.api.shapes import body_of
+from hub.shared import idempotency
 from hub.signing.accept import accept
 from hub.signing.events import EventIn
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from flask import Blueprint, Response, g, request
 
-from hub import audit, security_log
 from hub.accounts import api_keys, key_limits
 from hub.accounts.key_limits import Quota
 from hub.api.problems import Problem
 from hub.api.scopes import SCOPES
-from hub.store import begin_request
+from hub.db.store import begin_request
+from hub.shared import audit, security_log
 
 
 @dataclass(frozen=True)

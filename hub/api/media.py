@@ -10,7 +10,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from hub.api.guard import caller
 from hub.api.problems import Problem
 from hub.api.shapes import MediaOut, stored
-from hub.messaging import media
+from hub.messaging.compose import media
 
 blueprint = Blueprint("media", __name__)
 lending = Blueprint("files", __name__)

@@ -7,7 +7,6 @@ from typing import Any
 from flask import Blueprint, request
 from sqlalchemy import and_, or_
 
-from hub import idempotency
 from hub.api.guard import caller
 from hub.api.shapes import (
     MessageIn,
@@ -18,12 +17,14 @@ from hub.api.shapes import (
     query_of,
     stored,
 )
-from hub.errors import NotFound, Refused
-from hub.extensions import db
-from hub.messaging import direct, listing, outbox, taking_back
+from hub.core.errors import NotFound, Refused
+from hub.core.vocabulary import Address
+from hub.db.engine import db
+from hub.db.types import is_id
+from hub.messaging.compose import cancellation, direct, outbox
+from hub.messaging.track import message_queries
 from hub.models import Message
-from hub.models.types import is_id
-from hub.vocabulary import Address
+from hub.shared import idempotency
 
 blueprint = Blueprint("messages", __name__)
 
@@ -62,9 +63,12 @@ def list_messages() -> dict[str, Any]:
     if wanted.after and not is_id("msg", wanted.after):
         raise Refused("bad_cursor", "Give the `next` of the page before.", field="after")
     own = and_(
-        listing.Beside(Message.source_id) == who.source_id, listing.Beside(Message.test) == who.test
+        message_queries.Beside(Message.source_id) == who.source_id,
+        message_queries.Beside(Message.test) == who.test,
     )
-    rows = listing.newest(_branches(wanted), wanted.limit + 1, before=wanted.after or "", also=own)
+    rows = message_queries.newest(
+        _branches(wanted), wanted.limit + 1, before=wanted.after or "", also=own
+    )
     page = rows[: wanted.limit]
     return {
         "messages": messages_out(page),
@@ -72,16 +76,16 @@ def list_messages() -> dict[str, Any]:
     }
 
 
-def _branches(wanted: MessageQuery) -> listing.Branches:
+def _branches(wanted: MessageQuery) -> message_queries.Branches:
     """Return what finds the messages that are asked for, by the narrowest of what narrows them."""
-    narrow: list[listing.Branches] = []
+    narrow: list[message_queries.Branches] = []
     if wanted.provider_id:
-        narrow.append(listing.by_provider_id(wanted.provider_id))
+        narrow.append(message_queries.by_provider_id(wanted.provider_id))
     if wanted.request:
-        narrow.append(listing.by_request(wanted.request))
+        narrow.append(message_queries.by_request(wanted.request))
     if wanted.to:
-        narrow.append(listing.by_address([(kind, wanted.to) for kind in Address]))
-    filters = listing.Filters(
+        narrow.append(message_queries.by_address([(kind, wanted.to) for kind in Address]))
+    filters = message_queries.Filters(
         [wanted.status] if wanted.status else (),
         channel=wanted.channel or "",
         slug=wanted.connection or "",
@@ -107,7 +111,7 @@ def get_message(message_id: str) -> dict[str, Any]:
 def cancel_message(message_id: str) -> dict[str, Any]:
     """Take back a message that was not sent yet."""
     own = _own(message_id).id
-    return stored(lambda: taking_back.cancel(own), lambda _: message_out(_own(own)))
+    return stored(lambda: cancellation.cancel(own), lambda _: message_out(_own(own)))
 
 
 @blueprint.post("/messages/<message_id>/resend")

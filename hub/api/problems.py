@@ -19,9 +19,9 @@ from sqlalchemy.exc import (
 )
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from hub import store
-from hub.errors import HubError, Refused
-from hub.group_commit import NotStored
+from hub.core.errors import HubError, Refused
+from hub.db import store
+from hub.db.group_commit import NotStored
 
 log = structlog.get_logger(__name__)
 
@@ -117,9 +117,8 @@ def _refused(problem: Refused) -> Response:
 
 def _invalid(problem: ValidationError) -> Response:
     found = problem.errors(include_url=False, include_input=False)
-    if (
-        found[0]["type"] == "json_invalid"
-    ):  # what pydantic refuses and Python's own reader does not, such as half a character
+    # what pydantic refuses and Python's own reader does not, such as half a character
+    if found[0]["type"] == "json_invalid":
         return answer(
             Problem(
                 400,
@@ -132,9 +131,8 @@ def _invalid(problem: ValidationError) -> Response:
         for error in found
     ]
     for error in errors:
-        if (
-            not error["field"] and ": " in error["reason"]
-        ):  # a check of several fields names the one at fault itself
+        # a check of several fields names the one at fault itself
+        if not error["field"] and ": " in error["reason"]:
             error["field"], error["reason"] = error["reason"].split(": ", 1)
     first = errors[0]
     detail = ": ".join(filter(None, (first["field"], first["reason"])))

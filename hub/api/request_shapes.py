@@ -8,11 +8,11 @@ from pydantic import AwareDatetime, BaseModel, Field
 from sqlalchemy import select
 
 from hub.api.shapes import MessageOut, message_out, stamp
-from hub.extensions import db
+from hub.core.vocabulary import Channel, RequestState, SignerState, Status
+from hub.db.engine import db
 from hub.models import Message, SigningRequest
-from hub.signing import linking, reminders
+from hub.signing import chat_invitations, reminders
 from hub.signing.events import Strict
-from hub.vocabulary import Channel, RequestState, SignerState, Status
 
 
 # ── In ────────────────────────────────────────────────────────────────────────────────────────────
@@ -154,6 +154,6 @@ def request_out(row: SigningRequest) -> dict[str, Any]:
     }
 
 
-def invitation_out(made: linking.Invitation) -> dict[str, Any]:
+def invitation_out(made: chat_invitations.Invitation) -> dict[str, Any]:
     """Return a link that a signer opens once as the API shows it."""
     return {"url": made.url, "expires_at": stamp(made.expires_at), "connection": made.connection}

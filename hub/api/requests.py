@@ -7,15 +7,15 @@ from typing import Any
 from flask import Blueprint, request
 from sqlalchemy import select
 
-from hub import idempotency
 from hub.api.guard import caller
 from hub.api.request_shapes import InviteIn, RemindIn, SnoozeIn, invitation_out, request_out
 from hub.api.shapes import body_of, stored
-from hub.errors import NotFound
-from hub.extensions import db
+from hub.core.errors import NotFound
+from hub.db.engine import db
+from hub.db.types import is_id
 from hub.models import SigningRequest
-from hub.models.types import is_id
-from hub.signing import linking, reminders
+from hub.shared import idempotency
+from hub.signing import chat_invitations, reminders
 
 blueprint = Blueprint("requests", __name__)
 
@@ -71,7 +71,10 @@ def invite(request_id: str) -> tuple[dict[str, Any], int]:
     wanted = body_of(InviteIn)
     own = row.id
     return (
-        stored(lambda: linking.invite(own, wanted.signer, wanted.connection or ""), invitation_out),
+        stored(
+            lambda: chat_invitations.invite(own, wanted.signer, wanted.connection or ""),
+            invitation_out,
+        ),
         201,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from hub.vocabulary import Scope
+from hub.core.vocabulary import Scope
 
 # endpoint → the one scope it needs
 SCOPES = MappingProxyType(

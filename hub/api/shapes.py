@@ -14,13 +14,14 @@ from sqlalchemy import select
 
 from hub.api.fields import cursor
 from hub.api.problems import Problem
-from hub.extensions import db
-from hub.messaging import set_aside, timeline
+from hub.core.vocabulary import Channel, Status
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.lib.storable import nul_in
+from hub.messaging.state import unreadable_rows
+from hub.messaging.track import timeline
 from hub.models import Connection, Contact, Message, Signer
 from hub.signing.events import Strict
-from hub.storable import nul_in
-from hub.store import transaction
-from hub.vocabulary import Channel, Status
 
 MOST = 100
 MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -285,7 +286,9 @@ def messages_out(rows: Sequence[Message]) -> list[dict[str, Any]]:
             (Signer, "signer_id"),
         )
     ]
-    found = set_aside.readable("messages", rows, lambda row: message_out(row, with_timeline=False))
+    found = unreadable_rows.readable(
+        "messages", rows, lambda row: message_out(row, with_timeline=False)
+    )
     del kept  # until here the session finds them without asking
     return found
 

@@ -21,14 +21,15 @@ from hub.api.consent_shapes import (
 )
 from hub.api.guard import caller
 from hub.api.shapes import body_of, query_of, stored
-from hub.errors import Refused
-from hub.extensions import db
-from hub.messaging import consents, set_aside, suppressions
-from hub.messaging.consents import Said
-from hub.messaging.suppressions import Closed
+from hub.core.errors import Refused
+from hub.core.vocabulary import Channel
+from hub.db.engine import db
+from hub.db.types import is_id
+from hub.messaging.contacts import consents, suppressions
+from hub.messaging.contacts.consents import Said
+from hub.messaging.contacts.suppressions import Closed
+from hub.messaging.state import unreadable_rows
 from hub.models import Consent, Suppression
-from hub.models.types import is_id
-from hub.vocabulary import Channel
 
 blueprint = Blueprint("suppressions", __name__)
 
@@ -42,7 +43,9 @@ def list_suppressions() -> dict[str, Any]:
         address=wanted.address or "", test=who.test, lifted=wanted.opened, source_id=who.source_id
     )
     rows, more = _page(query, Suppression.id, "sup", wanted.after, wanted.limit)
-    found = set_aside.readable("suppressions", suppressions.with_addresses(rows), _suppression)
+    found = unreadable_rows.readable(
+        "suppressions", suppressions.with_addresses(rows), _suppression
+    )
     blocked = _blocked(wanted.address) if wanted.address else None
     return SuppressionsOut(
         suppressions=found, blocked=blocked, next=rows[-1].id if more else None
@@ -85,7 +88,7 @@ def list_consents() -> dict[str, Any]:
     wanted = query_of(ConsentQuery)
     query = consents.history(wanted.address, test=who.test, source_id=who.source_id)
     rows, more = _page(query, Consent.id, "cns", wanted.after, wanted.limit)
-    found = set_aside.readable("consents", rows, lambda row: _consent(row, wanted.address))
+    found = unreadable_rows.readable("consents", rows, lambda row: _consent(row, wanted.address))
     return ConsentsOut(consents=found, next=rows[-1].id if more else None).model_dump(mode="json")
 
 

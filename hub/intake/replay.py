@@ -15,16 +15,17 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import ColumnElement, literal_column, select
 
-from hub import audit, store
-from hub.errors import NotFound, Refused
-from hub.extensions import db
-from hub.intake import settle
-from hub.intake.settle import COLUMNS, REMOVED, Held
-from hub.messaging.ledger import Ledger, platform_events, status_events
+from hub.core.errors import NotFound, Refused
+from hub.db import store
+from hub.db.compiled_sql import Statement
+from hub.db.engine import db
+from hub.db.store import several, transaction
+from hub.db.types import id_at, is_id, now
+from hub.intake import process_callbacks
+from hub.intake.process_callbacks import COLUMNS, REMOVED, Held
+from hub.messaging.state.message_batch import Ledger, platform_events, status_events
 from hub.models import Attempt, Message, Receipt, StatusEvent
-from hub.models.types import id_at, is_id, now
-from hub.statements import Statement
-from hub.store import several, transaction
+from hub.shared import audit
 
 BATCH = 200
 LONGEST_REST = 0.25  # seconds between batches: half of the time belongs to the workers and the door
@@ -48,9 +49,8 @@ class Selection:
     message: str = ""  # the provider's id of a message, or ours
     receipt_id: str = ""
     since: datetime | None = None
-    failed: bool = (
-        False  # only those that keep an error: not settled, or about a message that is not known
-    )
+    # only those that keep an error: not settled, or about a message that is not known
+    failed: bool = False
 
 
 @dataclass
@@ -181,9 +181,8 @@ def _conditions(selection: Selection) -> list[ColumnElement[bool]]:
     if selection.since is not None:
         conditions.append(Receipt.id >= id_at("rcp", selection.since))
     if selection.failed:
-        conditions.append(
-            Receipt.error != literal_column("''")
-        )  # said as its index says it, else that is not used
+        # said as its index says it, else that is not used
+        conditions.append(Receipt.error != literal_column("''"))
     return conditions
 
 
@@ -232,7 +231,7 @@ def _batch(
     report = Report(read=len(held), unproven=sum(one.connection_id is None for one in held))
     if held and not after:
         _note(selection)
-    for ledger in settle.apply(held, _Counting):
+    for ledger in process_callbacks.apply(held, _Counting):
         if isinstance(ledger, _Counting):
             report.add(ledger.report)
     for one in held:
@@ -240,7 +239,7 @@ def _batch(
             report.removed += 1
         elif one.error:
             report.blame(one.error, one.id)
-    settle.write([one for one in held if _ended_otherwise(one)])
+    process_callbacks.write([one for one in held if _ended_otherwise(one)])
     return report, held[-1].id if len(held) == BATCH else ""
 
 

@@ -14,14 +14,15 @@ import structlog
 from flask import current_app
 from sqlalchemy import delete, select
 
-from hub import clock_check, security_log, times
-from hub.config import Config
-from hub.extensions import db
-from hub.intake import metadata
-from hub.messaging.inbound import received
+from hub.core.config import Config
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.db.types import id_at, now
+from hub.intake import purge
+from hub.lib import times
+from hub.messaging.inbox.inbound import received
 from hub.models import Audit, Body, PlatformEvent, Receipt, SignIn
-from hub.models.types import id_at, now
-from hub.store import transaction
+from hub.shared import clock_check, security_log
 
 log = structlog.get_logger(__name__)
 
@@ -42,7 +43,7 @@ def run() -> int:
         "sign_ins": _sign_ins(),
         "refusals": _refusals(now() - times.days(config.metadata_days)),
     }
-    removed |= metadata.forget(now() - times.days(config.metadata_days))
+    removed |= purge.forget(now() - times.days(config.metadata_days))
     if any(removed.values()):
         log.info("retention.removed", **removed)
     return sum(removed.values())

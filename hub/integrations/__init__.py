@@ -10,7 +10,7 @@ from functools import cache
 from importlib.metadata import entry_points
 from types import MappingProxyType
 
-from hub.errors import ConfigError, NotFound
+from hub.core.errors import ConfigError, NotFound
 from hub.integrations.base import Integration
 
 GROUP = "hub.integrations"
@@ -37,7 +37,9 @@ def _classes(module_name: str) -> list[type[Integration]]:
     return [
         cls
         for _, cls in inspect.getmembers(module, inspect.isclass)
-        if issubclass(cls, Integration) and cls.__module__ == module_name and "name" in vars(cls)
+        if issubclass(cls, Integration)
+        and f"{cls.__module__}.".startswith(f"{module_name}.")
+        and "name" in vars(cls)
     ]
 
 

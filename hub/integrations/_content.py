@@ -10,18 +10,14 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from hub.core.vocabulary import ContentKind
 from hub.integrations._values import Content
-from hub.storable import json_object
-from hub.vocabulary import ContentKind
+from hub.lib.storable import json_object
 
 MOST_ANSWERS = 200
 DEEPEST = 8  # levels of a form's answers that are unfolded
-WRAPPERS = (
-    "nfm_reply",
-    "response_json",
-    "data",
-    "response",
-)  # around the answers, as JSON or JSON in a text
+# around the answers, as JSON or JSON in a text
+WRAPPERS = "nfm_reply", "response_json", "data", "response"
 
 
 def location(latitude: Any, longitude: Any, label: str = "", address: str = "") -> Content | None:

@@ -8,27 +8,12 @@ that does not pass. After any other status the provider may have the message.
 
 from __future__ import annotations
 
-from hub.errors import OutcomeUnknown, PermanentError, SendError, Unreachable
+from hub.core.errors import OutcomeUnknown, PermanentError, SendError, Unreachable
 
-UNFINISHED = (
-    408,
-    425,
-)  # a timeout, or the wish to see the request again, says nothing of what went through
-OF_ONE_REQUEST = (
-    400,
-    409,
-    411,
-    412,
-    413,
-    414,
-    415,
-    416,
-    417,
-    422,
-    424,
-    428,
-    431,
-)  # others may be passed on
+# a timeout, or the wish to see the request again, says nothing of what went through
+UNFINISHED = 408, 425
+# others may be passed on
+OF_ONE_REQUEST = 400, 409, 411, 412, 413, 414, 415, 416, 417, 422, 424, 428, 431
 
 
 def foreign(provider: str, status: int, settings: str) -> SendError:

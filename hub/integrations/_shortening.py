@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from hub.integrations.base import Card
-from hub.text import readable
+from hub.lib.text import readable
 
 ELLIPSIS = "…"
 MOST_FACTS = 50
@@ -45,10 +45,8 @@ def said(text: str, card: Card | None) -> Said:
     if len(facts) > MOST_FACTS:
         facts = (*facts[:MOST_FACTS], (ELLIPSIS, f"and {len(facts) - MOST_FACTS} more"))
     if len(notes) > MOST_NOTES:
-        notes = (
-            f"{ELLIPSIS} and {len(notes) - MOST_NOTES} more",
-            *notes[-MOST_NOTES:],
-        )  # the newest come last
+        # the newest come last
+        notes = f"{ELLIPSIS} and {len(notes) - MOST_NOTES} more", *notes[-MOST_NOTES:]
     return Said(
         clean(card.title),
         clean(text),

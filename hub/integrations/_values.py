@@ -12,11 +12,11 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl
 
-from hub import phones
-from hub.errors import BadWebhook, SendError
-from hub.storable import json_object, storable
-from hub.text import readable
-from hub.vocabulary import Address, Channel, ContentKind, Status
+from hub.core.errors import BadWebhook, SendError
+from hub.core.vocabulary import Address, Channel, ContentKind, Status
+from hub.lib import phones
+from hub.lib.storable import json_object, storable
+from hub.lib.text import readable
 
 
 def _clean(value: Any, **texts: Any) -> None:
@@ -88,9 +88,8 @@ class Outbound:
     template: Filled | None = None  # to be sent instead of text and media
     media: tuple[str, ...] = ()  # addresses where the provider fetches what goes along
     files: tuple[str, ...] = ()  # which of our own files those are
-    unseen: tuple[
-        str, ...
-    ] = ()  # those of them that we do not serve: looked at before the message is handed over
+    # those of them that we do not serve: looked at before the message is handed over
+    unseen: tuple[str, ...] = ()
     card: Card | None = None
     buttons: tuple[Button, ...] = ()
     locale: str = "en"
@@ -228,9 +227,8 @@ class StatusUpdate(Fact):
     segments: int | None = None
     price: Decimal | None = None
     currency: str = ""
-    outside_window: bool = (
-        False  # the provider took free text, and says now that only an approved template may go
-    )
+    # the provider took free text, and says now that only an approved template may go
+    outside_window: bool = False
     error: SendError | None = None  # as in `Accepted`
     details: Mapping[str, str] = field(default_factory=dict)
 
@@ -276,9 +274,8 @@ class Inbound(Fact):
     contents: tuple[Content, ...] = ()
     button: str = ""  # what the button that they pressed stands for
     answers: str = ""  # the provider's id of the message of ours that it answers
-    keyword: str = (
-        ""  # stop, start or help, where the provider has read the message as that and answered it
-    )
+    # stop, start or help, where the provider has read the message as that and answered it
+    keyword: str = ""
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from typing import Any, ClassVar, Self, TypeVar
 
 from wtforms import Form, PasswordField
 
-from hub.datadir import SimulatorCredentials
-from hub.errors import BadWebhook
-from hub.http import Door
+from hub.core.data_dir import SimulatorCredentials
+from hub.core.errors import BadWebhook
+from hub.core.vocabulary import Address, Channel
 from hub.integrations._by_country import ByCountry
 from hub.integrations._help import with_help
 from hub.integrations._rate import with_rate
@@ -40,7 +40,7 @@ from hub.integrations._values import (
     Unrecognized,
     WebhookRequest,
 )
-from hub.vocabulary import Address, Channel
+from hub.lib.provider_http import Door
 
 __all__ = [
     "Accepted",
@@ -141,13 +141,11 @@ class Integration:
     setup: ClassVar[str]
     formatting: ClassVar[str] = "Plain text"
     buttons: ClassVar[str] = "No"
-    guide: ClassVar[
-        tuple[str, ...]
-    ] = ()  # the steps of setting it up; **bold** and `code` are marked so
+    # the steps of setting it up; **bold** and `code` are marked so
+    guide: ClassVar[tuple[str, ...]] = ()
     icon: ClassVar[str] = ""  # a file of static/icons; default: the channel's
-    family: ClassVar[str] = (
-        ""  # integrations of one family have accounts in common, and read each other's webhooks
-    )
+    # integrations of one family have accounts in common, and read each other's webhooks
+    family: ClassVar[str] = ""
     status_path: ClassVar[str] = ""  # of `webhooks`, where statuses of messages are reported
 
     # its rules
@@ -169,31 +167,23 @@ class Integration:
     length_unit: ClassVar[str] = "characters"  # what `length_of` counts
     max_post_length: ClassVar[int] = 0  # of the text beside a card; 0: three quarters of max_length
     max_template_length: ClassVar[int] = 100_000  # of an approved template, filled
-    media: ClassVar[
-        Mapping[str, int]
-    ] = {}  # content type → the most bytes of a file that goes along; empty: none does
+    # content type → the most bytes of a file that goes along; empty: none does
+    media: ClassVar[Mapping[str, int]] = {}
     per_second: ClassVar[float] = 0  # messages of one sender; 0: no limit
-    rate_hint: ClassVar[
-        str
-        # the provider's usual limit; with it, or with per_second, the form asks for another
-    ] = ""
-    per_recipient: ClassVar[float] = (
-        0  # messages a second of one sender to one recipient; 0: no limit
-    )
+    # the provider's usual limit; with it, or with per_second, the form asks for another
+    rate_hint: ClassVar[str] = ""
+    # messages a second of one sender to one recipient; 0: no limit
+    per_recipient: ClassVar[float] = 0
     concurrency: ClassVar[int] = 64  # calls at once, for each connection
-    retries: ClassVar[int] = (
-        200  # calls for one message, when each was surely not accepted; mostly its expiry ends them
-    )
+    # calls for one message, when each was surely not accepted; mostly its expiry ends them
+    retries: ClassVar[int] = 200
     resend_unknown: ClassVar[bool] = False  # True: rather twice than not at all
-    checks_visibly: ClassVar[bool] = (
-        False  # True: `check` posts something that people see, for want of another way
-    )
-    kept_headers: ClassVar[
-        tuple[str, ...]
-    ] = ()  # of a webhook, in lower case: those that `facts` reads
-    request_ref_header: ClassVar[str] = (
-        ""  # the response header that names a request in the provider's logs
-    )
+    # True: `check` posts something that people see, for want of another way
+    checks_visibly: ClassVar[bool] = False
+    # of a webhook, in lower case: those that `facts` reads
+    kept_headers: ClassVar[tuple[str, ...]] = ()
+    # the response header that names a request in the provider's logs
+    request_ref_header: ClassVar[str] = ""
 
     api: ClassVar[Mapping[str, str]] = {}
     Form: ClassVar[type[ConfigForm]] = ConfigForm
@@ -201,9 +191,8 @@ class Integration:
     actions: ClassVar[Mapping[str, str]] = {}  # method → title, filled from @action
 
     def __init_subclass__(cls) -> None:
-        names = dict.fromkeys(
-            name for base in reversed(cls.__mro__) for name in vars(base)
-        )  # in the order of the code
+        # in the order of the code
+        names = dict.fromkeys(name for base in reversed(cls.__mro__) for name in vars(base))
         members = [(name, member) for name in names if callable(member := getattr(cls, name, None))]
         cls.webhooks = {m.webhook_path: name for name, m in members if hasattr(m, "webhook_path")}
         cls.actions = {name: m.action_title for name, m in members if hasattr(m, "action_title")}

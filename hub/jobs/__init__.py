@@ -9,40 +9,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cache
 
 import redis
 import structlog
-from flask import Flask
+from flask import current_app
 
-from hub import create_app
-from hub.extensions import db
-from hub.messaging import job_failures
-from hub.stopping import Stopping
+from hub.db.engine import db
+from hub.lib.shutdown import Stopping
+from hub.messaging.state import job_failures
 
 log = structlog.get_logger(__name__)
 
 RUN_SECONDS = 40.0  # then the next job goes on
 
 
-@cache
-def application() -> Flask:
-    """Make the application, once a process; a worker's children inherit it."""
-    return create_app(doors=False)  # nobody calls here, and the pages weigh 16 MB
-
-
 def run(queue: str, job: Callable[[Stopping], int]) -> None:
-    """Run a queue's job inside the application, until there is nothing left for a while."""
-    app = application()
-    with app.app_context():
-        db.engine.dispose(close=False)  # connections of the parent process are not ours
-        # first the key, then the look: whoever adds work from here on wakes the next job. A key
-        # that stays, because Redis is away for a moment, ends by itself; until then this job is the
-        # one that looks
-        with suppress(redis.RedisError):
-            app.extensions["hub.waker"].redis.delete(f"wake:{queue}")
-        done = _watched(queue, job)
-        log.debug("job.done", queue=queue, done=done)
+    """Run a queue's job until there is nothing left for a while. Needs an application context."""
+    db.engine.dispose(close=False)  # connections of the parent process are not ours
+    # first the key, then the look: whoever adds work from here on wakes the next job. A key that
+    # stays, because Redis is away for a moment, ends by itself; until then this job is the one that
+    # looks
+    with suppress(redis.RedisError):
+        current_app.extensions["hub.waker"].redis.delete(f"wake:{queue}")
+    done = _watched(queue, job)
+    log.debug("job.done", queue=queue, done=done)
 
 
 def _watched(queue: str, job: Callable[[Stopping], int]) -> int:

@@ -11,23 +11,16 @@ from typing import Any
 import structlog
 from rq.timeouts import BaseTimeoutException
 
-from hub import idempotency, jobs
-from hub.extensions import db
+from hub import jobs
+from hub.db.engine import db
 from hub.intake import retention
-from hub.messaging import (
-    job_failures,
-    media,
-    misdated,
-    polling,
-    prices,
-    reconcile,
-    set_aside,
-    spacing,
-    taking_back,
-    template_sync,
-)
-from hub.signing import people
-from hub.stopping import Stopping
+from hub.lib.shutdown import Stopping
+from hub.messaging.compose import cancellation, media, template_sync
+from hub.messaging.send import recipient_pacing
+from hub.messaging.state import clock_skew, job_failures, unreadable_rows
+from hub.messaging.track import price_polling, reconcile, status_polling
+from hub.shared import idempotency
+from hub.signing import erasure
 
 log = structlog.get_logger(__name__)
 
@@ -41,19 +34,19 @@ def each(stopping: Stopping) -> int:
     """Do each chore once; return how many things were looked after."""
     looked_after = 0
     for chore in (
-        misdated.run,
-        set_aside.retry,
-        set_aside.forget,
-        taking_back.give_up_waiting,
+        clock_skew.run,
+        unreadable_rows.retry,
+        unreadable_rows.forget,
+        cancellation.give_up_waiting,
         idempotency.forget,
-        spacing.forget,
+        recipient_pacing.forget,
         media.forget,
         retention.run,
         partial(reconcile.run, stopping),
-        partial(polling.run, stopping),
+        partial(status_polling.run, stopping),
         template_sync.sync_due,
-        people.clean,
-        partial(prices.run, stopping),
+        erasure.clean,
+        partial(price_polling.run, stopping),
     ):
         name = _name(chore)
         try:
@@ -64,7 +57,7 @@ def each(stopping: Stopping) -> int:
         except Exception as problem:  # one that fails must not keep the others from being done
             log.exception("chore.failed", chore=name)
             db.session.rollback()
-            if not set_aside.lets_pass(problem):
+            if not unreadable_rows.lets_pass(problem):
                 with suppress(Exception):  # a failure to note it must not stop the other chores
                     job_failures.note(f"{job_failures.CHORES}{name}", problem)
     return looked_after
@@ -77,4 +70,4 @@ def _name(chore: Any) -> str:
 
 def due() -> bool:
     """Tell whether a chore is due that should not wait for the next round of all. Reads only."""
-    return reconcile.due() or polling.due() or misdated.due() or template_sync.due()
+    return reconcile.due() or status_polling.due() or clock_skew.due() or template_sync.due()

@@ -12,13 +12,13 @@ from flask import Flask
 from rq.registry import StartedJobRegistry
 from sqlalchemy.exc import SQLAlchemyError
 
-from hub.extensions import db
-from hub.intake import settle
-from hub.jobs import application, chores
-from hub.messaging import delivery
-from hub.stopping import Stopping
-from hub.store import wake_now
-from hub.waking import JOBS
+from hub.core.vocabulary import QUEUES
+from hub.db.engine import db
+from hub.db.store import wake_now
+from hub.intake import process_callbacks
+from hub.jobs import chores
+from hub.lib.shutdown import Stopping
+from hub.messaging.send import claims
 
 log = structlog.get_logger(__name__)
 
@@ -27,9 +27,8 @@ CHORES_EVERY = 600.0
 CLEAN_UP_EVERY = 15.0  # RQ by itself looks for jobs of dead workers every 10 minutes only
 
 
-def run() -> None:
+def run(app: Flask) -> None:
     """Wake whoever has work, every second, until told to stop."""
-    app = application()
     ending = Stopping(float("inf"))
     signal.signal(signal.SIGINT, lambda *_: ending.asked.set())
     clean_up_at = chores_at = 0.0
@@ -51,8 +50,8 @@ def run() -> None:
 def sweep() -> None:
     """Wake the queues that have something to do."""
     looks: dict[str, Callable[[], object]] = {
-        "deliver": delivery.due,
-        "settle": settle.due,
+        "deliver": claims.due,
+        "settle": process_callbacks.due,
         "chores": chores.due,
     }
     for queue, look in looks.items():
@@ -74,7 +73,7 @@ def clean_up(app: Flask) -> None:
     """Let RQ forget the jobs of workers that died."""
     connection = app.extensions["hub.waker"].redis
     try:
-        for queue in JOBS:
+        for queue in QUEUES:
             StartedJobRegistry(queue, connection=connection).cleanup()
     except redis.RedisError as problem:
         log.warning("queue.unreachable", problem=type(problem).__name__)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hub import jobs
-from hub.messaging.drain import Drain
+from hub.messaging.send.dispatcher import Drain
 
 
 def run() -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from hub import jobs
-from hub.intake import settle
+from hub.intake import process_callbacks
 
 
 def run() -> None:
     """Settle receipts until none is due for a while."""
-    jobs.run("settle", settle.drain)
+    jobs.run("settle", process_callbacks.drain)

@@ -12,12 +12,12 @@ from typing import Any
 
 import redis
 import structlog
+from flask import Flask
 from rq import Queue, Worker
+from rq.job import Job
 
-from hub.errors import HubError
-from hub.jobs import application
-from hub.store import wake_now
-from hub.waking import JOBS
+from hub.core.errors import HubError
+from hub.db.store import wake_now
 
 log = structlog.get_logger(__name__)
 
@@ -38,10 +38,14 @@ class HubWorker(Worker):
     it.
     """
 
-    max_connection_wait_time = (
-        2.0  # RQ's own pauses grow to a minute, in which nothing would be sent
-    )
+    # RQ's own pauses grow to a minute, in which nothing would be sent
+    max_connection_wait_time = 2.0
     told = False  # to stop
+    app: Flask  # what the jobs run in
+
+    def perform_job(self, job: Job, queue: Queue) -> bool:
+        with self.app.app_context():
+            return super().perform_job(job, queue)
 
     def request_stop(self, signum: int, frame: Any) -> None:
         self.told = True
@@ -57,22 +61,22 @@ class HubWorker(Worker):
             super().teardown()  # type: ignore[no-untyped-call]
 
 
-def work(queue: str) -> None:
-    """Run the worker of one queue until it is told to stop.
+def work(queue: str, app: Flask) -> None:
+    """Run the worker of one queue of an application until it is told to stop.
 
     One queue each: only then RQ keeps a job that it is just taking.
 
     Raises QueueLost when RQ gives up because of Redis, as it does under a job; another worker then
     waits until Redis is back.
     """
-    importlib.import_module(JOBS[queue].rpartition(".")[0])
-    app = application()
+    importlib.import_module(f"hub.jobs.{queue}")
     _wait_for_redis(app.extensions["hub.waker"].redis, queue)
     connection = redis.Redis.from_url(app.extensions["hub.config"].redis_url)
     try:
         worker = HubWorker(
             [Queue(queue, connection=connection)], connection=connection, log_job_description=False
         )
+        worker.app = app
         with app.app_context():
             wake_now(queue)  # what was left when the last worker ended
         # what is loaded stays: the collector need not look at it, and so does not copy its pages in
@@ -94,9 +98,8 @@ def _wait_for_redis(client: redis.Redis, queue: str) -> None:
     complained_at = float("-inf")
     while True:
         try:
-            client.delete(
-                f"wake:{queue}"
-            )  # a write; and a wake-up that came to nothing must not hold back the next
+            # a write; and a wake-up that came to nothing must not hold back the next
+            client.delete(f"wake:{queue}")
             return
         except redis.RedisError as problem:
             if time.monotonic() - complained_at >= COMPLAIN_EVERY:

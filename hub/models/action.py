@@ -9,8 +9,8 @@ from datetime import datetime
 from sqlalchemy import LargeBinary, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from hub.extensions import Base
-from hub.models.types import Time, now, ref, some
+from hub.db.engine import Base
+from hub.db.types import Time, now, ref, some
 
 
 class Action(Base):
@@ -25,16 +25,13 @@ class Action(Base):
     digest: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
     kind: Mapped[str]
     subject: Mapped[str] = mapped_column(default="")  # the id of what it acts on
-    connection_id: Mapped[str | None] = ref(
-        "con", "connections.id"
-    )  # the one that it is for, where it is for one
-    event_id: Mapped[str | None] = ref(
-        "evt", "events.id"
-    )  # of a button: the event whose posts carry it
+    # the one that it is for, where it is for one
+    connection_id: Mapped[str | None] = ref("con", "connections.id")
+    # of a button: the event whose posts carry it
+    event_id: Mapped[str | None] = ref("evt", "events.id")
     created_at: Mapped[datetime] = mapped_column(Time, default=now)
     expires_at: Mapped[datetime] = mapped_column(Time)
     used_at: Mapped[datetime | None] = mapped_column(Time)
-    used_by: Mapped[str] = mapped_column(
-        default=""
-    )  # who pressed the button, as the provider calls them
+    # who pressed the button, as the provider calls them
+    used_by: Mapped[str] = mapped_column(default="")
     outcome: Mapped[str] = mapped_column(default="")  # what came of it: `done`, or why not

@@ -7,8 +7,8 @@ from datetime import datetime
 from sqlalchemy import UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from hub.extensions import Base
-from hub.models.types import Time, now, ref
+from hub.db.engine import Base
+from hub.db.types import Time, now, ref
 
 
 class Attempt(Base):
@@ -33,13 +33,10 @@ class Attempt(Base):
     http_status: Mapped[int | None]
     request_ref: Mapped[str] = mapped_column(default="")  # the provider's id of our HTTP request
     milliseconds: Mapped[int | None]
-    account: Mapped[
-        str | None
-    ]  # whose the call was, of the connection as it was set up then; None: not written down
-    sender: Mapped[str] = mapped_column(
-        default=""
-    )  # the number or service the provider was asked to send from
+    # whose the call was, of the connection as it was set up then; None: not written down
+    account: Mapped[str | None]
+    # the number or service the provider was asked to send from
+    sender: Mapped[str] = mapped_column(default="")
     provider_id: Mapped[str | None]
-    template: Mapped[str] = mapped_column(
-        default=""
-    )  # the provider's approved one that was sent; '' for the text itself
+    # the provider's approved one that was sent; '' for the text itself
+    template: Mapped[str] = mapped_column(default="")

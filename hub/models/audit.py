@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from hub.extensions import Base
-from hub.models.types import Details, Time, key, now, ref
+from hub.db.engine import Base
+from hub.db.types import Details, Time, key, now, ref
 
 
 class Audit(Base):

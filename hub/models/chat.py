@@ -7,8 +7,8 @@ from datetime import datetime
 from sqlalchemy import Index, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
-from hub.extensions import Base
-from hub.models.types import Id, Time, now, ref
+from hub.db.engine import Base
+from hub.db.types import Id, Time, now, ref
 
 
 class Chat(Base):
@@ -23,9 +23,8 @@ class Chat(Base):
 
     connection_id: Mapped[str] = ref("con", "connections.id", primary_key=True)
     source_id: Mapped[str] = ref("src", "sources.id", primary_key=True)
-    address_key: Mapped[bytes] = mapped_column(
-        LargeBinary(32), primary_key=True
-    )  # of the phone number or e-mail address
+    # of the phone number or e-mail address
+    address_key: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
     contact_id: Mapped[str] = ref("ctc", "contacts.id")  # the chat
     linked_at: Mapped[datetime] = mapped_column(Time, default=now)
     receipt_id: Mapped[str | None] = mapped_column(Id("rcp"))  # no foreign key: receipts go first

@@ -9,9 +9,9 @@ from sqlalchemy import ColumnElement, Index, UniqueConstraint, and_, case
 from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import Mapped, mapped_column
 
-from hub.extensions import Base
-from hub.models.types import Time, key, now, sealed
-from hub.vocabulary import ConnectionState
+from hub.core.vocabulary import ConnectionState
+from hub.db.engine import Base
+from hub.db.types import Time, key, now, sealed
 
 
 class Connection(Base):
@@ -36,23 +36,18 @@ class Connection(Base):
     settings_version: Mapped[int] = mapped_column(default=0)
     account: Mapped[str] = mapped_column(default="")
     sender: Mapped[str] = mapped_column(default="")
-    place: Mapped[str] = mapped_column(
-        default=""
-    )  # where a team reads what it posts, as its integration writes that; '': nowhere
-    per_second: Mapped[
-        float | None
-    ]  # the most messages a second that its admin allows; None: as the integration says
-    rules: Mapped[str] = mapped_column(
-        default=""
-    )  # what it may send (messaging/rules.py); '': as the integration says
+    # where a team reads what it posts, as its integration writes that; '': nowhere
+    place: Mapped[str] = mapped_column(default="")
+    # the most messages a second that its admin allows; None: as the integration says
+    per_second: Mapped[float | None]
+    # what it may send (messaging/rules.py); '': as the integration says
+    rules: Mapped[str] = mapped_column(default="")
     created_at: Mapped[datetime] = mapped_column(Time, default=now)
     archived_at: Mapped[datetime | None] = mapped_column(Time)
-    called_at: Mapped[datetime | None] = mapped_column(
-        Time
-    )  # the last genuine callback, to the minute
-    templates_due_at: Mapped[datetime | None] = mapped_column(
-        Time
-    )  # when its provider's templates are fetched next; NULL: now
+    # the last genuine callback, to the minute
+    called_at: Mapped[datetime | None] = mapped_column(Time)
+    # when its provider's templates are fetched next; NULL: now
+    templates_due_at: Mapped[datetime | None] = mapped_column(Time)
     # the last check: of which settings, when, and what it found
     checked_version: Mapped[int | None]
     checked_at: Mapped[datetime | None] = mapped_column(Time)

@@ -7,8 +7,8 @@ from datetime import datetime
 from sqlalchemy import Index, LargeBinary, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from hub.extensions import Base
-from hub.models.types import Id, Time, key, now, ref, sealed, some
+from hub.db.engine import Base
+from hub.db.types import Id, Time, key, now, ref, sealed, some
 
 
 class Consent(Base):

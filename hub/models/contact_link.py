@@ -7,8 +7,8 @@ from datetime import datetime
 from sqlalchemy import Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from hub.extensions import Base
-from hub.models.types import Id, Time, key, now, ref
+from hub.db.engine import Base
+from hub.db.types import Id, Time, key, now, ref
 
 
 class ContactLink(Base):
@@ -23,8 +23,7 @@ class ContactLink(Base):
     id: Mapped[str] = key("ctl")
     contact_id: Mapped[str] = ref("ctc", "contacts.id")  # the smaller id of the two
     other_id: Mapped[str] = ref("ctc", "contacts.id")
-    receipt_id: Mapped[str | None] = mapped_column(
-        Id("rcp")
-    )  # the webhook that shows it; no foreign key: receipts go first
+    # the webhook that shows it; no foreign key: receipts go first
+    receipt_id: Mapped[str | None] = mapped_column(Id("rcp"))
     linked_at: Mapped[datetime] = mapped_column(Time, default=now)
     undone_at: Mapped[datetime | None] = mapped_column(Time)  # an undone link is not made again

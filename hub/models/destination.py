@@ -6,8 +6,8 @@ from datetime import datetime
 
 from sqlalchemy.orm import Mapped, mapped_column
 
-from hub.extensions import Base
-from hub.models.types import Time, ref
+from hub.db.engine import Base
+from hub.db.types import Time, ref
 
 
 class PausedDestination(Base):

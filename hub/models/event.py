@@ -7,8 +7,8 @@ from datetime import datetime
 from sqlalchemy import Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from hub.extensions import Base
-from hub.models.types import Time, key, now, ref, sealed
+from hub.db.engine import Base
+from hub.db.types import Time, key, now, ref, sealed
 
 
 class Event(Base):

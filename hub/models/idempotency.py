@@ -7,8 +7,8 @@ from datetime import datetime
 from sqlalchemy import LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
-from hub.extensions import Base
-from hub.models.types import Id, Time, now, sealed
+from hub.db.engine import Base
+from hub.db.types import Id, Time, now, sealed
 
 
 class Idempotency(Base):

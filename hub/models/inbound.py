@@ -7,8 +7,8 @@ from datetime import datetime
 from sqlalchemy import Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from hub.extensions import Base
-from hub.models.types import Id, Time, key, now, ref, some
+from hub.db.engine import Base
+from hub.db.types import Id, Time, key, now, ref, some
 
 
 class Inbound(Base):
@@ -46,9 +46,8 @@ class Conversation(Base):
 
     id: Mapped[str] = key("cnv")
     connection_id: Mapped[str] = ref("con", "connections.id")
-    contact_id: Mapped[str | None] = ref(
-        "ctc", "contacts.id"
-    )  # NULL: an unknown sender's one message
+    # NULL: an unknown sender's one message
+    contact_id: Mapped[str | None] = ref("ctc", "contacts.id")
     test: Mapped[bool]
     last_id: Mapped[str] = mapped_column(Id("inb"))  # the newest that the person wrote
     last_at: Mapped[datetime] = mapped_column(Time)

@@ -8,11 +8,11 @@ from decimal import Decimal
 from sqlalchemy import Index, LargeBinary, Numeric, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from hub.extensions import Base
+from hub.core.vocabulary import Lane, Status
+from hub.db.engine import Base
+from hub.db.types import Id, Time, key, now, ref, sealed, some, time_of
 from hub.models.connection import Connection
 from hub.models.contact import Contact
-from hub.models.types import Id, Time, key, now, ref, sealed, some, time_of
-from hub.vocabulary import Lane, Status
 
 DUE = text("due_at IS NOT NULL")
 EDITS = text("edits_id IS NOT NULL")
@@ -52,9 +52,8 @@ class Message(Base):
     channel: Mapped[str]
     test: Mapped[bool]
     lane: Mapped[str] = mapped_column(default=Lane.NOW.value)
-    thread: Mapped[str] = mapped_column(
-        default=""
-    )  # what it is about; of one thread they go one at a time, oldest first
+    # what it is about; of one thread they go one at a time, oldest first
+    thread: Mapped[str] = mapped_column(default="")
     step_id: Mapped[str | None] = ref("stp", "route_steps.id")
     template_version_id: Mapped[str | None] = ref("tpv", "template_versions.id")
     consent_id: Mapped[str | None] = ref("cns", "consents.id")
@@ -64,22 +63,19 @@ class Message(Base):
     due_at: Mapped[datetime | None] = mapped_column(Time)
     expires_at: Mapped[datetime | None] = mapped_column(Time)
     escalate_at: Mapped[datetime | None] = mapped_column(Time)
-    exempt: Mapped[bool] = mapped_column(
-        default=False
-    )  # goes to who wants none: the confirmation of that, or help
+    # goes to who wants none: the confirmation of that, or help
+    exempt: Mapped[bool] = mapped_column(default=False)
     by_hand: Mapped[bool] = mapped_column(default=False)  # somebody here chose to send it, now
     stop: Mapped[str | None]  # why it must not be sent any more
     once_key: Mapped[bytes | None] = mapped_column(LargeBinary(32))
-    after_id: Mapped[str | None] = ref(
-        "msg", "messages.id"
-    )  # the message that this one takes over from
+    # the message that this one takes over from
+    after_id: Mapped[str | None] = ref("msg", "messages.id")
     edits_id: Mapped[str | None] = ref("msg", "messages.id")
     provider_id: Mapped[str | None]
     body_hmac: Mapped[bytes | None] = mapped_column(LargeBinary(32))
     segments: Mapped[int | None]
-    estimate: Mapped[Decimal | None] = mapped_column(
-        Numeric(12, 5)
-    )  # what it was expected to cost when it was first handed over
+    # what it was expected to cost when it was first handed over
+    estimate: Mapped[Decimal | None] = mapped_column(Numeric(12, 5))
     price: Mapped[Decimal | None] = mapped_column(Numeric(12, 5))
     changed_at: Mapped[datetime] = mapped_column(Time, default=now)
 

@@ -7,8 +7,8 @@ from datetime import datetime
 from sqlalchemy import UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from hub.extensions import Base
-from hub.models.types import Time, key, now, ref, sealed, some
+from hub.db.engine import Base
+from hub.db.types import Time, key, now, ref, sealed, some
 
 
 class Receipt(Base):
@@ -29,9 +29,8 @@ class Receipt(Base):
     detail: Mapped[str]
     endpoint: Mapped[str]
     scope: Mapped[str]
-    connection_id: Mapped[str | None] = ref(
-        "con", "connections.id"
-    )  # NULL: verified by no connection's secret
+    # NULL: verified by no connection's secret
+    connection_id: Mapped[str | None] = ref("con", "connections.id")
     _request: Mapped[bytes | None] = mapped_column("request")
     received_at: Mapped[datetime] = mapped_column(Time, default=now)
     due_at: Mapped[datetime | None] = mapped_column(Time, default=now)

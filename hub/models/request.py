@@ -7,9 +7,9 @@ from datetime import datetime
 from sqlalchemy import Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from hub.extensions import Base
-from hub.models.types import Time, key, now, ref, sealed, some
-from hub.vocabulary import RequestState, SignerState
+from hub.core.vocabulary import RequestState, SignerState
+from hub.db.engine import Base
+from hub.db.types import Time, key, now, ref, sealed, some
 
 
 class SigningRequest(Base):

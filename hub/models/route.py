@@ -5,8 +5,8 @@ from __future__ import annotations
 from sqlalchemy import UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from hub.extensions import Base
-from hub.models.types import key, ref
+from hub.db.engine import Base
+from hub.db.types import key, ref
 
 
 class Route(Base):
@@ -35,9 +35,8 @@ class RouteStep(Base):
     route_id: Mapped[str] = ref("rte", "routes.id")
     position: Mapped[int]
     channel: Mapped[str]
-    connection_id: Mapped[str | None] = ref(
-        "con", "connections.id"
-    )  # NULL: the first enabled one of the channel
+    # NULL: the first enabled one of the channel
+    connection_id: Mapped[str | None] = ref("con", "connections.id")
     template: Mapped[str]  # the name that the template's channels and locales share
 
     route: Mapped[Route] = relationship(back_populates="steps")

@@ -7,8 +7,8 @@ from datetime import datetime
 from sqlalchemy import UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from hub.extensions import Base
-from hub.models.types import Time, key, now, ref
+from hub.db.engine import Base
+from hub.db.types import Time, key, now, ref
 
 
 class Source(Base):

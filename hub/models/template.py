@@ -7,8 +7,8 @@ from datetime import datetime
 from sqlalchemy import UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from hub.extensions import Base
-from hub.models.types import Time, key, now, ref
+from hub.db.engine import Base
+from hub.db.types import Time, key, now, ref
 
 
 class Template(Base):
@@ -51,10 +51,8 @@ class ProviderTemplate(Base):
     locale: Mapped[str]
     category: Mapped[str] = mapped_column(default="")
     kind: Mapped[str] = mapped_column(default="")  # the provider's name for its form
-    state: Mapped[
-        str
-        # the provider's word; only `approved` may be sent; `gone` once the provider dropped it
-    ]
+    # the provider's word; only `approved` may be sent; `gone` once the provider dropped it
+    state: Mapped[str]
     reason: Mapped[str] = mapped_column(default="")  # why it was rejected
     text: Mapped[str] = mapped_column(default="")
     variables: Mapped[str] = mapped_column(default="{}")  # JSON: variable to sample

@@ -8,8 +8,8 @@ from decimal import Decimal
 from sqlalchemy import Numeric
 from sqlalchemy.orm import Mapped, mapped_column
 
-from hub.extensions import Base
-from hub.models.types import Time, ref
+from hub.db.engine import Base
+from hub.db.types import Time, ref
 
 
 class Throttle(Base):
@@ -22,26 +22,23 @@ class Throttle(Base):
     __tablename__ = "throttles"
 
     name: Mapped[str] = mapped_column(primary_key=True)  # Connection.throttle
-    epoch: Mapped[int] = mapped_column(
-        default=0
-    )  # grows when it is slowed or its circuit opens: what began before says nothing new
+    # grows when it is slowed or its circuit opens: what began before says nothing new
+    epoch: Mapped[int] = mapped_column(default=0)
     ready_at: Mapped[datetime | None] = mapped_column(Time)  # until then nothing is claimed
     bulk_at: Mapped[datetime | None] = mapped_column(Time)  # nor of the bulk lane until then
     # the rate
     tokens: Mapped[float] = mapped_column(default=0.0)
     filled_at: Mapped[datetime | None] = mapped_column(Time)
-    held_until: Mapped[datetime | None] = mapped_column(
-        Time
-    )  # the provider asked for this pause; the rate rises from its end on
+    # the provider asked for this pause; the rate rises from its end on
+    held_until: Mapped[datetime | None] = mapped_column(Time)
     rate: Mapped[float | None]  # messages a second at that moment
     full: Mapped[float | None]  # and the rate at which nothing of it is left
     # the circuit
     failures: Mapped[int] = mapped_column(default=0)  # outages in a row
     pauses: Mapped[int] = mapped_column(default=0)  # between probes, since it last worked
     opened_at: Mapped[datetime | None] = mapped_column(Time)
-    why: Mapped[str] = mapped_column(
-        default=""
-    )  # the last outage, or what the provider said when it asked for less
+    # the last outage, or what the provider said when it asked for less
+    why: Mapped[str] = mapped_column(default="")
 
 
 class Pace(Base):
@@ -63,12 +60,10 @@ class Usage(Base):
     day: Mapped[str] = mapped_column(primary_key=True)
     messages: Mapped[int] = mapped_column(default=0)
     segments: Mapped[int] = mapped_column(default=0)
-    estimate: Mapped[Decimal] = mapped_column(
-        Numeric(14, 5), default=0
-    )  # what they cost, corrected by what the provider says
-    price: Mapped[Decimal] = mapped_column(
-        Numeric(14, 5), default=0
-    )  # as far as the provider has said
+    # what they cost, corrected by what the provider says
+    estimate: Mapped[Decimal] = mapped_column(Numeric(14, 5), default=0)
+    # as far as the provider has said
+    price: Mapped[Decimal] = mapped_column(Numeric(14, 5), default=0)
 
 
 class Counter(Base):

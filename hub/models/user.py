@@ -7,9 +7,9 @@ from datetime import datetime
 from sqlalchemy import Index, LargeBinary, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from hub.extensions import Base
-from hub.models.types import Time, key, now, ref
-from hub.vocabulary import Role
+from hub.core.vocabulary import Role
+from hub.db.engine import Base
+from hub.db.types import Time, key, now, ref
 
 
 class User(Base):

@@ -12,21 +12,22 @@ from typing import Any, TypeVar
 from sqlalchemy import select
 
 from hub import integrations
-from hub.crypto import blind
+from hub.core.vocabulary import EventType, Lane, RequestState
+from hub.db.compiled_sql import Statement, table_of
+from hub.db.optimistic_transaction import optimistic
+from hub.db.store import read, remembered, several, transaction, write
+from hub.db.types import keyring, new_id, now
 from hub.integrations.base import Filled
-from hub.messaging import plan, provider_templates, render
-from hub.messaging.contacts import Known, contacts_for
-from hub.messaging.fitting import TOO_LONG, TooLong
-from hub.messaging.outbox import Draft, Stored, add_all
+from hub.lib.crypto import blind
+from hub.messaging.compose import plan, provider_templates, render
+from hub.messaging.compose.fitting import TOO_LONG, TooLong
+from hub.messaging.compose.outbox import Draft, Stored, add_all
+from hub.messaging.contacts.contacts import Known, contacts_for
 from hub.models import Contact, Event, Message
-from hub.models.types import keyring, new_id, now
-from hub.optimistic import optimistic
-from hub.signing import cards, linking, planning, requests, team
+from hub.shared.index_key import index_key
+from hub.signing import cards, chat_invitations, planning, requests, team_posts
 from hub.signing.events import EventIn
-from hub.signing.records import RequestRecord, SignerRecord
-from hub.statements import Statement, table_of
-from hub.store import index_key, read, remembered, several, transaction, write
-from hub.vocabulary import EventType, Lane, RequestState
+from hub.signing.signing_batch import RequestRecord, SignerRecord
 
 
 @dataclass(frozen=True)
@@ -79,12 +80,12 @@ def tell(
     refusals = [item.as_json() for item in skipped + too_long + unfit]
     _store(event, request, refusals)
     drafts = writing.drafts(said, planned)
-    about = team.Told(event.id, event.type, request, event.payload.get("download_url") or "")
+    about = team_posts.Told(event.id, event.type, request, event.payload.get("download_url") or "")
     new = [(posts[key], key, text) for key, text in posted.items()]
-    drafts += team.drafts(about, request, new, carriers)
+    drafts += team_posts.drafts(about, request, new, carriers)
     added = zip((draft.once_key for draft in drafts), add_all(drafts), strict=True)
     stored = {key: message for key, message in added if key} | told
-    team.refresh(request, carriers, told=about)
+    team_posts.refresh(request, carriers, told=about)
     briefs = [_brief(stored[key], item.person.external_id) for key, item in planned.items()]
     briefs += [_brief(stored[key], None) for key in posts if key in stored]
     return {"event": {"id": event.id}, "messages": briefs, "skipped": refusals}
@@ -175,7 +176,9 @@ class _Writing:
         channel = carrier.channel
         locale = item.person.locale
         shows = render.names_in(template, channel, locale)
-        links = linking.links(shows, self.carriers.values(), self.request.source_id, signer)
+        links = chat_invitations.links(
+            shows, self.carriers.values(), self.request.source_id, signer
+        )
         values = _values(self.event, self.request, signer, self.actor)
         cls = integrations.get(carrier.integration)
         rendered = render.within(cls, cls.max_length, template, channel, locale, values | links)

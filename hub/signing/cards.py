@@ -9,13 +9,13 @@ from datetime import UTC, datetime, timedelta
 
 from flask import current_app
 
-from hub import tokens
+from hub.core.vocabulary import EventType, RequestState, SignerState
+from hub.db.types import now
 from hub.integrations.base import Button, Card
+from hub.lib.text import Joined, isolate, one_line, shorten
 from hub.models import Action
-from hub.models.types import now
-from hub.signing.records import RequestRecord, SignerRecord
-from hub.text import Joined, isolate, one_line, shorten
-from hub.vocabulary import EventType, RequestState, SignerState
+from hub.shared import action_tokens
+from hub.signing.signing_batch import RequestRecord, SignerRecord
 
 REMIND = "remind"
 SNOOZE = "snooze"  # kinds of tokens
@@ -165,7 +165,7 @@ def _button(
     text: str, kind: str, subject: str, request: RequestRecord, event_id: str, style: str = ""
 ) -> Button:
     lasts = min(LASTS, request.expires_at - now()) if request.expires_at else LASTS
-    token = tokens.make(kind, subject, lasts, event_id=event_id)
+    token = action_tokens.make(kind, subject, lasts, event_id=event_id)
     return Button(text, f"{_public_url()}/a/{token}", token, style)
 
 

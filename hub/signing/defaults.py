@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
-from hub.extensions import db
+from hub.core.vocabulary import Audience, Channel, EventType
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.db.types import new_id
 from hub.models import Route, RouteStep, Template, TemplateVersion
-from hub.models.types import new_id
-from hub.store import transaction
-from hub.vocabulary import Audience, Channel, EventType
 
 # event, audience, template, text; values: title, sender, name, signer, link, download_link,
 # remaining

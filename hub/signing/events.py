@@ -27,10 +27,11 @@ from pydantic import (
     model_validator,
 )
 
-from hub import integrations, phones, times
+from hub import integrations
+from hub.core.vocabulary import Channel, EventType
+from hub.lib import phones, times
+from hub.lib.text import one_line, web_address
 from hub.signing import identifiers
-from hub.text import one_line, web_address
-from hub.vocabulary import Channel, EventType
 
 
 def _phone(text: str) -> str:

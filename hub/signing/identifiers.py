@@ -6,8 +6,8 @@ decode it once, and may normalize a path before: so an id must come through that
 
 from __future__ import annotations
 
-from hub.models.types import is_id
-from hub.text import one_line
+from hub.db.types import is_id
+from hub.lib.text import one_line
 
 LONGEST = 200  # characters; percent-encoded, the address still fits every server's request line
 

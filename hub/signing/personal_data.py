@@ -10,11 +10,12 @@ from typing import Any
 
 from sqlalchemy import or_, select
 
-from hub.errors import Unreadable
-from hub.extensions import db
-from hub.messaging import contact_links, set_aside, suppressions
-from hub.messaging.contacts import keys_of
-from hub.messaging.timeline import timeline
+from hub.core.errors import Unreadable
+from hub.db.engine import db
+from hub.db.types import BadTime
+from hub.messaging.contacts import contact_links, suppressions
+from hub.messaging.state import unreadable_rows
+from hub.messaging.track.timeline import timeline
 from hub.models import (
     Body,
     Chat,
@@ -27,8 +28,8 @@ from hub.models import (
     Signer,
     Suppression,
 )
-from hub.models.types import BadTime
-from hub.signing import people
+from hub.shared.address_keys import keys_of_contact
+from hub.signing import erasure
 
 
 def collect(contact_id: str) -> dict[str, Any]:
@@ -36,16 +37,16 @@ def collect(contact_id: str) -> dict[str, Any]:
 
     The entry of a row that cannot be read holds the reason.
     """
-    contact = people.find(contact_id)
+    contact = erasure.find(contact_id)
     titles = {row.id: row.title for row in db.session.scalars(select(Connection))}
     mine = select(Message.signer_id).where(
         Message.contact_id == contact.id, Message.signer_id.is_not(None)
     )
-    signs = or_(Signer.id.in_(mine), Signer.id.in_(people.signers_of(contact)))
+    signs = or_(Signer.id.in_(mine), Signer.id.in_(erasure.signers_of(contact)))
     lists: dict[str, tuple[str, Iterable[Any], Callable[[Any], dict[str, Any]]]] = {
         "consents": ("consents", _rows_of(Consent, Consent.contact_id == contact.id), _consent),
         "opt_outs": ("suppressions", suppressions.of_contact(contact), _opt_out),
-        "same_person_as": ("contact_links", contact_links.of(contact), _link),
+        "same_person_as": ("contact_links", contact_links.links_of(contact), _link),
         "messages": (
             "messages",
             _rows_of(Message, Message.contact_id == contact.id),
@@ -59,8 +60,8 @@ def collect(contact_id: str) -> dict[str, Any]:
         ),
         "signer_of": ("signers", _rows_of(Signer, signs), _signer),
     }
-    found = {name: set_aside.marked(*of) for name, of in lists.items()}
-    return {"contact": _contact(people.find(contact_id)), **found}
+    found = {name: unreadable_rows.marked(*of) for name, of in lists.items()}
+    return {"contact": _contact(erasure.find(contact_id)), **found}
 
 
 def _rows_of(model: Any, where: Any) -> Iterable[Any]:
@@ -169,7 +170,7 @@ def _chats(contact: Contact) -> Iterable[Chat]:
     """Return the chats with a contact, one for each connection and source."""
     rows = db.session.scalars(
         select(Chat).where(
-            or_(Chat.contact_id == contact.id, Chat.address_key.in_(keys_of(contact)))
+            or_(Chat.contact_id == contact.id, Chat.address_key.in_(keys_of_contact(contact)))
         )
     )
     return {(one.connection_id, one.source_id): one for one in rows}.values()

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from sqlalchemy import and_, bindparam, or_, select
 
 from hub import integrations
-from hub.errors import NotFound
-from hub.messaging import chats, plan, render
-from hub.messaging.policy import Carrier
+from hub.core.errors import NotFound
+from hub.core.vocabulary import Address, Audience, ConnectionState, EventType
+from hub.db.compiled_sql import Statement
+from hub.db.store import read
+from hub.db.types import now
+from hub.messaging.compose import plan, render
+from hub.messaging.contacts import chats
+from hub.messaging.policy.policy import Carrier
 from hub.models import Connection, Route, RouteStep
-from hub.models.types import now
-from hub.signing.records import RequestRecord, SignerRecord
-from hub.statements import Statement
-from hub.store import read
-from hub.vocabulary import Address, Audience, ConnectionState, EventType
+from hub.signing.signing_batch import RequestRecord, SignerRecord
 
 
 @dataclass(frozen=True)

@@ -8,17 +8,17 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from hub import audit
-from hub.errors import Conflict, NotFound
-from hub.messaging import taking_back
+from hub.core.errors import Conflict, NotFound
+from hub.core.vocabulary import EventType, RequestState, Status
+from hub.db.store import transaction
+from hub.db.types import new_id, now
+from hub.messaging.compose import cancellation
 from hub.models import Signer
-from hub.models.types import new_id, now
-from hub.signing import planning, records, team
+from hub.shared import audit
+from hub.signing import planning, signing_batch, team_posts
 from hub.signing.accept import Happened, tell
 from hub.signing.cards import moment, name_of
-from hub.signing.records import RequestRecord, SignerRecord
-from hub.store import transaction
-from hub.vocabulary import EventType, RequestState, Status
+from hub.signing.signing_batch import RequestRecord, SignerRecord
 
 SNOOZED_FOR = timedelta(days=1)
 
@@ -73,7 +73,7 @@ def snooze(request_id: str, signer: str | None = None) -> datetime:
     until = now() + SNOOZED_FOR
     for one in owing:
         one.snoozed_until = until
-        taking_back.stop(
+        cancellation.stop(
             "snoozed", event_types=(EventType.REMINDER,), request_id=request.id, signer_id=one.id
         )
     return _put_off(request, owing, "request.snoozed", until)
@@ -99,7 +99,7 @@ def _put_off(
 ) -> datetime:
     request.write()
     audit.record(action, request.id, request.title or "", signers=len(signers))
-    team.refresh(request, planning.carriers(request.test))
+    team_posts.refresh(request, planning.carriers(request.test))
     return until
 
 
@@ -110,7 +110,7 @@ def snoozed(one: SignerRecord | Signer) -> bool:
 
 def _owing(request_id: str, signer: str | None) -> tuple[RequestRecord, list[SignerRecord]]:
     """Return a request, and those who owe a signature: all, or one. Raises NotFound, Conflict."""
-    request = records.get(request_id)
+    request = signing_batch.get(request_id)
     if request is None:
         raise NotFound("no_such_request", "There is no signing request with this id.")
     if request.state != RequestState.OPEN:

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from hub.messaging import taking_back
-from hub.signing import records
+from hub.core.vocabulary import EventType, RequestState, SignerState
+from hub.db.store import transaction
+from hub.messaging.compose import cancellation
+from hub.signing import signing_batch
 from hub.signing.events import EventIn, SignerIn
-from hub.signing.records import RequestRecord, SignerRecord
-from hub.store import transaction
-from hub.vocabulary import EventType, RequestState, SignerState
+from hub.signing.signing_batch import RequestRecord, SignerRecord
 
 ASKS_TO_SIGN = tuple(event_type for event_type in EventType if event_type.asks_to_sign)
 NOTICES = (EventType.VIEWED, EventType.SIGNED)
@@ -37,7 +37,7 @@ def apply(
     event is about.
     """
     at = event.occurred_at
-    request = records.find(source_id, event.request.id, test=test) or records.make(
+    request = signing_batch.find(source_id, event.request.id, test=test) or signing_batch.make(
         source_id, event.request.id, at, test=test
     )
     known = not request.new
@@ -76,9 +76,8 @@ def _signer(request: RequestRecord, told: SignerIn, at: datetime) -> SignerRecor
     """
     signer = request.signer(told.id) or request.add_signer(told.id, at)
     moment = at.astimezone(UTC).isoformat(timespec="microseconds")
-    times = signer.details[TOLD_AT] = dict(
-        signer.details.get(TOLD_AT, {})
-    )  # a new one, so that the change is noticed
+    # a new one, so that the change is noticed
+    times = signer.details[TOLD_AT] = dict(signer.details.get(TOLD_AT, {}))
     for field, value in told.given().items():
         if field == "id" or moment < times.get(field, ""):
             continue
@@ -109,12 +108,12 @@ def _act(signer: SignerRecord, state: SignerState, at: datetime) -> None:
 def _stop(event_type: EventType, request: RequestRecord, actor: SignerRecord | None) -> None:
     """Stop messages that ask for what is done: a signer's own, or all of a closed request."""
     if event_type == EventType.SIGNED and actor is not None:
-        taking_back.stop(
+        cancellation.stop(
             "signed", event_types=ASKS_TO_SIGN, request_id=request.id, signer_id=actor.id
         )
     elif event_type == EventType.COMPLETED:
-        taking_back.stop("completed", event_types=ASKS_TO_SIGN, request_id=request.id)
+        cancellation.stop("completed", event_types=ASKS_TO_SIGN, request_id=request.id)
     elif event_type in CLOSES:
-        taking_back.stop(
+        cancellation.stop(
             CLOSES[event_type].value, event_types=(*ASKS_TO_SIGN, *NOTICES), request_id=request.id
         )

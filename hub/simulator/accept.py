@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-from hub import phones
-from hub.simulator import content, magic, segments, whatsapp
+from hub.lib import phones
+from hub.simulator import content, scripted_numbers, segments, whatsapp
 from hub.simulator.account import TRIAL_NOTICE
-from hub.simulator.bench import Bench
+from hub.simulator.context import Bench
 from hub.simulator.errors import RestError
 from hub.simulator.store import Message
 
@@ -82,7 +82,7 @@ def _template(form: Mapping[str, str], here: Bench) -> content.Template | None:
 
 
 def _on_whatsapp(address: str) -> bool:
-    return address.startswith(magic.PREFIX)
+    return address.startswith(scripted_numbers.PREFIX)
 
 
 def _fate(
@@ -91,7 +91,7 @@ def _fate(
     """Find the code with which WhatsApp will refuse this message after it was accepted; 0: it will
     not.
     """
-    habit = magic.recipient(to)
+    habit = scripted_numbers.recipient(to)
     if habit.error and not (template and habit.takes_templates):
         return habit.error
     if template and filled and (code := filled.error or content.REFUSED.get(template.status, 0)):
@@ -119,7 +119,7 @@ def _check_numbers(to: str, sender: str, service: str, here: Bench) -> None:
     if service and service != account.credentials.messaging_service_sid:
         raise RestError(21701, service)
     _check_channels(to, sender, here)
-    number = to.removeprefix(magic.PREFIX)
+    number = to.removeprefix(scripted_numbers.PREFIX)
     if _on_whatsapp(to) and whatsapp.PERSON.fullmatch(number):
         return
     if not E164.fullmatch(number):
@@ -132,11 +132,11 @@ def _check_numbers(to: str, sender: str, service: str, here: Bench) -> None:
         raise RestError(21266, to)
     if _on_whatsapp(to):
         return
-    if refused := magic.sender(sender):
+    if refused := scripted_numbers.sender(sender):
         raise RestError(refused.refuses, sender)
     if sender and sender != account.credentials.phone_number:
         raise RestError(21606 if E164.fullmatch(sender) else 21659, sender)
-    if code := magic.recipient(to).refuses:
+    if code := scripted_numbers.recipient(to).refuses:
         raise RestError(code, to)
 
 

@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from hub import datadir
+from hub.core import data_dir
 from hub.simulator.signing import DIALECTS, Key
 from hub.simulator.store import Store
 
@@ -28,26 +28,23 @@ class Account:
     def __init__(self, folder: Path, store: Store) -> None:
         self._file = folder / "simulator.json"
         self._store = store
-        self.credentials = datadir.simulator_credentials(folder)
+        self.credentials = data_dir.simulator_credentials(folder)
         self.type: str = store.setting("type", "Full")
         self.status: str = store.setting("status", "active")
         self.signing: str = store.setting("signing", SIGNINGS[0])
         self.dialect: str = store.setting("dialect", DIALECTS[0])
-        self.secondary: str = store.setting(
-            "secondary", ""
-        )  # a second Auth Token, during a rotation
+        # a second Auth Token, during a rotation
+        self.secondary: str = store.setting("secondary", "")
         self.shared_key = Key(
             *self._once(
                 "shared_key",
                 [secrets.token_urlsafe(32), f"webhooks_sharedkey_{secrets.token_hex(16)}"],
             )
         )
-        self.sms_url: str = store.setting(
-            "sms_url", ""
-        )  # where the number's inbound messages are posted, once it was set
-        self.seen_url: str = store.setting(
-            "seen_url", ""
-        )  # where they probably belong, as long as it was not
+        # where the number's inbound messages are posted, once it was set
+        self.sms_url: str = store.setting("sms_url", "")
+        # where they probably belong, as long as it was not
+        self.seen_url: str = store.setting("seen_url", "")
         self.created: float = self._once("created", time.time())
 
     def _once(self, name: str, value: Any) -> Any:
@@ -135,7 +132,7 @@ class Account:
 
     def _begin_with(self, token: str) -> None:
         self.credentials = replace(self.credentials, auth_token=token)
-        datadir.write_private(self._file, json.dumps(asdict(self.credentials), indent=1))
+        data_dir.write_private(self._file, json.dumps(asdict(self.credentials), indent=1))
 
     def _keep_secondary(self, token: str) -> None:
         self.secondary = token

@@ -9,12 +9,11 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
-import hub
-from hub import assets
-from hub.config import Config, is_loopback
-from hub.page_text import Isolation
-from hub.simulator.bench import Bench, bench
+from hub.core.config import Config, is_loopback
+from hub.lib import assets
+from hub.lib.page_text import Isolation
 from hub.simulator.content_rest import content
+from hub.simulator.context import Bench, bench
 from hub.simulator.errors import RestError, request_id
 from hub.simulator.page import page
 from hub.simulator.people import people
@@ -51,8 +50,8 @@ PARTS = (
 
 def create_simulator(config: Config) -> Flask:
     """Make the simulator and start what goes on in its background."""
-    folder = Path(hub.__file__).parent
-    app = Flask("hub.simulator", template_folder=str(folder / "templates"), static_folder=None)
+    folder = Path(__file__).parent.parent
+    app = Flask(__name__, template_folder=str(folder / "templates"), static_folder=None)
     app.config.update(MAX_CONTENT_LENGTH=LARGEST_REQUEST)
     app.jinja_env.add_extension(Isolation)
     assets.init_app(app)

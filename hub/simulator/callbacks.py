@@ -13,7 +13,7 @@ import uuid
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
-from hub.config import is_loopback
+from hub.core.config import is_loopback
 from hub.simulator import signing, whatsapp
 from hub.simulator.account import Account
 from hub.simulator.errors import later
@@ -165,11 +165,8 @@ def _exchange(
     if 200 <= status < 300:
         return "", status, body
     log.warning("Webhook %s: %s answered %s", subject, parts.netloc, status)
-    return (
-        f"{status // 100}xx",
-        status,
-        body,
-    )  # a redirect is not followed: the form would be lost on the way
+    # a redirect is not followed: the form would be lost on the way
+    return f"{status // 100}xx", status, body
 
 
 def _target(url: str) -> str:

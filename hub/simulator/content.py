@@ -20,11 +20,8 @@ from hub.simulator.file import File
 SLOT = re.compile(r"\{\{(\w+)\}\}")
 UNRULY = re.compile(r"[\n\r\t]| {5}")  # what Meta allows in no variable
 STATES = ("unsubmitted", "received", "pending", "approved", "rejected", "paused", "disabled")
-REFUSED = {
-    "rejected": 63040,
-    "paused": 63041,
-    "disabled": 63042,
-}  # a state → the code with which a message made of it fails
+# a state → the code with which a message made of it fails
+REFUSED = {"rejected": 63040, "paused": 63041, "disabled": 63042}
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS contents (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, sid TEXT NOT NULL UNIQUE, value TEXT NOT NULL);
@@ -38,9 +35,8 @@ class Template:
     friendly_name: str
     language: str
     types: dict[str, dict[str, Any]]
-    variables: dict[str, str] = field(
-        default_factory=dict
-    )  # with the samples that stand in for missing ones
+    # with the samples that stand in for missing ones
+    variables: dict[str, str] = field(default_factory=dict)
     name: str = ""  # under which it was submitted to WhatsApp
     category: str = ""
     status: str = "unsubmitted"

@@ -11,8 +11,8 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 
 from hub.simulator import resources, whatsapp
-from hub.simulator.bench import bench
 from hub.simulator.content import Template
+from hub.simulator.context import bench
 from hub.simulator.errors import RestError
 from hub.simulator.rest import admit, mark
 

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hub import addresses
-from hub.vocabulary import Address
+from hub.core.vocabulary import Address
+from hub.lib import addresses
 
 SCHEMA = (
     "CREATE TABLE IF NOT EXISTS account (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
@@ -39,9 +39,8 @@ class File:
         self._db.row_factory = sqlite3.Row
         self._db.create_function("phone_of", 1, phone_of, deterministic=True)
         self._db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" + SCHEMA)
-        self.version = (
-            time.time_ns() // 1_000_000
-        )  # of what the page shows; starts anew, above all former ones
+        # of what the page shows; starts anew, above all former ones
+        self.version = time.time_ns() // 1_000_000
 
     def close(self) -> None:
         with self._lock:

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit, urlunsplit
 from xml.etree import ElementTree
 
 from hub.simulator import callbacks, media, segments, whatsapp
-from hub.simulator.bench import Bench
-from hub.simulator.magic import PREFIX
+from hub.simulator.context import Bench
+from hub.simulator.scripted_numbers import PREFIX
 from hub.simulator.store import Message
 
 CHANNELS = ("sms", "whatsapp")

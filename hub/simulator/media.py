@@ -14,7 +14,7 @@ import zlib
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from hub.config import is_loopback
+from hub.core.config import is_loopback
 from hub.simulator.file import File
 
 LARGEST_IMAGE = 5 * 1024 * 1024
@@ -41,11 +41,8 @@ TAKEN = {  # what WhatsApp takes
     "application/vnd.openxmlformats-officedocument.presentationml.presentation",
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
-CODES = {
-    "unreachable": (11200, 63019),
-    "type": (11200, 63021),
-    "size": (30019, 63021),
-}  # what is wrong → its code on MMS, on WhatsApp
+# what is wrong → its code on MMS, on WhatsApp
+CODES = {"unreachable": (11200, 63019), "type": (11200, 63021), "size": (30019, 63021)}
 NAME = re.compile(r'filename="?([^";]+)')
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS media (

@@ -16,8 +16,8 @@ from flask import Blueprint, Response, abort, jsonify, redirect, render_template
 from markupsafe import Markup, escape
 from werkzeug.wrappers import Response as BaseResponse
 
-from hub.simulator import account, inbound, magic, whatsapp
-from hub.simulator.bench import LIMITS, Bench, bench
+from hub.simulator import account, inbound, scripted_numbers, whatsapp
+from hub.simulator.context import LIMITS, Bench, bench
 from hub.simulator.file import phone_of
 from hub.simulator.store import Message
 
@@ -59,11 +59,8 @@ VIEWS = (  # endpoints and titles of the pages
     ("telegram.page", "Telegram"),
     ("teams.page", "Teams"),
 )
-ANSWERS = {
-    "ct": "nobody was there",
-    "rt": "no answer",
-    "elsewhere": "not on this machine",
-}  # to what a person wrote
+# to what a person wrote
+ANSWERS = {"ct": "nobody was there", "rt": "no answer", "elsewhere": "not on this machine"}
 
 
 @page.before_request
@@ -84,7 +81,7 @@ def phones() -> str:
     if number not in dict(numbers) and not inbound.is_phone(number):
         number = numbers[0][0] if numbers else ""
     channel = _channel(here, number)
-    address = magic.PREFIX + number if channel == "whatsapp" else number
+    address = scripted_numbers.PREFIX + number if channel == "whatsapp" else number
     chat = here.store.chat(address, NEWEST) if number else []
     return render_template(
         "simulator/phones.html",
@@ -97,10 +94,10 @@ def phones() -> str:
         ticks=TICKS,
         answers=ANSWERS,
         media={message.sid: here.media.of(message.sid) for message in chat if message.media},
-        window=here.windows.left(whatsapp.sender(here.account), magic.PREFIX + number),
-        recipients=magic.RECIPIENTS,
-        on_whatsapp=magic.WHATSAPP,
-        senders=magic.SENDERS,
+        window=here.windows.left(whatsapp.sender(here.account), scripted_numbers.PREFIX + number),
+        recipients=scripted_numbers.RECIPIENTS,
+        on_whatsapp=scripted_numbers.WHATSAPP,
+        senders=scripted_numbers.SENDERS,
         command=_command(here),
         templates=here.templates.all(),
         approvals=APPROVALS,
@@ -210,7 +207,7 @@ def _channel(here: Bench, number: str) -> str:
         return asked
     newest = {
         "sms": here.store.chat(number, 1),
-        "whatsapp": here.store.chat(magic.PREFIX + number, 1),
+        "whatsapp": here.store.chat(scripted_numbers.PREFIX + number, 1),
     }
     return max(newest, key=lambda channel: newest[channel][0].seq if newest[channel] else 0)
 

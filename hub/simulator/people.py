@@ -10,9 +10,9 @@ from flask import Blueprint, Response, abort, jsonify, redirect, request, url_fo
 from werkzeug.wrappers import Response as BaseResponse
 
 from hub.simulator import inbound, whatsapp
-from hub.simulator.bench import bench
-from hub.simulator.magic import PREFIX
+from hub.simulator.context import bench
 from hub.simulator.page import given, guard
+from hub.simulator.scripted_numbers import PREFIX
 
 people = Blueprint("people", __name__)
 people.before_request(guard)

@@ -13,8 +13,8 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from hub.simulator import accept, inbound, magic, resources
-from hub.simulator.bench import Bench, bench
+from hub.simulator import accept, inbound, resources, scripted_numbers
+from hub.simulator.context import Bench, bench
 from hub.simulator.errors import RestError, request_id
 from hub.simulator.store import Message
 
@@ -22,9 +22,8 @@ rest = Blueprint("rest", __name__)
 ACCOUNT = "/2010-04-01/Accounts/<account_sid>"
 PAGE_SIZE = 50
 LARGEST_PAGE = 1000
-TOKEN = re.compile(
-    r"(PA|PB)([0-9a-f]{1,15})"
-)  # the page after, or before, the message of this number
+# the page after, or before, the message of this number
+TOKEN = re.compile(r"(PA|PB)([0-9a-f]{1,15})")
 
 
 @rest.before_request
@@ -70,7 +69,7 @@ def create_message(account_sid: str) -> tuple[Response, int]:
     here.pause(here.faults.latency)
     media = [url for url in request.form.getlist("MediaUrl") if url]
     message = accept.message(request.form, media, here)
-    habit = magic.recipient(message.recipient)
+    habit = scripted_numbers.recipient(message.recipient)
     if habit.stumbles and here.store.stumbles(message.recipient, message.body):
         raise RestError(habit.stumbles, headers={"Retry-After": "1"})
     here.store.add(message)
@@ -95,9 +94,8 @@ def list_messages(account_sid: str) -> Response:
         raise RestError(20001, "PageToken")
     back = token[1] == "PB"
     mark = int(token[2], 16)
-    if (
-        mark
-    ):  # pages hang on messages, not on numbers, so that one which comes in between shifts nothing
+    # pages hang on messages, not on numbers, so that one which comes in between shifts nothing
+    if mark:
         where.append(("seq > ?" if back else "seq < ?", mark))
     found = here.store.listed(where, size + 1, 0 if mark else number * size, oldest_first=back)
     more = len(found) > size
@@ -275,7 +273,7 @@ def _filters() -> list[tuple[str, Any]]:
         where.append(("recipient = ?", to))
     if sender := request.args.get("From"):
         ours = bench().account.credentials.phone_number
-        chosen = {ours: "NOT LIKE", magic.PREFIX + ours: "LIKE"}.get(
+        chosen = {ours: "NOT LIKE", scripted_numbers.PREFIX + ours: "LIKE"}.get(
             sender, ""
         )  # by a Messaging Service, after it was accepted
         left = (

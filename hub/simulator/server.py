@@ -10,9 +10,9 @@ from typing import Any
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 
-from hub.config import Config
+from hub.core.config import Config
 from hub.simulator.app import create_simulator
-from hub.simulator.bench import Bench
+from hub.simulator.context import Bench
 
 THREADS = 80
 # seconds; longer than a client leaves a connection idle, so that none breaks under a request
@@ -44,9 +44,8 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             self.cfg.set(name, value)
 
     def load(self) -> Flask:
-        self._app = create_simulator(
-            self._config
-        )  # in the worker, after the fork: its threads live there
+        # in the worker, after the fork: its threads live there
+        self._app = create_simulator(self._config)
         return self._app
 
     def _leave(self, arbiter: Any, worker: Any) -> None:

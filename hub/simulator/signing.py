@@ -14,11 +14,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
-DIALECTS = (
-    "form",
-    "json",
-    "port",
-)  # a form; a JSON body, whose hash is in the address; a form, the port in the signed address
+# a form; a JSON body, whose hash is in the address; a form, the port in the signed address
+DIALECTS = "form", "json", "port"
 
 
 @dataclass(frozen=True)

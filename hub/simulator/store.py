@@ -14,7 +14,7 @@ from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from hub.simulator import magic
+from hub.simulator import scripted_numbers
 from hub.simulator.file import File
 
 
@@ -49,8 +49,8 @@ class Message:
     seq: int = 0
 
     @property
-    def plan(self) -> tuple[magic.Step, ...]:
-        return magic.steps(
+    def plan(self) -> tuple[scripted_numbers.Step, ...]:
+        return scripted_numbers.steps(
             self.recipient,
             pooled=bool(self.service),
             scheduled=self.starts > self.created,
@@ -59,7 +59,7 @@ class Message:
 
     @property
     def whatsapp(self) -> bool:
-        return self.recipient.startswith(magic.PREFIX)
+        return self.recipient.startswith(scripted_numbers.PREFIX)
 
     @property
     def inbound(self) -> bool:
@@ -72,7 +72,7 @@ class Message:
 
     def sent_from(self, number: str) -> str:
         """Return the sender, which is the account's `number` where a Messaging Service chose it."""
-        return self.sender or (magic.PREFIX + number if self.whatsapp else number)
+        return self.sender or (scripted_numbers.PREFIX + number if self.whatsapp else number)
 
     @property
     def settled(self) -> bool:
@@ -252,7 +252,7 @@ def _take(message: Message, n: int, now: float) -> Message:
     status = message.plan[n].status or message.status
     sent = message.sent or (now if status in ("sent", "delivered", "read", "undelivered") else None)
     error = (
-        message.fate or magic.recipient(message.recipient).error
+        message.fate or scripted_numbers.recipient(message.recipient).error
         if status in ("failed", "undelivered")
         else 0
     )

@@ -117,9 +117,8 @@ class Timeline:
         with self._changed:
             if not self._due or self._due[0][0] > time.time():
                 wait = min(self._due[0][0] - time.time(), 0.1) if self._due else 0.1
-                self._changed.wait(
-                    max(wait, 0.005)
-                )  # at most 200 rounds a second: steps of many messages share a transaction
+                # at most 200 rounds a second: steps of many messages share a transaction
+                self._changed.wait(max(wait, 0.005))
             now = time.time()
             items = []
             while self._due and self._due[0][0] <= now:

@@ -13,12 +13,11 @@ from typing import Any
 
 from hub.simulator.account import Account
 from hub.simulator.file import File
-from hub.simulator.magic import PREFIX
+from hub.simulator.scripted_numbers import PREFIX
 
 LASTS = 24 * 3600.0  # seconds a window stays open after the person's last message
-PERSON = re.compile(
-    r"[A-Z]{2}\.[A-Za-z0-9]{1,128}"
-)  # a business-scoped user id, of somebody without a number
+# a business-scoped user id, of somebody without a number
+PERSON = re.compile(r"[A-Z]{2}\.[A-Za-z0-9]{1,128}")
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS windows (
     sender TEXT, person TEXT, opened REAL NOT NULL, PRIMARY KEY (sender, person)) WITHOUT ROWID;

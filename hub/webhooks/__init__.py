@@ -25,19 +25,20 @@ from werkzeug.exceptions import (
 from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.wsgi import get_input_stream
 
-from hub import integrations, security_log, tokens
-from hub.config import LARGEST_BODY, Config
-from hub.errors import BadWebhook
-from hub.group_commit import NotStored
-from hub.intake import receipts
+from hub import integrations
+from hub.core.config import LARGEST_BODY, Config
+from hub.core.errors import BadWebhook
+from hub.db.group_commit import NotStored
+from hub.intake import provider_callbacks
 from hub.integrations.base import Integration, WebhookRequest
-from hub.storable import is_storable
+from hub.lib.storable import is_storable
+from hub.shared import action_tokens, security_log
 from hub.webhooks import target
 
 log = structlog.get_logger(__name__)
 
 PREFIX = "/api/rpc/webhooks/"
-UNAVAILABLE = (SQLAlchemyError, NotStored, receipts.CannotVerify)
+UNAVAILABLE = (SQLAlchemyError, NotStored, provider_callbacks.CannotVerify)
 
 
 def init_app(app: Flask) -> None:
@@ -106,9 +107,9 @@ class Door:
         if method != "POST":
             raise MethodNotAllowed
         call, proof = _verify(calls, sharing)
-        new = receipts.keep(call, proof)
+        new = provider_callbacks.keep(call, proof)
         integration = proof.integration
-        if (pressed := integration.clicked(call)) and not any(map(tokens.genuine, pressed)):
+        if (pressed := integration.clicked(call)) and not any(map(action_tokens.genuine, pressed)):
             return integration.answer_foreign(call)
         return integration.answer(call, new)
 
@@ -146,15 +147,15 @@ def _addresses(environ: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _verify(
     calls: Sequence[WebhookRequest], sharing: Sequence[type[Integration]]
-) -> tuple[WebhookRequest, receipts.Proof]:
+) -> tuple[WebhookRequest, provider_callbacks.Proof]:
     """Return the genuine one of calls that differ in the address only. Raises BadWebhook."""
     *others, last = calls
     for call in others:
         try:
-            return call, receipts.verify(call, sharing)
+            return call, provider_callbacks.verify(call, sharing)
         except BadWebhook:
             continue
-    return last, receipts.verify(last, sharing)
+    return last, provider_callbacks.verify(last, sharing)
 
 
 def _failed(status: int, why: str) -> tuple[int, str, str]:

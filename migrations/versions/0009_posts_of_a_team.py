@@ -5,7 +5,7 @@ that people linked
 import sqlalchemy as sa
 from alembic import op
 
-import hub.models.types
+import hub.db.types
 
 revision = "0009"
 down_revision = "0008"
@@ -20,10 +20,10 @@ USED = sa.text("used_at IS NOT NULL")
 def upgrade() -> None:
     op.add_column("connections", sa.Column("place", sa.String(), nullable=False, server_default=""))
     op.add_column("requests", sa.Column("url", sa.LargeBinary(), nullable=True))
-    op.add_column("signers", sa.Column("snoozed_until", hub.models.types.Time(), nullable=True))
+    op.add_column("signers", sa.Column("snoozed_until", hub.db.types.Time(), nullable=True))
     with op.batch_alter_table("actions") as table:
-        table.add_column(sa.Column("connection_id", hub.models.types.Id("con"), nullable=True))
-        table.add_column(sa.Column("event_id", hub.models.types.Id("evt"), nullable=True))
+        table.add_column(sa.Column("connection_id", hub.db.types.Id("con"), nullable=True))
+        table.add_column(sa.Column("event_id", hub.db.types.Id("evt"), nullable=True))
         table.add_column(sa.Column("used_by", sa.String(), nullable=False, server_default=""))
         table.add_column(sa.Column("outcome", sa.String(), nullable=False, server_default=""))
         table.create_foreign_key(
@@ -38,12 +38,12 @@ def upgrade() -> None:
         )
     op.create_table(
         "chats",
-        sa.Column("connection_id", hub.models.types.Id("con"), nullable=False),
-        sa.Column("source_id", hub.models.types.Id("src"), nullable=False),
+        sa.Column("connection_id", hub.db.types.Id("con"), nullable=False),
+        sa.Column("source_id", hub.db.types.Id("src"), nullable=False),
         sa.Column("address_key", sa.LargeBinary(length=32), nullable=False),
-        sa.Column("contact_id", hub.models.types.Id("ctc"), nullable=False),
-        sa.Column("linked_at", hub.models.types.Time(), nullable=False),
-        sa.Column("receipt_id", hub.models.types.Id("rcp"), nullable=True),
+        sa.Column("contact_id", hub.db.types.Id("ctc"), nullable=False),
+        sa.Column("linked_at", hub.db.types.Time(), nullable=False),
+        sa.Column("receipt_id", hub.db.types.Id("rcp"), nullable=True),
         sa.ForeignKeyConstraint(
             ["connection_id"], ["connections.id"], name=op.f("fk_chats_connection_id_connections")
         ),

@@ -5,8 +5,8 @@ every sender
 import sqlalchemy as sa
 from alembic import op
 
-import hub.models.types
-from hub.models.types import new_id
+import hub.db.types
+from hub.db.types import new_id
 
 revision = "0010"
 down_revision = "0009"
@@ -15,7 +15,7 @@ depends_on = None
 
 SUPPRESSIONS = sa.table(
     "suppressions",
-    sa.column("id", hub.models.types.Id("sup")),
+    sa.column("id", hub.db.types.Id("sup")),
     sa.column("address_key", sa.LargeBinary()),
     sa.column("channel", sa.String()),
     sa.column("sender", sa.String()),
@@ -24,21 +24,21 @@ SUPPRESSIONS = sa.table(
     sa.column("code", sa.String()),
     sa.column("why", sa.String()),
     sa.column("lifted_why", sa.String()),
-    sa.column("message_id", hub.models.types.Id("msg")),
-    sa.column("since", hub.models.types.Time()),
-    sa.column("lifted_at", hub.models.types.Time()),
+    sa.column("message_id", hub.db.types.Id("msg")),
+    sa.column("since", hub.db.types.Time()),
+    sa.column("lifted_at", hub.db.types.Time()),
 )
 CONNECTIONS = sa.table(
     "connections",
-    sa.column("id", hub.models.types.Id("con")),
+    sa.column("id", hub.db.types.Id("con")),
     sa.column("channel", sa.String()),
     sa.column("sender", sa.String()),
     sa.column("test", sa.Boolean()),
 )
 MESSAGES = sa.table(
     "messages",
-    sa.column("id", hub.models.types.Id("msg")),
-    sa.column("connection_id", hub.models.types.Id("con")),
+    sa.column("id", hub.db.types.Id("msg")),
+    sa.column("connection_id", hub.db.types.Id("con")),
 )
 MADE_BY_A_CONNECTION = ("keyword", "provider")
 

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-import hub.models.types
+import hub.db.types
 
 revision = "0012"
 down_revision = "0011"
@@ -14,9 +14,7 @@ depends_on = None
 def upgrade() -> None:
     for name in ("inbound", "conversations"):
         with op.batch_alter_table(name) as table:
-            table.alter_column(
-                "contact_id", existing_type=hub.models.types.Id("ctc"), nullable=True
-            )
+            table.alter_column("contact_id", existing_type=hub.db.types.Id("ctc"), nullable=True)
 
 
 def downgrade() -> None:
@@ -24,6 +22,4 @@ def downgrade() -> None:
         rows = sa.table(name, sa.column("contact_id"))
         op.execute(sa.delete(rows).where(rows.c.contact_id.is_(None)))
         with op.batch_alter_table(name) as table:
-            table.alter_column(
-                "contact_id", existing_type=hub.models.types.Id("ctc"), nullable=False
-            )
+            table.alter_column("contact_id", existing_type=hub.db.types.Id("ctc"), nullable=False)

@@ -5,8 +5,8 @@ were a person is lifted
 import sqlalchemy as sa
 from alembic import op
 
-import hub.models.types
-from hub.models.types import now
+import hub.db.types
+from hub.db.types import now
 
 revision = "0014"
 down_revision = "0013"
@@ -17,7 +17,7 @@ SUPPRESSIONS = sa.table(
     "suppressions",
     sa.column("address_key", sa.LargeBinary()),
     sa.column("reason", sa.String()),
-    sa.column("lifted_at", hub.models.types.Time()),
+    sa.column("lifted_at", hub.db.types.Time()),
     sa.column("lifted_why", sa.String()),
 )
 CONNECTIONS = sa.table("connections", sa.column("place", sa.String()))
@@ -36,12 +36,12 @@ WHY = (
 def upgrade() -> None:
     op.create_table(
         "paused_destinations",
-        sa.Column("connection_id", hub.models.types.Id("con"), nullable=False),
-        sa.Column("contact_id", hub.models.types.Id("ctc"), nullable=False),
+        sa.Column("connection_id", hub.db.types.Id("con"), nullable=False),
+        sa.Column("contact_id", hub.db.types.Id("ctc"), nullable=False),
         sa.Column("code", sa.String(), nullable=False),
         sa.Column("why", sa.String(), nullable=False),
-        sa.Column("since", hub.models.types.Time(), nullable=False),
-        sa.Column("reopened_at", hub.models.types.Time(), nullable=True),
+        sa.Column("since", hub.db.types.Time(), nullable=False),
+        sa.Column("reopened_at", hub.db.types.Time(), nullable=True),
         sa.ForeignKeyConstraint(
             ["connection_id"],
             ["connections.id"],

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-import hub.models.types
+import hub.db.types
 
 revision = "0015"
 down_revision = "0014"
@@ -14,12 +14,12 @@ depends_on = None
 def upgrade() -> None:
     op.create_table(
         "contact_links",
-        sa.Column("id", hub.models.types.Id("ctl"), nullable=False),
-        sa.Column("contact_id", hub.models.types.Id("ctc"), nullable=False),
-        sa.Column("other_id", hub.models.types.Id("ctc"), nullable=False),
-        sa.Column("receipt_id", hub.models.types.Id("rcp"), nullable=True),
-        sa.Column("linked_at", hub.models.types.Time(), nullable=False),
-        sa.Column("undone_at", hub.models.types.Time(), nullable=True),
+        sa.Column("id", hub.db.types.Id("ctl"), nullable=False),
+        sa.Column("contact_id", hub.db.types.Id("ctc"), nullable=False),
+        sa.Column("other_id", hub.db.types.Id("ctc"), nullable=False),
+        sa.Column("receipt_id", hub.db.types.Id("rcp"), nullable=True),
+        sa.Column("linked_at", hub.db.types.Time(), nullable=False),
+        sa.Column("undone_at", hub.db.types.Time(), nullable=True),
         sa.ForeignKeyConstraint(
             ["contact_id"], ["contacts.id"], name=op.f("fk_contact_links_contact_id_contacts")
         ),

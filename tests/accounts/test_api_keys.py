@@ -9,11 +9,11 @@ from flask import Flask
 from sqlalchemy import select
 
 from hub.accounts import api_keys
-from hub.errors import NotFound, Refused
-from hub.extensions import db
+from hub.core.errors import NotFound, Refused
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.db.types import now
 from hub.models import ApiKey, Audit
-from hub.models.types import now
-from hub.store import transaction
 
 
 @pytest.mark.parametrize(("test", "begins"), [(True, "sp_test_"), (False, "sp_live_")])

@@ -12,7 +12,7 @@ from flask import Flask
 
 from hub.accounts import limits
 from hub.accounts.limits import TooMany
-from hub.models.types import now
+from hub.db.types import now
 
 
 @pytest.mark.parametrize(

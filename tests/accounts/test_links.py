@@ -9,12 +9,13 @@ import time_machine
 from flask import Flask
 from sqlalchemy import select
 
-from hub.accounts import links, setup, sign_ins, users
-from hub.errors import NotFound, Refused
-from hub.extensions import db
+from hub.accounts import links, sign_ins, users
+from hub.connections import setup
+from hub.core.errors import NotFound, Refused
+from hub.core.vocabulary import Role
+from hub.db.engine import db
+from hub.db.types import now
 from hub.models import Action, Source
-from hub.models.types import now
-from hub.vocabulary import Role
 
 PASSWORD = "four words nobody knows"
 

@@ -10,13 +10,13 @@ from flask import Flask
 from sqlalchemy import select
 
 from hub.accounts import passwords, sign_ins, users
-from hub.crypto import digest
-from hub.errors import Conflict, NotFound, Refused
-from hub.extensions import db
+from hub.core.errors import Conflict, NotFound, Refused
+from hub.core.vocabulary import Role
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.db.types import now
+from hub.lib.crypto import digest
 from hub.models import Audit, SignIn, User
-from hub.models.types import now
-from hub.store import transaction
-from hub.vocabulary import Role
 
 PASSWORD = "four words nobody knows"
 

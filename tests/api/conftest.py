@@ -13,14 +13,14 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from hub.accounts import api_keys
-from hub.extensions import db
+from hub.db.engine import db
+from hub.db.store import transaction
 from hub.models import Source
-from hub.store import transaction
 from tests.conftest import config_of
-from tests.stage import SigningApp
-from tests.stage import connection as connection
-from tests.stage import hub_demo as hub_demo
-from tests.stage import served as served
+from tests.hub_fixtures import SigningApp
+from tests.hub_fixtures import connection as connection
+from tests.hub_fixtures import hub_demo as hub_demo
+from tests.hub_fixtures import served as served
 
 
 @dataclass

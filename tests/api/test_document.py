@@ -12,7 +12,7 @@ from flask import Flask
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from hub.api.document import ROUTES
-from tests.stage import SigningApp, body
+from tests.hub_fixtures import SigningApp, body
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from hub.accounts import connections
-from hub.extensions import db
+from hub.connections import connections
+from hub.db.engine import db
 from hub.models import Body, Connection, Event, Message
-from tests.stage import ANNA, ERIC, SigningApp, a_signer, an_event, body, count
+from tests.hub_fixtures import ANNA, ERIC, SigningApp, a_signer, an_event, body, count
 
 DESIGN = {
     "type": "request.sent",

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.running import Hub, running
+from tests.live_hub import Hub, running
 
 BIN = Path(sys.executable).parent
 PACKAGE = "signpost_generated"

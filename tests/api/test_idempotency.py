@@ -12,13 +12,13 @@ import time_machine
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from hub import locks
-from hub.extensions import db
+from hub.db import locks
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.db.types import now
 from hub.models import Event, Idempotency, Message
-from hub.models.types import now
-from hub.store import transaction
 from tests.api.conftest import StrictApp
-from tests.stage import ANNA, ERIC, a_signer, an_event, body, count
+from tests.hub_fixtures import ANNA, ERIC, a_signer, an_event, body, count
 
 MESSAGE = {"channel": "sms", "to": ERIC, "text": "Once."}
 
@@ -116,9 +116,8 @@ def together(app: Flask, calls: list[Callable[[], TestResponse]]) -> list[TestRe
 
 
 def test_equal_requests_at_the_same_moment_are_one(signing_app: StrictApp, hub_demo: Flask) -> None:
-    signing_app.get(
-        "/messages"
-    )  # its key has been used: nothing but the request itself is written from here on
+    # its key has been used: nothing but the request itself is written from here on
+    signing_app.get("/messages")
     db.session.rollback()
     for n in range(4):
         message = {**MESSAGE, "text": f"Round {n}."}

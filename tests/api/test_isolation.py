@@ -15,8 +15,8 @@ from werkzeug.test import TestResponse
 
 from hub.api.scopes import PUBLIC, SCOPES
 from tests.api.conftest import StrictApp
-from tests.stage import ERIC, SigningApp, a_signer, an_event, body
-from tests.stage import hub_demo as hub_demo
+from tests.hub_fixtures import ERIC, SigningApp, a_signer, an_event, body
+from tests.hub_fixtures import hub_demo as hub_demo
 
 WHY = "Called Dana at noon."
 PROOF = "I agree to messages of Acme."

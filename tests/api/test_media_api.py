@@ -14,15 +14,16 @@ from urllib3 import encode_multipart_formdata
 from werkzeug.test import TestResponse
 
 from hub.accounts import api_keys
-from hub.errors import NotFound
-from hub.extensions import db
-from hub.messaging import media, windows
-from hub.messaging.contacts import contact_for
+from hub.core.errors import NotFound
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.db.types import now
+from hub.messaging.compose import media
+from hub.messaging.contacts.contacts import contact_for
+from hub.messaging.policy import session_windows
 from hub.models import Body, Connection, MediaFile
-from hub.models.types import now
-from hub.store import transaction
 from tests.conftest import config_of
-from tests.stage import ERIC, SigningApp, body, message
+from tests.hub_fixtures import ERIC, SigningApp, body, message
 
 PDF = b"%PDF-1.7 signed by Eric Smith"
 
@@ -218,7 +219,7 @@ def open_window(hub_demo: Flask) -> None:
 
     @transaction
     def write() -> None:
-        windows.opened(sender, contact_for("phone", ERIC, test=True).id, now(), 24)
+        session_windows.opened(sender, contact_for("phone", ERIC, test=True).id, now(), 24)
 
     write()
 

@@ -12,13 +12,13 @@ import pytest
 from flask import Flask
 
 from hub.accounts import api_keys
-from hub.extensions import db
+from hub.core.vocabulary import ConnectionState
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.db.types import now
 from hub.models import ApiKey, Attempt, Connection, Message
-from hub.models.types import now
-from hub.store import transaction
-from hub.vocabulary import ConnectionState
 from tests.api.conftest import StrictApp
-from tests.stage import (
+from tests.hub_fixtures import (
     ANNA,
     ERIC,
     SigningApp,

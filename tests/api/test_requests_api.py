@@ -8,16 +8,16 @@ from collections.abc import Callable
 
 import pytest
 
-from hub.accounts import connections
-from hub.accounts.checks import locked, set_state
+from hub.connections import connections
+from hub.connections.connection_tests import locked, set_state
+from hub.core.vocabulary import ConnectionState
+from hub.db.store import transaction
 from hub.models import Connection
-from hub.store import transaction
-from hub.vocabulary import ConnectionState
 from tests.api.conftest import StrictApp
-from tests.pigeon import Loft
-from tests.pigeon import loft as loft
-from tests.roofs import roof as roof
-from tests.stage import ERIC, a_signer, an_event, body, deliver
+from tests.fake_provider import Loft
+from tests.fake_provider import loft as loft
+from tests.hub_fixtures import ERIC, a_signer, an_event, body, deliver
+from tests.team_connections import roof as roof
 
 Roof = Callable[[str], Connection]
 HERE = "/requests/agr-1001"

@@ -15,15 +15,15 @@ from hub.accounts import api_keys
 from hub.accounts.api_keys import Grant
 from hub.api.document import ROUTES, scope_of
 from hub.api.scopes import PUBLIC, SCOPES
-from hub.errors import Conflict, Refused
-from hub.extensions import db
+from hub.core.errors import Conflict, Refused
+from hub.core.vocabulary import Scope
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.db.types import now
 from hub.models import ApiKey
-from hub.models.types import now
-from hub.store import transaction
-from hub.vocabulary import Scope
 from tests.api.conftest import StrictApp
-from tests.stage import SigningApp, body
-from tests.stage import hub_demo as hub_demo
+from tests.hub_fixtures import SigningApp, body
+from tests.hub_fixtures import hub_demo as hub_demo
 
 
 def api_rules(app: Flask) -> Iterator[Rule]:

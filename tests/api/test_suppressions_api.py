@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from hub.errors import Refused
-from hub.extensions import db
-from hub.messaging import consents, suppressions
-from hub.messaging.consents import Said
+from hub.core.errors import Refused
+from hub.db.engine import db
+from hub.db.types import now
+from hub.messaging.contacts import consents, suppressions
+from hub.messaging.contacts.consents import Said
 from hub.models import Consent, Suppression
-from hub.models.types import now
-from tests.stage import ANNA, ERIC, SigningApp, a_message, body, status
+from tests.hub_fixtures import ANNA, ERIC, SigningApp, a_message, body, status
 
 
 # ── Opt-outs ──────────────────────────────────────────────────────────────────────────────────────
@@ -173,7 +173,7 @@ def test_what_was_said_later_counts_in_whatever_order_it_is_recorded(
 ) -> None:
     from datetime import timedelta
 
-    from hub.models.types import now
+    from hub.db.types import now
 
     for given, ago in ((False, 1), (True, 5)):
         consents.record(Said(ERIC, given, at=now() - timedelta(days=ago)), source="api", test=True)

@@ -24,9 +24,9 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from hub.vocabulary import Role
+from hub.core.vocabulary import Role
 from tests.conftest import PASSWORD
-from tests.running import Hub, running
+from tests.live_hub import Hub, running
 
 HERE = Path(__file__).parent
 WIDE = {"width": 1440, "height": 900}
@@ -116,9 +116,8 @@ def admin(browser: Browser, hub: Hub) -> State:
 
 
 def become_first_admin(browser: Browser, hub: Hub) -> State:
-    context = browser.new_context(
-        base_url=hub.url, java_script_enabled=False
-    )  # the first page, too, works bare
+    # the first page, too, works bare
+    context = browser.new_context(base_url=hub.url, java_script_enabled=False)
     page = context.new_page()
     page.goto(hub.first_admin_link)
     page.get_by_label("Your name").fill("Dana Whitfield")

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import State, Tabs
-from tests.running import Hub, wait_until
+from tests.live_hub import Hub, wait_until
 
 
 def sent(hub: Hub, title: str) -> tuple[str, str]:

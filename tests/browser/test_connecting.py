@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 from playwright.sync_api import Locator, Page, expect
 
-from hub.vocabulary import Role
+from hub.core.vocabulary import Role
 from tests.browser.conftest import State, Tabs
 from tests.conftest import wait_until
-from tests.running import Hub
+from tests.live_hub import Hub
 
 NEW = "/integrations/twilio_sms/new"
 
@@ -105,9 +105,8 @@ def test_a_wrong_token_is_explained_and_nothing_typed_is_lost(
     press(page, "Test connection")
     expect(result(page)).to_contain_text("+15005550099 is not a number of this Twilio account.")
     page.get_by_label("From number or Messaging Service").fill(hub.credentials.phone_number)
-    press(
-        page, "Test connection"
-    )  # without script the token was not echoed, and yet is not asked for again
+    # without script the token was not echoed, and yet is not asked for again
+    press(page, "Test connection")
     expect(result(page)).to_contain_text("Twilio is ready.")
 
 

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import State, Tabs
 from tests.conftest import PASSWORD
-from tests.running import Hub
+from tests.live_hub import Hub
 
 
 def sign_in(page: Page, email: str, password: str = PASSWORD) -> None:

@@ -11,10 +11,10 @@ from urllib.parse import urlencode
 import pytest
 from playwright.sync_api import Page, expect
 
-from hub.vocabulary import Role
+from hub.core.vocabulary import Role
 from tests.browser.conftest import State, Tabs
 from tests.browser.test_connecting import connect, press
-from tests.running import Hub
+from tests.live_hub import Hub
 
 
 @pytest.fixture

@@ -15,10 +15,10 @@ from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
 from playwright.sync_api import Browser, Page, Playwright
 
+from hub.core.vocabulary import Role
 from hub.simulator.signing import Key, post
-from hub.vocabulary import Role
 from tests.browser.conftest import NARROW, WIDE, State, Tabs, token_in
-from tests.running import Hub, wait_until
+from tests.live_hub import Hub, wait_until
 
 SERIOUS = ("serious", "critical")
 # what programs read, and what is no page of ours
@@ -136,9 +136,8 @@ def lived_in(hub: Hub, admin: State, playwright: Playwright) -> dict[str, str]:
         " that.",
     )
     hub.at_the_phone(closed, "window", hours_ago=30)
-    hub.settled(
-        hub.message(closed, "We will.", connection="demo-whatsapp"), "undelivered"
-    )  # and the hub knows that it is closed
+    # and the hub knows that it is closed
+    hub.settled(hub.message(closed, "We will.", connection="demo-whatsapp"), "undelivered")
     stops = hub.number()
     hub.hear(stops, "STOP")
     hub.hear(talks, "Is this the final version?", media=True)

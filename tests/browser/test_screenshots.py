@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import NARROW, WIDE, Tabs, become_first_admin
-from tests.running import Hub, running
+from tests.live_hub import Hub, running
 
 KEPT = os.environ.get("HUB_SCREENSHOTS", "")
 LARGEST = 250_000  # bytes

@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import Tabs
 from tests.browser.test_pages import looks_right
-from tests.running import Hub
+from tests.live_hub import Hub
 from tests.simulator.conftest import Simulator
 from tests.simulator.test_slack_api import section, slack
 from tests.simulator.test_slack_presses import ACTIONS

@@ -13,12 +13,12 @@ import pytest
 from flask import Flask
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from hub.vocabulary import Role
+from hub.core.vocabulary import Role
 from tests.browser.conftest import State, Tabs
 from tests.browser.test_connecting import connect, fill_in, press, until_shown
 from tests.browser.test_entrance import sign_in
 from tests.conftest import PASSWORD
-from tests.running import Hub
+from tests.live_hub import Hub
 
 # the first admin's form is used without script by the fixture that everybody here begins with; no
 # integration offers an action yet; the last three are plain forms that need damage or two

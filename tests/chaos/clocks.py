@@ -36,9 +36,8 @@ def off(part: str, hours: int) -> Callable[[Setting, float], None]:
             PYTHONPATH=str(SLEEPS),
         )
         setting.hub.pass_time(seconds / 4)
-        if (
-            setting.proxy
-        ):  # some outcomes are unknown, so that a lookup must do with times of two clocks
+        # some outcomes are unknown, so that a lookup must do with times of two clocks
+        if setting.proxy:
             setting.proxy.trouble = proxy.hangs_up_at_times
         offset.write_text(f"{hours * 3600:+}")
         setting.hub.pass_time(seconds * 3 / 4)

@@ -24,13 +24,14 @@ import psutil
 import redis
 
 from benchmarks.running import ROOT, Crew, Started, accepts, clean, family_of, free_port, python
-from hub import datadir, queue_server
+from hub.core import data_dir
+from hub.core.vocabulary import QUEUES
+from hub.run import queue_server
 from tests.chaos.oracle import Listing, Provider
 
 RESTARTS_AFTER = 1.0  # seconds, as systemd's RestartSec might say
 ENDS_TOO_OFTEN = 15  # times, whatever the fault
 PROVIDER_TAKES = 200  # milliseconds, so that messages are on their way when something breaks
-QUEUES = ("deliver", "settle", "chores")
 PARTS = ("queue", "web", "worker", "cron")
 
 
@@ -96,7 +97,7 @@ class Hub:
 
     def _simulator(self, bind: str) -> Provider:
         folder = self.crew.folder / "provider"
-        self.account = datadir.simulator_credentials(folder)
+        self.account = data_dir.simulator_credentials(folder)
         started = self.crew.start(
             "simulator",
             python("hub.cli", "simulator"),
@@ -201,7 +202,7 @@ class Hub:
     # what faults lay hands on
     def redis(self) -> redis.Redis:
         """Return a client of the queue server."""
-        return redis.Redis(unix_socket_path=str(datadir.socket_path(self.data_dir)))
+        return redis.Redis(unix_socket_path=str(data_dir.socket_path(self.data_dir)))
 
     def forget_wakes(self) -> None:
         """Let Redis forget what it was to wake workers with, but not the workers."""

@@ -153,9 +153,8 @@ class Load:
         if answer.status == 503 and again:
             self._count("503")
             return float(again)
-        if (
-            answer.status == 409 and b"still_running" in content
-        ):  # the request whose connection broke is not through
+        # the request whose connection broke is not through
+        if answer.status == 409 and b"still_running" in content:
             self._count("409")
             return PAUSE
         self._count(f"{answer.status} {content[:200].decode(errors='replace')}")

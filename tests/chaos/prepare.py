@@ -9,8 +9,11 @@ from __future__ import annotations
 import json
 import sys
 
-from hub import config, create_app, up
-from hub.accounts import api_keys, connections
+from hub import create_app
+from hub.accounts import api_keys
+from hub.connections import connections
+from hub.core import config
+from hub.run import up
 
 INTEGRATION = "twilio_sms"
 

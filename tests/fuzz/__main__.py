@@ -46,9 +46,8 @@ def main() -> int:
         wishes.error(f"There is no part {strange[0]}. Give {' or '.join(PARTS)}.")
     seed = random.SystemRandom().randrange(2**32) if wish.seed is None else wish.seed
     print(f"seed {seed}", flush=True)
-    outcomes = {
-        name: PARTS[name](wish.seconds, seed) for name in names
-    }  # each runs, whatever broke before
+    # each runs, whatever broke before
+    outcomes = {name: PARTS[name](wish.seconds, seed) for name in names}
     return int(any(outcomes.values()))
 
 

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.running import Hub, running
+from tests.live_hub import Hub, running
 
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 

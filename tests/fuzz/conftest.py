@@ -1,2 +1,2 @@
-from tests.stage import connection as connection
-from tests.stage import hub_demo as hub_demo
+from tests.hub_fixtures import connection as connection
+from tests.hub_fixtures import hub_demo as hub_demo

@@ -17,7 +17,7 @@ import phonenumbers
 import schemathesis
 from hypothesis import strategies as st
 
-from hub.messaging import media
+from hub.messaging.compose import media
 
 # mobile numbers that libphonenumber gives as examples, one for each region that has one
 NUMBERS = sorted(

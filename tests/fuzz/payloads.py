@@ -18,7 +18,7 @@ from urllib.parse import quote, urlencode
 
 from twilio.request_validator import RequestValidator
 
-from hub.integrations.telegram import PURPOSE
+from hub.integrations.telegram.integration import PURPOSE
 
 PREFIX = "/api/rpc/webhooks/"
 FORM = "application/x-www-form-urlencoded"

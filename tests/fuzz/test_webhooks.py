@@ -22,19 +22,19 @@ from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
 from hub import integrations
-from hub.accounts import demo
-from hub.extensions import db
-from hub.integrations.slack import Slack
-from hub.integrations.telegram import Telegram
-from hub.messaging import conversations
+from hub.connections import demo
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.db.types import now
+from hub.integrations.slack.integration import Slack
+from hub.integrations.telegram.integration import Telegram
+from hub.messaging.inbox import conversations
 from hub.models import Connection, Contact, Receipt
-from hub.models.types import now
+from hub.shared.action_tokens import make
 from hub.signing import cards
-from hub.store import transaction
-from hub.tokens import make
 from tests.conftest import Browser, config_of, make_app
 from tests.fuzz.payloads import Payloads, Webhook
-from tests.stage import (
+from tests.hub_fixtures import (
     a_form,
     a_message,
     about,

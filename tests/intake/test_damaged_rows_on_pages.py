@@ -10,15 +10,15 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
-from hub.accounts import demo
-from hub.extensions import db
+from hub.connections import demo
+from hub.core.vocabulary import Address
+from hub.db.engine import db
 from hub.jobs import chores
-from hub.messaging import job_failures, set_aside
-from hub.messaging.contacts import contact_for
-from hub.stopping import Stopping
-from hub.vocabulary import Address
+from hub.lib.shutdown import Stopping
+from hub.messaging.contacts.contacts import contact_for
+from hub.messaging.state import job_failures, unreadable_rows
 from tests.conftest import POSTGRES, Browser
-from tests.stage import (
+from tests.hub_fixtures import (
     ANNA,
     ERIC,
     SigningApp,
@@ -152,4 +152,4 @@ def test_the_inbox_lists_the_others_beside_a_damaged_conversation(
     assert "Hello 0" in page.text
     assert "Hello 1" in page.text
     db.session.rollback()
-    assert len(set_aside.listed()) == 1
+    assert len(unreadable_rows.listed()) == 1

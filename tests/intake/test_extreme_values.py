@@ -14,14 +14,15 @@ from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hub.errors import Refused
-from hub.extensions import db
+from hub.core.errors import Refused
+from hub.db.engine import db
 from hub.jobs import chores, cron
-from hub.messaging import consents, job_failures, suppressions
-from hub.stopping import Stopping
+from hub.lib.shutdown import Stopping
+from hub.messaging.contacts import consents, suppressions
+from hub.messaging.state import job_failures
 from tests import every_page
 from tests.conftest import Browser
-from tests.stage import SigningApp, a_form, call_back, deliver, settle_receipts
+from tests.hub_fixtures import SigningApp, a_form, call_back, deliver, settle_receipts
 
 TIMES = st.one_of(
     st.sampled_from(

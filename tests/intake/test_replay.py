@@ -13,18 +13,18 @@ import time_machine
 from flask import Flask
 from sqlalchemy import delete, select, update
 
-from hub.errors import NotFound, Refused
-from hub.extensions import db
-from hub.intake import replay, settle
+from hub.core.errors import NotFound, Refused
+from hub.db.compiled_sql import table_of
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.db.types import new_id, now
+from hub.intake import process_callbacks, replay
 from hub.intake.replay import Report, Selection
 from hub.integrations.base import Accepted
-from hub.messaging import delivery
+from hub.messaging.send import claims
 from hub.models import Attempt, Audit, Connection, Message, PlatformEvent, Receipt, StatusEvent
-from hub.models.types import new_id, now
-from hub.statements import table_of
-from hub.store import transaction
 from tests.conftest import close, make_app
-from tests.stage import (
+from tests.hub_fixtures import (
     a_connection,
     a_form,
     a_message,
@@ -52,8 +52,8 @@ def sent(connection: Connection) -> str:
 
 def a_sent_message(connection: Connection, sid: str) -> str:
     message_id = a_message(text=sid)
-    [claim] = delivery.turn([], {connection.id: 1})
-    delivery.turn([delivery.Outcome(claim, Accepted(sid), None, now(), 5, 201)], {})
+    [claim] = claims.turn([], {connection.id: 1})
+    claims.turn([claims.Outcome(claim, Accepted(sid), None, now(), 5, 201)], {})
     return message_id
 
 
@@ -103,7 +103,7 @@ def sealed(receipt_id: str) -> bytes:
 
 def time_passes() -> Any:
     """Let it be so late that what does not settle is given up."""
-    return time_machine.travel(now() + settle.LOOK_FOR + timedelta(minutes=1))
+    return time_machine.travel(now() + process_callbacks.LOOK_FOR + timedelta(minutes=1))
 
 
 # ── Nothing was missed ────────────────────────────────────────────────────────────────────────────
@@ -215,7 +215,7 @@ def test_what_matched_nothing_is_applied_once_its_message_is_there(
         1,
         [1],
     )
-    assert report.reasons[settle.UNKNOWN].example == receipts()[0].id
+    assert report.reasons[process_callbacks.UNKNOWN].example == receipts()[0].id
     message_id = a_sent_message(connection, SID)  # as from a backup
     assert replay.run(FAILED).new == 1
     assert (status(message_id), receipts()[0].error) == ("delivered", "")
@@ -230,7 +230,7 @@ def test_what_is_still_tried_is_settled_at_once_or_left_to_the_workers(
     one, other = receipts()
     assert (one.due_at, status(sent)) == (None, "delivered")
     assert other.due_at is not None
-    assert settle.batch() == 1
+    assert process_callbacks.batch() == 1
 
 
 # ── What cannot be applied ────────────────────────────────────────────────────────────────────────
@@ -241,7 +241,7 @@ def test_a_receipt_whose_body_was_removed_says_so(delivered: str) -> None:
     before = everything()
     report = replay.run(EVERYTHING)
     assert (report.read, report.removed, report.failed, report.known) == (3, 1, 1, 1)
-    assert list(report.reasons) == [settle.REMOVED], (
+    assert list(report.reasons) == [process_callbacks.REMOVED], (
         "what failed before its body went can never be made up for"
     )
     assert everything() == before, "why it failed then stays"
@@ -398,7 +398,11 @@ def test_workers_may_settle_the_same_receipts_meanwhile(
         for n in range(12):
             call_back(hub_demo, a_form(hub_demo, f"SM{n:032d}", word))
     monkeypatch.setattr(replay, "BATCH", 4)
-    monkeypatch.setattr(settle, "_DUE", settle.Statement(settle._DUE._core.limit(5)))
+    monkeypatch.setattr(
+        process_callbacks,
+        "_DUE",
+        process_callbacks.Statement(process_callbacks._DUE._core.limit(5)),
+    )
     problems: list[Exception] = []
 
     def beside(work: Callable[[], Any]) -> threading.Thread:
@@ -433,9 +437,8 @@ def test_workers_may_settle_the_same_receipts_meanwhile(
 def test_it_is_written_down_who_replayed_what(delivered: str) -> None:
     replay.run(Selection(message=delivered))
     replay.run(Selection(message=SID))
-    replay.run(
-        Selection(failed=True, since=datetime(2020, 1, 1, tzinfo=UTC))
-    )  # nothing to do, and nothing done
+    # nothing to do, and nothing done
+    replay.run(Selection(failed=True, since=datetime(2020, 1, 1, tzinfo=UTC)))
     rows = [
         (row.action, row.subject, row.title)
         for row in db.session.scalars(select(Audit).where(Audit.action.like("%.replayed")))

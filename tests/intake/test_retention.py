@@ -10,10 +10,13 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select, update
 
-from hub.extensions import db
-from hub.intake import metadata, retention
-from hub.messaging import consents, outbox, suppressions
-from hub.messaging.consents import Said
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.db.types import id_at, new_id, now
+from hub.intake import purge, retention
+from hub.messaging.compose import outbox
+from hub.messaging.contacts import consents, suppressions
+from hub.messaging.contacts.consents import Said
 from hub.models import (
     Action,
     Attempt,
@@ -32,12 +35,10 @@ from hub.models import (
     Suppression,
     Thread,
 )
-from hub.models.types import id_at, new_id, now
 from hub.signing import accept
 from hub.signing.events import EventIn
-from hub.store import transaction
-from tests.pigeon import Loft
-from tests.stage import (
+from tests.fake_provider import Loft
+from tests.hub_fixtures import (
     ERIC,
     SigningApp,
     a_message,
@@ -184,11 +185,11 @@ def test_after_a_year_it_is_forgotten_that_a_message_was_sent(
     old = a_message()
     deliver()
     later = now() + YEAR
-    removed = metadata.forget(later)
+    removed = purge.forget(later)
     assert removed["messages"] == 0, "something more is expected of it"
     forget_when()
     change(old, due_at=None)
-    removed = metadata.forget(later)
+    removed = purge.forget(later)
     assert removed["messages"] == 1
     assert (left(Message), left(Attempt), left(StatusEvent), left(PlatformEvent), left(Body)) == (
         0,
@@ -204,7 +205,7 @@ def test_what_is_younger_stays_whole(hub_demo: Flask, simulator: Any) -> None:
     a_message()
     deliver()
     before = left(StatusEvent)
-    assert sum(metadata.forget(now() - days(365)).values()) == 0
+    assert sum(purge.forget(now() - days(365)).values()) == 0
     assert (left(Message), left(Contact), left(StatusEvent)) == (1, 1, before)
 
 
@@ -213,7 +214,7 @@ def test_opt_outs_and_consents_are_for_ever(hub_demo: Flask, simulator: Any) -> 
     deliver()
     consents.record(Said(ERIC, True), source="api", test=True)
     assert status(gone) == "failed"
-    metadata.forget(now() + YEAR)
+    purge.forget(now() + YEAR)
     assert (left(Suppression), left(Consent)) == (1, 1)
     assert left(Message) == 1, "the one that the opt-out came of"
     assert left(Contact) == 2
@@ -224,9 +225,9 @@ def test_of_a_request_there_stays_that_it_was_there(
 ) -> None:
     signing_app.post("/events", an_event(signers=[a_signer("Eric")]))
     db.session.rollback()
-    assert metadata.forget(now() - days(1))["requests"] == 0
+    assert purge.forget(now() - days(1))["requests"] == 0
     forget_when()
-    assert metadata.forget(now() + YEAR)["requests"] == 1, (
+    assert purge.forget(now() + YEAR)["requests"] == 1, (
         "open or not: nothing was heard of it for a year"
     )
     db.session.rollback()
@@ -251,7 +252,7 @@ def test_what_was_posted_to_a_team_goes_with_its_thread_and_its_buttons(
     deliver()
     assert (left(Thread), left(Action)) == (1, 2)
     for _ in range(2):  # of two messages the one that took over goes first
-        metadata.forget(now() + YEAR)
+        purge.forget(now() + YEAR)
         forget_when()
     assert (left(Message), left(Thread), left(Action)) == (0, 0, 0)
 
@@ -262,21 +263,21 @@ def test_of_two_messages_the_one_that_took_over_goes_first(hub_demo: Flask) -> N
     second = outbox.resend(first).id
     change(second, status="failed", due_at=None)
     for _ in range(2):
-        metadata.forget(now() + YEAR)
+        purge.forget(now() + YEAR)
         forget_when()
     assert left(Message) == 0
 
 
 def test_it_is_looked_for_once_a_day(hub_demo: Flask) -> None:
-    assert metadata.forget(now() - YEAR) != {}
-    assert metadata.forget(now() - YEAR) == {}
+    assert purge.forget(now() - YEAR) != {}
+    assert purge.forget(now() - YEAR) == {}
     forget_when()
-    assert metadata.forget(now() - YEAR) != {}
+    assert purge.forget(now() - YEAR) != {}
 
 
 @transaction
 def forget_when() -> None:
     """Let the last look have been yesterday."""
-    row = db.session.get(Setting, metadata.SETTING)
+    row = db.session.get(Setting, purge.SETTING)
     if row is not None:
         row.changed_at = now() - days(2)

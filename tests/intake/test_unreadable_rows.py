@@ -17,10 +17,14 @@ from flask import Flask
 from sqlalchemy import Boolean, Column, Float, LargeBinary, Numeric, Table, select, text
 from sqlalchemy.exc import DBAPIError
 
-from hub.extensions import Base, db
+from hub.core.vocabulary import ConnectionState, Status
+from hub.db.engine import Base, db
+from hub.db.store import transaction
+from hub.db.types import Id, Time, now
 from hub.jobs import chores, cron
-from hub.messaging import job_failures
-from hub.messaging.rules import Rules
+from hub.lib.shutdown import Stopping
+from hub.messaging.policy.rules import Rules
+from hub.messaging.state import job_failures
 from hub.models import (
     Chat,
     Connection,
@@ -33,13 +37,9 @@ from hub.models import (
     Usage,
     Window,
 )
-from hub.models.types import Id, Time, now
-from hub.stopping import Stopping
-from hub.store import transaction
-from hub.vocabulary import ConnectionState, Status
 from tests import every_page
 from tests.conftest import POSTGRES, Browser
-from tests.stage import (
+from tests.hub_fixtures import (
     SigningApp,
     a_connection,
     a_form,
@@ -339,5 +339,9 @@ def make_old() -> None:
 def keep_for_no_time(app: Flask) -> None:
     """Make every stored row old enough to be removed."""
     app.extensions["hub.config"] = replace(
-        app.extensions["hub.config"], body_days=0, metadata_days=0, receipt_days=0, media_days=0
+        app.extensions["hub.config"],
+        body_days=0,
+        metadata_days=0,
+        receipt_days=0,
+        media_days=0,
     )

@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from hub import http
-from hub.datadir import SimulatorCredentials
-from hub.errors import (
+from hub.core.data_dir import SimulatorCredentials
+from hub.core.errors import (
     ConnectionBroken,
     DestinationUnavailable,
     OutcomeUnknown,
@@ -23,14 +22,15 @@ from hub.errors import (
     TransientError,
     Unreachable,
 )
+from hub.core.vocabulary import Status
 from hub.integrations.base import Accepted, Integration, Outbound
-from hub.integrations.slack import Slack
-from hub.integrations.teams import Teams
-from hub.integrations.telegram import Telegram
-from hub.integrations.twilio_sms import TwilioSms
-from hub.integrations.whatsapp import WhatsApp
-from hub.vocabulary import Status
-from tests.integrations.wire import Wire, listening
+from hub.integrations.slack.integration import Slack
+from hub.integrations.teams.integration import Teams
+from hub.integrations.telegram.integration import Telegram
+from hub.integrations.twilio.sms import TwilioSms
+from hub.integrations.twilio.whatsapp import WhatsApp
+from hub.lib import provider_http
+from tests.integrations.http_recorder import Wire, listening
 
 CREDENTIALS = SimulatorCredentials(
     "AC" + "1" * 32, "t" * 32, "SK" + "2" * 32, "s" * 32, "+15005550006", "MG" + "3" * 32
@@ -76,7 +76,9 @@ def instance(wire: Wire, name: str) -> Integration:
     cls, more = PROVIDERS[name]
     settings = {**(cls.demo_settings(CREDENTIALS) or {}), **more}
     return cls(
-        settings, http.Door(allow=[f"127.0.0.1:{wire.port}"]), dict.fromkeys(cls.api, wire.url)
+        settings,
+        provider_http.Door(allow=[f"127.0.0.1:{wire.port}"]),
+        dict.fromkeys(cls.api, wire.url),
     )
 
 

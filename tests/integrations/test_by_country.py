@@ -8,16 +8,16 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from hub.accounts import checks, settings_form
-from hub.accounts.settings_form import Invalid
-from hub.extensions import db
-from hub.http import Door
+from hub.connections import connection_tests, settings_form
+from hub.connections.settings_form import Invalid
+from hub.db.engine import db
 from hub.integrations.base import Outbound
-from hub.integrations.twilio_sms import TwilioSms
-from hub.integrations.whatsapp import WhatsApp
+from hub.integrations.twilio.sms import TwilioSms
+from hub.integrations.twilio.whatsapp import WhatsApp
+from hub.lib.provider_http import Door
 from hub.models import Connection
 from tests.conftest import Browser
-from tests.stage import credentials
+from tests.hub_fixtures import credentials
 
 BRAZIL = "MG" + "b" * 32
 FRANCE = "MG" + "f" * 32
@@ -96,13 +96,13 @@ def test_a_recipients_country_chooses_the_service(
 
 
 def test_each_service_is_tested(hub_demo: Flask, simulator: Any, connection: Connection) -> None:
-    tested = checks.run(
+    tested = connection_tests.run(
         connection.id,
         {**_typed(connection), "services-0-country": "BR", "services-0-sender": BRAZIL},
     )
     assert (tested.check.ok, tested.check.field) == (False, "services")
     known = credentials(hub_demo).messaging_service_sid
-    tested = checks.run(
+    tested = connection_tests.run(
         connection.id,
         {**_typed(connection), "services-0-country": "BR", "services-0-sender": known},
     )
@@ -111,7 +111,7 @@ def test_each_service_is_tested(hub_demo: Flask, simulator: Any, connection: Con
 
 
 def test_an_admin_types_them_into_the_page(admin: Browser, app: Flask) -> None:
-    from hub.accounts import demo
+    from hub.connections import demo
 
     with app.app_context():
         demo.prepare()

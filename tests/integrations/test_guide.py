@@ -14,11 +14,12 @@ from typing import Any
 
 import pytest
 
-from hub import errors, http
-from hub.errors import BadWebhook, SendError
+from hub.core import errors
+from hub.core.errors import BadWebhook, SendError
+from hub.core.vocabulary import Address, Status
 from hub.integrations import base
 from hub.integrations.base import Fact, Integration, StatusUpdate, WebhookRequest, webhook
-from hub.vocabulary import Address, Status
+from hub.lib import provider_http
 
 GUIDE = Path(base.__file__).with_name("README.md").read_text()
 # a row of a table, by what its first cell names; of a method without its arguments
@@ -155,8 +156,8 @@ def report(body: bytes, key: str = "shh") -> WebhookRequest:
 
 def test_the_guides_webhook_takes_what_is_signed_and_nothing_else() -> None:
     made = example()
-    one = made({"signing_secret": "shh"}, http.Door())
-    blank = made({}, http.Door())
+    one = made({"signing_secret": "shh"}, provider_http.Door())
+    blank = made({}, provider_http.Door())
     genuine = report(b'{"id": "7", "state": "delivered"}')
     one.verify(genuine)
     for anyone, request in (
@@ -169,7 +170,7 @@ def test_the_guides_webhook_takes_what_is_signed_and_nothing_else() -> None:
 
 
 def test_the_guides_webhook_reads_a_report_and_meets_nonsense() -> None:
-    one = example()({"signing_secret": "shh"}, http.Door())
+    one = example()({"signing_secret": "shh"}, provider_http.Door())
     genuine = report(b'{"id": "7", "state": "delivered"}')
     assert one.facts(genuine) == [
         StatusUpdate(provider_id="7", status=Status.DELIVERED, word="delivered")

@@ -11,11 +11,10 @@ from urllib.parse import parse_qs
 import pytest
 from flask import Flask
 
-from hub import live
-from hub.accounts import settings_form
-from hub.accounts.checks import try_out
-from hub.accounts.settings_form import Invalid
-from hub.errors import (
+from hub.connections import settings_form
+from hub.connections.connection_tests import try_out
+from hub.connections.settings_form import Invalid
+from hub.core.errors import (
     ConnectionBroken,
     DestinationUnavailable,
     OutcomeUnknown,
@@ -26,13 +25,14 @@ from hub.errors import (
     TransientError,
     Unreachable,
 )
-from hub.http import Door, recorded
-from hub.integrations._slack_errors import CODES, METHODS, WEBHOOKS
+from hub.core.vocabulary import Address, Status
 from hub.integrations.base import Accepted, Button, Card, Outbound
-from hub.integrations.slack import Slack
-from hub.vocabulary import Address, Status
+from hub.integrations.slack.errors import CODES, METHODS, WEBHOOKS
+from hub.integrations.slack.integration import Slack
+from hub.lib.provider_http import Door, recorded
+from hub.shared import integration_instances
 from tests.conftest import free_port, serving
-from tests.stage import credentials
+from tests.hub_fixtures import credentials
 
 SECRET = "aSecretPartOfTheAddress1"
 HOOK = f"https://hooks.slack.com/services/T0123ABCD/B0123ABCD/{SECRET}"
@@ -700,7 +700,7 @@ def demo_hook(app: Flask) -> dict[str, Any]:
 
 
 def running(given: dict[str, Any]) -> Any:
-    return live.running().make("slack", given, test=True)
+    return integration_instances.running().make("slack", given, test=True)
 
 
 def posts(simulator: Any) -> list[dict[str, Any]]:

@@ -16,10 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from slack_sdk.models.blocks import Block
 
-from hub.http import Door
-from hub.integrations._slack_text import mrkdwn, plain, units
 from hub.integrations.base import Button, Card, Outbound
-from hub.integrations.slack import Slack
+from hub.integrations.slack.integration import Slack
+from hub.integrations.slack.text import mrkdwn, plain, units
+from hub.lib.provider_http import Door
 
 BOT = {"bot_token": "xoxb-1234567890", "channel": "C0123456789"}
 ACTING = {**BOT, "app_id": "A0123456789", "signing_secret": "0" * 32}

@@ -16,17 +16,17 @@ from hypothesis import strategies as st
 from slack_sdk.signature import SignatureVerifier
 from sqlalchemy import select
 
-from hub.accounts import connections
-from hub.errors import BadWebhook
-from hub.extensions import db
-from hub.http import Door
+from hub.connections import connections
+from hub.core.errors import BadWebhook
+from hub.core.vocabulary import ConnectionState
+from hub.db.engine import db
 from hub.integrations.base import ButtonPress, Unrecognized, WebhookRequest
-from hub.integrations.slack import Slack
+from hub.integrations.slack.integration import Slack
+from hub.lib.provider_http import Door
 from hub.models import Connection, Message
 from hub.signing import accept
 from hub.signing.events import EventIn
-from hub.vocabulary import ConnectionState
-from tests.stage import (
+from tests.hub_fixtures import (
     a_signer,
     an_event,
     credentials,
@@ -37,7 +37,7 @@ from tests.stage import (
     source_id,
     turn_connection,
 )
-from tests.stage import served as served
+from tests.hub_fixtures import served as served
 
 PATH = "slack/interactions"
 TARGET = f"/api/rpc/webhooks/{PATH}"

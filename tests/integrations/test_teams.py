@@ -16,9 +16,8 @@ from hypothesis import settings as trying
 from hypothesis import strategies as st
 from werkzeug.datastructures import MultiDict
 
-from hub import http
-from hub.datadir import SimulatorCredentials
-from hub.errors import (
+from hub.core.data_dir import SimulatorCredentials
+from hub.core.errors import (
     ConnectionBroken,
     DestinationUnavailable,
     OutcomeUnknown,
@@ -27,15 +26,16 @@ from hub.errors import (
     SlowDown,
     Unreachable,
 )
+from hub.core.vocabulary import Status
 from hub.integrations._shortening import clean
-from hub.integrations._teams_card import encoded
-from hub.integrations._teams_errors import CODES
-from hub.integrations._teams_text import cost, neutral, size
 from hub.integrations.base import Accepted, Button, Card, Outbound
-from hub.integrations.teams import Teams
+from hub.integrations.teams.card import encoded
+from hub.integrations.teams.errors import CODES
+from hub.integrations.teams.integration import Teams
+from hub.integrations.teams.text import cost, neutral, size
+from hub.lib import provider_http
 from hub.simulator.teams import markdown
-from hub.vocabulary import Status
-from tests.integrations.wire import Wire, listening
+from tests.integrations.http_recorder import Wire, listening
 
 CREDENTIALS = SimulatorCredentials("AC" + "1" * 32, "t" * 32, "SK" + "2" * 32, "s" * 32)
 SETTINGS = Teams.demo_settings(CREDENTIALS) or {}
@@ -65,7 +65,9 @@ def wire() -> Iterator[Wire]:
 
 @pytest.fixture
 def teams(wire: Wire) -> Teams:
-    return Teams(SETTINGS, http.Door(allow=[f"127.0.0.1:{wire.port}"]), {"teams": wire.url})
+    return Teams(
+        SETTINGS, provider_http.Door(allow=[f"127.0.0.1:{wire.port}"]), {"teams": wire.url}
+    )
 
 
 def outbound(text: str = "Anna has signed.", **more: Any) -> Outbound:
@@ -74,7 +76,7 @@ def outbound(text: str = "Anna has signed.", **more: Any) -> Outbound:
 
 def rendered(message: Outbound) -> dict[str, Any]:
     """Return the payload of a message, after the schema has found nothing wrong with its card."""
-    payload = Teams(SETTINGS, http.Door()).render(message)
+    payload = Teams(SETTINGS, provider_http.Door()).render(message)
     (attachment,) = payload["attachments"]
     assert (payload["type"], attachment["contentType"]) == (
         "message",
@@ -157,10 +159,10 @@ def test_a_workflow_posts_to_its_own_channel_only(teams: Teams, wire: Wire) -> N
 
 
 def test_a_workflow_is_called_at_its_own_host() -> None:
-    with pytest.raises(Unreachable) as problem, http.recorded() as exchanges:
+    with pytest.raises(Unreachable) as problem, provider_http.recorded() as exchanges:
         Teams(
             {"workflow_url": URL.replace("environment.api.powerplatform.com", "invalid")},
-            http.Door(),
+            provider_http.Door(),
         ).send(outbound())
     assert exchanges[0].url.startswith(f"https://{CREDENTIALS.made_up('teams environment')}.")
     assert "does not resolve" in str(problem.value)
@@ -299,7 +301,7 @@ def test_a_refusal_is_known_by_its_status(
     teams: Teams, wire: Wire, status: int, named: str, error: type[SendError], code: str
 ) -> None:
     wire.answer(status, {"error": {"code": named, "message": f"{URL} Anna has signed."}})
-    with pytest.raises(SendError) as problem, http.recorded() as exchanges:
+    with pytest.raises(SendError) as problem, provider_http.recorded() as exchanges:
         teams.send(outbound())
     assert (type(problem.value), problem.value.code) == (error, code)
     told = f"{problem.value} {vars(problem.value)} {problem.value.__cause__!r} {exchanges}"
@@ -323,9 +325,9 @@ def test_no_answer_leaves_it_open_and_nobody_there_does_not(teams: Teams) -> Non
     with pytest.raises(OutcomeUnknown, match="hung up"):
         teams.send(outbound())
     with pytest.raises(Unreachable):
-        Teams(SETTINGS, http.Door(allow=["127.0.0.1:1"]), {"teams": "http://127.0.0.1:1"}).send(
-            outbound()
-        )
+        Teams(
+            SETTINGS, provider_http.Door(allow=["127.0.0.1:1"]), {"teams": "http://127.0.0.1:1"}
+        ).send(outbound())
 
 
 @pytest.mark.parametrize("code", sorted(CODES))

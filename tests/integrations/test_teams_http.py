@@ -10,10 +10,9 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from hub import live
-from hub.accounts import connections
-from hub.accounts.checks import try_out
-from hub.errors import (
+from hub.connections import connections
+from hub.connections.connection_tests import try_out
+from hub.core.errors import (
     ConnectionBroken,
     DestinationUnavailable,
     OutcomeUnknown,
@@ -21,14 +20,15 @@ from hub.errors import (
     SendError,
     SlowDown,
 )
-from hub.extensions import db
+from hub.core.vocabulary import ConnectionState, Status
+from hub.db.engine import db
 from hub.integrations.base import Accepted, Button, Card, Outbound
-from hub.integrations.teams import Teams
+from hub.integrations.teams.integration import Teams
 from hub.models import Connection, Message
+from hub.shared import integration_instances
 from hub.signing import accept
 from hub.signing.events import EventIn
-from hub.vocabulary import ConnectionState, Status
-from tests.stage import a_signer, an_event, credentials, deliver, source_id, turn_connection
+from tests.hub_fixtures import a_signer, an_event, credentials, deliver, source_id, turn_connection
 
 
 def demo(app: Flask, workflow: str = "") -> dict[str, Any]:
@@ -42,7 +42,7 @@ def demo(app: Flask, workflow: str = "") -> dict[str, Any]:
 
 
 def running(app: Flask, workflow: str = "") -> Any:
-    return live.running().make("teams", demo(app, workflow), test=True)
+    return integration_instances.running().make("teams", demo(app, workflow), test=True)
 
 
 def outbound(to: str, **more: Any) -> Outbound:

@@ -11,9 +11,8 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from hub import live
-from hub.accounts import connections
-from hub.errors import (
+from hub.connections import connections
+from hub.core.errors import (
     ConnectionBroken,
     OutcomeUnknown,
     PermanentError,
@@ -22,15 +21,16 @@ from hub.errors import (
     SendError,
     TransientError,
 )
-from hub.extensions import db
+from hub.core.vocabulary import ConnectionState, Status
+from hub.db.engine import db
 from hub.integrations.base import Button, Card, Outbound
-from hub.integrations.telegram import Telegram
+from hub.integrations.telegram.integration import Telegram
 from hub.models import Connection, Message, Suppression
-from hub.signing import accept, linking
+from hub.shared import integration_instances
+from hub.signing import accept, chat_invitations
 from hub.signing.events import EventIn
-from hub.vocabulary import ConnectionState, Status
 from tests.conftest import config_of
-from tests.stage import (
+from tests.hub_fixtures import (
     a_signer,
     an_event,
     credentials,
@@ -40,7 +40,7 @@ from tests.stage import (
     source_id,
     turn_connection,
 )
-from tests.stage import served as served
+from tests.hub_fixtures import served as served
 
 
 def demo(app: Flask, **more: Any) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def demo(app: Flask, **more: Any) -> dict[str, Any]:
 
 
 def running(app: Flask, **more: Any) -> Any:
-    return live.running().make("telegram", demo(app, **more), test=True)
+    return integration_instances.running().make("telegram", demo(app, **more), test=True)
 
 
 def outbound(to: str, text: str = "Hello", **more: Any) -> Outbound:
@@ -243,7 +243,9 @@ def test_a_person_links_by_a_tap_stops_starts_blocks_and_unblocks(
     request_id = db.session.scalars(
         select(Message.request_id).where(Message.id == accepted["messages"][0]["id"])
     ).one()
-    link = linking.invite(str(request_id), "eric", db.session.get_one(Connection, made).slug).url
+    link = chat_invitations.invite(
+        str(request_id), "eric", db.session.get_one(Connection, made).slug
+    ).url
     assert link.startswith(config_of(hub_demo).simulator_url)
     chat = act(
         simulator, "start", who="Eric Smith", payload=parse_qs(urlsplit(link).query)["start"][0]

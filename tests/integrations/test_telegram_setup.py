@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from werkzeug.datastructures import MultiDict
 
-from hub import http
-from hub.accounts import settings_form
-from hub.datadir import SimulatorCredentials
-from hub.errors import ConnectionBroken, PermanentError
-from hub.integrations.telegram import Telegram
-from tests.integrations.wire import Wire, listening
+from hub.connections import settings_form
+from hub.core.data_dir import SimulatorCredentials
+from hub.core.errors import ConnectionBroken, PermanentError
+from hub.integrations.telegram.integration import Telegram
+from hub.lib import provider_http
+from tests.integrations.http_recorder import Wire, listening
 
 SETTINGS = (
     Telegram.demo_settings(
@@ -46,7 +46,9 @@ def wire() -> Iterator[Wire]:
 @pytest.fixture
 def telegram(wire: Wire) -> Telegram:
     return Telegram(
-        SETTINGS, http.Door(allow=[f"127.0.0.1:{wire.port}"]), dict.fromkeys(Telegram.api, wire.url)
+        SETTINGS,
+        provider_http.Door(allow=[f"127.0.0.1:{wire.port}"]),
+        dict.fromkeys(Telegram.api, wire.url),
     )
 
 
@@ -251,7 +253,7 @@ def test_a_team_chat_that_moved_is_a_warning_for_posts_follow_it(
 def test_in_a_public_chat_the_bot_has_to_be_one_who_may_post(
     wire: Wire, member: dict[str, Any], code: str
 ) -> None:
-    door = http.Door(allow=[f"127.0.0.1:{wire.port}"])
+    door = provider_http.Door(allow=[f"127.0.0.1:{wire.port}"])
     telegram = Telegram(
         {**SETTINGS, "team_chat": "@acmesigning"}, door, dict.fromkeys(Telegram.api, wire.url)
     )
@@ -292,7 +294,7 @@ def test_the_webhook_is_set_with_a_secret_and_the_updates_that_are_read(
 )
 def test_an_address_that_telegram_does_not_call_is_refused_before_it_is_asked(here: str) -> None:
     with pytest.raises(PermanentError, match="HUB_PUBLIC_URL"):
-        Telegram(SETTINGS, http.Door()).subscribe(here)
+        Telegram(SETTINGS, provider_http.Door()).subscribe(here)
 
 
 @pytest.mark.parametrize("port", [443, 80, 88, 8443])
@@ -372,7 +374,7 @@ def test_a_button_that_telegram_refuses_says_why(telegram: Telegram, wire: Wire)
 
 # ── Links for people ──────────────────────────────────────────────────────────────────────────────
 def test_people_and_groups_are_invited_by_a_link_of_the_bot() -> None:
-    bot = Telegram(SETTINGS, http.Door())
+    bot = Telegram(SETTINGS, provider_http.Door())
     assert bot.invite("aZ_-9") == "https://t.me/SignpostDemoBot?start=aZ_-9"
     assert bot.invite("aZ_-9", team=True) == "https://t.me/SignpostDemoBot?startgroup=aZ_-9"
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub import http
-from hub.datadir import SimulatorCredentials
-from hub.errors import BadWebhook
+from hub.core.data_dir import SimulatorCredentials
+from hub.core.errors import BadWebhook
+from hub.core.vocabulary import Address, Channel
 from hub.integrations.base import (
     ButtonPress,
     Inbound,
@@ -21,9 +21,9 @@ from hub.integrations.base import (
     Unrecognized,
     WebhookRequest,
 )
-from hub.integrations.telegram import SECRET, Telegram
-from hub.messaging.keywords import Keyword, keyword
-from hub.vocabulary import Address, Channel
+from hub.integrations.telegram.integration import SECRET, Telegram
+from hub.lib import provider_http
+from hub.messaging.contacts.keywords import Keyword, keyword
 
 SETTINGS = (
     Telegram.demo_settings(
@@ -31,7 +31,7 @@ SETTINGS = (
     )
     or {}
 )
-BOT = Telegram(SETTINGS, http.Door())
+BOT = Telegram(SETTINGS, provider_http.Door())
 PROOF = BOT._secret()
 AT = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 ERIC = {"id": 4711, "is_bot": False, "first_name": "Eric", "last_name": "Smith", "username": "eric"}
@@ -85,7 +85,7 @@ def test_another_secret_token_proves_nothing(token: str) -> None:
 
 
 def test_another_bots_secret_token_proves_nothing() -> None:
-    other = Telegram({**SETTINGS, "token": SETTINGS["token"][:-1] + "x"}, http.Door())
+    other = Telegram({**SETTINGS, "token": SETTINGS["token"][:-1] + "x"}, provider_http.Door())
     with pytest.raises(BadWebhook, match="Set webhook"):
         other.verify(request(message("Hi")))
 

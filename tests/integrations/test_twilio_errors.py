@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hub.errors import (
+from hub.core.errors import (
     ConnectionBroken,
     OutcomeUnknown,
     PermanentError,
@@ -15,7 +15,7 @@ from hub.errors import (
     TransientError,
     Unreachable,
 )
-from hub.integrations._twilio_errors import catalogue, explain, known, raise_for
+from hub.integrations.twilio.errors import catalogue, explain, known, raise_for
 
 KINDS = {
     "transient",

@@ -5,18 +5,18 @@ from __future__ import annotations
 import pytest
 from flask import Flask
 
-from hub.accounts import connections
-from hub.accounts.checks import locked, set_state
-from hub.extensions import db
+from hub.connections import connections
+from hub.connections.connection_tests import locked, set_state
+from hub.core.vocabulary import ConnectionState
+from hub.db.engine import db
+from hub.db.store import transaction
 from hub.models import Connection
-from hub.store import transaction
-from hub.vocabulary import ConnectionState
-from tests.pigeon import Loft
-from tests.pigeon import loft as loft
-from tests.stage import connection as connection
-from tests.stage import hub_demo as hub_demo
-from tests.stage import served as served
-from tests.stage import signing_app as signing_app
+from tests.fake_provider import Loft
+from tests.fake_provider import loft as loft
+from tests.hub_fixtures import connection as connection
+from tests.hub_fixtures import hub_demo as hub_demo
+from tests.hub_fixtures import served as served
+from tests.hub_fixtures import signing_app as signing_app
 
 
 @transaction

@@ -13,19 +13,17 @@ import time_machine
 from flask import Flask, current_app
 from sqlalchemy import select
 
-from hub.errors import TemplateRequired
-from hub.extensions import db
+from hub.core.errors import TemplateRequired
+from hub.core.vocabulary import Address
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.db.types import now
 from hub.integrations.base import Accepted, Filled, TemplateFound
-from hub.messaging import (
-    conversations,
-    delivery,
-    outbox,
-    provider_templates,
-    render,
-    template_sync,
-    windows,
-)
-from hub.messaging.contacts import contact_for
+from hub.messaging.compose import outbox, provider_templates, render, template_sync
+from hub.messaging.contacts.contacts import contact_for
+from hub.messaging.inbox import conversations
+from hub.messaging.policy import session_windows
+from hub.messaging.send import claims as delivery
 from hub.models import (
     Attempt,
     Audit,
@@ -38,10 +36,7 @@ from hub.models import (
     Receipt,
     Window,
 )
-from hub.models.types import now
-from hub.store import transaction
-from hub.vocabulary import Address
-from tests.stage import (
+from tests.hub_fixtures import (
     ERIC,
     SigningApp,
     a_form,
@@ -272,8 +267,10 @@ class TestWindow:
         contact = contact_for(Address.PHONE, ERIC, test=True)
         moment = now()
         for at in (moment, moment - 2 * HOUR, moment - HOUR):
-            windows.opened(whatsapp.sender, contact.id, at, 24)
-        assert windows.closing(whatsapp.sender, [contact.id]) == {contact.id: moment + 24 * HOUR}
+            session_windows.opened(whatsapp.sender, contact.id, at, 24)
+        assert session_windows.closing(whatsapp.sender, [contact.id]) == {
+            contact.id: moment + 24 * HOUR
+        }
 
     def test_free_text_goes_while_it_is_open(self, hub_demo: Flask, whatsapp: Connection) -> None:
         came_in(hub_demo)

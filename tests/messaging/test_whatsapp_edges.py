@@ -10,24 +10,20 @@ import pytest
 from flask import Flask
 from sqlalchemy import select, update
 
-from hub.accounts import connections
-from hub.accounts.checks import locked, set_state
-from hub.admin import contact as contact_page
-from hub.extensions import db
+from hub.admin.contacts import detail as contact_page
+from hub.connections import connections
+from hub.connections.connection_tests import locked, set_state
+from hub.core.vocabulary import Address, ConnectionState
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.db.types import now
 from hub.intake import replay
 from hub.intake.replay import Selection
 from hub.integrations.base import TemplateFound
-from hub.live import instance
-from hub.messaging import (
-    direct,
-    outbox,
-    provider_templates,
-    reconcile,
-    template_sync,
-    timeline,
-    windows,
-)
-from hub.messaging.contacts import contact_for
+from hub.messaging.compose import direct, outbox, provider_templates, template_sync
+from hub.messaging.contacts.contacts import contact_for
+from hub.messaging.policy import session_windows
+from hub.messaging.track import reconcile, timeline
 from hub.models import (
     Attempt,
     Connection,
@@ -38,13 +34,9 @@ from hub.models import (
     ProviderTemplate,
     Window,
 )
-from hub.models.types import now
-from hub.store import transaction
-from hub.vocabulary import Address, ConnectionState
+from hub.shared.integration_instances import instance
 from tests.conftest import wait_until
-from tests.messaging.test_whatsapp import STATUS, TEMPLATE, accepted, came_in, drafted, forget, turn
-from tests.messaging.test_whatsapp import whatsapp as whatsapp
-from tests.stage import (
+from tests.hub_fixtures import (
     ERIC,
     SigningApp,
     a_form,
@@ -57,6 +49,8 @@ from tests.stage import (
     settle_receipts,
     status,
 )
+from tests.messaging.test_whatsapp import STATUS, TEMPLATE, accepted, came_in, drafted, forget, turn
+from tests.messaging.test_whatsapp import whatsapp as whatsapp
 
 SERVICE = "MG" + "c" * 32
 BRAZIL = "MG" + "b" * 32
@@ -187,7 +181,9 @@ def refused(hub_demo: Flask, whatsapp: Connection) -> str:
 
 def open_now(whatsapp: Connection) -> bool:
     db.session.rollback()
-    return bool(windows.closing(whatsapp.sender, [contact_for(Address.PHONE, ERIC, test=True).id]))
+    return bool(
+        session_windows.closing(whatsapp.sender, [contact_for(Address.PHONE, ERIC, test=True).id])
+    )
 
 
 def test_a_refusal_closes_it_and_told_again_leaves_open_what_was_opened_since(
@@ -206,7 +202,7 @@ def test_a_refusal_that_polling_learns_of_leads_to_the_template(
 ) -> None:
     phone = "+15005550021"
     contact = contact_for(Address.PHONE, phone, test=True)
-    windows.opened(whatsapp.sender, contact.id, now(), 24)
+    session_windows.opened(whatsapp.sender, contact.id, now(), 24)
     message_id = outbox.add(
         outbox.Draft(connection=whatsapp, contact=contact, text="Please sign", template=TEMPLATE)
     ).id
@@ -308,7 +304,7 @@ def test_what_went_out_through_a_service_that_was_taken_away_since_is_not_sent_a
 ) -> None:
     change(whatsapp.id, services={"BR": BRAZIL})
     contact = contact_for(Address.PHONE, to, test=True)
-    windows.opened(whatsapp.sender, contact.id, now(), 24)
+    session_windows.opened(whatsapp.sender, contact.id, now(), 24)
     message_id = outbox.add(
         outbox.Draft(connection=whatsapp, contact=contact, text="Please sign")
     ).id
@@ -334,7 +330,7 @@ def test_of_a_message_with_a_file_alone_no_other_is_taken_for_it(
     hub_demo: Flask, whatsapp: Connection, simulator: Any
 ) -> None:
     contact = contact_for(Address.PHONE, ERIC, test=True)
-    windows.opened(whatsapp.sender, contact.id, now(), 24)
+    session_windows.opened(whatsapp.sender, contact.id, now(), 24)
     for text, media in (("Something else", ()), ("", [{"url": "https://files.example/a.pdf"}])):
         outbox.add(outbox.Draft(connection=whatsapp, contact=contact, text=text, media=media))
     claims = [claim for claim in (turn(whatsapp), turn(whatsapp)) if claim is not None]

@@ -14,16 +14,16 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from hub.extensions import db
-from hub.messaging import listing
+from hub.db.engine import db
+from hub.db.types import new_id
+from hub.messaging.track import message_queries
 from hub.models import SigningRequest
-from hub.models.types import new_id
 from hub.signing import identifiers
 from tests.conftest import Browser, config_of
-from tests.stage import SigningApp, a_signer, an_event, body
-from tests.stage import hub_demo as hub_demo
-from tests.stage import served as served
-from tests.stage import signing_app as signing_app
+from tests.hub_fixtures import SigningApp, a_signer, an_event, body
+from tests.hub_fixtures import hub_demo as hub_demo
+from tests.hub_fixtures import served as served
+from tests.hub_fixtures import signing_app as signing_app
 
 USED = [
     "2026/11/42",
@@ -145,7 +145,7 @@ def check_everywhere(app: SigningApp, name: str) -> None:
     assert len(reminded) == 3
     listed = body(app.get("/messages", request=name))["messages"]
     assert {one["request"] for one in listed} == {own}
-    assert list(db.session.scalars(listing.requests_named(name))) == [own]
+    assert list(db.session.scalars(message_queries.requests_named(name))) == [own]
 
 
 # ── The API ───────────────────────────────────────────────────────────────────────────────────────
@@ -238,10 +238,10 @@ def test_ids_survive_a_real_server(served: Flask, signing_app: SigningApp) -> No
 @pytest.fixture
 def posted(app: Flask) -> Callable[[str], str]:
     """Give a function that stores a request under an id without the pages; returns our id."""
-    from hub.accounts import demo
+    from hub.connections import demo
     from hub.signing.accept import accept
     from hub.signing.events import EventIn
-    from tests.stage import source_id
+    from tests.hub_fixtures import source_id
 
     with app.app_context():
         demo.prepare()

@@ -8,13 +8,13 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from hub.extensions import db
+from hub.db.engine import db
+from hub.db.store import transaction
 from hub.models import Connection, Message
-from hub.signing import accept, records
+from hub.signing import accept, signing_batch
 from hub.signing.events import EventIn
-from hub.store import transaction
 from tests.conftest import POSTGRES
-from tests.stage import (
+from tests.hub_fixtures import (
     a_form,
     a_signer,
     about,
@@ -46,7 +46,7 @@ def test_an_event_that_holds_its_request_holds_up_no_callback(
 
     @transaction
     def hold() -> None:
-        assert records.get(request_id)
+        assert signing_batch.get(request_id)
         held.set()
         settled.wait(10)
 

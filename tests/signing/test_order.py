@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from hub.extensions import db
+from hub.db.engine import db
 from hub.models import Message, Signer, SigningRequest
 from hub.signing import accept
 from hub.signing.events import EventIn
-from tests.stage import ANNA, ERIC, a_signer, source_id
+from tests.hub_fixtures import ANNA, ERIC, a_signer, source_id
 
 START = datetime(2026, 11, 21, 9, tzinfo=UTC)
 NUMBERS = count()

@@ -13,15 +13,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select, update
 
-from hub.errors import Conflict
-from hub.extensions import Base, db
-from hub.messaging import outbox
+from hub.core.errors import Conflict
+from hub.db.engine import Base, db
+from hub.db.store import transaction
+from hub.db.types import now
+from hub.messaging.compose import outbox
 from hub.models import Action, Message, SigningRequest, StatusEvent
-from hub.models.types import now
-from hub.signing import cards, pressing, records, reminders
-from hub.store import transaction
-from tests.roofs import roof as roof
-from tests.stage import (
+from hub.signing import button_actions, cards, reminders, signing_batch
+from tests.hub_fixtures import (
     SigningApp,
     a_signer,
     an_event,
@@ -31,9 +30,10 @@ from tests.stage import (
     message,
     status,
 )
-from tests.stage import connection as connection
-from tests.stage import hub_demo as hub_demo
-from tests.stage import signing_app as signing_app
+from tests.hub_fixtures import connection as connection
+from tests.hub_fixtures import hub_demo as hub_demo
+from tests.hub_fixtures import signing_app as signing_app
+from tests.team_connections import roof as roof
 
 HERE = "/requests/agr-1001"
 # where each stored limit is asked; a column that is new here needs its doors, and a test of each
@@ -122,7 +122,7 @@ def test_buttons_of_posts_end_with_the_request(
 ) -> None:
     roof("W1")
     sent(signing_app, now() + timedelta(hours=1))
-    record = records.look(db.session.scalars(select(SigningRequest.id)).one())
+    record = signing_batch.look(db.session.scalars(select(SigningRequest.id)).one())
     assert record is not None
     event_id = db.session.scalars(select(Message.event_id)).first()
     tokens = [
@@ -131,18 +131,18 @@ def test_buttons_of_posts_end_with_the_request(
     db.session.commit()
     assert tokens
     expire(now() - timedelta(seconds=1))
-    ended = records.look(record.id)
+    ended = signing_batch.look(record.id)
     assert ended is not None
     assert [
         one.token for one in cards.buttons(ended, cards.OFFERED[0], str(event_id)) if one.token
     ] == []
-    looked = pressing.look(tokens[0])
+    looked = button_actions.look(tokens[0])
     assert looked is not None
     assert looked.expired
-    pressing.press(tokens[0], "Ann")
+    button_actions.press(tokens[0], "Ann")
     used = db.session.scalars(select(Action.outcome).where(Action.used_at.is_not(None))).one()
     assert used == "request_expired"
-    assert "the time to sign has ended" in pressing.look(tokens[0]).pressed  # type: ignore[union-attr]
+    assert "the time to sign has ended" in button_actions.look(tokens[0]).pressed  # type: ignore[union-attr]
 
 
 # ── Requests: claim and resend ────────────────────────────────────────────────────────────────────

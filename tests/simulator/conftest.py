@@ -24,9 +24,9 @@ import pytest
 from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client
 
-from hub.datadir import SimulatorCredentials, simulator_credentials
+from hub.core.data_dir import SimulatorCredentials, simulator_credentials
 
-SERVE = "from hub.config import load; from hub.simulator import serve; serve(load())"
+SERVE = "from hub.core.config import load; from hub.simulator import serve; serve(load())"
 
 
 def _free_port() -> int:
@@ -170,9 +170,8 @@ class Receiver:
         self.answers: dict[str, list[int]] = {}
         self.twiml = b""  # what an inbound message is answered with
         self.kind = ""  # and of what type that is
-        self.files: dict[
-            str, tuple[str, bytes]
-        ] = {}  # what can be fetched here: path → type and content
+        # what can be fetched here: path → type and content
+        self.files: dict[str, tuple[str, bytes]] = {}
         self.asked: list[tuple[str, str]] = []  # method and path of what was fetched
         self._news = threading.Condition()
         receiver = self

@@ -6,14 +6,16 @@ import pytest
 import requests
 from twilio.base.exceptions import TwilioRestException
 
-from hub.simulator import magic
+from hub.simulator import scripted_numbers
 from hub.simulator.page import LOOKS
 
 FROM = "+15005550006"
-REFUSED = [one for one in magic.RECIPIENTS if one.refuses]
-STUMBLING = [one for one in magic.RECIPIENTS if one.stumbles]
+REFUSED = [one for one in scripted_numbers.RECIPIENTS if one.refuses]
+STUMBLING = [one for one in scripted_numbers.RECIPIENTS if one.stumbles]
 TAKEN = [
-    one for one in magic.RECIPIENTS if not (one.refuses or one.stumbles or one.breaks or one.hangs)
+    one
+    for one in scripted_numbers.RECIPIENTS
+    if not (one.refuses or one.stumbles or one.breaks or one.hangs)
 ]
 
 
@@ -120,12 +122,12 @@ def test_a_repeated_callback_is_the_same_callback(simulator, receiver):
 
 def test_the_page_shows_every_magic_number_with_its_end(simulator):
     page = simulator.call("GET", "/").text
-    for one in magic.RECIPIENTS:
+    for one in scripted_numbers.RECIPIENTS:
         assert f"<code>{one.number}</code>" in page
         assert one.note in page
         assert one.ends in LOOKS
 
 
 def test_numbers_are_listed_once():
-    numbers = [one.number for one in magic.RECIPIENTS]
+    numbers = [one.number for one in scripted_numbers.RECIPIENTS]
     assert len(numbers) == len(set(numbers))

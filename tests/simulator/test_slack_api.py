@@ -10,7 +10,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 from slack_sdk.webhook import WebhookClient
 
-from hub.simulator.slack import magic
+from hub.simulator.slack import scripted_faults
 from tests.simulator.conftest import Simulator
 
 
@@ -70,7 +70,7 @@ def test_without_the_bots_token_nothing_is_said(simulator):
 
 @pytest.mark.parametrize(
     "trouble",
-    [one for one in magic.TOKENS if one.error != "missing_scope"],
+    [one for one in scripted_faults.TOKENS if one.error != "missing_scope"],
     ids=lambda one: one.error,
 )
 def test_a_magic_token_signs_nobody_in(simulator, trouble):
@@ -131,7 +131,7 @@ def test_a_person_is_found_by_address_and_written_to_directly(simulator):
     client.chat_update(channel=opened, ts=posted["ts"], text="Yes")
 
 
-@pytest.mark.parametrize("trouble", magic.PEOPLE, ids=lambda one: one.error)
+@pytest.mark.parametrize("trouble", scripted_faults.PEOPLE, ids=lambda one: one.error)
 def test_a_magic_address_is_looked_up_in_vain(simulator, trouble):
     simulator.post_json("/simulator/slack/empty")
     assert (
@@ -141,7 +141,7 @@ def test_a_magic_address_is_looked_up_in_vain(simulator, trouble):
 
 
 @pytest.mark.parametrize(
-    "trouble", [one for one in magic.CHANNELS if one.error], ids=lambda one: one.error
+    "trouble", [one for one in scripted_faults.CHANNELS if one.error], ids=lambda one: one.error
 )
 def test_a_magic_channel_refuses_and_one_that_stumbles_takes_it_the_second_time(simulator, trouble):
     simulator.post_json("/simulator/slack/empty")
@@ -307,7 +307,7 @@ def test_the_webhook_says_ok_and_shows_whom_an_unescaped_text_calls(simulator):
 
 
 @pytest.mark.parametrize(
-    "trouble", [one for one in magic.WEBHOOKS if one.error], ids=lambda one: one.error
+    "trouble", [one for one in scripted_faults.WEBHOOKS if one.error], ids=lambda one: one.error
 )
 def test_a_magic_webhook_says_what_is_wrong_in_its_body(simulator, trouble):
     simulator.post_json("/simulator/slack/empty")

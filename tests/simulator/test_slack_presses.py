@@ -151,9 +151,8 @@ def test_a_message_of_the_webhook_can_be_replaced_too(simulator, receiver, press
 
 def test_a_response_address_takes_five_posts(simulator, pressable, receiver):
     pressed = press(simulator, pressable["ts"])
-    assert (
-        respond(simulator, pressed, blocks=[{"type": "parade"}]).text == "invalid_blocks"
-    )  # what is refused counts for nothing
+    # what is refused counts for nothing
+    assert respond(simulator, pressed, blocks=[{"type": "parade"}]).text == "invalid_blocks"
     assert [respond(simulator, pressed, text="Again").status for _ in range(6)] == [200] * 5 + [404]
     assert respond(simulator, pressed, text="Again").text == "used_url"
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from hub.simulator import magic
+from hub.simulator import scripted_numbers
 from hub.simulator.page import LOOKS
 
 FROM = "whatsapp:+15005550006"
-FAILING = [one for one in magic.WHATSAPP if one.error]
+FAILING = [one for one in scripted_numbers.WHATSAPP if one.error]
 
 
 def send(simulator, number, receiver, **more):
@@ -120,7 +120,7 @@ def test_a_magic_recipient_tells_in_its_own_order(simulator, receiver, wait, num
 
 def test_the_page_shows_every_magic_recipient_of_whatsapp(simulator):
     page = simulator.call("GET", "/").text
-    for one in magic.WHATSAPP:
+    for one in scripted_numbers.WHATSAPP:
         assert f"<code>{one.number}</code>" in page
         assert one.note in page
         assert one.ends in LOOKS

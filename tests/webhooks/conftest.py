@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.pigeon import loft as loft
-from tests.stage import connection as connection
-from tests.stage import hub_demo as hub_demo
-from tests.stage import served as served
-from tests.stage import signing_app as signing_app
+from tests.fake_provider import loft as loft
+from tests.hub_fixtures import connection as connection
+from tests.hub_fixtures import hub_demo as hub_demo
+from tests.hub_fixtures import served as served
+from tests.hub_fixtures import signing_app as signing_app

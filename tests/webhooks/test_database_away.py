@@ -11,10 +11,10 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
-from hub.extensions import db, patience
+from hub.db.engine import db, patience
 from hub.models import Connection
 from tests.conftest import POSTGRES, make_app
-from tests.stage import a_form, call_back, receipts
+from tests.hub_fixtures import a_form, call_back, receipts
 
 AT_ONCE = 6
 SID = "SM" + "0123456789abcdef" * 2

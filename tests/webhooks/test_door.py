@@ -9,16 +9,16 @@ from flask import Flask
 from sqlalchemy import select
 from twilio.request_validator import RequestValidator
 
-from hub.accounts import connections
-from hub.extensions import db
-from hub.intake.receipts import request_of
+from hub.connections import connections
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.db.types import now
+from hub.intake.provider_callbacks import request_of
 from hub.integrations.base import Accepted
-from hub.messaging import delivery
+from hub.messaging.send import claims
 from hub.models import Connection, Inbound, PlatformEvent
-from hub.models.types import now
-from hub.store import transaction
 from tests.conftest import config_of, make_app
-from tests.stage import (
+from tests.hub_fixtures import (
     CALLBACK,
     a_connection,
     a_form,
@@ -256,7 +256,7 @@ class TestUnderAPath:
         self, hub_demo: Flask, connection: Connection
     ) -> None:
         message_id = a_message()
-        [claim] = delivery.turn([], {connection.id: 1})
+        [claim] = claims.turn([], {connection.id: 1})
         assert (
             claim.outbound.status_url
             == f"http://127.0.0.1:9/signpost/eu{CALLBACK}?message={message_id}&attempt=1"
@@ -266,8 +266,8 @@ class TestUnderAPath:
 # ── Whose it is ───────────────────────────────────────────────────────────────────────────────────
 def sent_message(app: Flask, connection: Connection, sid: str = SID) -> str:
     message_id = a_message(text=sid, channel="", connection_slug=connection.slug)
-    [claim] = delivery.turn([], {connection.id: 1})
-    delivery.turn([delivery.Outcome(claim, Accepted(sid), None, now(), 5, 201)], {})
+    [claim] = claims.turn([], {connection.id: 1})
+    claims.turn([claims.Outcome(claim, Accepted(sid), None, now(), 5, 201)], {})
     return message_id
 
 

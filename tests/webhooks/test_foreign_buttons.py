@@ -15,13 +15,13 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from hub.accounts import demo
-from hub.integrations.slack import Slack
-from hub.integrations.telegram import PURPOSE, Telegram
+from hub.connections import demo
+from hub.integrations.slack.integration import Slack
+from hub.integrations.telegram.integration import PURPOSE, Telegram
+from hub.shared.action_tokens import RANDOM, genuine, make
 from hub.signing.cards import REMIND
-from hub.tokens import RANDOM, genuine, make
 from tests.conftest import Browser
-from tests.stage import body, credentials, receipts, settle_receipts
+from tests.hub_fixtures import body, credentials, receipts, settle_receipts
 
 SLACK = "/api/rpc/webhooks/slack/interactions"
 TELEGRAM = "/api/rpc/webhooks/telegram/demo-telegram"

@@ -17,15 +17,15 @@ from slack_sdk.signature import SignatureVerifier
 from sqlalchemy import select
 from twilio.request_validator import RequestValidator
 
-from hub import live
-from hub.accounts import demo
-from hub.extensions import db
-from hub.integrations.telegram import SECRET
+from hub.connections import demo
+from hub.db.engine import db
+from hub.integrations.telegram.integration import SECRET
 from hub.models import Connection
+from hub.shared import integration_instances
 from hub.webhooks import target
 from tests import servers
 from tests.conftest import config_of
-from tests.stage import CALLBACK, a_form, body, credentials, receipts
+from tests.hub_fixtures import CALLBACK, a_form, body, credentials, receipts
 
 FORM = "application/x-www-form-urlencoded"
 PUBLIC = "https://hub.example"
@@ -88,7 +88,7 @@ def telegram(connection: Connection) -> tuple[dict[str, str], bytes]:
             "from": {"id": 1, "is_bot": False, "first_name": "Eric"},
         },
     }
-    secret: Any = live.instance(connection)
+    secret: Any = integration_instances.instance(connection)
     return {"Content-Type": "application/json", SECRET: secret._secret()}, json.dumps(
         update
     ).encode()

@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from twilio.request_validator import RequestValidator
 from werkzeug.datastructures import MultiDict
 
-from hub import http
-from hub.errors import BadWebhook
+from hub.core.errors import BadWebhook
 from hub.integrations.base import WebhookRequest
-from hub.integrations.twilio_sms import TwilioSms
+from hub.integrations.twilio.sms import TwilioSms
+from hub.lib import provider_http
 
 TOKEN = "12345"
 URL = "https://hub.example/api/rpc/webhooks/twilio/sms?message=msg_1&attempt=1"
@@ -34,7 +34,7 @@ FIELDS = [
     ("Note", "a b&c=d%e"),
     ("To", "+13175551234"),
 ]
-TWILIO = TwilioSms({"auth_token": TOKEN, "sender": ""}, http.Door())
+TWILIO = TwilioSms({"auth_token": TOKEN, "sender": ""}, provider_http.Door())
 
 
 def by_hand(url: str, fields: Iterable[tuple[str, str]], token: str = TOKEN) -> str:
@@ -167,7 +167,7 @@ def test_what_is_no_signature_is_refused(signature: str) -> None:
 
 
 def test_an_empty_secret_proves_nothing() -> None:
-    blank = TwilioSms({"auth_token": "", "sender": ""}, http.Door())
+    blank = TwilioSms({"auth_token": "", "sender": ""}, provider_http.Door())
     headers = {"content-type": FORM, "x-twilio-signature": by_hand(URL, FIELDS, "")}
     with pytest.raises(BadWebhook):
         blank.verify(WebhookRequest("POST", URL, "twilio/sms", headers, BODY))

@@ -13,10 +13,10 @@ from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hub.lib.storable import is_storable, nul_in, storable, storable_json
 from hub.models import Inbound
-from hub.storable import is_storable, nul_in, storable, storable_json
 from tests.conftest import Browser
-from tests.stage import (
+from tests.hub_fixtures import (
     CALLBACK,
     ERIC,
     SigningApp,
@@ -163,10 +163,8 @@ def test_a_body_that_cannot_be_stored_is_refused(
     signing_app: SigningApp, path: str, text: str, status: int
 ) -> None:
     answer = signing_app.raw(path, text)
-    assert answer.status_code in (
-        status,
-        404,
-    )  # 404: the request is looked for before the body is read
+    # 404: the request is looked for before the body is read
+    assert answer.status_code in (status, 404)
     assert answer.mimetype == "application/problem+json"
 
 

@@ -12,12 +12,12 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from hub.simulator.bench import Bench, bench
+from hub.simulator.context import Bench, bench
+from hub.simulator.fault import find
 from hub.simulator.posts import Post
-from hub.simulator.slack import magic, messages
+from hub.simulator.slack import messages, scripted_faults
 from hub.simulator.slack.messages import SlackError
 from hub.simulator.slack.workspace import SCOPES, Channel, Person
-from hub.simulator.trouble import find
 
 api = Blueprint("slack_api", __name__)
 Given = Mapping[str, Any]
@@ -71,7 +71,7 @@ def _sign_in(here: Bench) -> None:
     token = _token()
     if not token:
         raise SlackError("not_authed")
-    trouble = find(magic.TOKENS, token)
+    trouble = find(scripted_faults.TOKENS, token)
     if trouble and trouble.error != "missing_scope":
         raise SlackError(trouble.error)
     if not trouble and token != here.slack.bot_token:
@@ -79,7 +79,7 @@ def _sign_in(here: Bench) -> None:
 
 
 def _scopes() -> tuple[str, ...]:
-    lacking = find(magic.TOKENS, _token())
+    lacking = find(scripted_faults.TOKENS, _token())
     return ("incoming-webhook",) if lacking else SCOPES
 
 
@@ -143,12 +143,12 @@ def post_message(here: Bench, given: Given) -> dict[str, Any]:
         raise SlackError(
             "invalid_arguments", ["[ERROR] must be the ts of a message [json-pointer:/thread_ts]"]
         )
-    trouble = find(magic.CHANNELS, address)
+    trouble = find(scripted_faults.CHANNELS, address)
     if trouble and trouble.refuses(lambda: here.store.stumbles(address, json.dumps(given))):
         raise Refused(trouble.error, trouble.status)
     channel = (
         Channel(address, address.lower())
-        if find(magic.CHANNELS, address)
+        if find(scripted_faults.CHANNELS, address)
         else here.slack.find(address)
     )
     if channel is None:
@@ -164,7 +164,7 @@ def update(here: Bench, given: Given) -> dict[str, Any]:
     """Edit a message of the bot: `channel` is its id, a person's is not enough."""
     said = messages.draft(given)
     address = str(given.get("channel") or "")
-    trouble = find(magic.CHANNELS, address)
+    trouble = find(scripted_faults.CHANNELS, address)
     if trouble and not trouble.takes:
         raise Refused(trouble.error, trouble.status)
     if not trouble and (address[:1] not in ("C", "D") or here.slack.find(address) is None):
@@ -182,7 +182,7 @@ def lookup_by_email(here: Bench, given: Given) -> dict[str, Any]:
     on purpose.
     """
     email = str(given.get("email") or "").strip().lower()
-    trouble = find(magic.PEOPLE, email)
+    trouble = find(scripted_faults.PEOPLE, email)
     if trouble and trouble.refuses(lambda: here.store.stumbles(email, "")):
         raise Refused(trouble.error, trouble.status)
     name, at, domain = email.partition("@")
@@ -219,7 +219,7 @@ def _user(here: Bench, person: Person, *, email: bool) -> dict[str, Any]:
 def conversation_info(here: Bench, given: Given) -> dict[str, Any]:
     """Return the channel of an id; a name is not enough."""
     address = str(given.get("channel") or "")
-    trouble = find(magic.CHANNELS, address)
+    trouble = find(scripted_faults.CHANNELS, address)
     if trouble and not trouble.takes:
         raise Refused(trouble.error, trouble.status)
     channel = Channel(address, address.lower()) if trouble else here.slack.find(address)

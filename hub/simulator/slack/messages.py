@@ -97,9 +97,8 @@ class Messages:
         nobody else sees it.
         """
         parent = self.get(channel.id, thread) if thread else None
-        thread = (
-            (parent.thread or parent.name) if parent else ""
-        )  # an answer to an answer goes where that is
+        # an answer to an answer goes where that is
+        thread = (parent.thread or parent.name) if parent else ""
         body = {**said.content, "by": by, "ephemeral": only_for, "history": [], "presses": []}
         return self._posts.add(PROVIDER, channel.id, self._ts(), body, thread)
 

@@ -12,9 +12,8 @@ from markupsafe import Markup, escape
 from hub.simulator.slack.blocks import is_link
 
 TOKEN = re.compile(r"```(?P<pre>.+?)```|`(?P<code>[^`\n]+)`|<(?P<link>[^<>\n]+)>", re.DOTALL)
-HELD = re.compile(
-    "\ue000(\\d+)\ue001"
-)  # the place of a token that was taken out, in characters that nobody writes
+# the place of a token that was taken out, in characters that nobody writes
+HELD = re.compile("\ue000(\\d+)\ue001")
 STYLES = [  # `*so*`, but neither `a*b*c` nor `* so *`
     (re.compile(rf"(?<![\w{mark}])[{mark}](?=\S)([^{mark}\n]+?)(?<=\S)[{mark}](?![\w{mark}])"), tag)
     for mark, tag in (("*", "strong"), ("_", "em"), ("~", "s"))

@@ -17,9 +17,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from hub.simulator import posting
-from hub.simulator.bench import Bench
-from hub.simulator.cast import PEOPLE
+from hub.simulator.context import Bench
 from hub.simulator.posts import Post
+from hub.simulator.sample_people import PEOPLE
 from hub.simulator.slack import blocks
 from hub.simulator.slack.webhooks import RESPONSES
 from hub.simulator.slack.workspace import Channel, Person

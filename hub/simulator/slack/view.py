@@ -11,21 +11,21 @@ from flask import Blueprint, Response, abort, jsonify, redirect, render_template
 from markupsafe import Markup, escape
 from werkzeug.wrappers import Response as BaseResponse
 
-from hub.simulator.bench import LIMITS, bench
-from hub.simulator.cast import PEOPLE
+from hub.simulator.context import LIMITS, bench
 from hub.simulator.page import given, guard
 from hub.simulator.posts import Post
-from hub.simulator.slack import blocks, magic, mrkdwn, presses, webhooks
+from hub.simulator.sample_people import PEOPLE
+from hub.simulator.slack import blocks, mrkdwn, presses, scripted_faults, webhooks
 from hub.simulator.slack.messages import PROVIDER, mentions
 from hub.simulator.slack.workspace import Channel
 
 view = Blueprint("slack", __name__)
 view.before_request(guard)
 TROUBLES = (
-    ("Channels", magic.CHANNELS),
-    ("Secrets of webhooks", magic.WEBHOOKS),
-    ("Tokens", magic.TOKENS),
-    ("E-mail addresses", magic.PEOPLE),
+    ("Channels", scripted_faults.CHANNELS),
+    ("Secrets of webhooks", scripted_faults.WEBHOOKS),
+    ("Tokens", scripted_faults.TOKENS),
+    ("E-mail addresses", scripted_faults.PEOPLE),
 )
 
 

@@ -13,11 +13,11 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
-from hub.simulator.bench import Bench, bench
-from hub.simulator.shelf import Record
-from hub.simulator.slack import magic, messages
+from hub.simulator.context import Bench, bench
+from hub.simulator.fault import find
+from hub.simulator.record_store import Record
+from hub.simulator.slack import messages, scripted_faults
 from hub.simulator.slack.messages import SlackError
-from hub.simulator.trouble import find
 
 webhooks = Blueprint("slack_webhooks", __name__)
 MOST_USES = 5
@@ -55,7 +55,7 @@ def refuse(problem: Refused) -> Response:
 def incoming(team: str, webhook: str, secret: str) -> Response:
     """Post to the webhook's channel; what is wrong is said in the answer's body."""
     here = bench()
-    trouble = find(magic.WEBHOOKS, secret)
+    trouble = find(scripted_faults.WEBHOOKS, secret)
     _admit(here)
     if not trouble and team != here.slack.team:
         raise Refused("no_team", 404)

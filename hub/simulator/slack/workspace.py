@@ -9,9 +9,9 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-from hub.datadir import SimulatorCredentials
-from hub.simulator.cast import PEOPLE
-from hub.simulator.shelf import Shelf
+from hub.core.data_dir import SimulatorCredentials
+from hub.simulator.record_store import Shelf
+from hub.simulator.sample_people import PEOPLE
 
 DEFAULT_PATH = "/api/rpc/webhooks/slack/interactions"
 SCOPES = (

@@ -12,10 +12,10 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from hub.simulator.bench import Bench, bench
+from hub.simulator.context import Bench, bench
+from hub.simulator.fault import find
 from hub.simulator.teams import cards, magic
 from hub.simulator.teams.workflow import PATH
-from hub.simulator.trouble import find
 
 PROVIDER = "teams"
 PLACE = "signing"

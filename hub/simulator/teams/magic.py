@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hub.simulator.trouble import Trouble
+from hub.simulator.fault import Trouble
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,8 @@ from markupsafe import Markup, escape
 from hub.simulator.teams.cards import is_link
 
 TOKEN = re.compile(r"\\(?P<literal>[^\w\s]|_)|\[(?P<label>[^\[\]\n]*)\]\((?P<address>[^()\s]*)\)")
-HELD = re.compile(
-    "\ue000(\\d+)\ue001"
-)  # the place of a token that was taken out, in characters that nobody writes
+# the place of a token that was taken out, in characters that nobody writes
+HELD = re.compile("\ue000(\\d+)\ue001")
 STYLES = [
     (re.compile(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1"), "strong"),
     (re.compile(r"(?<![\w*_])([*_])(?=\S)([^*_\n]+?)(?<=\S)\1(?![\w*_])"), "em"),

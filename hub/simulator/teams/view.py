@@ -12,7 +12,7 @@ from flask import Blueprint, Response, jsonify, redirect, render_template, reque
 from markupsafe import Markup
 from werkzeug.wrappers import Response as BaseResponse
 
-from hub.simulator.bench import LIMITS, bench
+from hub.simulator.context import LIMITS, bench
 from hub.simulator.page import guard
 from hub.simulator.posts import Post
 from hub.simulator.teams import cards, magic, markdown

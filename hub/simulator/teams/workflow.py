@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hub.datadir import SimulatorCredentials
+from hub.core.data_dir import SimulatorCredentials
 
 PATH = "/powerautomate/automations/direct/workflows/{}/triggers/manual/paths/invoke"
 CHANNEL = "Signing"

@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from hub.simulator.bench import bench
+from hub.simulator.context import bench
 from hub.simulator.telegram import methods
 from hub.simulator.telegram.bot import TOKEN
 from hub.simulator.telegram.errors import TelegramError, too_fast

@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from hub.config import is_loopback
-from hub.datadir import SimulatorCredentials
-from hub.simulator.shelf import Shelf
+from hub.core.config import is_loopback
+from hub.core.data_dir import SimulatorCredentials
+from hub.simulator.record_store import Shelf
 from hub.simulator.telegram.errors import TelegramError
 
 USERNAME = "SignpostDemoBot"

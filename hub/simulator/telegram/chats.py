@@ -10,12 +10,12 @@ import time
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from hub.simulator.cast import PEOPLE
-from hub.simulator.shelf import Shelf
+from hub.simulator.fault import find
+from hub.simulator.record_store import Shelf
+from hub.simulator.sample_people import PEOPLE
 from hub.simulator.telegram import magic
 from hub.simulator.telegram.bot import Bot
 from hub.simulator.telegram.errors import TelegramError
-from hub.simulator.trouble import find
 
 KIND = "telegram chat"
 TEAM = "Acme signing"

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from hub.simulator.posts import Post, Posts
-from hub.simulator.shelf import Shelf
+from hub.simulator.record_store import Shelf
 from hub.simulator.telegram.bot import Bot
 from hub.simulator.telegram.chats import Chat, Chats, kind_of
 from hub.simulator.telegram.checks import Keyboard

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from hub.simulator.bench import Bench
+from hub.simulator.context import Bench
+from hub.simulator.fault import find
 from hub.simulator.posts import Post
 from hub.simulator.telegram import checks, magic
 from hub.simulator.telegram.bot import Webhook, check_webhook
 from hub.simulator.telegram.chats import Chat
 from hub.simulator.telegram.checks import Params, parsed, whole
 from hub.simulator.telegram.errors import TelegramError, too_fast
-from hub.simulator.trouble import find
 
 LONGEST_ANSWER = 200
 MOST_CONNECTIONS = 100

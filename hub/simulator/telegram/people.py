@@ -104,9 +104,8 @@ def press(here: Telegram, chat: Chat, wanted: str, number: int = 0, who: str = "
         "chat_instance": str(-(chat.id * 31)),
         "data": query.data,
     }
-    done = _told(
-        here, chat, "callback_query", content, f"pressed by {person.id}"
-    )  # other people's presses wait for none of this one's
+    # other people's presses wait for none of this one's
+    done = _told(here, chat, "callback_query", content, f"pressed by {person.id}")
     return replace(done, query=query.id)
 
 

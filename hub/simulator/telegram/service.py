@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from dataclasses import asdict, dataclass
 
-from hub.datadir import SimulatorCredentials
+from hub.core.data_dir import SimulatorCredentials
 from hub.simulator.posts import Posts
-from hub.simulator.shelf import Record, Shelf
+from hub.simulator.record_store import Record, Shelf
 from hub.simulator.telegram.bot import Bot
 from hub.simulator.telegram.chats import Chats
 from hub.simulator.telegram.messages import Messages

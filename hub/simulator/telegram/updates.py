@@ -20,7 +20,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from hub.simulator import posting
-from hub.simulator.shelf import Record, Shelf
+from hub.simulator.record_store import Record, Shelf
 from hub.simulator.telegram.bot import Bot
 
 log = logging.getLogger(__name__)

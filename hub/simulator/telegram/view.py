@@ -12,10 +12,10 @@ from flask import Blueprint, Response, abort, jsonify, redirect, render_template
 from markupsafe import Markup
 from werkzeug.wrappers import Response as BaseResponse
 
-from hub.simulator.bench import LIMITS, bench
-from hub.simulator.cast import PEOPLE
+from hub.simulator.context import LIMITS, bench
 from hub.simulator.page import LINK, given, guard
 from hub.simulator.posts import Post
+from hub.simulator.sample_people import PEOPLE
 from hub.simulator.telegram import magic, people
 from hub.simulator.telegram.bot import USERNAME
 from hub.simulator.telegram.chats import TEAM, Chat, kind_of

@@ -1,0 +1,1 @@
+"""Signing in, and the guard in front of every page."""

@@ -1,0 +1,203 @@
+"""The guard of the admin pages: who is here, and whether this is open to them.
+
+Every view says the least role it takes with `@needs(Role.…)`, or that it is `@public`; one that
+says neither opens to nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from flask import (
+    Blueprint,
+    Response,
+    abort,
+    after_this_request,
+    current_app,
+    flash,
+    g,
+    redirect,
+    request,
+    session,
+    url_for,
+)
+from flask_login import UserMixin, current_user, login_user, logout_user
+
+from hub.accounts import browsers, sign_ins
+from hub.admin.extensions import csrf, login
+from hub.admin.view import datetimes
+from hub.core.config import Config
+from hub.core.vocabulary import Role
+from hub.lib import compression
+from hub.lib.storable import is_storable
+from hub.models import User
+from hub.shared import audit, security_log
+from hub.shared.audit import Actor
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+admin = Blueprint("admin", __name__)
+
+
+def needs(role: Role) -> Callable[[F], F]:
+    """Declare the least role that a view is open to."""
+
+    def declare(view: F) -> F:
+        view.least_role = role  # type: ignore[attr-defined]
+        return view
+
+    return declare
+
+
+def takes(size: int) -> Callable[[F], F]:
+    """Declare that a view takes a form of so many bytes: with a file, say."""
+
+    def declare(view: F) -> F:
+        view.largest = size  # type: ignore[attr-defined]
+        return view
+
+    return declare
+
+
+def public(view: F) -> F:
+    """Declare that a view is open to anybody."""
+    view.least_role = None  # type: ignore[attr-defined]
+    return view
+
+
+class SignedIn(UserMixin):  # type: ignore[misc]
+    """Whom Flask-Login knows: a user by the token of this browser's sign-in."""
+
+    def __init__(self, token: str, user: User) -> None:
+        self.token = token
+        self.user = user
+
+    def get_id(self) -> str:
+        return self.token
+
+
+@login.user_loader  # type: ignore[untyped-decorator]
+def _load(token: str) -> SignedIn | None:
+    user = sign_ins.user_of_token(token)
+    return SignedIn(token, user) if user else None
+
+
+@admin.before_request
+def _check() -> Any:
+    audit.act_as(audit.SYSTEM)
+    g.user = user = current_user.user if current_user.is_authenticated else None
+    if user is not None:
+        g.zone = datetimes.choose_zone(user.time_zone, request.cookies.get(datetimes.ZONE_COOKIE))
+        audit.act_as(Actor(user.name, user.id))
+    view = current_app.view_functions[request.endpoint or ""]
+    if not hasattr(view, "least_role"):
+        abort(403)
+    least: Role | None = view.least_role
+    if least is not None and user is None:
+        return _to_sign_in()
+    if least is not None and user is not None and user.role < least:
+        abort(403)
+    if size := getattr(view, "largest", 0):  # before the token is looked for, which reads the form
+        request.max_content_length = size
+    if request.method not in ("GET", "HEAD", "OPTIONS"):
+        csrf.protect()
+        if not is_storable("".join(request.form.values())):
+            abort(400)
+    return None
+
+
+admin.after_request(compression.compress_page)
+
+
+@admin.after_request
+def _never_cached(response: Response) -> Response:
+    response.headers["Cache-Control"] = "no-store"
+    if response.status_code == 403:
+        user = g.get("user")
+        who = {"who": user.name, "subject": user.id} if user is not None else {}
+        page = request.url_rule.rule if request.url_rule else ""  # an address may hold a token
+        security_log.record("forbidden", request.remote_addr or "", **who, page=page)
+    return response
+
+
+@admin.teardown_request
+def _leave(_: BaseException | None) -> None:
+    audit.act_as(audit.SYSTEM)  # the thread serves the other doors too
+
+
+def _to_sign_in() -> Any:
+    if request.method == "GET":
+        here = request.full_path if request.query_string else request.path
+        return redirect(url_for("admin.sign_in", next=None if request.path == "/" else here), 303)
+    flash("You are signed out. Sign in, then do it again.", "warn")
+    return redirect(url_for("admin.sign_in", next=_referring_page()), 303)
+
+
+def _referring_page() -> str | None:
+    parts = urlsplit(request.referrer or "")
+    path = parts.path.removeprefix(request.script_root)
+    return path if parts.netloc == request.host and path not in ("", "/") else None
+
+
+def begin(user_id: str) -> None:
+    """Sign this browser in; whatever an earlier visitor's cookie held is gone."""
+    token = sign_ins.sign_in(user_id)
+    session.clear()
+    user = sign_ins.user_of_token(token)
+    assert user is not None  # noqa: S101 - it was signed in just now
+    login_user(SignedIn(token, user))
+    _remember_browser(user.email)
+
+
+def known_browser(email: str) -> str:
+    """Return the id of this browser if the account has signed in with it before, else ""."""
+    return browsers.known(request.cookies.get(browsers.COOKIE, ""), email)
+
+
+def _remember_browser(email: str) -> None:
+    cookie = browsers.remember(request.cookies.get(browsers.COOKIE, ""), email)
+    config: Config = current_app.extensions["hub.config"]
+
+    @after_this_request
+    def _set(response: Response) -> Response:
+        response.set_cookie(
+            browsers.COOKIE,
+            cookie,
+            max_age=browsers.LASTS,
+            path=config.path_prefix or "/",
+            secure=config.https,
+            httponly=True,
+            samesite="Lax",
+        )
+        return response
+
+
+def end() -> None:
+    """Sign this browser out."""
+    sign_ins.sign_out(token())
+    logout_user()
+    session.clear()
+
+
+def token() -> str:
+    """Return the token of this browser's sign-in."""
+    return str(current_user.get_id() or "")
+
+
+def may(role: Role) -> bool:
+    """Tell whether whoever is here has a role."""
+    return g.user is not None and g.user.role >= role
+
+
+def back_to(target: str | None) -> str:
+    """Return an address of ours to go on to, whatever the request asks for."""
+    path = target or "/"
+    safe = (
+        path.startswith("/")
+        and not path.startswith(("//", "/\\"))
+        and "\\" not in path
+        and path.isprintable()
+    )
+    return request.script_root + (path if safe else "/")

@@ -1,0 +1,123 @@
+"""Signing in and out, and the links that let somebody in for the first time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import flash, g, make_response, redirect, render_template, request, url_for
+
+from hub.accounts import limits, links, sign_ins, users
+from hub.accounts.limits import TooMany
+from hub.admin.auth import guard
+from hub.admin.auth.guard import admin, needs, public
+from hub.admin.view import forms
+from hub.core.errors import NotFound, Refused
+from hub.core.vocabulary import Role
+from hub.shared import security_log
+
+MORE_TRIES = {
+    0: "You can try again in 5 minutes.",
+    1: "You have one more try. After that, wait 5 minutes.",
+    2: "You have 2 more tries. After that, wait 5 minutes.",
+    3: "You have 3 more tries. After that, wait 5 minutes.",
+}
+
+
+@admin.route("/sign-in", methods=["GET", "POST"])
+@public
+def sign_in() -> Any:
+    """Let somebody in by e-mail and password."""
+    target = guard.back_to(request.args.get("next"))
+    if g.user is not None:
+        return redirect(target, 303)
+    form = forms.SignIn(request.form)
+    if not forms.posted():
+        return _sign_in_page(form)
+    if not form.validate():
+        return _sign_in_page(form, status=422)
+    email = form.email.data or ""
+    address = request.remote_addr or ""
+    browser = guard.known_browser(email)
+    try:
+        limits.begin_sign_in(email, address, browser)
+    except TooMany as refusal:
+        _record("sign_in_limited", email)
+        answer = make_response(_sign_in_page(form, ("Too many attempts.", str(refusal)), 429))
+        answer.headers["Retry-After"] = str(refusal.retry_after)
+        return answer
+    user = sign_ins.authenticate(email, form.password.data or "")
+    left = limits.end_sign_in(email, address, browser, known=user is not None)
+    if user is None:
+        _record("sign_in_failed", email)
+        problem = ("E-mail and password do not match.", MORE_TRIES.get(left, ""))
+        return _sign_in_page(form, problem, 422)
+    guard.begin(user.id)
+    return redirect(target, 303)
+
+
+def _record(action: str, email: str) -> None:
+    """Note a refused sign-in; only an account that exists is named, since people mistype."""
+    user = users.with_email(email)
+    about = {"subject": user.id, "title": user.name} if user else {"title": "an unknown account"}
+    security_log.record(action, request.remote_addr or "", **about)
+
+
+def _sign_in_page(
+    form: forms.SignIn, problem: tuple[str, str] | None = None, status: int = 200
+) -> Any:
+    return render_template("sign_in.html", form=form, problem=problem), status
+
+
+@admin.post("/sign-out")
+@needs(Role.VIEWER)
+def sign_out() -> Any:
+    """Sign this browser out."""
+    guard.end()
+    flash("You are signed out.", "info")
+    return redirect(url_for("admin.sign_in"), 303)
+
+
+@admin.route("/setup/<token>", methods=["GET", "POST"])
+@public
+def first_admin(token: str) -> Any:
+    """Make the first admin, by the link that the terminal printed."""
+    if not links.first_admin_open(token):
+        return render_template("first_admin.html", form=None), 404
+    form = forms.FirstAdmin(request.form)
+    if not forms.posted():
+        return render_template("first_admin.html", form=form)
+    try:
+        if form.validate():
+            guard.begin(
+                links.set_up_first_admin(
+                    token, form.email.data or "", form.name.data or "", form.password.data or ""
+                )
+            )
+            return redirect(guard.back_to("/"), 303)
+    except NotFound:
+        return render_template("first_admin.html", form=None), 404
+    except Refused as refusal:
+        forms.blame(form, refusal)
+    return render_template("first_admin.html", form=form), 422
+
+
+@admin.route("/password/<token>", methods=["GET", "POST"])
+@public
+def set_password(token: str) -> Any:
+    """Choose a password, by the link that an admin handed over."""
+    owner = links.password_owner(token)
+    if owner is None:
+        return render_template("set_password.html", form=None), 404
+    name = owner.name
+    form = forms.NewPassword(request.form)
+    if not forms.posted():
+        return render_template("set_password.html", form=form, name=name)
+    try:
+        if form.validate():
+            guard.begin(links.choose_password(token, form.password.data or ""))
+            return redirect(guard.back_to("/"), 303)
+    except NotFound:
+        return render_template("set_password.html", form=None), 404
+    except Refused as refusal:
+        forms.blame(form, refusal)
+    return render_template("set_password.html", form=form, name=name), 422

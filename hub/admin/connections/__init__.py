@@ -1,0 +1,1 @@
+"""Pages of connections: set-up, rules, templates, team posts and provider health."""

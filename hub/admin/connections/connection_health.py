@@ -1,0 +1,100 @@
+"""What hinders a connection that is enabled, in words: since when, what waits, when it goes on, and
+that nothing is lost.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from hub import integrations
+from hub.admin.view import datetimes, filters
+from hub.connections import connections
+from hub.db.types import now
+from hub.messaging.send import destinations, provider_health
+from hub.messaging.send.destinations import Paused
+from hub.messaging.send.provider_health import Trouble
+from hub.models import Connection
+
+PASSING = timedelta(minutes=1)
+PAUSED = "destination"  # the kind of what hinders one destination only
+
+
+@dataclass(frozen=True)
+class Told:
+    """A trouble in words; `title` names the provider, `text` begins with why.
+
+    `passing`: it is over before anybody could act.
+    """
+
+    kind: str
+    icon: str
+    title: str
+    text: str
+    passing: bool = False
+
+
+def of(standing: list[Connection]) -> dict[str, Told]:
+    """Say what hinders each of these connections, as far as something does."""
+    found = provider_health.of(one.id for one in standing)
+    told = {one.id: _told(one, found[one.id]) for one in standing if one.id in found}
+    paused = destinations.of([one.id for one in standing if one.enabled])
+    # a pause that passes needs nobody, a provider that is not reached comes first
+    return told | {
+        key: _of_destination(one)
+        for key, one in paused.items()
+        if key not in told or told[key].kind == provider_health.SLOWED
+    }
+
+
+def _of_destination(one: Paused) -> Told:
+    waiting = (
+        filters.plural(one.waiting, "post waits and is", "posts wait and are")
+        if one.waiting
+        else ""
+    )
+    then = (
+        f"Then choose Test connection. {waiting} sent once the test passes."
+        if waiting
+        else "Then choose Test connection."
+    )
+    text = f"{one.why} {then} Paused since {datetimes.exact(one.since)}."
+    return Told(PAUSED, "hourglass-split", f"Posts to {one.address} are paused", text)
+
+
+def _told(one: Connection, trouble: Trouble) -> Told:
+    provider = integrations.provider_of(one.integration, one.title)
+    waits = _waits(connections.waiting(one.id))
+    if trouble.kind == provider_health.SLOWED:
+        text = (
+            f"{trouble.why} Nothing goes out until {datetimes.exact(trouble.until)}, and more"
+            f" slowly at first. {waits}"
+        )
+        return Told(
+            trouble.kind,
+            "hourglass-split",
+            f"{provider} asked for a pause",
+            text,
+            trouble.until - now() < PASSING,
+        )
+    again = (
+        f"It is tried again {datetimes.ago(trouble.until)}."
+        if trouble.until > now()
+        else "It is being tried now."
+    )
+    since = f"Since {datetimes.exact(trouble.since)}." if trouble.since else ""
+    return Told(
+        trouble.kind,
+        "cloud-slash",
+        f"{provider} is not reachable",
+        f"{trouble.why} {since} {waits} {again}",
+    )
+
+
+def _waits(count: int) -> str:
+    if count == connections.COUNT_TO:
+        return f"{count:,} messages or more wait and go out by themselves; nothing is lost."
+    told = filters.plural(
+        count, "message waits and goes out by itself", "messages wait and go out by themselves"
+    )
+    return f"{told}; nothing is lost." if count else "Nothing waits for it."

@@ -1,0 +1,289 @@
+"""A connection's page: settings, test, save, enable, send one, rename, archive."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import current_app, flash, g, redirect, render_template, request, url_for
+
+from hub import integrations
+from hub.accounts import limits
+from hub.accounts.limits import TooMany
+from hub.admin.auth.guard import admin, needs
+from hub.admin.connections import connection_page, secret_resubmission
+from hub.admin.connections.connection_page import Page
+from hub.admin.overview.damage import about
+from hub.admin.view import forms
+from hub.connections import connection_tests, connections
+from hub.connections.connections import NotPassed, Saved
+from hub.connections.settings_form import Invalid
+from hub.core.errors import Conflict, HubError, NotFound, Refused
+from hub.core.vocabulary import Role
+from hub.integrations.base import Integration
+from hub.messaging.compose import direct
+from hub.models import Connection
+from hub.shared import integration_instances
+
+
+# ── A new one ─────────────────────────────────────────────────────────────────────────────────────
+@admin.get("/integrations/<name>/new")
+@needs(Role.VIEWER)
+def new_connection(name: str) -> Any:
+    """Show the form of a connection that is not stored yet."""
+    cls = integrations.get(name)
+    return Page(cls, name_form=_name_form()(data={"title": _free_title(cls)})).show()
+
+
+@admin.post("/integrations/<name>/new")
+@needs(Role.ADMIN)
+def add_connection(name: str) -> Any:
+    """Test or store a connection that is not stored yet."""
+    cls = integrations.get(name)
+    values = secret_resubmission.values(cls, request.form, g.user.id)
+    name_form = _name_form()(request.form)
+    page = Page(cls, name_form=name_form, typed=values)
+    is_test = bool("test" in name_form and name_form["test"].data)
+    try:
+        if request.form.get("do") == "test":
+            limits.spend(limits.TEST, g.user.id)
+            return page.show(tested=connection_tests.try_out(cls.name, is_test, values))
+        limits.spend(limits.SAVE, g.user.id)
+        if not name_form.validate():
+            return page.show(status=422)
+        connection_id = connections.add(cls.name, name_form["title"].data or "", is_test, values)
+    except TooMany as refusal:
+        return page.too_many(refusal)
+    except Invalid as refusal:
+        return page.show(form=refusal.form, status=422)
+    except Refused as refusal:
+        forms.blame(name_form, refusal)
+        return page.show(status=refusal.status)
+    flash("Saved. Test the connection, then enable it.", "good")
+    return _to(connection_id)
+
+
+def _name_form() -> type[forms.NameConnection]:
+    return (
+        forms.NameDemoConnection
+        if current_app.extensions["hub.config"].demo
+        else forms.NameConnection
+    )
+
+
+def _free_title(cls: type[Integration]) -> str:
+    taken = {connection.title for connection in connections.listed()}
+    title = cls.title
+    number = 1
+    while title in taken:
+        number += 1
+        title = f"{cls.title} {number}"
+    return title
+
+
+# ── One that is stored ────────────────────────────────────────────────────────────────────────────
+@admin.get("/connections/<slug>")
+@needs(Role.VIEWER)
+@about("connections")
+def connection(slug: str) -> Any:
+    """Show a connection."""
+    return _page(connections.by_slug(slug)).show()
+
+
+@admin.post("/connections/<slug>")
+@needs(Role.ADMIN)
+def change_connection(slug: str) -> Any:
+    """Test what was typed, or store it."""
+    one = connections.by_slug(slug)
+    connection_id = one.id
+    cls = integrations.get(one.integration)
+    values = secret_resubmission.values(cls, request.form, g.user.id)
+    page = _page(one, values)
+    try:
+        if request.form.get("do") == "test":
+            limits.spend(limits.TEST, g.user.id)
+            return page.show(tested=connection_tests.run(connection_id, values))
+        limits.spend(limits.SAVE, g.user.id)
+        saved = connections.save(connection_id, values)
+    except TooMany as refusal:
+        return page.too_many(refusal)
+    except Invalid as refusal:
+        return page.show(form=refusal.form, status=422)
+    except Conflict as refusal:
+        flash(str(refusal), "bad")
+        return page.show(status=409)
+    flash(*_told(connections.by_slug(slug), saved))
+    if saved.deserted:
+        flash(DESERTED, "warn")
+    return _to(connection_id)
+
+
+DESERTED = (
+    "Messages of the account that was here before are still under way, and from now on their"
+    " callbacks are refused. To hear of them, save that account here again, and add another"
+    " connection for the new one."
+)
+
+
+def _told(one: Connection, saved: Saved) -> tuple[str, str]:
+    """Say what saving came to, and its tone."""
+    if not saved.changed:
+        return "Nothing was changed.", "info"
+    if saved.tested is None:
+        if one.enabled:
+            return (
+                (
+                    "Saved, and in use from now"
+                    f" on.{'' if one.ready else ' It is not tested since the change.'}"
+                ),
+                "info",
+            )
+        if one.ready:
+            return "Saved.", "good"
+        return "Saved. Test the connection, then enable it.", "good"
+    if saved.tested.check.ok:
+        return "Saved and tested.", "good"
+    return "Saved. The test failed, so nothing goes out until it passes.", "bad"
+
+
+@admin.post("/connections/<slug>/enable")
+@needs(Role.ADMIN)
+def enable_connection(slug: str) -> Any:
+    """Let a connection send."""
+    one = connections.by_slug(slug)
+    connection_id = one.id
+    page = _page(one)
+    try:
+        if connections.needs_test(one):
+            limits.spend(limits.TEST, g.user.id)
+        connections.enable(connection_id)
+        flash("Enabled. It sends from now on.", "good")
+    except TooMany as refusal:
+        return page.too_many(refusal)
+    except NotPassed as refusal:
+        return page.show(tested=refusal.tested, status=422)
+    except Conflict as refusal:
+        flash(str(refusal), "bad")
+    return _to(connection_id)
+
+
+@admin.post("/connections/<slug>/disable")
+@needs(Role.ADMIN)
+def disable_connection(slug: str) -> Any:
+    """Stop a connection from sending."""
+    connection_id = connections.by_slug(slug).id
+    connections.disable(connection_id)
+    flash("Disabled. What waits for it stays until it is enabled again.", "info")
+    return _to(connection_id)
+
+
+@admin.post("/connections/<slug>/send")
+@needs(Role.OPERATOR)
+def send_one(slug: str) -> Any:
+    """Send one message, to see one arrive."""
+    one = connections.by_slug(slug)
+    form = forms.SendOne(request.form)
+    page = _page(one)
+    connection_id = one.id
+    text = f"Signpost works: this test came over {one.title}."
+    try:
+        limits.spend(limits.SEND, g.user.id)
+        if not form.validate():
+            return page.show(send_form=form, status=422)
+        message_id = direct.send(
+            connection_id=connection_id,
+            to=forms.normal_address(page.cls.address, form.to),
+            text=text,
+        )
+    except TooMany as refusal:
+        return page.too_many(refusal, send_form=form)
+    except Refused as refusal:
+        if refusal.field == "to":
+            forms.blame(form, refusal)
+            return page.show(send_form=form, status=refusal.status)
+        return page.show(send_form=form, send_problem=str(refusal), status=refusal.status)
+    connections.note_trial(connection_id, message_id)
+    return _to(connection_id, "send-one")
+
+
+@admin.post("/connections/<slug>/do/<action>")
+@needs(Role.ADMIN)
+def connection_action(slug: str, action: str) -> Any:
+    """Do what an integration offers beyond sending, such as setting its webhook."""
+    one = connections.by_slug(slug)
+    if action not in integrations.get(one.integration).actions:
+        raise NotFound("unknown_action", "This connection offers no such action.")
+    connection_id = one.id
+    here = connection_page.webhook_of(one)
+    page = _page(one)
+    try:
+        limits.spend(limits.TEST, g.user.id)
+        running = integration_instances.instance(one)
+        connection_page.let_go()
+        flash(str(getattr(running, action)(here)), "good")
+    except TooMany as refusal:
+        return page.too_many(refusal)
+    except HubError as problem:
+        flash(str(problem), "bad")
+    return _to(connection_id)
+
+
+# ── Its name and its end ──────────────────────────────────────────────────────────────────────────
+@admin.route("/connections/<slug>/rename", methods=["GET", "POST"])
+@needs(Role.ADMIN)
+def rename_connection(slug: str) -> Any:
+    """Ask for another name, and give it."""
+    one = connections.by_slug(slug)
+    form = forms.RenameConnection(request.form, data={"title": one.title, "slug": one.slug})
+    if forms.posted():
+        connection_id = one.id
+        try:
+            if form.validate():
+                connections.rename(connection_id, form.title.data or "", form.slug.data or "")
+                flash("Renamed.", "good")
+                cls = integrations.get(one.integration)
+                if form.slug.data != slug and cls.can("subscribe"):
+                    told = (
+                        f"{cls.provider} still sends its webhooks to the old address. Choose Set"
+                        " webhook below."
+                    )
+                    flash(told, "warn")
+                return _to(connection_id)
+        except Refused as refusal:
+            forms.blame(form, refusal)
+        return _confirm(connections.by_slug(slug), "rename", form), 422
+    return _confirm(one, "rename", form)
+
+
+@admin.route("/connections/<slug>/archive", methods=["GET", "POST"])
+@needs(Role.ADMIN)
+def archive_connection(slug: str) -> Any:
+    """Ask whether a connection is to end, and end it."""
+    one = connections.by_slug(slug)
+    if not forms.posted():
+        return _confirm(one, "archive")
+    title = one.title
+    connections.archive(one.id)
+    flash(f"{title} is archived. Callbacks about what it sent are still verified.", "info")
+    return redirect(url_for("admin.integrations"), 303)
+
+
+def _confirm(one: Connection, what: str, form: forms.RenameConnection | None = None) -> str:
+    return render_template(
+        "connection_confirm.html",
+        connection=one,
+        integration=integrations.get(one.integration),
+        what=what,
+        form=form,
+        waiting=connections.waiting(one.id),
+        routes=connections.routes_naming(one.id),
+    )
+
+
+_page = connection_page.of
+
+
+def _to(connection_id: str, anchor: str | None = None) -> Any:
+    return redirect(
+        url_for("admin.connection", slug=connection_page.find(connection_id).slug, _anchor=anchor),
+        303,
+    )

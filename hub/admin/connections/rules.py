@@ -1,0 +1,208 @@
+"""A connection's rules: what it may send, to whom, when, and for how much."""
+
+from __future__ import annotations
+
+from datetime import time
+from decimal import Decimal
+from typing import Any
+
+from flask import flash, redirect, render_template, request, url_for
+from flask_wtf import FlaskForm
+from wtforms import BooleanField, IntegerField, StringField, TextAreaField, TimeField
+from wtforms.validators import InputRequired, Optional
+
+from hub.admin.auth.guard import admin, may, needs
+from hub.admin.overview.damage import about
+from hub.admin.view.forms import blame
+from hub.admin.view.status_badges import channel_title
+from hub.connections import connections
+from hub.connections import rules as changing
+from hub.core.errors import Refused
+from hub.core.vocabulary import Channel, Role
+from hub.db.types import now
+from hub.messaging.policy import policy, rules, spending
+from hub.messaging.policy.quiet_hours import Quiet
+from hub.messaging.policy.rules import Rules
+from hub.models import Connection
+
+NUMBER: dict[str, Any] = {"inputmode": "numeric", "half": True}
+MONEY: dict[str, Any] = {"inputmode": "decimal", "half": True, "autocomplete": "off"}
+
+
+class RulesForm(FlaskForm):  # type: ignore[misc]
+    """The rules of one connection; what is left empty is no rule."""
+
+    consent = BooleanField(
+        "Ask for a recorded consent",
+        render_kw={"legend": "Consent"},
+        description=(
+            "Without a yes in the ledger nothing "
+            "goes, save for answers to who wrote to us, and for what somebody here sends by hand."
+        ),
+    )
+    consent_days = IntegerField(
+        "It counts for, in days",
+        [Optional()],
+        render_kw={**NUMBER, "half": False},
+        description="Empty: for ever.",
+    )
+    countries = StringField(
+        "Countries it may send to",
+        render_kw={
+            "legend": "Countries",
+            "mono": True,
+            "placeholder": "US, CA, DE",
+            "autocomplete": "off",
+        },
+        description=(
+            "Two letters each, with commas between. Every other country is refused, which is what"
+            " stops somebody who makes a hub send to expensive numbers. Empty: every country."
+        ),
+    )
+    per_hour = IntegerField(
+        "In an hour",
+        [Optional()],
+        render_kw={**NUMBER, "legend": "The most messages to one recipient"},
+    )
+    per_day = IntegerField("In a day", [Optional()], render_kw=NUMBER)
+    prices = TextAreaField(
+        "Prices",
+        render_kw={
+            "legend": "Spending",
+            "rows": 4,
+            "mono": True,
+            "placeholder": "US: 0.0083\nDE: 0.1\nother: 0.25",
+        },
+        description=(
+            "What one segment of a text costs, a line for each country and one for all others, as"
+            " your provider’s price list says. What is spent is an estimate until the provider"
+            " tells the price."
+        ),
+    )
+    currency = StringField(
+        "Currency",
+        [InputRequired("Give the three letters of a currency, such as USD.")],
+        render_kw={"mono": True, "maxlength": 3, "autocomplete": "off"},
+    )
+    spend_day = StringField("The most in a day", render_kw=MONEY)
+    spend_month = StringField(
+        "The most in a month", render_kw=MONEY, description="Days and months are those of UTC."
+    )
+    quiet_from = TimeField(
+        "From",
+        [Optional()],
+        render_kw={"legend": "Quiet hours, by the recipient’s clock", "half": True},
+    )
+    quiet_to = TimeField(
+        "To",
+        [Optional()],
+        render_kw={"half": True},
+        description=(
+            "What comes at night waits for the morning. The recipient’s time zone is what your app"
+            " says, else that of the number; where that may be in several, all count: few hours of"
+            " a day are left for who may be anywhere in +1 or +7. Where nothing is known, none are"
+            " quiet."
+        ),
+    )
+    quiet_waits = BooleanField(
+        "Keep them even if a message would expire meanwhile",
+        description="Otherwise such a message goes at night.",
+    )
+
+
+@admin.get("/connections/<slug>/rules")
+@needs(Role.VIEWER)
+@about("connections")
+def connection_rules(slug: str) -> Any:
+    """Show what a connection may send."""
+    one = connections.by_slug(slug)
+    return _page(one, RulesForm(formdata=None, data=_shown(policy.rules_of(one))))
+
+
+@admin.post("/connections/<slug>/rules")
+@needs(Role.ADMIN)
+def change_connection_rules(slug: str) -> Any:
+    """Keep other rules."""
+    form = RulesForm(request.form)
+    connection_id = connections.by_slug(slug).id
+    try:
+        if form.validate():
+            changing.save(connection_id, _read(form))
+            flash("Kept. They hold for every message from now on, and for those that wait.", "good")
+            return redirect(url_for("admin.connection_rules", slug=slug), 303)
+    except Refused as refusal:
+        blame(form, refusal)
+    return _page(connections.by_slug(slug), form), 422
+
+
+def _page(one: Connection, form: RulesForm) -> str:
+    held = policy.rules_of(one)
+    if one.channel not in (Channel.SMS, Channel.WHATSAPP, Channel.VOICE):
+        del form.countries  # its addresses are in no country
+    spent = spending.spent(one.id, now()) if held.spends else None
+    return render_template(
+        "rules.html",
+        connection=one,
+        form=form,
+        held=held,
+        spent=spent,
+        near=spent is not None and spent.share(held) >= spending.ALERT,
+        channel=channel_title(one.channel),
+        may_change=may(Role.ADMIN) and one.archived_at is None,
+    )
+
+
+def _shown(held: Rules) -> dict[str, Any]:
+    lines = [f"{country}: {price}" for country, price in sorted(held.prices.items()) if country]
+    if rules.OTHERS in held.prices:
+        lines.append(f"other: {held.prices[rules.OTHERS]}")
+    return {
+        "consent": held.consent,
+        "consent_days": held.consent_days or None,
+        "countries": ", ".join(sorted(held.countries)),
+        "per_hour": held.per_hour or None,
+        "per_day": held.per_day or None,
+        "prices": "\n".join(lines),
+        "currency": held.currency,
+        "spend_day": _money(held.spend_day),
+        "spend_month": _money(held.spend_month),
+        "quiet_from": time.fromisoformat(held.quiet.begins) if held.quiet else None,
+        "quiet_to": time.fromisoformat(held.quiet.ends) if held.quiet else None,
+        "quiet_waits": held.quiet_waits,
+    }
+
+
+def _read(form: RulesForm) -> Rules:
+    begins = form.quiet_from.data
+    ends = form.quiet_to.data
+    if (begins is None) != (ends is None):
+        raise Refused(
+            "half_a_night",
+            "Give both times, or neither.",
+            field="quiet_from" if begins is None else "quiet_to",
+        )
+    if begins is not None and begins == ends:
+        raise Refused(
+            "no_night",
+            "The hours end when they begin: nothing could ever be sent. Give another time.",
+            field="quiet_to",
+        )
+    return Rules(
+        consent=bool(form.consent.data),
+        consent_days=form.consent_days.data or 0,
+        countries=(
+            rules.countries(form.countries.data or "") if "countries" in form else frozenset()
+        ),
+        per_hour=form.per_hour.data or 0,
+        per_day=form.per_day.data or 0,
+        currency=(form.currency.data or "").strip().upper(),
+        prices=rules.prices(form.prices.data or ""),
+        spend_day=rules.amount(form.spend_day.data or "", "spend_day"),
+        spend_month=rules.amount(form.spend_month.data or "", "spend_month"),
+        quiet=Quiet(f"{begins:%H:%M}", f"{ends:%H:%M}") if begins is not None else None,
+        quiet_waits=bool(form.quiet_waits.data),
+    )
+
+
+def _money(amount: Decimal) -> str:
+    return f"{amount:f}" if amount else ""

@@ -1,0 +1,1 @@
+"""Pages of contacts: one contact, opt-outs, consents, exports and erasure."""

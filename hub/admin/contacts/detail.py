@@ -1,0 +1,285 @@
+"""A contact: what may be sent to an address now, what was, and what came back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from flask import abort, flash, redirect, render_template, url_for
+from flask_wtf import FlaskForm
+from sqlalchemy import select
+from wtforms import SelectField, StringField
+from wtforms.validators import InputRequired
+
+from hub import integrations
+from hub.accounts import sources
+from hub.admin.auth.guard import admin, may, needs
+from hub.admin.contacts.suppressions import REASONS
+from hub.admin.overview.damage import about
+from hub.admin.view.forms import blame
+from hub.admin.view.message_rows import name_of, rows
+from hub.admin.view.status_badges import channel_title
+from hub.core.errors import NotFound, Refused
+from hub.core.vocabulary import Address, Channel, Role
+from hub.db.engine import db
+from hub.db.types import is_id, now
+from hub.messaging.contacts import consents, contact_links, suppressions
+from hub.messaging.contacts.consents import Said
+from hub.messaging.policy import session_windows
+from hub.messaging.policy.policy import sender_key
+from hub.models import Connection, Consent, Contact, Conversation, Message
+
+SHOWN = 25
+KINDS: dict[str, str] = {
+    Address.PHONE: "Phone number",
+    Address.EMAIL: "Mail address",
+    Address.CHAT: "Chat",
+    Address.EXTERNAL: "Provider’s own ID",
+}
+SOURCES = {
+    "api": "A signing app",
+    "admin": "Recorded here",
+    "import": "An imported list",
+    "keyword": "A word they wrote",
+    "link": "A link they opened",
+}
+
+
+@dataclass(frozen=True)
+class Window:
+    """Whether free text may go to a contact from one sender."""
+
+    channel: str
+    title: str
+    href: str
+    state: str
+    open: bool
+    talk: str  # the address of the conversation, '' when the contact never wrote
+
+
+class SaidForm(FlaskForm):  # type: ignore[misc]
+    """What a person said about messages."""
+
+    given = SelectField("They said", choices={"yes": "Yes, to messages", "no": "No, to messages"})
+    channel = SelectField(
+        "On",
+        choices=lambda: {
+            "": "Every channel",
+            **{one.value: channel_title(one.value) for one in Channel},
+        },
+    )
+    proof = StringField(
+        "How it is known",
+        [InputRequired("Say how it is known: by whom, when, in which words.")],
+        description="Kept sealed, as the proof.",
+    )
+
+
+@admin.get("/contacts/<contact_id>")
+@needs(Role.VIEWER)
+@about("contacts")
+def contact(contact_id: str) -> Any:
+    """Show a contact."""
+    return _page(_find(contact_id), SaidForm(formdata=None))
+
+
+@admin.post("/contacts/<contact_id>")
+@needs(Role.OPERATOR)
+def record_consent(contact_id: str) -> Any:
+    """Write down what a person said about messages."""
+    one = _find(contact_id)
+    form = SaidForm()
+    if not form.validate():
+        return _page(one, form), 422
+    said_ = Said(
+        one.address, form.given.data == "yes", form.channel.data or "", proof=form.proof.data or ""
+    )
+    try:
+        consents.record(said_, source=consents.BY_ADMIN, test=one.test)
+    except Refused as refusal:
+        blame(form, refusal)
+        return _page(one, form), 422
+    flash(
+        "Recorded. It is a line of the ledger: another one may follow it, none changes it.", "good"
+    )
+    return redirect(url_for("admin.contact", contact_id=one.id), 303)
+
+
+def _find(contact_id: str) -> Contact:
+    one = db.session.get(Contact, contact_id) if is_id("ctc", contact_id) else None
+    if one is None:
+        abort(404)
+    return one
+
+
+def _page(one: Contact, form: SaidForm) -> str:
+    newest = db.session.scalars(
+        select(Message).where(Message.contact_id == one.id).order_by(Message.id.desc()).limit(SHOWN)
+    ).all()
+    return render_template(
+        "contact.html",
+        contact=one,
+        who=name_of(one),
+        windows=of(one),
+        rows=rows(newest),
+        closed=_closed(one),
+        history=_history(one),
+        form=(
+            form
+            if may(Role.OPERATOR)
+            and one.kind in (Address.PHONE, Address.EMAIL)
+            and one.erased_at is None
+            else None
+        ),
+        may_erase=may(Role.ADMIN) and one.erased_at is None,
+        links=_links(one),
+        may_undo=may(Role.ADMIN),
+    )
+
+
+@admin.post("/contacts/<contact_id>/links/<link_id>/undo")
+@needs(Role.ADMIN)
+def undo_link(contact_id: str, link_id: str) -> Any:
+    """Let two contacts be two people again."""
+    one = _find(contact_id)
+    if link_id not in [row.id for row, _ in contact_links.links_of(one)]:
+        abort(404)
+    contact_links.unlink(link_id)
+    flash(
+        "Link undone. Opt-outs and windows of the other contact no longer apply to this one.",
+        "good",
+    )
+    return redirect(url_for("admin.contact", contact_id=one.id), 303)
+
+
+def _links(one: Contact) -> list[dict[str, Any]]:
+    """Return the contacts that are the same person, and what opts them out."""
+    return [
+        {
+            "id": row.id,
+            "who": name_of(other),
+            "kind": KINDS.get(other.kind, other.kind),
+            "since": row.linked_at,
+            "href": url_for("admin.contact", contact_id=other.id),
+            "closed": _closed(other),
+        }
+        for row, other in contact_links.links_of(one)
+    ]
+
+
+def _closed(one: Contact) -> list[dict[str, Any]]:
+    """Return what closes the address now, in words."""
+    of_sources = sources.names()
+    return [
+        {
+            "on": channel_title(row.channel) if row.channel else "every channel",
+            "reason": REASONS.get(row.reason, row.reason),
+            "why": row.why,
+            "code": row.code,
+            "since": row.since,
+            "id": row.id,
+            "source": of_sources.get(row.source_id or "", ""),
+        }
+        for row in suppressions.of_contact(one)
+        if row.lifted_at is None
+    ]
+
+
+def _history(one: Contact) -> list[dict[str, Any]]:
+    """Return what the contact said yes or no to, and when the address was closed and opened, newest
+    first.
+    """
+    of_sources = sources.names()
+    said_ = db.session.scalars(
+        select(Consent).where(Consent.contact_id == one.id).order_by(Consent.id.desc()).limit(SHOWN)
+    )
+    found = [
+        {
+            "what": "Said yes" if row.given else "Said no",
+            "more": row.purpose,
+            "channel": row.channel,
+            "by": SOURCES.get(row.source, row.source),
+            "at": row.at,
+            "source": of_sources.get(row.source_id or "", ""),
+        }
+        for row in said_
+    ]
+    for row in suppressions.of_contact(one)[:SHOWN]:
+        if row.lifted_at == row.since:  # let in without having been out
+            continue
+        by = REASONS.get(row.reason, row.reason)
+        where = {"channel": row.channel, "source": of_sources.get(row.source_id or "", "")}
+        found.append(
+            {"what": "Closed", "more": row.why or row.code, "by": by, "at": row.since, **where}
+        )
+        if row.lifted_at is not None:
+            found.append(
+                {
+                    "what": "Opened again",
+                    "more": row.lifted_why,
+                    "by": "",
+                    "at": row.lifted_at,
+                    **where,
+                }
+            )
+    return sorted(found, key=lambda line: line["at"], reverse=True)[:SHOWN]
+
+
+def of(one: Contact) -> list[Window]:
+    """Return the windows of a contact to every sender that asks for one, or that the contact has
+    written to.
+    """
+    talks = {
+        talk.connection_id: talk
+        for talk in db.session.scalars(
+            select(Conversation).where(Conversation.contact_id == one.id)
+        )
+    }
+    found = []
+    standing = (
+        select(Connection)
+        .where(Connection.archived_at.is_(None), Connection.test == one.test)
+        .order_by(Connection.title)
+    )
+    for connection in db.session.scalars(standing):
+        talk = talks.get(connection.id)
+        asks = asks_for(connection) and (
+            talk is not None or integrations.get(connection.integration).address == one.kind
+        )
+        if not asks and talk is None:
+            continue
+        until = (
+            session_windows.closing(sender_key(connection), [one.id]).get(one.id) if asks else None
+        )
+        found.append(
+            Window(
+                channel=connection.channel,
+                title=connection.title,
+                href=url_for("admin.connection", slug=connection.slug),
+                state=said(until) if asks else "Always",
+                open=not asks or until is not None,
+                talk=url_for("admin.conversation", conversation_id=talk.id) if talk else "",
+            )
+        )
+    return found
+
+
+def said(until: datetime | None) -> str:
+    """Say whether free text may go, and how much longer."""
+    if until is None:
+        return "Closed, until they write"
+    minutes = max(int((until - now()).total_seconds() // 60), 0)
+    return (
+        f"Open for {minutes // 60} h {minutes % 60} min"
+        if minutes >= 60
+        else f"Open for {minutes} min"
+    )
+
+
+def asks_for(connection: Connection) -> bool:
+    """Tell whether free text may go only for some time after a person wrote."""
+    try:
+        return integrations.get(connection.integration).session_window > 0
+    except NotFound:
+        return False

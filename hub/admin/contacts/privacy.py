@@ -1,0 +1,92 @@
+"""A person's rights: a file of all that is kept of them, and their erasure."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from flask import Response, flash, redirect, render_template, request, url_for
+from flask_wtf import FlaskForm
+from wtforms import StringField
+from wtforms.validators import InputRequired
+
+from hub.admin.auth.guard import admin, needs
+from hub.admin.overview.damage import about
+from hub.admin.view.filters import plural
+from hub.admin.view.forms import blame
+from hub.admin.view.message_rows import name_of
+from hub.core.errors import Refused
+from hub.core.vocabulary import Role
+from hub.db.store import transaction
+from hub.models import Contact
+from hub.shared import audit
+from hub.signing import erasure, personal_data
+
+
+class EraseForm(FlaskForm):  # type: ignore[misc]
+    """Why a person is erased."""
+
+    why = StringField(
+        "Who asked for it, and when",
+        [InputRequired("Say who asked for it, and when.")],
+        description="Kept in the activity, so do not name the person.",
+        render_kw={"autocomplete": "off"},
+    )
+
+
+@admin.get("/contacts/<contact_id>/data")
+@needs(Role.ADMIN)
+@about("contacts")
+def contact_data(contact_id: str) -> Response:
+    """Give everything that is kept of a contact, as a file for the person."""
+    found = personal_data.collect(contact_id)
+    _note(contact_id)
+    response = Response(
+        json.dumps(found, indent=2, ensure_ascii=False, default=str),
+        content_type="application/json",
+    )
+    response.headers.set("Content-Disposition", "attachment", filename=f"{contact_id}.json")
+    return response
+
+
+@transaction
+def _note(contact_id: str) -> None:
+    audit.record("contact.exported", contact_id, "a contact")
+
+
+@admin.get("/contacts/<contact_id>/erase")
+@needs(Role.ADMIN)
+@about("contacts")
+def confirm_erasure(contact_id: str) -> Any:
+    """Ask whether a person is to be erased."""
+    return _page(erasure.find(contact_id), EraseForm(formdata=None))
+
+
+@admin.post("/contacts/<contact_id>/erase")
+@needs(Role.ADMIN)
+def erase_contact(contact_id: str) -> Any:
+    """Erase a person."""
+    form = EraseForm(request.form)
+    try:
+        if form.validate():
+            done = erasure.erase(contact_id, why=form.why.data or "")
+            flash(
+                f"Erased: {plural(done.words, 'text')}, what was known of"
+                f" {plural(done.signers, 'signer')}, {plural(done.webhooks, 'webhook')}.",
+                "good",
+            )
+            return redirect(url_for("admin.contact", contact_id=contact_id), 303)
+    except Refused as refusal:
+        blame(form, refusal)
+    return _page(erasure.find(contact_id), form), 422
+
+
+def _page(one: Contact, form: EraseForm) -> str:
+    return render_template(
+        "erase.html",
+        contact=one,
+        who=name_of(one),
+        form=form,
+        messages=erasure.count(one.id),
+        others=[(other, name_of(other)) for other in erasure.others(one)],
+    )

@@ -1,0 +1,71 @@
+"""What a person sees when something goes wrong."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+import structlog
+from flask import Flask, request
+from sqlalchemy.exc import OperationalError, TimeoutError
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, SecurityError
+
+from hub.accounts.limits import TooMany
+from hub.admin.auth.guard import admin
+from hub.admin.view import error_pages
+from hub.core.errors import Refused, Unreadable
+from hub.db import store
+
+log = structlog.get_logger(__name__)
+
+STORED_ANYWAY = "Your change was stored, but an unexpected error stopped the page that shows it."
+
+
+def install(app: Flask) -> None:
+    """Answer with a page whatever goes wrong in one, and where nothing is."""
+    app.extensions["hub.nowhere"]["/"] = _refused_by_http
+
+
+@admin.errorhandler(HTTPException)
+def _refused_by_http(error: HTTPException) -> Any:
+    # our own refusals carry a sentence; Werkzeug's are for programmers
+    page = error_pages.page(
+        error.code or 400, why=str(error.description) if isinstance(error, SecurityError) else ""
+    )
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        page.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+    return page
+
+
+@admin.errorhandler(Refused)
+def _refused(error: Refused) -> Any:
+    if isinstance(error, TooMany):
+        return error_pages.page(429, why=str(error), retry_after=error.retry_after)
+    return error_pages.page(error.status, why=str(error))
+
+
+@admin.errorhandler(Unreadable)
+def _unreadable(error: Unreadable) -> Any:
+    return error_pages.page(
+        500,
+        why=str(error),
+        remedy="Put the key back into HUB_ENCRYPTION_KEYS and start the hub again.",
+    )
+
+
+@admin.errorhandler(OperationalError)
+@admin.errorhandler(TimeoutError)
+def _no_database(error: OperationalError | TimeoutError) -> Any:
+    log.error("database.unreachable", problem=type(getattr(error, "orig", error)).__name__)
+    return error_pages.page(503)
+
+
+@admin.errorhandler(500)
+def _unforeseen(error: Exception) -> Any:
+    request_id = secrets.token_hex(6)
+    problem = getattr(error, "original_exception", None) or error
+    # not the address, which may hold a token
+    rule = request.url_rule.rule if request.url_rule else ""
+    log.error("page.failed", request_id=request_id, page=rule, problem=type(problem).__name__)
+    why = "" if store.kept() == store.NOTHING else STORED_ANYWAY
+    return error_pages.page(500, why=why, request_id=request_id)

@@ -1,0 +1,1 @@
+"""Pages of messages: lists, one message, the inbox, callbacks and error codes."""

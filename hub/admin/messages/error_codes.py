@@ -1,0 +1,97 @@
+"""Error codes: what went wrong in the last 30 days, how often, what it means and what to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from flask import render_template, url_for
+from sqlalchemy import func, literal_column, select
+
+from hub import integrations
+from hub.admin.auth.guard import admin, needs
+from hub.core.errors import NotFound
+from hub.core.vocabulary import Role, Status
+from hub.db.engine import db
+from hub.db.types import id_at, now
+from hub.messaging.track.error_codes import BY_STATUS, CODES
+from hub.models import Connection, Message
+
+SINCE = timedelta(days=30)
+MOST = 200  # rows
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One code of one provider, as the page shows it."""
+
+    code: str
+    provider: str
+    count: int
+    last: datetime
+    text: str
+    remedy: str
+    url: str
+    known: bool
+    href: str
+
+
+@admin.get("/codes")
+@needs(Role.VIEWER)
+def codes() -> Any:
+    """List the codes that messages ended with, the most frequent first."""
+    return render_template("codes.html", rows=seen(), days=SINCE.days)
+
+
+def seen() -> list[Seen]:
+    """Return the codes of the last 30 days, counted."""
+    found = db.session.execute(
+        select(
+            Connection.integration,
+            Message.code,
+            func.count(),
+            func.max(Message.changed_at),
+            func.min(Message.status),
+        )
+        .join(Connection, Connection.id == Message.connection_id)
+        .where(Message.code != literal_column("''"), Message.id > id_at("msg", now() - SINCE))
+        .group_by(Connection.integration, Message.code)
+        .order_by(func.count().desc(), Message.code)
+        .limit(MOST)
+    )
+    return [_seen(*row) for row in found]
+
+
+def _seen(integration: str, code: str, count: int, last: datetime, status: str) -> Seen:
+    try:
+        cls = integrations.get(integration)
+        provider = cls.provider
+        problem = cls.explain(code)
+    except NotFound:
+        provider = integration
+        problem = None
+    if ours := CODES.get(code):
+        provider = "Signpost"
+        problem = problem or ours
+    fallback = BY_STATUS.get(Status.read(status))
+    text = (
+        problem.text
+        if problem
+        else (
+            f"{provider} says more about it than we know. "
+            f"{fallback.text if fallback else ''}".strip()
+        )
+    )
+    remedy = problem.remedy if problem else fallback.remedy if fallback else ""
+    return Seen(
+        code,
+        provider,
+        count,
+        last,
+        text,
+        remedy,
+        problem.url if problem else "",
+        problem is not None,
+        url_for("admin.messages", q=code),
+    )

@@ -1,0 +1,167 @@
+"""Callbacks as they came in: those of a message, those that could not be settled, and replaying
+them.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import parse_qsl
+
+from flask import abort, flash, redirect, render_template, request, url_for
+from sqlalchemy import literal_column, select
+
+from hub.admin.auth.guard import admin, back_to, may, needs
+from hub.admin.view.datetimes import clock
+from hub.admin.view.filters import plural
+from hub.admin.view.pagination import page
+from hub.core.errors import Unreadable
+from hub.core.vocabulary import Role
+from hub.db.engine import db
+from hub.db.types import is_id
+from hub.intake import process_callbacks, replay
+from hub.intake.replay import Report, Selection
+from hub.messaging.state import unreadable_rows
+from hub.models import Message, Receipt
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A receipt as a page shows it.
+
+    `about` is a provider's id or "", `text` what came, `error` why it could not be settled,
+    `due_at` when it is tried again.
+    """
+
+    id: str
+    at: datetime
+    about: str
+    detail: str
+    text: str
+    error: str
+    due_at: datetime | None
+
+
+@admin.get("/receipts")
+@needs(Role.VIEWER)
+def receipts() -> Any:
+    """List the callbacks that could not be settled, newest first."""
+    # said as its index says it
+    failed = select(Receipt).where(Receipt.error != literal_column("''"))
+    found = page(failed, Receipt.id, "rcp", {})
+    return render_template(
+        "receipts.html",
+        receipts=_kept(found.rows),
+        may_replay=may(Role.OPERATOR),
+        minutes=process_callbacks.LOOK_FOR.seconds // 60,
+        newer=found.newer,
+        older=found.older,
+    )
+
+
+@admin.post("/receipts/<receipt_id>/replay")
+@needs(Role.OPERATOR)
+def replay_receipt(receipt_id: str) -> Any:
+    """Apply one callback once more."""
+    if not is_id("rcp", receipt_id) or db.session.get(Receipt, receipt_id) is None:
+        abort(404)
+    flash(*told(replay.run(Selection(receipt_id=receipt_id))))
+    return redirect(back_to(request.form.get("next") or url_for("admin.receipts")), 303)
+
+
+@admin.post("/messages/<message_id>/replay")
+@needs(Role.OPERATOR)
+def replay_message(message_id: str) -> Any:
+    """Apply the callbacks of a message once more."""
+    if not is_id("msg", message_id) or db.session.get(Message, message_id) is None:
+        abort(404)
+    flash(*told(replay.run(Selection(message=message_id))))
+    return redirect(url_for("admin.message", message_id=message_id), 303)
+
+
+def of_message(message_id: str) -> list[Kept]:
+    """Return the callbacks about a message, oldest first."""
+    return _kept(
+        db.session.scalars(
+            select(Receipt)
+            .where(Receipt.id.in_(replay.of_message(message_id)))
+            .order_by(Receipt.id)
+        )
+    )
+
+
+def _kept(rows: Iterable[Receipt]) -> list[Kept]:
+    return unreadable_rows.readable(
+        "receipts",
+        rows,
+        lambda row: Kept(
+            row.id,
+            row.received_at,
+            "" if _HASH.fullmatch(row.subject) else row.subject,
+            row.detail.rstrip(":"),
+            _text(row),
+            row.error,
+            row.due_at,
+        ),
+    )
+
+
+_HASH = re.compile(r"[0-9a-f]{64}")  # what a webhook is known by that names nothing else
+
+
+def _text(row: Receipt) -> str:
+    """Write what came, one field a line."""
+    line = f"{clock(row.received_at)}  POST /api/rpc/webhooks/{row.endpoint}\n"
+    try:
+        content = row.request
+    except Unreadable as problem:
+        return line + str(problem)
+    if content is None:
+        return line + process_callbacks.REMOVED
+    body = base64.b64decode(content["body"]).decode(errors="replace")
+    if (
+        not content["headers"]
+        .get("content-type", "")
+        .lower()
+        .startswith("application/x-www-form-urlencoded")
+    ):
+        return line + body
+    return line + "\n".join(
+        f"{name}={value}" for name, value in parse_qsl(body, keep_blank_values=True)
+    )
+
+
+def told(report: Report) -> tuple[str, str]:
+    """Say what a replay did, and in which tone."""
+    if not report.read:
+        return "No callback about it is kept, so there was nothing to replay.", "info"
+    sentences = [_came_of(report)]
+    if report.removed:
+        sentences.append(
+            f"{report.removed} could not be read again, since what it said was removed when its"
+            " time of keeping ended."
+        )
+    if report.unproven:
+        sentences.append(
+            f"{report.unproven} stays without effect, since no connection’s secret proved it."
+        )
+    if report.failed:
+        sentences.append(f"{report.failed} could not be applied. {next(iter(report.reasons))}")
+    return " ".join(sentences), "warn" if report.failed else "good" if report.missed else "info"
+
+
+def _came_of(report: Report) -> str:
+    replayed = f"Replayed {plural(report.read, 'callback')}"
+    if report.new:
+        return (
+            f"{replayed}."
+            f" {plural(report.new, 'fact was missed and is', 'facts were missed and are')} applied"
+            " now."
+        )
+    if report.missed:
+        return f"{replayed}. What they mean was missed, and is put right now."
+    return f"{replayed}." if report.failed == report.read else f"{replayed}. Nothing was missed."

@@ -1,0 +1,1 @@
+"""The overview, the activity log, and what needs attention."""

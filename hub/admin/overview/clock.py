@@ -1,0 +1,30 @@
+"""The page on which an admin confirms a clock that Signpost does not trust."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import flash, redirect, render_template, url_for
+
+from hub.admin.auth.guard import admin, may, needs
+from hub.core.vocabulary import Role
+from hub.db.types import now
+from hub.shared import clock_check
+
+
+@admin.get("/clock")
+@needs(Role.VIEWER)
+def clock() -> Any:
+    """Show how far the clock is off, and what to do."""
+    return render_template(
+        "clock.html", problem=clock_check.problem(), moment=now(), may_confirm=may(Role.ADMIN)
+    )
+
+
+@admin.post("/clock")
+@needs(Role.ADMIN)
+def confirm_clock() -> Any:
+    """Trust the clock from now on."""
+    clock_check.confirm()
+    flash("The clock is confirmed. Signpost deletes old data again.", "good")
+    return redirect(url_for("admin.overview"), 303)

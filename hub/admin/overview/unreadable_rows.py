@@ -1,0 +1,83 @@
+"""Rows that cannot be read: listed with their errors, and tried again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from flask import flash, redirect, render_template, request, url_for
+
+from hub.admin.auth.guard import admin, back_to, may, needs
+from hub.core.errors import NotFound
+from hub.core.vocabulary import Role
+from hub.db.engine import db
+from hub.db.types import is_id
+from hub.messaging.state.unreadable_rows import listed, try_again
+from hub.models import Connection, SetAside
+
+# what an admin calls a row of a table, and the page that shows it
+KINDS = {
+    "messages": ("Message", "msg", "admin.message", "message_id"),
+    "contacts": ("Contact", "ctc", "admin.contact", "contact_id"),
+    "requests": ("Request", "req", "admin.request_page", "request_id"),
+    "conversations": ("Conversation", "cnv", "admin.conversation", "conversation_id"),
+    "receipts": ("Webhook", "rcp", "", ""),
+    "connections": ("Connection", "con", "", ""),
+    "consents": ("Consent", "cns", "", ""),
+    "suppressions": ("Opt-out", "sup", "", ""),
+}
+
+
+@dataclass(frozen=True)
+class Listed:
+    """An entry as the page shows it; `href` is '' where no page shows the row."""
+
+    id: str
+    kind: str
+    row: str
+    href: str
+    error: str
+    since: datetime
+    next_at: datetime
+
+
+@admin.get("/unreadable-rows")
+@needs(Role.VIEWER)
+def unreadable_rows() -> Any:
+    """List the rows that are set aside."""
+    entries = [_listed(entry) for entry in listed()]
+    return render_template("unreadable_rows.html", rows=entries, may_retry=may(Role.ADMIN))
+
+
+@admin.post("/unreadable-rows/<entry_id>/retry")
+@needs(Role.ADMIN)
+def retry_row(entry_id: str) -> Any:
+    """Read a row again."""
+    try:
+        try_again(entry_id)
+        flash(
+            "Signpost reads the row again. If it still cannot be read, it is listed here again.",
+            "good",
+        )
+    except NotFound as problem:
+        flash(str(problem), "info")
+    return redirect(back_to(request.form.get("next") or url_for("admin.unreadable_rows")), 303)
+
+
+def _listed(entry: SetAside) -> Listed:
+    title = KINDS.get(entry.kind, (entry.kind.replace("_", " ").capitalize(), "", "", ""))[0]
+    return Listed(entry.id, title, entry.row, _href(entry), entry.error, entry.since, entry.next_at)
+
+
+def _href(entry: SetAside) -> str:
+    _, prefix, endpoint, argument = KINDS.get(entry.kind, ("", "", "", ""))
+    if not is_id(prefix, entry.row):
+        return ""
+    if entry.kind == "connections":
+        connection = db.session.get(Connection, entry.row)
+        return url_for("admin.connection", slug=connection.slug) if connection else ""
+    if entry.kind == "receipts":
+        return url_for("admin.receipts")
+    names: dict[str, Any] = {argument: entry.row}
+    return url_for(endpoint, **names) if endpoint else ""

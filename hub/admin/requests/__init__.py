@@ -1,0 +1,1 @@
+"""Pages of signing requests, their signers, and links that ask for confirmation."""

@@ -1,0 +1,309 @@
+"""Signing requests: who has still to sign, and what each was told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import abort, flash, redirect, render_template, request, url_for
+from sqlalchemy import select
+from sqlalchemy.orm import selectinload
+
+from hub.admin.auth.guard import admin, may, needs
+from hub.admin.messages.detail import title_of
+from hub.admin.overview.damage import about
+from hub.admin.view.datetimes import exact
+from hub.admin.view.filters import plural
+from hub.admin.view.message_rows import rows
+from hub.admin.view.pagination import page
+from hub.core.errors import Refused, Unreadable
+from hub.core.vocabulary import RequestState, Role, SignerState, Status
+from hub.db.engine import db
+from hub.db.types import is_id
+from hub.messaging.compose.plan import REASONS
+from hub.messaging.state import unreadable_rows
+from hub.messaging.track import message_queries
+from hub.models import Event, Message, Signer, SigningRequest, Source
+from hub.signing import chat_invitations, reminders
+from hub.signing.chat_invitations import Invitation
+
+FILTERS = (("", "All"), *((state.value, state.value.capitalize()) for state in RequestState))
+SHOWN = 200  # messages of one request
+
+
+@admin.get("/requests")
+@needs(Role.VIEWER)
+def requests() -> Any:
+    """List signing requests, newest first."""
+    keep = {name: value for name in ("state", "q") if (value := request.args.get(name, "").strip())}
+    wanted = select(SigningRequest).options(selectinload(SigningRequest.signers))
+    if "state" in keep:
+        wanted = wanted.where(SigningRequest.state == keep["state"])
+    if q := keep.get("q"):
+        wanted = wanted.where(
+            SigningRequest.id.in_(list(db.session.scalars(message_queries.requests_named(q))))
+        )
+    found = page(wanted, SigningRequest.id, "req", keep)
+    sources = {source.id: source.name for source in db.session.scalars(select(Source))}
+    return render_template(
+        "requests.html",
+        rows=unreadable_rows.readable("requests", found.rows, lambda row: _row(row, sources)),
+        q=keep.get("q", ""),
+        keep={"state": keep.get("state", "")},
+        filters=_filters(keep.get("state", "")),
+        newer=found.newer,
+        older=found.older,
+        filtered=bool(keep),
+        docs_url=url_for("api_document.docs"),
+    )
+
+
+def _filters(here: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "title": title,
+            "href": url_for("admin.requests", state=state or None),
+            "here": here == state,
+        }
+        for state, title in FILTERS
+    ]
+
+
+def _row(row: SigningRequest, sources: dict[str, str]) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "title": title_of(row),
+        "sender": _sender(row),
+        "source": sources.get(row.source_id, ""),
+        "state": row.state,
+        "signed": sum(signer.state == SignerState.SIGNED for signer in row.signers),
+        "signers": len(row.signers),
+        "at": row.created_at,
+        "test": row.test,
+    }
+
+
+def _sender(row: SigningRequest) -> str:
+    try:
+        sender = row.sender or {}
+    except Unreadable:
+        return ""
+    return sender.get("name") or sender.get("email") or ""
+
+
+@admin.get("/requests/<request_id>")
+@needs(Role.VIEWER)
+@about("requests")
+def request_page(request_id: str) -> Any:
+    """Show a signing request."""
+    return show(request_id)
+
+
+def show(request_id: str, invitation: Invitation | None = None, invited: str = "") -> Any:
+    """Answer with the page of a request, and the link that was made for a signer just now."""
+    row = find(request_id)
+    told = list(
+        db.session.scalars(
+            select(Message)
+            .where(Message.request_id == row.id)
+            .order_by(Message.id.desc())
+            .limit(SHOWN)
+        )
+    )
+    lines = dict(zip((message.id for message in told), rows(told), strict=True))
+    skipped = _skipped(row)
+    in_turn = len({signer.turn for signer in row.signers}) > 1  # else all sign at once
+    signers = [
+        _signer(
+            signer,
+            [lines[m.id] for m in reversed(told) if m.signer_id == signer.id],
+            skipped,
+            in_turn=in_turn,
+        )
+        for signer in row.signers
+    ]
+    of_team = [m for m in reversed(told) if m.signer_id is None]
+    # each shows where it stands by then
+    done = [m for m in of_team if m.edits_id is not None and Status.read(m.status).arrived]
+    changed = {"times": len(done), "at": done[-1].changed_at} if done else None
+    posted = [lines[m.id] for m in of_team if m not in done]
+    why_not = _why_not_remind(row)
+    source = db.session.get(Source, row.source_id)
+    return render_template(
+        "request.html",
+        one={
+            "id": row.id,
+            "title": title_of(row),
+            "sender": _sender(row),
+            "state": row.state,
+            "test": row.test,
+            "external_id": row.external_id,
+            "source": source.name if source else "",
+            "created_at": row.created_at,
+            "expires_at": row.expires_at,
+        },
+        answer=_answer(row, told),
+        signers=signers,
+        may_remind=may(Role.OPERATOR) and not why_not,
+        why_not_remind=why_not,
+        facts=[
+            ("Its id in the app", row.external_id),
+            ("Our id", row.id),
+            ("From", source.name if source else ""),
+            ("Began", exact(row.created_at)),
+            ("Ended" if row.expired else "Ends", exact(row.expires_at) if row.expires_at else ""),
+        ],
+        posted=posted,
+        changed=changed,
+        unposted=skipped.get("", []),
+        may_act=may(Role.OPERATOR),
+        open=row.state == RequestState.OPEN,
+        invites=may(Role.OPERATOR) and bool(chat_invitations.able(test=row.test)),
+        invitation=invitation,
+        invited=invited,
+        expired=row.expired,
+        settled=all(message.settled for message in told),
+    )
+
+
+@admin.post("/requests/<request_id>/remind")
+@needs(Role.OPERATOR)
+def remind(request_id: str) -> Any:
+    """Remind those who have still to sign."""
+    row = find(request_id)
+    try:
+        answer = reminders.remind(row.id)
+    except Refused as problem:
+        flash(str(problem), "warn")
+    else:
+        count = reminders.reached(answer)
+        told = f"{plural(count, 'reminder')} on the way." if count else "Nobody could be reminded."
+        asleep = {one["signer"] for one in answer["skipped"] if one["reason"] == "snoozed"}
+        if unreached := {one["signer"] for one in answer["skipped"]} - asleep - {""}:
+            told += f" {plural(len(unreached), 'signer')} could not be reached; the page says why."
+        if asleep:
+            told += f" Reminders to {plural(len(asleep), 'signer')} are put off."
+        flash(told, "good" if count else "warn")
+    return redirect(url_for("admin.request_page", request_id=request_id), 303)
+
+
+def find(request_id: str) -> SigningRequest:
+    """Return a request, or end with 404."""
+    found = db.session.get(SigningRequest, request_id) if is_id("req", request_id) else None
+    return found or abort(404)
+
+
+def _signer(
+    signer: Signer, told: list[Any], skipped: dict[str, list[str]], *, in_turn: bool
+) -> dict[str, Any]:
+    chats: list[str] = []
+    try:
+        details = signer.details or {}
+        chats = chat_invitations.chats_of(signer)
+    except Unreadable as problem:
+        details = {"name": f"{signer.external_id} (sealed with the missing key {problem.key_id})"}
+    return {
+        "id": signer.id,
+        "owes": SignerState.read(signer.state).owes,
+        "snoozed_until": signer.snoozed_until if reminders.snoozed(signer) else None,
+        "name": details.get("name") or signer.external_id,
+        "state": signer.state,
+        "at": signer.state_at if signer.state != SignerState.PENDING else None,
+        "turn": signer.turn if in_turn else 0,
+        "addresses": [
+            address for address in (details.get("mobile_number"), details.get("email")) if address
+        ],
+        "told": told,
+        "skipped": skipped.get(signer.external_id, []),
+        "chats": chats,
+    }
+
+
+def _skipped(row: SigningRequest) -> dict[str, list[str]]:
+    """Return, for each signer, whom nobody could be told what, in sentences."""
+    found: dict[str, list[str]] = {}
+    for event in db.session.scalars(
+        select(Event).where(Event.request_id == row.id).order_by(Event.id.desc()).limit(SHOWN)
+    ):
+        try:
+            refusals = event.skipped or []
+        except Unreadable:
+            continue
+        for item in reversed(refusals):
+            if item["reason"] in REASONS:
+                told = f"{WORDS.get(event.type, event.type)}: not told. {REASONS[item['reason']]}"
+                found.setdefault(item["signer"], []).insert(0, told)
+    return found
+
+
+WORDS = {
+    "request.sent": "The request",
+    "request.viewed": "That it was opened",
+    "request.signed": "A signature",
+    "request.declined": "That a signer declined",
+    "request.completed": "The completion",
+    "request.reminder": "A reminder",
+    "request.expired": "That the time ran out",
+    "request.canceled": "That it was taken back",
+}
+
+
+def _answer(row: SigningRequest, told: list[Message]) -> dict[str, str]:
+    """Say where the request stands, and whether everybody was reached."""
+    owing = [signer for signer in row.signers if SignerState.read(signer.state).owes]
+    if row.state != RequestState.OPEN:
+        words = {
+            "completed": "Everybody has signed.",
+            "declined": "A signer declined.",
+            "expired": "The time to sign ran out.",
+            "canceled": "The sender took it back.",
+        }
+        return {
+            "tone": "good" if row.state == RequestState.COMPLETED else "info",
+            "title": words[row.state],
+            "text": "",
+        }
+    if not owing and row.signers:
+        return {
+            "tone": "good",
+            "title": "Everybody has signed.",
+            "text": "The app has not said yet that the document is complete.",
+        }
+    if row.expired and owing:
+        missing = plural(len(owing), "signature is", "signatures are")
+        text = f"{missing} missing. Nobody is reminded."
+        return {"tone": "info", "title": "The time to sign has ended.", "text": text}
+    reached = {message.signer_id for message in told if Status.read(message.status).arrived}
+    lost = [
+        signer for signer in owing if signer.id not in reached and _did_not_arrive(signer, told)
+    ]
+    title = f"{plural(len(owing), 'signature is', 'signatures are')} missing."
+    if lost:
+        one = "One of these signers was"
+        many = f"{len(lost)} of these signers were"
+        text = (
+            f"{one if len(lost) == 1 else many} not reached. What stands with each below says why."
+        )
+        return {"tone": "bad", "title": title, "text": text}
+    text = (
+        "Everybody who owes one has been reached."
+        if owing and all(signer.id in reached for signer in owing)
+        else ""
+    )
+    return {"tone": "info", "title": title, "text": text}
+
+
+def _did_not_arrive(signer: Signer, told: list[Message]) -> bool:
+    own = [Status.read(message.status) for message in told if message.signer_id == signer.id]
+    return not own or all(status.final and not status.arrived for status in own)
+
+
+def _why_not_remind(row: SigningRequest) -> str:
+    if row.state != RequestState.OPEN:
+        return "Nobody has anything left to sign."
+    if row.expired and row.expires_at is not None:
+        return f"The time to sign ended on {exact(row.expires_at)}."
+    return (
+        ""
+        if any(SignerState.read(signer.state).owes for signer in row.signers)
+        else "Everybody has signed or declined."
+    )

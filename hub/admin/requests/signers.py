@@ -1,0 +1,54 @@
+"""Actions on one signer of a request: remind, snooze for a day, invite to a chat."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import abort, flash, redirect, url_for
+
+from hub.admin.auth.guard import admin, needs
+from hub.admin.requests import pages
+from hub.admin.view.filters import plural
+from hub.core.errors import Refused
+from hub.core.vocabulary import Role
+from hub.signing import chat_invitations, reminders
+from hub.signing.cards import moment
+
+
+@admin.post("/requests/<request_id>/signers/<signer_id>/<do>")
+@needs(Role.OPERATOR)
+def signer_action(request_id: str, signer_id: str, do: str) -> Any:
+    """Remind a signer, put off or take up reminders again, or make the link that invites them to a
+    chat.
+    """
+    if do not in _DO:
+        abort(404)
+    row = pages.find(request_id)
+    try:
+        if do == "invite":
+            return pages.show(row.id, chat_invitations.invite(row.id, signer_id), signer_id)
+        flash(*_DO[do](row.id, signer_id))
+    except Refused as problem:
+        flash(str(problem), "warn")
+    return redirect(url_for("admin.request_page", request_id=request_id), 303)
+
+
+def _remind(request_id: str, signer_id: str) -> tuple[str, str]:
+    count = reminders.reached(reminders.remind(request_id, signer_id))
+    return (
+        (f"{plural(count, 'reminder')} on the way.", "good")
+        if count
+        else ("Nobody could be reminded; the page says why.", "warn")
+    )
+
+
+def _snooze(request_id: str, signer_id: str) -> tuple[str, str]:
+    return f"Nobody reminds them until {moment(reminders.snooze(request_id, signer_id))}.", "good"
+
+
+def _unsnooze(request_id: str, signer_id: str) -> tuple[str, str]:
+    reminders.unsnooze(request_id, signer_id)
+    return "They can be reminded again.", "good"
+
+
+_DO: dict[str, Any] = {"remind": _remind, "snooze": _snooze, "unsnooze": _unsnooze, "invite": None}

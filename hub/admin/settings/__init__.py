@@ -1,0 +1,1 @@
+"""Pages of settings: account, users, API keys, sources, opt-out keywords."""

@@ -1,0 +1,85 @@
+"""Your account: password and time zone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import flash, g, redirect, render_template, request, url_for
+
+from hub.accounts import limits, sign_ins, users
+from hub.admin.auth import guard
+from hub.admin.auth.guard import admin, needs
+from hub.admin.view import forms
+from hub.core.errors import Refused
+from hub.core.vocabulary import Role
+from hub.shared import security_log
+
+
+@admin.get("/settings")
+@needs(Role.VIEWER)
+def settings() -> Any:
+    """Lead to the first page of the settings."""
+    return redirect(url_for("admin.account"), 303)
+
+
+@admin.route("/account", methods=["GET", "POST"])
+@needs(Role.VIEWER)
+def account() -> Any:
+    """Show one's own account, and change its password."""
+    form = forms.ChangePassword(request.form)
+    if forms.posted():
+        if form.validate():
+            return _change_password(form)
+        return _page(form), 422
+    return _page(form)
+
+
+def _change_password(form: forms.ChangePassword) -> Any:
+    """Change the password; after 5 wrong current ones this browser is signed out."""
+    token = guard.token()
+    if not limits.begin_current_password(token):
+        return _sign_in_again()
+    try:
+        current = form.current.data or ""
+        new = form.password.data or ""
+        sign_ins.change_password(g.user.id, current, new, keep=token)
+    except Refused as refusal:
+        wrong = refusal.code == "wrong_password"
+        if not limits.end_current_password(token, right=not wrong):
+            return _sign_in_again()
+        forms.blame(form, refusal)
+        return _page(form), 422
+    limits.end_current_password(token, right=True)
+    flash("Your password is changed, and your other browsers are signed out.", "good")
+    return redirect(url_for("admin.account"), 303)
+
+
+def _sign_in_again() -> Any:
+    security_log.record(
+        "password_guessed", request.remote_addr or "", who=g.user.name, subject=g.user.id
+    )
+    guard.end()
+    flash("You entered 5 wrong passwords. Sign in again.", "warn")
+    return redirect(url_for("admin.sign_in"), 303)
+
+
+@admin.post("/account/time-zone")
+@needs(Role.VIEWER)
+def set_time_zone() -> Any:
+    """Choose the zone that pages show times in."""
+    form = forms.TimeZone(request.form)
+    if not form.validate():
+        return _page(forms.ChangePassword(), form), 422
+    users.set_time_zone(g.user.id, form.time_zone.data or "")
+    flash("Kept.", "good")
+    return redirect(url_for("admin.account"), 303)
+
+
+def _page(password_form: forms.ChangePassword, zone_form: forms.TimeZone | None = None) -> str:
+    return render_template(
+        "account.html",
+        password_form=password_form,
+        password_action=url_for("admin.account"),
+        zone_form=zone_form or forms.TimeZone(time_zone=g.user.time_zone),
+        zone_action=url_for("admin.set_time_zone"),
+    )

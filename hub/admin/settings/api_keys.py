@@ -1,0 +1,215 @@
+"""Settings, API keys: create, change and revoke the keys of signing apps."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from flask import current_app, flash, redirect, render_template, request, url_for
+from werkzeug.datastructures import MultiDict
+from wtforms import (
+    BooleanField,
+    DateField,
+    Form,
+    IntegerField,
+    SelectField,
+    SelectMultipleField,
+    StringField,
+)
+from wtforms.validators import InputRequired, Optional
+from wtforms.widgets import CheckboxInput, ListWidget
+
+from hub.accounts import api_keys, sources
+from hub.accounts.api_keys import Grant
+from hub.admin.auth.guard import admin, may, needs
+from hub.admin.view import datetimes, forms
+from hub.core.errors import Refused
+from hub.core.vocabulary import Role, Scope
+from hub.models import ApiKey
+
+MEANINGS = {scope.value: scope.meaning for scope in Scope}
+
+
+class Day(DateField):
+    """A day, with an example where it cannot be read."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        try:
+            super().process_formdata(valuelist)
+        except ValueError:
+            raise ValueError("Enter a day, for example 2027-01-31.") from None
+
+
+class Limit(IntegerField):
+    """A whole number, with its range where it cannot be read."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        try:
+            super().process_formdata(valuelist)
+        except ValueError:
+            why = f"Enter a whole number from 1 to {api_keys.MOST_PER_MINUTE:,}, or leave it empty."
+            raise ValueError(why) from None
+
+
+class KeyForm(Form):
+    """The scopes, the expiry and the limit of a key."""
+
+    scopes = SelectMultipleField(
+        "Scopes",
+        choices={one.value: one.value for one in Scope},
+        widget=ListWidget(),
+        option_widget=CheckboxInput(),
+        default=[one.value for one in Scope],
+        validate_choice=False,
+        description="Choose only what the app needs. A key with every scope also gets scopes that "
+        "later versions add.",
+    )
+    expires = Day(
+        "Expires after",
+        [Optional()],
+        description="The last day on which the key works. Leave empty if it does not expire.",
+    )
+    per_minute = Limit(
+        "Requests a minute",
+        [Optional()],
+        render_kw={"inputmode": "numeric", "autocomplete": "off"},
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        usual = current_app.extensions["hub.config"].api_per_minute
+        self.per_minute.description = f"Leave empty for the usual limit, {usual:,}."
+
+
+class AddKey(KeyForm):
+    """A key for a signing app."""
+
+    name = StringField(
+        "Name",
+        [InputRequired("Enter what will use the key.")],
+        render_kw={"autocomplete": "off", "maxlength": 80},
+        description="What will use it, such as Contracts, production.",
+    )
+    source = SelectField(
+        "Source",
+        choices=lambda: {one.slug: one.name for one in sources.all_sources()},
+        description="The key sees the messages, opt-outs and consents of this source.",
+    )
+    test = BooleanField("For tests", description="A test key uses test connections only.")
+    field_order = ("name", "source", "test", "scopes", "expires", "per_minute")
+
+    def __iter__(self) -> Any:
+        return iter([self._fields[name] for name in self.field_order])
+
+
+@admin.get("/settings/api-keys", endpoint="api_keys")
+@needs(Role.VIEWER)
+def list_keys() -> Any:
+    """List the keys; what they are is not kept."""
+    return _page()
+
+
+@admin.post("/settings/api-keys")
+@needs(Role.ADMIN)
+def add_api_key() -> Any:
+    """Make a key and show it, this once."""
+    form = AddKey(_posted())
+    try:
+        if form.validate():
+            name = form.name.data or ""
+            made = api_keys.create(
+                name, test=bool(form.test.data), source=form.source.data, grant=_grant(form)
+            )
+            return _page(made=made, made_for=name)
+    except Refused as refusal:
+        _blame(form, refusal)
+    return _page(form), 422
+
+
+@admin.route("/settings/api-keys/<key_id>", methods=["GET", "POST"])
+@needs(Role.ADMIN)
+def edit_api_key(key_id: str) -> Any:
+    """Show what a key may do, and change it."""
+    key = api_keys.find_row(key_id)
+    form = KeyForm(request.form if forms.posted() else None, data=_shown(key))
+    try:
+        if forms.posted() and form.validate():
+            api_keys.change(key_id, _grant(form, key))
+            flash("Changes saved. They apply from the next request on.", "good")
+            return redirect(url_for("admin.api_keys"), 303)
+    except Refused as refusal:
+        _blame(form, refusal)
+    status = 422 if forms.posted() else 200
+    shown = api_keys.described(key)
+    return render_template("api_key.html", key=shown, form_add=form, meanings=MEANINGS), status
+
+
+@admin.post("/settings/api-keys/<key_id>/revoke")
+@needs(Role.ADMIN)
+def revoke_api_key(key_id: str) -> Any:
+    """End a key at once."""
+    api_keys.revoke(key_id)
+    flash("The key is revoked. Requests with it are refused from now on.", "good")
+    return redirect(url_for("admin.api_keys"), 303)
+
+
+def _page(form: AddKey | None = None, *, made: str = "", made_for: str = "") -> str:
+    config = current_app.extensions["hub.config"]
+    wanted = request.args.get("source", "")
+    known = {"test": config.demo, "source": wanted or sources.DEFAULT}
+    return render_template(
+        "api_keys.html",
+        keys=[api_keys.described(key) for key in api_keys.all_keys()],
+        form_add=(form or AddKey(data=known)) if may(Role.ADMIN) else None,
+        meanings=MEANINGS,
+        may_change=may(Role.ADMIN),
+        made=made,
+        made_for=made_for,
+    )
+
+
+def _posted() -> MultiDict[str, str]:
+    """Return what was posted; a program that names no source or scopes means the usual ones."""
+    posted = MultiDict(request.form)
+    posted.setdefault("source", sources.DEFAULT)
+    if "scopes" not in posted:
+        posted.setlist("scopes", [scope.value for scope in Scope])
+    return posted
+
+
+def _grant(form: KeyForm, key: ApiKey | None = None) -> Grant:
+    """Return what a valid form grants; a day that was not changed keeps its exact time."""
+    day = form.expires.data
+    kept = key.expires_at if key else None
+    expires_at = _end_of(day) if day else None
+    if kept is not None and day == _last_day(kept):
+        expires_at = kept
+    scopes = [scope for scope in form.scopes.data or () if scope]  # the page sends a blank one, too
+    return Grant(scopes, expires_at, form.per_minute.data)
+
+
+def _shown(key: ApiKey) -> dict[str, Any]:
+    return {
+        "scopes": sorted(api_keys.scopes_of(key.scopes)),
+        "per_minute": key.per_minute,
+        "expires": _last_day(key.expires_at) if key.expires_at else None,
+    }
+
+
+def _end_of(day: date) -> datetime:
+    """Return when a day is over, where the reader is."""
+    try:
+        return datetime.combine(day + timedelta(days=1), time(), datetimes.reader_zone())
+    except OverflowError:
+        why = "Enter a day within the next 10 years."
+        raise Refused("too_late", why, field="expires") from None
+
+
+def _last_day(moment: datetime) -> date:
+    return datetimes.local(moment - timedelta(microseconds=1)).date()
+
+
+def _blame(form: KeyForm, refusal: Refused) -> None:
+    if refusal.field == "expires_at":
+        refusal.field = "expires"
+    forms.blame(form, refusal)

@@ -1,0 +1,120 @@
+"""Settings of opt-out keywords: further words for STOP, START and HELP, and a STOP's scope."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import flash, redirect, render_template, request, url_for
+from flask_wtf import FlaskForm
+from wtforms import BooleanField, TextAreaField
+
+from hub import integrations
+from hub.admin.auth.guard import admin, may, needs
+from hub.admin.view.forms import blame
+from hub.core.errors import Refused
+from hub.core.vocabulary import Role
+from hub.messaging.contacts import keywords
+from hub.messaging.inbox import opt_out
+
+LINES = {"rows": 3, "mono": True, "placeholder": "de: ABMELDEN, STOPP"}
+
+
+class RulesForm(FlaskForm):  # type: ignore[misc]
+    """More words, a line for each language."""
+
+    stop = TextAreaField(
+        "More words for STOP",
+        description=(
+            "One line for each language: its code, a colon, the words with commas between them. A"
+            " message counts only as a whole: STOP alone, not STOP within a sentence. Case,"
+            " accents, punctuation, emoji and words such as please make no difference."
+        ),
+        render_kw=LINES,
+    )
+    start = TextAreaField("More words for START", render_kw={**LINES, "placeholder": "de: WEITER"})
+    help = TextAreaField("More words for HELP", render_kw={**LINES, "placeholder": "de: HILFE"})
+    everywhere = BooleanField(
+        "A STOP holds for every channel",
+        description="Otherwise for the channel and sender that it was written to.",
+    )
+
+
+@admin.get("/settings/opt-out-words")
+@needs(Role.VIEWER)
+def opt_out_rules() -> Any:
+    """Show the words."""
+    held = opt_out.stored()
+    return _page(
+        RulesForm(
+            data={
+                "stop": _lines(held.stop),
+                "start": _lines(held.start),
+                "help": _lines(held.help),
+                "everywhere": held.everywhere,
+            }
+        )
+    )
+
+
+@admin.post("/settings/opt-out-words")
+@needs(Role.ADMIN)
+def save_opt_out_rules() -> Any:
+    """Keep other words."""
+    form = RulesForm(request.form)
+    try:
+        words = {name: _words(form[name].data or "", name) for name in ("stop", "start", "help")}
+        opt_out.save(words, everywhere=bool(form.everywhere.data))
+    except Refused as refusal:
+        blame(form, refusal)
+        return _page(form), 422
+    flash("Kept. It holds for what is written from now on.", "good")
+    return redirect(url_for("admin.opt_out_rules"), 303)
+
+
+def _page(form: RulesForm) -> str:
+    shipped = [
+        ("STOP", keywords.STOP + keywords.STOP_PHRASES),
+        ("START", keywords.START),
+        ("HELP", keywords.HELP + keywords.HELP_PHRASES),
+    ]
+    return render_template(
+        "opt_out_words.html",
+        form=form,
+        shipped=shipped,
+        may_change=may(Role.ADMIN),
+        confirmation=opt_out.CONFIRMATION,
+        answers=_answers(),
+    )
+
+
+def _answers() -> str:
+    """Say for each product on which people can reply who answers the words: the provider, or
+    Signpost.
+    """
+    answering = [
+        cls for cls in integrations.registry().values() if cls.answers_keywords is not None
+    ]
+    by_provider = [
+        f"{cls.provider} answers them on {cls.title}." for cls in answering if cls.answers_keywords
+    ]
+    ours = " and ".join(cls.title for cls in answering if not cls.answers_keywords)
+    return " ".join([*by_provider, *([f"Signpost answers them on {ours}."] if ours else [])])
+
+
+def _lines(words: Mapping[str, str]) -> str:
+    return "\n".join(f"{language}: {line}" for language, line in words.items())
+
+
+def _words(text: str, field: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for line in filter(None, map(str.strip, text.splitlines())):
+        language, colon, words = line.partition(":")
+        if not colon or not words.strip() or not language.strip():
+            raise Refused(
+                "bad_line",
+                f"Write {line!r} as a language, a colon and words, such as de: ABMELDEN, STOPP.",
+                field=field,
+            )
+        found[language.strip().lower()] = ", ".join(filter(None, map(str.strip, words.split(","))))
+    return found

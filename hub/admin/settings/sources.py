@@ -1,0 +1,113 @@
+"""Settings, Sources: the signing apps, their API keys, and where their opt-outs apply."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import flash, redirect, render_template, request, url_for
+from wtforms import BooleanField, Form, StringField
+from wtforms.validators import InputRequired
+
+from hub.accounts import api_keys, sources
+from hub.admin.auth.guard import admin, may, needs
+from hub.admin.view.forms import blame
+from hub.core.errors import Refused
+from hub.core.vocabulary import Role
+
+NAME = {"autocomplete": "off", "maxlength": sources.LONGEST_NAME}
+
+
+class AddSource(Form):
+    """Another signing app or brand."""
+
+    name = StringField(
+        "Name",
+        [InputRequired("Enter a name.")],
+        render_kw=NAME,
+        description="The app or brand, such as Acme Leases.",
+    )
+    slug = StringField(
+        "Name in commands",
+        render_kw={**NAME, "maxlength": sources.LONGEST_SLUG, "mono": True},
+        description="Leave empty to make it from the name. It cannot be changed later.",
+    )
+
+
+class EditSource(Form):
+    """The name of a source, and where its opt-outs and consents apply."""
+
+    name = StringField("Name", [InputRequired("Enter a name.")], render_kw=NAME)
+    applies_to_all = BooleanField(
+        "Opt-outs and consents of this source apply to every source",
+        description=(
+            "This concerns what its API keys record. If it is off, they apply to messages of this"
+            " source. A change also applies to what is already recorded."
+        ),
+    )
+
+
+@admin.get("/settings/sources", endpoint="sources")
+@needs(Role.VIEWER)
+def list_sources() -> Any:
+    """List the sources."""
+    return _list(AddSource())
+
+
+@admin.post("/settings/sources")
+@needs(Role.ADMIN)
+def add_source() -> Any:
+    """Add a source."""
+    form = AddSource(request.form)
+    try:
+        if form.validate():
+            slug = sources.create(form.name.data or "", form.slug.data or "")
+            flash("Source added. Create an API key for it next.", "good")
+            return redirect(url_for("admin.source", slug=slug), 303)
+    except Refused as refusal:
+        blame(form, refusal)
+    return _list(form), 422
+
+
+@admin.get("/settings/sources/<slug>", endpoint="source")
+@needs(Role.VIEWER)
+def show_source(slug: str) -> Any:
+    """Show a source with its keys."""
+    return _page(slug, EditSource(obj=sources.by_slug(slug)))
+
+
+@admin.post("/settings/sources/<slug>")
+@needs(Role.ADMIN)
+def change_source(slug: str) -> Any:
+    """Save a source's name, and where its opt-outs apply."""
+    form = EditSource(request.form)
+    try:
+        if form.validate():
+            sources.rename(slug, form.name.data or "")
+            sources.apply_to_all(slug, on=bool(form.applies_to_all.data))
+            flash("Changes saved.", "good")
+            return redirect(url_for("admin.source", slug=slug), 303)
+    except Refused as refusal:
+        if refusal.status == 404:
+            raise
+        blame(form, refusal)
+    return _page(slug, form), 422
+
+
+def _list(form: AddSource) -> str:
+    return render_template(
+        "sources.html",
+        sources=sources.all_sources(),
+        keys=sources.count_keys(),
+        form_add=form if may(Role.ADMIN) else None,
+    )
+
+
+def _page(slug: str, form: EditSource) -> str:
+    source = sources.by_slug(slug)
+    return render_template(
+        "source.html",
+        source=source,
+        form=form,
+        may_change=may(Role.ADMIN),
+        keys=[api_keys.described(key) for key in api_keys.all_keys() if key.source_id == source.id],
+    )

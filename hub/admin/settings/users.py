@@ -1,0 +1,100 @@
+"""Settings, Users: who may sign in, and what they may do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import flash, redirect, render_template, request, url_for
+
+from hub.accounts import links, users
+from hub.admin.auth.guard import admin, may, needs
+from hub.admin.view import forms
+from hub.core.errors import Refused
+from hub.core.vocabulary import Role
+
+ROLES = [(role.value, role.title, role.meaning) for role in Role]
+
+
+@admin.get("/settings/users", endpoint="users")
+@needs(Role.VIEWER)
+def list_users() -> Any:
+    """List everybody who may sign in."""
+    return _page()
+
+
+@admin.post("/settings/users")
+@needs(Role.ADMIN)
+def add_user() -> Any:
+    """Add somebody, and make the link with which they choose a password."""
+    form = forms.AddUser(request.form)
+    try:
+        if form.validate():
+            user_id = users.create_user(
+                form.email.data or "", form.name.data or "", role=Role(int(form.role.data))
+            )
+            return _page(link_of=user_id)
+    except Refused as refusal:
+        forms.blame(form, refusal)
+    return _page(form), 422
+
+
+@admin.post("/settings/users/<user_id>/role")
+@needs(Role.ADMIN)
+def change_role(user_id: str) -> Any:
+    """Give somebody another role."""
+    wanted = request.form.get("role", "")
+    role = next((role for role in Role if str(role.value) == wanted), None)
+    if role is None:
+        raise Refused("unknown_role", "There is no such role.", field="role")
+    return _change(lambda: users.change_role(user_id, role), user_id, f"is {_article(role)} now")
+
+
+@admin.post("/settings/users/<user_id>/deactivate")
+@needs(Role.ADMIN)
+def deactivate_user(user_id: str) -> Any:
+    """Let somebody in no more."""
+    return _change(
+        lambda: users.disable(user_id), user_id, "is signed out and cannot sign in any more"
+    )
+
+
+@admin.post("/settings/users/<user_id>/reactivate")
+@needs(Role.ADMIN)
+def reactivate_user(user_id: str) -> Any:
+    """Let somebody in again."""
+    return _change(lambda: users.enable(user_id), user_id, "can sign in again")
+
+
+@admin.post("/settings/users/<user_id>/link")
+@needs(Role.ADMIN)
+def new_password_link(user_id: str) -> Any:
+    """Make a link with which somebody chooses another password."""
+    return _page(link_of=users.get(user_id).id)
+
+
+def _change(change: Any, user_id: str, told: str) -> Any:
+    try:
+        change()
+        flash(f"{users.get(user_id).name} {told}.", "good")
+    except Refused as refusal:
+        if refusal.status == 404:
+            raise
+        flash(str(refusal), "bad")
+    return redirect(url_for("admin.users"), 303)
+
+
+def _article(role: Role) -> str:
+    return f"{'an' if role.title[0] in 'AEIOU' else 'a'} {role.title.lower()}"
+
+
+def _page(form: forms.AddUser | None = None, *, link_of: str = "") -> str:
+    link = links.password_link(link_of) if link_of else None
+    form_add = (form or forms.AddUser()) if may(Role.ADMIN) else None
+    return render_template(
+        "users.html",
+        users=users.everyone(),
+        form_add=form_add,
+        roles=ROLES,
+        link=link,
+        link_for=users.get(link_of).name if link_of else "",
+    )

@@ -1,0 +1,1 @@
+"""What pages share: filters, badges, dates, forms, pagination and navigation."""

@@ -1,0 +1,169 @@
+"""Our own forms.
+
+The guard checks the token against forgery; the integrations declare theirs themselves.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import request
+from wtforms import BooleanField, EmailField, Field, Form, PasswordField, SelectField, StringField
+from wtforms.validators import InputRequired
+
+from hub.accounts.passwords import SHORTEST
+from hub.admin.view import datetimes
+from hub.core.errors import Refused
+from hub.core.vocabulary import Address, Role
+from hub.lib import phones
+
+NEW = {"autocomplete": "new-password", "minlength": SHORTEST}
+ROLES: Any = {str(role.value): role.title for role in Role}
+LENGTH = f"At least {SHORTEST} characters. Common passwords, and your name or address, are refused."
+
+
+def posted() -> bool:
+    """Tell whether this request posts a form."""
+    return request.method == "POST"
+
+
+def normal_address(kind: str, field: Field) -> str:
+    """Return the normal form of an address that was typed, and show it in its field.
+
+    Raises Refused.
+    """
+    text = (field.data or "").strip()
+    if kind == Address.PHONE and text:
+        try:
+            text = phones.typed(text)
+        except ValueError as problem:
+            raise Refused("bad_address", str(problem), field=field.name) from None
+    field.data = text
+    return text
+
+
+def blame(form: Form, refusal: Refused) -> None:
+    """Write why a use case refused beside the field at fault, or below them all."""
+    if refusal.field in form:
+        field: Field = form[refusal.field]
+        field.errors = [*field.errors, str(refusal)]
+    else:
+        form.form_errors.append(str(refusal))
+
+
+class SignIn(Form):
+    """Who is there."""
+
+    email = EmailField(
+        "E-mail",
+        [InputRequired("Give your e-mail address.")],
+        render_kw={"autocomplete": "username"},
+    )
+    password = PasswordField(
+        "Password",
+        [InputRequired("Give your password.")],
+        render_kw={"autocomplete": "current-password"},
+    )
+
+
+class FirstAdmin(Form):
+    """Who sets the hub up."""
+
+    name = StringField(
+        "Your name",
+        [InputRequired("Give your name.")],
+        render_kw={"autocomplete": "name", "maxlength": 120},
+    )
+    email = EmailField(
+        "E-mail",
+        [InputRequired("Give your e-mail address.")],
+        render_kw={"autocomplete": "username"},
+    )
+    password = PasswordField(
+        "Password", [InputRequired("Choose a password.")], description=LENGTH, render_kw=NEW
+    )
+
+
+class NewPassword(Form):
+    """A first or another password, by a link."""
+
+    password = PasswordField(
+        "Password", [InputRequired("Choose a password.")], description=LENGTH, render_kw=NEW
+    )
+
+
+class ChangePassword(Form):
+    """Another password for oneself."""
+
+    current = PasswordField(
+        "Your password now",
+        [InputRequired("Give the password you have now.")],
+        render_kw={"autocomplete": "current-password"},
+    )
+    password = PasswordField(
+        "New password", [InputRequired("Choose a password.")], description=LENGTH, render_kw=NEW
+    )
+
+
+class TimeZone(Form):
+    """Which zone pages show times in."""
+
+    time_zone = SelectField(
+        "Show times in",
+        choices=lambda: {
+            "": "The zone of my browser",
+            **{name: name.replace("_", " ") for name in datetimes.zone_names()},
+        },
+    )
+
+
+class AddUser(Form):
+    """Somebody else who may sign in."""
+
+    name = StringField(
+        "Name", [InputRequired("Give a name.")], render_kw={"autocomplete": "off", "maxlength": 120}
+    )
+    email = EmailField(
+        "E-mail", [InputRequired("Give an e-mail address.")], render_kw={"autocomplete": "off"}
+    )
+    role = SelectField("Role", choices=ROLES)
+
+
+class NameConnection(Form):
+    """What a connection is called."""
+
+    title = StringField(
+        "Name",
+        [InputRequired("Give it a name.")],
+        description="What you and your colleagues call it, such as Acme US.",
+        render_kw={"autocomplete": "off", "maxlength": 80},
+    )
+
+
+class NameDemoConnection(NameConnection):
+    """What a connection is called, and whether it talks to the simulator."""
+
+    test = BooleanField(
+        "Test connection", description="Talks to the simulator instead of the provider."
+    )
+
+
+class RenameConnection(NameConnection):
+    """What a connection is called, by people and by programs."""
+
+    slug = StringField(
+        "Name in the API",
+        [InputRequired("Give it a name.")],
+        render_kw={"autocomplete": "off", "maxlength": 48},
+        description="Programs that send over this connection by name must follow.",
+    )
+
+
+class SendOne(Form):
+    """To whom one message goes."""
+
+    to = StringField(
+        "Your mobile number",
+        description="",
+        render_kw={"autocomplete": "tel", "maxlength": 320},
+    )

@@ -1,0 +1,1 @@
+"""The Flask application: its factory, its extensions and its health checks."""

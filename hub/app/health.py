@@ -1,0 +1,129 @@
+"""Health: alive, and ready. Open to all, and tells nothing but that."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import redis
+from flask import Blueprint, Flask, current_app
+from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from hub.core.errors import Unreadable
+from hub.core.vocabulary import Status
+from hub.db import store
+from hub.db.engine import db
+from hub.db.types import now
+from hub.lib import disk
+from hub.messaging.send import provider_health
+from hub.messaging.state import job_failures
+from hub.models import Message, Receipt
+from hub.shared import clock_check, startup_checks
+
+LATE = timedelta(minutes=1)
+
+_REVISION = text(startup_checks.REVISION)
+
+health = Blueprint("health", __name__)
+
+
+def init_app(app: Flask) -> None:
+    """Open the health routes."""
+    app.register_blueprint(health)
+
+
+@health.get("/healthz")
+def alive() -> dict[str, Any]:
+    """Answer while the process lives."""
+    return {"status": "ok"}
+
+
+@health.get("/readyz")
+def ready() -> tuple[dict[str, Any], int]:
+    """Answer 200 when requests can be taken.
+
+    Without the queue they still can: then it is degraded, and sending is late.
+    """
+    parts = {"database": _database(), "queue": _queue()}
+    if parts["database"] != "ok":
+        return {"status": "unavailable", **parts}, 503
+    parts["disk"] = disk.state(current_app.extensions["hub.config"].data_dir)
+    parts["clock"] = _clock()
+    parts["jobs"] = _jobs()
+    parts["lateness"] = _lateness()
+    parts["providers"] = _providers()
+    degraded = any(state != "ok" for state in parts.values())
+    return {"status": "degraded" if degraded else "ok", **parts}, 200
+
+
+def _database() -> str:
+    try:
+        with db.engine.connect() as connection:
+            revision = connection.execute(_REVISION).scalar()
+    except SQLAlchemyError as problem:
+        missing = isinstance(problem, DBAPIError) and not store.failed(problem)
+        missing = missing or "no such table" in str(getattr(problem, "orig", ""))
+        return startup_checks.revision_problem(None) if missing else "cannot be reached"
+    return startup_checks.revision_problem(revision) or "ok"
+
+
+def _queue() -> str:
+    try:
+        current_app.extensions["hub.waker"].redis.ping()
+    except redis.RedisError:
+        return "cannot be reached"
+    return "ok"
+
+
+def _lateness() -> str:
+    late = now() - LATE
+    waiting = (
+        select(Message.id)
+        .where(
+            Message.connection_id.in_(provider_health.free_since(late)),
+            Message.status == Status.QUEUED,
+            Message.due_at < late,
+        )
+        .limit(1)
+    )
+    unsettled = select(Receipt.id).where(Receipt.due_at < late).limit(1)
+    try:
+        if db.session.execute(unsettled).first():
+            return "webhooks wait to be settled"
+        return "messages wait" if db.session.execute(waiting).first() else "ok"
+    except SQLAlchemyError:
+        return "not known"
+
+
+def _clock() -> str:
+    try:
+        problem = clock_check.problem()
+    except (SQLAlchemyError, Unreadable):
+        return "not known"
+    return f"{problem} Nothing is deleted by age." if problem else "ok"
+
+
+def _providers() -> str:
+    try:
+        return (
+            "one is not reachable; what waits for it goes out later"
+            if provider_health.any_unreachable()
+            else "ok"
+        )
+    except SQLAlchemyError:
+        return "not known"
+
+
+JOBS = {"deliver": "sending", "settle": "processing webhooks"}
+
+
+def _jobs() -> str:
+    try:
+        failing = job_failures.recent()
+    except Exception:  # what cannot be read here must not take the answer away
+        return "not known"
+    told = [
+        f"{JOBS.get(queue, queue)} fails ({problem})" for queue, problem in sorted(failing.items())
+    ]
+    return f"{'; '.join(told)}; see the log of hub worker" if told else "ok"

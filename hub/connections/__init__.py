@@ -1,0 +1,1 @@
+"""Connections: setting them up, testing them, their rules, and the demo's."""

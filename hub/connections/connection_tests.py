@@ -1,0 +1,193 @@
+"""Testing connections: a harmless call to the provider, made outside of any transaction, and what
+it found.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from hub import integrations
+from hub.connections import settings_form
+from hub.core.errors import HubError, NotFound, Unreadable
+from hub.core.vocabulary import ConnectionState
+from hub.db import store
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.db.types import now
+from hub.integrations.base import CheckResult, ConfigForm
+from hub.messaging.send import destinations, provider_health
+from hub.models import Connection
+from hub.shared import audit, integration_instances
+
+
+@dataclass(frozen=True)
+class Tested:
+    """What a test found, when, and how many seconds it took.
+
+    `unsaved`: what was tested is not what is stored.
+    """
+
+    check: CheckResult
+    at: datetime
+    took: float | None
+    unsaved: bool
+    form: ConfigForm | None = None
+
+
+def try_out(integration: str, test: bool, values: Mapping[str, Any]) -> Tested:
+    """Test settings of which nothing is stored. Raises Invalid."""
+    form = settings_form.read(integrations.get(integration), values, {})
+    check, took = _call(integration, settings_form.settings_of(form), test)
+    return Tested(check, now(), took, True, form)
+
+
+def run(connection_id: str, values: Mapping[str, Any] | None = None) -> Tested:
+    """Test a connection's stored settings, or others typed for it, which are not stored.
+
+    What is found is kept when the stored settings were tested. A pass sets a broken connection
+    going again. Raises Invalid.
+    """
+    connection = db.session.get_one(Connection, connection_id)
+    cls = integrations.get(connection.integration)
+    stored, problem = readable_settings(connection)
+    if values is None:
+        if problem is not None:
+            return Tested(_unreadable(problem), now(), None, False)
+        form = None
+        tested = stored
+    else:
+        form = settings_form.read(cls, values, stored)
+        tested = settings_form.settings_of(form)
+    version = connection.settings_version
+    name = connection.integration
+    is_test = connection.test
+    check, took = _call(name, tested, is_test)
+    unsaved = (
+        bool(settings_form.changed(stored, tested))
+        or not version
+        or not _keep(connection_id, version, check, took)
+    )
+    return Tested(check, now(), took, unsaved, form)
+
+
+def last(connection: Connection) -> Tested | None:
+    """Return what the last test of the stored settings found, or None."""
+    if connection.checked_version != connection.settings_version or connection.checked_at is None:
+        return None
+    try:
+        kept = dict(connection.check or {})
+    except Unreadable:
+        return None
+    took = kept.pop("took", None)
+    known = {field.name for field in dataclasses.fields(CheckResult)}
+    lists = {name: tuple(kept.get(name, ())) for name in ("steps", "warnings")}
+    return Tested(
+        CheckResult(**{**{k: v for k, v in kept.items() if k in known}, **lists}),
+        connection.checked_at,
+        took,
+        False,
+    )
+
+
+def readable_settings(connection: Connection) -> tuple[dict[str, Any], Unreadable | None]:
+    """Return the stored settings, or none and why they do not open."""
+    try:
+        return connection.settings_or_none() or {}, None
+    except Unreadable as problem:
+        return {}, problem
+
+
+def kept_form(check: CheckResult, took: float | None) -> dict[str, Any]:
+    """Return a result as it is stored."""
+    return {**dataclasses.asdict(check), "took": took}
+
+
+def _call(name: str, settings: Mapping[str, Any], test: bool) -> tuple[CheckResult, float]:
+    cls = integrations.get(name)
+    db.session.rollback()  # no transaction is open while a provider thinks
+    started = time.monotonic()
+    try:
+        check = integration_instances.running().make(name, settings, test=test).check()
+    except NotFound:
+        raise
+    except HubError as problem:
+        check = CheckResult(
+            False,
+            f"{cls.provider} could not be asked.",
+            str(problem),
+            code=str(getattr(problem, "code", "")),
+        )
+    secrets = [
+        str(settings[field]) for field in settings_form.secrets_of(cls) if settings.get(field)
+    ]
+    return _without(check, secrets), round(time.monotonic() - started, 3)
+
+
+def _without(check: CheckResult, secrets: list[str]) -> CheckResult:
+    """Take secrets out of what a provider said: some repeat what they were sent."""
+
+    def clean(text: str) -> str:
+        for secret in secrets:
+            text = text.replace(secret, "•••")
+        return text
+
+    return CheckResult(
+        check.ok,
+        clean(check.title),
+        clean(check.text),
+        tuple(map(clean, check.steps)),
+        tuple(map(clean, check.warnings)),
+        check.field,
+        clean(check.code),
+        clean(check.answer),
+    )
+
+
+def _unreadable(problem: Unreadable) -> CheckResult:
+    return CheckResult(
+        False,
+        "The stored settings cannot be read.",
+        str(problem),
+        ("Put the key back, or type the settings again and save them.",),
+        code=problem.key_id,
+    )
+
+
+@transaction
+def _keep(connection_id: str, version: int, check: CheckResult, took: float) -> bool:
+    """Store what a test of the stored settings found, unless they changed meanwhile."""
+    connection = locked(connection_id)
+    if connection.settings_version != version:
+        return False
+    connection.checked_version = version
+    connection.checked_at = now()
+    connection.checked_ok = check.ok
+    connection.check = kept_form(check, took)
+    audit.record("connection.tested", connection.id, connection.title, ok=check.ok, code=check.code)
+    if check.ok and connection.state == ConnectionState.BROKEN and connection.archived_at is None:
+        set_state(connection, ConnectionState.ENABLED)
+        store.wake("deliver")
+        audit.record("connection.resumed", connection.id, connection.title)
+    if check.ok:
+        provider_health.try_now(connection)
+        destinations.reopen(connection_id)
+    return True
+
+
+def locked(connection_id: str) -> Connection:
+    """Return a connection, inside a transaction, with its row locked."""
+    return db.session.get_one(
+        Connection, connection_id, with_for_update=True, populate_existing=True
+    )
+
+
+def set_state(connection: Connection, state: ConnectionState, why: str = "") -> None:
+    """Put a connection into a state, inside a transaction."""
+    connection.state = state.value
+    connection.why = why
+    connection.state_at = now()

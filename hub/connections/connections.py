@@ -1,0 +1,349 @@
+"""Connections: set up, saved, enabled, renamed, archived."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flask import current_app
+from sqlalchemy import func, select
+
+from hub import integrations
+from hub.connections import connection_tests, settings_form
+from hub.connections.connection_tests import Tested, locked, readable_settings, set_state
+from hub.core.errors import Conflict, NotFound, Refused
+from hub.core.vocabulary import ConnectionState, Status
+from hub.db import store
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.db.types import now
+from hub.messaging.send import destinations
+from hub.models import Connection, Message, Route, RouteStep
+from hub.shared import audit
+from hub.signing import team_subscriptions
+
+LONGEST_TITLE = 80
+LONGEST_SLUG = 48
+SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+UNDER_WAY = (Status.SENDING, Status.UNKNOWN, Status.ACCEPTED, Status.SENT)
+COUNT_TO = 1000  # more is said as "1,000", which is enough to know
+
+
+class NotPassed(Refused):
+    """A connection is not enabled, because its test did not pass; `tested` says why."""
+
+    def __init__(self, tested: Tested) -> None:
+        self.tested = tested
+        super().__init__(
+            "check_failed",
+            f"It stays off: the test failed. {tested.check.title}",
+            field=tested.check.field,
+        )
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What saving came to: whether anything changed, the test that the change called for, and
+    whether news may be missed.
+
+    `deserted`: messages are under way in the account that the connection had before.
+    """
+
+    changed: bool
+    tested: Tested | None = None
+    deserted: bool = False
+
+
+# ── Reading ───────────────────────────────────────────────────────────────────────────────────────
+def by_slug(slug: str) -> Connection:
+    """Return a connection. Raises NotFound."""
+    connection = db.session.scalar(select(Connection).where(Connection.slug == slug))
+    if connection is None:
+        raise NotFound(
+            "unknown_connection", f"There is no connection {slug!r}.", field="connection"
+        )
+    return connection
+
+
+def listed(integration: str | None = None) -> list[Connection]:
+    """Return the connections that are not archived, the oldest first."""
+    wanted = select(Connection).where(Connection.archived_at.is_(None)).order_by(Connection.id)
+    return list(
+        db.session.scalars(
+            wanted.where(Connection.integration == integration) if integration else wanted
+        )
+    )
+
+
+def waiting(connection_id: str) -> int:
+    """Count the messages that wait for a connection, up to COUNT_TO."""
+    rows = select(Message.id).where(
+        Message.connection_id == connection_id,
+        Message.status == Status.QUEUED,
+        Message.due_at.is_not(None),
+        Message.stop.is_(None),
+    )
+    return db.session.scalar(select(func.count()).select_from(rows.limit(COUNT_TO).subquery())) or 0
+
+
+def routes_naming(connection_id: str) -> list[str]:
+    """Return the routes that have a step over this very connection, in words."""
+    found = db.session.execute(
+        select(Route.event_type, Route.audience)
+        .join(RouteStep)
+        .where(RouteStep.connection_id == connection_id)
+        .distinct()
+    )
+    return [f"{event_type} to {audience}" for event_type, audience in found]
+
+
+# ── Setting up ────────────────────────────────────────────────────────────────────────────────────
+@transaction
+def create(integration: str, title: str, test: bool) -> str:
+    """Add a connection without settings and return its id."""
+    cls = integrations.get(integration)
+    words = _clean_title(title)
+    if test and not current_app.extensions["hub.config"].demo:
+        raise Refused(
+            "test_needs_demo",
+            "Test connections talk to the simulator, which runs in the demo only: HUB_DEMO=1.",
+            field="test",
+        )
+    connection = Connection(
+        integration=cls.name,
+        slug=_free_slug(_slug_of(words) or _slug_of(cls.name)),
+        title=words,
+        channel=cls.channel.value,
+        test=test,
+    )
+    db.session.add(connection)
+    db.session.flush()
+    audit.record("connection.added", connection.id, words, integration=cls.name, test=test)
+    return connection.id
+
+
+@transaction
+def add(integration: str, title: str, test: bool, values: Mapping[str, Any]) -> str:
+    """Add a connection with its settings and return its id.
+
+    Raises Invalid, and then nothing is stored.
+    """
+    settings_form.read(integrations.get(integration), values, {})
+    connection_id = create(integration, title, test)
+    _store(connection_id, values)
+    return connection_id
+
+
+def save(connection_id: str, values: Mapping[str, Any]) -> Saved:
+    """Store settings, whatever the provider may say of them.
+
+    One that sends, or did, is tested at once when its account or a secret changed, and is broken if
+    that fails. Raises Invalid when the form itself is not filled in right.
+    """
+    version, retest, deserted = _store(connection_id, values)
+    if not retest:
+        return Saved(version is not None, deserted=deserted)
+    tested = connection_tests.run(connection_id)
+    if not tested.check.ok:
+        _break(connection_id, version or 0, tested.check.title)
+    return Saved(True, tested, deserted)
+
+
+@transaction
+def _store(connection_id: str, values: Mapping[str, Any]) -> tuple[int | None, bool, bool]:
+    """Store settings.
+
+    Returns their new version, None when nothing changed; whether a test is called for; and whether
+    messages are under way in the account that is given up.
+    """
+    connection = _not_archived(locked(connection_id))
+    cls = integrations.get(connection.integration)
+    before, unreadable = readable_settings(connection)
+    after = settings_form.settings_of(settings_form.read(cls, values, before))
+    fields = settings_form.changed(before, after)
+    if not fields and connection.settings_version and unreadable is None:
+        return None, False, False
+    account = cls.account_of(after)
+    place = cls.place_of(after)
+    proof = account != connection.account or any(
+        name in fields for name in settings_form.secrets_of(cls)
+    )
+    deserted = (
+        bool(connection.account) and account != connection.account and _under_way(connection.id)
+    )
+    if fields == ["per_second"] and connection.ready:
+        # how fast it sends is nothing that a test proves
+        connection.checked_version = connection.settings_version + 1
+    connection.settings = after
+    connection.settings_version = connection.settings_version + 1
+    was = connection.account
+    connection.account = account
+    connection.sender = cls.sender_of(after)
+    connection.per_second = after.get("per_second") or None
+    # else it stays where a link or the provider has moved it
+    if place != cls.place_of(before) or account != was:
+        connection.place = place
+    team_subscriptions.begin(connection)
+    # which ones, never what they hold
+    audit.record("connection.saved", connection.id, connection.title, fields=fields)
+    retest = proof and connection.state in (ConnectionState.ENABLED, ConnectionState.BROKEN)
+    return connection.settings_version, retest, deserted
+
+
+def _under_way(connection_id: str) -> bool:
+    """Tell whether the provider may have messages of a connection of which more is to be heard."""
+    rows = select(Message.id).where(
+        Message.connection_id == connection_id,
+        Message.status.in_(UNDER_WAY),
+        Message.due_at.is_not(None),
+    )
+    return db.session.scalar(rows.limit(1)) is not None
+
+
+@transaction
+def _break(connection_id: str, version: int, why: str) -> None:
+    connection = locked(connection_id)
+    if connection.settings_version == version and connection.state == ConnectionState.ENABLED:
+        set_state(connection, ConnectionState.BROKEN, why)
+        audit.record("connection.broke", connection.id, connection.title, why=why)
+
+
+# ── On and off ────────────────────────────────────────────────────────────────────────────────────
+def enable(connection_id: str) -> None:
+    """Let a connection send, which takes a passing test of its settings as they are.
+
+    Raises NotPassed, Conflict.
+    """
+    connection = _not_archived(db.session.get_one(Connection, connection_id))
+    if not connection.settings_version:
+        raise Conflict(
+            "no_settings",
+            "Nothing is filled in yet. Save the settings, test them, then enable the connection.",
+        )
+    if needs_test(connection):
+        tested = connection_tests.run(connection_id)
+        if not tested.check.ok:
+            raise NotPassed(tested)
+    _enable(connection_id)
+
+
+def needs_test(connection: Connection) -> bool:
+    """Tell whether enabling has to ask the provider first; what broke since its test has to prove
+    itself again.
+    """
+    unsure = (
+        not connection.ready
+        or connection.state == ConnectionState.BROKEN
+        or connection.id in destinations.of([connection.id])
+    )
+    return not connection.enabled and unsure
+
+
+@transaction
+def _enable(connection_id: str) -> None:
+    connection = _not_archived(locked(connection_id))
+    if connection.enabled:
+        return
+    if not connection.ready:
+        raise Conflict(
+            "changed_meanwhile",
+            "Somebody saved other settings meanwhile. Test them, then enable the connection.",
+        )
+    set_state(connection, ConnectionState.ENABLED)
+    store.wake("deliver")
+    audit.record("connection.enabled", connection.id, connection.title)
+
+
+@transaction
+def disable(connection_id: str) -> None:
+    """Stop a connection from sending; what waits for it stays."""
+    connection = locked(connection_id)
+    if connection.state in (ConnectionState.ENABLED, ConnectionState.BROKEN):
+        set_state(connection, ConnectionState.DISABLED)
+        audit.record("connection.disabled", connection.id, connection.title)
+
+
+# ── Names ─────────────────────────────────────────────────────────────────────────────────────────
+@transaction
+def rename(connection_id: str, title: str, slug: str = "") -> None:
+    """Give a connection another title, and another slug if one is given: programs that name it must
+    then follow.
+    """
+    connection = _not_archived(locked(connection_id))
+    words = _clean_title(title)
+    slug = slug.strip() or connection.slug
+    if not SLUG.fullmatch(slug) or len(slug) > LONGEST_SLUG:
+        raise Refused(
+            "bad_slug",
+            "Small letters, digits and single dashes only, such as acme-us.",
+            field="slug",
+        )
+    if slug != connection.slug and _taken(slug):
+        raise Conflict("slug_taken", f"Another connection is called {slug}.", field="slug")
+    if (words, slug) != (connection.title, connection.slug):
+        audit.record("connection.renamed", connection.id, words, before=connection.title, slug=slug)
+        connection.title = words
+        connection.slug = slug
+
+
+@transaction
+def archive(connection_id: str) -> None:
+    """Take a connection out of use for good; callbacks about what it sent still verify, and its
+    slug is free again.
+    """
+    connection = locked(connection_id)
+    if connection.archived_at is not None:
+        return
+    if connection.state != ConnectionState.NEW:
+        set_state(connection, ConnectionState.DISABLED)
+    connection.archived_at = now()
+    connection.slug = _free_slug(f"{connection.slug[: LONGEST_SLUG - 9]}-archived")
+    audit.record("connection.archived", connection.id, connection.title)
+
+
+@transaction
+def note_trial(connection_id: str, message_id: str) -> None:
+    """Remember the message that was sent from a connection's page to try it."""
+    connection = db.session.get_one(Connection, connection_id)
+    audit.record("connection.tried", connection.id, connection.title, message=message_id)
+
+
+def _not_archived(connection: Connection) -> Connection:
+    if connection.archived_at is not None:
+        raise Conflict(
+            "archived",
+            f"{connection.title} is archived and stays as it is. Add another connection instead.",
+        )
+    return connection
+
+
+def _clean_title(title: str) -> str:
+    words = " ".join(title.split())
+    if not words or len(words) > LONGEST_TITLE:
+        raise Refused(
+            "bad_title",
+            f"Give it a name of at most {LONGEST_TITLE} characters, such as Acme US.",
+            field="title",
+        )
+    return words
+
+
+def _slug_of(title: str) -> str:
+    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[: LONGEST_SLUG - 4].strip("-")
+
+
+def _taken(slug: str) -> bool:
+    return db.session.scalar(select(Connection.id).where(Connection.slug == slug)) is not None
+
+
+def _free_slug(wanted: str) -> str:
+    slug = wanted
+    number = 1
+    while _taken(slug):
+        number += 1
+        slug = f"{wanted}-{number}"
+    return slug

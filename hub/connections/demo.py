@@ -1,0 +1,189 @@
+"""The demo: test connections to the simulator, a test key, and a signing request that is already
+under way.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+from flask import current_app
+from sqlalchemy import select
+
+from hub import integrations
+from hub.accounts import api_keys
+from hub.connections import connection_tests, connections, settings_form
+from hub.connections.connection_tests import locked, set_state
+from hub.core import data_dir
+from hub.core.config import Config
+from hub.core.data_dir import SimulatorCredentials
+from hub.core.vocabulary import Channel, ConnectionState, EventType
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.db.types import now
+from hub.integrations.base import CheckResult, Integration
+from hub.messaging.compose import provider_templates, template_sync
+from hub.messaging.compose.provider_templates import APPROVED
+from hub.messaging.policy.rules import Rules
+from hub.models import Connection, ProviderTemplate, SigningRequest, Source
+from hub.shared import audit, integration_instances
+from hub.signing import team_subscriptions
+
+TITLES = {Channel.SMS: "Demo SMS", Channel.WHATSAPP: "Demo WhatsApp"}
+# what {{1}}, {{2}} … of the simulator's templates stand for, by the name of ours
+TEMPLATES = {
+    "request_sent": ("signer", "sender", "title", "link_path"),
+    "request_signed_others": ("name", "title"),
+    "request_signed_actor": ("signer", "title"),
+    "request_completed": ("signer", "title"),
+    "request_reminder": ("signer", "title"),
+}
+KEY_FILE = "demo-key"
+SAMPLE_ID = "agr-1001"
+
+
+def prepare() -> None:
+    """Make the demo's connections to phones, and its key, where they are missing."""
+    config: Config = current_app.extensions["hub.config"]
+    credentials = data_dir.simulator_credentials(config.data_dir)
+    for channel, title in TITLES.items():
+        for cls, settings in _offered(credentials):
+            if cls.channel is channel:
+                _connect(cls, title, settings)
+                break
+    _keep_key(config)
+
+
+def connect_chats() -> None:
+    """Make the demo's connections to the chats of people and of a team, where they are missing."""
+    credentials = data_dir.simulator_credentials(current_app.extensions["hub.config"].data_dir)
+    for cls, settings in _offered(credentials):
+        if cls.channel is Channel.CHAT:
+            _connect(cls, f"Demo {cls.title}", settings)
+
+
+def subscribe() -> None:
+    """Let the simulator send its webhooks here, where they have to be asked for.
+
+    Raises SendError.
+    """
+    base = current_app.extensions["hub.config"].public_url + "/api/rpc/webhooks/"
+    query = select(Connection).where(
+        Connection.test, Connection.archived_at.is_(None), Connection.channel == Channel.CHAT
+    )
+    for connection in db.session.scalars(query.order_by(Connection.id)).all():
+        cls = integrations.get(connection.integration)
+        if cls.can("subscribe"):
+            integration_instances.instance(connection).subscribe(
+                base + next(iter(cls.webhooks)).replace("{connection}", connection.slug)
+            )
+
+
+def _offered(
+    credentials: SimulatorCredentials,
+) -> Iterator[tuple[type[Integration], dict[str, Any]]]:
+    for cls in integrations.registry().values():
+        if cls.api and (settings := cls.demo_settings(credentials)) is not None:
+            yield cls, settings
+
+
+@transaction
+def _connect(cls: type[Integration], title: str, settings: dict[str, Any]) -> None:
+    account = cls.account_of(settings)
+    known = select(Connection.id).where(
+        Connection.integration == cls.name, Connection.account == account, Connection.test
+    )
+    if db.session.scalar(known) is not None:
+        return  # whatever an admin made of it since
+    connection = locked(connections.create(cls.name, title, test=True))
+    connection.settings = settings_form.settings_of(settings_form.read(cls, settings, {}))
+    connection.settings_version = 1
+    connection.account = account
+    connection.sender = cls.sender_of(settings)
+    connection.place = cls.place_of(settings)
+    team_subscriptions.begin(connection)
+    connection.rules = Rules().stored()  # people who are made up cannot say yes to anything
+    # the simulator is not asked: it knows this account by the same file, and may start after us
+    connection.checked_version = 1
+    connection.checked_at = now()
+    connection.checked_ok = True
+    connection.check = connection_tests.kept_form(
+        CheckResult(True, "The simulator is ready."), None
+    )
+    set_state(connection, ConnectionState.ENABLED)
+    audit.record("connection.enabled", connection.id, connection.title)
+
+
+def _keep_key(config: Config) -> None:
+    path = config.data_dir / KEY_FILE
+    if not path.exists() or api_keys.find(path.read_text().strip()) is None:
+        data_dir.write_private(path, api_keys.create("Demo", test=True) + "\n")
+
+
+def learn_templates() -> None:
+    """Fetch the simulator's templates, and let each approved one say what its name says.
+
+    Raises SendError.
+    """
+    known = select(Connection).where(
+        Connection.test,
+        Connection.title == TITLES[Channel.WHATSAPP],
+        Connection.archived_at.is_(None),
+    )
+    connection = db.session.scalar(known)
+    if connection is None:
+        return
+    connection_id = connection.id
+    template_sync.sync(connection_id)
+    approved = select(ProviderTemplate).where(
+        ProviderTemplate.connection_id == connection_id, ProviderTemplate.state == APPROVED
+    )
+    for template in db.session.scalars(approved).all():
+        for name, ours in TEMPLATES.items():
+            if template.name.startswith(name):
+                variables = dict(zip(json.loads(template.variables), ours, strict=False))
+                provider_templates.map_to(
+                    connection_id, name, template.locale, template.id, variables
+                )
+
+
+def sample() -> dict[str, Any]:
+    """Return the event that the sample request begins with, as a signing app posts it."""
+    return {
+        "type": EventType.SENT.value,
+        "id": "evt-771",
+        "occurred_at": now().isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "request": {
+            "id": SAMPLE_ID,
+            "title": "Employment Agreement",
+            "sender": {"name": "Acme HR", "email": "hr@acme.example"},
+            "expires_at": (
+                (now() + timedelta(days=30)).isoformat(timespec="seconds").replace("+00:00", "Z")
+            ),
+        },
+        "signers": [
+            {
+                "id": "eric",
+                "name": "Eric Smith",
+                "email": "eric@example.com",
+                "mobile_number": "+13175551234",
+                "locale": "en",
+                "time_zone": "America/Indiana/Indianapolis",
+                "order": 1,
+                "signing_url": f"https://sign.example/r/{SAMPLE_ID}/eric",
+                "send_to": {"mobile_number": True, "email": True},
+                "preference": ["whatsapp", "sms"],
+            }
+        ],
+    }
+
+
+def sample_sent() -> bool:
+    """Tell whether the sample request is there."""
+    known = select(SigningRequest.id).join(Source, Source.id == SigningRequest.source_id)
+    known = known.where(
+        Source.slug == "default", SigningRequest.external_id == SAMPLE_ID, SigningRequest.test
+    )
+    return db.session.scalar(known) is not None

@@ -1,0 +1,45 @@
+"""Changing what a connection may send."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+from flask import current_app
+
+from hub.connections.connection_tests import locked
+from hub.core.errors import Refused
+from hub.db.store import transaction
+from hub.db.types import now
+from hub.messaging.compose import outbox
+from hub.messaging.policy import policy, rules, spending
+from hub.messaging.policy.rules import Rules
+from hub.shared import audit
+
+
+@transaction
+def save(connection_id: str, wanted: Rules) -> None:
+    """Keep other rules for a connection, from the next message on.
+
+    Raises Refused that names the field.
+    """
+    fresh = rules.checked(wanted)
+    connection = locked(connection_id)
+    before = policy.rules_of(connection)
+    if connection.archived_at is not None:
+        raise Refused("archived", "This connection is archived: it sends nothing any more.")
+    if fresh.currency != before.currency and spending.spent(connection.id, now()).month:
+        why = (
+            f"This month's spending is counted in {before.currency}. Keep that until the month is"
+            " over."
+        )
+        raise Refused("other_currency", why, field="currency")
+    changed = [
+        one.name for one in fields(Rules) if getattr(before, one.name) != getattr(fresh, one.name)
+    ]
+    connection.rules = fresh.stored()
+    if fresh.quiet != before.quiet:
+        outbox.ask_again(connection.id)
+    audit.record(
+        "connection.rules_changed", connection.id, connection.title, rules=", ".join(changed)
+    )
+    current_app.extensions.get("hub.remembered", {}).pop(("capped",), None)

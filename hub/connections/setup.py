@@ -1,0 +1,28 @@
+"""What must be there before the first request: prepared at every start, after migration."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from hub.accounts.links import first_admin_link
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.models import Source
+from hub.shared import audit, index_key
+
+__all__ = ["first_admin_link", "prepare"]
+
+
+def prepare() -> None:
+    """Make the key that addresses are found by, and the default source; what is there stays."""
+    index_key.index_key()
+    _add_default_source()
+
+
+@transaction
+def _add_default_source() -> None:
+    if db.session.scalar(select(Source.id).where(Source.slug == "default")) is None:
+        source = Source(slug="default", name="Default")
+        db.session.add(source)
+        db.session.flush()
+        audit.record("source.added", source.id, source.name)

@@ -1,0 +1,177 @@
+"""The files of the data folder: made when missing, readable by their owner alone.
+
+hub.db              the embedded database        hub.db.lock   its writers' lock
+secret-key          signs cookies                encryption-keys   `id:key` lines, newest first
+queue.sock          the embedded queue server    simulator.json    the simulator's credentials
+demo-key            the demo's API key
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+import secrets
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from hub.core.errors import ConfigError
+
+T = TypeVar("T")
+
+# sockaddr_un.sun_path holds 108 bytes on Linux and 104 on macOS, the final NUL included
+LONGEST_SOCKET_PATH = 100
+SECRET_KEY = "secret-key"  # noqa: S105 - the name of a file
+ENCRYPTION_KEYS = "encryption-keys"
+
+
+@dataclass(frozen=True)
+class SimulatorCredentials:
+    """The one account the simulator knows, random per data folder."""
+
+    account_sid: str
+    auth_token: str
+    api_key_sid: str
+    api_key_secret: str
+    phone_number: str = "+15005550006"
+    messaging_service_sid: str = ""
+
+    def made_up(self, name: str, length: int = 32) -> str:
+        """Return what the simulator and the demo's connections take for a credential, by its name:
+        up to 64 hexadecimal digits.
+        """
+        return hmac.new(self.api_key_secret.encode(), name.encode(), hashlib.sha256).hexdigest()[
+            :length
+        ]
+
+
+def make(folder: Path) -> Path:
+    """Create the data folder for its owner alone; an existing one is left as it is."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as problem:
+        raise ConfigError(_unusable(folder, f"cannot be created ({problem.strerror})")) from None
+    return folder
+
+
+def verify(folder: Path) -> None:
+    """Raise ConfigError unless files can be made in the data folder, or the folder itself; writes
+    nothing.
+    """
+    existing = folder
+    try:
+        while not existing.exists() and existing != existing.parent:
+            existing = existing.parent
+        usable = existing.is_dir()
+    except OSError as problem:
+        raise ConfigError(_unusable(folder, f"cannot be opened ({problem.strerror})")) from None
+    if not usable:
+        raise ConfigError(_unusable(folder, f"cannot be used, because {existing} is not a folder"))
+    if not os.access(existing, os.R_OK | os.W_OK | os.X_OK):
+        what = "is not writable" if existing == folder else f"cannot be created in {existing}"
+        read_only = os.statvfs(existing).f_flag & os.ST_RDONLY
+        why = (
+            "its file system is read-only"
+            if read_only
+            else f"it is not open to user {os.geteuid()}"
+        )
+        raise ConfigError(_unusable(folder, f"{what}, because {why}"))
+
+
+def _unusable(folder: Path, what: str) -> str:
+    return (
+        f"Signpost does not start: the data folder {folder} {what}. "
+        "Give this user write access to it, or name another folder in HUB_DATA_DIR."
+    )
+
+
+def kept(path: Path, parse: Callable[[str], T]) -> T | None:
+    """Return the key that a file holds, or None where there is no file. Raises ConfigError."""
+    try:
+        return parse(path.read_text().strip())
+    except FileNotFoundError:
+        return None
+    except OSError as problem:
+        why = f"{problem.strerror}. Give user {os.geteuid()} read access to it"
+    except UnicodeDecodeError:
+        why = "it is not a text file. Restore it from a backup of the data folder"
+    except ValueError as problem:
+        why = f"{problem}. Restore it from a backup of the data folder"
+    or_new = (
+        " Or delete it: Signpost then makes a new one, and everybody signs in again."
+        if path.name == SECRET_KEY
+        else ""
+    )
+    raise ConfigError(
+        f"Signpost does not start: the key file {path} cannot be used: {why}.{or_new}"
+    )
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read, in one step: a reader sees the old text or the
+    new.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def once(path: Path, text: str) -> str:
+    """Return what the file holds, after creating it with `text` if it is missing.
+
+    Safe for many processes at once.
+    """
+    if not path.exists():
+        make(path.parent)
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        write_private(temporary, text)
+        try:
+            os.link(temporary, path)  # unlike a rename this fails when another process was first
+        except FileExistsError:
+            pass  # keep what the other process wrote
+        finally:
+            temporary.unlink()
+    return path.read_text().strip()
+
+
+def secret_key(folder: Path) -> str:
+    return once(folder / SECRET_KEY, secrets.token_urlsafe(48))
+
+
+def encryption_keys(folder: Path) -> str:
+    return once(
+        folder / ENCRYPTION_KEYS, "k1:" + base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+    )
+
+
+def simulator_credentials(folder: Path) -> SimulatorCredentials:
+    fresh = SimulatorCredentials(
+        account_sid="AC" + secrets.token_hex(16),
+        auth_token=secrets.token_hex(16),
+        api_key_sid="SK" + secrets.token_hex(16),
+        api_key_secret=secrets.token_urlsafe(24),
+        messaging_service_sid="MG" + secrets.token_hex(16),
+    )
+    return SimulatorCredentials(
+        **json.loads(once(folder / "simulator.json", json.dumps(asdict(fresh), indent=1)))
+    )
+
+
+def socket_path(folder: Path) -> Path:
+    """Where the embedded queue server listens: in the data folder, or, where that path is too long
+    for a socket, beside.
+    """
+    path = folder.resolve() / "queue.sock"
+    if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH:
+        return path
+    short = hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"hub-{os.getuid()}-{short}" / "queue.sock"

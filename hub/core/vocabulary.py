@@ -1,0 +1,229 @@
+"""The words of Signpost that are stored or seen outside, each with a line of meaning."""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+
+QUEUES = ("deliver", "settle", "chores")  # each has a worker, and a job in hub/jobs
+
+
+class Word(StrEnum):
+    """A word with its meaning: `Channel.SMS.meaning`."""
+
+    meaning: str
+
+    def __new__(cls, value: str, meaning: str = "") -> Word:
+        word = str.__new__(cls, value)
+        word._value_ = value
+        word.meaning = meaning
+        return word
+
+
+class Channel(Word):
+    """The medium a message travels on."""
+
+    SMS = "sms", "a text message to a mobile phone"
+    WHATSAPP = "whatsapp", "a WhatsApp message to a phone number"
+    VOICE = "voice", "a call that reads the text aloud"
+    EMAIL = "email", "a mail to a mailbox"
+    CHAT = "chat", "a post to a team's channel or a person's chat"
+    WEBHOOK = "webhook", "a signed HTTP request to an application"
+
+
+class Scope(Word):
+    """Permissions of an API key."""
+
+    EVENTS_WRITE = "events:write", "post events"
+    MESSAGES_READ = "messages:read", "read messages and signing requests"
+    MESSAGES_WRITE = (
+        "messages:write",
+        "send, cancel and resend messages, upload files, remind signers",
+    )
+    CONTACTS_READ = "contacts:read", "read opt-outs"
+    CONTACTS_WRITE = "contacts:write", "add and lift opt-outs, record consents, invite to chats"
+    WEBHOOKS_MANAGE = "webhooks:manage", "manage the webhooks that receive platform events"
+    EVIDENCE_READ = "evidence:read", "read consents with their proof"
+
+
+class Address(Word):
+    """The kind of address a contact has; SMS, WhatsApp and voice share one phone contact."""
+
+    PHONE = "phone", "a number in E.164 form"
+    EMAIL = "email", "a mail address"
+    CHAT = "chat", "a chat's or channel's id at its provider"
+    EXTERNAL = "external", "a person known only by a provider's own id"
+
+
+class ContentKind(Word):
+    """Kinds of contents other than text and files. The meaning names the fields."""
+
+    LOCATION = "location", "a place: `latitude` and `longitude` in degrees, `label`, `address`"
+    CONTACT = "contact", "a contact card: `name`, `phones` and `emails`, which are lists"
+    REACTION = (
+        "reaction",
+        "an emoji put on a message: `emoji`, empty where it was removed; `message`",
+    )
+    STICKER = "sticker", "a sticker: `emoji`, where the provider names one"
+    FORM = "form", "a form that was filled in, such as a WhatsApp flow: `answers`, by field"
+    POLL = "poll", "a poll: `question` and `options`, a list"
+    DICE = "dice", "a thrown die or the like: `emoji` and `value`"
+    REFERRAL = "referral", "the ad or post that led here: `headline`, `text`, `url`, `source`, `id`"
+    EDIT = "edit", "the text replaces that of an earlier message: `message`"
+    OTHER = "other", "something that Signpost cannot show: `type`, in the provider's word"
+
+
+class Status(Word):
+    """Where a message stands.
+
+    `rank` orders what a provider may report: a fact only ever raises it.
+    """
+
+    QUEUED = "queued", "waits for its turn"
+    SENDING = "sending", "a call to the provider is under way"
+    UNKNOWN = "unknown", "the provider may or may not have it"
+    SUPPRESSED = "suppressed", "not sent, because a rule forbids it"
+    CANCELED = "canceled", "taken back before it was sent"
+    EXPIRED = "expired", "no longer worth sending when its turn came"
+    ACCEPTED = "accepted", "the provider took it"
+    SENT = "sent", "the provider handed it on"
+    FAILED = "failed", "refused, and will not be sent"
+    UNDELIVERED = "undelivered", "handed on, but it did not arrive"
+    DELIVERED = "delivered", "arrived"
+    READ = "read", "arrived and was opened"
+
+    @classmethod
+    def read(cls, stored: str) -> Status:
+        """Return a stored status; one that this version does not know is UNKNOWN, which any report
+        raises.
+        """
+        return cls(stored) if stored in cls._value2member_map_ else cls.UNKNOWN
+
+    @property
+    def rank(self) -> int:
+        return _RANK[self]
+
+    @property
+    def final(self) -> bool:
+        """True when nothing more is expected, save that `undelivered` may turn out delivered."""
+        return self.rank in (3, 6, 7, 8)
+
+    @property
+    def handed_over(self) -> bool:
+        """True when the provider has it and may say more; some never do."""
+        return self in (Status.ACCEPTED, Status.SENT)
+
+    @property
+    def arrived(self) -> bool:
+        return self in (Status.DELIVERED, Status.READ)
+
+
+_RANK = {
+    Status.QUEUED: 0,
+    Status.SENDING: 1,
+    Status.UNKNOWN: 2,
+    Status.SUPPRESSED: 3,
+    Status.CANCELED: 3,
+    Status.EXPIRED: 3,
+    Status.ACCEPTED: 4,
+    Status.SENT: 5,
+    Status.FAILED: 6,
+    Status.UNDELIVERED: 6,
+    Status.DELIVERED: 7,
+    Status.READ: 8,
+}
+
+
+class EventType(Word):
+    """What a signing app can tell us."""
+
+    SENT = "request.sent", "a document was sent out for signature"
+    VIEWED = "request.viewed", "a signer opened the document"
+    SIGNED = "request.signed", "a signer signed"
+    DECLINED = "request.declined", "a signer refused to sign"
+    COMPLETED = "request.completed", "everybody signed; the document is ready"
+    REMINDER = "request.reminder", "it is time to remind those who have not signed"
+    EXPIRED = "request.expired", "the time to sign ran out"
+    CANCELED = "request.canceled", "the sender took the document back"
+
+    @property
+    def asks_to_sign(self) -> bool:
+        """Return whether it is pointless once nothing is left to sign, or signing has ended."""
+        return self in (EventType.SENT, EventType.REMINDER)
+
+
+class Audience(Word):
+    """Whom a route tells of an event."""
+
+    SIGNERS = "signers", "every signer of the request"
+    PENDING = "pending", "the signers who have still to sign"
+    ACTOR = "actor", "the signer whom the event is about"
+    OTHERS = "others", "the signers whom the event is not about"
+    TEAM = "team", "those who read where a connection posts"
+
+
+class RequestState(Word):
+    """Where a signing request stands."""
+
+    OPEN = "open", "signatures are missing"
+    COMPLETED = "completed", "everybody signed"
+    DECLINED = "declined", "a signer refused"
+    EXPIRED = "expired", "the time to sign ran out"
+    CANCELED = "canceled", "the sender took it back"
+
+
+class SignerState(Word):
+    """Where a signer stands."""
+
+    PENDING = "pending", "has still to sign"
+    VIEWED = "viewed", "opened the document, has still to sign"
+    SIGNED = "signed", "signed"
+    DECLINED = "declined", "refused to sign"
+
+    @classmethod
+    def read(cls, stored: str) -> SignerState:
+        """Return a stored state; a signer whose state is not known is asked for nothing."""
+        return cls(stored) if stored in cls._value2member_map_ else cls.DECLINED
+
+    @property
+    def owes(self) -> bool:
+        """True while a signature is missing."""
+        return self in (SignerState.PENDING, SignerState.VIEWED)
+
+
+class ConnectionState(Word):
+    """Whether a connection sends."""
+
+    NEW = "new", "stored, never enabled"
+    ENABLED = "enabled", "sends"
+    DISABLED = "disabled", "an admin turned it off; what waits for it stays"
+    BROKEN = (
+        "broken",
+        "the provider refuses everything; an admin must fix it, what waits for it stays",
+    )
+
+
+class Lane(Word):
+    """Which queue of a connection a message stands in."""
+
+    NOW = "now", "somebody waits for it"
+    BULK = "bulk", "reminders and the like; never delays the other lane"
+
+
+class Role(IntEnum):
+    """What a user may do; each role includes those below it."""
+
+    VIEWER = 1
+    OPERATOR = 2
+    ADMIN = 3
+
+    @property
+    def title(self) -> str:
+        return self.name.capitalize()
+
+    @property
+    def meaning(self) -> str:
+        return {
+            Role.VIEWER: "reads everything, changes nothing",
+            Role.OPERATOR: "also sends, resends, cancels and reminds",
+            Role.ADMIN: "also sets up connections, users and keys",
+        }[self]

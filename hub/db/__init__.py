@@ -1,0 +1,1 @@
+"""Everything about reading and writing the database, and about writing it fast."""

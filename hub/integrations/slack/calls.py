@@ -1,0 +1,138 @@
+"""Calls to Slack, through our door: methods of the Web API, incoming webhooks, the addresses that
+answer a press.
+
+https://docs.slack.dev/apis/web-api/#responses
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+from hub.core.errors import (
+    ConnectionBroken,
+    DestinationUnavailable,
+    OutcomeUnknown,
+    PermanentError,
+    Scope,
+    SendError,
+    Unreachable,
+)
+from hub.integrations.slack.errors import error, raise_for
+from hub.lib.provider_http import Answer, Door, NoAnswer, NotSent
+
+OFFICIAL = "https://hooks.slack.com"
+REFERENCE = "x-slack-req-id"  # names a request in Slack's logs
+JSON = "application/json; charset=utf-8"
+FORM = "application/x-www-form-urlencoded"
+# what answers presses at addresses that are no more
+GONE = "no_service", "invalid_url", "http_404", "http_410"
+JSON_WORDS = ("null", "true", "false")
+_CODE = re.compile(r"[a-z][a-z0-9_]{1,79}")
+_REPLY_PATH = re.compile(r"/actions/[A-Za-z0-9_/-]{1,500}")
+
+
+class Said(NamedTuple):
+    """What a method of the Web API gave."""
+
+    fields: Mapping[str, Any]
+    headers: Mapping[str, str]
+
+
+class Calls:
+    """Makes the calls of one connection, with its bot token where it has one.
+
+    Each raises a SendError.
+    """
+
+    def __init__(self, door: Door, api: str, hooks: str, token: str) -> None:
+        self._door = door
+        self._api = api
+        self._hooks = hooks
+        self._token = token
+
+    def method(
+        self, name: str, fields: Mapping[str, Any], *, form: bool = False, own: bool = True
+    ) -> Said:
+        """Call a method of the Web API.
+
+        `form`: it reads no JSON; `own`: it is about the connection's own channel.
+        """
+        body = urlencode(fields) if form else json.dumps(fields)
+        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": FORM if form else JSON}
+        answer = self._post(f"{self._api}/api/{name}", body, headers)
+        said = _object(answer)
+        if answer.status == 200 and said.get("ok") is True:
+            return Said(said, answer.headers)
+        code = _code(said.get("error"))
+        # it took the request, and said something that we cannot read
+        if answer.status < 300 and not code:
+            raise OutcomeUnknown("Slack’s answer cannot be read.", "bad_answer")
+        scope = Scope.RECIPIENT if name.startswith("chat.") else Scope.MESSAGE
+        raise_for(answer.status, code, answer.retry_after, own=own, scope=scope)
+
+    def post(self, path: str, payload: Mapping[str, Any]) -> None:
+        """Post to an incoming webhook by its path, which ends with a secret."""
+        answer = self._post(
+            self._hooks + path,
+            json.dumps(payload),
+            {"Content-Type": JSON},
+            hidden=path.rpartition("/")[2],
+        )
+        said = _object(answer)
+        text = answer.text.strip()
+        if answer.status == 200 and (text == "ok" or said.get("ok") is True):
+            return
+        code = _code(said.get("error")) or _code(text)
+        if answer.status < 300 and not code:
+            raise OutcomeUnknown("Slack’s answer cannot be read.", "bad_answer")
+        raise_for(answer.status, code, answer.retry_after)
+
+    def answer(self, reply_to: str, payload: Mapping[str, Any]) -> None:
+        """Answer a press, where its payload said; that never speaks for the whole connection."""
+        if not (path := self.reply_path(reply_to)):
+            raise error("bad_reply_address")
+        try:
+            self.post(path, payload)
+        except SendError as problem:
+            if problem.code in GONE:
+                raise error("expired_url") from None
+            if isinstance(problem, ConnectionBroken | DestinationUnavailable):
+                raise PermanentError(str(problem), problem.code) from None
+            raise
+
+    def reply_path(self, url: str) -> str:
+        """Return the path of an address that answers presses; '' when it is not Slack's, nor of
+        what stands in for Slack here.
+        """
+        for base in (self._hooks, OFFICIAL):
+            if url.startswith(f"{base}/") and _REPLY_PATH.fullmatch(path := url.removeprefix(base)):
+                return path
+        return ""
+
+    def _post(self, url: str, body: str, headers: Mapping[str, str], hidden: str = "") -> Answer:
+        try:
+            return self._door.request("POST", url, headers=headers, body=body, hidden=hidden)
+        except NotSent as problem:
+            raise Unreachable(f"Slack was not reached: {problem}", "unreachable") from None
+        except NoAnswer as problem:
+            raise OutcomeUnknown(
+                f"Slack hung up before it answered: {problem}", "no_answer"
+            ) from None
+
+
+def _object(answer: Answer) -> Mapping[str, Any]:
+    try:
+        found = json.loads(answer.body)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _code(text: Any) -> str:
+    return (
+        text if isinstance(text, str) and _CODE.fullmatch(text) and text not in JSON_WORDS else ""
+    )

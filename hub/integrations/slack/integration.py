@@ -1,0 +1,421 @@
+"""Slack: posts of a team's channel, through an incoming webhook or a bot, with buttons that act.
+
+The admin prepares a Slack app: for a webhook its URL; for a bot its token, and the channel that it
+was invited to. App ID and Signing Secret let the buttons of posts act. A bot keeps a thread for
+each request, changes its posts in place and writes to people by their mail address; a webhook
+posts, and no more. Slack reports presses of buttons. What became of a post it says at once: what it
+took, stands in the channel. https://docs.slack.dev/messaging
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from hub.core.data_dir import SimulatorCredentials
+from hub.core.errors import (
+    BadWebhook,
+    ConnectionBroken,
+    DestinationUnavailable,
+    OutcomeUnknown,
+    PermanentError,
+    TransientError,
+)
+from hub.core.vocabulary import Address, Channel, Status
+from hub.integrations.base import (
+    Accepted,
+    ButtonPress,
+    CheckResult,
+    Fact,
+    Integration,
+    Outbound,
+    Problem,
+    Unrecognized,
+    WebhookRequest,
+    webhook,
+)
+from hub.integrations.slack.calls import OFFICIAL, REFERENCE, Calls
+from hub.integrations.slack.check import of_bot, of_webhook
+from hub.integrations.slack.errors import error, explain
+from hub.integrations.slack.form import CHANNEL, SlackForm, hook_path, hook_place
+from hub.integrations.slack.text import mrkdwn, units
+from hub.lib.provider_http import Door
+from hub.lib.storable import json_object
+
+LONGEST_NAME = 100  # characters of a person's
+FOREIGN = "This button does not belong to Signpost, so nothing happened."
+
+
+class Slack(Integration):
+    """Post to a Slack channel."""
+
+    name = "slack"
+    title = "Slack"
+    provider = "Slack"
+    summary = (
+        "Posts to a team’s channel, a thread for each request, with buttons to remind and to"
+        " snooze."
+    )
+    docs_url = "https://docs.slack.dev/quickstart"
+    reach = "A team’s channel, and its members"
+    cost = "Free"
+    setup = "About 10 minutes"
+    formatting = "Block Kit"
+    buttons = "Yes"
+    icon = "channel"
+    guide = (
+        (
+            "Open **api.slack.com/apps**, choose **Create New App**, **From scratch**, and your"
+            " workspace."
+        ),
+        (
+            "For the simple way, switch **Incoming Webhooks** on, choose **Add New Webhook** and a"
+            " channel, and copy the **Webhook URL**."
+        ),
+        (
+            "For threads, posts that change in place and messages to people, take a bot instead:"
+            " under **OAuth & Permissions** add the bot scopes `chat:write`, `users:read`,"
+            " `users:read.email` and `channels:read`, choose **Install to Workspace**, and copy the"
+            " **Bot User OAuth Token**."
+        ),
+        (
+            "Then write `/invite` and the app’s name in the channel. Its **Channel ID** stands at"
+            " the end of the channel’s details."
+        ),
+        (
+            "For buttons that act in Slack, copy **App ID** and **Signing Secret** from **Basic"
+            " Information**. Under **Interactivity & Shortcuts** switch interactivity on, and set"
+            " the **Request URL** to the address shown below."
+        ),
+        "Paste them here, **Save**, and choose **Test connection**. Testing posts nothing.",
+    )
+
+    channel = Channel.CHAT
+    address = Address.CHAT
+    finds_by = Address.EMAIL
+    event_prefix = "slack"
+    max_length = 3000  # characters of a section, its marks included
+    per_recipient = 1.0  # https://docs.slack.dev/apis/web-api/rate-limits
+    concurrency = 16
+    request_ref_header = REFERENCE
+    api = {"slack": "https://slack.com", "slackhooks": OFFICIAL}
+
+    Form = SlackForm
+
+    def __init__(
+        self, settings: Mapping[str, Any], door: Door, api: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(settings, door, api)
+        self._calls = Calls(
+            door,
+            self.api_urls["slack"],
+            self.api_urls["slackhooks"],
+            str(settings.get("bot_token") or ""),
+        )
+        self._place = self.place_of(settings)
+        self._acts = bool(settings.get("app_id") and settings.get("signing_secret"))
+
+    @classmethod
+    def account_of(cls, settings: Mapping[str, Any]) -> str:
+        return str(settings.get("app_id") or "")
+
+    @classmethod
+    def sender_of(cls, settings: Mapping[str, Any]) -> str:
+        return cls.place_of(settings)
+
+    @classmethod
+    def place_of(cls, settings: Mapping[str, Any]) -> str:
+        return str(settings.get("channel") or "") or hook_place(
+            str(settings.get("webhook_url") or "")
+        )
+
+    @classmethod
+    def finds_people(cls, place: str) -> bool:
+        return not _is_hook(place)
+
+    @classmethod
+    def keeps_threads(cls, place: str) -> bool:
+        return not _is_hook(place)
+
+    @classmethod
+    def edits_posts(cls, place: str) -> bool:
+        return not _is_hook(place)
+
+    @classmethod
+    def kind_of(cls, address: str) -> Address:
+        return Address.EMAIL if "@" in address else Address.CHAT
+
+    @classmethod
+    def length_of(cls, text: str) -> int:
+        return units(mrkdwn(text, sys.maxsize))
+
+    @classmethod
+    def clean_address(cls, address: str) -> str:
+        text = address.strip()
+        if _MAIL.fullmatch(text) and len(text) <= 320:
+            return text.lower()
+        if _ID.fullmatch(text) or _HOOK.fullmatch(text):
+            return text
+        raise ValueError(
+            "Give a Channel ID (C…), a member’s ID (U…) or a mail address. Slack shows the IDs at"
+            " the end of the details of a channel, and behind ⋮ on a profile; names do not do."
+        )
+
+    @classmethod
+    def explain(cls, code: str) -> Problem | None:
+        return explain(code)
+
+    @classmethod
+    def demo_settings(cls, credentials: SimulatorCredentials) -> dict[str, Any] | None:
+        return {
+            "webhook_url": "",
+            "bot_token": "xoxb-" + credentials.made_up("slack bot token", 40),
+            "channel": "C" + credentials.made_up("slack channel", 10).upper(),
+            "app_id": "A" + credentials.made_up("slack app", 10).upper(),
+            "signing_secret": credentials.made_up("slack signing secret", 32),
+        }
+
+    def send(self, message: Outbound) -> Accepted:
+        payload = self.render(message)
+        if self._edits(message):
+            self._update(payload)
+            return Accepted(message.edits, Status.DELIVERED)
+        if message.reply_to:
+            self._calls.answer(message.reply_to, payload)
+            return Accepted("", Status.DELIVERED)
+        if _is_hook(self._place):
+            self._fits_the_webhook(message)
+            self._calls.post(hook_path(self.settings["webhook_url"]), payload)
+            return Accepted("", Status.DELIVERED)
+        if _is_hook(message.to):
+            raise error("not_a_channel")
+        if self.kind_of(message.to) is Address.EMAIL:
+            payload |= {"channel": self._member(message.to)}
+        said = self._calls.method("chat.postMessage", payload, own=message.to == self._place).fields
+        channel = str(said.get("channel") or "")
+        ts = str(said.get("ts") or "")
+        if not (_ID.fullmatch(channel) and _TS.fullmatch(ts)):
+            raise OutcomeUnknown("Slack’s answer names no message.", "bad_answer")
+        return Accepted(f"{channel}/{ts}", Status.DELIVERED, thread="" if message.thread else ts)
+
+    def _update(self, payload: dict[str, Any]) -> None:
+        try:
+            self._calls.method("chat.update", payload, own=payload["channel"] == self._place)
+        except DestinationUnavailable as problem:
+            if problem.sure:
+                raise
+            # it is about the post that was to be changed
+            raise PermanentError(str(problem), problem.code) from None
+
+    def _edits(self, message: Outbound) -> bool:
+        # rather than answer a press, which is over after half an hour and five times
+        return bool(message.edits) and not _is_hook(self._place)
+
+    def _fits_the_webhook(self, message: Outbound) -> None:
+        if message.edits:
+            raise error("no_edits")
+        if message.to != self._place:
+            raise error(
+                "one_channel"
+                if _is_hook(message.to) or message.to[:1] in ("C", "G")
+                else "no_direct_messages"
+            )
+
+    def _member(self, email: str) -> str:
+        """Return the id of the member with this mail address.
+
+        No message has left yet, whatever goes wrong.
+        """
+        try:
+            found = self._calls.method(
+                "users.lookupByEmail", {"email": email}, form=True, own=False
+            ).fields.get("user")
+        except OutcomeUnknown as problem:
+            raise TransientError(str(problem), problem.code) from None
+        except ConnectionBroken as problem:
+            if problem.code == "missing_scope":  # the team's channel goes on without it
+                raise PermanentError(str(problem), problem.code) from None
+            raise
+        member = found.get("id") if isinstance(found, dict) else None
+        if not (isinstance(member, str) and _ID.fullmatch(member)):
+            raise TransientError("Slack’s answer names no member.", "bad_answer")
+        return member
+
+    def render(self, message: Outbound) -> dict[str, Any]:
+        from hub.integrations.slack import blocks  # it loads slack_sdk, which is large
+
+        said: dict[str, Any] = {
+            "text": blocks.summary(message),
+            "blocks": blocks.blocks(message, interactive=self._acts),
+        }
+        if self._edits(message):
+            channel, _, ts = message.edits.partition("/")
+            # unlike chat.postMessage, it would look for names
+            return {"channel": channel, "ts": ts, **said, "parse": "none"}
+        if message.reply_to:
+            return {"replace_original": True, **said}
+        still = {"unfurl_links": False, "unfurl_media": False}
+        if _is_hook(self._place):
+            return {**said, **still}
+        return {
+            "channel": message.to,
+            **said,
+            **still,
+            **({"thread_ts": message.thread} if message.thread else {}),
+        }
+
+    def check(self) -> CheckResult:
+        if _is_hook(self._place):
+            return of_webhook(
+                self._calls, hook_path(self.settings["webhook_url"]), self._place, self._acts
+            )
+        return of_bot(self._calls, self._place, self._acts)
+
+    @classmethod
+    def account(cls, request: WebhookRequest) -> str:
+        app_id = _payload(request).get("api_app_id") or _field(request, "api_app_id")
+        return app_id if isinstance(app_id, str) and len(app_id) < 100 else ""
+
+    def verify(self, request: WebhookRequest) -> None:
+        secret = str(self.settings.get("signing_secret") or "")
+        sent_at = request.headers.get("x-slack-request-timestamp", "")
+        signature = request.headers.get("x-slack-signature", "")
+        # what the verifier would stumble over
+        if not (
+            secret
+            and re.fullmatch(r"[0-9]{1,12}", sent_at)
+            and re.fullmatch(r"v0=[0-9a-f]{64}", signature)
+        ):
+            raise BadWebhook("The request carries no signature of this Slack app.")
+        # it loads all of slack_sdk, which is large
+        from slack_sdk.signature import SignatureVerifier
+
+        try:
+            genuine = SignatureVerifier(secret).is_valid(request.body, sent_at, signature)
+        except ValueError:  # a body that is no text
+            genuine = False
+        if not genuine:
+            raise BadWebhook(
+                "The signature is not made with this app’s Signing Secret, or is more than 5"
+                " minutes old."
+            )
+
+    @webhook("slack/interactions")
+    def on_interaction(self, request: WebhookRequest) -> list[Fact]:
+        """Request URL, to paste under Interactivity & Shortcuts in the Slack app"""
+        said = _payload(request)
+        actions = said.get("actions")
+        if said.get("type") != "block_actions":
+            return [Unrecognized(what=_described(request))]
+        if not isinstance(actions, list):
+            return []
+        reply_to = said.get("response_url")
+        if not isinstance(reply_to, str) or not self._calls.reply_path(reply_to):
+            reply_to = ""
+        # a link has none, and is pressed all the same
+        tokens = (one.get("value") for one in actions if isinstance(one, dict))
+        return [
+            ButtonPress(
+                token=token, who=_name(said.get("user")), reply_to=reply_to, provider_id=_post(said)
+            )
+            for token in tokens
+            if isinstance(token, str) and _TOKEN.fullmatch(token)
+        ]
+
+    @classmethod
+    def probe(cls, request: WebhookRequest) -> tuple[str, str] | None:
+        # Slack looks at the certificate now and then, without a signature
+        # https://docs.slack.dev/interactivity/implementing-slash-commands
+        try:
+            fields = {**request.query, **request.form}
+        except BadWebhook:
+            return None
+        return (
+            ("text/plain", "")
+            if fields.get("ssl_check") == "1" and "payload" not in fields
+            else None
+        )
+
+    @classmethod
+    def answer(cls, request: WebhookRequest, new: bool) -> tuple[str, str]:
+        return "text/plain", ""
+
+    @classmethod
+    def clicked(cls, request: WebhookRequest) -> tuple[str, ...]:
+        said = _payload(request)
+        actions = said.get("actions")
+        values = (
+            [one.get("value") for one in actions if isinstance(one, dict)]
+            if isinstance(actions, list)
+            else []
+        )
+        return tuple(value for value in values if isinstance(value, str) and value)
+
+    @classmethod
+    def answer_foreign(cls, request: WebhookRequest) -> tuple[str, str]:
+        return "application/json", json.dumps(
+            {"response_type": "ephemeral", "replace_original": False, "text": FOREIGN}
+        )
+
+
+def _is_hook(place: str) -> bool:
+    return "/" in place
+
+
+def _payload(request: WebhookRequest) -> Mapping[str, Any]:
+    """Return the JSON that a press comes as, in a form's one field, or an event as the body; {} for
+    whatever else.
+    """
+    if request.json:
+        return request.json
+    try:
+        return json_object(request.form.get("payload", ""))
+    except BadWebhook:
+        return {}
+
+
+def _field(request: WebhookRequest, name: str) -> str:
+    """Return a field of a form, such as that of a slash command; '' where there is none."""
+    try:
+        return request.form.get(name, "")
+    except BadWebhook:
+        return ""
+
+
+def _described(request: WebhookRequest) -> str:
+    """Say in a sentence what a request of Slack is that is no click of a button."""
+    said = _payload(request)
+    inner = said.get("event")
+    kinds = (inner.get("type") if isinstance(inner, dict) else None, said.get("type"))
+    kind = next((kind[:60] for kind in kinds if kind and isinstance(kind, str)), "")
+    named = f"the kind {kind!r}" if kind else "no kind"
+    what = f"an event of {named}" if request.json else f"an interaction of {named}"
+    if not said and (command := _field(request, "command")):
+        what = f"the slash command {command[:60]!r}"
+    return f"Slack sent {what}. Signpost reads clicks of its buttons only."
+
+
+def _post(said: Mapping[str, Any]) -> str:
+    """Return the post that was pressed, as `send` names it; '' where that is not said."""
+    found = said.get("container")
+    known = found if isinstance(found, dict) else {}
+    channel = known.get("channel_id")
+    ts = known.get("message_ts")
+    return f"{channel}/{ts}" if isinstance(channel, str) and isinstance(ts, str) else ""
+
+
+def _name(user: Any) -> str:
+    known = user if isinstance(user, dict) else {}
+    names = (known.get(key) for key in ("name", "username", "id"))
+    found = next((name for name in names if isinstance(name, str) and name.strip()), "")
+    return found[:LONGEST_NAME]
+
+
+_ID = re.compile(rf"{CHANNEL}|[DUW][A-Z0-9]{{8,20}}")
+_HOOK = re.compile(r"[TE][A-Z0-9]{2,20}/B[A-Z0-9]{2,20}")
+_MAIL = re.compile(r"[^\s@\x00-\x1f\x7f]+@[^\s@\x00-\x1f\x7f.]+(\.[^\s@\x00-\x1f\x7f.]+)+")
+_TS = re.compile(r"[0-9]{1,16}\.[0-9]{1,10}")
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")

@@ -1,0 +1,139 @@
+"""What a workflow's refusals mean, and what a refused call comes to: by its HTTP status, since the
+names of Microsoft's codes change.
+
+https://learn.microsoft.com/troubleshoot/power-platform/power-automate/flow-run-issues/troubleshoot-flows
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from hub.core.errors import (
+    ConnectionBroken,
+    DestinationUnavailable,
+    OutcomeUnknown,
+    PermanentError,
+    SendError,
+    SlowDown,
+)
+from hub.integrations._gateway import foreign
+from hub.integrations.base import Problem
+from hub.lib.provider_http import Answer
+
+PAUSE = 10.0  # seconds, where the workflow names none
+OFF = ("WorkflowTriggerIsNotEnabled", "WorkflowNotEnabled", "WorkflowDisabled")
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a code of ours means: the error it comes to, what is so, what to do."""
+
+    error: type[SendError]
+    says: str
+    do: str
+
+
+def explain(code: str) -> Problem | None:
+    """Say what a code means, or None when it is not known."""
+    known = CODES.get(code)
+    return Problem(code, known.says, known.do) if known else None
+
+
+def refuse(code: str) -> SendError:
+    """Return the error of a code."""
+    known = CODES[code]
+    return known.error(f"{known.says} {known.do}", code)
+
+
+def raise_for(answer: Answer) -> NoReturn:
+    """Raise what a refused call comes to.
+
+    Nothing of the answer's text is told: it may quote the address.
+    """
+    status = answer.status
+    if status == 429 or (status == 503 and answer.retry_after is not None):
+        known = CODES["too_many"]
+        pause = PAUSE if answer.retry_after is None else answer.retry_after
+        raise SlowDown(
+            f"{known.says} {known.do}", "too_many" if status == 429 else "http_503", pause
+        )
+    if status >= 500 or status in (408, 425):
+        raise OutcomeUnknown(FAILED, f"http_{status}")
+    said = _error(answer)
+    if said is None or status == 407 or status < 400:  # a workflow writes its errors in JSON
+        raise foreign("the workflow", status, "the workflow’s URL")
+    if said.get("code") in OFF:
+        raise refuse("workflow_off")
+    if status in BY_STATUS:
+        raise refuse(BY_STATUS[status])
+    raise DestinationUnavailable(NOT_KNOWN.format(status=status), f"http_{status}", sure=False)
+
+
+def _error(answer: Answer) -> Mapping[str, Any] | None:
+    """Return the error that a workflow wrote, or None when the answer is not a workflow's."""
+    try:
+        found = json.loads(answer.body)["error"]
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+_OPEN = "Open the workflow in Power Automate"
+CODES: Mapping[str, Known] = {
+    "url_refused": Known(
+        ConnectionBroken,
+        "The workflow takes nothing by this URL: its signature is not valid any more, or not"
+        " everybody may trigger it.",
+        f"{_OPEN}, let Anyone trigger it, copy its URL again, paste it into the connection and"
+        " test.",
+    ),
+    "workflow_gone": Known(
+        DestinationUnavailable,
+        "There is no workflow at this URL any more: somebody deleted it, or its owner left.",
+        "Create a Workflows webhook in the channel again, paste its URL into the connection and"
+        " test.",
+    ),
+    "workflow_off": Known(
+        DestinationUnavailable,
+        "The workflow is turned off.",
+        f"{_OPEN}, turn it on, then test the connection.",
+    ),
+    "card_refused": Known(
+        PermanentError,
+        "The workflow did not take the card.",
+        f"{_OPEN} and see what its last run says; its trigger has to be “When a Teams webhook"
+        " request is received”.",
+    ),
+    "card_too_large": Known(
+        PermanentError,
+        "The card is larger than Teams takes.",
+        "Shorten the template or its links, then resend it.",
+    ),
+    "too_many": Known(
+        SlowDown,
+        "The workflow takes no more for the moment.",
+        "Wait: it goes on by itself, more slowly.",
+    ),
+    "other_channel": Known(
+        PermanentError,
+        "Teams posts to the channel of its workflow only.",
+        "Leave the address out, or use the connection of that channel.",
+    ),
+}
+BY_STATUS: Mapping[int, str] = {
+    400: "card_refused",
+    401: "url_refused",
+    403: "url_refused",
+    404: "workflow_gone",
+    405: "workflow_gone",
+    410: "workflow_gone",
+    413: "card_too_large",
+}
+FAILED = "Teams failed before it said whether the workflow has the message. Look into the channel."
+NOT_KNOWN = (
+    "The workflow refused it (HTTP {status}), and Signpost does not know why. Look at its last run"
+    " in Power Automate."
+)

@@ -1,0 +1,243 @@
+"""Microsoft Teams: cards in the channel of a Workflows webhook.
+
+The admin creates the workflow in Teams and pastes its URL, which is the credential. The workflow
+says that it was started, and nothing afterwards: a card that cannot be shown is told to its owner
+alone. Nobody can be written to but the channel, and nobody writes back.
+https://learn.microsoft.com/microsoftteams/platform/webhooks-and-connectors/how-to/add-incoming-webhook
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from wtforms import StringField
+from wtforms.validators import InputRequired, Optional, Regexp
+
+from hub.core.data_dir import SimulatorCredentials
+from hub.core.errors import (
+    ConnectionBroken,
+    DestinationUnavailable,
+    OutcomeUnknown,
+    SendError,
+    Unreachable,
+)
+from hub.core.vocabulary import Address, Channel, Status
+from hub.integrations.base import (
+    Accepted,
+    Card,
+    CheckResult,
+    ConfigForm,
+    Integration,
+    Outbound,
+    Problem,
+    SecretField,
+)
+from hub.integrations.teams.card import encoded, envelope
+from hub.integrations.teams.errors import explain, raise_for, refuse
+from hub.integrations.teams.text import cost
+from hub.integrations.teams.url import OTHER_HOST, valid_url, workflow_of
+from hub.lib.provider_http import NoAnswer, NotSent, recorded
+
+TAKEN = (200, 202)  # 202 as documented; some workflows say 200
+
+
+class Teams(Integration):
+    """Post cards to a Microsoft Teams channel."""
+
+    name = "teams"
+    title = "Microsoft Teams"
+    provider = "Microsoft"
+    summary = "Cards in a team’s channel, with links that open documents and act after a question."
+    docs_url = "https://support.microsoft.com/office/create-incoming-webhooks-with-workflows-for-microsoft-teams-8ae491c7-0394-4861-ba59-055e33f75498"
+    reach = "One Teams channel"
+    cost = "Free"
+    setup = "About 5 minutes"
+    formatting = "A card with facts"
+    buttons = "Links"
+    icon = "card"
+    guide = (
+        (
+            "In Teams open the channel’s menu, **Workflows**, and choose **Post to a channel when a"
+            " webhook request is received**."
+        ),
+        (
+            "Name it, choose team and channel, **Add workflow**, and copy the URL that it shows."
+            " Under **Who can trigger** leave **Anyone**."
+        ),
+        (
+            "Paste the URL here, **Save**, and choose **Test connection**: it posts a test card to"
+            " the channel, for want of another test."
+        ),
+        (
+            "The workflow belongs to you: when you leave or turn it off, it stops. Let a colleague"
+            " co-own it in Power Automate."
+        ),
+    )
+
+    channel = Channel.CHAT
+    address = Address.CHAT
+    event_prefix = "teams"
+    max_length = 16_000  # of what Teams takes of a card, its wrapping is a part
+    max_post_length = 4_500  # a card's buttons and their links take up to 12,000
+    length_unit = "bytes"
+    per_second = 1
+    rate_hint = "A workflow posts some tens of cards a minute."
+    concurrency = 4
+    checks_visibly = True
+    api = {
+        "teams": "https://environment.api.powerplatform.com"
+    }  # stands for the host of each workflow's own URL
+
+    class Form(ConfigForm):
+        workflow_url = SecretField(
+            "Workflow URL",
+            [InputRequired("Give the workflow’s URL."), valid_url],
+            description=(
+                "All of it, from `https://` to the end of `sig=…`. Who has it can post; it is kept"
+                " encrypted and never shown."
+            ),
+            render_kw={"legend": "Workflow"},
+        )
+        other_host = StringField(
+            "Other host",
+            [
+                Optional(),
+                Regexp(
+                    OTHER_HOST,
+                    message=(
+                        "Give a host such as flow.example.us, or *.example.us for all below it."
+                    ),
+                ),
+            ],
+            filters=[lambda text: text.strip().lower() if text else text],
+            description=(
+                "Only for government and national clouds, whose workflows have other hosts: the"
+                " URL’s host, or `*.` and its end."
+            ),
+            render_kw={"legend": "Other clouds", "optional": "optional", "mono": True},
+        )
+
+    # what is filled at save
+    @classmethod
+    def sender_of(cls, settings: Mapping[str, Any]) -> str:
+        return workflow_of(str(settings.get("workflow_url") or ""))
+
+    @classmethod
+    def place_of(cls, settings: Mapping[str, Any]) -> str:
+        return cls.sender_of(settings)
+
+    @classmethod
+    def length_of(cls, text: str) -> int:
+        return sum(map(cost, text))
+
+    @classmethod
+    def clean_address(cls, address: str) -> str:
+        text = address.strip().lower()
+        if not re.fullmatch(r"[0-9a-f]{32}", text):
+            raise ValueError("Teams posts to the channel of its workflow only.")
+        return text
+
+    # sending
+    def send(self, message: Outbound) -> Accepted:
+        if message.to != self.sender_of(self.settings):
+            raise refuse("other_channel")
+        self._post(self.render(message))
+        return Accepted(
+            "", Status.SENT
+        )  # that the workflow was started does not say that the card is shown
+
+    def render(self, message: Outbound) -> dict[str, Any]:
+        return envelope(message)
+
+    @classmethod
+    def explain(cls, code: str) -> Problem | None:
+        return explain(code)
+
+    @classmethod
+    def demo_settings(cls, credentials: SimulatorCredentials) -> dict[str, Any] | None:
+        environment = credentials.made_up("teams environment")
+        region = credentials.made_up("teams region", 2)
+        host = f"{environment}.{region}.environment.api.powerplatform.com"
+        workflow = credentials.made_up("teams workflow")
+        path = (
+            f"/powerautomate/automations/direct/workflows/{workflow}/triggers/manual/paths/invoke"
+        )
+        signature = credentials.made_up("teams sig", 43)
+        signed = f"api-version=1&sp=%2Ftriggers%2Fmanual%2Frun&sv=1.0&sig={signature}"
+        return {"workflow_url": f"https://{host}:443{path}?{signed}", "other_host": ""}
+
+    def _post(self, payload: dict[str, Any]) -> None:
+        """Start the workflow with a payload.
+
+        Raises a SendError; nothing that is kept of the call holds more of the URL than its host.
+        """
+        parts = urlsplit(self.settings["workflow_url"])
+        base = self.api_urls["teams"]
+        if base == self.api["teams"]:
+            base = f"https://{parts.hostname}"
+        try:
+            answer = self.door.request(
+                "POST",
+                f"{base}{parts.path}?{parts.query}",
+                hidden=parts.path.lstrip("/"),
+                headers={"Content-Type": "application/json"},
+                body=encoded(payload),
+            )
+        except NotSent as problem:
+            raise Unreachable(f"Teams was not reached: {problem}", "unreachable") from None
+        except NoAnswer as problem:
+            raise OutcomeUnknown(
+                f"Teams hung up before it answered: {problem}", "no_answer"
+            ) from None
+        if answer.status not in TAKEN:
+            raise_for(answer)
+
+    # testing
+    def check(self) -> CheckResult:
+        with recorded() as exchanges:
+            try:
+                self._post(envelope(TEST))
+            except SendError as problem:
+                last = exchanges[-1] if exchanges else None
+                answer = (
+                    f"{last.method} {last.url}\nHTTP {last.status or 'none'}\ncode {problem.code}"
+                    if last
+                    else ""
+                )
+                return _failed(problem, answer)
+        shown = (
+            "Look into the channel: the card stands there, unless the workflow failed afterwards,"
+            " which Teams tells its owner alone."
+        )
+        return CheckResult(True, "The workflow took a test card.", shown)
+
+
+def _failed(problem: SendError, answer: str) -> CheckResult:
+    """Say why nothing was posted, and at which setting that lies."""
+    known = explain(problem.code)
+    if known is None:
+        again = ("Wait a minute and test again.",)
+        return CheckResult(
+            False,
+            "Teams could not be asked.",
+            str(problem),
+            again,
+            code=problem.code,
+            answer=answer,
+        )
+    field = "workflow_url" if isinstance(problem, ConnectionBroken | DestinationUnavailable) else ""
+    return CheckResult(
+        False, known.text, steps=(known.remedy,), field=field, code=problem.code, answer=answer
+    )
+
+
+TEST = Outbound(
+    id="",
+    attempt=1,
+    to="",
+    text="What happens to documents is told here from now on.",
+    card=Card("Signpost can post to this channel", notes=("A test of the connection.",)),
+)

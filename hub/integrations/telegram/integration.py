@@ -1,0 +1,441 @@
+"""Telegram: messages from a bot of the admin's, to people who started it and to a team's group or
+channel.
+
+The admin makes a bot with @BotFather, gives its token and username here, and lets Telegram send its
+updates to us by a button. Telegram says at once that a message is posted; afterwards it reports
+presses of buttons, what people write, and who blocked or removed the bot.
+https://core.telegram.org/bots/api
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from wtforms import StringField
+from wtforms.validators import InputRequired, Optional, Regexp
+
+from hub.core.data_dir import SimulatorCredentials
+from hub.core.errors import (
+    BadWebhook,
+    DestinationUnavailable,
+    OutcomeUnknown,
+    PermanentError,
+    RecipientMoved,
+    RecipientRefused,
+    SendError,
+    Unreachable,
+)
+from hub.core.vocabulary import Address, Channel, Status
+from hub.integrations.base import (
+    Accepted,
+    CheckResult,
+    ConfigForm,
+    Fact,
+    Integration,
+    Outbound,
+    Problem,
+    SecretField,
+    WebhookRequest,
+    action,
+    webhook,
+)
+from hub.integrations.telegram import text as written
+from hub.integrations.telegram import webhook as webhook_words
+from hub.integrations.telegram.address import clean, valid_team
+from hub.integrations.telegram.check import failed, no_team
+from hub.integrations.telegram.errors import (
+    NotHere,
+    Unchanged,
+    Unknown,
+    Unparsed,
+    error,
+    explain,
+    refuses_posts,
+    result_of,
+)
+from hub.integrations.telegram.updates import WANTED, data_of, facts_of, post_id, pressed, update_of
+from hub.lib.provider_http import NoAnswer, NotSent, recorded
+from hub.lib.text import utf16_length
+
+SECRET = "x-telegram-bot-api-secret-token"  # noqa: S105 - the header's name
+# never to be changed: Telegram keeps what was made of it
+PURPOSE = b"Signpost: secret_token of the webhook"
+FOREIGN = "This button does not belong to Signpost, so nothing happened."
+PRESSED = "Noted. The message changes in a moment."
+
+
+class Telegram(Integration):
+    """Send Telegram messages from a bot."""
+
+    name = "telegram"
+    title = "Telegram"
+    provider = "Telegram"
+    summary = (
+        "Messages from your bot to people who started it, and to a team’s group, with buttons that"
+        " act in place."
+    )
+    docs_url = "https://core.telegram.org/bots/features#botfather"
+    reach = "Telegram users who start your bot, groups, channels"
+    cost = "Free"
+    setup = "About 5 minutes"
+    formatting = "Bold and italics"
+    buttons = "Links, and actions in place"
+    icon = "plane"
+    guide = (
+        (
+            "In Telegram open **@BotFather**, send `/newbot` and answer its questions: it gives the"
+            " bot’s username and its **token**."
+        ),
+        "Paste both here, **Save**, choose **Test connection**, and **Enable**.",
+        (
+            "Under **Webhook URLs** choose **Set webhook**: Telegram then sends presses of buttons,"
+            " `/stop` and new chats to us."
+        ),
+        (
+            "For a team, choose **Make a link into a group** and open it. Or add the bot yourself,"
+            " to a channel as an administrator who may post, and fill in its id: it stands in the"
+            " group’s address at web.telegram.org, after `#`: `-1001234567890`."
+        ),
+        (
+            "People link themselves in one tap: they open the bot’s link and press **Start**. A bot"
+            " may not write to anybody before."
+        ),
+    )
+
+    channel = Channel.CHAT
+    address = Address.CHAT
+    finds_by = Address.CHAT
+    event_prefix = "telegram"
+    answers_keywords = False
+    max_length = written.LONGEST
+    # https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this
+    per_second = 30
+    per_recipient = 1
+    rate_hint = (
+        "Telegram takes about 30 a second from a bot, 1 a second and 20 a minute in one group."
+    )
+    api = {"telegram": "https://api.telegram.org", "telegramlinks": "https://t.me"}
+
+    class Form(ConfigForm):
+        token = SecretField(
+            "Bot token",
+            [
+                InputRequired("Give the bot’s token."),
+                Regexp(
+                    r"[0-9]{5,16}:[A-Za-z0-9_-]{35}\Z",
+                    message=(
+                        "A token is digits, a colon and 35 more characters. Copy all of it from"
+                        " @BotFather."
+                    ),
+                ),
+            ],
+            description=(
+                "From **@BotFather**, like `123456789:AA…`. Kept encrypted and never shown again."
+            ),
+            render_kw={"legend": "Bot"},
+        )
+        bot_username = StringField(
+            "Bot username",
+            [
+                InputRequired("Give the bot’s username."),
+                Regexp(
+                    r"(?i)(?=.{5,32}\Z)[a-z][a-z0-9_]*bot\Z",
+                    message="A bot’s username has 5 to 32 letters, digits and _, and ends in bot.",
+                ),
+            ],
+            filters=[lambda text: text.strip().removeprefix("@") if text else text],
+            description=(
+                "As **@BotFather** shows it, with or without the `@`. Links for people are made"
+                " of it."
+            ),
+            render_kw={"mono": True},
+        )
+        team_chat = StringField(
+            "Team chat",
+            [Optional(), valid_team],
+            description=(
+                "The id of a group, which starts with a minus, or the `@name` of a public channel."
+                " Left empty, the bot writes to people only."
+            ),
+            render_kw={"legend": "Team", "optional": "optional", "mono": True},
+        )
+
+    # what is filled at save
+    @classmethod
+    def account_of(cls, settings: Mapping[str, Any]) -> str:
+        # the bot's id, no secret: everybody sees it in Telegram
+        return str(settings.get("token") or "").partition(":")[0]
+
+    @classmethod
+    def sender_of(cls, settings: Mapping[str, Any]) -> str:
+        name = str(settings.get("bot_username") or "").lower()
+        return f"@{name}" if name else ""
+
+    @classmethod
+    def place_of(cls, settings: Mapping[str, Any]) -> str:
+        team = settings.get("team_chat")
+        return clean(team) if team else ""
+
+    @classmethod
+    def edits_posts(cls, place: str) -> bool:
+        return True
+
+    @classmethod
+    def length_of(cls, text: str) -> int:
+        return utf16_length(text)
+
+    @classmethod
+    def clean_address(cls, address: str) -> str:
+        return clean(address)
+
+    # sending
+    def send(self, message: Outbound) -> Accepted:
+        method = "editMessageText" if message.edits else "sendMessage"
+        try:
+            try:
+                posted = self._call(method, self.render(message))
+            except Unparsed:  # rather without its looks than not at all
+                posted = self._call(method, self.plain(message))
+        except Unchanged:
+            return Accepted(message.edits, Status.DELIVERED)
+        except (NotHere, RecipientRefused, Unknown) as problem:
+            raise self._about_chat(problem, message) from None
+        provider_id = post_id(posted) if isinstance(posted, dict) else ""
+        if not provider_id and not message.edits:
+            raise OutcomeUnknown("Telegram’s answer names no message.", "bad_answer")
+        return Accepted(provider_id or message.edits, Status.DELIVERED)
+
+    def _about_chat(self, problem: PermanentError, message: Outbound) -> SendError:
+        """Return what a refusal comes to that is about a chat: the team's own is paused, another
+        group fails, a person refuses.
+        """
+        if message.to == self.place_of(self.settings) and not (
+            message.edits and isinstance(problem, Unknown)
+        ):
+            return DestinationUnavailable(
+                str(problem), problem.code, sure=not isinstance(problem, Unknown)
+            )
+        if isinstance(problem, RecipientRefused) and message.to.isdecimal():
+            return problem
+        return PermanentError(str(problem), problem.code)
+
+    def render(self, message: Outbound) -> dict[str, Any]:
+        return {**self._around(message), "text": written.html(message), "parse_mode": "HTML"}
+
+    def plain(self, message: Outbound) -> dict[str, Any]:
+        """Return the payload without formatting, for when Telegram cannot read it."""
+        return {**self._around(message), "text": written.plain(message)}
+
+    def _around(self, message: Outbound) -> dict[str, Any]:
+        made: dict[str, Any] = {
+            "chat_id": message.to,
+            "link_preview_options": {"is_disabled": True},
+        }
+        if message.edits:
+            made["message_id"] = int(message.edits.rpartition("/")[2])
+        if message.buttons:  # an edit without them takes them away
+            made["reply_markup"] = written.keyboard(message.buttons)
+        return made
+
+    def invite(self, token: str, *, team: bool = False) -> str:
+        bot = quote(str(self.settings.get("bot_username", "")), safe="")
+        return f"{self.api_urls['telegramlinks']}/{bot}?{'startgroup' if team else 'start'}={token}"
+
+    @classmethod
+    def explain(cls, code: str) -> Problem | None:
+        return explain(code)
+
+    @classmethod
+    def demo_settings(cls, credentials: SimulatorCredentials) -> dict[str, Any] | None:
+        def number(name: str) -> int:
+            return int(credentials.made_up(name, 12), 16) % 9_000_000_000 + 1_000_000_000
+
+        return {
+            "token": f"{number('telegram bot')}:{credentials.made_up('telegram token', 35)}",
+            "bot_username": "SignpostDemoBot",
+            "team_chat": f"-100{number('telegram team')}",
+            "help_text": "",
+        }
+
+    def _call(self, method: str, content: Mapping[str, Any] | None = None) -> Any:
+        """Call a method and return its result.
+
+        Raises a SendError; nothing that is kept of the call holds the token.
+        """
+        token = self.settings["token"]
+        try:
+            answer = self.door.request(
+                "POST",
+                f"{self.api_urls['telegram']}/bot{token}/{method}",
+                hidden=token.partition(":")[2],
+                headers={"Content-Type": "application/json"},
+                body=json.dumps(content or {}),
+            )
+        except NotSent as problem:
+            raise Unreachable(f"Telegram was not reached: {problem}", "unreachable") from None
+        except NoAnswer as problem:
+            raise OutcomeUnknown(
+                f"Telegram hung up before it answered: {problem}", "no_answer"
+            ) from None
+        return result_of(answer)
+
+    # testing
+    def check(self) -> CheckResult:
+        with recorded() as exchanges:
+            try:
+                return self._check()
+            except SendError as problem:
+                last = exchanges[-1] if exchanges else None
+                answer = (
+                    f"{last.method} {last.url}\nHTTP {last.status or 'none'}\ncode {problem.code}"
+                    if last
+                    else ""
+                )
+                return failed(problem, answer)
+
+    def _check(self) -> CheckResult:
+        me = self._call("getMe")
+        found = str(me.get("username") or "") if isinstance(me, dict) else ""
+        wanted = self.settings["bot_username"]
+        if found.lower() != wanted.lower():
+            return CheckResult(
+                False,
+                (
+                    f"This token is @{found}’s, not @{wanted}’s."
+                    if found
+                    else "This token is of an account without a username."
+                ),
+                "Links for people would lead to another bot than the one that writes.",
+                (
+                    (
+                        "Correct the username, or paste the token of the other bot from"
+                        " **@BotFather**."
+                    ),
+                    "Choose **Test connection**.",
+                ),
+                field="bot_username",
+            )
+        info = self._call("getWebhookInfo")
+        found_wrong = webhook_words.warnings(info if isinstance(info, dict) else {})
+        if team := self.place_of(self.settings):
+            try:
+                found_wrong += self._check_team(team, me)
+            except PermanentError as problem:
+                return no_team(problem, team)
+        title = "Telegram is ready, with one limit." if found_wrong else "Telegram is ready."
+        return CheckResult(True, title, f"The token opens @{found}.", warnings=found_wrong)
+
+    def _check_team(self, team: str, me: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return warnings about the team's chat.
+
+        Raises PermanentError when the bot cannot write there.
+        """
+        if me.get("can_join_groups") is False:
+            return (
+                (
+                    "The bot may not be added to groups. Send `/setjoingroups` to **@BotFather**,"
+                    " and enable it."
+                ),
+            )
+        try:
+            self._call("getChat", {"chat_id": team})
+            # everybody may look at a public chat, so there the bot asks whether it is a member
+            member = (
+                self._call("getChatMember", {"chat_id": team, "user_id": me.get("id")})
+                if team.startswith("@")
+                else {}
+            )
+        except RecipientMoved as problem:
+            return (
+                f"The team’s group became a supergroup. Give `{problem.new}` as **Team chat**.",
+            )
+        if code := refuses_posts(member if isinstance(member, dict) else {}):
+            raise error(code)
+        return ()
+
+    @action("Set webhook")
+    def subscribe(self, here: str) -> str:
+        """Let Telegram send the bot's updates here, and prove themselves."""
+        stand_in = self.api_urls["telegram"] != self.api["telegram"]
+        if why := webhook_words.refuses(here, stand_in=stand_in):
+            raise PermanentError(why, "bad_webhook")
+        self._call(
+            "setWebhook",
+            {"url": here, "secret_token": self._secret(), "allowed_updates": list(WANTED)},
+        )
+        return (
+            f"Telegram sends presses, /stop and new chats of {self.sender_of(self.settings)} to"
+            f" {here} now."
+        )
+
+    @action("Look at webhook")
+    def look_at_webhook(self, here: str) -> str:
+        """Tell where Telegram sends the bot's updates, and what went wrong there."""
+        info = self._call("getWebhookInfo")
+        return webhook_words.described(
+            info if isinstance(info, dict) else {}, self.sender_of(self.settings), here
+        )
+
+    @action("Remove webhook")
+    def remove_webhook(self, here: str) -> str:
+        """Let Telegram keep the bot's updates to itself."""
+        del here
+        self._call("deleteWebhook")
+        return (
+            "Telegram sends no updates any more: buttons do nothing, and /stop does not arrive."
+            " Choose Set webhook to get them again."
+        )
+
+    def _secret(self) -> str:
+        """Return the secret that Telegram proves itself with, made of the token."""
+        return hmac.new(self.settings["token"].encode(), PURPOSE, hashlib.sha256).hexdigest()
+
+    # receiving
+    def verify(self, request: WebhookRequest) -> None:
+        given = request.headers.get(SECRET, "")
+        if not given or not self.settings.get("token"):
+            raise BadWebhook("The request carries no secret token.")
+        if not hmac.compare_digest(given.encode(errors="replace"), self._secret().encode()):
+            raise BadWebhook(
+                "The secret token is not this connection’s. Choose Set webhook on its page."
+            )
+
+    @webhook("telegram/{connection}")
+    def on_update(self, request: WebhookRequest) -> list[Fact]:
+        """Updates of the bot: Set webhook gives this address to Telegram"""
+        return facts_of(update_of(request), self.sender_of(self.settings))
+
+    @classmethod
+    def receipt_key(cls, request: WebhookRequest) -> tuple[str, str]:
+        number = update_of(request).get("update_id")
+        return (str(number), "update") if isinstance(number, int) else super().receipt_key(request)
+
+    @classmethod
+    def answer(cls, request: WebhookRequest, new: bool) -> tuple[str, str]:
+        return _answered(request, PRESSED)
+
+    @classmethod
+    def clicked(cls, request: WebhookRequest) -> tuple[str, ...]:
+        update = update_of(request)
+        return (data_of(update),) if pressed(update) else ()
+
+    @classmethod
+    def answer_foreign(cls, request: WebhookRequest) -> tuple[str, str]:
+        return _answered(request, FOREIGN)
+
+
+def _answered(request: WebhookRequest, text: str) -> tuple[str, str]:
+    """Answer a click of a button with a text; an update of another kind with nothing.
+
+    The answer may hold a call, which spares one: until it is made, the clicked button spins.
+    """
+    query = pressed(update_of(request))
+    if not query:
+        return "application/json", "{}"
+    call = {"method": "answerCallbackQuery", "callback_query_id": query, "text": text}
+    return "application/json", json.dumps(call)

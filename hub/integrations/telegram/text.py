@@ -1,0 +1,105 @@
+"""What a Telegram message says: HTML that Telegram parses for certain, or plain text, within its
+length.
+
+https://core.telegram.org/bots/api#html-style
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from hub.integrations._shortening import (
+    ELLIPSIS,
+    LONGEST_BUTTON,
+    Said,
+    clean,
+    cut,
+    fitted,
+    is_blank,
+    said,
+)
+from hub.integrations.base import Button, Outbound
+
+# after its tags and entities are parsed; Telegram counts characters, and UTF-16 units are never
+# fewer
+LONGEST = 4096
+MOST_BUTTONS = 100  # of a keyboard; undocumented
+SHORT = 24  # characters of a button that shares its row with another
+LONGEST_TOKEN = 64  # bytes of callback_data
+BETWEEN_BLOCKS = 2  # line feeds
+
+Run = tuple[str, str]  # a tag, '' for none, and the text in it
+
+
+def html(message: Outbound) -> str:
+    """Return the text in Telegram's HTML: the title bold, facts a line each, notes in italics."""
+    return "".join(
+        f"<{tag}>{_escaped(text)}</{tag}>" if tag else _escaped(text)
+        for tag, text in _runs(message)
+    )
+
+
+def plain(message: Outbound) -> str:
+    """Return the same text without any formatting."""
+    return "".join(text for _, text in _runs(message))
+
+
+def keyboard(buttons: Sequence[Button]) -> dict[str, Any]:
+    """Return an inline keyboard, two short buttons in a row."""
+    rows: list[list[dict[str, str]]] = []
+    room = False
+    for button in buttons[:MOST_BUTTONS]:
+        label = cut(clean(button.text), LONGEST_BUTTON) or ELLIPSIS
+        acts = 0 < len(button.token) <= LONGEST_TOKEN
+        made = (
+            {"text": label, "callback_data": button.token}
+            if acts
+            else {"text": label, "url": button.url}
+        )
+        short = len(label) <= SHORT
+        if room and short:
+            rows[-1].append(made)
+        else:
+            rows.append([made])
+        room = short and len(rows[-1]) == 1
+    return {"inline_keyboard": rows}
+
+
+def units(char: str) -> int:
+    """Return how many UTF-16 units a character takes."""
+    return 2 if ord(char) > 0xFFFF else 1
+
+
+def _runs(message: Outbound) -> list[Run]:
+    whole = said(message.text, message.card)
+    between = 0
+    if message.card is not None:  # blanks and line feeds
+        between = 4 * BETWEEN_BLOCKS + 2 * len(whole.facts) + len(whole.notes)
+    blocks = [block for block in _blocks(fitted(whole, LONGEST - between, units)) if block]
+    runs = [
+        run
+        for n, block in enumerate(blocks)
+        for run in ([("", "\n" * BETWEEN_BLOCKS)] if n else []) + block
+    ]
+    # an empty text is refused
+    return runs if not all(is_blank(text) for _, text in runs) else [("", ELLIPSIS)]
+
+
+def _blocks(fit: Said) -> Iterator[list[Run]]:
+    yield [("b", fit.title)] if fit.title else []
+    yield [("", fit.text)] if fit.text else []
+    yield _lines([_fact(label, value) for label, value in fit.facts])
+    yield _lines([[("i", note)] for note in fit.notes if note])
+
+
+def _fact(label: str, value: str) -> list[Run]:
+    return [("b", label), ("", f" {value}")] if label else [("", value)]
+
+
+def _lines(lines: Sequence[list[Run]]) -> list[Run]:
+    return [run for n, line in enumerate(lines) for run in ([("", "\n")] if n else []) + line]
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

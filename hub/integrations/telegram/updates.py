@@ -1,0 +1,242 @@
+"""What Telegram's updates tell: people who start and stop, what they write, presses of buttons,
+chats that take the bot in or throw it out.
+
+https://core.telegram.org/bots/api#update
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from hub.core.vocabulary import Address, Channel
+from hub.integrations._content import edit, reaction
+from hub.integrations.base import (
+    ButtonPress,
+    Fact,
+    Inbound,
+    Linked,
+    OptChange,
+    Unrecognized,
+    WebhookRequest,
+)
+from hub.integrations.telegram.contents import telegram_contents
+from hub.lib import times
+
+# without these, the hub misses opt-outs and buttons
+NEEDED = "message", "callback_query", "my_chat_member"
+WANTED = (*NEEDED, "edited_message", "message_reaction")
+IGNORED = ("channel_post", "edited_channel_post")  # what a channel says is not for us
+PRIVATE = "private"
+GROUPS = ("group", "supergroup")
+_COMMAND = re.compile(r"/([A-Za-z0-9_]+)(?:@([A-Za-z0-9_]+))?(?:\s+(.*))?", re.DOTALL)
+_PAYLOAD = re.compile(r"[A-Za-z0-9_-]{1,64}")
+# as the hub knows them; a person may also write the words themselves
+KEYWORDS = {"stop": "STOP", "start": "START", "help": "HELP"}
+FILES = ("photo", "video", "voice", "audio", "document", "video_note", "animation")
+
+
+def update_of(request: WebhookRequest) -> Mapping[str, Any]:
+    """Return the update that a request holds; an empty one when it holds none."""
+    return request.json
+
+
+def facts_of(update: Mapping[str, Any], bot: str) -> list[Fact]:
+    """Read an update that is sent to `bot`, as @name in small letters."""
+    readers = {
+        "message": _message,
+        "edited_message": _edit,
+        "message_reaction": _reaction,
+        "callback_query": _press,
+        "my_chat_member": _membership,
+    }
+    if not any(name in update for name in (*readers, *IGNORED)):
+        return [Unrecognized(what=_described(update))]
+    found = (read(_part(update, name), bot) for name, read in readers.items())
+    return [fact for fact in found if fact is not None]
+
+
+def _described(update: Mapping[str, Any]) -> str:
+    """Say in a sentence what an update is that Signpost does not read."""
+    kind = next((name for name in update if name != "update_id"), "")
+    if not kind:
+        return "Telegram sent an update that holds nothing, or a body that is no update."
+    return f"Telegram sent an update of the kind {kind[:60]!r}, which Signpost does not read."
+
+
+def pressed(update: Mapping[str, Any]) -> str:
+    """Return the id of the press that waits for an answer, '' when none does."""
+    return _text(_part(update, "callback_query"), "id")
+
+
+def data_of(update: Mapping[str, Any]) -> str:
+    """Return what the pressed button holds, '' when nothing."""
+    return _text(_part(update, "callback_query"), "data")
+
+
+def _message(message: Mapping[str, Any], bot: str) -> Fact | None:
+    chat = _part(message, "chat")
+    text = _text(message, "text")
+    address = _id(chat)
+    kind = _text(chat, "type")
+    said = _COMMAND.fullmatch(text.strip())
+    # in a group other bots may be meant, unless one is named, as a link into a group does
+    named = f"@{said[2]}".lower() if said and said[2] else bot if kind == PRIVATE else ""
+    command = said[1].lower() if said and named == bot else ""
+    payload = (said[3] or "").strip() if said and command else ""
+    at = _moment(message)
+    if not address or (kind in GROUPS and command != "start"):
+        return None  # what people in a group say to each other is not for us
+    if command == "start" and _PAYLOAD.fullmatch(payload) and kind in (PRIVATE, *GROUPS):
+        team = kind != PRIVATE
+        name = _text(chat, "title") if team else _name(_part(message, "from"))
+        return Linked(at=at, token=payload, address=address, name=name, team=team)
+    if kind != PRIVATE:
+        return None
+    written = (
+        KEYWORDS.get(command)
+        or text
+        or _text(message, "caption")
+        or next((f"({what})" for what in FILES if what in message), "")
+    )
+    contents = telegram_contents(message)
+    if not (written or contents):
+        return None  # a service message: a group that moved, a pinned post
+    return Inbound(
+        at=at,
+        provider_id=post_id(message),
+        channel=Channel.CHAT,
+        senders=(bot,),
+        kind=Address.CHAT,
+        address=address,
+        name=_name(_part(message, "from")),
+        text=written,
+        contents=contents,
+        answers=post_id(_part(message, "reply_to_message")),
+    )
+
+
+def _edit(message: Mapping[str, Any], bot: str) -> Fact | None:
+    """Read an edited message of a person.
+
+    A location that moves is edited all the time, and says nothing new.
+    """
+    came = None if "location" in message else _message(message, bot)
+    if not isinstance(came, Inbound):
+        return None
+    seconds = message.get("edit_date")
+    return replace(
+        came,
+        at=_moment({"date": seconds}) or came.at,
+        provider_id=f"{came.provider_id}@{seconds}" if came.provider_id else "",
+        contents=(edit(came.provider_id), *came.contents),
+    )
+
+
+def _reaction(change: Mapping[str, Any], bot: str) -> Fact | None:
+    """Read a reaction to one of our messages. It has no id of its own."""
+    chat = _part(change, "chat")
+    person = _part(change, "user")
+    address = _id(chat)
+    post = post_id(change)
+    if not address or _text(chat, "type") != PRIVATE:
+        return None
+    found = change.get("new_reaction")
+    marks = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+    emoji = "".join(_text(one, "emoji") or f"({_text(one, 'type')})" for one in marks)
+    return Inbound(
+        at=_moment(change),
+        channel=Channel.CHAT,
+        senders=(bot,),
+        kind=Address.CHAT,
+        address=address,
+        name=_name(person),
+        contents=(reaction(emoji, post),),
+        answers=post,
+    )
+
+
+def _press(query: Mapping[str, Any], bot: str) -> Fact | None:
+    del bot
+    token = _text(query, "data")
+    if not _PAYLOAD.fullmatch(token):
+        return None
+    return ButtonPress(
+        token=token, who=_name(_part(query, "from")), provider_id=post_id(_part(query, "message"))
+    )
+
+
+def _membership(change: Mapping[str, Any], bot: str) -> Fact | None:
+    del bot
+    chat = _part(change, "chat")
+    address = _id(chat)
+    alone = _text(chat, "type") == PRIVATE
+    wanted = MEMBERSHIPS.get(_text(_part(change, "new_chat_member"), "status"))
+    if not address or wanted is None:
+        return None
+    return OptChange(
+        at=_moment(change),
+        wanted=wanted,
+        address=address,
+        kind=Address.CHAT,
+        why=WHY[alone, wanted],
+        team=not alone,
+    )
+
+
+def post_id(message: Mapping[str, Any]) -> str:
+    """Return how a message is named here, `<chat>/<message>`; '' when it is none.
+
+    Telegram numbers them within a chat.
+    """
+    chat = _id(_part(message, "chat"))
+    number = message.get("message_id")
+    return f"{chat}/{number}" if chat and isinstance(number, int) else ""
+
+
+def _part(whole: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = whole.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _text(whole: Mapping[str, Any], name: str) -> str:
+    found = whole.get(name)
+    return found if isinstance(found, str) else ""
+
+
+def _id(chat: Mapping[str, Any]) -> str:
+    found = chat.get("id")
+    return (
+        str(found)
+        if isinstance(found, int) and not isinstance(found, bool) and abs(found) < 2**63
+        else ""
+    )
+
+
+def _name(person: Mapping[str, Any]) -> str:
+    full = f"{_text(person, 'first_name')} {_text(person, 'last_name')}".strip()
+    return full or _text(person, "username")
+
+
+def _moment(whole: Mapping[str, Any]) -> datetime | None:
+    return times.from_unix(whole.get("date"))
+
+
+# https://core.telegram.org/bots/api#chatmember; `restricted` says too little: whether one may write
+# shows when one does
+MEMBERSHIPS: Mapping[str, bool] = {
+    "member": True,
+    "administrator": True,
+    "creator": True,
+    "kicked": False,
+    "left": False,
+}
+WHY: Mapping[tuple[bool, bool], str] = {
+    (True, True): "The person started or unblocked the bot in Telegram.",
+    (True, False): "The person blocked the bot in Telegram.",
+    (False, True): "The bot was added to the chat in Telegram.",
+    (False, False): "The bot was removed from the chat in Telegram.",
+}

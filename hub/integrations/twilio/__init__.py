@@ -1,0 +1,6 @@
+"""Twilio: SMS and WhatsApp, which share accounts, errors and webhooks."""
+
+from __future__ import annotations
+
+from hub.integrations.twilio.sms import TwilioSms as TwilioSms
+from hub.integrations.twilio.whatsapp import WhatsApp as WhatsApp

@@ -1,0 +1,203 @@
+"""What a harmless call to Twilio proves: that the account opens, that the key sends, that the
+sender is one of the account's.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hub.core.errors import ConnectionBroken, PermanentError, SendError
+from hub.integrations.base import CheckResult
+from hub.integrations.twilio.integration import TwilioIntegration
+from hub.lib.provider_http import recorded
+
+
+class CheckedTwilio(TwilioIntegration):
+    """A product of Twilio's whose settings can be tested; a subclass says how its sender is."""
+
+    def _check_sender(self) -> CheckResult:
+        """Prove that what messages are sent from, a number of the account, can do so."""
+        raise NotImplementedError
+
+    def check(self) -> CheckResult:
+        with recorded() as exchanges:
+            try:
+                return self._check()
+            except SendError as problem:
+                result = self._refused(problem)
+                last = exchanges[-1] if exchanges else None
+                answer = f"{last.method} {last.url}\nHTTP {last.status or 'none'}" if last else ""
+                if last and (reference := last.headers.get(self.request_ref_header)):
+                    answer += f" · Twilio-Request-Id {reference}"
+                return CheckResult(
+                    **{
+                        **vars(result),
+                        "answer": answer + (f"\ncode {problem.code}" if problem.code else ""),
+                    }
+                )
+
+    def _check(self) -> CheckResult:
+        account = self._call(
+            lambda: self._with_token.api.accounts(self.settings["account_sid"]).fetch()
+        )
+        if self.settings.get("api_key_sid"):
+            # a standard key may not read the account, but it lists messages if it can send them
+            self._call_with_key(lambda: self._sending.messages.list(limit=1, page_size=1))
+        if account.status != "active":
+            return CheckResult(
+                False,
+                f"The Twilio account is {account.status}.",
+                "It signs in, but Twilio sends nothing for it.",
+                (
+                    (
+                        "Open the Twilio Console and see why under **Account**, or ask Twilio’s"
+                        " support."
+                    ),
+                    "Test again.",
+                ),
+                code="20005",
+            )
+        sender = self.settings["sender"]
+        able = (
+            self._check_service(sender, "sender")
+            if sender.startswith("MG")
+            else self._check_sender()
+        )
+        for service in dict.fromkeys(self.settings.get("services", {}).values()):
+            able = self._check_service(service, "services", able.text) if able.ok else able
+        if not able.ok:
+            return able
+        kind = "trial" if account.type == "Trial" else "full"
+        warnings: tuple[str, ...] = (
+            (
+                (
+                    "This is a trial account: it reaches verified numbers only, and to others"
+                    " Twilio answers 21608. Verify a number in the Console, or upgrade the account."
+                ),
+            )
+            if kind == "trial"
+            else ()
+        )
+        warnings += able.warnings
+        title = "Twilio is ready, with one limit." if warnings else "Twilio is ready."
+        if self.secondary_opens() is False:
+            warnings += (
+                (
+                    "Twilio refused the secondary Auth Token, so no callback is signed with it."
+                    " Copy it from the Console again, or, when no rotation is under way, paste the"
+                    " Auth Token there: then none is kept."
+                ),
+            )
+        return CheckResult(
+            True,
+            title,
+            f"Signed in as {account.friendly_name} ({kind} account). {able.text}",
+            warnings=warnings,
+        )
+
+    def _check_service(self, sid: str, field: str, before: str = "") -> CheckResult:
+        try:
+            service = self._call(lambda: self._with_token.messaging.v1.services(sid).fetch())
+        except PermanentError as problem:
+            return CheckResult(
+                False,
+                "The Messaging Service is not one of this account.",
+                f"Twilio does not know {sid} here.",
+                (
+                    (
+                        "In the Twilio Console open **Messaging**, **Services**, and copy the SID"
+                        " that starts with MG."
+                    ),
+                    "Test again.",
+                ),
+                field=field,
+                code=problem.code,
+            )
+        where = ", ".join(
+            country
+            for country, one in self.settings.get("services", {}).items()
+            if one == sid and field == "services"
+        )
+        said = (
+            f"Sends{f' to {where}' if where else ''} from the Messaging Service"
+            f" {service.friendly_name}."
+        )
+        return CheckResult(True, "", f"{before} {said}".strip())
+
+    def _call_with_key(self, call: Any) -> None:
+        try:
+            self._call(call)
+        except ConnectionBroken as problem:
+            raise ConnectionBroken("The API key", problem.code) from None
+
+    def _refused(self, problem: SendError) -> CheckResult:
+        """Say why signing in failed, by what Twilio answered."""
+        if str(problem) == "The API key":
+            return CheckResult(
+                False,
+                "Twilio refused the API key.",
+                "The Account SID and Auth Token open the account, but this key and secret do not.",
+                (
+                    "In the Twilio Console open **Account**, then **API keys & tokens**.",
+                    (
+                        "Make a new standard key there, and paste its SID and secret below; or"
+                        " empty both fields to send with the Auth Token."
+                    ),
+                    "Choose **Test connection**.",
+                ),
+                field="api_key_secret",
+                code=problem.code,
+            )
+        if isinstance(problem, ConnectionBroken) and problem.code in ("", "20003"):
+            if self.secondary_opens():
+                return CheckResult(
+                    False,
+                    "Twilio refused the Auth Token, and takes the secondary one.",
+                    "The secondary token was promoted, so the first one opens nothing any more."
+                    " Callbacks are still verified, by the secondary one.",
+                    (
+                        (
+                            "Paste the secondary token into **Auth Token**. The other field empties"
+                            " itself when you save."
+                        ),
+                        "Choose **Test connection**, then **Save**.",
+                    ),
+                    field="auth_token",
+                    code=problem.code or "20003",
+                )
+            sid = self.settings["account_sid"]
+            return CheckResult(
+                False,
+                "Twilio refused the Auth Token.",
+                "The Account SID looks right, but this token does not open it. Most often the token"
+                " was rolled in the Console, or belongs to a subaccount.",
+                (
+                    "In the Twilio Console open **Account**, then **API keys & tokens**.",
+                    (
+                        f"Check that the account shown is `{sid[:4]}…{sid[-4:]}`, and copy its"
+                        " **Auth Token**."
+                    ),
+                    "Paste it below and choose **Test connection**.",
+                ),
+                field="auth_token",
+                code=problem.code or "20003",
+            )
+        if problem.code == "20404":
+            return CheckResult(
+                False,
+                "Twilio has no account with this SID.",
+                "It has the right form, but Twilio does not know it.",
+                (
+                    "Copy the **Account SID** from the first page of the Twilio Console.",
+                    "Paste it below and choose **Test connection**.",
+                ),
+                field="account_sid",
+                code=problem.code,
+            )
+        return CheckResult(
+            False,
+            "Twilio could not be asked.",
+            str(problem),
+            ("Wait a minute and test again.",),
+            code=problem.code,
+        )

@@ -1,0 +1,164 @@
+"""What people send to a Twilio number: texts, files, presses of buttons.
+
+https://www.twilio.com/docs/messaging/guides/webhook-request
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Mapping
+from contextlib import suppress
+from urllib.parse import urljoin
+
+from hub.core.errors import PermanentError, TransientError
+from hub.core.vocabulary import Address, Channel
+from hub.integrations.base import Attached, Inbound, WebhookRequest
+from hub.integrations.twilio.kinds import contents
+from hub.lib import phones
+from hub.lib.provider_http import Door, NoAnswer, NotSent
+
+WHATSAPP = "whatsapp:"
+MOST_FILES = 10
+OPT_OUT_TYPES = {"STOP": "stop", "START": "start", "HELP": "help"}
+LARGEST_FILE = 16 * 1024 * 1024  # bytes
+HOPS = 4
+LONGEST_NAME = 200  # characters of a name or an id that a person is known by
+# a business-scoped user id, such as US.13491208655302741918: a country, a dot, letters and digits
+_USER_ID = re.compile(r"[A-Z]{2}\.[A-Za-z0-9]{1,128}")
+# the numbers that stand for a withheld one: ANONYMOUS, RESTRICTED, BLOCKED, UNKNOWN and UNAVAILABLE
+# on a keypad https://help.twilio.com/articles/223179988
+WITHHELD = ("+266696687", "+7378742833", "+2562533", "+8656696", "+86282452253")
+OFFICIAL = "https://api.twilio.com/"
+
+
+def read_inbound(form: Mapping[str, str]) -> Inbound:
+    """Read the form of a person's message."""
+    channel = Channel.WHATSAPP if form.get("From", "").lower().startswith(WHATSAPP) else Channel.SMS
+    kind, address = _person(form)
+    external = bare(form.get("ExternalUserId", ""))
+    return Inbound(
+        provider_id=form.get("MessageSid") or form.get("SmsSid", ""),
+        channel=channel,
+        senders=_senders(form, WHATSAPP if channel == Channel.WHATSAPP else ""),
+        kind=kind,
+        address=address,
+        external_id=external if external != address else "",
+        name=form.get("ProfileName") or ("" if address else form.get("From", "")[:LONGEST_NAME]),
+        text=_text(form),
+        media=_files(form),
+        contents=contents(form),
+        button=form.get("ButtonPayload") or form.get("ButtonText") or form.get("ListId", ""),
+        answers=form.get("OriginalRepliedMessageSid", ""),
+        keyword=OPT_OUT_TYPES.get(form.get("OptOutType", "").upper(), ""),
+    )
+
+
+def _person(form: Mapping[str, str]) -> tuple[Address, str]:
+    """Return by what a person is known: their number, else the id that WhatsApp gives them for this
+    business.
+
+    "" where the message names nobody who can be answered: the number is withheld, or the sender is
+    a name or a short code, which take no answers.
+    """
+    sent_from = bare(form.get("From", ""))
+    for number in (_with_plus(form.get("From", "")), f"+{form.get('WaId', '')}"):
+        with suppress(ValueError):
+            if number not in WITHHELD:
+                return Address.PHONE, phones.typed(number)
+    known_as = sent_from if _USER_ID.fullmatch(sent_from) else ""
+    external = bare(form.get("ExternalUserId", "")) or known_as
+    return Address.EXTERNAL, external if len(external) <= LONGEST_NAME else ""
+
+
+def _with_plus(sent_from: str) -> str:
+    """Return a sender with the plus sign that form decoding or WhatsApp removed."""
+    number = bare(sent_from)
+    lost = sent_from.startswith(" ") or sent_from.strip().lower().startswith(WHATSAPP)
+    return f"+{number}" if lost and re.fullmatch(r"[1-9][0-9]{9,14}", number) else number
+
+
+def _text(form: Mapping[str, str]) -> str:
+    """Return what a person wrote, or what the button or the list entry says that they chose."""
+    if form.get("MessageType", "").lower() == "reaction":
+        return ""
+    return form.get("Body") or form.get("ButtonText") or form.get("ListTitle", "")
+
+
+def _senders(form: Mapping[str, str], prefix: str) -> tuple[str, ...]:
+    """Return what a message was sent to: a number in each of its forms, since the account may know
+    it by another one.
+    """
+    to = bare(form.get("To", ""))
+    try:
+        names = dict.fromkeys([to, *phones.forms(phones.clean(to))])
+    except ValueError:
+        names = dict.fromkeys([to])
+    return tuple(prefix + name for name in [*names, form.get("MessagingServiceSid", "")] if name)
+
+
+def bare(address: str) -> str:
+    """Return an address without the name of its channel, which Twilio puts before it:
+    rcs:+13175550142 is that number.
+    """
+    return _CHANNEL.sub("", address.strip()).strip()
+
+
+# https://www.twilio.com/docs/messaging/channels
+_CHANNEL = re.compile(r"^(whatsapp|rcs|sms|mms):", re.IGNORECASE)
+
+
+def _files(form: Mapping[str, str]) -> tuple[Attached, ...]:
+    # by their addresses: NumMedia only repeats how many there are, and may be missing
+    return tuple(
+        Attached(url, form.get(f"MediaContentType{n}", ""))
+        for n in range(MOST_FILES)
+        if (url := form.get(f"MediaUrl{n}", ""))
+    )
+
+
+def said(request: WebhookRequest) -> Mapping[str, str]:
+    """Return the fields of a webhook: those of its form, or the texts of a JSON object, which says
+    the same by the same names.
+    """
+    if request.form or not request.headers.get("content-type", "").lower().startswith(
+        "application/json"
+    ):
+        return request.form
+    return {name: value for name, value in request.json.items() if isinstance(value, str)}
+
+
+def fetch_file(url: str, base: str, door: Door, account: tuple[str, str]) -> tuple[str, bytes]:
+    """Return a file that a person sent: content type and content.
+
+    Twilio may ask who wants it, and sends on to where it lies.
+    """
+    if url.startswith(OFFICIAL):  # whatever speaks for Twilio here speaks for this host too
+        url = base + url.removeprefix(OFFICIAL.rstrip("/"))
+    if not url.startswith(base + "/"):
+        raise PermanentError("The file is not one of this provider’s.", "bad_address")
+    headers = {"Authorization": "Basic " + b64encode(":".join(account).encode()).decode()}
+    for _ in range(HOPS):
+        try:
+            answer = door.request("GET", url, headers=headers, largest=LARGEST_FILE)
+        except (NotSent, NoAnswer) as problem:
+            raise TransientError(f"Twilio was not reached: {problem}", "unreachable") from None
+        if answer.status in (301, 302, 303, 307, 308) and answer.headers.get("location"):
+            try:
+                url = urljoin(url, answer.headers["location"])
+                headers = {}  # elsewhere the credentials are nobody's business
+            except ValueError:
+                break
+            continue
+        if answer.status != 200:
+            raise PermanentError(
+                f"Twilio answered HTTP {answer.status}. It may have been deleted there.",
+                str(answer.status),
+            )
+        return (
+            answer.headers.get("content-type", "application/octet-stream")
+            .partition(";")[0]
+            .strip(),
+            answer.body,
+        )
+    raise PermanentError("The file leads on and on.", "bad_address")

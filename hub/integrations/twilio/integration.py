@@ -1,0 +1,492 @@
+"""What Twilio's products share: its SDK behind our door, sending, verifying, statuses.
+
+https://www.twilio.com/docs/messaging/api/message-resource
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from logging import getLogger
+from typing import Any, Self, TypeVar
+from urllib.parse import urlencode, urlsplit
+
+from twilio.base.exceptions import TwilioException
+from twilio.http import HttpClient
+from twilio.http.response import Response
+from twilio.rest import Client
+
+from hub.core.data_dir import SimulatorCredentials
+from hub.core.errors import BadWebhook, ConnectionBroken, OutcomeUnknown, SendError, Unreachable
+from hub.core.vocabulary import Status
+from hub.integrations.base import (
+    Accepted,
+    Fact,
+    Integration,
+    Outbound,
+    Problem,
+    StatusUpdate,
+    Unrecognized,
+    WebhookRequest,
+    webhook,
+)
+from hub.integrations.twilio.errors import error_of, explain, raise_for
+from hub.integrations.twilio.inbound import fetch_file, read_inbound, said
+from hub.integrations.twilio.kinds import Kind, described, kind_of
+from hub.integrations.twilio.signature import SIGNATURE, signed_by, ways
+from hub.lib import phones, provider_http
+from hub.lib.text import utf16_length
+
+T = TypeVar("T")
+
+# Twilio tries a callback once by default; this asks for five tries on any failure, within its 15
+# seconds https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
+CALLBACK_OVERRIDES = "#rc=5&rp=all"
+LONGEST_VALIDITY = 36_000  # seconds a message may wait in Twilio's queue
+FIND_SLACK = timedelta(minutes=2)  # two clocks, ours and Twilio's
+# how far ahead ours may have been: the same text is looked for that much earlier
+CLOCKS_APART = timedelta(days=1)
+FIND_LIMIT = 100
+OUTSIDE_WINDOW = "63016"
+LOST = (Status.FAILED, Status.UNDELIVERED)
+# nothing to be said back
+EMPTY_TWIML = '<?xml version="1.0" encoding="UTF-8"?><Response></Response>'
+
+
+class _Sdk(HttpClient):  # type: ignore[misc]
+    """Twilio's SDK speaks through our door, to the address that is set up; remembers each thread's
+    last answer.
+    """
+
+    def __init__(self, door: provider_http.Door, base: str) -> None:
+        super().__init__(getLogger("twilio.http_client"), is_async=False, timeout=None)
+        self.door = door
+        self._base = base
+        self._local = threading.local()
+
+    @property
+    def last(self) -> provider_http.Answer | None:
+        found: provider_http.Answer | None = getattr(self._local, "answer", None)
+        return found
+
+    def request(
+        self,
+        method: str,
+        uri: str,
+        params: Mapping[str, Any] | None = None,
+        data: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
+        timeout: float | None = None,
+        allow_redirects: bool = False,
+    ) -> Response:
+        self._local.answer = None
+        host = urlsplit(uri).netloc
+        # a proxy or the simulator serves all of Twilio's hosts
+        if self._base != "https://api.twilio.com":
+            uri = self._base + uri.split(host, 1)[1]
+        if params:
+            uri += f"?{urlencode(params, doseq=True)}"
+        sent = dict(headers or {})
+        if auth:
+            sent["Authorization"] = "Basic " + base64.b64encode(":".join(auth).encode()).decode()
+        body = urlencode(data, doseq=True) if data else None
+        self._local.answer = answer = self.door.request(method, uri, headers=sent, body=body)
+        return Response(answer.status, answer.text, answer.headers)
+
+
+class TwilioIntegration(Integration):
+    """A product of Twilio's messaging API; subclasses say which."""
+
+    provider = "Twilio"
+    family = "twilio"
+    api = {"twilio": "https://api.twilio.com"}
+    request_ref_header = "twilio-request-id"
+    kept_headers = ("i-twilio-idempotency-token",)
+    concurrency = 64
+    # segments, that is: https://help.twilio.com/articles/115002943027
+    rate_hint = (
+        "Twilio passes on about 1 a second from a US number, 3 from a toll-free one, 100 from a"
+        " short code, and queues the rest."
+    )
+    max_length = 1600  # characters of Body, else 21617
+    stop_codes = frozenset({"21610"})
+    sender_prefix = ""  # before numbers, such as whatsapp:
+
+    def __init__(
+        self,
+        settings: Mapping[str, Any],
+        door: provider_http.Door,
+        api: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(settings, door, api)
+        self._sdk = _Sdk(door, self.api_urls["twilio"])
+        account = settings.get("account_sid", "")
+        self._with_token = self._client(account, settings.get("auth_token", ""))
+        key = settings.get("api_key_sid")
+        self._sending = (
+            self._client(key, settings.get("api_key_secret", "")) if key else self._with_token
+        )
+        self._ways = ways(settings)
+
+    def _client(self, username: str, password: str) -> Client:
+        # an empty environment: TWILIO_EDGE and the like would be picked up silently
+        return Client(
+            username,
+            password,
+            self.settings.get("account_sid", ""),
+            http_client=self._sdk,
+            environment={"": ""},
+        )
+
+    # sending
+    def send(self, message: Outbound) -> Accepted:
+        made = self._call(
+            lambda: self._sending.messages.create(
+                **{_ARGUMENTS[k]: v for k, v in self.render(message).items()}
+            )
+        )
+        return self._accepted(made)
+
+    def other_sender(self, to: str) -> str:
+        services = self.settings.get("services", {})
+        service = services.get(phones.region(to), "") if services and to.startswith("+") else ""
+        return self.sender_prefix + service if service else ""
+
+    def render(self, message: Outbound) -> dict[str, Any]:
+        sender = (
+            self.other_sender(message.to).removeprefix(self.sender_prefix)
+            or self.settings["sender"]
+        )
+        payload: dict[str, Any] = {"To": self.sender_prefix + message.to}
+        if message.template is not None:
+            payload |= {
+                "ContentSid": message.template.id,
+                "ContentVariables": json.dumps(dict(message.template.variables)),
+            }
+        else:
+            payload |= {"Body": message.text} if message.text or not message.media else {}
+            payload |= {"MediaUrl": list(message.media)} if message.media else {}
+        payload |= (
+            {"MessagingServiceSid": sender}
+            if sender.startswith("MG")
+            else {"From": self.sender_prefix + sender}
+        )
+        if message.status_url:
+            payload["StatusCallback"] = message.status_url + CALLBACK_OVERRIDES
+        if message.expires_at is not None:
+            left = int((message.expires_at - datetime.now(UTC)).total_seconds())
+            if left < LONGEST_VALIDITY:
+                payload["ValidityPeriod"] = max(1, left)
+        return payload
+
+    def find(self, message: Outbound, since: datetime) -> list[Accepted]:
+        wanted = self.render(message)
+        sender = {"from_": wanted["From"]} if "From" in wanted else {}
+        listed = self._call(
+            lambda: self._sending.messages.list(
+                to=wanted["To"], limit=FIND_LIMIT, page_size=FIND_LIMIT, **sender
+            )
+        )
+        earliest = since - FIND_SLACK
+        if len(listed) == FIND_LIMIT and listed[-1].date_created > earliest:
+            raise OutcomeUnknown("Twilio has more messages to this number than one page holds.")
+        ours = [
+            m
+            for m in listed
+            if m.direction != "inbound"
+            and (sender or m.messaging_service_sid == wanted["MessagingServiceSid"])
+        ]
+        # Twilio puts a notice before the text of trial accounts; Smart Encoding and link shortening
+        # change texts otherwise
+        sure = {
+            m.sid: bool(wanted.get("Body")) and (m.body or "").endswith(wanted["Body"])
+            for m in ours
+        }
+        return [
+            # what failed is there all the same; why, it says when it is asked for
+            replace(
+                found,
+                sure=sure[m.sid],
+                code="",
+                outside_window=False,
+                error=None,
+                status=Status.ACCEPTED if found.status in LOST else found.status,
+            )
+            for m in ours
+            if (found := self._accepted(m))
+            and m.date_created >= (earliest - CLOCKS_APART if sure[m.sid] else earliest)
+        ]
+
+    def fetch_status(self, provider_id: str) -> StatusUpdate:
+        m = self._call(lambda: self._sending.messages(provider_id).fetch())
+        code = str(m.error_code or "")
+        return StatusUpdate(
+            provider_id=provider_id,
+            at=m.date_updated,
+            status=STATUSES.get(m.status),
+            word=m.status,
+            code=code,
+            why=_meaning(code),
+            segments=_count(m.num_segments),
+            price=_price(m.price),
+            currency=m.price_unit or "",
+            outside_window=code == OUTSIDE_WINDOW,
+            error=error_of(code),
+        )
+
+    def file(self, url: str) -> tuple[str, bytes]:
+        return fetch_file(
+            url,
+            self.api_urls["twilio"],
+            self._sdk.door,
+            (self.settings["account_sid"], self.settings.get("auth_token", "")),
+        )
+
+    def _accepted(self, m: Any) -> Accepted:
+        status = STATUSES.get(m.status) or Status.ACCEPTED
+        if not isinstance(m.sid, str) or not re.fullmatch(r"[!-~]{1,64}", m.sid):
+            raise OutcomeUnknown("Twilio’s answer names no message.", "bad_answer")
+        code = str(m.error_code or "") if status in LOST else ""
+        return Accepted(
+            provider_id=m.sid,
+            status=status,
+            segments=_count(m.num_segments),
+            price=_price(m.price),
+            currency=m.price_unit or "",
+            sender=m.messaging_service_sid or m.from_ or "",
+            code=code,
+            why=_meaning(code),
+            outside_window=code == OUTSIDE_WINDOW,
+            error=error_of(code),
+        )
+
+    def _call(self, call: Callable[[], T]) -> T:
+        """Make one call of the SDK and turn what goes wrong into a SendError."""
+        try:
+            return call()
+        except provider_http.NotSent as problem:
+            raise Unreachable(f"Twilio was not reached: {problem}", "unreachable") from None
+        except provider_http.NoAnswer as problem:
+            raise OutcomeUnknown(
+                f"Twilio hung up before it answered: {problem}", "no_answer"
+            ) from None
+        except (TwilioException, ValueError, KeyError, TypeError, AttributeError) as problem:
+            answer = self._sdk.last
+            # it took the request, and said something we cannot read
+            if answer is None or answer.status < 300:
+                raise OutcomeUnknown("Twilio’s answer cannot be read.", "bad_answer") from problem
+            raise_for(answer.status, _code(answer), "", answer.retry_after)
+
+    # receiving
+    @classmethod
+    def account_of(cls, settings: Mapping[str, Any]) -> str:
+        return str(settings.get("account_sid", ""))
+
+    @classmethod
+    def sender_of(cls, settings: Mapping[str, Any]) -> str:
+        return cls.sender_prefix + str(settings.get("sender", ""))
+
+    @classmethod
+    def senders_of(cls, settings: Mapping[str, Any]) -> tuple[str, ...]:
+        services = (
+            cls.sender_prefix + service for service in settings.get("services", {}).values()
+        )
+        return (cls.sender_of(settings), *dict.fromkeys(services))
+
+    @classmethod
+    def chooses_sender(cls, sender: str) -> bool:
+        return sender.removeprefix(cls.sender_prefix).startswith("MG")
+
+    @classmethod
+    def length_of(cls, text: str) -> int:
+        return utf16_length(text)  # Twilio does not say what its characters are
+
+    @classmethod
+    def clean_address(cls, address: str) -> str:
+        return phones.clean(address)
+
+    @classmethod
+    def explain(cls, code: str) -> Problem | None:
+        return explain(code)
+
+    @classmethod
+    def account(cls, request: WebhookRequest) -> str:
+        return said(request).get("AccountSid", "")
+
+    @classmethod
+    def stray(cls, environ: Mapping[str, str], door: provider_http.Door) -> Self | None:
+        token = environ.get("TWILIO_WEBHOOK_AUTH_TOKEN", "")
+        return cls({"auth_token": token, "sender": ""}, door) if token else None
+
+    @classmethod
+    def demo_settings(cls, credentials: SimulatorCredentials) -> dict[str, Any] | None:
+        return {
+            "account_sid": credentials.account_sid,
+            "auth_token": credentials.auth_token,
+            "api_key_sid": "",
+            "api_key_secret": "",
+            "secondary_auth_token": "",
+            "shared_key_id": "",
+            "shared_key": "",
+            "auth_token_too": False,
+            "sender": credentials.phone_number,
+            "services": {},
+            **({} if cls.answers_keywords else {"help_text": ""}),
+        }
+
+    def verify(self, request: WebhookRequest) -> None:
+        signature = request.headers.get(SIGNATURE, "")
+        if not signature or not self._ways:
+            raise BadWebhook("The request carries no signature.")
+        if not signed_by(self._ways, request, signature):
+            raise BadWebhook(
+                "The signature is not made with this account’s Auth Token or SharedKey."
+            )
+
+    def secondary_opens(self) -> bool | None:
+        """Tell whether the secondary Auth Token opens the account; None where there is none, or
+        Twilio cannot be asked.
+        """
+        account = self.settings.get("account_sid", "")
+        token = self.settings.get("secondary_auth_token", "")
+        if not token:
+            return None
+        client = self._client(account, token)
+        try:
+            self._call(lambda: client.api.accounts(account).fetch())
+        except ConnectionBroken:
+            return False
+        except SendError:
+            return None
+        return True
+
+    def facts(self, request: WebhookRequest) -> list[Fact]:
+        """Read a form for what it is: people's messages and statuses, of texts and of WhatsApp, may
+        arrive at any of the addresses.
+        """
+        form = said(request)
+        match kind_of(form):
+            case Kind.INBOUND:
+                return [read_inbound(form)]
+            case Kind.STATUS:
+                return [self.read_status(request)]
+        return [Unrecognized(what=described(form))]
+
+    @webhook("twilio/inbound")
+    def on_inbound(self, request: WebhookRequest) -> list[Fact]:
+        """Incoming messages, to paste at the number or sender in the Console"""
+        return self.facts(request)
+
+    def read_status(self, request: WebhookRequest) -> StatusUpdate:
+        """Read a message's status callback."""
+        form = said(request)
+        query = request.query
+        word = form.get("MessageStatus") or form.get("SmsStatus", "")
+        code = form.get("ErrorCode", "")
+        attempt = query.get("attempt", "")
+        return StatusUpdate(
+            message_id=query.get("message", ""),
+            attempt=int(attempt) if attempt.isdecimal() and len(attempt) < 6 else 0,
+            provider_id=form.get("MessageSid") or form.get("SmsSid", ""),
+            status=STATUSES.get(word),
+            word=word,
+            code=code,
+            why=_meaning(code),  # Twilio's own text may hold the number
+            segments=_count(form.get("NumSegments")),
+            outside_window=code == OUTSIDE_WINDOW,
+            error=error_of(code),
+            details={name: form[name] for name in KEPT if name in form},
+        )
+
+    @classmethod
+    def receipt_key(cls, request: WebhookRequest) -> tuple[str, str]:
+        form = said(request)
+        sid = form.get("MessageSid") or form.get("SmsSid")
+        kind = kind_of(form)
+        if not sid or kind == Kind.OTHER:
+            return super().receipt_key(request)
+        if kind == Kind.INBOUND:
+            return sid, "received"
+        return (
+            sid,
+            f"{form.get('MessageStatus') or form.get('SmsStatus', '')}:{form.get('ErrorCode', '')}",
+        )
+
+    @classmethod
+    def answer(cls, request: WebhookRequest, new: bool) -> tuple[str, str]:
+        form = said(request)
+        if kind_of(form) != Kind.STATUS:  # a call's webhook wants TwiML too
+            return "text/xml", EMPTY_TWIML
+        word = form.get("MessageStatus") or form.get("SmsStatus", "")
+        told = STATUSES.get(word) not in (None, Status.ACCEPTED)
+        return "application/json", json.dumps({"success": True, "processed": int(told)})
+
+
+def _code(answer: provider_http.Answer) -> str:
+    try:
+        return str(json.loads(answer.body).get("code") or "")
+    except (ValueError, AttributeError):
+        return ""  # a gateway in front answered, in HTML or not at all
+
+
+def _meaning(code: str) -> str:
+    known = explain(code) if code else None
+    return known.text if known else ""
+
+
+def _count(text: Any) -> int | None:
+    number = str(text or "")
+    return int(number) if re.fullmatch(r"[1-9][0-9]{0,3}", number) else None  # "0": not known yet
+
+
+def _price(text: Any) -> Decimal | None:
+    return (
+        Decimal(str(text).lstrip("-"))
+        if re.fullmatch(r"-?[0-9]{1,6}(\.[0-9]{1,6})?", str(text))
+        else None
+    )
+
+
+# Twilio's words; what is missing here is kept and changes nothing
+STATUSES = {
+    "accepted": Status.ACCEPTED,
+    "scheduled": Status.ACCEPTED,
+    "queued": Status.ACCEPTED,
+    "sending": Status.ACCEPTED,
+    "sent": Status.SENT,
+    "delivered": Status.DELIVERED,
+    "partially_delivered": Status.DELIVERED,
+    "read": Status.READ,
+    "undelivered": Status.UNDELIVERED,
+    "failed": Status.FAILED,
+}
+# of a callback's fields, what platform events carry; the whole form stays on the receipt
+KEPT = (
+    "MessageSid",
+    "AccountSid",
+    "To",
+    "From",
+    "ErrorCode",
+    "ErrorMessage",
+    "NumSegments",
+    "MessageStatus",
+    "MessagingServiceSid",
+)
+_ARGUMENTS = {
+    "To": "to",
+    "From": "from_",
+    "MessagingServiceSid": "messaging_service_sid",
+    "Body": "body",
+    "StatusCallback": "status_callback",
+    "ValidityPeriod": "validity_period",
+    "ContentSid": "content_sid",
+    "ContentVariables": "content_variables",
+    "MediaUrl": "media_url",
+}

@@ -1,0 +1,135 @@
+"""Twilio SMS: text messages from a number or a Messaging Service of the admin's Twilio account.
+
+The admin prepares an account, a number that can send SMS, and copies the Account SID and Auth
+Token. Twilio reports queued, sent, delivered, undelivered and failed to the address that goes along
+with each message.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wtforms import StringField
+from wtforms.validators import InputRequired, Regexp
+
+from hub.core.vocabulary import Address, Channel
+from hub.integrations.base import CheckResult, Fact, WebhookRequest, webhook
+from hub.integrations.twilio.account import AccountForm, services
+from hub.integrations.twilio.check import CheckedTwilio
+from hub.integrations.twilio.media import AS_MMS
+from hub.lib import phones
+
+
+class TwilioSms(CheckedTwilio):
+    """Send SMS through Twilio."""
+
+    name = "twilio_sms"
+    title = "Twilio SMS"
+    summary = "Text messages to any mobile phone, with delivery receipts."
+    docs_url = "https://www.twilio.com/docs/messaging/quickstart"
+    reach = "Any mobile phone"
+    cost = "From $0.0083 a segment"
+    setup = "About 5 minutes"
+    guide = (
+        "Open the Twilio Console. Copy **Account SID** and **Auth Token** from **Account Info**.",
+        (
+            "Under **Phone Numbers**, **Active numbers**, choose one with the **SMS** capability,"
+            " or take a **Messaging Service**."
+        ),
+        (
+            "Paste them here, **Save**, and choose **Test connection**. Status callbacks need no"
+            " set-up: we send their address along."
+        ),
+        (
+            "On a trial account, add each test phone under **Verified Caller IDs**. To others"
+            " Twilio answers `21608`."
+        ),
+    )
+
+    channel = Channel.SMS
+    address = Address.PHONE
+    event_prefix = "sms"
+    counts_segments = True
+    answers_keywords = True
+    media = AS_MMS  # in the United States and Canada; elsewhere Twilio refuses it
+    status_path = "twilio/sms"
+
+    class Form(AccountForm):
+        sender = StringField(
+            "From number or Messaging Service",
+            [
+                InputRequired("Give the number to send from."),
+                Regexp(
+                    r"(\+[0-9]{7,15}|MG[0-9a-fA-F]{32})\Z",
+                    message=(
+                        "Start with + and the country code, digits only: +13175550123. A Messaging"
+                        " Service is MG and 32 digits or letters a to f."
+                    ),
+                ),
+            ],
+            filters=[phones.typed_sender],
+            description=(
+                "A number like `+13175550123` (plus, country code, digits only), or a service that"
+                " starts with `MG`."
+            ),
+            render_kw={"legend": "Sender", "mono": True},
+        )
+        services = services()
+
+    def _check_sender(self) -> CheckResult:
+        number = self.settings["sender"]
+        owned = self._call(
+            lambda: self._with_token.incoming_phone_numbers.list(phone_number=number, limit=20)
+        )
+        # Twilio also matches parts of a number
+        match = next((n for n in owned if n.phone_number == number), None)
+        if match is None:
+            return CheckResult(
+                False,
+                f"{number} is not a number of this Twilio account.",
+                "Twilio would refuse every message from it (21606).",
+                (
+                    "In the Twilio Console open **Phone Numbers**, **Active numbers**.",
+                    (
+                        "Copy one with the **SMS** capability into the field below, or buy one, and"
+                        " test again."
+                    ),
+                ),
+                field="sender",
+                code="21606",
+            )
+        can = [
+            word
+            for word, able in (
+                ("SMS", _capability(match, "sms")),
+                ("MMS", _capability(match, "mms")),
+            )
+            if able
+        ]
+        if "SMS" not in can:
+            return CheckResult(
+                False,
+                f"{number} cannot send SMS.",
+                "The number belongs to the account, but has no SMS capability (21661).",
+                (
+                    (
+                        "Choose a number with the **SMS** capability under **Phone Numbers**,"
+                        " **Active numbers**."
+                    ),
+                    "Test again.",
+                ),
+                field="sender",
+                code="21661",
+            )
+        return CheckResult(True, "", f"{number} can send {' and '.join(can)}.")
+
+    @webhook("twilio/sms")
+    def on_status(self, request: WebhookRequest) -> list[Fact]:
+        return self.facts(request)
+
+
+def _capability(number: Any, name: str) -> bool:
+    # the SDK gives a mapping; its keys are lower case in the API and were upper case in older
+    # answers
+    capabilities = {key.lower(): value for key, value in dict(number.capabilities or {}).items()}
+    return bool(capabilities.get(name))

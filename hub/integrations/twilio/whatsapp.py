@@ -1,0 +1,170 @@
+"""WhatsApp through Twilio: free text for a day after a person wrote, approved templates at any
+time.
+
+The admin prepares a Twilio account with a WhatsApp sender (or the sandbox) and has templates
+approved in its Content Template Builder. Twilio reports queued, sent, delivered, read, undelivered
+and failed to the address that goes along with each message.
+https://www.twilio.com/docs/whatsapp/api
+"""
+
+from __future__ import annotations
+
+from wtforms import StringField
+from wtforms.validators import InputRequired, Regexp
+
+from hub.core.errors import SendError
+from hub.core.vocabulary import Address, Channel
+from hub.integrations.base import CheckResult, Fact, TemplateFound, WebhookRequest, webhook
+from hub.integrations.twilio import content
+from hub.integrations.twilio.account import AccountForm, services
+from hub.integrations.twilio.check import CheckedTwilio
+from hub.integrations.twilio.inbound import bare
+from hub.integrations.twilio.media import ON_WHATSAPP
+from hub.lib import phones
+from hub.lib.number_forms import to_other
+
+SANDBOX = "+14155238886"
+
+
+class WhatsApp(CheckedTwilio):
+    """Send WhatsApp messages through Twilio."""
+
+    name = "whatsapp"
+    title = "WhatsApp"
+    summary = (
+        "WhatsApp messages with read receipts: approved templates, and free text for a day after a"
+        " reply."
+    )
+    docs_url = "https://www.twilio.com/docs/whatsapp/quickstart"
+    reach = "WhatsApp users"
+    cost = "Meta’s fee and $0.005 a message"
+    setup = "About 15 minutes, and Meta’s approval"
+    guide = (
+        (
+            "In the Twilio Console open **Messaging**, **Senders**, **WhatsApp senders**, and"
+            " register one; or try it with the **sandbox**, from `+14155238886`, which reaches"
+            " phones that have texted its `join` words."
+        ),
+        "Copy **Account SID** and **Auth Token** from **Account Info**.",
+        "Paste them here with the sender, **Save**, and choose **Test connection**.",
+        (
+            "Under the sender, set **Webhook URL for incoming messages** to the address shown"
+            " below: replies open the 24 hours of free text."
+        ),
+        (
+            "Have templates approved in the **Content Template Builder**, then map them under"
+            " **Templates**."
+        ),
+    )
+
+    channel = Channel.WHATSAPP
+    address = Address.PHONE
+    event_prefix = "whatsapp"
+    session_window = 24.0
+    answers_keywords = False
+    consent_required = True
+    # characters of the body once it is filled; Meta's 132005 says that it is longer
+    max_template_length = 1024
+    media = ON_WHATSAPP
+    status_path = "twilio/whatsapp"
+    sender_prefix = "whatsapp:"
+    rate_hint = (
+        "Twilio passes on about 80 a second from a WhatsApp sender; the sandbox one every 3"
+        " seconds."
+    )
+
+    class Form(AccountForm):
+        sender = StringField(
+            "WhatsApp sender or Messaging Service",
+            [
+                InputRequired("Give the number to send from."),
+                Regexp(
+                    r"(\+[0-9]{7,15}|MG[0-9a-fA-F]{32})\Z",
+                    message=(
+                        "Start with + and the country code, digits only, without whatsapp: before"
+                        " it. A Messaging Service is MG and 32 digits or letters a to f."
+                    ),
+                ),
+            ],
+            filters=[lambda text: phones.typed_sender(bare(text)) if text else text],
+            description=(
+                "A number like `+13175550123`, as it is registered for WhatsApp, or a service that"
+                " starts with `MG`."
+            ),
+            render_kw={"legend": "Sender", "mono": True},
+        )
+        services = services()
+
+    @classmethod
+    def recipient_form(cls, address: str) -> str:
+        # a number with the 1 is who WhatsApp knows in Mexico; everywhere else it finds people by
+        # the normal form
+        return (to_other(address) if address.startswith("+52") else "") or address
+
+    def _check_sender(self) -> CheckResult:
+        number = self.settings["sender"]
+        if number == SANDBOX:
+            return CheckResult(
+                True,
+                "",
+                "Sends from Twilio’s sandbox.",
+                warnings=(
+                    (
+                        "The sandbox reaches only phones that texted its join words in the last 72"
+                        " hours. To others Twilio answers 63015."
+                    ),
+                ),
+            )
+        try:
+            senders = self._call(
+                lambda: self._with_token.messaging.v2.channels_senders.list(
+                    channel="whatsapp", limit=200
+                )
+            )
+        except (
+            SendError
+        ):  # newer than many accounts: what cannot be listed is shown by the first message
+            return CheckResult(
+                True,
+                "",
+                f"Sends from {number}.",
+                warnings=("Twilio did not list the WhatsApp senders of this account.",),
+            )
+        match = next((one for one in senders if one.sender_id == self.sender_prefix + number), None)
+        if match is None:
+            return CheckResult(
+                False,
+                f"{number} is not a WhatsApp sender of this Twilio account.",
+                "Twilio would refuse every message from it (63007).",
+                (
+                    "In the Twilio Console open **Messaging**, **Senders**, **WhatsApp senders**.",
+                    (
+                        "Copy one that is online into the field below, or register this number, and"
+                        " test again."
+                    ),
+                ),
+                field="sender",
+                code="63007",
+            )
+        if not str(match.status).upper().startswith("ONLINE"):
+            return CheckResult(
+                False,
+                f"The WhatsApp sender {number} is {str(match.status).lower()}.",
+                "WhatsApp sends nothing from it until it is online.",
+                (
+                    (
+                        "In the Twilio Console open **Messaging**, **Senders**, **WhatsApp"
+                        " senders**, and finish its registration."
+                    ),
+                    "Test again.",
+                ),
+                field="sender",
+            )
+        return CheckResult(True, "", f"{number} is registered for WhatsApp.")
+
+    def templates(self) -> list[TemplateFound]:
+        return self._call(lambda: content.templates(self._sending))
+
+    @webhook("twilio/whatsapp")
+    def on_status(self, request: WebhookRequest) -> list[Fact]:
+        return self.facts(request)

@@ -1,0 +1,193 @@
+"""Style sheets, scripts and icons, served under an address that changes with their content.
+
+Bootstrap and its icons come from the Bootstrap-Flask package. Nothing is written to disk: the files
+are read when the first page needs them, and kept in memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from mimetypes import guess_type
+from pathlib import Path
+
+import flask_bootstrap
+from flask import Flask, Response, request
+from markupsafe import Markup
+from werkzeug.exceptions import NotFound
+
+from hub.lib import compression
+
+BOOTSTRAP = Path(flask_bootstrap.__file__).parent / "static" / "bootstrap5"
+STATIC = Path(__file__).parents[1] / "static"
+SPRITE = "icons.svg"
+# one request instead of four; the simulator adds simulator.css
+BUNDLES = {"signpost.css": ("tokens.css", "base.css", "components.css")}
+YEAR = 31_536_000  # seconds
+# the Bootstrap icons that pages show; a test compares this list with the templates
+ICONS = (
+    "archive",
+    "arrow-repeat",
+    "arrow-return-left",
+    "arrow-right-circle",
+    "arrow-right-circle-fill",
+    "arrow-up-right-square",
+    "battery-full",
+    "bell",
+    "bell-slash",
+    "box",
+    "box-arrow-up-right",
+    "caret-down-square",
+    "cash-coin",
+    "chat-dots",
+    "chat-left-text",
+    "check-circle",
+    "check-circle-fill",
+    "check2",
+    "check2-all",
+    "chevron-down",
+    "circle",
+    "clock",
+    "clock-history",
+    "cloud-slash",
+    "compass",
+    "copy",
+    "dash-circle",
+    "dot",
+    "envelope",
+    "eraser",
+    "exclamation-triangle",
+    "exclamation-triangle-fill",
+    "eye-fill",
+    "eye-slash",
+    "file-earmark",
+    "file-earmark-x",
+    "file-text",
+    "filetype-json",
+    "funnel",
+    "hand-index",
+    "hourglass-bottom",
+    "hourglass-split",
+    "image",
+    "inbox",
+    "info-circle-fill",
+    "link-45deg",
+    "list",
+    "lock",
+    "moon",
+    "paperclip",
+    "pause-circle-fill",
+    "pen",
+    "people",
+    "person",
+    "plug",
+    "plus-circle",
+    "question-diamond-fill",
+    "reception-4",
+    "reply",
+    "robot",
+    "search",
+    "send",
+    "signpost-split",
+    "skip-forward",
+    "slash-circle",
+    "sliders",
+    "toggle-off",
+    "toggle-on",
+    "unlock",
+    "x-lg",
+    "x-octagon",
+    "x-octagon-fill",
+)
+SYMBOL = re.compile(r'<symbol class="[^"]*" (viewBox="[^"]*" id="([a-z0-9-]+)".*?</symbol>)')
+SOURCE_MAP = re.compile(rb"/\*# sourceMappingURL=.*?\*/")
+
+
+@dataclass(frozen=True)
+class Asset:
+    """A file as it is served."""
+
+    content: bytes
+    mimetype: str
+
+
+def init_app(app: Flask) -> None:
+    """Serve the files, and give the templates `asset()` and `glyph()`."""
+    compression.init_app(app)
+    app.add_url_rule("/static/<version>/<path:name>", "static", _serve)
+    app.jinja_env.globals.update(asset=asset, glyph=glyph)
+
+
+def asset(name: str) -> str:
+    """Return the address of a file, such as `js/copy.js`."""
+    return f"{request.script_root}/static/{_version()}/{name}"
+
+
+def glyph(name: str) -> Markup:
+    """Return one of `ICONS` in the color and size of the text around it.
+
+    Raises KeyError for a name that is not in `ICONS`.
+    """
+    return _glyph(name, asset(SPRITE))
+
+
+@lru_cache(maxsize=256)
+def _glyph(name: str, sprite: str) -> Markup:
+    if name not in ICONS:
+        raise KeyError(f"{name} is not in hub.lib.assets.ICONS.")
+    return Markup('<i class="bi" aria-hidden="true"><svg><use href="{}#{}"/></svg></i>').format(
+        sprite, name
+    )
+
+
+def _serve(version: str, name: str) -> Response:
+    found = _assets().get(name)
+    if found is None:
+        raise NotFound
+    response = Response(found.content, mimetype=found.mimetype)
+    response.cache_control.public = True
+    if version == _version():
+        response.cache_control.max_age = YEAR
+        response.cache_control.immutable = True
+    else:  # another version made the page, as happens during an upgrade
+        response.cache_control.no_cache = True
+    response.add_etag()
+    response.make_conditional(request)
+    return compression.compress_public(response)
+
+
+@cache
+def _version() -> str:
+    digest = hashlib.sha256()
+    for name, found in sorted(_assets().items()):
+        digest.update(name.encode() + b"\0" + found.content)
+    return digest.hexdigest()[:16]
+
+
+@cache
+def _assets() -> dict[str, Asset]:
+    """Return all files by name, with the style sheets bundled and the icons in one sprite."""
+    contents = {
+        str(path.relative_to(STATIC)): path.read_bytes()
+        for path in STATIC.rglob("*")
+        if path.is_file()
+    }
+    bootstrap = SOURCE_MAP.sub(b"", (BOOTSTRAP / "css" / "bootstrap.min.css").read_bytes())
+    for bundle, parts in BUNDLES.items():
+        contents[bundle] = b"\n".join([bootstrap, *(contents.pop(part) for part in parts)])
+    contents[SPRITE] = _sprite().encode()
+    return {
+        name: Asset(content, guess_type(name)[0] or "application/octet-stream")
+        for name, content in contents.items()
+    }
+
+
+def _sprite() -> str:
+    """Draw the icons in use as symbols of one SVG document."""
+    text = (BOOTSTRAP / "icons" / "bootstrap-icons.svg").read_text(encoding="utf-8")
+    symbols = {name: f"<symbol {rest}" for rest, name in SYMBOL.findall(text)}
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg">{"".join(symbols[name] for name in ICONS)}</svg>'
+    )

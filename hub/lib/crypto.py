@@ -1,0 +1,113 @@
+"""Sealing: AES-256-GCM under a keyring, bound to the row and field a value belongs to.
+
+A sealed value is  version (1) · length of key id (1) · key id · nonce (12) · ciphertext and tag.
+The key of a row is HKDF-SHA256(master key, "table\\0row id"); the associated data is "key
+id\\0field": a value copied to another row, table or field does not open.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+from collections.abc import Iterable
+from typing import Any
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from hub.core.errors import Unreadable
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+VERSION = 1
+NONCE = 12
+
+
+class Keyring:
+    """The master keys, newest first: the first one seals, all of them open."""
+
+    def __init__(self, keys: Iterable[tuple[str, bytes]]) -> None:
+        self._keys = dict(keys)
+        self.newest = next(iter(self._keys))
+        # HKDF's first step depends on the master key alone; https://www.rfc-editor.org/rfc/rfc5869
+        self._extracted = {
+            key_id: hmac.digest(bytes(32), key, "sha256") for key_id, key in self._keys.items()
+        }
+
+    def seal(self, table: str, row: str, field: str, plain: bytes) -> bytes:
+        """Seal `plain` for one field of one row."""
+        key_id = self.newest.encode()
+        nonce = os.urandom(NONCE)
+        cipher = AESGCM(self._row_key(self.newest, table, row))
+        return (
+            bytes((VERSION, len(key_id)))
+            + key_id
+            + nonce
+            + cipher.encrypt(nonce, plain, key_id + b"\0" + field.encode())
+        )
+
+    def open(self, table: str, row: str, field: str, sealed: bytes) -> bytes:
+        """Open what `seal` made for the same field of the same row.
+
+        Raises Unreadable, which names the key.
+        """
+        key_id = key_id_of(sealed)
+        if key_id not in self._keys:
+            raise Unreadable(
+                key_id,
+                f"This value was sealed with the key {key_id!r}, which is not in"
+                " HUB_ENCRYPTION_KEYS. Add that key again, after the newest one.",
+            )
+        start = 2 + sealed[1]
+        nonce = sealed[start : start + NONCE]
+        body = sealed[start + NONCE :]
+        try:
+            cipher = AESGCM(self._row_key(key_id, table, row))
+            return cipher.decrypt(nonce, body, key_id.encode() + b"\0" + field.encode())
+        except (InvalidTag, ValueError):
+            raise Unreadable(
+                key_id,
+                f"This value does not open with the key {key_id!r}. Either HUB_ENCRYPTION_KEYS"
+                " holds another key under that id, or the stored value was changed.",
+            ) from None
+
+    def seal_json(self, table: str, row: str, field: str, value: Any) -> bytes:
+        return self.seal(table, row, field, _encode(value).encode())
+
+    def open_json(self, table: str, row: str, field: str, sealed: bytes) -> Any:
+        """Open what `seal_json` made. Raises Unreadable."""
+        try:
+            return json.loads(self.open(table, row, field, sealed))
+        except (ValueError, RecursionError):
+            raise Unreadable(
+                key_id_of(sealed), "This value opens, but is not what Signpost sealed."
+            ) from None
+
+    def _row_key(self, key_id: str, table: str, row: str) -> bytes:
+        # the second step of HKDF-SHA256 for 32 bytes: one block, whose number is 1
+        return hmac.digest(self._extracted[key_id], f"{table}\0{row}\x01".encode(), "sha256")
+
+
+def key_id_of(sealed: bytes) -> str:
+    """Return the id of the key that sealed a value."""
+    if (
+        not isinstance(sealed, bytes)
+        or len(sealed) < 2
+        or sealed[0] != VERSION
+        or len(sealed) < 2 + sealed[1] + NONCE + 16
+    ):
+        raise Unreadable("?", "This value is not one that Signpost sealed, or it was cut short.")
+    return sealed[2 : 2 + sealed[1]].decode(errors="replace")
+
+
+def digest(token: str) -> bytes:
+    """SHA-256 of a random token: safe to store, since nobody can guess the token."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+def blind(key: bytes, *parts: str) -> bytes:
+    """HMAC-SHA256 of guessable text (a number, a mail address), so that it can be found but not
+    read.
+    """
+    return hmac.digest(key, "\0".join(parts).encode(), "sha256")

@@ -1,0 +1,1 @@
+"""Compose messages: plan, render and store them, and cancel or replace them."""

@@ -1,0 +1,216 @@
+"""Cancel what was not sent yet: by an admin, or because its request or connection ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import bindparam, or_, select, update
+
+from hub.core.errors import Conflict
+from hub.core.vocabulary import ConnectionState, Status
+from hub.db.compiled_sql import Statement
+from hub.db.engine import db
+from hub.db.store import read, several, transaction, write
+from hub.db.types import now
+from hub.messaging.compose import outbox
+from hub.messaging.compose.outbox import FACTS
+from hub.messaging.policy import spending
+from hub.messaging.state import unreadable_rows
+from hub.messaging.state.message_batch import messages as message_table
+from hub.models import Connection, Event, Message, Throttle
+from hub.shared import audit
+
+
+@transaction
+def cancel(message_id: str) -> Message:
+    """Take back a message that was not sent yet. Raises NotFound, Conflict."""
+    message = outbox.locked(message_id)
+    if message.status != Status.QUEUED:
+        over = f"It is {message.status} already, so there is nothing to take back."
+        raise Conflict("not_queued", _TOO_LATE.get(Status.read(message.status), over))
+    _end(message, Status.CANCELED, "canceled", why=f"by {audit.actor().who}")
+    audit.record("message.canceled", message.id)
+    return message
+
+
+_TOO_LATE = {
+    Status.SENDING: (
+        "It is being handed to the provider at this moment, so it cannot be taken back."
+    ),
+    Status.UNKNOWN: "The provider may have it already, so it cannot be taken back.",
+}
+
+
+@transaction
+def stop(
+    why: str, *, event_types: Iterable[str], request_id: str, signer_id: str | None = None
+) -> None:
+    """Keep what is unfinished of a request, or of one of its signers, from being sent: queued
+    messages end as canceled.
+
+    One that is being sent right now goes out; it will not be tried again.
+    """
+    found = read(
+        _UNFINISHED, request=request_id, types=[str(event_type) for event_type in event_types]
+    )
+    _halt(
+        [
+            (message_id, status, tries)
+            for message_id, whose, status, tries in found
+            if signer_id in (None, whose)
+        ],
+        why,
+    )
+
+
+@transaction
+def stop_contact(contact_id: str, why: str) -> None:
+    """Keep what is unfinished to a contact from being sent, as `stop` does."""
+    _halt(read(_UNFINISHED_TO, contact=contact_id), why)
+
+
+def _halt(concerned: Sequence[tuple[Any, ...]], why: str) -> None:
+    queued = [
+        (message_id, tries) for message_id, status, tries in concerned if status == Status.QUEUED
+    ]
+    spending.release([message_id for message_id, _ in queued])
+    write(_STOP, [{"key": message_id, "why": why} for message_id, _, _ in concerned])
+    write(
+        _CANCEL,
+        [
+            {"key": message_id, "status": Status.CANCELED.value, "at": now()}
+            for message_id, _ in queued
+        ],
+    )
+    write(
+        FACTS,
+        [
+            outbox.fact(message_id, tries, "stopped", Status.CANCELED, why=why)
+            for message_id, tries in queued
+        ],
+    )
+
+
+_UNFINISHED = Statement(
+    select(*message_table.c["id", "signer_id", "status", "tries"])
+    .where(
+        # what is posted to a team tells what happened: it asks nobody for anything, and stays true
+        message_table.c.request_id == bindparam("request"),
+        message_table.c.stop.is_(None),
+        message_table.c.thread == "",
+        message_table.c.status.in_(
+            [Status.QUEUED.value, Status.SENDING.value, Status.UNKNOWN.value]
+        ),
+        message_table.c.event_id.in_(
+            select(Event.id).where(
+                Event.request_id == bindparam("request"), Event.type.in_(several("types"))
+            )
+        ),
+    )
+    .order_by(message_table.c.id)
+    .with_for_update()
+)
+_UNFINISHED_TO = Statement(
+    select(*message_table.c["id", "status", "tries"])
+    .where(
+        message_table.c.contact_id == bindparam("contact"),
+        message_table.c.stop.is_(None),
+        message_table.c.status.in_(
+            [Status.QUEUED.value, Status.SENDING.value, Status.UNKNOWN.value]
+        ),
+    )
+    .order_by(message_table.c.id)
+    .with_for_update()
+)
+_STOP = Statement(
+    update(message_table)
+    .where(message_table.c.id == bindparam("key"))
+    .values(stop=bindparam("why"))
+)
+_CANCEL = Statement(
+    update(message_table)
+    .where(message_table.c.id == bindparam("key"))
+    .values(status=bindparam("status"), due_at=None, changed_at=bindparam("at"))
+)
+
+
+# during a longer pause of a sender, expired messages end without waiting for it
+LONG = timedelta(minutes=1)
+
+
+def give_up_waiting(most: int = 500) -> int:
+    """End what waits for a connection that does not send: what is no longer worth sending, and all
+    of an archived one.
+
+    That includes a connection whose sender is paused for longer than `LONG`.
+
+    Returns how many messages ended, a bounded number at once. What has to end is looked for before
+    anything is locked: of a long queue for a connection that is turned off, mostly nothing does.
+    """
+    off = (
+        select(Connection.id, Connection.archived_at)
+        .outerjoin(Throttle, Throttle.name == Connection.throttle)
+        .where(
+            or_(
+                Connection.state != ConnectionState.ENABLED,
+                Connection.archived_at.is_not(None),
+                Throttle.ready_at > now() + LONG,
+            )
+        )
+    )
+    found: list[str] = []
+    for connection_id, archived_at in db.session.execute(off).all():
+        waiting = select(Message.id).where(
+            Message.connection_id == connection_id,
+            Message.status == Status.QUEUED,
+            Message.due_at.is_not(None),  # else it is set aside
+        )
+        if archived_at is None:
+            waiting = waiting.where(Message.expires_at <= now())
+        found += db.session.scalars(waiting.order_by(Message.id).limit(most - len(found)))
+    db.session.rollback()
+    return _give_up_each(found) if found else 0
+
+
+def _give_up_each(ids: Sequence[str]) -> int:
+    """End messages together. If that fails, end them one by one and set aside those that fail."""
+    try:
+        return _give_up(ids)
+    except Exception as problem:
+        if unreadable_rows.lets_pass(problem):
+            raise
+        db.session.rollback()
+        if len(ids) == 1:
+            unreadable_rows.hold_message(ids[0], problem)
+            return 0
+    return sum(_give_up_each([message_id]) for message_id in ids)
+
+
+@transaction
+def _give_up(ids: Sequence[str]) -> int:
+    waiting = (
+        select(Message)
+        .where(Message.id.in_(ids), Message.status == Status.QUEUED)
+        .order_by(Message.id)
+    )
+    ended = 0
+    for message in db.session.scalars(waiting.with_for_update(skip_locked=True)).all():
+        if message.connection.archived_at is not None:
+            _end(message, Status.CANCELED, "canceled", "its connection was archived")
+        elif message.expires_at is not None and message.expires_at <= now():
+            _end(message, Status.EXPIRED, "expired")
+        else:
+            continue  # somebody has just changed that
+        ended += 1
+    return ended
+
+
+def _end(message: Message, status: Status, word: str, why: str = "") -> None:
+    spending.release([message.id])
+    db.session.expire(message, ["estimate"])
+    message.status = status.value
+    message.due_at = None
+    message.changed_at = now()
+    outbox.note(message, word, status, why=why)

@@ -1,0 +1,117 @@
+"""Messages that take over from one that its provider rejected: each has at most one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import bindparam, select
+
+from hub.core.vocabulary import Lane
+from hub.db.compiled_sql import Statement
+from hub.db.store import read
+from hub.db.types import keyring
+from hub.messaging.compose import outbox
+from hub.messaging.compose.content import template_of
+from hub.messaging.policy import session_windows
+from hub.messaging.policy.policy import Carrier, sender_key
+from hub.messaging.state.message_batch import Ledger, Row
+from hub.models import Attempt, Body, Connection, Contact, Message
+
+
+@dataclass(frozen=True)
+class _Reached:
+    id: str
+    address: str
+    address_key: bytes
+    time_zone: str
+
+
+def by_template(row: Row, n: int, ledger: Ledger) -> None:
+    """Send what went out as free text at its try `n`, too late for that, once more as its approved
+    template, where it has one.
+    """
+    carrier = Carrier(*read(_CARRIER, id=row.connection_id)[0])
+    for template, began in read(_TRY, id=row.id, n=n):
+        if not template:  # else it says nothing of the window
+            session_windows.closed(sender_key(carrier), row.contact_id, began)
+    if row.stop or read(_AFTER, id=row.id) or read(_TRIED, id=row.id):
+        return
+    for (
+        *to,
+        sealed,
+        source,
+        event,
+        request,
+        signer,
+        step,
+        version,
+        lane,
+        by_hand,
+        expires_at,
+    ) in read(_SAID, id=row.id):
+        content = keyring().open_json("bodies", row.id.partition("_")[2], "content", sealed)
+        template = template_of(content)
+        if template is None:
+            return
+        again = outbox.add(
+            outbox.Draft(
+                connection=carrier,
+                contact=_Reached(row.contact_id, *to),
+                text=content["text"],
+                subject=content["subject"],
+                source_id=source,
+                event_id=event,
+                request_id=request,
+                signer_id=signer,
+                step_id=step,
+                template_version_id=version,
+                template=template,
+                says=content.get("says"),
+                lane=Lane(lane),
+                by_hand=by_hand,
+                after_id=row.id,
+                expires_at=expires_at,
+            )
+        )
+        ledger.note(row, "taken over", why=f"by {again.id}")
+
+
+_CARRIER = Statement(
+    select(
+        Connection.id,
+        Connection.integration,
+        Connection.channel,
+        Connection.sender,
+        Connection.test,
+        Connection.rules,
+    ).where(Connection.id == bindparam("id"))
+)
+_TRY = Statement(
+    select(Attempt.template, Attempt.started_at).where(
+        Attempt.message_id == bindparam("id"), Attempt.n == bindparam("n")
+    )
+)
+_AFTER = Statement(select(Message.id).where(Message.after_id == bindparam("id")))
+_TRIED = Statement(
+    select(Attempt.n).where(Attempt.message_id == bindparam("id"), Attempt.template != "")
+)
+_SAID = Statement(
+    select(
+        Contact.address,
+        Contact.address_key,
+        Contact.time_zone,
+        Body._content,
+        Message.source_id,
+        Message.event_id,
+        Message.request_id,
+        Message.signer_id,
+        Message.step_id,
+        Message.template_version_id,
+        Message.lane,
+        Message.by_hand,
+        Message.expires_at,
+    )
+    .join(Contact, Contact.id == Message.contact_id)
+    .join(Body, Body.owner_id == Message.id)
+    .where(Message.id == bindparam("id"))
+)

@@ -1,0 +1,429 @@
+"""The outbox: rows of messages, added in the transaction of what causes them; and sent again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+from sqlalchemy import select, update
+
+from hub import integrations
+from hub.core.errors import Conflict, NotFound
+from hub.core.vocabulary import EventType, Lane, Status
+from hub.db.compiled_sql import Statement, UnreadableRow, table_of
+from hub.db.engine import db
+from hub.db.store import transaction, wake, write
+from hub.db.types import keyring, new_id, now
+from hub.integrations.base import Button, Card, Filled
+from hub.lib.crypto import blind
+from hub.lib.text import readable
+from hub.messaging.compose import media, provider_templates
+from hub.messaging.compose.content import buttons_of, card_of, content_of, template_of
+from hub.messaging.policy.policy import QUIET, Carrying, Policy, Verdict, Wanted
+from hub.messaging.policy.session_windows import WINDOW_CLOSED
+from hub.messaging.state import unreadable_rows
+from hub.messaging.state.message_batch import messages as message_table
+from hub.messaging.state.message_batch import status_events
+from hub.models import Body, Connection, Event, Message, SigningRequest, StatusEvent
+from hub.shared import audit
+from hub.shared.index_key import index_key
+
+LATEST = datetime.max.replace(tzinfo=UTC)
+ASKING = [event_type.value for event_type in EventType if event_type.asks_to_sign]
+# a message that cannot go for longer is not worth sending any more
+WORTH_SENDING = timedelta(hours=24)
+
+
+class Reachable(Protocol):
+    """A contact, as far as a message needs it."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def address(self) -> str: ...
+    @property
+    def address_key(self) -> bytes: ...
+    @property
+    def time_zone(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A message to be: over which connection, to whom, saying what."""
+
+    connection: Carrying
+    contact: Reachable
+    text: str
+    subject: str = ""
+    source_id: str | None = None
+    event_id: str | None = None
+    request_id: str | None = None
+    signer_id: str | None = None
+    step_id: str | None = None
+    template_version_id: str | None = None
+    template: Filled | None = None  # the provider's approved one, for when free text may not go
+    # name, locale and values of our own, to find an approved one when it is sent again
+    says: Mapping[str, Any] | None = None
+    card: Card | None = None
+    buttons: Sequence[Button] = ()
+    thread: str = ""  # what it is about, where that has an order
+    edits_id: str | None = None  # the message that takes this content instead
+    reply_to: str = ""  # of the press that it answers
+    # what goes along with free text, as `media.attached` makes it
+    media: Sequence[Mapping[str, Any]] = ()
+    exempt: bool = False  # from what the contact does not want: it says that this is understood
+    by_hand: bool = False  # somebody here chose to send it, now
+    lane: Lane = Lane.NOW
+    once_key: bytes | None = None
+    after_id: str | None = None
+    expires_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        # what is stored is what is sent, and what pages show
+        object.__setattr__(self, "text", readable(self.text))
+        object.__setattr__(self, "subject", readable(self.subject))
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A message as it was stored."""
+
+    id: str
+    channel: str
+    to: str
+    status: str
+    code: str
+
+
+def add(draft: Draft) -> Stored:
+    """Store a message: queued, or suppressed with the code of the rule that forbids it."""
+    return add_all([draft])[0]
+
+
+@transaction
+def add_all(drafts: Sequence[Draft]) -> list[Stored]:
+    """Store many messages, each queued or suppressed, and wake the workers."""
+    moment = now()
+    wanted = [_wanted(draft, moment) for draft in drafts]
+    rows = []
+    bodies = []
+    facts = []
+    for draft, one, verdict in zip(drafts, wanted, _verdicts(drafts, wanted), strict=True):
+        row, body = _row(draft, moment, one, verdict)
+        rows.append(row)
+        bodies.append(body)
+        if row["status"] == Status.SUPPRESSED:
+            facts.append(fact(row["id"], 0, "suppressed", Status.SUPPRESSED, code=row["code"]))
+        elif row["code"]:
+            facts.append(fact(row["id"], 0, row["code"].replace("_", " "), None))
+    write(_MESSAGES, rows)
+    write(_BODIES, bodies)
+    write(FACTS, facts)
+    if any(row["status"] == Status.QUEUED for row in rows):
+        wake("deliver")
+    pairs = zip(drafts, rows, strict=True)
+    return [
+        Stored(row["id"], row["channel"], draft.contact.address, row["status"], row["code"])
+        for draft, row in pairs
+    ]
+
+
+@transaction
+def replace(draft: Draft) -> None:
+    """Store a message that changes another one; where one like it waits still, that says this
+    instead.
+    """
+    waiting = select(Message).where(
+        Message.edits_id == draft.edits_id, Message.status == Status.QUEUED
+    )
+    row = db.session.scalar(waiting.order_by(Message.id.desc()).limit(1).with_for_update())
+    if row is None:
+        add(draft)
+        return
+    body = db.session.get_one(Body, row.id.partition("_")[2])
+    answers = {name: value for name, value in body.content.items() if name == "reply_to"}
+    body.content = answers | content_of(draft)
+    row.body_hmac = blind(index_key(), "body", draft.subject, draft.text)
+    row.event_id = draft.event_id
+    row.by_hand = row.by_hand or draft.by_hand
+    row.due_at = now()
+    row.code = ""
+    db.session.flush()
+    wake("deliver")
+
+
+@transaction
+def ask_again(connection_id: str) -> None:
+    """Let what waits for the end of quiet hours be asked about now: they may have been changed."""
+    waiting = (
+        message_table.c.connection_id == connection_id,
+        message_table.c.status == Status.QUEUED,
+        message_table.c.code == QUIET,
+    )
+    db.session.execute(update(message_table).where(*waiting).values(due_at=now()))
+    wake("deliver")
+
+
+def _wanted(draft: Draft, moment: datetime) -> Wanted:
+    contact = draft.contact
+    expires_at = min(draft.expires_at or LATEST, moment + WORTH_SENDING)
+    return Wanted(
+        contact.id,
+        contact.address,
+        contact.address_key,
+        contact.time_zone,
+        expires_at,
+        exempt=draft.exempt,
+        by_hand=draft.by_hand,
+        posted=bool(draft.thread),
+        instead_of=draft.after_id,
+        source_id=draft.source_id,
+    )
+
+
+def _verdicts(drafts: Sequence[Draft], wanted: Sequence[Wanted]) -> list[Verdict]:
+    """Decide for each message whether it may be sent.
+
+    A damaged row about one recipient does not stop the other messages. That recipient's message is
+    stored, and the claim, which checks again, sets it aside.
+    """
+    found: dict[int, Verdict] = {}
+    for connection in {draft.connection.id: draft.connection for draft in drafts}.values():
+        theirs = [
+            place for place, draft in enumerate(drafts) if draft.connection.id == connection.id
+        ]
+        try:
+            policy = Policy(connection, [wanted[place] for place in theirs], planning=True)
+            found |= {place: _verdict(drafts[place], wanted[place], policy) for place in theirs}
+        except UnreadableRow:
+            found |= {place: _verdict_apart(drafts[place], wanted[place]) for place in theirs}
+    return [found[place] for place in range(len(drafts))]
+
+
+def _verdict_apart(draft: Draft, one: Wanted) -> Verdict:
+    try:
+        return _verdict(draft, one, Policy(draft.connection, [one], planning=True))
+    except UnreadableRow:
+        return Verdict()
+
+
+def _verdict(draft: Draft, one: Wanted, policy: Policy) -> Verdict:
+    found = policy.verdict(one)
+    if not found.code and draft.template is None and not policy.free(one.contact_id):
+        return Verdict(WINDOW_CLOSED)
+    if found.code:
+        return found
+    code, _ = policy.spend(one, draft.text)
+    if code:
+        return Verdict(code)
+    policy.passed(one)
+    return found
+
+
+_MESSAGES, _BODIES, FACTS = (
+    Statement.insert(table) for table in (message_table, table_of(Body), status_events)
+)
+
+
+def _row(
+    draft: Draft, moment: datetime, one: Wanted, verdict: Verdict
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    connection = draft.connection
+    message_id = new_id("msg")
+    code = verdict.code
+    row = {
+        "id": message_id,
+        "event_id": draft.event_id,
+        "request_id": draft.request_id,
+        "signer_id": draft.signer_id,
+        "contact_id": draft.contact.id,
+        "connection_id": connection.id,
+        "source_id": draft.source_id,
+        "channel": connection.channel,
+        "test": connection.test,
+        "lane": draft.lane.value,
+        "thread": draft.thread,
+        "edits_id": draft.edits_id,
+        "step_id": draft.step_id,
+        "template_version_id": draft.template_version_id,
+        "consent_id": verdict.consent_id,
+        "status": (Status.SUPPRESSED if code else Status.QUEUED).value,
+        "code": code or (QUIET if verdict.until else ""),
+        "exempt": draft.exempt,
+        "by_hand": draft.by_hand,
+        "tries": 0,
+        "due_at": None if code else verdict.until or moment,
+        "expires_at": one.expires_at,
+        "once_key": draft.once_key,
+        "after_id": draft.after_id,
+        "changed_at": moment,
+        "body_hmac": blind(index_key(), "body", draft.subject, draft.text),
+    }
+    sealed = keyring().seal_json(
+        "bodies", message_id.partition("_")[2], "content", content_of(draft)
+    )
+    return row, {"owner_id": message_id, "content": sealed}
+
+
+def fact(
+    message_id: str,
+    attempt: int,
+    word: str,
+    status: Status | None,
+    *,
+    code: str = "",
+    why: str = "",
+) -> dict[str, Any]:
+    """Return the row of a fact of our own about a message."""
+    return {
+        "id": new_id("sev"),
+        "message_id": message_id,
+        "attempt": attempt,
+        "at": now(),
+        "status": status and status.value,
+        "word": word,
+        "code": code,
+        "why": why,
+        "source": "hub",
+    }
+
+
+def note(
+    message: Message,
+    word: str,
+    status: Status | None = None,
+    *,
+    code: str = "",
+    why: str = "",
+    attempt: int | None = None,
+) -> None:
+    """Write down a fact of our own about a message."""
+    db.session.add(
+        StatusEvent(
+            message_id=message.id,
+            attempt=message.tries if attempt is None else attempt,
+            status=status and status.value,
+            word=word,
+            code=code,
+            why=why,
+            source="hub",
+        )
+    )
+
+
+DAMAGED = (
+    "A damaged value in the database hides whether it was sent. Repair its row first: the page "
+    "Unreadable rows names the value."
+)
+
+
+@transaction
+def resend(message_id: str) -> Message:
+    """Send a message again, as a successor, which each message has at most one of.
+
+    Raises NotFound, Conflict.
+    """
+    message = locked(message_id)
+    status = Status.read(message.status)
+    if unreadable_rows.of("messages", message_id) is not None:
+        raise Conflict("unreadable", DAMAGED)
+    if not (message.settled or status == Status.UNKNOWN):
+        raise Conflict(
+            "under_way",
+            "It is still on its way. Wait until it has arrived or failed, then send it again.",
+        )
+    successor = db.session.scalar(select(Message.id).where(Message.after_id == message_id))
+    newer = (
+        select(Message.id)
+        .where(Message.edits_id == message.edits_id, Message.id > message.id)
+        .limit(1)
+    )
+    if message.edits_id is not None and db.session.scalar(newer) is not None:
+        raise Conflict(
+            "newer_edit",
+            "The post was changed once more since, so this change would show what is over.",
+        )
+    if successor is not None:
+        raise Conflict(
+            "resent_already",
+            f"It was sent again already, as {successor}. Send that one again instead.",
+        )
+    connection = message.connection
+    if not connection.enabled:
+        raise Conflict(
+            "connection_off",
+            f"The connection {connection.title} does not send now. Enable it, then send again.",
+        )
+    body = db.session.get(Body, message.id)
+    if body is None:
+        raise Conflict(
+            "body_gone", "What it said was removed after its retention, so it cannot be sent again."
+        )
+    content = body.content
+    _ask_limits(message, content)
+    again = add(
+        Draft(
+            connection=connection,
+            contact=message.contact,
+            text=content["text"],
+            subject=content["subject"],
+            source_id=message.source_id,
+            event_id=message.event_id,
+            request_id=message.request_id,
+            signer_id=message.signer_id,
+            step_id=message.step_id,
+            template_version_id=message.template_version_id,
+            template=_template_now(connection, content),
+            says=content.get("says"),
+            media=content.get("media", ()),
+            by_hand=message.by_hand,
+            after_id=message.id,
+            thread=message.thread,
+            edits_id=message.edits_id,
+            card=card_of(content),
+            buttons=buttons_of(content),
+            reply_to=content.get("reply_to", ""),
+        )
+    )
+    audit.record("message.resent", message.id, successor=again.id)
+    return db.session.get_one(Message, again.id)
+
+
+def _ask_limits(message: Message, content: Mapping[str, Any]) -> None:
+    """Raise Conflict where a time limit of what a message asks for, or brings along, has passed."""
+    limit = (
+        db.session.scalar(
+            select(SigningRequest.expires_at)
+            .join(Event, Event.request_id == SigningRequest.id)
+            .where(Event.id == message.event_id, Event.type.in_(ASKING))
+        )
+        if message.event_id and not message.thread
+        else None
+    )
+    if limit is not None and limit <= now():
+        why = "The time to sign its request has ended, so nobody is asked to sign it."
+        raise Conflict("request_expired", why)
+    if media.gone([file["file"] for file in content.get("media", ()) if "file" in file]):
+        why = "The attached file is no longer kept. Upload it again and send a new message."
+        raise Conflict("media_gone", why)
+
+
+def _template_now(connection: Connection, content: Mapping[str, Any]) -> Filled | None:
+    """Return the approved template that says today what a message's content says."""
+    says = content.get("says")
+    if not says:
+        return template_of(content)
+    cls = integrations.get(connection.integration)
+    return provider_templates.filled(
+        connection.id, says["name"], says["locale"], says["values"], cls
+    )
+
+
+def locked(message_id: str) -> Message:
+    """Return a message, locked. Raises NotFound."""
+    message = db.session.scalar(select(Message).where(Message.id == message_id).with_for_update())
+    if message is None:
+        raise NotFound("no_such_message", "There is no message with this id.")
+    return message

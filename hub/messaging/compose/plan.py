@@ -1,0 +1,269 @@
+"""Planning: an event, its routes, people and connections in; planned messages and refusals out.
+
+Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hub.core.vocabulary import Address, Audience, Channel
+
+PHONE_CHANNELS = (Channel.SMS, Channel.WHATSAPP, Channel.VOICE)
+
+
+@dataclass(frozen=True)
+class Person:
+    """A signer, as far as planning needs one."""
+
+    id: str  # sgn_…
+    external_id: str
+    owes: bool  # has still to sign
+    asleep: bool = field(default=False, kw_only=True)  # reminders are put off
+    addresses: Mapping[str, str]  # kind → address
+    # kind → False when the source said not to
+    wants: Mapping[str, bool] = field(default_factory=dict)
+    # connection → the chat in which the person let it write
+    chats: Mapping[str, str] = field(default_factory=dict)
+    preference: Sequence[str] = ()  # channels, and integrations by name
+    locale: str = "en"
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of a route."""
+
+    id: str
+    channel: str
+    template: str
+    connection_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Route:
+    """Whom to tell, over which steps."""
+
+    audience: str
+    steps: Sequence[Step]
+
+
+@dataclass(frozen=True)
+class Carrier:
+    """A connection that can send, as far as planning needs one."""
+
+    id: str
+    channel: str
+    address: str
+    clean: Callable[[str], str]
+    waits: bool = False  # it does not send now; taken where no other can
+    name: str = ""  # of its integration
+    # on channel chat: the kind of a person's address by which it writes to them alone; '': to
+    # nobody
+    finds_by: str = ""
+    place: str = ""  # where a team reads what it posts
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One message to make."""
+
+    person: Person
+    step: Step
+    carrier: Carrier
+    to: str
+    kind: str  # of that address
+
+
+@dataclass(frozen=True)
+class Post:
+    """One message to make for a team."""
+
+    step: Step
+    carrier: Carrier
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A step that was wanted and cannot be taken."""
+
+    signer: str  # '': a team
+    step: str
+    reason: str
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "signer": self.signer,
+            "step": self.step,
+            "reason": self.reason,
+            "text": REASONS.get(self.reason, self.reason),
+        }
+
+
+REASONS = {
+    "no_address": "The signer has no address for this channel.",
+    "not_wanted": "The source said not to use this address.",
+    "no_connection": "No enabled connection carries this channel.",
+    "connection_off": (
+        "The connection that posts this for the team does not send now. Enable it, or choose what"
+        " it posts."
+    ),
+    "bad_address": "The address is not one that this channel reaches.",
+    "already_signed": "The signer has signed or declined already.",
+    "request_closed": "The request is completed, declined, expired or canceled.",
+    "request_expired": "The time to sign this request has ended.",
+    "snoozed": "Reminders to this signer are put off.",
+    "repeated": "This was told before.",
+    "too_long": "The text is longer than the channel takes, even without the document's title.",
+}
+
+
+def plan(
+    routes: Iterable[Route],
+    people: Sequence[Person],
+    carriers: Sequence[Carrier],
+    *,
+    actor: str = "",
+    asks_to_sign: bool = False,
+    closed: bool = False,
+    expired: bool = False,
+    reminds: bool = False,
+) -> tuple[list[Planned], list[Skipped]]:
+    """Decide which signers an event is told to, and over what.
+
+    `actor` is the id of the signer whom the event is about. `asks_to_sign` leaves out those who
+    have nothing left to sign, and everybody when the request is `closed` or `expired`; `reminds`
+    those who are snoozed.
+    """
+    over = _over_because(closed=closed, expired=expired)
+    planned: list[Planned] = []
+    skipped: list[Skipped] = []
+    for route in routes:
+        if route.audience == Audience.TEAM:
+            continue
+        for person in _audience(route.audience, people, actor):
+            for step in route.steps:
+                if asks_to_sign and (over or not person.owes):
+                    reason = over or "already_signed"
+                    skipped.append(Skipped(person.external_id, step.channel, reason))
+                    continue
+                if reminds and person.asleep:
+                    skipped.append(Skipped(person.external_id, step.channel, "snoozed"))
+                    continue
+                found = _take(person, step, carriers)
+                (planned if isinstance(found, Planned) else skipped).append(found)  # type: ignore[arg-type]
+    return planned, skipped
+
+
+def posts(
+    routes: Iterable[Route],
+    carriers: Sequence[Carrier],
+    *,
+    asks_to_sign: bool = False,
+    closed: bool = False,
+    expired: bool = False,
+) -> tuple[list[Post], list[Skipped]]:
+    """Decide where an event is posted for those who do not sign."""
+    by_id = {carrier.id: carrier for carrier in carriers if carrier.place}
+    found: list[Post] = []
+    skipped: list[Skipped] = []
+    over = _over_because(closed=closed, expired=expired)
+    for step in (
+        step for route in routes if route.audience == Audience.TEAM for step in route.steps
+    ):
+        carrier = by_id.get(step.connection_id or "")
+        if asks_to_sign and over:
+            skipped.append(Skipped("", step.channel, over))
+        elif carrier is None:
+            skipped.append(Skipped("", step.channel, "connection_off"))
+        else:
+            found.append(Post(step, carrier))
+    return found, skipped
+
+
+def _over_because(*, closed: bool, expired: bool) -> str:
+    if closed:
+        return "request_closed"
+    return "request_expired" if expired else ""
+
+
+def _audience(audience: str, people: Sequence[Person], actor: str) -> list[Person]:
+    chosen: Mapping[str, Callable[[Person], bool]] = {
+        Audience.SIGNERS: lambda person: True,
+        Audience.PENDING: lambda person: person.owes,
+        Audience.ACTOR: lambda person: person.id == actor,
+        Audience.OTHERS: lambda person: person.id != actor,
+    }
+    return [person for person in people if chosen[audience](person)]
+
+
+def _take(person: Person, step: Step, carriers: Sequence[Carrier]) -> Planned | Skipped:
+    """Take the first way that leads to the person; what keeps the first back counts where none
+    does.
+    """
+    candidates = _carriers(person, step, carriers)
+    if not candidates:
+        kind, address = _usual(person, step.channel)
+        reason = (
+            "no_address"
+            if not address
+            else "no_connection"
+            if person.wants.get(kind, True)
+            else "not_wanted"
+        )
+        return Skipped(person.external_id, step.channel, reason)
+    tried = [_over(person, step, carrier) for carrier in candidates]
+    return next((one for one in tried if isinstance(one, Planned)), tried[0])
+
+
+def _over(person: Person, step: Step, carrier: Carrier) -> Planned | Skipped:
+    kind, address = _reach(person, carrier)
+    if not address:
+        return Skipped(person.external_id, step.channel, "no_address")
+    if not person.wants.get(kind, True):
+        return Skipped(person.external_id, step.channel, "not_wanted")
+    try:
+        return Planned(person, step, carrier, carrier.clean(address), kind)
+    except ValueError:
+        return Skipped(person.external_id, step.channel, "bad_address")
+
+
+def _carriers(person: Person, step: Step, carriers: Sequence[Carrier]) -> list[Carrier]:
+    """Return what can take a step, best first: a phone is told over the first channel the person
+    prefers that is there.
+    """
+    if step.connection_id:
+        return [carrier for carrier in carriers if carrier.id == step.connection_id]
+    ways = [step.channel]
+    if step.channel in PHONE_CHANNELS:
+        ways = [*person.preference, step.channel]
+    found = [carrier for way in ways for carrier in carriers if _goes(way, person, step, carrier)]
+    return sorted(found, key=lambda carrier: carrier.waits)  # a preference goes to what is enabled
+
+
+def _goes(way: str, person: Person, step: Step, carrier: Carrier) -> bool:
+    """Tell whether a carrier is what a way means, a channel or an integration; a chat is one only
+    where it finds the person.
+    """
+    if carrier.channel == Channel.CHAT:
+        return way in (carrier.channel, carrier.name) and bool(_reach(person, carrier)[1])
+    return way == carrier.channel and (way == step.channel or way in PHONE_CHANNELS)
+
+
+def _reach(person: Person, carrier: Carrier) -> tuple[str, str]:
+    """Return by what a carrier writes to a person, and where that is; '' where it does not find
+    them.
+    """
+    if carrier.channel != Channel.CHAT:
+        return carrier.address, person.addresses.get(carrier.address, "")
+    if carrier.finds_by == Address.CHAT:
+        return Address.CHAT, person.chats.get(carrier.id, "")
+    return carrier.finds_by, person.addresses.get(carrier.finds_by, "")
+
+
+def _usual(person: Person, channel: str) -> tuple[str, str]:
+    if channel == Channel.CHAT:
+        return Address.CHAT, next(iter(person.chats.values()), "")
+    kind = Address.EMAIL if channel == Channel.EMAIL else Address.PHONE
+    return kind, person.addresses.get(kind, "")

@@ -1,0 +1,127 @@
+"""What a message says: the newest wording of a template, in the reader's language, filled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flask import current_app
+from sqlalchemy import bindparam, select
+
+from hub.core.errors import ConfigError
+from hub.core.vocabulary import Channel
+from hub.db.compiled_sql import Statement
+from hub.db.store import read, remembered
+from hub.integrations.base import Integration
+from hub.lib import text
+from hub.messaging.compose.fitting import fitted
+from hub.models import Template, TemplateVersion
+
+SHIPPED_LOCALE = "en"  # what every text is there in
+TEXTED = (Channel.WHATSAPP, Channel.CHAT)
+
+
+@dataclass(frozen=True)
+class Wording:
+    """One version of a template."""
+
+    id: str
+    subject: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """Subject and text, and the wording they were made from."""
+
+    version_id: str
+    subject: str
+    text: str
+
+
+def render(
+    name: str, channel: str, locale: str, values: Mapping[str, Any], *, isolated: bool = False
+) -> Rendered:
+    """Fill the template `name`, in the first of `fallbacks` that it is there in.
+
+    `isolated` keeps right-to-left values from reordering the text around them. Raises ConfigError
+    when there is no such template, or it does not work.
+    """
+    version = _newest(name, channel, locale)
+    try:
+        subject = text.render(version.subject, values)
+        return Rendered(version.id, subject, text.render(version.text, values, isolated=isolated))
+    except ValueError as problem:
+        raise ConfigError(f"Template {name} for {channel}: {problem}") from None
+
+
+def within(
+    cls: type[Integration],
+    most: int,
+    name: str,
+    channel: str,
+    locale: str,
+    values: Mapping[str, Any],
+) -> Rendered:
+    """Fill a template for an integration, its title as long as `most` allows.
+
+    Raises ConfigError as `render` does, and TooLong.
+    """
+    isolated = not cls.counts_segments  # in SMS, isolates cost room, and some phones show boxes
+
+    def make(shown: Mapping[str, Any]) -> Rendered:
+        return render(name, channel, locale, shown, isolated=isolated)
+
+    return fitted(cls, values, make, lambda made: made.text, most)
+
+
+def names_in(name: str, channel: str, locale: str) -> frozenset[str]:
+    """Return the values that a text shows, or asks about.
+
+    Raises ConfigError when there is no such text.
+    """
+    version = _newest(name, channel, locale)
+    return text.names_in(version.subject) | text.names_in(version.text)
+
+
+def _newest(name: str, channel: str, locale: str) -> Wording:
+    by_locale = remembered(("wordings", name, channel), lambda: _wordings(name, channel))
+    # what is written to a person says the same, unless somebody worded it apart
+    if not by_locale and channel in TEXTED:
+        by_locale = remembered(
+            ("wordings", name, Channel.SMS), lambda: _wordings(name, Channel.SMS)
+        )
+    for wanted in fallbacks(locale):
+        if wanted in by_locale:
+            return by_locale[wanted]
+    raise ConfigError(f"There is no template {name} for {channel}. Add one in {SHIPPED_LOCALE!r}.")
+
+
+def _wordings(name: str, channel: str) -> dict[str, Wording]:
+    found = read(_WORDINGS, name=name, channel=channel)
+    # the highest number comes last and stays
+    return {row[0].lower(): Wording(*row[1:]) for row in found}
+
+
+_WORDINGS = Statement(
+    select(Template.locale, TemplateVersion.id, TemplateVersion.subject, TemplateVersion.text)
+    .join(TemplateVersion, TemplateVersion.template_id == Template.id)
+    .where(Template.name == bindparam("name"), Template.channel == bindparam("channel"))
+    .order_by(TemplateVersion.number)
+)
+
+
+def default_locale() -> str:
+    """Return the language of people whose own is not known."""
+    locale: str = current_app.extensions["hub.config"].locale
+    return locale
+
+
+def fallbacks(locale: str) -> list[str]:
+    """Return the locales to try, best first: pt-BR, pt, those of HUB_LOCALE, English."""
+    tags: list[str] = []
+    for one in (locale, default_locale(), SHIPPED_LOCALE):
+        parts = one.replace("_", "-").lower().split("-")
+        tags += ["-".join(parts[:count]) for count in range(len(parts), 0, -1)]
+    return list(dict.fromkeys(tags))

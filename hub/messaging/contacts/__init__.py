@@ -1,0 +1,1 @@
+"""Contacts: their addresses, chats, consents and opt-outs."""

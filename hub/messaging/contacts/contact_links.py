@@ -1,0 +1,104 @@
+"""Links between contacts that are one person, under a number and under a provider's own id, say.
+
+Opt-outs, consents and windows of one hold for the other. A link reaches one step: a person who
+changed the number is linked to both numbers, which are not linked to each other.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from sqlalchemy import or_, select
+
+from hub.core.errors import NotFound
+from hub.core.vocabulary import Address
+from hub.db.compiled_sql import Statement, table_of
+from hub.db.engine import db
+from hub.db.store import read, several, transaction, write
+from hub.db.types import is_id, new_id, now
+from hub.messaging.contacts.contacts import contact_for
+from hub.messaging.policy.linked_contacts import linked_contacts
+from hub.models import Contact, ContactLink
+from hub.shared import audit
+from hub.shared.address_keys import keys_of_contact
+
+T = TypeVar("T")
+
+
+@transaction
+def link(contact_id: str, other_id: str, receipt_id: str | None) -> None:
+    """Store that two contacts are one person, as a genuine webhook shows.
+
+    A link that an admin undid stays undone.
+    """
+    first, second = sorted((contact_id, other_id))
+    if first == second or read(_KNOWN, contacts=[first], others=[second]):
+        return
+    link_id = new_id("ctl")
+    write(
+        _ADD,
+        {
+            "id": link_id,
+            "contact_id": first,
+            "other_id": second,
+            "receipt_id": receipt_id,
+            "linked_at": now(),
+            "undone_at": None,
+        },
+    )
+    audit.record("contact.linked", link_id, "two contacts")
+
+
+def link_named_twice(
+    contact_id: str, address: str, external_id: str, receipt_id: str | None, *, test: bool
+) -> None:
+    """Link a contact to the provider's id that the same webhook gives for the person, if any."""
+    if external_id and external_id != address:
+        link(contact_id, contact_for(Address.EXTERNAL, external_id, test=test).id, receipt_id)
+
+
+@transaction
+def unlink(link_id: str) -> None:
+    """Let two contacts be two people again: from now on nothing of one holds for the other.
+
+    Raises NotFound.
+    """
+    row = db.session.get(ContactLink, link_id) if is_id("ctl", link_id) else None
+    if row is None or row.undone_at is not None:
+        raise NotFound("no_such_link", "There is no such link, or it was undone already.")
+    row.undone_at = now()
+    audit.record("contact.unlinked", row.id, "two contacts")
+
+
+def links_of(contact: Contact) -> list[tuple[ContactLink, Contact]]:
+    """Return the links of a contact that hold, each with the other contact."""
+    mine = or_(ContactLink.contact_id == contact.id, ContactLink.other_id == contact.id)
+    rows = db.session.scalars(
+        select(ContactLink).where(mine, ContactLink.undone_at.is_(None)).order_by(ContactLink.id)
+    ).all()
+    return [
+        (
+            row,
+            db.session.get_one(
+                Contact, row.other_id if row.contact_id == contact.id else row.contact_id
+            ),
+        )
+        for row in rows
+    ]
+
+
+def keys_of_person(contact: Contact) -> tuple[bytes, ...]:
+    """Return what opt-outs may be stored under that hold for a contact: its own keys, and those of
+    linked contacts.
+    """
+    others = linked_contacts([contact.id]).get(contact.id, [])
+    return (*keys_of_contact(contact), *(one.address_key for one in others))
+
+
+_links = table_of(ContactLink)
+_KNOWN = Statement(
+    select(_links.c.id).where(
+        _links.c.contact_id.in_(several("contacts")), _links.c.other_id.in_(several("others"))
+    )
+)
+_ADD = Statement.insert(_links, once=True)

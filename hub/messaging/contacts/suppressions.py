@@ -1,0 +1,411 @@
+"""Addresses that must not be sent to: closed by a keyword, a provider, an admin or an import;
+lifted by hand, never by time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, select
+
+from hub.core.errors import NotFound, Refused
+from hub.core.vocabulary import Address, Channel
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.db.types import BadTime, is_id, now
+from hub.lib import addresses, text, times
+from hub.messaging.contacts import contact_links, merging
+from hub.messaging.contacts.contacts import contact_for
+from hub.messaging.contacts.csv_files import Columns, Report, csv_line, import_lines
+from hub.messaging.policy import linked_contacts, policy
+from hub.messaging.state import unreadable_rows
+from hub.models import Connection, Contact, Message, Source, Suppression
+from hub.shared import audit
+from hub.shared.address_keys import address_keys, keys_of_contact
+
+BY_ADMIN = "admin"
+BY_IMPORT = "import"
+BY_PROVIDER = "provider"
+BY_COMPLAINT = "complaint"
+LONGEST_WHY = 500  # characters
+REASONS = (BY_ADMIN, BY_IMPORT, BY_PROVIDER, BY_COMPLAINT, "api", "keyword")
+LONGEST_NAME = 200  # characters of a sender or a code
+# of a file
+COLUMNS = "address", "channel", "reason", "why", "since", "sender", "code", "kind", "app"
+
+
+@dataclass(frozen=True)
+class Closed:
+    """A suppression and its address; '' where that was erased or never stored."""
+
+    row: Suppression
+    address: str
+    contact_id: str
+    kind: str = ""
+
+
+# ── Closing ───────────────────────────────────────────────────────────────────────────────────────
+@transaction
+def suppress(message_id: str, *, reason: str, code: str, began: datetime | None = None) -> None:
+    """Close a message's channel and sender for its recipient, because the provider said so.
+
+    `began` is the start of the attempt that the provider refused. An opt-out lifted after it stays
+    lifted.
+    """
+    message = db.session.get_one(Message, message_id)
+    contact = message.contact
+    connection = message.connection
+    sender = policy.sender_key(connection)
+    if began is not None:
+        lifted = select(Suppression.id).where(
+            Suppression.address_key == contact.address_key,
+            Suppression.channel == message.channel,
+            Suppression.sender == sender,
+            Suppression.test == message.test,
+            Suppression.lifted_at > began,
+        )
+        if db.session.scalar(lifted.limit(1)) is not None:
+            return
+    _close(
+        contact.address_key,
+        message.channel,
+        sender,
+        message.test,
+        reason,
+        code=code,
+        message_id=message.id,
+    )
+
+
+@transaction
+def add(
+    address: str,
+    *,
+    channel: str = "",
+    why: str = "",
+    test: bool,
+    reason: str = BY_ADMIN,
+    source_id: str | None = None,
+) -> Suppression:
+    """Close an address, on one channel or on all, for messages of a source or of all.
+
+    Return what closes it, which may be older. Raises Refused that names the field.
+    """
+    row, _ = _add(addresses.read(address), channel, why, test, reason, source_id=source_id)
+    audit.record(
+        "suppression.added",
+        row.id,
+        addresses.read(address)[1],
+        channel=channel or "every channel",
+        why=why,
+    )
+    return row
+
+
+def _add(
+    address: tuple[Address, str],
+    channel: str,
+    why: str,
+    test: bool,
+    reason: str,
+    *,
+    sender: str = "",
+    **more: Any,
+) -> tuple[Suppression, bool]:
+    """Return what closes an address, and whether it is new."""
+    why = text.one_line(why)  # so that a file of opt-outs has a line for each
+    if channel and channel not in list(Channel):
+        why_not = (
+            f"There is no channel {channel[:50]!r}. Give one of {', '.join(Channel)}, or none for"
+            " all."
+        )
+        raise Refused("no_such_channel", why_not, field="channel")
+    if len(why) > LONGEST_WHY:
+        raise Refused(
+            "why_too_long", f"Give the reason in at most {LONGEST_WHY} characters.", field="why"
+        )
+    contact = contact_for(*address, test=test)
+    return _close(contact.address_key, channel, sender, test, reason, why=why, **more)
+
+
+def _close(
+    key: bytes,
+    channel: str,
+    sender: str,
+    test: bool,
+    reason: str,
+    *,
+    code: str = "",
+    message_id: str | None = None,
+    why: str = "",
+    source_id: str | None = None,
+    since: datetime | None = None,
+) -> tuple[Suppression, bool]:
+    same = select(Suppression).where(
+        Suppression.address_key == key,
+        Suppression.channel == channel,
+        Suppression.sender == sender,
+        Suppression.test == test,
+        Suppression.lifted_at.is_(None),
+        Suppression.source_id == source_id,
+    )
+    if (row := db.session.scalar(same)) is not None:
+        # a stricter reason wins: otherwise a START would lift an admin's opt-out
+        if merging.rank(reason) < merging.rank(row.reason):
+            row.reason = reason
+            row.code = code
+            row.why = why or row.why
+            db.session.flush()
+        return row, False
+    row = Suppression(
+        address_key=key,
+        channel=channel,
+        sender=sender,
+        source_id=source_id,
+        test=test,
+        reason=reason,
+        code=code,
+        message_id=message_id,
+        why=why,
+        since=since or now(),
+    )
+    db.session.add(row)
+    db.session.flush()
+    return row, True
+
+
+# ── Lifting ───────────────────────────────────────────────────────────────────────────────────────
+@transaction
+def lift(
+    suppression_id: str, *, why: str, test: bool | None = None, source_id: str | None = None
+) -> Suppression:
+    """Let messages go to an address again, and keep why. Raises NotFound, Refused.
+
+    With `source_id`, only what this source recorded; the others are lifted by admins.
+    """
+    row = db.session.get(Suppression, suppression_id) if is_id("sup", suppression_id) else None
+    hidden = row is None or test not in (None, row.test) or source_id not in (None, row.source_id)
+    if row is None or hidden or row.lifted_at is not None:
+        raise NotFound("not_suppressed", "There is no such opt-out, or it was lifted already.")
+    if not why.strip():
+        raise Refused(
+            "no_reason",
+            "Say why messages may go to this address again: that the person asked for them, say.",
+            field="why",
+        )
+    if len(why) > LONGEST_WHY:
+        raise Refused(
+            "why_too_long", f"Give the reason in at most {LONGEST_WHY} characters.", field="why"
+        )
+    row.lifted_at = now()
+    row.lifted_why = why.strip()
+    [closed] = with_addresses([row])
+    audit.record(
+        "suppression.lifted",
+        row.id,
+        closed.address,
+        reason=row.reason,
+        code=row.code,
+        why=row.lifted_why,
+    )
+    return row
+
+
+@transaction
+def lift_for(message_id: str) -> None:
+    """Lift everything that stops messages like this one. Raises NotFound when nothing does."""
+    found = stopping(db.session.get_one(Message, message_id))
+    if found is None:
+        raise NotFound("not_suppressed", "Nothing stops messages to this recipient any more.")
+    while found is not None:
+        lift(found.id, why="Allowed on the page of a message.")
+        found = stopping(db.session.get_one(Message, message_id))
+
+
+def stopping(message: Message) -> Suppression | None:
+    """Return what would stop a message like this one now, or None."""
+    return policy.suppression(
+        contact_links.keys_of_person(message.contact),
+        message.channel,
+        policy.sender_key(message.connection),
+        test=message.test,
+        source_id=message.source_id,
+    )
+
+
+# ── Looking ───────────────────────────────────────────────────────────────────────────────────────
+def listed(
+    *,
+    address: str = "",
+    test: bool | None = None,
+    lifted: bool = False,
+    source_id: str | None = None,
+) -> Select[Suppression]:
+    """Return the query for suppressions, open ones unless `lifted`; of one source, if given.
+
+    Raises Refused for what is no address.
+    """
+    query = select(Suppression).where(
+        Suppression.lifted_at != Suppression.since if lifted else Suppression.lifted_at.is_(None)
+    )
+    if source_id is not None:
+        query = query.where(Suppression.source_id == source_id)
+    if address.strip():
+        kind, clean = addresses.read(address)
+        query = query.where(Suppression.address_key.in_(address_keys(kind, clean)))
+    return query if test is None else query.where(Suppression.test == test)
+
+
+def blocks(address: str, *, test: bool, source_id: str) -> list[tuple[str, str]]:
+    """Return where messages of a source to an address are stopped: channel ('' for all) and code.
+
+    Raises Refused for what is no address.
+    """
+    kind, clean = addresses.read(address)
+    keys = address_keys(kind, clean)
+    mine = db.session.scalars(
+        select(Contact.id).where(Contact.address_key.in_(keys), Contact.test == test)
+    ).all()
+    linked = linked_contacts.linked_contacts(mine).values()
+    others = [one.address_key for some in linked for one in some]
+    query = policy.stopping((*keys, *others), test=test, source_id=source_id)
+    return sorted({(row.channel, row.code or row.reason) for row in db.session.scalars(query)})
+
+
+def with_addresses(rows: list[Suppression]) -> list[Closed]:
+    """Say of suppressions whose address they close."""
+    keys = {row.address_key for row in rows}
+    people = (
+        db.session.scalars(
+            select(Contact).where(Contact.address_key.in_(keys), Contact.erased_at.is_(None))
+        )
+        if keys
+        else ()
+    )
+    known = {(one.address_key, one.test): one for one in people}
+    found = [
+        (row, known.get((row.address_key, row.test)) or known.get((row.address_key, not row.test)))
+        for row in rows
+    ]
+    return [
+        Closed(row, one.address, one.id, one.kind) if one else Closed(row, "", "")
+        for row, one in found
+    ]
+
+
+def find(suppression_id: str) -> Closed:
+    """Return an open suppression. Raises NotFound."""
+    row = db.session.get(Suppression, suppression_id) if is_id("sup", suppression_id) else None
+    if row is None or row.lifted_at is not None:
+        raise NotFound("not_suppressed", "There is no such opt-out, or it was lifted already.")
+    return with_addresses([row])[0]
+
+
+def of_contact(contact: Contact) -> list[Suppression]:
+    """Return everything that closes or closed a contact, newest first.
+
+    A live suppression also holds for a test contact.
+    """
+    tests = (False, True) if contact.test else (False,)
+    query = select(Suppression).where(
+        Suppression.address_key.in_(keys_of_contact(contact)), Suppression.test.in_(tests)
+    )
+    return list(db.session.scalars(query.order_by(Suppression.id.desc())))
+
+
+# ── In files ──────────────────────────────────────────────────────────────────────────────────────
+FILE = Columns(("address",), COLUMNS[1:], others=True)
+
+
+def import_file(content: str | bytes, *, test: bool) -> Report:
+    """Close every address of a CSV file: those of `export` as they were, other lists for the reason
+    `import`.
+
+    Raises Refused for a file that cannot be read, before anything is stored.
+    """
+    apps = {row.slug: row.id for row in db.session.scalars(select(Source))}
+    return import_lines(
+        content, lambda line: _import(line, apps, test), columns=FILE, action="suppression.imported"
+    )
+
+
+def _import(line: dict[str, str], apps: Mapping[str, str], test: bool) -> bool:
+    address = addresses.of_kind(line["address"], line["kind"])
+    sender = line["sender"].strip()
+    if is_id("con", sender) and db.session.get(Connection, sender) is None:
+        sender = ""  # a connection of another hub: the opt-out applies to the whole channel
+    since = line["since"].strip()
+    reason = line["reason"].strip().lower()
+    for name in ("sender", "code"):
+        if len(line[name]) > LONGEST_NAME:
+            raise Refused("too_long", f"Give it in at most {LONGEST_NAME} characters.", field=name)
+    _, new = _add(
+        address,
+        line["channel"].strip().lower(),
+        line["why"],
+        test,
+        reason if reason in REASONS else BY_IMPORT,
+        sender=sender,
+        code=line["code"].strip(),
+        source_id=app_of(line, apps),
+        since=(
+            times.already_past(times.parse(since, field="since"), now(), field="since")
+            if since
+            else None
+        ),
+    )
+    return new
+
+
+def app_of(line: Mapping[str, str], apps: Mapping[str, str]) -> str | None:
+    """Return the id of the source that a line of a file names by its slug; None for all.
+
+    Raises Refused.
+    """
+    slug = line["app"].strip()
+    if slug and slug not in apps:
+        why = (
+            f"There is no source {slug[:50]!r}. Create it first, or leave this empty for every"
+            " source."
+        )
+        raise Refused("no_such_source", why, field="app")
+    return apps[slug] if slug else None
+
+
+def _line(one: Closed, apps: dict[str, str]) -> str:
+    row = one.row
+    # it closes the address all the same
+    since = "" if isinstance(row.since, BadTime) else row.since.isoformat()
+    return csv_line(
+        [
+            one.address,
+            row.channel,
+            row.reason,
+            text.one_line(row.why),
+            since,
+            row.sender,
+            row.code,
+            one.kind,
+            apps.get(row.source_id or "", ""),
+        ]
+    )
+
+
+def export(*, test: bool) -> Iterator[str]:
+    """Write the open suppressions of live or test addresses as a CSV file, line by line; those of
+    erased people have no address.
+    """
+    yield ",".join(COLUMNS) + "\r\n"
+    apps = {row.id: row.slug for row in db.session.scalars(select(Source))}
+    last = ""
+    while True:
+        query = listed(test=test).where(Suppression.id > last) if last else listed(test=test)
+        rows = list(db.session.scalars(query.order_by(Suppression.id).limit(500)))
+        known = [one for one in with_addresses(rows) if one.address]
+        yield from unreadable_rows.readable("suppressions", known, lambda one: _line(one, apps))
+        if not rows:
+            return
+        last = rows[-1].id

@@ -1,0 +1,1 @@
+"""The inbox: what people send, their opt-outs, and conversations."""

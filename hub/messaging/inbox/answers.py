@@ -1,0 +1,84 @@
+"""Find the message that a person's message answers, and the source it is for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import bindparam, or_, select
+
+from hub.core.vocabulary import Status
+from hub.db.compiled_sql import Statement
+from hub.db.store import read, several
+from hub.db.types import id_at
+from hub.messaging.policy.policy import Carrying
+from hub.models import Attempt, Connection, Message
+
+
+@dataclass(frozen=True)
+class Answered:
+    """The message that is answered, if known, and its source; without a source it is for admins."""
+
+    message_id: str | None = None
+    request_id: str | None = None
+    source_id: str | None = None
+
+
+def find_answered(
+    name: str,
+    receiver: Carrying,
+    connection_ids: Collection[str],
+    contact_id: str | None,
+    at: datetime,
+) -> Answered:
+    """Find what a person's message answers: by the provider's `name` of it, if it gives one.
+
+    Else the source is the last that wrote to the person before, over the receiver's sender.
+    """
+    rows = read(_ANSWERED, connections=list(connection_ids), name=name) if name else []
+    if rows:
+        return Answered(*rows[0])
+    if contact_id is None:
+        return Answered()
+    asked = {"channel": receiver.channel, "sender": receiver.sender, "connection": receiver.id}
+    last = read(_LAST_WRITER, contact=contact_id, before=id_at("msg", at), **asked)
+    return Answered(source_id=last[0][0] if last else None)
+
+
+_ANSWERED = Statement(
+    select(Message.id, Message.request_id, Message.source_id)
+    .join(Attempt, Attempt.message_id == Message.id)
+    .where(
+        Attempt.connection_id.in_(several("connections")), Attempt.provider_id == bindparam("name")
+    )
+    .limit(1)
+)
+# nobody answers what surely never left
+_LEFT = [
+    one.value
+    for one in (
+        Status.SENDING,
+        Status.UNKNOWN,
+        Status.ACCEPTED,
+        Status.SENT,
+        Status.UNDELIVERED,
+        Status.DELIVERED,
+        Status.READ,
+    )
+]
+_LAST_WRITER = Statement(
+    select(Message.source_id)
+    .join(Connection, Connection.id == Message.connection_id)
+    .where(
+        Message.contact_id == bindparam("contact"),
+        Message.id < bindparam("before"),
+        Message.source_id.is_not(None),
+        Message.status.in_(_LEFT),
+        Connection.channel == bindparam("channel"),
+        Connection.sender == bindparam("sender"),
+        or_(Connection.sender != "", Connection.id == bindparam("connection")),
+    )
+    .order_by(Message.id.desc())
+    .limit(1)
+)

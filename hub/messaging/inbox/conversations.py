@@ -1,0 +1,259 @@
+"""Conversations: what a contact and a connection have said to each other, for people to read and to
+answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, select, update
+
+from hub import integrations
+from hub.core.errors import Conflict, NotFound, Refused
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.db.types import is_id, now
+from hub.lib.text import readable
+from hub.messaging.compose import outbox
+from hub.messaging.compose.fitting import refuse_too_long
+from hub.messaging.policy import session_windows
+from hub.messaging.policy.policy import sender_key
+from hub.messaging.state import unreadable_rows
+from hub.models import Body, Connection, Contact, Conversation, Inbound, Message
+from hub.shared import audit, integration_instances
+
+SHOWN = 100  # of either side
+COUNT_TO = 1000
+
+
+@dataclass(frozen=True)
+class Talk:
+    """A conversation and whom it is with.
+
+    `asks`: free text may go only until `window`, and not where that is None.
+    """
+
+    row: Conversation
+    contact: Contact | None  # None: an unknown sender
+    connection: Connection
+    asks: bool
+    window: datetime | None
+
+    @property
+    def id(self) -> str:
+        return self.row.last_id
+
+
+@dataclass(frozen=True)
+class Line:
+    """One thing that was said: by them, or by us in a message. `body` may be gone."""
+
+    at: datetime
+    theirs: bool
+    body: Body | None
+    message: Message | None = None
+    row_id: str | None = None  # of what they sent
+    keyword: str = ""
+
+
+def newest(limit: int, before: str = "", after: str = "", *, unread: bool = False) -> list[Talk]:
+    """Return conversations by what was written to us last, newest first; oldest first of those
+    `after` an id.
+    """
+    query = (
+        select(Conversation)
+        .limit(limit)
+        .order_by(Conversation.last_id if after else Conversation.last_id.desc())
+    )
+    if after or before:
+        query = query.where(
+            Conversation.last_id > after if after else Conversation.last_id < before
+        )
+    if unread:
+        query = query.where(Conversation.unread > 0)
+    return _talks(list(db.session.scalars(query)))
+
+
+def get(conversation_id: str) -> Talk:
+    """Return a conversation. Raises NotFound."""
+    row = db.session.get(Conversation, conversation_id) if is_id("cnv", conversation_id) else None
+    if row is None:
+        raise NotFound("no_such_conversation", "There is no such conversation.")
+    return _talks([row])[0]
+
+
+def of_contact(contact_id: str, connection_id: str) -> Conversation | None:
+    """Return what a contact and a connection have said to each other, if the contact ever wrote."""
+    query = select(Conversation).where(
+        Conversation.contact_id == contact_id, Conversation.connection_id == connection_id
+    )
+    return db.session.scalar(query)
+
+
+def unread() -> int:
+    """Count the conversations with something new, up to COUNT_TO."""
+    some = select(Conversation.id).where(Conversation.unread > 0).limit(COUNT_TO).subquery()
+    return db.session.scalar(select(func.count()).select_from(some)) or 0
+
+
+def lines(talk: Talk) -> list[Line]:
+    """Return what was said last, oldest first."""
+    pair = {"contact_id": talk.row.contact_id, "connection_id": talk.row.connection_id}
+    came = list(
+        db.session.scalars(
+            select(Inbound).where(*_theirs(talk.row)).order_by(Inbound.id.desc()).limit(SHOWN)
+        )
+    )
+    query = select(Message).filter_by(**pair).order_by(Message.id.desc()).limit(SHOWN)
+    went = list(db.session.scalars(query)) if talk.contact else []
+    bodies = _bodies([one.id for one in came] + [one.id for one in went])
+    said = [
+        Line(one.at, True, bodies.get(_number(one.id)), row_id=one.id, keyword=one.keyword)
+        for one in came
+    ]
+    said += [Line(one.created_at, False, bodies.get(_number(one.id)), one) for one in went]
+    return sorted(said, key=lambda line: line.at)[-SHOWN:]
+
+
+def _theirs(row: Conversation) -> list[ColumnElement[bool]]:
+    """Return the conditions of what a person wrote in a conversation; of an unknown sender, the one
+    message.
+    """
+    if row.contact_id is None:
+        return [Inbound.id == row.last_id]
+    return [Inbound.contact_id == row.contact_id, Inbound.connection_id == row.connection_id]
+
+
+def last_words(talks: Collection[Talk]) -> dict[str, Body]:
+    """Return what each person wrote last, by conversation."""
+    bodies = _bodies([talk.row.last_id for talk in talks])
+    return {
+        talk.row.id: bodies[_number(talk.row.last_id)]
+        for talk in talks
+        if _number(talk.row.last_id) in bodies
+    }
+
+
+def file(inbound_id: str, n: int) -> tuple[str, bytes]:
+    """Fetch a file that came along from the provider; return its content type and content.
+
+    Raises NotFound, SendError, Unreadable.
+    """
+    row = db.session.get(Inbound, inbound_id) if is_id("inb", inbound_id) else None
+    body = _bodies([inbound_id]).get(_number(inbound_id)) if row is not None else None
+    files = body.content.get("media", ()) if body is not None else ()
+    if row is None or n >= len(files):
+        raise NotFound(
+            "no_such_file",
+            "There is no such file, or it was removed when its time of keeping ended.",
+        )
+    integration = integration_instances.instance(db.session.get_one(Connection, row.connection_id))
+    db.session.rollback()  # no transaction is open while the provider thinks
+    return integration.file(files[n]["url"])
+
+
+@transaction
+def mark_read(conversation_id: str) -> None:
+    """Note that what a person wrote was read. Raises NotFound."""
+    row = get(conversation_id).row
+    # what comes in at this moment waits, and counts anew
+    db.session.refresh(row, with_for_update=True)
+    row.unread = 0
+    db.session.execute(
+        update(Inbound).where(*_theirs(row), Inbound.read_at.is_(None)).values(read_at=now())
+    )
+
+
+@transaction
+def answer(conversation_id: str, text: str) -> str:
+    """Answer a person with free text; return the message's id.
+
+    Raises Refused that names the field, Conflict.
+    """
+    talk = get(conversation_id)
+    connection = talk.connection
+    said = text.strip()
+    cls = integrations.get(connection.integration)
+    if not said:
+        raise Refused("empty_text", "Give the text of the answer.", field="text")
+    refuse_too_long(cls, readable(said))
+    if not connection.enabled:
+        raise Conflict(
+            "connection_off",
+            f"The connection {connection.title} does not send now. Enable it first.",
+        )
+    if talk.contact is None:
+        raise Conflict("unknown_sender", "This message names no sender, so nobody can be answered.")
+    if talk.contact.erased_at is not None:
+        raise Conflict("erased", "This person was erased, so nobody can be answered.")
+    if talk.asks and talk.window is None:
+        raise Conflict(
+            "window_closed",
+            "More than 24 hours have passed since this person last wrote, so free text may not be"
+            " sent. It may again as soon as they write.",
+        )
+    asked = db.session.get(Inbound, talk.row.last_id)  # the answer belongs to whose it is
+    sent = outbox.add(
+        outbox.Draft(
+            connection=connection,
+            contact=talk.contact,
+            text=said,
+            by_hand=True,
+            source_id=asked.source_id if asked else None,
+        )
+    )
+    mark_read(conversation_id)
+    audit.record("conversation.answered", sent.id, connection.title)
+    return sent.id
+
+
+def _talks(rows: list[Conversation]) -> list[Talk]:
+    contacts = _by_id(Contact, {row.contact_id for row in rows if row.contact_id})
+    connections = _by_id(Connection, {row.connection_id for row in rows})
+    asking = {
+        one.id: integrations.get(one.integration).session_window > 0
+        for one in connections.values()
+        if _installed(one)
+    }
+    open_until = {
+        one.id: session_windows.closing(
+            sender_key(one),
+            {row.contact_id for row in rows if row.contact_id and row.connection_id == one.id},
+        )
+        for one in connections.values()
+        if asking.get(one.id)
+    }
+
+    def talk(row: Conversation) -> Talk:
+        return Talk(
+            row,
+            contacts.get(row.contact_id or ""),
+            connections[row.connection_id],
+            asking.get(row.connection_id, False),
+            open_until.get(row.connection_id, {}).get(row.contact_id or ""),
+        )
+
+    return unreadable_rows.readable("conversations", rows, talk)
+
+
+def _installed(connection: Connection) -> bool:
+    return connection.integration in integrations.registry()
+
+
+def _by_id(model: type[Any], ids: set[str]) -> dict[str, Any]:
+    return {row.id: row for row in db.session.scalars(select(model).where(model.id.in_(ids)))}
+
+
+def _bodies(ids: Collection[str]) -> dict[str, Body]:
+    """Return bodies by the number in their owner's id."""
+    return {
+        body.owner_id: body
+        for body in db.session.scalars(select(Body).where(Body.owner_id.in_(list(ids))))
+    }
+
+
+def _number(some_id: str) -> str:
+    return some_id.partition("_")[2]

@@ -1,0 +1,1 @@
+"""Decide whether a message may be sent to a contact over a connection, and when."""

@@ -1,0 +1,455 @@
+"""May this go, now, to this contact, over this connection?
+
+One place answers: when a message is planned, and right before it is sent.
+
+Suppressions, consents, countries, caps, quiet hours and spending are asked here; whether free text
+may go (session windows) too, of which the text itself then decides.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Protocol
+
+from sqlalchemy import Select, and_, bindparam, not_, or_, select
+
+from hub import integrations
+from hub.core.errors import NotFound
+from hub.core.vocabulary import Channel, Status
+from hub.db.compiled_sql import Statement, UnreadableRow, table_of
+from hub.db.engine import db
+from hub.db.store import read, remembered, several
+from hub.db.types import FIRST_TIME, LAST_TIME, id_at, is_id, now
+from hub.integrations.base import Integration
+from hub.lib.text import segments
+from hub.messaging.policy import (
+    linked_contacts,
+    quiet_hours,
+    rules,
+    session_windows,
+    spending,
+)
+from hub.messaging.policy.newest_decisions import Word, held_for, newest_words, standing
+from hub.messaging.policy.rules import Rules
+from hub.models import Attempt, Connection, Message, Source, Suppression
+
+QUIET = "quiet_hours"  # the code of what waits for their end, and of what could not
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+LIVES = timedelta(days=2)  # a message at most, from when it is stored until its last try begins
+
+
+class Carrying(Protocol):
+    """A connection, as far as a message and its rules need it."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def channel(self) -> str: ...
+    @property
+    def integration(self) -> str: ...
+    @property
+    def sender(self) -> str: ...
+    @property
+    def test(self) -> bool: ...
+    @property
+    def rules(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Carrier:
+    """A connection that was read for its rules alone."""
+
+    id: str
+    integration: str
+    channel: str
+    sender: str
+    test: bool
+    rules: str
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A message, as far as rules ask about it: to whom, and until when it is worth anything."""
+
+    contact_id: str
+    address: str
+    address_key: bytes
+    time_zone: str = ""
+    expires_at: datetime | None = None
+    exempt: bool = False  # it confirms that nothing more will come, or tells how to say so
+    by_hand: bool = False  # somebody here chose to send it, now
+    posted: bool = False  # for a team, which asked for it: rules about people do not hold there
+    instead_of: str | None = None  # the message that it takes over from, which came to nothing
+    source_id: str | None = None  # None: an admin sends it, and what any source recorded holds
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`code` names the rule that forbids a message, '' when none does; `until` says when it may go,
+    None for now.
+    """
+
+    code: str = ""
+    until: datetime | None = None
+    consent_id: str | None = None  # the yes that it rests upon
+
+
+def sender_key(connection: Carrying) -> str:
+    """Return the sender to which a connection's opt-outs are bound; without a sender that is the
+    connection itself.
+
+    It is never '', which means every sender.
+    """
+    return connection.sender or connection.id
+
+
+class Policy:
+    """The rules of one connection, asked about some messages in one transaction."""
+
+    def __init__(
+        self, connection: Carrying, wanted: Collection[Wanted], *, planning: bool = False
+    ) -> None:
+        """Read what the rules need to know of these recipients.
+
+        `planning`: what waits to be sent counts as sent.
+        """
+        self._moment = now()
+        cls = _class(connection)
+        self.connection_id = connection.id
+        self.rules = rules_of(connection)
+        self._on_phones = connection.channel in (Channel.SMS, Channel.WHATSAPP, Channel.VOICE)
+        self._counts_segments = bool(cls and cls.counts_segments)
+        contacts = {one.contact_id for one in wanted}
+        self._links = links = linked_contacts.linked_contacts(contacts)
+        keys = {one.address_key for one in wanted} | {
+            other.address_key for some in links.values() for other in some
+        }
+        self._stops = refusals(
+            keys, connection.channel, sender_key(connection), test=connection.test
+        )
+        self._words = newest_words(linked_contacts.with_linked(contacts, links), connection.channel)
+        self._open = (
+            session_windows.closing(sender_key(connection), contacts, links).keys()
+            if cls and cls.session_window
+            else None
+        )
+        self._hour: Counter[str] = Counter()
+        self._day: Counter[str] = Counter()
+        if contacts and (self.rules.per_hour or self.rules.per_day):
+            self._count(contacts, {one.instead_of for one in wanted}, planning=planning)
+        self._before = self._spent = (
+            spending.spent(connection.id, self._moment) if self.rules.spends else spending.Spent()
+        )
+        self._booked = [0, 0]  # messages and segments
+
+    def free(self, contact_id: str) -> bool:
+        """Tell whether free text may go to a contact."""
+        return self._open is None or contact_id in self._open
+
+    def verdict(self, one: Wanted) -> Verdict:
+        """Say whether a message may go, but for what it costs."""
+        # whom it goes to wants nothing else; but nobody may make the hub send to just any number
+        if one.exempt:
+            return Verdict(self._country(one))
+        # a channel or group is nobody who could opt out; see messaging/destinations.py
+        if one.posted:
+            return Verdict()
+        # the person wrote to us, and waits
+        answers = self._open is not None and one.contact_id in self._open
+        said = self._said(one)
+        code = (
+            self._stop(one)
+            or self._consent(said, asks=self.rules.consent and not (answers or one.by_hand))
+            or self._country(one)
+            or self._cap(one)
+        )
+        if code:
+            return Verdict(code)
+        consent_id = said.id if said and said.given else None
+        until = None if answers or one.by_hand else self._quiet(one)
+        if until is not None and one.expires_at is not None and until >= one.expires_at:
+            return Verdict(QUIET) if self.rules.quiet_waits else Verdict(consent_id=consent_id)
+        return Verdict("", until, consent_id)
+
+    def passed(self, one: Wanted) -> None:
+        """Count a message that goes."""
+        self._hour[one.contact_id] += 1
+        self._day[one.contact_id] += 1
+
+    def spend(self, one: Wanted, text: str) -> tuple[str, Decimal | None]:
+        """Book what a message costs that goes, and return the estimate, None where messages have no
+        price; or what forbids it.
+        """
+        if not self.rules.spends:
+            return "", None
+        counted = max(segments(text), 1) if self._counts_segments else 1
+        cost = self.rules.cost(one.address, counted)
+        after = self._spent.plus(cost)
+        if not one.exempt:
+            if self.rules.spend_day and after.day > self.rules.spend_day:
+                return "spend_day", None
+            if self.rules.spend_month and after.month > self.rules.spend_month:
+                return "spend_month", None
+        self._spent = after
+        self._booked[0] += 1
+        self._booked[1] += counted
+        return "", cost
+
+    def write(self) -> None:
+        """Write down what was booked."""
+        if self._booked[0]:
+            messages, counted = self._booked
+            spending.add(
+                self.connection_id,
+                self._moment,
+                messages=messages,
+                segments=counted,
+                cost=self._spent.day - self._before.day,
+            )
+            spending.alert(self.connection_id, self._before, self._spent, self.rules)
+
+    # rule by rule
+    def _stop(self, one: Wanted) -> str:
+        keys = (
+            one.address_key,
+            *(other.address_key for other in self._links.get(one.contact_id, ())),
+        )
+        return next(
+            (code for key in keys for code in held_for(one.source_id, self._stops.get(key, {}))), ""
+        )
+
+    def _said(self, one: Wanted) -> Word | None:
+        """Return the consent or objection that decides about a message."""
+        contacts = (one.contact_id, *(other.id for other in self._links.get(one.contact_id, ())))
+        words = (word for contact in contacts for word in self._words.get(contact, {}).values())
+        return standing(words, one.source_id)
+
+    def _consent(self, said: Word | None, *, asks: bool) -> str:
+        if said is not None and not said.given:
+            return "consent_no"
+        if not asks:
+            return ""
+        if said is None:
+            return "consent_missing"
+        oldest = (
+            self._moment - timedelta(days=self.rules.consent_days)
+            if self.rules.consent_days
+            else said.at
+        )
+        return "consent_old" if said.at < oldest else ""
+
+    def _country(self, one: Wanted) -> str:
+        return (
+            "" if not self._on_phones or self.rules.reaches(one.address) else "country_not_allowed"
+        )
+
+    def _cap(self, one: Wanted) -> str:
+        if self.rules.per_hour and self._hour[one.contact_id] >= self.rules.per_hour:
+            return "cap_hour"
+        return (
+            "cap_day"
+            if self.rules.per_day and self._day[one.contact_id] >= self.rules.per_day
+            else ""
+        )
+
+    def _quiet(self, one: Wanted) -> datetime | None:
+        hours = self.rules.quiet
+        return (
+            hours.until(
+                self._moment,
+                quiet_hours.zones(one.time_zone, one.address if self._on_phones else ""),
+            )
+            if hours
+            else None
+        )
+
+    def _count(
+        self, contacts: Collection[str], left_out: Collection[str | None], *, planning: bool
+    ) -> None:
+        oldest = id_at("msg", self._moment - DAY - LIVES)
+        for message_id, contact_id, status, began in read(
+            _SENT, contacts=list(contacts), connection=self.connection_id, oldest=oldest
+        ):
+            waits = status == Status.QUEUED
+            at = self._moment if waits else began
+            if at is None or (waits and not planning) or message_id in left_out:
+                continue
+            self._hour[contact_id] += at > self._moment - HOUR
+            self._day[contact_id] += at > self._moment - DAY
+
+
+def rules_of(connection: Carrying) -> Rules:
+    """Return what a connection may send."""
+    cls = _class(connection)
+    return rules.of(connection.rules, bool(cls and cls.consent_required))
+
+
+def _class(connection: Carrying) -> type[Integration] | None:
+    try:
+        return integrations.get(connection.integration)
+    except NotFound:  # its package is gone; the claim says so
+        return None
+
+
+# ── One at a time ─────────────────────────────────────────────────────────────────────────────────
+def hold(connection_ids: Iterable[str]) -> frozenset[str]:
+    """Lock the connections of these whose rules count what was sent before, and return them: others
+    may not claim for them meanwhile.
+
+    Before any message is locked, in the order of their ids. What is known of their rules may be a
+    second old.
+    """
+    capped = sorted(remembered(("capped",), _capped).intersection(connection_ids))
+    return frozenset(row_id for (row_id,) in read(_HOLD, ids=capped)) if capped else frozenset()
+
+
+def _capped() -> frozenset[str]:
+    found = db.session.execute(
+        select(Connection.id, Connection.rules).where(
+            Connection.rules != "", Connection.archived_at.is_(None)
+        )
+    )
+    return frozenset(row_id for row_id, kept in found if rules.of(kept, False).capped)
+
+
+# ── Suppressions ──────────────────────────────────────────────────────────────────────────────────
+def suppression(
+    address_keys: Collection[bytes],
+    channel: str,
+    sender: str,
+    *,
+    test: bool,
+    source_id: str | None = None,
+) -> Suppression | None:
+    """Return what forbids a source to send to an address over a channel and sender, or None.
+
+    `sender` is a `sender_key`.
+    """
+    query = stopping(address_keys, test=test, source_id=source_id).where(
+        Suppression.channel.in_(("", channel)), Suppression.sender.in_(("", sender))
+    )
+    return db.session.scalar(query.limit(1))
+
+
+def stopping(
+    address_keys: Collection[bytes], *, test: bool, source_id: str | None
+) -> Select[Suppression]:
+    """Return the query for what stops messages of a source to an address, on any channel.
+
+    `address_keys` are those of one person. A live suppression also holds for a test send, never the
+    reverse.
+    """
+    tests = (False, True) if test else (False,)
+    query = (
+        select(Suppression)
+        .outerjoin(Source, Source.id == Suppression.source_id)
+        .where(
+            Suppression.address_key.in_(address_keys),
+            Suppression.lifted_at.is_(None),
+            Suppression.test.in_(tests),
+        )
+    )
+    if source_id is None:
+        return query
+    own = Suppression.source_id == source_id
+    return query.where(or_(Suppression.source_id.is_(None), own, Source.applies_to_all))
+
+
+def refusals(
+    address_keys: Collection[bytes], channel: str, sender: str, *, test: bool
+) -> dict[bytes, dict[str | None, str]]:
+    """Return the code of what suppresses each address, by source; None for every source's.
+
+    `sender` is a `sender_key`.
+    """
+    if not address_keys:
+        return {}
+    asked = {"keys": list(address_keys), "tests": [False, True] if test else [False]}
+    found: dict[bytes, dict[str | None, str]] = {}
+    for address_key, code, reason, source_id, applies_to_all, channel_, sender_, *_ in read(
+        _OPEN, **asked
+    ):
+        _check_opt_out(
+            code=code, reason=reason, channel=channel_, sender=sender_, source_id=source_id
+        )
+        if channel_ in ("", channel) and sender_ in ("", sender):
+            found.setdefault(address_key, {})[None if applies_to_all else source_id] = (
+                code or reason
+            )
+    return found
+
+
+def _check_opt_out(**values: Any) -> None:
+    """Raise UnreadableRow for a damaged opt-out, which blocks its recipient until repaired."""
+    for name, value in values.items():
+        if name == "source_id" and value is None:
+            continue
+        if not isinstance(value, str) or (name == "source_id" and not is_id("src", value)):
+            raise UnreadableRow(f"suppressions.{name}")
+    if values["channel"] and values["channel"] not in _CHANNELS:
+        raise UnreadableRow("suppressions.channel")
+
+
+_CHANNELS = frozenset(one.value for one in Channel)
+_table = table_of(Suppression)
+_sources = table_of(Source)
+_OPEN = Statement(
+    select(
+        *_table.c["address_key", "code", "reason", "source_id"],
+        _sources.c.applies_to_all,
+        *_table.c["channel", "sender", "test", "lifted_at"],
+    )
+    .outerjoin(_sources, _sources.c.id == _table.c.source_id)
+    .where(
+        _table.c.address_key.in_(several("keys")),
+        # also read opt-outs with a damaged value, which would otherwise be missed
+        or_(
+            _table.c.lifted_at.is_(None),
+            _table.c.lifted_at < FIRST_TIME,
+            _table.c.lifted_at >= LAST_TIME,
+        ),
+        or_(_table.c.test.in_(several("tests")), _table.c.test.not_in([False, True])),
+    )
+)
+
+
+_messages = table_of(Message)
+_attempts = table_of(Attempt)
+_REACHED = [
+    one.value
+    for one in (
+        Status.QUEUED,
+        Status.SENDING,
+        Status.UNKNOWN,
+        Status.ACCEPTED,
+        Status.SENT,
+        Status.DELIVERED,
+        Status.READ,
+        Status.UNDELIVERED,
+    )
+]
+_SENT = Statement(
+    select(_messages.c.id, _messages.c.contact_id, _messages.c.status, _attempts.c.started_at)
+    .outerjoin(
+        _attempts,
+        and_(_attempts.c.message_id == _messages.c.id, _attempts.c.n == _messages.c.tries),
+    )
+    .where(
+        _messages.c.contact_id.in_(several("contacts")),
+        _messages.c.connection_id == bindparam("connection"),
+        _messages.c.id > bindparam("oldest"),
+        _messages.c.status.in_(_REACHED),
+        not_(_messages.c.exempt),
+    )
+)
+_HOLD = Statement(
+    select(Connection.id)
+    .where(Connection.id.in_(several("ids")))
+    .order_by(Connection.id)
+    .with_for_update(key_share=True)
+)

@@ -1,0 +1,1 @@
+"""Send messages: claim what is due, respect limits, call providers, record outcomes."""

@@ -1,0 +1,138 @@
+"""A turn of the dispatcher around what fails: outcome by outcome, connection by connection, message
+by message.
+
+Turns are made for everything at once, which is fast, and fails for all when one row cannot be read.
+Only then each is made by itself here, and what fails alone is set aside. No kind of fault needs to
+be known for that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+from sqlalchemy import bindparam, select
+
+from hub.core.vocabulary import Status
+from hub.db.compiled_sql import Statement
+from hub.db.store import read
+from hub.db.types import new_id, now
+from hub.messaging.send import throttle_gate
+from hub.messaging.send.outcomes import Claim, Outcome
+from hub.messaging.state import unreadable_rows
+from hub.messaging.state.unreadable_rows import lets_pass
+from hub.models import Message
+from hub.shared import integration_instances
+
+log = structlog.get_logger(__name__)
+
+LOOKED_AT = 50  # messages of a connection in one turn, one by one
+PAUSE = 30.0  # seconds that a connection whose own row fails is left alone
+
+
+class Turn(Protocol):
+    """Makes one turn in a transaction.
+
+    `only` narrows it to one message, `apart` records outcomes one by one.
+    """
+
+    def __call__(
+        self,
+        ended: Sequence[Outcome],
+        free: Mapping[str, int],
+        bulk: Mapping[str, int],
+        *,
+        apart: bool = False,
+        only: str = "",
+    ) -> list[Claim]: ...
+
+
+@dataclass(frozen=True)
+class Isolation:
+    """Makes the parts of a turn that failed."""
+
+    turn: Turn
+
+    def make(
+        self, ended: Sequence[Outcome], free: Mapping[str, int], bulk: Mapping[str, int]
+    ) -> list[Claim]:
+        """Record outcomes and claim, part by part.
+
+        Raises what says that the database is away, unless calls began.
+        """
+        if ended:
+            self._record(ended)
+        claims: list[Claim] = []
+        for connection_id, threads in free.items():
+            try:
+                claims += self._claim(connection_id, threads, bulk)
+            except Exception:
+                if claims:  # these are claimed: the caller of this function sends them
+                    break
+                raise
+        return claims
+
+    def _record(self, ended: Sequence[Outcome]) -> None:
+        try:
+            self.turn(ended, {}, {}, apart=True)
+        except Exception as problem:
+            if lets_pass(problem):
+                raise
+            throttle_gate.reset({outcome.claim.connection_id for outcome in ended})
+            self.turn(ended, {}, {}, apart=True)
+
+    def _claim(self, connection_id: str, threads: int, bulk: Mapping[str, int]) -> list[Claim]:
+        try:
+            return self.turn((), {connection_id: threads}, bulk)
+        except Exception as problem:
+            if lets_pass(problem):
+                raise
+        if not self._works(connection_id, threads, bulk):
+            return []
+        claims: list[Claim] = []
+        for (message_id,) in read(_WAITING, connection=connection_id, moment=now()):
+            if len(claims) >= threads:
+                break
+            try:
+                claims += self.turn(
+                    (), {connection_id: threads - len(claims)}, bulk, only=message_id
+                )
+            except Exception as problem:
+                if lets_pass(problem):
+                    if claims:
+                        break
+                    raise
+                unreadable_rows.hold_message(message_id, problem)
+        return claims
+
+    def _works(self, connection_id: str, threads: int, bulk: Mapping[str, int]) -> bool:
+        """Return whether a connection can claim at all; one that cannot is paused."""
+        for tries in (1, 2):
+            try:
+                # no message has this id
+                self.turn((), {connection_id: threads}, bulk, only=new_id("msg"))
+            except Exception as problem:
+                if lets_pass(problem):
+                    raise
+                if tries == 1:
+                    throttle_gate.reset([connection_id])  # its rate is learned again
+                else:
+                    integration_instances.running().set_aside(connection_id, PAUSE)
+                    unreadable_rows.note("connections", connection_id, problem)
+            else:
+                return True
+        return False
+
+
+_WAITING = Statement(
+    select(Message.id)
+    .where(
+        Message.connection_id == bindparam("connection"),
+        Message.status == Status.QUEUED,
+        Message.due_at <= bindparam("moment"),
+    )
+    .order_by(Message.due_at)
+    .limit(LOOKED_AT)
+)

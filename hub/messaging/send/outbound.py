@@ -1,0 +1,90 @@
+"""What is handed to an integration: a message's row, its recipient and its text, opened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import current_app
+
+from hub.core.config import is_loopback
+from hub.db.types import keyring
+from hub.integrations.base import Integration, Outbound
+from hub.messaging.compose.content import buttons_of, card_of, template_of
+from hub.messaging.compose.media import link
+from hub.messaging.state.message_batch import Row
+from hub.models import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Addressed:
+    """What a message needs besides its row to be sent: whom it is for, and what it says, sealed."""
+
+    address: str
+    address_key: bytes
+    time_zone: str
+    erased: bool
+    content: bytes | None
+    bulk: bool = False
+    asks_until: datetime | None = None  # when its request expires, of a message that asks to sign
+
+
+def outbound_of(
+    row: Row | Message, to: Addressed, integration: Integration, n: int, *, free: bool = True
+) -> Outbound | None:
+    """Return what to hand to the integration: its text where that is `free`, else its approved
+    template, or None if it has none.
+
+    Raises Unreadable.
+    """
+    content: dict[str, Any] = keyring().open_json(
+        "bodies", row.id.partition("_")[2], "content", to.content or b""
+    )
+    template = None if free else template_of(content)
+    if not free and template is None:
+        return None
+    media = (
+        [
+            (one, one.get("url") or link(one["file"], one["name"]))
+            for one in content.get("media", ())
+        ]
+        if free
+        else []
+    )
+    reports = _reports_to(
+        current_app.extensions["hub.config"].public_url,
+        integration.status_path,
+        tuple(integration.api_urls.values()),
+    )
+    return Outbound(
+        id=row.id,
+        attempt=n,
+        to=integration.recipient_form(to.address),
+        text=content["text"],
+        subject=content.get("subject", ""),
+        card=card_of(content),
+        buttons=buttons_of(content),
+        reply_to=content.get("reply_to", ""),
+        media=tuple(url for _, url in media),
+        files=tuple(one["file"] for one, _ in media if "file" in one),
+        unseen=tuple(url for one, url in media if "url" in one),
+        template=template,
+        expires_at=row.expires_at,
+        status_url=f"{reports}?message={row.id}&attempt={n}" if reports else "",
+    )
+
+
+@lru_cache(maxsize=256)
+def _reports_to(public_url: str, status_path: str, api_urls: tuple[str, ...]) -> str:
+    """Return where the provider reports; nothing when it could not reach us there, since it would
+    refuse the message.
+    """
+    here_only = is_loopback(urlsplit(public_url).hostname or "")
+    if not status_path or (
+        here_only and not any(is_loopback(urlsplit(url).hostname or "") for url in api_urls)
+    ):
+        return ""
+    return f"{public_url}/api/rpc/webhooks/{status_path}"

@@ -1,0 +1,426 @@
+"""What calls to providers came to: written on the attempt always, on the message only if no newer
+attempt exists.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import bindparam, func, or_, select, update
+
+from hub.core.errors import (
+    ConnectionBroken,
+    DestinationUnavailable,
+    FileMissing,
+    FileRefused,
+    OutcomeUnknown,
+    RecipientMoved,
+    RecipientRefused,
+    Scope,
+    SendError,
+    SlowDown,
+    TemplateRequired,
+    TransientError,
+    Unreachable,
+)
+from hub.core.vocabulary import ConnectionState, Status
+from hub.db.compiled_sql import Statement
+from hub.db.engine import db
+from hub.db.store import read, several, transaction, wake
+from hub.db.types import now
+from hub.integrations.base import Accepted, Integration, Outbound
+from hub.lib.provider_http import uptime
+from hub.lib.times import pause as asked_pause
+from hub.messaging.compose import fallback
+from hub.messaging.contacts import chats, suppressions
+from hub.messaging.contacts.contacts import contact_for
+from hub.messaging.send import destinations, recipient_pacing, senders
+from hub.messaging.state.message_batch import Ledger, Row, raise_to
+from hub.models import Attempt, Connection, Contact
+from hub.shared import audit
+
+log = structlog.get_logger(__name__)
+
+FIND_AFTER = timedelta(seconds=60)
+FIRST_PAUSE = 1.0
+LONGEST_PAUSE = 600.0  # seconds before a retry: doubled each time, with jitter
+# with nine pauses, the last of four minutes: by then who serves the file has mended it, or it is
+# not there
+FILE_TRIES = 10
+# within a minute: newer posts of the thread wait behind it, and the next change shows all that this
+# one did
+EDIT_TRIES = 6
+LONGEST_UNREACHED = 5.0  # where nothing gets through, the sender's circuit makes the longer pauses
+FAULT = "fault"
+TOO_LATE = "too_late"  # codes of faults of ours, which say nothing of the provider
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A message that is being handed over from now on."""
+
+    message_id: str
+    n: int
+    connection_id: str
+    integration: Integration
+    outbound: Outbound
+    bulk: bool = False
+    epoch: int = 0  # of its sender's throttle
+    begun: float = field(default_factory=uptime)
+    sender: str = ""  # of the connection, when it began
+    looks: Callable[[], None] | None = None  # at files that others serve; raises a SendError
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a call came to: accepted, or the error; and how the exchange went."""
+
+    claim: Claim
+    accepted: Accepted | None
+    error: SendError | None
+    ended_at: datetime
+    milliseconds: int
+    http_status: int | None = None
+    request_ref: str = ""
+
+    @property
+    def named(self) -> SendError | None:
+        """The error of a refused call, or the error in the answer to an accepted one."""
+        return self.accepted.error if self.accepted else self.error
+
+
+@transaction
+def record(ended: Sequence[Outcome]) -> None:
+    """Write what calls came to."""
+    ledger = Ledger()
+    ledger.read({outcome.claim.message_id for outcome in ended})
+    known = _provider_ids(ended)
+    times = _times(ended)
+    for outcome in ended:
+        _record(outcome, known, times, ledger)
+    ledger.write()
+
+
+def _record(outcome: Outcome, known: _Known, times: Mapping[str, int], ledger: Ledger) -> None:
+    claim = outcome.claim
+    accepted = outcome.accepted
+    row = ledger.rows[claim.message_id]
+    error = destinations.judged(row, outcome.error)
+    attempt = (claim.message_id, claim.n)
+    provider_id = known.of.get(attempt)  # a callback may have brought it
+    said = accepted.provider_id if accepted else ""
+    if said and known.holder.setdefault((claim.connection_id, said), attempt) == attempt:
+        provider_id = said  # else the provider says one id twice: it stays where it stood first
+    ledger.end_attempt(
+        claim.message_id,
+        claim.n,
+        ended_at=outcome.ended_at,
+        milliseconds=outcome.milliseconds,
+        http_status=outcome.http_status,
+        request_ref=outcome.request_ref,
+        outcome="accepted" if accepted else _outcome(error),
+        code=error.code if error else "",
+        why=str(error) if error else "",
+        sender=(accepted and accepted.sender) or claim.sender,
+        provider_id=provider_id,
+    )
+    if claim.n != row.tries:
+        return
+    if accepted is not None:
+        accept(row, accepted, ledger, asks=claim.integration.can("fetch_status"))
+    elif error is not None and row.status in (
+        Status.SENDING,
+        Status.UNKNOWN,
+    ):  # else a callback has told us better
+        _fail(row, error, claim.integration, times.get(row.id, 0), ledger)
+
+
+@dataclass
+class _Known:
+    """Provider ids: who holds each, by connection and id, and which each attempt has."""
+
+    holder: dict[tuple[str, str], tuple[str, int]] = field(default_factory=dict)
+    of: dict[tuple[str, int], str] = field(default_factory=dict)
+
+
+def _provider_ids(ended: Sequence[Outcome]) -> _Known:
+    known = _Known()
+    said = {
+        outcome.accepted.provider_id
+        for outcome in ended
+        if outcome.accepted and outcome.accepted.provider_id
+    }
+    connections = {outcome.claim.connection_id for outcome in ended}
+    for query, asked in (
+        (_SAID, {"connections": list(connections), "said": list(said)}),
+        (_HAD, {"messages": list({outcome.claim.message_id for outcome in ended})}),
+    ):
+        for connection_id, provider_id, message_id, n in (
+            read(query, **asked) if all(asked.values()) else ()
+        ):
+            known.holder[connection_id, provider_id or ""] = (message_id, n)
+            known.of[message_id, n] = provider_id or ""
+    return known
+
+
+_IDS = select(Attempt.connection_id, Attempt.provider_id, Attempt.message_id, Attempt.n)
+# no IS NOT NULL beside the list: SQLite would take that for the better bound, and read all that the
+# connection ever sent
+_SAID = Statement(
+    _IDS.where(
+        Attempt.connection_id.in_(several("connections")), Attempt.provider_id.in_(several("said"))
+    )
+)
+_HAD = Statement(
+    _IDS.where(Attempt.message_id.in_(several("messages")), Attempt.provider_id.is_not(None))
+)
+
+
+def _times(ended: Sequence[Outcome]) -> dict[str, int]:
+    """Return how often each message was refused before in the same way, where that counts."""
+    found: dict[str, int] = {}
+    for kinds in (OWN_REASONS, (DESTINATION,)):
+        refused = [
+            outcome.claim.message_id for outcome in ended if _outcome(outcome.error) in kinds
+        ]
+        found |= dict(read(_TIMES, messages=refused, outcomes=list(kinds))) if refused else {}
+    return found
+
+
+OWN_REASONS = ("transient", "file missing")  # that pass
+DESTINATION = "destination"
+_TIMES = Statement(
+    select(Attempt.message_id, func.count())
+    .where(Attempt.message_id.in_(several("messages")), Attempt.outcome.in_(several("outcomes")))
+    .group_by(Attempt.message_id)
+)
+
+
+def accept(row: Row, accepted: Accepted, ledger: Ledger, *, asks: bool) -> None:
+    """Write on a message that the provider has it. `asks`: it can be asked what became of it."""
+    row.provider_id = accepted.provider_id or None
+    row.segments = row.segments or accepted.segments
+    ledger.priced(row, accepted.price, accepted.currency)
+    ledger.opened(row, accepted.thread)
+    if accepted.code:
+        ledger.note(
+            row,
+            accepted.status.value,
+            accepted.status,
+            code=accepted.code,
+            why=accepted.why,
+            source="answer",
+        )
+    if (
+        raise_to(row, accepted.status, code=accepted.code, asks=asks)
+        and accepted.status == Status.FAILED
+    ):
+        ledger.free_of_charge(row)
+    if accepted.outside_window:
+        fallback.by_template(row, row.tries, ledger)
+    if accepted.error is not None:
+        spread(row, accepted.error)
+    ledger.tell(row, accepted.status, {"code": accepted.code} if accepted.code else {})
+
+
+def _fail(row: Row, error: SendError, integration: Integration, times: int, ledger: Ledger) -> None:
+    moment = now()
+    if isinstance(error, OutcomeUnknown) and row.edits_id:
+        # an edit that is made twice shows what it shows once
+        error = TransientError(str(error), error.code)
+    if isinstance(error, TransientError) and error.scope == Scope.RECIPIENT:
+        _space(row, error, moment)
+    if isinstance(error, SlowDown | Unreachable):
+        # it is no fault of this message, so this is none of its tries: how fast to go on is for its
+        # sender's throttle to say
+        pause = (
+            _pause(min(row.tries, 8), LONGEST_UNREACHED) if isinstance(error, Unreachable) else 0
+        )
+        requeue(
+            row,
+            moment + timedelta(seconds=max(pause, asked_pause(error.retry_after))),
+            ledger,
+            error.code,
+        )
+    elif isinstance(error, TransientError):
+        _retry(row, error, integration, times + 1, ledger)
+    elif isinstance(error, OutcomeUnknown):
+        row.status = Status.UNKNOWN.value
+        row.code = error.code
+        row.due_at = moment + FIND_AFTER
+        row.changed_at = moment
+    elif isinstance(error, DestinationUnavailable):
+        if error.sure or not times:
+            destinations.pause(
+                row.connection_id, row.contact_id, code=error.code, why=str(error), at=moment
+            )
+            requeue(row, row.expires_at or moment + destinations.NO_EXPIRY, ledger, error.code)
+        else:
+            _give_up(row, error.code, ledger)
+    elif isinstance(error, ConnectionBroken):
+        requeue(row, moment, ledger, error.code)
+        pause_connection(row.connection_id, str(error))
+    elif isinstance(error, RecipientMoved):
+        before = row.contact_id
+        row.contact_id = contact_for(integration.kind_of(error.new), error.new, test=row.test).id
+        chats.moved(before, row.contact_id)
+        _follow(row.connection_id, before, error.new)
+        requeue(row, moment, ledger, error.code)
+    else:
+        if isinstance(error, RecipientRefused):
+            suppressions.suppress(row.id, reason="provider", code=error.code)
+        if isinstance(error, TemplateRequired):
+            fallback.by_template(row, row.tries, ledger)
+        _give_up(row, error.code, ledger)
+
+
+def _space(row: Row, error: TransientError, said_at: datetime) -> None:
+    """Delay further messages from a sender to a recipient for as long as the provider asks."""
+    if error.retry_after:
+        for sender in senders.of([row.connection_id]).values():
+            recipient_pacing.pause(
+                sender.name,
+                row.contact_id,
+                said_at + timedelta(seconds=asked_pause(error.retry_after)),
+            )
+
+
+def spread(
+    row: Row, error: SendError, began: datetime | None = None, said_at: datetime | None = None
+) -> None:
+    """Apply the error in a message status to everything it concerns beyond that message.
+
+    `began` is the start of the attempt: a connection tested, a destination reopened or an opt-out
+    lifted after it stays as it is. `said_at` is when the provider reported the error. `Gates.hold`
+    applies limits of senders and accounts, because their rows are locked before any message.
+    """
+    error = destinations.judged(row, error) or error
+    if isinstance(error, RecipientRefused):
+        suppressions.suppress(row.id, reason=suppressions.BY_PROVIDER, code=error.code, began=began)
+    elif isinstance(error, DestinationUnavailable):
+        destinations.pause(
+            row.connection_id, row.contact_id, code=error.code, why=str(error), at=began or now()
+        )
+    elif isinstance(error, ConnectionBroken):
+        pause_connection(row.connection_id, str(error), began=began)
+    elif isinstance(error, TransientError) and error.scope == Scope.RECIPIENT:
+        _space(row, error, said_at or now())
+
+
+def _retry(
+    row: Row, error: TransientError, integration: Integration, times: int, ledger: Ledger
+) -> None:
+    most = (
+        FILE_TRIES
+        if isinstance(error, FileMissing)
+        else EDIT_TRIES
+        if row.edits_id
+        else integration.retries
+    )
+    if times >= most:
+        _give_up(row, error.code, ledger)
+    else:
+        seconds = max(_pause(times, LONGEST_PAUSE), asked_pause(error.retry_after))
+        requeue(row, now() + timedelta(seconds=seconds), ledger, error.code)
+
+
+def _pause(times: int, most: float) -> float:
+    return min(FIRST_PAUSE * 2.0 ** (times - 1), most) * random.uniform(0.75, 1.25)  # noqa: S311 - jitter
+
+
+def requeue(row: Row, due_at: datetime, ledger: Ledger, code: str = "") -> None:
+    """Let a message wait for another try, unless it was stopped meanwhile."""
+    if row.stop:
+        ledger.end(row, Status.CANCELED, "stopped", why=row.stop)
+    else:
+        row.status = Status.QUEUED.value
+        row.due_at = due_at
+        row.code = code
+        row.changed_at = now()
+
+
+def _give_up(row: Row, code: str, ledger: Ledger) -> None:
+    if raise_to(row, Status.FAILED, code=code):
+        ledger.free_of_charge(row)
+    ledger.tell(row, Status.FAILED, {"code": code})
+
+
+def _outcome(error: SendError | None) -> str:
+    return next((_OUTCOMES[kind] for kind in type(error).__mro__ if kind in _OUTCOMES), "failed")
+
+
+_OUTCOMES: dict[type, str] = {
+    FileMissing: "file missing",
+    FileRefused: "file refused",
+    TransientError: "transient",
+    Unreachable: "unreachable",
+    SlowDown: "slowed",
+    OutcomeUnknown: "unknown",
+    ConnectionBroken: "broken",
+    DestinationUnavailable: DESTINATION,
+}
+
+
+def _follow(connection_id: str, before: str, place: str) -> None:
+    """Post to where a team's chat has moved; what its settings name leads there for ever."""
+    contact = db.session.get_one(Contact, before)
+    connection = db.session.get_one(Connection, connection_id)
+    if connection.place and connection.place == contact.address:
+        connection.place = place
+
+
+@transaction
+def pause_connection(connection_id: str, why: str, *, began: datetime | None = None) -> None:
+    """Pause a connection until an admin has fixed it; what waits for it stays.
+
+    `began` is the start of the attempt that revealed the problem. An attempt from before the
+    connection was enabled or passed its last test changes nothing.
+    """
+    values = {"key": connection_id, "new_why": why, "new_state_at": now()}
+    changed = (
+        db.session.execute(_BREAK, values)
+        if began is None
+        else db.session.execute(_BREAK_LATER, {**values, "began": began})
+    )
+    if changed.rowcount:  # type: ignore[attr-defined]
+        db.session.expire_all()
+        connection = db.session.get_one(Connection, connection_id)
+        audit.record("connection.broke", connection.id, connection.title, why=why)
+        log.warning("connection.broken", connection=connection.slug, why=why)
+
+
+_BREAK = (
+    update(Connection)
+    .where(Connection.id == bindparam("key"), Connection.state == ConnectionState.ENABLED)
+    .values(
+        state=ConnectionState.BROKEN.value,
+        why=bindparam("new_why"),
+        state_at=bindparam("new_state_at"),
+    )
+)
+_BEGAN = bindparam("began", type_=Connection.state_at.type)
+_BREAK_LATER = _BREAK.where(
+    Connection.state_at <= _BEGAN,
+    or_(
+        Connection.checked_at.is_(None),
+        Connection.checked_ok.is_not(True),
+        Connection.checked_at <= _BEGAN,
+    ),
+)
+
+
+@transaction
+def requeue_absent(message_id: str) -> None:
+    """Queue a message of unknown outcome again, because the provider surely does not have it."""
+    ledger = Ledger()
+    ledger.read([message_id])
+    row = ledger.rows[message_id]
+    if row.status == Status.UNKNOWN:
+        requeue(row, now(), ledger)
+        ledger.note(row, "proved absent", Status.QUEUED)
+        ledger.write()
+        wake("deliver")

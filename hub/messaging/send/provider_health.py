@@ -1,0 +1,102 @@
+"""What hinders senders that are enabled, for people to read: a provider that is not reached, or
+that asked for less.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, or_, select, update
+
+from hub.core.vocabulary import ConnectionState
+from hub.db.engine import db
+from hub.db.store import several, transaction, wake
+from hub.db.types import now
+from hub.messaging.state.database_clock import CLOCK
+from hub.models import Connection, Throttle
+
+UNREACHABLE = "unreachable"
+SLOWED = "slowed"
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """UNREACHABLE `since` then and probed next at `until`, or SLOWED until then; and the last
+    error, a sentence or more.
+    """
+
+    kind: str
+    since: datetime | None
+    until: datetime
+    why: str
+
+
+def of(connection_ids: Iterable[str]) -> dict[str, Trouble]:
+    """Return the trouble of each connection that has one."""
+    if not (ids := list(connection_ids)):
+        return {}
+    found = {}
+    for connection_id, opened_at, ready_at, held_until, why, moment in db.session.execute(
+        _FIND, {"ids": ids, "moment": now()}
+    ):
+        if opened_at is not None:
+            found[connection_id] = Trouble(UNREACHABLE, opened_at, ready_at or moment, why)
+        elif held_until is not None:
+            found[connection_id] = Trouble(SLOWED, None, held_until, why)
+    return found
+
+
+def any_unreachable() -> bool:
+    """Tell whether a provider that is to be sent over is not reached."""
+    return db.session.execute(_UNREACHABLE).first() is not None
+
+
+_ENABLED = Connection.state == ConnectionState.ENABLED, Connection.archived_at.is_(None)
+_OF_SENDER = Throttle.name == Connection.throttle
+_FIND = (
+    select(
+        Connection.id,
+        Throttle.opened_at,
+        Throttle.ready_at,
+        Throttle.held_until,
+        Throttle.why,
+        CLOCK,
+    )
+    .join(Throttle, _OF_SENDER)
+    .where(
+        *_ENABLED,
+        Connection.id.in_(several("ids")),
+        or_(Throttle.opened_at.is_not(None), Throttle.held_until > CLOCK),
+    )
+)
+_UNREACHABLE = (
+    select(Connection.id)
+    .join(Throttle, _OF_SENDER)
+    .where(*_ENABLED, Throttle.opened_at.is_not(None))
+    .limit(1)
+)
+
+
+def free_since(moment: datetime) -> Select[Any]:
+    """Return a query for the ids of connections whose senders kept nothing waiting since then: what
+    is late lacks a worker.
+    """
+    free = or_(Throttle.bulk_at.is_(None), Throttle.bulk_at < moment)
+    return select(Connection.id).outerjoin(Throttle, _OF_SENDER).where(*_ENABLED, free)
+
+
+@transaction
+def try_now(connection: Connection) -> None:
+    """Let the next probe go at once, since the provider was just reached."""
+    open_one = update(Throttle).where(
+        Throttle.name == connection.throttle, Throttle.opened_at.is_not(None)
+    )
+    db.session.execute(
+        open_one.values(
+            ready_at=Throttle.held_until, bulk_at=Throttle.held_until
+        ).execution_options(synchronize_session=False)
+    )
+    wake("deliver")

@@ -1,0 +1,128 @@
+"""Messages to one recipient, spaced as their provider asks; those to others go on past them.
+
+What has to wait is postponed, so that it is not looked at again before its turn can come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from sqlalchemy import Table, bindparam, delete, select, update
+
+from hub.db.compiled_sql import Statement
+from hub.db.engine import db
+from hub.db.store import several, transaction, write
+from hub.db.types import now
+from hub.messaging.send.senders import Sender
+from hub.messaging.state.message_batch import Ledger, Row
+from hub.models import Pace
+from hub.shared import clock_check
+
+T = TypeVar("T")
+
+LOOKED_AT = 200  # messages at once, so that many to one recipient do not hide those to others
+KEPT = timedelta(minutes=10)  # a pace is worth nothing once its moment is over
+
+
+class Spacing:
+    """When recipients of one sender may be written to next, inside a claiming transaction that has
+    locked its throttle.
+    """
+
+    def __init__(self, sender: Sender, moment: datetime) -> None:
+        self._name = sender.name
+        self._moment = moment
+        self._gap = timedelta(seconds=1 / sender.per_recipient)
+        self._next: dict[str, datetime] = {}
+        self._gone: set[str] = set()
+
+    def choose(
+        self, found: Sequence[tuple[Row, T]], most: int, ledger: Ledger
+    ) -> list[tuple[Row, T]]:
+        """Return the messages that may go now, `most` at most; the others of their recipients are
+        postponed.
+        """
+        self._read({row.contact_id for row, _ in found} - self._next.keys())
+        going: list[tuple[Row, T]] = []
+        clocks = now() - self._moment  # messages are due by our clock
+        # of those that came due together, the one that was there first
+        for row, more in sorted(found, key=lambda one: (one[0].due_at or self._moment, one[0].id)):
+            free = self._next.get(row.contact_id, self._moment)
+            if free > self._moment:
+                ledger.hold(row).due_at = free + clocks
+            elif len(going) < most:
+                going.append((row, more))
+                self._gone.add(row.contact_id)
+            else:
+                continue
+            self._next[row.contact_id] = free + self._gap
+        return going
+
+    def write(self) -> None:
+        """Write down who was written to."""
+        if self._gone:
+            rows = [
+                {"name": self._name, "contact_id": key, "next_at": self._moment + self._gap}
+                for key in sorted(self._gone)
+            ]
+            write(_MAKE, rows)
+            write(
+                _SET,
+                [
+                    {
+                        "key_name": row["name"],
+                        "key_contact": row["contact_id"],
+                        "new_next_at": row["next_at"],
+                    }
+                    for row in rows
+                ],
+            )
+
+    def _read(self, contact_ids: set[str]) -> None:
+        if contact_ids:
+            for contact_id, next_at in db.session.execute(
+                _READ, {"name": self._name, "contacts": list(contact_ids)}
+            ):
+                self._next[contact_id] = max(next_at, self._moment)
+
+
+def pause(sender_name: str, contact_id: str, until: datetime) -> None:
+    """Let everything from a sender to a recipient wait, as its provider asks; in a transaction that
+    has locked the throttle.
+    """
+    write(_MAKE, {"name": sender_name, "contact_id": contact_id, "next_at": until})
+    write(_DELAY, {"key_name": sender_name, "key_contact": contact_id, "new_next_at": until})
+
+
+def forget() -> int:
+    """Remove what is over; return how many rows."""
+    return _forget() if clock_check.is_right() else 0
+
+
+@transaction
+def _forget() -> int:
+    gone = db.session.execute(delete(Pace).where(Pace.next_at < now() - KEPT))
+    return int(gone.rowcount)  # type: ignore[attr-defined]
+
+
+_table: Table = Pace.__table__  # type: ignore[assignment]
+_READ = select(_table.c.contact_id, _table.c.next_at).where(
+    _table.c.name == bindparam("name"), _table.c.contact_id.in_(several("contacts"))
+)
+_MAKE = Statement.insert(_table, once=True)
+_DELAY = Statement(
+    update(_table)
+    .where(
+        _table.c.name == bindparam("key_name"),
+        _table.c.contact_id == bindparam("key_contact"),
+        _table.c.next_at < bindparam("new_next_at"),
+    )
+    .values(next_at=bindparam("new_next_at"))
+)
+_SET = Statement(
+    update(_table)
+    .where(_table.c.name == bindparam("key_name"), _table.c.contact_id == bindparam("key_contact"))
+    .values(next_at=bindparam("new_next_at"))
+)

@@ -1,0 +1,102 @@
+"""Threads: what is posted about one subject over one connection goes one at a time, oldest first,
+and may change what stands there.
+
+A message's `thread` is its subject, the id of a signing request; how the provider calls the
+conversation is known once its first message was taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from sqlalchemy import bindparam, select
+
+from hub.core.vocabulary import Status
+from hub.db.compiled_sql import Statement, table_of
+from hub.db.store import read, several
+from hub.db.types import now
+from hub.messaging.state.message_batch import Ledger, Row
+from hub.messaging.state.message_batch import messages as message_table
+from hub.models import Thread
+
+T = TypeVar("T")
+
+AGAIN = timedelta(milliseconds=200)  # when it is asked again whether a call under way is over
+NEVER_STOOD = (Status.SUPPRESSED, Status.CANCELED, Status.EXPIRED, Status.FAILED)
+
+
+def in_turn(found: Sequence[tuple[Row, T]], ledger: Ledger) -> list[tuple[Row, T]]:
+    """Return the messages that may go now; those with an older one of their thread before them are
+    put off.
+    """
+    waiting = [row for row, _ in found if row.thread]
+    if not waiting:
+        return list(found)
+    subjects = {(row.connection_id, row.thread) for row in waiting}
+    first: dict[tuple[str, str], tuple[str, str, datetime | None]] = {}
+    for connection_id in {row.connection_id for row in waiting}:
+        threads = [thread for connection, thread in subjects if connection == connection_id]
+        for thread, message_id, status, due_at in read(
+            _UNFINISHED, connection=connection_id, threads=threads
+        ):
+            first.setdefault((connection_id, thread), (message_id, status, due_at))
+    going: list[tuple[Row, T]] = []
+    for row, more in found:
+        ahead = first.get((row.connection_id, row.thread)) if row.thread else None
+        if ahead is None or ahead[0] == row.id:
+            going.append((row, more))
+        else:
+            moment = now() + AGAIN
+            # a call that is under way may end at any moment
+            later = ahead[2] if ahead[1] == Status.QUEUED else None
+            ledger.hold(row).due_at = max(moment, later) if later else moment
+    return going
+
+
+_UNFINISHED = Statement(
+    select(*message_table.c["thread", "id", "status", "due_at"])
+    .where(
+        message_table.c.connection_id == bindparam("connection"),
+        message_table.c.thread.in_(several("threads")),
+        message_table.c.thread != "",
+        message_table.c.status.in_([Status.QUEUED.value, Status.SENDING.value]),
+    )
+    .order_by(message_table.c.id)
+)
+
+
+def provider_thread(row: Row) -> str:
+    """Return what the provider calls the thread that a message goes on with; '' for the first one
+    in its place.
+    """
+    if not row.thread or row.edits_id is not None:
+        return ""
+    found = read(_THREAD, connection=row.connection_id, subject=row.thread, contact=row.contact_id)
+    return found[0][0] if found else ""
+
+
+_threads = table_of(Thread)
+_THREAD = Statement(
+    select(_threads.c.provider_thread)
+    .join(message_table, message_table.c.id == _threads.c.message_id)
+    .where(
+        _threads.c.connection_id == bindparam("connection"),
+        _threads.c.subject == bindparam("subject"),
+        message_table.c.contact_id == bindparam("contact"),  # the team may read elsewhere by now
+    )
+)
+
+
+def edited(row: Row) -> str:
+    """Return the provider's id of the message that another one changes; '' when it does not stand
+    there.
+    """
+    found = read(_EDITED, id=row.edits_id) if row.edits_id else []
+    return (found[0][0] or "") if found else ""
+
+
+_EDITED = Statement(
+    select(message_table.c.provider_id).where(message_table.c.id == bindparam("id"))
+)

@@ -1,0 +1,388 @@
+"""What may be claimed now: throttles, read and locked before any message, changed in memory,
+written once.
+
+A sender without a limit has no row, and costs one look for it, until its provider refuses or is not
+reached. The row goes again once all is well, so that workers need not wait for one another where
+nothing is to be shared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from statistics import fmean
+from typing import Any
+
+import structlog
+from sqlalchemy import bindparam, delete, func, select, update
+
+from hub.core.errors import (
+    FileMissing,
+    FileRefused,
+    OutcomeUnknown,
+    Scope,
+    SlowDown,
+    TransientError,
+    Unreachable,
+)
+from hub.core.vocabulary import Status
+from hub.db.compiled_sql import Statement, table_of
+from hub.db.engine import db
+from hub.db.store import need_lock, read, several, transaction, write
+from hub.db.types import now
+from hub.lib import times
+from hub.messaging.send import circuit_breaker, rate_limit, senders
+from hub.messaging.send.outcomes import FAULT, TOO_LATE, Outcome
+from hub.messaging.send.rate_limit import State
+from hub.messaging.send.recipient_pacing import Spacing
+from hub.messaging.send.senders import Sender
+from hub.messaging.state.database_clock import CLOCK
+from hub.messaging.state.message_batch import messages
+from hub.models import Connection, Throttle
+from hub.shared import audit
+
+log = structlog.get_logger(__name__)
+
+WIDE = (Scope.SENDER, Scope.ACCOUNT)  # scopes whose limits are kept in a throttle
+SEVERAL = 3  # recipients that are limited in one moment: then the whole sender is
+MOST_COUNTED = 1000  # calls under way
+LONGEST_REST = timedelta(days=2)  # no pause of a sender is as long
+
+
+@dataclass
+class Gate:
+    """What one connection may claim in this transaction."""
+
+    moment: datetime
+    sender: Sender | None = None
+    state: State | None = None
+    _rate: float = field(init=False, default=0.0)
+
+    def __post_init__(self) -> None:
+        if self.state is not None and self.sender is not None:
+            self._rate = rate_limit.limit(self.state, self.sender.per_second, self.moment)
+            if self._rate:
+                rate_limit.fill(self.state, self._rate, self.moment)
+
+    @property
+    def epoch(self) -> int:
+        return self.state.epoch if self.state else 0
+
+    def most(self, threads: int) -> int:
+        """Return how many messages may be claimed, `threads` at most."""
+        state = self.state
+        if state is None or self.sender is None or threads <= 0:
+            return max(threads, 0)
+        if state.ready_at is not None and state.ready_at > self.moment:
+            return 0
+        if state.opened_at is not None:
+            threads = 1
+        elif state.failures:
+            threads = min(threads, circuit_breaker.CAUTIOUS - _under_way(self.sender))
+        return max(0, min(threads, rate_limit.whole(state, self._rate)) if self._rate else threads)
+
+    def bulk(self, wanted: int, begun: int) -> int:
+        """Return how many of the bulk lane may be claimed beside what was begun of the other,
+        `wanted` at most.
+        """
+        if self.state is None or not self._rate:
+            return wanted
+        return min(wanted, rate_limit.whole(self.state, self._rate, bulk=True) - begun)
+
+    def spacing(self) -> Spacing | None:
+        """Return what spaces the messages to one recipient, where the provider asks for that."""
+        return (
+            Spacing(self.sender, self.moment) if self.sender and self.sender.per_recipient else None
+        )
+
+    def passed(self, begun: int) -> None:
+        """Note how many messages went through."""
+        if self.state is None or (
+            self.state.ready_at is not None and self.state.ready_at > self.moment
+        ):
+            return
+        if self._rate:
+            rate_limit.spend(self.state, self._rate, begun, self.moment)
+        if begun and self.state.opened_at is not None:
+            self.state.rest(self.moment + circuit_breaker.PROBE)
+
+
+class Gates:
+    """The throttles that a transaction concerns: of connections that want to claim, and of calls
+    that ended.
+    """
+
+    def __init__(
+        self,
+        wanting: Iterable[str],
+        ended: Sequence[Outcome] = (),
+        *,
+        named: Collection[tuple[str, Scope]] = (),
+    ) -> None:
+        """Read and lock the throttles, and create missing ones. Lock them before any message.
+
+        `named` holds the limits that message statuses name, by connection and scope. `hold` applies
+        them.
+        """
+        claiming = set(wanting)
+        self._ended = ended
+        self._senders = senders.of(
+            claiming
+            | {outcome.claim.connection_id for outcome in ended}
+            | {key for key, _ in named}
+        )
+        self._states: dict[str, State] = {}
+        self._before: dict[str, State] = {}
+        self.moment = now()
+        self._limits = _limits(ended, self._senders)
+        limits = {*self._limits, *named}
+        whole = {
+            self._senders[key].account
+            for key, scope in limits
+            if scope == Scope.ACCOUNT and key in self._senders
+        }
+        self._siblings = senders.of_accounts(whole) if whole else []
+        names = {sender.name for sender in (*self._senders.values(), *self._siblings)}
+        if not names:
+            return
+        self._read(names)
+        needed = {
+            sender.name
+            for key, sender in self._senders.items()
+            if key in claiming and (sender.per_second or sender.per_recipient)
+        }
+        troubled = {outcome.claim.connection_id for outcome in ended if _outage(outcome)} | {
+            key for key, _ in limits
+        }
+        needed |= {self._senders[key].name for key in troubled & self._senders.keys()}
+        needed |= {sender.name for sender in self._siblings}
+        missing = needed - self._states.keys()
+        if missing or self._states:
+            need_lock()
+        if missing:
+            write(_MAKE, [_values(State(name)) for name in sorted(missing)])
+            self._read(missing)
+
+    def of(self, connection_id: str) -> Gate:
+        """Return what a connection may claim."""
+        sender = self._senders.get(connection_id)
+        return Gate(self.moment, sender, self._states.get(sender.name) if sender else None)
+
+    def learn(self) -> None:
+        """Take from the calls that ended what they tell of their senders; while their messages are
+        not written yet.
+        """
+        for outcome in self._ended:
+            sender = self._senders.get(outcome.claim.connection_id)
+            state = self._states.get(sender.name) if sender else None
+            if sender is None or state is None:
+                continue  # nothing is wrong, and nothing was
+            if isinstance(outcome.error, FileMissing | FileRefused):
+                continue  # the provider was not called
+            if _outage(outcome):
+                if circuit_breaker.failed(
+                    state, outcome.claim.epoch, str(outcome.error), self.moment
+                ):
+                    _tell(
+                        "connection.unreachable",
+                        outcome.claim.connection_id,
+                        why=str(outcome.error),
+                    )
+            elif not _fault(outcome):
+                if circuit_breaker.answered(state, outcome.claim.epoch):
+                    _tell("connection.reachable", outcome.claim.connection_id)
+                error = outcome.named
+                if (
+                    isinstance(error, TransientError)
+                    and self._limits.keys()
+                    & {(outcome.claim.connection_id, scope) for scope in WIDE}
+                    and error.scope != Scope.MESSAGE
+                ):
+                    self._slow_down(sender, state, outcome, error)
+        self._hold_siblings()
+
+    def _hold_siblings(self) -> None:
+        """Pause the other senders of an account too, where the provider refuses the account."""
+        for (connection_id, scope), error in self._limits.items():
+            mine = self._senders.get(connection_id)
+            if scope == Scope.ACCOUNT and mine is not None:
+                for other in self._others(mine):
+                    rate_limit.hold(self._states[other.name], error.retry_after, self.moment)
+                    self._states[other.name].why = str(error)
+
+    def _others(self, mine: Sender) -> list[Sender]:
+        return [
+            one
+            for one in self._siblings
+            if mine.account and one.account == mine.account and one.name != mine.name
+        ]
+
+    def hold(
+        self, connection_id: str, error: SlowDown, *, began: datetime, said_at: datetime
+    ) -> None:
+        """Pause a sender, or every sender of its account, because a message status requires it.
+
+        The pause starts at `said_at`, when the provider reported the limit. The rate is halved only
+        if one is set, and only if the attempt `began` after the last pause ended.
+        """
+        mine = self._senders.get(connection_id)
+        asked = rate_limit.HOLD if error.retry_after is None else times.pause(error.retry_after)
+        left = asked - max(0.0, (now() - said_at).total_seconds())
+        if mine is None or left <= 0:
+            return
+        state = self._states[mine.name]
+        had = rate_limit.limit(state, mine.per_second, self.moment)
+        if had and (state.held_until is None or began >= state.held_until):
+            rate_limit.slow_down(state, state.epoch, had, left, self.moment)
+        for sender in [mine, *(self._others(mine) if error.scope == Scope.ACCOUNT else ())]:
+            rate_limit.hold(self._states[sender.name], left, self.moment)
+            self._states[sender.name].why = str(error)
+
+    def _slow_down(
+        self, sender: Sender, state: State, outcome: Outcome, error: TransientError
+    ) -> None:
+        had = rate_limit.limit(state, sender.per_second, self.moment)
+        if not had:  # what is under way, by how long a call takes
+            mine = [
+                one.milliseconds
+                for one in self._ended
+                if one.claim.connection_id in sender.connection_ids
+            ]
+            had = max(_under_way(sender), 1) / max(fmean(mine) / 1000, 0.001)
+        rate_limit.slow_down(state, outcome.claim.epoch, had, error.retry_after, self.moment)
+        state.why = str(error)
+
+    def write(self) -> None:
+        """Write what changed, and remove what is not needed any more."""
+        inert = {name for name, state in self._states.items() if self._inert(state)}
+        if inert:
+            write(_REMOVE, {"names": sorted(inert)})
+        changed = [
+            state
+            for name, state in sorted(self._states.items())
+            if name not in inert and state != self._before[name]
+        ]
+        write(_UPDATE, [{"key": state.name, **_values(state, "new_")} for state in changed])
+
+    def _inert(self, state: State) -> bool:
+        known = (*self._senders.values(), *self._siblings)
+        limited = any(
+            sender.per_second or sender.per_recipient
+            for sender in known
+            if sender.name == state.name
+        )
+        held = state.held_until is not None and state.held_until > self.moment
+        return not (
+            limited
+            or held
+            or state.failures
+            or state.opened_at
+            or rate_limit.slowed(state, self.moment)
+        )
+
+    def _read(self, names: Collection[str]) -> None:
+        for *values, moment in read(_READ, names=sorted(names), moment=now()):
+            state = State(*values)
+            self._before[state.name] = State(*values)
+            if any(
+                until is not None and until > moment + LONGEST_REST
+                for until in (state.ready_at, state.bulk_at, state.held_until)
+            ):
+                state = State(state.name)  # a clock or a row was wrong: the pause would never end
+            self._states[state.name] = state
+            self.moment = moment
+
+
+@transaction
+def reset(connection_ids: Collection[str]) -> None:
+    """Forget how fast some senders may go, because what is stored of that cannot be used; they
+    learn it again.
+    """
+    names = select(Connection.throttle).where(Connection.id.in_(several("connections")))
+    gone = delete(_table).where(_table.c.name.in_(names))
+    db.session.execute(gone, {"connections": list(connection_ids)})
+
+
+def _outage(outcome: Outcome) -> bool:
+    return isinstance(outcome.error, Unreachable | OutcomeUnknown) and not _fault(outcome)
+
+
+def _fault(outcome: Outcome) -> bool:
+    """Tell whether a call ended by a fault of ours, or was not made for one, which says nothing of
+    the provider.
+    """
+    return isinstance(outcome.error, Unreachable | OutcomeUnknown) and outcome.error.code in (
+        FAULT,
+        TOO_LATE,
+    )
+
+
+def _limits(
+    ended: Sequence[Outcome], known: Mapping[str, Sender]
+) -> dict[tuple[str, Scope], TransientError]:
+    """Return the limits of whole senders and accounts that calls met: by connection and scope, with
+    the error.
+
+    Some providers do not say whether it is one recipient or the sender that is limited. Several
+    recipients at once are the sender.
+    """
+    found: dict[tuple[str, Scope], TransientError] = {}
+    recipients: dict[str, set[str]] = {}
+    for outcome in ended:
+        error = outcome.named
+        connection_id = outcome.claim.connection_id
+        if not isinstance(error, TransientError) or connection_id not in known:
+            continue
+        if isinstance(error, SlowDown) and error.scope in WIDE:
+            found[connection_id, error.scope] = error
+        elif error.scope == Scope.RECIPIENT:
+            busy = recipients.setdefault(known[connection_id].name, set())
+            busy.add(outcome.claim.outbound.to)
+            if len(busy) >= SEVERAL:
+                found[connection_id, Scope.SENDER] = error
+    return found
+
+
+def _under_way(sender: Sender) -> int:
+    return int(read(_UNDER_WAY, connections=list(sender.connection_ids))[0][0])
+
+
+def _tell(action: str, connection_id: str, **detail: Any) -> None:
+    """Write into the audit trail, once, what an admin will want to know of."""
+    connection = db.session.get_one(Connection, connection_id)
+    audit.record(action, connection.id, connection.title, **detail)
+    log.warning(action, connection=connection.slug, **detail)
+
+
+def _values(state: State, prefix: str = "") -> Mapping[str, Any]:
+    return {f"{prefix}{name}": getattr(state, name) for name in State.__slots__}
+
+
+_table = table_of(Throttle)
+_columns = [_table.c[name] for name in State.__slots__]
+_READ = Statement(
+    select(*_columns, CLOCK)
+    .where(_table.c.name.in_(several("names")))
+    .order_by(_table.c.name)
+    .with_for_update()
+)
+_UPDATE = Statement(
+    update(_table)
+    .where(_table.c.name == bindparam("key"))
+    .values({name: bindparam(f"new_{name}") for name in State.__slots__})
+)
+_MAKE = Statement.insert(_table, once=True)
+_REMOVE = Statement(delete(_table).where(_table.c.name.in_(several("names"))))
+_UNDER_WAY = Statement(
+    select(func.count()).select_from(
+        select(messages.c.id)
+        .where(
+            messages.c.connection_id.in_(several("connections")),
+            messages.c.status == Status.SENDING,
+            messages.c.due_at.is_not(None),
+        )
+        .limit(MOST_COUNTED)
+        .subquery()
+    )
+)

@@ -1,0 +1,52 @@
+"""Check that each column of a stored row fits its type and that sealed values can be decrypted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Integer, LargeBinary, String
+
+from hub.db.compiled_sql import UnreadableRow
+from hub.db.engine import Base, db
+from hub.db.store import asks_to_rerun, failed
+from hub.db.types import BadTime, Id, sealed
+
+_FORMS = ((String, str), (Integer, int), (LargeBinary, bytes))
+
+
+def fault_of(table: str, row_id: str) -> Exception | None:
+    """Return the error that reading a row raises; None if it can be read or does not exist."""
+    model = next(
+        (mapper.class_ for mapper in Base.registry.mappers if mapper.class_.__tablename__ == table),
+        None,
+    )
+    try:
+        row = None if model is None else db.session.get(model, row_id, populate_existing=True)
+        if row is not None:
+            _check(row)
+    except Exception as problem:
+        if asks_to_rerun(problem) or failed(problem):
+            raise
+        return problem
+    return None
+
+
+def _check(row: Any) -> None:
+    """Raise UnreadableRow or a decryption error for the first value that cannot be read."""
+    for attribute in type(row).__mapper__.column_attrs:
+        column = attribute.columns[0]
+        if not _is_sound(getattr(row, attribute.key), column):
+            raise UnreadableRow(f"{column.table.name}.{column.name}")
+    for name, value in vars(type(row)).items():
+        if isinstance(value, sealed):
+            getattr(row, name)
+
+
+def _is_sound(value: Any, column: Any) -> bool:
+    if value is None:
+        return bool(column.nullable)
+    if isinstance(value, BadTime):
+        return False
+    if isinstance(column.type, Id):
+        return "?" not in value
+    return all(isinstance(value, form) for kind, form in _FORMS if isinstance(column.type, kind))

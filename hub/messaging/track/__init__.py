@@ -1,0 +1,1 @@
+"""Track messages after they are sent: statuses, lost callbacks, prices, timelines."""

@@ -1,0 +1,287 @@
+"""What happened to a message, in order and in words; and why it did not arrive."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+
+from hub import integrations
+from hub.core.errors import NotFound
+from hub.core.vocabulary import Status
+from hub.db.engine import db
+from hub.integrations.base import Integration, Problem
+from hub.messaging.policy.policy import QUIET
+from hub.messaging.track.error_codes import BY_STATUS, CODES
+from hub.models import Attempt, Message, PlatformEvent, StatusEvent
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line: `what` for programs, title and text for people; numbers where the line is about a
+    call.
+    """
+
+    at: datetime
+    what: str
+    title: str
+    text: str = ""
+    status: str | None = None
+    source: str = "hub"
+    attempt: int | None = None
+    word: str = ""  # the provider's own
+    code: str = ""
+    http_status: int | None = None
+    provider_request: str = ""
+    milliseconds: int | None = None
+    event: str = ""  # the platform event that came of it
+    decisive: bool = False
+
+
+def timeline(message: Message) -> list[Entry]:
+    """Return everything known about a message, oldest first."""
+    provider = integrations.provider_of(message.connection.integration, message.connection.title)
+    attempts = db.session.scalars(
+        select(Attempt).where(Attempt.message_id == message.id).order_by(Attempt.n)
+    ).all()
+    facts = db.session.scalars(
+        select(StatusEvent).where(StatusEvent.message_id == message.id).order_by(StatusEvent.id)
+    ).all()
+    told = {
+        event.type.partition("_")[2]: event.type
+        for event in db.session.scalars(
+            select(PlatformEvent).where(PlatformEvent.message_id == message.id)
+        )
+    }
+    entries = [Entry(message.created_at, "planned", "Planned", _planned(message), source="hub")]
+    for attempt in attempts:
+        entries += _of_attempt(attempt, provider, told)
+    entries += [_of_fact(fact, provider, told) for fact in facts]
+    return sorted(entries, key=lambda entry: entry.at)
+
+
+def _planned(message: Message) -> str:
+    if message.after_id:
+        return f"Sent again, after {message.after_id}."
+    return "For an event of the signing request." if message.event_id else "A direct message."
+
+
+def _of_attempt(attempt: Attempt, provider: str, told: dict[str, str]) -> list[Entry]:
+    began = Entry(
+        attempt.started_at,
+        "handed_over",
+        f"Handed to {provider}",
+        f"Attempt {attempt.n}.",
+        attempt=attempt.n,
+    )
+    if attempt.outcome in ("file missing", "file refused"):
+        status = Status.FAILED if attempt.outcome == "file refused" else None
+        return [
+            Entry(
+                attempt.ended_at or attempt.started_at,
+                attempt.outcome.replace(" ", "_"),
+                "The file cannot go along",
+                f"{attempt.why} {provider} was not called. Attempt {attempt.n}.",
+                status=status,
+                attempt=attempt.n,
+                code=attempt.code,
+                milliseconds=attempt.milliseconds,
+                decisive=status is not None,
+                event=told.get("failed", "") if status else "",
+            )
+        ]
+    if attempt.outcome is None or attempt.ended_at is None:
+        return [began]
+    took = f" after {attempt.milliseconds:,} ms" if attempt.milliseconds is not None else ""
+    answered = f" with HTTP {attempt.http_status}" if attempt.http_status else ""
+    common: dict[str, Any] = {
+        "attempt": attempt.n,
+        "code": attempt.code,
+        "http_status": attempt.http_status,
+        "provider_request": attempt.request_ref,
+        "milliseconds": attempt.milliseconds,
+    }
+    if attempt.outcome == "accepted":
+        sender = f" From {attempt.sender}." if attempt.sender else ""
+        text = f"Attempt {attempt.n}, accepted{took}{answered}.{sender}"
+        return [
+            Entry(
+                attempt.started_at,
+                "accepted",
+                f"Handed to {provider}",
+                text,
+                status=Status.ACCEPTED,
+                **common,
+            )
+        ]
+    title, status = _OUTCOMES.get(attempt.outcome, ("{provider} answered", None))
+    ended = Entry(
+        attempt.ended_at,
+        attempt.outcome,
+        title.format(provider=provider),
+        f"{attempt.why} Attempt {attempt.n} ended{took}{answered}.",
+        status=status,
+        decisive=attempt.outcome in ("failed", "unknown"),
+        event=told.get("failed", "") if status == Status.FAILED else "",
+        **common,
+    )
+    return [began, ended]
+
+
+_OUTCOMES = {
+    "transient": ("Not now, says {provider}", None),
+    "slowed": ("Slower, says {provider}", None),
+    "unreachable": ("{provider} was not reached", None),
+    "unknown": ("No answer that tells", Status.UNKNOWN),
+    "destination": ("{provider} takes no posts there", None),
+    "failed": ("{provider} refused it", Status.FAILED),
+    "broken": ("{provider} refuses everything", None),
+}
+
+
+def _of_fact(fact: StatusEvent, provider: str, told: dict[str, str]) -> Entry:
+    status = Status.read(fact.status) if fact.status else None
+    if fact.source == "hub":
+        title, text = _OWN.get(fact.word, (fact.word.capitalize(), ""))
+        if fact.why:
+            text = f"{text} {fact.why[:1].upper()}{fact.why[1:].rstrip('.')}.".strip()
+    else:
+        title = _REPORTED.get(status, "{provider} reports {word}").format(
+            provider=provider, word=fact.word or "nothing"
+        )
+        text = " ".join(filter(None, (fact.why, _PROOF.get(fact.source, ""))))
+    return Entry(
+        fact.at,
+        fact.word.replace(" ", "_"),
+        title,
+        text,
+        status=status,
+        source=fact.source,
+        attempt=fact.attempt or None,
+        word="" if fact.source == "hub" else fact.word,
+        code=fact.code,
+        event=told.get(status, "") if status else "",
+        decisive=bool(status and status.final),
+    )
+
+
+_OWN = {
+    "suppressed": ("Not sent", "A rule forbids it."),
+    "canceled": ("Canceled", "Taken back before it was sent."),
+    "stopped": ("Stopped", "There was nothing left to ask for."),
+    "expired": ("Expired", "It could not go in time, and is not worth sending any more."),
+    "erased": ("Not sent", ""),
+    "quiet hours": ("Waits for the morning", "It is night where the recipient is, or may be."),
+    "unreadable": ("Waits for a key", ""),
+    "lease expired": (
+        "The worker is gone",
+        "It ended before the provider answered, so the outcome is not known.",
+    ),
+    "proved absent": ("Not there", "The provider does not have it, so it is sent again."),
+    "found": ("Found at the provider", "It was taken after all."),
+    "undecided": (
+        "Still not known",
+        "The provider’s list does not tell. Resend it if arriving matters more than arriving once.",
+    ),
+    "made again": ("Made again", "A change that is made twice shows what it shows once."),
+    "nothing to edit": ("Not changed", "What it would have changed does not stand there."),
+    "unanswered": (
+        "Still not known",
+        (
+            "The provider gave no answer for a day. Resend it if arriving matters more than"
+            " arriving once."
+        ),
+    ),
+    "set up anew": (
+        "Still not known",
+        (
+            "The connection was given another account or sender since, so the provider’s list would"
+            " not tell. Resend it if arriving matters more than arriving once."
+        ),
+    ),
+    "file gone": ("Not sent", "The file that goes along is not kept any more."),
+    "taken over": ("Sent again as a template", "Free text came too late."),
+    "gone": (
+        "No longer at the provider",
+        "It was deleted there, so nothing more will be heard of it.",
+    ),
+}
+_REPORTED: dict[Status | None, str] = {
+    Status.SENT: "Sent to the carrier",
+    Status.DELIVERED: "Delivered",
+    Status.READ: "Read",
+    Status.UNDELIVERED: "Undelivered, says {provider}",
+    Status.FAILED: "Failed, says {provider}",
+}
+_PROOF = {
+    "callback": "The callback was genuine.",
+    "poll": "We asked, since no callback had come.",
+    "find": "Found among its messages.",
+    "answer": "It said so when it took the message.",
+}
+
+
+def problem(message: Message) -> Problem | None:
+    """Say why a message did not arrive and what to do, or None when nothing is wrong."""
+    status = Status.read(message.status)
+    if not message.code and status not in BY_STATUS:
+        return None
+    cls: type[Integration] | None
+    try:
+        cls = integrations.get(message.connection.integration)
+    except NotFound:
+        cls = None
+    code = (
+        "window_closed_text"
+        if message.code == "window_closed" and message.event_id is None
+        else message.code
+    )
+    known = (cls.explain(message.code) if cls and message.code else None) or _own(code, status)
+    if known is not None:
+        return Problem(message.code, known.text, known.remedy, known.url)
+    fallback = BY_STATUS.get(status)
+    if fallback is None or not message.code:
+        return fallback and Problem(message.code, fallback.text, fallback.remedy)
+    return Problem(
+        message.code,
+        f"{fallback.text} The provider’s code is {message.code}, which Signpost does not know.",
+        fallback.remedy,
+    )
+
+
+def problems(messages: Sequence[Message]) -> dict[str, Problem]:
+    """Return the problem of each message that has one, by id."""
+    return {message.id: found for message in messages if (found := problem(message))}
+
+
+def _own(code: str, status: Status) -> Problem | None:
+    """Say what a code of ours means; what is still tried again needs nothing from anybody."""
+    if code.startswith("http_"):
+        return Problem(
+            "",
+            f"The provider answered HTTP {code.removeprefix('http_')} and no code of its own.",
+            _remedy(status),
+        )
+    found = CODES.get(code)
+    if found is not None and status == Status.QUEUED:
+        return Problem(
+            "",
+            found.text,
+            (
+                "Nothing, it goes by itself then."
+                if code == QUIET
+                else "Nothing, it is tried again by itself."
+            ),
+        )
+    return found
+
+
+def _remedy(status: Status) -> str:
+    return (
+        "Nothing, it is tried again by itself."
+        if status == Status.QUEUED
+        else BY_STATUS.get(status, BY_STATUS[Status.FAILED]).remedy
+    )

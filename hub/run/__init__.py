@@ -1,0 +1,1 @@
+"""The processes of a hub: starting, supervising and stopping them."""

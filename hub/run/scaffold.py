@@ -1,0 +1,199 @@
+"""Begins a new integration: a module that works, with its test, from the templates of
+`integrations/_new/`.
+
+Into a checkout it writes those two; else a package of its own, which names the integration in the
+entry-point group that the registry reads.
+"""
+
+from __future__ import annotations
+
+import ast
+import keyword
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+
+from hub import integrations
+from hub.core.errors import Conflict, NotFound, Refused
+from hub.core.vocabulary import Channel
+
+TEMPLATES = Path(integrations.__file__).parent / "_new"
+LONGEST = 30  # characters of a name: what is made of it still fits its lines
+NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+SUCH_AS = (
+    "Give small letters and digits, beginning with a letter, and single underscores between words,"
+    " such as acme_chat."
+)
+
+
+@dataclass(frozen=True)
+class Begun:
+    """What was written: where the folder is, the files in it, and the integration's title."""
+
+    folder: Path
+    files: tuple[Path, ...]
+    title: str
+
+
+def in_checkout(name: str, here: Path) -> Begun:
+    """Write an integration's module and its test into the checkout that holds `here`.
+
+    Raises Refused where the name will not do, NotFound where there is no checkout, Conflict where a
+    file is there already.
+    """
+    _check(name)
+    root = _checkout(here)
+    if (where := _said_in(root, name)) is not None:
+        raise Conflict(
+            "word_in_use",
+            f"The word “{name}” stands in {where.relative_to(root)}, and nothing but an"
+            " integration’s own module may name it: tests/test_architecture.py sees to that. Give"
+            f" another name, such as {name}_chat.",
+        )
+    words = _words(name, module=f"hub.integrations.{name}", wire="tests.integrations.http_recorder")
+    return _write(
+        root,
+        words,
+        {f"hub/integrations/{name}.py": "module", f"tests/integrations/test_{name}.py": "test"},
+    )
+
+
+def in_package(name: str, folder: Path) -> Begun:
+    """Write a package that brings an integration: project file, module, test and README.
+
+    Raises Refused where the name will not do, Conflict where a file is there already.
+    """
+    _check(name)
+    package = f"hub_{name}"
+    words = _words(name, module=f"{package}.{name}", wire="wire") | {
+        "package": package,
+        "dist": package.replace("_", "-"),
+    }
+    return _write(
+        folder,
+        words,
+        {
+            "pyproject.toml": "pyproject",
+            "README.md": "readme",
+            f"{package}/__init__.py": "init",
+            f"{package}/{name}.py": "module",
+            f"tests/test_{name}.py": "test",
+            "tests/wire.py": "wire",
+        },
+    )
+
+
+# ── The name ──────────────────────────────────────────────────────────────────────────────────────
+def _check(name: str) -> None:
+    """Refuse a name that no integration may have, wherever it lives."""
+    if name.startswith("_"):
+        raise Refused(
+            "bad_name",
+            f"{name} begins with an underscore, which marks what integrations share. Give a name"
+            " without it.",
+        )
+    if not NAME.fullmatch(name):
+        raise Refused("bad_name", f"“{name}” is no name of a module. {SUCH_AS}")
+    if len(name) > LONGEST:
+        raise Refused(
+            "bad_name", f"{name} has {len(name)} characters. Give a name of at most {LONGEST}."
+        )
+    if keyword.iskeyword(name):
+        raise Refused(
+            "bad_name", f"{name} is a word of Python’s own. Give another name, such as {name}_chat."
+        )
+    if name in list(Channel):
+        raise Refused(
+            "bad_name",
+            f"{name} is a channel, which many integrations may carry. Give the product’s name, such"
+            f" as acme_{name}.",
+        )
+    if (known := integrations.registry().get(name)) is not None:
+        raise Conflict(
+            "name_taken",
+            f"An integration is called {name} already, in {known.__module__}. Give another name.",
+        )
+    words = _words(name, module="", wire="")
+    if _bound(TEMPLATES / "module.txt", words)[words["class_name"]] > 1:
+        why = (
+            f"A class {words['class_name']} would hide what an integration needs. Give another"
+            f" name, such as {name}_chat."
+        )
+        raise Refused("bad_name", why)
+
+
+def _bound(template: Path, words: dict[str, str]) -> Counter[str]:
+    """Count what a module's text imports and defines, by name."""
+    found: Counter[str] = Counter()
+    for node in ast.parse(Template(template.read_text()).substitute(words)).body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            found.update(alias.asname or alias.name for alias in node.names)
+        elif isinstance(node, ast.ClassDef | ast.FunctionDef):
+            found[node.name] += 1
+    return found
+
+
+def _words(name: str, *, module: str, wire: str) -> dict[str, str]:
+    """Return what stands for what in the templates."""
+    title = " ".join(word.capitalize() for word in name.split("_"))
+    api = name.replace("_", "")  # as the names of settings are, see config.API_URL
+    return {
+        "name": name,
+        "title": title,
+        "class_name": title.replace(" ", ""),
+        "host": name.replace("_", "-"),
+        "prefix": re.sub("[^a-z]", "", name),
+        "api": api,
+        "api_upper": api.upper(),
+        "module": module,
+        "wire": wire,
+    }
+
+
+# ── The checkout ──────────────────────────────────────────────────────────────────────────────────
+def _checkout(here: Path) -> Path:
+    """Return the root of the checkout that a folder lies in."""
+    for folder in (here, *here.parents):
+        if (folder / "hub/integrations/base.py").is_file() and (
+            folder / "tests/integrations"
+        ).is_dir():
+            return folder
+    raise NotFound(
+        "no_checkout",
+        f"{here} lies in no checkout of Signpost. Change into one, or write a package of your own"
+        " with --package FOLDER.",
+    )
+
+
+def _said_in(root: Path, name: str) -> Path | None:
+    """Return a file of the core in which a name stands as a word; None when there is none."""
+    word = re.compile(rf"\b{name}\b")
+    return next((path for path in _core(root / "hub") if word.search(path.read_text())), None)
+
+
+def _core(hub: Path) -> Iterator[Path]:
+    own = (hub / "integrations", hub / "simulator", hub / "templates/simulator")
+    for path in (*sorted(hub.rglob("*.py")), *sorted((hub / "templates").rglob("*.*"))):
+        if not any(folder in path.parents for folder in own):
+            yield path
+
+
+# ── The files ─────────────────────────────────────────────────────────────────────────────────────
+def _write(folder: Path, words: dict[str, str], wanted: dict[str, str]) -> Begun:
+    """Write files by their templates' names: all, or none where one exists already."""
+    paths = {folder / path: template for path, template in wanted.items()}
+    for path in paths:
+        if path.exists():
+            raise Conflict(
+                "file_exists",
+                f"{path} is there already, and nothing is overwritten. Give another name, or move"
+                " it away.",
+            )
+    for path, template in paths.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("x") as file:
+            file.write(Template((TEMPLATES / f"{template}.txt").read_text()).substitute(words))
+    return Begun(folder, tuple(paths), words["title"])

@@ -1,0 +1,1 @@
+"""Services that several use cases share: audit log, idempotency, tokens, running integrations."""

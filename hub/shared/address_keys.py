@@ -1,0 +1,31 @@
+"""Keys that find a contact by its address without revealing the address."""
+
+from __future__ import annotations
+
+from hub.lib import addresses
+from hub.lib.crypto import blind
+from hub.models import Contact
+from hub.shared.index_key import index_key
+
+
+def address_key(kind: str, address: str) -> bytes:
+    """Return what finds an address without revealing it: of its normal form, however it was
+    written.
+    """
+    return blind(index_key(), kind, addresses.normal(kind, address))
+
+
+def address_keys(kind: str, address: str) -> tuple[bytes, ...]:
+    """Return what an address may have been stored under: the key of its normal form first, then
+    those of its other forms.
+    """
+    return tuple(blind(index_key(), kind, form) for form in addresses.forms(kind, address))
+
+
+def keys_of_contact(contact: Contact) -> tuple[bytes, ...]:
+    """Return what a contact's address may have been stored under; of an erased one no other form is
+    known.
+    """
+    return (
+        (contact.address_key,) if contact.erased_at else address_keys(contact.kind, contact.address)
+    )

@@ -1,0 +1,50 @@
+"""The audit trail: a row with every change, written in the change's own transaction."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+from hub.db.engine import db
+from hub.models import Audit
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who is changing things: a user, an API key, or a command."""
+
+    who: str
+    user_id: str | None = None
+
+
+SYSTEM = Actor("Signpost")
+_actor: ContextVar[Actor] = ContextVar("actor", default=SYSTEM)
+
+
+def act_as(actor: Actor) -> None:
+    """Say who acts from here on; each door's guard does, for the request at hand."""
+    _actor.set(actor)
+
+
+def actor() -> Actor:
+    """Return who acts."""
+    return _actor.get()
+
+
+def record(action: str, subject: str = "", title: str = "", **detail: Any) -> None:
+    """Write what was changed, inside the transaction that changes it.
+
+    `detail` must be plain, and free of secrets.
+    """
+    who = _actor.get()
+    db.session.add(
+        Audit(
+            user_id=who.user_id,
+            who=who.who,
+            action=action,
+            subject=subject,
+            title=title,
+            detail=detail,
+        )
+    )

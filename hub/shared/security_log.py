@@ -1,0 +1,137 @@
+"""Refused attempts in the activity: failed sign-ins, lock-outs, refused API keys, forbidden pages.
+
+There is one row per kind, address, subject and minute, which counts the attempts. A process adds
+at most MOST_ROWS of them a minute; what comes from further addresses shares one row. So an attack
+shows, and cannot fill the database.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import threading
+import time
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import blake2b
+from typing import Any
+from uuid import UUID
+
+import structlog
+from flask import current_app
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm.attributes import flag_modified
+
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.db.types import now
+from hub.models import Audit
+
+log = structlog.get_logger(__name__)
+
+KIND = "security"
+MOST_ROWS = 60
+EACH_WRITTEN = 10  # from then on a row is written once a second
+ELSEWHERE = "other addresses"
+
+
+@dataclass
+class _Row:
+    """One row of this minute: what is not yet written, and when it was written last."""
+
+    pending: int = 0
+    seen: int = 0
+    written_at: float = float("-inf")
+
+
+@dataclass
+class _Minute:
+    """The rows of one minute, in this process."""
+
+    number: int = 0
+    rows: dict[tuple[str, str, str], _Row] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+def network_of(address: str) -> str:
+    """Return what one visitor controls: an IPv4 address, or the /64 network of an IPv6 address."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed.ipv4_mapped:
+            return str(parsed.ipv4_mapped)
+        return str(ipaddress.ip_network((parsed, 64), strict=False))
+    return str(parsed)
+
+
+def record(
+    action: str,
+    address: str,
+    *,
+    who: str = "A visitor",
+    subject: str = "",
+    title: str = "",
+    **detail: Any,
+) -> None:
+    """Note a refused attempt; never raises, and takes no secret. `detail` is that of the first."""
+    moment = now()
+    key = (f"{KIND}.{action}", network_of(address), subject)
+    count, key = _take(key, int(moment.timestamp()) // 60)
+    if not count:
+        return
+    if key[1] == ELSEWHERE:
+        who = "Several visitors"
+        title = ""
+        detail = {}
+    try:
+        _add(key, moment, count, {"who": who, "title": title, "detail": detail})
+    except SQLAlchemyError as problem:  # the answer that refuses must not fail for it
+        log.warning("security.not_recorded", action=action, problem=type(problem).__name__)
+
+
+def _take(key: tuple[str, str, str], minute: int) -> tuple[int, tuple[str, str, str]]:
+    """Count an attempt; return how many to write now, and under which key."""
+    current: _Minute = current_app.extensions.setdefault("hub.security_log", _Minute())
+    with current.lock:
+        if current.number != minute:
+            current.number = minute
+            current.rows = {}
+        if key not in current.rows and len(current.rows) >= MOST_ROWS:
+            key = (key[0], ELSEWHERE, "")
+        row = current.rows.setdefault(key, _Row())
+        row.pending += 1
+        row.seen += 1
+        if row.seen > EACH_WRITTEN and time.monotonic() - row.written_at < 1:
+            return 0, key
+        pending = row.pending
+        row.pending = 0
+        row.written_at = time.monotonic()
+        return pending, key
+
+
+@transaction
+def _add(key: tuple[str, str, str], moment: datetime, count: int, words: dict[str, Any]) -> None:
+    """Add to the row of this minute, which has the same id in every process."""
+    action, address, subject = key
+    row_id = _row_id(key, moment)
+    row = db.session.get(Audit, row_id, with_for_update=True, populate_existing=True)
+    if row is None:
+        detail = {"address": address, "count": count, **words["detail"]}
+        row = Audit(
+            id=row_id, action=action, subject=subject, who=words["who"], title=words["title"]
+        )
+        row.at = moment
+        row.detail = detail
+        db.session.add(row)
+    else:
+        row.detail["count"] = row.detail.get("count", 0) + count
+        flag_modified(row, "detail")
+
+
+def _row_id(key: tuple[str, str, str], moment: datetime) -> str:
+    """Return the UUIDv7 that a row has: its minute, and a digest of what it counts."""
+    milliseconds = int(moment.timestamp()) // 60 * 60_000
+    digest = int.from_bytes(blake2b("\0".join(key).encode(), digest_size=8).digest(), "big")
+    number = (milliseconds << 80) | (7 << 76) | (2 << 62) | (digest >> 2)
+    return f"aud_{UUID(int=number)}"

@@ -1,0 +1,223 @@
+"""Checks before anything starts: the data folder, the key files and the database.
+
+A problem that only an admin can fix ends the command with one sentence. Nothing is written, so
+that what is there can be repaired or restored.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import sqlite3
+import stat
+import sys
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sqlalchemy.engine import make_url
+
+from hub.core import config, data_dir
+from hub.core.config import Config, Keys
+from hub.core.errors import ConfigError, Unreadable
+from hub.db import sqlite_check
+from hub.db.engine import MIGRATIONS, patience
+from hub.lib.crypto import Keyring
+
+EXIT_CODE = 4  # gunicorn then stops as well, instead of starting the worker again and again
+SEALED = "SELECT value FROM settings WHERE name = 'index_key'"
+REVISION = "SELECT version_num FROM alembic_version"
+# Alembic's own reader imports every migration, and weighs 12 MB
+_NAMES = re.compile(
+    r"^(revision|down_revision) *(?::[^=]+)?= *(?:['\"]([^'\"]*)['\"]|None)", re.MULTILINE
+)
+RESTORE = "Restore the data folder from a backup. Nothing was changed."
+
+
+class Found(NamedTuple):
+    """The revision of the database, and a value that its first key sealed."""
+
+    revision: str | None
+    sealed: bytes | None
+
+
+class Unreachable(ConfigError):
+    """The database server does not answer."""
+
+
+def load(
+    environ: Mapping[str, str] | None = None, *, wait: bool = False, migrated: bool = False
+) -> Config:
+    """Read the settings and check what they name; print warnings about what works but is unsafe.
+
+    `wait`: a database server that does not answer is a warning, because the process serves once
+    it is back. `migrated`: the tables must be those of this version.
+    Raises ConfigError with one sentence that has the reason and the remedy.
+    """
+    environ = os.environ if environ is None else environ
+    unreachable: list[str] = []
+
+    def verify(folder: Path, database_url: str, keys: Keys | None) -> None:
+        try:
+            _verify_database(database_url, keys, folder, migrated=migrated)
+        except Unreachable as problem:
+            if not wait:
+                raise
+            unreachable.append(str(problem))
+
+    found = config.load(environ, verify)
+    for why in unreachable:
+        _warn(f"{why} Signpost starts, and serves once it answers.")
+    for warning in _open_keys(found, environ):
+        _warn(warning)
+    return found
+
+
+def revision_problem(revision: str | None) -> str:
+    """Say what is wrong with a database's revision for this code; "" if nothing is."""
+    known = _revisions()
+    if revision == known[-1]:
+        return ""
+    if revision is None or revision in known:
+        return "not migrated; run hub migrate"
+    return "newer than this version of Signpost; install the newer version again"
+
+
+@cache
+def _revisions() -> tuple[str, ...]:
+    """Return the revisions that this code knows, oldest first."""
+    pairs = {}
+    for path in Path(MIGRATIONS, "versions").glob("*.py"):
+        names = dict(_NAMES.findall(path.read_text()))
+        pairs[names.get("down_revision", "")] = names["revision"]
+    ordered: list[str] = []
+    while (following := pairs.get(ordered[-1] if ordered else "")) is not None:
+        ordered.append(following)
+    return tuple(ordered)
+
+
+# ── The database ────────────────────────────────────────────────────────────────────────────────
+def _verify_database(url: str, keys: Keys | None, folder: Path, *, migrated: bool) -> None:
+    """Raise ConfigError if the database is damaged, newer than the code, or has other keys."""
+    file = _sqlite_file(url)
+    found = _in_file(file) if file else _on_server(url)
+    what = str(file) if file else f"at {_place(url)}"
+    problem = revision_problem(found.revision)
+    if problem.startswith("newer"):
+        raise ConfigError(
+            f"Signpost does not start: the database {what} was made by a newer version of Signpost "
+            f"(revision {found.revision}). Install that version again, or restore a backup from "
+            "before it. Nothing was changed."
+        )
+    if migrated and problem:
+        raise ConfigError(
+            f"The tables of the database {what} are missing or older than this version of "
+            "Signpost. Run `hub migrate`, then run this command again."
+        )
+    if found.sealed is not None:
+        _verify_keys(found.sealed, keys, folder)
+
+
+def _verify_keys(sealed: bytes, keys: Keys | None, folder: Path) -> None:
+    file = folder / data_dir.ENCRYPTION_KEYS
+    if keys is None:
+        raise ConfigError(
+            f"Signpost does not start: the file {file} is missing, and the database holds data "
+            "that only its keys open. Restore the file from a backup, or set HUB_ENCRYPTION_KEYS. "
+            "Nothing was changed."
+        )
+    try:
+        Keyring(keys).open("settings", "index_key", "value", sealed)
+    except Unreadable as problem:
+        raise ConfigError(
+            "Signpost does not start: the encryption keys do not open the data in the database, "
+            f"which was sealed with the key {problem.key_id!r}. Restore {file} or "
+            "HUB_ENCRYPTION_KEYS from a backup. Nothing was changed."
+        ) from None
+
+
+def _sqlite_file(url: str) -> Path | None:
+    if not url.startswith("sqlite:"):
+        return None
+    name = make_url(url).database or ""
+    return None if name in ("", ":memory:") else Path(name)
+
+
+def _in_file(file: Path) -> Found:
+    """Check the embedded database's file and read from it. Raises ConfigError."""
+    try:
+        data_dir.verify(file.parent)
+        if not file.exists():
+            return Found(None, None)
+        if not os.access(file, os.R_OK | os.W_OK):
+            raise ConfigError(
+                f"Signpost does not start: the database {file} is not writable for user "
+                f"{os.geteuid()}. Give this user write access to it."
+            )
+        with sqlite_check.opened(file) as connection:
+            return Found(*(_first(connection, query) for query in (REVISION, SEALED)))
+    except sqlite_check.Unusable as problem:
+        why = f"Signpost does not start: the database {file} {problem}."
+        raise ConfigError(f"{why} {RESTORE}") from None
+
+
+def _first(connection: sqlite3.Connection, query: str) -> Any:
+    try:
+        row = connection.execute(query).fetchone()
+    except sqlite3.OperationalError:  # there is no such table yet
+        return None
+    return row[0] if row else None
+
+
+def _on_server(url: str) -> Found:
+    """Read from PostgreSQL. Raises Unreachable."""
+    import psycopg
+
+    values: list[Any] = []
+    plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    try:
+        with psycopg.connect(plain, **patience(url), autocommit=True) as connection:
+            for query in (REVISION, SEALED):
+                try:
+                    row = connection.execute(query).fetchone()
+                except psycopg.errors.UndefinedTable:
+                    row = None
+                values.append(row[0] if row else None)
+    except psycopg.Error as problem:
+        why = (str(problem).strip() or type(problem).__name__).splitlines()[0]
+        raise Unreachable(
+            f"PostgreSQL at {_place(url)} cannot be used: {why}. "
+            "Start it, or correct HUB_DATABASE_URL."
+        ) from None
+    return Found(*values)
+
+
+def _place(url: str) -> str:
+    parts = make_url(url)
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.host or 'a local socket'}{port}/{parts.database or ''}"
+
+
+# ── Keys that others can read ───────────────────────────────────────────────────────────────────
+def _open_keys(found: Config, environ: Mapping[str, str]) -> list[str]:
+    """Return a warning for each key file that other users of the machine can read."""
+    files = [found.data_dir / name for name in (data_dir.SECRET_KEY, data_dir.ENCRYPTION_KEYS)]
+    named = [environ.get(f"{setting.name}_FILE") for setting in config.SETTINGS if setting.secret]
+    files += [Path(name) for name in named if name]
+    warnings = []
+    for file in files:
+        try:
+            mode = file.stat().st_mode
+        except OSError:
+            continue  # there is none
+        if mode & (stat.S_IRGRP | stat.S_IROTH):
+            command = shlex.join(["chmod", "600", str(file)])
+            why = f"other users of this machine can read the key file {file}."
+            warnings.append(f"{why} Run: {command}")
+    return warnings
+
+
+def _warn(text: str) -> None:
+    print(f"Warning: {text}", file=sys.stderr, flush=True)

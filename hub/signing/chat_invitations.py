@@ -1,0 +1,285 @@
+"""Letting a connection write to a chat: a link that is opened once brings the chat of who opened
+it, with their consent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import select
+
+from hub import integrations
+from hub.core.errors import Conflict, HubError, NotFound, Refused
+from hub.core.vocabulary import Address, ConnectionState, RequestState, SignerState
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.db.types import new_id, now
+from hub.integrations.base import Linked, OptChange
+from hub.lib.text import isolate, one_line
+from hub.messaging.compose.outbox import Draft, add
+from hub.messaging.contacts import chats
+from hub.messaging.contacts.contacts import contact_for
+from hub.messaging.contacts.keywords import Keyword
+from hub.messaging.inbox import chat_membership, opt_out
+from hub.messaging.policy.policy import Carrier
+from hub.messaging.track.statuses import Origin
+from hub.models import Connection, Consent, Signer, SigningRequest
+from hub.shared import action_tokens, audit, integration_instances
+from hub.signing import team_subscriptions
+from hub.signing.signing_batch import SignerRecord
+
+log = structlog.get_logger(__name__)
+
+PERSON = "chat"
+TEAM = "team_chat"  # kinds of tokens
+LASTS = timedelta(days=7)
+TEAM_LASTS = timedelta(hours=1)
+# of a signer, by the kind of an address
+FIELDS = {Address.PHONE.value: "mobile_number", Address.EMAIL.value: "email"}
+
+
+@dataclass(frozen=True)
+class Invitation:
+    """A link that a person opens once, and until when."""
+
+    url: str
+    expires_at: datetime
+    connection: str  # its slug
+
+
+# ── Inviting ──────────────────────────────────────────────────────────────────────────────────────
+def able(*, test: bool) -> list[Connection]:
+    """Return the enabled connections that people can be invited to."""
+    query = (
+        select(Connection)
+        .where(
+            Connection.test == test,
+            Connection.archived_at.is_(None),
+            Connection.state == ConnectionState.ENABLED,
+        )
+        .order_by(Connection.id)
+    )
+    return [one for one in db.session.scalars(query) if _invites(one)]
+
+
+def _invites(connection: Connection) -> bool:
+    try:
+        return integrations.get(connection.integration).can("invite")
+    except NotFound:
+        return False
+
+
+@transaction
+def invite(request_id: str, signer: str, connection: str = "") -> Invitation:
+    """Make a link by which a signer lets a connection write to them; the connection by slug, else
+    the first that can.
+
+    Raises NotFound, Refused that names the field.
+    """
+    request = db.session.get(SigningRequest, request_id)
+    found = (
+        next((one for one in request.signers if signer in (one.id, one.external_id)), None)
+        if request
+        else None
+    )
+    if request is None or found is None:
+        raise NotFound("no_such_signer", "The request has no signer with this id.", field="signer")
+    if not _addresses(found):
+        raise Refused(
+            "no_address",
+            "The signer has neither a mobile number nor an e-mail address to be known by.",
+            field="signer",
+        )
+    among = able(test=request.test)
+    chosen = next((one for one in among if connection in ("", one.slug)), None)
+    if chosen is None:
+        why = (
+            f"{connection!r} is not an enabled connection that people can be invited to."
+            if connection
+            else NOBODY_INVITES
+        )
+        raise Refused("no_connection", why, field="connection")
+    audit.record("signer.invited", request.id, request.title or "", connection=chosen.slug)
+    return Invitation(_link(chosen, PERSON, found.id, LASTS), now() + LASTS, chosen.slug)
+
+
+NOBODY_INVITES = (
+    "No enabled connection writes to people in a chat that they open. Connect one under"
+    " Integrations."
+)
+
+
+@transaction
+def invite_team(connection_id: str) -> Invitation:
+    """Make a link by which a connection is let into a group, which becomes where its team reads.
+
+    Raises Conflict.
+    """
+    connection = db.session.get_one(Connection, connection_id)
+    if not _invites(connection) or not connection.settings_version:
+        raise Conflict("cannot_invite", "Save the settings first; then a link can be made.")
+    audit.record("connection.team_invited", connection.id, connection.title)
+    return Invitation(
+        _link(connection, TEAM, connection.id, TEAM_LASTS), now() + TEAM_LASTS, connection.slug
+    )
+
+
+def chats_of(signer: Signer) -> list[str]:
+    """Return the titles of the connections that write to a signer's linked chats."""
+    addresses = _addresses(signer)
+    among = able(test=signer.request.test)
+    known = (
+        chats.of({signer.id: addresses}, signer.request.source_id, [one.id for one in among])
+        if addresses
+        else {}
+    )
+    return [one.title for one in among if one.id in known.get(signer.id, {})]
+
+
+def _link(connection: Connection, kind: str, subject: str, lasts: timedelta) -> str:
+    token = action_tokens.make(kind, subject, lasts, connection_id=connection.id)
+    return integration_instances.instance(connection).invite(token, team=kind == TEAM)
+
+
+def names() -> frozenset[str]:
+    """Return what texts can show: `<integration>_link`, for every integration that people can be
+    invited to.
+    """
+    return frozenset(
+        f"{name}_link" for name, cls in integrations.registry().items() if cls.can("invite")
+    )
+
+
+def links(
+    shown: Collection[str], carriers: Iterable[Carrier], source_id: str, signer: SignerRecord
+) -> dict[str, str]:
+    """Return the links that a text shows, made now; '' where nobody can be invited, or the signer's
+    chat is known already.
+    """
+    found = dict.fromkeys(names(), "")
+    for carrier in carriers:
+        name = f"{carrier.integration}_link"
+        if name in shown and name in found and not found[name]:
+            found[name] = _link_for(carrier.id, source_id, signer)
+    return found
+
+
+def _link_for(connection_id: str, source_id: str, signer: SignerRecord) -> str:
+    addresses = {
+        kind: signer.details[field] for kind, field in FIELDS.items() if signer.details.get(field)
+    }
+    connection = db.session.get_one(Connection, connection_id)
+    known = chats.of({signer.id: addresses}, source_id, [connection_id]) if addresses else {}
+    if not addresses or known or not connection.enabled:
+        return ""
+    try:
+        return _link(connection, PERSON, signer.id, LASTS)
+    except HubError as problem:  # a text goes without its link rather than not at all
+        log.error("link.not_made", connection=connection.slug, why=str(problem))
+        return ""
+
+
+# ── Linking ───────────────────────────────────────────────────────────────────────────────────────
+@transaction
+def linked(came: Linked, origin: Origin, at: datetime) -> bool:
+    """Let a connection write to the chat of who opened a link; False when the connection is not
+    known.
+
+    A link that is used up or too old links nothing, and the chat is told so.
+    """
+    connection = _receiver(origin.connection_ids)
+    if connection is None:
+        return False
+    action = (
+        action_tokens.find(came.token, TEAM if came.team else PERSON, lock=True)
+        if came.token
+        else None
+    )
+    contact = contact_for(Address.CHAT, came.address, test=connection.test, name=came.name)
+    if action is None or not action_tokens.is_open(action) or action.connection_id != connection.id:
+        # the same tap, told twice, needs no second answer
+        if action is None or action.outcome != contact.id:
+            add(Draft(connection=connection, contact=contact, text=VOID, exempt=True))
+        return True
+    action.used_at = now()
+    action.outcome = contact.id
+    chat_membership.changed(
+        OptChange(wanted=True, address=came.address, why="Opened a link of ours."), origin, at
+    )
+    if came.team:
+        _take_place(connection, came)
+        here = f"{isolate(one_line(connection.title))} posts here from now on."
+        add(Draft(connection=connection, contact=contact, text=here, exempt=True))
+        return True
+    signer = db.session.get(Signer, action.subject)
+    if signer is None:
+        return True
+    request = signer.request
+    chats.link(connection.id, request.source_id, _addresses(signer), contact.id, origin.receipt_id)
+    opt_out.heard(Keyword.START, "opened a link", connection, contact, at, answered=True)
+    db.session.add(
+        Consent(
+            id=new_id("cns"),
+            contact_id=contact.id,
+            channel=connection.channel,
+            given=True,
+            source=opt_out.BY_LINK,
+            source_id=request.source_id,
+            at=at,
+            proof=(
+                f"Opened the link that was made for signer {signer.external_id} of request"
+                f" {request.external_id}."
+            ),
+        )
+    )
+    db.session.flush()
+    add(
+        Draft(
+            connection=connection,
+            contact=contact,
+            text=_welcome(request, signer),
+            source_id=request.source_id,
+            request_id=request.id,
+            signer_id=signer.id,
+        )
+    )
+    return True
+
+
+VOID = "This link was used before, or is too old. Ask whoever sent it for a new one."
+
+
+def _receiver(connection_ids: Collection[str]) -> Connection | None:
+    query = (
+        select(Connection)
+        .where(Connection.id.in_(connection_ids), Connection.archived_at.is_(None))
+        .order_by(Connection.id)
+    )
+    return db.session.scalar(query.limit(1))
+
+
+def _take_place(connection: Connection, came: Linked) -> None:
+    connection.place = came.address
+    db.session.flush()
+    team_subscriptions.begin(connection)
+    audit.record("connection.placed", connection.id, connection.title, chat=came.name)
+
+
+def _welcome(request: SigningRequest, signer: Signer) -> str:
+    sender = request.sender or {}
+    who = one_line(sender.get("name") or sender.get("email") or "") or "Your signing app"
+    ends = "Send /stop to end that."
+    words = [f"You are connected. {isolate(who)} writes to you here from now on. {ends}"]
+    owes = SignerState.read(signer.state).owes and not request.expired
+    if request.state == RequestState.OPEN and owes and signer.signing_url:
+        title = isolate(one_line(request.title or "") or "A document")
+        words.append(f"“{title}” waits for your signature: {signer.signing_url}")
+    return "\n\n".join(words)
+
+
+def _addresses(signer: Signer) -> dict[str, str]:
+    details = signer.details or {}
+    return {kind: details[field] for kind, field in FIELDS.items() if details.get(field)}

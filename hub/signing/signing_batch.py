@@ -1,0 +1,237 @@
+"""A signing request and its signers in the hands of one transaction: read, changed in memory,
+written where they changed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, select, update
+
+from hub.core.vocabulary import RequestState, SignerState
+from hub.db.compiled_sql import Row, Statement, table_of
+from hub.db.store import read, write
+from hub.db.types import keyring, new_id, now
+from hub.models import Signer, SigningRequest
+
+requests = table_of(SigningRequest)
+signers = table_of(Signer)
+
+REQUEST_PLAIN = ("state", "state_at", "told_at", "expires_at")
+REQUEST_SEALED = ("title", "sender", "url")
+SIGNER_PLAIN = ("turn", "state", "state_at", "told_at", "reminded_at", "reminders", "snoozed_until")
+SIGNER_SEALED = ("details", "signing_url")
+
+
+@dataclass(slots=True)
+class SignerRecord:
+    """A signer. `details` and `signing_url` are plain here and sealed in the table."""
+
+    id: str
+    external_id: str
+    turn: int
+    state: str
+    state_at: datetime
+    told_at: datetime
+    reminded_at: datetime | None
+    reminders: int
+    snoozed_until: datetime | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+    signing_url: str | None = None
+
+    @property
+    def owes(self) -> bool:
+        return SignerState.read(self.state).owes
+
+
+@dataclass(slots=True)
+class RequestRecord:
+    """A signing request. `title`, `sender` and `url` are plain here and sealed in the table."""
+
+    id: str
+    source_id: str
+    external_id: str
+    test: bool
+    state: str
+    state_at: datetime
+    told_at: datetime
+    expires_at: datetime | None
+    title: str | None = None
+    sender: dict[str, Any] | None = None
+    url: str | None = None
+    signers: list[SignerRecord] = field(default_factory=list)
+    new: bool = True
+    _before: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+
+    @property
+    def remaining(self) -> int:
+        """How many signatures are missing."""
+        return sum(signer.owes for signer in self.signers)
+
+    @property
+    def expired(self) -> bool:
+        """Tell whether the time to sign has ended, so that nobody is asked to sign."""
+        return self.expires_at is not None and self.expires_at <= now()
+
+    def signer(self, external_id: str) -> SignerRecord | None:
+        return next((signer for signer in self.signers if signer.external_id == external_id), None)
+
+    def add_signer(self, external_id: str, at: datetime) -> SignerRecord:
+        signer = SignerRecord(
+            new_id("sgn"), external_id, 1, SignerState.PENDING.value, at, at, None, 0
+        )
+        self.signers.append(signer)
+        return signer
+
+    def write(self) -> None:
+        """Write what is new or was changed."""
+        if self.new:
+            row = {
+                "id": self.id,
+                "source_id": self.source_id,
+                "external_id": self.external_id,
+                "test": self.test,
+                "created_at": now(),
+            }
+            write(_ADD_REQUEST, row | _sealed(self, "requests", REQUEST_PLAIN, REQUEST_SEALED))
+        elif self._before[self.id] != _state(self, REQUEST_PLAIN + REQUEST_SEALED):
+            write(_CHANGE_REQUEST, _changes(self, "requests", REQUEST_PLAIN, REQUEST_SEALED))
+        added = []
+        changed = []
+        for signer in self.signers:
+            before = self._before.get(signer.id)
+            if before is None:
+                row = {
+                    "id": signer.id,
+                    "request_id": self.id,
+                    "external_id": signer.external_id,
+                    "remind_at": None,
+                }
+                added.append(row | _sealed(signer, "signers", SIGNER_PLAIN, SIGNER_SEALED))
+            elif before != _state(signer, SIGNER_PLAIN + SIGNER_SEALED):
+                changed.append(_changes(signer, "signers", SIGNER_PLAIN, SIGNER_SEALED))
+        write(_ADD_SIGNERS, added)
+        write(_CHANGE_SIGNER, changed)
+        self.new = False
+        self._remember()
+
+    def _remember(self) -> None:
+        self._before = {self.id: _state(self, REQUEST_PLAIN + REQUEST_SEALED)}
+        self._before |= {
+            signer.id: _state(signer, SIGNER_PLAIN + SIGNER_SEALED) for signer in self.signers
+        }
+
+
+def _change(table: Any, names: tuple[str, ...]) -> Statement:
+    return Statement(
+        update(table)
+        .where(table.c.id == bindparam("key"))
+        .values({name: bindparam(f"new_{name}") for name in names})
+    )
+
+
+_ADD_REQUEST = Statement.insert(requests)
+_ADD_SIGNERS = Statement.insert(signers)
+_CHANGE_REQUEST = _change(requests, REQUEST_PLAIN + REQUEST_SEALED)
+_CHANGE_SIGNER = _change(signers, SIGNER_PLAIN + SIGNER_SEALED)
+
+
+def find(source_id: str, external_id: str, *, test: bool) -> RequestRecord | None:
+    """Read a request by the source's id, locked, with its signers."""
+    return _record(read(_BY_SOURCE, source=source_id, external=external_id, test=test))
+
+
+def get(request_id: str) -> RequestRecord | None:
+    """Read a request by our id, locked, with its signers."""
+    return _record(read(_BY_ID, id=request_id))
+
+
+def look(request_id: str) -> RequestRecord | None:
+    """Read a request by our id with its signers, locking nothing: to be looked at only."""
+    return _record(read(_TO_LOOK, id=request_id), _SIGNERS_TO_LOOK)
+
+
+def make(source_id: str, external_id: str, at: datetime, *, test: bool) -> RequestRecord:
+    """Begin a request that is not stored yet."""
+    return RequestRecord(
+        new_id("req"), source_id, external_id, test, RequestState.OPEN.value, at, at, None
+    )
+
+
+_REQUEST = ("id", "source_id", "external_id", "test", *REQUEST_PLAIN, *REQUEST_SEALED)
+_SIGNER = ("id", "external_id", *SIGNER_PLAIN, *SIGNER_SEALED)
+_ALL = select(*[requests.c[name] for name in _REQUEST])
+_BY_ID = Statement(_ALL.where(requests.c.id == bindparam("id")).with_for_update(key_share=True))
+_BY_SOURCE = Statement(
+    _ALL.where(
+        requests.c.source_id == bindparam("source"),
+        requests.c.external_id == bindparam("external"),
+        requests.c.test == bindparam("test"),
+    ).with_for_update(key_share=True)
+)
+_THEIRS = (
+    select(*[signers.c[name] for name in _SIGNER])
+    .where(signers.c.request_id == bindparam("request"))
+    .order_by(signers.c.turn, signers.c.id)
+)
+_TO_LOOK = Statement(_ALL.where(requests.c.id == bindparam("id")))
+_SIGNERS_TO_LOOK = Statement(_THEIRS)
+_SIGNERS = Statement(_THEIRS.with_for_update(key_share=True))
+
+
+def _record(found: list[Row], its_signers: Statement = _SIGNERS) -> RequestRecord | None:
+    if not found:
+        return None
+    values = dict(zip(_REQUEST, found[0], strict=True))
+    for name in REQUEST_SEALED:
+        values[name] = _open("requests", values["id"], name, values[name])
+    record = RequestRecord(**values, new=False)
+    for row in read(its_signers, request=record.id):
+        values = dict(zip(_SIGNER, row, strict=True))
+        for name in SIGNER_SEALED:
+            values[name] = _open("signers", values["id"], name, values[name])
+        values["details"] = values["details"] or {}
+        record.signers.append(SignerRecord(**values))
+    record._remember()
+    return record
+
+
+def _state(record: RequestRecord | SignerRecord, names: tuple[str, ...]) -> tuple[Any, ...]:
+    return tuple(
+        dict(value) if isinstance(value, dict) else value
+        for value in (getattr(record, name) for name in names)
+    )
+
+
+def _sealed(
+    record: RequestRecord | SignerRecord,
+    table: str,
+    plain: tuple[str, ...],
+    sealed: tuple[str, ...],
+) -> dict[str, Any]:
+    row = record.id.partition("_")[2]
+    values: dict[str, Any] = {name: getattr(record, name) for name in plain}
+    for name in sealed:
+        value = getattr(record, name)
+        values[name] = None if value is None else keyring().seal_json(table, row, name, value)
+    return values
+
+
+def _changes(
+    record: RequestRecord | SignerRecord,
+    table: str,
+    plain: tuple[str, ...],
+    sealed: tuple[str, ...],
+) -> dict[str, Any]:
+    return {
+        "key": record.id,
+        **{f"new_{name}": value for name, value in _sealed(record, table, plain, sealed).items()},
+    }
+
+
+def _open(table: str, row_id: str, name: str, value: bytes | None) -> Any:
+    return (
+        None if value is None else keyring().open_json(table, row_id.partition("_")[2], name, value)
+    )

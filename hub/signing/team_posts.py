@@ -1,0 +1,279 @@
+"""Posts to where a team reads: one for each event that its connection posts, and what stands there
+already kept up to date.
+
+Where a provider keeps threads, the first post about a request begins one, what follows goes into
+it, and the first post is changed as the state of the request does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import bindparam, func, select
+from sqlalchemy.orm import aliased
+
+from hub import integrations
+from hub.core.errors import Unreadable
+from hub.core.vocabulary import Address, EventType, Lane
+from hub.db.compiled_sql import Statement
+from hub.db.engine import db
+from hub.db.store import need_lock, read, several
+from hub.db.types import keyring
+from hub.integrations.base import Button
+from hub.lib.crypto import digest
+from hub.messaging.compose import outbox, plan, render
+from hub.messaging.compose.content import buttons_of
+from hub.messaging.compose.outbox import Draft
+from hub.messaging.contacts.contacts import Reached, contact_for
+from hub.messaging.send import thread_order
+from hub.models import Action, Body, Contact, Message
+from hub.signing import cards
+from hub.signing.planning import Placed
+from hub.signing.signing_batch import RequestRecord
+
+
+@dataclass
+class Told:
+    """The event that a team is told of, as far as its posts need it.
+
+    All its posts share its buttons.
+    """
+
+    id: str
+    type: EventType
+    request: RequestRecord
+    document: str = ""  # where the finished document is
+
+    @cached_property
+    def buttons(self) -> tuple[Button, ...]:
+        """The buttons, made when the first post asks for them."""
+        return cards.buttons(self.request, self.type, self.id, self.document)
+
+
+@dataclass(frozen=True)
+class Pressed:
+    """A button that was pressed: on a post of which event, over which connections, and to whom the
+    answer goes.
+    """
+
+    event_id: str
+    connection_ids: Sequence[str] = ()
+    reply_to: str = ""
+    post: str = ""  # the provider's id of the post that was pressed, where it has one
+
+
+# ── New posts ─────────────────────────────────────────────────────────────────────────────────────
+def drafts(
+    told: Told,
+    request: RequestRecord,
+    planned: Sequence[tuple[plan.Post, bytes, render.Rendered]],
+    carriers: Mapping[str, Placed],
+) -> list[Draft]:
+    """Return the posts of an event: a card with its buttons, or a reply where a card stands
+    already.
+    """
+    if not planned:
+        return []
+    need_lock()  # it reads what a change before may have written a moment ago
+    made = []
+    whole = cards.card(request)
+    for post, key, said in planned:
+        carrier = carriers[post.carrier.id]
+        replies = _keeps_threads(carrier) and _newest(request, carrier, None) is not None
+        made.append(
+            Draft(
+                connection=carrier,
+                contact=contact_for(Address.CHAT, carrier.place, test=request.test),
+                text=said.text,
+                subject=said.subject,
+                card=None if replies else whole,
+                buttons=() if replies else told.buttons,
+                thread=request.id,
+                source_id=request.source_id,
+                event_id=told.id,
+                request_id=request.id,
+                step_id=post.step.id,
+                template_version_id=said.version_id,
+                lane=Lane.NOW,
+                once_key=key,
+            )
+        )
+    return made
+
+
+def _keeps_threads(carrier: Placed) -> bool:
+    return integrations.get(carrier.integration).keeps_threads(carrier.place)
+
+
+# ── Posts that stand ──────────────────────────────────────────────────────────────────────────────
+@dataclass(frozen=True)
+class _Post:
+    """A message that put a card somewhere, or changed one."""
+
+    id: str
+    stands_in: str  # the message that the card came with
+    connection_id: str
+    event_id: str | None
+    content: dict[str, Any]
+    contact: Reached
+
+
+def refresh(
+    request: RequestRecord,
+    carriers: Mapping[str, Placed],
+    *,
+    told: Told | None = None,
+    pressed: Pressed | None = None,
+) -> None:
+    """Change what stands about a request to what is so now: in threads always, elsewhere where a
+    button was pressed.
+    """
+    able = [
+        one
+        for one in carriers.values()
+        if one.place and (_keeps_threads(one) or pressed is not None)
+    ]
+    if not able or request.new:
+        return
+    need_lock()
+    answered = False
+    for carrier in able:
+        newest = _newest(request, carrier, pressed)
+        if newest is None or (told is not None and newest.event_id == told.id):
+            continue
+        edits = integrations.get(carrier.integration).edits_posts(carrier.place)
+        answers = (
+            pressed is not None and not (edits or answered) and _answers(pressed, carrier, request)
+        )
+        if not (edits or answers):
+            continue
+        # several connections may share what proves a press: one answers it
+        answered = answered or answers
+        fresh = (
+            told.buttons
+            if told is not None and told.type != EventType.REMINDER
+            else _left(newest.content, request)
+        )
+        outbox.replace(
+            Draft(
+                connection=carrier,
+                contact=newest.contact,
+                text=newest.content["text"],
+                subject=newest.content["subject"],
+                card=cards.card(request, _notes(request)),
+                buttons=fresh,
+                thread=request.id,
+                edits_id=newest.stands_in,
+                reply_to=pressed.reply_to if pressed is not None and answers else "",
+                source_id=request.source_id,
+                event_id=told.id if told else newest.event_id,
+                request_id=request.id,
+                by_hand=pressed is not None,
+            )
+        )
+
+
+def _answers(pressed: Pressed, carrier: Placed, request: RequestRecord) -> bool:
+    """Tell whether a press is answered over a connection: it may be one, and no post that can be
+    changed was pressed.
+    """
+    if not pressed.reply_to or carrier.id not in pressed.connection_ids:
+        return False
+    return not (pressed.post and read(_PRESSED, request=request.id, post=pressed.post))
+
+
+_PRESSED = Statement(
+    select(Message.id)
+    .where(Message.request_id == bindparam("request"), Message.provider_id == bindparam("post"))
+    .limit(1)
+)
+
+
+def _newest(request: RequestRecord, carrier: Placed, pressed: Pressed | None) -> _Post | None:
+    """Return the newest card about a request: of its thread, or of the event whose button was
+    pressed.
+    """
+    threaded = _keeps_threads(carrier)
+    for message_id, edits_id, event_id, sealed, *contact in read(
+        _POSTS, request=request.id, connection=carrier.id, place=carrier.place
+    ):
+        if not threaded and pressed is not None and event_id != pressed.event_id:
+            continue
+        try:
+            content = keyring().open_json("bodies", message_id.partition("_")[2], "content", sealed)
+        except Unreadable:
+            continue
+        if content.get("card"):
+            return _Post(
+                message_id, edits_id or message_id, carrier.id, event_id, content, Reached(*contact)
+            )
+    return None
+
+
+_changed = aliased(Message)
+_POSTS = Statement(
+    select(
+        Message.id,
+        Message.edits_id,
+        Message.event_id,
+        Body._content,
+        Contact.id,
+        Contact.address,
+        Contact.address_key,
+    )
+    .join(Body, Body.owner_id == Message.id)
+    .join(Contact, Contact.id == Message.contact_id)
+    .outerjoin(_changed, _changed.id == Message.edits_id)
+    .where(
+        Message.request_id == bindparam("request"),
+        Message.connection_id == bindparam("connection"),
+        Message.thread != "",
+        Contact.address == bindparam("place"),
+        *[
+            func.coalesce(one, "").not_in([status.value for status in thread_order.NEVER_STOOD])
+            for one in (Message.status, _changed.status)
+        ],
+    )
+    .order_by(Message.id.desc())
+)
+
+
+def _left(content: Mapping[str, Any], request: RequestRecord) -> tuple[Button, ...]:
+    """Return the buttons of a card that can still do something."""
+    kept = buttons_of(content)
+    by_digest = {digest(one.token): one for one in kept if one.token}
+    asked = request.state == "open" and not request.expired
+    owing = {one.id for one in request.signers if one.owes} if asked else set()
+    spent = (
+        {
+            key
+            for key, subject, used_at in read(_STATE, digests=list(by_digest))
+            if used_at is not None
+            or not ({one.id for one in cards.who_it_is_for(subject, request)} & owing)
+        }
+        if by_digest
+        else set()
+    )
+    return tuple(one for one in kept if not one.token or digest(one.token) not in spent)
+
+
+_STATE = Statement(
+    select(Action.digest, Action.subject, Action.used_at).where(
+        Action.digest.in_(several("digests"))
+    )
+)
+
+
+def _notes(request: RequestRecord, most: int = 3) -> list[str]:
+    """Say what was pressed under the posts of a request, the newest last."""
+    mine = [request.id, *(one.id for one in request.signers)]
+    query = select(Action).where(
+        Action.subject.in_(mine),
+        Action.kind.in_([cards.REMIND, cards.SNOOZE]),
+        Action.used_at.is_not(None),
+    )
+    found = db.session.scalars(query.order_by(Action.used_at.desc()).limit(most)).all()
+    return [cards.note(one, request) for one in reversed(found)]

@@ -1,0 +1,95 @@
+"""Which events a connection posts to where its team reads: a route of its own for each, which is on
+or off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sqlalchemy import select
+
+from hub.core.errors import Conflict
+from hub.core.vocabulary import Audience, EventType
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.db.types import new_id
+from hub.models import Connection, Route, RouteStep
+from hub.shared import audit
+from hub.signing.defaults import for_team
+
+USUAL = (
+    EventType.SENT,
+    EventType.SIGNED,
+    EventType.DECLINED,
+    EventType.COMPLETED,
+    EventType.EXPIRED,
+    EventType.CANCELED,
+)
+
+
+def posted(connection_id: str) -> list[EventType]:
+    """Return the events that a connection posts."""
+    on = {route.event_type for route in _routes(connection_id).values() if route.enabled}
+    return [event_type for event_type in EventType if event_type in on]
+
+
+@transaction
+def save(connection_id: str, wanted: Collection[str]) -> None:
+    """Let a connection post these events and no others. Raises Conflict when it posts nowhere."""
+    connection = db.session.scalars(
+        select(Connection).where(Connection.id == connection_id).with_for_update()
+    ).one()
+    if not connection.place:
+        raise Conflict(
+            "no_place",
+            "This connection is set up to write to people only. Give it a place where a team reads"
+            " first.",
+        )
+    chosen = [event_type for event_type in EventType if event_type in wanted]
+    if chosen != posted(connection_id):
+        _set(connection, chosen)
+        audit.record(
+            "connection.posts",
+            connection.id,
+            connection.title,
+            events=[event_type.value for event_type in chosen],
+        )
+
+
+@transaction
+def begin(connection: Connection) -> None:
+    """Let a connection that has a place now, and had none before, post what a team usually wants to
+    hear.
+    """
+    if connection.place and not _routes(connection.id):
+        _set(connection, USUAL)
+
+
+def _set(connection: Connection, chosen: Collection[EventType]) -> None:
+    routes = _routes(connection.id)
+    for event_type in EventType:
+        if event_type in routes:  # never removed: messages name its step
+            routes[event_type].enabled = event_type in chosen
+        elif event_type in chosen:
+            route = Route(
+                id=new_id("rte"), event_type=event_type.value, audience=Audience.TEAM.value
+            )
+            route.steps.append(
+                RouteStep(
+                    position=1,
+                    channel=connection.channel,
+                    connection_id=connection.id,
+                    template=for_team(event_type),
+                )
+            )
+            db.session.add(route)
+    db.session.flush()
+
+
+def _routes(connection_id: str) -> dict[str, Route]:
+    query = (
+        select(Route)
+        .join(RouteStep)
+        .where(Route.audience == Audience.TEAM, RouteStep.connection_id == connection_id)
+    )
+    return {route.event_type: route for route in db.session.scalars(query)}

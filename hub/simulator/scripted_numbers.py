@@ -1,0 +1,227 @@
+"""Numbers that make the simulator misbehave, as data: what it does and what its page says are made
+from the same rows.
+
++1500555000x are those of Twilio's test credentials
+(https://www.twilio.com/docs/iam/test-credentials); the others are ours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from hub.core.vocabulary import Status
+
+
+@dataclass(frozen=True)
+class Step:
+    """`after` so many seconds the message takes `status` ('' keeps it), and `tells` are posted to
+    its status callback.
+    """
+
+    after: float
+    status: str
+    tells: tuple[str, ...]
+
+
+DELIVERS = (Step(0.15, "sent", ("sent",)), Step(0.35, "delivered", ("delivered",)))
+READS = (*DELIVERS, Step(0.55, "read", ("read",)))
+GETS_LOST = (Step(0.15, "sent", ()), Step(0.35, "delivered", ()))
+OUT_OF_REACH = (Step(0.15, "sent", ("sent",)), Step(0.35, "undelivered", ("undelivered",)))
+OVERTAKES = (
+    Step(0.1, "sent", ()),
+    Step(0.2, "delivered", ("delivered", "delivered")),
+    Step(0.4, "", ("sent", "sent")),
+)
+READS_FIRST = (
+    Step(0.15, "sent", ("sent",)),
+    Step(0.35, "read", ("read",)),
+    Step(0.55, "", ("delivered",)),
+)
+STAYS_SENT = (Step(0.15, "sent", ("sent",)),)
+HELD_BACK = (Step(0.15, "undelivered", ("undelivered",)),)
+NEVER_LEFT = (Step(0.15, "failed", ("failed",)),)
+NEVER_LEAVE = {11200, 30019, 63019, 63021}  # codes of messages that Twilio itself could not make
+PREFIX = "whatsapp:"
+
+
+@dataclass(frozen=True)
+class Magic:
+    """A recipient: how a message to it ends in the hub, in words, and what the provider does."""
+
+    number: str
+    ends: Status
+    title: str
+    note: str
+    refuses: int = 0  # this error code, at once
+    stumbles: int = 0  # this error code the first time a text is sent, then fine
+    breaks: bool = False  # takes the message, answers 500
+    hangs: float = 0  # takes the message, answers after so many seconds
+    error: int = 0  # the code with which it fails later
+    takes_templates: bool = False  # and a template does not
+    steps: tuple[Step, ...] = DELIVERS
+
+
+RECIPIENTS = (
+    Magic("+15005550001", Status.FAILED, "Not a valid number", "Refused, 21211", refuses=21211),
+    Magic(
+        "+15005550002", Status.FAILED, "No route from this sender", "Refused, 21612", refuses=21612
+    ),
+    Magic("+15005550003", Status.FAILED, "Country not enabled", "Refused, 21408", refuses=21408),
+    Magic(
+        "+15005550004",
+        Status.FAILED,
+        "Has replied STOP",
+        "Refused, 21610; the next is not sent",
+        refuses=21610,
+    ),
+    Magic("+15005550009", Status.FAILED, "Cannot receive SMS", "Refused, 21614", refuses=21614),
+    Magic(
+        "+15005550010",
+        Status.FAILED,
+        "Not verified, trial account",
+        "Refused, 21608",
+        refuses=21608,
+    ),
+    Magic(
+        "+15005550011",
+        Status.UNDELIVERED,
+        "Handset out of reach",
+        "Undelivered, 30003",
+        error=30003,
+        steps=OUT_OF_REACH,
+    ),
+    Magic(
+        "+15005550012",
+        Status.DELIVERED,
+        "Too busy, then fine",
+        "429 once, then delivered",
+        stumbles=20429,
+    ),
+    Magic(
+        "+15005550013",
+        Status.DELIVERED,
+        "Down, then fine",
+        "503 once, then delivered",
+        stumbles=20503,
+    ),
+    Magic(
+        "+15005550014",
+        Status.DELIVERED,
+        "Breaks after accepting",
+        "500, but delivered",
+        breaks=True,
+    ),
+    Magic(
+        "+15005550015", Status.DELIVERED, "Never answers", "Hangs for 60 s, but delivered", hangs=60
+    ),
+    Magic(
+        "+15005550016",
+        Status.DELIVERED,
+        "Callbacks get lost",
+        "Silence, delivered when asked after 15 min",
+        steps=GETS_LOST,
+    ),
+    Magic(
+        "+15005550017",
+        Status.DELIVERED,
+        "Callbacks repeat and overtake",
+        "Delivered once",
+        steps=OVERTAKES,
+    ),
+)
+
+WHATSAPP = (
+    Magic(
+        "+15005550021",
+        Status.UNDELIVERED,
+        "Window closed whatever happened",
+        "Text 63016; a template arrives",
+        error=63016,
+        takes_templates=True,
+    ),
+    Magic(
+        "+15005550022",
+        Status.UNDELIVERED,
+        "Template with wrong variables",
+        "Undelivered, 63028",
+        error=63028,
+    ),
+    Magic(
+        "+15005550023",
+        Status.UNDELIVERED,
+        "No template in this language",
+        "Undelivered, 63027",
+        error=63027,
+    ),
+    Magic("+15005550024", Status.FAILED, "File of a wrong type", "Failed, 63021", error=63021),
+    Magic("+15005550025", Status.FAILED, "File out of reach", "Failed, 63019", error=63019),
+    Magic("+15005550026", Status.UNDELIVERED, "Not on WhatsApp", "Undelivered, 63024", error=63024),
+    Magic(
+        "+15005550027",
+        Status.READ,
+        "Read comes before delivered",
+        "Read once, then delivered",
+        steps=READS_FIRST,
+    ),
+    Magic(
+        "+15005550028",
+        Status.SENT,
+        "Nothing after sent",
+        "Sent, as to who blocked the sender",
+        steps=STAYS_SENT,
+    ),
+)
+
+
+@dataclass(frozen=True)
+class MagicSender:
+    """A From number that is refused."""
+
+    number: str
+    title: str
+    refuses: int
+
+
+SENDERS = (
+    MagicSender("+15005550001", "Not a valid number", 21212),
+    MagicSender("+15005550007", "Not a number of this account", 21606),
+    MagicSender("+15005550008", "Its queue is full", 21611),
+)
+
+ORDINARY = Magic("", Status.DELIVERED, "Any other number", "Delivered")
+ORDINARY_ON_WHATSAPP = Magic("", Status.READ, "Any other number", "Read", steps=READS)
+_BY_NUMBER = {magic.number: magic for magic in RECIPIENTS}
+# what an SMS number does to requests and callbacks happens on WhatsApp too, what a carrier says
+# does not
+_ON_WHATSAPP = {
+    PREFIX + magic.number: replace(magic, steps=READS if magic.steps is DELIVERS else magic.steps)
+    for magic in (*RECIPIENTS, *WHATSAPP)
+    if not magic.refuses and (magic in WHATSAPP or not magic.error)
+}
+_BY_SENDER = {sender.number: sender for sender in SENDERS}
+
+
+def recipient(address: str) -> Magic:
+    """Return what the recipient of this address does; `whatsapp:` before the number says the
+    channel.
+    """
+    if address.startswith(PREFIX):
+        return _ON_WHATSAPP.get(address, ORDINARY_ON_WHATSAPP)
+    return _BY_NUMBER.get(address, ORDINARY)
+
+
+def sender(number: str) -> MagicSender | None:
+    return _BY_SENDER.get(number)
+
+
+def steps(number: str, *, pooled: bool, scheduled: bool, fate: int = 0) -> tuple[Step, ...]:
+    """Plan what becomes of a message.
+
+    With a Messaging Service it is `accepted` until a sender is chosen; a scheduled one first
+    becomes `queued`. `fate` is the code of what was found wrong with it.
+    """
+    plan = recipient(number).steps if not fate else NEVER_LEFT if fate in NEVER_LEAVE else HELD_BACK
+    if pooled or scheduled:
+        tells = ("queued",) if recipient(number).steps is not GETS_LOST else ()
+        return (Step(0.05, "queued", tells), *plan)
+    return plan

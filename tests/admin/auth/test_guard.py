@@ -1,0 +1,205 @@
+"""The guard: every route of the admin pages, for every role and for nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+
+from hub.core.vocabulary import Role
+from hub.db.engine import db
+from hub.models import Audit
+from tests.conftest import Browser
+
+V = Role.VIEWER
+O = Role.OPERATOR  # noqa: E741
+A = Role.ADMIN
+PUBLIC = None
+
+# what a route takes at least, said a second time: a change of one alone fails
+LEAST = {
+    ("GET", "/"): V,
+    ("GET", "/sign-in"): PUBLIC,
+    ("POST", "/sign-in"): PUBLIC,
+    ("POST", "/sign-out"): V,
+    ("GET", "/setup/<token>"): PUBLIC,
+    ("POST", "/setup/<token>"): PUBLIC,
+    ("GET", "/password/<token>"): PUBLIC,
+    ("POST", "/password/<token>"): PUBLIC,
+    ("GET", "/settings"): V,
+    ("GET", "/account"): V,
+    ("POST", "/account"): V,
+    ("POST", "/account/time-zone"): V,
+    ("GET", "/settings/users"): V,
+    ("POST", "/settings/users"): A,
+    ("POST", "/settings/users/<user_id>/role"): A,
+    ("POST", "/settings/users/<user_id>/deactivate"): A,
+    ("POST", "/settings/users/<user_id>/reactivate"): A,
+    ("POST", "/settings/users/<user_id>/link"): A,
+    ("GET", "/settings/api-keys"): V,
+    ("POST", "/settings/api-keys"): A,
+    ("POST", "/settings/api-keys/<key_id>/revoke"): A,
+    ("GET", "/settings/api-keys/<key_id>"): A,
+    ("POST", "/settings/api-keys/<key_id>"): A,
+    ("GET", "/settings/sources"): V,
+    ("POST", "/settings/sources"): A,
+    ("GET", "/settings/sources/<slug>"): V,
+    ("POST", "/settings/sources/<slug>"): A,
+    ("GET", "/activity"): V,
+    ("GET", "/integrations"): V,
+    ("GET", "/integrations/<name>"): V,
+    ("GET", "/integrations/<name>/new"): V,
+    ("POST", "/integrations/<name>/new"): A,
+    ("GET", "/connections/<slug>"): V,
+    ("POST", "/connections/<slug>"): A,
+    ("POST", "/connections/<slug>/enable"): A,
+    ("POST", "/connections/<slug>/disable"): A,
+    ("POST", "/connections/<slug>/send"): O,
+    ("POST", "/connections/<slug>/do/<action>"): A,
+    ("POST", "/connections/<slug>/posts"): A,
+    ("POST", "/connections/<slug>/invite"): A,
+    ("POST", "/requests/<request_id>/signers/<signer_id>/<do>"): O,
+    ("GET", "/a/<token>"): PUBLIC,
+    ("POST", "/a/<token>"): PUBLIC,
+    ("GET", "/connections/<slug>/rules"): V,
+    ("POST", "/connections/<slug>/rules"): A,
+    ("GET", "/connections/<slug>/rename"): A,
+    ("POST", "/connections/<slug>/rename"): A,
+    ("GET", "/connections/<slug>/archive"): A,
+    ("POST", "/connections/<slug>/archive"): A,
+    ("GET", "/messages"): V,
+    ("GET", "/contacts/<contact_id>"): V,
+    ("POST", "/contacts/<contact_id>"): O,
+    ("GET", "/contacts/<contact_id>/data"): A,
+    ("GET", "/contacts/<contact_id>/erase"): A,
+    ("POST", "/contacts/<contact_id>/erase"): A,
+    ("POST", "/contacts/<contact_id>/links/<link_id>/undo"): A,
+    ("GET", "/messages/<message_id>"): V,
+    ("POST", "/messages/<message_id>/cancel"): O,
+    ("POST", "/messages/<message_id>/resend"): O,
+    ("POST", "/messages/<message_id>/lift"): A,
+    ("POST", "/messages/<message_id>/replay"): O,
+    ("GET", "/unreadable-rows"): V,
+    ("POST", "/unreadable-rows/<entry_id>/retry"): A,
+    ("GET", "/receipts"): V,
+    ("POST", "/receipts/<receipt_id>/replay"): O,
+    ("GET", "/inbox"): V,
+    ("GET", "/inbox/<conversation_id>"): V,
+    ("GET", "/codes"): V,
+    ("GET", "/opt-outs"): V,
+    ("POST", "/opt-outs"): O,
+    ("GET", "/opt-outs/files/<kind>"): A,
+    ("POST", "/opt-outs/import"): A,
+    ("GET", "/opt-outs/<suppression_id>"): A,
+    ("POST", "/opt-outs/<suppression_id>"): A,
+    ("GET", "/settings/opt-out-words"): V,
+    ("POST", "/settings/opt-out-words"): A,
+    ("GET", "/inbox/files/<inbound_id>/<n>"): V,
+    ("POST", "/inbox/<conversation_id>"): O,
+    ("POST", "/inbox/<conversation_id>/read"): O,
+    ("GET", "/templates"): V,
+    ("POST", "/templates/sync/<slug>"): A,
+    ("GET", "/templates/<template_id>"): A,
+    ("POST", "/templates/<template_id>"): A,
+    ("POST", "/templates/mappings/<mapping_id>/remove"): A,
+    ("GET", "/clock"): V,
+    ("POST", "/clock"): A,
+    ("GET", "/requests"): V,
+    ("GET", "/requests/<request_id>"): V,
+    ("POST", "/requests/<request_id>/remind"): O,
+}
+
+
+def routes(app: Flask) -> set[tuple[str, str]]:
+    found = (rule for rule in app.url_map.iter_rules() if rule.endpoint.startswith("admin."))
+    return {
+        (method, rule.rule)
+        for rule in found
+        for method in rule.methods or ()
+        if method in ("GET", "POST")
+    }
+
+
+def path(rule: str) -> str:
+    """Fill a route with names that nothing has."""
+    return "/".join("nothing" if part.startswith("<") else part for part in rule.split("/"))
+
+
+def call(browser: Browser, method: str, rule: str) -> tuple[int, str]:
+    answer = browser.get(path(rule)) if method == "GET" else browser.post(path(rule))
+    return answer.status_code, answer.headers.get("Location", "")
+
+
+def test_the_table_lists_every_route(app: Flask) -> None:
+    assert routes(app) - set(LEAST) == set(), "say in LEAST who may open it"
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_a_role_opens_what_it_may_and_nothing_else(
+    app: Flask, person: Callable[..., Browser], role: Role
+) -> None:
+    browser = person(role)
+    wrong = []
+    for method, rule in sorted(routes(app)):
+        status, location = call(browser, method, rule)
+        least = LEAST[method, rule]
+        opened = status != 403 and not location.startswith("/sign-in?")
+        if opened != (least is None or role >= least):
+            wrong.append((method, rule, status))
+        if rule == "/sign-out":
+            browser.sign_in()
+    assert not wrong
+
+
+def test_nobody_opens_only_what_is_public(app: Flask, nobody: Browser) -> None:
+    wrong = []
+    for method, rule in sorted(routes(app)):
+        status, location = call(nobody, method, rule)
+        sent_away = status == 303 and location.startswith("/sign-in")
+        if sent_away == (LEAST[method, rule] is None):
+            wrong.append((method, rule, status))
+    assert not wrong
+
+
+def test_every_post_without_its_token_is_refused_and_changes_nothing(
+    app: Flask, admin: Browser
+) -> None:
+    with app.app_context():
+        before = db.session.query(Audit).count()
+    for method, rule in sorted(routes(app)):
+        if method == "POST":
+            for data in ({}, {"csrf_token": "made-up"}):
+                assert admin.client.post(path(rule), data=data).status_code == 400, rule
+    with app.app_context():
+        assert db.session.query(Audit).count() == before
+
+
+def test_a_token_of_another_browser_is_refused(
+    admin: Browser, person: Callable[..., Browser]
+) -> None:
+    stranger = person(Role.VIEWER)
+    assert admin.client.post("/sign-out", data={"csrf_token": stranger.token()}).status_code == 400
+
+
+def test_a_view_that_declares_nothing_opens_to_nobody(app: Flask, admin: Browser) -> None:
+    app.view_functions["admin.overview"], kept = (
+        (lambda: "bare"),
+        app.view_functions["admin.overview"],
+    )
+    assert admin.get("/").status_code == 403
+    app.view_functions["admin.overview"] = kept
+
+
+def test_no_page_is_kept_by_a_browser_or_proxy(admin: Browser) -> None:
+    for place in ("/integrations", "/account", "/connections/nothing", "/sign-in"):
+        assert admin.get(place).headers["Cache-Control"] == "no-store"
+
+
+def test_a_session_cookie_that_was_changed_opens_nothing(app: Flask, admin: Browser) -> None:
+    cookie = admin.client.get_cookie("signpost", "127.0.0.1")
+    assert cookie is not None
+    assert cookie.http_only
+    assert cookie.same_site == "Lax"
+    admin.client.set_cookie("signpost", cookie.value[:-2] + "xx", domain="127.0.0.1")
+    assert admin.get("/integrations").status_code == 303

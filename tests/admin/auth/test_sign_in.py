@@ -1,0 +1,251 @@
+"""Signing in and out, first links, one's own account, other users."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+
+from hub.accounts import links, users
+from hub.connections import setup
+from hub.core.vocabulary import Role
+from tests.conftest import PASSWORD, Browser
+
+
+def path_of(link: str | None) -> str:
+    assert link
+    return "/" + link.split("/", 3)[3]
+
+
+def test_the_first_admin_sets_up_and_is_signed_in(app: Flask, nobody: Browser) -> None:
+    with app.app_context():
+        link = path_of(setup.first_admin_link())
+    assert "Set up Signpost" in nobody.get(link).text
+    person = {"name": "Dana", "email": "dana@acme.example", "password": PASSWORD}
+    assert nobody.post(link, person).headers["Location"] == "/"
+    assert "Dana" in nobody.get("/account").text
+    again = nobody.get(link)
+    assert (again.status_code, "This link is used up." in again.text) == (404, True)
+
+
+def test_a_refused_first_admin_keeps_what_was_typed_but_the_password(
+    app: Flask, nobody: Browser
+) -> None:
+    with app.app_context():
+        link = path_of(setup.first_admin_link())
+    answer = nobody.post(
+        link, {"name": "Dana", "email": "dana@acme.example", "password": "too short"}
+    )
+    assert answer.status_code == 422
+    assert "Use at least 10 characters" in answer.text
+    assert 'value="dana@acme.example"' in answer.text
+    assert "too short" not in answer.text
+
+
+def test_an_open_first_admin_link_is_void_once_a_user_exists(app: Flask, nobody: Browser) -> None:
+    with app.app_context():
+        link = path_of(setup.first_admin_link())
+        users.create_user("root@acme.example", "Root", PASSWORD, Role.ADMIN)
+    for answer in (
+        nobody.get(link),
+        nobody.post(link, {"name": "Eve", "email": "eve@x.example", "password": PASSWORD}),
+    ):
+        assert answer.status_code == 404
+        assert "This link is used up." in answer.text
+
+
+def test_whoever_is_sent_to_sign_in_comes_back_to_where_they_were(
+    person: Callable[..., Browser],
+) -> None:
+    browser = person(Role.VIEWER, signed_in=False)
+    sent = browser.get("/activity?kind=user")
+    assert sent.headers["Location"] == "/sign-in?next=/activity?kind%3Duser"
+    there = browser.post(sent.headers["Location"], {"email": browser.email, "password": PASSWORD})
+    assert there.headers["Location"] == "/activity?kind=user"
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "https://evil.example/",
+        "//evil.example",
+        "/\\evil.example",
+        "\\\\evil.example",
+        "evil",
+        "/\t/evil.example",
+        "javascript:alert(1)",
+    ],
+)
+def test_signing_in_leads_to_no_other_site(person: Callable[..., Browser], target: str) -> None:
+    browser = person(Role.VIEWER, signed_in=False)
+    answer = browser.post(
+        "/sign-in", {"email": browser.email, "password": PASSWORD}, query_string={"next": target}
+    )
+    assert answer.headers["Location"] == "/"
+
+
+def test_wrong_passwords_are_counted_down_and_then_the_account_rests(
+    person: Callable[..., Browser],
+) -> None:
+    browser = person(Role.VIEWER, signed_in=False)
+    told = [browser.sign_in("a wrong password").text for _ in range(5)]
+    assert all("E-mail and password do not match." in page for page in told)
+    assert "You have 3 more tries. After that, wait 5 minutes." in told[1]
+    assert "You can try again in 5 minutes." in told[4]
+    rests = browser.sign_in()  # the right one
+    assert rests.status_code == 429
+    assert 290 <= int(rests.headers["Retry-After"]) <= 300
+    assert "You entered 5 wrong passwords. Wait 5 minutes" in rests.text
+    assert browser.get("/account").status_code == 303
+
+
+def test_an_unknown_e_mail_is_told_the_same(nobody: Browser) -> None:
+    answer = nobody.post("/sign-in", {"email": "nobody@acme.example", "password": PASSWORD})
+    assert (answer.status_code, "E-mail and password do not match." in answer.text) == (422, True)
+    assert PASSWORD not in answer.text
+
+
+def test_signing_out_ends_the_sign_in_and_not_just_the_cookie(admin: Browser) -> None:
+    kept = admin.client.get_cookie("signpost", "127.0.0.1")
+    assert kept is not None
+    admin.post("/sign-out")
+    assert admin.get("/account").status_code == 303
+    admin.client.set_cookie("signpost", kept.value, domain="127.0.0.1")
+    assert admin.get("/account").status_code == 303
+
+
+def test_a_post_after_signing_out_elsewhere_says_so(admin: Browser) -> None:
+    token = admin.token()
+    admin.client.delete_cookie("signpost", domain="127.0.0.1")
+    answer = admin.client.post(
+        "/account/time-zone", data={"csrf_token": token}, follow_redirects=True
+    )
+    assert "You are signed out. Sign in, then do it again." in answer.text
+
+
+def test_changing_the_password_signs_the_other_browsers_out(app: Flask, admin: Browser) -> None:
+    other = Browser(app, admin.email)
+    other.sign_in()
+    refused = admin.post(
+        "/account", {"current": "not mine at all", "password": "another one, quite long"}
+    )
+    assert "This is not your password now." in refused.text
+    assert other.get("/account").status_code == 200
+    changed = admin.post("/account", {"current": PASSWORD, "password": "another one, quite long"})
+    assert changed.status_code == 303
+    assert admin.get("/account").status_code == 200
+    assert other.get("/account").status_code == 303
+
+
+def test_times_are_shown_in_the_chosen_zone(admin: Browser) -> None:
+    assert admin.post("/account/time-zone", {"time_zone": "Asia/Tokyo"}).status_code == 303
+    assert "JST" in admin.get("/activity").text
+    assert admin.post("/account/time-zone", {"time_zone": "Mars/Olympus"}).status_code == 422
+
+
+def test_a_user_is_added_and_chooses_a_password_by_the_link(
+    admin: Browser, nobody: Browser
+) -> None:
+    page = admin.post(
+        "/settings/users",
+        {"name": "Olaf", "email": "olaf@acme.example", "role": str(Role.OPERATOR.value)},
+    ).text
+    link = page.partition("/password/")[2].partition("<")[0]
+    assert link
+    assert link not in admin.get("/settings/users").text
+    assert "Olaf" in nobody.get(f"/password/{link}").text
+    assert nobody.post(f"/password/{link}", {"password": "short"}).status_code == 422
+    assert nobody.post(f"/password/{link}", {"password": PASSWORD}).status_code == 303
+    assert "Operator" in nobody.get("/account").text
+    assert nobody.get(f"/password/{link}").status_code == 404
+
+
+def test_an_admin_changes_roles_and_lets_people_out_and_in(
+    person: Callable[..., Browser], admin: Browser
+) -> None:
+    other = person(Role.VIEWER)
+    admin.post(f"/settings/users/{other.user_id}/role", {"role": str(Role.OPERATOR.value)})
+    assert "operator" in other.get("/account").text
+    admin.post(f"/settings/users/{other.user_id}/deactivate")
+    assert other.get("/account").status_code == 303
+    admin.post(f"/settings/users/{other.user_id}/reactivate")
+    assert other.sign_in().status_code == 303
+
+
+def test_the_last_admin_is_told_why_they_stay(admin: Browser) -> None:
+    answer = admin.post(f"/settings/users/{admin.user_id}/deactivate", follow_redirects=True)
+    assert "Dana Whitfield is the last admin who can sign in." in answer.text
+    assert admin.get("/account").status_code == 200
+
+
+def test_a_new_link_for_a_user_voids_nothing_but_the_earlier_link(
+    app: Flask, person: Callable[..., Browser], admin: Browser
+) -> None:
+    other = person(Role.VIEWER)
+    assert "/password/" in admin.post(f"/settings/users/{other.user_id}/link").text
+    assert other.get("/account").status_code == 200
+    with app.app_context():
+        assert links.password_link(other.user_id)
+
+
+def test_an_api_key_is_shown_once(app: Flask, admin: Browser) -> None:
+    page = admin.post("/settings/api-keys", {"name": "Contracts", "test": "y"}).text
+    key = "sp_test_" + page.partition("sp_test_")[2].partition("<")[0]
+    listed = admin.get("/settings/api-keys").text
+    assert "Contracts" in listed
+    assert key not in listed
+    from hub.accounts import api_keys
+
+    with app.app_context():
+        found = api_keys.authenticate(key)
+        assert found is not None
+        key_id = found.id
+    admin.post(f"/settings/api-keys/{key_id}/revoke")
+    assert "Revoked" in admin.get("/settings/api-keys").text
+    with app.app_context():
+        assert api_keys.authenticate(key) is None
+
+
+def test_activity_tells_who_did_what_and_pages_by_id(app: Flask, admin: Browser) -> None:
+    with app.app_context():
+        for number in range(120):
+            users.create_user(f"user{number}@acme.example", f"User {number}")
+    first = admin.get("/activity?kind=user&q=User").text
+    assert "Added the user User 119" in first
+    assert "User 60" not in first
+    older = first.partition('href="/activity?')[2]
+    hrefs = [part.partition('"')[0] for part in first.split('href="')[1:]]
+    older = next(href for href in hrefs if "before=" in href).replace("&amp;", "&")
+    second = admin.get(older).text
+    assert "Added the user User 69<" in second
+    assert "Added the user User 70<" not in second
+    newer = next(
+        part.partition('"')[0]
+        for part in second.split('href="')[1:]
+        if "after=" in part.partition('"')[0]
+    )
+    assert "User 119" in admin.get(newer.replace("&amp;", "&")).text
+    assert "Nothing changed" in admin.get("/activity?q=nobody-is-called-so").text
+
+
+class TestUnderAPathPrefix:
+    @pytest.fixture
+    def settings(self) -> dict[str, str]:
+        return {"HUB_PUBLIC_URL": "http://127.0.0.1:8765/hub"}
+
+    def test_signing_in_stays_below_the_prefix(
+        self, app: Flask, person: Callable[..., Browser]
+    ) -> None:
+        browser = person(Role.VIEWER, signed_in=False)
+        sent = browser.get("/activity")
+        assert sent.headers["Location"] == "/hub/sign-in?next=/activity"
+        there = browser.post(
+            "/sign-in?next=/activity", {"email": browser.email, "password": PASSWORD}
+        )
+        assert there.headers["Location"] == "/hub/activity"
+        assert browser.get("/activity").status_code == 200
+        with app.app_context():
+            assert links.password_link(browser.user_id).startswith(
+                "http://127.0.0.1:8765/hub/password/"
+            )

@@ -1,0 +1,338 @@
+"""Remedies that pages show are true: following one through the pages sends the message."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from flask import Flask
+from sqlalchemy import select
+
+from hub.core.errors import ConnectionBroken, PermanentError
+from hub.core.vocabulary import Channel, ConnectionState, Role, Status
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.db.types import now
+from hub.integrations import registry
+from hub.integrations.base import Inbound, OptChange
+from hub.messaging.compose import direct
+from hub.messaging.contacts import consents, suppressions
+from hub.messaging.contacts.consents import Said
+from hub.messaging.inbox import chat_membership, inbound, opt_out
+from hub.messaging.track.error_codes import BY_STATUS, CODES
+from hub.messaging.track.statuses import Origin
+from hub.models import Connection, Contact, Message, Suppression
+from hub.signing import accept
+from hub.signing.events import EventIn
+from tests.conftest import Browser
+from tests.fake_provider import Loft
+from tests.fake_provider import loft as loft
+from tests.hub_fixtures import ERIC, a_signer, an_event, change, deliver, source_id, turn_connection
+from tests.hub_fixtures import connection as connection
+from tests.hub_fixtures import hub_demo as hub_demo
+from tests.team_connections import connect, fly
+
+RULES = "/connections/demo-sms/rules"
+BARE = {"currency": "USD"}
+
+
+@dataclass
+class Apart:
+    """A browser whose requests are made in a thread of its own, apart from the application context
+    of the test.
+    """
+
+    browser: Browser
+
+    def get(self, path: str) -> Any:
+        return self._run(lambda: self.browser.get(path))
+
+    def post(self, path: str, data: dict[str, Any] | None = None) -> Any:
+        return self._run(lambda: self.browser.post(path, data))
+
+    def _run(self, ask: Callable[[], Any]) -> Any:
+        db.session.rollback()
+        with ThreadPoolExecutor(1) as pool:
+            found = pool.submit(ask).result()
+        db.session.rollback()
+        return found
+
+
+@pytest.fixture
+def admin(hub_demo: Flask, person: Callable[..., Browser]) -> Apart:
+    """Give an admin's browser."""
+    with ThreadPoolExecutor(1) as pool:
+        return Apart(pool.submit(lambda: person(Role.ADMIN, name="Dana Whitfield")).result())
+
+
+def send() -> Message:
+    """Send a text to Eric over the demo's SMS and return the message as it was planned."""
+    found = direct.send(to=ERIC, text="Your contract is ready.", channel="sms", test=True)
+    db.session.rollback()
+    return db.session.get_one(Message, found)
+
+
+def send_for_event() -> Message:
+    """Let a signing app's event send a text to Eric: what it asks for is not chosen by anybody
+    here.
+    """
+    accept.accept(
+        EventIn.model_validate(an_event(signers=[a_signer("Eric")])), source_id(), test=True
+    )
+    db.session.rollback()
+    return db.session.scalars(select(Message).order_by(Message.id.desc())).first()  # type: ignore[return-value]
+
+
+def resend(admin: Apart, message_id: str) -> Message:
+    """Press Resend on the page of a message and return the new one."""
+    answer = admin.post(f"/messages/{message_id}/resend")
+    assert answer.status_code == 303
+    db.session.rollback()
+    again = db.session.get_one(Message, answer.location.rpartition("/")[2])
+    assert again.id != message_id, admin.get(f"/messages/{message_id}").text
+    return again
+
+
+def close(reason: str) -> Callable[[Apart], None]:
+    """Return what closes Eric's number for a reason."""
+
+    def closing(admin: Apart) -> None:
+        suppressions.add(ERIC, channel="sms", why="For a reason.", test=True, reason=reason)
+
+    return closing
+
+
+def rule(**fields: str) -> Callable[[Apart], None]:
+    """Return what sets a rule on its page."""
+    return lambda admin: _ok(admin.post(RULES, {**BARE, **fields}))
+
+
+def _ok(answer: Any) -> None:
+    assert answer.status_code == 303, answer.text
+
+
+def say(text: str) -> Callable[[Apart], None]:
+    """Return what lets Eric write."""
+
+    def write(admin: Apart) -> None:
+        one = db.session.scalars(select(Connection).where(Connection.slug == "demo-sms")).one()
+        came = Inbound(
+            provider_id=text, channel=Channel.SMS, senders=(one.sender,), address=ERIC, text=text
+        )
+        inbound.take(came, Origin("callback", [one.id]), now())
+
+    return write
+
+
+def say_elsewhere(text: str) -> Callable[[Apart], None]:
+    return lambda admin: opt_out.heard_elsewhere(
+        Inbound(channel=Channel.SMS, address=ERIC, text=text), now()
+    )
+
+
+def record(given: str) -> Callable[[Apart], None]:
+    """Return what writes a yes or a no on Eric's page."""
+
+    def write(admin: Apart) -> None:
+        send()
+        [eric] = db.session.scalars(select(Contact.id).where(Contact.address == ERIC))
+        _ok(
+            admin.post(
+                f"/contacts/{eric}", {"given": given, "channel": "", "proof": "On the phone."}
+            )
+        )
+        db.session.rollback()
+
+    return write
+
+
+def old_consent(admin: Apart) -> None:
+    consents.record(Said(ERIC, True, "", at=now() - timedelta(days=30)), source="admin", test=True)
+    rule(consent="y", consent_days="7")(admin)
+
+
+def reopen(admin: Apart) -> None:
+    """Open what is closed under Opt-outs, with a reason."""
+    db.session.rollback()
+    [row] = db.session.scalars(select(Suppression.id).where(Suppression.lifted_at.is_(None)))
+    _ok(admin.post(f"/opt-outs/{row}", {"why": "They asked for messages."}))
+
+
+def shut_out(wanted: bool) -> Callable[[Apart], None]:
+    def tell(admin: Apart) -> None:
+        one = db.session.scalars(select(Connection).where(Connection.slug == "demo-sms")).one()
+        came = OptChange(wanted=wanted, address=ERIC, kind=one_kind(), why="They did.")
+        chat_membership.changed(
+            came, Origin("callback", [one.id]), now() + timedelta(seconds=2 if wanted else 0)
+        )
+
+    return tell
+
+
+def one_kind() -> Any:
+    return registry()["twilio_sms"].address
+
+
+# code → what brings it about, and what its remedy says to do; then the message is sent again
+FOLLOWED: dict[str, tuple[Callable[[Apart], None], Callable[[Apart], None]]] = {
+    "keyword": (say("STOP"), say("START")),
+    "keyword_elsewhere": (say_elsewhere("STOP"), say_elsewhere("START")),
+    "admin": (close("admin"), reopen),
+    "import": (close("import"), reopen),
+    "api": (close("api"), reopen),
+    "complaint": (close("complaint"), reopen),
+    "shut_out": (shut_out(False), shut_out(True)),
+    "consent_missing": (rule(consent="y"), record("yes")),
+    "consent_old": (old_consent, record("yes")),
+    "consent_no": (record("no"), record("yes")),
+    "country_not_allowed": (rule(countries="DE"), rule(countries="DE, US")),
+    "cap_hour": (lambda admin: (rule(per_hour="1")(admin), send(), None)[-1], rule(per_hour="9")),
+    "cap_day": (lambda admin: (rule(per_day="1")(admin), send(), None)[-1], rule(per_day="9")),
+}
+# what a person elsewhere does, or what passes by itself, and where that is tested
+ELSEWHERE = {
+    "unreachable": "tests/messaging/send/test_circuit_breaker.py",
+    "bad_answer": "tests/messaging/track/test_reconcile.py",
+    "no_answer": "tests/messaging/track/test_reconcile.py",
+    "unreadable": "tests/messaging/send/test_claims.py",
+    "lease_expired": "tests/messaging/track/test_reconcile.py",
+    "too_late": "tests/messaging/send/test_dispatcher.py",
+    "window_closed": "tests/messaging/test_whatsapp.py",
+    "window_closed_text": "tests/messaging/test_whatsapp.py",
+    "spend_day": "tests/messaging/policy/test_rules.py",
+    "spend_month": "tests/messaging/policy/test_rules.py",
+    "quiet_hours": "tests/messaging/policy/test_rules.py",
+    "media_unreachable": "tests/messaging/send/test_media_check.py",
+    "media_not_allowed": "tests/messaging/send/test_media_check.py",
+    "media_gone": "tests/messaging/send/test_media_check.py",
+    "media_type": "tests/messaging/send/test_media_check.py",
+    "media_too_large": "tests/messaging/send/test_media_check.py",
+    "request_expired": "tests/signing",
+    "fault": "tests/messaging/send/test_outcomes.py",
+}
+
+
+def test_every_code_of_ours_is_followed_here_or_tested_elsewhere() -> None:
+    assert set(CODES) == FOLLOWED.keys() | ELSEWHERE.keys()
+    assert all(problem.remedy for problem in (*CODES.values(), *BY_STATUS.values()))
+
+
+@pytest.mark.parametrize("code", FOLLOWED)
+def test_a_message_is_sent_again_once_its_remedy_was_followed(
+    hub_demo: Flask, admin: Apart, code: str
+) -> None:
+    before, remedy = FOLLOWED[code]
+    before(admin)
+    # somebody who resends by hand answers for the consent
+    by_hand = code not in ("consent_missing", "consent_old")
+    kept = send() if by_hand else send_for_event()
+    assert (kept.status, kept.code) == ("suppressed", code)
+    page = admin.get(f"/messages/{kept.id}").text
+    assert CODES[code].text.partition(":")[0] in page
+    last = kept.id
+    if by_hand:
+        last = resend(admin, kept.id).id
+        assert db.session.get_one(Message, last).status == "suppressed", "nothing was done yet"
+    with time_machine.travel(now() + timedelta(seconds=3), tick=True):
+        remedy(admin)
+        again = resend(admin, last)
+    assert (again.status, again.code) == ("queued", "")
+
+
+# ── What the pages' own buttons do ────────────────────────────────────────────────────────────────
+@pytest.fixture
+def roofs(hub_demo: Flask, loft: Loft) -> Connection:
+    loft.fly = fly
+    one = db.session.get_one(Connection, connect("T1"))
+
+    @transaction
+    def fill_in() -> None:  # what its form, which asks for nothing, would store
+        db.session.get_one(Connection, one.id).settings = {}
+
+    fill_in()
+    return one
+
+
+def refusing(error: Exception) -> Any:
+    def refuse(outbound: Any) -> Any:
+        raise error
+
+    return refuse
+
+
+def test_allow_again_lets_messages_go_where_a_provider_refused(
+    hub_demo: Flask, admin: Apart
+) -> None:
+    first = send()
+    suppressions.suppress(first.id, reason="provider", code="21610")
+    change(first.id, status="failed", code="21610", due_at=None)
+    assert "START" in admin.get(f"/messages/{first.id}").text
+    _ok(admin.post(f"/messages/{first.id}/lift"))
+    assert resend(admin, first.id).status == "queued"
+
+
+def test_a_broken_connection_goes_on_once_its_test_passes(
+    roofs: Connection, loft: Loft, admin: Apart
+) -> None:
+    loft.fly = refusing(ConnectionBroken("The key was revoked. Make another one.", "key"))
+    waiting = direct.send(connection_id=roofs.id, to="nest", text="Coo.")
+    deliver()
+    assert "The key was revoked. Make another one." in admin.get("/").text
+    loft.fly = fly
+    assert admin.post(f"/connections/{roofs.slug}", {"do": "test"}).status_code == 200
+    deliver()
+    db.session.rollback()
+    assert db.session.get_one(Message, waiting).status == "accepted"
+    assert "has stopped" not in admin.get("/").text
+
+
+def test_a_disabled_connection_sends_once_it_is_enabled(
+    roofs: Connection, loft: Loft, admin: Apart
+) -> None:
+    waiting = direct.send(connection_id=roofs.id, to="nest", text="Coo.")
+    turn_connection(roofs.id, ConnectionState.DISABLED)
+    assert "It waits for the connection" in admin.get(f"/messages/{waiting}").text
+    _ok(admin.post(f"/connections/{roofs.slug}/enable"))
+    deliver()
+    db.session.rollback()
+    assert db.session.get_one(Message, waiting).status == "accepted"
+
+
+@pytest.mark.parametrize("given", [Status.FAILED, Status.UNDELIVERED, Status.EXPIRED])
+def test_what_did_not_arrive_can_be_sent_again(
+    roofs: Connection, loft: Loft, admin: Apart, given: Status
+) -> None:
+    loft.fly = refusing(PermanentError("No.", "p7"))
+    first = direct.send(connection_id=roofs.id, to="nest", text="Coo.")
+    deliver()
+    change(first, status=given.value, due_at=None)
+    loft.fly = fly
+    again = resend(admin, first)
+    deliver()
+    db.session.rollback()
+    assert db.session.get_one(Message, again.id).status == "accepted"
+
+
+@pytest.mark.parametrize("cls", registry().values(), ids=lambda cls: cls.name)
+def test_every_remedy_of_an_integration_that_names_a_button_names_one_there_is(cls: Any) -> None:
+    """A remedy may name Set webhook, Test connection and the like only where they exist."""
+    titles = set(cls.actions.values())
+    for code in [*getattr(cls, "stop_codes", ()), *_codes(cls)]:
+        problem = cls.explain(code)
+        if problem is not None and "Set webhook" in problem.remedy:
+            assert "Set webhook" in titles, code
+
+
+def _codes(cls: Any) -> list[str]:
+    from hub.integrations.slack import errors as slack
+    from hub.integrations.teams import errors as teams
+    from hub.integrations.telegram import errors as telegram
+    from hub.integrations.twilio import errors as twilio
+
+    every = (*slack.CODES, *teams.CODES, *telegram.catalogue(), *twilio.catalogue())
+    return [code for code in every if cls.explain(code) is not None]

@@ -1,0 +1,138 @@
+"""The page of a connection's rules: what an admin types is kept as it was meant, and what cannot be
+meant is said at its field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from hub.connections import demo
+from hub.core.vocabulary import Role
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.db.types import now
+from hub.messaging.policy import policy, spending
+from hub.messaging.policy.quiet_hours import Quiet
+from hub.models import Connection
+from tests.conftest import Browser
+
+PATH = "/connections/demo-sms/rules"
+FULL = {
+    "consent": "y",
+    "consent_days": "365",
+    "countries": "us, de",
+    "per_hour": "3",
+    "per_day": "9",
+    "currency": "eur",
+    "prices": "US: 0.0083\nother: 0.25",
+    "spend_day": "5",
+    "spend_month": "50.5",
+    "quiet_from": "21:00",
+    "quiet_to": "08:00",
+    "quiet_waits": "y",
+}
+
+
+@pytest.fixture(autouse=True)
+def _demo(app: Flask) -> None:
+    with app.app_context():
+        demo.prepare()
+
+
+def held(app: Flask) -> policy.Rules:
+    with app.app_context():
+        return policy.rules_of(
+            db.session.scalars(select(Connection).where(Connection.slug == "demo-sms")).one()
+        )
+
+
+def test_everything_is_kept_and_shown_as_it_was_typed(app: Flask, admin: Browser) -> None:
+    answer = admin.post(PATH, FULL)
+    assert (answer.status_code, answer.location) == (303, PATH)
+    kept = held(app)
+    assert (kept.consent, kept.consent_days, kept.countries, kept.per_hour, kept.per_day) == (
+        True,
+        365,
+        {"US", "DE"},
+        3,
+        9,
+    )
+    assert (kept.currency, kept.prices) == ("EUR", {"US": Decimal("0.0083"), "": Decimal("0.25")})
+    assert (kept.spend_day, kept.spend_month) == (5, Decimal("50.5"))
+    assert (kept.quiet, kept.quiet_waits) == (Quiet("21:00", "08:00"), True)
+    page = admin.get(PATH).text
+    for shown in (
+        'value="DE, US"',
+        "US: 0.0083",
+        "other: 0.25",
+        'value="EUR"',
+        'value="50.5"',
+        'value="21:00"',
+    ):
+        assert shown in page
+    assert "Changed the rules of the connection" in admin.get("/activity").text
+
+
+def test_what_is_emptied_is_no_rule_any_more(app: Flask, admin: Browser) -> None:
+    admin.post(PATH, FULL)
+    assert admin.post(PATH, {"currency": "USD"}).status_code == 303
+    assert held(app) == policy.Rules()
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("countries", "US, UK", "There is no country"),
+        ("per_hour", "many", "Not a valid integer"),
+        ("per_hour", "-1", "from 1 to"),
+        ("prices", "US 0.01", "a country, a colon and a price"),
+        ("spend_day", "5,50", "is no amount"),
+        ("spend_day", "99", "A month allows less"),
+        ("currency", "Euro", "three letters"),
+        ("quiet_to", "", "Give both times"),
+        ("quiet_to", "21:00", "nothing could ever be sent"),
+        ("per_day", "2", "A day allows less"),
+        ("prices", "", "A limit needs prices"),
+    ],
+)
+def test_what_cannot_be_meant_is_said_at_its_field_and_nothing_is_kept(
+    app: Flask, admin: Browser, field: str, value: str, words: str
+) -> None:
+    answer = admin.post(PATH, FULL | {field: value})
+    assert answer.status_code == 422
+    assert words in answer.text
+    assert "US, DE" in answer.text.upper() or field == "countries", (
+        "what was typed stands there still"
+    )
+    assert held(app) == policy.Rules()
+
+
+def test_only_an_admin_changes_rules(person: Callable[[Role], Browser]) -> None:
+    operator = person(Role.OPERATOR)
+    assert "an admin changes them" in operator.get(PATH).text
+    assert operator.post(PATH, FULL).status_code == 403
+
+
+@pytest.mark.parametrize(("spent", "tone"), [("3.90", None), ("4.00", "80%"), ("5", "100%")])
+def test_the_overview_tells_when_a_limit_is_near(
+    app: Flask, admin: Browser, spent: str, tone: str | None
+) -> None:
+    admin.post(PATH, FULL)
+
+    @transaction
+    def spend() -> None:
+        one = db.session.scalars(select(Connection.id).where(Connection.slug == "demo-sms")).one()
+        spending.add(one, now(), messages=1, segments=1, cost=Decimal(spent))
+
+    with app.app_context():
+        spend()
+    page = admin.get("/").text
+    assert ("of what its rules allow" in page) == (tone is not None)
+    if tone:
+        assert f"has spent {tone}" in page
+        assert "Most of a limit is spent." in admin.get(PATH).text

@@ -1,0 +1,82 @@
+"""The steps at the top of a connection's page, and how its fields are written."""
+
+from __future__ import annotations
+
+import pytest
+from wtforms import Form, PasswordField, StringField
+
+from hub.admin.connections.setup_steps import steps
+from hub.admin.view.field_attributes import wired
+from hub.core.vocabulary import ConnectionState
+from hub.models import Connection
+
+PASSED = {"settings_version": 1, "checked_version": 1, "checked_ok": True}
+
+
+def _connection(**values: object) -> Connection:
+    return Connection(**{"state": ConnectionState.NEW.value, "settings_version": 0, **values})
+
+
+@pytest.mark.parametrize(
+    ("connection", "sent_one", "expected"),
+    [
+        (None, False, ["here", "", "", ""]),
+        (_connection(), False, ["here", "", "", ""]),
+        (_connection(settings_version=1), False, ["done", "here", "", ""]),
+        (_connection(**PASSED), False, ["done", "done", "here", ""]),
+        (
+            _connection(settings_version=2, checked_version=1, checked_ok=True),
+            False,
+            ["done", "here", "", ""],
+        ),
+        (
+            _connection(settings_version=1, checked_version=1, checked_ok=False),
+            True,
+            ["done", "stuck", "done", ""],
+        ),
+        (
+            _connection(**PASSED, state="enabled"),
+            True,
+            ["done", "done", "done", "done"],
+        ),
+        (_connection(**PASSED, state="broken"), True, ["done", "stuck", "done", ""]),
+    ],
+)
+def test_the_steps_say_what_is_done_and_what_comes_next(
+    connection: Connection | None, sent_one: bool, expected: list[str]
+) -> None:
+    assert [state for _, state in steps(connection, sent_one=sent_one)] == expected
+
+
+class _Settings(Form):
+    sid = StringField(
+        "SID",
+        description="Where to find it.",
+        render_kw={"legend": "Account", "mono": True, "half": True},
+    )
+    token = PasswordField("Token")
+
+
+def test_what_is_meant_for_the_page_never_becomes_an_attribute() -> None:
+    field = _Settings().sid
+    written = field(**wired(field, "form-control"))
+    assert 'class="form-control sp-mono"' in written
+    assert 'aria-describedby="sid-error sid-help"' in written
+    assert not any(word in written for word in ("legend", "half", "mono=", "optional"))
+
+
+def test_a_wrong_field_says_so_to_those_who_do_not_see_it() -> None:
+    field = _Settings().sid
+    field.errors = ["It is too short."]
+    written = field(**wired(field, "form-control"))
+    assert 'aria-invalid="true"' in written
+    assert "is-invalid" in written
+
+
+def test_a_stored_secret_is_hinted_at_and_never_echoed() -> None:
+    field = _Settings(data={"token": "s3cret"}).token
+    field.stored = True
+    written = field(**wired(field, "form-control"))
+    assert "s3cret" not in written
+    assert 'placeholder="Stored. Leave blank to keep it"' in written
+    assert 'autocomplete="new-password"' in written

@@ -1,0 +1,59 @@
+"""A person's rights on the pages: a file of what is kept, and erasure, for admins."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+
+from hub.connections import demo
+from hub.core.vocabulary import Address, Role
+from hub.messaging.compose import direct
+from hub.messaging.contacts.contacts import contact_for
+from tests.conftest import Browser
+from tests.hub_fixtures import ERIC
+
+
+@pytest.fixture
+def eric(app: Flask) -> str:
+    with app.app_context():
+        demo.prepare()
+        direct.send(to=ERIC, text="Your contract is ready.", channel="sms", test=True)
+        return contact_for(Address.PHONE, ERIC, test=True).id
+
+
+def test_a_person_is_given_what_is_kept_of_them(admin: Browser, eric: str) -> None:
+    answer = admin.get(f"/contacts/{eric}/data")
+    assert answer.headers["Content-Disposition"] == f"attachment; filename={eric}.json"
+    assert json.loads(answer.text)["messages"][0]["says"]["text"] == "Your contract is ready."
+    assert "Downloaded what is kept of a person" in admin.get("/activity").text
+
+
+def test_a_person_is_erased_once_and_with_a_reason(admin: Browser, eric: str) -> None:
+    assert "1 message said" in admin.get(f"/contacts/{eric}/erase").text
+    assert admin.post(f"/contacts/{eric}/erase", {"why": ""}).status_code == 422
+    assert admin.post(f"/contacts/{eric}/erase", {"why": "By letter."}).status_code == 303
+    page = admin.get(f"/contacts/{eric}").text
+    assert "What is left names nobody." in page
+    assert ERIC not in page
+    assert "Your contract is ready." not in page
+    assert "This person was erased." in admin.get(f"/contacts/{eric}/erase").text
+    for path in ("/messages", "/", "/activity", "/inbox", "/opt-outs"):
+        assert ERIC not in admin.get(path).text.replace(f'placeholder="{ERIC}"', "")
+
+
+def test_what_nobody_has_is_not_found(admin: Browser) -> None:
+    for path in ("data", "erase"):
+        assert (
+            admin.get(f"/contacts/ctc_01a20003-8110-7697-95ef-ddf3488ccf74/{path}").status_code
+            == 404
+        )
+
+
+def test_only_admins_may(person: Callable[[Role], Browser], eric: str) -> None:
+    operator = person(Role.OPERATOR)
+    assert "Erase this person" not in operator.get(f"/contacts/{eric}").text
+    assert operator.get(f"/contacts/{eric}/data").status_code == 403
+    assert operator.post(f"/contacts/{eric}/erase", {"why": "Mine."}).status_code == 403

@@ -1,0 +1,46 @@
+"""The page of what went wrong: each code counted, with what it means and what to do."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from flask import Flask
+from sqlalchemy import update
+
+from hub.connections import demo
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.db.types import id_at, now
+from hub.models import Message
+from tests.conftest import Browser
+from tests.hub_fixtures import a_message
+
+
+@transaction
+def ended(message_id: str, code: str, status: str = "failed", **more: object) -> None:
+    db.session.execute(
+        update(Message)
+        .where(Message.id == message_id)
+        .values(code=code, status=status, due_at=None, **more)
+    )
+
+
+def test_codes_are_counted_explained_and_lead_to_their_messages(app: Flask, admin: Browser) -> None:
+    with app.app_context():
+        demo.prepare()
+        for code in ("30003", "30003", "99999", "media_type"):
+            ended(a_message(), code)
+    page = admin.get("/codes").text
+    assert page.index("30003") < page.index("99999"), "the most frequent first"
+    assert "/messages?q=30003" in page
+    assert "www.twilio.com/docs/api/errors/30003" in page
+    assert "does not take" in page, "what a code of ours means"
+    assert "more about it than we know" in page, "and that one is not known"
+
+
+def test_nothing_is_said_plainly_and_what_is_old_is_left_out(app: Flask, admin: Browser) -> None:
+    assert "Nothing went wrong" in admin.get("/codes").text
+    with app.app_context():
+        demo.prepare()
+        ended(a_message(), "30003", id=id_at("msg", now() - timedelta(days=31)))
+    assert "Nothing went wrong" in admin.get("/codes").text

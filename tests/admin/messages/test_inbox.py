@@ -1,0 +1,137 @@
+"""The inbox: what people wrote, what is new, and answering them."""
+
+from __future__ import annotations
+
+import json
+import re
+import urllib.request
+from typing import Any
+
+from flask import Flask
+from sqlalchemy import select
+
+from hub.connections import demo
+from hub.core.vocabulary import Channel, Role
+from hub.db.engine import db
+from hub.db.types import now
+from hub.integrations.base import Inbound
+from hub.messaging.inbox import conversations, inbound
+from hub.messaging.policy import session_windows
+from hub.messaging.track.statuses import Origin
+from hub.models import Connection, Message
+from tests.conftest import Browser, config_of, serving
+from tests.hub_fixtures import ERIC, settle_receipts
+
+
+def whatsapp() -> str:
+    """Return the demo's WhatsApp connection."""
+    return db.session.scalars(select(Connection.id).where(Connection.slug == "demo-whatsapp")).one()
+
+
+def wrote(connection_id: str, text: str, n: int = 1) -> None:
+    sender = db.session.get_one(Connection, connection_id).sender
+    came = Inbound(
+        provider_id=f"SM{n:032x}",
+        channel=Channel.WHATSAPP,
+        senders=(sender,),
+        address=ERIC,
+        text=text,
+    )
+    inbound.take(came, Origin("callback", [connection_id]), now())
+
+
+def prepared(app: Flask) -> str:
+    with app.app_context():
+        demo.prepare()
+        wrote(whatsapp(), "Is this the final version?")
+        return conversations.newest(1)[0].row.id
+
+
+def test_an_empty_inbox_says_what_will_stand_there(admin: Browser) -> None:
+    assert "Nobody has written yet" in admin.get("/inbox").text
+
+
+def test_what_is_new_is_counted_in_the_rail_until_it_is_read(app: Flask, admin: Browser) -> None:
+    conversation_id = prepared(app)
+    page = admin.get("/inbox").text
+    assert "Is this the final version?" in page
+    assert "1 new" in page
+    assert "1 conversation has something new" in page
+    assert admin.post(f"/inbox/{conversation_id}/read").status_code == 303
+    page = admin.get("/inbox").text
+    assert "1 new" not in page
+    assert "1 conversation has something new" not in page
+    assert "Everything is read" in admin.get("/inbox?show=unread").text
+
+
+def test_an_operator_answers_while_the_window_is_open(app: Flask, person: Any) -> None:
+    conversation_id = prepared(app)
+    operator = person(Role.OPERATOR)
+    assert "open for 23 h 59 min" in operator.get(f"/inbox/{conversation_id}").text
+    assert operator.post(f"/inbox/{conversation_id}", {"text": "Yes, it is."}).status_code == 303
+    page = operator.get(f"/inbox/{conversation_id}").text
+    assert page.index("Is this the final version?") < page.index("Yes, it is.")
+    with app.app_context():
+        assert [one.status for one in db.session.scalars(select(Message))] == ["queued"]
+        assert conversations.unread() == 0
+
+
+def test_an_empty_answer_is_refused_at_its_field(app: Flask, admin: Browser) -> None:
+    answer = admin.post(f"/inbox/{prepared(app)}", {"text": "  "})
+    assert answer.status_code == 422
+    assert "Give the text of the answer." in answer.text
+
+
+def test_a_closed_window_takes_the_form_away_and_says_why(app: Flask, admin: Browser) -> None:
+    conversation_id = prepared(app)
+    with app.app_context():
+        talk = conversations.get(conversation_id)
+        session_windows.closed(talk.connection.sender, talk.row.contact_id)
+    page = admin.get(f"/inbox/{conversation_id}").text
+    assert "Free text may not be sent now" in page
+    assert "<textarea" not in page
+    assert admin.post(f"/inbox/{conversation_id}", {"text": "Too late"}).status_code == 409
+
+
+def test_a_viewer_reads_and_does_not_answer(app: Flask, person: Any) -> None:
+    conversation_id = prepared(app)
+    viewer = person(Role.VIEWER)
+    page = viewer.get(f"/inbox/{conversation_id}").text
+    assert "Is this the final version?" in page
+    assert "<textarea" not in page
+    assert viewer.post(f"/inbox/{conversation_id}", {"text": "Hello"}).status_code == 403
+
+
+def test_an_unknown_conversation_is_not_found(admin: Browser) -> None:
+    assert admin.get("/inbox/cnv_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c").status_code == 404
+
+
+def test_a_file_that_came_along_is_fetched_from_the_provider_and_only_saved(
+    app: Flask, admin: Browser, simulator: Any, nobody: Browser
+) -> None:
+    with app.app_context():
+        demo.prepare()
+        whatsapp_id = whatsapp()
+        config = config_of(app)
+        with serving(app, config.bind.port):
+            where = f"{config.simulator_url}/simulator/phones/%2B13175551234/reply"
+            body = json.dumps({"channel": "whatsapp", "text": "Here it is", "media": True}).encode()
+            urllib.request.urlopen(
+                urllib.request.Request(where, body, {"Content-Type": "application/json"}),
+                timeout=10,
+            ).close()
+        settle_receipts()
+        talk = conversations.newest(1)[0].row
+        assert talk.connection_id == whatsapp_id
+    page = admin.get(f"/inbox/{talk.id}").text
+    assert "A picture" in page
+    [href] = re.findall(r'href="(/inbox/files/[^"]+)"', page)
+    answer = admin.get(href)
+    assert (answer.status_code, answer.headers["Content-Type"], answer.data[:4]) == (
+        200,
+        "image/png",
+        b"\x89PNG",
+    )
+    assert answer.headers["Content-Disposition"].startswith("attachment; filename=")
+    assert admin.get(href[:-1] + "1").status_code == 404
+    assert nobody.get(href).status_code in (302, 303)

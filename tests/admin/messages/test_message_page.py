@@ -1,0 +1,90 @@
+"""A message's page: what is known of it, from whom, and what happens next."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from flask import Flask
+from sqlalchemy import select
+
+from hub.connections import demo, rules
+from hub.core.vocabulary import Address
+from hub.db.engine import db
+from hub.db.types import now
+from hub.messaging.contacts.contacts import contact_for
+from hub.messaging.policy.quiet_hours import Quiet
+from hub.messaging.policy.rules import Rules
+from hub.messaging.track import status_polling
+from hub.models import Connection
+from tests.conftest import Browser
+from tests.hub_fixtures import (
+    ERIC,
+    a_message,
+    change,
+    deliver,
+    eventually,
+    make_due,
+    message,
+    source_id,
+)
+
+ASKED = "We asked, since no callback had come."
+
+
+def test_a_message_that_nobody_calls_back_about_says_when_we_ask_and_that_we_did(
+    app: Flask, admin: Browser, simulator: Any
+) -> None:
+    with app.app_context():
+        demo.prepare()
+        message_id = a_message("+15005550016")
+        deliver()
+        eventually(
+            lambda: (
+                simulator.extensions["simulator"].store.on_phone("+15005550016")[0].status
+                == "delivered"
+            )
+        )
+        asked_at = message(message_id).due_at
+        assert asked_at
+    page = admin.get(f"/messages/{message_id}").text
+    assert f"Unless it says more before, we ask at {asked_at:%H:%M}." in page
+    assert ASKED not in page
+    with app.app_context():
+        make_due(message_id)
+        status_polling.run()
+    page = admin.get(f"/messages/{message_id}").text
+    assert "It arrived." in page
+    assert ASKED in page
+    assert "we ask at" not in page
+
+
+def test_what_is_not_asked_for_any_more_promises_no_question(
+    app: Flask, admin: Browser, simulator: Any
+) -> None:
+    with app.app_context():
+        demo.prepare()
+        message_id = a_message("+15005550016")
+        deliver()
+        change(message_id, due_at=None, changed_at=now() - timedelta(days=2))
+    page = admin.get(f"/messages/{message_id}").text
+    assert "The provider has it." in page
+    assert "we ask at" not in page
+
+
+def test_what_waits_for_the_morning_says_until_when(app: Flask, admin: Browser) -> None:
+    with app.app_context():
+        demo.prepare()
+        connection_id = db.session.scalars(
+            select(Connection.id).where(Connection.slug == "demo-sms")
+        ).one()
+        clock = now() - timedelta(hours=1), now() + timedelta(hours=2)
+        rules.save(connection_id, Rules(quiet=Quiet(*(f"{at:%H:%M}" for at in clock))))
+        contact_for(Address.PHONE, ERIC, test=True, time_zone="UTC")
+        message_id = a_message(source_id=source_id())
+        until = message(message_id).due_at
+        assert until
+    page = admin.get(f"/messages/{message_id}").text
+    assert f"It waits for the end of quiet hours: {until.day} {until:%b %Y, %H:%M}:00 UTC." in page
+    assert "Waits for the morning" in page
+    assert "or has arrived" not in page

@@ -1,0 +1,266 @@
+"""Callbacks on pages: as they came in, why they were not settled, and the button that applies them
+once more.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import signal
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from flask import Flask
+from sqlalchemy import delete, select, update
+from werkzeug.test import TestResponse
+
+from hub.admin.messages.provider_callbacks import told
+from hub.connections import demo
+from hub.core.vocabulary import Role
+from hub.db.compiled_sql import table_of
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.db.types import new_id, now
+from hub.intake import process_callbacks
+from hub.intake.replay import Reason, Report
+from hub.integrations.base import Accepted
+from hub.messaging.send import claims
+from hub.models import Audit, Connection, Message, PlatformEvent, Receipt, StatusEvent
+from tests.conftest import Browser
+from tests.hub_fixtures import (
+    a_form,
+    a_message,
+    about,
+    call_back,
+    receipts,
+    settle_receipts,
+    status,
+)
+
+SID = "SM" + "0" * 32
+STRANGE = "SM" + "9" * 32
+
+
+@pytest.fixture(autouse=True)
+def demo_hub(app: Flask) -> Iterator[None]:
+    """Set up the demo's connection.
+
+    No context stays pushed: pages are asked for as a browser does.
+    """
+    before = signal.getsignal(signal.SIGTERM)
+    with app.app_context():
+        demo.prepare()
+    yield
+    signal.signal(signal.SIGTERM, before)  # settling in this process took it
+
+
+def a_sent_message(sid: str = SID) -> str:
+    message_id = a_message()
+    [claim] = claims.turn(
+        [],
+        {db.session.scalars(select(Connection.id).where(Connection.slug == "demo-sms")).one(): 1},
+    )
+    claims.turn([claims.Outcome(claim, Accepted(sid), None, now(), 5, 201)], {})
+    return message_id
+
+
+@pytest.fixture
+def delivered(app: Flask) -> str:
+    """Give a message whose callbacks are settled."""
+    with app.app_context():
+        message_id = a_sent_message()
+        for word in ("sent", "delivered"):
+            call_back(app, a_form(app, SID, word), target=about(message_id))
+        settle_receipts()
+        return message_id
+
+
+@pytest.fixture
+def given_up(app: Flask) -> str:
+    """Give a receipt about a message that is not known."""
+    with app.app_context():
+        call_back(app, a_form(app, STRANGE, "delivered"))
+        with time_machine.travel(now() + process_callbacks.LOOK_FOR + timedelta(minutes=1)):
+            settle_receipts()
+        return receipts()[-1].id
+
+
+@transaction
+def forget(message_id: str) -> None:
+    db.session.execute(
+        delete(StatusEvent).where(
+            StatusEvent.message_id == message_id, StatusEvent.word == "delivered"
+        )
+    )
+    db.session.execute(delete(PlatformEvent).where(PlatformEvent.message_id == message_id))
+    db.session.execute(update(Message).where(Message.id == message_id).values(status="sent"))
+
+
+@transaction
+def put(receipt_id: str, **columns: Any) -> None:
+    db.session.execute(update(table_of(Receipt)).where(Receipt.id == receipt_id).values(**columns))
+
+
+def words(page: TestResponse) -> str:
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", page.text)))
+
+
+def buttons(page: TestResponse) -> list[str]:
+    return re.findall(r'action="(/[^"]+/replay)"', page.text)
+
+
+def test_a_replay_on_a_messages_page_says_that_nothing_was_missed_or_what(
+    app: Flask, delivered: str, admin: Browser
+) -> None:
+    page = f"/messages/{delivered}"
+    assert buttons(admin.get(page)) == [f"{page}/replay"]
+    answer = admin.post(f"{page}/replay")
+    assert (answer.status_code, answer.headers["Location"]) == (303, page)
+    assert "Replayed 2 callbacks. Nothing was missed." in words(admin.get(page))
+    with app.app_context():
+        forget(delivered)
+    admin.post(f"{page}/replay")
+    assert "Replayed 2 callbacks. 1 fact was missed and is applied now." in words(admin.get(page))
+    with app.app_context():
+        assert status(delivered) == "delivered"
+        row = db.session.scalars(
+            select(Audit).where(Audit.action == "message.replayed").limit(1)
+        ).one()
+        assert (row.who, row.subject) == ("Dana Whitfield", delivered)
+    assert "Replayed the callbacks of a message" in words(admin.get("/activity"))
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_only_who_may_replay_sees_the_buttons(
+    delivered: str, given_up: str, person: Callable[..., Browser], role: Role
+) -> None:
+    browser = person(role)
+    may = role >= Role.OPERATOR
+    assert bool(buttons(browser.get(f"/messages/{delivered}"))) is may
+    assert bool(buttons(browser.get("/receipts"))) is may
+    assert browser.post(f"/receipts/{given_up}/replay").status_code == (303 if may else 403)
+
+
+def test_a_message_without_callbacks_has_nothing_to_replay(app: Flask, admin: Browser) -> None:
+    with app.app_context():
+        message_id = a_message()
+    assert buttons(admin.get(f"/messages/{message_id}")) == []
+    admin.post(f"/messages/{message_id}/replay")
+    assert "No callback about it is kept, so there was nothing to replay." in words(
+        admin.get(f"/messages/{message_id}")
+    )
+
+
+def test_a_callback_of_a_message_that_failed_stands_on_its_page_with_the_reason(
+    app: Flask, delivered: str, admin: Browser
+) -> None:
+    with app.app_context():
+        call_back(app, a_form(app, SID, "read"), target=about(delivered))
+        last = receipts()[-1]
+        whole = last._request or b""
+        receipt_id = last.id
+        put(
+            receipt_id,
+            request=whole[:-1] + bytes([whole[-1] ^ 1]),
+            error="It does not open with the key k1.",
+            due_at=None,
+        )
+    page = admin.get(f"/messages/{delivered}")
+    assert "This callback could not be settled. It does not open with the key k1." in words(page)
+    assert f"/receipts/{receipt_id}/replay" in buttons(page)
+    with app.app_context():
+        put(receipt_id, request=whole)
+    answer = admin.post(f"/receipts/{receipt_id}/replay", {"next": f"/messages/{delivered}"})
+    assert answer.headers["Location"] == f"/messages/{delivered}"
+    assert "Replayed 1 callback. 1 fact was missed and is applied now." in words(
+        admin.get(f"/messages/{delivered}")
+    )
+    with app.app_context():
+        assert status(delivered) == "read"
+
+
+def test_callbacks_that_were_not_settled_are_listed_with_the_reason_until_they_are(
+    app: Flask, given_up: str, admin: Browser
+) -> None:
+    assert 'href="/receipts"' in admin.get("/").text
+    page = words(admin.get("/receipts"))
+    for part in (STRANGE, "delivered", process_callbacks.UNKNOWN, f"MessageSid={STRANGE}"):
+        assert part in page
+    admin.post(f"/receipts/{given_up}/replay")
+    assert f"Replayed 1 callback. 1 could not be applied. {process_callbacks.UNKNOWN}" in words(
+        admin.get("/receipts")
+    )
+    with app.app_context():
+        a_sent_message(STRANGE)
+    admin.post(f"/receipts/{given_up}/replay")
+    assert "Every callback was settled" in words(admin.get("/receipts"))
+    assert "could not be settled" not in words(admin.get("/"))
+
+
+def test_a_receipt_whose_body_was_removed_says_so(
+    app: Flask, delivered: str, admin: Browser
+) -> None:
+    with app.app_context():
+        for one in receipts():
+            put(one.id, request=None)
+    assert (
+        words(admin.get(f"/messages/{delivered}")).count(
+            "Its body was removed when its time of keeping ended"
+        )
+        == 2
+    )
+    admin.post(f"/messages/{delivered}/replay")
+    assert "2 could not be read again, since what it said was removed" in words(
+        admin.get(f"/messages/{delivered}")
+    )
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/receipts/nothing/replay",
+        f"/receipts/{new_id('rcp')}/replay",
+        f"/messages/{new_id('msg')}/replay",
+    ],
+)
+def test_what_does_not_exist_is_not_replayed(admin: Browser, target: str) -> None:
+    assert admin.post(target).status_code == 404
+
+
+@pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example", "/\\evil.example"])
+def test_a_replay_leads_to_no_other_site(given_up: str, admin: Browser, target: str) -> None:
+    assert admin.post(f"/receipts/{given_up}/replay", {"next": target}).headers["Location"] == "/"
+
+
+@pytest.mark.parametrize(
+    ("report", "tone", "sentence"),
+    [
+        (
+            Report(read=2, new=2),
+            "good",
+            "Replayed 2 callbacks. 2 facts were missed and are applied now.",
+        ),
+        (
+            Report(read=1, known=1, messages=1),
+            "good",
+            "Replayed 1 callback. What they mean was missed, and is put right now.",
+        ),
+        (
+            Report(read=1, unproven=1),
+            "info",
+            "Nothing was missed. 1 stays without effect, since no connection’s secret proved it.",
+        ),
+        (
+            Report(read=3, new=1, failed=1, reasons={"Why.": Reason(1, "rcp_1")}),
+            "warn",
+            "applied now. 1 could not be applied. Why.",
+        ),
+    ],
+)
+def test_a_notice_says_what_changed(report: Report, tone: str, sentence: str) -> None:
+    said = told(report)
+    assert sentence in said[0]
+    assert said[1] == tone

@@ -1,0 +1,105 @@
+"""The page of rows that are set aside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+from sqlalchemy import text
+
+from hub.admin.overview.unreadable_rows import KINDS
+from hub.connections import demo
+from hub.core.errors import Conflict
+from hub.core.vocabulary import Address, Role
+from hub.db.compiled_sql import UnreadableRow
+from hub.db.engine import db
+from hub.db.types import new_id
+from hub.messaging.compose import direct, outbox
+from hub.messaging.contacts.contacts import contact_for
+from hub.messaging.state import unreadable_rows
+from tests.conftest import Browser
+from tests.hub_fixtures import change
+
+
+def noted(app: Flask) -> str:
+    """Set a row aside and return the id of its entry."""
+    with app.app_context():
+        unreadable_rows.note("contacts", new_id("ctc"), UnreadableRow("contacts.created_at"))
+        return unreadable_rows.listed()[0].id
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "windows"])
+def test_a_row_of_any_table_is_listed(app: Flask, admin: Browser, kind: str) -> None:
+    prefix = KINDS[kind][1] if kind in KINDS else "win"
+    row_id = new_id(prefix)
+    with app.app_context():
+        unreadable_rows.note(kind, row_id, UnreadableRow(f"{kind}.at"))
+    page = admin.get("/unreadable-rows")
+    assert page.status_code == 200
+    if kind not in ("messages", "receipts"):  # these are gone, so their entries are left out
+        assert row_id in page.text
+
+
+def test_an_admin_has_a_row_read_again(app: Flask, admin: Browser) -> None:
+    entry = noted(app)
+    page = admin.get("/unreadable-rows").text
+    assert "contacts.created_at holds a value that cannot be read." in page
+    assert "Try again" in page
+    assert admin.post(f"/unreadable-rows/{entry}/retry").status_code == 303
+    page = admin.get("/unreadable-rows").text
+    assert "Signpost reads the row again." in page
+    assert "No unreadable rows" in page
+    assert admin.post(f"/unreadable-rows/{entry}/retry").status_code == 303
+    assert "not set aside any more" in admin.get("/unreadable-rows").text
+
+
+@pytest.mark.parametrize("damaged", [b"damaged", b""])
+def test_a_row_that_is_still_damaged_stays_listed(
+    app: Flask, admin: Browser, damaged: bytes
+) -> None:
+    with app.app_context():
+        contact_id = contact_for(Address.PHONE, "+13175551234", test=True).id
+        unreadable_rows.note("contacts", contact_id, UnreadableRow("contacts.created_at"))
+
+    def store(name: bytes | None) -> None:
+        with app.app_context(), db.engine.begin() as connection:
+            connection.execute(text("UPDATE contacts SET name = :name"), {"name": name})
+
+    def retry() -> str:
+        with app.app_context():
+            [entry] = unreadable_rows.listed()
+        assert admin.post(f"/unreadable-rows/{entry.id}/retry").status_code == 303
+        return admin.get("/unreadable-rows").text
+
+    store(damaged)
+    for _ in range(2):
+        page = retry()
+        assert contact_id in page
+        assert "This value is not one that Signpost sealed" in page
+    store(None)
+    assert "No unreadable rows" in retry()
+
+
+def test_a_viewer_reads_and_changes_nothing(app: Flask, person: Callable[..., Browser]) -> None:
+    viewer = person(Role.VIEWER)
+    entry = noted(app)
+    page = viewer.get("/unreadable-rows").text
+    assert "contacts.created_at" in page
+    assert "Try again</button>" not in page
+    assert viewer.post(f"/unreadable-rows/{entry}/retry").status_code == 403
+
+
+def test_a_damaged_message_is_not_sent_again_and_names_its_remedy(
+    in_app: Flask, admin: Browser
+) -> None:
+    demo.prepare()
+    message_id = direct.send(to="+13175551234", text="Hello", channel="sms", test=True)
+    change(message_id, status="flub")
+    unreadable_rows.hold_message(message_id, UnreadableRow("messages.status"))
+    page = admin.get(f"/messages/{message_id}").text
+    assert "messages.status holds a value that cannot be read." in page
+    assert "Unreadable rows" in page
+    assert f"/messages/{message_id}/resend" not in page, "it may have been delivered"
+    with pytest.raises(Conflict, match="damaged"):
+        outbox.resend(message_id)

@@ -1,0 +1,256 @@
+"""Settings, Sources and API keys: pages and commands."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from hub.accounts import api_keys, sources
+from hub.core.vocabulary import Role, Scope
+from hub.db.engine import db
+from hub.db.types import now
+from hub.models import ApiKey, Audit, Source, Suppression
+from tests.conftest import Browser
+
+
+def rows(app: Flask, model: Any) -> list[Any]:
+    with app.app_context():
+        return list(db.session.scalars(select(model).order_by(model.id)))
+
+
+def made(page: str) -> str:
+    """Return the key that a page shows, this once."""
+    found = re.search(r"sp_(?:test|live)_[\w-]+", page)
+    assert found, page
+    return found[0]
+
+
+# ── Sources ─────────────────────────────────────────────────────────────────────────────────────
+def test_a_source_is_added_renamed_and_gets_a_key(app: Flask, admin: Browser) -> None:
+    added = admin.post("/settings/sources", {"name": "  Acme   Leases "})
+    assert added.headers["Location"] == "/settings/sources/acme-leases"
+    admin.post("/settings/sources/acme-leases", {"name": "Acme Rents"})
+    assert "Acme Rents" in admin.get("/settings/sources").text
+    page = admin.get("/settings/api-keys?source=acme-leases").text
+    assert re.search(r'<option selected value="acme-leases">Acme Rents', page)
+    key = made(admin.post("/settings/api-keys", {"name": "App", "source": "acme-leases"}).text)
+    with app.app_context():
+        known = api_keys.find(key)
+        assert known is not None
+        assert known.source_id == sources.by_slug("acme-leases").id
+    assert "App" in admin.get("/settings/sources/acme-leases").text
+    assert "App" not in admin.get("/settings/sources/default").text
+
+
+@pytest.mark.parametrize("name", ["日本", "😀", "—"])
+def test_a_name_that_makes_no_slug_asks_for_one(admin: Browser, name: str) -> None:
+    answer = admin.post("/settings/sources", {"name": name})
+    assert answer.status_code == 422
+    assert "cannot be made from this name" in answer.text
+    assert admin.post("/settings/sources", {"name": name, "slug": "east"}).status_code == 303
+
+
+@pytest.mark.parametrize(
+    "name", ["\u202eAcme", "Ac\u2066me", "Acme\u200f", "Ac\x1b[31mme", "Acme\u2028"]
+)
+def test_names_hold_no_character_that_acts_on_others(app: Flask, admin: Browser, name: str) -> None:
+    admin.post("/settings/sources", {"name": name, "slug": "acme"})
+    admin.post("/settings/api-keys", {"name": name, "source": "acme"})
+    names = [one.name for one in rows(app, Source) if one.slug == "acme"]
+    names += [one.name for one in rows(app, ApiKey)]
+    assert len(names) == 2
+    assert all(one.isprintable() and not one.isspace() for one in names)
+
+
+def test_what_its_keys_record_applies_to_every_source_once_an_admin_says_so(
+    app: Flask, admin: Browser
+) -> None:
+    for ticked, expected in (({"applies_to_all": "y"}, True), ({}, False)):
+        admin.post("/settings/sources/default", {"name": "Default", **ticked})
+        assert [one.applies_to_all for one in rows(app, Source)] == [expected]
+    assert "changed where the opt-outs of the source Default apply" in (
+        admin.get("/activity?kind=source").text.lower().replace("default", "Default")
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"name": " "}, "Enter a name"),
+        ({"name": "x" * 81}, "at most 80"),
+        ({"name": "Leases", "slug": "Acme Leases"}, "lowercase"),
+        ({"name": "§"}, "cannot be made"),
+        ({"name": "Default"}, "Another source"),
+    ],
+)
+def test_a_bad_source_is_refused_beside_its_field(
+    app: Flask, admin: Browser, given: dict[str, str], said: str
+) -> None:
+    answer = admin.post("/settings/sources", given)
+    assert answer.status_code == 422
+    assert said in answer.text
+    assert len(rows(app, Source)) == 1
+
+
+def test_a_source_that_is_not_there_is_not_found(admin: Browser) -> None:
+    assert admin.get("/settings/sources/nothing").status_code == 404
+    assert admin.post("/settings/sources/nothing", {"name": "X"}).status_code == 404
+
+
+def test_a_viewer_reads_sources_and_changes_none(
+    app: Flask, person: Callable[..., Browser]
+) -> None:
+    viewer = person(Role.VIEWER)
+    assert "Save changes" not in viewer.get("/settings/sources/default").text
+    assert viewer.post("/settings/sources/default", {"name": "Mine"}).status_code == 403
+    assert rows(app, Source)[0].name == "Default"
+
+
+def test_opt_outs_name_the_source_whose_messages_they_stop(app: Flask, admin: Browser) -> None:
+    from hub.messaging.contacts import suppressions
+
+    with app.app_context():
+        owner = sources.by_slug("default").id
+        suppressions.add("+13175551234", test=False, reason="api", source_id=owner)
+        suppressions.add("+13175551235", test=False)
+    page = admin.get("/opt-outs").text
+    assert page.count("Source: Default") == 1
+    assert len(rows(app, Suppression)) == 2
+
+
+# ── Keys ────────────────────────────────────────────────────────────────────────────────────────
+def test_a_key_gets_what_was_chosen_and_can_be_changed(app: Flask, admin: Browser) -> None:
+    day = now().date() + timedelta(days=30)
+    given = {"scopes": ["", "events:write"], "expires": day.isoformat(), "per_minute": "120"}
+    made(admin.post("/settings/api-keys", {"name": "Narrow", **given}).text)
+    [key] = rows(app, ApiKey)
+    assert (key.scopes, key.per_minute) == ("events:write", 120)
+    assert timedelta(days=29) < key.expires_at - now() < timedelta(days=32)
+    listed = admin.get("/settings/api-keys").text
+    assert "events:write" in listed
+    last = f'<time datetime="{day.isoformat()}T23:59:59'
+    assert last in listed, "the list shows the last day, as it was entered"
+    shown = admin.get(f"/settings/api-keys/{key.id}").text
+    assert f'value="{day.isoformat()}"' in shown
+    admin.post(
+        f"/settings/api-keys/{key.id}",
+        {"scopes": ["", "messages:read"], "expires": day.isoformat(), "per_minute": ""},
+    )
+    [changed] = rows(app, ApiKey)
+    assert (changed.scopes, changed.per_minute) == ("messages:read", None)
+    assert changed.expires_at == key.expires_at, "a day that was not changed keeps its time"
+    assert {"api_key.created", "api_key.changed"} <= {one.action for one in rows(app, Audit)}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"scopes": [""]}, "Choose at least one scope"),
+        ({"scopes": ["", "all"]}, "There is no scope"),
+        ({"expires": "2020-01-01"}, "in the future"),
+        ({"expires": "9999-12-31"}, "next 10 years"),
+        ({"expires": "tomorrow"}, "Enter a day, for example"),
+        ({"per_minute": "0"}, "whole number from 1"),
+        ({"per_minute": "99999999999999999999"}, "whole number from 1"),
+        ({"per_minute": "many"}, "whole number from 1"),
+        ({"source": "nothing"}, "valid choice"),
+    ],
+)
+def test_a_bad_key_is_refused_beside_its_field(
+    app: Flask, admin: Browser, given: dict[str, Any], said: str
+) -> None:
+    answer = admin.post("/settings/api-keys", {"name": "Odd", **given})
+    assert answer.status_code == 422
+    assert said in answer.text
+    assert rows(app, ApiKey) == []
+
+
+def test_pages_with_keys_and_files_of_people_are_not_stored(admin: Browser) -> None:
+    for path in (
+        "/settings/api-keys",
+        "/opt-outs",
+        "/opt-outs/files/consents",
+        "/opt-outs/files/opt-outs",
+    ):
+        assert admin.get(path).headers["Cache-Control"] == "no-store"
+
+
+# ── Commands ────────────────────────────────────────────────────────────────────────────────────
+@pytest.fixture
+def run(app: Flask, environ: dict[str, str]) -> Callable[..., str]:
+    """Give a function that runs a command with this test's settings; return what it printed."""
+    named = {name: value for name, value in {**os.environ, **environ}.items() if value}
+
+    def command(*words: str, ends: int = 0) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "hub.cli", *words],
+            env=named,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == ends, done.stderr
+        return (done.stderr if ends else done.stdout).strip()
+
+    return command
+
+
+def test_commands_add_rename_and_list_sources(app: Flask, run: Callable[..., str]) -> None:
+    assert run("source", "create", "Acme Leases") == "acme-leases"
+    assert run("source", "create", "Rents", "--slug", "acme-rents") == "acme-rents"
+    run("source", "rename", "acme-rents", "Acme Rents")
+    run("source", "opt-outs", "acme-rents", "--every-source")
+    listed = run("source", "list").splitlines()
+    assert [line.split()[0] for line in listed] == ["default", "acme-leases", "acme-rents"]
+    assert "every source" in listed[2]
+    assert listed[2].endswith("Acme Rents")
+    assert "own messages" in listed[1]
+    assert "There is no source" in run("source", "rename", "nothing", "X", ends=1)
+
+
+def test_a_command_makes_a_key_with_scopes_and_an_expiry(
+    app: Flask, run: Callable[..., str]
+) -> None:
+    run("source", "create", "Leases")
+    text = run(
+        "api-key",
+        "create",
+        "Narrow",
+        "--source",
+        "leases",
+        "--scope",
+        "events:write",
+        "--scope",
+        "messages:read",
+        "--expires",
+        "90d",
+        "--per-minute",
+        "60",
+    )
+    with app.app_context():
+        key = api_keys.find(text)
+        assert key is not None
+        assert key.scopes == {Scope.EVENTS_WRITE, Scope.MESSAGES_READ}
+        assert (key.per_minute, key.source_id) == (60, sources.by_slug("leases").id)
+        expires_at = api_keys.find_row(key.id).expires_at
+        assert expires_at is not None
+        assert abs(expires_at - now() - timedelta(days=90)) < timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    "when", ["soon", "2020-01-01", "2027-01-31T09:30:00", "99999d", "9999-12-31"]
+)
+def test_an_expiry_that_cannot_be_is_refused(
+    app: Flask, run: Callable[..., str], when: str
+) -> None:
+    run("api-key", "create", "Odd", "--expires", when, ends=1)
+    assert rows(app, ApiKey) == []

@@ -1,0 +1,144 @@
+"""What a reader sees of times, numbers, states and icons."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from flask import Flask, g
+
+from hub.admin.view import datetimes, filters, status_badges
+from hub.core.vocabulary import Channel, ConnectionState, RequestState, SignerState, Status
+
+NOW = datetime(2026, 11, 21, 9, 41, 22, 912_345, tzinfo=UTC)
+STYLESHEET = Path(filters.__file__).parents[2] / "static" / "components.css"
+
+
+@pytest.mark.parametrize(
+    ("passed", "told"),
+    [
+        (timedelta(seconds=0), "just now"),
+        (timedelta(seconds=59), "just now"),
+        (timedelta(seconds=60), "1 min ago"),
+        (timedelta(minutes=59, seconds=59), "59 min ago"),
+        (timedelta(hours=2, minutes=5), "2 h ago"),
+        (timedelta(hours=9), "9 h ago"),
+        (timedelta(hours=20), "yesterday"),
+        (timedelta(days=2), "19 Nov"),
+        (timedelta(days=400), "17 Oct 2025"),
+        (timedelta(seconds=-5), "in a moment"),
+        (timedelta(minutes=-12), "in 12 min"),
+        (timedelta(hours=-3), "in 3 h"),
+        (timedelta(hours=-20), "tomorrow"),
+    ],
+)
+def test_a_time_is_told_by_its_distance(passed: timedelta, told: str) -> None:
+    assert datetimes.ago(NOW - passed, NOW) == told
+
+
+def test_shortly_after_midnight_the_last_hours_are_hours_and_not_yesterday() -> None:
+    midnight = datetime(2026, 11, 21, 0, 30, tzinfo=UTC)
+    assert datetimes.ago(midnight - timedelta(hours=2), midnight) == "2 h ago"
+
+
+def test_without_a_reader_times_are_utc() -> None:
+    assert datetimes.exact(NOW) == "21 Nov 2026, 09:41:22 UTC"
+    assert datetimes.machine(NOW) == "2026-11-21T09:41:22.912Z"
+
+
+def test_times_are_shown_in_the_zone_of_the_readers_browser() -> None:
+    with Flask(__name__).test_request_context(headers={"Cookie": "tz=Europe/Berlin"}):
+        assert datetimes.exact(NOW) == "21 Nov 2026, 10:41:22 CET"
+        assert datetimes.exact(NOW, milliseconds=True) == "21 Nov 2026, 10:41:22.912 CET"
+        assert datetimes.clock(NOW) == "10:41:22.912"
+
+
+def test_the_zone_of_the_signed_in_user_comes_before_the_browsers() -> None:
+    with Flask(__name__).test_request_context(headers={"Cookie": "tz=Europe/Berlin"}):
+        g.zone = ZoneInfo("America/Sao_Paulo")
+        assert datetimes.exact(NOW) == "21 Nov 2026, 06:41:22 UTC-03"
+
+
+@pytest.mark.parametrize(
+    "cookie", ["", "Mars/Olympus", "../../etc/passwd", "/etc", "posixrules.", "x" * 5000]
+)
+def test_a_zone_that_does_not_exist_is_utc(cookie: str) -> None:
+    assert datetimes.choose_zone(None, cookie).key == "UTC"
+
+
+def test_every_zone_offered_can_be_chosen() -> None:
+    assert all(datetimes.choose_zone(name).key == name for name in datetimes.zone_names())
+
+
+def test_a_number_has_spaces_and_any_other_address_stays() -> None:
+    assert filters.phone("+13175551234") == "+1 317-555-1234"
+    assert filters.phone("+4915112345678") == "+49 1511 2345678"
+    assert filters.phone("legal@fjord.example") == "legal@fjord.example"
+
+
+def test_an_id_keeps_its_ends() -> None:
+    assert filters.short_id("msg_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c") == "msg_019aa5…e41c"
+    assert filters.short_id("agr-1001") == "agr-1001"
+
+
+def test_counts_and_shares_and_durations_read_well() -> None:
+    assert filters.plural(1, "message") == "1 message"
+    assert filters.plural(1284, "message") == "1,284 messages"
+    assert filters.plural(2, "person", "people") == "2 people"
+    assert [
+        filters.percent(*pair) for pair in ((1226, 1247), (9999, 10000), (0, 5), (5, 5), (0, 0))
+    ] == [
+        "98.3%",
+        "99.9%",
+        "0%",
+        "100%",
+        "–",
+    ]
+    assert [
+        filters.duration(s) for s in (0.318, 0.9996, 1.94, 42.0, 59.96, 3599, timedelta(hours=2))
+    ] == [
+        "318 ms",
+        "1 s",
+        "1.9 s",
+        "42 s",
+        "1 min",
+        "1 h",
+        "2 h",
+    ]
+
+
+def test_every_state_has_an_icon_a_word_and_a_hue_of_the_stylesheet() -> None:
+    hues = set(re.findall(r"\.sp-state-([a-z]+)", STYLESHEET.read_text(encoding="utf-8")))
+    shown = [
+        *map(status_badges.state_look, Status),
+        *map(status_badges.connection_look, [None, *ConnectionState]),
+        *map(status_badges.request_look, RequestState),
+        *map(status_badges.signer_look, SignerState),
+    ]
+    assert all(look.icon and look.word and look.hue in hues for look in shown)
+
+
+def test_no_two_message_states_share_an_icon() -> None:
+    icons = [status_badges.state_look(status).icon for status in Status]
+    assert len(set(icons)) == len(icons)
+
+
+def test_a_state_we_do_not_know_is_shown_as_it_is() -> None:
+    assert status_badges.state_look("half_sent").word == "Half sent"
+
+
+@pytest.mark.parametrize("channel", Channel)
+def test_every_channel_has_a_picture_of_its_own_that_takes_the_texts_colour(
+    channel: Channel,
+) -> None:
+    drawing = filters.icon(channel)
+    assert drawing.startswith('<svg class="sp-icon-s" aria-hidden="true"')
+    assert "currentColor" in drawing
+    assert (filters.ICONS / f"{channel}.svg").exists()
+
+
+def test_a_picture_that_does_not_exist_is_a_chat_bubble() -> None:
+    assert filters.icon("../../../etc/passwd") == filters.icon("chat") == filters.icon("pigeon")

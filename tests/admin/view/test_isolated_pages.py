@@ -1,0 +1,260 @@
+"""No value on a page reorders what stands around it, in whichever field it came."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from flask import Flask
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jinja2 import Environment
+from markupsafe import Markup
+from sqlalchemy import select, update
+
+from hub.accounts import api_keys
+from hub.connections import demo
+from hub.core.vocabulary import Channel, Role
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.db.types import now
+from hub.integrations import base
+from hub.lib.page_text import Isolation, isolated, unturned
+from hub.messaging.compose import provider_templates
+from hub.messaging.contacts import suppressions
+from hub.messaging.inbox import inbound
+from hub.messaging.track.statuses import Origin
+from hub.models import (
+    ApiKey,
+    Body,
+    Connection,
+    Contact,
+    Conversation,
+    Inbound,
+    Message,
+    ProviderTemplate,
+    Signer,
+    SigningRequest,
+    Source,
+    StatusEvent,
+    Suppression,
+    User,
+)
+from hub.shared import audit
+from hub.signing import accept
+from hub.signing.events import EventIn
+from tests.conftest import Browser
+from tests.hub_fixtures import a_signer, an_event, deliver, source_id
+from tests.lib.test_safe_text import acting
+
+OVERRIDES = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067")
+EVIL = "\u202eדנה\u2069 ABC \u2066"
+TEXT_ONLY = {"title", "textarea", "option", "script", "style"}
+
+
+class Walk(HTMLParser):
+    """Find Hebrew that no <bdi> encloses."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.loose: list[str] = []
+        self.enclosed = 0
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        if tag not in ("input", "meta", "link", "br", "img", "hr", "path", "rect"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        while self.open and self.open.pop() != tag:
+            pass
+
+    def handle_data(self, data: str) -> None:
+        if "דנה" not in data or TEXT_ONLY & set(self.open):
+            return
+        if "bdi" in self.open:
+            self.enclosed += 1
+        else:
+            self.loose.append(data.strip())
+
+
+def check(page: str) -> int:
+    assert not set(page) & OVERRIDES
+    walk = Walk()
+    walk.feed(page)
+    assert walk.loose == []
+    return walk.enclosed
+
+
+# ── The filter ────────────────────────────────────────────────────────────────────────────────────
+def shown(template: str, **values: Any) -> str:
+    return (
+        Environment(extensions=[Isolation], autoescape=True).from_string(template).render(**values)
+    )
+
+
+@pytest.mark.parametrize(
+    ("template", "page"),
+    [
+        ("<p>{{ x }}</p>", "<p><bdi>דנה &lt;</bdi></p>"),
+        ('<p title="{{ x }}">{{ x }}', '<p title="דנה &lt;"><bdi>דנה &lt;</bdi>'),
+        ("<p class='{{ x }}'>", "<p class='דנה &lt;'>"),
+        (
+            "<title>{{ x }}</title><b>{{ x }}</b>",
+            "<title>דנה &lt;</title><b><bdi>דנה &lt;</bdi></b>",
+        ),
+        ("<textarea>{{ x }}</textarea>", "<textarea>דנה &lt;</textarea>"),
+        ("<option value={{ x }}>{{ x }}</option>", "<option value=דנה &lt;>דנה &lt;</option>"),
+        (
+            "{% if x %}<i{% if x %} id='a>b'{% endif %}>{{ x }}</i>{% endif %}",
+            "<i id='a>b'><bdi>דנה &lt;</bdi></i>",
+        ),
+        (
+            "{% macro m(y) %}<h1>{{ y }}</h1>{% endmacro %}{{ m(x) }}",
+            "<h1><bdi>דנה &lt;</bdi></h1>",
+        ),
+        ("{{ x if x else 'a' }}{{- ' b' }}", "<bdi>דנה &lt;</bdi> b"),
+        ("{{ 'Sent by ' ~ x }}", "<bdi>Sent by דנה &lt;</bdi>"),
+        ("{{ 1 }}{{ 'plain é' }}{{ none }}{{ y }}", "1plain éNone"),
+    ],
+)
+def test_an_output_is_isolated_where_tags_may_stand(template: str, page: str) -> None:
+    assert shown(template, x="דנה <") == page
+
+
+def test_markup_stays_as_it_is_and_overrides_go() -> None:
+    assert shown("{{ x }}", x=Markup("<b>דנה</b>")) == "<b>דנה</b>"
+    assert shown("<i>{{ x }}</i>", x="ab\u202egpj") == "<i><bdi>abgpj</bdi></i>"
+    assert shown('<i title="{{ x }}">', x="ab\u202egpj") == '<i title="abgpj">'
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(st.one_of(st.characters(), st.sampled_from("\u202e\u2066\u2069\u2068א a\n"))))
+def test_whatever_a_value_holds_its_order_stays_inside(value: str) -> None:
+    assert not set(str(unturned(value))) & (OVERRIDES | {"\u2068", "\u2069", "\0"})
+    assert not acting(str(isolated(value)))
+
+
+def test_a_sentence_with_isolated_names_keeps_its_own_direction() -> None:
+    sentence = "\u2068דנה\u2069 sent it."
+    assert shown("<i>{{ x }}</i>", x=sentence) == f"<i><bdi>{sentence}</bdi></i>"
+
+
+# ── Every page ────────────────────────────────────────────────────────────────────────────────────
+@transaction
+def spoil() -> None:
+    """Write what acts on other text into every field that holds a name, a title or words."""
+    for model, names in (
+        (Connection, ("title",)),
+        (Source, ("name",)),
+        (ApiKey, ("name",)),
+        (User, ("name",)),
+        (Suppression, ("why", "lifted_why")),
+        (StatusEvent, ("why",)),
+        (ProviderTemplate, ("name", "reason", "text", "kind")),
+    ):
+        db.session.execute(update(model).values(dict.fromkeys(names, EVIL)))
+    for request in db.session.scalars(select(SigningRequest)):
+        request.title = EVIL
+        request.sender = {"name": EVIL}
+        request.external_id = EVIL
+    for contact in db.session.scalars(select(Contact)):
+        contact.name = EVIL
+    for signer in db.session.scalars(select(Signer)):
+        signer.details = {**(signer.details or {}), "name": EVIL, "email": f"{EVIL}@acme.example"}
+    for body in db.session.scalars(select(Body)):
+        body.content = {**body.content, "text": EVIL, "subject": EVIL, "name": EVIL}
+    audit.record("connection.renamed", "con", EVIL, was=EVIL)
+
+
+def fill() -> None:
+    demo.prepare()
+    accept.accept(
+        EventIn.model_validate(an_event(signers=[a_signer("Eric")])), source_id(), test=True
+    )
+    deliver()
+    own = db.session.scalars(select(Connection).where(Connection.slug == "demo-whatsapp")).one()
+    suppressions.add("+442071234567", channel="", why="Asked", test=True)
+    came = base.Inbound(
+        provider_id="SM" + "1" * 32,
+        channel=Channel.WHATSAPP,
+        senders=(own.sender,),
+        address="+13175551234",
+        text="Hi",
+        name="Eric",
+    )
+    inbound.take(came, Origin("callback", (own.id,), None), now())
+    api_keys.create("Key", test=True)
+    transaction(
+        lambda: db.session.add(
+            ProviderTemplate(
+                connection_id=own.id,
+                external_id="HX1",
+                name="t",
+                locale="en",
+                state=provider_templates.APPROVED,
+                text="Hi",
+            )
+        )
+    )()
+    spoil()
+
+
+@pytest.fixture
+def pages(app: Flask, simulator: Any) -> Callable[[], list[str]]:
+    """Give a function that returns the address of every page that shows something."""
+
+    def listed() -> list[str]:
+        with app.app_context():
+            fill()
+            ids = {
+                "request_id": SigningRequest,
+                "message_id": Message,
+                "contact_id": Contact,
+                "conversation_id": Conversation,
+                "suppression_id": Suppression,
+                "template_id": ProviderTemplate,
+            }
+            known = {
+                name: db.session.scalars(select(model.id)).all() for name, model in ids.items()
+            }
+            known["slug"] = db.session.scalars(select(Connection.slug)).all()
+            known["name"] = db.session.scalars(select(Connection.integration).distinct()).all()
+            assert db.session.scalars(select(Inbound.id)).all()
+        found = []
+        for rule in app.url_map.iter_rules():
+            if not rule.endpoint.startswith("admin.") or "GET" not in (rule.methods or ()):
+                continue
+            [name, *others] = sorted(rule.arguments) or [""]
+            if others or (name and name not in known):
+                continue  # files, and links that work once
+            found += (
+                [rule.rule.replace(f"<{name}>", one) for one in known[name]]
+                if name
+                else [rule.rule]
+            )
+        return found
+
+    return listed
+
+
+def test_no_field_reorders_a_page(
+    pages: Callable[[], list[str]], person: Callable[..., Browser]
+) -> None:
+    admin = person(Role.ADMIN)
+    addresses = pages()
+    assert len(addresses) > 30
+    enclosed = {}
+    for address in addresses:
+        answer = admin.get(address)
+        if answer.status_code == 200 and answer.mimetype == "text/html":
+            enclosed[address] = check(answer.text)
+    shows = sum(count > 0 for count in enclosed.values())
+    assert shows > 20, enclosed
+
+
+def test_searches_show_what_was_typed_without_its_order(admin: Browser) -> None:
+    for address in ("/messages", "/requests", "/opt-outs"):
+        check(admin.get(address, query_string={"q": EVIL}).text)

@@ -1,0 +1,141 @@
+"""What sending, settling and looking after ask of the database is found by an index, so that a
+million rows are no slower than a few.
+
+SQLite says how it would go about a statement without regard to what the tables hold, so that a few
+rows are enough to ask.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import event
+
+from hub.core.vocabulary import Status
+from hub.db.engine import db
+from hub.jobs import cron
+from hub.messaging.compose import cancellation
+from hub.messaging.track import reconcile, status_polling
+from hub.models import Connection
+from tests.hub_fixtures import (
+    SigningApp,
+    a_form,
+    a_message,
+    a_signer,
+    about,
+    an_event,
+    body,
+    call_back,
+    change,
+    deliver,
+    make_due,
+    message,
+    settle_receipts,
+    status,
+)
+from tests.hub_fixtures import connection as connection
+from tests.hub_fixtures import hub_demo as hub_demo
+from tests.hub_fixtures import signing_app as signing_app
+
+GROWING = (
+    "messages|bodies|attempts|status_events|platform_events|receipts|events|requests|signers"
+    "|contacts|idempotency|suppressions|audit"
+)
+# a whole table, or all that one connection ever sent
+GROWS = re.compile(
+    rf"SCAN ({GROWING})\b|SEARCH attempts .*\(connection_id=\?( AND provider_id>\?)?\)"
+)
+ASKED = re.compile(r"\s*(SELECT|UPDATE|DELETE|INSERT)", re.IGNORECASE)
+
+
+@pytest.fixture
+def asked(hub_demo: Flask) -> Iterator[Callable[[], list[str]]]:
+    """Give a function that returns every statement since, with its values."""
+    if db.engine.dialect.name != "sqlite":
+        pytest.skip("PostgreSQL plans by what the tables hold")
+    statements: list[str] = []
+
+    def trace(connection: Any, *_: Any) -> None:
+        connection.set_trace_callback(statements.append)
+
+    db.session.remove()
+    event.listen(db.engine, "checkout", trace)
+    yield lambda: [one for one in statements if ASKED.match(one)]
+    event.remove(db.engine, "checkout", trace)
+
+
+def plan(statement: str) -> list[str]:
+    with db.engine.connect() as fresh:
+        return [
+            row[3]
+            for row in fresh.exec_driver_sql("EXPLAIN QUERY PLAN " + statement.replace("%", "%%"))
+        ]
+
+
+def growing(statements: list[str]) -> list[str]:
+    """Return the statements that take longer the larger a table is, with the step that does."""
+    found = {re.sub(r"X'[0-9A-F]*'|'[^']*'|\b\d+\b", "?", one): one for one in statements}
+    return [
+        f"{step} in {one}"
+        for short, one in found.items()
+        for step in plan(one)
+        if GROWS.search(step)
+    ]
+
+
+def test_the_search_for_what_grows_finds_it(asked: Callable[[], list[str]]) -> None:
+    of_connection = (
+        "SELECT n FROM attempts WHERE provider_id IS NOT NULL AND connection_id IN ('a') AND"
+        " provider_id IN ('b', 'c', 'd')"
+    )
+    assert len(growing([of_connection, "SELECT id FROM messages WHERE stop = 'x'"])) == 2
+    assert growing(["SELECT id FROM messages WHERE id = 'x'"]) == []
+
+
+def test_an_event_is_sent_and_settled_by_indexes_alone(
+    hub_demo: Flask, signing_app: SigningApp, simulator: Any, asked: Callable[[], list[str]]
+) -> None:
+    answer = signing_app.post(
+        "/events",
+        an_event(signers=[a_signer("Eric"), a_signer("Anna", "+442071234567")]),
+        Idempotency_Key="k1",
+    )
+    direct = body(
+        signing_app.post("/messages", {"channel": "sms", "to": "+13175551234", "text": "Hello"})
+    )
+    assert deliver() == 3
+    for one in (*body(answer)["messages"], direct):
+        sid = message(one["id"]).provider_id or ""
+        call_back(hub_demo, a_form(hub_demo, sid, "delivered"), target=about(one["id"]))
+    settle_receipts()
+    assert status(direct["id"]) == Status.DELIVERED
+    signing_app.post("/events", an_event("request.signed", signer={"id": "eric"}))
+    statements = asked()
+    assert len(statements) > 50
+    assert growing(statements) == []
+    named = [
+        one for one in statements if one.startswith("UPDATE messages") and "contact_id=" in one
+    ]
+    assert named == [], (
+        "the index of a column that is named is written, and the larger it is, the more pages of it"
+    )
+
+
+def test_what_was_lost_is_found_by_indexes_alone(
+    hub_demo: Flask, connection: Connection, simulator: Any, asked: Callable[[], list[str]]
+) -> None:
+    silent = a_message("+15005550016")
+    broken = a_message("+15005550014")
+    waiting = a_message()
+    change(waiting, due_at=None)
+    deliver()
+    make_due(silent)
+    make_due(broken)
+    cron.sweep()
+    assert reconcile.run() + status_polling.run() >= 2
+    cancellation.give_up_waiting()
+    assert growing(asked()) == []

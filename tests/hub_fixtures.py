@@ -1,0 +1,311 @@
+"""What tests of the core share: a hub in demo, its signing app, and workers that work until nothing
+is left.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import func, select
+from twilio.request_validator import RequestValidator
+from werkzeug.test import TestResponse
+
+from hub.connections import connections, demo
+from hub.connections.connection_tests import locked, set_state
+from hub.core import data_dir
+from hub.core.data_dir import SimulatorCredentials
+from hub.core.vocabulary import ConnectionState
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.db.types import now
+from hub.intake import process_callbacks
+from hub.lib.shutdown import Stopping
+from hub.messaging.compose import direct
+from hub.messaging.send.dispatcher import Drain
+from hub.models import (
+    Attempt,
+    Connection,
+    Message,
+    PlatformEvent,
+    Receipt,
+    Source,
+    StatusEvent,
+    Throttle,
+)
+from tests.conftest import config_of, serving
+
+CALLBACK = "/api/rpc/webhooks/twilio/sms"
+ERIC = "+13175551234"
+ANNA = "+442071234567"
+
+
+# ── The demo ──────────────────────────────────────────────────────────────────────────────────────
+@pytest.fixture
+def hub_demo(in_app: Flask) -> Iterator[Flask]:
+    """Give an application with the demo's connections and key, its context pushed."""
+    before = signal.getsignal(signal.SIGTERM)
+    demo.prepare()
+    yield in_app
+    signal.signal(signal.SIGTERM, before)  # a drain in this process took it
+
+
+@pytest.fixture
+def connection(hub_demo: Flask) -> Connection:
+    """Give the demo's SMS connection to the simulator."""
+    return db.session.scalars(select(Connection).where(Connection.slug == "demo-sms")).one()
+
+
+@pytest.fixture
+def served(app: Flask) -> Iterator[Flask]:
+    """Serve the application where providers call back."""
+    with serving(app, config_of(app).bind.port):
+        yield app
+
+
+@dataclass
+class SigningApp:
+    """A signing app: posts to the API with its key."""
+
+    client: FlaskClient
+    key: str
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def get(self, path: str, **query: Any) -> TestResponse:
+        return self.client.get(f"/api/v1{path}", query_string=query, headers=self._headers({}))
+
+    def post(self, path: str, content: Any = None, **headers: str) -> TestResponse:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        if content is None:
+            return self.client.post(f"/api/v1{path}", headers=self._headers(named))
+        return self.client.post(f"/api/v1{path}", json=content, headers=self._headers(named))
+
+    def raw(self, path: str, body: bytes | str, kind: str = "application/json") -> TestResponse:
+        return self.client.post(
+            f"/api/v1{path}", data=body, content_type=kind, headers=self._headers({})
+        )
+
+    def _headers(self, more: dict[str, str]) -> dict[str, str]:
+        return {
+            **({"Authorization": f"Bearer {self.key}"} if self.key else {}),
+            **self.headers,
+            **more,
+        }
+
+
+@pytest.fixture
+def signing_app(hub_demo: Flask) -> SigningApp:
+    """Give the demo's signing app, whose key is for test connections."""
+    return SigningApp(
+        hub_demo.test_client(), (config_of(hub_demo).data_dir / "demo-key").read_text().strip()
+    )
+
+
+def an_event(
+    kind: str = "request.sent", *, signers: list[dict[str, Any]] | None = None, **more: Any
+) -> dict[str, Any]:
+    """Return an event as a signing app posts it."""
+    request = {"id": "agr-1001", "title": "Employment Agreement", "sender": {"name": "Acme HR"}}
+    event = {"type": kind, "occurred_at": now().isoformat(), "request": request, **more}
+    if signers is not None:
+        event["signers"] = signers
+    return event
+
+
+def a_signer(name: str, number: str | None = ERIC, **more: Any) -> dict[str, Any]:
+    return {
+        "id": name.lower(),
+        "name": name,
+        "mobile_number": number,
+        "signing_url": f"https://sign.example/r/{name.lower()}",
+        **more,
+    }
+
+
+# ── Messages ──────────────────────────────────────────────────────────────────────────────────────
+def a_message(to: str = ERIC, text: str = "Your contract is ready.", **options: Any) -> str:
+    """Queue a direct message over the demo's connection and return its id."""
+    return direct.send(to=to, text=text, test=True, **({"channel": "sms"} | options))
+
+
+def source_id() -> str:
+    return db.session.scalars(select(Source.id).where(Source.slug == "default")).one()
+
+
+def message(message_id: str) -> Message:
+    """Read a message as it is now."""
+    db.session.rollback()
+    return db.session.get_one(Message, message_id)
+
+
+def status(message_id: str) -> str:
+    return message(message_id).status
+
+
+def attempts(message_id: str) -> list[Attempt]:
+    db.session.rollback()
+    return list(
+        db.session.scalars(
+            select(Attempt).where(Attempt.message_id == message_id).order_by(Attempt.n)
+        )
+    )
+
+
+def told(message_id: str) -> list[str]:
+    """Return the platform events of a message, sorted."""
+    db.session.rollback()
+    return sorted(
+        db.session.scalars(select(PlatformEvent.type).where(PlatformEvent.message_id == message_id))
+    )
+
+
+def words(message_id: str) -> list[str]:
+    """Return what is known of a message, in the order in which it was learnt."""
+    db.session.rollback()
+    return list(
+        db.session.scalars(
+            select(StatusEvent.word)
+            .where(StatusEvent.message_id == message_id)
+            .order_by(StatusEvent.id)
+        )
+    )
+
+
+def count(model: Any) -> int:
+    db.session.rollback()
+    return db.session.scalar(select(func.count()).select_from(model)) or 0
+
+
+@transaction
+def change(message_id: str, **columns: Any) -> None:
+    """Put a message's row into a state that takes long to come about."""
+    row = db.session.get_one(Message, message_id)
+    for name, value in columns.items():
+        setattr(row, name, value)
+
+
+@transaction
+def turn_connection(connection_id: str, state: ConnectionState) -> None:
+    set_state(locked(connection_id), state)
+
+
+def make_due(message_id: str) -> None:
+    """Let it be time to act on a message."""
+    change(message_id, due_at=now() - timedelta(seconds=1))
+
+
+@transaction
+def free(connection: Connection) -> None:
+    """Let a sender go on at once, whatever its provider asked for or its circuit waits for."""
+    row = db.session.get(Throttle, connection.throttle, with_for_update=True)
+    if row is not None:
+        row.ready_at = row.bulk_at = row.filled_at = None
+
+
+# ── Workers ───────────────────────────────────────────────────────────────────────────────────────
+def deliver(seconds: float = 15) -> int:
+    """Send until nothing is left; return how many calls were made."""
+    db.session.rollback()  # requests of this test may have read in its context
+    return Drain(Stopping(seconds)).run(linger=0)
+
+
+def settle_receipts() -> int:
+    """Settle until nothing is left that is due."""
+    db.session.rollback()
+    return process_callbacks.drain(Stopping(15), linger=0)
+
+
+# ── The provider ──────────────────────────────────────────────────────────────────────────────────
+def credentials(app: Flask) -> SimulatorCredentials:
+    return data_dir.simulator_credentials(Path(config_of(app).data_dir))
+
+
+def at_provider(simulator: Any, to: str = "") -> list[str]:
+    """Return the texts that the provider took, oldest first."""
+    return [one.body for one in simulator.extensions["simulator"].store.on_phone(to)]
+
+
+def a_form(app: Flask, sid: str, word: str, **more: str) -> dict[str, str]:
+    """Return the fields of a status callback as Twilio posts them."""
+    account = credentials(app)
+    return {
+        "AccountSid": account.account_sid,
+        "ApiVersion": "2010-04-01",
+        "From": account.phone_number,
+        "To": ERIC,
+        "MessageSid": sid,
+        "SmsSid": sid,
+        "MessageStatus": word,
+        "SmsStatus": word,
+        **more,
+    }
+
+
+def call_back(
+    app: Flask,
+    form: dict[str, str] | list[tuple[str, str]],
+    *,
+    target: str = CALLBACK,
+    token: str | None = None,
+    url: str = "",
+    headers: dict[str, str] | None = None,
+) -> TestResponse:
+    """Post a form to a webhook, signed by Twilio's library for `target`'s public address."""
+    fields = dict(form)
+    signed = url or config_of(app).public_url + target
+    signature = RequestValidator(token or credentials(app).auth_token).compute_signature(
+        signed, fields
+    )
+    return app.test_client().post(
+        target,
+        data=urlencode(form),
+        content_type="application/x-www-form-urlencoded; charset=UTF-8",
+        headers={"X-Twilio-Signature": signature, **(headers or {})},
+    )
+
+
+def about(message_id: str, attempt: int = 1) -> str:
+    """Return the request target that a message's status callback is given."""
+    return f"{CALLBACK}?message={message_id}&attempt={attempt}"
+
+
+@transaction
+def a_connection(title: str, *, like: Connection, **settings: str) -> str:
+    """Add an enabled test connection with the settings of another, save for those given."""
+    made = locked(connections.create(like.integration, title, test=True))
+    made.settings = {**like.settings, **settings}
+    made.settings_version = 1
+    made.account = made.settings["account_sid"]
+    made.sender = made.settings["sender"]
+    set_state(made, ConnectionState.ENABLED)
+    return made.id
+
+
+def receipts() -> list[Receipt]:
+    db.session.rollback()
+    return list(db.session.scalars(select(Receipt).order_by(Receipt.id)))
+
+
+def body(response: TestResponse) -> Any:
+    return json.loads(response.data)
+
+
+def eventually(true: Any, seconds: float = 10) -> Any:
+    """Return what `true` gives as soon as it is true; the database is read anew each time."""
+    deadline = time.monotonic() + seconds
+    while True:
+        db.session.rollback()
+        if found := true():
+            return found
+        assert time.monotonic() < deadline, f"not within {seconds:g} seconds"
+        time.sleep(0.02)

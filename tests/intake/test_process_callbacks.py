@@ -1,0 +1,271 @@
+"""Settling receipts: each is applied, tried again for a while, or shown with its error."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from flask import Flask
+
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.db.types import now
+from hub.intake import process_callbacks
+from hub.intake import provider_callbacks as intake_receipts
+from hub.integrations.base import Accepted, WebhookRequest
+from hub.lib import provider_http
+from hub.messaging.send import claims
+from hub.models import Connection, PlatformEvent, Receipt
+from tests.fake_provider import Pigeon
+from tests.hub_fixtures import (
+    a_form,
+    a_message,
+    about,
+    attempts,
+    call_back,
+    count,
+    deliver,
+    eventually,
+    message,
+    receipts,
+    settle_receipts,
+    status,
+    told,
+    words,
+)
+
+SID = "SM" + "0" * 32
+
+
+@pytest.fixture
+def sent(connection: Connection) -> str:
+    """Give a message that Twilio has accepted as SID."""
+    message_id = a_message()
+    [claim] = claims.turn([], {connection.id: 1})
+    claims.turn([claims.Outcome(claim, Accepted(SID), None, now(), 5, 201)], {})
+    return message_id
+
+
+def test_callbacks_make_a_message_delivered(hub_demo: Flask, sent: str) -> None:
+    for word in ("queued", "sent", "delivered"):
+        call_back(hub_demo, a_form(hub_demo, SID, word), target=about(sent))
+    assert settle_receipts() == 3
+    assert (status(sent), told(sent)) == ("delivered", ["sms_delivered", "sms_sent"])
+    assert {(one.due_at, one.error, one.tries) for one in receipts()} == {(None, "", 1)}
+    assert settle_receipts() == 0
+
+
+class Labelled(Pigeon):
+    """Says in a header what a webhook is about."""
+
+    name = "labelled"
+    kept_headers = ("x-pigeon-label",)
+
+
+def test_headers_that_facts_read_are_kept_and_no_others(
+    hub_demo: Flask, connection: Connection
+) -> None:
+    told = {"content-type": "text/plain", "x-pigeon-label": "arrived", "authorization": "secret"}
+    request = WebhookRequest("POST", "https://hub.example/x", "pigeons", told, b"coo")
+    assert intake_receipts.keep(
+        request, intake_receipts.Proof(Labelled({}, provider_http.Door()), (connection.id,))
+    )
+    assert receipts()[0].request["headers"] == {
+        "content-type": "text/plain",
+        "x-pigeon-label": "arrived",
+    }
+
+
+@pytest.mark.parametrize(
+    "word", ["queued", "sending", "receiving", "received", "accepted", "flibbertigibbet"]
+)
+def test_words_that_mean_nothing_yield_no_platform_event(
+    hub_demo: Flask, sent: str, word: str
+) -> None:
+    call_back(hub_demo, a_form(hub_demo, SID, word), target=about(sent))
+    settle_receipts()
+    assert (status(sent), count(PlatformEvent), words(sent)) == ("accepted", 0, [word])
+    assert receipts()[0].due_at is None
+
+
+@pytest.mark.parametrize("word", ["sent", "delivered", "failed", "undelivered"])
+def test_the_four_words_each_yield_their_platform_event(
+    hub_demo: Flask, sent: str, word: str
+) -> None:
+    call_back(hub_demo, a_form(hub_demo, SID, word, NumSegments="3"), target=about(sent))
+    settle_receipts()
+    assert (status(sent), told(sent), message(sent).segments) == (word, [f"sms_{word}"], 3)
+    event = db.session.query(PlatformEvent).one()
+    assert {"MessageSid", "AccountSid", "To", "From", "NumSegments"} <= event.payload.keys()
+
+
+def test_a_failure_keeps_its_code_and_its_reason(hub_demo: Flask, sent: str) -> None:
+    call_back(
+        hub_demo,
+        a_form(hub_demo, SID, "undelivered", ErrorCode="30003", ErrorMessage="Unreachable"),
+        target=about(sent),
+    )
+    settle_receipts()
+    assert (status(sent), message(sent).code) == ("undelivered", "30003")
+    assert db.session.query(PlatformEvent).one().payload["ErrorMessage"] == "Unreachable"
+
+
+def test_a_callback_may_overtake_the_answer(hub_demo: Flask, connection: Connection) -> None:
+    message_id = a_message()
+    [claim] = claims.turn([], {connection.id: 1})
+    call_back(hub_demo, a_form(hub_demo, SID, "delivered"), target=about(message_id))
+    settle_receipts()
+    assert (status(message_id), message(message_id).provider_id) == ("delivered", SID)
+    claims.turn([claims.Outcome(claim, Accepted(SID), None, now(), 5, 201)], {})
+    assert (status(message_id), attempts(message_id)[0].outcome) == ("delivered", "accepted")
+
+
+def test_a_callback_without_our_names_is_found_by_twilios_id(hub_demo: Flask, sent: str) -> None:
+    call_back(hub_demo, a_form(hub_demo, SID, "delivered"))
+    settle_receipts()
+    assert status(sent) == "delivered"
+
+
+def test_a_callback_that_is_faster_than_our_own_record_is_settled_later(
+    hub_demo: Flask, connection: Connection
+) -> None:
+    # without our names, before the provider's id is stored
+    call_back(hub_demo, a_form(hub_demo, SID, "delivered"))
+    assert process_callbacks.batch() == 1
+    [row] = receipts()
+    assert row.error
+    assert row.due_at is not None
+    message_id = a_message()
+    [claim] = claims.turn([], {connection.id: 1})
+    claims.turn([claims.Outcome(claim, Accepted(SID), None, now(), 5, 201)], {})
+    with time_machine.travel(row.due_at + timedelta(seconds=1)):
+        settle_receipts()
+    assert status(message_id) == "delivered"
+    assert (receipts()[0].due_at, receipts()[0].error) == (None, "")
+
+
+def test_what_matches_nothing_is_tried_for_ten_minutes_and_then_shown(hub_demo: Flask) -> None:
+    call_back(
+        hub_demo,
+        a_form(hub_demo, SID, "delivered"),
+        target=about("msg_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c"),
+    )
+    began = now()
+    tries = 0
+    while (due := receipts()[0].due_at) is not None:
+        assert due < began + timedelta(minutes=12)
+        with time_machine.travel(due + timedelta(milliseconds=1), tick=False):
+            process_callbacks.batch()
+        tries += 1
+    assert 10 < tries < 30, "often at first, then rarely"
+    assert receipts()[0].error
+    assert count(PlatformEvent) == 0
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "?message=msg_1&attempt=1",
+        "?message=&attempt=",
+        "?attempt=99999999999999999999",
+        "?message=%00&attempt=x",
+    ],
+)
+def test_odd_names_in_the_address_fall_back_to_twilios_id(
+    hub_demo: Flask, sent: str, query: str
+) -> None:
+    call_back(
+        hub_demo, a_form(hub_demo, SID, "delivered"), target="/api/rpc/webhooks/twilio/sms" + query
+    )
+    settle_receipts()
+    assert status(sent) == "delivered"
+
+
+def test_an_absurd_attempt_number_is_somebody_elses(hub_demo: Flask, sent: str) -> None:
+    call_back(hub_demo, a_form(hub_demo, SID, "delivered"), target=about(sent, 10**25))
+    settle_receipts()
+    assert status(sent) == "delivered", "found by the provider's id"
+
+
+@transaction
+def spoil(receipt_id: str) -> None:
+    row = db.session.get_one(Receipt, receipt_id)
+    assert row._request is not None
+    row._request = row._request[:-1] + bytes([row._request[-1] ^ 1])
+
+
+def test_a_receipt_that_fails_keeps_its_error_and_does_not_hold_the_others(
+    hub_demo: Flask, sent: str
+) -> None:
+    for word in ("queued", "sent", "delivered"):
+        call_back(hub_demo, a_form(hub_demo, SID, word), target=about(sent))
+    first = receipts()[0]
+    spoil(first.id)
+    assert process_callbacks.batch() == 3
+    assert status(sent) == "delivered"
+    bad, *good = receipts()
+    assert {one.due_at for one in good} == {None}
+    assert "k1" in bad.error, "it names the key"
+    assert bad.due_at is not None
+    with time_machine.travel(now() + timedelta(minutes=11)):
+        process_callbacks.batch()
+    assert (receipts()[0].due_at, bool(receipts()[0].error)) == (None, True)
+
+
+def test_an_empty_table_costs_nothing(hub_demo: Flask) -> None:
+    assert not process_callbacks.due()
+    assert process_callbacks.batch() == 0
+
+
+# ── The whole way round ───────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize(
+    ("number", "ends", "events"),
+    [
+        ("+13175551234", "delivered", ["sms_delivered", "sms_sent"]),
+        ("+15005550011", "undelivered", ["sms_sent", "sms_undelivered"]),
+        ("+15005550017", "delivered", ["sms_delivered", "sms_sent"]),
+        ("+15005550014", "delivered", ["sms_delivered", "sms_sent"]),
+        ("+15005550004", "failed", ["sms_failed"]),
+    ],
+)
+def test_a_magic_number_ends_as_it_promises(
+    hub_demo: Flask,
+    connection: Connection,
+    simulator: Any,
+    served: Flask,
+    number: str,
+    ends: str,
+    events: list[str],
+) -> None:
+    message_id = a_message(number)
+    deliver()
+    eventually(
+        lambda: (
+            settle_receipts() is None or (status(message_id) == ends and told(message_id) == events)
+        )
+    )
+    settle_receipts()
+    assert (status(message_id), told(message_id)) == (ends, events)
+
+
+# ── The connection ────────────────────────────────────────────────────────────────────────────────
+def test_a_connection_knows_to_the_minute_when_it_was_called_back_last(
+    hub_demo: Flask, connection: Connection, sent: str
+) -> None:
+    def called_at(word: str) -> Any:
+        call_back(hub_demo, a_form(hub_demo, SID, word), target=about(sent))
+        settle_receipts()
+        db.session.rollback()
+        return db.session.get_one(Connection, connection.id).called_at
+
+    assert connection.called_at is None
+    first = called_at("queued")
+    assert first == receipts()[0].received_at
+    with time_machine.travel(first + timedelta(seconds=50), tick=False):
+        assert called_at("sent") == first, (
+            "a busy connection's row is not written for each callback"
+        )
+    with time_machine.travel(first + timedelta(seconds=70), tick=False):
+        assert called_at("delivered") == now()

@@ -1,0 +1,172 @@
+"""Sealing: what is sealed opens in its own place, under its own key, and nowhere else."""
+
+from __future__ import annotations
+
+import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from flask import Flask
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from hub.core.errors import Unreadable
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.db.types import new_id, now
+from hub.lib.crypto import Keyring, blind, digest, key_id_of
+from hub.messaging.contacts.contacts import contact_for
+from hub.models import Contact, Signer, SigningRequest, Source
+
+OLD = bytes(range(32))
+NEW = bytes(range(1, 33))
+RING = Keyring([("k2", NEW), ("k1", OLD)])
+PLACE = ("messages", "019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c", "content")
+words = st.text(max_size=40)
+
+
+@given(plain=st.binary(max_size=200), table=words, row=words, field=words)
+def test_what_is_sealed_opens_in_its_place(plain: bytes, table: str, row: str, field: str) -> None:
+    sealed = RING.seal(table, row, field, plain)
+    assert RING.open(table, row, field, sealed) == plain
+    assert plain not in sealed or len(plain) < 4
+
+
+@given(table=words, row=words, plain=st.binary(max_size=40))
+def test_it_opens_as_the_format_is_described(table: str, row: str, plain: bytes) -> None:
+    sealed = RING.seal(table, row, "field", plain)
+    key = HKDF(SHA256(), 32, None, f"{table}\0{row}".encode()).derive(NEW)
+    assert sealed[:4] == b"\x01\x02k2"
+    assert AESGCM(key).decrypt(sealed[4:16], sealed[16:], b"k2\0field") == plain
+
+
+@pytest.mark.parametrize("at", range(3))
+def test_a_value_copied_elsewhere_does_not_open(at: int) -> None:
+    sealed = RING.seal(*PLACE, b"secret")
+    elsewhere = [*PLACE]
+    elsewhere[at] = "elsewhere"
+    with pytest.raises(Unreadable, match="k2"):
+        RING.open(*elsewhere, sealed)
+
+
+@given(data=st.data())
+def test_one_changed_byte_does_not_open(data: st.DataObject) -> None:
+    sealed = bytearray(RING.seal(*PLACE, b"secret"))
+    sealed[data.draw(st.integers(0, len(sealed) - 1))] ^= data.draw(st.integers(1, 255))
+    with pytest.raises(Unreadable):
+        RING.open(*PLACE, bytes(sealed))
+
+
+@given(junk=st.binary(max_size=60))
+def test_junk_is_refused_with_a_sentence(junk: bytes) -> None:
+    with pytest.raises(Unreadable, match=r"\.$"):
+        RING.open(*PLACE, junk)
+
+
+@given(length=st.integers(0, 60))
+def test_a_value_that_was_cut_short_does_not_open(length: int) -> None:
+    sealed = RING.seal(*PLACE, b"secret")
+    if length < len(sealed):
+        with pytest.raises(Unreadable):
+            RING.open(*PLACE, sealed[:length])
+
+
+def test_the_newest_key_seals_and_all_open() -> None:
+    before = Keyring([("k1", OLD)]).seal(*PLACE, b"secret")
+    assert RING.open(*PLACE, before) == b"secret"
+    assert (key_id_of(before), key_id_of(RING.seal(*PLACE, b"secret"))) == ("k1", "k2")
+
+
+def test_a_missing_key_is_named() -> None:
+    with pytest.raises(Unreadable) as missing:
+        Keyring([("k1", OLD)]).open(*PLACE, RING.seal(*PLACE, b"secret"))
+    assert missing.value.key_id == "k2"
+    assert "'k2'" in str(missing.value)
+    assert "HUB_ENCRYPTION_KEYS" in str(missing.value)
+
+
+def test_another_key_under_the_same_id_is_told_apart_from_a_missing_one() -> None:
+    with pytest.raises(Unreadable, match="another key under that id") as wrong:
+        Keyring([("k2", OLD)]).open(*PLACE, RING.seal(*PLACE, b"secret"))
+    assert wrong.value.key_id == "k2"
+
+
+def test_the_same_text_is_sealed_differently_each_time() -> None:
+    assert RING.seal(*PLACE, b"secret") != RING.seal(*PLACE, b"secret")
+
+
+def test_an_error_tells_nothing_of_the_secret() -> None:
+    with pytest.raises(Unreadable) as wrong:
+        RING.open(
+            "messages",
+            "row",
+            "other",
+            RING.seal("messages", "row", "content", b"the secret itself"),
+        )
+    assert "secret itself" not in str(wrong.value)
+    assert repr(NEW) not in str(wrong.value)
+
+
+def test_blinded_parts_do_not_run_together() -> None:
+    assert blind(OLD, "a", "bc") != blind(OLD, "ab", "c")
+    assert blind(OLD, "a") != blind(NEW, "a")
+    assert len(digest("x")) == len(blind(OLD, "x")) == 32
+
+
+# ── In the database ───────────────────────────────────────────────────────────────────────────────
+@transaction
+def two_signers() -> tuple[str, str]:
+    source = db.session.scalars(select(Source)).one()
+    request = SigningRequest(
+        id=new_id("req"),
+        source_id=source.id,
+        external_id="a",
+        test=True,
+        state="open",
+        told_at=now(),
+        state_at=now(),
+    )
+    request.title = "A title"
+    db.session.add(request)
+    db.session.flush()
+    ids = []
+    for name in ("eric", "anna"):
+        signer = Signer(id=new_id("sgn"), request_id=request.id, external_id=name)
+        signer.details = {"name": name}
+        signer.signing_url = f"https://sign.example/{name}"
+        db.session.add(signer)
+        ids.append(signer.id)
+    return ids[0], ids[1]
+
+
+def test_a_row_holds_no_plain_text(in_app: Flask) -> None:
+    eric, _ = two_signers()
+    row = db.session.get_one(Signer, eric)
+    assert row.details == {"name": "eric"}
+    assert row._details is not None
+    assert b"eric" not in row._details
+
+
+def test_a_value_copied_to_another_row_or_field_does_not_open(in_app: Flask) -> None:
+    eric, anna = two_signers()
+
+    @transaction
+    def copy() -> None:
+        one = db.session.get_one(Signer, eric)
+        two = db.session.get_one(Signer, anna)
+        two._details = one._details
+        one._details = one._signing_url
+
+    copy()
+    for signer_id in (eric, anna):
+        with pytest.raises(Unreadable, match="k1"):
+            _ = db.session.get_one(Signer, signer_id).details
+
+
+def test_a_contact_is_found_without_its_address_being_known(in_app: Flask) -> None:
+    first = contact_for("phone", "+13175551234", test=True)
+    assert contact_for("phone", "+13175551234", test=True).id == first.id
+    assert contact_for("phone", "+13175551234", test=False).id != first.id
+    assert b"1317" not in first.address_key
+    assert db.session.query(Contact).count() == 2

@@ -1,0 +1,96 @@
+"""Phone numbers: E.164, or the reason why not."""
+
+from __future__ import annotations
+
+import re
+
+import phonenumbers
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hub.lib import phones
+
+EXAMPLES = [
+    phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    for region in phonenumbers.SUPPORTED_REGIONS
+    if (number := phonenumbers.example_number_for_type(region, phonenumbers.PhoneNumberType.MOBILE))
+]
+
+
+def test_a_mobile_number_of_every_country_is_taken() -> None:
+    assert len(EXAMPLES) > 200
+    for number in EXAMPLES:
+        assert phones.clean(number) == number
+        assert phones.plausible(number)
+
+
+def test_a_number_that_is_not_assigned_is_only_doubted() -> None:
+    assert phones.clean("+15551234567") == "+15551234567"
+    assert not phones.plausible("+15551234567")
+
+
+@pytest.mark.parametrize(
+    ("number", "because"),
+    [
+        ("", "Give a phone number"),
+        ("   ", "Give a phone number"),
+        ("5551234567", "The country code is missing"),
+        ("(555) 123-4567", "Start with + and the country code, digits only"),
+        ("+1 555 123 4567", "Leave out spaces"),
+        ("+1(555)1234567", "brackets"),
+        ("+1-555-123-4567", "dashes"),
+        ("+1.555.123.4567", "dots"),
+        ("+123456", "this one 6"),
+        ("+1234567890123456", "this one 16"),
+        ("+", "this one 0"),
+        ("+999123456789", "no country"),
+        ("+0123456789", "no country"),
+        ("+1555123456", "too short"),
+        ("+155512345678", "too long"),
+        ("whatsapp:+15551234567", "digits only"),
+        ("+1555123456７", "Leave out"),
+        ("+15551234567\n+1", "Leave out"),
+    ],
+)
+def test_what_is_refused_says_why(number: str, because: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(because)):
+        phones.clean(number)
+
+
+@given(st.text(max_size=20) | st.from_regex(r"\+[0-9]{0,18}", fullmatch=True))
+def test_what_is_taken_is_e164_and_stays_as_it_is(text: str) -> None:
+    try:
+        cleaned = phones.clean(text)
+    except ValueError:
+        return
+    assert re.fullmatch(r"\+[0-9]{7,15}", cleaned)
+    assert phonenumbers.parse(cleaned).country_code == phonenumbers.parse(text).country_code
+    assert phones.clean(cleaned) == cleaned
+    assert phonenumbers.is_possible_number(phonenumbers.parse(cleaned))
+
+
+@given(st.text(max_size=20))
+def test_whatever_is_asked_about_has_an_answer(text: str) -> None:
+    assert isinstance(phones.plausible(text), bool)
+    assert re.fullmatch("([A-Z]{2})?", phones.region(text))
+    assert isinstance(phones.display(text), str)
+
+
+@pytest.mark.parametrize(
+    ("number", "region"),
+    [
+        ("+442071234567", "GB"),
+        ("+13175551234", "US"),
+        ("+14165550123", "CA"),
+        ("+80012345678", ""),
+        ("roof", ""),
+    ],
+)
+def test_a_number_tells_its_country(number: str, region: str) -> None:
+    assert phones.region(number) == region
+
+
+def test_a_number_is_shown_as_people_write_it() -> None:
+    assert phones.display("+442071234567") == "+44 20 7123 4567"
+    assert phones.display("roof") == "roof"

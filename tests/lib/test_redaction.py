@@ -1,0 +1,95 @@
+"""What lists and logs leave out of texts: one-time codes and card numbers; and what they must not
+take for one.
+"""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hub.lib.redaction import in_log, masked
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Your code is 123456.", "Your code is ••••••."),
+        ("123456 is your verification code", "•••••• is your verification code"),
+        ("Your Acme PIN: 4821", "Your Acme PIN: ••••"),
+        ("G-918273 is your Google verification code", "G-•••••• is your Google verification code"),
+        ("Use 123-456 as your one-time passcode.", "Use •••-••• as your one-time passcode."),
+        ("Ihre TAN lautet 778 899", "Ihre TAN lautet ••• •••"),
+        ("Su código es 5566", "Su código es ••••"),
+        ("Ваш код 4455", "Ваш код ••••"),
+        ("您的验证码是 884422", "您的验证码是 ••••••"),
+        ("Card 4111 1111 1111 1111 was charged", "Card ••••1111 was charged"),
+        ("Your code is:\n123456", "Your code is:\n••••••"),
+        ("Your code (valid 10 minutes): 123456", "Your code (valid 10 minutes): ••••••"),
+        ("Use 123456 to sign in", "Use •••••• to sign in"),
+        ("Toegangscode: 123456", "Toegangscode: ••••••"),
+        ("verification_code=123456", "verification_code=••••••"),
+        ("Your code for agreement 2024 is 123456", "Your code for agreement •••• is ••••••"),
+        ("Code 12 34 56 78", "Code •• •• •• ••"),
+        ("Card 4111.1111.1111.1111", "Card ••••1111"),
+        ("378282246310005", "••••0005"),
+        ("Pay with 5555-5555-5555-4444 now, code 99887", "Pay with ••••4444 now, code •••••"),
+    ],
+)
+def test_codes_and_cards_are_not_shown(text: str, shown: str) -> None:
+    assert masked(text) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Please sign the Employment Agreement of 2026.",
+        (
+            'You\'ve been sent "Lease 2026" by Acme HR. Please review & sign:'
+            " https://sign.example/r/123456"
+        ),
+        "Call +13175551234 or +49 151 23456789",
+        "msg_01a20003-8110-7697-95ef-ddf3488ccf74",
+        "4111 1111 1111 1112",  # no card has that check digit
+        "Due on 2026-11-21 at 09:30, 1,250.00 USD",
+        "",
+    ],
+)
+def test_what_is_no_code_stays_readable(text: str) -> None:
+    assert masked(text) == text
+
+
+@given(st.text(max_size=300))
+def test_any_text_can_be_masked_and_twice_is_as_once(text: str) -> None:
+    assert masked(masked(text)) == masked(text)
+    assert len(masked(text)) <= len(text) + 6
+
+
+@given(st.lists(st.integers(0, 9), min_size=15, max_size=15), st.sampled_from(["", " ", "-"]))
+def test_every_number_with_the_check_digit_of_a_card_is_masked(digits: list[int], gap: str) -> None:
+    total = sum(
+        one if place % 2 else (one * 2 - 9 if one > 4 else one * 2)
+        for place, one in enumerate(digits)
+    )
+    number = "".join(map(str, [*digits, -total % 10]))
+    text = gap.join(number[start : start + 4] for start in range(0, 16, 4))
+    assert masked(f"Card {text}.") == f"Card ••••{number[-4:]}."
+
+
+def test_a_line_of_the_log_is_masked_whatever_it_holds() -> None:
+    line = in_log(
+        None,
+        "info",
+        {
+            "event": "provider.said",
+            "why": "Your code is 123456",
+            "count": 7,
+            "timestamp": "2026-11-21T10:00:00Z",
+        },
+    )
+    assert line == {
+        "event": "provider.said",
+        "why": "Your code is ••••••",
+        "count": 7,
+        "timestamp": "2026-11-21T10:00:00Z",
+    }

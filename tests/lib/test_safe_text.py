@@ -1,0 +1,322 @@
+"""Text from outside acts on nothing: neither on the text around it nor on the provider."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from flask import Flask
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hub.db.engine import db
+from hub.db.types import new_id
+from hub.integrations.base import Button, Card, Filled, Integration, Outbound
+from hub.lib import text
+from hub.messaging.compose import media
+from hub.models import Body
+from tests.hub_fixtures import SigningApp, a_signer, an_event
+from tests.hub_fixtures import connection as connection
+from tests.hub_fixtures import hub_demo as hub_demo
+from tests.hub_fixtures import signing_app as signing_app
+from tests.integrations.test_contract import good_address, instance, senders
+
+OVERRIDES = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+BREAKS = "\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029"
+NASTY = OVERRIDES + BREAKS + "\0\x07\x1b\x7f\x9b\ufffe\ud83d\udc00\t\u200e\u200f\u061c\u200d\u0301"
+anything = st.text(st.one_of(st.characters(), st.sampled_from(NASTY + "aא5 .")), max_size=60)
+quick = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+def acting(shown: str) -> set[str]:
+    """Return the characters of an outgoing text that act on others; pairs of isolates do not."""
+    depth = 0
+    found = set()
+    for char in shown:
+        if char == "\u2068":
+            depth += 1
+        elif char == "\u2069":
+            depth -= 1
+        elif char in OVERRIDES or (
+            unicodedata.category(char) in ("Cc", "Cs") and char not in "\n\t"
+        ):
+            found.add(char)
+        if depth < 0 or (char == "\n" and depth):
+            found.add("unpaired")
+    return found | ({"unpaired"} if depth else set())
+
+
+def texts_in(payload: Any) -> list[str]:
+    if isinstance(payload, dict):
+        return [one for value in payload.values() for one in texts_in(value)]
+    if isinstance(payload, list | tuple):
+        return [one for value in payload for one in texts_in(value)]
+    if isinstance(payload, str) and payload.startswith('{"'):
+        with suppress(ValueError):  # variables of a template
+            return texts_in(json.loads(payload))
+    return [payload] if isinstance(payload, str) else []
+
+
+# ── Texts and values ──────────────────────────────────────────────────────────────────────────────
+@settings(max_examples=400, deadline=None)
+@given(anything)
+def test_a_readable_text_acts_on_nothing_and_is_its_own_readable_form(given_text: str) -> None:
+    shown = text.readable(given_text)
+    assert not acting(shown)
+    assert text.readable(shown) == shown
+    shown.encode()
+
+
+@settings(max_examples=400, deadline=None)
+@given(anything)
+def test_a_value_is_one_line_and_holds_nothing_that_orders_its_surroundings(value: str) -> None:
+    line = text.one_line(value)
+    assert not acting(line)
+    assert not set(line) & set(OVERRIDES + BREAKS + "\t")
+    assert len(line.splitlines()) <= 1
+    assert text.one_line(line) == line
+
+
+@settings(max_examples=300, deadline=None)
+@given(anything)
+def test_an_isolated_value_begins_and_ends_its_own_order(value: str) -> None:
+    shown = text.isolate(text.one_line(value))
+    assert not acting(shown)
+    turned = any(unicodedata.bidirectional(char) in ("R", "AL", "AN") for char in shown)
+    assert shown.startswith("\u2068") == turned
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Zoë Müller",
+        "דנה לוי",
+        "محمد علي",
+        "می‌خواهم",
+        "👩‍👩‍👧‍👦 Smith",
+        "अनुष्का",
+        "李小龙",
+        "Ann‏ (דנה)",
+    ],
+)
+def test_genuine_names_stay_as_they_are(name: str) -> None:
+    assert text.one_line(name) == name
+    assert text.readable(name) == name
+
+
+@pytest.mark.parametrize(
+    ("value", "line"),
+    [
+        ("Lease\r\nPage 2", "Lease Page 2"),
+        ("a\n\n\nb", "a b"),
+        ("a\u2028b\u2029c\x85d\ve\ff", "a b c d e f"),
+        ("\0NDA\0", "NDA"),
+        ("contract \u202efdp.exe", "contract fdp.exe"),
+        ("\u2066x\u2069", "x"),
+        ("Deed\u200f", "Deed"),
+        ("\u202e\n", ""),
+        ("\ud83d\ude00", "😀"),
+    ],
+)
+def test_what_acts_is_removed_and_breaks_become_spaces(value: str, line: str) -> None:
+    assert text.one_line(value) == line
+
+
+# ── Every integration ─────────────────────────────────────────────────────────────────────────────
+@senders
+@quick
+@given(data=st.data())
+def test_nothing_that_acts_reaches_a_provider(cls: type[Integration], data: st.DataObject) -> None:
+    def some() -> str:
+        return data.draw(anything)
+
+    card = Card(some(), ((some(), some()), (some(), "x")), (some(),))
+    buttons = (
+        Button(some(), "https://sign.example/1"),
+        Button(some(), "https://hub.example/a/t", "t" * 43),
+    )
+    filled = data.draw(st.sampled_from([None, Filled("HX1", {"1": some(), "2": some()})]))
+    card_or_none = data.draw(st.sampled_from([None, card]))
+    message = Outbound(
+        id=new_id("msg"),
+        attempt=1,
+        to=good_address(cls),
+        text=some(),
+        subject=some(),
+        card=card_or_none,
+        buttons=buttons if card_or_none else (),
+        template=filled,
+    )
+    for shown in texts_in(instance(cls).render(message)):
+        assert not acting(shown), shown
+    if filled is not None:
+        assert all("\n" not in value for value in message.template.variables.values())  # type: ignore[union-attr]
+
+
+# ── The API ───────────────────────────────────────────────────────────────────────────────────────
+def said(message_id: str) -> str:
+    db.session.rollback()
+    return str(db.session.get_one(Body, message_id.partition("_")[2]).content["text"])
+
+
+@pytest.mark.parametrize("bad", list(OVERRIDES))
+def test_no_title_or_name_reverses_the_link(signing_app: SigningApp, bad: str) -> None:
+    event = an_event(signers=[a_signer("Eric") | {"name": f"{bad}Eric"}])
+    event["request"] |= {
+        "title": f"{bad}Lease{bad}\r\nevil",
+        "sender": {"name": f"Acme\u2029{bad}"},
+    }
+    answer = signing_app.post("/events", event)
+    assert answer.status_code == 202
+    assert (
+        said(answer.json["messages"][0]["id"])
+        == 'You\'ve been sent "Lease evil" by Acme. Please review & sign:'
+        " https://sign.example/r/eric"
+    )
+
+
+def test_a_right_to_left_name_costs_an_sms_no_character(
+    signing_app: SigningApp, hub_demo: Flask
+) -> None:
+    event = an_event(signers=[a_signer("Eric")])
+    event["request"]["sender"] = {"name": "דנה לוי"}
+    sent = said(signing_app.post("/events", event).json["messages"][0]["id"])
+    assert "by דנה לוי. Please" in sent
+    assert not set(sent) & set(OVERRIDES)
+
+
+def test_control_characters_of_a_direct_message_are_not_sent(signing_app: SigningApp) -> None:
+    answer = signing_app.post(
+        "/messages", {"to": "+13175551234", "channel": "sms", "text": "One\x07\r\ntwo \u202ethree"}
+    )
+    assert said(answer.json["id"]) == "One\ntwo three"
+
+
+# ── Links ─────────────────────────────────────────────────────────────────────────────────────────
+BAD_LINKS = [
+    "https://sign.example/a b",
+    "https://sign.example/\u202egpj",
+    "https://user:word@sign.example/",
+    "https://sign.example@evil.example/",
+    "https://sign.example\\@evil.example/",
+    "ftp://sign.example/",
+    "javascript:alert(1)",
+    "//sign.example/",
+    "https:///x",
+    "https:x",
+    "https://sign.example/\x00",
+    "https://sign.example/\n",
+    "https://sign.example/\u00a0x",
+    "https://sign.example/\u200b",
+    "data:text/html,x",
+    " https://sign.example/",
+    "https://sign.example/\u2028",
+    'https://sign.example/">',
+    "https://sign.example:0/",
+    "https://[::1/",
+    "",
+]
+GOOD_LINKS = [
+    "https://sign.example/r/1?a=b&c=%20d#e",
+    "http://127.0.0.1:8000/x",
+    "HTTPS://sign.example",
+    "https://münchen.example/ä",
+    "https://sign.example/@me",
+    "https://sign.example/?m=a@b.example",
+    "https://[2001:db8::1]:8443/x",
+    "https://sign.example/a[]=1",
+]
+
+
+@pytest.mark.parametrize("link", BAD_LINKS)
+@pytest.mark.parametrize(
+    "field", ["request.url", "signers[0].signing_url", "signers[0].download_url", "download_url"]
+)
+def test_a_link_that_could_deceive_is_refused_with_its_field(
+    signing_app: SigningApp, field: str, link: str
+) -> None:
+    event = an_event(signers=[a_signer("Eric")])
+    place = {"request": event["request"], "signers[0]": event["signers"][0], "": event}[
+        field.rpartition(".")[0]
+    ]
+    place[field.rpartition(".")[2]] = link
+    answer = signing_app.post("/events", event)
+    assert (answer.status_code, answer.json["field"]) == (422, field)
+
+
+@pytest.mark.parametrize("link", [one for one in BAD_LINKS if one])
+def test_a_file_at_a_deceiving_address_is_refused(signing_app: SigningApp, link: str) -> None:
+    answer = signing_app.post(
+        "/messages", {"to": "+13175551234", "channel": "sms", "media_url": link}
+    )
+    assert (answer.status_code, answer.json["field"]) == (422, "media_url")
+
+
+@pytest.mark.parametrize("link", GOOD_LINKS)
+def test_an_honest_link_goes_out_as_it_was_given(signing_app: SigningApp, link: str) -> None:
+    answer = signing_app.post("/events", an_event(signers=[a_signer("Eric", signing_url=link)]))
+    assert said(answer.json["messages"][0]["id"]).endswith(link)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.text(st.one_of(st.characters(), st.sampled_from(NASTY + "@:/\\?#[]. "))))
+def test_an_accepted_link_is_one_word_without_a_user(rest: str) -> None:
+    try:
+        link = text.web_address(f"https://sign.example{rest}")
+    except ValueError:
+        return
+    assert link.isprintable()
+    assert not set(link) & set(' \\<>"')
+    assert (
+        "@"
+        not in link.removeprefix("https://").partition("/")[0].partition("?")[0].partition("#")[0]
+    )
+
+
+# ── Length ────────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize(
+    "whole",
+    ["é", "👩‍👩‍👧‍👦", "🇩🇪", "👍🏽", "각", "ก็", "न्", "🏴\U000e0067\U000e0062\U000e007f", "❤️"],
+)
+def test_what_people_see_as_one_character_is_not_split(whole: str) -> None:
+    assert list(text.graphemes(f"a{whole}{whole}b")) == ["a", whole, whole, "b"] or whole == "न्"
+    assert "".join(text.graphemes(f"a{whole}{whole}b")) == f"a{whole}{whole}b"
+
+
+@settings(max_examples=200, deadline=None)
+@given(anything, st.integers(0, 40))
+def test_a_shortened_text_fits_and_is_a_beginning(value: str, most: int) -> None:
+    short = text.shorten(value, lambda one: text.utf16_length(one) <= most)
+    assert short is not None
+    assert text.utf16_length(short) <= most
+    assert short == "" or value.startswith(short.removesuffix("…"))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "..",
+        ".",
+        "a/..",
+        "a\\..",
+        "fdp\u202eexe.pdf",
+        "a b.pdf",
+        "ü?#%2F.pdf",
+        "a\r\nb.pdf",
+        "x" * 300,
+        "",
+        "דנה.pdf",
+    ],
+)
+def test_a_file_is_lent_under_an_address_whatever_its_name(hub_demo: Flask, name: str) -> None:
+    kept = media.keep(name, "application/pdf", b"%PDF-1.4", source_id=None, test=True)
+    assert not acting(kept.name)
+    assert kept.name.strip(" .") == kept.name != ""
+    path = "/api/" + media.link(kept.id, kept.name).partition("/api/")[2]
+    lent = hub_demo.test_client().get(path)
+    assert (lent.status_code, lent.data) == (200, b"%PDF-1.4")

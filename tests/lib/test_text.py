@@ -1,0 +1,117 @@
+"""Texts: templates filled, segments counted as carriers bill them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hub.lib import text
+
+# the alphabet of GSM 03.38, written down here once more: https://www.3gpp.org/dynareport/23038.htm
+BASIC = (
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
+    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+EXTENSION = "\f^{}\\[~]|€"
+
+
+def reference(words: str) -> int:
+    """Count by filling segments one after another."""
+    if not words:
+        return 0
+    gsm = all(char in BASIC + EXTENSION for char in words)
+    sizes = [
+        (2 if char in EXTENSION else 1) if gsm else (2 if ord(char) > 0xFFFF else 1)
+        for char in words
+    ]
+    if sum(sizes) <= (160 if gsm else 70):
+        return 1
+    room = 153 if gsm else 67
+    segments = [0]
+    for size in sizes:
+        if segments[-1] + size > room:
+            segments.append(0)
+        segments[-1] += size
+    return len(segments)
+
+
+@pytest.mark.parametrize(
+    ("words", "segments"),
+    [
+        ("", 0),
+        ("a", 1),
+        ("a" * 160, 1),
+        ("a" * 161, 2),
+        ("a" * 306, 2),
+        ("a" * 307, 3),
+        ("€" * 80, 1),
+        ("€" * 81, 2),
+        ("a" * 159 + "€", 2),
+        ("a" * 152 + "€" + "a" * 152, 3),
+        ("a" * 151 + "€" + "a" * 152, 2),
+        ("ü" * 160, 1),
+        ("ç", 1),
+        ("ç" * 71, 2),
+        ("Ç" * 160, 1),
+        ("`" * 71, 2),
+        ("\t" * 71, 2),
+        ("’" * 70, 1),
+        ("’" * 71, 2),
+        ("’" * 135, 3),
+        ("🎉" * 35, 1),
+        ("🎉" * 36, 2),
+        ("🎉" * 66, 2),
+        ("🎉" * 67, 3),
+        ("я" * 134, 2),
+        ("a" * 66 + "🎉" + "я" * 67, 3),
+    ],
+)
+def test_a_text_has_as_many_segments_as_carriers_bill(words: str, segments: int) -> None:
+    assert text.segments(words) == segments == reference(words)
+
+
+@given(st.text(st.sampled_from(BASIC + EXTENSION), max_size=400) | st.text(max_size=200))
+def test_segments_are_those_of_the_specification(words: str) -> None:
+    if not any(0xD800 <= ord(char) < 0xE000 for char in words):
+        assert text.segments(words) == reference(words)
+
+
+def test_a_template_is_filled() -> None:
+    assert (
+        text.render(
+            " Hello {{ name }}{% if n == 1 %}, once{% endif %}! ", {"name": "{{ name }}", "n": 1}
+        )
+        == "Hello {{ name }}, once!"
+    )
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ nobody }}",
+        "{{ name",
+        "{% if %}",
+        "{{ name.__class__.__mro__ }}",
+        "{{ 1 / 0 }}",
+        "{{ name + 1 }}",
+        "{{ name() }}",
+        "{{ name.missing.thing }}",
+        "{% for x in 5 %}{% endfor %}",
+        "{{ ''.join(5) }}",
+    ],
+)
+def test_a_template_that_does_not_work_says_so_and_no_more(source: str) -> None:
+    with pytest.raises(ValueError, match="template does not work") as problem:
+        text.render(source, {"name": "the secret"})
+    assert "the secret" not in str(problem.value)
+
+
+def test_a_template_cannot_reach_into_the_program() -> None:
+    for source in (
+        "{{ ''.__class__ }}",
+        "{{ items.append(1) }}",
+        "{{ items.__init__.__globals__ }}",
+    ):
+        with pytest.raises(ValueError, match="does not work"):
+            text.render(source + "{{ nobody }}", {"items": []})

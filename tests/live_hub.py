@@ -1,0 +1,273 @@
+"""A whole hub as `hub up` runs it, and the signing app that posts to it."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+import os
+import re
+import secrets
+import signal
+import subprocess
+import sys
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+from sqlalchemy import NullPool, create_engine, text
+from twilio.request_validator import RequestValidator
+from urllib3 import encode_multipart_formdata
+
+from hub.core.data_dir import SimulatorCredentials, simulator_credentials
+from tests.conftest import database, free_port, wait_until
+
+READY = "Ctrl-C stops everything"
+
+
+@dataclass
+class Hub:
+    """A running demo: the addresses it printed, its API, its simulator."""
+
+    folder: Path
+    database_url: str = ""
+    bind: str = field(default_factory=lambda: f"127.0.0.1:{free_port()}")
+    simulator_bind: str = field(default_factory=lambda: f"127.0.0.1:{free_port()}")
+    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(3_000_000))
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.bind}"
+
+    @property
+    def simulator_url(self) -> str:
+        return f"http://{self.simulator_bind}"
+
+    @property
+    def printed(self) -> str:
+        return (self.folder / "printed").read_text()
+
+    @property
+    def first_admin_link(self) -> str:
+        found = re.search(r"First admin +(http://\S+)", self.printed)
+        assert found, self.printed
+        return found[1]
+
+    @property
+    def key(self) -> str:
+        return (self.folder / "data" / "demo-key").read_text().strip()
+
+    @property
+    def credentials(self) -> SimulatorCredentials:
+        return simulator_credentials(self.folder / "data")
+
+    def start(self) -> subprocess.Popen[bytes]:
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("HUB_", "TWILIO_"))
+        }
+        environ = {
+            **kept,
+            "PYTHONPATH": os.getcwd(),
+            "HUB_DEMO": "1",
+            "HUB_DATA_DIR": str(self.folder / "data"),
+            "HUB_DATABASE_URL": self.database_url,
+            "HUB_BIND": self.bind,
+            "HUB_SIMULATOR_BIND": self.simulator_bind,
+        }
+        if self.database_url:  # then keys are not made in the data folder
+            key = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+            environ |= {
+                "HUB_SECRET_KEY": secrets.token_urlsafe(48),
+                "HUB_ENCRYPTION_KEYS": f"k1:{key}",
+            }
+        with (self.folder / "printed").open("wb") as out:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "hub.cli", "up"],
+                cwd=self.folder,
+                env=environ,
+                stdout=out,
+                stderr=out,
+            )
+        deadline = time.monotonic() + 60
+        while READY not in self.printed:
+            assert process.poll() is None, self.printed
+            assert time.monotonic() < deadline, self.printed
+            time.sleep(0.05)
+        return process
+
+    # ── As a signing app ──────────────────────────────────────────────────────────────────────────
+    def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        """Call the API with the demo's key; raises HTTPError when it refuses."""
+        headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
+        request = urllib.request.Request(
+            f"{self.url}/api/v1{path}",
+            json.dumps(body).encode() if body is not None else None,
+            headers,
+            method=method,
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.load(answer)
+
+    def event(self, kind: str, request: dict[str, Any], **more: Any) -> Any:
+        """Post an event about a request; the answer lists the messages to its signers, and apart
+        the `posts` for the demo's team.
+        """
+        return apart(
+            self.call(
+                "POST",
+                "/events",
+                {"type": kind, "id": f"evt-{secrets.token_hex(4)}", "request": request, **more},
+            )
+        )
+
+    def request(
+        self, *signers: dict[str, Any], title: str = "Employment Agreement", sender: str = "Acme HR"
+    ) -> tuple[str, Any]:
+        """Send a document out for signature; return the id the app gave it and the API's answer."""
+        request_id = f"agr-{secrets.token_hex(4)}"
+        signers = tuple(
+            {"signing_url": f"https://sign.example/r/{request_id}/{one['id']}", **one}
+            for one in signers
+        )
+        answer = self.event(
+            "request.sent",
+            {"id": request_id, "title": title, "sender": {"name": sender}},
+            signers=list(signers),
+        )
+        return request_id, answer
+
+    def message(self, to: str, text: str = "Hello", **over: str) -> str:
+        """Send a direct message and return its id."""
+        return str(
+            self.call(
+                "POST", "/messages", {"to": to, "text": text, **(over or {"channel": "sms"})}
+            )["id"]
+        )
+
+    def settled(self, message_id: str, *statuses: str) -> dict[str, Any]:
+        """Wait until a message has one of the statuses, delivered unless told otherwise, and return
+        it.
+        """
+
+        wanted = statuses or ("delivered",)
+        deadline = time.monotonic() + 20
+        while (found := self.call("GET", f"/messages/{message_id}"))["status"] not in wanted:
+            assert time.monotonic() < deadline, (
+                f"not {wanted} within 20 seconds:"
+                f" {json.dumps(found, indent=1)}\n{self.printed[-2000:]}"
+            )
+            time.sleep(0.05)
+        return dict(found)
+
+    def give(self, content: bytes, name: str, kind: str) -> Any:
+        """Give the hub a file to go along with messages; raises HTTPError when it refuses."""
+        form, its_type = encode_multipart_formdata({"file": (name, content, kind)})
+        headers = {"Authorization": f"Bearer {self.key}", "Content-Type": its_type}
+        with urllib.request.urlopen(
+            urllib.request.Request(f"{self.url}/api/v1/media", form, headers), timeout=30
+        ) as answer:
+            return json.load(answer)
+
+    def knows(self, sid: str) -> bool:
+        """Tell whether the hub's database has a person's message, by the provider's id of it."""
+        engine = create_engine(
+            self.database_url or f"sqlite:///{self.folder / 'data' / 'hub.db'}", poolclass=NullPool
+        )
+        with engine.connect() as connection:
+            return bool(
+                connection.execute(
+                    text("SELECT 1 FROM inbound WHERE provider_id = :sid"), {"sid": sid}
+                ).all()
+            )
+
+    # ── As the provider ───────────────────────────────────────────────────────────────────────────
+    def number(self) -> str:
+        """Return a phone that nobody has written to."""
+        return f"+1317{next(self.numbers)}"
+
+    def at_the_phone(self, number: str, what: str, **body: Any) -> Any:
+        """Do something at a phone, `-` for that of a person without number: write a `reply`, or
+        open its `window`.
+        """
+        path = f"{self.simulator_url}/simulator/phones/{number.replace('+', '%2B')}/{what}"
+        request = urllib.request.Request(
+            path, json.dumps(body).encode(), {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return json.load(answer)
+
+    def hear(
+        self, number: str, text: str = "Hello", channel: str = "whatsapp", **more: Any
+    ) -> None:
+        """Let a person write, and wait until the hub knows."""
+        answer = self.at_the_phone(number, "reply", channel=channel, text=text, **more)
+        assert answer["answer"] == "200", answer
+        wait_until(lambda: self.knows(answer["sid"]), 10)
+
+    def phone_url(self, number: str) -> str:
+        return f"{self.simulator_url}/?phone=%2B{number[1:]}"
+
+    def call_back(self, sid: str, status: str) -> None:
+        """Report a message's status, signed as the account would."""
+        form = {
+            "AccountSid": self.credentials.account_sid,
+            "MessageSid": sid,
+            "MessageStatus": status,
+        }
+        url = f"{self.url}/api/rpc/webhooks/twilio/sms"
+        headers = {
+            "X-Twilio-Signature": (
+                RequestValidator(self.credentials.auth_token).compute_signature(url, form)
+            )
+        }
+        urllib.request.urlopen(
+            urllib.request.Request(url, urllib.parse.urlencode(form).encode(), headers), timeout=10
+        ).close()
+
+    def make_trouble(self, **faults: int) -> None:
+        body = json.dumps(faults).encode()
+        request = urllib.request.Request(
+            f"{self.simulator_url}/simulator/faults", body, {"Content-Type": "application/json"}
+        )
+        urllib.request.urlopen(request, timeout=10).close()
+
+
+def apart(answer: dict[str, Any]) -> dict[str, Any]:
+    """Part what an event told its signers from what was posted for the demo's team."""
+    told = answer["messages"]
+    return {
+        **answer,
+        "messages": [one for one in told if one["signer"]],
+        "posts": [one for one in told if not one["signer"]],
+    }
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Hub]:
+    """Run a hub in a folder, on PostgreSQL where the tests are; nothing of it is left."""
+    with database() as url:
+        hub = Hub(folder, url)
+        process = hub.start()
+        try:
+            yield hub
+        finally:
+            family = (
+                psutil.Process(process.pid).children(recursive=True)
+                if process.poll() is None
+                else []
+            )
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                for one in [*family, process]:
+                    one.kill()
+                process.wait()

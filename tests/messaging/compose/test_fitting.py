@@ -1,0 +1,246 @@
+"""Texts within what a provider takes: the title is shortened, links never, and what cannot fit is
+skipped at once.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+from typing import Any
+
+import pytest
+from flask import Flask
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from hub import integrations
+from hub.db.engine import db
+from hub.db.types import new_id
+from hub.integrations.base import Button, Card, Integration, Outbound
+from hub.lib.text import graphemes, in_gsm, utf16_length
+from hub.messaging.compose import fitting, provider_templates, render
+from hub.models import Body, Message, SigningRequest
+from hub.signing import accept
+from hub.signing.events import EventIn
+from hub.signing.reminders import remind
+from tests.conftest import Browser
+from tests.hub_fixtures import SigningApp, a_signer, an_event, body, source_id
+from tests.hub_fixtures import connection as connection
+from tests.hub_fixtures import hub_demo as hub_demo
+from tests.hub_fixtures import signing_app as signing_app
+from tests.integrations.test_contract import good_address, instance, senders
+
+quick = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+letters = st.sampled_from(["a", "é", "€", "שׁ", "👍🏽", "👨‍👩‍👧", "*", "<", "&", " ", "字"])
+texts = st.tuples(letters, st.integers(0, 500)).map(lambda pair: (pair[0] * pair[1])[:500])
+links = st.integers(0, 1975).map(lambda n: "https://sign.example/" + "x" * n)
+
+
+def said(message_id: str) -> str:
+    db.session.rollback()
+    return str(db.session.get_one(Body, message_id.partition("_")[2]).content["text"])
+
+
+def event_with(title: str, sender: str, link: str, name: str = "agr-1") -> dict[str, Any]:
+    event = an_event(signers=[a_signer("Eric", signing_url=link)])
+    event["request"] = {"id": name, "title": title, "sender": {"name": sender}}
+    return event
+
+
+# ── SMS ───────────────────────────────────────────────────────────────────────────────────────────
+@quick
+@given(texts, texts, links)
+def test_an_sms_holds_its_whole_link_or_is_skipped(
+    signing_app: SigningApp, title: str, sender: str, link: str
+) -> None:
+    answer = body(signing_app.post("/events", event_with(title, sender, link, new_id("x"))))
+    if answer["messages"]:
+        sent = said(answer["messages"][0]["id"])
+        assert utf16_length(sent) <= 1600
+        assert sent.endswith(link)
+        assert answer["skipped"] == []
+    else:
+        [skipped] = answer["skipped"]
+        assert (skipped["signer"], skipped["step"], skipped["reason"]) == (
+            "eric",
+            "sms",
+            "too_long",
+        )
+        assert skipped["text"].endswith(".")
+        assert (
+            utf16_length(
+                f'You\'ve been sent "" by {sender or "Somebody"}. Please review & sign: {link}'
+            )
+            > 1595 - 40
+        )
+
+
+def test_the_title_is_cut_between_characters_and_no_more_than_needed(
+    signing_app: SigningApp,
+) -> None:
+    link = "https://sign.example/" + "x" * 1379
+    answer = body(signing_app.post("/events", event_with("👨‍👩‍👧" * 100, "Acme", link)))
+    sent = said(answer["messages"][0]["id"])
+    kept = sent.partition('"')[2].partition('"')[0]
+    assert kept == "👨‍👩‍👧" * (len(kept) // 5) + "…"
+    assert 1600 - 8 < utf16_length(sent) <= 1600
+    assert list(graphemes(kept))[:-1] == ["👨‍👩‍👧"] * (len(kept) // 5)
+
+
+def test_a_shortened_title_keeps_an_sms_in_seven_bits(signing_app: SigningApp) -> None:
+    link = "https://sign.example/" + "x" * 1400
+    answer = body(
+        signing_app.post("/events", event_with("Employment agreement " * 20, "Acme", link))
+    )
+    sent = said(answer["messages"][0]["id"])
+    assert in_gsm(sent)
+    assert '..." by Acme' in sent
+
+
+def test_what_fits_is_not_touched(signing_app: SigningApp) -> None:
+    title = "T" * 200
+    answer = body(signing_app.post("/events", event_with(title, "Acme", "https://sign.example/1")))
+    assert f'"{title}"' in said(answer["messages"][0]["id"])
+
+
+def test_a_reminder_too_long_to_send_is_reported_and_tells_no_team(signing_app: SigningApp) -> None:
+    link = "https://sign.example/" + "x" * 1979
+    first = body(signing_app.post("/events", event_with("Title", "Acme", link)))
+    assert first["messages"] == []
+    answer = remind(db.session.scalars(select(SigningRequest.id)).one())
+    assert answer["messages"] == []
+    assert {one["reason"] for one in answer["skipped"]} == {"too_long"}
+    again = body(signing_app.post("/events", event_with("Title", "Acme", link)))
+    assert again["skipped"][0]["reason"] == "too_long"
+    assert db.session.scalars(select(Message)).all() == []
+
+
+# ── Every integration ─────────────────────────────────────────────────────────────────────────────
+def flat(payload: Any) -> str:
+    return html.unescape(json.dumps(payload, ensure_ascii=False)).replace("\u034f", "")
+
+
+@senders
+@quick
+@given(title=texts, sender=texts, n=st.integers(0, 1979))
+def test_no_rendered_text_cuts_its_link(
+    cls: type[Integration], hub_demo: Flask, title: str, sender: str, n: int
+) -> None:
+    link = "https://sign.example/" + "x" * n
+    values = {
+        "title": title,
+        "sender": sender,
+        "link": link,
+        "name": "",
+        "signer": "",
+        "download_link": "",
+        "remaining": 1,
+    }
+    try:
+        made = render.within(cls, cls.max_length, "request_sent", cls.channel, "en", values)
+    except fitting.TooLong:
+        assert cls.max_length < 5000
+        return
+    assert cls.length_of(made.text) <= cls.max_length
+    shown = instance(cls).render(
+        Outbound(id=new_id("msg"), attempt=1, to=good_address(cls), text=made.text)
+    )
+    assert link in flat(shown)
+
+
+@pytest.mark.parametrize(
+    "cls",
+    [one for one in integrations.registry().values() if one.channel == "chat"],
+    ids=lambda one: one.name,
+)
+@quick
+@given(title=texts, name=texts, n=st.integers(0, 1979))
+def test_no_card_cuts_the_link_of_its_text(
+    cls: type[Integration], hub_demo: Flask, title: str, name: str, n: int
+) -> None:
+    link = "https://sign.example/" + "x" * n
+    most = cls.max_post_length or cls.max_length * 3 // 4
+    text = f"“{title}” is complete: {link}"
+    if cls.length_of(text) > most:
+        return
+    card = Card(
+        title, tuple((name, "Has not signed, reminded 3 times") for _ in range(8)), (name, title)
+    )
+    buttons = (
+        Button("Open document", link),
+        Button("Remind", "https://hub.example/a/" + "t" * 43, "t" * 43),
+    )
+    shown = instance(cls).render(
+        Outbound(
+            id=new_id("msg"), attempt=1, to=good_address(cls), text=text, card=card, buttons=buttons
+        )
+    )
+    pieces = [one for one in walk(shown) if "is complete:" in one]
+    assert any(link in html.unescape(one) for one in pieces)
+
+
+def walk(payload: Any) -> list[str]:
+    if isinstance(payload, dict):
+        return [one for value in payload.values() for one in walk(value)]
+    if isinstance(payload, list | tuple):
+        return [one for value in payload for one in walk(value)]
+    return [payload] if isinstance(payload, str) else []
+
+
+# ── Approved templates ────────────────────────────────────────────────────────────────────────────
+@quick
+@given(texts, texts, st.integers(0, 1200))
+def test_a_filled_template_is_within_its_limit_or_too_long(title: str, sender: str, n: int) -> None:
+    cls = integrations.get("whatsapp")
+    link = "https://sign.example/" + "x" * n
+    mapped = provider_templates.Mapped(
+        "HX1",
+        {"1": "title", "2": "sender", "3": "link"},
+        'You got "{{1}}" from {{2}}. Sign: {{3}} Thank you.',
+    )
+    values = {"title": title, "sender": sender, "link": link}
+    try:
+        made = fitting.fitted(cls, values, mapped.fill, mapped.says, cls.max_template_length)
+    except fitting.TooLong:
+        assert utf16_length(link) + utf16_length(sender) > 900
+        return
+    assert cls.length_of(mapped.says(made)) <= 1024
+    assert made.variables["3"] == link
+    assert made.variables["1"]
+
+
+# ── Direct messages ───────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize(
+    ("text", "taken"),
+    [
+        ("x" * 1600, True),
+        ("x" * 1601, False),
+        ("🎉" * 800, True),
+        ("🎉" * 801, False),
+        ("é" * 1600, True),
+    ],
+)
+def test_a_direct_message_is_measured_as_the_provider_counts(
+    signing_app: SigningApp, text: str, taken: bool
+) -> None:
+    answer = signing_app.post("/messages", {"to": "+13175551234", "channel": "sms", "text": text})
+    if taken:
+        assert answer.status_code == 202
+    else:
+        assert (answer.status_code, answer.json["code"], answer.json["field"]) == (
+            422,
+            "text_too_long",
+            "text",
+        )
+        assert "at most 1,600" in answer.json["detail"]
+
+
+def test_a_page_says_why_a_signer_was_not_notified(hub_demo: Flask, admin: Browser) -> None:
+    event = event_with("Title", "Acme", "https://sign.example/" + "x" * 1979)
+    accept.accept(EventIn.model_validate(event), source_id(), test=True)
+    own = db.session.scalars(select(SigningRequest.id)).one()
+    page = admin.get(f"/requests/{own}").text
+    assert "longer than the channel takes" in page

@@ -1,0 +1,261 @@
+"""Taking back, sending again, stopping, and telling nobody twice."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
+from hub.core.errors import Conflict, NotFound, Refused
+from hub.core.vocabulary import ConnectionState, Status
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.db.types import now
+from hub.messaging.compose import cancellation, direct, outbox
+from hub.messaging.compose.outbox import Draft
+from hub.messaging.contacts import suppressions
+from hub.messaging.contacts.contacts import contact_for
+from hub.models import Audit, Connection, Contact, Message
+from hub.signing import accept
+from hub.signing.events import EventIn
+from tests.fake_provider import Loft
+from tests.hub_fixtures import (
+    ANNA,
+    ERIC,
+    a_message,
+    a_signer,
+    an_event,
+    change,
+    count,
+    deliver,
+    message,
+    source_id,
+    status,
+    turn_connection,
+    words,
+)
+
+ALL = [status.value for status in Status]
+
+
+def post(kind: str = "request.sent", **more: object) -> dict[str, object]:
+    return accept.accept(EventIn.model_validate(an_event(kind, **more)), source_id(), test=True)  # type: ignore[arg-type]
+
+
+def ids(answer: dict[str, object]) -> list[str]:
+    return [one["id"] for one in answer["messages"]]  # type: ignore[index,attr-defined]
+
+
+# ── Taking back ───────────────────────────────────────────────────────────────────────────────────
+def test_a_queued_message_can_be_taken_back(pigeons: Connection, loft: Loft) -> None:
+    message_id = a_message("roof", "Coo.", channel="", connection_slug="pigeon")
+    cancellation.cancel(message_id)
+    assert (status(message_id), words(message_id)) == ("canceled", ["canceled"])
+    assert deliver() == 0
+    assert (
+        db.session.scalars(select(Audit.action).order_by(Audit.id.desc())).first()
+        == "message.canceled"
+    )
+
+
+@pytest.mark.parametrize("state", [one for one in ALL if one != "queued"])
+def test_what_is_not_queued_cannot_be_taken_back(connection: Connection, state: str) -> None:
+    message_id = a_message()
+    change(message_id, status=state)
+    with pytest.raises(Conflict) as refused:
+        cancellation.cancel(message_id)
+    assert refused.value.code == "not_queued"
+    assert status(message_id) == state
+
+
+def test_a_message_that_does_not_exist_cannot_be_taken_back(hub_demo: Flask) -> None:
+    with pytest.raises(NotFound):
+        cancellation.cancel("msg_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c")
+
+
+# ── Again ─────────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize(
+    "state", ["failed", "undelivered", "delivered", "unknown", "canceled", "expired"]
+)
+def test_a_message_is_sent_again_as_its_successor(connection: Connection, state: str) -> None:
+    message_id = a_message()
+    change(message_id, status=state, due_at=None)
+    again = outbox.resend(message_id).id
+    row = message(again)
+    assert (row.after_id, row.status, row.contact.address) == (message_id, "queued", ERIC)
+    assert status(message_id) == state, "the old one keeps its end"
+
+
+@pytest.mark.parametrize("state", ["queued", "sending", "accepted", "sent"])
+def test_what_is_under_way_is_not_sent_again(connection: Connection, state: str) -> None:
+    message_id = a_message()
+    change(message_id, status=state)
+    with pytest.raises(Conflict) as refused:
+        outbox.resend(message_id)
+    assert refused.value.code == "under_way"
+    assert count(Message) == 1
+
+
+def test_each_message_has_one_successor_at_most(connection: Connection) -> None:
+    message_id = a_message()
+    change(message_id, status="failed", due_at=None)
+    again = outbox.resend(message_id).id
+    with pytest.raises(Conflict, match=again):
+        outbox.resend(message_id)
+    contact = db.session.scalars(select(Contact)).one()
+    like = db.session.get_one(Connection, connection.id)
+
+    @transaction
+    def behind_its_back() -> None:
+        outbox.add(Draft(connection=like, contact=contact, text="Once more.", after_id=message_id))
+
+    with pytest.raises(IntegrityError):
+        behind_its_back()
+    assert count(Message) == 2
+
+
+def test_over_a_connection_that_is_off_nothing_is_sent_again(connection: Connection) -> None:
+    message_id = a_message()
+    change(message_id, status="failed", due_at=None)
+    turn_connection(connection.id, ConnectionState.DISABLED)
+    with pytest.raises(Conflict) as refused:
+        outbox.resend(message_id)
+    assert refused.value.code == "connection_off"
+
+
+def test_sending_again_obeys_suppressions(connection: Connection) -> None:
+    message_id = a_message()
+    suppressions.suppress(message_id, reason="provider", code="21610")
+    change(message_id, status="failed", due_at=None)
+    again = outbox.resend(message_id)
+    assert (again.status, again.code) == ("suppressed", "21610")
+    suppressions.lift_for(message_id)
+    change(again.id, due_at=None)
+    assert outbox.resend(again.id).status == Status.QUEUED
+
+
+# ── Once ──────────────────────────────────────────────────────────────────────────────────────────
+def test_a_repeated_event_tells_nobody_twice(connection: Connection) -> None:
+    signers = [a_signer("Eric"), a_signer("Anna", ANNA)]
+    first = ids(post(signers=signers))
+    second = ids(post(signers=signers))
+    assert len(first) == 2
+    assert second == first
+    assert count(Message) == 2
+
+
+def test_a_signer_added_later_is_told_alone(connection: Connection) -> None:
+    [eric] = ids(post(signers=[a_signer("Eric")]))
+    both = ids(post(signers=[a_signer("Eric"), a_signer("Anna", ANNA)]))
+    assert both[0] == eric
+    assert count(Message) == 2
+    assert message(both[1]).contact.address == ANNA
+
+
+def test_a_new_number_of_a_signer_is_told(connection: Connection) -> None:
+    post(signers=[a_signer("Eric")])
+    post(signers=[a_signer("Eric", "+13175559876")])
+    assert count(Message) == 2
+
+
+def test_the_database_itself_refuses_to_tell_twice(connection: Connection) -> None:
+    like = db.session.get_one(Connection, connection.id)
+
+    @transaction
+    def twice() -> None:
+        contact = contact_for("phone", ERIC, test=True)
+        for _ in range(2):
+            outbox.add(Draft(connection=like, contact=contact, text="Once.", once_key=b"x" * 32))
+
+    with pytest.raises(IntegrityError):
+        twice()
+    assert count(Message) == 0, "all or nothing"
+
+
+def test_reminders_are_told_each_time_and_a_repeated_one_is_not(connection: Connection) -> None:
+    post(signers=[a_signer("Eric")])
+    for name in ("r1", "r1", "r2"):
+        post("request.reminder", id=name)
+    assert count(Message) == 3
+
+
+# ── Stopped ───────────────────────────────────────────────────────────────────────────────────────
+def test_who_has_signed_is_not_asked_to_any_more(connection: Connection) -> None:
+    eric, anna = ids(post(signers=[a_signer("Eric"), a_signer("Anna", ANNA)]))
+    post("request.signed", signer="eric")
+    assert (status(eric), words(eric)) == ("canceled", ["stopped"])
+    assert status(anna) == Status.QUEUED
+
+
+@pytest.mark.parametrize(
+    "kind", ["request.declined", "request.completed", "request.expired", "request.canceled"]
+)
+def test_a_closed_request_stops_what_asks_to_sign(connection: Connection, kind: str) -> None:
+    both = ids(post(signers=[a_signer("Eric"), a_signer("Anna", ANNA)]))
+    post(kind)
+    assert [status(one) for one in both] == ["canceled", "canceled"]
+
+
+def test_a_message_under_way_is_marked_and_not_touched(connection: Connection) -> None:
+    [eric] = ids(post(signers=[a_signer("Eric")]))
+    change(eric, status="sending")
+    post("request.canceled")
+    row = message(eric)
+    assert (row.status, row.stop) == ("sending", "canceled")
+
+
+def test_another_request_goes_on(connection: Connection) -> None:
+    [eric] = ids(post(signers=[a_signer("Eric")]))
+    other = an_event(signers=[a_signer("Eric")])
+    other["request"]["id"] = "agr-2"
+    [again] = [
+        one["id"]
+        for one in accept.accept(EventIn.model_validate(other), source_id(), test=True)["messages"]
+    ]
+    post("request.canceled")
+    assert (status(eric), status(again)) == ("canceled", "queued")
+
+
+def test_that_somebody_signed_is_still_told_when_all_have(connection: Connection) -> None:
+    post(signers=[a_signer("Eric"), a_signer("Anna", ANNA)])
+    told = ids(post("request.signed", signer="eric"))
+    post("request.completed")
+    assert [status(one) for one in told] == ["queued", "queued"]
+
+
+def test_no_message_outlives_its_request(connection: Connection) -> None:
+    event = an_event(signers=[a_signer("Eric")])
+    event["request"]["expires_at"] = (
+        (soon := now().replace(microsecond=0)).replace(year=soon.year + 1).isoformat()
+    )
+    [one] = accept.accept(EventIn.model_validate(event), source_id(), test=True)["messages"]
+    expires = message(one["id"]).expires_at
+    assert expires is not None
+    assert (expires - now()).total_seconds() <= 86_400
+
+
+# ── Directly ──────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize(
+    ("what", "field"),
+    [
+        ({"to": "5551234567"}, "to"),
+        ({"text": "   "}, "text"),
+        ({"text": "x" * 1601}, "text"),
+        ({"channel": "telegram"}, "channel"),
+    ],
+)
+def test_a_bad_direct_message_is_refused_with_its_field(
+    connection: Connection, what: dict[str, str], field: str
+) -> None:
+    with pytest.raises(Refused) as refused:
+        direct.send(**{"to": ERIC, "text": "Hello.", "channel": "sms", "test": True, **what})  # type: ignore[arg-type]
+    assert refused.value.field == field
+    assert count(Message) == 0
+
+
+def test_a_live_message_never_goes_over_a_test_connection(connection: Connection) -> None:
+    with pytest.raises(Refused, match="live"):
+        direct.send(to=ERIC, text="Hello.", channel="sms", test=False)
+    with pytest.raises(NotFound):
+        direct.send(to=ERIC, text="Hello.", connection_slug=connection.slug, test=False)

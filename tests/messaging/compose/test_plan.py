@@ -1,0 +1,282 @@
+"""Planning: whom an event is told to, and over what. Pure."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hub.core.vocabulary import Audience
+from hub.messaging.compose.plan import (
+    REASONS,
+    Carrier,
+    Person,
+    Planned,
+    Route,
+    Skipped,
+    Step,
+    plan,
+    posts,
+)
+
+
+def cleaned(address: str) -> str:
+    if address == "nonsense":
+        raise ValueError("This is no address.")
+    return address.strip()
+
+
+SMS = Carrier("con_sms", "sms", "phone", cleaned)
+SMS_TWO = Carrier("con_sms_2", "sms", "phone", cleaned)
+WHATSAPP = Carrier("con_wa", "whatsapp", "phone", cleaned)
+WHATSAPP_BROKEN = Carrier("con_wa", "whatsapp", "phone", cleaned, waits=True)
+SMS_BROKEN = Carrier("con_sms_3", "sms", "phone", cleaned, waits=True)
+EMAIL = Carrier("con_mail", "email", "email", cleaned)
+CHAT = Carrier("con_chat", "chat", "chat", cleaned, name="birds", finds_by="chat", place="-100")
+DESK = Carrier("con_desk", "chat", "chat", cleaned, name="desks", finds_by="email", place="C1")
+WALL = Carrier("con_wall", "chat", "chat", cleaned, name="walls", place="W1")
+BY_SMS = Step("stp_1", "sms", "request_sent")
+BY_EMAIL = Step("stp_2", "email", "request_sent")
+PHONE = {"phone": "+13175551234"}
+MAIL = {"email": "eric@example.com"}
+
+
+def person(
+    name: str = "eric",
+    *,
+    owes: bool = True,
+    addresses: dict[str, str] | None = None,
+    **more: object,
+) -> Person:
+    return Person(f"sgn_{name}", name, owes, PHONE if addresses is None else addresses, **more)  # type: ignore[arg-type]
+
+
+def planned(found: tuple[list[Planned], list[Skipped]]) -> list[tuple[str, str, str]]:
+    return [(one.person.external_id, one.carrier.id, one.to) for one in found[0]]
+
+
+def skipped(found: tuple[list[Planned], list[Skipped]]) -> list[tuple[str, str, str]]:
+    return [(one.signer, one.step, one.reason) for one in found[1]]
+
+
+def to(audience: Audience, *steps: Step) -> Route:
+    return Route(audience.value, steps or (BY_SMS,))
+
+
+@pytest.mark.parametrize(
+    ("audience", "told"),
+    [
+        (Audience.SIGNERS, ["eric", "anna", "ravi"]),
+        (Audience.PENDING, ["anna", "ravi"]),
+        (Audience.ACTOR, ["eric"]),
+        (Audience.OTHERS, ["anna", "ravi"]),
+    ],
+)
+def test_an_audience_is_who_it_says(audience: Audience, told: list[str]) -> None:
+    people = [person("eric", owes=False), person("anna"), person("ravi")]
+    found = plan([to(audience)], people, [SMS], actor="sgn_eric")
+    assert [one[0] for one in planned(found)] == told
+    assert found[1] == []
+
+
+def test_without_an_actor_everybody_is_another() -> None:
+    people = [person("eric"), person("anna")]
+    assert plan([to(Audience.ACTOR)], people, [SMS]) == ([], [])
+    assert len(plan([to(Audience.OTHERS)], people, [SMS])[0]) == 2
+
+
+@pytest.mark.parametrize(
+    ("who", "carriers", "step", "reason"),
+    [
+        (person(addresses={}), [SMS], BY_SMS, "no_address"),
+        (person(addresses=MAIL), [SMS], BY_SMS, "no_address"),
+        (person(), [EMAIL], BY_EMAIL, "no_address"),
+        (person(), [], BY_SMS, "no_connection"),
+        (person(addresses={}), [], BY_SMS, "no_address"),
+        (person(), [EMAIL], BY_SMS, "no_connection"),
+        (person(wants={"phone": False}), [SMS], BY_SMS, "not_wanted"),
+        (person(addresses={"phone": "nonsense"}), [SMS], BY_SMS, "bad_address"),
+        (person(), [SMS], Step("stp_3", "sms", "t", "con_gone"), "no_connection"),
+        (person(), [SMS], Step("stp_4", "chat", "t"), "no_address"),
+    ],
+)
+def test_what_cannot_be_done_is_listed_with_its_reason(
+    who: Person, carriers: list[Carrier], step: Step, reason: str
+) -> None:
+    found = plan([to(Audience.SIGNERS, step)], [who], carriers)
+    assert planned(found) == []
+    assert skipped(found) == [("eric", step.channel, reason)]
+    assert found[1][0].as_json()["text"] == REASONS[reason]
+
+
+@pytest.mark.parametrize(
+    ("preference", "carriers", "taken"),
+    [
+        ((), [SMS, WHATSAPP], "con_sms"),
+        (("whatsapp", "sms"), [SMS, WHATSAPP], "con_wa"),
+        (("whatsapp", "sms"), [SMS], "con_sms"),
+        (("whatsapp",), [SMS], "con_sms"),
+        (("email", "whatsapp"), [SMS, WHATSAPP, EMAIL], "con_wa"),
+        (("voice",), [SMS, WHATSAPP], "con_sms"),
+        (("whatsapp", "sms"), [SMS, WHATSAPP_BROKEN], "con_sms"),
+        (("whatsapp", "sms"), [SMS_BROKEN, WHATSAPP_BROKEN], "con_wa"),
+        ((), [SMS_TWO, SMS], "con_sms_2"),
+        ((), [SMS_BROKEN, SMS], "con_sms"),
+        ((), [SMS_BROKEN], "con_sms_3"),
+    ],
+)
+def test_a_phone_is_told_over_the_first_enabled_channel_it_prefers(
+    preference: tuple[str, ...], carriers: list[Carrier], taken: str
+) -> None:
+    found = plan([to(Audience.SIGNERS)], [person(preference=preference)], carriers)
+    assert planned(found) == [("eric", taken, "+13175551234")]
+
+
+def test_a_step_that_names_its_connection_takes_no_other() -> None:
+    step = Step("stp_3", "sms", "t", "con_sms_2")
+    found = plan(
+        [to(Audience.SIGNERS, step)], [person(preference=("whatsapp",))], [SMS, SMS_TWO, WHATSAPP]
+    )
+    assert planned(found) == [("eric", "con_sms_2", "+13175551234")]
+
+
+def test_mail_is_not_drawn_to_the_phone() -> None:
+    who = person(addresses={**PHONE, **MAIL}, preference=("whatsapp",))
+    found = plan([to(Audience.SIGNERS, BY_SMS, BY_EMAIL)], [who], [SMS, EMAIL])
+    assert planned(found) == [
+        ("eric", "con_sms", "+13175551234"),
+        ("eric", "con_mail", "eric@example.com"),
+    ]
+
+
+def test_an_address_is_taken_in_its_normal_form() -> None:
+    assert (
+        planned(
+            plan([to(Audience.SIGNERS)], [person(addresses={"phone": " +13175551234 "})], [SMS])
+        )[0][2]
+        == "+13175551234"
+    )
+
+
+def test_who_owes_nothing_is_not_asked_to_sign() -> None:
+    people = [person("eric", owes=False), person("anna")]
+    found = plan([to(Audience.SIGNERS)], people, [SMS], asks_to_sign=True)
+    assert [one[0] for one in planned(found)] == ["anna"]
+    assert skipped(found) == [("eric", "sms", "already_signed")]
+
+
+def test_a_closed_request_asks_nobody_to_sign_but_still_tells_news() -> None:
+    people = [person("eric"), person("anna")]
+    asked = plan([to(Audience.SIGNERS)], people, [SMS], asks_to_sign=True, closed=True)
+    assert (planned(asked), {one[2] for one in skipped(asked)}) == ([], {"request_closed"})
+    assert len(plan([to(Audience.SIGNERS)], people, [SMS], closed=True)[0]) == 2
+
+
+# ── Chats ─────────────────────────────────────────────────────────────────────────────────────────
+def test_a_preferred_chat_is_taken_only_where_the_person_let_it_write() -> None:
+    linked = person("eric", chats={"con_chat": "77"}, preference=["birds", "sms"])
+    stranger = person("anna", preference=["birds", "sms"])
+    found = plan([to(Audience.SIGNERS)], [linked, stranger], [SMS, CHAT])
+    assert planned(found) == [("eric", "con_chat", "77"), ("anna", "con_sms", "+13175551234")]
+
+
+def test_a_chat_that_finds_people_by_mail_needs_nothing_else_and_obeys_the_source() -> None:
+    both = {**PHONE, **MAIL}
+    eric = person("eric", addresses=both, preference=["desks"])
+    anna = person("anna", addresses=both, preference=["desks"], wants={"email": False})
+    found = plan([to(Audience.SIGNERS)], [eric, anna], [SMS, DESK])
+    assert planned(found) == [
+        ("eric", "con_desk", "eric@example.com"),
+        ("anna", "con_sms", "+13175551234"),
+    ]
+    assert skipped(found) == []
+
+
+def test_a_chat_that_writes_to_nobody_alone_is_never_taken_for_a_signer() -> None:
+    found = plan(
+        [to(Audience.SIGNERS, Step("stp_3", "chat", "t"))],
+        [person(preference=["walls", "chat"])],
+        [WALL],
+    )
+    assert (planned(found), skipped(found)) == ([], [("eric", "chat", "no_address")])
+
+
+def test_a_team_is_told_over_its_own_connection_and_signers_are_not() -> None:
+    route = Route(
+        Audience.TEAM.value,
+        [Step("stp_5", "chat", "team", "con_wall"), Step("stp_6", "chat", "team", "con_gone")],
+    )
+    found, left = posts([route, to(Audience.SIGNERS)], [SMS, WALL])
+    assert [(one.carrier.id, one.step.id) for one in found] == [("con_wall", "stp_5")]
+    assert [(one.signer, one.reason) for one in left] == [("", "connection_off")]
+    assert plan([route], [person()], [SMS, WALL]) == ([], [])
+
+
+def test_a_team_is_not_told_to_wait_for_what_is_closed() -> None:
+    route = Route(Audience.TEAM.value, [Step("stp_5", "chat", "team", "con_wall")])
+    assert posts([route], [WALL], asks_to_sign=True, closed=True) == (
+        [],
+        [Skipped("", "chat", "request_closed")],
+    )
+
+
+people = st.lists(
+    st.builds(
+        Person,
+        id=st.uuids().map(str),
+        external_id=st.text(min_size=1, max_size=5),
+        owes=st.booleans(),
+        addresses=st.dictionaries(
+            st.sampled_from(["phone", "email", "chat"]), st.sampled_from(["a", "nonsense", " b "])
+        ),
+        wants=st.dictionaries(st.sampled_from(["phone", "email"]), st.booleans()),
+        preference=st.lists(st.sampled_from(["whatsapp", "sms", "voice", "email", "chat"])),
+    ),
+    max_size=4,
+    unique_by=lambda one: one.id,
+)
+routes = st.lists(
+    st.builds(
+        Route,
+        audience=st.sampled_from([one.value for one in Audience]),
+        steps=st.lists(
+            st.sampled_from(
+                [
+                    BY_SMS,
+                    BY_EMAIL,
+                    Step("stp_3", "chat", "t"),
+                    Step("stp_4", "sms", "t", "con_sms_2"),
+                ]
+            )
+        ),
+    ),
+    max_size=3,
+)
+carriers = st.lists(
+    st.sampled_from([SMS, SMS_TWO, SMS_BROKEN, WHATSAPP, WHATSAPP_BROKEN, EMAIL]),
+    unique_by=lambda one: one.id,
+)
+
+
+@given(people=people, routes=routes, carriers=carriers, asks=st.booleans(), closed=st.booleans())
+def test_every_wanted_step_is_planned_or_listed(
+    people: list[Person], routes: list[Route], carriers: list[Carrier], asks: bool, closed: bool
+) -> None:
+    actor = people[0].id if people else ""
+    done, left = plan(routes, people, carriers, actor=actor, asks_to_sign=asks, closed=closed)
+    routes = [route for route in routes if route.audience != Audience.TEAM]
+    sizes = {
+        Audience.SIGNERS: len(people),
+        Audience.PENDING: sum(one.owes for one in people),
+        Audience.ACTOR: min(len(people), 1),
+        Audience.OTHERS: max(len(people) - 1, 0),
+    }
+    assert len(done) + len(left) == sum(
+        sizes[Audience(route.audience)] * len(route.steps) for route in routes
+    )
+    for one in done:
+        assert one.person.wants.get(one.carrier.address, True)
+        assert one.to == one.person.addresses[one.carrier.address].strip()
+        assert not (asks and (closed or not one.person.owes))
+        assert one.carrier in carriers
+    assert {one.reason for one in left} <= set(REASONS)

@@ -1,0 +1,234 @@
+"""Two identities that one webhook shows to be one person: opt-outs and windows hold for both, until
+an admin undoes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from hub.core.errors import NotFound
+from hub.core.vocabulary import Address, Channel, Role
+from hub.db.engine import db
+from hub.db.types import now
+from hub.intake import purge
+from hub.integrations.base import Inbound
+from hub.messaging.compose import direct
+from hub.messaging.contacts import consents, contact_links, merging, suppressions
+from hub.messaging.contacts.consents import Said
+from hub.messaging.contacts.contacts import contact_for
+from hub.messaging.inbox import opt_out
+from hub.messaging.policy import linked_contacts, session_windows
+from hub.models import Audit, Connection, Contact, ContactLink, Suppression
+from hub.shared.address_keys import address_key, address_keys
+from hub.signing import erasure, personal_data
+from tests.conftest import Browser
+from tests.hub_fixtures import count, source_id, status
+from tests.messaging.contacts.test_one_person import write
+from tests.messaging.test_whatsapp import forget, turn
+from tests.messaging.test_whatsapp import whatsapp as whatsapp
+
+NUMBER = "+13175557788"
+ID = "US.13491208655302741918"
+
+
+def shown_as_one(app: Flask, number: str = NUMBER, external: str = ID, text: str = "Hello") -> None:
+    """Let a webhook name a person by their number and by the provider's own id."""
+    write(app, number, text, ExternalUserId=f"whatsapp:{external}")
+
+
+def by_id_alone(app: Flask, text: str) -> None:
+    write(app, ID, text, WaId="", ExternalUserId=f"whatsapp:{ID}")
+
+
+def send(number: str = NUMBER) -> str:
+    forget()
+    return status(
+        direct.send(to=number, text="Your contract is ready.", channel="whatsapp", test=True)
+    )
+
+
+def contact(kind: Address, address: str) -> str:
+    return contact_for(kind, address, test=True).id
+
+
+def the_link() -> ContactLink:
+    db.session.rollback()
+    return db.session.scalars(select(ContactLink)).one()
+
+
+def test_a_stop_of_one_holds_for_the_other_from_then_on(
+    hub_demo: Flask, whatsapp: Connection
+) -> None:
+    by_id_alone(hub_demo, "STOP")
+    write(hub_demo, NUMBER, "Hello")
+    assert send() == "queued", "nothing shows yet that they are one"
+    shown_as_one(hub_demo)
+    assert send() == "suppressed"
+    assert suppressions.blocks(NUMBER, test=True, source_id=source_id()) == [
+        ("whatsapp", "keyword")
+    ]
+
+
+def test_what_is_queued_when_they_become_one_is_not_sent(
+    hub_demo: Flask, whatsapp: Connection
+) -> None:
+    by_id_alone(hub_demo, "STOP")
+    write(hub_demo, NUMBER, "Hello")
+    message_id = direct.send(
+        to=NUMBER, text="Your contract is ready.", channel="whatsapp", test=True
+    )
+    shown_as_one(hub_demo)
+    for _ in range(3):
+        claim = turn(whatsapp)
+        assert claim is None or claim.outbound.id != message_id
+    assert status(message_id) == "suppressed"
+
+
+def test_a_start_of_one_lifts_the_stop_of_the_other(hub_demo: Flask, whatsapp: Connection) -> None:
+    shown_as_one(hub_demo, text="STOP")
+    assert send() == "suppressed"
+    by_id_alone(hub_demo, "START")
+    assert send() == "queued"
+
+
+def test_a_window_of_one_is_open_for_the_other(hub_demo: Flask, whatsapp: Connection) -> None:
+    shown_as_one(hub_demo)
+    number = contact(Address.PHONE, NUMBER)
+    external = contact(Address.EXTERNAL, ID)
+    session_windows.closed(whatsapp.sender, number)
+    assert not session_windows.closing(whatsapp.sender, [number, external])
+    by_id_alone(hub_demo, "Hello again")
+    assert session_windows.closing(whatsapp.sender, [number, external]).keys() == {number, external}
+    assert send() == "queued"
+
+
+def test_a_recorded_no_of_one_holds_for_the_other(hub_demo: Flask, whatsapp: Connection) -> None:
+    shown_as_one(hub_demo)
+    consents.record(Said(ID, given=False, kind="external"), source="admin", test=True)
+    assert send() == "suppressed"
+
+
+def test_an_undone_link_holds_no_more_and_is_not_made_again(
+    hub_demo: Flask, whatsapp: Connection
+) -> None:
+    by_id_alone(hub_demo, "STOP")
+    shown_as_one(hub_demo)
+    assert send() == "suppressed"
+    contact_links.unlink(the_link().id)
+    assert send() == "queued"
+    shown_as_one(hub_demo)
+    assert send() == "queued"
+    assert the_link().undone_at is not None
+    with pytest.raises(NotFound):
+        contact_links.unlink(the_link().id)
+    assert {row.action for row in db.session.scalars(select(Audit))} >= {
+        "contact.linked",
+        "contact.unlinked",
+    }
+
+
+def test_the_same_webhook_twice_makes_one_link(hub_demo: Flask) -> None:
+    shown_as_one(hub_demo)
+    shown_as_one(hub_demo)
+    assert (count(ContactLink), the_link().receipt_id is not None) == (1, True)
+
+
+@pytest.mark.parametrize("form", ["+5215512345678", "+525512345678"])
+def test_a_link_holds_for_every_form_of_the_number(
+    hub_demo: Flask, whatsapp: Connection, form: str
+) -> None:
+    shown_as_one(hub_demo, form)
+    by_id_alone(hub_demo, "STOP")
+    assert (send("+525512345678"), send("+5215512345678")) == ("suppressed", "suppressed")
+
+
+def test_links_follow_contacts_that_are_merged(hub_demo: Flask, whatsapp: Connection) -> None:
+    from tests.messaging.contacts.test_one_person import stored_before
+
+    before = stored_before("+5215512345678")
+    external = contact(Address.EXTERNAL, ID)
+    kept = stored_before("+525512345678")
+    contact_links.link(before, external, None)
+    merging.merge(Address.PHONE, "+525512345678", address_keys(Address.PHONE, "+525512345678"))
+    db.session.rollback()
+    assert {the_link().contact_id, the_link().other_id} == {kept, external}
+
+
+def test_who_opted_out_under_another_identity_is_not_forgotten(
+    hub_demo: Flask, whatsapp: Connection
+) -> None:
+    number = contact(Address.PHONE, NUMBER)
+    external = contact(Address.EXTERNAL, ID)
+    contact_links.link(number, external, None)
+    consents.record(Said(ID, given=False, kind="external"), source="admin", test=True)
+    purge.forget(now())
+    assert db.session.get(Contact, number)
+    unknown = contact(Address.PHONE, "+13175550001")
+    contact_links.link(unknown, contact(Address.EXTERNAL, "US.2"), None)
+    purge._contacts([unknown])
+    db.session.rollback()
+    assert db.session.get(Contact, unknown) is None
+
+
+def test_a_person_s_file_and_erasure_name_the_other_identity(hub_demo: Flask) -> None:
+    shown_as_one(hub_demo)
+    number = contact(Address.PHONE, NUMBER)
+    assert personal_data.collect(number)["same_person_as"][0]["address"] == ID
+    assert [one.address for one in erasure.others(db.session.get_one(Contact, number))] == [ID]
+
+
+def test_an_admin_sees_the_link_and_undoes_it(
+    app: Flask, admin: Browser, person: Callable[[Role], Browser]
+) -> None:
+    from hub.connections import demo
+
+    with app.app_context():
+        demo.prepare()
+        number = contact(Address.PHONE, NUMBER)
+        external = contact(Address.EXTERNAL, ID)
+        contact_links.link(number, external, None)
+        link_id = the_link().id
+        suppressions.add(NUMBER, test=True, channel="sms")
+    page = admin.get(f"/contacts/{external}").text
+    assert "Same person" in page
+    assert "+1 317-555-7788" in page
+    assert "Opted out of SMS" in page
+    path = f"/contacts/{external}/links/{link_id}/undo"
+    operator = person(Role.OPERATOR)
+    assert "Undo link" not in operator.get(f"/contacts/{external}").text
+    assert operator.post(path, {}).status_code == 403
+    assert admin.post(path.replace(external, number), {}).status_code == 303
+    assert admin.post(path, {}).status_code == 404
+    assert "Same person" not in admin.get(f"/contacts/{external}").text
+    assert "Undid the link between two contacts" in admin.get("/activity").text
+
+
+@pytest.mark.parametrize("lifted_by", [NUMBER, ID])
+def test_a_webhook_for_an_account_without_a_connection_links_too(
+    hub_demo: Flask, lifted_by: str
+) -> None:
+    def heard(address: str, text: str, external: str = "") -> None:
+        kind = Address.PHONE if address == NUMBER else Address.EXTERNAL
+        opt_out.heard_elsewhere(
+            Inbound(
+                channel=Channel.WHATSAPP,
+                kind=kind,
+                address=address,
+                text=text,
+                external_id=external,
+            ),
+            now(),
+        )
+
+    heard(NUMBER, "STOP", ID)
+    linked = contact_for(Address.EXTERNAL, ID, test=False).id
+    assert [one.address_key for one in linked_contacts.linked_contacts([linked])[linked]] == [
+        address_key(Address.PHONE, NUMBER)
+    ]
+    heard(lifted_by, "START")
+    db.session.rollback()
+    assert not db.session.scalars(select(Suppression).where(Suppression.lifted_at.is_(None))).all()

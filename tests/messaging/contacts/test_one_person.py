@@ -1,0 +1,389 @@
+"""One person, one contact: however a number is written, opt-outs, consents, windows and erasure
+hold for the person.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from hub.core.vocabulary import Address
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.db.types import now
+from hub.lib import phones
+from hub.lib.crypto import blind
+from hub.lib.number_forms import TABLE
+from hub.messaging.compose import direct
+from hub.messaging.contacts import chats, consents, merging, suppressions
+from hub.messaging.contacts.consents import Said
+from hub.messaging.contacts.contacts import contact_for
+from hub.messaging.policy import session_windows
+from hub.messaging.send import claims
+from hub.messaging.track import message_queries
+from hub.models import (
+    Chat,
+    Connection,
+    Consent,
+    Contact,
+    Conversation,
+    Inbound,
+    Message,
+    Pace,
+    Suppression,
+    Window,
+)
+from hub.shared.address_keys import address_key
+from hub.shared.index_key import index_key
+from hub.signing import erasure
+from tests.hub_fixtures import count, receipts, settle_receipts, source_id, status
+from tests.messaging.test_whatsapp import came_in, turn
+from tests.messaging.test_whatsapp import whatsapp as whatsapp
+
+TRUNK = [
+    ("+491701234567", "+4901701234567"),
+    ("+447911123456", "+4407911123456"),
+    ("+13175559001", "+113175559001"),
+    ("+46701234567", "+460701234567"),
+]
+PAIRS = [row.examples for row in TABLE] + TRUNK
+EACH = pytest.mark.parametrize(("normal", "other"), PAIRS, ids=[pair[1] for pair in PAIRS])
+NEXT = iter(range(10**6, 10**9))
+
+
+def write(app: Flask, number: str, text: str, prefix: str = "whatsapp:", **more: str) -> None:
+    form = {
+        "From": prefix + number,
+        "sid": f"SM{next(NEXT):032x}",
+        "channel": "whatsapp:" if prefix == "whatsapp:" else "",
+        **more,
+    }
+    assert came_in(app, text, **form).status_code == 200
+    settle_receipts()
+    db.session.rollback()
+
+
+def send(number: str, channel: str) -> str:
+    return status(
+        direct.send(to=number, text="Your contract is ready.", channel=channel, test=True)
+    )
+
+
+@transaction
+def stored_before(number: str, *, erased: bool = False, test: bool = True, **more: Any) -> str:
+    """Store a contact as it was when numbers had no normal form."""
+    row = Contact(
+        kind=Address.PHONE,
+        address="" if erased else number,
+        address_key=key_before(number),
+        test=test,
+        erased_at=now() if erased else None,
+    )
+    db.session.add(row)
+    db.session.flush()
+    for name, value in more.items():
+        setattr(row, name, value)
+    return row.id
+
+
+def key_before(number: str) -> bytes:
+    return blind(index_key(), Address.PHONE, number)
+
+
+@transaction
+def suppressed_before(number: str, **more: Any) -> str:
+    row = Suppression(
+        **{"address_key": key_before(number), "test": True, "reason": "keyword", **more}
+    )
+    db.session.add(row)
+    db.session.flush()
+    return row.id
+
+
+@EACH
+@pytest.mark.parametrize("prefix", ["", "whatsapp:"])
+def test_a_stop_from_one_form_closes_the_other(
+    hub_demo: Flask, normal: str, other: str, prefix: str
+) -> None:
+    channel = "whatsapp" if prefix else "sms"
+    write(hub_demo, other, "Hello", prefix)
+    assert (send(normal, channel), send(other, channel)) == ("queued", "queued")
+    write(hub_demo, normal, "STOP", prefix)
+    assert (send(normal, channel), send(other, channel)) == ("suppressed", "suppressed")
+    write(hub_demo, other, "START", prefix)
+    assert (send(normal, channel), send(other, channel)) == ("queued", "queued")
+    assert (count(Contact), count(Conversation)) == (1, 1)
+    assert db.session.scalars(select(Contact.address)).one() == normal
+
+
+@pytest.mark.parametrize("prefix", ["rcs:", "RCS:", "Rcs:", "SMS:"])
+def test_a_number_with_its_channel_before_it_is_that_number(hub_demo: Flask, prefix: str) -> None:
+    write(hub_demo, "+13175550142", "STOP", prefix)
+    [contact] = db.session.scalars(select(Contact))
+    assert (contact.kind, contact.address) == (Address.PHONE, "+13175550142")
+    assert send("+13175550142", "sms") == "suppressed"
+
+
+@pytest.mark.parametrize(
+    "sent_from",
+    [
+        " 13175550142",
+        "+1 317 555-0142",
+        "+1 (317) 555 0142",
+        "whatsapp:13175550142",
+        "whatsapp: 13175550142",
+        "rcs: +13175550142",
+        "0013175550142",
+        "＋１３１７５５５０１４２",
+        "\u200b+13175550142",
+    ],
+)
+def test_a_number_that_lost_its_form_on_the_way_is_that_number(
+    hub_demo: Flask, sent_from: str
+) -> None:
+    prefix = "whatsapp:" if sent_from.startswith("whatsapp:") else ""
+    write(hub_demo, "", "STOP", prefix, From=sent_from)
+    assert send("+13175550142", "whatsapp" if prefix else "sms") == "suppressed"
+
+
+@pytest.mark.parametrize(
+    "sent_from",
+    [
+        "3175550142",
+        "72345",
+        " 72345",
+        "ACME",
+        "+1 317 555 0142 x5",
+        "whatsapp:US.13491208655302741918",
+    ],
+)
+def test_what_is_not_surely_a_number_is_none(hub_demo: Flask, sent_from: str) -> None:
+    write(hub_demo, "", "STOP", "", From=sent_from)
+    assert not db.session.scalars(select(Contact.id).where(Contact.kind == Address.PHONE)).all()
+
+
+def test_a_message_that_shows_the_number_only_as_whatsapp_knows_it_is_from_that_number(
+    hub_demo: Flask,
+) -> None:
+    write(hub_demo, "", "STOP", "whatsapp:", WaId="5215512345678", From="whatsapp:")
+    assert db.session.scalars(select(Contact.address)).one() == "+525512345678"
+
+
+def test_a_message_finds_its_connection_by_any_form_of_its_number(
+    hub_demo: Flask, whatsapp: Connection
+) -> None:
+    @transaction
+    def give(sender: str) -> None:
+        one = db.session.get_one(Connection, whatsapp.id)
+        one.settings = {**one.settings, "sender": sender}
+        one.sender = f"whatsapp:{sender}"
+
+    give("+525512345678")
+    write(hub_demo, "+13175550142", "Hello", To="whatsapp:+5215512345678")
+    assert session_windows.closing(
+        "whatsapp:+525512345678", [db.session.scalars(select(Contact.id)).one()]
+    )
+    assert not receipts()[0].error
+
+
+@EACH
+def test_what_is_sent_has_the_form_that_its_provider_wants(
+    hub_demo: Flask, whatsapp: Connection, normal: str, other: str
+) -> None:
+    sms = db.session.scalars(select(Connection).where(Connection.channel == "sms")).one()
+    write(hub_demo, normal, "Hello")
+    for connection, wanted in (
+        (whatsapp, other if normal.startswith("+52") else normal),
+        (sms, normal),
+    ):
+        direct.send(to=other, text="Hello.", connection_id=connection.id, test=True)
+        claim = turn(connection)
+        assert claim is not None
+        assert claim.outbound.to == wanted
+        assert claim.outbound.country == phones.region(normal)
+        claims.turn([], {})
+
+
+@EACH
+def test_what_a_signing_app_posted_is_found_by_each_form(
+    hub_demo: Flask, normal: str, other: str
+) -> None:
+    suppressions.add(other, test=True, why="By letter.")
+    consents.record(Said(normal, given=False), source="api", test=True, source_id=source_id())
+    message_id = direct.send(to=normal, text="Hello.", channel="sms", test=True)
+    for form in (normal, other):
+        assert (
+            db.session.scalars(suppressions.listed(address=form, test=True)).one().why
+            == "By letter."
+        )
+        assert (
+            not db.session.scalars(consents.history(form, test=True, source_id=source_id()))
+            .one()
+            .given
+        )
+        assert suppressions.blocks(form, test=True, source_id=source_id()) == [("", "admin")]
+        [branch] = message_queries.by_address([(Address.PHONE, form)])
+        assert [one.id for one in message_queries.newest([branch], 5)] == [message_id]
+
+
+@EACH
+def test_who_was_erased_under_one_form_is_known_by_the_other(
+    hub_demo: Flask, normal: str, other: str
+) -> None:
+    erased = stored_before(other, erased=True)
+    suppressed_before(other)
+    assert send(normal, "sms") == "suppressed"
+    assert [one.id for one in db.session.scalars(select(Contact))] == [erased]
+    assert [one.address_key for one in db.session.scalars(select(Suppression))] == [
+        address_key(Address.PHONE, other)
+    ]
+
+
+def test_a_live_opt_out_from_before_holds_for_test_messages_too(hub_demo: Flask) -> None:
+    stored_before("+4901701234567", erased=True, test=False)
+    suppressed_before("+4901701234567", test=False)
+    assert send("+491701234567", "sms") == "suppressed"
+
+
+def test_what_one_number_was_kept_as_twice_becomes_one(
+    hub_demo: Flask, connection: Connection
+) -> None:
+    mine = contact_for(Address.PHONE, "+525512345678", test=True, name="Ana")
+    theirs = stored_before("+5215512345678", time_zone="America/Mexico_City")
+    strict = suppressed_before("+5215512345678", reason="admin", why="By letter.")
+    weak = suppressed_before("+525512345678")
+    at = now()
+    everything_of(mine.id, connection, at - timedelta(hours=2), provider_id="SM1")
+    everything_of(theirs, connection, at, provider_id="SM2")
+
+    kept = contact_for(Address.PHONE, "+5215512345678", test=True)
+
+    db.session.rollback()
+    [one] = db.session.scalars(select(Contact))
+    assert (kept.id, one.address, one.name, one.time_zone) == (
+        mine.id,
+        "+525512345678",
+        "Ana",
+        "America/Mexico_City",
+    )
+    for model in (Message, Consent, Inbound):
+        assert set(db.session.scalars(select(model.contact_id))) == {mine.id}  # type: ignore[attr-defined]
+        assert count(model) == 2
+    [talk] = db.session.scalars(select(Conversation))
+    assert (talk.contact_id, talk.unread, talk.last_at) == (mine.id, 2, at)
+    [window] = db.session.scalars(select(Window))
+    assert (window.contact_id, window.opened_at) == (mine.id, at)
+    [pace] = db.session.scalars(select(Pace))
+    assert (pace.contact_id, pace.next_at) == (mine.id, at)
+    [open_] = db.session.scalars(select(Suppression))
+    assert (open_.id, open_.reason, open_.why) == (strict, "admin", "By letter.")
+    assert open_.id != weak
+
+
+@transaction
+def everything_of(contact_id: str, connection: Connection, at: Any, *, provider_id: str) -> None:
+    """Give a contact a row in every table that names one."""
+    db.session.add_all(
+        [
+            Message(
+                id=f"msg_{id_of(provider_id)}",
+                connection_id=connection.id,
+                contact_id=contact_id,
+                channel="sms",
+                test=True,
+                lane="urgent",
+                expires_at=at + timedelta(days=1),
+            ),
+            Consent(contact_id=contact_id, channel="", given=False, source="api", at=at),
+            Inbound(
+                id=f"inb_{id_of(provider_id)}",
+                connection_id=connection.id,
+                contact_id=contact_id,
+                provider_id=provider_id,
+                at=at,
+            ),
+            Conversation(
+                connection_id=connection.id,
+                contact_id=contact_id,
+                test=True,
+                last_id=f"inb_{id_of(provider_id)}",
+                last_at=at,
+                unread=1,
+            ),
+            Window(
+                sender="+1", contact_id=contact_id, opened_at=at, closes_at=at + timedelta(days=1)
+            ),
+            Pace(name="+1", contact_id=contact_id, next_at=at),
+        ]
+    )
+
+
+def id_of(text: str) -> str:
+    return f"019aa5c2-71f8-7b3e-9c40-{int(text[2:]):012x}"
+
+
+def test_a_chat_that_was_linked_under_another_form_is_found(
+    hub_demo: Flask, connection: Connection
+) -> None:
+    chat = contact_for(Address.CHAT, "4711", test=True)
+
+    @transaction
+    def before() -> None:
+        db.session.add(
+            Chat(
+                connection_id=connection.id,
+                source_id=source_id(),
+                address_key=key_before("+5215512345678"),
+                contact_id=chat.id,
+            )
+        )
+
+    before()
+    for number in ("+525512345678", "+5215512345678"):
+        found = chats.of({"ana": {Address.PHONE: number}}, source_id(), [connection.id])
+        assert found == {"ana": {connection.id: "4711"}}
+    contact_for(Address.PHONE, "+525512345678", test=True)
+    chats.link(connection.id, source_id(), {Address.PHONE: "+5215512345678"}, chat.id)
+    assert len(set(db.session.scalars(select(Chat.address_key)))) <= 2
+
+
+def test_erasing_reaches_what_was_written_in_the_other_form(hub_demo: Flask) -> None:
+    row = suppressions.add("+5215512345678", test=True, why="By letter.")
+    contact = contact_for(Address.PHONE, "+525512345678", test=True)
+    erasure.erase(contact.id, why="By letter.")
+    db.session.rollback()
+    assert db.session.get_one(Suppression, row.id).why == ""
+    assert send("+5215512345678", "sms") == "suppressed"
+
+
+def test_every_table_that_names_a_contact_is_thought_of() -> None:
+    known = {
+        "messages",
+        "consents",
+        "inbound",
+        "conversations",
+        "windows",
+        "paces",
+        "chats",
+        "contact_links",
+        "paused_destinations",
+    }
+    assert {table.name for table, _ in merging._references()} == known, (
+        "say in hub/messaging/contacts/merging.py what becomes of its rows"
+    )
+
+
+def test_the_columns_that_tell_opt_outs_apart_are_thought_of() -> None:
+    unique = [index for index in Suppression.__table__.indexes if index.unique]  # type: ignore[attr-defined]
+    columns = {column.name for index in unique for column in index.columns}
+    assert columns == {
+        "address_key",
+        "channel",
+        "sender",
+        "test",
+        "source_id",
+    }, "merging compares them"

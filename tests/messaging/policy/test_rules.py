@@ -1,0 +1,225 @@
+"""What an admin may write as a connection's rules, and when quiet hours hold: over every zone, and
+clocks that are put forward and back.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo, available_timezones
+
+import phonenumbers
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from hub.core.errors import Refused
+from hub.lib import number_forms, phones
+from hub.messaging.policy import quiet_hours, rules
+from hub.messaging.policy.quiet_hours import Quiet
+from hub.messaging.policy.rules import Rules
+
+ZONES = sorted(available_timezones())
+NIGHT = Quiet("21:00", "08:00")
+moments = st.integers(1_704_067_200, 1_893_456_000).map(
+    lambda seconds: datetime.fromtimestamp(seconds, UTC)
+)
+clocks = st.times().map(lambda at: at.strftime("%H:%M"))
+hours = (
+    st.tuples(clocks, clocks).filter(lambda pair: pair[0] != pair[1]).map(lambda pair: Quiet(*pair))
+)
+
+
+# ── Quiet hours ───────────────────────────────────────────────────────────────────────────────────
+@given(hours, moments, st.sampled_from(ZONES))
+@example(
+    Quiet("01:30", "02:30"), datetime(2026, 3, 29, 0, 45, tzinfo=UTC), "Europe/Berlin"
+)  # 02:30 is skipped that night
+@example(
+    Quiet("01:30", "02:30"), datetime(2026, 10, 25, 0, 15, tzinfo=UTC), "Europe/Berlin"
+)  # and here it comes twice
+@example(
+    Quiet("21:00", "08:00"), datetime(2026, 4, 5, 15, 0, tzinfo=UTC), "Australia/Lord_Howe"
+)  # half an hour
+@example(
+    Quiet("23:00", "12:00"), datetime(2011, 12, 30, 9, 30, tzinfo=UTC), "Pacific/Apia"
+)  # a day that was not
+def test_what_waits_goes_when_it_is_allowed_and_no_earlier(
+    night: Quiet, moment: datetime, zone: str
+) -> None:
+    until = night.until(moment, [zone])
+    where = ZoneInfo(zone)
+    if until is None:
+        assert not night.holds(moment, where)
+        return
+    assert night.holds(moment, where)
+    assert not night.holds(until, where)
+    assert moment < until <= moment + timedelta(hours=26)
+    minutes = int((until - moment).total_seconds() // 60)
+    for step in {0, 1, minutes // 3, minutes // 2, minutes - 1}:
+        if moment + timedelta(minutes=step) < until:
+            early = moment + timedelta(minutes=step)
+            assert night.holds(early, where) or until - early <= timedelta(hours=2), (
+                "a clock that is put back may free an hour before"
+            )
+
+
+@given(hours, moments, st.lists(st.sampled_from(ZONES), min_size=1, max_size=5))
+def test_it_has_to_be_allowed_in_every_zone_that_the_number_may_be_in(
+    night: Quiet, moment: datetime, zones: list[str]
+) -> None:
+    until = night.until(moment, zones)
+    goes = until or moment
+    if goes - moment < quiet_hours.AHEAD:
+        assert not any(night.holds(goes, ZoneInfo(zone)) for zone in zones)
+    else:
+        assert goes == moment + quiet_hours.AHEAD, "there is no such moment"
+
+
+@pytest.mark.parametrize(
+    ("at", "until"),
+    [
+        ("2026-11-21T20:59:59", None),
+        ("2026-11-21T21:00:00", "2026-11-22T08:00:00"),
+        ("2026-11-22T07:59:59", "2026-11-22T08:00:00"),
+        ("2026-11-22T08:00:00", None),
+        ("2026-11-22T00:00:00", "2026-11-22T08:00:00"),
+    ],
+)
+def test_a_night_in_utc(at: str, until: str | None) -> None:
+    moment = datetime.fromisoformat(at).replace(tzinfo=UTC)
+    assert NIGHT.until(moment, ["UTC"]) == (
+        datetime.fromisoformat(until).replace(tzinfo=UTC) if until else None
+    )
+
+
+def test_where_a_number_may_be() -> None:
+    assert quiet_hours.zones("Asia/Tokyo", "+13175551234") == ("Asia/Tokyo",), (
+        "what was given counts for more than the number"
+    )
+    assert quiet_hours.zones("", "+442071234567") == ("Europe/London",)
+    assert {"America/New_York", "America/Los_Angeles"} <= set(
+        quiet_hours.zones("", "+15551234567")
+    ), "a number of no range: its whole country"
+    assert len(quiet_hours.zones("", "+79161234567")) > 5, (
+        "a Russian mobile may be anywhere in Russia"
+    )
+    assert quiet_hours.zones("", "") == quiet_hours.zones("", "+88213300655") == (), (
+        "nothing is known, so nothing holds it back"
+    )
+    assert NIGHT.until(datetime(2026, 1, 1, tzinfo=UTC), ["Mars/Olympus"]) is None, (
+        "a zone that this machine does not know"
+    )
+
+
+@pytest.mark.parametrize("region", sorted(phonenumbers.SUPPORTED_REGIONS))
+def test_the_examples_of_every_country_lie_in_it(region: str) -> None:
+    """libphonenumber's own examples: each is clean, lies in its country, and has a time zone."""
+    for kind in (phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE):
+        sample = phonenumbers.example_number_for_type(region, kind)
+        if sample is None:
+            continue
+        number = phonenumbers.format_number(sample, phonenumbers.PhoneNumberFormat.E164)
+        assert phones.clean(number) == number_forms.to_normal(number)
+        if kind == phonenumbers.PhoneNumberType.MOBILE:
+            elsewhere = {
+                one
+                for one in phones.COUNTRIES
+                if not phonenumbers.is_valid_number_for_region(sample, one)
+            }
+            assert phones.country(number) not in elsewhere
+            assert phones.zones(number), "quiet hours know what to ask"
+            assert Rules(countries=frozenset({region})).reaches(number)
+            assert not Rules(countries=frozenset(elsewhere)).reaches(number)
+
+
+# ── Countries and prices ──────────────────────────────────────────────────────────────────────────
+def test_a_number_of_no_range_counts_as_the_main_country_of_its_code() -> None:
+    assert phones.country("+15551234567") == "US"
+    assert phones.country("+18765551234") == "JM", "what shares the code is told apart"
+    assert not Rules(countries=frozenset({"US"})).reaches("+18765551234")
+    assert phones.country("+88213300655") == phones.country("nonsense") == ""
+    assert Rules().reaches("+88213300655"), "no list, no rule"
+    assert not Rules(countries=frozenset({"US"})).reaches("+88213300655")
+
+
+def test_what_a_message_costs() -> None:
+    found = Rules(prices=rules.prices("US: 0.0083\nde: 0.1\n\nother: 0.25"))
+    assert found.cost("+13175551234", 3) == Decimal("0.0249")
+    assert found.cost("+4915123456789", 1) == Decimal("0.1")
+    assert found.cost("+442071234567", 2) == Decimal("0.5")
+    assert Rules().cost("+13175551234", 1) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("US 0.01", "bad_line"),
+        ("XX: 0.01", "no_such_country"),
+        ("US: much", "bad_amount"),
+        ("US: -1", "bad_amount"),
+        ("US: nan", "bad_amount"),
+        ("US: 0.0000001", "bad_amount"),
+        ("US: 1\nUS: 2", "twice"),
+        ("US: 1e9", "bad_amount"),
+        ("US: 0,01", "bad_amount"),
+    ],
+)
+def test_a_price_that_cannot_be_read_is_refused(text: str, code: str) -> None:
+    with pytest.raises(Refused) as refused:
+        rules.prices(text)
+    assert (refused.value.code, refused.value.field) == (code, "prices")
+
+
+def test_countries_are_read_however_they_are_set_apart() -> None:
+    assert rules.countries(" us, DE;fr\nGB ") == {"US", "DE", "FR", "GB"}
+    assert rules.countries("") == frozenset()
+    with pytest.raises(Refused, match="There is no country 'UK'"):
+        rules.countries("US, UK")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        (Rules(per_hour=-1), "per_hour"),
+        (Rules(per_hour=10_001), "per_hour"),
+        (Rules(per_hour=5, per_day=4), "per_day"),
+        (Rules(currency="usd"), "currency"),
+        (Rules(spend_day=Decimal(5)), "prices"),
+        (Rules(consent=True, consent_days=-1), "consent_days"),
+        (
+            Rules(spend_day=Decimal(5), spend_month=Decimal(4), prices={"": Decimal("0.1")}),
+            "spend_month",
+        ),
+    ],
+)
+def test_rules_that_do_not_hold_together_are_refused(wrong: Rules, field: str) -> None:
+    with pytest.raises(Refused) as refused:
+        rules.checked(wrong)
+    assert refused.value.field == field
+
+
+def test_rules_are_kept_as_they_are() -> None:
+    full = Rules(
+        consent=True,
+        consent_days=365,
+        countries=frozenset({"US", "DE"}),
+        per_hour=2,
+        per_day=5,
+        currency="EUR",
+        prices={"US": Decimal("0.0083"), "": Decimal("0.1")},
+        spend_day=Decimal("5.50"),
+        spend_month=Decimal(100),
+        quiet=NIGHT,
+        quiet_waits=True,
+    )
+    assert rules.of(full.stored(), False) == full
+    assert rules.of(Rules().stored(), True) == Rules(), (
+        "what was stored counts for more than the channel's usual"
+    )
+    assert rules.of("", True) == Rules(consent=True)
+
+
+@given(st.times())
+def test_a_clock_is_read_as_it_is_written(at: time) -> None:
+    assert quiet_hours.clock(at.strftime(" %H:%M ")) == at.strftime("%H:%M")

@@ -1,0 +1,374 @@
+"""A team's destination that takes no posts is paused with its reason; posts wait, and a passing
+test sends them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from sqlalchemy import select
+
+from hub.connections import connection_tests, connections
+from hub.core.errors import (
+    DestinationUnavailable,
+    PermanentError,
+    RecipientRefused,
+    SendError,
+    TransientError,
+)
+from hub.core.vocabulary import ConnectionState
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.db.types import now
+from hub.intake import purge
+from hub.integrations.base import Accepted, CheckResult, OptChange, Outbound
+from hub.messaging.compose import direct
+from hub.messaging.contacts.contacts import contact_for
+from hub.messaging.inbox import chat_membership
+from hub.messaging.send import destinations
+from hub.messaging.track import timeline
+from hub.messaging.track.statuses import Origin
+from hub.models import Attempt, Audit, Connection, Contact, Message, PausedDestination, Suppression
+from hub.signing import accept, erasure
+from hub.signing.events import EventIn
+from tests.fake_provider import FlockOfPigeons, Loft
+from tests.hub_fixtures import a_signer, an_event, count, deliver, message, source_id, status
+from tests.team_connections import fly
+from tests.team_connections import roof as roof
+
+Roof = Callable[[str], Connection]
+GONE = "The app was removed from the channel. Add it again in the channel’s settings."
+
+
+def refuse(error: SendError, place: str) -> Callable[[Outbound], Accepted]:
+    """Return what flies to every place but one."""
+
+    def carry(outbound: Outbound) -> Accepted:
+        if outbound.to == place:
+            raise error
+        return fly(outbound)
+
+    return carry
+
+
+def post(number: str = "agr-1001") -> str:
+    """Let a document be sent out, of which the team reads; return the post."""
+    event = an_event(signers=[a_signer("Eric", None)])
+    event["request"]["id"] = number
+    accept.accept(EventIn.model_validate(event), source_id(), test=True)
+    db.session.rollback()
+    return (
+        db.session.scalars(
+            select(Message.id).where(Message.thread != "").order_by(Message.id.desc())
+        ).first()
+        or ""
+    )
+
+
+def paused(one: Connection) -> str:
+    db.session.rollback()
+    found = destinations.of([one.id]).get(one.id)
+    return found.why if found else ""
+
+
+def expired(seconds: float) -> Any:
+    return time_machine.travel(now() + timedelta(seconds=seconds))
+
+
+ERRORS = [
+    DestinationUnavailable(GONE, "removed"),
+    RecipientRefused(GONE, "kicked"),
+    DestinationUnavailable(GONE, "new", sure=False),
+]
+
+
+@pytest.mark.parametrize("place", ["T1", "W1", "roof"])
+@pytest.mark.parametrize("error", ERRORS)
+def test_posts_wait_and_a_passing_test_sends_them(
+    roof: Roof, loft: Loft, place: str, error: SendError
+) -> None:
+    one = roof(place)
+    loft.fly = refuse(error, place)
+    first = post("a")
+    second = post("b")
+    deliver()
+    third = post("c")
+    deliver()
+    assert {status(first), status(second), status(third)} == {"queued"}
+    assert paused(one) == GONE
+    assert count(Suppression) == 0
+    assert db.session.get_one(Connection, one.id).state == ConnectionState.ENABLED
+    calls = len(loft.flown)
+    post("d")
+    deliver()
+    assert len(loft.flown) == calls, "nothing is tried while it is paused"
+    loft.fly = fly
+    assert connection_tests.run(one.id).check.ok
+    assert paused(one) == ""
+    deliver()
+    assert {status(first), status(second), status(third)} <= {"accepted", "delivered"}
+
+
+def test_a_test_that_fails_leaves_it_paused(
+    roof: Roof, loft: Loft, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = roof("T1")
+    loft.fly = refuse(ERRORS[0], "T1")
+    first = post()
+    deliver()
+    monkeypatch.setattr(
+        FlockOfPigeons, "check", lambda self: CheckResult(False, "The roof is gone.")
+    )
+    connection_tests.run(one.id)
+    assert (paused(one), status(first)) == (GONE, "queued")
+
+
+def test_enabling_asks_the_provider_while_a_destination_is_paused(roof: Roof, loft: Loft) -> None:
+    one = roof("T1")
+    connection_tests.run(one.id)
+    loft.fly = refuse(ERRORS[0], "T1")
+    first = post()
+    deliver()
+    connections.disable(one.id)
+    loft.fly = fly
+    assert connections.needs_test(db.session.get_one(Connection, one.id))
+    connections.enable(one.id)
+    deliver()
+    assert status(first) == "accepted"
+
+
+def test_people_and_other_destinations_are_not_concerned(roof: Roof, loft: Loft) -> None:
+    one = roof("T1")
+    other = roof("T2")
+    loft.fly = refuse(ERRORS[0], "T1")
+    post()
+    deliver()
+    by_place = dict(
+        db.session.execute(
+            select(Message.connection_id, Message.status).where(Message.thread != "")
+        ).all()
+    )
+    assert by_place == {one.id: "queued", other.id: "accepted"}
+    person = direct.send(to="a nest", text="Coo.", connection_slug=one.slug, test=True)
+    deliver()
+    assert status(person) == "accepted"
+    assert paused(other) == ""
+
+
+def test_a_person_who_refuses_is_still_closed(roof: Roof, loft: Loft) -> None:
+    one = roof("T1")
+    loft.fly = refuse(ERRORS[1], "a nest")
+    person = direct.send(to="a nest", text="Coo.", connection_slug=one.slug, test=True)
+    deliver()
+    assert (status(person), count(Suppression), paused(one)) == ("failed", 1, "")
+
+
+def test_a_message_sent_by_hand_to_the_teams_place_waits_too(roof: Roof, loft: Loft) -> None:
+    one = roof("T1")
+    loft.fly = refuse(ERRORS[1], "T1")
+    sent = direct.send(connection_id=one.id, to="T1", text="Coo.")
+    deliver()
+    assert (status(sent), count(Suppression), paused(one)) == ("queued", 0, GONE)
+
+
+def test_posts_expire_with_the_reason(roof: Roof, loft: Loft) -> None:
+    roof("T1")
+    loft.fly = refuse(ERRORS[0], "T1")
+    first = post("a")
+    deliver()
+    second = post("b")
+    deliver()
+    expires_at = message(second).expires_at
+    assert expires_at is not None
+    with time_machine.travel(expires_at + timedelta(seconds=1)):
+        deliver()
+        deliver()
+    for one in (first, second):
+        assert (message(one).status, message(one).code) == ("expired", "removed")
+
+
+def test_a_post_that_is_refused_again_in_unknown_words_does_not_hold_the_others(
+    roof: Roof, loft: Loft
+) -> None:
+    one = roof("T1")
+    poison = post("a")
+
+    def carry(outbound: Outbound) -> Accepted:
+        if outbound.id == poison:
+            raise DestinationUnavailable("Words that nobody knows.", "new_words", sure=False)
+        return fly(outbound)
+
+    loft.fly = carry
+    deliver()
+    other = post("b")
+    assert status(poison) == "queued"
+    connection_tests.run(one.id)
+    deliver()
+    assert (status(poison), message(poison).code, status(other)) == (
+        "failed",
+        "new_words",
+        "accepted",
+    )
+    assert paused(one) == ""
+
+
+def test_a_post_that_is_refused_again_in_known_words_goes_on_waiting(
+    roof: Roof, loft: Loft
+) -> None:
+    one = roof("T1")
+    loft.fly = refuse(ERRORS[0], "T1")
+    first = post()
+    for _ in range(3):
+        deliver()
+        assert (status(first), paused(one)) == ("queued", GONE)
+        connection_tests.run(one.id)
+    assert [row.outcome for row in db.session.scalars(select(Attempt))] == ["destination"] * 3
+
+
+def test_what_waits_can_be_canceled(roof: Roof, loft: Loft) -> None:
+    from hub.messaging.compose import cancellation
+
+    roof("T1")
+    loft.fly = refuse(ERRORS[0], "T1")
+    first = post()
+    deliver()
+    cancellation.cancel(first)
+    assert status(first) == "canceled"
+
+
+def test_the_pause_is_written_down_once(roof: Roof, loft: Loft) -> None:
+    one = roof("T1")
+    loft.fly = refuse(ERRORS[0], "T1")
+    for number in "abc":
+        post(number)
+    deliver()
+    connection_tests.run(one.id)
+    db.session.rollback()
+    found = [
+        row.action
+        for row in db.session.scalars(select(Audit).where(Audit.subject == one.id))
+        if "destination" in row.action
+    ]
+    assert found == ["connection.destination_paused", "connection.destination_reopened", *found[2:]]
+
+
+def test_a_suppression_from_before_holds_no_post(roof: Roof, loft: Loft) -> None:
+    roof("T1")
+
+    @transaction
+    def close() -> None:
+        key = contact_for("chat", "T1", test=True).address_key
+        db.session.add(
+            Suppression(
+                address_key=key,
+                channel="chat",
+                sender="flock",
+                test=True,
+                reason="provider",
+                code="kicked",
+            )
+        )
+
+    close()
+    first = post()
+    deliver()
+    assert status(first) == "accepted"
+
+
+# ── What the provider tells by itself ─────────────────────────────────────────────────────────────
+def told(
+    one: Connection, wanted: bool, address: str = "T1", ago: float = 0, team: bool = True
+) -> None:
+    came = OptChange(
+        wanted=wanted, address=address, why="The bot was removed from the chat.", team=team
+    )
+    chat_membership.changed(came, Origin("callback", [one.id]), now() - timedelta(seconds=ago))
+
+
+@pytest.mark.parametrize("team", [True, False])
+def test_a_removal_pauses_the_destination_and_an_invitation_reopens_it(
+    roof: Roof, loft: Loft, team: bool
+) -> None:
+    one = roof("T1")
+    told(one, wanted=False, ago=20, team=team)
+    assert "removed from the chat" in paused(one)
+    assert "Add it there again" in paused(one)
+    first = post()
+    deliver()
+    assert (status(first), count(Suppression)) == ("queued", 0)
+    told(one, wanted=True, ago=10, team=team)
+    deliver()
+    assert status(first) == "accepted"
+    told(one, wanted=False, ago=15, team=team)
+    assert paused(one) == "", "an older word came late"
+
+
+def test_a_late_removal_pauses_nothing(roof: Roof, loft: Loft) -> None:
+    one = roof("T1")
+    told(one, wanted=True, ago=10)
+    told(one, wanted=False, ago=20)
+    assert paused(one) == ""
+
+
+def test_other_groups_concern_nobody(roof: Roof, loft: Loft) -> None:
+    one = roof("T1")
+    told(one, wanted=False, address="T9")
+    assert (paused(one), count(Suppression)) == ("", 0)
+
+
+def test_a_person_who_blocks_is_closed_and_lets_us_in_again(roof: Roof, loft: Loft) -> None:
+    one = roof("T1")
+    told(one, wanted=False, address="a nest", ago=10, team=False)
+    assert (
+        status(direct.send(to="a nest", text="Coo.", connection_slug=one.slug, test=True))
+        == "suppressed"
+    )
+    told(one, wanted=True, address="a nest", team=False)
+    assert (
+        status(direct.send(to="a nest", text="Coo.", connection_slug=one.slug, test=True))
+        == "queued"
+    )
+
+
+# ── What people read ──────────────────────────────────────────────────────────────────────────────
+def test_the_timeline_says_why_a_post_waits(roof: Roof, loft: Loft) -> None:
+    roof("T1")
+    loft.fly = refuse(ERRORS[0], "T1")
+    first = post()
+    deliver()
+    entries = timeline.timeline(message(first))
+    assert any("takes no posts there" in entry.title and GONE in entry.text for entry in entries)
+
+
+@pytest.mark.parametrize("error", [PermanentError("No.", "p7"), TransientError("Rain.", "rain")])
+def test_other_errors_pause_nothing(roof: Roof, loft: Loft, error: SendError) -> None:
+    one = roof("T1")
+    loft.fly = refuse(error, "T1")
+    post()
+    deliver()
+    assert paused(one) == ""
+
+
+# ── Forgetting ────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize("reopened", [True, False])
+def test_an_old_destination_is_forgotten_with_its_contact(
+    roof: Roof, loft: Loft, reopened: bool
+) -> None:
+    one = roof("T1")
+    told(one, wanted=False, ago=20)
+    if reopened:
+        told(one, wanted=True, ago=10)
+    assert count(PausedDestination) == 1
+    purge.forget(now() + timedelta(days=1))
+    assert (count(PausedDestination), count(Contact)) == (0, 0)
+
+
+def test_a_destination_that_is_erased_leaves_no_pause(roof: Roof, loft: Loft) -> None:
+    one = roof("T1")
+    told(one, wanted=False)
+    erasure.erase(contact_for("chat", "T1", test=True).id, why="By letter.")
+    assert (count(PausedDestination), paused(one)) == (0, "")

@@ -1,0 +1,319 @@
+"""Several workers at once, and workers that die: nothing is sent twice, nothing is lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg
+import pytest
+from flask import Flask
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+
+from hub.core.errors import SlowDown, Unreachable
+from hub.core.vocabulary import Status
+from hub.db.engine import db
+from hub.db.store import transaction, wake_now
+from hub.db.types import now
+from hub.integrations.base import Accepted, Outbound
+from hub.lib.shutdown import Stopping
+from hub.messaging.send import claims as delivery
+from hub.messaging.send import dispatcher
+from hub.messaging.send.claims import Claim, Outcome
+from hub.messaging.send.dispatcher import Drain
+from hub.messaging.track import reconcile
+from hub.models import Connection, Throttle
+from tests.conftest import POSTGRES
+from tests.fake_provider import Loft
+from tests.hub_fixtures import (
+    a_message,
+    at_provider,
+    attempts,
+    change,
+    count,
+    deliver,
+    eventually,
+    make_due,
+    message,
+    status,
+    words,
+)
+
+DRAIN = """
+import hub
+from hub.messaging.send.dispatcher import Drain
+from hub.lib.shutdown import Stopping
+with hub.create_app().app_context():
+    print(Drain(Stopping(20)).run(linger=0.3))
+"""
+
+
+@contextmanager
+def running(environ: dict[str, str], *words: str) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [sys.executable, *words],
+        env={**os.environ, **environ},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        with suppress(psutil.NoSuchProcess):  # it may end by itself just now
+            for one in (
+                psutil.Process(process.pid).children(recursive=True)
+                if process.poll() is None
+                else []
+            ):
+                one.kill()
+        process.kill()
+        process.communicate()
+
+
+def test_two_drains_in_two_threads_send_nothing_twice(
+    hub_demo: Flask, connection: Connection, simulator: Any
+) -> None:
+    ids = [a_message(text=f"text {n}") for n in range(60)]
+
+    def work() -> None:
+        with hub_demo.app_context():
+            Drain(Stopping(15)).run(linger=0.2)
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {status(one) for one in ids} <= {"accepted", "sent", "delivered"}
+    assert Counter(at_provider(simulator)) == Counter(f"text {n}" for n in range(60))
+
+
+def test_two_drains_in_two_processes_send_nothing_twice(
+    hub_demo: Flask, connection: Connection, simulator: Any, environ: dict[str, str]
+) -> None:
+    ids = [a_message(text=f"text {n}") for n in range(60)]
+    with running(environ, "-c", DRAIN) as first, running(environ, "-c", DRAIN) as second:
+        sent = [int(process.communicate(timeout=40)[0]) for process in (first, second)]
+    assert sum(sent) == 60
+    assert {status(one) for one in ids} <= {"accepted", "sent", "delivered"}
+    assert Counter(at_provider(simulator)) == Counter(f"text {n}" for n in range(60))
+
+
+def test_a_killed_worker_leaves_a_message_that_is_settled_and_not_sent_twice(
+    hub_demo: Flask, connection: Connection, simulator: Any, environ: dict[str, str]
+) -> None:
+    message_id = a_message("+15005550015")  # Twilio takes it, and does not answer
+    with running(environ, "-m", "hub.cli", "worker", "deliver") as worker:
+        wake_now("deliver")
+        eventually(lambda: at_provider(simulator), 20)
+        [horse] = psutil.Process(worker.pid).children()
+        os.kill(horse.pid, signal.SIGKILL)
+        horse.wait(5)
+        assert status(message_id) == Status.SENDING
+        assert [one.outcome for one in attempts(message_id)] == [None]
+        for _ in ("the lease is over", "a minute later"):
+            make_due(message_id)
+            reconcile.run()
+        assert message(message_id).provider_id
+        assert attempts(message_id)[0].outcome == "unknown"
+        deliver()
+        assert worker.poll() is None, "the worker itself goes on"
+    assert len(at_provider(simulator)) == 1
+
+
+def test_a_worker_killed_before_its_call_leaves_a_message_that_is_sent_once(
+    hub_demo: Flask, connection: Connection, simulator: Any
+) -> None:
+    message_id = a_message()
+    delivery.turn([], {connection.id: 1})
+    for _ in ("the lease is over", "a minute later", "again"):
+        change(message_id, due_at=now() - timedelta(seconds=1))
+        reconcile.run()
+        deliver()
+    assert len(at_provider(simulator)) == 1
+    assert [one.n for one in attempts(message_id)] == [1, 2]
+
+
+def test_a_worker_that_is_asked_to_end_writes_down_what_is_under_way(
+    hub_demo: Flask, connection: Connection, simulator: Any, environ: dict[str, str]
+) -> None:
+    simulator.extensions["simulator"].faults.ask(latency_ms=1000)
+    message_id = a_message()
+    with running(environ, "-m", "hub.cli", "worker", "deliver") as worker:
+        wake_now("deliver")
+        eventually(lambda: message(message_id).status == Status.SENDING, 20)
+        waiting = a_message(text="for the next worker")
+        worker.send_signal(signal.SIGTERM)
+        began = now()
+        worker.wait(10)
+        assert now() - began < timedelta(seconds=4)
+    assert status(message_id) in ("accepted", "sent", "delivered")
+    assert status(waiting) in ("queued", "accepted", "sent", "delivered")
+    simulator.extensions["simulator"].faults.ask(latency_ms=0)
+    deliver()
+    assert Counter(at_provider(simulator)) == Counter(
+        ["Your contract is ready.", "for the next worker"]
+    )
+
+
+@pytest.mark.parametrize("linger", [0, 0.2])
+def test_a_drain_with_nothing_to_do_ends(
+    hub_demo: Flask, connection: Connection, linger: float
+) -> None:
+    began = now()
+    assert Drain(Stopping(15)).run(linger=linger) == 0
+    assert now() - began < timedelta(seconds=linger + 1)
+
+
+def test_the_planned_end_of_a_run_waits_for_the_calls_under_way(
+    pigeons: Connection, loft: Loft
+) -> None:
+    message_id = a_message("roof", "Coo.", channel="", connection_slug="pigeon")
+
+    def slow(outbound: Outbound) -> Accepted:
+        time.sleep(dispatcher.LAST_WAIT + 1)
+        return Accepted("late")
+
+    loft.fly = slow
+    assert Drain(Stopping(0.5)).run(linger=0) == 1
+    assert status(message_id) == Status.ACCEPTED
+
+
+# ── A worker that stands still ────────────────────────────────────────────────────────────────────
+def by_pigeon() -> str:
+    return a_message("roof", "Coo.", channel="", connection_slug="pigeon")
+
+
+def test_a_call_that_would_begin_long_after_its_claim_is_not_made_and_blames_nobody(
+    pigeons: Connection, loft: Loft
+) -> None:
+    ids = [by_pigeon() for _ in range(6)]
+    claims = delivery.turn([], {pigeons.id: 6})
+    late = [
+        dispatcher.call(replace(one, begun=one.begun - dispatcher.BEGINS_WITHIN - 1))
+        for one in claims
+    ]  # it was suspended meanwhile
+    assert loft.flown == []
+    delivery.turn(late, {})
+    assert [(status(one), message(one).code) for one in ids] == [("queued", "too_late")] * 6, (
+        "surely not sent: tried again"
+    )
+    assert count(Throttle) == 0, "the provider was not asked, so that it counts as reached"
+    for one in ids:
+        make_due(one)
+    assert deliver() == 6
+
+
+# ── A database that is away ───────────────────────────────────────────────────────────────────────
+@contextmanager
+def away(app: Flask) -> Iterator[None]:
+    """Let the database take nothing: PostgreSQL ends and refuses all connections, SQLite's lock
+    cannot be had.
+    """
+    with app.app_context():
+        url = db.engine.url
+        lock = Path(app.extensions.get("hub.lock_path", ""))
+    if not POSTGRES:
+        lock.unlink(missing_ok=True)
+        lock.mkdir()
+        try:
+            yield
+        finally:
+            lock.rmdir()
+        return
+    server = url.set(drivername="postgresql", database="postgres").render_as_string(
+        hide_password=False
+    )
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {url.database} ALLOW_CONNECTIONS false")
+        try:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",
+                [url.database],
+            )
+            yield
+        finally:
+            connection.execute(f"ALTER DATABASE {url.database} ALLOW_CONNECTIONS true")
+
+
+@pytest.mark.parametrize("run_seconds", [15, 0.3])
+def test_what_calls_came_to_is_written_when_the_database_is_back(
+    pigeons: Connection, loft: Loft, hub_demo: Flask, run_seconds: float
+) -> None:
+    taken = by_pigeon()
+    slowed = by_pigeon()
+    together = threading.Barrier(3, timeout=10)
+    gone = threading.Event()
+
+    def fly(outbound: Outbound) -> Accepted:
+        if outbound.attempt == 1:
+            together.wait()
+            gone.wait(10)
+            if outbound.id == slowed:
+                raise SlowDown("Too many pigeons.", "crowded", 0.1)
+        return Accepted(f"{outbound.id}-{outbound.attempt}")
+
+    def go() -> None:
+        together.wait()
+        with away(hub_demo):
+            gone.set()
+            time.sleep(1)
+
+    loft.fly = fly
+    outage = threading.Thread(target=go)
+    outage.start()
+    Drain(Stopping(run_seconds)).run(linger=0.3)
+    outage.join()
+    assert [one.outcome for one in attempts(taken)] == ["accepted"]
+    assert attempts(slowed)[0].outcome == "slowed"
+    assert {status(taken), status(slowed)} <= {"accepted", "queued"}
+    assert words(taken) == words(slowed) == [], "no lease had to expire"
+
+
+def test_a_drain_without_calls_under_way_leaves_an_unreachable_database_to_the_next_run(
+    pigeons: Connection, loft: Loft, hub_demo: Flask
+) -> None:
+    message_id = by_pigeon()
+    with away(hub_demo), pytest.raises(Exception, match=r"(?i)directory|connection"):
+        Drain(Stopping(15)).run()
+    assert loft.flown == []
+    deliver()
+    assert status(message_id) == Status.ACCEPTED
+
+
+def test_an_outcome_is_not_given_up_because_the_database_failed(
+    pigeons: Connection, loft: Loft
+) -> None:
+    message_id = by_pigeon()
+    [claim] = delivery.turn([], {pigeons.id: 1})
+    with db.engine.connect() as other:
+        if POSTGRES:  # somebody else holds the message
+            other.execute(text("SELECT 1 FROM messages FOR UPDATE"))
+        with pytest.raises(OperationalError):
+            write_apart(claim)
+        other.rollback()
+    delivery.turn([dispatcher.call(claim)], {})
+    assert status(message_id) == Status.ACCEPTED
+
+
+@transaction
+def write_apart(claim: Claim) -> None:
+    # a lock that is not given, a disk that is full
+    db.session.connection().exec_driver_sql(
+        "SET LOCAL lock_timeout = '50ms'" if POSTGRES else "PRAGMA max_page_count = 1"
+    )
+    delivery._record_apart([Outcome(claim, None, Unreachable("x" * 500_000), now(), 1)])

@@ -1,0 +1,76 @@
+"""Messages that wait for a connection which does not send: they end when waiting has no use any
+more, and not before.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import time_machine
+
+from hub.connections import connections
+from hub.core.vocabulary import ConnectionState
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.db.types import now
+from hub.messaging.compose import cancellation
+from hub.models import Connection, Throttle
+from tests.hub_fixtures import a_message, change, message, status, turn_connection, words
+
+
+def test_what_waited_for_too_long_expires_and_says_so(connection: Connection) -> None:
+    late = a_message()
+    fresh = a_message()
+    change(late, expires_at=now() - timedelta(seconds=1))
+    turn_connection(connection.id, ConnectionState.DISABLED)
+    assert cancellation.give_up_waiting() == 1
+    assert (status(late), message(late).due_at, words(late)) == ("expired", None, ["expired"])
+    assert status(fresh) == "queued"
+    assert cancellation.give_up_waiting() == 0
+
+
+def test_what_waits_for_a_connection_that_sends_is_left_to_it(connection: Connection) -> None:
+    message_id = a_message()
+    with time_machine.travel(now() + timedelta(days=2)):
+        assert cancellation.give_up_waiting() == 0
+    assert status(message_id) == "queued"
+
+
+def test_all_that_waits_for_an_archived_connection_is_canceled(connection: Connection) -> None:
+    message_id = a_message()
+    connections.archive(connection.id)
+    assert cancellation.give_up_waiting() == 1
+    assert (status(message_id), words(message_id)) == ("canceled", ["canceled"])
+
+
+def test_what_expires_while_its_sender_pauses_does_not_wait_for_the_end_of_the_pause(
+    connection: Connection,
+) -> None:
+    late = a_message()
+    fresh = a_message()
+    change(late, expires_at=now() - timedelta(seconds=1))
+
+    @transaction
+    def hold(pause: timedelta) -> None:
+        db.session.merge(Throttle(name=connection.throttle, ready_at=now() + pause))
+
+    hold(timedelta(seconds=30))
+    assert cancellation.give_up_waiting() == 0, "the claim ends it soon"
+    hold(timedelta(hours=20))
+    assert cancellation.give_up_waiting() == 1
+    assert (status(late), status(fresh)) == ("expired", "queued")
+
+
+def test_no_more_end_at_once_than_asked(connection: Connection) -> None:
+    ids = [a_message() for _ in range(3)]
+    turn_connection(connection.id, ConnectionState.BROKEN)
+    with time_machine.travel(now() + timedelta(days=2)):
+        assert cancellation.give_up_waiting(2) == 2
+        assert sorted(map(status, ids)) == ["expired", "expired", "queued"]
+        assert cancellation.give_up_waiting(2) == 1
+
+
+def test_a_connection_that_is_enabled_meanwhile_keeps_its_messages(connection: Connection) -> None:
+    message_id = a_message()
+    assert cancellation._give_up([message_id]) == 0
+    assert status(message_id) == "queued"

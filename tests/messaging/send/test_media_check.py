@@ -1,0 +1,177 @@
+"""Files that others serve, looked at before a message is handed over: real requests to a real
+server.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from hub.core.errors import FileMissing, FileRefused, SendError
+from hub.lib.provider_http import Door
+from hub.messaging.send.media_check import look_at
+
+LIMITS = {"application/pdf": 1000, "image/png": 500}
+
+
+@dataclass
+class Page:
+    """What an address answers."""
+
+    status: int = 200
+    kind: str = "application/pdf"
+    size: int = 10
+    tells: bool = True  # its length
+    head: int = 0  # what it answers to HEAD instead
+    to: str = ""
+
+
+@dataclass
+class Files:
+    """A server of files: pages by path, and what was asked of it."""
+
+    pages: dict[str, Page] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    port: int = 0
+
+    def url(self, path: str, page: Page) -> str:
+        self.pages[path] = page
+        return f"http://127.0.0.1:{self.port}{path}"
+
+
+@pytest.fixture
+def files() -> Iterator[Files]:
+    found = Files()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            page = found.pages[self.path]
+            found.asked.append(f"{self.command} {self.path}")
+            self.send_response(page.head if page.head and self.command == "HEAD" else page.status)
+            if page.kind:
+                self.send_header("Content-Type", page.kind)
+            if page.tells:
+                self.send_header("Content-Length", str(page.size))
+            if page.to:
+                self.send_header("Location", page.to)
+            self.send_header("Connection", "close")
+            self.end_headers()
+            if self.command == "GET":
+                self.wfile.write(b"x" * page.size)
+
+        do_GET = do_HEAD
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        found.port = server.server_port
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield found
+        server.shutdown()
+
+
+@pytest.fixture
+def look(files: Files) -> Callable[[str], None]:
+    door = Door(allow=[f"127.0.0.1:{files.port}"])
+    return lambda url: look_at([url], LIMITS, door)
+
+
+def code(look: Callable[[str], None], url: str) -> tuple[type[SendError], str]:
+    with pytest.raises(SendError) as refused:
+        look(url)
+    assert "secret" not in str(refused.value)
+    return type(refused.value), refused.value.code
+
+
+@pytest.mark.parametrize(
+    ("page", "asked"),
+    [
+        (Page(), ["HEAD /a"]),
+        (Page(kind="Application/PDF; charset=binary"), ["HEAD /a"]),
+        (Page(size=1000), ["HEAD /a"]),
+        (Page(tells=False), ["HEAD /a", "GET /a"]),
+        (Page(head=405), ["HEAD /a", "GET /a"]),
+        (Page(head=403), ["HEAD /a", "GET /a"]),
+    ],
+)
+def test_a_file_that_is_there_passes_and_is_fetched_only_where_it_must_be(
+    files: Files, look: Callable[[str], None], page: Page, asked: list[str]
+) -> None:
+    look(files.url("/a", page))
+    assert files.asked == asked
+
+
+@pytest.mark.parametrize(
+    ("page", "says"),
+    [
+        (Page(kind="text/html"), (FileRefused, "media_type")),
+        (Page(kind=""), (FileRefused, "media_type")),
+        (Page(size=1001), (FileRefused, "media_too_large")),
+        (Page(kind="image/png", size=501), (FileRefused, "media_too_large")),
+        (Page(size=200_000, tells=False), (FileRefused, "media_too_large")),
+        (Page(size=0), (FileRefused, "media_unreachable")),
+        (Page(size=0, tells=False), (FileRefused, "media_unreachable")),
+        (Page(status=404), (FileRefused, "media_unreachable")),
+        (Page(status=401), (FileRefused, "media_unreachable")),
+        (Page(status=503), (FileMissing, "media_unreachable")),
+        (Page(status=429), (FileMissing, "media_unreachable")),
+    ],
+)
+def test_what_the_provider_would_stumble_over_is_said_first(
+    files: Files, look: Callable[[str], None], page: Page, says: tuple[type[SendError], str]
+) -> None:
+    assert code(look, files.url("/a?key=secret", page)) == says
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_followed(files: Files, look: Callable[[str], None], status: int) -> None:
+    files.url("/b/file", Page())
+    look(files.url("/b/a", Page(status=status, to="file")))
+    assert files.asked == ["HEAD /b/a", "HEAD /b/file"]
+
+
+@pytest.mark.parametrize(
+    "to",
+    [
+        "http://10.0.0.1/latest",
+        "http://169.254.169.254/meta-data",
+        "https://127.0.0.1:1/x",
+        "http://[::1]/x",
+        "file:///etc/x",
+        "https://[x/y",
+        "http://h:99999/",
+        "//[",
+    ],
+)
+def test_a_redirect_leads_nobody_into_a_private_network(
+    files: Files, look: Callable[[str], None], to: str
+) -> None:
+    kind, said = code(look, files.url("/a", Page(status=302, to=to)))
+    assert (kind, said) == (FileRefused, "media_not_allowed")
+
+
+def test_redirects_come_to_an_end(files: Files, look: Callable[[str], None]) -> None:
+    assert code(look, files.url("/a", Page(status=302, to="/a"))) == (
+        FileRefused,
+        "media_unreachable",
+    )
+    assert len(files.asked) == 4
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://127.0.0.1:1/a", "https://10.1.2.3/a", "https://localhost/a", "http://files.example/a"],
+)
+def test_a_private_or_plain_address_is_refused_without_being_asked(
+    look: Callable[[str], None], url: str
+) -> None:
+    assert code(look, url) == (FileRefused, "media_not_allowed")
+
+
+def test_an_address_that_does_not_answer_is_tried_again(look: Callable[[str], None]) -> None:
+    assert code(look, "https://files.invalid/a") == (FileMissing, "media_unreachable")

@@ -1,0 +1,435 @@
+"""What a call came to: on its attempt always, on its message as long as no newer one was made."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from flask import Flask
+from sqlalchemy import select
+
+from hub.core.errors import (
+    ConnectionBroken,
+    OutcomeUnknown,
+    PermanentError,
+    RecipientMoved,
+    RecipientRefused,
+    SendError,
+    SlowDown,
+    TemplateRequired,
+    TransientError,
+    Unreachable,
+)
+from hub.core.vocabulary import ConnectionState, Status
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.db.types import now
+from hub.integrations.base import Accepted, Outbound
+from hub.messaging.send import claims
+from hub.messaging.send.dispatcher import call
+from hub.messaging.track.statuses import expire_lease
+from hub.models import Connection, Message, Suppression
+from hub.shared import integration_instances
+from tests.fake_provider import Loft, Pigeon
+from tests.hub_fixtures import (
+    a_message,
+    attempts,
+    change,
+    count,
+    deliver,
+    eventually,
+    free,
+    make_due,
+    message,
+    status,
+    told,
+    turn_connection,
+    words,
+)
+
+
+def by_pigeon(to: str = "roof", text: str = "Coo.") -> str:
+    return a_message(to, text, channel="", connection_slug="pigeon")
+
+
+def failing(error: SendError | Exception) -> Any:
+    def fly(outbound: Outbound) -> Accepted:
+        raise error
+
+    return fly
+
+
+def claim(connection: Connection) -> claims.Claim:
+    [one] = claims.turn([], {connection.id: 1})
+    return one
+
+
+def ended(
+    one: claims.Claim, *, accepted: Accepted | None = None, error: SendError | None = None
+) -> None:
+    claims.turn([claims.Outcome(one, accepted, error, now(), 12, 201 if accepted else 500)], {})
+
+
+# ── Accepted ──────────────────────────────────────────────────────────────────────────────────────
+def test_an_accepted_message_has_its_provider_id_and_nothing_left_to_do(
+    pigeons: Connection, loft: Loft
+) -> None:
+    loft.fly = lambda outbound: Accepted("p1", segments=2, sender="loft 7")
+    message_id = by_pigeon()
+    assert deliver() == 1
+    row = message(message_id)
+    [attempt] = attempts(message_id)
+    assert (row.status, row.provider_id, row.segments, row.due_at, row.code) == (
+        "accepted",
+        "p1",
+        2,
+        None,
+        "",
+    )
+    assert (attempt.outcome, attempt.provider_id, attempt.sender) == ("accepted", "p1", "loft 7")
+    assert attempt.ended_at is not None
+    assert told(message_id) == []
+    assert deliver() == 0
+
+
+def test_an_attempt_keeps_how_the_exchange_went(
+    hub_demo: Flask, connection: Connection, simulator: Any
+) -> None:
+    message_id = a_message()
+    deliver()
+    [attempt] = attempts(message_id)
+    assert attempt.http_status == 201
+    assert attempt.request_ref.startswith("RQ")
+    assert attempt.milliseconds is not None
+    assert attempt.sender == "+15005550006"
+    assert attempt.provider_id == message(message_id).provider_id
+
+
+def test_the_messaging_service_is_kept_as_the_sender(
+    hub_demo: Flask, connection: Connection, simulator: Any
+) -> None:
+    service = simulator.extensions["simulator"].account.credentials.messaging_service_sid
+
+    @transaction
+    def save() -> None:
+        row = db.session.get_one(Connection, connection.id)
+        row.settings = {**row.settings, "sender": service}
+        row.settings_version = row.settings_version + 1
+
+    save()
+    message_id = a_message()
+    deliver()
+    assert attempts(message_id)[0].sender == service
+
+
+# ── Refused ───────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize(
+    "error",
+    [
+        PermanentError("No.", "p7"),
+        TemplateRequired("Not now.", "p7"),
+        RecipientRefused("Never.", "p7"),
+    ],
+)
+def test_what_is_refused_for_good_is_not_tried_again(
+    pigeons: Connection, loft: Loft, error: SendError
+) -> None:
+    loft.fly = failing(error)
+    message_id = by_pigeon()
+    assert deliver() == 1
+    row = message(message_id)
+    assert (row.status, row.code, row.due_at) == ("failed", "p7", None)
+    assert told(message_id) == ["pigeon_failed"]
+    assert [(one.outcome, one.code) for one in attempts(message_id)] == [("failed", "p7")]
+
+
+def test_only_a_refused_recipient_is_suppressed(pigeons: Connection, loft: Loft) -> None:
+    loft.fly = failing(PermanentError("No.", "p7"))
+    by_pigeon()
+    deliver()
+    assert count(Suppression) == 0
+    loft.fly = failing(RecipientRefused("Never.", "p8"))
+    for text in ("one", "two"):
+        by_pigeon(text=text)
+    deliver()
+    [row] = db.session.scalars(select(Suppression)).all()
+    assert (row.channel, row.code, row.reason, row.test) == ("chat", "p8", "provider", True)
+    assert status(by_pigeon(text="three")) == Status.SUPPRESSED
+    assert message(by_pigeon(text="four")).code == "p8"
+    assert status(by_pigeon("another roof")) == Status.QUEUED
+
+
+def test_a_recipient_who_moved_is_followed(pigeons: Connection, loft: Loft) -> None:
+    def fly(outbound: Outbound) -> Accepted:
+        if outbound.to == "roof":
+            raise RecipientMoved("They moved.", "p9", new="attic")
+        return Accepted("p1")
+
+    loft.fly = fly
+    message_id = by_pigeon()
+    deliver()
+    row = message(message_id)
+    assert (row.status, row.contact.address) == ("accepted", "attic")
+    assert [one.to for one in loft.flown] == ["roof", "attic"]
+
+
+# ── Later ─────────────────────────────────────────────────────────────────────────────────────────
+def test_what_surely_did_not_arrive_is_tried_again_with_growing_pauses(
+    pigeons: Connection, loft: Loft
+) -> None:
+    loft.fly = failing(TransientError("Rain.", "rain"))
+    message_id = by_pigeon()
+    pauses = []
+    for _ in range(2):  # retries = 3
+        before = now()
+        deliver()
+        row = message(message_id)
+        assert (row.status, row.code) == ("queued", "rain")
+        assert row.due_at is not None
+        pauses.append((row.due_at - before).total_seconds())
+        make_due(message_id)
+    assert 0.75 <= pauses[0] <= 1.25 + 0.5
+    assert 1.5 <= pauses[1] <= 2.5 + 0.5
+    deliver()
+    row = message(message_id)
+    assert (row.status, row.code, row.due_at) == ("failed", "rain", None)
+    assert [one.outcome for one in attempts(message_id)] == ["transient"] * 3
+    assert told(message_id) == ["pigeon_failed"]
+
+
+def test_pauses_are_not_all_alike(pigeons: Connection) -> None:
+    pauses = set()
+    for n in range(8):
+        message_id = by_pigeon(text=f"{n}")
+        ended(claim(pigeons), error=TransientError("Rain.", "rain"))
+        due = message(message_id).due_at
+        assert due is not None
+        pauses.add(round((due - now()).total_seconds(), 1))
+    assert len(pauses) > 1, "messages that failed together must not come back together"
+
+
+@pytest.mark.parametrize(("asked", "waits"), [(90, 90), (0, 0.7), (None, 0.7)])
+def test_a_pause_that_the_provider_asks_for_is_kept(
+    pigeons: Connection, asked: float | None, waits: float
+) -> None:
+    message_id = by_pigeon()
+    ended(claim(pigeons), error=TransientError("Rain.", "rain", asked))
+    due = message(message_id).due_at
+    assert due is not None
+    assert waits - 1 < (due - now()).total_seconds() < waits + 1
+
+
+def test_too_busy_then_fine_arrives(
+    hub_demo: Flask, connection: Connection, simulator: Any
+) -> None:
+    message_id = a_message("+15005550012")
+    deliver()
+    first = message(message_id)
+    assert (first.status, first.code) == ("queued", "20429")
+    eventually(lambda: deliver(), 5)  # Retry-After is one second
+    assert status(message_id) in ("accepted", "sent", "delivered")
+    assert [(one.outcome, one.http_status) for one in attempts(message_id)] == [
+        ("slowed", 429),
+        ("accepted", 201),
+    ]
+
+
+def test_a_provider_that_is_not_reached_is_tried_again(
+    hub_demo: Flask, connection: Connection
+) -> None:
+    message_id = a_message()  # no simulator runs
+    deliver()
+    row = message(message_id)
+    assert (row.status, row.code) == ("queued", "unreachable")
+    assert attempts(message_id)[0].outcome == "unreachable"
+
+
+@pytest.mark.parametrize(
+    "error", [Unreachable("No way.", "unreachable"), SlowDown("Slower.", "slow", 0)]
+)
+def test_what_is_the_senders_trouble_is_none_of_a_messages_tries(
+    pigeons: Connection, error: TransientError
+) -> None:
+    message_id = by_pigeon()
+    for _ in range(Pigeon.retries + 1):
+        free(pigeons)
+        make_due(message_id)
+        ended(claim(pigeons), error=error)
+    assert (status(message_id), message(message_id).code) == ("queued", error.code)
+
+
+def test_a_stopped_message_that_would_be_tried_again_is_canceled(pigeons: Connection) -> None:
+    message_id = by_pigeon()
+    one = claim(pigeons)
+    change(message_id, stop="signed")
+    ended(one, error=TransientError("Rain.", "rain"))
+    assert (status(message_id), words(message_id)) == ("canceled", ["stopped"])
+
+
+# ── Unknown ───────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize(
+    "error", [OutcomeUnknown("Fog.", "fog"), RuntimeError("a fault of the integration's own")]
+)
+def test_what_may_have_arrived_is_unknown_and_not_sent_again(
+    pigeons: Connection, loft: Loft, error: Exception
+) -> None:
+    loft.fly = failing(error)
+    message_id = by_pigeon()
+    deliver()
+    row = message(message_id)
+    assert row.status == Status.UNKNOWN
+    assert row.code == ("fog" if isinstance(error, OutcomeUnknown) else "fault")
+    assert row.due_at is not None
+    assert timedelta(seconds=50) < row.due_at - now() <= timedelta(seconds=60)
+    with time_machine.travel(now() + timedelta(hours=2)):
+        assert deliver() == 0
+
+
+def test_a_fault_does_not_put_the_text_into_the_attempt(pigeons: Connection, loft: Loft) -> None:
+    loft.fly = failing(RuntimeError("secret text of the message"))
+    message_id = by_pigeon(text="secret text of the message")
+    deliver()
+    assert "secret" not in attempts(message_id)[0].why
+    assert "RuntimeError" in attempts(message_id)[0].why
+
+
+def test_a_server_error_after_the_request_left_is_unknown(
+    hub_demo: Flask, connection: Connection, simulator: Any
+) -> None:
+    message_id = a_message("+15005550014")
+    deliver()
+    assert message(message_id).status == Status.UNKNOWN
+    assert attempts(message_id)[0].http_status == 500
+
+
+# ── Broken ────────────────────────────────────────────────────────────────────────────────────────
+def test_a_broken_connection_pauses_and_its_queue_waits(
+    hub_demo: Flask, connection: Connection, simulator: Any
+) -> None:
+    simulator.extensions["simulator"].account.rotate()
+    ids = [a_message(text=f"{n}") for n in range(3)]
+    deliver()
+    db.session.rollback()
+    row = db.session.get_one(Connection, connection.id)
+    assert row.state == ConnectionState.BROKEN
+    assert row.why
+    assert {status(one) for one in ids} == {"queued"}
+    assert {one.outcome for message_id in ids for one in attempts(message_id)} == {"broken"}
+    made = count(Message)
+    later = a_message_while_broken(connection)
+    assert status(later) == Status.QUEUED
+    assert count(Message) == made + 1
+    assert deliver() == 0
+
+
+def a_message_while_broken(connection: Connection) -> str:
+    turn_connection(connection.id, ConnectionState.ENABLED)
+    message_id = a_message(text="waits too")
+    turn_connection(connection.id, ConnectionState.BROKEN)
+    return message_id
+
+
+def test_what_waited_goes_out_when_the_connection_is_enabled_again(
+    pigeons: Connection, loft: Loft
+) -> None:
+    loft.fly = failing(ConnectionBroken("The loft burned down.", "fire"))
+    message_id = by_pigeon()
+    deliver()
+    assert (status(message_id), message(message_id).code) == ("queued", "fire")
+    assert told(message_id) == []
+    loft.fly = lambda outbound: Accepted("p1")
+    turn_connection(pigeons.id, ConnectionState.ENABLED)
+    deliver()
+    assert status(message_id) == Status.ACCEPTED
+    assert len(loft.flown) == 2
+
+
+# ── Late ──────────────────────────────────────────────────────────────────────────────────────────
+def second_attempt(connection: Connection, message_id: str) -> claims.Claim:
+    change(message_id, status=Status.QUEUED.value, due_at=now())
+    return claim(connection)
+
+
+def test_a_late_outcome_of_an_older_attempt_stays_on_it(pigeons: Connection) -> None:
+    message_id = by_pigeon()
+    first = claim(pigeons)
+    second_attempt(pigeons, message_id)
+    ended(first, error=PermanentError("No.", "p7"))
+    row = message(message_id)
+    assert (row.status, row.tries, row.code) == ("sending", 2, "")
+    assert [one.outcome for one in attempts(message_id)] == ["failed", None]
+    assert told(message_id) == []
+
+
+def test_a_late_acceptance_of_an_older_attempt_stays_on_it(pigeons: Connection) -> None:
+    message_id = by_pigeon()
+    first = claim(pigeons)
+    second = second_attempt(pigeons, message_id)
+    ended(first, accepted=Accepted("p1"))
+    assert message(message_id).provider_id is None
+    ended(second, accepted=Accepted("p2"))
+    assert message(message_id).provider_id == "p2"
+    assert [one.provider_id for one in attempts(message_id)] == ["p1", "p2"]
+
+
+def test_an_answer_that_comes_after_the_lease_is_still_taken(pigeons: Connection) -> None:
+    message_id = by_pigeon()
+    one = claim(pigeons)
+    with time_machine.travel(now() + claims.LEASE + timedelta(seconds=1)):
+        expire_lease(message_id)
+        assert status(message_id) == Status.UNKNOWN
+        ended(one, accepted=Accepted("p1"))
+    assert (status(message_id), message(message_id).due_at) == ("accepted", None)
+
+
+def test_an_absurd_pause_does_not_hold_the_other_outcomes(pigeons: Connection, loft: Loft) -> None:
+    ids = [by_pigeon(text=f"{n}") for n in range(2)]
+    first, second = claims.turn([], {pigeons.id: 2})
+    claims.turn(
+        [
+            claims.Outcome(first, None, TransientError("Rain.", "rain", float("inf")), now(), 1),
+            claims.Outcome(second, Accepted("p2"), None, now(), 1),
+        ],
+        {},
+    )
+    assert [status(one) for one in ids] == ["queued", "accepted"]
+
+
+def test_every_way_a_call_ends_is_an_outcome(pigeons: Connection, loft: Loft) -> None:
+    by_pigeon()
+    one = claim(pigeons)
+    for error in (
+        TransientError("a"),
+        OutcomeUnknown("b"),
+        PermanentError("c"),
+        ConnectionBroken("d"),
+        KeyError("e"),
+    ):
+        loft.fly = failing(error)
+        outcome = call(one)
+        assert outcome.accepted is None
+        assert isinstance(
+            outcome.error, type(error) if isinstance(error, SendError) else OutcomeUnknown
+        )
+
+
+def test_an_outcome_that_cannot_be_written_does_not_hold_the_others(
+    pigeons: Connection, loft: Loft
+) -> None:
+    absurd = by_pigeon(text="absurd")
+    plain = by_pigeon(text="plain")
+    loft.fly = lambda outbound: Accepted(
+        outbound.id, segments=10**30 if outbound.id == absurd else 1
+    )
+    deliver()
+    assert (status(plain), status(absurd)) == ("accepted", "sending")
+
+
+def test_a_long_outage_does_not_fail_what_is_still_worth_sending(
+    hub_demo: Flask, connection: Connection
+) -> None:
+    assert integration_instances.instance(connection).retries >= 100, (
+        "expiry ends retries, not their number"
+    )

@@ -1,0 +1,127 @@
+"""A clock that was ahead: what it put off is brought back, and nothing else is."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+from flask import Flask
+from sqlalchemy import select
+
+from hub.core.vocabulary import ConnectionState, Status
+from hub.db.engine import db
+from hub.db.types import now
+from hub.jobs import chores, cron
+from hub.lib.shutdown import Stopping
+from hub.messaging.state import clock_skew
+from hub.models import Connection, Receipt
+from tests.hub_fixtures import (
+    a_form,
+    a_message,
+    about,
+    attempts,
+    call_back,
+    change,
+    deliver,
+    message,
+    settle_receipts,
+    status,
+    turn_connection,
+)
+
+TWO_HOURS = timedelta(hours=2)
+
+
+def ahead() -> time_machine.travel:
+    """Let this process live two hours ahead."""
+    return time_machine.travel(now() + TWO_HOURS, tick=True)
+
+
+def test_a_message_that_a_clock_ahead_accepted_is_sent_at_once(
+    hub_demo: Flask, connection: Connection, simulator: object
+) -> None:
+    with ahead():
+        message_id = a_message()
+    assert deliver() == 0
+    assert clock_skew.due()
+    assert clock_skew.run() == 1
+    assert not clock_skew.due()
+    assert deliver() == 1
+    assert status(message_id) == Status.ACCEPTED
+
+
+def test_cron_has_the_chores_look(
+    hub_demo: Flask, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ahead():
+        message_id = a_message()
+    woken: list[str] = []
+    monkeypatch.setattr(cron, "wake_now", woken.append)
+    cron.sweep()
+    assert woken == ["chores"]
+    chores.each(Stopping(5))
+    assert message(message_id).due_at <= now()  # type: ignore[operator]
+
+
+def test_a_pause_is_kept_as_long_as_it_was(hub_demo: Flask, connection: Connection) -> None:
+    message_id = a_message()
+    written = now() + TWO_HOURS
+    change(message_id, changed_at=written, due_at=written + timedelta(minutes=5))
+    clock_skew.run()
+    row = message(message_id)
+    assert row.due_at is not None
+    assert timedelta(minutes=4, seconds=50) < row.due_at - now() <= timedelta(minutes=5)
+    assert row.changed_at <= now(), "else it would be put off again and again"
+
+
+def test_a_pause_that_the_provider_asked_for_is_left_alone(
+    hub_demo: Flask, connection: Connection
+) -> None:
+    message_id = a_message()
+    change(message_id, due_at=now() + TWO_HOURS)
+    due_at = message(message_id).due_at
+    assert not clock_skew.due()
+    assert clock_skew.run() == 0
+    assert message(message_id).due_at == due_at
+
+
+def test_a_call_under_way_keeps_its_lease(hub_demo: Flask, connection: Connection) -> None:
+    message_id = a_message()
+    written = now() + TWO_HOURS
+    change(
+        message_id,
+        status=Status.SENDING.value,
+        changed_at=written,
+        due_at=written + timedelta(minutes=1),
+    )
+    assert clock_skew.run() == 0
+
+
+def test_a_callback_that_a_clock_ahead_stored_is_settled_at_once(
+    hub_demo: Flask, connection: Connection, simulator: object
+) -> None:
+    message_id = a_message("+15005550016")  # calls back about nothing by itself
+    deliver()
+    [attempt] = attempts(message_id)
+    assert attempt.provider_id
+    with ahead():
+        answer = call_back(
+            hub_demo, a_form(hub_demo, attempt.provider_id, "delivered"), target=about(message_id)
+        )
+    assert answer.status_code == 200
+    assert settle_receipts() == 0
+    assert clock_skew.run() == 1
+    settle_receipts()
+    assert status(message_id) == Status.DELIVERED
+    assert db.session.scalars(select(Receipt.due_at)).all() == [None]
+
+
+def test_what_waits_for_a_connection_that_is_off_is_brought_back_too(
+    hub_demo: Flask, connection: Connection
+) -> None:
+    with ahead():
+        message_id = a_message()
+    turn_connection(connection.id, ConnectionState.DISABLED)
+    assert clock_skew.run() == 1
+    assert message(message_id).due_at <= now()  # type: ignore[operator]

@@ -1,0 +1,81 @@
+"""The moment of an attempt: by the database's clock, and never before the message was made."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from flask import Flask
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hub.db.types import id_at, now
+from hub.integrations.base import Accepted
+from hub.messaging.send import claims
+from hub.messaging.state.database_clock import CLOCKS_APART, not_before
+from hub.messaging.track import reconcile
+from hub.models import Connection
+from tests.conftest import POSTGRES
+from tests.fake_provider import Loft
+from tests.hub_fixtures import a_message, attempts, change, make_due, message, status
+from tests.messaging.track.test_reconcile import lost, unknown
+
+TWO_HOURS = timedelta(hours=2)
+MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+
+
+@given(MOMENTS, MOMENTS)
+def test_nothing_happens_to_a_message_before_it_was_made(made: datetime, moment: datetime) -> None:
+    found = not_before(id_at("msg", made), moment)
+    if made - moment >= CLOCKS_APART:
+        assert found == moment, "a clock that is further off is not believed"
+    else:
+        assert found >= max(made, moment) - timedelta(milliseconds=1)
+        assert found <= max(made, moment)
+
+
+def test_an_attempt_of_a_worker_whose_clock_is_behind_begins_after_its_message(
+    hub_demo: Flask, connection: Connection, simulator: Any
+) -> None:
+    before = now()
+    message_id = a_message()
+    change(message_id, due_at=now() - 2 * TWO_HOURS)
+    with time_machine.travel(before - TWO_HOURS, tick=True):
+        [claim] = claims.turn([], {connection.id: 1})
+    [attempt] = attempts(message_id)
+    assert claim.message_id == message_id
+    assert before - timedelta(milliseconds=1) <= attempt.started_at <= now()
+    due_at = message(message_id).due_at
+    assert due_at is not None
+    assert due_at > now(), "its lease is not over when another process looks"
+
+
+@pytest.mark.skipif(not POSTGRES, reason="SQLite has no clock of its own")
+def test_an_attempt_of_a_worker_whose_clock_is_ahead_begins_when_the_database_says(
+    hub_demo: Flask, connection: Connection, simulator: Any
+) -> None:
+    message_id = a_message()
+    real = now()
+    with time_machine.travel(real + TWO_HOURS, tick=True):
+        claims.turn([], {connection.id: 1})
+    [attempt] = attempts(message_id)
+    assert attempt.started_at < real + timedelta(minutes=5)
+
+
+def test_an_outcome_that_a_clock_behind_noted_is_not_taken_for_an_old_one(
+    homing_pigeons: Connection, loft: Loft
+) -> None:
+    loft.fly = lost
+    first = unknown("Coo.")
+    second = unknown("Grr.")
+    for message_id in (first, second):
+        change(message_id, changed_at=now() - TWO_HOURS)  # as that worker wrote it
+        make_due(message_id)
+    loft.look = lambda outbound: [Accepted("one-of-them", sure=False)]
+    reconcile.settle(first)
+    row = message(first)
+    assert status(first) == "unknown"
+    assert row.due_at is not None, "the other is waited for: it may be what the provider has"
+    assert row.due_at < now() + timedelta(minutes=5), "soon, and not by a quarter of two hours"

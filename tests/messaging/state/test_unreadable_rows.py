@@ -1,0 +1,183 @@
+"""A row that cannot be read is set aside with its error, shown to admins, and used again once it is
+repaired.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import text
+
+from hub import jobs
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.db.types import now
+from hub.lib.shutdown import Stopping
+from hub.messaging.send.dispatcher import Drain
+from hub.messaging.state import unreadable_rows
+from hub.models import Connection, Consent
+from tests.conftest import POSTGRES, Browser
+from tests.hub_fixtures import (
+    ANNA,
+    ERIC,
+    SigningApp,
+    a_message,
+    body,
+    change,
+    deliver,
+    message,
+    settle_receipts,
+    status,
+)
+
+DAMAGED = "infinity" if POSTGRES else 2**62
+
+
+def run(statement: str, **values: Any) -> None:
+    """Change the database past everything that checks it."""
+    db.session.rollback()
+    with db.engine.begin() as connection:
+        if POSTGRES:
+            statement = statement.replace(":moment", "CAST(:moment AS timestamptz)")
+        connection.execute(text(statement), values)
+
+
+@transaction
+def repair() -> None:
+    for row in db.session.query(Consent):
+        row.at = now()
+
+
+@pytest.fixture
+def damaged(hub_demo: Flask, signing_app: SigningApp) -> str:
+    """Give a message to somebody whose consent holds a time that Python cannot hold."""
+    assert signing_app.post("/consents", {"address": ERIC, "given": True}).status_code == 201
+    message_id = a_message(ERIC)
+    run("UPDATE consents SET at = :moment", moment=DAMAGED)
+    return message_id
+
+
+def test_it_is_set_aside_and_others_are_sent(simulator: Any, damaged: str, admin: Browser) -> None:
+    other = a_message(ANNA)
+    deliver()
+    assert status(other) in ("accepted", "sent", "delivered")
+    held = message(damaged)
+    assert (held.status, held.code, held.due_at) == ("queued", "unreadable", None)
+    [entry] = unreadable_rows.listed()
+    assert (entry.kind, entry.row) == ("messages", damaged)
+    assert entry.error == "consents.at holds a value that cannot be read."
+    assert "1 database row cannot be read" in admin.get("/").text
+    assert entry.error in admin.get("/unreadable-rows").text
+    assert entry.error in admin.get(f"/messages/{damaged}").text
+    assert admin.get(f"/contacts/{held.contact_id}").status_code == 200
+
+
+def test_once_repaired_it_is_sent_when_an_admin_says_so(
+    simulator: Any, damaged: str, admin: Browser
+) -> None:
+    deliver()
+    [entry] = unreadable_rows.listed()
+    unreadable_rows.try_again(entry.id)
+    deliver()
+    assert status(damaged) == "queued", "it cannot be read yet"
+    repair()
+    [entry] = unreadable_rows.listed()
+    unreadable_rows.try_again(entry.id)
+    deliver()
+    assert status(damaged) in ("accepted", "sent", "delivered")
+    assert unreadable_rows.listed() == []
+    assert "cannot be read" not in admin.get("/").text
+
+
+def test_once_repaired_it_is_sent_by_itself_too(simulator: Any, damaged: str) -> None:
+    deliver()
+    repair()
+    run("UPDATE set_aside SET next_at = :moment", moment="2020-01-01T00:00:00Z" if POSTGRES else 0)
+    assert unreadable_rows.retry() == 1
+    deliver()
+    assert status(damaged) in ("accepted", "sent", "delivered")
+    assert unreadable_rows.forget() == 1
+
+
+def test_a_message_that_no_worker_finds_is_found(hub_demo: Flask, simulator: Any) -> None:
+    lost = a_message(ERIC)
+    run("UPDATE messages SET due_at = :moment", moment=DAMAGED)
+    deliver()
+    assert status(lost) == "queued"
+    unreadable_rows.retry()
+    [entry] = unreadable_rows.listed()
+    assert (entry.row, entry.error) == (lost, "messages.due_at holds a value that cannot be read.")
+    unreadable_rows.try_again(entry.id)
+    deliver()
+    assert status(lost) in ("accepted", "sent", "delivered")
+
+
+def test_rules_that_cannot_be_read_stop_their_connection_alone(
+    hub_demo: Flask, simulator: Any, admin: Browser, connection: Connection
+) -> None:
+    waiting = a_message(ERIC)
+    run("UPDATE connections SET rules = 'not json' WHERE slug = 'demo-sms'")
+    deliver()
+    assert status(waiting) == "queued"
+    db.session.rollback()
+    assert db.session.get_one(Connection, connection.id).state == "broken"
+    assert "rules of this connection cannot be read" in admin.get("/").text
+    assert admin.get("/connections/demo-sms/rules").status_code == 200
+
+
+def test_a_repeated_webhook_replaces_one_whose_stored_body_is_damaged(
+    hub_demo: Flask, served: Flask, simulator: Any
+) -> None:
+    from tests.hub_fixtures import a_form, about, call_back, receipts
+
+    sent = a_message(ERIC)
+    deliver()
+    form = a_form(hub_demo, message(sent).provider_id or "", "delivered")
+    assert call_back(hub_demo, form, target=about(sent)).status_code == 200
+    run("UPDATE receipts SET request = :damaged", damaged=b"damaged")
+    assert call_back(hub_demo, form, target=about(sent)).status_code == 200
+    settle_receipts()
+    assert status(sent) == "delivered"
+    assert all(one.error == "" for one in receipts() if "delivered" in one.detail)
+
+
+def test_readyz_reports_a_job_that_fails_until_it_works(hub_demo: Flask, simulator: Any) -> None:
+    a_message(ERIC)
+    client = hub_demo.test_client()
+
+    def dispatch(stopping: Stopping) -> int:
+        return Drain(stopping).run(linger=0)
+
+    run("ALTER TABLE throttles RENAME TO elsewhere")
+    with pytest.raises(Exception, match="throttles"):
+        jobs._watched("deliver", dispatch)
+    run("ALTER TABLE elsewhere RENAME TO throttles")
+    ready = body(client.get("/readyz"))
+    assert ready["status"] == "degraded"
+    assert ready["jobs"].startswith("sending fails (")
+    db.session.rollback()
+    jobs._watched("deliver", dispatch)
+    assert body(client.get("/readyz"))["jobs"] == "ok"
+
+
+def test_an_outcome_is_recorded_though_the_throttle_is_damaged(
+    hub_demo: Flask, simulator: Any, connection: Connection
+) -> None:
+    run("UPDATE connections SET per_second = 100 WHERE slug = 'demo-sms'")
+    first = a_message(ERIC)
+    deliver()
+    run("UPDATE throttles SET ready_at = :moment, filled_at = :moment", moment=DAMAGED)
+    second = a_message(ANNA)
+    deliver()
+    assert {status(first), status(second)} <= {"accepted", "sent", "delivered"}
+
+
+def test_a_message_of_an_unknown_status_is_shown(hub_demo: Flask, admin: Browser) -> None:
+    odd = a_message(ERIC)
+    change(odd, status="elsewhere")
+    unreadable_rows.retry()
+    assert [entry.row for entry in unreadable_rows.listed()] == [odd]
+    assert admin.get(f"/messages/{odd}").status_code == 200
+    assert admin.get("/messages").status_code == 200

@@ -1,0 +1,227 @@
+"""Lists of messages: whatever narrows them, they hold what they should, in order, and read no more
+than they show.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import insert, select, update
+
+from hub.core.vocabulary import Status
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.db.types import new_id, now
+from hub.messaging.state.message_batch import messages as table
+from hub.messaging.track import message_queries
+from hub.messaging.track.message_queries import Filters
+from hub.models import Attempt, Connection, Message
+from tests.hub_fixtures import ERIC, a_connection, a_message, change, message, source_id
+
+WORDS = list(Status)
+
+
+@pytest.fixture
+def many(hub_demo: Flask, connection: Connection) -> list[Message]:
+    """Give messages of every status over three connections, one of them of another channel, newest
+    first.
+    """
+    others = [a_connection(title, like=connection) for title in ("Second", "Third")]
+    first = message(a_message())
+    _fill(first, [connection.id, *others])
+    return list(db.session.scalars(select(Message).order_by(Message.id.desc())))
+
+
+@transaction
+def _fill(like: Message, carriers: list[str]) -> None:
+    rng = random.Random(7)
+    row = {column.name: getattr(like, column.name) for column in table.columns}
+    unique = {"once_key": None, "after_id": None, "due_at": None}
+    rows = [
+        {
+            **row,
+            **unique,
+            "id": new_id("msg"),
+            "connection_id": rng.choice(carriers),
+            "status": rng.choice(WORDS).value,
+            "code": rng.choice(["", "30003"]),
+        }
+        for _ in range(150)
+    ]
+    db.session.execute(insert(table), rows)
+    db.session.execute(
+        update(Connection).where(Connection.id == carriers[2]).values(channel="email", test=False)
+    )
+    db.session.execute(
+        update(table)
+        .where(table.c.connection_id == carriers[2])
+        .values(channel="email", test=False)
+    )
+
+
+def slug_of(one: Message) -> str:
+    return one.connection.slug
+
+
+def test_a_list_holds_what_its_filters_say(many: list[Message]) -> None:
+    status_sets: list[tuple[Status, ...]] = [
+        (),
+        (Status.DELIVERED,),
+        (Status.FAILED, Status.UNDELIVERED),
+    ]
+    kinds: list[bool | None] = [None, True, False]
+    for statuses, channel, slug, test in itertools.product(
+        status_sets, ("", "sms", "email", "voice"), ("", "second", "nowhere"), kinds
+    ):
+        meant = [
+            one.id
+            for one in many
+            if (not statuses or one.status in statuses)
+            and channel in ("", one.channel)
+            and slug in ("", slug_of(one))
+            and test in (None, one.test)
+        ]
+        branches = Filters(statuses, channel=channel, slug=slug, test=test).branches()
+        assert [one.id for one in message_queries.newest(branches, 1000)] == meant, (
+            statuses,
+            channel,
+            slug,
+            test,
+        )
+        assert [one.id for one in message_queries.newest(branches, 7)] == meant[:7]
+
+
+def test_pages_follow_one_another_in_both_directions(many: list[Message]) -> None:
+    branches = Filters((Status.DELIVERED, Status.SENT, Status.FAILED)).branches()
+    meant = [one.id for one in message_queries.newest(branches, 1000)]
+    for here in range(len(meant)):
+        assert [one.id for one in message_queries.newest(branches, 5, before=meant[here])] == meant[
+            here + 1 : here + 6
+        ]
+        assert [one.id for one in message_queries.newest(branches, 5, after=meant[here])] == meant[
+            :here
+        ][::-1][:5]
+
+
+def test_more_branches_than_a_statement_takes_make_one_list(
+    many: list[Message], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    branches = Filters(channel="sms").branches()
+    meant = [one.id for one in message_queries.newest(branches, 20)]
+    monkeypatch.setattr(message_queries, "AT_ONCE", 3)
+    assert [one.id for one in message_queries.newest(branches, 20)] == meant
+
+
+def test_a_search_is_narrowed_by_filters_too(many: list[Message]) -> None:
+    found = message_queries.newest(
+        Filters((Status.FAILED,), slug="second").among(message_queries.by_code("30003")), 1000
+    )
+    assert [one.id for one in found] == [
+        one.id
+        for one in many
+        if (one.code, one.status, slug_of(one)) == ("30003", "failed", "second")
+    ]
+    assert len(
+        message_queries.newest(message_queries.by_address([("phone", ERIC), ("email", ERIC)]), 1000)
+    ) == len(many)
+    assert message_queries.newest(message_queries.by_address([("phone", "+15550000000")]), 10) == []
+
+
+@transaction
+def known_as(one: Message, provider_id: str) -> None:
+    db.session.add(
+        Attempt(message_id=one.id, n=1, connection_id=one.connection_id, provider_id=provider_id)
+    )
+
+
+def test_a_message_is_found_by_what_the_provider_called_an_earlier_attempt(
+    many: list[Message],
+) -> None:
+    known_as(many[3], "SM1")
+    change(many[3].id, provider_id="SM2", tries=2)
+    assert [
+        one.id for one in message_queries.newest(message_queries.by_provider_id("SM1"), 10)
+    ] == [many[3].id]
+    assert message_queries.newest(message_queries.by_provider_id("SM3"), 10) == []
+
+
+def test_messages_of_a_day_are_counted_no_further_than_asked(many: list[Message]) -> None:
+    lost = sum(one.status == "failed" for one in many)
+    assert message_queries.count((Status.FAILED,), now() - timedelta(days=1), 1000) == lost
+    assert message_queries.count((Status.FAILED,), now() - timedelta(days=1), 2) == 2
+    assert message_queries.count((Status.FAILED,), now(), 1000) == 0
+
+
+def plans(run: Any) -> list[str]:
+    """Return how SQLite would go about what a function reads of messages."""
+    if db.engine.dialect.name != "sqlite":
+        pytest.skip(
+            "PostgreSQL chooses by what is in the tables, of which there is too little here"
+        )
+    from sqlalchemy import event
+
+    asked: list[tuple[str, Any]] = []
+
+    def keep(
+        connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool
+    ) -> None:
+        asked.append((statement, parameters))
+
+    event.listen(db.engine, "before_cursor_execute", keep)
+    try:
+        run()
+    finally:
+        event.remove(db.engine, "before_cursor_execute", keep)
+    cursor = db.session.connection().connection.cursor()
+    explained = [
+        cursor.execute(f"EXPLAIN QUERY PLAN {sql}", values).fetchall()
+        for sql, values in asked
+        if "FROM messages" in sql
+    ]
+    return [row[3] for row in itertools.chain.from_iterable(explained)]
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        Filters((Status.FAILED, Status.UNDELIVERED)),
+        Filters(channel="sms", test=True),
+        Filters((Status.SENT,), slug="second"),
+    ],
+)
+def test_a_narrowed_list_reads_one_index_a_branch(many: list[Message], filters: Filters) -> None:
+    own = (message_queries.Beside(Message.source_id) == source_id()) & message_queries.Beside(
+        Message.test
+    )
+    for also in (None, own):
+        found = plans(
+            lambda also=also: message_queries.newest(
+                filters.branches(), 5, before=many[0].id, also=also
+            )
+        )  # type: ignore[misc]
+        assert any("ix_messages_connection_id_status_id" in step for step in found), found
+        assert not [
+            step for step in found if step.startswith("SCAN messages") or "source_id" in step
+        ], found
+
+
+@pytest.mark.parametrize(
+    ("branches", "index"),
+    [
+        (lambda: message_queries.by_code("30003"), "ix_messages_code_id"),
+        (lambda: message_queries.by_address([("phone", ERIC)]), "ix_messages_contact_id_id"),
+    ],
+    ids=["code", "address"],
+)
+def test_a_search_reads_the_index_of_what_it_searches(
+    many: list[Message], branches: Any, index: str
+) -> None:
+    narrowed = Filters((Status.FAILED,), slug="second").among(branches())
+    found = plans(lambda: message_queries.newest(narrowed, 5))
+    assert any(index in step for step in found), found
+    assert not [step for step in found if step.startswith("SCAN messages")], found

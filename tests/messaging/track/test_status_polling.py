@@ -1,0 +1,392 @@
+"""Lost callbacks: what nobody calls back about is asked for, seldom, and not for ever."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from flask import Flask
+from sqlalchemy import select
+
+from hub.core.errors import ConnectionBroken, OutcomeUnknown, PermanentError, TransientError
+from hub.core.vocabulary import ConnectionState, Lane, Status
+from hub.db.engine import db
+from hub.db.types import now
+from hub.integrations.base import StatusUpdate
+from hub.jobs import cron
+from hub.lib.shutdown import Stopping
+from hub.messaging.track import reconcile, status_polling, statuses
+from hub.messaging.track.statuses import Origin
+from hub.models import Connection, StatusEvent
+from tests.fake_provider import Loft
+from tests.hub_fixtures import (
+    SigningApp,
+    a_message,
+    body,
+    change,
+    deliver,
+    eventually,
+    make_due,
+    message,
+    status,
+    told,
+    turn_connection,
+    words,
+)
+from tests.hub_fixtures import signing_app as signing_app
+
+QUARTER = timedelta(minutes=15)
+
+
+def carried(text: str = "Coo.", to: str = "roof") -> str:
+    """Return a message that was handed over, and that nobody calls back about."""
+    message_id = a_message(to, text, channel="", connection_slug="ringed-pigeon")
+    deliver()
+    assert status(message_id) == Status.ACCEPTED
+    return message_id
+
+
+def sent(provider_id: str) -> StatusUpdate:
+    return StatusUpdate(status=Status.SENT, word="on the way")
+
+
+def arrived(provider_id: str) -> StatusUpdate:
+    return StatusUpdate(status=Status.DELIVERED, word="home")
+
+
+def later(**pause: float) -> Any:
+    return time_machine.travel(now() + timedelta(**pause), tick=False)
+
+
+def pause_of(message_id: str) -> timedelta | None:
+    due_at = message(message_id).due_at
+    return due_at and due_at - message(message_id).changed_at
+
+
+def sources(message_id: str) -> list[str]:
+    return list(
+        db.session.scalars(
+            select(StatusEvent.source)
+            .where(StatusEvent.message_id == message_id)
+            .order_by(StatusEvent.id)
+        )
+    )
+
+
+# ── When ──────────────────────────────────────────────────────────────────────────────────────────
+def test_what_was_accepted_is_asked_for_after_a_quarter_of_an_hour(
+    ringed_pigeons: Connection, loft: Loft
+) -> None:
+    message_id = carried()
+    assert pause_of(message_id) == QUARTER
+    assert not status_polling.due()
+    assert status_polling.run() == 0
+    loft.ask = arrived
+    with later(minutes=16):
+        assert status_polling.due()
+        assert status_polling.run() == 1
+        assert not status_polling.due()
+    assert (status(message_id), message(message_id).due_at) == ("delivered", None)
+    assert (words(message_id), sources(message_id), told(message_id)) == (
+        ["home"],
+        ["poll"],
+        ["pigeon_delivered"],
+    )
+    assert loft.asked == [message(message_id).provider_id]
+
+
+def test_the_pauses_grow_and_then_nobody_asks_any_more(
+    ringed_pigeons: Connection, loft: Loft
+) -> None:
+    message_id = carried()
+    pauses = []
+    while (pause := pause_of(message_id)) is not None:
+        pauses.append(pause)
+        with time_machine.travel(
+            message(message_id).changed_at + pause + timedelta(seconds=1), tick=False
+        ):
+            assert status_polling.run() == 1
+    assert pauses == [QUARTER, timedelta(hours=1), timedelta(hours=6), timedelta(hours=24)]
+    assert (status(message_id), words(message_id)) == (
+        "accepted",
+        ["flying"],
+    ), "a word that is repeated is kept once"
+
+
+def test_news_put_the_question_off_and_the_end_needs_none(
+    ringed_pigeons: Connection, loft: Loft
+) -> None:
+    message_id = carried()
+    origin = Origin("callback", [ringed_pigeons.id])
+    ring = message(message_id).provider_id or ""
+    with later(minutes=10):
+        statuses.apply(StatusUpdate(provider_id=ring, status=Status.SENT, word="sent"), origin)
+        assert pause_of(message_id) == QUARTER
+        assert message(message_id).changed_at == now()
+    statuses.apply(StatusUpdate(provider_id=ring, status=Status.UNDELIVERED, word="hawk"), origin)
+    assert message(message_id).due_at is None
+
+
+def test_what_is_on_its_way_is_asked_for_again(ringed_pigeons: Connection, loft: Loft) -> None:
+    message_id = carried()
+    loft.ask = sent
+    with later(minutes=16):
+        status_polling.run()
+        assert (status(message_id), pause_of(message_id)) == ("sent", QUARTER)
+    loft.ask = arrived
+    with later(minutes=32):
+        status_polling.run()
+    assert told(message_id) == ["pigeon_delivered", "pigeon_sent"]
+
+
+def test_what_cannot_be_asked_for_is_left_alone(pigeons: Connection, loft: Loft) -> None:
+    message_id = a_message("roof", "Coo.", channel="", connection_slug="pigeon")
+    deliver()
+    assert message(message_id).due_at is None
+    make_due(message_id)  # as a callback would leave it, which does not know what the provider can
+    assert status_polling.run() == 0
+    assert (status(message_id), message(message_id).due_at) == ("accepted", None)
+
+
+def test_a_message_of_each_lane_is_asked_for(ringed_pigeons: Connection, loft: Loft) -> None:
+    for lane in Lane:
+        message_id = carried()
+        change(message_id, lane=lane.value)
+        make_due(message_id)
+    assert status_polling.run() == 2
+
+
+# ── How much ──────────────────────────────────────────────────────────────────────────────────────
+def test_few_are_asked_for_at_once_the_longest_silent_first(
+    ringed_pigeons: Connection, loft: Loft
+) -> None:
+    ids = [carried() for _ in range(status_polling.FEW + 2)]
+    for place, message_id in enumerate(ids):
+        change(message_id, due_at=now() - timedelta(minutes=place + 1))
+    assert status_polling.run() == status_polling.FEW
+    assert status_polling.due()
+    assert status_polling.run() == 2
+    assert loft.asked == [message(one).provider_id for one in sorted(ids[2:])] + [
+        message(one).provider_id for one in ids[:2]
+    ]
+
+
+@pytest.mark.parametrize("state", [ConnectionState.DISABLED, ConnectionState.BROKEN])
+def test_over_a_connection_that_does_not_send_nobody_asks(
+    ringed_pigeons: Connection, loft: Loft, state: ConnectionState
+) -> None:
+    make_due(carried())
+    turn_connection(ringed_pigeons.id, state)
+    assert not status_polling.due()
+    assert status_polling.run() == 0
+    turn_connection(ringed_pigeons.id, ConnectionState.ENABLED)
+    assert status_polling.run() == 1
+
+
+def test_two_that_ask_at_once_ask_for_different_ones(
+    ringed_pigeons: Connection, loft: Loft
+) -> None:
+    make_due(carried())
+    assert len(status_polling.claim(ringed_pigeons.id)) == 1
+    assert status_polling.claim(ringed_pigeons.id) == []
+
+
+def test_a_worker_that_is_told_to_stop_leaves_the_rest_to_the_next(
+    ringed_pigeons: Connection, loft: Loft
+) -> None:
+    make_due(carried())
+    assert status_polling.run(Stopping(-1)) == 0
+    assert status_polling.due()
+    assert status_polling.run() == 1
+
+
+# ── What goes wrong ───────────────────────────────────────────────────────────────────────────────
+def failing(error: Exception) -> Any:
+    def ask(provider_id: str) -> StatusUpdate:
+        raise error
+
+    return ask
+
+
+@pytest.mark.parametrize(
+    ("error", "minutes"),
+    [
+        (OutcomeUnknown("Fog.", "fog"), 10),
+        (TransientError("Busy.", "busy", 1800), 30),
+        (ConnectionBroken("No key.", "key"), 10),
+    ],
+    ids=["no answer", "too busy", "not allowed"],
+)
+def test_a_provider_that_cannot_be_asked_now_is_left_alone_for_a_while(
+    ringed_pigeons: Connection, loft: Loft, error: Exception, minutes: int
+) -> None:
+    ids = [carried() for _ in range(status_polling.FEW + 2)]
+    for message_id in ids:
+        make_due(message_id)
+    loft.ask = failing(error)
+    with later(seconds=0):
+        status_polling.run()
+        assert len(loft.asked) == 1, "one question tells it for all"
+        assert {message(one).due_at for one in ids} == {now() + timedelta(minutes=minutes)}
+    assert message(ids[0]).connection.enabled, "what only cannot be asked may well send"
+
+
+def test_a_provider_that_cannot_be_asked_for_two_days_is_not_asked_any_more(
+    ringed_pigeons: Connection, loft: Loft
+) -> None:
+    message_id = carried()
+    loft.ask = failing(OutcomeUnknown("Fog.", "fog"))
+    with later(hours=49):
+        status_polling.run()
+    assert (status(message_id), message(message_id).due_at) == ("accepted", None)
+
+
+def test_what_was_deleted_at_the_provider_is_not_asked_for_again(
+    ringed_pigeons: Connection, loft: Loft
+) -> None:
+    message_id = carried()
+    other = carried()
+    make_due(message_id)
+    make_due(other)
+    loft.ask = failing(PermanentError("Nothing there.", "404"))
+    assert status_polling.run() == 2, "it says nothing of the others"
+    assert (status(message_id), message(message_id).due_at, words(message_id)) == (
+        "accepted",
+        None,
+        ["gone"],
+    )
+
+
+def test_a_fault_of_one_integration_holds_neither_its_others_nor_another(
+    connection: Connection, ringed_pigeons: Connection, loft: Loft, simulator: Any
+) -> None:
+    def stumble(provider_id: str) -> StatusUpdate:
+        if provider_id == message(first).provider_id:
+            raise RuntimeError("a fault of the integration's own")
+        return arrived(provider_id)
+
+    first = carried()
+    second = carried()
+    elsewhere = a_message("+15005550016")
+    deliver()
+    eventually(
+        lambda: (
+            simulator.extensions["simulator"].store.on_phone("+15005550016")[0].status
+            == "delivered"
+        )
+    )
+    for message_id in (first, second, elsewhere):
+        make_due(message_id)
+    loft.ask = stumble
+    assert status_polling.run() == 3
+    assert [status(one) for one in (first, second, elsewhere)] == [
+        "accepted",
+        "delivered",
+        "delivered",
+    ]
+    assert pause_of(first) == QUARTER, "its turn comes again"
+
+
+def test_a_callback_that_is_faster_than_the_answer_wins(
+    ringed_pigeons: Connection, loft: Loft
+) -> None:
+    def meanwhile(provider_id: str) -> StatusUpdate:
+        update = StatusUpdate(provider_id=provider_id, status=Status.READ, word="read")
+        statuses.apply(update, Origin("callback", [ringed_pigeons.id]))
+        return sent(provider_id)
+
+    message_id = carried()
+    make_due(message_id)
+    loft.ask = meanwhile
+    status_polling.run()
+    assert (status(message_id), message(message_id).due_at, sources(message_id)) == (
+        "read",
+        None,
+        ["callback", "poll"],
+    )
+
+
+def test_one_whose_id_the_provider_gave_twice_is_not_asked_for_for_ever(
+    ringed_pigeons: Connection, loft: Loft
+) -> None:
+    message_id = carried()
+    change(message_id, provider_id=None)
+    make_due(message_id)
+    assert status_polling.run() == 0
+    assert message(message_id).due_at is None
+
+
+def test_nothing_is_open_while_the_provider_thinks(ringed_pigeons: Connection, loft: Loft) -> None:
+    def look(provider_id: str) -> StatusUpdate:
+        assert not db.session().in_transaction()
+        return arrived(provider_id)
+
+    message_id = carried()
+    make_due(message_id)
+    loft.ask = look
+    status_polling.run()
+    assert status(message_id) == Status.DELIVERED
+
+
+# ── With the simulated Twilio ─────────────────────────────────────────────────────────────────────
+def test_a_message_whose_callbacks_get_lost_becomes_delivered_by_asking(
+    hub_demo: Flask, signing_app: SigningApp, connection: Connection, simulator: Any, served: Flask
+) -> None:
+    message_id = body(
+        signing_app.post(
+            "/messages", {"channel": "sms", "to": "+15005550016", "text": "Sign here."}
+        )
+    )["id"]
+    deliver()
+    eventually(
+        lambda: (
+            simulator.extensions["simulator"].store.on_phone("+15005550016")[0].status
+            == "delivered"
+        )
+    )
+    assert status(message_id) == Status.ACCEPTED, "the provider has it delivered, and tells nobody"
+
+    make_due(message_id)  # a quarter of an hour later
+    cron.sweep()
+    assert hub_demo.extensions["hub.waker"].redis.exists("wake:chores")
+    status_polling.run()
+
+    shown = body(signing_app.get(f"/messages/{message_id}"))
+    [fact] = [one for one in shown["timeline"] if one["status"] == "delivered"]
+    assert (shown["status"], fact["source"], fact["word"], fact["event"]) == (
+        "delivered",
+        "poll",
+        "delivered",
+        "sms_delivered",
+    )
+    assert fact["text"] == "We asked, since no callback had come."
+
+
+def test_a_message_that_was_deleted_at_twilio_ends_the_questions(
+    hub_demo: Flask, connection: Connection, simulator: Any
+) -> None:
+    message_id = a_message("+15005550016")
+    deliver()
+    store = simulator.extensions["simulator"].store
+    eventually(lambda: store.on_phone("+15005550016")[0].status == "delivered")
+    store.change(message(message_id).provider_id, deleted=1)
+    make_due(message_id)
+    assert status_polling.run() == 1
+    assert (status(message_id), message(message_id).due_at, words(message_id)) == (
+        "accepted",
+        None,
+        ["gone"],
+    )
+
+
+def test_a_message_that_was_found_is_asked_for_later(
+    hub_demo: Flask, connection: Connection, simulator: Any
+) -> None:
+    # taken, and answered with 500; no callbacks reach a hub that is not served
+    message_id = a_message("+15005550014")
+    deliver()
+    make_due(message_id)
+    reconcile.run()
+    assert message(message_id).due_at is not None or Status(status(message_id)).final

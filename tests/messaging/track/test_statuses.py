@@ -1,0 +1,291 @@
+"""Facts raise a status by rank: repeats and any order end the same."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from flask import Flask
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from hub.core.vocabulary import Status
+from hub.db.engine import db
+from hub.db.types import now
+from hub.integrations.base import Accepted, StatusUpdate
+from hub.integrations.twilio.integration import STATUSES
+from hub.messaging.send import claims
+from hub.messaging.state.message_batch import ASK_AFTER, raise_to
+from hub.messaging.track import statuses
+from hub.messaging.track.statuses import Origin
+from hub.models import Connection, Message, PlatformEvent, StatusEvent
+from tests.hub_fixtures import (
+    a_connection,
+    a_message,
+    attempts,
+    change,
+    count,
+    message,
+    status,
+    told,
+    words,
+)
+
+SID = "SM" + "0" * 32
+# Twilio's words in the order of a message's life; a message fails or is undelivered, never both
+GOOD = ("queued", "sending", "sent", "delivered", "read")
+BAD = ("queued", "sending", "sent", "undelivered")
+
+
+def fact(word: str, sid: str = SID, **more: object) -> StatusUpdate:
+    return StatusUpdate(provider_id=sid, status=STATUSES.get(word), word=word, **more)  # type: ignore[arg-type]
+
+
+def sent_out(connection: Connection, sid: str = SID) -> str:
+    """Return a message that the provider has accepted under `sid`."""
+    message_id = a_message(text=f"text {sid}")
+    [claim] = claims.turn([], {connection.id: 1})
+    claims.turn([claims.Outcome(claim, Accepted(sid), None, now(), 5, 201)], {})
+    return message_id
+
+
+@pytest.fixture
+def origin(connection: Connection) -> Origin:
+    return Origin("callback", [connection.id])
+
+
+def test_a_delivered_message_has_been_told_of_twice(connection: Connection, origin: Origin) -> None:
+    message_id = sent_out(connection)
+    for word in GOOD[:4]:
+        assert statuses.apply(fact(word), origin)
+    assert status(message_id) == Status.DELIVERED
+    assert told(message_id) == ["sms_delivered", "sms_sent"]
+    assert words(message_id) == list(GOOD[:4]), "all are kept"
+
+
+def test_a_repeated_fact_changes_nothing(connection: Connection, origin: Origin) -> None:
+    message_id = sent_out(connection)
+    for _ in range(3):
+        statuses.apply(fact("sent"), origin)
+    changed = message(message_id).changed_at
+    statuses.apply(fact("sent"), origin)
+    assert message(message_id).changed_at == changed
+    assert words(message_id) == ["sent"]
+    assert told(message_id) == ["sms_sent"]
+
+
+def test_a_late_sent_does_not_take_back_delivered(connection: Connection, origin: Origin) -> None:
+    message_id = sent_out(connection)
+    for word in ("delivered", "sent", "queued"):
+        statuses.apply(fact(word), origin)
+    assert status(message_id) == Status.DELIVERED
+    assert told(message_id) == ["sms_delivered", "sms_sent"]
+
+
+@pytest.mark.parametrize("told_of", [(1, 3, None), (3, 1, None), (None, 3, 1)])
+def test_the_segments_of_a_message_do_not_hang_on_which_word_came_last(
+    connection: Connection, origin: Origin, told_of: tuple[int | None, ...]
+) -> None:
+    message_id = sent_out(connection)
+    for word, segments in zip(("queued", "sent", "delivered"), told_of, strict=True):
+        statuses.apply(fact(word, segments=segments), origin)
+    assert message(message_id).segments == 3
+
+
+def test_undelivered_may_turn_out_delivered(connection: Connection, origin: Origin) -> None:
+    message_id = sent_out(connection)
+    statuses.apply(fact("undelivered", code="30003"), origin)
+    assert (status(message_id), message(message_id).code) == ("undelivered", "30003")
+    statuses.apply(fact("delivered"), origin)
+    assert (status(message_id), message(message_id).code) == ("delivered", "")
+
+
+def test_an_equal_rank_keeps_the_first(connection: Connection, origin: Origin) -> None:
+    message_id = sent_out(connection)
+    statuses.apply(fact("undelivered", code="30003"), origin)
+    statuses.apply(fact("failed", code="30008"), origin)
+    assert (status(message_id), message(message_id).code) == ("undelivered", "30003")
+
+
+@pytest.mark.parametrize("word", ["receiving", "received", "canceled", "flibbertigibbet", ""])
+def test_a_word_that_says_nothing_is_kept_and_changes_nothing(
+    connection: Connection, origin: Origin, word: str
+) -> None:
+    message_id = sent_out(connection)
+    assert statuses.apply(fact(word), origin)
+    assert (status(message_id), words(message_id), told(message_id)) == ("accepted", [word], [])
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_any_order_and_repetition_ends_the_same(
+    connection: Connection, origin: Origin, data: st.DataObject
+) -> None:
+    life = data.draw(
+        st.sampled_from(
+            [GOOD, BAD, GOOD[:4], ("queued", "failed"), ("sent", "undelivered", "delivered")]
+        )
+    )
+    seen = data.draw(
+        st.lists(st.sampled_from(life), max_size=4).flatmap(
+            lambda extra: st.permutations([*life, *extra])
+        )
+    )
+    number = count(StatusEvent) + count(PlatformEvent)  # a fresh id for each example
+    straight, shuffled = (sent_out(connection, f"SM{number:031d}{n}") for n in (0, 1))
+    for message_id, order in ((straight, life), (shuffled, seen)):
+        sid = message(message_id).provider_id or ""
+        for word in order:
+            assert statuses.apply(fact(word, sid), origin)
+    assert status(shuffled) == status(straight)
+    assert told(shuffled) == told(straight)
+    assert sorted(words(shuffled)) == sorted(words(straight))
+
+
+@pytest.mark.parametrize("start", list(Status))
+@pytest.mark.parametrize(
+    "reported",
+    [
+        Status.ACCEPTED,
+        Status.SENT,
+        Status.FAILED,
+        Status.UNDELIVERED,
+        Status.DELIVERED,
+        Status.READ,
+    ],
+)
+def test_a_status_is_raised_by_rank_alone(start: Status, reported: Status) -> None:
+    row = Message(status=start.value, code="before", due_at=now())
+    assert raise_to(row, reported, code="after") is (reported.rank > start.rank)
+    assert row.status == (reported if reported.rank > start.rank else start)
+    assert row.code == ("after" if reported.rank > start.rank else "before")
+
+
+def test_the_ranks_are_those_of_the_design() -> None:
+    ladder = [
+        "queued",
+        "sending",
+        "unknown",
+        "canceled",
+        "accepted",
+        "sent",
+        "failed",
+        "delivered",
+        "read",
+    ]
+    assert all(Status(low).rank < Status(high).rank for low, high in pairwise(ladder))
+    assert Status.SUPPRESSED.rank == Status.CANCELED.rank == Status.EXPIRED.rank
+    assert Status.FAILED.rank == Status.UNDELIVERED.rank
+
+
+# ── Which message ─────────────────────────────────────────────────────────────────────────────────
+def test_a_callback_that_overtakes_the_answer_finds_its_message_by_the_address(
+    connection: Connection, origin: Origin
+) -> None:
+    message_id = a_message()
+    [claim] = claims.turn([], {connection.id: 1})
+    assert statuses.apply(fact("sent", message_id=message_id, attempt=1), origin)
+    assert (status(message_id), message(message_id).provider_id) == ("sent", SID)
+    claims.turn([claims.Outcome(claim, Accepted(SID), None, now(), 5, 201)], {})
+    assert status(message_id) == Status.SENT, "the slower answer does not take it back"
+    assert attempts(message_id)[0].outcome == "accepted"
+    assert told(message_id) == ["sms_sent"]
+
+
+def test_a_callback_settles_an_unknown_outcome(connection: Connection, origin: Origin) -> None:
+    message_id = a_message()
+    claims.turn([], {connection.id: 1})
+    change(message_id, status=Status.UNKNOWN.value, due_at=now())
+    assert statuses.apply(fact("sent", message_id=message_id, attempt=1), origin)
+    row = message(message_id)
+    assert (row.status, row.due_at) == (
+        "sent",
+        row.changed_at + ASK_AFTER,
+    ), "what is left to do is to ask, should no more be heard"
+
+
+def test_a_fact_of_another_connection_changes_nothing(connection: Connection) -> None:
+    message_id = sent_out(connection)
+    other = a_connection("Another", like=connection)
+    for claimed in ({}, {"message_id": message_id, "attempt": 1}):
+        assert not statuses.apply(fact("delivered", **claimed), Origin("callback", [other]))
+    assert not statuses.apply(fact("delivered"), Origin("callback", []))
+    assert (status(message_id), words(message_id)) == ("accepted", [])
+
+
+def test_an_address_that_names_another_message_does_not_count_against_the_providers_id(
+    connection: Connection, origin: Origin
+) -> None:
+    first = sent_out(connection)
+    second = sent_out(connection, "SM" + "1" * 32)
+    assert statuses.apply(fact("delivered", SID, message_id=second, attempt=1), origin)
+    assert (status(first), status(second)) == ("delivered", "accepted")
+
+
+@pytest.mark.parametrize("named", ["", "msg_nonsense", "req_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c"])
+def test_an_unknown_id_matches_nothing(connection: Connection, origin: Origin, named: str) -> None:
+    sent_out(connection)
+    assert not statuses.apply(
+        fact("delivered", "SM" + "f" * 32, message_id=named, attempt=1), origin
+    )
+    assert not statuses.apply(fact("delivered", "", message_id=named, attempt=1), origin)
+
+
+def test_a_fact_without_an_id_is_nobodys(
+    connection: Connection, origin: Origin, hub_demo: Flask
+) -> None:
+    a_message()
+    claims.turn([], {connection.id: 1})  # an attempt without a provider id is there
+    assert not statuses.apply(fact("delivered", ""), origin)
+
+
+# ── Which attempt ─────────────────────────────────────────────────────────────────────────────────
+@pytest.fixture
+def tried_twice(connection: Connection) -> str:
+    """Give a message whose second attempt is under way; the first may have arrived after all, as
+    SID.
+    """
+    message_id = a_message()
+    claims.turn([], {connection.id: 1})
+    change(message_id, status=Status.QUEUED.value, due_at=now())
+    claims.turn([], {connection.id: 1})
+    return message_id
+
+
+@pytest.mark.parametrize("word", ["failed", "undelivered"])
+def test_what_an_older_attempt_failed_at_stays_with_it(
+    tried_twice: str, origin: Origin, word: str
+) -> None:
+    assert statuses.apply(fact(word, message_id=tried_twice, attempt=1, code="30003"), origin)
+    assert status(tried_twice) == Status.SENDING
+    assert told(tried_twice) == [], (
+        "the signing app is told of a failure only if nothing is under way any more"
+    )
+    assert words(tried_twice) == [word]
+
+
+def test_an_older_attempt_that_arrived_is_good_news(tried_twice: str, origin: Origin) -> None:
+    assert statuses.apply(fact("delivered", message_id=tried_twice, attempt=1), origin)
+    assert status(tried_twice) == Status.DELIVERED
+    assert told(tried_twice) == ["sms_delivered"]
+
+
+# ── Platform events ───────────────────────────────────────────────────────────────────────────────
+def test_a_platform_event_carries_what_the_provider_said(
+    connection: Connection, origin: Origin
+) -> None:
+    message_id = sent_out(connection)
+    statuses.apply(
+        fact(
+            "undelivered", code="30003", details={"MessageSid": SID, "ErrorMessage": "Unreachable"}
+        ),
+        origin,
+    )
+    event = db.session.scalars(
+        select(PlatformEvent).where(PlatformEvent.message_id == message_id)
+    ).one()
+    assert event.type == "sms_undelivered"
+    assert event.payload == {"MessageSid": SID, "ErrorMessage": "Unreachable", "code": "30003"}

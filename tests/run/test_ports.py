@@ -1,0 +1,87 @@
+"""The addresses Signpost listens on, with real sockets."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from hub.core.config import Bind
+from hub.core.errors import ConfigError
+from hub.run import ports
+
+
+@pytest.fixture
+def taken() -> Iterator[socket.socket]:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield listener
+
+
+def bind_of(listener: socket.socket) -> Bind:
+    return Bind("127.0.0.1", listener.getsockname()[1])
+
+
+def test_a_taken_address_is_refused_with_who_has_it_and_what_to_do(taken: socket.socket) -> None:
+    bind = bind_of(taken)
+    with pytest.raises(ConfigError) as refused:
+        ports.claim(bind, "HUB_BIND")
+    said = str(refused.value)
+    assert said.startswith(f"{bind} is taken by another program (")
+    assert f"process {os.getpid()})" in said
+    assert said.endswith(f"Stop it, or set HUB_BIND=127.0.0.1:{bind.port + 10}.")
+
+
+def test_a_free_address_stays_free(taken: socket.socket) -> None:
+    bind = bind_of(taken)
+    taken.close()
+    ports.claim(bind, "HUB_BIND")
+    ports.claim(bind, "HUB_BIND")
+
+
+def test_an_address_that_gets_free_in_time_is_waited_for(taken: socket.socket) -> None:
+    threading.Timer(0.3, taken.close).start()
+    began = time.monotonic()
+    ports.claim(bind_of(taken), "HUB_BIND", wait=5)
+    assert 0.2 < time.monotonic() - began < 4
+
+
+def test_an_address_of_another_machine_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"Nothing can listen on 203\.0\.113\.7:8000"):
+        ports.claim(Bind("203.0.113.7", 8000), "HUB_BIND")
+
+
+@pytest.mark.parametrize(("status", "ready"), [(200, True), (503, False)])
+def test_a_web_server_is_ready_when_it_says_so(status: int, ready: bool) -> None:
+    asked = []
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append((self.path, self.headers["Host"]))
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Answer) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        bind = Bind("0.0.0.0", server.server_port)
+        assert ports.answers_ready(bind, "https://hub.example.com/sign") is ready
+        thread.join()
+    assert asked == [("/sign/readyz", "hub.example.com")]
+
+
+def test_a_server_that_does_not_run_is_not_ready(taken: socket.socket) -> None:
+    bind = bind_of(taken)
+    assert ports.accepts(bind)
+    taken.close()
+    assert not ports.accepts(bind)
+    assert not ports.answers_ready(bind, f"http://{bind}")

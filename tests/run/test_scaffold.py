@@ -1,0 +1,295 @@
+"""`hub new-integration`: what it writes works at once, in a checkout and as a package; what it
+refuses, it says why.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from hub import integrations
+from hub.connections import connections
+from hub.core.errors import Conflict, NotFound, Refused
+from hub.run import scaffold
+from hub.signing import accept
+from hub.signing.events import EventIn
+from tests.conftest import Browser, close, make_app
+from tests.hub_fixtures import a_signer, an_event, deliver, source_id, status
+from tests.integrations.http_recorder import Wire, listening
+
+ROOT = Path(__file__).resolve().parents[2]
+NEEDED = ("hub", "tests", "pyproject.toml", "README.md")
+BUILD = "from flit_core import buildapi; import sys; print(buildapi.build_wheel(sys.argv[1]))"
+WORDY = "new_messenger_for_all_of_us_42"
+
+
+def run(folder: Path, *words: str, path: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run Python in a folder, as a developer would who has nothing set."""
+    environ = {
+        name: text
+        for name, text in os.environ.items()
+        if not name.startswith(("HUB_", "TWILIO_", "PYTHONPATH", "PYTEST"))
+    }
+    return subprocess.run(
+        [sys.executable, *words],
+        cwd=folder,
+        env={**environ, "PYTHONPATH": str(path or folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def passes(folder: Path, *words: str, path: Path | None = None) -> None:
+    done = run(folder, *words, path=path)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a copy of what an integration is made in, with a new one in it."""
+    root = tmp_path_factory.mktemp("made") / "checkout"
+    leave_out = shutil.ignore_patterns(
+        "__pycache__", "static", "browser", "chaos", "simulator", "failures"
+    )
+    for name in NEEDED:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, root / name, ignore=leave_out)
+        else:
+            root.mkdir(exist_ok=True)
+            shutil.copy(ROOT / name, root / name)
+    shutil.copytree(ROOT / "hub/static", root / "hub/static")
+    shutil.copytree(ROOT / "hub/simulator", root / "hub/simulator", ignore=leave_out)
+    made = run(root / "tests", "-m", "hub.cli", "new-integration", "pushfox", path=root)
+    assert made.returncode == 0, made.stderr
+    assert made.stdout.splitlines()[:2] == [
+        "../hub/integrations/pushfox.py",
+        "integrations/test_pushfox.py",
+    ]
+    return root
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Path:
+    """Give what the command takes for a checkout, and little more."""
+    root = tmp_path / "checkout"
+    (root / "hub/core").mkdir(parents=True)
+    (root / "hub/integrations").mkdir()
+    (root / "tests/integrations").mkdir(parents=True)
+    (root / "hub/integrations/base.py").write_text("")
+    (root / "hub/core/errors.py").write_text("pigeon = 1\n")
+    shutil.copy(ROOT / "pyproject.toml", root)
+    return root
+
+
+# ── In a checkout ─────────────────────────────────────────────────────────────────────────────────
+def test_what_is_written_passes_its_own_test_and_the_contracts(checkout: Path) -> None:
+    ours = (
+        "tests/integrations/test_pushfox.py",
+        "tests/integrations/test_contract.py",
+        "tests/test_architecture.py",
+    )
+    done = run(
+        checkout,
+        "-m",
+        "pytest",
+        "-v",
+        "-p",
+        "no:cacheprovider",
+        *ours,
+        "-k",
+        "pushfox or named_outside",
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "test_its_card_says_what_it_is[pushfox] PASSED" in done.stdout
+
+
+def test_what_is_written_has_types_and_is_laid_out_as_the_house_does(checkout: Path) -> None:
+    passes(checkout, "-m", "mypy", "hub/integrations/pushfox.py")
+    passes(
+        checkout,
+        "-m",
+        "ruff",
+        "check",
+        "hub/integrations/pushfox.py",
+        "tests/integrations/test_pushfox.py",
+    )
+
+
+@pytest.mark.parametrize("name", ["ab", "acme2", WORDY])
+def test_any_name_is_laid_out_well(bare: Path, name: str) -> None:
+    begun = scaffold.in_checkout(name, bare)
+    passes(bare, "-m", "ruff", "check", *map(str, begun.files))
+    assert not [path for path in begun.files if "$" in path.read_text()]
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "sentence"),
+    [
+        ("Push-Fox", Refused, "“Push-Fox” is no name of a module. Give small letters and digits"),
+        ("2fox", Refused, "is no name of a module"),
+        ("push__fox", Refused, "single underscores between words"),
+        ("../fox", Refused, "is no name of a module"),
+        ("", Refused, "is no name of a module"),
+        ("_fox", Refused, "_fox begins with an underscore, which marks what integrations share"),
+        ("a" * 31, Refused, "has 31 characters. Give a name of at most 30."),
+        (
+            "import",
+            Refused,
+            "import is a word of Python’s own. Give another name, such as import_chat.",
+        ),
+        ("email", Refused, "email is a channel, which many integrations may carry"),
+        ("outbound", Refused, "A class Outbound would hide what an integration needs"),
+        ("known", Refused, "A class Known would hide"),
+        (
+            "twilio_sms",
+            Conflict,
+            "An integration is called twilio_sms already, in hub.integrations.twilio.sms",
+        ),
+        ("pigeon", Conflict, "The word “pigeon” stands in hub/core/errors.py"),
+        ("base", Conflict, "base.py is there already, and nothing is overwritten"),
+    ],
+)
+def test_a_name_that_will_not_do_is_refused_with_what_to_do(
+    bare: Path, name: str, error: type[Refused], sentence: str
+) -> None:
+    before = sorted(bare.rglob("*"))
+    with pytest.raises(error) as problem:
+        scaffold.in_checkout(name, bare)
+    assert sentence in str(problem.value)
+    assert sorted(bare.rglob("*")) == before
+
+
+@pytest.mark.parametrize("there", ["hub/integrations/fox.py", "tests/integrations/test_fox.py"])
+def test_nothing_is_overwritten_and_nothing_written_beside(bare: Path, there: str) -> None:
+    (bare / there).write_text("mine")
+    before = sorted(bare.rglob("*"))
+    with pytest.raises(Conflict, match="there already"):
+        scaffold.in_checkout("fox", bare)
+    assert (bare / there).read_text() == "mine"
+    assert sorted(bare.rglob("*")) == before
+
+
+def test_outside_a_checkout_it_says_where_to_go(tmp_path: Path) -> None:
+    with pytest.raises(
+        NotFound, match="Change into one, or write a package of your own with --package FOLDER"
+    ):
+        scaffold.in_checkout("fox", tmp_path)
+    told = run(tmp_path, "-m", "hub.cli", "new-integration", "fox", path=ROOT)
+    assert (told.returncode, told.stdout) == (1, "")
+    assert told.stderr.endswith("--package FOLDER.\n")
+
+
+def test_a_name_of_the_core_is_found_in_the_true_checkout() -> None:
+    with pytest.raises(Conflict, match=r"The word “event” stands in hub/"):
+        scaffold.in_checkout("event", ROOT / "hub" / "models")
+    assert not (ROOT / "hub/integrations/event.py").exists()
+
+
+# ── As a package ──────────────────────────────────────────────────────────────────────────────────
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a package that brings an integration."""
+    folder = tmp_path_factory.mktemp("packages") / "push-fox"
+    made = run(
+        folder.parent,
+        "-m",
+        "hub.cli",
+        "new-integration",
+        "push_fox",
+        "--package",
+        "push-fox",
+        path=ROOT,
+    )
+    assert made.returncode == 0, made.stderr
+    assert "push-fox/hub_push_fox/push_fox.py" in made.stdout.splitlines()
+    return folder
+
+
+@pytest.fixture
+def wire() -> Iterator[Wire]:
+    with listening() as here:
+        yield here
+
+
+@pytest.fixture
+def settings(wire: Wire) -> dict[str, str]:
+    return {"HUB_PUSHFOX_API_URL": wire.url}
+
+
+@pytest.fixture
+def installed(package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Build the package's wheel and put what is in it on the path, as pip does."""
+    passes(package, "-c", BUILD, str(tmp_path), path=ROOT)
+    with zipfile.ZipFile(next(tmp_path.glob("hub_push_fox-*.whl"))) as wheel:
+        wheel.extractall(tmp_path / "site")
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    integrations.registry.cache_clear()
+    yield
+    monkeypatch.undo()
+    integrations.registry.cache_clear()
+
+
+def test_a_package_passes_its_own_test_and_is_laid_out_well(package: Path) -> None:
+    passes(package, "-m", "pytest", "-q", "-p", "no:cacheprovider", path=ROOT)
+    passes(package, "-m", "ruff", "check", ".", path=ROOT)
+    assert (
+        scaffold.TEMPLATES.joinpath("wire.txt").read_text()
+        == (ROOT / "tests/integrations/http_recorder.py").read_text()
+    )
+
+
+def test_a_package_is_no_place_to_overwrite(package: Path) -> None:
+    before = {path: path.read_bytes() for path in package.rglob("*.*") if path.is_file()}
+    with pytest.raises(Conflict, match=r"pyproject\.toml is there already"):
+        scaffold.in_package("other_fox", package)
+    assert not [path for path, content in before.items() if path.read_bytes() != content]
+    assert not (package / "hub_other_fox").exists()
+
+
+def test_an_installed_package_is_connected_and_carries_what_a_team_reads(
+    installed: None, environ: dict[str, str], wire: Wire
+) -> None:
+    app = make_app(environ)
+    with app.app_context():
+        wire.answer(200, {"name": "contracts"})
+        values = {"token": "tok_0123456789", "team_channel": "#contracts"}
+        connection_id = connections.add("push_fox", "Foxes", False, values)
+        connections.enable(connection_id)
+        wire.answer(201, {"id": 7})
+        answer = accept.accept(
+            EventIn.model_validate(an_event(signers=[a_signer("Eric", None)])),
+            source_id(),
+            test=False,
+        )
+        deliver()
+        assert [status(one["id"]) for one in answer["messages"]] == ["sent"]
+        assert wire.paths == ["/v1/channels/contracts", "/v1/messages"]
+        post = json.loads(wire.seen[1][1])
+        assert post["channel"] == "contracts"
+        assert "Employment Agreement" in post["text"]
+        close(app)
+
+
+def test_an_installed_package_has_its_card(
+    installed: None, app: Flask, person: Callable[..., Browser]
+) -> None:
+    assert "Push Fox" in person().get("/integrations").text
+
+
+def test_the_wheel_of_the_hub_brings_the_templates(tmp_path: Path) -> None:
+    passes(ROOT, "-c", BUILD, str(tmp_path))
+    with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
+        held = set(wheel.namelist())
+    templates = {f"hub/integrations/_new/{path.name}" for path in scaffold.TEMPLATES.iterdir()}
+    assert templates | {"hub/py.typed", "hub/integrations/README.md"} <= held

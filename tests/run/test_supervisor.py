@@ -1,0 +1,309 @@
+"""The supervisor with real processes: it runs in a process of its own, as `hub up` does."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+SLEEPS = "import time; time.sleep(60)"
+# leaves its session and its parent, and refuses to end: what a queue worker's child may look like
+# at its worst
+STUBBORN_GRANDCHILD = """
+import os, signal, sys, time
+if os.fork() == 0:
+    os.setsid()
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    open(sys.argv[1], "w").write(str(os.getpid()))
+    time.sleep(60)
+time.sleep(60)
+"""
+
+
+class Supervised:
+    """A supervisor in a process of its own, with what it prints in a file."""
+
+    def __init__(self, folder: Path, program: str) -> None:
+        self.printed = folder / "printed"
+        program = "import sys\nfrom hub.run.supervisor import Child, run\n" + textwrap.dedent(
+            program
+        )
+        with self.printed.open("w") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, "-u", "-c", program],
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+            )
+
+    @property
+    def text(self) -> str:
+        return self.printed.read_text()
+
+    def wait_for(self, *words: str, seconds: float = 15) -> None:
+        until(
+            lambda: all(word in self.text for word in words) or self.process.poll() is not None,
+            seconds,
+        )
+        assert all(word in self.text for word in words), self.text
+
+    def family(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def interrupt(self) -> float:
+        """Send what Ctrl-C sends; return the seconds until it has ended."""
+        began = time.monotonic()
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(10)
+        return time.monotonic() - began
+
+
+Start = Callable[[str], Supervised]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    started: list[Supervised] = []
+
+    def start(program: str) -> Supervised:
+        started.append(Supervised(tmp_path, program))
+        return started[-1]
+
+    yield start
+    for supervised in started:
+        if supervised.process.poll() is None:
+            with suppress(psutil.NoSuchProcess):  # they end one another
+                for process in [*supervised.family(), supervised.process]:
+                    process.kill()
+            supervised.process.kill()
+            supervised.process.wait()
+
+
+def until(true: Callable[[], bool], seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not true() and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+def gone(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def python(code: str, *arguments: str) -> str:
+    return repr([sys.executable, "-u", "-c", code, *arguments])
+
+
+def test_what_a_child_prints_carries_its_name(start: Start) -> None:
+    supervised = start(f"""
+        web = Child("web", {python("print('listening'); " + SLEEPS)})
+        run([web, Child("worker", {python(SLEEPS)})])
+    """)
+    supervised.wait_for("web    │ listening")
+    assert "\x1b" not in supervised.text, "a file gets no colours"
+
+
+def test_a_child_that_dies_is_started_again(start: Start, tmp_path: Path) -> None:
+    dies_once = (
+        f"import pathlib, sys, time; p = pathlib.Path({str(tmp_path / 'was-here')!r}); "
+        + "print('second life') if p.exists() else (p.touch(), sys.exit(3)); time.sleep(60)"
+    )
+    supervised = start(f"""run([Child("worker", {python(dies_once)})])""")
+    supervised.wait_for(
+        "worker ended: exit code 3. It starts again in 0.25 s.", "worker │ second life"
+    )
+
+
+def test_a_child_killed_by_a_signal_is_started_again(start: Start) -> None:
+    supervised = start(f"""run([Child("worker", {python("print('life'); " + SLEEPS)})])""")
+    supervised.wait_for("life")
+    supervised.family()[0].kill()
+    supervised.wait_for("worker ended: signal SIGKILL.")
+    until(lambda: supervised.text.count("life") == 2)
+    assert supervised.text.count("life") == 2
+
+
+def test_five_deaths_before_all_are_ready_end_all_with_one_clear_message(start: Start) -> None:
+    fails = "print('no such table', flush=True); raise SystemExit(3)"
+    supervised = start(f"""
+        web = Child("web", {python(SLEEPS)}, ready=lambda: False)
+        sys.exit(run([web, Child("cron", {python(fails)})]))
+    """)
+    supervised.wait_for(
+        "hub  │ cron ended 5 times within 30 seconds before all was ready, so all ends."
+    )
+    assert supervised.process.wait(10) == 1
+    assert supervised.text.count("cron │ no such table") == 5
+
+
+def test_once_all_are_ready_no_child_ends_the_others_however_often_it_dies(start: Start) -> None:
+    fails = "print('no such queue', flush=True); raise SystemExit(3)"
+    supervised = start(f"""
+        from hub.run import supervisor
+        supervisor.FIRST_PAUSE, supervisor.LONGEST_PAUSE = 0.01, 0.1
+        run([Child("web", {python(SLEEPS)}), Child("worker", {python(fails)})])
+    """)
+    until(
+        lambda: (
+            supervised.text.count("worker │ no such queue") > 7
+            or supervised.process.poll() is not None
+        )
+    )
+    assert supervised.process.poll() is None, supervised.text
+    assert "It starts again in 0.1 s." in supervised.text, "the pauses grow no longer"
+    assert supervised.interrupt() < 2
+
+
+def test_ctrl_c_leaves_no_process_even_one_that_left_its_session_and_refuses_to_end(
+    start: Start, tmp_path: Path
+) -> None:
+    note = tmp_path / "pid"
+    deaf = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + SLEEPS
+    supervised = start(f"""
+        worker = Child("worker", {python(STUBBORN_GRANDCHILD, str(note))})
+        run([worker, Child("deaf", {python(deaf)})])
+    """)
+    until(lambda: note.exists() and note.read_text() != "")
+    time.sleep(0.3)  # for the deaf one to be deaf
+    pids = [int(note.read_text()), *(process.pid for process in supervised.family())]
+    assert len(pids) > 2
+    assert supervised.interrupt() < 5
+    assert supervised.process.returncode == 0
+    assert all(gone(pid) for pid in pids)
+
+
+def test_an_orphan_in_a_session_of_its_own_is_found_too(start: Start, tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    # the child ends, only the grandchild stays
+    leaves = STUBBORN_GRANDCHILD.rsplit("time.sleep", 1)[0]
+    supervised = start(
+        f"""run([Child("worker", {python(leaves, str(note))}), Child("web", {python(SLEEPS)})])"""
+    )
+    until(lambda: note.exists() and note.read_text() != "")
+    assert supervised.interrupt() < 5
+    assert gone(int(note.read_text()))
+
+
+def test_children_that_end_when_asked_do_not_wait_for_the_time_limit(start: Start) -> None:
+    supervised = start(f"""
+        children = [Child("web", {python(SLEEPS)}), Child("worker", {python(SLEEPS)})]
+        run(children, on_ready=lambda: print("READY", flush=True))
+    """)
+    supervised.wait_for("READY")
+    assert supervised.interrupt() < 1.5
+
+
+def test_a_second_ctrl_c_ends_at_once(start: Start) -> None:
+    deaf = (
+        "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); "
+        + SLEEPS
+    )
+    supervised = start(f"""run([Child("worker", {python(deaf)})])""")
+    supervised.wait_for("│ deaf")
+    supervised.process.send_signal(signal.SIGINT)
+    time.sleep(0.7)
+    assert supervised.interrupt() < 1
+
+
+def test_one_wish_that_comes_as_two_signals_still_stops_in_order(start: Start) -> None:
+    tidy = (
+        "import signal, sys, time\ndef end(*_): time.sleep(0.5); print('tidied up', flush=True);"
+        " sys.exit()\n"
+        + "signal.signal(signal.SIGTERM, end); print('set', flush=True); time.sleep(60)"
+    )
+    supervised = start(f"""run([Child("worker", {python(tidy)})])""")
+    supervised.wait_for("│ set")
+    supervised.process.send_signal(signal.SIGINT)
+    time.sleep(0.05)
+    supervised.interrupt()
+    assert "tidied up" in supervised.text
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux tells children that their parent died"
+)
+def test_a_killed_supervisor_leaves_no_process(start: Start) -> None:
+    speaks = "print('up', flush=True); " + SLEEPS
+    supervised = start(
+        f"""run([Child("web", {python(speaks)}), Child("worker", {python(SLEEPS)})])"""
+    )
+    supervised.wait_for("│ up")
+    pids = [process.pid for process in supervised.family()]
+    assert len(pids) == 2
+    supervised.process.kill()
+    supervised.process.wait()
+    until(lambda: all(gone(pid) for pid in pids), 5)
+    assert all(gone(pid) for pid in pids)
+
+
+def test_what_others_need_starts_first_and_ends_last(start: Start) -> None:
+    tells = (
+        "import signal, sys, time\ndef end(*_): print(sys.argv[1], 'ends', flush=True);"
+        " sys.exit()\n"
+        + "signal.signal(signal.SIGTERM, end); print(sys.argv[1], 'starts', flush=True);"
+        " time.sleep(60)"
+    )
+    supervised = start(f"""
+        import time
+        began = time.monotonic()
+        after = lambda seconds: lambda: time.monotonic() - began > seconds
+        run([Child("worker", {python(tells, "worker")}, ready=after(1.5)),
+             Child("queue", {python(tells, "queue")}, needed=True, ready=after(1))],
+            on_ready=lambda: print("READY", flush=True))
+    """)
+    supervised.wait_for("READY", "worker starts")
+    supervised.interrupt()
+    order = ["queue starts", "worker starts", "worker ends", "queue ends"]
+    assert sorted(order, key=supervised.text.index) == order
+
+
+def test_children_that_do_not_get_ready_are_named(start: Start) -> None:
+    supervised = start(f"""
+        from hub.core.errors import HubError
+        try:
+            web = Child("web", {python(SLEEPS)}, ready=lambda: False)
+            run([web, Child("cron", {python(SLEEPS)})], ready_within=1)
+        except HubError as error:
+            print(error)
+            sys.exit(1)
+    """)
+    assert supervised.process.wait(10) == 1
+    assert "Not ready after 1 seconds: web." in supervised.text
+
+
+def test_a_quiet_child_speaks_only_in_dying(start: Start) -> None:
+    complains = "import time; print('warning: whatever', flush=True); time.sleep(1)"
+    supervised = start(f"""run([Child("queue", {python(complains)}, quiet=True)])""")
+    time.sleep(0.6)
+    assert "whatever" not in supervised.text
+    supervised.wait_for("queue │ warning: whatever", "queue ended: exit code 0.")
+
+
+def test_a_terminal_that_went_away_does_not_stop_the_stopping(tmp_path: Path) -> None:
+    program = (
+        "from hub.run.supervisor import Child, run; run([Child('web',"
+        f" {python('while True: print(1, flush=True)')})])"
+    )
+    reader, writer = os.pipe()
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-c", program], stdout=writer, stderr=subprocess.DEVNULL
+    )
+    os.close(writer)
+    os.read(reader, 100)
+    child = psutil.Process(process.pid).children()[0].pid
+    os.close(reader)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGHUP)
+    process.wait(6)
+    assert gone(child)

@@ -1,0 +1,208 @@
+"""`hub up` as a newcomer runs it: the whole hub in one process tree, on a data folder and ports of
+the test's own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from hub.core.config import load
+from hub.run import up
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Demo:
+    """A demo in a folder; `start()` may be called again after `interrupt()`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.printed = folder, folder / "printed"
+        self.bind = f"127.0.0.1:{free_port()}"
+        self.simulator = f"127.0.0.1:{free_port()}"
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("HUB_", "TWILIO_"))
+        }
+        self.environ = {
+            **kept,
+            "HUB_DEMO": "1",
+            "HUB_BIND": self.bind,
+            "HUB_SIMULATOR_BIND": self.simulator,
+        }
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def spawn(self, **environ: str) -> subprocess.Popen[bytes]:
+        with self.printed.open("wb") as out:
+            return subprocess.Popen(
+                [sys.executable, "-m", "hub.cli", "up"],
+                cwd=self.folder,
+                env={**self.environ, **environ},
+                stdout=out,
+                stderr=out,
+            )
+
+    def start(self) -> float:
+        """Start and wait until it says that all is ready; return the seconds it took."""
+        began = time.monotonic()
+        self.process = self.spawn()
+        while "Ctrl-C stops everything" not in self.text:
+            assert self.process.poll() is None, self.text
+            assert time.monotonic() - began < 30, self.text
+            time.sleep(0.05)
+        return time.monotonic() - began
+
+    def refused(self, **environ: str) -> str:
+        """Start where it must not, and return what it says."""
+        process = self.spawn(**environ)
+        assert process.wait(20) == 1, self.text
+        assert "Traceback" not in self.text
+        return self.text
+
+    @property
+    def text(self) -> str:
+        return self.printed.read_text()
+
+    def family(self) -> list[psutil.Process]:
+        assert self.process is not None
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def interrupt(self) -> float:
+        assert self.process is not None
+        began = time.monotonic()
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(15)
+        return time.monotonic() - began
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[Demo]:
+    demo = Demo(tmp_path)
+    yield demo
+    if demo.process and demo.process.poll() is None:
+        demo.process.send_signal(signal.SIGINT)
+        demo.process.send_signal(signal.SIGINT)  # twice means: now
+        demo.process.wait(10)
+
+
+def left(processes: list[psutil.Process], seconds: float = 0) -> list[psutil.Process]:
+    _, alive = psutil.wait_procs(processes, timeout=seconds)
+    return [
+        process
+        for process in alive
+        if process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    ]
+
+
+def test_the_demo_starts_says_where_it_is_and_ends_without_a_trace(demo: Demo) -> None:
+    demo.start()
+    family = demo.family()
+    assert f"http://{demo.bind}" in demo.text
+    assert f"http://{demo.simulator}" in demo.text
+    assert re.search(rf"First admin +http://{re.escape(demo.bind)}/\S+", demo.text)
+    key = demo.folder / "data" / "demo-key"
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    assert key.read_text().startswith("sp_test_")
+    assert demo.interrupt() < 5
+    assert not left(family)
+
+    took = demo.start()
+    family = demo.family()
+    assert took < 5, "the second start has nothing to prepare"
+    assert demo.process is not None
+    demo.process.kill()
+    demo.process.wait()
+    assert not left(family, 8), "not even a killed one leaves a process"
+
+    demo.start()  # at once, though the killed one could not tidy up
+    assert demo.interrupt() < 5
+
+
+@pytest.mark.skipif(
+    not shutil.which("curl") or not shutil.which("bash"), reason="needs curl and bash"
+)
+def test_the_printed_command_can_be_pasted(demo: Demo) -> None:
+    demo.start()
+    command = demo.text[demo.text.index("curl ") : demo.text.index("Ctrl-C")].strip()
+    pasted = subprocess.run(
+        ["bash", "-c", command], cwd=demo.folder, capture_output=True, text=True, check=True
+    )
+    answer = json.loads(pasted.stdout)
+    told = [message["to"] for message in answer["messages"] if message["channel"] != "chat"]
+    assert told == ["+13175551234"], pasted.stdout
+    key = (demo.folder / "data" / "demo-key").read_text().strip()
+    request = urllib.request.Request(
+        f"http://{demo.bind}/api/v1/messages/{answer['messages'][0]['id']}",
+        headers={"Authorization": f"Bearer {key}"},
+    )
+    deadline = time.monotonic() + 10
+    status = ""
+    while status != "delivered" and time.monotonic() < deadline:
+        with urllib.request.urlopen(request) as found:
+            status = json.load(found)["status"]
+        time.sleep(0.1)
+    assert status == "delivered"
+
+
+def test_a_second_hub_on_the_same_folder_is_refused(demo: Demo) -> None:
+    demo.start()
+    second = Demo(demo.folder)
+    second.printed = demo.folder / "second"
+    assert "Another hub runs on" in second.refused()
+    assert demo.process is not None
+    assert demo.process.poll() is None, "the first is not disturbed"
+
+
+def test_a_taken_port_is_told_before_anything_starts(demo: Demo) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        assert f"127.0.0.1:{port} is taken by another program" in demo.refused(
+            HUB_BIND=f"127.0.0.1:{port}"
+        )
+        assert "set HUB_SIMULATOR_BIND=" in demo.refused(HUB_SIMULATOR_BIND=f"127.0.0.1:{port}")
+    assert not (demo.folder / "data" / "hub.db").exists()
+
+
+def test_wrong_settings_are_listed_before_anything_starts(demo: Demo) -> None:
+    said = demo.refused(HUB_WEB_THREADS="many", HUB_LOG_LEVEL="loud")
+    assert "HUB_WEB_THREADS: give a whole number" in said
+    assert "HUB_LOG_LEVEL: give DEBUG" in said
+
+
+def test_the_command_to_paste_is_one_request_with_the_key_read_from_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = load({"HUB_DATA_DIR": str(tmp_path / "my data"), "HUB_DEMO": "1"})
+    first = up.curl(config)
+    second = up.curl(config)
+    assert first != second, "each run sends a request of its own"
+    assert "$(cat 'my data/demo-key')" in first
+    assert "!" not in first, "an interactive shell would replace it"
+    words = shlex.split(first.replace("\\\n", " ").replace("$(cat 'my data/demo-key')", "KEY"))
+    assert words[:2] == ["curl", "http://127.0.0.1:8000/api/v1/events"]
+    event = json.loads(words[words.index("-d") + 1])
+    assert event["type"] == "request.sent"
+    assert event["signers"][0]["mobile_number"] == "+13175551234"

@@ -1,0 +1,64 @@
+"""Run the web server in processes of its own, with the demo's connections in its database."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from hub.connections import demo
+from hub.run import up
+from hub.shared import audit
+from tests import servers
+from tests.conftest import close, config_of, database, free_port, make_app
+
+
+@pytest.fixture(scope="module")
+def web_environ(
+    tmp_path_factory: pytest.TempPathFactory, queue_url: str, migrated: Path, keys: dict[str, str]
+) -> Iterator[dict[str, str]]:
+    """Return the environment of a hub that the tests of a module share."""
+    folder = tmp_path_factory.mktemp("web") / "data"
+    folder.mkdir(mode=0o700)
+    with database() as url:
+        if not url:
+            shutil.copyfile(migrated, folder / "hub.db")
+        yield {
+            "HUB_DATA_DIR": str(folder),
+            "HUB_DATABASE_URL": url,
+            "HUB_REDIS_URL": queue_url,
+            "HUB_BIND": f"127.0.0.1:{free_port()}",
+            "HUB_SIMULATOR_BIND": f"127.0.0.1:{free_port()}",
+            "HUB_DEMO": "1",
+            **keys,
+        }
+
+
+@pytest.fixture(scope="module")
+def hub_app(web_environ: dict[str, str]) -> Iterator[Flask]:
+    """Give an application on the same database, its context pushed."""
+    audit.act_as(audit.SYSTEM)
+    app = make_app(web_environ)
+    with app.app_context():
+        up.migrate()
+        demo.prepare()
+        yield app
+        close(app)
+
+
+@pytest.fixture(scope="module")
+def web(
+    hub_app: Flask, web_environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, str]]:
+    """Run `hub web` and give the environment that says where it listens."""
+    with servers.running_server("hub web", web_environ, tmp_path_factory.mktemp("log")):
+        yield web_environ
+
+
+@pytest.fixture(scope="module")
+def key(hub_app: Flask) -> str:
+    """Return the demo's API key."""
+    return (config_of(hub_app).data_dir / "demo-key").read_text().strip()

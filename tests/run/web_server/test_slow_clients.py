@@ -1,0 +1,220 @@
+"""Slow clients delay nobody, and are cut after ten seconds."""
+
+from __future__ import annotations
+
+import resource
+import select
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from urllib.parse import urlencode
+
+import psutil
+import pytest
+from flask import Flask
+from twilio.request_validator import RequestValidator
+
+from hub.models import Receipt
+from tests import servers
+from tests.conftest import config_of, wait_until
+from tests.hub_fixtures import CALLBACK, a_form, count, credentials
+
+EACH = 1000  # sockets of each kind
+POST = "POST /api/v1/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+KINDS = {
+    "header": (b"GET /healthz HTTP/1.1\r\nX-Slow: ", b"a"),
+    "body": (f"{POST}Content-Length: 5000\r\n\r\n".encode(), b"a"),
+    "chunks": (f"{POST}Transfer-Encoding: chunked\r\n\r\n".encode(), b"1\r\na\r\n"),
+    "silent": (b"", b""),
+}
+
+
+@pytest.fixture(autouse=True)
+def open_files() -> Iterator[None]:
+    """Allow this process as many sockets as these tests open."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = len(KINDS) * EACH + 500
+    if hard != resource.RLIM_INFINITY and hard < wanted:
+        pytest.skip(f"needs {wanted} open files, and the system allows {hard}")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@dataclass
+class Crowd:
+    """Sockets that send one more piece every second, and what became of each."""
+
+    pieces: dict[int, bytes] = field(default_factory=dict)
+    sockets: dict[int, socket.socket] = field(default_factory=dict)
+    begun: dict[int, float] = field(default_factory=dict)
+    answers: dict[int, bytes] = field(default_factory=dict)
+    lasted: dict[int, float] = field(default_factory=dict)
+
+    def add(self, environ: dict[str, str], begin: bytes, piece: bytes) -> None:
+        connection = servers.connect(environ)
+        if begin:
+            connection.sendall(begin)
+        connection.setblocking(False)
+        number = connection.fileno()
+        self.sockets[number] = connection
+        self.pieces[number] = piece
+        self.begun[number] = time.monotonic()
+        self.answers[number] = b""
+
+    def drip(self) -> None:
+        for number in self.waiting():
+            try:
+                self.sockets[number].send(self.pieces[number])
+            except OSError:
+                pass
+
+    def waiting(self) -> list[int]:
+        return [number for number in self.sockets if number not in self.lasted]
+
+    def listen(self) -> None:
+        poller = select.poll()
+        for number in self.waiting():
+            poller.register(number, select.POLLIN)
+        for number, _ in poller.poll(0):
+            try:
+                part = self.sockets[number].recv(4096)
+            except OSError:
+                part = b""
+            self.answers[number] += part
+            if not part:
+                self.lasted[number] = time.monotonic() - self.begun[number]
+                self.sockets[number].close()
+
+    def close(self) -> None:
+        for connection in self.sockets.values():
+            connection.close()
+
+
+@contextmanager
+def crowd(environ: dict[str, str], *kinds: str, each: int = EACH) -> Iterator[Crowd]:
+    """Connect so many slow clients of each kind."""
+    made = Crowd()
+    try:
+        for kind in kinds:
+            for _ in range(each):
+                made.add(environ, *KINDS[kind])
+        yield made
+    finally:
+        made.close()
+
+
+def callback(app: Flask, number: int) -> tuple[dict[str, str], bytes]:
+    form = a_form(app, f"SM{number:032}", "delivered")
+    url = config_of(app).public_url + CALLBACK
+    signature = RequestValidator(credentials(app).auth_token).compute_signature(url, form)
+    headers = {"Content-Type": "application/x-www-form-urlencoded", "X-Twilio-Signature": signature}
+    return headers, urlencode(form).encode()
+
+
+def test_slow_clients_delay_nobody_and_are_cut_after_ten_seconds(
+    web: dict[str, str], hub_app: Flask
+) -> None:
+    slowest = 0.0
+    sent = 0
+    drip_at = 0.0
+    with crowd(web, *KINDS) as slow:
+        end = time.monotonic() + 14
+        while slow.waiting() and time.monotonic() < end:
+            if time.monotonic() > drip_at:
+                drip_at = time.monotonic() + 1
+                slow.drip()
+            headers, body = callback(hub_app, sent)
+            begun = time.monotonic()
+            request = servers.request_bytes(web, "POST", CALLBACK, headers, body)
+            assert servers.exchange(web, request, 2).status == 200
+            slowest = max(slowest, time.monotonic() - begun)
+            sent = sent + 1
+            slow.listen()
+            time.sleep(0.05)
+        assert slowest < 1, f"a genuine callback took {slowest:.2f} s"
+        assert not slow.waiting(), f"{len(slow.waiting())} slow clients were not cut"
+        assert min(slow.lasted.values()) > 9
+        assert max(slow.lasted.values()) < 13.5
+        assert {answer[:12] for answer in slow.answers.values()} == {b"HTTP/1.1 408"}
+    assert count(Receipt) == sent
+
+
+def test_clients_that_do_not_read_delay_nobody_and_are_cut(web: dict[str, str]) -> None:
+    request = servers.request_bytes(web, "GET", "/api/v1/openapi.json")
+    with ExitStack() as stack:
+        deaf = set()
+        for _ in range(40):
+            connection = stack.enter_context(socket.socket())
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.connect(servers.address(web))
+            connection.sendall(request * 100)  # far more than the system keeps for both sides
+            deaf.add(connection.getsockname()[1])
+        wait_until(lambda: len(_held(web, deaf)) == 40, 8)  # a busy machine accepts them slowly
+        slowest = 0.0
+        end = time.monotonic() + 13
+        while time.monotonic() < end and _held(web, deaf):
+            begun = time.monotonic()
+            answer = servers.exchange(web, servers.request_bytes(web, "GET", "/healthz"), 2)
+            assert answer.status == 200
+            slowest = max(slowest, time.monotonic() - begun)
+            time.sleep(0.1)
+        assert slowest < 1, f"a request took {slowest:.2f} s"
+        assert not _held(web, deaf)
+
+
+def _held(web: dict[str, str], ports: set[int]) -> set[int]:
+    """Return those of the clients' ports whose connections the server still has open."""
+    here = servers.address(web)[1]
+    return {
+        one.raddr.port
+        for one in psutil.net_connections("tcp")
+        if one.pid and one.raddr and one.laddr.port == here and one.raddr.port in ports
+    }
+
+
+def test_a_slow_reader_gets_the_whole_answer(web: dict[str, str]) -> None:
+    request = servers.request_bytes(web, "GET", "/api/v1/openapi.json")
+    whole = servers.exchange(web, request).body
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.settimeout(10)
+        connection.connect(servers.address(web))
+        connection.sendall(request.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        read = b""
+        while part := connection.recv(32 * 1024):
+            read += part
+            time.sleep(0.02)
+    assert read.endswith(whole)
+
+
+def test_unfinished_bodies_take_bounded_memory(web: dict[str, str]) -> None:
+    server = psutil.Process(_listener(web))
+    before = sum(one.memory_info().rss for one in [server, *server.children()])
+    head = b"POST /api/v1/media HTTP/1.1\r\nHost: x\r\nContent-Length: 16000000\r\n\r\n"
+    with ExitStack() as stack:
+        for _ in range(60):  # 900 MB in all
+            connection = stack.enter_context(servers.connect(web))
+            connection.settimeout(1)
+            try:
+                connection.sendall(head + bytes(15_000_000))
+            except OSError:
+                pass  # it had to make room
+        begun = time.monotonic()
+        assert servers.exchange(web, servers.request_bytes(web, "GET", "/healthz"), 2).status == 200
+        assert time.monotonic() - begun < 1
+        held = sum(one.memory_info().rss for one in [server, *server.children()]) - before
+    assert held < 2 * 200 * 1024 * 1024, f"{held / 1e6:.0f} MB"
+
+
+def _listener(environ: dict[str, str]) -> int:
+    port = servers.address(environ)[1]
+    for connection in psutil.net_connections("tcp"):
+        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port:
+            process = psutil.Process(connection.pid)
+            parent = process.parent()
+            ours = parent is not None and "hub.cli" in " ".join(parent.cmdline())
+            return parent.pid if ours and parent is not None else process.pid
+    raise AssertionError("nobody listens")

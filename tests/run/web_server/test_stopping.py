@@ -1,0 +1,167 @@
+"""No answer is lost when the web server stops, and a worker that dies is replaced."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import count as counter
+from pathlib import Path
+from urllib.parse import urlencode
+
+import psutil
+import pytest
+from flask import Flask
+from twilio.request_validator import RequestValidator
+
+from hub.models import Receipt
+from tests import servers
+from tests.conftest import config_of, wait_until
+from tests.hub_fixtures import CALLBACK, a_form, count, credentials
+
+numbers = counter()
+
+
+def signed_callback(app: Flask, environ: dict[str, str]) -> bytes:
+    """Return a genuine callback that no hub has seen."""
+    form = a_form(app, f"SM{next(numbers):032}", "delivered")
+    url = config_of(app).public_url + CALLBACK
+    signature = RequestValidator(credentials(app).auth_token).compute_signature(url, form)
+    kind = "application/x-www-form-urlencoded"
+    headers = {"Content-Type": kind, "X-Twilio-Signature": signature}
+    return servers.request_bytes(environ, "POST", CALLBACK, headers, urlencode(form).encode())
+
+
+@dataclass
+class Client:
+    """Posts callbacks one after another until nobody listens any more."""
+
+    environ: dict[str, str]
+    callbacks: Iterator[bytes]
+    keep_alive: bool
+    answered: int = 0
+    cut: list[str] = field(default_factory=list)
+
+    def run(self) -> None:
+        connection = None
+        for sent in self.callbacks:
+            try:
+                connection = connection or servers.connect(self.environ, 5)
+            except OSError:
+                return  # refused: the request was never sent
+            try:
+                connection.sendall(sent)
+                answer = servers.read_answer(connection)
+                assert answer.status == 200, answer
+                self.answered += 1
+                last = answer.headers["connection"] == "close"
+            except (OSError, ValueError) as problem:
+                self.cut.append(repr(problem))
+                last = True
+            if last or not self.keep_alive:
+                connection.close()
+                connection = None
+
+
+@pytest.mark.parametrize("round_", range(3))
+def test_every_request_that_was_sent_is_answered_at_sigterm(
+    hub_app: Flask, web_environ: dict[str, str], tmp_path: Path, round_: int
+) -> None:
+    before = count(Receipt)
+    made = iter([signed_callback(hub_app, web_environ) for _ in range(6000)])
+    with servers.running_server("hub web", web_environ, tmp_path) as process:
+        clients = [Client(web_environ, made, keep_alive=number % 2 == 0) for number in range(6)]
+        threads = [threading.Thread(target=client.run) for client in clients]
+        for thread in threads:
+            thread.start()
+        half = signed_callback(hub_app, web_environ)
+        with servers.connect(web_environ) as slow:
+            slow.sendall(half[:-20])
+            wait_until(lambda: sum(client.answered for client in clients) > 60, 9)
+            process.send_signal(signal.SIGTERM)
+            time.sleep(0.3)
+            slow.sendall(half[-20:])
+            answer = servers.read_answer(slow)
+            assert (answer.status, answer.headers["connection"]) == (200, "close")
+        for thread in threads:
+            thread.join(10)
+        assert process.wait(5) == 0
+    cut = [problem for client in clients for problem in client.cut]
+    answered = sum(client.answered for client in clients) + 1
+    assert cut == []
+    assert count(Receipt) - before == answered
+
+
+def test_idle_and_silent_connections_do_not_hold_up_the_end(
+    hub_app: Flask, web_environ: dict[str, str], tmp_path: Path
+) -> None:
+    with servers.running_server("hub web", web_environ, tmp_path) as process:
+        idle, silent, late = (servers.connect(web_environ) for _ in range(3))
+        for connection in (idle, late):
+            connection.sendall(servers.request_bytes(web_environ, "GET", "/healthz"))
+            assert servers.read_answer(connection).headers["connection"] == "keep-alive"
+        begun = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.3)
+        late.sendall(servers.request_bytes(web_environ, "GET", "/healthz"))  # under way at the end
+        assert servers.read_answer(late).headers["connection"] == "close"
+        assert process.wait(5) == 0
+        assert time.monotonic() - begun < 2.5
+        for connection in (idle, silent, late):
+            assert connection.recv(1) == b""
+            connection.close()
+
+
+def test_slow_clients_do_not_hold_up_the_end_for_long(
+    hub_app: Flask, web_environ: dict[str, str], tmp_path: Path
+) -> None:
+    with servers.running_server("hub web", web_environ, tmp_path) as process:
+        slow = [servers.connect(web_environ) for _ in range(15)]
+        for connection in slow:
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nX-A: ")
+        time.sleep(0.3)
+        begun = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(6) == 0
+        assert time.monotonic() - begun < 4
+        for connection in slow:
+            connection.close()
+
+
+def test_a_worker_that_is_killed_is_replaced(
+    hub_app: Flask, web_environ: dict[str, str], tmp_path: Path
+) -> None:
+    with servers.running_server("hub web", web_environ, tmp_path) as process:
+        parent = psutil.Process(process.pid)
+        wait_until(lambda: len(parent.children()) == 2)
+        killed = parent.children()[0].pid
+        os.kill(killed, signal.SIGKILL)
+        callback = signed_callback(hub_app, web_environ)
+        assert servers.exchange(web_environ, callback).status == 200
+        wait_until(lambda: killed not in {one.pid for one in parent.children()})
+        wait_until(lambda: len(parent.children()) == 2)
+        for _ in range(20):
+            answer = servers.exchange(web_environ, signed_callback(hub_app, web_environ))
+            assert answer.status == 200
+
+
+def test_a_socket_that_is_reset_harms_nobody(
+    hub_app: Flask, web_environ: dict[str, str], tmp_path: Path
+) -> None:
+    linger = b"\x01\x00\x00\x00\x00\x00\x00\x00"  # close with a reset
+    with servers.running_server("hub web", web_environ, tmp_path):
+        request = servers.request_bytes(web_environ, "GET", "/api/v1/openapi.json")
+        for sent in (b"", b"GET", request, request[:-2], request * 20):
+            for _ in range(20):
+                connection = servers.connect(web_environ)
+                connection.sendall(sent)
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                connection.close()
+        health = servers.request_bytes(web_environ, "GET", "/healthz")
+        for _ in range(20):
+            assert servers.exchange(web_environ, health).status == 200
+    assert "Traceback" not in (tmp_path / "server.log").read_text()

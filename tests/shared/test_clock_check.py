@@ -1,0 +1,271 @@
+"""Clocks that leap: nothing is deleted by age until the clock is right, or has proven itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import time_machine
+from flask import Flask
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import func, select
+
+from hub.core.vocabulary import Role
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.db.types import id_at, new_id, now
+from hub.intake import retention
+from hub.jobs import chores
+from hub.lib.shutdown import Stopping
+from hub.messaging.compose import media
+from hub.messaging.send import recipient_pacing
+from hub.models import (
+    Audit,
+    Body,
+    Event,
+    Idempotency,
+    MediaFile,
+    Message,
+    Pace,
+    Receipt,
+    Setting,
+    SignIn,
+)
+from hub.shared import clock_check, idempotency
+from hub.shared.clock_check import Mark, State
+from tests.conftest import Browser
+from tests.hub_fixtures import SigningApp, a_signer, an_event
+
+DAY = 86400.0
+KEPT = (Body, Event, Idempotency, MediaFile, Message, Receipt)
+
+
+def rows() -> dict[str, int]:
+    db.session.rollback()
+    return {
+        model.__name__: db.session.scalar(select(func.count()).select_from(model)) or 0
+        for model in KEPT
+    }
+
+
+def fill(signing_app: SigningApp) -> None:
+    signing_app.post("/events", an_event(signers=[a_signer("Eric")]), Idempotency_Key="k1")
+    add_rows()
+
+
+@transaction
+def add_rows() -> None:
+    receipt = Receipt(
+        id=new_id("rcp"), subject=new_id("x"), detail="", endpoint="e", scope="s", due_at=None
+    )
+    receipt.request = {"body": "", "headers": {}}
+    db.session.add(receipt)
+
+
+@pytest.mark.parametrize("days", [2, 8, 31, 366, 4000, -2, -366])
+def test_leap_deletes_nothing(signing_app: SigningApp, days: int) -> None:
+    fill(signing_app)
+    before = rows()
+    with time_machine.travel(now() + timedelta(days=days)):
+        for _ in range(3):
+            chores.each(Stopping(5))
+        assert (
+            idempotency.forget() + recipient_pacing.forget() + media.forget() + retention.run() == 0
+        )
+        assert {**rows(), "Message": 1} == {**before, "Message": 1}
+        add_rows()  # what is made meanwhile says nothing for the clock
+        chores.each(Stopping(5))
+        assert rows()["Body"] == before["Body"]
+    assert clock_check.is_right(), "it resumes when the clock is right again"
+    assert rows()["Event"] == before["Event"]
+
+
+def test_leap_after_a_first_check_is_noticed_as_well(signing_app: SigningApp) -> None:
+    fill(signing_app)
+    assert clock_check.is_right()
+    with time_machine.travel(now() + timedelta(days=366)):
+        assert not clock_check.is_right()
+    assert clock_check.is_right()
+
+
+def test_old_rows_are_deleted_while_the_clock_is_right(signing_app: SigningApp) -> None:
+    fill(signing_app)
+
+    @transaction
+    def add_old() -> None:
+        db.session.add(
+            Body(owner_id=id_at("msg", now() - timedelta(days=31)), content={"text": "x"})
+        )
+        user = SignIn(digest=b"x" * 32, user_id=user_id, expires_at=now() - timedelta(seconds=1))
+        db.session.add(user)
+
+    from hub.accounts import users
+
+    user_id = users.create_user("dana@acme.example", "Dana")
+    before = rows()
+    add_old()
+    chores.each(Stopping(5))
+    assert rows() == before
+    assert db.session.scalar(select(func.count()).select_from(SignIn)) == 0
+
+
+def test_admin_confirms_the_clock_of_a_hub_that_was_off(
+    app: Flask, person: Callable[..., Browser]
+) -> None:
+    admin = person(Role.ADMIN)
+    viewer = person(Role.VIEWER)
+    with app.app_context():
+        assert clock_check.is_right()
+    assert "The clock" not in admin.get("/").text
+    assert "The clock is right." in admin.get("/clock").text
+    with time_machine.travel(now() + timedelta(days=365)):
+        for browser in (admin, viewer):
+            browser.sign_in()
+        assert "The clock may be wrong" in viewer.get("/").text
+        page = viewer.get("/clock").text
+        assert "365 days ahead of the time that Signpost expects" in page
+        assert "Confirm the clock</button>" not in page
+        assert viewer.post("/clock").status_code == 403
+        found = app.test_client().get("/readyz").get_json()
+        ahead = "The clock is 365 days ahead of the time that Signpost expects."
+        assert found["clock"] == f"{ahead} Nothing is deleted by age."
+        assert found["status"] == "degraded"
+        assert "Confirm the clock</button>" in admin.get("/clock").text
+        assert admin.post("/clock").status_code == 303
+        assert "may be wrong" not in admin.get("/").text
+        assert app.test_client().get("/readyz").get_json()["clock"] == "ok"
+        assert "Confirmed the clock" in admin.get("/activity").text
+        with app.app_context():
+            assert clock_check.is_right()
+
+
+def test_checks_do_not_write_each_time(in_app: Flask) -> None:
+    assert clock_check.is_right()
+    before = db.session.get_one(Setting, clock_check.SETTING).changed_at
+    for _ in range(5):
+        assert clock_check.is_right()
+    db.session.rollback()
+    assert db.session.get_one(Setting, clock_check.SETTING).changed_at == before
+
+
+def test_system_without_proc_counts_by_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock_check._boot_id.cache_clear()
+    monkeypatch.setattr(Path, "read_text", lambda *_: (_ for _ in ()).throw(FileNotFoundError()))
+    source, uptime = clock_check._uptime()
+    assert source.startswith("process ")
+    assert clock_check._uptime()[1] >= uptime
+    clock_check._boot_id.cache_clear()
+
+
+# ── Any sequence of leaps, restarts and pauses ──────────────────────────────────────────────────
+class Machine:
+    """A machine whose clock may be wrong, and the checks made on it every ten minutes or so."""
+
+    def __init__(self) -> None:
+        self.true = 1_800_000_000.0
+        self.offset = 0.0
+        self.boot = 0
+        self.booted_at = self.true
+        self.state: State | None = None
+
+    def here(self) -> Mark:
+        return Mark(self.true + self.offset, f"boot {self.boot}", self.true - self.booted_at)
+
+    def check(self) -> bool:
+        here = self.here()
+        self.state = (self.state or State(here, here)).after(here)
+        return self.state.believes(here)
+
+    def run(self, hours: float) -> bool:
+        believed = self.check()
+        for _ in range(max(1, int(hours))):
+            self.true += hours * 3600 / max(1, int(hours))
+            believed = self.check()
+        return believed
+
+    def restart(self, off: float = 0.0) -> None:
+        self.true += off
+        self.boot = self.boot + 1
+        self.booted_at = self.true
+
+
+leaps = st.floats(5 * DAY, 5000 * DAY) | st.floats(-5000 * DAY, -5 * DAY)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.tuples(st.floats(0.2, 20), leaps, st.booleans(), st.floats(0.2, 20)), max_size=6)
+)
+def test_clock_is_believed_exactly_while_it_is_right(
+    story: list[tuple[float, float, bool, float]],
+) -> None:
+    machine = Machine()
+    assert machine.check()
+    for right, leap, restarted, wrong in story:
+        assert machine.run(right)
+        machine.offset = leap
+        if restarted:
+            machine.restart(off=600)
+        assert not machine.run(wrong), "less than a week"
+        machine.offset = 0.0
+        assert machine.check(), "right again"
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.floats(68 * DAY, 5000 * DAY), st.booleans())
+def test_leap_of_months_never_confirms_itself(leap: float, restarted: bool) -> None:
+    machine = Machine()
+    machine.run(5)
+    machine.offset = leap
+    if restarted:
+        machine.restart(off=600)
+    for _ in range(6):
+        assert not machine.run(5 * 24)
+    machine.offset = 0.0
+    assert machine.run(8 * 24), "right again"
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.floats(5 * DAY, 59 * DAY))
+def test_hub_that_was_off_is_believed_after_a_week(off: float) -> None:
+    machine = Machine()
+    machine.run(5)
+    machine.restart(off)
+    assert not machine.run(6.9 * 24)
+    assert machine.run(0.2 * 24)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.floats(0, 3.9 * DAY), st.booleans())
+def test_weekend_off_is_no_alarm(off: float, rebooted: bool) -> None:
+    machine = Machine()
+    machine.run(5)
+    if rebooted:
+        machine.restart(off)
+    else:
+        machine.true += off * 100  # stopped for long on a machine that ran on
+    assert machine.check()
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.floats(2 * 3600, 23 * 3600), min_size=40, max_size=60))
+def test_small_leaps_do_not_add_up(steps: list[float]) -> None:
+    machine = Machine()
+    believed = True
+    machine.check()
+    for step in steps:
+        machine.offset += step
+        believed = machine.run(0.5)
+    assert not believed
+
+
+def test_admin_pages_say_nothing_of_a_small_difference(admin: Browser, app: Flask) -> None:
+    with app.app_context():
+        clock_check.is_right()
+        assert db.session.scalar(select(func.count()).select_from(Pace)) == 0
+        assert db.session.scalar(select(func.count()).select_from(Audit)) is not None
+    with time_machine.travel(now() + timedelta(hours=10)):
+        assert "may be wrong" not in admin.get("/").text

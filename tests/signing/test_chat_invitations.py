@@ -1,0 +1,347 @@
+"""Letting a connection write to a chat: links that work once, what they bring, and what a chat says
+of us later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from flask import Flask
+from sqlalchemy import select
+
+from hub.connections.connections import by_slug
+from hub.core.errors import Conflict, Refused
+from hub.core.vocabulary import Address, Channel
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.db.types import new_id, now
+from hub.integrations.base import Inbound, Linked, OptChange
+from hub.messaging.compose import render
+from hub.messaging.inbox import chat_membership, inbound
+from hub.messaging.track.statuses import Origin
+from hub.models import (
+    Chat,
+    Connection,
+    Consent,
+    SigningRequest,
+    Source,
+    Suppression,
+    Template,
+    TemplateVersion,
+)
+from hub.signing import accept, chat_invitations, erasure, personal_data, team_subscriptions
+from hub.signing.events import EventIn
+from tests.fake_provider import Loft
+from tests.hub_fixtures import a_signer, an_event, deliver, source_id, status
+
+Roof = Callable[[str], Connection]
+CHAT = "778899"
+
+
+def tell(
+    external_id: str = "agr-1", *, source: str = "", preference: list[str] | None = None
+) -> dict[str, Any]:
+    event = an_event(
+        signers=[
+            a_signer(
+                "Eric",
+                email="eric@example.com",
+                preference=preference or ["flock", "sms"],
+                signing_url="https://sign.example/r/eric",
+            )
+        ]
+    )
+    event["request"]["id"] = external_id
+    return accept.accept(EventIn.model_validate(event), source or source_id(), test=True)
+
+
+def request() -> SigningRequest:
+    db.session.rollback()
+    return db.session.scalars(select(SigningRequest).order_by(SigningRequest.id)).first()  # type: ignore[return-value]
+
+
+def token_of(invitation: chat_invitations.Invitation) -> str:
+    return invitation.url.rpartition("/")[2]
+
+
+def opened(
+    connection: Connection, token: str, chat: str = CHAT, *, team: bool = False, seconds: float = 0
+) -> bool:
+    came = Linked(token=token, address=chat, name="Eric on the roof", team=team)
+    return chat_invitations.linked(
+        came, Origin("callback", [connection.id]), now() + timedelta(seconds=seconds)
+    )
+
+
+def carried(loft: Loft, to: str) -> list[str]:
+    before = len(loft.flown)
+    deliver()
+    return [one.text for one in loft.flown[before:] if one.to == to]
+
+
+def test_a_link_brings_a_chat_which_a_preference_may_name_from_then_on(
+    roof: Roof, loft: Loft
+) -> None:
+    flock = roof("")
+    assert [one["channel"] for one in tell()["messages"]] == ["sms"]
+    invitation = chat_invitations.invite(request().id, "eric")
+    assert invitation.url.startswith("https://flock.example/nest/")
+    assert opened(flock, token_of(invitation))
+    [welcome] = carried(loft, CHAT)
+    assert (
+        welcome
+        == "You are connected. Acme HR writes to you here from now on. Send /stop to end that.\n\n"
+        "“Employment Agreement” waits for your signature: https://sign.example/r/eric"
+    )
+    [second] = tell("agr-2")["messages"]
+    assert (second["channel"], second["to"]) == ("chat", CHAT)
+    assert carried(loft, CHAT) == [
+        'You\'ve been sent "Employment Agreement" by Acme HR. Please review & sign:'
+        " https://sign.example/r/eric"
+    ]
+    assert [one["channel"] for one in tell("agr-3", preference=["sms"])["messages"]] == ["sms"]
+
+
+def test_the_consent_is_kept_with_its_proof(roof: Roof, loft: Loft) -> None:
+    flock = roof("")
+    tell()
+    opened(flock, token_of(chat_invitations.invite(request().id, "eric")))
+    row = db.session.scalars(select(Consent)).one()
+    assert (row.given, row.source, row.channel) == (True, "link", "chat")
+    assert "signer eric of request agr-1" in row.proof
+
+
+def test_a_link_works_once_and_a_second_one_is_told_why(roof: Roof, loft: Loft) -> None:
+    flock = roof("")
+    tell()
+    token = token_of(chat_invitations.invite(request().id, "eric"))
+    opened(flock, token)
+    carried(loft, CHAT)
+    opened(flock, token)
+    assert carried(loft, CHAT) == [], "the same tap, told twice"
+    opened(flock, token, "666")
+    assert carried(loft, "666") == [chat_invitations.VOID]
+    assert [row.contact_id for row in db.session.scalars(select(Chat))] == [
+        row.contact_id for row in db.session.scalars(select(Chat))
+    ]
+    assert tell("agr-2")["messages"][0]["to"] == CHAT
+
+
+@pytest.mark.parametrize("made_up", ["", "nothing", "A" * 43])
+def test_what_is_made_up_links_nothing(roof: Roof, loft: Loft, made_up: str) -> None:
+    opened(roof(""), made_up, "666")
+    assert carried(loft, "666") == [chat_invitations.VOID]
+    assert db.session.scalars(select(Chat)).all() == []
+
+
+def test_a_link_is_void_after_a_week(roof: Roof, loft: Loft) -> None:
+    flock = roof("")
+    tell()
+    token = token_of(chat_invitations.invite(request().id, "eric"))
+    with time_machine.travel(now() + timedelta(days=7, seconds=1)):
+        opened(flock, token)
+        assert db.session.scalars(select(Chat)).all() == []
+
+
+def test_a_link_of_one_connection_opens_no_other(roof: Roof, loft: Loft) -> None:
+    roof("")
+    tell()
+    token = token_of(chat_invitations.invite(request().id, "eric"))
+    opened(roof("E9"), token)
+    assert db.session.scalars(select(Chat)).all() == []
+
+
+def test_one_apps_signer_says_nothing_of_anothers(roof: Roof, loft: Loft) -> None:
+    @transaction
+    def another() -> str:
+        row = Source(slug="other", name="Another app")
+        db.session.add(row)
+        db.session.flush()
+        return row.id
+
+    flock = roof("")
+    tell()
+    opened(flock, token_of(chat_invitations.invite(request().id, "eric")))
+    assert tell("agr-2", source=another())["messages"][0]["channel"] == "sms"
+
+
+def test_a_team_link_gives_a_connection_its_place(roof: Roof, loft: Loft) -> None:
+    flock = roof("")
+    token = chat_invitations.invite_team(flock.id).url.rpartition("/")[2]
+    opened(flock, token, "-100", team=True)
+    assert by_slug(flock.slug).place == "-100"
+    assert carried(loft, "-100") == ["Roof posts here from now on."]
+    assert team_subscriptions.posted(flock.id) == list(team_subscriptions.USUAL)
+    tell()
+    assert carried(loft, "-100") == ['Acme HR sent "Employment Agreement" to Eric for signature.']
+
+
+def test_a_persons_link_makes_no_place(roof: Roof, loft: Loft) -> None:
+    flock = roof("")
+    tell()
+    opened(flock, token_of(chat_invitations.invite(request().id, "eric")), "-100", team=True)
+    assert by_slug(flock.slug).place == ""
+
+
+def test_without_a_connection_that_invites_nobody_is_invited(hub_demo: Flask) -> None:
+    tell(preference=["sms"])
+    with pytest.raises(
+        Refused, match="not an enabled connection that people can be invited to"
+    ) as refusal:
+        chat_invitations.invite(request().id, "eric", "demo-sms")
+    assert refusal.value.field == "connection"
+    with pytest.raises(Conflict):
+        chat_invitations.invite_team(by_slug("demo-sms").id)
+
+
+def two_who_share_an_address(flock: Connection, *linked: str) -> list[str]:
+    """Let some of two signers of one office link; return where a second request's go."""
+    people_ = [
+        a_signer("Ann", "+442071234567", email="office@example.com", preference=["flock", "sms"]),
+        a_signer("Bob", "+13175551234", email="office@example.com", preference=["flock", "sms"]),
+    ]
+    accept.accept(EventIn.model_validate(an_event(signers=people_)), source_id(), test=True)
+    for name in linked:
+        opened(flock, token_of(chat_invitations.invite(request().id, name)), f"77{name}")
+    event = an_event(signers=people_)
+    event["request"]["id"] = "agr-2"
+    answer = accept.accept(EventIn.model_validate(event), source_id(), test=True)
+    return [one["to"] for one in answer["messages"] if one["signer"]]
+
+
+def test_who_shares_an_address_gets_nobody_elses_letters(roof: Roof, loft: Loft) -> None:
+    assert two_who_share_an_address(roof(""), "ann", "bob") == ["+442071234567", "77bob"]
+
+
+def test_one_who_linked_gets_no_letters_of_who_did_not(roof: Roof, loft: Loft) -> None:
+    assert two_who_share_an_address(roof(""), "ann") == ["77ann", "+13175551234"]
+
+
+def test_a_stop_that_is_older_than_the_link_closes_nothing(roof: Roof, loft: Loft) -> None:
+    flock = roof("")
+    tell()
+    opened(flock, token_of(chat_invitations.invite(request().id, "eric")))
+    came = Inbound(
+        channel=Channel.CHAT,
+        senders=("flock",),
+        kind=Address.CHAT,
+        address=CHAT,
+        text="STOP",
+        provider_id="77/1",
+    )
+    inbound.take(came, Origin("callback", [flock.id]), now() - timedelta(minutes=1))
+    assert tell("agr-2")["messages"][0]["status"] == "queued"
+
+
+def test_who_blocked_us_and_opens_a_link_is_welcome_whatever_comes_first(
+    roof: Roof, loft: Loft
+) -> None:
+    flock = roof("")
+    tell()
+    says(flock, False, 0)
+    opened(flock, token_of(chat_invitations.invite(request().id, "eric")))
+    says(flock, True, 3600)
+    assert len(carried(loft, CHAT)) == 1
+
+
+# ── In a text ─────────────────────────────────────────────────────────────────────────────────────
+@transaction
+def reword(text: str) -> None:
+    template = db.session.scalars(
+        select(Template).where(Template.name == "request_sent", Template.channel == "sms")
+    ).one()
+    db.session.add(TemplateVersion(id=new_id("tpv"), template_id=template.id, number=9, text=text))
+
+
+def test_any_text_can_show_the_link_until_it_is_opened(
+    roof: Roof, loft: Loft, hub_demo: Flask
+) -> None:
+    flock = roof("")
+    reword("{{ title }}.{% if flock_link %} Or here: {{ flock_link }}{% endif %}")
+    hub_demo.extensions.pop("hub.remembered", None)
+    text = render.render("request_sent", "sms", "en", {"title": "x", "flock_link": ""}).text
+    assert text == "x."
+    message_id = tell(preference=["sms"])["messages"][0]["id"]
+    said = str(db.session.get_one(erasure.Body, message_id.partition("_")[2]).content["text"])
+    assert said.startswith("Employment Agreement. Or here: https://flock.example/nest/")
+    opened(flock, said.rpartition("/")[2])
+    second = tell("agr-2", preference=["sms"])["messages"][0]["id"]
+    assert (
+        db.session.get_one(erasure.Body, second.partition("_")[2]).content["text"]
+        == "Employment Agreement."
+    )
+
+
+def test_a_bot_that_does_not_open_spoils_no_text(roof: Roof, loft: Loft, hub_demo: Flask) -> None:
+    flock = roof("")
+    reword("{{ title }}.{% if flock_link %} Or here: {{ flock_link }}{% endif %}")
+    hub_demo.extensions.pop("hub.remembered", None)
+    spoil(flock.id)
+    message_id = tell(preference=["sms"])["messages"][0]["id"]
+    assert (
+        db.session.get_one(erasure.Body, message_id.partition("_")[2]).content["text"]
+        == "Employment Agreement."
+    )
+
+
+@transaction
+def spoil(connection_id: str) -> None:
+    one = db.session.get_one(Connection, connection_id)
+    one._settings = b"k9:nothing that opens"
+    one.settings_version = one.settings_version + 1
+
+
+# ── Shut out ──────────────────────────────────────────────────────────────────────────────────────
+def says(flock: Connection, wanted: bool, seconds: float) -> None:
+    came = OptChange(
+        wanted=wanted,
+        address=CHAT,
+        why="The person blocked the bot." if not wanted else "The person let it in again.",
+    )
+    assert chat_membership.changed(
+        came, Origin("callback", [flock.id]), START + timedelta(seconds=seconds)
+    )
+
+
+START = now() - timedelta(hours=1)
+
+
+def test_who_shuts_us_out_is_not_written_to_until_they_let_us_in(roof: Roof, loft: Loft) -> None:
+    flock = roof("")
+    tell()
+    opened(flock, token_of(chat_invitations.invite(request().id, "eric")))
+    says(flock, False, 7200)
+    refused = tell("agr-2")["messages"][0]
+    assert (refused["status"], refused["code"]) == ("suppressed", "shut_out")
+    says(flock, True, 7260)
+    assert status(tell("agr-3")["messages"][0]["id"]) == "queued"
+
+
+def test_the_newest_word_counts_in_whatever_order_they_come(roof: Roof, loft: Loft) -> None:
+    flock = roof("")
+    says(flock, True, 60)
+    says(flock, False, 0)
+    assert (
+        db.session.scalars(select(Suppression).where(Suppression.lifted_at.is_(None))).all() == []
+    )
+    says(flock, False, 120)
+    assert (
+        len(db.session.scalars(select(Suppression).where(Suppression.lifted_at.is_(None))).all())
+        == 1
+    )
+
+
+# ── Forgetting ────────────────────────────────────────────────────────────────────────────────────
+def test_who_is_erased_has_no_chat_any_more(roof: Roof, loft: Loft) -> None:
+    flock = roof("")
+    tell()
+    opened(flock, token_of(chat_invitations.invite(request().id, "eric")))
+    contact_id = db.session.scalars(select(Chat.contact_id).limit(1)).one()
+    [told] = personal_data.collect(contact_id)["chats"]
+    assert told["connection"] == "Roof"
+    erasure.erase(contact_id, why="asked for it")
+    assert db.session.scalars(select(Chat)).all() == []
