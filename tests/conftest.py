@@ -240,6 +240,11 @@ class Browser:
         return self.post("/sign-in", {"email": self.email, "password": password})
 
 
+def tags_on_one_line(html: str) -> str:
+    """Return a page with one space between the attributes of each tag, whatever its layout."""
+    return re.sub(r"<[^>]*>", lambda tag: re.sub(r"\s+", " ", tag[0]), html)
+
+
 def token_in(page: TestResponse) -> str:
     """Read the token against forgery from a page with a form."""
     found = re.search(r'name="csrf_token" value="([^"]+)"', page.text)

@@ -5,6 +5,8 @@ import re
 import pytest
 from twilio.base.exceptions import TwilioRestException
 
+from tests.conftest import tags_on_one_line
+
 FROM = "+15005550006"
 
 
@@ -16,7 +18,9 @@ def deliver(simulator, wait, body, to=""):
 
 
 def page(simulator, phone=""):
-    return simulator.call("GET", "/" + (f"?phone=%2B{phone[1:]}" if phone else "")).text
+    return tags_on_one_line(
+        simulator.call("GET", "/" + (f"?phone=%2B{phone[1:]}" if phone else "")).text
+    )
 
 
 def test_a_text_appears_on_its_phone(simulator, wait):

@@ -5,12 +5,13 @@ import re
 import pytest
 
 from hub.simulator.slack.mrkdwn import render
+from tests.conftest import tags_on_one_line
 from tests.simulator.test_slack_api import button, channel, section, slack
 from tests.simulator.test_slack_presses import ACTIONS
 
 
 def page(simulator, query=""):
-    return simulator.call("GET", f"/simulator/slack{query}").text
+    return tags_on_one_line(simulator.call("GET", f"/simulator/slack{query}").text)
 
 
 def test_a_message_is_drawn_as_its_readers_see_it(simulator):

@@ -12,6 +12,7 @@ import pytest
 
 from hub.simulator.teams import magic
 from hub.simulator.teams.markdown import render
+from tests.conftest import tags_on_one_line
 from tests.simulator.conftest import Answer, Simulator
 
 ADAPTIVE = "application/vnd.microsoft.card.adaptive"
@@ -48,7 +49,7 @@ def refusal(answer: Answer) -> tuple[int, str]:
 
 
 def page(simulator: Simulator) -> str:
-    return simulator.call("GET", "/simulator/teams").text
+    return tags_on_one_line(simulator.call("GET", "/simulator/teams").text)
 
 
 def test_the_address_is_one_of_todays_hosts(simulator):

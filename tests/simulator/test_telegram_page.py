@@ -4,11 +4,12 @@ import re
 
 import pytest
 
+from tests.conftest import tags_on_one_line
 from tests.simulator.test_telegram_api import done, keys, person, team, token
 
 
 def page(simulator, query=""):
-    return simulator.call("GET", f"/simulator/telegram{query}").text
+    return tags_on_one_line(simulator.call("GET", f"/simulator/telegram{query}").text)
 
 
 def test_a_message_is_drawn_as_its_reader_sees_it(simulator):
@@ -81,7 +82,7 @@ def test_the_forms_write_press_stop_block_and_unblock(simulator):
 
 def test_who_never_started_the_bot_can_start_it_here(own_simulator):
     link = r'href="/simulator/telegram\?chat=(\d+)"[^>]*>(.*?)</a>'
-    links = re.findall(link, page(own_simulator))
+    links = re.findall(link, page(own_simulator), re.DOTALL)
     [chat] = [number for number, text in links if "Priya Nair" in text]
     shown = page(own_simulator, f"?chat={chat}")
     assert "Has not started the bot" in shown

@@ -70,7 +70,7 @@ def test_what_a_test_replaces_is_everything_that_it_may_change(
             )
         )()
     broken = admin.get(PAGE)
-    regions = re.search(r'data-inplace="([^"]*)" data-busy="Testing…"', broken.text)
+    regions = re.search(r'data-inplace="([^"]*)"\s+data-busy="Testing…"', broken.text)
     assert regions
     for region in regions[1].split(", "):
         assert broken.text.count(f'id="{region.removeprefix("#")}"') == 1

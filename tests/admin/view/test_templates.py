@@ -56,3 +56,9 @@ def test_every_page_says_what_it_is_given(template: Path) -> None:
 
 # names of regions, without a look
 HOOKS = {"sp-people", "sp-activity", "sp-requests", "sp-share", "sp-wrong"}
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
+def test_template_lines_fit_a_screen(template: Path) -> None:
+    lines = template.read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if len(line) >= 140] == []
