@@ -7,7 +7,7 @@ from hub.core.errors import HubError
 from hub.shared import startup_checks
 
 try:
-    app = create_app(startup_checks.load(wait=True))
+    app = create_app(startup_checks.load_config(wait=True))
 except HubError as problem:
     print(problem, file=sys.stderr)  # raised, it would be logged with a traceback
     sys.exit(startup_checks.EXIT_CODE)

@@ -165,7 +165,7 @@ def _sending(count: int) -> Any:
     """Return the work of sending messages: the worker's own job, stopped once enough are sent."""
     from sqlalchemy import func, select
 
-    from hub import jobs
+    from hub import create_app
     from hub.db.engine import db
     from hub.jobs import deliver
     from hub.models import Attempt
@@ -174,14 +174,15 @@ def _sending(count: int) -> Any:
         with app.app_context():
             return db.session.scalar(select(func.count()).select_from(Attempt)) or 0
 
-    app = jobs.application()
+    app = create_app(doors=False)
     goal = 0
 
     def work() -> None:
         nonlocal goal
         goal += count * 2 // 3  # three times the work is as much as was filled in
         threading.Thread(target=watch, daemon=True).start()
-        deliver.run()
+        with app.app_context():
+            deliver.run()
 
     def watch() -> None:
         while sent() < goal:

@@ -275,11 +275,11 @@ def replay(message: str | None, since: str | None, failed: bool) -> None:
     from hub.shared import audit
 
     selection = replay.Selection(
-        message=message or "", since=replay.since(since) if since else None, failed=failed
+        message=message or "", since=replay.newer_than(since) if since else None, failed=failed
     )
     with hub.create_app(config).app_context():
         audit.act_as(audit.Actor("Command line"))
-        report = replay.run(selection, _show_progress if sys.stderr.isatty() else None)
+        report = replay.replay(selection, _show_progress if sys.stderr.isatty() else None)
     click.echo("\n".join(_told(report)))
     sys.exit(1 if report.failed else 0)
 
@@ -342,7 +342,7 @@ def _config(*, serves: bool = False, migrated: bool = False) -> Config:
     """Read the settings and check what they name; `serves` and `migrated` as in startup.load."""
     from hub.shared import startup_checks
 
-    return startup_checks.load(wait=serves, migrated=migrated)
+    return startup_checks.load_config(wait=serves, migrated=migrated)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from twilio.request_validator import RequestValidator
 from werkzeug.test import TestResponse
 
 from hub.connections import connections, demo
-from hub.connections.connection_tests import locked, set_state
+from hub.connections.connection_tests import lock_connection, set_state
 from hub.core import data_dir
 from hub.core.data_dir import SimulatorCredentials
 from hub.core.vocabulary import ConnectionState
@@ -30,9 +30,9 @@ from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import now
 from hub.intake import process_callbacks
-from hub.lib.shutdown import Stopping
+from hub.lib.shutdown import ShutdownSignal
 from hub.messaging.compose import direct
-from hub.messaging.send.dispatcher import Drain
+from hub.messaging.send.dispatcher import Dispatcher
 from hub.models import (
     Attempt,
     Connection,
@@ -135,7 +135,7 @@ def a_signer(name: str, number: str | None = ERIC, **more: Any) -> dict[str, Any
 # ── Messages ──────────────────────────────────────────────────────────────────────────────────────
 def a_message(to: str = ERIC, text: str = "Your contract is ready.", **options: Any) -> str:
     """Queue a direct message over the demo's connection and return its id."""
-    return direct.send(to=to, text=text, test=True, **({"channel": "sms"} | options))
+    return direct.send_message(to=to, text=text, test=True, **({"channel": "sms"} | options))
 
 
 def source_id() -> str:
@@ -196,7 +196,7 @@ def change(message_id: str, **columns: Any) -> None:
 
 @transaction
 def turn_connection(connection_id: str, state: ConnectionState) -> None:
-    set_state(locked(connection_id), state)
+    set_state(lock_connection(connection_id), state)
 
 
 def make_due(message_id: str) -> None:
@@ -216,13 +216,13 @@ def free(connection: Connection) -> None:
 def deliver(seconds: float = 15) -> int:
     """Send until nothing is left; return how many calls were made."""
     db.session.rollback()  # requests of this test may have read in its context
-    return Drain(Stopping(seconds)).run(linger=0)
+    return Dispatcher(ShutdownSignal(seconds)).run(linger=0)
 
 
 def settle_receipts() -> int:
     """Settle until nothing is left that is due."""
     db.session.rollback()
-    return process_callbacks.drain(Stopping(15), linger=0)
+    return process_callbacks.process_due(ShutdownSignal(15), linger=0)
 
 
 # ── The provider ──────────────────────────────────────────────────────────────────────────────────
@@ -282,7 +282,7 @@ def about(message_id: str, attempt: int = 1) -> str:
 @transaction
 def a_connection(title: str, *, like: Connection, **settings: str) -> str:
     """Add an enabled test connection with the settings of another, save for those given."""
-    made = locked(connections.create(like.integration, title, test=True))
+    made = lock_connection(connections.create(like.integration, title, test=True))
     made.settings = {**like.settings, **settings}
     made.settings_version = 1
     made.account = made.settings["account_sid"]

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 
 from hub.connections import connections
-from hub.connections.connection_tests import locked, set_state
+from hub.connections.connection_tests import lock_connection, set_state
 from hub.core.vocabulary import ConnectionState
 from hub.db.engine import db
 from hub.db.store import transaction
@@ -41,11 +41,11 @@ def fly(outbound: Outbound) -> Accepted:
 @transaction
 def connect(place: str) -> str:
     """Add an enabled connection that posts to a place; return its id."""
-    made = locked(connections.create("flock", f"Roof {place}", test=True))
+    made = lock_connection(connections.create("flock", f"Roof {place}", test=True))
     made.settings = {"place": place}
     made.settings_version = 1
     made.sender = "flock"
     made.place = place
-    team_subscriptions.begin(made)
+    team_subscriptions.subscribe_new(made)
     set_state(made, ConnectionState.ENABLED)
     return made.id

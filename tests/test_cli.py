@@ -127,11 +127,11 @@ SID = "SM" + "0" * 32
 def with_callbacks(hub_demo: Flask) -> str:
     """Give a message that was called back about, of which nothing is settled yet."""
     message_id = a_message()
-    [claim] = claims.turn(
+    [claim] = claims.record_and_claim(
         [],
         {db.session.scalars(select(Connection.id).where(Connection.slug == "demo-sms")).one(): 1},
     )
-    claims.turn([claims.Outcome(claim, Accepted(SID), None, now(), 5, 201)], {})
+    claims.record_and_claim([claims.Outcome(claim, Accepted(SID), None, now(), 5, 201)], {})
     for word in ("sent", "delivered"):
         assert (
             call_back(hub_demo, a_form(hub_demo, SID, word), target=about(message_id)).status_code

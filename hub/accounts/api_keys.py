@@ -61,7 +61,9 @@ def create(name: str, *, test: bool, source: str | None = None, grant: Grant = G
     _apply(key, grant)
     db.session.add(key)
     db.session.flush()
-    audit.record("api_key.created", key.id, words, test=test, source=owner.slug, **_told(key))
+    audit.record(
+        "api_key.created", key.id, words, test=test, source=owner.slug, **_activity_detail(key)
+    )
     return text
 
 
@@ -71,10 +73,10 @@ def change(key_id: str, grant: Grant) -> None:
     key = find_row(key_id)
     if key.revoked_at is not None:
         raise Conflict("revoked", "This key is revoked. Create another one.")
-    before = _told(key)
+    before = _activity_detail(key)
     _apply(key, grant, unchanged=key.expires_at)
-    if _told(key) != before:
-        audit.record("api_key.changed", key.id, key.name, **_told(key))
+    if _activity_detail(key) != before:
+        audit.record("api_key.changed", key.id, key.name, **_activity_detail(key))
 
 
 def expiry(text: str) -> datetime:
@@ -119,7 +121,7 @@ def _apply(key: ApiKey, grant: Grant, *, unchanged: datetime | None = None) -> N
     key.per_minute = grant.per_minute
 
 
-def _told(key: ApiKey) -> dict[str, Any]:
+def _activity_detail(key: ApiKey) -> dict[str, Any]:
     expires = key.expires_at.isoformat() if key.expires_at else "never"
     return {"scopes": key.scopes, "expires": expires, "per_minute": key.per_minute or "default"}
 
@@ -133,7 +135,7 @@ def scopes_of(stored: str) -> frozenset[Scope]:
 
 
 @dataclass(frozen=True)
-class Known:
+class AuthenticatedKey:
     """A key that opens something."""
 
     id: str
@@ -160,14 +162,16 @@ _BY_DIGEST = Statement(
 )
 
 
-def find(text: str) -> Known | None:
+def find(text: str) -> AuthenticatedKey | None:
     """Return the key with this text, or None when it is unknown, revoked or expired."""
     if not text.startswith((LIVE, TEST)):
         return None
     for row in read(_BY_DIGEST, digest=digest(text)):
         row_id, source_id, name, test, used_at, scopes, per_minute, revoked_at, expires_at = row
         if revoked_at is None and (expires_at is None or expires_at > now()):
-            return Known(row_id, source_id, name, test, used_at, scopes_of(scopes), per_minute)
+            return AuthenticatedKey(
+                row_id, source_id, name, test, used_at, scopes_of(scopes), per_minute
+            )
     return None
 
 
@@ -179,7 +183,7 @@ def has_expired(text: str) -> bool:
     return any(revoked is None and expires is not None for *_, revoked, expires in rows)
 
 
-def authenticate(bearer: str) -> Known | None:
+def authenticate(bearer: str) -> AuthenticatedKey | None:
     """Return the key that a caller shows, and note that it is used; None when it opens nothing."""
     key = find(bearer)
     if key is not None and (key.used_at is None or now() - key.used_at > USED_EVERY):
@@ -222,7 +226,7 @@ def find_row(key_id: str) -> ApiKey:
 
 
 @dataclass(frozen=True)
-class Described:
+class ApiKeySummary:
     """A key as people read of it."""
 
     id: str
@@ -245,11 +249,11 @@ class Described:
         return self.expires_at - timedelta(microseconds=1) if self.expires_at else None
 
 
-def described(key: ApiKey) -> Described:
+def summarize(key: ApiKey) -> ApiKeySummary:
     """Say what a key is for, what it may do, and whether it works."""
     expired = key.expires_at is not None and key.expires_at <= now()
     state = "Expired" if expired else ""
-    return Described(
+    return ApiKeySummary(
         id=key.id,
         name=key.name,
         test=key.test,

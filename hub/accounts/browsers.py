@@ -12,14 +12,14 @@ import secrets
 from flask import current_app
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
-from hub.lib.crypto import blind
+from hub.lib.crypto import blind_index
 
 COOKIE = "signpost_browser"
 LASTS = 400 * 86400  # seconds; browsers keep no cookie longer
 MOST_ACCOUNTS = 5  # of one browser
 
 
-def known(cookie: str, email: str) -> str:
+def is_known(cookie: str, email: str) -> str:
     """Return the id of the browser if this account has signed in with it, else ""."""
     browser, accounts = _read(cookie)
     return browser if _account(email) in accounts else ""
@@ -43,7 +43,7 @@ def _read(cookie: str) -> tuple[str, list[str]]:
 
 def _account(email: str) -> str:
     key = str(current_app.secret_key).encode()
-    return blind(key, "browser", email.strip().lower()).hex()[:24]
+    return blind_index(key, "browser", email.strip().lower()).hex()[:24]
 
 
 def _signer() -> URLSafeTimedSerializer:

@@ -48,7 +48,7 @@ def password_link(user_id: str) -> str:
 
 def _link(path: str, kind: str, subject: str, lasts: timedelta) -> str:
     root = current_app.extensions["hub.config"].public_url
-    return f"{root}/{path}/{action_tokens.make(kind, subject, lasts)}"
+    return f"{root}/{path}/{action_tokens.make_token(kind, subject, lasts)}"
 
 
 def first_admin_open(token: str) -> bool:
@@ -70,8 +70,8 @@ def set_up_first_admin(token: str, email: str, name: str, password: str) -> str:
     """
     address = users.clean_email(email)
     words = users.clean_name(name)
-    passwords.check(password, address, words)
-    return _set_up(token, address, words, passwords.hashed(password))
+    passwords.check_strength(password, address, words)
+    return _set_up(token, address, words, passwords.hash_password(password))
 
 
 @transaction
@@ -85,7 +85,7 @@ def _set_up(token: str, email: str, name: str, password_hash: str) -> str:
     user = User(email=email, name=name, role=Role.ADMIN.value, password_hash=password_hash)
     db.session.add(user)
     db.session.flush()
-    with users.acting(user):
+    with users.acting_as(user):
         audit.record("user.added", user.id, user.name, email=email, role=Role.ADMIN.title)
     return user.id
 
@@ -98,8 +98,8 @@ def choose_password(token: str, password: str) -> str:
     user = password_owner(token)
     if user is None:
         raise NotFound("link_void", "This link is used up.")
-    passwords.check(password, user.email, user.name)
-    return _choose(token, passwords.hashed(password))
+    passwords.check_strength(password, user.email, user.name)
+    return _choose(token, passwords.hash_password(password))
 
 
 @transaction
@@ -111,13 +111,13 @@ def _choose(token: str, password_hash: str) -> str:
     if user is None:
         raise NotFound("link_void", "This link is used up.")
     _use(token)
-    with users.acting(user):
+    with users.acting_as(user):
         sign_ins.set_password(user.id, password_hash)
     return user.id
 
 
 def _find(token: str, kind: str) -> Action | None:
-    action = action_tokens.find(token, kind, proven=False)
+    action = action_tokens.find_token(token, kind, proven=False)
     return action if action_tokens.is_open(action) else None
 
 

@@ -28,7 +28,7 @@ HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 _one_at_a_time = threading.Lock()
 
 
-def check(password: str, email: str, name: str = "", *, field: str = "password") -> None:
+def check_strength(password: str, email: str, name: str = "", *, field: str = "password") -> None:
     """Refuse a password that is easy to guess. There are no rules about kinds of characters."""
     if len(password) < SHORTEST:
         raise Refused(
@@ -79,12 +79,12 @@ def _weakness(password: str, words: set[str]) -> str:
     return "This password is easy to guess."
 
 
-def hashed(password: str) -> str:
+def hash_password(password: str) -> str:
     """Return what is stored of a password."""
     return HASHER.hash(password)
 
 
-def matches(stored: str, password: str) -> bool:
+def matches_hash(stored: str, password: str) -> bool:
     """Tell whether a password is the stored one.
 
     Takes as long when there is none stored, so that nobody learns who exists.
@@ -96,7 +96,7 @@ def matches(stored: str, password: str) -> bool:
     return bool(stored)
 
 
-def outdated(stored: str) -> bool:
+def needs_rehash(stored: str) -> bool:
     """Tell whether a stored password was hashed with other parameters than today's."""
     return HASHER.check_needs_rehash(stored)
 

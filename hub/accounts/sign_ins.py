@@ -27,11 +27,11 @@ def authenticate(email: str, password: str) -> User | None:
     Takes as long for an e-mail that nobody has.
     """
     user = users.with_email(email)
-    known = passwords.matches(user.password_hash if user else "", password)
+    known = passwords.matches_hash(user.password_hash if user else "", password)
     if user is None or not known or user.disabled_at is not None:
         return None
-    if passwords.outdated(user.password_hash):
-        _store(user.id, user.password_hash, passwords.hashed(password))
+    if passwords.needs_rehash(user.password_hash):
+        _store(user.id, user.password_hash, passwords.hash_password(password))
     return users.get(user.id)
 
 
@@ -50,7 +50,7 @@ def sign_in(user_id: str) -> str:
     user = users.get(user_id)
     db.session.add(SignIn(digest=digest(token), user_id=user.id, expires_at=moment + LONGEST))
     user.signed_in_at = moment
-    with users.acting(user):
+    with users.acting_as(user):
         audit.record("user.signed_in", user.id, user.name)
     return token
 
@@ -99,10 +99,10 @@ def change_password(user_id: str, old: str, new: str, *, keep: str = "") -> None
     email = user.email
     name = user.name
     before = user.password_hash
-    if not passwords.matches(before, old):
+    if not passwords.matches_hash(before, old):
         raise Refused("wrong_password", "This is not your password now.", field="current")
-    passwords.check(new, email, name, field="password")
-    set_password(user_id, passwords.hashed(new), keep=keep)
+    passwords.check_strength(new, email, name, field="password")
+    set_password(user_id, passwords.hash_password(new), keep=keep)
 
 
 @transaction

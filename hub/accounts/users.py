@@ -24,7 +24,7 @@ EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 LONGEST_NAME = 120
 
 
-def everyone() -> list[User]:
+def all_users() -> list[User]:
     """Return all users, those who may sign in first, by name."""
     return list(
         db.session.scalars(
@@ -68,9 +68,9 @@ def create_user(email: str, name: str, password: str = "", role: Role = Role.VIE
     """
     address = clean_email(email)
     if password:
-        passwords.check(password, address, name)
+        passwords.check_strength(password, address, name)
     return _insert(
-        address, clean_name(name), passwords.hashed(password) if password else "", Role(role)
+        address, clean_name(name), passwords.hash_password(password) if password else "", Role(role)
     )
 
 
@@ -85,7 +85,7 @@ def clean_name(name: str) -> str:
 
 
 @contextmanager
-def acting(user: User) -> Iterator[None]:
+def acting_as(user: User) -> Iterator[None]:
     """Let the changes inside be this user's, who is not signed in yet."""
     before = audit.actor()
     audit.act_as(Actor(user.name, user.id))

@@ -79,7 +79,7 @@ def _waiting() -> dict[str, navigation.Count]:
     if broken:
         words = "1 connection is broken" if broken == 1 else f"{broken} connections are broken"
         found["admin.integrations"] = navigation.Count(broken, words, bad=True)
-    if new := conversations.unread():
+    if new := conversations.count_unread():
         words = (
             "1 conversation has something new"
             if new == 1

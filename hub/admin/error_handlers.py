@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, SecurityError
 from hub.accounts.limits import TooMany
 from hub.admin.auth.guard import admin
 from hub.admin.view import error_pages
-from hub.core.errors import Refused, Unreadable
+from hub.core.errors import DecryptionError, Refused
 from hub.db import store
 
 log = structlog.get_logger(__name__)
@@ -44,8 +44,8 @@ def _refused(error: Refused) -> Any:
     return error_pages.page(error.status, why=str(error))
 
 
-@admin.errorhandler(Unreadable)
-def _unreadable(error: Unreadable) -> Any:
+@admin.errorhandler(DecryptionError)
+def _unreadable(error: DecryptionError) -> Any:
     return error_pages.page(
         500,
         why=str(error),
@@ -67,5 +67,5 @@ def _unforeseen(error: Exception) -> Any:
     # not the address, which may hold a token
     rule = request.url_rule.rule if request.url_rule else ""
     log.error("page.failed", request_id=request_id, page=rule, problem=type(problem).__name__)
-    why = "" if store.kept() == store.NOTHING else STORED_ANYWAY
+    why = "" if store.request_cache() == store.NOTHING else STORED_ANYWAY
     return error_pages.page(500, why=why, request_id=request_id)

@@ -458,7 +458,9 @@ def _operation(route: Route) -> dict[str, Any]:
                             }
                         },
                     },
-                    "encoding": {"file": {"contentType": ", ".join(sorted(media.passed_on()))}},
+                    "encoding": {
+                        "file": {"contentType": ", ".join(sorted(media.passed_on_files()))}
+                    },
                 }
             },
         }

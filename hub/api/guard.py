@@ -67,7 +67,7 @@ def caller() -> Caller:
     return found
 
 
-def _key() -> api_keys.Known:
+def _key() -> api_keys.AuthenticatedKey:
     kind, _, text = request.headers.get("Authorization", "").partition(" ")
     if kind.lower() != "bearer" or not text.strip():
         raise Problem(
@@ -83,7 +83,7 @@ def _key() -> api_keys.Known:
     raise Problem(401, "unauthorized", why)
 
 
-def _check_scope(key: api_keys.Known) -> None:
+def _check_scope(key: api_keys.AuthenticatedKey) -> None:
     needed = SCOPES.get(request.endpoint or "")
     if needed is None:
         raise Problem(403, "forbidden", "No API key opens this address.")

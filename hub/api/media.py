@@ -9,7 +9,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from hub.api.guard import caller
 from hub.api.problems import Problem
-from hub.api.shapes import MediaOut, stored
+from hub.api.shapes import MediaOut, stored_value
 from hub.messaging.compose import media
 
 blueprint = Blueprint("media", __name__)
@@ -27,7 +27,7 @@ def post_media() -> tuple[dict[str, Any], int]:
         raise Problem(
             413,
             "too_large",
-            f"The file is larger than {media.largest() / 1024 / 1024:.3g} MB.",
+            f"The file is larger than {media.largest_file() / 1024 / 1024:.3g} MB.",
             field="file",
         ) from None
     if request.mimetype != "multipart/form-data":
@@ -47,8 +47,8 @@ def post_media() -> tuple[dict[str, Any], int]:
     who = caller()
     content = given.read()
     return (
-        stored(
-            lambda: media.keep(
+        stored_value(
+            lambda: media.store_file(
                 given.filename or "",
                 given.content_type or "",
                 content,
@@ -64,7 +64,7 @@ def post_media() -> tuple[dict[str, Any], int]:
 
 
 def _largest_form() -> int:
-    return media.largest() + AROUND
+    return media.largest_file() + AROUND
 
 
 post_media.largest = _largest_form  # type: ignore[attr-defined]  # the web server asks, before it reads
@@ -73,7 +73,7 @@ post_media.largest = _largest_form  # type: ignore[attr-defined]  # the web serv
 @lending.get("/api/files/<token>/<name>")
 def lend(token: str, name: str) -> Response:
     """Give a file to the provider that it was lent to."""
-    kept, content = media.lent(token)
+    kept, content = media.open_lent_file(token)
     response = Response(content, content_type=kept.content_type)
     response.headers.set("Content-Disposition", "inline", filename=kept.name)
     response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"

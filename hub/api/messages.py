@@ -15,7 +15,7 @@ from hub.api.shapes import (
     message_out,
     messages_out,
     query_of,
-    stored,
+    stored_value,
 )
 from hub.core.errors import NotFound, Refused
 from hub.core.vocabulary import Address
@@ -36,7 +36,7 @@ def post_message() -> tuple[dict[str, Any], int, dict[str, str]]:
     message = body_of(MessageIn)
 
     def send() -> dict[str, Any]:
-        message_id = direct.send(
+        message_id = direct.send_message(
             to=message.to,
             text=message.text,
             channel=message.channel or "",
@@ -49,7 +49,7 @@ def post_message() -> tuple[dict[str, Any], int, dict[str, str]]:
         return message_out(db.session.get_one(Message, message_id))
 
     key = request.headers.get("Idempotency-Key", "")
-    answer, repeated = idempotency.once(
+    answer, repeated = idempotency.answer_once(
         who.key_id, request.path, key, request.get_data(), 202, send
     )
     return answer, 202, {"Idempotency-Replayed": "true"} if repeated else {}
@@ -63,10 +63,10 @@ def list_messages() -> dict[str, Any]:
     if wanted.after and not is_id("msg", wanted.after):
         raise Refused("bad_cursor", "Give the `next` of the page before.", field="after")
     own = and_(
-        message_queries.Beside(Message.source_id) == who.source_id,
-        message_queries.Beside(Message.test) == who.test,
+        message_queries.BesideIndex(Message.source_id) == who.source_id,
+        message_queries.BesideIndex(Message.test) == who.test,
     )
-    rows = message_queries.newest(
+    rows = message_queries.newest_messages(
         _branches(wanted), wanted.limit + 1, before=wanted.after or "", also=own
     )
     page = rows[: wanted.limit]
@@ -111,14 +111,14 @@ def get_message(message_id: str) -> dict[str, Any]:
 def cancel_message(message_id: str) -> dict[str, Any]:
     """Take back a message that was not sent yet."""
     own = _own(message_id).id
-    return stored(lambda: cancellation.cancel(own), lambda _: message_out(_own(own)))
+    return stored_value(lambda: cancellation.cancel(own), lambda _: message_out(_own(own)))
 
 
 @blueprint.post("/messages/<message_id>/resend")
 def resend_message(message_id: str) -> tuple[dict[str, Any], int]:
     """Send a message again, as a new one."""
     own = _own(message_id).id
-    return stored(lambda: outbox.resend(own).id, lambda again: message_out(_own(again))), 202
+    return stored_value(lambda: outbox.resend(own).id, lambda again: message_out(_own(again))), 202
 
 
 def _own(message_id: str) -> Message:

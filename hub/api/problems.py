@@ -21,7 +21,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from hub.core.errors import HubError, Refused
 from hub.db import store
-from hub.db.group_commit import NotStored
+from hub.db.group_commit import WriteFailed
 
 log = structlog.get_logger(__name__)
 
@@ -59,7 +59,7 @@ def answer_errors_of(blueprint: Blueprint) -> None:
         (Refused, _refused),
         (ValidationError, _invalid),
         (HubError, _not_possible),
-        (NotStored, _unavailable),
+        (WriteFailed, _unavailable),
         (DataError, _not_storable),
         (OperationalError, _unavailable),
         (InterfaceError, _unavailable),
@@ -182,7 +182,7 @@ def _not_storable(problem: DataError) -> Response:
     )
 
 
-def _unavailable(problem: SQLAlchemyError | NotStored) -> Response:
+def _unavailable(problem: SQLAlchemyError | WriteFailed) -> Response:
     log.error("database.unreachable", problem=type(problem).__name__)
     return answer(Problem(503, "unavailable", f"The database cannot be reached. {_kept()}"))
 
@@ -206,7 +206,7 @@ def _kept() -> str:
             "The change was stored, and only this answer failed. Do not repeat the request; "
             "ask for what it made."
         ),
-    }[store.kept()]
+    }[store.request_cache()]
 
 
 def http_problem(problem: HTTPException) -> Response:

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import AwareDatetime, BaseModel, Field
 from sqlalchemy import select
 
-from hub.api.shapes import MessageOut, message_out, stamp
+from hub.api.shapes import MessageOut, format_time, message_out
 from hub.core.vocabulary import Channel, RequestState, SignerState, Status
 from hub.db.engine import db
 from hub.models import Message, SigningRequest
@@ -122,8 +122,8 @@ def request_out(row: SigningRequest) -> dict[str, Any]:
         "external_id": row.external_id,
         "title": row.title,
         "state": row.state,
-        "state_at": stamp(row.state_at),
-        "expires_at": stamp(row.expires_at) if row.expires_at else None,
+        "state_at": format_time(row.state_at),
+        "expires_at": format_time(row.expires_at) if row.expires_at else None,
         "url": row.url,
         "signers": [
             {
@@ -131,11 +131,11 @@ def request_out(row: SigningRequest) -> dict[str, Any]:
                 "name": (signer.details or {}).get("name"),
                 "state": signer.state,
                 "order": signer.turn,
-                "state_at": stamp(signer.state_at),
-                "reminded_at": stamp(signer.reminded_at) if signer.reminded_at else None,
+                "state_at": format_time(signer.state_at),
+                "reminded_at": format_time(signer.reminded_at) if signer.reminded_at else None,
                 "snoozed_until": (
-                    stamp(signer.snoozed_until)
-                    if signer.snoozed_until and reminders.snoozed(signer)
+                    format_time(signer.snoozed_until)
+                    if signer.snoozed_until and reminders.snoozed_until(signer)
                     else None
                 ),
                 "messages": [
@@ -156,4 +156,8 @@ def request_out(row: SigningRequest) -> dict[str, Any]:
 
 def invitation_out(made: chat_invitations.Invitation) -> dict[str, Any]:
     """Return a link that a signer opens once as the API shows it."""
-    return {"url": made.url, "expires_at": stamp(made.expires_at), "connection": made.connection}
+    return {
+        "url": made.url,
+        "expires_at": format_time(made.expires_at),
+        "connection": made.connection,
+    }

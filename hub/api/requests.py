@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from hub.api.guard import caller
 from hub.api.request_shapes import InviteIn, RemindIn, SnoozeIn, invitation_out, request_out
-from hub.api.shapes import body_of, stored
+from hub.api.shapes import body_of, stored_value
 from hub.core.errors import NotFound
 from hub.db.engine import db
 from hub.db.types import is_id
@@ -31,7 +31,7 @@ def remind(request_id: str) -> tuple[dict[str, Any], int]:
     """Remind those who have still to sign."""
     row = _own(request_id)
     wanted = body_of(RemindIn) if request.get_data() else RemindIn()
-    answer, _ = idempotency.once(
+    answer, _ = idempotency.answer_once(
         caller().key_id,
         request.path,
         request.headers.get("Idempotency-Key", ""),
@@ -48,7 +48,7 @@ def snooze(request_id: str) -> dict[str, Any]:
     row = _own(request_id)
     wanted = body_of(SnoozeIn) if request.get_data() else SnoozeIn()
     own = row.id
-    return stored(
+    return stored_value(
         lambda: reminders.snooze(own, wanted.signer), lambda _: request_out(_own(request_id))
     )
 
@@ -59,7 +59,7 @@ def unsnooze(request_id: str) -> dict[str, Any]:
     row = _own(request_id)
     wanted = body_of(SnoozeIn) if request.get_data() else SnoozeIn()
     own = row.id
-    return stored(
+    return stored_value(
         lambda: reminders.unsnooze(own, wanted.signer), lambda _: request_out(_own(request_id))
     )
 
@@ -71,7 +71,7 @@ def invite(request_id: str) -> tuple[dict[str, Any], int]:
     wanted = body_of(InviteIn)
     own = row.id
     return (
-        stored(
+        stored_value(
             lambda: chat_invitations.invite(own, wanted.signer, wanted.connection or ""),
             invitation_out,
         ),

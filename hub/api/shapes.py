@@ -17,7 +17,7 @@ from hub.api.problems import Problem
 from hub.core.vocabulary import Channel, Status
 from hub.db.engine import db
 from hub.db.store import transaction
-from hub.lib.storable import nul_in
+from hub.lib.storable import has_nul
 from hub.messaging.state import unreadable_rows
 from hub.messaging.track import timeline
 from hub.models import Connection, Contact, Message, Signer
@@ -116,7 +116,7 @@ def body_of(shape: type[Shape]) -> Shape:
     except RecursionError:
         raise Problem(400, "bad_json", "The body is nested too deeply.") from None
     # how JSON writes a NUL; half a character is refused by the reader below
-    if b"\\u0000" in body and (field := nul_in(found)) is not None:
+    if b"\\u0000" in body and (field := has_nul(found)) is not None:
         raise _holds_nul(field)
     return shape.model_validate_json(body)
 
@@ -147,7 +147,7 @@ def query_of(shape: type[Shape]) -> Shape:
         why = f"{repeated} is given more than once. Give it once."
         raise Problem(422, "repeated_parameter", why, field=repeated)
     given = request.args.to_dict()
-    if (field := nul_in(given)) is not None:
+    if (field := has_nul(given)) is not None:
         raise _holds_nul(field)
     return shape.model_validate(given)
 
@@ -158,7 +158,7 @@ def _holds_nul(field: str) -> Problem:
 
 
 @transaction
-def stored(change: Callable[[], T], answer: Callable[[T], A]) -> A:
+def stored_value(change: Callable[[], T], answer: Callable[[T], A]) -> A:
     """Make a change and its answer in one transaction: what cannot be answered is not stored."""
     result = change()
     db.session.flush()
@@ -249,7 +249,7 @@ class ProblemOut(BaseModel):
 def message_out(message: Message, *, with_timeline: bool = True) -> dict[str, Any]:
     """Return a message as the API shows it."""
     signer = db.session.get(Signer, message.signer_id) if message.signer_id else None
-    why = timeline.problem(message)
+    why = timeline.problem_of(message)
     return {
         "id": message.id,
         "status": Status.read(message.status).value,
@@ -265,7 +265,7 @@ def message_out(message: Message, *, with_timeline: bool = True) -> dict[str, An
         "changes": message.edits_id,
         "segments": message.segments,
         "test": message.test,
-        "created_at": stamp(message.created_at),
+        "created_at": format_time(message.created_at),
         "timeline": (
             [_entry_out(entry) for entry in timeline.timeline(message)] if with_timeline else []
         ),
@@ -286,7 +286,7 @@ def messages_out(rows: Sequence[Message]) -> list[dict[str, Any]]:
             (Signer, "signer_id"),
         )
     ]
-    found = unreadable_rows.readable(
+    found = unreadable_rows.readable_rows(
         "messages", rows, lambda row: message_out(row, with_timeline=False)
     )
     del kept  # until here the session finds them without asking
@@ -295,7 +295,7 @@ def messages_out(rows: Sequence[Message]) -> list[dict[str, Any]]:
 
 def _entry_out(entry: timeline.Entry) -> dict[str, Any]:
     return {
-        "at": stamp(entry.at),
+        "at": format_time(entry.at),
         "what": entry.what,
         "title": entry.title,
         "text": entry.text,
@@ -311,6 +311,6 @@ def _entry_out(entry: timeline.Entry) -> dict[str, Any]:
     }
 
 
-def stamp(moment: datetime) -> str:
+def format_time(moment: datetime) -> str:
     """Return a time as the API writes it: RFC 3339 with Z, to the millisecond."""
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

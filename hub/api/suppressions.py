@@ -20,14 +20,14 @@ from hub.api.consent_shapes import (
     SuppressionsOut,
 )
 from hub.api.guard import caller
-from hub.api.shapes import body_of, query_of, stored
+from hub.api.shapes import body_of, query_of, stored_value
 from hub.core.errors import Refused
 from hub.core.vocabulary import Channel
 from hub.db.engine import db
 from hub.db.types import is_id
 from hub.messaging.contacts import consents, suppressions
-from hub.messaging.contacts.consents import Said
-from hub.messaging.contacts.suppressions import Closed
+from hub.messaging.contacts.consents import ConsentEntry
+from hub.messaging.contacts.suppressions import AddressOptOut
 from hub.messaging.state import unreadable_rows
 from hub.models import Consent, Suppression
 
@@ -39,11 +39,11 @@ def list_suppressions() -> dict[str, Any]:
     """List opt-outs, newest first."""
     who = caller()
     wanted = query_of(SuppressionQuery)
-    query = suppressions.listed(
+    query = suppressions.list_opt_outs(
         address=wanted.address or "", test=who.test, lifted=wanted.opened, source_id=who.source_id
     )
     rows, more = _page(query, Suppression.id, "sup", wanted.after, wanted.limit)
-    found = unreadable_rows.readable(
+    found = unreadable_rows.readable_rows(
         "suppressions", suppressions.with_addresses(rows), _suppression
     )
     blocked = _blocked(wanted.address) if wanted.address else None
@@ -57,8 +57,8 @@ def add_suppression() -> tuple[dict[str, Any], int]:
     """Close an address; one that is closed already stays as it is."""
     who = caller()
     given = body_of(SuppressionIn)
-    return stored(
-        lambda: suppressions.add(
+    return stored_value(
+        lambda: suppressions.add_opt_out(
             given.address,
             channel=given.channel or "",
             why=given.why,
@@ -75,8 +75,10 @@ def lift_suppression(suppression_id: str) -> dict[str, Any]:
     """Open an address again."""
     who = caller()
     why = body_of(LiftIn).why
-    return stored(
-        lambda: suppressions.lift(suppression_id, why=why, test=who.test, source_id=who.source_id),
+    return stored_value(
+        lambda: suppressions.lift_opt_out(
+            suppression_id, why=why, test=who.test, source_id=who.source_id
+        ),
         _suppressed,
     )
 
@@ -86,9 +88,11 @@ def list_consents() -> dict[str, Any]:
     """List what an address said, newest first."""
     who = caller()
     wanted = query_of(ConsentQuery)
-    query = consents.history(wanted.address, test=who.test, source_id=who.source_id)
+    query = consents.consent_history(wanted.address, test=who.test, source_id=who.source_id)
     rows, more = _page(query, Consent.id, "cns", wanted.after, wanted.limit)
-    found = unreadable_rows.readable("consents", rows, lambda row: _consent(row, wanted.address))
+    found = unreadable_rows.readable_rows(
+        "consents", rows, lambda row: _consent(row, wanted.address)
+    )
     return ConsentsOut(consents=found, next=rows[-1].id if more else None).model_dump(mode="json")
 
 
@@ -97,7 +101,7 @@ def record_consent() -> tuple[dict[str, Any], int]:
     """Record a yes or a no."""
     who = caller()
     given = body_of(ConsentIn)
-    said = Said(
+    said = ConsentEntry(
         given.address,
         given.yes,
         given.channel or "",
@@ -107,8 +111,8 @@ def record_consent() -> tuple[dict[str, Any], int]:
         given.agent,
         given.proof,
     )
-    return stored(
-        lambda: consents.record(
+    return stored_value(
+        lambda: consents.record_consent(
             said, source=consents.BY_API, test=who.test, source_id=who.source_id
         ),
         lambda row: _consent(row, given.address).model_dump(mode="json"),
@@ -127,7 +131,9 @@ def _page(
 
 def _blocked(address: str) -> list[BlockOut]:
     """Return what stops messages of the caller to an address: codes alone, no evidence."""
-    found = suppressions.blocks(address, test=caller().test, source_id=caller().source_id)
+    found = suppressions.blocks_of_address(
+        address, test=caller().test, source_id=caller().source_id
+    )
     return [BlockOut(channel=_channel(channel), code=code) for channel, code in found]
 
 
@@ -139,7 +145,7 @@ def _suppressed(row: Suppression) -> dict[str, Any]:
     return _suppression(suppressions.with_addresses([row])[0]).model_dump(mode="json")
 
 
-def _suppression(one: Closed) -> SuppressionOut:
+def _suppression(one: AddressOptOut) -> SuppressionOut:
     row = one.row
     return SuppressionOut(
         id=row.id,

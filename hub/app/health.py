@@ -10,7 +10,7 @@ from flask import Blueprint, Flask, current_app
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from hub.core.errors import Unreadable
+from hub.core.errors import DecryptionError
 from hub.core.vocabulary import Status
 from hub.db import store
 from hub.db.engine import db
@@ -34,13 +34,13 @@ def init_app(app: Flask) -> None:
 
 
 @health.get("/healthz")
-def alive() -> dict[str, Any]:
+def liveness() -> dict[str, Any]:
     """Answer while the process lives."""
     return {"status": "ok"}
 
 
 @health.get("/readyz")
-def ready() -> tuple[dict[str, Any], int]:
+def readiness() -> tuple[dict[str, Any], int]:
     """Answer 200 when requests can be taken.
 
     Without the queue they still can: then it is degraded, and sending is late.
@@ -62,7 +62,7 @@ def _database() -> str:
         with db.engine.connect() as connection:
             revision = connection.execute(_REVISION).scalar()
     except SQLAlchemyError as problem:
-        missing = isinstance(problem, DBAPIError) and not store.failed(problem)
+        missing = isinstance(problem, DBAPIError) and not store.is_database_failure(problem)
         missing = missing or "no such table" in str(getattr(problem, "orig", ""))
         return startup_checks.revision_problem(None) if missing else "cannot be reached"
     return startup_checks.revision_problem(revision) or "ok"
@@ -81,7 +81,7 @@ def _lateness() -> str:
     waiting = (
         select(Message.id)
         .where(
-            Message.connection_id.in_(provider_health.free_since(late)),
+            Message.connection_id.in_(provider_health.healthy_since(late)),
             Message.status == Status.QUEUED,
             Message.due_at < late,
         )
@@ -99,7 +99,7 @@ def _lateness() -> str:
 def _clock() -> str:
     try:
         problem = clock_check.problem()
-    except (SQLAlchemyError, Unreadable):
+    except (SQLAlchemyError, DecryptionError):
         return "not known"
     return f"{problem} Nothing is deleted by age." if problem else "ok"
 
@@ -120,7 +120,7 @@ JOBS = {"deliver": "sending", "settle": "processing webhooks"}
 
 def _jobs() -> str:
     try:
-        failing = job_failures.recent()
+        failing = job_failures.recent_failures()
     except Exception:  # what cannot be read here must not take the answer away
         return "not known"
     told = [

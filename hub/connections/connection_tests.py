@@ -13,7 +13,7 @@ from typing import Any
 
 from hub import integrations
 from hub.connections import settings_form
-from hub.core.errors import HubError, NotFound, Unreadable
+from hub.core.errors import DecryptionError, HubError, NotFound
 from hub.core.vocabulary import ConnectionState
 from hub.db import store
 from hub.db.engine import db
@@ -26,7 +26,7 @@ from hub.shared import audit, integration_instances
 
 
 @dataclass(frozen=True)
-class Tested:
+class TestResult:
     """What a test found, when, and how many seconds it took.
 
     `unsaved`: what was tested is not what is stored.
@@ -39,14 +39,14 @@ class Tested:
     form: ConfigForm | None = None
 
 
-def try_out(integration: str, test: bool, values: Mapping[str, Any]) -> Tested:
+def try_settings(integration: str, test: bool, values: Mapping[str, Any]) -> TestResult:
     """Test settings of which nothing is stored. Raises Invalid."""
-    form = settings_form.read(integrations.get(integration), values, {})
+    form = settings_form.read_form(integrations.get(integration), values, {})
     check, took = _call(integration, settings_form.settings_of(form), test)
-    return Tested(check, now(), took, True, form)
+    return TestResult(check, now(), took, True, form)
 
 
-def run(connection_id: str, values: Mapping[str, Any] | None = None) -> Tested:
+def run_test(connection_id: str, values: Mapping[str, Any] | None = None) -> TestResult:
     """Test a connection's stored settings, or others typed for it, which are not stored.
 
     What is found is kept when the stored settings were tested. A pass sets a broken connection
@@ -57,36 +57,36 @@ def run(connection_id: str, values: Mapping[str, Any] | None = None) -> Tested:
     stored, problem = readable_settings(connection)
     if values is None:
         if problem is not None:
-            return Tested(_unreadable(problem), now(), None, False)
+            return TestResult(_unreadable(problem), now(), None, False)
         form = None
         tested = stored
     else:
-        form = settings_form.read(cls, values, stored)
+        form = settings_form.read_form(cls, values, stored)
         tested = settings_form.settings_of(form)
     version = connection.settings_version
     name = connection.integration
     is_test = connection.test
     check, took = _call(name, tested, is_test)
     unsaved = (
-        bool(settings_form.changed(stored, tested))
+        bool(settings_form.changed_fields(stored, tested))
         or not version
         or not _keep(connection_id, version, check, took)
     )
-    return Tested(check, now(), took, unsaved, form)
+    return TestResult(check, now(), took, unsaved, form)
 
 
-def last(connection: Connection) -> Tested | None:
+def last_result(connection: Connection) -> TestResult | None:
     """Return what the last test of the stored settings found, or None."""
     if connection.checked_version != connection.settings_version or connection.checked_at is None:
         return None
     try:
         kept = dict(connection.check or {})
-    except Unreadable:
+    except DecryptionError:
         return None
     took = kept.pop("took", None)
     known = {field.name for field in dataclasses.fields(CheckResult)}
     lists = {name: tuple(kept.get(name, ())) for name in ("steps", "warnings")}
-    return Tested(
+    return TestResult(
         CheckResult(**{**{k: v for k, v in kept.items() if k in known}, **lists}),
         connection.checked_at,
         took,
@@ -94,15 +94,15 @@ def last(connection: Connection) -> Tested | None:
     )
 
 
-def readable_settings(connection: Connection) -> tuple[dict[str, Any], Unreadable | None]:
+def readable_settings(connection: Connection) -> tuple[dict[str, Any], DecryptionError | None]:
     """Return the stored settings, or none and why they do not open."""
     try:
         return connection.settings_or_none() or {}, None
-    except Unreadable as problem:
+    except DecryptionError as problem:
         return {}, problem
 
 
-def kept_form(check: CheckResult, took: float | None) -> dict[str, Any]:
+def form_as_tested(check: CheckResult, took: float | None) -> dict[str, Any]:
     """Return a result as it is stored."""
     return {**dataclasses.asdict(check), "took": took}
 
@@ -112,7 +112,7 @@ def _call(name: str, settings: Mapping[str, Any], test: bool) -> tuple[CheckResu
     db.session.rollback()  # no transaction is open while a provider thinks
     started = time.monotonic()
     try:
-        check = integration_instances.running().make(name, settings, test=test).check()
+        check = integration_instances.instances().make(name, settings, test=test).check()
     except NotFound:
         raise
     except HubError as problem:
@@ -148,7 +148,7 @@ def _without(check: CheckResult, secrets: list[str]) -> CheckResult:
     )
 
 
-def _unreadable(problem: Unreadable) -> CheckResult:
+def _unreadable(problem: DecryptionError) -> CheckResult:
     return CheckResult(
         False,
         "The stored settings cannot be read.",
@@ -161,13 +161,13 @@ def _unreadable(problem: Unreadable) -> CheckResult:
 @transaction
 def _keep(connection_id: str, version: int, check: CheckResult, took: float) -> bool:
     """Store what a test of the stored settings found, unless they changed meanwhile."""
-    connection = locked(connection_id)
+    connection = lock_connection(connection_id)
     if connection.settings_version != version:
         return False
     connection.checked_version = version
     connection.checked_at = now()
     connection.checked_ok = check.ok
-    connection.check = kept_form(check, took)
+    connection.check = form_as_tested(check, took)
     audit.record("connection.tested", connection.id, connection.title, ok=check.ok, code=check.code)
     if check.ok and connection.state == ConnectionState.BROKEN and connection.archived_at is None:
         set_state(connection, ConnectionState.ENABLED)
@@ -175,11 +175,11 @@ def _keep(connection_id: str, version: int, check: CheckResult, took: float) -> 
         audit.record("connection.resumed", connection.id, connection.title)
     if check.ok:
         provider_health.try_now(connection)
-        destinations.reopen(connection_id)
+        destinations.reopen_destination(connection_id)
     return True
 
 
-def locked(connection_id: str) -> Connection:
+def lock_connection(connection_id: str) -> Connection:
     """Return a connection, inside a transaction, with its row locked."""
     return db.session.get_one(
         Connection, connection_id, with_for_update=True, populate_existing=True

@@ -13,7 +13,12 @@ from sqlalchemy import func, select
 
 from hub import integrations
 from hub.connections import connection_tests, settings_form
-from hub.connections.connection_tests import Tested, locked, readable_settings, set_state
+from hub.connections.connection_tests import (
+    TestResult,
+    lock_connection,
+    readable_settings,
+    set_state,
+)
 from hub.core.errors import Conflict, NotFound, Refused
 from hub.core.vocabulary import ConnectionState, Status
 from hub.db import store
@@ -32,10 +37,10 @@ UNDER_WAY = (Status.SENDING, Status.UNKNOWN, Status.ACCEPTED, Status.SENT)
 COUNT_TO = 1000  # more is said as "1,000", which is enough to know
 
 
-class NotPassed(Refused):
+class TestNotPassed(Refused):
     """A connection is not enabled, because its test did not pass; `tested` says why."""
 
-    def __init__(self, tested: Tested) -> None:
+    def __init__(self, tested: TestResult) -> None:
         self.tested = tested
         super().__init__(
             "check_failed",
@@ -45,7 +50,7 @@ class NotPassed(Refused):
 
 
 @dataclass(frozen=True)
-class Saved:
+class SaveResult:
     """What saving came to: whether anything changed, the test that the change called for, and
     whether news may be missed.
 
@@ -53,7 +58,7 @@ class Saved:
     """
 
     changed: bool
-    tested: Tested | None = None
+    tested: TestResult | None = None
     deserted: bool = False
 
 
@@ -68,7 +73,7 @@ def by_slug(slug: str) -> Connection:
     return connection
 
 
-def listed(integration: str | None = None) -> list[Connection]:
+def all_connections(integration: str | None = None) -> list[Connection]:
     """Return the connections that are not archived, the oldest first."""
     wanted = select(Connection).where(Connection.archived_at.is_(None)).order_by(Connection.id)
     return list(
@@ -78,7 +83,7 @@ def listed(integration: str | None = None) -> list[Connection]:
     )
 
 
-def waiting(connection_id: str) -> int:
+def count_waiting(connection_id: str) -> int:
     """Count the messages that wait for a connection, up to COUNT_TO."""
     rows = select(Message.id).where(
         Message.connection_id == connection_id,
@@ -131,13 +136,13 @@ def add(integration: str, title: str, test: bool, values: Mapping[str, Any]) -> 
 
     Raises Invalid, and then nothing is stored.
     """
-    settings_form.read(integrations.get(integration), values, {})
+    settings_form.read_form(integrations.get(integration), values, {})
     connection_id = create(integration, title, test)
     _store(connection_id, values)
     return connection_id
 
 
-def save(connection_id: str, values: Mapping[str, Any]) -> Saved:
+def save(connection_id: str, values: Mapping[str, Any]) -> SaveResult:
     """Store settings, whatever the provider may say of them.
 
     One that sends, or did, is tested at once when its account or a secret changed, and is broken if
@@ -145,11 +150,11 @@ def save(connection_id: str, values: Mapping[str, Any]) -> Saved:
     """
     version, retest, deserted = _store(connection_id, values)
     if not retest:
-        return Saved(version is not None, deserted=deserted)
-    tested = connection_tests.run(connection_id)
+        return SaveResult(version is not None, deserted=deserted)
+    tested = connection_tests.run_test(connection_id)
     if not tested.check.ok:
         _break(connection_id, version or 0, tested.check.title)
-    return Saved(True, tested, deserted)
+    return SaveResult(True, tested, deserted)
 
 
 @transaction
@@ -159,11 +164,11 @@ def _store(connection_id: str, values: Mapping[str, Any]) -> tuple[int | None, b
     Returns their new version, None when nothing changed; whether a test is called for; and whether
     messages are under way in the account that is given up.
     """
-    connection = _not_archived(locked(connection_id))
+    connection = _not_archived(lock_connection(connection_id))
     cls = integrations.get(connection.integration)
     before, unreadable = readable_settings(connection)
-    after = settings_form.settings_of(settings_form.read(cls, values, before))
-    fields = settings_form.changed(before, after)
+    after = settings_form.settings_of(settings_form.read_form(cls, values, before))
+    fields = settings_form.changed_fields(before, after)
     if not fields and connection.settings_version and unreadable is None:
         return None, False, False
     account = cls.account_of(after)
@@ -186,7 +191,7 @@ def _store(connection_id: str, values: Mapping[str, Any]) -> tuple[int | None, b
     # else it stays where a link or the provider has moved it
     if place != cls.place_of(before) or account != was:
         connection.place = place
-    team_subscriptions.begin(connection)
+    team_subscriptions.subscribe_new(connection)
     # which ones, never what they hold
     audit.record("connection.saved", connection.id, connection.title, fields=fields)
     retest = proof and connection.state in (ConnectionState.ENABLED, ConnectionState.BROKEN)
@@ -205,7 +210,7 @@ def _under_way(connection_id: str) -> bool:
 
 @transaction
 def _break(connection_id: str, version: int, why: str) -> None:
-    connection = locked(connection_id)
+    connection = lock_connection(connection_id)
     if connection.settings_version == version and connection.state == ConnectionState.ENABLED:
         set_state(connection, ConnectionState.BROKEN, why)
         audit.record("connection.broke", connection.id, connection.title, why=why)
@@ -224,9 +229,9 @@ def enable(connection_id: str) -> None:
             "Nothing is filled in yet. Save the settings, test them, then enable the connection.",
         )
     if needs_test(connection):
-        tested = connection_tests.run(connection_id)
+        tested = connection_tests.run_test(connection_id)
         if not tested.check.ok:
-            raise NotPassed(tested)
+            raise TestNotPassed(tested)
     _enable(connection_id)
 
 
@@ -237,14 +242,14 @@ def needs_test(connection: Connection) -> bool:
     unsure = (
         not connection.ready
         or connection.state == ConnectionState.BROKEN
-        or connection.id in destinations.of([connection.id])
+        or connection.id in destinations.pauses_of([connection.id])
     )
     return not connection.enabled and unsure
 
 
 @transaction
 def _enable(connection_id: str) -> None:
-    connection = _not_archived(locked(connection_id))
+    connection = _not_archived(lock_connection(connection_id))
     if connection.enabled:
         return
     if not connection.ready:
@@ -260,7 +265,7 @@ def _enable(connection_id: str) -> None:
 @transaction
 def disable(connection_id: str) -> None:
     """Stop a connection from sending; what waits for it stays."""
-    connection = locked(connection_id)
+    connection = lock_connection(connection_id)
     if connection.state in (ConnectionState.ENABLED, ConnectionState.BROKEN):
         set_state(connection, ConnectionState.DISABLED)
         audit.record("connection.disabled", connection.id, connection.title)
@@ -272,7 +277,7 @@ def rename(connection_id: str, title: str, slug: str = "") -> None:
     """Give a connection another title, and another slug if one is given: programs that name it must
     then follow.
     """
-    connection = _not_archived(locked(connection_id))
+    connection = _not_archived(lock_connection(connection_id))
     words = _clean_title(title)
     slug = slug.strip() or connection.slug
     if not SLUG.fullmatch(slug) or len(slug) > LONGEST_SLUG:
@@ -294,7 +299,7 @@ def archive(connection_id: str) -> None:
     """Take a connection out of use for good; callbacks about what it sent still verify, and its
     slug is free again.
     """
-    connection = locked(connection_id)
+    connection = lock_connection(connection_id)
     if connection.archived_at is not None:
         return
     if connection.state != ConnectionState.NEW:
@@ -305,7 +310,7 @@ def archive(connection_id: str) -> None:
 
 
 @transaction
-def note_trial(connection_id: str, message_id: str) -> None:
+def record_test_message(connection_id: str, message_id: str) -> None:
     """Remember the message that was sent from a connection's page to try it."""
     connection = db.session.get_one(Connection, connection_id)
     audit.record("connection.tried", connection.id, connection.title, message=message_id)

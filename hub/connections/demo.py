@@ -15,7 +15,7 @@ from sqlalchemy import select
 from hub import integrations
 from hub.accounts import api_keys
 from hub.connections import connection_tests, connections, settings_form
-from hub.connections.connection_tests import locked, set_state
+from hub.connections.connection_tests import lock_connection, set_state
 from hub.core import data_dir
 from hub.core.config import Config
 from hub.core.data_dir import SimulatorCredentials
@@ -97,19 +97,19 @@ def _connect(cls: type[Integration], title: str, settings: dict[str, Any]) -> No
     )
     if db.session.scalar(known) is not None:
         return  # whatever an admin made of it since
-    connection = locked(connections.create(cls.name, title, test=True))
-    connection.settings = settings_form.settings_of(settings_form.read(cls, settings, {}))
+    connection = lock_connection(connections.create(cls.name, title, test=True))
+    connection.settings = settings_form.settings_of(settings_form.read_form(cls, settings, {}))
     connection.settings_version = 1
     connection.account = account
     connection.sender = cls.sender_of(settings)
     connection.place = cls.place_of(settings)
-    team_subscriptions.begin(connection)
+    team_subscriptions.subscribe_new(connection)
     connection.rules = Rules().stored()  # people who are made up cannot say yes to anything
     # the simulator is not asked: it knows this account by the same file, and may start after us
     connection.checked_version = 1
     connection.checked_at = now()
     connection.checked_ok = True
-    connection.check = connection_tests.kept_form(
+    connection.check = connection_tests.form_as_tested(
         CheckResult(True, "The simulator is ready."), None
     )
     set_state(connection, ConnectionState.ENABLED)
@@ -136,7 +136,7 @@ def learn_templates() -> None:
     if connection is None:
         return
     connection_id = connection.id
-    template_sync.sync(connection_id)
+    template_sync.sync_templates(connection_id)
     approved = select(ProviderTemplate).where(
         ProviderTemplate.connection_id == connection_id, ProviderTemplate.state == APPROVED
     )
@@ -144,12 +144,12 @@ def learn_templates() -> None:
         for name, ours in TEMPLATES.items():
             if template.name.startswith(name):
                 variables = dict(zip(json.loads(template.variables), ours, strict=False))
-                provider_templates.map_to(
+                provider_templates.save_mapping(
                     connection_id, name, template.locale, template.id, variables
                 )
 
 
-def sample() -> dict[str, Any]:
+def sample_event() -> dict[str, Any]:
     """Return the event that the sample request begins with, as a signing app posts it."""
     return {
         "type": EventType.SENT.value,
@@ -180,7 +180,7 @@ def sample() -> dict[str, Any]:
     }
 
 
-def sample_sent() -> bool:
+def sample_was_sent() -> bool:
     """Tell whether the sample request is there."""
     known = select(SigningRequest.id).join(Source, Source.id == SigningRequest.source_id)
     known = known.where(

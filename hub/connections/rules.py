@@ -6,7 +6,7 @@ from dataclasses import fields
 
 from flask import current_app
 
-from hub.connections.connection_tests import locked
+from hub.connections.connection_tests import lock_connection
 from hub.core.errors import Refused
 from hub.db.store import transaction
 from hub.db.types import now
@@ -22,12 +22,12 @@ def save(connection_id: str, wanted: Rules) -> None:
 
     Raises Refused that names the field.
     """
-    fresh = rules.checked(wanted)
-    connection = locked(connection_id)
+    fresh = rules.validate_rules(wanted)
+    connection = lock_connection(connection_id)
     before = policy.rules_of(connection)
     if connection.archived_at is not None:
         raise Refused("archived", "This connection is archived: it sends nothing any more.")
-    if fresh.currency != before.currency and spending.spent(connection.id, now()).month:
+    if fresh.currency != before.currency and spending.spending_of(connection.id, now()).month:
         why = (
             f"This month's spending is counted in {before.currency}. Keep that until the month is"
             " over."
@@ -38,7 +38,7 @@ def save(connection_id: str, wanted: Rules) -> None:
     ]
     connection.rules = fresh.stored()
     if fresh.quiet != before.quiet:
-        outbox.ask_again(connection.id)
+        outbox.reconsider(connection.id)
     audit.record(
         "connection.rules_changed", connection.id, connection.title, rules=", ".join(changed)
     )

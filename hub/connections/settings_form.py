@@ -15,7 +15,7 @@ from hub.core.errors import Refused
 from hub.integrations.base import ByCountry, ConfigForm, Integration, SecretField
 
 
-class Invalid(Refused):
+class InvalidSettings(Refused):
     """The form is not filled in right; each field of `form` says what is wrong with it."""
 
     def __init__(self, form: ConfigForm) -> None:
@@ -29,14 +29,14 @@ class Invalid(Refused):
         super().__init__("invalid", why, field=wrong.name if wrong else "")
 
 
-def show(cls: type[Integration], stored: Mapping[str, Any]) -> ConfigForm:
+def empty_form(cls: type[Integration], stored: Mapping[str, Any]) -> ConfigForm:
     """Return the form filled with the stored settings."""
     form = cls.Form(data=dict(stored))
     _mark(form, stored)
     return form
 
 
-def retyped(
+def retyped_secrets(
     cls: type[Integration], values: Mapping[str, Any], stored: Mapping[str, Any]
 ) -> ConfigForm:
     """Return the form filled with what was typed, right or wrong, to be shown again."""
@@ -45,7 +45,7 @@ def retyped(
     return form
 
 
-def read(
+def read_form(
     cls: type[Integration], values: Mapping[str, Any], stored: Mapping[str, Any]
 ) -> ConfigForm:
     """Return the form as typed, blank secrets filled with the stored ones. Raises Invalid."""
@@ -57,7 +57,7 @@ def read(
     for name, sentence in asked.items():
         form[name].errors = [sentence]
     if not valid or asked:
-        raise Invalid(form)
+        raise InvalidSettings(form)
     return form
 
 
@@ -66,7 +66,7 @@ def settings_of(form: ConfigForm) -> dict[str, Any]:
     return {field.name: "" if field.data is None else field.data for field in form}
 
 
-def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+def changed_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     """Return the names of the settings that differ; a blank one is the same as one that an older
     version did not know.
     """

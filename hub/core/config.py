@@ -420,10 +420,10 @@ def _complete(
             )
         )
     data_folder.verify(folder)
-    secret_key = given["HUB_SECRET_KEY"] or data_folder.kept(
+    secret_key = given["HUB_SECRET_KEY"] or data_folder.read_existing(
         folder / data_folder.SECRET_KEY, _secret_key
     )
-    encryption_keys = given["HUB_ENCRYPTION_KEYS"] or data_folder.kept(
+    encryption_keys = given["HUB_ENCRYPTION_KEYS"] or data_folder.read_existing(
         folder / data_folder.ENCRYPTION_KEYS, _keys
     )
     if verify:

@@ -90,7 +90,7 @@ def _unusable(folder: Path, what: str) -> str:
     )
 
 
-def kept(path: Path, parse: Callable[[str], T]) -> T | None:
+def read_existing(path: Path, parse: Callable[[str], T]) -> T | None:
     """Return the key that a file holds, or None where there is no file. Raises ConfigError."""
     try:
         return parse(path.read_text().strip())
@@ -125,7 +125,7 @@ def write_private(path: Path, text: str) -> None:
     os.replace(temporary, path)
 
 
-def once(path: Path, text: str) -> str:
+def create_once(path: Path, text: str) -> str:
     """Return what the file holds, after creating it with `text` if it is missing.
 
     Safe for many processes at once.
@@ -144,11 +144,11 @@ def once(path: Path, text: str) -> str:
 
 
 def secret_key(folder: Path) -> str:
-    return once(folder / SECRET_KEY, secrets.token_urlsafe(48))
+    return create_once(folder / SECRET_KEY, secrets.token_urlsafe(48))
 
 
 def encryption_keys(folder: Path) -> str:
-    return once(
+    return create_once(
         folder / ENCRYPTION_KEYS, "k1:" + base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
     )
 
@@ -162,7 +162,7 @@ def simulator_credentials(folder: Path) -> SimulatorCredentials:
         messaging_service_sid="MG" + secrets.token_hex(16),
     )
     return SimulatorCredentials(
-        **json.loads(once(folder / "simulator.json", json.dumps(asdict(fresh), indent=1)))
+        **json.loads(create_once(folder / "simulator.json", json.dumps(asdict(fresh), indent=1)))
     )
 
 

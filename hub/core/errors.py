@@ -46,7 +46,7 @@ class ConfigError(HubError):
     """Settings are wrong; the sentence says which and what to do."""
 
 
-class Unreadable(HubError):
+class DecryptionError(HubError):
     """A sealed value does not open."""
 
     def __init__(self, key_id: str, why: str) -> None:

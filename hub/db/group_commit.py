@@ -28,12 +28,12 @@ from hub.db.store import writers_lock
 from hub.lib import disk
 
 
-class NotStored(HubError):
+class WriteFailed(HubError):
     """The database did not take it; nothing was stored."""
 
 
 @dataclass
-class Unit:
+class PendingWrite:
     """A change that was worked out beforehand, as the driver takes it: what was read for it, and
     what is to be written.
     """
@@ -57,7 +57,7 @@ class GroupCommit:
     ) -> None:
         self._database = database
         self._lock = lock
-        self._pending: list[Unit] = []
+        self._pending: list[PendingWrite] = []
         self._pending_lock = threading.Lock()
         self._lead = threading.Lock()
         # changes for which others were faster just now, and until when that counts
@@ -65,7 +65,7 @@ class GroupCommit:
         self._connection: sqlite3.Connection | None = None
         self._owner = 0
 
-    def commit(self, unit: Unit) -> None:
+    def commit(self, unit: PendingWrite) -> None:
         """Write a unit durably, unless it is stale. Raises NotStored."""
         with self._pending_lock:
             self._pending.append(unit)
@@ -73,7 +73,7 @@ class GroupCommit:
             if not unit.done:
                 self._write_pending()
         if unit.error is not None:
-            raise NotStored(
+            raise WriteFailed(
                 f"The database did not store it: {type(unit.error).__name__}."
             ) from unit.error
 
@@ -94,7 +94,7 @@ class GroupCommit:
             for unit in batch:
                 unit.done = True
 
-    def _write(self, batch: list[Unit]) -> bool:
+    def _write(self, batch: list[PendingWrite]) -> bool:
         try:
             with self._lock():
                 self._run(batch)
@@ -109,7 +109,7 @@ class GroupCommit:
             return False
         return True
 
-    def _run(self, batch: list[Unit]) -> None:
+    def _run(self, batch: list[PendingWrite]) -> None:
         connection = self._open()
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -171,11 +171,15 @@ def storage_of(model: Any, engine: Engine) -> Storage:
     """Return the storage of a table in the database of `engine`."""
     insert = Statement.insert(model.__table__, once=True)
     together = committer()
-    return OneByOne(engine, insert) if together is None else Together(together, insert, engine)
+    return (
+        DirectInsert(engine, insert)
+        if together is None
+        else GroupedInsert(together, insert, engine)
+    )
 
 
 @dataclass
-class Together:
+class GroupedInsert:
     """An insert among the units that this process commits together."""
 
     group: GroupCommit
@@ -184,7 +188,7 @@ class Together:
 
     def insert(self, row: Mapping[str, Any]) -> bool:
         form = self.statement.form(self.engine.dialect, row)
-        unit = Unit(writes=[(form.sql, [form.bind(row)])])
+        unit = PendingWrite(writes=[(form.sql, [form.bind(row)])])
         self.group.commit(unit)
         return unit.changed > 0
 
@@ -193,7 +197,7 @@ class Together:
 
 
 @dataclass
-class OneByOne:
+class DirectInsert:
     """A plain insert, committed by itself, over a pool of its own."""
 
     engine: Engine
@@ -228,7 +232,7 @@ class OneByOne:
                 # one
                 if not lost or time.monotonic() > until:
                     disk.note_failure(problem)
-                    raise NotStored(
+                    raise WriteFailed(
                         f"The database did not store it: {type(problem).__name__}."
                     ) from problem
             finally:

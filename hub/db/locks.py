@@ -23,7 +23,7 @@ FLOCK = "hhqqi4x"
 
 
 @contextmanager
-def held(name: str, seconds: float = 2.0) -> Iterator[bool]:
+def hold_lock(name: str, seconds: float = 2.0) -> Iterator[bool]:
     """Hold `name` for the body. Gives False when somebody else still holds it after `seconds`.
 
     Locks one byte of a file (SQLite) or an advisory lock (PostgreSQL); both end with their process.

@@ -20,8 +20,8 @@ from typing import ParamSpec, TypeVar, cast
 from sqlalchemy.orm import Session
 
 from hub.db.engine import db
-from hub.db.group_commit import NotStored, Unit, committer
-from hub.db.store import OnlyReads, joins, note_stored, transaction, wake_now
+from hub.db.group_commit import PendingWrite, WriteFailed, committer
+from hub.db.store import ReadOnlySession, in_transaction, mark_stored, transaction, wake_now
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -43,18 +43,18 @@ def optimistic(change: Callable[P, T]) -> Callable[P, T]:
     @functools.wraps(change)
     def run(*args: P.args, **kwargs: P.kwargs) -> T:
         session = cast(Session, db.session())
-        group = None if joins(session) else committer()
+        group = None if in_transaction(session) else committer()
         if group is None or time.monotonic() < group.contended.get(change, 0):
             return locked(*args, **kwargs)
         try:
             with _collecting(session) as unit:
                 result = change(*args, **kwargs)
-        except OnlyReads:
+        except ReadOnlySession:
             return locked(*args, **kwargs)
         wakes = session.info.pop("hub_wakes")
         try:
             group.commit(unit)
-        except NotStored as problem:
+        except WriteFailed as problem:
             if isinstance(problem.__cause__, sqlite3.OperationalError | OSError):
                 raise
             # it lies in what was to be written: under the lock it is seen where
@@ -63,7 +63,7 @@ def optimistic(change: Callable[P, T]) -> Callable[P, T]:
             group.contended[change] = time.monotonic() + CONTENDED
             return locked(*args, **kwargs)
         if unit.writes:
-            note_stored()
+            mark_stored()
         for queue in wakes:
             wake_now(queue)
         return result
@@ -72,13 +72,13 @@ def optimistic(change: Callable[P, T]) -> Callable[P, T]:
 
 
 @contextmanager
-def _collecting(session: Session) -> Iterator[Unit]:
-    session.info["hub_unit"] = Unit()
+def _collecting(session: Session) -> Iterator[PendingWrite]:
+    session.info["hub_unit"] = PendingWrite()
     session.info["hub_wakes"] = set()
     try:
         yield session.info["hub_unit"]
         if session.new or session.dirty or session.deleted:
-            raise OnlyReads
+            raise ReadOnlySession
     finally:
         del session.info["hub_unit"]
         session.rollback()

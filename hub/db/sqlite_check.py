@@ -24,7 +24,7 @@ class Unusable(Exception):
 
 
 @contextmanager
-def opened(file: Path) -> Iterator[sqlite3.Connection]:
+def open_checked(file: Path) -> Iterator[sqlite3.Connection]:
     """Give a connection that only reads, after a quick check. Raises Unusable."""
     _check_header(file)
     in_use = _in_use(file)

@@ -70,7 +70,7 @@ def _end_session(_: BaseException | None) -> None:
         db.session.registry.clear()
 
 
-class OnlyReads(RuntimeError):
+class ReadOnlySession(RuntimeError):
     """A session was asked to write outside a change, or before its lock is held."""
 
     def __init__(self) -> None:
@@ -79,14 +79,14 @@ class OnlyReads(RuntimeError):
 
 def _refuse_flush(session: Session, *_: Any) -> None:
     if not session.info.get("hub_writes"):
-        raise OnlyReads
+        raise ReadOnlySession
 
 
 def _refuse_statement(state: ORMExecuteState) -> None:
     if (state.is_insert or state.is_update or state.is_delete) and not state.session.info.get(
         "hub_writes"
     ):
-        raise OnlyReads
+        raise ReadOnlySession
 
 
 def transaction(change: Callable[P, T]) -> Callable[P, T]:
@@ -99,7 +99,7 @@ def transaction(change: Callable[P, T]) -> Callable[P, T]:
     @functools.wraps(change)
     def run(*args: P.args, **kwargs: P.kwargs) -> T:
         session = cast(Session, db.session())
-        if joins(session):
+        if in_transaction(session):
             return change(*args, **kwargs)
         for tries in range(1, TRIES + 1):
             try:
@@ -109,7 +109,7 @@ def transaction(change: Callable[P, T]) -> Callable[P, T]:
                 break
             except (DBAPIError, OSError) as problem:
                 disk.note_failure(problem)
-                if tries == TRIES or not asks_to_rerun(problem):
+                if tries == TRIES or not is_retryable(problem):
                     raise
                 time.sleep(random.uniform(0, 0.02 * 2**tries))  # noqa: S311 - jitter
         for queue in session.info.pop("hub_wakes", ()):
@@ -138,7 +138,7 @@ def _commit(session: Session) -> None:
     session.info["hub_kept"] = STORED
 
 
-def note_stored() -> None:
+def mark_stored() -> None:
     """Note that a change of this request was committed otherwise than by its session."""
     db.session().info["hub_kept"] = STORED
 
@@ -150,7 +150,7 @@ def begin_request() -> None:
     db.session().info.pop("hub_kept", None)
 
 
-def kept() -> str:
+def request_cache() -> str:
     """Return whether a change of this request was committed: STORED, NOTHING, or PERHAPS where no
     answer to the commit came.
 
@@ -159,16 +159,16 @@ def kept() -> str:
     return str(db.session().info.get("hub_kept", NOTHING))
 
 
-def asks_to_rerun(problem: Exception) -> bool:
+def is_retryable(problem: Exception) -> bool:
     """Tell whether a change is to be made again from its beginning: whoever catches errors inside
     one must let these pass.
     """
-    return isinstance(problem, OnlyReads) or (
+    return isinstance(problem, ReadOnlySession) or (
         isinstance(problem, DBAPIError) and getattr(problem.orig, "sqlstate", None) in RERUN
     )
 
 
-def failed(problem: Exception) -> bool:
+def is_database_failure(problem: Exception) -> bool:
     """Tell whether the database failed, not what it was told to write: no connection, a full disk,
     a lock that was not given.
     """
@@ -180,12 +180,12 @@ def failed(problem: Exception) -> bool:
     return operational or problem.connection_invalidated
 
 
-def need_lock() -> None:
+def require_write_lock() -> None:
     """Say that what follows reads what this change wrote, or the clock: it must hold the lock, so
     it begins anew if it does not.
     """
     if "hub_unit" in db.session().info:
-        raise OnlyReads
+        raise ReadOnlySession
 
 
 @contextmanager
@@ -201,7 +201,7 @@ def savepoint() -> Iterator[None]:
     try:
         yield
     except Exception as problem:
-        raise OnlyReads from problem
+        raise ReadOnlySession from problem
 
 
 @contextmanager
@@ -239,7 +239,7 @@ def writers_lock() -> Iterator[None]:
         os.close(descriptor)
 
 
-def joins(session: Session) -> bool:
+def in_transaction(session: Session) -> bool:
     """Tell whether a change under way in this session takes in those that are called from it."""
     return bool(session.info.get("hub_writes")) or "hub_unit" in session.info
 
@@ -262,8 +262,8 @@ def write(statement: Statement, rows: Mapping[str, Any] | Sequence[Mapping[str, 
     """Run a statement that changes, once for each of `rows`; inside a change only."""
     many = [rows] if isinstance(rows, Mapping) else rows
     session = cast(Session, db.session())
-    if not joins(session):
-        raise OnlyReads
+    if not in_transaction(session):
+        raise ReadOnlySession
     unit = session.info.get("hub_unit")
     forms: dict[str, tuple[Form, list[Any]]] = {}
     driver = _driver_of(session, unit)
@@ -334,7 +334,7 @@ def wake_now(queue: str) -> None:
     current_app.extensions["hub.waker"].wake(queue)
 
 
-def remembered(name: tuple[str, ...], make: Callable[[], T]) -> T:
+def cached(name: tuple[str, ...], make: Callable[[], T]) -> T:
     """Return what `make` read at most REMEMBERED seconds ago: for what changes rarely and may be a
     moment old.
     """
@@ -350,7 +350,7 @@ def remembered(name: tuple[str, ...], make: Callable[[], T]) -> T:
     return cast(T, found[1])
 
 
-def several(name: str) -> BindParameter[Any]:
+def list_param(name: str) -> BindParameter[Any]:
     """Stand for a list in a statement that is built once: `column.in_(several("ids"))`.
 
     Building a statement costs several times what running it does, so hot paths keep theirs.

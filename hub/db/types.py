@@ -245,17 +245,17 @@ def raw(column: Any, value: Any, dialect: Dialect) -> Any:
     return kind.process_bind_param(value, dialect) if isinstance(kind, TypeDecorator) else value
 
 
-def key(prefix: str) -> MappedColumn[str]:
+def primary_key(prefix: str) -> MappedColumn[str]:
     """Declare the primary key `prefix_…`, made by us."""
     return mapped_column(Id(prefix), primary_key=True, default=partial(new_id, prefix))
 
 
-def ref(prefix: str, target: str, **options: Any) -> MappedColumn[Any]:
+def foreign_key(prefix: str, target: str, **options: Any) -> MappedColumn[Any]:
     """Declare a foreign key to `target`, such as "messages.id"."""
     return mapped_column(Id(prefix), ForeignKey(target), **options)
 
 
-def some(name: str | None, *columns: str, where: Any, **options: Any) -> Index:
+def partial_index(name: str | None, *columns: str, where: Any, **options: Any) -> Index:
     """Declare an index of some rows.
 
     PostgreSQL's has the same condition, in the migrations.
@@ -272,7 +272,7 @@ def keyring() -> Keyring:
     return ring
 
 
-class sealed:
+class EncryptedJson:
     """A JSON value that is stored sealed in the column of the same name with a leading underscore.
 
     Reading raises Unreadable where the value does not open.

@@ -20,7 +20,7 @@ from hub.db import store
 from hub.db.compiled_sql import Statement, table_of
 from hub.db.engine import db
 from hub.db.optimistic_transaction import optimistic
-from hub.db.store import asks_to_rerun, savepoint, several
+from hub.db.store import is_retryable, list_param, savepoint
 from hub.db.types import keyring, now
 from hub.intake.provider_callbacks import request_of
 from hub.integrations.base import (
@@ -34,10 +34,10 @@ from hub.integrations.base import (
     Unrecognized,
 )
 from hub.lib import times
-from hub.lib.shutdown import Stopping
+from hub.lib.shutdown import ShutdownSignal
 from hub.messaging.inbox import chat_membership, inbound, opt_out
 from hub.messaging.state import unreadable_rows
-from hub.messaging.state.message_batch import Ledger
+from hub.messaging.state.message_batch import MessageBatch
 from hub.messaging.track import statuses
 from hub.messaging.track.statuses import Origin
 from hub.models import Connection, Receipt
@@ -59,7 +59,7 @@ LINGER_SECONDS = 20.0
 
 
 @dataclass(slots=True)
-class Held:
+class CallbackRow:
     """A receipt in the hands of a batch: its row, the facts it holds, and how it ends."""
 
     id: str
@@ -108,7 +108,7 @@ _IDS = Statement(
     .limit(BATCH)
 )
 _CONNECTIONS = Statement(
-    select(Connection.id, Connection.settings_version).where(Connection.id.in_(several("ids")))
+    select(Connection.id, Connection.settings_version).where(Connection.id.in_(list_param("ids")))
 )
 _SETTLED = Statement(
     update(receipts)
@@ -127,21 +127,21 @@ _CALLED = Statement(
 )
 
 
-def due(moment: datetime | None = None) -> bool:
+def is_due(moment: datetime | None = None) -> bool:
     """Tell whether a receipt was due at a moment, else now. Reads only."""
     return bool(store.read(_IS_DUE, moment=moment or now()))
 
 
-def drain(stopping: Stopping, linger: float = LINGER_SECONDS) -> int:
+def process_due(stopping: ShutdownSignal, linger: float = LINGER_SECONDS) -> int:
     """Settle what is due until nothing comes for a while; return the number of receipts."""
     settled = 0
     idle_since = time.monotonic()
     while not stopping.now:
         ends = time.monotonic() - idle_since >= linger
         moment = now() if ends else now() - ARRIVING
-        waiting = due(moment)
+        waiting = is_due(moment)
         db.session.rollback()
-        count = batch(moment) if waiting else 0
+        count = process_batch(moment) if waiting else 0
         settled += count
         if count:
             idle_since = time.monotonic()
@@ -152,7 +152,7 @@ def drain(stopping: Stopping, linger: float = LINGER_SECONDS) -> int:
     return settled
 
 
-def batch(moment: datetime | None = None) -> int:
+def process_batch(moment: datetime | None = None) -> int:
     """Settle up to BATCH receipts, due at a moment, else now, in one transaction; one that fails
     keeps its error and holds no other.
     """
@@ -160,7 +160,7 @@ def batch(moment: datetime | None = None) -> int:
     try:
         return _batch(moment)
     except Exception as problem:
-        if unreadable_rows.lets_pass(problem):
+        if unreadable_rows.is_transient(problem):
             raise
         log.error("batch.failed", problem=type(problem).__name__)
         return _one_by_one(moment)
@@ -175,7 +175,7 @@ def _one_by_one(moment: datetime) -> int:
         try:
             _batch(moment, only=receipt_id)
         except Exception as problem:
-            if unreadable_rows.lets_pass(problem):
+            if unreadable_rows.is_transient(problem):
                 raise
             unreadable_rows.hold_receipt(receipt_id, problem)
     return len(ids)
@@ -185,14 +185,14 @@ def _one_by_one(moment: datetime) -> int:
 def _batch(moment: datetime, only: str = "") -> int:
     """Settle what is due, or one receipt of it."""
     rows = store.read(_ONE, moment=moment, only=only) if only else store.read(_DUE, moment=moment)
-    held = [Held(*row) for row in rows]
+    held = [CallbackRow(*row) for row in rows]
     _note_calls(held)  # first: who claims locks connections before messages
-    apply(held)
-    write(held)
+    apply_events(held)
+    write_results(held)
     return len(held)
 
 
-def _note_calls(held: Sequence[Held]) -> None:
+def _note_calls(held: Sequence[CallbackRow]) -> None:
     """Note when each connection was called back last, once a minute: its page must not search a
     large table.
     """
@@ -206,12 +206,12 @@ def _note_calls(held: Sequence[Held]) -> None:
         store.write(_CALLED, {"key": connection_id, "at": at, "long_ago": at - NOTED_EVERY})
 
 
-def write(held: Sequence[Held]) -> None:
+def write_results(held: Sequence[CallbackRow]) -> None:
     """Write on receipts how they ended: settled, due again, or given up with an error."""
     store.write(_SETTLED, [_ended(one) for one in held])
 
 
-def _ended(one: Held) -> dict[str, Any]:
+def _ended(one: CallbackRow) -> dict[str, Any]:
     tries = one.tries + 1
     return {
         "key": one.id,
@@ -221,14 +221,16 @@ def _ended(one: Held) -> dict[str, Any]:
     }
 
 
-def _next_try(one: Held, tries: int) -> datetime | None:
+def _next_try(one: CallbackRow, tries: int) -> datetime | None:
     """Return when a receipt is tried again; None once it is settled or set aside."""
     if not one.error or one.final or now() - one.received_at >= LOOK_FOR:
         return None
     return now() + timedelta(seconds=min(FIRST_PAUSE * 2 ** min(tries - 1, 20), LONGEST_PAUSE))
 
 
-def apply(held: Sequence[Held], ledger_of: Callable[[], Ledger] = Ledger) -> list[Ledger]:
+def apply_events(
+    held: Sequence[CallbackRow], ledger_of: Callable[[], MessageBatch] = MessageBatch
+) -> list[MessageBatch]:
     """Read receipts and apply what they tell, inside a transaction; each then says what is wrong
     with it.
 
@@ -241,7 +243,7 @@ def apply(held: Sequence[Held], ledger_of: Callable[[], Ledger] = Ledger) -> lis
     )
     for one in held:
         _read(one, known.get(one.connection_id or "", 0))
-    ledgers: list[Ledger] = []
+    ledgers: list[MessageBatch] = []
     _apply([one for one in held if one.told and not one.fault], ledger_of, ledgers)
     for one in held:
         if one.came and not one.fault:
@@ -249,7 +251,7 @@ def apply(held: Sequence[Held], ledger_of: Callable[[], Ledger] = Ledger) -> lis
     return ledgers
 
 
-def _take_in(one: Held) -> None:
+def _take_in(one: CallbackRow) -> None:
     """Store what a person sent to us; whatever goes wrong stays with its receipt."""
     try:
         with savepoint():
@@ -259,7 +261,7 @@ def _take_in(one: Held) -> None:
     except Refused as refusal:
         _set_aside(one, str(refusal))
     except Exception as problem:
-        if asks_to_rerun(problem):
+        if is_retryable(problem):
             raise
         _blame(one, problem)
 
@@ -274,22 +276,22 @@ def _take(came: Fact, origin: Origin, received_at: datetime) -> bool:
         and not _may_be_unknown(came, origin)
     ):
         raise Refused("no_address", "This webhook names no address.")
-    at = times.reported(came.at, received_at)
+    at = times.clamp_reported(came.at, received_at)
     match came:
         case Inbound() if not origin.connection_ids:
-            opt_out.heard_elsewhere(came, at, origin.receipt_id)
+            opt_out.process_unassigned_keyword(came, at, origin.receipt_id)
             return True
         case Inbound():
-            return inbound.take(came, origin, received_at)
+            return inbound.store_inbound(came, origin, received_at)
         case ButtonPress():
-            button_actions.press(
+            button_actions.perform_action(
                 came.token, came.who, origin=origin, reply_to=came.reply_to, post=came.provider_id
             )
             return True
         case Linked():
-            return chat_invitations.linked(came, origin, at)
+            return chat_invitations.link_chat(came, origin, at)
         case OptChange():
-            return chat_membership.changed(came, origin, at)
+            return chat_membership.apply_membership(came, origin, at)
     return True
 
 
@@ -298,11 +300,11 @@ def _may_be_unknown(came: Fact, origin: Origin) -> bool:
     return isinstance(came, Inbound) and bool(origin.connection_ids)
 
 
-def _connections(held: Sequence[Held]) -> list[str]:
+def _connections(held: Sequence[CallbackRow]) -> list[str]:
     return list({one.connection_id for one in held if one.connection_id is not None})
 
 
-def _read(one: Held, version: int) -> None:
+def _read(one: CallbackRow, version: int) -> None:
     """Read the facts of a receipt; whatever goes wrong stays with it."""
     if one.sealed is None:
         one.fault = REMOVED
@@ -324,28 +326,32 @@ def _read(one: Held, version: int) -> None:
 
 def _of_no_connection(content: Mapping[str, Any]) -> list[Fact]:
     """Return the facts of a webhook for an unknown account that count: its messages."""
-    reader = integration_instances.running().stray(integrations.get(content["integration"]))
+    reader = integration_instances.instances().stray(integrations.get(content["integration"]))
     facts = reader.facts(request_of(content)) if reader is not None else []
     return [fact for fact in facts if isinstance(fact, Inbound)]
 
 
 def _reader(connection_id: str, version: int) -> Integration:
-    running = integration_instances.running()
+    running = integration_instances.instances()
     return running.kept(connection_id, version) or running.reader(
         db.session.get_one(Connection, connection_id)
     )
 
 
-def _apply(held: list[Held], ledger_of: Callable[[], Ledger], ledgers: list[Ledger]) -> None:
+def _apply(
+    held: list[CallbackRow], ledger_of: Callable[[], MessageBatch], ledgers: list[MessageBatch]
+) -> None:
     """Apply the facts of many receipts at once, or one by one where that fails."""
     if not held:
         return
     ledger = ledger_of()
     try:
         with savepoint():
-            matches = iter(statuses.apply_all([told for one in held for told in one.told], ledger))
+            matches = iter(
+                statuses.apply_statuses([told for one in held for told in one.told], ledger)
+            )
     except Exception as problem:
-        if asks_to_rerun(problem):
+        if is_retryable(problem):
             raise
         if len(held) > 1:
             for one in held:
@@ -358,7 +364,7 @@ def _apply(held: list[Held], ledger_of: Callable[[], Ledger], ledgers: list[Ledg
             one.matched = all(list(islice(matches, len(one.told))))
 
 
-def _set_aside(one: Held, why: str) -> None:
+def _set_aside(one: CallbackRow, why: str) -> None:
     """Keep a receipt that means nothing to us, with a sentence that says what it is.
 
     It is not tried again.
@@ -367,7 +373,7 @@ def _set_aside(one: Held, why: str) -> None:
     one.final = bool(why)
 
 
-def _blame(one: Held, problem: Exception) -> None:
+def _blame(one: CallbackRow, problem: Exception) -> None:
     if one.tries == 0:
         log.error("receipt.failed", receipt=one.id, exc_info=problem)
     own = f"A fault of Signpost’s own: {type(problem).__name__}. It stands in the worker’s log."

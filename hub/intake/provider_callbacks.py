@@ -12,7 +12,7 @@ import structlog
 from flask import current_app
 from sqlalchemy import bindparam, select
 
-from hub.core.errors import BadWebhook, HubError, Unreadable
+from hub.core.errors import BadWebhook, DecryptionError, HubError
 from hub.db.compiled_sql import Statement, table_of
 from hub.db.engine import db
 from hub.db.group_commit import Storage, storage_of
@@ -20,7 +20,7 @@ from hub.db.store import read, transaction
 from hub.db.types import keyring, new_id, now
 from hub.integrations.base import Integration, WebhookRequest
 from hub.lib.crypto import digest
-from hub.lib.storable import storable
+from hub.lib.storable import make_storable
 from hub.models import Connection, Receipt
 from hub.shared import integration_instances
 
@@ -40,7 +40,7 @@ class CannotVerify(HubError):
 
 
 @dataclass(frozen=True)
-class Proof:
+class VerifiedBy:
     """Who proved a webhook genuine: an instance that can read it, and every connection whose secret
     that was.
     """
@@ -49,7 +49,7 @@ class Proof:
     connection_ids: tuple[str, ...]  # empty: the secret for accounts that belong to no connection
 
 
-def verify(request: WebhookRequest, integrations: Sequence[type[Integration]]) -> Proof:
+def verify(request: WebhookRequest, integrations: Sequence[type[Integration]]) -> VerifiedBy:
     """Try the secrets of the account that the webhook claims, archived connections' too.
 
     Raises BadWebhook.
@@ -68,10 +68,10 @@ def verify(request: WebhookRequest, integrations: Sequence[type[Integration]]) -
         )
     if not known.connections:
         for cls in integrations:
-            stray = integration_instances.running().stray(cls)
+            stray = integration_instances.instances().stray(cls)
             if stray is not None:
                 stray.verify(request)
-                return Proof(stray, ())
+                return VerifiedBy(stray, ())
     raise BadWebhook("The signature does not fit any connection of this account.")
 
 
@@ -111,7 +111,7 @@ def _instance(connection: Connection) -> Integration | None:
         return None  # settings that do not open prove nothing
 
 
-def _prove(request: WebhookRequest, known: _Known) -> Proof | None:
+def _prove(request: WebhookRequest, known: _Known) -> VerifiedBy | None:
     proven: dict[str, Integration] = {}
     for connection_id, instance in known.connections:
         try:
@@ -120,7 +120,7 @@ def _prove(request: WebhookRequest, known: _Known) -> Proof | None:
                 proven[connection_id] = instance
         except BadWebhook:
             continue
-    return Proof(next(iter(proven.values())), tuple(proven)) if proven else None
+    return VerifiedBy(next(iter(proven.values())), tuple(proven)) if proven else None
 
 
 def _claimed(
@@ -141,7 +141,7 @@ def _account(cls: type[Integration], request: WebhookRequest) -> str:
 
     Strangers choose the text, so it must not fail in the database nor fill the memory.
     """
-    account = storable(cls.account(request))
+    account = make_storable(cls.account(request))
     return account if len(account) <= LONGEST_KEY else ""
 
 
@@ -150,11 +150,11 @@ def _key(text: str) -> str:
 
     PostgreSQL's indexes take no long text, so that of a long one is its hash.
     """
-    text = storable(text)
+    text = make_storable(text)
     return text if len(text) <= LONGEST_KEY else f"{text[: LONGEST_KEY // 4]}…{digest(text).hex()}"
 
 
-def keep(request: WebhookRequest, proof: Proof) -> bool:
+def store(request: WebhookRequest, proof: VerifiedBy) -> bool:
     """Store a genuine webhook, durably, before it is answered; False when it was stored before.
 
     Raises NotStored.
@@ -165,11 +165,11 @@ def keep(request: WebhookRequest, proof: Proof) -> bool:
     moment = now()
     content = {
         "method": request.method,
-        "url": storable(request.url),
+        "url": make_storable(request.url),
         "path": request.path,
         "connection": request.connection,
         "headers": {
-            name: storable(request.headers[name])
+            name: make_storable(request.headers[name])
             for name in (*KEPT_HEADERS, *cls.kept_headers)
             if name in request.headers
         },
@@ -199,7 +199,7 @@ def keep(request: WebhookRequest, proof: Proof) -> bool:
     return False
 
 
-def _missing(row: Mapping[str, Any], proof: Proof) -> bool:
+def _missing(row: Mapping[str, Any], proof: VerifiedBy) -> bool:
     """Tell whether what was kept before does not count for all whose secret proves it now.
 
     Reads only: most repeats end here.
@@ -213,7 +213,7 @@ def _missing(row: Mapping[str, Any], proof: Proof) -> bool:
                 if sealed
                 else []
             )
-        except (Unreadable, KeyError, TypeError):
+        except (DecryptionError, KeyError, TypeError):
             return True  # the webhook is stored again
         return not set(proof.connection_ids) <= set(kept)
     return False
@@ -229,7 +229,7 @@ _KEPT = Statement(
 
 
 @transaction
-def _widen(row: Mapping[str, Any], proof: Proof, came: Mapping[str, Any]) -> None:
+def _widen(row: Mapping[str, Any], proof: VerifiedBy, came: Mapping[str, Any]) -> None:
     """Let a webhook that was kept before count for the connections that prove it now, and settle it
     again if that is news.
 
@@ -240,7 +240,7 @@ def _widen(row: Mapping[str, Any], proof: Proof, came: Mapping[str, Any]) -> Non
     try:
         content = {**receipt.request, "connections": list(receipt.request["connections"])}
     except (
-        Unreadable,
+        DecryptionError,
         KeyError,
         TypeError,
     ):  # its stored body was changed; the provider has just sent it again

@@ -48,7 +48,7 @@ AT_ONCE = 500  # rows of one transaction: sending and settling write in between
 BATCHES = 20  # of each kind in one run; the next goes on
 
 
-def forget(before: datetime) -> dict[str, int]:
+def delete_old_rows(before: datetime) -> dict[str, int]:
     """Remove what was made before then; return how many rows of each kind.
 
     Once a day, or again at once where more was old than one run takes: to find what is old it looks

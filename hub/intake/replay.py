@@ -19,11 +19,11 @@ from hub.core.errors import NotFound, Refused
 from hub.db import store
 from hub.db.compiled_sql import Statement
 from hub.db.engine import db
-from hub.db.store import several, transaction
+from hub.db.store import list_param, transaction
 from hub.db.types import id_at, is_id, now
 from hub.intake import process_callbacks
-from hub.intake.process_callbacks import COLUMNS, REMOVED, Held
-from hub.messaging.state.message_batch import Ledger, platform_events, status_events
+from hub.intake.process_callbacks import COLUMNS, REMOVED, CallbackRow
+from hub.messaging.state.message_batch import MessageBatch, platform_events, status_events
 from hub.models import Attempt, Message, Receipt, StatusEvent
 from hub.shared import audit
 
@@ -35,10 +35,10 @@ UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"
 _FACTS = Statement(
     select(
         *(status_events.c[name] for name in ("message_id", "attempt", "source", "word", "code"))
-    ).where(status_events.c.message_id.in_(several("ids")))
+    ).where(status_events.c.message_id.in_(list_param("ids")))
 )
 _CAUSES = Statement(
-    select(platform_events.c.cause).where(platform_events.c.cause.in_(several("causes")))
+    select(platform_events.c.cause).where(platform_events.c.cause.in_(list_param("causes")))
 )
 
 
@@ -102,7 +102,7 @@ class Report:
 
 
 @dataclass
-class _Counting(Ledger):
+class _Counting(MessageBatch):
     """A ledger that looks, before it writes, at how much of it is news."""
 
     report: Report = field(default_factory=Report)
@@ -126,7 +126,7 @@ class _Counting(Ledger):
         super().write()
 
 
-def run(selection: Selection, progress: Callable[[Report], None] | None = None) -> Report:
+def replay(selection: Selection, progress: Callable[[Report], None] | None = None) -> Report:
     """Replay receipts, oldest first, a batch in a transaction; `progress` hears of each.
 
     Raises NotFound.
@@ -146,7 +146,7 @@ def run(selection: Selection, progress: Callable[[Report], None] | None = None) 
         time.sleep(min(time.monotonic() - began, LONGEST_REST))
 
 
-def since(text: str) -> datetime:
+def newer_than(text: str) -> datetime:
     """Read a time: RFC 3339, or a span that ends now, such as `2h` or `3d`. Raises Refused."""
     if (span := re.fullmatch(r"([0-9]{1,5})([smhdw])", text.strip())) is not None:
         return max(now() - timedelta(**{UNITS[span[2]]: int(span[1])}), EPOCH)
@@ -227,11 +227,11 @@ def _batch(
     """
     wanted = select(*COLUMNS).where(*conditions).order_by(Receipt.id).limit(BATCH)
     rows = db.session.execute(wanted.where(Receipt.id > after) if after else wanted).all()
-    held = _locked([Held(*row) for row in rows])
+    held = _locked([CallbackRow(*row) for row in rows])
     report = Report(read=len(held), unproven=sum(one.connection_id is None for one in held))
     if held and not after:
         _note(selection)
-    for ledger in process_callbacks.apply(held, _Counting):
+    for ledger in process_callbacks.apply_events(held, _Counting):
         if isinstance(ledger, _Counting):
             report.add(ledger.report)
     for one in held:
@@ -239,11 +239,11 @@ def _batch(
             report.removed += 1
         elif one.error:
             report.blame(one.error, one.id)
-    process_callbacks.write([one for one in held if _ended_otherwise(one)])
+    process_callbacks.write_results([one for one in held if _ended_otherwise(one)])
     return report, held[-1].id if len(held) == BATCH else ""
 
 
-def _locked(held: list[Held]) -> list[Held]:
+def _locked(held: list[CallbackRow]) -> list[CallbackRow]:
     """Return receipts; those not settled are locked, because they are going to be written."""
     unsettled = [one.id for one in held if one.before or one.due_at is not None]
     if not unsettled:
@@ -251,11 +251,11 @@ def _locked(held: list[Held]) -> list[Held]:
     found = db.session.execute(
         select(*COLUMNS).where(Receipt.id.in_(unsettled)).order_by(Receipt.id).with_for_update()
     )
-    fresh = {row[0]: Held(*row) for row in found}
+    fresh = {row[0]: CallbackRow(*row) for row in found}
     return [fresh.get(one.id, one) for one in held]
 
 
-def _ended_otherwise(one: Held) -> bool:
+def _ended_otherwise(one: CallbackRow) -> bool:
     """Tell whether a receipt is to be written: it is settled now, or fails for another reason.
 
     What was settled stays so, and what is still tried is left to the workers.

@@ -20,7 +20,7 @@ from hub.db.store import transaction
 from hub.db.types import id_at, now
 from hub.intake import purge
 from hub.lib import times
-from hub.messaging.inbox.inbound import received
+from hub.messaging.inbox.inbound import received_content
 from hub.models import Audit, Body, PlatformEvent, Receipt, SignIn
 from hub.shared import clock_check, security_log
 
@@ -30,7 +30,7 @@ AT_ONCE = 500  # rows of one transaction: sending and settling write in between
 BATCHES = 20  # of each kind in one run; the next goes on
 
 
-def run() -> int:
+def apply_retention() -> int:
     """Remove what has been kept for long enough; return how many rows."""
     if not clock_check.is_right():
         return 0
@@ -43,7 +43,7 @@ def run() -> int:
         "sign_ins": _sign_ins(),
         "refusals": _refusals(now() - times.days(config.metadata_days)),
     }
-    removed |= purge.forget(now() - times.days(config.metadata_days))
+    removed |= purge.delete_old_rows(now() - times.days(config.metadata_days))
     if any(removed.values()):
         log.info("retention.removed", **removed)
     return sum(removed.values())
@@ -95,7 +95,7 @@ def _words(ids: list[str]) -> None:
     db.session.execute(
         delete(Body).where(Body.owner_id.in_(ids)).execution_options(synchronize_session=False)
     )
-    told = PlatformEvent.cause.in_([received(f"inb_{uuid}") for uuid in ids])
+    told = PlatformEvent.cause.in_([received_content(f"inb_{uuid}") for uuid in ids])
     db.session.execute(
         delete(PlatformEvent).where(told).execution_options(synchronize_session=False)
     )

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, parse_qsl
 from hub.core.errors import BadWebhook, SendError
 from hub.core.vocabulary import Address, Channel, ContentKind, Status
 from hub.lib import phones
-from hub.lib.storable import json_object, storable
+from hub.lib.storable import json_object, make_storable
 from hub.lib.text import readable
 
 
@@ -127,7 +127,7 @@ class WebhookRequest:
     @cached_property
     def form(self) -> dict[str, str]:
         """Return the fields of a form body as texts that can be stored, the last value of each."""
-        return {storable(name): storable(value) for name, value in self.fields}
+        return {make_storable(name): make_storable(value) for name, value in self.fields}
 
     @cached_property
     def fields(self) -> list[tuple[str, str]]:
@@ -159,7 +159,7 @@ class WebhookRequest:
     def query(self) -> dict[str, str]:
         """Return the parameters of the URL as texts that can be stored, the last value of each."""
         found = parse_qs(self.url.partition("?")[2], keep_blank_values=True)
-        return {storable(name): storable(values[-1]) for name, values in found.items()}
+        return {make_storable(name): make_storable(values[-1]) for name, values in found.items()}
 
 
 # ── What comes out ────────────────────────────────────────────────────────────────────────────────

@@ -15,7 +15,7 @@ import structlog
 from flask import current_app
 
 from hub.db.engine import db
-from hub.lib.shutdown import Stopping
+from hub.lib.shutdown import ShutdownSignal
 from hub.messaging.state import job_failures
 
 log = structlog.get_logger(__name__)
@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 RUN_SECONDS = 40.0  # then the next job goes on
 
 
-def run(queue: str, job: Callable[[Stopping], int]) -> None:
+def run_job(queue: str, job: Callable[[ShutdownSignal], int]) -> None:
     """Run a queue's job until there is nothing left for a while. Needs an application context."""
     db.engine.dispose(close=False)  # connections of the parent process are not ours
     # first the key, then the look: whoever adds work from here on wakes the next job. A key that
@@ -35,14 +35,14 @@ def run(queue: str, job: Callable[[Stopping], int]) -> None:
     log.debug("job.done", queue=queue, done=done)
 
 
-def _watched(queue: str, job: Callable[[Stopping], int]) -> int:
+def _watched(queue: str, job: Callable[[ShutdownSignal], int]) -> int:
     """Run a job and note whether it fails as a whole: `/readyz` reports one that keeps failing."""
     try:
-        done = job(Stopping(RUN_SECONDS))
-        job_failures.clear(queue)
+        done = job(ShutdownSignal(RUN_SECONDS))
+        job_failures.clear_failure(queue)
     except Exception as problem:
         with suppress(Exception):  # without the database that is what shows
             db.session.rollback()
-            job_failures.note(queue, problem)
+            job_failures.note_failure(queue, problem)
         raise
     return done

@@ -17,7 +17,7 @@ from hub.db.engine import db
 from hub.db.store import wake_now
 from hub.intake import process_callbacks
 from hub.jobs import chores
-from hub.lib.shutdown import Stopping
+from hub.lib.shutdown import ShutdownSignal
 from hub.messaging.send import claims
 
 log = structlog.get_logger(__name__)
@@ -29,7 +29,7 @@ CLEAN_UP_EVERY = 15.0  # RQ by itself looks for jobs of dead workers every 10 mi
 
 def run(app: Flask) -> None:
     """Wake whoever has work, every second, until told to stop."""
-    ending = Stopping(float("inf"))
+    ending = ShutdownSignal(float("inf"))
     signal.signal(signal.SIGINT, lambda *_: ending.asked.set())
     clean_up_at = chores_at = 0.0
     while not ending.now:
@@ -50,8 +50,8 @@ def run(app: Flask) -> None:
 def sweep() -> None:
     """Wake the queues that have something to do."""
     looks: dict[str, Callable[[], object]] = {
-        "deliver": claims.due,
-        "settle": process_callbacks.due,
+        "deliver": claims.is_due,
+        "settle": process_callbacks.is_due,
         "chores": chores.due,
     }
     for queue, look in looks.items():

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from hub import jobs
-from hub.messaging.send.dispatcher import Drain
+from hub.messaging.send.dispatcher import Dispatcher
 
 
 def run() -> None:
     """Send until nothing is due for a while."""
-    jobs.run("deliver", lambda stopping: Drain(stopping).run())
+    jobs.run_job("deliver", lambda stopping: Dispatcher(stopping).run())

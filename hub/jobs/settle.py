@@ -8,4 +8,4 @@ from hub.intake import process_callbacks
 
 def run() -> None:
     """Settle receipts until none is due for a while."""
-    jobs.run("settle", process_callbacks.drain)
+    jobs.run_job("settle", process_callbacks.process_due)

@@ -15,7 +15,7 @@ from hub.lib import phones
 LONGEST_EMAIL = 320  # characters
 
 
-def read(text: str) -> tuple[Address, str]:
+def parse(text: str) -> tuple[Address, str]:
     """Return the kind and the normal form of a phone number in E.164 characters or a mail address.
 
     Raises Refused.
@@ -23,7 +23,7 @@ def read(text: str) -> tuple[Address, str]:
     return _read(text.strip(), typed=False)
 
 
-def typed(text: str) -> tuple[Address, str]:
+def parse_typed(text: str) -> tuple[Address, str]:
     """Return the kind and the normal form of a phone number or mail address as a person writes it.
 
     Raises Refused.
@@ -44,7 +44,7 @@ def of_kind(text: str, kind: str) -> tuple[Address, str]:
         )
         raise Refused("no_such_kind", why, field="kind") from None
     if named in (None, Address.PHONE, Address.EMAIL):
-        return typed(text)
+        return parse_typed(text)
     if not 0 < len(text.strip()) <= LONGEST_EMAIL:
         raise Refused(
             "bad_address",
@@ -58,7 +58,7 @@ def _read(text: str, *, typed: bool) -> tuple[Address, str]:
     if "@" in text:
         return Address.EMAIL, email(text).lower()
     try:
-        return Address.PHONE, phones.typed(text) if typed else phones.clean(text)
+        return Address.PHONE, phones.parse_typed(text) if typed else phones.parse_strict(text)
     except ValueError as problem:
         raise Refused("bad_address", str(problem), field="address") from None
 
@@ -80,17 +80,17 @@ def _email(text: str) -> str:
     return validate_email(text, check_deliverability=False).normalized
 
 
-def normal(kind: str, address: str) -> str:
+def normalize(kind: str, address: str) -> str:
     """Return the current normal form of an address that was accepted before."""
     if kind != Address.PHONE:
         return address
     try:
-        return phones.clean(address)
+        return phones.parse_strict(address)
     except ValueError:
         return address
 
 
-def forms(kind: str, address: str) -> tuple[str, ...]:
+def written_forms(kind: str, address: str) -> tuple[str, ...]:
     """Return every form in which an address may have been written: the normal one first."""
-    found = normal(kind, address)
-    return phones.forms(found) if kind == Address.PHONE else (found,)
+    found = normalize(kind, address)
+    return phones.written_forms(found) if kind == Address.PHONE else (found,)

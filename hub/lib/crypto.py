@@ -17,7 +17,7 @@ from typing import Any
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from hub.core.errors import Unreadable
+from hub.core.errors import DecryptionError
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 VERSION = 1
@@ -54,7 +54,7 @@ class Keyring:
         """
         key_id = key_id_of(sealed)
         if key_id not in self._keys:
-            raise Unreadable(
+            raise DecryptionError(
                 key_id,
                 f"This value was sealed with the key {key_id!r}, which is not in"
                 " HUB_ENCRYPTION_KEYS. Add that key again, after the newest one.",
@@ -66,7 +66,7 @@ class Keyring:
             cipher = AESGCM(self._row_key(key_id, table, row))
             return cipher.decrypt(nonce, body, key_id.encode() + b"\0" + field.encode())
         except (InvalidTag, ValueError):
-            raise Unreadable(
+            raise DecryptionError(
                 key_id,
                 f"This value does not open with the key {key_id!r}. Either HUB_ENCRYPTION_KEYS"
                 " holds another key under that id, or the stored value was changed.",
@@ -80,7 +80,7 @@ class Keyring:
         try:
             return json.loads(self.open(table, row, field, sealed))
         except (ValueError, RecursionError):
-            raise Unreadable(
+            raise DecryptionError(
                 key_id_of(sealed), "This value opens, but is not what Signpost sealed."
             ) from None
 
@@ -97,7 +97,9 @@ def key_id_of(sealed: bytes) -> str:
         or sealed[0] != VERSION
         or len(sealed) < 2 + sealed[1] + NONCE + 16
     ):
-        raise Unreadable("?", "This value is not one that Signpost sealed, or it was cut short.")
+        raise DecryptionError(
+            "?", "This value is not one that Signpost sealed, or it was cut short."
+        )
     return sealed[2 : 2 + sealed[1]].decode(errors="replace")
 
 
@@ -106,7 +108,7 @@ def digest(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-def blind(key: bytes, *parts: str) -> bytes:
+def blind_index(key: bytes, *parts: str) -> bytes:
     """HMAC-SHA256 of guessable text (a number, a mail address), so that it can be found but not
     read.
     """

@@ -28,7 +28,7 @@ _QUOTE_OR_END = re.compile(r"[\"'>]")
 _OVERRIDES = re.compile("[\u202a-\u202e\u2066\u2067]")
 
 
-def unturned(value: Any) -> Any:
+def strip_direction_marks(value: Any) -> Any:
     """Return a text or HTML without characters that order the text around them."""
     if isinstance(value, Markup):  # a form's fields, say, which hold what somebody typed
         if _OVERRIDES.search(value):
@@ -39,13 +39,13 @@ def unturned(value: Any) -> Any:
     return readable(value).replace(FIRST_STRONG, "").replace(POP, "")
 
 
-def isolated(value: Any) -> Any:
+def isolate_markup(value: Any) -> Any:
     """Return a text for between tags: in `<bdi>` where its order may differ from the page's.
 
     Pairs of isolates stay, so that a sentence of Signpost is read in its own direction.
     """
     if not isinstance(value, str) or isinstance(value, Markup) or value.isascii():
-        return unturned(value)
+        return strip_direction_marks(value)
     shown = readable(value)
     if shown == value and not is_right_to_left(value):
         return value
@@ -57,7 +57,7 @@ class Isolation(Extension):
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
-        environment.filters |= {"isolated": isolated, "unturned": unturned}
+        environment.filters |= {"isolated": isolate_markup, "unturned": strip_direction_marks}
 
     def filter_stream(self, stream: TokenStream) -> Iterator[Token]:
         place = _Place()

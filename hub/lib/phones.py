@@ -30,7 +30,7 @@ _WHY_IMPOSSIBLE = {
 
 
 @lru_cache(maxsize=4096)  # an event and its plan ask for the same numbers
-def clean(text: str) -> str:
+def parse_strict(text: str) -> str:
     """Return the normal form of a number that is written in E.164 characters, outer blanks aside.
 
     Raises ValueError with the reason and the remedy.
@@ -53,7 +53,7 @@ def clean(text: str) -> str:
     return number
 
 
-def typed(text: str) -> str:
+def parse_typed(text: str) -> str:
     """Return the normal form of a number as people write it. Raises ValueError.
 
     Blanks, brackets, dots and dashes are left out, and 00 stands for +.
@@ -64,10 +64,10 @@ def typed(text: str) -> str:
         raise ValueError(f"This is not a phone number. {hint}")
     if not number.startswith("+"):
         raise ValueError(f"The country code is missing. {hint}")
-    return clean(number)
+    return parse_strict(number)
 
 
-def typed_sender(text: str | None) -> str | None:
+def parse_typed_sender(text: str | None) -> str | None:
     """Return a number that messages are sent from without blanks and the like; what is no number
     stays as it is.
 
@@ -75,7 +75,7 @@ def typed_sender(text: str | None) -> str | None:
     """
     try:
         number = _bare(text or "")
-        normal = typed(text or "")
+        normal = parse_typed(text or "")
     except ValueError:
         return text and text.strip()
     return number if to_other(normal) else normal
@@ -95,7 +95,7 @@ _SEPARATORS = re.compile(r"[\s().\-/\u2010-\u2015\u2212]")
 
 
 @lru_cache(maxsize=4096)
-def forms(number: str) -> tuple[str, ...]:
+def written_forms(number: str) -> tuple[str, ...]:
     """Return every known spelling of a number in normal form, the number itself first.
 
     They are its other form, both with a trunk prefix, and the spellings of `number_forms`. Numbers
@@ -148,7 +148,7 @@ def _why_not(number: str) -> str:
     return f"Leave out spaces, brackets, dots and dashes. {hint}"
 
 
-def plausible(number: str) -> bool:
+def is_plausible(number: str) -> bool:
     """Tell whether libphonenumber knows the number's range.
 
     False is a hint, never a reason to refuse.
@@ -218,7 +218,7 @@ def lies_in(number: str, regions: Collection[str]) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def zones(number: str) -> tuple[str, ...]:
+def time_zones(number: str) -> tuple[str, ...]:
     """Return the time zones that a number may be in; none where that cannot be told."""
     from phonenumbers import timezone  # large, and needed by hubs with quiet hours alone
 

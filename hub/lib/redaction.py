@@ -26,7 +26,7 @@ _DIGITS = re.compile(
 NEAR = 80  # characters between the two
 
 
-def masked(text: str) -> str:
+def mask(text: str) -> str:
     """Return a text without the digits of one-time codes, and with no more than the last four of a
     card's number.
 
@@ -66,5 +66,5 @@ def in_log(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[s
     """
     for name, value in event.items():
         if isinstance(value, str) and name != "timestamp":
-            event[name] = masked(value)
+            event[name] = mask(value)
     return event

@@ -9,7 +9,7 @@ import time
 from types import FrameType
 
 
-class Stopping:
+class ShutdownSignal:
     """Tells when to end: asked by a signal, orphaned, or after `seconds`."""
 
     def __init__(self, seconds: float) -> None:

@@ -16,18 +16,18 @@ def is_storable(text: str) -> bool:
     return "\0" not in text and _HALF.search(text) is None
 
 
-def storable(text: str) -> str:
+def make_storable(text: str) -> str:
     """Return a text without NULs, each half of a surrogate pair replaced by U+FFFD."""
     return text if is_storable(text) else _HALF.sub("\ufffd", text.replace("\0", ""))
 
 
-def storable_json(value: Any) -> Any:
+def make_storable_json(value: Any) -> Any:
     """Return a JSON value with every text in it made storable, the names of members too."""
     if isinstance(value, dict):
-        return {storable(name): storable_json(inner) for name, inner in value.items()}
+        return {make_storable(name): make_storable_json(inner) for name, inner in value.items()}
     if isinstance(value, list):
-        return [storable_json(inner) for inner in value]
-    return storable(value) if isinstance(value, str) else value
+        return [make_storable_json(inner) for inner in value]
+    return make_storable(value) if isinstance(value, str) else value
 
 
 def json_object(body: bytes | str) -> dict[str, Any]:
@@ -36,12 +36,12 @@ def json_object(body: bytes | str) -> dict[str, Any]:
     """
     try:
         found = json.loads(body)
-        return storable_json(found) if isinstance(found, dict) else {}
+        return make_storable_json(found) if isinstance(found, dict) else {}
     except (ValueError, RecursionError):
         return {}
 
 
-def nul_in(value: Any, path: str = "") -> str | None:
+def has_nul(value: Any, path: str = "") -> str | None:
     """Return the path of the first NUL in the texts of a JSON value, such as `signers[0].name`;
     None where there is none.
     """
@@ -54,7 +54,7 @@ def nul_in(value: Any, path: str = "") -> str | None:
     else:
         return None
     for inner_path, name, inner in parts:
-        found = path if "\0" in name else nul_in(inner, inner_path)
+        found = path if "\0" in name else has_nul(inner, inner_path)
         if found is not None:
             return found
     return None

@@ -40,7 +40,7 @@ def parse(text: str, *, field: str) -> datetime:
     return moment.astimezone(UTC)
 
 
-def already_past(moment: datetime, now: datetime, *, field: str) -> datetime:
+def is_past(moment: datetime, now: datetime, *, field: str) -> datetime:
     """Return the time of something that has happened: one a little ahead of our clock is now.
 
     Raises Refused for a time out of range, and for one further ahead than AHEAD.
@@ -54,7 +54,7 @@ def already_past(moment: datetime, now: datetime, *, field: str) -> datetime:
     return min(moment.astimezone(UTC), now)
 
 
-def reported(moment: datetime | None, received_at: datetime) -> datetime:
+def clamp_reported(moment: datetime | None, received_at: datetime) -> datetime:
     """Return when something happened of which a provider says when, or when we received it.
 
     What a provider says counts only where it can be true: in range, and not after it told us.

@@ -10,7 +10,7 @@ from sqlalchemy import LargeBinary, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.db.engine import Base
-from hub.db.types import Time, now, ref, some
+from hub.db.types import Time, foreign_key, now, partial_index
 
 
 class Action(Base):
@@ -18,17 +18,17 @@ class Action(Base):
 
     __tablename__ = "actions"
     __table_args__ = (
-        some("ix_actions_event_id", "event_id", where=text("event_id IS NOT NULL")),
-        some("ix_actions_used", "subject", "used_at", where=text("used_at IS NOT NULL")),
+        partial_index("ix_actions_event_id", "event_id", where=text("event_id IS NOT NULL")),
+        partial_index("ix_actions_used", "subject", "used_at", where=text("used_at IS NOT NULL")),
     )
 
     digest: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
     kind: Mapped[str]
     subject: Mapped[str] = mapped_column(default="")  # the id of what it acts on
     # the one that it is for, where it is for one
-    connection_id: Mapped[str | None] = ref("con", "connections.id")
+    connection_id: Mapped[str | None] = foreign_key("con", "connections.id")
     # of a button: the event whose posts carry it
-    event_id: Mapped[str | None] = ref("evt", "events.id")
+    event_id: Mapped[str | None] = foreign_key("evt", "events.id")
     created_at: Mapped[datetime] = mapped_column(Time, default=now)
     expires_at: Mapped[datetime] = mapped_column(Time)
     used_at: Mapped[datetime | None] = mapped_column(Time)

@@ -8,7 +8,7 @@ from sqlalchemy import UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.db.engine import Base
-from hub.db.types import Time, now, ref
+from hub.db.types import Time, foreign_key, now
 
 
 class Attempt(Base):
@@ -22,9 +22,9 @@ class Attempt(Base):
     __tablename__ = "attempts"
     __table_args__ = (UniqueConstraint("connection_id", "provider_id"),)
 
-    message_id: Mapped[str] = ref("msg", "messages.id", primary_key=True)
+    message_id: Mapped[str] = foreign_key("msg", "messages.id", primary_key=True)
     n: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    connection_id: Mapped[str] = ref("con", "connections.id")
+    connection_id: Mapped[str] = foreign_key("con", "connections.id")
     started_at: Mapped[datetime] = mapped_column(Time, default=now)
     ended_at: Mapped[datetime | None] = mapped_column(Time)
     outcome: Mapped[str | None]

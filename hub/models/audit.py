@@ -9,7 +9,7 @@ from sqlalchemy import Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.db.engine import Base
-from hub.db.types import Details, Time, key, now, ref
+from hub.db.types import Details, Time, foreign_key, now, primary_key
 
 
 class Audit(Base):
@@ -18,9 +18,9 @@ class Audit(Base):
     __tablename__ = "audit"
     __table_args__ = (Index(None, "subject", "id"),)
 
-    id: Mapped[str] = key("aud")
+    id: Mapped[str] = primary_key("aud")
     at: Mapped[datetime] = mapped_column(Time, default=now)
-    user_id: Mapped[str | None] = ref("usr", "users.id")
+    user_id: Mapped[str | None] = foreign_key("usr", "users.id")
     who: Mapped[str]  # the name at that time, or "command line", or an API key's name
     action: Mapped[str]  # such as connection.enabled
     subject: Mapped[str] = mapped_column(default="")  # the id of what was changed

@@ -8,7 +8,7 @@ from sqlalchemy import Index, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.db.engine import Base
-from hub.db.types import Id, Time, now, ref
+from hub.db.types import Id, Time, foreign_key, now
 
 
 class Chat(Base):
@@ -21,10 +21,10 @@ class Chat(Base):
     __tablename__ = "chats"
     __table_args__ = (Index(None, "contact_id"),)
 
-    connection_id: Mapped[str] = ref("con", "connections.id", primary_key=True)
-    source_id: Mapped[str] = ref("src", "sources.id", primary_key=True)
+    connection_id: Mapped[str] = foreign_key("con", "connections.id", primary_key=True)
+    source_id: Mapped[str] = foreign_key("src", "sources.id", primary_key=True)
     # of the phone number or e-mail address
     address_key: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
-    contact_id: Mapped[str] = ref("ctc", "contacts.id")  # the chat
+    contact_id: Mapped[str] = foreign_key("ctc", "contacts.id")  # the chat
     linked_at: Mapped[datetime] = mapped_column(Time, default=now)
     receipt_id: Mapped[str | None] = mapped_column(Id("rcp"))  # no foreign key: receipts go first

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.core.vocabulary import ConnectionState
 from hub.db.engine import Base
-from hub.db.types import Time, key, now, sealed
+from hub.db.types import EncryptedJson, Time, now, primary_key
 
 
 class Connection(Base):
@@ -23,7 +23,7 @@ class Connection(Base):
     __tablename__ = "connections"
     __table_args__ = (UniqueConstraint("slug"), Index(None, "integration", "account"))
 
-    id: Mapped[str] = key("con")
+    id: Mapped[str] = primary_key("con")
     integration: Mapped[str]
     slug: Mapped[str]
     title: Mapped[str]
@@ -54,8 +54,8 @@ class Connection(Base):
     checked_ok: Mapped[bool | None]
     _check: Mapped[bytes | None] = mapped_column("check_result")
 
-    settings = sealed()
-    check = sealed()
+    settings = EncryptedJson()
+    check = EncryptedJson()
 
     @hybrid_property
     def throttle(self) -> str:

@@ -8,7 +8,7 @@ from sqlalchemy import Index, LargeBinary, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.db.engine import Base
-from hub.db.types import Id, Time, key, now, ref, sealed, some
+from hub.db.types import EncryptedJson, Id, Time, foreign_key, now, partial_index, primary_key
 
 
 class Consent(Base):
@@ -17,8 +17,8 @@ class Consent(Base):
     __tablename__ = "consents"
     __table_args__ = (Index(None, "contact_id", "id"),)
 
-    id: Mapped[str] = key("cns")
-    contact_id: Mapped[str] = ref("ctc", "contacts.id")
+    id: Mapped[str] = primary_key("cns")
+    contact_id: Mapped[str] = foreign_key("ctc", "contacts.id")
     channel: Mapped[str]
     purpose: Mapped[str] = mapped_column(default="")
     given: Mapped[bool]
@@ -30,7 +30,7 @@ class Consent(Base):
     agent: Mapped[str] = mapped_column(default="")
     _proof: Mapped[bytes | None] = mapped_column("proof")
 
-    proof = sealed()
+    proof = EncryptedJson()
 
 
 class Suppression(Base):
@@ -45,7 +45,7 @@ class Suppression(Base):
     __table_args__ = (
         # one open suppression for each; lifted ones stay as history. Two indexes, since one
         # would not take two NULLs for equal
-        some(
+        partial_index(
             "uq_suppressions_open",
             "address_key",
             "channel",
@@ -54,7 +54,7 @@ class Suppression(Base):
             unique=True,
             where=text("lifted_at IS NULL AND source_id IS NULL"),
         ),
-        some(
+        partial_index(
             "uq_suppressions_open_of_source",
             "source_id",
             "address_key",
@@ -69,7 +69,7 @@ class Suppression(Base):
         Index("ix_suppressions_address_key", "address_key"),
     )
 
-    id: Mapped[str] = key("sup")
+    id: Mapped[str] = primary_key("sup")
     address_key: Mapped[bytes] = mapped_column(LargeBinary(32))
     channel: Mapped[str] = mapped_column(default="")
     sender: Mapped[str] = mapped_column(default="")
@@ -79,7 +79,7 @@ class Suppression(Base):
     code: Mapped[str] = mapped_column(default="")
     why: Mapped[str] = mapped_column(default="")  # in the words of who closed it
     lifted_why: Mapped[str] = mapped_column(default="")
-    message_id: Mapped[str | None] = ref("msg", "messages.id")
+    message_id: Mapped[str | None] = foreign_key("msg", "messages.id")
     since: Mapped[datetime] = mapped_column(Time, default=now)
     lifted_at: Mapped[datetime | None] = mapped_column(Time)
 
@@ -90,6 +90,6 @@ class Window(Base):
     __tablename__ = "windows"
 
     sender: Mapped[str] = mapped_column(primary_key=True)
-    contact_id: Mapped[str] = ref("ctc", "contacts.id", primary_key=True, index=True)
+    contact_id: Mapped[str] = foreign_key("ctc", "contacts.id", primary_key=True, index=True)
     opened_at: Mapped[datetime] = mapped_column(Time)
     closes_at: Mapped[datetime] = mapped_column(Time)

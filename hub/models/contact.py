@@ -8,7 +8,7 @@ from sqlalchemy import LargeBinary, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.db.engine import Base
-from hub.db.types import Time, key, now, sealed
+from hub.db.types import EncryptedJson, Time, now, primary_key
 
 
 class Contact(Base):
@@ -20,7 +20,7 @@ class Contact(Base):
     __tablename__ = "contacts"
     __table_args__ = (UniqueConstraint("kind", "address_key", "test"),)
 
-    id: Mapped[str] = key("ctc")
+    id: Mapped[str] = primary_key("ctc")
     kind: Mapped[str]
     address: Mapped[str]
     address_key: Mapped[bytes] = mapped_column(LargeBinary(32))
@@ -30,4 +30,4 @@ class Contact(Base):
     created_at: Mapped[datetime] = mapped_column(Time, default=now)
     erased_at: Mapped[datetime | None] = mapped_column(Time)
 
-    name = sealed()
+    name = EncryptedJson()

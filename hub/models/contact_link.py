@@ -8,7 +8,7 @@ from sqlalchemy import Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.db.engine import Base
-from hub.db.types import Id, Time, key, now, ref
+from hub.db.types import Id, Time, foreign_key, now, primary_key
 
 
 class ContactLink(Base):
@@ -20,9 +20,9 @@ class ContactLink(Base):
     __tablename__ = "contact_links"
     __table_args__ = (UniqueConstraint("contact_id", "other_id"), Index(None, "other_id"))
 
-    id: Mapped[str] = key("ctl")
-    contact_id: Mapped[str] = ref("ctc", "contacts.id")  # the smaller id of the two
-    other_id: Mapped[str] = ref("ctc", "contacts.id")
+    id: Mapped[str] = primary_key("ctl")
+    contact_id: Mapped[str] = foreign_key("ctc", "contacts.id")  # the smaller id of the two
+    other_id: Mapped[str] = foreign_key("ctc", "contacts.id")
     # the webhook that shows it; no foreign key: receipts go first
     receipt_id: Mapped[str | None] = mapped_column(Id("rcp"))
     linked_at: Mapped[datetime] = mapped_column(Time, default=now)

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.db.engine import Base
-from hub.db.types import Time, ref
+from hub.db.types import Time, foreign_key
 
 
 class PausedDestination(Base):
@@ -17,8 +17,8 @@ class PausedDestination(Base):
 
     __tablename__ = "paused_destinations"
 
-    connection_id: Mapped[str] = ref("con", "connections.id", primary_key=True)
-    contact_id: Mapped[str] = ref("ctc", "contacts.id", primary_key=True, index=True)
+    connection_id: Mapped[str] = foreign_key("con", "connections.id", primary_key=True)
+    contact_id: Mapped[str] = foreign_key("ctc", "contacts.id", primary_key=True, index=True)
     code: Mapped[str]
     why: Mapped[str]  # what is wrong and how to fix it, in sentences
     since: Mapped[datetime] = mapped_column(Time)

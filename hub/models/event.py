@@ -8,7 +8,7 @@ from sqlalchemy import Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.db.engine import Base
-from hub.db.types import Time, key, now, ref, sealed
+from hub.db.types import EncryptedJson, Time, foreign_key, now, primary_key
 
 
 class Event(Base):
@@ -17,9 +17,9 @@ class Event(Base):
     __tablename__ = "events"
     __table_args__ = (Index(None, "request_id", "id"),)
 
-    id: Mapped[str] = key("evt")
-    request_id: Mapped[str] = ref("req", "requests.id")
-    source_id: Mapped[str] = ref("src", "sources.id")
+    id: Mapped[str] = primary_key("evt")
+    request_id: Mapped[str] = foreign_key("req", "requests.id")
+    source_id: Mapped[str] = foreign_key("src", "sources.id")
     external_id: Mapped[str] = mapped_column(default="")
     type: Mapped[str]
     occurred_at: Mapped[datetime] = mapped_column(Time)
@@ -27,5 +27,5 @@ class Event(Base):
     _payload: Mapped[bytes | None] = mapped_column("payload")
     _skipped: Mapped[bytes | None] = mapped_column("skipped")
 
-    payload = sealed()
-    skipped = sealed()  # [{"signer", "step", "reason"}]
+    payload = EncryptedJson()
+    skipped = EncryptedJson()  # [{"signer", "step", "reason"}]

@@ -8,7 +8,7 @@ from sqlalchemy import LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.db.engine import Base
-from hub.db.types import Id, Time, now, sealed
+from hub.db.types import EncryptedJson, Id, Time, now
 
 
 class Idempotency(Base):
@@ -27,7 +27,7 @@ class Idempotency(Base):
     _answer: Mapped[bytes | None] = mapped_column("answer")
     created_at: Mapped[datetime] = mapped_column(Time, default=now, index=True)
 
-    answer = sealed()
+    answer = EncryptedJson()
 
     @property
     def seal_by(self) -> str:

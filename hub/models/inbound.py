@@ -8,7 +8,7 @@ from sqlalchemy import Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.db.engine import Base
-from hub.db.types import Id, Time, key, now, ref, some
+from hub.db.types import Id, Time, foreign_key, now, partial_index, primary_key
 
 
 class Inbound(Base):
@@ -20,9 +20,9 @@ class Inbound(Base):
         Index(None, "contact_id", "id"),
     )
 
-    id: Mapped[str] = key("inb")
-    connection_id: Mapped[str] = ref("con", "connections.id")
-    contact_id: Mapped[str | None] = ref("ctc", "contacts.id")  # NULL: an unknown sender
+    id: Mapped[str] = primary_key("inb")
+    connection_id: Mapped[str] = foreign_key("con", "connections.id")
+    contact_id: Mapped[str | None] = foreign_key("ctc", "contacts.id")  # NULL: an unknown sender
     # whose message it answers; NULL: admins only. No foreign key, as in Suppression
     source_id: Mapped[str | None] = mapped_column(Id("src"))
     receipt_id: Mapped[str | None] = mapped_column(Id("rcp"))  # no foreign key: receipts go first
@@ -41,13 +41,13 @@ class Conversation(Base):
         UniqueConstraint("connection_id", "contact_id"),
         Index(None, "last_id"),
         Index(None, "contact_id"),
-        some("ix_conversations_unread", "last_id", where=text("unread > 0")),
+        partial_index("ix_conversations_unread", "last_id", where=text("unread > 0")),
     )
 
-    id: Mapped[str] = key("cnv")
-    connection_id: Mapped[str] = ref("con", "connections.id")
+    id: Mapped[str] = primary_key("cnv")
+    connection_id: Mapped[str] = foreign_key("con", "connections.id")
     # NULL: an unknown sender's one message
-    contact_id: Mapped[str | None] = ref("ctc", "contacts.id")
+    contact_id: Mapped[str | None] = foreign_key("ctc", "contacts.id")
     test: Mapped[bool]
     last_id: Mapped[str] = mapped_column(Id("inb"))  # the newest that the person wrote
     last_at: Mapped[datetime] = mapped_column(Time)
@@ -59,7 +59,7 @@ class Thread(Base):
 
     __tablename__ = "threads"
 
-    connection_id: Mapped[str] = ref("con", "connections.id", primary_key=True)
+    connection_id: Mapped[str] = foreign_key("con", "connections.id", primary_key=True)
     subject: Mapped[str] = mapped_column(primary_key=True)
     provider_thread: Mapped[str]
-    message_id: Mapped[str | None] = ref("msg", "messages.id")
+    message_id: Mapped[str | None] = foreign_key("msg", "messages.id")

@@ -8,7 +8,7 @@ from sqlalchemy import LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.db.engine import Base
-from hub.db.types import Time, key, now, ref, sealed
+from hub.db.types import EncryptedJson, Time, foreign_key, now, primary_key
 
 
 class Link(Base):
@@ -16,12 +16,12 @@ class Link(Base):
 
     __tablename__ = "links"
 
-    id: Mapped[str] = key("lnk")
+    id: Mapped[str] = primary_key("lnk")
     digest: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
-    signer_id: Mapped[str | None] = ref("sgn", "signers.id")
+    signer_id: Mapped[str | None] = foreign_key("sgn", "signers.id")
     _url: Mapped[bytes] = mapped_column("url")
     created_at: Mapped[datetime] = mapped_column(Time, default=now)
     expires_at: Mapped[datetime | None] = mapped_column(Time)
     opened_at: Mapped[datetime | None] = mapped_column(Time)
 
-    url = sealed()
+    url = EncryptedJson()

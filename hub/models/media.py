@@ -8,7 +8,7 @@ from sqlalchemy import Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.db.engine import Base
-from hub.db.types import Time, key, now, ref
+from hub.db.types import Time, foreign_key, now, primary_key
 
 
 class MediaFile(Base):
@@ -17,8 +17,8 @@ class MediaFile(Base):
     __tablename__ = "media_files"
     __table_args__ = (Index(None, "expires_at"),)
 
-    id: Mapped[str] = key("med")
-    source_id: Mapped[str | None] = ref("src", "sources.id")  # who may send it
+    id: Mapped[str] = primary_key("med")
+    source_id: Mapped[str | None] = foreign_key("src", "sources.id")  # who may send it
     test: Mapped[bool]
     name: Mapped[str]
     content_type: Mapped[str]

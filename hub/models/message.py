@@ -10,7 +10,16 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from hub.core.vocabulary import Lane, Status
 from hub.db.engine import Base
-from hub.db.types import Id, Time, key, now, ref, sealed, some, time_of
+from hub.db.types import (
+    EncryptedJson,
+    Id,
+    Time,
+    foreign_key,
+    now,
+    partial_index,
+    primary_key,
+    time_of,
+)
 from hub.models.connection import Connection
 from hub.models.contact import Contact
 
@@ -30,33 +39,35 @@ class Message(Base):
     __table_args__ = (
         UniqueConstraint("once_key"),
         UniqueConstraint("after_id"),
-        some(None, "connection_id", "status", "lane", "due_at", where=DUE),
+        partial_index(None, "connection_id", "status", "lane", "due_at", where=DUE),
         Index(None, "request_id", "id"),
         Index(None, "contact_id", "id"),
-        some("ix_messages_edits_id", "edits_id", where=EDITS),
-        some("ix_messages_thread", "connection_id", "thread", "id", where=THREADED),
+        partial_index("ix_messages_edits_id", "edits_id", where=EDITS),
+        partial_index("ix_messages_thread", "connection_id", "thread", "id", where=THREADED),
         # lists, whose branches these find (messaging/listing.py); a channel is that of its
         # connections
         Index(None, "connection_id", "status", "id"),
         Index(None, "source_id", "test", "id"),
-        some(None, "code", "id", where=FAILED),
+        partial_index(None, "code", "id", where=FAILED),
     )
 
-    id: Mapped[str] = key("msg")
-    event_id: Mapped[str | None] = ref("evt", "events.id")
-    request_id: Mapped[str | None] = ref("req", "requests.id")
-    signer_id: Mapped[str | None] = ref("sgn", "signers.id")
-    contact_id: Mapped[str] = ref("ctc", "contacts.id")
-    connection_id: Mapped[str] = ref("con", "connections.id")
-    source_id: Mapped[str | None] = ref("src", "sources.id")  # who may read it through the API
+    id: Mapped[str] = primary_key("msg")
+    event_id: Mapped[str | None] = foreign_key("evt", "events.id")
+    request_id: Mapped[str | None] = foreign_key("req", "requests.id")
+    signer_id: Mapped[str | None] = foreign_key("sgn", "signers.id")
+    contact_id: Mapped[str] = foreign_key("ctc", "contacts.id")
+    connection_id: Mapped[str] = foreign_key("con", "connections.id")
+    source_id: Mapped[str | None] = foreign_key(
+        "src", "sources.id"
+    )  # who may read it through the API
     channel: Mapped[str]
     test: Mapped[bool]
     lane: Mapped[str] = mapped_column(default=Lane.NOW.value)
     # what it is about; of one thread they go one at a time, oldest first
     thread: Mapped[str] = mapped_column(default="")
-    step_id: Mapped[str | None] = ref("stp", "route_steps.id")
-    template_version_id: Mapped[str | None] = ref("tpv", "template_versions.id")
-    consent_id: Mapped[str | None] = ref("cns", "consents.id")
+    step_id: Mapped[str | None] = foreign_key("stp", "route_steps.id")
+    template_version_id: Mapped[str | None] = foreign_key("tpv", "template_versions.id")
+    consent_id: Mapped[str | None] = foreign_key("cns", "consents.id")
     status: Mapped[str] = mapped_column(default=Status.QUEUED.value)
     code: Mapped[str] = mapped_column(default="")
     tries: Mapped[int] = mapped_column(default=0)
@@ -69,8 +80,8 @@ class Message(Base):
     stop: Mapped[str | None]  # why it must not be sent any more
     once_key: Mapped[bytes | None] = mapped_column(LargeBinary(32))
     # the message that this one takes over from
-    after_id: Mapped[str | None] = ref("msg", "messages.id")
-    edits_id: Mapped[str | None] = ref("msg", "messages.id")
+    after_id: Mapped[str | None] = foreign_key("msg", "messages.id")
+    edits_id: Mapped[str | None] = foreign_key("msg", "messages.id")
     provider_id: Mapped[str | None]
     body_hmac: Mapped[bytes | None] = mapped_column(LargeBinary(32))
     segments: Mapped[int | None]
@@ -102,4 +113,4 @@ class Body(Base):
     owner_id: Mapped[str] = mapped_column(Id("*"), primary_key=True)
     _content: Mapped[bytes] = mapped_column("content")
 
-    content = sealed()  # {"subject", "text"}
+    content = EncryptedJson()  # {"subject", "text"}

@@ -8,7 +8,7 @@ from sqlalchemy import Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.db.engine import Base
-from hub.db.types import Id, Time, key, now, ref, sealed
+from hub.db.types import EncryptedJson, Id, Time, foreign_key, now, primary_key
 
 
 class PlatformEvent(Base):
@@ -17,14 +17,14 @@ class PlatformEvent(Base):
     __tablename__ = "platform_events"
     __table_args__ = (UniqueConstraint("cause"), Index(None, "message_id"))
 
-    id: Mapped[str] = key("pev")
+    id: Mapped[str] = primary_key("pev")
     cause: Mapped[str]
     type: Mapped[str]
-    message_id: Mapped[str | None] = ref("msg", "messages.id")
-    request_id: Mapped[str | None] = ref("req", "requests.id")
+    message_id: Mapped[str | None] = foreign_key("msg", "messages.id")
+    request_id: Mapped[str | None] = foreign_key("req", "requests.id")
     # the source that is notified; NULL: admins only. No foreign key, as in Suppression
     source_id: Mapped[str | None] = mapped_column(Id("src"))
     at: Mapped[datetime] = mapped_column(Time, default=now)
     _payload: Mapped[bytes | None] = mapped_column("payload")
 
-    payload = sealed()
+    payload = EncryptedJson()

@@ -8,7 +8,7 @@ from sqlalchemy import UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.db.engine import Base
-from hub.db.types import Time, key, now, ref, sealed, some
+from hub.db.types import EncryptedJson, Time, foreign_key, now, partial_index, primary_key
 
 
 class Receipt(Base):
@@ -20,21 +20,21 @@ class Receipt(Base):
     __tablename__ = "receipts"
     __table_args__ = (
         UniqueConstraint("subject", "detail", "endpoint", "scope"),
-        some(None, "due_at", where=text("due_at IS NOT NULL")),
-        some("ix_receipts_error", "id", where=text("error <> ''")),
+        partial_index(None, "due_at", where=text("due_at IS NOT NULL")),
+        partial_index("ix_receipts_error", "id", where=text("error <> ''")),
     )
 
-    id: Mapped[str] = key("rcp")
+    id: Mapped[str] = primary_key("rcp")
     subject: Mapped[str]
     detail: Mapped[str]
     endpoint: Mapped[str]
     scope: Mapped[str]
     # NULL: verified by no connection's secret
-    connection_id: Mapped[str | None] = ref("con", "connections.id")
+    connection_id: Mapped[str | None] = foreign_key("con", "connections.id")
     _request: Mapped[bytes | None] = mapped_column("request")
     received_at: Mapped[datetime] = mapped_column(Time, default=now)
     due_at: Mapped[datetime | None] = mapped_column(Time, default=now)
     tries: Mapped[int] = mapped_column(default=0)
     error: Mapped[str] = mapped_column(default="")
 
-    request = sealed()
+    request = EncryptedJson()

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from hub.core.vocabulary import RequestState, SignerState
 from hub.db.engine import Base
-from hub.db.types import Time, key, now, ref, sealed, some
+from hub.db.types import EncryptedJson, Time, foreign_key, now, partial_index, primary_key
 
 
 class SigningRequest(Base):
@@ -21,8 +21,8 @@ class SigningRequest(Base):
         Index(None, "state", "id"),
     )
 
-    id: Mapped[str] = key("req")
-    source_id: Mapped[str] = ref("src", "sources.id")
+    id: Mapped[str] = primary_key("req")
+    source_id: Mapped[str] = foreign_key("src", "sources.id")
     external_id: Mapped[str]
     test: Mapped[bool]
     _title: Mapped[bytes | None] = mapped_column("title")
@@ -34,9 +34,9 @@ class SigningRequest(Base):
     created_at: Mapped[datetime] = mapped_column(Time, default=now)
     expires_at: Mapped[datetime | None] = mapped_column(Time)
 
-    title = sealed()
-    sender = sealed()  # {"name", "email"}
-    url = sealed()  # where its sender's people see the document
+    title = EncryptedJson()
+    sender = EncryptedJson()  # {"name", "email"}
+    url = EncryptedJson()  # where its sender's people see the document
     signers: Mapped[list[Signer]] = relationship(
         order_by="(Signer.turn, Signer.id)", back_populates="request"
     )
@@ -53,11 +53,11 @@ class Signer(Base):
     __tablename__ = "signers"
     __table_args__ = (
         UniqueConstraint("request_id", "external_id"),
-        some(None, "remind_at", where=text("remind_at IS NOT NULL")),
+        partial_index(None, "remind_at", where=text("remind_at IS NOT NULL")),
     )
 
-    id: Mapped[str] = key("sgn")
-    request_id: Mapped[str] = ref("req", "requests.id")
+    id: Mapped[str] = primary_key("sgn")
+    request_id: Mapped[str] = foreign_key("req", "requests.id")
     external_id: Mapped[str]
     _details: Mapped[bytes | None] = mapped_column("details")
     _signing_url: Mapped[bytes | None] = mapped_column("signing_url")
@@ -72,6 +72,6 @@ class Signer(Base):
 
     # {"name", "email", "mobile_number", "locale", "time_zone", "send_to", "preference",
     # "download_url", "told_at": {field: time}}
-    details = sealed()
-    signing_url = sealed()
+    details = EncryptedJson()
+    signing_url = EncryptedJson()
     request: Mapped[SigningRequest] = relationship(back_populates="signers")

@@ -6,7 +6,7 @@ from sqlalchemy import UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from hub.db.engine import Base
-from hub.db.types import key, ref
+from hub.db.types import foreign_key, primary_key
 
 
 class Route(Base):
@@ -14,8 +14,8 @@ class Route(Base):
 
     __tablename__ = "routes"
 
-    id: Mapped[str] = key("rte")
-    source_id: Mapped[str | None] = ref("src", "sources.id")
+    id: Mapped[str] = primary_key("rte")
+    source_id: Mapped[str | None] = foreign_key("src", "sources.id")
     event_type: Mapped[str]
     audience: Mapped[str]
     enabled: Mapped[bool] = mapped_column(default=True)
@@ -31,12 +31,12 @@ class RouteStep(Base):
     __tablename__ = "route_steps"
     __table_args__ = (UniqueConstraint("route_id", "position"),)
 
-    id: Mapped[str] = key("stp")
-    route_id: Mapped[str] = ref("rte", "routes.id")
+    id: Mapped[str] = primary_key("stp")
+    route_id: Mapped[str] = foreign_key("rte", "routes.id")
     position: Mapped[int]
     channel: Mapped[str]
     # NULL: the first enabled one of the channel
-    connection_id: Mapped[str | None] = ref("con", "connections.id")
+    connection_id: Mapped[str | None] = foreign_key("con", "connections.id")
     template: Mapped[str]  # the name that the template's channels and locales share
 
     route: Mapped[Route] = relationship(back_populates="steps")

@@ -8,7 +8,7 @@ from sqlalchemy import UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.db.engine import Base
-from hub.db.types import Time, key, now
+from hub.db.types import Time, now, primary_key
 
 
 class SetAside(Base):
@@ -20,7 +20,7 @@ class SetAside(Base):
     __tablename__ = "set_aside"
     __table_args__ = (UniqueConstraint("kind", "row"),)
 
-    id: Mapped[str] = key("sas")
+    id: Mapped[str] = primary_key("sas")
     kind: Mapped[str]  # its table
     row: Mapped[str]  # its id
     error: Mapped[str]

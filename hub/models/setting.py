@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.db.engine import Base
-from hub.db.types import Time, now, sealed
+from hub.db.types import EncryptedJson, Time, now
 
 
 class Setting(Base):
@@ -20,4 +20,4 @@ class Setting(Base):
     _value: Mapped[bytes] = mapped_column("value")
     changed_at: Mapped[datetime] = mapped_column(Time, default=now, onupdate=now)
 
-    value = sealed()
+    value = EncryptedJson()

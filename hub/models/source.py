@@ -8,7 +8,7 @@ from sqlalchemy import UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.db.engine import Base
-from hub.db.types import Time, key, now, ref
+from hub.db.types import Time, foreign_key, now, primary_key
 
 
 class Source(Base):
@@ -17,7 +17,7 @@ class Source(Base):
     __tablename__ = "sources"
     __table_args__ = (UniqueConstraint("slug"),)
 
-    id: Mapped[str] = key("src")
+    id: Mapped[str] = primary_key("src")
     slug: Mapped[str]
     name: Mapped[str]
     # opt-outs and consents that its keys record hold for the messages of every source
@@ -31,8 +31,8 @@ class ApiKey(Base):
     __tablename__ = "api_keys"
     __table_args__ = (UniqueConstraint("digest"),)
 
-    id: Mapped[str] = key("key")
-    source_id: Mapped[str] = ref("src", "sources.id")
+    id: Mapped[str] = primary_key("key")
+    source_id: Mapped[str] = foreign_key("src", "sources.id")
     name: Mapped[str]
     digest: Mapped[bytes]
     test: Mapped[bool]

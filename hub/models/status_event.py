@@ -8,7 +8,7 @@ from sqlalchemy import UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.db.engine import Base
-from hub.db.types import Id, Time, key, now, ref
+from hub.db.types import Id, Time, foreign_key, now, primary_key
 
 
 class StatusEvent(Base):
@@ -19,8 +19,8 @@ class StatusEvent(Base):
     __tablename__ = "status_events"
     __table_args__ = (UniqueConstraint("message_id", "attempt", "source", "word", "code"),)
 
-    id: Mapped[str] = key("sev")
-    message_id: Mapped[str] = ref("msg", "messages.id")
+    id: Mapped[str] = primary_key("sev")
+    message_id: Mapped[str] = foreign_key("msg", "messages.id")
     attempt: Mapped[int] = mapped_column(default=0)
     at: Mapped[datetime] = mapped_column(Time, default=now)
     status: Mapped[str | None]

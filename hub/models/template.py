@@ -8,7 +8,7 @@ from sqlalchemy import UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.db.engine import Base
-from hub.db.types import Time, key, now, ref
+from hub.db.types import Time, foreign_key, now, primary_key
 
 
 class Template(Base):
@@ -17,7 +17,7 @@ class Template(Base):
     __tablename__ = "templates"
     __table_args__ = (UniqueConstraint("name", "channel", "locale"),)
 
-    id: Mapped[str] = key("tpl")
+    id: Mapped[str] = primary_key("tpl")
     name: Mapped[str]  # such as request_sent
     event_type: Mapped[str]
     channel: Mapped[str]
@@ -30,8 +30,8 @@ class TemplateVersion(Base):
     __tablename__ = "template_versions"
     __table_args__ = (UniqueConstraint("template_id", "number"),)
 
-    id: Mapped[str] = key("tpv")
-    template_id: Mapped[str] = ref("tpl", "templates.id")
+    id: Mapped[str] = primary_key("tpv")
+    template_id: Mapped[str] = foreign_key("tpl", "templates.id")
     number: Mapped[int]
     subject: Mapped[str] = mapped_column(default="")
     text: Mapped[str]
@@ -44,8 +44,8 @@ class ProviderTemplate(Base):
     __tablename__ = "provider_templates"
     __table_args__ = (UniqueConstraint("connection_id", "external_id"),)
 
-    id: Mapped[str] = key("ptp")
-    connection_id: Mapped[str] = ref("con", "connections.id")
+    id: Mapped[str] = primary_key("ptp")
+    connection_id: Mapped[str] = foreign_key("con", "connections.id")
     external_id: Mapped[str]
     name: Mapped[str]
     locale: Mapped[str]
@@ -67,9 +67,9 @@ class TemplateMapping(Base):
     __tablename__ = "template_mappings"
     __table_args__ = (UniqueConstraint("connection_id", "name", "locale"),)
 
-    id: Mapped[str] = key("tpm")
-    connection_id: Mapped[str] = ref("con", "connections.id")
+    id: Mapped[str] = primary_key("tpm")
+    connection_id: Mapped[str] = foreign_key("con", "connections.id")
     name: Mapped[str]  # of our template, such as request_sent
     locale: Mapped[str]  # lower case, with a hyphen
-    provider_template_id: Mapped[str] = ref("ptp", "provider_templates.id")
+    provider_template_id: Mapped[str] = foreign_key("ptp", "provider_templates.id")
     variables: Mapped[str] = mapped_column(default="{}")  # JSON: the provider's variable to ours

@@ -9,7 +9,7 @@ from sqlalchemy import Numeric
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.db.engine import Base
-from hub.db.types import Time, ref
+from hub.db.types import Time, foreign_key
 
 
 class Throttle(Base):
@@ -47,7 +47,7 @@ class Pace(Base):
     __tablename__ = "paces"
 
     name: Mapped[str] = mapped_column(primary_key=True)  # Connection.throttle
-    contact_id: Mapped[str] = ref("ctc", "contacts.id", primary_key=True, index=True)
+    contact_id: Mapped[str] = foreign_key("ctc", "contacts.id", primary_key=True, index=True)
     next_at: Mapped[datetime] = mapped_column(Time)
 
 
@@ -56,7 +56,7 @@ class Usage(Base):
 
     __tablename__ = "usage"
 
-    connection_id: Mapped[str] = ref("con", "connections.id", primary_key=True)
+    connection_id: Mapped[str] = foreign_key("con", "connections.id", primary_key=True)
     day: Mapped[str] = mapped_column(primary_key=True)
     messages: Mapped[int] = mapped_column(default=0)
     segments: Mapped[int] = mapped_column(default=0)

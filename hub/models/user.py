@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from hub.core.vocabulary import Role
 from hub.db.engine import Base
-from hub.db.types import Time, key, now, ref
+from hub.db.types import Time, foreign_key, now, primary_key
 
 
 class User(Base):
@@ -18,7 +18,7 @@ class User(Base):
     __tablename__ = "users"
     __table_args__ = (UniqueConstraint("email"),)
 
-    id: Mapped[str] = key("usr")
+    id: Mapped[str] = primary_key("usr")
     email: Mapped[str]  # lower case
     name: Mapped[str]
     role: Mapped[int]
@@ -40,7 +40,7 @@ class SignIn(Base):
     __table_args__ = (Index(None, "user_id"),)
 
     digest: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
-    user_id: Mapped[str] = ref("usr", "users.id")
+    user_id: Mapped[str] = foreign_key("usr", "users.id")
     created_at: Mapped[datetime] = mapped_column(Time, default=now)
     seen_at: Mapped[datetime] = mapped_column(Time, default=now)
     expires_at: Mapped[datetime] = mapped_column(Time)

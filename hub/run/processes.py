@@ -182,7 +182,7 @@ def answer_of(work: Callable[[], str]) -> str:
     )
 
 
-def reap() -> Iterator[tuple[int, int]]:
+def reap_children() -> Iterator[tuple[int, int]]:
     """Yield (pid, exit code) of each child that ended, adopted orphans included; the code is -N
     after signal N.
     """
@@ -196,7 +196,7 @@ def reap() -> Iterator[tuple[int, int]]:
         yield pid, os.waitstatus_to_exitcode(status)
 
 
-def childless() -> bool:
+def wait_childless() -> bool:
     """Tell whether this process has no child, not even one that has ended and was not reaped."""
     try:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)

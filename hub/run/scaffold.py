@@ -30,7 +30,7 @@ SUCH_AS = (
 
 
 @dataclass(frozen=True)
-class Begun:
+class Scaffold:
     """What was written: where the folder is, the files in it, and the integration's title."""
 
     folder: Path
@@ -38,7 +38,7 @@ class Begun:
     title: str
 
 
-def in_checkout(name: str, here: Path) -> Begun:
+def in_checkout(name: str, here: Path) -> Scaffold:
     """Write an integration's module and its test into the checkout that holds `here`.
 
     Raises Refused where the name will not do, NotFound where there is no checkout, Conflict where a
@@ -61,7 +61,7 @@ def in_checkout(name: str, here: Path) -> Begun:
     )
 
 
-def in_package(name: str, folder: Path) -> Begun:
+def in_package(name: str, folder: Path) -> Scaffold:
     """Write a package that brings an integration: project file, module, test and README.
 
     Raises Refused where the name will not do, Conflict where a file is there already.
@@ -182,7 +182,7 @@ def _core(hub: Path) -> Iterator[Path]:
 
 
 # ── The files ─────────────────────────────────────────────────────────────────────────────────────
-def _write(folder: Path, words: dict[str, str], wanted: dict[str, str]) -> Begun:
+def _write(folder: Path, words: dict[str, str], wanted: dict[str, str]) -> Scaffold:
     """Write files by their templates' names: all, or none where one exists already."""
     paths = {folder / path: template for path, template in wanted.items()}
     for path in paths:
@@ -196,4 +196,4 @@ def _write(folder: Path, words: dict[str, str], wanted: dict[str, str]) -> Begun
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x") as file:
             file.write(Template((TEMPLATES / f"{template}.txt").read_text()).substitute(words))
-    return Begun(folder, tuple(paths), words["title"])
+    return Scaffold(folder, tuple(paths), words["title"])

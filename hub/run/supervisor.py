@@ -181,7 +181,7 @@ class _Supervisor:
         get ready.
         """
         by_pid = {kept.pid: kept for kept in self._kept if kept.pid}
-        for pid, code in processes.reap():
+        for pid, code in processes.reap_children():
             if kept := by_pid.get(pid):
                 self._listen(0)  # its last words come before the news of its death
                 kept.pid = None
@@ -290,7 +290,7 @@ class _Supervisor:
         needed_asked = False
         # a list of processes is not made in one instant; that there is no child at all, the system
         # says for sure
-        while (left := self._left()) or not (self._foreign or processes.childless()):
+        while (left := self._left()) or not (self._foreign or processes.wait_childless()):
             elapsed = time.monotonic() - began
             servants = {kept.pid for kept in self._kept if kept.child.needed}
             if not needed_asked and (
@@ -308,7 +308,7 @@ class _Supervisor:
                 )
                 break
             self._listen(0.05)
-        for _ in processes.reap():
+        for _ in processes.reap_children():
             pass  # the last to end would stay as a zombie where nobody tidies up after us
         self._listen(0)
         for key in list(self._selector.get_map().values()):
@@ -326,7 +326,7 @@ class _Supervisor:
 
         Whom it has seen it remembers: where nobody adopts orphans, they would be lost.
         """
-        for pid, _ in processes.reap():
+        for pid, _ in processes.reap_children():
             for kept in self._kept:
                 kept.pid = None if kept.pid == pid else kept.pid
         ours = set(psutil.Process().children()) - self._foreign

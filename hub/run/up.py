@@ -184,7 +184,7 @@ def migrate() -> None:
     flask_migrate.upgrade()
     setup.prepare()
     defaults.install()
-    address_migration.run()
+    address_migration.migrate_addresses()
 
 
 def migrating() -> Flask:
@@ -234,10 +234,12 @@ def _begin_demo() -> None:
     from hub.signing import accept, events
 
     demo.subscribe()
-    if not demo.sample_sent():
+    if not demo.sample_was_sent():
         demo.learn_templates()
         source_id = db.session.scalars(select(Source.id).where(Source.slug == "default")).one()
-        accept.accept(events.EventIn.model_validate(demo.sample()), source_id, test=True)
+        accept.accept_event(
+            events.EventIn.model_validate(demo.sample_event()), source_id, test=True
+        )
 
 
 def welcome(config: Config, first_admin_link: str, out: TextIO) -> str:
@@ -254,7 +256,7 @@ def welcome(config: Config, first_admin_link: str, out: TextIO) -> str:
         rows.append(
             (
                 "API key",
-                nearby(config.data_dir / "demo-key"),
+                nearby_addresses(config.data_dir / "demo-key"),
                 "what the demo's signing app posts with",
             )
         )
@@ -268,12 +270,12 @@ def welcome(config: Config, first_admin_link: str, out: TextIO) -> str:
             "",
             "  A sample request is on its phone. To send another, paste this in a second terminal:",
             "",
-            curl(config),
+            curl_command(config),
         ]
     return "\n".join([*lines, "", f"  {paint('Ctrl-C stops everything.', YELLOW, out)}", ""])
 
 
-def curl(config: Config) -> str:
+def curl_command(config: Config) -> str:
     """Return a command to paste that posts an event with the demo's key; a new request each time it
     is printed.
     """
@@ -298,7 +300,7 @@ def curl(config: Config) -> str:
             }
         ],
     }
-    key = shlex.quote(nearby(config.data_dir / "demo-key"))
+    key = shlex.quote(nearby_addresses(config.data_dir / "demo-key"))
     members = ",\n ".join(
         f"{json.dumps(name)}: {json.dumps(value)}" for name, value in event.items()
     )
@@ -310,7 +312,7 @@ def curl(config: Config) -> str:
     )
 
 
-def nearby(path: Path) -> str:
+def nearby_addresses(path: Path) -> str:
     """Return the path as seen from the current folder, where it lies below it."""
     here = Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)

@@ -17,7 +17,7 @@ from hub.db.compiled_sql import Statement, table_of
 from hub.db.engine import db
 from hub.db.store import transaction, write
 from hub.db.types import now
-from hub.lib.crypto import blind, digest
+from hub.lib.crypto import blind_index, digest
 from hub.models import Action
 from hub.shared.index_key import index_key
 
@@ -25,7 +25,7 @@ RANDOM = 16  # bytes
 
 
 @transaction
-def make(
+def make_token(
     kind: str,
     subject: str,
     lasts: timedelta,
@@ -58,13 +58,13 @@ def make(
 _ADD = Statement.insert(table_of(Action))
 
 
-def find(token: str, *kinds: str, lock: bool = False, proven: bool = True) -> Action | None:
+def find_token(token: str, *kinds: str, lock: bool = False, proven: bool = True) -> Action | None:
     """Return what a token stands for, used up and expired ones too; None for one that we did not
     make, or not for these kinds.
 
     `proven` False takes tokens from before they carried a proof.
     """
-    if proven and not genuine(token):
+    if proven and not is_genuine(token):
         return None
     query = (
         select(Action)
@@ -79,7 +79,7 @@ def is_open(action: Action | None) -> bool:
     return action is not None and action.used_at is None and action.expires_at > now()
 
 
-def genuine(token: str) -> bool:
+def is_genuine(token: str) -> bool:
     """Tell whether this hub made a token; what was made up is not even looked for."""
     try:
         made = urlsafe_b64decode(token.encode("ascii") + b"=" * (-len(token) % 4))
@@ -89,4 +89,4 @@ def genuine(token: str) -> bool:
 
 
 def _proof(nonce: bytes) -> bytes:
-    return blind(index_key(), "token", nonce.hex())[:RANDOM]
+    return blind_index(index_key(), "token", nonce.hex())[:RANDOM]

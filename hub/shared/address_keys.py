@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hub.lib import addresses
-from hub.lib.crypto import blind
+from hub.lib.crypto import blind_index
 from hub.models import Contact
 from hub.shared.index_key import index_key
 
@@ -12,14 +12,16 @@ def address_key(kind: str, address: str) -> bytes:
     """Return what finds an address without revealing it: of its normal form, however it was
     written.
     """
-    return blind(index_key(), kind, addresses.normal(kind, address))
+    return blind_index(index_key(), kind, addresses.normalize(kind, address))
 
 
 def address_keys(kind: str, address: str) -> tuple[bytes, ...]:
     """Return what an address may have been stored under: the key of its normal form first, then
     those of its other forms.
     """
-    return tuple(blind(index_key(), kind, form) for form in addresses.forms(kind, address))
+    return tuple(
+        blind_index(index_key(), kind, form) for form in addresses.written_forms(kind, address)
+    )
 
 
 def keys_of_contact(contact: Contact) -> tuple[bytes, ...]:

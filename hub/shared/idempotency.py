@@ -29,7 +29,7 @@ KEPT = timedelta(days=7)
 FORGOTTEN_AT_ONCE = 1000
 
 
-def once(
+def answer_once(
     api_key_id: str,
     path: str,
     key: str,
@@ -54,7 +54,7 @@ def once(
             f"Give at most {LONGEST_KEY} printable characters.",
             field="Idempotency-Key",
         )
-    with locks.held(f"{api_key_id} {path} {key}", WAIT_SECONDS) as first:
+    with locks.hold_lock(f"{api_key_id} {path} {key}", WAIT_SECONDS) as first:
         if not first:
             raise Conflict(
                 "still_running",
@@ -105,7 +105,7 @@ _FORGET = Statement(delete(table).where(*_THIS))
 _KEEP = Statement.insert(table)
 
 
-def forget() -> int:
+def delete_old_answers() -> int:
     """Remove stored answers that are older than they are kept; return how many of them, a bounded
     number at once.
     """

@@ -19,7 +19,7 @@ from hub.lib.provider_http import Door, host_port
 from hub.models import Connection
 
 
-class Live:
+class InstanceCache:
     """Makes and keeps instances; shared by all threads of a process."""
 
     def __init__(self, config: Config) -> None:
@@ -117,15 +117,15 @@ def _safe(url: str) -> bool:
 
 def init_app(app: Flask, config: Config) -> None:
     """Give the application its running integrations."""
-    app.extensions["hub.integration_instances"] = Live(config)
+    app.extensions["hub.integration_instances"] = InstanceCache(config)
 
 
 def instance(connection: Connection) -> Integration:
     """Return the running integration of a connection. Raises Unreadable, NotFound, ConfigError."""
-    return running().instance(connection)
+    return instances().instance(connection)
 
 
-def running() -> Live:
+def instances() -> InstanceCache:
     """Return the application's running integrations."""
-    found: Live = current_app.extensions["hub.integration_instances"]
+    found: InstanceCache = current_app.extensions["hub.integration_instances"]
     return found

@@ -21,7 +21,7 @@ from sqlalchemy.engine import make_url
 
 from hub.core import config, data_dir
 from hub.core.config import Config, Keys
-from hub.core.errors import ConfigError, Unreadable
+from hub.core.errors import ConfigError, DecryptionError
 from hub.db import sqlite_check
 from hub.db.engine import MIGRATIONS, patience
 from hub.lib.crypto import Keyring
@@ -36,7 +36,7 @@ _NAMES = re.compile(
 RESTORE = "Restore the data folder from a backup. Nothing was changed."
 
 
-class Found(NamedTuple):
+class DatabaseState(NamedTuple):
     """The revision of the database, and a value that its first key sealed."""
 
     revision: str | None
@@ -47,7 +47,7 @@ class Unreachable(ConfigError):
     """The database server does not answer."""
 
 
-def load(
+def load_config(
     environ: Mapping[str, str] | None = None, *, wait: bool = False, migrated: bool = False
 ) -> Config:
     """Read the settings and check what they name; print warnings about what works but is unsafe.
@@ -130,7 +130,7 @@ def _verify_keys(sealed: bytes, keys: Keys | None, folder: Path) -> None:
         )
     try:
         Keyring(keys).open("settings", "index_key", "value", sealed)
-    except Unreadable as problem:
+    except DecryptionError as problem:
         raise ConfigError(
             "Signpost does not start: the encryption keys do not open the data in the database, "
             f"which was sealed with the key {problem.key_id!r}. Restore {file} or "
@@ -145,19 +145,19 @@ def _sqlite_file(url: str) -> Path | None:
     return None if name in ("", ":memory:") else Path(name)
 
 
-def _in_file(file: Path) -> Found:
+def _in_file(file: Path) -> DatabaseState:
     """Check the embedded database's file and read from it. Raises ConfigError."""
     try:
         data_dir.verify(file.parent)
         if not file.exists():
-            return Found(None, None)
+            return DatabaseState(None, None)
         if not os.access(file, os.R_OK | os.W_OK):
             raise ConfigError(
                 f"Signpost does not start: the database {file} is not writable for user "
                 f"{os.geteuid()}. Give this user write access to it."
             )
-        with sqlite_check.opened(file) as connection:
-            return Found(*(_first(connection, query) for query in (REVISION, SEALED)))
+        with sqlite_check.open_checked(file) as connection:
+            return DatabaseState(*(_first(connection, query) for query in (REVISION, SEALED)))
     except sqlite_check.Unusable as problem:
         why = f"Signpost does not start: the database {file} {problem}."
         raise ConfigError(f"{why} {RESTORE}") from None
@@ -171,7 +171,7 @@ def _first(connection: sqlite3.Connection, query: str) -> Any:
     return row[0] if row else None
 
 
-def _on_server(url: str) -> Found:
+def _on_server(url: str) -> DatabaseState:
     """Read from PostgreSQL. Raises Unreachable."""
     import psycopg
 
@@ -191,7 +191,7 @@ def _on_server(url: str) -> Found:
             f"PostgreSQL at {_place(url)} cannot be used: {why}. "
             "Start it, or correct HUB_DATABASE_URL."
         ) from None
-    return Found(*values)
+    return DatabaseState(*values)
 
 
 def _place(url: str) -> str:

@@ -15,14 +15,14 @@ from hub import integrations
 from hub.core.vocabulary import EventType, Lane, RequestState
 from hub.db.compiled_sql import Statement, table_of
 from hub.db.optimistic_transaction import optimistic
-from hub.db.store import read, remembered, several, transaction, write
+from hub.db.store import cached, list_param, read, transaction, write
 from hub.db.types import keyring, new_id, now
 from hub.integrations.base import Filled
-from hub.lib.crypto import blind
+from hub.lib.crypto import blind_index
 from hub.messaging.compose import plan, provider_templates, render
 from hub.messaging.compose.fitting import TOO_LONG, TooLong
-from hub.messaging.compose.outbox import Draft, Stored, add_all
-from hub.messaging.contacts.contacts import Known, contacts_for
+from hub.messaging.compose.outbox import Draft, StoredMessage, add_all
+from hub.messaging.contacts.contacts import KnownAddress, contacts_for
 from hub.models import Contact, Event, Message
 from hub.shared.index_key import index_key
 from hub.signing import cards, chat_invitations, planning, requests, team_posts
@@ -31,7 +31,7 @@ from hub.signing.signing_batch import RequestRecord, SignerRecord
 
 
 @dataclass(frozen=True)
-class Happened:
+class EventRecord:
     """An event that is being stored."""
 
     id: str
@@ -42,19 +42,19 @@ class Happened:
 
 
 @optimistic
-def accept(posted: EventIn, source_id: str, *, test: bool) -> dict[str, Any]:
+def accept_event(posted: EventIn, source_id: str, *, test: bool) -> dict[str, Any]:
     """Store an event and plan its messages; return the answer that the signing app gets."""
-    request, actor = requests.apply(posted, source_id, test=test)
+    request, actor = requests.apply_event(posted, source_id, test=test)
     payload = posted.model_dump(exclude_unset=True, mode="json")
-    event = Happened(new_id("evt"), posted.id or "", posted.type, posted.occurred_at, payload)
-    return tell(
+    event = EventRecord(new_id("evt"), posted.id or "", posted.type, posted.occurred_at, payload)
+    return notify(
         event, request, actor, only=[actor] if actor and posted.type == EventType.REMINDER else None
     )
 
 
 @transaction
-def tell(
-    event: Happened,
+def notify(
+    event: EventRecord,
     request: RequestRecord,
     actor: SignerRecord | None,
     only: Sequence[SignerRecord] | None = None,
@@ -80,18 +80,20 @@ def tell(
     refusals = [item.as_json() for item in skipped + too_long + unfit]
     _store(event, request, refusals)
     drafts = writing.drafts(said, planned)
-    about = team_posts.Told(event.id, event.type, request, event.payload.get("download_url") or "")
+    about = team_posts.TeamEvent(
+        event.id, event.type, request, event.payload.get("download_url") or ""
+    )
     new = [(posts[key], key, text) for key, text in posted.items()]
-    drafts += team_posts.drafts(about, request, new, carriers)
+    drafts += team_posts.draft_posts(about, request, new, carriers)
     added = zip((draft.once_key for draft in drafts), add_all(drafts), strict=True)
     stored = {key: message for key, message in added if key} | told
-    team_posts.refresh(request, carriers, told=about)
+    team_posts.refresh_posts(request, carriers, told=about)
     briefs = [_brief(stored[key], item.person.external_id) for key, item in planned.items()]
     briefs += [_brief(stored[key], None) for key in posts if key in stored]
     return {"event": {"id": event.id}, "messages": briefs, "skipped": refusals}
 
 
-Item = TypeVar("Item", plan.Planned, plan.Post)
+Item = TypeVar("Item", plan.PlannedMessage, plan.PlannedPost)
 
 
 def _without(items: Mapping[bytes, Item], told: Collection[bytes]) -> dict[bytes, Item]:
@@ -99,24 +101,22 @@ def _without(items: Mapping[bytes, Item], told: Collection[bytes]) -> dict[bytes
 
 
 def _plan(
-    event: Happened,
+    event: EventRecord,
     request: RequestRecord,
     actor: SignerRecord | None,
     signers: Mapping[str, SignerRecord],
-    carriers: Mapping[str, planning.Placed],
-) -> tuple[dict[bytes, plan.Planned], dict[bytes, plan.Post], list[plan.Skipped]]:
+    carriers: Mapping[str, planning.PlacedCarrier],
+) -> tuple[dict[bytes, plan.PlannedMessage], dict[bytes, plan.PlannedPost], list[plan.SkippedStep]]:
     """Return messages to signers and posts for a team, each by its key, and what is skipped."""
     among = [planning.planned_with(carrier) for carrier in carriers.values()]
     name = ("routes", event.type, request.source_id, str(request.test))
-    routes = remembered(
-        name, lambda: planning.routes(event.type, request.source_id, test=request.test)
-    )
+    routes = cached(name, lambda: planning.routes(event.type, request.source_id, test=request.test))
     asks = {
         "asks_to_sign": event.type.asks_to_sign,
         "closed": request.state != RequestState.OPEN,
         "expired": request.expired,
     }
-    planned, skipped = plan.plan(
+    planned, skipped = plan.plan_messages(
         routes,
         planning.people(request, list(signers.values()), among),
         among,
@@ -124,7 +124,7 @@ def _plan(
         reminds=event.type == EventType.REMINDER,
         **asks,
     )
-    posts, unposted = plan.posts(routes, among, **asks)
+    posts, unposted = plan.plan_posts(routes, among, **asks)
 
     def key(person: str, kind: str, to: str, step: plan.Step) -> bytes:
         return _once_key(event, request, actor, person, kind, to, step)
@@ -150,15 +150,15 @@ class _Said:
 class _Writing:
     """The texts of an event's messages: each as long as its provider takes, or not sent at all."""
 
-    event: Happened
+    event: EventRecord
     request: RequestRecord
     actor: SignerRecord | None
     signers: Mapping[str, SignerRecord]
-    carriers: Mapping[str, planning.Placed]
+    carriers: Mapping[str, planning.PlacedCarrier]
 
     def to_signers(
-        self, items: Mapping[bytes, plan.Planned]
-    ) -> tuple[dict[bytes, _Said], list[plan.Skipped]]:
+        self, items: Mapping[bytes, plan.PlannedMessage]
+    ) -> tuple[dict[bytes, _Said], list[plan.SkippedStep]]:
         """Write to signers; return the texts, and the steps whose text is too long."""
         said: dict[bytes, _Said] = {}
         skipped = []
@@ -166,30 +166,34 @@ class _Writing:
             try:
                 said[key] = self._say(item)
             except TooLong:
-                skipped.append(plan.Skipped(item.person.external_id, item.step.channel, TOO_LONG))
+                skipped.append(
+                    plan.SkippedStep(item.person.external_id, item.step.channel, TOO_LONG)
+                )
         return said, skipped
 
-    def _say(self, item: plan.Planned) -> _Said:
+    def _say(self, item: plan.PlannedMessage) -> _Said:
         carrier = self.carriers[item.carrier.id]
         signer = self.signers[item.person.id]
         template = item.step.template
         channel = carrier.channel
         locale = item.person.locale
         shows = render.names_in(template, channel, locale)
-        links = chat_invitations.links(
+        links = chat_invitations.links_for(
             shows, self.carriers.values(), self.request.source_id, signer
         )
         values = _values(self.event, self.request, signer, self.actor)
         cls = integrations.get(carrier.integration)
-        rendered = render.within(cls, cls.max_length, template, channel, locale, values | links)
+        rendered = render.render_within(
+            cls, cls.max_length, template, channel, locale, values | links
+        )
         if not cls.session_window:
             return _Said(rendered, None, None)
-        filled = provider_templates.filled(carrier.id, template, locale, values, cls)
+        filled = provider_templates.fill_mapped(carrier.id, template, locale, values, cls)
         return _Said(rendered, filled, {"name": template, "locale": locale, "values": values})
 
     def to_team(
-        self, items: Mapping[bytes, plan.Post], reminded: Sequence[SignerRecord]
-    ) -> tuple[dict[bytes, render.Rendered], list[plan.Skipped]]:
+        self, items: Mapping[bytes, plan.PlannedPost], reminded: Sequence[SignerRecord]
+    ) -> tuple[dict[bytes, render.Rendered], list[plan.SkippedStep]]:
         """Write posts; return their texts, and the steps whose text is too long."""
         values = _values_for_team(self.event, self.request, reminded, self.actor)
         said: dict[bytes, render.Rendered] = {}
@@ -199,15 +203,15 @@ class _Writing:
             cls = integrations.get(carrier.integration)
             most = cls.max_post_length or cls.max_length * 3 // 4
             try:
-                said[key] = render.within(
+                said[key] = render.render_within(
                     cls, most, item.step.template, carrier.channel, render.default_locale(), values
                 )
             except TooLong:
-                skipped.append(plan.Skipped("", item.step.channel, TOO_LONG))
+                skipped.append(plan.SkippedStep("", item.step.channel, TOO_LONG))
         return said, skipped
 
     def drafts(
-        self, said: Mapping[bytes, _Said], planned: Mapping[bytes, plan.Planned]
+        self, said: Mapping[bytes, _Said], planned: Mapping[bytes, plan.PlannedMessage]
     ) -> list[Draft]:
         """Return the messages to signers, to be stored."""
         items = [(key, planned[key], one) for key, one in said.items()]
@@ -237,7 +241,7 @@ class _Writing:
         ]
 
 
-def _brief(message: Stored, signer: str | None) -> dict[str, Any]:
+def _brief(message: StoredMessage, signer: str | None) -> dict[str, Any]:
     """Return a message as the signing app hears of it; `signer` is None for what a team reads."""
     return {
         "id": message.id,
@@ -249,7 +253,7 @@ def _brief(message: Stored, signer: str | None) -> dict[str, Any]:
     }
 
 
-def _store(event: Happened, request: RequestRecord, skipped: list[dict[str, Any]]) -> None:
+def _store(event: EventRecord, request: RequestRecord, skipped: list[dict[str, Any]]) -> None:
     row = event.id.partition("_")[2]
     write(
         _EVENT,
@@ -272,7 +276,7 @@ _EVENT = Statement.insert(table_of(Event))
 
 # ── Once ──────────────────────────────────────────────────────────────────────────────────────────
 def _once_key(
-    event: Happened,
+    event: EventRecord,
     request: RequestRecord,
     actor: SignerRecord | None,
     person: str,
@@ -286,15 +290,15 @@ def _once_key(
     # most events happen once in a request, reminders again and again
     occurrence = (event.external_id or event.id) if event.type == EventType.REMINDER else ""
     about = actor.id if actor else ""
-    return blind(
+    return blind_index(
         index_key(), "once", request.id, event.type, occurrence, about, person, kind, to, step.id
     )
 
 
-def _told_before(keys: Collection[bytes]) -> dict[bytes, Stored]:
+def _told_before(keys: Collection[bytes]) -> dict[bytes, StoredMessage]:
     if not keys:
         return {}
-    return {key: Stored(*rest) for key, *rest in read(_TOLD, keys=list(keys)) if key}
+    return {key: StoredMessage(*rest) for key, *rest in read(_TOLD, keys=list(keys)) if key}
 
 
 _TOLD = Statement(
@@ -302,29 +306,29 @@ _TOLD = Statement(
         Message.once_key, Message.id, Message.channel, Contact.address, Message.status, Message.code
     )
     .join(Contact, Contact.id == Message.contact_id)
-    .where(Message.once_key.in_(several("keys")))
+    .where(Message.once_key.in_(list_param("keys")))
 )
 
 
-def _known(item: plan.Planned, signer: SignerRecord) -> Known:
-    return Known(
+def _known(item: plan.PlannedMessage, signer: SignerRecord) -> KnownAddress:
+    return KnownAddress(
         item.kind, item.to, signer.details.get("name") or "", signer.details.get("time_zone") or ""
     )
 
 
-def _until(event: Happened, request: RequestRecord) -> datetime | None:
+def _until(event: EventRecord, request: RequestRecord) -> datetime | None:
     return request.expires_at if event.type.asks_to_sign else None
 
 
 # ── What templates can say ────────────────────────────────────────────────────────────────────────
 def _values(
-    event: Happened, request: RequestRecord, signer: SignerRecord, actor: SignerRecord | None
+    event: EventRecord, request: RequestRecord, signer: SignerRecord, actor: SignerRecord | None
 ) -> dict[str, Any]:
     details = signer.details
     return {
         "title": cards.title_of(request),
         "sender": cards.sender_of(request),
-        "name": (cards.called(actor) if actor else "") or cards.UNNAMED,
+        "name": (cards.button_name(actor) if actor else "") or cards.UNNAMED,
         "signer": details.get("name") or "",
         "link": signer.signing_url or "",
         "download_link": details.get("download_url") or event.payload.get("download_url") or "",
@@ -333,7 +337,7 @@ def _values(
 
 
 def _values_for_team(
-    event: Happened,
+    event: EventRecord,
     request: RequestRecord,
     told: Sequence[SignerRecord],
     actor: SignerRecord | None,

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from hub.core.errors import NotFound, Refused
 from hub.db.engine import db
-from hub.db.store import need_lock, savepoint, transaction
+from hub.db.store import require_write_lock, savepoint, transaction
 from hub.db.types import now
 from hub.messaging.track.statuses import Origin
 from hub.models import Action, Event, Message
@@ -24,7 +24,7 @@ KINDS = (REMIND, SNOOZE)
 
 
 @dataclass(frozen=True)
-class Button:
+class ButtonPage:
     """What a button would do, or has done."""
 
     kind: str
@@ -34,20 +34,20 @@ class Button:
     expired: bool
 
 
-def look(token: str) -> Button | None:
+def preview_action(token: str) -> ButtonPage | None:
     """Return what a button does; None when there is no such button."""
-    action = action_tokens.find(token, *KINDS)
+    action = action_tokens.find_token(token, *KINDS)
     request = _request(action, lock=False) if action else None
     if action is None or request is None:
         return None
-    names = cards.meant(action.subject, request)
-    pressed = cards.note(action, request) + "." if action.used_at else ""
+    names = cards.intended_reader(action.subject, request)
+    pressed = cards.card_note(action, request) + "." if action.used_at else ""
     expired = action.used_at is None and (request.expired or not action_tokens.is_open(action))
-    return Button(action.kind, names, cards.title_of(request), pressed, expired)
+    return ButtonPage(action.kind, names, cards.title_of(request), pressed, expired)
 
 
 @transaction
-def press(
+def perform_action(
     token: str, who: str, *, origin: Origin | None = None, reply_to: str = "", post: str = ""
 ) -> bool:
     """Do what a button is for, in the name of `who`; False when it was pressed before.
@@ -57,8 +57,8 @@ def press(
     `origin`: whose webhook told of it; `reply_to` and `post`: how the post that was pressed is
     answered, and its provider's id.
     """
-    need_lock()
-    action = action_tokens.find(token, *KINDS, lock=True)
+    require_write_lock()
+    action = action_tokens.find_token(token, *KINDS, lock=True)
     request = _request(action) if action else None
     if action is None or request is None or (origin is not None and not _posted(request, origin)):
         raise NotFound(
@@ -78,10 +78,10 @@ def press(
     finally:
         audit.act_as(before)
     db.session.flush()
-    fresh = signing_batch.get(request.id) or request
+    fresh = signing_batch.get_request(request.id) or request
     over = origin.connection_ids if origin else ()
-    pressed = team_posts.Pressed(action.event_id or "", tuple(over), reply_to, post)
-    team_posts.refresh(fresh, planning.carriers(request.test), pressed=pressed)
+    pressed = team_posts.PressedButton(action.event_id or "", tuple(over), reply_to, post)
+    team_posts.refresh_posts(fresh, planning.carriers(request.test), pressed=pressed)
     return True
 
 
@@ -106,7 +106,9 @@ def _act(action: Action, request: RequestRecord) -> str:
                 reminders.snooze(request.id, signer)
                 return "done"
             return (
-                "done" if reminders.reached(reminders.remind(request.id, signer)) else "unreached"
+                "done"
+                if reminders.reachable_signers(reminders.remind(request.id, signer))
+                else "unreached"
             )
     except Refused as problem:
         return problem.code
@@ -116,4 +118,8 @@ def _request(action: Action, *, lock: bool = True) -> RequestRecord | None:
     event = db.session.get(Event, action.event_id) if action.event_id else None
     if event is None:
         return None
-    return signing_batch.get(event.request_id) if lock else signing_batch.look(event.request_id)
+    return (
+        signing_batch.get_request(event.request_id)
+        if lock
+        else signing_batch.read_request(event.request_id)
+    )

@@ -41,7 +41,7 @@ def card(request: RequestRecord, notes: Sequence[str] = ()) -> Card:
     )
     facts = [("State", state), ("Sent by", isolate(sender_of(request)))]
     if request.expires_at is not None and request.state == RequestState.OPEN:
-        facts.append(("Ended" if request.expired else "Ends", moment(request.expires_at)))
+        facts.append(("Ended" if request.expired else "Ends", card_time(request.expires_at)))
     facts += [(isolate(name_of(one)), _standing(one)) for one in request.signers[:BY_NAME]]
     if (more := len(request.signers) - BY_NAME) > 0:
         facts.append(("And", f"{more} more signer{'' if more == 1 else 's'}"))
@@ -54,7 +54,7 @@ def _standing(one: SignerRecord) -> str:
     if one.owes and one.reminders:
         said += f", reminded {'once' if one.reminders == 1 else f'{one.reminders} times'}"
     if one.owes and one.snoozed_until is not None and one.snoozed_until > now():
-        said += f", no reminders until {moment(one.snoozed_until)}"
+        said += f", no reminders until {card_time(one.snoozed_until)}"
     return said
 
 
@@ -71,10 +71,10 @@ def sender_of(request: RequestRecord) -> str:
 
 def name_of(one: SignerRecord) -> str:
     """Return what a signer is called, on one line."""
-    return called(one) or one_line(one.external_id) or UNNAMED
+    return button_name(one) or one_line(one.external_id) or UNNAMED
 
 
-def called(one: SignerRecord) -> str:
+def button_name(one: SignerRecord) -> str:
     """Return the name of a signer, or the mail address where no name is known; else ''."""
     return one_line(one.details.get("name") or "") or one_line(one.details.get("email") or "")
 
@@ -89,7 +89,7 @@ def names_of(signers: Sequence[SignerRecord]) -> Joined:
     return Joined("".join(names) or UNNAMED)
 
 
-def moment(at: datetime) -> str:
+def card_time(at: datetime) -> str:
     """Write a time for people in any zone."""
     return f"{at.astimezone(UTC):%-d %B, %H:%M} UTC"
 
@@ -101,7 +101,7 @@ def buttons(
     """Make the buttons under the posts of an event: a link to the document, and what may be done
     about those who owe a signature.
     """
-    found = [opener(request, document)]
+    found = [opening_button(request, document)]
     owing = [one for one in request.signers if one.owes]
     asked = request.state == RequestState.OPEN and not request.expired
     if event_type in OFFERED and asked and owing:
@@ -149,7 +149,7 @@ def _short(name: str) -> str:
     return shorten(name, lambda text: len(text) <= LONGEST_NAME) or UNNAMED
 
 
-def opener(request: RequestRecord, document: str = "") -> Button:
+def opening_button(request: RequestRecord, document: str = "") -> Button:
     """Return the button that leads to the document, or to the request's page here: never a signer's
     own link.
     """
@@ -165,7 +165,7 @@ def _button(
     text: str, kind: str, subject: str, request: RequestRecord, event_id: str, style: str = ""
 ) -> Button:
     lasts = min(LASTS, request.expires_at - now()) if request.expires_at else LASTS
-    token = action_tokens.make(kind, subject, lasts, event_id=event_id)
+    token = action_tokens.make_token(kind, subject, lasts, event_id=event_id)
     return Button(text, f"{_public_url()}/a/{token}", token, style)
 
 
@@ -175,22 +175,22 @@ def _public_url() -> str:
 
 
 # ── What was done ─────────────────────────────────────────────────────────────────────────────────
-def who_it_is_for(subject: str, request: RequestRecord) -> list[SignerRecord]:
+def addressee_note(subject: str, request: RequestRecord) -> list[SignerRecord]:
     """Return the signers whom a button acts on."""
     return [one for one in request.signers if subject in (one.id, request.id)]
 
 
-def meant(subject: str, request: RequestRecord) -> str:
+def intended_reader(subject: str, request: RequestRecord) -> str:
     """Return whom a button acts on, in words; some of those who had not signed when it was pressed
     may have since.
     """
-    return EVERYBODY if subject == request.id else names_of(who_it_is_for(subject, request))
+    return EVERYBODY if subject == request.id else names_of(addressee_note(subject, request))
 
 
-def note(action: Action, request: RequestRecord) -> str:
+def card_note(action: Action, request: RequestRecord) -> str:
     """Say what a button that was pressed came to."""
-    names = meant(action.subject, request)
-    at = moment(action.used_at or now())
+    names = intended_reader(action.subject, request)
+    at = card_time(action.used_at or now())
     who = isolate(one_line(action.used_by)) or UNNAMED
     words = OUTCOMES.get((action.kind, action.outcome), FAILED).format(who=who, names=names)
     return f"{words} · {at}"

@@ -51,7 +51,7 @@ class Invitation:
 
 
 # ── Inviting ──────────────────────────────────────────────────────────────────────────────────────
-def able(*, test: bool) -> list[Connection]:
+def inviting_connections(*, test: bool) -> list[Connection]:
     """Return the enabled connections that people can be invited to."""
     query = (
         select(Connection)
@@ -93,7 +93,7 @@ def invite(request_id: str, signer: str, connection: str = "") -> Invitation:
             "The signer has neither a mobile number nor an e-mail address to be known by.",
             field="signer",
         )
-    among = able(test=request.test)
+    among = inviting_connections(test=request.test)
     chosen = next((one for one in among if connection in ("", one.slug)), None)
     if chosen is None:
         why = (
@@ -130,9 +130,9 @@ def invite_team(connection_id: str) -> Invitation:
 def chats_of(signer: Signer) -> list[str]:
     """Return the titles of the connections that write to a signer's linked chats."""
     addresses = _addresses(signer)
-    among = able(test=signer.request.test)
+    among = inviting_connections(test=signer.request.test)
     known = (
-        chats.of({signer.id: addresses}, signer.request.source_id, [one.id for one in among])
+        chats.chats_of({signer.id: addresses}, signer.request.source_id, [one.id for one in among])
         if addresses
         else {}
     )
@@ -140,11 +140,11 @@ def chats_of(signer: Signer) -> list[str]:
 
 
 def _link(connection: Connection, kind: str, subject: str, lasts: timedelta) -> str:
-    token = action_tokens.make(kind, subject, lasts, connection_id=connection.id)
+    token = action_tokens.make_token(kind, subject, lasts, connection_id=connection.id)
     return integration_instances.instance(connection).invite(token, team=kind == TEAM)
 
 
-def names() -> frozenset[str]:
+def link_names() -> frozenset[str]:
     """Return what texts can show: `<integration>_link`, for every integration that people can be
     invited to.
     """
@@ -153,13 +153,13 @@ def names() -> frozenset[str]:
     )
 
 
-def links(
+def links_for(
     shown: Collection[str], carriers: Iterable[Carrier], source_id: str, signer: SignerRecord
 ) -> dict[str, str]:
     """Return the links that a text shows, made now; '' where nobody can be invited, or the signer's
     chat is known already.
     """
-    found = dict.fromkeys(names(), "")
+    found = dict.fromkeys(link_names(), "")
     for carrier in carriers:
         name = f"{carrier.integration}_link"
         if name in shown and name in found and not found[name]:
@@ -172,7 +172,7 @@ def _link_for(connection_id: str, source_id: str, signer: SignerRecord) -> str:
         kind: signer.details[field] for kind, field in FIELDS.items() if signer.details.get(field)
     }
     connection = db.session.get_one(Connection, connection_id)
-    known = chats.of({signer.id: addresses}, source_id, [connection_id]) if addresses else {}
+    known = chats.chats_of({signer.id: addresses}, source_id, [connection_id]) if addresses else {}
     if not addresses or known or not connection.enabled:
         return ""
     try:
@@ -184,7 +184,7 @@ def _link_for(connection_id: str, source_id: str, signer: SignerRecord) -> str:
 
 # ── Linking ───────────────────────────────────────────────────────────────────────────────────────
 @transaction
-def linked(came: Linked, origin: Origin, at: datetime) -> bool:
+def link_chat(came: Linked, origin: Origin, at: datetime) -> bool:
     """Let a connection write to the chat of who opened a link; False when the connection is not
     known.
 
@@ -194,7 +194,7 @@ def linked(came: Linked, origin: Origin, at: datetime) -> bool:
     if connection is None:
         return False
     action = (
-        action_tokens.find(came.token, TEAM if came.team else PERSON, lock=True)
+        action_tokens.find_token(came.token, TEAM if came.team else PERSON, lock=True)
         if came.token
         else None
     )
@@ -206,7 +206,7 @@ def linked(came: Linked, origin: Origin, at: datetime) -> bool:
         return True
     action.used_at = now()
     action.outcome = contact.id
-    chat_membership.changed(
+    chat_membership.apply_membership(
         OptChange(wanted=True, address=came.address, why="Opened a link of ours."), origin, at
     )
     if came.team:
@@ -218,8 +218,10 @@ def linked(came: Linked, origin: Origin, at: datetime) -> bool:
     if signer is None:
         return True
     request = signer.request
-    chats.link(connection.id, request.source_id, _addresses(signer), contact.id, origin.receipt_id)
-    opt_out.heard(Keyword.START, "opened a link", connection, contact, at, answered=True)
+    chats.link_chat(
+        connection.id, request.source_id, _addresses(signer), contact.id, origin.receipt_id
+    )
+    opt_out.process_keyword(Keyword.START, "opened a link", connection, contact, at, answered=True)
     db.session.add(
         Consent(
             id=new_id("cns"),
@@ -264,7 +266,7 @@ def _receiver(connection_ids: Collection[str]) -> Connection | None:
 def _take_place(connection: Connection, came: Linked) -> None:
     connection.place = came.address
     db.session.flush()
-    team_subscriptions.begin(connection)
+    team_subscriptions.subscribe_new(connection)
     audit.record("connection.placed", connection.id, connection.title, chat=came.name)
 
 

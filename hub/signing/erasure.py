@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import and_, delete, func, or_, select, update
 
-from hub.core.errors import NotFound, Refused, Unreadable
+from hub.core.errors import DecryptionError, NotFound, Refused
 from hub.core.vocabulary import Address
 from hub.db.engine import db
 from hub.db.store import transaction
@@ -18,7 +18,7 @@ from hub.db.types import is_id, now
 from hub.lib import addresses
 from hub.messaging.compose import cancellation
 from hub.messaging.contacts import contact_links, suppressions
-from hub.messaging.inbox.inbound import received
+from hub.messaging.inbox.inbound import received_content
 from hub.models import (
     Audit,
     Body,
@@ -51,7 +51,7 @@ STILL_TOLD = timedelta(days=40)  # callbacks come for days, and are kept for a m
 
 
 @dataclass(frozen=True)
-class Erased:
+class ErasureResult:
     """How much of a person was removed."""
 
     words: int  # what was said, in both directions
@@ -59,7 +59,7 @@ class Erased:
     webhooks: int
 
 
-def find(contact_id: str) -> Contact:
+def find_contact(contact_id: str) -> Contact:
     """Return a contact. Raises NotFound."""
     one = db.session.get(Contact, contact_id) if is_id("ctc", contact_id) else None
     if one is None:
@@ -67,7 +67,7 @@ def find(contact_id: str) -> Contact:
     return one
 
 
-def others(contact: Contact) -> list[Contact]:
+def other_contacts(contact: Contact) -> list[Contact]:
     """Return the other addresses of the signers who were written to at this one: most often the
     same person's.
     """
@@ -88,7 +88,7 @@ def others(contact: Contact) -> list[Contact]:
 
 
 # ── Erasing ───────────────────────────────────────────────────────────────────────────────────────
-def erase(contact_id: str, *, why: str) -> Erased:
+def erase_contact(contact_id: str, *, why: str) -> ErasureResult:
     """Remove what was said to and by a contact, the address, and what their signing apps said of
     them. Raises NotFound, Refused.
 
@@ -96,14 +96,14 @@ def erase(contact_id: str, *, why: str) -> Erased:
     said, and the hash under which an opt-out is found again. What waits to be sent is not sent.
     """
     # read before the lock is taken, because the details of every signer are decrypted
-    found = signers_of(find(contact_id))
+    found = signers_of(find_contact(contact_id))
     db.session.rollback()
     return _erase(contact_id, found, why)
 
 
 @transaction
-def _erase(contact_id: str, named: Sequence[str], why: str) -> Erased:
-    contact = find(contact_id)
+def _erase(contact_id: str, named: Sequence[str], why: str) -> ErasureResult:
+    contact = find_contact(contact_id)
     if contact.erased_at is not None:
         raise Refused("erased_already", "This person was erased already.")
     if not why.strip() or len(why) > LONGEST_WHY:
@@ -137,17 +137,17 @@ def _erase(contact_id: str, named: Sequence[str], why: str) -> Erased:
     )
     _run(
         update(Audit)
-        .where(Audit.title.in_(addresses.forms(contact.kind, contact.address)))
+        .where(Audit.title.in_(addresses.written_forms(contact.kind, contact.address)))
         .values(title="an erased address")
     )
-    closed = [row.id for row in suppressions.of_contact(contact)]
+    closed = [row.id for row in suppressions.opt_outs_of_contact(contact)]
     _run(update(Suppression).where(Suppression.id.in_(closed)).values(why="", lifted_why=""))
     _run(update(Audit).where(Audit.subject.in_(closed)).values(detail={}))
     contact.address = ""
     contact.name = None
     contact.time_zone = ""
     contact.erased_at = now()
-    done = Erased(words, signers, webhooks)
+    done = ErasureResult(words, signers, webhooks)
     audit.record(
         "contact.erased",
         contact.id,
@@ -160,7 +160,7 @@ def _erase(contact_id: str, named: Sequence[str], why: str) -> Erased:
     return done
 
 
-def clean() -> int:
+def clean_erased() -> int:
     """Remove what came in about people after they were erased: callbacks of what was under way.
 
     Returns how many webhooks.
@@ -183,7 +183,7 @@ def _told(contact_id: str, went: Sequence[str], came: Sequence[str]) -> int:
     them.
     """
     for part in _parts(came):
-        _delete(PlatformEvent.cause, [received(one) for one in part])
+        _delete(PlatformEvent.cause, [received_content(one) for one in part])
     for part in _parts(went):  # that a message was delivered stays told, without the numbers
         _run(
             update(PlatformEvent)
@@ -229,9 +229,9 @@ def signers_of(contact: Contact) -> list[str]:
         rows = list(db.session.scalars(query.order_by(Signer.id).limit(AT_ONCE)))
         for row in rows:
             db.session.expunge(row)  # of many, few are kept
-            with suppress(Unreadable):
+            with suppress(DecryptionError):
                 if (
-                    addresses.normal(
+                    addresses.normalize(
                         contact.kind, str((row.details or {}).get(field) or "")
                     ).lower()
                     == contact.address.lower()
@@ -266,13 +266,13 @@ def _signers(contact_id: str, also: Sequence[str]) -> int:
     for request_id, ids in named.items():
         for event in db.session.scalars(select(Event).where(Event.request_id == request_id)):
             try:
-                event.payload = without(event.payload, ids)
-            except Unreadable:  # its key is gone, and with it what it says
+                event.payload = without_personal_data(event.payload, ids)
+            except DecryptionError:  # its key is gone, and with it what it says
                 event.payload = None
     return len(rows)
 
 
-def without(payload: Any, ids: set[str]) -> Any:
+def without_personal_data(payload: Any, ids: set[str]) -> Any:
     """Return an event as it was posted, without what it says of some signers but that they are
     there. Pure.
     """
@@ -305,7 +305,7 @@ def _run(statement: Any) -> int:
     return int(db.session.execute(statement.execution_options(synchronize_session=False)).rowcount)  # type: ignore[attr-defined]
 
 
-def count(contact_id: str) -> int:
+def count_rows(contact_id: str) -> int:
     """Count the messages to a contact."""
     return (
         db.session.scalar(

@@ -35,7 +35,7 @@ from hub.signing import identifiers
 
 
 def _phone(text: str) -> str:
-    return phones.clean(text)
+    return phones.parse_strict(text)
 
 
 @lru_cache(maxsize=4096)  # a sender's is told with every request

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import or_, select
 
-from hub.core.errors import Unreadable
+from hub.core.errors import DecryptionError
 from hub.db.engine import db
 from hub.db.types import BadTime
 from hub.messaging.contacts import contact_links, suppressions
@@ -32,12 +32,12 @@ from hub.shared.address_keys import keys_of_contact
 from hub.signing import erasure
 
 
-def collect(contact_id: str) -> dict[str, Any]:
+def collect_personal_data(contact_id: str) -> dict[str, Any]:
     """Return all data stored about a contact, for the person to read. Raises NotFound.
 
     The entry of a row that cannot be read holds the reason.
     """
-    contact = erasure.find(contact_id)
+    contact = erasure.find_contact(contact_id)
     titles = {row.id: row.title for row in db.session.scalars(select(Connection))}
     mine = select(Message.signer_id).where(
         Message.contact_id == contact.id, Message.signer_id.is_not(None)
@@ -45,7 +45,7 @@ def collect(contact_id: str) -> dict[str, Any]:
     signs = or_(Signer.id.in_(mine), Signer.id.in_(erasure.signers_of(contact)))
     lists: dict[str, tuple[str, Iterable[Any], Callable[[Any], dict[str, Any]]]] = {
         "consents": ("consents", _rows_of(Consent, Consent.contact_id == contact.id), _consent),
-        "opt_outs": ("suppressions", suppressions.of_contact(contact), _opt_out),
+        "opt_outs": ("suppressions", suppressions.opt_outs_of_contact(contact), _opt_out),
         "same_person_as": ("contact_links", contact_links.links_of(contact), _link),
         "messages": (
             "messages",
@@ -60,8 +60,8 @@ def collect(contact_id: str) -> dict[str, Any]:
         ),
         "signer_of": ("signers", _rows_of(Signer, signs), _signer),
     }
-    found = {name: unreadable_rows.marked(*of) for name, of in lists.items()}
-    return {"contact": _contact(erasure.find(contact_id)), **found}
+    found = {name: unreadable_rows.mark_row(*of) for name, of in lists.items()}
+    return {"contact": _contact(erasure.find_contact(contact_id)), **found}
 
 
 def _rows_of(model: Any, where: Any) -> Iterable[Any]:
@@ -77,7 +77,7 @@ def _time(moment: datetime | None) -> str | None:
 
 def _contact(row: Contact) -> dict[str, Any]:
     name: str | None = "unreadable"
-    with suppress(Unreadable):
+    with suppress(DecryptionError):
         name = row.name
     return {
         "id": row.id,

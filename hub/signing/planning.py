@@ -21,17 +21,17 @@ from hub.signing.signing_batch import RequestRecord, SignerRecord
 
 
 @dataclass(frozen=True)
-class Placed(Carrier):
+class PlacedCarrier(Carrier):
     """A connection that can carry messages, and where its team reads."""
 
     place: str
 
 
-def carriers(test: bool) -> dict[str, Placed]:
+def carriers(test: bool) -> dict[str, PlacedCarrier]:
     """Return what can carry a message, by id: enabled connections first, then broken ones, whose
     messages wait.
     """
-    found = [(Placed(*row), state) for *row, state in read(_CARRIERS, test=test)]
+    found = [(PlacedCarrier(*row), state) for *row, state in read(_CARRIERS, test=test)]
     found.sort(key=lambda one: one[1] != ConnectionState.ENABLED)
     return {carrier.id: carrier for carrier, _ in found if _is_usable(carrier)}
 
@@ -64,7 +64,7 @@ def _is_usable(carrier: Carrier) -> bool:
         return False
 
 
-def planned_with(carrier: Placed) -> plan.Carrier:
+def planned_with(carrier: PlacedCarrier) -> plan.Carrier:
     """Return a connection as planning sees it."""
     cls = integrations.get(carrier.integration)
     finds_by = cls.finds_by if cls.finds_people(carrier.place) else None
@@ -133,7 +133,7 @@ def people(
     named = {name for carrier in by_chat.values() for name in (carrier.name, carrier.channel)}
     prefer = [signer for signer in signers if named & set(signer.details.get("preference") or ())]
     linked = (
-        chats.of(
+        chats.chats_of(
             {signer.id: _addresses(signer) for signer in prefer}, request.source_id, list(by_chat)
         )
         if prefer

@@ -16,8 +16,8 @@ from hub.messaging.compose import cancellation
 from hub.models import Signer
 from hub.shared import audit
 from hub.signing import planning, signing_batch, team_posts
-from hub.signing.accept import Happened, tell
-from hub.signing.cards import moment, name_of
+from hub.signing.accept import EventRecord, notify
+from hub.signing.cards import card_time, name_of
 from hub.signing.signing_batch import RequestRecord, SignerRecord
 
 SNOOZED_FOR = timedelta(days=1)
@@ -32,13 +32,13 @@ def remind(request_id: str, signer: str | None = None) -> dict[str, Any]:
     NotFound; Conflict when nobody is left to remind.
     """
     request, owing = _owing(request_id, signer)
-    awake = [one for one in owing if not snoozed(one)]
+    awake = [one for one in owing if not snoozed_until(one)]
     if not awake:
         until = max(one.snoozed_until or now() for one in owing)
         who = name_of(owing[0]) if len(owing) == 1 else "all who owe a signature"
         raise Conflict(
             "snoozed",
-            f"Reminders to {who} are put off until {moment(until)}. End that first to remind now.",
+            f"Reminders to {who} are snoozed until {card_time(until)}. End the snooze first.",
         )
     at = now()
     for one in awake:
@@ -46,15 +46,15 @@ def remind(request_id: str, signer: str | None = None) -> dict[str, Any]:
         one.reminded_at = at
     request.write()
     audit.record("request.reminded", request.id, request.title or "", signers=len(awake))
-    return tell(
-        Happened(new_id("evt"), "", EventType.REMINDER, at, {"by": audit.actor().who}),
+    return notify(
+        EventRecord(new_id("evt"), "", EventType.REMINDER, at, {"by": audit.actor().who}),
         request,
         None,
         only=owing,
     )
 
 
-def reached(answer: dict[str, Any]) -> int:
+def reachable_signers(answer: dict[str, Any]) -> int:
     """Return how many reminders are on their way to signers, by the answer of `remind`."""
     return sum(
         one["signer"] is not None and one["status"] == Status.QUEUED for one in answer["messages"]
@@ -73,7 +73,7 @@ def snooze(request_id: str, signer: str | None = None) -> datetime:
     until = now() + SNOOZED_FOR
     for one in owing:
         one.snoozed_until = until
-        cancellation.stop(
+        cancellation.stop_request(
             "snoozed", event_types=(EventType.REMINDER,), request_id=request.id, signer_id=one.id
         )
     return _put_off(request, owing, "request.snoozed", until)
@@ -86,7 +86,7 @@ def unsnooze(request_id: str, signer: str | None = None) -> None:
     Raises NotFound; Conflict when there are none.
     """
     request, owing = _owing(request_id, signer)
-    asleep = [one for one in owing if snoozed(one)]
+    asleep = [one for one in owing if snoozed_until(one)]
     if not asleep:
         raise Conflict("not_snoozed", "Reminders are not put off, so there is nothing to end.")
     for one in asleep:
@@ -99,18 +99,18 @@ def _put_off(
 ) -> datetime:
     request.write()
     audit.record(action, request.id, request.title or "", signers=len(signers))
-    team_posts.refresh(request, planning.carriers(request.test))
+    team_posts.refresh_posts(request, planning.carriers(request.test))
     return until
 
 
-def snoozed(one: SignerRecord | Signer) -> bool:
+def snoozed_until(one: SignerRecord | Signer) -> bool:
     """Tell whether reminders to a signer are put off."""
     return one.snoozed_until is not None and one.snoozed_until > now()
 
 
 def _owing(request_id: str, signer: str | None) -> tuple[RequestRecord, list[SignerRecord]]:
     """Return a request, and those who owe a signature: all, or one. Raises NotFound, Conflict."""
-    request = signing_batch.get(request_id)
+    request = signing_batch.get_request(request_id)
     if request is None:
         raise NotFound("no_such_request", "There is no signing request with this id.")
     if request.state != RequestState.OPEN:
@@ -119,7 +119,7 @@ def _owing(request_id: str, signer: str | None) -> tuple[RequestRecord, list[Sig
             f"The request is {request.state}, so there is nothing to remind anybody of.",
         )
     if request.expired and request.expires_at is not None:
-        why = f"The time to sign ended on {moment(request.expires_at)}, so nobody is reminded."
+        why = f"The time to sign ended on {card_time(request.expires_at)}, so nobody is reminded."
         raise Conflict("request_expired", why)
     chosen = [one for one in request.signers if signer in (None, one.id, one.external_id)]
     if not chosen:

@@ -30,16 +30,16 @@ TOLD_AT = "told_at"  # in a signer's details: field → when the event happened 
 
 
 @transaction
-def apply(
+def apply_event(
     event: EventIn, source_id: str, *, test: bool
 ) -> tuple[RequestRecord, SignerRecord | None]:
     """Bring a request and its signers up to date with an event; return it and the signer whom the
     event is about.
     """
     at = event.occurred_at
-    request = signing_batch.find(source_id, event.request.id, test=test) or signing_batch.make(
-        source_id, event.request.id, at, test=test
-    )
+    request = signing_batch.find_request(
+        source_id, event.request.id, test=test
+    ) or signing_batch.new_request(source_id, event.request.id, at, test=test)
     known = not request.new
     _describe(request, event)
     for told in event.signers:
@@ -108,12 +108,12 @@ def _act(signer: SignerRecord, state: SignerState, at: datetime) -> None:
 def _stop(event_type: EventType, request: RequestRecord, actor: SignerRecord | None) -> None:
     """Stop messages that ask for what is done: a signer's own, or all of a closed request."""
     if event_type == EventType.SIGNED and actor is not None:
-        cancellation.stop(
+        cancellation.stop_request(
             "signed", event_types=ASKS_TO_SIGN, request_id=request.id, signer_id=actor.id
         )
     elif event_type == EventType.COMPLETED:
-        cancellation.stop("completed", event_types=ASKS_TO_SIGN, request_id=request.id)
+        cancellation.stop_request("completed", event_types=ASKS_TO_SIGN, request_id=request.id)
     elif event_type in CLOSES:
-        cancellation.stop(
+        cancellation.stop_request(
             CLOSES[event_type].value, event_types=(*ASKS_TO_SIGN, *NOTICES), request_id=request.id
         )

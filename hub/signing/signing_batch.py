@@ -138,22 +138,22 @@ _CHANGE_REQUEST = _change(requests, REQUEST_PLAIN + REQUEST_SEALED)
 _CHANGE_SIGNER = _change(signers, SIGNER_PLAIN + SIGNER_SEALED)
 
 
-def find(source_id: str, external_id: str, *, test: bool) -> RequestRecord | None:
+def find_request(source_id: str, external_id: str, *, test: bool) -> RequestRecord | None:
     """Read a request by the source's id, locked, with its signers."""
     return _record(read(_BY_SOURCE, source=source_id, external=external_id, test=test))
 
 
-def get(request_id: str) -> RequestRecord | None:
+def get_request(request_id: str) -> RequestRecord | None:
     """Read a request by our id, locked, with its signers."""
     return _record(read(_BY_ID, id=request_id))
 
 
-def look(request_id: str) -> RequestRecord | None:
+def read_request(request_id: str) -> RequestRecord | None:
     """Read a request by our id with its signers, locking nothing: to be looked at only."""
     return _record(read(_TO_LOOK, id=request_id), _SIGNERS_TO_LOOK)
 
 
-def make(source_id: str, external_id: str, at: datetime, *, test: bool) -> RequestRecord:
+def new_request(source_id: str, external_id: str, at: datetime, *, test: bool) -> RequestRecord:
     """Begin a request that is not stored yet."""
     return RequestRecord(
         new_id("req"), source_id, external_id, test, RequestState.OPEN.value, at, at, None

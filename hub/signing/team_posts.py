@@ -16,27 +16,27 @@ from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import aliased
 
 from hub import integrations
-from hub.core.errors import Unreadable
+from hub.core.errors import DecryptionError
 from hub.core.vocabulary import Address, EventType, Lane
 from hub.db.compiled_sql import Statement
 from hub.db.engine import db
-from hub.db.store import need_lock, read, several
+from hub.db.store import list_param, read, require_write_lock
 from hub.db.types import keyring
 from hub.integrations.base import Button
 from hub.lib.crypto import digest
 from hub.messaging.compose import outbox, plan, render
 from hub.messaging.compose.content import buttons_of
 from hub.messaging.compose.outbox import Draft
-from hub.messaging.contacts.contacts import Reached, contact_for
+from hub.messaging.contacts.contacts import ContactRef, contact_for
 from hub.messaging.send import thread_order
 from hub.models import Action, Body, Contact, Message
 from hub.signing import cards
-from hub.signing.planning import Placed
+from hub.signing.planning import PlacedCarrier
 from hub.signing.signing_batch import RequestRecord
 
 
 @dataclass
-class Told:
+class TeamEvent:
     """The event that a team is told of, as far as its posts need it.
 
     All its posts share its buttons.
@@ -54,7 +54,7 @@ class Told:
 
 
 @dataclass(frozen=True)
-class Pressed:
+class PressedButton:
     """A button that was pressed: on a post of which event, over which connections, and to whom the
     answer goes.
     """
@@ -66,18 +66,18 @@ class Pressed:
 
 
 # ── New posts ─────────────────────────────────────────────────────────────────────────────────────
-def drafts(
-    told: Told,
+def draft_posts(
+    told: TeamEvent,
     request: RequestRecord,
-    planned: Sequence[tuple[plan.Post, bytes, render.Rendered]],
-    carriers: Mapping[str, Placed],
+    planned: Sequence[tuple[plan.PlannedPost, bytes, render.Rendered]],
+    carriers: Mapping[str, PlacedCarrier],
 ) -> list[Draft]:
     """Return the posts of an event: a card with its buttons, or a reply where a card stands
     already.
     """
     if not planned:
         return []
-    need_lock()  # it reads what a change before may have written a moment ago
+    require_write_lock()  # it reads what a change before may have written a moment ago
     made = []
     whole = cards.card(request)
     for post, key, said in planned:
@@ -104,7 +104,7 @@ def drafts(
     return made
 
 
-def _keeps_threads(carrier: Placed) -> bool:
+def _keeps_threads(carrier: PlacedCarrier) -> bool:
     return integrations.get(carrier.integration).keeps_threads(carrier.place)
 
 
@@ -118,15 +118,15 @@ class _Post:
     connection_id: str
     event_id: str | None
     content: dict[str, Any]
-    contact: Reached
+    contact: ContactRef
 
 
-def refresh(
+def refresh_posts(
     request: RequestRecord,
-    carriers: Mapping[str, Placed],
+    carriers: Mapping[str, PlacedCarrier],
     *,
-    told: Told | None = None,
-    pressed: Pressed | None = None,
+    told: TeamEvent | None = None,
+    pressed: PressedButton | None = None,
 ) -> None:
     """Change what stands about a request to what is so now: in threads always, elsewhere where a
     button was pressed.
@@ -138,7 +138,7 @@ def refresh(
     ]
     if not able or request.new:
         return
-    need_lock()
+    require_write_lock()
     answered = False
     for carrier in able:
         newest = _newest(request, carrier, pressed)
@@ -176,7 +176,7 @@ def refresh(
         )
 
 
-def _answers(pressed: Pressed, carrier: Placed, request: RequestRecord) -> bool:
+def _answers(pressed: PressedButton, carrier: PlacedCarrier, request: RequestRecord) -> bool:
     """Tell whether a press is answered over a connection: it may be one, and no post that can be
     changed was pressed.
     """
@@ -192,7 +192,9 @@ _PRESSED = Statement(
 )
 
 
-def _newest(request: RequestRecord, carrier: Placed, pressed: Pressed | None) -> _Post | None:
+def _newest(
+    request: RequestRecord, carrier: PlacedCarrier, pressed: PressedButton | None
+) -> _Post | None:
     """Return the newest card about a request: of its thread, or of the event whose button was
     pressed.
     """
@@ -204,11 +206,16 @@ def _newest(request: RequestRecord, carrier: Placed, pressed: Pressed | None) ->
             continue
         try:
             content = keyring().open_json("bodies", message_id.partition("_")[2], "content", sealed)
-        except Unreadable:
+        except DecryptionError:
             continue
         if content.get("card"):
             return _Post(
-                message_id, edits_id or message_id, carrier.id, event_id, content, Reached(*contact)
+                message_id,
+                edits_id or message_id,
+                carrier.id,
+                event_id,
+                content,
+                ContactRef(*contact),
             )
     return None
 
@@ -252,7 +259,7 @@ def _left(content: Mapping[str, Any], request: RequestRecord) -> tuple[Button, .
             key
             for key, subject, used_at in read(_STATE, digests=list(by_digest))
             if used_at is not None
-            or not ({one.id for one in cards.who_it_is_for(subject, request)} & owing)
+            or not ({one.id for one in cards.addressee_note(subject, request)} & owing)
         }
         if by_digest
         else set()
@@ -262,7 +269,7 @@ def _left(content: Mapping[str, Any], request: RequestRecord) -> tuple[Button, .
 
 _STATE = Statement(
     select(Action.digest, Action.subject, Action.used_at).where(
-        Action.digest.in_(several("digests"))
+        Action.digest.in_(list_param("digests"))
     )
 )
 
@@ -276,4 +283,4 @@ def _notes(request: RequestRecord, most: int = 3) -> list[str]:
         Action.used_at.is_not(None),
     )
     found = db.session.scalars(query.order_by(Action.used_at.desc()).limit(most)).all()
-    return [cards.note(one, request) for one in reversed(found)]
+    return [cards.card_note(one, request) for one in reversed(found)]

@@ -27,14 +27,14 @@ USUAL = (
 )
 
 
-def posted(connection_id: str) -> list[EventType]:
+def posted_events(connection_id: str) -> list[EventType]:
     """Return the events that a connection posts."""
     on = {route.event_type for route in _routes(connection_id).values() if route.enabled}
     return [event_type for event_type in EventType if event_type in on]
 
 
 @transaction
-def save(connection_id: str, wanted: Collection[str]) -> None:
+def save_subscriptions(connection_id: str, wanted: Collection[str]) -> None:
     """Let a connection post these events and no others. Raises Conflict when it posts nowhere."""
     connection = db.session.scalars(
         select(Connection).where(Connection.id == connection_id).with_for_update()
@@ -46,7 +46,7 @@ def save(connection_id: str, wanted: Collection[str]) -> None:
             " first.",
         )
     chosen = [event_type for event_type in EventType if event_type in wanted]
-    if chosen != posted(connection_id):
+    if chosen != posted_events(connection_id):
         _set(connection, chosen)
         audit.record(
             "connection.posts",
@@ -57,7 +57,7 @@ def save(connection_id: str, wanted: Collection[str]) -> None:
 
 
 @transaction
-def begin(connection: Connection) -> None:
+def subscribe_new(connection: Connection) -> None:
     """Let a connection that has a place now, and had none before, post what a team usually wants to
     hear.
     """

@@ -125,7 +125,7 @@ def _check_numbers(to: str, sender: str, service: str, here: Bench) -> None:
     if not E164.fullmatch(number):
         raise RestError(21211, to)
     try:
-        phones.clean(number)  # a number in any form that a country's carriers write
+        phones.parse_strict(number)  # a number in any form that a country's carriers write
     except ValueError:
         raise RestError(21211, to) from None
     if to == sender:

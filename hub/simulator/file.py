@@ -26,7 +26,7 @@ def phone_of(address: str) -> str:
     channel.
     """
     prefix, plus, digits = address.rpartition("+")
-    return prefix + addresses.normal(Address.PHONE, plus + digits) if plus else address
+    return prefix + addresses.normalize(Address.PHONE, plus + digits) if plus else address
 
 
 class File:

@@ -28,7 +28,7 @@ from werkzeug.wsgi import get_input_stream
 from hub import integrations
 from hub.core.config import LARGEST_BODY, Config
 from hub.core.errors import BadWebhook
-from hub.db.group_commit import NotStored
+from hub.db.group_commit import WriteFailed
 from hub.intake import provider_callbacks
 from hub.integrations.base import Integration, WebhookRequest
 from hub.lib.storable import is_storable
@@ -38,7 +38,7 @@ from hub.webhooks import target
 log = structlog.get_logger(__name__)
 
 PREFIX = "/api/rpc/webhooks/"
-UNAVAILABLE = (SQLAlchemyError, NotStored, provider_callbacks.CannotVerify)
+UNAVAILABLE = (SQLAlchemyError, WriteFailed, provider_callbacks.CannotVerify)
 
 
 def init_app(app: Flask) -> None:
@@ -107,9 +107,11 @@ class Door:
         if method != "POST":
             raise MethodNotAllowed
         call, proof = _verify(calls, sharing)
-        new = provider_callbacks.keep(call, proof)
+        new = provider_callbacks.store(call, proof)
         integration = proof.integration
-        if (pressed := integration.clicked(call)) and not any(map(action_tokens.genuine, pressed)):
+        if (pressed := integration.clicked(call)) and not any(
+            map(action_tokens.is_genuine, pressed)
+        ):
             return integration.answer_foreign(call)
         return integration.answer(call, new)
 
@@ -147,7 +149,7 @@ def _addresses(environ: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _verify(
     calls: Sequence[WebhookRequest], sharing: Sequence[type[Integration]]
-) -> tuple[WebhookRequest, provider_callbacks.Proof]:
+) -> tuple[WebhookRequest, provider_callbacks.VerifiedBy]:
     """Return the genuine one of calls that differ in the address only. Raises BadWebhook."""
     *others, last = calls
     for call in others:

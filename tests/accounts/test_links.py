@@ -32,7 +32,7 @@ def test_the_first_admin_link_makes_an_admin_once(in_app: Flask) -> None:
     assert users.get(user_id).rank is Role.ADMIN
     with pytest.raises(NotFound):
         links.set_up_first_admin(token_of(link), "eve@acme.example", "Eve", PASSWORD)
-    assert len(users.everyone()) == 1
+    assert len(users.all_users()) == 1
 
 
 def test_every_first_admin_link_is_void_once_a_user_exists(in_app: Flask) -> None:

@@ -99,7 +99,7 @@ def test_an_e_mail_is_taken_once_in_whatever_case(in_app: Flask) -> None:
     add()
     with pytest.raises(Conflict, match="already a user"):
         users.create_user("DANA@ACME.EXAMPLE", "Other", PASSWORD)
-    assert len(users.everyone()) == 1
+    assert len(users.all_users()) == 1
 
 
 def test_a_password_is_hashed_anew_when_the_parameters_changed(

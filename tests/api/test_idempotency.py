@@ -167,7 +167,7 @@ def test_a_request_that_runs_for_longer_is_a_conflict(
     signing_app.post("/messages", MESSAGE, Idempotency_Key="k0")
     key_id = db.session.query(Idempotency).one().api_key_id
     db.session.rollback()
-    with locks.held(f"{key_id} /api/v1/messages k1") as got:
+    with locks.hold_lock(f"{key_id} /api/v1/messages k1") as got:
         assert got
         began = time.monotonic()
         [answer] = together(
@@ -184,7 +184,7 @@ def test_two_keys_do_not_wait_for_each_other(signing_app: StrictApp, hub_demo: F
     signing_app.post("/messages", MESSAGE, Idempotency_Key="k0")
     key_id = db.session.query(Idempotency).one().api_key_id
     db.session.rollback()
-    with locks.held(f"{key_id} /api/v1/messages k1"):
+    with locks.hold_lock(f"{key_id} /api/v1/messages k1"):
         began = time.monotonic()
         [answer] = together(
             hub_demo, [lambda: signing_app.post("/messages", MESSAGE, Idempotency_Key="k2")]

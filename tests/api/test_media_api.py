@@ -41,7 +41,7 @@ def give(
 
 
 def path_of(app: Flask, file_id: str) -> str:
-    return media.link(file_id, "signed.pdf").removeprefix(config_of(app).public_url)
+    return media.lend_link(file_id, "signed.pdf").removeprefix(config_of(app).public_url)
 
 
 # ── Given ─────────────────────────────────────────────────────────────────────────────────────────
@@ -204,7 +204,7 @@ def test_a_file_is_removed_when_its_time_has_ended(
         ).status_code
         == 404
     )
-    assert media.forget() == 1
+    assert media.delete_expired() == 1
     db.session.rollback()
     assert db.session.scalars(select(MediaFile.id)).all() == [stays]
 
@@ -219,7 +219,7 @@ def open_window(hub_demo: Flask) -> None:
 
     @transaction
     def write() -> None:
-        session_windows.opened(sender, contact_for("phone", ERIC, test=True).id, now(), 24)
+        session_windows.open_window(sender, contact_for("phone", ERIC, test=True).id, now(), 24)
 
     write()
 
@@ -289,5 +289,7 @@ def test_a_live_key_has_no_part_in_test_files(signing_app: SigningApp) -> None:
         select(MediaFile.source_id).where(MediaFile.id == body(give(signing_app))["id"])
     ).one()
     with pytest.raises(NotFound):
-        media.find(body(give(signing_app))["id"], source_id=source, test=False)
-    assert media.find(body(give(live))["id"], source_id=source, test=False).name == "signed.pdf"
+        media.find_files(body(give(signing_app))["id"], source_id=source, test=False)
+    assert (
+        media.find_files(body(give(live))["id"], source_id=source, test=False).name == "signed.pdf"
+    )

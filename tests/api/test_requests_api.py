@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from hub.connections import connections
-from hub.connections.connection_tests import locked, set_state
+from hub.connections.connection_tests import lock_connection, set_state
 from hub.core.vocabulary import ConnectionState
 from hub.db.store import transaction
 from hub.models import Connection
@@ -137,7 +137,7 @@ def test_a_webhook_that_posts_to_one_channel_takes_no_letters_to_people(sent: St
 
 @transaction
 def connect_hook() -> None:
-    made = locked(connections.create("slack", "Hook", test=True))
+    made = lock_connection(connections.create("slack", "Hook", test=True))
     made.settings = {}
     made.settings_version = 1
     made.sender = "T1234567/B1234567"

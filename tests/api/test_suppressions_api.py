@@ -12,7 +12,7 @@ from hub.core.errors import Refused
 from hub.db.engine import db
 from hub.db.types import now
 from hub.messaging.contacts import consents, suppressions
-from hub.messaging.contacts.consents import Said
+from hub.messaging.contacts.consents import ConsentEntry
 from hub.models import Consent, Suppression
 from tests.hub_fixtures import ANNA, ERIC, SigningApp, a_message, body, status
 
@@ -83,28 +83,28 @@ def test_a_file_closes_what_it_can_and_names_each_line_that_it_cannot(
         f"\ufeffaddress,channel,why\n{ERIC},,Old"
         f" list\nnonsense,,\n{ANNA},SMS,\n{ANNA},pigeon,\n{ERIC},,again\n"
     )
-    report = suppressions.import_file(lines, test=True)
+    report = suppressions.import_opt_outs(lines, test=True)
     assert (report.kept, report.known, [number for number, _ in report.refused]) == (2, 1, [3, 5])
     assert "pigeon" in report.refused[1][1]
-    out = "".join(suppressions.export(test=True)).splitlines()
+    out = "".join(suppressions.export_opt_outs(test=True)).splitlines()
     assert out[0] == "address,channel,reason,why,since,sender,code,kind,app"
     assert sorted(line.split(",")[0] for line in out[1:]) == sorted([f"'{ERIC}", f"'{ANNA}"])
-    assert suppressions.import_file("\n".join(out), test=True).refused == [], (
+    assert suppressions.import_opt_outs("\n".join(out), test=True).refused == [], (
         "what was exported can be imported"
     )
-    assert "".join(suppressions.export(test=False)).count("\n") == 1
+    assert "".join(suppressions.export_opt_outs(test=False)).count("\n") == 1
 
 
 @pytest.mark.parametrize("content", ["", "number\n+13175551234\n"])
 def test_a_file_without_addresses_is_refused_whole(signing_app: SigningApp, content: str) -> None:
     with pytest.raises(Refused):
-        suppressions.import_file(content, test=True)
+        suppressions.import_opt_outs(content, test=True)
     assert db.session.scalars(select(Suppression)).all() == []
 
 
 def test_what_looks_like_a_formula_is_none_in_a_file(signing_app: SigningApp) -> None:
     signing_app.post("/suppressions", {"address": ERIC, "why": "=HYPERLINK(1)"})
-    assert ",'=HYPERLINK(1)," in "".join(suppressions.export(test=True))
+    assert ",'=HYPERLINK(1)," in "".join(suppressions.export_opt_outs(test=True))
 
 
 # ── Consents ──────────────────────────────────────────────────────────────────────────────────────
@@ -132,7 +132,7 @@ def test_a_consent_is_recorded_and_nothing_changes_it(signing_app: SigningApp) -
     )
     contact_id = db.session.scalars(select(Consent.contact_id)).first()
     assert contact_id is not None
-    latest = consents.current(contact_id, "whatsapp")
+    latest = consents.current_consents(contact_id, "whatsapp")
     assert latest is not None
     assert not latest.given, "the later word is about every channel"
 
@@ -160,12 +160,12 @@ def test_a_file_of_consents_keeps_what_it_can(signing_app: SigningApp) -> None:
         f"address,given,at,proof\n{ERIC},yes,2026-01-02,Signed form"
         f" 4\n{ANNA},NO,,\nnobody,yes,,\n{ERIC},maybe,,\n{ERIC},yes,soon,\n"
     )
-    report = consents.import_file(lines, test=True)
+    report = consents.import_consents(lines, test=True)
     assert (report.kept, [number for number, _ in report.refused]) == (2, [4, 5, 6])
     assert report.refused[2][1].startswith("at: ")
-    out = "".join(consents.export(test=True)).splitlines()
+    out = "".join(consents.export_consents(test=True)).splitlines()
     assert out[1].startswith(f"'{ERIC},,,yes,import,2026-01-02T00:00:00")
-    assert consents.import_file("\n".join(out), test=True).refused == []
+    assert consents.import_consents("\n".join(out), test=True).refused == []
 
 
 def test_what_was_said_later_counts_in_whatever_order_it_is_recorded(
@@ -176,10 +176,12 @@ def test_what_was_said_later_counts_in_whatever_order_it_is_recorded(
     from hub.db.types import now
 
     for given, ago in ((False, 1), (True, 5)):
-        consents.record(Said(ERIC, given, at=now() - timedelta(days=ago)), source="api", test=True)
+        consents.record_consent(
+            ConsentEntry(ERIC, given, at=now() - timedelta(days=ago)), source="api", test=True
+        )
     contact_id = db.session.scalars(select(Consent.contact_id)).first()
     assert contact_id is not None
-    latest = consents.current(contact_id, "sms")
+    latest = consents.current_consents(contact_id, "sms")
     assert latest is not None
     assert not latest.given
 

@@ -13,8 +13,8 @@ from sqlalchemy import select
 from hub import integrations
 from hub.connections import connection_tests, connections, demo
 from hub.connections.connection_tests import set_state
-from hub.connections.connections import NotPassed
-from hub.connections.settings_form import Invalid
+from hub.connections.connections import TestNotPassed
+from hub.connections.settings_form import InvalidSettings
 from hub.core import data_dir
 from hub.core.errors import Conflict, NotFound, Refused
 from hub.core.vocabulary import ConnectionState
@@ -66,9 +66,9 @@ def test_a_rate_is_kept_where_the_sender_is_looked_up_and_calls_for_no_test(
     connection_id = add(values)
     connections.enable(connection_id)
     assert row(connection_id).per_second is None
-    assert connections.save(connection_id, {**values, "per_second": "2,5"}) == connections.Saved(
-        True
-    )
+    assert connections.save(
+        connection_id, {**values, "per_second": "2,5"}
+    ) == connections.SaveResult(True)
     one = row(connection_id)
     assert (one.per_second, one.enabled, one.ready) == (2.5, True, True)
     connections.save(connection_id, values)
@@ -83,7 +83,7 @@ def test_a_rate_does_not_make_untested_settings_tested(values: dict[str, Any]) -
 
 @pytest.mark.parametrize("rate", ["0", "-1", "fast", "nan", "inf", "10001"])
 def test_a_rate_that_is_none_is_refused_with_a_sentence(values: dict[str, Any], rate: str) -> None:
-    with pytest.raises(Invalid, match="Give a number") as refusal:
+    with pytest.raises(InvalidSettings, match="Give a number") as refusal:
         add({**values, "per_second": rate})
     assert refusal.value.field == "per_second"
 
@@ -109,11 +109,11 @@ def test_saving_stores_what_the_provider_would_refuse(values: dict[str, Any]) ->
 def test_a_form_that_is_filled_in_wrong_is_not_stored_and_names_the_field(
     values: dict[str, Any],
 ) -> None:
-    with pytest.raises(Invalid) as refusal:
+    with pytest.raises(InvalidSettings) as refusal:
         add({**values, "account_sid": "AC123"})
     assert refusal.value.field == "account_sid"
     assert refusal.value.form["sender"].data == values["sender"]
-    assert connections.listed() == []
+    assert connections.all_connections() == []
 
 
 def test_a_blank_secret_keeps_the_stored_one(values: dict[str, Any]) -> None:
@@ -125,7 +125,7 @@ def test_a_blank_secret_keeps_the_stored_one(values: dict[str, Any]) -> None:
 
 def test_another_account_asks_for_its_secret(values: dict[str, Any]) -> None:
     connection_id = add(values)
-    with pytest.raises(Invalid) as refusal:
+    with pytest.raises(InvalidSettings) as refusal:
         connections.save(
             connection_id, {**values, "auth_token": "", "account_sid": "AC" + "f" * 32}
         )
@@ -138,7 +138,7 @@ def test_another_account_asks_for_its_secret(values: dict[str, Any]) -> None:
 def test_an_emptied_key_takes_its_secret_along(values: dict[str, Any]) -> None:
     key = {"api_key_sid": "SK" + "a" * 32, "api_key_secret": "hush"}
     connection_id = add({**values, **key})
-    with pytest.raises(Invalid) as refusal:
+    with pytest.raises(InvalidSettings) as refusal:
         connections.save(
             connection_id,
             {**values, "auth_token": "", "api_key_sid": "SK" + "b" * 32, "api_key_secret": ""},
@@ -182,7 +182,7 @@ def test_a_passing_test_of_the_stored_settings_lets_the_connection_be_enabled(
     values: dict[str, Any], simulator: Any
 ) -> None:
     connection_id = add(values)
-    tested = connection_tests.run(connection_id)
+    tested = connection_tests.run_test(connection_id)
     assert tested.check.ok, tested.check
     assert not tested.unsaved
     assert row(connection_id).ready
@@ -194,7 +194,7 @@ def test_enabling_runs_the_test_that_is_missing_and_is_refused_when_it_fails(
     values: dict[str, Any], simulator: Any
 ) -> None:
     connection_id = add({**values, "auth_token": OTHER_TOKEN})
-    with pytest.raises(NotPassed, match="Twilio refused the Auth Token") as refusal:
+    with pytest.raises(TestNotPassed, match="Twilio refused the Auth Token") as refusal:
         connections.enable(connection_id)
     assert refusal.value.field == "auth_token"
     assert row(connection_id).state == ConnectionState.NEW
@@ -207,10 +207,10 @@ def test_other_settings_than_those_tested_have_to_be_tested_again(
     values: dict[str, Any], simulator: Any
 ) -> None:
     connection_id = add(values)
-    assert connection_tests.run(connection_id).check.ok
+    assert connection_tests.run_test(connection_id).check.ok
     connections.save(connection_id, {**values, "auth_token": OTHER_TOKEN})
     assert not row(connection_id).ready
-    with pytest.raises(NotPassed):
+    with pytest.raises(TestNotPassed):
         connections.enable(connection_id)
 
 
@@ -218,7 +218,7 @@ def test_testing_typed_settings_stores_neither_them_nor_the_result(
     values: dict[str, Any], simulator: Any
 ) -> None:
     connection_id = add({**values, "auth_token": OTHER_TOKEN})
-    tested = connection_tests.run(connection_id, values)
+    tested = connection_tests.run_test(connection_id, values)
     assert tested.check.ok
     assert tested.unsaved
     one = row(connection_id)
@@ -229,18 +229,18 @@ def test_a_typed_test_uses_the_stored_secret_for_a_blank_one(
     values: dict[str, Any], simulator: Any
 ) -> None:
     connection_id = add(values)
-    tested = connection_tests.run(connection_id, {**values, "auth_token": ""})
+    tested = connection_tests.run_test(connection_id, {**values, "auth_token": ""})
     assert (tested.check.ok, tested.unsaved) == (True, False)
     assert row(connection_id).ready
-    with pytest.raises(Invalid):
-        connection_tests.run(
+    with pytest.raises(InvalidSettings):
+        connection_tests.run_test(
             connection_id, {**values, "auth_token": "", "account_sid": "AC" + "f" * 32}
         )
 
 
 def test_a_provider_that_cannot_be_reached_is_told_in_words(values: dict[str, Any]) -> None:
     connection_id = add(values)  # and no simulator runs
-    check = connection_tests.run(connection_id).check
+    check = connection_tests.run_test(connection_id).check
     assert not check.ok
     assert "could not be asked" in check.title
     assert "connection refused" in check.text
@@ -257,7 +257,7 @@ def test_a_result_repeats_no_secret(
         )
 
     monkeypatch.setattr(cls, "check", tells_all)
-    tested = connection_tests.run(add(values))
+    tested = connection_tests.run_test(add(values))
     assert values["auth_token"] not in str(tested.check)
     assert values["account_sid"] in tested.check.answer
 
@@ -273,7 +273,7 @@ def test_no_transaction_is_open_while_the_provider_thinks(
         return connection_tests.CheckResult(True, "Fine.")
 
     monkeypatch.setattr(integrations.get(NAME), "check", looks)
-    connection_tests.run(connection_id)
+    connection_tests.run_test(connection_id)
     connections.enable(connection_id)
     assert seen == [False]
 
@@ -285,7 +285,7 @@ def test_a_broken_connection_goes_on_when_a_test_passes_and_what_waits_is_woken(
     put(connection_id, ConnectionState.BROKEN, "Twilio refused the Auth Token.")
     with redis.Redis.from_url(queue_url) as queue:
         queue.flushall()
-        connection_tests.run(connection_id)
+        connection_tests.run_test(connection_id)
         assert queue.exists("wake:deliver")
     one = row(connection_id)
     assert (one.enabled, one.why) == (True, "")
@@ -341,12 +341,12 @@ def test_a_broken_connection_is_not_enabled_on_an_old_test(
     values: dict[str, Any], simulator: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connection_id = add(values)
-    connection_tests.run(connection_id)
+    connection_tests.run_test(connection_id)
     put(connection_id, ConnectionState.BROKEN, "why ever")
     monkeypatch.setattr(
         integrations.get(NAME), "check", lambda _: connection_tests.CheckResult(False, "Still not.")
     )
-    with pytest.raises(NotPassed, match="Still not"):
+    with pytest.raises(TestNotPassed, match="Still not"):
         connections.enable(connection_id)
     assert row(connection_id).state == ConnectionState.BROKEN
 
@@ -403,7 +403,7 @@ def test_an_archived_connection_keeps_its_settings_and_frees_its_slug(
     connections.archive(connection_id)
     one = row(connection_id)
     assert (one.enabled, one.slug, one.settings) == (False, "acme-us-archived", values)
-    assert connections.listed() == []
+    assert connections.all_connections() == []
     again = add(values)
     connections.archive(again)
     assert (row(again).slug, row(add(values)).slug) == ("acme-us-archived-2", "acme-us")
@@ -460,7 +460,7 @@ def test_the_demo_is_prepared_once_and_its_key_again_when_it_is_gone(in_app: Fla
 def test_the_demos_connections_pass_their_test(in_app: Flask, simulator: Any, slug: str) -> None:
     demo.prepare()
     connection_id = db.session.scalars(select(Connection.id).where(Connection.slug == slug)).one()
-    tested = connection_tests.run(connection_id)
+    tested = connection_tests.run_test(connection_id)
     assert tested.check.ok, asdict(tested.check)
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from hub.db.compiled_sql import Statement, table_of
 from hub.db.engine import db
-from hub.db.store import read, several, transaction, write
+from hub.db.store import list_param, read, transaction, write
 from hub.db.types import new_id, now
 from hub.models import Counter, Usage
 from tests.hub_fixtures import connection as connection
@@ -25,12 +25,12 @@ ADD_ONCE = Statement.insert(counters, once=True)
 SET = Statement(
     update(counters).where(counters.c.name == bindparam("key")).values(value=bindparam("new_value"))
 )
-REMOVE = Statement(delete(counters).where(counters.c.name.in_(several("names"))))
+REMOVE = Statement(delete(counters).where(counters.c.name.in_(list_param("names"))))
 FIND = Statement(
     select(counters.c.name, counters.c.value)
     .where(
         counters.c.bucket == bindparam("bucket"),
-        counters.c.name.in_(several("names")),
+        counters.c.name.in_(list_param("names")),
         counters.c.value.in_([1, 2, 3]),
     )
     .order_by(counters.c.name)

@@ -14,7 +14,7 @@ from sqlalchemy import bindparam, select, update
 from hub.db import store
 from hub.db.compiled_sql import Statement, table_of
 from hub.db.engine import db
-from hub.db.group_commit import GroupCommit, NotStored, Unit
+from hub.db.group_commit import GroupCommit, PendingWrite, WriteFailed
 from hub.db.optimistic_transaction import optimistic
 from hub.db.store import read, transaction, wake, write
 from hub.models import Counter, Setting
@@ -214,7 +214,7 @@ def test_when_it_cannot_be_stored_that_is_said(
         pytest.skip("there it is a transaction like any other")
     group = GroupCommit("/nowhere/hub.db")
     monkeypatch.setitem(in_app.extensions, "hub.group_commit", group)
-    with pytest.raises(NotStored):
+    with pytest.raises(WriteFailed):
         increase()
 
 
@@ -224,7 +224,7 @@ def test_one_unit_that_fails_spoils_no_other(in_app: Flask) -> None:
     group = GroupCommit(str(db.engine.url.database))
     insert = "INSERT INTO counters (name, bucket, value) VALUES (?, '', ?)"
     good, bad, other = (
-        Unit(writes=[(insert, [[name, number]])])
+        PendingWrite(writes=[(insert, [[name, number]])])
         for name, number in (("a", 1), ("b", None), ("c", 3))
     )
     group._pending = [bad, other]

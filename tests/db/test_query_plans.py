@@ -136,6 +136,6 @@ def test_what_was_lost_is_found_by_indexes_alone(
     make_due(silent)
     make_due(broken)
     cron.sweep()
-    assert reconcile.run() + status_polling.run() >= 2
+    assert reconcile.look_up_unknown() + status_polling.poll_statuses() >= 2
     cancellation.give_up_waiting()
     assert growing(asked()) == []

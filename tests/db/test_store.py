@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from hub.db import store, wakeups
 from hub.db.engine import db
-from hub.db.group_commit import GroupCommit, NotStored, Unit
+from hub.db.group_commit import GroupCommit, PendingWrite, WriteFailed
 from hub.db.store import transaction
 from hub.db.types import new_id
 from hub.jobs import cron
@@ -356,10 +356,10 @@ def inserted(group: GroupCommit, rows: list[str]) -> list[Any]:
     def work(n: int, row: str) -> None:
         barrier.wait()
         try:
-            unit = Unit(writes=[(INSERT, [[row]])])
+            unit = PendingWrite(writes=[(INSERT, [[row]])])
             group.commit(unit)
             came[n] = bool(unit.changed)
-        except NotStored as problem:
+        except WriteFailed as problem:
             came[n] = problem
 
     threads = [threading.Thread(target=work, args=item) for item in enumerate(rows)]
@@ -403,7 +403,7 @@ def test_when_one_commit_fails_nobody_hears_that_it_was_stored(
 
     group = GroupCommit(things, lock)
     came = inserted(group, [f"{n}" for n in range(8)])
-    assert [type(one) for one in came] == [NotStored] * 8
+    assert [type(one) for one in came] == [WriteFailed] * 8
     failing = False
     assert inserted(group, ["0"]) == [True], "it goes on when it can"
     group.close()
@@ -411,8 +411,8 @@ def test_when_one_commit_fails_nobody_hears_that_it_was_stored(
 
 def test_a_row_that_cannot_be_stored_is_told_so(things: str) -> None:
     group = GroupCommit(things + "/nowhere.db", free)
-    with pytest.raises(NotStored):
-        group.commit(Unit(writes=[(INSERT, [["a"]])]))
+    with pytest.raises(WriteFailed):
+        group.commit(PendingWrite(writes=[(INSERT, [["a"]])]))
 
 
 # ── SQLite ────────────────────────────────────────────────────────────────────────────────────────

@@ -30,7 +30,7 @@ from hub.integrations.slack.integration import Slack
 from hub.integrations.telegram.integration import Telegram
 from hub.messaging.inbox import conversations
 from hub.models import Connection, Contact, Receipt
-from hub.shared.action_tokens import make
+from hub.shared.action_tokens import make_token
 from hub.signing import cards
 from tests.conftest import Browser, config_of, make_app
 from tests.fuzz.payloads import Payloads, Webhook
@@ -115,7 +115,9 @@ def test_no_webhook_breaks_the_hub_or_is_lost(
     message_id = a_message()
     deliver()
     payloads.messages.append(message_id)
-    payloads.buttons += [make(kind, "", timedelta(days=1)) for kind in (cards.REMIND, cards.SNOOZE)]
+    payloads.buttons += [
+        make_token(kind, "", timedelta(days=1)) for kind in (cards.REMIND, cards.SNOOZE)
+    ]
     for n in until(SECONDS):
         one = payloads.one()
         answer = post(hub_demo, one)
@@ -196,7 +198,7 @@ def pages() -> Iterator[str]:
         "/messages",
         "/activity",
     )
-    for talk in conversations.newest(8):
+    for talk in conversations.newest_conversations(8):
         yield f"/inbox/{talk.row.id}"
         if talk.row.contact_id:
             yield f"/contacts/{talk.row.contact_id}"

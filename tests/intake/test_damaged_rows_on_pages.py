@@ -14,7 +14,7 @@ from hub.connections import demo
 from hub.core.vocabulary import Address
 from hub.db.engine import db
 from hub.jobs import chores
-from hub.lib.shutdown import Stopping
+from hub.lib.shutdown import ShutdownSignal
 from hub.messaging.contacts.contacts import contact_for
 from hub.messaging.state import job_failures, unreadable_rows
 from tests.conftest import POSTGRES, Browser
@@ -98,13 +98,13 @@ def test_the_activity_is_shown_though_the_detail_of_a_change_is_damaged(
 def test_readyz_reports_a_chore_that_fails_each_round(hub_demo: Flask) -> None:
     right = hub_demo.extensions["hub.config"]
     hub_demo.extensions["hub.config"] = replace(right, body_days="thirty")
-    chores.each(Stopping(20))
+    chores.each(ShutdownSignal(20))
     ready = body(hub_demo.test_client().get("/readyz"))
     assert ready["status"] == "degraded"
     assert ready["jobs"].startswith("chores.retention.run fails (TypeError)")
     hub_demo.extensions["hub.config"] = right
-    chores.each(Stopping(20))
-    assert job_failures.recent() == {}
+    chores.each(ShutdownSignal(20))
+    assert job_failures.recent_failures() == {}
 
 
 @pytest.mark.parametrize("table", ["template_mappings", "provider_templates"])
@@ -152,4 +152,4 @@ def test_the_inbox_lists_the_others_beside_a_damaged_conversation(
     assert "Hello 0" in page.text
     assert "Hello 1" in page.text
     db.session.rollback()
-    assert len(unreadable_rows.listed()) == 1
+    assert len(unreadable_rows.list_rows()) == 1

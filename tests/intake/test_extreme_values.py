@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hub.core.errors import Refused
 from hub.db.engine import db
 from hub.jobs import chores, cron
-from hub.lib.shutdown import Stopping
+from hub.lib.shutdown import ShutdownSignal
 from hub.messaging.contacts import consents, suppressions
 from hub.messaging.state import job_failures
 from tests import every_page
@@ -197,7 +197,7 @@ def test_what_is_accepted_can_be_used(
         every_page.answer(admin, zone)
     for path in ("/messages", "/suppressions"):
         assert signing_app.get(path).status_code == 200
-    assert job_failures.recent() == {}
+    assert job_failures.recent_failures() == {}
 
 
 def import_file(module: Any, rows: list[dict[str, str]]) -> None:
@@ -217,7 +217,7 @@ def work() -> None:
     """Do what the workers and cron do."""
     deliver()
     settle_receipts()
-    chores.each(Stopping(20))
+    chores.each(ShutdownSignal(20))
     cron.sweep()
 
 

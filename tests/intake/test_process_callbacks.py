@@ -43,8 +43,8 @@ SID = "SM" + "0" * 32
 def sent(connection: Connection) -> str:
     """Give a message that Twilio has accepted as SID."""
     message_id = a_message()
-    [claim] = claims.turn([], {connection.id: 1})
-    claims.turn([claims.Outcome(claim, Accepted(SID), None, now(), 5, 201)], {})
+    [claim] = claims.record_and_claim([], {connection.id: 1})
+    claims.record_and_claim([claims.Outcome(claim, Accepted(SID), None, now(), 5, 201)], {})
     return message_id
 
 
@@ -69,8 +69,8 @@ def test_headers_that_facts_read_are_kept_and_no_others(
 ) -> None:
     told = {"content-type": "text/plain", "x-pigeon-label": "arrived", "authorization": "secret"}
     request = WebhookRequest("POST", "https://hub.example/x", "pigeons", told, b"coo")
-    assert intake_receipts.keep(
-        request, intake_receipts.Proof(Labelled({}, provider_http.Door()), (connection.id,))
+    assert intake_receipts.store(
+        request, intake_receipts.VerifiedBy(Labelled({}, provider_http.Door()), (connection.id,))
     )
     assert receipts()[0].request["headers"] == {
         "content-type": "text/plain",
@@ -114,11 +114,11 @@ def test_a_failure_keeps_its_code_and_its_reason(hub_demo: Flask, sent: str) -> 
 
 def test_a_callback_may_overtake_the_answer(hub_demo: Flask, connection: Connection) -> None:
     message_id = a_message()
-    [claim] = claims.turn([], {connection.id: 1})
+    [claim] = claims.record_and_claim([], {connection.id: 1})
     call_back(hub_demo, a_form(hub_demo, SID, "delivered"), target=about(message_id))
     settle_receipts()
     assert (status(message_id), message(message_id).provider_id) == ("delivered", SID)
-    claims.turn([claims.Outcome(claim, Accepted(SID), None, now(), 5, 201)], {})
+    claims.record_and_claim([claims.Outcome(claim, Accepted(SID), None, now(), 5, 201)], {})
     assert (status(message_id), attempts(message_id)[0].outcome) == ("delivered", "accepted")
 
 
@@ -133,13 +133,13 @@ def test_a_callback_that_is_faster_than_our_own_record_is_settled_later(
 ) -> None:
     # without our names, before the provider's id is stored
     call_back(hub_demo, a_form(hub_demo, SID, "delivered"))
-    assert process_callbacks.batch() == 1
+    assert process_callbacks.process_batch() == 1
     [row] = receipts()
     assert row.error
     assert row.due_at is not None
     message_id = a_message()
-    [claim] = claims.turn([], {connection.id: 1})
-    claims.turn([claims.Outcome(claim, Accepted(SID), None, now(), 5, 201)], {})
+    [claim] = claims.record_and_claim([], {connection.id: 1})
+    claims.record_and_claim([claims.Outcome(claim, Accepted(SID), None, now(), 5, 201)], {})
     with time_machine.travel(row.due_at + timedelta(seconds=1)):
         settle_receipts()
     assert status(message_id) == "delivered"
@@ -157,7 +157,7 @@ def test_what_matches_nothing_is_tried_for_ten_minutes_and_then_shown(hub_demo: 
     while (due := receipts()[0].due_at) is not None:
         assert due < began + timedelta(minutes=12)
         with time_machine.travel(due + timedelta(milliseconds=1), tick=False):
-            process_callbacks.batch()
+            process_callbacks.process_batch()
         tries += 1
     assert 10 < tries < 30, "often at first, then rarely"
     assert receipts()[0].error
@@ -203,20 +203,20 @@ def test_a_receipt_that_fails_keeps_its_error_and_does_not_hold_the_others(
         call_back(hub_demo, a_form(hub_demo, SID, word), target=about(sent))
     first = receipts()[0]
     spoil(first.id)
-    assert process_callbacks.batch() == 3
+    assert process_callbacks.process_batch() == 3
     assert status(sent) == "delivered"
     bad, *good = receipts()
     assert {one.due_at for one in good} == {None}
     assert "k1" in bad.error, "it names the key"
     assert bad.due_at is not None
     with time_machine.travel(now() + timedelta(minutes=11)):
-        process_callbacks.batch()
+        process_callbacks.process_batch()
     assert (receipts()[0].due_at, bool(receipts()[0].error)) == (None, True)
 
 
 def test_an_empty_table_costs_nothing(hub_demo: Flask) -> None:
-    assert not process_callbacks.due()
-    assert process_callbacks.batch() == 0
+    assert not process_callbacks.is_due()
+    assert process_callbacks.process_batch() == 0
 
 
 # ── The whole way round ───────────────────────────────────────────────────────────────────────────

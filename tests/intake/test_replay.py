@@ -52,8 +52,8 @@ def sent(connection: Connection) -> str:
 
 def a_sent_message(connection: Connection, sid: str) -> str:
     message_id = a_message(text=sid)
-    [claim] = claims.turn([], {connection.id: 1})
-    claims.turn([claims.Outcome(claim, Accepted(sid), None, now(), 5, 201)], {})
+    [claim] = claims.record_and_claim([], {connection.id: 1})
+    claims.record_and_claim([claims.Outcome(claim, Accepted(sid), None, now(), 5, 201)], {})
     return message_id
 
 
@@ -113,7 +113,7 @@ def time_passes() -> Any:
 )
 def test_where_nothing_was_missed_nothing_changes(delivered: str, selection: Selection) -> None:
     before = everything()
-    report = replay.run(selection)
+    report = replay.replay(selection)
     assert everything() == before
     assert (
         report.read,
@@ -128,19 +128,19 @@ def test_where_nothing_was_missed_nothing_changes(delivered: str, selection: Sel
 
 def test_what_was_already_better_known_is_not_taken_back(delivered: str) -> None:
     change(delivered, status="read")
-    assert not replay.run(EVERYTHING).missed
+    assert not replay.replay(EVERYTHING).missed
     assert status(delivered) == "read"
 
 
 def test_of_nothing_nothing_is_replayed(hub_demo: Flask) -> None:
-    assert replay.run(EVERYTHING) == replay.run(FAILED) == Report()
+    assert replay.replay(EVERYTHING) == replay.replay(FAILED) == Report()
     assert db.session.scalar(select(Audit.id).where(Audit.action.like("%.replayed"))) is None
 
 
 # ── Something was ─────────────────────────────────────────────────────────────────────────────────
 def test_after_an_old_backup_the_facts_are_applied_again_once(delivered: str) -> None:
     forget(delivered)
-    report = replay.run(EVERYTHING)
+    report = replay.replay(EVERYTHING)
     assert (status(delivered), told(delivered)) == ("delivered", ["sms_delivered", "sms_sent"])
     assert words(delivered) == ["queued", "sent", "delivered"]
     assert (
@@ -151,14 +151,14 @@ def test_after_an_old_backup_the_facts_are_applied_again_once(delivered: str) ->
         report.events,
         report.missed,
     ) == (3, 3, 0, 1, 2, True)
-    assert not replay.run(EVERYTHING).missed
+    assert not replay.replay(EVERYTHING).missed
 
 
 def test_a_single_fact_that_was_missed_is_told_apart_from_those_that_were_not(
     delivered: str,
 ) -> None:
     forget(delivered, ("delivered",))
-    report = replay.run(Selection(message=delivered))
+    report = replay.replay(Selection(message=delivered))
     assert (report.new, report.known, report.messages, status(delivered)) == (1, 2, 1, "delivered")
 
 
@@ -172,7 +172,7 @@ def test_what_an_older_version_read_wrongly_is_put_right(delivered: str) -> None
 
     misread()
     change(delivered, status="sent")
-    report = replay.run(EVERYTHING)
+    report = replay.replay(EVERYTHING)
     assert (status(delivered), told(delivered)) == ("delivered", ["sms_delivered", "sms_sent"])
     assert (report.new, report.messages, report.events, report.missed) == (
         0,
@@ -192,15 +192,15 @@ def test_a_receipt_whose_key_was_missing_is_settled_once_it_is_back(
     with time_passes():
         settle_receipts()
     assert "k1" in receipts()[-1].error
-    report = replay.run(FAILED)
+    report = replay.replay(FAILED)
     assert (report.read, report.failed, status(delivered)) == (1, 1, "delivered")
     [why] = report.reasons
     assert "k1" in why, "it names the key"
     put(last, request=whole)
-    report = replay.run(FAILED)
+    report = replay.replay(FAILED)
     assert (report.read, report.new, report.failed, status(delivered)) == (1, 1, 0, "read")
     assert (receipts()[-1].due_at, receipts()[-1].error) == (None, "")
-    assert replay.run(FAILED).read == 0
+    assert replay.replay(FAILED).read == 0
 
 
 def test_what_matched_nothing_is_applied_once_its_message_is_there(
@@ -209,7 +209,7 @@ def test_what_matched_nothing_is_applied_once_its_message_is_there(
     call_back(hub_demo, a_form(hub_demo, SID, "delivered"))
     with time_passes():
         settle_receipts()
-    report = replay.run(FAILED)
+    report = replay.replay(FAILED)
     assert (report.read, report.failed, [reason.count for reason in report.reasons.values()]) == (
         1,
         1,
@@ -217,7 +217,7 @@ def test_what_matched_nothing_is_applied_once_its_message_is_there(
     )
     assert report.reasons[process_callbacks.UNKNOWN].example == receipts()[0].id
     message_id = a_sent_message(connection, SID)  # as from a backup
-    assert replay.run(FAILED).new == 1
+    assert replay.replay(FAILED).new == 1
     assert (status(message_id), receipts()[0].error) == ("delivered", "")
 
 
@@ -226,11 +226,11 @@ def test_what_is_still_tried_is_settled_at_once_or_left_to_the_workers(
 ) -> None:
     call_back(hub_demo, a_form(hub_demo, SID, "delivered"), target=about(sent))
     call_back(hub_demo, a_form(hub_demo, "SM" + "9" * 32, "delivered"))
-    assert replay.run(EVERYTHING).failed == 1
+    assert replay.replay(EVERYTHING).failed == 1
     one, other = receipts()
     assert (one.due_at, status(sent)) == (None, "delivered")
     assert other.due_at is not None
-    assert process_callbacks.batch() == 1
+    assert process_callbacks.process_batch() == 1
 
 
 # ── What cannot be applied ────────────────────────────────────────────────────────────────────────
@@ -239,7 +239,7 @@ def test_a_receipt_whose_body_was_removed_says_so(delivered: str) -> None:
     put(first.id, request=None)
     put(second.id, request=None, error="It was never read.")
     before = everything()
-    report = replay.run(EVERYTHING)
+    report = replay.replay(EVERYTHING)
     assert (report.read, report.removed, report.failed, report.known) == (3, 1, 1, 1)
     assert list(report.reasons) == [process_callbacks.REMOVED], (
         "what failed before its body went can never be made up for"
@@ -253,7 +253,7 @@ def test_one_that_fails_does_not_hold_the_others_and_stays_as_it_was(delivered: 
     put(first, request=whole[:-1] + bytes([whole[-1] ^ 1]))
     forget(delivered, ("delivered",))
     before = everything(Receipt)
-    report = replay.run(EVERYTHING)
+    report = replay.replay(EVERYTHING)
     assert (report.failed, report.new, status(delivered)) == (1, 1, "delivered")
     assert everything(Receipt) == before, "it was settled"
 
@@ -268,7 +268,7 @@ class TestStray:
     def test_what_no_connection_verified_is_not_applied(self, hub_demo: Flask, sent: str) -> None:
         form = {**a_form(hub_demo, SID, "delivered"), "AccountSid": "AC" + "d" * 32}
         assert call_back(hub_demo, form, target=about(sent), token="stray-token").status_code == 200
-        report = replay.run(EVERYTHING)
+        report = replay.replay(EVERYTHING)
         assert (report.read, report.unproven, report.failed, report.missed, status(sent)) == (
             1,
             1,
@@ -288,7 +288,7 @@ def test_what_another_connection_verified_is_not_applied(
         ).status_code
         == 200
     )
-    report = replay.run(Selection(message=sent))
+    report = replay.replay(Selection(message=sent))
     assert (report.read, report.failed, status(sent)) == (1, 1, "accepted")
 
 
@@ -301,10 +301,10 @@ def test_only_those_about_one_message_are_replayed(
     settle_receipts()
     for message_id in (delivered, other):
         forget(message_id)
-    assert replay.run(Selection(message="SM" + "1" * 32)).read == 1
+    assert replay.replay(Selection(message="SM" + "1" * 32)).read == 1
     assert (status(delivered), status(other)) == ("accepted", "sent")
-    assert replay.run(Selection(message=delivered)).read == 3
-    assert replay.run(Selection(receipt_id=receipts()[0].id)).read == 1
+    assert replay.replay(Selection(message=delivered)).read == 3
+    assert replay.replay(Selection(receipt_id=receipts()[0].id)).read == 1
 
 
 @pytest.mark.parametrize(
@@ -312,7 +312,7 @@ def test_only_those_about_one_message_are_replayed(
 )
 def test_a_message_that_is_not_known_is_said_to_be(delivered: str, wrong: str) -> None:
     with pytest.raises(NotFound, match=wrong):
-        replay.run(Selection(message=wrong))
+        replay.replay(Selection(message=wrong))
 
 
 def test_only_those_since_a_time_are_replayed(hub_demo: Flask, sent: str) -> None:
@@ -320,17 +320,21 @@ def test_only_those_since_a_time_are_replayed(hub_demo: Flask, sent: str) -> Non
     time.sleep(0.002)  # ids tell milliseconds
     between = now()
     call_back(hub_demo, a_form(hub_demo, SID, "delivered"), target=about(sent))
-    assert replay.run(Selection(since=between)).read == 1
-    assert replay.run(Selection(since=replay.since("1m"))).read == 2
+    assert replay.replay(Selection(since=between)).read == 1
+    assert replay.replay(Selection(since=replay.newer_than("1m"))).read == 2
 
 
 def test_times_are_read_as_people_write_them() -> None:
     with time_machine.travel("2026-11-21T12:00:00Z", tick=False):
-        assert replay.since("2h") == datetime(2026, 11, 21, 10, tzinfo=UTC)
-        assert replay.since(" 3d ") == datetime(2026, 11, 18, 12, tzinfo=UTC)
+        assert replay.newer_than("2h") == datetime(2026, 11, 21, 10, tzinfo=UTC)
+        assert replay.newer_than(" 3d ") == datetime(2026, 11, 18, 12, tzinfo=UTC)
         for text in ("2026-11-21T09:30:00Z", "2026-11-21T10:30:00+01:00"):
-            assert replay.since(text) == datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
-        assert replay.since("99999w") == replay.since("0001-01-01T00:00:00+14:00") == replay.EPOCH
+            assert replay.newer_than(text) == datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
+        assert (
+            replay.newer_than("99999w")
+            == replay.newer_than("0001-01-01T00:00:00+14:00")
+            == replay.EPOCH
+        )
 
 
 @pytest.mark.parametrize(
@@ -348,7 +352,7 @@ def test_times_are_read_as_people_write_them() -> None:
 )
 def test_what_is_no_time_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(Refused, match=r"2026-11-21T09:30:00Z|Give a time that is over"):
-        replay.since(text)
+        replay.newer_than(text)
 
 
 # ── Many, and workers beside ──────────────────────────────────────────────────────────────────────
@@ -363,7 +367,7 @@ def test_many_are_replayed_in_batches_oldest_first(
         forget(message_id)
     monkeypatch.setattr(replay, "BATCH", 3)
     heard: list[int] = []
-    report = replay.run(EVERYTHING, lambda so_far: heard.append(so_far.read))
+    report = replay.replay(EVERYTHING, lambda so_far: heard.append(so_far.read))
     assert (heard, report.read, report.new, report.messages) == ([3, 6, 7], 7, 7, 7)
     facts = list(
         db.session.scalars(
@@ -385,7 +389,7 @@ def test_what_comes_in_meanwhile_is_left_to_the_workers(
     def busy(so_far: Report) -> None:
         call_back(hub_demo, a_form(hub_demo, f"SM{so_far.read:032d}", "sent"))
 
-    report = replay.run(EVERYTHING, busy)
+    report = replay.replay(EVERYTHING, busy)
     assert report.read == 3
     assert receipts()[-1].id > later
 
@@ -420,8 +424,8 @@ def test_workers_may_settle_the_same_receipts_meanwhile(
         for work in (
             settle_receipts,
             settle_receipts,
-            lambda: replay.run(EVERYTHING),
-            lambda: replay.run(EVERYTHING),
+            lambda: replay.replay(EVERYTHING),
+            lambda: replay.replay(EVERYTHING),
         )
     ]
     for thread in threads:
@@ -435,10 +439,10 @@ def test_workers_may_settle_the_same_receipts_meanwhile(
 
 
 def test_it_is_written_down_who_replayed_what(delivered: str) -> None:
-    replay.run(Selection(message=delivered))
-    replay.run(Selection(message=SID))
+    replay.replay(Selection(message=delivered))
+    replay.replay(Selection(message=SID))
     # nothing to do, and nothing done
-    replay.run(Selection(failed=True, since=datetime(2020, 1, 1, tzinfo=UTC)))
+    replay.replay(Selection(failed=True, since=datetime(2020, 1, 1, tzinfo=UTC)))
     rows = [
         (row.action, row.subject, row.title)
         for row in db.session.scalars(select(Audit).where(Audit.action.like("%.replayed")))
@@ -452,6 +456,6 @@ def test_receipts_of_test_connections_are_read_where_no_demo_runs(
     forget(delivered)
     plain = make_app({**environ, "HUB_DEMO": "0"})
     with plain.app_context():
-        assert replay.run(EVERYTHING).new == 3
+        assert replay.replay(EVERYTHING).new == 3
         close(plain)
     assert status(delivered) == "delivered"

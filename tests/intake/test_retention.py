@@ -16,7 +16,7 @@ from hub.db.types import id_at, new_id, now
 from hub.intake import purge, retention
 from hub.messaging.compose import outbox
 from hub.messaging.contacts import consents, suppressions
-from hub.messaging.contacts.consents import Said
+from hub.messaging.contacts.consents import ConsentEntry
 from hub.models import (
     Action,
     Attempt,
@@ -90,17 +90,17 @@ def left(model: type) -> int:
 def test_what_was_said_is_removed_after_its_time_and_what_happened_stays(hub_demo: Flask) -> None:
     old = age(a_message(), days(30.1))
     young = age(a_message(), days(29.9))
-    assert retention.run() == 1
+    assert retention.apply_retention() == 1
     assert left(Body) == 1
     assert {message(one).status for one in (old, young)} == {"delivered"}
     assert message(old).contact.address == ERIC
-    assert retention.run() == 0
+    assert retention.apply_retention() == 0
 
 
 def test_webhooks_go_after_theirs(hub_demo: Flask) -> None:
     receipt(days(31))
     kept = receipt(days(29))
-    retention.run()
+    retention.apply_retention()
     db.session.rollback()
     assert db.session.scalars(select(Receipt.id)).all() == [kept]
 
@@ -127,12 +127,12 @@ def test_what_people_wrote_goes_from_the_platform_events_too(
 
     heard(days(31))
     heard(days(1))
-    retention.run()
+    retention.apply_retention()
     assert left(PlatformEvent) == 1
 
 
 def test_no_retention_touches_who_wants_no_messages(hub_demo: Flask) -> None:
-    row = suppressions.add(ERIC, test=True)
+    row = suppressions.add_opt_out(ERIC, test=True)
 
     @transaction
     def long_ago() -> None:
@@ -141,7 +141,7 @@ def test_no_retention_touches_who_wants_no_messages(hub_demo: Flask) -> None:
         )
 
     long_ago()
-    retention.run()
+    retention.apply_retention()
     assert left(Suppression) == 1
 
 
@@ -157,7 +157,7 @@ def test_more_than_a_batch_goes_in_one_run(hub_demo: Flask) -> None:
             )
 
     many()
-    assert retention.run() == retention.AT_ONCE + 5
+    assert retention.apply_retention() == retention.AT_ONCE + 5
     assert left(Body) == 0
 
 
@@ -171,7 +171,7 @@ class TestShorter:
     def test_its_settings_hold(self, hub_demo: Flask) -> None:
         age(a_message(), days(2))
         receipt(days(80))
-        retention.run()
+        retention.apply_retention()
         assert (left(Body), left(Receipt)) == (0, 1)
 
 
@@ -185,11 +185,11 @@ def test_after_a_year_it_is_forgotten_that_a_message_was_sent(
     old = a_message()
     deliver()
     later = now() + YEAR
-    removed = purge.forget(later)
+    removed = purge.delete_old_rows(later)
     assert removed["messages"] == 0, "something more is expected of it"
     forget_when()
     change(old, due_at=None)
-    removed = purge.forget(later)
+    removed = purge.delete_old_rows(later)
     assert removed["messages"] == 1
     assert (left(Message), left(Attempt), left(StatusEvent), left(PlatformEvent), left(Body)) == (
         0,
@@ -205,16 +205,16 @@ def test_what_is_younger_stays_whole(hub_demo: Flask, simulator: Any) -> None:
     a_message()
     deliver()
     before = left(StatusEvent)
-    assert sum(purge.forget(now() - days(365)).values()) == 0
+    assert sum(purge.delete_old_rows(now() - days(365)).values()) == 0
     assert (left(Message), left(Contact), left(StatusEvent)) == (1, 1, before)
 
 
 def test_opt_outs_and_consents_are_for_ever(hub_demo: Flask, simulator: Any) -> None:
     gone = a_message("+15005550004")  # who replied STOP
     deliver()
-    consents.record(Said(ERIC, True), source="api", test=True)
+    consents.record_consent(ConsentEntry(ERIC, True), source="api", test=True)
     assert status(gone) == "failed"
-    purge.forget(now() + YEAR)
+    purge.delete_old_rows(now() + YEAR)
     assert (left(Suppression), left(Consent)) == (1, 1)
     assert left(Message) == 1, "the one that the opt-out came of"
     assert left(Contact) == 2
@@ -225,9 +225,9 @@ def test_of_a_request_there_stays_that_it_was_there(
 ) -> None:
     signing_app.post("/events", an_event(signers=[a_signer("Eric")]))
     db.session.rollback()
-    assert purge.forget(now() - days(1))["requests"] == 0
+    assert purge.delete_old_rows(now() - days(1))["requests"] == 0
     forget_when()
-    assert purge.forget(now() + YEAR)["requests"] == 1, (
+    assert purge.delete_old_rows(now() + YEAR)["requests"] == 1, (
         "open or not: nothing was heard of it for a year"
     )
     db.session.rollback()
@@ -246,13 +246,13 @@ def test_what_was_posted_to_a_team_goes_with_its_thread_and_its_buttons(
     roof: Callable[[str], Connection], loft: Loft
 ) -> None:
     roof("T1")
-    accept.accept(
+    accept.accept_event(
         EventIn.model_validate(an_event(signers=[a_signer("Eric", None)])), source_id(), test=True
     )
     deliver()
     assert (left(Thread), left(Action)) == (1, 2)
     for _ in range(2):  # of two messages the one that took over goes first
-        purge.forget(now() + YEAR)
+        purge.delete_old_rows(now() + YEAR)
         forget_when()
     assert (left(Message), left(Thread), left(Action)) == (0, 0, 0)
 
@@ -263,16 +263,16 @@ def test_of_two_messages_the_one_that_took_over_goes_first(hub_demo: Flask) -> N
     second = outbox.resend(first).id
     change(second, status="failed", due_at=None)
     for _ in range(2):
-        purge.forget(now() + YEAR)
+        purge.delete_old_rows(now() + YEAR)
         forget_when()
     assert left(Message) == 0
 
 
 def test_it_is_looked_for_once_a_day(hub_demo: Flask) -> None:
-    assert purge.forget(now() - YEAR) != {}
-    assert purge.forget(now() - YEAR) == {}
+    assert purge.delete_old_rows(now() - YEAR) != {}
+    assert purge.delete_old_rows(now() - YEAR) == {}
     forget_when()
-    assert purge.forget(now() - YEAR) != {}
+    assert purge.delete_old_rows(now() - YEAR) != {}
 
 
 @transaction

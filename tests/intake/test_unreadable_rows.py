@@ -22,7 +22,7 @@ from hub.db.engine import Base, db
 from hub.db.store import transaction
 from hub.db.types import Id, Time, now
 from hub.jobs import chores, cron
-from hub.lib.shutdown import Stopping
+from hub.lib.shutdown import ShutdownSignal
 from hub.messaging.policy.rules import Rules
 from hub.messaging.state import job_failures
 from hub.models import (
@@ -299,12 +299,12 @@ def test_a_spoiled_table_holds_back_nobody(
     if not spoil_all(table):
         pytest.skip("nothing of this table is there")
     others_arrive()
-    chores.each(Stopping(20))
+    chores.each(ShutdownSignal(20))
     cron.sweep()
     others_arrive(3)
     every_page.answer(admin, zone)
     api_answers(stage, numbers)
-    assert job_failures.recent() == {}
+    assert job_failures.recent_failures() == {}
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -317,8 +317,8 @@ def test_old_spoiled_rows_keep_no_chore_from_its_work(stage: Stage, name: str) -
         pytest.skip("nothing of this table is there")
     keep_for_no_time(stage.app)
     for _ in range(3):
-        chores.each(Stopping(20))
-    assert job_failures.recent() == {}
+        chores.each(ShutdownSignal(20))
+    assert job_failures.recent_failures() == {}
 
 
 @transaction

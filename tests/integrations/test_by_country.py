@@ -9,7 +9,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from hub.connections import connection_tests, settings_form
-from hub.connections.settings_form import Invalid
+from hub.connections.settings_form import InvalidSettings
 from hub.db.engine import db
 from hub.integrations.base import Outbound
 from hub.integrations.twilio.sms import TwilioSms
@@ -34,18 +34,20 @@ def typed(*rows: tuple[str, str]) -> dict[str, str]:
 
 
 def test_rows_are_kept_by_country_and_empty_ones_fall_out() -> None:
-    form = settings_form.read(
+    form = settings_form.read_form(
         TwilioSms, typed((" br ", BRAZIL), ("", ""), ("FR", f" {FRANCE} ")), {}
     )
     assert settings_of(form) == {"BR": BRAZIL, "FR": FRANCE}
-    shown = settings_form.show(TwilioSms, {**ACCOUNT, "services": {"BR": BRAZIL}})
+    shown = settings_form.empty_form(TwilioSms, {**ACCOUNT, "services": {"BR": BRAZIL}})
     assert [list(row.data.values()) for row in shown["services"].entries] == [
         ["BR", BRAZIL],
         ["", ""],
         ["", ""],
     ]
     assert (
-        settings_of(settings_form.read(TwilioSms, ACCOUNT, {**ACCOUNT, "services": {"BR": BRAZIL}}))
+        settings_of(
+            settings_form.read_form(TwilioSms, ACCOUNT, {**ACCOUNT, "services": {"BR": BRAZIL}})
+        )
         == {}
     ), "emptied is gone"
 
@@ -68,8 +70,8 @@ def settings_of(form: Any) -> Any:
 def test_a_row_that_is_wrong_is_named_and_stays_as_typed(
     rows: list[tuple[str, str]], says: str
 ) -> None:
-    with pytest.raises(Invalid) as refused:
-        settings_form.read(WhatsApp, typed(*rows), {})
+    with pytest.raises(InvalidSettings) as refused:
+        settings_form.read_form(WhatsApp, typed(*rows), {})
     assert (refused.value.field, says in str(refused.value)) == ("services", True)
     assert refused.value.form["services"].entries[0].data["sender"] == rows[0][1]
 
@@ -96,13 +98,13 @@ def test_a_recipients_country_chooses_the_service(
 
 
 def test_each_service_is_tested(hub_demo: Flask, simulator: Any, connection: Connection) -> None:
-    tested = connection_tests.run(
+    tested = connection_tests.run_test(
         connection.id,
         {**_typed(connection), "services-0-country": "BR", "services-0-sender": BRAZIL},
     )
     assert (tested.check.ok, tested.check.field) == (False, "services")
     known = credentials(hub_demo).messaging_service_sid
-    tested = connection_tests.run(
+    tested = connection_tests.run_test(
         connection.id,
         {**_typed(connection), "services-0-country": "BR", "services-0-sender": known},
     )

@@ -476,7 +476,7 @@ def test_a_package_that_is_gone_does_not_stop_the_hub(
         ).id
 
     left = orphan()
-    answer = accept.accept(
+    answer = accept.accept_event(
         EventIn.model_validate(an_event(signers=[a_signer("Eric")])), source_id(), test=True
     )
     assert len(answer["messages"]) == 1

@@ -12,8 +12,8 @@ import pytest
 from flask import Flask
 
 from hub.connections import settings_form
-from hub.connections.connection_tests import try_out
-from hub.connections.settings_form import Invalid
+from hub.connections.connection_tests import try_settings
+from hub.connections.settings_form import InvalidSettings
 from hub.core.errors import (
     ConnectionBroken,
     DestinationUnavailable,
@@ -49,7 +49,7 @@ def outbound(to: str = CHANNEL, text: str = "Hello", **more: Any) -> Outbound:
 
 # ── Settings ──────────────────────────────────────────────────────────────────────────────────────
 def read(typed: dict[str, str], stored: dict[str, Any] | None = None) -> dict[str, Any]:
-    return settings_form.settings_of(settings_form.read(Slack, typed, stored or {}))
+    return settings_form.settings_of(settings_form.read_form(Slack, typed, stored or {}))
 
 
 @pytest.mark.parametrize("typed", [BY_HOOK, BY_BOT, {**BY_HOOK, **BUTTONS}, {**BY_BOT, **BUTTONS}])
@@ -76,7 +76,7 @@ def test_either_way_will_do_with_buttons_or_without(typed: dict[str, str]) -> No
 def test_what_does_not_fit_is_said_where_it_stands(
     typed: dict[str, str], field: str, says: str
 ) -> None:
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(InvalidSettings) as refused:
         read(typed)
     assert (refused.value.field, says in str(refused.value)) == (field, True)
 
@@ -103,7 +103,7 @@ def test_what_does_not_fit_is_said_where_it_stands(
     ],
 )
 def test_an_address_that_is_no_webhook_is_refused_without_quoting_it(url: str) -> None:
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(InvalidSettings) as refused:
         read({"webhook_url": url})
     assert refused.value.field == "webhook_url"
     assert SECRET not in str(refused.value)
@@ -122,7 +122,7 @@ def test_buttons_are_added_and_given_up_without_asking_for_the_other_secret_agai
 
 
 def test_another_app_has_other_secrets() -> None:
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(InvalidSettings) as refused:
         read({"app_id": "A9876543210", "channel": CHANNEL}, {**BY_BOT, **BUTTONS})
     assert "changed" in str(refused.value)
 
@@ -700,7 +700,7 @@ def demo_hook(app: Flask) -> dict[str, Any]:
 
 
 def running(given: dict[str, Any]) -> Any:
-    return integration_instances.running().make("slack", given, test=True)
+    return integration_instances.instances().make("slack", given, test=True)
 
 
 def posts(simulator: Any) -> list[dict[str, Any]]:
@@ -712,7 +712,9 @@ def posts(simulator: Any) -> list[dict[str, Any]]:
 
 def test_the_demos_ways_pass_their_tests_and_post_nothing(in_app: Flask, simulator: Any) -> None:
     for given in (demo(in_app), demo_hook(in_app)):
-        tested = try_out("slack", True, {name: value for name, value in given.items() if value})
+        tested = try_settings(
+            "slack", True, {name: value for name, value in given.items() if value}
+        )
         assert tested.check.ok, tested.check
         assert tested.check.warnings == ()
     assert posts(simulator) == []

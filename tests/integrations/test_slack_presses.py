@@ -254,7 +254,7 @@ def test_a_press_in_slack_reminds_the_signer_and_the_post_says_who_did_it(
     hub_demo: Flask, served: Flask, simulator: Any, by_webhook: bool
 ) -> None:
     a_team(hub_demo, by_webhook=by_webhook)
-    accept.accept(
+    accept.accept_event(
         EventIn.model_validate(an_event(signers=[a_signer("Eric")])), source_id(), test=True
     )
     deliver()

@@ -11,7 +11,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from hub.connections import connections
-from hub.connections.connection_tests import try_out
+from hub.connections.connection_tests import try_settings
 from hub.core.errors import (
     ConnectionBroken,
     DestinationUnavailable,
@@ -42,7 +42,7 @@ def demo(app: Flask, workflow: str = "") -> dict[str, Any]:
 
 
 def running(app: Flask, workflow: str = "") -> Any:
-    return integration_instances.running().make("teams", demo(app, workflow), test=True)
+    return integration_instances.instances().make("teams", demo(app, workflow), test=True)
 
 
 def outbound(to: str, **more: Any) -> Outbound:
@@ -130,12 +130,12 @@ def test_the_longest_texts_arrive_shortened(in_app: Flask, simulator: Any) -> No
 
 
 def test_the_demos_workflow_passes_its_test_which_is_seen(in_app: Flask, simulator: Any) -> None:
-    assert try_out("teams", True, demo(in_app)).check.ok
+    assert try_settings("teams", True, demo(in_app)).check.ok
     assert "Signpost can post" in posts(simulator)[0]["texts"][0]
 
 
 def test_a_workflow_that_is_turned_off_is_said_at_its_url(in_app: Flask, simulator: Any) -> None:
-    tested = try_out("teams", True, demo(in_app, f"{4003:032}")).check
+    tested = try_settings("teams", True, demo(in_app, f"{4003:032}")).check
     assert (tested.ok, tested.field, tested.code) == (False, "workflow_url", "workflow_off")
 
 
@@ -145,7 +145,7 @@ def test_a_team_is_told_of_a_request_and_its_links_wait_for_a_question(
     for one in db.session.scalars(select(Connection).where(Connection.channel == "chat")).all():
         turn_connection(one.id, ConnectionState.DISABLED)
     connections.enable(connections.add("teams", "Team", True, demo(hub_demo)))
-    accept.accept(
+    accept.accept_event(
         EventIn.model_validate(an_event(signers=[a_signer("Eric")])), source_id(), test=True
     )
     deliver()

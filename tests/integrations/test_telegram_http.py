@@ -48,7 +48,7 @@ def demo(app: Flask, **more: Any) -> dict[str, Any]:
 
 
 def running(app: Flask, **more: Any) -> Any:
-    return integration_instances.running().make("telegram", demo(app, **more), test=True)
+    return integration_instances.instances().make("telegram", demo(app, **more), test=True)
 
 
 def outbound(to: str, text: str = "Hello", **more: Any) -> Outbound:
@@ -237,7 +237,7 @@ def test_a_person_links_by_a_tap_stops_starts_blocks_and_unblocks(
     hub_demo: Flask, served: Flask, simulator: Any
 ) -> None:
     made = a_bot(hub_demo)
-    accepted = accept.accept(
+    accepted = accept.accept_event(
         EventIn.model_validate(an_event(signers=[a_signer("Eric")])), source_id(), test=True
     )
     request_id = db.session.scalars(
@@ -274,7 +274,7 @@ def test_a_press_in_a_group_reminds_the_signer_and_the_post_says_who_did_it(
     hub_demo: Flask, served: Flask, simulator: Any
 ) -> None:
     a_bot(hub_demo)
-    accept.accept(
+    accept.accept_event(
         EventIn.model_validate(an_event(signers=[a_signer("Eric")])), source_id(), test=True
     )
     deliver()

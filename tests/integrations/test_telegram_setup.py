@@ -66,7 +66,7 @@ def errors(**values: str) -> dict[str, Any]:
 @pytest.mark.parametrize("written", ["SignpostDemoBot", "@SignpostDemoBot", " @SignpostDemoBot "])
 def test_a_username_may_be_written_with_or_without_its_sign(written: str) -> None:
     settings = settings_form.settings_of(
-        settings_form.read(Telegram, {**SETTINGS, "bot_username": written}, {})
+        settings_form.read_form(Telegram, {**SETTINGS, "bot_username": written}, {})
     )
     assert (settings["bot_username"], Telegram.sender_of(settings)) == (
         "SignpostDemoBot",
@@ -121,7 +121,7 @@ def test_what_is_no_chat_is_refused(written: str) -> None:
 
 
 def test_a_blank_token_keeps_the_stored_one_though_it_names_the_account() -> None:
-    form = settings_form.read(Telegram, {**SETTINGS, "token": "", "team_chat": ""}, SETTINGS)
+    form = settings_form.read_form(Telegram, {**SETTINGS, "token": "", "team_chat": ""}, SETTINGS)
     assert settings_form.settings_of(form)["token"] == TOKEN
 
 

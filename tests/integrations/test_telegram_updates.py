@@ -23,7 +23,7 @@ from hub.integrations.base import (
 )
 from hub.integrations.telegram.integration import SECRET, Telegram
 from hub.lib import provider_http
-from hub.messaging.contacts.keywords import Keyword, keyword
+from hub.messaging.contacts.keywords import Keyword, keyword_of
 
 SETTINGS = (
     Telegram.demo_settings(
@@ -136,7 +136,7 @@ def test_a_command_that_may_be_for_another_bot_is_not_for_us(command: str) -> No
 def test_stop_start_and_help_are_read_like_everywhere(text: str, meant: Keyword) -> None:
     (came,) = facts(message(text))
     assert isinstance(came, Inbound)
-    assert keyword(came.text) == meant
+    assert keyword_of(came.text) == meant
 
 
 def test_what_a_person_writes_is_kept_with_what_it_answers() -> None:

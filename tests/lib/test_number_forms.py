@@ -22,7 +22,7 @@ DIGITS = st.from_regex(r"\+[0-9]{7,15}", fullmatch=True)
 @ROWS
 def test_both_examples_of_a_row_are_one_number(row: NumberForm) -> None:
     normal, other = row.examples
-    assert phones.clean(normal) == normal == phones.clean(other)
+    assert phones.parse_strict(normal) == normal == phones.parse_strict(other)
     assert to_other(normal) == other
     assert to_normal(other) == normal
 
@@ -41,10 +41,10 @@ def test_every_number_of_the_other_form_has_a_way_back(
     other = f"+{row.code}" + data.draw(
         st.from_regex(re.compile(row.other, re.ASCII), fullmatch=True)
     )
-    normal = phones.clean(other)
+    normal = phones.parse_strict(other)
     assert to_normal(other) == normal != other
-    assert other in phones.forms(normal)
-    assert phones.clean(normal) == normal
+    assert other in phones.written_forms(normal)
+    assert phones.parse_strict(normal) == normal
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_every_number_of_the_other_form_has_a_way_back(
     ],
 )
 def test_a_trunk_prefix_is_removed_where_it_is_one(written: str, normal: str) -> None:
-    assert phones.clean(written) == normal
+    assert phones.parse_strict(written) == normal
 
 
 PREFIXES = [f"{n}" for n in range(10)] + [f"{n:02}" for n in range(100)]
@@ -81,7 +81,7 @@ def test_every_trunk_prefix_that_is_removed_is_one_of_the_forms() -> None:
         for kind in (PhoneNumberType.FIXED_LINE, PhoneNumberType.MOBILE):
             if (example := phonenumbers.example_number_for_type(region, kind)) is None:
                 continue
-            number = phones.clean(
+            number = phones.parse_strict(
                 phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164)
             )
             code = f"+{example.country_code}"
@@ -90,7 +90,7 @@ def test_every_trunk_prefix_that_is_removed_is_one_of_the_forms() -> None:
                 for one in PREFIXES
                 if _leads_to(number, f"{code}{one}{number.removeprefix(code)}")
             ]
-            forms = phones.forms(number)
+            forms = phones.written_forms(number)
             # people do not write one prefix behind another, such as 00 in Germany
             wanted = [one for one in single if len(one) == 1 or not {*one} <= {*single}]
             missing = [
@@ -101,7 +101,7 @@ def test_every_trunk_prefix_that_is_removed_is_one_of_the_forms() -> None:
 
 def _leads_to(number: str, written: str) -> bool:
     try:
-        return phones.clean(written) == number
+        return phones.parse_strict(written) == number
     except ValueError:
         return False
 
@@ -124,21 +124,21 @@ def _leads_to(number: str, written: str) -> bool:
 )
 def test_what_was_stored_before_is_one_of_the_forms(written: str) -> None:
     """Find numbers that were stored as written, before there was a normal form."""
-    number = phones.clean(written)
+    number = phones.parse_strict(written)
     assert number != written
-    assert written in phones.forms(number)
+    assert written in phones.written_forms(number)
 
 
 @given(DIGITS)
 def test_the_normal_form_is_final_and_each_form_leads_to_it(number: str) -> None:
     try:
-        normal = phones.clean(number)
+        normal = phones.parse_strict(number)
     except ValueError:
         return
-    assert phones.clean(normal) == normal
-    assert phones.forms(normal)[0] == normal
-    for form in phones.forms(normal):
-        assert phones.clean(form) == normal
+    assert phones.parse_strict(normal) == normal
+    assert phones.written_forms(normal)[0] == normal
+    for form in phones.written_forms(normal):
+        assert phones.parse_strict(form) == normal
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_the_normal_form_is_final_and_each_form_leads_to_it(number: str) -> None
     ],
 )
 def test_pages_accept_what_people_type(text: str, number: str) -> None:
-    assert phones.typed(text) == number
+    assert phones.parse_typed(text) == number
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_pages_accept_what_people_type(text: str, number: str) -> None:
 )
 def test_what_is_not_unambiguous_is_refused_with_a_remedy(text: str) -> None:
     with pytest.raises(ValueError, match=r"country code|Give a phone number|7 to 15 digits"):
-        phones.typed(text)
+        phones.parse_typed(text)
 
 
 def test_the_page_of_the_documentation_shows_the_table() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.lib.redaction import in_log, masked
+from hub.lib.redaction import in_log, mask
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ from hub.lib.redaction import in_log, masked
     ],
 )
 def test_codes_and_cards_are_not_shown(text: str, shown: str) -> None:
-    assert masked(text) == shown
+    assert mask(text) == shown
 
 
 @pytest.mark.parametrize(
@@ -56,13 +56,13 @@ def test_codes_and_cards_are_not_shown(text: str, shown: str) -> None:
     ],
 )
 def test_what_is_no_code_stays_readable(text: str) -> None:
-    assert masked(text) == text
+    assert mask(text) == text
 
 
 @given(st.text(max_size=300))
 def test_any_text_can_be_masked_and_twice_is_as_once(text: str) -> None:
-    assert masked(masked(text)) == masked(text)
-    assert len(masked(text)) <= len(text) + 6
+    assert mask(mask(text)) == mask(text)
+    assert len(mask(text)) <= len(text) + 6
 
 
 @given(st.lists(st.integers(0, 9), min_size=15, max_size=15), st.sampled_from(["", " ", "-"]))
@@ -73,7 +73,7 @@ def test_every_number_with_the_check_digit_of_a_card_is_masked(digits: list[int]
     )
     number = "".join(map(str, [*digits, -total % 10]))
     text = gap.join(number[start : start + 4] for start in range(0, 16, 4))
-    assert masked(f"Card {text}.") == f"Card ••••{number[-4:]}."
+    assert mask(f"Card {text}.") == f"Card ••••{number[-4:]}."
 
 
 def test_a_line_of_the_log_is_masked_whatever_it_holds() -> None:

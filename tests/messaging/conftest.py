@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 
 from hub.connections import connections
-from hub.connections.connection_tests import locked, set_state
+from hub.connections.connection_tests import lock_connection, set_state
 from hub.core.vocabulary import ConnectionState
 from hub.db.engine import db
 from hub.db.store import transaction
@@ -21,7 +21,7 @@ from tests.hub_fixtures import signing_app as signing_app
 
 @transaction
 def _connect(integration: str) -> str:
-    made = locked(connections.create(integration, integration, test=True))
+    made = lock_connection(connections.create(integration, integration, test=True))
     made.settings = {}
     made.settings_version = 1
     set_state(made, ConnectionState.ENABLED)

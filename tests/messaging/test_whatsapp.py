@@ -101,12 +101,12 @@ def came_in(
 
 
 def turn(connection: Connection) -> delivery.Claim | None:
-    claims = delivery.turn([], {connection.id: 1})
+    claims = delivery.record_and_claim([], {connection.id: 1})
     return claims[0] if claims else None
 
 
 def accepted(claim: delivery.Claim, sid: str = "SM" + "2" * 32) -> None:
-    delivery.turn([delivery.Outcome(claim, Accepted(sid), None, now(), 5, 201)], {})
+    delivery.record_and_claim([delivery.Outcome(claim, Accepted(sid), None, now(), 5, 201)], {})
 
 
 def drafted(connection: Connection, template: Filled | None = None) -> str:
@@ -193,8 +193,8 @@ class TestInbound:
             ButtonText="Yes",
         )
         settle_receipts()
-        [talk] = conversations.newest(10)
-        [line] = conversations.lines(talk)
+        [talk] = conversations.newest_conversations(10)
+        [line] = conversations.conversation_entries(talk)
         assert line.body is not None
         assert line.body.content["button"] == "sign-later"
         assert [file["content_type"] for file in line.body.content["media"]] == [
@@ -207,13 +207,13 @@ class TestInbound:
     ) -> None:
         came_in(hub_demo, From="whatsapp:US.1349", ExternalUserId="whatsapp:US.1349", WaId="")
         settle_receipts()
-        [talk] = conversations.newest(10)
+        [talk] = conversations.newest_conversations(10)
         assert (talk.contact.kind, talk.contact.address, talk.contact.name) == (
             "external",
             "US.1349",
             "Ericsson",
         )
-        conversations.answer(talk.row.id, "Good morning")
+        conversations.send_reply(talk.row.id, "Good morning")
         claim = turn(whatsapp)
         assert claim is not None
         assert claim.integration.render(claim.outbound)["To"] == "whatsapp:US.1349"
@@ -224,7 +224,7 @@ class TestInbound:
         contact_for(Address.PHONE, ERIC, test=True, name="Eric Smith")
         came_in(hub_demo)
         settle_receipts()
-        assert conversations.newest(10)[0].contact.name == "Eric Smith"
+        assert conversations.newest_conversations(10)[0].contact.name == "Eric Smith"
 
     def test_a_sender_that_no_connection_has_stays_with_its_receipt(
         self, hub_demo: Flask, whatsapp: Connection
@@ -267,8 +267,8 @@ class TestWindow:
         contact = contact_for(Address.PHONE, ERIC, test=True)
         moment = now()
         for at in (moment, moment - 2 * HOUR, moment - HOUR):
-            session_windows.opened(whatsapp.sender, contact.id, at, 24)
-        assert session_windows.closing(whatsapp.sender, [contact.id]) == {
+            session_windows.open_window(whatsapp.sender, contact.id, at, 24)
+        assert session_windows.closing_times(whatsapp.sender, [contact.id]) == {
             contact.id: moment + 24 * HOUR
         }
 
@@ -401,7 +401,7 @@ class TestTooLate:
         message_id = drafted(whatsapp, TEMPLATE)
         claim = turn(whatsapp)
         assert claim is not None
-        delivery.turn(
+        delivery.record_and_claim(
             [delivery.Outcome(claim, None, TemplateRequired("Too late.", "63016"), now(), 5, 400)],
             {},
         )
@@ -451,10 +451,10 @@ class TestTemplates:
         ]
 
     def mapped(self, connection: Connection, locale: str = "en", **variables: str) -> None:
-        template_sync.keep(connection.id, self.found())
+        template_sync.store_templates(connection.id, self.found())
         row = db.session.scalars(select(ProviderTemplate)).one()
         chosen = {"1": "title", "2": "link"} | {name[1:]: ours for name, ours in variables.items()}
-        provider_templates.map_to(connection.id, "request_sent", locale, row.id, chosen)
+        provider_templates.save_mapping(connection.id, "request_sent", locale, row.id, chosen)
         forget()
 
     def test_an_event_goes_out_as_its_approved_template(
@@ -496,30 +496,30 @@ class TestTemplates:
     ) -> None:
         self.mapped(whatsapp, mapped)
         assert (
-            provider_templates.filled(
+            provider_templates.fill_mapped(
                 whatsapp.id, "request_sent", wanted, {"title": "T", "link": "L"}
             )
             is not None
         )
-        assert provider_templates.filled(whatsapp.id, "request_reminder", wanted, {}) is None
+        assert provider_templates.fill_mapped(whatsapp.id, "request_reminder", wanted, {}) is None
 
     def test_one_that_is_not_approved_cannot_be_mapped(
         self, hub_demo: Flask, whatsapp: Connection
     ) -> None:
-        template_sync.keep(whatsapp.id, self.found("pending"))
+        template_sync.store_templates(whatsapp.id, self.found("pending"))
         row = db.session.scalars(select(ProviderTemplate)).one()
         with pytest.raises(provider_templates.Refused, match="pending"):
-            provider_templates.map_to(
+            provider_templates.save_mapping(
                 whatsapp.id, "request_sent", "en", row.id, {"1": "title", "2": "link"}
             )
 
     def test_every_variable_must_stand_for_something(
         self, hub_demo: Flask, whatsapp: Connection
     ) -> None:
-        template_sync.keep(whatsapp.id, self.found())
+        template_sync.store_templates(whatsapp.id, self.found())
         row = db.session.scalars(select(ProviderTemplate)).one()
         with pytest.raises(provider_templates.Refused) as caught:
-            provider_templates.map_to(
+            provider_templates.save_mapping(
                 whatsapp.id, "request_sent", "en", row.id, {"1": "title", "2": "nonsense"}
             )
         assert caught.value.field == "variable-2"
@@ -529,11 +529,11 @@ class TestTemplates:
         self, hub_demo: Flask, whatsapp: Connection, lost: str
     ) -> None:
         self.mapped(whatsapp)
-        template_sync.keep(whatsapp.id, [] if lost == "gone" else self.found(lost))
+        template_sync.store_templates(whatsapp.id, [] if lost == "gone" else self.found(lost))
         [row] = db.session.scalars(select(Audit).where(Audit.action == "template.lost"))
         assert row.detail["state"] == lost
         forget()
-        assert provider_templates.filled(whatsapp.id, "request_sent", "en", {}) is None
+        assert provider_templates.fill_mapped(whatsapp.id, "request_sent", "en", {}) is None
 
     @pytest.mark.parametrize(
         ("value", "clean"),
@@ -547,7 +547,7 @@ class TestTemplates:
         ],
     )
     def test_values_are_cleaned_as_whatsapp_wants_them(self, value: Any, clean: str) -> None:
-        assert provider_templates.clean(value) == clean
+        assert provider_templates.clean_values(value) == clean
 
 
 class TestConversations:
@@ -557,10 +557,10 @@ class TestConversations:
         for n in range(3):
             came_in(hub_demo, f"Message {n}", sid=f"SM{n:032x}")
         settle_receipts()
-        [talk] = conversations.newest(10, unread=True)
-        assert (talk.row.unread, conversations.unread(), count(Conversation)) == (3, 1, 1)
+        [talk] = conversations.newest_conversations(10, unread=True)
+        assert (talk.row.unread, conversations.count_unread(), count(Conversation)) == (3, 1, 1)
         conversations.mark_read(talk.row.id)
-        assert conversations.newest(10, unread=True) == []
+        assert conversations.newest_conversations(10, unread=True) == []
         assert all(one.read_at for one in db.session.scalars(select(Inbound)))
 
     def test_an_answer_is_refused_once_the_window_is_closed(
@@ -568,24 +568,24 @@ class TestConversations:
     ) -> None:
         came_in(hub_demo)
         settle_receipts()
-        [talk] = conversations.newest(10)
+        [talk] = conversations.newest_conversations(10)
         with (
             time_machine.travel(now() + 25 * HOUR, tick=False),
             pytest.raises(conversations.Conflict, match="24 hours"),
         ):
-            conversations.answer(talk.row.id, "Hello")
+            conversations.send_reply(talk.row.id, "Hello")
 
     def test_both_sides_stand_in_the_order_in_which_they_were_said(
         self, hub_demo: Flask, whatsapp: Connection
     ) -> None:
         came_in(hub_demo, "Hello?")
         settle_receipts()
-        [talk] = conversations.newest(10)
-        conversations.answer(talk.row.id, "Good morning")
+        [talk] = conversations.newest_conversations(10)
+        conversations.send_reply(talk.row.id, "Good morning")
         db.session.rollback()
         said = [
             line.body.content["text"]
-            for line in conversations.lines(conversations.get(talk.row.id))
+            for line in conversations.conversation_entries(conversations.get(talk.row.id))
             if line.body
         ]
         assert said == ["Hello?", "Good morning"]
@@ -599,5 +599,5 @@ class TestAnotherLanguage:
         return {"HUB_LOCALE": "de-AT"}
 
     def test_it_stands_between_the_readers_own_and_english(self, hub_demo: Flask) -> None:
-        assert render.fallbacks("pt_BR") == ["pt-br", "pt", "de-at", "de", "en"]
-        assert render.fallbacks("de") == ["de", "de-at", "en"]
+        assert render.locale_fallbacks("pt_BR") == ["pt-br", "pt", "de-at", "de", "en"]
+        assert render.locale_fallbacks("de") == ["de", "de-at", "en"]

@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 
 from hub.admin.contacts import detail as contact_page
 from hub.connections import connections
-from hub.connections.connection_tests import locked, set_state
+from hub.connections.connection_tests import lock_connection, set_state
 from hub.core.vocabulary import Address, ConnectionState
 from hub.db.engine import db
 from hub.db.store import transaction
@@ -60,7 +60,7 @@ SENT = "SM" + "2" * 32
 @transaction
 def another(like: Connection, title: str, **settings: Any) -> str:
     """Set up one more connection of the account."""
-    made = locked(connections.create(like.integration, title, test=True))
+    made = lock_connection(connections.create(like.integration, title, test=True))
     made.settings = {**like.settings, **settings}
     made.settings_version = 1
     made.account = like.account
@@ -138,7 +138,7 @@ def test_what_was_kept_is_not_kept_again_by_a_connection_that_came_later(
     settle_receipts()
     another(whatsapp, "Later")
     connections.archive(whatsapp.id)
-    replay.run(Selection(since=now() - timedelta(hours=1)))
+    replay.replay(Selection(since=now() - timedelta(hours=1)))
     assert kept_by() == [whatsapp.id]
     assert (count(Conversation), count(PlatformEvent)) == (1, 1)
 
@@ -152,7 +152,7 @@ def test_somebody_known_by_an_id_alone_has_a_window_too(
     with hub_demo.test_request_context():
         from hub.models import Contact
 
-        [window] = contact_page.of(db.session.get_one(Contact, one.id))
+        [window] = contact_page.contact_of(db.session.get_one(Contact, one.id))
     assert window.state.startswith("Open for 23 h")
 
 
@@ -182,7 +182,9 @@ def refused(hub_demo: Flask, whatsapp: Connection) -> str:
 def open_now(whatsapp: Connection) -> bool:
     db.session.rollback()
     return bool(
-        session_windows.closing(whatsapp.sender, [contact_for(Address.PHONE, ERIC, test=True).id])
+        session_windows.closing_times(
+            whatsapp.sender, [contact_for(Address.PHONE, ERIC, test=True).id]
+        )
     )
 
 
@@ -193,7 +195,7 @@ def test_a_refusal_closes_it_and_told_again_leaves_open_what_was_opened_since(
     came_in(hub_demo, sid="SM" + "7" * 32)
     settle_receipts()
     assert open_now(whatsapp)
-    replay.run(Selection(message=refused))
+    replay.replay(Selection(message=refused))
     assert open_now(whatsapp)
 
 
@@ -202,7 +204,7 @@ def test_a_refusal_that_polling_learns_of_leads_to_the_template(
 ) -> None:
     phone = "+15005550021"
     contact = contact_for(Address.PHONE, phone, test=True)
-    session_windows.opened(whatsapp.sender, contact.id, now(), 24)
+    session_windows.open_window(whatsapp.sender, contact.id, now(), 24)
     message_id = outbox.add(
         outbox.Draft(connection=whatsapp, contact=contact, text="Please sign", template=TEMPLATE)
     ).id
@@ -220,9 +222,9 @@ def test_a_refusal_that_polling_learns_of_leads_to_the_template(
 # ── Templates ─────────────────────────────────────────────────────────────────────────────────────
 def mapped(whatsapp: Connection, **variables: str) -> None:
     """Let an approved template with these variables say what request_sent says."""
-    template_sync.keep(whatsapp.id, [found(*variables)])
+    template_sync.store_templates(whatsapp.id, [found(*variables)])
     row = db.session.scalars(select(ProviderTemplate)).one()
-    provider_templates.map_to(whatsapp.id, "request_sent", "en", row.id, variables)
+    provider_templates.save_mapping(whatsapp.id, "request_sent", "en", row.id, variables)
     forget()
 
 
@@ -260,8 +262,10 @@ def test_the_remedy_helps_a_message_without_a_template_goes_out_as_one_that_was_
 def test_what_no_event_caused_is_not_sent_to_the_templates_page(
     hub_demo: Flask, whatsapp: Connection
 ) -> None:
-    message_id = direct.send(to=ERIC, text="Hello", connection_slug="demo-whatsapp", test=True)
-    problem = timeline.problem(db.session.get_one(Message, message_id))
+    message_id = direct.send_message(
+        to=ERIC, text="Hello", connection_slug="demo-whatsapp", test=True
+    )
+    problem = timeline.problem_of(db.session.get_one(Message, message_id))
     assert problem is not None
     assert "Templates" not in problem.remedy
     assert "24 hours" in problem.text
@@ -272,22 +276,22 @@ def test_a_template_whose_variables_changed_is_not_sent_with_the_providers_sampl
 ) -> None:
     mapped(whatsapp, **{"1": "title"})
     values = {"title": "Lease", "link": "https://sign.example/1"}
-    assert provider_templates.filled(whatsapp.id, "request_sent", "en", values) is not None
-    assert template_sync.lost() == []
-    template_sync.keep(whatsapp.id, [found("1", "2")])
+    assert provider_templates.fill_mapped(whatsapp.id, "request_sent", "en", values) is not None
+    assert template_sync.mark_removed() == []
+    template_sync.store_templates(whatsapp.id, [found("1", "2")])
     forget()
-    assert provider_templates.filled(whatsapp.id, "request_sent", "en", values) is None
-    assert [template.name for template, _ in template_sync.lost()] == ["ask"]
+    assert provider_templates.fill_mapped(whatsapp.id, "request_sent", "en", values) is None
+    assert [template.name for template, _ in template_sync.mark_removed()] == ["ask"]
 
 
 @pytest.mark.parametrize("locale", ["pt BR", "", "english", "p", "en--US"])
 def test_a_language_that_is_none_is_not_mapped(
     hub_demo: Flask, whatsapp: Connection, locale: str
 ) -> None:
-    template_sync.keep(whatsapp.id, [found("1")])
+    template_sync.store_templates(whatsapp.id, [found("1")])
     row = db.session.scalars(select(ProviderTemplate)).one()
     with pytest.raises(provider_templates.Refused) as refusal:
-        provider_templates.map_to(whatsapp.id, "request_sent", locale, row.id, {"1": "title"})
+        provider_templates.save_mapping(whatsapp.id, "request_sent", locale, row.id, {"1": "title"})
     assert refusal.value.field == "locale"
 
 
@@ -304,7 +308,7 @@ def test_what_went_out_through_a_service_that_was_taken_away_since_is_not_sent_a
 ) -> None:
     change(whatsapp.id, services={"BR": BRAZIL})
     contact = contact_for(Address.PHONE, to, test=True)
-    session_windows.opened(whatsapp.sender, contact.id, now(), 24)
+    session_windows.open_window(whatsapp.sender, contact.id, now(), 24)
     message_id = outbox.add(
         outbox.Draft(connection=whatsapp, contact=contact, text="Please sign")
     ).id
@@ -319,7 +323,7 @@ def test_what_went_out_through_a_service_that_was_taken_away_since_is_not_sent_a
 
     lose()
     change(whatsapp.id, services={})
-    reconcile.settle(message_id)
+    reconcile.settle_unknown(message_id)
     assert status(message_id) == ("unknown" if settled == "unknown" else "queued"), (
         "absent there says nothing of another sender"
     )
@@ -330,7 +334,7 @@ def test_of_a_message_with_a_file_alone_no_other_is_taken_for_it(
     hub_demo: Flask, whatsapp: Connection, simulator: Any
 ) -> None:
     contact = contact_for(Address.PHONE, ERIC, test=True)
-    session_windows.opened(whatsapp.sender, contact.id, now(), 24)
+    session_windows.open_window(whatsapp.sender, contact.id, now(), 24)
     for text, media in (("Something else", ()), ("", [{"url": "https://files.example/a.pdf"}])):
         outbox.add(outbox.Draft(connection=whatsapp, contact=contact, text=text, media=media))
     claims = [claim for claim in (turn(whatsapp), turn(whatsapp)) if claim is not None]

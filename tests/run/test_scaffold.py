@@ -267,7 +267,7 @@ def test_an_installed_package_is_connected_and_carries_what_a_team_reads(
         connection_id = connections.add("push_fox", "Foxes", False, values)
         connections.enable(connection_id)
         wire.answer(201, {"id": 7})
-        answer = accept.accept(
+        answer = accept.accept_event(
             EventIn.model_validate(an_event(signers=[a_signer("Eric", None)])),
             source_id(),
             test=False,

@@ -196,8 +196,8 @@ def test_the_command_to_paste_is_one_request_with_the_key_read_from_its_file(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     config = load({"HUB_DATA_DIR": str(tmp_path / "my data"), "HUB_DEMO": "1"})
-    first = up.curl(config)
-    second = up.curl(config)
+    first = up.curl_command(config)
+    second = up.curl_command(config)
     assert first != second, "each run sends a request of its own"
     assert "$(cat 'my data/demo-key')" in first
     assert "!" not in first, "an interactive shell would replace it"

@@ -19,7 +19,7 @@ from hub.db.store import transaction
 from hub.db.types import id_at, new_id, now
 from hub.intake import retention
 from hub.jobs import chores
-from hub.lib.shutdown import Stopping
+from hub.lib.shutdown import ShutdownSignal
 from hub.messaging.compose import media
 from hub.messaging.send import recipient_pacing
 from hub.models import (
@@ -71,13 +71,17 @@ def test_leap_deletes_nothing(signing_app: SigningApp, days: int) -> None:
     before = rows()
     with time_machine.travel(now() + timedelta(days=days)):
         for _ in range(3):
-            chores.each(Stopping(5))
+            chores.each(ShutdownSignal(5))
         assert (
-            idempotency.forget() + recipient_pacing.forget() + media.forget() + retention.run() == 0
+            idempotency.delete_old_answers()
+            + recipient_pacing.delete_old_paces()
+            + media.delete_expired()
+            + retention.apply_retention()
+            == 0
         )
         assert {**rows(), "Message": 1} == {**before, "Message": 1}
         add_rows()  # what is made meanwhile says nothing for the clock
-        chores.each(Stopping(5))
+        chores.each(ShutdownSignal(5))
         assert rows()["Body"] == before["Body"]
     assert clock_check.is_right(), "it resumes when the clock is right again"
     assert rows()["Event"] == before["Event"]
@@ -107,7 +111,7 @@ def test_old_rows_are_deleted_while_the_clock_is_right(signing_app: SigningApp) 
     user_id = users.create_user("dana@acme.example", "Dana")
     before = rows()
     add_old()
-    chores.each(Stopping(5))
+    chores.each(ShutdownSignal(5))
     assert rows() == before
     assert db.session.scalar(select(func.count()).select_from(SignIn)) == 0
 

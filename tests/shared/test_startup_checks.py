@@ -353,7 +353,7 @@ def test_database_in_use_is_checked_beside_its_user(folder: Path) -> None:
     user.execute("CREATE TABLE t (x)")
     user.execute("BEGIN IMMEDIATE")
     user.execute("INSERT INTO t VALUES (1)")
-    found = startup_checks.load({"HUB_DATA_DIR": str(folder)})
+    found = startup_checks.load_config({"HUB_DATA_DIR": str(folder)})
     assert found.data_dir == folder
     user.execute("COMMIT")
     user.close()
@@ -381,7 +381,7 @@ def test_any_damage_is_a_sentence_or_harmless_and_never_written_over(
     before = contents(folder)
     said = ""
     try:
-        startup_checks.load({"HUB_DATA_DIR": str(folder)})
+        startup_checks.load_config({"HUB_DATA_DIR": str(folder)})
     except ConfigError as problem:
         said = str(problem)
     assert not said or "Restore" in said or "Install that version" in said

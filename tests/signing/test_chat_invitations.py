@@ -56,7 +56,7 @@ def tell(
         ]
     )
     event["request"]["id"] = external_id
-    return accept.accept(EventIn.model_validate(event), source or source_id(), test=True)
+    return accept.accept_event(EventIn.model_validate(event), source or source_id(), test=True)
 
 
 def request() -> SigningRequest:
@@ -72,7 +72,7 @@ def opened(
     connection: Connection, token: str, chat: str = CHAT, *, team: bool = False, seconds: float = 0
 ) -> bool:
     came = Linked(token=token, address=chat, name="Eric on the roof", team=team)
-    return chat_invitations.linked(
+    return chat_invitations.link_chat(
         came, Origin("callback", [connection.id]), now() + timedelta(seconds=seconds)
     )
 
@@ -175,7 +175,7 @@ def test_a_team_link_gives_a_connection_its_place(roof: Roof, loft: Loft) -> Non
     opened(flock, token, "-100", team=True)
     assert by_slug(flock.slug).place == "-100"
     assert carried(loft, "-100") == ["Roof posts here from now on."]
-    assert team_subscriptions.posted(flock.id) == list(team_subscriptions.USUAL)
+    assert team_subscriptions.posted_events(flock.id) == list(team_subscriptions.USUAL)
     tell()
     assert carried(loft, "-100") == ['Acme HR sent "Employment Agreement" to Eric for signature.']
 
@@ -204,12 +204,12 @@ def two_who_share_an_address(flock: Connection, *linked: str) -> list[str]:
         a_signer("Ann", "+442071234567", email="office@example.com", preference=["flock", "sms"]),
         a_signer("Bob", "+13175551234", email="office@example.com", preference=["flock", "sms"]),
     ]
-    accept.accept(EventIn.model_validate(an_event(signers=people_)), source_id(), test=True)
+    accept.accept_event(EventIn.model_validate(an_event(signers=people_)), source_id(), test=True)
     for name in linked:
         opened(flock, token_of(chat_invitations.invite(request().id, name)), f"77{name}")
     event = an_event(signers=people_)
     event["request"]["id"] = "agr-2"
-    answer = accept.accept(EventIn.model_validate(event), source_id(), test=True)
+    answer = accept.accept_event(EventIn.model_validate(event), source_id(), test=True)
     return [one["to"] for one in answer["messages"] if one["signer"]]
 
 
@@ -233,7 +233,7 @@ def test_a_stop_that_is_older_than_the_link_closes_nothing(roof: Roof, loft: Lof
         text="STOP",
         provider_id="77/1",
     )
-    inbound.take(came, Origin("callback", [flock.id]), now() - timedelta(minutes=1))
+    inbound.store_inbound(came, Origin("callback", [flock.id]), now() - timedelta(minutes=1))
     assert tell("agr-2")["messages"][0]["status"] == "queued"
 
 
@@ -302,7 +302,7 @@ def says(flock: Connection, wanted: bool, seconds: float) -> None:
         address=CHAT,
         why="The person blocked the bot." if not wanted else "The person let it in again.",
     )
-    assert chat_membership.changed(
+    assert chat_membership.apply_membership(
         came, Origin("callback", [flock.id]), START + timedelta(seconds=seconds)
     )
 
@@ -341,7 +341,7 @@ def test_who_is_erased_has_no_chat_any_more(roof: Roof, loft: Loft) -> None:
     tell()
     opened(flock, token_of(chat_invitations.invite(request().id, "eric")))
     contact_id = db.session.scalars(select(Chat.contact_id).limit(1)).one()
-    [told] = personal_data.collect(contact_id)["chats"]
+    [told] = personal_data.collect_personal_data(contact_id)["chats"]
     assert told["connection"] == "Roof"
-    erasure.erase(contact_id, why="asked for it")
+    erasure.erase_contact(contact_id, why="asked for it")
     assert db.session.scalars(select(Chat)).all() == []

@@ -16,7 +16,7 @@ from hub.core.vocabulary import Address, ConnectionState
 from hub.db.engine import db
 from hub.messaging.compose import direct
 from hub.messaging.contacts import consents, suppressions
-from hub.messaging.contacts.consents import Said
+from hub.messaging.contacts.consents import ConsentEntry
 from hub.messaging.contacts.contacts import contact_for
 from hub.models import (
     Audit,
@@ -62,8 +62,8 @@ def told_everything(app: Flask, signing_app: SigningApp) -> str:
     deliver()
     came_in(app, "Call me at the office, please.")
     settle_receipts()
-    consents.record(
-        Said(ERIC, True, "sms", ip="203.0.113.7", agent="Firefox", proof="I agree"),
+    consents.record_consent(
+        ConsentEntry(ERIC, True, "sms", ip="203.0.113.7", agent="Firefox", proof="I agree"),
         source="api",
         test=True,
     )
@@ -96,7 +96,7 @@ def test_nothing_that_names_an_erased_person_is_left(
     for word in (ERIC, MAIL, "sign.example/r/eric", "Call me at the office", "America/New_York"):
         assert word in everything(), "else this test would prove nothing"
     messages = count(Message)
-    done = erasure.erase(contact_id, why="By letter, 3 November.")
+    done = erasure.erase_contact(contact_id, why="By letter, 3 November.")
     assert (done.words >= 2, done.signers, done.webhooks >= 1) == (True, 1, True)
     left = everything()
     for word in (ERIC, ERIC[1:], MAIL, "sign.example/r/eric", "Call me at the office", "I agree"):
@@ -109,16 +109,18 @@ def test_nothing_that_names_an_erased_person_is_left(
 
 
 def test_what_waits_for_an_erased_person_is_not_sent(hub_demo: Flask, simulator: Any) -> None:
-    waits = direct.send(to=ERIC, text="Sign.", channel="sms", test=True)
-    erasure.erase(contact_for(Address.PHONE, ERIC, test=True).id, why="Asked.")
+    waits = direct.send_message(to=ERIC, text="Sign.", channel="sms", test=True)
+    erasure.erase_contact(contact_for(Address.PHONE, ERIC, test=True).id, why="Asked.")
     assert status(waits) == "canceled"
     assert deliver() == 0
 
 
 def test_an_opt_out_outlives_the_person_it_protects(hub_demo: Flask) -> None:
-    suppressions.add(ERIC, why="Asked on the phone.", test=True)
-    erasure.erase(contact_for(Address.PHONE, ERIC, test=True).id, why="Asked.")
-    again = direct.send(to=ERIC, text="Sign.", channel="sms", test=True, source_id=source_id())
+    suppressions.add_opt_out(ERIC, why="Asked on the phone.", test=True)
+    erasure.erase_contact(contact_for(Address.PHONE, ERIC, test=True).id, why="Asked.")
+    again = direct.send_message(
+        to=ERIC, text="Sign.", channel="sms", test=True, source_id=source_id()
+    )
     assert status(again) == "suppressed"
 
 
@@ -126,8 +128,8 @@ def test_a_person_whom_an_app_names_again_can_be_written_to_again(
     hub_demo: Flask, simulator: Any
 ) -> None:
     contact_id = contact_for(Address.PHONE, ERIC, test=True).id
-    erasure.erase(contact_id, why="Asked.")
-    again = direct.send(to=ERIC, text="A new contract.", channel="sms", test=True)
+    erasure.erase_contact(contact_id, why="Asked.")
+    again = direct.send_message(to=ERIC, text="A new contract.", channel="sms", test=True)
     assert deliver() == 1
     assert status(again) in ("accepted", "sent", "delivered")
     db.session.rollback()
@@ -137,11 +139,11 @@ def test_a_person_whom_an_app_names_again_can_be_written_to_again(
 def test_what_comes_in_about_a_person_after_they_were_erased_goes_too(
     hub_demo: Flask, served: Flask, simulator: Any
 ) -> None:
-    direct.send(to=ERIC, text="Sign.", channel="sms", test=True)
+    direct.send_message(to=ERIC, text="Sign.", channel="sms", test=True)
     deliver()
-    erasure.erase(contact_for(Address.PHONE, ERIC, test=True).id, why="Asked.")
+    erasure.erase_contact(contact_for(Address.PHONE, ERIC, test=True).id, why="Asked.")
     eventually(lambda: settle_receipts() and ERIC[1:] in everything(), 10)
-    assert erasure.clean() >= 1
+    assert erasure.clean_erased() >= 1
     assert ERIC[1:] not in everything()
 
 
@@ -153,15 +155,17 @@ def test_a_signer_who_was_never_written_to_is_erased_with_the_address(
         turn_connection(one, ConnectionState.DISABLED)
     signing_app.post("/events", an_event(signers=[a_signer("Eric", ERIC, email=MAIL)]))
     contact_id = contact_for(Address.PHONE, ERIC, test=True).id
-    assert personal_data.collect(contact_id)["signer_of"][0]["details"]["email"] == MAIL
-    assert erasure.erase(contact_id, why="Asked.").signers == 1
+    assert (
+        personal_data.collect_personal_data(contact_id)["signer_of"][0]["details"]["email"] == MAIL
+    )
+    assert erasure.erase_contact(contact_id, why="Asked.").signers == 1
     assert MAIL not in everything()
 
 
 def test_reasons_that_may_name_the_person_go_with_them(hub_demo: Flask) -> None:
-    row_id = suppressions.add(ERIC, why="Eric Smith rang", test=True).id
-    suppressions.lift(row_id, why="Eric Smith wrote again")
-    erasure.erase(contact_for(Address.PHONE, ERIC, test=True).id, why="Asked.")
+    row_id = suppressions.add_opt_out(ERIC, why="Eric Smith rang", test=True).id
+    suppressions.lift_opt_out(row_id, why="Eric Smith wrote again")
+    erasure.erase_contact(contact_for(Address.PHONE, ERIC, test=True).id, why="Asked.")
     db.session.rollback()
     row = db.session.get_one(Suppression, row_id)
     assert (row.why, row.lifted_why) == ("", "")
@@ -170,26 +174,26 @@ def test_reasons_that_may_name_the_person_go_with_them(hub_demo: Flask) -> None:
 
 def test_the_live_contact_of_the_same_number_is_named(hub_demo: Flask) -> None:
     one, other = (contact_for(Address.PHONE, ERIC, test=test).id for test in (True, False))
-    assert [found.id for found in erasure.others(erasure.find(one))] == [other]
+    assert [found.id for found in erasure.other_contacts(erasure.find_contact(one))] == [other]
 
 
 @pytest.mark.parametrize("why", ["", " ", "x" * 501])
 def test_an_erasure_says_why(hub_demo: Flask, why: str) -> None:
     contact_id = contact_for(Address.PHONE, ERIC, test=True).id
     with pytest.raises(Refused) as refused:
-        erasure.erase(contact_id, why=why)
+        erasure.erase_contact(contact_id, why=why)
     assert refused.value.field == "why"
-    erasure.erase(contact_id, why="Asked.")
+    erasure.erase_contact(contact_id, why="Asked.")
     with pytest.raises(Refused, match="erased already"):
-        erasure.erase(contact_id, why="Asked.")
+        erasure.erase_contact(contact_id, why="Asked.")
 
 
 def test_everything_that_is_kept_is_told(
     hub_demo: Flask, signing_app: SigningApp, connection: Connection, simulator: Any
 ) -> None:
     contact_id = told_everything(hub_demo, signing_app)
-    suppressions.add(ERIC, why="Asked on the phone.", test=True)
-    found = json.loads(json.dumps(personal_data.collect(contact_id)))
+    suppressions.add_opt_out(ERIC, why="Asked on the phone.", test=True)
+    found = json.loads(json.dumps(personal_data.collect_personal_data(contact_id)))
     assert found["contact"]["address"] == ERIC
     assert [one["proof"] for one in found["consents"]] == ["I agree"]
     assert [one["why"] for one in found["opt_outs"]] == ["Asked on the phone."]
@@ -197,8 +201,8 @@ def test_everything_that_is_kept_is_told(
     assert found["messages"][0]["history"]
     assert [one["says"]["text"] for one in found["received"]] == ["Call me at the office, please."]
     assert found["signer_of"][0]["details"]["email"] == MAIL
-    erasure.erase(contact_id, why="Asked.")
-    assert personal_data.collect(contact_id)["signer_of"][0]["details"] is None
+    erasure.erase_contact(contact_id, why="Asked.")
+    assert personal_data.collect_personal_data(contact_id)["signer_of"][0]["details"] is None
 
 
 def test_other_addresses_of_the_same_signer_are_named(
@@ -211,7 +215,7 @@ def test_other_addresses_of_the_same_signer_are_named(
     )
     db.session.rollback()
     one = db.session.get_one(Contact, contact_for(Address.PHONE, ERIC, test=True).id)
-    assert [other.address for other in erasure.others(one)] == [ANNA]
+    assert [other.address for other in erasure.other_contacts(one)] == [ANNA]
 
 
 def test_only_what_is_said_of_the_person_is_cut_from_an_event() -> None:
@@ -221,11 +225,11 @@ def test_only_what_is_said_of_the_person_is_cut_from_an_event() -> None:
         "signer": {"id": "eric", "name": "Eric"},
         "request": {"id": "1"},
     }
-    assert erasure.without(event, {"eric"}) == {
+    assert erasure.without_personal_data(event, {"eric"}) == {
         "type": "request.sent",
         "signers": [{"id": "eric"}, {"id": "anna", "email": "a@example.com"}],
         "signer": {"id": "eric"},
         "request": {"id": "1"},
     }
-    assert erasure.without({"signer": "eric"}, {"eric"}) == {"signer": "eric"}
-    assert erasure.without(None, {"eric"}) is None
+    assert erasure.without_personal_data({"signer": "eric"}, {"eric"}) == {"signer": "eric"}
+    assert erasure.without_personal_data(None, {"eric"}) is None

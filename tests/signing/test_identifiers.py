@@ -239,7 +239,7 @@ def test_ids_survive_a_real_server(served: Flask, signing_app: SigningApp) -> No
 def posted(app: Flask) -> Callable[[str], str]:
     """Give a function that stores a request under an id without the pages; returns our id."""
     from hub.connections import demo
-    from hub.signing.accept import accept
+    from hub.signing.accept import accept_event
     from hub.signing.events import EventIn
     from tests.hub_fixtures import source_id
 
@@ -250,7 +250,7 @@ def posted(app: Flask) -> Callable[[str], str]:
         event = an_event(signers=[a_signer("Eric")])
         event["request"]["id"] = name
         with app.app_context():
-            accept(EventIn.model_validate(event), source_id(), test=True)
+            accept_event(EventIn.model_validate(event), source_id(), test=True)
             query = select(SigningRequest.id).where(SigningRequest.external_id == name)
             return db.session.scalars(query).one()
 

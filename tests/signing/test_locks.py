@@ -32,7 +32,7 @@ from tests.hub_fixtures import (
 def test_an_event_that_holds_its_request_holds_up_no_callback(
     simulator: object, hub_demo: Flask, connection: Connection
 ) -> None:
-    accept.accept(
+    accept.accept_event(
         EventIn.model_validate(an_event(signers=[a_signer("Eric")])), source_id(), test=True
     )
     deliver()
@@ -46,7 +46,7 @@ def test_an_event_that_holds_its_request_holds_up_no_callback(
 
     @transaction
     def hold() -> None:
-        assert signing_batch.get(request_id)
+        assert signing_batch.get_request(request_id)
         held.set()
         settled.wait(10)
 

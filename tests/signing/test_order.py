@@ -32,7 +32,7 @@ def end_of(events: list[dict[str, Any]] | tuple[dict[str, Any], ...]) -> dict[st
     """
     name = f"agr-order-{next(NUMBERS)}"
     for one in events:
-        accept.accept(
+        accept.accept_event(
             EventIn.model_validate({**one, "request": {"id": name, **one.get("request", {})}}),
             source_id(),
             test=True,

@@ -48,7 +48,9 @@ Roof = Callable[[str], Connection]
 
 def tell(kind: str = "request.sent", **more: Any) -> dict[str, Any]:
     more.setdefault("signers", [a_signer("Eric"), a_signer("Anna", "+442071234567")])
-    return accept.accept(EventIn.model_validate(an_event(kind, **more)), source_id(), test=True)
+    return accept.accept_event(
+        EventIn.model_validate(an_event(kind, **more)), source_id(), test=True
+    )
 
 
 def flown(loft: Loft, to: str = "") -> list[Outbound]:
@@ -126,7 +128,7 @@ def test_the_document_opens_where_the_app_says(roof: Roof, loft: Loft) -> None:
     roof("W1")
     event = an_event(signers=[a_signer("Eric")])
     event["request"]["url"] = "https://sign.example/documents/1"
-    accept.accept(EventIn.model_validate(event), source_id(), test=True)
+    accept.accept_event(EventIn.model_validate(event), source_id(), test=True)
     [post] = flown(loft, "W1")
     assert (post.buttons[0].text, post.buttons[0].url) == (
         "Open document",
@@ -144,8 +146,8 @@ def test_many_signers_are_reminded_together(roof: Roof, loft: Loft) -> None:
 
 def test_only_what_was_chosen_is_posted(roof: Roof, loft: Loft) -> None:
     one = roof("W1")
-    assert team_subscriptions.posted(one.id) == list(team_subscriptions.USUAL)
-    team_subscriptions.save(one.id, ["request.declined"])
+    assert team_subscriptions.posted_events(one.id) == list(team_subscriptions.USUAL)
+    team_subscriptions.save_subscriptions(one.id, ["request.declined"])
     tell()
     assert flown(loft, "W1") == []
     tell("request.declined", signer="eric", signers=[])
@@ -157,8 +159,8 @@ def test_only_what_was_chosen_is_posted(roof: Roof, loft: Loft) -> None:
 def test_what_was_turned_off_and_on_again_is_told_once(roof: Roof, loft: Loft) -> None:
     one = roof("W1")
     tell()
-    team_subscriptions.save(one.id, [])
-    team_subscriptions.save(one.id, ["request.sent"])
+    team_subscriptions.save_subscriptions(one.id, [])
+    team_subscriptions.save_subscriptions(one.id, ["request.sent"])
     tell()
     assert len(flown(loft, "W1")) == 1
 
@@ -166,7 +168,7 @@ def test_what_was_turned_off_and_on_again_is_told_once(roof: Roof, loft: Loft) -
 def test_a_connection_for_people_only_posts_nothing_and_says_so(roof: Roof, loft: Loft) -> None:
     one = roof("")
     with pytest.raises(Conflict, match="people only"):
-        team_subscriptions.save(one.id, ["request.sent"])
+        team_subscriptions.save_subscriptions(one.id, ["request.sent"])
     tell()
     assert flown(loft) == []
 
@@ -280,7 +282,7 @@ def test_a_change_whose_worker_ended_keeps_its_turn(roof: Roof, loft: Loft) -> N
     flown(loft)
     tell("request.viewed", signer="eric", signers=[])
     [older] = db.session.scalars(select(Message).where(Message.edits_id.is_not(None))).all()
-    claims.turn([], {one.id: 1})
+    claims.record_and_claim([], {one.id: 1})
     tell("request.signed", signer="eric", signers=[])
     with time_machine.travel(now() + timedelta(minutes=2)):
         statuses.expire_lease(older.id)
@@ -355,7 +357,7 @@ def test_a_press_reminds_and_the_post_says_who_did(roof: Roof, loft: Loft) -> No
     roof("E1")
     tell()
     [post] = flown(loft, "E1")
-    assert button_actions.press(token(post, "Remind Eric"), "Dana Whitfield") is True
+    assert button_actions.perform_action(token(post, "Remind Eric"), "Dana Whitfield") is True
     edit = flown(loft, "E1")[-1]
     assert edit.edits == post.id
     assert edit.card is not None
@@ -375,12 +377,12 @@ def test_a_press_that_reaches_nobody_says_so(
     roof: Roof, loft: Loft, connection: Connection
 ) -> None:
     one = roof("E1")
-    team_subscriptions.save(one.id, ["request.sent", "request.reminder"])
+    team_subscriptions.save_subscriptions(one.id, ["request.sent", "request.reminder"])
     tell()
     [post] = flown(loft, "E1")
     turn_connection(connection.id, ConnectionState.DISABLED)
     turn_connection(by_slug("demo-whatsapp").id, ConnectionState.DISABLED)
-    button_actions.press(token(post, "Remind Eric"), "Dana")
+    button_actions.perform_action(token(post, "Remind Eric"), "Dana")
     edit = next(one for one in flown(loft, "E1") if one.edits)
     assert edit.card is not None
     assert edit.card.notes[0].startswith("Dana wanted to remind Eric, who could not be reached · ")
@@ -403,7 +405,7 @@ def test_fifty_presses_at_once_act_once(app: Flask, roof: Roof, loft: Loft) -> N
     def press(number: int) -> None:
         with app.app_context():
             together.wait()
-            results.append(button_actions.press(pressed, f"Person {number}"))
+            results.append(button_actions.perform_action(pressed, f"Person {number}"))
 
     threads = [threading.Thread(target=press, args=(number,)) for number in range(50)]
     for thread in threads:
@@ -419,13 +421,13 @@ def test_a_button_pressed_in_one_place_is_gone_in_the_others(roof: Roof, loft: L
     tell()
     first = {one.to: one for one in flown(loft)}
     assert len({token(first[place], "Remind Eric") for place in ("E1", "E2", "T1", "W1")}) == 1
-    button_actions.press(token(first["E1"], "Remind Eric"), "Dana")
+    button_actions.perform_action(token(first["E1"], "Remind Eric"), "Dana")
     edits = {one.to: one for one in flown(loft) if one.edits}
     assert sorted(edits) == ["E1", "E2", "T1"], "what cannot be changed is left as it is"
     assert all(
         "Remind Eric" not in [button.text for button in one.buttons] for one in edits.values()
     )
-    assert button_actions.press(token(first["W1"], "Remind Eric"), "Tom") is False
+    assert button_actions.perform_action(token(first["W1"], "Remind Eric"), "Tom") is False
 
 
 def test_an_answer_goes_to_who_pressed_where_nothing_else_changes_the_post(
@@ -434,7 +436,7 @@ def test_an_answer_goes_to_who_pressed_where_nothing_else_changes_the_post(
     one = roof("W1")
     tell()
     [post] = flown(loft, "W1")
-    button_actions.press(
+    button_actions.perform_action(
         token(post, "Snooze Eric"),
         "Dana",
         origin=Origin("callback", [one.id]),
@@ -460,7 +462,7 @@ def test_one_of_several_that_share_a_proof_answers_a_press(roof: Roof, loft: Lof
     ids = [roof(place).id for place in ("W1", "W2", "W3")]
     tell()
     post = flown(loft)[0]
-    button_actions.press(
+    button_actions.perform_action(
         token(post, "Snooze Eric"),
         "Dana",
         origin=Origin("callback", ids),
@@ -476,7 +478,7 @@ def test_a_press_that_another_connection_proved_does_nothing(
     tell()
     [post] = flown(loft, "E1")
     with pytest.raises(NotFound):
-        button_actions.press(
+        button_actions.perform_action(
             token(post, "Remind Eric"), "Dana", origin=Origin("callback", [connection.id])
         )
     assert reminders_to_eric() == 0
@@ -487,7 +489,7 @@ def test_a_group_is_named_as_what_it_was(roof: Roof, loft: Loft) -> None:
     tell(signers=[a_signer(name) for name in ("Eric", "Anna", "Ravi", "Tom")])
     tell("request.signed", signer="tom", signers=[])
     post = next(one for one in reversed(flown(loft, "E1")) if one.buttons)
-    button_actions.press(token(post, "Remind all 3"), "Dana")
+    button_actions.perform_action(token(post, "Remind all 3"), "Dana")
     edit = next(one for one in flown(loft, "E1") if one.edits)
     assert edit.card is not None
     assert edit.card.notes[0].startswith("Dana reminded all who have not signed · ")
@@ -495,7 +497,7 @@ def test_a_group_is_named_as_what_it_was(roof: Roof, loft: Loft) -> None:
 
 def test_a_team_hears_of_no_reminder_that_nobody_got(roof: Roof, loft: Loft) -> None:
     one = roof("W1")
-    team_subscriptions.save(one.id, ["request.reminder"])
+    team_subscriptions.save_subscriptions(one.id, ["request.reminder"])
     tell()
     reminders.snooze(request().id, "eric")
     tell("request.reminder", id="r1")
@@ -512,7 +514,7 @@ def test_a_press_for_who_has_signed_meanwhile_says_so(roof: Roof, loft: Loft) ->
     [post] = flown(loft, "E1")
     tell("request.signed", signer="eric", signers=[])
     flown(loft)
-    button_actions.press(token(post, "Remind Eric"), "Dana")
+    button_actions.perform_action(token(post, "Remind Eric"), "Dana")
     edit = next(one for one in flown(loft, "E1") if one.edits)
     assert edit.card is not None
     assert edit.card.notes[0].startswith("Dana wanted to remind Eric: nothing is left to sign · ")
@@ -524,7 +526,7 @@ def test_a_press_that_comes_too_late_does_nothing_and_says_so(roof: Roof, loft: 
     tell()
     [post] = flown(loft, "E1")
     with time_machine.travel(now() + timedelta(days=31)):
-        button_actions.press(token(post, "Remind Eric"), "Dana")
+        button_actions.perform_action(token(post, "Remind Eric"), "Dana")
         assert (
             db.session.scalars(select(Action.outcome).where(Action.used_at.is_not(None))).one()
             == "expired"
@@ -534,17 +536,17 @@ def test_a_press_that_comes_too_late_does_nothing_and_says_so(roof: Roof, loft: 
 
 @pytest.mark.parametrize("made_up", ["", "x", "A" * 43, "é" * 20, "A" * 42 + "\x00"])
 def test_a_token_that_we_did_not_make_is_no_button(hub_demo: Flask, made_up: str) -> None:
-    assert button_actions.look(made_up) is None
+    assert button_actions.preview_action(made_up) is None
     with pytest.raises(NotFound):
-        button_actions.press(made_up, "Dana")
+        button_actions.perform_action(made_up, "Dana")
 
 
 def test_a_link_for_something_else_is_no_button(hub_demo: Flask) -> None:
     from hub.shared import action_tokens
 
-    other = action_tokens.make("password", "usr_x", timedelta(hours=1))
-    assert action_tokens.genuine(other)
-    assert button_actions.look(other) is None
+    other = action_tokens.make_token("password", "usr_x", timedelta(hours=1))
+    assert action_tokens.is_genuine(other)
+    assert button_actions.preview_action(other) is None
 
 
 # ── Snooze ────────────────────────────────────────────────────────────────────────────────────────
@@ -596,16 +598,16 @@ def test_a_card_goes_with_the_signer_whom_it_names(roof: Roof, loft: Loft) -> No
     tell()
     [post] = flown(loft, "E1")
     eric = db.session.scalars(select(Contact.id).where(Contact.address == ERIC)).one()
-    erasure.erase(eric, why="asked for it")
+    erasure.erase_contact(eric, why="asked for it")
     db.session.rollback()
     assert db.session.get(Body, post.id.partition("_")[2]) is None
-    button_actions.press(token(post, "Remind Anna"), "Dana")
+    button_actions.perform_action(token(post, "Remind Anna"), "Dana")
     assert flown(loft, "E1") == [], "there is no card to change any more"
 
 
 def test_everything_posts(roof: Roof, loft: Loft) -> None:
     one = roof("W1")
-    team_subscriptions.save(one.id, [event_type.value for event_type in EventType])
+    team_subscriptions.save_subscriptions(one.id, [event_type.value for event_type in EventType])
     said = []
     for event_type in EventType:
         tell(

@@ -122,7 +122,7 @@ def test_buttons_of_posts_end_with_the_request(
 ) -> None:
     roof("W1")
     sent(signing_app, now() + timedelta(hours=1))
-    record = signing_batch.look(db.session.scalars(select(SigningRequest.id)).one())
+    record = signing_batch.read_request(db.session.scalars(select(SigningRequest.id)).one())
     assert record is not None
     event_id = db.session.scalars(select(Message.event_id)).first()
     tokens = [
@@ -131,18 +131,18 @@ def test_buttons_of_posts_end_with_the_request(
     db.session.commit()
     assert tokens
     expire(now() - timedelta(seconds=1))
-    ended = signing_batch.look(record.id)
+    ended = signing_batch.read_request(record.id)
     assert ended is not None
     assert [
         one.token for one in cards.buttons(ended, cards.OFFERED[0], str(event_id)) if one.token
     ] == []
-    looked = button_actions.look(tokens[0])
+    looked = button_actions.preview_action(tokens[0])
     assert looked is not None
     assert looked.expired
-    button_actions.press(tokens[0], "Ann")
+    button_actions.perform_action(tokens[0], "Ann")
     used = db.session.scalars(select(Action.outcome).where(Action.used_at.is_not(None))).one()
     assert used == "request_expired"
-    assert "the time to sign has ended" in button_actions.look(tokens[0]).pressed  # type: ignore[union-attr]
+    assert "the time to sign has ended" in button_actions.preview_action(tokens[0]).pressed  # type: ignore[union-attr]
 
 
 # ── Requests: claim and resend ────────────────────────────────────────────────────────────────────
@@ -216,7 +216,7 @@ def test_a_snooze_ends_by_itself(signing_app: SigningApp) -> None:
     with pytest.raises(Conflict):
         reminders.remind(row)
     with time_machine.travel(now() + reminders.SNOOZED_FOR + timedelta(seconds=1)):
-        assert reminders.reached(reminders.remind(row)) == 2
+        assert reminders.reachable_signers(reminders.remind(row)) == 2
 
 
 def test_a_message_says_which_limit_ended_it(signing_app: SigningApp, simulator: Any) -> None:

@@ -256,7 +256,7 @@ class TestUnderAPath:
         self, hub_demo: Flask, connection: Connection
     ) -> None:
         message_id = a_message()
-        [claim] = claims.turn([], {connection.id: 1})
+        [claim] = claims.record_and_claim([], {connection.id: 1})
         assert (
             claim.outbound.status_url
             == f"http://127.0.0.1:9/signpost/eu{CALLBACK}?message={message_id}&attempt=1"
@@ -266,8 +266,8 @@ class TestUnderAPath:
 # ── Whose it is ───────────────────────────────────────────────────────────────────────────────────
 def sent_message(app: Flask, connection: Connection, sid: str = SID) -> str:
     message_id = a_message(text=sid, channel="", connection_slug=connection.slug)
-    [claim] = claims.turn([], {connection.id: 1})
-    claims.turn([claims.Outcome(claim, Accepted(sid), None, now(), 5, 201)], {})
+    [claim] = claims.record_and_claim([], {connection.id: 1})
+    claims.record_and_claim([claims.Outcome(claim, Accepted(sid), None, now(), 5, 201)], {})
     return message_id
 
 

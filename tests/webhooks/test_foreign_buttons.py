@@ -18,7 +18,7 @@ from werkzeug.test import TestResponse
 from hub.connections import demo
 from hub.integrations.slack.integration import Slack
 from hub.integrations.telegram.integration import PURPOSE, Telegram
-from hub.shared.action_tokens import RANDOM, genuine, make
+from hub.shared.action_tokens import RANDOM, is_genuine, make_token
 from hub.signing.cards import REMIND
 from tests.conftest import Browser
 from tests.hub_fixtures import body, credentials, receipts, settle_receipts
@@ -112,9 +112,9 @@ def test_a_foreign_button_in_telegram_is_answered_and_not_tried_again(
 
 
 def test_a_button_of_ours_is_told_apart_by_its_token_alone(hub_demo: Flask) -> None:
-    token = make(REMIND, "", timedelta(days=1))
-    assert genuine(token)
-    assert not genuine("x" * len(token))
+    token = make_token(REMIND, "", timedelta(days=1))
+    assert is_genuine(token)
+    assert not is_genuine("x" * len(token))
     assert len(token) > RANDOM
     assert pressed(hub_demo, token).data == b""
     update = {"update_id": 2, "callback_query": {"id": "8", "from": {"id": 1}, "data": token}}

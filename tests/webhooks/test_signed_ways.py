@@ -343,12 +343,12 @@ def test_a_rotation_at_the_provider_loses_no_callback_and_the_test_says_what_to_
     second = account.secondary
     stored = {**connection.settings, "secondary_auth_token": second}
     connections.save(connection.id, stored)
-    assert connection_tests.run(connection.id).check.warnings == ()
+    assert connection_tests.run_test(connection.id).check.warnings == ()
     message_id = a_message()
     deliver()
     account.promote()  # its callbacks are signed with the other token from here on
     eventually(lambda: settle_receipts() is None or status(message_id) == "delivered")
-    found = connection_tests.run(connection.id).check
+    found = connection_tests.run_test(connection.id).check
     assert (found.ok, found.title, found.field) == (
         False,
         "Twilio refused the Auth Token, and takes the secondary one.",
@@ -356,13 +356,13 @@ def test_a_rotation_at_the_provider_loses_no_callback_and_the_test_says_what_to_
     )
     assert second not in str(found)
     connections.save(connection.id, {**stored, "auth_token": second, "secondary_auth_token": ""})
-    assert connection_tests.run(connection.id).check.ok
+    assert connection_tests.run_test(connection.id).check.ok
 
 
 def test_a_second_token_that_opens_nothing_is_warned_of(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
     connections.save(connection.id, {**connection.settings, "secondary_auth_token": SECOND})
-    found = connection_tests.run(connection.id).check
+    found = connection_tests.run_test(connection.id).check
     assert found.ok
     assert found.warnings[0].startswith("Twilio refused the secondary Auth Token")

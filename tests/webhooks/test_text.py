@@ -13,7 +13,7 @@ from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hub.lib.storable import is_storable, nul_in, storable, storable_json
+from hub.lib.storable import has_nul, is_storable, make_storable, make_storable_json
 from hub.models import Inbound
 from tests.conftest import Browser
 from tests.hub_fixtures import (
@@ -54,16 +54,16 @@ ANYTHING = st.recursive(st.none() | st.integers() | HOSTILE, jsons, max_leaves=8
 # ── What can be stored ────────────────────────────────────────────────────────────────────────────
 @given(ANYTHING)
 def test_what_is_made_storable_can_be_stored_and_stays_so(value: Any) -> None:
-    made = storable_json(value)
-    assert storable_json(made) == made
+    made = make_storable_json(value)
+    assert make_storable_json(made) == made
     json.dumps(made, ensure_ascii=False).encode()
     assert "\\u0000" not in json.dumps(made)
-    assert nul_in(made) is None
+    assert has_nul(made) is None
 
 
 @given(HOSTILE)
 def test_a_text_that_can_be_stored_is_left_alone(text: str) -> None:
-    assert (storable(text) == text) is is_storable(text)
+    assert (make_storable(text) == text) is is_storable(text)
 
 
 # ── Webhooks that nobody signed ───────────────────────────────────────────────────────────────────

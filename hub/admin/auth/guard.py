@@ -51,7 +51,7 @@ def needs(role: Role) -> Callable[[F], F]:
     return declare
 
 
-def takes(size: int) -> Callable[[F], F]:
+def accepts_body(size: int) -> Callable[[F], F]:
     """Declare that a view takes a form of so many bytes: with a file, say."""
 
     def declare(view: F) -> F:
@@ -141,7 +141,7 @@ def _referring_page() -> str | None:
     return path if parts.netloc == request.host and path not in ("", "/") else None
 
 
-def begin(user_id: str) -> None:
+def begin_session(user_id: str) -> None:
     """Sign this browser in; whatever an earlier visitor's cookie held is gone."""
     token = sign_ins.sign_in(user_id)
     session.clear()
@@ -153,7 +153,7 @@ def begin(user_id: str) -> None:
 
 def known_browser(email: str) -> str:
     """Return the id of this browser if the account has signed in with it before, else ""."""
-    return browsers.known(request.cookies.get(browsers.COOKIE, ""), email)
+    return browsers.is_known(request.cookies.get(browsers.COOKIE, ""), email)
 
 
 def _remember_browser(email: str) -> None:
@@ -174,7 +174,7 @@ def _remember_browser(email: str) -> None:
         return response
 
 
-def end() -> None:
+def end_session() -> None:
     """Sign this browser out."""
     sign_ins.sign_out(token())
     logout_user()

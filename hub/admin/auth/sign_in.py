@@ -51,7 +51,7 @@ def sign_in() -> Any:
         _record("sign_in_failed", email)
         problem = ("E-mail and password do not match.", MORE_TRIES.get(left, ""))
         return _sign_in_page(form, problem, 422)
-    guard.begin(user.id)
+    guard.begin_session(user.id)
     return redirect(target, 303)
 
 
@@ -72,7 +72,7 @@ def _sign_in_page(
 @needs(Role.VIEWER)
 def sign_out() -> Any:
     """Sign this browser out."""
-    guard.end()
+    guard.end_session()
     flash("You are signed out.", "info")
     return redirect(url_for("admin.sign_in"), 303)
 
@@ -88,7 +88,7 @@ def first_admin(token: str) -> Any:
         return render_template("first_admin.html", form=form)
     try:
         if form.validate():
-            guard.begin(
+            guard.begin_session(
                 links.set_up_first_admin(
                     token, form.email.data or "", form.name.data or "", form.password.data or ""
                 )
@@ -114,7 +114,7 @@ def set_password(token: str) -> Any:
         return render_template("set_password.html", form=form, name=name)
     try:
         if form.validate():
-            guard.begin(links.choose_password(token, form.password.data or ""))
+            guard.begin_session(links.choose_password(token, form.password.data or ""))
             return redirect(guard.back_to("/"), 303)
     except NotFound:
         return render_template("set_password.html", form=None), 404

@@ -12,8 +12,8 @@ from hub.admin.view import datetimes, filters
 from hub.connections import connections
 from hub.db.types import now
 from hub.messaging.send import destinations, provider_health
-from hub.messaging.send.destinations import Paused
-from hub.messaging.send.provider_health import Trouble
+from hub.messaging.send.destinations import DestinationPause
+from hub.messaging.send.provider_health import ProviderProblem
 from hub.models import Connection
 
 PASSING = timedelta(minutes=1)
@@ -21,7 +21,7 @@ PAUSED = "destination"  # the kind of what hinders one destination only
 
 
 @dataclass(frozen=True)
-class Told:
+class HealthNotice:
     """A trouble in words; `title` names the provider, `text` begins with why.
 
     `passing`: it is over before anybody could act.
@@ -34,11 +34,11 @@ class Told:
     passing: bool = False
 
 
-def of(standing: list[Connection]) -> dict[str, Told]:
+def health_of(standing: list[Connection]) -> dict[str, HealthNotice]:
     """Say what hinders each of these connections, as far as something does."""
-    found = provider_health.of(one.id for one in standing)
-    told = {one.id: _told(one, found[one.id]) for one in standing if one.id in found}
-    paused = destinations.of([one.id for one in standing if one.enabled])
+    found = provider_health.problem_of(one.id for one in standing)
+    told = {one.id: _notice(one, found[one.id]) for one in standing if one.id in found}
+    paused = destinations.pauses_of([one.id for one in standing if one.enabled])
     # a pause that passes needs nobody, a provider that is not reached comes first
     return told | {
         key: _of_destination(one)
@@ -47,7 +47,7 @@ def of(standing: list[Connection]) -> dict[str, Told]:
     }
 
 
-def _of_destination(one: Paused) -> Told:
+def _of_destination(one: DestinationPause) -> HealthNotice:
     waiting = (
         filters.plural(one.waiting, "post waits and is", "posts wait and are")
         if one.waiting
@@ -59,18 +59,18 @@ def _of_destination(one: Paused) -> Told:
         else "Then choose Test connection."
     )
     text = f"{one.why} {then} Paused since {datetimes.exact(one.since)}."
-    return Told(PAUSED, "hourglass-split", f"Posts to {one.address} are paused", text)
+    return HealthNotice(PAUSED, "hourglass-split", f"Posts to {one.address} are paused", text)
 
 
-def _told(one: Connection, trouble: Trouble) -> Told:
+def _notice(one: Connection, trouble: ProviderProblem) -> HealthNotice:
     provider = integrations.provider_of(one.integration, one.title)
-    waits = _waits(connections.waiting(one.id))
+    waits = _waits(connections.count_waiting(one.id))
     if trouble.kind == provider_health.SLOWED:
         text = (
             f"{trouble.why} Nothing goes out until {datetimes.exact(trouble.until)}, and more"
             f" slowly at first. {waits}"
         )
-        return Told(
+        return HealthNotice(
             trouble.kind,
             "hourglass-split",
             f"{provider} asked for a pause",
@@ -83,7 +83,7 @@ def _told(one: Connection, trouble: Trouble) -> Told:
         else "It is being tried now."
     )
     since = f"Since {datetimes.exact(trouble.since)}." if trouble.since else ""
-    return Told(
+    return HealthNotice(
         trouble.kind,
         "cloud-slash",
         f"{provider} is not reachable",

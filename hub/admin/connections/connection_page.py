@@ -19,7 +19,7 @@ from hub.admin.auth.guard import may
 from hub.admin.connections import connection_health, integrations, secret_resubmission, setup_steps
 from hub.admin.view import datetimes, filters, forms, status_badges
 from hub.connections import connection_tests, connections, settings_form
-from hub.connections.connection_tests import Tested
+from hub.connections.connection_tests import TestResult
 from hub.core.config import is_loopback
 from hub.core.vocabulary import Address, ConnectionState, EventType, Role, Status
 from hub.db.engine import db
@@ -45,7 +45,7 @@ class Page:
         self,
         *,
         form: ConfigForm | None = None,
-        tested: Tested | None = None,
+        tested: TestResult | None = None,
         limited: str = "",
         status: int = 200,
         send_form: forms.SendOne | None = None,
@@ -87,13 +87,13 @@ class Page:
             send_problem=send_problem,
             last_send=last_send,
             events=[(event_type, POSTED[event_type]) for event_type in EventType],
-            posted=team_subscriptions.posted(one.id) if one else [],
+            posted=team_subscriptions.posted_events(one.id) if one else [],
             moved=bool(
                 one and one.place and (place := self.cls.place_of(stored)) and place != one.place
             ),
             invites=self.cls.can("invite") and may(Role.ADMIN),
             invitation=invitation,
-            hindered=connection_health.of([one]).get(one.id) if one else None,
+            hindered=connection_health.health_of([one]).get(one.id) if one else None,
             why_not_send=_why_not_send(one) if one else "",
             may=may(Role.ADMIN),
         )
@@ -110,8 +110,8 @@ class Page:
 
     def _form(self, stored: Mapping[str, Any]) -> ConfigForm:
         if self.typed is None:
-            return settings_form.show(self.cls, stored)
-        return settings_form.retyped(self.cls, self.typed, stored)
+            return settings_form.empty_form(self.cls, stored)
+        return settings_form.retyped_secrets(self.cls, self.typed, stored)
 
 
 def find(connection_id: str) -> Connection:
@@ -149,9 +149,9 @@ POSTED = {
 }
 
 
-def _failed(one: Connection | None) -> Tested | None:
+def _failed(one: Connection | None) -> TestResult | None:
     """Return the last test of the stored settings if it failed; a good one needs no words."""
-    tested = connection_tests.last(one) if one and one.archived_at is None else None
+    tested = connection_tests.last_result(one) if one and one.archived_at is None else None
     return tested if tested and not tested.check.ok else None
 
 
@@ -164,7 +164,7 @@ def _lead(one: Connection) -> str:
     )
     what += f" Posts in {one.place}." if one.place else ""
     if one.state == ConnectionState.BROKEN:
-        waiting = integrations.waits(connections.waiting(one.id))
+        waiting = integrations.waits(connections.count_waiting(one.id))
         return f"{what} Paused {datetimes.ago(one.state_at)}. {waiting}".strip()
     if one.enabled and not one.ready:
         return f"{what} Not tested since the settings changed.".strip()

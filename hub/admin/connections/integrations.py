@@ -11,7 +11,7 @@ from flask import redirect, render_template, request, url_for
 from hub import integrations as registry
 from hub.admin.auth.guard import admin, may, needs
 from hub.admin.connections import connection_health
-from hub.admin.connections.connection_health import Told
+from hub.admin.connections.connection_health import HealthNotice
 from hub.admin.view import datetimes
 from hub.admin.view.filters import plural
 from hub.connections import connections
@@ -59,8 +59,8 @@ def integrations() -> Any:
     """Show every integration there is."""
     wanted = request.args.get("state", "")
     by_name: dict[str, list[Connection]] = {}
-    standing = connections.listed()
-    hindered = connection_health.of(standing)
+    standing = connections.all_connections()
+    hindered = connection_health.health_of(standing)
     for connection in standing:
         by_name.setdefault(connection.integration, []).append(connection)
     cards = [
@@ -91,14 +91,16 @@ def integration(name: str) -> Any:
     up.
     """
     cls = registry.get(name)
-    return redirect(_leads_to(cls, connections.listed(cls.name)), 303)
+    return redirect(_leads_to(cls, connections.all_connections(cls.name)), 303)
 
 
 def _rank(state: str) -> int:
     return WORST_FIRST.index(state) if state in WORST_FIRST else len(WORST_FIRST)
 
 
-def _card(cls: type[Integration], mine: list[Connection], hindered: Mapping[str, Told]) -> Card:
+def _card(
+    cls: type[Integration], mine: list[Connection], hindered: Mapping[str, HealthNotice]
+) -> Card:
     states = {one.id: hindered[one.id].kind if one.id in hindered else one.state for one in mine}
     worst = min(mine, key=lambda one: _rank(states[one.id]), default=None)
     state = states[worst.id] if worst else None
@@ -124,7 +126,7 @@ def _card(cls: type[Integration], mine: list[Connection], hindered: Mapping[str,
 
 
 def _why(connection: Connection) -> tuple[str, str]:
-    count = connections.waiting(connection.id)
+    count = connections.count_waiting(connection.id)
     told = f"Since {datetimes.exact(connection.state_at)}: {connection.why}"
     return "bad", f"{told} {waits(count)}".strip()
 

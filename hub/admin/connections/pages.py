@@ -12,11 +12,11 @@ from hub.accounts.limits import TooMany
 from hub.admin.auth.guard import admin, needs
 from hub.admin.connections import connection_page, secret_resubmission
 from hub.admin.connections.connection_page import Page
-from hub.admin.overview.damage import about
+from hub.admin.overview.damage import describe_damage
 from hub.admin.view import forms
 from hub.connections import connection_tests, connections
-from hub.connections.connections import NotPassed, Saved
-from hub.connections.settings_form import Invalid
+from hub.connections.connections import SaveResult, TestNotPassed
+from hub.connections.settings_form import InvalidSettings
 from hub.core.errors import Conflict, HubError, NotFound, Refused
 from hub.core.vocabulary import Role
 from hub.integrations.base import Integration
@@ -46,14 +46,14 @@ def add_connection(name: str) -> Any:
     try:
         if request.form.get("do") == "test":
             limits.spend(limits.TEST, g.user.id)
-            return page.show(tested=connection_tests.try_out(cls.name, is_test, values))
+            return page.show(tested=connection_tests.try_settings(cls.name, is_test, values))
         limits.spend(limits.SAVE, g.user.id)
         if not name_form.validate():
             return page.show(status=422)
         connection_id = connections.add(cls.name, name_form["title"].data or "", is_test, values)
     except TooMany as refusal:
         return page.too_many(refusal)
-    except Invalid as refusal:
+    except InvalidSettings as refusal:
         return page.show(form=refusal.form, status=422)
     except Refused as refusal:
         forms.blame(name_form, refusal)
@@ -71,7 +71,7 @@ def _name_form() -> type[forms.NameConnection]:
 
 
 def _free_title(cls: type[Integration]) -> str:
-    taken = {connection.title for connection in connections.listed()}
+    taken = {connection.title for connection in connections.all_connections()}
     title = cls.title
     number = 1
     while title in taken:
@@ -83,7 +83,7 @@ def _free_title(cls: type[Integration]) -> str:
 # ── One that is stored ────────────────────────────────────────────────────────────────────────────
 @admin.get("/connections/<slug>")
 @needs(Role.VIEWER)
-@about("connections")
+@describe_damage("connections")
 def connection(slug: str) -> Any:
     """Show a connection."""
     return _page(connections.by_slug(slug)).show()
@@ -101,12 +101,12 @@ def change_connection(slug: str) -> Any:
     try:
         if request.form.get("do") == "test":
             limits.spend(limits.TEST, g.user.id)
-            return page.show(tested=connection_tests.run(connection_id, values))
+            return page.show(tested=connection_tests.run_test(connection_id, values))
         limits.spend(limits.SAVE, g.user.id)
         saved = connections.save(connection_id, values)
     except TooMany as refusal:
         return page.too_many(refusal)
-    except Invalid as refusal:
+    except InvalidSettings as refusal:
         return page.show(form=refusal.form, status=422)
     except Conflict as refusal:
         flash(str(refusal), "bad")
@@ -124,7 +124,7 @@ DESERTED = (
 )
 
 
-def _told(one: Connection, saved: Saved) -> tuple[str, str]:
+def _told(one: Connection, saved: SaveResult) -> tuple[str, str]:
     """Say what saving came to, and its tone."""
     if not saved.changed:
         return "Nothing was changed.", "info"
@@ -159,7 +159,7 @@ def enable_connection(slug: str) -> Any:
         flash("Enabled. It sends from now on.", "good")
     except TooMany as refusal:
         return page.too_many(refusal)
-    except NotPassed as refusal:
+    except TestNotPassed as refusal:
         return page.show(tested=refusal.tested, status=422)
     except Conflict as refusal:
         flash(str(refusal), "bad")
@@ -189,7 +189,7 @@ def send_one(slug: str) -> Any:
         limits.spend(limits.SEND, g.user.id)
         if not form.validate():
             return page.show(send_form=form, status=422)
-        message_id = direct.send(
+        message_id = direct.send_message(
             connection_id=connection_id,
             to=forms.normal_address(page.cls.address, form.to),
             text=text,
@@ -201,7 +201,7 @@ def send_one(slug: str) -> Any:
             forms.blame(form, refusal)
             return page.show(send_form=form, status=refusal.status)
         return page.show(send_form=form, send_problem=str(refusal), status=refusal.status)
-    connections.note_trial(connection_id, message_id)
+    connections.record_test_message(connection_id, message_id)
     return _to(connection_id, "send-one")
 
 
@@ -274,7 +274,7 @@ def _confirm(one: Connection, what: str, form: forms.RenameConnection | None = N
         integration=integrations.get(one.integration),
         what=what,
         form=form,
-        waiting=connections.waiting(one.id),
+        waiting=connections.count_waiting(one.id),
         routes=connections.routes_naming(one.id),
     )
 

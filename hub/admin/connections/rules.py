@@ -12,7 +12,7 @@ from wtforms import BooleanField, IntegerField, StringField, TextAreaField, Time
 from wtforms.validators import InputRequired, Optional
 
 from hub.admin.auth.guard import admin, may, needs
-from hub.admin.overview.damage import about
+from hub.admin.overview.damage import describe_damage
 from hub.admin.view.forms import blame
 from hub.admin.view.status_badges import channel_title
 from hub.connections import connections
@@ -21,7 +21,7 @@ from hub.core.errors import Refused
 from hub.core.vocabulary import Channel, Role
 from hub.db.types import now
 from hub.messaging.policy import policy, rules, spending
-from hub.messaging.policy.quiet_hours import Quiet
+from hub.messaging.policy.quiet_hours import QuietHours
 from hub.messaging.policy.rules import Rules
 from hub.models import Connection
 
@@ -112,7 +112,7 @@ class RulesForm(FlaskForm):  # type: ignore[misc]
 
 @admin.get("/connections/<slug>/rules")
 @needs(Role.VIEWER)
-@about("connections")
+@describe_damage("connections")
 def connection_rules(slug: str) -> Any:
     """Show what a connection may send."""
     one = connections.by_slug(slug)
@@ -139,7 +139,7 @@ def _page(one: Connection, form: RulesForm) -> str:
     held = policy.rules_of(one)
     if one.channel not in (Channel.SMS, Channel.WHATSAPP, Channel.VOICE):
         del form.countries  # its addresses are in no country
-    spent = spending.spent(one.id, now()) if held.spends else None
+    spent = spending.spending_of(one.id, now()) if held.spends else None
     return render_template(
         "rules.html",
         connection=one,
@@ -199,7 +199,7 @@ def _read(form: RulesForm) -> Rules:
         prices=rules.prices(form.prices.data or ""),
         spend_day=rules.amount(form.spend_day.data or "", "spend_day"),
         spend_month=rules.amount(form.spend_month.data or "", "spend_month"),
-        quiet=Quiet(f"{begins:%H:%M}", f"{ends:%H:%M}") if begins is not None else None,
+        quiet=QuietHours(f"{begins:%H:%M}", f"{ends:%H:%M}") if begins is not None else None,
         quiet_waits=bool(form.quiet_waits.data),
     )
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from wtforms import FieldList
 
-from hub.core.errors import Unreadable
+from hub.core.errors import DecryptionError
 from hub.db.types import keyring
 from hub.integrations.base import ConfigForm, Integration, SecretField
 
@@ -59,7 +59,7 @@ def _open(
             field.name,
             base64.urlsafe_b64decode(kept.encode("ascii", "ignore")),
         )
-    except (Unreadable, binascii.Error):
+    except (DecryptionError, binascii.Error):
         return ""
     made_at, secret = value
     return str(secret) if time.time() - made_at < LASTS else ""

@@ -25,7 +25,7 @@ def change_posts(slug: str) -> Any:
         event_type for event_type in EventType if event_type in request.form.getlist("events")
     ]
     try:
-        team_subscriptions.save(one.id, wanted)
+        team_subscriptions.save_subscriptions(one.id, wanted)
         flash("Kept. It holds for every event from now on.", "good")
     except Conflict as refusal:
         flash(str(refusal), "bad")

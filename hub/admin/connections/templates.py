@@ -47,7 +47,7 @@ SAMPLES = {
 
 
 @dataclass(frozen=True)
-class Kept:
+class TemplateRow:
     """A provider's template as the page shows it; `says` names ours that it stands for."""
 
     row: ProviderTemplate
@@ -100,7 +100,7 @@ def sync_templates(slug: str) -> Any:
     """Fetch the templates of a connection anew."""
     one = db.session.scalar(select(Connection).where(Connection.slug == slug)) or abort(404)
     try:
-        count = template_sync.sync(one.id)
+        count = template_sync.sync_templates(one.id)
     except SendError as problem:
         flash(f"The templates could not be fetched. {problem}", "bad")
     except HubError as problem:
@@ -131,7 +131,7 @@ def map_template(template_id: str) -> Any:
                 "template.html", row=row, form=form, preview=_preview(row, chosen)
             )
         try:
-            provider_templates.map_to(
+            provider_templates.save_mapping(
                 row.connection_id,
                 form["name"].data or "",
                 form["locale"].data or row.locale,
@@ -153,7 +153,7 @@ def map_template(template_id: str) -> Any:
 @needs(Role.ADMIN)
 def unmap_template(mapping_id: str) -> Any:
     """Let nothing but free text say it any more."""
-    provider_templates.unmap(mapping_id)
+    provider_templates.remove_mapping(mapping_id)
     flash("Removed. Outside the 24 hours it is not sent any more.", "info")
     return redirect(url_for("admin.templates"), 303)
 
@@ -164,7 +164,7 @@ def _keeps(one: Connection) -> bool:
     )
 
 
-def _kept(connection_id: str) -> list[Kept]:
+def _kept(connection_id: str) -> list[TemplateRow]:
     mappings = list(
         db.session.scalars(
             select(TemplateMapping).where(TemplateMapping.connection_id == connection_id)
@@ -175,7 +175,9 @@ def _kept(connection_id: str) -> list[Kept]:
     for row in db.session.scalars(query.order_by(ProviderTemplate.name, ProviderTemplate.locale)):
         look, word = STATES.get(row.state, ("queued", row.state.capitalize()))
         found.append(
-            Kept(row, look, word, [one for one in mappings if one.provider_template_id == row.id])
+            TemplateRow(
+                row, look, word, [one for one in mappings if one.provider_template_id == row.id]
+            )
         )
     return found
 
@@ -248,6 +250,6 @@ def _preview(row: ProviderTemplate, chosen: Mapping[str, Any]) -> str:
     text = row.text
     for variable, ours in chosen.items():  # those that it has no more change nothing
         text = text.replace(
-            f"{{{{{variable}}}}}", provider_templates.clean(SAMPLES.get(str(ours), ""))
+            f"{{{{{variable}}}}}", provider_templates.clean_values(SAMPLES.get(str(ours), ""))
         )
     return text

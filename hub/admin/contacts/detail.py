@@ -16,7 +16,7 @@ from hub import integrations
 from hub.accounts import sources
 from hub.admin.auth.guard import admin, may, needs
 from hub.admin.contacts.suppressions import REASONS
-from hub.admin.overview.damage import about
+from hub.admin.overview.damage import describe_damage
 from hub.admin.view.forms import blame
 from hub.admin.view.message_rows import name_of, rows
 from hub.admin.view.status_badges import channel_title
@@ -25,7 +25,7 @@ from hub.core.vocabulary import Address, Channel, Role
 from hub.db.engine import db
 from hub.db.types import is_id, now
 from hub.messaging.contacts import consents, contact_links, suppressions
-from hub.messaging.contacts.consents import Said
+from hub.messaging.contacts.consents import ConsentEntry
 from hub.messaging.policy import session_windows
 from hub.messaging.policy.policy import sender_key
 from hub.models import Connection, Consent, Contact, Conversation, Message
@@ -58,7 +58,7 @@ class Window:
     talk: str  # the address of the conversation, '' when the contact never wrote
 
 
-class SaidForm(FlaskForm):  # type: ignore[misc]
+class ConsentForm(FlaskForm):  # type: ignore[misc]
     """What a person said about messages."""
 
     given = SelectField("They said", choices={"yes": "Yes, to messages", "no": "No, to messages"})
@@ -78,10 +78,10 @@ class SaidForm(FlaskForm):  # type: ignore[misc]
 
 @admin.get("/contacts/<contact_id>")
 @needs(Role.VIEWER)
-@about("contacts")
+@describe_damage("contacts")
 def contact(contact_id: str) -> Any:
     """Show a contact."""
-    return _page(_find(contact_id), SaidForm(formdata=None))
+    return _page(_find(contact_id), ConsentForm(formdata=None))
 
 
 @admin.post("/contacts/<contact_id>")
@@ -89,14 +89,14 @@ def contact(contact_id: str) -> Any:
 def record_consent(contact_id: str) -> Any:
     """Write down what a person said about messages."""
     one = _find(contact_id)
-    form = SaidForm()
+    form = ConsentForm()
     if not form.validate():
         return _page(one, form), 422
-    said_ = Said(
+    said_ = ConsentEntry(
         one.address, form.given.data == "yes", form.channel.data or "", proof=form.proof.data or ""
     )
     try:
-        consents.record(said_, source=consents.BY_ADMIN, test=one.test)
+        consents.record_consent(said_, source=consents.BY_ADMIN, test=one.test)
     except Refused as refusal:
         blame(form, refusal)
         return _page(one, form), 422
@@ -113,7 +113,7 @@ def _find(contact_id: str) -> Contact:
     return one
 
 
-def _page(one: Contact, form: SaidForm) -> str:
+def _page(one: Contact, form: ConsentForm) -> str:
     newest = db.session.scalars(
         select(Message).where(Message.contact_id == one.id).order_by(Message.id.desc()).limit(SHOWN)
     ).all()
@@ -121,7 +121,7 @@ def _page(one: Contact, form: SaidForm) -> str:
         "contact.html",
         contact=one,
         who=name_of(one),
-        windows=of(one),
+        windows=contact_of(one),
         rows=rows(newest),
         closed=_closed(one),
         history=_history(one),
@@ -181,7 +181,7 @@ def _closed(one: Contact) -> list[dict[str, Any]]:
             "id": row.id,
             "source": of_sources.get(row.source_id or "", ""),
         }
-        for row in suppressions.of_contact(one)
+        for row in suppressions.opt_outs_of_contact(one)
         if row.lifted_at is None
     ]
 
@@ -205,7 +205,7 @@ def _history(one: Contact) -> list[dict[str, Any]]:
         }
         for row in said_
     ]
-    for row in suppressions.of_contact(one)[:SHOWN]:
+    for row in suppressions.opt_outs_of_contact(one)[:SHOWN]:
         if row.lifted_at == row.since:  # let in without having been out
             continue
         by = REASONS.get(row.reason, row.reason)
@@ -226,7 +226,7 @@ def _history(one: Contact) -> list[dict[str, Any]]:
     return sorted(found, key=lambda line: line["at"], reverse=True)[:SHOWN]
 
 
-def of(one: Contact) -> list[Window]:
+def contact_of(one: Contact) -> list[Window]:
     """Return the windows of a contact to every sender that asks for one, or that the contact has
     written to.
     """
@@ -250,14 +250,16 @@ def of(one: Contact) -> list[Window]:
         if not asks and talk is None:
             continue
         until = (
-            session_windows.closing(sender_key(connection), [one.id]).get(one.id) if asks else None
+            session_windows.closing_times(sender_key(connection), [one.id]).get(one.id)
+            if asks
+            else None
         )
         found.append(
             Window(
                 channel=connection.channel,
                 title=connection.title,
                 href=url_for("admin.connection", slug=connection.slug),
-                state=said(until) if asks else "Always",
+                state=consent_label(until) if asks else "Always",
                 open=not asks or until is not None,
                 talk=url_for("admin.conversation", conversation_id=talk.id) if talk else "",
             )
@@ -265,7 +267,7 @@ def of(one: Contact) -> list[Window]:
     return found
 
 
-def said(until: datetime | None) -> str:
+def consent_label(until: datetime | None) -> str:
     """Say whether free text may go, and how much longer."""
     if until is None:
         return "Closed, until they write"

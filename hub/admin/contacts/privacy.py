@@ -11,7 +11,7 @@ from wtforms import StringField
 from wtforms.validators import InputRequired
 
 from hub.admin.auth.guard import admin, needs
-from hub.admin.overview.damage import about
+from hub.admin.overview.damage import describe_damage
 from hub.admin.view.filters import plural
 from hub.admin.view.forms import blame
 from hub.admin.view.message_rows import name_of
@@ -36,10 +36,10 @@ class EraseForm(FlaskForm):  # type: ignore[misc]
 
 @admin.get("/contacts/<contact_id>/data")
 @needs(Role.ADMIN)
-@about("contacts")
+@describe_damage("contacts")
 def contact_data(contact_id: str) -> Response:
     """Give everything that is kept of a contact, as a file for the person."""
-    found = personal_data.collect(contact_id)
+    found = personal_data.collect_personal_data(contact_id)
     _note(contact_id)
     response = Response(
         json.dumps(found, indent=2, ensure_ascii=False, default=str),
@@ -56,10 +56,10 @@ def _note(contact_id: str) -> None:
 
 @admin.get("/contacts/<contact_id>/erase")
 @needs(Role.ADMIN)
-@about("contacts")
+@describe_damage("contacts")
 def confirm_erasure(contact_id: str) -> Any:
     """Ask whether a person is to be erased."""
-    return _page(erasure.find(contact_id), EraseForm(formdata=None))
+    return _page(erasure.find_contact(contact_id), EraseForm(formdata=None))
 
 
 @admin.post("/contacts/<contact_id>/erase")
@@ -69,7 +69,7 @@ def erase_contact(contact_id: str) -> Any:
     form = EraseForm(request.form)
     try:
         if form.validate():
-            done = erasure.erase(contact_id, why=form.why.data or "")
+            done = erasure.erase_contact(contact_id, why=form.why.data or "")
             flash(
                 f"Erased: {plural(done.words, 'text')}, what was known of"
                 f" {plural(done.signers, 'signer')}, {plural(done.webhooks, 'webhook')}.",
@@ -78,7 +78,7 @@ def erase_contact(contact_id: str) -> Any:
             return redirect(url_for("admin.contact", contact_id=contact_id), 303)
     except Refused as refusal:
         blame(form, refusal)
-    return _page(erasure.find(contact_id), form), 422
+    return _page(erasure.find_contact(contact_id), form), 422
 
 
 def _page(one: Contact, form: EraseForm) -> str:
@@ -87,6 +87,6 @@ def _page(one: Contact, form: EraseForm) -> str:
         contact=one,
         who=name_of(one),
         form=form,
-        messages=erasure.count(one.id),
-        others=[(other, name_of(other)) for other in erasure.others(one)],
+        messages=erasure.count_rows(one.id),
+        others=[(other, name_of(other)) for other in erasure.other_contacts(one)],
     )

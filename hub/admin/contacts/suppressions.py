@@ -13,7 +13,7 @@ from wtforms import BooleanField, SelectField, StringField
 from wtforms.validators import InputRequired
 
 from hub.accounts import sources
-from hub.admin.auth.guard import admin, may, needs, takes
+from hub.admin.auth.guard import accepts_body, admin, may, needs
 from hub.admin.view.filters import phone, plural
 from hub.admin.view.forms import blame
 from hub.admin.view.pagination import page
@@ -25,7 +25,7 @@ from hub.db.types import is_id
 from hub.lib import addresses
 from hub.messaging.contacts import consents
 from hub.messaging.contacts import suppressions as closed
-from hub.messaging.contacts.csv_files import Report
+from hub.messaging.contacts.csv_files import ImportReport
 from hub.messaging.state import unreadable_rows
 from hub.models import Connection, Suppression
 
@@ -46,7 +46,7 @@ def _demo() -> bool:
     return bool(current_app.extensions["hub.config"].demo)
 
 
-class CloseForm(FlaskForm):  # type: ignore[misc]
+class OptOutForm(FlaskForm):  # type: ignore[misc]
     """Close an address."""
 
     address = StringField(
@@ -90,12 +90,12 @@ def suppressions() -> Any:
 @needs(Role.OPERATOR)
 def add_suppression() -> Any:
     """Close an address."""
-    form = CloseForm()
+    form = OptOutForm()
     if not form.validate():
         return _page(form), 422
     try:
-        kind, form.address.data = addresses.typed(form.address.data or "")
-        closed.add(
+        kind, form.address.data = addresses.parse_typed(form.address.data or "")
+        closed.add_opt_out(
             form.address.data,
             channel=form.channel.data or "",
             why=form.why.data or "",
@@ -113,7 +113,7 @@ def add_suppression() -> Any:
 
 @admin.route("/opt-outs/<suppression_id>", methods=["GET", "POST"])
 @needs(Role.ADMIN)
-def open_again(suppression_id: str) -> Any:
+def remove_opt_out(suppression_id: str) -> Any:
     """Ask why an address is opened again, and open it."""
     form = type(
         "LiftForm",
@@ -125,9 +125,9 @@ def open_again(suppression_id: str) -> Any:
         },
     )()
     try:
-        one = closed.find(suppression_id)
+        one = closed.find_opt_outs(suppression_id)
         if request.method == "POST":
-            closed.lift(suppression_id, why=form.why.data or "")
+            closed.lift_opt_out(suppression_id, why=form.why.data or "")
             flash("Opened. Messages go to this address again.", "good")
             return redirect(url_for("admin.suppressions"), 303)
     except NotFound as problem:
@@ -141,7 +141,7 @@ def open_again(suppression_id: str) -> Any:
 
 @admin.post("/opt-outs/import")
 @needs(Role.ADMIN)
-@takes(LARGEST)
+@accepts_body(LARGEST)
 def import_suppressions() -> Any:
     """Add every opt-out or consent of a file, and list the lines that were refused."""
     form = ImportForm(prefix="file-")
@@ -174,9 +174,9 @@ def export_suppressions(kind: str) -> Response:
 
 
 def _page(
-    form: CloseForm | None = None,
+    form: OptOutForm | None = None,
     form_import: ImportForm | None = None,
-    report: Report | None = None,
+    report: ImportReport | None = None,
     told: str = "",
 ) -> str:
     q = request.args.get("q", "").strip()
@@ -186,11 +186,11 @@ def _page(
         name: value for name, value in (("q", q), ("show", "lifted" if lifted else "")) if value
     }
     try:
-        q = addresses.typed(q)[1] if q else ""
-        wanted = closed.listed(address=q, lifted=lifted)
+        q = addresses.parse_typed(q)[1] if q else ""
+        wanted = closed.list_opt_outs(address=q, lifted=lifted)
     except Refused as refusal:
         problem = str(refusal)
-        wanted = closed.listed(lifted=lifted)
+        wanted = closed.list_opt_outs(lifted=lifted)
     found = page(wanted, Suppression.id, "sup", keep)
     chips = [
         {"title": "Closed", "href": url_for("admin.suppressions"), "here": not lifted, "icon": ""},
@@ -205,14 +205,14 @@ def _page(
     return render_template(
         "suppressions.html",
         of_sources=of_sources,
-        rows=unreadable_rows.readable("suppressions", closed.with_addresses(found.rows), _row),
+        rows=unreadable_rows.readable_rows("suppressions", closed.with_addresses(found.rows), _row),
         filters=chips,
         q=q,
         problem=problem,
         lifted=lifted,
         newer=found.newer,
         older=found.older,
-        form=(form or CloseForm(formdata=None)) if may(Role.OPERATOR) else None,
+        form=(form or OptOutForm(formdata=None)) if may(Role.OPERATOR) else None,
         form_import=(
             (form_import or ImportForm(formdata=None, prefix="file-")) if may(Role.ADMIN) else None
         ),
@@ -223,7 +223,7 @@ def _page(
     )
 
 
-def _told(kind: str, report: Report) -> str:
+def _told(kind: str, report: ImportReport) -> str:
     if kind == "consents":
         known = f" {plural(report.known, 'was', 'were')} recorded already." if report.known else ""
         return f"{plural(report.kept, 'consent is', 'consents are')} recorded.{known}"
@@ -237,7 +237,7 @@ def _sender(sender: str) -> str:
     return connection.title if connection else sender.rpartition(":")[2]
 
 
-def _row(one: closed.Closed) -> dict[str, Any]:
+def _row(one: closed.AddressOptOut) -> dict[str, Any]:
     row = one.row
     return {
         "id": row.id,

@@ -13,17 +13,17 @@ from hub import integrations
 from hub.admin.auth.guard import admin, may, needs
 from hub.admin.contacts import detail
 from hub.admin.messages import provider_callbacks
-from hub.admin.overview.damage import about
+from hub.admin.overview.damage import describe_damage
 from hub.admin.view.datetimes import clock, exact
 from hub.admin.view.filters import duration
 from hub.admin.view.message_rows import recipient
-from hub.admin.view.status_badges import state_look
-from hub.core.errors import Conflict, NotFound, Refused, Unreadable
+from hub.admin.view.status_badges import message_badge
+from hub.core.errors import Conflict, DecryptionError, NotFound, Refused
 from hub.core.vocabulary import Role, Status
 from hub.db.engine import db
 from hub.db.types import is_id, now
 from hub.integrations.base import Problem
-from hub.lib.page_text import isolated
+from hub.lib.page_text import isolate_markup
 from hub.messaging.compose import cancellation, outbox, sent_text
 from hub.messaging.contacts import suppressions
 from hub.messaging.policy import policy, session_windows
@@ -38,12 +38,12 @@ SETTLED_AFTER = timedelta(minutes=10)  # then the page stops looking for news by
 
 @admin.get("/messages/<message_id>")
 @needs(Role.VIEWER)
-@about("messages")
+@describe_damage("messages")
 def message(message_id: str) -> Any:
     """Show a message and its story."""
     one = _find(message_id)
     legs = _legs(one)
-    problem = timeline.problem(one)
+    problem = timeline.problem_of(one)
     status = Status.read(one.status)
     why_not = _why_not_resend(one)
     return render_template(
@@ -63,7 +63,7 @@ def message(message_id: str) -> Any:
         and status in (Status.SUPPRESSED, Status.FAILED)
         and _suppressed(one),
         why_not_resend=why_not if problem and status != Status.QUEUED else "",
-        raw=provider_callbacks.of_message(one.id),
+        raw=provider_callbacks.callbacks_of_message(one.id),
         may_replay=may(Role.OPERATOR),
         settled=one.settled or now() - one.changed_at > SETTLED_AFTER,
     )
@@ -98,7 +98,7 @@ def resend_message(message_id: str) -> Any:
 def lift_suppression(message_id: str) -> Any:
     """Allow messages to this recipient again."""
     try:
-        suppressions.lift_for(_find(message_id).id)
+        suppressions.lift_for_sender(_find(message_id).id)
         flash(
             "Lifted. Messages to this recipient go out again; resend this one if it is still"
             " wanted.",
@@ -140,7 +140,7 @@ def _leg(leg: Message) -> dict[str, Any]:
 
 
 def _entry(entry: timeline.Entry) -> dict[str, Any]:
-    look = state_look(entry.status) if entry.status else None
+    look = message_badge(entry.status) if entry.status else None
     icon = (
         "arrow-up-right-square"
         if entry.what in ("handed_over", "accepted")
@@ -192,7 +192,7 @@ def _answer(one: Message, legs: list[Message], problem: Problem | None) -> dict[
             "button": "Open that one",
         }
     tone, title, text = ANSWERS[status]
-    if (entry := unreadable_rows.of("messages", one.id)) is not None:
+    if (entry := unreadable_rows.row_of("messages", one.id)) is not None:
         return {
             "tone": "bad",
             "title": "Signpost cannot read this message or its contact.",
@@ -221,7 +221,7 @@ def _answer(one: Message, legs: list[Message], problem: Problem | None) -> dict[
             "href": url_for("admin.connection", slug=one.connection.slug),
             "button": "Open the connection",
         }
-    if (paused := destinations.of_message(one)) is not None:
+    if (paused := destinations.pause_of_message(one)) is not None:
         text = (
             f"{paused.why} Then choose Test connection on the connection’s page. The post is sent"
             " once the test passes."
@@ -294,7 +294,7 @@ TITLES = {
 
 
 def _why_not_resend(one: Message) -> str:
-    if unreadable_rows.of("messages", one.id) is not None:
+    if unreadable_rows.row_of("messages", one.id) is not None:
         return outbox.DAMAGED
     status = Status.read(one.status)
     if not (one.settled or status == Status.UNKNOWN) or status.arrived:
@@ -320,9 +320,9 @@ def _says(one: Message) -> dict[str, Any] | None:
         return None
     try:
         content = body.content
-    except Unreadable as problem:
+    except DecryptionError as problem:
         return {"subject": "", "text": str(problem)}
-    template = sent_text.sent_as([one]).get(one.id)
+    template = sent_text.sent_text_of([one]).get(one.id)
     files = [
         {"name": file.get("name") or file["url"], "given": "file" in file}
         for file in content.get("media", ())
@@ -357,7 +357,7 @@ def title_of(request: SigningRequest) -> str:
     """
     try:
         return request.title or request.external_id
-    except Unreadable:
+    except DecryptionError:
         return request.external_id
 
 
@@ -402,19 +402,19 @@ def _facts(one: Message) -> list[tuple[str, Any]]:
 
 
 def _mono(text: str) -> Markup | str:
-    return Markup('<span class="sp-mono">{}</span>').format(isolated(text)) if text else ""
+    return Markup('<span class="sp-mono">{}</span>').format(isolate_markup(text)) if text else ""
 
 
 def _link(href: str, text: str, classes: str = "") -> Markup:
-    return Markup('<a href="{}" class="{}">{}</a>').format(href, classes, isolated(text))
+    return Markup('<a href="{}" class="{}">{}</a>').format(href, classes, isolate_markup(text))
 
 
 def _window(one: Message) -> str:
     """Say whether free text may go to the recipient now, where that is a question."""
     if not detail.asks_for(one.connection):
         return ""
-    return detail.said(
-        session_windows.closing(policy.sender_key(one.connection), [one.contact_id]).get(
+    return detail.consent_label(
+        session_windows.closing_times(policy.sender_key(one.connection), [one.contact_id]).get(
             one.contact_id
         )
     )

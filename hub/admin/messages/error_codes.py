@@ -23,7 +23,7 @@ MOST = 200  # rows
 
 
 @dataclass(frozen=True)
-class Seen:
+class ErrorCodeCount:
     """One code of one provider, as the page shows it."""
 
     code: str
@@ -41,10 +41,10 @@ class Seen:
 @needs(Role.VIEWER)
 def codes() -> Any:
     """List the codes that messages ended with, the most frequent first."""
-    return render_template("codes.html", rows=seen(), days=SINCE.days)
+    return render_template("codes.html", rows=count_codes(), days=SINCE.days)
 
 
-def seen() -> list[Seen]:
+def count_codes() -> list[ErrorCodeCount]:
     """Return the codes of the last 30 days, counted."""
     found = db.session.execute(
         select(
@@ -63,7 +63,7 @@ def seen() -> list[Seen]:
     return [_seen(*row) for row in found]
 
 
-def _seen(integration: str, code: str, count: int, last: datetime, status: str) -> Seen:
+def _seen(integration: str, code: str, count: int, last: datetime, status: str) -> ErrorCodeCount:
     try:
         cls = integrations.get(integration)
         provider = cls.provider
@@ -84,7 +84,7 @@ def _seen(integration: str, code: str, count: int, last: datetime, status: str) 
         )
     )
     remedy = problem.remedy if problem else fallback.remedy if fallback else ""
-    return Seen(
+    return ErrorCodeCount(
         code,
         provider,
         count,

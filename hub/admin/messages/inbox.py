@@ -13,16 +13,16 @@ from wtforms import TextAreaField
 
 from hub.admin.auth.guard import admin, may, needs
 from hub.admin.contacts import detail
-from hub.admin.overview.damage import about
+from hub.admin.overview.damage import describe_damage
 from hub.admin.view.forms import blame
 from hub.admin.view.message_rows import first_words, name_of, says
 from hub.admin.view.pagination import paged
-from hub.core.errors import Conflict, Refused, SendError, Unreadable
+from hub.core.errors import Conflict, DecryptionError, Refused, SendError
 from hub.core.vocabulary import Role
 from hub.messaging.compose import sent_text
-from hub.messaging.compose.sent_text import SentAs
+from hub.messaging.compose.sent_text import SentText
 from hub.messaging.inbox import contents, conversations
-from hub.messaging.inbox.conversations import Line, Talk
+from hub.messaging.inbox.conversations import ConversationEntry, ConversationSummary
 from hub.models import Body
 
 
@@ -57,7 +57,7 @@ class File:
 
 
 @dataclass(frozen=True)
-class Shown:
+class ContentView:
     """A content other than text and files, in words; `map` links to a place on a map."""
 
     text: str
@@ -76,7 +76,7 @@ MAP = "https://www.openstreetmap.org/?mlat={}&mlon={}"
 
 
 @dataclass(frozen=True)
-class Said:
+class ConversationLine:
     """One thing that was said, as the page shows it."""
 
     at: datetime
@@ -84,7 +84,7 @@ class Said:
     text: str
     button: str
     files: list[File]
-    contents: list[Shown]
+    contents: list[ContentView]
     keyword: str
     status: str
     href: str
@@ -97,12 +97,14 @@ def inbox() -> Any:
     only_new = request.args.get("show") == "unread"
     keep = {"show": "unread"} if only_new else {}
     found = paged(
-        lambda before, after, limit: conversations.newest(limit, before, after, unread=only_new),
+        lambda before, after, limit: conversations.newest_conversations(
+            limit, before, after, unread=only_new
+        ),
         "inb",
         keep,
     )
     words = conversations.last_words(found.rows)
-    new = conversations.unread() or None
+    new = conversations.count_unread() or None
     unread = url_for("admin.inbox", show="unread")
     chips = [
         {"title": "All", "href": url_for("admin.inbox"), "here": not only_new, "icon": ""},
@@ -120,7 +122,7 @@ def inbox() -> Any:
 
 @admin.get("/inbox/<conversation_id>")
 @needs(Role.VIEWER)
-@about("conversations")
+@describe_damage("conversations")
 def conversation(conversation_id: str) -> Any:
     """Show a conversation."""
     return _page(conversation_id, AnswerForm())
@@ -132,7 +134,7 @@ def answer(conversation_id: str) -> Any:
     """Answer a person."""
     form = AnswerForm()
     try:
-        conversations.answer(conversation_id, form.text.data or "")
+        conversations.send_reply(conversation_id, form.text.data or "")
     except Conflict as refusal:
         flash(str(refusal), "bad")
         return _page(conversation_id, form), 409
@@ -157,8 +159,10 @@ def inbound_file(inbound_id: str, n: str) -> Response:
     of ours.
     """
     try:
-        content_type, content = conversations.file(inbound_id, int(n) if n.isdecimal() else MOST)
-    except (SendError, Unreadable) as problem:
+        content_type, content = conversations.inbound_file(
+            inbound_id, int(n) if n.isdecimal() else MOST
+        )
+    except (SendError, DecryptionError) as problem:
         abort(502, f"The file could not be fetched. {problem}")
     response = Response(content, content_type=content_type)
     response.headers.set(
@@ -184,7 +188,7 @@ def _page(conversation_id: str, form: AnswerForm) -> str:
     )
 
 
-def _row(talk: Talk, body: Body | None) -> Row:
+def _row(talk: ConversationSummary, body: Body | None) -> Row:
     return Row(
         id=talk.row.id,
         who=_who(talk, body),
@@ -199,7 +203,7 @@ def _row(talk: Talk, body: Body | None) -> Row:
     )
 
 
-def _who(talk: Talk, body: Body | None) -> str:
+def _who(talk: ConversationSummary, body: Body | None) -> str:
     """Return the name of the other side; an unknown sender is shown with what the message says
     instead.
     """
@@ -215,7 +219,7 @@ def _words(body: Body | None) -> str:
     if body is None or text:
         return text
     content = _content(body)
-    shown = [contents.described(one) for one in content.get("contents", ())]
+    shown = [contents.describe_content(one) for one in content.get("contents", ())]
     files = [_kind_of_file(file) for file in content.get("media", ())]
     return first_words(", ".join(shown + files) or content.get("button", "") or "An empty message")
 
@@ -224,7 +228,7 @@ def _content(body: Body | None) -> dict[str, Any]:
     try:
         found: dict[str, Any] = body.content if body is not None else {}
         return found
-    except Unreadable:
+    except DecryptionError:
         return {}
 
 
@@ -236,31 +240,33 @@ def _kind_of_file(file: dict[str, Any]) -> str:
     return FILES.get(content_type.partition("/")[0], "A file")
 
 
-def _shown(content: dict[str, Any]) -> Shown:
+def _shown(content: dict[str, Any]) -> ContentView:
     where = contents.coordinates(content)
-    return Shown(contents.described(content), MAP.format(*where.split(",")) if where else "")
+    return ContentView(
+        contents.describe_content(content), MAP.format(*where.split(",")) if where else ""
+    )
 
 
-def _window(talk: Talk) -> str:
+def _window(talk: ConversationSummary) -> str:
     """Say whether free text may go, where that is a question."""
-    return detail.said(talk.window) if talk.asks else ""
+    return detail.consent_label(talk.window) if talk.asks else ""
 
 
-def _lines(talk: Talk) -> list[Said]:
-    found = conversations.lines(talk)
-    templates = sent_text.sent_as([line.message for line in found if line.message])
+def _lines(talk: ConversationSummary) -> list[ConversationLine]:
+    found = conversations.conversation_entries(talk)
+    templates = sent_text.sent_text_of([line.message for line in found if line.message])
     return [_said(line, templates.get(line.message.id) if line.message else None) for line in found]
 
 
-def _said(line: Line, template: SentAs | None) -> Said:
+def _said(line: ConversationEntry, template: SentText | None) -> ConversationLine:
     content: dict[str, Any] = {"text": "The text was removed."}
     if line.body is not None:
         try:
             content = line.body.content
-        except Unreadable as problem:
+        except DecryptionError as problem:
             content = {"text": str(problem)}
     message = line.message
-    return Said(
+    return ConversationLine(
         at=line.at,
         theirs=line.theirs,
         text=template.filled(content) if template else content.get("text", ""),

@@ -12,8 +12,8 @@ from sqlalchemy import select
 from hub.admin.auth.guard import admin, needs
 from hub.admin.view.message_rows import rows
 from hub.admin.view.pagination import paged
-from hub.admin.view.status_badges import channel_title, state_look
-from hub.core.errors import Unreadable
+from hub.admin.view.status_badges import channel_title, message_badge
+from hub.core.errors import DecryptionError
 from hub.core.vocabulary import Address, Channel, Role, Status
 from hub.db.engine import db
 from hub.db.types import is_id, now
@@ -42,7 +42,7 @@ def messages() -> Any:
     keep = {name: value for name in NAMES if (value := request.args.get(name, "").strip())}
     branches = _branches(keep)
     found = paged(
-        lambda before, after, limit: message_queries.newest(
+        lambda before, after, limit: message_queries.newest_messages(
             branches, limit, before=before, after=after
         ),
         "msg",
@@ -100,13 +100,13 @@ def _meant(q: str) -> message_queries.Branches:
             [*((Address.PHONE, number) for number in _numbers(q)), *((kind, q) for kind in Address)]
         )
     except (
-        Unreadable
+        DecryptionError
     ) as problem:  # the key that addresses are found by does not open; everything else still does
         flash(f"Addresses cannot be searched. {problem}", "bad")
     if is_id("msg", q):
         found.append(Message.id == q)
     if q.isdecimal() and len(q) <= 6:
-        found += message_queries.by_code(q)
+        found += message_queries.count_by_code(q)
     return found
 
 
@@ -114,7 +114,7 @@ def _numbers(q: str) -> list[str]:
     """Return the phone number that a search means; its + may be left out."""
     for text in (q, f"+{q}"):
         with suppress(ValueError):
-            return [phones.typed(text)]
+            return [phones.parse_typed(text)]
     return []
 
 
@@ -139,11 +139,13 @@ def _chips(keep: dict[str, str]) -> list[dict[str, Any]]:
 
 def _count(name: str, statuses: tuple[Status, ...]) -> int:
     """Count a group's messages of the last day: the page must not get slower as tables grow."""
-    count = message_queries.count(statuses, now() - DAY, COUNTED)
-    quiet = message_queries.silent() if name == WAY else []
+    count = message_queries.count_messages(statuses, now() - DAY, COUNTED)
+    quiet = message_queries.silent_messages() if name == WAY else []
     over = [status for status in statuses if status.handed_over]
     return (
-        count - message_queries.count(over, now() - DAY, COUNTED, among=quiet) if quiet else count
+        count - message_queries.count_messages(over, now() - DAY, COUNTED, among=quiet)
+        if quiet
+        else count
     )
 
 
@@ -188,7 +190,7 @@ def _on(keep: dict[str, str]) -> list[tuple[str, str]]:
         "channel": channel_title(keep.get("channel", "")),
         "connection": keep.get("connection", ""),
         "test": "Test messages" if keep.get("test") == "1" else "Live messages",
-        "status": state_look(keep.get("status", "")).word,
+        "status": message_badge(keep.get("status", "")).word,
     }
     return [(title, _link(keep, **{name: None})) for name, title in titles.items() if name in keep]
 

@@ -19,7 +19,7 @@ from hub.admin.auth.guard import admin, back_to, may, needs
 from hub.admin.view.datetimes import clock
 from hub.admin.view.filters import plural
 from hub.admin.view.pagination import page
-from hub.core.errors import Unreadable
+from hub.core.errors import DecryptionError
 from hub.core.vocabulary import Role
 from hub.db.engine import db
 from hub.db.types import is_id
@@ -30,7 +30,7 @@ from hub.models import Message, Receipt
 
 
 @dataclass(frozen=True)
-class Kept:
+class CallbackEntry:
     """A receipt as a page shows it.
 
     `about` is a provider's id or "", `text` what came, `error` why it could not be settled,
@@ -69,7 +69,7 @@ def replay_receipt(receipt_id: str) -> Any:
     """Apply one callback once more."""
     if not is_id("rcp", receipt_id) or db.session.get(Receipt, receipt_id) is None:
         abort(404)
-    flash(*told(replay.run(Selection(receipt_id=receipt_id))))
+    flash(*callback_summary(replay.replay(Selection(receipt_id=receipt_id))))
     return redirect(back_to(request.form.get("next") or url_for("admin.receipts")), 303)
 
 
@@ -79,11 +79,11 @@ def replay_message(message_id: str) -> Any:
     """Apply the callbacks of a message once more."""
     if not is_id("msg", message_id) or db.session.get(Message, message_id) is None:
         abort(404)
-    flash(*told(replay.run(Selection(message=message_id))))
+    flash(*callback_summary(replay.replay(Selection(message=message_id))))
     return redirect(url_for("admin.message", message_id=message_id), 303)
 
 
-def of_message(message_id: str) -> list[Kept]:
+def callbacks_of_message(message_id: str) -> list[CallbackEntry]:
     """Return the callbacks about a message, oldest first."""
     return _kept(
         db.session.scalars(
@@ -94,11 +94,11 @@ def of_message(message_id: str) -> list[Kept]:
     )
 
 
-def _kept(rows: Iterable[Receipt]) -> list[Kept]:
-    return unreadable_rows.readable(
+def _kept(rows: Iterable[Receipt]) -> list[CallbackEntry]:
+    return unreadable_rows.readable_rows(
         "receipts",
         rows,
-        lambda row: Kept(
+        lambda row: CallbackEntry(
             row.id,
             row.received_at,
             "" if _HASH.fullmatch(row.subject) else row.subject,
@@ -118,7 +118,7 @@ def _text(row: Receipt) -> str:
     line = f"{clock(row.received_at)}  POST /api/rpc/webhooks/{row.endpoint}\n"
     try:
         content = row.request
-    except Unreadable as problem:
+    except DecryptionError as problem:
         return line + str(problem)
     if content is None:
         return line + process_callbacks.REMOVED
@@ -135,7 +135,7 @@ def _text(row: Receipt) -> str:
     )
 
 
-def told(report: Report) -> tuple[str, str]:
+def callback_summary(report: Report) -> tuple[str, str]:
     """Say what a replay did, and in which tone."""
     if not report.read:
         return "No callback about it is kept, so there was nothing to replay.", "info"

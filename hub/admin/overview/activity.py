@@ -80,7 +80,7 @@ def _entries(rows: list[Audit]) -> list[Entry]:
         Entry(
             row.at,
             row.who,
-            told(row),
+            activity_sentence(row),
             _href(row, slugs),
             details(row),
             emails.get(row.user_id or "", ""),
@@ -89,7 +89,7 @@ def _entries(rows: list[Audit]) -> list[Entry]:
     ]
 
 
-def told(row: Audit) -> str:
+def activity_sentence(row: Audit) -> str:
     """Say what was done, as the rest of a sentence that begins with who did it."""
     if row.action == "user.signed_in" and row.subject == row.user_id:
         return "signed in"

@@ -25,7 +25,7 @@ ON_THE_WAY = (Status.QUEUED, Status.SENDING, Status.ACCEPTED, Status.SENT, Statu
 
 
 @dataclass(frozen=True)
-class Today:
+class DailyStats:
     """The messages of the last day: how many of each channel and status, and in each hour; how long
     the newest took to arrive.
     """
@@ -56,13 +56,13 @@ class Today:
         return sorted({channel for channel, _ in self.counts})
 
 
-def read() -> Today:
+def read_daily_stats() -> DailyStats:
     """Count the messages of the last day."""
     moment = now()
     carriers: dict[str, list[str]] = {}
     for connection_id, channel in db.session.execute(select(Connection.id, Connection.channel)):
         carriers.setdefault(channel, []).append(connection_id)
-    silent = set(message_queries.silent())
+    silent = set(message_queries.silent_messages())
     counts: Counter[tuple[str, Status]] = Counter()
     seconds: dict[str, list[float]] = {}
     over: Counter[str] = Counter()
@@ -89,4 +89,4 @@ def read() -> Today:
         every.where(Message.id > began, Message.id <= ended).scalar_subquery()
         for began, ended in pairwise(ends)
     )
-    return Today(counts, list(db.session.execute(select(*hours)).one()), seconds, over)
+    return DailyStats(counts, list(db.session.execute(select(*hours)).one()), seconds, over)

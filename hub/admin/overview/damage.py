@@ -11,7 +11,7 @@ from flask import render_template
 from sqlalchemy import select
 from werkzeug.exceptions import HTTPException
 
-from hub.core.errors import HubError, Unreadable
+from hub.core.errors import DecryptionError, HubError
 from hub.db.engine import db
 from hub.messaging.state import unreadable_rows
 from hub.models import Connection
@@ -23,7 +23,10 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 def _is_answer(problem: Exception) -> bool:
     """Return whether an error is meant for the reader. One about a stored value is not."""
-    if isinstance(problem, Unreadable) or getattr(problem, "code", "") == "unknown_integration":
+    if (
+        isinstance(problem, DecryptionError)
+        or getattr(problem, "code", "") == "unknown_integration"
+    ):
         return False
     return isinstance(problem, HubError)
 
@@ -35,7 +38,7 @@ def _row_id(kind: str, name: str) -> str:
     return name
 
 
-def about(kind: str) -> Callable[[View], View]:
+def describe_damage(kind: str) -> Callable[[View], View]:
     """Answer with a page that says so where the row that a page is about cannot be read.
 
     Innermost decorator.
@@ -49,14 +52,16 @@ def about(kind: str) -> Callable[[View], View]:
             except HTTPException:
                 raise
             except Exception as problem:
-                if unreadable_rows.lets_pass(problem) or _is_answer(problem):
+                if unreadable_rows.is_transient(problem) or _is_answer(problem):
                     raise
                 log.exception("page.row_unreadable", table=kind)
                 db.session.rollback()
-                unreadable_rows.note_seen(
+                unreadable_rows.note_row_seen(
                     kind, _row_id(kind, next(iter(named.values()), "?")), problem
                 )
-                return render_template("unreadable_row.html", why=unreadable_rows.reason(problem))
+                return render_template(
+                    "unreadable_row.html", why=unreadable_rows.reason_of(problem)
+                )
 
         return cast(View, shown)
 

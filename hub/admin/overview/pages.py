@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from hub.admin.auth.guard import admin, needs
 from hub.admin.connections import connection_health
 from hub.admin.overview import daily_stats
-from hub.admin.overview.daily_stats import ARRIVED, DAY, Today
+from hub.admin.overview.daily_stats import ARRIVED, DAY, DailyStats
 from hub.admin.view.datetimes import local
 from hub.admin.view.filters import duration, number, percent, plural
 from hub.admin.view.message_rows import rows
@@ -41,7 +41,7 @@ LOST = (Status.FAILED, Status.UNDELIVERED, Status.EXPIRED)
 def overview() -> Any:
     """Show what needs the reader, and the last 24 hours."""
     newest = list(db.session.scalars(select(Message).order_by(Message.id.desc()).limit(NEWEST)))
-    day = daily_stats.read()
+    day = daily_stats.read_daily_stats()
     moment = local(now())
     return render_template(
         "overview.html",
@@ -102,7 +102,7 @@ def _todo() -> list[dict[str, str]]:
                 }
             )
     sending = list(db.session.scalars(standing.where(Connection.state == ConnectionState.ENABLED)))
-    hindered = connection_health.of(sending)
+    hindered = connection_health.health_of(sending)
     for connection in sending:
         if (told := hindered.get(connection.id)) and not told.passing:
             todo.append(
@@ -118,7 +118,9 @@ def _todo() -> list[dict[str, str]]:
     for connection in sending:
         held = policy.rules_of(connection)
         share = (
-            spending.spent(connection.id, now()).share(held) if held.capped and held.spends else 0
+            spending.spending_of(connection.id, now()).share(held)
+            if held.capped and held.spends
+            else 0
         )
         if share >= spending.ALERT:
             todo.append(
@@ -134,7 +136,7 @@ def _todo() -> list[dict[str, str]]:
                     "button": "Open the rules",
                 }
             )
-    for template, connection in template_sync.lost():
+    for template, connection in template_sync.mark_removed():
         todo.append(
             {
                 "tone": "warn",
@@ -148,7 +150,7 @@ def _todo() -> list[dict[str, str]]:
                 "button": "Open the templates",
             }
         )
-    if unknown := message_queries.count((Status.UNKNOWN,), now() - DAY, COUNTED):
+    if unknown := message_queries.count_messages((Status.UNKNOWN,), now() - DAY, COUNTED):
         todo.append(
             {
                 "tone": "warn",
@@ -159,7 +161,7 @@ def _todo() -> list[dict[str, str]]:
                 "button": "Look at them",
             }
         )
-    if lost := message_queries.count(LOST, now() - DAY, COUNTED):
+    if lost := message_queries.count_messages(LOST, now() - DAY, COUNTED):
         todo.append(
             {
                 "tone": "warn",
@@ -173,7 +175,7 @@ def _todo() -> list[dict[str, str]]:
     if late := _count(
         Message.status == Status.QUEUED,
         Message.due_at < now() - LATE,
-        Message.connection_id.in_(provider_health.free_since(now() - LATE)),
+        Message.connection_id.in_(provider_health.healthy_since(now() - LATE)),
     ):
         todo.append(
             {
@@ -199,7 +201,7 @@ def _todo() -> list[dict[str, str]]:
         )
         or 0
     )
-    if unreadable := len(unreadable_rows.listed()):
+    if unreadable := len(unreadable_rows.list_rows()):
         todo.append(
             {
                 "tone": "bad",
@@ -259,7 +261,7 @@ def _count(*conditions: Any) -> int:
     )
 
 
-def _tiles(day: Today) -> list[dict[str, Any]]:
+def _tiles(day: DailyStats) -> list[dict[str, Any]]:
     arrived = day.count(ARRIVED)
     lost = day.count(LOST)
     way = day.on_the_way()
@@ -305,7 +307,7 @@ def _tiles(day: Today) -> list[dict[str, Any]]:
     ]
 
 
-def _channels(day: Today) -> list[dict[str, Any]]:
+def _channels(day: DailyStats) -> list[dict[str, Any]]:
     sent = [status for status in Status if status not in (Status.SUPPRESSED, Status.CANCELED)]
     return [
         {

@@ -13,7 +13,8 @@ from hub.core.errors import NotFound
 from hub.core.vocabulary import Role
 from hub.db.engine import db
 from hub.db.types import is_id
-from hub.messaging.state.unreadable_rows import listed, try_again
+from hub.messaging.state.unreadable_rows import list_rows
+from hub.messaging.state.unreadable_rows import retry_row as try_again
 from hub.models import Connection, SetAside
 
 # what an admin calls a row of a table, and the page that shows it
@@ -46,7 +47,7 @@ class Listed:
 @needs(Role.VIEWER)
 def unreadable_rows() -> Any:
     """List the rows that are set aside."""
-    entries = [_listed(entry) for entry in listed()]
+    entries = [_listed(entry) for entry in list_rows()]
     return render_template("unreadable_rows.html", rows=entries, may_retry=may(Role.ADMIN))
 
 

@@ -20,7 +20,7 @@ from hub.signing.cards import REMIND
 LONGEST_NAME = 60
 
 
-class Presser(Form):
+class ActionForm(Form):
     """Who presses."""
 
     who = StringField(
@@ -33,10 +33,10 @@ class Presser(Form):
 
 @admin.route("/a/<token>", methods=["GET", "POST"])
 @public
-def press(token: str) -> Any:
+def confirm_action(token: str) -> Any:
     """Ask whether a button's action is to be done, and do it."""
-    form = Presser(request.form)
-    button = button_actions.look(token)
+    form = ActionForm(request.form)
+    button = button_actions.preview_action(token)
     if button is None:
         return _page(None, form, 404)
     if not forms.posted() or button.expired or button.pressed:
@@ -52,14 +52,14 @@ def press(token: str) -> Any:
         else "Somebody with the link"
     )
     try:
-        first = button_actions.press(token, who)
+        first = button_actions.perform_action(token, who)
     except NotFound:
         return _page(None, form, 404)
-    return _page(button_actions.look(token), form, 200, first=first)
+    return _page(button_actions.preview_action(token), form, 200, first=first)
 
 
 def _page(
-    button: button_actions.Button | None, form: Presser, status: int, *, first: bool = False
+    button: button_actions.ButtonPage | None, form: ActionForm, status: int, *, first: bool = False
 ) -> Any:
     asks = "Remind {}" if button and button.kind == REMIND else "Put off reminders to {} for a day"
     follows = (

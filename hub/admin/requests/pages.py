@@ -10,12 +10,12 @@ from sqlalchemy.orm import selectinload
 
 from hub.admin.auth.guard import admin, may, needs
 from hub.admin.messages.detail import title_of
-from hub.admin.overview.damage import about
+from hub.admin.overview.damage import describe_damage
 from hub.admin.view.datetimes import exact
 from hub.admin.view.filters import plural
 from hub.admin.view.message_rows import rows
 from hub.admin.view.pagination import page
-from hub.core.errors import Refused, Unreadable
+from hub.core.errors import DecryptionError, Refused
 from hub.core.vocabulary import RequestState, Role, SignerState, Status
 from hub.db.engine import db
 from hub.db.types import is_id
@@ -46,7 +46,7 @@ def requests() -> Any:
     sources = {source.id: source.name for source in db.session.scalars(select(Source))}
     return render_template(
         "requests.html",
-        rows=unreadable_rows.readable("requests", found.rows, lambda row: _row(row, sources)),
+        rows=unreadable_rows.readable_rows("requests", found.rows, lambda row: _row(row, sources)),
         q=keep.get("q", ""),
         keep={"state": keep.get("state", "")},
         filters=_filters(keep.get("state", "")),
@@ -85,14 +85,14 @@ def _row(row: SigningRequest, sources: dict[str, str]) -> dict[str, Any]:
 def _sender(row: SigningRequest) -> str:
     try:
         sender = row.sender or {}
-    except Unreadable:
+    except DecryptionError:
         return ""
     return sender.get("name") or sender.get("email") or ""
 
 
 @admin.get("/requests/<request_id>")
 @needs(Role.VIEWER)
-@about("requests")
+@describe_damage("requests")
 def request_page(request_id: str) -> Any:
     """Show a signing request."""
     return show(request_id)
@@ -157,7 +157,7 @@ def show(request_id: str, invitation: Invitation | None = None, invited: str = "
         unposted=skipped.get("", []),
         may_act=may(Role.OPERATOR),
         open=row.state == RequestState.OPEN,
-        invites=may(Role.OPERATOR) and bool(chat_invitations.able(test=row.test)),
+        invites=may(Role.OPERATOR) and bool(chat_invitations.inviting_connections(test=row.test)),
         invitation=invitation,
         invited=invited,
         expired=row.expired,
@@ -175,7 +175,7 @@ def remind(request_id: str) -> Any:
     except Refused as problem:
         flash(str(problem), "warn")
     else:
-        count = reminders.reached(answer)
+        count = reminders.reachable_signers(answer)
         told = f"{plural(count, 'reminder')} on the way." if count else "Nobody could be reminded."
         asleep = {one["signer"] for one in answer["skipped"] if one["reason"] == "snoozed"}
         if unreached := {one["signer"] for one in answer["skipped"]} - asleep - {""}:
@@ -199,12 +199,12 @@ def _signer(
     try:
         details = signer.details or {}
         chats = chat_invitations.chats_of(signer)
-    except Unreadable as problem:
+    except DecryptionError as problem:
         details = {"name": f"{signer.external_id} (sealed with the missing key {problem.key_id})"}
     return {
         "id": signer.id,
         "owes": SignerState.read(signer.state).owes,
-        "snoozed_until": signer.snoozed_until if reminders.snoozed(signer) else None,
+        "snoozed_until": signer.snoozed_until if reminders.snoozed_until(signer) else None,
         "name": details.get("name") or signer.external_id,
         "state": signer.state,
         "at": signer.state_at if signer.state != SignerState.PENDING else None,
@@ -226,7 +226,7 @@ def _skipped(row: SigningRequest) -> dict[str, list[str]]:
     ):
         try:
             refusals = event.skipped or []
-        except Unreadable:
+        except DecryptionError:
             continue
         for item in reversed(refusals):
             if item["reason"] in REASONS:

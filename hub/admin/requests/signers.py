@@ -12,7 +12,7 @@ from hub.admin.view.filters import plural
 from hub.core.errors import Refused
 from hub.core.vocabulary import Role
 from hub.signing import chat_invitations, reminders
-from hub.signing.cards import moment
+from hub.signing.cards import card_time
 
 
 @admin.post("/requests/<request_id>/signers/<signer_id>/<do>")
@@ -34,7 +34,7 @@ def signer_action(request_id: str, signer_id: str, do: str) -> Any:
 
 
 def _remind(request_id: str, signer_id: str) -> tuple[str, str]:
-    count = reminders.reached(reminders.remind(request_id, signer_id))
+    count = reminders.reachable_signers(reminders.remind(request_id, signer_id))
     return (
         (f"{plural(count, 'reminder')} on the way.", "good")
         if count
@@ -43,7 +43,10 @@ def _remind(request_id: str, signer_id: str) -> tuple[str, str]:
 
 
 def _snooze(request_id: str, signer_id: str) -> tuple[str, str]:
-    return f"Nobody reminds them until {moment(reminders.snooze(request_id, signer_id))}.", "good"
+    return (
+        f"Nobody reminds them until {card_time(reminders.snooze(request_id, signer_id))}.",
+        "good",
+    )
 
 
 def _unsnooze(request_id: str, signer_id: str) -> tuple[str, str]:

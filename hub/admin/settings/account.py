@@ -58,7 +58,7 @@ def _sign_in_again() -> Any:
     security_log.record(
         "password_guessed", request.remote_addr or "", who=g.user.name, subject=g.user.id
     )
-    guard.end()
+    guard.end_session()
     flash("You entered 5 wrong passwords. Sign in again.", "warn")
     return redirect(url_for("admin.sign_in"), 303)
 

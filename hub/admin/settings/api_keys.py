@@ -140,7 +140,7 @@ def edit_api_key(key_id: str) -> Any:
     except Refused as refusal:
         _blame(form, refusal)
     status = 422 if forms.posted() else 200
-    shown = api_keys.described(key)
+    shown = api_keys.summarize(key)
     return render_template("api_key.html", key=shown, form_add=form, meanings=MEANINGS), status
 
 
@@ -159,7 +159,7 @@ def _page(form: AddKey | None = None, *, made: str = "", made_for: str = "") -> 
     known = {"test": config.demo, "source": wanted or sources.DEFAULT}
     return render_template(
         "api_keys.html",
-        keys=[api_keys.described(key) for key in api_keys.all_keys()],
+        keys=[api_keys.summarize(key) for key in api_keys.all_keys()],
         form_add=(form or AddKey(data=known)) if may(Role.ADMIN) else None,
         meanings=MEANINGS,
         may_change=may(Role.ADMIN),

@@ -44,7 +44,7 @@ class RulesForm(FlaskForm):  # type: ignore[misc]
 @needs(Role.VIEWER)
 def opt_out_rules() -> Any:
     """Show the words."""
-    held = opt_out.stored()
+    held = opt_out.stored_rules()
     return _page(
         RulesForm(
             data={
@@ -64,7 +64,7 @@ def save_opt_out_rules() -> Any:
     form = RulesForm(request.form)
     try:
         words = {name: _words(form[name].data or "", name) for name in ("stop", "start", "help")}
-        opt_out.save(words, everywhere=bool(form.everywhere.data))
+        opt_out.save_rules(words, everywhere=bool(form.everywhere.data))
     except Refused as refusal:
         blame(form, refusal)
         return _page(form), 422

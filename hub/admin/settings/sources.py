@@ -109,5 +109,5 @@ def _page(slug: str, form: EditSource) -> str:
         source=source,
         form=form,
         may_change=may(Role.ADMIN),
-        keys=[api_keys.described(key) for key in api_keys.all_keys() if key.source_id == source.id],
+        keys=[api_keys.summarize(key) for key in api_keys.all_keys() if key.source_id == source.id],
     )

@@ -92,7 +92,7 @@ def _page(form: forms.AddUser | None = None, *, link_of: str = "") -> str:
     form_add = (form or forms.AddUser()) if may(Role.ADMIN) else None
     return render_template(
         "users.html",
-        users=users.everyone(),
+        users=users.all_users(),
         form_add=form_add,
         roles=ROLES,
         link=link,

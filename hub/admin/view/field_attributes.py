@@ -16,7 +16,7 @@ TYPED = "Typed just now. Leave blank to use it"
 FOR_THE_PAGE = ("legend", "optional", "mono", "half")
 
 
-def wired(field: Field, classes: str) -> dict[str, Any]:
+def with_error_attributes(field: Field, classes: str) -> dict[str, Any]:
     """Return the attributes to render a field with: classes, what describes it, whether it is
     wrong, a secret's hint.
     """

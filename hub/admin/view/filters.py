@@ -145,11 +145,11 @@ FILTERS: dict[str, Any] = {
 GLOBALS: dict[str, Any] = {
     "icon": icon,
     "percent": percent,
-    "state_look": status_badges.state_look,
-    "connection_look": status_badges.connection_look,
-    "request_look": status_badges.request_look,
-    "signer_look": status_badges.signer_look,
+    "state_look": status_badges.message_badge,
+    "connection_look": status_badges.connection_badge,
+    "request_look": status_badges.request_badge,
+    "signer_look": status_badges.signer_badge,
     "zone_title": datetimes.zone_title,
     "zone_names": datetimes.zone_names,
-    "wired": field_attributes.wired,
+    "wired": field_attributes.with_error_attributes,
 }

@@ -35,7 +35,7 @@ def normal_address(kind: str, field: Field) -> str:
     text = (field.data or "").strip()
     if kind == Address.PHONE and text:
         try:
-            text = phones.typed(text)
+            text = phones.parse_typed(text)
         except ValueError as problem:
             raise Refused("bad_address", str(problem), field=field.name) from None
     field.data = text

@@ -9,11 +9,11 @@ from typing import Any
 
 from sqlalchemy import select
 
-from hub.core.errors import Unreadable
+from hub.core.errors import DecryptionError
 from hub.core.vocabulary import Status
 from hub.db.engine import db
 from hub.integrations.base import Problem
-from hub.lib.redaction import masked
+from hub.lib.redaction import mask
 from hub.messaging.track import timeline
 from hub.models import Body, Connection, Contact, Message
 
@@ -55,7 +55,7 @@ def rows(messages: Sequence[Message]) -> list[Row]:
     }
     contacts = _by_id(Contact, {message.contact_id for message in messages})
     connections = _by_id(Connection, {message.connection_id for message in messages})
-    problems = timeline.problems(messages)
+    problems = timeline.problems_of(messages)
     return [
         _row(
             message,
@@ -113,7 +113,7 @@ def name_of(contact: Contact) -> str:
         return (
             contact.name or contact.address or ("Erased" if contact.erased_at else "Unknown sender")
         )
-    except Unreadable:
+    except DecryptionError:
         return contact.address
 
 
@@ -129,12 +129,12 @@ def says(body: Body | None) -> str:
         return "The text was removed."
     try:
         content = body.content
-    except Unreadable as problem:
+    except DecryptionError as problem:
         return f"Sealed with the key {problem.key_id!r}, which is missing."
     return first_words(content["subject"] or content["text"])
 
 
 def first_words(text: str) -> str:
     """Return as much of a text as a list shows, without one-time codes."""
-    text = masked(text)
+    text = mask(text)
     return text if len(text) <= SHOWN else text[:SHOWN].rsplit(" ", 1)[0] + "…"

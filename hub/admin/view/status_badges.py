@@ -10,7 +10,7 @@ from hub.core.vocabulary import Channel, ConnectionState, RequestState, SignerSt
 from hub.messaging.send import provider_health
 
 
-class Look(NamedTuple):
+class Badge(NamedTuple):
     """One state: `hue` is the suffix of its `sp-state-…` class, `icon` a Bootstrap icon, `word`
     what it is called.
     """
@@ -20,24 +20,24 @@ class Look(NamedTuple):
     word: str
 
 
-def state_look(state: str) -> Look:
+def message_badge(state: str) -> Badge:
     """Return how a message's state looks; a word we do not know is shown as it is."""
-    return MESSAGES.get(state) or Look("none", "circle", state.replace("_", " ").capitalize())
+    return MESSAGES.get(state) or Badge("none", "circle", state.replace("_", " ").capitalize())
 
 
-def connection_look(state: str | None) -> Look:
+def connection_badge(state: str | None) -> Badge:
     """Return how a connection's state looks; None is an integration nobody connected yet."""
     return CONNECTIONS.get(state or "") or NOT_SET_UP
 
 
-def request_look(state: str) -> Look:
+def request_badge(state: str) -> Badge:
     """Return how a signing request's state looks."""
-    return REQUESTS.get(state) or state_look(state)
+    return REQUESTS.get(state) or message_badge(state)
 
 
-def signer_look(state: str) -> Look:
+def signer_badge(state: str) -> Badge:
     """Return how a signer's state looks."""
-    return SIGNERS.get(state) or state_look(state)
+    return SIGNERS.get(state) or message_badge(state)
 
 
 def channel_title(channel: str) -> str:
@@ -45,46 +45,46 @@ def channel_title(channel: str) -> str:
     return CHANNELS.get(channel) or channel.capitalize()
 
 
-MESSAGES: dict[str, Look] = {
-    Status.QUEUED: Look("queued", "clock", "Queued"),
-    Status.SENDING: Look("sending", "arrow-up-right-square", "Sending"),
-    Status.UNKNOWN: Look("unknown", "question-diamond-fill", "Unknown"),
-    Status.SUPPRESSED: Look("suppressed", "slash-circle", "Suppressed"),
-    Status.CANCELED: Look("canceled", "x-lg", "Canceled"),
-    Status.EXPIRED: Look("expired", "hourglass-bottom", "Expired"),
-    Status.ACCEPTED: Look("accepted", "check2", "Accepted"),
-    Status.SENT: Look("sent", "send", "Sent"),
-    Status.FAILED: Look("failed", "x-octagon-fill", "Failed"),
-    Status.UNDELIVERED: Look("undelivered", "arrow-return-left", "Undelivered"),
-    Status.DELIVERED: Look("delivered", "check-circle-fill", "Delivered"),
-    Status.READ: Look("read", "eye-fill", "Read"),
+MESSAGES: dict[str, Badge] = {
+    Status.QUEUED: Badge("queued", "clock", "Queued"),
+    Status.SENDING: Badge("sending", "arrow-up-right-square", "Sending"),
+    Status.UNKNOWN: Badge("unknown", "question-diamond-fill", "Unknown"),
+    Status.SUPPRESSED: Badge("suppressed", "slash-circle", "Suppressed"),
+    Status.CANCELED: Badge("canceled", "x-lg", "Canceled"),
+    Status.EXPIRED: Badge("expired", "hourglass-bottom", "Expired"),
+    Status.ACCEPTED: Badge("accepted", "check2", "Accepted"),
+    Status.SENT: Badge("sent", "send", "Sent"),
+    Status.FAILED: Badge("failed", "x-octagon-fill", "Failed"),
+    Status.UNDELIVERED: Badge("undelivered", "arrow-return-left", "Undelivered"),
+    Status.DELIVERED: Badge("delivered", "check-circle-fill", "Delivered"),
+    Status.READ: Badge("read", "eye-fill", "Read"),
 }
 
-NOT_SET_UP = Look("none", "plus-circle", "Not set up")
-CONNECTIONS: dict[str, Look] = {
-    ConnectionState.NEW: Look("disabled", "toggle-off", "Not enabled yet"),
-    ConnectionState.ENABLED: Look("enabled", "toggle-on", "Enabled"),
-    ConnectionState.DISABLED: Look("disabled", "toggle-off", "Disabled"),
-    ConnectionState.BROKEN: Look("broken", "exclamation-triangle-fill", "Broken"),
-    provider_health.UNREACHABLE: Look("unknown", "cloud-slash", "Not reachable"),
-    provider_health.SLOWED: Look("queued", "hourglass-split", "Slowed down"),
-    "destination": Look("queued", "hourglass-split", "Posts paused"),
-    "archived": Look("disabled", "archive", "Archived"),
+NOT_SET_UP = Badge("none", "plus-circle", "Not set up")
+CONNECTIONS: dict[str, Badge] = {
+    ConnectionState.NEW: Badge("disabled", "toggle-off", "Not enabled yet"),
+    ConnectionState.ENABLED: Badge("enabled", "toggle-on", "Enabled"),
+    ConnectionState.DISABLED: Badge("disabled", "toggle-off", "Disabled"),
+    ConnectionState.BROKEN: Badge("broken", "exclamation-triangle-fill", "Broken"),
+    provider_health.UNREACHABLE: Badge("unknown", "cloud-slash", "Not reachable"),
+    provider_health.SLOWED: Badge("queued", "hourglass-split", "Slowed down"),
+    "destination": Badge("queued", "hourglass-split", "Posts paused"),
+    "archived": Badge("disabled", "archive", "Archived"),
 }
 
-REQUESTS: dict[str, Look] = {
-    RequestState.OPEN: Look("sending", "pen", "Open"),
-    RequestState.COMPLETED: Look("delivered", "check-circle-fill", "Completed"),
-    RequestState.DECLINED: Look("failed", "x-octagon-fill", "Declined"),
-    RequestState.EXPIRED: Look("expired", "hourglass-bottom", "Expired"),
-    RequestState.CANCELED: Look("canceled", "x-lg", "Canceled"),
+REQUESTS: dict[str, Badge] = {
+    RequestState.OPEN: Badge("sending", "pen", "Open"),
+    RequestState.COMPLETED: Badge("delivered", "check-circle-fill", "Completed"),
+    RequestState.DECLINED: Badge("failed", "x-octagon-fill", "Declined"),
+    RequestState.EXPIRED: Badge("expired", "hourglass-bottom", "Expired"),
+    RequestState.CANCELED: Badge("canceled", "x-lg", "Canceled"),
 }
 
-SIGNERS: dict[str, Look] = {
-    SignerState.PENDING: Look("queued", "hourglass-split", "Has to sign"),
-    SignerState.VIEWED: Look("read", "eye-fill", "Opened it"),
-    SignerState.SIGNED: Look("delivered", "check-circle-fill", "Signed"),
-    SignerState.DECLINED: Look("failed", "x-octagon-fill", "Declined"),
+SIGNERS: dict[str, Badge] = {
+    SignerState.PENDING: Badge("queued", "hourglass-split", "Has to sign"),
+    SignerState.VIEWED: Badge("read", "eye-fill", "Opened it"),
+    SignerState.SIGNED: Badge("delivered", "check-circle-fill", "Signed"),
+    SignerState.DECLINED: Badge("failed", "x-octagon-fill", "Declined"),
 }
 
 CHANNELS: dict[str, str] = {

@@ -65,7 +65,7 @@ def _person(form: Mapping[str, str]) -> tuple[Address, str]:
     for number in (_with_plus(form.get("From", "")), f"+{form.get('WaId', '')}"):
         with suppress(ValueError):
             if number not in WITHHELD:
-                return Address.PHONE, phones.typed(number)
+                return Address.PHONE, phones.parse_typed(number)
     known_as = sent_from if _USER_ID.fullmatch(sent_from) else ""
     external = bare(form.get("ExternalUserId", "")) or known_as
     return Address.EXTERNAL, external if len(external) <= LONGEST_NAME else ""
@@ -91,7 +91,7 @@ def _senders(form: Mapping[str, str], prefix: str) -> tuple[str, ...]:
     """
     to = bare(form.get("To", ""))
     try:
-        names = dict.fromkeys([to, *phones.forms(phones.clean(to))])
+        names = dict.fromkeys([to, *phones.written_forms(phones.parse_strict(to))])
     except ValueError:
         names = dict.fromkeys([to])
     return tuple(prefix + name for name in [*names, form.get("MessagingServiceSid", "")] if name)

@@ -310,7 +310,7 @@ class TwilioIntegration(Integration):
 
     @classmethod
     def clean_address(cls, address: str) -> str:
-        return phones.clean(address)
+        return phones.parse_strict(address)
 
     @classmethod
     def explain(cls, code: str) -> Problem | None:

@@ -67,7 +67,7 @@ class TwilioSms(CheckedTwilio):
                     ),
                 ),
             ],
-            filters=[phones.typed_sender],
+            filters=[phones.parse_typed_sender],
             description=(
                 "A number like `+13175550123` (plus, country code, digits only), or a service that"
                 " starts with `MG`."

@@ -86,7 +86,7 @@ class WhatsApp(CheckedTwilio):
                     ),
                 ),
             ],
-            filters=[lambda text: phones.typed_sender(bare(text)) if text else text],
+            filters=[lambda text: phones.parse_typed_sender(bare(text)) if text else text],
             description=(
                 "A number like `+13175550123`, as it is registered for WhatsApp, or a service that"
                 " starts with `MG`."

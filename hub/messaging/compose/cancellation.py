@@ -12,7 +12,7 @@ from hub.core.errors import Conflict
 from hub.core.vocabulary import ConnectionState, Status
 from hub.db.compiled_sql import Statement
 from hub.db.engine import db
-from hub.db.store import read, several, transaction, write
+from hub.db.store import list_param, read, transaction, write
 from hub.db.types import now
 from hub.messaging.compose import outbox
 from hub.messaging.compose.outbox import FACTS
@@ -26,7 +26,7 @@ from hub.shared import audit
 @transaction
 def cancel(message_id: str) -> Message:
     """Take back a message that was not sent yet. Raises NotFound, Conflict."""
-    message = outbox.locked(message_id)
+    message = outbox.lock_message(message_id)
     if message.status != Status.QUEUED:
         over = f"It is {message.status} already, so there is nothing to take back."
         raise Conflict("not_queued", _TOO_LATE.get(Status.read(message.status), over))
@@ -44,7 +44,7 @@ _TOO_LATE = {
 
 
 @transaction
-def stop(
+def stop_request(
     why: str, *, event_types: Iterable[str], request_id: str, signer_id: str | None = None
 ) -> None:
     """Keep what is unfinished of a request, or of one of its signers, from being sent: queued
@@ -75,7 +75,7 @@ def _halt(concerned: Sequence[tuple[Any, ...]], why: str) -> None:
     queued = [
         (message_id, tries) for message_id, status, tries in concerned if status == Status.QUEUED
     ]
-    spending.release([message_id for message_id, _ in queued])
+    spending.release_estimate([message_id for message_id, _ in queued])
     write(_STOP, [{"key": message_id, "why": why} for message_id, _, _ in concerned])
     write(
         _CANCEL,
@@ -87,7 +87,7 @@ def _halt(concerned: Sequence[tuple[Any, ...]], why: str) -> None:
     write(
         FACTS,
         [
-            outbox.fact(message_id, tries, "stopped", Status.CANCELED, why=why)
+            outbox.message_fact(message_id, tries, "stopped", Status.CANCELED, why=why)
             for message_id, tries in queued
         ],
     )
@@ -105,7 +105,7 @@ _UNFINISHED = Statement(
         ),
         message_table.c.event_id.in_(
             select(Event.id).where(
-                Event.request_id == bindparam("request"), Event.type.in_(several("types"))
+                Event.request_id == bindparam("request"), Event.type.in_(list_param("types"))
             )
         ),
     )
@@ -179,7 +179,7 @@ def _give_up_each(ids: Sequence[str]) -> int:
     try:
         return _give_up(ids)
     except Exception as problem:
-        if unreadable_rows.lets_pass(problem):
+        if unreadable_rows.is_transient(problem):
             raise
         db.session.rollback()
         if len(ids) == 1:
@@ -208,9 +208,9 @@ def _give_up(ids: Sequence[str]) -> int:
 
 
 def _end(message: Message, status: Status, word: str, why: str = "") -> None:
-    spending.release([message.id])
+    spending.release_estimate([message.id])
     db.session.expire(message, ["estimate"])
     message.status = status.value
     message.due_at = None
     message.changed_at = now()
-    outbox.note(message, word, status, why=why)
+    outbox.record_fact(message, word, status, why=why)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from hub.integrations.base import Button, Card, Filled
 
 
-class Worded(Protocol):
+class Content(Protocol):
     """A message to be, as far as it says something."""
 
     @property
@@ -30,7 +30,7 @@ class Worded(Protocol):
     def media(self) -> Sequence[Mapping[str, Any]]: ...
 
 
-def content_of(one: Worded) -> dict[str, Any]:
+def content_of(one: Content) -> dict[str, Any]:
     """Return what is kept of a message's words, plain."""
     content: dict[str, Any] = {"subject": one.subject, "text": one.text}
     if one.template is not None:

@@ -18,7 +18,7 @@ from hub.models import Connection
 
 
 @transaction
-def send(
+def send_message(
     *,
     to: str,
     text: str,
@@ -61,7 +61,9 @@ def send(
             f"{connection.title} posts to one place only, and writes to nobody alone.",
             field="to",
         )
-    files = media.attached(cls, url=media_url, file_id=media_id, source_id=source_id, test=test)
+    files = media.attached_files(
+        cls, url=media_url, file_id=media_id, source_id=source_id, test=test
+    )
     if not text.strip() and not files:
         raise Refused("empty_text", "Give the text of the message.", field="text")
     refuse_too_long(cls, readable(text))

@@ -14,7 +14,7 @@ from hub.messaging.compose import outbox
 from hub.messaging.compose.content import template_of
 from hub.messaging.policy import session_windows
 from hub.messaging.policy.policy import Carrier, sender_key
-from hub.messaging.state.message_batch import Ledger, Row
+from hub.messaging.state.message_batch import MessageBatch, MessageRow
 from hub.models import Attempt, Body, Connection, Contact, Message
 
 
@@ -26,14 +26,14 @@ class _Reached:
     time_zone: str
 
 
-def by_template(row: Row, n: int, ledger: Ledger) -> None:
+def by_template(row: MessageRow, n: int, ledger: MessageBatch) -> None:
     """Send what went out as free text at its try `n`, too late for that, once more as its approved
     template, where it has one.
     """
     carrier = Carrier(*read(_CARRIER, id=row.connection_id)[0])
     for template, began in read(_TRY, id=row.id, n=n):
         if not template:  # else it says nothing of the window
-            session_windows.closed(sender_key(carrier), row.contact_id, began)
+            session_windows.closed_windows(sender_key(carrier), row.contact_id, began)
     if row.stop or read(_AFTER, id=row.id) or read(_TRIED, id=row.id):
         return
     for (

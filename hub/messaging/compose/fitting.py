@@ -24,7 +24,7 @@ class TooLong(Refused):
         )
 
 
-def fitted(
+def fit_text(
     cls: type[Integration],
     values: Mapping[str, Any],
     make: Callable[[Mapping[str, Any]], T],

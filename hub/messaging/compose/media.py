@@ -37,7 +37,7 @@ NAME = re.compile(r"[^\w.() -]+")
 
 
 @dataclass(frozen=True)
-class Kept:
+class StoredFile:
     """A file that the hub has."""
 
     id: str
@@ -48,7 +48,7 @@ class Kept:
 
 
 # ── Given to us ───────────────────────────────────────────────────────────────────────────────────
-def largest() -> int:
+def largest_file() -> int:
     """Return how many bytes a file may have at most."""
     return _settings().media_limit
 
@@ -63,7 +63,9 @@ def type_of(name: str, declared: str) -> str:
     )
 
 
-def keep(name: str, declared: str, content: bytes, *, source_id: str | None, test: bool) -> Kept:
+def store_file(
+    name: str, declared: str, content: bytes, *, source_id: str | None, test: bool
+) -> StoredFile:
     """Seal a file and keep it for the days of HUB_MEDIA_DAYS.
 
     Raises Refused: empty, too large, or of a type nobody passes on.
@@ -72,11 +74,12 @@ def keep(name: str, declared: str, content: bytes, *, source_id: str | None, tes
     name = _file_name(name)
     if not content:
         raise Refused("empty_file", "The file is empty.", field="file")
-    most = _limit(passed_on().get(content_type, 0), content_type)
+    most = _limit(passed_on_files().get(content_type, 0), content_type)
     if not most:
         raise Refused(
             "media_type",
-            f"No channel passes on {content_type}. Send one of {', '.join(sorted(passed_on()))}.",
+            f"No channel passes on {content_type}. Send one of "
+            f"{', '.join(sorted(passed_on_files()))}.",
             field="file",
         )
     if len(content) > most:
@@ -91,7 +94,9 @@ def _file_name(given: str) -> str:
 
 
 @transaction
-def _keep(name: str, content_type: str, content: bytes, source_id: str | None, test: bool) -> Kept:
+def _keep(
+    name: str, content_type: str, content: bytes, source_id: str | None, test: bool
+) -> StoredFile:
     file_id = new_id("med")
     row = MediaFile(
         id=file_id,
@@ -108,7 +113,7 @@ def _keep(name: str, content_type: str, content: bytes, source_id: str | None, t
     return _kept(row)
 
 
-def find(file_id: str, *, source_id: str | None, test: bool | None) -> Kept:
+def find_files(file_id: str, *, source_id: str | None, test: bool | None) -> StoredFile:
     """Return a file that this source may send. Raises NotFound that names the field."""
     # not its content: a megabyte is not read to learn a name
     columns = (
@@ -130,10 +135,10 @@ def find(file_id: str, *, source_id: str | None, test: bool | None) -> Kept:
             " ended. Give it to POST /api/v1/media again."
         )
         raise NotFound("no_such_media", why, field="media")
-    return Kept(*found)
+    return StoredFile(*found)
 
 
-def forget() -> int:
+def delete_expired() -> int:
     """Remove some files whose time of keeping has ended; return how many."""
     if not clock_check.is_right():
         return 0
@@ -158,7 +163,7 @@ def _remove(ids: list[str]) -> None:
 
 
 # ── Going along ───────────────────────────────────────────────────────────────────────────────────
-def attached(
+def attached_files(
     cls: type[Integration], *, url: str, file_id: str, source_id: str | None, test: bool | None
 ) -> list[dict[str, Any]]:
     """Return what a message keeps of the file that goes along, if any: its address, or which of
@@ -175,7 +180,7 @@ def attached(
         )
     if url:
         return [{"url": _address(url)}]
-    file = find(file_id, source_id=source_id, test=test)
+    file = find_files(file_id, source_id=source_id, test=test)
     if is_loopback(urlsplit(_settings().public_url).hostname or "") and not _settings().demo:
         raise Refused(
             "not_public",
@@ -183,11 +188,11 @@ def attached(
             " Set it to the address that others reach the hub at.",
             field=field,
         )
-    check(cls, file.content_type, file.size, field)
+    check_files(cls, file.content_type, file.size, field)
     return [{"file": file.id, "name": file.name}]
 
 
-def check(cls: type[Integration], content_type: str, size: int, field: str = "media") -> None:
+def check_files(cls: type[Integration], content_type: str, size: int, field: str = "media") -> None:
     """Refuse a file that an integration does not pass on. Raises Refused."""
     most = limit_of(cls.media, content_type)
     if not most:
@@ -213,7 +218,7 @@ def too_large(content_type: str, most: int) -> str:
 
 
 @cache
-def passed_on() -> dict[str, int]:
+def passed_on_files() -> dict[str, int]:
     """Return every type that some integration passes on, with the most bytes of any of them."""
     found: dict[str, int] = {}
     for cls in integrations.registry().values():
@@ -252,7 +257,7 @@ def _address(url: str) -> str:
     return url
 
 
-def gone(file_ids: Collection[str]) -> bool:
+def file_is_gone(file_ids: Collection[str]) -> bool:
     """Tell whether one of these files was removed, or is about to be."""
     if not file_ids:
         # as almost always, and this is asked for every message: making the statement alone would
@@ -265,14 +270,14 @@ def gone(file_ids: Collection[str]) -> bool:
 
 
 # ── Lent ──────────────────────────────────────────────────────────────────────────────────────────
-def link(file_id: str, name: str) -> str:
+def lend_link(file_id: str, name: str) -> str:
     """Return the address under which a provider gets a file of ours, for a quarter of an hour from
     now.
     """
     return f"{_settings().public_url}/api/files/{_signer().dumps(file_id)}/{quote(name)}"
 
 
-def lent(token: str) -> tuple[Kept, bytes]:
+def open_lent_file(token: str) -> tuple[StoredFile, bytes]:
     """Return the file that a link is for, and its content.
 
     Raises NotFound: never lent, too late, or removed; Unreadable.
@@ -299,8 +304,8 @@ def _signer() -> URLSafeTimedSerializer:
     return URLSafeTimedSerializer(current_app.secret_key or "", salt="media")
 
 
-def _kept(row: MediaFile) -> Kept:
-    return Kept(row.id, row.name, row.content_type, row.size, row.expires_at)
+def _kept(row: MediaFile) -> StoredFile:
+    return StoredFile(row.id, row.name, row.content_type, row.size, row.expires_at)
 
 
 def _settings() -> Config:

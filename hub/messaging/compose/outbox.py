@@ -17,11 +17,11 @@ from hub.db.engine import db
 from hub.db.store import transaction, wake, write
 from hub.db.types import keyring, new_id, now
 from hub.integrations.base import Button, Card, Filled
-from hub.lib.crypto import blind
+from hub.lib.crypto import blind_index
 from hub.lib.text import readable
 from hub.messaging.compose import media, provider_templates
 from hub.messaging.compose.content import buttons_of, card_of, content_of, template_of
-from hub.messaging.policy.policy import QUIET, Carrying, Policy, Verdict, Wanted
+from hub.messaging.policy.policy import QUIET, Carrying, Policy, PolicyDecision, PolicyQuestion
 from hub.messaging.policy.session_windows import WINDOW_CLOSED
 from hub.messaging.state import unreadable_rows
 from hub.messaging.state.message_batch import messages as message_table
@@ -87,7 +87,7 @@ class Draft:
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredMessage:
     """A message as it was stored."""
 
     id: str
@@ -97,13 +97,13 @@ class Stored:
     code: str
 
 
-def add(draft: Draft) -> Stored:
+def add(draft: Draft) -> StoredMessage:
     """Store a message: queued, or suppressed with the code of the rule that forbids it."""
     return add_all([draft])[0]
 
 
 @transaction
-def add_all(drafts: Sequence[Draft]) -> list[Stored]:
+def add_all(drafts: Sequence[Draft]) -> list[StoredMessage]:
     """Store many messages, each queued or suppressed, and wake the workers."""
     moment = now()
     wanted = [_wanted(draft, moment) for draft in drafts]
@@ -115,9 +115,11 @@ def add_all(drafts: Sequence[Draft]) -> list[Stored]:
         rows.append(row)
         bodies.append(body)
         if row["status"] == Status.SUPPRESSED:
-            facts.append(fact(row["id"], 0, "suppressed", Status.SUPPRESSED, code=row["code"]))
+            facts.append(
+                message_fact(row["id"], 0, "suppressed", Status.SUPPRESSED, code=row["code"])
+            )
         elif row["code"]:
-            facts.append(fact(row["id"], 0, row["code"].replace("_", " "), None))
+            facts.append(message_fact(row["id"], 0, row["code"].replace("_", " "), None))
     write(_MESSAGES, rows)
     write(_BODIES, bodies)
     write(FACTS, facts)
@@ -125,7 +127,7 @@ def add_all(drafts: Sequence[Draft]) -> list[Stored]:
         wake("deliver")
     pairs = zip(drafts, rows, strict=True)
     return [
-        Stored(row["id"], row["channel"], draft.contact.address, row["status"], row["code"])
+        StoredMessage(row["id"], row["channel"], draft.contact.address, row["status"], row["code"])
         for draft, row in pairs
     ]
 
@@ -145,7 +147,7 @@ def replace(draft: Draft) -> None:
     body = db.session.get_one(Body, row.id.partition("_")[2])
     answers = {name: value for name, value in body.content.items() if name == "reply_to"}
     body.content = answers | content_of(draft)
-    row.body_hmac = blind(index_key(), "body", draft.subject, draft.text)
+    row.body_hmac = blind_index(index_key(), "body", draft.subject, draft.text)
     row.event_id = draft.event_id
     row.by_hand = row.by_hand or draft.by_hand
     row.due_at = now()
@@ -155,7 +157,7 @@ def replace(draft: Draft) -> None:
 
 
 @transaction
-def ask_again(connection_id: str) -> None:
+def reconsider(connection_id: str) -> None:
     """Let what waits for the end of quiet hours be asked about now: they may have been changed."""
     waiting = (
         message_table.c.connection_id == connection_id,
@@ -166,10 +168,10 @@ def ask_again(connection_id: str) -> None:
     wake("deliver")
 
 
-def _wanted(draft: Draft, moment: datetime) -> Wanted:
+def _wanted(draft: Draft, moment: datetime) -> PolicyQuestion:
     contact = draft.contact
     expires_at = min(draft.expires_at or LATEST, moment + WORTH_SENDING)
-    return Wanted(
+    return PolicyQuestion(
         contact.id,
         contact.address,
         contact.address_key,
@@ -183,13 +185,13 @@ def _wanted(draft: Draft, moment: datetime) -> Wanted:
     )
 
 
-def _verdicts(drafts: Sequence[Draft], wanted: Sequence[Wanted]) -> list[Verdict]:
+def _verdicts(drafts: Sequence[Draft], wanted: Sequence[PolicyQuestion]) -> list[PolicyDecision]:
     """Decide for each message whether it may be sent.
 
     A damaged row about one recipient does not stop the other messages. That recipient's message is
     stored, and the claim, which checks again, sets it aside.
     """
-    found: dict[int, Verdict] = {}
+    found: dict[int, PolicyDecision] = {}
     for connection in {draft.connection.id: draft.connection for draft in drafts}.values():
         theirs = [
             place for place, draft in enumerate(drafts) if draft.connection.id == connection.id
@@ -202,22 +204,22 @@ def _verdicts(drafts: Sequence[Draft], wanted: Sequence[Wanted]) -> list[Verdict
     return [found[place] for place in range(len(drafts))]
 
 
-def _verdict_apart(draft: Draft, one: Wanted) -> Verdict:
+def _verdict_apart(draft: Draft, one: PolicyQuestion) -> PolicyDecision:
     try:
         return _verdict(draft, one, Policy(draft.connection, [one], planning=True))
     except UnreadableRow:
-        return Verdict()
+        return PolicyDecision()
 
 
-def _verdict(draft: Draft, one: Wanted, policy: Policy) -> Verdict:
+def _verdict(draft: Draft, one: PolicyQuestion, policy: Policy) -> PolicyDecision:
     found = policy.verdict(one)
     if not found.code and draft.template is None and not policy.free(one.contact_id):
-        return Verdict(WINDOW_CLOSED)
+        return PolicyDecision(WINDOW_CLOSED)
     if found.code:
         return found
     code, _ = policy.spend(one, draft.text)
     if code:
-        return Verdict(code)
+        return PolicyDecision(code)
     policy.passed(one)
     return found
 
@@ -228,7 +230,7 @@ _MESSAGES, _BODIES, FACTS = (
 
 
 def _row(
-    draft: Draft, moment: datetime, one: Wanted, verdict: Verdict
+    draft: Draft, moment: datetime, one: PolicyQuestion, verdict: PolicyDecision
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     connection = draft.connection
     message_id = new_id("msg")
@@ -259,7 +261,7 @@ def _row(
         "once_key": draft.once_key,
         "after_id": draft.after_id,
         "changed_at": moment,
-        "body_hmac": blind(index_key(), "body", draft.subject, draft.text),
+        "body_hmac": blind_index(index_key(), "body", draft.subject, draft.text),
     }
     sealed = keyring().seal_json(
         "bodies", message_id.partition("_")[2], "content", content_of(draft)
@@ -267,7 +269,7 @@ def _row(
     return row, {"owner_id": message_id, "content": sealed}
 
 
-def fact(
+def message_fact(
     message_id: str,
     attempt: int,
     word: str,
@@ -290,7 +292,7 @@ def fact(
     }
 
 
-def note(
+def record_fact(
     message: Message,
     word: str,
     status: Status | None = None,
@@ -325,9 +327,9 @@ def resend(message_id: str) -> Message:
 
     Raises NotFound, Conflict.
     """
-    message = locked(message_id)
+    message = lock_message(message_id)
     status = Status.read(message.status)
-    if unreadable_rows.of("messages", message_id) is not None:
+    if unreadable_rows.row_of("messages", message_id) is not None:
         raise Conflict("unreadable", DAMAGED)
     if not (message.settled or status == Status.UNKNOWN):
         raise Conflict(
@@ -405,7 +407,7 @@ def _ask_limits(message: Message, content: Mapping[str, Any]) -> None:
     if limit is not None and limit <= now():
         why = "The time to sign its request has ended, so nobody is asked to sign it."
         raise Conflict("request_expired", why)
-    if media.gone([file["file"] for file in content.get("media", ()) if "file" in file]):
+    if media.file_is_gone([file["file"] for file in content.get("media", ()) if "file" in file]):
         why = "The attached file is no longer kept. Upload it again and send a new message."
         raise Conflict("media_gone", why)
 
@@ -416,12 +418,12 @@ def _template_now(connection: Connection, content: Mapping[str, Any]) -> Filled 
     if not says:
         return template_of(content)
     cls = integrations.get(connection.integration)
-    return provider_templates.filled(
+    return provider_templates.fill_mapped(
         connection.id, says["name"], says["locale"], says["values"], cls
     )
 
 
-def locked(message_id: str) -> Message:
+def lock_message(message_id: str) -> Message:
     """Return a message, locked. Raises NotFound."""
     message = db.session.scalar(select(Message).where(Message.id == message_id).with_for_update())
     if message is None:

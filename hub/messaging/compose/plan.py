@@ -66,7 +66,7 @@ class Carrier:
 
 
 @dataclass(frozen=True)
-class Planned:
+class PlannedMessage:
     """One message to make."""
 
     person: Person
@@ -77,7 +77,7 @@ class Planned:
 
 
 @dataclass(frozen=True)
-class Post:
+class PlannedPost:
     """One message to make for a team."""
 
     step: Step
@@ -85,7 +85,7 @@ class Post:
 
 
 @dataclass(frozen=True)
-class Skipped:
+class SkippedStep:
     """A step that was wanted and cannot be taken."""
 
     signer: str  # '': a team
@@ -119,7 +119,7 @@ REASONS = {
 }
 
 
-def plan(
+def plan_messages(
     routes: Iterable[Route],
     people: Sequence[Person],
     carriers: Sequence[Carrier],
@@ -129,7 +129,7 @@ def plan(
     closed: bool = False,
     expired: bool = False,
     reminds: bool = False,
-) -> tuple[list[Planned], list[Skipped]]:
+) -> tuple[list[PlannedMessage], list[SkippedStep]]:
     """Decide which signers an event is told to, and over what.
 
     `actor` is the id of the signer whom the event is about. `asks_to_sign` leaves out those who
@@ -137,8 +137,8 @@ def plan(
     those who are snoozed.
     """
     over = _over_because(closed=closed, expired=expired)
-    planned: list[Planned] = []
-    skipped: list[Skipped] = []
+    planned: list[PlannedMessage] = []
+    skipped: list[SkippedStep] = []
     for route in routes:
         if route.audience == Audience.TEAM:
             continue
@@ -146,39 +146,39 @@ def plan(
             for step in route.steps:
                 if asks_to_sign and (over or not person.owes):
                     reason = over or "already_signed"
-                    skipped.append(Skipped(person.external_id, step.channel, reason))
+                    skipped.append(SkippedStep(person.external_id, step.channel, reason))
                     continue
                 if reminds and person.asleep:
-                    skipped.append(Skipped(person.external_id, step.channel, "snoozed"))
+                    skipped.append(SkippedStep(person.external_id, step.channel, "snoozed"))
                     continue
                 found = _take(person, step, carriers)
-                (planned if isinstance(found, Planned) else skipped).append(found)  # type: ignore[arg-type]
+                (planned if isinstance(found, PlannedMessage) else skipped).append(found)  # type: ignore[arg-type]
     return planned, skipped
 
 
-def posts(
+def plan_posts(
     routes: Iterable[Route],
     carriers: Sequence[Carrier],
     *,
     asks_to_sign: bool = False,
     closed: bool = False,
     expired: bool = False,
-) -> tuple[list[Post], list[Skipped]]:
+) -> tuple[list[PlannedPost], list[SkippedStep]]:
     """Decide where an event is posted for those who do not sign."""
     by_id = {carrier.id: carrier for carrier in carriers if carrier.place}
-    found: list[Post] = []
-    skipped: list[Skipped] = []
+    found: list[PlannedPost] = []
+    skipped: list[SkippedStep] = []
     over = _over_because(closed=closed, expired=expired)
     for step in (
         step for route in routes if route.audience == Audience.TEAM for step in route.steps
     ):
         carrier = by_id.get(step.connection_id or "")
         if asks_to_sign and over:
-            skipped.append(Skipped("", step.channel, over))
+            skipped.append(SkippedStep("", step.channel, over))
         elif carrier is None:
-            skipped.append(Skipped("", step.channel, "connection_off"))
+            skipped.append(SkippedStep("", step.channel, "connection_off"))
         else:
-            found.append(Post(step, carrier))
+            found.append(PlannedPost(step, carrier))
     return found, skipped
 
 
@@ -198,7 +198,7 @@ def _audience(audience: str, people: Sequence[Person], actor: str) -> list[Perso
     return [person for person in people if chosen[audience](person)]
 
 
-def _take(person: Person, step: Step, carriers: Sequence[Carrier]) -> Planned | Skipped:
+def _take(person: Person, step: Step, carriers: Sequence[Carrier]) -> PlannedMessage | SkippedStep:
     """Take the first way that leads to the person; what keeps the first back counts where none
     does.
     """
@@ -212,21 +212,21 @@ def _take(person: Person, step: Step, carriers: Sequence[Carrier]) -> Planned | 
             if person.wants.get(kind, True)
             else "not_wanted"
         )
-        return Skipped(person.external_id, step.channel, reason)
+        return SkippedStep(person.external_id, step.channel, reason)
     tried = [_over(person, step, carrier) for carrier in candidates]
-    return next((one for one in tried if isinstance(one, Planned)), tried[0])
+    return next((one for one in tried if isinstance(one, PlannedMessage)), tried[0])
 
 
-def _over(person: Person, step: Step, carrier: Carrier) -> Planned | Skipped:
+def _over(person: Person, step: Step, carrier: Carrier) -> PlannedMessage | SkippedStep:
     kind, address = _reach(person, carrier)
     if not address:
-        return Skipped(person.external_id, step.channel, "no_address")
+        return SkippedStep(person.external_id, step.channel, "no_address")
     if not person.wants.get(kind, True):
-        return Skipped(person.external_id, step.channel, "not_wanted")
+        return SkippedStep(person.external_id, step.channel, "not_wanted")
     try:
-        return Planned(person, step, carrier, carrier.clean(address), kind)
+        return PlannedMessage(person, step, carrier, carrier.clean(address), kind)
     except ValueError:
-        return Skipped(person.external_id, step.channel, "bad_address")
+        return SkippedStep(person.external_id, step.channel, "bad_address")
 
 
 def _carriers(person: Person, step: Step, carriers: Sequence[Carrier]) -> list[Carrier]:

@@ -13,12 +13,12 @@ from sqlalchemy import bindparam, select
 from hub.core.errors import NotFound, Refused
 from hub.db.compiled_sql import Statement
 from hub.db.engine import db
-from hub.db.store import read, remembered, transaction
+from hub.db.store import cached, read, transaction
 from hub.db.types import is_id
 from hub.integrations.base import Filled, Integration
 from hub.lib.text import isolate, one_line
-from hub.messaging.compose.fitting import fitted
-from hub.messaging.compose.render import fallbacks
+from hub.messaging.compose.fitting import fit_text
+from hub.messaging.compose.render import locale_fallbacks
 from hub.models import ProviderTemplate, TemplateMapping
 from hub.shared import audit
 
@@ -39,7 +39,7 @@ VARIABLES: Mapping[str, str] = {
 
 # ── Mapping ───────────────────────────────────────────────────────────────────────────────────────
 @transaction
-def map_to(
+def save_mapping(
     connection_id: str, name: str, locale: str, template_id: str, variables: Mapping[str, str]
 ) -> None:
     """Let a provider's template say what one of ours says, in a locale.
@@ -89,7 +89,7 @@ def map_to(
 
 
 @transaction
-def unmap(mapping_id: str) -> None:
+def remove_mapping(mapping_id: str) -> None:
     """Let nothing but free text say it any more. Raises NotFound."""
     mapping = db.session.get(TemplateMapping, mapping_id) if is_id("tpm", mapping_id) else None
     if mapping is None:
@@ -110,7 +110,7 @@ def tag(locale: str) -> str:
 
 # ── Filling ───────────────────────────────────────────────────────────────────────────────────────
 @dataclass(frozen=True)
-class Mapped:
+class MappedTemplate:
     """An approved template and what its variables stand for."""
 
     external_id: str
@@ -120,7 +120,9 @@ class Mapped:
     def fill(self, values: Mapping[str, Any]) -> Filled:
         """Return the template with its variables filled."""
         said = {**values, "link_path": _after_host(str(values.get("link") or ""))}
-        shown = {variable: clean(said.get(ours)) for variable, ours in self.variables.items()}
+        shown = {
+            variable: clean_values(said.get(ours)) for variable, ours in self.variables.items()
+        }
         return Filled(self.external_id, shown)
 
     def says(self, made: Filled) -> str:
@@ -133,7 +135,7 @@ class Mapped:
 _PLACE = re.compile(r"\{\{\s*([^{}\s]+)\s*\}\}")
 
 
-def filled(
+def fill_mapped(
     connection_id: str,
     name: str,
     locale: str,
@@ -145,17 +147,17 @@ def filled(
     Falls back from pt-BR to pt to HUB_LOCALE to English, at last that of the United States. The
     title is as long as the integration `cls` takes it. Raises TooLong.
     """
-    by_locale = remembered(("mapped", connection_id, name), lambda: _mapped(connection_id, name))
-    for wanted in (*fallbacks(locale), LAST_RESORT):
+    by_locale = cached(("mapped", connection_id, name), lambda: _mapped(connection_id, name))
+    for wanted in (*locale_fallbacks(locale), LAST_RESORT):
         if (found := by_locale.get(wanted)) is not None:
-            return fitted(cls, values, found.fill, found.says, cls.max_template_length)
+            return fit_text(cls, values, found.fill, found.says, cls.max_template_length)
     return None
 
 
-def _mapped(connection_id: str, name: str) -> dict[str, Mapped]:
+def _mapped(connection_id: str, name: str) -> dict[str, MappedTemplate]:
     found = read(_MAPPED, connection=connection_id, name=name)
     return {
-        locale: Mapped(external, variables_of(chosen), text)
+        locale: MappedTemplate(external, variables_of(chosen), text)
         for locale, external, chosen, wanted, text in found
         if fits(chosen, wanted)
     }
@@ -205,7 +207,7 @@ _MAPPED = Statement(
 )
 
 
-def clean(value: Any) -> str:
+def clean_values(value: Any) -> str:
     """Return a value as WhatsApp takes it: without line breaks, tabs or runs of spaces, and never
     empty.
     """

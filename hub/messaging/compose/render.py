@@ -12,10 +12,10 @@ from sqlalchemy import bindparam, select
 from hub.core.errors import ConfigError
 from hub.core.vocabulary import Channel
 from hub.db.compiled_sql import Statement
-from hub.db.store import read, remembered
+from hub.db.store import cached, read
 from hub.integrations.base import Integration
 from hub.lib import text
-from hub.messaging.compose.fitting import fitted
+from hub.messaging.compose.fitting import fit_text
 from hub.models import Template, TemplateVersion
 
 SHIPPED_LOCALE = "en"  # what every text is there in
@@ -23,7 +23,7 @@ TEXTED = (Channel.WHATSAPP, Channel.CHAT)
 
 
 @dataclass(frozen=True)
-class Wording:
+class TemplateText:
     """One version of a template."""
 
     id: str
@@ -56,7 +56,7 @@ def render(
         raise ConfigError(f"Template {name} for {channel}: {problem}") from None
 
 
-def within(
+def render_within(
     cls: type[Integration],
     most: int,
     name: str,
@@ -73,7 +73,7 @@ def within(
     def make(shown: Mapping[str, Any]) -> Rendered:
         return render(name, channel, locale, shown, isolated=isolated)
 
-    return fitted(cls, values, make, lambda made: made.text, most)
+    return fit_text(cls, values, make, lambda made: made.text, most)
 
 
 def names_in(name: str, channel: str, locale: str) -> frozenset[str]:
@@ -85,23 +85,21 @@ def names_in(name: str, channel: str, locale: str) -> frozenset[str]:
     return text.names_in(version.subject) | text.names_in(version.text)
 
 
-def _newest(name: str, channel: str, locale: str) -> Wording:
-    by_locale = remembered(("wordings", name, channel), lambda: _wordings(name, channel))
+def _newest(name: str, channel: str, locale: str) -> TemplateText:
+    by_locale = cached(("wordings", name, channel), lambda: _wordings(name, channel))
     # what is written to a person says the same, unless somebody worded it apart
     if not by_locale and channel in TEXTED:
-        by_locale = remembered(
-            ("wordings", name, Channel.SMS), lambda: _wordings(name, Channel.SMS)
-        )
-    for wanted in fallbacks(locale):
+        by_locale = cached(("wordings", name, Channel.SMS), lambda: _wordings(name, Channel.SMS))
+    for wanted in locale_fallbacks(locale):
         if wanted in by_locale:
             return by_locale[wanted]
     raise ConfigError(f"There is no template {name} for {channel}. Add one in {SHIPPED_LOCALE!r}.")
 
 
-def _wordings(name: str, channel: str) -> dict[str, Wording]:
+def _wordings(name: str, channel: str) -> dict[str, TemplateText]:
     found = read(_WORDINGS, name=name, channel=channel)
     # the highest number comes last and stays
-    return {row[0].lower(): Wording(*row[1:]) for row in found}
+    return {row[0].lower(): TemplateText(*row[1:]) for row in found}
 
 
 _WORDINGS = Statement(
@@ -118,7 +116,7 @@ def default_locale() -> str:
     return locale
 
 
-def fallbacks(locale: str) -> list[str]:
+def locale_fallbacks(locale: str) -> list[str]:
     """Return the locales to try, best first: pt-BR, pt, those of HUB_LOCALE, English."""
     tags: list[str] = []
     for one in (locale, default_locale(), SHIPPED_LOCALE):

@@ -15,7 +15,7 @@ from hub.models import Attempt, Message, ProviderTemplate
 
 
 @dataclass(frozen=True)
-class SentAs:
+class SentText:
     """A provider's template that a message went out as; its name is its id where it is not known
     any more.
     """
@@ -33,7 +33,7 @@ class SentAs:
         return text or str(content.get("text", ""))
 
 
-def sent_as(messages: Collection[Message]) -> dict[str, SentAs]:
+def sent_text_of(messages: Collection[Message]) -> dict[str, SentText]:
     """Return, by message, the template that it went out as; messages of free text are left out."""
     found = db.session.execute(
         select(Attempt.message_id, Attempt.template, ProviderTemplate.name, ProviderTemplate.text)
@@ -47,7 +47,7 @@ def sent_as(messages: Collection[Message]) -> dict[str, SentAs]:
     )
     latest = {message_id: (external, name, text) for message_id, external, name, text in found}
     return {
-        message_id: SentAs(name or external, text or "")
+        message_id: SentText(name or external, text or "")
         for message_id, (external, name, text) in latest.items()
         if external
     }

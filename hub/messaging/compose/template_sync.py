@@ -30,7 +30,7 @@ EVERY = timedelta(days=1)
 AGAIN = timedelta(hours=1)  # between two fetches; and after one that did not succeed
 
 
-def sync(connection_id: str) -> int:
+def sync_templates(connection_id: str) -> int:
     """Fetch what a connection's provider keeps, and return how many templates that is.
 
     Raises SendError when it does not answer.
@@ -41,7 +41,7 @@ def sync(connection_id: str) -> int:
     integration = integration_instances.instance(connection)
     db.session.rollback()  # no transaction is open while the provider thinks
     found = integration.templates()
-    keep(connection_id, found)
+    store_templates(connection_id, found)
     _postpone(connection_id, EVERY)
     return len(found)
 
@@ -55,7 +55,7 @@ def sync_due() -> int:
         try:
             # first: what raises is not tried every minute, and two crons do not both ask
             _postpone(connection_id, AGAIN)
-            sync(connection_id)
+            sync_templates(connection_id)
             done += 1
         except (HubError, SQLAlchemyError) as problem:
             db.session.rollback()
@@ -65,7 +65,7 @@ def sync_due() -> int:
     return done
 
 
-def due() -> bool:
+def is_due() -> bool:
     """Tell whether templates of some connection are to be fetched: one that was just enabled, say.
 
     Reads only.
@@ -92,7 +92,7 @@ def _postpone(connection_id: str, pause: timedelta) -> None:
     )
 
 
-def lost() -> list[tuple[ProviderTemplate, Connection]]:
+def mark_removed() -> list[tuple[ProviderTemplate, Connection]]:
     """Return the mapped templates that are not sent any more, with their connections: not approved,
     or with other variables.
     """
@@ -112,7 +112,7 @@ def lost() -> list[tuple[ProviderTemplate, Connection]]:
 
 
 @transaction
-def keep(connection_id: str, found: Sequence[TemplateFound]) -> None:
+def store_templates(connection_id: str, found: Sequence[TemplateFound]) -> None:
     """Write down a provider's templates; a mapped one that may not be sent any more is told in the
     audit trail.
     """

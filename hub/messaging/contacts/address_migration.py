@@ -10,8 +10,8 @@ from sqlalchemy import select
 
 from hub.core.vocabulary import Address
 from hub.db.engine import db
-from hub.db.store import failed, transaction
-from hub.lib.addresses import normal
+from hub.db.store import is_database_failure, transaction
+from hub.lib.addresses import normalize
 from hub.lib.number_forms import SPELLINGS, TABLE
 from hub.messaging.contacts import merging
 from hub.models import Chat, Contact, Setting, Suppression
@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 Keys = dict[str, tuple[bytes, ...]]
 
 
-def run() -> int:
+def migrate_addresses() -> int:
     """Bring every contact to the normal form of its number, and merge those that become one; return
     how many had another form.
 
@@ -56,7 +56,7 @@ def _to_merge(found: list[tuple[str, bytes]]) -> Keys:
     wanted: dict[str, None] = {}
     keys_of: Keys = {}
     for address, key in found:
-        number = normal(Address.PHONE, address)
+        number = normalize(Address.PHONE, address)
         first, *rest = address_keys(Address.PHONE, address)
         others |= dict.fromkeys(rest, number)
         # a number stored in a form that is in no table has a key of its own
@@ -76,15 +76,15 @@ def _to_merge(found: list[tuple[str, bytes]]) -> Keys:
 
 def _merge(numbers: Keys) -> None:
     for keys in numbers.values():
-        for before, after in merging.pairs(Address.PHONE, keys):
-            merging.drain(before, after)
+        for before, after in merging.duplicate_pairs(Address.PHONE, keys):
+            merging.merge_all(before, after)
     found = list(numbers.items())
     for start in range(0, len(found), TOGETHER):
         part = found[start : start + TOGETHER]
         try:
             _merge_some(dict(part))
         except Exception as problem:
-            if failed(problem):
+            if is_database_failure(problem):
                 raise
             for number, keys in part:
                 _merge_alone(number, keys)
@@ -98,7 +98,7 @@ def _merge_alone(number: str, keys: tuple[bytes, ...]) -> None:
     try:
         _merge_some({number: keys})
     except Exception as problem:
-        if failed(problem):
+        if is_database_failure(problem):
             raise
         log.error(
             "addresses.not_merged", contact_key=keys[0].hex()[:12], problem=type(problem).__name__
@@ -108,7 +108,7 @@ def _merge_alone(number: str, keys: tuple[bytes, ...]) -> None:
 @transaction
 def _merge_some(numbers: Keys) -> None:
     for number, keys in numbers.items():
-        merging.merge(Address.PHONE, number, keys)
+        merging.merge_contacts(Address.PHONE, number, keys)
 
 
 # ── Progress ──────────────────────────────────────────────────────────────────────────────────────

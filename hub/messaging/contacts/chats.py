@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from sqlalchemy import bindparam, select, update
 
 from hub.db.compiled_sql import Statement, table_of
-from hub.db.store import read, several, transaction, write
+from hub.db.store import list_param, read, transaction, write
 from hub.db.types import now
 from hub.models import Chat, Contact
 from hub.shared.address_keys import address_key, address_keys
@@ -18,7 +18,7 @@ _chats = table_of(Chat)
 
 
 @transaction
-def link(
+def link_chat(
     connection_id: str,
     source_id: str,
     addresses: Mapping[str, str],
@@ -44,7 +44,7 @@ def link(
     write(_CHANGE, [{f"new_{name}": value for name, value in row.items()} for row in rows])
 
 
-def of(
+def chats_of(
     people: Mapping[str, Mapping[str, str]], source_id: str, connection_ids: Collection[str]
 ) -> dict[str, dict[str, str]]:
     """Return the chats of people, whose addresses are given by kind: by person, connection to the
@@ -76,7 +76,7 @@ def of(
 
 
 @transaction
-def moved(before: str, after: str) -> None:
+def move_chat(before: str, after: str) -> None:
     """Follow a chat to the contact that it became."""
     write(_MOVE, {"before": before, "after": after})
 
@@ -100,8 +100,8 @@ _FIND = Statement(
     .join(Contact, Contact.id == _chats.c.contact_id)
     .where(
         _chats.c.source_id == bindparam("source"),
-        _chats.c.address_key.in_(several("keys")),
-        _chats.c.connection_id.in_(several("connections")),
+        _chats.c.address_key.in_(list_param("keys")),
+        _chats.c.connection_id.in_(list_param("connections")),
         Contact.erased_at.is_(None),
     )
     .order_by(_chats.c.linked_at)

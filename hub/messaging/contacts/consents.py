@@ -19,8 +19,8 @@ from hub.db.store import transaction
 from hub.db.types import BadTime, new_id, now
 from hub.lib import addresses, times
 from hub.messaging.contacts.contacts import contact_for
-from hub.messaging.contacts.csv_files import Columns, Line, Report, csv_line, import_lines
-from hub.messaging.contacts.suppressions import app_of
+from hub.messaging.contacts.csv_files import Columns, ImportReport, Line, csv_line, import_lines
+from hub.messaging.contacts.suppressions import source_name_of
 from hub.messaging.state import unreadable_rows
 from hub.models import Consent, Contact, Source
 from hub.shared import audit
@@ -49,7 +49,7 @@ LONGEST = {"purpose": 100, "ip": 45, "agent": 500, "proof": 5000}  # characters
 
 
 @dataclass(frozen=True)
-class Said:
+class ConsentEntry:
     """What somebody said yes or no to, as it is told to us; `channel` '' for all, `proof` the words
     that were agreed to.
     """
@@ -66,7 +66,9 @@ class Said:
 
 
 @transaction
-def record(said: Said, *, source: str, test: bool, source_id: str | None = None) -> Consent:
+def record_consent(
+    said: ConsentEntry, *, source: str, test: bool, source_id: str | None = None
+) -> Consent:
     """Add a line to the ledger, about messages of a source or of all.
 
     Raises Refused that names the field.
@@ -84,11 +86,13 @@ def record(said: Said, *, source: str, test: bool, source_id: str | None = None)
     return row
 
 
-def _address(said: Said) -> tuple[Address, str]:
-    return addresses.of_kind(said.address, said.kind) if said.kind else addresses.read(said.address)
+def _address(said: ConsentEntry) -> tuple[Address, str]:
+    return (
+        addresses.of_kind(said.address, said.kind) if said.kind else addresses.parse(said.address)
+    )
 
 
-def _add(said: Said, *, source: str, test: bool, source_id: str | None) -> Consent:
+def _add(said: ConsentEntry, *, source: str, test: bool, source_id: str | None) -> Consent:
     kind, clean = _address(said)
     if said.channel and said.channel not in list(Channel):
         why_not = (
@@ -100,7 +104,7 @@ def _add(said: Said, *, source: str, test: bool, source_id: str | None) -> Conse
         if len(getattr(said, name)) > most:
             raise Refused("too_long", f"Give it in at most {most:,} characters.", field=name)
     moment = now()
-    at = moment if said.at is None else times.already_past(said.at, moment, field="at")
+    at = moment if said.at is None else times.is_past(said.at, moment, field="at")
     contact = contact_for(kind, clean, test=test)
     row = Consent(
         id=new_id("cns"),
@@ -120,9 +124,9 @@ def _add(said: Said, *, source: str, test: bool, source_id: str | None) -> Conse
     return row
 
 
-def history(address: str, *, test: bool, source_id: str) -> Select[Consent]:
+def consent_history(address: str, *, test: bool, source_id: str) -> Select[Consent]:
     """Return the query for what an address said to a source, newest first. Raises Refused."""
-    kind, clean = addresses.read(address)
+    kind, clean = addresses.parse(address)
     mine = select(Contact.id).where(
         Contact.address_key.in_(address_keys(kind, clean)), Contact.test == test
     )
@@ -130,7 +134,7 @@ def history(address: str, *, test: bool, source_id: str) -> Select[Consent]:
     return query.order_by(Consent.id.desc())
 
 
-def current(contact_id: str, channel: str) -> Consent | None:
+def current_consents(contact_id: str, channel: str) -> Consent | None:
     """Return what a contact said last about a channel, by the time it was said; a word about every
     channel counts for each.
     """
@@ -158,7 +162,7 @@ def _refuse_contradictions(lines: Sequence[Line]) -> None:
         channel = line["channel"].strip().lower()
         given = word in YES
         by_channel = earlier.setdefault(
-            (kind, *sorted(addresses.forms(kind, clean)), line["app"].strip()), {}
+            (kind, *sorted(addresses.written_forms(kind, clean)), line["app"].strip()), {}
         )
         for other, (first, before) in by_channel.items():
             if before != given and (channel == other or "" in (channel, other)):
@@ -179,7 +183,7 @@ FILE = Columns(
 )
 
 
-def import_file(content: str | bytes, *, test: bool) -> Report:
+def import_consents(content: str | bytes, *, test: bool) -> ImportReport:
     """Record every line of a CSV file: those of `export` as they were, others with the source
     `import`.
 
@@ -194,7 +198,7 @@ def import_file(content: str | bytes, *, test: bool) -> Report:
 def _import(line: dict[str, str], apps: Mapping[str, str], test: bool) -> bool:
     said = _said(line)
     source = line["source"].strip().lower() or BY_IMPORT
-    source_id = app_of(line, apps)
+    source_id = source_name_of(line, apps)
     if source not in SOURCES:
         raise Refused(
             "no_such_source", f"Give one of {', '.join(SOURCES)}, or none.", field="source"
@@ -205,7 +209,7 @@ def _import(line: dict[str, str], apps: Mapping[str, str], test: bool) -> bool:
     return True
 
 
-def _is_known(said: Said, source: str, source_id: str | None, *, test: bool) -> bool:
+def _is_known(said: ConsentEntry, source: str, source_id: str | None, *, test: bool) -> bool:
     """Tell whether the ledger has this very line: a file may be imported twice."""
     keys = address_keys(*_address(said))
     contacts = select(Contact.id).where(Contact.address_key.in_(keys), Contact.test == test)
@@ -221,15 +225,15 @@ def _is_known(said: Said, source: str, source_id: str | None, *, test: bool) -> 
     return db.session.scalar(same.limit(1)) is not None
 
 
-def _said(line: dict[str, str]) -> Said:
+def _said(line: dict[str, str]) -> ConsentEntry:
     word = line["given"].strip().lower()
     at = line["at"].strip()
     if word not in YES + NO:
         raise Refused("bad_word", "Say yes or no.", field="given")
-    moment = times.already_past(times.parse(at, field="at"), now(), field="at") if at else None
+    moment = times.is_past(times.parse(at, field="at"), now(), field="at") if at else None
     more = {name: line[name] for name in ("purpose", "agent", "proof")}
     kind, address = addresses.of_kind(line["address"], line["kind"])
-    return Said(
+    return ConsentEntry(
         address,
         word in YES,
         line["channel"].strip().lower(),
@@ -260,7 +264,7 @@ def _line(row: Consent, address: str, kind: str, apps: dict[str, str]) -> str:
     )
 
 
-def export(*, test: bool) -> Iterator[str]:
+def export_consents(*, test: bool) -> Iterator[str]:
     """Write the ledger of live or test contacts as a CSV file, line by line; those who were erased
     are left out.
     """
@@ -277,7 +281,7 @@ def export(*, test: bool) -> Iterator[str]:
             *([Consent.id > last] if last else []),
         )
         rows = db.session.execute(query.order_by(Consent.id).limit(500)).all()
-        yield from unreadable_rows.readable(
+        yield from unreadable_rows.readable_rows(
             "consents", rows, lambda found: _line(found[0], found[1], found[2], apps)
         )
         if not rows:

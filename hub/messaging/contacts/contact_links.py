@@ -14,7 +14,7 @@ from hub.core.errors import NotFound
 from hub.core.vocabulary import Address
 from hub.db.compiled_sql import Statement, table_of
 from hub.db.engine import db
-from hub.db.store import read, several, transaction, write
+from hub.db.store import list_param, read, transaction, write
 from hub.db.types import is_id, new_id, now
 from hub.messaging.contacts.contacts import contact_for
 from hub.messaging.policy.linked_contacts import linked_contacts
@@ -98,7 +98,7 @@ def keys_of_person(contact: Contact) -> tuple[bytes, ...]:
 _links = table_of(ContactLink)
 _KNOWN = Statement(
     select(_links.c.id).where(
-        _links.c.contact_id.in_(several("contacts")), _links.c.other_id.in_(several("others"))
+        _links.c.contact_id.in_(list_param("contacts")), _links.c.other_id.in_(list_param("others"))
     )
 )
 _ADD = Statement.insert(_links, once=True)

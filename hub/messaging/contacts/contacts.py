@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import bindparam, select, update
 
-from hub.core.errors import Unreadable
+from hub.core.errors import DecryptionError
 from hub.db.compiled_sql import Statement, table_of
-from hub.db.store import need_lock, read, several, transaction, write
+from hub.db.store import list_param, read, require_write_lock, transaction, write
 from hub.db.types import keyring, new_id, now
 from hub.lib import addresses
 from hub.messaging.contacts import merging
@@ -21,7 +21,7 @@ contacts = table_of(Contact)
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownAddress:
     """An address, and what its source says of the person behind it."""
 
     kind: str
@@ -31,7 +31,7 @@ class Known:
 
 
 @dataclass(slots=True)
-class Reached:
+class ContactRef:
     """A contact, as far as a message needs it."""
 
     id: str
@@ -42,13 +42,15 @@ class Reached:
 
 def contact_for(
     kind: str, address: str, *, test: bool, name: str = "", time_zone: str = ""
-) -> Reached:
+) -> ContactRef:
     """Return the contact of an address; makes it, and keeps the newest name and time zone."""
-    return contacts_for([Known(kind, address, name, time_zone)], test=test)[kind, address]
+    return contacts_for([KnownAddress(kind, address, name, time_zone)], test=test)[kind, address]
 
 
 @transaction
-def contacts_for(known: Collection[Known], *, test: bool) -> dict[tuple[str, str], Reached]:
+def contacts_for(
+    known: Collection[KnownAddress], *, test: bool
+) -> dict[tuple[str, str], ContactRef]:
     """Return the contacts of many addresses, by kind and address."""
     keys = {one: address_keys(one.kind, one.address) for one in known}
     found = _find(keys, test)
@@ -61,19 +63,19 @@ def contacts_for(known: Collection[Known], *, test: bool) -> dict[tuple[str, str
     reached = {}
     for one, (key, *_) in keys.items():
         contact_id, name, time_zone, erased = found[key]
-        address = addresses.normal(one.kind, one.address)
+        address = addresses.normalize(one.kind, one.address)
         # a new word of their app: the person is known again, and what was erased stays so
         if erased:
             write(_KNOWN_AGAIN, {"key": contact_id, "new_address": address})
         _keep_newest(contact_id, name, time_zone, one)
-        reached[one.kind, one.address] = Reached(
+        reached[one.kind, one.address] = ContactRef(
             contact_id, address, key, one.time_zone or time_zone
         )
     return reached
 
 
 def _find(
-    keys: Mapping[Known, tuple[bytes, ...]], test: bool
+    keys: Mapping[KnownAddress, tuple[bytes, ...]], test: bool
 ) -> dict[bytes, tuple[str, bytes | None, str, bool]]:
     """Return contacts by the key of their normal form.
 
@@ -89,10 +91,10 @@ def _find(
     rows = read(_FIND, **wanted)
     normal = {some[0] for some in keys.values()}
     if others := {row[0] for row in rows} - normal:
-        need_lock()
+        require_write_lock()
         for one, some in keys.items():
             if others.intersection(some):
-                merging.merge(one.kind, addresses.normal(one.kind, one.address), some)
+                merging.merge_contacts(one.kind, addresses.normalize(one.kind, one.address), some)
         rows = read(_FIND, **wanted)
     return {
         key: (row_id, name, zone, bool(gone))
@@ -107,7 +109,9 @@ _FIND = Statement(
         *contacts.c["address_key", "id", "name", "time_zone"],
         contacts.c.erased_at.is_not(None),
         contacts.c.test == bindparam("test"),
-    ).where(contacts.c.kind.in_(several("kinds")), contacts.c.address_key.in_(several("keys")))
+    ).where(
+        contacts.c.kind.in_(list_param("kinds")), contacts.c.address_key.in_(list_param("keys"))
+    )
 )
 _ADD = Statement.insert(contacts)  # PostgreSQL runs the change again when another one was first
 _KNOWN_AGAIN = Statement(
@@ -122,9 +126,9 @@ _RENAME = Statement(
 )
 
 
-def _row(key: bytes, one: Known, test: bool) -> dict[str, Any]:
+def _row(key: bytes, one: KnownAddress, test: bool) -> dict[str, Any]:
     contact_id = new_id("ctc")
-    address = addresses.normal(one.kind, one.address)
+    address = addresses.normalize(one.kind, one.address)
     return {
         "id": contact_id,
         "kind": one.kind,
@@ -138,7 +142,7 @@ def _row(key: bytes, one: Known, test: bool) -> dict[str, Any]:
     }
 
 
-def _keep_newest(contact_id: str, name: bytes | None, time_zone: str, one: Known) -> None:
+def _keep_newest(contact_id: str, name: bytes | None, time_zone: str, one: KnownAddress) -> None:
     row = contact_id.partition("_")[2]
     renamed = one.name and _name(row, name) != one.name
     if renamed or (one.time_zone and time_zone != one.time_zone):
@@ -153,7 +157,7 @@ def _name(row: str, sealed: bytes | None) -> str | None:
     """Return the stored name of a contact, or None if there is none or it cannot be read."""
     try:
         return None if sealed is None else str(keyring().open_json("contacts", row, "name", sealed))
-    except Unreadable:
+    except DecryptionError:
         return None
 
 

@@ -20,7 +20,7 @@ from itertools import islice
 from sqlalchemy.exc import SQLAlchemyError
 
 from hub.core.errors import Refused
-from hub.db.store import asks_to_rerun, transaction
+from hub.db.store import is_retryable, transaction
 from hub.lib import addresses
 from hub.shared import audit
 
@@ -48,7 +48,7 @@ _QUOTED = re.compile(r'[",;\t\r\n]|^\s|\s$')
 
 
 @dataclass
-class Report:
+class ImportReport:
     """The outcome of an import: how many lines were stored, or known already, and why others were
     refused, by their number.
     """
@@ -76,22 +76,22 @@ class Columns:
 
 def import_lines(
     content: str | bytes, keep: Callable[[dict[str, str]], bool], *, columns: Columns, action: str
-) -> Report:
+) -> ImportReport:
     """Let `keep` store each line of a CSV file, some in a transaction; it returns False for what is
     known, and raises Refused.
 
     Raises Refused, before anything is stored, for a file that cannot be read or can be read in two
     ways.
     """
-    found = read(content, columns)
+    found = read_csv(content, columns)
     columns.check(found)
     lines = iter(found)
-    report = Report()
+    report = ImportReport()
     while some := list(islice(lines, AT_ONCE)):
         try:
             part = _keep(some, keep)  # counted once it is stored: a transaction may be run again
         except SQLAlchemyError as problem:
-            if asks_to_rerun(problem):
+            if is_retryable(problem):
                 raise
             why = (
                 f"The database failed. Nothing from line {some[0][0]} on was imported. Import those"
@@ -107,8 +107,8 @@ def import_lines(
 
 
 @transaction
-def _keep(lines: Sequence[Line], keep: Callable[[dict[str, str]], bool]) -> Report:
-    part = Report()
+def _keep(lines: Sequence[Line], keep: Callable[[dict[str, str]], bool]) -> ImportReport:
+    part = ImportReport()
     for number, line in lines:
         try:
             if keep(line):
@@ -123,13 +123,13 @@ def _keep(lines: Sequence[Line], keep: Callable[[dict[str, str]], bool]) -> Repo
 
 
 @transaction
-def _tell(action: str, report: Report) -> None:
+def _tell(action: str, report: ImportReport) -> None:
     # once, not for each line
     audit.record(action, action.partition(".")[0], kept=report.kept, refused=len(report.refused))
 
 
 # ── Reading ───────────────────────────────────────────────────────────────────────────────────────
-def read(content: str | bytes, columns: Columns) -> list[Line]:
+def read_csv(content: str | bytes, columns: Columns) -> list[Line]:
     """Return the lines of a CSV file, blank ones left out.
 
     Raises Refused that names the line and the remedy.
@@ -321,7 +321,7 @@ def _looks_like_a_line(
     if not max(map(names.index, needs)) < len(cells) <= len(names):
         return False
     try:
-        addresses.typed(_unguarded(cells[names.index("address")].strip(' "')))
+        addresses.parse_typed(_unguarded(cells[names.index("address")].strip(' "')))
     except Refused:
         return False
     return True

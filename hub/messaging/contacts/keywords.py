@@ -86,7 +86,7 @@ class Keyword(StrEnum):
     HELP = "help"
 
 
-def fold(text: str) -> str:
+def fold_text(text: str) -> str:
     """Return the words of a text, with a blank between them, without case and accents; hyphens and
     apostrophes part words.
     """
@@ -94,16 +94,16 @@ def fold(text: str) -> str:
 
 
 @lru_cache(maxsize=1024)
-def forms(phrase: str) -> frozenset[str]:
+def spellings(phrase: str) -> frozenset[str]:
     """Return every form in which a phrase is known: `opt out` also as `optout`; empty when it holds
     no letter or digit.
     """
     return frozenset(
-        filter(None, (fold(phrase), _words(phrase, ""), fold(phrase).replace(" ", "")))
+        filter(None, (fold_text(phrase), _words(phrase, ""), fold_text(phrase).replace(" ", "")))
     )
 
 
-def keyword(
+def keyword_of(
     text: str, stop: Collection[str] = (), start: Collection[str] = (), help_: Collection[str] = ()
 ) -> Keyword | None:
     """Return the request that a text makes, or None.
@@ -113,7 +113,7 @@ def keyword(
     if len(text) > LONGEST_TEXT:
         return None
     own = {Keyword.HELP: help_, Keyword.START: start, Keyword.STOP: stop}
-    for words in dict.fromkeys((fold(text), _words(text, ""), _spelled(fold(text)))):
+    for words in dict.fromkeys((fold_text(text), _words(text, ""), _spelled(fold_text(text)))):
         found = _request(words.split(), own)
         if found is not None and (found != Keyword.START or _plain(text, start)):
             return found
@@ -165,7 +165,7 @@ def _plain(text: str, start: Collection[str]) -> bool:
         return False
     if any(unicodedata.category(one)[0] not in "LNM" for one in inner if one not in " -'’"):
         return False
-    return fold(bare) in start or _SHIPPED.get(fold(bare)) == Keyword.START
+    return fold_text(bare) in start or _SHIPPED.get(fold_text(bare)) == Keyword.START
 
 
 AROUND_START = "\"'“”„‟‘’‚‛«»‹›「」『』.!。！¡…` \t\r\n"
@@ -229,7 +229,7 @@ _JOINTS = "‘’‚‛′´＇｀﹘﹣－＿‿⁀−\u02bc\u02bb"
 
 
 def _every_form(phrases: Iterable[str]) -> frozenset[str]:
-    return frozenset().union(*map(forms, phrases))
+    return frozenset().union(*map(spellings, phrases))
 
 
 _POLITE = _every_form(POLITE)

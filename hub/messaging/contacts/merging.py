@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import delete, or_, select, update
 
-from hub.core.errors import Unreadable
+from hub.core.errors import DecryptionError
 from hub.db.engine import Base, db
 from hub.db.store import transaction
 from hub.models import (
@@ -33,7 +33,7 @@ STRICTEST = ("admin", "complaint", "api", "import", "provider", "keyword")
 
 
 @transaction
-def merge(kind: str, address: str, keys: Sequence[bytes]) -> None:
+def merge_contacts(kind: str, address: str, keys: Sequence[bytes]) -> None:
     """Move all that is stored under `keys` to the first of them, which is that of `address`."""
     first = keys[0]
     others = list(keys[1:])
@@ -45,7 +45,7 @@ def merge(kind: str, address: str, keys: Sequence[bytes]) -> None:
     db.session.expire_all()  # rows went elsewhere behind the session's back
 
 
-def pairs(kind: str, keys: Sequence[bytes]) -> list[tuple[str, str]]:
+def duplicate_pairs(kind: str, keys: Sequence[bytes]) -> list[tuple[str, str]]:
     """Return the contacts that `merge` would let become another one, each with that one: ids."""
     found = []
     for same in _groups(kind, keys):
@@ -55,7 +55,7 @@ def pairs(kind: str, keys: Sequence[bytes]) -> list[tuple[str, str]]:
     return found
 
 
-def drain(contact_id: str, into: str) -> None:
+def merge_all(contact_id: str, into: str) -> None:
     """Move the many rows of a contact to another one, in several transactions; `merge` takes the
     rest.
     """
@@ -115,7 +115,7 @@ def _merge_contacts(rows: Sequence[Contact], address: str, key: bytes) -> None:
 
 def _keep_name(row: Contact, kept: Contact) -> None:
     if kept._name is None:
-        with suppress(Unreadable):  # a name whose key is gone must not hold the person back
+        with suppress(DecryptionError):  # a name whose key is gone must not hold the person back
             kept.name = row.name
 
 
@@ -237,10 +237,10 @@ def _merge_suppressions(first: bytes, others: Collection[bytes]) -> None:
 
 
 def _strictness(row: Suppression) -> tuple[int, float]:
-    return rank(row.reason), -row.since.timestamp()
+    return strictness_rank(row.reason), -row.since.timestamp()
 
 
-def rank(reason: str) -> int:
+def strictness_rank(reason: str) -> int:
     """Return how easily an opt-out of this reason is lifted: 0 is the hardest."""
     return STRICTEST.index(reason) if reason in STRICTEST else len(STRICTEST)
 

@@ -19,7 +19,7 @@ from hub.db.types import BadTime, is_id, now
 from hub.lib import addresses, text, times
 from hub.messaging.contacts import contact_links, merging
 from hub.messaging.contacts.contacts import contact_for
-from hub.messaging.contacts.csv_files import Columns, Report, csv_line, import_lines
+from hub.messaging.contacts.csv_files import Columns, ImportReport, csv_line, import_lines
 from hub.messaging.policy import linked_contacts, policy
 from hub.messaging.state import unreadable_rows
 from hub.models import Connection, Contact, Message, Source, Suppression
@@ -38,7 +38,7 @@ COLUMNS = "address", "channel", "reason", "why", "since", "sender", "code", "kin
 
 
 @dataclass(frozen=True)
-class Closed:
+class AddressOptOut:
     """A suppression and its address; '' where that was erased or never stored."""
 
     row: Suppression
@@ -81,7 +81,7 @@ def suppress(message_id: str, *, reason: str, code: str, began: datetime | None 
 
 
 @transaction
-def add(
+def add_opt_out(
     address: str,
     *,
     channel: str = "",
@@ -94,11 +94,11 @@ def add(
 
     Return what closes it, which may be older. Raises Refused that names the field.
     """
-    row, _ = _add(addresses.read(address), channel, why, test, reason, source_id=source_id)
+    row, _ = _add(addresses.parse(address), channel, why, test, reason, source_id=source_id)
     audit.record(
         "suppression.added",
         row.id,
-        addresses.read(address)[1],
+        addresses.parse(address)[1],
         channel=channel or "every channel",
         why=why,
     )
@@ -154,7 +154,7 @@ def _close(
     )
     if (row := db.session.scalar(same)) is not None:
         # a stricter reason wins: otherwise a START would lift an admin's opt-out
-        if merging.rank(reason) < merging.rank(row.reason):
+        if merging.strictness_rank(reason) < merging.strictness_rank(row.reason):
             row.reason = reason
             row.code = code
             row.why = why or row.why
@@ -179,7 +179,7 @@ def _close(
 
 # ── Lifting ───────────────────────────────────────────────────────────────────────────────────────
 @transaction
-def lift(
+def lift_opt_out(
     suppression_id: str, *, why: str, test: bool | None = None, source_id: str | None = None
 ) -> Suppression:
     """Let messages go to an address again, and keep why. Raises NotFound, Refused.
@@ -215,19 +215,19 @@ def lift(
 
 
 @transaction
-def lift_for(message_id: str) -> None:
+def lift_for_sender(message_id: str) -> None:
     """Lift everything that stops messages like this one. Raises NotFound when nothing does."""
     found = stopping(db.session.get_one(Message, message_id))
     if found is None:
         raise NotFound("not_suppressed", "Nothing stops messages to this recipient any more.")
     while found is not None:
-        lift(found.id, why="Allowed on the page of a message.")
+        lift_opt_out(found.id, why="Allowed on the page of a message.")
         found = stopping(db.session.get_one(Message, message_id))
 
 
 def stopping(message: Message) -> Suppression | None:
     """Return what would stop a message like this one now, or None."""
-    return policy.suppression(
+    return policy.find_opt_out(
         contact_links.keys_of_person(message.contact),
         message.channel,
         policy.sender_key(message.connection),
@@ -237,7 +237,7 @@ def stopping(message: Message) -> Suppression | None:
 
 
 # ── Looking ───────────────────────────────────────────────────────────────────────────────────────
-def listed(
+def list_opt_outs(
     *,
     address: str = "",
     test: bool | None = None,
@@ -254,28 +254,28 @@ def listed(
     if source_id is not None:
         query = query.where(Suppression.source_id == source_id)
     if address.strip():
-        kind, clean = addresses.read(address)
+        kind, clean = addresses.parse(address)
         query = query.where(Suppression.address_key.in_(address_keys(kind, clean)))
     return query if test is None else query.where(Suppression.test == test)
 
 
-def blocks(address: str, *, test: bool, source_id: str) -> list[tuple[str, str]]:
+def blocks_of_address(address: str, *, test: bool, source_id: str) -> list[tuple[str, str]]:
     """Return where messages of a source to an address are stopped: channel ('' for all) and code.
 
     Raises Refused for what is no address.
     """
-    kind, clean = addresses.read(address)
+    kind, clean = addresses.parse(address)
     keys = address_keys(kind, clean)
     mine = db.session.scalars(
         select(Contact.id).where(Contact.address_key.in_(keys), Contact.test == test)
     ).all()
     linked = linked_contacts.linked_contacts(mine).values()
     others = [one.address_key for some in linked for one in some]
-    query = policy.stopping((*keys, *others), test=test, source_id=source_id)
+    query = policy.active_opt_outs((*keys, *others), test=test, source_id=source_id)
     return sorted({(row.channel, row.code or row.reason) for row in db.session.scalars(query)})
 
 
-def with_addresses(rows: list[Suppression]) -> list[Closed]:
+def with_addresses(rows: list[Suppression]) -> list[AddressOptOut]:
     """Say of suppressions whose address they close."""
     keys = {row.address_key for row in rows}
     people = (
@@ -291,12 +291,12 @@ def with_addresses(rows: list[Suppression]) -> list[Closed]:
         for row in rows
     ]
     return [
-        Closed(row, one.address, one.id, one.kind) if one else Closed(row, "", "")
+        AddressOptOut(row, one.address, one.id, one.kind) if one else AddressOptOut(row, "", "")
         for row, one in found
     ]
 
 
-def find(suppression_id: str) -> Closed:
+def find_opt_outs(suppression_id: str) -> AddressOptOut:
     """Return an open suppression. Raises NotFound."""
     row = db.session.get(Suppression, suppression_id) if is_id("sup", suppression_id) else None
     if row is None or row.lifted_at is not None:
@@ -304,7 +304,7 @@ def find(suppression_id: str) -> Closed:
     return with_addresses([row])[0]
 
 
-def of_contact(contact: Contact) -> list[Suppression]:
+def opt_outs_of_contact(contact: Contact) -> list[Suppression]:
     """Return everything that closes or closed a contact, newest first.
 
     A live suppression also holds for a test contact.
@@ -320,7 +320,7 @@ def of_contact(contact: Contact) -> list[Suppression]:
 FILE = Columns(("address",), COLUMNS[1:], others=True)
 
 
-def import_file(content: str | bytes, *, test: bool) -> Report:
+def import_opt_outs(content: str | bytes, *, test: bool) -> ImportReport:
     """Close every address of a CSV file: those of `export` as they were, other lists for the reason
     `import`.
 
@@ -350,9 +350,9 @@ def _import(line: dict[str, str], apps: Mapping[str, str], test: bool) -> bool:
         reason if reason in REASONS else BY_IMPORT,
         sender=sender,
         code=line["code"].strip(),
-        source_id=app_of(line, apps),
+        source_id=source_name_of(line, apps),
         since=(
-            times.already_past(times.parse(since, field="since"), now(), field="since")
+            times.is_past(times.parse(since, field="since"), now(), field="since")
             if since
             else None
         ),
@@ -360,7 +360,7 @@ def _import(line: dict[str, str], apps: Mapping[str, str], test: bool) -> bool:
     return new
 
 
-def app_of(line: Mapping[str, str], apps: Mapping[str, str]) -> str | None:
+def source_name_of(line: Mapping[str, str], apps: Mapping[str, str]) -> str | None:
     """Return the id of the source that a line of a file names by its slug; None for all.
 
     Raises Refused.
@@ -375,7 +375,7 @@ def app_of(line: Mapping[str, str], apps: Mapping[str, str]) -> str | None:
     return apps[slug] if slug else None
 
 
-def _line(one: Closed, apps: dict[str, str]) -> str:
+def _line(one: AddressOptOut, apps: dict[str, str]) -> str:
     row = one.row
     # it closes the address all the same
     since = "" if isinstance(row.since, BadTime) else row.since.isoformat()
@@ -394,7 +394,7 @@ def _line(one: Closed, apps: dict[str, str]) -> str:
     )
 
 
-def export(*, test: bool) -> Iterator[str]:
+def export_opt_outs(*, test: bool) -> Iterator[str]:
     """Write the open suppressions of live or test addresses as a CSV file, line by line; those of
     erased people have no address.
     """
@@ -402,10 +402,16 @@ def export(*, test: bool) -> Iterator[str]:
     apps = {row.id: row.slug for row in db.session.scalars(select(Source))}
     last = ""
     while True:
-        query = listed(test=test).where(Suppression.id > last) if last else listed(test=test)
+        query = (
+            list_opt_outs(test=test).where(Suppression.id > last)
+            if last
+            else list_opt_outs(test=test)
+        )
         rows = list(db.session.scalars(query.order_by(Suppression.id).limit(500)))
         known = [one for one in with_addresses(rows) if one.address]
-        yield from unreadable_rows.readable("suppressions", known, lambda one: _line(one, apps))
+        yield from unreadable_rows.readable_rows(
+            "suppressions", known, lambda one: _line(one, apps)
+        )
         if not rows:
             return
         last = rows[-1].id

@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, or_, select
 
 from hub.core.vocabulary import Status
 from hub.db.compiled_sql import Statement
-from hub.db.store import read, several
+from hub.db.store import list_param, read
 from hub.db.types import id_at
 from hub.messaging.policy.policy import Carrying
 from hub.models import Attempt, Connection, Message
@@ -50,7 +50,8 @@ _ANSWERED = Statement(
     select(Message.id, Message.request_id, Message.source_id)
     .join(Attempt, Attempt.message_id == Message.id)
     .where(
-        Attempt.connection_id.in_(several("connections")), Attempt.provider_id == bindparam("name")
+        Attempt.connection_id.in_(list_param("connections")),
+        Attempt.provider_id == bindparam("name"),
     )
     .limit(1)
 )

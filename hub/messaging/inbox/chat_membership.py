@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import bindparam, select, update
 
 from hub.db.compiled_sql import Statement, table_of
-from hub.db.store import need_lock, read, several, transaction, write
+from hub.db.store import list_param, read, require_write_lock, transaction, write
 from hub.db.types import new_id
 from hub.integrations.base import OptChange
 from hub.messaging.contacts.contacts import contact_for
@@ -25,14 +25,14 @@ A_MOMENT = timedelta(seconds=1)  # providers tell whole seconds
 
 
 @transaction
-def changed(came: OptChange, origin: Origin, at: datetime) -> bool:
+def apply_membership(came: OptChange, origin: Origin, at: datetime) -> bool:
     """Close a chat that shut us out, open one that let us in; False when none of these connections
     is there any more.
     """
     rows = read(_CONNECTIONS, ids=list(origin.connection_ids))
     if not rows:
         return False
-    need_lock()  # what was said before, and later, is read
+    require_write_lock()  # what was said before, and later, is read
     receiver = Carrier(*rows[0][:-1])
     place = rows[0][-1]
     contact = contact_for(came.kind, came.address, test=receiver.test)
@@ -81,9 +81,11 @@ def _change_destination(
     What happens in other groups needs nobody: nothing is posted there.
     """
     if came.wanted:
-        destinations.let_in(receiver.id, contact_id, at)
+        destinations.reopen_for_member(receiver.id, contact_id, at)
     elif came.address == place:
-        destinations.pause(receiver.id, contact_id, code=CODE, why=f"{came.why} {REMEDY}", at=at)
+        destinations.pause_destination(
+            receiver.id, contact_id, code=CODE, why=f"{came.why} {REMEDY}", at=at
+        )
 
 
 _table = table_of(Suppression)
@@ -97,7 +99,7 @@ _CONNECTIONS = Statement(
         Connection.rules,
         Connection.place,
     )
-    .where(Connection.id.in_(several("ids")))
+    .where(Connection.id.in_(list_param("ids")))
     .order_by(Connection.archived_at.is_not(None), Connection.id)
     .limit(1)
 )

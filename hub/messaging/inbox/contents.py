@@ -11,7 +11,7 @@ Fields = Mapping[str, Any]
 MOST_PARTS = 20  # of a form's answers or a poll's options that are named
 
 
-def described(content: Fields) -> str:
+def describe_content(content: Fields) -> str:
     """Return a line that says what a content is and what it holds, from how a body keeps it."""
     words = WORDS.get(str(content.get("kind", "")))
     try:

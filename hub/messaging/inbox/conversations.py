@@ -30,7 +30,7 @@ COUNT_TO = 1000
 
 
 @dataclass(frozen=True)
-class Talk:
+class ConversationSummary:
     """A conversation and whom it is with.
 
     `asks`: free text may go only until `window`, and not where that is None.
@@ -48,7 +48,7 @@ class Talk:
 
 
 @dataclass(frozen=True)
-class Line:
+class ConversationEntry:
     """One thing that was said: by them, or by us in a message. `body` may be gone."""
 
     at: datetime
@@ -59,7 +59,9 @@ class Line:
     keyword: str = ""
 
 
-def newest(limit: int, before: str = "", after: str = "", *, unread: bool = False) -> list[Talk]:
+def newest_conversations(
+    limit: int, before: str = "", after: str = "", *, unread: bool = False
+) -> list[ConversationSummary]:
     """Return conversations by what was written to us last, newest first; oldest first of those
     `after` an id.
     """
@@ -77,7 +79,7 @@ def newest(limit: int, before: str = "", after: str = "", *, unread: bool = Fals
     return _talks(list(db.session.scalars(query)))
 
 
-def get(conversation_id: str) -> Talk:
+def get(conversation_id: str) -> ConversationSummary:
     """Return a conversation. Raises NotFound."""
     row = db.session.get(Conversation, conversation_id) if is_id("cnv", conversation_id) else None
     if row is None:
@@ -85,7 +87,7 @@ def get(conversation_id: str) -> Talk:
     return _talks([row])[0]
 
 
-def of_contact(contact_id: str, connection_id: str) -> Conversation | None:
+def conversations_of_contact(contact_id: str, connection_id: str) -> Conversation | None:
     """Return what a contact and a connection have said to each other, if the contact ever wrote."""
     query = select(Conversation).where(
         Conversation.contact_id == contact_id, Conversation.connection_id == connection_id
@@ -93,13 +95,13 @@ def of_contact(contact_id: str, connection_id: str) -> Conversation | None:
     return db.session.scalar(query)
 
 
-def unread() -> int:
+def count_unread() -> int:
     """Count the conversations with something new, up to COUNT_TO."""
     some = select(Conversation.id).where(Conversation.unread > 0).limit(COUNT_TO).subquery()
     return db.session.scalar(select(func.count()).select_from(some)) or 0
 
 
-def lines(talk: Talk) -> list[Line]:
+def conversation_entries(talk: ConversationSummary) -> list[ConversationEntry]:
     """Return what was said last, oldest first."""
     pair = {"contact_id": talk.row.contact_id, "connection_id": talk.row.connection_id}
     came = list(
@@ -111,10 +113,14 @@ def lines(talk: Talk) -> list[Line]:
     went = list(db.session.scalars(query)) if talk.contact else []
     bodies = _bodies([one.id for one in came] + [one.id for one in went])
     said = [
-        Line(one.at, True, bodies.get(_number(one.id)), row_id=one.id, keyword=one.keyword)
+        ConversationEntry(
+            one.at, True, bodies.get(_number(one.id)), row_id=one.id, keyword=one.keyword
+        )
         for one in came
     ]
-    said += [Line(one.created_at, False, bodies.get(_number(one.id)), one) for one in went]
+    said += [
+        ConversationEntry(one.created_at, False, bodies.get(_number(one.id)), one) for one in went
+    ]
     return sorted(said, key=lambda line: line.at)[-SHOWN:]
 
 
@@ -127,7 +133,7 @@ def _theirs(row: Conversation) -> list[ColumnElement[bool]]:
     return [Inbound.contact_id == row.contact_id, Inbound.connection_id == row.connection_id]
 
 
-def last_words(talks: Collection[Talk]) -> dict[str, Body]:
+def last_words(talks: Collection[ConversationSummary]) -> dict[str, Body]:
     """Return what each person wrote last, by conversation."""
     bodies = _bodies([talk.row.last_id for talk in talks])
     return {
@@ -137,7 +143,7 @@ def last_words(talks: Collection[Talk]) -> dict[str, Body]:
     }
 
 
-def file(inbound_id: str, n: int) -> tuple[str, bytes]:
+def inbound_file(inbound_id: str, n: int) -> tuple[str, bytes]:
     """Fetch a file that came along from the provider; return its content type and content.
 
     Raises NotFound, SendError, Unreadable.
@@ -168,7 +174,7 @@ def mark_read(conversation_id: str) -> None:
 
 
 @transaction
-def answer(conversation_id: str, text: str) -> str:
+def send_reply(conversation_id: str, text: str) -> str:
     """Answer a person with free text; return the message's id.
 
     Raises Refused that names the field, Conflict.
@@ -210,7 +216,7 @@ def answer(conversation_id: str, text: str) -> str:
     return sent.id
 
 
-def _talks(rows: list[Conversation]) -> list[Talk]:
+def _talks(rows: list[Conversation]) -> list[ConversationSummary]:
     contacts = _by_id(Contact, {row.contact_id for row in rows if row.contact_id})
     connections = _by_id(Connection, {row.connection_id for row in rows})
     asking = {
@@ -219,7 +225,7 @@ def _talks(rows: list[Conversation]) -> list[Talk]:
         if _installed(one)
     }
     open_until = {
-        one.id: session_windows.closing(
+        one.id: session_windows.closing_times(
             sender_key(one),
             {row.contact_id for row in rows if row.contact_id and row.connection_id == one.id},
         )
@@ -227,8 +233,8 @@ def _talks(rows: list[Conversation]) -> list[Talk]:
         if asking.get(one.id)
     }
 
-    def talk(row: Conversation) -> Talk:
-        return Talk(
+    def talk(row: Conversation) -> ConversationSummary:
+        return ConversationSummary(
             row,
             contacts.get(row.contact_id or ""),
             connections[row.connection_id],
@@ -236,7 +242,7 @@ def _talks(rows: list[Conversation]) -> list[Talk]:
             open_until.get(row.connection_id, {}).get(row.contact_id or ""),
         )
 
-    return unreadable_rows.readable("conversations", rows, talk)
+    return unreadable_rows.readable_rows("conversations", rows, talk)
 
 
 def _installed(connection: Connection) -> bool:

@@ -12,16 +12,16 @@ from typing import Any
 from sqlalchemy import bindparam, select, update
 
 from hub import integrations
-from hub.core.errors import Refused, Unreadable
+from hub.core.errors import DecryptionError, Refused
 from hub.core.vocabulary import Address
 from hub.db.compiled_sql import Statement, table_of
 from hub.db.engine import db
-from hub.db.store import read, several, transaction, write
+from hub.db.store import list_param, read, transaction, write
 from hub.db.types import keyring, new_id
 from hub.integrations import base
 from hub.lib.crypto import digest
 from hub.messaging.contacts import contact_links
-from hub.messaging.contacts.contacts import Reached, contact_for
+from hub.messaging.contacts.contacts import ContactRef, contact_for
 from hub.messaging.inbox import opt_out
 from hub.messaging.inbox.answers import Answered, find_answered
 from hub.messaging.policy import session_windows
@@ -41,7 +41,7 @@ class _Receiver(Carrier):
 
 
 @transaction
-def take(came: base.Inbound, origin: Origin, at: datetime) -> bool:
+def store_inbound(came: base.Inbound, origin: Origin, at: datetime) -> bool:
     """Store a person's message, once however often it comes; False when none of these connections
     carries its channel.
 
@@ -56,7 +56,7 @@ def take(came: base.Inbound, origin: Origin, at: datetime) -> bool:
         return False
     contact = _sender(came, receiver)
     row_id = new_id("inb")
-    word, replied = opt_out.meaning(came) if contact else (None, False)
+    word, replied = opt_out.keyword_meaning(came) if contact else (None, False)
     contact_id = contact.id if contact else None
     answered = find_answered(came.answers, receiver, origin.connection_ids, contact_id, at)
     write(
@@ -85,9 +85,9 @@ def take(came: base.Inbound, origin: Origin, at: datetime) -> bool:
             contact.id, came.address, came.external_id, origin.receipt_id, test=receiver.test
         )
     if contact and cls.session_window and meant:
-        session_windows.opened(sender_key(receiver), contact.id, at, cls.session_window)
+        session_windows.open_window(sender_key(receiver), contact.id, at, cls.session_window)
     if contact and word is not None:
-        opt_out.heard(
+        opt_out.process_keyword(
             word, came.text, receiver, contact, at, answered=replied or bool(cls.answers_keywords)
         )
     _tell(came, cls.event_prefix, receiver, answered, row_id, at)
@@ -103,7 +103,7 @@ def _name_of(came: base.Inbound, origin: Origin) -> str:
     return name if len(name) <= LONGEST_NAME else digest(name).hex()
 
 
-def _sender(came: base.Inbound, receiver: _Receiver) -> Reached | None:
+def _sender(came: base.Inbound, receiver: _Receiver) -> ContactRef | None:
     """Return the contact who wrote; None for an unknown sender.
 
     Raises Refused where there is nothing to show either.
@@ -162,7 +162,7 @@ def _senders(one: _Receiver) -> Collection[str]:
     """Return everything that a connection sends from; what cannot be read names nothing."""
     try:
         settings = db.session.get_one(Connection, one.id).settings_or_none()
-    except Unreadable:
+    except DecryptionError:
         return ()
     return integrations.get(one.integration).senders_of(settings or {})
 
@@ -189,7 +189,7 @@ def _converse(receiver: _Receiver, contact_id: str | None, row_id: str, at: date
         )
 
 
-def received(inbound_id: str) -> str:
+def received_content(inbound_id: str) -> str:
     """Return the cause of the platform event that tells of a person's message."""
     return f"{inbound_id}:received"
 
@@ -216,7 +216,7 @@ def _tell(
         _EVENT,
         {
             "id": event_id,
-            "cause": received(row_id),
+            "cause": received_content(row_id),
             "type": f"{prefix}_received",
             "message_id": answered.message_id,
             "request_id": answered.request_id,
@@ -235,7 +235,7 @@ _inbound = table_of(Inbound)
 _conversations = table_of(Conversation)
 _KNOWN = Statement(
     select(_inbound.c.id).where(
-        _inbound.c.connection_id.in_(several("connections")),
+        _inbound.c.connection_id.in_(list_param("connections")),
         _inbound.c.provider_id == bindparam("name"),
     )
 )
@@ -252,7 +252,7 @@ _RECEIVERS = Statement(
         Connection.rules,
         Connection.archived_at.is_not(None),
     )
-    .where(Connection.id.in_(several("ids")))
+    .where(Connection.id.in_(list_param("ids")))
     .order_by(Connection.archived_at.is_not(None), Connection.id)
 )
 _CONVERSATION = Statement(

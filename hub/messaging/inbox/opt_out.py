@@ -16,13 +16,13 @@ from hub.core.errors import Refused
 from hub.core.vocabulary import Channel
 from hub.db.compiled_sql import Statement, table_of
 from hub.db.engine import db
-from hub.db.store import need_lock, read, remembered, several, transaction, write
+from hub.db.store import cached, list_param, read, require_write_lock, transaction, write
 from hub.db.types import id_at, new_id, now
 from hub.integrations.base import Inbound
 from hub.messaging.compose.outbox import Draft, Reachable, add
 from hub.messaging.contacts import contact_links
 from hub.messaging.contacts.contacts import contact_for
-from hub.messaging.contacts.keywords import LONGEST, Keyword, forms, keyword
+from hub.messaging.contacts.keywords import LONGEST, Keyword, keyword_of, spellings
 from hub.messaging.policy import linked_contacts
 from hub.messaging.policy.policy import Carrying, sender_key
 from hub.models import Connection, Consent, Setting, Suppression
@@ -40,7 +40,7 @@ BY_LINK = "link"  # the source of a consent: a chat that was opened to us
 
 
 @dataclass(frozen=True)
-class Rules:
+class KeywordRules:
     """What an admin decided: more words by language, comma between them; whether a STOP holds for
     every channel.
     """
@@ -51,20 +51,20 @@ class Rules:
     everywhere: bool = False
 
 
-def rules() -> Rules:
+def keyword_rules() -> KeywordRules:
     """Return what holds, as it was a moment ago at the latest."""
-    found: Rules = remembered((SETTING,), stored)
+    found: KeywordRules = cached((SETTING,), stored_rules)
     return found
 
 
-def stored() -> Rules:
+def stored_rules() -> KeywordRules:
     """Return what holds as it is stored."""
     row = db.session.get(Setting, SETTING)
-    return Rules(**row.value) if row else Rules()
+    return KeywordRules(**row.value) if row else KeywordRules()
 
 
 @transaction
-def save(words: Mapping[str, Mapping[str, str]], *, everywhere: bool) -> None:
+def save_rules(words: Mapping[str, Mapping[str, str]], *, everywhere: bool) -> None:
     """Keep other rules: more words for `stop`, `start` and `help`, by language.
 
     Raises Refused that names the field.
@@ -90,9 +90,9 @@ def _check(word: str, name: str, seen: dict[str, str]) -> None:
     if len(word) > LONGEST:
         why = f"{word[:20]}… is too long for a keyword. Give at most {LONGEST} characters."
         raise Refused("too_long", why, field=name)
-    if not forms(word):
+    if not spellings(word):
         raise Refused("no_letters", f"{word} holds no letter or digit. Give a word.", field=name)
-    for form in forms(word):
+    for form in spellings(word):
         other = seen.setdefault(form, name)
         if other != name:
             why = f"{word.upper()} cannot mean both {other.upper()} and {name.upper()}."
@@ -103,21 +103,21 @@ class Receiver(Carrying, Protocol):
     """A connection that a person wrote to."""
 
 
-def meaning(came: Inbound) -> tuple[Keyword | None, bool]:
+def keyword_meaning(came: Inbound) -> tuple[Keyword | None, bool]:
     """Return what a message asks for, and whether the provider has answered it already: then it has
     read the words, not we.
     """
     if came.keyword:
         return Keyword(came.keyword), True
-    held = rules()
+    held = keyword_rules()
     return (
-        keyword(came.text, *(_forms(words) for words in (held.stop, held.start, held.help))),
+        keyword_of(came.text, *(_forms(words) for words in (held.stop, held.start, held.help))),
         False,
     )
 
 
 @transaction
-def heard(
+def process_keyword(
     word: Keyword,
     text: str,
     receiver: Receiver,
@@ -145,13 +145,13 @@ def _listed(words: Mapping[str, str]) -> Collection[str]:
 
 
 def _forms(words: Mapping[str, str]) -> Collection[str]:
-    return frozenset().union(*map(forms, _listed(words)))
+    return frozenset().union(*map(spellings, _listed(words)))
 
 
 # ── Closing and opening ───────────────────────────────────────────────────────────────────────────
 def _close(receiver: Receiver, contact: Reachable, at: datetime) -> bool:
     """Suppress the contact; False when it is already, or a later message takes it back."""
-    everywhere = rules().everywhere
+    everywhere = keyword_rules().everywhere
     channel, sender = ("", "") if everywhere else (receiver.channel, sender_key(receiver))
     asked = {
         "key": contact.address_key,
@@ -254,9 +254,9 @@ _TAKE_OVER = Statement(update(_table).where(_table.c.id == bindparam("row")).val
 _CLOSE = Statement.insert(_table, once=True)
 _OPEN_ONES = Statement(
     select(_table.c.id, _table.c.reason, _table.c.code).where(
-        _table.c.address_key.in_(several("keys")),
-        _table.c.channel.in_(several("channels")),
-        _table.c.sender.in_(several("senders")),
+        _table.c.address_key.in_(list_param("keys")),
+        _table.c.channel.in_(list_param("channels")),
+        _table.c.sender.in_(list_param("senders")),
         _table.c.test == bindparam("test"),
         _table.c.lifted_at.is_(None),
         _table.c.since <= bindparam("at"),
@@ -269,17 +269,17 @@ _LIFT = Statement(
 
 # ── For an account that belongs to no connection ──────────────────────────────────────────────────
 @transaction
-def heard_elsewhere(came: Inbound, at: datetime, receipt_id: str | None = None) -> None:
+def process_unassigned_keyword(came: Inbound, at: datetime, receipt_id: str | None = None) -> None:
     """Do what a keyword asks for that was sent to an account which belongs to no connection: it
     holds for the whole channel.
 
     A START there lifts only what a STOP there closed. Any other message, and one that comes twice
     or late, changes nothing.
     """
-    word, _ = meaning(came)
+    word, _ = keyword_meaning(came)
     if word not in (Keyword.STOP, Keyword.START):
         return
-    need_lock()  # what was said before, and later, is read
+    require_write_lock()  # what was said before, and later, is read
     contact = contact_for(came.kind, came.address, test=False)
     contact_links.link_named_twice(
         contact.id, came.address, came.external_id, receipt_id, test=False
@@ -291,7 +291,7 @@ def heard_elsewhere(came: Inbound, at: datetime, receipt_id: str | None = None) 
     if any(max(since, lifted_at or since) >= at for _, since, lifted_at in known):
         return
     standing = [row_id for row_id, _, lifted_at in known if lifted_at is None]
-    channel = "" if rules().everywhere else came.channel.value
+    channel = "" if keyword_rules().everywhere else came.channel.value
     if given:
         write(_LIFT, [{"row": row_id, "when": at} for row_id in standing])
     if not standing:  # a START without a STOP is kept too: an older STOP may come late
@@ -318,8 +318,8 @@ def heard_elsewhere(came: Inbound, at: datetime, receipt_id: str | None = None) 
 
 _ELSEWHERE = Statement(
     select(_table.c.id, _table.c.since, _table.c.lifted_at).where(
-        _table.c.address_key.in_(several("keys")),
-        _table.c.channel.in_(several("channels")),
+        _table.c.address_key.in_(list_param("keys")),
+        _table.c.channel.in_(list_param("channels")),
         _table.c.reason == SAID_STOP,
         _table.c.code == STRAY,
         _table.c.test.is_(False),
@@ -330,7 +330,9 @@ _ELSEWHERE = Statement(
 # ── What follows ──────────────────────────────────────────────────────────────────────────────────
 def _note(receiver: Receiver, contact: Reachable, at: datetime, said: str, *, given: bool) -> None:
     """Write it into the ledger of consents, with the words as proof."""
-    _record_consent(contact, "" if rules().everywhere else receiver.channel, at, said, given=given)
+    _record_consent(
+        contact, "" if keyword_rules().everywhere else receiver.channel, at, said, given=given
+    )
 
 
 def _record_consent(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy import select, union_all
 
 from hub.db.compiled_sql import Statement, table_of
-from hub.db.store import read, several
+from hub.db.store import list_param, read
 from hub.models import Contact, ContactLink
 
 
@@ -42,7 +42,7 @@ def with_linked(ids: Iterable[str], links: Mapping[str, Sequence[Linked]]) -> se
 
 _links = table_of(ContactLink)
 _contacts = table_of(Contact)
-_MEANT = several("contacts")
+_MEANT = list_param("contacts")
 _BOTH_WAYS = union_all(
     select(_links.c.contact_id.label("mine"), _links.c.other_id.label("other")).where(
         _links.c.contact_id.in_(_MEANT), _links.c.undone_at.is_(None)

@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, or_, select
 
 from hub.core.vocabulary import Channel
 from hub.db.compiled_sql import Statement, UnreadableRow, table_of
-from hub.db.store import read, several
+from hub.db.store import list_param, read
 from hub.models import Consent, Source
 
 T = TypeVar("T")
@@ -20,7 +20,7 @@ PURPOSES = ("", "signing")  # of a consent: what it must be for, to count here
 BY_KEYWORD = "keyword"
 
 
-def held_for(source_id: str | None, by_source: Mapping[str | None, T]) -> list[T]:
+def holds_for(source_id: str | None, by_source: Mapping[str | None, T]) -> list[T]:
     """Return what holds for a source's messages: what holds for every source (None), and its own.
 
     Messages of no source are an admin's: whatever any source recorded holds for them.
@@ -31,7 +31,7 @@ def held_for(source_id: str | None, by_source: Mapping[str | None, T]) -> list[T
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class Decision:
     """The newest consent or objection of a contact, as one source recorded it, or None: an admin.
 
     `for_all` says that it applies to every source's messages.
@@ -44,13 +44,13 @@ class Word:
     for_all: bool = True
 
 
-def standing(words: Iterable[Word], source_id: str | None) -> Word | None:
+def current_decisions(words: Iterable[Decision], source_id: str | None) -> Decision | None:
     """Return the word that decides about a source's messages, None without any.
 
     An objection applies until its own source, or an admin, records a consent. Messages of no
     source are an admin's: what any source recorded applies to them.
     """
-    latest: dict[str | None, Word] = {}
+    latest: dict[str | None, Decision] = {}
     for word in sorted(words, key=_when):
         if source_id is None or word.for_all or word.source_id == source_id:
             latest[word.source_id] = word
@@ -61,11 +61,13 @@ def standing(words: Iterable[Word], source_id: str | None) -> Word | None:
     return max(refusals or latest.values(), key=_when, default=None)
 
 
-def _when(word: Word) -> tuple[datetime, str]:
+def _when(word: Decision) -> tuple[datetime, str]:
     return word.at, word.id
 
 
-def newest_words(contact_ids: Collection[str], channel: str) -> dict[str, dict[str | None, Word]]:
+def newest_decisions(
+    contact_ids: Collection[str], channel: str
+) -> dict[str, dict[str | None, Decision]]:
     """Return what contacts said last about a channel, by the time it was said.
 
     By contact, and by the source that recorded it, None for admins. A word about every channel
@@ -76,7 +78,7 @@ def newest_words(contact_ids: Collection[str], channel: str) -> dict[str, dict[s
     """
     if not contact_ids:
         return {}
-    found: dict[str, dict[str | None, Word]] = {}
+    found: dict[str, dict[str | None, Decision]] = {}
     rows = read(_SAID, contacts=list(contact_ids), channel=channel)
     for contact_id, *rest in sorted(rows, key=lambda row: (row[3], row[1])):
         row_id, given, at, source_id, applies_to_all, said_of = rest
@@ -85,7 +87,9 @@ def newest_words(contact_ids: Collection[str], channel: str) -> dict[str, dict[s
         if said_of not in ("", channel):
             continue
         for_all = source_id is None or bool(applies_to_all)
-        found.setdefault(contact_id, {})[source_id] = Word(row_id, given, at, source_id, for_all)
+        found.setdefault(contact_id, {})[source_id] = Decision(
+            row_id, given, at, source_id, for_all
+        )
     return found
 
 
@@ -100,7 +104,7 @@ _SAID = Statement(
     )
     .outerjoin(_sources, _sources.c.id == _consents.c.source_id)
     .where(
-        _consents.c.contact_id.in_(several("contacts")),
+        _consents.c.contact_id.in_(list_param("contacts")),
         or_(
             _consents.c.channel == "",
             _consents.c.channel == bindparam("channel"),

@@ -22,7 +22,7 @@ from hub.core.errors import NotFound
 from hub.core.vocabulary import Channel, Status
 from hub.db.compiled_sql import Statement, UnreadableRow, table_of
 from hub.db.engine import db
-from hub.db.store import read, remembered, several
+from hub.db.store import cached, list_param, read
 from hub.db.types import FIRST_TIME, LAST_TIME, id_at, is_id, now
 from hub.integrations.base import Integration
 from hub.lib.text import segments
@@ -33,7 +33,12 @@ from hub.messaging.policy import (
     session_windows,
     spending,
 )
-from hub.messaging.policy.newest_decisions import Word, held_for, newest_words, standing
+from hub.messaging.policy.newest_decisions import (
+    Decision,
+    current_decisions,
+    holds_for,
+    newest_decisions,
+)
 from hub.messaging.policy.rules import Rules
 from hub.models import Attempt, Connection, Message, Source, Suppression
 
@@ -73,7 +78,7 @@ class Carrier:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class PolicyQuestion:
     """A message, as far as rules ask about it: to whom, and until when it is worth anything."""
 
     contact_id: str
@@ -89,7 +94,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class PolicyDecision:
     """`code` names the rule that forbids a message, '' when none does; `until` says when it may go,
     None for now.
     """
@@ -112,7 +117,7 @@ class Policy:
     """The rules of one connection, asked about some messages in one transaction."""
 
     def __init__(
-        self, connection: Carrying, wanted: Collection[Wanted], *, planning: bool = False
+        self, connection: Carrying, wanted: Collection[PolicyQuestion], *, planning: bool = False
     ) -> None:
         """Read what the rules need to know of these recipients.
 
@@ -129,12 +134,14 @@ class Policy:
         keys = {one.address_key for one in wanted} | {
             other.address_key for some in links.values() for other in some
         }
-        self._stops = refusals(
+        self._stops = opt_outs_of(
             keys, connection.channel, sender_key(connection), test=connection.test
         )
-        self._words = newest_words(linked_contacts.with_linked(contacts, links), connection.channel)
+        self._words = newest_decisions(
+            linked_contacts.with_linked(contacts, links), connection.channel
+        )
         self._open = (
-            session_windows.closing(sender_key(connection), contacts, links).keys()
+            session_windows.closing_times(sender_key(connection), contacts, links).keys()
             if cls and cls.session_window
             else None
         )
@@ -143,7 +150,9 @@ class Policy:
         if contacts and (self.rules.per_hour or self.rules.per_day):
             self._count(contacts, {one.instead_of for one in wanted}, planning=planning)
         self._before = self._spent = (
-            spending.spent(connection.id, self._moment) if self.rules.spends else spending.Spent()
+            spending.spending_of(connection.id, self._moment)
+            if self.rules.spends
+            else spending.Spending()
         )
         self._booked = [0, 0]  # messages and segments
 
@@ -151,14 +160,14 @@ class Policy:
         """Tell whether free text may go to a contact."""
         return self._open is None or contact_id in self._open
 
-    def verdict(self, one: Wanted) -> Verdict:
+    def verdict(self, one: PolicyQuestion) -> PolicyDecision:
         """Say whether a message may go, but for what it costs."""
         # whom it goes to wants nothing else; but nobody may make the hub send to just any number
         if one.exempt:
-            return Verdict(self._country(one))
+            return PolicyDecision(self._country(one))
         # a channel or group is nobody who could opt out; see messaging/destinations.py
         if one.posted:
-            return Verdict()
+            return PolicyDecision()
         # the person wrote to us, and waits
         answers = self._open is not None and one.contact_id in self._open
         said = self._said(one)
@@ -169,19 +178,23 @@ class Policy:
             or self._cap(one)
         )
         if code:
-            return Verdict(code)
+            return PolicyDecision(code)
         consent_id = said.id if said and said.given else None
         until = None if answers or one.by_hand else self._quiet(one)
         if until is not None and one.expires_at is not None and until >= one.expires_at:
-            return Verdict(QUIET) if self.rules.quiet_waits else Verdict(consent_id=consent_id)
-        return Verdict("", until, consent_id)
+            return (
+                PolicyDecision(QUIET)
+                if self.rules.quiet_waits
+                else PolicyDecision(consent_id=consent_id)
+            )
+        return PolicyDecision("", until, consent_id)
 
-    def passed(self, one: Wanted) -> None:
+    def passed(self, one: PolicyQuestion) -> None:
         """Count a message that goes."""
         self._hour[one.contact_id] += 1
         self._day[one.contact_id] += 1
 
-    def spend(self, one: Wanted, text: str) -> tuple[str, Decimal | None]:
+    def spend(self, one: PolicyQuestion, text: str) -> tuple[str, Decimal | None]:
         """Book what a message costs that goes, and return the estimate, None where messages have no
         price; or what forbids it.
         """
@@ -204,32 +217,33 @@ class Policy:
         """Write down what was booked."""
         if self._booked[0]:
             messages, counted = self._booked
-            spending.add(
+            spending.add_spending(
                 self.connection_id,
                 self._moment,
                 messages=messages,
                 segments=counted,
                 cost=self._spent.day - self._before.day,
             )
-            spending.alert(self.connection_id, self._before, self._spent, self.rules)
+            spending.spending_alert(self.connection_id, self._before, self._spent, self.rules)
 
     # rule by rule
-    def _stop(self, one: Wanted) -> str:
+    def _stop(self, one: PolicyQuestion) -> str:
         keys = (
             one.address_key,
             *(other.address_key for other in self._links.get(one.contact_id, ())),
         )
         return next(
-            (code for key in keys for code in held_for(one.source_id, self._stops.get(key, {}))), ""
+            (code for key in keys for code in holds_for(one.source_id, self._stops.get(key, {}))),
+            "",
         )
 
-    def _said(self, one: Wanted) -> Word | None:
+    def _said(self, one: PolicyQuestion) -> Decision | None:
         """Return the consent or objection that decides about a message."""
         contacts = (one.contact_id, *(other.id for other in self._links.get(one.contact_id, ())))
         words = (word for contact in contacts for word in self._words.get(contact, {}).values())
-        return standing(words, one.source_id)
+        return current_decisions(words, one.source_id)
 
-    def _consent(self, said: Word | None, *, asks: bool) -> str:
+    def _consent(self, said: Decision | None, *, asks: bool) -> str:
         if said is not None and not said.given:
             return "consent_no"
         if not asks:
@@ -243,12 +257,12 @@ class Policy:
         )
         return "consent_old" if said.at < oldest else ""
 
-    def _country(self, one: Wanted) -> str:
+    def _country(self, one: PolicyQuestion) -> str:
         return (
             "" if not self._on_phones or self.rules.reaches(one.address) else "country_not_allowed"
         )
 
-    def _cap(self, one: Wanted) -> str:
+    def _cap(self, one: PolicyQuestion) -> str:
         if self.rules.per_hour and self._hour[one.contact_id] >= self.rules.per_hour:
             return "cap_hour"
         return (
@@ -257,7 +271,7 @@ class Policy:
             else ""
         )
 
-    def _quiet(self, one: Wanted) -> datetime | None:
+    def _quiet(self, one: PolicyQuestion) -> datetime | None:
         hours = self.rules.quiet
         return (
             hours.until(
@@ -286,7 +300,7 @@ class Policy:
 def rules_of(connection: Carrying) -> Rules:
     """Return what a connection may send."""
     cls = _class(connection)
-    return rules.of(connection.rules, bool(cls and cls.consent_required))
+    return rules.rules_of_connection(connection.rules, bool(cls and cls.consent_required))
 
 
 def _class(connection: Carrying) -> type[Integration] | None:
@@ -297,14 +311,14 @@ def _class(connection: Carrying) -> type[Integration] | None:
 
 
 # ── One at a time ─────────────────────────────────────────────────────────────────────────────────
-def hold(connection_ids: Iterable[str]) -> frozenset[str]:
+def hold_message(connection_ids: Iterable[str]) -> frozenset[str]:
     """Lock the connections of these whose rules count what was sent before, and return them: others
     may not claim for them meanwhile.
 
     Before any message is locked, in the order of their ids. What is known of their rules may be a
     second old.
     """
-    capped = sorted(remembered(("capped",), _capped).intersection(connection_ids))
+    capped = sorted(cached(("capped",), _capped).intersection(connection_ids))
     return frozenset(row_id for (row_id,) in read(_HOLD, ids=capped)) if capped else frozenset()
 
 
@@ -314,11 +328,13 @@ def _capped() -> frozenset[str]:
             Connection.rules != "", Connection.archived_at.is_(None)
         )
     )
-    return frozenset(row_id for row_id, kept in found if rules.of(kept, False).capped)
+    return frozenset(
+        row_id for row_id, kept in found if rules.rules_of_connection(kept, False).capped
+    )
 
 
 # ── Suppressions ──────────────────────────────────────────────────────────────────────────────────
-def suppression(
+def find_opt_out(
     address_keys: Collection[bytes],
     channel: str,
     sender: str,
@@ -330,13 +346,13 @@ def suppression(
 
     `sender` is a `sender_key`.
     """
-    query = stopping(address_keys, test=test, source_id=source_id).where(
+    query = active_opt_outs(address_keys, test=test, source_id=source_id).where(
         Suppression.channel.in_(("", channel)), Suppression.sender.in_(("", sender))
     )
     return db.session.scalar(query.limit(1))
 
 
-def stopping(
+def active_opt_outs(
     address_keys: Collection[bytes], *, test: bool, source_id: str | None
 ) -> Select[Suppression]:
     """Return the query for what stops messages of a source to an address, on any channel.
@@ -360,7 +376,7 @@ def stopping(
     return query.where(or_(Suppression.source_id.is_(None), own, Source.applies_to_all))
 
 
-def refusals(
+def opt_outs_of(
     address_keys: Collection[bytes], channel: str, sender: str, *, test: bool
 ) -> dict[bytes, dict[str | None, str]]:
     """Return the code of what suppresses each address, by source; None for every source's.
@@ -406,14 +422,14 @@ _OPEN = Statement(
     )
     .outerjoin(_sources, _sources.c.id == _table.c.source_id)
     .where(
-        _table.c.address_key.in_(several("keys")),
+        _table.c.address_key.in_(list_param("keys")),
         # also read opt-outs with a damaged value, which would otherwise be missed
         or_(
             _table.c.lifted_at.is_(None),
             _table.c.lifted_at < FIRST_TIME,
             _table.c.lifted_at >= LAST_TIME,
         ),
-        or_(_table.c.test.in_(several("tests")), _table.c.test.not_in([False, True])),
+        or_(_table.c.test.in_(list_param("tests")), _table.c.test.not_in([False, True])),
     )
 )
 
@@ -440,7 +456,7 @@ _SENT = Statement(
         and_(_attempts.c.message_id == _messages.c.id, _attempts.c.n == _messages.c.tries),
     )
     .where(
-        _messages.c.contact_id.in_(several("contacts")),
+        _messages.c.contact_id.in_(list_param("contacts")),
         _messages.c.connection_id == bindparam("connection"),
         _messages.c.id > bindparam("oldest"),
         _messages.c.status.in_(_REACHED),
@@ -449,7 +465,7 @@ _SENT = Statement(
 )
 _HOLD = Statement(
     select(Connection.id)
-    .where(Connection.id.in_(several("ids")))
+    .where(Connection.id.in_(list_param("ids")))
     .order_by(Connection.id)
     .with_for_update(key_share=True)
 )

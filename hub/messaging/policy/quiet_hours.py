@@ -15,7 +15,7 @@ AHEAD = timedelta(days=3)
 
 
 @dataclass(frozen=True)
-class Quiet:
+class QuietHours:
     """From when to when, by the recipient's clock, as 21:00 and 08:00; over midnight where the
     first is later.
     """
@@ -67,7 +67,7 @@ def zones(time_zone: str, address: str) -> tuple[str, ...]:
     """Return the zones that a recipient may be in: the one that was given, else those of the
     number; none where nothing is known.
     """
-    return (time_zone,) if _zone(time_zone) else phones.zones(address)
+    return (time_zone,) if _zone(time_zone) else phones.time_zones(address)
 
 
 @lru_cache(maxsize=1024)

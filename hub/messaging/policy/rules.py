@@ -12,7 +12,7 @@ from typing import Any
 
 from hub.core.errors import Refused
 from hub.lib import phones
-from hub.messaging.policy.quiet_hours import Quiet
+from hub.messaging.policy.quiet_hours import QuietHours
 
 OTHERS = ""  # in a table of prices: every country that it does not name
 MOST_PER_HOUR = 10_000
@@ -37,7 +37,7 @@ class Rules:
     prices: Mapping[str, Decimal] = field(default_factory=dict)
     spend_day: Decimal = Decimal(0)  # by UTC
     spend_month: Decimal = Decimal(0)
-    quiet: Quiet | None = None
+    quiet: QuietHours | None = None
     # what would expire before the quiet hours end is not sent; else it goes
     quiet_waits: bool = False
 
@@ -80,7 +80,7 @@ class UnreadableRules(Rules):
 
 
 @lru_cache(maxsize=1024)
-def of(stored: str, consent: bool) -> Rules:
+def rules_of_connection(stored: str, consent: bool) -> Rules:
     """Return a connection's rules; `consent` says whether its channel asks for one where nothing
     was stored.
     """
@@ -101,13 +101,13 @@ def _read(stored: str) -> Rules:
             "prices": {key: Decimal(price) for key, price in kept["prices"].items()},
             "spend_day": Decimal(kept["spend_day"]),
             "spend_month": Decimal(kept["spend_month"]),
-            "quiet": Quiet(*kept["quiet"]) if kept["quiet"] else None,
+            "quiet": QuietHours(*kept["quiet"]) if kept["quiet"] else None,
         }
     )
 
 
 # ── As an admin writes them ───────────────────────────────────────────────────────────────────────
-def checked(rules: Rules) -> Rules:
+def validate_rules(rules: Rules) -> Rules:
     """Return rules that hold together. Raises Refused that names the field."""
     for name, most in (
         ("consent_days", MOST_DAYS),

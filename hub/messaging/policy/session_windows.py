@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import bindparam, select, update
 
 from hub.db.compiled_sql import Statement, table_of
-from hub.db.store import read, several, transaction, write
+from hub.db.store import list_param, read, transaction, write
 from hub.db.types import now
 from hub.messaging.policy import linked_contacts
 from hub.messaging.policy.linked_contacts import Linked
@@ -21,7 +21,7 @@ _table = table_of(Window)
 
 
 @transaction
-def opened(sender: str, contact_id: str, at: datetime, hours: float) -> None:
+def open_window(sender: str, contact_id: str, at: datetime, hours: float) -> None:
     """Note that a person wrote to a sender: the latest of their messages decides, in whatever order
     they are told.
     """
@@ -31,7 +31,7 @@ def opened(sender: str, contact_id: str, at: datetime, hours: float) -> None:
 
 
 @transaction
-def closed(sender: str, contact_id: str, since: datetime | None = None) -> None:
+def closed_windows(sender: str, contact_id: str, since: datetime | None = None) -> None:
     """Note that the provider found a window closed, whatever we thought.
 
     One opened after `since`, when it was tried, stays open.
@@ -48,7 +48,7 @@ def closed(sender: str, contact_id: str, since: datetime | None = None) -> None:
     )
 
 
-def closing(
+def closing_times(
     sender: str, contact_ids: Collection[str], links: Mapping[str, Sequence[Linked]] | None = None
 ) -> dict[str, datetime]:
     """Return of these contacts those whose window to a sender is open, and until when.
@@ -93,6 +93,6 @@ _CLOSE = Statement(
 )
 _FIND = Statement(
     select(_table.c.contact_id, _table.c.closes_at).where(
-        _table.c.sender == bindparam("sender"), _table.c.contact_id.in_(several("contacts"))
+        _table.c.sender == bindparam("sender"), _table.c.contact_id.in_(list_param("contacts"))
     )
 )

@@ -14,7 +14,7 @@ from sqlalchemy import bindparam, select, update
 
 from hub.db.compiled_sql import Statement, table_of
 from hub.db.engine import db
-from hub.db.store import need_lock, read, several, write
+from hub.db.store import list_param, read, require_write_lock, write
 from hub.db.types import now
 from hub.messaging.policy import rules
 from hub.messaging.policy.rules import Rules
@@ -29,14 +29,14 @@ LIMITS = ("day", "month")
 
 
 @dataclass(frozen=True)
-class Spent:
+class Spending:
     """What a connection has spent today and this month, by UTC."""
 
     day: Decimal = NOTHING
     month: Decimal = NOTHING
 
-    def plus(self, cost: Decimal) -> Spent:
-        return Spent(self.day + cost, self.month + cost)
+    def plus(self, cost: Decimal) -> Spending:
+        return Spending(self.day + cost, self.month + cost)
 
     def shares(self, limits: Rules) -> list[Decimal]:
         """Return how much of each limit is spent: of the day's, and of the month's."""
@@ -48,17 +48,17 @@ class Spent:
         return max(self.shares(limits))
 
 
-def spent(connection_id: str, moment: datetime) -> Spent:
+def spending_of(connection_id: str, moment: datetime) -> Spending:
     """Return what a connection has spent."""
     today = f"{moment:%Y-%m-%d}"
     days = {
         day: Decimal(amount)
         for day, amount in read(_SPENT, id=connection_id, first=f"{moment:%Y-%m}-01", last=today)
     }
-    return Spent(days.get(today, NOTHING), sum(days.values(), NOTHING))
+    return Spending(days.get(today, NOTHING), sum(days.values(), NOTHING))
 
 
-def add(
+def add_spending(
     connection_id: str, moment: datetime, *, messages: int, segments: int, cost: Decimal
 ) -> None:
     """Write down what was just handed over."""
@@ -73,11 +73,11 @@ def add(
     write(_ADD, {"key": connection_id, "key_day": day, **more})
 
 
-def alert(connection_id: str, before: Spent, after: Spent, limits: Rules) -> None:
+def spending_alert(connection_id: str, before: Spending, after: Spending, limits: Rules) -> None:
     """Tell the admins, once for each limit, when a connection comes near it."""
     for limit, had, has in zip(LIMITS, before.shares(limits), after.shares(limits), strict=True):
         if had < ALERT <= has:
-            need_lock()  # it is said once
+            require_write_lock()  # it is said once
             connection = db.session.get_one(Connection, connection_id)
             audit.record(
                 "connection.spending",
@@ -92,7 +92,7 @@ def alert(connection_id: str, before: Spent, after: Spent, limits: Rules) -> Non
 
 
 @dataclass(frozen=True)
-class Priced:
+class PricedMessage:
     """A message that was estimated, and what it came to: in a currency, '' where nothing was
     charged.
     """
@@ -104,7 +104,7 @@ class Priced:
     currency: str
 
 
-def correct(found: Sequence[Priced]) -> None:
+def correct_price(found: Sequence[PricedMessage]) -> None:
     """Put prices in the place of estimates, on the days on which the messages were handed over."""
     if not found:
         return
@@ -114,9 +114,9 @@ def correct(found: Sequence[Priced]) -> None:
     }
     stored: dict[str, str] = dict(read(_RULES, ids=list({one.connection_id for one in found})))
     moment = now()
-    before = {connection_id: spent(connection_id, moment) for connection_id in stored}
+    before = {connection_id: spending_of(connection_id, moment) for connection_id in stored}
     for one in sorted(found, key=lambda one: (one.connection_id, one.message_id)):
-        ours = rules.of(stored.get(one.connection_id, ""), False).currency
+        ours = rules.rules_of_connection(stored.get(one.connection_id, ""), False).currency
         if one.message_id in days and one.currency in ("", ours):  # else the two cannot be added up
             write(
                 _ADD,
@@ -130,17 +130,19 @@ def correct(found: Sequence[Priced]) -> None:
                 },
             )
     for connection_id, kept in stored.items():
-        if (limits := rules.of(kept, False)).capped:
-            need_lock()  # it reads what was just written
-            alert(connection_id, before[connection_id], spent(connection_id, moment), limits)
+        if (limits := rules.rules_of_connection(kept, False)).capped:
+            require_write_lock()  # it reads what was just written
+            spending_alert(
+                connection_id, before[connection_id], spending_of(connection_id, moment), limits
+            )
 
 
-def release(message_ids: Sequence[str]) -> None:
+def release_estimate(message_ids: Sequence[str]) -> None:
     """Take back the estimates of messages that will not be sent after all."""
     found = read(_ESTIMATED, ids=list(message_ids)) if message_ids else []
-    correct(
+    correct_price(
         [
-            Priced(message_id, connection_id, estimate, NOTHING, "")
+            PricedMessage(message_id, connection_id, estimate, NOTHING, "")
             for message_id, connection_id, estimate in found
         ]
     )
@@ -153,7 +155,7 @@ _connections = table_of(Connection)
 _messages = table_of(Message)
 _ESTIMATED = Statement(
     select(_messages.c.id, _messages.c.connection_id, _messages.c.estimate).where(
-        _messages.c.id.in_(several("ids")),
+        _messages.c.id.in_(list_param("ids")),
         _messages.c.estimate.is_not(None),
         _messages.c.price.is_(None),
     )
@@ -183,9 +185,9 @@ _ADD = Statement(
 )
 _BEGAN = Statement(
     select(_attempts.c.message_id, _attempts.c.started_at).where(
-        _attempts.c.message_id.in_(several("ids")), _attempts.c.n == 1
+        _attempts.c.message_id.in_(list_param("ids")), _attempts.c.n == 1
     )
 )
 _RULES = Statement(
-    select(_connections.c.id, _connections.c.rules).where(_connections.c.id.in_(several("ids")))
+    select(_connections.c.id, _connections.c.rules).where(_connections.c.id.in_(list_param("ids")))
 )

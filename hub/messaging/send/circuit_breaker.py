@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 from datetime import datetime, timedelta
 
-from hub.messaging.send.rate_limit import State
+from hub.messaging.send.rate_limit import RateState
 
 OPENS_AT = 5  # outages in a row
 FIRST_PAUSE = 5.0
@@ -23,7 +23,7 @@ PROBE = timedelta(
 CAUTIOUS = 8
 
 
-def failed(state: State, epoch: int, why: str, moment: datetime) -> bool:
+def record_failure(state: RateState, epoch: int, why: str, moment: datetime) -> bool:
     """Note an outage: no connection, or no answer that tells.
 
     Returns True when that opens the circuit.
@@ -48,7 +48,7 @@ def failed(state: State, epoch: int, why: str, moment: datetime) -> bool:
     return True
 
 
-def answered(state: State, epoch: int) -> bool:
+def record_answer(state: RateState, epoch: int) -> bool:
     """Note that the provider answered, whatever it said.
 
     Returns True when that closes the circuit.

@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 from sqlalchemy import and_, bindparam, exists, func, or_, select
 
-from hub.core.errors import HubError, Unreadable
+from hub.core.errors import DecryptionError, HubError
 from hub.core.vocabulary import ConnectionState, Lane, Status
 from hub.db.compiled_sql import Statement
 from hub.db.engine import db
@@ -25,24 +25,31 @@ from hub.db.types import now
 from hub.integrations.base import Integration, Outbound
 from hub.messaging.compose import media
 from hub.messaging.compose.outbox import ASKING
-from hub.messaging.policy.policy import QUIET, Carrier, Policy, Wanted, hold, rules_of
+from hub.messaging.policy.policy import (
+    QUIET,
+    Carrier,
+    Policy,
+    PolicyQuestion,
+    hold_message,
+    rules_of,
+)
 from hub.messaging.policy.rules import UnreadableRules
 from hub.messaging.policy.session_windows import WINDOW_CLOSED
 from hub.messaging.send import destinations, media_check, outcomes
 from hub.messaging.send.isolation import Isolation
-from hub.messaging.send.outbound import Addressed, outbound_of
+from hub.messaging.send.outbound import Addressee, outbound_of
 from hub.messaging.send.outcomes import Claim, Outcome
-from hub.messaging.send.recipient_pacing import LOOKED_AT, Spacing
-from hub.messaging.send.thread_order import edited, in_turn, provider_thread
+from hub.messaging.send.recipient_pacing import LOOKED_AT, RecipientPacing
+from hub.messaging.send.thread_order import edited_post, is_next_in_thread, provider_thread_of
 from hub.messaging.send.throttle_gate import LONGEST_REST, Gate, Gates
 from hub.messaging.state.database_clock import CLOCK, not_before
-from hub.messaging.state.message_batch import COLUMNS, Ledger, Row
+from hub.messaging.state.message_batch import COLUMNS, MessageBatch, MessageRow
 from hub.messaging.state.message_batch import messages as message_table
-from hub.messaging.state.unreadable_rows import lets_pass
+from hub.messaging.state.unreadable_rows import is_transient
 from hub.models import Body, Connection, Contact, Event, Message, SigningRequest, Throttle
 from hub.shared import integration_instances
 
-__all__ = ["LEASE", "Claim", "Outcome", "due", "turn"]
+__all__ = ["LEASE", "Claim", "Outcome", "is_due", "record_and_claim"]
 
 log = structlog.get_logger(__name__)
 
@@ -56,7 +63,7 @@ UNREADABLE_RULES = (
 RESERVED = 4  # bulk leaves one in so many of a connection's threads to the other lane
 
 
-def due() -> list[str]:
+def is_due() -> list[str]:
     """Return the ids of enabled connections that have something to send now, and whose sender may;
     who waits longest comes first.
 
@@ -67,7 +74,7 @@ def due() -> list[str]:
     return [
         connection_id
         for (connection_id,) in found
-        if not integration_instances.running().is_aside(connection_id)
+        if not integration_instances.instances().is_aside(connection_id)
     ]
 
 
@@ -124,7 +131,7 @@ _DUE = Statement(
 )
 
 
-def turn(
+def record_and_claim(
     ended: Sequence[Outcome], free: Mapping[str, int], bulk: Mapping[str, int] | None = None
 ) -> list[Claim]:
     """Record outcomes and claim for each connection no more than its free threads: one transaction
@@ -136,7 +143,7 @@ def turn(
     try:
         return _turn(ended, free, bulk or {})
     except Exception as problem:
-        if lets_pass(problem):
+        if is_transient(problem):
             raise
         log.error("turn.failed", problem=type(problem).__name__)
         return Isolation(_turn).make(ended, free, bulk or {})  # one of them spoils it for all
@@ -152,10 +159,10 @@ def _turn(
     only: str = "",
 ) -> list[Claim]:
     gates = Gates(free, ended)
-    held = hold(free)
+    held = hold_message(free)
     asked = list[Policy]()
     gates.learn()
-    (_record_apart if apart else outcomes.record)(ended)
+    (_record_apart if apart else outcomes.record_outcomes)(ended)
     claims = [
         claim
         for connection_id, threads in free.items()
@@ -179,9 +186,9 @@ def _record_apart(ended: Sequence[Outcome]) -> None:
     for outcome in ended:
         try:
             with savepoint():
-                outcomes.record([outcome])
+                outcomes.record_outcomes([outcome])
         except Exception as problem:
-            if lets_pass(problem):
+            if is_transient(problem):
                 raise
             log.error(
                 "outcome.not_written",
@@ -212,12 +219,12 @@ def _claim(
         return []
     if rules.capped and connection_id not in held:
         return []  # its rules are a moment old: the next turn holds it
-    integration = integration_instances.running().kept(connection_id, version) or _start(
+    integration = integration_instances.instances().kept(connection_id, version) or _start(
         connection_id
     )
     if integration is None:
         return []
-    ledger = Ledger()
+    ledger = MessageBatch()
     spacing = gate.spacing()
     chosen = _choose(connection_id, Lane.NOW, threads, spacing, ledger, only)
     for_bulk = integration.concurrency - integration.concurrency // RESERVED - bulk_flying
@@ -251,9 +258,9 @@ def _claim(
     return claims
 
 
-def _wanted(row: Row, to: Addressed) -> Wanted:
+def _wanted(row: MessageRow, to: Addressee) -> PolicyQuestion:
     limits = [limit for limit in (row.expires_at, to.asks_until) if limit is not None]
-    return Wanted(
+    return PolicyQuestion(
         row.contact_id,
         to.address,
         to.address_key,
@@ -288,28 +295,33 @@ def _start(connection_id: str) -> Integration | None:
     connection = db.session.get_one(Connection, connection_id)
     try:
         return integration_instances.instance(connection)
-    except Unreadable as problem:  # an operator may be restoring the key; what waits, waits
+    except DecryptionError as problem:  # an operator may be restoring the key; what waits, waits
         log.error("connection.unreadable", connection=connection.slug, key=problem.key_id)
-        integration_instances.running().set_aside(connection.id, UNREADABLE_PAUSE.total_seconds())
+        integration_instances.instances().set_aside(connection.id, UNREADABLE_PAUSE.total_seconds())
     except HubError as problem:  # a package that is gone, a test connection without the demo
         outcomes.pause_connection(connection.id, str(problem))
     return None
 
 
 def _choose(
-    connection_id: str, lane: Lane, most: int, spacing: Spacing | None, ledger: Ledger, only: str
-) -> list[tuple[Row, Addressed]]:
+    connection_id: str,
+    lane: Lane,
+    most: int,
+    spacing: RecipientPacing | None,
+    ledger: MessageBatch,
+    only: str,
+) -> list[tuple[MessageRow, Addressee]]:
     looked_at = max(most, LOOKED_AT) if spacing else most
     asked = {"connection": connection_id, "lane": lane, "moment": now(), "most": looked_at}
     width = len(COLUMNS)
-    found: list[tuple[Row, Addressed]] = []
+    found: list[tuple[MessageRow, Addressee]] = []
     for values in read(_CHOOSE_ONE, only=only, **asked) if only else read(_CHOOSE, **asked):
         address, address_key, zone, erased_at, content, asks_until = values[width:]
         erased = erased_at is not None
         bulk = lane == Lane.BULK
-        to = Addressed(address, address_key, zone, erased, content, bulk, asks_until)
-        found.append((Row(*values[:width]), to))
-    found = destinations.hold_back(connection_id, in_turn(found, ledger), ledger)
+        to = Addressee(address, address_key, zone, erased, content, bulk, asks_until)
+        found.append((MessageRow(*values[:width]), to))
+    found = destinations.hold_back(connection_id, is_next_in_thread(found, ledger), ledger)
     return spacing.choose(found, most, ledger) if spacing else found
 
 
@@ -350,13 +362,13 @@ _CHOOSE_ONE = Statement(_WAITING.where(Message.id == bindparam("only")))
 
 
 def _begin(
-    row: Row,
-    to: Addressed,
-    wanted: Wanted,
+    row: MessageRow,
+    to: Addressee,
+    wanted: PolicyQuestion,
     asked: Policy,
     integration: Integration,
     epoch: int,
-    ledger: Ledger,
+    ledger: MessageBatch,
     *,
     account: str,
     sender: str,
@@ -393,7 +405,7 @@ def _begin(
             outbound = outbound_of(
                 row, to, integration, row.tries + 1, free=asked.free(row.contact_id)
             )
-        except Unreadable as problem:
+        except DecryptionError as problem:
             if row.code != "unreadable":
                 ledger.note(row, "unreadable", why=str(problem))
             row.due_at = moment + UNREADABLE_PAUSE
@@ -403,7 +415,7 @@ def _begin(
             ledger.end(row, Status.SUPPRESSED, "suppressed", code=WINDOW_CLOSED)
             return None
         if row.thread:
-            outbound = replace(outbound, thread=provider_thread(row), edits=edited(row))
+            outbound = replace(outbound, thread=provider_thread_of(row), edits=edited_post(row))
         if row.edits_id and not (outbound.edits or outbound.reply_to):
             ledger.end(
                 row,
@@ -412,7 +424,7 @@ def _begin(
                 why="What it would have changed does not stand there.",
             )
             return None
-        if media.gone(outbound.files):
+        if media.file_is_gone(outbound.files):
             ledger.end(row, Status.FAILED, "file gone", code="media_gone")
             return None
         if row.estimate is None:
@@ -459,10 +471,10 @@ def _looks(integration: Integration, outbound: Outbound) -> Callable[[], None] |
         for content_type in integration.media
     }
     return partial(
-        media_check.look_at,
+        media_check.check_links,
         outbound.unseen,
         limits,
-        integration_instances.running().door(
-            media.reachable(integration_instances.running().config)
+        integration_instances.instances().door(
+            media.reachable(integration_instances.instances().config)
         ),
     )

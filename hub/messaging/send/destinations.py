@@ -21,9 +21,9 @@ from hub.core.errors import DestinationUnavailable, RecipientRefused, SendError
 from hub.core.vocabulary import Status
 from hub.db.compiled_sql import Statement, table_of
 from hub.db.engine import db
-from hub.db.store import read, remembered, transaction, wake, write
+from hub.db.store import cached, read, transaction, wake, write
 from hub.db.types import now
-from hub.messaging.state.message_batch import Ledger, Row
+from hub.messaging.state.message_batch import MessageBatch, MessageRow
 from hub.models import Connection, Contact, Message, PausedDestination
 from hub.shared import audit
 
@@ -37,7 +37,7 @@ COUNT_TO = 1000  # waiting posts; more are not counted
 
 
 @dataclass(frozen=True)
-class Paused:
+class DestinationPause:
     """A paused destination for people to read: `why` says what is wrong and how to fix it;
     `waiting` counts posts, to COUNT_TO.
     """
@@ -51,17 +51,17 @@ class Paused:
 
 # ── Sending ───────────────────────────────────────────────────────────────────────────────────────
 def hold_back(
-    connection_id: str, found: Sequence[tuple[Row, T]], ledger: Ledger
-) -> list[tuple[Row, T]]:
+    connection_id: str, found: Sequence[tuple[MessageRow, T]], ledger: MessageBatch
+) -> list[tuple[MessageRow, T]]:
     """Return the claimed messages whose destination is open.
 
     The others wait until they expire, or until it is reopened.
     """
-    paused = remembered(KEPT, _paused)
+    paused = cached(KEPT, _paused)
     if not paused:
         return list(found)
     moment = now()
-    going = list[tuple[Row, T]]()
+    going = list[tuple[MessageRow, T]]()
     for row, more in found:
         code = paused.get((connection_id, row.contact_id))
         if code is None or row.stop or (row.expires_at is not None and row.expires_at <= moment):
@@ -73,7 +73,7 @@ def hold_back(
     return going
 
 
-def judged(row: Row, error: SendError | None) -> SendError | None:
+def judge_outcome(row: MessageRow, error: SendError | None) -> SendError | None:
     """Return the error of a call as it counts for its message: a team's destination is never a
     recipient who refuses.
     """
@@ -84,7 +84,9 @@ def judged(row: Row, error: SendError | None) -> SendError | None:
     return error
 
 
-def pause(connection_id: str, contact_id: str, *, code: str, why: str, at: datetime) -> None:
+def pause_destination(
+    connection_id: str, contact_id: str, *, code: str, why: str, at: datetime
+) -> None:
     """Let the posts to a destination wait from a moment on.
 
     What is known from before a reopening changes nothing.
@@ -119,7 +121,7 @@ def pause(connection_id: str, contact_id: str, *, code: str, why: str, at: datet
 
 # ── Reopening ─────────────────────────────────────────────────────────────────────────────────────
 @transaction
-def reopen(
+def reopen_destination(
     connection_id: str, contact_ids: Collection[str] | None = None, at: datetime | None = None
 ) -> None:
     """Reopen the destinations of a connection, or some of them, and let their posts be sent."""
@@ -162,11 +164,11 @@ def _release(connection_id: str, contact_id: str) -> None:
         wake("deliver")
 
 
-def let_in(connection_id: str, contact_id: str, at: datetime) -> None:
+def reopen_for_member(connection_id: str, contact_id: str, at: datetime) -> None:
     """Note that the provider lets the connection into a destination again; an older word may come
     late.
     """
-    reopen(connection_id, [contact_id], at)
+    reopen_destination(connection_id, [contact_id], at)
     if not read(_KNOWN, connection=connection_id, contact=contact_id):
         row = {
             "connection_id": connection_id,
@@ -180,7 +182,7 @@ def let_in(connection_id: str, contact_id: str, at: datetime) -> None:
 
 
 # ── Reading ───────────────────────────────────────────────────────────────────────────────────────
-def of(connection_ids: Collection[str]) -> dict[str, Paused]:
+def pauses_of(connection_ids: Collection[str]) -> dict[str, DestinationPause]:
     """Return the paused destination of each connection that has one: where its team reads now, else
     one for which posts wait.
     """
@@ -196,22 +198,24 @@ def of(connection_ids: Collection[str]) -> dict[str, Paused]:
         )
         .order_by(PausedDestination.since)
     )
-    found: dict[str, Paused] = {}
+    found: dict[str, DestinationPause] = {}
     for one, address, place in db.session.execute(wanted).all():
         waiting = _count_waiting(one.connection_id, one.contact_id)
         if address == place or (waiting and one.connection_id not in found):
-            found[one.connection_id] = Paused(address, one.code, one.why, one.since, waiting)
+            found[one.connection_id] = DestinationPause(
+                address, one.code, one.why, one.since, waiting
+            )
     return found
 
 
-def of_message(message: Message) -> Paused | None:
+def pause_of_message(message: Message) -> DestinationPause | None:
     """Return the paused destination for which a message waits, or None."""
     if message.status != Status.QUEUED:
         return None
     one = db.session.get(PausedDestination, (message.connection_id, message.contact_id))
     if one is None or one.reopened_at is not None:
         return None
-    return Paused(
+    return DestinationPause(
         message.contact.address,
         one.code,
         one.why,

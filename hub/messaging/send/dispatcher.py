@@ -19,12 +19,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from hub import integrations
 from hub.core.errors import FileMissing, NotFound, OutcomeUnknown, SendError, Unreachable
 from hub.db.engine import db
-from hub.db.group_commit import NotStored
+from hub.db.group_commit import WriteFailed
 from hub.db.store import wake_now
 from hub.db.types import now
 from hub.lib.provider_http import recorded, uptime
-from hub.lib.shutdown import Stopping
-from hub.messaging.send.claims import Claim, Outcome, due, turn
+from hub.lib.shutdown import ShutdownSignal
+from hub.messaging.send.claims import Claim, Outcome, is_due, record_and_claim
 from hub.messaging.send.outcomes import FAULT, TOO_LATE
 from hub.models import Connection
 
@@ -44,10 +44,10 @@ LONGEST_PAUSE = 0.5
 BEGINS_WITHIN = 20.0
 
 
-class Drain:
+class Dispatcher:
     """Sends until nothing is left for a while."""
 
-    def __init__(self, stopping: Stopping) -> None:
+    def __init__(self, stopping: ShutdownSignal) -> None:
         self.stopping = stopping
         self.sent = 0
         self._pools: dict[str, ThreadPoolExecutor] = {}
@@ -79,7 +79,7 @@ class Drain:
         self._gather(IDLE_PAUSE)
         try:
             return self._work()
-        except (SQLAlchemyError, NotStored, OSError) as problem:
+        except (SQLAlchemyError, WriteFailed, OSError) as problem:
             if not self._ended and not self._flying.total():
                 raise  # nothing is lost: the sweep wakes the next run
             self._hold(problem)
@@ -98,7 +98,7 @@ class Drain:
             if (threads := self._free(connection_id)) > 0
         }
         outcomes = self._ended
-        claims = turn(outcomes, free, self._bulk) if outcomes or free else []
+        claims = record_and_claim(outcomes, free, self._bulk) if outcomes or free else []
         self._ended = []
         for claim in claims:
             self._send(claim)
@@ -117,7 +117,7 @@ class Drain:
         return bool(outcomes or claims)
 
     def _look(self) -> None:
-        self._waiting = due()
+        self._waiting = is_due()
         self._looked_at = time.monotonic()
         for connection_id in self._waiting:
             if connection_id not in self._most:
@@ -148,7 +148,7 @@ class Drain:
         pool.submit(self._call, claim)
 
     def _call(self, claim: Claim) -> None:
-        self._done.put(call(claim))
+        self._done.put(call_provider(claim))
 
     def _gather(self, wait: float) -> None:
         outcomes: list[Outcome] = []
@@ -163,7 +163,7 @@ class Drain:
         self._ended += outcomes
 
     def _write(self) -> None:
-        turn(self._ended, {})
+        record_and_claim(self._ended, {})
         self._ended = []
         self._failing_since = None
         self._pause = FIRST_PAUSE
@@ -198,7 +198,7 @@ class Drain:
             try:
                 if self._ended:
                     self._write()
-            except (SQLAlchemyError, NotStored, OSError) as problem:
+            except (SQLAlchemyError, WriteFailed, OSError) as problem:
                 self._hold(problem)
         if self._ended:
             log.error("outcomes.not_written", outcomes=len(self._ended))  # their leases will expire
@@ -223,7 +223,7 @@ def _look_first(claim: Claim) -> SendError | None:
     return None
 
 
-def call(claim: Claim) -> Outcome:
+def call_provider(claim: Claim) -> Outcome:
     """Hand one message over; every way it can end is an Outcome."""
     started = time.monotonic()
     accepted = None

@@ -22,7 +22,7 @@ from hub.db.types import new_id, now
 from hub.messaging.send import throttle_gate
 from hub.messaging.send.outcomes import Claim, Outcome
 from hub.messaging.state import unreadable_rows
-from hub.messaging.state.unreadable_rows import lets_pass
+from hub.messaging.state.unreadable_rows import is_transient
 from hub.models import Message
 from hub.shared import integration_instances
 
@@ -78,7 +78,7 @@ class Isolation:
         try:
             self.turn(ended, {}, {}, apart=True)
         except Exception as problem:
-            if lets_pass(problem):
+            if is_transient(problem):
                 raise
             throttle_gate.reset({outcome.claim.connection_id for outcome in ended})
             self.turn(ended, {}, {}, apart=True)
@@ -87,7 +87,7 @@ class Isolation:
         try:
             return self.turn((), {connection_id: threads}, bulk)
         except Exception as problem:
-            if lets_pass(problem):
+            if is_transient(problem):
                 raise
         if not self._works(connection_id, threads, bulk):
             return []
@@ -100,7 +100,7 @@ class Isolation:
                     (), {connection_id: threads - len(claims)}, bulk, only=message_id
                 )
             except Exception as problem:
-                if lets_pass(problem):
+                if is_transient(problem):
                     if claims:
                         break
                     raise
@@ -114,13 +114,13 @@ class Isolation:
                 # no message has this id
                 self.turn((), {connection_id: threads}, bulk, only=new_id("msg"))
             except Exception as problem:
-                if lets_pass(problem):
+                if is_transient(problem):
                     raise
                 if tries == 1:
                     throttle_gate.reset([connection_id])  # its rate is learned again
                 else:
-                    integration_instances.running().set_aside(connection_id, PAUSE)
-                    unreadable_rows.note("connections", connection_id, problem)
+                    integration_instances.instances().set_aside(connection_id, PAUSE)
+                    unreadable_rows.note_row("connections", connection_id, problem)
             else:
                 return True
         return False

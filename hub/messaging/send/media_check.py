@@ -22,7 +22,7 @@ REDIRECTS = (301, 302, 303, 307, 308)
 GET_ONLY = (403, 404, 405, 501)  # what servers say to HEAD that would answer GET
 
 
-def look_at(urls: Sequence[str], limits: Mapping[str, int], door: Door) -> None:
+def check_links(urls: Sequence[str], limits: Mapping[str, int], door: Door) -> None:
     """Make sure that each file is there, of a type that is taken, and not too large.
 
     `limits` has the most bytes of each type.

@@ -14,13 +14,13 @@ from hub.core.config import is_loopback
 from hub.db.types import keyring
 from hub.integrations.base import Integration, Outbound
 from hub.messaging.compose.content import buttons_of, card_of, template_of
-from hub.messaging.compose.media import link
-from hub.messaging.state.message_batch import Row
+from hub.messaging.compose.media import lend_link
+from hub.messaging.state.message_batch import MessageRow
 from hub.models import Message
 
 
 @dataclass(frozen=True, slots=True)
-class Addressed:
+class Addressee:
     """What a message needs besides its row to be sent: whom it is for, and what it says, sealed."""
 
     address: str
@@ -33,7 +33,7 @@ class Addressed:
 
 
 def outbound_of(
-    row: Row | Message, to: Addressed, integration: Integration, n: int, *, free: bool = True
+    row: MessageRow | Message, to: Addressee, integration: Integration, n: int, *, free: bool = True
 ) -> Outbound | None:
     """Return what to hand to the integration: its text where that is `free`, else its approved
     template, or None if it has none.
@@ -48,7 +48,7 @@ def outbound_of(
         return None
     media = (
         [
-            (one, one.get("url") or link(one["file"], one["name"]))
+            (one, one.get("url") or lend_link(one["file"], one["name"]))
             for one in content.get("media", ())
         ]
         if free

@@ -30,7 +30,7 @@ from hub.core.errors import (
 from hub.core.vocabulary import ConnectionState, Status
 from hub.db.compiled_sql import Statement
 from hub.db.engine import db
-from hub.db.store import read, several, transaction, wake
+from hub.db.store import list_param, read, transaction, wake
 from hub.db.types import now
 from hub.integrations.base import Accepted, Integration, Outbound
 from hub.lib.provider_http import uptime
@@ -39,7 +39,7 @@ from hub.messaging.compose import fallback
 from hub.messaging.contacts import chats, suppressions
 from hub.messaging.contacts.contacts import contact_for
 from hub.messaging.send import destinations, recipient_pacing, senders
-from hub.messaging.state.message_batch import Ledger, Row, raise_to
+from hub.messaging.state.message_batch import MessageBatch, MessageRow, raise_status
 from hub.models import Attempt, Connection, Contact
 from hub.shared import audit
 
@@ -94,9 +94,9 @@ class Outcome:
 
 
 @transaction
-def record(ended: Sequence[Outcome]) -> None:
+def record_outcomes(ended: Sequence[Outcome]) -> None:
     """Write what calls came to."""
-    ledger = Ledger()
+    ledger = MessageBatch()
     ledger.read({outcome.claim.message_id for outcome in ended})
     known = _provider_ids(ended)
     times = _times(ended)
@@ -105,11 +105,13 @@ def record(ended: Sequence[Outcome]) -> None:
     ledger.write()
 
 
-def _record(outcome: Outcome, known: _Known, times: Mapping[str, int], ledger: Ledger) -> None:
+def _record(
+    outcome: Outcome, known: _Known, times: Mapping[str, int], ledger: MessageBatch
+) -> None:
     claim = outcome.claim
     accepted = outcome.accepted
     row = ledger.rows[claim.message_id]
-    error = destinations.judged(row, outcome.error)
+    error = destinations.judge_outcome(row, outcome.error)
     attempt = (claim.message_id, claim.n)
     provider_id = known.of.get(attempt)  # a callback may have brought it
     said = accepted.provider_id if accepted else ""
@@ -131,7 +133,7 @@ def _record(outcome: Outcome, known: _Known, times: Mapping[str, int], ledger: L
     if claim.n != row.tries:
         return
     if accepted is not None:
-        accept(row, accepted, ledger, asks=claim.integration.can("fetch_status"))
+        record_accepted(row, accepted, ledger, asks=claim.integration.can("fetch_status"))
     elif error is not None and row.status in (
         Status.SENDING,
         Status.UNKNOWN,
@@ -172,11 +174,12 @@ _IDS = select(Attempt.connection_id, Attempt.provider_id, Attempt.message_id, At
 # connection ever sent
 _SAID = Statement(
     _IDS.where(
-        Attempt.connection_id.in_(several("connections")), Attempt.provider_id.in_(several("said"))
+        Attempt.connection_id.in_(list_param("connections")),
+        Attempt.provider_id.in_(list_param("said")),
     )
 )
 _HAD = Statement(
-    _IDS.where(Attempt.message_id.in_(several("messages")), Attempt.provider_id.is_not(None))
+    _IDS.where(Attempt.message_id.in_(list_param("messages")), Attempt.provider_id.is_not(None))
 )
 
 
@@ -195,12 +198,16 @@ OWN_REASONS = ("transient", "file missing")  # that pass
 DESTINATION = "destination"
 _TIMES = Statement(
     select(Attempt.message_id, func.count())
-    .where(Attempt.message_id.in_(several("messages")), Attempt.outcome.in_(several("outcomes")))
+    .where(
+        Attempt.message_id.in_(list_param("messages")), Attempt.outcome.in_(list_param("outcomes"))
+    )
     .group_by(Attempt.message_id)
 )
 
 
-def accept(row: Row, accepted: Accepted, ledger: Ledger, *, asks: bool) -> None:
+def record_accepted(
+    row: MessageRow, accepted: Accepted, ledger: MessageBatch, *, asks: bool
+) -> None:
     """Write on a message that the provider has it. `asks`: it can be asked what became of it."""
     row.provider_id = accepted.provider_id or None
     row.segments = row.segments or accepted.segments
@@ -216,18 +223,20 @@ def accept(row: Row, accepted: Accepted, ledger: Ledger, *, asks: bool) -> None:
             source="answer",
         )
     if (
-        raise_to(row, accepted.status, code=accepted.code, asks=asks)
+        raise_status(row, accepted.status, code=accepted.code, asks=asks)
         and accepted.status == Status.FAILED
     ):
         ledger.free_of_charge(row)
     if accepted.outside_window:
         fallback.by_template(row, row.tries, ledger)
     if accepted.error is not None:
-        spread(row, accepted.error)
+        spread_retries(row, accepted.error)
     ledger.tell(row, accepted.status, {"code": accepted.code} if accepted.code else {})
 
 
-def _fail(row: Row, error: SendError, integration: Integration, times: int, ledger: Ledger) -> None:
+def _fail(
+    row: MessageRow, error: SendError, integration: Integration, times: int, ledger: MessageBatch
+) -> None:
     moment = now()
     if isinstance(error, OutcomeUnknown) and row.edits_id:
         # an edit that is made twice shows what it shows once
@@ -240,7 +249,7 @@ def _fail(row: Row, error: SendError, integration: Integration, times: int, ledg
         pause = (
             _pause(min(row.tries, 8), LONGEST_UNREACHED) if isinstance(error, Unreachable) else 0
         )
-        requeue(
+        requeue_message(
             row,
             moment + timedelta(seconds=max(pause, asked_pause(error.retry_after))),
             ledger,
@@ -255,21 +264,23 @@ def _fail(row: Row, error: SendError, integration: Integration, times: int, ledg
         row.changed_at = moment
     elif isinstance(error, DestinationUnavailable):
         if error.sure or not times:
-            destinations.pause(
+            destinations.pause_destination(
                 row.connection_id, row.contact_id, code=error.code, why=str(error), at=moment
             )
-            requeue(row, row.expires_at or moment + destinations.NO_EXPIRY, ledger, error.code)
+            requeue_message(
+                row, row.expires_at or moment + destinations.NO_EXPIRY, ledger, error.code
+            )
         else:
             _give_up(row, error.code, ledger)
     elif isinstance(error, ConnectionBroken):
-        requeue(row, moment, ledger, error.code)
+        requeue_message(row, moment, ledger, error.code)
         pause_connection(row.connection_id, str(error))
     elif isinstance(error, RecipientMoved):
         before = row.contact_id
         row.contact_id = contact_for(integration.kind_of(error.new), error.new, test=row.test).id
-        chats.moved(before, row.contact_id)
+        chats.move_chat(before, row.contact_id)
         _follow(row.connection_id, before, error.new)
-        requeue(row, moment, ledger, error.code)
+        requeue_message(row, moment, ledger, error.code)
     else:
         if isinstance(error, RecipientRefused):
             suppressions.suppress(row.id, reason="provider", code=error.code)
@@ -278,19 +289,22 @@ def _fail(row: Row, error: SendError, integration: Integration, times: int, ledg
         _give_up(row, error.code, ledger)
 
 
-def _space(row: Row, error: TransientError, said_at: datetime) -> None:
+def _space(row: MessageRow, error: TransientError, said_at: datetime) -> None:
     """Delay further messages from a sender to a recipient for as long as the provider asks."""
     if error.retry_after:
-        for sender in senders.of([row.connection_id]).values():
-            recipient_pacing.pause(
+        for sender in senders.sender_of_connection([row.connection_id]).values():
+            recipient_pacing.pause_recipient(
                 sender.name,
                 row.contact_id,
                 said_at + timedelta(seconds=asked_pause(error.retry_after)),
             )
 
 
-def spread(
-    row: Row, error: SendError, began: datetime | None = None, said_at: datetime | None = None
+def spread_retries(
+    row: MessageRow,
+    error: SendError,
+    began: datetime | None = None,
+    said_at: datetime | None = None,
 ) -> None:
     """Apply the error in a message status to everything it concerns beyond that message.
 
@@ -298,11 +312,11 @@ def spread(
     lifted after it stays as it is. `said_at` is when the provider reported the error. `Gates.hold`
     applies limits of senders and accounts, because their rows are locked before any message.
     """
-    error = destinations.judged(row, error) or error
+    error = destinations.judge_outcome(row, error) or error
     if isinstance(error, RecipientRefused):
         suppressions.suppress(row.id, reason=suppressions.BY_PROVIDER, code=error.code, began=began)
     elif isinstance(error, DestinationUnavailable):
-        destinations.pause(
+        destinations.pause_destination(
             row.connection_id, row.contact_id, code=error.code, why=str(error), at=began or now()
         )
     elif isinstance(error, ConnectionBroken):
@@ -312,7 +326,11 @@ def spread(
 
 
 def _retry(
-    row: Row, error: TransientError, integration: Integration, times: int, ledger: Ledger
+    row: MessageRow,
+    error: TransientError,
+    integration: Integration,
+    times: int,
+    ledger: MessageBatch,
 ) -> None:
     most = (
         FILE_TRIES
@@ -325,14 +343,16 @@ def _retry(
         _give_up(row, error.code, ledger)
     else:
         seconds = max(_pause(times, LONGEST_PAUSE), asked_pause(error.retry_after))
-        requeue(row, now() + timedelta(seconds=seconds), ledger, error.code)
+        requeue_message(row, now() + timedelta(seconds=seconds), ledger, error.code)
 
 
 def _pause(times: int, most: float) -> float:
     return min(FIRST_PAUSE * 2.0 ** (times - 1), most) * random.uniform(0.75, 1.25)  # noqa: S311 - jitter
 
 
-def requeue(row: Row, due_at: datetime, ledger: Ledger, code: str = "") -> None:
+def requeue_message(
+    row: MessageRow, due_at: datetime, ledger: MessageBatch, code: str = ""
+) -> None:
     """Let a message wait for another try, unless it was stopped meanwhile."""
     if row.stop:
         ledger.end(row, Status.CANCELED, "stopped", why=row.stop)
@@ -343,8 +363,8 @@ def requeue(row: Row, due_at: datetime, ledger: Ledger, code: str = "") -> None:
         row.changed_at = now()
 
 
-def _give_up(row: Row, code: str, ledger: Ledger) -> None:
-    if raise_to(row, Status.FAILED, code=code):
+def _give_up(row: MessageRow, code: str, ledger: MessageBatch) -> None:
+    if raise_status(row, Status.FAILED, code=code):
         ledger.free_of_charge(row)
     ledger.tell(row, Status.FAILED, {"code": code})
 
@@ -416,11 +436,11 @@ _BREAK_LATER = _BREAK.where(
 @transaction
 def requeue_absent(message_id: str) -> None:
     """Queue a message of unknown outcome again, because the provider surely does not have it."""
-    ledger = Ledger()
+    ledger = MessageBatch()
     ledger.read([message_id])
     row = ledger.rows[message_id]
     if row.status == Status.UNKNOWN:
-        requeue(row, now(), ledger)
+        requeue_message(row, now(), ledger)
         ledger.note(row, "proved absent", Status.QUEUED)
         ledger.write()
         wake("deliver")

@@ -13,7 +13,7 @@ from sqlalchemy import Select, or_, select, update
 
 from hub.core.vocabulary import ConnectionState
 from hub.db.engine import db
-from hub.db.store import several, transaction, wake
+from hub.db.store import list_param, transaction, wake
 from hub.db.types import now
 from hub.messaging.state.database_clock import CLOCK
 from hub.models import Connection, Throttle
@@ -23,7 +23,7 @@ SLOWED = "slowed"
 
 
 @dataclass(frozen=True)
-class Trouble:
+class ProviderProblem:
     """UNREACHABLE `since` then and probed next at `until`, or SLOWED until then; and the last
     error, a sentence or more.
     """
@@ -34,7 +34,7 @@ class Trouble:
     why: str
 
 
-def of(connection_ids: Iterable[str]) -> dict[str, Trouble]:
+def problem_of(connection_ids: Iterable[str]) -> dict[str, ProviderProblem]:
     """Return the trouble of each connection that has one."""
     if not (ids := list(connection_ids)):
         return {}
@@ -43,9 +43,9 @@ def of(connection_ids: Iterable[str]) -> dict[str, Trouble]:
         _FIND, {"ids": ids, "moment": now()}
     ):
         if opened_at is not None:
-            found[connection_id] = Trouble(UNREACHABLE, opened_at, ready_at or moment, why)
+            found[connection_id] = ProviderProblem(UNREACHABLE, opened_at, ready_at or moment, why)
         elif held_until is not None:
-            found[connection_id] = Trouble(SLOWED, None, held_until, why)
+            found[connection_id] = ProviderProblem(SLOWED, None, held_until, why)
     return found
 
 
@@ -68,7 +68,7 @@ _FIND = (
     .join(Throttle, _OF_SENDER)
     .where(
         *_ENABLED,
-        Connection.id.in_(several("ids")),
+        Connection.id.in_(list_param("ids")),
         or_(Throttle.opened_at.is_not(None), Throttle.held_until > CLOCK),
     )
 )
@@ -80,7 +80,7 @@ _UNREACHABLE = (
 )
 
 
-def free_since(moment: datetime) -> Select[Any]:
+def healthy_since(moment: datetime) -> Select[Any]:
     """Return a query for the ids of connections whose senders kept nothing waiting since then: what
     is late lacks a worker.
     """

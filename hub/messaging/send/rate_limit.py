@@ -26,7 +26,7 @@ LOOK_AGAIN = 1.0
 
 
 @dataclass(slots=True)
-class State:
+class RateState:
     """A throttle, as models.Throttle says."""
 
     name: str
@@ -49,7 +49,7 @@ class State:
         self.bulk_at = self.ready_at if self.bulk_at is None else max(self.bulk_at, self.ready_at)
 
 
-def slowed(state: State, moment: datetime) -> float | None:
+def slowed_rate(state: RateState, moment: datetime) -> float | None:
     """Return the rate that a sender was slowed down to, a second; None once recovered."""
     if state.rate is None or state.full is None or state.held_until is None:
         return None
@@ -58,12 +58,12 @@ def slowed(state: State, moment: datetime) -> float | None:
     return rate if rate < state.full else None
 
 
-def limit(state: State, per_second: float, moment: datetime) -> float:
+def current_limit(state: RateState, per_second: float, moment: datetime) -> float:
     """Return how many messages a second may go now; 0 is no limit."""
-    return min(filter(None, (per_second, slowed(state, moment))), default=0.0)
+    return min(filter(None, (per_second, slowed_rate(state, moment))), default=0.0)
 
 
-def fill(state: State, rate: float, moment: datetime) -> None:
+def refill(state: RateState, rate: float, moment: datetime) -> None:
     """Add the tokens that came since the last time."""
     most = _most(rate)
     if state.filled_at is None:
@@ -75,13 +75,13 @@ def fill(state: State, rate: float, moment: datetime) -> None:
         state.filled_at = max(moment, state.filled_at)
 
 
-def whole(state: State, rate: float, *, bulk: bool = False) -> int:
+def available_tokens(state: RateState, rate: float, *, bulk: bool = False) -> int:
     """Return how many messages the tokens are good for."""
     kept = _most(rate) / RESERVED if bulk else 0.0
     return max(0, math.floor(state.tokens - kept + 1e-6))
 
 
-def spend(state: State, rate: float, count: int, moment: datetime) -> None:
+def consume(state: RateState, rate: float, count: int, moment: datetime) -> None:
     """Take tokens, and note when the next one comes for either lane."""
     state.tokens -= count
     state.ready_at, state.bulk_at = (
@@ -94,7 +94,7 @@ def _most(rate: float) -> float:
     return max(rate * BURST, SMALLEST_BURST)
 
 
-def hold(state: State, seconds: float | None, moment: datetime) -> None:
+def hold_until(state: RateState, seconds: float | None, moment: datetime) -> None:
     """Leave a sender alone for so long as its provider asks; its rate stays."""
     until = moment + timedelta(seconds=HOLD if seconds is None else times.pause(seconds))
     state.held_until = until if state.held_until is None else max(state.held_until, until)
@@ -102,15 +102,15 @@ def hold(state: State, seconds: float | None, moment: datetime) -> None:
 
 
 def slow_down(
-    state: State, epoch: int, had: float, seconds: float | None, moment: datetime
+    state: RateState, epoch: int, had: float, seconds: float | None, moment: datetime
 ) -> None:
     """Leave a sender alone for so long as its provider asks, and halve its rate.
 
     `epoch` is that of the refused call's claim: those that began before the rate was halved do not
     halve it again. `had` is its rate, in messages a second, as far as no limit says it.
     """
-    rate = slowed(state, moment)
-    hold(state, seconds, moment)
+    rate = slowed_rate(state, moment)
+    hold_until(state, seconds, moment)
     if epoch != state.epoch:
         return
     if rate is None:  # else the same bad time goes on

@@ -13,10 +13,10 @@ from sqlalchemy import Table, bindparam, delete, select, update
 
 from hub.db.compiled_sql import Statement
 from hub.db.engine import db
-from hub.db.store import several, transaction, write
+from hub.db.store import list_param, transaction, write
 from hub.db.types import now
 from hub.messaging.send.senders import Sender
-from hub.messaging.state.message_batch import Ledger, Row
+from hub.messaging.state.message_batch import MessageBatch, MessageRow
 from hub.models import Pace
 from hub.shared import clock_check
 
@@ -26,7 +26,7 @@ LOOKED_AT = 200  # messages at once, so that many to one recipient do not hide t
 KEPT = timedelta(minutes=10)  # a pace is worth nothing once its moment is over
 
 
-class Spacing:
+class RecipientPacing:
     """When recipients of one sender may be written to next, inside a claiming transaction that has
     locked its throttle.
     """
@@ -39,13 +39,13 @@ class Spacing:
         self._gone: set[str] = set()
 
     def choose(
-        self, found: Sequence[tuple[Row, T]], most: int, ledger: Ledger
-    ) -> list[tuple[Row, T]]:
+        self, found: Sequence[tuple[MessageRow, T]], most: int, ledger: MessageBatch
+    ) -> list[tuple[MessageRow, T]]:
         """Return the messages that may go now, `most` at most; the others of their recipients are
         postponed.
         """
         self._read({row.contact_id for row, _ in found} - self._next.keys())
-        going: list[tuple[Row, T]] = []
+        going: list[tuple[MessageRow, T]] = []
         clocks = now() - self._moment  # messages are due by our clock
         # of those that came due together, the one that was there first
         for row, more in sorted(found, key=lambda one: (one[0].due_at or self._moment, one[0].id)):
@@ -88,7 +88,7 @@ class Spacing:
                 self._next[contact_id] = max(next_at, self._moment)
 
 
-def pause(sender_name: str, contact_id: str, until: datetime) -> None:
+def pause_recipient(sender_name: str, contact_id: str, until: datetime) -> None:
     """Let everything from a sender to a recipient wait, as its provider asks; in a transaction that
     has locked the throttle.
     """
@@ -96,7 +96,7 @@ def pause(sender_name: str, contact_id: str, until: datetime) -> None:
     write(_DELAY, {"key_name": sender_name, "key_contact": contact_id, "new_next_at": until})
 
 
-def forget() -> int:
+def delete_old_paces() -> int:
     """Remove what is over; return how many rows."""
     return _forget() if clock_check.is_right() else 0
 
@@ -109,7 +109,7 @@ def _forget() -> int:
 
 _table: Table = Pace.__table__  # type: ignore[assignment]
 _READ = select(_table.c.contact_id, _table.c.next_at).where(
-    _table.c.name == bindparam("name"), _table.c.contact_id.in_(several("contacts"))
+    _table.c.name == bindparam("name"), _table.c.contact_id.in_(list_param("contacts"))
 )
 _MAKE = Statement.insert(_table, once=True)
 _DELAY = Statement(

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from hub import integrations
 from hub.core.errors import NotFound
 from hub.db.engine import db
-from hub.db.store import remembered
+from hub.db.store import cached
 from hub.models import Connection
 
 
@@ -34,9 +34,9 @@ class Sender:
     account: str = ""
 
 
-def of_accounts(accounts: Collection[str]) -> list[Sender]:
+def senders_of_accounts(accounts: Collection[str]) -> list[Sender]:
     """Return every sender of some accounts; what is known may be a second old."""
-    known: dict[str, Sender] = remembered(("senders",), _all)
+    known: dict[str, Sender] = cached(("senders",), _all)
     return list(
         {
             one.name: one for one in known.values() if one.account and one.account in accounts
@@ -44,12 +44,12 @@ def of_accounts(accounts: Collection[str]) -> list[Sender]:
     )
 
 
-def of(connection_ids: Iterable[str]) -> dict[str, Sender]:
+def sender_of_connection(connection_ids: Iterable[str]) -> dict[str, Sender]:
     """Return the sender of each connection, with limits that may be a second old; an unknown
     connection has none.
     """
     wanted = set(connection_ids)
-    known = remembered(("senders",), _all)
+    known = cached(("senders",), _all)
     if not wanted <= known.keys():
         known = _all()  # one of them is new
     return {connection_id: known[connection_id] for connection_id in wanted & known.keys()}

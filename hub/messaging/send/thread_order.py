@@ -15,9 +15,9 @@ from sqlalchemy import bindparam, select
 
 from hub.core.vocabulary import Status
 from hub.db.compiled_sql import Statement, table_of
-from hub.db.store import read, several
+from hub.db.store import list_param, read
 from hub.db.types import now
-from hub.messaging.state.message_batch import Ledger, Row
+from hub.messaging.state.message_batch import MessageBatch, MessageRow
 from hub.messaging.state.message_batch import messages as message_table
 from hub.models import Thread
 
@@ -27,7 +27,9 @@ AGAIN = timedelta(milliseconds=200)  # when it is asked again whether a call und
 NEVER_STOOD = (Status.SUPPRESSED, Status.CANCELED, Status.EXPIRED, Status.FAILED)
 
 
-def in_turn(found: Sequence[tuple[Row, T]], ledger: Ledger) -> list[tuple[Row, T]]:
+def is_next_in_thread(
+    found: Sequence[tuple[MessageRow, T]], ledger: MessageBatch
+) -> list[tuple[MessageRow, T]]:
     """Return the messages that may go now; those with an older one of their thread before them are
     put off.
     """
@@ -42,7 +44,7 @@ def in_turn(found: Sequence[tuple[Row, T]], ledger: Ledger) -> list[tuple[Row, T
             _UNFINISHED, connection=connection_id, threads=threads
         ):
             first.setdefault((connection_id, thread), (message_id, status, due_at))
-    going: list[tuple[Row, T]] = []
+    going: list[tuple[MessageRow, T]] = []
     for row, more in found:
         ahead = first.get((row.connection_id, row.thread)) if row.thread else None
         if ahead is None or ahead[0] == row.id:
@@ -59,7 +61,7 @@ _UNFINISHED = Statement(
     select(*message_table.c["thread", "id", "status", "due_at"])
     .where(
         message_table.c.connection_id == bindparam("connection"),
-        message_table.c.thread.in_(several("threads")),
+        message_table.c.thread.in_(list_param("threads")),
         message_table.c.thread != "",
         message_table.c.status.in_([Status.QUEUED.value, Status.SENDING.value]),
     )
@@ -67,7 +69,7 @@ _UNFINISHED = Statement(
 )
 
 
-def provider_thread(row: Row) -> str:
+def provider_thread_of(row: MessageRow) -> str:
     """Return what the provider calls the thread that a message goes on with; '' for the first one
     in its place.
     """
@@ -89,7 +91,7 @@ _THREAD = Statement(
 )
 
 
-def edited(row: Row) -> str:
+def edited_post(row: MessageRow) -> str:
     """Return the provider's id of the message that another one changes; '' when it does not stand
     there.
     """

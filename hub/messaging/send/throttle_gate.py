@@ -29,13 +29,13 @@ from hub.core.errors import (
 from hub.core.vocabulary import Status
 from hub.db.compiled_sql import Statement, table_of
 from hub.db.engine import db
-from hub.db.store import need_lock, read, several, transaction, write
+from hub.db.store import list_param, read, require_write_lock, transaction, write
 from hub.db.types import now
 from hub.lib import times
 from hub.messaging.send import circuit_breaker, rate_limit, senders
 from hub.messaging.send.outcomes import FAULT, TOO_LATE, Outcome
-from hub.messaging.send.rate_limit import State
-from hub.messaging.send.recipient_pacing import Spacing
+from hub.messaging.send.rate_limit import RateState
+from hub.messaging.send.recipient_pacing import RecipientPacing
 from hub.messaging.send.senders import Sender
 from hub.messaging.state.database_clock import CLOCK
 from hub.messaging.state.message_batch import messages
@@ -56,14 +56,14 @@ class Gate:
 
     moment: datetime
     sender: Sender | None = None
-    state: State | None = None
+    state: RateState | None = None
     _rate: float = field(init=False, default=0.0)
 
     def __post_init__(self) -> None:
         if self.state is not None and self.sender is not None:
-            self._rate = rate_limit.limit(self.state, self.sender.per_second, self.moment)
+            self._rate = rate_limit.current_limit(self.state, self.sender.per_second, self.moment)
             if self._rate:
-                rate_limit.fill(self.state, self._rate, self.moment)
+                rate_limit.refill(self.state, self._rate, self.moment)
 
     @property
     def epoch(self) -> int:
@@ -80,7 +80,10 @@ class Gate:
             threads = 1
         elif state.failures:
             threads = min(threads, circuit_breaker.CAUTIOUS - _under_way(self.sender))
-        return max(0, min(threads, rate_limit.whole(state, self._rate)) if self._rate else threads)
+        return max(
+            0,
+            min(threads, rate_limit.available_tokens(state, self._rate)) if self._rate else threads,
+        )
 
     def bulk(self, wanted: int, begun: int) -> int:
         """Return how many of the bulk lane may be claimed beside what was begun of the other,
@@ -88,12 +91,14 @@ class Gate:
         """
         if self.state is None or not self._rate:
             return wanted
-        return min(wanted, rate_limit.whole(self.state, self._rate, bulk=True) - begun)
+        return min(wanted, rate_limit.available_tokens(self.state, self._rate, bulk=True) - begun)
 
-    def spacing(self) -> Spacing | None:
+    def spacing(self) -> RecipientPacing | None:
         """Return what spaces the messages to one recipient, where the provider asks for that."""
         return (
-            Spacing(self.sender, self.moment) if self.sender and self.sender.per_recipient else None
+            RecipientPacing(self.sender, self.moment)
+            if self.sender and self.sender.per_recipient
+            else None
         )
 
     def passed(self, begun: int) -> None:
@@ -103,7 +108,7 @@ class Gate:
         ):
             return
         if self._rate:
-            rate_limit.spend(self.state, self._rate, begun, self.moment)
+            rate_limit.consume(self.state, self._rate, begun, self.moment)
         if begun and self.state.opened_at is not None:
             self.state.rest(self.moment + circuit_breaker.PROBE)
 
@@ -127,13 +132,13 @@ class Gates:
         """
         claiming = set(wanting)
         self._ended = ended
-        self._senders = senders.of(
+        self._senders = senders.sender_of_connection(
             claiming
             | {outcome.claim.connection_id for outcome in ended}
             | {key for key, _ in named}
         )
-        self._states: dict[str, State] = {}
-        self._before: dict[str, State] = {}
+        self._states: dict[str, RateState] = {}
+        self._before: dict[str, RateState] = {}
         self.moment = now()
         self._limits = _limits(ended, self._senders)
         limits = {*self._limits, *named}
@@ -142,7 +147,7 @@ class Gates:
             for key, scope in limits
             if scope == Scope.ACCOUNT and key in self._senders
         }
-        self._siblings = senders.of_accounts(whole) if whole else []
+        self._siblings = senders.senders_of_accounts(whole) if whole else []
         names = {sender.name for sender in (*self._senders.values(), *self._siblings)}
         if not names:
             return
@@ -159,9 +164,9 @@ class Gates:
         needed |= {sender.name for sender in self._siblings}
         missing = needed - self._states.keys()
         if missing or self._states:
-            need_lock()
+            require_write_lock()
         if missing:
-            write(_MAKE, [_values(State(name)) for name in sorted(missing)])
+            write(_MAKE, [_values(RateState(name)) for name in sorted(missing)])
             self._read(missing)
 
     def of(self, connection_id: str) -> Gate:
@@ -181,7 +186,7 @@ class Gates:
             if isinstance(outcome.error, FileMissing | FileRefused):
                 continue  # the provider was not called
             if _outage(outcome):
-                if circuit_breaker.failed(
+                if circuit_breaker.record_failure(
                     state, outcome.claim.epoch, str(outcome.error), self.moment
                 ):
                     _tell(
@@ -190,7 +195,7 @@ class Gates:
                         why=str(outcome.error),
                     )
             elif not _fault(outcome):
-                if circuit_breaker.answered(state, outcome.claim.epoch):
+                if circuit_breaker.record_answer(state, outcome.claim.epoch):
                     _tell("connection.reachable", outcome.claim.connection_id)
                 error = outcome.named
                 if (
@@ -208,7 +213,7 @@ class Gates:
             mine = self._senders.get(connection_id)
             if scope == Scope.ACCOUNT and mine is not None:
                 for other in self._others(mine):
-                    rate_limit.hold(self._states[other.name], error.retry_after, self.moment)
+                    rate_limit.hold_until(self._states[other.name], error.retry_after, self.moment)
                     self._states[other.name].why = str(error)
 
     def _others(self, mine: Sender) -> list[Sender]:
@@ -232,17 +237,17 @@ class Gates:
         if mine is None or left <= 0:
             return
         state = self._states[mine.name]
-        had = rate_limit.limit(state, mine.per_second, self.moment)
+        had = rate_limit.current_limit(state, mine.per_second, self.moment)
         if had and (state.held_until is None or began >= state.held_until):
             rate_limit.slow_down(state, state.epoch, had, left, self.moment)
         for sender in [mine, *(self._others(mine) if error.scope == Scope.ACCOUNT else ())]:
-            rate_limit.hold(self._states[sender.name], left, self.moment)
+            rate_limit.hold_until(self._states[sender.name], left, self.moment)
             self._states[sender.name].why = str(error)
 
     def _slow_down(
-        self, sender: Sender, state: State, outcome: Outcome, error: TransientError
+        self, sender: Sender, state: RateState, outcome: Outcome, error: TransientError
     ) -> None:
-        had = rate_limit.limit(state, sender.per_second, self.moment)
+        had = rate_limit.current_limit(state, sender.per_second, self.moment)
         if not had:  # what is under way, by how long a call takes
             mine = [
                 one.milliseconds
@@ -265,7 +270,7 @@ class Gates:
         ]
         write(_UPDATE, [{"key": state.name, **_values(state, "new_")} for state in changed])
 
-    def _inert(self, state: State) -> bool:
+    def _inert(self, state: RateState) -> bool:
         known = (*self._senders.values(), *self._siblings)
         limited = any(
             sender.per_second or sender.per_recipient
@@ -278,18 +283,20 @@ class Gates:
             or held
             or state.failures
             or state.opened_at
-            or rate_limit.slowed(state, self.moment)
+            or rate_limit.slowed_rate(state, self.moment)
         )
 
     def _read(self, names: Collection[str]) -> None:
         for *values, moment in read(_READ, names=sorted(names), moment=now()):
-            state = State(*values)
-            self._before[state.name] = State(*values)
+            state = RateState(*values)
+            self._before[state.name] = RateState(*values)
             if any(
                 until is not None and until > moment + LONGEST_REST
                 for until in (state.ready_at, state.bulk_at, state.held_until)
             ):
-                state = State(state.name)  # a clock or a row was wrong: the pause would never end
+                state = RateState(
+                    state.name
+                )  # a clock or a row was wrong: the pause would never end
             self._states[state.name] = state
             self.moment = moment
 
@@ -299,7 +306,7 @@ def reset(connection_ids: Collection[str]) -> None:
     """Forget how fast some senders may go, because what is stored of that cannot be used; they
     learn it again.
     """
-    names = select(Connection.throttle).where(Connection.id.in_(several("connections")))
+    names = select(Connection.throttle).where(Connection.id.in_(list_param("connections")))
     gone = delete(_table).where(_table.c.name.in_(names))
     db.session.execute(gone, {"connections": list(connection_ids)})
 
@@ -355,30 +362,30 @@ def _tell(action: str, connection_id: str, **detail: Any) -> None:
     log.warning(action, connection=connection.slug, **detail)
 
 
-def _values(state: State, prefix: str = "") -> Mapping[str, Any]:
-    return {f"{prefix}{name}": getattr(state, name) for name in State.__slots__}
+def _values(state: RateState, prefix: str = "") -> Mapping[str, Any]:
+    return {f"{prefix}{name}": getattr(state, name) for name in RateState.__slots__}
 
 
 _table = table_of(Throttle)
-_columns = [_table.c[name] for name in State.__slots__]
+_columns = [_table.c[name] for name in RateState.__slots__]
 _READ = Statement(
     select(*_columns, CLOCK)
-    .where(_table.c.name.in_(several("names")))
+    .where(_table.c.name.in_(list_param("names")))
     .order_by(_table.c.name)
     .with_for_update()
 )
 _UPDATE = Statement(
     update(_table)
     .where(_table.c.name == bindparam("key"))
-    .values({name: bindparam(f"new_{name}") for name in State.__slots__})
+    .values({name: bindparam(f"new_{name}") for name in RateState.__slots__})
 )
 _MAKE = Statement.insert(_table, once=True)
-_REMOVE = Statement(delete(_table).where(_table.c.name.in_(several("names"))))
+_REMOVE = Statement(delete(_table).where(_table.c.name.in_(list_param("names"))))
 _UNDER_WAY = Statement(
     select(func.count()).select_from(
         select(messages.c.id)
         .where(
-            messages.c.connection_id.in_(several("connections")),
+            messages.c.connection_id.in_(list_param("connections")),
             messages.c.status == Status.SENDING,
             messages.c.due_at.is_not(None),
         )

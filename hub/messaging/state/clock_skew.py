@@ -15,7 +15,7 @@ from sqlalchemy import Table, bindparam, select, update
 
 from hub.core.vocabulary import Lane, Status
 from hub.db.engine import db
-from hub.db.store import several, transaction, wake
+from hub.db.store import list_param, transaction, wake
 from hub.db.types import now
 from hub.messaging.state.database_clock import CLOCK
 from hub.models import Connection, Message, Receipt
@@ -33,8 +33,8 @@ _LATE_MESSAGES = (
     select(_messages.c.id, _messages.c.due_at, _messages.c.changed_at)
     .where(
         _messages.c.connection_id.in_(select(Connection.id)),
-        _messages.c.status.in_(several("statuses")),
-        _messages.c.lane.in_(several("lanes")),
+        _messages.c.status.in_(list_param("statuses")),
+        _messages.c.lane.in_(list_param("lanes")),
         _messages.c.due_at > bindparam("far", type_=_messages.c.due_at.type),
         _messages.c.changed_at > bindparam("soon", type_=_messages.c.changed_at.type),
     )
@@ -59,7 +59,7 @@ _MESSAGE = (
 _RECEIPT = update(_receipts).where(_receipts.c.id == bindparam("key")).values(**_NEW)
 
 
-def due() -> bool:
+def is_due() -> bool:
     """Tell whether something was put off by a wrong clock. Reads only."""
     moment = _moment()
     return any(
@@ -69,7 +69,7 @@ def due() -> bool:
 
 
 @transaction
-def run() -> int:
+def correct_times() -> int:
     """Bring back what was put off, with the pause that was meant; return how many rows, a bounded
     number at once.
     """

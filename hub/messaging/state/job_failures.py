@@ -21,7 +21,7 @@ CHORES = "chores."  # prefix of a chore's name; the queue of all chores has none
 
 
 @transaction
-def note(queue: str, problem: Exception) -> None:
+def note_failure(queue: str, problem: Exception) -> None:
     """Note that the job of a queue, or one of its chores, failed just now."""
     name = f"{PREFIX}{queue}"
     row = db.session.get(Setting, name) or Setting(name=name)
@@ -30,7 +30,7 @@ def note(queue: str, problem: Exception) -> None:
     db.session.add(row)
 
 
-def clear(queue: str) -> None:
+def clear_failure(queue: str) -> None:
     """Note that the job of a queue works."""
     name = f"{PREFIX}{queue}"
     if db.session.scalar(select(Setting.name).where(Setting.name == name)) is not None:
@@ -42,7 +42,7 @@ def _clear(name: str) -> None:
     db.session.execute(delete(Setting).where(Setting.name == name))
 
 
-def recent() -> dict[str, str]:
+def recent_failures() -> dict[str, str]:
     """Return the jobs and chores that failed last, with the kind of the error. Reads only."""
     moment = now()
     newest = (Setting.changed_at > moment - RECENT) | (

@@ -21,10 +21,10 @@ from hub.core.errors import NotFound
 from hub.core.vocabulary import Status
 from hub.db import store
 from hub.db.compiled_sql import Statement, table_of
-from hub.db.store import several
+from hub.db.store import list_param
 from hub.db.types import keyring, new_id, now
 from hub.messaging.policy import spending
-from hub.messaging.policy.spending import Priced
+from hub.messaging.policy.spending import PricedMessage
 from hub.models import Attempt, Connection, Message, PlatformEvent, StatusEvent, Thread
 
 # what the signing app is told of; its name begins with the integration's event prefix
@@ -38,7 +38,7 @@ status_events = table_of(StatusEvent)
 platform_events = table_of(PlatformEvent)
 
 
-class Standing(Protocol):
+class MessageStanding(Protocol):
     """What has a status that facts raise: a row of a ledger, or a message."""
 
     status: str
@@ -47,7 +47,9 @@ class Standing(Protocol):
     changed_at: datetime
 
 
-def raise_to(row: Standing, status: Status, *, code: str = "", asks: bool = True) -> bool:
+def raise_status(
+    row: MessageStanding, status: Status, *, code: str = "", asks: bool = True
+) -> bool:
     """Raise a status if the new one ranks higher; an equal rank keeps the first.
 
     `asks`: the provider can be asked for the next.
@@ -63,7 +65,7 @@ def raise_to(row: Standing, status: Status, *, code: str = "", asks: bool = True
 
 
 @dataclass(slots=True)
-class Row:
+class MessageRow:
     """A message, as far as sending and settling change it."""
 
     id: str
@@ -90,7 +92,7 @@ class Row:
     changed_at: datetime
 
 
-COLUMNS = [messages.c[name] for name in Row.__slots__]
+COLUMNS = [messages.c[name] for name in MessageRow.__slots__]
 CHANGING = (
     "status",
     "code",
@@ -104,7 +106,7 @@ CHANGING = (
 )
 _READ = Statement(
     select(*COLUMNS)
-    .where(messages.c.id.in_(several("ids")))
+    .where(messages.c.id.in_(list_param("ids")))
     .order_by(messages.c.id)
     .with_for_update()
 )
@@ -144,26 +146,26 @@ _ADOPT = Statement(
 
 
 @dataclass
-class Ledger:
+class MessageBatch:
     """The messages of a transaction and what is to be written of them."""
 
-    rows: dict[str, Row] = field(default_factory=dict)
+    rows: dict[str, MessageRow] = field(default_factory=dict)
     _before: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     _begun: list[dict[str, Any]] = field(default_factory=list)
     _ended: list[dict[str, Any]] = field(default_factory=list)
     _adopted: list[dict[str, Any]] = field(default_factory=list)
     _facts: list[dict[str, Any]] = field(default_factory=list)
     _opened: list[dict[str, Any]] = field(default_factory=list)
-    _told: list[tuple[Row, Status, Mapping[str, str]]] = field(default_factory=list)
-    _priced: list[Priced] = field(default_factory=list)
+    _told: list[tuple[MessageRow, Status, Mapping[str, str]]] = field(default_factory=list)
+    _priced: list[PricedMessage] = field(default_factory=list)
 
     def read(self, ids: Collection[str]) -> None:
         """Read messages, locked, in the order of their ids."""
         if ids:
             for found in store.read(_READ, ids=list(ids)):
-                self.hold(Row(*found))
+                self.hold(MessageRow(*found))
 
-    def hold(self, row: Row) -> Row:
+    def hold(self, row: MessageRow) -> MessageRow:
         """Take in a row that was read, locked, by a statement of its own."""
         self.rows[row.id] = row
         self._before[row.id] = _changing(row)
@@ -172,7 +174,7 @@ class Ledger:
     # changes
     def begin(
         self,
-        row: Row,
+        row: MessageRow,
         moment: datetime,
         due_at: datetime,
         template: str = "",
@@ -213,7 +215,7 @@ class Ledger:
         """Write the provider's id on an attempt."""
         self._adopted.append({"key": message_id, "key_n": n, "new_provider_id": provider_id})
 
-    def opened(self, row: Row, provider_thread: str) -> None:
+    def opened(self, row: MessageRow, provider_thread: str) -> None:
         """Write what the provider calls the conversation that a message began."""
         if row.thread and provider_thread:
             self._opened.append(
@@ -225,7 +227,9 @@ class Ledger:
                 }
             )
 
-    def end(self, row: Row, status: Status, word: str, *, code: str = "", why: str = "") -> None:
+    def end(
+        self, row: MessageRow, status: Status, word: str, *, code: str = "", why: str = ""
+    ) -> None:
         """End a message that is not sent, and say so."""
         row.status = status.value
         row.code = code
@@ -236,7 +240,7 @@ class Ledger:
 
     def note(
         self,
-        row: Row,
+        row: MessageRow,
         word: str,
         status: Status | None = None,
         *,
@@ -264,27 +268,31 @@ class Ledger:
             }
         )
 
-    def tell(self, row: Row, status: Status, details: Mapping[str, str]) -> None:
+    def tell(self, row: MessageRow, status: Status, details: Mapping[str, str]) -> None:
         """Write the platform event of a fact, once however often the fact comes."""
         if status in TOLD:
             self._told.append((row, status, details))
 
-    def priced(self, row: Row, price: Decimal | None, currency: str) -> None:
+    def priced(self, row: MessageRow, price: Decimal | None, currency: str) -> None:
         """Keep the provider's price, once, in the place of our estimate."""
         if price is None or row.price is not None:
             return
         row.price = price
         if row.estimate is not None:
-            self._priced.append(Priced(row.id, row.connection_id, row.estimate, price, currency))
+            self._priced.append(
+                PricedMessage(row.id, row.connection_id, row.estimate, price, currency)
+            )
 
-    def free_of_charge(self, row: Row) -> None:
+    def free_of_charge(self, row: MessageRow) -> None:
         """Take back the estimate of a message that its provider did not take, or did not send."""
         if row.estimate is not None and row.price is None:
-            self._priced.append(Priced(row.id, row.connection_id, row.estimate, Decimal(0), ""))
+            self._priced.append(
+                PricedMessage(row.id, row.connection_id, row.estimate, Decimal(0), "")
+            )
             row.estimate = Decimal(0)
 
     # writing
-    def changed(self) -> list[Row]:
+    def changed(self) -> list[MessageRow]:
         """Return the messages that are no longer as they were read."""
         return [row for row in self.rows.values() if _changing(row) != self._before[row.id]]
 
@@ -310,7 +318,7 @@ class Ledger:
             (_TELL, self._events()),
         ):
             store.write(statement, rows)
-        spending.correct(self._priced)
+        spending.correct_price(self._priced)
         self._before = {row.id: _changing(row) for row in self.rows.values()}
         self._begun = []
         self._ended = []
@@ -331,7 +339,9 @@ class Ledger:
 _changing = attrgetter("contact_id", *CHANGING)
 
 
-def _event(row: Row, status: Status, details: Mapping[str, str], prefix: str) -> dict[str, Any]:
+def _event(
+    row: MessageRow, status: Status, details: Mapping[str, str], prefix: str
+) -> dict[str, Any]:
     event_id = new_id("pev")
     return {
         "id": event_id,
@@ -371,7 +381,7 @@ def _prefixes(connection_ids: Collection[str]) -> dict[str, str]:
 
 _CONNECTIONS = Statement(
     select(Connection.id, Connection.integration, Connection.channel).where(
-        Connection.id.in_(several("ids"))
+        Connection.id.in_(list_param("ids"))
     )
 )
 

@@ -11,7 +11,7 @@ from sqlalchemy import and_, bindparam, exists, select
 
 from hub.core.vocabulary import ConnectionState, Lane, Status
 from hub.db.engine import db
-from hub.db.store import several
+from hub.db.store import list_param
 from hub.db.types import now
 from hub.messaging.state.message_batch import messages
 from hub.models import Connection
@@ -20,8 +20,8 @@ LANES = [lane.value for lane in Lane]
 
 _WAITS = exists().where(
     messages.c.connection_id == Connection.id,
-    messages.c.status.in_(several("statuses")),
-    messages.c.lane.in_(several("lanes")),
+    messages.c.status.in_(list_param("statuses")),
+    messages.c.lane.in_(list_param("lanes")),
     messages.c.due_at <= bindparam("moment", type_=messages.c.due_at.type),
 )
 _ANY = select(Connection.id).where(_WAITS).order_by(Connection.id)
@@ -42,7 +42,7 @@ _OLDEST = (
 )
 
 
-def connections(statuses: Sequence[Status], *, that_send: bool = False) -> list[str]:
+def overdue_connections(statuses: Sequence[Status], *, that_send: bool = False) -> list[str]:
     """Return the ids of connections that have messages of these statuses to act on; only those that
     send, if asked. Reads only.
     """
@@ -50,7 +50,7 @@ def connections(statuses: Sequence[Status], *, that_send: bool = False) -> list[
     return list(db.session.scalars(_THAT_SEND if that_send else _ANY, wanted))
 
 
-def oldest(connection_id: str, statuses: Sequence[Status], most: int) -> list[str]:
+def oldest_overdue(connection_id: str, statuses: Sequence[Status], most: int) -> list[str]:
     """Return the ids of up to `most` messages of a connection that wait longest to be acted on.
 
     Reads only.

@@ -8,8 +8,8 @@ from sqlalchemy import Integer, LargeBinary, String
 
 from hub.db.compiled_sql import UnreadableRow
 from hub.db.engine import Base, db
-from hub.db.store import asks_to_rerun, failed
-from hub.db.types import BadTime, Id, sealed
+from hub.db.store import is_database_failure, is_retryable
+from hub.db.types import BadTime, EncryptedJson, Id
 
 _FORMS = ((String, str), (Integer, int), (LargeBinary, bytes))
 
@@ -25,7 +25,7 @@ def fault_of(table: str, row_id: str) -> Exception | None:
         if row is not None:
             _check(row)
     except Exception as problem:
-        if asks_to_rerun(problem) or failed(problem):
+        if is_retryable(problem) or is_database_failure(problem):
             raise
         return problem
     return None
@@ -38,7 +38,7 @@ def _check(row: Any) -> None:
         if not _is_sound(getattr(row, attribute.key), column):
             raise UnreadableRow(f"{column.table.name}.{column.name}")
     for name, value in vars(type(row)).items():
-        if isinstance(value, sealed):
+        if isinstance(value, EncryptedJson):
             getattr(row, name)
 
 

@@ -20,7 +20,15 @@ from hub.core.errors import HubError, NotFound
 from hub.core.vocabulary import Lane, Status
 from hub.db.compiled_sql import Statement, UnreadableRow, table_of
 from hub.db.engine import db
-from hub.db.store import asks_to_rerun, failed, joins, read, transaction, wake, write
+from hub.db.store import (
+    in_transaction,
+    is_database_failure,
+    is_retryable,
+    read,
+    transaction,
+    wake,
+    write,
+)
 from hub.db.types import is_id, new_id, now
 from hub.messaging.state import row_check
 from hub.models import Connection, Message, Receipt, SetAside
@@ -61,12 +69,12 @@ _HOLD_RECEIPT = Statement(
 )
 
 
-def lets_pass(problem: Exception) -> bool:
+def is_transient(problem: Exception) -> bool:
     """Return whether an error is the database's state, and not the row's content."""
-    return asks_to_rerun(problem) or failed(problem)
+    return is_retryable(problem) or is_database_failure(problem)
 
 
-def reason(problem: Exception) -> str:
+def reason_of(problem: Exception) -> str:
     """Return an error as an admin reads it, free of stored values."""
     if isinstance(problem, UnreadableRow | HubError):
         return str(problem)
@@ -76,7 +84,7 @@ def reason(problem: Exception) -> str:
 
 
 @transaction
-def note(kind: str, row: str, problem: Exception) -> None:
+def note_row(kind: str, row: str, problem: Exception) -> None:
     """Write down that a row could not be read or acted on, and when it is tried again."""
     found = read(_KNOWN, kind=kind, row=row)
     if found:
@@ -84,7 +92,7 @@ def note(kind: str, row: str, problem: Exception) -> None:
         pause = min(FIRST_PAUSE * 2 ** min(times, 10), LONGEST_PAUSE)
         write(
             _AGAIN,
-            {"key": entry, "why": reason(problem), "tried": times + 1, "next": now() + pause},
+            {"key": entry, "why": reason_of(problem), "tried": times + 1, "next": now() + pause},
         )
     else:
         moment = now()
@@ -94,14 +102,14 @@ def note(kind: str, row: str, problem: Exception) -> None:
                 "id": new_id("sas"),
                 "kind": kind,
                 "row": row,
-                "error": reason(problem),
+                "error": reason_of(problem),
                 "times": 1,
                 "since": moment,
                 "next_at": moment + FIRST_PAUSE,
             },
         )
     log.error(
-        "row.set_aside", table=kind, row=row, problem=type(problem).__name__, why=reason(problem)
+        "row.set_aside", table=kind, row=row, problem=type(problem).__name__, why=reason_of(problem)
     )
 
 
@@ -109,29 +117,31 @@ def note(kind: str, row: str, problem: Exception) -> None:
 def hold_message(message_id: str, problem: Exception) -> None:
     """Set a message aside: nothing is done with it until it is tried again."""
     write(_HOLD_MESSAGE, {"key": message_id, "why": CODE})
-    note(_messages.name, message_id, problem)
+    note_row(_messages.name, message_id, problem)
 
 
 @transaction
 def hold_receipt(receipt_id: str, problem: Exception) -> None:
     """Set a webhook aside."""
-    write(_HOLD_RECEIPT, {"key": receipt_id, "why": reason(problem)})
-    note(_receipts.name, receipt_id, problem)
+    write(_HOLD_RECEIPT, {"key": receipt_id, "why": reason_of(problem)})
+    note_row(_receipts.name, receipt_id, problem)
 
 
-def readable(kind: str, rows: Iterable[Any], make: Callable[[Any], T]) -> list[T]:
+def readable_rows(kind: str, rows: Iterable[Any], make: Callable[[Any], T]) -> list[T]:
     """Make something of each row of a list or a file; one that cannot be read is noted, and left
     out.
     """
     return [made for made in _made(kind, rows, make) if not isinstance(made, _Fault)]
 
 
-def marked(
+def mark_row(
     kind: str, rows: Iterable[Any], make: Callable[[Any], dict[str, Any]]
 ) -> list[dict[str, Any]]:
     """Return an entry for each row. The entry of a row that cannot be read holds the reason."""
     return [
-        {"id": made.row, "unreadable": reason(made.problem)} if isinstance(made, _Fault) else made
+        {"id": made.row, "unreadable": reason_of(made.problem)}
+        if isinstance(made, _Fault)
+        else made
         for made in _made(kind, rows, make)
     ]
 
@@ -150,11 +160,11 @@ def _made(kind: str, rows: Iterable[Any], make: Callable[[Any], T]) -> list[T | 
         try:
             found.append(make(row))
         except Exception as problem:
-            if lets_pass(problem):
+            if is_transient(problem):
                 raise
             found.append(_Fault(_id_of(row), problem))
     for fault in [made for made in found if isinstance(made, _Fault)]:
-        note_seen(kind, fault.row, fault.problem)
+        note_row_seen(kind, fault.row, fault.problem)
     return found
 
 
@@ -163,10 +173,10 @@ def _id_of(row: Any) -> str:
     return str(getattr(row, "id", None) or getattr(getattr(row, "row", None), "id", "?"))
 
 
-def note_seen(kind: str, row: str, problem: Exception) -> None:
+def note_row_seen(kind: str, row: str, problem: Exception) -> None:
     """Note a row that a page or a file could not show, once; that must not fail what goes on."""
     try:
-        if joins(db.session()):
+        if in_transaction(db.session()):
             _note_once(kind, row, problem)
         else:  # in a separate session, because a write would expire what the reader has loaded
             with current_app.app_context():
@@ -177,24 +187,24 @@ def note_seen(kind: str, row: str, problem: Exception) -> None:
 
 def _note_once(kind: str, row: str, problem: Exception) -> None:
     if not read(_KNOWN, kind=kind, row=row):
-        note(kind, row, problem)
+        note_row(kind, row, problem)
 
 
 # ── Looking, and trying again ─────────────────────────────────────────────────────────────────────
-def listed(limit: int = AT_ONCE) -> list[SetAside]:
+def list_rows(limit: int = AT_ONCE) -> list[SetAside]:
     """Return what is set aside, newest first; what moved on meanwhile is left out."""
     entries = list(db.session.scalars(select(SetAside).order_by(SetAside.id.desc()).limit(limit)))
     return [entry for entry in entries if not _moved_on(entry)]
 
 
-def of(kind: str, row: str) -> SetAside | None:
+def row_of(kind: str, row: str) -> SetAside | None:
     """Return the entry of a row, if it is set aside."""
     entry = db.session.scalar(select(SetAside).where(SetAside.kind == kind, SetAside.row == row))
     return None if entry is None or _moved_on(entry) else entry
 
 
 @transaction
-def try_again(entry_id: str) -> None:
+def retry_row(entry_id: str) -> None:
     """Let a row be read again, now that it is repaired. Raises NotFound."""
     entry = db.session.get(SetAside, entry_id) if is_id("sas", entry_id) else None
     if entry is None:
@@ -202,7 +212,7 @@ def try_again(entry_id: str) -> None:
     _release(entry)
 
 
-def retry() -> int:
+def retry_rows() -> int:
     """Look for rows that are stuck, and try again those whose pause is over; return how many."""
     _find_stuck()
     return _retry()
@@ -236,7 +246,7 @@ def _release(entry: SetAside) -> None:
         )
         wake("settle")
     elif (fault := row_check.fault_of(entry.kind, entry.row)) is not None:
-        entry.error = reason(fault)
+        entry.error = reason_of(fault)
         entry.times = entry.times + 1
     else:
         # if the row fails in another way, the next reader sets it aside again
@@ -310,7 +320,7 @@ _NOBODYS = (
 
 
 @transaction
-def forget() -> int:
+def delete_resolved() -> int:
     """Remove entries of rows that moved on; return how many."""
     gone = [entry for entry in db.session.scalars(select(SetAside).limit(1000)) if _moved_on(entry)]
     for entry in gone:

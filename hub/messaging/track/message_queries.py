@@ -40,7 +40,7 @@ AT_ONCE = 100  # branches of one statement
 Branches = list[ColumnElement[bool]]
 
 
-class Beside(FunctionElement[Any]):
+class BesideIndex(FunctionElement[Any]):
     """A column that narrows what a branch finds: SQLite, which keeps no statistics, must not take
     its index instead of the branch's.
     """
@@ -52,13 +52,13 @@ class Beside(FunctionElement[Any]):
         self.type = column.type
 
 
-@compiles(Beside)
-def _column(element: Beside, compiler: SQLCompiler, **options: Any) -> str:
+@compiles(BesideIndex)
+def _column(element: BesideIndex, compiler: SQLCompiler, **options: Any) -> str:
     return compiler.process(element.clauses, **options)
 
 
-@compiles(Beside, "sqlite")
-def _column_without_index(element: Beside, compiler: SQLCompiler, **options: Any) -> str:
+@compiles(BesideIndex, "sqlite")
+def _column_without_index(element: BesideIndex, compiler: SQLCompiler, **options: Any) -> str:
     # https://www.sqlite.org/optoverview.html#disqualifying_where_clause_terms_using_unary_
     return f"+{compiler.process(element.clauses, **options)}"
 
@@ -102,7 +102,7 @@ class Filters:
                 return [true()]
             carriers = list(db.session.scalars(select(Connection.id)))
         wanted = [status for status in Status if status in self.statuses or not self.statuses]
-        quiet = silent() if self.expecting else ()
+        quiet = silent_messages() if self.expecting else ()
         return [
             and_(Message.connection_id == one, Message.status == status)
             for one in carriers
@@ -112,21 +112,21 @@ class Filters:
 
     def among(self, branches: Branches) -> Branches:
         """Return branches of a search, narrowed."""
-        also: Branches = [Beside(Message.status).in_(self.statuses)] if self.statuses else []
+        also: Branches = [BesideIndex(Message.status).in_(self.statuses)] if self.statuses else []
         carriers = self.carriers()
         if carriers is not None:
-            also.append(Beside(Message.connection_id).in_(carriers))
-        if self.expecting and (quiet := silent()):
+            also.append(BesideIndex(Message.connection_id).in_(carriers))
+        if self.expecting and (quiet := silent_messages()):
             also.append(
                 or_(
-                    Beside(Message.status).not_in(HANDED_OVER),
-                    Beside(Message.connection_id).not_in(quiet),
+                    BesideIndex(Message.status).not_in(HANDED_OVER),
+                    BesideIndex(Message.connection_id).not_in(quiet),
                 )
             )
         return [and_(branch, *also) for branch in branches]
 
 
-def newest(
+def newest_messages(
     branches: Sequence[ColumnElement[bool]],
     limit: int,
     *,
@@ -161,13 +161,13 @@ def newest(
     )
 
 
-def silent() -> list[str]:
+def silent_messages() -> list[str]:
     """Return the ids of connections that never say what became of a message."""
     found = db.session.execute(select(Connection.id, Connection.integration)).all()
     return [one.id for one in found if not integrations.reports(one.integration)]
 
 
-def count(
+def count_messages(
     statuses: Collection[Status],
     since: datetime,
     most: int,
@@ -212,7 +212,7 @@ def by_request(name: str) -> Branches:
     return _each(Message.request_id, requests_named(name))
 
 
-def by_code(code: str) -> Branches:
+def count_by_code(code: str) -> Branches:
     """Find messages that failed with a code."""
     # in the words of the partial index
     return [and_(Message.code == code, Message.code != literal_column("''"))]

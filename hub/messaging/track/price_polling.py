@@ -16,10 +16,10 @@ from hub.core.vocabulary import ConnectionState, Status
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import id_at, now
-from hub.lib.shutdown import Stopping
+from hub.lib.shutdown import ShutdownSignal
 from hub.messaging.policy import policy
 from hub.messaging.state import unreadable_rows
-from hub.messaging.state.message_batch import Ledger
+from hub.messaging.state.message_batch import MessageBatch
 from hub.models import Connection, Message
 from hub.shared import integration_instances
 
@@ -33,7 +33,7 @@ FEW = 50
 CHARGED = (Status.SENT, Status.DELIVERED, Status.READ, Status.UNDELIVERED)
 
 
-def run(stopping: Stopping | None = None) -> int:
+def poll_prices(stopping: ShutdownSignal | None = None) -> int:
     """Ask for the prices of messages that were estimated; return how many were asked for."""
     enabled = select(Connection).where(
         Connection.state == ConnectionState.ENABLED, Connection.archived_at.is_(None)
@@ -47,19 +47,19 @@ def run(stopping: Stopping | None = None) -> int:
     return sum(_ask_apart(one, stopping) for one in spending)
 
 
-def _ask_apart(connection_id: str, stopping: Stopping | None) -> int:
+def _ask_apart(connection_id: str, stopping: ShutdownSignal | None) -> int:
     try:
         return _ask_over(connection_id, stopping)
     except Exception as problem:  # a failure of one connection must not stop the others
-        if unreadable_rows.lets_pass(problem):
+        if unreadable_rows.is_transient(problem):
             raise
         log.exception("price.failed", connection=connection_id)
         db.session.rollback()
-        unreadable_rows.note_seen("connections", connection_id, problem)
+        unreadable_rows.note_row_seen("connections", connection_id, problem)
         return 0
 
 
-def _ask_over(connection_id: str, stopping: Stopping | None) -> int:
+def _ask_over(connection_id: str, stopping: ShutdownSignal | None) -> int:
     asked = 0
     try:
         integration = integration_instances.instance(db.session.get_one(Connection, connection_id))
@@ -83,14 +83,14 @@ def _keep_or_note(message_id: str, price: Decimal, currency: str) -> None:
     try:
         _keep(message_id, price, currency)
     except Exception as problem:
-        if unreadable_rows.lets_pass(problem):
+        if unreadable_rows.is_transient(problem):
             raise
-        unreadable_rows.note_seen("messages", message_id, problem)
+        unreadable_rows.note_row_seen("messages", message_id, problem)
 
 
 @transaction
 def _keep(message_id: str, price: Decimal, currency: str) -> None:
-    ledger = Ledger()
+    ledger = MessageBatch()
     ledger.read([message_id])
     ledger.priced(ledger.rows[message_id], price, currency)
     ledger.write()

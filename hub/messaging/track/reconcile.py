@@ -17,13 +17,13 @@ from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import now
 from hub.integrations.base import Accepted
-from hub.lib.shutdown import Stopping
-from hub.messaging.compose.outbox import note
-from hub.messaging.send.outbound import Addressed, outbound_of
-from hub.messaging.send.outcomes import FIND_AFTER, accept, requeue_absent
+from hub.lib.shutdown import ShutdownSignal
+from hub.messaging.compose.outbox import record_fact
+from hub.messaging.send.outbound import Addressee, outbound_of
+from hub.messaging.send.outcomes import FIND_AFTER, record_accepted, requeue_absent
 from hub.messaging.state import overdue, unreadable_rows
 from hub.messaging.state.database_clock import CLOCKS_APART
-from hub.messaging.state.message_batch import Ledger
+from hub.messaging.state.message_batch import MessageBatch
 from hub.messaging.track.statuses import expire_lease
 from hub.models import Attempt, Body, Connection, Message
 from hub.shared import integration_instances
@@ -38,15 +38,15 @@ WAITS_FOR_OTHERS = timedelta(minutes=10)  # then what the provider has is nobody
 MISSES = 3  # questions without an answer in one run, then the others of the connection wait
 
 
-def due() -> bool:
+def is_due() -> bool:
     """Tell whether a lease has expired or an unknown outcome is due to be looked into.
 
     Reads only.
     """
-    return bool(overdue.connections((Status.SENDING, Status.UNKNOWN)))
+    return bool(overdue.overdue_connections((Status.SENDING, Status.UNKNOWN)))
 
 
-def run(stopping: Stopping | None = None) -> int:
+def look_up_unknown(stopping: ShutdownSignal | None = None) -> int:
     """Settle what can be settled; return how many messages were looked at."""
     late = _due(Status.SENDING)
     for message_id in itertools.chain.from_iterable(late.values()):
@@ -60,8 +60,8 @@ def run(stopping: Stopping | None = None) -> int:
 
 def _due(status: Status) -> dict[str, list[str]]:
     found = {
-        connection_id: overdue.oldest(connection_id, [status], BATCH)
-        for connection_id in overdue.connections([status])
+        connection_id: overdue.oldest_overdue(connection_id, [status], BATCH)
+        for connection_id in overdue.overdue_connections([status])
     }
     db.session.rollback()
     return found
@@ -76,15 +76,15 @@ def _apart(message_id: str) -> Iterator[None]:
         log.exception("reconcile.fault", message=message_id)
         db.session.rollback()
         try:
-            postpone(message_id)
+            postpone_lookup(message_id)
         except Exception as problem:  # its row cannot be read
-            if unreadable_rows.lets_pass(problem):
+            if unreadable_rows.is_transient(problem):
                 raise
             db.session.rollback()
             unreadable_rows.hold_message(message_id, problem)
 
 
-def _settle_all(unknown: list[str], stopping: Stopping | None) -> int:
+def _settle_all(unknown: list[str], stopping: ShutdownSignal | None) -> int:
     """Settle messages of one connection; a provider that does not answer is left alone, so that it
     holds no other.
     """
@@ -93,15 +93,15 @@ def _settle_all(unknown: list[str], stopping: Stopping | None) -> int:
         if stopping is not None and stopping.now:
             return place
         with _apart(message_id):
-            missed += not settle(message_id)
+            missed += not settle_unknown(message_id)
         if missed == MISSES:
             for left in unknown[place + 1 :]:
-                postpone(left)
+                postpone_lookup(left)
             return place + 1
     return len(unknown)
 
 
-def settle(message_id: str) -> bool:
+def settle_unknown(message_id: str) -> bool:
     """Ask the provider whether it has a message whose outcome is not known, and act on the answer;
     False when there is none.
     """
@@ -111,7 +111,9 @@ def settle(message_id: str) -> bool:
     try:
         integration = integration_instances.instance(message.connection)
         if not integration.can("find") or body is None:
-            policy = requeue_absent if integration.resend_unknown and body is not None else leave
+            policy = (
+                requeue_absent if integration.resend_unknown and body is not None else leave_unknown
+            )
             policy(message_id)
             return True
         contact = message.contact
@@ -120,9 +122,9 @@ def settle(message_id: str) -> bool:
             integration.other_sender(contact.address) or message.connection.sender,
         ):
             # the answer would be about another account or sender: absent there means nothing
-            leave(message_id, "set up anew")
+            leave_unknown(message_id, "set up anew")
             return True
-        to = Addressed(
+        to = Addressee(
             contact.address,
             contact.address_key,
             contact.time_zone,
@@ -142,18 +144,18 @@ def settle(message_id: str) -> bool:
             message=message_id,
             code=problem.code if isinstance(problem, SendError) else type(problem).__name__,
         )
-        postpone(message_id)
+        postpone_lookup(message_id)
         return False
     except Exception:  # a fault of the integration's own must not hold the messages after this one
         log.exception("find.fault", message=message_id)
-        postpone(message_id)
+        postpone_lookup(message_id)
         return False
-    decide(message_id, candidates)
+    decide_outcome(message_id, candidates)
     return True
 
 
 @transaction
-def decide(message_id: str, candidates: list[Accepted]) -> None:
+def decide_outcome(message_id: str, candidates: list[Accepted]) -> None:
     """Match what the provider has with the messages that could be it."""
     message = db.session.scalars(
         select(Message).where(Message.id == message_id).with_for_update()
@@ -170,7 +172,7 @@ def decide(message_id: str, candidates: list[Accepted]) -> None:
         )
         return
     if message.tries in held:  # a callback named it, so the provider has it, whatever its list says
-        postpone(message_id)
+        postpone_lookup(message_id)
         return
     twins = _twins(message.connection)
     claimed = set(
@@ -188,7 +190,7 @@ def decide(message_id: str, candidates: list[Accepted]) -> None:
     free = [candidate for candidate in free if candidate.sure]
     # something is there that may be it, or another message whose outcome is not known either
     if not free:
-        (postpone if _others_are_open(message, twins) else leave)(message_id)
+        (postpone_lookup if _others_are_open(message, twins) else leave_unknown)(message_id)
         return
     same = (
         select(func.count())
@@ -200,7 +202,9 @@ def decide(message_id: str, candidates: list[Accepted]) -> None:
         )
     )
     if db.session.scalar(same.where(Message.status == Status.SENDING)):
-        postpone(message_id)  # one of the candidates may be that one's, whose answer is on its way
+        postpone_lookup(
+            message_id
+        )  # one of the candidates may be that one's, whose answer is on its way
     elif len(free) == db.session.scalar(same.where(Message.status == Status.UNKNOWN)):
         # as many as there are equal messages to match: which is whose makes no difference
         _found(
@@ -210,7 +214,7 @@ def decide(message_id: str, candidates: list[Accepted]) -> None:
             asks=integrations.get(message.connection.integration).can("fetch_status"),
         )
     else:
-        leave(message_id)
+        leave_unknown(message_id)
 
 
 _HELD = select(Attempt.n, Attempt.provider_id).where(
@@ -263,13 +267,13 @@ def _others_are_open(message: Message, twins: list[str]) -> bool:
 
 
 def _found(message_id: str, accepted: Accepted, n: int, *, asks: bool) -> None:
-    ledger = Ledger()
+    ledger = MessageBatch()
     ledger.read([message_id])
     row = ledger.rows[message_id]
     attempt = db.session.get_one(Attempt, (row.id, n))
     attempt.sender = accepted.sender or attempt.sender
     ledger.adopt(row.id, n, accepted.provider_id)
-    accept(row, accepted, ledger, asks=asks)
+    record_accepted(row, accepted, ledger, asks=asks)
     ledger.note(row, "found", accepted.status, attempt=n)
     ledger.write()
 
@@ -289,7 +293,7 @@ def _twins(connection: Connection) -> list[str]:
 
 
 @transaction
-def postpone(message_id: str) -> None:
+def postpone_lookup(message_id: str) -> None:
     """Look again later, ever more rarely; after a day leave it to an admin."""
     message = db.session.scalars(
         select(Message).where(Message.id == message_id).with_for_update()
@@ -303,15 +307,15 @@ def postpone(message_id: str) -> None:
         message.due_at = now() + max(FIND_AFTER, unknown_for * PATIENCE)
     else:
         message.due_at = None
-        note(message, "unanswered", Status.UNKNOWN)
+        record_fact(message, "unanswered", Status.UNKNOWN)
 
 
 @transaction
-def leave(message_id: str, word: str = "undecided") -> None:
+def leave_unknown(message_id: str, word: str = "undecided") -> None:
     """Leave the outcome unknown, and note why: sending twice would be worse."""
     message = db.session.scalars(
         select(Message).where(Message.id == message_id).with_for_update()
     ).one()
     if message.status == Status.UNKNOWN:
         message.due_at = None
-        note(message, word, Status.UNKNOWN)
+        record_fact(message, word, Status.UNKNOWN)

@@ -17,13 +17,13 @@ from sqlalchemy import bindparam, case, null, select, update
 from hub.core.errors import HubError, PermanentError, SendError
 from hub.core.vocabulary import Status
 from hub.db.engine import db
-from hub.db.store import several, transaction
+from hub.db.store import list_param, transaction
 from hub.db.types import now
 from hub.integrations.base import Integration, StatusUpdate
 from hub.lib import times
-from hub.lib.shutdown import Stopping
+from hub.lib.shutdown import ShutdownSignal
 from hub.messaging.state import overdue, unreadable_rows
-from hub.messaging.state.message_batch import ASK_AFTER, Ledger, messages
+from hub.messaging.state.message_batch import ASK_AFTER, MessageBatch, messages
 from hub.messaging.track import statuses
 from hub.messaging.track.statuses import Origin
 from hub.models import Connection
@@ -42,22 +42,22 @@ ASKED_FOR = (Status.SENT, Status.ACCEPTED)
 
 
 @dataclass(frozen=True)
-class Claim:
+class StatusLookup:
     """A message that is asked for in this run."""
 
     message_id: str
     provider_id: str
 
 
-def due() -> bool:
+def is_due() -> bool:
     """Tell whether something is to be asked for over a connection that sends. Reads only."""
-    return bool(overdue.connections(ASKED_FOR, that_send=True))
+    return bool(overdue.overdue_connections(ASKED_FOR, that_send=True))
 
 
-def run(stopping: Stopping | None = None) -> int:
+def poll_statuses(stopping: ShutdownSignal | None = None) -> int:
     """Ask for what is due, each connection in its turn; return how many messages were asked for."""
     asked = 0
-    waiting = overdue.connections(ASKED_FOR, that_send=True)
+    waiting = overdue.overdue_connections(ASKED_FOR, that_send=True)
     db.session.rollback()
     for connection_id in waiting:
         try:
@@ -68,7 +68,7 @@ def run(stopping: Stopping | None = None) -> int:
     return asked
 
 
-def _ask_over(connection_id: str, stopping: Stopping | None) -> int:
+def _ask_over(connection_id: str, stopping: ShutdownSignal | None) -> int:
     connection = db.session.get_one(Connection, connection_id)
     try:
         integration = integration_instances.instance(connection)
@@ -76,18 +76,18 @@ def _ask_over(connection_id: str, stopping: Stopping | None) -> int:
         HubError
     ) as problem:  # an unreadable key, a package that is gone: an admin is told elsewhere
         return _cannot(connection_id, [], problem)
-    claims = claim(connection_id, ask=integration.can("fetch_status"))
+    claims = claim_lookups(connection_id, ask=integration.can("fetch_status"))
     told: list[StatusUpdate] = []
     asked = 0
     for place, one in enumerate(claims):
         if stopping is not None and stopping.now:
-            put_off([left.message_id for left in claims[place:]], now())
+            postpone_lookups([left.message_id for left in claims[place:]], now())
             break
         asked += 1
         try:
             told.append(_fetch(integration, one))
         except PermanentError as problem:
-            forget(one.message_id, problem.code)
+            delete_old_lookups(one.message_id, problem.code)
         except HubError as problem:
             _cannot(connection_id, [left.message_id for left in claims[place:]], problem)
             break
@@ -99,34 +99,34 @@ def _ask_over(connection_id: str, stopping: Stopping | None) -> int:
 
 def _apply(told: Sequence[StatusUpdate], origin: Origin) -> None:
     try:
-        statuses.apply_all([(update, origin) for update in told])
+        statuses.apply_statuses([(update, origin) for update in told])
     except Exception as problem:
-        if unreadable_rows.lets_pass(problem) or len(told) < 2:
+        if unreadable_rows.is_transient(problem) or len(told) < 2:
             raise
         for update in told:  # one of them spoils it for all
             try:
-                statuses.apply_all([(update, origin)])
+                statuses.apply_statuses([(update, origin)])
             except Exception as fault:
-                if unreadable_rows.lets_pass(fault):
+                if unreadable_rows.is_transient(fault):
                     raise
                 log.error(
                     "poll.not_applied", provider_id=update.provider_id, problem=type(fault).__name__
                 )
 
 
-def _fetch(integration: Integration, one: Claim) -> StatusUpdate:
+def _fetch(integration: Integration, one: StatusLookup) -> StatusUpdate:
     found = integration.fetch_status(one.provider_id)
     return replace(found, provider_id=one.provider_id, message_id="", attempt=0)
 
 
 @transaction
-def claim(connection_id: str, *, ask: bool = True) -> list[Claim]:
+def claim_lookups(connection_id: str, *, ask: bool = True) -> list[StatusLookup]:
     """Take up to FEW messages of a connection to ask for, and say when each is asked for the next
     time.
 
     Without `ask` the provider cannot be asked: they are never due again.
     """
-    ids = overdue.oldest(connection_id, ASKED_FOR, FEW if ask else PUT_OFF)
+    ids = overdue.oldest_overdue(connection_id, ASKED_FOR, FEW if ask else PUT_OFF)
     if not ids:
         return []
     rows = db.session.execute(_CLAIM, {"ids": ids, "statuses": _VALUES}).all()
@@ -144,7 +144,7 @@ def claim(connection_id: str, *, ask: bool = True) -> list[Claim]:
                 for row in still_due
             ],
         )
-    return [Claim(row.id, row.provider_id) for row in still_due if ask and row.provider_id]
+    return [StatusLookup(row.id, row.provider_id) for row in still_due if ask and row.provider_id]
 
 
 def _next(changed_at: datetime, moment: datetime) -> datetime | None:
@@ -161,13 +161,13 @@ def _cannot(connection_id: str, claimed: Sequence[str], problem: HubError) -> in
         code=problem.code if isinstance(problem, SendError) else type(problem).__name__,
     )
     pause = timedelta(seconds=times.pause(getattr(problem, "retry_after", None)))
-    waiting = overdue.oldest(connection_id, ASKED_FOR, PUT_OFF)
-    put_off([*claimed, *waiting], now() + max(LATER, pause))
+    waiting = overdue.oldest_overdue(connection_id, ASKED_FOR, PUT_OFF)
+    postpone_lookups([*claimed, *waiting], now() + max(LATER, pause))
     return 0
 
 
 @transaction
-def put_off(ids: Sequence[str], until: datetime) -> None:
+def postpone_lookups(ids: Sequence[str], until: datetime) -> None:
     """Ask for messages at another time; no more for what has been silent for too long."""
     if ids:
         moment = {"until": until, "earliest": now() - GIVE_UP_AFTER}
@@ -175,9 +175,9 @@ def put_off(ids: Sequence[str], until: datetime) -> None:
 
 
 @transaction
-def forget(message_id: str, code: str) -> None:
+def delete_old_lookups(message_id: str, code: str) -> None:
     """Note that the provider has a message no more: nothing more will be heard of it."""
-    ledger = Ledger()
+    ledger = MessageBatch()
     ledger.read([message_id])
     row = ledger.rows[message_id]
     if row.status in ASKED_FOR:
@@ -189,14 +189,14 @@ def forget(message_id: str, code: str) -> None:
 _VALUES = [status.value for status in ASKED_FOR]
 _CLAIM = (
     select(messages.c.id, messages.c.provider_id, messages.c.changed_at, messages.c.due_at)
-    .where(messages.c.id.in_(several("ids")), messages.c.status.in_(several("statuses")))
+    .where(messages.c.id.in_(list_param("ids")), messages.c.status.in_(list_param("statuses")))
     .order_by(messages.c.id)
     .with_for_update(skip_locked=True)
 )
 _NEXT = update(messages).where(messages.c.id == bindparam("key")).values(due_at=bindparam("next"))
 _PUT_OFF = (
     update(messages)
-    .where(messages.c.id.in_(several("ids")), messages.c.status.in_(several("statuses")))
+    .where(messages.c.id.in_(list_param("ids")), messages.c.status.in_(list_param("statuses")))
     .values(
         due_at=case(
             (

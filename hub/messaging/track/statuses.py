@@ -14,7 +14,7 @@ from hub.core.errors import SendError, SlowDown
 from hub.core.vocabulary import Status
 from hub.db.compiled_sql import Statement
 from hub.db.engine import db
-from hub.db.store import read, several, transaction, wake
+from hub.db.store import list_param, read, transaction, wake
 from hub.db.types import is_id, now
 from hub.integrations.base import StatusUpdate
 from hub.lib import times
@@ -22,7 +22,7 @@ from hub.messaging.compose import fallback
 from hub.messaging.send import outcomes
 from hub.messaging.send.outcomes import FIND_AFTER
 from hub.messaging.send.throttle_gate import WIDE, Gates
-from hub.messaging.state.message_batch import Ledger, raise_to
+from hub.messaging.state.message_batch import MessageBatch, raise_status
 from hub.models import Attempt
 
 ARRIVING = (Status.SENT, Status.DELIVERED, Status.READ)
@@ -51,17 +51,17 @@ class _Attempt:
     started_at: datetime
 
 
-def apply(update: StatusUpdate, origin: Origin) -> bool:
+def apply_status(update: StatusUpdate, origin: Origin) -> bool:
     """Apply a provider's word to the message it is about.
 
     False when no message of these connections matches.
     """
-    return apply_all([(update, origin)])[0]
+    return apply_statuses([(update, origin)])[0]
 
 
 @transaction
-def apply_all(
-    told: Sequence[tuple[StatusUpdate, Origin]], ledger: Ledger | None = None
+def apply_statuses(
+    told: Sequence[tuple[StatusUpdate, Origin]], ledger: MessageBatch | None = None
 ) -> list[bool]:
     """Apply many words at once; tells of each whether a message matched.
 
@@ -76,7 +76,7 @@ def apply_all(
             if attempt and update.error
         ]
     )
-    ledger = Ledger() if ledger is None else ledger
+    ledger = MessageBatch() if ledger is None else ledger
     ledger.read({attempt.message_id for attempt in found if attempt})
     for (update, origin), attempt in pairs:
         if attempt is not None:
@@ -98,7 +98,11 @@ def _gates(errors: Sequence[tuple[str, SendError]]) -> Gates | None:
 
 
 def _apply(
-    update: StatusUpdate, origin: Origin, attempt: _Attempt, ledger: Ledger, gates: Gates | None
+    update: StatusUpdate,
+    origin: Origin,
+    attempt: _Attempt,
+    ledger: MessageBatch,
+    gates: Gates | None,
 ) -> None:
     row = ledger.rows[attempt.message_id]
     if update.provider_id and attempt.provider_id is None:
@@ -122,17 +126,17 @@ def _apply(
     # what an older attempt failed at stays with it: a newer one is under way
     if update.status is None or not (attempt.n == row.tries or update.status in ARRIVING):
         return
-    raised = raise_to(row, update.status, code=update.code)
+    raised = raise_status(row, update.status, code=update.code)
     if raised and update.status == Status.FAILED:
         ledger.free_of_charge(row)
     # only a status that changes the message: a repeated one pauses nothing again
     if raised and update.error is not None and update.status in LOST:
         said_at = (
-            times.reported(update.at, origin.received_at or now())
+            times.clamp_reported(update.at, origin.received_at or now())
             if update.at or origin.received_at
             else attempt.started_at
         )
-        outcomes.spread(row, update.error, attempt.started_at, said_at)
+        outcomes.spread_retries(row, update.error, attempt.started_at, said_at)
         if gates is not None and isinstance(update.error, SlowDown):
             gates.hold(
                 attempt.connection_id, update.error, began=attempt.started_at, said_at=said_at
@@ -177,10 +181,11 @@ def _resolve(told: Sequence[tuple[StatusUpdate, Origin]]) -> list[_Attempt | Non
 _COLUMNS = select(
     Attempt.message_id, Attempt.n, Attempt.connection_id, Attempt.provider_id, Attempt.started_at
 )
-_NAMED = Statement(_COLUMNS.where(Attempt.message_id.in_(several("ids"))))
+_NAMED = Statement(_COLUMNS.where(Attempt.message_id.in_(list_param("ids"))))
 _KNOWN = Statement(
     _COLUMNS.where(
-        Attempt.connection_id.in_(several("connections")), Attempt.provider_id.in_(several("ids"))
+        Attempt.connection_id.in_(list_param("connections")),
+        Attempt.provider_id.in_(list_param("ids")),
     )
 )
 
@@ -218,7 +223,7 @@ def expire_lease(message_id: str) -> None:
     """Say of a message whose worker is gone that its outcome is not known, and when it is looked
     up.
     """
-    ledger = Ledger()
+    ledger = MessageBatch()
     ledger.read([message_id])
     row = ledger.rows.get(message_id)
     if row is None or row.status != Status.SENDING or row.due_at is None or row.due_at > now():

@@ -224,7 +224,7 @@ _PROOF = {
 }
 
 
-def problem(message: Message) -> Problem | None:
+def problem_of(message: Message) -> Problem | None:
     """Say why a message did not arrive and what to do, or None when nothing is wrong."""
     status = Status.read(message.status)
     if not message.code and status not in BY_STATUS:
@@ -252,9 +252,9 @@ def problem(message: Message) -> Problem | None:
     )
 
 
-def problems(messages: Sequence[Message]) -> dict[str, Problem]:
+def problems_of(messages: Sequence[Message]) -> dict[str, Problem]:
     """Return the problem of each message that has one, by id."""
-    return {message.id: found for message in messages if (found := problem(message))}
+    return {message.id: found for message in messages if (found := problem_of(message))}
 
 
 def _own(code: str, status: Status) -> Problem | None:

@@ -83,14 +83,14 @@ def test_browser_is_known_for_its_own_accounts_only(
     assert cookie is not None
     assert cookie.http_only
     with app.test_request_context():
-        assert browsers.known(cookie.value, first.email)
-        assert not browsers.known(cookie.value, second.email)
-        assert not browsers.known(cookie.value[:-2] + "xx", first.email)
+        assert browsers.is_known(cookie.value, first.email)
+        assert not browsers.is_known(cookie.value, second.email)
+        assert not browsers.is_known(cookie.value[:-2] + "xx", first.email)
         both = browsers.remember(cookie.value, second.email)
-        assert browsers.known(both, first.email) == browsers.known(both, second.email) != ""
+        assert browsers.is_known(both, first.email) == browsers.is_known(both, second.email) != ""
         for number in range(browsers.MOST_ACCOUNTS):
             both = browsers.remember(both, f"{number}@acme.example")
-        assert not browsers.known(both, first.email)
+        assert not browsers.is_known(both, first.email)
     assert first.email not in cookie.value
 
 
@@ -98,7 +98,7 @@ def test_browser_is_known_for_its_own_accounts_only(
 @given(cookie=st.text(max_size=200))
 def test_made_up_cookie_makes_no_browser_known(app: Flask, cookie: str) -> None:
     with app.test_request_context():
-        assert browsers.known(cookie, "dana@acme.example") == ""
+        assert browsers.is_known(cookie, "dana@acme.example") == ""
 
 
 def test_current_password_is_asked_five_times(app: Flask, admin: Browser) -> None:
@@ -149,7 +149,7 @@ PERSONAL = [
 @pytest.mark.parametrize("password", COMMON)
 def test_common_password_is_refused(password: str) -> None:
     with pytest.raises(Refused, match=r"common|easy to guess") as refusal:
-        passwords.check(password, "dana.whitfield@acme.example", "Dana Whitfield")
+        passwords.check_strength(password, "dana.whitfield@acme.example", "Dana Whitfield")
     assert refusal.value.code == "password_too_common"
     assert password not in str(refusal.value)
 
@@ -157,7 +157,7 @@ def test_common_password_is_refused(password: str) -> None:
 @pytest.mark.parametrize("password", PERSONAL)
 def test_password_made_of_what_others_know_is_refused(password: str) -> None:
     with pytest.raises(Refused) as refusal:
-        passwords.check(password, "dana.whitfield@acme.example", "Dana Whitfield")
+        passwords.check_strength(password, "dana.whitfield@acme.example", "Dana Whitfield")
     assert refusal.value.code == "password_is_personal"
 
 
@@ -171,7 +171,7 @@ def test_password_made_of_what_others_know_is_refused(password: str) -> None:
     )
 )
 def test_four_words_are_accepted(words: list[str]) -> None:
-    passwords.check(" ".join(words), "dana.whitfield@acme.example", "Dana Whitfield")
+    passwords.check_strength(" ".join(words), "dana.whitfield@acme.example", "Dana Whitfield")
 
 
 @settings(max_examples=50, deadline=None)
@@ -179,7 +179,7 @@ def test_four_words_are_accepted(words: list[str]) -> None:
 def test_any_text_is_accepted_or_refused_with_a_reason(text: str) -> None:
     code = "password_"
     try:
-        passwords.check(text, "dana@acme.example", "Dana")
+        passwords.check_strength(text, "dana@acme.example", "Dana")
     except Refused as refusal:
         code = refusal.code
     assert code.startswith("password_")
@@ -289,7 +289,7 @@ def test_old_refusals_are_removed_and_changes_stay(app: Flask, admin: Browser) -
             security_log.record("forbidden", "192.0.2.1")
             changes = db.session.scalar(select(func.count()).select_from(Audit)) or 0
         security_log.record("forbidden", "192.0.2.1")
-        retention.run()
+        retention.apply_retention()
         db.session.rollback()
         assert db.session.scalar(select(func.count()).select_from(Audit)) == changes
         assert len(refusals(app)) == 1

@@ -55,8 +55,8 @@ def fail(error: SendError, times: int = circuit_breaker.OPENS_AT) -> list[str]:
     """Let so many calls end so; return messages that wait behind them."""
     for n in range(times):
         a_message(text=f"{n}")
-    claims = delivery.turn([], {demo_connection().id: times})
-    delivery.turn([Outcome(one, None, error, now(), 10) for one in claims], {})
+    claims = delivery.record_and_claim([], {demo_connection().id: times})
+    delivery.record_and_claim([Outcome(one, None, error, now(), 10) for one in claims], {})
     return [a_message(text=f"waits {n}") for n in range(3)]
 
 
@@ -240,6 +240,6 @@ def test_a_backlog_behind_a_limit_is_not_blamed_on_the_workers_that_work_it_off(
     make_late(app, ids)
     assert "8 messages should have gone out" in words(admin, "/")
     with app.app_context():
-        delivery.turn([], {demo_connection().id: 64})
+        delivery.record_and_claim([], {demo_connection().id: 64})
         assert [status(one) for one in ids].count("queued") == 4
     assert "should have gone out" not in words(admin, "/")

@@ -111,7 +111,7 @@ def test_a_test_before_the_first_save_stores_nothing(
     assert (page.status_code, "Twilio is ready" in words(page)) == (200, True)
     assert "not stored yet" in words(page)
     with app.app_context():
-        assert connections.listed() == []
+        assert connections.all_connections() == []
 
 
 def test_a_secret_typed_before_a_test_without_script_is_saved_afterwards(

@@ -22,7 +22,7 @@ from hub.integrations import registry
 from hub.integrations.base import Inbound, OptChange
 from hub.messaging.compose import direct
 from hub.messaging.contacts import consents, suppressions
-from hub.messaging.contacts.consents import Said
+from hub.messaging.contacts.consents import ConsentEntry
 from hub.messaging.inbox import chat_membership, inbound, opt_out
 from hub.messaging.track.error_codes import BY_STATUS, CODES
 from hub.messaging.track.statuses import Origin
@@ -72,7 +72,7 @@ def admin(hub_demo: Flask, person: Callable[..., Browser]) -> Apart:
 
 def send() -> Message:
     """Send a text to Eric over the demo's SMS and return the message as it was planned."""
-    found = direct.send(to=ERIC, text="Your contract is ready.", channel="sms", test=True)
+    found = direct.send_message(to=ERIC, text="Your contract is ready.", channel="sms", test=True)
     db.session.rollback()
     return db.session.get_one(Message, found)
 
@@ -81,7 +81,7 @@ def send_for_event() -> Message:
     """Let a signing app's event send a text to Eric: what it asks for is not chosen by anybody
     here.
     """
-    accept.accept(
+    accept.accept_event(
         EventIn.model_validate(an_event(signers=[a_signer("Eric")])), source_id(), test=True
     )
     db.session.rollback()
@@ -102,7 +102,7 @@ def close(reason: str) -> Callable[[Apart], None]:
     """Return what closes Eric's number for a reason."""
 
     def closing(admin: Apart) -> None:
-        suppressions.add(ERIC, channel="sms", why="For a reason.", test=True, reason=reason)
+        suppressions.add_opt_out(ERIC, channel="sms", why="For a reason.", test=True, reason=reason)
 
     return closing
 
@@ -124,13 +124,13 @@ def say(text: str) -> Callable[[Apart], None]:
         came = Inbound(
             provider_id=text, channel=Channel.SMS, senders=(one.sender,), address=ERIC, text=text
         )
-        inbound.take(came, Origin("callback", [one.id]), now())
+        inbound.store_inbound(came, Origin("callback", [one.id]), now())
 
     return write
 
 
 def say_elsewhere(text: str) -> Callable[[Apart], None]:
-    return lambda admin: opt_out.heard_elsewhere(
+    return lambda admin: opt_out.process_unassigned_keyword(
         Inbound(channel=Channel.SMS, address=ERIC, text=text), now()
     )
 
@@ -152,7 +152,9 @@ def record(given: str) -> Callable[[Apart], None]:
 
 
 def old_consent(admin: Apart) -> None:
-    consents.record(Said(ERIC, True, "", at=now() - timedelta(days=30)), source="admin", test=True)
+    consents.record_consent(
+        ConsentEntry(ERIC, True, "", at=now() - timedelta(days=30)), source="admin", test=True
+    )
     rule(consent="y", consent_days="7")(admin)
 
 
@@ -167,7 +169,7 @@ def shut_out(wanted: bool) -> Callable[[Apart], None]:
     def tell(admin: Apart) -> None:
         one = db.session.scalars(select(Connection).where(Connection.slug == "demo-sms")).one()
         came = OptChange(wanted=wanted, address=ERIC, kind=one_kind(), why="They did.")
-        chat_membership.changed(
+        chat_membership.apply_membership(
             came, Origin("callback", [one.id]), now() + timedelta(seconds=2 if wanted else 0)
         )
 
@@ -280,7 +282,7 @@ def test_a_broken_connection_goes_on_once_its_test_passes(
     roofs: Connection, loft: Loft, admin: Apart
 ) -> None:
     loft.fly = refusing(ConnectionBroken("The key was revoked. Make another one.", "key"))
-    waiting = direct.send(connection_id=roofs.id, to="nest", text="Coo.")
+    waiting = direct.send_message(connection_id=roofs.id, to="nest", text="Coo.")
     deliver()
     assert "The key was revoked. Make another one." in admin.get("/").text
     loft.fly = fly
@@ -294,7 +296,7 @@ def test_a_broken_connection_goes_on_once_its_test_passes(
 def test_a_disabled_connection_sends_once_it_is_enabled(
     roofs: Connection, loft: Loft, admin: Apart
 ) -> None:
-    waiting = direct.send(connection_id=roofs.id, to="nest", text="Coo.")
+    waiting = direct.send_message(connection_id=roofs.id, to="nest", text="Coo.")
     turn_connection(roofs.id, ConnectionState.DISABLED)
     assert "It waits for the connection" in admin.get(f"/messages/{waiting}").text
     _ok(admin.post(f"/connections/{roofs.slug}/enable"))
@@ -308,7 +310,7 @@ def test_what_did_not_arrive_can_be_sent_again(
     roofs: Connection, loft: Loft, admin: Apart, given: Status
 ) -> None:
     loft.fly = refusing(PermanentError("No.", "p7"))
-    first = direct.send(connection_id=roofs.id, to="nest", text="Coo.")
+    first = direct.send_message(connection_id=roofs.id, to="nest", text="Coo.")
     deliver()
     change(first, status=given.value, due_at=None)
     loft.fly = fly

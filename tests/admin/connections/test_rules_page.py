@@ -17,7 +17,7 @@ from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import now
 from hub.messaging.policy import policy, spending
-from hub.messaging.policy.quiet_hours import Quiet
+from hub.messaging.policy.quiet_hours import QuietHours
 from hub.models import Connection
 from tests.conftest import Browser
 
@@ -64,7 +64,7 @@ def test_everything_is_kept_and_shown_as_it_was_typed(app: Flask, admin: Browser
     )
     assert (kept.currency, kept.prices) == ("EUR", {"US": Decimal("0.0083"), "": Decimal("0.25")})
     assert (kept.spend_day, kept.spend_month) == (5, Decimal("50.5"))
-    assert (kept.quiet, kept.quiet_waits) == (Quiet("21:00", "08:00"), True)
+    assert (kept.quiet, kept.quiet_waits) == (QuietHours("21:00", "08:00"), True)
     page = admin.get(PATH).text
     for shown in (
         'value="DE, US"',
@@ -127,7 +127,7 @@ def test_the_overview_tells_when_a_limit_is_near(
     @transaction
     def spend() -> None:
         one = db.session.scalars(select(Connection.id).where(Connection.slug == "demo-sms")).one()
-        spending.add(one, now(), messages=1, segments=1, cost=Decimal(spent))
+        spending.add_spending(one, now(), messages=1, segments=1, cost=Decimal(spent))
 
     with app.app_context():
         spend()

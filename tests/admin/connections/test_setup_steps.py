@@ -6,7 +6,7 @@ import pytest
 from wtforms import Form, PasswordField, StringField
 
 from hub.admin.connections.setup_steps import steps
-from hub.admin.view.field_attributes import wired
+from hub.admin.view.field_attributes import with_error_attributes
 from hub.core.vocabulary import ConnectionState
 from hub.models import Connection
 
@@ -59,7 +59,7 @@ class _Settings(Form):
 
 def test_what_is_meant_for_the_page_never_becomes_an_attribute() -> None:
     field = _Settings().sid
-    written = field(**wired(field, "form-control"))
+    written = field(**with_error_attributes(field, "form-control"))
     assert 'class="form-control sp-mono"' in written
     assert 'aria-describedby="sid-error sid-help"' in written
     assert not any(word in written for word in ("legend", "half", "mono=", "optional"))
@@ -68,7 +68,7 @@ def test_what_is_meant_for_the_page_never_becomes_an_attribute() -> None:
 def test_a_wrong_field_says_so_to_those_who_do_not_see_it() -> None:
     field = _Settings().sid
     field.errors = ["It is too short."]
-    written = field(**wired(field, "form-control"))
+    written = field(**with_error_attributes(field, "form-control"))
     assert 'aria-invalid="true"' in written
     assert "is-invalid" in written
 
@@ -76,7 +76,7 @@ def test_a_wrong_field_says_so_to_those_who_do_not_see_it() -> None:
 def test_a_stored_secret_is_hinted_at_and_never_echoed() -> None:
     field = _Settings(data={"token": "s3cret"}).token
     field.stored = True
-    written = field(**wired(field, "form-control"))
+    written = field(**with_error_attributes(field, "form-control"))
     assert "s3cret" not in written
     assert 'placeholder="Stored. Leave blank to keep it"' in written
     assert 'autocomplete="new-password"' in written

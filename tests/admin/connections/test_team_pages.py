@@ -89,7 +89,7 @@ def request_id(roof: Roof, look: Look[Any], monkeypatch: pytest.MonkeyPatch) -> 
     roof("W1")
 
     def send() -> str:
-        accept.accept(
+        accept.accept_event(
             EventIn.model_validate(an_event(signers=[a_signer("Eric")])), source_id(), test=True
         )
         deliver()
@@ -117,9 +117,9 @@ def test_the_page_lists_what_is_posted_and_an_admin_changes_it(
     assert checked == [event.value for event in team_subscriptions.USUAL]
     assert "Posts in W1." in words(page)
     boss.post(f"/connections/{slug}/posts", {"events": ["request.viewed", "made.up"]})
-    assert [event.value for event in look(lambda: team_subscriptions.posted(connection_id))] == [
-        "request.viewed"
-    ]
+    assert [
+        event.value for event in look(lambda: team_subscriptions.posted_events(connection_id))
+    ] == ["request.viewed"]
     assert "Changed what the connection Roof W1 posts" in words(boss.get("/activity"))
     assert "A signer opened it" in words(person(Role.VIEWER).get(f"/connections/{slug}"))
 
@@ -254,7 +254,7 @@ def test_changes_of_a_post_are_told_apart_from_posts(
     def happen(kind: str) -> str:
         signers = [a_signer("Eric"), a_signer("Anna", "+442071234567")]
         more = {"signer": {"id": "eric"}} if kind == "request.signed" else {"signers": signers}
-        accept.accept(EventIn.model_validate(an_event(kind, **more)), source_id(), test=True)
+        accept.accept_event(EventIn.model_validate(an_event(kind, **more)), source_id(), test=True)
         deliver()
         while db.session.scalar(
             select(Message.id).where(Message.status == Status.QUEUED, Message.thread != "").limit(1)
@@ -282,7 +282,7 @@ def test_a_signer_whose_chat_is_known_is_shown_so(
             db.session.scalars(select(Signer)).one(),
             db.session.scalars(select(Connection).where(Connection.place == "W1")).one(),
         )
-        chats.link(
+        chats.link_chat(
             flock.id,
             one.request.source_id,
             chat_invitations._addresses(one),
@@ -299,7 +299,7 @@ def test_why_a_signer_was_not_reached_stands_with_the_request(
     roof: Roof, look: Look[Any], person: Callable[..., Browser]
 ) -> None:
     def send() -> str:
-        accept.accept(
+        accept.accept_event(
             EventIn.model_validate(an_event(signers=[a_signer("Eric")])), source_id(), test=True
         )
         transaction(
@@ -429,7 +429,7 @@ def test_a_chat_that_let_us_in_was_never_closed(
 
     def let_in() -> str:
         came = OptChange(wanted=True, address="778899", why="The person started the bot.")
-        chat_membership.changed(came, Origin("callback", [flock.id]), now())
+        chat_membership.apply_membership(came, Origin("callback", [flock.id]), now())
         return contact_for("chat", "778899", test=True).id
 
     boss = person(Role.ADMIN)
@@ -443,7 +443,9 @@ def test_the_demo_connects_chats_and_posts_what_is_usual(look: Look[Any]) -> Non
 
     def chats() -> dict[str, tuple[str, list[str]]]:
         found = db.session.scalars(select(Connection).where(Connection.channel == "chat"))
-        return {one.slug: (one.place, list(team_subscriptions.posted(one.id))) for one in found}
+        return {
+            one.slug: (one.place, list(team_subscriptions.posted_events(one.id))) for one in found
+        }
 
     assert sorted(look(chats)) == ["demo-microsoft-teams", "demo-slack", "demo-telegram"]
     assert all(
@@ -455,7 +457,9 @@ def test_a_channel_is_carried_by_the_first_that_reaches_whom_it_is_for(look: Loo
     look(demo.connect_chats)
 
     def carrier(to: str) -> str:
-        message_id = direct.send(to=to, text="Your contract is ready.", channel="chat", test=True)
+        message_id = direct.send_message(
+            to=to, text="Your contract is ready.", channel="chat", test=True
+        )
         return db.session.get_one(Message, message_id).connection.slug
 
     assert look(lambda: carrier("eric@acme.example")) == "demo-slack"
@@ -481,7 +485,7 @@ def test_every_page_says_that_a_destination_is_paused_and_the_remedy_it_shows_wo
     loft.fly = refuse
 
     def post() -> str:
-        accept.accept(
+        accept.accept_event(
             EventIn.model_validate(an_event(signers=[a_signer("Eric", None)])),
             source_id(),
             test=True,

@@ -31,7 +31,7 @@ def kept(app: Flask, **states: str) -> dict[str, str]:
 
 
 def keep(connection_id: str, **states: str) -> None:
-    template_sync.keep(
+    template_sync.store_templates(
         connection_id,
         [
             TemplateFound(
@@ -133,11 +133,11 @@ def test_templates_are_fetched_once_a_day_and_sooner_after_a_failure(
 ) -> None:
     with app.app_context():
         demo.prepare()
-        assert template_sync.due(), (
+        assert template_sync.is_due(), (
             "who has just enabled a connection need not wait for the daily round"
         )
         assert template_sync.sync_due() == 1, "SMS keeps none"
-        assert not template_sync.due()
+        assert not template_sync.is_due()
         assert len(db.session.scalars(select(ProviderTemplate)).all()) == 9
         due = db.session.get_one(Connection, whatsapp(), populate_existing=True).templates_due_at
         assert due is not None

@@ -20,7 +20,7 @@ from tests.hub_fixtures import ERIC
 def eric(app: Flask) -> str:
     with app.app_context():
         demo.prepare()
-        direct.send(to=ERIC, text="Your contract is ready.", channel="sms", test=True)
+        direct.send_message(to=ERIC, text="Your contract is ready.", channel="sms", test=True)
         return contact_for(Address.PHONE, ERIC, test=True).id
 
 

@@ -37,14 +37,14 @@ def wrote(connection_id: str, text: str, n: int = 1) -> None:
         address=ERIC,
         text=text,
     )
-    inbound.take(came, Origin("callback", [connection_id]), now())
+    inbound.store_inbound(came, Origin("callback", [connection_id]), now())
 
 
 def prepared(app: Flask) -> str:
     with app.app_context():
         demo.prepare()
         wrote(whatsapp(), "Is this the final version?")
-        return conversations.newest(1)[0].row.id
+        return conversations.newest_conversations(1)[0].row.id
 
 
 def test_an_empty_inbox_says_what_will_stand_there(admin: Browser) -> None:
@@ -73,7 +73,7 @@ def test_an_operator_answers_while_the_window_is_open(app: Flask, person: Any) -
     assert page.index("Is this the final version?") < page.index("Yes, it is.")
     with app.app_context():
         assert [one.status for one in db.session.scalars(select(Message))] == ["queued"]
-        assert conversations.unread() == 0
+        assert conversations.count_unread() == 0
 
 
 def test_an_empty_answer_is_refused_at_its_field(app: Flask, admin: Browser) -> None:
@@ -86,7 +86,7 @@ def test_a_closed_window_takes_the_form_away_and_says_why(app: Flask, admin: Bro
     conversation_id = prepared(app)
     with app.app_context():
         talk = conversations.get(conversation_id)
-        session_windows.closed(talk.connection.sender, talk.row.contact_id)
+        session_windows.closed_windows(talk.connection.sender, talk.row.contact_id)
     page = admin.get(f"/inbox/{conversation_id}").text
     assert "Free text may not be sent now" in page
     assert "<textarea" not in page
@@ -121,7 +121,7 @@ def test_a_file_that_came_along_is_fetched_from_the_provider_and_only_saved(
                 timeout=10,
             ).close()
         settle_receipts()
-        talk = conversations.newest(1)[0].row
+        talk = conversations.newest_conversations(1)[0].row
         assert talk.connection_id == whatsapp_id
     page = admin.get(f"/inbox/{talk.id}").text
     assert "A picture" in page

@@ -13,7 +13,7 @@ from hub.core.vocabulary import Address
 from hub.db.engine import db
 from hub.db.types import now
 from hub.messaging.contacts.contacts import contact_for
-from hub.messaging.policy.quiet_hours import Quiet
+from hub.messaging.policy.quiet_hours import QuietHours
 from hub.messaging.policy.rules import Rules
 from hub.messaging.track import status_polling
 from hub.models import Connection
@@ -52,7 +52,7 @@ def test_a_message_that_nobody_calls_back_about_says_when_we_ask_and_that_we_did
     assert ASKED not in page
     with app.app_context():
         make_due(message_id)
-        status_polling.run()
+        status_polling.poll_statuses()
     page = admin.get(f"/messages/{message_id}").text
     assert "It arrived." in page
     assert ASKED in page
@@ -79,7 +79,7 @@ def test_what_waits_for_the_morning_says_until_when(app: Flask, admin: Browser) 
             select(Connection.id).where(Connection.slug == "demo-sms")
         ).one()
         clock = now() - timedelta(hours=1), now() + timedelta(hours=2)
-        rules.save(connection_id, Rules(quiet=Quiet(*(f"{at:%H:%M}" for at in clock))))
+        rules.save(connection_id, Rules(quiet=QuietHours(*(f"{at:%H:%M}" for at in clock))))
         contact_for(Address.PHONE, ERIC, test=True, time_zone="UTC")
         message_id = a_message(source_id=source_id())
         until = message(message_id).due_at

@@ -17,7 +17,7 @@ from flask import Flask
 from sqlalchemy import delete, select, update
 from werkzeug.test import TestResponse
 
-from hub.admin.messages.provider_callbacks import told
+from hub.admin.messages.provider_callbacks import callback_summary
 from hub.connections import demo
 from hub.core.vocabulary import Role
 from hub.db.compiled_sql import table_of
@@ -59,11 +59,11 @@ def demo_hub(app: Flask) -> Iterator[None]:
 
 def a_sent_message(sid: str = SID) -> str:
     message_id = a_message()
-    [claim] = claims.turn(
+    [claim] = claims.record_and_claim(
         [],
         {db.session.scalars(select(Connection.id).where(Connection.slug == "demo-sms")).one(): 1},
     )
-    claims.turn([claims.Outcome(claim, Accepted(sid), None, now(), 5, 201)], {})
+    claims.record_and_claim([claims.Outcome(claim, Accepted(sid), None, now(), 5, 201)], {})
     return message_id
 
 
@@ -262,6 +262,6 @@ def test_a_replay_leads_to_no_other_site(given_up: str, admin: Browser, target: 
     ],
 )
 def test_a_notice_says_what_changed(report: Report, tone: str, sentence: str) -> None:
-    said = told(report)
+    said = callback_summary(report)
     assert sentence in said[0]
     assert said[1] == tone

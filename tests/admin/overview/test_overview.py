@@ -48,7 +48,7 @@ def test_the_last_day_is_counted_by_status_hour_and_channel(app: Flask, admin: B
         for hours in (2, 23.5, 25):
             happened(like, "undelivered", timedelta(hours=hours))
         happened(like, "suppressed", timedelta(hours=5))
-        day = daily_stats.read()
+        day = daily_stats.read_daily_stats()
         every = db.session.scalars(
             select(Message.id).where(Message.id > id_at("msg", now() - timedelta(days=1)))
         ).all()

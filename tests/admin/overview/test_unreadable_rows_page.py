@@ -25,8 +25,8 @@ from tests.hub_fixtures import change
 def noted(app: Flask) -> str:
     """Set a row aside and return the id of its entry."""
     with app.app_context():
-        unreadable_rows.note("contacts", new_id("ctc"), UnreadableRow("contacts.created_at"))
-        return unreadable_rows.listed()[0].id
+        unreadable_rows.note_row("contacts", new_id("ctc"), UnreadableRow("contacts.created_at"))
+        return unreadable_rows.list_rows()[0].id
 
 
 @pytest.mark.parametrize("kind", [*KINDS, "windows"])
@@ -34,7 +34,7 @@ def test_a_row_of_any_table_is_listed(app: Flask, admin: Browser, kind: str) -> 
     prefix = KINDS[kind][1] if kind in KINDS else "win"
     row_id = new_id(prefix)
     with app.app_context():
-        unreadable_rows.note(kind, row_id, UnreadableRow(f"{kind}.at"))
+        unreadable_rows.note_row(kind, row_id, UnreadableRow(f"{kind}.at"))
     page = admin.get("/unreadable-rows")
     assert page.status_code == 200
     if kind not in ("messages", "receipts"):  # these are gone, so their entries are left out
@@ -60,7 +60,7 @@ def test_a_row_that_is_still_damaged_stays_listed(
 ) -> None:
     with app.app_context():
         contact_id = contact_for(Address.PHONE, "+13175551234", test=True).id
-        unreadable_rows.note("contacts", contact_id, UnreadableRow("contacts.created_at"))
+        unreadable_rows.note_row("contacts", contact_id, UnreadableRow("contacts.created_at"))
 
     def store(name: bytes | None) -> None:
         with app.app_context(), db.engine.begin() as connection:
@@ -68,7 +68,7 @@ def test_a_row_that_is_still_damaged_stays_listed(
 
     def retry() -> str:
         with app.app_context():
-            [entry] = unreadable_rows.listed()
+            [entry] = unreadable_rows.list_rows()
         assert admin.post(f"/unreadable-rows/{entry.id}/retry").status_code == 303
         return admin.get("/unreadable-rows").text
 
@@ -94,7 +94,7 @@ def test_a_damaged_message_is_not_sent_again_and_names_its_remedy(
     in_app: Flask, admin: Browser
 ) -> None:
     demo.prepare()
-    message_id = direct.send(to="+13175551234", text="Hello", channel="sms", test=True)
+    message_id = direct.send_message(to="+13175551234", text="Hello", channel="sms", test=True)
     change(message_id, status="flub")
     unreadable_rows.hold_message(message_id, UnreadableRow("messages.status"))
     page = admin.get(f"/messages/{message_id}").text

@@ -120,8 +120,8 @@ def test_opt_outs_name_the_source_whose_messages_they_stop(app: Flask, admin: Br
 
     with app.app_context():
         owner = sources.by_slug("default").id
-        suppressions.add("+13175551234", test=False, reason="api", source_id=owner)
-        suppressions.add("+13175551235", test=False)
+        suppressions.add_opt_out("+13175551234", test=False, reason="api", source_id=owner)
+        suppressions.add_opt_out("+13175551235", test=False)
     page = admin.get("/opt-outs").text
     assert page.count("Source: Default") == 1
     assert len(rows(app, Suppression)) == 2

@@ -113,21 +113,21 @@ def test_counts_and_shares_and_durations_read_well() -> None:
 def test_every_state_has_an_icon_a_word_and_a_hue_of_the_stylesheet() -> None:
     hues = set(re.findall(r"\.sp-state-([a-z]+)", STYLESHEET.read_text(encoding="utf-8")))
     shown = [
-        *map(status_badges.state_look, Status),
-        *map(status_badges.connection_look, [None, *ConnectionState]),
-        *map(status_badges.request_look, RequestState),
-        *map(status_badges.signer_look, SignerState),
+        *map(status_badges.message_badge, Status),
+        *map(status_badges.connection_badge, [None, *ConnectionState]),
+        *map(status_badges.request_badge, RequestState),
+        *map(status_badges.signer_badge, SignerState),
     ]
     assert all(look.icon and look.word and look.hue in hues for look in shown)
 
 
 def test_no_two_message_states_share_an_icon() -> None:
-    icons = [status_badges.state_look(status).icon for status in Status]
+    icons = [status_badges.message_badge(status).icon for status in Status]
     assert len(set(icons)) == len(icons)
 
 
 def test_a_state_we_do_not_know_is_shown_as_it_is() -> None:
-    assert status_badges.state_look("half_sent").word == "Half sent"
+    assert status_badges.message_badge("half_sent").word == "Half sent"
 
 
 @pytest.mark.parametrize("channel", Channel)

@@ -21,7 +21,7 @@ from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import now
 from hub.integrations import base
-from hub.lib.page_text import Isolation, isolated, unturned
+from hub.lib.page_text import Isolation, isolate_markup, strip_direction_marks
 from hub.messaging.compose import provider_templates
 from hub.messaging.contacts import suppressions
 from hub.messaging.inbox import inbound
@@ -133,8 +133,8 @@ def test_markup_stays_as_it_is_and_overrides_go() -> None:
 @settings(max_examples=200, deadline=None)
 @given(st.text(st.one_of(st.characters(), st.sampled_from("\u202e\u2066\u2069\u2068א a\n"))))
 def test_whatever_a_value_holds_its_order_stays_inside(value: str) -> None:
-    assert not set(str(unturned(value))) & (OVERRIDES | {"\u2068", "\u2069", "\0"})
-    assert not acting(str(isolated(value)))
+    assert not set(str(strip_direction_marks(value))) & (OVERRIDES | {"\u2068", "\u2069", "\0"})
+    assert not acting(str(isolate_markup(value)))
 
 
 def test_a_sentence_with_isolated_names_keeps_its_own_direction() -> None:
@@ -171,12 +171,12 @@ def spoil() -> None:
 
 def fill() -> None:
     demo.prepare()
-    accept.accept(
+    accept.accept_event(
         EventIn.model_validate(an_event(signers=[a_signer("Eric")])), source_id(), test=True
     )
     deliver()
     own = db.session.scalars(select(Connection).where(Connection.slug == "demo-whatsapp")).one()
-    suppressions.add("+442071234567", channel="", why="Asked", test=True)
+    suppressions.add_opt_out("+442071234567", channel="", why="Asked", test=True)
     came = base.Inbound(
         provider_id="SM" + "1" * 32,
         channel=Channel.WHATSAPP,
@@ -185,7 +185,7 @@ def fill() -> None:
         text="Hi",
         name="Eric",
     )
-    inbound.take(came, Origin("callback", (own.id,), None), now())
+    inbound.store_inbound(came, Origin("callback", (own.id,), None), now())
     api_keys.create("Key", test=True)
     transaction(
         lambda: db.session.add(

@@ -74,7 +74,7 @@ def test_a_message_is_sent_to_the_number_that_was_typed_and_found_by_it(
     assert admin.post(f"/connections/{sms}/send", {"to": text}).status_code == 303
     [message_id] = stored(app, Message.id)
     with app.app_context():
-        other = direct.send(to="+13175550000", text="Another.", channel="sms", test=True)
+        other = direct.send_message(to="+13175550000", text="Another.", channel="sms", test=True)
     for search in (text, "13175557788", "+13175557788"):
         page = admin.get("/messages", query_string={"q": search}).text
         assert message_id in page

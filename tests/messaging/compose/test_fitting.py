@@ -140,7 +140,7 @@ def test_no_rendered_text_cuts_its_link(
         "remaining": 1,
     }
     try:
-        made = render.within(cls, cls.max_length, "request_sent", cls.channel, "en", values)
+        made = render.render_within(cls, cls.max_length, "request_sent", cls.channel, "en", values)
     except fitting.TooLong:
         assert cls.max_length < 5000
         return
@@ -196,14 +196,14 @@ def walk(payload: Any) -> list[str]:
 def test_a_filled_template_is_within_its_limit_or_too_long(title: str, sender: str, n: int) -> None:
     cls = integrations.get("whatsapp")
     link = "https://sign.example/" + "x" * n
-    mapped = provider_templates.Mapped(
+    mapped = provider_templates.MappedTemplate(
         "HX1",
         {"1": "title", "2": "sender", "3": "link"},
         'You got "{{1}}" from {{2}}. Sign: {{3}} Thank you.',
     )
     values = {"title": title, "sender": sender, "link": link}
     try:
-        made = fitting.fitted(cls, values, mapped.fill, mapped.says, cls.max_template_length)
+        made = fitting.fit_text(cls, values, mapped.fill, mapped.says, cls.max_template_length)
     except fitting.TooLong:
         assert utf16_length(link) + utf16_length(sender) > 900
         return
@@ -240,7 +240,7 @@ def test_a_direct_message_is_measured_as_the_provider_counts(
 
 def test_a_page_says_why_a_signer_was_not_notified(hub_demo: Flask, admin: Browser) -> None:
     event = event_with("Title", "Acme", "https://sign.example/" + "x" * 1979)
-    accept.accept(EventIn.model_validate(event), source_id(), test=True)
+    accept.accept_event(EventIn.model_validate(event), source_id(), test=True)
     own = db.session.scalars(select(SigningRequest.id)).one()
     page = admin.get(f"/requests/{own}").text
     assert "longer than the channel takes" in page

@@ -40,7 +40,9 @@ ALL = [status.value for status in Status]
 
 
 def post(kind: str = "request.sent", **more: object) -> dict[str, object]:
-    return accept.accept(EventIn.model_validate(an_event(kind, **more)), source_id(), test=True)  # type: ignore[arg-type]
+    return accept.accept_event(
+        EventIn.model_validate(an_event(kind, **more)), source_id(), test=True
+    )  # type: ignore[arg-type]
 
 
 def ids(answer: dict[str, object]) -> list[str]:
@@ -130,7 +132,7 @@ def test_sending_again_obeys_suppressions(connection: Connection) -> None:
     change(message_id, status="failed", due_at=None)
     again = outbox.resend(message_id)
     assert (again.status, again.code) == ("suppressed", "21610")
-    suppressions.lift_for(message_id)
+    suppressions.lift_for_sender(message_id)
     change(again.id, due_at=None)
     assert outbox.resend(again.id).status == Status.QUEUED
 
@@ -211,7 +213,9 @@ def test_another_request_goes_on(connection: Connection) -> None:
     other["request"]["id"] = "agr-2"
     [again] = [
         one["id"]
-        for one in accept.accept(EventIn.model_validate(other), source_id(), test=True)["messages"]
+        for one in accept.accept_event(EventIn.model_validate(other), source_id(), test=True)[
+            "messages"
+        ]
     ]
     post("request.canceled")
     assert (status(eric), status(again)) == ("canceled", "queued")
@@ -229,7 +233,7 @@ def test_no_message_outlives_its_request(connection: Connection) -> None:
     event["request"]["expires_at"] = (
         (soon := now().replace(microsecond=0)).replace(year=soon.year + 1).isoformat()
     )
-    [one] = accept.accept(EventIn.model_validate(event), source_id(), test=True)["messages"]
+    [one] = accept.accept_event(EventIn.model_validate(event), source_id(), test=True)["messages"]
     expires = message(one["id"]).expires_at
     assert expires is not None
     assert (expires - now()).total_seconds() <= 86_400
@@ -249,13 +253,15 @@ def test_a_bad_direct_message_is_refused_with_its_field(
     connection: Connection, what: dict[str, str], field: str
 ) -> None:
     with pytest.raises(Refused) as refused:
-        direct.send(**{"to": ERIC, "text": "Hello.", "channel": "sms", "test": True, **what})  # type: ignore[arg-type]
+        direct.send_message(
+            **{"to": ERIC, "text": "Hello.", "channel": "sms", "test": True, **what}
+        )  # type: ignore[arg-type]
     assert refused.value.field == field
     assert count(Message) == 0
 
 
 def test_a_live_message_never_goes_over_a_test_connection(connection: Connection) -> None:
     with pytest.raises(Refused, match="live"):
-        direct.send(to=ERIC, text="Hello.", channel="sms", test=False)
+        direct.send_message(to=ERIC, text="Hello.", channel="sms", test=False)
     with pytest.raises(NotFound):
-        direct.send(to=ERIC, text="Hello.", connection_slug=connection.slug, test=False)
+        direct.send_message(to=ERIC, text="Hello.", connection_slug=connection.slug, test=False)

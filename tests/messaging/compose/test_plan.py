@@ -11,12 +11,12 @@ from hub.messaging.compose.plan import (
     REASONS,
     Carrier,
     Person,
-    Planned,
+    PlannedMessage,
     Route,
-    Skipped,
+    SkippedStep,
     Step,
-    plan,
-    posts,
+    plan_messages,
+    plan_posts,
 )
 
 
@@ -51,11 +51,11 @@ def person(
     return Person(f"sgn_{name}", name, owes, PHONE if addresses is None else addresses, **more)  # type: ignore[arg-type]
 
 
-def planned(found: tuple[list[Planned], list[Skipped]]) -> list[tuple[str, str, str]]:
+def planned(found: tuple[list[PlannedMessage], list[SkippedStep]]) -> list[tuple[str, str, str]]:
     return [(one.person.external_id, one.carrier.id, one.to) for one in found[0]]
 
 
-def skipped(found: tuple[list[Planned], list[Skipped]]) -> list[tuple[str, str, str]]:
+def skipped(found: tuple[list[PlannedMessage], list[SkippedStep]]) -> list[tuple[str, str, str]]:
     return [(one.signer, one.step, one.reason) for one in found[1]]
 
 
@@ -74,15 +74,15 @@ def to(audience: Audience, *steps: Step) -> Route:
 )
 def test_an_audience_is_who_it_says(audience: Audience, told: list[str]) -> None:
     people = [person("eric", owes=False), person("anna"), person("ravi")]
-    found = plan([to(audience)], people, [SMS], actor="sgn_eric")
+    found = plan_messages([to(audience)], people, [SMS], actor="sgn_eric")
     assert [one[0] for one in planned(found)] == told
     assert found[1] == []
 
 
 def test_without_an_actor_everybody_is_another() -> None:
     people = [person("eric"), person("anna")]
-    assert plan([to(Audience.ACTOR)], people, [SMS]) == ([], [])
-    assert len(plan([to(Audience.OTHERS)], people, [SMS])[0]) == 2
+    assert plan_messages([to(Audience.ACTOR)], people, [SMS]) == ([], [])
+    assert len(plan_messages([to(Audience.OTHERS)], people, [SMS])[0]) == 2
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_without_an_actor_everybody_is_another() -> None:
 def test_what_cannot_be_done_is_listed_with_its_reason(
     who: Person, carriers: list[Carrier], step: Step, reason: str
 ) -> None:
-    found = plan([to(Audience.SIGNERS, step)], [who], carriers)
+    found = plan_messages([to(Audience.SIGNERS, step)], [who], carriers)
     assert planned(found) == []
     assert skipped(found) == [("eric", step.channel, reason)]
     assert found[1][0].as_json()["text"] == REASONS[reason]
@@ -128,13 +128,13 @@ def test_what_cannot_be_done_is_listed_with_its_reason(
 def test_a_phone_is_told_over_the_first_enabled_channel_it_prefers(
     preference: tuple[str, ...], carriers: list[Carrier], taken: str
 ) -> None:
-    found = plan([to(Audience.SIGNERS)], [person(preference=preference)], carriers)
+    found = plan_messages([to(Audience.SIGNERS)], [person(preference=preference)], carriers)
     assert planned(found) == [("eric", taken, "+13175551234")]
 
 
 def test_a_step_that_names_its_connection_takes_no_other() -> None:
     step = Step("stp_3", "sms", "t", "con_sms_2")
-    found = plan(
+    found = plan_messages(
         [to(Audience.SIGNERS, step)], [person(preference=("whatsapp",))], [SMS, SMS_TWO, WHATSAPP]
     )
     assert planned(found) == [("eric", "con_sms_2", "+13175551234")]
@@ -142,7 +142,7 @@ def test_a_step_that_names_its_connection_takes_no_other() -> None:
 
 def test_mail_is_not_drawn_to_the_phone() -> None:
     who = person(addresses={**PHONE, **MAIL}, preference=("whatsapp",))
-    found = plan([to(Audience.SIGNERS, BY_SMS, BY_EMAIL)], [who], [SMS, EMAIL])
+    found = plan_messages([to(Audience.SIGNERS, BY_SMS, BY_EMAIL)], [who], [SMS, EMAIL])
     assert planned(found) == [
         ("eric", "con_sms", "+13175551234"),
         ("eric", "con_mail", "eric@example.com"),
@@ -152,7 +152,9 @@ def test_mail_is_not_drawn_to_the_phone() -> None:
 def test_an_address_is_taken_in_its_normal_form() -> None:
     assert (
         planned(
-            plan([to(Audience.SIGNERS)], [person(addresses={"phone": " +13175551234 "})], [SMS])
+            plan_messages(
+                [to(Audience.SIGNERS)], [person(addresses={"phone": " +13175551234 "})], [SMS]
+            )
         )[0][2]
         == "+13175551234"
     )
@@ -160,23 +162,23 @@ def test_an_address_is_taken_in_its_normal_form() -> None:
 
 def test_who_owes_nothing_is_not_asked_to_sign() -> None:
     people = [person("eric", owes=False), person("anna")]
-    found = plan([to(Audience.SIGNERS)], people, [SMS], asks_to_sign=True)
+    found = plan_messages([to(Audience.SIGNERS)], people, [SMS], asks_to_sign=True)
     assert [one[0] for one in planned(found)] == ["anna"]
     assert skipped(found) == [("eric", "sms", "already_signed")]
 
 
 def test_a_closed_request_asks_nobody_to_sign_but_still_tells_news() -> None:
     people = [person("eric"), person("anna")]
-    asked = plan([to(Audience.SIGNERS)], people, [SMS], asks_to_sign=True, closed=True)
+    asked = plan_messages([to(Audience.SIGNERS)], people, [SMS], asks_to_sign=True, closed=True)
     assert (planned(asked), {one[2] for one in skipped(asked)}) == ([], {"request_closed"})
-    assert len(plan([to(Audience.SIGNERS)], people, [SMS], closed=True)[0]) == 2
+    assert len(plan_messages([to(Audience.SIGNERS)], people, [SMS], closed=True)[0]) == 2
 
 
 # ── Chats ─────────────────────────────────────────────────────────────────────────────────────────
 def test_a_preferred_chat_is_taken_only_where_the_person_let_it_write() -> None:
     linked = person("eric", chats={"con_chat": "77"}, preference=["birds", "sms"])
     stranger = person("anna", preference=["birds", "sms"])
-    found = plan([to(Audience.SIGNERS)], [linked, stranger], [SMS, CHAT])
+    found = plan_messages([to(Audience.SIGNERS)], [linked, stranger], [SMS, CHAT])
     assert planned(found) == [("eric", "con_chat", "77"), ("anna", "con_sms", "+13175551234")]
 
 
@@ -184,7 +186,7 @@ def test_a_chat_that_finds_people_by_mail_needs_nothing_else_and_obeys_the_sourc
     both = {**PHONE, **MAIL}
     eric = person("eric", addresses=both, preference=["desks"])
     anna = person("anna", addresses=both, preference=["desks"], wants={"email": False})
-    found = plan([to(Audience.SIGNERS)], [eric, anna], [SMS, DESK])
+    found = plan_messages([to(Audience.SIGNERS)], [eric, anna], [SMS, DESK])
     assert planned(found) == [
         ("eric", "con_desk", "eric@example.com"),
         ("anna", "con_sms", "+13175551234"),
@@ -193,7 +195,7 @@ def test_a_chat_that_finds_people_by_mail_needs_nothing_else_and_obeys_the_sourc
 
 
 def test_a_chat_that_writes_to_nobody_alone_is_never_taken_for_a_signer() -> None:
-    found = plan(
+    found = plan_messages(
         [to(Audience.SIGNERS, Step("stp_3", "chat", "t"))],
         [person(preference=["walls", "chat"])],
         [WALL],
@@ -206,17 +208,17 @@ def test_a_team_is_told_over_its_own_connection_and_signers_are_not() -> None:
         Audience.TEAM.value,
         [Step("stp_5", "chat", "team", "con_wall"), Step("stp_6", "chat", "team", "con_gone")],
     )
-    found, left = posts([route, to(Audience.SIGNERS)], [SMS, WALL])
+    found, left = plan_posts([route, to(Audience.SIGNERS)], [SMS, WALL])
     assert [(one.carrier.id, one.step.id) for one in found] == [("con_wall", "stp_5")]
     assert [(one.signer, one.reason) for one in left] == [("", "connection_off")]
-    assert plan([route], [person()], [SMS, WALL]) == ([], [])
+    assert plan_messages([route], [person()], [SMS, WALL]) == ([], [])
 
 
 def test_a_team_is_not_told_to_wait_for_what_is_closed() -> None:
     route = Route(Audience.TEAM.value, [Step("stp_5", "chat", "team", "con_wall")])
-    assert posts([route], [WALL], asks_to_sign=True, closed=True) == (
+    assert plan_posts([route], [WALL], asks_to_sign=True, closed=True) == (
         [],
-        [Skipped("", "chat", "request_closed")],
+        [SkippedStep("", "chat", "request_closed")],
     )
 
 
@@ -263,7 +265,9 @@ def test_every_wanted_step_is_planned_or_listed(
     people: list[Person], routes: list[Route], carriers: list[Carrier], asks: bool, closed: bool
 ) -> None:
     actor = people[0].id if people else ""
-    done, left = plan(routes, people, carriers, actor=actor, asks_to_sign=asks, closed=closed)
+    done, left = plan_messages(
+        routes, people, carriers, actor=actor, asks_to_sign=asks, closed=closed
+    )
     routes = [route for route in routes if route.audience != Audience.TEAM]
     sizes = {
         Audience.SIGNERS: len(people),

@@ -18,7 +18,7 @@ from hub.intake import purge
 from hub.integrations.base import Inbound
 from hub.messaging.compose import direct
 from hub.messaging.contacts import consents, contact_links, merging, suppressions
-from hub.messaging.contacts.consents import Said
+from hub.messaging.contacts.consents import ConsentEntry
 from hub.messaging.contacts.contacts import contact_for
 from hub.messaging.inbox import opt_out
 from hub.messaging.policy import linked_contacts, session_windows
@@ -47,7 +47,9 @@ def by_id_alone(app: Flask, text: str) -> None:
 def send(number: str = NUMBER) -> str:
     forget()
     return status(
-        direct.send(to=number, text="Your contract is ready.", channel="whatsapp", test=True)
+        direct.send_message(
+            to=number, text="Your contract is ready.", channel="whatsapp", test=True
+        )
     )
 
 
@@ -68,7 +70,7 @@ def test_a_stop_of_one_holds_for_the_other_from_then_on(
     assert send() == "queued", "nothing shows yet that they are one"
     shown_as_one(hub_demo)
     assert send() == "suppressed"
-    assert suppressions.blocks(NUMBER, test=True, source_id=source_id()) == [
+    assert suppressions.blocks_of_address(NUMBER, test=True, source_id=source_id()) == [
         ("whatsapp", "keyword")
     ]
 
@@ -78,7 +80,7 @@ def test_what_is_queued_when_they_become_one_is_not_sent(
 ) -> None:
     by_id_alone(hub_demo, "STOP")
     write(hub_demo, NUMBER, "Hello")
-    message_id = direct.send(
+    message_id = direct.send_message(
         to=NUMBER, text="Your contract is ready.", channel="whatsapp", test=True
     )
     shown_as_one(hub_demo)
@@ -99,16 +101,21 @@ def test_a_window_of_one_is_open_for_the_other(hub_demo: Flask, whatsapp: Connec
     shown_as_one(hub_demo)
     number = contact(Address.PHONE, NUMBER)
     external = contact(Address.EXTERNAL, ID)
-    session_windows.closed(whatsapp.sender, number)
-    assert not session_windows.closing(whatsapp.sender, [number, external])
+    session_windows.closed_windows(whatsapp.sender, number)
+    assert not session_windows.closing_times(whatsapp.sender, [number, external])
     by_id_alone(hub_demo, "Hello again")
-    assert session_windows.closing(whatsapp.sender, [number, external]).keys() == {number, external}
+    assert session_windows.closing_times(whatsapp.sender, [number, external]).keys() == {
+        number,
+        external,
+    }
     assert send() == "queued"
 
 
 def test_a_recorded_no_of_one_holds_for_the_other(hub_demo: Flask, whatsapp: Connection) -> None:
     shown_as_one(hub_demo)
-    consents.record(Said(ID, given=False, kind="external"), source="admin", test=True)
+    consents.record_consent(
+        ConsentEntry(ID, given=False, kind="external"), source="admin", test=True
+    )
     assert send() == "suppressed"
 
 
@@ -153,7 +160,9 @@ def test_links_follow_contacts_that_are_merged(hub_demo: Flask, whatsapp: Connec
     external = contact(Address.EXTERNAL, ID)
     kept = stored_before("+525512345678")
     contact_links.link(before, external, None)
-    merging.merge(Address.PHONE, "+525512345678", address_keys(Address.PHONE, "+525512345678"))
+    merging.merge_contacts(
+        Address.PHONE, "+525512345678", address_keys(Address.PHONE, "+525512345678")
+    )
     db.session.rollback()
     assert {the_link().contact_id, the_link().other_id} == {kept, external}
 
@@ -164,8 +173,10 @@ def test_who_opted_out_under_another_identity_is_not_forgotten(
     number = contact(Address.PHONE, NUMBER)
     external = contact(Address.EXTERNAL, ID)
     contact_links.link(number, external, None)
-    consents.record(Said(ID, given=False, kind="external"), source="admin", test=True)
-    purge.forget(now())
+    consents.record_consent(
+        ConsentEntry(ID, given=False, kind="external"), source="admin", test=True
+    )
+    purge.delete_old_rows(now())
     assert db.session.get(Contact, number)
     unknown = contact(Address.PHONE, "+13175550001")
     contact_links.link(unknown, contact(Address.EXTERNAL, "US.2"), None)
@@ -177,8 +188,10 @@ def test_who_opted_out_under_another_identity_is_not_forgotten(
 def test_a_person_s_file_and_erasure_name_the_other_identity(hub_demo: Flask) -> None:
     shown_as_one(hub_demo)
     number = contact(Address.PHONE, NUMBER)
-    assert personal_data.collect(number)["same_person_as"][0]["address"] == ID
-    assert [one.address for one in erasure.others(db.session.get_one(Contact, number))] == [ID]
+    assert personal_data.collect_personal_data(number)["same_person_as"][0]["address"] == ID
+    assert [one.address for one in erasure.other_contacts(db.session.get_one(Contact, number))] == [
+        ID
+    ]
 
 
 def test_an_admin_sees_the_link_and_undoes_it(
@@ -192,7 +205,7 @@ def test_an_admin_sees_the_link_and_undoes_it(
         external = contact(Address.EXTERNAL, ID)
         contact_links.link(number, external, None)
         link_id = the_link().id
-        suppressions.add(NUMBER, test=True, channel="sms")
+        suppressions.add_opt_out(NUMBER, test=True, channel="sms")
     page = admin.get(f"/contacts/{external}").text
     assert "Same person" in page
     assert "+1 317-555-7788" in page
@@ -213,7 +226,7 @@ def test_a_webhook_for_an_account_without_a_connection_links_too(
 ) -> None:
     def heard(address: str, text: str, external: str = "") -> None:
         kind = Address.PHONE if address == NUMBER else Address.EXTERNAL
-        opt_out.heard_elsewhere(
+        opt_out.process_unassigned_keyword(
             Inbound(
                 channel=Channel.WHATSAPP,
                 kind=kind,

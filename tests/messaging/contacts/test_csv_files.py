@@ -14,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hub.core.errors import Refused
-from hub.messaging.contacts.csv_files import Columns, csv_line, read
+from hub.messaging.contacts.csv_files import Columns, csv_line, read_csv
 
 COLUMNS = Columns(("address",), ("channel", "why"), texts=("why",), others=True)
 FILE = "address,channel,why\r\n+13175557788,sms,By letter\r\n+491701234567,,\r\n"
@@ -48,20 +48,20 @@ ODD = st.text(st.sampled_from("=+-@＝＋－＠'\",;\t\r\n ab"), max_size=12) | 
     ],
 )
 def test_a_file_is_read_in_every_form_that_spreadsheets_write(content: str | bytes) -> None:
-    assert read(content, COLUMNS) == LINES
+    assert read_csv(content, COLUMNS) == LINES
 
 
 @pytest.mark.parametrize("before", ["\r\n\r\n", "\n", ",,\r\n", "  \r\n"])
 def test_blank_lines_before_and_between_are_left_out(before: str) -> None:
     lines = before.count("\n")
-    assert read(before + FILE, COLUMNS) == [(number + lines, line) for number, line in LINES]
-    assert [line for _, line in read(FILE.replace("\r\n+49", f"\r\n{before}+49"), COLUMNS)] == [
+    assert read_csv(before + FILE, COLUMNS) == [(number + lines, line) for number, line in LINES]
+    assert [line for _, line in read_csv(FILE.replace("\r\n+49", f"\r\n{before}+49"), COLUMNS)] == [
         line for _, line in LINES
     ]
 
 
 def test_the_line_with_which_a_spreadsheet_declares_the_separator_is_understood() -> None:
-    assert [line for _, line in read("sep=;\r\n" + FILE.replace(",", ";"), COLUMNS)] == [
+    assert [line for _, line in read_csv("sep=;\r\n" + FILE.replace(",", ";"), COLUMNS)] == [
         line for _, line in LINES
     ]
 
@@ -99,7 +99,7 @@ def test_what_can_be_read_in_two_ways_is_refused_with_its_line(
     content: str | bytes, because: str
 ) -> None:
     with pytest.raises(Refused) as refused:
-        read(content, COLUMNS)
+        read_csv(content, COLUMNS)
     assert because in str(refused.value)
     assert refused.value.field == "file"
 
@@ -107,7 +107,7 @@ def test_what_can_be_read_in_two_ways_is_refused_with_its_line(
 @given(st.binary(max_size=300) | st.binary(max_size=200).map(lambda tail: b"address,why\n" + tail))
 def test_whatever_bytes_come_they_are_read_or_refused(content: bytes) -> None:
     try:
-        lines = read(content, COLUMNS)
+        lines = read_csv(content, COLUMNS)
     except Refused:
         return
     assert all("address" in line for _, line in lines)
@@ -117,7 +117,7 @@ def test_whatever_bytes_come_they_are_read_or_refused(content: bytes) -> None:
 def test_what_is_written_is_read_again_as_it_was(rows: list[list[str]]) -> None:
     columns = Columns(("address", "why", "proof"), (), texts=("address", "why", "proof"))
     content = csv_line(["address", "why", "proof"]) + "".join(map(csv_line, rows))
-    assert [list(line.values()) for _, line in read(content.encode(), columns)] == [
+    assert [list(line.values()) for _, line in read_csv(content.encode(), columns)] == [
         row for row in rows if any(row)
     ]
 
@@ -140,7 +140,7 @@ def test_no_cell_begins_as_a_formula_does_whatever_the_program_takes_for_a_separ
         for cell in row:
             begins = cell.lstrip(' \u00a0\t\r\n"' + INVISIBLE)
             assert not begins.startswith(tuple("=+-@＝＋－＠−")), (written, cell)
-    [line] = read("address,why\n" + csv_line(["+13175557788", cells[0]]), COLUMNS)
+    [line] = read_csv("address,why\n" + csv_line(["+13175557788", cells[0]]), COLUMNS)
     assert line[1]["why"] == cells[0]
 
 

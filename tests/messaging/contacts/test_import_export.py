@@ -185,13 +185,13 @@ def test_exported_opt_outs_come_back_as_they_were(
     for person, row in rows:
         close(person, **row)
     before = closed()
-    file = "".join(suppressions.export(test=False)).encode()
-    assert suppressions.import_file(file, test=False).known == len(before), (
+    file = "".join(suppressions.export_opt_outs(test=False)).encode()
+    assert suppressions.import_opt_outs(file, test=False).known == len(before), (
         "what is there stays as it is"
     )
     assert closed() == before
     emptied()
-    report = suppressions.import_file(file, test=False)
+    report = suppressions.import_opt_outs(file, test=False)
     assert (report.kept, report.refused) == (len(before), [])
     assert closed() == before
 
@@ -204,7 +204,7 @@ def test_an_opt_out_of_a_connection_of_another_hub_holds_for_the_channel(hub_dem
         f"+13175550002,chat,{mine}\r\n"
         "+13175550003,sms,+15005550006\r\n"
     )
-    assert suppressions.import_file(file, test=True).kept == 3
+    assert suppressions.import_opt_outs(file, test=True).kept == 3
     assert {row.sender for row in db.session.scalars(select(Suppression))} == {
         "",
         mine,
@@ -221,12 +221,12 @@ def test_exported_consents_come_back_as_they_were(
     for person, row in rows:
         say(person, **row)
     before = said()
-    file = "".join(consents.export(test=False)).encode()
-    assert consents.import_file(file, test=False).known == len(before), (
+    file = "".join(consents.export_consents(test=False)).encode()
+    assert consents.import_consents(file, test=False).known == len(before), (
         "the ledger does not grow by what it holds"
     )
     emptied()
-    report = consents.import_file(file, test=False)
+    report = consents.import_consents(file, test=False)
     assert (report.kept, report.refused) == (len(before), [])
     assert said() == before
 
@@ -280,7 +280,7 @@ def test_an_open_quote_never_swallows_people(hub_demo: Flask) -> None:
         '+13175557701,no,x\n+13175557702,no,x\n+13175557703,no,said "\n'
     )
     with pytest.raises(Refused, match="Line 2: The cell under 'proof' goes on"):
-        consents.import_file(file, test=True)
+        consents.import_consents(file, test=True)
 
 
 @pytest.mark.parametrize("last", [f'{ERIC}"', f'"{ERIC}"', '"'])
@@ -289,11 +289,11 @@ def test_an_open_quote_never_swallows_people(hub_demo: Flask) -> None:
 )
 def test_an_open_quote_swallows_no_short_lines(hub_demo: Flask, swallowed: str, last: str) -> None:
     with pytest.raises(Refused, match=r"Line (2|4)"):
-        suppressions.import_file(
+        suppressions.import_opt_outs(
             f'address,channel,why\n{ERIC},sms,"asked\n{swallowed}\n{last}\n', test=True
         )
     with pytest.raises(Refused, match="Line 2"):
-        consents.import_file(
+        consents.import_consents(
             f'address,given,purpose,proof\n{ERIC},no,,"asked\n{swallowed.split(",")[0]},no\nx"\n',
             test=True,
         )
@@ -306,12 +306,12 @@ def test_a_quote_inside_a_cell_is_refused(hub_demo: Flask, cell: str, delimiter:
     names = ["address", "purpose", "proof", "given"]
     cells = [ERIC, cell.replace("|", delimiter), "yes", "no"]
     with pytest.raises(Refused, match=r'Line 3: A quote stands inside a cell\..* write ""'):
-        consents.import_file(
+        consents.import_consents(
             "\n".join([delimiter.join(names), "", delimiter.join(cells)]), test=True
         )
     right = [ERIC, f'"{cells[1].replace(chr(34), chr(34) * 2)}"', ' "yes"', "no"]
     assert (
-        consents.import_file(
+        consents.import_consents(
             "\n".join([delimiter.join(names), "", delimiter.join(right)]), test=True
         ).kept
         == 1
@@ -320,9 +320,9 @@ def test_a_quote_inside_a_cell_is_refused(hub_demo: Flask, cell: str, delimiter:
 
 def test_a_cell_without_a_column_is_not_left_out(hub_demo: Flask) -> None:
     with pytest.raises(Refused, match="Line 2: It has a cell in a column without a name"):
-        consents.import_file(f"address,given,\n{ERIC},yes,sms\n", test=True)
-    assert consents.import_file(f"address,given,,\n{ERIC},yes,,\n", test=True).kept == 1
-    assert suppressions.import_file(f",address\n0,{ERIC}\n", test=True).kept == 1, (
+        consents.import_consents(f"address,given,\n{ERIC},yes,sms\n", test=True)
+    assert consents.import_consents(f"address,given,,\n{ERIC},yes,,\n", test=True).kept == 1
+    assert suppressions.import_opt_outs(f",address\n0,{ERIC}\n", test=True).kept == 1, (
         "lists from elsewhere have other columns"
     )
 
@@ -332,8 +332,8 @@ def test_a_cell_without_a_column_is_not_left_out(hub_demo: Flask) -> None:
 )
 def test_names_that_look_the_same_are_one_column(hub_demo: Flask, name: str) -> None:
     with pytest.raises(Refused, match="'channel' is named twice"):
-        suppressions.import_file(f"address,channel,{name}\n{ERIC},sms,whatsapp\n", test=True)
-    assert suppressions.import_file(f"address,{name}\n{ERIC},sms\n", test=True).kept == 1
+        suppressions.import_opt_outs(f"address,channel,{name}\n{ERIC},sms,whatsapp\n", test=True)
+    assert suppressions.import_opt_outs(f"address,{name}\n{ERIC},sms\n", test=True).kept == 1
     assert [row[2] for row in closed()] == ["sms"]
 
 
@@ -351,23 +351,23 @@ def test_a_file_that_says_yes_and_no_of_one_person_is_refused(
     with pytest.raises(
         Refused, match="Line 4: It says the opposite of line 2 about the same person"
     ):
-        consents.import_file(
+        consents.import_consents(
             f"address,given,channel\n{first}\n+13175557709,yes,\n{second}\n", test=True
         )
     assert said() == []
     times = ("2026-01-01", "2026-01-02")
     file = f"address,given,channel,at\n{first},{times[0]}\n{second},{times[1]}\n"
-    assert consents.import_file(file, test=True).kept == 2
+    assert consents.import_consents(file, test=True).kept == 2
 
 
 def test_yes_and_no_about_different_channels_agree(hub_demo: Flask) -> None:
     file = f"address,given,channel\n{ERIC},yes,sms\n{ERIC},no,whatsapp\n{ERIC},yes,sms\n"
-    assert consents.import_file(file, test=True).kept == 3
+    assert consents.import_consents(file, test=True).kept == 3
 
 
 def test_a_column_named_twice_never_records_the_opposite(hub_demo: Flask) -> None:
     with pytest.raises(Refused, match="'given' is named twice"):
-        consents.import_file(f"address,given,Given\n{ERIC},no,yes\n", test=True)
+        consents.import_consents(f"address,given,Given\n{ERIC},no,yes\n", test=True)
 
 
 @pytest.mark.parametrize(
@@ -385,11 +385,11 @@ def test_a_column_named_twice_never_records_the_opposite(hub_demo: Flask) -> Non
     ],
 )
 def test_an_address_is_a_number_or_a_valid_mail_address(hub_demo: Flask, address: str) -> None:
-    report = suppressions.import_file(f"address\n{address}\n", test=True)
+    report = suppressions.import_opt_outs(f"address\n{address}\n", test=True)
     assert [number for number, _ in report.refused] == [2]
     assert "address: " in report.refused[0][1]
     with pytest.raises(Refused):
-        suppressions.add(address, test=True)
+        suppressions.add_opt_out(address, test=True)
 
 
 @MODULES
@@ -409,4 +409,8 @@ def test_numbers_are_read_as_people_type_them(hub_demo: Flask, module: Any) -> N
 def test_a_time_in_the_future_or_of_no_calendar_is_refused(hub_demo: Flask) -> None:
     late = (now() + timedelta(days=1)).isoformat()
     file = f"address,since\n{ERIC},{late}\n{ERIC},0001-01-01T00:00:00+14:00\n{ERIC},soon\n"
-    assert [number for number, _ in suppressions.import_file(file, test=True).refused] == [2, 3, 4]
+    assert [number for number, _ in suppressions.import_opt_outs(file, test=True).refused] == [
+        2,
+        3,
+        4,
+    ]

@@ -16,11 +16,11 @@ from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import now
 from hub.lib import phones
-from hub.lib.crypto import blind
+from hub.lib.crypto import blind_index
 from hub.lib.number_forms import TABLE
 from hub.messaging.compose import direct
 from hub.messaging.contacts import chats, consents, merging, suppressions
-from hub.messaging.contacts.consents import Said
+from hub.messaging.contacts.consents import ConsentEntry
 from hub.messaging.contacts.contacts import contact_for
 from hub.messaging.policy import session_windows
 from hub.messaging.send import claims
@@ -69,7 +69,7 @@ def write(app: Flask, number: str, text: str, prefix: str = "whatsapp:", **more:
 
 def send(number: str, channel: str) -> str:
     return status(
-        direct.send(to=number, text="Your contract is ready.", channel=channel, test=True)
+        direct.send_message(to=number, text="Your contract is ready.", channel=channel, test=True)
     )
 
 
@@ -91,7 +91,7 @@ def stored_before(number: str, *, erased: bool = False, test: bool = True, **mor
 
 
 def key_before(number: str) -> bytes:
-    return blind(index_key(), Address.PHONE, number)
+    return blind_index(index_key(), Address.PHONE, number)
 
 
 @transaction
@@ -184,7 +184,7 @@ def test_a_message_finds_its_connection_by_any_form_of_its_number(
 
     give("+525512345678")
     write(hub_demo, "+13175550142", "Hello", To="whatsapp:+5215512345678")
-    assert session_windows.closing(
+    assert session_windows.closing_times(
         "whatsapp:+525512345678", [db.session.scalars(select(Contact.id)).one()]
     )
     assert not receipts()[0].error
@@ -200,34 +200,38 @@ def test_what_is_sent_has_the_form_that_its_provider_wants(
         (whatsapp, other if normal.startswith("+52") else normal),
         (sms, normal),
     ):
-        direct.send(to=other, text="Hello.", connection_id=connection.id, test=True)
+        direct.send_message(to=other, text="Hello.", connection_id=connection.id, test=True)
         claim = turn(connection)
         assert claim is not None
         assert claim.outbound.to == wanted
         assert claim.outbound.country == phones.region(normal)
-        claims.turn([], {})
+        claims.record_and_claim([], {})
 
 
 @EACH
 def test_what_a_signing_app_posted_is_found_by_each_form(
     hub_demo: Flask, normal: str, other: str
 ) -> None:
-    suppressions.add(other, test=True, why="By letter.")
-    consents.record(Said(normal, given=False), source="api", test=True, source_id=source_id())
-    message_id = direct.send(to=normal, text="Hello.", channel="sms", test=True)
+    suppressions.add_opt_out(other, test=True, why="By letter.")
+    consents.record_consent(
+        ConsentEntry(normal, given=False), source="api", test=True, source_id=source_id()
+    )
+    message_id = direct.send_message(to=normal, text="Hello.", channel="sms", test=True)
     for form in (normal, other):
         assert (
-            db.session.scalars(suppressions.listed(address=form, test=True)).one().why
+            db.session.scalars(suppressions.list_opt_outs(address=form, test=True)).one().why
             == "By letter."
         )
         assert (
-            not db.session.scalars(consents.history(form, test=True, source_id=source_id()))
+            not db.session.scalars(consents.consent_history(form, test=True, source_id=source_id()))
             .one()
             .given
         )
-        assert suppressions.blocks(form, test=True, source_id=source_id()) == [("", "admin")]
+        assert suppressions.blocks_of_address(form, test=True, source_id=source_id()) == [
+            ("", "admin")
+        ]
         [branch] = message_queries.by_address([(Address.PHONE, form)])
-        assert [one.id for one in message_queries.newest([branch], 5)] == [message_id]
+        assert [one.id for one in message_queries.newest_messages([branch], 5)] == [message_id]
 
 
 @EACH
@@ -344,17 +348,17 @@ def test_a_chat_that_was_linked_under_another_form_is_found(
 
     before()
     for number in ("+525512345678", "+5215512345678"):
-        found = chats.of({"ana": {Address.PHONE: number}}, source_id(), [connection.id])
+        found = chats.chats_of({"ana": {Address.PHONE: number}}, source_id(), [connection.id])
         assert found == {"ana": {connection.id: "4711"}}
     contact_for(Address.PHONE, "+525512345678", test=True)
-    chats.link(connection.id, source_id(), {Address.PHONE: "+5215512345678"}, chat.id)
+    chats.link_chat(connection.id, source_id(), {Address.PHONE: "+5215512345678"}, chat.id)
     assert len(set(db.session.scalars(select(Chat.address_key)))) <= 2
 
 
 def test_erasing_reaches_what_was_written_in_the_other_form(hub_demo: Flask) -> None:
-    row = suppressions.add("+5215512345678", test=True, why="By letter.")
+    row = suppressions.add_opt_out("+5215512345678", test=True, why="By letter.")
     contact = contact_for(Address.PHONE, "+525512345678", test=True)
-    erasure.erase(contact.id, why="By letter.")
+    erasure.erase_contact(contact.id, why="By letter.")
     db.session.rollback()
     assert db.session.get_one(Suppression, row.id).why == ""
     assert send("+5215512345678", "sms") == "suppressed"

@@ -14,12 +14,12 @@ from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import now
 from hub.messaging.contacts import consents, suppressions
-from hub.messaging.contacts.consents import Said
+from hub.messaging.contacts.consents import ConsentEntry
 from hub.messaging.contacts.contacts import contact_for
 from hub.messaging.contacts.keywords import Keyword
 from hub.messaging.inbox import conversations, opt_out
-from hub.messaging.inbox.inbound import received
-from hub.messaging.policy.policy import Carrier, Policy, Wanted
+from hub.messaging.inbox.inbound import received_content
+from hub.messaging.policy.policy import Carrier, Policy, PolicyQuestion
 from hub.messaging.policy.rules import Rules
 from hub.models import (
     Attempt,
@@ -75,7 +75,7 @@ def apply_to_all(slug: str) -> None:
 @transaction
 def hear(word: Keyword, connection: Connection) -> None:
     contact = contact_for("phone", ERIC, test=True)
-    opt_out.heard(word, word.value, connection, contact, now(), answered=True)
+    opt_out.process_keyword(word, word.value, connection, contact, now(), answered=True)
 
 
 def send(app: SigningApp, to: str = ERIC) -> str:
@@ -142,9 +142,9 @@ def test_what_no_source_recorded_holds_for_all_and_only_admins_lift_it(
         case "provider":
             suppressions.suppress(send(signing_app), reason="provider", code="E13")
         case "admin":
-            suppressions.add(ERIC, test=True, why="Called Dana.")
+            suppressions.add_opt_out(ERIC, test=True, why="Called Dana.")
         case "import":
-            suppressions.import_file(f"address,why\n{ERIC},Old list\n", test=True)
+            suppressions.import_opt_outs(f"address,why\n{ERIC},Old list\n", test=True)
     row = db.session.scalars(select(Suppression)).one()
     code = "E13" if recorded == "provider" else recorded
     for app in (signing_app, other):
@@ -156,14 +156,14 @@ def test_what_no_source_recorded_holds_for_all_and_only_admins_lift_it(
         assert body(app.get("/suppressions"))["blocked"] is None
         assert body(app.get("/suppressions", address=ANNA))["blocked"] == []
     assert sends(signing_app, other) == ["suppressed", "suppressed"]
-    suppressions.lift(row.id, why="The admin knows.")
+    suppressions.lift_opt_out(row.id, why="The admin knows.")
     assert sends(signing_app, other) == ["queued", "queued"]
 
 
 def test_stop_holds_for_all_though_a_source_has_an_opt_out_already(
     signing_app: SigningApp, other: SigningApp, connection: Connection
 ) -> None:
-    opt_out.save({"stop": {}, "start": {}, "help": {}}, everywhere=True)
+    opt_out.save_rules({"stop": {}, "start": {}, "help": {}}, everywhere=True)
     mine = body(signing_app.post("/suppressions", {"address": ERIC}))
     hear(Keyword.STOP, connection)
     assert sends(signing_app, other) == ["suppressed", "suppressed"]
@@ -187,8 +187,8 @@ def test_lifting_on_the_page_of_a_message_lifts_all_that_stopped_it(
 ) -> None:
     for app in (signing_app, other):
         app.post("/suppressions", {"address": ERIC})
-    suppressions.add(ERIC, test=True)
-    suppressions.lift_for(send(signing_app))
+    suppressions.add_opt_out(ERIC, test=True)
+    suppressions.lift_for_sender(send(signing_app))
     assert sends(signing_app, other) == ["queued", "suppressed"], "what is another source's stays"
 
 
@@ -214,7 +214,7 @@ def written(app: Flask, text: str = "Hello", **more: str) -> str | None:
     row = db.session.scalars(select(Inbound).order_by(Inbound.id.desc())).first()
     assert row is not None
     event = db.session.scalars(
-        select(PlatformEvent).where(PlatformEvent.cause == received(row.id))
+        select(PlatformEvent).where(PlatformEvent.cause == received_content(row.id))
     ).one()
     assert event.source_id == row.source_id
     return row.source_id
@@ -276,7 +276,7 @@ def test_an_operators_answer_belongs_to_whose_message_it_answers(
     reach(send(other))
     written(hub_demo)
     talk = db.session.scalars(select(Conversation)).one()
-    sent = conversations.answer(talk.id, "We will call you.")
+    sent = conversations.send_reply(talk.id, "We will call you.")
     assert message(sent).source_id == id_of("leases")
     assert signing_app.get(f"/messages/{sent}").status_code == 404
     assert other.get(f"/messages/{sent}").status_code == 200
@@ -313,7 +313,9 @@ def test_a_consent_is_read_by_the_source_that_recorded_it(
     signing_app: SigningApp, other: SigningApp
 ) -> None:
     other.post("/consents", PROOF)
-    consents.record(Said(ERIC, True, proof="Told Dana."), source=consents.BY_ADMIN, test=True)
+    consents.record_consent(
+        ConsentEntry(ERIC, True, proof="Told Dana."), source=consents.BY_ADMIN, test=True
+    )
     assert body(signing_app.get("/consents", address=ERIC)) == {"consents": [], "next": None}
     [own] = body(other.get("/consents", address=ERIC))["consents"]
     assert {name: own[name] for name in PROOF} == PROOF
@@ -327,18 +329,18 @@ def test_a_no_to_one_source_stops_that_one_alone(
     assert status(a_message()) == "suppressed", "an admin's message heeds every no"
     other.post("/consents", {"address": ERIC, "given": True})
     assert sends(signing_app, other) == ["queued", "queued"]
-    consents.record(Said(ERIC, False), source=consents.BY_ADMIN, test=True)
+    consents.record_consent(ConsentEntry(ERIC, False), source=consents.BY_ADMIN, test=True)
     assert sends(signing_app, other) == ["suppressed", "suppressed"]
 
 
 def test_a_yes_of_a_key_lifts_no_refusal_that_an_admin_recorded(
     signing_app: SigningApp, other: SigningApp
 ) -> None:
-    consents.record(Said(ERIC, False), source=consents.BY_ADMIN, test=True)
+    consents.record_consent(ConsentEntry(ERIC, False), source=consents.BY_ADMIN, test=True)
     for app in (signing_app, other):
         assert app.post("/consents", {"address": ERIC, "given": True}).status_code == 201
     assert sends(signing_app, other) == ["suppressed", "suppressed"]
-    consents.record(Said(ERIC, True), source=consents.BY_ADMIN, test=True)
+    consents.record_consent(ConsentEntry(ERIC, True), source=consents.BY_ADMIN, test=True)
     assert sends(signing_app, other) == ["queued", "queued"]
 
 
@@ -391,7 +393,7 @@ def test_the_newest_word_of_each_recorder_counts_and_only_admins_lift_a_no_of_an
     contact = contact_for("phone", ERIC, test=True)
     for slug in SCOPES[1:]:
         counts = expected_words(words, {slug, *shared})
-        wanted = Wanted(contact.id, ERIC, contact.address_key, source_id=ids[slug])
+        wanted = PolicyQuestion(contact.id, ERIC, contact.address_key, source_id=ids[slug])
         code = Policy(carrier, [wanted]).verdict(wanted).code
         expected = (
             ("consent_missing" if asks else "")
@@ -413,17 +415,17 @@ def test_an_opt_out_stops_whom_it_holds_for(
 ) -> None:
     ids = prepare([], shared)
     for scope in closed:
-        suppressions.add(ERIC, test=True, source_id=ids[scope] if scope else None)
+        suppressions.add_opt_out(ERIC, test=True, source_id=ids[scope] if scope else None)
     contact = contact_for("phone", ERIC, test=True)
     wanted = {
-        slug: Wanted(contact.id, ERIC, contact.address_key, source_id=ids[slug])
+        slug: PolicyQuestion(contact.id, ERIC, contact.address_key, source_id=ids[slug])
         for slug in SCOPES[1:]
     }
     asked = Policy(connection, list(wanted.values()))
     for slug, one in wanted.items():
         stops = bool({None, slug} & closed or closed & shared)
         assert bool(asked.verdict(one).code) is stops, (slug, closed, shared)
-        assert bool(suppressions.blocks(ERIC, test=True, source_id=ids[slug])) is stops
+        assert bool(suppressions.blocks_of_address(ERIC, test=True, source_id=ids[slug])) is stops
     db.session.rollback()
 
 
@@ -441,5 +443,7 @@ def prepare(words: list[tuple[str | None, bool]], shared: set[str]) -> dict[str,
         one.applies_to_all = one.slug in shared
     for scope, given_ in words:
         source_id = ids[scope] if scope else None
-        consents.record(Said(ERIC, given_), source="api", test=True, source_id=source_id)
+        consents.record_consent(
+            ConsentEntry(ERIC, given_), source="api", test=True, source_id=source_id
+        )
     return ids

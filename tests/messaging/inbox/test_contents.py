@@ -191,7 +191,7 @@ def test_a_message_without_a_text_is_read_for_what_it_is(
     [row] = sent(hub_demo, **fields)
     assert row.kind == kind
     assert (receipts()[0].error, receipts()[0].due_at) == ("", None)
-    [talk] = conversations.newest(9)
+    [talk] = conversations.newest_conversations(9)
     for path in ("/inbox", f"/inbox/{talk.row.id}"):
         page = html.unescape(admin.get(path).text)
         assert shown in page
@@ -211,7 +211,7 @@ def test_what_was_sent_is_passed_on_with_its_fields(hub_demo: Flask, admin: Brow
             "address": "",
         }
     ]
-    [talk] = conversations.newest(9)
+    [talk] = conversations.newest_conversations(9)
     assert "https://www.openstreetmap.org/?mlat=48.2082&mlon=16.3738" in html.unescape(
         admin.get(f"/inbox/{talk.row.id}").text
     )
@@ -219,7 +219,7 @@ def test_what_was_sent_is_passed_on_with_its_fields(hub_demo: Flask, admin: Brow
 
 def test_a_referral_stands_beside_the_text(hub_demo: Flask, admin: Browser) -> None:
     sent(hub_demo, Body="Is it free?", ReferralHeadline="Sign faster", ReferralSourceType="ad")
-    [talk] = conversations.newest(9)
+    [talk] = conversations.newest_conversations(9)
     page = html.unescape(admin.get(f"/inbox/{talk.row.id}").text)
     assert "Is it free?" in page
     assert "Came from the ad “Sign faster”" in page
@@ -312,7 +312,7 @@ def test_a_message_without_a_usable_sender_makes_no_contact(
     if sender.startswith("sip:"):
         assert "sip" in receipts()[0].error
         return
-    [talk] = conversations.newest(9)
+    [talk] = conversations.newest_conversations(9)
     for path in ("/inbox", f"/inbox/{talk.row.id}"):
         page = admin.get(path).text
         assert "Unknown sender" in page
@@ -321,9 +321,9 @@ def test_a_message_without_a_usable_sender_makes_no_contact(
     assert payload()["from"] == ""
     assert "cannot be answered" in admin.get(f"/inbox/{talk.row.id}").text
     with pytest.raises(Conflict, match="nobody can be answered"):
-        conversations.answer(talk.row.id, "Here")
+        conversations.send_reply(talk.row.id, "Here")
     conversations.mark_read(talk.row.id)
-    assert conversations.unread() == 0
+    assert conversations.count_unread() == 0
 
 
 def test_two_unknown_senders_are_two_conversations(hub_demo: Flask, admin: Browser) -> None:
@@ -335,7 +335,7 @@ def test_two_unknown_senders_are_two_conversations(hub_demo: Flask, admin: Brows
             target=INBOUND,
         )
     settle_receipts()
-    talks = conversations.newest(9)
+    talks = conversations.newest_conversations(9)
     assert len(talks) == 2
     for talk, (said, other) in zip(talks, (("Second", "First"), ("First", "Second")), strict=True):
         page = admin.get(f"/inbox/{talk.row.id}").text
@@ -369,7 +369,7 @@ def test_the_user_id_that_whatsapp_gives_is_a_usable_sender(hub_demo: Flask) -> 
     "fact", [Linked(address="", token="x"), OptChange(address=" "), Linked(address="", team=True)]
 )
 def test_no_fact_without_an_address_makes_a_contact(hub_demo: Flask, fact: Any) -> None:
-    held = process_callbacks.Held(
+    held = process_callbacks.CallbackRow(
         "rcp_x", None, b"", now(), now(), 0, "", came=[(fact, Origin("callback", ["con_x"]))]
     )
     process_callbacks._take_in(held)
@@ -402,7 +402,7 @@ CONTENTS = st.one_of(
 def test_every_content_is_said_in_words_and_can_be_stored_as_json(content: Any) -> None:
     stored = {"kind": content.kind.value, **content.fields}
     text = json.dumps(stored, allow_nan=False)
-    words = contents.described(json.loads(text))
+    words = contents.describe_content(json.loads(text))
     assert words
     assert words != contents.UNKNOWN
     assert contents.coordinates(stored).count(",") in (0, 1)
@@ -416,7 +416,7 @@ def test_every_kind_has_words_and_names_its_fields(kind: ContentKind) -> None:
 
 @given(st.dictionaries(st.sampled_from(["kind", "emoji", "latitude", "answers", "phones"]), JSON))
 def test_a_content_that_another_version_stored_breaks_no_page(stored: dict[str, Any]) -> None:
-    assert contents.described(stored)
+    assert contents.describe_content(stored)
 
 
 def test_content_and_coordinates_of_a_package_are_stored_too(hub_demo: Flask) -> None:
@@ -429,7 +429,7 @@ def test_content_and_coordinates_of_a_package_are_stored_too(hub_demo: Flask) ->
         contents=(_content.sticker("🎉"),),
     )
     for _ in range(2):
-        assert inbound.take(came, Origin("callback", [one.id]), now())
+        assert inbound.store_inbound(came, Origin("callback", [one.id]), now())
     assert count(Inbound) == 1
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 import hub
 from hub.connections import connections, demo
-from hub.connections.connection_tests import locked, set_state
+from hub.connections.connection_tests import lock_connection, set_state
 from hub.core.errors import Refused
 from hub.core.vocabulary import Address, Channel, ConnectionState
 from hub.db.engine import db
@@ -25,7 +25,7 @@ from hub.integrations.base import Inbound
 from hub.messaging.compose import direct
 from hub.messaging.contacts import suppressions
 from hub.messaging.inbox import inbound, opt_out
-from hub.messaging.policy.policy import Policy, Wanted
+from hub.messaging.policy.policy import Policy, PolicyQuestion
 from hub.messaging.send import claims as delivery
 from hub.messaging.track import timeline
 from hub.messaging.track.statuses import Origin
@@ -52,7 +52,7 @@ def say(app: Flask, text: str, channel: str = "whatsapp:", **more: str) -> str:
 
 def send(channel: str, text: str = "Your contract is ready.") -> str:
     """Queue a text to Eric and return what became of it at once."""
-    return status(direct.send(to=ERIC, text=text, channel=channel, test=True))
+    return status(direct.send_message(to=ERIC, text=text, channel=channel, test=True))
 
 
 def said() -> list[str]:
@@ -130,7 +130,7 @@ def test_a_stop_holds_for_the_channel_it_was_written_on(hub_demo: Flask) -> None
 
 
 def test_a_stop_holds_everywhere_where_an_admin_says_so(hub_demo: Flask) -> None:
-    opt_out.save({}, everywhere=True)
+    opt_out.save_rules({}, everywhere=True)
     forget()
     say(hub_demo, "Hello")
     say(hub_demo, "STOP", "")
@@ -143,7 +143,7 @@ def test_a_stop_holds_everywhere_where_an_admin_says_so(hub_demo: Flask) -> None
     "words", [("ABMELDEN", "abmelden"), ("Désabonner", "DESABONNER"), ("退订", "退订")]
 )
 def test_more_words_are_a_setting(hub_demo: Flask, words: tuple[str, str]) -> None:
-    opt_out.save({"stop": {"xx": f"{words[0]}, andere"}}, everywhere=False)
+    opt_out.save_rules({"stop": {"xx": f"{words[0]}, andere"}}, everywhere=False)
     forget()
     say(hub_demo, words[1])
     assert send("whatsapp") == "suppressed"
@@ -161,7 +161,7 @@ def test_more_words_are_a_setting(hub_demo: Flask, words: tuple[str, str]) -> No
 )
 def test_a_word_with_two_meanings_or_no_end_is_refused(hub_demo: Flask, words: Any) -> None:
     with pytest.raises(Refused):
-        opt_out.save(words, everywhere=False)
+        opt_out.save_rules(words, everywhere=False)
 
 
 def test_help_in_a_chat_names_the_command(hub_demo: Flask) -> None:
@@ -196,16 +196,16 @@ def test_help_says_who_this_is_and_how_to_stop(hub_demo: Flask, whatsapp: Connec
 # ── What keywords may not do ──────────────────────────────────────────────────────────────────────
 def test_start_lifts_only_what_a_keyword_closed(hub_demo: Flask) -> None:
     say(hub_demo, "Hello")
-    closed = suppressions.add(ERIC, why="A court order.", test=True)
+    closed = suppressions.add_opt_out(ERIC, why="A court order.", test=True)
     say(hub_demo, "STOP")
     say(hub_demo, "START")
     assert send("whatsapp") == "suppressed"
-    problem = timeline.problem(
+    problem = timeline.problem_of(
         db.session.scalars(select(Message).order_by(Message.id.desc())).first()
     )  # type: ignore[arg-type]
     assert problem is not None
     assert "Somebody here closed" in problem.text
-    suppressions.lift(closed.id, why="It was overturned.")
+    suppressions.lift_opt_out(closed.id, why="It was overturned.")
     assert send("whatsapp") == "queued"
 
 
@@ -220,16 +220,20 @@ def test_start_lifts_what_the_provider_knew_of_a_stop(hub_demo: Flask) -> None:
 def test_start_lifts_no_opt_out_that_was_recorded_after_the_stop(
     hub_demo: Flask, everywhere: bool
 ) -> None:
-    opt_out.save({}, everywhere=everywhere)
+    opt_out.save_rules({}, everywhere=everywhere)
     forget()
     if everywhere:
         say(hub_demo, "STOP", "")
-        suppressions.add(ERIC, why="By letter.", test=True)
+        suppressions.add_opt_out(ERIC, why="By letter.", test=True)
         say(hub_demo, "START", "")
     else:
-        opt_out.heard_elsewhere(Inbound(channel=Channel.SMS, address=ERIC, text="STOP"), now())
-        suppressions.import_file(f"address,channel\r\n{ERIC},sms\r\n", test=False)
-        opt_out.heard_elsewhere(Inbound(channel=Channel.SMS, address=ERIC, text="START"), now())
+        opt_out.process_unassigned_keyword(
+            Inbound(channel=Channel.SMS, address=ERIC, text="STOP"), now()
+        )
+        suppressions.import_opt_outs(f"address,channel\r\n{ERIC},sms\r\n", test=False)
+        opt_out.process_unassigned_keyword(
+            Inbound(channel=Channel.SMS, address=ERIC, text="START"), now()
+        )
     assert send("sms") == "suppressed"
     [row] = db.session.scalars(select(Suppression).where(Suppression.lifted_at.is_(None)))
     assert row.reason == ("admin" if everywhere else "import")
@@ -284,7 +288,9 @@ def test_settled_in_the_wrong_order_the_last_word_counts(
             address=ERIC,
             text=text,
         )
-        inbound.take(came, Origin("callback", [whatsapp.id]), now() - timedelta(seconds=ago))
+        inbound.store_inbound(
+            came, Origin("callback", [whatsapp.id]), now() - timedelta(seconds=ago)
+        )
 
     told("START", 10)
     told("STOP", 20)
@@ -301,9 +307,13 @@ def test_nothing_goes_after_a_stop_however_much_is_queued(
     say(hub_demo, "Hello")
     for _ in range(200):
         drafted(whatsapp)
-    assert len(delivery.turn([], {whatsapp.id: 20})) == 20, "these are being handed over already"
+    assert len(delivery.record_and_claim([], {whatsapp.id: 20})) == 20, (
+        "these are being handed over already"
+    )
     say(hub_demo, "STOP")
-    claims = [claim for _ in range(12) for claim in delivery.turn([], {whatsapp.id: 20})]
+    claims = [
+        claim for _ in range(12) for claim in delivery.record_and_claim([], {whatsapp.id: 20})
+    ]
     assert [claim.outbound.text for claim in claims] == [opt_out.CONFIRMATION]
     assert count(Suppression) == 1
     stopped = db.session.scalars(select(Message.status).where(Message.code == "keyword")).all()
@@ -316,7 +326,7 @@ def a_pigeon_post(slug: str, integration: str = "pigeon") -> Connection:
 
     @transaction
     def make() -> str:
-        made = locked(connections.create(integration, slug, test=True))
+        made = lock_connection(connections.create(integration, slug, test=True))
         made.settings = {}
         made.settings_version = 1
         set_state(made, ConnectionState.ENABLED)
@@ -326,17 +336,17 @@ def a_pigeon_post(slug: str, integration: str = "pigeon") -> Connection:
 
 
 def by(one: Connection, to: str = "roof") -> str:
-    return status(direct.send(to=to, text="Coo.", connection_slug=one.slug, test=True))
+    return status(direct.send_message(to=to, text="Coo.", connection_slug=one.slug, test=True))
 
 
 def test_a_refusal_holds_for_the_connection_without_sender_that_met_it(
     pigeons: Connection, loft: Loft
 ) -> None:
     other = a_pigeon_post("another loft", "many_pigeons")
-    refused = direct.send(to="roof", text="Coo.", connection_slug=pigeons.slug, test=True)
+    refused = direct.send_message(to="roof", text="Coo.", connection_slug=pigeons.slug, test=True)
     suppressions.suppress(refused, reason="provider", code="p8")
     assert (by(pigeons), by(other)) == ("suppressed", "queued")
-    suppressions.lift_for(refused)
+    suppressions.lift_for_sender(refused)
     assert by(pigeons) == "queued"
 
 
@@ -362,7 +372,7 @@ def told_pigeon(one: Connection, text: str, ago: int) -> None:
         address="roof",
         text=text,
     )
-    inbound.take(came, Origin("callback", [one.id]), now() - timedelta(seconds=ago))
+    inbound.store_inbound(came, Origin("callback", [one.id]), now() - timedelta(seconds=ago))
 
 
 def test_a_window_without_sender_is_open_for_its_connection_alone(
@@ -378,9 +388,9 @@ def test_a_window_without_sender_is_open_for_its_connection_alone(
         address="roof",
         text="Hello",
     )
-    inbound.take(came, Origin("callback", [pigeons.id]), now())
+    inbound.store_inbound(came, Origin("callback", [pigeons.id]), now())
     contact = db.session.scalars(select(Contact)).one()
-    wanted = Wanted(contact.id, contact.address, contact.address_key)
+    wanted = PolicyQuestion(contact.id, contact.address, contact.address_key)
     free = [Policy(one, [wanted]).free(contact.id) for one in (pigeons, other)]
     assert free == [True, False]
 
@@ -407,7 +417,7 @@ def test_which_codes_say_that_somebody_replied_stop_is_for_the_integration(
     Pigeon.stop_codes = frozenset({"shooed"})
     try:
         for code, then in (("shooed", "queued"), ("21610", "suppressed")):
-            refused = direct.send(
+            refused = direct.send_message(
                 to=f"roof {code}", text="Coo.", connection_slug=pigeons.slug, test=True
             )
             suppressions.suppress(refused, reason="provider", code=code)
@@ -418,7 +428,7 @@ def test_which_codes_say_that_somebody_replied_stop_is_for_the_integration(
                 address=f"roof {code}",
                 text="START",
             )
-            inbound.take(came, Origin("callback", [pigeons.id]), now())
+            inbound.store_inbound(came, Origin("callback", [pigeons.id]), now())
             assert by(pigeons, f"roof {code}") == then
     finally:
         Pigeon.stop_codes = frozenset()
@@ -509,7 +519,7 @@ class TestElsewhere:
 
     def test_the_last_word_counts_in_any_order(self, hub_demo: Flask) -> None:
         def heard(text: str, ago: int) -> None:
-            opt_out.heard_elsewhere(
+            opt_out.process_unassigned_keyword(
                 Inbound(channel=Channel.SMS, address=ERIC, text=text),
                 now() - timedelta(seconds=ago),
             )
@@ -529,7 +539,7 @@ class TestElsewhere:
             db.session.get_one(Connection, connection.id).test = False
 
         make_live()
-        opt_out.save({}, everywhere=True)
+        opt_out.save_rules({}, everywhere=True)
         forget()
         self.say(hub_demo, "STOP")
         say(hub_demo, "STOP", "")
@@ -542,8 +552,8 @@ class TestElsewhere:
     def test_a_replay_closes_nothing_again(self, hub_demo: Flask) -> None:
         self.say(hub_demo, "STOP")
         [row] = db.session.scalars(select(Suppression)).all()
-        suppressions.lift(row.id, why="They called us.")
-        replay.run(replay.Selection(since=now() - timedelta(hours=1)))
+        suppressions.lift_opt_out(row.id, why="They called us.")
+        replay.replay(replay.Selection(since=now() - timedelta(hours=1)))
         assert send("sms") == "queued"
         assert ledger() == [(False, "sms", "keyword")]
 
@@ -554,7 +564,7 @@ class TestElsewhere:
         assert (count(Contact), count(Suppression), count(Came)) == (before, 0, 0)
 
     def test_it_holds_everywhere_where_an_admin_says_so(self, hub_demo: Flask) -> None:
-        opt_out.save({}, everywhere=True)
+        opt_out.save_rules({}, everywhere=True)
         forget()
         say(hub_demo, "Hello")
         self.say(hub_demo, "STOP")

@@ -23,18 +23,18 @@ from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import now
 from hub.integrations.base import Accepted, StatusUpdate
-from hub.lib.shutdown import Stopping
+from hub.lib.shutdown import ShutdownSignal
 from hub.messaging.compose import cancellation, outbox
 from hub.messaging.contacts import consents
-from hub.messaging.contacts.consents import Said
+from hub.messaging.contacts.consents import ConsentEntry
 from hub.messaging.contacts.contacts import contact_for
 from hub.messaging.inbox import opt_out
 from hub.messaging.policy import policy as policies
 from hub.messaging.policy import session_windows, spending
-from hub.messaging.policy.quiet_hours import Quiet
+from hub.messaging.policy.quiet_hours import QuietHours
 from hub.messaging.policy.rules import Rules
 from hub.messaging.send import claims
-from hub.messaging.send.dispatcher import Drain
+from hub.messaging.send.dispatcher import Dispatcher
 from hub.messaging.send.outcomes import Outcome
 from hub.messaging.track import price_polling, statuses
 from hub.messaging.track.statuses import Origin
@@ -88,11 +88,11 @@ def templated(connection: Connection, to: str = ERIC) -> str:
 
 
 def claim(connection: Connection, threads: int = 64) -> list[claims.Claim]:
-    return claims.turn([], {connection.id: threads})
+    return claims.record_and_claim([], {connection.id: threads})
 
 
 def say(given: bool, channel: str = "whatsapp", **more: Any) -> None:
-    consents.record(Said(ERIC, given, channel, **more), source="api", test=True)
+    consents.record_consent(ConsentEntry(ERIC, given, channel, **more), source="api", test=True)
 
 
 # ── Consent ───────────────────────────────────────────────────────────────────────────────────────
@@ -162,9 +162,9 @@ def test_a_stop_holds_for_the_sender_it_was_written_to_and_leaves_others_alone(
     assert code(posted()) == ("suppressed", "keyword")
     contact = contact_for(Address.PHONE, ERIC, test=True)
     asked = policies.Policy(
-        _Other(connection), [policies.Wanted(contact.id, ERIC, contact.address_key)]
+        _Other(connection), [policies.PolicyQuestion(contact.id, ERIC, contact.address_key)]
     )
-    assert asked.verdict(policies.Wanted(contact.id, ERIC, contact.address_key)).code == ""
+    assert asked.verdict(policies.PolicyQuestion(contact.id, ERIC, contact.address_key)).code == ""
 
 
 class _Other:
@@ -186,12 +186,12 @@ def test_a_start_undoes_no_recorded_no_and_makes_no_consent(
     for n, word in enumerate(("STOP", "START")):
         came_in(hub_demo, word, sid=f"SM{n:032x}")
         settle_receipts()
-    session_windows.closed(
+    session_windows.closed_windows(
         db.session.get_one(Connection, whatsapp.id).sender,
         contact_for(Address.PHONE, ERIC, test=True).id,
     )
     assert code(templated(whatsapp)) == ("suppressed", "consent_missing")
-    consents.record(Said(ERIC, False), source="admin", test=True)
+    consents.record_consent(ConsentEntry(ERIC, False), source="admin", test=True)
     for n, word in enumerate(("STOP", "START")):
         came_in(hub_demo, word, sid=f"SM{n + 7:032x}")
         settle_receipts()
@@ -276,7 +276,7 @@ def test_what_did_not_reach_anybody_does_not_count(connection: Connection, simul
     assert status(found) == "failed"
     db.session.rollback()
     contact = contact_for(Address.PHONE, "+15005550009", test=True)
-    one = policies.Wanted(contact.id, contact.address, b"other")
+    one = policies.PolicyQuestion(contact.id, contact.address, b"other")
     assert (
         policies.Policy(db.session.get_one(Connection, connection.id), [one]).verdict(one).code
         == ""
@@ -293,7 +293,7 @@ def test_what_takes_over_from_a_message_is_not_counted_with_it(whatsapp: Connect
     rule(whatsapp, per_hour=1)
     first = templated(whatsapp)
     [one] = claim(whatsapp)
-    claims.turn([Outcome(one, Accepted("SM" + "1" * 32), None, now(), 5, 201)], {})
+    claims.record_and_claim([Outcome(one, Accepted("SM" + "1" * 32), None, now(), 5, 201)], {})
     change(first, status="failed", due_at=None)
     assert code(outbox.resend(first).id) == ("queued", "")
 
@@ -313,7 +313,7 @@ def test_help_is_answered_a_few_times_and_never_in_a_country_that_is_not_allowed
     )
     rule(whatsapp, countries=frozenset({"DE"}), prices=CHEAP)
     assert claim(whatsapp) == []
-    assert spending.spent(whatsapp.id, now()).day == 0
+    assert spending.spending_of(whatsapp.id, now()).day == 0
 
 
 @pytest.mark.parametrize("what", ["per_hour", "spend_day"])
@@ -329,7 +329,7 @@ def test_a_race_of_64_senders_never_passes_a_limit(
 
     def work() -> None:
         with hub_demo.app_context():
-            Drain(Stopping(20)).run(linger=0.3)
+            Dispatcher(ShutdownSignal(20)).run(linger=0.3)
 
     # each with as many as 64 calls at once
     threads = [threading.Thread(target=work) for _ in range(4)]
@@ -365,7 +365,7 @@ def test_a_day_may_cost_no_more_than_its_limit(connection: Connection) -> None:
 
 def test_a_month_counts_its_days(connection: Connection) -> None:
     rule(connection, prices=CHEAP, spend_month=Decimal("0.02"))
-    assert spending.spent(connection.id, now()) == spending.Spent()
+    assert spending.spending_of(connection.id, now()) == spending.Spending()
     posted()
     claim(connection)
     posted(text="again")
@@ -399,7 +399,7 @@ def test_the_providers_price_takes_the_place_of_the_estimate(connection: Connect
     rule(connection, prices=CHEAP, spend_day=Decimal(1))
     posted()
     [one] = claim(connection)
-    claims.turn([Outcome(one, Accepted("SM" + "1" * 32), None, now(), 5, 201)], {})
+    claims.record_and_claim([Outcome(one, Accepted("SM" + "1" * 32), None, now(), 5, 201)], {})
     update = StatusUpdate(
         provider_id="SM" + "1" * 32,
         status=Status.DELIVERED,
@@ -408,8 +408,8 @@ def test_the_providers_price_takes_the_place_of_the_estimate(connection: Connect
         currency="USD",
     )
     for _ in range(2):
-        assert statuses.apply(update, Origin("poll", [connection.id]))
-    assert spending.spent(connection.id, now()).day == Decimal("0.0075")
+        assert statuses.apply_status(update, Origin("poll", [connection.id]))
+    assert spending.spending_of(connection.id, now()).day == Decimal("0.0075")
     assert db.session.scalars(select(Usage)).one().price == Decimal("0.0075")
 
 
@@ -417,7 +417,7 @@ def test_a_price_in_another_currency_corrects_nothing(connection: Connection) ->
     rule(connection, prices=CHEAP, spend_day=Decimal(1))
     posted()
     [one] = claim(connection)
-    claims.turn(
+    claims.record_and_claim(
         [
             Outcome(
                 one,
@@ -430,7 +430,7 @@ def test_a_price_in_another_currency_corrects_nothing(connection: Connection) ->
         ],
         {},
     )
-    assert spending.spent(connection.id, now()).day == Decimal("0.01")
+    assert spending.spending_of(connection.id, now()).day == Decimal("0.01")
     assert message(one.message_id).price == 7
 
 
@@ -439,7 +439,7 @@ def test_what_the_provider_refused_costs_nothing(connection: Connection, simulat
     found = posted("+15005550009")  # no mobile number
     deliver()
     assert status(found) == "failed"
-    assert spending.spent(connection.id, now()).day == 0
+    assert spending.spending_of(connection.id, now()).day == 0
     assert code(posted()) == ("queued", "")
 
 
@@ -448,15 +448,17 @@ def test_what_is_not_sent_after_all_costs_nothing(connection: Connection, how: s
     rule(connection, prices=CHEAP, spend_day=Decimal("0.01"))
     found = posted()
     [one] = claim(connection)
-    assert spending.spent(connection.id, now()).day == Decimal("0.01")
+    assert spending.spending_of(connection.id, now()).day == Decimal("0.01")
     if how == "failed":  # Twilio took it, and did not send it
-        claims.turn([Outcome(one, Accepted("SM" + "1" * 32), None, now(), 5, 201)], {})
-        statuses.apply(
+        claims.record_and_claim([Outcome(one, Accepted("SM" + "1" * 32), None, now(), 5, 201)], {})
+        statuses.apply_status(
             StatusUpdate(provider_id="SM" + "1" * 32, status=Status.FAILED, word="failed"),
             Origin("callback", [connection.id]),
         )
     else:
-        claims.turn([Outcome(one, None, Unreachable("Away.", "unreachable"), now(), 5)], {})
+        claims.record_and_claim(
+            [Outcome(one, None, Unreachable("Away.", "unreachable"), now(), 5)], {}
+        )
         db.session.rollback()
         if how == "canceled":
             cancellation.cancel(found)
@@ -469,7 +471,7 @@ def test_what_is_not_sent_after_all_costs_nothing(connection: Connection, how: s
             free(db.session.get_one(Connection, connection.id))
             assert claim(connection) == []
     assert message(found).status in ("expired", "canceled", "failed")
-    assert spending.spent(connection.id, now()).day == 0
+    assert spending.spending_of(connection.id, now()).day == 0
     assert code(posted()) == ("queued", "")
 
 
@@ -481,16 +483,16 @@ def test_prices_are_asked_for_once_a_message_has_arrived(
     deliver()
     eventually(lambda: settle_receipts() >= 0 and status(found) == "delivered", 10)
     monkeypatch.setattr(price_polling, "SETTLED", timedelta(seconds=-5))
-    eventually(lambda: price_polling.run() == 1 and message(found).price is not None, 10)
-    assert spending.spent(connection.id, now()).day == message(found).price
-    assert price_polling.run() == 0, "each is asked for until its price is known"
+    eventually(lambda: price_polling.poll_prices() == 1 and message(found).price is not None, 10)
+    assert spending.spending_of(connection.id, now()).day == message(found).price
+    assert price_polling.poll_prices() == 0, "each is asked for until its price is known"
 
 
 def test_a_correction_that_comes_near_a_limit_is_told(connection: Connection) -> None:
     rule(connection, prices=CHEAP, spend_day=Decimal("0.10"))
     posted()
     [one] = claim(connection)
-    claims.turn(
+    claims.record_and_claim(
         [
             Outcome(
                 one,
@@ -539,22 +541,26 @@ def test_a_message_that_is_tried_again_is_paid_for_once(
     found = posted()
     for _ in range(2):
         [one] = claim(connection)
-        claims.turn([Outcome(one, None, TransientError("Try again.", "30008"), now(), 5, 503)], {})
+        claims.record_and_claim(
+            [Outcome(one, None, TransientError("Try again.", "30008"), now(), 5, 503)], {}
+        )
         make_due(found)
     assert len(claim(connection)) == 1
     assert message(found).tries == 3
-    assert spending.spent(connection.id, now()).day == Decimal("0.01")
+    assert spending.spending_of(connection.id, now()).day == Decimal("0.01")
 
 
 # ── Quiet hours ───────────────────────────────────────────────────────────────────────────────────
 @pytest.fixture
-def night() -> Quiet:
+def night() -> QuietHours:
     """Give quiet hours that hold now in New York, and until an hour from now."""
     here = now().astimezone(ZoneInfo("America/New_York"))
-    return Quiet(f"{here - timedelta(hours=1):%H:%M}", f"{here + timedelta(hours=1):%H:%M}")
+    return QuietHours(f"{here - timedelta(hours=1):%H:%M}", f"{here + timedelta(hours=1):%H:%M}")
 
 
-def test_what_comes_at_night_waits_for_the_morning(connection: Connection, night: Quiet) -> None:
+def test_what_comes_at_night_waits_for_the_morning(
+    connection: Connection, night: QuietHours
+) -> None:
     rule(connection, quiet=night)
     found = posted()
     assert code(found) == ("queued", "quiet_hours")
@@ -567,7 +573,7 @@ def test_what_comes_at_night_waits_for_the_morning(connection: Connection, night
 
 
 def test_a_night_that_begins_while_a_message_waits_holds_it_too(
-    connection: Connection, night: Quiet
+    connection: Connection, night: QuietHours
 ) -> None:
     found = posted()
     rule(connection, quiet=night)
@@ -578,7 +584,7 @@ def test_a_night_that_begins_while_a_message_waits_holds_it_too(
     assert claim(connection) == []
     assert words(found) == ["quiet hours"], "it is said once"
     rule(connection, quiet=night, per_day=9)
-    assert claims.due() == [], "what waits goes on waiting"
+    assert claims.is_due() == [], "what waits goes on waiting"
     rule(connection)
     assert len(claim(connection)) == 1, "hours that are lifted hold nothing back any more"
 
@@ -587,7 +593,7 @@ def test_a_night_that_begins_while_a_message_waits_holds_it_too(
     ("waits", "becomes"), [(False, ("queued", "")), (True, ("suppressed", "quiet_hours"))]
 )
 def test_what_would_expire_first_goes_unless_the_rules_say_otherwise(
-    connection: Connection, night: Quiet, waits: bool, becomes: tuple[str, str]
+    connection: Connection, night: QuietHours, waits: bool, becomes: tuple[str, str]
 ) -> None:
     rule(connection, quiet=night, quiet_waits=waits)
     contact = contact_for(Address.PHONE, ERIC, test=True)
@@ -603,7 +609,7 @@ def test_what_would_expire_first_goes_unless_the_rules_say_otherwise(
 
 
 def test_the_zone_that_was_given_counts_for_more_than_the_number(
-    connection: Connection, night: Quiet
+    connection: Connection, night: QuietHours
 ) -> None:
     rule(connection, quiet=night)
     contact_for(Address.PHONE, ERIC, test=True, time_zone="Asia/Tokyo")
@@ -612,7 +618,9 @@ def test_the_zone_that_was_given_counts_for_more_than_the_number(
     assert [one.message_id for one in claim(connection)] == [found]
 
 
-def test_what_somebody_sends_by_hand_goes_at_once(connection: Connection, night: Quiet) -> None:
+def test_what_somebody_sends_by_hand_goes_at_once(
+    connection: Connection, night: QuietHours
+) -> None:
     rule(connection, quiet=night, consent=True)
     found = a_message()
     assert code(found) == ("queued", "")

@@ -16,36 +16,38 @@ from hypothesis import strategies as st
 from hub.core.errors import Refused
 from hub.lib import number_forms, phones
 from hub.messaging.policy import quiet_hours, rules
-from hub.messaging.policy.quiet_hours import Quiet
+from hub.messaging.policy.quiet_hours import QuietHours
 from hub.messaging.policy.rules import Rules
 
 ZONES = sorted(available_timezones())
-NIGHT = Quiet("21:00", "08:00")
+NIGHT = QuietHours("21:00", "08:00")
 moments = st.integers(1_704_067_200, 1_893_456_000).map(
     lambda seconds: datetime.fromtimestamp(seconds, UTC)
 )
 clocks = st.times().map(lambda at: at.strftime("%H:%M"))
 hours = (
-    st.tuples(clocks, clocks).filter(lambda pair: pair[0] != pair[1]).map(lambda pair: Quiet(*pair))
+    st.tuples(clocks, clocks)
+    .filter(lambda pair: pair[0] != pair[1])
+    .map(lambda pair: QuietHours(*pair))
 )
 
 
 # ── Quiet hours ───────────────────────────────────────────────────────────────────────────────────
 @given(hours, moments, st.sampled_from(ZONES))
 @example(
-    Quiet("01:30", "02:30"), datetime(2026, 3, 29, 0, 45, tzinfo=UTC), "Europe/Berlin"
+    QuietHours("01:30", "02:30"), datetime(2026, 3, 29, 0, 45, tzinfo=UTC), "Europe/Berlin"
 )  # 02:30 is skipped that night
 @example(
-    Quiet("01:30", "02:30"), datetime(2026, 10, 25, 0, 15, tzinfo=UTC), "Europe/Berlin"
+    QuietHours("01:30", "02:30"), datetime(2026, 10, 25, 0, 15, tzinfo=UTC), "Europe/Berlin"
 )  # and here it comes twice
 @example(
-    Quiet("21:00", "08:00"), datetime(2026, 4, 5, 15, 0, tzinfo=UTC), "Australia/Lord_Howe"
+    QuietHours("21:00", "08:00"), datetime(2026, 4, 5, 15, 0, tzinfo=UTC), "Australia/Lord_Howe"
 )  # half an hour
 @example(
-    Quiet("23:00", "12:00"), datetime(2011, 12, 30, 9, 30, tzinfo=UTC), "Pacific/Apia"
+    QuietHours("23:00", "12:00"), datetime(2011, 12, 30, 9, 30, tzinfo=UTC), "Pacific/Apia"
 )  # a day that was not
 def test_what_waits_goes_when_it_is_allowed_and_no_earlier(
-    night: Quiet, moment: datetime, zone: str
+    night: QuietHours, moment: datetime, zone: str
 ) -> None:
     until = night.until(moment, [zone])
     where = ZoneInfo(zone)
@@ -66,7 +68,7 @@ def test_what_waits_goes_when_it_is_allowed_and_no_earlier(
 
 @given(hours, moments, st.lists(st.sampled_from(ZONES), min_size=1, max_size=5))
 def test_it_has_to_be_allowed_in_every_zone_that_the_number_may_be_in(
-    night: Quiet, moment: datetime, zones: list[str]
+    night: QuietHours, moment: datetime, zones: list[str]
 ) -> None:
     until = night.until(moment, zones)
     goes = until or moment
@@ -120,7 +122,7 @@ def test_the_examples_of_every_country_lie_in_it(region: str) -> None:
         if sample is None:
             continue
         number = phonenumbers.format_number(sample, phonenumbers.PhoneNumberFormat.E164)
-        assert phones.clean(number) == number_forms.to_normal(number)
+        assert phones.parse_strict(number) == number_forms.to_normal(number)
         if kind == phonenumbers.PhoneNumberType.MOBILE:
             elsewhere = {
                 one
@@ -128,7 +130,7 @@ def test_the_examples_of_every_country_lie_in_it(region: str) -> None:
                 if not phonenumbers.is_valid_number_for_region(sample, one)
             }
             assert phones.country(number) not in elsewhere
-            assert phones.zones(number), "quiet hours know what to ask"
+            assert phones.time_zones(number), "quiet hours know what to ask"
             assert Rules(countries=frozenset({region})).reaches(number)
             assert not Rules(countries=frozenset(elsewhere)).reaches(number)
 
@@ -195,7 +197,7 @@ def test_countries_are_read_however_they_are_set_apart() -> None:
 )
 def test_rules_that_do_not_hold_together_are_refused(wrong: Rules, field: str) -> None:
     with pytest.raises(Refused) as refused:
-        rules.checked(wrong)
+        rules.validate_rules(wrong)
     assert refused.value.field == field
 
 
@@ -213,11 +215,11 @@ def test_rules_are_kept_as_they_are() -> None:
         quiet=NIGHT,
         quiet_waits=True,
     )
-    assert rules.of(full.stored(), False) == full
-    assert rules.of(Rules().stored(), True) == Rules(), (
+    assert rules.rules_of_connection(full.stored(), False) == full
+    assert rules.rules_of_connection(Rules().stored(), True) == Rules(), (
         "what was stored counts for more than the channel's usual"
     )
-    assert rules.of("", True) == Rules(consent=True)
+    assert rules.rules_of_connection("", True) == Rules(consent=True)
 
 
 @given(st.times())

@@ -41,18 +41,18 @@ from tests.hub_fixtures import (
 
 
 def by_pigeon(to: str = "roof") -> str:
-    return direct.send(to=to, text="Coo.", connection_slug="pigeon", test=True)
+    return direct.send_message(to=to, text="Coo.", connection_slug="pigeon", test=True)
 
 
 def end(
     claim: delivery.Claim, *, error: SendError | None = None, accepted: Accepted | None = None
 ) -> None:
-    delivery.turn([delivery.Outcome(claim, accepted, error, now(), 12, 429)], {})
+    delivery.record_and_claim([delivery.Outcome(claim, accepted, error, now(), 12, 429)], {})
 
 
 def claimed(connection: Connection, most: int = 10) -> list[delivery.Claim]:
     db.session.rollback()
-    return delivery.turn([], {connection.id: most})
+    return delivery.record_and_claim([], {connection.id: most})
 
 
 def rested(connection_id: str) -> float:
@@ -101,7 +101,7 @@ def test_several_recipients_at_once_are_the_sender(paced: Connection, loft: Loft
         )
         for one in claimed(paced)
     ]
-    delivery.turn(ended, {})
+    delivery.record_and_claim(ended, {})
     assert 50 < rested(paced.id) <= 60
     by_pigeon("d")
     assert claimed(paced) == []
@@ -143,8 +143,9 @@ def test_an_accounts_limit_holds_every_sender_of_it(
         assert (rested(whatsapp.id) > 50) is others, "another product of the same account"
     row = db.session.get_one(Throttle, db.session.get_one(Connection, connection.id).throttle)
     assert (
-        rate_limit.slowed(
-            rate_limit.State(*[getattr(row, name) for name in rate_limit.State.__slots__]), now()
+        rate_limit.slowed_rate(
+            rate_limit.RateState(*[getattr(row, name) for name in rate_limit.RateState.__slots__]),
+            now(),
         )
         is not None
     )
@@ -206,7 +207,7 @@ def test_said_again_it_opts_out_nobody_who_came_back(
         code="21610",
         error=refusal,
     )
-    statuses.apply(update, Origin("callback", [connection.id]))
-    suppressions.lift_for(message_id)
-    statuses.apply(update, Origin("callback", [connection.id]))
+    statuses.apply_status(update, Origin("callback", [connection.id]))
+    suppressions.lift_for_sender(message_id)
+    statuses.apply_status(update, Origin("callback", [connection.id]))
     assert status(a_message(ERIC)) == "queued"

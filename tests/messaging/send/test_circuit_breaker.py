@@ -20,12 +20,12 @@ from hub.db.engine import db
 from hub.db.types import now
 from hub.integrations.base import Accepted
 from hub.lib.provider_http import READ_SECONDS
-from hub.lib.shutdown import Stopping
+from hub.lib.shutdown import ShutdownSignal
 from hub.messaging.send import circuit_breaker
 from hub.messaging.send import claims as delivery
-from hub.messaging.send.dispatcher import Drain
+from hub.messaging.send.dispatcher import Dispatcher
 from hub.messaging.send.outcomes import FAULT, Outcome
-from hub.messaging.send.rate_limit import State
+from hub.messaging.send.rate_limit import RateState
 from hub.models import Audit, Connection, Throttle
 from hub.shared import integration_instances
 from hub.simulator import create_simulator
@@ -54,11 +54,11 @@ def by_pigeon(text: str = "Coo.", to: str = "roof") -> str:
 
 
 def claim(connection: Connection, threads: int = 64) -> list[delivery.Claim]:
-    return delivery.turn([], {connection.id: threads})
+    return delivery.record_and_claim([], {connection.id: threads})
 
 
 def ended(claims: list[delivery.Claim], error: SendError | None = None) -> None:
-    delivery.turn(
+    delivery.record_and_claim(
         [
             Outcome(one, None if error else Accepted(one.message_id), error, now(), 10)
             for one in claims
@@ -98,7 +98,7 @@ def test_several_outages_in_a_row_open_it_and_what_waits_is_left_alone(
 ) -> None:
     waiting = opened(pigeons, error)
     due = [message(one).due_at for one in waiting]
-    assert delivery.due() == []
+    assert delivery.is_due() == []
     assert claim(pigeons) == []
     assert [message(one).due_at for one in waiting] == due
     assert {(message(one).status, message(one).tries) for one in waiting} == {("queued", 0)}
@@ -159,7 +159,7 @@ def test_the_outage_of_one_sender_is_nothing_to_another(
     stranger = a_connection("Stranger", like=connection, sender="+15005550099")
     for n in range(circuit_breaker.OPENS_AT):
         a_message(text=f"{n}", channel="", connection_slug="stranger")
-    ended(delivery.turn([], {stranger: 64}), AWAY)
+    ended(delivery.record_and_claim([], {stranger: 64}), AWAY)
     assert known() == ["unreachable"]
     message_id = a_message(channel="", connection_slug=connection.slug)
     deliver()
@@ -198,8 +198,8 @@ def test_one_probe_at_a_time_and_longer_pauses_between_them(pigeons: Connection)
 
 
 def test_pauses_grow_to_five_minutes_and_no_further() -> None:
-    state = State("one", failures=circuit_breaker.OPENS_AT, pauses=40, opened_at=AT)
-    circuit_breaker.failed(state, 0, "Away.", AT)
+    state = RateState("one", failures=circuit_breaker.OPENS_AT, pauses=40, opened_at=AT)
+    circuit_breaker.record_failure(state, 0, "Away.", AT)
     assert state.ready_at is not None
     assert 200 < (state.ready_at - AT).total_seconds() <= 1.25 * circuit_breaker.LONGEST_PAUSE
 
@@ -290,7 +290,7 @@ def test_a_provider_that_is_gone_for_a_while_costs_no_message(
     with twilio(hub_demo) as simulator:
         assert deliver() == 0, "it is not tried before its time"
         free(connection)
-        Drain(Stopping(20)).run(linger=6)  # the first wait a few seconds, one by one
+        Dispatcher(ShutdownSignal(20)).run(linger=6)  # the first wait a few seconds, one by one
         assert known() == ["unreachable", "reachable"]
         assert {status(one) for one in ids} <= {"accepted", "sent", "delivered"}
         assert Counter(at_provider(simulator)) == Counter(f"text {n}" for n in range(100))
@@ -319,11 +319,11 @@ def test_calls_that_hang_hold_no_other_connection(
         a_message("+15005550015", f"{n}", channel="", connection_slug=connection.slug)
         for n in range(100)
     ]
-    stopping = Stopping(30)
+    stopping = ShutdownSignal(30)
 
     def work() -> None:
         with hub_demo.app_context():
-            Drain(stopping).run()
+            Dispatcher(stopping).run()
 
     worker = threading.Thread(target=work)
     worker.start()

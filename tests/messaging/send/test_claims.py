@@ -16,11 +16,11 @@ from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import keyring, now
 from hub.integrations.base import Accepted, Outbound
-from hub.lib.shutdown import Stopping
+from hub.lib.shutdown import ShutdownSignal
 from hub.messaging.compose import outbox
 from hub.messaging.policy import policy
 from hub.messaging.send import claims as delivery
-from hub.messaging.send.dispatcher import Drain
+from hub.messaging.send.dispatcher import Dispatcher
 from hub.models import Attempt, Body, Connection, Contact, Message, Suppression
 from hub.shared import integration_instances
 from tests.fake_provider import Loft
@@ -39,7 +39,7 @@ from tests.hub_fixtures import (
 
 
 def claim(connection: Connection, threads: int) -> list[delivery.Claim]:
-    return delivery.turn([], {connection.id: threads})
+    return delivery.record_and_claim([], {connection.id: threads})
 
 
 def by_pigeon(to: str = "roof", text: str = "Coo.") -> str:
@@ -100,10 +100,10 @@ def test_what_is_claimed_is_not_claimed_again(pigeons: Connection) -> None:
 def test_what_is_not_due_waits(pigeons: Connection) -> None:
     message_id = by_pigeon()
     change(message_id, due_at=now() + timedelta(seconds=30))
-    assert delivery.due() == []
+    assert delivery.is_due() == []
     assert claim(pigeons, 4) == []
     with time_machine.travel(now() + timedelta(seconds=31)):
-        assert delivery.due() == [pigeons.id]
+        assert delivery.is_due() == [pigeons.id]
         assert len(claim(pigeons, 4)) == 1
 
 
@@ -114,13 +114,13 @@ def test_bulk_leaves_a_quarter_of_the_threads_to_the_other_lane(pigeons: Connect
     assert integrations.get(pigeons.integration).concurrency == 4
     first = claim(pigeons, 4)
     assert (len(first), all(one.bulk for one in first)) == (3, True)
-    assert delivery.turn([], {pigeons.id: 1}, {pigeons.id: 3}) == [], (
+    assert delivery.record_and_claim([], {pigeons.id: 1}, {pigeons.id: 3}) == [], (
         "the last thread is the other lane's, however often bulk asks"
     )
     urgent = by_pigeon(text="now")
-    assert [one.message_id for one in delivery.turn([], {pigeons.id: 1}, {pigeons.id: 3})] == [
-        urgent
-    ]
+    assert [
+        one.message_id for one in delivery.record_and_claim([], {pigeons.id: 1}, {pigeons.id: 3})
+    ] == [urgent]
 
 
 def test_urgent_messages_go_before_older_bulk(pigeons: Connection) -> None:
@@ -203,8 +203,8 @@ def test_a_suppression_of_a_test_does_not_reach_live_messages(pigeons: Connectio
     message_id = by_pigeon()
     key = message(message_id).contact.address_key
     _suppress(key, test=True)
-    assert policy.refusals([key], "chat", "", test=True).get(key) == {None: "21610"}
-    assert policy.refusals([key], "chat", "", test=False).get(key, "") == ""
+    assert policy.opt_outs_of([key], "chat", "", test=True).get(key) == {None: "21610"}
+    assert policy.opt_outs_of([key], "chat", "", test=False).get(key, "") == ""
 
 
 def test_a_message_whose_body_is_gone_is_not_sent(pigeons: Connection, loft: Loft) -> None:
@@ -260,7 +260,7 @@ def test_a_connection_that_is_off_keeps_what_waits(
 ) -> None:
     message_id = by_pigeon()
     turn_connection(pigeons.id, state)
-    assert delivery.due() == []
+    assert delivery.is_due() == []
     assert claim(pigeons, 4) == []
     assert status(message_id) == Status.QUEUED
     turn_connection(pigeons.id, ConnectionState.ENABLED)
@@ -275,7 +275,7 @@ def test_an_archived_connection_sends_nothing(pigeons: Connection) -> None:
         db.session.get_one(Connection, pigeons.id).archived_at = now()
 
     archive()
-    assert delivery.due() == []
+    assert delivery.is_due() == []
     assert claim(pigeons, 4) == []
 
 
@@ -314,15 +314,15 @@ def test_a_key_that_is_missing_is_looked_for_now_and_then(
         row.settings_version += 1
 
     spoil()
-    assert delivery.due() == [connection.id]
-    Drain(Stopping(0.5)).run()
+    assert delivery.is_due() == [connection.id]
+    Dispatcher(ShutdownSignal(0.5)).run()
     a_message(connection_slug="other", channel="")
     assert capsys.readouterr().out.count("connection.unreadable") == 1, (
         "not in every turn of a drain"
     )
-    assert delivery.due() == [other], "others go on"
-    integration_instances.running().set_aside(connection.id, 0)
-    assert set(delivery.due()) == {connection.id, other}
+    assert delivery.is_due() == [other], "others go on"
+    integration_instances.instances().set_aside(connection.id, 0)
+    assert set(delivery.is_due()) == {connection.id, other}
 
 
 def test_who_waits_longest_is_served_first(simulator: object, connection: Connection) -> None:
@@ -334,7 +334,7 @@ def test_who_waits_longest_is_served_first(simulator: object, connection: Connec
         change(message_id, due_at=now() - timedelta(minutes=1 + place))
         waiting[connection_id] = message_id
     longest_first = list(reversed(ids))
-    assert delivery.due() == longest_first
+    assert delivery.is_due() == longest_first
     deliver()
     db.session.rollback()
     begun = list(db.session.scalars(select(Attempt.message_id).order_by(Attempt.started_at)))

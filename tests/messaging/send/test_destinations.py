@@ -59,7 +59,7 @@ def post(number: str = "agr-1001") -> str:
     """Let a document be sent out, of which the team reads; return the post."""
     event = an_event(signers=[a_signer("Eric", None)])
     event["request"]["id"] = number
-    accept.accept(EventIn.model_validate(event), source_id(), test=True)
+    accept.accept_event(EventIn.model_validate(event), source_id(), test=True)
     db.session.rollback()
     return (
         db.session.scalars(
@@ -71,7 +71,7 @@ def post(number: str = "agr-1001") -> str:
 
 def paused(one: Connection) -> str:
     db.session.rollback()
-    found = destinations.of([one.id]).get(one.id)
+    found = destinations.pauses_of([one.id]).get(one.id)
     return found.why if found else ""
 
 
@@ -107,7 +107,7 @@ def test_posts_wait_and_a_passing_test_sends_them(
     deliver()
     assert len(loft.flown) == calls, "nothing is tried while it is paused"
     loft.fly = fly
-    assert connection_tests.run(one.id).check.ok
+    assert connection_tests.run_test(one.id).check.ok
     assert paused(one) == ""
     deliver()
     assert {status(first), status(second), status(third)} <= {"accepted", "delivered"}
@@ -123,13 +123,13 @@ def test_a_test_that_fails_leaves_it_paused(
     monkeypatch.setattr(
         FlockOfPigeons, "check", lambda self: CheckResult(False, "The roof is gone.")
     )
-    connection_tests.run(one.id)
+    connection_tests.run_test(one.id)
     assert (paused(one), status(first)) == (GONE, "queued")
 
 
 def test_enabling_asks_the_provider_while_a_destination_is_paused(roof: Roof, loft: Loft) -> None:
     one = roof("T1")
-    connection_tests.run(one.id)
+    connection_tests.run_test(one.id)
     loft.fly = refuse(ERRORS[0], "T1")
     first = post()
     deliver()
@@ -153,7 +153,7 @@ def test_people_and_other_destinations_are_not_concerned(roof: Roof, loft: Loft)
         ).all()
     )
     assert by_place == {one.id: "queued", other.id: "accepted"}
-    person = direct.send(to="a nest", text="Coo.", connection_slug=one.slug, test=True)
+    person = direct.send_message(to="a nest", text="Coo.", connection_slug=one.slug, test=True)
     deliver()
     assert status(person) == "accepted"
     assert paused(other) == ""
@@ -162,7 +162,7 @@ def test_people_and_other_destinations_are_not_concerned(roof: Roof, loft: Loft)
 def test_a_person_who_refuses_is_still_closed(roof: Roof, loft: Loft) -> None:
     one = roof("T1")
     loft.fly = refuse(ERRORS[1], "a nest")
-    person = direct.send(to="a nest", text="Coo.", connection_slug=one.slug, test=True)
+    person = direct.send_message(to="a nest", text="Coo.", connection_slug=one.slug, test=True)
     deliver()
     assert (status(person), count(Suppression), paused(one)) == ("failed", 1, "")
 
@@ -170,7 +170,7 @@ def test_a_person_who_refuses_is_still_closed(roof: Roof, loft: Loft) -> None:
 def test_a_message_sent_by_hand_to_the_teams_place_waits_too(roof: Roof, loft: Loft) -> None:
     one = roof("T1")
     loft.fly = refuse(ERRORS[1], "T1")
-    sent = direct.send(connection_id=one.id, to="T1", text="Coo.")
+    sent = direct.send_message(connection_id=one.id, to="T1", text="Coo.")
     deliver()
     assert (status(sent), count(Suppression), paused(one)) == ("queued", 0, GONE)
 
@@ -206,7 +206,7 @@ def test_a_post_that_is_refused_again_in_unknown_words_does_not_hold_the_others(
     deliver()
     other = post("b")
     assert status(poison) == "queued"
-    connection_tests.run(one.id)
+    connection_tests.run_test(one.id)
     deliver()
     assert (status(poison), message(poison).code, status(other)) == (
         "failed",
@@ -225,7 +225,7 @@ def test_a_post_that_is_refused_again_in_known_words_goes_on_waiting(
     for _ in range(3):
         deliver()
         assert (status(first), paused(one)) == ("queued", GONE)
-        connection_tests.run(one.id)
+        connection_tests.run_test(one.id)
     assert [row.outcome for row in db.session.scalars(select(Attempt))] == ["destination"] * 3
 
 
@@ -246,7 +246,7 @@ def test_the_pause_is_written_down_once(roof: Roof, loft: Loft) -> None:
     for number in "abc":
         post(number)
     deliver()
-    connection_tests.run(one.id)
+    connection_tests.run_test(one.id)
     db.session.rollback()
     found = [
         row.action
@@ -286,7 +286,9 @@ def told(
     came = OptChange(
         wanted=wanted, address=address, why="The bot was removed from the chat.", team=team
     )
-    chat_membership.changed(came, Origin("callback", [one.id]), now() - timedelta(seconds=ago))
+    chat_membership.apply_membership(
+        came, Origin("callback", [one.id]), now() - timedelta(seconds=ago)
+    )
 
 
 @pytest.mark.parametrize("team", [True, False])
@@ -324,12 +326,12 @@ def test_a_person_who_blocks_is_closed_and_lets_us_in_again(roof: Roof, loft: Lo
     one = roof("T1")
     told(one, wanted=False, address="a nest", ago=10, team=False)
     assert (
-        status(direct.send(to="a nest", text="Coo.", connection_slug=one.slug, test=True))
+        status(direct.send_message(to="a nest", text="Coo.", connection_slug=one.slug, test=True))
         == "suppressed"
     )
     told(one, wanted=True, address="a nest", team=False)
     assert (
-        status(direct.send(to="a nest", text="Coo.", connection_slug=one.slug, test=True))
+        status(direct.send_message(to="a nest", text="Coo.", connection_slug=one.slug, test=True))
         == "queued"
     )
 
@@ -363,12 +365,12 @@ def test_an_old_destination_is_forgotten_with_its_contact(
     if reopened:
         told(one, wanted=True, ago=10)
     assert count(PausedDestination) == 1
-    purge.forget(now() + timedelta(days=1))
+    purge.delete_old_rows(now() + timedelta(days=1))
     assert (count(PausedDestination), count(Contact)) == (0, 0)
 
 
 def test_a_destination_that_is_erased_leaves_no_pause(roof: Roof, loft: Loft) -> None:
     one = roof("T1")
     told(one, wanted=False)
-    erasure.erase(contact_for("chat", "T1", test=True).id, why="By letter.")
+    erasure.erase_contact(contact_for("chat", "T1", test=True).id, why="By letter.")
     assert (count(PausedDestination), paused(one)) == (0, "")

@@ -29,11 +29,11 @@ from hub.db.engine import db
 from hub.db.store import transaction, wake_now
 from hub.db.types import now
 from hub.integrations.base import Accepted, Outbound
-from hub.lib.shutdown import Stopping
+from hub.lib.shutdown import ShutdownSignal
 from hub.messaging.send import claims as delivery
 from hub.messaging.send import dispatcher
 from hub.messaging.send.claims import Claim, Outcome
-from hub.messaging.send.dispatcher import Drain
+from hub.messaging.send.dispatcher import Dispatcher
 from hub.messaging.track import reconcile
 from hub.models import Connection, Throttle
 from tests.conftest import POSTGRES
@@ -91,7 +91,7 @@ def test_two_drains_in_two_threads_send_nothing_twice(
 
     def work() -> None:
         with hub_demo.app_context():
-            Drain(Stopping(15)).run(linger=0.2)
+            Dispatcher(ShutdownSignal(15)).run(linger=0.2)
 
     threads = [threading.Thread(target=work) for _ in range(2)]
     for thread in threads:
@@ -127,7 +127,7 @@ def test_a_killed_worker_leaves_a_message_that_is_settled_and_not_sent_twice(
         assert [one.outcome for one in attempts(message_id)] == [None]
         for _ in ("the lease is over", "a minute later"):
             make_due(message_id)
-            reconcile.run()
+            reconcile.look_up_unknown()
         assert message(message_id).provider_id
         assert attempts(message_id)[0].outcome == "unknown"
         deliver()
@@ -139,10 +139,10 @@ def test_a_worker_killed_before_its_call_leaves_a_message_that_is_sent_once(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
     message_id = a_message()
-    delivery.turn([], {connection.id: 1})
+    delivery.record_and_claim([], {connection.id: 1})
     for _ in ("the lease is over", "a minute later", "again"):
         change(message_id, due_at=now() - timedelta(seconds=1))
-        reconcile.run()
+        reconcile.look_up_unknown()
         deliver()
     assert len(at_provider(simulator)) == 1
     assert [one.n for one in attempts(message_id)] == [1, 2]
@@ -175,7 +175,7 @@ def test_a_drain_with_nothing_to_do_ends(
     hub_demo: Flask, connection: Connection, linger: float
 ) -> None:
     began = now()
-    assert Drain(Stopping(15)).run(linger=linger) == 0
+    assert Dispatcher(ShutdownSignal(15)).run(linger=linger) == 0
     assert now() - began < timedelta(seconds=linger + 1)
 
 
@@ -189,7 +189,7 @@ def test_the_planned_end_of_a_run_waits_for_the_calls_under_way(
         return Accepted("late")
 
     loft.fly = slow
-    assert Drain(Stopping(0.5)).run(linger=0) == 1
+    assert Dispatcher(ShutdownSignal(0.5)).run(linger=0) == 1
     assert status(message_id) == Status.ACCEPTED
 
 
@@ -202,13 +202,13 @@ def test_a_call_that_would_begin_long_after_its_claim_is_not_made_and_blames_nob
     pigeons: Connection, loft: Loft
 ) -> None:
     ids = [by_pigeon() for _ in range(6)]
-    claims = delivery.turn([], {pigeons.id: 6})
+    claims = delivery.record_and_claim([], {pigeons.id: 6})
     late = [
-        dispatcher.call(replace(one, begun=one.begun - dispatcher.BEGINS_WITHIN - 1))
+        dispatcher.call_provider(replace(one, begun=one.begun - dispatcher.BEGINS_WITHIN - 1))
         for one in claims
     ]  # it was suspended meanwhile
     assert loft.flown == []
-    delivery.turn(late, {})
+    delivery.record_and_claim(late, {})
     assert [(status(one), message(one).code) for one in ids] == [("queued", "too_late")] * 6, (
         "surely not sent: tried again"
     )
@@ -276,7 +276,7 @@ def test_what_calls_came_to_is_written_when_the_database_is_back(
     loft.fly = fly
     outage = threading.Thread(target=go)
     outage.start()
-    Drain(Stopping(run_seconds)).run(linger=0.3)
+    Dispatcher(ShutdownSignal(run_seconds)).run(linger=0.3)
     outage.join()
     assert [one.outcome for one in attempts(taken)] == ["accepted"]
     assert attempts(slowed)[0].outcome == "slowed"
@@ -289,7 +289,7 @@ def test_a_drain_without_calls_under_way_leaves_an_unreachable_database_to_the_n
 ) -> None:
     message_id = by_pigeon()
     with away(hub_demo), pytest.raises(Exception, match=r"(?i)directory|connection"):
-        Drain(Stopping(15)).run()
+        Dispatcher(ShutdownSignal(15)).run()
     assert loft.flown == []
     deliver()
     assert status(message_id) == Status.ACCEPTED
@@ -299,14 +299,14 @@ def test_an_outcome_is_not_given_up_because_the_database_failed(
     pigeons: Connection, loft: Loft
 ) -> None:
     message_id = by_pigeon()
-    [claim] = delivery.turn([], {pigeons.id: 1})
+    [claim] = delivery.record_and_claim([], {pigeons.id: 1})
     with db.engine.connect() as other:
         if POSTGRES:  # somebody else holds the message
             other.execute(text("SELECT 1 FROM messages FOR UPDATE"))
         with pytest.raises(OperationalError):
             write_apart(claim)
         other.rollback()
-    delivery.turn([dispatcher.call(claim)], {})
+    delivery.record_and_claim([dispatcher.call_provider(claim)], {})
     assert status(message_id) == Status.ACCEPTED
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from hub.core.errors import FileMissing, FileRefused, SendError
 from hub.lib.provider_http import Door
-from hub.messaging.send.media_check import look_at
+from hub.messaging.send.media_check import check_links
 
 LIMITS = {"application/pdf": 1000, "image/png": 500}
 
@@ -78,7 +78,7 @@ def files() -> Iterator[Files]:
 @pytest.fixture
 def look(files: Files) -> Callable[[str], None]:
     door = Door(allow=[f"127.0.0.1:{files.port}"])
-    return lambda url: look_at([url], LIMITS, door)
+    return lambda url: check_links([url], LIMITS, door)
 
 
 def code(look: Callable[[str], None], url: str) -> tuple[type[SendError], str]:

@@ -28,7 +28,7 @@ from hub.db.store import transaction
 from hub.db.types import now
 from hub.integrations.base import Accepted, Outbound
 from hub.messaging.send import claims
-from hub.messaging.send.dispatcher import call
+from hub.messaging.send.dispatcher import call_provider
 from hub.messaging.track.statuses import expire_lease
 from hub.models import Connection, Message, Suppression
 from hub.shared import integration_instances
@@ -62,14 +62,16 @@ def failing(error: SendError | Exception) -> Any:
 
 
 def claim(connection: Connection) -> claims.Claim:
-    [one] = claims.turn([], {connection.id: 1})
+    [one] = claims.record_and_claim([], {connection.id: 1})
     return one
 
 
 def ended(
     one: claims.Claim, *, accepted: Accepted | None = None, error: SendError | None = None
 ) -> None:
-    claims.turn([claims.Outcome(one, accepted, error, now(), 12, 201 if accepted else 500)], {})
+    claims.record_and_claim(
+        [claims.Outcome(one, accepted, error, now(), 12, 201 if accepted else 500)], {}
+    )
 
 
 # ── Accepted ──────────────────────────────────────────────────────────────────────────────────────
@@ -386,8 +388,8 @@ def test_an_answer_that_comes_after_the_lease_is_still_taken(pigeons: Connection
 
 def test_an_absurd_pause_does_not_hold_the_other_outcomes(pigeons: Connection, loft: Loft) -> None:
     ids = [by_pigeon(text=f"{n}") for n in range(2)]
-    first, second = claims.turn([], {pigeons.id: 2})
-    claims.turn(
+    first, second = claims.record_and_claim([], {pigeons.id: 2})
+    claims.record_and_claim(
         [
             claims.Outcome(first, None, TransientError("Rain.", "rain", float("inf")), now(), 1),
             claims.Outcome(second, Accepted("p2"), None, now(), 1),
@@ -408,7 +410,7 @@ def test_every_way_a_call_ends_is_an_outcome(pigeons: Connection, loft: Loft) ->
         KeyError("e"),
     ):
         loft.fly = failing(error)
-        outcome = call(one)
+        outcome = call_provider(one)
         assert outcome.accepted is None
         assert isinstance(
             outcome.error, type(error) if isinstance(error, SendError) else OutcomeUnknown

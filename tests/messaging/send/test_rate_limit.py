@@ -20,12 +20,12 @@ from hub.db.store import transaction
 from hub.db.types import now
 from hub.integrations.base import Accepted, Outbound
 from hub.lib import times
-from hub.lib.shutdown import Stopping
+from hub.lib.shutdown import ShutdownSignal
 from hub.messaging.send import claims as delivery
 from hub.messaging.send import dispatcher, rate_limit, recipient_pacing
-from hub.messaging.send.dispatcher import Drain
+from hub.messaging.send.dispatcher import Dispatcher
 from hub.messaging.send.outcomes import Outcome
-from hub.messaging.send.rate_limit import State
+from hub.messaging.send.rate_limit import RateState
 from hub.models import Attempt, Connection, Pace, Throttle
 from tests.fake_provider import Loft, Pigeon
 from tests.hub_fixtures import (
@@ -50,12 +50,14 @@ def by_pigeon(to: str = "roof", text: str = "Coo.") -> str:
 
 
 def claim(connection: Connection, threads: int = 64) -> list[delivery.Claim]:
-    return delivery.turn([], {connection.id: threads})
+    return delivery.record_and_claim([], {connection.id: threads})
 
 
 def ended(one: delivery.Claim, error: Exception | None = None) -> None:
     accepted = None if error else Accepted(f"p{one.message_id}")
-    delivery.turn([Outcome(one, accepted, error, now(), 100, 429 if error else 201)], {})  # type: ignore[arg-type]
+    delivery.record_and_claim(
+        [Outcome(one, accepted, error, now(), 100, 429 if error else 201)], {}
+    )  # type: ignore[arg-type]
 
 
 def row(connection: Connection) -> Throttle | None:
@@ -83,9 +85,9 @@ def test_no_more_is_claimed_than_there_are_tokens(slow_pigeons: Connection) -> N
         "what an idle sender saved up"
     )
     assert claim(slow_pigeons) == []
-    assert delivery.due() == [], "nothing to do before the next token"
+    assert delivery.is_due() == [], "nothing to do before the next token"
     assert {(status(one), message(one).tries) for one in ids[4:]} == {("queued", 0)}
-    eventually(delivery.due, 2)
+    eventually(delivery.is_due, 2)
     assert [one.message_id for one in claim(slow_pigeons)] == ids[4:5]
 
 
@@ -100,9 +102,9 @@ def test_bulk_never_takes_the_last_quarter_of_the_tokens(slow_pigeons: Connectio
     for n in range(8):
         change(by_pigeon(text=f"reminder {n}"), lane=Lane.BULK.value)
     assert len(claim(slow_pigeons)) == 3
-    assert delivery.due() == []
+    assert delivery.is_due() == []
     urgent = by_pigeon(text="sign here")
-    assert delivery.due() == [slow_pigeons.id]
+    assert delivery.is_due() == [slow_pigeons.id]
     assert [one.message_id for one in claim(slow_pigeons)] == [urgent], (
         "it does not wait behind reminders"
     )
@@ -116,10 +118,11 @@ def test_connections_of_one_sender_share_its_tokens(connection: Connection) -> N
         for n in range(8):
             a_message(text=f"{slug} {n}", channel="", connection_slug=slug)
     taken = Counter(
-        one.connection_id for one in delivery.turn([], {connection.id: 3, twin: 8, stranger: 8})
+        one.connection_id
+        for one in delivery.record_and_claim([], {connection.id: 3, twin: 8, stranger: 8})
     )
     assert taken == {connection.id: 3, twin: 1, stranger: 8}
-    assert delivery.turn([], {connection.id: 8, twin: 8}) == []
+    assert delivery.record_and_claim([], {connection.id: 8, twin: 8}) == []
 
 
 def test_an_archived_connection_limits_its_sender_no_more(connection: Connection) -> None:
@@ -154,7 +157,7 @@ def test_two_drains_at_once_keep_to_the_rate(
 
     def work() -> None:
         with hub_demo.app_context():
-            Drain(Stopping(2)).run()
+            Dispatcher(ShutdownSignal(2)).run()
 
     threads = [threading.Thread(target=work) for _ in range(2)]
     for thread in threads:
@@ -177,10 +180,12 @@ def test_a_drain_that_lacks_tokens_does_not_spin(
     for n in range(6):
         by_pigeon(text=f"{n}")
     turns = []
-    turn = dispatcher.turn
-    monkeypatch.setattr(dispatcher, "turn", lambda *asked: turns.append(asked) or turn(*asked))
+    claim = dispatcher.record_and_claim
+    monkeypatch.setattr(
+        dispatcher, "record_and_claim", lambda *asked: turns.append(asked) or claim(*asked)
+    )
     began = time.monotonic()
-    Drain(Stopping(5)).run(linger=0.8)
+    Dispatcher(ShutdownSignal(5)).run(linger=0.8)
     assert len(loft.flown) == 6
     assert time.monotonic() - began > 1, "the fifth and the sixth waited for their tokens"
     assert len(turns) < 20
@@ -197,7 +202,7 @@ def test_a_sender_that_waits_for_tokens_does_not_hold_another(
         by_pigeon(text=f"slow {n}")
         a_message("roof", f"quick {n}", channel="", connection_slug="homing-pigeon")
     began = time.monotonic()
-    Drain(Stopping(1.5)).run()
+    Dispatcher(ShutdownSignal(1.5)).run()
     flown = Counter(one.text.split()[0] for one in loft.flown)
     assert flown["quick"] == 30
     assert 4 <= flown["slow"] <= 5 + 2 * (time.monotonic() - began)
@@ -209,7 +214,7 @@ def test_too_much_at_once_holds_the_sender_and_not_the_message_alone(pigeons: Co
     other = by_pigeon(text="other")
     [one] = claim(pigeons, 1)
     ended(one, SlowDown("Slower.", "429", 30))
-    assert delivery.due() == []
+    assert delivery.is_due() == []
     assert claim(pigeons) == []
     assert (status(refused), status(other)) == ("queued", "queued")
     held = row(pigeons)
@@ -225,8 +230,8 @@ def test_connections_of_a_sender_are_slowed_down_together(connection: Connection
     a_message(channel="", connection_slug="twin")
     [one] = claim(connection, 1)
     ended(one, SlowDown("Slower.", "429", 30))
-    assert delivery.due() == []
-    assert delivery.turn([], {twin: 4}) == []
+    assert delivery.is_due() == []
+    assert delivery.record_and_claim([], {twin: 4}) == []
 
 
 @pytest.mark.parametrize(
@@ -277,15 +282,15 @@ def test_a_provider_that_takes_fewer_than_we_send_gets_them_all_in_the_end(
 ) -> None:
     simulator.extensions["simulator"].faults.ask(per_second=25)
     ids = [a_message(text=f"text {n}") for n in range(60)]
-    Drain(Stopping(20)).run(linger=1.5)
+    Dispatcher(ShutdownSignal(20)).run(linger=1.5)
     assert {status(one) for one in ids} <= {"accepted", "sent", "delivered"}
     assert Counter(at_provider(simulator)) == Counter(f"text {n}" for n in range(60))
     assert Counter(one.outcome for one in db.session.scalars(select(Attempt)))["slowed"] < 100
 
 
 # the arithmetic of it
-def slowed(had: float = 10, seconds: float = 1) -> State:
-    state = State("one")
+def slowed(had: float = 10, seconds: float = 1) -> RateState:
+    state = RateState("one")
     rate_limit.slow_down(state, 0, had, seconds, AT)
     return state
 
@@ -296,20 +301,25 @@ def after(seconds: float) -> datetime:
 
 def test_the_rate_halves_and_comes_back_by_itself() -> None:
     state = slowed(had=10, seconds=1)
-    assert rate_limit.limit(state, 0, after(1)) == 5
-    assert rate_limit.limit(state, 0, after(1 + rate_limit.DOUBLES_IN / 2)) == pytest.approx(
-        7.07, abs=0.01
-    )
-    assert rate_limit.limit(state, 0, after(1.1 + rate_limit.DOUBLES_IN)) == 0, (
+    assert rate_limit.current_limit(state, 0, after(1)) == 5
+    assert rate_limit.current_limit(
+        state, 0, after(1 + rate_limit.DOUBLES_IN / 2)
+    ) == pytest.approx(7.07, abs=0.01)
+    assert rate_limit.current_limit(state, 0, after(1.1 + rate_limit.DOUBLES_IN)) == 0, (
         "no limit, as before"
     )
-    assert rate_limit.limit(state, 3, after(1.1 + rate_limit.DOUBLES_IN)) == 3, "but an admin's"
+    assert rate_limit.current_limit(state, 3, after(1.1 + rate_limit.DOUBLES_IN)) == 3, (
+        "but an admin's"
+    )
 
 
 def test_another_refusal_halves_it_again_and_remembers_where_it_began() -> None:
     state = slowed(had=10)
     rate_limit.slow_down(state, 1, 10, 1, after(2))
-    assert (rate_limit.limit(state, 0, after(3)), state.full) == (pytest.approx(2.68, abs=0.01), 10)
+    assert (rate_limit.current_limit(state, 0, after(3)), state.full) == (
+        pytest.approx(2.68, abs=0.01),
+        10,
+    )
 
 
 def test_a_refusal_of_a_call_from_before_only_holds() -> None:
@@ -322,34 +332,34 @@ def test_a_sender_is_never_brought_to_a_standstill() -> None:
     state = slowed()
     for n in range(50):
         rate_limit.slow_down(state, state.epoch, 10, 0, after(1 + n / 1000))
-    assert rate_limit.limit(state, 0, after(1.05)) >= rate_limit.LOWEST
+    assert rate_limit.current_limit(state, 0, after(1.05)) >= rate_limit.LOWEST
 
 
 @pytest.mark.parametrize(
     ("asked", "holds"), [(None, rate_limit.HOLD), (7, 7), (float("inf"), times.LONGEST_PAUSE)]
 )
 def test_the_pause_is_the_providers_or_else_ours(asked: float | None, holds: float) -> None:
-    state = State("one")
+    state = RateState("one")
     rate_limit.slow_down(state, 0, 10, asked, AT)
     assert state.held_until == after(holds)
 
 
 def test_tokens_come_with_time_and_no_more_than_a_burst_is_saved_up() -> None:
-    state = State("one")
-    rate_limit.fill(state, 10, AT)
-    rate_limit.spend(state, 10, 10, AT)
-    assert (rate_limit.whole(state, 10), state.ready_at) == (0, after(0.1))
-    rate_limit.fill(state, 10, after(0.5))
-    assert rate_limit.whole(state, 10) == 5
-    rate_limit.fill(state, 10, after(3600))
-    assert rate_limit.whole(state, 10) == 10
+    state = RateState("one")
+    rate_limit.refill(state, 10, AT)
+    rate_limit.consume(state, 10, 10, AT)
+    assert (rate_limit.available_tokens(state, 10), state.ready_at) == (0, after(0.1))
+    rate_limit.refill(state, 10, after(0.5))
+    assert rate_limit.available_tokens(state, 10) == 5
+    rate_limit.refill(state, 10, after(3600))
+    assert rate_limit.available_tokens(state, 10) == 10
 
 
 def test_a_clock_that_goes_back_takes_no_tokens() -> None:
-    state = State("one")
-    rate_limit.fill(state, 10, AT)
-    rate_limit.fill(state, 10, after(-60))
-    assert (rate_limit.whole(state, 10), state.filled_at) == (10, AT)
+    state = RateState("one")
+    rate_limit.refill(state, 10, AT)
+    rate_limit.refill(state, 10, after(-60))
+    assert (rate_limit.available_tokens(state, 10), state.filled_at) == (10, AT)
 
 
 # ── One recipient ─────────────────────────────────────────────────────────────────────────────────
@@ -390,7 +400,7 @@ def test_spaced_messages_go_one_after_the_other_in_their_order(
     loft.fly = fly
     for n in range(5):
         by_pigeon(text=f"{n}")
-    Drain(Stopping(5)).run(linger=0.5)
+    Dispatcher(ShutdownSignal(5)).run(linger=0.5)
     assert [text for text, _ in moments] == ["0", "1", "2", "3", "4"]
     gaps = [later - sooner for (_, sooner), (_, later) in pairwise(moments)]
     assert min(gaps) > 0.1
@@ -417,7 +427,7 @@ def test_both_lanes_share_a_recipients_pace(polite_pigeons: Connection) -> None:
 def test_paces_are_forgotten_when_they_are_over(polite_pigeons: Connection) -> None:
     by_pigeon()
     claim(polite_pigeons)
-    assert (recipient_pacing.forget(), count(Pace)) == (0, 1)
+    assert (recipient_pacing.delete_old_paces(), count(Pace)) == (0, 1)
 
     @transaction
     def later() -> None:
@@ -426,4 +436,4 @@ def test_paces_are_forgotten_when_they_are_over(polite_pigeons: Connection) -> N
         )
 
     later()
-    assert (recipient_pacing.forget(), count(Pace)) == (1, 0)
+    assert (recipient_pacing.delete_old_paces(), count(Pace)) == (1, 0)

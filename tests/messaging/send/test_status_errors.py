@@ -72,7 +72,7 @@ class Line:
         self.sibling = a_connection(
             f"Beside {number}", like=like, account_sid=account, sender=f"+1501{number:07d}"
         )
-        self.message_id = direct.send(
+        self.message_id = direct.send_message(
             to=f"+44791{1000000 + number}",
             text="Sign.",
             connection_slug=f"line-{number}",
@@ -160,7 +160,7 @@ def test_every_code_means_the_same_as_in_the_answer(
     if isinstance(found[0], StatusUpdate):
         end(others, [(Accepted(line.sid), None) for line in others])
         told = [(fact, Origin("poll", [line.id])) for fact, line in zip(found, others, strict=True)]
-        assert all(statuses.apply_all(told))
+        assert all(statuses.apply_statuses(told))
     else:
         end(others, found)
     results = {line.code: line.came_of_it() for line in lines}
@@ -177,14 +177,16 @@ def begun(like: Connection, codes: Sequence[str], groups: int) -> list[list[Line
 
 def end(lines: Sequence[Line], ended: Sequence[Ended]) -> None:
     db.session.rollback()
-    claims = {one.message_id: one for one in delivery.turn([], {line.id: 1 for line in lines})}
+    claims = {
+        one.message_id: one for one in delivery.record_and_claim([], {line.id: 1 for line in lines})
+    }
     outcomes = [
         delivery.Outcome(
             claims[line.message_id], accepted, error, now(), 12, 201 if accepted else 400
         )
         for line, (accepted, error) in zip(lines, ended, strict=True)
     ]
-    delivery.turn(outcomes, {})
+    delivery.record_and_claim(outcomes, {})
 
 
 # ── Over HTTP ─────────────────────────────────────────────────────────────────────────────────────
@@ -193,9 +195,11 @@ def handed_over(connection: Connection, sid: str = "SM" + "1" * 32, **options: A
     db.session.rollback()
     message_id = a_message(channel="", connection_slug=connection.slug, **options)
     [claim] = [
-        one for one in delivery.turn([], {connection.id: 10}) if one.message_id == message_id
+        one
+        for one in delivery.record_and_claim([], {connection.id: 10})
+        if one.message_id == message_id
     ]
-    delivery.turn([delivery.Outcome(claim, Accepted(sid), None, now(), 12, 201)], {})
+    delivery.record_and_claim([delivery.Outcome(claim, Accepted(sid), None, now(), 12, 201)], {})
     return message_id
 
 
@@ -232,7 +236,7 @@ def test_a_limit_in_a_callback_holds_what_it_names(
     assert (rests(second) > 5) is others
     assert rests(stranger) == 0
     waiting = a_message()
-    assert delivery.turn([], {connection.id: 10}) == []
+    assert delivery.record_and_claim([], {connection.id: 10}) == []
     assert status(waiting) == Status.QUEUED
 
 
@@ -245,19 +249,21 @@ def test_a_callback_that_names_a_broken_sender_pauses_its_connection_until_a_tes
     called(hub_demo, code)
     broken = connection_of(connection)
     assert (broken.state, broken.why) == (ConnectionState.BROKEN, catalogue()[code].sentence)
-    assert delivery.due() == []
-    assert connection_tests.run(connection.id).check.ok
+    assert delivery.is_due() == []
+    assert connection_tests.run_test(connection.id).check.ok
     assert connection_of(connection).enabled
-    replay.run(replay.Selection(since=now() - HOUR))
+    replay.replay(replay.Selection(since=now() - HOUR))
     assert connection_of(connection).enabled, "what is read again breaks nothing again"
-    assert [one.message_id for one in delivery.turn([], {connection.id: 10})] == [waiting]
+    assert [one.message_id for one in delivery.record_and_claim([], {connection.id: 10})] == [
+        waiting
+    ]
 
 
 def test_a_callback_about_an_attempt_from_before_a_passed_test_breaks_nothing(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
     handed_over(connection, "SM" + "1" * 32)
-    assert connection_tests.run(connection.id).check.ok
+    assert connection_tests.run_test(connection.id).check.ok
     called(hub_demo, "30032", "SM" + "1" * 32)
     assert connection_of(connection).enabled
     handed_over(connection, "SM" + "2" * 32)
@@ -288,7 +294,7 @@ def said(
     update = StatusUpdate(
         provider_id=sid, status=Status.FAILED, word="failed", code=error.code, error=error, **more
     )
-    assert statuses.apply(update, Origin("callback", [connection.id], None, at))
+    assert statuses.apply_status(update, Origin("callback", [connection.id], None, at))
 
 
 def test_a_pause_counts_from_when_the_provider_said_so(
@@ -338,8 +344,8 @@ def test_many_failures_at_once_halve_the_rate_once(hub_demo: Flask, connection: 
     )()
     for number in range(8):
         a_message(text=f"{number}")
-    claims = delivery.turn([], {connection.id: 8})
-    delivery.turn(
+    claims = delivery.record_and_claim([], {connection.id: 8})
+    delivery.record_and_claim(
         [
             delivery.Outcome(one, Accepted(f"SM{n}"), None, now(), 12, 201)
             for n, one in enumerate(claims)
@@ -363,12 +369,12 @@ def test_a_teams_destination_waits_when_a_status_says_so(
     first = post(flock, "p1")
     said(flock, error, now(), "p1")
     assert count(Suppression) == 0
-    assert destinations.of([flock.id])[flock.id].code == error.code
+    assert destinations.pauses_of([flock.id])[flock.id].code == error.code
     late = post_queued(flock)
-    assert delivery.turn([], {flock.id: 10}) == []
-    destinations.reopen(flock.id)
+    assert delivery.record_and_claim([], {flock.id: 10}) == []
+    destinations.reopen_destination(flock.id)
     assert status(first) == Status.FAILED
-    [claim] = delivery.turn([], {flock.id: 10})
+    [claim] = delivery.record_and_claim([], {flock.id: 10})
     assert claim.message_id == late
 
 
@@ -379,22 +385,24 @@ def test_a_status_from_before_a_reopening_pauses_no_destination(
     post(flock, "p1")
     post(flock, "p2")
     said(flock, DestinationUnavailable("Closed.", "closed"), now(), "p1")
-    destinations.reopen(flock.id)
+    destinations.reopen_destination(flock.id)
     said(flock, DestinationUnavailable("Closed.", "closed"), now(), "p2")
-    assert destinations.of([flock.id]) == {}
+    assert destinations.pauses_of([flock.id]) == {}
     post(flock, "p3")
     said(flock, DestinationUnavailable("Closed.", "closed"), now(), "p3")
-    assert list(destinations.of([flock.id])) == [flock.id]
+    assert list(destinations.pauses_of([flock.id])) == [flock.id]
 
 
 def post_queued(flock: Connection) -> str:
-    return direct.send(to="Tower", text="Coo.", connection_slug=flock.slug, test=True)
+    return direct.send_message(to="Tower", text="Coo.", connection_slug=flock.slug, test=True)
 
 
 def post(flock: Connection, provider_id: str) -> str:
     message_id = post_queued(flock)
-    [claim] = delivery.turn([], {flock.id: 10})
-    delivery.turn([delivery.Outcome(claim, Accepted(provider_id), None, now(), 12, 201)], {})
+    [claim] = delivery.record_and_claim([], {flock.id: 10})
+    delivery.record_and_claim(
+        [delivery.Outcome(claim, Accepted(provider_id), None, now(), 12, 201)], {}
+    )
     return message_id
 
 
@@ -405,7 +413,7 @@ def test_a_status_from_before_an_opt_out_was_lifted_opts_nobody_out(
     handed_over(connection, "SM2")
     refusal = RecipientRefused("They replied STOP.", "21610")
     said(connection, refusal, now(), "SM1")
-    suppressions.lift_for(first)
+    suppressions.lift_for_sender(first)
     said(connection, refusal, now(), "SM2")
     handed_over(connection, "SM3")
     said(connection, refusal, now(), "SM3")
@@ -419,7 +427,7 @@ def test_a_recipients_limit_in_a_status_holds_that_recipient(
     handed_over(pigeons, "p1", to="roof")
     said(pigeons, TransientError("Slower.", "busy", 60, scope=Scope.RECIPIENT), now(), "p1")
     held, free = (a_message(to, channel="", connection_slug="pigeon") for to in ("roof", "attic"))
-    assert [one.message_id for one in delivery.turn([], {pigeons.id: 10})] == [free]
+    assert [one.message_id for one in delivery.record_and_claim([], {pigeons.id: 10})] == [free]
     due = message(held).due_at
     assert due is not None
     assert due - now() > timedelta(seconds=50)
@@ -433,8 +441,10 @@ def test_an_account_that_breaks_inside_a_success_pauses_the_connection(
         "p1", Status.FAILED, code="gone", error=ConnectionBroken("The loft burnt.", "gone")
     )
     message_id = a_message("roof", channel="", connection_slug="pigeon")
-    [claim] = delivery.turn([], {pigeons.id: 1})
-    delivery.turn([delivery.Outcome(claim, loft.fly(claim.outbound), None, now(), 12, 201)], {})
+    [claim] = delivery.record_and_claim([], {pigeons.id: 1})
+    delivery.record_and_claim(
+        [delivery.Outcome(claim, loft.fly(claim.outbound), None, now(), 12, 201)], {}
+    )
     assert (status(message_id), attempts(message_id)[0].outcome) == ("failed", "accepted")
     assert (connection_of(pigeons).state, connection_of(pigeons).why) == (
         "broken",
@@ -457,7 +467,7 @@ def test_an_ordinary_status_costs_no_statement_more(
         handed_over(connection, sid)
         seen.clear()
         update = called_back_with(connection, sid, word, code)
-        statuses.apply(update, Origin("callback", [connection.id], None, now()))
+        statuses.apply_status(update, Origin("callback", [connection.id], None, now()))
         counts.append(
             [
                 line

@@ -13,7 +13,7 @@ from hub.core.vocabulary import ConnectionState, Status
 from hub.db.engine import db
 from hub.db.types import now
 from hub.jobs import chores, cron
-from hub.lib.shutdown import Stopping
+from hub.lib.shutdown import ShutdownSignal
 from hub.messaging.state import clock_skew
 from hub.models import Connection, Receipt
 from tests.hub_fixtures import (
@@ -44,9 +44,9 @@ def test_a_message_that_a_clock_ahead_accepted_is_sent_at_once(
     with ahead():
         message_id = a_message()
     assert deliver() == 0
-    assert clock_skew.due()
-    assert clock_skew.run() == 1
-    assert not clock_skew.due()
+    assert clock_skew.is_due()
+    assert clock_skew.correct_times() == 1
+    assert not clock_skew.is_due()
     assert deliver() == 1
     assert status(message_id) == Status.ACCEPTED
 
@@ -60,7 +60,7 @@ def test_cron_has_the_chores_look(
     monkeypatch.setattr(cron, "wake_now", woken.append)
     cron.sweep()
     assert woken == ["chores"]
-    chores.each(Stopping(5))
+    chores.each(ShutdownSignal(5))
     assert message(message_id).due_at <= now()  # type: ignore[operator]
 
 
@@ -68,7 +68,7 @@ def test_a_pause_is_kept_as_long_as_it_was(hub_demo: Flask, connection: Connecti
     message_id = a_message()
     written = now() + TWO_HOURS
     change(message_id, changed_at=written, due_at=written + timedelta(minutes=5))
-    clock_skew.run()
+    clock_skew.correct_times()
     row = message(message_id)
     assert row.due_at is not None
     assert timedelta(minutes=4, seconds=50) < row.due_at - now() <= timedelta(minutes=5)
@@ -81,8 +81,8 @@ def test_a_pause_that_the_provider_asked_for_is_left_alone(
     message_id = a_message()
     change(message_id, due_at=now() + TWO_HOURS)
     due_at = message(message_id).due_at
-    assert not clock_skew.due()
-    assert clock_skew.run() == 0
+    assert not clock_skew.is_due()
+    assert clock_skew.correct_times() == 0
     assert message(message_id).due_at == due_at
 
 
@@ -95,7 +95,7 @@ def test_a_call_under_way_keeps_its_lease(hub_demo: Flask, connection: Connectio
         changed_at=written,
         due_at=written + timedelta(minutes=1),
     )
-    assert clock_skew.run() == 0
+    assert clock_skew.correct_times() == 0
 
 
 def test_a_callback_that_a_clock_ahead_stored_is_settled_at_once(
@@ -111,7 +111,7 @@ def test_a_callback_that_a_clock_ahead_stored_is_settled_at_once(
         )
     assert answer.status_code == 200
     assert settle_receipts() == 0
-    assert clock_skew.run() == 1
+    assert clock_skew.correct_times() == 1
     settle_receipts()
     assert status(message_id) == Status.DELIVERED
     assert db.session.scalars(select(Receipt.due_at)).all() == [None]
@@ -123,5 +123,5 @@ def test_what_waits_for_a_connection_that_is_off_is_brought_back_too(
     with ahead():
         message_id = a_message()
     turn_connection(connection.id, ConnectionState.DISABLED)
-    assert clock_skew.run() == 1
+    assert clock_skew.correct_times() == 1
     assert message(message_id).due_at <= now()  # type: ignore[operator]

@@ -43,7 +43,7 @@ def test_an_attempt_of_a_worker_whose_clock_is_behind_begins_after_its_message(
     message_id = a_message()
     change(message_id, due_at=now() - 2 * TWO_HOURS)
     with time_machine.travel(before - TWO_HOURS, tick=True):
-        [claim] = claims.turn([], {connection.id: 1})
+        [claim] = claims.record_and_claim([], {connection.id: 1})
     [attempt] = attempts(message_id)
     assert claim.message_id == message_id
     assert before - timedelta(milliseconds=1) <= attempt.started_at <= now()
@@ -59,7 +59,7 @@ def test_an_attempt_of_a_worker_whose_clock_is_ahead_begins_when_the_database_sa
     message_id = a_message()
     real = now()
     with time_machine.travel(real + TWO_HOURS, tick=True):
-        claims.turn([], {connection.id: 1})
+        claims.record_and_claim([], {connection.id: 1})
     [attempt] = attempts(message_id)
     assert attempt.started_at < real + timedelta(minutes=5)
 
@@ -74,7 +74,7 @@ def test_an_outcome_that_a_clock_behind_noted_is_not_taken_for_an_old_one(
         change(message_id, changed_at=now() - TWO_HOURS)  # as that worker wrote it
         make_due(message_id)
     loft.look = lambda outbound: [Accepted("one-of-them", sure=False)]
-    reconcile.settle(first)
+    reconcile.settle_unknown(first)
     row = message(first)
     assert status(first) == "unknown"
     assert row.due_at is not None, "the other is waited for: it may be what the provider has"

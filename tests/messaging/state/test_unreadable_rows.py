@@ -14,8 +14,8 @@ from hub import jobs
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import now
-from hub.lib.shutdown import Stopping
-from hub.messaging.send.dispatcher import Drain
+from hub.lib.shutdown import ShutdownSignal
+from hub.messaging.send.dispatcher import Dispatcher
 from hub.messaging.state import unreadable_rows
 from hub.models import Connection, Consent
 from tests.conftest import POSTGRES, Browser
@@ -65,7 +65,7 @@ def test_it_is_set_aside_and_others_are_sent(simulator: Any, damaged: str, admin
     assert status(other) in ("accepted", "sent", "delivered")
     held = message(damaged)
     assert (held.status, held.code, held.due_at) == ("queued", "unreadable", None)
-    [entry] = unreadable_rows.listed()
+    [entry] = unreadable_rows.list_rows()
     assert (entry.kind, entry.row) == ("messages", damaged)
     assert entry.error == "consents.at holds a value that cannot be read."
     assert "1 database row cannot be read" in admin.get("/").text
@@ -78,16 +78,16 @@ def test_once_repaired_it_is_sent_when_an_admin_says_so(
     simulator: Any, damaged: str, admin: Browser
 ) -> None:
     deliver()
-    [entry] = unreadable_rows.listed()
-    unreadable_rows.try_again(entry.id)
+    [entry] = unreadable_rows.list_rows()
+    unreadable_rows.retry_row(entry.id)
     deliver()
     assert status(damaged) == "queued", "it cannot be read yet"
     repair()
-    [entry] = unreadable_rows.listed()
-    unreadable_rows.try_again(entry.id)
+    [entry] = unreadable_rows.list_rows()
+    unreadable_rows.retry_row(entry.id)
     deliver()
     assert status(damaged) in ("accepted", "sent", "delivered")
-    assert unreadable_rows.listed() == []
+    assert unreadable_rows.list_rows() == []
     assert "cannot be read" not in admin.get("/").text
 
 
@@ -95,10 +95,10 @@ def test_once_repaired_it_is_sent_by_itself_too(simulator: Any, damaged: str) ->
     deliver()
     repair()
     run("UPDATE set_aside SET next_at = :moment", moment="2020-01-01T00:00:00Z" if POSTGRES else 0)
-    assert unreadable_rows.retry() == 1
+    assert unreadable_rows.retry_rows() == 1
     deliver()
     assert status(damaged) in ("accepted", "sent", "delivered")
-    assert unreadable_rows.forget() == 1
+    assert unreadable_rows.delete_resolved() == 1
 
 
 def test_a_message_that_no_worker_finds_is_found(hub_demo: Flask, simulator: Any) -> None:
@@ -106,10 +106,10 @@ def test_a_message_that_no_worker_finds_is_found(hub_demo: Flask, simulator: Any
     run("UPDATE messages SET due_at = :moment", moment=DAMAGED)
     deliver()
     assert status(lost) == "queued"
-    unreadable_rows.retry()
-    [entry] = unreadable_rows.listed()
+    unreadable_rows.retry_rows()
+    [entry] = unreadable_rows.list_rows()
     assert (entry.row, entry.error) == (lost, "messages.due_at holds a value that cannot be read.")
-    unreadable_rows.try_again(entry.id)
+    unreadable_rows.retry_row(entry.id)
     deliver()
     assert status(lost) in ("accepted", "sent", "delivered")
 
@@ -147,8 +147,8 @@ def test_readyz_reports_a_job_that_fails_until_it_works(hub_demo: Flask, simulat
     a_message(ERIC)
     client = hub_demo.test_client()
 
-    def dispatch(stopping: Stopping) -> int:
-        return Drain(stopping).run(linger=0)
+    def dispatch(stopping: ShutdownSignal) -> int:
+        return Dispatcher(stopping).run(linger=0)
 
     run("ALTER TABLE throttles RENAME TO elsewhere")
     with pytest.raises(Exception, match="throttles"):
@@ -177,7 +177,7 @@ def test_an_outcome_is_recorded_though_the_throttle_is_damaged(
 def test_a_message_of_an_unknown_status_is_shown(hub_demo: Flask, admin: Browser) -> None:
     odd = a_message(ERIC)
     change(odd, status="elsewhere")
-    unreadable_rows.retry()
-    assert [entry.row for entry in unreadable_rows.listed()] == [odd]
+    unreadable_rows.retry_rows()
+    assert [entry.row for entry in unreadable_rows.list_rows()] == [odd]
     assert admin.get(f"/messages/{odd}").status_code == 200
     assert admin.get("/messages").status_code == 200

@@ -87,39 +87,39 @@ def test_a_list_holds_what_its_filters_say(many: list[Message]) -> None:
             and test in (None, one.test)
         ]
         branches = Filters(statuses, channel=channel, slug=slug, test=test).branches()
-        assert [one.id for one in message_queries.newest(branches, 1000)] == meant, (
+        assert [one.id for one in message_queries.newest_messages(branches, 1000)] == meant, (
             statuses,
             channel,
             slug,
             test,
         )
-        assert [one.id for one in message_queries.newest(branches, 7)] == meant[:7]
+        assert [one.id for one in message_queries.newest_messages(branches, 7)] == meant[:7]
 
 
 def test_pages_follow_one_another_in_both_directions(many: list[Message]) -> None:
     branches = Filters((Status.DELIVERED, Status.SENT, Status.FAILED)).branches()
-    meant = [one.id for one in message_queries.newest(branches, 1000)]
+    meant = [one.id for one in message_queries.newest_messages(branches, 1000)]
     for here in range(len(meant)):
-        assert [one.id for one in message_queries.newest(branches, 5, before=meant[here])] == meant[
-            here + 1 : here + 6
-        ]
-        assert [one.id for one in message_queries.newest(branches, 5, after=meant[here])] == meant[
-            :here
-        ][::-1][:5]
+        assert [
+            one.id for one in message_queries.newest_messages(branches, 5, before=meant[here])
+        ] == meant[here + 1 : here + 6]
+        assert [
+            one.id for one in message_queries.newest_messages(branches, 5, after=meant[here])
+        ] == meant[:here][::-1][:5]
 
 
 def test_more_branches_than_a_statement_takes_make_one_list(
     many: list[Message], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     branches = Filters(channel="sms").branches()
-    meant = [one.id for one in message_queries.newest(branches, 20)]
+    meant = [one.id for one in message_queries.newest_messages(branches, 20)]
     monkeypatch.setattr(message_queries, "AT_ONCE", 3)
-    assert [one.id for one in message_queries.newest(branches, 20)] == meant
+    assert [one.id for one in message_queries.newest_messages(branches, 20)] == meant
 
 
 def test_a_search_is_narrowed_by_filters_too(many: list[Message]) -> None:
-    found = message_queries.newest(
-        Filters((Status.FAILED,), slug="second").among(message_queries.by_code("30003")), 1000
+    found = message_queries.newest_messages(
+        Filters((Status.FAILED,), slug="second").among(message_queries.count_by_code("30003")), 1000
     )
     assert [one.id for one in found] == [
         one.id
@@ -127,9 +127,14 @@ def test_a_search_is_narrowed_by_filters_too(many: list[Message]) -> None:
         if (one.code, one.status, slug_of(one)) == ("30003", "failed", "second")
     ]
     assert len(
-        message_queries.newest(message_queries.by_address([("phone", ERIC), ("email", ERIC)]), 1000)
+        message_queries.newest_messages(
+            message_queries.by_address([("phone", ERIC), ("email", ERIC)]), 1000
+        )
     ) == len(many)
-    assert message_queries.newest(message_queries.by_address([("phone", "+15550000000")]), 10) == []
+    assert (
+        message_queries.newest_messages(message_queries.by_address([("phone", "+15550000000")]), 10)
+        == []
+    )
 
 
 @transaction
@@ -145,16 +150,16 @@ def test_a_message_is_found_by_what_the_provider_called_an_earlier_attempt(
     known_as(many[3], "SM1")
     change(many[3].id, provider_id="SM2", tries=2)
     assert [
-        one.id for one in message_queries.newest(message_queries.by_provider_id("SM1"), 10)
+        one.id for one in message_queries.newest_messages(message_queries.by_provider_id("SM1"), 10)
     ] == [many[3].id]
-    assert message_queries.newest(message_queries.by_provider_id("SM3"), 10) == []
+    assert message_queries.newest_messages(message_queries.by_provider_id("SM3"), 10) == []
 
 
 def test_messages_of_a_day_are_counted_no_further_than_asked(many: list[Message]) -> None:
     lost = sum(one.status == "failed" for one in many)
-    assert message_queries.count((Status.FAILED,), now() - timedelta(days=1), 1000) == lost
-    assert message_queries.count((Status.FAILED,), now() - timedelta(days=1), 2) == 2
-    assert message_queries.count((Status.FAILED,), now(), 1000) == 0
+    assert message_queries.count_messages((Status.FAILED,), now() - timedelta(days=1), 1000) == lost
+    assert message_queries.count_messages((Status.FAILED,), now() - timedelta(days=1), 2) == 2
+    assert message_queries.count_messages((Status.FAILED,), now(), 1000) == 0
 
 
 def plans(run: Any) -> list[str]:
@@ -195,12 +200,12 @@ def plans(run: Any) -> list[str]:
     ],
 )
 def test_a_narrowed_list_reads_one_index_a_branch(many: list[Message], filters: Filters) -> None:
-    own = (message_queries.Beside(Message.source_id) == source_id()) & message_queries.Beside(
-        Message.test
-    )
+    own = (
+        message_queries.BesideIndex(Message.source_id) == source_id()
+    ) & message_queries.BesideIndex(Message.test)
     for also in (None, own):
         found = plans(
-            lambda also=also: message_queries.newest(
+            lambda also=also: message_queries.newest_messages(
                 filters.branches(), 5, before=many[0].id, also=also
             )
         )  # type: ignore[misc]
@@ -213,7 +218,7 @@ def test_a_narrowed_list_reads_one_index_a_branch(many: list[Message], filters: 
 @pytest.mark.parametrize(
     ("branches", "index"),
     [
-        (lambda: message_queries.by_code("30003"), "ix_messages_code_id"),
+        (lambda: message_queries.count_by_code("30003"), "ix_messages_code_id"),
         (lambda: message_queries.by_address([("phone", ERIC)]), "ix_messages_contact_id_id"),
     ],
     ids=["code", "address"],
@@ -222,6 +227,6 @@ def test_a_search_reads_the_index_of_what_it_searches(
     many: list[Message], branches: Any, index: str
 ) -> None:
     narrowed = Filters((Status.FAILED,), slug="second").among(branches())
-    found = plans(lambda: message_queries.newest(narrowed, 5))
+    found = plans(lambda: message_queries.newest_messages(narrowed, 5))
     assert any(index in step for step in found), found
     assert not [step for step in found if step.startswith("SCAN messages")], found

@@ -17,10 +17,10 @@ from hub.db.store import transaction
 from hub.db.types import now
 from hub.integrations.base import Accepted, Outbound, StatusUpdate
 from hub.jobs import chores
-from hub.lib.shutdown import Stopping
+from hub.lib.shutdown import ShutdownSignal
 from hub.messaging.compose import cancellation
 from hub.messaging.send import claims, recipient_pacing
-from hub.messaging.send.dispatcher import call
+from hub.messaging.send.dispatcher import call_provider
 from hub.messaging.state import clock_skew
 from hub.messaging.track import reconcile, statuses
 from hub.messaging.track.statuses import Origin, expire_lease
@@ -53,11 +53,11 @@ def unknown(text: str = "Coo.", to: str = "roof", slug: str = "homing-pigeon") -
 # ── Leases ────────────────────────────────────────────────────────────────────────────────────────
 def test_an_expired_lease_becomes_unknown_and_never_queued(pigeons: Connection, loft: Loft) -> None:
     message_id = a_message("roof", "Coo.", channel="", connection_slug="pigeon")
-    claims.turn([], {pigeons.id: 1})
-    assert not reconcile.due()
+    claims.record_and_claim([], {pigeons.id: 1})
+    assert not reconcile.is_due()
     with time_machine.travel(now() + claims.LEASE + timedelta(seconds=1)):
-        assert reconcile.due()
-        reconcile.run()
+        assert reconcile.is_due()
+        reconcile.look_up_unknown()
         row = message(message_id)
         assert (row.status, row.code) == ("unknown", "lease_expired")
         assert attempts(message_id)[0].outcome == "unknown"
@@ -77,21 +77,21 @@ def test_an_expired_lease_is_looked_up_a_minute_later_since_the_call_may_be_unde
 
     loft.look = look
     message_id = a_message("roof", "Coo.", channel="", connection_slug="homing-pigeon")
-    [claim] = claims.turn([], {homing_pigeons.id: 1})
+    [claim] = claims.record_and_claim([], {homing_pigeons.id: 1})
     make_due(message_id)
-    reconcile.run()
-    reconcile.run()
+    reconcile.look_up_unknown()
+    reconcile.look_up_unknown()
     assert (status(message_id), asked) == ("unknown", [])
     due = message(message_id).due_at
     assert due is not None
     assert due > now() + timedelta(seconds=50)
-    claims.turn([call(claim)], {})  # the worker goes on after all
+    claims.record_and_claim([call_provider(claim)], {})  # the worker goes on after all
     assert status(message_id) == Status.ACCEPTED
 
 
 def test_a_lease_that_runs_is_left_alone(pigeons: Connection) -> None:
     message_id = a_message("roof", "Coo.", channel="", connection_slug="pigeon")
-    claims.turn([], {pigeons.id: 1})
+    claims.record_and_claim([], {pigeons.id: 1})
     expire_lease(message_id)
     assert status(message_id) == Status.SENDING
 
@@ -101,7 +101,7 @@ def test_what_the_provider_has_is_accepted(homing_pigeons: Connection, loft: Lof
     loft.fly = lost
     loft.look = lambda outbound: [Accepted("h1", sender="loft 7")]
     message_id = unknown()
-    assert reconcile.run() == 1
+    assert reconcile.look_up_unknown() == 1
     row = message(message_id)
     [attempt] = attempts(message_id)
     assert (row.status, row.provider_id, row.due_at, row.code) == ("accepted", "h1", None, "")
@@ -116,11 +116,11 @@ def test_what_the_provider_surely_lacks_is_sent_again_once(
     loft.fly = lost
     loft.look = lambda outbound: []
     message_id = unknown()
-    reconcile.run()
+    reconcile.look_up_unknown()
     assert (status(message_id), words(message_id)) == ("queued", ["proved absent"])
     loft.fly = lambda outbound: Accepted("h1")
     deliver()
-    reconcile.run()
+    reconcile.look_up_unknown()
     deliver()
     assert [one.attempt for one in loft.flown] == [1, 2]
     assert status(message_id) == Status.ACCEPTED
@@ -133,7 +133,7 @@ def test_a_stopped_message_that_is_proved_absent_is_canceled(
     loft.look = lambda outbound: []
     message_id = unknown()
     change(message_id, stop="signed")
-    reconcile.run()
+    reconcile.look_up_unknown()
     assert deliver() == 0
     assert status(message_id) == Status.CANCELED
 
@@ -141,18 +141,18 @@ def test_a_stopped_message_that_is_proved_absent_is_canceled(
 def test_a_provider_that_cannot_be_asked_leaves_it_unknown(pigeons: Connection, loft: Loft) -> None:
     loft.fly = lost
     message_id = unknown(slug="pigeon")
-    reconcile.run()
+    reconcile.look_up_unknown()
     row = message(message_id)
     assert (row.status, row.due_at) == ("unknown", None)
     assert words(message_id) == ["undecided"]
-    assert not reconcile.due(), "nobody looks again"
+    assert not reconcile.is_due(), "nobody looks again"
 
 
 def test_an_integration_that_rather_sends_twice_does(many_pigeons: Connection, loft: Loft) -> None:
     loft.fly = lost
     message_id = unknown(slug="many-pigeons")
     loft.fly = lambda outbound: Accepted("m1")
-    reconcile.run()
+    reconcile.look_up_unknown()
     deliver()
     assert (status(message_id), len(loft.flown)) == ("accepted", 2)
 
@@ -166,18 +166,18 @@ def test_a_provider_that_cannot_tell_now_is_asked_later_for_a_day(
     loft.fly = lost
     loft.look = cannot_tell
     message_id = unknown()
-    reconcile.run()
+    reconcile.look_up_unknown()
     row = message(message_id)
     assert row.status == Status.UNKNOWN
     assert row.due_at is not None
     assert row.due_at > now() + timedelta(seconds=50)
     with time_machine.travel(now() + timedelta(hours=4), tick=False):
-        reconcile.run()
+        reconcile.look_up_unknown()
         assert message(message_id).due_at > now() + timedelta(minutes=55), (
             "the longer, the more rarely"
         )  # type: ignore[operator]
     with time_machine.travel(now() + timedelta(hours=25)):
-        reconcile.run()
+        reconcile.look_up_unknown()
     assert (status(message_id), message(message_id).due_at, words(message_id)) == (
         "unknown",
         None,
@@ -200,20 +200,20 @@ def test_a_provider_that_does_not_answer_holds_no_other_and_is_not_asked_about_e
     elsewhere = a_message("+15005550014", channel="", connection_slug=connection.slug)
     deliver()
     make_due(elsewhere)
-    reconcile.run()
+    reconcile.look_up_unknown()
     assert len(asked) == reconcile.MISSES
     assert status(elsewhere) not in ("unknown", "queued")
     assert all(message(one).due_at > now() for one in ids)  # type: ignore[operator]
-    assert not reconcile.due()
+    assert not reconcile.is_due()
 
 
 def test_a_worker_that_is_told_to_stop_asks_nobody(homing_pigeons: Connection, loft: Loft) -> None:
     loft.fly = lost
     loft.look = lambda outbound: [Accepted("h1")]
     message_id = unknown()
-    assert reconcile.run(Stopping(-1)) == 0
+    assert reconcile.look_up_unknown(ShutdownSignal(-1)) == 0
     assert status(message_id) == Status.UNKNOWN
-    assert reconcile.due()
+    assert reconcile.is_due()
 
 
 def test_a_fault_while_asking_does_not_hold_the_others(
@@ -228,7 +228,7 @@ def test_a_fault_while_asking_does_not_hold_the_others(
     loft.look = stumble
     first = unknown("first")
     second = unknown("second")
-    reconcile.run()
+    reconcile.look_up_unknown()
     assert (status(first), status(second)) == ("unknown", "accepted")
     due = message(first).due_at
     assert due is not None
@@ -243,7 +243,7 @@ def test_what_goes_wrong_with_one_message_holds_no_other_and_that_one_waits(
     first = unknown("first")
     second = unknown("second")
     lose_attempt(first)
-    assert reconcile.run() == 2
+    assert reconcile.look_up_unknown() == 2
     assert (status(first), status(second)) == ("unknown", "accepted")
     assert message(first).due_at > now()  # type: ignore[operator]
 
@@ -257,7 +257,7 @@ def test_a_lease_that_cannot_be_ended_holds_no_other(
     homing_pigeons: Connection, loft: Loft, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = [a_message("roof", str(n), channel="", connection_slug="homing-pigeon") for n in range(2)]
-    claims.turn([], {homing_pigeons.id: 2})
+    claims.record_and_claim([], {homing_pigeons.id: 2})
     for one in ids:
         make_due(one)
 
@@ -267,10 +267,10 @@ def test_a_lease_that_cannot_be_ended_holds_no_other(
         expire_lease(message_id)
 
     monkeypatch.setattr(reconcile, "expire_lease", stumble)
-    reconcile.run()
+    reconcile.look_up_unknown()
     assert [status(one) for one in ids] == ["sending", "unknown"]
     assert message(ids[0]).due_at > now()  # type: ignore[operator]
-    assert not reconcile.due()
+    assert not reconcile.is_due()
 
 
 def test_a_chore_that_fails_keeps_no_other_from_being_done(
@@ -284,15 +284,15 @@ def test_a_chore_that_fails_keeps_no_other_from_being_done(
     message_id = unknown()
     for chore in (clock_skew, cancellation, idempotency, recipient_pacing):
         monkeypatch.setattr(chore, CHORES[chore.__name__.rpartition(".")[2]], stumble)
-    assert chores.each(Stopping(15)) == 1
+    assert chores.each(ShutdownSignal(15)) == 1
     assert status(message_id) == Status.ACCEPTED
 
 
 CHORES = {
-    "misdated": "run",
-    "taking_back": "give_up_waiting",
-    "idempotency": "forget",
-    "spacing": "forget",
+    "clock_skew": "correct_times",
+    "cancellation": "give_up_waiting",
+    "idempotency": "delete_old_answers",
+    "recipient_pacing": "delete_old_paces",
 }
 
 
@@ -304,7 +304,7 @@ def test_what_a_callback_named_is_this_messages_own_and_not_sent_again(
     message_id = unknown()
     callback(homing_pigeons, message_id, attempt=1, word="canceled")  # which raises nothing
     assert status(message_id) == Status.UNKNOWN
-    reconcile.run()
+    reconcile.look_up_unknown()
     [attempt] = attempts(message_id)
     assert (status(message_id), attempt.provider_id, attempt.sender) == ("accepted", "h1", "loft 7")
 
@@ -316,7 +316,7 @@ def test_what_a_callback_named_is_not_sent_again_because_the_provider_does_not_l
     loft.look = lambda outbound: []
     message_id = unknown()
     callback(homing_pigeons, message_id, attempt=1, word="canceled")
-    reconcile.run()
+    reconcile.look_up_unknown()
     row = message(message_id)
     assert row.status == Status.UNKNOWN
     assert row.due_at is not None, "asked for again"
@@ -332,12 +332,12 @@ def test_an_older_attempt_that_arrived_after_all_is_enough_unless_it_failed(
     loft.fly = lost
     loft.look = lambda outbound: []
     message_id = unknown()
-    reconcile.run()
+    reconcile.look_up_unknown()
     deliver()  # the second attempt, as lost as the first
     callback(homing_pigeons, message_id, attempt=1, word="accepted", status=at_provider_now)
     make_due(message_id)
     loft.look = lambda outbound: [Accepted("h1", at_provider_now)]
-    reconcile.run()
+    reconcile.look_up_unknown()
     assert status(message_id) == becomes
     assert [one.provider_id for one in attempts(message_id)] == ["h1", None]
 
@@ -345,7 +345,7 @@ def test_an_older_attempt_that_arrived_after_all_is_enough_unless_it_failed(
 def callback(
     connection: Connection, message_id: str, attempt: int, word: str, status: Status | None = None
 ) -> None:
-    statuses.apply(
+    statuses.apply_status(
         StatusUpdate(
             message_id=message_id, attempt=attempt, provider_id="h1", status=status, word=word
         ),
@@ -368,7 +368,7 @@ def test_what_went_out_as_somebody_else_is_neither_looked_up_nor_sent_again(
     loft.look = look
     message_id = unknown()
     set_up(homing_pigeons.id, **changed)
-    reconcile.run()
+    reconcile.look_up_unknown()
     row = message(message_id)
     assert (row.status, row.due_at, words(message_id)) == ("unknown", None, ["set up anew"])
     assert deliver() == 0
@@ -387,7 +387,7 @@ def test_what_goes_out_after_the_change_is_looked_up(
         "another loft",
         "loft 8",
     ), "known before the loft has answered"
-    reconcile.run()
+    reconcile.look_up_unknown()
     assert (status(message_id), attempts(message_id)[0].sender) == ("accepted", "loft 8")
 
 
@@ -407,7 +407,7 @@ def test_another_number_saved_while_an_outcome_is_unknown_makes_nothing_be_sent_
         connection.id, {**connection.settings, "sender": "+13175550199", "per_second": ""}
     )
     make_due(message_id)
-    reconcile.run()
+    reconcile.look_up_unknown()
     deliver()
     assert (status(message_id), len(at_provider(simulator, "+15005550014"))) == ("unknown", 1)
 
@@ -422,7 +422,7 @@ def test_what_belongs_to_another_message_is_not_taken_for_this_one(
     loft.fly = lost
     loft.look = lambda outbound: [Accepted("h1")]
     message_id = unknown()
-    reconcile.run()
+    reconcile.look_up_unknown()
     assert (status(earlier), status(message_id)) == (
         "accepted",
         "queued",
@@ -437,10 +437,10 @@ def test_what_belongs_to_another_connection_of_the_account_is_not_taken_for_this
     deliver()
     [taken] = attempts(theirs)
     ours = a_message(channel="", connection_slug=connection.slug)
-    claims.turn([], {connection.id: 1})  # claimed; the worker died before it called
+    claims.record_and_claim([], {connection.id: 1})  # claimed; the worker died before it called
     change(ours, status=Status.UNKNOWN.value, due_at=now() - timedelta(seconds=1))
     assert taken.provider_id
-    reconcile.run()
+    reconcile.look_up_unknown()
     assert status(ours) == Status.QUEUED, "the one message that the provider has is the twin's"
     deliver()
     assert len(at_provider(simulator)) == 2
@@ -452,7 +452,7 @@ def test_two_equal_texts_of_which_both_arrived_are_both_found(
     loft.fly = lost
     loft.look = lambda outbound: [Accepted("h1"), Accepted("h2")]
     ids = [unknown(), unknown()]
-    reconcile.run()
+    reconcile.look_up_unknown()
     assert [status(one) for one in ids] == ["accepted", "accepted"]
     assert {message(one).provider_id for one in ids} == {"h1", "h2"}
 
@@ -463,7 +463,7 @@ def test_two_equal_texts_of_which_one_arrived_stay_unknown(
     loft.fly = lost
     loft.look = lambda outbound: [Accepted("h1")]
     ids = [unknown(), unknown()]
-    reconcile.run()
+    reconcile.look_up_unknown()
     assert [status(one) for one in ids] == ["unknown", "unknown"], "nobody can say whose it is"
     assert [message(one).due_at for one in ids] == [None, None]
     assert deliver() == 0
@@ -476,7 +476,7 @@ def test_another_text_to_the_same_person_does_not_confuse(
     loft.look = lambda outbound: [Accepted(f"h-{outbound.text}")] if outbound.text == "one" else []
     one = unknown("one")
     two = unknown("two")
-    reconcile.run()
+    reconcile.look_up_unknown()
     assert (status(one), status(two)) == ("accepted", "queued")
 
 
@@ -487,7 +487,7 @@ def test_what_may_be_another_unknown_message_is_waited_for_until_that_one_is_dec
     absent = unknown("absent")
     taken = unknown("taken")
     loft.look = lambda outbound: [Accepted("h-taken", sure=outbound.text == "taken")]
-    reconcile.run()
+    reconcile.look_up_unknown()
     row = message(absent)
     assert (row.status, words(absent)) == ("unknown", [])
     assert row.due_at is not None, (
@@ -495,7 +495,7 @@ def test_what_may_be_another_unknown_message_is_waited_for_until_that_one_is_dec
     )
     assert status(taken) == Status.ACCEPTED
     make_due(absent)
-    reconcile.run()
+    reconcile.look_up_unknown()
     assert (status(absent), words(absent)) == ("queued", ["proved absent"])
 
 
@@ -506,7 +506,7 @@ def test_two_unknown_messages_do_not_wait_for_each_other_for_ever(
     ids = [unknown("one"), unknown("two")]
     loft.look = lambda outbound: [Accepted("somebody-elses", sure=False)]
     with time_machine.travel(now() + reconcile.WAITS_FOR_OTHERS):
-        reconcile.run()
+        reconcile.look_up_unknown()
         assert [(status(one), message(one).due_at) for one in ids] == [("unknown", None)] * 2
 
 
@@ -517,8 +517,8 @@ def test_while_an_equal_text_is_being_sent_nothing_is_decided(
     loft.look = lambda outbound: [Accepted("h1")]
     message_id = unknown()
     a_message("roof", "Coo.", channel="", connection_slug="homing-pigeon")
-    claims.turn([], {homing_pigeons.id: 1})
-    reconcile.run()
+    claims.record_and_claim([], {homing_pigeons.id: 1})
+    reconcile.look_up_unknown()
     row = message(message_id)
     assert row.status == Status.UNKNOWN
     assert row.due_at is not None
@@ -530,7 +530,7 @@ def test_a_callback_that_was_faster_than_the_search_wins(
     loft.fly = lost
     message_id = unknown()
     change(message_id, status=Status.DELIVERED.value, due_at=None)
-    reconcile.decide(message_id, [])
+    reconcile.decide_outcome(message_id, [])
     assert status(message_id) == Status.DELIVERED
 
 
@@ -541,7 +541,7 @@ def test_a_message_that_broke_after_accepting_is_found_at_twilio(
     message_id = a_message("+15005550014")
     deliver()
     make_due(message_id)
-    reconcile.run()
+    reconcile.look_up_unknown()
     assert status(message_id) in ("accepted", "sent", "delivered")
     assert message(message_id).provider_id
     deliver()
@@ -555,7 +555,7 @@ def test_a_message_is_found_at_twilio_though_the_clock_of_the_worker_was_hours_a
     deliver()
     begin_later(message_id, timedelta(hours=2))
     make_due(message_id)
-    reconcile.run()
+    reconcile.look_up_unknown()
     assert status(message_id) in ("accepted", "sent", "delivered")
     deliver()
     assert len(at_provider(simulator, "+15005550014")) == 1, (
@@ -573,10 +573,10 @@ def test_a_call_that_never_left_is_proved_absent_at_twilio(
     hub_demo: Flask, connection: Connection, simulator: Any
 ) -> None:
     message_id = a_message()
-    claims.turn([], {connection.id: 1})  # the worker dies here
+    claims.record_and_claim([], {connection.id: 1})  # the worker dies here
     for _ in ("the lease is over", "a minute later"):
         make_due(message_id)
-        reconcile.run()
+        reconcile.look_up_unknown()
     assert status(message_id) == Status.QUEUED
     deliver()
     assert (status(message_id), len(at_provider(simulator))) == ("accepted", 1)
@@ -588,7 +588,7 @@ def test_something_that_may_be_the_message_keeps_it_unknown(
     loft.fly = lost
     message_id = unknown()
     loft.look = lambda outbound: [Accepted("another-text", sure=False)]
-    reconcile.run()
+    reconcile.look_up_unknown()
     assert (status(message_id), message(message_id).due_at) == ("unknown", None)
     assert len(loft.flown) == 1, "an unlike text may be ours, changed on the way"
 
@@ -604,7 +604,7 @@ def test_the_notice_of_a_trial_account_does_not_hide_a_message(
     deliver()
     assert status(message_id) == Status.UNKNOWN
     make_due(message_id)
-    reconcile.run()
+    reconcile.look_up_unknown()
     assert status(message_id) not in ("unknown", "queued")
     [text] = at_provider(simulator, "+15005550014")
     assert text.endswith("Your contract is ready.")

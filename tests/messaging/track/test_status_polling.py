@@ -16,7 +16,7 @@ from hub.db.engine import db
 from hub.db.types import now
 from hub.integrations.base import StatusUpdate
 from hub.jobs import cron
-from hub.lib.shutdown import Stopping
+from hub.lib.shutdown import ShutdownSignal
 from hub.messaging.track import reconcile, status_polling, statuses
 from hub.messaging.track.statuses import Origin
 from hub.models import Connection, StatusEvent
@@ -81,13 +81,13 @@ def test_what_was_accepted_is_asked_for_after_a_quarter_of_an_hour(
 ) -> None:
     message_id = carried()
     assert pause_of(message_id) == QUARTER
-    assert not status_polling.due()
-    assert status_polling.run() == 0
+    assert not status_polling.is_due()
+    assert status_polling.poll_statuses() == 0
     loft.ask = arrived
     with later(minutes=16):
-        assert status_polling.due()
-        assert status_polling.run() == 1
-        assert not status_polling.due()
+        assert status_polling.is_due()
+        assert status_polling.poll_statuses() == 1
+        assert not status_polling.is_due()
     assert (status(message_id), message(message_id).due_at) == ("delivered", None)
     assert (words(message_id), sources(message_id), told(message_id)) == (
         ["home"],
@@ -107,7 +107,7 @@ def test_the_pauses_grow_and_then_nobody_asks_any_more(
         with time_machine.travel(
             message(message_id).changed_at + pause + timedelta(seconds=1), tick=False
         ):
-            assert status_polling.run() == 1
+            assert status_polling.poll_statuses() == 1
     assert pauses == [QUARTER, timedelta(hours=1), timedelta(hours=6), timedelta(hours=24)]
     assert (status(message_id), words(message_id)) == (
         "accepted",
@@ -122,10 +122,14 @@ def test_news_put_the_question_off_and_the_end_needs_none(
     origin = Origin("callback", [ringed_pigeons.id])
     ring = message(message_id).provider_id or ""
     with later(minutes=10):
-        statuses.apply(StatusUpdate(provider_id=ring, status=Status.SENT, word="sent"), origin)
+        statuses.apply_status(
+            StatusUpdate(provider_id=ring, status=Status.SENT, word="sent"), origin
+        )
         assert pause_of(message_id) == QUARTER
         assert message(message_id).changed_at == now()
-    statuses.apply(StatusUpdate(provider_id=ring, status=Status.UNDELIVERED, word="hawk"), origin)
+    statuses.apply_status(
+        StatusUpdate(provider_id=ring, status=Status.UNDELIVERED, word="hawk"), origin
+    )
     assert message(message_id).due_at is None
 
 
@@ -133,11 +137,11 @@ def test_what_is_on_its_way_is_asked_for_again(ringed_pigeons: Connection, loft:
     message_id = carried()
     loft.ask = sent
     with later(minutes=16):
-        status_polling.run()
+        status_polling.poll_statuses()
         assert (status(message_id), pause_of(message_id)) == ("sent", QUARTER)
     loft.ask = arrived
     with later(minutes=32):
-        status_polling.run()
+        status_polling.poll_statuses()
     assert told(message_id) == ["pigeon_delivered", "pigeon_sent"]
 
 
@@ -146,7 +150,7 @@ def test_what_cannot_be_asked_for_is_left_alone(pigeons: Connection, loft: Loft)
     deliver()
     assert message(message_id).due_at is None
     make_due(message_id)  # as a callback would leave it, which does not know what the provider can
-    assert status_polling.run() == 0
+    assert status_polling.poll_statuses() == 0
     assert (status(message_id), message(message_id).due_at) == ("accepted", None)
 
 
@@ -155,7 +159,7 @@ def test_a_message_of_each_lane_is_asked_for(ringed_pigeons: Connection, loft: L
         message_id = carried()
         change(message_id, lane=lane.value)
         make_due(message_id)
-    assert status_polling.run() == 2
+    assert status_polling.poll_statuses() == 2
 
 
 # ── How much ──────────────────────────────────────────────────────────────────────────────────────
@@ -165,9 +169,9 @@ def test_few_are_asked_for_at_once_the_longest_silent_first(
     ids = [carried() for _ in range(status_polling.FEW + 2)]
     for place, message_id in enumerate(ids):
         change(message_id, due_at=now() - timedelta(minutes=place + 1))
-    assert status_polling.run() == status_polling.FEW
-    assert status_polling.due()
-    assert status_polling.run() == 2
+    assert status_polling.poll_statuses() == status_polling.FEW
+    assert status_polling.is_due()
+    assert status_polling.poll_statuses() == 2
     assert loft.asked == [message(one).provider_id for one in sorted(ids[2:])] + [
         message(one).provider_id for one in ids[:2]
     ]
@@ -179,27 +183,27 @@ def test_over_a_connection_that_does_not_send_nobody_asks(
 ) -> None:
     make_due(carried())
     turn_connection(ringed_pigeons.id, state)
-    assert not status_polling.due()
-    assert status_polling.run() == 0
+    assert not status_polling.is_due()
+    assert status_polling.poll_statuses() == 0
     turn_connection(ringed_pigeons.id, ConnectionState.ENABLED)
-    assert status_polling.run() == 1
+    assert status_polling.poll_statuses() == 1
 
 
 def test_two_that_ask_at_once_ask_for_different_ones(
     ringed_pigeons: Connection, loft: Loft
 ) -> None:
     make_due(carried())
-    assert len(status_polling.claim(ringed_pigeons.id)) == 1
-    assert status_polling.claim(ringed_pigeons.id) == []
+    assert len(status_polling.claim_lookups(ringed_pigeons.id)) == 1
+    assert status_polling.claim_lookups(ringed_pigeons.id) == []
 
 
 def test_a_worker_that_is_told_to_stop_leaves_the_rest_to_the_next(
     ringed_pigeons: Connection, loft: Loft
 ) -> None:
     make_due(carried())
-    assert status_polling.run(Stopping(-1)) == 0
-    assert status_polling.due()
-    assert status_polling.run() == 1
+    assert status_polling.poll_statuses(ShutdownSignal(-1)) == 0
+    assert status_polling.is_due()
+    assert status_polling.poll_statuses() == 1
 
 
 # ── What goes wrong ───────────────────────────────────────────────────────────────────────────────
@@ -227,7 +231,7 @@ def test_a_provider_that_cannot_be_asked_now_is_left_alone_for_a_while(
         make_due(message_id)
     loft.ask = failing(error)
     with later(seconds=0):
-        status_polling.run()
+        status_polling.poll_statuses()
         assert len(loft.asked) == 1, "one question tells it for all"
         assert {message(one).due_at for one in ids} == {now() + timedelta(minutes=minutes)}
     assert message(ids[0]).connection.enabled, "what only cannot be asked may well send"
@@ -239,7 +243,7 @@ def test_a_provider_that_cannot_be_asked_for_two_days_is_not_asked_any_more(
     message_id = carried()
     loft.ask = failing(OutcomeUnknown("Fog.", "fog"))
     with later(hours=49):
-        status_polling.run()
+        status_polling.poll_statuses()
     assert (status(message_id), message(message_id).due_at) == ("accepted", None)
 
 
@@ -251,7 +255,7 @@ def test_what_was_deleted_at_the_provider_is_not_asked_for_again(
     make_due(message_id)
     make_due(other)
     loft.ask = failing(PermanentError("Nothing there.", "404"))
-    assert status_polling.run() == 2, "it says nothing of the others"
+    assert status_polling.poll_statuses() == 2, "it says nothing of the others"
     assert (status(message_id), message(message_id).due_at, words(message_id)) == (
         "accepted",
         None,
@@ -280,7 +284,7 @@ def test_a_fault_of_one_integration_holds_neither_its_others_nor_another(
     for message_id in (first, second, elsewhere):
         make_due(message_id)
     loft.ask = stumble
-    assert status_polling.run() == 3
+    assert status_polling.poll_statuses() == 3
     assert [status(one) for one in (first, second, elsewhere)] == [
         "accepted",
         "delivered",
@@ -294,13 +298,13 @@ def test_a_callback_that_is_faster_than_the_answer_wins(
 ) -> None:
     def meanwhile(provider_id: str) -> StatusUpdate:
         update = StatusUpdate(provider_id=provider_id, status=Status.READ, word="read")
-        statuses.apply(update, Origin("callback", [ringed_pigeons.id]))
+        statuses.apply_status(update, Origin("callback", [ringed_pigeons.id]))
         return sent(provider_id)
 
     message_id = carried()
     make_due(message_id)
     loft.ask = meanwhile
-    status_polling.run()
+    status_polling.poll_statuses()
     assert (status(message_id), message(message_id).due_at, sources(message_id)) == (
         "read",
         None,
@@ -314,7 +318,7 @@ def test_one_whose_id_the_provider_gave_twice_is_not_asked_for_for_ever(
     message_id = carried()
     change(message_id, provider_id=None)
     make_due(message_id)
-    assert status_polling.run() == 0
+    assert status_polling.poll_statuses() == 0
     assert message(message_id).due_at is None
 
 
@@ -326,7 +330,7 @@ def test_nothing_is_open_while_the_provider_thinks(ringed_pigeons: Connection, l
     message_id = carried()
     make_due(message_id)
     loft.ask = look
-    status_polling.run()
+    status_polling.poll_statuses()
     assert status(message_id) == Status.DELIVERED
 
 
@@ -351,7 +355,7 @@ def test_a_message_whose_callbacks_get_lost_becomes_delivered_by_asking(
     make_due(message_id)  # a quarter of an hour later
     cron.sweep()
     assert hub_demo.extensions["hub.waker"].redis.exists("wake:chores")
-    status_polling.run()
+    status_polling.poll_statuses()
 
     shown = body(signing_app.get(f"/messages/{message_id}"))
     [fact] = [one for one in shown["timeline"] if one["status"] == "delivered"]
@@ -373,7 +377,7 @@ def test_a_message_that_was_deleted_at_twilio_ends_the_questions(
     eventually(lambda: store.on_phone("+15005550016")[0].status == "delivered")
     store.change(message(message_id).provider_id, deleted=1)
     make_due(message_id)
-    assert status_polling.run() == 1
+    assert status_polling.poll_statuses() == 1
     assert (status(message_id), message(message_id).due_at, words(message_id)) == (
         "accepted",
         None,
@@ -388,5 +392,5 @@ def test_a_message_that_was_found_is_asked_for_later(
     message_id = a_message("+15005550014")
     deliver()
     make_due(message_id)
-    reconcile.run()
+    reconcile.look_up_unknown()
     assert message(message_id).due_at is not None or Status(status(message_id)).final

@@ -16,7 +16,7 @@ from hub.db.types import now
 from hub.integrations.base import Accepted, StatusUpdate
 from hub.integrations.twilio.integration import STATUSES
 from hub.messaging.send import claims
-from hub.messaging.state.message_batch import ASK_AFTER, raise_to
+from hub.messaging.state.message_batch import ASK_AFTER, raise_status
 from hub.messaging.track import statuses
 from hub.messaging.track.statuses import Origin
 from hub.models import Connection, Message, PlatformEvent, StatusEvent
@@ -45,8 +45,8 @@ def fact(word: str, sid: str = SID, **more: object) -> StatusUpdate:
 def sent_out(connection: Connection, sid: str = SID) -> str:
     """Return a message that the provider has accepted under `sid`."""
     message_id = a_message(text=f"text {sid}")
-    [claim] = claims.turn([], {connection.id: 1})
-    claims.turn([claims.Outcome(claim, Accepted(sid), None, now(), 5, 201)], {})
+    [claim] = claims.record_and_claim([], {connection.id: 1})
+    claims.record_and_claim([claims.Outcome(claim, Accepted(sid), None, now(), 5, 201)], {})
     return message_id
 
 
@@ -58,7 +58,7 @@ def origin(connection: Connection) -> Origin:
 def test_a_delivered_message_has_been_told_of_twice(connection: Connection, origin: Origin) -> None:
     message_id = sent_out(connection)
     for word in GOOD[:4]:
-        assert statuses.apply(fact(word), origin)
+        assert statuses.apply_status(fact(word), origin)
     assert status(message_id) == Status.DELIVERED
     assert told(message_id) == ["sms_delivered", "sms_sent"]
     assert words(message_id) == list(GOOD[:4]), "all are kept"
@@ -67,9 +67,9 @@ def test_a_delivered_message_has_been_told_of_twice(connection: Connection, orig
 def test_a_repeated_fact_changes_nothing(connection: Connection, origin: Origin) -> None:
     message_id = sent_out(connection)
     for _ in range(3):
-        statuses.apply(fact("sent"), origin)
+        statuses.apply_status(fact("sent"), origin)
     changed = message(message_id).changed_at
-    statuses.apply(fact("sent"), origin)
+    statuses.apply_status(fact("sent"), origin)
     assert message(message_id).changed_at == changed
     assert words(message_id) == ["sent"]
     assert told(message_id) == ["sms_sent"]
@@ -78,7 +78,7 @@ def test_a_repeated_fact_changes_nothing(connection: Connection, origin: Origin)
 def test_a_late_sent_does_not_take_back_delivered(connection: Connection, origin: Origin) -> None:
     message_id = sent_out(connection)
     for word in ("delivered", "sent", "queued"):
-        statuses.apply(fact(word), origin)
+        statuses.apply_status(fact(word), origin)
     assert status(message_id) == Status.DELIVERED
     assert told(message_id) == ["sms_delivered", "sms_sent"]
 
@@ -89,22 +89,22 @@ def test_the_segments_of_a_message_do_not_hang_on_which_word_came_last(
 ) -> None:
     message_id = sent_out(connection)
     for word, segments in zip(("queued", "sent", "delivered"), told_of, strict=True):
-        statuses.apply(fact(word, segments=segments), origin)
+        statuses.apply_status(fact(word, segments=segments), origin)
     assert message(message_id).segments == 3
 
 
 def test_undelivered_may_turn_out_delivered(connection: Connection, origin: Origin) -> None:
     message_id = sent_out(connection)
-    statuses.apply(fact("undelivered", code="30003"), origin)
+    statuses.apply_status(fact("undelivered", code="30003"), origin)
     assert (status(message_id), message(message_id).code) == ("undelivered", "30003")
-    statuses.apply(fact("delivered"), origin)
+    statuses.apply_status(fact("delivered"), origin)
     assert (status(message_id), message(message_id).code) == ("delivered", "")
 
 
 def test_an_equal_rank_keeps_the_first(connection: Connection, origin: Origin) -> None:
     message_id = sent_out(connection)
-    statuses.apply(fact("undelivered", code="30003"), origin)
-    statuses.apply(fact("failed", code="30008"), origin)
+    statuses.apply_status(fact("undelivered", code="30003"), origin)
+    statuses.apply_status(fact("failed", code="30008"), origin)
     assert (status(message_id), message(message_id).code) == ("undelivered", "30003")
 
 
@@ -113,7 +113,7 @@ def test_a_word_that_says_nothing_is_kept_and_changes_nothing(
     connection: Connection, origin: Origin, word: str
 ) -> None:
     message_id = sent_out(connection)
-    assert statuses.apply(fact(word), origin)
+    assert statuses.apply_status(fact(word), origin)
     assert (status(message_id), words(message_id), told(message_id)) == ("accepted", [word], [])
 
 
@@ -139,7 +139,7 @@ def test_any_order_and_repetition_ends_the_same(
     for message_id, order in ((straight, life), (shuffled, seen)):
         sid = message(message_id).provider_id or ""
         for word in order:
-            assert statuses.apply(fact(word, sid), origin)
+            assert statuses.apply_status(fact(word, sid), origin)
     assert status(shuffled) == status(straight)
     assert told(shuffled) == told(straight)
     assert sorted(words(shuffled)) == sorted(words(straight))
@@ -159,7 +159,7 @@ def test_any_order_and_repetition_ends_the_same(
 )
 def test_a_status_is_raised_by_rank_alone(start: Status, reported: Status) -> None:
     row = Message(status=start.value, code="before", due_at=now())
-    assert raise_to(row, reported, code="after") is (reported.rank > start.rank)
+    assert raise_status(row, reported, code="after") is (reported.rank > start.rank)
     assert row.status == (reported if reported.rank > start.rank else start)
     assert row.code == ("after" if reported.rank > start.rank else "before")
 
@@ -186,10 +186,10 @@ def test_a_callback_that_overtakes_the_answer_finds_its_message_by_the_address(
     connection: Connection, origin: Origin
 ) -> None:
     message_id = a_message()
-    [claim] = claims.turn([], {connection.id: 1})
-    assert statuses.apply(fact("sent", message_id=message_id, attempt=1), origin)
+    [claim] = claims.record_and_claim([], {connection.id: 1})
+    assert statuses.apply_status(fact("sent", message_id=message_id, attempt=1), origin)
     assert (status(message_id), message(message_id).provider_id) == ("sent", SID)
-    claims.turn([claims.Outcome(claim, Accepted(SID), None, now(), 5, 201)], {})
+    claims.record_and_claim([claims.Outcome(claim, Accepted(SID), None, now(), 5, 201)], {})
     assert status(message_id) == Status.SENT, "the slower answer does not take it back"
     assert attempts(message_id)[0].outcome == "accepted"
     assert told(message_id) == ["sms_sent"]
@@ -197,9 +197,9 @@ def test_a_callback_that_overtakes_the_answer_finds_its_message_by_the_address(
 
 def test_a_callback_settles_an_unknown_outcome(connection: Connection, origin: Origin) -> None:
     message_id = a_message()
-    claims.turn([], {connection.id: 1})
+    claims.record_and_claim([], {connection.id: 1})
     change(message_id, status=Status.UNKNOWN.value, due_at=now())
-    assert statuses.apply(fact("sent", message_id=message_id, attempt=1), origin)
+    assert statuses.apply_status(fact("sent", message_id=message_id, attempt=1), origin)
     row = message(message_id)
     assert (row.status, row.due_at) == (
         "sent",
@@ -211,8 +211,8 @@ def test_a_fact_of_another_connection_changes_nothing(connection: Connection) ->
     message_id = sent_out(connection)
     other = a_connection("Another", like=connection)
     for claimed in ({}, {"message_id": message_id, "attempt": 1}):
-        assert not statuses.apply(fact("delivered", **claimed), Origin("callback", [other]))
-    assert not statuses.apply(fact("delivered"), Origin("callback", []))
+        assert not statuses.apply_status(fact("delivered", **claimed), Origin("callback", [other]))
+    assert not statuses.apply_status(fact("delivered"), Origin("callback", []))
     assert (status(message_id), words(message_id)) == ("accepted", [])
 
 
@@ -221,25 +221,25 @@ def test_an_address_that_names_another_message_does_not_count_against_the_provid
 ) -> None:
     first = sent_out(connection)
     second = sent_out(connection, "SM" + "1" * 32)
-    assert statuses.apply(fact("delivered", SID, message_id=second, attempt=1), origin)
+    assert statuses.apply_status(fact("delivered", SID, message_id=second, attempt=1), origin)
     assert (status(first), status(second)) == ("delivered", "accepted")
 
 
 @pytest.mark.parametrize("named", ["", "msg_nonsense", "req_019aa5c2-71f8-7b3e-9c40-2d6f8a1be41c"])
 def test_an_unknown_id_matches_nothing(connection: Connection, origin: Origin, named: str) -> None:
     sent_out(connection)
-    assert not statuses.apply(
+    assert not statuses.apply_status(
         fact("delivered", "SM" + "f" * 32, message_id=named, attempt=1), origin
     )
-    assert not statuses.apply(fact("delivered", "", message_id=named, attempt=1), origin)
+    assert not statuses.apply_status(fact("delivered", "", message_id=named, attempt=1), origin)
 
 
 def test_a_fact_without_an_id_is_nobodys(
     connection: Connection, origin: Origin, hub_demo: Flask
 ) -> None:
     a_message()
-    claims.turn([], {connection.id: 1})  # an attempt without a provider id is there
-    assert not statuses.apply(fact("delivered", ""), origin)
+    claims.record_and_claim([], {connection.id: 1})  # an attempt without a provider id is there
+    assert not statuses.apply_status(fact("delivered", ""), origin)
 
 
 # ── Which attempt ─────────────────────────────────────────────────────────────────────────────────
@@ -249,9 +249,9 @@ def tried_twice(connection: Connection) -> str:
     SID.
     """
     message_id = a_message()
-    claims.turn([], {connection.id: 1})
+    claims.record_and_claim([], {connection.id: 1})
     change(message_id, status=Status.QUEUED.value, due_at=now())
-    claims.turn([], {connection.id: 1})
+    claims.record_and_claim([], {connection.id: 1})
     return message_id
 
 
@@ -259,7 +259,9 @@ def tried_twice(connection: Connection) -> str:
 def test_what_an_older_attempt_failed_at_stays_with_it(
     tried_twice: str, origin: Origin, word: str
 ) -> None:
-    assert statuses.apply(fact(word, message_id=tried_twice, attempt=1, code="30003"), origin)
+    assert statuses.apply_status(
+        fact(word, message_id=tried_twice, attempt=1, code="30003"), origin
+    )
     assert status(tried_twice) == Status.SENDING
     assert told(tried_twice) == [], (
         "the signing app is told of a failure only if nothing is under way any more"
@@ -268,7 +270,7 @@ def test_what_an_older_attempt_failed_at_stays_with_it(
 
 
 def test_an_older_attempt_that_arrived_is_good_news(tried_twice: str, origin: Origin) -> None:
-    assert statuses.apply(fact("delivered", message_id=tried_twice, attempt=1), origin)
+    assert statuses.apply_status(fact("delivered", message_id=tried_twice, attempt=1), origin)
     assert status(tried_twice) == Status.DELIVERED
     assert told(tried_twice) == ["sms_delivered"]
 
@@ -278,7 +280,7 @@ def test_a_platform_event_carries_what_the_provider_said(
     connection: Connection, origin: Origin
 ) -> None:
     message_id = sent_out(connection)
-    statuses.apply(
+    statuses.apply_status(
         fact(
             "undelivered", code="30003", details={"MessageSid": SID, "ErrorMessage": "Unreachable"}
         ),
