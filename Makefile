@@ -5,7 +5,9 @@ PACKAGE = pyproject.toml bin/install
 LOCK = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	pyproject.toml --group build
 # tests of what no database of the hub's has a part in, or of how pages look: one run of them is enough
-NO_DATABASE = tests/core tests/integrations tests/lib tests/run/web_server tests/simulator \
+NO_DATABASE = tests/core tests/run/web_server tests/simulator \
+	$(filter-out %/test_safe_text.py %/test_assets.py,$(wildcard tests/lib/test_*.py)) \
+	$(filter-out %/test_contract.py,$(wildcard tests/integrations/test_*.py)) \
 	$(foreach name,architecture docs,tests/test_$(name).py) \
 	$(foreach name,ports queue_server supervisor,tests/run/test_$(name).py) \
 	$(foreach name,pages screenshots without_javascript,tests/browser/test_$(name).py) \
@@ -13,6 +15,9 @@ NO_DATABASE = tests/core tests/integrations tests/lib tests/run/web_server tests
 	$(foreach name,filters templates,tests/admin/view/test_$(name).py)
 # more flags for the recipe's program: make test ARGS="tests/test_story.py -k delivered"
 ARGS =
+# tests share this many processes; half of their time is waiting. WORKERS=0 runs them in one
+WORKERS = 4
+PYTEST = -m pytest -n $(WORKERS) --dist loadgroup
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -25,10 +30,10 @@ run: .venv/.run ## start Signpost in demo mode: web, workers, queue and a stand-
 	@HUB_DEMO=1 exec .venv/bin/hub up
 
 test: .venv/.dev ## run all tests, in a real browser too; ARGS="-k word" picks some
-	@CHROMIUM="$$(bin/chromium)" && export CHROMIUM && exec $(PYTHON_IN) -m pytest $(ARGS)
+	@CHROMIUM="$$(bin/chromium)" && export CHROMIUM && exec $(PYTHON_IN) $(PYTEST) $(ARGS)
 
 test-postgres: .venv/.dev ## run all tests that a database can matter to on a throw-away PostgreSQL server
-	@CHROMIUM="$$(bin/chromium)" && export CHROMIUM && exec $(PYTHON_IN) bin/with-postgres $(PYTHON_IN) -m pytest $(NO_DATABASE:%=--ignore=%) $(ARGS)
+	@CHROMIUM="$$(bin/chromium)" && export CHROMIUM && exec $(PYTHON_IN) bin/with-postgres $(PYTHON_IN) $(PYTEST) $(NO_DATABASE:%=--ignore=%) $(ARGS)
 
 bench: .venv-bench/.bench ## measure the hub beside what people would use instead, 15 minutes; ARGS="--quick sending" tries one
 	@exec .venv-bench/bin/python -m benchmarks $(ARGS)

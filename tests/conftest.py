@@ -41,6 +41,17 @@ PASSWORD = "four words nobody knows"
 POSTGRES = os.environ.get("HUB_TEST_DATABASE_URL", "")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let tests that watch processes and clocks of their own run one at a time."""
+    here = Path(__file__).parent
+    for item in items:
+        folder = item.path.relative_to(here).parts[0]
+        if folder in {"run", "chaos"} or item.path.name == "test_outages.py":
+            item.add_marker(pytest.mark.xdist_group("processes"))
+        elif folder == "browser" or item.path.name.endswith("story.py"):
+            item.add_marker(pytest.mark.xdist_group(item.path.name))
+
+
 # ── Servers, once for all tests ───────────────────────────────────────────────────────────────────
 @pytest.fixture(scope="session")
 def queue_url() -> Iterator[str]:
