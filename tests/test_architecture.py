@@ -27,7 +27,6 @@ TOO_LONG = {
     "hub/integrations/base.py",
     "hub/integrations/slack/integration.py",
     "hub/integrations/telegram/integration.py",
-    "hub/messaging/send/claims.py",
     "hub/messaging/compose/outbox.py",
     "hub/messaging/send/outcomes.py",
     "hub/messaging/policy/policy.py",

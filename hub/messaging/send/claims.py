@@ -6,47 +6,49 @@ Claiming means the call begins: without an attempt's row it was surely never mad
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from operator import attrgetter
-from typing import Any
+from typing import NamedTuple
 
 import structlog
-from sqlalchemy import and_, bindparam, exists, func, or_, select
 
 from hub.core.errors import DecryptionError, HubError
-from hub.core.vocabulary import ConnectionState, Lane, Status
-from hub.db.compiled_sql import Statement
+from hub.core.vocabulary import Lane, Status
 from hub.db.engine import db
 from hub.db.optimistic_transaction import optimistic
-from hub.db.store import read, savepoint
+from hub.db.store import savepoint
 from hub.db.types import now
 from hub.integrations.base import Integration, Outbound
 from hub.messaging.compose import media
-from hub.messaging.compose.outbox import ASKING
 from hub.messaging.policy.policy import (
     QUIET,
     Carrier,
     Policy,
+    PolicyDecision,
     PolicyQuestion,
     hold_message,
     rules_of,
 )
 from hub.messaging.policy.rules import UnreadableRules
 from hub.messaging.policy.session_windows import WINDOW_CLOSED
-from hub.messaging.send import destinations, media_check, outcomes
+from hub.messaging.send import media_check, outcomes
+from hub.messaging.send.due_messages import (
+    choose_messages,
+    is_due,
+    read_enabled,
+    replaced_content,
+)
 from hub.messaging.send.isolation import Isolation
 from hub.messaging.send.outbound import Addressee, outbound_of
 from hub.messaging.send.outcomes import Claim, Outcome
-from hub.messaging.send.recipient_pacing import LOOKED_AT, RecipientPacing
-from hub.messaging.send.thread_order import edited_post, is_next_in_thread, provider_thread_of
-from hub.messaging.send.throttle_gate import LONGEST_REST, Gate, Gates
-from hub.messaging.state.database_clock import CLOCK, not_before
-from hub.messaging.state.message_batch import COLUMNS, MessageBatch, MessageRow
-from hub.messaging.state.message_batch import messages as message_table
+from hub.messaging.send.thread_order import edited_post, provider_thread_of
+from hub.messaging.send.throttle_gate import Gate, Gates
+from hub.messaging.state.database_clock import not_before
+from hub.messaging.state.message_batch import MessageBatch, MessageRow
 from hub.messaging.state.unreadable_rows import is_transient
-from hub.models import Body, Connection, Contact, Event, Message, SigningRequest, Throttle
+from hub.models import Connection
 from hub.shared import integration_instances
 
 __all__ = ["LEASE", "Claim", "Outcome", "is_due", "record_and_claim"]
@@ -60,75 +62,9 @@ UNREADABLE_RULES = (
     "The stored rules of this connection cannot be read. Open its rules, check and save them, then"
     " enable it again."
 )
+ERASED = "What it said, or whom it was for, was removed."
+NOTHING_TO_EDIT = "What it would have changed does not stand there."
 RESERVED = 4  # bulk leaves one in so many of a connection's threads to the other lane
-
-
-def is_due() -> list[str]:
-    """Return the ids of enabled connections that have something to send now, and whose sender may;
-    who waits longest comes first.
-
-    Reads only.
-    """
-    moment = now()
-    found = read(_DUE, moment=moment, far=moment + LONGEST_REST)
-    return [
-        connection_id
-        for (connection_id,) in found
-        if not integration_instances.instances().is_aside(connection_id)
-    ]
-
-
-def _waiting(lane: Lane) -> Any:
-    return (
-        Message.connection_id == Connection.id,
-        Message.status == Status.QUEUED,
-        Message.lane == lane,
-        Message.due_at <= bindparam("moment"),
-    )
-
-
-def _waits(lane: Lane) -> Any:
-    return exists().where(*_waiting(lane))
-
-
-def _since(lane: Lane) -> Any:
-    return (
-        select(Message.due_at)
-        .where(*_waiting(lane))
-        .order_by(Message.due_at)
-        .limit(1)
-        .correlate(Connection)
-        .scalar_subquery()
-    )
-
-
-_DUE = Statement(
-    select(Connection.id)
-    .outerjoin(Throttle, Throttle.name == Connection.throttle)
-    .where(
-        Connection.state == ConnectionState.ENABLED,
-        Connection.archived_at.is_(None),
-        # one that rests for days is due too: the claim puts that right
-        or_(
-            Throttle.ready_at.is_(None),
-            Throttle.ready_at <= CLOCK,
-            Throttle.ready_at > bindparam("far"),
-        ),
-        or_(
-            _waits(Lane.NOW),
-            and_(
-                or_(
-                    Throttle.bulk_at.is_(None),
-                    Throttle.bulk_at <= CLOCK,
-                    Throttle.bulk_at > bindparam("far"),
-                ),
-                _waits(Lane.BULK),
-            ),
-        ),
-    )
-    .order_by(func.coalesce(_since(Lane.NOW), _since(Lane.BULK)))
-    .limit(500)
-)
 
 
 def record_and_claim(
@@ -197,6 +133,19 @@ def _record_apart(ended: Sequence[Outcome]) -> None:
             )  # its lease will expire
 
 
+@dataclass(frozen=True, slots=True)
+class _Claiming:
+    """A connection while its messages are claimed, and what they are checked against."""
+
+    carrier: Carrier
+    account: str
+    integration: Integration
+    policy: Policy
+    batch: MessageBatch
+    epoch: int
+    at: datetime  # the moment by the database's clock
+
+
 def _claim(
     connection_id: str,
     threads: int,
@@ -207,58 +156,50 @@ def _claim(
     only: str = "",
 ) -> list[Claim]:
     threads = gate.most(threads)
-    enabled = read(_ENABLED, id=connection_id, moment=now()) if threads else []
-    if not enabled:
+    enabled = read_enabled(connection_id) if threads else None
+    if enabled is None:
         gate.passed(0)
         return []
-    version, account, *of_carrier, at = enabled[0]
+    version, account, *of_carrier, at = enabled
     carrier = Carrier(connection_id, *of_carrier)
-    rules = rules_of(carrier)
-    if isinstance(rules, UnreadableRules):
-        outcomes.pause_connection(connection_id, UNREADABLE_RULES)
-        return []
-    if rules.capped and connection_id not in held:
-        return []  # its rules are a moment old: the next turn holds it
-    integration = integration_instances.instances().kept(connection_id, version) or _start(
-        connection_id
-    )
+    integration = _ready(carrier, version, held)
     if integration is None:
         return []
-    ledger = MessageBatch()
+    batch = MessageBatch()
     spacing = gate.spacing()
-    chosen = _choose(connection_id, Lane.NOW, threads, spacing, ledger, only)
+    chosen = choose_messages(connection_id, Lane.NOW, threads, spacing, batch, only)
     for_bulk = integration.concurrency - integration.concurrency // RESERVED - bulk_flying
     if (bulk := gate.bulk(min(threads - len(chosen), for_bulk), len(chosen))) > 0:
-        chosen += _choose(connection_id, Lane.BULK, bulk, spacing, ledger, only)
-    wanted = [_wanted(row, to) for row, to in chosen]
-    asked = Policy(carrier, wanted)
-    claims = [
-        claim
-        for (row, to), one in zip(chosen, wanted, strict=True)
-        if (
-            claim := _begin(
-                ledger.hold(row),
-                to,
-                one,
-                asked,
-                integration,
-                gate.epoch,
-                ledger,
-                account=account,
-                sender=carrier.sender,
-                at=at,
-            )
-        )
+        chosen += choose_messages(connection_id, Lane.BULK, bulk, spacing, batch, only)
+    questions = [_question(row, to) for row, to in chosen]
+    policy = Policy(carrier, questions)
+    claiming = _Claiming(carrier, account, integration, policy, batch, gate.epoch, at)
+    begun = [
+        _begin(batch.hold(row), to, question, claiming)
+        for (row, to), question in zip(chosen, questions, strict=True)
     ]
-    ledger.write()
-    policies.append(asked)
+    claims = [claim for claim in begun if claim is not None]
+    batch.write()
+    policies.append(policy)
     if spacing:
         spacing.write()
     gate.passed(len(claims))
     return claims
 
 
-def _wanted(row: MessageRow, to: Addressee) -> PolicyQuestion:
+def _ready(carrier: Carrier, version: int, held: Collection[str]) -> Integration | None:
+    """Return the integration of a connection; None while its rules or settings do not allow it."""
+    rules = rules_of(carrier)
+    if isinstance(rules, UnreadableRules):
+        outcomes.pause_connection(carrier.id, UNREADABLE_RULES)
+        return None
+    if rules.capped and carrier.id not in held:
+        return None  # its rules are a moment old: the next turn holds it
+    kept = integration_instances.instances().kept(carrier.id, version)
+    return kept or _start(carrier.id)
+
+
+def _question(row: MessageRow, to: Addressee) -> PolicyQuestion:
     limits = [limit for limit in (row.expires_at, to.asks_until) if limit is not None]
     return PolicyQuestion(
         row.contact_id,
@@ -273,24 +214,6 @@ def _wanted(row: MessageRow, to: Addressee) -> PolicyQuestion:
     )
 
 
-_ENABLED = Statement(
-    select(
-        Connection.settings_version,
-        Connection.account,
-        Connection.integration,
-        Connection.channel,
-        Connection.sender,
-        Connection.test,
-        Connection.rules,
-        CLOCK,
-    ).where(
-        Connection.id == bindparam("id"),
-        Connection.state == ConnectionState.ENABLED,
-        Connection.archived_at.is_(None),
-    )
-)
-
-
 def _start(connection_id: str) -> Integration | None:
     connection = db.session.get_one(Connection, connection_id)
     try:
@@ -303,161 +226,123 @@ def _start(connection_id: str) -> Integration | None:
     return None
 
 
-def _choose(
-    connection_id: str,
-    lane: Lane,
-    most: int,
-    spacing: RecipientPacing | None,
-    ledger: MessageBatch,
-    only: str,
-) -> list[tuple[MessageRow, Addressee]]:
-    looked_at = max(most, LOOKED_AT) if spacing else most
-    asked = {"connection": connection_id, "lane": lane, "moment": now(), "most": looked_at}
-    width = len(COLUMNS)
-    found: list[tuple[MessageRow, Addressee]] = []
-    for values in read(_CHOOSE_ONE, only=only, **asked) if only else read(_CHOOSE, **asked):
-        address, address_key, zone, erased_at, content, asks_until = values[width:]
-        erased = erased_at is not None
-        bulk = lane == Lane.BULK
-        to = Addressee(address, address_key, zone, erased, content, bulk, asks_until)
-        found.append((MessageRow(*values[:width]), to))
-    found = destinations.hold_back(connection_id, is_next_in_thread(found, ledger), ledger)
-    return spacing.choose(found, most, ledger) if spacing else found
-
-
-_WAITING = (
-    select(
-        *COLUMNS,
-        Contact.address,
-        Contact.address_key,
-        Contact.time_zone,
-        Contact.erased_at,
-        Body._content,
-        SigningRequest.expires_at.label("asks_until"),
-    )
-    .join(Contact, Contact.id == Message.contact_id)
-    .outerjoin(Body, Body.owner_id == Message.id)
-    # the request's end may have changed since the message was planned; posts to a team ask nobody
-    .outerjoin(
-        Event,
-        and_(
-            Event.id == Message.event_id,
-            Event.type.in_(ASKING),
-            Message.thread == "",
-        ),
-    )
-    .outerjoin(SigningRequest, SigningRequest.id == Event.request_id)
-    .where(
-        Message.connection_id == bindparam("connection"),
-        Message.status == Status.QUEUED,
-        Message.lane == bindparam("lane"),
-        Message.due_at <= bindparam("moment"),
-    )
-    .order_by(Message.due_at)
-    .limit(bindparam("most"))
-    .with_for_update(of=message_table, skip_locked=True)
-)
-_CHOOSE = Statement(_WAITING)
-_CHOOSE_ONE = Statement(_WAITING.where(Message.id == bindparam("only")))
-
-
 def _begin(
-    row: MessageRow,
-    to: Addressee,
-    wanted: PolicyQuestion,
-    asked: Policy,
-    integration: Integration,
-    epoch: int,
-    ledger: MessageBatch,
-    *,
-    account: str,
-    sender: str,
-    at: datetime,
+    row: MessageRow, to: Addressee, question: PolicyQuestion, claiming: _Claiming
 ) -> Claim | None:
+    """Begin the call of a message, or end it or let it wait."""
     moment = now()
-    verdict = asked.verdict(wanted)
-    row.expires_at = wanted.expires_at  # the provider gets the current limit
+    decision = claiming.policy.verdict(question)
+    row.expires_at = question.expires_at  # the provider gets the current limit
+    if end := _end_of(row, to, decision, moment):
+        claiming.batch.end(row, end.status, end.word, code=end.code, why=end.why)
+        return None
+    if decision.until is not None:
+        _wait(row, QUIET, "quiet hours", decision.until, claiming.batch)
+        return None
+    try:
+        outbound = _outbound(row, to, claiming)
+    except DecryptionError as problem:
+        until = moment + UNREADABLE_PAUSE
+        _wait(row, "unreadable", "unreadable", until, claiming.batch, why=str(problem))
+        return None
+    if outbound is None:
+        claiming.batch.end(row, Status.SUPPRESSED, "suppressed", code=WINDOW_CLOSED)
+        return None
+    if end := _end_without_call(row, outbound, question, claiming.policy):
+        claiming.batch.end(row, end.status, end.word, code=end.code, why=end.why)
+        return None
+    claiming.policy.passed(question)
+    return _write_begin(row, to, outbound, claiming)
+
+
+class _End(NamedTuple):
+    """The end of a message that is not sent."""
+
+    status: Status
+    word: str
+    code: str = ""
+    why: str = ""
+
+
+def _end_of(
+    row: MessageRow, to: Addressee, decision: PolicyDecision, moment: datetime
+) -> _End | None:
+    """Return how a message ends because of what is stored; None when it may be sent."""
     if row.stop:
-        ledger.end(row, Status.CANCELED, "stopped", why=row.stop)
-    elif to.asks_until is not None and to.asks_until <= moment:
-        ledger.end(row, Status.EXPIRED, "expired", code="request_expired")
-    elif row.expires_at is not None and row.expires_at <= moment:
-        ledger.end(row, Status.EXPIRED, "expired", code=row.code)  # what it waited for is why
-    elif verdict.code:
-        ledger.end(row, Status.SUPPRESSED, "suppressed", code=verdict.code)
-    elif to.content is None or to.erased:
-        ledger.end(
-            row, Status.CANCELED, "erased", why="What it said, or whom it was for, was removed."
-        )
-    elif verdict.until is not None:
-        if row.code != QUIET:
-            ledger.note(row, "quiet hours")
-        row.due_at = verdict.until
-        row.code = QUIET
-    else:
-        if row.edits_id is not None:  # what it says may have been replaced until it was locked
-            to = replace(
-                to,
-                content=next((content for (content,) in read(_BODY, id=row.id)), None)
-                or to.content,
-            )
-        try:
-            outbound = outbound_of(
-                row, to, integration, row.tries + 1, free=asked.free(row.contact_id)
-            )
-        except DecryptionError as problem:
-            if row.code != "unreadable":
-                ledger.note(row, "unreadable", why=str(problem))
-            row.due_at = moment + UNREADABLE_PAUSE
-            row.code = "unreadable"
-            return None
-        if outbound is None:
-            ledger.end(row, Status.SUPPRESSED, "suppressed", code=WINDOW_CLOSED)
-            return None
-        if row.thread:
-            outbound = replace(outbound, thread=provider_thread_of(row), edits=edited_post(row))
-        if row.edits_id and not (outbound.edits or outbound.reply_to):
-            ledger.end(
-                row,
-                Status.CANCELED,
-                "nothing to edit",
-                why="What it would have changed does not stand there.",
-            )
-            return None
-        if media.file_is_gone(outbound.files):
-            ledger.end(row, Status.FAILED, "file gone", code="media_gone")
-            return None
-        if row.estimate is None:
-            code, row.estimate = asked.spend(wanted, outbound.text)
-            if code:
-                ledger.end(row, Status.SUPPRESSED, "suppressed", code=code)
-                return None
-        asked.passed(wanted)
-        begins = not_before(row.id, at)
-        ledger.begin(
-            row,
-            begins,
-            begins + LEASE,
-            outbound.template.id if outbound.template else "",
-            account=account,
-            sender=integration.other_sender(to.address) or sender,
-        )
-        looks = _looks(integration, outbound)
-        return Claim(
-            row.id,
-            row.tries,
-            row.connection_id,
-            integration,
-            outbound,
-            to.bulk,
-            epoch,
-            sender=sender,
-            looks=looks,
-        )
+        return _End(Status.CANCELED, "stopped", why=row.stop)
+    if to.asks_until is not None and to.asks_until <= moment:
+        return _End(Status.EXPIRED, "expired", "request_expired")
+    if row.expires_at is not None and row.expires_at <= moment:
+        return _End(Status.EXPIRED, "expired", row.code)  # what it waited for is why
+    if decision.code:
+        return _End(Status.SUPPRESSED, "suppressed", decision.code)
+    if to.content is None or to.erased:
+        return _End(Status.CANCELED, "erased", why=ERASED)
     return None
 
 
-_BODY = Statement(select(Body._content).where(Body.owner_id == bindparam("id")))
+def _wait(
+    row: MessageRow, code: str, word: str, until: datetime, batch: MessageBatch, why: str = ""
+) -> None:
+    """Let a message wait, and say so once."""
+    if row.code != code:
+        batch.note(row, word, why=why)
+    row.due_at = until
+    row.code = code
+
+
+def _outbound(row: MessageRow, to: Addressee, claiming: _Claiming) -> Outbound | None:
+    """Open a message's content; None when only free text could say it and none may be sent.
+
+    Raises DecryptionError.
+    """
+    if row.edits_id is not None:  # what it says may have been replaced until it was locked
+        to = replace(to, content=replaced_content(row.id) or to.content)
+    free = claiming.policy.free(row.contact_id)
+    outbound = outbound_of(row, to, claiming.integration, row.tries + 1, free=free)
+    if outbound is None or not row.thread:
+        return outbound
+    return replace(outbound, thread=provider_thread_of(row), edits=edited_post(row))
+
+
+def _end_without_call(
+    row: MessageRow, outbound: Outbound, question: PolicyQuestion, policy: Policy
+) -> _End | None:
+    """Return how a message ends that cannot be sent as it is, or would cost too much."""
+    if row.edits_id and not (outbound.edits or outbound.reply_to):
+        return _End(Status.CANCELED, "nothing to edit", why=NOTHING_TO_EDIT)
+    if media.file_is_gone(outbound.files):
+        return _End(Status.FAILED, "file gone", "media_gone")
+    if row.estimate is None:
+        code, row.estimate = policy.spend(question, outbound.text)
+        if code:
+            return _End(Status.SUPPRESSED, "suppressed", code)
+    return None
+
+
+def _write_begin(row: MessageRow, to: Addressee, outbound: Outbound, claiming: _Claiming) -> Claim:
+    integration = claiming.integration
+    sender = claiming.carrier.sender
+    begins = not_before(row.id, claiming.at)
+    claiming.batch.begin(
+        row,
+        begins,
+        begins + LEASE,
+        outbound.template.id if outbound.template else "",
+        account=claiming.account,
+        sender=integration.other_sender(to.address) or sender,
+    )
+    return Claim(
+        row.id,
+        row.tries,
+        row.connection_id,
+        integration,
+        outbound,
+        to.bulk,
+        claiming.epoch,
+        sender=sender,
+        looks=_looks(integration, outbound),
+    )
 
 
 def _looks(integration: Integration, outbound: Outbound) -> Callable[[], None] | None:

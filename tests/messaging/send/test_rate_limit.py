@@ -22,7 +22,7 @@ from hub.integrations.base import Accepted, Outbound
 from hub.lib import times
 from hub.lib.shutdown import ShutdownSignal
 from hub.messaging.send import claims as delivery
-from hub.messaging.send import dispatcher, rate_limit, recipient_pacing
+from hub.messaging.send import dispatcher, due_messages, rate_limit, recipient_pacing
 from hub.messaging.send.dispatcher import Dispatcher
 from hub.messaging.send.outcomes import Outcome
 from hub.messaging.send.rate_limit import RateState
@@ -409,7 +409,7 @@ def test_spaced_messages_go_one_after_the_other_in_their_order(
 def test_many_messages_to_one_recipient_do_not_hide_one_to_another(
     polite_pigeons: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivery, "LOOKED_AT", 20)
+    monkeypatch.setattr(due_messages, "LOOKED_AT", 20)
     for n in range(45):
         by_pigeon(text=f"{n}")
     hidden = by_pigeon("attic")
