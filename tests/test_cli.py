@@ -14,7 +14,7 @@ from sqlalchemy import select
 from hub.db.engine import db
 from hub.db.types import now
 from hub.integrations.base import Accepted
-from hub.messaging.send import claims
+from hub.messaging.send import calls, claims
 from hub.models import Connection
 from tests.hub_fixtures import a_form, a_message, about, call_back, settle_receipts, status
 from tests.hub_fixtures import hub_demo as hub_demo
@@ -131,7 +131,7 @@ def with_callbacks(hub_demo: Flask) -> str:
         [],
         {db.session.scalars(select(Connection.id).where(Connection.slug == "demo-sms")).one(): 1},
     )
-    claims.record_and_claim([claims.Outcome(claim, Accepted(SID), None, now(), 5, 201)], {})
+    claims.record_and_claim([calls.Outcome(claim, Accepted(SID), None, now(), 5, 201)], {})
     for word in ("sent", "delivered"):
         assert (
             call_back(hub_demo, a_form(hub_demo, SID, word), target=about(message_id)).status_code

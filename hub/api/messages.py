@@ -21,7 +21,7 @@ from hub.core.errors import NotFound, Refused
 from hub.core.vocabulary import Address
 from hub.db.engine import db
 from hub.db.types import is_id
-from hub.messaging.compose import cancellation, direct, outbox
+from hub.messaging.compose import cancellation, direct, resend
 from hub.messaging.track import message_queries
 from hub.models import Message
 from hub.shared import idempotency
@@ -118,7 +118,7 @@ def cancel_message(message_id: str) -> dict[str, Any]:
 def resend_message(message_id: str) -> tuple[dict[str, Any], int]:
     """Send a message again, as a new one."""
     own = _own(message_id).id
-    return stored_value(lambda: outbox.resend(own).id, lambda again: message_out(_own(again))), 202
+    return stored_value(lambda: resend.resend(own).id, lambda again: message_out(_own(again))), 202
 
 
 def _own(message_id: str) -> Message:

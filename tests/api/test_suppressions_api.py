@@ -11,7 +11,7 @@ from sqlalchemy import select
 from hub.core.errors import Refused
 from hub.db.engine import db
 from hub.db.types import now
-from hub.messaging.contacts import consents, suppressions
+from hub.messaging.contacts import consents, opt_out_files
 from hub.messaging.contacts.consents import ConsentEntry
 from hub.models import Consent, Suppression
 from tests.hub_fixtures import ANNA, ERIC, SigningApp, a_message, body, status
@@ -83,28 +83,28 @@ def test_a_file_closes_what_it_can_and_names_each_line_that_it_cannot(
         f"\ufeffaddress,channel,why\n{ERIC},,Old"
         f" list\nnonsense,,\n{ANNA},SMS,\n{ANNA},pigeon,\n{ERIC},,again\n"
     )
-    report = suppressions.import_opt_outs(lines, test=True)
+    report = opt_out_files.import_opt_outs(lines, test=True)
     assert (report.kept, report.known, [number for number, _ in report.refused]) == (2, 1, [3, 5])
     assert "pigeon" in report.refused[1][1]
-    out = "".join(suppressions.export_opt_outs(test=True)).splitlines()
+    out = "".join(opt_out_files.export_opt_outs(test=True)).splitlines()
     assert out[0] == "address,channel,reason,why,since,sender,code,kind,app"
     assert sorted(line.split(",")[0] for line in out[1:]) == sorted([f"'{ERIC}", f"'{ANNA}"])
-    assert suppressions.import_opt_outs("\n".join(out), test=True).refused == [], (
+    assert opt_out_files.import_opt_outs("\n".join(out), test=True).refused == [], (
         "what was exported can be imported"
     )
-    assert "".join(suppressions.export_opt_outs(test=False)).count("\n") == 1
+    assert "".join(opt_out_files.export_opt_outs(test=False)).count("\n") == 1
 
 
 @pytest.mark.parametrize("content", ["", "number\n+13175551234\n"])
 def test_a_file_without_addresses_is_refused_whole(signing_app: SigningApp, content: str) -> None:
     with pytest.raises(Refused):
-        suppressions.import_opt_outs(content, test=True)
+        opt_out_files.import_opt_outs(content, test=True)
     assert db.session.scalars(select(Suppression)).all() == []
 
 
 def test_what_looks_like_a_formula_is_none_in_a_file(signing_app: SigningApp) -> None:
     signing_app.post("/suppressions", {"address": ERIC, "why": "=HYPERLINK(1)"})
-    assert ",'=HYPERLINK(1)," in "".join(suppressions.export_opt_outs(test=True))
+    assert ",'=HYPERLINK(1)," in "".join(opt_out_files.export_opt_outs(test=True))
 
 
 # ── Consents ──────────────────────────────────────────────────────────────────────────────────────

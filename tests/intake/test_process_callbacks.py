@@ -16,7 +16,7 @@ from hub.intake import process_callbacks
 from hub.intake import provider_callbacks as intake_receipts
 from hub.integrations.base import Accepted, WebhookRequest
 from hub.lib import provider_http
-from hub.messaging.send import claims
+from hub.messaging.send import calls, claims
 from hub.models import Connection, PlatformEvent, Receipt
 from tests.fake_provider import Pigeon
 from tests.hub_fixtures import (
@@ -44,7 +44,7 @@ def sent(connection: Connection) -> str:
     """Give a message that Twilio has accepted as SID."""
     message_id = a_message()
     [claim] = claims.record_and_claim([], {connection.id: 1})
-    claims.record_and_claim([claims.Outcome(claim, Accepted(SID), None, now(), 5, 201)], {})
+    claims.record_and_claim([calls.Outcome(claim, Accepted(SID), None, now(), 5, 201)], {})
     return message_id
 
 
@@ -118,7 +118,7 @@ def test_a_callback_may_overtake_the_answer(hub_demo: Flask, connection: Connect
     call_back(hub_demo, a_form(hub_demo, SID, "delivered"), target=about(message_id))
     settle_receipts()
     assert (status(message_id), message(message_id).provider_id) == ("delivered", SID)
-    claims.record_and_claim([claims.Outcome(claim, Accepted(SID), None, now(), 5, 201)], {})
+    claims.record_and_claim([calls.Outcome(claim, Accepted(SID), None, now(), 5, 201)], {})
     assert (status(message_id), attempts(message_id)[0].outcome) == ("delivered", "accepted")
 
 
@@ -139,7 +139,7 @@ def test_a_callback_that_is_faster_than_our_own_record_is_settled_later(
     assert row.due_at is not None
     message_id = a_message()
     [claim] = claims.record_and_claim([], {connection.id: 1})
-    claims.record_and_claim([claims.Outcome(claim, Accepted(SID), None, now(), 5, 201)], {})
+    claims.record_and_claim([calls.Outcome(claim, Accepted(SID), None, now(), 5, 201)], {})
     with time_machine.travel(row.due_at + timedelta(seconds=1)):
         settle_receipts()
     assert status(message_id) == "delivered"

@@ -21,7 +21,7 @@ from hub.db.types import new_id, now
 from hub.intake import process_callbacks, replay
 from hub.intake.replay import Report, Selection
 from hub.integrations.base import Accepted
-from hub.messaging.send import claims
+from hub.messaging.send import calls, claims
 from hub.models import Attempt, Audit, Connection, Message, PlatformEvent, Receipt, StatusEvent
 from tests.conftest import close, make_app
 from tests.hub_fixtures import (
@@ -53,7 +53,7 @@ def sent(connection: Connection) -> str:
 def a_sent_message(connection: Connection, sid: str) -> str:
     message_id = a_message(text=sid)
     [claim] = claims.record_and_claim([], {connection.id: 1})
-    claims.record_and_claim([claims.Outcome(claim, Accepted(sid), None, now(), 5, 201)], {})
+    claims.record_and_claim([calls.Outcome(claim, Accepted(sid), None, now(), 5, 201)], {})
     return message_id
 
 

@@ -14,7 +14,7 @@ from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import id_at, new_id, now
 from hub.intake import purge, retention
-from hub.messaging.compose import outbox
+from hub.messaging.compose import resend
 from hub.messaging.contacts import consents, suppressions
 from hub.messaging.contacts.consents import ConsentEntry
 from hub.models import (
@@ -260,7 +260,7 @@ def test_what_was_posted_to_a_team_goes_with_its_thread_and_its_buttons(
 def test_of_two_messages_the_one_that_took_over_goes_first(hub_demo: Flask) -> None:
     first = a_message()
     change(first, status="failed", due_at=None)
-    second = outbox.resend(first).id
+    second = resend.resend(first).id
     change(second, status="failed", due_at=None)
     for _ in range(2):
         purge.delete_old_rows(now() + YEAR)

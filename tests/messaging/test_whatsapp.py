@@ -23,6 +23,7 @@ from hub.messaging.compose import outbox, provider_templates, render, template_s
 from hub.messaging.contacts.contacts import contact_for
 from hub.messaging.inbox import conversations
 from hub.messaging.policy import session_windows
+from hub.messaging.send import calls
 from hub.messaging.send import claims as delivery
 from hub.models import (
     Attempt,
@@ -100,13 +101,13 @@ def came_in(
     return call_back(app, form, target=target)
 
 
-def turn(connection: Connection) -> delivery.Claim | None:
+def turn(connection: Connection) -> calls.Claim | None:
     claims = delivery.record_and_claim([], {connection.id: 1})
     return claims[0] if claims else None
 
 
-def accepted(claim: delivery.Claim, sid: str = "SM" + "2" * 32) -> None:
-    delivery.record_and_claim([delivery.Outcome(claim, Accepted(sid), None, now(), 5, 201)], {})
+def accepted(claim: calls.Claim, sid: str = "SM" + "2" * 32) -> None:
+    delivery.record_and_claim([calls.Outcome(claim, Accepted(sid), None, now(), 5, 201)], {})
 
 
 def drafted(connection: Connection, template: Filled | None = None) -> str:
@@ -402,7 +403,7 @@ class TestTooLate:
         claim = turn(whatsapp)
         assert claim is not None
         delivery.record_and_claim(
-            [delivery.Outcome(claim, None, TemplateRequired("Too late.", "63016"), now(), 5, 400)],
+            [calls.Outcome(claim, None, TemplateRequired("Too late.", "63016"), now(), 5, 400)],
             {},
         )
         assert [one.status for one in self.successors(message_id)] == ["queued"]

@@ -21,7 +21,7 @@ from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import now
 from hub.integrations.base import Outbound
-from hub.messaging.compose import cancellation, outbox
+from hub.messaging.compose import cancellation, resend
 from hub.messaging.policy.rules import Rules
 from hub.messaging.send import claims
 from hub.messaging.track import statuses
@@ -302,7 +302,7 @@ def test_a_change_that_is_over_is_not_sent_again(roof: Roof, loft: Loft) -> None
     change(older, status="failed")
     tell("request.signed", signer="eric", signers=[])
     with pytest.raises(Conflict, match="changed once more since"):
-        outbox.resend(older)
+        resend.resend(older)
 
 
 def test_a_new_place_begins_a_thread_of_its_own(roof: Roof, loft: Loft) -> None:

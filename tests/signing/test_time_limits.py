@@ -17,7 +17,7 @@ from hub.core.errors import Conflict
 from hub.db.engine import Base, db
 from hub.db.store import transaction
 from hub.db.types import now
-from hub.messaging.compose import outbox
+from hub.messaging.compose import resend
 from hub.models import Action, Message, SigningRequest, StatusEvent
 from hub.signing import button_actions, cards, reminders, signing_batch
 from tests.hub_fixtures import (
@@ -183,7 +183,7 @@ def test_a_request_to_sign_is_not_sent_again_after_the_end(signing_app: SigningA
     change(first, status="failed", due_at=None)
     expire(now() - timedelta(seconds=1))
     with pytest.raises(Conflict, match="time to sign") as refused:
-        outbox.resend(first)
+        resend.resend(first)
     assert refused.value.code == "request_expired"
     answer = signing_app.post(f"/messages/{first}/resend")
     assert (answer.status_code, body(answer)["code"]) == (409, "request_expired")

@@ -15,7 +15,7 @@ from hub.db.store import transaction
 from hub.db.types import now
 from hub.intake.provider_callbacks import request_of
 from hub.integrations.base import Accepted
-from hub.messaging.send import claims
+from hub.messaging.send import calls, claims
 from hub.models import Connection, Inbound, PlatformEvent
 from tests.conftest import config_of, make_app
 from tests.hub_fixtures import (
@@ -267,7 +267,7 @@ class TestUnderAPath:
 def sent_message(app: Flask, connection: Connection, sid: str = SID) -> str:
     message_id = a_message(text=sid, channel="", connection_slug=connection.slug)
     [claim] = claims.record_and_claim([], {connection.id: 1})
-    claims.record_and_claim([claims.Outcome(claim, Accepted(sid), None, now(), 5, 201)], {})
+    claims.record_and_claim([calls.Outcome(claim, Accepted(sid), None, now(), 5, 201)], {})
     return message_id
 
 

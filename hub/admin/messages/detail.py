@@ -24,7 +24,7 @@ from hub.db.engine import db
 from hub.db.types import is_id, now
 from hub.integrations.base import Problem
 from hub.lib.page_text import isolate_markup
-from hub.messaging.compose import cancellation, outbox, sent_text
+from hub.messaging.compose import cancellation, resend, sent_text
 from hub.messaging.contacts import suppressions
 from hub.messaging.policy import policy, session_windows
 from hub.messaging.send import destinations
@@ -86,7 +86,7 @@ def cancel_message(message_id: str) -> Any:
 def resend_message(message_id: str) -> Any:
     """Send a message again and show the new one."""
     try:
-        again = outbox.resend(_find(message_id).id)
+        again = resend.resend(_find(message_id).id)
     except Refused as problem:
         flash(str(problem), "warn")
         return redirect(url_for("admin.message", message_id=message_id), 303)
@@ -295,7 +295,7 @@ TITLES = {
 
 def _why_not_resend(one: Message) -> str:
     if unreadable_rows.row_of("messages", one.id) is not None:
-        return outbox.DAMAGED
+        return resend.DAMAGED
     status = Status.read(one.status)
     if not (one.settled or status == Status.UNKNOWN) or status.arrived:
         return "It is on its way, or has arrived."

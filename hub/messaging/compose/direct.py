@@ -9,6 +9,7 @@ from hub.core.errors import Conflict, NotFound, Refused
 from hub.core.vocabulary import Address, ConnectionState
 from hub.db.engine import db
 from hub.db.store import transaction
+from hub.integrations.base import Integration
 from hub.lib.text import readable
 from hub.messaging.compose import media
 from hub.messaging.compose.fitting import refuse_too_long
@@ -41,43 +42,43 @@ def send_message(
     """
     connection = _connection(connection_id, connection_slug, channel, test, to)
     cls = integrations.get(connection.integration)
-    if not to.strip() and not connection.place:
-        raise Refused(
-            "no_address",
-            (
-                "Give the number to send to."
-                if cls.address == Address.PHONE
-                else "Say where to send it."
-            ),
-            field="to",
-        )
-    try:
-        address = cls.clean_address(to.strip() or connection.place)
-    except ValueError as problem:
-        raise Refused("bad_address", str(problem), field="to") from None
-    if cls.kind_of(address) != cls.address and not cls.finds_people(connection.place):
-        raise Refused(
-            "no_direct_messages",
-            f"{connection.title} posts to one place only, and writes to nobody alone.",
-            field="to",
-        )
+    kind, address = _address(connection, cls, to)
     files = media.attached_files(
         cls, url=media_url, file_id=media_id, source_id=source_id, test=test
     )
     if not text.strip() and not files:
         raise Refused("empty_text", "Give the text of the message.", field="text")
     refuse_too_long(cls, readable(text))
-    contact = contact_for(cls.kind_of(address), address, test=connection.test)
     return add(
         Draft(
             connection=connection,
-            contact=contact,
+            contact=contact_for(kind, address, test=connection.test),
             text=text,
             media=files,
             source_id=source_id,
             by_hand=source_id is None,
         )
     ).id
+
+
+def _address(connection: Connection, cls: type[Integration], to: str) -> tuple[str, str]:
+    """Return the kind and normal form of a recipient; without one, of where the team reads.
+
+    Raises Refused.
+    """
+    if not to.strip() and not connection.place:
+        phone = cls.address == Address.PHONE
+        why = "Give the number to send to." if phone else "Say where to send it."
+        raise Refused("no_address", why, field="to")
+    try:
+        address = cls.clean_address(to.strip() or connection.place)
+    except ValueError as problem:
+        raise Refused("bad_address", str(problem), field="to") from None
+    kind = cls.kind_of(address)
+    if kind != cls.address and not cls.finds_people(connection.place):
+        why = f"{connection.title} posts to one place only, and writes to nobody alone."
+        raise Refused("no_direct_messages", why, field="to")
+    return kind, address
 
 
 def _connection(
@@ -95,7 +96,7 @@ def _connection(
             )
         )
         if not among:
-            kind = "" if test is None else "test " if test else "live "
+            kind = {None: "", True: "test ", False: "live "}[test]
             why = f"No enabled {kind}connection carries {channel}. Enable one under Integrations."
             raise Refused("no_connection", why, field="channel")
         return next((one for one in among if _takes(one, to)), among[0])

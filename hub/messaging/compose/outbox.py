@@ -9,8 +9,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import select, update
 
-from hub import integrations
-from hub.core.errors import Conflict, NotFound
+from hub.core.errors import NotFound
 from hub.core.vocabulary import EventType, Lane, Status
 from hub.db.compiled_sql import Statement, UnreadableRow, table_of
 from hub.db.engine import db
@@ -19,15 +18,12 @@ from hub.db.types import keyring, new_id, now
 from hub.integrations.base import Button, Card, Filled
 from hub.lib.crypto import blind_index
 from hub.lib.text import readable
-from hub.messaging.compose import media, provider_templates
-from hub.messaging.compose.content import buttons_of, card_of, content_of, template_of
+from hub.messaging.compose.content import content_of
 from hub.messaging.policy.policy import QUIET, Carrying, Policy, PolicyDecision, PolicyQuestion
 from hub.messaging.policy.session_windows import WINDOW_CLOSED
-from hub.messaging.state import unreadable_rows
 from hub.messaging.state.message_batch import messages as message_table
 from hub.messaging.state.message_batch import status_events
-from hub.models import Body, Connection, Event, Message, SigningRequest, StatusEvent
-from hub.shared import audit
+from hub.models import Body, Message, StatusEvent
 from hub.shared.index_key import index_key
 
 LATEST = datetime.max.replace(tzinfo=UTC)
@@ -312,114 +308,6 @@ def record_fact(
             why=why,
             source="hub",
         )
-    )
-
-
-DAMAGED = (
-    "A damaged value in the database hides whether it was sent. Repair its row first: the page "
-    "Unreadable rows names the value."
-)
-
-
-@transaction
-def resend(message_id: str) -> Message:
-    """Send a message again, as a successor, which each message has at most one of.
-
-    Raises NotFound, Conflict.
-    """
-    message = lock_message(message_id)
-    status = Status.read(message.status)
-    if unreadable_rows.row_of("messages", message_id) is not None:
-        raise Conflict("unreadable", DAMAGED)
-    if not (message.settled or status == Status.UNKNOWN):
-        raise Conflict(
-            "under_way",
-            "It is still on its way. Wait until it has arrived or failed, then send it again.",
-        )
-    successor = db.session.scalar(select(Message.id).where(Message.after_id == message_id))
-    newer = (
-        select(Message.id)
-        .where(Message.edits_id == message.edits_id, Message.id > message.id)
-        .limit(1)
-    )
-    if message.edits_id is not None and db.session.scalar(newer) is not None:
-        raise Conflict(
-            "newer_edit",
-            "The post was changed once more since, so this change would show what is over.",
-        )
-    if successor is not None:
-        raise Conflict(
-            "resent_already",
-            f"It was sent again already, as {successor}. Send that one again instead.",
-        )
-    connection = message.connection
-    if not connection.enabled:
-        raise Conflict(
-            "connection_off",
-            f"The connection {connection.title} does not send now. Enable it, then send again.",
-        )
-    body = db.session.get(Body, message.id)
-    if body is None:
-        raise Conflict(
-            "body_gone", "What it said was removed after its retention, so it cannot be sent again."
-        )
-    content = body.content
-    _ask_limits(message, content)
-    again = add(
-        Draft(
-            connection=connection,
-            contact=message.contact,
-            text=content["text"],
-            subject=content["subject"],
-            source_id=message.source_id,
-            event_id=message.event_id,
-            request_id=message.request_id,
-            signer_id=message.signer_id,
-            step_id=message.step_id,
-            template_version_id=message.template_version_id,
-            template=_template_now(connection, content),
-            says=content.get("says"),
-            media=content.get("media", ()),
-            by_hand=message.by_hand,
-            after_id=message.id,
-            thread=message.thread,
-            edits_id=message.edits_id,
-            card=card_of(content),
-            buttons=buttons_of(content),
-            reply_to=content.get("reply_to", ""),
-        )
-    )
-    audit.record("message.resent", message.id, successor=again.id)
-    return db.session.get_one(Message, again.id)
-
-
-def _ask_limits(message: Message, content: Mapping[str, Any]) -> None:
-    """Raise Conflict where a time limit of what a message asks for, or brings along, has passed."""
-    limit = (
-        db.session.scalar(
-            select(SigningRequest.expires_at)
-            .join(Event, Event.request_id == SigningRequest.id)
-            .where(Event.id == message.event_id, Event.type.in_(ASKING))
-        )
-        if message.event_id and not message.thread
-        else None
-    )
-    if limit is not None and limit <= now():
-        why = "The time to sign its request has ended, so nobody is asked to sign it."
-        raise Conflict("request_expired", why)
-    if media.file_is_gone([file["file"] for file in content.get("media", ()) if "file" in file]):
-        why = "The attached file is no longer kept. Upload it again and send a new message."
-        raise Conflict("media_gone", why)
-
-
-def _template_now(connection: Connection, content: Mapping[str, Any]) -> Filled | None:
-    """Return the approved template that says today what a message's content says."""
-    says = content.get("says")
-    if not says:
-        return template_of(content)
-    cls = integrations.get(connection.integration)
-    return provider_templates.fill_mapped(
-        connection.id, says["name"], says["locale"], says["values"], cls
     )
 
 

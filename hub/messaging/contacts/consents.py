@@ -20,7 +20,7 @@ from hub.db.types import BadTime, new_id, now
 from hub.lib import addresses, times
 from hub.messaging.contacts.contacts import contact_for
 from hub.messaging.contacts.csv_files import Columns, ImportReport, Line, csv_line, import_lines
-from hub.messaging.contacts.suppressions import source_name_of
+from hub.messaging.contacts.opt_out_files import source_id_of
 from hub.messaging.state import unreadable_rows
 from hub.models import Consent, Contact, Source
 from hub.shared import audit
@@ -198,7 +198,7 @@ def import_consents(content: str | bytes, *, test: bool) -> ImportReport:
 def _import(line: dict[str, str], apps: Mapping[str, str], test: bool) -> bool:
     said = _said(line)
     source = line["source"].strip().lower() or BY_IMPORT
-    source_id = source_name_of(line, apps)
+    source_id = source_id_of(line, apps)
     if source not in SOURCES:
         raise Refused(
             "no_such_source", f"Give one of {', '.join(SOURCES)}, or none.", field="source"

@@ -4,7 +4,6 @@ lifted by hand, never by time.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,14 +14,12 @@ from hub.core.errors import NotFound, Refused
 from hub.core.vocabulary import Address, Channel
 from hub.db.engine import db
 from hub.db.store import transaction
-from hub.db.types import BadTime, is_id, now
-from hub.lib import addresses, text, times
+from hub.db.types import is_id, now
+from hub.lib import addresses, text
 from hub.messaging.contacts import contact_links, merging
 from hub.messaging.contacts.contacts import contact_for
-from hub.messaging.contacts.csv_files import Columns, ImportReport, csv_line, import_lines
-from hub.messaging.policy import linked_contacts, policy
-from hub.messaging.state import unreadable_rows
-from hub.models import Connection, Contact, Message, Source, Suppression
+from hub.messaging.policy import linked_contacts, opt_outs, policy
+from hub.models import Contact, Message, Suppression
 from hub.shared import audit
 from hub.shared.address_keys import address_keys, keys_of_contact
 
@@ -32,9 +29,6 @@ BY_PROVIDER = "provider"
 BY_COMPLAINT = "complaint"
 LONGEST_WHY = 500  # characters
 REASONS = (BY_ADMIN, BY_IMPORT, BY_PROVIDER, BY_COMPLAINT, "api", "keyword")
-LONGEST_NAME = 200  # characters of a sender or a code
-# of a file
-COLUMNS = "address", "channel", "reason", "why", "since", "sender", "code", "kind", "app"
 
 
 @dataclass(frozen=True)
@@ -94,7 +88,9 @@ def add_opt_out(
 
     Return what closes it, which may be older. Raises Refused that names the field.
     """
-    row, _ = _add(addresses.parse(address), channel, why, test, reason, source_id=source_id)
+    row, _ = store_opt_out(
+        addresses.parse(address), channel, why, test, reason, source_id=source_id
+    )
     audit.record(
         "suppression.added",
         row.id,
@@ -105,7 +101,7 @@ def add_opt_out(
     return row
 
 
-def _add(
+def store_opt_out(
     address: tuple[Address, str],
     channel: str,
     why: str,
@@ -227,7 +223,7 @@ def lift_for_sender(message_id: str) -> None:
 
 def stopping(message: Message) -> Suppression | None:
     """Return what would stop a message like this one now, or None."""
-    return policy.find_opt_out(
+    return opt_outs.find_opt_out(
         contact_links.keys_of_person(message.contact),
         message.channel,
         policy.sender_key(message.connection),
@@ -271,7 +267,7 @@ def blocks_of_address(address: str, *, test: bool, source_id: str) -> list[tuple
     ).all()
     linked = linked_contacts.linked_contacts(mine).values()
     others = [one.address_key for some in linked for one in some]
-    query = policy.active_opt_outs((*keys, *others), test=test, source_id=source_id)
+    query = opt_outs.active_opt_outs((*keys, *others), test=test, source_id=source_id)
     return sorted({(row.channel, row.code or row.reason) for row in db.session.scalars(query)})
 
 
@@ -314,104 +310,3 @@ def opt_outs_of_contact(contact: Contact) -> list[Suppression]:
         Suppression.address_key.in_(keys_of_contact(contact)), Suppression.test.in_(tests)
     )
     return list(db.session.scalars(query.order_by(Suppression.id.desc())))
-
-
-# ── In files ──────────────────────────────────────────────────────────────────────────────────────
-FILE = Columns(("address",), COLUMNS[1:], others=True)
-
-
-def import_opt_outs(content: str | bytes, *, test: bool) -> ImportReport:
-    """Close every address of a CSV file: those of `export` as they were, other lists for the reason
-    `import`.
-
-    Raises Refused for a file that cannot be read, before anything is stored.
-    """
-    apps = {row.slug: row.id for row in db.session.scalars(select(Source))}
-    return import_lines(
-        content, lambda line: _import(line, apps, test), columns=FILE, action="suppression.imported"
-    )
-
-
-def _import(line: dict[str, str], apps: Mapping[str, str], test: bool) -> bool:
-    address = addresses.of_kind(line["address"], line["kind"])
-    sender = line["sender"].strip()
-    if is_id("con", sender) and db.session.get(Connection, sender) is None:
-        sender = ""  # a connection of another hub: the opt-out applies to the whole channel
-    since = line["since"].strip()
-    reason = line["reason"].strip().lower()
-    for name in ("sender", "code"):
-        if len(line[name]) > LONGEST_NAME:
-            raise Refused("too_long", f"Give it in at most {LONGEST_NAME} characters.", field=name)
-    _, new = _add(
-        address,
-        line["channel"].strip().lower(),
-        line["why"],
-        test,
-        reason if reason in REASONS else BY_IMPORT,
-        sender=sender,
-        code=line["code"].strip(),
-        source_id=source_name_of(line, apps),
-        since=(
-            times.is_past(times.parse(since, field="since"), now(), field="since")
-            if since
-            else None
-        ),
-    )
-    return new
-
-
-def source_name_of(line: Mapping[str, str], apps: Mapping[str, str]) -> str | None:
-    """Return the id of the source that a line of a file names by its slug; None for all.
-
-    Raises Refused.
-    """
-    slug = line["app"].strip()
-    if slug and slug not in apps:
-        why = (
-            f"There is no source {slug[:50]!r}. Create it first, or leave this empty for every"
-            " source."
-        )
-        raise Refused("no_such_source", why, field="app")
-    return apps[slug] if slug else None
-
-
-def _line(one: AddressOptOut, apps: dict[str, str]) -> str:
-    row = one.row
-    # it closes the address all the same
-    since = "" if isinstance(row.since, BadTime) else row.since.isoformat()
-    return csv_line(
-        [
-            one.address,
-            row.channel,
-            row.reason,
-            text.one_line(row.why),
-            since,
-            row.sender,
-            row.code,
-            one.kind,
-            apps.get(row.source_id or "", ""),
-        ]
-    )
-
-
-def export_opt_outs(*, test: bool) -> Iterator[str]:
-    """Write the open suppressions of live or test addresses as a CSV file, line by line; those of
-    erased people have no address.
-    """
-    yield ",".join(COLUMNS) + "\r\n"
-    apps = {row.id: row.slug for row in db.session.scalars(select(Source))}
-    last = ""
-    while True:
-        query = (
-            list_opt_outs(test=test).where(Suppression.id > last)
-            if last
-            else list_opt_outs(test=test)
-        )
-        rows = list(db.session.scalars(query.order_by(Suppression.id).limit(500)))
-        known = [one for one in with_addresses(rows) if one.address]
-        yield from unreadable_rows.readable_rows(
-            "suppressions", known, lambda one: _line(one, apps)
-        )
-        if not rows:
-            return
-        last = rows[-1].id

@@ -13,17 +13,17 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Protocol
 
-from sqlalchemy import Select, and_, bindparam, not_, or_, select
+from sqlalchemy import and_, bindparam, not_, select
 
 from hub import integrations
 from hub.core.errors import NotFound
 from hub.core.vocabulary import Channel, Status
-from hub.db.compiled_sql import Statement, UnreadableRow, table_of
+from hub.db.compiled_sql import Statement, table_of
 from hub.db.engine import db
 from hub.db.store import cached, list_param, read
-from hub.db.types import FIRST_TIME, LAST_TIME, id_at, is_id, now
+from hub.db.types import id_at, now
 from hub.integrations.base import Integration
 from hub.lib.text import segments
 from hub.messaging.policy import (
@@ -39,8 +39,9 @@ from hub.messaging.policy.newest_decisions import (
     holds_for,
     newest_decisions,
 )
+from hub.messaging.policy.opt_outs import opt_outs_of
 from hub.messaging.policy.rules import Rules
-from hub.models import Attempt, Connection, Message, Source, Suppression
+from hub.models import Attempt, Connection, Message
 
 QUIET = "quiet_hours"  # the code of what waits for their end, and of what could not
 HOUR = timedelta(hours=1)
@@ -331,107 +332,6 @@ def _capped() -> frozenset[str]:
     return frozenset(
         row_id for row_id, kept in found if rules.rules_of_connection(kept, False).capped
     )
-
-
-# ── Suppressions ──────────────────────────────────────────────────────────────────────────────────
-def find_opt_out(
-    address_keys: Collection[bytes],
-    channel: str,
-    sender: str,
-    *,
-    test: bool,
-    source_id: str | None = None,
-) -> Suppression | None:
-    """Return what forbids a source to send to an address over a channel and sender, or None.
-
-    `sender` is a `sender_key`.
-    """
-    query = active_opt_outs(address_keys, test=test, source_id=source_id).where(
-        Suppression.channel.in_(("", channel)), Suppression.sender.in_(("", sender))
-    )
-    return db.session.scalar(query.limit(1))
-
-
-def active_opt_outs(
-    address_keys: Collection[bytes], *, test: bool, source_id: str | None
-) -> Select[Suppression]:
-    """Return the query for what stops messages of a source to an address, on any channel.
-
-    `address_keys` are those of one person. A live suppression also holds for a test send, never the
-    reverse.
-    """
-    tests = (False, True) if test else (False,)
-    query = (
-        select(Suppression)
-        .outerjoin(Source, Source.id == Suppression.source_id)
-        .where(
-            Suppression.address_key.in_(address_keys),
-            Suppression.lifted_at.is_(None),
-            Suppression.test.in_(tests),
-        )
-    )
-    if source_id is None:
-        return query
-    own = Suppression.source_id == source_id
-    return query.where(or_(Suppression.source_id.is_(None), own, Source.applies_to_all))
-
-
-def opt_outs_of(
-    address_keys: Collection[bytes], channel: str, sender: str, *, test: bool
-) -> dict[bytes, dict[str | None, str]]:
-    """Return the code of what suppresses each address, by source; None for every source's.
-
-    `sender` is a `sender_key`.
-    """
-    if not address_keys:
-        return {}
-    asked = {"keys": list(address_keys), "tests": [False, True] if test else [False]}
-    found: dict[bytes, dict[str | None, str]] = {}
-    for address_key, code, reason, source_id, applies_to_all, channel_, sender_, *_ in read(
-        _OPEN, **asked
-    ):
-        _check_opt_out(
-            code=code, reason=reason, channel=channel_, sender=sender_, source_id=source_id
-        )
-        if channel_ in ("", channel) and sender_ in ("", sender):
-            found.setdefault(address_key, {})[None if applies_to_all else source_id] = (
-                code or reason
-            )
-    return found
-
-
-def _check_opt_out(**values: Any) -> None:
-    """Raise UnreadableRow for a damaged opt-out, which blocks its recipient until repaired."""
-    for name, value in values.items():
-        if name == "source_id" and value is None:
-            continue
-        if not isinstance(value, str) or (name == "source_id" and not is_id("src", value)):
-            raise UnreadableRow(f"suppressions.{name}")
-    if values["channel"] and values["channel"] not in _CHANNELS:
-        raise UnreadableRow("suppressions.channel")
-
-
-_CHANNELS = frozenset(one.value for one in Channel)
-_table = table_of(Suppression)
-_sources = table_of(Source)
-_OPEN = Statement(
-    select(
-        *_table.c["address_key", "code", "reason", "source_id"],
-        _sources.c.applies_to_all,
-        *_table.c["channel", "sender", "test", "lifted_at"],
-    )
-    .outerjoin(_sources, _sources.c.id == _table.c.source_id)
-    .where(
-        _table.c.address_key.in_(list_param("keys")),
-        # also read opt-outs with a damaged value, which would otherwise be missed
-        or_(
-            _table.c.lifted_at.is_(None),
-            _table.c.lifted_at < FIRST_TIME,
-            _table.c.lifted_at >= LAST_TIME,
-        ),
-        or_(_table.c.test.in_(list_param("tests")), _table.c.test.not_in([False, True])),
-    )
-)
 
 
 _messages = table_of(Message)

@@ -33,7 +33,8 @@ from hub.messaging.policy.policy import (
 )
 from hub.messaging.policy.rules import UnreadableRules
 from hub.messaging.policy.session_windows import WINDOW_CLOSED
-from hub.messaging.send import media_check, outcomes
+from hub.messaging.send import connection_pause, media_check, outcomes
+from hub.messaging.send.calls import Claim, Outcome
 from hub.messaging.send.due_messages import (
     choose_messages,
     is_due,
@@ -42,7 +43,6 @@ from hub.messaging.send.due_messages import (
 )
 from hub.messaging.send.isolation import Isolation
 from hub.messaging.send.outbound import Addressee, outbound_of
-from hub.messaging.send.outcomes import Claim, Outcome
 from hub.messaging.send.thread_order import edited_post, provider_thread_of
 from hub.messaging.send.throttle_gate import Gate, Gates
 from hub.messaging.state.database_clock import not_before
@@ -191,7 +191,7 @@ def _ready(carrier: Carrier, version: int, held: Collection[str]) -> Integration
     """Return the integration of a connection; None while its rules or settings do not allow it."""
     rules = rules_of(carrier)
     if isinstance(rules, UnreadableRules):
-        outcomes.pause_connection(carrier.id, UNREADABLE_RULES)
+        connection_pause.pause_connection(carrier.id, UNREADABLE_RULES)
         return None
     if rules.capped and carrier.id not in held:
         return None  # its rules are a moment old: the next turn holds it
@@ -222,7 +222,7 @@ def _start(connection_id: str) -> Integration | None:
         log.error("connection.unreadable", connection=connection.slug, key=problem.key_id)
         integration_instances.instances().set_aside(connection.id, UNREADABLE_PAUSE.total_seconds())
     except HubError as problem:  # a package that is gone, a test connection without the demo
-        outcomes.pause_connection(connection.id, str(problem))
+        connection_pause.pause_connection(connection.id, str(problem))
     return None
 
 

@@ -24,7 +24,8 @@ from hub.db.store import wake_now
 from hub.db.types import now
 from hub.lib.provider_http import recorded, uptime
 from hub.lib.shutdown import ShutdownSignal
-from hub.messaging.send.claims import Claim, Outcome, is_due, record_and_claim
+from hub.messaging.send.calls import Claim, Outcome
+from hub.messaging.send.claims import is_due, record_and_claim
 from hub.messaging.send.outcomes import FAULT, TOO_LATE
 from hub.models import Connection
 

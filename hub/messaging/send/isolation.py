@@ -20,7 +20,7 @@ from hub.db.compiled_sql import Statement
 from hub.db.store import read
 from hub.db.types import new_id, now
 from hub.messaging.send import throttle_gate
-from hub.messaging.send.outcomes import Claim, Outcome
+from hub.messaging.send.calls import Claim, Outcome
 from hub.messaging.state import unreadable_rows
 from hub.messaging.state.unreadable_rows import is_transient
 from hub.models import Message

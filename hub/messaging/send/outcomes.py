@@ -5,12 +5,11 @@ attempt exists.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import bindparam, func, or_, select, update
+from sqlalchemy import func, select
 
 from hub.core.errors import (
     ConnectionBroken,
@@ -27,21 +26,22 @@ from hub.core.errors import (
     TransientError,
     Unreachable,
 )
-from hub.core.vocabulary import ConnectionState, Status
+from hub.core.vocabulary import Status
 from hub.db.compiled_sql import Statement
 from hub.db.engine import db
 from hub.db.store import list_param, read, transaction, wake
 from hub.db.types import now
-from hub.integrations.base import Accepted, Integration, Outbound
-from hub.lib.provider_http import uptime
+from hub.integrations.base import Accepted, Integration
 from hub.lib.times import pause as asked_pause
 from hub.messaging.compose import fallback
 from hub.messaging.contacts import chats, suppressions
 from hub.messaging.contacts.contacts import contact_for
 from hub.messaging.send import destinations, recipient_pacing, senders
+from hub.messaging.send.calls import Outcome
+from hub.messaging.send.connection_pause import pause_connection
+from hub.messaging.send.provider_ids import ProviderIds, read_provider_ids
 from hub.messaging.state.message_batch import MessageBatch, MessageRow, raise_status
 from hub.models import Attempt, Connection, Contact
-from hub.shared import audit
 
 log = structlog.get_logger(__name__)
 
@@ -59,46 +59,12 @@ FAULT = "fault"
 TOO_LATE = "too_late"  # codes of faults of ours, which say nothing of the provider
 
 
-@dataclass(frozen=True)
-class Claim:
-    """A message that is being handed over from now on."""
-
-    message_id: str
-    n: int
-    connection_id: str
-    integration: Integration
-    outbound: Outbound
-    bulk: bool = False
-    epoch: int = 0  # of its sender's throttle
-    begun: float = field(default_factory=uptime)
-    sender: str = ""  # of the connection, when it began
-    looks: Callable[[], None] | None = None  # at files that others serve; raises a SendError
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a call came to: accepted, or the error; and how the exchange went."""
-
-    claim: Claim
-    accepted: Accepted | None
-    error: SendError | None
-    ended_at: datetime
-    milliseconds: int
-    http_status: int | None = None
-    request_ref: str = ""
-
-    @property
-    def named(self) -> SendError | None:
-        """The error of a refused call, or the error in the answer to an accepted one."""
-        return self.accepted.error if self.accepted else self.error
-
-
 @transaction
 def record_outcomes(ended: Sequence[Outcome]) -> None:
     """Write what calls came to."""
     ledger = MessageBatch()
     ledger.read({outcome.claim.message_id for outcome in ended})
-    known = _provider_ids(ended)
+    known = read_provider_ids(ended)
     times = _times(ended)
     for outcome in ended:
         _record(outcome, known, times, ledger)
@@ -106,7 +72,7 @@ def record_outcomes(ended: Sequence[Outcome]) -> None:
 
 
 def _record(
-    outcome: Outcome, known: _Known, times: Mapping[str, int], ledger: MessageBatch
+    outcome: Outcome, known: ProviderIds, times: Mapping[str, int], ledger: MessageBatch
 ) -> None:
     claim = outcome.claim
     accepted = outcome.accepted
@@ -139,48 +105,6 @@ def _record(
         Status.UNKNOWN,
     ):  # else a callback has told us better
         _fail(row, error, claim.integration, times.get(row.id, 0), ledger)
-
-
-@dataclass
-class _Known:
-    """Provider ids: who holds each, by connection and id, and which each attempt has."""
-
-    holder: dict[tuple[str, str], tuple[str, int]] = field(default_factory=dict)
-    of: dict[tuple[str, int], str] = field(default_factory=dict)
-
-
-def _provider_ids(ended: Sequence[Outcome]) -> _Known:
-    known = _Known()
-    said = {
-        outcome.accepted.provider_id
-        for outcome in ended
-        if outcome.accepted and outcome.accepted.provider_id
-    }
-    connections = {outcome.claim.connection_id for outcome in ended}
-    for query, asked in (
-        (_SAID, {"connections": list(connections), "said": list(said)}),
-        (_HAD, {"messages": list({outcome.claim.message_id for outcome in ended})}),
-    ):
-        for connection_id, provider_id, message_id, n in (
-            read(query, **asked) if all(asked.values()) else ()
-        ):
-            known.holder[connection_id, provider_id or ""] = (message_id, n)
-            known.of[message_id, n] = provider_id or ""
-    return known
-
-
-_IDS = select(Attempt.connection_id, Attempt.provider_id, Attempt.message_id, Attempt.n)
-# no IS NOT NULL beside the list: SQLite would take that for the better bound, and read all that the
-# connection ever sent
-_SAID = Statement(
-    _IDS.where(
-        Attempt.connection_id.in_(list_param("connections")),
-        Attempt.provider_id.in_(list_param("said")),
-    )
-)
-_HAD = Statement(
-    _IDS.where(Attempt.message_id.in_(list_param("messages")), Attempt.provider_id.is_not(None))
-)
 
 
 def _times(ended: Sequence[Outcome]) -> dict[str, int]:
@@ -244,17 +168,7 @@ def _fail(
     if isinstance(error, TransientError) and error.scope == Scope.RECIPIENT:
         _space(row, error, moment)
     if isinstance(error, SlowDown | Unreachable):
-        # it is no fault of this message, so this is none of its tries: how fast to go on is for its
-        # sender's throttle to say
-        pause = (
-            _pause(min(row.tries, 8), LONGEST_UNREACHED) if isinstance(error, Unreachable) else 0
-        )
-        requeue_message(
-            row,
-            moment + timedelta(seconds=max(pause, asked_pause(error.retry_after))),
-            ledger,
-            error.code,
-        )
+        _wait_for_provider(row, error, ledger)
     elif isinstance(error, TransientError):
         _retry(row, error, integration, times + 1, ledger)
     elif isinstance(error, OutcomeUnknown):
@@ -263,23 +177,12 @@ def _fail(
         row.due_at = moment + FIND_AFTER
         row.changed_at = moment
     elif isinstance(error, DestinationUnavailable):
-        if error.sure or not times:
-            destinations.pause_destination(
-                row.connection_id, row.contact_id, code=error.code, why=str(error), at=moment
-            )
-            requeue_message(
-                row, row.expires_at or moment + destinations.NO_EXPIRY, ledger, error.code
-            )
-        else:
-            _give_up(row, error.code, ledger)
+        _wait_for_destination(row, error, times, ledger)
     elif isinstance(error, ConnectionBroken):
         requeue_message(row, moment, ledger, error.code)
         pause_connection(row.connection_id, str(error))
     elif isinstance(error, RecipientMoved):
-        before = row.contact_id
-        row.contact_id = contact_for(integration.kind_of(error.new), error.new, test=row.test).id
-        chats.move_chat(before, row.contact_id)
-        _follow(row.connection_id, before, error.new)
+        _move(row, error, integration)
         requeue_message(row, moment, ledger, error.code)
     else:
         if isinstance(error, RecipientRefused):
@@ -287,6 +190,41 @@ def _fail(
         if isinstance(error, TemplateRequired):
             fallback.by_template(row, row.tries, ledger)
         _give_up(row, error.code, ledger)
+
+
+def _wait_for_provider(
+    row: MessageRow, error: SlowDown | Unreachable, ledger: MessageBatch
+) -> None:
+    """Let a message wait that could not be sent through no fault of its own: this is not a try.
+
+    How fast to go on is for its sender's throttle to say.
+    """
+    seconds = asked_pause(error.retry_after)
+    if isinstance(error, Unreachable):
+        seconds = max(seconds, _pause(min(row.tries, 8), LONGEST_UNREACHED))
+    requeue_message(row, now() + timedelta(seconds=seconds), ledger, error.code)
+
+
+def _wait_for_destination(
+    row: MessageRow, error: DestinationUnavailable, times: int, ledger: MessageBatch
+) -> None:
+    """Pause a message's destination; give up a message that was refused so before."""
+    if times and not error.sure:
+        _give_up(row, error.code, ledger)
+        return
+    moment = now()
+    destinations.pause_destination(
+        row.connection_id, row.contact_id, code=error.code, why=str(error), at=moment
+    )
+    requeue_message(row, row.expires_at or moment + destinations.NO_EXPIRY, ledger, error.code)
+
+
+def _move(row: MessageRow, error: RecipientMoved, integration: Integration) -> None:
+    """Address a message to where its recipient, or its team's chat, has moved."""
+    before = row.contact_id
+    row.contact_id = contact_for(integration.kind_of(error.new), error.new, test=row.test).id
+    chats.move_chat(before, row.contact_id)
+    _follow(row.connection_id, before, error.new)
 
 
 def _space(row: MessageRow, error: TransientError, said_at: datetime) -> None:
@@ -332,13 +270,10 @@ def _retry(
     times: int,
     ledger: MessageBatch,
 ) -> None:
-    most = (
-        FILE_TRIES
-        if isinstance(error, FileMissing)
-        else EDIT_TRIES
-        if row.edits_id
-        else integration.retries
-    )
+    if isinstance(error, FileMissing):
+        most = FILE_TRIES
+    else:
+        most = EDIT_TRIES if row.edits_id else integration.retries
     if times >= most:
         _give_up(row, error.code, ledger)
     else:
@@ -391,46 +326,6 @@ def _follow(connection_id: str, before: str, place: str) -> None:
     connection = db.session.get_one(Connection, connection_id)
     if connection.place and connection.place == contact.address:
         connection.place = place
-
-
-@transaction
-def pause_connection(connection_id: str, why: str, *, began: datetime | None = None) -> None:
-    """Pause a connection until an admin has fixed it; what waits for it stays.
-
-    `began` is the start of the attempt that revealed the problem. An attempt from before the
-    connection was enabled or passed its last test changes nothing.
-    """
-    values = {"key": connection_id, "new_why": why, "new_state_at": now()}
-    changed = (
-        db.session.execute(_BREAK, values)
-        if began is None
-        else db.session.execute(_BREAK_LATER, {**values, "began": began})
-    )
-    if changed.rowcount:  # type: ignore[attr-defined]
-        db.session.expire_all()
-        connection = db.session.get_one(Connection, connection_id)
-        audit.record("connection.broke", connection.id, connection.title, why=why)
-        log.warning("connection.broken", connection=connection.slug, why=why)
-
-
-_BREAK = (
-    update(Connection)
-    .where(Connection.id == bindparam("key"), Connection.state == ConnectionState.ENABLED)
-    .values(
-        state=ConnectionState.BROKEN.value,
-        why=bindparam("new_why"),
-        state_at=bindparam("new_state_at"),
-    )
-)
-_BEGAN = bindparam("began", type_=Connection.state_at.type)
-_BREAK_LATER = _BREAK.where(
-    Connection.state_at <= _BEGAN,
-    or_(
-        Connection.checked_at.is_(None),
-        Connection.checked_ok.is_not(True),
-        Connection.checked_at <= _BEGAN,
-    ),
-)
 
 
 @transaction

@@ -33,7 +33,8 @@ from hub.db.store import list_param, read, require_write_lock, transaction, writ
 from hub.db.types import now
 from hub.lib import times
 from hub.messaging.send import circuit_breaker, rate_limit, senders
-from hub.messaging.send.outcomes import FAULT, TOO_LATE, Outcome
+from hub.messaging.send.calls import Outcome
+from hub.messaging.send.outcomes import FAULT, TOO_LATE
 from hub.messaging.send.rate_limit import RateState
 from hub.messaging.send.recipient_pacing import RecipientPacing
 from hub.messaging.send.senders import Sender

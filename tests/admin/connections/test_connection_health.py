@@ -19,7 +19,7 @@ from hub.db.store import transaction
 from hub.db.types import now
 from hub.messaging.send import circuit_breaker
 from hub.messaging.send import claims as delivery
-from hub.messaging.send.outcomes import Outcome
+from hub.messaging.send.calls import Outcome
 from hub.models import Audit, Connection, Throttle
 from tests import hub_fixtures
 from tests.conftest import Browser

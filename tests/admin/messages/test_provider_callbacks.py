@@ -27,7 +27,7 @@ from hub.db.types import new_id, now
 from hub.intake import process_callbacks
 from hub.intake.replay import Reason, Report
 from hub.integrations.base import Accepted
-from hub.messaging.send import claims
+from hub.messaging.send import calls, claims
 from hub.models import Audit, Connection, Message, PlatformEvent, Receipt, StatusEvent
 from tests.conftest import Browser
 from tests.hub_fixtures import (
@@ -63,7 +63,7 @@ def a_sent_message(sid: str = SID) -> str:
         [],
         {db.session.scalars(select(Connection.id).where(Connection.slug == "demo-sms")).one(): 1},
     )
-    claims.record_and_claim([claims.Outcome(claim, Accepted(sid), None, now(), 5, 201)], {})
+    claims.record_and_claim([calls.Outcome(claim, Accepted(sid), None, now(), 5, 201)], {})
     return message_id
 
 

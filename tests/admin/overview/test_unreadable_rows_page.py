@@ -15,7 +15,7 @@ from hub.core.vocabulary import Address, Role
 from hub.db.compiled_sql import UnreadableRow
 from hub.db.engine import db
 from hub.db.types import new_id
-from hub.messaging.compose import direct, outbox
+from hub.messaging.compose import direct, resend
 from hub.messaging.contacts.contacts import contact_for
 from hub.messaging.state import unreadable_rows
 from tests.conftest import Browser
@@ -102,4 +102,4 @@ def test_a_damaged_message_is_not_sent_again_and_names_its_remedy(
     assert "Unreadable rows" in page
     assert f"/messages/{message_id}/resend" not in page, "it may have been delivered"
     with pytest.raises(Conflict, match="damaged"):
-        outbox.resend(message_id)
+        resend.resend(message_id)

@@ -12,7 +12,7 @@ from hub.core.vocabulary import ConnectionState, Status
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import now
-from hub.messaging.compose import cancellation, direct, outbox
+from hub.messaging.compose import cancellation, direct, outbox, resend
 from hub.messaging.compose.outbox import Draft
 from hub.messaging.contacts import suppressions
 from hub.messaging.contacts.contacts import contact_for
@@ -83,7 +83,7 @@ def test_a_message_that_does_not_exist_cannot_be_taken_back(hub_demo: Flask) -> 
 def test_a_message_is_sent_again_as_its_successor(connection: Connection, state: str) -> None:
     message_id = a_message()
     change(message_id, status=state, due_at=None)
-    again = outbox.resend(message_id).id
+    again = resend.resend(message_id).id
     row = message(again)
     assert (row.after_id, row.status, row.contact.address) == (message_id, "queued", ERIC)
     assert status(message_id) == state, "the old one keeps its end"
@@ -94,7 +94,7 @@ def test_what_is_under_way_is_not_sent_again(connection: Connection, state: str)
     message_id = a_message()
     change(message_id, status=state)
     with pytest.raises(Conflict) as refused:
-        outbox.resend(message_id)
+        resend.resend(message_id)
     assert refused.value.code == "under_way"
     assert count(Message) == 1
 
@@ -102,9 +102,9 @@ def test_what_is_under_way_is_not_sent_again(connection: Connection, state: str)
 def test_each_message_has_one_successor_at_most(connection: Connection) -> None:
     message_id = a_message()
     change(message_id, status="failed", due_at=None)
-    again = outbox.resend(message_id).id
+    again = resend.resend(message_id).id
     with pytest.raises(Conflict, match=again):
-        outbox.resend(message_id)
+        resend.resend(message_id)
     contact = db.session.scalars(select(Contact)).one()
     like = db.session.get_one(Connection, connection.id)
 
@@ -122,7 +122,7 @@ def test_over_a_connection_that_is_off_nothing_is_sent_again(connection: Connect
     change(message_id, status="failed", due_at=None)
     turn_connection(connection.id, ConnectionState.DISABLED)
     with pytest.raises(Conflict) as refused:
-        outbox.resend(message_id)
+        resend.resend(message_id)
     assert refused.value.code == "connection_off"
 
 
@@ -130,11 +130,11 @@ def test_sending_again_obeys_suppressions(connection: Connection) -> None:
     message_id = a_message()
     suppressions.suppress(message_id, reason="provider", code="21610")
     change(message_id, status="failed", due_at=None)
-    again = outbox.resend(message_id)
+    again = resend.resend(message_id)
     assert (again.status, again.code) == ("suppressed", "21610")
     suppressions.lift_for_sender(message_id)
     change(again.id, due_at=None)
-    assert outbox.resend(again.id).status == Status.QUEUED
+    assert resend.resend(again.id).status == Status.QUEUED
 
 
 # ── Once ──────────────────────────────────────────────────────────────────────────────────────────

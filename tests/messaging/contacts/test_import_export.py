@@ -20,7 +20,7 @@ from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import new_id, now
 from hub.lib.text import one_line
-from hub.messaging.contacts import consents, suppressions
+from hub.messaging.contacts import consents, opt_out_files, suppressions
 from hub.messaging.contacts.contacts import contact_for
 from hub.models import Connection, Consent, Contact, Source, Suppression
 from tests.hub_fixtures import ERIC
@@ -185,13 +185,13 @@ def test_exported_opt_outs_come_back_as_they_were(
     for person, row in rows:
         close(person, **row)
     before = closed()
-    file = "".join(suppressions.export_opt_outs(test=False)).encode()
-    assert suppressions.import_opt_outs(file, test=False).known == len(before), (
+    file = "".join(opt_out_files.export_opt_outs(test=False)).encode()
+    assert opt_out_files.import_opt_outs(file, test=False).known == len(before), (
         "what is there stays as it is"
     )
     assert closed() == before
     emptied()
-    report = suppressions.import_opt_outs(file, test=False)
+    report = opt_out_files.import_opt_outs(file, test=False)
     assert (report.kept, report.refused) == (len(before), [])
     assert closed() == before
 
@@ -204,7 +204,7 @@ def test_an_opt_out_of_a_connection_of_another_hub_holds_for_the_channel(hub_dem
         f"+13175550002,chat,{mine}\r\n"
         "+13175550003,sms,+15005550006\r\n"
     )
-    assert suppressions.import_opt_outs(file, test=True).kept == 3
+    assert opt_out_files.import_opt_outs(file, test=True).kept == 3
     assert {row.sender for row in db.session.scalars(select(Suppression))} == {
         "",
         mine,
@@ -248,11 +248,11 @@ def test_no_file_fails_in_another_way_than_with_a_refusal(
 
 
 @pytest.mark.parametrize("size", [1_000, 100_000, 140_000])
-@pytest.mark.parametrize("column", [*consents.COLUMNS, *suppressions.COLUMNS])
+@pytest.mark.parametrize("column", [*consents.COLUMNS, *opt_out_files.COLUMNS])
 def test_a_cell_of_any_size_is_refused_with_its_line(
     hub_demo: Flask, column: str, size: int
 ) -> None:
-    for module, names in ((suppressions, suppressions.COLUMNS), (consents, consents.COLUMNS)):
+    for module, names in ((suppressions, opt_out_files.COLUMNS), (consents, consents.COLUMNS)):
         line = dict.fromkeys(names, "") | {"address": ERIC, "given": "yes"} | {column: "9" * size}
         file = f"{','.join(names)}\n{','.join(line[name] for name in names)}\n"
         try:
@@ -289,7 +289,7 @@ def test_an_open_quote_never_swallows_people(hub_demo: Flask) -> None:
 )
 def test_an_open_quote_swallows_no_short_lines(hub_demo: Flask, swallowed: str, last: str) -> None:
     with pytest.raises(Refused, match=r"Line (2|4)"):
-        suppressions.import_opt_outs(
+        opt_out_files.import_opt_outs(
             f'address,channel,why\n{ERIC},sms,"asked\n{swallowed}\n{last}\n', test=True
         )
     with pytest.raises(Refused, match="Line 2"):
@@ -322,7 +322,7 @@ def test_a_cell_without_a_column_is_not_left_out(hub_demo: Flask) -> None:
     with pytest.raises(Refused, match="Line 2: It has a cell in a column without a name"):
         consents.import_consents(f"address,given,\n{ERIC},yes,sms\n", test=True)
     assert consents.import_consents(f"address,given,,\n{ERIC},yes,,\n", test=True).kept == 1
-    assert suppressions.import_opt_outs(f",address\n0,{ERIC}\n", test=True).kept == 1, (
+    assert opt_out_files.import_opt_outs(f",address\n0,{ERIC}\n", test=True).kept == 1, (
         "lists from elsewhere have other columns"
     )
 
@@ -332,8 +332,8 @@ def test_a_cell_without_a_column_is_not_left_out(hub_demo: Flask) -> None:
 )
 def test_names_that_look_the_same_are_one_column(hub_demo: Flask, name: str) -> None:
     with pytest.raises(Refused, match="'channel' is named twice"):
-        suppressions.import_opt_outs(f"address,channel,{name}\n{ERIC},sms,whatsapp\n", test=True)
-    assert suppressions.import_opt_outs(f"address,{name}\n{ERIC},sms\n", test=True).kept == 1
+        opt_out_files.import_opt_outs(f"address,channel,{name}\n{ERIC},sms,whatsapp\n", test=True)
+    assert opt_out_files.import_opt_outs(f"address,{name}\n{ERIC},sms\n", test=True).kept == 1
     assert [row[2] for row in closed()] == ["sms"]
 
 
@@ -385,7 +385,7 @@ def test_a_column_named_twice_never_records_the_opposite(hub_demo: Flask) -> Non
     ],
 )
 def test_an_address_is_a_number_or_a_valid_mail_address(hub_demo: Flask, address: str) -> None:
-    report = suppressions.import_opt_outs(f"address\n{address}\n", test=True)
+    report = opt_out_files.import_opt_outs(f"address\n{address}\n", test=True)
     assert [number for number, _ in report.refused] == [2]
     assert "address: " in report.refused[0][1]
     with pytest.raises(Refused):
@@ -409,7 +409,7 @@ def test_numbers_are_read_as_people_type_them(hub_demo: Flask, module: Any) -> N
 def test_a_time_in_the_future_or_of_no_calendar_is_refused(hub_demo: Flask) -> None:
     late = (now() + timedelta(days=1)).isoformat()
     file = f"address,since\n{ERIC},{late}\n{ERIC},0001-01-01T00:00:00+14:00\n{ERIC},soon\n"
-    assert [number for number, _ in suppressions.import_opt_outs(file, test=True).refused] == [
+    assert [number for number, _ in opt_out_files.import_opt_outs(file, test=True).refused] == [
         2,
         3,
         4,

@@ -13,7 +13,7 @@ from hub.accounts import api_keys
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import now
-from hub.messaging.contacts import consents, suppressions
+from hub.messaging.contacts import consents, opt_out_files, suppressions
 from hub.messaging.contacts.consents import ConsentEntry
 from hub.messaging.contacts.contacts import contact_for
 from hub.messaging.contacts.keywords import Keyword
@@ -144,7 +144,7 @@ def test_what_no_source_recorded_holds_for_all_and_only_admins_lift_it(
         case "admin":
             suppressions.add_opt_out(ERIC, test=True, why="Called Dana.")
         case "import":
-            suppressions.import_opt_outs(f"address,why\n{ERIC},Old list\n", test=True)
+            opt_out_files.import_opt_outs(f"address,why\n{ERIC},Old list\n", test=True)
     row = db.session.scalars(select(Suppression)).one()
     code = "E13" if recorded == "provider" else recorded
     for app in (signing_app, other):

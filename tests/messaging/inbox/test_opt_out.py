@@ -23,7 +23,7 @@ from hub.db.types import now
 from hub.intake import replay
 from hub.integrations.base import Inbound
 from hub.messaging.compose import direct
-from hub.messaging.contacts import suppressions
+from hub.messaging.contacts import opt_out_files, suppressions
 from hub.messaging.inbox import inbound, opt_out
 from hub.messaging.policy.policy import Policy, PolicyQuestion
 from hub.messaging.send import claims as delivery
@@ -230,7 +230,7 @@ def test_start_lifts_no_opt_out_that_was_recorded_after_the_stop(
         opt_out.process_unassigned_keyword(
             Inbound(channel=Channel.SMS, address=ERIC, text="STOP"), now()
         )
-        suppressions.import_opt_outs(f"address,channel\r\n{ERIC},sms\r\n", test=False)
+        opt_out_files.import_opt_outs(f"address,channel\r\n{ERIC},sms\r\n", test=False)
         opt_out.process_unassigned_keyword(
             Inbound(channel=Channel.SMS, address=ERIC, text="START"), now()
         )

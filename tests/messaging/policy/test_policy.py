@@ -24,7 +24,7 @@ from hub.db.store import transaction
 from hub.db.types import now
 from hub.integrations.base import Accepted, StatusUpdate
 from hub.lib.shutdown import ShutdownSignal
-from hub.messaging.compose import cancellation, outbox
+from hub.messaging.compose import cancellation, outbox, resend
 from hub.messaging.contacts import consents
 from hub.messaging.contacts.consents import ConsentEntry
 from hub.messaging.contacts.contacts import contact_for
@@ -33,9 +33,9 @@ from hub.messaging.policy import policy as policies
 from hub.messaging.policy import session_windows, spending
 from hub.messaging.policy.quiet_hours import QuietHours
 from hub.messaging.policy.rules import Rules
-from hub.messaging.send import claims
+from hub.messaging.send import calls, claims
+from hub.messaging.send.calls import Outcome
 from hub.messaging.send.dispatcher import Dispatcher
-from hub.messaging.send.outcomes import Outcome
 from hub.messaging.track import price_polling, statuses
 from hub.messaging.track.statuses import Origin
 from hub.models import Attempt, Audit, Connection, Message, Usage
@@ -87,7 +87,7 @@ def templated(connection: Connection, to: str = ERIC) -> str:
     ).id
 
 
-def claim(connection: Connection, threads: int = 64) -> list[claims.Claim]:
+def claim(connection: Connection, threads: int = 64) -> list[calls.Claim]:
     return claims.record_and_claim([], {connection.id: threads})
 
 
@@ -295,7 +295,7 @@ def test_what_takes_over_from_a_message_is_not_counted_with_it(whatsapp: Connect
     [one] = claim(whatsapp)
     claims.record_and_claim([Outcome(one, Accepted("SM" + "1" * 32), None, now(), 5, 201)], {})
     change(first, status="failed", due_at=None)
-    assert code(outbox.resend(first).id) == ("queued", "")
+    assert code(resend.resend(first).id) == ("queued", "")
 
 
 def test_help_is_answered_a_few_times_and_never_in_a_country_that_is_not_allowed(

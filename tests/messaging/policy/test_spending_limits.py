@@ -17,8 +17,8 @@ from hub.db.types import now
 from hub.integrations.base import Accepted, StatusUpdate
 from hub.messaging.compose import direct
 from hub.messaging.contacts import suppressions
+from hub.messaging.send import calls, rate_limit
 from hub.messaging.send import claims as delivery
-from hub.messaging.send import rate_limit
 from hub.messaging.track import statuses, timeline
 from hub.messaging.track.statuses import Origin
 from hub.models import Connection, Pace, Suppression, Throttle
@@ -45,12 +45,12 @@ def by_pigeon(to: str = "roof") -> str:
 
 
 def end(
-    claim: delivery.Claim, *, error: SendError | None = None, accepted: Accepted | None = None
+    claim: calls.Claim, *, error: SendError | None = None, accepted: Accepted | None = None
 ) -> None:
-    delivery.record_and_claim([delivery.Outcome(claim, accepted, error, now(), 12, 429)], {})
+    delivery.record_and_claim([calls.Outcome(claim, accepted, error, now(), 12, 429)], {})
 
 
-def claimed(connection: Connection, most: int = 10) -> list[delivery.Claim]:
+def claimed(connection: Connection, most: int = 10) -> list[calls.Claim]:
     db.session.rollback()
     return delivery.record_and_claim([], {connection.id: most})
 
@@ -96,7 +96,7 @@ def test_several_recipients_at_once_are_the_sender(paced: Connection, loft: Loft
     for place in ("a", "b", "c"):
         by_pigeon(place)
     ended = [
-        delivery.Outcome(
+        calls.Outcome(
             one, None, TransientError("Slower.", "busy", 60, scope=Scope.RECIPIENT), now(), 12, 429
         )
         for one in claimed(paced)

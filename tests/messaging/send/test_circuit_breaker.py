@@ -21,10 +21,11 @@ from hub.db.types import now
 from hub.integrations.base import Accepted
 from hub.lib.provider_http import READ_SECONDS
 from hub.lib.shutdown import ShutdownSignal
-from hub.messaging.send import circuit_breaker
+from hub.messaging.send import calls, circuit_breaker
 from hub.messaging.send import claims as delivery
+from hub.messaging.send.calls import Outcome
 from hub.messaging.send.dispatcher import Dispatcher
-from hub.messaging.send.outcomes import FAULT, Outcome
+from hub.messaging.send.outcomes import FAULT
 from hub.messaging.send.rate_limit import RateState
 from hub.models import Audit, Connection, Throttle
 from hub.shared import integration_instances
@@ -53,11 +54,11 @@ def by_pigeon(text: str = "Coo.", to: str = "roof") -> str:
     return a_message(to, text, channel="", connection_slug="pigeon")
 
 
-def claim(connection: Connection, threads: int = 64) -> list[delivery.Claim]:
+def claim(connection: Connection, threads: int = 64) -> list[calls.Claim]:
     return delivery.record_and_claim([], {connection.id: threads})
 
 
-def ended(claims: list[delivery.Claim], error: SendError | None = None) -> None:
+def ended(claims: list[calls.Claim], error: SendError | None = None) -> None:
     delivery.record_and_claim(
         [
             Outcome(one, None if error else Accepted(one.message_id), error, now(), 10)

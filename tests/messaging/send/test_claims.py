@@ -18,7 +18,8 @@ from hub.db.types import keyring, now
 from hub.integrations.base import Accepted, Outbound
 from hub.lib.shutdown import ShutdownSignal
 from hub.messaging.compose import outbox
-from hub.messaging.policy import policy
+from hub.messaging.policy import opt_outs
+from hub.messaging.send import calls
 from hub.messaging.send import claims as delivery
 from hub.messaging.send.dispatcher import Dispatcher
 from hub.models import Attempt, Body, Connection, Contact, Message, Suppression
@@ -38,7 +39,7 @@ from tests.hub_fixtures import (
 )
 
 
-def claim(connection: Connection, threads: int) -> list[delivery.Claim]:
+def claim(connection: Connection, threads: int) -> list[calls.Claim]:
     return delivery.record_and_claim([], {connection.id: threads})
 
 
@@ -203,8 +204,8 @@ def test_a_suppression_of_a_test_does_not_reach_live_messages(pigeons: Connectio
     message_id = by_pigeon()
     key = message(message_id).contact.address_key
     _suppress(key, test=True)
-    assert policy.opt_outs_of([key], "chat", "", test=True).get(key) == {None: "21610"}
-    assert policy.opt_outs_of([key], "chat", "", test=False).get(key, "") == ""
+    assert opt_outs.opt_outs_of([key], "chat", "", test=True).get(key) == {None: "21610"}
+    assert opt_outs.opt_outs_of([key], "chat", "", test=False).get(key, "") == ""
 
 
 def test_a_message_whose_body_is_gone_is_not_sent(pigeons: Connection, loft: Loft) -> None:

@@ -32,7 +32,7 @@ from hub.integrations.base import Accepted, Outbound
 from hub.lib.shutdown import ShutdownSignal
 from hub.messaging.send import claims as delivery
 from hub.messaging.send import dispatcher
-from hub.messaging.send.claims import Claim, Outcome
+from hub.messaging.send.calls import Claim, Outcome
 from hub.messaging.send.dispatcher import Dispatcher
 from hub.messaging.track import reconcile
 from hub.models import Connection, Throttle

@@ -27,7 +27,7 @@ from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import now
 from hub.integrations.base import Accepted, Outbound
-from hub.messaging.send import claims
+from hub.messaging.send import calls, claims
 from hub.messaging.send.dispatcher import call_provider
 from hub.messaging.track.statuses import expire_lease
 from hub.models import Connection, Message, Suppression
@@ -61,16 +61,16 @@ def failing(error: SendError | Exception) -> Any:
     return fly
 
 
-def claim(connection: Connection) -> claims.Claim:
+def claim(connection: Connection) -> calls.Claim:
     [one] = claims.record_and_claim([], {connection.id: 1})
     return one
 
 
 def ended(
-    one: claims.Claim, *, accepted: Accepted | None = None, error: SendError | None = None
+    one: calls.Claim, *, accepted: Accepted | None = None, error: SendError | None = None
 ) -> None:
     claims.record_and_claim(
-        [claims.Outcome(one, accepted, error, now(), 12, 201 if accepted else 500)], {}
+        [calls.Outcome(one, accepted, error, now(), 12, 201 if accepted else 500)], {}
     )
 
 
@@ -349,7 +349,7 @@ def test_what_waited_goes_out_when_the_connection_is_enabled_again(
 
 
 # ── Late ──────────────────────────────────────────────────────────────────────────────────────────
-def second_attempt(connection: Connection, message_id: str) -> claims.Claim:
+def second_attempt(connection: Connection, message_id: str) -> calls.Claim:
     change(message_id, status=Status.QUEUED.value, due_at=now())
     return claim(connection)
 
@@ -391,8 +391,8 @@ def test_an_absurd_pause_does_not_hold_the_other_outcomes(pigeons: Connection, l
     first, second = claims.record_and_claim([], {pigeons.id: 2})
     claims.record_and_claim(
         [
-            claims.Outcome(first, None, TransientError("Rain.", "rain", float("inf")), now(), 1),
-            claims.Outcome(second, Accepted("p2"), None, now(), 1),
+            calls.Outcome(first, None, TransientError("Rain.", "rain", float("inf")), now(), 1),
+            calls.Outcome(second, Accepted("p2"), None, now(), 1),
         ],
         {},
     )

@@ -21,10 +21,10 @@ from hub.db.types import now
 from hub.integrations.base import Accepted, Outbound
 from hub.lib import times
 from hub.lib.shutdown import ShutdownSignal
+from hub.messaging.send import calls, dispatcher, due_messages, rate_limit, recipient_pacing
 from hub.messaging.send import claims as delivery
-from hub.messaging.send import dispatcher, due_messages, rate_limit, recipient_pacing
+from hub.messaging.send.calls import Outcome
 from hub.messaging.send.dispatcher import Dispatcher
-from hub.messaging.send.outcomes import Outcome
 from hub.messaging.send.rate_limit import RateState
 from hub.models import Attempt, Connection, Pace, Throttle
 from tests.fake_provider import Loft, Pigeon
@@ -49,11 +49,11 @@ def by_pigeon(to: str = "roof", text: str = "Coo.") -> str:
     return a_message(to, text, channel="", connection_slug="pigeon")
 
 
-def claim(connection: Connection, threads: int = 64) -> list[delivery.Claim]:
+def claim(connection: Connection, threads: int = 64) -> list[calls.Claim]:
     return delivery.record_and_claim([], {connection.id: threads})
 
 
-def ended(one: delivery.Claim, error: Exception | None = None) -> None:
+def ended(one: calls.Claim, error: Exception | None = None) -> None:
     accepted = None if error else Accepted(f"p{one.message_id}")
     delivery.record_and_claim(
         [Outcome(one, accepted, error, now(), 100, 429 if error else 201)], {}

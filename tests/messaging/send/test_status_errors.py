@@ -33,8 +33,8 @@ from hub.integrations.twilio.sms import TwilioSms
 from hub.lib import provider_http
 from hub.messaging.compose import direct
 from hub.messaging.contacts import suppressions
+from hub.messaging.send import calls, destinations
 from hub.messaging.send import claims as delivery
-from hub.messaging.send import destinations
 from hub.messaging.track import statuses
 from hub.messaging.track.statuses import Origin
 from hub.models import Attempt, Connection, Pace, PausedDestination, Suppression, Throttle
@@ -181,9 +181,7 @@ def end(lines: Sequence[Line], ended: Sequence[Ended]) -> None:
         one.message_id: one for one in delivery.record_and_claim([], {line.id: 1 for line in lines})
     }
     outcomes = [
-        delivery.Outcome(
-            claims[line.message_id], accepted, error, now(), 12, 201 if accepted else 400
-        )
+        calls.Outcome(claims[line.message_id], accepted, error, now(), 12, 201 if accepted else 400)
         for line, (accepted, error) in zip(lines, ended, strict=True)
     ]
     delivery.record_and_claim(outcomes, {})
@@ -199,7 +197,7 @@ def handed_over(connection: Connection, sid: str = "SM" + "1" * 32, **options: A
         for one in delivery.record_and_claim([], {connection.id: 10})
         if one.message_id == message_id
     ]
-    delivery.record_and_claim([delivery.Outcome(claim, Accepted(sid), None, now(), 12, 201)], {})
+    delivery.record_and_claim([calls.Outcome(claim, Accepted(sid), None, now(), 12, 201)], {})
     return message_id
 
 
@@ -347,7 +345,7 @@ def test_many_failures_at_once_halve_the_rate_once(hub_demo: Flask, connection: 
     claims = delivery.record_and_claim([], {connection.id: 8})
     delivery.record_and_claim(
         [
-            delivery.Outcome(one, Accepted(f"SM{n}"), None, now(), 12, 201)
+            calls.Outcome(one, Accepted(f"SM{n}"), None, now(), 12, 201)
             for n, one in enumerate(claims)
         ],
         {},
@@ -401,7 +399,7 @@ def post(flock: Connection, provider_id: str) -> str:
     message_id = post_queued(flock)
     [claim] = delivery.record_and_claim([], {flock.id: 10})
     delivery.record_and_claim(
-        [delivery.Outcome(claim, Accepted(provider_id), None, now(), 12, 201)], {}
+        [calls.Outcome(claim, Accepted(provider_id), None, now(), 12, 201)], {}
     )
     return message_id
 
@@ -443,7 +441,7 @@ def test_an_account_that_breaks_inside_a_success_pauses_the_connection(
     message_id = a_message("roof", channel="", connection_slug="pigeon")
     [claim] = delivery.record_and_claim([], {pigeons.id: 1})
     delivery.record_and_claim(
-        [delivery.Outcome(claim, loft.fly(claim.outbound), None, now(), 12, 201)], {}
+        [calls.Outcome(claim, loft.fly(claim.outbound), None, now(), 12, 201)], {}
     )
     assert (status(message_id), attempts(message_id)[0].outcome) == ("failed", "accepted")
     assert (connection_of(pigeons).state, connection_of(pigeons).why) == (

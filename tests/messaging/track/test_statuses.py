@@ -15,7 +15,7 @@ from hub.db.engine import db
 from hub.db.types import now
 from hub.integrations.base import Accepted, StatusUpdate
 from hub.integrations.twilio.integration import STATUSES
-from hub.messaging.send import claims
+from hub.messaging.send import calls, claims
 from hub.messaging.state.message_batch import ASK_AFTER, raise_status
 from hub.messaging.track import statuses
 from hub.messaging.track.statuses import Origin
@@ -46,7 +46,7 @@ def sent_out(connection: Connection, sid: str = SID) -> str:
     """Return a message that the provider has accepted under `sid`."""
     message_id = a_message(text=f"text {sid}")
     [claim] = claims.record_and_claim([], {connection.id: 1})
-    claims.record_and_claim([claims.Outcome(claim, Accepted(sid), None, now(), 5, 201)], {})
+    claims.record_and_claim([calls.Outcome(claim, Accepted(sid), None, now(), 5, 201)], {})
     return message_id
 
 
@@ -189,7 +189,7 @@ def test_a_callback_that_overtakes_the_answer_finds_its_message_by_the_address(
     [claim] = claims.record_and_claim([], {connection.id: 1})
     assert statuses.apply_status(fact("sent", message_id=message_id, attempt=1), origin)
     assert (status(message_id), message(message_id).provider_id) == ("sent", SID)
-    claims.record_and_claim([claims.Outcome(claim, Accepted(SID), None, now(), 5, 201)], {})
+    claims.record_and_claim([calls.Outcome(claim, Accepted(SID), None, now(), 5, 201)], {})
     assert status(message_id) == Status.SENT, "the slower answer does not take it back"
     assert attempts(message_id)[0].outcome == "accepted"
     assert told(message_id) == ["sms_sent"]

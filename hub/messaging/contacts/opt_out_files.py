@@ -1,0 +1,124 @@
+"""Opt-outs in CSV files: exported, and imported again line by line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from sqlalchemy import select
+
+from hub.core.errors import Refused
+from hub.db.engine import db
+from hub.db.types import BadTime, is_id, now
+from hub.lib import addresses, text, times
+from hub.messaging.contacts.csv_files import Columns, ImportReport, csv_line, import_lines
+from hub.messaging.contacts.suppressions import (
+    BY_IMPORT,
+    REASONS,
+    AddressOptOut,
+    list_opt_outs,
+    store_opt_out,
+    with_addresses,
+)
+from hub.messaging.state import unreadable_rows
+from hub.models import Connection, Source, Suppression
+
+LONGEST_NAME = 200  # characters of a sender or a code
+COLUMNS = "address", "channel", "reason", "why", "since", "sender", "code", "kind", "app"
+FILE = Columns(("address",), COLUMNS[1:], others=True)
+
+
+def import_opt_outs(content: str | bytes, *, test: bool) -> ImportReport:
+    """Close every address of a CSV file: those of `export` as they were, other lists for the reason
+    `import`.
+
+    Raises Refused for a file that cannot be read, before anything is stored.
+    """
+    apps = {row.slug: row.id for row in db.session.scalars(select(Source))}
+    return import_lines(
+        content, lambda line: _import(line, apps, test), columns=FILE, action="suppression.imported"
+    )
+
+
+def _import(line: dict[str, str], apps: Mapping[str, str], test: bool) -> bool:
+    address = addresses.of_kind(line["address"], line["kind"])
+    sender = line["sender"].strip()
+    if is_id("con", sender) and db.session.get(Connection, sender) is None:
+        sender = ""  # a connection of another hub: the opt-out applies to the whole channel
+    since = line["since"].strip()
+    reason = line["reason"].strip().lower()
+    for name in ("sender", "code"):
+        if len(line[name]) > LONGEST_NAME:
+            raise Refused("too_long", f"Give it in at most {LONGEST_NAME} characters.", field=name)
+    _, new = store_opt_out(
+        address,
+        line["channel"].strip().lower(),
+        line["why"],
+        test,
+        reason if reason in REASONS else BY_IMPORT,
+        sender=sender,
+        code=line["code"].strip(),
+        source_id=source_id_of(line, apps),
+        since=(
+            times.is_past(times.parse(since, field="since"), now(), field="since")
+            if since
+            else None
+        ),
+    )
+    return new
+
+
+def source_id_of(line: Mapping[str, str], apps: Mapping[str, str]) -> str | None:
+    """Return the id of the source that a line of a file names by its slug; None for all.
+
+    Raises Refused.
+    """
+    slug = line["app"].strip()
+    if slug and slug not in apps:
+        why = (
+            f"There is no source {slug[:50]!r}. Create it first, or leave this empty for every"
+            " source."
+        )
+        raise Refused("no_such_source", why, field="app")
+    return apps[slug] if slug else None
+
+
+def _line(one: AddressOptOut, apps: dict[str, str]) -> str:
+    row = one.row
+    # it closes the address all the same
+    since = "" if isinstance(row.since, BadTime) else row.since.isoformat()
+    return csv_line(
+        [
+            one.address,
+            row.channel,
+            row.reason,
+            text.one_line(row.why),
+            since,
+            row.sender,
+            row.code,
+            one.kind,
+            apps.get(row.source_id or "", ""),
+        ]
+    )
+
+
+def export_opt_outs(*, test: bool) -> Iterator[str]:
+    """Write the open suppressions of live or test addresses as a CSV file, line by line; those of
+    erased people have no address.
+    """
+    yield ",".join(COLUMNS) + "\r\n"
+    apps = {row.id: row.slug for row in db.session.scalars(select(Source))}
+    last = ""
+    while True:
+        query = (
+            list_opt_outs(test=test).where(Suppression.id > last)
+            if last
+            else list_opt_outs(test=test)
+        )
+        rows = list(db.session.scalars(query.order_by(Suppression.id).limit(500)))
+        known = [one for one in with_addresses(rows) if one.address]
+        yield from unreadable_rows.readable_rows(
+            "suppressions", known, lambda one: _line(one, apps)
+        )
+        if not rows:
+            return
+        last = rows[-1].id

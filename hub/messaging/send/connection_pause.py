@@ -1,0 +1,57 @@
+"""Pause a connection that its provider refuses, until an admin has fixed it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import structlog
+from sqlalchemy import bindparam, or_, update
+
+from hub.core.vocabulary import ConnectionState
+from hub.db.engine import db
+from hub.db.store import transaction
+from hub.db.types import now
+from hub.models import Connection
+from hub.shared import audit
+
+log = structlog.get_logger(__name__)
+
+
+@transaction
+def pause_connection(connection_id: str, why: str, *, began: datetime | None = None) -> None:
+    """Pause a connection until an admin has fixed it; what waits for it stays.
+
+    `began` is the start of the attempt that revealed the problem. An attempt from before the
+    connection was enabled or passed its last test changes nothing.
+    """
+    values = {"key": connection_id, "new_why": why, "new_state_at": now()}
+    changed = (
+        db.session.execute(_BREAK, values)
+        if began is None
+        else db.session.execute(_BREAK_LATER, {**values, "began": began})
+    )
+    if changed.rowcount:  # type: ignore[attr-defined]
+        db.session.expire_all()
+        connection = db.session.get_one(Connection, connection_id)
+        audit.record("connection.broke", connection.id, connection.title, why=why)
+        log.warning("connection.broken", connection=connection.slug, why=why)
+
+
+_BREAK = (
+    update(Connection)
+    .where(Connection.id == bindparam("key"), Connection.state == ConnectionState.ENABLED)
+    .values(
+        state=ConnectionState.BROKEN.value,
+        why=bindparam("new_why"),
+        state_at=bindparam("new_state_at"),
+    )
+)
+_BEGAN = bindparam("began", type_=Connection.state_at.type)
+_BREAK_LATER = _BREAK.where(
+    Connection.state_at <= _BEGAN,
+    or_(
+        Connection.checked_at.is_(None),
+        Connection.checked_ok.is_not(True),
+        Connection.checked_at <= _BEGAN,
+    ),
+)

@@ -1,0 +1,56 @@
+"""Provider ids of attempts, read where outcomes bring new ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import select
+
+from hub.db.compiled_sql import Statement
+from hub.db.store import list_param, read
+from hub.messaging.send.calls import Outcome
+from hub.models import Attempt
+
+
+@dataclass
+class ProviderIds:
+    """Provider ids: who holds each, by connection and id, and which each attempt has."""
+
+    holder: dict[tuple[str, str], tuple[str, int]] = field(default_factory=dict)
+    of: dict[tuple[str, int], str] = field(default_factory=dict)
+
+
+def read_provider_ids(ended: Sequence[Outcome]) -> ProviderIds:
+    """Return the provider ids that outcomes name, and those of their attempts."""
+    known = ProviderIds()
+    said = {
+        outcome.accepted.provider_id
+        for outcome in ended
+        if outcome.accepted and outcome.accepted.provider_id
+    }
+    connections = {outcome.claim.connection_id for outcome in ended}
+    for query, asked in (
+        (_SAID, {"connections": list(connections), "said": list(said)}),
+        (_HAD, {"messages": list({outcome.claim.message_id for outcome in ended})}),
+    ):
+        for connection_id, provider_id, message_id, n in (
+            read(query, **asked) if all(asked.values()) else ()
+        ):
+            known.holder[connection_id, provider_id or ""] = (message_id, n)
+            known.of[message_id, n] = provider_id or ""
+    return known
+
+
+_IDS = select(Attempt.connection_id, Attempt.provider_id, Attempt.message_id, Attempt.n)
+# no IS NOT NULL beside the list: SQLite would take that for the better bound, and read all that the
+# connection ever sent
+_SAID = Statement(
+    _IDS.where(
+        Attempt.connection_id.in_(list_param("connections")),
+        Attempt.provider_id.in_(list_param("said")),
+    )
+)
+_HAD = Statement(
+    _IDS.where(Attempt.message_id.in_(list_param("messages")), Attempt.provider_id.is_not(None))
+)
