@@ -21,7 +21,7 @@ from hub.integrations.base import Linked, OptChange
 from hub.lib.text import isolate, one_line
 from hub.messaging.compose.outbox import Draft, add
 from hub.messaging.contacts import chats
-from hub.messaging.contacts.contacts import contact_for
+from hub.messaging.contacts.contacts import ContactRef, contact_for
 from hub.messaging.contacts.keywords import Keyword
 from hub.messaging.inbox import chat_membership, opt_out
 from hub.messaging.policy.policy import Carrier
@@ -193,11 +193,8 @@ def link_chat(came: Linked, origin: Origin, at: datetime) -> bool:
     connection = _receiver(origin.connection_ids)
     if connection is None:
         return False
-    action = (
-        action_tokens.find_token(came.token, TEAM if came.team else PERSON, lock=True)
-        if came.token
-        else None
-    )
+    kind = TEAM if came.team else PERSON
+    action = action_tokens.find_token(came.token, kind, lock=True) if came.token else None
     contact = contact_for(Address.CHAT, came.address, test=connection.test, name=came.name)
     if action is None or not action_tokens.is_open(action) or action.connection_id != connection.id:
         # the same tap, told twice, needs no second answer
@@ -206,22 +203,32 @@ def link_chat(came: Linked, origin: Origin, at: datetime) -> bool:
         return True
     action.used_at = now()
     action.outcome = contact.id
-    chat_membership.apply_membership(
-        OptChange(wanted=True, address=came.address, why="Opened a link of ours."), origin, at
-    )
+    opened = OptChange(wanted=True, address=came.address, why="Opened a link of ours.")
+    chat_membership.apply_membership(opened, origin, at)
     if came.team:
         _take_place(connection, came)
         here = f"{isolate(one_line(connection.title))} posts here from now on."
         add(Draft(connection=connection, contact=contact, text=here, exempt=True))
         return True
     signer = db.session.get(Signer, action.subject)
-    if signer is None:
-        return True
+    if signer is not None:
+        _link_signer(signer, connection, contact, origin, at)
+    return True
+
+
+def _link_signer(
+    signer: Signer, connection: Connection, contact: ContactRef, origin: Origin, at: datetime
+) -> None:
+    """Link a signer's addresses to the chat, record the consent, and welcome them."""
     request = signer.request
     chats.link_chat(
         connection.id, request.source_id, _addresses(signer), contact.id, origin.receipt_id
     )
     opt_out.process_keyword(Keyword.START, "opened a link", connection, contact, at, answered=True)
+    proof = (
+        f"Opened the link that was made for signer {signer.external_id} of request"
+        f" {request.external_id}."
+    )
     db.session.add(
         Consent(
             id=new_id("cns"),
@@ -231,10 +238,7 @@ def link_chat(came: Linked, origin: Origin, at: datetime) -> bool:
             source=opt_out.BY_LINK,
             source_id=request.source_id,
             at=at,
-            proof=(
-                f"Opened the link that was made for signer {signer.external_id} of request"
-                f" {request.external_id}."
-            ),
+            proof=proof,
         )
     )
     db.session.flush()
@@ -248,7 +252,6 @@ def link_chat(came: Linked, origin: Origin, at: datetime) -> bool:
             signer_id=signer.id,
         )
     )
-    return True
 
 
 VOID = "This link was used before, or is too old. Ask whoever sent it for a new one."

@@ -113,41 +113,20 @@ def _erase(contact_id: str, named: Sequence[str], why: str) -> ErasureResult:
             field="why",
         )
     cancellation.stop_contact(contact.id, WHY)
-    went = list(db.session.scalars(select(Message.id).where(Message.contact_id == contact.id)))
-    came = list(db.session.scalars(select(Inbound.id).where(Inbound.contact_id == contact.id)))
+    sent = list(db.session.scalars(select(Message.id).where(Message.contact_id == contact.id)))
+    received = list(db.session.scalars(select(Inbound.id).where(Inbound.contact_id == contact.id)))
     words = sum(
-        _delete(Body.owner_id, [one.partition("_")[2] for one in part])
-        for part in _parts(went + came)
+        _delete(Body.owner_id, [row_id.partition("_")[2] for row_id in part])
+        for part in _parts(sent + received)
     )
-    webhooks = _told(contact.id, went, came)
+    webhooks = _told(contact.id, sent, received)
     signers = _signers(contact.id, named)
-    told = list(
-        db.session.scalars(
-            select(Chat.receipt_id).where(
-                Chat.contact_id == contact.id, Chat.receipt_id.is_not(None)
-            )
-        )
-    )
-    webhooks += _delete(Receipt.id, [one for one in told if one])
-    for table in (Window, Pace, PausedDestination, Chat):
-        _delete(table.contact_id, [contact.id])
-    _run(delete(Chat).where(Chat.address_key.in_(keys_of_contact(contact))))
-    _run(
-        update(Consent).where(Consent.contact_id == contact.id).values(ip="", agent="", _proof=None)
-    )
-    _run(
-        update(Audit)
-        .where(Audit.title.in_(addresses.written_forms(contact.kind, contact.address)))
-        .values(title="an erased address")
-    )
-    closed = [row.id for row in suppressions.opt_outs_of_contact(contact)]
-    _run(update(Suppression).where(Suppression.id.in_(closed)).values(why="", lifted_why=""))
-    _run(update(Audit).where(Audit.subject.in_(closed)).values(detail={}))
+    webhooks += _delete_chats(contact)
+    _blank_records(contact)
     contact.address = ""
     contact.name = None
     contact.time_zone = ""
     contact.erased_at = now()
-    done = ErasureResult(words, signers, webhooks)
     audit.record(
         "contact.erased",
         contact.id,
@@ -157,7 +136,32 @@ def _erase(contact_id: str, named: Sequence[str], why: str) -> ErasureResult:
         signers=signers,
         webhooks=webhooks,
     )
-    return done
+    return ErasureResult(words, signers, webhooks)
+
+
+def _delete_chats(contact: Contact) -> int:
+    """Delete a contact's chats, windows and pauses; return how many webhooks went with them."""
+    linked = select(Chat.receipt_id).where(
+        Chat.contact_id == contact.id, Chat.receipt_id.is_not(None)
+    )
+    receipts = [row_id for row_id in db.session.scalars(linked) if row_id]
+    webhooks = _delete(Receipt.id, receipts)
+    for table in (Window, Pace, PausedDestination, Chat):
+        _delete(table.contact_id, [contact.id])
+    _run(delete(Chat).where(Chat.address_key.in_(keys_of_contact(contact))))
+    return webhooks
+
+
+def _blank_records(contact: Contact) -> None:
+    """Remove what identifies a contact from records that stay: consents, opt-outs, activity."""
+    _run(
+        update(Consent).where(Consent.contact_id == contact.id).values(ip="", agent="", _proof=None)
+    )
+    titles = addresses.written_forms(contact.kind, contact.address)
+    _run(update(Audit).where(Audit.title.in_(titles)).values(title="an erased address"))
+    closed = [row.id for row in suppressions.opt_outs_of_contact(contact)]
+    _run(update(Suppression).where(Suppression.id.in_(closed)).values(why="", lifted_why=""))
+    _run(update(Audit).where(Audit.subject.in_(closed)).values(detail={}))
 
 
 def clean_erased() -> int:

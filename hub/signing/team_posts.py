@@ -8,7 +8,7 @@ it, and the first post is changed as the state of the request does.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -152,28 +152,35 @@ def refresh_posts(
             continue
         # several connections may share what proves a press: one answers it
         answered = answered or answers
-        fresh = (
-            told.buttons
-            if told is not None and told.type != EventType.REMINDER
-            else _left(newest.content, request)
-        )
-        outbox.replace(
-            Draft(
-                connection=carrier,
-                contact=newest.contact,
-                text=newest.content["text"],
-                subject=newest.content["subject"],
-                card=cards.card(request, _notes(request)),
-                buttons=fresh,
-                thread=request.id,
-                edits_id=newest.stands_in,
-                reply_to=pressed.reply_to if pressed is not None and answers else "",
-                source_id=request.source_id,
-                event_id=told.id if told else newest.event_id,
-                request_id=request.id,
-                by_hand=pressed is not None,
-            )
-        )
+        draft = _change(newest, request, carrier, told)
+        if pressed is not None:
+            reply_to = pressed.reply_to if answers else ""
+            draft = replace(draft, by_hand=True, reply_to=reply_to)
+        outbox.replace(draft)
+
+
+def _change(
+    newest: _Post, request: RequestRecord, carrier: PlacedCarrier, told: TeamEvent | None
+) -> Draft:
+    """Return the message that shows in a post what is so now."""
+    buttons = (
+        _left(newest.content, request)
+        if told is None or told.type == EventType.REMINDER
+        else told.buttons
+    )
+    return Draft(
+        connection=carrier,
+        contact=newest.contact,
+        text=newest.content["text"],
+        subject=newest.content["subject"],
+        card=cards.card(request, _notes(request)),
+        buttons=buttons,
+        thread=request.id,
+        edits_id=newest.stands_in,
+        source_id=request.source_id,
+        event_id=told.id if told else newest.event_id,
+        request_id=request.id,
+    )
 
 
 def _answers(pressed: PressedButton, carrier: PlacedCarrier, request: RequestRecord) -> bool:

@@ -4,7 +4,7 @@ they wrote to.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -55,29 +55,21 @@ def store_inbound(came: base.Inbound, origin: Origin, at: datetime) -> bool:
     if receiver is None:
         return False
     contact = _sender(came, receiver)
-    row_id = new_id("inb")
     word, replied = opt_out.keyword_meaning(came) if contact else (None, False)
     contact_id = contact.id if contact else None
     answered = find_answered(came.answers, receiver, origin.connection_ids, contact_id, at)
-    write(
-        _ADD,
-        {
-            "id": row_id,
-            "connection_id": receiver.id,
-            "contact_id": contact_id,
-            "source_id": answered.source_id,
-            "receipt_id": origin.receipt_id,
-            "provider_id": name,
-            "kind": _kind_of(came),
-            "keyword": word or "",
-            "at": at,
-            "read_at": None,
-        },
-    )
-    sealed = keyring().seal_json(
-        "bodies", row_id.partition("_")[2], "content", {"subject": "", **_said(came)}
-    )
-    write(_BODY, {"owner_id": row_id, "content": sealed})
+    row = {
+        "connection_id": receiver.id,
+        "contact_id": contact_id,
+        "source_id": answered.source_id,
+        "receipt_id": origin.receipt_id,
+        "provider_id": name,
+        "kind": _kind_of(came),
+        "keyword": word or "",
+        "at": at,
+        "read_at": None,
+    }
+    row_id = _write(row, _said(came))
     _converse(receiver, contact_id, row_id, at)
     cls = integrations.get(receiver.integration)
     if contact:
@@ -92,6 +84,17 @@ def store_inbound(came: base.Inbound, origin: Origin, at: datetime) -> bool:
         )
     _tell(came, cls.event_prefix, receiver, answered, row_id, at)
     return True
+
+
+def _write(row: dict[str, Any], content: Mapping[str, Any]) -> str:
+    """Write a message's row and its sealed content; return its id."""
+    row_id = new_id("inb")
+    write(_ADD, {"id": row_id, **row})
+    sealed = keyring().seal_json(
+        "bodies", row_id.partition("_")[2], "content", {"subject": "", **content}
+    )
+    write(_BODY, {"owner_id": row_id, "content": sealed})
+    return row_id
 
 
 def _name_of(came: base.Inbound, origin: Origin) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -105,53 +105,54 @@ def settle_unknown(message_id: str) -> bool:
     """Ask the provider whether it has a message whose outcome is not known, and act on the answer;
     False when there is none.
     """
-    message = db.session.get_one(Message, message_id)
-    body = db.session.get(Body, message_id)
-    attempt = db.session.get_one(Attempt, (message_id, message.tries))
     try:
-        integration = integration_instances.instance(message.connection)
-        if not integration.can("find") or body is None:
-            policy = (
-                requeue_absent if integration.resend_unknown and body is not None else leave_unknown
-            )
-            policy(message_id)
-            return True
-        contact = message.contact
-        if attempt.account is not None and (attempt.account, attempt.sender) != (
-            message.connection.account,
-            integration.other_sender(contact.address) or message.connection.sender,
-        ):
-            # the answer would be about another account or sender: absent there means nothing
-            leave_unknown(message_id, "set up anew")
-            return True
-        to = Addressee(
-            contact.address,
-            contact.address_key,
-            contact.time_zone,
-            contact.erased_at is not None,
-            body._content,
-        )
-        outbound = outbound_of(
-            message, to, integration, message.tries, free=not attempt.template
-        ) or outbound_of(message, to, integration, message.tries)
-        assert outbound is not None  # noqa: S101 - of free text there always is one
-        since = attempt.started_at
-        db.session.rollback()  # no transaction is open while the provider thinks
-        candidates = integration.find(outbound, since)
+        candidates = _ask(message_id)
     except HubError as problem:
-        log.info(
-            "find.failed",
-            message=message_id,
-            code=problem.code if isinstance(problem, SendError) else type(problem).__name__,
-        )
+        code = problem.code if isinstance(problem, SendError) else type(problem).__name__
+        log.info("find.failed", message=message_id, code=code)
         postpone_lookup(message_id)
         return False
     except Exception:  # a fault of the integration's own must not hold the messages after this one
         log.exception("find.fault", message=message_id)
         postpone_lookup(message_id)
         return False
-    decide_outcome(message_id, candidates)
+    if candidates is not None:
+        decide_outcome(message_id, candidates)
     return True
+
+
+def _ask(message_id: str) -> list[Accepted] | None:
+    """Return what the provider has that may be a message; None where it was decided unasked."""
+    message = db.session.get_one(Message, message_id)
+    body = db.session.get(Body, message_id)
+    attempt = db.session.get_one(Attempt, (message_id, message.tries))
+    integration = integration_instances.instance(message.connection)
+    if not integration.can("find") or body is None:
+        absent = integration.resend_unknown and body is not None
+        (requeue_absent if absent else leave_unknown)(message_id)
+        return None
+    contact = message.contact
+    if attempt.account is not None and (attempt.account, attempt.sender) != (
+        message.connection.account,
+        integration.other_sender(contact.address) or message.connection.sender,
+    ):
+        # the answer would be about another account or sender: absent there means nothing
+        leave_unknown(message_id, "set up anew")
+        return None
+    to = Addressee(
+        contact.address,
+        contact.address_key,
+        contact.time_zone,
+        contact.erased_at is not None,
+        body._content,
+    )
+    outbound = outbound_of(
+        message, to, integration, message.tries, free=not attempt.template
+    ) or outbound_of(message, to, integration, message.tries)
+    assert outbound is not None  # noqa: S101 - of free text there always is one
+    since = attempt.started_at
+    db.session.rollback()  # no transaction is open while the provider thinks
+    return integration.find(outbound, since)
 
 
 @transaction
@@ -162,35 +163,30 @@ def decide_outcome(message_id: str, candidates: list[Accepted]) -> None:
     ).one()
     if message.status != Status.UNKNOWN:
         return  # a callback was faster
+    asks = integrations.get(message.connection.integration).can("fetch_status")
     held = dict(db.session.execute(_HELD, {"message_id": message_id}).all())
     own = _own(message, held, candidates)
     if own is not None:
-        _found(
-            message_id,
-            *own,
-            asks=integrations.get(message.connection.integration).can("fetch_status"),
-        )
-        return
-    if message.tries in held:  # a callback named it, so the provider has it, whatever its list says
+        _found(message_id, *own, asks=asks)
+    elif message.tries in held:
+        # a callback named it, so the provider has it, whatever its list says
         postpone_lookup(message_id)
-        return
+    else:
+        _match(message, candidates, asks=asks)
+
+
+def _match(message: Message, candidates: list[Accepted], *, asks: bool) -> None:
+    """Decide for a message of which the provider has named no id yet."""
     twins = _twins(message.connection)
-    claimed = set(
-        db.session.scalars(
-            select(Attempt.provider_id).where(
-                Attempt.connection_id.in_(twins),
-                Attempt.provider_id.in_([c.provider_id for c in candidates]),
-            )
-        )
-    )
+    claimed = _claimed(twins, candidates)
     free = [candidate for candidate in candidates if candidate.provider_id not in claimed]
     if not free:
-        requeue_absent(message_id)
+        requeue_absent(message.id)
         return
     free = [candidate for candidate in free if candidate.sure]
     # something is there that may be it, or another message whose outcome is not known either
     if not free:
-        (postpone_lookup if _others_are_open(message, twins) else leave_unknown)(message_id)
+        (postpone_lookup if _others_are_open(message, twins) else leave_unknown)(message.id)
         return
     same = (
         select(func.count())
@@ -202,19 +198,22 @@ def decide_outcome(message_id: str, candidates: list[Accepted]) -> None:
         )
     )
     if db.session.scalar(same.where(Message.status == Status.SENDING)):
-        postpone_lookup(
-            message_id
-        )  # one of the candidates may be that one's, whose answer is on its way
+        # one of the candidates may be that one's, whose answer is on its way
+        postpone_lookup(message.id)
     elif len(free) == db.session.scalar(same.where(Message.status == Status.UNKNOWN)):
         # as many as there are equal messages to match: which is whose makes no difference
-        _found(
-            message_id,
-            free[0],
-            message.tries,
-            asks=integrations.get(message.connection.integration).can("fetch_status"),
-        )
+        _found(message.id, free[0], message.tries, asks=asks)
     else:
-        leave_unknown(message_id)
+        leave_unknown(message.id)
+
+
+def _claimed(connection_ids: Collection[str], candidates: list[Accepted]) -> set[str | None]:
+    """Return the candidates' provider ids that attempts have already."""
+    query = select(Attempt.provider_id).where(
+        Attempt.connection_id.in_(connection_ids),
+        Attempt.provider_id.in_([candidate.provider_id for candidate in candidates]),
+    )
+    return set(db.session.scalars(query))
 
 
 _HELD = select(Attempt.n, Attempt.provider_id).where(

@@ -22,7 +22,7 @@ from hub.messaging.compose import fallback
 from hub.messaging.send import outcomes
 from hub.messaging.send.outcomes import FIND_AFTER
 from hub.messaging.send.throttle_gate import WIDE, Gates
-from hub.messaging.state.message_batch import MessageBatch, raise_status
+from hub.messaging.state.message_batch import MessageBatch, MessageRow, raise_status
 from hub.models import Attempt
 
 ARRIVING = (Status.SENT, Status.DELIVERED, Status.READ)
@@ -131,16 +131,7 @@ def _apply(
         ledger.free_of_charge(row)
     # only a status that changes the message: a repeated one pauses nothing again
     if raised and update.error is not None and update.status in LOST:
-        said_at = (
-            times.clamp_reported(update.at, origin.received_at or now())
-            if update.at or origin.received_at
-            else attempt.started_at
-        )
-        outcomes.spread_retries(row, update.error, attempt.started_at, said_at)
-        if gates is not None and isinstance(update.error, SlowDown):
-            gates.hold(
-                attempt.connection_id, update.error, began=attempt.started_at, said_at=said_at
-            )
+        _spread(row, update, update.error, origin, attempt, gates)
     if attempt.provider_id and (row.provider_id is None or attempt.n == row.tries):
         row.provider_id = attempt.provider_id
     if update.outside_window:
@@ -150,6 +141,23 @@ def _apply(
         update.status,
         {**update.details, "code": update.code} if update.code else update.details,
     )
+
+
+def _spread(
+    row: MessageRow,
+    update: StatusUpdate,
+    error: SendError,
+    origin: Origin,
+    attempt: _Attempt,
+    gates: Gates | None,
+) -> None:
+    """Apply a reported error to all that it concerns beyond the message."""
+    said_at = attempt.started_at
+    if update.at or origin.received_at:
+        said_at = times.clamp_reported(update.at, origin.received_at or now())
+    outcomes.spread_retries(row, error, attempt.started_at, said_at)
+    if gates is not None and isinstance(error, SlowDown):
+        gates.hold(attempt.connection_id, error, began=attempt.started_at, said_at=said_at)
 
 
 def _resolve(told: Sequence[tuple[StatusUpdate, Origin]]) -> list[_Attempt | None]:

@@ -70,6 +70,8 @@ def _planned(message: Message) -> str:
 
 
 def _of_attempt(attempt: Attempt, provider: str, told: dict[str, str]) -> list[Entry]:
+    if attempt.outcome in ("file missing", "file refused"):
+        return [_of_file(attempt, provider, told)]
     began = Entry(
         attempt.started_at,
         "handed_over",
@@ -77,22 +79,6 @@ def _of_attempt(attempt: Attempt, provider: str, told: dict[str, str]) -> list[E
         f"Attempt {attempt.n}.",
         attempt=attempt.n,
     )
-    if attempt.outcome in ("file missing", "file refused"):
-        status = Status.FAILED if attempt.outcome == "file refused" else None
-        return [
-            Entry(
-                attempt.ended_at or attempt.started_at,
-                attempt.outcome.replace(" ", "_"),
-                "The file cannot go along",
-                f"{attempt.why} {provider} was not called. Attempt {attempt.n}.",
-                status=status,
-                attempt=attempt.n,
-                code=attempt.code,
-                milliseconds=attempt.milliseconds,
-                decisive=status is not None,
-                event=told.get("failed", "") if status else "",
-            )
-        ]
     if attempt.outcome is None or attempt.ended_at is None:
         return [began]
     took = f" after {attempt.milliseconds:,} ms" if attempt.milliseconds is not None else ""
@@ -107,28 +93,38 @@ def _of_attempt(attempt: Attempt, provider: str, told: dict[str, str]) -> list[E
     if attempt.outcome == "accepted":
         sender = f" From {attempt.sender}." if attempt.sender else ""
         text = f"Attempt {attempt.n}, accepted{took}{answered}.{sender}"
-        return [
-            Entry(
-                attempt.started_at,
-                "accepted",
-                f"Handed to {provider}",
-                text,
-                status=Status.ACCEPTED,
-                **common,
-            )
-        ]
-    title, status = _OUTCOMES.get(attempt.outcome, ("{provider} answered", None))
+        title = f"Handed to {provider}"
+        status = Status.ACCEPTED
+        return [Entry(attempt.started_at, "accepted", title, text, status=status, **common)]
+    title, status_ = _OUTCOMES.get(attempt.outcome, ("{provider} answered", None))
     ended = Entry(
         attempt.ended_at,
         attempt.outcome,
         title.format(provider=provider),
         f"{attempt.why} Attempt {attempt.n} ended{took}{answered}.",
-        status=status,
+        status=status_,
         decisive=attempt.outcome in ("failed", "unknown"),
-        event=told.get("failed", "") if status == Status.FAILED else "",
+        event=told.get("failed", "") if status_ == Status.FAILED else "",
         **common,
     )
     return [began, ended]
+
+
+def _of_file(attempt: Attempt, provider: str, told: dict[str, str]) -> Entry:
+    """Return the entry of an attempt that ended at a file, before the provider was called."""
+    status = Status.FAILED if attempt.outcome == "file refused" else None
+    return Entry(
+        attempt.ended_at or attempt.started_at,
+        str(attempt.outcome).replace(" ", "_"),
+        "The file cannot go along",
+        f"{attempt.why} {provider} was not called. Attempt {attempt.n}.",
+        status=status,
+        attempt=attempt.n,
+        code=attempt.code,
+        milliseconds=attempt.milliseconds,
+        decisive=status is not None,
+        event=told.get("failed", "") if status else "",
+    )
 
 
 _OUTCOMES = {
