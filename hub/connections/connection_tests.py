@@ -26,7 +26,7 @@ from hub.shared import audit, integration_instances
 
 
 @dataclass(frozen=True)
-class TestResult:
+class ConnectionTestResult:
     """What a test found, when, and how many seconds it took.
 
     `unsaved`: what was tested is not what is stored.
@@ -39,14 +39,14 @@ class TestResult:
     form: ConfigForm | None = None
 
 
-def try_settings(integration: str, test: bool, values: Mapping[str, Any]) -> TestResult:
+def try_settings(integration: str, test: bool, values: Mapping[str, Any]) -> ConnectionTestResult:
     """Test settings of which nothing is stored. Raises Invalid."""
     form = settings_form.read_form(integrations.get(integration), values, {})
     check, took = _call(integration, settings_form.settings_of(form), test)
-    return TestResult(check, now(), took, True, form)
+    return ConnectionTestResult(check, now(), took, True, form)
 
 
-def run_test(connection_id: str, values: Mapping[str, Any] | None = None) -> TestResult:
+def run_test(connection_id: str, values: Mapping[str, Any] | None = None) -> ConnectionTestResult:
     """Test a connection's stored settings, or others typed for it, which are not stored.
 
     What is found is kept when the stored settings were tested. A pass sets a broken connection
@@ -57,7 +57,7 @@ def run_test(connection_id: str, values: Mapping[str, Any] | None = None) -> Tes
     stored, problem = readable_settings(connection)
     if values is None:
         if problem is not None:
-            return TestResult(_unreadable(problem), now(), None, False)
+            return ConnectionTestResult(_unreadable(problem), now(), None, False)
         form = None
         tested = stored
     else:
@@ -72,10 +72,10 @@ def run_test(connection_id: str, values: Mapping[str, Any] | None = None) -> Tes
         or not version
         or not _keep(connection_id, version, check, took)
     )
-    return TestResult(check, now(), took, unsaved, form)
+    return ConnectionTestResult(check, now(), took, unsaved, form)
 
 
-def last_result(connection: Connection) -> TestResult | None:
+def last_result(connection: Connection) -> ConnectionTestResult | None:
     """Return what the last test of the stored settings found, or None."""
     if connection.checked_version != connection.settings_version or connection.checked_at is None:
         return None
@@ -86,7 +86,7 @@ def last_result(connection: Connection) -> TestResult | None:
     took = kept.pop("took", None)
     known = {field.name for field in dataclasses.fields(CheckResult)}
     lists = {name: tuple(kept.get(name, ())) for name in ("steps", "warnings")}
-    return TestResult(
+    return ConnectionTestResult(
         CheckResult(**{**{k: v for k, v in kept.items() if k in known}, **lists}),
         connection.checked_at,
         took,

@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 from hub import integrations
 from hub.connections import connection_tests, settings_form
 from hub.connections.connection_tests import (
-    TestResult,
+    ConnectionTestResult,
     lock_connection,
     readable_settings,
     set_state,
@@ -37,10 +37,10 @@ UNDER_WAY = (Status.SENDING, Status.UNKNOWN, Status.ACCEPTED, Status.SENT)
 COUNT_TO = 1000  # more is said as "1,000", which is enough to know
 
 
-class TestNotPassed(Refused):
+class ConnectionNotTested(Refused):
     """A connection is not enabled, because its test did not pass; `tested` says why."""
 
-    def __init__(self, tested: TestResult) -> None:
+    def __init__(self, tested: ConnectionTestResult) -> None:
         self.tested = tested
         super().__init__(
             "check_failed",
@@ -58,7 +58,7 @@ class SaveResult:
     """
 
     changed: bool
-    tested: TestResult | None = None
+    tested: ConnectionTestResult | None = None
     deserted: bool = False
 
 
@@ -220,7 +220,7 @@ def _break(connection_id: str, version: int, why: str) -> None:
 def enable(connection_id: str) -> None:
     """Let a connection send, which takes a passing test of its settings as they are.
 
-    Raises NotPassed, Conflict.
+    Raises ConnectionNotTested, Conflict.
     """
     connection = _not_archived(db.session.get_one(Connection, connection_id))
     if not connection.settings_version:
@@ -231,7 +231,7 @@ def enable(connection_id: str) -> None:
     if needs_test(connection):
         tested = connection_tests.run_test(connection_id)
         if not tested.check.ok:
-            raise TestNotPassed(tested)
+            raise ConnectionNotTested(tested)
     _enable(connection_id)
 
 

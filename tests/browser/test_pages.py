@@ -48,7 +48,7 @@ ADMIN: dict[str, tuple[str, ...]] = {
     "admin.confirm_erasure": ("/contacts/{contact}/erase",),
     "admin.contact": ("/contacts/{contact}", "/contacts/{stopped}"),
     "admin.suppressions": ("/opt-outs", "/opt-outs?show=lifted", "/opt-outs?q=nobody"),
-    "admin.open_again": ("/opt-outs/{optout}",),
+    "admin.remove_opt_out": ("/opt-outs/{optout}",),
     "admin.opt_out_rules": ("/settings/opt-out-words",),
     "admin.templates": ("/templates",),
     "admin.map_template": ("/templates/{template}",),
@@ -80,7 +80,7 @@ OPEN: dict[str, tuple[str, ...]] = {
     "admin.sign_in": ("/sign-in",),
     "admin.first_admin": ("/setup/used-up",),
     "admin.set_password": ("/password/used-up", "/password/{link}"),
-    "admin.press": ("/a/nothing", "/a/{button}"),
+    "admin.confirm_action": ("/a/nothing", "/a/{button}"),
 }
 WRONG = {
     "/nothing-here": 404,

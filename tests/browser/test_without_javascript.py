@@ -270,7 +270,7 @@ def _(bare: Bare) -> None:
     expect(bare.page.get_by_text("It works once, until")).to_be_visible()
 
 
-@form("admin.press")
+@form("admin.confirm_action")
 def _(bare: Bare) -> None:
     bare.hub.request(
         {"id": "anna", "name": "Anna Berg", "mobile_number": bare.hub.number()},
@@ -358,7 +358,7 @@ def _(bare: Bare) -> None:
     bare.says("is opted out. Nothing is sent to it any more")
 
 
-@form("admin.open_again")
+@form("admin.remove_opt_out")
 def _(bare: Bare) -> None:
     bare.page.goto("/opt-outs")
     bare.page.get_by_label("Number or e-mail address").fill("+13175550189")

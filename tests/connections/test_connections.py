@@ -13,7 +13,7 @@ from sqlalchemy import select
 from hub import integrations
 from hub.connections import connection_tests, connections, demo
 from hub.connections.connection_tests import set_state
-from hub.connections.connections import TestNotPassed
+from hub.connections.connections import ConnectionNotTested
 from hub.connections.settings_form import InvalidSettings
 from hub.core import data_dir
 from hub.core.errors import Conflict, NotFound, Refused
@@ -194,7 +194,7 @@ def test_enabling_runs_the_test_that_is_missing_and_is_refused_when_it_fails(
     values: dict[str, Any], simulator: Any
 ) -> None:
     connection_id = add({**values, "auth_token": OTHER_TOKEN})
-    with pytest.raises(TestNotPassed, match="Twilio refused the Auth Token") as refusal:
+    with pytest.raises(ConnectionNotTested, match="Twilio refused the Auth Token") as refusal:
         connections.enable(connection_id)
     assert refusal.value.field == "auth_token"
     assert row(connection_id).state == ConnectionState.NEW
@@ -210,7 +210,7 @@ def test_other_settings_than_those_tested_have_to_be_tested_again(
     assert connection_tests.run_test(connection_id).check.ok
     connections.save(connection_id, {**values, "auth_token": OTHER_TOKEN})
     assert not row(connection_id).ready
-    with pytest.raises(TestNotPassed):
+    with pytest.raises(ConnectionNotTested):
         connections.enable(connection_id)
 
 
@@ -346,7 +346,7 @@ def test_a_broken_connection_is_not_enabled_on_an_old_test(
     monkeypatch.setattr(
         integrations.get(NAME), "check", lambda _: connection_tests.CheckResult(False, "Still not.")
     )
-    with pytest.raises(TestNotPassed, match="Still not"):
+    with pytest.raises(ConnectionNotTested, match="Still not"):
         connections.enable(connection_id)
     assert row(connection_id).state == ConnectionState.BROKEN
 

@@ -18,7 +18,7 @@ from hub.core.errors import Refused
 from hub.db.engine import db
 from hub.jobs import chores, cron
 from hub.lib.shutdown import ShutdownSignal
-from hub.messaging.contacts import consents, suppressions
+from hub.messaging.contacts import consents, opt_out_files
 from hub.messaging.state import job_failures
 from tests import every_page
 from tests.conftest import Browser
@@ -180,8 +180,11 @@ def test_what_is_accepted_can_be_used(
     for path, many in bodies.items():
         answers.update(signing_app.post(path, one).status_code for one in many)
     assert set(answers) <= {201, 202, 404, 409, 422}, answers
-    for module, rows in ((consents, lines), (suppressions, closed)):
-        import_file(module, rows)
+    for import_file, rows in (
+        (consents.import_consents, lines),
+        (opt_out_files.import_opt_outs, closed),
+    ):
+        import_rows(import_file, rows)
     for n, text in enumerate(said):
         came = a_form(
             hub_demo, f"SM{n:032x}", "received", Body=text, From="+13175550001", ProfileName=text
@@ -200,7 +203,7 @@ def test_what_is_accepted_can_be_used(
     assert job_failures.recent_failures() == {}
 
 
-def import_file(module: Any, rows: list[dict[str, str]]) -> None:
+def import_rows(import_file: Any, rows: list[dict[str, str]]) -> None:
     """Import rows as a CSV file, which may refuse lines or the whole."""
     out = io.StringIO()
     if rows:
@@ -208,7 +211,7 @@ def import_file(module: Any, rows: list[dict[str, str]]) -> None:
         writer.writeheader()
         writer.writerows(rows)
         try:
-            module.import_file(out.getvalue(), test=True)
+            import_file(out.getvalue(), test=True)
         except Refused:
             db.session.rollback()
 

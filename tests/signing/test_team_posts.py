@@ -558,7 +558,7 @@ def test_who_is_snoozed_is_reminded_by_nobody_for_a_day(
     deliver()
     until = reminders.snooze(request().id, "eric")
     assert abs(until - now() - timedelta(days=1)) < timedelta(minutes=1)
-    with pytest.raises(Conflict, match="put off until"):
+    with pytest.raises(Conflict, match="snoozed until"):
         reminders.remind(request().id, "eric")
     answer = reminders.remind(request().id)
     assert {one["to"] for one in answer["messages"] if one["channel"] != "chat"} == {

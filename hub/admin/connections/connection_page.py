@@ -19,7 +19,7 @@ from hub.admin.auth.guard import may
 from hub.admin.connections import connection_health, integrations, secret_resubmission, setup_steps
 from hub.admin.view import datetimes, filters, forms, status_badges
 from hub.connections import connection_tests, connections, settings_form
-from hub.connections.connection_tests import TestResult
+from hub.connections.connection_tests import ConnectionTestResult
 from hub.core.config import is_loopback
 from hub.core.vocabulary import Address, ConnectionState, EventType, Role, Status
 from hub.db.engine import db
@@ -45,7 +45,7 @@ class Page:
         self,
         *,
         form: ConfigForm | None = None,
-        tested: TestResult | None = None,
+        tested: ConnectionTestResult | None = None,
         limited: str = "",
         status: int = 200,
         send_form: forms.SendOne | None = None,
@@ -149,7 +149,7 @@ POSTED = {
 }
 
 
-def _failed(one: Connection | None) -> TestResult | None:
+def _failed(one: Connection | None) -> ConnectionTestResult | None:
     """Return the last test of the stored settings if it failed; a good one needs no words."""
     tested = connection_tests.last_result(one) if one and one.archived_at is None else None
     return tested if tested and not tested.check.ok else None

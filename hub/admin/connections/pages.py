@@ -15,7 +15,7 @@ from hub.admin.connections.connection_page import Page
 from hub.admin.overview.damage import describe_damage
 from hub.admin.view import forms
 from hub.connections import connection_tests, connections
-from hub.connections.connections import SaveResult, TestNotPassed
+from hub.connections.connections import ConnectionNotTested, SaveResult
 from hub.connections.settings_form import InvalidSettings
 from hub.core.errors import Conflict, HubError, NotFound, Refused
 from hub.core.vocabulary import Role
@@ -159,7 +159,7 @@ def enable_connection(slug: str) -> Any:
         flash("Enabled. It sends from now on.", "good")
     except TooMany as refusal:
         return page.too_many(refusal)
-    except TestNotPassed as refusal:
+    except ConnectionNotTested as refusal:
         return page.show(tested=refusal.tested, status=422)
     except Conflict as refusal:
         flash(str(refusal), "bad")

@@ -26,6 +26,7 @@ from hub.lib import addresses
 from hub.messaging.contacts import consents
 from hub.messaging.contacts import suppressions as closed
 from hub.messaging.contacts.csv_files import ImportReport
+from hub.messaging.contacts.opt_out_files import export_opt_outs, import_opt_outs
 from hub.messaging.state import unreadable_rows
 from hub.models import Connection, Suppression
 
@@ -37,7 +38,8 @@ REASONS = {
     "import": "Imported",
     "api": "A signing app closed it",
 }
-FILES: dict[str, Any] = {"opt-outs": closed, "consents": consents}
+IMPORTS = {"opt-outs": import_opt_outs, "consents": consents.import_consents}
+EXPORTS = {"opt-outs": export_opt_outs, "consents": consents.export_consents}
 LARGEST = 8 * 1024 * 1024  # bytes of a file
 SHOWN = 20  # refused lines that a page lists
 
@@ -148,9 +150,7 @@ def import_suppressions() -> Any:
     if not form.validate():
         return _page(form_import=form), 422
     try:
-        report = FILES[form.kind.data or ""].import_file(
-            form.file.data.read(), test=bool(form.test.data)
-        )
+        report = IMPORTS[form.kind.data or ""](form.file.data.read(), test=bool(form.test.data))
     except Refused as refusal:
         blame(form, refusal)
         return _page(form_import=form), 422
@@ -161,12 +161,10 @@ def import_suppressions() -> Any:
 @needs(Role.ADMIN)
 def export_suppressions(kind: str) -> Response:
     """Give everything that is closed, or the ledger of consents, as a file."""
-    if kind not in FILES:
+    if kind not in EXPORTS:
         abort(404)
     test = request.args.get("test") == "1"
-    response = Response(
-        "".join(FILES[kind].export(test=test)), content_type="text/csv; charset=utf-8"
-    )
+    response = Response("".join(EXPORTS[kind](test=test)), content_type="text/csv; charset=utf-8")
     response.headers.set(
         "Content-Disposition", "attachment", filename=f"{kind}-test.csv" if test else f"{kind}.csv"
     )

@@ -106,7 +106,7 @@ PLACES = (
         "Opt-outs",
         "slash-circle",
         "admin.suppressions",
-        ("admin.add_suppression", "admin.open_again", "admin.import_suppressions"),
+        ("admin.add_suppression", "admin.remove_opt_out", "admin.import_suppressions"),
     ),
     Place(
         "Integrations",

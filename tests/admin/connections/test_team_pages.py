@@ -189,7 +189,7 @@ def test_a_signer_is_reminded_snoozed_and_woken(
     assert "Nobody reminds them until" in page
     assert "No reminders until" in page
     operator.post(f"{here}/remind")
-    assert "put off until" in words(operator.get(f"/requests/{request_id}"))
+    assert "snoozed until" in words(operator.get(f"/requests/{request_id}"))
     assert signer().reminders == 1
     operator.post(f"{here}/unsnooze")
     assert signer().snoozed_until is None

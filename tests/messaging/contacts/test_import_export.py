@@ -25,7 +25,9 @@ from hub.messaging.contacts.contacts import contact_for
 from hub.models import Connection, Consent, Contact, Source, Suppression
 from tests.hub_fixtures import ERIC
 
-MODULES = pytest.mark.parametrize("module", [suppressions, consents])
+MODULES = pytest.mark.parametrize(
+    "import_file", [opt_out_files.import_opt_outs, consents.import_consents]
+)
 STORABLE = st.characters(exclude_characters="\0", exclude_categories=("Cs",))
 ODD = st.text(st.sampled_from("=+-@＝＋－＠'\",;\t\r\n a"), max_size=20) | st.text(
     STORABLE, max_size=20
@@ -238,10 +240,10 @@ def test_exported_consents_come_back_as_they_were(
     header=st.sampled_from([b"", b"address,given\n", b"Address;given;why\r"]),
 )
 def test_no_file_fails_in_another_way_than_with_a_refusal(
-    emptied: Callable[[], None], module: Any, header: bytes, tail: bytes
+    emptied: Callable[[], None], import_file: Any, header: bytes, tail: bytes
 ) -> None:
     try:
-        report = module.import_file(header + tail, test=True)
+        report = import_file(header + tail, test=True)
     except Refused:
         return
     assert all(number > 0 and why for number, why in report.refused)
@@ -252,25 +254,28 @@ def test_no_file_fails_in_another_way_than_with_a_refusal(
 def test_a_cell_of_any_size_is_refused_with_its_line(
     hub_demo: Flask, column: str, size: int
 ) -> None:
-    for module, names in ((suppressions, opt_out_files.COLUMNS), (consents, consents.COLUMNS)):
+    for import_file, names in (
+        (opt_out_files.import_opt_outs, opt_out_files.COLUMNS),
+        (consents.import_consents, consents.COLUMNS),
+    ):
         line = dict.fromkeys(names, "") | {"address": ERIC, "given": "yes"} | {column: "9" * size}
         file = f"{','.join(names)}\n{','.join(line[name] for name in names)}\n"
         try:
-            report = module.import_file(file, test=True)
+            report = import_file(file, test=True)
         except Refused as refusal:
             assert "Line 2" in str(refusal) or size < 100_000, str(refusal)  # noqa: PT017 - either way is right
             continue
         assert (
             report.kept + report.known == 0 or column not in names or column in ("reason", "proof")
-        ), (module, column)
+        ), (import_file, column)
         assert all(number == 2 and len(why) < 1_000 for number, why in report.refused)
 
 
 @MODULES
-def test_a_file_that_is_refused_stores_nothing(hub_demo: Flask, module: Any) -> None:
+def test_a_file_that_is_refused_stores_nothing(hub_demo: Flask, import_file: Any) -> None:
     lines = "".join(f"+1317555{n:04d},yes,ok\n" for n in range(300))
     with pytest.raises(Refused, match="Line 302"):
-        module.import_file(f'address,given,proof\n{lines}{ERIC},yes,"open\n', test=True)
+        import_file(f'address,given,proof\n{lines}{ERIC},yes,"open\n', test=True)
     assert (closed(), said()) == ([], [])
 
 
@@ -393,8 +398,8 @@ def test_an_address_is_a_number_or_a_valid_mail_address(hub_demo: Flask, address
 
 
 @MODULES
-def test_numbers_are_read_as_people_type_them(hub_demo: Flask, module: Any) -> None:
-    report = module.import_file(
+def test_numbers_are_read_as_people_type_them(hub_demo: Flask, import_file: Any) -> None:
+    report = import_file(
         'address;given\n"+1 (317) 555-7788";no\n0049 170 1234567;no\n+5215512345678;no\n', test=True
     )
     assert (report.kept, report.refused) == (3, [])
