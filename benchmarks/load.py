@@ -30,7 +30,7 @@ TRIES = 6
 
 @dataclass(frozen=True)
 class Load:
-    """What a run came to: answers a second, and the p95 of their milliseconds.
+    """The result of a load run: answers a second, and the p95 of their milliseconds.
 
     `share` is the busiest process's of the connections.
     """

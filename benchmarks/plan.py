@@ -1,4 +1,4 @@
-"""How long and how often to measure, and where: what every scenario is given."""
+"""The measurement plan that every scenario is given: duration, repetitions and place."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from benchmarks.running import Crew
 
 @dataclass(frozen=True)
 class Plan:
-    """How the scenarios run. `seconds` is how long each run measures, once it is warm."""
+    """A plan of the scenarios. `seconds` is how long each run measures, once it is warm."""
 
     folder: Path
     runs: int

@@ -1,5 +1,4 @@
-"""Where the time of a hot path goes: `python -m benchmarks profile receiving|accepting|sending
-[COUNT]`.
+"""Profile a hot path: `python -m benchmarks profile receiving|accepting|sending [COUNT]`.
 
 A hub of its own is prepared as for a measurement; the path then runs in one process under cProfile,
 which counts the processor's time of each thread, so that waiting for the provider, the disk or the

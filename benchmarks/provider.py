@@ -58,7 +58,7 @@ _TAKEN = (
 # ── What the run sees of it ───────────────────────────────────────────────────────────────────────
 @dataclass(frozen=True)
 class Counts:
-    """What the provider has seen until `at` (the machine's monotonic clock)."""
+    """Counts of the provider until `at` (the machine's monotonic clock)."""
 
     at: float
     received: int
@@ -108,7 +108,7 @@ class Provider:
 
 # ── The server ────────────────────────────────────────────────────────────────────────────────────
 class State:
-    """What all connections share."""
+    """State that all connections share."""
 
     def __init__(self, seconds: float, keep: bool) -> None:
         self.seconds = seconds

@@ -34,7 +34,7 @@ MOST_MEMORY = at_most(120, "MB")
 
 @dataclass(frozen=True)
 class Sent:
-    """What a stretch of sending came to."""
+    """The result of a stretch of sending."""
 
     rate: float  # messages a second
     cpu: float  # milliseconds of the senders' processors per message

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Goal:
-    """What a figure must reach. `unit` follows the number, such as × or ms."""
+    """The value that a figure must reach. `unit` follows the number, such as × or ms."""
 
     bound: float
     unit: str = "×"

@@ -1,4 +1,4 @@
-"""How migrations run: one transaction for all of them, on SQLite under the writers' lock."""
+"""Run migrations: one transaction for all of them, on SQLite under the writers' lock."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What tests share: an application on a database of its own, a queue server, somebody who is signed
-in, the simulator.
+"""Fixtures of all tests: an application with a database of its own, a queue server, users, the
+simulator.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""What tests of the core share: a hub in demo, its signing app, and workers that work until nothing
-is left.
+"""Fixtures of the core's tests: a hub in demo mode, its signing app, and workers that run until
+nothing is left.
 """
 
 from __future__ import annotations

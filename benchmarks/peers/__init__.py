@@ -1,4 +1,4 @@
-"""What people would use instead, each as its documentation recommends.
+"""Comparable software, each set up as its documentation recommends.
 
 The addresses come in the environment:
 

@@ -1,1 +1,1 @@
-"""Who may do what, with which connections: users, sign-ins, API keys, connections."""
+"""Users, sign-ins, API keys, sources and their limits."""

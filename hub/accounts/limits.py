@@ -1,4 +1,4 @@
-"""How often one may do what: tests, sends and saves by user, sign-ins by account and by address.
+"""Limits of tests, sends and saves by user, and of sign-ins by account and address.
 
 Counted in Redis for all processes together, and by each process for itself: what it counted still
 holds when Redis does not answer.

@@ -1,4 +1,4 @@
-"""What a person sees when something goes wrong."""
+"""Error pages for every kind of error."""
 
 from __future__ import annotations
 

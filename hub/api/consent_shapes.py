@@ -1,4 +1,4 @@
-"""What goes into the API and comes out of it about opt-outs and consents."""
+"""Request and response shapes of opt-outs and consents."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class SuppressionIn(Strict):
 
 
 class LiftIn(Strict):
-    """Why messages may go to an address again."""
+    """The reason for removing an opt-out."""
 
     why: Annotated[str, StringConstraints(min_length=1, max_length=500)]
 
 
 class SuppressionQuery(Strict):
-    """How to narrow the list of opt-outs."""
+    """Filters for the list of opt-outs."""
 
     limit: Annotated[int, Field(ge=1, le=MOST)] = 25
     after: str | None = cursor("sup")
@@ -117,7 +117,7 @@ class ConsentIn(Strict):
 
 
 class ConsentQuery(Strict):
-    """Whose consents to list."""
+    """The address whose consents to list."""
 
     address: Address
     limit: Annotated[int, Field(ge=1, le=MOST)] = 25

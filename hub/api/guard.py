@@ -1,4 +1,4 @@
-"""Who asks: an API key in `Authorization: Bearer …`, never a cookie."""
+"""Authenticate API requests: an API key in `Authorization: Bearer …`, never a cookie."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class Property:
 
 @dataclass(frozen=True)
 class Answer:
-    """What one status means."""
+    """A response of an operation: its status and its properties."""
 
     status: str
     about: str

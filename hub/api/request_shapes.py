@@ -1,4 +1,4 @@
-"""What goes into the API about signing requests, and comes out of it."""
+"""Request and response shapes of signing requests."""
 
 from __future__ import annotations
 
@@ -23,9 +23,7 @@ class RemindIn(Strict):
 
 
 class SnoozeIn(Strict):
-    """Whose reminders to put off, or to take up again; those of everybody who has still to sign
-    when it is left out.
-    """
+    """The signer whose reminders to snooze or resume. Without one, everyone who has not signed."""
 
     signer: str | None = Field(default=None, description="The signer's id, ours or yours.")
 
@@ -70,7 +68,7 @@ class EventRef(BaseModel):
 
 
 class EventOut(BaseModel):
-    """What an event caused."""
+    """The result of an event: its messages and its skipped steps."""
 
     event: EventRef
     messages: list[BriefOut]

@@ -1,4 +1,4 @@
-"""What goes into the API and comes out of it."""
+"""Request and response shapes of messages."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class MessageIn(Strict):
 
 
 class MessageQuery(Strict):
-    """How to narrow the list of messages."""
+    """Filters for the list of messages."""
 
     limit: Annotated[int, Field(ge=1, le=MOST)] = 25
     after: str | None = cursor("msg")
@@ -168,7 +168,7 @@ def stored_value(change: Callable[[], T], answer: Callable[[T], A]) -> A:
 
 # ── Out ───────────────────────────────────────────────────────────────────────────────────────────
 class ErrorOut(BaseModel):
-    """Why a message did not arrive, and what to do."""
+    """The reason why a message did not arrive, and its remedy."""
 
     code: str
     text: str

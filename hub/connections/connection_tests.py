@@ -27,7 +27,7 @@ from hub.shared import audit, integration_instances
 
 @dataclass(frozen=True)
 class ConnectionTestResult:
-    """What a test found, when, and how many seconds it took.
+    """The result of a connection test, its time, and its duration in seconds.
 
     `unsaved`: what was tested is not what is stored.
     """

@@ -51,8 +51,8 @@ class ConnectionNotTested(Refused):
 
 @dataclass(frozen=True)
 class SaveResult:
-    """What saving came to: whether anything changed, the test that the change called for, and
-    whether news may be missed.
+    """The result of saving: whether anything changed, the test that was needed, and whether
+    callbacks may be missed.
 
     `deserted`: messages are under way in the account that the connection had before.
     """

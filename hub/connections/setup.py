@@ -1,4 +1,4 @@
-"""What must be there before the first request: prepared at every start, after migration."""
+"""Prepare what must exist before the first request, at every start, after migration."""
 
 from __future__ import annotations
 

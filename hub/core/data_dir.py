@@ -167,8 +167,8 @@ def simulator_credentials(folder: Path) -> SimulatorCredentials:
 
 
 def socket_path(folder: Path) -> Path:
-    """Where the embedded queue server listens: in the data folder, or, where that path is too long
-    for a socket, beside.
+    """Return the socket of the embedded queue server: in the data folder, or beside it where that
+    path is too long.
     """
     path = folder.resolve() / "queue.sock"
     if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH:

@@ -73,7 +73,7 @@ class ContentKind(Word):
 
 
 class Status(Word):
-    """Where a message stands.
+    """The delivery status of a message.
 
     `rank` orders what a provider may report: a fact only ever raises it.
     """
@@ -134,7 +134,7 @@ _RANK = {
 
 
 class EventType(Word):
-    """What a signing app can tell us."""
+    """The type of an event that a signing app posts."""
 
     SENT = "request.sent", "a document was sent out for signature"
     VIEWED = "request.viewed", "a signer opened the document"
@@ -162,7 +162,7 @@ class Audience(Word):
 
 
 class RequestState(Word):
-    """Where a signing request stands."""
+    """The state of a signing request."""
 
     OPEN = "open", "signatures are missing"
     COMPLETED = "completed", "everybody signed"
@@ -172,7 +172,7 @@ class RequestState(Word):
 
 
 class SignerState(Word):
-    """Where a signer stands."""
+    """The state of a signer."""
 
     PENDING = "pending", "has still to sign"
     VIEWED = "viewed", "opened the document, has still to sign"
@@ -191,7 +191,7 @@ class SignerState(Word):
 
 
 class ConnectionState(Word):
-    """Whether a connection sends."""
+    """The state of a connection: whether it sends."""
 
     NEW = "new", "stored, never enabled"
     ENABLED = "enabled", "sends"
@@ -203,14 +203,14 @@ class ConnectionState(Word):
 
 
 class Lane(Word):
-    """Which queue of a connection a message stands in."""
+    """The queue of a connection in which a message waits."""
 
     NOW = "now", "somebody waits for it"
     BULK = "bulk", "reminders and the like; never delays the other lane"
 
 
 class Role(IntEnum):
-    """What a user may do; each role includes those below it."""
+    """The role of a user; each role includes those below it."""
 
     VIEWER = 1
     OPERATOR = 2

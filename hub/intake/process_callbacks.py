@@ -77,7 +77,7 @@ class CallbackRow:
 
     @property
     def error(self) -> str:
-        """What keeps it from being settled; '' when nothing does."""
+        """The error that keeps it from being settled; '' when there is none."""
         return self.fault or ("" if self.matched else UNKNOWN)
 
 

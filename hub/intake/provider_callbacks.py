@@ -36,13 +36,13 @@ LONGEST_KEY = 200  # characters of an account, and of each part of a receipt's k
 
 
 class CannotVerify(HubError):
-    """Whether a webhook is genuine cannot be said now: the provider should repeat it."""
+    """A webhook cannot be verified now, so the provider should repeat it."""
 
 
 @dataclass(frozen=True)
 class VerifiedBy:
-    """Who proved a webhook genuine: an instance that can read it, and every connection whose secret
-    that was.
+    """The proof that a webhook is genuine: an instance that can read it, and every connection whose
+    secret it was.
     """
 
     integration: Integration

@@ -1,4 +1,4 @@
-"""What is kept of messages for a year: who was told what, and what became of it.
+"""Delete the records of messages after their retention, a year by default.
 
 Then it goes, a few rows at a time.
 
@@ -102,8 +102,8 @@ def _each(column: Any, where: ColumnElement[bool], remove: Any) -> int:
 
 # ── What is old enough ────────────────────────────────────────────────────────────────────────────
 def _over(before: datetime) -> ColumnElement[bool]:
-    """What nothing more is expected of, and what nothing refers to: of two messages the one that
-    took over goes first.
+    """Select messages that nothing refers to and that expect no news; of two, the one that took
+    over goes first.
     """
     later = aliased(Message)
     return and_(

@@ -44,7 +44,7 @@ _CAUSES = Statement(
 
 @dataclass(frozen=True)
 class Selection:
-    """Which receipts to replay; where several conditions are given, all must hold."""
+    """The receipts to replay; where several conditions are given, all must hold."""
 
     message: str = ""  # the provider's id of a message, or ours
     receipt_id: str = ""
@@ -55,7 +55,7 @@ class Selection:
 
 @dataclass
 class Reason:
-    """Why receipts failed: how many, and one of them."""
+    """A reason why receipts failed: how many, and one example."""
 
     count: int
     example: str
@@ -63,7 +63,7 @@ class Reason:
 
 @dataclass
 class Report:
-    """What a replay did.
+    """The result of a replay.
 
     `new` and `known` count facts; the others messages, platform events and receipts.
     """

@@ -1,5 +1,4 @@
-"""What is kept for a time only: what messages said, webhooks as they came in, that messages were
-sent at all.
+"""Apply retention: delete texts, webhooks and records of messages after their time.
 
 Removed in small batches, oldest first.
 """

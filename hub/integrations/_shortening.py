@@ -19,7 +19,7 @@ Cost = Callable[[str], int]  # of one character
 
 @dataclass(frozen=True)
 class Said:
-    """What a post says, piece by piece; an empty piece is left out."""
+    """The pieces of a post; an empty piece is left out."""
 
     title: str = ""
     text: str = ""

@@ -1,6 +1,4 @@
-"""What goes into an integration and what comes out of it: frozen values, which know nothing of the
-hub's own rows.
-"""
+"""Frozen values that integrations receive and return. They know nothing of the hub's own rows."""
 
 from __future__ import annotations
 
@@ -43,7 +41,7 @@ class Filled:
 
 @dataclass(frozen=True)
 class Button:
-    """What a reader may press: a link to `url`; or, with a `token`, something that is done once.
+    """A button: a link to `url`, or, with a `token`, an action that is performed once.
 
     A provider whose buttons call back gives the token back as it was, 1 to 64 of `A-Za-z0-9_-`.
     Elsewhere `url` leads to a page that asks and then does the same.
@@ -60,7 +58,9 @@ class Button:
 
 @dataclass(frozen=True)
 class Card:
-    """What a team sees of a signing request, beside the text: texts of any length and alphabet."""
+    """A card about a signing request for a team, beside the text. Its texts have any length and
+    alphabet.
+    """
 
     title: str
     facts: tuple[tuple[str, str], ...] = ()  # label and value
@@ -190,7 +190,7 @@ class Accepted:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What a harmless call found, in words for an admin."""
+    """The result of a harmless test call, in words for an admin."""
 
     ok: bool
     title: str  # one sentence
@@ -342,7 +342,7 @@ class TemplateFound:
 
 @dataclass(frozen=True)
 class Problem:
-    """What a provider's code means: a sentence, what to do, where the provider says more."""
+    """The meaning of a provider's code: a sentence, the remedy and a link to the provider."""
 
     code: str
     text: str

@@ -1,4 +1,4 @@
-"""What workers and cron run.
+"""Jobs of workers and cron.
 
 Jobs hold no truth: each looks into the database for what there is to do.
 

@@ -70,7 +70,7 @@ class NoAnswer(HubError):
 
 @dataclass(frozen=True)
 class Answer:
-    """What the other side said.
+    """The response of a provider.
 
     `body` is at most LARGEST_ANSWER bytes; header names are lower case.
     """

@@ -1,4 +1,4 @@
-"""What must not stand in lists and logs: one-time codes and the numbers of cards."""
+"""Redact one-time codes and card numbers from lists and logs."""
 
 from __future__ import annotations
 

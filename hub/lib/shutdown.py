@@ -1,4 +1,4 @@
-"""When a bounded run is to end."""
+"""The end of a bounded run."""
 
 from __future__ import annotations
 

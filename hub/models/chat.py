@@ -12,7 +12,7 @@ from hub.db.types import Id, Time, foreign_key, now
 
 
 class Chat(Base):
-    """Which chat reaches who has an address, over one connection, for one source.
+    """The chat that reaches an address over one connection, for one source.
 
     What one signing app's signer opened says nothing of another app's: else an app could have
     letters of others sent to itself.

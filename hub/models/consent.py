@@ -1,4 +1,4 @@
-"""What contacts allow: consents, suppressions and session windows."""
+"""Consents, opt-outs and session windows of contacts."""
 
 from __future__ import annotations
 

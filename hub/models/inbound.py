@@ -34,7 +34,7 @@ class Inbound(Base):
 
 
 class Conversation(Base):
-    """What a contact and a connection have said to each other, as the inbox lists it."""
+    """A conversation between a contact and a connection, as the inbox lists it."""
 
     __tablename__ = "conversations"
     __table_args__ = (
@@ -55,7 +55,7 @@ class Conversation(Base):
 
 
 class Thread(Base):
-    """Where a connection keeps the conversation about one subject, in the provider's words."""
+    """The provider's thread of the messages about one subject over a connection."""
 
     __tablename__ = "threads"
 

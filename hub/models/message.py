@@ -105,7 +105,7 @@ class Message(Base):
 
 
 class Body(Base):
-    """What a message says, apart from its row so that it can be removed first."""
+    """The content of a message, apart from its row so that it can be removed first."""
 
     __tablename__ = "bodies"
     __seal_by__ = "owner_id"

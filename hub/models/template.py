@@ -60,9 +60,7 @@ class ProviderTemplate(Base):
 
 
 class TemplateMapping(Base):
-    """Which of a provider's templates says what one of ours says, in one locale, over one
-    connection.
-    """
+    """The provider's template that stands for one of ours, in one locale, over one connection."""
 
     __tablename__ = "template_mappings"
     __table_args__ = (UniqueConstraint("connection_id", "name", "locale"),)

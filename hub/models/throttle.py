@@ -1,4 +1,4 @@
-"""How fast and how much: throttles, usage, counters."""
+"""Rates and amounts: throttles, paces, usage and counters."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from hub.db.types import Time, foreign_key
 
 
 class Throttle(Base):
-    """How fast a sender may go and whether its provider is reached; changed only in the claiming
-    transaction, on the database's clock.
+    """The rate of a sender and the state of its circuit; changed only in the claiming transaction,
+    on the database's clock.
 
     A sender without a limit has a row only while something is wrong.
     """
@@ -42,7 +42,9 @@ class Throttle(Base):
 
 
 class Pace(Base):
-    """When the next message may go from a sender to a recipient, where the provider limits that."""
+    """The earliest time of the next message from a sender to a recipient, where the provider limits
+    that.
+    """
 
     __tablename__ = "paces"
 
@@ -52,7 +54,7 @@ class Pace(Base):
 
 
 class Usage(Base):
-    """What one connection sent on one day (UTC)."""
+    """The messages that one connection sent on one day (UTC)."""
 
     __tablename__ = "usage"
 

@@ -1,5 +1,4 @@
-"""What the supervisor asks of the operating system: children that die with it, and to know all who
-descend from it.
+"""Operating-system parts of the supervisor: children that end with it, and all their descendants.
 
 On Linux two switches of the kernel make this sure: a parent-death signal for each child, and
 orphans that come back to the supervisor instead of to init, so that a process which left its

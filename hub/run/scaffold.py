@@ -31,7 +31,7 @@ SUCH_AS = (
 
 @dataclass(frozen=True)
 class Scaffold:
-    """What was written: where the folder is, the files in it, and the integration's title."""
+    """The files that were written for an integration, their folder, and its title."""
 
     folder: Path
     files: tuple[Path, ...]

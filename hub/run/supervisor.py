@@ -75,9 +75,7 @@ class _Kept:
 
 @dataclass(eq=False)
 class _Pipe:
-    """What a child has printed of a line that is not complete; its descendants may outlive it and
-    go on printing.
-    """
+    """The unfinished line of a child's output; descendants may outlive it and go on printing."""
 
     kept: _Kept
     stream: IO[bytes]

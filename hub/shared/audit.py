@@ -12,7 +12,7 @@ from hub.models import Audit
 
 @dataclass(frozen=True)
 class Actor:
-    """Who is changing things: a user, an API key, or a command."""
+    """The user, API key or command that makes a change."""
 
     who: str
     user_id: str | None = None

@@ -25,7 +25,7 @@ KINDS = (REMIND, SNOOZE)
 
 @dataclass(frozen=True)
 class ButtonPage:
-    """What a button would do, or has done."""
+    """The effect of a button, before or after it was pressed."""
 
     kind: str
     names: str  # of those whom it is about

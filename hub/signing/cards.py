@@ -1,6 +1,4 @@
-"""What a team sees of a signing request: where it stands, who signs, who pressed what; and the
-buttons under it.
-"""
+"""Cards that show a team the state of a signing request, its signers, and the buttons under it."""
 
 from __future__ import annotations
 

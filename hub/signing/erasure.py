@@ -52,7 +52,7 @@ STILL_TOLD = timedelta(days=40)  # callbacks come for days, and are kept for a m
 
 @dataclass(frozen=True)
 class ErasureResult:
-    """How much of a person was removed."""
+    """The number of texts, signers and webhooks that an erasure removed."""
 
     words: int  # what was said, in both directions
     signers: int

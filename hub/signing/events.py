@@ -142,7 +142,7 @@ class Strict(BaseModel):
 
 
 class SenderIn(Strict):
-    """Who sent the document out."""
+    """The sender of a document."""
 
     name: Short | None = None
     email: Email | None = None
@@ -167,7 +167,7 @@ class RequestIn(Strict):
 
 
 class SendTo(Strict):
-    """Which of a signer's addresses to use; true for every address given."""
+    """The addresses of a signer to use; true for every address given."""
 
     mobile_number: bool = True
     email: bool = True

@@ -1,4 +1,4 @@
-"""What planning an event needs, read: routes, connections, and the people of a request."""
+"""Read what planning an event needs: routes, connections, and the people of a request."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What an event says of a request and its signers, brought in whatever the order of events:
-`occurred_at` decides.
+"""Apply an event to a request and its signers, in whatever order events arrive: `occurred_at`
+decides.
 """
 
 from __future__ import annotations

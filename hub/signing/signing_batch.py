@@ -67,7 +67,7 @@ class RequestRecord:
 
     @property
     def remaining(self) -> int:
-        """How many signatures are missing."""
+        """The number of signatures that are missing."""
         return sum(signer.owes for signer in self.signers)
 
     @property

@@ -1,6 +1,4 @@
-"""Which events a connection posts to where its team reads: a route of its own for each, which is on
-or off.
-"""
+"""The events that a connection posts to its team: a route for each, which is on or off."""
 
 from __future__ import annotations
 

@@ -75,7 +75,9 @@ class Account:
 
     @property
     def key(self) -> Key:
-        """What signs callbacks: the SharedKey if that was chosen, else the primary Auth Token."""
+        """Return the key that signs callbacks: the SharedKey if that was chosen, else the primary
+        Auth Token.
+        """
         return self.shared_key if self.signing == "SharedKey" else Key(self.credentials.auth_token)
 
     def opens(self, user: str, password: str) -> bool:

@@ -26,7 +26,7 @@ LARGEST_ANSWER = 64 * 1024  # bytes, as much TwiML as Twilio reads
 
 @dataclass(frozen=True)
 class Overrides:
-    """How to post, from the URL's fragment (`#rc=3&rp=all`); seconds, except `retries`."""
+    """Options of a callback from the URL's fragment (`#rc=3&rp=all`); seconds, except `retries`."""
 
     connect: float = 5.0
     read: float = 15.0

@@ -63,8 +63,8 @@ class Template:
 
 @dataclass(frozen=True)
 class Filled:
-    """What a template and its variables make: `buttons` as JSON, and the code of what is wrong with
-    the variables, 0 for nothing.
+    """A template filled with its variables: `buttons` as JSON, and the error code of the variables,
+    0 for none.
     """
 
     body: str

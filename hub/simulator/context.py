@@ -1,6 +1,4 @@
-"""What the parts of a running simulator share: settings, store, account, timeline and the faults
-that were asked for.
-"""
+"""State of a running simulator: settings, store, account, timeline and faults."""
 
 from __future__ import annotations
 

@@ -11,8 +11,8 @@ from typing import TypeVar
 
 @dataclass(frozen=True)
 class Trouble:
-    """What is answered to one address: a channel, a chat, a webhook's secret, a workflow, a token,
-    an e-mail address.
+    """The faulty answer for one address: a channel, a chat, a webhook's secret, a workflow, a
+    token, an e-mail address.
     """
 
     address: str

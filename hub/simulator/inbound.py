@@ -1,5 +1,5 @@
-"""What the people behind the phones write: posted, signed, to the address where the account takes
-its messages.
+"""Post messages of the people behind the phones, signed, to the account's address for incoming
+messages.
 
 https://www.twilio.com/docs/messaging/guides/webhook-request
 """
@@ -27,8 +27,8 @@ LOOK_BACK = 50  # so many messages of a chat are looked through for what is answ
 
 @dataclass(frozen=True)
 class Reply:
-    """What a person writes: a text, a press on a button (its title or id), a sample image, or
-    several of these.
+    """A person's message: a text, a button press (by title or id), a sample image, or several of
+    these.
     """
 
     phone: str  # a number, or the user id of somebody without one

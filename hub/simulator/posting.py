@@ -1,6 +1,4 @@
-"""How a chat provider calls the hub: one POST, to this machine only, without following where it is
-sent.
-"""
+"""Post to the hub as a chat provider does: once, to this machine, without following redirects."""
 
 from __future__ import annotations
 
@@ -15,7 +13,7 @@ LARGEST_ANSWER = 64 * 1024
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back: an HTTP `status`, or 0 and why there is none in `failure`."""
+    """The hub's answer: an HTTP `status`, or 0 and the reason in `failure`."""
 
     status: int = 0
     failure: str = ""

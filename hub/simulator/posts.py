@@ -1,5 +1,4 @@
-"""What was posted to a team's channel or a chat: kept across a restart, edited in place, rendered
-by a view.
+"""Posts of a team's channel or a chat: kept across a restart, edited in place, rendered by a view.
 
 What a post holds is its provider's business, and JSON; all of them share one table.
 """

@@ -1,6 +1,4 @@
-"""Who presses and writes in the views unless another name is given; any other name is a person as
-well.
-"""
+"""Names of the people who press and write in the views by default; any other name works as well."""
 
 from __future__ import annotations
 

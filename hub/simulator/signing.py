@@ -1,5 +1,4 @@
-"""How the simulated provider signs what it posts: written from its documentation alone, so that the
-hub's reading is tried by another hand.
+"""Sign requests as the provider documents it, independently of the hub's own reading.
 
 https://www.twilio.com/docs/usage/webhooks/webhooks-security
 """
@@ -20,7 +19,7 @@ DIALECTS = "form", "json", "port"
 
 @dataclass(frozen=True)
 class Key:
-    """What signs: an Auth Token with SHA-1, or a SharedKey, which is named, with SHA-256."""
+    """A signing key: an Auth Token with SHA-1, or a named SharedKey with SHA-256."""
 
     secret: str
     shared_id: str = ""

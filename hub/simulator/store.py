@@ -1,4 +1,4 @@
-"""What the simulated provider remembers: a small SQLite file that outlives a restart.
+"""The storage of the simulated provider: a small SQLite file that outlives a restart.
 
 Were it lost, a hub that asks after a restart would learn that a message it handed over was never
 taken.

@@ -1,6 +1,4 @@
-"""What becomes of messages by and by: one thread lets them take the steps of their plans, a bounded
-pool posts callbacks.
-"""
+"""Advance messages through the steps of their plans in a thread; a pool posts callbacks."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ CREATE TABLE IF NOT EXISTS windows (
 
 
 class Windows:
-    """When each person last wrote to each sender; addresses carry their prefix."""
+    """The time of each person's last message to each sender; addresses carry their prefix."""
 
     def __init__(self, file: File) -> None:
         self._file = file

@@ -1,4 +1,4 @@
-"""What a hub stands on: Redis, PostgreSQL, the disk."""
+"""Services that a hub runs on: Redis, PostgreSQL, the disk."""
 
 from __future__ import annotations
 

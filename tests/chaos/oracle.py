@@ -1,4 +1,4 @@
-"""What the provider received against what was accepted.
+"""Compare what the provider received with what was accepted.
 
 Doubled means that one text of ours stands twice at the provider, whatever the hub believes of it:
 also after an unknown outcome, when the provider had taken what the hub did not hear of. Such a

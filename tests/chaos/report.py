@@ -1,4 +1,4 @@
-"""What a run came to: one line for each fault."""
+"""The report of a run: one line for each fault."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ CALLBACK_FAILED = re.compile(
 
 @dataclass(frozen=True)
 class Plan:
-    """How much of it: messages a second, for so many seconds; the fault takes the middle half.
+    """The amount of load: messages a second, for so many seconds; the fault takes the middle half.
 
     `database_url`: '' for SQLite.
     """

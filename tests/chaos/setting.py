@@ -1,6 +1,4 @@
-"""What a fault may lay hands on: the hub, what it stands on, and what stands between it and the
-provider.
-"""
+"""The parts that a fault may touch: the hub, its services, and the connection to the provider."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""What sending, settling and looking after ask of the database is found by an index, so that a
-million rows are no slower than a few.
+"""Frequent queries use an index, so that a million rows are no slower than a few.
 
 SQLite says how it would go about a statement without regard to what the tables hold, so that a few
 rows are enough to ask.

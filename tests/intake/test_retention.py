@@ -1,4 +1,4 @@
-"""What is kept for a time only, and what stays."""
+"""Retention deletes what is kept for a time only, and nothing else."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from typing import Any
 
 @dataclass
 class Wire:
-    """What came in, oldest first, and what is answered next: status, body, headers.
+    """Requests that came in, oldest first, and the next answers: status, body, headers.
 
     Without one the connection is dropped.
     """

@@ -1,5 +1,5 @@
-"""What a message looks like in Slack: within every limit, and saying what was meant, for texts of
-any length and alphabet.
+"""Slack messages stay within every limit and keep their meaning, for texts of any length and
+alphabet.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What Telegram's updates tell, and who may send them."""
+"""Telegram's updates are read, and only genuine ones are accepted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Twilio's error codes mean, and what a refused call comes to."""
+"""Twilio's error codes have meanings, and refused calls raise the right errors."""
 
 from __future__ import annotations
 

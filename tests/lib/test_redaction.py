@@ -1,6 +1,4 @@
-"""What lists and logs leave out of texts: one-time codes and card numbers; and what they must not
-take for one.
-"""
+"""One-time codes and card numbers are redacted from lists and logs, and other numbers are not."""
 
 from __future__ import annotations
 

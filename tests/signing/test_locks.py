@@ -1,4 +1,4 @@
-"""Who waits for whom on PostgreSQL, where each row has its own lock."""
+"""Transactions on PostgreSQL wait for each other's row locks in one order."""
 
 from __future__ import annotations
 

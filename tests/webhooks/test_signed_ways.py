@@ -1,6 +1,4 @@
-"""Which secret may sign, and how: each meaning of Twilio's signature with a genuine and a forged
-callback, over the real door.
-"""
+"""Each of Twilio's signing methods accepts a genuine callback and refuses a forged one."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""What hinders a connection that is enabled, in words: since when, what waits, when it goes on, and
-that nothing is lost.
-"""
+"""Describe problems of enabled connections: since when, what waits, and when sending resumes."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""What a connection's page shows: its settings, how far it is set up, what its last test and its
-last message came to.
-"""
+"""The page of a connection: settings, set-up steps, last test and last message."""
 
 from __future__ import annotations
 

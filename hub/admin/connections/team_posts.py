@@ -1,6 +1,4 @@
-"""Where a connection's team reads: which events are posted there, and the link that lets it into a
-group.
-"""
+"""Events that a connection posts for a team, and the link that invites it to a group."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ class TemplateRow:
 
     @property
     def samples(self) -> dict[str, str]:
-        """What stands for each variable in the provider's sample."""
+        """The values of the variables in the provider's sample."""
         return {
             f"{{{{{variable}}}}}": sample
             for variable, sample in variables_of(self.row.variables).items()

@@ -48,7 +48,7 @@ SOURCES = {
 
 @dataclass(frozen=True)
 class Window:
-    """Whether free text may go to a contact from one sender."""
+    """The session window of a contact with one sender: open for free text, or closed."""
 
     channel: str
     title: str
@@ -59,7 +59,7 @@ class Window:
 
 
 class ConsentForm(FlaskForm):  # type: ignore[misc]
-    """What a person said about messages."""
+    """Record a contact's consent or objection."""
 
     given = SelectField("They said", choices={"yes": "Yes, to messages", "no": "No, to messages"})
     channel = SelectField(

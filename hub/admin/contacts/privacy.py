@@ -24,7 +24,7 @@ from hub.signing import erasure, personal_data
 
 
 class EraseForm(FlaskForm):  # type: ignore[misc]
-    """Why a person is erased."""
+    """Confirm the erasure of a person, with its reason."""
 
     why = StringField(
         "Who asked for it, and when",

@@ -21,7 +21,7 @@ LONGEST_NAME = 60
 
 
 class ActionForm(Form):
-    """Who presses."""
+    """Confirm an action, with the name of the person who performs it."""
 
     who = StringField(
         "Your name",

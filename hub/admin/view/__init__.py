@@ -1,1 +1,1 @@
-"""What pages share: filters, badges, dates, forms, pagination and navigation."""
+"""Filters, badges, dates, forms, pagination and navigation that pages share."""

@@ -52,7 +52,7 @@ def blame(form: Form, refusal: Refused) -> None:
 
 
 class SignIn(Form):
-    """Who is there."""
+    """Sign in with an e-mail address and a password."""
 
     email = EmailField(
         "E-mail",
@@ -67,7 +67,7 @@ class SignIn(Form):
 
 
 class FirstAdmin(Form):
-    """Who sets the hub up."""
+    """Create the first admin."""
 
     name = StringField(
         "Your name",
@@ -106,7 +106,7 @@ class ChangePassword(Form):
 
 
 class TimeZone(Form):
-    """Which zone pages show times in."""
+    """Choose the time zone of the pages."""
 
     time_zone = SelectField(
         "Show times in",
@@ -130,7 +130,7 @@ class AddUser(Form):
 
 
 class NameConnection(Form):
-    """What a connection is called."""
+    """Name a new connection."""
 
     title = StringField(
         "Name",
@@ -141,7 +141,7 @@ class NameConnection(Form):
 
 
 class NameDemoConnection(NameConnection):
-    """What a connection is called, and whether it talks to the simulator."""
+    """Name a new connection, and choose whether it uses the simulator."""
 
     test = BooleanField(
         "Test connection", description="Talks to the simulator instead of the provider."
@@ -149,7 +149,7 @@ class NameDemoConnection(NameConnection):
 
 
 class RenameConnection(NameConnection):
-    """What a connection is called, by people and by programs."""
+    """Change a connection's title and slug."""
 
     slug = StringField(
         "Name in the API",

@@ -1,5 +1,5 @@
-"""How each state looks: an icon and a word, in this order of weight; the hue comes from the
-stylesheet by the state's name.
+"""Badges of states: an icon and a word, ordered by weight. The stylesheet gives the hue by the
+state's name.
 """
 
 from __future__ import annotations

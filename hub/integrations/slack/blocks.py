@@ -1,4 +1,4 @@
-"""What a message looks like in Slack, in its Block Kit, within every limit whatever the texts hold.
+"""Build Slack messages in Block Kit, within every limit for texts of any content.
 
 Imported when a message is rendered and not before: slack_sdk loads its clients with its models, 4
 MB that a process without Slack does without. https://docs.slack.dev/reference/block-kit/blocks
@@ -90,7 +90,7 @@ def blocks(message: Outbound, *, interactive: bool) -> list[dict[str, Any]]:
 
 
 class _Room:
-    """How many characters a message may still take."""
+    """The characters that a message may still take."""
 
     def __init__(self, left: int) -> None:
         self.left = left

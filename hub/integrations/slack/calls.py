@@ -36,7 +36,7 @@ _REPLY_PATH = re.compile(r"/actions/[A-Za-z0-9_/-]{1,500}")
 
 
 class Said(NamedTuple):
-    """What a method of the Web API gave."""
+    """The answer of a method of the Web API."""
 
     fields: Mapping[str, Any]
     headers: Mapping[str, str]

@@ -1,6 +1,4 @@
-"""What a harmless call to Slack proves: that the token signs in and may post, or that the webhook
-is alive. Nothing is posted.
-"""
+"""Test a connection to Slack without posting: the token may post, or the webhook is alive."""
 
 from __future__ import annotations
 

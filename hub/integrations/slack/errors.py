@@ -1,4 +1,4 @@
-"""What Slack's words for errors mean, and what a refused call comes to.
+"""Meanings of Slack's error codes, and the errors of refused calls.
 
 The knowledge is the table at the end.
 

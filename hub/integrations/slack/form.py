@@ -65,7 +65,7 @@ def hook_place(url: str) -> str:
 
 
 class SlackForm(ConfigForm):
-    """How to post to Slack: one way of two."""
+    """Settings of a Slack connection: an incoming webhook or a bot."""
 
     webhook_url = SecretField(
         "Webhook URL",

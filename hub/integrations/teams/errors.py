@@ -1,5 +1,5 @@
-"""What a workflow's refusals mean, and what a refused call comes to: by its HTTP status, since the
-names of Microsoft's codes change.
+"""Errors of refused calls to a workflow, by HTTP status, because the names of Microsoft's codes
+change.
 
 https://learn.microsoft.com/troubleshoot/power-platform/power-automate/flow-run-issues/troubleshoot-flows
 """
@@ -29,7 +29,7 @@ OFF = ("WorkflowTriggerIsNotEnabled", "WorkflowNotEnabled", "WorkflowDisabled")
 
 @dataclass(frozen=True)
 class Known:
-    """What a code of ours means: the error it comes to, what is so, what to do."""
+    """An error code of ours: its error class, its cause and its remedy."""
 
     error: type[SendError]
     says: str

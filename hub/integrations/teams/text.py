@@ -1,5 +1,4 @@
-"""What a card in Teams says: texts that nothing in them can format, within the size that Teams
-takes.
+"""Texts of a card in Teams, which nothing in them can format, within the size that Teams accepts.
 
 Teams reads texts of cards as Markdown, each of its apps in its own way, and some show a backslash
 that escapes a mark. So nothing is escaped: what styles letters is written by a twin that looks like

@@ -1,5 +1,5 @@
-"""Which addresses are a Teams workflow's: today's hosts, and one of the admin's for other clouds;
-retired ones are told from strange ones.
+"""Check addresses of Teams workflows: current hosts, an admin's own for other clouds, and retired
+ones, which get an error of their own.
 
 https://learn.microsoft.com/power-automate/oauth-authentication
 """

@@ -1,5 +1,5 @@
-"""How a Telegram chat is named: by its number, negative for groups and channels, or by the @name of
-a public channel.
+"""Addresses of Telegram chats: a number, negative for groups and channels, or the @name of a public
+channel.
 """
 
 from __future__ import annotations

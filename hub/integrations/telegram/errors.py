@@ -1,4 +1,4 @@
-"""What Telegram's refusals mean, and what a refused call comes to.
+"""Meanings of Telegram's errors, and the errors of refused calls.
 
 The knowledge is data: _telegram_errors.toml.
 """

@@ -1,4 +1,4 @@
-"""What a Telegram message says: HTML that Telegram parses for certain, or plain text, within its
+"""Texts of Telegram messages: HTML that Telegram can always parse, or plain text, within its
 length.
 
 https://core.telegram.org/bots/api#html-style

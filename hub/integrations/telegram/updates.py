@@ -1,5 +1,5 @@
-"""What Telegram's updates tell: people who start and stop, what they write, presses of buttons,
-chats that take the bot in or throw it out.
+"""Read Telegram's updates: starts, stops, messages, button presses, and chats that add or remove
+the bot.
 
 https://core.telegram.org/bots/api#update
 """

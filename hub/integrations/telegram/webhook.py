@@ -1,5 +1,4 @@
-"""Where Telegram sends a bot's updates: whether our address may be that, and what getWebhookInfo
-says in words.
+"""Check the address of a bot's webhook, and describe what getWebhookInfo reports.
 
 https://core.telegram.org/bots/api#getwebhookinfo
 """

@@ -12,7 +12,7 @@ from hub.integrations.base import ByCountry, ConfigForm, SecretField
 
 
 class AccountForm(ConfigForm):
-    """How to sign in to a Twilio account."""
+    """Credentials of a Twilio account."""
 
     account_sid = StringField(
         "Account SID",

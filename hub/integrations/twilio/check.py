@@ -1,5 +1,5 @@
-"""What a harmless call to Twilio proves: that the account opens, that the key sends, that the
-sender is one of the account's.
+"""Test a Twilio account without sending: it is active, the key may send, and the sender belongs to
+it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What Twilio's error codes mean, and what a refused call comes to.
+"""Meanings of Twilio's error codes, and the errors of refused calls.
 
 The knowledge is data: _twilio_errors.toml.
 """

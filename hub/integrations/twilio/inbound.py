@@ -1,4 +1,4 @@
-"""What people send to a Twilio number: texts, files, presses of buttons.
+"""Read messages that people send to a Twilio number: texts, files, button presses.
 
 https://www.twilio.com/docs/messaging/guides/webhook-request
 """

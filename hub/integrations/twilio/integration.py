@@ -1,4 +1,4 @@
-"""What Twilio's products share: its SDK behind our door, sending, verifying, statuses.
+"""The common part of Twilio's products: sending through its SDK, verifying webhooks, statuses.
 
 https://www.twilio.com/docs/messaging/api/message-resource
 """

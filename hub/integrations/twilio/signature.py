@@ -1,4 +1,4 @@
-"""Whether Twilio signed a request.
+"""Verify Twilio's signature of a request.
 
 The settings of a connection say which secrets may sign and how. The header in which Twilio names
 the algorithm is not signed itself, so it can only agree with them: it never lets in what they do

@@ -1,4 +1,4 @@
-"""What a message holds, as it is kept sealed: its words, and what goes along or instead."""
+"""The content of a message as it is stored sealed: text, subject, files, card and template."""
 
 from __future__ import annotations
 

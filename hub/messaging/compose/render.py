@@ -1,4 +1,4 @@
-"""What a message says: the newest wording of a template, in the reader's language, filled."""
+"""Render the newest text of a template in the reader's language."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""What messages said in the end: those that went out as a provider's template said its words, not
-ours.
-"""
+"""The text that recipients received: a provider's template says its own words, not ours."""
 
 from __future__ import annotations
 

@@ -50,8 +50,8 @@ LONGEST = {"purpose": 100, "ip": 45, "agent": 500, "proof": 5000}  # characters
 
 @dataclass(frozen=True)
 class ConsentEntry:
-    """What somebody said yes or no to, as it is told to us; `channel` '' for all, `proof` the words
-    that were agreed to.
+    """A consent or objection as it is reported to us; `channel` is '' for all, `proof` the wording
+    that was agreed to.
     """
 
     address: str

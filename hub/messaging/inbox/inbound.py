@@ -1,6 +1,4 @@
-"""What people send to us: stored once, into the conversation of their contact and the connection
-they wrote to.
-"""
+"""Store incoming messages once, in the conversation of their contact and connection."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""What people say about being written to at all: STOP closes, START opens what a STOP closed, HELP
-is answered.
-"""
+"""Process opt-out keywords: STOP opts out, START removes what a STOP added, HELP is answered."""
 
 from __future__ import annotations
 
@@ -41,8 +39,8 @@ BY_LINK = "link"  # the source of a consent: a chat that was opened to us
 
 @dataclass(frozen=True)
 class KeywordRules:
-    """What an admin decided: more words by language, comma between them; whether a STOP holds for
-    every channel.
+    """An admin's own keywords by language, separated by commas, and whether a STOP applies to every
+    channel.
     """
 
     stop: Mapping[str, str] = field(default_factory=dict)

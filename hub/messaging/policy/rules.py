@@ -25,7 +25,7 @@ CURRENCY = re.compile(r"[A-Z]{3}")
 
 @dataclass(frozen=True)
 class Rules:
-    """What a connection may send. Zero and empty mean that there is no such rule."""
+    """The sending rules of a connection. Zero and empty mean that there is no such rule."""
 
     consent: bool = False  # a recorded yes is needed, save for answers
     consent_days: int = 0  # the oldest yes that counts

@@ -1,5 +1,5 @@
-"""What connections spend: an estimate when a message is handed over, corrected once its provider
-says the price.
+"""Spending of connections: an estimate when a message is sent, corrected once its provider reports
+the price.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ LIMITS = ("day", "month")
 
 @dataclass(frozen=True)
 class Spending:
-    """What a connection has spent today and this month, by UTC."""
+    """The spending of a connection today and this month, by UTC."""
 
     day: Decimal = NOTHING
     month: Decimal = NOTHING

@@ -29,7 +29,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a call came to: accepted, or the error; and how the exchange went."""
+    """The outcome of a call: accepted or an error, and the details of the exchange."""
 
     claim: Claim
     accepted: Accepted | None

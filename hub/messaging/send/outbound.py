@@ -1,4 +1,4 @@
-"""What is handed to an integration: a message's row, its recipient and its text, opened."""
+"""Build what an integration sends: a message's row with its recipient and its opened content."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from hub.models import Message
 
 @dataclass(frozen=True, slots=True)
 class Addressee:
-    """What a message needs besides its row to be sent: whom it is for, and what it says, sealed."""
+    """The recipient and the sealed content of a message, which sending needs beside its row."""
 
     address: str
     address_key: bytes

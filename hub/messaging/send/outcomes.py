@@ -1,5 +1,5 @@
-"""What calls to providers came to: written on the attempt always, on the message only if no newer
-attempt exists.
+"""Record outcomes of provider calls: always on the attempt, on the message only if no newer attempt
+exists.
 """
 
 from __future__ import annotations

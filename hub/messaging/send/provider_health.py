@@ -1,5 +1,5 @@
-"""What hinders senders that are enabled, for people to read: a provider that is not reached, or
-that asked for less.
+"""Problems of enabled senders for people to read: a provider that is unreachable or limits the
+rate.
 """
 
 from __future__ import annotations

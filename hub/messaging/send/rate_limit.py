@@ -1,5 +1,5 @@
-"""How fast a sender may go: tokens that come with time, and a rate that halves when its provider
-asks for less.
+"""The rate limit of a sender: tokens that refill with time, and a rate that halves when its
+provider asks.
 
 A sender without a limit needs none of this, until its provider refuses: then it begins from the
 rate that it really had. Everything here is arithmetic on the row of a throttle; `gates` reads and

@@ -27,8 +27,8 @@ KEPT = timedelta(minutes=10)  # a pace is worth nothing once its moment is over
 
 
 class RecipientPacing:
-    """When recipients of one sender may be written to next, inside a claiming transaction that has
-    locked its throttle.
+    """The pacing of one sender's recipients, inside a claiming transaction that has locked its
+    throttle.
     """
 
     def __init__(self, sender: Sender, moment: datetime) -> None:

@@ -1,4 +1,4 @@
-"""What may be claimed now: throttles, read and locked before any message, changed in memory,
+"""Gates of claiming: throttles are read and locked before any message, changed in memory, and
 written once.
 
 A sender without a limit has no row, and costs one look for it, until its provider refuses or is not
@@ -53,7 +53,7 @@ LONGEST_REST = timedelta(days=2)  # no pause of a sender is as long
 
 @dataclass
 class Gate:
-    """What one connection may claim in this transaction."""
+    """The number of messages that one connection may claim in this transaction."""
 
     moment: datetime
     sender: Sender | None = None

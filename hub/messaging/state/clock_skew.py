@@ -1,4 +1,4 @@
-"""What a clock ahead of the right one has put off: brought back to the present.
+"""Correct times that a clock ahead of the right one has put off.
 
 A process writes when a row must be acted on by its own clock. If that was hours ahead, and be it
 for a minute until it was set right, messages would wait for hours. Such a row gives itself away: it

@@ -39,7 +39,7 @@ platform_events = table_of(PlatformEvent)
 
 
 class MessageStanding(Protocol):
-    """What has a status that facts raise: a row of a ledger, or a message."""
+    """A status that facts raise: that of a batch's row, or of a message."""
 
     status: str
     code: str

@@ -1,6 +1,4 @@
-"""What the codes of our own mean, and what each end of a message means where no code says more:
-data for the pages and the API.
-"""
+"""Meanings of our own error codes, and of final statuses without a code."""
 
 from __future__ import annotations
 

@@ -65,7 +65,8 @@ def _column_without_index(element: BesideIndex, compiler: SQLCompiler, **options
 
 @dataclass(frozen=True)
 class Filters:
-    """What a list is narrowed to; what is empty or None narrows nothing. `slug` names a connection.
+    """Filters of a list of messages; an empty or None filter narrows nothing. `slug` names a
+    connection.
 
     `expecting` leaves out what was handed over to who says no more than that.
     """

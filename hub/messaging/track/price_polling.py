@@ -1,4 +1,4 @@
-"""What messages came to: asked for at the provider, where a connection counts what it spends.
+"""Ask providers for the prices of messages, where a connection counts its spending.
 
 A few at a time, for two days.
 """

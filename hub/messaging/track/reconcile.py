@@ -1,4 +1,4 @@
-"""What became of messages nobody heard of: expired leases, and outcomes that are not known."""
+"""Look up messages of unknown outcome at the provider: expired leases and lost answers."""
 
 from __future__ import annotations
 

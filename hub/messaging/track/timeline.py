@@ -1,4 +1,4 @@
-"""What happened to a message, in order and in words; and why it did not arrive."""
+"""The timeline of a message in words, and the reason why it did not arrive."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""What Slack checks of Block Kit before it takes a message: types, counts, lengths, ids that may
-occur once.
+"""Check Block Kit as Slack does: types, counts, lengths, unique ids.
 
 https://docs.slack.dev/reference/block-kit/blocks
 """

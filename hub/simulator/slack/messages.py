@@ -34,7 +34,7 @@ class SlackError(Exception):
 
 @dataclass(frozen=True)
 class Draft:
-    """What a message is to say, checked."""
+    """A checked message."""
 
     text: str
     blocks: list[dict[str, Any]]

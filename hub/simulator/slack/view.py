@@ -1,4 +1,4 @@
-"""What the simulated Slack shows: its page, the same as JSON, and the doors through which people
+"""Views of the simulated Slack: its page, the same as JSON, and the routes through which people
 press buttons.
 """
 

@@ -45,7 +45,9 @@ class Channel:
 
 
 class Workspace:
-    """Who and what there is; people who are asked for by e-mail address are there from then on."""
+    """The workspace's people and channels; a person asked for by e-mail address exists from then
+    on.
+    """
 
     team_name = "Acme"
     domain = "acme"
@@ -72,7 +74,9 @@ class Workspace:
 
     @property
     def request_url(self) -> str:
-        """Where presses are posted: as set in the app's settings, else at the hub."""
+        """Return the address to which button presses are posted: set in the app's settings, else
+        the hub's.
+        """
         kept = self._shelf.get("slack app", "request_url") or {}
         return kept.get("url") or self._hub_url.rstrip("/") + DEFAULT_PATH
 

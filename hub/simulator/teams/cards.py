@@ -1,5 +1,4 @@
-"""What a workflow makes of a message after it took it: the cards that show, and what goes wrong
-where nobody is told.
+"""Cards as a workflow shows them after accepting a message, and errors that it reports to nobody.
 
 https://learn.microsoft.com/en-us/microsoftteams/platform/task-modules-and-cards/cards/cards-reference
 """

@@ -1,4 +1,4 @@
-"""What the simulated Teams shows: its channel's page, and the same as JSON.
+"""Views of the simulated Teams: its channel's page, and the same as JSON.
 
 Buttons of cards are links, and are followed as such.
 """

@@ -23,7 +23,7 @@ PORTS = (443, 80, 88, 8443)
 
 @dataclass(frozen=True)
 class Webhook:
-    """Where updates are posted, '' for nowhere, and how."""
+    """The webhook for updates: its address, '' for none, and its options."""
 
     url: str = ""
     secret: str = field(default="", repr=False)
@@ -34,7 +34,7 @@ class Webhook:
 
 
 class Bot:
-    """Who it is, and its webhook."""
+    """A bot and its webhook."""
 
     def __init__(self, credentials: SimulatorCredentials, shelf: Shelf) -> None:
         made_up = credentials.made_up

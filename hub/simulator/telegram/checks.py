@@ -1,4 +1,4 @@
-"""What Telegram checks of a message beside its formatting: length, buttons and their addresses.
+"""Check a message as Telegram does beside its formatting: length, buttons and their addresses.
 
 https://core.telegram.org/bots/api#sendmessage, #inlinekeyboardbutton
 """

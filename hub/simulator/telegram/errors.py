@@ -1,4 +1,4 @@
-"""How Telegram refuses."""
+"""Errors in Telegram's form."""
 
 from __future__ import annotations
 

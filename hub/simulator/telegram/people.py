@@ -1,5 +1,5 @@
-"""What people do in the simulated Telegram: start the bot, write, press, block it, add it to a
-group, upgrade that; each is an update.
+"""Actions of people in the simulated Telegram: start, write, press, block, add to a group, upgrade
+it. Each makes an update.
 """
 
 from __future__ import annotations
@@ -22,9 +22,7 @@ PATIENCE = 5.0  # seconds that a person watches what comes of it
 
 @dataclass(frozen=True)
 class Done:
-    """What somebody did: in which chat, the update that told of it ('' for none), and what came of
-    that.
-    """
+    """The result of an action: its chat, its update ('' for none), and the hub's answer."""
 
     chat: Chat
     update: str

@@ -1,5 +1,5 @@
-"""What happened, told to the bot's webhook: numbered, one at a time for each chat or person, again
-and again until it is taken.
+"""Deliver updates to the bot's webhook: numbered, one at a time for each chat or person, repeated
+until accepted.
 
 https://core.telegram.org/bots/api#setwebhook; pauses and lanes as in the source of its server,
 tdlib/telegram-bot-api.

@@ -1,4 +1,4 @@
-"""What the simulated Telegram shows: its chats, the same as JSON, deep links, and the doors through
+"""Views of the simulated Telegram: its chats, the same as JSON, deep links, and the routes through
 which people act.
 """
 

@@ -1,4 +1,4 @@
-"""What pages say while a provider is not reached, or asked for less."""
+"""Pages describe a provider that is unreachable or limits the rate."""
 
 from __future__ import annotations
 

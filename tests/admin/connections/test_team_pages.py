@@ -1,6 +1,4 @@
-"""What a team reads, on pages: chosen at the connection, listed with the request, pressed behind a
-link; and what is done for a signer.
-"""
+"""Pages of team posts: chosen at the connection, listed with the request, with links for actions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a reader sees of times, numbers, states and icons."""
+"""Pages format times, numbers, states and icons for their reader."""
 
 from __future__ import annotations
 

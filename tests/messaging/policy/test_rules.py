@@ -1,6 +1,4 @@
-"""What an admin may write as a connection's rules, and when quiet hours hold: over every zone, and
-clocks that are put forward and back.
-"""
+"""Rules of a connection are validated, and quiet hours hold in every zone at clock changes."""
 
 from __future__ import annotations
 

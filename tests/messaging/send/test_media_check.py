@@ -20,7 +20,7 @@ LIMITS = {"application/pdf": 1000, "image/png": 500}
 
 @dataclass
 class Page:
-    """What an address answers."""
+    """The answer of an address."""
 
     status: int = 200
     kind: str = "application/pdf"

@@ -1,4 +1,6 @@
-"""What a call came to: on its attempt always, on its message as long as no newer one was made."""
+"""Outcomes are recorded on the attempt always, and on the message as long as no newer attempt was
+made.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What became of messages nobody heard of: found, proved absent, or left to a person."""
+"""Messages of unknown outcome are found, proved absent, or left to a person."""
 
 from __future__ import annotations
 
