@@ -39,7 +39,7 @@ ONE_WISH = 0.5
 LAST_WORDS = 20  # lines of a quiet child, shown when it dies
 LONGEST_LINE = 64 * 1024
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-COLOURS = (CYAN, GREEN, MAGENTA, YELLOW, BLUE)
+COLORS = (CYAN, GREEN, MAGENTA, YELLOW, BLUE)
 
 
 class NotReady(HubError):
@@ -65,7 +65,7 @@ class _Kept:
     """A child and how it fares."""
 
     child: Child
-    colour: str
+    color: str
     pid: int | None = None
     start_at: float | None = 0.0
     deaths: deque[float] = field(default_factory=deque)
@@ -106,7 +106,7 @@ class _Supervisor:
         ready_within: float,
         out: TextIO,
     ) -> None:
-        self._kept = [_Kept(child, COLOURS[i % len(COLOURS)]) for i, child in enumerate(children)]
+        self._kept = [_Kept(child, COLORS[i % len(COLORS)]) for i, child in enumerate(children)]
         self._on_ready = on_ready
         self._ready_within = ready_within
         self._announced = False
@@ -258,13 +258,13 @@ class _Supervisor:
             self._selector.unregister(pipe.stream)
             pipe.stream.close()
 
-    def _say(self, kept: _Kept | None, line: str, colour: str = "") -> None:
+    def _say(self, kept: _Kept | None, line: str, color: str = "") -> None:
         if self._out is None:
             return
         name = kept.child.name if kept else "hub"
-        prefix = paint(f"{name:<{self._width}}", kept.colour if kept else BOLD, self._out)
+        prefix = paint(f"{name:<{self._width}}", kept.color if kept else BOLD, self._out)
         try:
-            words = paint(line, colour, self._out) if colour else line
+            words = paint(line, color, self._out) if color else line
             self._out.write(f"{prefix} {paint('│', DIM, self._out)} {words}\n")
             self._out.flush()
         except (

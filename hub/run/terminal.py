@@ -15,8 +15,8 @@ MAGENTA = "35"
 CYAN = "36"
 
 
-def shows_colour(stream: TextIO) -> bool:
-    """Tell whether to colour what goes to this stream (https://no-color.org)."""
+def shows_color(stream: TextIO) -> bool:
+    """Tell whether to color what goes to this stream (https://no-color.org)."""
     try:
         return (
             stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
@@ -25,6 +25,6 @@ def shows_colour(stream: TextIO) -> bool:
         return False
 
 
-def paint(text: str, colour: str, stream: TextIO) -> str:
-    """Colour the text if the stream shows colours."""
-    return f"\x1b[{colour}m{text}\x1b[0m" if shows_colour(stream) else text
+def paint(text: str, color: str, stream: TextIO) -> str:
+    """Color the text if the stream shows colors."""
+    return f"\x1b[{color}m{text}\x1b[0m" if shows_color(stream) else text

@@ -152,7 +152,7 @@ class Tabs:
             storage_state=state,
             java_script_enabled=javascript,
             viewport=size,  # type: ignore[arg-type]
-            reduced_motion="reduce",  # colours that fade are measured half-way
+            reduced_motion="reduce",  # colors that fade are measured half-way
         )
         self.opened.append(context)
         watch(context, self.hub, self.problems)

@@ -111,13 +111,13 @@ def test_telegrams_view_is_readable_and_a_deep_link_leads_to_a_chat_in_which_one
 def test_teams_view_is_readable(tab: Tabs, simulator: Simulator) -> None:
     facts = {"type": "FactSet", "facts": [{"title": "Sender", "value": "Dana"}]}
     link = {"type": "Action.OpenUrl", "title": "Open", "url": "https://hub.example/a"}
-    colours = [text(colour, color=colour) for colour in ("Good", "Warning", "Attention", "Accent")]
+    colors = [text(color, color=color) for color in ("Good", "Warning", "Attention", "Accent")]
     simulator.post_json(
         path(simulator),
         **card(
             text("NDA", weight="Bolder", size="Large"),
-            *colours,
-            {"type": "Container", "style": "emphasis", "items": [facts, *colours]},
+            *colors,
+            {"type": "Container", "style": "emphasis", "items": [facts, *colors]},
             actions=[link, {"type": "Action.Submit", "title": "Ack"}],
         ),
     )

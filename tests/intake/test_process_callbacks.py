@@ -57,10 +57,10 @@ def test_callbacks_make_a_message_delivered(hub_demo: Flask, sent: str) -> None:
     assert settle_receipts() == 0
 
 
-class Labelled(Pigeon):
+class Labeled(Pigeon):
     """Says in a header what a webhook is about."""
 
-    name = "labelled"
+    name = "labeled"
     kept_headers = ("x-pigeon-label",)
 
 
@@ -70,7 +70,7 @@ def test_headers_that_facts_read_are_kept_and_no_others(
     told = {"content-type": "text/plain", "x-pigeon-label": "arrived", "authorization": "secret"}
     request = WebhookRequest("POST", "https://hub.example/x", "pigeons", told, b"coo")
     assert intake_receipts.store(
-        request, intake_receipts.VerifiedBy(Labelled({}, provider_http.Door()), (connection.id,))
+        request, intake_receipts.VerifiedBy(Labeled({}, provider_http.Door()), (connection.id,))
     )
     assert receipts()[0].request["headers"] == {
         "content-type": "text/plain",

@@ -146,7 +146,7 @@ def test_its_rules_make_sense(cls: type[Integration]) -> None:
 
 # ── What it asks for ──────────────────────────────────────────────────────────────────────────────
 @every
-def test_every_setting_is_labelled_and_explained(cls: type[Integration]) -> None:
+def test_every_setting_is_labeled_and_explained(cls: type[Integration]) -> None:
     form = cls.Form()
     assert issubclass(cls.Form, ConfigForm)
     for field in form:

@@ -27,7 +27,7 @@ from hub.core.errors import (
 )
 from hub.core.vocabulary import Status
 from hub.integrations.base import Accepted, Button, Card, Outbound
-from hub.integrations.telegram.errors import catalogue
+from hub.integrations.telegram.errors import catalog
 from hub.integrations.telegram.integration import Telegram
 from hub.lib import provider_http
 from tests.integrations.http_recorder import Wire, listening
@@ -303,7 +303,7 @@ def test_nobody_there_is_not_the_same_as_no_answer(telegram: Telegram, wire: Wir
     assert unreached.value.code == "unreachable"
 
 
-@pytest.mark.parametrize("code", sorted(catalogue()))
+@pytest.mark.parametrize("code", sorted(catalog()))
 def test_every_refusal_is_explained_with_a_remedy(code: str) -> None:
     known = Telegram.explain(code)
     assert known is not None

@@ -15,7 +15,7 @@ from hub.core.errors import (
     TransientError,
     Unreachable,
 )
-from hub.integrations.twilio.errors import catalogue, explain, known, raise_for
+from hub.integrations.twilio.errors import catalog, explain, known, raise_for
 
 KINDS = {
     "transient",
@@ -55,12 +55,12 @@ def raised(status: int, code: str, retry_after: float | None = None) -> SendErro
 
 
 def test_every_code_that_can_meet_us_is_known() -> None:
-    assert set(LISTED.split()) - set(catalogue()) == set()
+    assert set(LISTED.split()) - set(catalog()) == set()
 
 
-@pytest.mark.parametrize("code", sorted(catalogue()))
+@pytest.mark.parametrize("code", sorted(catalog()))
 def test_every_entry_says_what_is_so_and_what_to_do(code: str) -> None:
-    entry = catalogue()[code]
+    entry = catalog()[code]
     assert code.isdecimal()
     assert entry.kind in KINDS
     assert entry.when in {"answer", "callback", "both", "console"}
@@ -161,7 +161,7 @@ def test_a_refusal_becomes_the_error_of_its_code_or_else_of_its_status(
     assert type(raised(status, code)) is error
 
 
-@pytest.mark.parametrize("code", sorted(catalogue()))
+@pytest.mark.parametrize("code", sorted(catalog()))
 def test_every_known_code_can_be_raised_with_its_meaning_and_remedy(code: str) -> None:
     error = raised(400, code)
     problem = explain(code)
@@ -229,7 +229,7 @@ def test_an_answer_without_a_code_is_named_by_its_status() -> None:
 @pytest.mark.parametrize("status", [302, 400, 401, 429, 500, 503])
 @pytest.mark.parametrize("retry_after", [None, 5.0])
 def test_no_error_repeats_what_twilio_wrote(status: int, retry_after: float | None) -> None:
-    for code in (*catalogue(), "99999", ""):
+    for code in (*catalog(), "99999", ""):
         error = raised(status, code, retry_after)
         told = f"{error} {error!r} {vars(error)} {error.__cause__!r} {error.__context__!r}"
         assert "13175551234" not in told

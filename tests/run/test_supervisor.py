@@ -111,7 +111,7 @@ def test_what_a_child_prints_carries_its_name(start: Start) -> None:
         run([web, Child("worker", {python(SLEEPS)})])
     """)
     supervised.wait_for("web    │ listening")
-    assert "\x1b" not in supervised.text, "a file gets no colours"
+    assert "\x1b" not in supervised.text, "a file gets no colors"
 
 
 def test_a_child_that_dies_is_started_again(start: Start, tmp_path: Path) -> None:

@@ -184,7 +184,7 @@ def test_a_channel_breaks_after_taking_the_message(simulator):
         ({"blocks": [section("x" * 3001)]}, "invalid_blocks"),
         ({"blocks": [section("x", fields=[plain("x")] * 11)]}, "invalid_blocks"),
         ({"blocks": [section("x", fields=[plain("x" * 2001)])]}, "invalid_blocks"),
-        ({"blocks": [section("x", colour="red")]}, "invalid_blocks"),
+        ({"blocks": [section("x", color="red")]}, "invalid_blocks"),
         ({"blocks": [section("x", block_id="b" * 256)]}, "invalid_blocks"),
         ({"blocks": [section("x", block_id="b"), section("y", block_id="b")]}, "invalid_blocks"),
         ({"blocks": [{"type": "header", "text": plain("x" * 151)}]}, "invalid_blocks"),

@@ -95,7 +95,7 @@ def marked(text: str) -> Markup:
 
 
 def icon(name: str, classes: str = "sp-icon-s") -> Markup:
-    """Return one of our icons as inline SVG, so that it takes the text's colour; an unknown channel
+    """Return one of our icons as inline SVG, so that it takes the text's color; an unknown channel
     gets the chat bubble.
     """
     return Markup(_icon(name, classes))  # noqa: S704 - our own files, a class we wrote

@@ -72,7 +72,7 @@ class Known:
 
 
 @cache
-def catalogue() -> Mapping[str, Known]:
+def catalog() -> Mapping[str, Known]:
     """Return every known refusal by its code, in the order in which they are tried."""
     text = files(__package__).joinpath("errors.toml").read_text("utf-8")
     entries = tomllib.loads(text).items()
@@ -86,13 +86,13 @@ def catalogue() -> Mapping[str, Known]:
 
 def explain(code: str) -> Problem | None:
     """Say what a code means, or None when it is not known."""
-    entry = catalogue().get(code)
+    entry = catalog().get(code)
     return Problem(code=code, text=entry.says, remedy=entry.do, url=PAGE) if entry else None
 
 
 def error(code: str) -> SendError:
     """Return the error of a known code."""
-    known = catalogue()[code]
+    known = catalog()[code]
     return OUTCOMES[known.kind](known.sentence, code)
 
 
@@ -132,7 +132,7 @@ def _raise_for(answer: Answer, said: Mapping[str, Any]) -> NoReturn:
     # a gateway or a proxy: no fault of a message, and no word on what went through
     if said.get("ok") is not False:
         raise foreign("Telegram", status, "HUB_TELEGRAM_API_URL")
-    entry = next((one for one in catalogue().values() if one.fits(status, description)), None)
+    entry = next((one for one in catalog().values() if one.fits(status, description)), None)
     if entry is None:
         raise Unknown(NOT_KNOWN.format(status=status), f"http_{status}")
     new = parameters.get("migrate_to_chat_id")

@@ -51,7 +51,7 @@ class Known:
 
 
 @cache
-def catalogue() -> Mapping[str, Known]:
+def catalog() -> Mapping[str, Known]:
     """Return every known code."""
     text = files(__package__).joinpath("errors.toml").read_text("utf-8")
     return MappingProxyType(
@@ -61,7 +61,7 @@ def catalogue() -> Mapping[str, Known]:
 
 def known(code: str) -> Known | None:
     """Return what is known of a code."""
-    return catalogue().get(code)
+    return catalog().get(code)
 
 
 def explain(code: str) -> Problem | None:
@@ -76,12 +76,12 @@ def explain(code: str) -> Problem | None:
 
 def error_of(code: str) -> SendError | None:
     """Return the error that a call refused with this code raises; None for an unknown code."""
-    return _error_of(code) if code in catalogue() else None
+    return _error_of(code) if code in catalog() else None
 
 
 @cache
 def _error_of(code: str) -> SendError:
-    return _error(catalogue()[code])
+    return _error(catalog()[code])
 
 
 def raise_for(status: int, code: str, message: str, retry_after: float | None) -> NoReturn:

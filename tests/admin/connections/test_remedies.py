@@ -336,5 +336,5 @@ def _codes(cls: Any) -> list[str]:
     from hub.integrations.telegram import errors as telegram
     from hub.integrations.twilio import errors as twilio
 
-    every = (*slack.CODES, *teams.CODES, *telegram.catalogue(), *twilio.catalogue())
+    every = (*slack.CODES, *teams.CODES, *telegram.catalog(), *twilio.catalog())
     return [code for code in every if cls.explain(code) is not None]

@@ -1,4 +1,4 @@
-"""Pages of team posts: chosen at the connection, listed with the request, with links for actions."""
+"""Pages of team posts: chosen at the connection, listed with the request, with action links."""
 
 from __future__ import annotations
 

@@ -131,7 +131,7 @@ def test_a_state_we_do_not_know_is_shown_as_it_is() -> None:
 
 
 @pytest.mark.parametrize("channel", Channel)
-def test_every_channel_has_a_picture_of_its_own_that_takes_the_texts_colour(
+def test_every_channel_has_a_picture_of_its_own_that_takes_the_texts_color(
     channel: Channel,
 ) -> None:
     drawing = filters.icon(channel)

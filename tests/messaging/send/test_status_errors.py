@@ -27,7 +27,7 @@ from hub.db.store import transaction
 from hub.db.types import now
 from hub.intake import replay
 from hub.integrations.base import Accepted, Outbound, StatusUpdate, WebhookRequest
-from hub.integrations.twilio.errors import catalogue, raise_for
+from hub.integrations.twilio.errors import catalog, raise_for
 from hub.integrations.twilio.integration import TwilioIntegration
 from hub.integrations.twilio.sms import TwilioSms
 from hub.lib import provider_http
@@ -54,7 +54,7 @@ from tests.integrations.http_recorder import Wire, listening
 from tests.team_connections import roof as roof
 
 WIDE = {
-    code for code, entry in catalogue().items() if entry.kind in ("throttle", "broken", "suppress")
+    code for code, entry in catalog().items() if entry.kind in ("throttle", "broken", "suppress")
 }
 HOUR = timedelta(hours=1)
 
@@ -152,7 +152,7 @@ def test_every_code_means_the_same_as_in_the_answer(
         provider_http.Door(allow=[f"127.0.0.1:{wire.port}"]),
         {"twilio": wire.url},
     )
-    codes = list(catalogue())
+    codes = list(catalog())
     [lines, others] = begun(connection, [*codes, *codes], 2)
     untouched = lines[0].came_of_it()
     end(lines, [refused(line, wire, twilio) for line in lines])
@@ -246,7 +246,7 @@ def test_a_callback_that_names_a_broken_sender_pauses_its_connection_until_a_tes
     waiting = a_message()
     called(hub_demo, code)
     broken = connection_of(connection)
-    assert (broken.state, broken.why) == (ConnectionState.BROKEN, catalogue()[code].sentence)
+    assert (broken.state, broken.why) == (ConnectionState.BROKEN, catalog()[code].sentence)
     assert delivery.is_due() == []
     assert connection_tests.run_test(connection.id).check.ok
     assert connection_of(connection).enabled
