@@ -80,9 +80,9 @@ class Statement:
     list that is not empty.
     """
 
-    def __init__(self, core: Any, *, once: bool = False) -> None:
+    def __init__(self, core: Any, *, on_conflict_do_nothing: bool = False) -> None:
         self._core = core
-        self._once = once
+        self._on_conflict_do_nothing = on_conflict_do_nothing
         self._lists = tuple(
             name
             for bind, name in core.compile().bind_names.items()
@@ -91,16 +91,16 @@ class Statement:
         self._forms: dict[tuple[Any, ...], Form] = {}
 
     @classmethod
-    def insert(cls, table: Any, *, once: bool = False) -> Statement:
+    def insert(cls, table: Any, *, on_conflict_do_nothing: bool = False) -> Statement:
         """Insert rows; a value left out is the column's plain default, or NULL.
 
-        `once` leaves out rows whose unique key is there.
+        `on_conflict_do_nothing` skips rows whose unique key exists.
         """
         return cls(
             table.insert().values(
                 {column.name: bindparam(column.name, type_=column.type) for column in table.columns}
             ),
-            once=once,
+            on_conflict_do_nothing=on_conflict_do_nothing,
         )
 
     def form(self, dialect: Dialect, values: Mapping[str, Any]) -> Form:
@@ -139,7 +139,7 @@ class Statement:
             for index, kind in enumerate(kinds)
             if (convert := _reader(kind, dialect)) is not None
         )
-        sql = state.statement + (" ON CONFLICT DO NOTHING" if self._once else "")
+        sql = state.statement + (" ON CONFLICT DO NOTHING" if self._on_conflict_do_nothing else "")
         into = self._core.table if isinstance(self._core, Insert) else None
         return Form(
             sql,

@@ -169,7 +169,7 @@ class Storage(Protocol):
 
 def storage_of(model: Any, engine: Engine) -> Storage:
     """Return the storage of a table in the database of `engine`."""
-    insert = Statement.insert(model.__table__, once=True)
+    insert = Statement.insert(model.__table__, on_conflict_do_nothing=True)
     together = committer()
     return (
         DirectInsert(engine, insert)

@@ -21,7 +21,7 @@ from tests.hub_fixtures import hub_demo as hub_demo
 
 counters = table_of(Counter)
 ADD = Statement.insert(counters)
-ADD_ONCE = Statement.insert(counters, once=True)
+ADD_ONCE = Statement.insert(counters, on_conflict_do_nothing=True)
 SET = Statement(
     update(counters).where(counters.c.name == bindparam("key")).values(value=bindparam("new_value"))
 )

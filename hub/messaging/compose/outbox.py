@@ -208,15 +208,15 @@ def _verdict_apart(draft: Draft, one: PolicyQuestion) -> PolicyDecision:
 
 
 def _verdict(draft: Draft, one: PolicyQuestion, policy: Policy) -> PolicyDecision:
-    found = policy.verdict(one)
-    if not found.code and draft.template is None and not policy.free(one.contact_id):
+    found = policy.decide(one)
+    if not found.code and draft.template is None and not policy.allows_free_text(one.contact_id):
         return PolicyDecision(WINDOW_CLOSED)
     if found.code:
         return found
     code, _ = policy.spend(one, draft.text)
     if code:
         return PolicyDecision(code)
-    policy.passed(one)
+    policy.count_sent(one)
     return found
 
 

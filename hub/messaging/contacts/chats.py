@@ -81,7 +81,7 @@ def move_chat(before: str, after: str) -> None:
     write(_MOVE, {"before": before, "after": after})
 
 
-_ADD = Statement.insert(_chats, once=True)
+_ADD = Statement.insert(_chats, on_conflict_do_nothing=True)
 _CHANGE = Statement(
     update(_chats)
     .where(

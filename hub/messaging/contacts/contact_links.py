@@ -101,4 +101,4 @@ _KNOWN = Statement(
         _links.c.contact_id.in_(list_param("contacts")), _links.c.other_id.in_(list_param("others"))
     )
 )
-_ADD = Statement.insert(_links, once=True)
+_ADD = Statement.insert(_links, on_conflict_do_nothing=True)

@@ -117,4 +117,4 @@ _LIFT = Statement(
     .where(_table.c.id == bindparam("row"))
     .values(lifted_at=bindparam("when"), lifted_why=bindparam("why"))
 )
-_ADD = Statement.insert(_table, once=True)
+_ADD = Statement.insert(_table, on_conflict_do_nothing=True)

@@ -242,7 +242,7 @@ _KNOWN = Statement(
 )
 _ADD = Statement.insert(_inbound)
 _BODY = Statement.insert(table_of(Body))
-_EVENT = Statement.insert(platform_events, once=True)
+_EVENT = Statement.insert(platform_events, on_conflict_do_nothing=True)
 _RECEIVERS = Statement(
     select(
         Connection.id,

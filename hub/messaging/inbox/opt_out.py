@@ -249,7 +249,7 @@ _LINKED = Statement(
     .limit(1)
 )
 _TAKE_OVER = Statement(update(_table).where(_table.c.id == bindparam("row")).values(code=""))
-_CLOSE = Statement.insert(_table, once=True)
+_CLOSE = Statement.insert(_table, on_conflict_do_nothing=True)
 _OPEN_ONES = Statement(
     select(_table.c.id, _table.c.reason, _table.c.code).where(
         _table.c.address_key.in_(list_param("keys")),

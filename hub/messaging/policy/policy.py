@@ -157,11 +157,11 @@ class Policy:
         )
         self._booked = [0, 0]  # messages and segments
 
-    def free(self, contact_id: str) -> bool:
+    def allows_free_text(self, contact_id: str) -> bool:
         """Tell whether free text may go to a contact."""
         return self._open is None or contact_id in self._open
 
-    def verdict(self, one: PolicyQuestion) -> PolicyDecision:
+    def decide(self, one: PolicyQuestion) -> PolicyDecision:
         """Say whether a message may go, but for what it costs."""
         # whom it goes to wants nothing else; but nobody may make the hub send to just any number
         if one.exempt:
@@ -190,7 +190,7 @@ class Policy:
             )
         return PolicyDecision("", until, consent_id)
 
-    def passed(self, one: PolicyQuestion) -> None:
+    def count_sent(self, one: PolicyQuestion) -> None:
         """Count a message that goes."""
         self._hour[one.contact_id] += 1
         self._day[one.contact_id] += 1

@@ -71,7 +71,7 @@ def closing_times(
     return found
 
 
-_ADD = Statement.insert(_table, once=True)
+_ADD = Statement.insert(_table, on_conflict_do_nothing=True)
 _RENEW = Statement(
     update(_table)
     .where(

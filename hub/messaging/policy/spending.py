@@ -172,7 +172,7 @@ _SPENT = Statement(
         _table.c.day <= bindparam("last"),
     )
 )
-_MAKE = Statement.insert(_table, once=True)
+_MAKE = Statement.insert(_table, on_conflict_do_nothing=True)
 _ADD = Statement(
     update(_table)
     .where(_table.c.connection_id == bindparam("key"), _table.c.day == bindparam("key_day"))

@@ -97,7 +97,7 @@ def _turn(
     gates = Gates(free, ended)
     held = hold_message(free)
     asked = list[Policy]()
-    gates.learn()
+    gates.apply_outcomes()
     (_record_apart if apart else outcomes.record_outcomes)(ended)
     claims = [
         claim
@@ -106,7 +106,7 @@ def _turn(
             connection_id,
             threads,
             bulk.get(connection_id, 0),
-            gates.of(connection_id),
+            gates.gate_of(connection_id),
             held,
             asked,
             only,
@@ -155,10 +155,10 @@ def _claim(
     policies: list[Policy],
     only: str = "",
 ) -> list[Claim]:
-    threads = gate.most(threads)
+    threads = gate.allowance(threads)
     enabled = read_enabled(connection_id) if threads else None
     if enabled is None:
-        gate.passed(0)
+        gate.consume(0)
         return []
     version, account, *of_carrier, at = enabled
     carrier = Carrier(connection_id, *of_carrier)
@@ -169,7 +169,7 @@ def _claim(
     spacing = gate.spacing()
     chosen = choose_messages(connection_id, Lane.NOW, threads, spacing, batch, only)
     for_bulk = integration.concurrency - integration.concurrency // RESERVED - bulk_flying
-    if (bulk := gate.bulk(min(threads - len(chosen), for_bulk), len(chosen))) > 0:
+    if (bulk := gate.bulk_allowance(min(threads - len(chosen), for_bulk), len(chosen))) > 0:
         chosen += choose_messages(connection_id, Lane.BULK, bulk, spacing, batch, only)
     questions = [_question(row, to) for row, to in chosen]
     policy = Policy(carrier, questions)
@@ -183,7 +183,7 @@ def _claim(
     policies.append(policy)
     if spacing:
         spacing.write()
-    gate.passed(len(claims))
+    gate.consume(len(claims))
     return claims
 
 
@@ -231,7 +231,7 @@ def _begin(
 ) -> Claim | None:
     """Begin the call of a message, or end it or let it wait."""
     moment = now()
-    decision = claiming.policy.verdict(question)
+    decision = claiming.policy.decide(question)
     row.expires_at = question.expires_at  # the provider gets the current limit
     if end := _end_of(row, to, decision, moment):
         claiming.batch.end(row, end.status, end.word, code=end.code, why=end.why)
@@ -251,7 +251,7 @@ def _begin(
     if end := _end_without_call(row, outbound, question, claiming.policy):
         claiming.batch.end(row, end.status, end.word, code=end.code, why=end.why)
         return None
-    claiming.policy.passed(question)
+    claiming.policy.count_sent(question)
     return _write_begin(row, to, outbound, claiming)
 
 
@@ -298,7 +298,7 @@ def _outbound(row: MessageRow, to: Addressee, claiming: _Claiming) -> Outbound |
     """
     if row.edits_id is not None:  # what it says may have been replaced until it was locked
         to = replace(to, content=replaced_content(row.id) or to.content)
-    free = claiming.policy.free(row.contact_id)
+    free = claiming.policy.allows_free_text(row.contact_id)
     outbound = outbound_of(row, to, claiming.integration, row.tries + 1, free=free)
     if outbound is None or not row.thread:
         return outbound

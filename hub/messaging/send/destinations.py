@@ -247,7 +247,7 @@ def _forget() -> None:
 
 
 _table = table_of(PausedDestination)
-_ADD = Statement.insert(_table, once=True)
+_ADD = Statement.insert(_table, on_conflict_do_nothing=True)
 _MINE = (
     _table.c.connection_id == bindparam("connection"),
     _table.c.contact_id == bindparam("contact"),

@@ -111,7 +111,7 @@ _table: Table = Pace.__table__  # type: ignore[assignment]
 _READ = select(_table.c.contact_id, _table.c.next_at).where(
     _table.c.name == bindparam("name"), _table.c.contact_id.in_(list_param("contacts"))
 )
-_MAKE = Statement.insert(_table, once=True)
+_MAKE = Statement.insert(_table, on_conflict_do_nothing=True)
 _DELAY = Statement(
     update(_table)
     .where(

@@ -70,7 +70,7 @@ class Gate:
     def epoch(self) -> int:
         return self.state.epoch if self.state else 0
 
-    def most(self, threads: int) -> int:
+    def allowance(self, threads: int) -> int:
         """Return how many messages may be claimed, `threads` at most."""
         state = self.state
         if state is None or self.sender is None or threads <= 0:
@@ -86,7 +86,7 @@ class Gate:
             min(threads, rate_limit.available_tokens(state, self._rate)) if self._rate else threads,
         )
 
-    def bulk(self, wanted: int, begun: int) -> int:
+    def bulk_allowance(self, wanted: int, begun: int) -> int:
         """Return how many of the bulk lane may be claimed beside what was begun of the other,
         `wanted` at most.
         """
@@ -102,7 +102,7 @@ class Gate:
             else None
         )
 
-    def passed(self, begun: int) -> None:
+    def consume(self, begun: int) -> None:
         """Note how many messages went through."""
         if self.state is None or (
             self.state.ready_at is not None and self.state.ready_at > self.moment
@@ -170,12 +170,12 @@ class Gates:
             write(_MAKE, [_values(RateState(name)) for name in sorted(missing)])
             self._read(missing)
 
-    def of(self, connection_id: str) -> Gate:
+    def gate_of(self, connection_id: str) -> Gate:
         """Return what a connection may claim."""
         sender = self._senders.get(connection_id)
         return Gate(self.moment, sender, self._states.get(sender.name) if sender else None)
 
-    def learn(self) -> None:
+    def apply_outcomes(self) -> None:
         """Take from the calls that ended what they tell of their senders; while their messages are
         not written yet.
         """
@@ -380,7 +380,7 @@ _UPDATE = Statement(
     .where(_table.c.name == bindparam("key"))
     .values({name: bindparam(f"new_{name}") for name in RateState.__slots__})
 )
-_MAKE = Statement.insert(_table, once=True)
+_MAKE = Statement.insert(_table, on_conflict_do_nothing=True)
 _REMOVE = Statement(delete(_table).where(_table.c.name.in_(list_param("names"))))
 _UNDER_WAY = Statement(
     select(func.count()).select_from(

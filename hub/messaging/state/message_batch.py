@@ -361,7 +361,7 @@ def _event(
 
 _threads = table_of(Thread)
 _BEGIN = Statement.insert(attempts)
-_OPEN = Statement.insert(_threads, once=True)
+_OPEN = Statement.insert(_threads, on_conflict_do_nothing=True)
 _OPEN_ANEW = Statement(  # the place may be another one than before
     update(_threads)
     .where(
@@ -370,8 +370,8 @@ _OPEN_ANEW = Statement(  # the place may be another one than before
     )
     .values(provider_thread=bindparam("provider_thread"), message_id=bindparam("message_id"))
 )
-_NOTE = Statement.insert(status_events, once=True)
-_TELL = Statement.insert(platform_events, once=True)
+_NOTE = Statement.insert(status_events, on_conflict_do_nothing=True)
+_TELL = Statement.insert(platform_events, on_conflict_do_nothing=True)
 
 
 def _prefixes(connection_ids: Collection[str]) -> dict[str, str]:

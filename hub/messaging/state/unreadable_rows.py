@@ -46,7 +46,7 @@ AT_ONCE = 100  # entries that one run of the chore tries again
 _messages = table_of(Message)
 _receipts = table_of(Receipt)
 _entries = table_of(SetAside)
-_ADD = Statement.insert(_entries, once=True)
+_ADD = Statement.insert(_entries, on_conflict_do_nothing=True)
 _KNOWN = Statement(
     select(_entries.c.id, _entries.c.times).where(
         _entries.c.kind == bindparam("kind"), _entries.c.row == bindparam("row")

@@ -394,7 +394,7 @@ def test_the_newest_word_of_each_recorder_counts_and_only_admins_lift_a_no_of_an
     for slug in SCOPES[1:]:
         counts = expected_words(words, {slug, *shared})
         wanted = PolicyQuestion(contact.id, ERIC, contact.address_key, source_id=ids[slug])
-        code = Policy(carrier, [wanted]).verdict(wanted).code
+        code = Policy(carrier, [wanted]).decide(wanted).code
         expected = (
             ("consent_missing" if asks else "")
             if not counts
@@ -424,7 +424,7 @@ def test_an_opt_out_stops_whom_it_holds_for(
     asked = Policy(connection, list(wanted.values()))
     for slug, one in wanted.items():
         stops = bool({None, slug} & closed or closed & shared)
-        assert bool(asked.verdict(one).code) is stops, (slug, closed, shared)
+        assert bool(asked.decide(one).code) is stops, (slug, closed, shared)
         assert bool(suppressions.blocks_of_address(ERIC, test=True, source_id=ids[slug])) is stops
     db.session.rollback()
 

@@ -391,7 +391,7 @@ def test_a_window_without_sender_is_open_for_its_connection_alone(
     inbound.store_inbound(came, Origin("callback", [pigeons.id]), now())
     contact = db.session.scalars(select(Contact)).one()
     wanted = PolicyQuestion(contact.id, contact.address, contact.address_key)
-    free = [Policy(one, [wanted]).free(contact.id) for one in (pigeons, other)]
+    free = [Policy(one, [wanted]).allows_free_text(contact.id) for one in (pigeons, other)]
     assert free == [True, False]
 
 

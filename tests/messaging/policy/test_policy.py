@@ -164,7 +164,7 @@ def test_a_stop_holds_for_the_sender_it_was_written_to_and_leaves_others_alone(
     asked = policies.Policy(
         _Other(connection), [policies.PolicyQuestion(contact.id, ERIC, contact.address_key)]
     )
-    assert asked.verdict(policies.PolicyQuestion(contact.id, ERIC, contact.address_key)).code == ""
+    assert asked.decide(policies.PolicyQuestion(contact.id, ERIC, contact.address_key)).code == ""
 
 
 class _Other:
@@ -278,8 +278,7 @@ def test_what_did_not_reach_anybody_does_not_count(connection: Connection, simul
     contact = contact_for(Address.PHONE, "+15005550009", test=True)
     one = policies.PolicyQuestion(contact.id, contact.address, b"other")
     assert (
-        policies.Policy(db.session.get_one(Connection, connection.id), [one]).verdict(one).code
-        == ""
+        policies.Policy(db.session.get_one(Connection, connection.id), [one]).decide(one).code == ""
     )
 
 
