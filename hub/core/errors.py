@@ -7,7 +7,7 @@
     ├ Refused               a use case says no; names the field, a code and the remedy
     │ ├ NotFound            there is no such thing
     │ └ Conflict            not in the state it is in
-    └ SendError(code)       what a call to a provider came to
+    └ SendError(code)       the error of a call to a provider
       ├ TransientError      surely not accepted: try this message again, after `retry_after` seconds
       if given
       │ ├ Unreachable       no connection came about: nothing gets through to the provider
@@ -114,7 +114,7 @@ class TransientError(SendError):
 
 
 class FileMissing(TransientError):
-    """The file that goes along cannot be had now; the provider was not called."""
+    """The attached file cannot be fetched now; the provider was not called."""
 
 
 class Unreachable(TransientError):
@@ -146,7 +146,7 @@ class PermanentError(SendError):
 
 
 class FileRefused(PermanentError):
-    """The file that goes along cannot go; the provider was not called."""
+    """The attached file cannot be sent; the provider was not called."""
 
 
 class RecipientRefused(PermanentError):

@@ -152,7 +152,7 @@ class EventType(Word):
 
 
 class Audience(Word):
-    """Whom a route tells of an event."""
+    """The people that a route notifies of an event."""
 
     SIGNERS = "signers", "every signer of the request"
     PENDING = "pending", "the signers who have still to sign"

@@ -169,7 +169,7 @@ def is_retryable(problem: Exception) -> bool:
 
 
 def is_database_failure(problem: Exception) -> bool:
-    """Tell whether the database failed, not what it was told to write: no connection, a full disk,
+    """Return whether the database failed, and not the data: no connection, a full disk,
     a lock that was not given.
     """
     if not isinstance(problem, DBAPIError):

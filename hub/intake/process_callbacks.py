@@ -52,7 +52,7 @@ LOOK_FOR = timedelta(minutes=10)
 FIRST_PAUSE = 0.25
 LONGEST_PAUSE = 60.0
 IDLE_PAUSE = 0.025
-# what came in just now may not be committed yet; looked at too early, it is looked at twice
+# a webhook from just now may not be committed yet; read too early, it is read twice
 ARRIVING = timedelta(milliseconds=20)
 NOTED_EVERY = timedelta(minutes=1)
 LINGER_SECONDS = 20.0
@@ -73,7 +73,7 @@ class CallbackRow:
     came: list[tuple[Fact, Origin]] = field(default_factory=list)  # all others
     matched: bool = True
     fault: str = ""
-    final: bool = False  # trying again would come to the same
+    final: bool = False  # trying again would end the same
 
     @property
     def error(self) -> str:

@@ -266,7 +266,7 @@ def _storage() -> Storage:
 
 
 def request_of(content: Mapping[str, Any]) -> WebhookRequest:
-    """Return a webhook as it came in, from what its receipt holds."""
+    """Return a webhook as it arrived, from its receipt."""
     return WebhookRequest(
         method=content["method"],
         url=content["url"],

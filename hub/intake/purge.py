@@ -2,7 +2,7 @@
 
 Then it goes, a few rows at a time.
 
-Opt-outs and consents are not touched, nor is a message that an opt-out came of. Of a signing
+Opt-outs and consents are not touched, nor is a message that caused an opt-out. Of a signing
 request there stays that it was there.
 """
 
@@ -115,7 +115,7 @@ def _over(before: datetime) -> ColumnElement[bool]:
 
 
 def _closed(before: datetime) -> ColumnElement[bool]:
-    """Requests that nothing was heard of since, and that still say something."""
+    """Requests without news since, which still hold texts."""
     named = exists().where(Signer.request_id == SigningRequest.id, Signer._details.is_not(None))
     told = or_(
         named,

@@ -203,7 +203,7 @@ def _about(message: str) -> list[str]:
 
 def of_message(message_id: str) -> list[str]:
     """Return the receipts of a message of ours: those about an id that the provider gave it, and
-    those that told of it. By age.
+    those that reported it. By age.
     """
     subjects = select(Attempt.provider_id).where(
         Attempt.message_id == message_id, Attempt.provider_id.is_not(None)

@@ -28,7 +28,7 @@ CLEAN_UP_EVERY = 15.0  # RQ by itself looks for jobs of dead workers every 10 mi
 
 
 def run(app: Flask) -> None:
-    """Wake whoever has work, every second, until told to stop."""
+    """Wake whoever has work, every second, until a signal asks to stop."""
     ending = ShutdownSignal(float("inf"))
     signal.signal(signal.SIGINT, lambda *_: ending.asked.set())
     clean_up_at = chores_at = 0.0

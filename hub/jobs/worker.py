@@ -62,7 +62,7 @@ class HubWorker(Worker):
 
 
 def work(queue: str, app: Flask) -> None:
-    """Run the worker of one queue of an application until it is told to stop.
+    """Run the worker of one queue of an application until a signal asks to stop.
 
     One queue each: only then RQ keeps a job that it is just taking.
 
@@ -98,7 +98,7 @@ def _wait_for_redis(client: redis.Redis, queue: str) -> None:
     complained_at = float("-inf")
     while True:
         try:
-            # a write; and a wake-up that came to nothing must not hold back the next
+            # a write; and a lost wake-up must not hold back the next
             client.delete(f"wake:{queue}")
             return
         except redis.RedisError as problem:

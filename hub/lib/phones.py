@@ -219,7 +219,7 @@ def lies_in(number: str, regions: Collection[str]) -> bool:
 
 @lru_cache(maxsize=4096)
 def time_zones(number: str) -> tuple[str, ...]:
-    """Return the time zones that a number may be in; none where that cannot be told."""
+    """Return the time zones that a number may be in; none where the number does not show it."""
     from phonenumbers import timezone  # large, and needed by hubs with quiet hours alone
 
     if (parsed := _parsed(number)) is None:

@@ -2,7 +2,7 @@
 
 It pools connections, sets time limits, follows no redirect, caps the size of answers, and decides
 at connect time, after the name was resolved, whether the address may be reached: https to public
-addresses only, save for what is allowed.
+addresses only, except those that are allowed.
 
     NotSent    nothing reached the other side: surely not accepted
     NoAnswer   the request left, or may have; what became of it is not known
@@ -103,7 +103,7 @@ class Answer:
 
 @dataclass
 class Exchange:
-    """One request and what came of it, without bodies: kept on the attempt and shown after a failed
+    """One request and its response, without bodies: stored on the attempt and shown after a failed
     test.
     """
 
@@ -337,7 +337,7 @@ class Door:
     ) -> tuple[bytes, int]:
         pieces = []
         size = 0
-        # what is there: waiting for more would make a drip last for ever
+        # what is there: waiting for more would let a slow stream last without end
         while piece := response.read1(64 * 1024):
             size += len(piece)
             enough = size > (count_to or largest)

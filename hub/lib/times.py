@@ -57,7 +57,7 @@ def is_past(moment: datetime, now: datetime, *, field: str) -> datetime:
 def clamp_reported(moment: datetime | None, received_at: datetime) -> datetime:
     """Return when something happened of which a provider says when, or when we received it.
 
-    What a provider says counts only where it can be true: in range, and not after it told us.
+    What a provider says counts only where it can be true: in range, and not after its report.
     """
     if moment is None or not in_range(moment) or moment > received_at + AHEAD:
         return received_at

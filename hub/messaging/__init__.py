@@ -1,4 +1,4 @@
-"""Messages: planned, rendered, allowed or refused, handed over, followed until they arrive.
+"""Messages: planned, rendered, allowed or refused, sent, and tracked until they arrive.
 
 plan        whom to tell over what; pure        outbox      the rows: add, cancel, resend, stop
 render      what a message says                 ledger      the rows of one transaction, read and

@@ -34,4 +34,4 @@ class Action(Base):
     used_at: Mapped[datetime | None] = mapped_column(Time)
     # who pressed the button, as the provider calls them
     used_by: Mapped[str] = mapped_column(default="")
-    outcome: Mapped[str] = mapped_column(default="")  # what came of it: `done`, or why not
+    outcome: Mapped[str] = mapped_column(default="")  # its result: `done`, or the reason why not

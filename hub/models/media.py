@@ -1,4 +1,4 @@
-"""Files that were given to the hub, to go along with messages."""
+"""Files that were uploaded, to be attached to messages."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ class Message(Base):
     provider_id: Mapped[str | None]
     body_hmac: Mapped[bytes | None] = mapped_column(LargeBinary(32))
     segments: Mapped[int | None]
-    # what it was expected to cost when it was first handed over
+    # the expected cost when it was first sent
     estimate: Mapped[Decimal | None] = mapped_column(Numeric(12, 5))
     price: Mapped[Decimal | None] = mapped_column(Numeric(12, 5))
     changed_at: Mapped[datetime] = mapped_column(Time, default=now)
@@ -95,7 +95,7 @@ class Message(Base):
 
     @property
     def settled(self) -> bool:
-        """True when nothing more is expected: it ended, or was handed over to who says no more."""
+        """True when no more news is expected: it ended, or its provider reports no statuses."""
         status = Status.read(self.status)
         return status.final or (status.handed_over and self.due_at is None)
 

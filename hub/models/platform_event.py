@@ -1,4 +1,4 @@
-"""Platform events: what the signing app is told."""
+"""Platform events, which are reported to the signing app."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hub.db.types import EncryptedJson, Id, Time, foreign_key, now, primary_key
 
 
 class PlatformEvent(Base):
-    """Such as sms_delivered; `cause` is unique, so each fact is told once."""
+    """Such as sms_delivered; `cause` is unique, so each fact is reported once."""
 
     __tablename__ = "platform_events"
     __table_args__ = (UniqueConstraint("cause"), Index(None, "message_id"))

@@ -1,4 +1,4 @@
-"""Receipts: providers' webhooks as they came in."""
+"""Receipts: providers' webhooks as they arrived."""
 
 from __future__ import annotations
 

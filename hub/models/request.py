@@ -1,4 +1,4 @@
-"""Signing requests and their signers, as the source told us of them."""
+"""Signing requests and their signers, as the source reported them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Routes: which event is told to whom, over what."""
+"""Routes: the people that an event notifies, and over which channels."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def program(argv: Sequence[str]) -> Work:
 
 
 def start(name: str, work: Work, private: Iterable[Closeable] = ()) -> Started:
-    """Fork a child that does `work` in a session of its own; it is told to end when this process
+    """Fork a child that does `work` in a session of its own; it is asked to end when this process
     dies.
 
     What this process has loaded, the child need not load again. `private` is closed in it. Call

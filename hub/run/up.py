@@ -53,7 +53,7 @@ def worker(queue: str) -> Child:
 
 
 def cron() -> None:
-    """Wake the workers of whatever is due, every second, until told to stop."""
+    """Wake the workers of whatever is due, every second, until a signal asks to stop."""
     from hub.jobs import cron
 
     cron.run(background_app())

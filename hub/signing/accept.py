@@ -1,5 +1,5 @@
 """Accepting an event: stored with every message it causes, in one transaction, before anybody is
-told "accepted".
+answered "accepted".
 """
 
 from __future__ import annotations

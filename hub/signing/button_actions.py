@@ -30,7 +30,7 @@ class ButtonPage:
     kind: str
     names: str  # of those whom it is about
     title: str  # of the document
-    pressed: str  # what came of it, in a sentence; '' while it can be pressed
+    pressed: str  # its result, in a sentence; '' while it can be pressed
     expired: bool
 
 
@@ -98,7 +98,7 @@ def _posted(request: RequestRecord, origin: Origin) -> bool:
 
 
 def _act(action: Action, request: RequestRecord) -> str:
-    """Do it, and return what came of it in a word."""
+    """Perform the action, and return its result in a word."""
     signer = action.subject if action.subject != request.id else None
     try:
         with savepoint():

@@ -186,7 +186,7 @@ def intended_reader(subject: str, request: RequestRecord) -> str:
 
 
 def card_note(action: Action, request: RequestRecord) -> str:
-    """Say what a button that was pressed came to."""
+    """Return the result of a pressed button in a sentence."""
     names = intended_reader(action.subject, request)
     at = card_time(action.used_at or now())
     who = isolate(one_line(action.used_by)) or UNNAMED

@@ -188,7 +188,7 @@ def link_chat(came: Linked, origin: Origin, at: datetime) -> bool:
     """Let a connection write to the chat of who opened a link; False when the connection is not
     known.
 
-    A link that is used up or too old links nothing, and the chat is told so.
+    A link that is used up or too old links nothing, and the chat gets a message that says so.
     """
     connection = _receiver(origin.connection_ids)
     if connection is None:
@@ -197,7 +197,7 @@ def link_chat(came: Linked, origin: Origin, at: datetime) -> bool:
     action = action_tokens.find_token(came.token, kind, lock=True) if came.token else None
     contact = contact_for(Address.CHAT, came.address, test=connection.test, name=came.name)
     if action is None or not action_tokens.is_open(action) or action.connection_id != connection.id:
-        # the same tap, told twice, needs no second answer
+        # the same tap, reported twice, needs no second answer
         if action is None or action.outcome != contact.id:
             add(Draft(connection=connection, contact=contact, text=VOID, exempt=True))
         return True

@@ -59,7 +59,7 @@ SHIPPED = (
         ),
     ),
 )
-# what a team reads; which events it is told of is chosen at the connection. values: title, sender,
+# what a team reads; its events are chosen at the connection. values: title, sender,
 # name, names, remaining
 MISSING = '{{ remaining }} signature{{ "" if remaining == 1 else "s" }}'
 FOR_TEAMS = {

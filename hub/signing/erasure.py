@@ -165,7 +165,7 @@ def _blank_records(contact: Contact) -> None:
 
 
 def clean_erased() -> int:
-    """Remove what came in about people after they were erased: callbacks of what was under way.
+    """Remove callbacks about people that arrived after their erasure.
 
     Returns how many webhooks.
     """
@@ -188,7 +188,7 @@ def _told(contact_id: str, went: Sequence[str], came: Sequence[str]) -> int:
     """
     for part in _parts(came):
         _delete(PlatformEvent.cause, [received_content(one) for one in part])
-    for part in _parts(went):  # that a message was delivered stays told, without the numbers
+    for part in _parts(went):  # that a message was delivered stays recorded, without the numbers
         _run(
             update(PlatformEvent)
             .where(PlatformEvent.message_id.in_(part), PlatformEvent._payload.is_not(None))

@@ -38,7 +38,7 @@ def _phone(text: str) -> str:
     return phones.parse_strict(text)
 
 
-@lru_cache(maxsize=4096)  # a sender's is told with every request
+@lru_cache(maxsize=4096)  # a sender's is given with every request
 def _email(text: str) -> str:
     try:
         return validate_email(text, check_deliverability=False).normalized
@@ -199,7 +199,7 @@ class SignerIn(Strict):
     )
 
 
-# told apart by what it is, so that an error speaks of the one that was meant
+# told apart by type, so that an error names the shape that was meant
 Actor = Annotated[
     Annotated[SignerId, Tag("<id>")] | Annotated[SignerIn, Tag("<signer>")],
     Discriminator(lambda given: "<id>" if isinstance(given, str) else "<signer>"),

@@ -37,7 +37,7 @@ from hub.signing.signing_batch import RequestRecord
 
 @dataclass
 class TeamEvent:
-    """The event that a team is told of, as far as its posts need it.
+    """The event that posts report to a team.
 
     All its posts share its buttons.
     """

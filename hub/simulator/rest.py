@@ -165,7 +165,7 @@ def list_media(account_sid: str, sid: str) -> Response:
 
 @rest.get(f"{ACCOUNT}/Messages/<sid>/Media/<media_sid>")
 def fetch_media(account_sid: str, sid: str, media_sid: str) -> Response:
-    """Serve a file; with `.json` at the end, tell of it."""
+    """Serve a file; with `.json` at the end, describe it."""
     here = bench()
     found = here.media.body(media_sid.removesuffix(".json"), sid)
     if found is None:

@@ -86,7 +86,7 @@ class Timeline:
                     if code := media.code(got.wrong, whatsapp=message.whatsapp):
                         message = replace(message, fate=message.fate or code)
             self._store.change(message.sid, fate=message.fate)
-        except Exception:  # a message that is lost here would stay queued for ever
+        except Exception:  # a message that is lost here would stay queued
             log.exception("Files of %s: could not be fetched", message.sid)
         self._line_up(message)
 

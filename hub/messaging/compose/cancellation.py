@@ -50,7 +50,7 @@ def stop_request(
     """Keep what is unfinished of a request, or of one of its signers, from being sent: queued
     messages end as canceled.
 
-    One that is being sent right now goes out; it will not be tried again.
+    A message that is being sent right now is sent, and not tried again.
     """
     found = read(
         _UNFINISHED, request=request_id, types=[str(event_type) for event_type in event_types]

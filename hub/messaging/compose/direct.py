@@ -36,7 +36,7 @@ def send_message(
 
     Without a recipient it goes to where the connection's team reads.
 
-    A file may go along: `media_url`, or `media_id` of one that was given to the hub. `test` True
+    A file may be attached: `media_url`, or `media_id` of one that was given to the hub. `test` True
     takes test connections only, False live ones only, None either. Raises Refused that names the
     field.
     """

@@ -1,4 +1,4 @@
-"""Files that go along with messages: given to the hub, kept sealed, lent to a provider for a
+"""Files attached to messages: uploaded to the hub, kept sealed, lent to a provider for a
 quarter of an hour, removed.
 """
 
@@ -166,7 +166,7 @@ def _remove(ids: list[str]) -> None:
 def attached_files(
     cls: type[Integration], *, url: str, file_id: str, source_id: str | None, test: bool | None
 ) -> list[dict[str, Any]]:
-    """Return what a message keeps of the file that goes along, if any: its address, or which of
+    """Return what a message stores of its attached file, if any: its address, or which of
     ours it is. Raises Refused.
     """
     if not url and not file_id:

@@ -67,7 +67,7 @@ class Draft:
     thread: str = ""  # what it is about, where that has an order
     edits_id: str | None = None  # the message that takes this content instead
     reply_to: str = ""  # of the press that it answers
-    # what goes along with free text, as `media.attached` makes it
+    # files attached to free text, as `media.attached_files` returns them
     media: Sequence[Mapping[str, Any]] = ()
     exempt: bool = False  # from what the contact does not want: it says that this is understood
     by_hand: bool = False  # somebody here chose to send it, now

@@ -130,7 +130,7 @@ def plan_messages(
     expired: bool = False,
     reminds: bool = False,
 ) -> tuple[list[PlannedMessage], list[SkippedStep]]:
-    """Decide which signers an event is told to, and over what.
+    """Decide which signers an event notifies, and over which connections.
 
     `actor` is the id of the signer whom the event is about. `asks_to_sign` leaves out those who
     have nothing left to sign, and everybody when the request is `closed` or `expired`; `reminds`
@@ -230,8 +230,8 @@ def _over(person: Person, step: Step, carrier: Carrier) -> PlannedMessage | Skip
 
 
 def _carriers(person: Person, step: Step, carriers: Sequence[Carrier]) -> list[Carrier]:
-    """Return what can take a step, best first: a phone is told over the first channel the person
-    prefers that is there.
+    """Return what can take a step, best first: a phone is notified over the first channel that the
+    person prefers and that is available.
     """
     if step.connection_id:
         return [carrier for carrier in carriers if carrier.id == step.connection_id]

@@ -191,7 +191,7 @@ def _converse(receiver: _Receiver, contact_id: str | None, row_id: str, at: date
 
 
 def received_content(inbound_id: str) -> str:
-    """Return the cause of the platform event that tells of a person's message."""
+    """Return the cause of the platform event that reports a person's message."""
     return f"{inbound_id}:received"
 
 

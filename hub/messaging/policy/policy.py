@@ -90,7 +90,7 @@ class PolicyQuestion:
     exempt: bool = False  # it confirms that nothing more will come, or tells how to say so
     by_hand: bool = False  # somebody here chose to send it, now
     posted: bool = False  # for a team, which asked for it: rules about people do not hold there
-    instead_of: str | None = None  # the message that it takes over from, which came to nothing
+    instead_of: str | None = None  # the failed message that it takes over from
     source_id: str | None = None  # None: an admin sends it, and what any source recorded holds
 
 

@@ -27,7 +27,7 @@ CURRENCY = re.compile(r"[A-Z]{3}")
 class Rules:
     """The sending rules of a connection. Zero and empty mean that there is no such rule."""
 
-    consent: bool = False  # a recorded yes is needed, save for answers
+    consent: bool = False  # a recorded consent is needed, except for replies
     consent_days: int = 0  # the oldest yes that counts
     countries: frozenset[str] = frozenset()  # ISO 3166 codes; empty: every country
     per_hour: int = 0  # messages to one recipient

@@ -61,7 +61,7 @@ def spending_of(connection_id: str, moment: datetime) -> Spending:
 def add_spending(
     connection_id: str, moment: datetime, *, messages: int, segments: int, cost: Decimal
 ) -> None:
-    """Write down what was just handed over."""
+    """Store the spending of messages that were just sent."""
     day = f"{moment:%Y-%m-%d}"
     write(_MAKE, {"connection_id": connection_id, "day": day})
     more = {
@@ -105,7 +105,7 @@ class PricedMessage:
 
 
 def correct_price(found: Sequence[PricedMessage]) -> None:
-    """Put prices in the place of estimates, on the days on which the messages were handed over."""
+    """Replace estimates by prices, on the days on which the messages were sent."""
     if not found:
         return
     days = {

@@ -13,7 +13,7 @@ from hub.lib.provider_http import uptime
 
 @dataclass(frozen=True)
 class Claim:
-    """A message that is being handed over from now on."""
+    """A message whose call begins now."""
 
     message_id: str
     n: int

@@ -38,7 +38,7 @@ GATHER_PAUSE = 0.003  # outcomes that come together are written together
 WAKE_EVERY = 5.0  # of those who settle, who linger for longer
 LAST_WAIT = 3.0  # after SIGTERM
 LONGEST_CALL = 50.0
-HELD_FOR = 40.0  # what calls came to, while the database does not take it: then the leases are over
+HELD_FOR = 40.0  # outcomes, while the database does not store them: then the leases are over
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 0.5
 # of its claim; later a call could outlast the lease, and be looked up before it was made
@@ -73,7 +73,7 @@ class Dispatcher:
                 elif not self._flying.total() and time.monotonic() - idle_since >= linger:
                     break
         finally:
-            self._finish()  # whatever went wrong: what calls came to is known here alone
+            self._finish()  # whatever went wrong: outcomes are known here alone
         return self.sent
 
     def _round(self) -> bool:
@@ -88,7 +88,7 @@ class Dispatcher:
 
     def _work(self) -> bool:
         if self._failing_since is not None:
-            # first what calls came to: nothing new is begun while it is not known whether that can
+            # first the outcomes: nothing new is begun while it is not known whether they can
             # be written
             self._write()
         if time.monotonic() - self._looked_at >= (LOOK_EVERY if self._ended else IDLE_PAUSE):
@@ -170,7 +170,7 @@ class Dispatcher:
         self._pause = FIRST_PAUSE
 
     def _hold(self, problem: Exception) -> None:
-        """Keep what calls came to for another try, since nobody else knows it.
+        """Keep outcomes for another try, since nobody else knows them.
 
         Raises the problem after HELD_FOR seconds.
         """
@@ -208,7 +208,7 @@ class Dispatcher:
 
 
 def _look_first(claim: Claim) -> SendError | None:
-    """Look at what goes along; whatever goes wrong, the provider was not called."""
+    """Check the attached files; whatever goes wrong, the provider was not called."""
     try:
         if claim.looks is not None:
             claim.looks()

@@ -1,4 +1,4 @@
-"""Files that others serve, looked at right before a message is handed over: what the provider would
+"""Files that others serve, checked right before a message is sent: what the provider would
 stumble over is known first.
 """
 

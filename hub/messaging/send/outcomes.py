@@ -48,7 +48,7 @@ log = structlog.get_logger(__name__)
 FIND_AFTER = timedelta(seconds=60)
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 600.0  # seconds before a retry: doubled each time, with jitter
-# with nine pauses, the last of four minutes: by then who serves the file has mended it, or it is
+# with nine pauses, the last of four minutes: by then the file's server has fixed it, or it is
 # not there
 FILE_TRIES = 10
 # within a minute: newer posts of the thread wait behind it, and the next change shows all that this
@@ -61,7 +61,7 @@ TOO_LATE = "too_late"  # codes of faults of ours, which say nothing of the provi
 
 @transaction
 def record_outcomes(ended: Sequence[Outcome]) -> None:
-    """Write what calls came to."""
+    """Record the outcomes of calls."""
     ledger = MessageBatch()
     ledger.read({outcome.claim.message_id for outcome in ended})
     known = read_provider_ids(ended)
@@ -103,7 +103,7 @@ def _record(
     elif error is not None and row.status in (
         Status.SENDING,
         Status.UNKNOWN,
-    ):  # else a callback has told us better
+    ):  # else a callback has reported more
         _fail(row, error, claim.integration, times.get(row.id, 0), ledger)
 
 
@@ -321,7 +321,7 @@ _OUTCOMES: dict[type, str] = {
 
 
 def _follow(connection_id: str, before: str, place: str) -> None:
-    """Post to where a team's chat has moved; what its settings name leads there for ever."""
+    """Post to where a team's chat has moved; its settings lead there from now on."""
     contact = db.session.get_one(Contact, before)
     connection = db.session.get_one(Connection, connection_id)
     if connection.place and connection.place == contact.address:

@@ -176,7 +176,7 @@ class Gates:
         return Gate(self.moment, sender, self._states.get(sender.name) if sender else None)
 
     def apply_outcomes(self) -> None:
-        """Take from the calls that ended what they tell of their senders; while their messages are
+        """Apply to senders what their ended calls report; while their messages are
         not written yet.
         """
         for outcome in self._ended:

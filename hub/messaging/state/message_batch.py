@@ -27,9 +27,9 @@ from hub.messaging.policy import spending
 from hub.messaging.policy.spending import PricedMessage
 from hub.models import Attempt, Connection, Message, PlatformEvent, StatusEvent, Thread
 
-# what the signing app is told of; its name begins with the integration's event prefix
+# events that are reported to the signing app; the name begins with the integration's event prefix
 TOLD = (Status.SENT, Status.DELIVERED, Status.READ, Status.FAILED, Status.UNDELIVERED)
-# what is not final, and nothing more is heard of, is asked for (polling)
+# statuses that are not final are polled when no callback comes
 ASK_AFTER = timedelta(minutes=15)
 
 messages = table_of(Message)
@@ -206,7 +206,7 @@ class MessageBatch:
         )
 
     def end_attempt(self, message_id: str, n: int, **what: Any) -> None:
-        """Write what a call came to."""
+        """Write the outcome of a call."""
         self._ended.append(
             {"key": message_id, "key_n": n, **{f"new_{name}": what.get(name) for name in _OUTCOME}}
         )
@@ -390,4 +390,4 @@ def _prefix(name: str, channel: str) -> str:
     try:
         return integrations.get(name).event_prefix
     except NotFound:
-        return channel  # the package is gone; what was sent through it is still told
+        return channel  # the package is gone; its messages are still reported

@@ -198,7 +198,7 @@ def _match(message: Message, candidates: list[Accepted], *, asks: bool) -> None:
         )
     )
     if db.session.scalar(same.where(Message.status == Status.SENDING)):
-        # one of the candidates may be that one's, whose answer is on its way
+        # one of the candidates may be the other's, whose answer is still to come
         postpone_lookup(message.id)
     elif len(free) == db.session.scalar(same.where(Message.status == Status.UNKNOWN)):
         # as many as there are equal messages to match: which is whose makes no difference

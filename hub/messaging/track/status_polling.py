@@ -176,7 +176,7 @@ def postpone_lookups(ids: Sequence[str], until: datetime) -> None:
 
 @transaction
 def delete_old_lookups(message_id: str, code: str) -> None:
-    """Note that the provider has a message no more: nothing more will be heard of it."""
+    """Note that the provider has a message no more: no more callbacks come."""
     ledger = MessageBatch()
     ledger.read([message_id])
     row = ledger.rows[message_id]

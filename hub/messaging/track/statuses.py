@@ -63,7 +63,7 @@ def apply_status(update: StatusUpdate, origin: Origin) -> bool:
 def apply_statuses(
     told: Sequence[tuple[StatusUpdate, Origin]], ledger: MessageBatch | None = None
 ) -> list[bool]:
-    """Apply many words at once; tells of each whether a message matched.
+    """Apply many statuses at once; returns for each whether a message matched.
 
     `ledger`: a fresh one that the caller looks into afterwards.
     """

@@ -37,7 +37,7 @@ class Entry:
     http_status: int | None = None
     provider_request: str = ""
     milliseconds: int | None = None
-    event: str = ""  # the platform event that came of it
+    event: str = ""  # the platform event that it caused
     decisive: bool = False
 
 

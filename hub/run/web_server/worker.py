@@ -87,7 +87,7 @@ class BufferedThreadWorker(ThreadWorker):  # type: ignore[misc]
         self._waiting.seconds[State.IDLE] = STOPPING_SECONDS
         for listener in self.sockets:
             while self.accept(listener):
-                pass  # the system has told these clients that they are connected
+                pass  # the system has connected these clients
         self.set_accept_enabled(False)
         for listener in self.sockets:
             listener.close()

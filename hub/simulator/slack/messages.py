@@ -126,7 +126,7 @@ class Messages:
         self._posts.delete(post)
 
     def pressed(self, post: Post, press: dict[str, Any]) -> None:
-        """Note who pressed what, and what came of it."""
+        """Note who pressed what, and the result."""
         self._posts.change(post, lambda body: {**body, "presses": [*body["presses"], press]})
 
     def shown(self, post: Post) -> dict[str, Any]:

@@ -30,7 +30,7 @@ KEPT = 5000  # response addresses
 
 @dataclass(frozen=True)
 class Pressed:
-    """A press, and what came of it."""
+    """A button press and its result."""
 
     button: dict[str, Any]
     who: str

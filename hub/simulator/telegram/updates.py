@@ -89,7 +89,7 @@ class Updates:
         return number
 
     def outcome(self, number: str, patience: float) -> str:
-        """Wait until an update was posted once and return what came of it, in words."""
+        """Wait until an update was posted once and return the result in words."""
         if not number:
             return "not told, since the webhook does not want it"
         if not self._bot.webhook.url:
