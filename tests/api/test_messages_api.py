@@ -41,6 +41,18 @@ def sent(app: SigningApp, **fields: Any) -> dict[str, Any]:
     return body(answer)  # type: ignore[no-any-return]
 
 
+@pytest.mark.parametrize("text", ["\u202e", "\u2066\u2069", "\x07", " \u202a\u202c\n", "\ufdd0"])
+def test_text_of_characters_that_are_never_sent_is_refused_as_empty(
+    signing_app: SigningApp, text: str
+) -> None:
+    answer = signing_app.post("/messages", {"channel": "sms", "to": ERIC, "text": text})
+    assert (answer.status_code, body(answer)["code"], body(answer)["field"]) == (
+        422,
+        "empty_text",
+        "text",
+    )
+
+
 # ── Keys ──────────────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize(
     "header",

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from hub.core.errors import Refused
 from hub.db.engine import db
+from hub.db.store import transaction
 from hub.db.types import now
 from hub.messaging.contacts import consents, opt_out_files
 from hub.messaging.contacts.consents import ConsentEntry
@@ -153,6 +154,17 @@ def test_a_bad_consent_is_refused_with_its_field(
 ) -> None:
     answer = signing_app.post("/consents", {**YES, **what})
     assert (answer.status_code, body(answer)["field"]) == (422, field)
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r", "\u2028"])
+def test_consent_whose_ip_has_two_lines_can_be_exported_and_imported_again(
+    signing_app: SigningApp, line_end: str
+) -> None:
+    given = {"address": ERIC, "given": True, "ip": f"203.0.113.7,{line_end}10.0.0.1"}
+    assert body(signing_app.post("/consents", given))["ip"] == "203.0.113.7, 10.0.0.1"
+    transaction(lambda: setattr(db.session.scalars(select(Consent)).one(), "ip", given["ip"]))()
+    report = consents.import_file("".join(consents.export(test=True)), test=True)
+    assert (report.kept, report.known, report.refused) == (0, 1, [])
 
 
 def test_a_file_of_consents_keeps_what_it_can(signing_app: SigningApp) -> None:

@@ -430,6 +430,20 @@ def test_an_update_of_another_kind_says_what_it_is(name: str) -> None:
     assert name in fact.what
 
 
+@pytest.mark.parametrize(
+    "chat", [None, {}, 5, {"id": 0}, {"id": "4711"}, {"id": True}, {"id": 2**70}]
+)
+@pytest.mark.parametrize(
+    "name", ["message", "edited_message", "message_reaction", "my_chat_member"]
+)
+def test_update_without_a_usable_chat_is_listed_and_makes_no_contact(name: str, chat: Any) -> None:
+    where = {**chat, "type": "private"} if isinstance(chat, dict) else chat
+    part = {"message_id": 5, "date": 1795946500, "chat": where, "from": ERIC, "text": "Hello"}
+    [fact] = BOT.facts(request({"update_id": 9, name: part}))
+    assert isinstance(fact, Unrecognized)
+    assert fact.what == f"Telegram sent an update of the kind {name!r} that names no chat."
+
+
 @pytest.mark.parametrize("data", ["menu:1", "", "yes", "x" * 64])
 def test_a_button_of_another_bot_is_named_and_answered_so(data: str) -> None:
     foreign = request(

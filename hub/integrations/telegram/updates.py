@@ -29,6 +29,7 @@ from hub.lib import times
 # without these, the hub misses opt-outs and buttons
 NEEDED = "message", "callback_query", "my_chat_member"
 WANTED = (*NEEDED, "edited_message", "message_reaction")
+IN_CHATS = "message", "edited_message", "message_reaction", "my_chat_member"
 IGNORED = ("channel_post", "edited_channel_post")  # what a channel says is not for us
 PRIVATE = "private"
 GROUPS = ("group", "supergroup")
@@ -56,7 +57,17 @@ def facts_of(update: Mapping[str, Any], bot: str) -> list[Fact]:
     if not any(name in update for name in (*readers, *IGNORED)):
         return [Unrecognized(what=_described(update))]
     found = (read(_part(update, name), bot) for name, read in readers.items())
-    return [fact for fact in found if fact is not None]
+    facts = [fact for fact in found if fact is not None]
+    nowhere = next((name for name in IN_CHATS if name in update and not _chat(update, name)), "")
+    if nowhere and not facts:
+        what = f"Telegram sent an update of the kind {nowhere!r} that names no chat."
+        return [Unrecognized(what=what)]
+    return facts
+
+
+def _chat(update: Mapping[str, Any], name: str) -> str:
+    """Return the id of the chat that a part of an update happened in; "" where there is none."""
+    return _id(_part(_part(update, name), "chat"))
 
 
 def _described(update: Mapping[str, Any]) -> str:
@@ -211,7 +222,7 @@ def _id(chat: Mapping[str, Any]) -> str:
     found = chat.get("id")
     return (
         str(found)
-        if isinstance(found, int) and not isinstance(found, bool) and abs(found) < 2**63
+        if isinstance(found, int) and not isinstance(found, bool) and 0 < abs(found) < 2**63
         else ""
     )
 

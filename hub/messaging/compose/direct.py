@@ -46,7 +46,7 @@ def send_message(
     files = media.attached_files(
         cls, url=media_url, file_id=media_id, source_id=source_id, test=test
     )
-    if not text.strip() and not files:
+    if not readable(text).strip() and not files:
         raise Refused("empty_text", "Give the text of the message.", field="text")
     refuse_too_long(cls, readable(text))
     return add(

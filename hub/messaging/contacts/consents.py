@@ -17,7 +17,7 @@ from hub.db.compiled_sql import UnreadableRow
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import BadTime, new_id, now
-from hub.lib import addresses, times
+from hub.lib import addresses, text, times
 from hub.messaging.contacts.contacts import contact_for
 from hub.messaging.contacts.csv_files import Columns, ImportReport, Line, csv_line, import_lines
 from hub.messaging.contacts.opt_out_files import source_id_of
@@ -115,7 +115,7 @@ def _add(said: ConsentEntry, *, source: str, test: bool, source_id: str | None) 
         source=source,
         source_id=source_id,
         at=at,
-        ip=said.ip,
+        ip=text.one_line(said.ip),
         agent=said.agent,
         proof=said.proof or None,
     )
@@ -255,7 +255,7 @@ def _line(row: Consent, address: str, kind: str, apps: dict[str, str]) -> str:
             "yes" if row.given else "no",
             row.source,
             row.at.isoformat(),
-            row.ip,
+            text.one_line(row.ip),  # earlier versions stored several lines, which no import reads
             row.agent,
             str(row.proof or ""),
             kind,

@@ -181,11 +181,11 @@ def send_reply(conversation_id: str, text: str) -> str:
     """
     talk = get(conversation_id)
     connection = talk.connection
-    said = text.strip()
+    said = readable(text).strip()
     cls = integrations.get(connection.integration)
     if not said:
         raise Refused("empty_text", "Give the text of the answer.", field="text")
-    refuse_too_long(cls, readable(said))
+    refuse_too_long(cls, said)
     if not connection.enabled:
         raise Conflict(
             "connection_off",

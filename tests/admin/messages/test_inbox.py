@@ -7,6 +7,7 @@ import re
 import urllib.request
 from typing import Any
 
+import pytest
 from flask import Flask
 from sqlalchemy import select
 
@@ -76,8 +77,9 @@ def test_an_operator_answers_while_the_window_is_open(app: Flask, person: Any) -
         assert conversations.count_unread() == 0
 
 
-def test_an_empty_answer_is_refused_at_its_field(app: Flask, admin: Browser) -> None:
-    answer = admin.post(f"/inbox/{prepared(app)}", {"text": "  "})
+@pytest.mark.parametrize("text", ["  ", "\u202e", "\u2066 \u2069"])
+def test_an_empty_answer_is_refused_at_its_field(app: Flask, admin: Browser, text: str) -> None:
+    answer = admin.post(f"/inbox/{prepared(app)}", {"text": text})
     assert answer.status_code == 422
     assert "Give the text of the answer." in answer.text
 
