@@ -174,7 +174,7 @@ def create_api_key(
     import hub
     from hub.accounts import api_keys
 
-    until = api_keys.expiry(expires) if expires else None
+    until = None if expires is None else api_keys.expiry(expires)
     grant = api_keys.Grant(scopes or tuple(Scope), until, per_minute)
 
     if test is None:  # another terminal than the demo's does not have its HUB_DEMO
@@ -197,7 +197,8 @@ def list_sources() -> None:
         keys = sources.count_keys()
         for one in sources.all_sources():
             applies = "every source" if one.applies_to_all else "own messages"
-            known = f"{keys[one.id]:>3} keys  opt-outs: {applies:<12}"
+            noun = "key " if keys[one.id] == 1 else "keys"
+            known = f"{keys[one.id]:>3} {noun}  opt-outs: {applies:<12}"
             click.echo(f"{one.slug:<24} {known}  {one.name}")
 
 

@@ -119,6 +119,23 @@ def test_an_api_key_is_printed_alone(
     assert len(made.stdout.split()) == 1
 
 
+def test_an_empty_expiry_is_refused_rather_than_read_as_never(tmp_path: Path) -> None:
+    hub(tmp_path, "migrate")
+    refused = hub(tmp_path, "api-key", "create", "signing app", "--expires", "")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "Write 90d" in refused.stderr
+
+
+def test_sources_are_listed_with_the_number_of_their_keys(tmp_path: Path) -> None:
+    hub(tmp_path, "migrate")
+    hub(tmp_path, "source", "create", "Acme")
+    hub(tmp_path, "api-key", "create", "signing app", "--source", "acme")
+    listed = hub(tmp_path, "source", "list").stdout.splitlines()
+    assert [" ".join(line.split()) for line in listed if "acme" in line] == [
+        "acme 1 key opt-outs: own messages Acme"
+    ]
+
+
 # ── Replaying ─────────────────────────────────────────────────────────────────────────────────────
 SID = "SM" + "0" * 32
 

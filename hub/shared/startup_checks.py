@@ -29,18 +29,21 @@ from hub.lib.crypto import Keyring
 EXIT_CODE = 4  # gunicorn then stops as well, instead of starting the worker again and again
 SEALED = "SELECT value FROM settings WHERE name = 'index_key'"
 REVISION = "SELECT version_num FROM alembic_version"
+TABLES = "SELECT count(*) FROM (SELECT 1 FROM messages LIMIT 1) AS found"  # fails without tables
 # Alembic's own reader imports every migration, and weighs 12 MB
 _NAMES = re.compile(
     r"^(revision|down_revision) *(?::[^=]+)?= *(?:['\"]([^'\"]*)['\"]|None)", re.MULTILINE
 )
+QUERIES = (REVISION, SEALED, TABLES)
 RESTORE = "Restore the data folder from a backup. Nothing was changed."
 
 
 class DatabaseState(NamedTuple):
-    """The revision of the database, and a value that its first key sealed."""
+    """The revision of the database, a value that its first key sealed, and a sign of its tables."""
 
     revision: str | None
     sealed: bytes | None
+    tables: int | None  # None: it has none
 
 
 class Unreachable(ConfigError):
@@ -111,6 +114,13 @@ def _verify_database(url: str, keys: Keys | None, folder: Path, *, migrated: boo
             f"(revision {found.revision}). Install that version again, or restore a backup from "
             "before it. Nothing was changed."
         )
+    if found.revision is None and found.tables is not None:
+        # migrations run in one transaction, so that none that was interrupted leaves this
+        raise ConfigError(
+            f"Signpost does not start: the database {what} has tables, but does not say which "
+            "version made them, as after an incomplete restore. Restore it from a complete backup. "
+            "Nothing was changed."
+        )
     if migrated and problem:
         raise ConfigError(
             f"The tables of the database {what} are missing or older than this version of "
@@ -150,14 +160,14 @@ def _in_file(file: Path) -> DatabaseState:
     try:
         data_dir.verify(file.parent)
         if not file.exists():
-            return DatabaseState(None, None)
+            return DatabaseState(None, None, None)
         if not os.access(file, os.R_OK | os.W_OK):
             raise ConfigError(
                 f"Signpost does not start: the database {file} is not writable for user "
                 f"{os.geteuid()}. Give this user write access to it."
             )
         with sqlite_check.open_checked(file) as connection:
-            return DatabaseState(*(_first(connection, query) for query in (REVISION, SEALED)))
+            return DatabaseState(*(_first(connection, query) for query in QUERIES))
     except sqlite_check.Unusable as problem:
         why = f"Signpost does not start: the database {file} {problem}."
         raise ConfigError(f"{why} {RESTORE}") from None
@@ -179,7 +189,7 @@ def _on_server(url: str) -> DatabaseState:
     plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
     try:
         with psycopg.connect(plain, **patience(url), autocommit=True) as connection:
-            for query in (REVISION, SEALED):
+            for query in QUERIES:
                 try:
                     row = connection.execute(query).fetchone()
                 except psycopg.errors.UndefinedTable:

@@ -181,11 +181,25 @@ def database_is_a_folder(folder: Path) -> None:
 
 @problem("newer version of Signpost (revision 9999)", "Install that version")
 def database_newer(folder: Path) -> None:
+    change_database(folder, "UPDATE alembic_version SET version_num = '9999'")
+
+
+def change_database(folder: Path, statement: str) -> None:
     connection = sqlite3.connect(folder / "hub.db")
-    connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.execute(statement)
     connection.commit()
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
+
+
+@problem("does not say which version made them", "from a complete backup")
+def database_without_its_revision(folder: Path) -> None:
+    change_database(folder, "DELETE FROM alembic_version")
+
+
+@problem("does not say which version made them", "from a complete backup")
+def database_without_the_table_of_its_revision(folder: Path) -> None:
+    change_database(folder, "DROP TABLE alembic_version")
 
 
 @pytest.fixture(scope="session")
@@ -276,6 +290,8 @@ def cases() -> Iterator[Any]:
         tried = (
             set(names)
             if name in ("secret_key_empty", "database_newer", "database_truncated")
+            else {"migrate", "web"}
+            if "its_revision" in name
             else {names[number % len(names)], "web"}
         )
         for command in names:
