@@ -123,7 +123,7 @@ def become_first_admin(browser: Browser, hub: Hub) -> State:
     page.get_by_label("Your name").fill("Dana Whitfield")
     page.get_by_label("E-mail").fill("dana@acme.example")
     page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Set up and sign in").click()
+    page.get_by_role("button", name="Create account and sign in").click()
     expect(page.get_by_role("navigation", name="Main")).to_contain_text("Overview")
     state: State = dict(context.storage_state())
     context.close()

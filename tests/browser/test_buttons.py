@@ -79,7 +79,7 @@ def test_a_link_in_teams_asks_before_it_reminds(tab: Tabs, hub: Hub) -> None:
     expect(page.get_by_text("Dana Whitfield (by the link) reminded Eric Smith")).to_be_visible()
     reminded(page, hub, number, "Teams Lease")
     page.goto(link)
-    expect(page.get_by_role("heading", name="That is done with.")).to_be_visible()
+    expect(page.get_by_role("heading", name="Already done.")).to_be_visible()
 
 
 def test_a_signer_links_telegram_in_one_tap_and_is_told_there(

@@ -30,7 +30,7 @@ def connect(page: Page, hub: Hub, title: str) -> str:
     """Add a connection that is not enabled yet; return its address."""
     page.goto(NEW)
     fill_in(page, hub, title)
-    press(page, "Save")
+    press(page, "Save connection")
     expect(page.get_by_role("heading", level=1)).to_have_text(title)
     return page.url
 
@@ -58,24 +58,24 @@ def test_an_admin_connects_twilio_and_a_text_arrives(
     fill_in(page, hub, f"Acme {to}")
     press(page, "Test connection")
     expect(result(page)).to_contain_text("Twilio is ready.")
-    expect(result(page)).to_contain_text("These settings are not stored yet.")
+    expect(result(page)).to_contain_text("These settings are not saved yet.")
     expect(page).to_have_url(hub.url + NEW)
     expect(page.get_by_label("Name", exact=True)).to_have_value(f"Acme {to}")
     expect(page.get_by_label("Account SID")).to_have_value(hub.credentials.account_sid)
 
-    press(page, "Save")
+    press(page, "Save connection")
     expect(page.get_by_text("Saved. Test the connection, then enable it.")).to_be_visible()
-    press(page, "Enable")
+    press(page, "Enable connection")
     expect(page.get_by_text("Enabled. It sends from now on.")).to_be_visible()
     expect(page.locator("#connection-state")).to_have_text("Enabled")
 
     page.get_by_label("Your mobile number").fill(to)
-    press(page, "Send one")
+    press(page, "Send test message")
     delivered = page.locator("#send-result").get_by_text("Delivered")
     if not javascript:
         until_shown(page, delivered)
     expect(delivered).to_be_visible()
-    page.get_by_role("link", name="Open the message").click()
+    page.get_by_role("link", name="View message").click()
     expect(page.get_by_text("It arrived.")).to_be_visible()
 
     page.goto(hub.phone_url(to))
@@ -94,7 +94,7 @@ def test_a_wrong_token_is_explained_and_nothing_typed_is_lost(
     press(page, "Test connection")
     expect(result(page)).to_contain_text("Twilio refused the Auth Token.")
     expect(result(page)).to_contain_text("20003")
-    expect(result(page)).to_contain_text("what you typed is still here")
+    expect(result(page)).to_contain_text("Your changes are still here.")
     expect(page.get_by_label("Auth Token", exact=True)).to_have_attribute("aria-invalid", "true")
     expect(page.get_by_label("Name", exact=True)).to_have_value("Mistyped")
     expect(page.get_by_label("Account SID")).to_have_value(hub.credentials.account_sid)
@@ -125,7 +125,7 @@ def test_a_secret_is_never_shown_again_and_is_kept_when_left_blank(
     expect(page.locator("#setup-steps")).to_contain_text("Test, done")
 
     page.get_by_label("Account SID").fill("AC" + "0" * 32)
-    press(page, "Save")
+    press(page, "Save changes")
     expect(page.locator("#auth_token-error")).to_contain_text("Auth Token")
     expect(page.get_by_label("Account SID")).to_have_value("AC" + "0" * 32)
 
@@ -138,7 +138,7 @@ def test_a_mistyped_field_says_so_beside_it(
     fill_in(page, hub, "Mistyped")
     page.get_by_label("Account SID").fill("AC123")
     page.get_by_label("From number or Messaging Service").fill("317 555 0123")
-    press(page, "Save")
+    press(page, "Save connection")
     expect(page.locator("#account_sid-error")).to_contain_text("34 characters in all")
     expect(page.locator("#sender-error")).to_contain_text(
         "Start with + and the country code, digits only"
@@ -172,11 +172,11 @@ def test_the_eleventh_save_in_a_minute_waits_and_keeps_what_was_typed(
     page = tab(somebody(), javascript=False)
     connect(page, hub, "Saved often")
     for _ in range(9):
-        press(page, "Save")
+        press(page, "Save changes")
         expect(page.get_by_text("Nothing was changed.")).to_be_visible()
     page.get_by_label("From number or Messaging Service").fill("+15005550011")
     with page.expect_response(lambda answer: answer.request.method == "POST") as answered:
-        press(page, "Save")
+        press(page, "Save changes")
     assert answered.value.status == 429
     expect(result(page)).to_contain_text("You have saved 10 times in a minute. Wait ")
     expect(page.get_by_label("From number or Messaging Service")).to_have_value("+15005550011")
@@ -190,7 +190,7 @@ def test_the_sixth_text_to_oneself_in_a_minute_waits(
     page.get_by_label("Your mobile number").fill(hub.number())
     for status in (303, 303, 303, 303, 303, 429):
         with page.expect_response(lambda answer: answer.url.endswith("/send")) as answered:
-            press(page, "Send one")
+            press(page, "Send test message")
         assert answered.value.status == status
         expect(page.locator("#send-one:not([aria-busy])")).to_be_visible()
     expect(page.locator("#send-result")).to_contain_text(
@@ -203,18 +203,18 @@ def test_a_connection_is_renamed_disabled_and_archived(
 ) -> None:
     page = tab(somebody())
     connect(page, hub, "Acme old")
-    press(page, "Enable")
+    press(page, "Enable connection")
     page.get_by_text("More", exact=True).click()
     page.get_by_role("link", name="Rename").click()
     page.get_by_label("Name", exact=True).fill("Acme new")
     page.get_by_label("Name in the API").fill("acme-new")
-    press(page, "Rename")
+    press(page, "Rename connection")
     expect(page.get_by_role("heading", level=1)).to_have_text("Acme new")
     expect(page).to_have_url(f"{hub.url}/connections/acme-new")
 
-    press(page, "Disable")
+    press(page, "Disable connection")
     expect(page.locator("#connection-state")).to_have_text("Disabled")
-    expect(page.get_by_role("button", name="Send one")).to_be_disabled()
+    expect(page.get_by_role("button", name="Send test message")).to_be_disabled()
     page.get_by_text("More", exact=True).click()
     page.get_by_role("link", name="Archive…").click()
     press(page, "Archive Acme new")

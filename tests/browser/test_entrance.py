@@ -22,7 +22,7 @@ def test_the_printed_link_is_void_once_it_made_the_first_admin(
 ) -> None:
     page = tab()
     page.goto(hub.first_admin_link)
-    expect(page.get_by_role("heading", name="This link is used up.")).to_be_visible()
+    expect(page.get_by_role("heading", name="This link is no longer valid.")).to_be_visible()
     page.get_by_role("link", name="Sign in").click()
     expect(page).to_have_url(f"{hub.url}/sign-in")
 
@@ -61,5 +61,5 @@ def test_a_form_sent_after_signing_out_elsewhere_leads_back_to_its_page(
     elsewhere.get_by_role("button", name="Sign out").click()
     expect(elsewhere.get_by_text("You are signed out.")).to_be_visible()
     page.get_by_label("Name", exact=True).fill("Contracts")
-    page.get_by_role("button", name="Make a key").click()
+    page.get_by_role("button", name="Create API key").click()
     expect(page.get_by_text("You are signed out. Sign in, then do it again.")).to_be_visible()

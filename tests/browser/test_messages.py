@@ -44,7 +44,7 @@ def test_a_page_that_is_open_shows_its_message_arrive(
             'You\'ve been sent "Lease, 12 Harbour Street" by Acme HR. Please review & sign:'
         )
     ).to_be_visible()
-    admin_page.get_by_text("Raw receipts").click()
+    admin_page.get_by_text("Provider callbacks").click()
     expect(admin_page.get_by_text("MessageStatus=delivered")).to_be_visible()
 
     admin_page.goto(hub.phone_url(to))
@@ -75,16 +75,16 @@ def test_a_failed_message_says_why_what_to_do_and_is_sent_again(
     expect(page.get_by_role("heading", name="It did not arrive.")).to_be_visible()
     why = page.get_by_role("region", name="Why it did not arrive")
     expect(why).to_contain_text("30003")
-    expect(why).to_contain_text("What you can do:")
-    expect(why.get_by_role("link", name="Twilio on 30003")).to_have_attribute(
+    expect(why).to_contain_text("How to fix it:")
+    expect(why.get_by_role("link", name="Twilio documentation for 30003")).to_have_attribute(
         "href", "https://www.twilio.com/docs/api/errors/30003"
     )
 
-    press(page, "Resend")
+    press(page, "Resend message")
     expect(page.locator(".sp-leg")).to_have_count(2)
     page.goto(f"/messages/{message_id}")
     expect(page.get_by_text("It was sent again already")).to_be_visible()
-    expect(page.get_by_role("button", name="Resend")).to_have_count(0)
+    expect(page.get_by_role("button", name="Resend message")).to_have_count(0)
 
 
 def test_a_message_that_waits_says_for_what_and_is_canceled(
@@ -92,7 +92,7 @@ def test_a_message_that_waits_says_for_what_and_is_canceled(
 ) -> None:
     page = tab(somebody())
     slug = connect(page, hub, "Busy").rpartition("/")[2]
-    press(page, "Enable")
+    press(page, "Enable connection")
     expect(page.locator("#connection-state")).to_have_text("Enabled")
     trouble(refuse=10_000)
     message_id = hub.message(hub.number(), "Never mind", connection=slug)
@@ -100,7 +100,7 @@ def test_a_message_that_waits_says_for_what_and_is_canceled(
     expect(page.get_by_role("heading", name="It is tried again at")).to_be_visible()
 
     page.goto(f"/connections/{slug}")
-    press(page, "Disable")
+    press(page, "Disable connection")
     expect(page.locator("#connection-state")).to_have_text("Disabled")
     page.goto(f"/messages/{message_id}")
     expect(page.get_by_role("heading", name="It waits for the connection Busy.")).to_be_visible()
@@ -108,7 +108,7 @@ def test_a_message_that_waits_says_for_what_and_is_canceled(
         "href", f"/connections/{slug}"
     )
 
-    press(page, "Cancel")
+    press(page, "Cancel message")
     expect(page.get_by_text("Canceled. It was not sent.")).to_be_visible()
     expect(page.get_by_role("heading", name="It was canceled.")).to_be_visible()
 
@@ -142,7 +142,7 @@ def test_a_message_is_found_by_number_provider_id_request_and_status(
     expect(row).to_have_count(1)
     expect(others).to_have_count(1)
     search(admin_page, "+13170000000")
-    expect(admin_page.get_by_role("heading", name="No message fits")).to_be_visible()
+    expect(admin_page.get_by_role("heading", name="No messages found")).to_be_visible()
 
 
 def test_a_reminder_reaches_the_phone_of_whoever_has_still_to_sign(
@@ -164,7 +164,7 @@ def test_a_reminder_reaches_the_phone_of_whoever_has_still_to_sign(
     admin_page.get_by_role("link", name="Board Resolution").click()
     expect(admin_page.get_by_role("heading", name="1 signature is missing.")).to_be_visible()
     expect(admin_page.get_by_text("Signs first")).to_have_count(0)  # both sign at once
-    press(admin_page, "Remind who has still to sign")
+    press(admin_page, "Remind everyone who has not signed")
     expect(admin_page.get_by_text("1 reminder on the way.")).to_be_visible()
     told = admin_page.get_by_role("region", name="Anna Berg")
     expect(told.get_by_role("row").filter(has_text="Reminder:")).to_contain_text("Delivered")
@@ -223,7 +223,7 @@ def test_a_viewer_reads_everything_and_is_offered_no_button(
     refused = page.goto("/connections/demo-sms/rename")
     assert refused
     assert refused.status == 403
-    expect(page.get_by_text("What you can do:")).to_be_visible()
+    expect(page.get_by_text("How to fix it:")).to_be_visible()
 
 
 def test_an_operator_resends_and_reminds_but_changes_no_connection(
@@ -233,13 +233,13 @@ def test_an_operator_resends_and_reminds_but_changes_no_connection(
     message = hub.settled(answer["messages"][0]["id"], "undelivered")
     page = tab(somebody(Role.OPERATOR))
     page.goto(f"/messages/{message['id']}")
-    expect(page.get_by_role("button", name="Resend")).to_be_visible()
+    expect(page.get_by_role("button", name="Resend message")).to_be_visible()
     page.goto(f"/requests/{message['request']}")
-    expect(page.get_by_role("button", name="Remind who has still to sign")).to_be_visible()
+    expect(page.get_by_role("button", name="Remind everyone who has not signed")).to_be_visible()
     page.goto("/connections/demo-sms")
-    expect(page.get_by_role("button", name="Send one")).to_be_visible()
+    expect(page.get_by_role("button", name="Send test message")).to_be_visible()
     expect(page.get_by_label("Account SID")).to_be_disabled()
-    expect(page.get_by_role("button", name="Save")).to_have_count(0)
+    expect(page.get_by_role("button", name="Save changes")).to_have_count(0)
 
 
 def test_the_activity_tells_who_changed_what(
@@ -247,7 +247,7 @@ def test_the_activity_tells_who_changed_what(
 ) -> None:
     page = tab(somebody(Role.ADMIN, "Ines Duarte"))
     connect(page, hub, "Traced")
-    press(page, "Enable")
+    press(page, "Enable connection")
     expect(page.locator("#connection-state")).to_have_text("Enabled")
     page.goto("/activity?q=Ines Duarte")
     rows = page.get_by_role("row").filter(has_text="Ines Duarte")

@@ -61,10 +61,10 @@ def test_slacks_view_is_readable_and_shows_a_press_while_it_is_looked_at(
         "/simulator/slack/press", ts=posted["ts"], button="Remind signer", who="Priya Nair"
     )
     expect(page.get_by_text(re.compile("Priya Nair pressed Remind signer"))).to_be_visible()
-    page.get_by_label("Press as").fill("Tom Okafor")
+    page.get_by_label("Act as").fill("Tom Okafor")
     page.get_by_role("button", name="Snooze a day").click()
     expect(page.get_by_text(re.compile("Tom Okafor pressed Snooze a day"))).to_be_visible()
-    expect(page.get_by_label("Press as")).to_have_value("Tom Okafor")
+    expect(page.get_by_label("Act as")).to_have_value("Tom Okafor")
     page.locator("#trouble-1 summary").click()
     looks_right(page, title="Slack · Signpost")
 
@@ -90,8 +90,8 @@ def test_telegrams_view_is_readable_and_a_deep_link_leads_to_a_chat_in_which_one
     page.get_by_label("You are").fill("Ada Byron")
     page.get_by_role("button", name="Start").click()
     expect(page.get_by_text("/start abc")).to_be_visible()
-    page.get_by_label("Write in this chat").fill("Hello")
-    page.get_by_label("Write in this chat").press("Enter")
+    page.get_by_label("Message in this chat").fill("Hello")
+    page.get_by_label("Message in this chat").press("Enter")
     expect(page.get_by_text("Hello", exact=True)).to_be_visible()
     page.get_by_role("button", name="/stop").click()
     page.get_by_role("button", name="Block the bot").click()

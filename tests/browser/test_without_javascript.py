@@ -47,7 +47,7 @@ class Bare:
     def connection(self, title: str, *, enabled: bool = False) -> str:
         address = connect(self.page, self.hub, title)
         if enabled:
-            press(self.page, "Enable")
+            press(self.page, "Enable connection")
         return address
 
     def row(self, text: str) -> Locator:
@@ -57,7 +57,7 @@ class Bare:
         self.page.goto("/settings/users")
         self.page.get_by_label("Name", exact=True).fill(name)
         self.page.get_by_label("E-mail").fill(f"{name.replace(' ', '.').lower()}@acme.example")
-        press(self.page, "Add")
+        press(self.page, "Add user")
 
     def change(self, name: str, what: str) -> None:
         self.page.goto("/settings/users")
@@ -136,7 +136,7 @@ def _(bare: Bare) -> None:
     page = bare.tabs(bare.somebody(), javascript=False)
     page.goto("/account")
     page.get_by_label("Show times in").select_option("Europe/Berlin")
-    press(page, "Keep")
+    press(page, "Save changes")
     expect(page.get_by_text("Kept.")).to_be_visible()
     expect(page.get_by_label("Show times in")).to_have_value("Europe/Berlin")
 
@@ -147,10 +147,10 @@ def _(bare: Bare) -> None:
     bare.page.goto("/integrations/twilio_sms/new")
     fill_in(bare.page, bare.hub, "Added bare")
     bare.page.get_by_label("Account SID").fill("AC123")
-    press(bare.page, "Save")
+    press(bare.page, "Save connection")
     bare.says("34 characters in all")
     fill_in(bare.page, bare.hub, "Added bare")
-    press(bare.page, "Save")
+    press(bare.page, "Save connection")
     bare.says("Saved. Test the connection, then enable it.")
 
 
@@ -162,7 +162,7 @@ def _(bare: Bare) -> None:
     bare.page.get_by_label("From number or Messaging Service").fill(
         bare.hub.credentials.messaging_service_sid
     )
-    press(bare.page, "Save")
+    press(bare.page, "Save changes")
     bare.says("Saved. Test the connection, then enable it.")
     expect(bare.page.get_by_label("From number or Messaging Service")).to_have_value(
         bare.hub.credentials.messaging_service_sid
@@ -172,14 +172,14 @@ def _(bare: Bare) -> None:
 @form("admin.enable_connection")
 def _(bare: Bare) -> None:
     bare.connection("Enabled bare")
-    press(bare.page, "Enable")
+    press(bare.page, "Enable connection")
     bare.says("Enabled. It sends from now on.")
 
 
 @form("admin.disable_connection")
 def _(bare: Bare) -> None:
     bare.connection("Disabled bare", enabled=True)
-    press(bare.page, "Disable")
+    press(bare.page, "Disable connection")
     bare.says("Disabled. What waits for it stays until it is enabled again.")
 
 
@@ -187,10 +187,10 @@ def _(bare: Bare) -> None:
 def _(bare: Bare) -> None:
     bare.page.goto("/connections/demo-sms")
     bare.page.get_by_label("Your mobile number").fill("317 555 0100")
-    press(bare.page, "Send one")
+    press(bare.page, "Send test message")
     expect(bare.page.locator("#to-error")).to_contain_text("+")
     bare.page.get_by_label("Your mobile number").fill(bare.hub.number())
-    press(bare.page, "Send one")
+    press(bare.page, "Send test message")
     until_shown(bare.page, bare.page.locator("#send-result").get_by_text("Delivered"))
 
 
@@ -198,10 +198,10 @@ def _(bare: Bare) -> None:
 def _(bare: Bare) -> None:
     bare.page.goto(bare.connection("Named bare") + "/rename")
     bare.page.get_by_label("Name in the API").fill("Not a slug")
-    press(bare.page, "Rename")
+    press(bare.page, "Rename connection")
     bare.says("Small letters, digits and single dashes only")
     bare.page.get_by_label("Name in the API").fill("renamed-bare")
-    press(bare.page, "Rename")
+    press(bare.page, "Rename connection")
     bare.says("Renamed.")
 
 
@@ -218,7 +218,7 @@ def _(bare: Bare) -> None:
     message_id = bare.hub.message("+15005550011", "Once more, bare")
     bare.hub.settled(message_id, "undelivered")
     bare.page.goto(f"/messages/{message_id}")
-    press(bare.page, "Resend")
+    press(bare.page, "Resend message")
     expect(bare.page.locator(".sp-leg")).to_have_count(2)
 
 
@@ -230,7 +230,7 @@ def _(bare: Bare) -> None:
         message_id = bare.hub.message(bare.hub.number(), connection=slug)
         bare.page.goto(f"/messages/{message_id}")
         until_shown(bare.page, bare.page.get_by_role("heading", name="It is tried again at"))
-        press(bare.page, "Cancel")
+        press(bare.page, "Cancel message")
         bare.says("Canceled. It was not sent.")
     finally:
         bare.hub.make_trouble(refuse=0)
@@ -252,7 +252,7 @@ def _(bare: Bare) -> None:
         {"id": "anna", "name": "Anna Berg", "mobile_number": bare.hub.number()}
     )
     bare.page.goto(f"/requests/{bare.hub.settled(answer['messages'][0]['id'])['request']}")
-    press(bare.page, "Remind who has still to sign")
+    press(bare.page, "Remind everyone who has not signed")
     bare.says("1 reminder on the way.")
 
 
@@ -262,12 +262,12 @@ def _(bare: Bare) -> None:
         {"id": "anna", "name": "Anna Berg", "mobile_number": bare.hub.number()}
     )
     bare.page.goto(f"/requests/{bare.hub.settled(answer['messages'][0]['id'])['request']}")
-    press(bare.page, "Snooze a day")
+    press(bare.page, "Snooze for a day")
     bare.says("Nobody reminds them until")
-    press(bare.page, "End the snooze")
+    press(bare.page, "Resume reminders")
     bare.says("They can be reminded again.")
     press(bare.page, "Invite to a chat")
-    expect(bare.page.get_by_text("It works once, until")).to_be_visible()
+    expect(bare.page.get_by_text("It works once and expires")).to_be_visible()
 
 
 @form("admin.confirm_action")
@@ -289,7 +289,7 @@ def _(bare: Bare) -> None:
 def _(bare: Bare) -> None:
     bare.page.goto("/connections/demo-telegram")
     bare.page.get_by_label("Signers were reminded").check()
-    press(bare.page, "Keep")
+    press(bare.page, "Save changes")
     bare.says("Kept. It holds for every event from now on.")
     expect(bare.page.get_by_label("Signers were reminded")).to_be_checked()
 
@@ -297,7 +297,7 @@ def _(bare: Bare) -> None:
 @form("admin.invite_team")
 def _(bare: Bare) -> None:
     bare.page.goto("/connections/demo-telegram")
-    press(bare.page, "Make a link into another group")
+    press(bare.page, "Create link for another group")
     expect(bare.page.get_by_text("?startgroup=")).to_be_visible()
 
 
@@ -333,10 +333,10 @@ def newest_talk(bare: Bare, text: str) -> None:
 def _(bare: Bare) -> None:
     newest_talk(bare, "Is this final, bare?")
     bare.page.get_by_label("Your answer").fill("  ")
-    press(bare.page, "Send")
+    press(bare.page, "Send reply")
     expect(bare.page.locator("#text-error")).to_contain_text("Give the text of the answer.")
     bare.page.get_by_label("Your answer").fill("Yes, it is, bare.")
-    press(bare.page, "Send")
+    press(bare.page, "Send reply")
     expect(bare.page.locator(".sp-talk li").last).to_contain_text("Yes, it is, bare.")
 
 
@@ -351,10 +351,10 @@ def _(bare: Bare) -> None:
 def _(bare: Bare) -> None:
     bare.page.goto("/opt-outs")
     bare.page.get_by_label("Number or e-mail address").fill("317 555 0100")
-    press(bare.page, "Close")
+    press(bare.page, "Add opt-out")
     expect(bare.page.locator("#address-error")).to_contain_text("+")
     bare.page.get_by_label("Number or e-mail address").fill("+13175550188")
-    press(bare.page, "Close")
+    press(bare.page, "Add opt-out")
     bare.says("is opted out. Nothing is sent to it any more")
 
 
@@ -362,12 +362,12 @@ def _(bare: Bare) -> None:
 def _(bare: Bare) -> None:
     bare.page.goto("/opt-outs")
     bare.page.get_by_label("Number or e-mail address").fill("+13175550189")
-    press(bare.page, "Close")
-    bare.row("+13175550189").get_by_role("link", name="Open").click()
-    press(bare.page, "Open it")
+    press(bare.page, "Add opt-out")
+    bare.row("+13175550189").get_by_role("link", name="Remove opt-out").click()
+    press(bare.page, "Remove opt-out")
     expect(bare.page.locator("#why-error")).to_contain_text("Say why")
     bare.page.get_by_label("Reason").fill("Asked us on the phone.")
-    press(bare.page, "Open it")
+    press(bare.page, "Remove opt-out")
     bare.says("Messages go to this address again.")
 
 
@@ -378,7 +378,7 @@ def _(bare: Bare) -> None:
     bare.page.get_by_label("CSV file").set_input_files(
         {"name": "old.csv", "mimeType": "text/csv", "buffer": lines}
     )
-    press(bare.page, "Import")
+    press(bare.page, "Import file")
     bare.says("1 address is closed now.")
     bare.says("Line 3:")
 
@@ -387,10 +387,10 @@ def _(bare: Bare) -> None:
 def _(bare: Bare) -> None:
     bare.page.goto("/settings/opt-out-words")
     bare.page.get_by_label("More words for STOP").fill("ABMELDEN")
-    press(bare.page, "Keep")
+    press(bare.page, "Save changes")
     expect(bare.page.locator("#stop-error")).to_contain_text("de: ABMELDEN")
     bare.page.get_by_label("More words for STOP").fill("de: ABMELDEN, STOPP")
-    press(bare.page, "Keep")
+    press(bare.page, "Save changes")
     bare.says("Kept.")
     expect(bare.page.get_by_label("More words for STOP")).to_have_value("de: ABMELDEN, STOPP")
 
@@ -398,11 +398,11 @@ def _(bare: Bare) -> None:
 @form("admin.record_consent")
 def _(bare: Bare) -> None:
     newest_talk(bare, "You may write to me, bare.")
-    bare.page.get_by_role("link", name="All about this contact").click()
-    press(bare.page, "Record")
+    bare.page.get_by_role("link", name="View contact").click()
+    press(bare.page, "Record consent")
     expect(bare.page.locator("#proof-error, :invalid").first).to_be_visible()
     bare.page.get_by_label("How it is known").fill("Said so on the phone.")
-    press(bare.page, "Record")
+    press(bare.page, "Record consent")
     bare.says("It is a line of the ledger")
     expect(bare.row("Recorded here")).to_contain_text("Said yes")
 
@@ -410,27 +410,27 @@ def _(bare: Bare) -> None:
 @form("admin.sync_templates")
 def _(bare: Bare) -> None:
     bare.page.goto("/templates")
-    press(bare.page, "Fetch them again")
+    press(bare.page, "Refresh templates")
     bare.says("Fetched: 9 templates.")
 
 
 @form("admin.map_template")
 def _(bare: Bare) -> None:
     bare.page.goto("/templates")
-    bare.row("request_sent_pt_BR").get_by_role("link", name="Map").click()
+    bare.row("request_sent_pt_BR").get_by_role("link", name="Map template").click()
     bare.page.get_by_label("{{2}}").select_option("title")
     press(bare.page, "Preview")
     expect(bare.page.locator("#preview")).to_contain_text("Employment Agreement enviou")
     bare.page.get_by_label("{{2}}").select_option("sender")
     bare.page.get_by_label("For readers of").fill("pt")
-    press(bare.page, "Map")
+    press(bare.page, "Save mapping")
     bare.says("request_sent_pt_BR now says")
 
 
 @form("admin.unmap_template")
 def _(bare: Bare) -> None:
     bare.page.goto("/templates")
-    bare.row("request_signed_actor_en_US").get_by_role("button", name="Remove").click()
+    bare.row("request_signed_actor_en_US").get_by_role("button", name="Remove mapping").click()
     bare.says("Removed. Outside the 24 hours it is not sent any more.")
 
 
@@ -439,8 +439,8 @@ def _(bare: Bare) -> None:
 def _(bare: Bare) -> None:
     bare.page.goto("/settings/api-keys")
     bare.page.get_by_label("Name", exact=True).fill("Contracts, bare")
-    press(bare.page, "Make a key")
-    bare.says("The key for Contracts, bare is made.")
+    press(bare.page, "Create API key")
+    bare.says("API key for Contracts, bare created.")
     bare.says("sp_test_")
 
 
@@ -448,7 +448,7 @@ def _(bare: Bare) -> None:
 def _(bare: Bare) -> None:
     bare.page.goto("/settings/api-keys")
     bare.page.get_by_label("Name", exact=True).fill("Narrow, bare")
-    press(bare.page, "Make a key")
+    press(bare.page, "Create API key")
     bare.row("Narrow, bare").get_by_role("link", name="Edit").click()
     bare.page.get_by_label("messages:write").uncheck()
     press(bare.page, "Save changes")
@@ -482,7 +482,7 @@ def _(bare: Bare) -> None:
 def _(bare: Bare) -> None:
     bare.page.goto("/settings/api-keys")
     bare.page.get_by_label("Name", exact=True).fill("Leaked, bare")
-    press(bare.page, "Make a key")
+    press(bare.page, "Create API key")
     bare.row("Leaked, bare").get_by_role("button", name="Revoke").click()
     bare.says("The key is revoked.")
     expect(bare.row("Leaked, bare")).to_contain_text("Revoked")
@@ -491,14 +491,14 @@ def _(bare: Bare) -> None:
 @form("admin.add_user")
 def _(bare: Bare) -> None:
     bare.new_user("Ada Bare")
-    bare.says("Ada Bare can choose a password now.")
+    bare.says("Ada Bare can now choose a password.")
     bare.says("/password/")
 
 
 @form("admin.change_role")
 def _(bare: Bare) -> None:
     bare.new_user("Bo Bare")
-    bare.change("Bo Bare", "Make operator")
+    bare.change("Bo Bare", "Change role to operator")
     bare.says("Bo Bare is an operator now.")
 
 
@@ -513,15 +513,15 @@ def _(bare: Bare) -> None:
 def _(bare: Bare) -> None:
     bare.new_user("Di Bare")
     bare.change("Di Bare", "Deactivate")
-    bare.change("Di Bare", "Let in again")
+    bare.change("Di Bare", "Reactivate")
     bare.says("Di Bare can sign in again.")
 
 
 @form("admin.new_password_link")
 def _(bare: Bare) -> None:
     bare.new_user("Ed Bare")
-    bare.change("Ed Bare", "New password link")
-    bare.says("Ed Bare can choose a password now.")
+    bare.change("Ed Bare", "Create password link")
+    bare.says("Ed Bare can now choose a password.")
 
 
 @form("admin.set_password")
@@ -530,10 +530,10 @@ def _(bare: Bare) -> None:
     page = bare.tabs(javascript=False)
     page.goto(bare.page.locator(".sp-copyline code").inner_text())
     page.get_by_label("Password").fill("short")
-    press(page, "Keep it and sign in")
+    press(page, "Set password and sign in")
     expect(page.locator("#password-error, :invalid").first).to_be_visible()
     page.get_by_label("Password").fill(PASSWORD)
-    press(page, "Keep it and sign in")
+    press(page, "Set password and sign in")
     expect(page.locator(".sp-who")).to_contain_text("Flo Bare")
 
 
@@ -551,12 +551,12 @@ def test_every_form_is_tried(app: Flask) -> None:
 def _(bare: Bare) -> None:
     bare.page.goto(bare.connection("Ruled bare") + "/rules")
     bare.page.get_by_label("Countries it may send to").fill("US, UK")
-    press(bare.page, "Keep")
+    press(bare.page, "Save changes")
     expect(bare.page.locator("#countries-error")).to_contain_text("There is no country 'UK'")
     expect(bare.page.get_by_label("Countries it may send to")).to_have_value("US, UK")
     bare.page.get_by_label("Countries it may send to").fill("us, gb")
     bare.page.get_by_label("In an hour").fill("5")
-    press(bare.page, "Keep")
+    press(bare.page, "Save changes")
     bare.says("Kept.")
     expect(bare.page.get_by_label("Countries it may send to")).to_have_value("GB, US")
 
@@ -564,11 +564,11 @@ def _(bare: Bare) -> None:
 @form("admin.erase_contact")
 def _(bare: Bare) -> None:
     newest_talk(bare, "Forget me, bare.")
-    bare.page.get_by_role("link", name="All about this contact").click()
+    bare.page.get_by_role("link", name="View contact").click()
     bare.page.goto(bare.page.url + "/erase")
-    press(bare.page, "Erase for good")
+    press(bare.page, "Erase permanently")
     expect(bare.page.locator("#why-error, :invalid").first).to_be_visible()
     bare.page.get_by_label("Who asked for it").fill("The person, on the phone.")
-    press(bare.page, "Erase for good")
+    press(bare.page, "Erase permanently")
     bare.says("Erased:")
-    bare.says("What is left names nobody.")
+    bare.says("The remaining records identify nobody.")

@@ -94,7 +94,7 @@ def test_emptying_the_phones_lets_numbers_stumble_again(own_simulator):
 def test_another_site_cannot_work_the_switches(simulator, path, headers):
     answer = simulator.call("POST", path, {"status": "suspended", "refuse": "5"}, **headers)
     assert answer.status == 403
-    assert "Make trouble" in page(simulator)
+    assert "Simulate failures" in page(simulator)
     simulator.client().balance.fetch()
 
 

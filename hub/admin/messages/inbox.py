@@ -221,7 +221,7 @@ def _words(body: Body | None) -> str:
     content = _content(body)
     shown = [contents.describe_content(one) for one in content.get("contents", ())]
     files = [_kind_of_file(file) for file in content.get("media", ())]
-    return first_words(", ".join(shown + files) or content.get("button", "") or "An empty message")
+    return first_words(", ".join(shown + files) or content.get("button", "") or "Empty message")
 
 
 def _content(body: Body | None) -> dict[str, Any]:

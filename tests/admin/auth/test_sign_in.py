@@ -26,7 +26,7 @@ def test_the_first_admin_sets_up_and_is_signed_in(app: Flask, nobody: Browser) -
     assert nobody.post(link, person).headers["Location"] == "/"
     assert "Dana" in nobody.get("/account").text
     again = nobody.get(link)
-    assert (again.status_code, "This link is used up." in again.text) == (404, True)
+    assert (again.status_code, "This link is no longer valid." in again.text) == (404, True)
 
 
 def test_a_refused_first_admin_keeps_what_was_typed_but_the_password(
@@ -52,7 +52,7 @@ def test_an_open_first_admin_link_is_void_once_a_user_exists(app: Flask, nobody:
         nobody.post(link, {"name": "Eve", "email": "eve@x.example", "password": PASSWORD}),
     ):
         assert answer.status_code == 404
-        assert "This link is used up." in answer.text
+        assert "This link is no longer valid." in answer.text
 
 
 def test_whoever_is_sent_to_sign_in_comes_back_to_where_they_were(
@@ -226,7 +226,7 @@ def test_activity_tells_who_did_what_and_pages_by_id(app: Flask, admin: Browser)
         if "after=" in part.partition('"')[0]
     )
     assert "User 119" in admin.get(newer.replace("&amp;", "&")).text
-    assert "Nothing changed" in admin.get("/activity?q=nobody-is-called-so").text
+    assert "No activity" in admin.get("/activity?q=nobody-is-called-so").text
 
 
 class TestUnderAPathPrefix:

@@ -76,7 +76,7 @@ def test_what_a_test_replaces_is_everything_that_it_may_change(
         assert broken.text.count(f'id="{region.removeprefix("#")}"') == 1
     trouble = re.search(r'id="connection-trouble">(.*?)<form', broken.text, re.DOTALL)
     assert trouble
-    assert "Nothing goes out over this connection." in trouble[1]
+    assert "This connection sends no messages." in trouble[1]
 
 
 # ── From nothing to sending ───────────────────────────────────────────────────────────────────────
@@ -328,7 +328,7 @@ def test_what_is_broken_says_since_when_why_and_what_waits(
         assert "Broken" in page
         assert "Twilio refused the Auth Token." in page
     assert "1 connection is broken" in admin.get("/account").text
-    assert "No integration is in this state" in words(admin.get("/integrations?state=enabled"))
+    assert "No integrations with this status" in words(admin.get("/integrations?state=enabled"))
 
 
 def test_renaming_and_archiving_ask_first(

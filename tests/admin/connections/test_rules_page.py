@@ -135,4 +135,4 @@ def test_the_overview_tells_when_a_limit_is_near(
     assert ("of what its rules allow" in page) == (tone is not None)
     if tone:
         assert f"has spent {tone}" in page
-        assert "Most of a limit is spent." in admin.get(PATH).text
+        assert "More than 80% of a spending limit is used." in admin.get(PATH).text

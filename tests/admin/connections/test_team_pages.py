@@ -200,7 +200,7 @@ def test_a_signers_link_is_shown_to_who_made_it(
     operator = person(Role.OPERATOR)
     made = operator.post(f"/requests/{request_id}/signers/{signer().id}/invite")
     assert re.search(r"https://flock\.example/nest/[A-Za-z0-9_-]{43}", made.text)
-    assert "Who opens it is written to in that chat as Eric" in words(made)
+    assert "Give this link only to Eric" in words(made)
     assert "Made a link that invites a signer of Employment Agreement to a chat" in words(
         operator.get("/activity")
     )
@@ -215,7 +215,7 @@ def test_the_message_shows_its_card_and_what_it_changes(
     page = words(person(Role.VIEWER).get(f"/messages/{message_id}"))
     assert "Message to the team" in page
     assert "0 of 1 signed" in page
-    assert "With buttons: Open in Signpost Remind Eric Snooze a day" in page
+    assert "Buttons: Open in Signpost Remind Eric Snooze a day" in page
 
 
 def test_what_nobody_reports_on_is_not_on_the_way(
@@ -234,7 +234,7 @@ def test_what_nobody_reports_on_is_not_on_the_way(
     ) == (True, False)
     overview = words(operator.get("/"))
     assert "2 1 on the way" in overview
-    assert "Whether it arrived is never said" in overview
+    assert "No delivery reports" in overview
     page = operator.get(f"/messages/{post}")
     assert "took it. Whether it was shown is never said." in words(page)
     assert operator.post(f"/messages/{post}/resend").status_code == 303
@@ -265,8 +265,8 @@ def test_changes_of_a_post_are_told_apart_from_posts(
     here = f"/requests/{look(lambda: happen('request.signed'))}"
     viewer = person(Role.VIEWER)
     assert words(viewer.get("/messages?channel=chat")).count(" Change ") == 1
-    assert "Brought up to date where it stands, last" in words(viewer.get(here))
-    assert "Changes what an earlier post says" not in viewer.get(here).text
+    assert "Post updated once, last" in words(viewer.get(here))
+    assert "Updates an earlier post" not in viewer.get(here).text
 
 
 def test_a_signer_whose_chat_is_known_is_shown_so(
@@ -360,7 +360,7 @@ def test_it_acts_when_it_is_asked_to_and_once(
     assert "Done." in words(done)
     assert signer().reminders == 1
     again = nobody.post(link, {"who": "Tom"})
-    assert "That is done with." in words(again)
+    assert "Already done." in words(again)
     assert "Dana Whitfield (by the link) reminded Eric" in words(again)
     assert signer().reminders == 1
 
@@ -388,14 +388,14 @@ def test_an_old_link_says_so(link: str, client: Any) -> None:
     with time_machine.travel(now() + timedelta(days=31)):
         page = client.get(link)
     assert page.status_code == 410
-    assert "This link is too old." in words(page)
+    assert "This link has expired." in words(page)
 
 
 def test_a_link_that_was_cut_leads_to_nothing(client: Any) -> None:
     for path in ("/a/x", "/a/" + "A" * 43):
         page = client.get(path)
         assert page.status_code == 404
-        assert "This link leads to nothing." in words(page)
+        assert "This link is not valid." in words(page)
 
 
 def test_a_connection_that_is_called_otherwise_is_told_to_set_its_webhook_again(

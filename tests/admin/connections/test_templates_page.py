@@ -94,7 +94,7 @@ def test_a_mapped_template_that_is_paused_later_is_warned_of(app: Flask, admin: 
     admin.post(f"/templates/{ids['good']}", fields)
     with app.app_context():
         keep(ids["connection"], good="paused")
-    assert "good may not be sent any more." in admin.get("/templates").text
+    assert "good can no longer be sent." in admin.get("/templates").text
     assert "Demo WhatsApp may not send the template good any more" in admin.get("/").text
 
 
@@ -159,5 +159,5 @@ def test_who_may_not_change_sees_no_buttons(app: Flask, person: object) -> None:
     operator = person(Role.OPERATOR)  # type: ignore[operator]
     page = operator.get("/templates").text
     assert "good" in page
-    assert "Fetch them" not in page
+    assert "Fetch templates" not in page
     assert operator.get(f"/templates/{ids['good']}").status_code == 403

@@ -61,7 +61,7 @@ def test_an_address_is_found_and_what_is_none_says_so(app: Flask, admin: Browser
     with app.app_context():
         suppressions.add_opt_out(ERIC, why="Asked us.", test=True)
     assert "Asked us." in admin.get("/opt-outs?q=%2B13175551234").text
-    assert "This address is not closed" in admin.get("/opt-outs?q=%2B442071234567").text
+    assert "No opt-out for this address" in admin.get("/opt-outs?q=%2B442071234567").text
     assert "country code is missing" in admin.get("/opt-outs?q=3175551234").text
 
 
@@ -75,7 +75,7 @@ def test_an_operator_closes_and_only_an_admin_opens(app: Flask, person: object) 
     )
     page = operator.get("/opt-outs").text
     assert "Closed here" in page
-    assert "From and to files" not in page
+    assert "Import and export" not in page
     with app.app_context():
         one = db.session.scalars(select(Suppression.id)).one()
     assert operator.post(f"/opt-outs/{one}", {"why": "Mine"}).status_code == 403

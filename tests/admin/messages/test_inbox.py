@@ -49,7 +49,7 @@ def prepared(app: Flask) -> str:
 
 
 def test_an_empty_inbox_says_what_will_stand_there(admin: Browser) -> None:
-    assert "Nobody has written yet" in admin.get("/inbox").text
+    assert "No messages received" in admin.get("/inbox").text
 
 
 def test_what_is_new_is_counted_in_the_rail_until_it_is_read(app: Flask, admin: Browser) -> None:
@@ -62,7 +62,7 @@ def test_what_is_new_is_counted_in_the_rail_until_it_is_read(app: Flask, admin: 
     page = admin.get("/inbox").text
     assert "1 new" not in page
     assert "1 conversation has something new" not in page
-    assert "Everything is read" in admin.get("/inbox?show=unread").text
+    assert "No unread messages" in admin.get("/inbox?show=unread").text
 
 
 def test_an_operator_answers_while_the_window_is_open(app: Flask, person: Any) -> None:
@@ -90,7 +90,7 @@ def test_a_closed_window_takes_the_form_away_and_says_why(app: Flask, admin: Bro
         talk = conversations.get(conversation_id)
         session_windows.closed_windows(talk.connection.sender, talk.row.contact_id)
     page = admin.get(f"/inbox/{conversation_id}").text
-    assert "Free text may not be sent now" in page
+    assert "The 24-hour window is closed" in page
     assert "<textarea" not in page
     assert admin.post(f"/inbox/{conversation_id}", {"text": "Too late"}).status_code == 409
 

@@ -169,7 +169,7 @@ def test_a_callback_of_a_message_that_failed_stands_on_its_page_with_the_reason(
             due_at=None,
         )
     page = admin.get(f"/messages/{delivered}")
-    assert "This callback could not be settled. It does not open with the key k1." in words(page)
+    assert "Signpost could not process this callback. It does not open with the key k1." in words(page)
     assert f"/receipts/{receipt_id}/replay" in buttons(page)
     with app.app_context():
         put(receipt_id, request=whole)
@@ -196,7 +196,7 @@ def test_callbacks_that_were_not_settled_are_listed_with_the_reason_until_they_a
     with app.app_context():
         a_sent_message(STRANGE)
     admin.post(f"/receipts/{given_up}/replay")
-    assert "Every callback was settled" in words(admin.get("/receipts"))
+    assert "All callbacks processed" in words(admin.get("/receipts"))
     assert "could not be settled" not in words(admin.get("/"))
 
 

@@ -170,8 +170,8 @@ def payload() -> dict[str, Any]:
             "cannot show this kind of message: location",
         ),
         ({"MessageType": "location"}, "other", "cannot show this kind of message: location"),
-        ({"Body": "", "NumMedia": "0"}, "text", "An empty message"),
-        ({}, "text", "An empty message"),
+        ({"Body": "", "NumMedia": "0"}, "text", "Empty message"),
+        ({}, "text", "Empty message"),
         ({"MessageType": "order"}, "other", "cannot show this kind of message: order"),
         (
             {
