@@ -70,8 +70,8 @@ class Page:
             "connection.html",
             integration=self.cls,
             connection=one,
+            name_form=self.name_form,  # before the settings, as in the error summary
             form=form,
-            name_form=self.name_form,
             lead=_lead(one) if one else "",
             steps=setup_steps.steps(one, sent_one=bool(last_send and last_send["went"])),
             result={"limited": limited} if limited else result,

@@ -12,7 +12,7 @@ from typing import Any
 from flask import Flask
 from markupsafe import Markup, escape
 
-from hub.admin.view import datetimes, field_attributes, status_badges
+from hub.admin.view import datetimes, error_summary, field_attributes, status_badges
 from hub.core.vocabulary import Role
 from hub.lib import phones
 
@@ -152,4 +152,5 @@ GLOBALS: dict[str, Any] = {
     "zone_title": datetimes.zone_title,
     "zone_names": datetimes.zone_names,
     "wired": field_attributes.with_error_attributes,
+    "validation_errors": error_summary.validation_errors,
 }

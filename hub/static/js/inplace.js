@@ -71,9 +71,14 @@ function show(answer, form, regions, quiet) {
   const problem = answer.querySelector("[data-problem]");
   if (!found && problem) first.replaceChildren(notice(problem));
   else if (!found) throw new Error("The answer has nothing to show here.");
-  if (found) mark(answer, form);
+  if (found) {
+    mark(answer, form);
+    document.title = answer.title; // says "Error:" while there is one
+  }
   document.dispatchEvent(new Event("signpost:swapped")); // refresh.js may have something to watch now
   if (quiet) return; // the reader is in the middle of choosing
+  const summary = regions.includes("#error-summary") && document.querySelector(".sp-error-summary");
+  if (summary) return summary.focus();
   first.setAttribute("tabindex", "-1");
   first.focus({ preventScroll: true });
   first.scrollIntoView({ block: "nearest" });

@@ -109,7 +109,7 @@ def test_a_test_before_the_first_save_stores_nothing(
 ) -> None:
     page = admin.post(NEW, {**values, "do": "test"})
     assert (page.status_code, "Twilio is ready" in words(page)) == (200, True)
-    assert "not stored yet" in words(page)
+    assert "not saved yet" in words(page)
     with app.app_context():
         assert connections.all_connections() == []
 
@@ -305,7 +305,7 @@ def test_a_viewer_reads_and_is_offered_nothing_to_change(
 ) -> None:
     page = person(Role.VIEWER).get(PAGE)
     assert values["account_sid"] in page.text
-    assert "an admin changes them" in words(page)
+    assert "Only admins can change settings" in words(page)
     assert 'value="save"' not in page.text
     assert "/send" not in page.text
 

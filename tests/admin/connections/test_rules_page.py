@@ -114,7 +114,7 @@ def test_what_cannot_be_meant_is_said_at_its_field_and_nothing_is_kept(
 
 def test_only_an_admin_changes_rules(person: Callable[[Role], Browser]) -> None:
     operator = person(Role.OPERATOR)
-    assert "an admin changes them" in operator.get(PATH).text
+    assert "Only admins can change rules" in operator.get(PATH).text
     assert operator.post(PATH, FULL).status_code == 403
 
 

@@ -127,11 +127,11 @@ def test_a_place_that_was_moved_is_told_apart_from_what_the_settings_name(
 ) -> None:
     one = roof("W1")
     boss = person(Role.ADMIN)
-    assert "It was moved there" not in words(boss.get(f"/connections/{one.slug}"))
+    assert "The destination changed" not in words(boss.get(f"/connections/{one.slug}"))
     look(transaction(lambda: setattr(db.session.get_one(Connection, one.id), "place", "W2")))
     page = words(boss.get(f"/connections/{one.slug}"))
     assert "in W2" in page
-    assert "It was moved there since the settings were saved" in page
+    assert "The destination changed after the settings were saved" in page
 
 
 def test_a_link_into_a_group_is_made_and_shown_once(
@@ -139,7 +139,7 @@ def test_a_link_into_a_group_is_made_and_shown_once(
 ) -> None:
     slug = roof("").slug
     boss = person(Role.ADMIN)
-    assert "No group reads here yet" in words(boss.get(f"/connections/{slug}"))
+    assert "No group is connected yet" in words(boss.get(f"/connections/{slug}"))
     made = boss.post(f"/connections/{slug}/invite")
     assert made.status_code == 200
     assert "https://flock.example/roof/" in made.text
@@ -185,7 +185,7 @@ def test_a_signer_is_reminded_snoozed_and_woken(
     assert signer().snoozed_until is not None
     page = words(operator.get(f"/requests/{request_id}"))
     assert "Nobody reminds them until" in page
-    assert "No reminders until" in page
+    assert "Reminders snoozed until" in page
     operator.post(f"{here}/remind")
     assert "snoozed until" in words(operator.get(f"/requests/{request_id}"))
     assert signer().reminders == 1

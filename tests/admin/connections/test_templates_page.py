@@ -60,7 +60,7 @@ def test_only_an_approved_template_can_be_mapped(app: Flask, admin: Browser) -> 
     assert f"/templates/{ids['good']}" in page
     assert f"/templates/{ids['bad']}" not in page
     assert "Reads like an advertisement." in page
-    assert '<span class="sp-mono">{{2}}</span> such as Link' in page, (
+    assert '<span class="sp-mono">{{2}}</span> (for example Link)' in page, (
         "its variables, with the provider's samples"
     )
     fields = {"name": "request_sent", "locale": "en", "variable-1": "title", "variable-2": "link"}

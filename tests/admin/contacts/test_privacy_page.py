@@ -32,7 +32,7 @@ def test_a_person_is_given_what_is_kept_of_them(admin: Browser, eric: str) -> No
 
 
 def test_a_person_is_erased_once_and_with_a_reason(admin: Browser, eric: str) -> None:
-    assert "1 message said" in admin.get(f"/contacts/{eric}/erase").text
+    assert "the text of 1 message" in admin.get(f"/contacts/{eric}/erase").text
     assert admin.post(f"/contacts/{eric}/erase", {"why": ""}).status_code == 422
     assert admin.post(f"/contacts/{eric}/erase", {"why": "By letter."}).status_code == 303
     page = admin.get(f"/contacts/{eric}").text

@@ -169,7 +169,9 @@ def test_a_callback_of_a_message_that_failed_stands_on_its_page_with_the_reason(
             due_at=None,
         )
     page = admin.get(f"/messages/{delivered}")
-    assert "Signpost could not process this callback. It does not open with the key k1." in words(page)
+    assert "Signpost could not process this callback. It does not open with the key k1." in words(
+        page
+    )
     assert f"/receipts/{receipt_id}/replay" in buttons(page)
     with app.app_context():
         put(receipt_id, request=whole)

@@ -319,7 +319,7 @@ def test_a_message_without_a_usable_sender_makes_no_contact(
         assert "Where do I sign?" in page
         assert "Erased" not in page
     assert payload()["from"] == ""
-    assert "cannot be answered" in admin.get(f"/inbox/{talk.row.id}").text
+    assert "You cannot reply to this message" in admin.get(f"/inbox/{talk.row.id}").text
     with pytest.raises(Conflict, match="nobody can be answered"):
         conversations.send_reply(talk.row.id, "Here")
     conversations.mark_read(talk.row.id)

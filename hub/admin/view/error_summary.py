@@ -1,0 +1,52 @@
+"""The error summary of a page: the validation errors of its forms, with links to the fields."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from flask import has_request_context, request
+from jinja2 import pass_context
+from jinja2.runtime import Context
+from wtforms import Field, FieldList
+from wtforms.form import BaseForm
+from wtforms.widgets import ListWidget
+
+
+class ValidationError(NamedTuple):
+    """An error and the id of its control; '' for an error of the form as a whole."""
+
+    control_id: str
+    text: str
+
+
+@pass_context
+def validation_errors(context: Context) -> list[ValidationError]:
+    """List the errors of the forms that a page was given, in the order in which it was given them.
+
+    A page that was only opened has none: an error stored with a connection, say, is shown beside
+    its field but was not made just now.
+    """
+    if not has_request_context() or request.method != "POST":
+        return []
+    forms = [value for value in context.get_all().values() if isinstance(value, BaseForm)]
+    return [error for form in forms for error in _errors_of(form)]
+
+
+def _errors_of(form: BaseForm) -> Iterator[ValidationError]:
+    for error in form.form_errors:
+        yield ValidationError("", str(error))
+    for field in form:
+        if isinstance(field, FieldList):
+            for entry in field.entries:
+                yield from _errors_of(entry.form)
+        else:
+            yield from (
+                ValidationError(_control_id(field), f"{field.label.text}: {error}")
+                for error in field.errors
+            )
+
+
+def _control_id(field: Field) -> str:
+    """Return the id of the control that takes the focus: of a list of choices, its first."""
+    return f"{field.id}-0" if isinstance(field.widget, ListWidget) else str(field.id)
