@@ -13,7 +13,7 @@ from hub.admin.connections import pages as connection_pages
 from hub.admin.contacts import detail as contact_detail
 from hub.admin.contacts import privacy, suppressions
 from hub.admin.messages import detail as message_detail
-from hub.admin.messages import error_codes, inbox, provider_callbacks
+from hub.admin.messages import error_codes, inbox, opt_outs, provider_callbacks
 from hub.admin.messages import list as message_list
 from hub.admin.overview import activity, clock, pages, unreadable_rows
 from hub.admin.requests import action_links, signers
@@ -45,6 +45,7 @@ PAGES = (
     templates,
     message_list,
     message_detail,
+    opt_outs,
     error_codes,
     provider_callbacks,
     inbox,

@@ -212,6 +212,7 @@ def test_a_connection_is_renamed_disabled_and_archived(
     expect(page.get_by_role("heading", level=1)).to_have_text("Acme new")
     expect(page).to_have_url(f"{hub.url}/connections/acme-new")
 
+    page.get_by_role("link", name="Disable connection").click()
     press(page, "Disable connection")
     expect(page.locator("#connection-state")).to_have_text("Disabled")
     expect(page.get_by_role("button", name="Send test message")).to_be_disabled()

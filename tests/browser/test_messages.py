@@ -100,6 +100,7 @@ def test_a_message_that_waits_says_for_what_and_is_canceled(
     expect(page.get_by_role("heading", name="It is tried again at")).to_be_visible()
 
     page.goto(f"/connections/{slug}")
+    page.get_by_role("link", name="Disable connection").click()
     press(page, "Disable connection")
     expect(page.locator("#connection-state")).to_have_text("Disabled")
     page.goto(f"/messages/{message_id}")
@@ -189,10 +190,11 @@ def test_one_who_replied_stop_is_not_written_to_until_it_is_allowed_again(
     assert hub.settled(second, "suppressed")["status"] == "suppressed"
     admin_page.goto(f"/messages/{second}")
     expect(admin_page.get_by_role("heading", name="It was not sent, on purpose.")).to_be_visible()
+    admin_page.get_by_role("link", name="Allow messages to this recipient again").click()
     press(admin_page, "Allow messages to this recipient again")
     expect(admin_page.get_by_text("Lifted.")).to_be_visible()
     expect(
-        admin_page.get_by_role("button", name="Allow messages to this recipient again")
+        admin_page.get_by_role("link", name="Allow messages to this recipient again")
     ).to_have_count(0)
 
 

@@ -32,6 +32,7 @@ NO_PAGES = (
     "admin.inbound_file",
     "admin.export_suppressions",
     "admin.contact_data",
+    "admin.undo_link",  # asks as the other actions do, but only where two contacts are linked
 )
 # the view → the addresses it is looked at; braces are filled from the requests and messages of
 # `lived_in`
@@ -39,6 +40,7 @@ ADMIN: dict[str, tuple[str, ...]] = {
     "admin.overview": ("/",),
     "admin.messages": ("/messages", "/messages?show=lost", "/messages?q=nothing"),
     "admin.message": ("/messages/{delivered}", "/messages/{undelivered}", "/messages/{suppressed}"),
+    "admin.lift_suppression": ("/messages/{suppressed}/lift",),
     "admin.receipts": ("/receipts",),
     "admin.codes": ("/codes",),
     "admin.requests": ("/requests", "/requests?state=declined"),
@@ -52,6 +54,7 @@ ADMIN: dict[str, tuple[str, ...]] = {
     "admin.opt_out_rules": ("/settings/opt-out-words",),
     "admin.templates": ("/templates",),
     "admin.map_template": ("/templates/{template}",),
+    "admin.unmap_template": ("/templates/mappings/{mapping}/remove",),
     "admin.integrations": ("/integrations", "/integrations?state=broken"),
     "admin.integration": ("/integrations/twilio_sms",),
     "admin.new_connection": ("/integrations/twilio_sms/new",),
@@ -64,6 +67,7 @@ ADMIN: dict[str, tuple[str, ...]] = {
     "admin.connection_rules": ("/connections/demo-sms/rules", "/connections/demo-whatsapp/rules"),
     "admin.rename_connection": ("/connections/demo-sms/rename",),
     "admin.archive_connection": ("/connections/demo-sms/archive",),
+    "admin.disable_connection": ("/connections/demo-sms/disable",),
     "admin.clock": ("/clock",),
     "admin.unreadable_rows": ("/unreadable-rows",),
     "admin.activity": ("/activity", "/activity?kind=connection"),
@@ -72,6 +76,8 @@ ADMIN: dict[str, tuple[str, ...]] = {
     "admin.users": ("/settings/users",),
     "admin.api_keys": ("/settings/api-keys",),
     "admin.edit_api_key": ("/settings/api-keys/{key}",),
+    "admin.revoke_api_key": ("/settings/api-keys/{key}/revoke",),
+    "admin.deactivate_user": ("/settings/users/{user}/deactivate",),
     "admin.sources": ("/settings/sources",),
     "admin.source": ("/settings/sources/default",),
     "api_document.docs": ("/api/docs",),
@@ -175,7 +181,9 @@ def heard(playwright: Playwright, hub: Hub, admin: State) -> dict[str, str]:
     [who_stopped] = re.findall(r'href="/contacts/([^"]+)"', boss.get(f"/inbox/{stopped}").text())
     optout = re.findall(r'href="/opt-outs/([^"]+)"', boss.get("/opt-outs").text())[0]
     [contact] = re.findall(r'href="/contacts/([^"]+)"', boss.get(f"/inbox/{talk}").text())
-    template = re.findall(r'href="/templates/([^"]+)"', boss.get("/templates").text())[0]
+    templates = boss.get("/templates").text()
+    template = re.findall(r'href="/templates/(ptp_[^"]+)"', templates)[0]
+    mapping = re.findall(r'href="/templates/mappings/([^"/]+)/remove"', templates)[0]
     [key, *_] = re.findall(
         r'href="/settings/api-keys/([^"]+)"', boss.get("/settings/api-keys").text()
     )
@@ -186,6 +194,7 @@ def heard(playwright: Playwright, hub: Hub, admin: State) -> dict[str, str]:
         "closed": closed,
         "contact": contact,
         "template": template,
+        "mapping": mapping,
         "stopped": who_stopped,
         "optout": optout,
     }
@@ -230,7 +239,9 @@ def made_by_admin(playwright: Playwright, hub: Hub, admin: State) -> dict[str, s
     boss.post("/connections/acme-2019/archive", form={"csrf_token": token})
     boss.dispose()
     assert link, made
-    return {"link": link[1], "archived": "acme-2019-archived"}
+    user = re.search(r'href="/settings/users/([^"/]+)/deactivate"', made)
+    assert user
+    return {"link": link[1], "user": user[1], "archived": "acme-2019-archived"}
 
 
 @pytest.fixture(scope="module")

@@ -64,6 +64,12 @@ class Bare:
         self.row(name).get_by_text("Change", exact=True).click()
         self.row(name).get_by_role("button", name=what).click()
 
+    def deactivate(self, name: str) -> None:
+        self.page.goto("/settings/users")
+        self.row(name).get_by_text("Change", exact=True).click()
+        self.row(name).get_by_role("link", name="Deactivate").click()
+        press(self.page, "Deactivate user")
+
 
 FORMS: dict[str, Callable[[Bare], None]] = {}
 
@@ -179,6 +185,8 @@ def _(bare: Bare) -> None:
 @form("admin.disable_connection")
 def _(bare: Bare) -> None:
     bare.connection("Disabled bare", enabled=True)
+    bare.page.get_by_role("link", name="Disable connection").click()
+    bare.says("Messages that are queued for it wait until you enable it again.")
     press(bare.page, "Disable connection")
     bare.says("Disabled. What waits for it stays until it is enabled again.")
 
@@ -242,6 +250,7 @@ def _(bare: Bare) -> None:
     if bare.hub.settled(message_id, "failed", "suppressed")["status"] == "failed":
         message_id = bare.hub.message("+15005550004", "Stopped again, bare")
     bare.page.goto(f"/messages/{message_id}")
+    bare.page.get_by_role("link", name="Allow messages to this recipient again").click()
     press(bare.page, "Allow messages to this recipient again")
     bare.says("Lifted.")
 
@@ -430,7 +439,8 @@ def _(bare: Bare) -> None:
 @form("admin.unmap_template")
 def _(bare: Bare) -> None:
     bare.page.goto("/templates")
-    bare.row("request_signed_actor_en_US").get_by_role("button", name="Remove mapping").click()
+    bare.row("request_signed_actor_en_US").get_by_role("link", name="Remove mapping").click()
+    press(bare.page, "Remove mapping")
     bare.says("Removed. Outside the 24 hours it is not sent any more.")
 
 
@@ -483,7 +493,9 @@ def _(bare: Bare) -> None:
     bare.page.goto("/settings/api-keys")
     bare.page.get_by_label("Name", exact=True).fill("Leaked, bare")
     press(bare.page, "Create API key")
-    bare.row("Leaked, bare").get_by_role("button", name="Revoke").click()
+    bare.row("Leaked, bare").get_by_role("link", name="Revoke").click()
+    bare.says("You cannot undo this.")
+    press(bare.page, "Revoke API key")
     bare.says("The key is revoked.")
     expect(bare.row("Leaked, bare")).to_contain_text("Revoked")
 
@@ -505,14 +517,14 @@ def _(bare: Bare) -> None:
 @form("admin.deactivate_user")
 def _(bare: Bare) -> None:
     bare.new_user("Cy Bare")
-    bare.change("Cy Bare", "Deactivate")
+    bare.deactivate("Cy Bare")
     bare.says("Cy Bare is signed out and cannot sign in any more.")
 
 
 @form("admin.reactivate_user")
 def _(bare: Bare) -> None:
     bare.new_user("Di Bare")
-    bare.change("Di Bare", "Deactivate")
+    bare.deactivate("Di Bare")
     bare.change("Di Bare", "Reactivate")
     bare.says("Di Bare can sign in again.")
 

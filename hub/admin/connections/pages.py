@@ -13,7 +13,8 @@ from hub.admin.auth.guard import admin, needs
 from hub.admin.connections import connection_page, secret_resubmission
 from hub.admin.connections.connection_page import Page
 from hub.admin.overview.damage import describe_damage
-from hub.admin.view import forms
+from hub.admin.view import confirmation, forms
+from hub.admin.view.filters import plural
 from hub.connections import connection_tests, connections
 from hub.connections.connections import ConnectionNotTested, SaveResult
 from hub.connections.settings_form import InvalidSettings
@@ -166,14 +167,40 @@ def enable_connection(slug: str) -> Any:
     return _to(connection_id)
 
 
-@admin.post("/connections/<slug>/disable")
+@admin.route("/connections/<slug>/disable", methods=["GET", "POST"])
 @needs(Role.ADMIN)
 def disable_connection(slug: str) -> Any:
-    """Stop a connection from sending."""
-    connection_id = connections.by_slug(slug).id
+    """Ask whether a connection is to stop sending, and stop it."""
+    one = connections.by_slug(slug)
+    if not forms.posted():
+        return _confirm_disabling(one)
+    connection_id = one.id
     connections.disable(connection_id)
     flash("Disabled. What waits for it stays until it is enabled again.", "info")
     return _to(connection_id)
+
+
+def _confirm_disabling(one: Connection) -> str:
+    here = url_for("admin.connection", slug=one.slug)
+    count = connections.waiting(one.id)
+    queued = plural(count, "message is", "messages are")
+    routes = connections.routes_naming(one.id)
+    return confirmation.ask(
+        f"Disable {one.title}",
+        [
+            "The connection stops sending immediately. Messages that are queued for it wait until"
+            " you enable it again.",
+            f"{queued} queued now." if count else "",
+            "New events use another connection of the same channel. If there is none, they send no"
+            " message over this channel.",
+            f"These routes use this connection and will skip it: {', '.join(routes)}."
+            if routes
+            else "",
+        ],
+        button="Disable connection",
+        cancel=here,
+        crumbs=[("Integrations", url_for("admin.integrations")), (one.title, here)],
+    )
 
 
 @admin.post("/connections/<slug>/send")

@@ -15,6 +15,7 @@ from wtforms import SelectField, StringField
 
 from hub import integrations
 from hub.admin.auth.guard import admin, may, needs
+from hub.admin.view import confirmation
 from hub.admin.view.forms import blame
 from hub.core.errors import HubError, Refused, SendError
 from hub.core.vocabulary import Channel, Role
@@ -149,13 +150,33 @@ def map_template(template_id: str) -> Any:
     return render_template("template.html", row=row, form=form, preview=_preview(row, guessed))
 
 
-@admin.post("/templates/mappings/<mapping_id>/remove")
+@admin.route("/templates/mappings/<mapping_id>/remove", methods=["GET", "POST"])
 @needs(Role.ADMIN)
 def unmap_template(mapping_id: str) -> Any:
-    """Let nothing but free text say it any more."""
+    """Ask whether a mapping is to be removed, and remove it."""
+    if request.method == "GET":
+        return _confirm_removal(provider_templates.find_mapping(mapping_id))
     provider_templates.remove_mapping(mapping_id)
     flash("Removed. Outside the 24 hours it is not sent any more.", "info")
     return redirect(url_for("admin.templates"), 303)
+
+
+def _confirm_removal(mapping: TemplateMapping) -> str:
+    here = url_for("admin.templates")
+    row = db.session.get_one(ProviderTemplate, mapping.provider_template_id)
+    connection = db.session.get_one(Connection, mapping.connection_id)
+    text = _names().get(mapping.name, mapping.name)
+    return confirmation.ask(
+        f"Remove mapping of {row.name}",
+        [
+            f"{connection.title} no longer sends “{text}” ({mapping.locale}) as this template.",
+            "Outside the 24-hour window, these messages are not sent until you map another"
+            " template. Messages within the window are not affected.",
+        ],
+        button="Remove mapping",
+        cancel=here,
+        crumbs=[("Templates", here)],
+    )
 
 
 def _keeps(one: Connection) -> bool:

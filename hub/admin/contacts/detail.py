@@ -17,7 +17,9 @@ from hub.accounts import sources
 from hub.admin.auth.guard import admin, may, needs
 from hub.admin.contacts.suppressions import REASONS
 from hub.admin.overview.damage import describe_damage
-from hub.admin.view.forms import blame
+from hub.admin.view import confirmation
+from hub.admin.view.filters import phone
+from hub.admin.view.forms import blame, posted
 from hub.admin.view.message_rows import name_of, rows
 from hub.admin.view.status_badges import channel_title
 from hub.core.errors import NotFound, Refused
@@ -138,19 +140,39 @@ def _page(one: Contact, form: ConsentForm) -> str:
     )
 
 
-@admin.post("/contacts/<contact_id>/links/<link_id>/undo")
+@admin.route("/contacts/<contact_id>/links/<link_id>/undo", methods=["GET", "POST"])
 @needs(Role.ADMIN)
 def undo_link(contact_id: str, link_id: str) -> Any:
-    """Let two contacts be two people again."""
+    """Ask whether two contacts are two people, and separate them."""
     one = _find(contact_id)
-    if link_id not in [row.id for row, _ in contact_links.links_of(one)]:
+    linked = {row.id: other for row, other in contact_links.links_of(one)}
+    if link_id not in linked:
         abort(404)
+    if not posted():
+        return _confirm_undoing(one, linked[link_id])
     contact_links.unlink(link_id)
     flash(
         "Link undone. Opt-outs and windows of the other contact no longer apply to this one.",
         "good",
     )
     return redirect(url_for("admin.contact", contact_id=one.id), 303)
+
+
+def _confirm_undoing(one: Contact, other: Contact) -> str:
+    here = url_for("admin.contact", contact_id=one.id)
+    names = [phone(name_of(contact)) for contact in (one, other)]
+    return confirmation.ask(
+        f"Undo link with {names[1]}",
+        [
+            f"Opt-outs, consents and 24-hour windows of {names[1]} no longer apply to {names[0]},"
+            f" and those of {names[0]} no longer apply to {names[1]}.",
+            "Messages that an opt-out of the other contact blocked are allowed again. Signpost does"
+            " not link these two contacts again.",
+        ],
+        button="Undo link",
+        cancel=here,
+        crumbs=[("Messages", url_for("admin.messages")), (names[0], here)],
+    )
 
 
 def _links(one: Contact) -> list[dict[str, Any]]:

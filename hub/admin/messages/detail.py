@@ -18,7 +18,7 @@ from hub.admin.view.datetimes import clock, exact
 from hub.admin.view.filters import duration
 from hub.admin.view.message_rows import recipient
 from hub.admin.view.status_badges import message_badge
-from hub.core.errors import Conflict, DecryptionError, NotFound, Refused
+from hub.core.errors import Conflict, Refused, DecryptionError
 from hub.core.vocabulary import Role, Status
 from hub.db.engine import db
 from hub.db.types import is_id, now
@@ -41,7 +41,7 @@ SETTLED_AFTER = timedelta(minutes=10)  # then the page stops looking for news by
 @describe_damage("messages")
 def message(message_id: str) -> Any:
     """Show a message and its story."""
-    one = _find(message_id)
+    one = find(message_id)
     legs = _legs(one)
     problem = timeline.problem_of(one)
     status = Status.read(one.status)
@@ -74,7 +74,7 @@ def message(message_id: str) -> Any:
 def cancel_message(message_id: str) -> Any:
     """Take a message back."""
     try:
-        cancellation.cancel(_find(message_id).id)
+        cancellation.cancel(find(message_id).id)
         flash("Canceled. It was not sent.", "good")
     except Conflict as problem:
         flash(str(problem), "warn")
@@ -86,30 +86,15 @@ def cancel_message(message_id: str) -> Any:
 def resend_message(message_id: str) -> Any:
     """Send a message again and show the new one."""
     try:
-        again = resend.resend(_find(message_id).id)
+        again = resend.resend(find(message_id).id)
     except Refused as problem:
         flash(str(problem), "warn")
         return redirect(url_for("admin.message", message_id=message_id), 303)
     return redirect(url_for("admin.message", message_id=again.id), 303)
 
 
-@admin.post("/messages/<message_id>/lift")
-@needs(Role.ADMIN)
-def lift_suppression(message_id: str) -> Any:
-    """Allow messages to this recipient again."""
-    try:
-        suppressions.lift_for_sender(_find(message_id).id)
-        flash(
-            "Lifted. Messages to this recipient go out again; resend this one if it is still"
-            " wanted.",
-            "good",
-        )
-    except NotFound as problem:
-        flash(str(problem), "info")
-    return redirect(url_for("admin.message", message_id=message_id), 303)
-
-
-def _find(message_id: str) -> Message:
+def find(message_id: str) -> Message:
+    """Return a message, or end with 404."""
     found = db.session.get(Message, message_id) if is_id("msg", message_id) else None
     return found or abort(404)
 

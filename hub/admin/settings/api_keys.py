@@ -22,7 +22,7 @@ from wtforms.widgets import CheckboxInput, ListWidget
 from hub.accounts import api_keys, sources
 from hub.accounts.api_keys import Grant
 from hub.admin.auth.guard import admin, may, needs
-from hub.admin.view import datetimes, forms
+from hub.admin.view import confirmation, datetimes, forms
 from hub.core.errors import Refused
 from hub.core.vocabulary import Role, Scope
 from hub.models import ApiKey
@@ -144,13 +144,30 @@ def edit_api_key(key_id: str) -> Any:
     return render_template("api_key.html", key=shown, form_add=form, meanings=MEANINGS), status
 
 
-@admin.post("/settings/api-keys/<key_id>/revoke")
+@admin.route("/settings/api-keys/<key_id>/revoke", methods=["GET", "POST"])
 @needs(Role.ADMIN)
 def revoke_api_key(key_id: str) -> Any:
-    """End a key at once."""
+    """Ask whether a key is to be revoked, and revoke it."""
+    if not forms.posted():
+        return _confirm_revocation(api_keys.find_row(key_id))
     api_keys.revoke(key_id)
     flash("The key is revoked. Requests with it are refused from now on.", "good")
     return redirect(url_for("admin.api_keys"), 303)
+
+
+def _confirm_revocation(key: ApiKey) -> str:
+    keys = url_for("admin.api_keys")
+    last_used = f"It was last used {datetimes.ago(key.used_at)}." if key.used_at else ""
+    return confirmation.ask(
+        f"Revoke {key.name}",
+        [
+            "Signpost refuses requests with this API key from now on. You cannot undo this.",
+            last_used or "It has never been used.",
+        ],
+        button="Revoke API key",
+        cancel=keys,
+        crumbs=[("Settings", url_for("admin.settings")), ("API keys", keys)],
+    )
 
 
 def _page(form: AddKey | None = None, *, made: str = "", made_for: str = "") -> str:

@@ -8,7 +8,7 @@ from flask import flash, redirect, render_template, request, url_for
 
 from hub.accounts import links, users
 from hub.admin.auth.guard import admin, may, needs
-from hub.admin.view import forms
+from hub.admin.view import confirmation, forms
 from hub.core.errors import Refused
 from hub.core.vocabulary import Role
 
@@ -49,10 +49,20 @@ def change_role(user_id: str) -> Any:
     return _change(lambda: users.change_role(user_id, role), user_id, f"is {_article(role)} now")
 
 
-@admin.post("/settings/users/<user_id>/deactivate")
+@admin.route("/settings/users/<user_id>/deactivate", methods=["GET", "POST"])
 @needs(Role.ADMIN)
 def deactivate_user(user_id: str) -> Any:
-    """Let somebody in no more."""
+    """Ask whether a user is to be deactivated, and deactivate them."""
+    if not forms.posted():
+        name = users.get(user_id).name
+        here = url_for("admin.users")
+        return confirmation.ask(
+            f"Deactivate {name}",
+            [f"{name} is signed out immediately and can no longer sign in. You can undo this."],
+            button="Deactivate user",
+            cancel=here,
+            crumbs=[("Settings", url_for("admin.settings")), ("Users", here)],
+        )
     return _change(
         lambda: users.disable(user_id), user_id, "is signed out and cannot sign in any more"
     )

@@ -88,12 +88,18 @@ def save_mapping(
     audit.record("template.mapped", row.id, row.name, template=name, locale=tag(locale))
 
 
+def find_mapping(mapping_id: str) -> TemplateMapping:
+    """Return a mapping. Raises NotFound."""
+    mapping = db.session.get(TemplateMapping, mapping_id) if is_id("tpm", mapping_id) else None
+    if mapping is None:
+        raise NotFound("no_such_mapping", "This mapping does not exist, or it was removed.")
+    return mapping
+
+
 @transaction
 def remove_mapping(mapping_id: str) -> None:
     """Let nothing but free text say it any more. Raises NotFound."""
-    mapping = db.session.get(TemplateMapping, mapping_id) if is_id("tpm", mapping_id) else None
-    if mapping is None:
-        raise NotFound("no_such_mapping", "There is no such mapping any more.")
+    mapping = find_mapping(mapping_id)
     audit.record(
         "template.unmapped",
         mapping.provider_template_id,

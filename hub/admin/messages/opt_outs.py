@@ -1,0 +1,52 @@
+"""Lift the opt-outs that block a message, from the page of the message."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import flash, redirect, url_for
+
+from hub.admin.auth.guard import admin, needs
+from hub.admin.messages.detail import find
+from hub.admin.view import confirmation, forms
+from hub.admin.view.filters import phone
+from hub.admin.view.message_rows import recipient
+from hub.core.errors import NotFound
+from hub.core.vocabulary import Role
+from hub.messaging.contacts import suppressions
+from hub.models import Message
+
+
+@admin.route("/messages/<message_id>/lift", methods=["GET", "POST"])
+@needs(Role.ADMIN)
+def lift_suppression(message_id: str) -> Any:
+    """Ask whether messages to this recipient are allowed again, and allow them."""
+    if not forms.posted():
+        return _confirm_lifting(find(message_id))
+    try:
+        suppressions.lift_for_sender(find(message_id).id)
+        flash(
+            "Lifted. Messages to this recipient go out again; resend this one if it is still"
+            " wanted.",
+            "good",
+        )
+    except NotFound as problem:
+        flash(str(problem), "info")
+    return redirect(url_for("admin.message", message_id=message_id), 303)
+
+
+def _confirm_lifting(one: Message) -> str:
+    here = url_for("admin.message", message_id=one.id)
+    to = phone(recipient(one.contact, one.connection))
+    return confirmation.ask(
+        f"Allow messages to {to}",
+        [
+            f"This removes every opt-out that blocks this message, and {to} can receive messages"
+            " again.",
+            "Remove opt-outs only if the person asked to receive messages. Otherwise you may break"
+            " the law, and the provider may still block the messages.",
+        ],
+        button="Allow messages to this recipient again",
+        cancel=here,
+        crumbs=[("Messages", url_for("admin.messages")), (f"Message to {to}", here)],
+    )

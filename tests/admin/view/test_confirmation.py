@@ -1,0 +1,139 @@
+"""What cannot be taken back lightly asks first, and names the consequence."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from hub.accounts import api_keys
+from hub.connections import demo
+from hub.core.vocabulary import Address, Role
+from hub.db.engine import db
+from hub.messaging.contacts import contact_links, suppressions
+from hub.messaging.contacts.contacts import contact_for
+from hub.models import ApiKey, Connection, ContactLink, Suppression, TemplateMapping, User
+from tests.admin.connections.test_templates_page import kept
+from tests.conftest import Browser
+from tests.hub_fixtures import ERIC, a_message
+
+State = Callable[[], Any]
+# where the action is offered, what asks, its consequence, and what it changes
+Case = tuple[str, str, str, State]
+
+
+def words(page: str) -> str:
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page)).split())
+
+
+def a_key(app: Flask, admin: Browser) -> Case:
+    with app.app_context():
+        key_id = api_keys.find(api_keys.create("Contracts", test=True)).id  # type: ignore[union-attr]
+    return (
+        "/settings/api-keys",
+        f"/settings/api-keys/{key_id}/revoke",
+        "Signpost refuses requests with this API key from now on. You cannot undo this.",
+        lambda: db.session.get_one(ApiKey, key_id).revoked_at is None,
+    )
+
+
+def a_connection(app: Flask, admin: Browser) -> Case:
+    with app.app_context():
+        demo.prepare()
+        a_message()
+    return (
+        "/connections/demo-sms",
+        "/connections/demo-sms/disable",
+        "The connection stops sending immediately. Messages that are queued for it wait until you"
+        " enable it again. 1 message is queued now.",
+        lambda: db.session.scalars(
+            select(Connection.state).where(Connection.slug == "demo-sms")
+        ).one(),
+    )
+
+
+def a_mapping(app: Flask, admin: Browser) -> Case:
+    ids = kept(app, good="approved")
+    fields = {"name": "request_sent", "locale": "en", "variable-1": "title", "variable-2": "link"}
+    assert admin.post(f"/templates/{ids['good']}", fields).status_code == 303
+    with app.app_context():
+        mapping_id = db.session.scalars(select(TemplateMapping.id)).one()
+    return (
+        "/templates",
+        f"/templates/mappings/{mapping_id}/remove",
+        "Outside the 24-hour window, these messages are not sent until you map another template.",
+        lambda: len(db.session.scalars(select(TemplateMapping)).all()),
+    )
+
+
+def a_user(app: Flask, admin: Browser) -> Case:
+    from hub.accounts import users
+
+    with app.app_context():
+        user_id = users.create_user("cy@acme.example", "Cy Young", role=Role.VIEWER)
+    return (
+        "/settings/users",
+        f"/settings/users/{user_id}/deactivate",
+        "Cy Young is signed out immediately and can no longer sign in. You can undo this.",
+        lambda: db.session.get_one(User, user_id).disabled_at is None,
+    )
+
+
+def a_contact_link(app: Flask, admin: Browser) -> Case:
+    with app.app_context():
+        demo.prepare()
+        mine = contact_for(Address.PHONE, ERIC, test=True).id
+        other = contact_for(Address.EXTERNAL, "US.1349", test=True).id
+        contact_links.link(mine, other, None)
+        link_id = db.session.scalars(select(ContactLink.id)).one()
+    return (
+        f"/contacts/{mine}",
+        f"/contacts/{mine}/links/{link_id}/undo",
+        "Messages that an opt-out of the other contact blocked are allowed again.",
+        lambda: db.session.get_one(ContactLink, link_id).undone_at is None,
+    )
+
+
+def an_opt_out(app: Flask, admin: Browser) -> Case:
+    with app.app_context():
+        demo.prepare()
+        suppressions.add(ERIC, test=True)
+        message_id = a_message()
+    return (
+        f"/messages/{message_id}",
+        f"/messages/{message_id}/lift",
+        "Remove opt-outs only if the person asked to receive messages.",
+        lambda: db.session.scalars(
+            select(Suppression.id).where(Suppression.lifted_at.is_(None))
+        ).all(),
+    )
+
+
+@pytest.mark.parametrize(
+    "prepare", [a_key, a_connection, a_mapping, a_user, a_contact_link, an_opt_out]
+)
+def test_an_action_asks_first_and_names_its_consequence(
+    app: Flask, admin: Browser, prepare: Callable[[Flask, Browser], Case]
+) -> None:
+    where, path, consequence, state = prepare(app, admin)
+
+    def read() -> Any:
+        with app.app_context():
+            db.session.rollback()
+            return state()
+
+    before = read()
+    offered = admin.get(where).text
+    assert f'href="{path}"' in offered
+    assert f'action="{path}"' not in offered
+    asked = admin.get(path)
+    assert consequence in words(asked.text)
+    assert f'<a class="btn btn-secondary" href="{where}">Cancel</a>' in asked.text
+    assert read() == before
+    assert admin.post(path).status_code == 303
+    assert read() != before
