@@ -12,7 +12,8 @@ from flask_wtf import FlaskForm
 from wtforms import TextAreaField
 
 from hub.admin.auth.guard import admin, may, needs
-from hub.admin.contacts import detail
+from hub.admin.contacts import detail, opt_out_notes
+from hub.admin.contacts.opt_out_notes import Note
 from hub.admin.overview.damage import describe_damage
 from hub.admin.view.forms import blame
 from hub.admin.view.message_rows import first_words, name_of, says
@@ -184,8 +185,15 @@ def _page(conversation_id: str, form: AnswerForm) -> str:
         lines=_lines(talk),
         form=form,
         may_answer=may(Role.OPERATOR),
+        opt_out=_opt_out(talk),
         window=_window(talk),
     )
+
+
+def _opt_out(talk: ConversationSummary) -> Note | None:
+    """Return why the contact receives no messages over this connection, or None."""
+    found = conversations.opt_out(talk)
+    return opt_out_notes.notes([found])[0] if found else None
 
 
 def _row(talk: ConversationSummary, body: Body | None) -> Row:

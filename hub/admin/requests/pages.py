@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
 from hub.admin.auth.guard import admin, may, needs
+from hub.admin.contacts import opt_out_notes
 from hub.admin.messages.detail import title_of
 from hub.admin.overview.damage import describe_damage
 from hub.admin.view.datetimes import exact
@@ -20,6 +21,8 @@ from hub.core.vocabulary import RequestState, Role, SignerState, Status
 from hub.db.engine import db
 from hub.db.types import is_id
 from hub.messaging.compose.plan import REASONS
+from hub.messaging.contacts import opt_outs
+from hub.messaging.contacts.opt_outs import OptOut
 from hub.messaging.state import unreadable_rows
 from hub.messaging.track import message_queries
 from hub.models import Event, Message, Signer, SigningRequest, Source
@@ -201,6 +204,9 @@ def _signer(
         chats = chat_invitations.chats_of(signer)
     except DecryptionError as problem:
         details = {"name": f"{signer.external_id} (sealed with the missing key {problem.key_id})"}
+    addresses = [
+        address for address in (details.get("mobile_number"), details.get("email")) if address
+    ]
     return {
         "id": signer.id,
         "owes": SignerState.read(signer.state).owes,
@@ -209,13 +215,20 @@ def _signer(
         "state": signer.state,
         "at": signer.state_at if signer.state != SignerState.PENDING else None,
         "turn": signer.turn if in_turn else 0,
-        "addresses": [
-            address for address in (details.get("mobile_number"), details.get("email")) if address
-        ],
+        "addresses": addresses,
+        "opt_outs": opt_out_notes.notes(_opt_outs(signer, addresses)),
         "told": told,
         "skipped": skipped.get(signer.external_id, []),
         "chats": chats,
     }
+
+
+def _opt_outs(signer: Signer, addresses: list[str]) -> list[OptOut]:
+    contacts = db.session.scalars(
+        select(Message.contact_id).where(Message.signer_id == signer.id).distinct()
+    ).all()
+    request = signer.request
+    return opt_outs.of_person(addresses, contacts, test=request.test, source_id=request.source_id)
 
 
 def _skipped(row: SigningRequest) -> dict[str, list[str]]:

@@ -19,6 +19,8 @@ from hub.db.types import is_id, now
 from hub.lib.text import readable
 from hub.messaging.compose import outbox
 from hub.messaging.compose.fitting import refuse_too_long
+from hub.messaging.contacts import opt_outs
+from hub.messaging.contacts.opt_outs import OptOut
 from hub.messaging.policy import session_windows
 from hub.messaging.policy.policy import sender_key
 from hub.messaging.state import unreadable_rows
@@ -201,19 +203,31 @@ def send_reply(conversation_id: str, text: str) -> str:
             "More than 24 hours have passed since this person last wrote, so free text may not be"
             " sent. It may again as soon as they write.",
         )
-    asked = db.session.get(Inbound, talk.row.last_id)  # the answer belongs to whose it is
     sent = outbox.add(
         outbox.Draft(
             connection=connection,
             contact=talk.contact,
             text=said,
             by_hand=True,
-            source_id=asked.source_id if asked else None,
+            source_id=_source_of(talk),
         )
     )
     mark_read(conversation_id)
     audit.record("conversation.answered", sent.id, connection.title)
     return sent.id
+
+
+def opt_out(talk: ConversationSummary) -> OptOut | None:
+    """Return what stops answers in a conversation, or None."""
+    if talk.contact is None:
+        return None
+    return opt_outs.of_recipient(talk.contact, talk.connection, source_id=_source_of(talk))
+
+
+def _source_of(talk: ConversationSummary) -> str | None:
+    """Return the source that the last message belongs to: an answer belongs to it too."""
+    asked = db.session.get(Inbound, talk.row.last_id)
+    return asked.source_id if asked else None
 
 
 def _talks(rows: list[Conversation]) -> list[ConversationSummary]:

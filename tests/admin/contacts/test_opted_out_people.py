@@ -1,0 +1,128 @@
+"""People who opted out are marked where somebody is about to message them."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from hub.connections import demo
+from hub.db.engine import db
+from hub.messaging.contacts import consents, contact_links, suppressions
+from hub.messaging.contacts.consents import Said
+from hub.messaging.contacts.contacts import contact_for
+from hub.messaging.inbox import conversations
+from hub.models import SigningRequest
+from hub.signing import accept
+from hub.signing.events import EventIn
+from tests.admin.messages.test_inbox import whatsapp, wrote
+from tests.conftest import Browser
+from tests.hub_fixtures import ERIC, a_signer, an_event, source_id
+
+ANNA = "+442071234567"
+
+
+def words(page: str) -> str:
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page)).split())
+
+
+@pytest.fixture
+def in_hub(app: Flask) -> Callable[[Callable[[], Any]], Any]:
+    """Give a function that runs something in the application, apart from every request."""
+
+    def run(action: Callable[[], Any]) -> Any:
+        with app.app_context():
+            db.session.rollback()
+            return action()
+
+    run(demo.prepare)
+    return run
+
+
+@pytest.fixture
+def request_path(in_hub: Callable[[Callable[[], Any]], Any]) -> str:
+    """Send a document to Eric and Anna, and give the path of the request's page."""
+
+    def send() -> str:
+        event = an_event(signers=[a_signer("Eric", ERIC), a_signer("Anna", ANNA)])
+        accept.accept(EventIn.model_validate(event), source_id(), test=True)
+        return db.session.scalars(select(SigningRequest.id)).one()
+
+    return f"/requests/{in_hub(send)}"
+
+
+def panel(admin: Browser, path: str, name: str) -> str:
+    """Return the words of one signer's panel."""
+    found = re.search(rf'<section[^>]*aria-label="{name}".*?</section>', admin.get(path).text, re.S)
+    assert found
+    return words(found[0])
+
+
+def test_a_signer_who_replied_stop_is_marked_on_the_request(
+    in_hub: Any, request_path: str, admin: Browser
+) -> None:
+    assert "Opted out" not in words(admin.get(request_path).text)
+    in_hub(lambda: wrote(whatsapp(), "STOP"))
+    assert "Eric Opted out" in panel(admin, request_path, "Eric")
+    assert "Opted out of WhatsApp just now" in panel(admin, request_path, "Eric")
+    assert "Opted out" not in panel(admin, request_path, "Anna")
+    in_hub(lambda: wrote(whatsapp(), "START", 2))
+    assert "Opted out" not in panel(admin, request_path, "Eric")
+
+
+@pytest.mark.parametrize("by_link", [False, True])
+def test_a_signer_whom_an_admin_blocked_is_marked_under_either_identity(
+    in_hub: Any, request_path: str, admin: Browser, by_link: bool
+) -> None:
+    def block() -> None:
+        if by_link:
+            other = contact_for("external", "US.1349", test=True)
+            contact_links.link(contact_for("phone", ANNA, test=True).id, other.id, None)
+            suppressions._close(other.address_key, "sms", "", True, "admin")
+            db.session.commit()
+        else:
+            suppressions.add(ANNA, channel="sms", test=True)
+
+    in_hub(block)
+    assert "Opted out of SMS" in panel(admin, request_path, "Anna")
+    assert "Opted out" not in panel(admin, request_path, "Eric")
+
+
+def test_a_recorded_objection_marks_the_signer_until_a_consent_follows(
+    in_hub: Any, request_path: str, admin: Browser
+) -> None:
+    def record(given: bool) -> None:
+        said = Said(ANNA, given, "sms", proof="On the phone.")
+        consents.record(said, source=consents.BY_ADMIN, test=True)
+
+    in_hub(lambda: record(False))
+    assert "Opted out of SMS just now: Refused messages." in panel(admin, request_path, "Anna")
+    in_hub(lambda: record(True))
+    assert "Opted out" not in panel(admin, request_path, "Anna")
+
+
+def test_a_conversation_after_stop_has_a_reason_instead_of_a_composer(
+    in_hub: Any, admin: Browser
+) -> None:
+    in_hub(lambda: wrote(whatsapp(), "Is this final?"))
+    path = f"/inbox/{in_hub(lambda: conversations.newest(1)[0].row.id)}"
+    assert "<textarea" in admin.get(path).text
+    in_hub(lambda: wrote(whatsapp(), "STOP", 2))
+    page = admin.get(path).text
+    assert "<textarea" not in page
+    assert "You cannot reply: " in words(page)
+    assert "No messages are sent on WhatsApp until the person opts in again" in words(page)
+    in_hub(lambda: wrote(whatsapp(), "START", 3))
+    assert "<textarea" in admin.get(path).text
+
+
+def test_an_opt_out_of_another_channel_leaves_the_composer(in_hub: Any, admin: Browser) -> None:
+    in_hub(lambda: wrote(whatsapp(), "Is this final?"))
+    in_hub(lambda: suppressions.add(ERIC, channel="sms", test=True))
+    path = f"/inbox/{in_hub(lambda: conversations.newest(1)[0].row.id)}"
+    assert "<textarea" in admin.get(path).text
