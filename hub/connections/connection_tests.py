@@ -5,6 +5,8 @@ it found.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -37,13 +39,33 @@ class ConnectionTestResult:
     took: float | None
     unsaved: bool
     form: ConfigForm | None = None
+    fingerprint: str = ""  # of the settings, where they were typed
+
+
+@dataclass(frozen=True)
+class PassedTest:
+    """A test that passed before its settings were saved, so that saving need not repeat it."""
+
+    fingerprint: str
+    check: CheckResult
+    at: datetime
+    took: float | None
+
+
+def fingerprint(integration: str, settings: Mapping[str, Any], *, test: bool) -> str:
+    """Return a digest of the settings of a test or live connection, equal for equal settings."""
+    written = json.dumps([integration, test, settings], sort_keys=True, default=str)
+    return hashlib.sha256(written.encode()).hexdigest()
 
 
 def try_settings(integration: str, test: bool, values: Mapping[str, Any]) -> ConnectionTestResult:
     """Test settings of which nothing is stored. Raises Invalid."""
     form = settings_form.read_form(integrations.get(integration), values, {})
-    check, took = _call(integration, settings_form.settings_of(form), test)
-    return ConnectionTestResult(check, now(), took, True, form)
+    settings = settings_form.settings_of(form)
+    check, took = _call(integration, settings, test)
+    return ConnectionTestResult(
+        check, now(), took, True, form, fingerprint(integration, settings, test=test)
+    )
 
 
 def run_test(connection_id: str, values: Mapping[str, Any] | None = None) -> ConnectionTestResult:
@@ -72,7 +94,8 @@ def run_test(connection_id: str, values: Mapping[str, Any] | None = None) -> Con
         or not version
         or not _keep(connection_id, version, check, took)
     )
-    return ConnectionTestResult(check, now(), took, unsaved, form)
+    typed = fingerprint(name, tested, test=is_test) if form else ""
+    return ConnectionTestResult(check, now(), took, unsaved, form, typed)
 
 
 def last_result(connection: Connection) -> ConnectionTestResult | None:
@@ -84,14 +107,7 @@ def last_result(connection: Connection) -> ConnectionTestResult | None:
     except DecryptionError:
         return None
     took = kept.pop("took", None)
-    known = {field.name for field in dataclasses.fields(CheckResult)}
-    lists = {name: tuple(kept.get(name, ())) for name in ("steps", "warnings")}
-    return ConnectionTestResult(
-        CheckResult(**{**{k: v for k, v in kept.items() if k in known}, **lists}),
-        connection.checked_at,
-        took,
-        False,
-    )
+    return ConnectionTestResult(result_of(kept), connection.checked_at, took, False)
 
 
 def readable_settings(connection: Connection) -> tuple[dict[str, Any], DecryptionError | None]:
@@ -100,6 +116,22 @@ def readable_settings(connection: Connection) -> tuple[dict[str, Any], Decryptio
         return connection.settings_or_none() or {}, None
     except DecryptionError as problem:
         return {}, problem
+
+
+def result_of(kept: Mapping[str, Any]) -> CheckResult:
+    """Return a result from the form in which it is stored; what is not known is left out."""
+    known = {field.name for field in dataclasses.fields(CheckResult)}
+    lists = {name: tuple(kept.get(name, ())) for name in ("steps", "warnings")}
+    return CheckResult(**{**{k: v for k, v in kept.items() if k in known}, **lists})
+
+
+def record_pass(connection: Connection, passed: PassedTest) -> None:
+    """Count a test of the settings just stored as theirs, inside a transaction."""
+    connection.checked_version = connection.settings_version
+    connection.checked_at = passed.at
+    connection.checked_ok = True
+    connection.check = form_as_tested(passed.check, passed.took)
+    audit.record("connection.tested", connection.id, connection.title, ok=True, code="")
 
 
 def form_as_tested(check: CheckResult, took: float | None) -> dict[str, Any]:

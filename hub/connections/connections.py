@@ -14,7 +14,9 @@ from sqlalchemy import func, select
 from hub import integrations
 from hub.connections import connection_tests, settings_form
 from hub.connections.connection_tests import (
+    PassedTest,
     ConnectionTestResult,
+    fingerprint,
     lock_connection,
     readable_settings,
     set_state,
@@ -131,24 +133,35 @@ def create(integration: str, title: str, test: bool) -> str:
 
 
 @transaction
-def add(integration: str, title: str, test: bool, values: Mapping[str, Any]) -> str:
+def add(
+    integration: str,
+    title: str,
+    test: bool,
+    values: Mapping[str, Any],
+    passed: PassedTest | None = None,
+) -> str:
     """Add a connection with its settings and return its id.
 
-    Raises Invalid, and then nothing is stored.
+    `passed` is a test of these very settings, which then needs no repetition. Raises Invalid, and
+    then nothing is stored.
     """
     settings_form.read_form(integrations.get(integration), values, {})
     connection_id = create(integration, title, test)
-    _store(connection_id, values)
+    _store(connection_id, values, passed)
     return connection_id
 
 
-def save(connection_id: str, values: Mapping[str, Any]) -> SaveResult:
+def save(
+    connection_id: str, values: Mapping[str, Any], passed: PassedTest | None = None
+) -> SaveResult:
     """Store settings, whatever the provider may say of them.
+
+    `passed` is a test of these very settings, which then needs no repetition.
 
     One that sends, or did, is tested at once when its account or a secret changed, and is broken if
     that fails. Raises Invalid when the form itself is not filled in right.
     """
-    version, retest, deserted = _store(connection_id, values)
+    version, retest, deserted = _store(connection_id, values, passed)
     if not retest:
         return SaveResult(version is not None, deserted=deserted)
     tested = connection_tests.run_test(connection_id)
@@ -158,7 +171,9 @@ def save(connection_id: str, values: Mapping[str, Any]) -> SaveResult:
 
 
 @transaction
-def _store(connection_id: str, values: Mapping[str, Any]) -> tuple[int | None, bool, bool]:
+def _store(
+    connection_id: str, values: Mapping[str, Any], passed: PassedTest | None = None
+) -> tuple[int | None, bool, bool]:
     """Store settings.
 
     Returns their new version, None when nothing changed; whether a test is called for; and whether
@@ -184,6 +199,9 @@ def _store(connection_id: str, values: Mapping[str, Any]) -> tuple[int | None, b
         connection.checked_version = connection.settings_version + 1
     connection.settings = after
     connection.settings_version = connection.settings_version + 1
+    tested = fingerprint(cls.name, after, test=connection.test)
+    if passed is not None and passed.fingerprint == tested:
+        connection_tests.record_pass(connection, passed)
     was = connection.account
     connection.account = account
     connection.sender = cls.sender_of(after)

@@ -81,6 +81,16 @@ def subscribe() -> None:
             )
 
 
+def simulator_settings(cls: type[Integration]) -> dict[str, Any] | None:
+    """Return the settings of a connection to the simulator; None where it does not run, or does not
+    simulate this provider.
+    """
+    config: Config = current_app.extensions["hub.config"]
+    if not config.demo or not cls.api:
+        return None
+    return cls.demo_settings(data_dir.simulator_credentials(config.data_dir))
+
+
 def _offered(
     credentials: SimulatorCredentials,
 ) -> Iterator[tuple[type[Integration], dict[str, Any]]]:

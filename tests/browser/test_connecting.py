@@ -19,8 +19,10 @@ NEW = "/integrations/twilio_sms/new"
 def fill_in(page: Page, hub: Hub, title: str, *, token: str = "") -> None:
     """Type the simulator's account into the form of a new connection."""
     known = hub.credentials
+    simulator = page.get_by_role("link", name="Use the simulator")
+    if simulator.count():
+        simulator.click()
     page.get_by_label("Name", exact=True).fill(title)
-    page.get_by_role("checkbox", name="Test connection").check()
     page.get_by_label("Account SID").fill(known.account_sid)
     page.get_by_label("Auth Token", exact=True).fill(token or known.auth_token)
     page.get_by_label("From number or Messaging Service").fill(known.phone_number)
@@ -59,12 +61,13 @@ def test_an_admin_connects_twilio_and_a_text_arrives(
     press(page, "Test connection")
     expect(result(page)).to_contain_text("Twilio is ready.")
     expect(result(page)).to_contain_text("These settings are not saved yet.")
-    expect(page).to_have_url(hub.url + NEW)
+    expect(page).to_have_url(f"{hub.url}{NEW}?simulator=1")
     expect(page.get_by_label("Name", exact=True)).to_have_value(f"Acme {to}")
     expect(page.get_by_label("Account SID")).to_have_value(hub.credentials.account_sid)
 
     press(page, "Save connection")
-    expect(page.get_by_text("Saved. Test the connection, then enable it.")).to_be_visible()
+    expect(page.get_by_text("Saved. Enable the connection to start sending")).to_be_visible()
+    expect(page.locator("#setup-steps")).to_contain_text("Test, done")
     press(page, "Enable connection")
     expect(page.get_by_text("Enabled. It sends from now on.")).to_be_visible()
     expect(page.locator("#connection-state")).to_have_text("Enabled")
@@ -99,7 +102,9 @@ def test_a_wrong_token_is_explained_and_nothing_typed_is_lost(
     expect(page.get_by_label("Name", exact=True)).to_have_value("Mistyped")
     expect(page.get_by_label("Account SID")).to_have_value(hub.credentials.account_sid)
     expect(page.get_by_label("From number or Messaging Service")).to_have_value("+15005550099")
-    expect(page.get_by_role("checkbox", name="Test connection")).to_be_checked()
+    expect(page.locator("#settings")).to_contain_text(
+        "The credentials of the simulator are filled in."
+    )
 
     page.get_by_label("Auth Token", exact=True).fill(hub.credentials.auth_token)
     press(page, "Test connection")
@@ -233,3 +238,41 @@ def test_the_address_for_callbacks_is_there_to_copy(admin_page: Page, hub: Hub) 
         admin_page.evaluate("navigator.clipboard.readText()")
         == f"{hub.url}/api/rpc/webhooks/twilio/sms"
     )
+
+
+def test_the_simulator_is_filled_in_and_needs_no_typing(
+    tab: Tabs, somebody: Callable[..., State], hub: Hub, javascript: bool
+) -> None:
+    page = tab(somebody(), javascript=javascript)
+    page.goto(NEW)
+    page.get_by_role("link", name="Use the simulator").click()
+    expect(page.get_by_label("Account SID")).to_have_value(hub.credentials.account_sid)
+    assert hub.credentials.auth_token not in page.content()
+    page.get_by_label("Name", exact=True).fill(f"Filled in {javascript}")
+    press(page, "Save connection")
+    expect(page.locator("#connection-state").locator("xpath=..")).to_contain_text("Simulator")
+    press(page, "Enable connection")
+    expect(page.locator("#connection-state")).to_have_text("Enabled")
+    steps = page.locator("#setup-steps li").all_inner_texts()
+    assert [step.partition(",")[0].strip() for step in steps] == [
+        "1. Settings",
+        "2. Test",
+        "3. Enabled",
+        "4. Send a test message",
+    ]
+
+
+def test_a_broken_connection_is_tested_again_and_enabled_from_its_banner(
+    tab: Tabs, somebody: Callable[..., State], hub: Hub, javascript: bool
+) -> None:
+    page = tab(somebody(), javascript=javascript)
+    connect(page, hub, f"Breaks {javascript}")
+    press(page, "Enable connection")
+    page.get_by_label("Auth Token", exact=True).fill("f" * 32)
+    press(page, "Save changes")
+    expect(page.locator("#connection-state")).to_have_text("Broken")
+    press(page, "Test again")
+    expect(page.locator("#connection-state")).to_have_text("Broken")
+    page.get_by_label("Auth Token", exact=True).fill(hub.credentials.auth_token)
+    press(page, "Save changes")
+    expect(page.locator("#connection-state")).to_have_text("Enabled")

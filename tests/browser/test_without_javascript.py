@@ -156,8 +156,10 @@ def _(bare: Bare) -> None:
     press(bare.page, "Save connection")
     bare.says("34 characters in all")
     fill_in(bare.page, bare.hub, "Added bare")
+    press(bare.page, "Test connection")
+    bare.says("Twilio is ready.")
     press(bare.page, "Save connection")
-    bare.says("Saved. Test the connection, then enable it.")
+    bare.says("Saved. Enable the connection to start sending")
 
 
 @form("admin.change_connection")
@@ -173,6 +175,16 @@ def _(bare: Bare) -> None:
     expect(bare.page.get_by_label("From number or Messaging Service")).to_have_value(
         bare.hub.credentials.messaging_service_sid
     )
+
+
+@form("admin.retest_connection")
+def _(bare: Bare) -> None:
+    bare.connection("Retested bare", enabled=True)
+    bare.page.get_by_label("Auth Token", exact=True).fill("f" * 32)
+    press(bare.page, "Save changes")
+    bare.says("Twilio refused the Auth Token.")
+    press(bare.page, "Test again")
+    bare.says("Twilio refused the Auth Token.")
 
 
 @form("admin.enable_connection")

@@ -14,9 +14,15 @@ from wtforms import Form
 from hub import integrations as integration_registry
 from hub.accounts.limits import TooMany
 from hub.admin.auth.guard import may
-from hub.admin.connections import connection_health, integrations, secret_resubmission, setup_steps
+from hub.admin.connections import (
+    connection_health,
+    integrations,
+    passed_test,
+    secret_resubmission,
+    setup_steps,
+)
 from hub.admin.view import datetimes, filters, forms, status_badges
-from hub.connections import connection_tests, connections, settings_form
+from hub.connections import connection_tests, connections, demo, settings_form
 from hub.connections.connection_tests import ConnectionTestResult
 from hub.core.config import is_loopback
 from hub.core.vocabulary import Address, ConnectionState, EventType, Role, Status
@@ -32,12 +38,17 @@ ADDRESSES = {Address.PHONE: "Your mobile number", Address.EMAIL: "Your e-mail ad
 
 @dataclass
 class Page:
-    """The page of a connection, stored or not yet; `typed` is what was posted to it."""
+    """The page of a connection, stored or not yet.
+
+    `typed` is what was posted to it. `simulated`: a new connection is to use the simulator.
+    """
 
     cls: type[Integration]
     connection_id: str = ""
     name_form: Form | None = None
     typed: Mapping[str, str] | None = None
+    simulated: bool = False
+    passed: str = ""  # the hidden field of a test that passed, as it was posted
 
     def show(
         self,
@@ -75,6 +86,9 @@ class Page:
             lead=_lead(one) if one else "",
             steps=setup_steps.steps(one, sent_one=bool(last_send and last_send["went"])),
             result={"limited": limited} if limited else result,
+            passed=passed_test.seal(tested, g.user.id) or self.passed,
+            simulated=self.simulated,
+            simulator_href=_simulator_href(self.cls) if one is None else "",
             webhooks=_webhooks(self.cls, one),
             last_callback=one.called_at if one else None,
             send_form=(
@@ -110,6 +124,13 @@ class Page:
         if self.typed is None:
             return settings_form.empty_form(self.cls, stored)
         return settings_form.retyped_secrets(self.cls, self.typed, stored)
+
+
+def _simulator_href(cls: type[Integration]) -> str:
+    """Return where the form of a new connection is filled in for the simulator, '' without one."""
+    if demo.simulator_settings(cls) is None:
+        return ""
+    return url_for("admin.new_connection", name=cls.name, simulator=1)
 
 
 def find(connection_id: str) -> Connection:

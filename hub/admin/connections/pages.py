@@ -10,16 +10,16 @@ from hub import integrations
 from hub.accounts import limits
 from hub.accounts.limits import TooMany
 from hub.admin.auth.guard import admin, needs
-from hub.admin.connections import connection_page, secret_resubmission
+from hub.admin.connections import connection_page, passed_test, secret_resubmission
 from hub.admin.connections.connection_page import Page
 from hub.admin.overview.damage import describe_damage
 from hub.admin.view import confirmation, forms
 from hub.admin.view.filters import plural
-from hub.connections import connection_tests, connections
+from hub.connections import connection_tests, connections, demo
 from hub.connections.connections import ConnectionNotTested, SaveResult
 from hub.connections.settings_form import InvalidSettings
 from hub.core.errors import Conflict, HubError, NotFound, Refused
-from hub.core.vocabulary import Role
+from hub.core.vocabulary import ConnectionState, Role
 from hub.integrations.base import Integration
 from hub.messaging.compose import direct
 from hub.models import Connection
@@ -32,7 +32,12 @@ from hub.shared import integration_instances
 def new_connection(name: str) -> Any:
     """Show the form of a connection that is not stored yet."""
     cls = integrations.get(name)
-    return Page(cls, name_form=_name_form()(data={"title": _free_title(cls)})).show()
+    settings = demo.simulator_settings(cls) if request.args.get("simulator") else None
+    name_form = forms.NameConnection(data={"title": _free_title(cls)})
+    if settings is None:
+        return Page(cls, name_form=name_form).show()
+    typed = {field: str(value) for field, value in settings.items() if value}
+    return Page(cls, name_form=name_form, typed=typed, simulated=True).show()
 
 
 @admin.post("/integrations/<name>/new")
@@ -41,17 +46,21 @@ def add_connection(name: str) -> Any:
     """Test or store a connection that is not stored yet."""
     cls = integrations.get(name)
     values = secret_resubmission.values(cls, request.form, g.user.id)
-    name_form = _name_form()(request.form)
-    page = Page(cls, name_form=name_form, typed=values)
-    is_test = bool("test" in name_form and name_form["test"].data)
+    name_form = forms.NameConnection(request.form)
+    simulated = bool(request.form.get("test")) and current_app.extensions["hub.config"].demo
+    passed = request.form.get("passed", "")
+    page = Page(cls, name_form=name_form, typed=values, simulated=simulated, passed=passed)
     try:
         if request.form.get("do") == "test":
+            page.passed = ""
             limits.spend(limits.TEST, g.user.id)
-            return page.show(tested=connection_tests.try_settings(cls.name, is_test, values))
+            return page.show(tested=connection_tests.try_settings(cls.name, simulated, values))
         limits.spend(limits.SAVE, g.user.id)
         if not name_form.validate():
             return page.show(status=422)
-        connection_id = connections.add(cls.name, name_form["title"].data or "", is_test, values)
+        title = name_form.title.data or ""
+        tested = passed_test.read(passed, g.user.id)
+        connection_id = connections.add(cls.name, title, simulated, values, tested)
     except TooMany as refusal:
         return page.too_many(refusal)
     except InvalidSettings as refusal:
@@ -59,16 +68,14 @@ def add_connection(name: str) -> Any:
     except Refused as refusal:
         forms.blame(name_form, refusal)
         return page.show(status=refusal.status)
-    flash("Saved. Test the connection, then enable it.", "good")
+    flash(_next_step(connection_page.find(connection_id)), "good")
     return _to(connection_id)
 
 
-def _name_form() -> type[forms.NameConnection]:
-    return (
-        forms.NameDemoConnection
-        if current_app.extensions["hub.config"].demo
-        else forms.NameConnection
-    )
+def _next_step(one: Connection) -> str:
+    if one.ready:
+        return "Saved. Enable the connection to start sending messages."
+    return "Saved. Test the connection, then enable it."
 
 
 def _free_title(cls: type[Integration]) -> str:
@@ -98,13 +105,16 @@ def change_connection(slug: str) -> Any:
     connection_id = one.id
     cls = integrations.get(one.integration)
     values = secret_resubmission.values(cls, request.form, g.user.id)
+    passed = request.form.get("passed", "")
     page = _page(one, values)
+    page.passed = passed
     try:
         if request.form.get("do") == "test":
+            page.passed = ""
             limits.spend(limits.TEST, g.user.id)
             return page.show(tested=connection_tests.run_test(connection_id, values))
         limits.spend(limits.SAVE, g.user.id)
-        saved = connections.save(connection_id, values)
+        saved = connections.save(connection_id, values, passed_test.read(passed, g.user.id))
     except TooMany as refusal:
         return page.too_many(refusal)
     except InvalidSettings as refusal:
@@ -138,12 +148,30 @@ def _told(one: Connection, saved: SaveResult) -> tuple[str, str]:
                 ),
                 "info",
             )
-        if one.ready:
-            return "Saved.", "good"
-        return "Saved. Test the connection, then enable it.", "good"
+        return _next_step(one), "good"
     if saved.tested.check.ok:
         return "Saved and tested.", "good"
     return "Saved. The test failed, so nothing goes out until it passes.", "bad"
+
+
+@admin.post("/connections/<slug>/test")
+@needs(Role.ADMIN)
+def retest_connection(slug: str) -> Any:
+    """Test the stored settings again; a broken connection that passes is enabled again."""
+    one = connections.by_slug(slug)
+    connection_id = one.id
+    was_broken = one.state == ConnectionState.BROKEN
+    page = _page(one)
+    try:
+        limits.spend(limits.TEST, g.user.id)
+        tested = connection_tests.run_test(connection_id)
+    except TooMany as refusal:
+        return page.too_many(refusal)
+    if not tested.check.ok:
+        return page.show(tested=tested, status=422)
+    enabled = " The connection is enabled again." if was_broken else ""
+    flash(f"The test passed.{enabled}", "good")
+    return _to(connection_id)
 
 
 @admin.post("/connections/<slug>/enable")

@@ -9,20 +9,20 @@ Step = tuple[str, str]  # its title, and `done`, `stuck`, `here` or nothing
 
 
 def steps(connection: Connection | None, *, sent_one: bool) -> list[Step]:
-    """List the steps for a connection, or for one that is not stored yet; `here` is the first that
-    is still to do.
+    """List the steps for a connection, or for one that is not stored yet, in the order in which
+    they are possible: only an enabled connection sends. `here` is the first that is still to do.
     """
     if connection is None:
         return _with_here(
-            [("Settings", ""), ("Test", ""), ("Send one to yourself", ""), ("Enable", "")]
+            [("Settings", ""), ("Test", ""), ("Enable", ""), ("Send a test message", "")]
         )
     stuck = connection.checked_ok is False or connection.state == ConnectionState.BROKEN
     return _with_here(
         [
             ("Settings", "done" if connection.settings_version else ""),
             ("Test failed", "stuck") if stuck else ("Test", "done" if connection.ready else ""),
-            ("Send one to yourself", "done" if sent_one else ""),
             ("Enabled", "done") if connection.enabled else ("Enable", ""),
+            ("Send a test message", "done" if sent_one else ""),
         ]
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask import request
-from wtforms import BooleanField, EmailField, Field, Form, PasswordField, SelectField, StringField
+from wtforms import EmailField, Field, Form, PasswordField, SelectField, StringField
 from wtforms.validators import InputRequired
 
 from hub.accounts.passwords import SHORTEST
@@ -137,14 +137,6 @@ class NameConnection(Form):
         [InputRequired("Give it a name.")],
         description="What you and your colleagues call it, such as Acme US.",
         render_kw={"autocomplete": "off", "maxlength": 80},
-    )
-
-
-class NameDemoConnection(NameConnection):
-    """Name a new connection, and choose whether it uses the simulator."""
-
-    test = BooleanField(
-        "Test connection", description="Talks to the simulator instead of the provider."
     )
 
 

@@ -76,6 +76,7 @@ CONNECTION = (
     "archive_connection",
     "connection_rules",
     "change_connection_rules",
+    "retest_connection",
     "enable_connection",
     "disable_connection",
     "send_one",

@@ -55,6 +55,7 @@ LEAST = {
     ("POST", "/integrations/<name>/new"): A,
     ("GET", "/connections/<slug>"): V,
     ("POST", "/connections/<slug>"): A,
+    ("POST", "/connections/<slug>/test"): A,
     ("POST", "/connections/<slug>/enable"): A,
     ("GET", "/connections/<slug>/disable"): A,
     ("POST", "/connections/<slug>/disable"): A,

@@ -112,7 +112,7 @@ class TestNotReached:
         assert "Twilio is not reachable" in words(admin, "/")
         for path in ("/integrations", PAGE):
             assert "Not reachable" in words(admin, path)
-        assert "To retry now, select Test connection." in words(admin, PAGE)
+        assert "Test again" in words(admin, PAGE)
 
     def test_it_is_listed_with_what_needs_attention(self, admin: Browser) -> None:
         assert "Not reachable" in words(admin, "/integrations?state=broken")

@@ -407,3 +407,62 @@ def test_settings_that_do_not_open_are_told_with_the_key_and_can_be_typed_again(
     with lost.app_context():
         db.session.remove()
         db.engine.dispose()
+
+
+# ── A test that passed before its settings were saved ─────────────────────────────────────────────
+def test_a_passed_test_counts_after_the_first_save(
+    app: Flask, admin: Browser, values: dict[str, str]
+) -> None:
+    passed = hidden(admin.post(NEW, {**values, "do": "test"}), "passed")
+    assert passed
+    answer = admin.post(NEW, {**values, "do": "save", "passed": passed}, follow_redirects=True)
+    assert "Saved. Enable the connection to start sending" in words(answer)
+    with app.app_context():
+        one = db.session.scalars(select(Connection).where(Connection.title == "Acme US")).one()
+        assert (one.ready, one.enabled) == (True, False)
+
+
+@pytest.mark.parametrize("other", [{"sender": "+13175550188"}, {"test": ""}, {"passed": "made up"}])
+def test_a_passed_test_counts_for_its_own_settings_only(
+    app: Flask, admin: Browser, values: dict[str, str], other: dict[str, str]
+) -> None:
+    passed = hidden(admin.post(NEW, {**values, "do": "test"}), "passed")
+    admin.post(NEW, {**values, "do": "save", "passed": passed, **other})
+    with app.app_context():
+        one = db.session.scalars(select(Connection).where(Connection.title == "Acme US")).one()
+        assert not one.ready
+
+
+def test_a_passed_test_counts_for_its_reader_only(
+    app: Flask, admin: Browser, person: Callable[..., Browser], values: dict[str, str]
+) -> None:
+    passed = hidden(admin.post(NEW, {**values, "do": "test"}), "passed")
+    other = person(Role.ADMIN, name="Ines Duarte")
+    other.post(NEW, {**values, "do": "save", "passed": passed})
+    with app.app_context():
+        one = db.session.scalars(select(Connection).where(Connection.title == "Acme US")).one()
+        assert not one.ready
+
+
+def test_a_failed_test_leaves_nothing_to_save_it_with(
+    admin: Browser, values: dict[str, str]
+) -> None:
+    page = admin.post(NEW, {**values, "auth_token": OTHER_TOKEN, "do": "test"})
+    assert hidden(page, "passed") == ""
+
+
+def test_a_broken_connection_that_passes_is_enabled_again(
+    app: Flask, admin: Browser, stored: str
+) -> None:
+    @transaction
+    def break_it() -> None:
+        one = db.session.get_one(Connection, stored)
+        set_state(one, ConnectionState.BROKEN, "Twilio refused the Auth Token.")
+
+    with app.app_context():
+        break_it()
+    assert "Test again" in words(admin.get(PAGE))
+    answer = admin.post(f"{PAGE}/test", follow_redirects=True)
+    assert "The test passed. The connection is enabled again." in words(answer)
+    with app.app_context():
+        assert db.session.get_one(Connection, stored).state == ConnectionState.ENABLED

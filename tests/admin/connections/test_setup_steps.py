@@ -32,14 +32,19 @@ def _connection(**values: object) -> Connection:
         (
             _connection(settings_version=1, checked_version=1, checked_ok=False),
             True,
-            ["done", "stuck", "done", ""],
+            ["done", "stuck", "", "done"],
+        ),
+        (
+            _connection(**PASSED, state="enabled"),
+            False,
+            ["done", "done", "done", "here"],
         ),
         (
             _connection(**PASSED, state="enabled"),
             True,
             ["done", "done", "done", "done"],
         ),
-        (_connection(**PASSED, state="broken"), True, ["done", "stuck", "done", ""]),
+        (_connection(**PASSED, state="broken"), True, ["done", "stuck", "", "done"]),
     ],
 )
 def test_the_steps_say_what_is_done_and_what_comes_next(
