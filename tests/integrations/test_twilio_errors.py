@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from hub.core.errors import (
@@ -234,3 +236,12 @@ def test_no_error_repeats_what_twilio_wrote(status: int, retry_after: float | No
         told = f"{error} {error!r} {vars(error)} {error.__cause__!r} {error.__context__!r}"
         assert "13175551234" not in told
         assert "sent a document" not in told
+
+
+def test_a_remedy_for_a_recipients_number_names_the_signing_app() -> None:
+    asks = re.compile(
+        r"(recipient’s|own mobile) number|[Aa]sk the person for a(nother)? |number for the"
+    )
+    remedies = {code: known.do for code, known in catalogue().items() if asks.search(known.do)}
+    assert len(remedies) > 10
+    assert {code for code, remedy in remedies.items() if "signing app" not in remedy} == set()

@@ -43,8 +43,9 @@ def message(message_id: str) -> Any:
     """Show a message and its story."""
     one = find(message_id)
     legs = _legs(one)
-    problem = timeline.problem_of(one)
     status = Status.read(one.status)
+    # what an earlier attempt ran into is over once the message is canceled
+    problem = timeline.problem_of(one) if status != Status.CANCELED else None
     why_not = _why_not_resend(one)
     return render_template(
         "message.html",

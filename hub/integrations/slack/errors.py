@@ -277,7 +277,8 @@ CODES: Mapping[str, Known] = {
     "users_not_found": Known(
         "recipient",
         "Nobody in this Slack workspace has this mail address.",
-        "Invite the person to the workspace, or reach them on another channel.",
+        "Invite the person to the workspace, correct the email address in the signing app, or reach"
+        " them on another channel.",
         TOKEN,
     ),
     "user_disabled": Known(
@@ -288,7 +289,7 @@ CODES: Mapping[str, Known] = {
     "cannot_dm_bot": Known(
         "permanent",
         "The recipient is a bot, to which Slack lets nobody write.",
-        "Give a person’s address.",
+        "In the signing app, enter the email address of a person.",
     ),
     "messages_tab_disabled": Known(
         "permanent",

@@ -411,7 +411,7 @@ def test_settings_that_do_not_open_are_told_with_the_key_and_can_be_typed_again(
 
 # ── A test that passed before its settings were saved ─────────────────────────────────────────────
 def test_a_passed_test_counts_after_the_first_save(
-    app: Flask, admin: Browser, values: dict[str, str]
+    app: Flask, admin: Browser, values: dict[str, str], simulator: Any
 ) -> None:
     passed = hidden(admin.post(NEW, {**values, "do": "test"}), "passed")
     assert passed
@@ -424,7 +424,7 @@ def test_a_passed_test_counts_after_the_first_save(
 
 @pytest.mark.parametrize("other", [{"sender": "+13175550188"}, {"test": ""}, {"passed": "made up"}])
 def test_a_passed_test_counts_for_its_own_settings_only(
-    app: Flask, admin: Browser, values: dict[str, str], other: dict[str, str]
+    app: Flask, admin: Browser, values: dict[str, str], other: dict[str, str], simulator: Any
 ) -> None:
     passed = hidden(admin.post(NEW, {**values, "do": "test"}), "passed")
     admin.post(NEW, {**values, "do": "save", "passed": passed, **other})
@@ -434,7 +434,11 @@ def test_a_passed_test_counts_for_its_own_settings_only(
 
 
 def test_a_passed_test_counts_for_its_reader_only(
-    app: Flask, admin: Browser, person: Callable[..., Browser], values: dict[str, str]
+    app: Flask,
+    admin: Browser,
+    person: Callable[..., Browser],
+    values: dict[str, str],
+    simulator: Any,
 ) -> None:
     passed = hidden(admin.post(NEW, {**values, "do": "test"}), "passed")
     other = person(Role.ADMIN, name="Ines Duarte")
@@ -445,14 +449,14 @@ def test_a_passed_test_counts_for_its_reader_only(
 
 
 def test_a_failed_test_leaves_nothing_to_save_it_with(
-    admin: Browser, values: dict[str, str]
+    admin: Browser, values: dict[str, str], simulator: Any
 ) -> None:
     page = admin.post(NEW, {**values, "auth_token": OTHER_TOKEN, "do": "test"})
     assert hidden(page, "passed") == ""
 
 
 def test_a_broken_connection_that_passes_is_enabled_again(
-    app: Flask, admin: Browser, stored: str
+    app: Flask, admin: Browser, stored: str, simulator: Any
 ) -> None:
     @transaction
     def break_it() -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import select
 
 from hub.connections import demo
 from hub.db.engine import db
+from hub.db.store import transaction
 from hub.messaging.contacts import consents, contact_links, suppressions
 from hub.messaging.contacts.consents import Said
 from hub.messaging.contacts.contacts import contact_for
@@ -83,8 +84,8 @@ def test_a_signer_whom_an_admin_blocked_is_marked_under_either_identity(
         if by_link:
             other = contact_for("external", "US.1349", test=True)
             contact_links.link(contact_for("phone", ANNA, test=True).id, other.id, None)
-            suppressions._close(other.address_key, "sms", "", True, "admin")
-            db.session.commit()
+            key = other.address_key
+            transaction(lambda: suppressions._close(key, "sms", "", True, "admin"))()
         else:
             suppressions.add(ANNA, channel="sms", test=True)
 
@@ -101,7 +102,7 @@ def test_a_recorded_objection_marks_the_signer_until_a_consent_follows(
         consents.record(said, source=consents.BY_ADMIN, test=True)
 
     in_hub(lambda: record(False))
-    assert "Opted out of SMS just now: Refused messages." in panel(admin, request_path, "Anna")
+    assert "Opted out of SMS just now : Refused messages." in panel(admin, request_path, "Anna")
     in_hub(lambda: record(True))
     assert "Opted out" not in panel(admin, request_path, "Anna")
 

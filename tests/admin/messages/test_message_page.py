@@ -88,3 +88,17 @@ def test_what_waits_for_the_morning_says_until_when(app: Flask, admin: Browser) 
     assert f"It waits for the end of quiet hours: {until.day} {until:%b %Y, %H:%M}:00 UTC." in page
     assert "Waits for the morning" in page
     assert "or has arrived" not in page
+
+
+def test_a_canceled_message_gives_no_advice_about_an_earlier_attempt(
+    app: Flask, admin: Browser
+) -> None:
+    with app.app_context():
+        demo.prepare()
+        message_id = a_message()
+        change(message_id, code="no_answer", tries=1)
+    assert admin.post(f"/messages/{message_id}/cancel").status_code == 303
+    page = admin.get(f"/messages/{message_id}").text
+    assert "It was canceled." in page
+    assert "Wait" not in page
+    assert "How to fix it" not in page
