@@ -18,6 +18,7 @@ from hub.admin.connections import (
     connection_health,
     integrations,
     passed_test,
+    rules_summary,
     secret_resubmission,
     setup_steps,
 )
@@ -100,6 +101,7 @@ class Page:
             last_send=last_send,
             events=[(event_type, POSTED[event_type]) for event_type in EventType],
             posted=team_subscriptions.posted_events(one.id) if one else [],
+            rules=rules_summary.summary(one) if one else [],
             moved=bool(
                 one and one.place and (place := self.cls.place_of(stored)) and place != one.place
             ),

@@ -14,12 +14,28 @@ from hub.core.errors import Refused
 from hub.core.vocabulary import Role
 from hub.shared import security_log
 
+SECTIONS = (  # title, description, endpoint
+    ("Your account", "Your password and the time zone in which you see times.", "account"),
+    ("Users", "Who can sign in, and what each user is allowed to do.", "users"),
+    ("Sources", "The signing apps or brands that post to Signpost.", "sources"),
+    ("API keys", "The keys with which signing apps use the API.", "api_keys"),
+    (
+        "Opt-out keywords",
+        "The words that opt contacts out or in, and the channels that they apply to.",
+        "opt_out_rules",
+    ),
+)
+
 
 @admin.get("/settings")
 @needs(Role.VIEWER)
 def settings() -> Any:
-    """Lead to the first page of the settings."""
-    return redirect(url_for("admin.account"), 303)
+    """List the pages of the settings."""
+    sections = [
+        {"title": title, "text": text, "href": url_for(f"admin.{endpoint}")}
+        for title, text, endpoint in SECTIONS
+    ]
+    return render_template("settings.html", sections=sections)
 
 
 @admin.route("/account", methods=["GET", "POST"])

@@ -47,8 +47,8 @@ def install(app: Flask, counts: Callable[[], Mapping[str, Count]] = dict) -> Non
 
 
 def rail(counts: Mapping[str, Count]) -> list[Item]:
-    """List the places that exist in this app."""
-    return [
+    """List the places that exist in this app, and the simulator where it runs."""
+    items = [
         Item(
             place.title,
             place.icon,
@@ -60,6 +60,11 @@ def rail(counts: Mapping[str, Count]) -> list[Item]:
         for place in PLACES
         if place.endpoint in current_app.view_functions
     ]
+    config = current_app.extensions["hub.config"]
+    if config.demo:
+        simulator = f"{config.simulator_url}/"
+        items.append(Item("Simulator", "phone", simulator, here=False, gap=False, waiting=None))
+    return items
 
 
 def here(place: Place) -> bool:
@@ -85,10 +90,18 @@ CONNECTION = (
 SETTINGS = (
     "account",
     "set_time_zone",
+    "users",
     "add_user",
+    "deactivate_user",
     "new_password_link",
+    "sources",
+    "add_source",
+    "source",
+    "change_source",
     "api_keys",
     "add_api_key",
+    "edit_api_key",
+    "revoke_api_key",
     "opt_out_rules",
     "save_opt_out_rules",
 )
@@ -116,7 +129,11 @@ PLACES = (
         tuple(f"admin.{name}" for name in CONNECTION),
         gap=True,
     ),
-    Place("Templates", "file-text", "admin.templates", ("admin.map_template",)),
+    Place(
+        "Templates", "file-text", "admin.templates", ("admin.map_template", "admin.unmap_template")
+    ),
     Place("Activity", "clock-history", "admin.activity", gap=True),
-    Place("Settings", "sliders", "admin.users", tuple(f"admin.{name}" for name in SETTINGS)),
+    Place("Settings", "sliders", "admin.settings", tuple(f"admin.{name}" for name in SETTINGS)),
+    Place("Documentation", "book", "admin.docs", gap=True),
+    Place("API reference", "code-slash", "api_document.docs"),
 )

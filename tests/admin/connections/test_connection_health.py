@@ -126,7 +126,7 @@ class TestNotReached:
             hub_fixtures.a_connection("Stranger", like=like, sender="+15005550099")
             title = like.title
         assert re.search(
-            rf"{re.escape(title)} Test Not reachable Stranger Test Enabled",
+            rf"{re.escape(title)} Simulator Not reachable Stranger Simulator Enabled",
             words(admin, "/integrations"),
         )
 

@@ -1,0 +1,85 @@
+"""The rail, the page of settings, and rows that are links."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from hub.connections import demo, rules
+from hub.connections.connections import by_slug
+from hub.core.vocabulary import Role
+from hub.messaging.policy.quiet_hours import Quiet
+from hub.messaging.policy.rules import Rules
+from tests.conftest import Browser, config_of
+from tests.hub_fixtures import a_message
+
+
+def words(page: str) -> str:
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page)).split())
+
+
+def rail(admin: Browser, path: str = "/") -> dict[str, str]:
+    """Return the title and address of each link in the rail."""
+    [nav] = re.findall(r'<nav class="sp-nav".*?</nav>', admin.get(path).text, re.DOTALL)
+    links = re.findall(r'<a class="sp-nav-link" href="([^"]+)"[^>]*>(.*?)</a>', nav, re.DOTALL)
+    return {words(title): href for href, title in links}
+
+
+def test_the_rail_leads_to_the_references_and_the_simulator(app: Flask, admin: Browser) -> None:
+    found = rail(admin)
+    assert found["API reference"] == "/api/docs"
+    assert found["Simulator"] == f"{config_of(app).simulator_url}/"
+
+
+class TestOutsideTheDemo:
+    @pytest.fixture
+    def settings(self) -> dict[str, str]:
+        return {"HUB_DEMO": "0"}
+
+    def test_the_rail_has_no_simulator(self, admin: Browser) -> None:
+        assert "Simulator" not in rail(admin)
+
+
+def test_settings_lists_its_pages(admin: Browser) -> None:
+    page = admin.get("/settings")
+    assert page.status_code == 200
+    assert rail(admin)["Settings"] == "/settings"
+    for href in re.findall(r'<a class="sp-row-link" href="([^"]+)"', page.text):
+        answer = admin.get(href)
+        assert answer.status_code == 200
+        assert re.search(r'href="/settings" aria-current="page"', answer.text), href
+
+
+def test_the_rules_stand_beside_the_settings(app: Flask, admin: Browser, person: Any) -> None:
+    with app.app_context():
+        demo.prepare()
+    page = words(admin.get("/connections/demo-sms").text)
+    assert "Countries Every country Messages to one recipient No limit" in page
+    assert "Change rules" in page
+    with app.app_context():
+        quiet = Quiet("22:00", "08:00")
+        countries = frozenset(("US", "CA"))
+        changed = Rules(consent=True, consent_days=30, countries=countries, per_day=5, quiet=quiet)
+        rules.save(by_slug("demo-sms").id, changed)
+    page = words(admin.get("/connections/demo-sms").text)
+    assert "Consent Required, valid for 30 days" in page
+    assert "Countries CA, US" in page
+    assert "Messages to one recipient At most 5 a day" in page
+    assert "Quiet hours 22:00 to 08:00" in page
+    assert "View rules" in words(person(Role.VIEWER).get("/connections/demo-sms").text)
+
+
+def test_a_row_has_one_main_link(app: Flask, admin: Browser) -> None:
+    with app.app_context():
+        demo.prepare()
+        message_id = a_message()
+    for path, href in (("/messages", f"/messages/{message_id}"), ("/", f"/messages/{message_id}")):
+        rows = re.findall(r"<tr>.*?</tr>", admin.get(path).text, re.DOTALL)
+        mine = [row for row in rows if message_id in row]
+        assert len(mine) == 1
+        [link] = re.findall(r'class="sp-who-link sp-row-link"\s+href="([^"]+)"', mine[0])
+        assert link == href
