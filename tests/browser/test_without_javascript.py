@@ -595,4 +595,4 @@ def _(bare: Bare) -> None:
     bare.page.get_by_label("Who asked for it").fill("The person, on the phone.")
     press(bare.page, "Erase permanently")
     bare.says("Erased:")
-    bare.says("The remaining records identify nobody.")
+    bare.says("The remaining records identify no one.")

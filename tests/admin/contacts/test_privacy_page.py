@@ -36,7 +36,7 @@ def test_a_person_is_erased_once_and_with_a_reason(admin: Browser, eric: str) ->
     assert admin.post(f"/contacts/{eric}/erase", {"why": ""}).status_code == 422
     assert admin.post(f"/contacts/{eric}/erase", {"why": "By letter."}).status_code == 303
     page = admin.get(f"/contacts/{eric}").text
-    assert "The remaining records identify nobody." in page
+    assert "The remaining records identify no one." in page
     assert ERIC not in page
     assert "Your contract is ready." not in page
     assert "This person has been erased." in admin.get(f"/contacts/{eric}/erase").text
