@@ -87,7 +87,7 @@ def test_telegrams_view_is_readable_and_a_deep_link_leads_to_a_chat_in_which_one
     )
     page = tab(javascript=False)
     page.goto(f"{simulator.url}/SignpostDemoBot?start=abc")
-    page.get_by_label("You are").fill("Ada Byron")
+    page.get_by_label("Your name").fill("Ada Byron")
     page.get_by_role("button", name="Start").click()
     expect(page.get_by_text("/start abc")).to_be_visible()
     page.get_by_label("Message in this chat").fill("Hello")
