@@ -14,8 +14,8 @@ from sqlalchemy import func, select
 from hub import integrations
 from hub.connections import connection_tests, settings_form
 from hub.connections.connection_tests import (
-    PassedTest,
     ConnectionTestResult,
+    PassedTest,
     fingerprint,
     lock_connection,
     readable_settings,

@@ -210,7 +210,7 @@ def disable_connection(slug: str) -> Any:
 
 def _confirm_disabling(one: Connection) -> str:
     here = url_for("admin.connection", slug=one.slug)
-    count = connections.waiting(one.id)
+    count = connections.count_waiting(one.id)
     queued = plural(count, "message is", "messages are")
     routes = connections.routes_naming(one.id)
     return confirmation.ask(

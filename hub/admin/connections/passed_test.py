@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from hub.connections import connection_tests
-from hub.connections.connection_tests import PassedTest, ConnectionTestResult
-from hub.core.errors import Unreadable
+from hub.connections.connection_tests import ConnectionTestResult, PassedTest
+from hub.core.errors import DecryptionError
 from hub.db.types import keyring
 
 TABLE, FIELD = "typed", "passed_test"  # what the encryption is bound to
@@ -35,7 +35,7 @@ def read(posted: str, user_id: str) -> PassedTest | None:
     try:
         sealed = base64.urlsafe_b64decode(posted.encode("ascii", "ignore"))
         value: Any = keyring().open_json(TABLE, user_id, FIELD, sealed)
-    except (Unreadable, binascii.Error):
+    except (DecryptionError, binascii.Error):
         return None
     made_at, fingerprint, at, kept = value
     if time.time() - made_at >= LASTS:

@@ -10,7 +10,7 @@ from flask import url_for
 
 from hub.admin.contacts.suppressions import REASONS
 from hub.admin.view.status_badges import channel_title
-from hub.messaging.contacts.opt_outs import OBJECTION, OptOut
+from hub.messaging.contacts.opt_out_status import OBJECTION, OptOut
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from hub.admin.view.datetimes import clock, exact
 from hub.admin.view.filters import duration
 from hub.admin.view.message_rows import recipient
 from hub.admin.view.status_badges import message_badge
-from hub.core.errors import Conflict, Refused, DecryptionError
+from hub.core.errors import Conflict, DecryptionError, Refused
 from hub.core.vocabulary import Role, Status
 from hub.db.engine import db
 from hub.db.types import is_id, now

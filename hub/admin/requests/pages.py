@@ -21,8 +21,8 @@ from hub.core.vocabulary import RequestState, Role, SignerState, Status
 from hub.db.engine import db
 from hub.db.types import is_id
 from hub.messaging.compose.plan import REASONS
-from hub.messaging.contacts import opt_outs
-from hub.messaging.contacts.opt_outs import OptOut
+from hub.messaging.contacts import opt_out_status
+from hub.messaging.contacts.opt_out_status import OptOut
 from hub.messaging.state import unreadable_rows
 from hub.messaging.track import message_queries
 from hub.models import Event, Message, Signer, SigningRequest, Source
@@ -228,7 +228,9 @@ def _opt_outs(signer: Signer, addresses: list[str]) -> list[OptOut]:
         select(Message.contact_id).where(Message.signer_id == signer.id).distinct()
     ).all()
     request = signer.request
-    return opt_outs.of_person(addresses, contacts, test=request.test, source_id=request.source_id)
+    return opt_out_status.of_person(
+        addresses, contacts, test=request.test, source_id=request.source_id
+    )
 
 
 def _skipped(row: SigningRequest) -> dict[str, list[str]]:

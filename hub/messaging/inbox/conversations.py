@@ -19,8 +19,8 @@ from hub.db.types import is_id, now
 from hub.lib.text import readable
 from hub.messaging.compose import outbox
 from hub.messaging.compose.fitting import refuse_too_long
-from hub.messaging.contacts import opt_outs
-from hub.messaging.contacts.opt_outs import OptOut
+from hub.messaging.contacts import opt_out_status
+from hub.messaging.contacts.opt_out_status import OptOut
 from hub.messaging.policy import session_windows
 from hub.messaging.policy.policy import sender_key
 from hub.messaging.state import unreadable_rows
@@ -221,7 +221,7 @@ def opt_out(talk: ConversationSummary) -> OptOut | None:
     """Return what stops answers in a conversation, or None."""
     if talk.contact is None:
         return None
-    return opt_outs.of_recipient(talk.contact, talk.connection, source_id=_source_of(talk))
+    return opt_out_status.of_recipient(talk.contact, talk.connection, source_id=_source_of(talk))
 
 
 def _source_of(talk: ConversationSummary) -> str | None:

@@ -15,7 +15,7 @@ from hub.connections import demo
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.messaging.contacts import consents, contact_links, suppressions
-from hub.messaging.contacts.consents import Said
+from hub.messaging.contacts.consents import ConsentEntry
 from hub.messaging.contacts.contacts import contact_for
 from hub.messaging.inbox import conversations
 from hub.models import SigningRequest
@@ -51,7 +51,7 @@ def request_path(in_hub: Callable[[Callable[[], Any]], Any]) -> str:
 
     def send() -> str:
         event = an_event(signers=[a_signer("Eric", ERIC), a_signer("Anna", ANNA)])
-        accept.accept(EventIn.model_validate(event), source_id(), test=True)
+        accept.accept_event(EventIn.model_validate(event), source_id(), test=True)
         return db.session.scalars(select(SigningRequest.id)).one()
 
     return f"/requests/{in_hub(send)}"
@@ -87,7 +87,7 @@ def test_a_signer_whom_an_admin_blocked_is_marked_under_either_identity(
             key = other.address_key
             transaction(lambda: suppressions._close(key, "sms", "", True, "admin"))()
         else:
-            suppressions.add(ANNA, channel="sms", test=True)
+            suppressions.add_opt_out(ANNA, channel="sms", test=True)
 
     in_hub(block)
     assert "Opted out of SMS" in panel(admin, request_path, "Anna")
@@ -98,8 +98,8 @@ def test_a_recorded_objection_marks_the_signer_until_a_consent_follows(
     in_hub: Any, request_path: str, admin: Browser
 ) -> None:
     def record(given: bool) -> None:
-        said = Said(ANNA, given, "sms", proof="On the phone.")
-        consents.record(said, source=consents.BY_ADMIN, test=True)
+        said = ConsentEntry(ANNA, given, "sms", proof="On the phone.")
+        consents.record_consent(said, source=consents.BY_ADMIN, test=True)
 
     in_hub(lambda: record(False))
     assert "Opted out of SMS just now : Refused messages." in panel(admin, request_path, "Anna")
@@ -111,7 +111,7 @@ def test_a_conversation_after_stop_has_a_reason_instead_of_a_composer(
     in_hub: Any, admin: Browser
 ) -> None:
     in_hub(lambda: wrote(whatsapp(), "Is this final?"))
-    path = f"/inbox/{in_hub(lambda: conversations.newest(1)[0].row.id)}"
+    path = f"/inbox/{in_hub(lambda: conversations.newest_conversations(1)[0].row.id)}"
     assert "<textarea" in admin.get(path).text
     in_hub(lambda: wrote(whatsapp(), "STOP", 2))
     page = admin.get(path).text
@@ -124,6 +124,6 @@ def test_a_conversation_after_stop_has_a_reason_instead_of_a_composer(
 
 def test_an_opt_out_of_another_channel_leaves_the_composer(in_hub: Any, admin: Browser) -> None:
     in_hub(lambda: wrote(whatsapp(), "Is this final?"))
-    in_hub(lambda: suppressions.add(ERIC, channel="sms", test=True))
-    path = f"/inbox/{in_hub(lambda: conversations.newest(1)[0].row.id)}"
+    in_hub(lambda: suppressions.add_opt_out(ERIC, channel="sms", test=True))
+    path = f"/inbox/{in_hub(lambda: conversations.newest_conversations(1)[0].row.id)}"
     assert "<textarea" in admin.get(path).text

@@ -102,7 +102,7 @@ def a_contact_link(app: Flask, admin: Browser) -> Case:
 def an_opt_out(app: Flask, admin: Browser) -> Case:
     with app.app_context():
         demo.prepare()
-        suppressions.add(ERIC, test=True)
+        suppressions.add_opt_out(ERIC, test=True)
         message_id = a_message()
     return (
         f"/messages/{message_id}",

@@ -13,7 +13,8 @@ from hub.core.vocabulary import Channel
 from hub.db.engine import db
 from hub.lib import addresses
 from hub.messaging.policy import linked_contacts, policy
-from hub.messaging.policy.newest_decisions import newest_words, standing
+from hub.messaging.policy.newest_decisions import current_decisions, newest_decisions
+from hub.messaging.policy.opt_outs import active_opt_outs
 from hub.models import Connection, Contact, Suppression
 from hub.shared.address_keys import address_keys, keys_of_contact
 
@@ -71,7 +72,7 @@ def _opt_outs(
     links = linked_contacts.linked_contacts([one.id for one in people])
     owners = {key: one.id for one in people for key in keys_of_contact(one)}
     owners |= {other.address_key: other.id for some in links.values() for other in some}
-    query = policy.stopping({*keys, *owners}, test=test, source_id=source_id)
+    query = active_opt_outs({*keys, *owners}, test=test, source_id=source_id)
     if sender is not None:
         query = query.where(Suppression.sender.in_(("", sender)))
     found = [
@@ -86,9 +87,9 @@ def _opt_outs(
 def _objections(contact_ids: Collection[str], source_id: str | None) -> list[OptOut]:
     found = []
     for channel in Channel:
-        by_contact = newest_words(contact_ids, channel.value)
+        by_contact = newest_decisions(contact_ids, channel.value)
         words = [word for some in by_contact.values() for word in some.values()]
-        decision = standing(words, source_id)
+        decision = current_decisions(words, source_id)
         if decision is not None and not decision.given:
             owner = next(one for one, some in by_contact.items() if decision in some.values())
             found.append(OptOut(channel.value, OBJECTION, "", decision.at, owner))
@@ -97,6 +98,6 @@ def _objections(contact_ids: Collection[str], source_id: str | None) -> list[Opt
 
 def _keys(address: str) -> tuple[bytes, ...]:
     try:
-        return address_keys(*addresses.read(address))
+        return address_keys(*addresses.parse(address))
     except Refused:  # nothing can be stored under it
         return ()
