@@ -12,7 +12,7 @@ from flask import Flask
 from hub.connections import demo, rules
 from hub.connections.connections import by_slug
 from hub.core.vocabulary import Role
-from hub.messaging.policy.quiet_hours import Quiet
+from hub.messaging.policy.quiet_hours import QuietHours
 from hub.messaging.policy.rules import Rules
 from tests.conftest import Browser, config_of
 from tests.hub_fixtures import a_message
@@ -61,7 +61,7 @@ def test_the_rules_stand_beside_the_settings(app: Flask, admin: Browser, person:
     assert "Countries Every country Messages to one recipient No limit" in page
     assert "Change rules" in page
     with app.app_context():
-        quiet = Quiet("22:00", "08:00")
+        quiet = QuietHours("22:00", "08:00")
         countries = frozenset(("US", "CA"))
         changed = Rules(consent=True, consent_days=30, countries=countries, per_day=5, quiet=quiet)
         rules.save(by_slug("demo-sms").id, changed)
