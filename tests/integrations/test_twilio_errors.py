@@ -242,6 +242,6 @@ def test_a_remedy_for_a_recipients_number_names_the_signing_app() -> None:
     asks = re.compile(
         r"(recipient’s|own mobile) number|[Aa]sk the person for a(nother)? |number for the"
     )
-    remedies = {code: known.do for code, known in catalogue().items() if asks.search(known.do)}
+    remedies = {code: known.do for code, known in catalog().items() if asks.search(known.do)}
     assert len(remedies) > 10
     assert {code for code, remedy in remedies.items() if "signing app" not in remedy} == set()
