@@ -163,7 +163,8 @@ def test_consent_whose_ip_has_two_lines_can_be_exported_and_imported_again(
     given = {"address": ERIC, "given": True, "ip": f"203.0.113.7,{line_end}10.0.0.1"}
     assert body(signing_app.post("/consents", given))["ip"] == "203.0.113.7, 10.0.0.1"
     transaction(lambda: setattr(db.session.scalars(select(Consent)).one(), "ip", given["ip"]))()
-    report = consents.import_file("".join(consents.export(test=True)), test=True)
+    exported = "".join(consents.export_consents(test=True))
+    report = consents.import_consents(exported, test=True)
     assert (report.kept, report.known, report.refused) == (0, 1, [])
 
 
