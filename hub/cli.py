@@ -294,22 +294,25 @@ def replay(message: str | None, since: str | None, failed: bool) -> None:
     type=click.Path(file_okay=False, path_type=Path),
     help="Write a package of its own there.",
 )
-def new_integration(name: str, folder: Path | None) -> None:
-    """Begin an integration that works: its module and its test, in the checkout that this is run
-    in.
+@click.option(
+    "--kind",
+    type=click.Choice(["team", "webhook-url", "people", "sms"]),
+    default="team",
+    show_default=True,
+    help="Posts in a team's channel, an incoming webhook, chats with people, or text messages.",
+)
+def new_integration(name: str, folder: Path | None, kind: str) -> None:
+    """Create an integration that works: a module and its test, in this checkout.
 
-    NAME is the module's, and is stored for ever: small letters, digits, underscores. Nothing is
-    overwritten.
+    NAME is the name of the module, in lowercase letters, digits and underscores. It is stored and
+    cannot change. No file is overwritten.
     """
     from hub.run import scaffold
 
-    begun = scaffold.in_package(name, folder) if folder else scaffold.in_checkout(name, Path.cwd())
+    where, write = (folder, scaffold.in_package) if folder else (Path.cwd(), scaffold.in_checkout)
+    begun = write(name, where, kind)
     click.echo("\n".join(os.path.relpath(path) for path in begun.files))
-    module = next(path for path in begun.files if path.name == f"{name}.py")
-    click.echo(
-        f"\nNow replace what {module.name} says of {begun.title} with what is so: addresses end in"
-        " .example until then."
-    )
+    click.echo(f"\nReplace the sample values in {name}.py. Made-up addresses end in .example.")
     click.echo(f"Next: {f'{folder}/README.md' if folder else 'hub/integrations/README.md'}")
 
 

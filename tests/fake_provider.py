@@ -17,7 +17,14 @@ import pytest
 from hub import integrations
 from hub.core.errors import OutcomeUnknown
 from hub.core.vocabulary import Address, Channel
-from hub.integrations.base import Accepted, CheckResult, Integration, Outbound, StatusUpdate
+from hub.integrations.base import (
+    Accepted,
+    CheckResult,
+    Integration,
+    Outbound,
+    Senders,
+    StatusUpdate,
+)
 
 
 @dataclass
@@ -50,6 +57,7 @@ class Loft:
 class Pigeon(Integration):
     """Carry a message by pigeon; nobody can tell afterwards what arrived."""
 
+    contract = 2
     name = "pigeon"
     title = "Pigeon post"
     provider = "The pigeon post"
@@ -61,6 +69,7 @@ class Pigeon(Integration):
     channel = Channel.CHAT
     address = Address.CHAT
     event_prefix = "pigeon"
+    reports = False
     concurrency = 4
     retries = 3
     loft = Loft()
@@ -95,6 +104,7 @@ class RingedPigeon(Pigeon):
     """
 
     name = "ringed_pigeon"
+    reports = True
     title = "Ringed pigeons"
 
     def fetch_status(self, provider_id: str) -> StatusUpdate:
@@ -117,15 +127,15 @@ class FlockOfPigeons(Pigeon):
 
     name = "flock"
     title = "Flock of pigeons"
-    finds_by = Address.CHAT
+    direct_address_kind = Address.CHAT
 
     @classmethod
-    def place_of(cls, settings: Mapping[str, Any]) -> str:
+    def destination_of(cls, settings: Mapping[str, Any]) -> str:
         return str(settings.get("place", ""))
 
     @classmethod
-    def sender_of(cls, settings: Mapping[str, Any]) -> str:
-        return "flock"
+    def senders_of(cls, settings: Mapping[str, Any]) -> Senders:
+        return Senders("flock")
 
     @classmethod
     def keeps_threads(cls, place: str) -> bool:

@@ -144,13 +144,13 @@ def _call(name: str, settings: Mapping[str, Any], test: bool) -> tuple[CheckResu
     db.session.rollback()  # no transaction is open while a provider thinks
     started = time.monotonic()
     try:
-        check = integration_instances.instances().make(name, settings, test=test).check()
+        check = integration_instances.instances().make(name, settings, test=test).run_check()
     except NotFound:
         raise
     except HubError as problem:
         check = CheckResult(
             False,
-            f"{cls.provider} could not be asked.",
+            f"Could not reach {cls.provider}.",
             str(problem),
             code=str(getattr(problem, "code", "")),
         )
@@ -176,7 +176,7 @@ def _without(check: CheckResult, secrets: list[str]) -> CheckResult:
         tuple(map(clean, check.warnings)),
         check.field,
         clean(check.code),
-        clean(check.answer),
+        clean(check.response),
     )
 
 

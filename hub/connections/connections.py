@@ -187,7 +187,7 @@ def _store(
     if not fields and connection.settings_version and unreadable is None:
         return None, False, False
     account = cls.account_of(after)
-    place = cls.place_of(after)
+    place = cls.destination_of(after)
     proof = account != connection.account or any(
         name in fields for name in settings_form.secrets_of(cls)
     )
@@ -204,10 +204,10 @@ def _store(
         connection_tests.record_pass(connection, passed)
     was = connection.account
     connection.account = account
-    connection.sender = cls.sender_of(after)
+    connection.sender = cls.senders_of(after).default
     connection.per_second = after.get("per_second") or None
     # else it stays where a link or the provider has moved it
-    if place != cls.place_of(before) or account != was:
+    if place != cls.destination_of(before) or account != was:
         connection.place = place
     team_subscriptions.subscribe_new(connection)
     # which ones, never what they hold

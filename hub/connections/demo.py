@@ -75,7 +75,7 @@ def subscribe() -> None:
     )
     for connection in db.session.scalars(query.order_by(Connection.id)).all():
         cls = integrations.get(connection.integration)
-        if cls.can("subscribe"):
+        if cls.supports("subscribe"):
             integration_instances.instance(connection).subscribe(
                 base + next(iter(cls.webhooks)).replace("{connection}", connection.slug)
             )
@@ -111,8 +111,8 @@ def _connect(cls: type[Integration], title: str, settings: dict[str, Any]) -> No
     connection.settings = settings_form.settings_of(settings_form.read_form(cls, settings, {}))
     connection.settings_version = 1
     connection.account = account
-    connection.sender = cls.sender_of(settings)
-    connection.place = cls.place_of(settings)
+    connection.sender = cls.senders_of(settings).default
+    connection.place = cls.destination_of(settings)
     team_subscriptions.subscribe_new(connection)
     connection.rules = Rules().stored()  # people who are made up cannot say yes to anything
     # the simulator is not asked: it knows this account by the same file, and may start after us

@@ -12,7 +12,7 @@ from typing import Any
 from werkzeug.datastructures import MultiDict
 
 from hub.core.errors import Refused
-from hub.integrations.base import ByCountry, ConfigForm, Integration, SecretField
+from hub.integrations.base import ConfigForm, Integration, SecretField, SendersByCountry
 
 
 class InvalidSettings(Refused):
@@ -120,7 +120,7 @@ def _posted(cls: type[Integration], values: Mapping[str, Any]) -> dict[str, Any]
     """Return values as a browser posts them, also where a table is given as it is stored."""
     found = dict(values)
     for field in cls.Form():
-        if isinstance(field, ByCountry) and isinstance(values.get(field.name), Mapping):
+        if isinstance(field, SendersByCountry) and isinstance(values.get(field.name), Mapping):
             found |= field.posted(field.name, found.pop(field.name))
     return found
 

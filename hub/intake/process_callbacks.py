@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy import bindparam, or_, select, update
 
 from hub import integrations
-from hub.core.errors import HubError, Refused
+from hub.core.errors import HubError, NotFound, Refused
 from hub.db import store
 from hub.db.compiled_sql import Statement, table_of
 from hub.db.engine import db
@@ -25,14 +25,14 @@ from hub.db.types import keyring, now
 from hub.intake.provider_callbacks import request_of
 from hub.integrations.base import (
     ButtonPress,
-    Fact,
+    ChatLinked,
+    ChatPermission,
     Inbound,
-    Integration,
-    Linked,
-    OptChange,
     StatusUpdate,
     Unrecognized,
+    WebhookEvent,
 )
+from hub.integrations.webhook_receiver import WebhookReceiver
 from hub.lib import times
 from hub.lib.shutdown import ShutdownSignal
 from hub.messaging.inbox import chat_membership, inbound, opt_out
@@ -70,7 +70,7 @@ class CallbackRow:
     tries: int
     before: str  # the error that the row holds
     told: list[tuple[StatusUpdate, Origin]] = field(default_factory=list)
-    came: list[tuple[Fact, Origin]] = field(default_factory=list)  # all others
+    came: list[tuple[WebhookEvent, Origin]] = field(default_factory=list)  # all others
     matched: bool = True
     fault: str = ""
     final: bool = False  # trying again would end the same
@@ -266,12 +266,12 @@ def _take_in(one: CallbackRow) -> None:
         _blame(one, problem)
 
 
-def _take(came: Fact, origin: Origin, received_at: datetime) -> bool:
+def _take(came: WebhookEvent, origin: Origin, received_at: datetime) -> bool:
     """Do what somebody did over there: wrote, pressed, linked, shut us out; False when it concerns
     no connection of ours.
     """
     if (
-        isinstance(came, Inbound | Linked | OptChange)
+        isinstance(came, Inbound | ChatLinked | ChatPermission)
         and not came.address.strip()
         and not _may_be_unknown(came, origin)
     ):
@@ -288,14 +288,14 @@ def _take(came: Fact, origin: Origin, received_at: datetime) -> bool:
                 came.token, came.who, origin=origin, reply_to=came.reply_to, post=came.provider_id
             )
             return True
-        case Linked():
+        case ChatLinked():
             return chat_invitations.link_chat(came, origin, at)
-        case OptChange():
+        case ChatPermission():
             return chat_membership.apply_membership(came, origin, at)
     return True
 
 
-def _may_be_unknown(came: Fact, origin: Origin) -> bool:
+def _may_be_unknown(came: WebhookEvent, origin: Origin) -> bool:
     """Tell whether a fact counts without a sender: a message to one of our connections does."""
     return isinstance(came, Inbound) and bool(origin.connection_ids)
 
@@ -315,7 +315,7 @@ def _read(one: CallbackRow, version: int) -> None:
         if one.connection_id is None:
             facts = _of_no_connection(content)
         else:
-            facts = _reader(one.connection_id, version).facts(request_of(content))
+            facts = _reader(one.connection_id, version).parse_events(request_of(content))
     except Exception as problem:
         _blame(one, problem)
     else:
@@ -324,18 +324,23 @@ def _read(one: CallbackRow, version: int) -> None:
         one.came = [(fact, origin) for fact in facts if not isinstance(fact, StatusUpdate)]
 
 
-def _of_no_connection(content: Mapping[str, Any]) -> list[Fact]:
+def _of_no_connection(content: Mapping[str, Any]) -> list[WebhookEvent]:
     """Return the facts of a webhook for an unknown account that count: its messages."""
-    reader = integration_instances.instances().stray(integrations.get(content["integration"]))
-    facts = reader.facts(request_of(content)) if reader is not None else []
+    reader = integration_instances.instances().unassigned_verifier(
+        integrations.webhook_receiver(content["integration"])
+    )
+    facts = reader.parse_events(request_of(content)) if reader is not None else []
     return [fact for fact in facts if isinstance(fact, Inbound)]
 
 
-def _reader(connection_id: str, version: int) -> Integration:
+def _reader(connection_id: str, version: int) -> WebhookReceiver:
     running = integration_instances.instances()
-    return running.kept(connection_id, version) or running.reader(
+    instance = running.kept(connection_id, version) or running.reader(
         db.session.get_one(Connection, connection_id)
     )
+    if not isinstance(instance, WebhookReceiver):
+        raise NotFound("no_webhooks", f"{instance.title} no longer receives webhooks.")
+    return instance
 
 
 def _apply(

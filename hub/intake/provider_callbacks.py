@@ -18,7 +18,8 @@ from hub.db.engine import db
 from hub.db.group_commit import Storage, storage_of
 from hub.db.store import read, transaction
 from hub.db.types import keyring, new_id, now
-from hub.integrations.base import Integration, WebhookRequest
+from hub.integrations.base import WebhookRequest
+from hub.integrations.webhook_receiver import WebhookReceiver
 from hub.lib.crypto import digest
 from hub.lib.storable import make_storable
 from hub.models import Connection, Receipt
@@ -45,11 +46,11 @@ class VerifiedBy:
     secret it was.
     """
 
-    integration: Integration
+    integration: WebhookReceiver
     connection_ids: tuple[str, ...]  # empty: the secret for accounts that belong to no connection
 
 
-def verify(request: WebhookRequest, integrations: Sequence[type[Integration]]) -> VerifiedBy:
+def verify(request: WebhookRequest, integrations: Sequence[type[WebhookReceiver]]) -> VerifiedBy:
     """Try the secrets of the account that the webhook claims, archived connections' too.
 
     Raises BadWebhook.
@@ -68,7 +69,7 @@ def verify(request: WebhookRequest, integrations: Sequence[type[Integration]]) -
         )
     if not known.connections:
         for cls in integrations:
-            stray = integration_instances.instances().stray(cls)
+            stray = integration_instances.instances().unassigned_verifier(cls)
             if stray is not None:
                 stray.verify(request)
                 return VerifiedBy(stray, ())
@@ -81,12 +82,12 @@ class _Known:
     do not open.
     """
 
-    connections: tuple[tuple[str, Integration | None], ...]
+    connections: tuple[tuple[str, WebhookReceiver | None], ...]
     read_at: float
 
 
 def _known(
-    request: WebhookRequest, integrations: Sequence[type[Integration]], oldest: float
+    request: WebhookRequest, integrations: Sequence[type[WebhookReceiver]], oldest: float
 ) -> _Known:
     kept: dict[tuple[str, str], _Known] = current_app.extensions.setdefault(
         "hub.webhook_accounts", {}
@@ -103,16 +104,17 @@ def _known(
     return found
 
 
-def _instance(connection: Connection) -> Integration | None:
+def _instance(connection: Connection) -> WebhookReceiver | None:
     try:
-        return integration_instances.instance(connection)
+        made = integration_instances.instance(connection)
+        return made if isinstance(made, WebhookReceiver) else None
     except HubError as problem:
         log.error("connection.unreadable", connection=connection.slug, why=str(problem))
         return None  # settings that do not open prove nothing
 
 
 def _prove(request: WebhookRequest, known: _Known) -> VerifiedBy | None:
-    proven: dict[str, Integration] = {}
+    proven: dict[str, WebhookReceiver] = {}
     for connection_id, instance in known.connections:
         try:
             if instance is not None:
@@ -124,7 +126,7 @@ def _prove(request: WebhookRequest, known: _Known) -> VerifiedBy | None:
 
 
 def _claimed(
-    request: WebhookRequest, integrations: Iterable[type[Integration]]
+    request: WebhookRequest, integrations: Iterable[type[WebhookReceiver]]
 ) -> list[Connection]:
     found: list[Connection] = []
     for cls in integrations:
@@ -136,12 +138,12 @@ def _claimed(
     return found
 
 
-def _account(cls: type[Integration], request: WebhookRequest) -> str:
+def _account(cls: type[WebhookReceiver], request: WebhookRequest) -> str:
     """Return whose webhook this claims to be.
 
     Strangers choose the text, so it must not fail in the database nor fill the memory.
     """
-    account = make_storable(cls.account(request))
+    account = make_storable(cls.claimed_account(request))
     return account if len(account) <= LONGEST_KEY else ""
 
 
@@ -170,7 +172,7 @@ def store(request: WebhookRequest, proof: VerifiedBy) -> bool:
         "connection": request.connection,
         "headers": {
             name: make_storable(request.headers[name])
-            for name in (*KEPT_HEADERS, *cls.kept_headers)
+            for name in (*KEPT_HEADERS, *cls.stored_headers)
             if name in request.headers
         },
         "body": base64.b64encode(request.body).decode(),

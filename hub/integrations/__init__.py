@@ -7,28 +7,31 @@ import inspect
 import pkgutil
 from collections.abc import Mapping
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 
 from hub.core.errors import ConfigError, NotFound
 from hub.integrations.base import Integration
+from hub.integrations.webhook_receiver import WebhookReceiver
 
 GROUP = "hub.integrations"
+CONTRACT = 2  # the version of the contract in `base` that integrations are written for
+NAMES = "docs/integration-names.md"  # the old and new names of the contract
 
 
 @cache
 def registry() -> Mapping[str, type[Integration]]:
     """Return every integration by name, in the order of their titles.
 
-    Raises ConfigError when two share a name.
+    Raises ConfigError when two share a name, or when one was written for another contract.
     """
     found: dict[str, type[Integration]] = {}
     for module in pkgutil.iter_modules(__path__):
-        if not module.name.startswith("_") and module.name != "base":
+        if not module.name.startswith("_"):
             for cls in _classes(f"{__name__}.{module.name}"):
                 _add(found, cls)
     for point in entry_points(group=GROUP):
-        _add(found, point.load())
+        _add(found, _load(point))
     return MappingProxyType(dict(sorted(found.items(), key=lambda item: item[1].title.lower())))
 
 
@@ -43,6 +46,31 @@ def _classes(module_name: str) -> list[type[Integration]]:
     ]
 
 
+def _load(point: EntryPoint) -> type[Integration]:
+    """Load the integration of a package. Raises ConfigError when it needs another contract."""
+    try:
+        cls: type[Integration] = point.load()
+    except (ImportError, AttributeError) as problem:
+        # a package of an older contract may import names that are gone
+        raise ConfigError(
+            f"The integration {point.name!r} of {_package(point)} cannot be loaded: {problem}."
+            f" Update or remove the package. If it was written for an older contract, {NAMES} in"
+            " the source of Signpost lists the old and new names."
+        ) from problem
+    declared = getattr(cls, "contract", 1)
+    if declared != CONTRACT:
+        raise ConfigError(
+            f"The integration {point.name!r} of {_package(point)} was written for contract"
+            f" {declared}, and this version of Signpost needs contract {CONTRACT}. Update or remove"
+            f" the package. {NAMES} in the source of Signpost lists the old and new names."
+        )
+    return cls
+
+
+def _package(point: EntryPoint) -> str:
+    return f"the package {point.dist.name} {point.dist.version}" if point.dist else point.value
+
+
 def _add(found: dict[str, type[Integration]], cls: type[Integration]) -> None:
     if cls.name in found and found[cls.name] is not cls:
         raise ConfigError(
@@ -53,11 +81,12 @@ def _add(found: dict[str, type[Integration]], cls: type[Integration]) -> None:
 
 
 def reports(name: str) -> bool:
-    """Tell whether more is ever heard of what an integration handed over; of a package that is
-    gone, as far as is known, yes.
+    """Tell whether the status of an integration's messages changes after they are sent.
+
+    Returns True for an integration whose package is gone.
     """
     try:
-        return get(name).reports()
+        return get(name).reports
     except NotFound:
         return True
 
@@ -86,16 +115,28 @@ def get(name: str) -> type[Integration]:
         ) from None
 
 
-def webhook_paths() -> Mapping[str, tuple[type[Integration], ...]]:
+def webhook_receiver(name: str) -> type[WebhookReceiver]:
+    """Return an integration that receives webhooks, by name.
+
+    Raises NotFound when its package is gone, or no longer receives webhooks.
+    """
+    cls = get(name)
+    if not issubclass(cls, WebhookReceiver):
+        raise NotFound("no_webhooks", f"{cls.title} no longer receives webhooks.")
+    return cls
+
+
+def webhook_paths() -> Mapping[str, tuple[type[WebhookReceiver], ...]]:
     """Return every declared webhook path with the integrations that read what comes there: who
     declares it, and their families.
     """
-    paths: dict[str, tuple[type[Integration], ...]] = {}
-    for cls in registry().values():
+    paths: dict[str, tuple[type[WebhookReceiver], ...]] = {}
+    receivers = [cls for cls in registry().values() if issubclass(cls, WebhookReceiver)]
+    for cls in receivers:
         for path in cls.webhooks:
             kin = [
                 other
-                for other in registry().values()
+                for other in receivers
                 if other is cls or (cls.family and other.family == cls.family)
             ]
             paths[path] = tuple(dict.fromkeys((*paths.get(path, ()), cls, *kin)))

@@ -7,69 +7,76 @@ request.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from wtforms import Form, PasswordField
+from wtforms.validators import InputRequired, Regexp
 
 from hub.core.data_dir import SimulatorCredentials
-from hub.core.errors import BadWebhook
+from hub.core.errors import SendError
 from hub.core.vocabulary import Address, Channel
-from hub.integrations._by_country import ByCountry
-from hub.integrations._help import with_help
-from hub.integrations._rate import with_rate
-from hub.integrations._values import (
+from hub.integrations import calls
+from hub.integrations.error_table import ErrorTable
+from hub.integrations.help_setting import with_help_setting
+from hub.integrations.rate_setting import with_rate_setting
+from hub.integrations.senders_by_country import SendersByCountry
+from hub.integrations.values import (
     Accepted,
-    Attached,
+    Attachment,
     Button,
     ButtonPress,
     Card,
+    ChatLinked,
+    ChatPermission,
     CheckResult,
     Content,
-    Fact,
-    Filled,
+    FilledTemplate,
     Inbound,
-    Linked,
-    OptChange,
     Outbound,
+    Price,
     Problem,
+    Senders,
     StatusUpdate,
-    TemplateFound,
+    TemplateInfo,
     Unrecognized,
+    WebhookEvent,
     WebhookRequest,
 )
-from hub.lib.provider_http import Door
+from hub.lib.provider_http import ProviderHttpClient, ProviderResponse, record_exchanges
 
 __all__ = [
     "Accepted",
-    "Attached",
+    "Attachment",
     "Button",
     "ButtonPress",
-    "ByCountry",
     "Card",
+    "ChatLinked",
+    "ChatPermission",
     "CheckResult",
     "ConfigForm",
     "Content",
-    "Fact",
-    "Filled",
+    "FilledTemplate",
     "Inbound",
     "Integration",
-    "Linked",
-    "OptChange",
     "Outbound",
+    "Price",
     "Problem",
     "SecretField",
+    "Senders",
+    "SendersByCountry",
     "StatusUpdate",
-    "TemplateFound",
+    "TemplateInfo",
     "Unrecognized",
+    "WebhookEvent",
     "WebhookRequest",
     "action",
-    "webhook",
+    "required_secret",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
+NO_ERRORS = ErrorTable("The provider", {})  # of an integration that explains no codes
 
 
 # ── Settings ──────────────────────────────────────────────────────────────────────────────────────
@@ -97,16 +104,13 @@ class SecretField(PasswordField):
         self.bound_to = bound_to
 
 
-def webhook(path: str) -> Callable[[F], F]:
-    """Declare that a method reads the requests at /api/rpc/webhooks/<path>; `{connection}` stands
-    for a slug.
+def required_secret(what: str) -> list[Any]:
+    """Return the validators of a secret that has to be entered, such as "token".
+
+    A secret has 8 to 200 visible ASCII characters, so that it can be sent in a header.
     """
-
-    def mark(method: F) -> F:
-        method.webhook_path = path  # type: ignore[attr-defined]
-        return method
-
-    return mark
+    rule = f"The {what} has 8 to 200 characters, without spaces."
+    return [InputRequired(f"Enter the {what}."), Regexp(r"[!-~]{8,200}\Z", message=rule)]
 
 
 def action(title: str) -> Callable[[F], F]:
@@ -130,6 +134,9 @@ class Integration:
     One thread-safe instance per connection and version of its settings.
     """
 
+    # the version of this contract that it was written for; see docs/integration-names.md
+    contract: ClassVar[int]
+
     # who it is: `name` is the module's name and stored for ever; the rest are the words on its card
     name: ClassVar[str]
     title: ClassVar[str]
@@ -146,18 +153,22 @@ class Integration:
     icon: ClassVar[str] = ""  # a file of static/icons; default: the channel's
     # integrations of one family have accounts in common, and read each other's webhooks
     family: ClassVar[str] = ""
-    status_path: ClassVar[str] = ""  # of `webhooks`, where statuses of messages are reported
+    # True: the status of a message changes after `send`, by a webhook or by `fetch_status`
+    reports: ClassVar[bool]
+    # one of `webhooks`, whose address is sent with each message for its status callbacks
+    status_path: ClassVar[str] = ""
+    errors: ClassVar[ErrorTable] = NO_ERRORS  # its error codes
 
     # its rules
     channel: ClassVar[Channel]
     address: ClassVar[Address] = Address.PHONE
     # on channel `chat`: by which of a person's addresses it writes to them alone; CHAT: to those
     # who opened its `invite`; None: to nobody
-    finds_by: ClassVar[Address | None] = None
+    direct_address_kind: ClassVar[Address | None] = None
     event_prefix: ClassVar[str]  # of platform events, such as sms in sms_delivered
     session_window: ClassVar[float] = 0  # hours of free text after a person's message; 0: always
     # whether the provider answers STOP, START and HELP by itself; None: people cannot write back
-    answers_keywords: ClassVar[bool | None] = None
+    replies_to_keywords: ClassVar[bool | None] = None
     # codes with which the provider says that the recipient replied STOP to this sender: a START
     # lifts that again
     stop_codes: ClassVar[frozenset[str]] = frozenset()
@@ -180,13 +191,12 @@ class Integration:
     resend_unknown: ClassVar[bool] = False  # True: rather twice than not at all
     # True: `check` posts something that people see, for want of another way
     checks_visibly: ClassVar[bool] = False
-    # of a webhook, in lower case: those that `facts` reads
-    kept_headers: ClassVar[tuple[str, ...]] = ()
     # the response header that names a request in the provider's logs
     request_ref_header: ClassVar[str] = ""
 
     api: ClassVar[Mapping[str, str]] = {}
     Form: ClassVar[type[ConfigForm]] = ConfigForm
+    receives_webhooks: ClassVar[bool] = False  # True of every WebhookReceiver
     webhooks: ClassVar[Mapping[str, str]] = {}  # path → method, filled from @webhook
     actions: ClassVar[Mapping[str, str]] = {}  # method → title, filled from @action
 
@@ -196,17 +206,25 @@ class Integration:
         members = [(name, member) for name in names if callable(member := getattr(cls, name, None))]
         cls.webhooks = {m.webhook_path: name for name, m in members if hasattr(m, "webhook_path")}
         cls.actions = {name: m.action_title for name, m in members if hasattr(m, "action_title")}
+        if cls.webhooks and not cls.receives_webhooks:
+            raise TypeError(
+                f"{cls.__name__} declares a webhook, so it has to be a WebhookReceiver."
+            )
         if "name" in vars(cls) and (cls.per_second or cls.rate_hint):
-            cls.Form = with_rate(cls.Form, cls.per_second, cls.rate_hint)
-        if "name" in vars(cls) and cls.answers_keywords is False:
-            cls.Form = with_help(cls.Form)
+            cls.Form = with_rate_setting(cls.Form, cls.per_second, cls.rate_hint)
+        if "name" in vars(cls) and cls.replies_to_keywords is False:
+            cls.Form = with_help_setting(cls.Form)
 
     def __init__(
-        self, settings: Mapping[str, Any], door: Door, api: Mapping[str, str] | None = None
+        self,
+        settings: Mapping[str, Any],
+        http: ProviderHttpClient,
+        api: Mapping[str, str] | None = None,
     ) -> None:
         self.settings = dict(settings)
-        self.door = door
+        self.http = http
         self.api_urls = {**self.api, **(api or {})}
+        self.senders = self.senders_of(self.settings)
 
     # what is filled at save
     @classmethod
@@ -215,38 +233,25 @@ class Integration:
         return ""
 
     @classmethod
-    def sender_of(cls, settings: Mapping[str, Any]) -> str:
-        """Return what messages are sent from: connections of one sender share its limits."""
-        return ""
-
-    @classmethod
-    def senders_of(cls, settings: Mapping[str, Any]) -> tuple[str, ...]:
-        """Return everything that messages may be sent from, and written to: `sender_of`, and those
-        that some recipients are for.
-        """
-        return (cls.sender_of(settings),)
-
-    @classmethod
-    def chooses_sender(cls, sender: str) -> bool:
-        """Tell whether a sender is a pool, from which the provider chooses: what people write then
-        names one that we do not know.
-        """
-        return False
+    def senders_of(cls, settings: Mapping[str, Any]) -> Senders:
+        """Return what messages are sent from. It is stored in plain text."""
+        return Senders()
 
     # teams
     @classmethod
-    def place_of(cls, settings: Mapping[str, Any]) -> str:
+    def destination_of(cls, settings: Mapping[str, Any]) -> str:
         """Return where a team reads what is posted, as `clean_address` writes it: plain text, no
         secret; '' when it is for people only.
         """
         return ""
 
     @classmethod
-    def finds_people(cls, place: str) -> bool:
-        """Tell whether a connection with this place can write to people at all; by what, `finds_by`
-        says.
+    def reaches_people(cls, place: str) -> bool:
+        """Tell whether a connection with this destination can write to people at all.
+
+        `direct_address_kind` says by which of their addresses.
         """
-        return cls.finds_by is not None
+        return cls.direct_address_kind is not None
 
     @classmethod
     def keeps_threads(cls, place: str) -> bool:
@@ -269,15 +274,46 @@ class Integration:
         """Return a recipient's address, given in normal form, as the provider wants it written."""
         return address
 
-    def other_sender(self, to: str) -> str:
-        """Return what a message to this recipient is sent from, as `sender_of` writes it, where
-        that is not the usual one; else ''.
-        """
-        return ""
-
     def check(self) -> CheckResult:
-        """Prove the settings with a harmless call."""
+        """Test the settings with a harmless call. Raises a SendError when that call fails."""
         raise NotImplementedError
+
+    def run_check(self) -> CheckResult:
+        """Test the settings, and report a SendError of `check` as a failed test."""
+        with record_exchanges() as exchanges:
+            try:
+                return self.check()
+            except SendError as problem:
+                table = self.errors
+                if table is NO_ERRORS:
+                    table = ErrorTable(self.provider, {})
+                return table.failed_check(problem, exchanges, reference=self.request_ref_header)
+
+    def call(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | str | None = None,
+        content: Any = None,
+        hidden: str = "",
+    ) -> ProviderResponse:
+        """Make one request to the provider and return its response, whatever the HTTP status.
+
+        `content` is sent as JSON in place of `body`. `hidden` is a secret part of the URL's path.
+        Raises Unreachable and OutcomeUnknown.
+        """
+        return calls.call(
+            self.http,
+            self.provider,
+            method,
+            url,
+            headers=headers,
+            body=body,
+            content=content,
+            hidden=hidden,
+        )
 
     def send(self, message: Outbound) -> Accepted:
         """Hand a message over, once. Raises a SendError."""
@@ -310,7 +346,7 @@ class Integration:
         """Ask the provider what became of a message."""
         raise NotImplementedError
 
-    def templates(self) -> list[TemplateFound]:
+    def fetch_templates(self) -> list[TemplateInfo]:
         """Return every template that the provider keeps for this account."""
         raise NotImplementedError
 
@@ -327,7 +363,7 @@ class Integration:
         """
         raise NotImplementedError
 
-    def file(self, url: str) -> tuple[str, bytes]:
+    def fetch_file(self, url: str) -> tuple[str, bytes]:
         """Return a file that a person sent: content type and content.
 
         `url` stood in an Inbound. Raises a SendError.
@@ -335,21 +371,14 @@ class Integration:
         raise NotImplementedError
 
     @classmethod
-    def can(cls, power: str) -> bool:
+    def supports(cls, power: str) -> bool:
         """Tell whether an optional power (`find`, `fetch_status`…) is there."""
         return getattr(cls, power) is not getattr(Integration, power)
 
     @classmethod
-    def reports(cls) -> bool:
-        """Tell whether more is ever heard of a message that was handed over: the provider says it,
-        or can be asked.
-        """
-        return bool(cls.status_path) or cls.can("fetch_status")
-
-    @classmethod
     def explain(cls, code: str) -> Problem | None:
-        """Say what one of the provider's codes means, or None when it is not known."""
-        return None
+        """Explain one of the provider's codes. Returns None for an unknown code."""
+        return None if cls.errors is NO_ERRORS else cls.errors.explain(code)
 
     @classmethod
     def demo_settings(cls, credentials: SimulatorCredentials) -> dict[str, Any] | None:
@@ -357,61 +386,3 @@ class Integration:
         for this provider.
         """
         return None
-
-    # receiving
-    @classmethod
-    def account(cls, request: WebhookRequest) -> str:
-        """Return whose webhook this claims to be; nothing is trusted before `verify`."""
-        return ""
-
-    @classmethod
-    def probe(cls, request: WebhookRequest) -> tuple[str, str] | None:
-        """Return the answer to a request by which the provider only tests the address; None for
-        every other request.
-
-        It comes without a signature, with GET or POST, and nothing of it is stored.
-        """
-        return None
-
-    def verify(self, request: WebhookRequest) -> None:
-        """Raise BadWebhook unless this connection's secret proves the request genuine."""
-        raise BadWebhook("This integration takes no webhooks.")
-
-    @classmethod
-    def stray(cls, environ: Mapping[str, str], door: Door) -> Self | None:
-        """Return an instance that verifies webhooks whose account belongs to no connection, if one
-        is set up.
-        """
-        return None
-
-    @classmethod
-    def receipt_key(cls, request: WebhookRequest) -> tuple[str, str]:
-        """Return what a webhook is about and what it says of it: a second one with the same pair is
-        a repeat.
-        """
-        return hashlib.sha256(request.body).hexdigest(), ""
-
-    def facts(self, request: WebhookRequest) -> list[Fact]:
-        """Read a genuine webhook; pure."""
-        found: list[Fact] = getattr(self, self.webhooks[request.path])(request)
-        return found
-
-    @classmethod
-    def answer(cls, request: WebhookRequest, new: bool) -> tuple[str, str]:
-        """Return what to say to the provider: content type and text.
-
-        `new` is False for a repeat.
-        """
-        return "application/json", '{"success": true}'
-
-    @classmethod
-    def clicked(cls, request: WebhookRequest) -> tuple[str, ...]:
-        """Return the tokens of all clicked buttons, those of other apps included."""
-        return ()
-
-    @classmethod
-    def answer_foreign(cls, request: WebhookRequest) -> tuple[str, str]:
-        """Return what to say to the provider where none of the `clicked` buttons is one of this
-        hub's.
-        """
-        return cls.answer(request, True)

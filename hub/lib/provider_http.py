@@ -1,11 +1,11 @@
-"""The one door out: every HTTP request to a provider goes through a `Door`.
+"""The HTTP client for all requests to providers.
 
 It pools connections, sets time limits, follows no redirect, caps the size of answers, and decides
 at connect time, after the name was resolved, whether the address may be reached: https to public
 addresses only, except those that are allowed.
 
-    NotSent    nothing reached the other side: surely not accepted
-    NoAnswer   the request left, or may have; what became of it is not known
+    ConnectFailed   the request did not reach the provider, so it was not accepted
+    ResponseLost    the request left or may have left, and its outcome is not known
 """
 
 from __future__ import annotations
@@ -43,36 +43,37 @@ from urllib3.util import Timeout
 
 from hub.core.errors import HubError
 from hub.lib import times
+from hub.lib.storable import json_object
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 10.0
 # the name and the handshake take their time, and a machine may be suspended meanwhile: then it is
 # too late
 LEAVES_WITHIN = 20.0
-LARGEST_ANSWER = 2 * 1024 * 1024
+LARGEST_RESPONSE = 2 * 1024 * 1024
 LONGEST_WAIT = 1_000_000.0  # seconds; who asks for more means something else
 # kept alive per host: as many are opened as calls are made at once, by the threads of all
-# connections that share a door; a smaller number would close what the next call needs
+# connections that share a client; a smaller number would close what the next call needs
 KEPT_ALIVE = 1024
 
 
-class NotSent(HubError):
+class ConnectFailed(HubError):
     """The request did not leave: no connection, a refused address, a failed TLS handshake."""
 
 
-class NotAllowed(NotSent):
+class AddressNotAllowed(ConnectFailed):
     """The address must not be reached; an admin can allow it with HUB_HTTP_ALLOW."""
 
 
-class NoAnswer(HubError):
+class ResponseLost(HubError):
     """The request left, or may have, and no complete answer came back."""
 
 
 @dataclass(frozen=True)
-class Answer:
-    """The response of a provider.
+class ProviderResponse:
+    """A provider's HTTP response.
 
-    `body` is at most LARGEST_ANSWER bytes; header names are lower case.
+    `body` is at most LARGEST_RESPONSE bytes; header names are lower case.
     """
 
     status: int
@@ -83,6 +84,11 @@ class Answer:
     @property
     def text(self) -> str:
         return self.body.decode("utf-8", errors="replace")
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """The object of a JSON body, its texts made storable. Any other body gives {}."""
+        return json_object(self.body)
 
     @property
     def retry_after(self) -> float | None:
@@ -120,7 +126,7 @@ _exchanges: ContextVar[list[Exchange] | None] = ContextVar("exchanges", default=
 
 
 @contextmanager
-def recorded() -> Iterator[list[Exchange]]:
+def record_exchanges() -> Iterator[list[Exchange]]:
     """Collect the exchanges that the code inside makes, in this thread."""
     exchanges: list[Exchange] = []
     token = _exchanges.set(exchanges)
@@ -209,7 +215,7 @@ class _Guarded:
             raise NameResolutionError(self.host, self, problem) from problem  # type: ignore[arg-type]
         reachable = [entry for entry in found if trusted or is_public(str(entry[4][0]))]
         if not reachable:
-            raise NotAllowed(
+            raise AddressNotAllowed(
                 f"{name} is not on the public internet. If it is meant, add {name} to"
                 " HUB_HTTP_ALLOW."
             )
@@ -238,7 +244,7 @@ class _Guarded:
         raise NewConnectionError(self, f"no connection to {name}") from failure  # type: ignore[arg-type]
 
 
-class Door:
+class ProviderHttpClient:
     """Makes requests; safe to share between threads.
 
     `allow` holds `host:port` entries that are reachable though private or plain.
@@ -276,12 +282,12 @@ class Door:
         connect: float = CONNECT_SECONDS,
         read: float = READ_SECONDS,
         count_to: int = 0,
-        largest: int = LARGEST_ANSWER,
+        largest: int = LARGEST_RESPONSE,
         hidden: str = "",
-    ) -> Answer:
+    ) -> ProviderResponse:
         """Make one request.
 
-        Raises NotSent or NoAnswer; every HTTP status is an Answer.
+        Raises ConnectFailed or ResponseLost. Every HTTP status is a ProviderResponse.
 
         A body larger than `largest` bytes is not read. With `count_to` the body is not kept but
         counted, until it is larger than that. `hidden` is a part of the path that is a secret: the
@@ -293,7 +299,7 @@ class Door:
         if (log := _exchanges.get()) is not None:
             log.append(exchange)
         if parts.scheme != "https" and host_port(url) not in self._allow:
-            raise NotAllowed(
+            raise AddressNotAllowed(
                 f"{parts.hostname} would be reached without encryption. Use its https address, or"
                 f" add {host_port(url)} to HUB_HTTP_ALLOW."
             )
@@ -321,15 +327,15 @@ class Door:
                 response.release_conn()
         except HTTPError as problem:
             if isinstance(problem, NewConnectionError | ConnectTimeoutError) or not _request.left:
-                raise NotSent(
+                raise ConnectFailed(
                     f"{parts.hostname} cannot be reached: {_sentence(problem)}."
                 ) from None
-            raise NoAnswer(
+            raise ResponseLost(
                 f"{parts.hostname} did not answer completely: {_sentence(problem)}."
             ) from None
         finally:
             exchange.milliseconds = round((time.monotonic() - started) * 1000)
-        return Answer(response.status, exchange.headers, content, size)
+        return ProviderResponse(response.status, exchange.headers, content, size)
 
     @staticmethod
     def _read(

@@ -1,8 +1,8 @@
-"""Begins a new integration: a module that works, with its test, from the templates of
+"""Create a new integration: a module that works, with its test, from the templates of
 `integrations/_new/`.
 
-Into a checkout it writes those two; else a package of its own, which names the integration in the
-entry-point group that the registry reads.
+In a checkout it writes those two files. As a package it also writes the project file, which names
+the integration in the entry-point group that the registry reads.
 """
 
 from __future__ import annotations
@@ -10,9 +10,12 @@ from __future__ import annotations
 import ast
 import keyword
 import re
+import subprocess
+import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from string import Template
 
@@ -21,6 +24,8 @@ from hub.core.errors import Conflict, NotFound, Refused
 from hub.core.vocabulary import Channel
 
 TEMPLATES = Path(integrations.__file__).parent / "_new"
+# kinds of integrations, each with a module and a test of its own
+KINDS = ("team", "webhook-url", "people", "sms")
 LONGEST = 30  # characters of a name: what is made of it still fits its lines
 NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 SUCH_AS = (
@@ -38,13 +43,15 @@ class Scaffold:
     title: str
 
 
-def in_checkout(name: str, here: Path) -> Scaffold:
+def in_checkout(name: str, here: Path, kind: str = "team") -> Scaffold:
     """Write an integration's module and its test into the checkout that holds `here`.
+
+    `kind` is one of KINDS.
 
     Raises Refused where the name will not do, NotFound where there is no checkout, Conflict where a
     file is there already.
     """
-    _check(name)
+    _check(name, kind)
     root = _checkout(here)
     if (where := _said_in(root, name)) is not None:
         raise Conflict(
@@ -57,16 +64,21 @@ def in_checkout(name: str, here: Path) -> Scaffold:
     return _write(
         root,
         words,
-        {f"hub/integrations/{name}.py": "module", f"tests/integrations/test_{name}.py": "test"},
+        {
+            f"hub/integrations/{name}.py": _template(kind, "module"),
+            f"tests/integrations/test_{name}.py": _template(kind, "test"),
+        },
     )
 
 
-def in_package(name: str, folder: Path) -> Scaffold:
-    """Write a package that brings an integration: project file, module, test and README.
+def in_package(name: str, folder: Path, kind: str = "team") -> Scaffold:
+    """Write a package with an integration: project file, module, test and README.
+
+    `kind` is one of KINDS.
 
     Raises Refused where the name will not do, Conflict where a file is there already.
     """
-    _check(name)
+    _check(name, kind)
     package = f"hub_{name}"
     words = _words(name, module=f"{package}.{name}", wire="wire") | {
         "package": package,
@@ -79,15 +91,19 @@ def in_package(name: str, folder: Path) -> Scaffold:
             "pyproject.toml": "pyproject",
             "README.md": "readme",
             f"{package}/__init__.py": "init",
-            f"{package}/{name}.py": "module",
-            f"tests/test_{name}.py": "test",
+            f"{package}/{name}.py": _template(kind, "module"),
+            f"tests/test_{name}.py": _template(kind, "test"),
             "tests/wire.py": "wire",
         },
     )
 
 
 # ── The name ──────────────────────────────────────────────────────────────────────────────────────
-def _check(name: str) -> None:
+def _template(kind: str, what: str) -> str:
+    return f"{kind.replace('-', '_')}_{what}"
+
+
+def _check(name: str, kind: str) -> None:
     """Refuse a name that no integration may have, wherever it lives."""
     if name.startswith("_"):
         raise Refused(
@@ -117,7 +133,7 @@ def _check(name: str) -> None:
             f"An integration is called {name} already, in {known.__module__}. Give another name.",
         )
     words = _words(name, module="", wire="")
-    if _bound(TEMPLATES / "module.txt", words)[words["class_name"]] > 1:
+    if _bound(TEMPLATES / f"{_template(kind, 'module')}.txt", words)[words["class_name"]] > 1:
         why = (
             f"A class {words['class_name']} would hide what an integration needs. Give another"
             f" name, such as {name}_chat."
@@ -196,4 +212,14 @@ def _write(folder: Path, words: dict[str, str], wanted: dict[str, str]) -> Scaff
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x") as file:
             file.write(Template((TEMPLATES / f"{template}.txt").read_text()).substitute(words))
+    _format(paths)
     return Scaffold(folder, tuple(paths), words["title"])
+
+
+def _format(paths: Iterable[Path]) -> None:
+    """Lay out new modules with ruff, where it is installed: names of any length fit then."""
+    modules = [str(path) for path in paths if path.suffix == ".py"]
+    if find_spec("ruff") is not None:
+        ruff = [sys.executable, "-m", "ruff"]
+        subprocess.run([*ruff, "check", "--quiet", "--fix", "--select", "I", *modules], check=True)
+        subprocess.run([*ruff, "format", "--quiet", *modules], check=True)

@@ -15,7 +15,8 @@ from hub import integrations
 from hub.core.config import Config, is_loopback
 from hub.core.errors import ConfigError
 from hub.integrations.base import Integration
-from hub.lib.provider_http import Door, host_port
+from hub.integrations.webhook_receiver import WebhookReceiver
+from hub.lib.provider_http import ProviderHttpClient, host_port
 from hub.models import Connection
 
 
@@ -26,7 +27,7 @@ class InstanceCache:
         self.config = config
         self._instances: dict[str, tuple[int, Integration]] = {}
         self._aside: dict[str, float] = {}
-        self._doors: dict[frozenset[str], Door] = {}
+        self._clients: dict[frozenset[str], ProviderHttpClient] = {}
         self._lock = threading.Lock()
 
     def instance(self, connection: Connection) -> Integration:
@@ -63,27 +64,36 @@ class InstanceCache:
             return self.instance(connection)
         except ConfigError:
             return integrations.get(connection.integration)(
-                connection.settings_or_none() or {}, self._door(frozenset())
+                connection.settings_or_none() or {}, self._client(frozenset())
             )
 
     def make(self, name: str, settings: Mapping[str, Any], *, test: bool) -> Integration:
         """Return an instance of an integration for settings that need not be stored."""
         cls = integrations.get(name)
-        api, door = self._outside(cls, test)
-        return cls(settings, door, api)
+        api, http = self._outside(cls, test)
+        return cls(settings, http, api)
 
-    def door(self, allow: frozenset[str]) -> Door:
-        """Return the way to addresses that belong to no provider, such as those of files."""
-        return self._door(allow)
+    def api_urls(self, cls: type[Integration], *, test: bool) -> tuple[str, ...]:
+        """Return the addresses that an integration's calls go to.
 
-    def stray(self, cls: type[Integration]) -> Integration | None:
+        Raises ConfigError for a test connection outside the demo.
+        """
+        return tuple({**cls.api, **self._outside(cls, test)[0]}.values())
+
+    def http_client(self, allow: frozenset[str]) -> ProviderHttpClient:
+        """Return a client for addresses that belong to no provider, such as those of files."""
+        return self._client(allow)
+
+    def unassigned_verifier(self, cls: type[WebhookReceiver]) -> WebhookReceiver | None:
         """Return what verifies webhooks of accounts that belong to no connection."""
-        return cls.stray(
+        return cls.unassigned_verifier(
             {**os.environ, "TWILIO_WEBHOOK_AUTH_TOKEN": self.config.twilio_webhook_auth_token},
-            self._door(frozenset()),
+            self._client(frozenset()),
         )
 
-    def _outside(self, cls: type[Integration], test: bool) -> tuple[dict[str, str], Door]:
+    def _outside(
+        self, cls: type[Integration], test: bool
+    ) -> tuple[dict[str, str], ProviderHttpClient]:
         if test:  # a test connection reaches the simulator and nothing else
             if not self.config.demo:
                 raise ConfigError(
@@ -91,23 +101,23 @@ class InstanceCache:
                     " HUB_DEMO=1, or use a live connection with the provider's own test"
                     " credentials."
                 )
-            return dict.fromkeys(cls.api, self.config.simulator_url), self._door(
+            return dict.fromkeys(cls.api, self.config.simulator_url), self._client(
                 frozenset({str(self.config.simulator_bind)})
             )
         api = {name: self.config.api_urls[name] for name in cls.api if name in self.config.api_urls}
         # an address that the operator wrote into the environment may be reached, by the integration
         # it is meant for; credentials go there in clear only on this machine, or where
         # HUB_HTTP_ALLOW says so
-        return api, self._door(
+        return api, self._client(
             self.config.http_allow | {host_port(url) for url in api.values() if _safe(url)}
         )
 
-    def _door(self, allow: frozenset[str]) -> Door:
+    def _client(self, allow: frozenset[str]) -> ProviderHttpClient:
         with self._lock:
-            if allow not in self._doors:
+            if allow not in self._clients:
                 ca_file = str(self.config.ca_file) if self.config.ca_file else None
-                self._doors[allow] = Door(allow=allow, ca_file=ca_file)
-            return self._doors[allow]
+                self._clients[allow] = ProviderHttpClient(allow=allow, ca_file=ca_file)
+            return self._clients[allow]
 
 
 def _safe(url: str) -> bool:

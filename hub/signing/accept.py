@@ -17,7 +17,7 @@ from hub.db.compiled_sql import Statement, table_of
 from hub.db.optimistic_transaction import optimistic
 from hub.db.store import cached, list_param, read, transaction, write
 from hub.db.types import keyring, new_id, now
-from hub.integrations.base import Filled
+from hub.integrations.base import FilledTemplate
 from hub.lib.crypto import blind_index
 from hub.messaging.compose import plan, provider_templates, render
 from hub.messaging.compose.fitting import TOO_LONG, TooLong
@@ -142,7 +142,7 @@ class _Said:
     """The text of a message and, where it may be needed, its approved template."""
 
     rendered: render.Rendered
-    template: Filled | None
+    template: FilledTemplate | None
     says: dict[str, Any] | None
 
 

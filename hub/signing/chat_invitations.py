@@ -17,7 +17,7 @@ from hub.core.vocabulary import Address, ConnectionState, RequestState, SignerSt
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import new_id, now
-from hub.integrations.base import Linked, OptChange
+from hub.integrations.base import ChatLinked, ChatPermission
 from hub.lib.text import isolate, one_line
 from hub.messaging.compose.outbox import Draft, add
 from hub.messaging.contacts import chats
@@ -67,7 +67,7 @@ def inviting_connections(*, test: bool) -> list[Connection]:
 
 def _invites(connection: Connection) -> bool:
     try:
-        return integrations.get(connection.integration).can("invite")
+        return integrations.get(connection.integration).supports("invite")
     except NotFound:
         return False
 
@@ -149,7 +149,7 @@ def link_names() -> frozenset[str]:
     invited to.
     """
     return frozenset(
-        f"{name}_link" for name, cls in integrations.registry().items() if cls.can("invite")
+        f"{name}_link" for name, cls in integrations.registry().items() if cls.supports("invite")
     )
 
 
@@ -184,7 +184,7 @@ def _link_for(connection_id: str, source_id: str, signer: SignerRecord) -> str:
 
 # ── Linking ───────────────────────────────────────────────────────────────────────────────────────
 @transaction
-def link_chat(came: Linked, origin: Origin, at: datetime) -> bool:
+def link_chat(came: ChatLinked, origin: Origin, at: datetime) -> bool:
     """Let a connection write to the chat of who opened a link; False when the connection is not
     known.
 
@@ -203,7 +203,7 @@ def link_chat(came: Linked, origin: Origin, at: datetime) -> bool:
         return True
     action.used_at = now()
     action.outcome = contact.id
-    opened = OptChange(wanted=True, address=came.address, why="Opened a link of ours.")
+    opened = ChatPermission(wanted=True, address=came.address, why="Opened a link of ours.")
     chat_membership.apply_membership(opened, origin, at)
     if came.team:
         _take_place(connection, came)
@@ -266,7 +266,7 @@ def _receiver(connection_ids: Collection[str]) -> Connection | None:
     return db.session.scalar(query.limit(1))
 
 
-def _take_place(connection: Connection, came: Linked) -> None:
+def _take_place(connection: Connection, came: ChatLinked) -> None:
     connection.place = came.address
     db.session.flush()
     team_subscriptions.subscribe_new(connection)

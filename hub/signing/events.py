@@ -64,7 +64,7 @@ def _ways() -> list[str]:
         for channel in (Channel.WHATSAPP, Channel.SMS, Channel.VOICE, Channel.EMAIL, Channel.CHAT)
     ]
     return channels + [
-        name for name, cls in integrations.registry().items() if cls.finds_by is not None
+        name for name, cls in integrations.registry().items() if cls.direct_address_kind is not None
     ]
 
 

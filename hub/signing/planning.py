@@ -67,14 +67,14 @@ def _is_usable(carrier: Carrier) -> bool:
 def planned_with(carrier: PlacedCarrier) -> plan.Carrier:
     """Return a connection as planning sees it."""
     cls = integrations.get(carrier.integration)
-    finds_by = cls.finds_by if cls.finds_people(carrier.place) else None
+    direct_address_kind = cls.direct_address_kind if cls.reaches_people(carrier.place) else None
     return plan.Carrier(
         carrier.id,
         carrier.channel,
         cls.address.value,
         cls.clean_address,
         name=cls.name,
-        finds_by=finds_by or "",
+        direct_address_kind=direct_address_kind or "",
         place=carrier.place,
     )
 
@@ -129,7 +129,9 @@ def people(
     """Return signers as planning sees them, with the chats that they opened to those connections
     that they prefer.
     """
-    by_chat = {carrier.id: carrier for carrier in among if carrier.finds_by == Address.CHAT}
+    by_chat = {
+        carrier.id: carrier for carrier in among if carrier.direct_address_kind == Address.CHAT
+    }
     named = {name for carrier in by_chat.values() for name in (carrier.name, carrier.channel)}
     prefer = [signer for signer in signers if named & set(signer.details.get("preference") or ())]
     linked = (

@@ -30,7 +30,8 @@ from hub.core.config import LARGEST_BODY, Config
 from hub.core.errors import BadWebhook
 from hub.db.group_commit import WriteFailed
 from hub.intake import provider_callbacks
-from hub.integrations.base import Integration, WebhookRequest
+from hub.integrations.base import WebhookRequest
+from hub.integrations.webhook_receiver import WebhookReceiver
 from hub.lib.storable import is_storable
 from hub.shared import action_tokens, security_log
 from hub.webhooks import target
@@ -101,7 +102,7 @@ class Door:
             raise BadRequest
         body = _body(environ) if method == "POST" else b""
         calls = [WebhookRequest(method, url, path, headers, body, connection) for url in addresses]
-        tested = next(filter(None, (cls.probe(calls[0]) for cls in sharing)), None)
+        tested = next(filter(None, (cls.probe_response(calls[0]) for cls in sharing)), None)
         if tested is not None:
             return tested
         if method != "POST":
@@ -109,13 +110,13 @@ class Door:
         call, proof = _verify(calls, sharing)
         new = provider_callbacks.store(call, proof)
         integration = proof.integration
-        if (pressed := integration.clicked(call)) and not any(
+        if (pressed := integration.clicked_tokens(call)) and not any(
             map(action_tokens.is_genuine, pressed)
         ):
-            return integration.answer_foreign(call)
-        return integration.answer(call, new)
+            return integration.foreign_click_response(call)
+        return integration.webhook_response(call, new)
 
-    def _find(self, name: str) -> tuple[str, str, Sequence[type[Integration]]]:
+    def _find(self, name: str) -> tuple[str, str, Sequence[type[WebhookReceiver]]]:
         """Return the path as declared, the connection that it names, and the integrations that
         share it.
         """
@@ -148,7 +149,7 @@ def _addresses(environ: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _verify(
-    calls: Sequence[WebhookRequest], sharing: Sequence[type[Integration]]
+    calls: Sequence[WebhookRequest], sharing: Sequence[type[WebhookReceiver]]
 ) -> tuple[WebhookRequest, provider_callbacks.VerifiedBy]:
     """Return the genuine one of calls that differ in the address only. Raises BadWebhook."""
     *others, last = calls

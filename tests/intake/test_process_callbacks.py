@@ -15,6 +15,7 @@ from hub.db.types import now
 from hub.intake import process_callbacks
 from hub.intake import provider_callbacks as intake_receipts
 from hub.integrations.base import Accepted, WebhookRequest
+from hub.integrations.webhook_receiver import WebhookReceiver
 from hub.lib import provider_http
 from hub.messaging.send import calls, claims
 from hub.models import Connection, PlatformEvent, Receipt
@@ -57,11 +58,14 @@ def test_callbacks_make_a_message_delivered(hub_demo: Flask, sent: str) -> None:
     assert settle_receipts() == 0
 
 
-class Labeled(Pigeon):
+class Labeled(WebhookReceiver, Pigeon):
     """Says in a header what a webhook is about."""
 
     name = "labeled"
-    kept_headers = ("x-pigeon-label",)
+    stored_headers = ("x-pigeon-label",)
+
+    def verify(self, request: WebhookRequest) -> None:
+        """Accept every request."""
 
 
 def test_headers_that_facts_read_are_kept_and_no_others(
@@ -70,7 +74,10 @@ def test_headers_that_facts_read_are_kept_and_no_others(
     told = {"content-type": "text/plain", "x-pigeon-label": "arrived", "authorization": "secret"}
     request = WebhookRequest("POST", "https://hub.example/x", "pigeons", told, b"coo")
     assert intake_receipts.store(
-        request, intake_receipts.VerifiedBy(Labeled({}, provider_http.Door()), (connection.id,))
+        request,
+        intake_receipts.VerifiedBy(
+            Labeled({}, provider_http.ProviderHttpClient()), (connection.id,)
+        ),
     )
     assert receipts()[0].request["headers"] == {
         "content-type": "text/plain",

@@ -77,7 +77,7 @@ def instance(wire: Wire, name: str) -> Integration:
     settings = {**(cls.demo_settings(CREDENTIALS) or {}), **more}
     return cls(
         settings,
-        provider_http.Door(allow=[f"127.0.0.1:{wire.port}"]),
+        provider_http.ProviderHttpClient(allow=[f"127.0.0.1:{wire.port}"]),
         dict.fromkeys(cls.api, wire.url),
     )
 
@@ -86,7 +86,7 @@ def outbound(name: str) -> Outbound:
     cls, more = PROVIDERS[name]
     settings = {**(cls.demo_settings(CREDENTIALS) or {}), **more}
     return Outbound(
-        id="msg_1", attempt=1, to=cls.place_of(settings) or "+13175551234", text="Hello"
+        id="msg_1", attempt=1, to=cls.destination_of(settings) or "+13175551234", text="Hello"
     )
 
 

@@ -14,7 +14,7 @@ from hub.db.engine import db
 from hub.integrations.base import Outbound
 from hub.integrations.twilio.sms import TwilioSms
 from hub.integrations.twilio.whatsapp import WhatsApp
-from hub.lib.provider_http import Door
+from hub.lib.provider_http import ProviderHttpClient
 from hub.models import Connection
 from tests.conftest import Browser
 from tests.hub_fixtures import credentials
@@ -89,7 +89,7 @@ def test_a_row_that_is_wrong_is_named_and_stays_as_typed(
 def test_a_recipients_country_chooses_the_service(
     cls: type[TwilioSms], prefix: str, to: str, sends: str
 ) -> None:
-    made = cls({**ACCOUNT, "services": {"BR": BRAZIL, "FR": FRANCE}}, Door())
+    made = cls({**ACCOUNT, "services": {"BR": BRAZIL, "FR": FRANCE}}, ProviderHttpClient())
     payload = made.render(Outbound("msg_1", 1, to, "Hello"))
     assert (payload.get("MessagingServiceSid", ""), payload.get("From", "")) == (
         sends,

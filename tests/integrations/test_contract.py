@@ -39,9 +39,11 @@ from hub.integrations.base import (
     Problem,
     SecretField,
     StatusUpdate,
+    Unrecognized,
+    WebhookEvent,
     WebhookRequest,
-    webhook,
 )
+from hub.integrations.webhook_receiver import WebhookReceiver, webhook
 from hub.lib import provider_http
 from hub.messaging.compose import outbox
 from hub.messaging.contacts.contacts import contact_for
@@ -62,33 +64,68 @@ ALL = list(integrations.registry().values())
 STATIC = Path(integrations.__file__).parents[1] / "static"
 every = pytest.mark.parametrize("cls", ALL, ids=lambda cls: cls.name)
 senders = pytest.mark.parametrize(
-    "cls", [cls for cls in ALL if cls.can("send")], ids=lambda cls: cls.name
+    "cls", [cls for cls in ALL if cls.supports("send")], ids=lambda cls: cls.name
 )
+receivers = pytest.mark.parametrize(
+    "cls", [cls for cls in ALL if issubclass(cls, WebhookReceiver)], ids=lambda cls: cls.name
+)
+
+
+# literals of an integration's own test, which the tests below use
+SAMPLES = ("SETTINGS", "TO", "SAMPLE_WEBHOOKS", "SAMPLE_CODES")
+# settings that the contract adds to a form
+ADDED = {"per_second", "help_text"}
 
 
 @cache
 def example(cls: type[Integration]) -> Mapping[str, Any]:
-    """Return what an integration is tried with: the demo's settings, else SETTINGS and TO of its
-    own test; {} where there are none.
+    """Return the samples of an integration: the demo's settings and recipient where it has them,
+    and SETTINGS, TO, SAMPLE_WEBHOOKS and SAMPLE_CODES of its own test.
+
+    SAMPLE_WEBHOOKS is a list of (path, headers, body), and SAMPLE_CODES a list of error codes.
     """
+    found = {}
+    for path in own_tests(cls):
+        for node in ast.parse(path.read_text()).body:
+            targets = node.targets if isinstance(node, ast.Assign) else []
+            names = [target.id for target in targets if isinstance(target, ast.Name)]
+            if names and names[0] in SAMPLES and (value := literal(node)) is not None:
+                found[names[0]] = value
     settings = cls.demo_settings(CREDENTIALS)
     if settings is not None:
-        return {"SETTINGS": settings, "TO": cls.place_of(settings)}
+        found |= {"SETTINGS": settings, "TO": cls.destination_of(settings)}
+    if "SETTINGS" in found:
+        found.setdefault("TO", cls.destination_of(found["SETTINGS"]))
+    return found
+
+
+def own_tests(cls: type[Integration]) -> list[Path]:
+    names = {f"test_{cls.name}.py", f"test_{cls.__module__.split('.')[2]}.py"}
     beside = Path(inspect.getfile(cls)).parents[1] / "tests"  # of a package of its own
-    tests = [folder / f"test_{cls.name}.py" for folder in (Path(__file__).parent, beside)]
-    return {
-        target.id: ast.literal_eval(node.value)
-        for path in tests
-        if path.is_file()
-        for node in ast.parse(path.read_text()).body
-        if isinstance(node, ast.Assign)
-        for target in node.targets
-        if isinstance(target, ast.Name) and target.id in ("SETTINGS", "TO")
-    }
+    folders = (Path(__file__).parent, beside)
+    paths = (folder / name for folder in folders for name in sorted(names))
+    return [path for path in paths if path.is_file()]
+
+
+def literal(node: ast.stmt) -> Any:
+    assert isinstance(node, ast.Assign)
+    try:
+        return ast.literal_eval(node.value)
+    except ValueError:  # made by code
+        return None
+
+
+def samples(cls: type[Integration]) -> list[WebhookRequest]:
+    """Return the sample webhooks of an integration."""
+    return [
+        WebhookRequest("POST", f"https://hub.example/{path}", path, dict(headers), body, "fox")
+        for path, headers, body in example(cls).get("SAMPLE_WEBHOOKS", [])
+        if path in cls.webhooks
+    ]
 
 
 def instance(cls: type[Integration]) -> Integration:
-    return cls(example(cls).get("SETTINGS", {}), provider_http.Door())
+    return cls(example(cls).get("SETTINGS", {}), provider_http.ProviderHttpClient())
 
 
 def outbound(to: str, **more: Any) -> Outbound:
@@ -186,17 +223,19 @@ def test_settings_fill_the_form_and_what_is_told_of_them_is_no_secret(
         return
     form = cls.Form(MultiDict(settings))
     assert form.validate(), form.errors
-    assert settings.keys() == {field.name for field in form} - {"per_second"}, (
-        "that one is the contract's own"
-    )
+    assert settings.keys() | ADDED == {field.name for field in form} | ADDED
     assert isinstance(cls.account_of(settings), str)
-    assert isinstance(cls.sender_of(settings), str)
+    assert isinstance(cls.senders_of(settings).default, str)
     secrets = [
         settings[field.name]
         for field in form
         if isinstance(field, SecretField) and settings[field.name]
     ]
-    for plain in (cls.account_of(settings), cls.sender_of(settings), cls.place_of(settings)):
+    for plain in (
+        cls.account_of(settings),
+        cls.senders_of(settings).default,
+        cls.destination_of(settings),
+    ):
         assert plain not in secrets, "account, sender and place are stored in plain text"
 
 
@@ -251,18 +290,19 @@ def test_an_unknown_code_is_not_explained_and_a_known_one_in_sentences(
 ) -> None:
     assert cls.explain("") is None
     assert cls.explain("no such code") is None
-    for code in ("21608", "21610", "30003"):
+    codes = example(cls).get("SAMPLE_CODES", [])
+    assert codes or not cls.supports("send"), "give some error codes as SAMPLE_CODES in its test"
+    for code in codes:
         known = cls.explain(code)
-        if known is not None:
-            assert isinstance(known, Problem)
-            assert known.text.endswith(".")
-            assert known.remedy
+        assert isinstance(known, Problem), code
+        assert known.text.endswith(".")
+        assert known.remedy
 
 
 @every
 def test_what_it_cannot_do_it_does_not_claim(cls: type[Integration]) -> None:
     for power in ("find", "fetch_status"):
-        assert cls.can(power) is (getattr(cls, power) is not getattr(Integration, power))
+        assert cls.supports(power) is (getattr(cls, power) is not getattr(Integration, power))
     for method in cls.actions:
         assert callable(getattr(cls, method))
 
@@ -300,6 +340,11 @@ def a_webhook(
 
 
 @every
+def test_it_is_written_for_this_contract(cls: type[Integration]) -> None:
+    assert cls.contract == integrations.CONTRACT
+
+
+@every
 def test_its_webhooks_have_paths_of_their_own_form(cls: type[Integration]) -> None:
     for path, method in cls.webhooks.items():
         assert re.fullmatch(r"[a-z0-9_-]+(/[a-z0-9_-]+)*(/\{connection\})?", path)
@@ -309,46 +354,80 @@ def test_its_webhooks_have_paths_of_their_own_form(cls: type[Integration]) -> No
         assert "{" not in cls.status_path, "it goes along with messages as it is"
 
 
-@every
-def test_a_webhook_that_nobody_signed_is_refused_whatever_it_holds(cls: type[Integration]) -> None:
-    one = instance(cls)
-    blank = cls({}, provider_http.Door())
-    kinds = ("application/x-www-form-urlencoded", "application/json", "text/plain", "")
-    bodies = (b"", b"a=1", b"{}", b"[]", b"null", b"\xff\xfe", b"a" * 10_000, b"%", b"&=&=")
-    proofs = (
-        {},
-        {"x-twilio-signature": "AAAA", "x-slack-signature": "v0=0", "authorization": "Bearer x"},
+@receivers
+def test_each_webhook_has_a_sample(cls: type[WebhookReceiver]) -> None:
+    assert set(cls.webhooks) == {request.path for request in samples(cls)}, (
+        "give a sample of each as SAMPLE_WEBHOOKS in its test: a list of (path, headers, body)"
     )
-    for path, kind, body, headers in product(cls.webhooks, kinds, bodies, proofs):
+
+
+@receivers
+def test_unsigned_webhook_is_refused_whatever_it_holds(cls: type[WebhookReceiver]) -> None:
+    one = instance(cls)
+    blank = cls({}, provider_http.ProviderHttpClient())
+    kinds = ("application/x-www-form-urlencoded", "application/json", "text/plain", "")
+    nonsense = (b"", b"a=1", b"{}", b"[]", b"null", b"\xff\xfe", b"a" * 10_000, b"%", b"&=&=")
+    bodies = (*nonsense, *(request.body for request in samples(cls)))
+    headers = {name for request in samples(cls) for name in request.headers} - {"content-type"}
+    proofs: tuple[dict[str, str], ...] = (
+        {},
+        {"authorization": "Bearer x"},
+        dict.fromkeys(headers, "AAAA"),
+    )
+    for path, kind, body, proof in product(cls.webhooks, kinds, bodies, proofs):
         for anyone in (one, blank):
             with pytest.raises(BadWebhook):
-                anyone.verify(a_webhook(path, body, kind, **headers))
+                anyone.verify(a_webhook(path, body, kind, **proof))
+
+
+@receivers
+def test_any_request_has_an_account_a_key_and_a_response(cls: type[WebhookReceiver]) -> None:
+    bodies = ((b"", "text/plain"), (b"a=1", "application/x-www-form-urlencoded"))
+    anything = [
+        a_webhook(path, body, kind)
+        for path in cls.webhooks
+        for body, kind in (*bodies, (b"[]", "application/json"))
+    ]
+    for request in (*anything, *samples(cls)):
+        assert isinstance(cls.claimed_account(request), str)
+        subject, detail = cls.receipt_key(request)
+        assert isinstance(subject + detail, str)
+        assert subject
+        kind, text = cls.webhook_response(request, True)
+        assert "/" in kind
+        assert isinstance(text, str)
+
+
+@receivers
+def test_sample_webhooks_are_read_purely(cls: type[WebhookReceiver]) -> None:
+    one = cls(example(cls).get("SETTINGS", {}), provider_http.ProviderHttpClient())
+    events = []
+    for request in samples(cls):
+        found = one.parse_events(request)
+        assert found == one.parse_events(request)
+        events += found
+    assert events, "no sample holds anything"
+    for event in events:
+        assert isinstance(event, WebhookEvent)
+        assert not isinstance(event, Unrecognized), event
+        if isinstance(event, StatusUpdate):
+            assert event.provider_id or event.message_id
+            assert event.status is None or event.status in Status
 
 
 @every
-def test_whose_a_webhook_is_can_be_asked_of_anything(cls: type[Integration]) -> None:
-    for path in cls.webhooks:
-        for body in (b"", b"a=1", b"AccountSid=", b"AccountSid=x&AccountSid=y"):
-            request = a_webhook(path, body)
-            assert isinstance(cls.account(request), str)
-            subject, detail = cls.receipt_key(request)
-            assert isinstance(subject + detail, str)
-            assert subject
-            kind, text = cls.answer(request, True)
-            assert "/" in kind
-            assert isinstance(text, str)
-
-
-@every
-def test_facts_are_read_purely(cls: type[Integration]) -> None:
-    for path in cls.webhooks:
-        form = b"MessageSid=SM1&MessageStatus=delivered&AccountSid=AC1"
-        request = a_webhook(path, form)
-        one = instance(cls)
-        assert one.facts(request) == one.facts(request)
-        for fact in one.facts(request):
-            if isinstance(fact, StatusUpdate):
-                assert fact.status is None or fact.status in Status
+def test_reporting_is_declared_as_it_is(cls: type[Integration]) -> None:
+    updates = [
+        event
+        for request in samples(cls)
+        if issubclass(cls, WebhookReceiver)
+        for event in cls(
+            example(cls).get("SETTINGS", {}), provider_http.ProviderHttpClient()
+        ).parse_events(request)
+        if isinstance(event, StatusUpdate)
+    ]
+    told = bool(updates or cls.status_path or cls.supports("fetch_status"))
+    assert cls.reports is told, "reports says whether statuses change after send"
 
 
 # ── What it must not touch ────────────────────────────────────────────────────────────────────────
@@ -410,11 +489,12 @@ def test_an_added_integration_has_its_card_and_its_webhook(
 ) -> None:
     site.mkdir()
     (site / "carrier_pigeon.py").write_text(
-        "from hub.core.errors import BadWebhook\n"
-        "from hub.integrations.base import webhook\n"
+        "from hub.integrations.api import BadWebhook, WebhookReceiver, webhook\n"
         "from tests.fake_provider import Pigeon\n\n\n"
-        "class CarrierPigeon(Pigeon):\n"
+        "class CarrierPigeon(WebhookReceiver, Pigeon):\n"
         "    name, title = 'carrier_pigeon', 'Carrier pigeons'\n\n"
+        "    def verify(self, request):\n"
+        "        raise BadWebhook('Nobody signs.')\n\n"
         "    @webhook('pigeons/{connection}')\n"
         "    def on_arrival(self, request):\n"
         "        return []\n"
@@ -426,6 +506,49 @@ def test_an_added_integration_has_its_card_and_its_webhook(
         close(app)
     assert answer.status_code == 403, "there, and unsigned"
     assert "pigeons/{connection}" in integrations.webhook_paths()
+
+
+OLD = """
+from tests.fake_provider import Pigeon
+
+class Old(Pigeon):
+    name = "old_pigeon"
+    contract = 1
+"""
+OLDER = """
+from hub.integrations.base import Fact, Integration
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [(OLD, "was written for contract 1"), (OLDER, "cannot be loaded: cannot import name 'Fact'")],
+)
+def test_plug_in_of_an_older_contract_is_refused_by_name(
+    site: Path, monkeypatch: pytest.MonkeyPatch, code: str, why: str
+) -> None:
+    site.mkdir()
+    module = f"old_pigeon_{len(code)}"
+    (site / f"{module}.py").write_text(code)
+    install(site, monkeypatch, {"old_pigeon": f"{module}:Old"})
+    with pytest.raises(ConfigError) as problem:
+        integrations.registry()
+    said = str(problem.value)
+    assert "The integration 'old_pigeon' of the package pigeon-post 1.0" in said
+    assert why in said
+    assert "docs/integration-names.md" in said
+    assert (Path(integrations.__file__).parents[2] / integrations.NAMES).is_file()
+
+
+def test_webhook_needs_a_receiver() -> None:
+    with pytest.raises(TypeError, match="has to be a WebhookReceiver"):
+
+        class Deaf(Pigeon):
+            name = "deaf"
+
+            @webhook("deaf")
+            def on_call(self, request: WebhookRequest) -> list[Any]:
+                return []
 
 
 def test_two_of_one_name_are_refused(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -446,8 +569,11 @@ def test_an_integration_that_is_not_there_is_said_to_be_missing() -> None:
 
 
 def test_declarations_are_gathered_from_the_methods() -> None:
-    class Speaking(Pigeon):
+    class Speaking(WebhookReceiver, Pigeon):
         name = "speaking"
+
+        def verify(self, request: WebhookRequest) -> None:
+            """Trust everybody."""
 
         @webhook("a")
         def on_a(self, request: WebhookRequest) -> list[Any]:
@@ -455,7 +581,7 @@ def test_declarations_are_gathered_from_the_methods() -> None:
 
     assert Speaking.webhooks == {"a": "on_a"}
     assert Pigeon.webhooks == {}
-    assert Speaking({}, provider_http.Door()).facts(a_webhook("a")) == [1]
+    assert Speaking({}, provider_http.ProviderHttpClient()).parse_events(a_webhook("a")) == [1]
 
 
 def test_a_package_that_is_gone_does_not_stop_the_hub(

@@ -17,29 +17,41 @@ import pytest
 from hub.core import errors
 from hub.core.errors import BadWebhook, SendError
 from hub.core.vocabulary import Address, Status
-from hub.integrations import base
-from hub.integrations.base import Fact, Integration, StatusUpdate, WebhookRequest, webhook
+from hub.integrations import api, base
+from hub.integrations.base import Integration, StatusUpdate, WebhookEvent, WebhookRequest
+from hub.integrations.webhook_receiver import WebhookReceiver, webhook
 from hub.lib import provider_http
 
 GUIDE = Path(base.__file__).with_name("README.md").read_text()
+REFERENCE = re.sub(
+    r"^## (Five minutes|Shared functions)\n.*?(?=^## )", "", GUIDE, flags=re.MULTILINE | re.DOTALL
+)
 # a row of a table, by what its first cell names; of a method without its arguments
-ROWS = {found[1]: found[0] for found in re.finditer(r"^\| `(\w+)[^`]*`.*\|$", GUIDE, re.MULTILINE)}
+ROWS = {
+    found[1]: found[0] for found in re.finditer(r"^\| `(\w+)[^`]*`.*\|$", REFERENCE, re.MULTILINE)
+}
 NAMED = {word for code in re.findall(r"`([^`\n]+)`", GUIDE) for word in re.findall(r"\w+", code)}
 
+MEMBERS = {**vars(WebhookReceiver), **vars(Integration)}
 ATTRIBUTES = sorted(
-    name for name in vars(Integration)["__annotations__"] if not name.startswith("_")
+    name
+    for cls in (Integration, WebhookReceiver)
+    for name in vars(cls)["__annotations__"]
+    if not name.startswith("_")
 )
 METHODS = sorted(
     name
-    for name, member in vars(Integration).items()
-    if not name.startswith("_") and name not in ATTRIBUTES and callable(getattr(Integration, name))
+    for name in MEMBERS
+    if not name.startswith("_")
+    and name not in ATTRIBUTES
+    and callable(getattr(WebhookReceiver, name))
 )
 VALUES = [value for name in base.__all__ if dataclasses.is_dataclass(value := getattr(base, name))]
 FAILURES = [
     kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, SendError)
 ]
 OURS = {"SendError", "FileMissing", "FileRefused"}  # raised by the hub itself
-WORDS = {"Address": Address, "ConfigForm": base.ConfigForm}
+WORDS = {"Address": Address, "ConfigForm": base.ConfigForm, "NO_ERRORS": base.NO_ERRORS}
 
 
 def cells(name: str) -> list[str]:
@@ -54,14 +66,15 @@ def test_every_attribute_stands_in_the_guide_with_its_default(name: str) -> None
     if default == "required":
         assert not hasattr(Integration, name)
     else:
-        assert eval(default.strip("`"), dict(WORDS)) == getattr(Integration, name)  # noqa: S307 - our own document
+        holder = Integration if hasattr(Integration, name) else WebhookReceiver
+        assert eval(default.strip("`"), dict(WORDS)) == getattr(holder, name)  # noqa: S307 - our own document
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_stands_in_the_guide(name: str) -> None:
     shown, default, meaning = cells(name)
     assert meaning
-    assert ("*class*" in shown) is isinstance(vars(Integration)[name], classmethod)
+    assert ("*class*" in shown) is isinstance(MEMBERS[name], classmethod)
     raises = (
         "raise NotImplementedError"
         in Path(base.__file__).read_text().partition(f"def {name}(")[2].partition("\n    def ")[0]
@@ -73,8 +86,8 @@ def test_every_method_stands_in_the_guide(name: str) -> None:
 def test_every_value_stands_in_the_guide_with_its_fields(value: type) -> None:
     told = set(re.findall(r"\w+", " ".join(re.findall(r"`([^`]+)`", cells(value.__name__)[1]))))
     inherited = (
-        {field.name for field in dataclasses.fields(Fact)}
-        if issubclass(value, Fact) and value is not Fact
+        {field.name for field in dataclasses.fields(WebhookEvent)}
+        if issubclass(value, WebhookEvent) and value is not WebhookEvent
         else set()
     )
     derived = {
@@ -87,7 +100,7 @@ def test_every_value_stands_in_the_guide_with_its_fields(value: type) -> None:
     } - inherited | derived - inherited <= told
 
 
-@pytest.mark.parametrize("name", base.__all__)
+@pytest.mark.parametrize("name", sorted({*base.__all__, *api.__all__}))
 def test_every_word_of_the_contract_is_named(name: str) -> None:
     assert name in NAMED
 
@@ -123,22 +136,23 @@ def test_what_the_guide_leads_to_is_there() -> None:
 
 
 # ── The example of a webhook ──────────────────────────────────────────────────────────────────────
-def example() -> type[Integration]:
+def example() -> type[WebhookReceiver]:
     """Return an integration made of the guide's own code."""
     code = next(re.finditer(r"^```python\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL))[1]
     scope: dict[str, Any] = {
-        "Integration": Integration,
+        "WebhookReceiver": WebhookReceiver,
         "webhook": webhook,
         "WebhookRequest": WebhookRequest,
-        "Fact": Fact,
+        "WebhookEvent": WebhookEvent,
         "StatusUpdate": StatusUpdate,
         "BadWebhook": BadWebhook,
         "hmac": hmac,
         "hashlib": hashlib,
         "STATES": {"delivered": Status.DELIVERED},
     }
-    exec(f"class Pushfox(Integration):\n{textwrap.indent(textwrap.dedent(code), '    ')}", scope)  # noqa: S102 - our own document
-    found: type[Integration] = scope["Pushfox"]
+    body = textwrap.indent(textwrap.dedent(code), "    ")
+    exec(f"class Pushfox(WebhookReceiver):\n{body}", scope)  # noqa: S102 - our own document
+    found: type[WebhookReceiver] = scope["Pushfox"]
     return found
 
 
@@ -156,8 +170,8 @@ def report(body: bytes, key: str = "shh") -> WebhookRequest:
 
 def test_the_guides_webhook_takes_what_is_signed_and_nothing_else() -> None:
     made = example()
-    one = made({"signing_secret": "shh"}, provider_http.Door())
-    blank = made({}, provider_http.Door())
+    one = made({"signing_secret": "shh"}, provider_http.ProviderHttpClient())
+    blank = made({}, provider_http.ProviderHttpClient())
     genuine = report(b'{"id": "7", "state": "delivered"}')
     one.verify(genuine)
     for anyone, request in (
@@ -170,14 +184,14 @@ def test_the_guides_webhook_takes_what_is_signed_and_nothing_else() -> None:
 
 
 def test_the_guides_webhook_reads_a_report_and_meets_nonsense() -> None:
-    one = example()({"signing_secret": "shh"}, provider_http.Door())
+    one = example()({"signing_secret": "shh"}, provider_http.ProviderHttpClient())
     genuine = report(b'{"id": "7", "state": "delivered"}')
-    assert one.facts(genuine) == [
+    assert one.parse_events(genuine) == [
         StatusUpdate(provider_id="7", status=Status.DELIVERED, word="delivered")
     ]
     assert one.receipt_key(genuine) == ("7", "delivered")
     for body in (b"", b"[]", b"\xff", b'"x"', b"{" * 100_000, b'{"id": null}'):
-        assert one.facts(report(body)) == []
+        assert one.parse_events(report(body)) == []
         assert one.receipt_key(report(body))[0]
 
 

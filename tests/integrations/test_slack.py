@@ -29,10 +29,26 @@ from hub.core.vocabulary import Address, Status
 from hub.integrations.base import Accepted, Button, Card, Outbound
 from hub.integrations.slack.errors import CODES, METHODS, WEBHOOKS
 from hub.integrations.slack.integration import Slack
-from hub.lib.provider_http import Door, recorded
+from hub.lib.provider_http import ProviderHttpClient, record_exchanges
 from hub.shared import integration_instances
 from tests.conftest import free_port, serving
 from tests.hub_fixtures import credentials
+
+# the test of the contract reads these two
+SAMPLE_CODES = ["channel_not_found", "token_revoked", "is_archived"]
+SAMPLE_WEBHOOKS = [
+    (
+        "slack/interactions",
+        {
+            "content-type": "application/x-www-form-urlencoded",
+            "x-slack-request-timestamp": "1796000000",
+            "x-slack-signature": "v0=00",
+        },
+        b"payload=%7B%22type%22%3A%22block_actions%22%2C%22api_app_id%22%3A%22A0123456789%22%2C"
+        b"%22user%22%3A%7B%22id%22%3A%22U1%22%2C%22name%22%3A%22tom%22%7D%2C"
+        b"%22actions%22%3A%5B%7B%22type%22%3A%22button%22%2C%22value%22%3A%22tok%22%7D%5D%7D",
+    )
+]
 
 SECRET = "aSecretPartOfTheAddress1"
 HOOK = f"https://hooks.slack.com/services/T0123ABCD/B0123ABCD/{SECRET}"
@@ -111,7 +127,7 @@ def test_an_address_that_is_no_webhook_is_refused_without_quoting_it(url: str) -
 
 
 def test_a_webhook_with_its_port_is_the_same_place() -> None:
-    assert Slack.place_of(read({"webhook_url": HOOK.replace(".com/", ".com:443/")})) == PLACE
+    assert Slack.destination_of(read({"webhook_url": HOOK.replace(".com/", ".com:443/")})) == PLACE
 
 
 def test_buttons_are_added_and_given_up_without_asking_for_the_other_secret_again() -> None:
@@ -134,14 +150,20 @@ def test_who_types_the_other_way_gives_up_the_stored_one() -> None:
 
 def test_nothing_secret_is_stored_in_the_clear() -> None:
     for made in (read(BY_HOOK), read({**BY_HOOK, **BUTTONS}), read(BY_BOT)):
-        plain = f"{Slack.account_of(made)} {Slack.sender_of(made)} {Slack.place_of(made)}"
+        plain = " ".join(
+            (Slack.account_of(made), Slack.senders_of(made).default, Slack.destination_of(made))
+        )
         assert not [
             value
             for name, value in made.items()
             if value in plain and value and name != "app_id" and name != "channel"
         ]
         assert SECRET not in plain
-    assert (Slack.place_of(BY_HOOK), Slack.place_of(BY_BOT), Slack.account_of(BUTTONS)) == (
+    assert (
+        Slack.destination_of(BY_HOOK),
+        Slack.destination_of(BY_BOT),
+        Slack.account_of(BUTTONS),
+    ) == (
         PLACE,
         CHANNEL,
         "A0123456789",
@@ -243,7 +265,7 @@ def desk(served: Desk) -> Desk:
 
 @pytest.fixture
 def at_desk(desk: Desk, port: int) -> Any:
-    door = Door(allow={f"127.0.0.1:{port}"})
+    door = ProviderHttpClient(allow={f"127.0.0.1:{port}"})
     return lambda given: Slack(given, door, dict.fromkeys(Slack.api, f"http://127.0.0.1:{port}"))
 
 
@@ -547,7 +569,7 @@ def test_nobody_there_is_unreachable_and_no_answer_leaves_it_open(port: int) -> 
     gone = free_port()
     one = Slack(
         BY_BOT,
-        Door(allow={f"127.0.0.1:{gone}"}),
+        ProviderHttpClient(allow={f"127.0.0.1:{gone}"}),
         dict.fromkeys(Slack.api, f"http://127.0.0.1:{gone}"),
     )
     assert type(refusal(one, outbound())) is Unreachable
@@ -572,7 +594,7 @@ def test_the_secret_in_the_address_is_told_by_nothing(
     told = []
     for body, status in (("ok", 200), ("no_service", 404), ("", 500), ("<html>", 404), (HOOK, 400)):
         desk.says(body, status)
-        with recorded() as exchanges:
+        with record_exchanges() as exchanges:
             try:
                 told.append(one.send(outbound(PLACE)))
             except SendError as problem:
@@ -581,7 +603,7 @@ def test_the_secret_in_the_address_is_told_by_nothing(
     gone = free_port()
     away = Slack(
         BY_HOOK,
-        Door(allow={f"127.0.0.1:{gone}"}),
+        ProviderHttpClient(allow={f"127.0.0.1:{gone}"}),
         dict.fromkeys(Slack.api, f"http://127.0.0.1:{gone}"),
     )
     told += [refusal(away, outbound(PLACE)), away.check()]
@@ -608,7 +630,7 @@ def test_a_webhook_that_is_gone_says_where_a_new_one_is_had(desk: Desk, at_desk:
     found = at_desk(BY_HOOK).check()
     assert (found.ok, found.field, found.code) == (False, "webhook_url", "no_service")
     assert "Add New Webhook" in found.steps[0]
-    assert "HTTP 404 · x-slack-req-id r-1\ncode no_service" in found.answer
+    assert "HTTP 404 · x-slack-req-id r-1\ncode no_service" in found.response
 
 
 def test_a_bot_is_named_with_its_team(desk: Desk, at_desk: Any) -> None:
@@ -756,7 +778,7 @@ def test_a_request_is_told_in_a_thread_and_its_first_post_changes(
 
 def test_a_webhook_posts_a_card(in_app: Flask, simulator: Any) -> None:
     one = running(demo_hook(in_app))
-    place = one.place_of(one.settings)
+    place = one.destination_of(one.settings)
     assert one.send(outbound(place, card=Card("T", (("a", "b"),)))) == Accepted(
         "", Status.DELIVERED
     )

@@ -19,7 +19,7 @@ from slack_sdk.models.blocks import Block
 from hub.integrations.base import Button, Card, Outbound
 from hub.integrations.slack.integration import Slack
 from hub.integrations.slack.text import mrkdwn, plain, units
-from hub.lib.provider_http import Door
+from hub.lib.provider_http import ProviderHttpClient
 
 BOT = {"bot_token": "xoxb-1234567890", "channel": "C0123456789"}
 ACTING = {**BOT, "app_id": "A0123456789", "signing_secret": "0" * 32}
@@ -169,7 +169,7 @@ messages = st.builds(
 def test_every_message_is_within_slacks_limits(
     message: Outbound, given_settings: dict[str, str]
 ) -> None:
-    within_limits(Slack(given_settings, Door()).render(message))
+    within_limits(Slack(given_settings, ProviderHttpClient()).render(message))
 
 
 @pytest.mark.parametrize("text", [*AWKWARD, "", " ", "x", "https://a.example/" + "&" * 3000])
@@ -183,7 +183,7 @@ def test_many_facts_notes_and_buttons_are_within_them_too(text: str, times: int)
         Button("Open", "https://hub.example/" + "y" * 2900),
     ) * times
     within_limits(
-        Slack(ACTING, Door()).render(
+        Slack(ACTING, ProviderHttpClient()).render(
             Outbound("msg_1", 1, "C0123456789", text * times, card=card, buttons=pressed)
         )
     )
@@ -255,7 +255,7 @@ def a_post(**more: Any) -> Outbound:
 
 
 def test_a_card_is_a_header_the_text_its_facts_its_notes_and_its_buttons() -> None:
-    payload = Slack(ACTING, Door()).render(a_post())
+    payload = Slack(ACTING, ProviderHttpClient()).render(a_post())
     header, text, facts, notes, pressed = payload["blocks"]
     assert header["text"]["text"] == "Employment Agreement"
     assert text["text"] == {"type": "mrkdwn", "text": "Sent &amp; waiting", "verbatim": True}
@@ -269,12 +269,12 @@ def test_a_card_is_a_header_the_text_its_facts_its_notes_and_its_buttons() -> No
 
 
 def test_without_a_signing_secret_what_acts_is_a_link() -> None:
-    pressed = Slack(BOT, Door()).render(a_post())["blocks"][-1]["elements"]
+    pressed = Slack(BOT, ProviderHttpClient()).render(a_post())["blocks"][-1]["elements"]
     assert [one["url"] for one in pressed] == ["https://sign.example/1", "https://hub.example/a/t"]
 
 
 def test_a_text_alone_is_a_section() -> None:
-    payload = Slack(BOT, Door()).render(Outbound("msg_1", 1, "C0123456789", "Hello"))
+    payload = Slack(BOT, ProviderHttpClient()).render(Outbound("msg_1", 1, "C0123456789", "Hello"))
     assert [block["type"] for block in payload["blocks"]] == ["section"]
     assert (payload["channel"], payload["unfurl_links"], payload["unfurl_media"]) == (
         "C0123456789",
@@ -285,14 +285,14 @@ def test_a_text_alone_is_a_section() -> None:
 
 def test_more_facts_than_fit_end_with_dots() -> None:
     card = Card("T", tuple((str(n), "x") for n in range(500)))
-    blocks = Slack(BOT, Door()).render(Outbound("msg_1", 1, "C0123456789", "Hello", card=card))[
-        "blocks"
-    ]
+    blocks = Slack(BOT, ProviderHttpClient()).render(
+        Outbound("msg_1", 1, "C0123456789", "Hello", card=card)
+    )["blocks"]
     assert blocks[-1]["fields"][-1]["text"] == "…"
 
 
 def test_an_answer_an_edit_and_a_reply_in_a_thread_say_where_they_belong() -> None:
-    one = Slack(ACTING, Door())
+    one = Slack(ACTING, ProviderHttpClient())
     assert (
         one.render(a_post(reply_to="https://hooks.slack.com/actions/T/1/x"))["replace_original"]
         is True

@@ -22,7 +22,7 @@ from hub.core.vocabulary import ConnectionState
 from hub.db.engine import db
 from hub.integrations.base import ButtonPress, Unrecognized, WebhookRequest
 from hub.integrations.slack.integration import Slack
-from hub.lib.provider_http import Door
+from hub.lib.provider_http import ProviderHttpClient
 from hub.models import Connection, Message
 from hub.signing import accept
 from hub.signing.events import EventIn
@@ -51,7 +51,7 @@ ONE = Slack(
         "app_id": APP,
         "signing_secret": SECRET,
     },
-    Door(),
+    ProviderHttpClient(),
 )
 
 
@@ -134,29 +134,29 @@ def test_a_changed_body_is_refused_however_little() -> None:
 
 def test_without_a_signing_secret_nothing_is_genuine() -> None:
     with pytest.raises(BadWebhook):
-        Slack({"bot_token": "xoxb-1234-5678", "channel": "C0123456789"}, Door()).verify(
-            a_request(a_press("tok"))
-        )
+        Slack(
+            {"bot_token": "xoxb-1234-5678", "channel": "C0123456789"}, ProviderHttpClient()
+        ).verify(a_request(a_press("tok")))
 
 
 # ── What is read ──────────────────────────────────────────────────────────────────────────────────
 def test_a_press_says_which_token_who_and_where_it_is_answered() -> None:
     request = a_request(a_press("tok-1", "tok_2"))
-    assert ONE.account(request) == APP
-    assert ONE.facts(request) == [
+    assert ONE.claimed_account(request) == APP
+    assert ONE.parse_events(request) == [
         ButtonPress(token=token, who="tom", reply_to=REPLY) for token in ("tok-1", "tok_2")
     ]
-    assert ONE.answer(request, True) == ("text/plain", "")
+    assert ONE.webhook_response(request, True) == ("text/plain", "")
 
 
 @pytest.mark.parametrize("values", [(None,), ("",), ("no token!",), ("t" * 65,), ()])
 def test_a_link_and_what_is_not_ours_say_nothing(values: tuple[str | None, ...]) -> None:
-    assert ONE.facts(a_request(a_press(*values))) == []
+    assert ONE.parse_events(a_request(a_press(*values))) == []
 
 
 @pytest.mark.parametrize("kind", ["view_submission", "shortcut", "", None, 5])
 def test_other_interactions_are_named_and_set_aside(kind: Any) -> None:
-    (fact,) = ONE.facts(a_request(a_press("tok", type=kind)))
+    (fact,) = ONE.parse_events(a_request(a_press("tok", type=kind)))
     assert isinstance(fact, Unrecognized)
     assert repr(kind) in fact.what or "no kind" in fact.what
 
@@ -165,7 +165,7 @@ def test_other_interactions_are_named_and_set_aside(kind: Any) -> None:
     "url", ["https://evil.example/actions/x", "https://hooks.slack.com/services/x", "", None, 5]
 )
 def test_an_address_that_is_not_slacks_is_not_answered_at(url: Any) -> None:
-    assert ONE.facts(a_request(a_press("tok", response_url=url))) == [
+    assert ONE.parse_events(a_request(a_press("tok", response_url=url))) == [
         ButtonPress(token="tok", who="tom")
     ]
 
@@ -185,7 +185,7 @@ def test_an_address_that_is_not_slacks_is_not_answered_at(url: Any) -> None:
 def test_who_pressed_is_called_what_slack_calls_them(user: Any, who: str) -> None:
     assert [
         fact.who
-        for fact in ONE.facts(a_request(a_press("tok", user=user)))
+        for fact in ONE.parse_events(a_request(a_press("tok", user=user)))
         if isinstance(fact, ButtonPress)
     ] == [who]
 
@@ -213,16 +213,16 @@ bodies = st.one_of(
 @given(bodies)
 def test_nothing_that_is_posted_upsets_the_reader(body: bytes) -> None:
     request = signed(body, signature="v0=" + "0" * 64)
-    assert isinstance(Slack.account(request), str)
-    assert isinstance(ONE.facts(request), list)
+    assert isinstance(Slack.claimed_account(request), str)
+    assert isinstance(ONE.parse_events(request), list)
     with pytest.raises(BadWebhook):
         ONE.verify(request)
 
 
 def test_a_payload_that_is_nested_without_end_is_none() -> None:
     request = a_request("[" * 100_000)
-    assert Slack.account(request) == ""
-    assert [type(fact) for fact in ONE.facts(request)] == [Unrecognized]
+    assert Slack.claimed_account(request) == ""
+    assert [type(fact) for fact in ONE.parse_events(request)] == [Unrecognized]
 
 
 # ── Through the hub's door, pressed in the simulator ──────────────────────────────────────────────

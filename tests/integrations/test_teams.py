@@ -27,8 +27,8 @@ from hub.core.errors import (
     Unreachable,
 )
 from hub.core.vocabulary import Status
-from hub.integrations._shortening import clean
 from hub.integrations.base import Accepted, Button, Card, Outbound
+from hub.integrations.shortening import clean_text
 from hub.integrations.teams.card import encoded
 from hub.integrations.teams.errors import CODES
 from hub.integrations.teams.integration import Teams
@@ -37,12 +37,14 @@ from hub.lib import provider_http
 from hub.simulator.teams import markdown
 from tests.integrations.http_recorder import Wire, listening
 
+SAMPLE_CODES = ["url_refused", "workflow_gone"]  # the test of the contract reads them
+
 CREDENTIALS = SimulatorCredentials("AC" + "1" * 32, "t" * 32, "SK" + "2" * 32, "s" * 32)
 SETTINGS = Teams.demo_settings(CREDENTIALS) or {}
 URL = SETTINGS["workflow_url"]
 TARGET = "/" + URL.split("/", 3)[3]
 SIG = URL.partition("sig=")[2]
-WORKFLOW = Teams.sender_of(SETTINGS)
+WORKFLOW = Teams.senders_of(SETTINGS).default
 CARD = Card(
     "Employment Agreement",
     (("Sender", "Acme HR"), ("Waiting for", "Eric")),
@@ -66,7 +68,9 @@ def wire() -> Iterator[Wire]:
 @pytest.fixture
 def teams(wire: Wire) -> Teams:
     return Teams(
-        SETTINGS, provider_http.Door(allow=[f"127.0.0.1:{wire.port}"]), {"teams": wire.url}
+        SETTINGS,
+        provider_http.ProviderHttpClient(allow=[f"127.0.0.1:{wire.port}"]),
+        {"teams": wire.url},
     )
 
 
@@ -76,7 +80,7 @@ def outbound(text: str = "Anna has signed.", **more: Any) -> Outbound:
 
 def rendered(message: Outbound) -> dict[str, Any]:
     """Return the payload of a message, after the schema has found nothing wrong with its card."""
-    payload = Teams(SETTINGS, provider_http.Door()).render(message)
+    payload = Teams(SETTINGS, provider_http.ProviderHttpClient()).render(message)
     (attachment,) = payload["attachments"]
     assert (payload["type"], attachment["contentType"]) == (
         "message",
@@ -149,7 +153,9 @@ def test_a_card_that_was_taken_is_sent_and_never_called_delivered(
 
 
 def test_a_workflow_posts_to_its_own_channel_only(teams: Teams, wire: Wire) -> None:
-    assert Teams.clean_address(f" {WORKFLOW.upper()} ") == WORKFLOW == Teams.place_of(SETTINGS)
+    assert (
+        Teams.clean_address(f" {WORKFLOW.upper()} ") == WORKFLOW == Teams.destination_of(SETTINGS)
+    )
     for address in ("", "general", "+13175551234", WORKFLOW[:-1], URL):
         with pytest.raises(ValueError, match="its workflow only"):
             Teams.clean_address(address)
@@ -159,10 +165,10 @@ def test_a_workflow_posts_to_its_own_channel_only(teams: Teams, wire: Wire) -> N
 
 
 def test_a_workflow_is_called_at_its_own_host() -> None:
-    with pytest.raises(Unreachable) as problem, provider_http.recorded() as exchanges:
+    with pytest.raises(Unreachable) as problem, provider_http.record_exchanges() as exchanges:
         Teams(
             {"workflow_url": URL.replace("environment.api.powerplatform.com", "invalid")},
-            provider_http.Door(),
+            provider_http.ProviderHttpClient(),
         ).send(outbound())
     assert exchanges[0].url.startswith(f"https://{CREDENTIALS.made_up('teams environment')}.")
     assert "does not resolve" in str(problem.value)
@@ -269,7 +275,7 @@ def test_nothing_in_a_text_formats_it(data: str, shown: str) -> None:
 @given(text=ANY)
 @trying(max_examples=300, deadline=None)
 def test_the_stand_in_too_reads_no_formatting_in_any_text(text: str) -> None:
-    shown = markdown.render(neutral(clean(text)))
+    shown = markdown.render(neutral(clean_text(text)))
     assert "<" not in shown
     assert "•" not in shown or "•" in text
 
@@ -301,7 +307,7 @@ def test_a_refusal_is_known_by_its_status(
     teams: Teams, wire: Wire, status: int, named: str, error: type[SendError], code: str
 ) -> None:
     wire.answer(status, {"error": {"code": named, "message": f"{URL} Anna has signed."}})
-    with pytest.raises(SendError) as problem, provider_http.recorded() as exchanges:
+    with pytest.raises(SendError) as problem, provider_http.record_exchanges() as exchanges:
         teams.send(outbound())
     assert (type(problem.value), problem.value.code) == (error, code)
     told = f"{problem.value} {vars(problem.value)} {problem.value.__cause__!r} {exchanges}"
@@ -322,11 +328,13 @@ def test_a_workflow_that_wants_a_pause_gets_it(
 
 
 def test_no_answer_leaves_it_open_and_nobody_there_does_not(teams: Teams) -> None:
-    with pytest.raises(OutcomeUnknown, match="hung up"):
+    with pytest.raises(OutcomeUnknown, match="closed the connection"):
         teams.send(outbound())
     with pytest.raises(Unreachable):
         Teams(
-            SETTINGS, provider_http.Door(allow=["127.0.0.1:1"]), {"teams": "http://127.0.0.1:1"}
+            SETTINGS,
+            provider_http.ProviderHttpClient(allow=["127.0.0.1:1"]),
+            {"teams": "http://127.0.0.1:1"},
         ).send(outbound())
 
 
@@ -359,7 +367,7 @@ def test_a_test_that_fails_says_what_to_do_and_shows_no_more_than_the_host(
     result = teams.check()
     assert (result.ok, result.field, result.code) == (False, "workflow_url", "url_refused")
     assert "let Anyone trigger it" in result.steps[0]
-    assert result.answer == "POST http://127.0.0.1/•••\nHTTP 401\ncode url_refused"
+    assert result.response == "POST http://127.0.0.1/•••\nHTTP 401\ncode url_refused"
 
 
 def test_a_failure_that_passes_blames_no_setting(teams: Teams, wire: Wire) -> None:
@@ -453,5 +461,7 @@ def test_other_clouds_are_named_by_host_or_by_its_end(host: str, other: str, tak
 
 def test_the_workflow_is_no_secret_and_the_rest_is() -> None:
     assert CREDENTIALS.made_up("teams workflow") == WORKFLOW
-    assert Teams.sender_of({}) == Teams.place_of({}) == Teams.account_of(SETTINGS) == ""
+    assert (
+        Teams.senders_of({}).default == Teams.destination_of({}) == Teams.account_of(SETTINGS) == ""
+    )
     assert SIG not in json.dumps(rendered(outbound(card=CARD, buttons=BUTTONS)))

@@ -37,7 +37,7 @@ def demo(app: Flask, workflow: str = "") -> dict[str, Any]:
         return found
     return {
         **found,
-        "workflow_url": found["workflow_url"].replace(Teams.sender_of(found), workflow),
+        "workflow_url": found["workflow_url"].replace(Teams.senders_of(found).default, workflow),
     }
 
 
@@ -95,7 +95,7 @@ def test_a_card_arrives_as_it_is_meant(in_app: Flask, simulator: Any) -> None:
     card = Card("Employment & Co", (("Signers", "0 of 1"),), ("Sent by *Acme*",))
     one.send(
         outbound(
-            one.place_of(one.settings),
+            one.destination_of(one.settings),
             card=card,
             buttons=(Button("Open", "https://sign.example/1"),),
         )
@@ -119,7 +119,7 @@ def test_the_longest_texts_arrive_shortened(in_app: Flask, simulator: Any) -> No
     long = "Ünïcödé 🎉 *x* " * 9000
     one.send(
         outbound(
-            one.place_of(one.settings),
+            one.destination_of(one.settings),
             text=long,
             card=Card(long, ((long, long),) * 90, (long,) * 40),
         )

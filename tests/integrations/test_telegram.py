@@ -32,6 +32,18 @@ from hub.integrations.telegram.integration import Telegram
 from hub.lib import provider_http
 from tests.integrations.http_recorder import Wire, listening
 
+# the test of the contract reads these two
+SAMPLE_CODES = ["token_refused", "bot_removed"]
+SAMPLE_WEBHOOKS = [
+    (
+        "telegram/{connection}",
+        {"content-type": "application/json", "x-telegram-bot-api-secret-token": "0"},
+        b'{"update_id": 9, "message": {"message_id": 5, "date": 1796000000, "text": "Hello",'
+        b' "from": {"id": 4711, "is_bot": false, "first_name": "Eric"},'
+        b' "chat": {"id": 4711, "type": "private"}}}',
+    )
+]
+
 CREDENTIALS = SimulatorCredentials("AC" + "1" * 32, "t" * 32, "SK" + "2" * 32, "s" * 32)
 SETTINGS = Telegram.demo_settings(CREDENTIALS) or {}
 TOKEN = SETTINGS["token"]
@@ -63,7 +75,7 @@ def telegram(wire: Wire) -> Telegram:
 def a_bot(wire: Wire, **more: Any) -> Telegram:
     return Telegram(
         {**SETTINGS, **more},
-        provider_http.Door(allow=[f"127.0.0.1:{wire.port}"]),
+        provider_http.ProviderHttpClient(allow=[f"127.0.0.1:{wire.port}"]),
         dict.fromkeys(Telegram.api, wire.url),
     )
 
@@ -292,11 +304,13 @@ def test_what_is_not_from_telegram_speaks_for_no_message(telegram: Telegram, wir
 
 
 def test_nobody_there_is_not_the_same_as_no_answer(telegram: Telegram, wire: Wire) -> None:
-    with pytest.raises(OutcomeUnknown, match="hung up") as problem:
+    with pytest.raises(OutcomeUnknown, match="closed the connection") as problem:
         telegram.send(outbound())
     assert problem.value.code == "no_answer"
     away = Telegram(
-        SETTINGS, provider_http.Door(allow=["127.0.0.1:1"]), {"telegram": "http://127.0.0.1:1"}
+        SETTINGS,
+        provider_http.ProviderHttpClient(allow=["127.0.0.1:1"]),
+        {"telegram": "http://127.0.0.1:1"},
     )
     with pytest.raises(Unreachable) as unreached:
         away.send(outbound())
@@ -321,7 +335,7 @@ def test_neither_the_token_nor_the_message_is_told_by_an_error(
 ) -> None:
     for status in (200, 302, 400, 401, 403, 404, 429, 500, 503):
         wire.answer(status, refusal(status, f"Bad Request: {SECRET} said Anna has signed."))
-    with provider_http.recorded() as exchanges:
+    with provider_http.record_exchanges() as exchanges:
         for _ in range(10):  # the last is dropped
             with pytest.raises(SendError) as problem:
                 telegram.send(outbound())
@@ -395,7 +409,7 @@ CARDS = st.builds(
 def test_texts_of_any_length_and_alphabet_are_within_telegrams_rules(
     text: str, card: Card | None, label: str
 ) -> None:
-    bot = Telegram(SETTINGS, provider_http.Door())
+    bot = Telegram(SETTINGS, provider_http.ProviderHttpClient())
     message = outbound(text, card=card, buttons=(Button(label, "https://x.example"),))
     payload = bot.render(message)
     seen = shown(payload["text"])
@@ -407,7 +421,9 @@ def test_texts_of_any_length_and_alphabet_are_within_telegrams_rules(
 
 
 def test_a_long_text_is_cut_and_what_is_short_stays_whole() -> None:
-    payload = Telegram(SETTINGS, provider_http.Door()).render(outbound("🎉&" * 5000, card=CARD))
+    payload = Telegram(SETTINGS, provider_http.ProviderHttpClient()).render(
+        outbound("🎉&" * 5000, card=CARD)
+    )
     seen = shown(payload["text"])
     assert seen.startswith("Employment Agreement\n\n🎉&🎉&")
     assert (
@@ -419,12 +435,17 @@ def test_a_long_text_is_cut_and_what_is_short_stays_whole() -> None:
 
 def test_a_short_text_is_not_touched() -> None:
     text = "Zeile 1\nZeile 2: „Vertrag“ <1> & 2 🎉"
-    assert shown(Telegram(SETTINGS, provider_http.Door()).render(outbound(text))["text"]) == text
+    assert (
+        shown(Telegram(SETTINGS, provider_http.ProviderHttpClient()).render(outbound(text))["text"])
+        == text
+    )
 
 
 @pytest.mark.parametrize("text", ["", "   ", "\u200b\u200d", "\0", "\n\n"])
 def test_nothing_to_show_is_not_sent_as_nothing(text: str) -> None:
-    assert Telegram(SETTINGS, provider_http.Door()).render(outbound(text))["text"] == "…"
+    assert (
+        Telegram(SETTINGS, provider_http.ProviderHttpClient()).render(outbound(text))["text"] == "…"
+    )
 
 
 def test_short_buttons_share_a_row_and_a_hundred_are_enough() -> None:
@@ -435,7 +456,7 @@ def test_short_buttons_share_a_row_and_a_hundred_are_enough() -> None:
         "A label that is too long to stand beside another",
         "Last",
     ]
-    markup = Telegram(SETTINGS, provider_http.Door()).render(
+    markup = Telegram(SETTINGS, provider_http.ProviderHttpClient()).render(
         outbound(buttons=tuple(Button(one, "https://x.example") for one in labels))
     )
     assert [[one["text"] for one in row] for row in markup["reply_markup"]["inline_keyboard"]] == [
@@ -444,7 +465,7 @@ def test_short_buttons_share_a_row_and_a_hundred_are_enough() -> None:
         ["A label that is too long to stand beside another"],
         ["Last"],
     ]
-    many = Telegram(SETTINGS, provider_http.Door()).render(
+    many = Telegram(SETTINGS, provider_http.ProviderHttpClient()).render(
         outbound(buttons=(Button("x", "https://x.example"),) * 300)
     )
     assert sum(map(len, many["reply_markup"]["inline_keyboard"])) == 100
@@ -452,7 +473,9 @@ def test_short_buttons_share_a_row_and_a_hundred_are_enough() -> None:
 
 def test_a_token_that_telegram_would_not_carry_becomes_a_link() -> None:
     button = Button("Remind", "https://hub.example/a/x", token="t" * 65)
-    made = Telegram(SETTINGS, provider_http.Door()).render(outbound(buttons=(button,)))
+    made = Telegram(SETTINGS, provider_http.ProviderHttpClient()).render(
+        outbound(buttons=(button,))
+    )
     assert made["reply_markup"]["inline_keyboard"] == [
         [{"text": "Remind", "url": "https://hub.example/a/x"}]
     ]

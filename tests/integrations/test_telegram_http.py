@@ -137,7 +137,7 @@ def test_a_wrong_token_is_said_at_its_field(
 
 def test_a_post_changes_in_place_with_its_buttons(in_app: Flask, simulator: Any) -> None:
     one = running(in_app)
-    team = one.place_of(one.settings)
+    team = one.destination_of(one.settings)
     card = Card("Employment & Co", (("Signers", "0 of 1"),), ("Sent by <Acme>",))
     buttons = (
         Button("Open", "https://sign.example/1"),

@@ -47,7 +47,7 @@ def wire() -> Iterator[Wire]:
 def telegram(wire: Wire) -> Telegram:
     return Telegram(
         SETTINGS,
-        provider_http.Door(allow=[f"127.0.0.1:{wire.port}"]),
+        provider_http.ProviderHttpClient(allow=[f"127.0.0.1:{wire.port}"]),
         dict.fromkeys(Telegram.api, wire.url),
     )
 
@@ -68,7 +68,7 @@ def test_a_username_may_be_written_with_or_without_its_sign(written: str) -> Non
     settings = settings_form.settings_of(
         settings_form.read_form(Telegram, {**SETTINGS, "bot_username": written}, {})
     )
-    assert (settings["bot_username"], Telegram.sender_of(settings)) == (
+    assert (settings["bot_username"], Telegram.senders_of(settings).default) == (
         "SignpostDemoBot",
         "@signpostdemobot",
     )
@@ -99,7 +99,7 @@ def test_what_is_filled_in_wrong_is_said_in_a_sentence(field: str, value: str, s
 )
 def test_a_team_has_a_place_where_its_posts_can_change(team: str, place: str) -> None:
     assert errors(team_chat=team) == {}
-    assert Telegram.place_of({**SETTINGS, "team_chat": team}) == place
+    assert Telegram.destination_of({**SETTINGS, "team_chat": team}) == place
     assert Telegram.edits_posts(place)
     assert not Telegram.keeps_threads(place)
 
@@ -151,8 +151,8 @@ def test_a_refused_token_is_shown_at_its_field_and_never_in_words(
     wire.answer(status, {"ok": False, "error_code": status, "description": description})
     result = telegram.check()
     assert (result.ok, result.field) == (False, "token")
-    assert f"HTTP {status}" in result.answer
-    assert "/bot" in result.answer
+    assert f"HTTP {status}" in result.response
+    assert "/bot" in result.response
     assert TOKEN.partition(":")[2] not in str(result)
 
 
@@ -253,7 +253,7 @@ def test_a_team_chat_that_moved_is_a_warning_for_posts_follow_it(
 def test_in_a_public_chat_the_bot_has_to_be_one_who_may_post(
     wire: Wire, member: dict[str, Any], code: str
 ) -> None:
-    door = provider_http.Door(allow=[f"127.0.0.1:{wire.port}"])
+    door = provider_http.ProviderHttpClient(allow=[f"127.0.0.1:{wire.port}"])
     telegram = Telegram(
         {**SETTINGS, "team_chat": "@acmesigning"}, door, dict.fromkeys(Telegram.api, wire.url)
     )
@@ -294,7 +294,7 @@ def test_the_webhook_is_set_with_a_secret_and_the_updates_that_are_read(
 )
 def test_an_address_that_telegram_does_not_call_is_refused_before_it_is_asked(here: str) -> None:
     with pytest.raises(PermanentError, match="HUB_PUBLIC_URL"):
-        Telegram(SETTINGS, provider_http.Door()).subscribe(here)
+        Telegram(SETTINGS, provider_http.ProviderHttpClient()).subscribe(here)
 
 
 @pytest.mark.parametrize("port", [443, 80, 88, 8443])
@@ -374,11 +374,16 @@ def test_a_button_that_telegram_refuses_says_why(telegram: Telegram, wire: Wire)
 
 # ── Links for people ──────────────────────────────────────────────────────────────────────────────
 def test_people_and_groups_are_invited_by_a_link_of_the_bot() -> None:
-    bot = Telegram(SETTINGS, provider_http.Door())
+    bot = Telegram(SETTINGS, provider_http.ProviderHttpClient())
     assert bot.invite("aZ_-9") == "https://t.me/SignpostDemoBot?start=aZ_-9"
     assert bot.invite("aZ_-9", team=True) == "https://t.me/SignpostDemoBot?startgroup=aZ_-9"
 
 
 def test_the_account_is_the_bots_number_and_no_secret() -> None:
     assert Telegram.account_of(SETTINGS) == TOKEN.partition(":")[0]
-    assert Telegram.account_of({}) == Telegram.sender_of({}) == Telegram.place_of({}) == ""
+    assert (
+        Telegram.account_of({})
+        == Telegram.senders_of({}).default
+        == Telegram.destination_of({})
+        == ""
+    )

@@ -15,9 +15,9 @@ from hub.core.errors import BadWebhook
 from hub.core.vocabulary import Address, Channel
 from hub.integrations.base import (
     ButtonPress,
+    ChatLinked,
+    ChatPermission,
     Inbound,
-    Linked,
-    OptChange,
     Unrecognized,
     WebhookRequest,
 )
@@ -31,7 +31,7 @@ SETTINGS = (
     )
     or {}
 )
-BOT = Telegram(SETTINGS, provider_http.Door())
+BOT = Telegram(SETTINGS, provider_http.ProviderHttpClient())
 PROOF = BOT._secret()
 AT = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 ERIC = {"id": 4711, "is_bot": False, "first_name": "Eric", "last_name": "Smith", "username": "eric"}
@@ -68,7 +68,7 @@ def message(text: str, chat: dict[str, Any] = PRIVATE, **more: Any) -> dict[str,
 
 
 def facts(update: Any) -> list[Any]:
-    return BOT.facts(request(update))
+    return BOT.parse_events(request(update))
 
 
 # ── Who may send them ─────────────────────────────────────────────────────────────────────────────
@@ -85,7 +85,9 @@ def test_another_secret_token_proves_nothing(token: str) -> None:
 
 
 def test_another_bots_secret_token_proves_nothing() -> None:
-    other = Telegram({**SETTINGS, "token": SETTINGS["token"][:-1] + "x"}, provider_http.Door())
+    other = Telegram(
+        {**SETTINGS, "token": SETTINGS["token"][:-1] + "x"}, provider_http.ProviderHttpClient()
+    )
     with pytest.raises(BadWebhook, match="Set webhook"):
         other.verify(request(message("Hi")))
 
@@ -105,14 +107,14 @@ def test_an_update_is_told_from_its_repeat_by_its_number() -> None:
 # ── People ────────────────────────────────────────────────────────────────────────────────────────
 def test_a_link_that_is_opened_brings_its_token_the_chat_and_the_name() -> None:
     assert facts(message(f"/start {TOKEN}")) == [
-        Linked(at=AT, token=TOKEN, address="4711", name="Eric Smith", team=False)
+        ChatLinked(at=AT, token=TOKEN, address="4711", name="Eric Smith", team=False)
     ]
 
 
 @pytest.mark.parametrize("command", ["/start@SignpostDemoBot", "/START@signpostdemobot"])
 def test_a_link_that_takes_the_bot_into_a_group_brings_the_group(command: str) -> None:
     assert facts(message(f"{command} {TOKEN}", GROUP)) == [
-        Linked(at=AT, token=TOKEN, address="-1001234567890", name="Acme signing", team=True)
+        ChatLinked(at=AT, token=TOKEN, address="-1001234567890", name="Acme signing", team=True)
     ]
 
 
@@ -150,10 +152,10 @@ def test_what_a_person_writes_is_kept_with_what_it_answers() -> None:
         address="4711",
         name="Eric Smith",
         text="When is it due?",
-        answers="4711/3",
+        in_reply_to="4711/3",
     )
     assert came.address == Telegram.clean_address(came.address)
-    assert came.senders == (Telegram.sender_of(SETTINGS),)
+    assert came.senders == (Telegram.senders_of(SETTINGS).default,)
 
 
 def test_a_file_that_a_person_sends_is_told_by_its_caption_or_its_kind() -> None:
@@ -199,7 +201,7 @@ def test_a_press_brings_the_buttons_token_and_who_pressed() -> None:
 
 def test_a_press_is_answered_at_once_so_that_the_button_stops_spinning() -> None:
     for new in (True, False):
-        kind, text = Telegram.answer(request(PRESS), new)
+        kind, text = Telegram.webhook_response(request(PRESS), new)
         told = json.loads(text)
         assert (kind, told["method"], told["callback_query_id"]) == (
             "application/json",
@@ -210,7 +212,7 @@ def test_a_press_is_answered_at_once_so_that_the_button_stops_spinning() -> None
 
 
 def test_other_updates_are_answered_with_nothing() -> None:
-    assert Telegram.answer(request(message("Hi")), True) == ("application/json", "{}")
+    assert Telegram.webhook_response(request(message("Hi")), True) == ("application/json", "{}")
 
 
 # ── Chats ─────────────────────────────────────────────────────────────────────────────────────────
@@ -239,7 +241,7 @@ def test_a_chat_that_lets_us_in_or_throws_us_out_says_so(
     status: str, chat: dict[str, Any], wanted: bool, why: str
 ) -> None:
     (change,) = facts(membership(status, chat))
-    assert isinstance(change, OptChange)
+    assert isinstance(change, ChatPermission)
     assert (change.wanted, change.address, change.kind, change.at) == (
         wanted,
         str(chat["id"]),
@@ -293,9 +295,9 @@ JSON = st.recursive(
 @given(update=JSON | st.dictionaries(NAMES, JSON))
 def test_no_update_is_too_strange_to_be_read(update: Any) -> None:
     strange = request(update)
-    assert BOT.facts(strange) == BOT.facts(strange)
+    assert BOT.parse_events(strange) == BOT.parse_events(strange)
     assert all(Telegram.receipt_key(strange)[:1])
-    assert json.loads(Telegram.answer(strange, True)[1]) is not None
+    assert json.loads(Telegram.webhook_response(strange, True)[1]) is not None
 
 
 @pytest.mark.parametrize(
@@ -304,7 +306,7 @@ def test_no_update_is_too_strange_to_be_read(update: Any) -> None:
 )
 def test_what_is_no_update_is_set_aside(body: bytes) -> None:
     assert [type(fact) for fact in facts(body)] == [Unrecognized]
-    assert Telegram.answer(request(body), True) == ("application/json", "{}")
+    assert Telegram.webhook_response(request(body), True) == ("application/json", "{}")
     assert Telegram.receipt_key(request(body))[0]
 
 
@@ -449,7 +451,7 @@ def test_a_button_of_another_bot_is_named_and_answered_so(data: str) -> None:
     foreign = request(
         {"update_id": 15, "callback_query": {**PRESS["callback_query"], "data": data}}
     )
-    assert Telegram.clicked(foreign) == (data,)
-    told = json.loads(Telegram.answer_foreign(foreign)[1])
+    assert Telegram.clicked_tokens(foreign) == (data,)
+    told = json.loads(Telegram.foreign_click_response(foreign)[1])
     assert (told["method"], told["callback_query_id"]) == ("answerCallbackQuery", "99")
     assert "does not belong to Signpost" in told["text"]

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from hub.lib import provider_http
-from hub.lib.provider_http import Door, NoAnswer, NotAllowed, NotSent
+from hub.lib.provider_http import AddressNotAllowed, ConnectFailed, ProviderHttpClient, ResponseLost
 
 
 class Page(BaseHTTPRequestHandler):
@@ -49,7 +49,7 @@ class Page(BaseHTTPRequestHandler):
         elif self.path == "/away":
             self._answer(302, b"", Location="/here")
         elif self.path == "/large":
-            self._answer(200, b"x" * (provider_http.LARGEST_ANSWER + 1))
+            self._answer(200, b"x" * (provider_http.LARGEST_RESPONSE + 1))
         elif self.path == "/short":
             self.send_response(200)
             self.send_header("Content-Length", "100")
@@ -111,12 +111,12 @@ def url(port: int) -> str:
 
 
 @pytest.fixture
-def door(port: int) -> Door:
-    return Door(allow=[f"127.0.0.1:{port}"])
+def door(port: int) -> ProviderHttpClient:
+    return ProviderHttpClient(allow=[f"127.0.0.1:{port}"])
 
 
 # ── Answers ───────────────────────────────────────────────────────────────────────────────────────
-def test_an_answer_has_status_headers_and_body(door: Door, url: str) -> None:
+def test_an_answer_has_status_headers_and_body(http: ProviderHttpClient, url: str) -> None:
     answer = door.request("POST", url + "/x?a=%2B", body=b"data")
     assert (answer.status, answer.text, answer.headers["x-name"]) == (200, "hello", "value")
     assert Page.seen == [("POST", "/x?a=%2B", b"data")]
@@ -124,7 +124,7 @@ def test_an_answer_has_status_headers_and_body(door: Door, url: str) -> None:
 
 @pytest.mark.parametrize("status", [400, 404, 429, 500, 503])
 def test_every_status_is_an_answer_and_nothing_is_tried_again(
-    door: Door, url: str, status: int
+    http: ProviderHttpClient, url: str, status: int
 ) -> None:
     answer = door.request("POST", f"{url}/status/{status}")
     assert (answer.status, answer.retry_after) == (status, 7.0)
@@ -147,7 +147,7 @@ def test_every_status_is_an_answer_and_nothing_is_tried_again(
     ],
 )
 def test_a_pause_is_a_number_or_none(
-    door: Door, url: str, header: str, seconds: float | None
+    http: ProviderHttpClient, url: str, header: str, seconds: float | None
 ) -> None:
     assert door.request("GET", f"{url}/retry/{header}").retry_after == seconds
 
@@ -166,7 +166,9 @@ def test_a_pause_may_end_at_a_moment_of_the_providers_clock(
     until: str, said_at: str, seconds: float | None
 ) -> None:
     assert (
-        provider_http.Answer(503, {"retry-after": until, "date": said_at}, b"").retry_after
+        provider_http.ProviderResponse(
+            503, {"retry-after": until, "date": said_at}, b""
+        ).retry_after
         == seconds
     )
 
@@ -175,10 +177,14 @@ def test_a_pause_until_a_moment_is_told_by_our_clock_where_the_provider_does_not
     None
 ):
     until = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
-    assert 55 < (provider_http.Answer(429, {"retry-after": until}, b"").retry_after or 0) <= 60
+    assert (
+        55
+        < (provider_http.ProviderResponse(429, {"retry-after": until}, b"").retry_after or 0)
+        <= 60
+    )
 
 
-def test_a_redirect_is_not_followed(door: Door, url: str) -> None:
+def test_a_redirect_is_not_followed(http: ProviderHttpClient, url: str) -> None:
     assert door.request("GET", url + "/away").status == 302
     assert [path for _, path, _ in Page.seen] == ["/away"]
 
@@ -186,14 +192,14 @@ def test_a_redirect_is_not_followed(door: Door, url: str) -> None:
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_redirect_to_where_secrets_lie_is_only_an_answer(
-    door: Door, url: str, status: int, method: str
+    http: ProviderHttpClient, url: str, status: int, method: str
 ) -> None:
     answer = door.request(method, f"{url}/moved/{status}", body=b"{}" if method == "POST" else None)
     assert (answer.status, [path for _, path, _ in Page.seen]) == (status, [f"/moved/{status}"])
 
 
-def test_connections_are_kept_alive(door: Door, url: str) -> None:
-    with provider_http.recorded() as exchanges:
+def test_connections_are_kept_alive(http: ProviderHttpClient, url: str) -> None:
+    with provider_http.record_exchanges() as exchanges:
         for _ in range(3):
             door.request("GET", url + "/x")
     pool = door._manager.connection_from_url(url)
@@ -216,7 +222,7 @@ def test_as_many_are_kept_alive_as_calls_were_made_at_once() -> None:
 
     server = Many(("127.0.0.1", 0), Meeting)
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    door = Door(allow=[f"127.0.0.1:{server.server_port}"])
+    door = ProviderHttpClient(allow=[f"127.0.0.1:{server.server_port}"])
     url = f"http://127.0.0.1:{server.server_port}/"
     try:
         for _ in range(2):
@@ -237,21 +243,21 @@ def test_as_many_are_kept_alive_as_calls_were_made_at_once() -> None:
 # ── Failures ──────────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("path", ["/drop", "/short", "/large"])
 def test_what_fails_after_the_request_left_may_have_arrived(
-    door: Door, url: str, path: str
+    http: ProviderHttpClient, url: str, path: str
 ) -> None:
-    with pytest.raises(NoAnswer):
+    with pytest.raises(ResponseLost):
         door.request("POST", url + path, body=b"data")
     assert len(Page.seen) == 1
 
 
-def test_an_answer_that_does_not_come_may_have_arrived(door: Door, url: str) -> None:
+def test_an_answer_that_does_not_come_may_have_arrived(http: ProviderHttpClient, url: str) -> None:
     began = time.monotonic()
-    with pytest.raises(NoAnswer, match="in time"):
+    with pytest.raises(ResponseLost, match="in time"):
         door.request("POST", url + "/hang", read=0.2)
     assert time.monotonic() - began < 0.9
 
 
-def test_an_answer_that_drips_is_given_up(door: Door) -> None:
+def test_an_answer_that_drips_is_given_up(http: ProviderHttpClient) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def drip() -> None:
@@ -269,24 +275,26 @@ def test_an_answer_that_drips_is_given_up(door: Door) -> None:
         threading.Thread(target=drip, daemon=True).start()
         number = listener.getsockname()[1]
         began = time.monotonic()
-        with pytest.raises(NoAnswer):
-            Door(allow=[f"127.0.0.1:{number}"]).request(
+        with pytest.raises(ResponseLost):
+            ProviderHttpClient(allow=[f"127.0.0.1:{number}"]).request(
                 "POST", f"http://127.0.0.1:{number}/", connect=0.2, read=0.2
             )
         assert time.monotonic() - began < 2.5
 
 
-def test_nobody_there_means_not_sent(door: Door) -> None:
+def test_nobody_there_means_not_sent(http: ProviderHttpClient) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         number = probe.getsockname()[1]
-    with pytest.raises(NotSent):
-        Door(allow=[f"127.0.0.1:{number}"]).request("POST", f"http://127.0.0.1:{number}/")
+    with pytest.raises(ConnectFailed):
+        ProviderHttpClient(allow=[f"127.0.0.1:{number}"]).request(
+            "POST", f"http://127.0.0.1:{number}/"
+        )
 
 
 def test_a_name_that_does_not_resolve_means_not_sent() -> None:
-    with pytest.raises(NotSent, match="does not resolve"):
-        Door().request("POST", "https://nobody.invalid/")
+    with pytest.raises(ConnectFailed, match="does not resolve"):
+        ProviderHttpClient().request("POST", "https://nobody.invalid/")
 
 
 def test_all_addresses_of_a_name_share_the_time_to_connect(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -295,13 +303,15 @@ def test_all_addresses_of_a_name_share_the_time_to_connect(monkeypatch: pytest.M
     ]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: nobody)
     began = time.monotonic()
-    with pytest.raises(NotSent):
-        Door(allow=["many.example:443"]).request("POST", "https://many.example/", connect=0.4)
+    with pytest.raises(ConnectFailed):
+        ProviderHttpClient(allow=["many.example:443"]).request(
+            "POST", "https://many.example/", connect=0.4
+        )
     assert time.monotonic() - began < 1
 
 
 def test_a_request_that_is_late_to_leave_does_not_leave(
-    door: Door, url: str, port: int, monkeypatch: pytest.MonkeyPatch
+    http: ProviderHttpClient, url: str, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     resolve = socket.getaddrinfo
 
@@ -312,20 +322,20 @@ def test_a_request_that_is_late_to_leave_does_not_leave(
     monkeypatch.setattr(provider_http, "LEAVES_WITHIN", 0.2)
     monkeypatch.setattr(socket, "getaddrinfo", slowly)
     Page.seen.clear()
-    with pytest.raises(NotSent, match="in time"):
+    with pytest.raises(ConnectFailed, match="in time"):
         door.request("POST", f"{url}/")
     assert Page.seen == []
 
 
 def test_a_request_does_not_leave_when_the_machine_was_suspended_before(
-    door: Door, url: str, monkeypatch: pytest.MonkeyPatch
+    http: ProviderHttpClient, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     door.request("GET", f"{url}/")  # the connection is kept, and nothing else takes time
     Page.seen.clear()
     clock = iter([100.0, 100.0 + provider_http.LEAVES_WITHIN + 1])
     with monkeypatch.context() as suspended:
         suspended.setattr(provider_http, "uptime", lambda: next(clock))
-        with pytest.raises(NotSent):
+        with pytest.raises(ConnectFailed):
             door.request("POST", f"{url}/")
     assert Page.seen == []
     assert door.request("GET", f"{url}/").status == 200
@@ -342,8 +352,8 @@ def test_who_does_not_accept_connections_means_not_sent() -> None:
             one.setblocking(False)
             one.connect_ex(("127.0.0.1", number))
         began = time.monotonic()
-        with pytest.raises(NotSent):
-            Door(allow=[f"127.0.0.1:{number}"]).request(
+        with pytest.raises(ConnectFailed):
+            ProviderHttpClient(allow=[f"127.0.0.1:{number}"]).request(
                 "POST", f"http://127.0.0.1:{number}/", connect=0.3, read=0.3
             )
         assert time.monotonic() - began < 2
@@ -351,8 +361,10 @@ def test_who_does_not_accept_connections_means_not_sent() -> None:
             one.close()
 
 
-def test_a_failure_tells_neither_query_nor_body_nor_header(door: Door, url: str) -> None:
-    with provider_http.recorded() as exchanges, pytest.raises(NoAnswer) as problem:
+def test_a_failure_tells_neither_query_nor_body_nor_header(
+    http: ProviderHttpClient, url: str
+) -> None:
+    with provider_http.record_exchanges() as exchanges, pytest.raises(ResponseLost) as problem:
         door.request(
             "POST", url + "/drop?to=secret1", body=b"secret2", headers={"Authorization": "secret3"}
         )
@@ -362,10 +374,12 @@ def test_a_failure_tells_neither_query_nor_body_nor_header(door: Door, url: str)
 @pytest.mark.parametrize(
     "address", ["https://a..b/bot-secret/getMe", "https://a.invalid:99999/bot-secret/getMe"]
 )
-def test_a_secret_in_a_path_is_told_by_nothing(door: Door, url: str, address: str) -> None:
-    with provider_http.recorded() as exchanges:
+def test_a_secret_in_a_path_is_told_by_nothing(
+    http: ProviderHttpClient, url: str, address: str
+) -> None:
+    with provider_http.record_exchanges() as exchanges:
         door.request("GET", url + "/bot-secret/getMe", hidden="-secret")
-        with pytest.raises(NotSent) as problem:
+        with pytest.raises(ConnectFailed) as problem:
             door.request("GET", address, hidden="-secret")
     assert "secret" not in str(problem.value) + repr(exchanges)
     assert exchanges[0].url.endswith("/bot•••/getMe")
@@ -452,10 +466,12 @@ def test_a_public_address_is_public(address: str) -> None:
 )
 def test_a_private_address_is_refused_however_it_is_written(port: int, host: str) -> None:
     Page.seen = []
-    with pytest.raises(NotSent):
-        Door().request("GET", f"https://{host}:{port}/", connect=1)
-    with pytest.raises(NotSent):
-        Door(allow=[f"elsewhere:{port}"]).request("GET", f"http://{host}:{port}/", connect=1)
+    with pytest.raises(ConnectFailed):
+        ProviderHttpClient().request("GET", f"https://{host}:{port}/", connect=1)
+    with pytest.raises(ConnectFailed):
+        ProviderHttpClient(allow=[f"elsewhere:{port}"]).request(
+            "GET", f"http://{host}:{port}/", connect=1
+        )
     assert Page.seen == []
 
 
@@ -467,8 +483,8 @@ def test_a_public_name_that_leads_to_a_private_address_is_refused(
         "getaddrinfo",
         lambda *_, **__: [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))],
     )
-    with pytest.raises(NotAllowed, match="HUB_HTTP_ALLOW"):
-        Door().request("GET", f"https://api.twilio.example:{port}/")
+    with pytest.raises(AddressNotAllowed, match="HUB_HTTP_ALLOW"):
+        ProviderHttpClient().request("GET", f"https://api.twilio.example:{port}/")
 
 
 Told = list[tuple[str, int]]
@@ -515,11 +531,11 @@ def test_a_name_that_is_bound_anew_meanwhile_is_asked_for_once_and_that_answer_c
     monkeypatch: pytest.MonkeyPatch, tried: Told
 ) -> None:
     asked = resolves(monkeypatch, ["93.184.216.34"], ["127.0.0.1"])
-    with pytest.raises(NotSent):
-        Door().request("GET", "https://rebinding.example/")
+    with pytest.raises(ConnectFailed):
+        ProviderHttpClient().request("GET", "https://rebinding.example/")
     assert (asked, tried) == (["rebinding.example"], [("93.184.216.34", 443)])
-    with pytest.raises(NotAllowed):
-        Door().request("GET", "https://rebinding.example/")
+    with pytest.raises(AddressNotAllowed):
+        ProviderHttpClient().request("GET", "https://rebinding.example/")
     assert len(tried) == 1
 
 
@@ -537,8 +553,8 @@ def test_of_the_addresses_of_a_name_only_public_ones_are_tried(
             "2606:2800:220:1::1",
         ],
     )
-    with pytest.raises(NotSent):
-        Door().request("GET", "https://mixed.example/")
+    with pytest.raises(ConnectFailed):
+        ProviderHttpClient().request("GET", "https://mixed.example/")
     assert tried == [("93.184.216.34", 443), ("2606:2800:220:1::1", 443)]
 
 
@@ -557,13 +573,13 @@ def test_of_the_addresses_of_a_name_only_public_ones_are_tried(
     ],
 )
 def test_no_way_of_writing_an_address_gets_past(tried: Told, url: str) -> None:
-    with pytest.raises(NotSent):
-        Door().request("GET", url)
+    with pytest.raises(ConnectFailed):
+        ProviderHttpClient().request("GET", url)
     assert tried == []
 
 
 def test_the_environments_proxies_are_not_taken(
-    monkeypatch: pytest.MonkeyPatch, door: Door, url: str
+    monkeypatch: pytest.MonkeyPatch, http: ProviderHttpClient, url: str
 ) -> None:
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
@@ -573,23 +589,23 @@ def test_the_environments_proxies_are_not_taken(
 @pytest.mark.parametrize("written", ["127.0.0.1:{port}", "localhost:{port}"])
 def test_only_the_very_address_that_is_allowed_is_reached(port: int, written: str) -> None:
     entry = written.format(port=port)
-    assert Door(allow=[entry]).request("GET", f"http://{entry}/").status == 200
+    assert ProviderHttpClient(allow=[entry]).request("GET", f"http://{entry}/").status == 200
     other = "localhost" if "127" in written else "127.0.0.1"
-    with pytest.raises(NotAllowed):
-        Door(allow=[entry]).request("GET", f"http://{other}:{port}/")
-    with pytest.raises(NotAllowed):
-        Door(allow=[entry[:-1]]).request("GET", f"http://{entry}/")
+    with pytest.raises(AddressNotAllowed):
+        ProviderHttpClient(allow=[entry]).request("GET", f"http://{other}:{port}/")
+    with pytest.raises(AddressNotAllowed):
+        ProviderHttpClient(allow=[entry[:-1]]).request("GET", f"http://{entry}/")
 
 
 def test_an_allowed_address_may_be_written_without_its_usual_port() -> None:
-    with pytest.raises(NotSent) as problem:
-        Door(allow=["nobody.invalid:80"]).request("GET", "http://nobody.invalid/")
-    assert not isinstance(problem.value, NotAllowed)
+    with pytest.raises(ConnectFailed) as problem:
+        ProviderHttpClient(allow=["nobody.invalid:80"]).request("GET", "http://nobody.invalid/")
+    assert not isinstance(problem.value, AddressNotAllowed)
 
 
 def test_without_encryption_nobody_is_reached_who_is_not_allowed() -> None:
-    with pytest.raises(NotAllowed, match=r"HUB_HTTP_ALLOW") as problem:
-        Door().request("GET", "http://api.twilio.com/")
+    with pytest.raises(AddressNotAllowed, match=r"HUB_HTTP_ALLOW") as problem:
+        ProviderHttpClient().request("GET", "http://api.twilio.com/")
     assert "api.twilio.com:80" in str(problem.value)
 
 
@@ -598,8 +614,8 @@ def test_without_encryption_nobody_is_reached_who_is_not_allowed() -> None:
     ["ftp://example.com/", "file:///etc/passwd", "gopher://x", "//example.com", "https://", "x"],
 )
 def test_what_is_no_web_address_is_not_sent(url: str) -> None:
-    with pytest.raises(NotSent):
-        Door().request("GET", url)
+    with pytest.raises(ConnectFailed):
+        ProviderHttpClient().request("GET", url)
 
 
 # ── TLS ───────────────────────────────────────────────────────────────────────────────────────────
@@ -655,8 +671,8 @@ def secure(certificate: Path) -> Iterator[Callable[..., int]]:
 def test_a_certificate_that_nobody_signed_is_refused(secure: Callable[..., int]) -> None:
     Page.seen = []
     number = secure()
-    with pytest.raises(NotSent, match="certificate is not trusted"):
-        Door(allow=[f"127.0.0.1:{number}"]).request(
+    with pytest.raises(ConnectFailed, match="certificate is not trusted"):
+        ProviderHttpClient(allow=[f"127.0.0.1:{number}"]).request(
             "POST", f"https://127.0.0.1:{number}/", body=b"data"
         )
     assert Page.seen == []
@@ -666,9 +682,11 @@ def test_certificates_of_ones_own_are_trusted_when_told(
     secure: Callable[..., int], certificate: Path
 ) -> None:
     number = secure()
-    own = Door(allow=[f"127.0.0.1:{number}", f"localhost:{number}"], ca_file=str(certificate))
+    own = ProviderHttpClient(
+        allow=[f"127.0.0.1:{number}", f"localhost:{number}"], ca_file=str(certificate)
+    )
     assert own.request("GET", f"https://127.0.0.1:{number}/").status == 200
-    with pytest.raises(NotSent, match="certificate is not trusted"):
+    with pytest.raises(ConnectFailed, match="certificate is not trusted"):
         own.request("GET", f"https://localhost:{number}/")  # the certificate is for another name
 
 
@@ -680,8 +698,8 @@ def test_old_tls_is_refused(secure: Callable[..., int], certificate: Path) -> No
         context.set_ciphers("DEFAULT@SECLEVEL=0")
 
     number = secure(only_old)
-    with pytest.raises(NotSent, match="TLS"):
-        Door(allow=[f"127.0.0.1:{number}"], ca_file=str(certificate)).request(
+    with pytest.raises(ConnectFailed, match="TLS"):
+        ProviderHttpClient(allow=[f"127.0.0.1:{number}"], ca_file=str(certificate)).request(
             "GET", f"https://127.0.0.1:{number}/"
         )
 
@@ -691,14 +709,14 @@ def test_tls_1_2_is_enough(secure: Callable[..., int], certificate: Path) -> Non
         context.maximum_version = ssl.TLSVersion.TLSv1_2
 
     number = secure(only_1_2)
-    door = Door(allow=[f"127.0.0.1:{number}"], ca_file=str(certificate))
+    door = ProviderHttpClient(allow=[f"127.0.0.1:{number}"], ca_file=str(certificate))
     assert door.request("GET", f"https://127.0.0.1:{number}/").status == 200
 
 
 def test_a_plain_server_behind_https_means_not_sent(port: int) -> None:
     Page.seen = []
-    with pytest.raises(NotSent):
-        Door(allow=[f"127.0.0.1:{port}"]).request(
+    with pytest.raises(ConnectFailed):
+        ProviderHttpClient(allow=[f"127.0.0.1:{port}"]).request(
             "POST", f"https://127.0.0.1:{port}/", body=b"data", read=1
         )
     assert Page.seen == []

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from hub.db.engine import db
 from hub.db.types import new_id
-from hub.integrations.base import Button, Card, Filled, Integration, Outbound
+from hub.integrations.base import Button, Card, FilledTemplate, Integration, Outbound
 from hub.lib import text
 from hub.messaging.compose import media
 from hub.models import Body
@@ -140,7 +140,7 @@ def test_nothing_that_acts_reaches_a_provider(cls: type[Integration], data: st.D
         Button(some(), "https://sign.example/1"),
         Button(some(), "https://hub.example/a/t", "t" * 43),
     )
-    filled = data.draw(st.sampled_from([None, Filled("HX1", {"1": some(), "2": some()})]))
+    filled = data.draw(st.sampled_from([None, FilledTemplate("HX1", {"1": some(), "2": some()})]))
     card_or_none = data.draw(st.sampled_from([None, card]))
     message = Outbound(
         id=new_id("msg"),

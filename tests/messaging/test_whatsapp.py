@@ -18,7 +18,7 @@ from hub.core.vocabulary import Address
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import now
-from hub.integrations.base import Accepted, Filled, TemplateFound
+from hub.integrations.base import Accepted, FilledTemplate, TemplateInfo
 from hub.messaging.compose import outbox, provider_templates, render, template_sync
 from hub.messaging.contacts.contacts import contact_for
 from hub.messaging.inbox import conversations
@@ -110,7 +110,7 @@ def accepted(claim: calls.Claim, sid: str = "SM" + "2" * 32) -> None:
     delivery.record_and_claim([calls.Outcome(claim, Accepted(sid), None, now(), 5, 201)], {})
 
 
-def drafted(connection: Connection, template: Filled | None = None) -> str:
+def drafted(connection: Connection, template: FilledTemplate | None = None) -> str:
     """Queue a message of an event over WhatsApp, with an approved template or without."""
     contact = contact_for(Address.PHONE, ERIC, test=True)
     text = "Please sign: https://sign.example/r/1"
@@ -125,7 +125,9 @@ def forget() -> None:
     current_app.extensions.pop("hub.remembered", None)
 
 
-TEMPLATE = Filled("HX" + "a" * 32, {"1": "Employment Agreement", "2": "https://sign.example/r/1"})
+TEMPLATE = FilledTemplate(
+    "HX" + "a" * 32, {"1": "Employment Agreement", "2": "https://sign.example/r/1"}
+)
 
 
 class TestInbound:
@@ -332,8 +334,8 @@ class TestTooLate:
     """Free text that the provider turns down because the window is closed all the same: 63016."""
 
     @pytest.fixture
-    def sent(self, hub_demo: Flask, whatsapp: Connection) -> Callable[[Filled | None], str]:
-        def send(template: Filled | None) -> str:
+    def sent(self, hub_demo: Flask, whatsapp: Connection) -> Callable[[FilledTemplate | None], str]:
+        def send(template: FilledTemplate | None) -> str:
             came_in(hub_demo)
             settle_receipts()
             message_id = drafted(whatsapp, template)
@@ -437,10 +439,10 @@ class TestStatuses:
 
 
 class TestTemplates:
-    def found(self, state: str = "approved", **more: Any) -> list[TemplateFound]:
+    def found(self, state: str = "approved", **more: Any) -> list[TemplateInfo]:
         samples = {"1": "A", "2": "B"}
         return [
-            TemplateFound(
+            TemplateInfo(
                 "HX" + "a" * 32,
                 "signing_request",
                 "en_US",
@@ -472,7 +474,7 @@ class TestTemplates:
         ]
         claim = turn(whatsapp)
         assert claim is not None
-        assert claim.outbound.template == Filled(
+        assert claim.outbound.template == FilledTemplate(
             "HX" + "a" * 32, {"1": "Employment Agreement", "2": "https://sign.example/r/eric"}
         )
 

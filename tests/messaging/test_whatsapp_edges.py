@@ -19,7 +19,7 @@ from hub.db.store import transaction
 from hub.db.types import now
 from hub.intake import replay
 from hub.intake.replay import Selection
-from hub.integrations.base import TemplateFound
+from hub.integrations.base import TemplateInfo
 from hub.messaging.compose import direct, outbox, provider_templates, template_sync
 from hub.messaging.contacts.contacts import contact_for
 from hub.messaging.policy import session_windows
@@ -228,9 +228,9 @@ def mapped(whatsapp: Connection, **variables: str) -> None:
     forget()
 
 
-def found(*variables: str) -> TemplateFound:
+def found(*variables: str) -> TemplateInfo:
     text = " ".join(f"{{{{{one}}}}}" for one in variables)
-    return TemplateFound(
+    return TemplateInfo(
         "HX" + "a" * 32,
         "ask",
         "en_US",

@@ -70,13 +70,20 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
             shutil.copy(ROOT / name, root / name)
     shutil.copytree(ROOT / "hub/static", root / "hub/static")
     shutil.copytree(ROOT / "hub/simulator", root / "hub/simulator", ignore=leave_out)
-    made = run(root / "tests", "-m", "hub.cli", "new-integration", "pushfox", path=root)
-    assert made.returncode == 0, made.stderr
-    assert made.stdout.splitlines()[:2] == [
-        "../hub/integrations/pushfox.py",
-        "integrations/test_pushfox.py",
-    ]
+    for kind in scaffold.KINDS:
+        name = named(kind)
+        words = ("-m", "hub.cli", "new-integration", name, "--kind", kind)
+        made = run(root / "tests", *words, path=root)
+        assert made.returncode == 0, made.stderr
+        assert made.stdout.splitlines()[:2] == [
+            f"../hub/integrations/{name}.py",
+            f"integrations/test_{name}.py",
+        ]
     return root
+
+
+def named(kind: str) -> str:
+    return f"pushfox_{kind.replace('-', '_')}"
 
 
 @pytest.fixture
@@ -93,44 +100,33 @@ def bare(tmp_path: Path) -> Path:
 
 
 # ── In a checkout ─────────────────────────────────────────────────────────────────────────────────
-def test_what_is_written_passes_its_own_test_and_the_contracts(checkout: Path) -> None:
-    ours = (
-        "tests/integrations/test_pushfox.py",
-        "tests/integrations/test_contract.py",
-        "tests/test_architecture.py",
-    )
-    done = run(
-        checkout,
-        "-m",
-        "pytest",
-        "-v",
-        "-p",
-        "no:cacheprovider",
-        *ours,
-        "-k",
-        "pushfox or named_outside",
-    )
+def test_each_kind_passes_its_own_test_and_the_contract(checkout: Path) -> None:
+    own = [f"tests/integrations/test_{named(kind)}.py" for kind in scaffold.KINDS]
+    others = ["tests/integrations/test_contract.py", "tests/test_architecture.py"]
+    words = ("-v", "-p", "no:cacheprovider", "-k", "pushfox or named_outside")
+    done = run(checkout, "-m", "pytest", *own, *others, *words)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "test_its_card_says_what_it_is[pushfox] PASSED" in done.stdout
+    for kind in scaffold.KINDS:
+        assert f"test_its_card_says_what_it_is[{named(kind)}] PASSED" in done.stdout
 
 
-def test_what_is_written_has_types_and_is_laid_out_as_the_house_does(checkout: Path) -> None:
-    passes(checkout, "-m", "mypy", "hub/integrations/pushfox.py")
-    passes(
-        checkout,
-        "-m",
-        "ruff",
-        "check",
-        "hub/integrations/pushfox.py",
-        "tests/integrations/test_pushfox.py",
-    )
+def test_each_kind_passes_lint_format_and_types(checkout: Path) -> None:
+    modules = [f"hub/integrations/{named(kind)}.py" for kind in scaffold.KINDS]
+    tests = [f"tests/integrations/test_{named(kind)}.py" for kind in scaffold.KINDS]
+    passes(checkout, "-m", "mypy", *modules)
+    passes(checkout, "-m", "ruff", "check", *modules, *tests)
+    passes(checkout, "-m", "ruff", "format", "--check", *modules, *tests)
 
 
+@pytest.mark.parametrize("kind", scaffold.KINDS)
 @pytest.mark.parametrize("name", ["ab", "acme2", WORDY])
-def test_any_name_is_laid_out_well(bare: Path, name: str) -> None:
-    begun = scaffold.in_checkout(name, bare)
+def test_any_name_passes_lint_and_format(bare: Path, name: str, kind: str) -> None:
+    begun = scaffold.in_checkout(name, bare, kind)
     passes(bare, "-m", "ruff", "check", *map(str, begun.files))
+    passes(bare, "-m", "ruff", "format", "--check", *map(str, begun.files))
     assert not [path for path in begun.files if "$" in path.read_text()]
+    if name == "ab" and kind == "webhook-url":
+        assert len(begun.files[0].read_text().splitlines()) <= 120
 
 
 @pytest.mark.parametrize(
@@ -150,7 +146,7 @@ def test_any_name_is_laid_out_well(bare: Path, name: str) -> None:
         ),
         ("email", Refused, "email is a channel, which many integrations may carry"),
         ("outbound", Refused, "A class Outbound would hide what an integration needs"),
-        ("known", Refused, "A class Known would hide"),
+        ("senders", Refused, "A class Senders would hide"),
         (
             "twilio_sms",
             Conflict,
@@ -243,6 +239,7 @@ def installed(package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_a_package_passes_its_own_test_and_is_laid_out_well(package: Path) -> None:
     passes(package, "-m", "pytest", "-q", "-p", "no:cacheprovider", path=ROOT)
     passes(package, "-m", "ruff", "check", ".", path=ROOT)
+    passes(package, "-m", "ruff", "format", "--check", ".", path=ROOT)
     assert (
         scaffold.TEMPLATES.joinpath("wire.txt").read_text()
         == (ROOT / "tests/integrations/http_recorder.py").read_text()

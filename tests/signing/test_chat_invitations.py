@@ -19,7 +19,7 @@ from hub.core.vocabulary import Address, Channel
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import new_id, now
-from hub.integrations.base import Inbound, Linked, OptChange
+from hub.integrations.base import ChatLinked, ChatPermission, Inbound
 from hub.messaging.compose import render
 from hub.messaging.inbox import chat_membership, inbound
 from hub.messaging.track.statuses import Origin
@@ -71,7 +71,7 @@ def token_of(invitation: chat_invitations.Invitation) -> str:
 def opened(
     connection: Connection, token: str, chat: str = CHAT, *, team: bool = False, seconds: float = 0
 ) -> bool:
-    came = Linked(token=token, address=chat, name="Eric on the roof", team=team)
+    came = ChatLinked(token=token, address=chat, name="Eric on the roof", team=team)
     return chat_invitations.link_chat(
         came, Origin("callback", [connection.id]), now() + timedelta(seconds=seconds)
     )
@@ -297,7 +297,7 @@ def spoil(connection_id: str) -> None:
 
 # ── Shut out ──────────────────────────────────────────────────────────────────────────────────────
 def says(flock: Connection, wanted: bool, seconds: float) -> None:
-    came = OptChange(
+    came = ChatPermission(
         wanted=wanted,
         address=CHAT,
         why="The person blocked the bot." if not wanted else "The person let it in again.",

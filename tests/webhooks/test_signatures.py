@@ -34,7 +34,7 @@ FIELDS = [
     ("Note", "a b&c=d%e"),
     ("To", "+13175551234"),
 ]
-TWILIO = TwilioSms({"auth_token": TOKEN, "sender": ""}, provider_http.Door())
+TWILIO = TwilioSms({"auth_token": TOKEN, "sender": ""}, provider_http.ProviderHttpClient())
 
 
 def by_hand(url: str, fields: Iterable[tuple[str, str]], token: str = TOKEN) -> str:
@@ -167,7 +167,7 @@ def test_what_is_no_signature_is_refused(signature: str) -> None:
 
 
 def test_an_empty_secret_proves_nothing() -> None:
-    blank = TwilioSms({"auth_token": "", "sender": ""}, provider_http.Door())
+    blank = TwilioSms({"auth_token": "", "sender": ""}, provider_http.ProviderHttpClient())
     headers = {"content-type": FORM, "x-twilio-signature": by_hand(URL, FIELDS, "")}
     with pytest.raises(BadWebhook):
         blank.verify(WebhookRequest("POST", URL, "twilio/sms", headers, BODY))

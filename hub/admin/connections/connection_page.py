@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from flask import current_app, flash, g, make_response, render_template, url_for
 from sqlalchemy import select
@@ -25,12 +24,14 @@ from hub.admin.connections import (
 from hub.admin.view import datetimes, filters, forms, status_badges
 from hub.connections import connection_tests, connections, demo, settings_form
 from hub.connections.connection_tests import ConnectionTestResult
-from hub.core.config import is_loopback
+from hub.core.errors import ConfigError
 from hub.core.vocabulary import Address, ConnectionState, EventType, Role, Status
 from hub.db.engine import db
 from hub.db.types import is_id
 from hub.integrations.base import ConfigForm, Integration
+from hub.messaging.send.outbound import status_address
 from hub.models import Audit, Connection, Message, StatusEvent
+from hub.shared import integration_instances
 from hub.signing import team_subscriptions
 from hub.signing.chat_invitations import Invitation
 
@@ -103,9 +104,12 @@ class Page:
             posted=team_subscriptions.posted_events(one.id) if one else [],
             rules=rules_summary.summary(one) if one else [],
             moved=bool(
-                one and one.place and (place := self.cls.place_of(stored)) and place != one.place
+                one
+                and one.place
+                and (place := self.cls.destination_of(stored))
+                and place != one.place
             ),
-            invites=self.cls.can("invite") and may(Role.ADMIN),
+            invites=self.cls.supports("invite") and may(Role.ADMIN),
             invitation=invitation,
             hindered=connection_health.health_of([one]).get(one.id) if one else None,
             why_not_send=_why_not_send(one) if one else "",
@@ -200,15 +204,7 @@ def _webhooks(cls: type[Integration], one: Connection | None) -> list[tuple[str,
             continue  # its address holds a name that it has not got yet
         label = (getattr(cls, method).__doc__ or "").strip().split("\n")[0].rstrip(".")
         if path == cls.status_path:
-            here_only = is_loopback(urlsplit(base).hostname or "") and not (
-                one is not None and one.test
-            )
-            label = (
-                "Status callbacks: left out, since only this machine reaches this address. Set"
-                " HUB_PUBLIC_URL to get them"
-                if here_only
-                else "Status callbacks, set by us on every message"
-            )
+            label = _status_label(cls, one)
         found.append(
             (
                 label or filters.initial(path),
@@ -216,6 +212,23 @@ def _webhooks(cls: type[Integration], one: Connection | None) -> list[tuple[str,
             )
         )
     return found
+
+
+def _status_label(cls: type[Integration], one: Connection | None) -> str:
+    """Say whether the address of status callbacks is sent with each message."""
+    try:
+        api_urls = integration_instances.instances().api_urls(
+            cls, test=one is not None and one.test
+        )
+    except ConfigError:  # a test connection, which sends nothing outside the demo
+        api_urls = ()
+    public_url = current_app.extensions["hub.config"].public_url
+    if status_address(public_url, cls.status_path, api_urls):
+        return "Status callbacks. Signpost sends this address with each message"
+    return (
+        "Status callbacks. Not sent, because only this machine can reach the address. Set"
+        " HUB_PUBLIC_URL to receive them"
+    )
 
 
 def webhook_of(one: Connection) -> str:

@@ -81,6 +81,7 @@ def integrations() -> Any:
         "integrations.html",
         cards=[card for card in cards if wanted in ("", card.filter)],
         filters=filters,
+        missing=[one for one in standing if one.integration not in registry.registry()],
     )
 
 

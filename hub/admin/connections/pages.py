@@ -9,7 +9,7 @@ from flask import current_app, flash, g, redirect, render_template, request, url
 from hub import integrations
 from hub.accounts import limits
 from hub.accounts.limits import TooMany
-from hub.admin.auth.guard import admin, needs
+from hub.admin.auth.guard import admin, may, needs
 from hub.admin.connections import connection_page, passed_test, secret_resubmission
 from hub.admin.connections.connection_page import Page
 from hub.admin.overview.damage import describe_damage
@@ -93,8 +93,16 @@ def _free_title(cls: type[Integration]) -> str:
 @needs(Role.VIEWER)
 @describe_damage("connections")
 def connection(slug: str) -> Any:
-    """Show a connection."""
-    return _page(connections.by_slug(slug)).show()
+    """Show a connection, or why it has no settings when its integration is not installed."""
+    one = connections.by_slug(slug)
+    if one.integration not in integrations.registry():
+        return render_template(
+            "connection_missing.html",
+            connection=one,
+            waiting=connections.count_waiting(one.id),
+            may=may(Role.ADMIN),
+        )
+    return _page(one).show()
 
 
 @admin.post("/connections/<slug>")
@@ -295,8 +303,8 @@ def rename_connection(slug: str) -> Any:
             if form.validate():
                 connections.rename(connection_id, form.title.data or "", form.slug.data or "")
                 flash("Renamed.", "good")
-                cls = integrations.get(one.integration)
-                if form.slug.data != slug and cls.can("subscribe"):
+                cls = integrations.registry().get(one.integration)
+                if form.slug.data != slug and cls is not None and cls.supports("subscribe"):
                     told = (
                         f"{cls.provider} still sends its webhooks to the old address. Choose Set"
                         " webhook below."
@@ -326,7 +334,6 @@ def _confirm(one: Connection, what: str, form: forms.RenameConnection | None = N
     return render_template(
         "connection_confirm.html",
         connection=one,
-        integration=integrations.get(one.integration),
         what=what,
         form=form,
         waiting=connections.count_waiting(one.id),

@@ -180,9 +180,9 @@ def _confirm_removal(mapping: TemplateMapping) -> str:
 
 
 def _keeps(one: Connection) -> bool:
-    return one.integration in integrations.registry() and integrations.get(one.integration).can(
-        "templates"
-    )
+    return one.integration in integrations.registry() and integrations.get(
+        one.integration
+    ).supports("fetch_templates")
 
 
 def _kept(connection_id: str) -> list[TemplateRow]:

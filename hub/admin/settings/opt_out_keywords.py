@@ -93,12 +93,14 @@ def _answers() -> str:
     Signpost.
     """
     answering = [
-        cls for cls in integrations.registry().values() if cls.answers_keywords is not None
+        cls for cls in integrations.registry().values() if cls.replies_to_keywords is not None
     ]
     by_provider = [
-        f"{cls.provider} answers them on {cls.title}." for cls in answering if cls.answers_keywords
+        f"{cls.provider} answers them on {cls.title}."
+        for cls in answering
+        if cls.replies_to_keywords
     ]
-    ours = " and ".join(cls.title for cls in answering if not cls.answers_keywords)
+    ours = " and ".join(cls.title for cls in answering if not cls.replies_to_keywords)
     return " ".join([*by_provider, *([f"Signpost answers them on {ours}."] if ours else [])])
 
 

@@ -23,7 +23,7 @@ from slack_sdk.models.blocks import (
     SectionBlock,
 )
 
-from hub.integrations.base import Button, Outbound
+from hub.integrations.api import Button, Outbound
 from hub.integrations.slack.text import CUT, NOTHING, line, mrkdwn, plain, units, visible
 
 # characters: Slack refuses a message as a whole from about 13,200 on (msg_blocks_too_long), though

@@ -12,17 +12,18 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-from hub.core.errors import (
+from hub.integrations.api import (
     ConnectionBroken,
     DestinationUnavailable,
     OutcomeUnknown,
     PermanentError,
+    ProviderHttpClient,
+    ProviderResponse,
     Scope,
     SendError,
-    Unreachable,
+    call,
 )
 from hub.integrations.slack.errors import error, raise_for
-from hub.lib.provider_http import Answer, Door, NoAnswer, NotSent
 
 OFFICIAL = "https://hooks.slack.com"
 REFERENCE = "x-slack-req-id"  # names a request in Slack's logs
@@ -48,8 +49,8 @@ class Calls:
     Each raises a SendError.
     """
 
-    def __init__(self, door: Door, api: str, hooks: str, token: str) -> None:
-        self._door = door
+    def __init__(self, http: ProviderHttpClient, api: str, hooks: str, token: str) -> None:
+        self._http = http
         self._api = api
         self._hooks = hooks
         self._token = token
@@ -63,35 +64,35 @@ class Calls:
         """
         body = urlencode(fields) if form else json.dumps(fields)
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": FORM if form else JSON}
-        answer = self._post(f"{self._api}/api/{name}", body, headers)
-        said = _object(answer)
-        if answer.status == 200 and said.get("ok") is True:
-            return Said(said, answer.headers)
+        response = self._post(f"{self._api}/api/{name}", body, headers)
+        said = response.json
+        if response.status == 200 and said.get("ok") is True:
+            return Said(said, response.headers)
         code = _code(said.get("error"))
         # it took the request, and said something that we cannot read
-        if answer.status < 300 and not code:
+        if response.status < 300 and not code:
             raise OutcomeUnknown("Slack’s answer cannot be read.", "bad_answer")
         scope = Scope.RECIPIENT if name.startswith("chat.") else Scope.MESSAGE
-        raise_for(answer.status, code, answer.retry_after, own=own, scope=scope)
+        raise_for(response.status, code, response.retry_after, own=own, scope=scope)
 
     def post(self, path: str, payload: Mapping[str, Any]) -> None:
         """Post to an incoming webhook by its path, which ends with a secret."""
-        answer = self._post(
+        response = self._post(
             self._hooks + path,
             json.dumps(payload),
             {"Content-Type": JSON},
             hidden=path.rpartition("/")[2],
         )
-        said = _object(answer)
-        text = answer.text.strip()
-        if answer.status == 200 and (text == "ok" or said.get("ok") is True):
+        said = response.json
+        text = response.text.strip()
+        if response.status == 200 and (text == "ok" or said.get("ok") is True):
             return
         code = _code(said.get("error")) or _code(text)
-        if answer.status < 300 and not code:
+        if response.status < 300 and not code:
             raise OutcomeUnknown("Slack’s answer cannot be read.", "bad_answer")
-        raise_for(answer.status, code, answer.retry_after)
+        raise_for(response.status, code, response.retry_after)
 
-    def answer(self, reply_to: str, payload: Mapping[str, Any]) -> None:
+    def reply(self, reply_to: str, payload: Mapping[str, Any]) -> None:
         """Answer a press, where its payload said; that never speaks for the whole connection."""
         if not (path := self.reply_path(reply_to)):
             raise error("bad_reply_address")
@@ -113,23 +114,10 @@ class Calls:
                 return path
         return ""
 
-    def _post(self, url: str, body: str, headers: Mapping[str, str], hidden: str = "") -> Answer:
-        try:
-            return self._door.request("POST", url, headers=headers, body=body, hidden=hidden)
-        except NotSent as problem:
-            raise Unreachable(f"Slack was not reached: {problem}", "unreachable") from None
-        except NoAnswer as problem:
-            raise OutcomeUnknown(
-                f"Slack hung up before it answered: {problem}", "no_answer"
-            ) from None
-
-
-def _object(answer: Answer) -> Mapping[str, Any]:
-    try:
-        found = json.loads(answer.body)
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    def _post(
+        self, url: str, body: str, headers: Mapping[str, str], hidden: str = ""
+    ) -> ProviderResponse:
+        return call(self._http, "Slack", "POST", url, headers=headers, body=body, hidden=hidden)
 
 
 def _code(text: Any) -> str:

@@ -6,11 +6,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from hub.core.errors import ConnectionBroken, DestinationUnavailable, PermanentError, SendError
-from hub.integrations.base import CheckResult
+from hub.integrations.api import (
+    CheckResult,
+    ConnectionBroken,
+    DestinationUnavailable,
+    PermanentError,
+    SendError,
+    describe_last,
+    record_exchanges,
+)
 from hub.integrations.slack.calls import REFERENCE, Calls
 from hub.integrations.slack.errors import CODES, error
-from hub.lib.provider_http import Exchange, recorded
 
 # what Slack says to a post without text, once it knows the webhook
 ALIVE = ("no_text", "missing_text_or_fallback_or_attachments")
@@ -92,11 +98,13 @@ def _channel(calls: Calls, channel: str, scopes: set[str]) -> str:
 def _checked(
     ask: Callable[[], str], field: str, buttons: bool, warnings: Sequence[str]
 ) -> CheckResult:
-    with recorded() as exchanges:
+    with record_exchanges() as exchanges:
         try:
             text = ask()
         except SendError as problem:
-            return replace(_refused(problem, field), answer=_answer(exchanges[-1:], problem.code))
+            return replace(
+                _refused(problem, field), response=describe_last(exchanges, problem.code, REFERENCE)
+            )
     told = (*warnings, *(() if buttons else (NO_BUTTONS,)))
     on = " Buttons act in Slack." if buttons else ""
     limits = {0: "Slack is ready.", 1: "Slack is ready, with one limit."}.get(
@@ -113,9 +121,7 @@ def _refused(problem: SendError, field: str) -> CheckResult:
             if isinstance(problem, ConnectionBroken)
             else ("Wait a minute and test again.",)
         )
-        return CheckResult(
-            False, "Slack could not be asked.", str(problem), steps, code=problem.code
-        )
+        return CheckResult(False, "Could not reach Slack.", str(problem), steps, code=problem.code)
     says = str(problem).removesuffix(known.do).strip()
     return CheckResult(
         False,
@@ -125,17 +131,6 @@ def _refused(problem: SendError, field: str) -> CheckResult:
         field=known.field or field,
         code=problem.code,
     )
-
-
-def _answer(exchanges: Sequence[Exchange], code: str) -> str:
-    lines = []
-    for last in exchanges:
-        reference = last.headers.get(REFERENCE, "")
-        lines += [
-            f"{last.method} {last.url}",
-            f"HTTP {last.status or 'none'}{f' · {REFERENCE} {reference}' if reference else ''}",
-        ]
-    return "\n".join([*lines, f"code {code}"])
 
 
 def _text(fields: Mapping[str, Any], name: str) -> str:

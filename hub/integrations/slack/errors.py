@@ -11,19 +11,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple, NoReturn
 
-from hub.core.errors import (
+from hub.integrations.api import (
     ConnectionBroken,
     DestinationUnavailable,
     OutcomeUnknown,
     PermanentError,
+    Problem,
     RecipientRefused,
     Scope,
     SendError,
     SlowDown,
     TransientError,
+    gateway_error,
 )
-from hub.integrations._gateway import foreign
-from hub.integrations.base import Problem
 
 METHODS = "https://docs.slack.dev/reference/methods/chat.postMessage"
 WEBHOOKS = "https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks"
@@ -96,7 +96,7 @@ def _raise_unknown(status: int, code: str, *, own: bool) -> NoReturn:
         raise (
             OutcomeUnknown(FAILED, f"http_{status}")
             if status >= 500
-            else foreign("Slack", status, SETTINGS)
+            else gateway_error("Slack", status, SETTINGS)
         )
     # with 200 the Web API refuses
     if not (status == 200 or 400 <= status < 500) or status in UNFINISHED:

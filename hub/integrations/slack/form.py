@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from wtforms import StringField
 from wtforms.validators import Optional, Regexp, ValidationError
 
-from hub.integrations.base import ConfigForm, SecretField
+from hub.integrations.api import ConfigForm, SecretField
 
 CHANNEL = r"[CG][A-Z0-9]{8,20}"
 HOOK_PATH = re.compile(r"/services/([TE][A-Z0-9]{2,20}/B[A-Z0-9]{2,20})/[A-Za-z0-9]{8,100}")

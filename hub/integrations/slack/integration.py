@@ -15,26 +15,29 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from hub.core.data_dir import SimulatorCredentials
-from hub.core.errors import (
+from hub.integrations.api import (
+    Accepted,
+    Address,
     BadWebhook,
+    ButtonPress,
+    Channel,
+    CheckResult,
     ConnectionBroken,
     DestinationUnavailable,
+    Outbound,
     OutcomeUnknown,
     PermanentError,
-    TransientError,
-)
-from hub.core.vocabulary import Address, Channel, Status
-from hub.integrations.base import (
-    Accepted,
-    ButtonPress,
-    CheckResult,
-    Fact,
-    Integration,
-    Outbound,
     Problem,
+    ProviderHttpClient,
+    Senders,
+    SimulatorCredentials,
+    Status,
+    TransientError,
     Unrecognized,
+    WebhookEvent,
+    WebhookReceiver,
     WebhookRequest,
+    json_object,
     webhook,
 )
 from hub.integrations.slack.calls import OFFICIAL, REFERENCE, Calls
@@ -42,16 +45,15 @@ from hub.integrations.slack.check import of_bot, of_webhook
 from hub.integrations.slack.errors import error, explain
 from hub.integrations.slack.form import CHANNEL, SlackForm, hook_path, hook_place
 from hub.integrations.slack.text import mrkdwn, units
-from hub.lib.provider_http import Door
-from hub.lib.storable import json_object
 
 LONGEST_NAME = 100  # characters of a person's
 FOREIGN = "This button does not belong to Signpost, so nothing happened."
 
 
-class Slack(Integration):
+class Slack(WebhookReceiver):
     """Post to a Slack channel."""
 
+    contract = 2
     name = "slack"
     title = "Slack"
     provider = "Slack"
@@ -94,8 +96,9 @@ class Slack(Integration):
     )
 
     channel = Channel.CHAT
+    reports = False
     address = Address.CHAT
-    finds_by = Address.EMAIL
+    direct_address_kind = Address.EMAIL
     event_prefix = "slack"
     max_length = 3000  # characters of a section, its marks included
     per_recipient = 1.0  # https://docs.slack.dev/apis/web-api/rate-limits
@@ -106,16 +109,19 @@ class Slack(Integration):
     Form = SlackForm
 
     def __init__(
-        self, settings: Mapping[str, Any], door: Door, api: Mapping[str, str] | None = None
+        self,
+        settings: Mapping[str, Any],
+        http: ProviderHttpClient,
+        api: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(settings, door, api)
+        super().__init__(settings, http, api)
         self._calls = Calls(
-            door,
+            http,
             self.api_urls["slack"],
             self.api_urls["slackhooks"],
             str(settings.get("bot_token") or ""),
         )
-        self._place = self.place_of(settings)
+        self._place = self.destination_of(settings)
         self._acts = bool(settings.get("app_id") and settings.get("signing_secret"))
 
     @classmethod
@@ -123,17 +129,17 @@ class Slack(Integration):
         return str(settings.get("app_id") or "")
 
     @classmethod
-    def sender_of(cls, settings: Mapping[str, Any]) -> str:
-        return cls.place_of(settings)
+    def senders_of(cls, settings: Mapping[str, Any]) -> Senders:
+        return Senders(cls.destination_of(settings))
 
     @classmethod
-    def place_of(cls, settings: Mapping[str, Any]) -> str:
+    def destination_of(cls, settings: Mapping[str, Any]) -> str:
         return str(settings.get("channel") or "") or hook_place(
             str(settings.get("webhook_url") or "")
         )
 
     @classmethod
-    def finds_people(cls, place: str) -> bool:
+    def reaches_people(cls, place: str) -> bool:
         return not _is_hook(place)
 
     @classmethod
@@ -184,7 +190,7 @@ class Slack(Integration):
             self._update(payload)
             return Accepted(message.edits, Status.DELIVERED)
         if message.reply_to:
-            self._calls.answer(message.reply_to, payload)
+            self._calls.reply(message.reply_to, payload)
             return Accepted("", Status.DELIVERED)
         if _is_hook(self._place):
             self._fits_the_webhook(message)
@@ -275,7 +281,7 @@ class Slack(Integration):
         return of_bot(self._calls, self._place, self._acts)
 
     @classmethod
-    def account(cls, request: WebhookRequest) -> str:
+    def claimed_account(cls, request: WebhookRequest) -> str:
         app_id = _payload(request).get("api_app_id") or _field(request, "api_app_id")
         return app_id if isinstance(app_id, str) and len(app_id) < 100 else ""
 
@@ -304,7 +310,7 @@ class Slack(Integration):
             )
 
     @webhook("slack/interactions")
-    def on_interaction(self, request: WebhookRequest) -> list[Fact]:
+    def on_interaction(self, request: WebhookRequest) -> list[WebhookEvent]:
         """Request URL, to paste under Interactivity & Shortcuts in the Slack app"""
         said = _payload(request)
         actions = said.get("actions")
@@ -326,7 +332,7 @@ class Slack(Integration):
         ]
 
     @classmethod
-    def probe(cls, request: WebhookRequest) -> tuple[str, str] | None:
+    def probe_response(cls, request: WebhookRequest) -> tuple[str, str] | None:
         # Slack looks at the certificate now and then, without a signature
         # https://docs.slack.dev/interactivity/implementing-slash-commands
         try:
@@ -340,11 +346,11 @@ class Slack(Integration):
         )
 
     @classmethod
-    def answer(cls, request: WebhookRequest, new: bool) -> tuple[str, str]:
+    def webhook_response(cls, request: WebhookRequest, new: bool) -> tuple[str, str]:
         return "text/plain", ""
 
     @classmethod
-    def clicked(cls, request: WebhookRequest) -> tuple[str, ...]:
+    def clicked_tokens(cls, request: WebhookRequest) -> tuple[str, ...]:
         said = _payload(request)
         actions = said.get("actions")
         values = (
@@ -355,7 +361,7 @@ class Slack(Integration):
         return tuple(value for value in values if isinstance(value, str) and value)
 
     @classmethod
-    def answer_foreign(cls, request: WebhookRequest) -> tuple[str, str]:
+    def foreign_click_response(cls, request: WebhookRequest) -> tuple[str, str]:
         return "application/json", json.dumps(
             {"response_type": "ephemeral", "replace_original": False, "text": FOREIGN}
         )

@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 
-from hub.lib.text import readable
+from hub.integrations.api import readable
 
 CUT = "…"
 NOTHING = "—"

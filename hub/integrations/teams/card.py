@@ -12,17 +12,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from hub.integrations._shortening import (
+from hub.integrations.api import (
     ELLIPSIS,
     LONGEST_BUTTON,
-    Said,
-    clean,
-    cut,
-    fitted,
+    Button,
+    CardText,
+    Outbound,
+    card_text,
+    clean_text,
+    fit_card_text,
     is_blank,
-    said,
+    shorten,
 )
-from hub.integrations.base import Button, Outbound
 from hub.integrations.teams.text import cost, neutral
 
 LARGEST = 20_000  # bytes of JSON; Teams takes about 28 KB, of which its own wrapping is a part
@@ -36,16 +37,16 @@ def envelope(message: Outbound) -> dict[str, Any]:
     """Return the payload for a message: title, text, facts, small print, and a link for each
     button.
     """
-    whole = said(message.text, message.card)
+    whole = card_text(message.text, message.card)
     actions = _actions(message.buttons)
     if all(is_blank(piece) for piece in whole.pieces):
-        whole = Said(text=ELLIPSIS)
+        whole = CardText(text=ELLIPSIS)
     fallback = neutral(
-        cut(next(piece for piece in whole.pieces if not is_blank(piece)), FALLBACK, cost)
+        shorten(next(piece for piece in whole.pieces if not is_blank(piece)), FALLBACK, cost)
     )
     # what is not text takes the same room however long the texts are
     around = len(encoded(_wrapped(_blank(whole), actions, fallback)))
-    return _wrapped(fitted(whole, LARGEST - around, cost), actions, fallback)
+    return _wrapped(fit_card_text(whole, LARGEST - around, cost), actions, fallback)
 
 
 def encoded(payload: dict[str, Any]) -> bytes:
@@ -53,7 +54,7 @@ def encoded(payload: dict[str, Any]) -> bytes:
     return json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _wrapped(fit: Said, actions: list[dict[str, Any]], fallback: str) -> dict[str, Any]:
+def _wrapped(fit: CardText, actions: list[dict[str, Any]], fallback: str) -> dict[str, Any]:
     card = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
@@ -76,7 +77,7 @@ def _wrapped(fit: Said, actions: list[dict[str, Any]], fallback: str) -> dict[st
     }
 
 
-def _body(fit: Said) -> list[dict[str, Any]]:
+def _body(fit: CardText) -> list[dict[str, Any]]:
     facts = [{"title": neutral(label), "value": neutral(value)} for label, value in fit.facts]
     blocks = [
         _block(fit.title, weight="Bolder", size="Medium") if fit.title else {},
@@ -91,7 +92,7 @@ def _block(text: str, **looks: Any) -> dict[str, Any]:
     return {"type": "TextBlock", "text": neutral(text), "wrap": True, **looks}
 
 
-def _blank(whole: Said) -> Said:
+def _blank(whole: CardText) -> CardText:
     """Return it with a piece of one character in place of each, which takes what any beginning may
     take.
     """
@@ -110,9 +111,11 @@ def _actions(buttons: Sequence[Button]) -> list[dict[str, Any]]:
     """
     made: list[dict[str, Any]] = []
     for button in buttons:
-        title = cut(clean(button.text), LONGEST_BUTTON) or ELLIPSIS
+        title = shorten(clean_text(button.text), LONGEST_BUTTON) or ELLIPSIS
         style = {"style": STYLES[button.style]} if button.style in STYLES else {}
-        made.append({"type": "Action.OpenUrl", "title": title, "url": clean(button.url), **style})
+        made.append(
+            {"type": "Action.OpenUrl", "title": title, "url": clean_text(button.url), **style}
+        )
     while made and len(json.dumps(made, ensure_ascii=False).encode()) > LARGEST_BUTTONS:
         made.pop()
     return made

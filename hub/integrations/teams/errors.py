@@ -11,17 +11,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from hub.core.errors import (
+from hub.integrations.api import (
     ConnectionBroken,
     DestinationUnavailable,
     OutcomeUnknown,
     PermanentError,
+    Problem,
+    ProviderResponse,
     SendError,
     SlowDown,
+    gateway_error,
 )
-from hub.integrations._gateway import foreign
-from hub.integrations.base import Problem
-from hub.lib.provider_http import Answer
 
 PAUSE = 10.0  # seconds, where the workflow names none
 OFF = ("WorkflowTriggerIsNotEnabled", "WorkflowNotEnabled", "WorkflowDisabled")
@@ -48,23 +48,23 @@ def refuse(code: str) -> SendError:
     return known.error(f"{known.says} {known.do}", code)
 
 
-def raise_for(answer: Answer) -> NoReturn:
+def raise_for(response: ProviderResponse) -> NoReturn:
     """Raise what a refused call comes to.
 
     Nothing of the answer's text is told: it may quote the address.
     """
-    status = answer.status
-    if status == 429 or (status == 503 and answer.retry_after is not None):
+    status = response.status
+    if status == 429 or (status == 503 and response.retry_after is not None):
         known = CODES["too_many"]
-        pause = PAUSE if answer.retry_after is None else answer.retry_after
+        pause = PAUSE if response.retry_after is None else response.retry_after
         raise SlowDown(
             f"{known.says} {known.do}", "too_many" if status == 429 else "http_503", pause
         )
     if status >= 500 or status in (408, 425):
         raise OutcomeUnknown(FAILED, f"http_{status}")
-    said = _error(answer)
+    said = _error(response)
     if said is None or status == 407 or status < 400:  # a workflow writes its errors in JSON
-        raise foreign("the workflow", status, "the workflow’s URL")
+        raise gateway_error("the workflow", status, "the workflow’s URL")
     if said.get("code") in OFF:
         raise refuse("workflow_off")
     if status in BY_STATUS:
@@ -72,10 +72,10 @@ def raise_for(answer: Answer) -> NoReturn:
     raise DestinationUnavailable(NOT_KNOWN.format(status=status), f"http_{status}", sure=False)
 
 
-def _error(answer: Answer) -> Mapping[str, Any] | None:
+def _error(response: ProviderResponse) -> Mapping[str, Any] | None:
     """Return the error that a workflow wrote, or None when the answer is not a workflow's."""
     try:
-        found = json.loads(answer.body)["error"]
+        found = json.loads(response.body)["error"]
     except (ValueError, KeyError, TypeError, IndexError, RecursionError):
         return None
     return found if isinstance(found, dict) else None

@@ -16,30 +16,31 @@ from urllib.parse import urlsplit
 from wtforms import StringField
 from wtforms.validators import InputRequired, Optional, Regexp
 
-from hub.core.data_dir import SimulatorCredentials
-from hub.core.errors import (
-    ConnectionBroken,
-    DestinationUnavailable,
-    OutcomeUnknown,
-    SendError,
-    Unreachable,
-)
-from hub.core.vocabulary import Address, Channel, Status
-from hub.integrations.base import (
+from hub.integrations.api import (
     Accepted,
+    Address,
     Card,
+    Channel,
     CheckResult,
     ConfigForm,
+    ConnectionBroken,
+    DestinationUnavailable,
     Integration,
     Outbound,
     Problem,
     SecretField,
+    SendError,
+    Senders,
+    SimulatorCredentials,
+    Status,
+    call,
+    describe_last,
+    record_exchanges,
 )
 from hub.integrations.teams.card import encoded, envelope
 from hub.integrations.teams.errors import explain, raise_for, refuse
 from hub.integrations.teams.text import cost
 from hub.integrations.teams.url import OTHER_HOST, valid_url, workflow_of
-from hub.lib.provider_http import NoAnswer, NotSent, recorded
 
 TAKEN = (200, 202)  # 202 as documented; some workflows say 200
 
@@ -47,6 +48,7 @@ TAKEN = (200, 202)  # 202 as documented; some workflows say 200
 class Teams(Integration):
     """Post cards to a Microsoft Teams channel."""
 
+    contract = 2
     name = "teams"
     title = "Microsoft Teams"
     provider = "Microsoft"
@@ -78,6 +80,7 @@ class Teams(Integration):
     )
 
     channel = Channel.CHAT
+    reports = False
     address = Address.CHAT
     event_prefix = "teams"
     max_length = 16_000  # of what Teams takes of a card, its wrapping is a part
@@ -122,12 +125,12 @@ class Teams(Integration):
 
     # what is filled at save
     @classmethod
-    def sender_of(cls, settings: Mapping[str, Any]) -> str:
-        return workflow_of(str(settings.get("workflow_url") or ""))
+    def senders_of(cls, settings: Mapping[str, Any]) -> Senders:
+        return Senders(workflow_of(str(settings.get("workflow_url") or "")))
 
     @classmethod
-    def place_of(cls, settings: Mapping[str, Any]) -> str:
-        return cls.sender_of(settings)
+    def destination_of(cls, settings: Mapping[str, Any]) -> str:
+        return workflow_of(str(settings.get("workflow_url") or ""))
 
     @classmethod
     def length_of(cls, text: str) -> int:
@@ -142,7 +145,7 @@ class Teams(Integration):
 
     # sending
     def send(self, message: Outbound) -> Accepted:
-        if message.to != self.sender_of(self.settings):
+        if message.to != self.senders.default:
             raise refuse("other_channel")
         self._post(self.render(message))
         return Accepted(
@@ -178,36 +181,25 @@ class Teams(Integration):
         base = self.api_urls["teams"]
         if base == self.api["teams"]:
             base = f"https://{parts.hostname}"
-        try:
-            answer = self.door.request(
-                "POST",
-                f"{base}{parts.path}?{parts.query}",
-                hidden=parts.path.lstrip("/"),
-                headers={"Content-Type": "application/json"},
-                body=encoded(payload),
-            )
-        except NotSent as problem:
-            raise Unreachable(f"Teams was not reached: {problem}", "unreachable") from None
-        except NoAnswer as problem:
-            raise OutcomeUnknown(
-                f"Teams hung up before it answered: {problem}", "no_answer"
-            ) from None
-        if answer.status not in TAKEN:
-            raise_for(answer)
+        response = call(
+            self.http,
+            "Teams",
+            "POST",
+            f"{base}{parts.path}?{parts.query}",
+            hidden=parts.path.lstrip("/"),
+            headers={"Content-Type": "application/json"},
+            body=encoded(payload),
+        )
+        if response.status not in TAKEN:
+            raise_for(response)
 
     # testing
     def check(self) -> CheckResult:
-        with recorded() as exchanges:
+        with record_exchanges() as exchanges:
             try:
                 self._post(envelope(TEST))
             except SendError as problem:
-                last = exchanges[-1] if exchanges else None
-                answer = (
-                    f"{last.method} {last.url}\nHTTP {last.status or 'none'}\ncode {problem.code}"
-                    if last
-                    else ""
-                )
-                return _failed(problem, answer)
+                return _failed(problem, describe_last(exchanges, problem.code))
         shown = (
             "Look into the channel: the card stands there, unless the workflow failed afterwards,"
             " which Teams tells its owner alone."
@@ -215,22 +207,22 @@ class Teams(Integration):
         return CheckResult(True, "The workflow took a test card.", shown)
 
 
-def _failed(problem: SendError, answer: str) -> CheckResult:
+def _failed(problem: SendError, response: str) -> CheckResult:
     """Say why nothing was posted, and at which setting that lies."""
     known = explain(problem.code)
     if known is None:
         again = ("Wait a minute and test again.",)
         return CheckResult(
             False,
-            "Teams could not be asked.",
+            "Could not reach Teams.",
             str(problem),
             again,
             code=problem.code,
-            answer=answer,
+            response=response,
         )
     field = "workflow_url" if isinstance(problem, ConnectionBroken | DestinationUnavailable) else ""
     return CheckResult(
-        False, known.text, steps=(known.remedy,), field=field, code=problem.code, answer=answer
+        False, known.text, steps=(known.remedy,), field=field, code=problem.code, response=response
     )
 
 

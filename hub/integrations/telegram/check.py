@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from hub.core.errors import PermanentError, SendError
-from hub.integrations.base import CheckResult
+from hub.integrations.api import CheckResult, PermanentError, SendError
 from hub.integrations.telegram.errors import explain
 
 
@@ -23,7 +22,7 @@ def no_team(problem: PermanentError, team: str) -> CheckResult:
     )
 
 
-def failed(problem: SendError, answer: str) -> CheckResult:
+def failed(problem: SendError, response: str) -> CheckResult:
     """Say why Telegram could not be asked, and at which setting that lies."""
     if problem.code in TOKEN_CODES:
         known = explain(problem.code)
@@ -37,15 +36,15 @@ def failed(problem: SendError, answer: str) -> CheckResult:
             ),
             field="token",
             code=problem.code,
-            answer=answer,
+            response=response,
         )
     return CheckResult(
         False,
-        "Telegram could not be asked.",
+        "Could not reach Telegram.",
         str(problem),
         ("Wait a minute and test again.",),
         code=problem.code,
-        answer=answer,
+        response=response,
     )
 
 

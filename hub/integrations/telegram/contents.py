@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hub.integrations import _content
-from hub.integrations.base import Content
+from hub.integrations.api import Content, inbound_contents
 
 # of a message: what says who wrote it, when and how, and texts and files, which are read elsewhere
 AROUND = (
@@ -98,7 +97,7 @@ def telegram_contents(message: Mapping[str, Any]) -> tuple[Content, ...]:
     place = _place(message)
     known = [one for one in (place, *found) if one is not None]
     strange = [name for name in message if _is_strange(name)]
-    return tuple(known) or tuple(_content.other(name) for name in strange[:1])
+    return tuple(known) or tuple(inbound_contents.other(name) for name in strange[:1])
 
 
 def _is_strange(name: str) -> bool:
@@ -111,30 +110,30 @@ def _place(message: Mapping[str, Any]) -> Content | None:
     where = _part(venue, "location") or _part(message, "location")
     label = _text(venue, "title")
     address = _text(venue, "address")
-    place = _content.location(where.get("latitude"), where.get("longitude"), label, address)
+    place = inbound_contents.location(where.get("latitude"), where.get("longitude"), label, address)
     is_place = "location" in message or "venue" in message
-    return place or (_content.other("location") if is_place else None)
+    return place or (inbound_contents.other("location") if is_place else None)
 
 
 def _contact(part: Mapping[str, Any]) -> Content:
     name = f"{_text(part, 'first_name')} {_text(part, 'last_name')}".strip()
-    return _content.contact(name, [_text(part, "phone_number")])
+    return inbound_contents.contact(name, [_text(part, "phone_number")])
 
 
 def _sticker(part: Mapping[str, Any]) -> Content:
-    return _content.sticker(_text(part, "emoji"))
+    return inbound_contents.sticker(_text(part, "emoji"))
 
 
 def _poll(part: Mapping[str, Any]) -> Content:
     options = part.get("options")
     listed = options if isinstance(options, list) else []
     named = [_text(one, "text") for one in listed if isinstance(one, dict)]
-    return _content.poll(_text(part, "question"), named)
+    return inbound_contents.poll(_text(part, "question"), named)
 
 
 def _dice(part: Mapping[str, Any]) -> Content:
     value = part.get("value")
-    return _content.dice(_text(part, "emoji"), value if isinstance(value, int) else None)
+    return inbound_contents.dice(_text(part, "emoji"), value if isinstance(value, int) else None)
 
 
 READERS = {"contact": _contact, "sticker": _sticker, "poll": _poll, "dice": _dice}

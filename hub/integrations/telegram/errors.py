@@ -5,7 +5,6 @@ The knowledge is data: _telegram_errors.toml.
 
 from __future__ import annotations
 
-import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,21 +13,21 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import Any, NoReturn
 
-from hub.core.errors import (
+from hub.integrations.api import (
     ConnectionBroken,
     OutcomeUnknown,
     PermanentError,
+    Problem,
+    ProviderResponse,
     RecipientMoved,
     RecipientRefused,
     Scope,
     SendError,
     SlowDown,
     TransientError,
+    gateway_error,
+    times,
 )
-from hub.integrations._gateway import foreign
-from hub.integrations.base import Problem
-from hub.lib import times
-from hub.lib.provider_http import Answer
 
 PAGE = "https://core.telegram.org/bots/api"
 PAUSE = 5.0  # seconds, where Telegram names none
@@ -106,32 +105,32 @@ def refuses_posts(member: Mapping[str, Any]) -> str:
     return "no_rights" if denied else ""
 
 
-def result_of(answer: Answer) -> Any:
+def result_of(response: ProviderResponse) -> Any:
     """Return what a call brought.
 
     Raises a SendError for everything that Telegram refused, or that is not from Telegram.
     """
-    said = _object(answer.body)
-    if answer.status < 300:
+    said = response.json
+    if response.status < 300:
         if said.get("ok") is True:
             return said.get("result")
         raise OutcomeUnknown("Telegram’s answer cannot be read.", "bad_answer")
-    _raise_for(answer, said)
+    _raise_for(response, said)
 
 
-def _raise_for(answer: Answer, said: Mapping[str, Any]) -> NoReturn:
-    status = answer.status
+def _raise_for(response: ProviderResponse, said: Mapping[str, Any]) -> NoReturn:
+    status = response.status
     # it may quote the message: it is never told
     description = str(said.get("description") or "").lower()
     given = said.get("parameters")
     parameters: Mapping[str, Any] = given if isinstance(given, dict) else {}
     if status >= 500:
-        if status == 503 and answer.retry_after is not None:
-            raise SlowDown(BUSY, "http_503", answer.retry_after)
+        if status == 503 and response.retry_after is not None:
+            raise SlowDown(BUSY, "http_503", response.retry_after)
         raise OutcomeUnknown(FAILED, f"http_{status}")
     # a gateway or a proxy: no fault of a message, and no word on what went through
     if said.get("ok") is not False:
-        raise foreign("Telegram", status, "HUB_TELEGRAM_API_URL")
+        raise gateway_error("Telegram", status, "HUB_TELEGRAM_API_URL")
     entry = next((one for one in catalog().values() if one.fits(status, description)), None)
     if entry is None:
         raise Unknown(NOT_KNOWN.format(status=status), f"http_{status}")
@@ -144,19 +143,11 @@ def _raise_for(answer: Answer, said: Mapping[str, Any]) -> NoReturn:
     if entry.kind == "throttle":
         # a flood limit is one chat's: to slow down the whole bot would let everybody wait for the
         # busiest group
-        pause = times.pause(wait) if isinstance(wait, int | float) else answer.retry_after
+        pause = times.pause(wait) if isinstance(wait, int | float) else response.retry_after
         raise TransientError(
             entry.sentence, entry.code, PAUSE if pause is None else pause, scope=Scope.RECIPIENT
         )
     raise OUTCOMES[entry.kind](entry.sentence, entry.code)
-
-
-def _object(body: bytes) -> Mapping[str, Any]:
-    try:
-        found = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 OUTCOMES: Mapping[str, type[SendError]] = {

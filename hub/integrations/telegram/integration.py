@@ -19,29 +19,32 @@ from urllib.parse import quote
 from wtforms import StringField
 from wtforms.validators import InputRequired, Optional, Regexp
 
-from hub.core.data_dir import SimulatorCredentials
-from hub.core.errors import (
-    BadWebhook,
-    DestinationUnavailable,
-    OutcomeUnknown,
-    PermanentError,
-    RecipientMoved,
-    RecipientRefused,
-    SendError,
-    Unreachable,
-)
-from hub.core.vocabulary import Address, Channel, Status
-from hub.integrations.base import (
+from hub.integrations.api import (
     Accepted,
+    Address,
+    BadWebhook,
+    Channel,
     CheckResult,
     ConfigForm,
-    Fact,
-    Integration,
+    DestinationUnavailable,
     Outbound,
+    OutcomeUnknown,
+    PermanentError,
     Problem,
+    RecipientMoved,
+    RecipientRefused,
     SecretField,
+    SendError,
+    Senders,
+    SimulatorCredentials,
+    Status,
+    WebhookEvent,
+    WebhookReceiver,
     WebhookRequest,
     action,
+    describe_last,
+    record_exchanges,
+    utf16_length,
     webhook,
 )
 from hub.integrations.telegram import text as written
@@ -59,8 +62,6 @@ from hub.integrations.telegram.errors import (
     result_of,
 )
 from hub.integrations.telegram.updates import WANTED, data_of, facts_of, post_id, pressed, update_of
-from hub.lib.provider_http import NoAnswer, NotSent, recorded
-from hub.lib.text import utf16_length
 
 SECRET = "x-telegram-bot-api-secret-token"  # noqa: S105 - the header's name
 # never to be changed: Telegram keeps what was made of it
@@ -69,9 +70,10 @@ FOREIGN = "This button does not belong to Signpost, so nothing happened."
 PRESSED = "Noted. The message changes in a moment."
 
 
-class Telegram(Integration):
+class Telegram(WebhookReceiver):
     """Send Telegram messages from a bot."""
 
+    contract = 2
     name = "telegram"
     title = "Telegram"
     provider = "Telegram"
@@ -108,10 +110,11 @@ class Telegram(Integration):
     )
 
     channel = Channel.CHAT
+    reports = False
     address = Address.CHAT
-    finds_by = Address.CHAT
+    direct_address_kind = Address.CHAT
     event_prefix = "telegram"
-    answers_keywords = False
+    replies_to_keywords = False
     max_length = written.LONGEST
     # https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this
     per_second = 30
@@ -172,12 +175,12 @@ class Telegram(Integration):
         return str(settings.get("token") or "").partition(":")[0]
 
     @classmethod
-    def sender_of(cls, settings: Mapping[str, Any]) -> str:
+    def senders_of(cls, settings: Mapping[str, Any]) -> Senders:
         name = str(settings.get("bot_username") or "").lower()
-        return f"@{name}" if name else ""
+        return Senders(f"@{name}" if name else "")
 
     @classmethod
-    def place_of(cls, settings: Mapping[str, Any]) -> str:
+    def destination_of(cls, settings: Mapping[str, Any]) -> str:
         team = settings.get("team_chat")
         return clean(team) if team else ""
 
@@ -214,7 +217,7 @@ class Telegram(Integration):
         """Return what a refusal comes to that is about a chat: the team's own is paused, another
         group fails, a person refuses.
         """
-        if message.to == self.place_of(self.settings) and not (
+        if message.to == self.destination_of(self.settings) and not (
             message.edits and isinstance(problem, Unknown)
         ):
             return DestinationUnavailable(
@@ -268,35 +271,21 @@ class Telegram(Integration):
         Raises a SendError; nothing that is kept of the call holds the token.
         """
         token = self.settings["token"]
-        try:
-            answer = self.door.request(
-                "POST",
-                f"{self.api_urls['telegram']}/bot{token}/{method}",
-                hidden=token.partition(":")[2],
-                headers={"Content-Type": "application/json"},
-                body=json.dumps(content or {}),
-            )
-        except NotSent as problem:
-            raise Unreachable(f"Telegram was not reached: {problem}", "unreachable") from None
-        except NoAnswer as problem:
-            raise OutcomeUnknown(
-                f"Telegram hung up before it answered: {problem}", "no_answer"
-            ) from None
-        return result_of(answer)
+        response = self.call(
+            "POST",
+            f"{self.api_urls['telegram']}/bot{token}/{method}",
+            hidden=token.partition(":")[2],
+            content=content or {},
+        )
+        return result_of(response)
 
     # testing
     def check(self) -> CheckResult:
-        with recorded() as exchanges:
+        with record_exchanges() as exchanges:
             try:
                 return self._check()
             except SendError as problem:
-                last = exchanges[-1] if exchanges else None
-                answer = (
-                    f"{last.method} {last.url}\nHTTP {last.status or 'none'}\ncode {problem.code}"
-                    if last
-                    else ""
-                )
-                return failed(problem, answer)
+                return failed(problem, describe_last(exchanges, problem.code))
 
     def _check(self) -> CheckResult:
         me = self._call("getMe")
@@ -322,7 +311,7 @@ class Telegram(Integration):
             )
         info = self._call("getWebhookInfo")
         found_wrong = webhook_words.warnings(info if isinstance(info, dict) else {})
-        if team := self.place_of(self.settings):
+        if team := self.destination_of(self.settings):
             try:
                 found_wrong += self._check_team(team, me)
             except PermanentError as problem:
@@ -369,8 +358,7 @@ class Telegram(Integration):
             {"url": here, "secret_token": self._secret(), "allowed_updates": list(WANTED)},
         )
         return (
-            f"Telegram sends presses, /stop and new chats of {self.sender_of(self.settings)} to"
-            f" {here} now."
+            f"Telegram sends presses, /stop and new chats of {self.senders.default} to {here} now."
         )
 
     @action("Look at webhook")
@@ -378,7 +366,7 @@ class Telegram(Integration):
         """Tell where Telegram sends the bot's updates, and what went wrong there."""
         info = self._call("getWebhookInfo")
         return webhook_words.described(
-            info if isinstance(info, dict) else {}, self.sender_of(self.settings), here
+            info if isinstance(info, dict) else {}, self.senders.default, here
         )
 
     @action("Remove webhook")
@@ -406,9 +394,9 @@ class Telegram(Integration):
             )
 
     @webhook("telegram/{connection}")
-    def on_update(self, request: WebhookRequest) -> list[Fact]:
+    def on_update(self, request: WebhookRequest) -> list[WebhookEvent]:
         """Updates of the bot: Set webhook gives this address to Telegram"""
-        return facts_of(update_of(request), self.sender_of(self.settings))
+        return facts_of(update_of(request), self.senders.default)
 
     @classmethod
     def receipt_key(cls, request: WebhookRequest) -> tuple[str, str]:
@@ -416,16 +404,16 @@ class Telegram(Integration):
         return (str(number), "update") if isinstance(number, int) else super().receipt_key(request)
 
     @classmethod
-    def answer(cls, request: WebhookRequest, new: bool) -> tuple[str, str]:
+    def webhook_response(cls, request: WebhookRequest, new: bool) -> tuple[str, str]:
         return _answered(request, PRESSED)
 
     @classmethod
-    def clicked(cls, request: WebhookRequest) -> tuple[str, ...]:
+    def clicked_tokens(cls, request: WebhookRequest) -> tuple[str, ...]:
         update = update_of(request)
         return (data_of(update),) if pressed(update) else ()
 
     @classmethod
-    def answer_foreign(cls, request: WebhookRequest) -> tuple[str, str]:
+    def foreign_click_response(cls, request: WebhookRequest) -> tuple[str, str]:
         return _answered(request, FOREIGN)
 
 

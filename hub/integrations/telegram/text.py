@@ -9,17 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from hub.integrations._shortening import (
+from hub.integrations.api import (
     ELLIPSIS,
     LONGEST_BUTTON,
-    Said,
-    clean,
-    cut,
-    fitted,
+    Button,
+    CardText,
+    Outbound,
+    card_text,
+    clean_text,
+    escape_html,
+    fit_card_text,
     is_blank,
-    said,
+    shorten,
 )
-from hub.integrations.base import Button, Outbound
 
 # after its tags and entities are parsed; Telegram counts characters, and UTF-16 units are never
 # fewer
@@ -35,7 +37,7 @@ Run = tuple[str, str]  # a tag, '' for none, and the text in it
 def html(message: Outbound) -> str:
     """Return the text in Telegram's HTML: the title bold, facts a line each, notes in italics."""
     return "".join(
-        f"<{tag}>{_escaped(text)}</{tag}>" if tag else _escaped(text)
+        f"<{tag}>{escape_html(text)}</{tag}>" if tag else escape_html(text)
         for tag, text in _runs(message)
     )
 
@@ -50,7 +52,7 @@ def keyboard(buttons: Sequence[Button]) -> dict[str, Any]:
     rows: list[list[dict[str, str]]] = []
     room = False
     for button in buttons[:MOST_BUTTONS]:
-        label = cut(clean(button.text), LONGEST_BUTTON) or ELLIPSIS
+        label = shorten(clean_text(button.text), LONGEST_BUTTON) or ELLIPSIS
         acts = 0 < len(button.token) <= LONGEST_TOKEN
         made = (
             {"text": label, "callback_data": button.token}
@@ -72,11 +74,11 @@ def units(char: str) -> int:
 
 
 def _runs(message: Outbound) -> list[Run]:
-    whole = said(message.text, message.card)
+    whole = card_text(message.text, message.card)
     between = 0
     if message.card is not None:  # blanks and line feeds
         between = 4 * BETWEEN_BLOCKS + 2 * len(whole.facts) + len(whole.notes)
-    blocks = [block for block in _blocks(fitted(whole, LONGEST - between, units)) if block]
+    blocks = [block for block in _blocks(fit_card_text(whole, LONGEST - between, units)) if block]
     runs = [
         run
         for n, block in enumerate(blocks)
@@ -86,7 +88,7 @@ def _runs(message: Outbound) -> list[Run]:
     return runs if not all(is_blank(text) for _, text in runs) else [("", ELLIPSIS)]
 
 
-def _blocks(fit: Said) -> Iterator[list[Run]]:
+def _blocks(fit: CardText) -> Iterator[list[Run]]:
     yield [("b", fit.title)] if fit.title else []
     yield [("", fit.text)] if fit.text else []
     yield _lines([_fact(label, value) for label, value in fit.facts])
@@ -99,7 +101,3 @@ def _fact(label: str, value: str) -> list[Run]:
 
 def _lines(lines: Sequence[list[Run]]) -> list[Run]:
     return [run for n, line in enumerate(lines) for run in ([("", "\n")] if n else []) + line]
-
-
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -12,19 +12,20 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from hub.core.vocabulary import Address, Channel
-from hub.integrations._content import edit, reaction
-from hub.integrations.base import (
+from hub.integrations.api import (
+    Address,
     ButtonPress,
-    Fact,
+    Channel,
+    ChatLinked,
+    ChatPermission,
     Inbound,
-    Linked,
-    OptChange,
     Unrecognized,
+    WebhookEvent,
     WebhookRequest,
+    inbound_contents,
+    times,
 )
 from hub.integrations.telegram.contents import telegram_contents
-from hub.lib import times
 
 # without these, the hub misses opt-outs and buttons
 NEEDED = "message", "callback_query", "my_chat_member"
@@ -45,7 +46,7 @@ def update_of(request: WebhookRequest) -> Mapping[str, Any]:
     return request.json
 
 
-def facts_of(update: Mapping[str, Any], bot: str) -> list[Fact]:
+def facts_of(update: Mapping[str, Any], bot: str) -> list[WebhookEvent]:
     """Read an update that is sent to `bot`, as @name in small letters."""
     readers = {
         "message": _message,
@@ -88,7 +89,7 @@ def data_of(update: Mapping[str, Any]) -> str:
     return _text(_part(update, "callback_query"), "data")
 
 
-def _message(message: Mapping[str, Any], bot: str) -> Fact | None:
+def _message(message: Mapping[str, Any], bot: str) -> WebhookEvent | None:
     chat = _part(message, "chat")
     text = _text(message, "text")
     address = _id(chat)
@@ -104,7 +105,7 @@ def _message(message: Mapping[str, Any], bot: str) -> Fact | None:
     if command == "start" and _PAYLOAD.fullmatch(payload) and kind in (PRIVATE, *GROUPS):
         team = kind != PRIVATE
         name = _text(chat, "title") if team else _name(_part(message, "from"))
-        return Linked(at=at, token=payload, address=address, name=name, team=team)
+        return ChatLinked(at=at, token=payload, address=address, name=name, team=team)
     if kind != PRIVATE:
         return None
     written = (
@@ -126,11 +127,11 @@ def _message(message: Mapping[str, Any], bot: str) -> Fact | None:
         name=_name(_part(message, "from")),
         text=written,
         contents=contents,
-        answers=post_id(_part(message, "reply_to_message")),
+        in_reply_to=post_id(_part(message, "reply_to_message")),
     )
 
 
-def _edit(message: Mapping[str, Any], bot: str) -> Fact | None:
+def _edit(message: Mapping[str, Any], bot: str) -> WebhookEvent | None:
     """Read an edited message of a person.
 
     A location that moves is edited all the time, and says nothing new.
@@ -143,11 +144,11 @@ def _edit(message: Mapping[str, Any], bot: str) -> Fact | None:
         came,
         at=_moment({"date": seconds}) or came.at,
         provider_id=f"{came.provider_id}@{seconds}" if came.provider_id else "",
-        contents=(edit(came.provider_id), *came.contents),
+        contents=(inbound_contents.edit(came.provider_id), *came.contents),
     )
 
 
-def _reaction(change: Mapping[str, Any], bot: str) -> Fact | None:
+def _reaction(change: Mapping[str, Any], bot: str) -> WebhookEvent | None:
     """Read a reaction to one of our messages. It has no id of its own."""
     chat = _part(change, "chat")
     person = _part(change, "user")
@@ -165,12 +166,12 @@ def _reaction(change: Mapping[str, Any], bot: str) -> Fact | None:
         kind=Address.CHAT,
         address=address,
         name=_name(person),
-        contents=(reaction(emoji, post),),
-        answers=post,
+        contents=(inbound_contents.reaction(emoji, post),),
+        in_reply_to=post,
     )
 
 
-def _press(query: Mapping[str, Any], bot: str) -> Fact | None:
+def _press(query: Mapping[str, Any], bot: str) -> WebhookEvent | None:
     del bot
     token = _text(query, "data")
     if not _PAYLOAD.fullmatch(token):
@@ -180,7 +181,7 @@ def _press(query: Mapping[str, Any], bot: str) -> Fact | None:
     )
 
 
-def _membership(change: Mapping[str, Any], bot: str) -> Fact | None:
+def _membership(change: Mapping[str, Any], bot: str) -> WebhookEvent | None:
     del bot
     chat = _part(change, "chat")
     address = _id(chat)
@@ -188,7 +189,7 @@ def _membership(change: Mapping[str, Any], bot: str) -> Fact | None:
     wanted = MEMBERSHIPS.get(_text(_part(change, "new_chat_member"), "status"))
     if not address or wanted is None:
         return None
-    return OptChange(
+    return ChatPermission(
         at=_moment(change),
         wanted=wanted,
         address=address,

@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from hub.core.config import is_loopback
+from hub.integrations.api import is_loopback, times
 from hub.integrations.telegram.updates import NEEDED
-from hub.lib import times
 
 PORTS = (443, 80, 88, 8443)
 BUTTON = "**Set webhook** under **Webhook URLs**"

@@ -8,7 +8,7 @@ from typing import Any
 from wtforms import BooleanField, StringField
 from wtforms.validators import InputRequired, Optional, Regexp
 
-from hub.integrations.base import ByCountry, ConfigForm, SecretField
+from hub.integrations.api import ConfigForm, SecretField, SendersByCountry
 
 
 class AccountForm(ConfigForm):
@@ -123,9 +123,9 @@ class AccountForm(ConfigForm):
         return bool(valid) and all(whole)
 
 
-def services() -> ByCountry:
+def services() -> SendersByCountry:
     """Return the setting that sends to some countries through Messaging Services of their own."""
-    return ByCountry(
+    return SendersByCountry(
         "By country",
         Regexp(
             r"MG[0-9a-fA-F]{32}\Z",

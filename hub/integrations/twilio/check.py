@@ -4,12 +4,18 @@ it.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from hub.core.errors import ConnectionBroken, PermanentError, SendError
-from hub.integrations.base import CheckResult
+from hub.integrations.api import (
+    CheckResult,
+    ConnectionBroken,
+    PermanentError,
+    SendError,
+    describe_last,
+    record_exchanges,
+)
 from hub.integrations.twilio.integration import TwilioIntegration
-from hub.lib.provider_http import recorded
 
 
 class CheckedTwilio(TwilioIntegration):
@@ -20,21 +26,13 @@ class CheckedTwilio(TwilioIntegration):
         raise NotImplementedError
 
     def check(self) -> CheckResult:
-        with recorded() as exchanges:
+        with record_exchanges() as exchanges:
             try:
                 return self._check()
             except SendError as problem:
                 result = self._refused(problem)
-                last = exchanges[-1] if exchanges else None
-                answer = f"{last.method} {last.url}\nHTTP {last.status or 'none'}" if last else ""
-                if last and (reference := last.headers.get(self.request_ref_header)):
-                    answer += f" · Twilio-Request-Id {reference}"
-                return CheckResult(
-                    **{
-                        **vars(result),
-                        "answer": answer + (f"\ncode {problem.code}" if problem.code else ""),
-                    }
-                )
+                response = describe_last(exchanges, problem.code, self.request_ref_header)
+                return replace(result, response=response)
 
     def _check(self) -> CheckResult:
         account = self._call(
@@ -196,7 +194,7 @@ class CheckedTwilio(TwilioIntegration):
             )
         return CheckResult(
             False,
-            "Twilio could not be asked.",
+            "Could not reach Twilio.",
             str(problem),
             ("Wait a minute and test again.",),
             code=problem.code,

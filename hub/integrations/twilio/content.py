@@ -11,12 +11,12 @@ from typing import Any
 
 from twilio.rest import Client
 
-from hub.integrations.base import TemplateFound
+from hub.integrations.api import TemplateInfo
 
 MOST = 1000
 
 
-def templates(client: Client) -> list[TemplateFound]:
+def templates(client: Client) -> list[TemplateInfo]:
     """List an account's templates with their approval, in one call for each page."""
     return [
         _read(one)
@@ -24,12 +24,12 @@ def templates(client: Client) -> list[TemplateFound]:
     ]
 
 
-def _read(one: Any) -> TemplateFound:
+def _read(one: Any) -> TemplateInfo:
     forms: Mapping[str, Mapping[str, Any]] = one.types or {}
     kind = next(iter(forms), "")
     form = forms.get(kind, {})
     approval: Mapping[str, Any] = one.approval_requests or {}
-    return TemplateFound(
+    return TemplateInfo(
         id=one.sid,
         name=one.friendly_name or one.sid,
         locale=one.language or "",

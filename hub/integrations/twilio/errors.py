@@ -13,19 +13,19 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import NoReturn
 
-from hub.core.errors import (
+from hub.integrations.api import (
     ConnectionBroken,
     OutcomeUnknown,
     PermanentError,
+    Problem,
     RecipientRefused,
     Scope,
     SendError,
     SlowDown,
     TemplateRequired,
     TransientError,
+    gateway_error,
 )
-from hub.integrations._gateway import foreign
-from hub.integrations.base import Problem
 
 PAGES = "https://www.twilio.com/docs/api/errors"
 PAUSE = 10.0  # seconds to leave a sender alone when Twilio only says that it is too much
@@ -134,7 +134,7 @@ def _raise_for_status(status: int, code: str, retry_after: float | None) -> NoRe
     if not 400 <= status < 500:
         raise OutcomeUnknown(FAILED, code or f"http_{status}")
     if not code:  # each refusal of Twilio's has one
-        raise foreign("Twilio", status, "HUB_TWILIO_API_URL")
+        raise gateway_error("Twilio", status, "HUB_TWILIO_API_URL")
     error = ConnectionBroken if status in (401, 403) else PermanentError
     raise error(UNKNOWN_CODE, code)
 

@@ -11,12 +11,20 @@ from collections.abc import Mapping
 from contextlib import suppress
 from urllib.parse import urljoin
 
-from hub.core.errors import PermanentError, TransientError
-from hub.core.vocabulary import Address, Channel
-from hub.integrations.base import Attached, Inbound, WebhookRequest
+from hub.integrations.api import (
+    Address,
+    Attachment,
+    Channel,
+    ConnectFailed,
+    Inbound,
+    PermanentError,
+    ProviderHttpClient,
+    ResponseLost,
+    TransientError,
+    WebhookRequest,
+    phones,
+)
 from hub.integrations.twilio.kinds import contents
-from hub.lib import phones
-from hub.lib.provider_http import Door, NoAnswer, NotSent
 
 WHATSAPP = "whatsapp:"
 MOST_FILES = 10
@@ -49,7 +57,7 @@ def read_inbound(form: Mapping[str, str]) -> Inbound:
         media=_files(form),
         contents=contents(form),
         button=form.get("ButtonPayload") or form.get("ButtonText") or form.get("ListId", ""),
-        answers=form.get("OriginalRepliedMessageSid", ""),
+        in_reply_to=form.get("OriginalRepliedMessageSid", ""),
         keyword=OPT_OUT_TYPES.get(form.get("OptOutType", "").upper(), ""),
     )
 
@@ -108,10 +116,10 @@ def bare(address: str) -> str:
 _CHANNEL = re.compile(r"^(whatsapp|rcs|sms|mms):", re.IGNORECASE)
 
 
-def _files(form: Mapping[str, str]) -> tuple[Attached, ...]:
+def _files(form: Mapping[str, str]) -> tuple[Attachment, ...]:
     # by their addresses: NumMedia only repeats how many there are, and may be missing
     return tuple(
-        Attached(url, form.get(f"MediaContentType{n}", ""))
+        Attachment(url, form.get(f"MediaContentType{n}", ""))
         for n in range(MOST_FILES)
         if (url := form.get(f"MediaUrl{n}", ""))
     )
@@ -128,7 +136,9 @@ def said(request: WebhookRequest) -> Mapping[str, str]:
     return {name: value for name, value in request.json.items() if isinstance(value, str)}
 
 
-def fetch_file(url: str, base: str, door: Door, account: tuple[str, str]) -> tuple[str, bytes]:
+def fetch_file(
+    url: str, base: str, http: ProviderHttpClient, account: tuple[str, str]
+) -> tuple[str, bytes]:
     """Return a file that a person sent: content type and content.
 
     Twilio may ask who wants it, and sends on to where it lies.
@@ -140,25 +150,25 @@ def fetch_file(url: str, base: str, door: Door, account: tuple[str, str]) -> tup
     headers = {"Authorization": "Basic " + b64encode(":".join(account).encode()).decode()}
     for _ in range(HOPS):
         try:
-            answer = door.request("GET", url, headers=headers, largest=LARGEST_FILE)
-        except (NotSent, NoAnswer) as problem:
+            response = http.request("GET", url, headers=headers, largest=LARGEST_FILE)
+        except (ConnectFailed, ResponseLost) as problem:
             raise TransientError(f"Twilio was not reached: {problem}", "unreachable") from None
-        if answer.status in (301, 302, 303, 307, 308) and answer.headers.get("location"):
+        if response.status in (301, 302, 303, 307, 308) and response.headers.get("location"):
             try:
-                url = urljoin(url, answer.headers["location"])
+                url = urljoin(url, response.headers["location"])
                 headers = {}  # elsewhere the credentials are nobody's business
             except ValueError:
                 break
             continue
-        if answer.status != 200:
+        if response.status != 200:
             raise PermanentError(
-                f"Twilio answered HTTP {answer.status}. It may have been deleted there.",
-                str(answer.status),
+                f"Twilio answered HTTP {response.status}. It may have been deleted there.",
+                str(response.status),
             )
         return (
-            answer.headers.get("content-type", "application/octet-stream")
+            response.headers.get("content-type", "application/octet-stream")
             .partition(";")[0]
             .strip(),
-            answer.body,
+            response.body,
         )
     raise PermanentError("The file leads on and on.", "bad_address")

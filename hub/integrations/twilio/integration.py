@@ -22,26 +22,34 @@ from twilio.http import HttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
 
-from hub.core.data_dir import SimulatorCredentials
-from hub.core.errors import BadWebhook, ConnectionBroken, OutcomeUnknown, SendError, Unreachable
-from hub.core.vocabulary import Status
-from hub.integrations.base import (
+from hub.integrations.api import (
     Accepted,
-    Fact,
-    Integration,
+    BadWebhook,
+    ConnectionBroken,
     Outbound,
+    OutcomeUnknown,
+    Price,
     Problem,
+    ProviderHttpClient,
+    ProviderResponse,
+    SendError,
+    Senders,
+    SimulatorCredentials,
+    Status,
     StatusUpdate,
     Unrecognized,
+    WebhookEvent,
+    WebhookReceiver,
     WebhookRequest,
+    http_errors,
+    phones,
+    utf16_length,
     webhook,
 )
 from hub.integrations.twilio.errors import error_of, explain, raise_for
 from hub.integrations.twilio.inbound import fetch_file, read_inbound, said
 from hub.integrations.twilio.kinds import Kind, described, kind_of
 from hub.integrations.twilio.signature import SIGNATURE, signed_by, ways
-from hub.lib import phones, provider_http
-from hub.lib.text import utf16_length
 
 T = TypeVar("T")
 
@@ -64,15 +72,15 @@ class _Sdk(HttpClient):  # type: ignore[misc]
     last answer.
     """
 
-    def __init__(self, door: provider_http.Door, base: str) -> None:
+    def __init__(self, http: ProviderHttpClient, base: str) -> None:
         super().__init__(getLogger("twilio.http_client"), is_async=False, timeout=None)
-        self.door = door
+        self.http = http
         self._base = base
         self._local = threading.local()
 
     @property
-    def last(self) -> provider_http.Answer | None:
-        found: provider_http.Answer | None = getattr(self._local, "answer", None)
+    def last(self) -> ProviderResponse | None:
+        found: ProviderResponse | None = getattr(self._local, "response", None)
         return found
 
     def request(
@@ -86,7 +94,7 @@ class _Sdk(HttpClient):  # type: ignore[misc]
         timeout: float | None = None,
         allow_redirects: bool = False,
     ) -> Response:
-        self._local.answer = None
+        self._local.response = None
         host = urlsplit(uri).netloc
         # a proxy or the simulator serves all of Twilio's hosts
         if self._base != "https://api.twilio.com":
@@ -97,18 +105,20 @@ class _Sdk(HttpClient):  # type: ignore[misc]
         if auth:
             sent["Authorization"] = "Basic " + base64.b64encode(":".join(auth).encode()).decode()
         body = urlencode(data, doseq=True) if data else None
-        self._local.answer = answer = self.door.request(method, uri, headers=sent, body=body)
-        return Response(answer.status, answer.text, answer.headers)
+        self._local.response = response = self.http.request(method, uri, headers=sent, body=body)
+        return Response(response.status, response.text, response.headers)
 
 
-class TwilioIntegration(Integration):
+class TwilioIntegration(WebhookReceiver):
     """A product of Twilio's messaging API; subclasses say which."""
 
+    contract = 2
     provider = "Twilio"
+    reports = True
     family = "twilio"
     api = {"twilio": "https://api.twilio.com"}
     request_ref_header = "twilio-request-id"
-    kept_headers = ("i-twilio-idempotency-token",)
+    stored_headers = ("i-twilio-idempotency-token",)
     concurrency = 64
     # segments, that is: https://help.twilio.com/articles/115002943027
     rate_hint = (
@@ -122,11 +132,11 @@ class TwilioIntegration(Integration):
     def __init__(
         self,
         settings: Mapping[str, Any],
-        door: provider_http.Door,
+        http: ProviderHttpClient,
         api: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(settings, door, api)
-        self._sdk = _Sdk(door, self.api_urls["twilio"])
+        super().__init__(settings, http, api)
+        self._sdk = _Sdk(http, self.api_urls["twilio"])
         account = settings.get("account_sid", "")
         self._with_token = self._client(account, settings.get("auth_token", ""))
         key = settings.get("api_key_sid")
@@ -154,14 +164,9 @@ class TwilioIntegration(Integration):
         )
         return self._accepted(made)
 
-    def other_sender(self, to: str) -> str:
-        services = self.settings.get("services", {})
-        service = services.get(phones.region(to), "") if services and to.startswith("+") else ""
-        return self.sender_prefix + service if service else ""
-
     def render(self, message: Outbound) -> dict[str, Any]:
         sender = (
-            self.other_sender(message.to).removeprefix(self.sender_prefix)
+            self.senders.country_sender(message.to).removeprefix(self.sender_prefix)
             or self.settings["sender"]
         )
         payload: dict[str, Any] = {"To": self.sender_prefix + message.to}
@@ -235,17 +240,16 @@ class TwilioIntegration(Integration):
             code=code,
             why=_meaning(code),
             segments=_count(m.num_segments),
-            price=_price(m.price),
-            currency=m.price_unit or "",
+            price=_price(m.price, m.price_unit),
             outside_window=code == OUTSIDE_WINDOW,
             error=error_of(code),
         )
 
-    def file(self, url: str) -> tuple[str, bytes]:
+    def fetch_file(self, url: str) -> tuple[str, bytes]:
         return fetch_file(
             url,
             self.api_urls["twilio"],
-            self._sdk.door,
+            self._sdk.http,
             (self.settings["account_sid"], self.settings.get("auth_token", "")),
         )
 
@@ -258,8 +262,7 @@ class TwilioIntegration(Integration):
             provider_id=m.sid,
             status=status,
             segments=_count(m.num_segments),
-            price=_price(m.price),
-            currency=m.price_unit or "",
+            price=_price(m.price, m.price_unit),
             sender=m.messaging_service_sid or m.from_ or "",
             code=code,
             why=_meaning(code),
@@ -270,19 +273,14 @@ class TwilioIntegration(Integration):
     def _call(self, call: Callable[[], T]) -> T:
         """Make one call of the SDK and turn what goes wrong into a SendError."""
         try:
-            return call()
-        except provider_http.NotSent as problem:
-            raise Unreachable(f"Twilio was not reached: {problem}", "unreachable") from None
-        except provider_http.NoAnswer as problem:
-            raise OutcomeUnknown(
-                f"Twilio hung up before it answered: {problem}", "no_answer"
-            ) from None
+            with http_errors("Twilio"):
+                return call()
         except (TwilioException, ValueError, KeyError, TypeError, AttributeError) as problem:
-            answer = self._sdk.last
+            response = self._sdk.last
             # it took the request, and said something we cannot read
-            if answer is None or answer.status < 300:
+            if response is None or response.status < 300:
                 raise OutcomeUnknown("Twilio’s answer cannot be read.", "bad_answer") from problem
-            raise_for(answer.status, _code(answer), "", answer.retry_after)
+            raise_for(response.status, _code(response), "", response.retry_after)
 
     # receiving
     @classmethod
@@ -290,19 +288,14 @@ class TwilioIntegration(Integration):
         return str(settings.get("account_sid", ""))
 
     @classmethod
-    def sender_of(cls, settings: Mapping[str, Any]) -> str:
-        return cls.sender_prefix + str(settings.get("sender", ""))
-
-    @classmethod
-    def senders_of(cls, settings: Mapping[str, Any]) -> tuple[str, ...]:
-        services = (
-            cls.sender_prefix + service for service in settings.get("services", {}).values()
+    def senders_of(cls, settings: Mapping[str, Any]) -> Senders:
+        sender = str(settings.get("sender", ""))
+        services = settings.get("services", {})
+        return Senders(
+            cls.sender_prefix + sender,
+            {country: cls.sender_prefix + service for country, service in services.items()},
+            is_pool=sender.startswith("MG"),
         )
-        return (cls.sender_of(settings), *dict.fromkeys(services))
-
-    @classmethod
-    def chooses_sender(cls, sender: str) -> bool:
-        return sender.removeprefix(cls.sender_prefix).startswith("MG")
 
     @classmethod
     def length_of(cls, text: str) -> int:
@@ -317,13 +310,15 @@ class TwilioIntegration(Integration):
         return explain(code)
 
     @classmethod
-    def account(cls, request: WebhookRequest) -> str:
+    def claimed_account(cls, request: WebhookRequest) -> str:
         return said(request).get("AccountSid", "")
 
     @classmethod
-    def stray(cls, environ: Mapping[str, str], door: provider_http.Door) -> Self | None:
+    def unassigned_verifier(
+        cls, environ: Mapping[str, str], http: ProviderHttpClient
+    ) -> Self | None:
         token = environ.get("TWILIO_WEBHOOK_AUTH_TOKEN", "")
-        return cls({"auth_token": token, "sender": ""}, door) if token else None
+        return cls({"auth_token": token, "sender": ""}, http) if token else None
 
     @classmethod
     def demo_settings(cls, credentials: SimulatorCredentials) -> dict[str, Any] | None:
@@ -338,7 +333,7 @@ class TwilioIntegration(Integration):
             "auth_token_too": False,
             "sender": credentials.phone_number,
             "services": {},
-            **({} if cls.answers_keywords else {"help_text": ""}),
+            **({} if cls.replies_to_keywords else {"help_text": ""}),
         }
 
     def verify(self, request: WebhookRequest) -> None:
@@ -367,7 +362,7 @@ class TwilioIntegration(Integration):
             return None
         return True
 
-    def facts(self, request: WebhookRequest) -> list[Fact]:
+    def parse_events(self, request: WebhookRequest) -> list[WebhookEvent]:
         """Read a form for what it is: people's messages and statuses, of texts and of WhatsApp, may
         arrive at any of the addresses.
         """
@@ -380,9 +375,9 @@ class TwilioIntegration(Integration):
         return [Unrecognized(what=described(form))]
 
     @webhook("twilio/inbound")
-    def on_inbound(self, request: WebhookRequest) -> list[Fact]:
+    def on_inbound(self, request: WebhookRequest) -> list[WebhookEvent]:
         """Incoming messages, to paste at the number or sender in the Console"""
-        return self.facts(request)
+        return self.parse_events(request)
 
     def read_status(self, request: WebhookRequest) -> StatusUpdate:
         """Read a message's status callback."""
@@ -420,7 +415,7 @@ class TwilioIntegration(Integration):
         )
 
     @classmethod
-    def answer(cls, request: WebhookRequest, new: bool) -> tuple[str, str]:
+    def webhook_response(cls, request: WebhookRequest, new: bool) -> tuple[str, str]:
         form = said(request)
         if kind_of(form) != Kind.STATUS:  # a call's webhook wants TwiML too
             return "text/xml", EMPTY_TWIML
@@ -429,9 +424,9 @@ class TwilioIntegration(Integration):
         return "application/json", json.dumps({"success": True, "processed": int(told)})
 
 
-def _code(answer: provider_http.Answer) -> str:
+def _code(response: ProviderResponse) -> str:
     try:
-        return str(json.loads(answer.body).get("code") or "")
+        return str(json.loads(response.body).get("code") or "")
     except (ValueError, AttributeError):
         return ""  # a gateway in front answered, in HTML or not at all
 
@@ -446,12 +441,12 @@ def _count(text: Any) -> int | None:
     return int(number) if re.fullmatch(r"[1-9][0-9]{0,3}", number) else None  # "0": not known yet
 
 
-def _price(text: Any) -> Decimal | None:
-    return (
-        Decimal(str(text).lstrip("-"))
-        if re.fullmatch(r"-?[0-9]{1,6}(\.[0-9]{1,6})?", str(text))
-        else None
-    )
+def _price(amount: Any, currency: Any) -> Price | None:
+    number = str(amount)
+    known = re.fullmatch(r"-?[0-9]{1,6}(\.[0-9]{1,6})?", number)
+    if not known or not re.fullmatch("[A-Z]{3}", str(currency)):
+        return None
+    return Price(Decimal(number.lstrip("-")), currency)
 
 
 # Twilio's words; what is missing here is kept and changes nothing

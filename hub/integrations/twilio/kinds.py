@@ -11,8 +11,7 @@ import re
 from collections.abc import Mapping
 from enum import StrEnum
 
-from hub.integrations import _content
-from hub.integrations.base import Content
+from hub.integrations.api import Content, inbound_contents
 
 RECEIVED = ("received", "receiving")
 SIDS = ("MessageSid", "SmsSid", "SmsMessageSid")
@@ -103,19 +102,21 @@ def contents(form: Mapping[str, str]) -> tuple[Content, ...]:
 
 def _main(form: Mapping[str, str]) -> Content | None:
     kind = form.get("MessageType", "").lower()
-    answers = form.get("InteractiveData") or form.get("FlowData", "")
+    entries = form.get("InteractiveData") or form.get("FlowData", "")
     if "Latitude" in form or "Longitude" in form or kind == "location":
         where = (form.get("Latitude"), form.get("Longitude"))
-        place = _content.location(*where, form.get("Label", ""), form.get("Address", ""))
-        return place or (_content.other("location") if _says_nothing(form) else None)
+        place = inbound_contents.location(*where, form.get("Label", ""), form.get("Address", ""))
+        return place or (inbound_contents.other("location") if _says_nothing(form) else None)
     if kind == "reaction":
         emoji = form.get("ReactionEmoji") or form.get("Body", "")
-        return _content.reaction(emoji, form.get("OriginalRepliedMessageSid", ""))
+        return inbound_contents.reaction(emoji, form.get("OriginalRepliedMessageSid", ""))
     if kind == "sticker":
-        return _content.sticker()
-    if answers:
-        return _content.form(answers)
-    return _content.other(kind) if _says_nothing(form) and kind not in ("", "text") else None
+        return inbound_contents.sticker()
+    if entries:
+        return inbound_contents.form(entries)
+    return (
+        inbound_contents.other(kind) if _says_nothing(form) and kind not in ("", "text") else None
+    )
 
 
 def _says_nothing(form: Mapping[str, str]) -> bool:
@@ -125,4 +126,4 @@ def _says_nothing(form: Mapping[str, str]) -> bool:
 
 def _referral(form: Mapping[str, str]) -> Content | None:
     names = ("Headline", "Body", "SourceUrl", "SourceType", "SourceId")
-    return _content.referral(*(form.get(f"Referral{name}", "") for name in names))
+    return inbound_contents.referral(*(form.get(f"Referral{name}", "") for name in names))

@@ -21,7 +21,7 @@ from twilio.request_validator import (
 )
 from werkzeug.datastructures import MultiDict
 
-from hub.integrations.base import WebhookRequest
+from hub.integrations.api import WebhookRequest
 
 SIGNATURE = "x-twilio-signature"
 SIGNATURE_SETTINGS = "x-twilio-webhooks-signature-settings"

@@ -12,12 +12,18 @@ from typing import Any
 from wtforms import StringField
 from wtforms.validators import InputRequired, Regexp
 
-from hub.core.vocabulary import Address, Channel
-from hub.integrations.base import CheckResult, Fact, WebhookRequest, webhook
+from hub.integrations.api import (
+    Address,
+    Channel,
+    CheckResult,
+    WebhookEvent,
+    WebhookRequest,
+    phones,
+    webhook,
+)
 from hub.integrations.twilio.account import AccountForm, services
 from hub.integrations.twilio.check import CheckedTwilio
 from hub.integrations.twilio.media import AS_MMS
-from hub.lib import phones
 
 
 class TwilioSms(CheckedTwilio):
@@ -50,7 +56,7 @@ class TwilioSms(CheckedTwilio):
     address = Address.PHONE
     event_prefix = "sms"
     counts_segments = True
-    answers_keywords = True
+    replies_to_keywords = True
     media = AS_MMS  # in the United States and Canada; elsewhere Twilio refuses it
     status_path = "twilio/sms"
 
@@ -124,8 +130,8 @@ class TwilioSms(CheckedTwilio):
         return CheckResult(True, "", f"{number} can send {' and '.join(can)}.")
 
     @webhook("twilio/sms")
-    def on_status(self, request: WebhookRequest) -> list[Fact]:
-        return self.facts(request)
+    def on_status(self, request: WebhookRequest) -> list[WebhookEvent]:
+        return self.parse_events(request)
 
 
 def _capability(number: Any, name: str) -> bool:

@@ -12,16 +12,23 @@ from __future__ import annotations
 from wtforms import StringField
 from wtforms.validators import InputRequired, Regexp
 
-from hub.core.errors import SendError
-from hub.core.vocabulary import Address, Channel
-from hub.integrations.base import CheckResult, Fact, TemplateFound, WebhookRequest, webhook
+from hub.integrations.api import (
+    Address,
+    Channel,
+    CheckResult,
+    SendError,
+    TemplateInfo,
+    WebhookEvent,
+    WebhookRequest,
+    phones,
+    to_other,
+    webhook,
+)
 from hub.integrations.twilio import content
 from hub.integrations.twilio.account import AccountForm, services
 from hub.integrations.twilio.check import CheckedTwilio
 from hub.integrations.twilio.inbound import bare
 from hub.integrations.twilio.media import ON_WHATSAPP
-from hub.lib import phones
-from hub.lib.number_forms import to_other
 
 SANDBOX = "+14155238886"
 
@@ -61,7 +68,7 @@ class WhatsApp(CheckedTwilio):
     address = Address.PHONE
     event_prefix = "whatsapp"
     session_window = 24.0
-    answers_keywords = False
+    replies_to_keywords = False
     consent_required = True
     # characters of the body once it is filled; Meta's 132005 says that it is longer
     max_template_length = 1024
@@ -162,9 +169,9 @@ class WhatsApp(CheckedTwilio):
             )
         return CheckResult(True, "", f"{number} is registered for WhatsApp.")
 
-    def templates(self) -> list[TemplateFound]:
+    def fetch_templates(self) -> list[TemplateInfo]:
         return self._call(lambda: content.templates(self._sending))
 
     @webhook("twilio/whatsapp")
-    def on_status(self, request: WebhookRequest) -> list[Fact]:
-        return self.facts(request)
+    def on_status(self, request: WebhookRequest) -> list[WebhookEvent]:
+        return self.parse_events(request)

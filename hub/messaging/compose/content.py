@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Protocol
 
-from hub.integrations.base import Button, Card, Filled
+from hub.integrations.base import Button, Card, FilledTemplate
 
 
 class Content(Protocol):
@@ -17,7 +17,7 @@ class Content(Protocol):
     @property
     def text(self) -> str: ...
     @property
-    def template(self) -> Filled | None: ...
+    def template(self) -> FilledTemplate | None: ...
     @property
     def says(self) -> Mapping[str, Any] | None: ...
     @property
@@ -48,10 +48,10 @@ def content_of(one: Content) -> dict[str, Any]:
     return content
 
 
-def template_of(content: Mapping[str, Any]) -> Filled | None:
+def template_of(content: Mapping[str, Any]) -> FilledTemplate | None:
     """Return the approved template that a message's content holds."""
     kept = content.get("template")
-    return Filled(kept["id"], kept["variables"]) if kept else None
+    return FilledTemplate(kept["id"], kept["variables"]) if kept else None
 
 
 def card_of(content: Mapping[str, Any]) -> Card | None:

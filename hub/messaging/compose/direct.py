@@ -75,7 +75,7 @@ def _address(connection: Connection, cls: type[Integration], to: str) -> tuple[s
     except ValueError as problem:
         raise Refused("bad_address", str(problem), field="to") from None
     kind = cls.kind_of(address)
-    if kind != cls.address and not cls.finds_people(connection.place):
+    if kind != cls.address and not cls.reaches_people(connection.place):
         why = f"{connection.title} posts to one place only, and writes to nobody alone."
         raise Refused("no_direct_messages", why, field="to")
     return kind, address
@@ -125,4 +125,4 @@ def _takes(connection: Connection, to: str) -> bool:
         kind = cls.kind_of(cls.clean_address(to.strip() or connection.place))
     except (NotFound, ValueError):
         return False
-    return kind == cls.address or cls.finds_people(connection.place)
+    return kind == cls.address or cls.reaches_people(connection.place)

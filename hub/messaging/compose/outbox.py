@@ -15,7 +15,7 @@ from hub.db.compiled_sql import Statement, UnreadableRow, table_of
 from hub.db.engine import db
 from hub.db.store import transaction, wake, write
 from hub.db.types import keyring, new_id, now
-from hub.integrations.base import Button, Card, Filled
+from hub.integrations.base import Button, Card, FilledTemplate
 from hub.lib.crypto import blind_index
 from hub.lib.text import readable
 from hub.messaging.compose.content import content_of
@@ -59,7 +59,9 @@ class Draft:
     signer_id: str | None = None
     step_id: str | None = None
     template_version_id: str | None = None
-    template: Filled | None = None  # the provider's approved one, for when free text may not go
+    template: FilledTemplate | None = (
+        None  # the provider's approved one, for when free text may not go
+    )
     # name, locale and values of our own, to find an approved one when it is sent again
     says: Mapping[str, Any] | None = None
     card: Card | None = None

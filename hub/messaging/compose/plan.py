@@ -61,7 +61,7 @@ class Carrier:
     name: str = ""  # of its integration
     # on channel chat: the kind of a person's address by which it writes to them alone; '': to
     # nobody
-    finds_by: str = ""
+    direct_address_kind: str = ""
     place: str = ""  # where a team reads what it posts
 
 
@@ -257,9 +257,9 @@ def _reach(person: Person, carrier: Carrier) -> tuple[str, str]:
     """
     if carrier.channel != Channel.CHAT:
         return carrier.address, person.addresses.get(carrier.address, "")
-    if carrier.finds_by == Address.CHAT:
+    if carrier.direct_address_kind == Address.CHAT:
         return Address.CHAT, person.chats.get(carrier.id, "")
-    return carrier.finds_by, person.addresses.get(carrier.finds_by, "")
+    return carrier.direct_address_kind, person.addresses.get(carrier.direct_address_kind, "")
 
 
 def _usual(person: Person, channel: str) -> tuple[str, str]:

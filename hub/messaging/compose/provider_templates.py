@@ -15,7 +15,7 @@ from hub.db.compiled_sql import Statement
 from hub.db.engine import db
 from hub.db.store import cached, read, transaction
 from hub.db.types import is_id
-from hub.integrations.base import Filled, Integration
+from hub.integrations.base import FilledTemplate, Integration
 from hub.lib.text import isolate, one_line
 from hub.messaging.compose.fitting import fit_text
 from hub.messaging.compose.render import locale_fallbacks
@@ -123,15 +123,15 @@ class MappedTemplate:
     variables: Mapping[str, str]
     text: str  # as the provider showed it when it was fetched
 
-    def fill(self, values: Mapping[str, Any]) -> Filled:
+    def fill(self, values: Mapping[str, Any]) -> FilledTemplate:
         """Return the template with its variables filled."""
         said = {**values, "link_path": _after_host(str(values.get("link") or ""))}
         shown = {
             variable: clean_values(said.get(ours)) for variable, ours in self.variables.items()
         }
-        return Filled(self.external_id, shown)
+        return FilledTemplate(self.external_id, shown)
 
-    def says(self, made: Filled) -> str:
+    def says(self, made: FilledTemplate) -> str:
         """Return what a filled template reads; its variables alone where its text is not known."""
         if not self.text:
             return "".join(made.variables.values())
@@ -147,7 +147,7 @@ def fill_mapped(
     locale: str,
     values: Mapping[str, Any],
     cls: type[Integration] = Integration,
-) -> Filled | None:
+) -> FilledTemplate | None:
     """Return the approved template that stands for one of ours, filled; None when there is none.
 
     Falls back from pt-BR to pt to HUB_LOCALE to English, at last that of the United States. The

@@ -13,7 +13,7 @@ from hub.core.vocabulary import Status
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import now
-from hub.integrations.base import Filled
+from hub.integrations.base import FilledTemplate
 from hub.messaging.compose import media, provider_templates
 from hub.messaging.compose.content import buttons_of, card_of, template_of
 from hub.messaging.compose.outbox import ASKING, Draft, add, lock_message
@@ -122,7 +122,7 @@ def _check_limits(message: Message, content: Mapping[str, Any]) -> None:
         raise Conflict("media_gone", why)
 
 
-def _current_template(connection: Connection, content: Mapping[str, Any]) -> Filled | None:
+def _current_template(connection: Connection, content: Mapping[str, Any]) -> FilledTemplate | None:
     """Return the approved template that says today what a message's content says."""
     says = content.get("says")
     if not says:

@@ -18,7 +18,7 @@ from hub.core.vocabulary import ConnectionState
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import is_id, now
-from hub.integrations.base import TemplateFound
+from hub.integrations.base import TemplateInfo
 from hub.messaging.compose.provider_templates import APPROVED, fits
 from hub.models import Connection, ProviderTemplate, TemplateMapping
 from hub.shared import audit, integration_instances
@@ -40,7 +40,7 @@ def sync_templates(connection_id: str) -> int:
         raise NotFound("no_such_connection", "There is no such connection.")
     integration = integration_instances.instance(connection)
     db.session.rollback()  # no transaction is open while the provider thinks
-    found = integration.templates()
+    found = integration.fetch_templates()
     store_templates(connection_id, found)
     _postpone(connection_id, EVERY)
     return len(found)
@@ -74,7 +74,7 @@ def is_due() -> bool:
 
 
 def _late() -> Select[str]:
-    keepers = [name for name, cls in integrations.registry().items() if cls.can("templates")]
+    keepers = [name for name, cls in integrations.registry().items() if cls.supports("templates")]
     return select(Connection.id).where(
         Connection.state == ConnectionState.ENABLED,
         Connection.archived_at.is_(None),
@@ -112,7 +112,7 @@ def mark_removed() -> list[tuple[ProviderTemplate, Connection]]:
 
 
 @transaction
-def store_templates(connection_id: str, found: Sequence[TemplateFound]) -> None:
+def store_templates(connection_id: str, found: Sequence[TemplateInfo]) -> None:
     """Write down a provider's templates; a mapped one that may not be sent any more is told in the
     audit trail.
     """

@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, select, update
 from hub.db.compiled_sql import Statement, table_of
 from hub.db.store import list_param, read, require_write_lock, transaction, write
 from hub.db.types import new_id
-from hub.integrations.base import OptChange
+from hub.integrations.base import ChatPermission
 from hub.messaging.contacts.contacts import contact_for
 from hub.messaging.contacts.suppressions import BY_PROVIDER
 from hub.messaging.policy.policy import Carrier, sender_key
@@ -25,7 +25,7 @@ A_MOMENT = timedelta(seconds=1)  # providers tell whole seconds
 
 
 @transaction
-def apply_membership(came: OptChange, origin: Origin, at: datetime) -> bool:
+def apply_membership(came: ChatPermission, origin: Origin, at: datetime) -> bool:
     """Close a chat that shut us out, open one that let us in; False when none of these connections
     is there any more.
     """
@@ -74,7 +74,7 @@ def apply_membership(came: OptChange, origin: Origin, at: datetime) -> bool:
 
 
 def _change_destination(
-    receiver: Carrier, contact_id: str, came: OptChange, place: str, at: datetime
+    receiver: Carrier, contact_id: str, came: ChatPermission, place: str, at: datetime
 ) -> None:
     """Pause where a team reads, or reopen it.
 

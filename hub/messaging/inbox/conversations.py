@@ -160,7 +160,7 @@ def inbound_file(inbound_id: str, n: int) -> tuple[str, bytes]:
         )
     integration = integration_instances.instance(db.session.get_one(Connection, row.connection_id))
     db.session.rollback()  # no transaction is open while the provider thinks
-    return integration.file(files[n]["url"])
+    return integration.fetch_file(files[n]["url"])
 
 
 @transaction

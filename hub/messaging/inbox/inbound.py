@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -55,7 +55,7 @@ def store_inbound(came: base.Inbound, origin: Origin, at: datetime) -> bool:
     contact = _sender(came, receiver)
     word, replied = opt_out.keyword_meaning(came) if contact else (None, False)
     contact_id = contact.id if contact else None
-    answered = find_answered(came.answers, receiver, origin.connection_ids, contact_id, at)
+    answered = find_answered(came.in_reply_to, receiver, origin.connection_ids, contact_id, at)
     row = {
         "connection_id": receiver.id,
         "contact_id": contact_id,
@@ -78,7 +78,12 @@ def store_inbound(came: base.Inbound, origin: Origin, at: datetime) -> bool:
         session_windows.open_window(sender_key(receiver), contact.id, at, cls.session_window)
     if contact and word is not None:
         opt_out.process_keyword(
-            word, came.text, receiver, contact, at, answered=replied or bool(cls.answers_keywords)
+            word,
+            came.text,
+            receiver,
+            contact,
+            at,
+            answered=replied or bool(cls.replies_to_keywords),
         )
     _tell(came, cls.event_prefix, receiver, answered, row_id, at)
     return True
@@ -133,7 +138,7 @@ def _said(came: base.Inbound) -> dict[str, Any]:
         "button": came.button,
         "name": came.name,
         "external_id": came.external_id,
-        "answers": came.answers,
+        "answers": came.in_reply_to,
         "media": [{"url": file.url, "content_type": file.content_type} for file in came.media],
         "contents": [{"kind": one.kind.value, **one.fields} for one in came.contents],
     }
@@ -150,21 +155,21 @@ def _receiver(came: base.Inbound, origin: Origin) -> tuple[_Receiver | None, boo
     ]
     standing = [one for one in fitting if not one.archived]
     for among in (standing, fitting):
-        for names in (lambda one: (one.sender,), _senders):
+        for names in (lambda one: (one.sender,), lambda one: _senders(one).all):
             for name in came.senders:
                 for one in among:
                     if name in names(one):
                         return one, True
     best = next(iter(standing or fitting), None)
-    return best, best is not None and integrations.get(best.integration).chooses_sender(best.sender)
+    return best, best is not None and _senders(best).is_pool
 
 
-def _senders(one: _Receiver) -> Collection[str]:
-    """Return everything that a connection sends from; what cannot be read names nothing."""
+def _senders(one: _Receiver) -> base.Senders:
+    """Return what a connection sends from; nothing when its settings cannot be read."""
     try:
         settings = db.session.get_one(Connection, one.id).settings_or_none()
     except DecryptionError:
-        return ()
+        return base.Senders()
     return integrations.get(one.integration).senders_of(settings or {})
 
 

@@ -330,7 +330,7 @@ def _write_begin(row: MessageRow, to: Addressee, outbound: Outbound, claiming: _
         begins + LEASE,
         outbound.template.id if outbound.template else "",
         account=claiming.account,
-        sender=integration.other_sender(to.address) or sender,
+        sender=integration.senders.country_sender(to.address) or sender,
     )
     return Claim(
         row.id,
@@ -359,7 +359,7 @@ def _looks(integration: Integration, outbound: Outbound) -> Callable[[], None] |
         media_check.check_links,
         outbound.unseen,
         limits,
-        integration_instances.instances().door(
+        integration_instances.instances().http_client(
             media.reachable(integration_instances.instances().config)
         ),
     )

@@ -22,7 +22,7 @@ from hub.db.engine import db
 from hub.db.group_commit import WriteFailed
 from hub.db.store import wake_now
 from hub.db.types import now
-from hub.lib.provider_http import recorded, uptime
+from hub.lib.provider_http import record_exchanges, uptime
 from hub.lib.shutdown import ShutdownSignal
 from hub.messaging.send.calls import Claim, Outcome
 from hub.messaging.send.claims import is_due, record_and_claim
@@ -237,7 +237,7 @@ def call_provider(claim: Claim) -> Outcome:
             ended_at=now(),
             milliseconds=round((time.monotonic() - started) * 1000),
         )
-    with recorded() as exchanges:
+    with record_exchanges() as exchanges:
         try:
             if uptime() - claim.begun > BEGINS_WITHIN:
                 raise Unreachable(

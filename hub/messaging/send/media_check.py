@@ -10,7 +10,13 @@ from collections.abc import Mapping, Sequence
 from urllib.parse import urljoin
 
 from hub.core.errors import FileMissing, FileRefused
-from hub.lib.provider_http import Answer, Door, NoAnswer, NotAllowed, NotSent
+from hub.lib.provider_http import (
+    AddressNotAllowed,
+    ConnectFailed,
+    ProviderHttpClient,
+    ProviderResponse,
+    ResponseLost,
+)
 
 UNREACHABLE = "media_unreachable"
 MOST_HOPS = 3
@@ -22,7 +28,7 @@ REDIRECTS = (301, 302, 303, 307, 308)
 GET_ONLY = (403, 404, 405, 501)  # what servers say to HEAD that would answer GET
 
 
-def check_links(urls: Sequence[str], limits: Mapping[str, int], door: Door) -> None:
+def check_links(urls: Sequence[str], limits: Mapping[str, int], http: ProviderHttpClient) -> None:
     """Make sure that each file is there, of a type that is taken, and not too large.
 
     `limits` has the most bytes of each type.
@@ -32,33 +38,33 @@ def check_links(urls: Sequence[str], limits: Mapping[str, int], door: Door) -> N
     until = time.monotonic() + BUDGET
     for url in urls:
         try:
-            _look_at(url, limits, door, until)
+            _look_at(url, limits, http, until)
         except ValueError:  # of urllib, or urllib3: no port is that large, no host is written so
             raise FileRefused(
                 "The address of the file, or one that it leads to, is none.", "media_not_allowed"
             ) from None
 
 
-def _look_at(url: str, limits: Mapping[str, int], door: Door, until: float) -> None:
-    answer, url = _follow("HEAD", url, limits, door, until)
-    length = answer.headers.get("content-length", "")
+def _look_at(url: str, limits: Mapping[str, int], http: ProviderHttpClient, until: float) -> None:
+    response, url = _follow("HEAD", url, limits, http, until)
+    length = response.headers.get("content-length", "")
     size = int(length) if re.fullmatch(r"[0-9]{1,12}", length) else None
-    if answer.status in GET_ONLY or (answer.status == 200 and size is None):
-        answer, url = _follow("GET", url, limits, door, until)
-        size = answer.size
-    if answer.status != 200:
-        wrong = FileMissing if answer.status == 429 or answer.status >= 500 else FileRefused
-        raise wrong(f"The address of the file answered HTTP {answer.status}.", UNREACHABLE)
-    most = _most(answer, limits)
+    if response.status in GET_ONLY or (response.status == 200 and size is None):
+        response, url = _follow("GET", url, limits, http, until)
+        size = response.size
+    if response.status != 200:
+        wrong = FileMissing if response.status == 429 or response.status >= 500 else FileRefused
+        raise wrong(f"The address of the file answered HTTP {response.status}.", UNREACHABLE)
+    most = _most(response, limits)
     if not most:
-        found = _type(answer)
+        found = _type(response)
         what = f"is {found}" if found else "does not say its Content-Type"
         raise FileRefused(
             f"The file {what}. Serve it as one of {', '.join(sorted(limits))}.", "media_type"
         )
     if size is None or size > most:
         raise FileRefused(
-            f"The file is larger than {most / 1024 / 1024:.3g} MB, the most for {_type(answer)}.",
+            f"The file is larger than {most / 1024 / 1024:.3g} MB, the most for {_type(response)}.",
             "media_too_large",
         )
     if size == 0:
@@ -66,8 +72,8 @@ def _look_at(url: str, limits: Mapping[str, int], door: Door, until: float) -> N
 
 
 def _follow(
-    method: str, url: str, limits: Mapping[str, int], door: Door, until: float
-) -> tuple[Answer, str]:
+    method: str, url: str, limits: Mapping[str, int], http: ProviderHttpClient, until: float
+) -> tuple[ProviderResponse, str]:
     """Ask, and go where the answer points to, each time through the door that lets nobody into
     private networks.
     """
@@ -76,31 +82,31 @@ def _follow(
             raise FileMissing("The address of the file answers too slowly.", UNREACHABLE)
         try:
             # counted to the largest there is: the type is not known before
-            answer = door.request(
+            response = http.request(
                 method,
                 url,
                 connect=CONNECT_SECONDS,
                 read=READ_SECONDS,
                 count_to=max(limits.values()),
             )
-        except NotAllowed:
+        except AddressNotAllowed:
             # not the door's own words: they are for who runs this hub, and would tell a stranger
             # what lies behind it
             raise FileRefused(
                 "The address of the file is not https, or not on the public internet.",
                 "media_not_allowed",
             ) from None
-        except (NotSent, NoAnswer) as problem:
+        except (ConnectFailed, ResponseLost) as problem:
             raise FileMissing(f"The file cannot be fetched. {problem}", UNREACHABLE) from None
-        if answer.status not in REDIRECTS or not answer.headers.get("location"):
-            return answer, url
-        url = urljoin(url, answer.headers["location"])
+        if response.status not in REDIRECTS or not response.headers.get("location"):
+            return response, url
+        url = urljoin(url, response.headers["location"])
     raise FileRefused(f"The address of the file leads on more than {MOST_HOPS} times.", UNREACHABLE)
 
 
-def _type(answer: Answer) -> str:
-    return answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+def _type(response: ProviderResponse) -> str:
+    return response.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-def _most(answer: Answer, limits: Mapping[str, int]) -> int:
-    return limits.get(_type(answer), 0)
+def _most(response: ProviderResponse, limits: Mapping[str, int]) -> int:
+    return limits.get(_type(response), 0)

@@ -54,7 +54,7 @@ def outbound_of(
         if free
         else []
     )
-    reports = _reports_to(
+    reports = status_address(
         current_app.extensions["hub.config"].public_url,
         integration.status_path,
         tuple(integration.api_urls.values()),
@@ -78,9 +78,12 @@ def outbound_of(
 
 
 @lru_cache(maxsize=256)
-def _reports_to(public_url: str, status_path: str, api_urls: tuple[str, ...]) -> str:
-    """Return where the provider reports; nothing when it could not reach us there, since it would
-    refuse the message.
+def status_address(public_url: str, status_path: str, api_urls: tuple[str, ...]) -> str:
+    """Return the address that is sent with each message for its status callbacks.
+
+    Returns "" when the integration declares no `status_path`, and when the public URL is on this
+    machine and the provider, at `api_urls`, is not: it could not call back, and would refuse the
+    message.
     """
     here_only = is_loopback(urlsplit(public_url).hostname or "")
     if not status_path or (

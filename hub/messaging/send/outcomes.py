@@ -99,7 +99,7 @@ def _record(
     if claim.n != row.tries:
         return
     if accepted is not None:
-        record_accepted(row, accepted, ledger, asks=claim.integration.can("fetch_status"))
+        record_accepted(row, accepted, ledger, asks=claim.integration.supports("fetch_status"))
     elif error is not None and row.status in (
         Status.SENDING,
         Status.UNKNOWN,
@@ -135,7 +135,7 @@ def record_accepted(
     """Write on a message that the provider has it. `asks`: it can be asked what became of it."""
     row.provider_id = accepted.provider_id or None
     row.segments = row.segments or accepted.segments
-    ledger.priced(row, accepted.price, accepted.currency)
+    ledger.priced(row, accepted.price)
     ledger.opened(row, accepted.thread)
     if accepted.code:
         ledger.note(

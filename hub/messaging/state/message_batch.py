@@ -23,6 +23,7 @@ from hub.db import store
 from hub.db.compiled_sql import Statement, table_of
 from hub.db.store import list_param
 from hub.db.types import keyring, new_id, now
+from hub.integrations.base import Price
 from hub.messaging.policy import spending
 from hub.messaging.policy.spending import PricedMessage
 from hub.models import Attempt, Connection, Message, PlatformEvent, StatusEvent, Thread
@@ -273,14 +274,14 @@ class MessageBatch:
         if status in TOLD:
             self._told.append((row, status, details))
 
-    def priced(self, row: MessageRow, price: Decimal | None, currency: str) -> None:
+    def priced(self, row: MessageRow, price: Price | None) -> None:
         """Keep the provider's price, once, in the place of our estimate."""
         if price is None or row.price is not None:
             return
-        row.price = price
+        row.price = price.amount
         if row.estimate is not None:
             self._priced.append(
-                PricedMessage(row.id, row.connection_id, row.estimate, price, currency)
+                PricedMessage(row.id, row.connection_id, row.estimate, price.amount, price.currency)
             )
 
     def free_of_charge(self, row: MessageRow) -> None:

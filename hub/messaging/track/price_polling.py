@@ -6,7 +6,6 @@ A few at a time, for two days.
 from __future__ import annotations
 
 from datetime import timedelta
-from decimal import Decimal
 
 import structlog
 from sqlalchemy import select
@@ -16,6 +15,7 @@ from hub.core.vocabulary import ConnectionState, Status
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import id_at, now
+from hub.integrations.base import Price
 from hub.lib.shutdown import ShutdownSignal
 from hub.messaging.policy import policy
 from hub.messaging.state import unreadable_rows
@@ -63,7 +63,7 @@ def _ask_over(connection_id: str, stopping: ShutdownSignal | None) -> int:
     asked = 0
     try:
         integration = integration_instances.instance(db.session.get_one(Connection, connection_id))
-        waiting = _unpriced(connection_id) if integration.can("fetch_status") else []
+        waiting = _unpriced(connection_id) if integration.supports("fetch_status") else []
         db.session.rollback()
         for message_id, provider_id in waiting:
             if stopping is not None and stopping.now:
@@ -71,17 +71,17 @@ def _ask_over(connection_id: str, stopping: ShutdownSignal | None) -> int:
             asked += 1
             found = integration.fetch_status(provider_id)
             if found.price is not None:
-                _keep_or_note(message_id, found.price, found.currency)
+                _keep_or_note(message_id, found.price)
     except HubError as problem:  # the provider cannot be asked now: the estimate stays
         log.info("price.not_known", connection=connection_id, problem=type(problem).__name__)
         db.session.rollback()
     return asked
 
 
-def _keep_or_note(message_id: str, price: Decimal, currency: str) -> None:
+def _keep_or_note(message_id: str, price: Price) -> None:
     """Store a price. A message whose row cannot be read is noted, and the others go on."""
     try:
-        _keep(message_id, price, currency)
+        _keep(message_id, price)
     except Exception as problem:
         if unreadable_rows.is_transient(problem):
             raise
@@ -89,10 +89,10 @@ def _keep_or_note(message_id: str, price: Decimal, currency: str) -> None:
 
 
 @transaction
-def _keep(message_id: str, price: Decimal, currency: str) -> None:
+def _keep(message_id: str, price: Price) -> None:
     ledger = MessageBatch()
     ledger.read([message_id])
-    ledger.priced(ledger.rows[message_id], price, currency)
+    ledger.priced(ledger.rows[message_id], price)
     ledger.write()
 
 

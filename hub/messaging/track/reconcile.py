@@ -127,14 +127,14 @@ def _ask(message_id: str) -> list[Accepted] | None:
     body = db.session.get(Body, message_id)
     attempt = db.session.get_one(Attempt, (message_id, message.tries))
     integration = integration_instances.instance(message.connection)
-    if not integration.can("find") or body is None:
+    if not integration.supports("find") or body is None:
         absent = integration.resend_unknown and body is not None
         (requeue_absent if absent else leave_unknown)(message_id)
         return None
     contact = message.contact
     if attempt.account is not None and (attempt.account, attempt.sender) != (
         message.connection.account,
-        integration.other_sender(contact.address) or message.connection.sender,
+        integration.senders.country_sender(contact.address) or message.connection.sender,
     ):
         # the answer would be about another account or sender: absent there means nothing
         leave_unknown(message_id, "set up anew")
@@ -163,7 +163,7 @@ def decide_outcome(message_id: str, candidates: list[Accepted]) -> None:
     ).one()
     if message.status != Status.UNKNOWN:
         return  # a callback was faster
-    asks = integrations.get(message.connection.integration).can("fetch_status")
+    asks = integrations.get(message.connection.integration).supports("fetch_status")
     held = dict(db.session.execute(_HELD, {"message_id": message_id}).all())
     own = _own(message, held, candidates)
     if own is not None:

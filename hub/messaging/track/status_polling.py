@@ -76,7 +76,7 @@ def _ask_over(connection_id: str, stopping: ShutdownSignal | None) -> int:
         HubError
     ) as problem:  # an unreadable key, a package that is gone: an admin is told elsewhere
         return _cannot(connection_id, [], problem)
-    claims = claim_lookups(connection_id, ask=integration.can("fetch_status"))
+    claims = claim_lookups(connection_id, ask=integration.supports("fetch_status"))
     told: list[StatusUpdate] = []
     asked = 0
     for place, one in enumerate(claims):

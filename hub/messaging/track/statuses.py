@@ -122,7 +122,7 @@ def _apply(
     if update.segments:
         # in any order, and said again, it ends the same
         row.segments = max(row.segments or 0, update.segments)
-    ledger.priced(row, update.price, update.currency)
+    ledger.priced(row, update.price)
     # what an older attempt failed at stays with it: a newer one is under way
     if update.status is None or not (attempt.n == row.tries or update.status in ARRIVING):
         return

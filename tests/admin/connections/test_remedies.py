@@ -19,7 +19,7 @@ from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import now
 from hub.integrations import registry
-from hub.integrations.base import Inbound, OptChange
+from hub.integrations.base import ChatPermission, Inbound
 from hub.messaging.compose import direct
 from hub.messaging.contacts import consents, suppressions
 from hub.messaging.contacts.consents import ConsentEntry
@@ -168,7 +168,7 @@ def reopen(admin: Apart) -> None:
 def shut_out(wanted: bool) -> Callable[[Apart], None]:
     def tell(admin: Apart) -> None:
         one = db.session.scalars(select(Connection).where(Connection.slug == "demo-sms")).one()
-        came = OptChange(wanted=wanted, address=ERIC, kind=one_kind(), why="They did.")
+        came = ChatPermission(wanted=wanted, address=ERIC, kind=one_kind(), why="They did.")
         chat_membership.apply_membership(
             came, Origin("callback", [one.id]), now() + timedelta(seconds=2 if wanted else 0)
         )

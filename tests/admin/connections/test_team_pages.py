@@ -22,7 +22,7 @@ from hub.core.vocabulary import Role, Status
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import now
-from hub.integrations.base import OptChange
+from hub.integrations.base import ChatPermission
 from hub.messaging.compose import direct
 from hub.messaging.contacts import chats
 from hub.messaging.contacts.contacts import contact_for
@@ -426,7 +426,7 @@ def test_a_chat_that_let_us_in_was_never_closed(
     flock = roof("")
 
     def let_in() -> str:
-        came = OptChange(wanted=True, address="778899", why="The person started the bot.")
+        came = ChatPermission(wanted=True, address="778899", why="The person started the bot.")
         chat_membership.apply_membership(came, Origin("callback", [flock.id]), now())
         return contact_for("chat", "778899", test=True).id
 

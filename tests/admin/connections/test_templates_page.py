@@ -11,7 +11,7 @@ from hub.connections import demo
 from hub.core.vocabulary import Role
 from hub.db.engine import db
 from hub.db.types import now
-from hub.integrations.base import TemplateFound
+from hub.integrations.base import TemplateInfo
 from hub.messaging.compose import template_sync
 from hub.models import Connection, ProviderTemplate, TemplateMapping
 from tests.admin.messages.test_inbox import whatsapp
@@ -34,7 +34,7 @@ def keep(connection_id: str, **states: str) -> None:
     template_sync.store_templates(
         connection_id,
         [
-            TemplateFound(
+            TemplateInfo(
                 f"HX{name:0>32}",
                 name,
                 "en_US",

@@ -32,8 +32,12 @@ WHATSAPP = Carrier("con_wa", "whatsapp", "phone", cleaned)
 WHATSAPP_BROKEN = Carrier("con_wa", "whatsapp", "phone", cleaned, waits=True)
 SMS_BROKEN = Carrier("con_sms_3", "sms", "phone", cleaned, waits=True)
 EMAIL = Carrier("con_mail", "email", "email", cleaned)
-CHAT = Carrier("con_chat", "chat", "chat", cleaned, name="birds", finds_by="chat", place="-100")
-DESK = Carrier("con_desk", "chat", "chat", cleaned, name="desks", finds_by="email", place="C1")
+CHAT = Carrier(
+    "con_chat", "chat", "chat", cleaned, name="birds", direct_address_kind="chat", place="-100"
+)
+DESK = Carrier(
+    "con_desk", "chat", "chat", cleaned, name="desks", direct_address_kind="email", place="C1"
+)
 WALL = Carrier("con_wall", "chat", "chat", cleaned, name="walls", place="W1")
 BY_SMS = Step("stp_1", "sms", "request_sent")
 BY_EMAIL = Step("stp_2", "email", "request_sent")

@@ -17,9 +17,9 @@ from hub.core.vocabulary import Address, Channel, ContentKind
 from hub.db.engine import db
 from hub.db.types import now
 from hub.intake import process_callbacks
-from hub.integrations import _content
+from hub.integrations import inbound_contents
+from hub.integrations.base import ChatLinked, ChatPermission
 from hub.integrations.base import Inbound as Came
-from hub.integrations.base import Linked, OptChange
 from hub.integrations.twilio.kinds import CONTENT, SIDS, STRANGERS, Kind, kind_of
 from hub.messaging.inbox import contents, conversations, inbound
 from hub.messaging.track.statuses import Origin
@@ -366,7 +366,12 @@ def test_the_user_id_that_whatsapp_gives_is_a_usable_sender(hub_demo: Flask) -> 
 
 
 @pytest.mark.parametrize(
-    "fact", [Linked(address="", token="x"), OptChange(address=" "), Linked(address="", team=True)]
+    "fact",
+    [
+        ChatLinked(address="", token="x"),
+        ChatPermission(address=" "),
+        ChatLinked(address="", team=True),
+    ],
 )
 def test_no_fact_without_an_address_makes_a_contact(hub_demo: Flask, fact: Any) -> None:
     held = process_callbacks.CallbackRow(
@@ -385,16 +390,20 @@ JSON = st.recursive(
     ),
 )
 CONTENTS = st.one_of(
-    st.builds(_content.location, JSON, JSON, st.text(max_size=9), st.text(max_size=9)),
-    st.builds(_content.contact, st.text(max_size=9), st.lists(st.text(max_size=9), max_size=3)),
-    st.builds(_content.reaction, st.text(max_size=3), st.text(max_size=9)),
-    st.builds(_content.sticker, st.text(max_size=3)),
-    st.builds(_content.form, JSON.map(json.dumps) | st.text(max_size=30)),
-    st.builds(_content.poll, st.text(max_size=9), st.lists(st.text(max_size=9), max_size=30)),
-    st.builds(_content.dice, st.text(max_size=3), st.none() | st.integers()),
-    st.builds(_content.referral, *[st.text(max_size=9)] * 5),
-    st.builds(_content.edit, st.text(max_size=9)),
-    st.builds(_content.other, st.text(max_size=200)),
+    st.builds(inbound_contents.location, JSON, JSON, st.text(max_size=9), st.text(max_size=9)),
+    st.builds(
+        inbound_contents.contact, st.text(max_size=9), st.lists(st.text(max_size=9), max_size=3)
+    ),
+    st.builds(inbound_contents.reaction, st.text(max_size=3), st.text(max_size=9)),
+    st.builds(inbound_contents.sticker, st.text(max_size=3)),
+    st.builds(inbound_contents.form, JSON.map(json.dumps) | st.text(max_size=30)),
+    st.builds(
+        inbound_contents.poll, st.text(max_size=9), st.lists(st.text(max_size=9), max_size=30)
+    ),
+    st.builds(inbound_contents.dice, st.text(max_size=3), st.none() | st.integers()),
+    st.builds(inbound_contents.referral, *[st.text(max_size=9)] * 5),
+    st.builds(inbound_contents.edit, st.text(max_size=9)),
+    st.builds(inbound_contents.other, st.text(max_size=200)),
 ).filter(lambda one: one is not None)
 
 
@@ -426,7 +435,7 @@ def test_content_and_coordinates_of_a_package_are_stored_too(hub_demo: Flask) ->
         channel=Channel.WHATSAPP,
         senders=(one.sender,),
         address=ERIC,
-        contents=(_content.sticker("🎉"),),
+        contents=(inbound_contents.sticker("🎉"),),
     )
     for _ in range(2):
         assert inbound.store_inbound(came, Origin("callback", [one.id]), now())

@@ -22,7 +22,7 @@ from hub.core.vocabulary import Address, Status
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import now
-from hub.integrations.base import Accepted, StatusUpdate
+from hub.integrations.base import Accepted, Price, StatusUpdate
 from hub.lib.shutdown import ShutdownSignal
 from hub.messaging.compose import cancellation, outbox, resend
 from hub.messaging.contacts import consents
@@ -403,8 +403,7 @@ def test_the_providers_price_takes_the_place_of_the_estimate(connection: Connect
         provider_id="SM" + "1" * 32,
         status=Status.DELIVERED,
         word="delivered",
-        price=Decimal("0.0075"),
-        currency="USD",
+        price=Price(Decimal("0.0075"), "USD"),
     )
     for _ in range(2):
         assert statuses.apply_status(update, Origin("poll", [connection.id]))
@@ -420,7 +419,7 @@ def test_a_price_in_another_currency_corrects_nothing(connection: Connection) ->
         [
             Outcome(
                 one,
-                Accepted("SM" + "1" * 32, price=Decimal("7"), currency="JPY"),
+                Accepted("SM" + "1" * 32, price=Price(Decimal("7"), "JPY")),
                 None,
                 now(),
                 5,
@@ -495,7 +494,7 @@ def test_a_correction_that_comes_near_a_limit_is_told(connection: Connection) ->
         [
             Outcome(
                 one,
-                Accepted("SM" + "1" * 32, price=Decimal("0.085"), currency="USD"),
+                Accepted("SM" + "1" * 32, price=Price(Decimal("0.085"), "USD")),
                 None,
                 now(),
                 5,

@@ -25,7 +25,7 @@ from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import now
 from hub.intake import purge
-from hub.integrations.base import Accepted, CheckResult, OptChange, Outbound
+from hub.integrations.base import Accepted, ChatPermission, CheckResult, Outbound
 from hub.messaging.compose import direct
 from hub.messaging.contacts.contacts import contact_for
 from hub.messaging.inbox import chat_membership
@@ -283,7 +283,7 @@ def test_a_suppression_from_before_holds_no_post(roof: Roof, loft: Loft) -> None
 def told(
     one: Connection, wanted: bool, address: str = "T1", ago: float = 0, team: bool = True
 ) -> None:
-    came = OptChange(
+    came = ChatPermission(
         wanted=wanted, address=address, why="The bot was removed from the chat.", team=team
     )
     chat_membership.apply_membership(

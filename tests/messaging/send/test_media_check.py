@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from hub.core.errors import FileMissing, FileRefused, SendError
-from hub.lib.provider_http import Door
+from hub.lib.provider_http import ProviderHttpClient
 from hub.messaging.send.media_check import check_links
 
 LIMITS = {"application/pdf": 1000, "image/png": 500}
@@ -77,7 +77,7 @@ def files() -> Iterator[Files]:
 
 @pytest.fixture
 def look(files: Files) -> Callable[[str], None]:
-    door = Door(allow=[f"127.0.0.1:{files.port}"])
+    door = ProviderHttpClient(allow=[f"127.0.0.1:{files.port}"])
     return lambda url: check_links([url], LIMITS, door)
 
 

@@ -125,7 +125,7 @@ def made(line: Line) -> dict[str, Any]:
 def called_back(line: Line, wire: Wire, twilio: TwilioIntegration) -> StatusUpdate:
     body = f"MessageSid={line.sid}&MessageStatus=undelivered&ErrorCode={line.code}&AccountSid=AC1"
     headers = {"content-type": "application/x-www-form-urlencoded"}
-    [fact] = twilio.facts(
+    [fact] = twilio.parse_events(
         WebhookRequest("POST", "https://hub.example/x", "twilio/sms", headers, body.encode())
     )
     assert isinstance(fact, StatusUpdate)
@@ -149,7 +149,7 @@ def test_every_code_means_the_same_as_in_the_answer(
 ) -> None:
     twilio = TwilioSms(
         connection.settings,
-        provider_http.Door(allow=[f"127.0.0.1:{wire.port}"]),
+        provider_http.ProviderHttpClient(allow=[f"127.0.0.1:{wire.port}"]),
         {"twilio": wire.url},
     )
     codes = list(catalog())
@@ -483,6 +483,8 @@ def called_back_with(connection: Connection, sid: str, word: str, code: str) -> 
     )
     headers = {"content-type": "application/x-www-form-urlencoded"}
     request = WebhookRequest("POST", "https://hub.example/x", "twilio/sms", headers, body.encode())
-    [fact] = TwilioSms(connection.settings, provider_http.Door(allow=[])).facts(request)
+    [fact] = TwilioSms(
+        connection.settings, provider_http.ProviderHttpClient(allow=[])
+    ).parse_events(request)
     assert isinstance(fact, StatusUpdate)
     return fact

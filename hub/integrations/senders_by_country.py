@@ -20,7 +20,7 @@ else:
     Rows = FieldList
 
 
-class Row(Form):
+class SenderRow(Form):
     """One country and its sender."""
 
     country = StringField(
@@ -35,14 +35,14 @@ class Row(Form):
     )
 
 
-class ByCountry(Rows):
+class SendersByCountry(Rows):
     """Senders by country.
 
     Its data: {"BR": "MG…"}; rows left empty fall out. `valid` is what a sender has to look like.
     """
 
     def __init__(self, label: str, valid: Any, **options: Any) -> None:
-        super().__init__(FormField(Row), label, **options)
+        super().__init__(FormField(SenderRow), label, **options)
         self.valid = valid
 
     def process(

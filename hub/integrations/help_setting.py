@@ -15,7 +15,7 @@ NAME = "help_text"
 MOST = 1000  # characters
 
 
-def with_help(form: type[F]) -> type[F]:
+def with_help_setting(form: type[F]) -> type[F]:
     """Return a form that also asks for the answer to HELP, unless it does already."""
     if hasattr(form, NAME):
         return form

@@ -16,7 +16,7 @@ UNFINISHED = 408, 425
 OF_ONE_REQUEST = 400, 409, 411, 412, 413, 414, 415, 416, 417, 422, 424, 428, 431
 
 
-def foreign(provider: str, status: int, settings: str) -> SendError:
+def gateway_error(provider: str, status: int, settings: str) -> SendError:
     """Return the error for an answer that is not in the provider's form.
 
     `settings` names the settings that lead to the provider.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -29,7 +30,7 @@ def _line(text: str) -> str:
 
 # ── What goes in ──────────────────────────────────────────────────────────────────────────────────
 @dataclass(frozen=True)
-class Filled:
+class FilledTemplate:
     """A provider's approved template, by the provider's id, with what its variables stand for."""
 
     id: str
@@ -85,7 +86,7 @@ class Outbound:
     text: str
     subject: str = ""
     html: str = ""
-    template: Filled | None = None  # to be sent instead of text and media
+    template: FilledTemplate | None = None  # to be sent instead of text and media
     media: tuple[str, ...] = ()  # addresses where the provider fetches what goes along
     files: tuple[str, ...] = ()  # which of our own files those are
     # those of them that we do not serve: looked at before the message is handed over
@@ -162,7 +163,45 @@ class WebhookRequest:
         return {make_storable(name): make_storable(values[-1]) for name, values in found.items()}
 
 
+@dataclass(frozen=True)
+class Senders:
+    """What a connection sends from: numbers, names or pools, as the provider writes them.
+
+    Connections with the same `default` share its rate limits and its opt-outs.
+    """
+
+    default: str = ""
+    # ISO 3166 code of a country → what sends to phone numbers there, in place of the default
+    by_country: Mapping[str, str] = field(default_factory=dict)
+    # the default is a pool: the provider chooses one of its numbers for each recipient, so replies
+    # may name a number that is not known here
+    is_pool: bool = False
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Return everything that messages are sent from, the default first."""
+        return tuple(dict.fromkeys((self.default, *self.by_country.values())))
+
+    def country_sender(self, address: str) -> str:
+        """Return the sender for the country of a phone number, "" where the default applies."""
+        if not self.by_country or not address.startswith("+"):
+            return ""
+        return self.by_country.get(phones.region(address), "")
+
+
 # ── What comes out ────────────────────────────────────────────────────────────────────────────────
+@dataclass(frozen=True)
+class Price:
+    """What one message costs, in a currency named by its ISO 4217 code, such as USD."""
+
+    amount: Decimal
+    currency: str
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch("[A-Z]{3}", self.currency):
+            raise ValueError("A price needs the three capital letters of its currency.")
+
+
 @dataclass(frozen=True)
 class Accepted:
     """The provider took it.
@@ -177,8 +216,7 @@ class Accepted:
     status: Status = Status.ACCEPTED
     thread: str = ""
     segments: int | None = None
-    price: Decimal | None = None
-    currency: str = ""  # of the price, as USD
+    price: Price | None = None
     sender: str = ""
     sure: bool = True  # of `find`: False when it may be another message
     code: str = ""  # the provider's own, of what went wrong all the same
@@ -199,11 +237,11 @@ class CheckResult:
     warnings: tuple[str, ...] = ()
     field: str = ""  # the setting at fault
     code: str = ""  # the provider's own
-    answer: str = ""  # what the provider said, free of secrets
+    response: str = ""  # what the provider said, free of secrets
 
 
 @dataclass(frozen=True)
-class Fact:
+class WebhookEvent:
     """One thing learnt.
 
     `message_id` and `attempt` when the webhook's address named them, `provider_id` when its body
@@ -217,7 +255,7 @@ class Fact:
 
 
 @dataclass(frozen=True)
-class StatusUpdate(Fact):
+class StatusUpdate(WebhookEvent):
     """A provider's word on a message; `status` None is kept and changes nothing."""
 
     status: Status | None = None
@@ -225,8 +263,7 @@ class StatusUpdate(Fact):
     code: str = ""
     why: str = ""
     segments: int | None = None
-    price: Decimal | None = None
-    currency: str = ""
+    price: Price | None = None
     # the provider took free text, and says now that only an approved template may go
     outside_window: bool = False
     error: SendError | None = None  # as in `Accepted`
@@ -234,7 +271,7 @@ class StatusUpdate(Fact):
 
 
 @dataclass(frozen=True)
-class Attached:
+class Attachment:
     """A file that came with a person's message: where the provider keeps it, and what it says it
     is.
     """
@@ -252,13 +289,13 @@ class Content:
 
 
 @dataclass(frozen=True)
-class Inbound(Fact):
+class Inbound(WebhookEvent):
     """A message that a person sent to us; `provider_id` is the provider's name for it.
 
     `address` is "" where the message names nobody who could be answered: it is then shown as from
     an unknown sender, called by `name`, and makes no contact.
 
-    `senders` are the names, as `sender_of` makes them, of what it was sent to: the first that a
+    `senders` are the names, as `senders_of` writes them, of what it was sent to: the first that a
     connection sends from takes it in.
     """
 
@@ -270,16 +307,16 @@ class Inbound(Fact):
     external_id: str = ""
     name: str = ""  # as the person calls themselves
     text: str = ""
-    media: tuple[Attached, ...] = ()
+    media: tuple[Attachment, ...] = ()
     contents: tuple[Content, ...] = ()
     button: str = ""  # what the button that they pressed stands for
-    answers: str = ""  # the provider's id of the message of ours that it answers
+    in_reply_to: str = ""  # the provider's id of the message of ours that it answers
     # stop, start or help, where the provider has read the message as that and answered it
     keyword: str = ""
 
 
 @dataclass(frozen=True)
-class Unrecognized(Fact):
+class Unrecognized(WebhookEvent):
     """A genuine webhook of a kind that the integration does not read.
 
     `what` is a sentence that says what it is.
@@ -289,7 +326,7 @@ class Unrecognized(Fact):
 
 
 @dataclass(frozen=True)
-class ButtonPress(Fact):
+class ButtonPress(WebhookEvent):
     """A button of ours was pressed. `reply_to` is handed back with the message that answers it."""
 
     token: str = ""
@@ -298,7 +335,7 @@ class ButtonPress(Fact):
 
 
 @dataclass(frozen=True)
-class OptChange(Fact):
+class ChatPermission(WebhookEvent):
     """A chat or person let us in, or shut us out, by other means than a message; `team` when many
     read there.
     """
@@ -311,7 +348,7 @@ class OptChange(Fact):
 
 
 @dataclass(frozen=True)
-class Linked(Fact):
+class ChatLinked(WebhookEvent):
     """A person opened the link that `invite` made, so that we may write to this chat; `team` when
     many read there.
     """
@@ -323,7 +360,7 @@ class Linked(Fact):
 
 
 @dataclass(frozen=True)
-class TemplateFound:
+class TemplateInfo:
     """One of a provider's templates.
 
     `state` is the provider's word: only an `approved` one may be sent.

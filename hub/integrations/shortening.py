@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from hub.integrations.base import Card
+from hub.integrations.values import Card, Outbound
 from hub.lib.text import readable
 
 ELLIPSIS = "…"
@@ -14,12 +14,12 @@ MOST_FACTS = 50
 MOST_NOTES = 20  # of one card; nobody reads more
 LONGEST_BUTTON = 64  # characters: what is longer is cut on every screen
 
-Cost = Callable[[str], int]  # of one character
+CharacterCost = Callable[[str], int]  # of one character
 
 
 @dataclass(frozen=True)
-class Said:
-    """The pieces of a post; an empty piece is left out."""
+class CardText:
+    """The pieces of a post. An empty piece is left out."""
 
     title: str = ""
     text: str = ""
@@ -36,10 +36,10 @@ class Said:
         ]
 
 
-def said(text: str, card: Card | None) -> Said:
+def card_text(text: str, card: Card | None) -> CardText:
     """Return what a message says, cleaned, with no more facts and notes than anybody reads."""
     if card is None:
-        return Said(text=clean(text))
+        return CardText(text=clean_text(text))
     facts = card.facts
     notes = card.notes
     if len(facts) > MOST_FACTS:
@@ -47,15 +47,15 @@ def said(text: str, card: Card | None) -> Said:
     if len(notes) > MOST_NOTES:
         # the newest come last
         notes = f"{ELLIPSIS} and {len(notes) - MOST_NOTES} more", *notes[-MOST_NOTES:]
-    return Said(
-        clean(card.title),
-        clean(text),
-        tuple((clean(label), clean(value)) for label, value in facts if label or value),
-        tuple(clean(note) for note in notes if note),
+    return CardText(
+        clean_text(card.title),
+        clean_text(text),
+        tuple((clean_text(label), clean_text(value)) for label, value in facts if label or value),
+        tuple(clean_text(note) for note in notes if note),
     )
 
 
-def fitted(whole: Said, most: int, cost: Cost) -> Said:
+def fit_card_text(whole: CardText, most: int, cost: CharacterCost) -> CardText:
     """Return it with its longest pieces cut, so that it costs no more than `most` in all.
 
     A text that takes at most three quarters stays whole: links stand in it.
@@ -66,15 +66,46 @@ def fitted(whole: Said, most: int, cost: Cost) -> Said:
         others = whole
         text_cost = 0
     pieces = others.pieces
-    each = level([_cost(piece, most, cost) for piece in pieces], most - text_cost)
-    title, text, *rest = (cut(piece, each, cost) for piece in pieces)
+    each = share_budget([_cost(piece, most, cost) for piece in pieces], most - text_cost)
+    title, text, *rest = (shorten(piece, each, cost) for piece in pieces)
     pairs = rest
     split = 2 * len(whole.facts)
     facts = tuple(zip(pairs[:split:2], pairs[1:split:2], strict=True))
-    return Said(title, text or (whole.text if text_cost else ""), facts, tuple(rest[split:]))
+    return CardText(title, text or (whole.text if text_cost else ""), facts, tuple(rest[split:]))
 
 
-def clean(text: str) -> str:
+def plain_text(message: Outbound, limit: int, *, escape: Callable[[str], str] | None = None) -> str:
+    """Return a message as lines of text: its card if it has one, its text, and its links.
+
+    The result has at most `limit` characters after `escape`, which is applied to everything but
+    the web addresses of buttons. Buttons are never cut. The text is cut only when it does not fit
+    on its own. Long titles, facts and notes are cut first.
+    """
+
+    def written(text: str) -> str:
+        return escape(text) if escape else text
+
+    def cost(char: str) -> int:
+        # a digit before it, as in “1.”, may begin a numbered list
+        return max(len(written(char)), len(written(f"1{char}")) - 1)
+
+    card = card_text(message.text, message.card)
+    links = [f"{written(clean_text(one.text))}: {one.url}" for one in message.buttons]
+    others = [
+        card.title,
+        *(": ".join(filter(None, fact)) for fact in card.facts),
+        *card.notes,
+    ]
+    left = limit - sum(len(line) + 1 for line in links)
+    text = shorten(card.text, left, cost)
+    left -= _cost(text, left, cost) + 1 + sum(1 for line in others if line)
+    room = share_budget([_cost(line, limit, cost) for line in others], left)
+    title, *rest = (shorten(line, room, cost) for line in others)
+    lines = [*(written(line) for line in (title, text, *rest) if line), *links]
+    return "\n".join(lines)
+
+
+def clean_text(text: str) -> str:
     """Return a text that can be sent anywhere, without space around it."""
     return readable(text).strip()
 
@@ -84,7 +115,7 @@ def is_blank(text: str) -> bool:
     return all(unicodedata.category(char)[0] in "ZC" for char in text)
 
 
-def level(costs: Sequence[int], budget: int) -> int:
+def share_budget(costs: Sequence[int], budget: int) -> int:
     """Return what each may cost at most, so that together they cost no more than the budget: the
     cheap ones stay whole.
     """
@@ -98,7 +129,7 @@ def level(costs: Sequence[int], budget: int) -> int:
     return max(costs, default=0)
 
 
-def cut(text: str, most: int, cost: Cost = lambda char: 1) -> str:
+def shorten(text: str, most: int, cost: CharacterCost = lambda char: 1) -> str:
     """Return a text that costs no more than `most`: itself, or its beginning and an ellipsis."""
     if _cost(text, most, cost) <= most:
         return text
@@ -114,7 +145,7 @@ def cut(text: str, most: int, cost: Cost = lambda char: 1) -> str:
     return text[:kept].rstrip() + ELLIPSIS
 
 
-def _cost(text: str, most: int, cost: Cost) -> int:
+def _cost(text: str, most: int, cost: CharacterCost) -> int:
     """Return what a text costs; more than `most` is not counted to the end, since each character
     costs something.
     """

@@ -34,7 +34,7 @@ class RateField(FloatField):
         return f"{self.data:.10g}" if isinstance(self.data, int | float) else ""
 
 
-def with_rate(form: type[F], per_second: float, hint: str) -> type[F]:
+def with_rate_setting(form: type[F], per_second: float, hint: str) -> type[F]:
     """Return a form that also asks for the rate, unless it does already."""
     if hasattr(form, NAME):
         return form

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hub.core.vocabulary import ContentKind
-from hub.integrations._values import Content
+from hub.integrations.values import Content
 from hub.lib.storable import json_object
 
 MOST_ANSWERS = 200

@@ -1,0 +1,162 @@
+"""The names that an integration imports. They change only with the number of the contract.
+
+README.md beside this module explains each of them.
+"""
+
+from __future__ import annotations
+
+from hub.core.config import is_loopback
+from hub.core.data_dir import SimulatorCredentials
+from hub.core.errors import (
+    BadWebhook,
+    ConnectionBroken,
+    DestinationUnavailable,
+    OutcomeUnknown,
+    PermanentError,
+    RecipientMoved,
+    RecipientRefused,
+    Scope,
+    SendError,
+    SlowDown,
+    TemplateRequired,
+    TransientError,
+    Unreachable,
+)
+from hub.core.vocabulary import Address, Channel, ContentKind, Status
+from hub.integrations import inbound_contents
+from hub.integrations.base import ConfigForm, Integration, SecretField, action, required_secret
+from hub.integrations.calls import call, describe_last, http_errors
+from hub.integrations.error_table import ErrorCode, ErrorTable
+from hub.integrations.escaping import escape_html, escape_markdown
+from hub.integrations.gateway import gateway_error
+from hub.integrations.senders_by_country import SendersByCountry
+from hub.integrations.shortening import (
+    ELLIPSIS,
+    LONGEST_BUTTON,
+    CardText,
+    card_text,
+    clean_text,
+    fit_card_text,
+    is_blank,
+    plain_text,
+    share_budget,
+    shorten,
+)
+from hub.integrations.values import (
+    Accepted,
+    Attachment,
+    Button,
+    ButtonPress,
+    Card,
+    ChatLinked,
+    ChatPermission,
+    CheckResult,
+    Content,
+    FilledTemplate,
+    Inbound,
+    Outbound,
+    Price,
+    Problem,
+    Senders,
+    StatusUpdate,
+    TemplateInfo,
+    Unrecognized,
+    WebhookEvent,
+    WebhookRequest,
+)
+from hub.integrations.webhook_receiver import WebhookReceiver, webhook
+from hub.lib import phones, times
+from hub.lib.number_forms import to_other
+from hub.lib.provider_http import (
+    AddressNotAllowed,
+    ConnectFailed,
+    Exchange,
+    ProviderHttpClient,
+    ProviderResponse,
+    ResponseLost,
+    record_exchanges,
+)
+from hub.lib.storable import json_object
+from hub.lib.text import readable, utf16_length
+
+__all__ = [
+    "ELLIPSIS",
+    "LONGEST_BUTTON",
+    "Accepted",
+    "Address",
+    "AddressNotAllowed",
+    "Attachment",
+    "BadWebhook",
+    "Button",
+    "ButtonPress",
+    "Card",
+    "CardText",
+    "Channel",
+    "ChatLinked",
+    "ChatPermission",
+    "CheckResult",
+    "ConfigForm",
+    "ConnectFailed",
+    "ConnectionBroken",
+    "Content",
+    "ContentKind",
+    "DestinationUnavailable",
+    "ErrorCode",
+    "ErrorTable",
+    "Exchange",
+    "FilledTemplate",
+    "Inbound",
+    "Integration",
+    "Outbound",
+    "OutcomeUnknown",
+    "PermanentError",
+    "Price",
+    "Problem",
+    "ProviderHttpClient",
+    "ProviderResponse",
+    "RecipientMoved",
+    "RecipientRefused",
+    "ResponseLost",
+    "Scope",
+    "SecretField",
+    "SendError",
+    "Senders",
+    "SendersByCountry",
+    "SimulatorCredentials",
+    "SlowDown",
+    "Status",
+    "StatusUpdate",
+    "TemplateInfo",
+    "TemplateRequired",
+    "TransientError",
+    "Unreachable",
+    "Unrecognized",
+    "WebhookEvent",
+    "WebhookReceiver",
+    "WebhookRequest",
+    "action",
+    "call",
+    "card_text",
+    "clean_text",
+    "describe_last",
+    "escape_html",
+    "escape_markdown",
+    "fit_card_text",
+    "gateway_error",
+    "http_errors",
+    "inbound_contents",
+    "is_blank",
+    "is_loopback",
+    "json_object",
+    "phones",
+    "plain_text",
+    "readable",
+    "record_exchanges",
+    "required_secret",
+    "share_budget",
+    "shorten",
+    "times",
+    "to_other",
+    "utf16_length",
+    "webhook",
+]

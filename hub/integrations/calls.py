@@ -1,0 +1,74 @@
+"""Requests to a provider, with failed connections and lost responses raised as send errors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from hub.core.errors import OutcomeUnknown, Unreachable
+from hub.lib.provider_http import (
+    ConnectFailed,
+    Exchange,
+    ProviderHttpClient,
+    ProviderResponse,
+    ResponseLost,
+)
+
+
+def call(
+    http: ProviderHttpClient,
+    provider: str,
+    method: str,
+    url: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    body: bytes | str | None = None,
+    content: Any = None,
+    hidden: str = "",
+) -> ProviderResponse:
+    """Make one request to a provider and return its response, whatever the HTTP status.
+
+    `provider` is its name in error messages. `content` is sent as JSON in place of `body`. `hidden`
+    is a secret part of the URL's path, which records leave out.
+
+    Raises Unreachable when the request did not reach the provider, and OutcomeUnknown when no
+    complete response came back.
+    """
+    sent = dict(headers or {})
+    if content is not None:
+        body = json.dumps(content)
+        sent.setdefault("Content-Type", "application/json")
+    with http_errors(provider):
+        return http.request(method, url, headers=sent, body=body, hidden=hidden)
+
+
+@contextmanager
+def http_errors(provider: str) -> Iterator[None]:
+    """Raise Unreachable for ConnectFailed, and OutcomeUnknown for ResponseLost.
+
+    For calls that another library makes through the HTTP client, such as the provider's SDK.
+    """
+    try:
+        yield
+    except ConnectFailed as problem:
+        raise Unreachable(f"{provider} was not reached: {problem}", "unreachable") from None
+    except ResponseLost as problem:
+        raise OutcomeUnknown(
+            f"{provider} closed the connection before it responded: {problem}", "no_answer"
+        ) from None
+
+
+def describe_last(exchanges: Sequence[Exchange], code: str = "", reference: str = "") -> str:
+    """Describe the last request of a connection test: method, URL, HTTP status and error code.
+
+    `reference` is the response header that names the request in the provider's logs.
+    """
+    if not exchanges:
+        return ""
+    last = exchanges[-1]
+    lines = [f"{last.method} {last.url}", f"HTTP {last.status or 'none'}"]
+    if reference and (value := last.headers.get(reference)):
+        lines[1] += f" · {reference} {value}"
+    return "\n".join([*lines, *([f"code {code}"] if code else [])])

@@ -1,0 +1,96 @@
+"""The part of the contract for integrations whose provider sends webhooks."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Self, TypeVar
+
+from hub.integrations.base import Integration
+from hub.integrations.values import WebhookEvent, WebhookRequest
+from hub.lib.provider_http import ProviderHttpClient
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def webhook(path: str) -> Callable[[F], F]:
+    """Declare that a method reads the requests at /api/rpc/webhooks/<path>; `{connection}` stands
+    for a slug.
+    """
+
+    def mark(method: F) -> F:
+        method.webhook_path = path  # type: ignore[attr-defined]
+        return method
+
+    return mark
+
+
+class WebhookReceiver(Integration, ABC):
+    """An integration whose provider posts webhooks, to the methods marked with `webhook`.
+
+    `verify` is required. Mix it in as `class Pushfox(WebhookReceiver)`, or beside a base class of
+    your own.
+    """
+
+    receives_webhooks = True
+    # headers of a webhook, in lower case, that `parse_events` reads
+    stored_headers: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def claimed_account(cls, request: WebhookRequest) -> str:
+        """Return the account that a request claims to come from, as `account_of` writes it.
+
+        It is called before `verify`, so nothing in the request can be trusted.
+        """
+        return ""
+
+    @classmethod
+    def probe_response(cls, request: WebhookRequest) -> tuple[str, str] | None:
+        """Return the response to a request that only tests the address: content type and text.
+
+        Returns None for every other request. A test has no signature, uses GET or POST, and is not
+        stored.
+        """
+        return None
+
+    @abstractmethod
+    def verify(self, request: WebhookRequest) -> None:
+        """Raise BadWebhook unless this connection's secret proves the request genuine."""
+
+    @classmethod
+    def unassigned_verifier(
+        cls, environ: Mapping[str, str], http: ProviderHttpClient
+    ) -> Self | None:
+        """Return an instance that verifies webhooks of accounts that no connection has.
+
+        Returns None when no secret for them is set in the environment.
+        """
+        return None
+
+    @classmethod
+    def receipt_key(cls, request: WebhookRequest) -> tuple[str, str]:
+        """Return the subject of a webhook and its detail. A second webhook with the same pair is a
+        repeat.
+        """
+        return hashlib.sha256(request.body).hexdigest(), ""
+
+    def parse_events(self, request: WebhookRequest) -> list[WebhookEvent]:
+        """Return the events in a webhook that `verify` accepted. It must not change anything."""
+        found: list[WebhookEvent] = getattr(self, self.webhooks[request.path])(request)
+        return found
+
+    @classmethod
+    def webhook_response(cls, request: WebhookRequest, new: bool) -> tuple[str, str]:
+        """Return the response to a webhook: content type and text. `new` is False for a repeat."""
+        return "application/json", '{"success": true}'
+
+    @classmethod
+    def clicked_tokens(cls, request: WebhookRequest) -> tuple[str, ...]:
+        """Return the tokens of all clicked buttons, including those of other apps."""
+        return ()
+
+    @classmethod
+    def foreign_click_response(cls, request: WebhookRequest) -> tuple[str, str]:
+        """Return the response when none of the clicked buttons belongs to Signpost."""
+        return cls.webhook_response(request, True)

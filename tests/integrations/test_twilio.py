@@ -1,0 +1,41 @@
+"""Samples of Twilio's webhooks and codes, which the test of the contract reads."""
+
+from __future__ import annotations
+
+import pytest
+
+from hub.integrations.api import Inbound, ProviderHttpClient, StatusUpdate, WebhookRequest
+from hub.integrations.twilio.sms import TwilioSms
+
+SAMPLE_CODES = ["21608", "21610", "30003"]
+SAMPLE_WEBHOOKS = [
+    (
+        "twilio/sms",
+        {"content-type": "application/x-www-form-urlencoded", "x-twilio-signature": "0"},
+        b"MessageSid=SM11111111111111111111111111111111&MessageStatus=delivered&AccountSid=AC1"
+        b"&To=%2B13175551234&From=%2B15005550006",
+    ),
+    (
+        "twilio/whatsapp",
+        {"content-type": "application/x-www-form-urlencoded", "x-twilio-signature": "0"},
+        b"MessageSid=SM22222222222222222222222222222222&MessageStatus=read&AccountSid=AC1"
+        b"&To=whatsapp%3A%2B13175551234&From=whatsapp%3A%2B15005550006",
+    ),
+    (
+        "twilio/inbound",
+        {"content-type": "application/x-www-form-urlencoded", "x-twilio-signature": "0"},
+        b"MessageSid=SM33333333333333333333333333333333&SmsStatus=received&AccountSid=AC1"
+        b"&From=%2B13175551234&To=%2B15005550006&Body=Hello&NumMedia=0",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("sample", "kind"),
+    list(zip(SAMPLE_WEBHOOKS, (StatusUpdate, StatusUpdate, Inbound), strict=True)),
+)
+def test_sample_is_one_event(sample: tuple[str, dict[str, str], bytes], kind: type) -> None:
+    path, headers, body = sample
+    request = WebhookRequest("POST", f"https://hub.example/{path}", path, headers, body)
+    twilio = TwilioSms({"auth_token": "t" * 32, "sender": ""}, ProviderHttpClient())
+    assert [type(event) for event in twilio.parse_events(request)] == [kind]
