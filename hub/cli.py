@@ -309,8 +309,7 @@ def new_integration(name: str, folder: Path | None, kind: str) -> None:
     """
     from hub.run import scaffold
 
-    where, write = (folder, scaffold.in_package) if folder else (Path.cwd(), scaffold.in_checkout)
-    begun = write(name, where, kind)
+    begun = scaffold.create(name, folder, kind)
     click.echo("\n".join(os.path.relpath(path) for path in begun.files))
     click.echo(f"\nReplace the sample values in {name}.py. Made-up addresses end in .example.")
     click.echo(f"Next: {f'{folder}/README.md' if folder else 'hub/integrations/README.md'}")

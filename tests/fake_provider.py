@@ -15,13 +15,14 @@ from typing import Any
 import pytest
 
 from hub import integrations
-from hub.core.errors import OutcomeUnknown
-from hub.core.vocabulary import Address, Channel
-from hub.integrations.base import (
+from hub.integrations.api import (
     Accepted,
+    Address,
+    Channel,
     CheckResult,
     Integration,
     Outbound,
+    OutcomeUnknown,
     Senders,
     StatusUpdate,
 )

@@ -43,6 +43,13 @@ class Scaffold:
     title: str
 
 
+def create(name: str, folder: Path | None, kind: str) -> Scaffold:
+    """Write an integration as a package in a folder, or into the current checkout without one."""
+    if folder is not None:
+        return in_package(name, folder, kind)
+    return in_checkout(name, Path.cwd(), kind)
+
+
 def in_checkout(name: str, here: Path, kind: str = "team") -> Scaffold:
     """Write an integration's module and its test into the checkout that holds `here`.
 
