@@ -28,6 +28,7 @@ from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import now
 from hub.messaging.send import destinations
+from hub.messaging.state import unreadable_rows
 from hub.models import Connection, Message, Route, RouteStep
 from hub.shared import audit
 from hub.signing import team_subscriptions
@@ -210,6 +211,8 @@ def _store(
     if place != cls.destination_of(before) or account != was:
         connection.place = place
     team_subscriptions.subscribe_new(connection)
+    if unreadable is not None:
+        unreadable_rows.recheck(Connection.__tablename__, connection.id)
     # which ones, never what they hold
     audit.record("connection.saved", connection.id, connection.title, fields=fields)
     retest = proof and connection.state in (ConnectionState.ENABLED, ConnectionState.BROKEN)

@@ -20,6 +20,7 @@ from typing import Any
 import structlog
 from sqlalchemy import select
 
+from hub.core.errors import DecryptionError
 from hub.db.engine import db
 from hub.db.store import transaction
 from hub.db.types import now, time_of
@@ -35,6 +36,7 @@ LONGEST_OFF = timedelta(days=4).total_seconds()  # a long weekend: believed afte
 STEADY = timedelta(days=7).total_seconds()
 LONGEST_BREAK = timedelta(days=60).total_seconds()  # of a hub; a clock further ahead is wrong
 WRITE_EVERY = timedelta(minutes=5).total_seconds()
+DAMAGED = "The stored time of the last check cannot be read."
 NEWEST_OF = (Message, Receipt, Event, Inbound, Audit)
 
 
@@ -85,9 +87,16 @@ class State:
 
 
 def is_right() -> bool:
-    """Check whether the clock can be believed; call it before anything is deleted by age."""
+    """Check whether the clock can be believed; call it before anything is deleted by age.
+
+    A clock is not believed while the last check cannot be read.
+    """
     here = _here()
-    state = _read()
+    try:
+        state = _read()
+    except DecryptionError:
+        log.warning("clock.not_believed", why=DAMAGED, remedy="Confirm the clock.")
+        return False
     if state is None:
         state = _first(here)
         _write(state.after(here))
@@ -103,7 +112,10 @@ def is_right() -> bool:
 def problem() -> str:
     """Say what is wrong with the clock, or ""; reads only."""
     here = _here()
-    state = _read() or _first(here)
+    try:
+        state = _read() or _first(here)
+    except DecryptionError:
+        return DAMAGED
     if state.believes(here):
         return ""
     days = max(1, round(abs(state.off_by(here)) / 86400))

@@ -106,6 +106,17 @@ def test_a_gateway_that_lets_nothing_through_breaks_nothing(
     assert "proxy or gateway" in str(found)
 
 
+@pytest.mark.parametrize(
+    "code", [403, "403", "FORBIDDEN", True, [20003], {"is": 20003}, -20003, 2000300, 20003.5]
+)
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_gateway_that_answers_in_json_breaks_nothing(
+    asked: Asked, status: int, code: Any
+) -> None:
+    found = asked("twilio", status, {"code": code, "message": "Forbidden"})
+    assert (type(found), found.code) == (Unreachable, f"http_{status}")
+
+
 @every
 @pytest.mark.parametrize("status", [400, 413, 414, 431])
 def test_a_gateway_that_refuses_one_request_fails_one_message(

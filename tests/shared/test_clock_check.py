@@ -273,3 +273,23 @@ def test_admin_pages_say_nothing_of_a_small_difference(admin: Browser, app: Flas
         assert db.session.scalar(select(func.count()).select_from(Audit)) is not None
     with time_machine.travel(now() + timedelta(hours=10)):
         assert "may be wrong" not in admin.get("/").text
+
+
+@pytest.mark.parametrize("stored", [b"\x00", b"", b"{"])
+def test_a_damaged_check_deletes_nothing_until_it_is_confirmed(
+    app: Flask, admin: Browser, stored: bytes
+) -> None:
+    @transaction
+    def damage() -> None:
+        db.session.get_one(Setting, clock_check.SETTING)._value = stored
+
+    with app.app_context():
+        assert clock_check.is_right()
+        damage()
+        assert not clock_check.is_right()
+    assert clock_check.DAMAGED in admin.get("/").text
+    assert clock_check.DAMAGED in admin.get("/clock").text
+    assert clock_check.DAMAGED in app.test_client().get("/readyz").get_json()["clock"]
+    assert admin.post("/clock").status_code == 303
+    with app.app_context():
+        assert clock_check.is_right()

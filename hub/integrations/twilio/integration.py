@@ -425,10 +425,15 @@ class TwilioIntegration(WebhookReceiver):
 
 
 def _code(response: ProviderResponse) -> str:
+    """Return Twilio's code of a refusal.
+
+    It is '' if a gateway answered instead, in HTML or with HTTP's status as the code.
+    """
     try:
-        return str(json.loads(response.body).get("code") or "")
-    except (ValueError, AttributeError):
-        return ""  # a gateway in front answered, in HTML or not at all
+        code = json.loads(response.body).get("code")
+    except (ValueError, AttributeError, RecursionError):
+        return ""
+    return str(code) if re.fullmatch("[1-9][0-9]{4,5}", str(code)) else ""
 
 
 def _meaning(code: str) -> str:

@@ -19,7 +19,15 @@ from hub.db.store import transaction
 from hub.db.types import BadTime, new_id, now
 from hub.lib import addresses, text, times
 from hub.messaging.contacts.contacts import contact_for
-from hub.messaging.contacts.csv_files import Columns, ImportReport, Line, csv_line, import_lines
+from hub.messaging.contacts.csv_files import (
+    NO,
+    YES,
+    Columns,
+    ImportReport,
+    Line,
+    csv_line,
+    import_lines,
+)
 from hub.messaging.contacts.opt_out_files import source_id_of
 from hub.messaging.state import unreadable_rows
 from hub.models import Consent, Contact, Source
@@ -43,8 +51,6 @@ COLUMNS = (
     "kind",
     "app",
 )
-YES = ("yes", "true", "1", "y")
-NO = ("no", "false", "0", "n")
 LONGEST = {"purpose": 100, "ip": 45, "agent": 500, "proof": 5000}  # characters
 
 
@@ -152,26 +158,39 @@ def _refuse_contradictions(lines: Sequence[Line]) -> None:
     """
     earlier: dict[tuple[str, ...], dict[str, tuple[int, bool]]] = {}
     for number, line in lines:
-        word = line["given"].strip().lower()
-        if line["at"].strip() or word not in YES + NO:
-            continue
         try:
             kind, clean = addresses.of_kind(line["address"], line["kind"])
+            moment = _moment_to_compare(line)
         except Refused:
             continue  # the line is refused by itself
+        word = line["given"].strip().lower()
+        if moment is None or word not in YES + NO:
+            continue
         channel = line["channel"].strip().lower()
         given = word in YES
         by_channel = earlier.setdefault(
-            (kind, *sorted(addresses.written_forms(kind, clean)), line["app"].strip()), {}
+            (kind, *sorted(addresses.written_forms(kind, clean)), line["app"].strip(), moment), {}
         )
         for other, (first, before) in by_channel.items():
             if before != given and (channel == other or "" in (channel, other)):
                 why = (
                     f"It says the opposite of line {first} about the same person. Correct one, or"
-                    " give the time of each under 'at'."
+                    " give each its own time under 'at'."
                 )
                 raise Refused("contradiction", f"Line {number}: {why}", field="file")
         by_channel.setdefault(channel, (number, given))
+
+
+def _moment_to_compare(line: Mapping[str, str]) -> str | None:
+    """Return the time of a line in UTC, '' for now; None for a line that was exported.
+
+    Exported lines stand in the order of the ledger, which decides between equal times. Raises
+    Refused.
+    """
+    at = line["at"].strip()
+    if not at:
+        return ""
+    return None if line["source"].strip() else times.parse(at, field="at").isoformat()
 
 
 NEEDS = ("address", "given")

@@ -26,6 +26,8 @@ from hub.shared import audit
 
 Line = tuple[int, dict[str, str]]  # its number in the file, from 1; its cells by column
 
+YES = ("yes", "true", "1", "y")
+NO = ("no", "false", "0", "n")
 MOST_LINES = 100_000
 AT_ONCE = 100  # lines of one transaction: others write in between
 DELIMITERS = ",;\t"
@@ -39,7 +41,7 @@ MARKS = (
 # https://owasp.org/www-community/attacks/CSV_Injection
 _SIGNS = "=＝﹦⁼₌+＋﹢⁺₊\\-－﹣−⁻₋@＠﹫"
 _BEFORE = "\\s'\"\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff"
-_FORMULA = re.compile(rf"[{_BEFORE}]*[{_SIGNS}]|'*[\t\r\n]")
+_FORMULA = re.compile(rf"[{_BEFORE}]*[{_SIGNS}\t\r\n]")
 # a program that takes other separators than commas begins a cell after each of these
 _INNER = re.compile(rf"([;{_BEFORE}]+)([{_SIGNS}])?")
 _SEPARATOR = re.compile("([;\t\r\n])")

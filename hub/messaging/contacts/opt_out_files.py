@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from sqlalchemy import select
 
@@ -10,7 +10,14 @@ from hub.core.errors import Refused
 from hub.db.engine import db
 from hub.db.types import BadTime, is_id, now
 from hub.lib import addresses, text, times
-from hub.messaging.contacts.csv_files import Columns, ImportReport, csv_line, import_lines
+from hub.messaging.contacts.csv_files import (
+    NO,
+    Columns,
+    ImportReport,
+    Line,
+    csv_line,
+    import_lines,
+)
 from hub.messaging.contacts.suppressions import (
     BY_IMPORT,
     REASONS,
@@ -24,7 +31,24 @@ from hub.models import Connection, Source, Suppression
 
 LONGEST_NAME = 200  # characters of a sender or a code
 COLUMNS = "address", "channel", "reason", "why", "since", "sender", "code", "kind", "app"
-FILE = Columns(("address",), COLUMNS[1:], others=True)
+
+
+def _refuse_opposites(lines: Sequence[Line]) -> None:
+    """Refuse a file with lines that are no opt-outs: consents, and opt-outs that were lifted.
+
+    Raises Refused.
+    """
+    for number, line in lines:
+        if line.get("given", "").strip().lower() not in ("", *NO):
+            why = "It holds a consent. Import consents as such, or remove such lines."
+        elif line.get("lifted_at", "").strip():
+            why = "This opt-out was lifted. Remove such lines."
+        else:
+            continue
+        raise Refused("no_opt_out", f"Line {number}: {why}", field="file")
+
+
+FILE = Columns(("address",), COLUMNS[1:], others=True, check=_refuse_opposites)
 
 
 def import_opt_outs(content: str | bytes, *, test: bool) -> ImportReport:

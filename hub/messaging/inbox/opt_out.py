@@ -10,7 +10,7 @@ from typing import Protocol
 from sqlalchemy import Boolean, and_, bindparam, or_, select, update
 
 from hub import integrations
-from hub.core.errors import Refused
+from hub.core.errors import DecryptionError, Refused
 from hub.core.vocabulary import Channel
 from hub.db.compiled_sql import Statement, table_of
 from hub.db.engine import db
@@ -23,6 +23,7 @@ from hub.messaging.contacts.contacts import contact_for
 from hub.messaging.contacts.keywords import LONGEST, Keyword, keyword_of, spellings
 from hub.messaging.policy import linked_contacts
 from hub.messaging.policy.policy import Carrying, sender_key
+from hub.messaging.state import unreadable_rows
 from hub.models import Connection, Consent, Setting, Suppression
 from hub.models import Inbound as Came
 from hub.shared import audit
@@ -40,13 +41,14 @@ BY_LINK = "link"  # the source of a consent: a chat that was opened to us
 @dataclass(frozen=True)
 class KeywordRules:
     """An admin's own keywords by language, separated by commas, and whether a STOP applies to every
-    channel.
+    channel. `damaged`: the stored rules cannot be read.
     """
 
     stop: Mapping[str, str] = field(default_factory=dict)
     start: Mapping[str, str] = field(default_factory=dict)
     help: Mapping[str, str] = field(default_factory=dict)
     everywhere: bool = False
+    damaged: bool = False
 
 
 def keyword_rules() -> KeywordRules:
@@ -56,9 +58,13 @@ def keyword_rules() -> KeywordRules:
 
 
 def stored_rules() -> KeywordRules:
-    """Return what holds as it is stored."""
+    """Return the stored rules, or the strictest with the standard keywords if they are damaged."""
     row = db.session.get(Setting, SETTING)
-    return KeywordRules(**row.value) if row else KeywordRules()
+    try:
+        return KeywordRules(**row.value) if row else KeywordRules()
+    except (DecryptionError, TypeError) as problem:
+        unreadable_rows.note_row_seen(Setting.__tablename__, SETTING, problem)
+        return KeywordRules(everywhere=True, damaged=True)
 
 
 @transaction
@@ -77,6 +83,7 @@ def save_rules(words: Mapping[str, Mapping[str, str]], *, everywhere: bool) -> N
         "everywhere": everywhere,
     }
     db.session.add(row)
+    unreadable_rows.recheck(Setting.__tablename__, SETTING)
     audit.record("opt_out.changed", SETTING)
 
 
@@ -328,9 +335,10 @@ _ELSEWHERE = Statement(
 # ── What follows ──────────────────────────────────────────────────────────────────────────────────
 def _note(receiver: Receiver, contact: Reachable, at: datetime, said: str, *, given: bool) -> None:
     """Write it into the ledger of consents, with the words as proof."""
-    _record_consent(
-        contact, "" if keyword_rules().everywhere else receiver.channel, at, said, given=given
-    )
+    held = keyword_rules()
+    # a consent for every channel must not rest on settings that cannot be read
+    wide = held.everywhere and not (given and held.damaged)
+    _record_consent(contact, "" if wide else receiver.channel, at, said, given=given)
 
 
 def _record_consent(

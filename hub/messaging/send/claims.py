@@ -45,9 +45,9 @@ from hub.messaging.send.isolation import Isolation
 from hub.messaging.send.outbound import Addressee, outbound_of
 from hub.messaging.send.thread_order import edited_post, provider_thread_of
 from hub.messaging.send.throttle_gate import Gate, Gates
+from hub.messaging.state import unreadable_rows
 from hub.messaging.state.database_clock import not_before
 from hub.messaging.state.message_batch import MessageBatch, MessageRow
-from hub.messaging.state.unreadable_rows import is_transient
 from hub.models import Connection
 from hub.shared import integration_instances
 
@@ -79,7 +79,7 @@ def record_and_claim(
     try:
         return _turn(ended, free, bulk or {})
     except Exception as problem:
-        if is_transient(problem):
+        if unreadable_rows.is_transient(problem):
             raise
         log.error("turn.failed", problem=type(problem).__name__)
         return Isolation(_turn).make(ended, free, bulk or {})  # one of them spoils it for all
@@ -124,7 +124,7 @@ def _record_apart(ended: Sequence[Outcome]) -> None:
             with savepoint():
                 outcomes.record_outcomes([outcome])
         except Exception as problem:
-            if is_transient(problem):
+            if unreadable_rows.is_transient(problem):
                 raise
             log.error(
                 "outcome.not_written",
@@ -221,6 +221,7 @@ def _start(connection_id: str) -> Integration | None:
     except DecryptionError as problem:  # an operator may be restoring the key; what waits, waits
         log.error("connection.unreadable", connection=connection.slug, key=problem.key_id)
         integration_instances.instances().set_aside(connection.id, UNREADABLE_PAUSE.total_seconds())
+        unreadable_rows.note_row_seen(Connection.__tablename__, connection.id, problem)
     except HubError as problem:  # a package that is gone, a test connection without the demo
         connection_pause.pause_connection(connection.id, str(problem))
     return None

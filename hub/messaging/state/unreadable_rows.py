@@ -212,6 +212,15 @@ def retry_row(entry_id: str) -> None:
     _release(entry)
 
 
+@transaction
+def recheck(kind: str, row: str) -> None:
+    """Read a row again that was changed; if it can be read now, it is listed no more."""
+    entry = db.session.scalar(select(SetAside).where(SetAside.kind == kind, SetAside.row == row))
+    if entry is not None:
+        db.session.flush()
+        _release(entry)
+
+
 def retry_rows() -> int:
     """Look for rows that are stuck, and try again those whose pause is over; return how many."""
     _find_stuck()

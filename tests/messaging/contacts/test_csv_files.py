@@ -150,6 +150,8 @@ def test_a_long_cell_is_written_in_time() -> None:
     assert time.monotonic() - begun < 1
 
 
+@example(" \r")
+@example("'\u200b\t=1")
 @given(ODD)
 def test_no_cell_begins_as_a_formula_does(cell: str) -> None:
     [[first, _]] = csv.reader(io.StringIO(csv_line([cell, "x"]), newline=""), strict=True)

@@ -273,9 +273,9 @@ def test_a_cell_of_any_size_is_refused_with_its_line(
 
 @MODULES
 def test_a_file_that_is_refused_stores_nothing(hub_demo: Flask, import_file: Any) -> None:
-    lines = "".join(f"+1317555{n:04d},yes,ok\n" for n in range(300))
+    lines = "".join(f"+1317555{n:04d},no,ok\n" for n in range(300))
     with pytest.raises(Refused, match="Line 302"):
-        import_file(f'address,given,proof\n{lines}{ERIC},yes,"open\n', test=True)
+        import_file(f'address,given,proof\n{lines}{ERIC},no,"open\n', test=True)
     assert (closed(), said()) == ([], [])
 
 
@@ -363,6 +363,56 @@ def test_a_file_that_says_yes_and_no_of_one_person_is_refused(
     times = ("2026-01-01", "2026-01-02")
     file = f"address,given,channel,at\n{first},{times[0]}\n{second},{times[1]}\n"
     assert consents.import_consents(file, test=True).kept == 2
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z"),
+        ("2026-01-01T00:00:00Z", "2026-01-01T01:00:00+01:00"),
+        ("2026-01-01", "2025-12-31T18:30:00-05:30"),
+    ],
+)
+def test_yes_and_no_at_the_same_moment_are_refused(
+    hub_demo: Flask, first: str, second: str
+) -> None:
+    file = f"address,given,at\n{ERIC},no,{first}\n{ERIC},yes,{second}\n"
+    with pytest.raises(Refused, match="Line 3: It says the opposite of line 2"):
+        consents.import_consents(file, test=True)
+    assert said() == []
+
+
+def test_an_exported_yes_and_no_at_the_same_moment_keep_their_order(
+    emptied: Callable[[], None],
+) -> None:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    for answer in (True, False):
+        consents.record_consent(
+            consents.ConsentEntry(ERIC, answer, at=at), source=consents.BY_API, test=True
+        )
+    file = "".join(consents.export_consents(test=True))
+    emptied()
+    assert consents.import_consents(file, test=True).kept == 2
+    in_order = select(Consent.given).order_by(Consent.id)
+    assert db.session.scalars(in_order).all() == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "why"),
+    [
+        ("given", "yes", "It holds a consent"),
+        ("Given", "1", "It holds a consent"),
+        ("given", "?", "It holds a consent"),
+        ("Lifted_At", "2026-01-01", "was lifted"),
+    ],
+)
+def test_a_file_with_other_lines_opts_nobody_out(
+    hub_demo: Flask, column: str, cell: str, why: str
+) -> None:
+    file = f"address,{column}\n+13175557708,\n{ERIC},{cell}\n"
+    with pytest.raises(Refused, match=f"Line 3: .*{why}"):
+        opt_out_files.import_opt_outs(file, test=True)
+    assert db.session.scalars(select(Suppression)).all() == []
 
 
 def test_yes_and_no_about_different_channels_agree(hub_demo: Flask) -> None:

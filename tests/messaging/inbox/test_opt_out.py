@@ -27,11 +27,13 @@ from hub.messaging.contacts import opt_out_files, suppressions
 from hub.messaging.inbox import inbound, opt_out
 from hub.messaging.policy.policy import Policy, PolicyQuestion
 from hub.messaging.send import claims as delivery
+from hub.messaging.state import unreadable_rows
 from hub.messaging.track import timeline
 from hub.messaging.track.statuses import Origin
-from hub.models import Body, Connection, Consent, Contact, Message, Receipt, Suppression
+from hub.models import Body, Connection, Consent, Contact, Message, Receipt, Setting, Suppression
 from hub.models import Inbound as Came
 from hub.shared.address_keys import address_key
+from tests.conftest import Browser
 from tests.fake_provider import Loft, Pigeon
 from tests.hub_fixtures import ERIC, a_message, call_back, count, receipts, settle_receipts, status
 from tests.messaging.test_whatsapp import came_in, drafted, forget, turn
@@ -567,3 +569,24 @@ class TestElsewhere:
         say(hub_demo, "Hello")
         self.say(hub_demo, "STOP")
         assert (send("sms"), send("whatsapp")) == ("suppressed", "suppressed")
+
+
+def test_damaged_words_hold_back_no_message_and_no_stop(hub_demo: Flask, admin: Browser) -> None:
+    words = {"stop": {"de": "ABMELDEN"}, "start": {}, "help": {}}
+    opt_out.save_rules(words, everywhere=False)
+
+    @transaction
+    def damage() -> None:
+        db.session.get_one(Setting, opt_out.SETTING)._value = b"\x00"
+
+    damage()
+    forget()
+    say(hub_demo, "Hello")
+    say(hub_demo, "STOP")
+    assert [send(channel) for channel in ("whatsapp", "sms")] == ["suppressed", "suppressed"]
+    say(hub_demo, "START")
+    assert ledger() == [(False, "", "keyword"), (True, "whatsapp", "keyword")]
+    assert [(one.kind, one.row) for one in unreadable_rows.list_rows()] == [("settings", "opt_out")]
+    assert admin.get("/settings/opt-out-words").status_code == 200
+    opt_out.save_rules(words, everywhere=False)
+    assert unreadable_rows.list_rows() == []

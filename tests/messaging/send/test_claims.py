@@ -11,6 +11,7 @@ from flask import Flask, current_app
 from sqlalchemy import select
 
 from hub import integrations
+from hub.connections import connections
 from hub.core.vocabulary import ConnectionState, Lane, Status
 from hub.db.engine import db
 from hub.db.store import transaction
@@ -22,6 +23,7 @@ from hub.messaging.policy import opt_outs
 from hub.messaging.send import calls
 from hub.messaging.send import claims as delivery
 from hub.messaging.send.dispatcher import Dispatcher
+from hub.messaging.state import unreadable_rows
 from hub.models import Attempt, Body, Connection, Contact, Message, Suppression
 from hub.shared import integration_instances
 from tests.fake_provider import Loft
@@ -324,6 +326,27 @@ def test_a_key_that_is_missing_is_looked_for_now_and_then(
     assert delivery.is_due() == [other], "others go on"
     integration_instances.instances().set_aside(connection.id, 0)
     assert set(delivery.is_due()) == {connection.id, other}
+
+
+def test_unreadable_settings_are_listed_until_they_are_saved_again(
+    connection: Connection,
+) -> None:
+    values = dict(connection.settings)
+
+    @transaction
+    def store(settings: bytes | None) -> None:
+        row = db.session.get_one(Connection, connection.id)
+        row._settings = settings
+        row.settings_version += 1
+
+    a_message(connection_slug=connection.slug, channel="")
+    store(b"\x00")
+    Dispatcher(ShutdownSignal(0.5)).run()
+    [entry] = unreadable_rows.list_rows()
+    assert (entry.kind, entry.row) == ("connections", connection.id)
+    assert entry.error.startswith("This value is not one that Signpost sealed")
+    connections.save(connection.id, values)
+    assert unreadable_rows.list_rows() == []
 
 
 def test_who_waits_longest_is_served_first(simulator: object, connection: Connection) -> None:
