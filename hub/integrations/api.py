@@ -5,7 +5,7 @@ README.md beside this module explains each of them.
 
 from __future__ import annotations
 
-from hub.core.config import is_loopback
+from hub.core.bind_address import is_loopback
 from hub.core.data_dir import SimulatorCredentials
 from hub.core.errors import (
     BadWebhook,

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from hub.core.config import Bind
+from hub.core.bind_address import Bind
 from hub.core.errors import ConfigError
 
 

@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 from flask import Flask, current_app
 
 from hub import integrations
-from hub.core.config import Config, is_loopback
+from hub.core.bind_address import is_loopback
+from hub.core.config import Config
 from hub.core.errors import ConfigError
 from hub.integrations.base import Integration
 from hub.integrations.webhook_receiver import WebhookReceiver

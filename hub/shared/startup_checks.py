@@ -20,8 +20,9 @@ from typing import Any, NamedTuple
 from sqlalchemy.engine import make_url
 
 from hub.core import config, data_dir
-from hub.core.config import Config, Keys
+from hub.core.config import Config
 from hub.core.errors import ConfigError, DecryptionError
+from hub.core.setting_parsers import Keys
 from hub.db import sqlite_check
 from hub.db.engine import MIGRATIONS, patience
 from hub.lib.crypto import Keyring

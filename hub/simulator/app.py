@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
-from hub.core.config import Config, is_loopback
+from hub.core.bind_address import is_loopback
+from hub.core.config import Config
 from hub.lib import assets
 from hub.lib.page_text import Isolation
 from hub.simulator.content_rest import content

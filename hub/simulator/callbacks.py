@@ -13,7 +13,7 @@ import uuid
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
-from hub.core.config import is_loopback
+from hub.core.bind_address import is_loopback
 from hub.simulator import signing, whatsapp
 from hub.simulator.account import Account
 from hub.simulator.errors import later

@@ -14,7 +14,7 @@ import zlib
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from hub.core.config import is_loopback
+from hub.core.bind_address import is_loopback
 from hub.simulator.file import File
 
 LARGEST_IMAGE = 5 * 1024 * 1024

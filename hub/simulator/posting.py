@@ -6,7 +6,7 @@ import http.client
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from hub.core.config import is_loopback
+from hub.core.bind_address import is_loopback
 
 LARGEST_ANSWER = 64 * 1024
 

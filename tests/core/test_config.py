@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from hub.core import config, data_dir
-from hub.core.config import Bind, is_loopback
+from hub.core.bind_address import Bind, is_loopback
 from hub.core.errors import ConfigError
 
 KEY = base64.b64encode(bytes(32)).decode()

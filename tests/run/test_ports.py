@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from hub.core.config import Bind
+from hub.core.bind_address import Bind
 from hub.core.errors import ConfigError
 from hub.run import ports
 

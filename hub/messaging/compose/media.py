@@ -18,7 +18,8 @@ from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
 from sqlalchemy import delete, select
 
 from hub import integrations
-from hub.core.config import Config, is_loopback
+from hub.core.bind_address import is_loopback
+from hub.core.config import Config
 from hub.core.errors import NotFound, Refused
 from hub.db.engine import db
 from hub.db.store import transaction

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from flask import current_app
 
-from hub.core.config import is_loopback
+from hub.core.bind_address import is_loopback
 from hub.db.types import keyring
 from hub.integrations.base import Integration, Outbound
 from hub.messaging.compose.content import buttons_of, card_of, template_of

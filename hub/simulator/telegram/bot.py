@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from hub.core.config import is_loopback
+from hub.core.bind_address import is_loopback
 from hub.core.data_dir import SimulatorCredentials
 from hub.simulator.record_store import Shelf
 from hub.simulator.telegram.errors import TelegramError
