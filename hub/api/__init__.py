@@ -1,9 +1,8 @@
 """The door of the signing apps: /api/v1/…, JSON in and out, an API key with every request.
 
-guard      who asks        problems   errors as RFC 9457      events, messages, media, requests,
-suppressions
-shapes     what goes in and comes out                         document, reference          OpenAPI
-and its page
+guard        who asks                     events, messages, media, suppressions, requests
+shapes       what goes in and comes out   operations   what each view declares about itself
+problems     errors as RFC 9457           document, reference   OpenAPI and its page
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ def init_app(app: Flask) -> None:
     api = Blueprint("api", __name__, url_prefix="/api/v1")
     guard.protect(api)
     problems.answer_errors_of(api)
-    for module in (events, messages, media, requests, suppressions):
+    for module in (events, messages, media, suppressions, requests):
         api.register_blueprint(module.blueprint)
     app.register_blueprint(api)
     app.extensions["hub.nowhere"]["/api/"] = problems.http_problem

@@ -7,15 +7,61 @@ from typing import Any
 from flask import Blueprint, request
 
 from hub.api.guard import caller
+from hub.api.operations import operation
+from hub.api.request_shapes import EventOut
 from hub.api.shapes import body_of
+from hub.core.vocabulary import Scope
 from hub.shared import idempotency
 from hub.signing.accept import accept_event
 from hub.signing.events import EventIn
 
 blueprint = Blueprint("events", __name__)
 
+EVENT_EXAMPLE = {
+    "type": "request.sent",
+    "id": "evt-771",
+    "occurred_at": "2026-11-21T09:30:00Z",
+    "request": {
+        "id": "agr-1001",
+        "title": "Employment Agreement",
+        "sender": {"name": "Acme HR", "email": "hr@acme.example"},
+        "expires_at": "2026-12-24T00:00:00Z",
+    },
+    "signers": [
+        {
+            "id": "eric",
+            "name": "Eric Smith",
+            "email": "eric@example.com",
+            "mobile_number": "+13175551234",
+            "locale": "en",
+            "time_zone": "America/Indiana/Indianapolis",
+            "order": 1,
+            "signing_url": "https://sign.example/r/agr-1001/eric",
+            "send_to": {"mobile_number": True, "email": True},
+            "preference": ["whatsapp", "sms"],
+        }
+    ],
+}
+
 
 @blueprint.post("/events")
+@operation(
+    id="postEvent",
+    tag="Events",
+    summary="Tell Signpost what happened",
+    description=(
+        "Stores the event and the messages it causes in one transaction, then answers. A field"
+        " that is absent is unchanged, null clears it; events may come in any order,"
+        " `occurred_at` decides."
+    ),
+    scope=Scope.EVENTS_WRITE,
+    status=202,
+    response=EventOut,
+    errors="400 401 409 413 415 422 503",
+    body=EventIn,
+    example=EVENT_EXAMPLE,
+    idempotent=True,
+)
 def post_event() -> tuple[dict[str, Any], int, dict[str, str]]:
     """Tell Signpost what happened to a document."""
     who = caller()

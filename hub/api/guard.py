@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Response, current_app, g, request
 
 from hub.accounts import api_keys, key_limits
 from hub.accounts.key_limits import Quota
+from hub.api.operations import find_operation
 from hub.api.problems import Problem
-from hub.api.scopes import SCOPES
 from hub.db.store import begin_request
 from hub.shared import audit, security_log
 
@@ -84,9 +84,10 @@ def _key() -> api_keys.AuthenticatedKey:
 
 
 def _check_scope(key: api_keys.AuthenticatedKey) -> None:
-    needed = SCOPES.get(request.endpoint or "")
-    if needed is None:
+    operation = find_operation(current_app, request.endpoint)
+    if operation is None:
         raise Problem(403, "forbidden", "No API key opens this address.")
+    needed = operation.scope
     if needed not in key.scopes:
         why = f"This API key lacks the scope {needed}. An admin adds it under Settings, API keys."
         how = f'Bearer realm="Signpost", error="insufficient_scope", scope="{needed}"'

@@ -8,8 +8,10 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from hub.api.guard import caller
+from hub.api.operations import operation
 from hub.api.problems import Problem
 from hub.api.shapes import MediaOut, stored_value
+from hub.core.vocabulary import Scope
 from hub.messaging.compose import media
 
 blueprint = Blueprint("media", __name__)
@@ -18,6 +20,20 @@ AROUND = 64 * 1024  # bytes of a form around its file
 
 
 @blueprint.post("/media")
+@operation(
+    id="postMedia",
+    tag="Media",
+    summary="Give a file to go along",
+    description=(
+        "Kept sealed for HUB_MEDIA_DAYS. Each time a message with it is sent, the provider gets a"
+        " link that lives 15 minutes."
+    ),
+    scope=Scope.MESSAGES_WRITE,
+    status=201,
+    response=MediaOut,
+    errors="401 413 415 422 503",
+    file="An image of at most 5 MB, or another file of at most 16 MB: a signed PDF, say.",
+)
 def post_media() -> tuple[dict[str, Any], int]:
     """Keep a file."""
     request.max_content_length = _largest_form()

@@ -8,9 +8,12 @@ from flask import Blueprint, request
 from sqlalchemy import and_, or_
 
 from hub.api.guard import caller
+from hub.api.operations import operation
 from hub.api.shapes import (
     MessageIn,
+    MessageOut,
     MessageQuery,
+    MessagesOut,
     body_of,
     message_out,
     messages_out,
@@ -18,7 +21,7 @@ from hub.api.shapes import (
     stored_value,
 )
 from hub.core.errors import NotFound, Refused
-from hub.core.vocabulary import Address
+from hub.core.vocabulary import Address, Scope
 from hub.db.engine import db
 from hub.db.types import is_id
 from hub.messaging.compose import cancellation, direct, resend
@@ -30,6 +33,19 @@ blueprint = Blueprint("messages", __name__)
 
 
 @blueprint.post("/messages")
+@operation(
+    id="postMessage",
+    tag="Messages",
+    summary="Send one message",
+    description="Over a connection, or over the first enabled one of a channel.",
+    scope=Scope.MESSAGES_WRITE,
+    status=202,
+    response=MessageOut,
+    errors="400 401 404 409 413 415 422 503",
+    body=MessageIn,
+    example={"channel": "sms", "to": "+13175551234", "text": "Your contract is ready."},
+    idempotent=True,
+)
 def post_message() -> tuple[dict[str, Any], int, dict[str, str]]:
     """Send one message."""
     who = caller()
@@ -56,6 +72,17 @@ def post_message() -> tuple[dict[str, Any], int, dict[str, str]]:
 
 
 @blueprint.get("/messages")
+@operation(
+    id="listMessages",
+    tag="Messages",
+    summary="List messages",
+    description="Newest first, in pages; without timelines.",
+    scope=Scope.MESSAGES_READ,
+    status=200,
+    response=MessagesOut,
+    errors="401 422",
+    query=MessageQuery,
+)
 def list_messages() -> dict[str, Any]:
     """List messages, newest first."""
     who = caller()
@@ -102,12 +129,32 @@ def _branches(wanted: MessageQuery) -> message_queries.Branches:
 
 
 @blueprint.get("/messages/<message_id>")
+@operation(
+    id="getMessage",
+    tag="Messages",
+    summary="Look at one message",
+    description="With its timeline.",
+    scope=Scope.MESSAGES_READ,
+    status=200,
+    response=MessageOut,
+    errors="401 404",
+)
 def get_message(message_id: str) -> dict[str, Any]:
     """Look at one message."""
     return message_out(_own(message_id))
 
 
 @blueprint.post("/messages/<message_id>/cancel")
+@operation(
+    id="cancelMessage",
+    tag="Messages",
+    summary="Take a message back",
+    description="While it is queued.",
+    scope=Scope.MESSAGES_WRITE,
+    status=200,
+    response=MessageOut,
+    errors="401 404 409",
+)
 def cancel_message(message_id: str) -> dict[str, Any]:
     """Take back a message that was not sent yet."""
     own = _own(message_id).id
@@ -115,6 +162,16 @@ def cancel_message(message_id: str) -> dict[str, Any]:
 
 
 @blueprint.post("/messages/<message_id>/resend")
+@operation(
+    id="resendMessage",
+    tag="Messages",
+    summary="Send a message again",
+    description="As a new message that follows this one; each has at most one that follows it.",
+    scope=Scope.MESSAGES_WRITE,
+    status=202,
+    response=MessageOut,
+    errors="401 404 409",
+)
 def resend_message(message_id: str) -> tuple[dict[str, Any], int]:
     """Send a message again, as a new one."""
     own = _own(message_id).id

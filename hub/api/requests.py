@@ -8,9 +8,20 @@ from flask import Blueprint, request
 from sqlalchemy import select
 
 from hub.api.guard import caller
-from hub.api.request_shapes import InviteIn, RemindIn, SnoozeIn, invitation_out, request_out
+from hub.api.operations import operation
+from hub.api.request_shapes import (
+    EventOut,
+    InvitationOut,
+    InviteIn,
+    RemindIn,
+    RequestOut,
+    SnoozeIn,
+    invitation_out,
+    request_out,
+)
 from hub.api.shapes import body_of, stored_value
 from hub.core.errors import NotFound
+from hub.core.vocabulary import Scope
 from hub.db.engine import db
 from hub.db.types import is_id
 from hub.models import SigningRequest
@@ -21,12 +32,39 @@ blueprint = Blueprint("requests", __name__)
 
 
 @blueprint.get("/requests/<path:request_id>")
+@operation(
+    id="getRequest",
+    tag="Requests",
+    summary="Look at a signing request",
+    description="By our id or yours.",
+    scope=Scope.MESSAGES_READ,
+    status=200,
+    response=RequestOut,
+    errors="401 404",
+)
 def get_request(request_id: str) -> dict[str, Any]:
     """Look at a signing request: what each signer was told."""
     return request_out(_own(request_id))
 
 
 @blueprint.post("/requests/<path:request_id>/remind")
+@operation(
+    id="remindRequest",
+    tag="Requests",
+    summary="Remind those who have still to sign",
+    description=(
+        "Everybody, or the one signer that the body names. After `request.expires_at`, nobody:"
+        " 409 `request_expired`."
+    ),
+    scope=Scope.MESSAGES_WRITE,
+    status=202,
+    response=EventOut,
+    errors="400 401 404 409 415 422",
+    body=RemindIn,
+    body_required=False,
+    example={"signer": "eric"},
+    idempotent=True,
+)
 def remind(request_id: str) -> tuple[dict[str, Any], int]:
     """Remind those who have still to sign."""
     row = _own(request_id)
@@ -43,6 +81,23 @@ def remind(request_id: str) -> tuple[dict[str, Any], int]:
 
 
 @blueprint.post("/requests/<path:request_id>/snooze")
+@operation(
+    id="snoozeRequest",
+    tag="Requests",
+    summary="Put off reminders for a day",
+    description=(
+        "To everybody who has still to sign, or to the one signer that the body names. Nobody"
+        " reminds them meanwhile: neither your events, nor this API, nor people here. Reminders"
+        " that wait to be sent are taken back."
+    ),
+    scope=Scope.MESSAGES_WRITE,
+    status=200,
+    response=RequestOut,
+    errors="400 401 404 409 415 422 503",
+    body=SnoozeIn,
+    body_required=False,
+    example={"signer": "eric"},
+)
 def snooze(request_id: str) -> dict[str, Any]:
     """Put off reminders for a day."""
     row = _own(request_id)
@@ -54,6 +109,19 @@ def snooze(request_id: str) -> dict[str, Any]:
 
 
 @blueprint.post("/requests/<path:request_id>/unsnooze")
+@operation(
+    id="unsnoozeRequest",
+    tag="Requests",
+    summary="Take up reminders again",
+    description="Before the day is over.",
+    scope=Scope.MESSAGES_WRITE,
+    status=200,
+    response=RequestOut,
+    errors="400 401 404 409 415 422 503",
+    body=SnoozeIn,
+    body_required=False,
+    example={"signer": "eric"},
+)
 def unsnooze(request_id: str) -> dict[str, Any]:
     """Take up reminders again."""
     row = _own(request_id)
@@ -65,6 +133,22 @@ def unsnooze(request_id: str) -> dict[str, Any]:
 
 
 @blueprint.post("/requests/<path:request_id>/invite")
+@operation(
+    id="inviteSigner",
+    tag="Requests",
+    summary="Invite a signer to a chat",
+    description=(
+        "Makes a link that works once, for a week. Who opens it is written to in that chat"
+        " wherever `preference` names it, in later requests of yours too: hand it to the signer"
+        " alone. Texts can show one too: see Templates."
+    ),
+    scope=Scope.CONTACTS_WRITE,
+    status=201,
+    response=InvitationOut,
+    errors="400 401 404 413 415 422 503",
+    body=InviteIn,
+    example={"signer": "eric"},
+)
 def invite(request_id: str) -> tuple[dict[str, Any], int]:
     """Make the link by which a signer is written to in a chat."""
     row = _own(request_id)

@@ -20,9 +20,10 @@ from hub.api.consent_shapes import (
     SuppressionsOut,
 )
 from hub.api.guard import caller
+from hub.api.operations import operation
 from hub.api.shapes import body_of, query_of, stored_value
 from hub.core.errors import Refused
-from hub.core.vocabulary import Channel
+from hub.core.vocabulary import Channel, Scope
 from hub.db.engine import db
 from hub.db.types import is_id
 from hub.messaging.contacts import consents, suppressions
@@ -35,6 +36,21 @@ blueprint = Blueprint("suppressions", __name__)
 
 
 @blueprint.get("/suppressions")
+@operation(
+    id="listSuppressions",
+    tag="Opt-outs",
+    summary="List opt-outs",
+    description=(
+        "Those that keys of your source recorded, newest first, in pages. With `address`,"
+        " `blocked` says what blocks your messages to it, including opt-outs that hold for every"
+        " source."
+    ),
+    scope=Scope.CONTACTS_READ,
+    status=200,
+    response=SuppressionsOut,
+    errors="401 422",
+    query=SuppressionQuery,
+)
 def list_suppressions() -> dict[str, Any]:
     """List opt-outs, newest first."""
     who = caller()
@@ -53,6 +69,21 @@ def list_suppressions() -> dict[str, Any]:
 
 
 @blueprint.post("/suppressions")
+@operation(
+    id="addSuppression",
+    tag="Opt-outs",
+    summary="Close an address",
+    description=(
+        "Stops the messages of your source to it, those of all sources if an admin chose so for"
+        " yours. One that is closed already stays as it is."
+    ),
+    scope=Scope.CONTACTS_WRITE,
+    status=201,
+    response=SuppressionOut,
+    errors="400 401 413 415 422 503",
+    body=SuppressionIn,
+    example={"address": "+13175551234", "why": "Asked us on the phone."},
+)
 def add_suppression() -> tuple[dict[str, Any], int]:
     """Close an address; one that is closed already stays as it is."""
     who = caller()
@@ -71,6 +102,20 @@ def add_suppression() -> tuple[dict[str, Any], int]:
 
 
 @blueprint.post("/suppressions/<suppression_id>/lift")
+@operation(
+    id="liftSuppression",
+    tag="Opt-outs",
+    summary="Open an address again",
+    description=(
+        "With the reason. Opt-outs by keyword, provider or admin are lifted by admins only."
+    ),
+    scope=Scope.CONTACTS_WRITE,
+    status=200,
+    response=SuppressionOut,
+    errors="400 401 404 413 415 422 503",
+    body=LiftIn,
+    example={"why": "Wrote to us and wants messages."},
+)
 def lift_suppression(suppression_id: str) -> dict[str, Any]:
     """Open an address again."""
     who = caller()
@@ -84,6 +129,17 @@ def lift_suppression(suppression_id: str) -> dict[str, Any]:
 
 
 @blueprint.get("/consents")
+@operation(
+    id="listConsents",
+    tag="Opt-outs",
+    summary="List what an address said",
+    description="What keys of your source recorded, newest first, in pages.",
+    scope=Scope.EVIDENCE_READ,  # with the proofs: words, address, browser
+    status=200,
+    response=ConsentsOut,
+    errors="401 422",
+    query=ConsentQuery,
+)
 def list_consents() -> dict[str, Any]:
     """List what an address said, newest first."""
     who = caller()
@@ -97,6 +153,27 @@ def list_consents() -> dict[str, Any]:
 
 
 @blueprint.post("/consents")
+@operation(
+    id="recordConsent",
+    tag="Opt-outs",
+    summary="Record a yes or a no",
+    description=(
+        "A line of the ledger; lines are never changed. A consent ends an objection that keys of"
+        " your source recorded. An objection that an admin recorded, or another source for all,"
+        " applies until they record a consent."
+    ),
+    scope=Scope.CONTACTS_WRITE,
+    status=201,
+    response=ConsentOut,
+    errors="400 401 413 415 422 503",
+    body=ConsentIn,
+    example={
+        "address": "+13175551234",
+        "given": True,
+        "channel": "whatsapp",
+        "proof": "I agree to messages about documents on WhatsApp.",
+    },
+)
 def record_consent() -> tuple[dict[str, Any], int]:
     """Record a yes or a no."""
     who = caller()

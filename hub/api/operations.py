@@ -1,0 +1,75 @@
+"""Operations of the API: each view declares beside itself how the OpenAPI document describes it and
+which scope its caller needs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from flask import Flask
+from pydantic import BaseModel
+
+from hub.core.vocabulary import Scope
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """How the OpenAPI document describes a view."""
+
+    id: str
+    tag: str
+    summary: str
+    description: str
+    scope: Scope
+    status: int  # of an answer without an error
+    response: type[BaseModel]
+    errors: str = "401"  # statuses, in addition to those that every operation has
+    body: type[BaseModel] | None = None
+    body_required: bool = True
+    example: Any = None  # of a body
+    file: str = ""  # the description of the file that a form carries
+    query: type[BaseModel] | None = None
+    idempotent: bool = False  # whether it reads `Idempotency-Key`
+
+
+@dataclass(frozen=True)
+class Route:
+    """An operation and its address."""
+
+    endpoint: str
+    method: str  # in lower case
+    path: str  # with parameters in braces: /api/v1/messages/{message_id}
+    operation: Operation
+
+
+_declared: dict[Callable[..., Any], Operation] = {}
+
+
+def operation(**description: Any) -> Callable[[View], View]:
+    """Declare the operation that the decorated view answers, by the fields of `Operation`."""
+
+    def declare(view: View) -> View:
+        _declared[view] = Operation(**description)
+        return view
+
+    return declare
+
+
+def find_operation(app: Flask, endpoint: str | None) -> Operation | None:
+    """Return the operation that an endpoint answers; None where its view declares none."""
+    view = app.view_functions.get(endpoint or "")
+    return None if view is None else _declared.get(view)
+
+
+def list_routes(app: Flask) -> Iterator[Route]:
+    """Return every operation of the application with its address, in the order of registration."""
+    for rule in app.url_map.iter_rules():
+        if declared := find_operation(app, rule.endpoint):
+            path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
+            for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
+                yield Route(rule.endpoint, method.lower(), path, declared)
