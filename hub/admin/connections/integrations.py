@@ -110,20 +110,29 @@ def _card(
         why = _why(worst)
     elif worst and worst.id in hindered:
         why = "warn", hindered[worst.id].text
-    href = url_for("admin.connection", slug=worst.slug) if worst else _leads_to(cls, mine)
-    admin_here = may(Role.ADMIN)
-    button = (
-        ("Fix it" if worst and state == BROKEN else "Open" if worst else "Set up")
-        if admin_here
-        else "Open"
-    )
     note = plural(len(mine), "connection") if len(mine) > 1 else ""
     if worst and len(mine) == 1 and state == DISABLED:
         note = f"turned off {datetimes.ago(worst.state_at)}"
-    other_href = url_for("admin.new_connection", name=cls.name) if mine and admin_here else ""
+    can_add = mine and may(Role.ADMIN)
     return Card(
-        cls, state, why, [(one, states[one.id]) for one in mine], note, href, button, other_href
+        integration=cls,
+        state=state,
+        why=why,
+        connections=[(one, states[one.id]) for one in mine],
+        note=note,
+        href=url_for("admin.connection", slug=worst.slug) if worst else _leads_to(cls, mine),
+        button=_button(state),
+        other_href=url_for("admin.new_connection", name=cls.name) if can_add else "",
     )
+
+
+def _button(state: str | None) -> str:
+    """Return the label of a card's button; `state` is None where nothing is set up."""
+    if not may(Role.ADMIN):
+        return "Open"
+    if state is None:
+        return "Set up"
+    return "Fix it" if state == BROKEN else "Open"
 
 
 def _why(connection: Connection) -> tuple[str, str]:

@@ -10,7 +10,12 @@ from hub import integrations
 from hub.accounts import limits
 from hub.accounts.limits import TooMany
 from hub.admin.auth.guard import admin, may, needs
-from hub.admin.connections import connection_page, passed_test, secret_resubmission
+from hub.admin.connections import (
+    connection_page,
+    passed_test,
+    secret_resubmission,
+    webhook_urls,
+)
 from hub.admin.connections.connection_page import Page
 from hub.admin.overview.damage import describe_damage
 from hub.admin.view import confirmation, forms
@@ -276,7 +281,7 @@ def connection_action(slug: str, action: str) -> Any:
     if action not in integrations.get(one.integration).actions:
         raise NotFound("unknown_action", "This connection offers no such action.")
     connection_id = one.id
-    here = connection_page.webhook_of(one)
+    here = webhook_urls.webhook_of(one)
     page = _page(one)
     try:
         limits.spend(limits.TEST, g.user.id)

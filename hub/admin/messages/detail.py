@@ -6,16 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 from flask import abort, flash, redirect, render_template, url_for
-from markupsafe import Markup
 from sqlalchemy import select
 
 from hub import integrations
 from hub.admin.auth.guard import admin, may, needs
-from hub.admin.contacts import detail
-from hub.admin.messages import provider_callbacks
+from hub.admin.messages import delivery_summary, message_facts, provider_callbacks
 from hub.admin.overview.damage import describe_damage
-from hub.admin.view.datetimes import clock, exact
-from hub.admin.view.filters import duration
 from hub.admin.view.message_rows import recipient
 from hub.admin.view.status_badges import message_badge
 from hub.core.errors import Conflict, DecryptionError, Refused
@@ -23,14 +19,11 @@ from hub.core.vocabulary import Role, Status
 from hub.db.engine import db
 from hub.db.types import is_id, now
 from hub.integrations.base import Problem
-from hub.lib.page_text import isolate_markup
 from hub.messaging.compose import cancellation, resend, sent_text
 from hub.messaging.contacts import suppressions
-from hub.messaging.policy import policy, session_windows
-from hub.messaging.send import destinations
 from hub.messaging.state import unreadable_rows
 from hub.messaging.track import timeline
-from hub.models import Body, Event, Message, SigningRequest, Source, Template, TemplateVersion
+from hub.models import Body, Message, SigningRequest
 
 LONGEST_STORY = 8  # messages of one ladder that a page shows
 SETTLED_AFTER = timedelta(minutes=10)  # then the page stops looking for news by itself
@@ -52,12 +45,12 @@ def message(message_id: str) -> Any:
         message=one,
         to=recipient(one.contact, one.connection).replace("The team", "the team"),
         crumb=_crumb(one),
-        answer=_answer(one, legs, problem),
+        summary=delivery_summary.summarize(delivery_summary.read(one, legs, problem)),
         legs=[_leg(leg) for leg in legs],
         why=_why(one, problem),
         says=_says(one),
-        language=_language(one),
-        facts=_facts(one),
+        language=message_facts.language_of(one),
+        facts=message_facts.list_facts(one),
         may_resend=may(Role.OPERATOR) and not why_not,
         may_cancel=may(Role.OPERATOR) and status == Status.QUEUED,
         may_lift=may(Role.ADMIN)
@@ -127,13 +120,9 @@ def _leg(leg: Message) -> dict[str, Any]:
 
 def _entry(entry: timeline.Entry) -> dict[str, Any]:
     look = message_badge(entry.status) if entry.status else None
-    icon = (
-        "arrow-up-right-square"
-        if entry.what in ("handed_over", "accepted")
-        else look.icon
-        if look
-        else ICONS.get(entry.what, "dot")
-    )
+    icon = look.icon if look else ICONS.get(entry.what, "dot")
+    if entry.what in ("handed_over", "accepted"):
+        icon = "arrow-up-right-square"
     text = (
         f"{entry.text} Code {entry.code}."
         if entry.code and entry.code not in entry.text
@@ -158,98 +147,6 @@ ICONS = {
     "proved_absent": "arrow-repeat",
     "unreadable": "lock",
     "quiet_hours": "moon",
-}
-
-
-def _answer(one: Message, legs: list[Message], problem: Problem | None) -> dict[str, str]:
-    """Say in a sentence whether it arrived, if not why, and what is left to do."""
-    status = Status.read(one.status)
-    later = next(
-        (leg for leg in legs[legs.index(one) + 1 :] if Status.read(leg.status).arrived), None
-    )
-    if later is not None and not status.arrived:
-        href = url_for("admin.message", message_id=later.id)
-        done = "Nothing is left to do."
-        return {
-            "tone": "good",
-            "title": "It arrived, sent again.",
-            "text": done,
-            "href": href,
-            "button": "Open that one",
-        }
-    tone, title, text = ANSWERS[status]
-    if (entry := unreadable_rows.row_of("messages", one.id)) is not None:
-        return {
-            "tone": "bad",
-            "title": "Signpost cannot read this message or its contact.",
-            "text": entry.error,
-            "href": url_for("admin.unreadable_rows"),
-            "button": "View unreadable rows",
-        }
-    if problem is not None:
-        text = " ".join(filter(None, (problem.text, problem.remedy)))
-    elif status.arrived:
-        text = (
-            f"{duration((one.changed_at - one.created_at).total_seconds())} after it was planned."
-            " Nothing is left to do."
-        )
-    if one.status == Status.QUEUED and not one.connection.enabled:
-        tone = "warn"
-        title = f"It waits for the connection {one.connection.title}."
-        text = (
-            one.connection.why
-            or "The connection does not send now. Enable it, and the message goes out."
-        )
-        return {
-            "tone": tone,
-            "title": title,
-            "text": text,
-            "href": url_for("admin.connection", slug=one.connection.slug),
-            "button": "Open the connection",
-        }
-    if (paused := destinations.pause_of_message(one)) is not None:
-        text = (
-            f"{paused.why} Then choose Test connection on the connection’s page. The post is sent"
-            " once the test passes."
-        )
-        return {
-            "tone": "warn",
-            "title": f"It waits: posts to {paused.address} are paused.",
-            "text": text,
-            "href": url_for("admin.connection", slug=one.connection.slug),
-            "button": "Open the connection",
-        }
-    if status.handed_over and not integrations.reports(one.connection.integration):
-        title = f"{integrations.provider_of(one.connection.integration, 'The provider')} took it."
-        text = "Whether it was shown is never said. Look there, or send it again."
-    if status.handed_over and one.due_at and one.connection.enabled:
-        text = f"{text} Unless it says more before, we ask at {clock(one.due_at)[:5]}."
-    if one.status == Status.QUEUED and one.tries and one.due_at:
-        title = f"It is tried again at {clock(one.due_at)[:8]}."
-        text = problem.text if problem else ""
-    if one.status == Status.QUEUED and one.code == policy.QUIET and one.due_at:
-        title = f"It waits for the end of quiet hours: {exact(one.due_at)}."
-        text = problem.text if problem else ""
-    return {"tone": tone, "title": title, "text": text, "href": "", "button": ""}
-
-
-ANSWERS: dict[Status, tuple[str, str, str]] = {
-    Status.QUEUED: ("info", "It waits for its turn.", "It goes out as soon as a worker is free."),
-    Status.SENDING: ("info", "It is being handed over.", "The provider has not answered yet."),
-    Status.UNKNOWN: ("warn", "It is not known whether it was taken.", ""),
-    Status.SUPPRESSED: ("warn", "It was not sent, on purpose.", ""),
-    Status.CANCELED: ("info", "It was canceled.", "It was not sent."),
-    Status.EXPIRED: ("warn", "It expired before it could go.", ""),
-    Status.ACCEPTED: ("info", "The provider has it.", "It has not said yet that it handed it on."),
-    Status.SENT: (
-        "info",
-        "It is on its way.",
-        "The carrier has it. Some carriers never say more than that.",
-    ),
-    Status.FAILED: ("bad", "It did not arrive.", ""),
-    Status.UNDELIVERED: ("bad", "It did not arrive.", ""),
-    Status.DELIVERED: ("good", "It arrived.", ""),
-    Status.READ: ("good", "It arrived and was read.", ""),
 }
 
 
@@ -318,16 +215,6 @@ def _says(one: Message) -> dict[str, Any] | None:
     )
 
 
-def _language(one: Message) -> str:
-    version = (
-        db.session.get(TemplateVersion, one.template_version_id)
-        if one.template_version_id
-        else None
-    )
-    template = db.session.get(Template, version.template_id) if version else None
-    return {"en": "English"}.get(template.locale, template.locale) if template else ""
-
-
 def _crumb(one: Message) -> tuple[str, str] | None:
     request = db.session.get(SigningRequest, one.request_id) if one.request_id else None
     return (
@@ -345,62 +232,3 @@ def title_of(request: SigningRequest) -> str:
         return request.title or request.external_id
     except DecryptionError:
         return request.external_id
-
-
-def _facts(one: Message) -> list[tuple[str, Any]]:
-    event = db.session.get(Event, one.event_id) if one.event_id else None
-    source = db.session.get(Source, one.source_id) if one.source_id else None
-    version = (
-        db.session.get(TemplateVersion, one.template_version_id)
-        if one.template_version_id
-        else None
-    )
-    template = db.session.get(Template, version.template_id) if version else None
-    provider = integrations.provider_of(one.connection.integration, "Provider")
-    return [
-        (
-            "To",
-            _link(
-                url_for("admin.contact", contact_id=one.contact_id), one.contact.address, "sp-mono"
-            ),
-        ),
-        ("Free text", _window(one)),
-        ("Event", f"{event.type} from {source.name}" if event and source else ""),
-        (
-            "Connection",
-            _link(url_for("admin.connection", slug=one.connection.slug), one.connection.title),
-        ),
-        ("Template", f"{template.name}, version {version.number}" if template and version else ""),
-        (
-            "Changes",
-            (
-                _link(url_for("admin.message", message_id=one.edits_id), "an earlier post")
-                if one.edits_id
-                else ""
-            ),
-        ),
-        ("Message id", _mono(one.id)),
-        (f"{provider}’s id", _mono(one.provider_id or "")),
-        ("Segments", one.segments or ""),
-        ("Price", f"{one.price:f}" if one.price is not None else ""),
-        ("Attempts", one.tries or ""),
-    ]
-
-
-def _mono(text: str) -> Markup | str:
-    return Markup('<span class="sp-mono">{}</span>').format(isolate_markup(text)) if text else ""
-
-
-def _link(href: str, text: str, classes: str = "") -> Markup:
-    return Markup('<a href="{}" class="{}">{}</a>').format(href, classes, isolate_markup(text))
-
-
-def _window(one: Message) -> str:
-    """Say whether free text may go to the recipient now, where that is a question."""
-    if not detail.asks_for(one.connection):
-        return ""
-    return detail.consent_label(
-        session_windows.closing_times(policy.sender_key(one.connection), [one.contact_id]).get(
-            one.contact_id
-        )
-    )

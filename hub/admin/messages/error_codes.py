@@ -15,6 +15,7 @@ from hub.core.errors import NotFound
 from hub.core.vocabulary import Role, Status
 from hub.db.engine import db
 from hub.db.types import id_at, now
+from hub.integrations.base import Problem
 from hub.messaging.track.error_codes import BY_STATUS, CODES
 from hub.models import Connection, Message
 
@@ -74,24 +75,19 @@ def _seen(integration: str, code: str, count: int, last: datetime, status: str) 
     if ours := CODES.get(code):
         provider = "Signpost"
         problem = problem or ours
-    fallback = BY_STATUS.get(Status.read(status))
-    text = (
-        problem.text
-        if problem
-        else (
-            f"{provider} says more about it than we know. "
-            f"{fallback.text if fallback else ''}".strip()
-        )
-    )
-    remedy = problem.remedy if problem else fallback.remedy if fallback else ""
+    known = problem is not None
+    if problem is None:
+        fallback = BY_STATUS.get(Status.read(status))
+        text = f"{provider} says more about it than we know. {fallback.text if fallback else ''}"
+        problem = Problem(code, text.strip(), fallback.remedy if fallback else "")
     return ErrorCodeCount(
         code,
         provider,
         count,
         last,
-        text,
-        remedy,
-        problem.url if problem else "",
-        problem is not None,
+        problem.text,
+        problem.remedy,
+        problem.url,
+        known,
         url_for("admin.messages", q=code),
     )

@@ -151,7 +151,8 @@ def callback_summary(report: Report) -> tuple[str, str]:
         )
     if report.failed:
         sentences.append(f"{report.failed} could not be applied. {next(iter(report.reasons))}")
-    return " ".join(sentences), "warn" if report.failed else "good" if report.missed else "info"
+        return " ".join(sentences), "warn"
+    return " ".join(sentences), "good" if report.missed else "info"
 
 
 def _came_of(report: Report) -> str:

@@ -21,6 +21,7 @@ from hub.models import Connection, Message
 DAY = timedelta(hours=24)
 TIMED = 1000  # messages of a channel whose times are looked at: the newest
 ARRIVED = tuple(status for status in Status if status.arrived)
+LOST = (Status.FAILED, Status.UNDELIVERED, Status.EXPIRED)
 ON_THE_WAY = (Status.QUEUED, Status.SENDING, Status.ACCEPTED, Status.SENT, Status.UNKNOWN)
 
 

@@ -44,13 +44,9 @@ def confirm_action(token: str) -> Any:
     if not form.validate():
         return _page(button, form, 422)
     named = " ".join((form.who.data or "").split())
-    who = (
-        g.user.name
-        if g.user is not None
-        else f"{named} (by the link)"
-        if named
-        else "Somebody with the link"
-    )
+    who = f"{named} (by the link)" if named else "Somebody with the link"
+    if g.user is not None:
+        who = g.user.name
     try:
         first = button_actions.perform_action(token, who)
     except NotFound:

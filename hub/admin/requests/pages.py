@@ -12,6 +12,7 @@ from hub.admin.auth.guard import admin, may, needs
 from hub.admin.contacts import opt_out_notes
 from hub.admin.messages.detail import title_of
 from hub.admin.overview.damage import describe_damage
+from hub.admin.requests import signing_summary
 from hub.admin.view.datetimes import exact
 from hub.admin.view.filters import plural
 from hub.admin.view.message_rows import rows
@@ -104,68 +105,89 @@ def request_page(request_id: str) -> Any:
 def show(request_id: str, invitation: Invitation | None = None, invited: str = "") -> Any:
     """Answer with the page of a request, and the link that was made for a signer just now."""
     row = find(request_id)
-    told = list(
-        db.session.scalars(
-            select(Message)
-            .where(Message.request_id == row.id)
-            .order_by(Message.id.desc())
-            .limit(SHOWN)
-        )
-    )
-    lines = dict(zip((message.id for message in told), rows(told), strict=True))
+    newest = select(Message).where(Message.request_id == row.id).order_by(Message.id.desc())
+    messages = list(db.session.scalars(newest.limit(SHOWN)))
+    lines = dict(zip((message.id for message in messages), rows(messages), strict=True))
     skipped = _skipped(row)
-    in_turn = len({signer.turn for signer in row.signers}) > 1  # else all sign at once
-    signers = [
-        _signer(
-            signer,
-            [lines[m.id] for m in reversed(told) if m.signer_id == signer.id],
-            skipped,
-            in_turn=in_turn,
-        )
-        for signer in row.signers
-    ]
-    of_team = [m for m in reversed(told) if m.signer_id is None]
-    # each shows where it stands by then
-    done = [m for m in of_team if m.edits_id is not None and Status.read(m.status).arrived]
-    changed = {"times": len(done), "at": done[-1].changed_at} if done else None
-    posted = [lines[m.id] for m in of_team if m not in done]
-    why_not = _why_not_remind(row)
+    posted, changed = _team_posts(messages)
+    why_not = signing_summary.why_not_remind(row)
     source = db.session.get(Source, row.source_id)
+    operator = may(Role.OPERATOR)
     return render_template(
         "request.html",
-        one={
-            "id": row.id,
-            "title": title_of(row),
-            "sender": _sender(row),
-            "state": row.state,
-            "test": row.test,
-            "external_id": row.external_id,
-            "source": source.name if source else "",
-            "created_at": row.created_at,
-            "expires_at": row.expires_at,
-        },
-        answer=_answer(row, told),
-        signers=signers,
-        may_remind=may(Role.OPERATOR) and not why_not,
+        one=_heading(row, source),
+        summary=signing_summary.summarize(row, messages),
+        signers=_signers(row, messages, lines, skipped),
+        may_remind=operator and not why_not,
         why_not_remind=why_not,
-        facts=[
-            ("Its id in the app", row.external_id),
-            ("Our id", row.id),
-            ("From", source.name if source else ""),
-            ("Began", exact(row.created_at)),
-            ("Ended" if row.expired else "Ends", exact(row.expires_at) if row.expires_at else ""),
-        ],
-        posted=posted,
+        facts=_facts(row, source),
+        posted=[lines[message.id] for message in posted],
         changed=changed,
         unposted=skipped.get("", []),
-        may_act=may(Role.OPERATOR),
+        may_act=operator,
         open=row.state == RequestState.OPEN,
-        invites=may(Role.OPERATOR) and bool(chat_invitations.inviting_connections(test=row.test)),
+        invites=operator and bool(chat_invitations.inviting_connections(test=row.test)),
         invitation=invitation,
         invited=invited,
         expired=row.expired,
-        settled=all(message.settled for message in told),
+        settled=all(message.settled for message in messages),
     )
+
+
+def _heading(row: SigningRequest, source: Source | None) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "title": title_of(row),
+        "sender": _sender(row),
+        "state": row.state,
+        "test": row.test,
+        "external_id": row.external_id,
+        "source": source.name if source else "",
+        "created_at": row.created_at,
+        "expires_at": row.expires_at,
+    }
+
+
+def _facts(row: SigningRequest, source: Source | None) -> list[tuple[str, str]]:
+    return [
+        ("Its id in the app", row.external_id),
+        ("Our id", row.id),
+        ("From", source.name if source else ""),
+        ("Began", exact(row.created_at)),
+        ("Ended" if row.expired else "Ends", exact(row.expires_at) if row.expires_at else ""),
+    ]
+
+
+def _signers(
+    row: SigningRequest,
+    newest_first: list[Message],
+    lines: dict[str, Any],
+    skipped: dict[str, list[str]],
+) -> list[dict[str, Any]]:
+    in_turn = len({signer.turn for signer in row.signers}) > 1  # else all sign at once
+    by_signer: dict[str | None, list[Any]] = {}
+    for message in reversed(newest_first):
+        by_signer.setdefault(message.signer_id, []).append(lines[message.id])
+    return [
+        _signer(signer, by_signer.get(signer.id, []), skipped, in_turn=in_turn)
+        for signer in row.signers
+    ]
+
+
+def _team_posts(newest_first: list[Message]) -> tuple[list[Message], dict[str, Any] | None]:
+    """Return the posts to a team, oldest first, and how often and when they were last changed.
+
+    A change of a post is a message too; it is listed only until it has arrived.
+    """
+    posts = [message for message in reversed(newest_first) if message.signer_id is None]
+    changes = [
+        message
+        for message in posts
+        if message.edits_id is not None and Status.read(message.status).arrived
+    ]
+    listed = [message for message in posts if message not in changes]
+    changed = {"times": len(changes), "at": changes[-1].changed_at} if changes else None
+    return listed, changed
 
 
 @admin.post("/requests/<request_id>/remind")
@@ -179,14 +201,20 @@ def remind(request_id: str) -> Any:
         flash(str(problem), "warn")
     else:
         count = reminders.reachable_signers(answer)
-        told = f"{plural(count, 'reminder')} on the way." if count else "Nobody could be reminded."
-        asleep = {one["signer"] for one in answer["skipped"] if one["reason"] == "snoozed"}
-        if unreached := {one["signer"] for one in answer["skipped"]} - asleep - {""}:
-            told += f" {plural(len(unreached), 'signer')} could not be reached; the page says why."
-        if asleep:
-            told += f" Reminders to {plural(len(asleep), 'signer')} are put off."
-        flash(told, "good" if count else "warn")
+        flash(_describe_reminders(count, answer["skipped"]), "good" if count else "warn")
     return redirect(url_for("admin.request_page", request_id=request_id), 303)
+
+
+def _describe_reminders(count: int, skipped: list[dict[str, Any]]) -> str:
+    """Say how many reminders are sent, and how many signers get none."""
+    asleep = {item["signer"] for item in skipped if item["reason"] == "snoozed"}
+    unreached = {item["signer"] for item in skipped} - asleep - {""}
+    told = f"{plural(count, 'reminder')} on the way." if count else "Nobody could be reminded."
+    if unreached:
+        told += f" {plural(len(unreached), 'signer')} could not be reached; the page says why."
+    if asleep:
+        told += f" Reminders to {plural(len(asleep), 'signer')} are put off."
+    return told
 
 
 def find(request_id: str) -> SigningRequest:
@@ -260,65 +288,3 @@ WORDS = {
     "request.expired": "That the time ran out",
     "request.canceled": "That it was taken back",
 }
-
-
-def _answer(row: SigningRequest, told: list[Message]) -> dict[str, str]:
-    """Say where the request stands, and whether everybody was reached."""
-    owing = [signer for signer in row.signers if SignerState.read(signer.state).owes]
-    if row.state != RequestState.OPEN:
-        words = {
-            "completed": "Everybody has signed.",
-            "declined": "A signer declined.",
-            "expired": "The time to sign ran out.",
-            "canceled": "The sender took it back.",
-        }
-        return {
-            "tone": "good" if row.state == RequestState.COMPLETED else "info",
-            "title": words[row.state],
-            "text": "",
-        }
-    if not owing and row.signers:
-        return {
-            "tone": "good",
-            "title": "Everybody has signed.",
-            "text": "The app has not said yet that the document is complete.",
-        }
-    if row.expired and owing:
-        missing = plural(len(owing), "signature is", "signatures are")
-        text = f"{missing} missing. Nobody is reminded."
-        return {"tone": "info", "title": "The time to sign has ended.", "text": text}
-    reached = {message.signer_id for message in told if Status.read(message.status).arrived}
-    lost = [
-        signer for signer in owing if signer.id not in reached and _did_not_arrive(signer, told)
-    ]
-    title = f"{plural(len(owing), 'signature is', 'signatures are')} missing."
-    if lost:
-        one = "One of these signers was"
-        many = f"{len(lost)} of these signers were"
-        text = (
-            f"{one if len(lost) == 1 else many} not reached. What stands with each below says why."
-        )
-        return {"tone": "bad", "title": title, "text": text}
-    text = (
-        "Everybody who owes one has been reached."
-        if owing and all(signer.id in reached for signer in owing)
-        else ""
-    )
-    return {"tone": "info", "title": title, "text": text}
-
-
-def _did_not_arrive(signer: Signer, told: list[Message]) -> bool:
-    own = [Status.read(message.status) for message in told if message.signer_id == signer.id]
-    return not own or all(status.final and not status.arrived for status in own)
-
-
-def _why_not_remind(row: SigningRequest) -> str:
-    if row.state != RequestState.OPEN:
-        return "Nobody has anything left to sign."
-    if row.expired and row.expires_at is not None:
-        return f"The time to sign ended on {exact(row.expires_at)}."
-    return (
-        ""
-        if any(SignerState.read(signer.state).owes for signer in row.signers)
-        else "Everybody has signed or declined."
-    )

@@ -35,12 +35,12 @@ def page(wanted: Select[Any], column: Any, prefix: str, keep: dict[str, str]) ->
     """
 
     def read(before: str, after: str, limit: int) -> list[Any]:
-        bound = [column > after] if after else [column < before] if before else []
-        return list(
-            db.session.scalars(
-                wanted.where(*bound).order_by(column if after else column.desc()).limit(limit)
-            )
-        )
+        query = wanted.order_by(column if after else column.desc()).limit(limit)
+        if after:
+            query = query.where(column > after)
+        elif before:
+            query = query.where(column < before)
+        return list(db.session.scalars(query))
 
     return paged(read, prefix, keep)
 

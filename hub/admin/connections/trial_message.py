@@ -1,0 +1,92 @@
+"""The form that sends one message from a connection's page, and the result of the last one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import url_for
+from sqlalchemy import select
+
+from hub.admin.auth.guard import may
+from hub.admin.view import forms
+from hub.core.vocabulary import Address, ConnectionState, Role, Status
+from hub.db.engine import db
+from hub.db.types import is_id
+from hub.integrations.base import Integration
+from hub.models import Audit, Connection, Message, StatusEvent
+
+ADDRESSES = {Address.PHONE: "Your mobile number", Address.EMAIL: "Your e-mail address"}
+
+
+def send_part(
+    cls: type[Integration],
+    connection: Connection | None,
+    form: forms.SendOne | None,
+    problem: str,
+) -> dict[str, Any]:
+    """Return what the panel that sends one message shows."""
+    if connection is None:
+        return {"send_form": None, "send_problem": problem, "last_send": None, "why_not_send": ""}
+    return {
+        "send_form": (
+            _labeled(cls, connection, form or forms.SendOne()) if may(Role.OPERATOR) else None
+        ),
+        "send_problem": problem,
+        "last_send": _last_send(connection),
+        "why_not_send": _why_not_send(connection),
+    }
+
+
+def was_sent(last_send: Mapping[str, Any] | None) -> bool:
+    """Return whether the provider took the last message that was sent from the page."""
+    return bool(last_send and last_send["went"])
+
+
+def _labeled(cls: type[Integration], connection: Connection, form: forms.SendOne) -> forms.SendOne:
+    form.to.label.text = ADDRESSES.get(cls.address, "Where to")
+    if connection.place:
+        form.to.description = f"Left empty it goes to {connection.place}, where the team reads."
+        form.to.render_kw = {**form.to.render_kw, "autocomplete": "off"}
+    return form
+
+
+def _last_send(connection: Connection) -> dict[str, Any] | None:
+    """Return the state of the last message that was sent from the page."""
+    message = _last_message(connection)
+    if message is None:
+        return None
+    status = Status.read(message.status)
+    delivered = _delivery_of(message) if status.arrived else None
+    return {
+        "status": message.status,
+        "href": url_for("admin.message", message_id=message.id),
+        "at": message.created_at,
+        "took": (delivered.at - message.created_at) if delivered else None,
+        "settled": message.settled,
+        "went": status.handed_over or status.arrived,
+    }
+
+
+def _last_message(connection: Connection) -> Message | None:
+    sent = select(Audit).where(Audit.subject == connection.id, Audit.action == "connection.tried")
+    entry = db.session.scalar(sent.order_by(Audit.id.desc()).limit(1))
+    message_id = str(entry.detail.get("message", "")) if entry else ""
+    return db.session.get(Message, message_id) if is_id("msg", message_id) else None
+
+
+def _delivery_of(message: Message) -> StatusEvent | None:
+    """Return the first report of a message's delivery."""
+    reports = select(StatusEvent).where(
+        StatusEvent.message_id == message.id, StatusEvent.status == Status.DELIVERED
+    )
+    return db.session.scalar(reports.order_by(StatusEvent.id).limit(1))
+
+
+def _why_not_send(connection: Connection) -> str:
+    if connection.archived_at is not None or connection.enabled:
+        return ""
+    if connection.state == ConnectionState.BROKEN:
+        return "Waits until the test passes."
+    first = "" if connection.ready else "the test passes and "
+    return f"Waits until {first}the connection is enabled."

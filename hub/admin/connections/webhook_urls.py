@@ -1,0 +1,72 @@
+"""The addresses that a provider calls back, as a connection's page shows them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import current_app
+
+from hub import integrations
+from hub.admin.view import filters
+from hub.core.errors import ConfigError
+from hub.integrations.base import Integration
+from hub.messaging.send.outbound import status_address
+from hub.models import Connection
+from hub.shared import integration_instances
+
+
+def webhooks_part(cls: type[Integration], connection: Connection | None) -> dict[str, Any]:
+    """Return what the panel of webhook addresses shows."""
+    return {
+        "webhooks": _webhooks(cls, connection),
+        "last_callback": connection.called_at if connection else None,
+    }
+
+
+def webhook_of(connection: Connection) -> str:
+    """Return where webhooks of a connection arrive; '' when its integration takes none."""
+    path = next(iter(integrations.get(connection.integration).webhooks), "")
+    return _url(path, connection) if path else ""
+
+
+def _webhooks(cls: type[Integration], connection: Connection | None) -> list[tuple[str, str]]:
+    """Return each webhook's label and address. Of a new connection, those with its name in the
+    address are not known yet.
+    """
+    return [
+        (_label(cls, path, method, connection), _url(path, connection))
+        for path, method in cls.webhooks.items()
+        if connection is not None or "{connection}" not in path
+    ]
+
+
+def _label(cls: type[Integration], path: str, method: str, connection: Connection | None) -> str:
+    if path == cls.status_path:
+        return _status_label(cls, connection)
+    described = (getattr(cls, method).__doc__ or "").strip().split("\n")[0].rstrip(".")
+    return described or filters.initial(path)
+
+
+def _status_label(cls: type[Integration], connection: Connection | None) -> str:
+    """Say whether the address of status callbacks is sent with each message."""
+    test = connection is not None and connection.test
+    try:
+        api_urls = integration_instances.instances().api_urls(cls, test=test)
+    except ConfigError:  # a test connection, which sends nothing outside the demo
+        api_urls = ()
+    if status_address(_public_url(), cls.status_path, api_urls):
+        return "Status callbacks. Signpost sends this address with each message"
+    return (
+        "Status callbacks. Not sent, because only this machine can reach the address. Set"
+        " HUB_PUBLIC_URL to receive them"
+    )
+
+
+def _url(path: str, connection: Connection | None) -> str:
+    slug = connection.slug if connection else ""
+    return f"{_public_url()}/api/rpc/webhooks/{path.replace('{connection}', slug)}"
+
+
+def _public_url() -> str:
+    url: str = current_app.extensions["hub.config"].public_url
+    return url

@@ -1,0 +1,198 @@
+"""The sentence at the top of a message's page: did it arrive, if not why, and what now.
+
+`read` collects what is known of the message; `summarize` decides from that alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from flask import url_for
+
+from hub import integrations
+from hub.admin.view.datetimes import clock, exact
+from hub.admin.view.filters import duration
+from hub.core.vocabulary import Status
+from hub.integrations.base import Problem
+from hub.messaging.policy import policy
+from hub.messaging.send import destinations
+from hub.messaging.send.destinations import DestinationPause
+from hub.messaging.state import unreadable_rows
+from hub.models import Connection, Message
+
+
+@dataclass(frozen=True)
+class DeliverySummary:
+    """A notice, with a link to where something can be done or seen; `href` is '' without one."""
+
+    tone: str
+    title: str
+    text: str
+    href: str = ""
+    button: str = ""
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What is known of a message."""
+
+    message: Message
+    connection: Connection
+    status: Status
+    problem: Problem | None
+    arrived_later: Message | None  # a later message of the ladder, which arrived
+    unreadable: str  # why its row cannot be read; '' where it can
+    paused: DestinationPause | None  # where it is posted, if no posts are sent there now
+
+
+def read(message: Message, legs: Sequence[Message], problem: Problem | None) -> Situation:
+    """Collect what is known of a message. `legs` are the messages of its ladder, oldest first."""
+    later = legs[legs.index(message) + 1 :]
+    damaged = unreadable_rows.row_of("messages", message.id)
+    return Situation(
+        message=message,
+        connection=message.connection,
+        status=Status.read(message.status),
+        problem=problem,
+        arrived_later=next((leg for leg in later if Status.read(leg.status).arrived), None),
+        unreadable=damaged.error if damaged is not None else "",
+        paused=destinations.pause_of_message(message) if damaged is None else None,
+    )
+
+
+def summarize(situation: Situation) -> DeliverySummary:
+    """Say in a sentence whether a message arrived, if not why, and what is left to do."""
+    for decide in DECISIONS:
+        if (summary := decide(situation)) is not None:
+            return summary
+    return _by_status(situation)
+
+
+def _sent_again(situation: Situation) -> DeliverySummary | None:
+    later = situation.arrived_later
+    if later is None or situation.status.arrived:
+        return None
+    return DeliverySummary(
+        "good",
+        "It arrived, sent again.",
+        "Nothing is left to do.",
+        url_for("admin.message", message_id=later.id),
+        "Open that one",
+    )
+
+
+def _unreadable(situation: Situation) -> DeliverySummary | None:
+    if not situation.unreadable:
+        return None
+    return DeliverySummary(
+        "bad",
+        "Signpost cannot read this message or its contact.",
+        situation.unreadable,
+        url_for("admin.unreadable_rows"),
+        "View unreadable rows",
+    )
+
+
+def _connection_off(situation: Situation) -> DeliverySummary | None:
+    connection = situation.connection
+    if situation.status != Status.QUEUED or connection.enabled:
+        return None
+    return DeliverySummary(
+        "warn",
+        f"It waits for the connection {connection.title}.",
+        connection.why or "The connection does not send now. Enable it, and the message goes out.",
+        url_for("admin.connection", slug=connection.slug),
+        "Open the connection",
+    )
+
+
+def _destination_paused(situation: Situation) -> DeliverySummary | None:
+    if (paused := situation.paused) is None:
+        return None
+    return DeliverySummary(
+        "warn",
+        f"It waits: posts to {paused.address} are paused.",
+        f"{paused.why} Then choose Test connection on the connection’s page. The post is sent"
+        " once the test passes.",
+        url_for("admin.connection", slug=situation.connection.slug),
+        "Open the connection",
+    )
+
+
+def _quiet_hours(situation: Situation) -> DeliverySummary | None:
+    message = situation.message
+    if situation.status != Status.QUEUED or message.code != policy.QUIET or not message.due_at:
+        return None
+    title = f"It waits for the end of quiet hours: {exact(message.due_at)}."
+    return DeliverySummary("info", title, _problem_text(situation))
+
+
+def _retry(situation: Situation) -> DeliverySummary | None:
+    message = situation.message
+    if situation.status != Status.QUEUED or not message.tries or not message.due_at:
+        return None
+    title = f"It is tried again at {clock(message.due_at)[:8]}."
+    return DeliverySummary("info", title, _problem_text(situation))
+
+
+def _with_provider(situation: Situation) -> DeliverySummary | None:
+    if not situation.status.handed_over:
+        return None
+    connection = situation.connection
+    summary = _by_status(situation)
+    if not integrations.reports(connection.integration):
+        provider = integrations.provider_of(connection.integration, "The provider")
+        text = "Whether it was shown is never said. Look there, or send it again."
+        summary = replace(summary, title=f"{provider} took it.", text=text)
+    if (due_at := situation.message.due_at) and connection.enabled:
+        ask = f"Unless it says more before, we ask at {clock(due_at)[:5]}."
+        summary = replace(summary, text=f"{summary.text} {ask}")
+    return summary
+
+
+# the first that applies is shown
+DECISIONS = (
+    _sent_again,
+    _unreadable,
+    _connection_off,
+    _destination_paused,
+    _quiet_hours,
+    _retry,
+    _with_provider,
+)
+
+
+def _by_status(situation: Situation) -> DeliverySummary:
+    tone, title, text = BY_STATUS[situation.status]
+    message = situation.message
+    if problem := situation.problem:
+        text = " ".join(filter(None, (problem.text, problem.remedy)))
+    elif situation.status.arrived:
+        took = duration((message.changed_at - message.created_at).total_seconds())
+        text = f"{took} after it was planned. Nothing is left to do."
+    return DeliverySummary(tone, title, text)
+
+
+def _problem_text(situation: Situation) -> str:
+    return situation.problem.text if situation.problem else ""
+
+
+BY_STATUS: dict[Status, tuple[str, str, str]] = {
+    Status.QUEUED: ("info", "It waits for its turn.", "It goes out as soon as a worker is free."),
+    Status.SENDING: ("info", "It is being handed over.", "The provider has not answered yet."),
+    Status.UNKNOWN: ("warn", "It is not known whether it was taken.", ""),
+    Status.SUPPRESSED: ("warn", "It was not sent, on purpose.", ""),
+    Status.CANCELED: ("info", "It was canceled.", "It was not sent."),
+    Status.EXPIRED: ("warn", "It expired before it could go.", ""),
+    Status.ACCEPTED: ("info", "The provider has it.", "It has not said yet that it handed it on."),
+    Status.SENT: (
+        "info",
+        "It is on its way.",
+        "The carrier has it. Some carriers never say more than that.",
+    ),
+    Status.FAILED: ("bad", "It did not arrive.", ""),
+    Status.UNDELIVERED: ("bad", "It did not arrive.", ""),
+    Status.DELIVERED: ("good", "It arrived.", ""),
+    Status.READ: ("good", "It arrived and was read.", ""),
+}

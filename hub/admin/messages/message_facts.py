@@ -1,0 +1,82 @@
+"""The facts under Details on a message's page: where it came from, its ids, price and attempts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import url_for
+from markupsafe import Markup
+
+from hub import integrations
+from hub.admin.contacts import detail
+from hub.db.engine import db
+from hub.lib.page_text import isolate_markup
+from hub.messaging.policy import policy, session_windows
+from hub.models import Event, Message, Source, Template, TemplateVersion
+
+
+def list_facts(message: Message) -> list[tuple[str, Any]]:
+    """Return rows of label and value; a row with an empty value is not shown."""
+    provider = integrations.provider_of(message.connection.integration, "Provider")
+    contact_url = url_for("admin.contact", contact_id=message.contact_id)
+    connection_url = url_for("admin.connection", slug=message.connection.slug)
+    return [
+        ("To", _link(contact_url, message.contact.address, "sp-mono")),
+        ("Free text", _window(message)),
+        ("Event", _event(message)),
+        ("Connection", _link(connection_url, message.connection.title)),
+        ("Template", _template(message)),
+        ("Changes", _edited(message)),
+        ("Message id", _mono(message.id)),
+        (f"{provider}’s id", _mono(message.provider_id or "")),
+        ("Segments", message.segments or ""),
+        ("Price", f"{message.price:f}" if message.price is not None else ""),
+        ("Attempts", message.tries or ""),
+    ]
+
+
+def _event(message: Message) -> str:
+    event = db.session.get(Event, message.event_id) if message.event_id else None
+    source = db.session.get(Source, message.source_id) if message.source_id else None
+    return f"{event.type} from {source.name}" if event and source else ""
+
+
+def _template(message: Message) -> str:
+    version, template = _template_of(message)
+    return f"{template.name}, version {version.number}" if template and version else ""
+
+
+def language_of(message: Message) -> str:
+    """Return the language of the template that a message was made from; '' without one."""
+    _, template = _template_of(message)
+    return {"en": "English"}.get(template.locale, template.locale) if template else ""
+
+
+def _template_of(message: Message) -> tuple[TemplateVersion | None, Template | None]:
+    if not message.template_version_id:
+        return None, None
+    version = db.session.get(TemplateVersion, message.template_version_id)
+    return version, db.session.get(Template, version.template_id) if version else None
+
+
+def _edited(message: Message) -> Markup | str:
+    if not message.edits_id:
+        return ""
+    return _link(url_for("admin.message", message_id=message.edits_id), "an earlier post")
+
+
+def _mono(text: str) -> Markup | str:
+    return Markup('<span class="sp-mono">{}</span>').format(isolate_markup(text)) if text else ""
+
+
+def _link(href: str, text: str, classes: str = "") -> Markup:
+    return Markup('<a href="{}" class="{}">{}</a>').format(href, classes, isolate_markup(text))
+
+
+def _window(message: Message) -> str:
+    """Say whether free text may be sent to the recipient now, where that is a question."""
+    if not detail.asks_for(message.connection):
+        return ""
+    sender = policy.sender_key(message.connection)
+    closing = session_windows.closing_times(sender, [message.contact_id])
+    return detail.consent_label(closing.get(message.contact_id))

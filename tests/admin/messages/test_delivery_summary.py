@@ -1,0 +1,84 @@
+"""The sentence at the top of a message's page is decided from the facts alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from flask import Flask
+
+from hub.admin.messages.delivery_summary import Situation, summarize
+from hub.core.vocabulary import ConnectionState, Status
+from hub.db.types import id_at
+from hub.integrations.base import Problem
+from hub.messaging.policy import policy
+from hub.messaging.send.destinations import DestinationPause
+from hub.models import Connection, Message
+
+PLANNED = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
+PROBLEM = Problem("30003", "The phone is off.", "Try again later.")
+PAUSED = DestinationPause("#contracts", "channel_not_found", "The channel is gone.", PLANNED, 1)
+
+
+def a_situation(status: Status, *, enabled: bool = True, **fields: object) -> Situation:
+    state = ConnectionState.ENABLED if enabled else ConnectionState.DISABLED
+    connection = Connection(
+        integration="twilio_sms", title="Texts", slug="texts", state=state, why=""
+    )
+    message = Message(
+        id=id_at("msg", PLANNED),
+        status=status,
+        connection=connection,
+        changed_at=PLANNED + timedelta(seconds=2),
+        **fields,
+    )
+    return Situation(message, connection, status, None, None, "", None)
+
+
+@pytest.fixture(autouse=True)
+def _page(app: Flask) -> object:
+    with app.test_request_context("/"):
+        yield
+
+
+def test_delivery_says_how_long_it_took() -> None:
+    summary = summarize(a_situation(Status.DELIVERED))
+    assert summary.tone == "good"
+    assert summary.text.startswith("2 s after it was planned.")
+
+
+def test_failure_says_why_and_how_to_fix_it() -> None:
+    summary = summarize(replace(a_situation(Status.FAILED), problem=PROBLEM))
+    assert (summary.tone, summary.text) == ("bad", "The phone is off. Try again later.")
+
+
+def test_message_that_arrived_when_sent_again_is_good_news() -> None:
+    failed = replace(a_situation(Status.FAILED), problem=PROBLEM, unreadable="damaged")
+    again = a_situation(Status.DELIVERED).message
+    summary = summarize(replace(failed, arrived_later=again))
+    assert (summary.tone, summary.href) == ("good", f"/messages/{again.id}")
+
+
+def test_damaged_row_is_named_before_its_connection() -> None:
+    off = a_situation(Status.QUEUED, enabled=False)
+    assert summarize(replace(off, unreadable="damaged")).text == "damaged"
+    assert summarize(off).href == "/connections/texts"
+
+
+def test_paused_destination_is_named_before_the_next_attempt() -> None:
+    waiting = a_situation(Status.QUEUED, tries=1, due_at=PLANNED)
+    assert "#contracts" in summarize(replace(waiting, paused=PAUSED)).title
+    assert "again at" in summarize(waiting).title
+
+
+def test_quiet_hours_are_named_before_the_next_attempt() -> None:
+    waiting = a_situation(Status.QUEUED, tries=1, due_at=PLANNED, code=policy.QUIET)
+    assert "quiet hours" in summarize(waiting).title
+
+
+def test_message_at_the_provider_says_when_its_status_is_asked_for() -> None:
+    sent = a_situation(Status.SENT, due_at=PLANNED)
+    text = summarize(sent).text
+    assert text != summarize(a_situation(Status.SENT)).text
+    assert ":30" in text
