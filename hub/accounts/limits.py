@@ -175,13 +175,9 @@ def _seconds(count: int) -> str:
 
 
 def _minutes(seconds: int) -> str:
-    return (
-        _seconds(seconds)
-        if seconds < 60
-        else "a minute"
-        if seconds < 90
-        else f"{round(seconds / 60)} minutes"
-    )
+    if seconds < 60:
+        return _seconds(seconds)
+    return "a minute" if seconds < 90 else f"{round(seconds / 60)} minutes"
 
 
 class _Counters:

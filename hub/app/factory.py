@@ -86,25 +86,7 @@ def create(config: Config | None = None, doors: Sequence[str] = DOORS) -> Flask:
     app.request_class = HubRequest
     app.session_interface = Sessions()
     app.jinja_env.add_extension(Isolation)
-    app.config.update(
-        SECRET_KEY=config.secret_key,
-        SQLALCHEMY_DATABASE_URI=config.database_url,
-        SQLALCHEMY_ENGINE_OPTIONS=_engine_options(config),
-        MAX_CONTENT_LENGTH=LARGEST_BODY + 1,
-        PREFERRED_URL_SCHEME="https" if config.https else "http",
-        SESSION_COOKIE_NAME="signpost",
-        SESSION_COOKIE_SECURE=config.https,
-        SESSION_COOKIE_HTTPONLY=True,
-        SESSION_COOKIE_SAMESITE="Lax",
-        SESSION_COOKIE_PATH=config.path_prefix or "/",
-        WTF_CSRF_TIME_LIMIT=None,
-        WTF_CSRF_CHECK_DEFAULT=False,  # the admin door checks; the others take no cookie
-        RATELIMIT_STORAGE_URI=config.redis_url.replace("unix://", "redis+unix://", 1),
-        RATELIMIT_STORAGE_OPTIONS={"socket_timeout": 0.1},
-        RATELIMIT_IN_MEMORY_FALLBACK_ENABLED=True,
-        RATELIMIT_KEY_PREFIX="hub",
-        TEMPLATES_AUTO_RELOAD=False,
-    )
+    app.config.update(_flask_settings(config))
     app.json.sort_keys = False  # type: ignore[attr-defined]  # answers keep the order that the documentation shows
     app.extensions["hub.config"] = config
     app.extensions["hub.keyring"] = Keyring(config.encryption_keys)
@@ -115,24 +97,62 @@ def create(config: Config | None = None, doors: Sequence[str] = DOORS) -> Flask:
     integration_instances.init_app(app, config)
     assert models.Message.metadata is engine.Base.metadata  # noqa: S101 - migrations see every table
 
-    app.url_map.strict_slashes = False  # a redirect would lose what a provider posted
-    app.url_map.merge_slashes = False
-    app.url_map.redirect_defaults = False
-    hosts = _hosts(config)
-    app.before_request(lambda: _check_host(hosts, config.public_url))
-    app.before_request(_check_text)
-    app.after_request(_add_headers if not config.https else _add_secure_headers)
+    _route_strictly(app)
+    _check_requests(app, config)
     app.extensions["hub.nowhere"] = {}
     for door in doors:
         importlib.import_module(door).init_app(app)
     app.extensions["hub.body_limit"] = partial(_body_limit, app)
     for status in (400, 404, 405):
         app.register_error_handler(status, _nowhere)
+    _wrap_wsgi(app, config)
+    return app
+
+
+def _flask_settings(config: Config) -> dict[str, Any]:
+    """Return the settings of Flask and its extensions."""
+    return {
+        "SECRET_KEY": config.secret_key,
+        "SQLALCHEMY_DATABASE_URI": config.database_url,
+        "SQLALCHEMY_ENGINE_OPTIONS": _engine_options(config),
+        "MAX_CONTENT_LENGTH": LARGEST_BODY + 1,
+        "PREFERRED_URL_SCHEME": "https" if config.https else "http",
+        "SESSION_COOKIE_NAME": "signpost",
+        "SESSION_COOKIE_SECURE": config.https,
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        "SESSION_COOKIE_PATH": config.path_prefix or "/",
+        "WTF_CSRF_TIME_LIMIT": None,
+        "WTF_CSRF_CHECK_DEFAULT": False,  # the admin door checks; the others take no cookie
+        "RATELIMIT_STORAGE_URI": config.redis_url.replace("unix://", "redis+unix://", 1),
+        "RATELIMIT_STORAGE_OPTIONS": {"socket_timeout": 0.1},
+        "RATELIMIT_IN_MEMORY_FALLBACK_ENABLED": True,
+        "RATELIMIT_KEY_PREFIX": "hub",
+        "TEMPLATES_AUTO_RELOAD": False,
+    }
+
+
+def _route_strictly(app: Flask) -> None:
+    """Redirect nothing: a redirect would lose what a provider posted."""
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
+    app.url_map.redirect_defaults = False
+
+
+def _check_requests(app: Flask, config: Config) -> None:
+    """Refuse requests for other hosts or with bad text, and add the headers of every response."""
+    hosts = _hosts(config)
+    app.before_request(lambda: _check_host(hosts, config.public_url))
+    app.before_request(_check_text)
+    app.after_request(_add_secure_headers if config.https else _add_headers)
+
+
+def _wrap_wsgi(app: Flask, config: Config) -> None:
+    """Put the layers around the application that see a request before Flask does."""
     app.wsgi_app = _UnderPrefix(app.wsgi_app, config.path_prefix)  # type: ignore[method-assign]
     app.wsgi_app = _CheckedBody(app.wsgi_app)  # type: ignore[method-assign]
     if config.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.trusted_proxies)  # type: ignore[method-assign]
-    return app
 
 
 def _body_limit(app: Flask, method: str, path: str) -> int:

@@ -148,9 +148,10 @@ _ODD = "?"
 
 
 def _odd_id(prefix: str, value: Any) -> str:
-    kind = "b" if isinstance(value, bytes) else "t" if isinstance(value, str) else "n"
-    text = value.hex() if isinstance(value, bytes) else str(value).encode().hex()
-    number = f"{_ODD}{kind}{text}"
+    if isinstance(value, bytes):
+        number = f"{_ODD}b{value.hex()}"
+    else:
+        number = f"{_ODD}{'t' if isinstance(value, str) else 'n'}{str(value).encode().hex()}"
     return number if prefix == "*" else f"{prefix}_{number}"
 
 

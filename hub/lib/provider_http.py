@@ -293,16 +293,8 @@ class ProviderHttpClient:
         counted, until it is larger than that. `hidden` is a part of the path that is a secret: the
         exchange does not tell it, as errors tell of no URL more than its host.
         """
-        parts = urlsplit(url)
-        path = parts.path.replace(hidden, "•••") if hidden else parts.path
-        exchange = Exchange(method, f"{parts.scheme}://{parts.hostname}{path}")
-        if (log := _exchanges.get()) is not None:
-            log.append(exchange)
-        if parts.scheme != "https" and host_port(url) not in self._allow:
-            raise AddressNotAllowed(
-                f"{parts.hostname} would be reached without encryption. Use its https address, or"
-                f" add {host_port(url)} to HUB_HTTP_ALLOW."
-            )
+        exchange = _note_exchange(method, url, hidden)
+        self._check_encryption(url)
         _request.left = False
         _request.latest = uptime() + LEAVES_WITHIN
         started = time.monotonic()
@@ -320,22 +312,24 @@ class ProviderHttpClient:
             try:
                 exchange.status = response.status
                 exchange.headers = {name.lower(): value for name, value in response.headers.items()}
-                content, size = self._read(
-                    response, started + connect + 2 * read, count_to, largest
-                )
+                deadline = started + connect + 2 * read
+                content, size = self._read(response, deadline, count_to, largest)
             finally:
                 response.release_conn()
         except HTTPError as problem:
-            if isinstance(problem, NewConnectionError | ConnectTimeoutError) or not _request.left:
-                raise ConnectFailed(
-                    f"{parts.hostname} cannot be reached: {_sentence(problem)}."
-                ) from None
-            raise ResponseLost(
-                f"{parts.hostname} did not answer completely: {_sentence(problem)}."
-            ) from None
+            raise _failure(urlsplit(url).hostname, problem) from None
         finally:
             exchange.milliseconds = round((time.monotonic() - started) * 1000)
         return ProviderResponse(response.status, exchange.headers, content, size)
+
+    def _check_encryption(self, url: str) -> None:
+        """Raise AddressNotAllowed for an address without encryption that no admin has allowed."""
+        parts = urlsplit(url)
+        if parts.scheme != "https" and host_port(url) not in self._allow:
+            raise AddressNotAllowed(
+                f"{parts.hostname} would be reached without encryption. Use its https address, or"
+                f" add {host_port(url)} to HUB_HTTP_ALLOW."
+            )
 
     @staticmethod
     def _read(
@@ -356,6 +350,23 @@ class ProviderHttpClient:
             if not count_to:
                 pieces.append(piece)
         return b"".join(pieces), size
+
+
+def _note_exchange(method: str, url: str, hidden: str) -> Exchange:
+    """Return the record of a request that begins, and add it to those that are being collected."""
+    parts = urlsplit(url)
+    path = parts.path.replace(hidden, "•••") if hidden else parts.path
+    exchange = Exchange(method, f"{parts.scheme}://{parts.hostname}{path}")
+    if (log := _exchanges.get()) is not None:
+        log.append(exchange)
+    return exchange
+
+
+def _failure(host: str | None, problem: HTTPError) -> HubError:
+    """Return the error that says whether this thread's request left, and what went wrong."""
+    if isinstance(problem, NewConnectionError | ConnectTimeoutError) or not _request.left:
+        return ConnectFailed(f"{host} cannot be reached: {_sentence(problem)}.")
+    return ResponseLost(f"{host} did not answer completely: {_sentence(problem)}.")
 
 
 def _sentence(problem: Exception) -> str:

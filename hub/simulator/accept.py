@@ -48,7 +48,9 @@ def message(form: Mapping[str, str], media: list[str], here: Bench) -> Message:
     text = (TRIAL_NOTICE if here.account.trial and not _on_whatsapp(to) else "") + (
         filled.body if filled else body
     )
-    status = "scheduled" if starts > now else "accepted" if service else "queued"
+    status = "accepted" if service else "queued"
+    if starts > now:
+        status = "scheduled"
     return Message(
         sid=("MM" if media or template else "SM") + secrets.token_hex(16),
         recipient=to,

@@ -29,13 +29,9 @@ class Trouble:
         if self.hangs:
             return f"Hangs for {self.hangs:.0f} s, but posted"
         said = f"{self.status} {self.error}".strip()
-        return (
-            f"{said} once, then posted"
-            if self.once
-            else f"{said}, but posted"
-            if self.breaks
-            else said
-        )
+        if self.once:
+            return f"{said} once, then posted"
+        return f"{said}, but posted" if self.breaks else said
 
     @property
     def takes(self) -> bool:

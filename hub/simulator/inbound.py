@@ -72,6 +72,29 @@ def write(reply: Reply, here: Bench) -> Message:
 
     Raise ValueError for what cannot be.
     """
+    _check(reply)
+    prefix = PREFIX if reply.channel == "whatsapp" else ""
+    person = prefix + reply.phone
+    before = list(reversed(here.store.chat(person, LOOK_BACK)))
+    button = _find_button(reply.button, before)
+    message = _message(
+        reply,
+        text=reply.text or button.title,
+        sender=person,
+        recipient=prefix + here.account.credentials.phone_number,
+        service=next((one.service for one in before if not one.inbound), ""),
+    )
+    here.store.add(message)
+    fields = _fields(message, here)
+    if reply.media:
+        fields |= _media_fields(message, here)
+    if reply.channel == "whatsapp":
+        here.windows.open(message.recipient, person)
+        fields |= _whatsapp_fields(reply, button, message.recipient)
+    return _post(message, fields, here)
+
+
+def _check(reply: Reply) -> None:
     on_whatsapp = reply.channel == "whatsapp"
     if reply.channel not in CHANNELS:
         raise ValueError(f"A person writes over {' or '.join(CHANNELS)}, not {reply.channel!r}.")
@@ -82,19 +105,15 @@ def write(reply: Reply, here: Bench) -> Message:
         )
     if not (reply.text or reply.button or reply.media):
         raise ValueError("Write a text, press a button or attach the sample image.")
-    prefix = PREFIX if on_whatsapp else ""
-    person = prefix + reply.phone
-    ours = prefix + here.account.credentials.phone_number
-    before = list(reversed(here.store.chat(person, LOOK_BACK)))
-    pressed, title, payload = _pressed(reply.button, before)
-    text = reply.text or title
+
+
+def _message(reply: Reply, *, text: str, sender: str, recipient: str, service: str) -> Message:
     now = time.time()
-    last = next((one for one in before if not one.inbound), None)
-    message = Message(
+    return Message(
         sid=("MM" if reply.media else "SM") + secrets.token_hex(16),
-        recipient=ours,
-        sender=person,
-        service=last.service if last else "",
+        recipient=recipient,
+        sender=sender,
+        service=service,
         body=text,
         media=int(reply.media),
         segments=segments.count(text),
@@ -107,19 +126,10 @@ def write(reply: Reply, here: Bench) -> Message:
         sent=now,
         direction="inbound",
     )
-    here.store.add(message)
-    fields = _fields(message, here)
-    if reply.media:
-        kept = here.media.add(
-            message.sid, "", media.Fetched("image/png", "signature.png", media.sample())
-        )
-        fields |= {
-            "MediaUrl0": here.config.simulator_url + kept.path(here.account.sid),
-            "MediaContentType0": kept.type,
-        }
-    if on_whatsapp:
-        here.windows.open(ours, person)
-        fields |= _whatsapp_fields(reply, pressed, title, payload, ours)
+
+
+def _post(message: Message, fields: dict[str, str], here: Bench) -> Message:
+    """Post a message to the hub, send what its answer says, and return the message with it."""
     failure, status, body = callbacks.call(
         address(here),
         fields,
@@ -133,18 +143,36 @@ def write(reply: Reply, here: Bench) -> Message:
     return replace(message, answer=str(status or failure))
 
 
-def _pressed(button: str, before: list[Message]) -> tuple[Message | None, str, str]:
-    """Find the newest message with this button; returns it, the button's title and its id.
+@dataclass(frozen=True)
+class PressedButton:
+    """A button that a person pressed, and the message it stands on; None if none was pressed."""
+
+    message: Message | None = None
+    title: str = ""
+    id: str = ""
+
+
+def _find_button(button: str, before: list[Message]) -> PressedButton:
+    """Find a button by its title or id on the newest message that has it.
 
     Raise ValueError if there is none.
     """
     if not button:
-        return None, "", ""
+        return PressedButton()
     for message in before:
         for one in json.loads(message.buttons or "[]"):
             if button in (one.get("id"), one["title"]):
-                return message, one["title"], one.get("id", one["title"])
+                return PressedButton(message, one["title"], one.get("id", one["title"]))
     raise ValueError(f"No message on this phone has a button {button!r}.")
+
+
+def _media_fields(message: Message, here: Bench) -> dict[str, str]:
+    image = media.Fetched("image/png", "signature.png", media.sample())
+    kept = here.media.add(message.sid, "", image)
+    return {
+        "MediaUrl0": here.config.simulator_url + kept.path(here.account.sid),
+        "MediaContentType0": kept.type,
+    }
 
 
 def _fields(message: Message, here: Bench) -> dict[str, str]:
@@ -164,22 +192,18 @@ def _fields(message: Message, here: Bench) -> dict[str, str]:
     return fields | ({"MessagingServiceSid": message.service} if message.service else {})
 
 
-def _whatsapp_fields(
-    reply: Reply, pressed: Message | None, title: str, payload: str, ours: str
-) -> dict[str, str]:
-    fields = {
-        "ProfileName": "Ada Byron",
-        "MessageType": "button" if pressed else "image" if reply.media else "text",
-    }
+def _whatsapp_fields(reply: Reply, button: PressedButton, ours: str) -> dict[str, str]:
+    fields = {"ProfileName": "Ada Byron", "MessageType": "image" if reply.media else "text"}
     if reply.phone.startswith("+"):
         fields["WaId"] = reply.phone.lstrip("+")
     if external := reply.external_id or ("" if reply.phone.startswith("+") else reply.phone):
         fields["ExternalUserId"] = PREFIX + external.removeprefix(PREFIX)
-    if pressed:
+    if button.message:
         fields |= {
-            "ButtonText": title,
-            "ButtonPayload": payload,
-            "OriginalRepliedMessageSid": pressed.sid,
+            "MessageType": "button",
+            "ButtonText": button.title,
+            "ButtonPayload": button.id,
+            "OriginalRepliedMessageSid": button.message.sid,
             "OriginalRepliedMessageSender": ours,
         }
     return fields

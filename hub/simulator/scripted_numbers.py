@@ -220,7 +220,9 @@ def steps(number: str, *, pooled: bool, scheduled: bool, fate: int = 0) -> tuple
     With a Messaging Service it is `accepted` until a sender is chosen; a scheduled one first
     becomes `queued`. `fate` is the code of what was found wrong with it.
     """
-    plan = recipient(number).steps if not fate else NEVER_LEFT if fate in NEVER_LEAVE else HELD_BACK
+    plan = recipient(number).steps
+    if fate:
+        plan = NEVER_LEFT if fate in NEVER_LEAVE else HELD_BACK
     if pooled or scheduled:
         tells = ("queued",) if recipient(number).steps is not GETS_LOST else ()
         return (Step(0.05, "queued", tells), *plan)

@@ -243,7 +243,8 @@ def _language(source: str, begin: int) -> tuple[int, str]:
         end += 1
     language = ""
     if end > begin and end < len(source) and source[end] != "`":
-        begin, language = end, source[begin:end]
+        language = source[begin:end]
+        begin = end
     if source[begin : begin + 1] in ("\n", "\r"):
         begin += 2 if source[begin : begin + 2] in ("\n\r", "\r\n") else 1
     return begin, language

@@ -24,6 +24,9 @@ from hub.simulator.telegram.messages import PROVIDER
 view = Blueprint("telegram", __name__)
 view.before_request(guard)
 TAG = re.compile(r"(<[^>]*>)")
+CHAT_FIELDS = ("id", "type", "name", "state", "moved_to")
+PRESS_FIELDS = ("id", "who", "chat", "message", "text", "data", "answered", "said", "alert")
+UPDATE_FIELDS = ("kind", "state", "tries", "answer", "content")
 TROUBLES = (("Chats", magic.CHATS), ("Tokens", magic.TOKENS))
 
 
@@ -70,9 +73,8 @@ def listed() -> Response:
     `kind`, `state` (waiting, told, dropped), `tries`, `answer` and `content`.
     """
     here = bench()
-    wanted = request.args.get("chat", "")
     webhook = here.telegram.bot.webhook
-    pending = here.telegram.updates.pending()
+    updates = here.telegram.updates.all()
     return jsonify(
         bot=here.telegram.bot.user,
         team_chat=here.telegram.bot.team_chat,
@@ -80,38 +82,22 @@ def listed() -> Response:
             "url": webhook.url,
             "allowed_updates": webhook.allowed,
             "error": webhook.error,
-            "pending": pending,
+            "pending": here.telegram.updates.pending(),
         },
-        chats=[
-            {name: getattr(chat, name) for name in ("id", "type", "name", "state", "moved_to")}
-            for chat in here.telegram.chats.all()
+        chats=[_fields(chat, CHAT_FIELDS) for chat in here.telegram.chats.all()],
+        messages=[
+            _summary(post) for post in here.posts.listed(PROVIDER, request.args.get("chat", ""))
         ],
-        messages=[_summary(post) for post in here.posts.listed(PROVIDER, wanted)],
-        presses=[
-            {
-                name: getattr(one, name)
-                for name in (
-                    "id",
-                    "who",
-                    "chat",
-                    "message",
-                    "text",
-                    "data",
-                    "answered",
-                    "said",
-                    "alert",
-                )
-            }
-            for one in here.telegram.presses()
-        ],
+        presses=[_fields(press, PRESS_FIELDS) for press in here.telegram.presses()],
         updates=[
-            {
-                "update_id": int(number),
-                **{name: one[name] for name in ("kind", "state", "tries", "answer", "content")},
-            }
-            for number, one in here.telegram.updates.all().items()
+            {"update_id": int(number), **{name: update[name] for name in UPDATE_FIELDS}}
+            for number, update in updates.items()
         ],
     )
+
+
+def _fields(row: Any, names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in names}
 
 
 @view.get(f"/{USERNAME}")
