@@ -74,7 +74,7 @@ def test_an_admin_connects_twilio_and_a_text_arrives(
 
     page.get_by_label("Your mobile number").fill(to)
     press(page, "Send test message")
-    delivered = page.locator("#send-result").get_by_text("Delivered")
+    delivered = page.locator("#send-result").get_by_text("Delivered", exact=True)
     if not javascript:
         until_shown(page, delivered)
     expect(delivered).to_be_visible()

@@ -211,7 +211,7 @@ def _(bare: Bare) -> None:
     expect(bare.page.locator("#to-error")).to_contain_text("+")
     bare.page.get_by_label("Your mobile number").fill(bare.hub.number())
     press(bare.page, "Send test message")
-    until_shown(bare.page, bare.page.locator("#send-result").get_by_text("Delivered"))
+    until_shown(bare.page, bare.page.locator("#send-result").get_by_text("Delivered", exact=True))
 
 
 @form("admin.rename_connection")

@@ -470,3 +470,15 @@ def test_a_broken_connection_that_passes_is_enabled_again(
     assert "The test passed. The connection is enabled again." in words(answer)
     with app.app_context():
         assert db.session.get_one(Connection, stored).state == ConnectionState.ENABLED
+
+
+@pytest.mark.parametrize("action", ["test", "enable", "send"])
+def test_the_settings_are_saved_to_their_own_address_from_every_answer(
+    app: Flask, admin: Browser, stored: str, values: dict[str, str], simulator: Any, action: str
+) -> None:
+    wrong = {**values, "auth_token": OTHER_TOKEN, "do": "save"}
+    assert admin.post(PAGE, wrong).status_code == 303
+    answer = admin.post(f"{PAGE}/{action}", {"to": "nobody"})
+    assert answer.status_code == 422
+    [form] = re.findall(r'<form[^>]*id="settings"[^>]*>', answer.text)
+    assert f'action="{PAGE}"' in form
