@@ -110,7 +110,7 @@ def test_a_message_that_waits_says_for_what_and_is_canceled(
     )
 
     press(page, "Cancel message")
-    expect(page.get_by_text("Canceled. It was not sent.")).to_be_visible()
+    expect(page.get_by_role("heading", name="Canceled. It was not sent.")).to_be_visible()
     expect(page.get_by_role("heading", name="It was canceled.")).to_be_visible()
 
 

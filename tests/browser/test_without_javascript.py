@@ -310,7 +310,7 @@ def _(bare: Bare) -> None:
 def _(bare: Bare) -> None:
     bare.page.goto("/connections/demo-telegram")
     bare.page.get_by_label("Signers were reminded").check()
-    press(bare.page, "Save changes")
+    press(bare.page, "Save events")
     bare.says("Kept. It holds for every event from now on.")
     expect(bare.page.get_by_label("Signers were reminded")).to_be_checked()
 
