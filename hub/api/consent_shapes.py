@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, Field, StrictBool, StringConstraints
 
 from hub.api.fields import Address, cursor
 from hub.core.vocabulary import Channel
@@ -91,7 +91,7 @@ class ConsentIn(Strict):
             " form."
         )
     )
-    yes: bool = Field(alias="given", description="True for yes.")
+    yes: StrictBool = Field(alias="given", description="True for yes.")
     channel: Channel | None = Field(default=None, description=EVERY)
     purpose: Annotated[str, StringConstraints(max_length=100)] = Field(
         default="",

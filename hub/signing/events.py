@@ -22,6 +22,7 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
+    StrictBool,
     StringConstraints,
     Tag,
     model_validator,
@@ -169,8 +170,8 @@ class RequestIn(Strict):
 class SendTo(Strict):
     """The addresses of a signer to use; true for every address given."""
 
-    mobile_number: bool = True
-    email: bool = True
+    mobile_number: StrictBool = True
+    email: StrictBool = True
 
 
 class SignerIn(Strict):

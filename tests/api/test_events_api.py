@@ -237,6 +237,8 @@ def with_signer(**fields: Any) -> dict[str, Any]:
         (with_signer(signing_url="sign.example"), "invalid_field", "signers[0].signing_url"),
         (with_signer(preference=["pigeon"]), "invalid_field", "signers[0].preference[0]"),
         (with_signer(send_to={"fax": True}), "unknown_field", "signers[0].send_to.fax"),
+        (with_signer(send_to={"email": "no"}), "invalid_field", "signers[0].send_to.email"),
+        (with_signer(send_to={"email": 0}), "invalid_field", "signers[0].send_to.email"),
     ],
 )
 def test_what_is_wrong_is_named(

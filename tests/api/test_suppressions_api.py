@@ -156,6 +156,12 @@ def test_a_bad_consent_is_refused_with_its_field(
     assert (answer.status_code, body(answer)["field"]) == (422, field)
 
 
+@pytest.mark.parametrize("given", ["off", "no", "false", "yes", 0, 1, 1.0, "", None, []])
+def test_consent_is_true_or_false_and_nothing_like_it(signing_app: SigningApp, given: Any) -> None:
+    answer = signing_app.post("/consents", {"address": ERIC, "given": given})
+    assert (answer.status_code, body(answer)["field"]) == (422, "given")
+
+
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r", "\u2028"])
 def test_consent_whose_ip_has_two_lines_can_be_exported_and_imported_again(
     signing_app: SigningApp, line_end: str
