@@ -1,4 +1,4 @@
-"""The door out: what it lets through, what it refuses, and what is known after a failure."""
+"""The HTTP client for providers: what it allows, what it refuses, and what a failure tells."""
 
 from __future__ import annotations
 
@@ -111,13 +111,13 @@ def url(port: int) -> str:
 
 
 @pytest.fixture
-def door(port: int) -> ProviderHttpClient:
+def http(port: int) -> ProviderHttpClient:
     return ProviderHttpClient(allow=[f"127.0.0.1:{port}"])
 
 
 # ── Answers ───────────────────────────────────────────────────────────────────────────────────────
 def test_an_answer_has_status_headers_and_body(http: ProviderHttpClient, url: str) -> None:
-    answer = door.request("POST", url + "/x?a=%2B", body=b"data")
+    answer = http.request("POST", url + "/x?a=%2B", body=b"data")
     assert (answer.status, answer.text, answer.headers["x-name"]) == (200, "hello", "value")
     assert Page.seen == [("POST", "/x?a=%2B", b"data")]
 
@@ -126,7 +126,7 @@ def test_an_answer_has_status_headers_and_body(http: ProviderHttpClient, url: st
 def test_every_status_is_an_answer_and_nothing_is_tried_again(
     http: ProviderHttpClient, url: str, status: int
 ) -> None:
-    answer = door.request("POST", f"{url}/status/{status}")
+    answer = http.request("POST", f"{url}/status/{status}")
     assert (answer.status, answer.retry_after) == (status, 7.0)
     assert len(Page.seen) == 1
 
@@ -149,7 +149,7 @@ def test_every_status_is_an_answer_and_nothing_is_tried_again(
 def test_a_pause_is_a_number_or_none(
     http: ProviderHttpClient, url: str, header: str, seconds: float | None
 ) -> None:
-    assert door.request("GET", f"{url}/retry/{header}").retry_after == seconds
+    assert http.request("GET", f"{url}/retry/{header}").retry_after == seconds
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_a_pause_until_a_moment_is_told_by_our_clock_where_the_provider_does_not
 
 
 def test_a_redirect_is_not_followed(http: ProviderHttpClient, url: str) -> None:
-    assert door.request("GET", url + "/away").status == 302
+    assert http.request("GET", url + "/away").status == 302
     assert [path for _, path, _ in Page.seen] == ["/away"]
 
 
@@ -194,21 +194,21 @@ def test_a_redirect_is_not_followed(http: ProviderHttpClient, url: str) -> None:
 def test_a_redirect_to_where_secrets_lie_is_only_an_answer(
     http: ProviderHttpClient, url: str, status: int, method: str
 ) -> None:
-    answer = door.request(method, f"{url}/moved/{status}", body=b"{}" if method == "POST" else None)
+    answer = http.request(method, f"{url}/moved/{status}", body=b"{}" if method == "POST" else None)
     assert (answer.status, [path for _, path, _ in Page.seen]) == (status, [f"/moved/{status}"])
 
 
 def test_connections_are_kept_alive(http: ProviderHttpClient, url: str) -> None:
     with provider_http.record_exchanges() as exchanges:
         for _ in range(3):
-            door.request("GET", url + "/x")
-    pool = door._manager.connection_from_url(url)
+            http.request("GET", url + "/x")
+    pool = http._manager.connection_from_url(url)
     assert pool.num_connections == 1
     assert [one.status for one in exchanges] == [200] * 3
 
 
 def test_as_many_are_kept_alive_as_calls_were_made_at_once() -> None:
-    # two connections of one provider share a door, and have 64 threads each
+    # two connections of one provider share a client, and have 64 threads each
     both = 80
     met = threading.Barrier(80)
 
@@ -222,20 +222,20 @@ def test_as_many_are_kept_alive_as_calls_were_made_at_once() -> None:
 
     server = Many(("127.0.0.1", 0), Meeting)
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    door = ProviderHttpClient(allow=[f"127.0.0.1:{server.server_port}"])
+    http = ProviderHttpClient(allow=[f"127.0.0.1:{server.server_port}"])
     url = f"http://127.0.0.1:{server.server_port}/"
     try:
         for _ in range(2):
             threads = [
-                threading.Thread(target=door.request, args=("GET", url)) for _ in range(both)
+                threading.Thread(target=http.request, args=("GET", url)) for _ in range(both)
             ]
             for thread in threads:
                 thread.start()
             for thread in threads:
                 thread.join(10)
-        assert door._manager.connection_from_url(url).num_connections == both
+        assert http._manager.connection_from_url(url).num_connections == both
     finally:
-        door._manager.clear()
+        http._manager.clear()
         server.shutdown()
         server.server_close()
 
@@ -246,14 +246,14 @@ def test_what_fails_after_the_request_left_may_have_arrived(
     http: ProviderHttpClient, url: str, path: str
 ) -> None:
     with pytest.raises(ResponseLost):
-        door.request("POST", url + path, body=b"data")
+        http.request("POST", url + path, body=b"data")
     assert len(Page.seen) == 1
 
 
 def test_an_answer_that_does_not_come_may_have_arrived(http: ProviderHttpClient, url: str) -> None:
     began = time.monotonic()
     with pytest.raises(ResponseLost, match="in time"):
-        door.request("POST", url + "/hang", read=0.2)
+        http.request("POST", url + "/hang", read=0.2)
     assert time.monotonic() - began < 0.9
 
 
@@ -323,22 +323,22 @@ def test_a_request_that_is_late_to_leave_does_not_leave(
     monkeypatch.setattr(socket, "getaddrinfo", slowly)
     Page.seen.clear()
     with pytest.raises(ConnectFailed, match="in time"):
-        door.request("POST", f"{url}/")
+        http.request("POST", f"{url}/")
     assert Page.seen == []
 
 
 def test_a_request_does_not_leave_when_the_machine_was_suspended_before(
     http: ProviderHttpClient, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    door.request("GET", f"{url}/")  # the connection is kept, and nothing else takes time
+    http.request("GET", f"{url}/")  # the connection is kept, and nothing else takes time
     Page.seen.clear()
     clock = iter([100.0, 100.0 + provider_http.LEAVES_WITHIN + 1])
     with monkeypatch.context() as suspended:
         suspended.setattr(provider_http, "uptime", lambda: next(clock))
         with pytest.raises(ConnectFailed):
-            door.request("POST", f"{url}/")
+            http.request("POST", f"{url}/")
     assert Page.seen == []
-    assert door.request("GET", f"{url}/").status == 200
+    assert http.request("GET", f"{url}/").status == 200
 
 
 def test_who_does_not_accept_connections_means_not_sent() -> None:
@@ -365,7 +365,7 @@ def test_a_failure_tells_neither_query_nor_body_nor_header(
     http: ProviderHttpClient, url: str
 ) -> None:
     with provider_http.record_exchanges() as exchanges, pytest.raises(ResponseLost) as problem:
-        door.request(
+        http.request(
             "POST", url + "/drop?to=secret1", body=b"secret2", headers={"Authorization": "secret3"}
         )
     assert "secret" not in str(problem.value) + repr(exchanges)
@@ -378,9 +378,9 @@ def test_a_secret_in_a_path_is_told_by_nothing(
     http: ProviderHttpClient, url: str, address: str
 ) -> None:
     with provider_http.record_exchanges() as exchanges:
-        door.request("GET", url + "/bot-secret/getMe", hidden="-secret")
+        http.request("GET", url + "/bot-secret/getMe", hidden="-secret")
         with pytest.raises(ConnectFailed) as problem:
-            door.request("GET", address, hidden="-secret")
+            http.request("GET", address, hidden="-secret")
     assert "secret" not in str(problem.value) + repr(exchanges)
     assert exchanges[0].url.endswith("/bot•••/getMe")
     assert Page.seen[-1][1] == "/bot-secret/getMe"
@@ -583,7 +583,7 @@ def test_the_environments_proxies_are_not_taken(
 ) -> None:
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
-    assert door.request("GET", f"{url}/").status == 200
+    assert http.request("GET", f"{url}/").status == 200
 
 
 @pytest.mark.parametrize("written", ["127.0.0.1:{port}", "localhost:{port}"])
@@ -709,8 +709,8 @@ def test_tls_1_2_is_enough(secure: Callable[..., int], certificate: Path) -> Non
         context.maximum_version = ssl.TLSVersion.TLSv1_2
 
     number = secure(only_1_2)
-    door = ProviderHttpClient(allow=[f"127.0.0.1:{number}"], ca_file=str(certificate))
-    assert door.request("GET", f"https://127.0.0.1:{number}/").status == 200
+    http = ProviderHttpClient(allow=[f"127.0.0.1:{number}"], ca_file=str(certificate))
+    assert http.request("GET", f"https://127.0.0.1:{number}/").status == 200
 
 
 def test_a_plain_server_behind_https_means_not_sent(port: int) -> None:

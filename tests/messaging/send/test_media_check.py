@@ -77,8 +77,8 @@ def files() -> Iterator[Files]:
 
 @pytest.fixture
 def look(files: Files) -> Callable[[str], None]:
-    door = ProviderHttpClient(allow=[f"127.0.0.1:{files.port}"])
-    return lambda url: check_links([url], LIMITS, door)
+    http = ProviderHttpClient(allow=[f"127.0.0.1:{files.port}"])
+    return lambda url: check_links([url], LIMITS, http)
 
 
 def code(look: Callable[[str], None], url: str) -> tuple[type[SendError], str]:
