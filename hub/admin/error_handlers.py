@@ -18,7 +18,9 @@ from hub.db import store
 
 log = structlog.get_logger(__name__)
 
-STORED_ANYWAY = "Your change was stored, but an unexpected error stopped the page that shows it."
+STORED_ANYWAY = (
+    "Your change was saved, but the page could not be shown because of an unexpected error."
+)
 
 
 def install(app: Flask) -> None:
@@ -49,7 +51,7 @@ def _unreadable(error: DecryptionError) -> Any:
     return error_pages.page(
         500,
         why=str(error),
-        remedy="Put the key back into HUB_ENCRYPTION_KEYS and start the hub again.",
+        remedy="Put the key back into HUB_ENCRYPTION_KEYS and restart the hub.",
     )
 
 

@@ -25,7 +25,7 @@ class Channel(Word):
     SMS = "sms", "a text message to a mobile phone"
     WHATSAPP = "whatsapp", "a WhatsApp message to a phone number"
     VOICE = "voice", "a call that reads the text aloud"
-    EMAIL = "email", "a mail to a mailbox"
+    EMAIL = "email", "an email message"
     CHAT = "chat", "a post to a team's channel or a person's chat"
     WEBHOOK = "webhook", "a signed HTTP request to an application"
 
@@ -40,16 +40,19 @@ class Scope(Word):
         "send, cancel and resend messages, upload files, remind signers",
     )
     CONTACTS_READ = "contacts:read", "read opt-outs"
-    CONTACTS_WRITE = "contacts:write", "add and lift opt-outs, record consents, invite to chats"
+    CONTACTS_WRITE = (
+        "contacts:write",
+        "add and remove opt-outs, record consents, invite signers to chats",
+    )
     WEBHOOKS_MANAGE = "webhooks:manage", "manage the webhooks that receive platform events"
-    EVIDENCE_READ = "evidence:read", "read consents with their proof"
+    EVIDENCE_READ = "evidence:read", "read consents with their evidence"
 
 
 class Address(Word):
     """The kind of address a contact has; SMS, WhatsApp and voice share one phone contact."""
 
     PHONE = "phone", "a number in E.164 form"
-    EMAIL = "email", "a mail address"
+    EMAIL = "email", "an email address"
     CHAT = "chat", "a chat's or channel's id at its provider"
     EXTERNAL = "external", "a person known only by a provider's own id"
 
@@ -57,19 +60,22 @@ class Address(Word):
 class ContentKind(Word):
     """Kinds of contents other than text and files. The meaning names the fields."""
 
-    LOCATION = "location", "a place: `latitude` and `longitude` in degrees, `label`, `address`"
+    LOCATION = "location", "a location: `latitude` and `longitude` in degrees, `label`, `address`"
     CONTACT = "contact", "a contact card: `name`, `phones` and `emails`, which are lists"
     REACTION = (
         "reaction",
-        "an emoji put on a message: `emoji`, empty where it was removed; `message`",
+        "an emoji reaction to a message: `emoji`, empty if it was removed, and `message`",
     )
-    STICKER = "sticker", "a sticker: `emoji`, where the provider names one"
-    FORM = "form", "a form that was filled in, such as a WhatsApp flow: `answers`, by field"
+    STICKER = "sticker", "a sticker: `emoji`, if the provider names one"
+    FORM = "form", "a completed form, such as a WhatsApp flow: `answers` by field"
     POLL = "poll", "a poll: `question` and `options`, a list"
-    DICE = "dice", "a thrown die or the like: `emoji` and `value`"
-    REFERRAL = "referral", "the ad or post that led here: `headline`, `text`, `url`, `source`, `id`"
-    EDIT = "edit", "the text replaces that of an earlier message: `message`"
-    OTHER = "other", "something that Signpost cannot show: `type`, in the provider's word"
+    DICE = "dice", "an animated emoji with a random result, such as a die: `emoji` and `value`"
+    REFERRAL = (
+        "referral",
+        "the ad or post that the contact came from: `headline`, `text`, `url`, `source`, `id`",
+    )
+    EDIT = "edit", "an edit: the text replaces that of the earlier message `message`"
+    OTHER = "other", "content that Signpost cannot show: `type`, as the provider calls it"
 
 
 class Status(Word):
@@ -78,18 +84,18 @@ class Status(Word):
     `rank` orders what a provider may report: a fact only ever raises it.
     """
 
-    QUEUED = "queued", "waits for its turn"
-    SENDING = "sending", "a call to the provider is under way"
-    UNKNOWN = "unknown", "the provider may or may not have it"
-    SUPPRESSED = "suppressed", "not sent, because a rule forbids it"
-    CANCELED = "canceled", "taken back before it was sent"
-    EXPIRED = "expired", "no longer worth sending when its turn came"
-    ACCEPTED = "accepted", "the provider took it"
-    SENT = "sent", "the provider handed it on"
-    FAILED = "failed", "refused, and will not be sent"
-    UNDELIVERED = "undelivered", "handed on, but it did not arrive"
-    DELIVERED = "delivered", "arrived"
-    READ = "read", "arrived and was opened"
+    QUEUED = "queued", "waiting to be sent"
+    SENDING = "sending", "a call to the provider is in progress"
+    UNKNOWN = "unknown", "it is not known whether the provider accepted it"
+    SUPPRESSED = "suppressed", "not sent, because a rule blocks it"
+    CANCELED = "canceled", "canceled before it was sent"
+    EXPIRED = "expired", "too old to send when it could have been sent"
+    ACCEPTED = "accepted", "the provider accepted it"
+    SENT = "sent", "the provider sent it"
+    FAILED = "failed", "rejected, and will not be sent"
+    UNDELIVERED = "undelivered", "sent, but not delivered"
+    DELIVERED = "delivered", "delivered to the recipient"
+    READ = "read", "delivered, and opened by the recipient"
 
     @classmethod
     def read(cls, stored: str) -> Status:
@@ -140,10 +146,10 @@ class EventType(Word):
     VIEWED = "request.viewed", "a signer opened the document"
     SIGNED = "request.signed", "a signer signed"
     DECLINED = "request.declined", "a signer refused to sign"
-    COMPLETED = "request.completed", "everybody signed; the document is ready"
-    REMINDER = "request.reminder", "it is time to remind those who have not signed"
-    EXPIRED = "request.expired", "the time to sign ran out"
-    CANCELED = "request.canceled", "the sender took the document back"
+    COMPLETED = "request.completed", "everyone signed, and the document is ready"
+    REMINDER = "request.reminder", "signers who have not signed are due for a reminder"
+    EXPIRED = "request.expired", "the request expired before everyone signed"
+    CANCELED = "request.canceled", "the sender canceled the request"
 
     @property
     def asks_to_sign(self) -> bool:
@@ -155,27 +161,27 @@ class Audience(Word):
     """The people that a route notifies of an event."""
 
     SIGNERS = "signers", "every signer of the request"
-    PENDING = "pending", "the signers who have still to sign"
+    PENDING = "pending", "the signers who have not signed"
     ACTOR = "actor", "the signer whom the event is about"
     OTHERS = "others", "the signers whom the event is not about"
-    TEAM = "team", "those who read where a connection posts"
+    TEAM = "team", "the team that reads the destination of a connection"
 
 
 class RequestState(Word):
     """The state of a signing request."""
 
     OPEN = "open", "signatures are missing"
-    COMPLETED = "completed", "everybody signed"
+    COMPLETED = "completed", "everyone signed"
     DECLINED = "declined", "a signer refused"
-    EXPIRED = "expired", "the time to sign ran out"
-    CANCELED = "canceled", "the sender took it back"
+    EXPIRED = "expired", "the request expired before everyone signed"
+    CANCELED = "canceled", "the sender canceled it"
 
 
 class SignerState(Word):
     """The state of a signer."""
 
-    PENDING = "pending", "has still to sign"
-    VIEWED = "viewed", "opened the document, has still to sign"
+    PENDING = "pending", "has not signed"
+    VIEWED = "viewed", "opened the document, has not signed"
     SIGNED = "signed", "signed"
     DECLINED = "declined", "refused to sign"
 
@@ -193,20 +199,21 @@ class SignerState(Word):
 class ConnectionState(Word):
     """The state of a connection: whether it sends."""
 
-    NEW = "new", "stored, never enabled"
+    NEW = "new", "saved, never enabled"
     ENABLED = "enabled", "sends"
-    DISABLED = "disabled", "an admin turned it off; what waits for it stays"
+    DISABLED = "disabled", "disabled by an admin; its waiting messages are kept"
     BROKEN = (
         "broken",
-        "the provider refuses everything; an admin must fix it, what waits for it stays",
+        "the provider rejects every message; an admin must fix it, and its waiting"
+        " messages are kept",
     )
 
 
 class Lane(Word):
     """The queue of a connection in which a message waits."""
 
-    NOW = "now", "somebody waits for it"
-    BULK = "bulk", "reminders and the like; never delays the other lane"
+    NOW = "now", "urgent: someone is waiting for it"
+    BULK = "bulk", "bulk messages such as reminders, which never delay urgent ones"
 
 
 class Role(IntEnum):
@@ -223,7 +230,7 @@ class Role(IntEnum):
     @property
     def meaning(self) -> str:
         return {
-            Role.VIEWER: "reads everything, changes nothing",
-            Role.OPERATOR: "also sends, resends, cancels and reminds",
-            Role.ADMIN: "also sets up connections, users and keys",
+            Role.VIEWER: "can read everything and change nothing",
+            Role.OPERATOR: "can also send, resend, cancel and remind",
+            Role.ADMIN: "can also set up connections, users and keys",
         }[self]

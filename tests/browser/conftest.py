@@ -121,7 +121,7 @@ def become_first_admin(browser: Browser, hub: Hub) -> State:
     page = context.new_page()
     page.goto(hub.first_admin_link)
     page.get_by_label("Your name").fill("Dana Whitfield")
-    page.get_by_label("E-mail").fill("dana@acme.example")
+    page.get_by_label("Email").fill("dana@acme.example")
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Create account and sign in").click()
     expect(page.get_by_role("navigation", name="Main")).to_contain_text("Overview")

@@ -76,7 +76,9 @@ def test_a_link_in_teams_asks_before_it_reminds(tab: Tabs, hub: Hub) -> None:
     )
     page.get_by_label("Your name").fill("Dana Whitfield")
     page.get_by_role("button", name="Remind Eric Smith").click()
-    expect(page.get_by_text("Dana Whitfield (by the link) reminded Eric Smith")).to_be_visible()
+    expect(
+        page.get_by_text("Dana Whitfield (through the link) reminded Eric Smith")
+    ).to_be_visible()
     reminded(page, hub, number, "Teams Lease")
     page.goto(link)
     expect(page.get_by_role("heading", name="Already done.")).to_be_visible()

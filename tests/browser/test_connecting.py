@@ -83,7 +83,7 @@ def test_an_admin_connects_twilio_and_a_text_arrives(
 
     page.goto(hub.phone_url(to))
     expect(page.locator("#phone")).to_contain_text(
-        f"Signpost works: this test came over Acme {to}."
+        f"Test message from Signpost, sent over Acme {to}."
     )
 
 

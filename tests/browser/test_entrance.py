@@ -12,7 +12,7 @@ from tests.live_hub import Hub
 
 
 def sign_in(page: Page, email: str, password: str = PASSWORD) -> None:
-    page.get_by_label("E-mail").fill(email)
+    page.get_by_label("Email").fill(email)
     page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Sign in").click()
 
@@ -43,11 +43,13 @@ def test_signing_in_leads_to_the_page_that_was_asked_for_and_out_again(
 def test_a_wrong_password_is_told_with_what_is_left(tab: Tabs, hub: Hub, admin: State) -> None:
     page = tab()
     page.goto("/sign-in")
-    for left in ("do not match", "3 more tries", "2 more tries", "one more try"):
+    for left in ("do not match", "3 attempts", "2 attempts", "1 attempt"):
         sign_in(page, "nobody@acme.example", "not the password")
-        expect(page.get_by_role("alert")).to_contain_text("E-mail and password do not match.")
+        expect(page.get_by_role("alert")).to_contain_text(
+            "The email address and password do not match."
+        )
         expect(page.get_by_role("alert")).to_contain_text(left)
-    expect(page.get_by_label("E-mail")).to_have_value("nobody@acme.example")
+    expect(page.get_by_label("Email")).to_have_value("nobody@acme.example")
 
 
 def test_a_form_sent_after_signing_out_elsewhere_leads_back_to_its_page(

@@ -34,8 +34,8 @@ def test_a_page_that_is_open_shows_its_message_arrive(
     )
     admin_page.goto(f"/messages/{answer['messages'][0]['id']}")
     expect(admin_page.get_by_role("heading", level=1)).to_have_text("Message to Anna Berg")
-    expect(admin_page.get_by_role("heading", name="It arrived.")).to_have_count(0)
-    expect(admin_page.get_by_role("heading", name="It arrived.")).to_be_visible()
+    expect(admin_page.get_by_role("heading", name="Delivered in")).to_have_count(0)
+    expect(admin_page.get_by_role("heading", name="Delivered in")).to_be_visible()
     story = admin_page.locator(".sp-timeline").get_by_role("heading").all_text_contents()
     assert story[0].startswith("Planned"), story
     assert story[-1] == "Delivered", story
@@ -72,8 +72,8 @@ def test_a_failed_message_says_why_what_to_do_and_is_sent_again(
     page.get_by_role("row").filter(has_text=f"Are you there? {javascript}").get_by_role(
         "link"
     ).click()
-    expect(page.get_by_role("heading", name="It did not arrive.")).to_be_visible()
-    why = page.get_by_role("region", name="Why it did not arrive")
+    expect(page.get_by_role("heading", name="Not delivered.")).to_be_visible()
+    why = page.get_by_role("region", name="Why it was not delivered")
     expect(why).to_contain_text("30003")
     expect(why).to_contain_text("How to fix it:")
     expect(why.get_by_role("link", name="Twilio documentation for 30003")).to_have_attribute(
@@ -97,15 +97,15 @@ def test_a_message_that_waits_says_for_what_and_is_canceled(
     trouble(refuse=10_000)
     message_id = hub.message(hub.number(), "Never mind", connection=slug)
     page.goto(f"/messages/{message_id}")
-    expect(page.get_by_role("heading", name="It is tried again at")).to_be_visible()
+    expect(page.get_by_role("heading", name="Next attempt at")).to_be_visible()
 
     page.goto(f"/connections/{slug}")
     page.get_by_role("link", name="Disable connection").click()
     press(page, "Disable connection")
     expect(page.locator("#connection-state")).to_have_text("Disabled")
     page.goto(f"/messages/{message_id}")
-    expect(page.get_by_role("heading", name="It waits for the connection Busy.")).to_be_visible()
-    expect(page.get_by_role("link", name="Open the connection")).to_have_attribute(
+    expect(page.get_by_role("heading", name="Waiting for the connection Busy.")).to_be_visible()
+    expect(page.get_by_role("link", name="Open connection")).to_have_attribute(
         "href", f"/connections/{slug}"
     )
 
@@ -192,7 +192,7 @@ def test_one_who_replied_stop_is_not_written_to_until_it_is_allowed_again(
     expect(admin_page.get_by_role("heading", name="It was not sent, on purpose.")).to_be_visible()
     admin_page.get_by_role("link", name="Allow messages to this recipient again").click()
     press(admin_page, "Allow messages to this recipient again")
-    expect(admin_page.get_by_text("Lifted.")).to_be_visible()
+    expect(admin_page.get_by_text("Opt-out removed.")).to_be_visible()
     expect(
         admin_page.get_by_role("link", name="Allow messages to this recipient again")
     ).to_have_count(0)

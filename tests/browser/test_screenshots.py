@@ -162,5 +162,5 @@ def prepare(page: Page, name: str) -> None:
             page.locator(f"[name={field}]").fill(value)
         page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
     if name == "message":
-        expect(page.get_by_role("heading", name="It arrived.")).to_be_visible()
+        expect(page.get_by_role("heading", name="Delivered in")).to_be_visible()
     page.evaluate("document.fonts.ready.then(() => true)")

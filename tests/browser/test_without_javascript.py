@@ -110,7 +110,9 @@ def _(bare: Bare) -> None:
     page = bare.tabs(javascript=False)
     page.goto("/")
     sign_in(page, "dana@acme.example", "a wrong one")
-    expect(page.get_by_role("alert")).to_contain_text("E-mail and password do not match.")
+    expect(page.get_by_role("alert")).to_contain_text(
+        "The email address and password do not match."
+    )
     sign_in(page, "dana@acme.example")
     expect(page.get_by_role("navigation", name="Main")).to_be_visible()
 
@@ -127,14 +129,14 @@ def _(bare: Bare) -> None:
 def _(bare: Bare) -> None:
     page = bare.tabs(bare.somebody(Role.VIEWER), javascript=False)
     page.goto("/account")
-    page.get_by_label("Your password now").fill("a wrong one")
+    page.get_by_label("Current password").fill("a wrong one")
     page.get_by_label("New password").fill("four other words entirely")
     press(page, "Change password")
     expect(page.locator("#current-error")).not_to_be_empty()
-    page.get_by_label("Your password now").fill(PASSWORD)
+    page.get_by_label("Current password").fill(PASSWORD)
     page.get_by_label("New password").fill("four other words entirely")
     press(page, "Change password")
-    expect(page.get_by_text("Your password is changed")).to_be_visible()
+    expect(page.get_by_text("Password changed")).to_be_visible()
 
 
 @form("admin.set_time_zone")
@@ -264,7 +266,7 @@ def _(bare: Bare) -> None:
     bare.page.goto(f"/messages/{message_id}")
     bare.page.get_by_role("link", name="Allow messages to this recipient again").click()
     press(bare.page, "Allow messages to this recipient again")
-    bare.says("Lifted.")
+    bare.says("Opt-out removed.")
 
 
 @form("admin.remind")
@@ -302,7 +304,7 @@ def _(bare: Bare) -> None:
     card = page.locator("article, li, .sp-post").filter(has_text="Pressed bare").last
     until_shown(page, card)
     page.goto(card.get_by_role("link", name="Snooze a day").get_attribute("href") or "")
-    press(page, "Put off reminders to Anna Berg for a day")
+    press(page, "Snooze reminders to Anna Berg for a day")
     expect(page.get_by_role("heading", name="Done.")).to_be_visible()
 
 

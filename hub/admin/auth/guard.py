@@ -131,7 +131,7 @@ def _to_sign_in() -> Any:
     if request.method == "GET":
         here = request.full_path if request.query_string else request.path
         return redirect(url_for("admin.sign_in", next=None if request.path == "/" else here), 303)
-    flash("You are signed out. Sign in, then do it again.", "warn")
+    flash("You are signed out. Sign in and try again.", "warn")
     return redirect(url_for("admin.sign_in", next=_referring_page()), 303)
 
 

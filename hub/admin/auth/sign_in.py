@@ -16,10 +16,10 @@ from hub.core.vocabulary import Role
 from hub.shared import security_log
 
 MORE_TRIES = {
-    0: "You can try again in 5 minutes.",
-    1: "You have one more try. After that, wait 5 minutes.",
-    2: "You have 2 more tries. After that, wait 5 minutes.",
-    3: "You have 3 more tries. After that, wait 5 minutes.",
+    0: "Try again in 5 minutes.",
+    1: "You have 1 attempt left. After that, wait 5 minutes.",
+    2: "You have 2 attempts left. After that, wait 5 minutes.",
+    3: "You have 3 attempts left. After that, wait 5 minutes.",
 }
 
 
@@ -49,7 +49,7 @@ def sign_in() -> Any:
     left = limits.end_sign_in(email, address, browser, known=user is not None)
     if user is None:
         _record("sign_in_failed", email)
-        problem = ("E-mail and password do not match.", MORE_TRIES.get(left, ""))
+        problem = ("The email address and password do not match.", MORE_TRIES.get(left, ""))
         return _sign_in_page(form, problem, 422)
     guard.begin_session(user.id)
     return redirect(target, 303)

@@ -47,7 +47,7 @@ def health_of(standing: list[Connection]) -> dict[str, HealthNotice]:
 
 def _of_destination(one: DestinationPause) -> HealthNotice:
     waiting = (
-        filters.plural(one.waiting, "post waits and is", "posts wait and are")
+        filters.plural(one.waiting, "post is waiting and is", "posts are waiting and are")
         if one.waiting
         else ""
     )
@@ -65,34 +65,36 @@ def _notice(one: Connection, trouble: ProviderProblem) -> HealthNotice:
     waits = _waits(connections.count_waiting(one.id))
     if trouble.kind == provider_health.SLOWED:
         text = (
-            f"{trouble.why} Nothing goes out until {datetimes.exact(trouble.until)}, and more"
-            f" slowly at first. {waits}"
+            f"{trouble.why} Signpost sends nothing until {datetimes.exact(trouble.until)},"
+            f" then slowly at first. {waits}"
         )
         return HealthNotice(
             trouble.kind,
             "hourglass-split",
-            f"{provider} asked for a pause",
+            f"Rate limited by {provider}",
             text,
             trouble.until - now() < PASSING,
         )
     again = (
-        f"It is tried again {datetimes.ago(trouble.until)}."
+        f"Signpost tries again {datetimes.ago(trouble.until)}."
         if trouble.until > now()
-        else "It is being tried now."
+        else "Signpost is trying again now."
     )
     since = f"Since {datetimes.exact(trouble.since)}." if trouble.since else ""
     return HealthNotice(
         trouble.kind,
         "cloud-slash",
-        f"{provider} is not reachable",
+        f"{provider} cannot be reached",
         f"{trouble.why} {since} {waits} {again}",
     )
 
 
 def _waits(count: int) -> str:
     if count == connections.COUNT_TO:
-        return f"{count:,} messages or more wait and go out by themselves; nothing is lost."
+        return f"{count:,} messages or more are waiting. Signpost sends them automatically."
     told = filters.plural(
-        count, "message waits and goes out by itself", "messages wait and go out by themselves"
+        count,
+        "message is waiting. Signpost sends it automatically.",
+        "messages are waiting. Signpost sends them automatically.",
     )
-    return f"{told}; nothing is lost." if count else "Nothing waits for it."
+    return told if count else "No messages are waiting."

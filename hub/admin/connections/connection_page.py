@@ -167,14 +167,14 @@ def _posts_part(
 
 
 POSTED = {
-    EventType.SENT: "A document was sent out",
-    EventType.VIEWED: "A signer opened it",
-    EventType.SIGNED: "A signer signed",
-    EventType.DECLINED: "A signer declined",
-    EventType.COMPLETED: "Everybody has signed",
-    EventType.REMINDER: "Signers were reminded",
-    EventType.EXPIRED: "The time to sign ran out",
-    EventType.CANCELED: "The sender took it back",
+    EventType.SENT: "Document sent",
+    EventType.VIEWED: "Document opened by a signer",
+    EventType.SIGNED: "Document signed by a signer",
+    EventType.DECLINED: "Signing declined by a signer",
+    EventType.COMPLETED: "Request completed",
+    EventType.REMINDER: "Reminder sent to signers",
+    EventType.EXPIRED: "Request expired",
+    EventType.CANCELED: "Request canceled by the sender",
 }
 
 
@@ -191,7 +191,7 @@ def _lead(one: Connection) -> str:
         if sender and sender != one.place
         else ""
     )
-    what += f" Posts in {one.place}." if one.place else ""
+    what += f" Posts to {one.place}." if one.place else ""
     if one.state == ConnectionState.BROKEN:
         waiting = integrations.waits(connections.count_waiting(one.id))
         return f"{what} Paused {datetimes.ago(one.state_at)}. {waiting}".strip()

@@ -145,8 +145,8 @@ def waits(count: int) -> str:
     """Say how many messages wait, and for what."""
     if not count:
         return ""
-    told = plural(count, "message waits and goes", "messages wait and go")
-    return f"{told} out once the test passes."
+    told = plural(count, "message is waiting and is", "messages are waiting and are")
+    return f"{told} sent once the test passes."
 
 
 def _leads_to(cls: type[Integration], mine: list[Connection]) -> str:

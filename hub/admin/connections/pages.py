@@ -142,29 +142,29 @@ def change_connection(slug: str) -> Any:
 
 
 DESERTED = (
-    "Messages of the account that was here before are still under way, and from now on their"
-    " callbacks are refused. To hear of them, save that account here again, and add another"
-    " connection for the new one."
+    "Messages of the previous account are still in progress, and Signpost now rejects"
+    " their callbacks. To receive them, save the previous account here again and add"
+    " another connection for the new one."
 )
 
 
 def _told(one: Connection, saved: SaveResult) -> tuple[str, str]:
     """Say what saving came to, and its tone."""
     if not saved.changed:
-        return "Nothing was changed.", "info"
+        return "No changes to save.", "info"
     if saved.tested is None:
         if one.enabled:
             return (
                 (
-                    "Saved, and in use from now"
-                    f" on.{'' if one.ready else ' It is not tested since the change.'}"
+                    "Saved and in"
+                    f" use.{'' if one.ready else ' The new settings have not been tested.'}"
                 ),
                 "info",
             )
         return _next_step(one), "good"
     if saved.tested.check.ok:
         return "Saved and tested.", "good"
-    return "Saved. The test failed, so nothing goes out until it passes.", "bad"
+    return "Saved. The test failed, so nothing is sent until it passes.", "bad"
 
 
 @admin.post("/connections/<slug>/test")
@@ -198,7 +198,7 @@ def enable_connection(slug: str) -> Any:
         if connections.needs_test(one):
             limits.spend(limits.TEST, g.user.id)
         connections.enable(connection_id)
-        flash("Enabled. It sends from now on.", "good")
+        flash("Enabled. Messages are sent over this connection from now on.", "good")
     except TooMany as refusal:
         return page.too_many(refusal)
     except ConnectionNotTested as refusal:
@@ -217,7 +217,7 @@ def disable_connection(slug: str) -> Any:
         return _confirm_disabling(one)
     connection_id = one.id
     connections.disable(connection_id)
-    flash("Disabled. What waits for it stays until it is enabled again.", "info")
+    flash("Disabled. Waiting messages are kept until you enable it again.", "info")
     return _to(connection_id)
 
 
@@ -252,7 +252,7 @@ def send_one(slug: str) -> Any:
     form = forms.SendOne(request.form)
     page = _page(one)
     connection_id = one.id
-    text = f"Signpost works: this test came over {one.title}."
+    text = f"Test message from Signpost, sent over {one.title}."
     try:
         limits.spend(limits.SEND, g.user.id)
         if not form.validate():
@@ -279,7 +279,7 @@ def connection_action(slug: str, action: str) -> Any:
     """Do what an integration offers beyond sending, such as setting its webhook."""
     one = connections.by_slug(slug)
     if action not in integrations.get(one.integration).actions:
-        raise NotFound("unknown_action", "This connection offers no such action.")
+        raise NotFound("unknown_action", "This connection does not have this action.")
     connection_id = one.id
     here = webhook_urls.webhook_of(one)
     page = _page(one)
@@ -331,7 +331,7 @@ def archive_connection(slug: str) -> Any:
         return _confirm(one, "archive")
     title = one.title
     connections.archive(one.id)
-    flash(f"{title} is archived. Callbacks about what it sent are still verified.", "info")
+    flash(f"{title} is archived. Callbacks about its messages are still verified.", "info")
     return redirect(url_for("admin.integrations"), 303)
 
 

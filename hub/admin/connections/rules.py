@@ -33,21 +33,21 @@ class RulesForm(FlaskForm):  # type: ignore[misc]
     """The rules of one connection; what is left empty is no rule."""
 
     consent = BooleanField(
-        "Ask for a recorded consent",
+        "Require recorded consent",
         render_kw={"legend": "Consent"},
         description=(
-            "Without a yes in the ledger nothing "
-            "goes, save for answers to who wrote to us, and for what somebody here sends by hand."
+            "Contacts without a recorded opt-in receive only replies to their own"
+            " messages, and messages that a user sends by hand."
         ),
     )
     consent_days = IntegerField(
-        "It counts for, in days",
+        "Consent expires after (days)",
         [Optional()],
         render_kw={**NUMBER, "half": False},
-        description="Empty: for ever.",
+        description="Leave empty if consent does not expire.",
     )
     countries = StringField(
-        "Countries it may send to",
+        "Allowed countries",
         render_kw={
             "legend": "Countries",
             "mono": True,
@@ -55,16 +55,17 @@ class RulesForm(FlaskForm):  # type: ignore[misc]
             "autocomplete": "off",
         },
         description=(
-            "Two letters each, with commas between. Every other country is refused, which is what"
-            " stops somebody who makes a hub send to expensive numbers. Empty: every country."
+            "Enter two-letter codes with commas between. Leave empty to allow every"
+            " country. Messages to other countries are blocked, which prevents fraud with"
+            " expensive numbers."
         ),
     )
     per_hour = IntegerField(
-        "In an hour",
+        "Per hour",
         [Optional()],
-        render_kw={**NUMBER, "legend": "The most messages to one recipient"},
+        render_kw={**NUMBER, "legend": "Message limits for one recipient"},
     )
-    per_day = IntegerField("In a day", [Optional()], render_kw=NUMBER)
+    per_day = IntegerField("Per day", [Optional()], render_kw=NUMBER)
     prices = TextAreaField(
         "Prices",
         render_kw={
@@ -74,39 +75,39 @@ class RulesForm(FlaskForm):  # type: ignore[misc]
             "placeholder": "US: 0.0083\nDE: 0.1\nother: 0.25",
         },
         description=(
-            "What one segment of a text costs, a line for each country and one for all others, as"
-            " your provider’s price list says. What is spent is an estimate until the provider"
-            " tells the price."
+            "Enter the price of one segment, one country a line and one line for all"
+            " others, from your provider’s price list. Spending is an estimate until the"
+            " provider reports the price."
         ),
     )
     currency = StringField(
         "Currency",
-        [InputRequired("Give the three letters of a currency, such as USD.")],
+        [InputRequired("Enter a currency code of three letters, such as USD.")],
         render_kw={"mono": True, "maxlength": 3, "autocomplete": "off"},
     )
-    spend_day = StringField("The most in a day", render_kw=MONEY)
+    spend_day = StringField("Daily limit", render_kw=MONEY)
     spend_month = StringField(
-        "The most in a month", render_kw=MONEY, description="Days and months are those of UTC."
+        "Monthly limit", render_kw=MONEY, description="Days and months are counted in UTC."
     )
     quiet_from = TimeField(
         "From",
         [Optional()],
-        render_kw={"legend": "Quiet hours, by the recipient’s clock", "half": True},
+        render_kw={"legend": "Quiet hours in the recipient’s local time", "half": True},
     )
     quiet_to = TimeField(
         "To",
         [Optional()],
         render_kw={"half": True},
         description=(
-            "What comes at night waits for the morning. The recipient’s time zone is what your app"
-            " says, else that of the number; where that may be in several, all count: few hours of"
-            " a day are left for who may be anywhere in +1 or +7. Where nothing is known, none are"
-            " quiet."
+            "Messages planned in quiet hours are sent when the hours end. Signpost uses"
+            " the time zone that your app gives, else that of the phone number. If a"
+            " number can be in several time zones, such as +1 or +7, quiet hours apply in"
+            " all of them. If the time zone is not known, quiet hours do not apply."
         ),
     )
     quiet_waits = BooleanField(
-        "Keep them even if a message would expire meanwhile",
-        description="Otherwise such a message goes at night.",
+        "Keep quiet hours even if a message expires",
+        description="If off, a message that would expire is sent during quiet hours.",
     )
 
 
@@ -128,7 +129,7 @@ def change_connection_rules(slug: str) -> Any:
     try:
         if form.validate():
             changing.save(connection_id, _read(form))
-            flash("Kept. They hold for every message from now on, and for those that wait.", "good")
+            flash("Changes saved. They apply to new and waiting messages.", "good")
             return redirect(url_for("admin.connection_rules", slug=slug), 303)
     except Refused as refusal:
         blame(form, refusal)
@@ -178,13 +179,14 @@ def _read(form: RulesForm) -> Rules:
     if (begins is None) != (ends is None):
         raise Refused(
             "half_a_night",
-            "Give both times, or neither.",
+            "Enter both times, or neither.",
             field="quiet_from" if begins is None else "quiet_to",
         )
     if begins is not None and begins == ends:
         raise Refused(
             "no_night",
-            "The hours end when they begin: nothing could ever be sent. Give another time.",
+            "Quiet hours begin and end at the same time, so nothing could be sent. Enter"
+            " another time.",
             field="quiet_to",
         )
     return Rules(

@@ -27,13 +27,13 @@ from hub.models import Connection, ProviderTemplate, Template, TemplateMapping, 
 
 STATES = {  # the provider's word: how it looks as a state, and what it means
     APPROVED: ("delivered", "Approved"),
-    "pending": ("queued", "Waits for approval"),
-    "received": ("queued", "Waits for approval"),
+    "pending": ("queued", "Pending approval"),
+    "received": ("queued", "Pending approval"),
     "unsubmitted": ("queued", "Not submitted"),
     "rejected": ("failed", "Rejected"),
     "paused": ("undelivered", "Paused"),
     "disabled": ("failed", "Disabled"),
-    "gone": ("failed", "Gone"),
+    "gone": ("failed", "Deleted at the provider"),
 }
 SAMPLES = {
     "title": "Employment Agreement",
@@ -103,11 +103,11 @@ def sync_templates(slug: str) -> Any:
     try:
         count = template_sync.sync_templates(one.id)
     except SendError as problem:
-        flash(f"The templates could not be fetched. {problem}", "bad")
+        flash(f"Could not fetch the templates. {problem}", "bad")
     except HubError as problem:
         flash(str(problem), "bad")
     else:
-        flash(f"Fetched: {count} {'template' if count == 1 else 'templates'}.", "good")
+        flash(f"Fetched {count} {'template' if count == 1 else 'templates'}.", "good")
     return redirect(url_for("admin.templates"), 303)
 
 
@@ -145,7 +145,7 @@ def map_template(template_id: str) -> Any:
                 render_template("template.html", row=row, form=form, preview=_preview(row, chosen)),
                 422,
             )
-        flash(f"{row.name} now says {form['name'].data}.", "good")
+        flash(f"{row.name} is now used for {form['name'].data}.", "good")
         return redirect(url_for("admin.templates"), 303)
     return render_template("template.html", row=row, form=form, preview=_preview(row, guessed))
 
@@ -234,14 +234,17 @@ def _form(
         (name for name in sorted(names, key=len, reverse=True) if name in row.name.lower()), None
     )
     fields: dict[str, Any] = {
-        "name": SelectField("Says", choices=names, default=standing.name if standing else named),
+        "name": SelectField(
+            "Used for", choices=names, default=standing.name if standing else named
+        ),
         "locale": StringField(
-            "For readers of",
+            "Language",
             default=standing.locale if standing else row.locale,
             render_kw={"mono": True},
             description=(
-                "Such as `en`, `pt-BR`. Falls back from `pt-BR` to `pt`, to the hub’s language, to"
-                " `en`, to `en-US`."
+                "Enter a language code, such as `en` or `pt-BR`. For `pt-BR`, Signpost"
+                " tries `pt-BR`, `pt`, the default language of this hub, `en` and"
+                " `en-US`."
             ),
         ),
     }

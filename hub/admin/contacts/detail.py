@@ -35,16 +35,16 @@ from hub.models import Connection, Consent, Contact, Conversation, Message
 SHOWN = 25
 KINDS: dict[str, str] = {
     Address.PHONE: "Phone number",
-    Address.EMAIL: "Mail address",
+    Address.EMAIL: "Email address",
     Address.CHAT: "Chat",
-    Address.EXTERNAL: "Provider’s own ID",
+    Address.EXTERNAL: "Provider ID",
 }
 SOURCES = {
-    "api": "A signing app",
-    "admin": "Recorded here",
-    "import": "An imported list",
-    "keyword": "A word they wrote",
-    "link": "A link they opened",
+    "api": "Signing app",
+    "admin": "Recorded manually",
+    "import": "Import",
+    "keyword": "Keyword reply",
+    "link": "Invitation link",
 }
 
 
@@ -63,18 +63,20 @@ class Window:
 class ConsentForm(FlaskForm):  # type: ignore[misc]
     """Record a contact's consent or objection."""
 
-    given = SelectField("They said", choices={"yes": "Yes, to messages", "no": "No, to messages"})
+    given = SelectField(
+        "Decision", choices={"yes": "Consents to messages", "no": "Refuses messages"}
+    )
     channel = SelectField(
-        "On",
+        "Channel",
         choices=lambda: {
             "": "Every channel",
             **{one.value: channel_title(one.value) for one in Channel},
         },
     )
     proof = StringField(
-        "How it is known",
-        [InputRequired("Say how it is known: by whom, when, in which words.")],
-        description="Kept sealed, as the proof.",
+        "Evidence",
+        [InputRequired("Enter the evidence: who said it, when, and in which words.")],
+        description="For example: by phone on May 3, “Please text me.” Stored encrypted.",
     )
 
 
@@ -103,7 +105,8 @@ def record_consent(contact_id: str) -> Any:
         blame(form, refusal)
         return _page(one, form), 422
     flash(
-        "Recorded. It is a line of the ledger: another one may follow it, none changes it.", "good"
+        "Consent decision recorded. You can record a later decision, but not change this one.",
+        "good",
     )
     return redirect(url_for("admin.contact", contact_id=one.id), 303)
 
@@ -218,7 +221,7 @@ def _history(one: Contact) -> list[dict[str, Any]]:
     )
     found = [
         {
-            "what": "Said yes" if row.given else "Said no",
+            "what": "Consent given" if row.given else "Consent refused",
             "more": row.purpose,
             "channel": row.channel,
             "by": SOURCES.get(row.source, row.source),
@@ -233,12 +236,12 @@ def _history(one: Contact) -> list[dict[str, Any]]:
         by = REASONS.get(row.reason, row.reason)
         where = {"channel": row.channel, "source": of_sources.get(row.source_id or "", "")}
         found.append(
-            {"what": "Closed", "more": row.why or row.code, "by": by, "at": row.since, **where}
+            {"what": "Opted out", "more": row.why or row.code, "by": by, "at": row.since, **where}
         )
         if row.lifted_at is not None:
             found.append(
                 {
-                    "what": "Opened again",
+                    "what": "Opt-out removed",
                     "more": row.lifted_why,
                     "by": "",
                     "at": row.lifted_at,
@@ -292,7 +295,7 @@ def contact_of(one: Contact) -> list[Window]:
 def consent_label(until: datetime | None) -> str:
     """Say whether free text may go, and how much longer."""
     if until is None:
-        return "Closed, until they write"
+        return "Closed until they message you"
     minutes = max(int((until - now()).total_seconds() // 60), 0)
     return (
         f"Open for {minutes // 60} h {minutes % 60} min"

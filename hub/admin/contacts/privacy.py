@@ -27,9 +27,12 @@ class EraseForm(FlaskForm):  # type: ignore[misc]
     """Confirm the erasure of a person, with its reason."""
 
     why = StringField(
-        "Who asked for it, and when",
-        [InputRequired("Say who asked for it, and when.")],
-        description="Kept in the activity, so do not name the person.",
+        "Request for erasure",
+        [InputRequired("Enter who asked for the erasure, and when.")],
+        description=(
+            "Enter who asked for the erasure, and when. Do not name the person, because the"
+            " activity log keeps this text."
+        ),
         render_kw={"autocomplete": "off"},
     )
 
@@ -71,8 +74,9 @@ def erase_contact(contact_id: str) -> Any:
         if form.validate():
             done = erasure.erase_contact(contact_id, why=form.why.data or "")
             flash(
-                f"Erased: {plural(done.words, 'text')}, what was known of"
-                f" {plural(done.signers, 'signer')}, {plural(done.webhooks, 'webhook')}.",
+                f"Erased {plural(done.words, 'text')}, the details of"
+                f" {plural(done.signers, 'signer')} and"
+                f" {plural(done.webhooks, 'webhook')}.",
                 "good",
             )
             return redirect(url_for("admin.contact", contact_id=contact_id), 303)

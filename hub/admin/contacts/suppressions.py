@@ -31,12 +31,12 @@ from hub.messaging.state import unreadable_rows
 from hub.models import Connection, Suppression
 
 REASONS = {
-    "keyword": "Wrote STOP",
-    "provider": "The provider refuses",
-    "admin": "Closed here",
-    "complaint": "Complained",
+    "keyword": "Replied STOP",
+    "provider": "Blocked by the provider",
+    "admin": "Added manually",
+    "complaint": "Complaint",
     "import": "Imported",
-    "api": "A signing app closed it",
+    "api": "Added through the API",
 }
 IMPORTS = {"opt-outs": import_opt_outs, "consents": consents.import_consents}
 EXPORTS = {"opt-outs": export_opt_outs, "consents": consents.export_consents}
@@ -52,30 +52,33 @@ class OptOutForm(FlaskForm):  # type: ignore[misc]
     """Close an address."""
 
     address = StringField(
-        "Number or e-mail address", [InputRequired("Give the address.")], render_kw={"mono": True}
+        "Phone number or email address",
+        [InputRequired("Enter a phone number or an email address.")],
+        render_kw={"mono": True},
     )
     channel = SelectField(
-        "On",
+        "Channel",
         choices=lambda: {
             "": "Every channel",
             **{one.value: channel_title(one.value) for one in Channel},
         },
     )
-    why = StringField("Reason", description="Who asked for it, and how.")
-    test = BooleanField("Test", description="For test connections only.", default=_demo)
+    why = StringField("Reason", description="Enter who asked for the opt-out, and how.")
+    test = BooleanField("Test", description="Applies to test connections only.", default=_demo)
 
 
 class ImportForm(FlaskForm):  # type: ignore[misc]
     """Close the addresses of a file, or record the consents in it."""
 
-    kind = SelectField("What it holds", choices={"opt-outs": "Opt-outs", "consents": "Consents"})
+    kind = SelectField("Content", choices={"opt-outs": "Opt-outs", "consents": "Consents"})
     file = FileField(
         "CSV file",
         [FileRequired("Choose a file.")],
         description=(
-            "The first line names the columns, in any order. Opt-outs: `address`, optional"
-            " `channel`, `why`. Consents: `address`, `given` (yes or no), optional `channel`,"
-            " `purpose`, `at`, `ip`, `agent`, `proof`. An exported file can be imported again."
+            "The first line names the columns, in any order. Opt-outs: `address`,"
+            " optional `channel` and `why`. Consents: `address`, `given` (yes or no),"
+            " optional `channel`, `purpose`, `at`, `ip`, `agent` and `proof`. You can"
+            " import an exported file."
         ),
     )
     test = BooleanField("Test", default=_demo)
@@ -108,7 +111,7 @@ def add_suppression() -> Any:
         return _page(form), 422
     shown = phone(form.address.data) if kind == Address.PHONE else form.address.data
     flash(
-        f"{shown} is opted out. Nothing is sent to it any more, including queued messages.", "good"
+        f"{shown} is opted out. It receives no messages, and queued messages are not sent.", "good"
     )
     return redirect(url_for("admin.suppressions"), 303)
 
@@ -122,7 +125,7 @@ def remove_opt_out(suppression_id: str) -> Any:
         (FlaskForm,),
         {
             "why": StringField(
-                "Reason", description="That the person asked for messages again, say."
+                "Reason", description="For example: the person asked to receive messages again."
             )
         },
     )()
@@ -191,9 +194,9 @@ def _page(
         wanted = closed.list_opt_outs(lifted=lifted)
     found = page(wanted, Suppression.id, "sup", keep)
     chips = [
-        {"title": "Closed", "href": url_for("admin.suppressions"), "here": not lifted, "icon": ""},
+        {"title": "Active", "href": url_for("admin.suppressions"), "here": not lifted, "icon": ""},
         {
-            "title": "Opened again",
+            "title": "Removed",
             "href": url_for("admin.suppressions", show="lifted"),
             "here": lifted,
             "icon": "",
@@ -223,10 +226,10 @@ def _page(
 
 def _told(kind: str, report: ImportReport) -> str:
     if kind == "consents":
-        known = f" {plural(report.known, 'was', 'were')} recorded already." if report.known else ""
-        return f"{plural(report.kept, 'consent is', 'consents are')} recorded.{known}"
-    known = f" {plural(report.known, 'was', 'were')} closed already." if report.known else ""
-    return f"{plural(report.kept, 'address is', 'addresses are')} closed now.{known}"
+        known = f" {plural(report.known, 'was', 'were')} already recorded." if report.known else ""
+        return f"{plural(report.kept, 'consent was', 'consents were')} recorded.{known}"
+    known = f" {plural(report.known, 'was', 'were')} already opted out." if report.known else ""
+    return f"{plural(report.kept, 'address was', 'addresses were')} opted out.{known}"
 
 
 def _sender(sender: str) -> str:

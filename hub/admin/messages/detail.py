@@ -155,7 +155,7 @@ def _why(one: Message, problem: Problem | None) -> dict[str, str] | None:
         return None
     provider = integrations.provider_of(one.connection.integration, "The provider")
     status = Status.read(one.status)
-    title = TITLES.get(status, "What is the matter")
+    title = TITLES.get(status, "Details of the status")
     return {
         "title": title,
         "code": problem.code,
@@ -168,11 +168,11 @@ def _why(one: Message, problem: Problem | None) -> dict[str, str] | None:
 
 TITLES = {
     Status.FAILED: "Why it failed",
-    Status.UNDELIVERED: "Why it did not arrive",
-    Status.UNKNOWN: "Why it is not known",
+    Status.UNDELIVERED: "Why it was not delivered",
+    Status.UNKNOWN: "Why the result is not known",
     Status.SUPPRESSED: "Why it was not sent",
     Status.EXPIRED: "Why it expired",
-    Status.QUEUED: "Why it waits",
+    Status.QUEUED: "Why it is waiting",
 }
 
 
@@ -181,14 +181,14 @@ def _why_not_resend(one: Message) -> str:
         return resend.DAMAGED
     status = Status.read(one.status)
     if not (one.settled or status == Status.UNKNOWN) or status.arrived:
-        return "It is on its way, or has arrived."
+        return "It is in progress or was delivered."
     successor = db.session.scalar(select(Message.id).where(Message.after_id == one.id))
     if successor:
-        return "It was sent again already; the newer one is in the story."
+        return "It was already sent again. The timeline shows the later message."
     return (
         ""
         if one.connection.enabled
-        else f"To send it again, first enable the connection {one.connection.title}."
+        else f"To resend it, first enable the connection {one.connection.title}."
     )
 
 

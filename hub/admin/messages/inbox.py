@@ -30,7 +30,7 @@ from hub.models import Body
 class AnswerForm(FlaskForm):  # type: ignore[misc]
     """An operator's answer."""
 
-    text = TextAreaField("Your answer", render_kw={"rows": 3})
+    text = TextAreaField("Your reply", render_kw={"rows": 3})
 
 
 @dataclass(frozen=True)
@@ -67,10 +67,10 @@ class ContentView:
 
 MOST = 10  # files of one message
 FILES = {
-    "image": "A picture",
-    "audio": "A recording",
-    "video": "A video",
-    "application": "A document",
+    "image": "Image",
+    "audio": "Audio",
+    "video": "Video",
+    "application": "Document",
 }
 CARDS = ("text/vcard", "text/x-vcard", "text/directory")
 MAP = "https://www.openstreetmap.org/?mlat={}&mlon={}"
@@ -244,8 +244,8 @@ def _kind_of_file(file: dict[str, Any]) -> str:
     """Say what a file is, as far as its content type tells."""
     content_type = file.get("content_type", "").partition(";")[0].strip().lower()
     if content_type in CARDS:
-        return "A contact card"
-    return FILES.get(content_type.partition("/")[0], "A file")
+        return "Contact card"
+    return FILES.get(content_type.partition("/")[0], "File")
 
 
 def _shown(content: dict[str, Any]) -> ContentView:

@@ -26,10 +26,10 @@ DAY = timedelta(hours=24)
 WAY = "way"
 # what an admin asks for: name, title, icon, the statuses that are meant
 GROUPS: tuple[tuple[str, str, str, tuple[Status, ...]], ...] = (
-    ("lost", "Did not arrive", "x-octagon-fill", (Status.FAILED, Status.UNDELIVERED)),
+    ("lost", "Failed", "x-octagon-fill", (Status.FAILED, Status.UNDELIVERED)),
     ("unknown", "Unknown", "question-diamond-fill", (Status.UNKNOWN,)),
-    (WAY, "On the way", "clock", (Status.QUEUED, Status.SENDING, Status.ACCEPTED, Status.SENT)),
-    ("arrived", "Arrived", "check-circle-fill", (Status.DELIVERED, Status.READ)),
+    (WAY, "In progress", "clock", (Status.QUEUED, Status.SENDING, Status.ACCEPTED, Status.SENT)),
+    ("arrived", "Delivered", "check-circle-fill", (Status.DELIVERED, Status.READ)),
     ("unsent", "Not sent", "slash-circle", (Status.SUPPRESSED, Status.CANCELED, Status.EXPIRED)),
 )
 NAMES = ("show", "status", "channel", "connection", "test", "q")
@@ -102,7 +102,7 @@ def _meant(q: str) -> message_queries.Branches:
     except (
         DecryptionError
     ) as problem:  # the key that addresses are found by does not open; everything else still does
-        flash(f"Addresses cannot be searched. {problem}", "bad")
+        flash(f"Signpost cannot search addresses. {problem}", "bad")
     if is_id("msg", q):
         found.append(Message.id == q)
     if q.isdecimal() and len(q) <= 6:

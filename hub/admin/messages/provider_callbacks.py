@@ -138,16 +138,17 @@ def _text(row: Receipt) -> str:
 def callback_summary(report: Report) -> tuple[str, str]:
     """Say what a replay did, and in which tone."""
     if not report.read:
-        return "No callback about it is kept, so there was nothing to replay.", "info"
+        return "No stored callback matches, so nothing was replayed.", "info"
     sentences = [_came_of(report)]
     if report.removed:
         sentences.append(
-            f"{report.removed} could not be read again, since what it said was removed when its"
-            " time of keeping ended."
+            f"{plural(report.removed, 'callback')} could not be read, because the content"
+            " was deleted at the end of its retention period."
         )
     if report.unproven:
         sentences.append(
-            f"{report.unproven} stays without effect, since no connection’s secret proved it."
+            f"{plural(report.unproven, 'callback')} had no effect, because no connection’s"
+            " secret verified it."
         )
     if report.failed:
         sentences.append(f"{report.failed} could not be applied. {next(iter(report.reasons))}")
@@ -158,11 +159,9 @@ def callback_summary(report: Report) -> tuple[str, str]:
 def _came_of(report: Report) -> str:
     replayed = f"Replayed {plural(report.read, 'callback')}"
     if report.new:
-        return (
-            f"{replayed}."
-            f" {plural(report.new, 'fact was missed and is', 'facts were missed and are')} applied"
-            " now."
-        )
+        were = "status event was missing and has been"
+        many = "status events were missing and have been"
+        return f"{replayed}. {plural(report.new, were, many)} added."
     if report.missed:
-        return f"{replayed}. What they mean was missed, and is put right now."
+        return f"{replayed}. Missed changes were applied."
     return f"{replayed}." if report.failed == report.read else f"{replayed}. Nothing was missed."

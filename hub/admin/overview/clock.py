@@ -26,5 +26,5 @@ def clock() -> Any:
 def confirm_clock() -> Any:
     """Trust the clock from now on."""
     clock_check.confirm()
-    flash("The clock is confirmed. Signpost deletes old data again.", "good")
+    flash("Clock confirmed. Signpost deletes old data again.", "good")
     return redirect(url_for("admin.overview"), 303)

@@ -58,7 +58,8 @@ def retry_row(entry_id: str) -> Any:
     try:
         try_again(entry_id)
         flash(
-            "Signpost reads the row again. If it still cannot be read, it is listed here again.",
+            "Signpost tries to read the row again. If it still cannot, the row returns to"
+            " this list.",
             "good",
         )
     except NotFound as problem:

@@ -25,8 +25,8 @@ class ActionForm(Form):
 
     who = StringField(
         "Your name",
-        [Length(max=LONGEST_NAME, message=f"Give at most {LONGEST_NAME} characters.")],
-        description="So that the others see who did it. May be left empty.",
+        [Length(max=LONGEST_NAME, message=f"Enter at most {LONGEST_NAME} characters.")],
+        description="Optional. The other people who see the post also see this name.",
         render_kw={"autocomplete": "name", "maxlength": LONGEST_NAME},
     )
 
@@ -57,11 +57,11 @@ def confirm_action(token: str) -> Any:
 def _page(
     button: button_actions.ButtonPage | None, form: ActionForm, status: int, *, first: bool = False
 ) -> Any:
-    asks = "Remind {}" if button and button.kind == REMIND else "Put off reminders to {} for a day"
+    asks = "Remind {}" if button and button.kind == REMIND else "Snooze reminders to {} for a day"
     follows = (
-        "A reminder goes to them at once."
+        "Signpost sends a reminder immediately."
         if button and button.kind == REMIND
-        else "Nobody reminds them before tomorrow."
+        else "Signpost sends no reminders for 24 hours."
     )
     answer = make_response(
         render_template(

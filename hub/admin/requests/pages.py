@@ -273,18 +273,18 @@ def _skipped(row: SigningRequest) -> dict[str, list[str]]:
             continue
         for item in reversed(refusals):
             if item["reason"] in REASONS:
-                told = f"{WORDS.get(event.type, event.type)}: not told. {REASONS[item['reason']]}"
+                told = f"{WORDS.get(event.type, event.type)}: not sent. {REASONS[item['reason']]}"
                 found.setdefault(item["signer"], []).insert(0, told)
     return found
 
 
 WORDS = {
-    "request.sent": "The request",
-    "request.viewed": "That it was opened",
-    "request.signed": "A signature",
-    "request.declined": "That a signer declined",
-    "request.completed": "The completion",
-    "request.reminder": "A reminder",
-    "request.expired": "That the time ran out",
-    "request.canceled": "That it was taken back",
+    "request.sent": "Signing request",
+    "request.viewed": "Opened notification",
+    "request.signed": "Signed notification",
+    "request.declined": "Declined notification",
+    "request.completed": "Completed notification",
+    "request.reminder": "Reminder",
+    "request.expired": "Expired notification",
+    "request.canceled": "Canceled notification",
 }

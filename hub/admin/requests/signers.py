@@ -36,9 +36,9 @@ def signer_action(request_id: str, signer_id: str, do: str) -> Any:
 def _remind(request_id: str, signer_id: str) -> tuple[str, str]:
     count = reminders.reachable_signers(reminders.remind(request_id, signer_id))
     return (
-        (f"{plural(count, 'reminder')} on the way.", "good")
+        (f"{plural(count, 'reminder')} queued.", "good")
         if count
-        else ("Nobody could be reminded; the page says why.", "warn")
+        else ("No reminder could be sent. The reason is on this page.", "warn")
     )
 
 
@@ -51,7 +51,7 @@ def _snooze(request_id: str, signer_id: str) -> tuple[str, str]:
 
 def _unsnooze(request_id: str, signer_id: str) -> tuple[str, str]:
     reminders.unsnooze(request_id, signer_id)
-    return "They can be reminded again.", "good"
+    return "Snooze ended. Reminders can be sent again.", "good"
 
 
 _DO: dict[str, Any] = {"remind": _remind, "snooze": _snooze, "unsnooze": _unsnooze, "invite": None}

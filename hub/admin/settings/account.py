@@ -66,7 +66,7 @@ def _change_password(form: forms.ChangePassword) -> Any:
         forms.blame(form, refusal)
         return _page(form), 422
     limits.end_current_password(token, right=True)
-    flash("Your password is changed, and your other browsers are signed out.", "good")
+    flash("Password changed. Your other browsers are signed out.", "good")
     return redirect(url_for("admin.account"), 303)
 
 
@@ -87,7 +87,7 @@ def set_time_zone() -> Any:
     if not form.validate():
         return _page(forms.ChangePassword(), form), 422
     users.set_time_zone(g.user.id, form.time_zone.data or "")
-    flash("Kept.", "good")
+    flash("Changes saved.", "good")
     return redirect(url_for("admin.account"), 303)
 
 

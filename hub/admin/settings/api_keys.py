@@ -37,7 +37,7 @@ class Day(DateField):
         try:
             super().process_formdata(valuelist)
         except ValueError:
-            raise ValueError("Enter a day, for example 2027-01-31.") from None
+            raise ValueError("Enter a date, for example 2027-01-31.") from None
 
 
 class Limit(IntegerField):
@@ -67,10 +67,10 @@ class KeyForm(Form):
     expires = Day(
         "Expires after",
         [Optional()],
-        description="The last day on which the key works. Leave empty if it does not expire.",
+        description="Enter the last day on which the key works. Leave empty if it does not expire.",
     )
     per_minute = Limit(
-        "Requests a minute",
+        "Requests per minute",
         [Optional()],
         render_kw={"inputmode": "numeric", "autocomplete": "off"},
     )
@@ -78,7 +78,7 @@ class KeyForm(Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         usual = current_app.extensions["hub.config"].api_per_minute
-        self.per_minute.description = f"Leave empty for the usual limit, {usual:,}."
+        self.per_minute.description = f"Leave empty for the default limit, {usual:,}."
 
 
 class AddKey(KeyForm):
@@ -88,14 +88,14 @@ class AddKey(KeyForm):
         "Name",
         [InputRequired("Enter what will use the key.")],
         render_kw={"autocomplete": "off", "maxlength": 80},
-        description="What will use it, such as Contracts, production.",
+        description="Enter what will use the key, such as Contracts, production.",
     )
     source = SelectField(
         "Source",
         choices=lambda: {one.slug: one.name for one in sources.all_sources()},
         description="The key sees the messages, opt-outs and consents of this source.",
     )
-    test = BooleanField("For tests", description="A test key uses test connections only.")
+    test = BooleanField("Test key", description="A test key uses test connections only.")
     field_order = ("name", "source", "test", "scopes", "expires", "per_minute")
 
     def __iter__(self) -> Any:
@@ -135,7 +135,7 @@ def edit_api_key(key_id: str) -> Any:
     try:
         if forms.posted() and form.validate():
             api_keys.change(key_id, _grant(form, key))
-            flash("Changes saved. They apply from the next request on.", "good")
+            flash("Changes saved. They apply to the next request.", "good")
             return redirect(url_for("admin.api_keys"), 303)
     except Refused as refusal:
         _blame(form, refusal)
@@ -151,7 +151,7 @@ def revoke_api_key(key_id: str) -> Any:
     if not forms.posted():
         return _confirm_revocation(api_keys.find_row(key_id))
     api_keys.revoke(key_id)
-    flash("The key is revoked. Requests with it are refused from now on.", "good")
+    flash("Key revoked. Requests with it are now refused.", "good")
     return redirect(url_for("admin.api_keys"), 303)
 
 
@@ -218,7 +218,7 @@ def _end_of(day: date) -> datetime:
     try:
         return datetime.combine(day + timedelta(days=1), time(), datetimes.reader_zone())
     except OverflowError:
-        why = "Enter a day within the next 10 years."
+        why = "Enter a date within the next 10 years."
         raise Refused("too_late", why, field="expires") from None
 
 

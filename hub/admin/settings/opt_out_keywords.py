@@ -24,19 +24,24 @@ class RulesForm(FlaskForm):  # type: ignore[misc]
     """More words, a line for each language."""
 
     stop = TextAreaField(
-        "More words for STOP",
+        "Additional words for STOP",
         description=(
-            "One line for each language: its code, a colon, the words with commas between them. A"
-            " message counts only as a whole: STOP alone, not STOP within a sentence. Case,"
-            " accents, punctuation, emoji and words such as please make no difference."
+            "Enter one line for each language: its code, a colon, and the words with"
+            " commas between. The whole message must match: STOP alone, not STOP in a"
+            " sentence. Case, accents, punctuation, emoji and words such as please make"
+            " no difference."
         ),
         render_kw=LINES,
     )
-    start = TextAreaField("More words for START", render_kw={**LINES, "placeholder": "de: WEITER"})
-    help = TextAreaField("More words for HELP", render_kw={**LINES, "placeholder": "de: HILFE"})
+    start = TextAreaField(
+        "Additional words for START", render_kw={**LINES, "placeholder": "de: WEITER"}
+    )
+    help = TextAreaField(
+        "Additional words for HELP", render_kw={**LINES, "placeholder": "de: HILFE"}
+    )
     everywhere = BooleanField(
-        "A STOP holds for every channel",
-        description="Otherwise for the channel and sender that it was written to.",
+        "STOP applies to every channel",
+        description="If off, it applies to the channel and sender that received it.",
     )
 
 
@@ -68,7 +73,7 @@ def save_opt_out_rules() -> Any:
     except Refused as refusal:
         blame(form, refusal)
         return _page(form), 422
-    flash("Kept. It holds for what is written from now on.", "good")
+    flash("Changes saved. They apply to messages received from now on.", "good")
     return redirect(url_for("admin.opt_out_rules"), 303)
 
 
@@ -115,7 +120,8 @@ def _words(text: str, field: str) -> dict[str, str]:
         if not colon or not words.strip() or not language.strip():
             raise Refused(
                 "bad_line",
-                f"Write {line!r} as a language, a colon and words, such as de: ABMELDEN, STOPP.",
+                f"Enter {line!r} as a language code, a colon and words, such as de:"
+                " ABMELDEN, STOPP.",
                 field=field,
             )
         found[language.strip().lower()] = ", ".join(filter(None, map(str.strip, words.split(","))))

@@ -24,12 +24,12 @@ class AddSource(Form):
         "Name",
         [InputRequired("Enter a name.")],
         render_kw=NAME,
-        description="The app or brand, such as Acme Leases.",
+        description="Enter the app or brand, such as Acme Leases.",
     )
     slug = StringField(
         "Name in commands",
         render_kw={**NAME, "maxlength": sources.LONGEST_SLUG, "mono": True},
-        description="Leave empty to make it from the name. It cannot be changed later.",
+        description="Leave empty to derive it from the name. You cannot change it later.",
     )
 
 
@@ -40,8 +40,9 @@ class EditSource(Form):
     applies_to_all = BooleanField(
         "Opt-outs and consents of this source apply to every source",
         description=(
-            "This concerns what its API keys record. If it is off, they apply to messages of this"
-            " source. A change also applies to what is already recorded."
+            "Affects opt-outs and consents that the API keys of this source record,"
+            " including existing ones. If off, they apply only to messages of this"
+            " source."
         ),
     )
 

@@ -45,8 +45,8 @@ def change_role(user_id: str) -> Any:
     wanted = request.form.get("role", "")
     role = next((role for role in Role if str(role.value) == wanted), None)
     if role is None:
-        raise Refused("unknown_role", "There is no such role.", field="role")
-    return _change(lambda: users.change_role(user_id, role), user_id, f"is {_article(role)} now")
+        raise Refused("unknown_role", "This role does not exist.", field="role")
+    return _change(lambda: users.change_role(user_id, role), user_id, f"is now {_article(role)}")
 
 
 @admin.route("/settings/users/<user_id>/deactivate", methods=["GET", "POST"])
@@ -64,7 +64,7 @@ def deactivate_user(user_id: str) -> Any:
             crumbs=[("Settings", url_for("admin.settings")), ("Users", here)],
         )
     return _change(
-        lambda: users.disable(user_id), user_id, "is signed out and cannot sign in any more"
+        lambda: users.disable(user_id), user_id, "is signed out and can no longer sign in"
     )
 
 

@@ -24,7 +24,7 @@ def page(
     words = PROBLEMS.get(status) or PROBLEMS[500 if status >= 500 else 400]
     problem = Problem(words.title, why or words.why, remedy or words.remedy)
     if retry_after and not remedy:
-        problem = problem._replace(remedy=f"Wait {_seconds(retry_after)} and do it again.")
+        problem = problem._replace(remedy=f"Wait {_seconds(retry_after)} and try again.")
     # the rail asks the database, which may be what failed
     answer = make_response(
         render_template(
@@ -44,44 +44,44 @@ def _seconds(count: int) -> str:
 
 PROBLEMS = {
     400: Problem(
-        "This request cannot be read.",
-        "The form was open for too long, or its page was changed on the way.",
-        "Go back, reload the page and send it again.",
+        "This request could not be read.",
+        "The form was open for too long, or it was changed before it reached Signpost.",
+        "Go back, reload the page and try again.",
     ),
     403: Problem(
-        "This is not open to you.",
-        "Your role does not include it.",
-        "Ask an admin to do it, or to change your role.",
+        "You do not have access to this page.",
+        "Your role does not allow it.",
+        "Ask an admin to do it or to change your role.",
     ),
     404: Problem(
-        "There is nothing at this address.",
-        "The link is mistyped, or what it led to was never there.",
-        "Start from the overview, or search the messages.",
+        "Page not found.",
+        "The address is not correct, or the page no longer exists.",
+        "Go to the overview, or search the messages.",
     ),
     405: Problem(
-        "This address does not do that.",
-        "It exists, but it was asked in a way it does not answer.",
-        "Open the page it belongs to, and use its button.",
+        "This address does not support this method.",
+        "The page exists, but it does not accept this kind of request.",
+        "Open the page and use its button.",
     ),
     413: Problem(
-        "That is too much at once.",
-        "What was sent is larger than this page takes.",
-        "Send less of it.",
+        "The upload is too large.",
+        "The form or file is larger than this page accepts.",
+        "Send a smaller file or a shorter text.",
     ),
     429: Problem(
-        "That was too often.",
-        "So many tries in a short time look like a mistake, so they wait.",
-        "Wait a minute and do it again.",
+        "Too many attempts.",
+        "Signpost limits how often this action can be used.",
+        "Wait a minute and try again.",
     ),
     500: Problem(
-        "We made a mistake.",
-        "An unexpected error stopped this page. Nothing was stored.",
-        "Load the page again. If the error stays, search the log for the request ID.",
+        "Signpost has a problem.",
+        "An unexpected error stopped this page. Nothing was saved.",
+        "Reload the page. If the error remains, search the log for the request ID.",
     ),
     503: Problem(
-        "The database does not answer.",
-        "Nothing can be read or stored until it does. What signing apps and providers send"
-        " meanwhile, they send again.",
-        "Look whether the database server runs, and at the hub’s log.",
+        "The database cannot be reached.",
+        "Signpost cannot read or save anything until the database is back. Signing apps"
+        " and providers repeat their requests.",
+        "Check that the database server is running, and read the hub’s log.",
     ),
 }

@@ -12,7 +12,7 @@ from typing import Any
 from wtforms import Field
 
 KEEP = "Stored. Leave blank to keep it"
-TYPED = "Typed just now. Leave blank to use it"
+TYPED = "Entered but not saved. Leave blank to use it"
 FOR_THE_PAGE = ("legend", "optional", "mono", "half")
 
 

@@ -19,7 +19,10 @@ from hub.lib import phones
 
 NEW = {"autocomplete": "new-password", "minlength": SHORTEST}
 ROLES: Any = {str(role.value): role.title for role in Role}
-LENGTH = f"At least {SHORTEST} characters. Common passwords, and your name or address, are refused."
+LENGTH = (
+    f"Use at least {SHORTEST} characters. Do not use a common password, your name or your"
+    " email address."
+)
 
 
 def posted() -> bool:
@@ -55,13 +58,13 @@ class SignIn(Form):
     """Sign in with an e-mail address and a password."""
 
     email = EmailField(
-        "E-mail",
-        [InputRequired("Give your e-mail address.")],
+        "Email",
+        [InputRequired("Enter your email address.")],
         render_kw={"autocomplete": "username"},
     )
     password = PasswordField(
         "Password",
-        [InputRequired("Give your password.")],
+        [InputRequired("Enter your password.")],
         render_kw={"autocomplete": "current-password"},
     )
 
@@ -71,12 +74,12 @@ class FirstAdmin(Form):
 
     name = StringField(
         "Your name",
-        [InputRequired("Give your name.")],
+        [InputRequired("Enter your name.")],
         render_kw={"autocomplete": "name", "maxlength": 120},
     )
     email = EmailField(
-        "E-mail",
-        [InputRequired("Give your e-mail address.")],
+        "Email",
+        [InputRequired("Enter your email address.")],
         render_kw={"autocomplete": "username"},
     )
     password = PasswordField(
@@ -96,8 +99,8 @@ class ChangePassword(Form):
     """Another password for oneself."""
 
     current = PasswordField(
-        "Your password now",
-        [InputRequired("Give the password you have now.")],
+        "Current password",
+        [InputRequired("Enter your current password.")],
         render_kw={"autocomplete": "current-password"},
     )
     password = PasswordField(
@@ -109,9 +112,9 @@ class TimeZone(Form):
     """Choose the time zone of the pages."""
 
     time_zone = SelectField(
-        "Show times in",
+        "Time zone",
         choices=lambda: {
-            "": "The zone of my browser",
+            "": "Same as my browser",
             **{name: name.replace("_", " ") for name in datetimes.zone_names()},
         },
     )
@@ -121,10 +124,12 @@ class AddUser(Form):
     """Somebody else who may sign in."""
 
     name = StringField(
-        "Name", [InputRequired("Give a name.")], render_kw={"autocomplete": "off", "maxlength": 120}
+        "Name",
+        [InputRequired("Enter a name.")],
+        render_kw={"autocomplete": "off", "maxlength": 120},
     )
     email = EmailField(
-        "E-mail", [InputRequired("Give an e-mail address.")], render_kw={"autocomplete": "off"}
+        "Email", [InputRequired("Enter an email address.")], render_kw={"autocomplete": "off"}
     )
     role = SelectField("Role", choices=ROLES)
 
@@ -134,8 +139,8 @@ class NameConnection(Form):
 
     title = StringField(
         "Name",
-        [InputRequired("Give it a name.")],
-        description="What you and your colleagues call it, such as Acme US.",
+        [InputRequired("Enter a name.")],
+        description="Enter a name that you and your colleagues recognize, such as Acme US.",
         render_kw={"autocomplete": "off", "maxlength": 80},
     )
 
@@ -145,9 +150,11 @@ class RenameConnection(NameConnection):
 
     slug = StringField(
         "Name in the API",
-        [InputRequired("Give it a name.")],
+        [InputRequired("Enter a name.")],
         render_kw={"autocomplete": "off", "maxlength": 48},
-        description="Programs that send over this connection by name must follow.",
+        description=(
+            "If you change it, also change it in apps that send over this connection by name."
+        ),
     )
 
 

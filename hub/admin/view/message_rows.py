@@ -126,7 +126,7 @@ def recipient(contact: Contact, connection: Connection) -> str:
 def says(body: Body | None) -> str:
     """Return the first words of a message."""
     if body is None:
-        return "The text was removed."
+        return "The text was deleted."
     try:
         content = body.content
     except DecryptionError as problem:

@@ -91,7 +91,7 @@ CHANNELS: dict[str, str] = {
     Channel.SMS: "SMS",
     Channel.WHATSAPP: "WhatsApp",
     Channel.VOICE: "Voice",
-    Channel.EMAIL: "E-mail",
+    Channel.EMAIL: "Email",
     Channel.CHAT: "Chat",
     Channel.WEBHOOK: "Webhook",
 }

@@ -90,9 +90,9 @@ def test_wrong_passwords_are_counted_down_and_then_the_account_rests(
 ) -> None:
     browser = person(Role.VIEWER, signed_in=False)
     told = [browser.sign_in("a wrong password").text for _ in range(5)]
-    assert all("E-mail and password do not match." in page for page in told)
-    assert "You have 3 more tries. After that, wait 5 minutes." in told[1]
-    assert "You can try again in 5 minutes." in told[4]
+    assert all("The email address and password do not match." in page for page in told)
+    assert "You have 3 attempts left. After that, wait 5 minutes." in told[1]
+    assert "Try again in 5 minutes." in told[4]
     rests = browser.sign_in()  # the right one
     assert rests.status_code == 429
     assert 290 <= int(rests.headers["Retry-After"]) <= 300
@@ -102,7 +102,10 @@ def test_wrong_passwords_are_counted_down_and_then_the_account_rests(
 
 def test_an_unknown_e_mail_is_told_the_same(nobody: Browser) -> None:
     answer = nobody.post("/sign-in", {"email": "nobody@acme.example", "password": PASSWORD})
-    assert (answer.status_code, "E-mail and password do not match." in answer.text) == (422, True)
+    assert (answer.status_code, "The email address and password do not match." in answer.text) == (
+        422,
+        True,
+    )
     assert PASSWORD not in answer.text
 
 
@@ -121,7 +124,7 @@ def test_a_post_after_signing_out_elsewhere_says_so(admin: Browser) -> None:
     answer = admin.client.post(
         "/account/time-zone", data={"csrf_token": token}, follow_redirects=True
     )
-    assert "You are signed out. Sign in, then do it again." in answer.text
+    assert "You are signed out. Sign in and try again." in answer.text
 
 
 def test_changing_the_password_signs_the_other_browsers_out(app: Flask, admin: Browser) -> None:

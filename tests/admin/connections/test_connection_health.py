@@ -106,17 +106,16 @@ class TestNotReached:
             said = words(admin, path)
             assert "Twilio was not reached: its name does not resolve. Since " in said, path
             assert (
-                "8 messages wait and go out by themselves; nothing is lost. It is tried again in"
-                in said
-            ), path
-        assert "Twilio is not reachable" in words(admin, "/")
+                "8 messages are waiting. Signpost sends them automatically. Signpost tries again in"
+            ) in said, path
+        assert "Twilio cannot be reached" in words(admin, "/")
         for path in ("/integrations", PAGE):
             assert "Not reachable" in words(admin, path)
         assert "Test again" in words(admin, PAGE)
 
     def test_it_is_listed_with_what_needs_attention(self, admin: Browser) -> None:
-        assert "Not reachable" in words(admin, "/integrations?state=broken")
-        assert "Not reachable" not in words(admin, "/integrations?state=enabled")
+        assert "Unreachable" in words(admin, "/integrations?state=broken")
+        assert "Unreachable" not in words(admin, "/integrations?state=enabled")
 
     def test_one_of_two_connections_says_it_where_both_are_listed(
         self, app: Flask, admin: Browser
@@ -160,7 +159,9 @@ class TestNotReached:
                 == 2
             )
         said = words(admin, "/activity")
-        assert f"Signpost Lost the provider of {title} why: Twilio was not reached" in said
+        assert (
+            f"Signpost Could not reach the provider of {title} why: Twilio was not reached" in said
+        )
         assert f"Signpost Reached the provider of {title} again" in said
 
     def test_a_disabled_connection_says_nothing_of_it(self, app: Flask, admin: Browser) -> None:
@@ -172,7 +173,7 @@ class TestNotReached:
         self, app: Flask, admin: Browser, lost: list[str]
     ) -> None:
         make_late(app, lost)
-        assert "should have gone out a minute ago" not in words(admin, "/")
+        assert "should have been sent a minute ago" not in words(admin, "/")
         answer = body(admin.get("/readyz"))
         assert (answer["status"], answer["lateness"]) == ("degraded", "ok")
         assert answer["providers"] == "one is not reachable; what waits for it goes out later"
@@ -184,7 +185,7 @@ def test_calls_that_get_no_clear_answer_say_what_the_provider_did(
     fail(
         app, OutcomeUnknown("Twilio failed before it said whether it has the message.", "http_500")
     )
-    assert "Twilio is not reachable" in words(admin, "/")
+    assert "Twilio cannot be reached" in words(admin, "/")
     assert "Twilio failed before it said whether it has the message. Since" in words(admin, "/")
 
 
@@ -193,16 +194,16 @@ def test_pages_say_until_when_a_provider_wants_to_be_left_alone(app: Flask, admi
     fail(app, SlowDown("Too many messages wait at Twilio.", "21611", 1800), 1)
     for path in ("/", "/integrations", PAGE):
         said = words(admin, path)
-        assert "Too many messages wait at Twilio. Nothing goes out until " in said, path
-        assert "4 messages wait and go out by themselves; nothing is lost." in said, path
-    assert "Twilio asked for a pause" in words(admin, "/")
-    assert "Slowed down" in words(admin, PAGE)
+        assert "Too many messages wait at Twilio. Signpost sends nothing until " in said, path
+        assert "4 messages are waiting. Signpost sends them automatically." in said, path
+    assert "Rate limited by Twilio" in words(admin, "/")
+    assert "Rate limited" in words(admin, PAGE)
 
 
 def test_a_pause_of_seconds_needs_nobody(app: Flask, admin: Browser) -> None:
     fail(app, SlowDown("Slower.", "20429", 20), 1)
-    assert "asked for a pause" not in words(admin, "/")
-    assert "Twilio asked for a pause" in words(admin, PAGE)
+    assert "Rate limited by" not in words(admin, "/")
+    assert "Rate limited by Twilio" in words(admin, PAGE)
 
 
 def test_once_the_pause_is_over_nothing_is_said_of_it(app: Flask, admin: Browser) -> None:
@@ -214,7 +215,7 @@ def test_once_the_pause_is_over_nothing_is_said_of_it(app: Flask, admin: Browser
 
     with app.app_context():
         later()
-    assert "Slowed down" not in words(admin, "/integrations")
+    assert "Rate limited" not in words(admin, "/integrations")
 
 
 # ── Late, and why ─────────────────────────────────────────────────────────────────────────────────
@@ -222,7 +223,7 @@ def test_what_is_late_for_want_of_workers_is_said_to_be(app: Flask, admin: Brows
     with app.app_context():
         message_id = a_message()
     make_late(app, [message_id])
-    assert "1 message should have gone out a minute ago" in words(admin, "/")
+    assert "1 message should have been sent a minute ago" in words(admin, "/")
     answer = body(admin.get("/readyz"))
     assert (answer["lateness"], answer["providers"]) == ("messages wait", "ok")
 
@@ -238,8 +239,8 @@ def test_a_backlog_behind_a_limit_is_not_blamed_on_the_workers_that_work_it_off(
         limit(demo_connection().id)
         ids = [a_message(text=f"{n}") for n in range(8)]
     make_late(app, ids)
-    assert "8 messages should have gone out" in words(admin, "/")
+    assert "8 messages should have been sent" in words(admin, "/")
     with app.app_context():
         delivery.record_and_claim([], {demo_connection().id: 64})
         assert [status(one) for one in ids].count("queued") == 4
-    assert "should have gone out" not in words(admin, "/")
+    assert "should have been sent" not in words(admin, "/")

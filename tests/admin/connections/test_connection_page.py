@@ -89,12 +89,12 @@ def test_an_admin_connects_tests_enables_and_sends_one(
     saved = admin.post(NEW, {**values, "do": "save"})
     assert saved.headers["Location"] == PAGE
     assert "Saved. Test the connection, then enable it." in words(admin.get(PAGE))
-    assert "Waits until the test passes" in words(admin.get(PAGE))
+    assert "Available when the test has passed" in words(admin.get(PAGE))
     tested = admin.post(PAGE, {**values, "auth_token": "", "do": "test"})
     assert "Twilio is ready" in words(tested)
     assert "Signed in as" in words(tested)
     assert admin.post(PAGE + "/enable").headers["Location"] == PAGE
-    assert "Enabled. It sends from now on." in words(admin.get(PAGE))
+    assert "Enabled. Messages are sent over this connection from now on." in words(admin.get(PAGE))
     sent = admin.post(PAGE + "/send", {"to": "+13175551234"})
     assert sent.headers["Location"] == PAGE + "#send-one"
     with app.app_context():
@@ -189,8 +189,8 @@ def test_another_account_is_told_what_becomes_of_messages_under_way(
     admin.post(PAGE + "/enable")
     admin.post(PAGE + "/send", {"to": "+13175551234"})
     warning = (
-        "Messages of the account that was here before are still under way, and from now on their"
-        " callbacks are refused."
+        "Messages of the previous account are still in progress, and Signpost now rejects their"
+        " callbacks."
     )
     admin.post(PAGE, {**values, "do": "save"})
     assert warning not in words(admin.get(PAGE))

@@ -290,7 +290,7 @@ def test_a_broken_connection_goes_on_once_its_test_passes(
     deliver()
     db.session.rollback()
     assert db.session.get_one(Message, waiting).status == "accepted"
-    assert "has stopped" not in admin.get("/").text
+    assert "is broken" not in admin.get("/").text
 
 
 def test_a_disabled_connection_sends_once_it_is_enabled(
@@ -298,7 +298,7 @@ def test_a_disabled_connection_sends_once_it_is_enabled(
 ) -> None:
     waiting = direct.send_message(connection_id=roofs.id, to="nest", text="Coo.")
     turn_connection(roofs.id, ConnectionState.DISABLED)
-    assert "It waits for the connection" in admin.get(f"/messages/{waiting}").text
+    assert "Waiting for the connection" in admin.get(f"/messages/{waiting}").text
     _ok(admin.post(f"/connections/{roofs.slug}/enable"))
     deliver()
     db.session.rollback()

@@ -94,8 +94,8 @@ def test_what_is_emptied_is_no_rule_any_more(app: Flask, admin: Browser) -> None
         ("spend_day", "5,50", "is no amount"),
         ("spend_day", "99", "A month allows less"),
         ("currency", "Euro", "three letters"),
-        ("quiet_to", "", "Give both times"),
-        ("quiet_to", "21:00", "nothing could ever be sent"),
+        ("quiet_to", "", "Enter both times"),
+        ("quiet_to", "21:00", "nothing could be sent"),
         ("per_day", "2", "A day allows less"),
         ("prices", "", "A limit needs prices"),
     ],
@@ -132,7 +132,7 @@ def test_the_overview_tells_when_a_limit_is_near(
     with app.app_context():
         spend()
     page = admin.get("/").text
-    assert ("of what its rules allow" in page) == (tone is not None)
+    assert ("of its spending limit" in page) == (tone is not None)
     if tone:
         assert f"has spent {tone}" in page
         assert "More than 80% of a spending limit is used." in admin.get(PATH).text

@@ -113,7 +113,7 @@ def test_the_page_lists_what_is_posted_and_an_admin_changes_it(
     page = boss.get(f"/connections/{slug}")
     checked = re.findall(r'value="(request\.\w+)"[^>]*checked', page.text)
     assert checked == [event.value for event in team_subscriptions.USUAL]
-    assert "Posts in W1." in words(page)
+    assert "Posts to W1." in words(page)
     boss.post(f"/connections/{slug}/posts", {"events": ["request.viewed", "made.up"]})
     assert [
         event.value for event in look(lambda: team_subscriptions.posted_events(connection_id))
@@ -236,7 +236,7 @@ def test_what_nobody_reports_on_is_not_on_the_way(
     assert "2 1 on the way" in overview
     assert "No delivery reports" in overview
     page = operator.get(f"/messages/{post}")
-    assert "took it. Whether it was shown is never said." in words(page)
+    assert "This provider does not report delivery." in words(page)
     assert operator.post(f"/messages/{post}/resend").status_code == 303
     assert look(
         lambda: db.session.scalars(select(Message.id).where(Message.after_id == post)).one()
@@ -319,7 +319,9 @@ def test_after_the_end_nobody_can_be_reminded_and_the_page_says_why(
     operator = person(Role.OPERATOR)
     here = f"/requests/{request_id}"
     page = operator.get(here)
-    assert "The time to sign has ended. 1 signature is missing. Nobody is reminded." in words(page)
+    assert "The request has expired. 1 signature is missing. No more reminders are sent." in words(
+        page
+    )
     assert f"{here}/remind" not in page.text
     assert "/snooze" not in page.text
     assert "Invite to a chat" in words(page), "that asks nobody to sign"
@@ -356,7 +358,7 @@ def test_it_acts_when_it_is_asked_to_and_once(
 ) -> None:
     nobody = Browser(app)
     done = nobody.post(link, {"who": "  Dana   Whitfield "})
-    assert "Dana Whitfield (by the link) reminded Eric" in words(done)
+    assert "Dana Whitfield (through the link) reminded Eric" in words(done)
     assert "Done." in words(done)
     assert signer().reminders == 1
     again = nobody.post(link, {"who": "Tom"})
@@ -431,7 +433,7 @@ def test_a_chat_that_let_us_in_was_never_closed(
         return contact_for("chat", "778899", test=True).id
 
     boss = person(Role.ADMIN)
-    assert "Closed" not in words(boss.get(f"/contacts/{look(let_in)}"))
+    assert "Opted out" not in words(boss.get(f"/contacts/{look(let_in)}"))
     assert "778899" not in words(boss.get("/opt-outs?show=lifted"))
 
 
@@ -498,7 +500,7 @@ def test_every_page_says_that_a_destination_is_paused_and_the_remedy_it_shows_wo
         assert why in page, path
         assert "Test connection" in page, path
         assert "T1 are paused" in page, path
-    assert "1 post waits" in words(admin.get("/"))
+    assert "1 post is waiting" in words(admin.get("/"))
     assert "Posts paused" in words(admin.get(f"/connections/{place.slug}"))
     loft.fly = fly
     assert admin.post(f"/connections/{place.slug}", {"do": "test"}).status_code == 200

@@ -35,7 +35,7 @@ def test_a_file_may_be_larger_than_what_programs_post(app: Flask, admin: Browser
     assert len(lines) > 300 * 1024
     status, page = given(admin, b"address,why\n" + lines.encode())
     assert status == 200
-    assert "700 addresses are closed now." in page
+    assert "700 addresses were opted out." in page
     with app.app_context():
         assert db.session.scalar(select(func.count()).select_from(Suppression)) == 700
 
@@ -45,7 +45,7 @@ def test_lines_that_are_refused_are_told_with_their_field(app: Flask, admin: Bro
         admin, b"address,given\n+13175551234,yes\n+13175551234,maybe\n", "consents"
     )
     assert status == 200
-    assert "1 consent is recorded." in page
+    assert "1 consent was recorded." in page
     assert "Line 3: given: Say yes or no." in page
 
 

@@ -35,7 +35,7 @@ def test_codes_are_counted_explained_and_lead_to_their_messages(app: Flask, admi
     assert "/messages?q=30003" in page
     assert "www.twilio.com/docs/api/errors/30003" in page
     assert "does not take" in page, "what a code of ours means"
-    assert "more about it than we know" in page, "and that one is not known"
+    assert "Signpost has no text for this code" in page, "and that one is not known"
 
 
 def test_nothing_is_said_plainly_and_what_is_old_is_left_out(app: Flask, admin: Browser) -> None:

@@ -57,7 +57,7 @@ def test_what_is_new_is_counted_in_the_rail_until_it_is_read(app: Flask, admin: 
     page = admin.get("/inbox").text
     assert "Is this the final version?" in page
     assert "1 new" in page
-    assert "1 conversation has something new" in page
+    assert "1 unread conversation" in page
     assert admin.post(f"/inbox/{conversation_id}/read").status_code == 303
     page = admin.get("/inbox").text
     assert "1 new" not in page
@@ -126,7 +126,7 @@ def test_a_file_that_came_along_is_fetched_from_the_provider_and_only_saved(
         talk = conversations.newest_conversations(1)[0].row
         assert talk.connection_id == whatsapp_id
     page = admin.get(f"/inbox/{talk.id}").text
-    assert "A picture" in page
+    assert "Image" in page
     [href] = re.findall(r'href="(/inbox/files/[^"]+)"', page)
     answer = admin.get(href)
     assert (answer.status_code, answer.headers["Content-Type"], answer.data[:4]) == (

@@ -48,15 +48,15 @@ def test_a_message_that_nobody_calls_back_about_says_when_we_ask_and_that_we_did
         asked_at = message(message_id).due_at
         assert asked_at
     page = admin.get(f"/messages/{message_id}").text
-    assert f"Unless it says more before, we ask at {asked_at:%H:%M}." in page
+    assert f"If no report arrives, Signpost asks the provider at {asked_at:%H:%M}." in page
     assert ASKED not in page
     with app.app_context():
         make_due(message_id)
         status_polling.poll_statuses()
     page = admin.get(f"/messages/{message_id}").text
-    assert "It arrived." in page
+    assert "Delivered in" in page
     assert ASKED in page
-    assert "we ask at" not in page
+    assert "Signpost asks the provider at" not in page
 
 
 def test_what_is_not_asked_for_any_more_promises_no_question(
@@ -68,8 +68,8 @@ def test_what_is_not_asked_for_any_more_promises_no_question(
         deliver()
         change(message_id, due_at=None, changed_at=now() - timedelta(days=2))
     page = admin.get(f"/messages/{message_id}").text
-    assert "The provider has it." in page
-    assert "we ask at" not in page
+    assert "Accepted by the provider." in page
+    assert "Signpost asks the provider at" not in page
 
 
 def test_what_waits_for_the_morning_says_until_when(app: Flask, admin: Browser) -> None:
@@ -85,7 +85,7 @@ def test_what_waits_for_the_morning_says_until_when(app: Flask, admin: Browser) 
         until = message(message_id).due_at
         assert until
     page = admin.get(f"/messages/{message_id}").text
-    assert f"It waits for the end of quiet hours: {until.day} {until:%b %Y, %H:%M}:00 UTC." in page
+    assert f"Waiting for the end of quiet hours: {until.day} {until:%b %Y, %H:%M}:00 UTC." in page
     assert "Waits for the morning" in page
     assert "or has arrived" not in page
 

@@ -123,7 +123,9 @@ def test_a_replay_on_a_messages_page_says_that_nothing_was_missed_or_what(
     with app.app_context():
         forget(delivered)
     admin.post(f"{page}/replay")
-    assert "Replayed 2 callbacks. 1 fact was missed and is applied now." in words(admin.get(page))
+    assert "Replayed 2 callbacks. 1 status event was missing and has been added." in words(
+        admin.get(page)
+    )
     with app.app_context():
         assert status(delivered) == "delivered"
         row = db.session.scalars(
@@ -149,7 +151,7 @@ def test_a_message_without_callbacks_has_nothing_to_replay(app: Flask, admin: Br
         message_id = a_message()
     assert buttons(admin.get(f"/messages/{message_id}")) == []
     admin.post(f"/messages/{message_id}/replay")
-    assert "No callback about it is kept, so there was nothing to replay." in words(
+    assert "No stored callback matches, so nothing was replayed." in words(
         admin.get(f"/messages/{message_id}")
     )
 
@@ -177,7 +179,7 @@ def test_a_callback_of_a_message_that_failed_stands_on_its_page_with_the_reason(
         put(receipt_id, request=whole)
     answer = admin.post(f"/receipts/{receipt_id}/replay", {"next": f"/messages/{delivered}"})
     assert answer.headers["Location"] == f"/messages/{delivered}"
-    assert "Replayed 1 callback. 1 fact was missed and is applied now." in words(
+    assert "Replayed 1 callback. 1 status event was missing and has been added." in words(
         admin.get(f"/messages/{delivered}")
     )
     with app.app_context():
@@ -192,8 +194,9 @@ def test_callbacks_that_were_not_settled_are_listed_with_the_reason_until_they_a
     for part in (STRANGE, "delivered", process_callbacks.UNKNOWN, f"MessageSid={STRANGE}"):
         assert part in page
     admin.post(f"/receipts/{given_up}/replay")
-    assert f"Replayed 1 callback. 1 could not be applied. {process_callbacks.UNKNOWN}" in words(
-        admin.get("/receipts")
+    assert (
+        f"Replayed 1 callback. 1 callback could not be applied. {process_callbacks.UNKNOWN}"
+        in words(admin.get("/receipts"))
     )
     with app.app_context():
         a_sent_message(STRANGE)
@@ -215,7 +218,7 @@ def test_a_receipt_whose_body_was_removed_says_so(
         == 2
     )
     admin.post(f"/messages/{delivered}/replay")
-    assert "2 could not be read again, since what it said was removed" in words(
+    assert "2 callbacks could not be read, because the content was deleted" in words(
         admin.get(f"/messages/{delivered}")
     )
 
@@ -244,22 +247,22 @@ def test_a_replay_leads_to_no_other_site(given_up: str, admin: Browser, target: 
         (
             Report(read=2, new=2),
             "good",
-            "Replayed 2 callbacks. 2 facts were missed and are applied now.",
+            "Replayed 2 callbacks. 2 status events were missing and have been added.",
         ),
         (
             Report(read=1, known=1, messages=1),
             "good",
-            "Replayed 1 callback. What they mean was missed, and is put right now.",
+            "Replayed 1 callback. Missed changes were applied.",
         ),
         (
             Report(read=1, unproven=1),
             "info",
-            "Nothing was missed. 1 stays without effect, since no connection’s secret proved it.",
+            "1 callback had no effect, because no connection’s secret verified it.",
         ),
         (
             Report(read=3, new=1, failed=1, reasons={"Why.": Reason(1, "rcp_1")}),
             "warn",
-            "applied now. 1 could not be applied. Why.",
+            "added. 1 callback could not be applied. Why.",
         ),
     ],
 )

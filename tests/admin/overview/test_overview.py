@@ -56,11 +56,11 @@ def test_the_last_day_is_counted_by_status_hour_and_channel(app: Flask, admin: B
     assert [day.hours[-1 - ago] for ago in (0, 1, 2, 3, 5, 23)] == [1, 2, 2, 1, 1, 1]
     assert sorted(map(round, day.seconds["sms"])) == [2, 4, 6, 8]
     page = words(admin.get("/").text)
-    assert "Messages in 24 hours 8 1 on the way" in page
-    assert "4 of 6 settled" in page
+    assert "Messages in 24 hours 8 1 in progress" in page
+    assert "4 of 6 with a final status" in page
     assert "Median time 5 s" in page
     assert "the newest" not in page
-    assert "2 messages of the last day did not arrive" in page
+    assert "2 messages failed in the last 24 hours" in page
 
 
 def test_of_a_busy_day_the_times_of_the_newest_are_told(
@@ -75,4 +75,4 @@ def test_of_a_busy_day_the_times_of_the_newest_are_told(
     page = words(admin.get("/").text)
     assert "Median time 3" in page
     assert "(the newest 2)" in page
-    assert "3 of 3 settled" in page
+    assert "3 of 3 with a final status" in page

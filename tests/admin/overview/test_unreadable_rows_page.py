@@ -48,7 +48,7 @@ def test_an_admin_has_a_row_read_again(app: Flask, admin: Browser) -> None:
     assert "Try again" in page
     assert admin.post(f"/unreadable-rows/{entry}/retry").status_code == 303
     page = admin.get("/unreadable-rows").text
-    assert "Signpost reads the row again." in page
+    assert "Signpost tries to read the row again." in page
     assert "No unreadable rows" in page
     assert admin.post(f"/unreadable-rows/{entry}/retry").status_code == 303
     assert "not set aside any more" in admin.get("/unreadable-rows").text

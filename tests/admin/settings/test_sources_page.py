@@ -158,7 +158,7 @@ def test_a_key_gets_what_was_chosen_and_can_be_changed(app: Flask, admin: Browse
         ({"scopes": ["", "all"]}, "There is no scope"),
         ({"expires": "2020-01-01"}, "in the future"),
         ({"expires": "9999-12-31"}, "next 10 years"),
-        ({"expires": "tomorrow"}, "Enter a day, for example"),
+        ({"expires": "tomorrow"}, "Enter a date, for example"),
         ({"per_minute": "0"}, "whole number from 1"),
         ({"per_minute": "99999999999999999999"}, "whole number from 1"),
         ({"per_minute": "many"}, "whole number from 1"),

@@ -83,7 +83,7 @@ def payload() -> dict[str, Any]:
                 "MediaContentType0": "image/jpeg",
             },
             "media",
-            "A picture",
+            "Image",
         ),
         (
             {
@@ -93,7 +93,7 @@ def payload() -> dict[str, Any]:
                 "Body": "",
             },
             "media",
-            "A recording",
+            "Audio",
         ),
         (
             {
@@ -102,7 +102,7 @@ def payload() -> dict[str, Any]:
                 "MediaContentType0": "text/vcard",
             },
             "media",
-            "A contact card",
+            "Contact card",
         ),
         (
             {
@@ -153,7 +153,7 @@ def payload() -> dict[str, Any]:
         (
             {"MediaUrl0": "https://api.twilio.com/m/0", "MediaContentType0": "video/mp4"},
             "media",
-            "A video",
+            "Video",
         ),
         (
             {
@@ -162,7 +162,7 @@ def payload() -> dict[str, Any]:
                 "MediaContentType0": "image/png",
             },
             "media",
-            "A picture",
+            "Image",
         ),
         (
             {"Latitude": "91", "Longitude": "12"},
@@ -195,7 +195,7 @@ def test_a_message_without_a_text_is_read_for_what_it_is(
     for path in ("/inbox", f"/inbox/{talk.row.id}"):
         page = html.unescape(admin.get(path).text)
         assert shown in page
-        assert "A file" not in page
+        assert "File" not in page
     assert payload()["from"] == ERIC
     assert count(Window) == 1
 
