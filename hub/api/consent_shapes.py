@@ -12,7 +12,7 @@ from hub.lib import times
 from hub.signing.events import Moment, Strict
 
 MOST = 100
-EVERY = "Left out: every channel."
+EVERY = "Omit for every channel."
 
 
 class SuppressionIn(Strict):
@@ -20,8 +20,8 @@ class SuppressionIn(Strict):
 
     address: Address = Field(
         description=(
-            "A number such as +13175551234, or an e-mail address. A number is stored in its normal"
-            " form."
+            "A phone number such as +13175551234, or an email address. Phone numbers are"
+            " stored in E.164 form."
         )
     )
     channel: Channel | None = Field(default=None, description=EVERY)
@@ -41,7 +41,7 @@ class SuppressionQuery(Strict):
     after: str | None = cursor("sup")
     address: Address | None = None
     opened: bool = Field(
-        default=False, description="True: those that were lifted, instead of those that hold."
+        default=False, description="True lists removed opt-outs instead of active ones."
     )
 
 
@@ -49,10 +49,10 @@ class SuppressionOut(BaseModel):
     """An address that nothing may be sent to, or might not until it was lifted."""
 
     id: str
-    address: str | None = Field(description="Null when the person was erased.")
+    address: str | None = Field(description="Null if the person was erased.")
     channel: Channel | None = Field(description="Null for every channel.")
     reason: str = Field(description="keyword, provider, admin, complaint, import or api.")
-    code: str | None = Field(description="The provider's code.")
+    code: str | None = Field(description="The provider's error code.")
     why: str
     message: str | None
     since: AwareDatetime
@@ -74,9 +74,9 @@ class SuppressionsOut(BaseModel):
     suppressions: list[SuppressionOut]
     blocked: list[BlockOut] | None = Field(
         description=(
-            "With `address`: what blocks your messages to it now, including opt-outs that "
-            "hold for every source. Those are not listed, and only an admin lifts them. "
-            "Null without `address`."
+            "With `address`: what blocks your messages to it now. This includes opt-outs"
+            " that apply to every source, which are not listed and which only an admin"
+            " removes. Null without `address`."
         )
     )
     next: str | None
@@ -87,8 +87,8 @@ class ConsentIn(Strict):
 
     address: Address = Field(
         description=(
-            "A number such as +13175551234, or an e-mail address. A number is stored in its normal"
-            " form."
+            "A phone number such as +13175551234, or an email address. Phone numbers are"
+            " stored in E.164 form."
         )
     )
     yes: StrictBool = Field(alias="given", description="True for yes.")
@@ -96,15 +96,15 @@ class ConsentIn(Strict):
     purpose: Annotated[str, StringConstraints(max_length=100)] = Field(
         default="",
         description=(
-            "What it is for. Whether a message may go, lines without one and with `signing` decide;"
-            " others are kept."
+            "The purpose of the consent. Only entries without a purpose or with `signing`"
+            " decide whether a message is allowed. Others are stored."
         ),
     )
     at: Moment | None = Field(
         default=None,
         description=(
-            "When it was said. Left out: now. Up to 10 minutes ahead is stored as now, "
-            f"later is refused. {times.RANGE}"
+            "The time of the decision. Default: now. A time up to 10 minutes ahead is"
+            f" stored as now, and a later one is refused. {times.RANGE}"
         ),
     )
     ip: Annotated[str, StringConstraints(max_length=45)] = ""
@@ -112,7 +112,7 @@ class ConsentIn(Strict):
         default="", description="The browser's User-Agent."
     )
     proof: Annotated[str, StringConstraints(max_length=5000)] = Field(
-        default="", description="The words that were agreed to. Kept sealed."
+        default="", description="The words that the person agreed to. Stored encrypted."
     )
 
 

@@ -22,69 +22,66 @@ blueprint = Blueprint("api_document", __name__)
 blueprint.after_request(compression.compress_public)
 
 ABOUT = (
-    "Post what happened to a document; every signer hears of it on the channel that reaches them."
-    " An answer of 202 means that the event and all its messages are stored: nothing accepted is"
-    " lost. Errors are problem details (RFC 9457) with a `code` and the `field` at fault. A test"
-    " key uses test connections only. A key reads and changes what keys of its own source stored,"
-    " as far as its scopes allow. How many requests it has left in this minute stands in"
-    " `RateLimit`."
+    "Post the events of a document, and Signpost notifies every signer on the channel"
+    " that reaches them. A 202 response means that the event and all its messages are"
+    " stored and will not be lost. Errors are problem details (RFC 9457) with a `code`"
+    " and the invalid `field`. A test key uses test connections only. A key reads and"
+    " changes only data of its own source, within its scopes. The `RateLimit` header"
+    " shows how many requests are left in this minute."
 )
 TAGS = (
     (
         "Events",
-        (
-            "What happened to a document, told once; repeated and late events are told to nobody"
-            " twice."
-        ),
+        ("Events of a document. Repeated and late events notify nobody twice."),
     ),
-    ("Messages", "One text for one recipient, and everything that happened to it."),
-    ("Media", "Files that go along with messages, on channels that take them."),
-    ("Opt-outs", "Who must not be written to, and who said yes or no to what."),
-    ("Requests", "A signing request, and what each signer was told."),
+    ("Messages", "One text for one recipient, with its status history."),
+    ("Media", "Files to attach to messages, on channels that support them."),
+    ("Opt-outs", "Opt-outs and consents of contacts."),
+    ("Requests", "Signing requests, and the messages to each signer."),
 )
 ERRORS = {
     "400": "The body is not JSON.",
-    "401": "No API key, or one that opens nothing.",
+    "401": "The API key is missing or not valid.",
     "403": "The API key lacks the scope that `scope` names.",
-    "404": "There is none with this id that the key may see.",
-    "409": "Its state does not allow this, or an equal request is still running.",
-    "413": "The body is larger than 256 KiB, or a file larger than is taken.",
+    "404": "The key has access to no object with this ID.",
+    "409": "The current state does not allow this, or an identical request is still running.",
+    "413": "The body is larger than 256 KiB, or the file exceeds its limit.",
     "414": "The address is too long.",
     "431": "The headers are too long.",
-    "415": "The body is not declared as JSON; that with a file, as a form.",
-    "422": "A field is wrong or not known; `field` names it and `detail` says what to do.",
-    "429": "The API key made too many requests; `Retry-After` says how many seconds to wait.",
+    "415": "The Content-Type is not JSON, or not a form for a file.",
+    "422": "A field is not valid or not known. `field` names it and `detail` says how to fix it.",
+    "429": "The API key made too many requests. `Retry-After` gives the seconds to wait.",
     "503": (
-        "The database cannot be reached. `detail` says whether something was stored; most often"
-        " nothing was, so repeat the request."
+        "The database cannot be reached. `detail` says whether anything was stored."
+        " Usually nothing was, so repeat the request."
     ),
 }
 EVERYWHERE = ("403", "414", "429", "431")  # errors that every operation may answer with
 
 HEADERS = {
     "RateLimit-Policy": {
-        "description": "The most requests with this key, `q`, in so many seconds, `w`.",
+        "description": "The limit of requests with this key: `q` requests in `w` seconds.",
         "schema": {"type": "string", "examples": ['"key";q=60000;w=60']},
     },
     "RateLimit": {
-        "description": "The requests left, `r`, and the seconds until all are there again, `t`.",
+        "description": "The remaining requests, `r`, and the seconds until the limit resets, `t`.",
         "schema": {"type": "string", "examples": ['"key";r=59990;t=42']},
     },
 }
 RETRY = {
     "Retry-After": {
-        "description": "The seconds to wait.",
+        "description": "Seconds to wait before the next request.",
         "schema": {"type": "integer", "minimum": 1},
     }
 }
 
 
 PARAMETERS = {
-    "suppression_id": "The id of an opt-out, sup_…",
-    "message_id": "The id of a message, msg_…",
+    "suppression_id": "The ID of an opt-out, sup_…",
+    "message_id": "The ID of a message, msg_…",
     "request_id": (
-        "The request's id, ours (req_…) or yours. Percent-encode yours: `2026/11/42` is "
-        "`2026%2F11%2F42`; slashes may also stay as they are."
+        "The request's Signpost ID (req_…) or your own ID. Percent-encode your ID:"
+        " `2026/11/42` becomes `2026%2F11%2F42`. You may leave slashes as they are."
     ),
 }
 IDEMPOTENCY_KEY = {

@@ -20,6 +20,6 @@ def cursor(prefix: str) -> Any:
     """Return the field `after` of a list whose rows have ids such as `msg_…`."""
     return Field(
         default=None,
-        description="The `next` of the page before.",
+        description="The `next` value of the previous page.",
         json_schema_extra={"pattern": f"^({prefix}_{UUID})?$"},
     )

@@ -71,7 +71,7 @@ def _key() -> api_keys.AuthenticatedKey:
     kind, _, text = request.headers.get("Authorization", "").partition(" ")
     if kind.lower() != "bearer" or not text.strip():
         raise Problem(
-            401, "unauthorized", "Give an API key: Authorization: Bearer sp_live_… or sp_test_…"
+            401, "unauthorized", "Send an API key: Authorization: Bearer sp_live_… or sp_test_…"
         )
     key = api_keys.authenticate(text.strip())
     if key is not None:
@@ -97,7 +97,8 @@ def _check_scope(key: api_keys.AuthenticatedKey) -> None:
 
 def _too_many(quota: Quota) -> Problem:
     why = (
-        f"This API key may make {quota.most:,} requests a minute. Wait {quota.seconds} seconds and "
-        "repeat the request. An admin sets the limit under Settings, API keys."
+        f"This API key is limited to {quota.most:,} requests per minute. Wait"
+        f" {quota.seconds} seconds and repeat the request. An admin sets the limit under"
+        " Settings, API keys."
     )
     return Problem(429, "too_many_requests", why, headers={"Retry-After": str(quota.seconds)})

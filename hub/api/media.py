@@ -50,14 +50,14 @@ def post_media() -> tuple[dict[str, Any], int]:
         raise Problem(
             415,
             "not_a_form",
-            "Send a form: multipart/form-data with the file in the field `file`, as curl -F file=@…"
-            " does.",
+            "Send a multipart/form-data form with the file in the field `file`, as curl"
+            " -F file=@… does.",
         )
     if given is None:
         raise Problem(
             422,
             "missing_field",
-            "Give the file in the form's field `file`, with its file name.",
+            "Send the file in the form field `file`, with its file name.",
             field="file",
         )
     who = caller()

@@ -88,7 +88,7 @@ def list_messages() -> dict[str, Any]:
     who = caller()
     wanted = query_of(MessageQuery)
     if wanted.after and not is_id("msg", wanted.after):
-        raise Refused("bad_cursor", "Give the `next` of the page before.", field="after")
+        raise Refused("bad_cursor", "Send the `next` value of the previous page.", field="after")
     own = and_(
         message_queries.BesideIndex(Message.source_id) == who.source_id,
         message_queries.BesideIndex(Message.test) == who.test,
@@ -182,5 +182,5 @@ def _own(message_id: str) -> Message:
     who = caller()
     message = db.session.get(Message, message_id) if is_id("msg", message_id) else None
     if message is None or message.source_id != who.source_id or message.test != who.test:
-        raise NotFound("no_such_message", "There is no message with this id that this key may see.")
+        raise NotFound("no_such_message", "This key has access to no message with this ID.")
     return message

@@ -96,18 +96,18 @@ def answer(problem: Problem) -> Response:
 
 
 _TITLES = {
-    400: "The request cannot be read",
-    401: "Who is asking?",
+    400: "Bad request",
+    401: "Not authenticated",
     403: "Not allowed",
     404: "Not found",
-    405: "Not this method",
-    409: "Not in this state",
-    413: "Too large",
-    415: "Not JSON",
-    422: "Not accepted",
+    405: "Method not allowed",
+    409: "Conflict",
+    413: "Body too large",
+    415: "Unsupported content type",
+    422: "Validation failed",
     429: "Too many requests",
-    500: "A fault of Signpost's own",
-    503: "Not available",
+    500: "Internal error",
+    503: "Service unavailable",
 }
 
 
@@ -158,9 +158,9 @@ def _code(error: Any) -> str:
 
 def _reason(error: Any) -> str:
     if error["type"] == "extra_forbidden":
-        return "There is no such field. Look for a typing error, or leave it out."
+        return "This field does not exist. Check the spelling or remove it."
     if error["type"] == "missing":
-        return "This field is needed."
+        return "This field is required."
     return str(error["msg"]).removeprefix("Value error, ")
 
 
@@ -177,7 +177,7 @@ def _not_storable(problem: DataError) -> Response:
         Problem(
             422,
             "invalid_field",
-            "A value holds characters that cannot be stored or looked for. Leave them out.",
+            "A value contains characters that cannot be stored or searched. Remove them.",
         )
     )
 
@@ -190,7 +190,7 @@ def _unavailable(problem: SQLAlchemyError | WriteFailed) -> Response:
 def _fault(problem: Exception) -> Response:
     log.exception("api.fault", path=request.path)
     return answer(
-        Problem(500, "fault", f"Signpost met a fault of its own; its log says more. {_kept()}")
+        Problem(500, "fault", f"Signpost had an internal error. Its log has the details. {_kept()}")
     )
 
 
@@ -199,12 +199,12 @@ def _kept() -> str:
     return {
         store.NOTHING: "Nothing was stored. Repeat the request.",
         store.PERHAPS: (
-            "Whether it was stored is not known. Repeat the request with the same "
-            "Idempotency-Key, or look before you repeat it."
+            "It is not known whether the request was stored. Repeat it with the same"
+            " Idempotency-Key, or check before you repeat it."
         ),
         store.STORED: (
-            "The change was stored, and only this answer failed. Do not repeat the request; "
-            "ask for what it made."
+            "The change was stored, and only this response failed. Do not repeat the"
+            " request. Get the stored object instead."
         ),
     }[store.request_cache()]
 
@@ -220,8 +220,8 @@ def http_problem(problem: HTTPException) -> Response:
 
 
 _DETAILS = {
-    404: "There is nothing at this address. The API and its addresses are described at /api/docs.",
-    405: "This address does not take this method. See /api/docs.",
+    404: "This address does not exist. See /api/docs for the addresses of the API.",
+    405: "This address does not support this method. See /api/docs.",
     413: "The body is larger than 256 KiB.",
 }
 _CODES = {

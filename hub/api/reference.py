@@ -73,7 +73,7 @@ def groups(document: Mapping[str, Any], server: str) -> list[Group]:
             if method not in item:
                 continue
             operation = item[method]
-            title = (operation.get("tags") or ["Others"])[0]
+            title = (operation.get("tags") or ["Other"])[0]
             group = found.setdefault(title, Group(title, about.get(title, "")))
             shared = item.get("parameters", [])
             group.operations.append(_operation(document, server, method, path, operation, shared))
@@ -291,15 +291,15 @@ def _curl(
 
 
 LIMITS = {
-    "minLength": "at least characters:",
-    "maxLength": "at most characters:",
-    "minimum": "at least",
-    "maximum": "at most",
-    "minItems": "at least entries:",
-    "maxItems": "at most entries:",
+    "minLength": "minimum length:",
+    "maxLength": "maximum length:",
+    "minimum": "minimum",
+    "maximum": "maximum",
+    "minItems": "minimum entries:",
+    "maxItems": "maximum entries:",
     "pattern": "like",
 }
-FORMATS = {"date-time": "time", "email": "e-mail address", "uri": "address", "uuid": "id"}
+FORMATS = {"date-time": "time", "email": "email address", "uri": "address", "uuid": "id"}
 KINDS = {
     "integer": "whole number",
     "number": "number",

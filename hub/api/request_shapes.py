@@ -19,22 +19,22 @@ from hub.signing.events import Strict
 class RemindIn(Strict):
     """Whom to remind; everybody who has still to sign when it is left out."""
 
-    signer: str | None = Field(default=None, description="The signer's id, ours or yours.")
+    signer: str | None = Field(default=None, description="The signer's Signpost ID or your own ID.")
 
 
 class SnoozeIn(Strict):
     """The signer whose reminders to snooze or resume. Without one, everyone who has not signed."""
 
-    signer: str | None = Field(default=None, description="The signer's id, ours or yours.")
+    signer: str | None = Field(default=None, description="The signer's Signpost ID or your own ID.")
 
 
 class InviteIn(Strict):
     """Whom to invite to a chat, and over which connection."""
 
-    signer: str = Field(description="The signer's id, ours or yours.")
+    signer: str = Field(description="The signer's Signpost ID or your own ID.")
     connection: str | None = Field(
         default=None,
-        description="The slug of a connection; the first that can when it is left out.",
+        description="The slug of a connection. Default: the first suitable one.",
     )
 
 
@@ -43,9 +43,7 @@ class BriefOut(BaseModel):
     """A message that an event caused."""
 
     id: str
-    signer: str | None = Field(
-        description="The signer's id in your app; null for what a team reads."
-    )
+    signer: str | None = Field(description="The signer's ID in your app, or null for a team.")
     channel: Channel
     to: str
     status: Status
@@ -55,7 +53,7 @@ class BriefOut(BaseModel):
 class SkippedOut(BaseModel):
     """A step that was wanted and could not be taken."""
 
-    signer: str = Field(description="The signer's id in your app; empty for a team.")
+    signer: str = Field(description="The signer's ID in your app, or empty for a team.")
     step: str
     reason: str
     text: str
@@ -78,13 +76,15 @@ class EventOut(BaseModel):
 class SignerOut(BaseModel):
     """A signer, with what he or she was told."""
 
-    id: str = Field(description="The signer's id in your app.")
+    id: str = Field(description="The signer's ID in your app.")
     name: str | None
     state: SignerState
     order: int
     state_at: AwareDatetime
     reminded_at: AwareDatetime | None
-    snoozed_until: AwareDatetime | None = Field(description="Nobody reminds them before.")
+    snoozed_until: AwareDatetime | None = Field(
+        description=("No reminders are sent before this time.")
+    )
     messages: list[MessageOut]
 
 
@@ -99,7 +99,7 @@ class RequestOut(BaseModel):
     expires_at: AwareDatetime | None
     url: str | None
     signers: list[SignerOut]
-    posts: list[MessageOut] = Field(description="What was posted to a team.")
+    posts: list[MessageOut] = Field(description="Posts to the team.")
 
 
 class InvitationOut(BaseModel):
@@ -107,7 +107,7 @@ class InvitationOut(BaseModel):
 
     url: str
     expires_at: AwareDatetime
-    connection: str = Field(description="The slug of the connection that writes there.")
+    connection: str = Field(description="The slug of the connection that sends to the chat.")
 
 
 def request_out(row: SigningRequest) -> dict[str, Any]:

@@ -175,7 +175,5 @@ def _own(request_id: str) -> SigningRequest:
         else None
     )
     if found is None:
-        raise NotFound(
-            "no_such_request", "There is no signing request with this id that this key may see."
-        )
+        raise NotFound("no_such_request", "This key has access to no signing request with this ID.")
     return found

@@ -54,19 +54,21 @@ class MessageIn(Strict):
     to: Annotated[str, StringConstraints(max_length=320)] = Field(
         default="",
         description=(
-            "The recipient, such as +13175551234. A number is stored in its normal form. "
-            "Left out, where the connection's team reads."
+            "The recipient, such as +13175551234. Phone numbers are stored in E.164 form."
+            " Default: the destination of the connection's team."
         ),
     )
     text: Annotated[str, StringConstraints(max_length=100_000)] = Field(
-        default="", description="Needed, unless a file goes along."
+        default="", description="Required unless a file is attached."
     )
     media: str | None = Field(
-        default=None, description="The id of a file that POST /api/v1/media has taken, to go along."
+        default=None, description="The ID of a file uploaded with POST /api/v1/media, to attach."
     )
     media_url: str | None = Field(
         default=None,
-        description="Or the https address of a file. It is looked at before the message is sent.",
+        description=(
+            "The https address of a file to attach instead. Signpost checks it before each attempt."
+        ),
     )
     channel: Channel | None = None
     connection: Annotated[str, StringConstraints(min_length=1)] | None = Field(
@@ -76,9 +78,9 @@ class MessageIn(Strict):
     @model_validator(mode="after")
     def _over_one(self) -> MessageIn:
         if (self.channel is None) == (self.connection is None):
-            raise ValueError("channel: give either channel or connection.")
+            raise ValueError("channel: send either channel or connection.")
         if not (self.text or self.media or self.media_url):
-            raise ValueError("text: give the text of the message, or a file to go along.")
+            raise ValueError("text: send the text of the message, or a file to attach.")
         return self
 
 
@@ -90,7 +92,7 @@ class MessageQuery(Strict):
     status: Status | None = None
     channel: Channel | None = None
     connection: str | None = Field(default=None, description="The slug of a connection.")
-    request: str | None = Field(default=None, description="A request's id, ours or yours.")
+    request: str | None = Field(default=None, description="A request's Signpost ID or your own ID.")
     to: str | None = Field(default=None, description="The recipient's address.")
     provider_id: str | None = None
 
@@ -101,7 +103,7 @@ def body_of(shape: type[Shape]) -> Shape:
         raise Problem(415, "not_json", "Send JSON, with the header Content-Type: application/json.")
     body = request.get_data()
     if body.startswith(MARKS):
-        why = "The body begins with a byte order mark (BOM). Send JSON as UTF-8 without it."
+        why = "The body begins with a byte order mark (BOM). Send UTF-8 without it."
         raise Problem(400, "bad_json", why)
     try:
         body.decode("utf-8")
@@ -131,20 +133,20 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)[:100]
         raise Problem(
-            422, "repeated_field", f"{twice} is given more than once. Give it once.", field=twice
+            422, "repeated_field", f"{twice} occurs more than once. Send it once.", field=twice
         )
     return found
 
 
 def _no_number(name: str) -> Any:
-    raise Problem(400, "bad_json", f"The body is not JSON: {name} is no number in JSON.")
+    raise Problem(400, "bad_json", f"The body is not JSON: {name} is not a JSON number.")
 
 
 def query_of(shape: type[Shape]) -> Shape:
     """Read the request's query. Raises Problem, ValidationError."""
     repeated = next((name for name, values in request.args.lists() if len(values) > 1), None)
     if repeated is not None:  # which of them was meant is not known
-        why = f"{repeated} is given more than once. Give it once."
+        why = f"{repeated} occurs more than once. Send it once."
         raise Problem(422, "repeated_parameter", why, field=repeated)
     given = request.args.to_dict()
     if (field := has_nul(given)) is not None:
@@ -153,7 +155,7 @@ def query_of(shape: type[Shape]) -> Shape:
 
 
 def _holds_nul(field: str) -> Problem:
-    why = "Leave out the NUL character. It cannot be stored."
+    why = "Remove the NUL character. It cannot be stored."
     return Problem(422, "invalid_field", f"{field}: {why}" if field else why, field=field)
 
 
@@ -183,15 +185,15 @@ class TimelineOut(BaseModel):
     title: str
     text: str = ""
     status: Status | None = None
-    source: str = Field(description="hub, callback, poll or find.")
+    source: str = Field(description="The origin of the entry: hub, callback, poll or find.")
     attempt: int | None = None
-    word: str | None = Field(default=None, description="The provider's own word.")
+    word: str | None = Field(default=None, description="The status as the provider calls it.")
     code: str | None = None
     http_status: int | None = None
     provider_request: str | None = None
     milliseconds: int | None = None
     event: str | None = Field(
-        default=None, description="The platform event that came of it, such as sms_delivered."
+        default=None, description="The resulting platform event, such as sms_delivered."
     )
 
 
@@ -201,8 +203,8 @@ class MediaOut(BaseModel):
     id: str
     name: str
     content_type: str
-    size: int = Field(description="Bytes.")
-    expires_at: AwareDatetime = Field(description="When it is removed.")
+    size: int = Field(description="Size in bytes.")
+    expires_at: AwareDatetime = Field(description="The time at which the file is deleted.")
 
 
 class MessageOut(BaseModel):
@@ -219,7 +221,7 @@ class MessageOut(BaseModel):
     request: str | None
     signer: str | None
     event: str | None
-    changes: str | None = Field(description="The post that this changes where it stands.")
+    changes: str | None = Field(description="The earlier post that this message updates.")
     segments: int | None
     test: bool
     created_at: AwareDatetime
@@ -242,7 +244,7 @@ class ProblemOut(BaseModel):
     code: str
     detail: str
     field: str | None = None
-    scope: str | None = Field(default=None, description="The scope that the key lacks.")
+    scope: str | None = Field(default=None, description="The missing scope of the key.")
     errors: list[dict[str, str]] | None = None
 
 

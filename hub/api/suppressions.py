@@ -200,7 +200,7 @@ def _page(
     query: Select[Any], column: Any, prefix: str, after: str | None, limit: int
 ) -> tuple[list[Any], bool]:
     if after and not is_id(prefix, after):
-        raise Refused("bad_cursor", "Give the `next` of the page before.", field="after")
+        raise Refused("bad_cursor", "Send the `next` value of the previous page.", field="after")
     query = query.where(column < after) if after else query
     rows = list(db.session.scalars(query.order_by(None).order_by(column.desc()).limit(limit + 1)))
     return rows[:limit], len(rows) > limit

@@ -311,22 +311,22 @@ def test_a_good_number_is_taken(signing_app: SigningApp, number: str) -> None:
 @pytest.mark.parametrize(
     ("content", "status", "field", "words"),
     [
-        ('{"given": true, "given": false}', 422, "given", "given is given more than once"),
-        ('{"to": "x", "\\u0074o": "x"}', 422, "to", "to is given more than once"),
+        ('{"given": true, "given": false}', 422, "given", "given occurs more than once"),
+        ('{"to": "x", "\\u0074o": "x"}', 422, "to", "to occurs more than once"),
         (
             '{"request": {"id": "a", "title": "x", "id": "b"}}',
             422,
             "id",
-            "id is given more than once",
+            "id occurs more than once",
         ),
         (
             '{"signers": [{"id": "a"}, {"name": "x", "name": "x"}]}',
             422,
             "name",
-            "name is given more than once",
+            "name occurs more than once",
         ),
-        ('{"x": NaN}', 400, "", "NaN is no number in JSON"),
-        ('{"x": -Infinity}', 400, "", "-Infinity is no number in JSON"),
+        ('{"x": NaN}', 400, "", "NaN is not a JSON number"),
+        ('{"x": -Infinity}', 400, "", "-Infinity is not a JSON number"),
         ('{"x": ' + "7" * 5_000 + "}", 400, "", "A number in the body has too many digits."),
     ],
 )

@@ -191,7 +191,7 @@ def test_page_says_why_a_password_is_refused(admin: Browser) -> None:
     nobody = Browser(admin.app)
     page = nobody.post(f"/password/{link}", {"password": "olaf-olaf-olaf"})
     assert page.status_code == 422
-    assert "made of your name, your e-mail address or the name of this product" in page.text
+    assert "made of your name, your email address or the name of this product" in page.text
 
 
 # ── The activity ────────────────────────────────────────────────────────────────────────────────
@@ -251,7 +251,7 @@ def test_forbidden_pages_are_recorded(app: Flask, person: Callable[..., Browser]
         "Vera Vale",
         "/settings/api-keys",
     )
-    assert "Was refused a page that needs another role" in admin.get("/activity").text
+    assert "Tried to open a page that needs another role" in admin.get("/activity").text
 
 
 def test_refused_webhooks_are_recorded(app: Flask) -> None:

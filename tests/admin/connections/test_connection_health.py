@@ -139,7 +139,7 @@ class TestNotReached:
         assert "Twilio is ready" in words_of(admin.post(PAGE, {**typed, "do": "test"}).text)
         assert deliver(app) > 0
         for path in ("/", "/integrations", PAGE):
-            assert "ot reachable" not in words(admin, path)
+            assert "nreachable" not in words(admin, path)
 
     def test_the_activity_says_once_when_it_was_lost_and_found(
         self, app: Flask, admin: Browser, simulator: Any
@@ -167,7 +167,7 @@ class TestNotReached:
     def test_a_disabled_connection_says_nothing_of_it(self, app: Flask, admin: Browser) -> None:
         with app.app_context():
             connections.disable(demo_connection().id)
-        assert "ot reachable" not in words(admin, "/integrations")
+        assert "nreachable" not in words(admin, "/integrations")
 
     def test_what_waits_is_not_blamed_on_the_workers(
         self, app: Flask, admin: Browser, lost: list[str]
@@ -176,7 +176,7 @@ class TestNotReached:
         assert "should have been sent a minute ago" not in words(admin, "/")
         answer = body(admin.get("/readyz"))
         assert (answer["status"], answer["lateness"]) == ("degraded", "ok")
-        assert answer["providers"] == "one is not reachable; what waits for it goes out later"
+        assert answer["providers"] == "a provider cannot be reached; its messages are sent later"
 
 
 def test_calls_that_get_no_clear_answer_say_what_the_provider_did(
@@ -225,7 +225,7 @@ def test_what_is_late_for_want_of_workers_is_said_to_be(app: Flask, admin: Brows
     make_late(app, [message_id])
     assert "1 message should have been sent a minute ago" in words(admin, "/")
     answer = body(admin.get("/readyz"))
-    assert (answer["lateness"], answer["providers"]) == ("messages wait", "ok")
+    assert (answer["lateness"], answer["providers"]) == ("messages are waiting", "ok")
 
 
 def test_a_backlog_behind_a_limit_is_not_blamed_on_the_workers_that_work_it_off(

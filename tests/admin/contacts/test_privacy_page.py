@@ -28,7 +28,7 @@ def test_a_person_is_given_what_is_kept_of_them(admin: Browser, eric: str) -> No
     answer = admin.get(f"/contacts/{eric}/data")
     assert answer.headers["Content-Disposition"] == f"attachment; filename={eric}.json"
     assert json.loads(answer.text)["messages"][0]["says"]["text"] == "Your contract is ready."
-    assert "Downloaded what is kept of a person" in admin.get("/activity").text
+    assert "Downloaded a person’s data" in admin.get("/activity").text
 
 
 def test_a_person_is_erased_once_and_with_a_reason(admin: Browser, eric: str) -> None:

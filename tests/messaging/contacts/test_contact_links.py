@@ -217,7 +217,7 @@ def test_an_admin_sees_the_link_and_undoes_it(
     assert admin.post(path.replace(external, number), {}).status_code == 303
     assert admin.post(path, {}).status_code == 404
     assert "Same person" not in admin.get(f"/contacts/{external}").text
-    assert "Undid the link between two contacts" in admin.get("/activity").text
+    assert "Removed the link between two contacts" in admin.get("/activity").text
 
 
 @pytest.mark.parametrize("lifted_by", [NUMBER, ID])
