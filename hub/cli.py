@@ -56,7 +56,7 @@ def web() -> None:
 @cli.command()
 @click.argument("queues", nargs=-1, type=click.Choice(QUEUES))
 def worker(queues: tuple[str, ...]) -> None:
-    """Work off queues: all of them, or those named. Each gets a process of its own."""
+    """Process queues: all of them, or only those named. Each queue gets its own process."""
     _config(serves=True)
     from hub.run import supervisor, up
 
@@ -68,7 +68,7 @@ def worker(queues: tuple[str, ...]) -> None:
 
 @cli.command()
 def cron() -> None:
-    """Start what is due at a time. Any number of these may run."""
+    """Run scheduled jobs. You can run any number of cron processes."""
     _config(serves=True)
     from hub.run import up
 
@@ -77,7 +77,7 @@ def cron() -> None:
 
 @cli.command()
 def simulator() -> None:
-    """Stand in for the providers over HTTP, with a phone to look at."""
+    """Run the simulator, which replaces the providers and shows their messages."""
     config = _config()
     from hub.simulator import serve
 
@@ -86,7 +86,7 @@ def simulator() -> None:
 
 @cli.command()
 def migrate() -> None:
-    """Bring the database to the newest tables. Run it once, before the new version starts."""
+    """Migrate the database to the latest tables. Run it once, before the new version starts."""
     config = _config()
     import hub
     from hub.run import up
@@ -97,26 +97,26 @@ def migrate() -> None:
 
 @cli.group()
 def admin() -> None:
-    """People who sign in."""
+    """Manage users who sign in."""
 
 
 @admin.command("create")
-@click.option("--email", prompt="E-mail", help="What they sign in with.")
-@click.option("--name", prompt="Name", help="What others see.")
+@click.option("--email", prompt="E-mail", help="Email address for signing in.")
+@click.option("--name", prompt="Name", help="Name that other users see.")
 @click.option(
     "--role",
     type=click.Choice([role.name.lower() for role in Role]),
     default="admin",
     show_default=True,
-    help="What they may do.",
+    help="Permissions of the user.",
 )
 @click.option(
     "--password-file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Read the password from it.",
+    help="Read the password from this file.",
 )
 def create_admin(email: str, name: str, role: str, password_file: Path | None) -> None:
-    """Create a user. The password is asked for, or read from a file, or from what is piped in."""
+    """Create a user. Enter the password at the prompt, pipe it in, or use --password-file."""
     config = _config(migrated=True)
     password = _password(password_file)
     import hub
@@ -129,7 +129,7 @@ def create_admin(email: str, name: str, role: str, password_file: Path | None) -
 
 @cli.group("api-key")
 def api_key() -> None:
-    """Keys that signing apps post with."""
+    """Manage API keys of signing apps."""
 
 
 @api_key.command("create")
@@ -140,26 +140,29 @@ def api_key() -> None:
     multiple=True,
     metavar="SCOPE",
     type=click.Choice([scope.value for scope in Scope]),
-    help=f"What it may do; may be given several times. Default: all. One of {', '.join(Scope)}.",
+    help=(
+        "Permission of the key. Repeat the option for several. Default: all. One of"
+        f" {', '.join(Scope)}."
+    ),
 )
 @click.option(
     "--expires",
     metavar="WHEN",
-    help="Until when it works: 90d, 2027-01-31 (through that day, UTC) or 2027-01-31T09:30:00Z.",
+    help="Time of expiry: 90d, 2027-01-31 (end of that day, UTC) or 2027-01-31T09:30:00Z.",
 )
 @click.option(
     "--per-minute",
     type=click.IntRange(min=1),
-    help="The most requests a minute. Default: HUB_API_PER_MINUTE.",
+    help="Limit of requests per minute. Default: HUB_API_PER_MINUTE.",
 )
 @click.option(
     "--test/--live",
     "test",
     default=None,
-    help="Test connections only, or live ones. Default: test in a demo, else live.",
+    help="Use test or live connections. Default: test in a demo, otherwise live.",
 )
 @click.option(
-    "--source", help="The signing app or brand it belongs to. Default: the default source."
+    "--source", help="Source (signing app or brand) of the key. Default: the default source."
 )
 def create_api_key(
     name: str,
@@ -169,7 +172,7 @@ def create_api_key(
     test: bool | None,
     source: str | None,
 ) -> None:
-    """Create a key and print it, alone: it is shown this once."""
+    """Create a key and print only the key. It is shown only once."""
     config = _config(migrated=True)
     import hub
     from hub.accounts import api_keys
@@ -185,12 +188,12 @@ def create_api_key(
 
 @cli.group()
 def source() -> None:
-    """Signing apps and brands that post to the hub."""
+    """Manage sources: the signing apps and brands that post events."""
 
 
 @source.command("list")
 def list_sources() -> None:
-    """List the sources: slug, API keys, to which messages opt-outs apply, name."""
+    """List the sources with slug, number of API keys, scope of opt-outs and name."""
     with _application():
         from hub.accounts import sources
 
@@ -207,10 +210,10 @@ def list_sources() -> None:
 @click.option(
     "--slug",
     default="",
-    help="Its name in commands, such as acme-leases. Default: made from the name.",
+    help="Name in commands, such as acme-leases. Default: derived from the name.",
 )
 def create_source(name: str, slug: str) -> None:
-    """Add a source and print its slug, which `hub api-key create --source` takes."""
+    """Add a source and print its slug for `hub api-key create --source`."""
     with _application():
         from hub.accounts import sources
 
@@ -221,7 +224,7 @@ def create_source(name: str, slug: str) -> None:
 @click.argument("slug")
 @click.argument("name")
 def rename_source(slug: str, name: str) -> None:
-    """Give a source another name. Its slug stays."""
+    """Rename a source. Its slug does not change."""
     with _application():
         from hub.accounts import sources
 
@@ -234,7 +237,7 @@ def rename_source(slug: str, name: str) -> None:
     "--every-source/--own-messages",
     "on",
     required=True,
-    help="Which messages the opt-outs and consents that its keys record apply to.",
+    help="Messages that the recorded opt-outs and consents apply to.",
 )
 def set_source_opt_outs(slug: str, on: bool) -> None:
     """Choose whether a source's opt-outs and consents apply to every source."""
@@ -248,28 +251,29 @@ def set_source_opt_outs(slug: str, on: bool) -> None:
 @click.option(
     "--message",
     metavar="ID",
-    help="About one message: the provider's id, such as SM…, or ours, msg_….",
+    help="Replay callbacks of one message: the provider's ID, such as SM…, or msg_….",
 )
 @click.option(
     "--since",
     metavar="TIME",
-    help="That came since a time, 2026-11-21T09:30:00Z, or within a span: 2h, 3d.",
+    help=(
+        "Replay callbacks received since a time, 2026-11-21T09:30:00Z, or within a period: 2h, 3d."
+    ),
 )
 @click.option(
     "--failed",
     is_flag=True,
-    help="That could not be settled, or are about a message that was not known.",
+    help="Replay callbacks that could not be applied or had an unknown message.",
 )
 def replay(message: str | None, since: str | None, failed: bool) -> None:
-    """Apply kept callbacks once more.
+    """Apply stored callbacks again.
 
-    Nothing changes when nothing was missed.
+    Nothing changes if nothing was missed.
 
-    Where several conditions are given, all must hold. Ends with 1 when some callbacks could not be
-    applied.
+    Several conditions must all match. The exit status is 1 if some callbacks could not be applied.
     """
     if not (message or since or failed):
-        raise click.UsageError("Say which callbacks: --message ID, --since TIME or --failed.")
+        raise click.UsageError("Choose the callbacks: --message ID, --since TIME or --failed.")
     config = _config(migrated=True)
     import hub
     from hub.intake import replay
@@ -292,7 +296,7 @@ def replay(message: str | None, since: str | None, failed: bool) -> None:
     "folder",
     metavar="FOLDER",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Write a package of its own there.",
+    help="Create a separate package in this folder.",
 )
 @click.option(
     "--kind",
@@ -322,14 +326,15 @@ def _show_progress(report: Report) -> None:
 def _told(report: Report) -> list[str]:
     """Print what a replay did, a count a line; zero counts after the third are left out."""
     lines = [
-        (report.read, "receipts read"),
+        (report.read, "callbacks read"),
         (
             report.new,
-            f"facts new; messages changed: {report.messages:,}, events told: {report.events:,}",
+            f"new status events; messages changed: {report.messages:,}, platform events:"
+            f" {report.events:,}",
         ),
-        (report.known, "facts known already"),
-        (report.unproven, "verified by no connection’s secret: only STOP and START count"),
-        (report.removed, "not read: the body was removed when its time of keeping ended"),
+        (report.known, "status events already known"),
+        (report.unproven, "not verified by a connection’s secret: only STOP and START apply"),
+        (report.removed, "not read: the content was deleted at the end of its retention period"),
         (report.failed, "failed:"),
     ]
     told = [
@@ -364,13 +369,13 @@ def _password(file: Path | None) -> str:
     if file:
         password = file.read_text().rstrip("\r\n")
     elif sys.stdin.isatty():
-        password = click.prompt("Password", hide_input=True, confirmation_prompt="Once more")
+        password = click.prompt(
+            "Password", hide_input=True, confirmation_prompt=("Repeat the password")
+        )
     else:
         password = sys.stdin.readline().rstrip("\r\n")
     if not password:
-        raise ConfigError(
-            "No password came. Type one, pipe one in, or name a file with --password-file."
-        )
+        raise ConfigError("No password was entered. Type one, pipe one in, or use --password-file.")
     return password
 
 
@@ -386,8 +391,8 @@ def main() -> None:
         if error.errno not in NO_ROOM:
             raise
         click.echo(
-            f"{error.filename or 'A file'} cannot be written: {error.strerror}. Free some space, or"
-            " give access to it.",
+            f"Cannot write {error.filename or 'a file'}: {error.strerror}. Free some disk"
+            " space, or check the permissions.",
             err=True,
         )
         sys.exit(1)

@@ -97,7 +97,7 @@ def test_a_user_is_not_created_without_a_password(tmp_path: Path) -> None:
     hub(tmp_path, "migrate")
     told = hub(tmp_path, "admin", "create", "--email", "ada@example.com", "--name", "Ada")
     assert told.returncode == 1
-    assert "No password came." in told.stderr
+    assert "No password was entered." in told.stderr
 
 
 @pytest.mark.parametrize(
@@ -163,17 +163,17 @@ def test_a_replay_prints_what_it_did_and_the_next_that_nothing_was_missed(
     first = hub(tmp_path, "replay", "--message", SID, **environ)
     assert (first.returncode, first.stderr) == (0, "")
     assert [line.split(maxsplit=1) for line in first.stdout.splitlines()] == [
-        ["2", "receipts read"],
-        ["2", "facts new; messages changed: 1, events told: 2"],
-        ["0", "facts known already"],
+        ["2", "callbacks read"],
+        ["2", "new status events; messages changed: 1, platform events: 2"],
+        ["0", "status events already known"],
     ]
     assert status(with_callbacks) == "delivered"
     assert settle_receipts() == 0
     # as from another terminal than the demo's
     again = hub(tmp_path, "replay", "--since", "1h", **{**environ, "HUB_DEMO": "0"})
     assert again.returncode == 0, again.stderr
-    assert "0 facts new; messages changed: 0, events told: 0\n" in again.stdout
-    assert "2 facts known already\n" in again.stdout
+    assert "0 new status events; messages changed: 0, platform events: 0\n" in again.stdout
+    assert "2 status events already known\n" in again.stdout
 
 
 def test_a_replay_of_which_something_failed_says_why_and_ends_with_1(
@@ -182,7 +182,7 @@ def test_a_replay_of_which_something_failed_says_why_and_ends_with_1(
     call_back(hub_demo, a_form(hub_demo, "SM" + "9" * 32, "sent"))
     told = hub(tmp_path, "replay", "--since", "1h", **environ)
     assert told.returncode == 1
-    assert "2 facts new" in told.stdout
+    assert "2 new status events" in told.stdout
     assert "1 failed:\n" in told.stdout
     assert "1 It is about a message that this hub does not know. Such as rcp_" in told.stdout
 
@@ -190,8 +190,8 @@ def test_a_replay_of_which_something_failed_says_why_and_ends_with_1(
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
-        ((), 2, "Say which callbacks: --message ID, --since TIME or --failed."),
-        (("--message", ""), 2, "Say which callbacks"),
+        ((), 2, "Choose the callbacks: --message ID, --since TIME or --failed."),
+        (("--message", ""), 2, "Choose the callbacks"),
         (
             ("--since", "yesterday"),
             1,

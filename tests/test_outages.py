@@ -144,7 +144,7 @@ def test_the_worker_of_a_single_queue_is_started_again_too(
 ) -> None:
     workers = work("deliver")
     workers.kill_all()
-    wait_until(lambda: "worker deliver ended: signal SIGKILL. It starts again" in workers.text)
+    wait_until(lambda: "worker deliver ended: signal SIGKILL. Restarting" in workers.text)
     assert workers.process.poll() is None
 
 

@@ -49,7 +49,7 @@ HEADERS = {
 
 
 UNSTORABLE = (
-    "The address or a header holds a character that cannot be stored, such as NUL. Leave it out."
+    "The address or a header contains a character that cannot be stored, such as NUL. Remove it."
 )
 
 
@@ -215,7 +215,9 @@ class _Body:
         except HTTPException:
             raise
         except Exception:
-            raise BadRequest("The body is broken or incomplete. Send the request again.") from None
+            raise BadRequest(
+                "The body is malformed or incomplete. Send the request again."
+            ) from None
 
 
 class _UnderPrefix:
@@ -250,7 +252,9 @@ def _check_host(hosts: frozenset[str], public_url: str) -> None:
     if request.blueprint == "health":
         return
     if request.environ.get("HTTP_HOST", "").lower() not in hosts:
-        raise SecurityError(f"This hub is reached at {public_url}; the request names another host.")
+        raise SecurityError(
+            f"The address of this hub is {public_url}, but the request names another host."
+        )
 
 
 def _check_text() -> None:

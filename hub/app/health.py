@@ -90,8 +90,8 @@ def _lateness() -> str:
     unsettled = select(Receipt.id).where(Receipt.due_at < late).limit(1)
     try:
         if db.session.execute(unsettled).first():
-            return "webhooks wait to be settled"
-        return "messages wait" if db.session.execute(waiting).first() else "ok"
+            return "webhooks are waiting to be processed"
+        return "messages are waiting" if db.session.execute(waiting).first() else "ok"
     except SQLAlchemyError:
         return "not known"
 
@@ -101,13 +101,13 @@ def _clock() -> str:
         problem = clock_check.problem()
     except (SQLAlchemyError, DecryptionError):
         return "not known"
-    return f"{problem} Nothing is deleted by age." if problem else "ok"
+    return f"{problem} Signpost deletes no data by age." if problem else "ok"
 
 
 def _providers() -> str:
     try:
         return (
-            "one is not reachable; what waits for it goes out later"
+            "a provider cannot be reached; its messages are sent later"
             if provider_health.any_unreachable()
             else "ok"
         )

@@ -43,17 +43,15 @@ def _try(bind: Bind) -> OSError | None:
 def _sentence(problem: OSError, bind: Bind, setting: str) -> str:
     other = Bind(bind.host, bind.port + 10 if bind.port < 65500 else 8010)
     if problem.errno == errno.EADDRINUSE:
-        return (
-            f"{bind} is taken by another program{_owner(bind)}. Stop it, or set {setting}={other}."
-        )
+        return f"Another program uses {bind}{_owner(bind)}. Stop it, or set {setting}={other}."
     if problem.errno == errno.EACCES:
         return (
-            f"You may not listen on {bind}: ports below 1024 are the system's. Set"
-            f" {setting}={Bind(bind.host, 8000)}."
+            f"No permission to listen on {bind}: ports below 1024 are reserved for the"
+            f" system. Set {setting}={Bind(bind.host, 8000)}."
         )
     return (
-        f"Nothing can listen on {bind}: {problem.strerror or problem}. Set {setting} to an address"
-        " of this machine."
+        f"Cannot listen on {bind}: {problem.strerror or problem}. Set {setting} to an"
+        " address of this machine."
     )
 
 

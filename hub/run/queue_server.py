@@ -15,7 +15,7 @@ from pathlib import Path
 from hub.core import data_dir
 from hub.core.errors import ConfigError
 
-OWN = "set HUB_REDIS_URL to a Redis or Valkey of your own, version 7 or newer"
+OWN = "set HUB_REDIS_URL to your own Redis or Valkey server, version 7 or newer"
 
 
 class QueueServerRuns(ConfigError):
@@ -77,8 +77,8 @@ def prepare(folder: Path, *, wait: float = 0) -> None:
         seen = path.parent.lstat()
         if not stat.S_ISDIR(seen.st_mode) or seen.st_uid != os.getuid() or seen.st_mode & 0o077:
             raise ConfigError(
-                f"{path.parent} is not private to you. Remove it, or choose a HUB_DATA_DIR with a"
-                " shorter path."
+                f"Other users can open {path.parent}. Remove it, or choose a HUB_DATA_DIR"
+                " with a shorter path."
             )
     deadline = time.monotonic() + wait
     while answers(folder):
@@ -86,8 +86,8 @@ def prepare(folder: Path, *, wait: float = 0) -> None:
             time.sleep(0.1)
             continue
         raise QueueServerRuns(
-            f"Another hub runs on {folder}: its queue server answers on {path}. Stop that one, "
-            "or give this one a folder of its own with HUB_DATA_DIR."
+            f"Another hub uses {folder}: its queue server answers on {path}. Stop that"
+            " hub, or set HUB_DATA_DIR to another folder for this one."
         )
     path.unlink(missing_ok=True)
 

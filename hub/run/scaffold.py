@@ -29,8 +29,8 @@ KINDS = ("team", "webhook-url", "people", "sms")
 LONGEST = 30  # characters of a name: what is made of it still fits its lines
 NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 SUCH_AS = (
-    "Give small letters and digits, beginning with a letter, and single underscores between words,"
-    " such as acme_chat."
+    "Use lowercase letters, digits and single underscores between words, and begin with a"
+    " letter, such as acme_chat."
 )
 
 
@@ -63,9 +63,9 @@ def in_checkout(name: str, here: Path, kind: str = "team") -> Scaffold:
     if (where := _said_in(root, name)) is not None:
         raise Conflict(
             "word_in_use",
-            f"The word “{name}” stands in {where.relative_to(root)}, and nothing but an"
-            " integration’s own module may name it: tests/test_architecture.py sees to that. Give"
-            f" another name, such as {name}_chat.",
+            f"The word “{name}” occurs in {where.relative_to(root)}, but only the"
+            " integration’s own module may contain it (tests/test_architecture.py checks"
+            f" this). Choose another name, such as {name}_chat.",
         )
     words = _words(name, module=f"hub.integrations.{name}", wire="tests.integrations.http_recorder")
     return _write(
@@ -115,35 +115,37 @@ def _check(name: str, kind: str) -> None:
     if name.startswith("_"):
         raise Refused(
             "bad_name",
-            f"{name} begins with an underscore, which marks what integrations share. Give a name"
-            " without it.",
+            f"{name} begins with an underscore, which is reserved for shared modules."
+            " Choose a name without it.",
         )
     if not NAME.fullmatch(name):
-        raise Refused("bad_name", f"“{name}” is no name of a module. {SUCH_AS}")
+        raise Refused("bad_name", f"“{name}” is not a module name. {SUCH_AS}")
     if len(name) > LONGEST:
         raise Refused(
-            "bad_name", f"{name} has {len(name)} characters. Give a name of at most {LONGEST}."
+            "bad_name", f"{name} has {len(name)} characters. Choose a name of at most {LONGEST}."
         )
     if keyword.iskeyword(name):
         raise Refused(
-            "bad_name", f"{name} is a word of Python’s own. Give another name, such as {name}_chat."
+            "bad_name",
+            f"{name} is a reserved word in Python. Choose another name, such as {name}_chat.",
         )
     if name in list(Channel):
         raise Refused(
             "bad_name",
-            f"{name} is a channel, which many integrations may carry. Give the product’s name, such"
-            f" as acme_{name}.",
+            f"{name} is a channel that many integrations can use. Use the product’s name,"
+            f" such as acme_{name}.",
         )
     if (known := integrations.registry().get(name)) is not None:
         raise Conflict(
             "name_taken",
-            f"An integration is called {name} already, in {known.__module__}. Give another name.",
+            f"An integration named {name} already exists in {known.__module__}. Choose"
+            " another name.",
         )
     words = _words(name, module="", wire="")
     if _bound(TEMPLATES / f"{_template(kind, 'module')}.txt", words)[words["class_name"]] > 1:
         why = (
-            f"A class {words['class_name']} would hide what an integration needs. Give another"
-            f" name, such as {name}_chat."
+            f"A class {words['class_name']} would hide a name that integrations import."
+            f" Choose another name, such as {name}_chat."
         )
         raise Refused("bad_name", why)
 
@@ -186,8 +188,8 @@ def _checkout(here: Path) -> Path:
             return folder
     raise NotFound(
         "no_checkout",
-        f"{here} lies in no checkout of Signpost. Change into one, or write a package of your own"
-        " with --package FOLDER.",
+        f"{here} is not in a checkout of Signpost. Change into one, or create a separate"
+        " package with --package FOLDER.",
     )
 
 
@@ -212,8 +214,8 @@ def _write(folder: Path, words: dict[str, str], wanted: dict[str, str]) -> Scaff
         if path.exists():
             raise Conflict(
                 "file_exists",
-                f"{path} is there already, and nothing is overwritten. Give another name, or move"
-                " it away.",
+                f"{path} already exists and is not overwritten. Choose another name, or"
+                " move the file.",
             )
     for path, template in paths.items():
         path.parent.mkdir(parents=True, exist_ok=True)

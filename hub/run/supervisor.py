@@ -138,8 +138,8 @@ class _Supervisor:
                 times = f"{DEATHS_THAT_END_ALL} times within {WITHIN_SECONDS:.0f} seconds"
                 self._say(
                     None,
-                    f"{worn_out.child.name} ended {times} before all was ready, so all ends. "
-                    "Its last words are above; fix what they say and start again.",
+                    f"{worn_out.child.name} ended {times} before Signpost was ready, so"
+                    " Signpost stops. Fix the error above and start again.",
                     RED,
                 )
                 return 1
@@ -208,8 +208,7 @@ class _Supervisor:
         kept.start_at = now + pause
         self._say(
             None,
-            f"{kept.child.name} ended: {processes.describe_exit(code)}. It starts again in"
-            f" {pause:g} s.",
+            f"{kept.child.name} ended: {processes.describe_exit(code)}. Restarting in {pause:g} s.",
             YELLOW,
         )
         return True
@@ -224,8 +223,8 @@ class _Supervisor:
             self._on_ready()
         elif time.monotonic() - began > self._ready_within:
             raise NotReady(
-                f"Not ready after {self._ready_within:.0f} seconds: {', '.join(waiting)}. "
-                "What they printed is above; set HUB_LOG_LEVEL=DEBUG to read more of it."
+                f"Not ready after {self._ready_within:.0f} seconds: {', '.join(waiting)}."
+                " Read their output above, or set HUB_LOG_LEVEL=DEBUG for more."
             )
 
     # -- what children print
@@ -301,7 +300,8 @@ class _Supervisor:
             if elapsed > GIVE_UP_AFTER:
                 self._say(
                     None,
-                    f"These do not end: {', '.join(str(process.pid) for process in left)}.",
+                    "These processes did not end:"
+                    f" {', '.join(str(process.pid) for process in left)}.",
                     RED,
                 )
                 break

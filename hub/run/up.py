@@ -116,8 +116,8 @@ def _alone(folder: Path) -> Iterator[bool]:
             fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise ConfigError(
-                f"Another hub runs on {folder} (process {holder or 'unknown'}). Stop that one, "
-                "or give this one a folder of its own with HUB_DATA_DIR."
+                f"Another hub uses {folder} (process {holder or 'unknown'}). Stop that"
+                " hub, or set HUB_DATA_DIR to another folder for this one."
             ) from None
         lock.truncate(0)
         lock.write(str(os.getpid()))
@@ -218,7 +218,7 @@ def _first_steps(config: Config) -> str:
             try:
                 _begin_demo()
             except HubError as problem:  # a hub that runs is worth more than its sample
-                print(f"The demo is not whole: {problem}", file=sys.stderr)
+                print(f"The demo is not complete: {problem}", file=sys.stderr)
         return setup.first_admin_link() or ""
 
 
@@ -246,12 +246,12 @@ def welcome(config: Config, first_admin_link: str, out: TextIO) -> str:
     """Say what runs where, and what to do first."""
     rows = [("Pages", config.public_url, "")]
     if first_admin_link:
-        rows.append(("First admin", first_admin_link, "works once: it makes your account"))
+        rows.append(("First admin", first_admin_link, "works once and creates your account"))
     else:
         rows.append(("Sign in", f"{config.public_url}/sign-in", ""))
     if config.demo:
         rows.append(
-            ("Phones", f"{config.simulator_url}/", "where the demo's messages and posts arrive")
+            ("Phones", f"{config.simulator_url}/", "shows the messages and posts of the demo")
         )
         rows.append(
             (
@@ -268,7 +268,7 @@ def welcome(config: Config, first_admin_link: str, out: TextIO) -> str:
     if config.demo:
         lines += [
             "",
-            "  A sample request is on its phone. To send another, paste this in a second terminal:",
+            "  A sample request is on the phone. To send another, paste this in a second terminal:",
             "",
             curl_command(config),
         ]

@@ -33,7 +33,7 @@ def test_a_taken_address_is_refused_with_who_has_it_and_what_to_do(taken: socket
     with pytest.raises(ConfigError) as refused:
         ports.claim(bind, "HUB_BIND")
     said = str(refused.value)
-    assert said.startswith(f"{bind} is taken by another program (")
+    assert said.startswith(f"Another program uses {bind} (")
     assert f"process {os.getpid()})" in said
     assert said.endswith(f"Stop it, or set HUB_BIND=127.0.0.1:{bind.port + 10}.")
 

@@ -70,7 +70,7 @@ def test_what_it_was_told_survives_a_kill(server: Server) -> None:
 
 def test_a_second_hub_on_the_same_folder_is_told_so(server: Server) -> None:
     server.start().close()
-    with pytest.raises(queue_server.QueueServerRuns, match="Another hub runs on"):
+    with pytest.raises(queue_server.QueueServerRuns, match="Another hub uses"):
         queue_server.prepare(server.folder)
     assert queue_server.answers(server.folder), "the running one keeps its socket"
 
@@ -104,7 +104,7 @@ def test_a_socket_folder_that_others_may_open_is_refused(
     folder = data_dir.make(tmp_path / ("long" * 30) / "data")
     data_dir.socket_path(folder).parent.mkdir()
     os.chmod(data_dir.socket_path(folder).parent, 0o755)  # noqa: S103 - what is refused
-    with pytest.raises(ConfigError, match="is not private to you"):
+    with pytest.raises(ConfigError, match="Other users can open"):
         queue_server.prepare(folder)
 
 

@@ -132,17 +132,17 @@ def test_any_name_passes_lint_and_format(bare: Path, name: str, kind: str) -> No
 @pytest.mark.parametrize(
     ("name", "error", "sentence"),
     [
-        ("Push-Fox", Refused, "“Push-Fox” is no name of a module. Give small letters and digits"),
-        ("2fox", Refused, "is no name of a module"),
+        ("Push-Fox", Refused, "“Push-Fox” is not a module name. Use lowercase letters, digits"),
+        ("2fox", Refused, "is not a module name"),
         ("push__fox", Refused, "single underscores between words"),
-        ("../fox", Refused, "is no name of a module"),
-        ("", Refused, "is no name of a module"),
-        ("_fox", Refused, "_fox begins with an underscore, which marks what integrations share"),
-        ("a" * 31, Refused, "has 31 characters. Give a name of at most 30."),
+        ("../fox", Refused, "is not a module name"),
+        ("", Refused, "is not a module name"),
+        ("_fox", Refused, "_fox begins with an underscore, which is reserved for shared modules"),
+        ("a" * 31, Refused, "has 31 characters. Choose a name of at most 30."),
         (
             "import",
             Refused,
-            "import is a word of Python’s own. Give another name, such as import_chat.",
+            "import is a reserved word in Python. Choose another name, such as import_chat.",
         ),
         ("email", Refused, "email is a channel, which many integrations may carry"),
         ("outbound", Refused, "A class Outbound would hide what an integration needs"),
@@ -150,10 +150,10 @@ def test_any_name_passes_lint_and_format(bare: Path, name: str, kind: str) -> No
         (
             "twilio_sms",
             Conflict,
-            "An integration is called twilio_sms already, in hub.integrations.twilio.sms",
+            "An integration named twilio_sms already exists in hub.integrations.twilio.sms",
         ),
-        ("pigeon", Conflict, "The word “pigeon” stands in hub/core/errors.py"),
-        ("base", Conflict, "base.py is there already, and nothing is overwritten"),
+        ("pigeon", Conflict, "The word “pigeon” occurs in hub/core/errors.py"),
+        ("base", Conflict, "base.py already exists and is not overwritten"),
     ],
 )
 def test_a_name_that_will_not_do_is_refused_with_what_to_do(
@@ -170,7 +170,7 @@ def test_a_name_that_will_not_do_is_refused_with_what_to_do(
 def test_nothing_is_overwritten_and_nothing_written_beside(bare: Path, there: str) -> None:
     (bare / there).write_text("mine")
     before = sorted(bare.rglob("*"))
-    with pytest.raises(Conflict, match="there already"):
+    with pytest.raises(Conflict, match="already exists"):
         scaffold.in_checkout("fox", bare)
     assert (bare / there).read_text() == "mine"
     assert sorted(bare.rglob("*")) == before
@@ -178,7 +178,7 @@ def test_nothing_is_overwritten_and_nothing_written_beside(bare: Path, there: st
 
 def test_outside_a_checkout_it_says_where_to_go(tmp_path: Path) -> None:
     with pytest.raises(
-        NotFound, match="Change into one, or write a package of your own with --package FOLDER"
+        NotFound, match="Change into one, or create a separate package with --package FOLDER"
     ):
         scaffold.in_checkout("fox", tmp_path)
     told = run(tmp_path, "-m", "hub.cli", "new-integration", "fox", path=ROOT)
@@ -187,7 +187,7 @@ def test_outside_a_checkout_it_says_where_to_go(tmp_path: Path) -> None:
 
 
 def test_a_name_of_the_core_is_found_in_the_true_checkout() -> None:
-    with pytest.raises(Conflict, match=r"The word “event” stands in hub/"):
+    with pytest.raises(Conflict, match=r"The word “event” occurs in hub/"):
         scaffold.in_checkout("event", ROOT / "hub" / "models")
     assert not (ROOT / "hub/integrations/event.py").exists()
 
@@ -248,7 +248,7 @@ def test_a_package_passes_its_own_test_and_is_laid_out_well(package: Path) -> No
 
 def test_a_package_is_no_place_to_overwrite(package: Path) -> None:
     before = {path: path.read_bytes() for path in package.rglob("*.*") if path.is_file()}
-    with pytest.raises(Conflict, match=r"pyproject\.toml is there already"):
+    with pytest.raises(Conflict, match=r"pyproject\.toml already exists"):
         scaffold.in_package("other_fox", package)
     assert not [path for path, content in before.items() if path.read_bytes() != content]
     assert not (package / "hub_other_fox").exists()

@@ -120,9 +120,7 @@ def test_a_child_that_dies_is_started_again(start: Start, tmp_path: Path) -> Non
         + "print('second life') if p.exists() else (p.touch(), sys.exit(3)); time.sleep(60)"
     )
     supervised = start(f"""run([Child("worker", {python(dies_once)})])""")
-    supervised.wait_for(
-        "worker ended: exit code 3. It starts again in 0.25 s.", "worker │ second life"
-    )
+    supervised.wait_for("worker ended: exit code 3. Restarting in 0.25 s.", "worker │ second life")
 
 
 def test_a_child_killed_by_a_signal_is_started_again(start: Start) -> None:
@@ -141,7 +139,7 @@ def test_five_deaths_before_all_are_ready_end_all_with_one_clear_message(start: 
         sys.exit(run([web, Child("cron", {python(fails)})]))
     """)
     supervised.wait_for(
-        "hub  │ cron ended 5 times within 30 seconds before all was ready, so all ends."
+        "hub  │ cron ended 5 times within 30 seconds before Signpost was ready, so Signpost stops."
     )
     assert supervised.process.wait(10) == 1
     assert supervised.text.count("cron │ no such table") == 5
@@ -161,7 +159,7 @@ def test_once_all_are_ready_no_child_ends_the_others_however_often_it_dies(start
         )
     )
     assert supervised.process.poll() is None, supervised.text
-    assert "It starts again in 0.1 s." in supervised.text, "the pauses grow no longer"
+    assert "Restarting in 0.1 s." in supervised.text, "the pauses grow no longer"
     assert supervised.interrupt() < 2
 
 

@@ -168,7 +168,7 @@ def test_a_second_hub_on_the_same_folder_is_refused(demo: Demo) -> None:
     demo.start()
     second = Demo(demo.folder)
     second.printed = demo.folder / "second"
-    assert "Another hub runs on" in second.refused()
+    assert "Another hub uses" in second.refused()
     assert demo.process is not None
     assert demo.process.poll() is None, "the first is not disturbed"
 
@@ -178,7 +178,7 @@ def test_a_taken_port_is_told_before_anything_starts(demo: Demo) -> None:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        assert f"127.0.0.1:{port} is taken by another program" in demo.refused(
+        assert f"Another program uses 127.0.0.1:{port}" in demo.refused(
             HUB_BIND=f"127.0.0.1:{port}"
         )
         assert "set HUB_SIMULATOR_BIND=" in demo.refused(HUB_SIMULATOR_BIND=f"127.0.0.1:{port}")

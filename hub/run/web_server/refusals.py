@@ -25,12 +25,12 @@ class Refusal(NamedTuple):
 BROKEN = Refusal(
     HTTPStatus.BAD_REQUEST,
     "bad_request",
-    "The request is not valid HTTP, or its body is broken. Check the client and send it again.",
+    "The request is not valid HTTP, or its body is malformed. Check the client and send it again.",
 )
 TOO_SLOW = Refusal(
     HTTPStatus.REQUEST_TIMEOUT,
     "request_timeout",
-    "The request was not complete within 10 seconds. Send it again, over a faster connection.",
+    "The request was not complete within 10 seconds. Send it again over a faster connection.",
 )
 BUSY = Refusal(
     HTTPStatus.SERVICE_UNAVAILABLE,
@@ -40,13 +40,13 @@ BUSY = Refusal(
 FAULT = Refusal(
     HTTPStatus.INTERNAL_SERVER_ERROR,
     "fault",
-    "Signpost failed to answer. Repeat the request. The log has the details.",
+    "Signpost could not respond. Repeat the request. The log has the details.",
 )
 _BY_ERROR = {
     LimitRequestLine: Refusal(
         HTTPStatus.REQUEST_URI_TOO_LONG,
         "uri_too_long",
-        "The address is longer than 8,190 bytes. Move what it holds into the body.",
+        "The address is longer than 8,190 bytes. Move data into the body.",
     ),
     LimitRequestHeaders: Refusal(
         HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,

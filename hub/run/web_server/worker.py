@@ -53,7 +53,9 @@ class BufferedThreadWorker(ThreadWorker):  # type: ignore[misc]
     def check_config(cls, cfg: Any, log: Any) -> None:
         """Refuse what this worker does not do. Raises ValueError."""
         if cfg.is_ssl or cfg.proxy_protocol != "off":
-            raise ValueError("BufferedThreadWorker serves plain HTTP, behind a proxy that ends TLS")
+            raise ValueError(
+                "BufferedThreadWorker serves plain HTTP behind a proxy that terminates TLS"
+            )
 
     def init_process(self) -> None:
         """Prepare this process; then serve until it is asked to stop."""
@@ -140,7 +142,7 @@ class BufferedThreadWorker(ThreadWorker):  # type: ignore[misc]
         try:
             act(conn)
         except Exception:
-            self.log.exception("A connection failed and is closed.")
+            self.log.exception("Closed a connection that failed.")
             self._close(conn)
         else:
             self._count(conn)
@@ -279,7 +281,7 @@ class BufferedThreadWorker(ThreadWorker):  # type: ignore[misc]
             return False
         except Exception:
             # the address may hold a one-time link, so it is not logged
-            self.log.exception("Signpost failed to answer a request.")
+            self.log.exception("Signpost could not respond to a request.")
             conn.sock.sendall(answer(FAULT))
             keep_alive = False
         try:

@@ -260,7 +260,7 @@ def test_too_long_an_address_is_414_and_too_large_a_header_431(web: dict[str, st
         "title": "Request-URI Too Long",
         "status": 414,
         "code": "uri_too_long",
-        "detail": "The address is longer than 8,190 bytes. Move what it holds into the body.",
+        "detail": "The address is longer than 8,190 bytes. Move data into the body.",
     }
     for headers in (
         {"X-A": "a" * 8_200},
