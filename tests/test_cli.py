@@ -70,8 +70,8 @@ def test_the_version_is_told(tmp_path: Path) -> None:
 def test_wrong_settings_are_listed_without_a_traceback(tmp_path: Path) -> None:
     told = hub(tmp_path, "web", HUB_BIND="nowhere", HUB_DEMO="perhaps")
     assert told.returncode == 1
-    assert "HUB_BIND: give HOST:PORT" in told.stderr
-    assert "HUB_DEMO: give 1 or 0" in told.stderr
+    assert "HUB_BIND: use HOST:PORT" in told.stderr
+    assert "HUB_DEMO: use 1 or 0" in told.stderr
     assert "Traceback" not in told.stderr
 
 

@@ -310,7 +310,7 @@ def _check_together(values: Mapping[str, Any], missing: set[str], problems: dict
     if "public_url" in missing and not is_loopback(public_host):
         problems.setdefault(
             "HUB_PUBLIC_URL",
-            "is needed when HUB_BIND is not this machine only; give an https address",
+            "is required if HUB_BIND is not only this machine; use an https address",
         )
     if values["demo"] and not (values["bind"].loopback and is_loopback(public_host)):
         problems.setdefault(

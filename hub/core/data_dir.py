@@ -78,7 +78,7 @@ def verify(folder: Path) -> None:
         why = (
             "its file system is read-only"
             if read_only
-            else f"it is not open to user {os.geteuid()}"
+            else f"user {os.geteuid()} has no access to it"
         )
         raise ConfigError(_unusable(folder, f"{what}, because {why}"))
 
@@ -103,7 +103,7 @@ def read_existing(path: Path, parse: Callable[[str], T]) -> T | None:
     except ValueError as problem:
         why = f"{problem}. Restore it from a backup of the data folder"
     or_new = (
-        " Or delete it: Signpost then makes a new one, and everybody signs in again."
+        " Or delete it: Signpost then creates a new one, and all users must sign in again."
         if path.name == SECRET_KEY
         else ""
     )

@@ -187,8 +187,8 @@ def test_a_taken_port_is_told_before_anything_starts(demo: Demo) -> None:
 
 def test_wrong_settings_are_listed_before_anything_starts(demo: Demo) -> None:
     said = demo.refused(HUB_WEB_THREADS="many", HUB_LOG_LEVEL="loud")
-    assert "HUB_WEB_THREADS: give a whole number" in said
-    assert "HUB_LOG_LEVEL: give DEBUG" in said
+    assert "HUB_WEB_THREADS: use a whole number" in said
+    assert "HUB_LOG_LEVEL: use DEBUG" in said
 
 
 def test_the_command_to_paste_is_one_request_with_the_key_read_from_its_file(
