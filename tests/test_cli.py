@@ -184,7 +184,7 @@ def test_a_replay_of_which_something_failed_says_why_and_ends_with_1(
     assert told.returncode == 1
     assert "2 new status events" in told.stdout
     assert "1 failed:\n" in told.stdout
-    assert "1 It is about a message that this hub does not know. Such as rcp_" in told.stdout
+    assert "1 This hub does not know the message. Such as rcp_" in told.stdout
 
 
 @pytest.mark.parametrize(
@@ -196,8 +196,8 @@ def test_a_replay_of_which_something_failed_says_why_and_ends_with_1(
             ("--since", "yesterday"),
             1,
             (
-                "'yesterday' is no time. Give one such as 2026-11-21T09:30:00Z, or a span such as"
-                " 2h or 3d."
+                "'yesterday' is not a time. Enter one such as 2026-11-21T09:30:00Z, or a"
+                " period such as 2h or 3d."
             ),
         ),
         (("--message", "SM123"), 1, "No callback about 'SM123' is kept."),

@@ -107,9 +107,9 @@ def test_free_text_to_who_has_never_written_is_not_sent_and_says_why(hub: Hub) -
     message = hub.call("GET", f"/messages/{hub.message(number, TEXT, connection='demo-whatsapp')}")
     assert (message["status"], message["code"]) == ("suppressed", "window_closed")
     assert "24 hours" in message["error"]["text"]
-    assert message["error"]["remedy"] == "Wait until the recipient writes, then resend it.", (
-        "no template says what no event caused"
-    )
+    assert (
+        message["error"]["remedy"] == "Wait until the recipient writes, then resend the message."
+    ), "no template says what no event caused"
     time.sleep(0.5)
     assert on_phone(hub, number) == []
 

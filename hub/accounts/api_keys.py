@@ -52,7 +52,7 @@ def create(name: str, *, test: bool, source: str | None = None, grant: Grant = G
     if not words or len(words) > LONGEST_NAME:
         raise Refused(
             "bad_name",
-            f"Give the key a name of at most {LONGEST_NAME} characters: what will use it.",
+            f"Enter a name of at most {LONGEST_NAME} characters: what will use the key.",
             field="name",
         )
     owner = sources.by_slug(source or sources.DEFAULT)
@@ -84,7 +84,7 @@ def expiry(text: str) -> datetime:
 
     Raises Refused.
     """
-    why = f"Cannot read {text!r}. Write 90d, 2027-01-31 or 2027-01-31T09:30:00Z."
+    why = f"{text!r} is not a valid time. Enter 90d, 2027-01-31 or 2027-01-31T09:30:00Z."
     wrong = Refused("bad_expiry", why, field="expires_at")
     try:
         if found := re.fullmatch(r"(\d{1,5})d", text):
@@ -102,7 +102,7 @@ def expiry(text: str) -> datetime:
 def _apply(key: ApiKey, grant: Grant, *, unchanged: datetime | None = None) -> None:
     unknown = sorted(set(grant.scopes) - set(Scope))
     if unknown:
-        why = f"There is no scope {unknown[0]!r}. Choose from {', '.join(Scope)}."
+        why = f"There is no scope {unknown[0]!r}. Choose one of {', '.join(Scope)}."
         raise Refused("unknown_scope", why, field="scopes")
     if not grant.scopes:
         raise Refused("no_scope", "Choose at least one scope.", field="scopes")
@@ -221,7 +221,7 @@ def find_row(key_id: str) -> ApiKey:
     """Return a key by its id. Raises NotFound."""
     key = db.session.get(ApiKey, key_id) if is_id("key", key_id) else None
     if key is None:
-        raise NotFound("unknown_key", "There is no such API key.")
+        raise NotFound("unknown_key", "This API key does not exist.")
     return key
 
 

@@ -69,13 +69,22 @@ class Limit:
 
 
 TEST = Limit(
-    "test", RateLimitItemPerMinute(5), "tested 5 times", "test again. What you typed is still here"
+    "test",
+    RateLimitItemPerMinute(5),
+    "tested the connection 5 times",
+    "test again. Your entries are still here",
 )
 SEND = Limit(
-    "send", RateLimitItemPerMinute(5), "sent 5 of these", "send again. What you typed is still here"
+    "send",
+    RateLimitItemPerMinute(5),
+    "sent 5 test messages",
+    "send again. Your entries are still here",
 )
 SAVE = Limit(
-    "save", RateLimitItemPerMinute(10), "saved 10 times", "save again. What you typed is still here"
+    "save",
+    RateLimitItemPerMinute(10),
+    "saved the connection 10 times",
+    "save again. Your entries are still here",
 )
 # wrong passwords: of an account from one address, or in one browser that it knows
 PAIR = RateLimitItemPerMinute(5, REST_MINUTES)
@@ -114,7 +123,7 @@ def begin_sign_in(email: str, address: str, browser: str = "") -> None:
     if not _counters().ask(lambda counter: counter.hit(PAIR, *pair)):
         wait = _wait(PAIR, *pair)
         raise TooMany(
-            f"You entered 5 wrong passwords. Wait {_minutes(wait)} and sign in again.", wait
+            f"You entered 5 wrong passwords. Wait {_minutes(wait)}, then sign in again.", wait
         )
 
 

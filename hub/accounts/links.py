@@ -80,7 +80,7 @@ def _set_up(token: str, email: str, name: str, password_hash: str) -> str:
         select(Source.id).with_for_update()
     )  # two links at once: the second sees the first one's user
     if not first_admin_open(token):
-        raise NotFound("link_void", "This link is used up.")
+        raise NotFound("link_void", "This link is no longer valid.")
     _use(token)
     user = User(email=email, name=name, role=Role.ADMIN.value, password_hash=password_hash)
     db.session.add(user)
@@ -109,7 +109,7 @@ def _choose(token: str, password_hash: str) -> str:
     )
     user = password_owner(token)
     if user is None:
-        raise NotFound("link_void", "This link is used up.")
+        raise NotFound("link_void", "This link is no longer valid.")
     _use(token)
     with users.acting_as(user):
         sign_ins.set_password(user.id, password_hash)

@@ -12,7 +12,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from hub.core.errors import Refused
 
 SHORTEST = 10
-ADVICE = "Four words that do not belong together are a good choice."
+ADVICE = "Four unrelated words make a good password."
 PRODUCT = {"signpost", "hub"}
 # four words, as we advise, which everybody knows; zxcvbn does not list it
 FAMOUS = {"correcthorsebatterystaple"}
@@ -39,8 +39,8 @@ def check_strength(password: str, email: str, name: str = "", *, field: str = "p
     words = _words_about(email, name)
     if _is_made_of(password, {email.lower(), *words}):
         why = (
-            "This password is made of your name, your e-mail address or the name of this product."
-            f" {ADVICE}"
+            "This password contains your name, your email address or the name of this"
+            f" product. {ADVICE}"
         )
         raise Refused("password_is_personal", why, field=field)
     if found := _weakness(password, words):

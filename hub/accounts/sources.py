@@ -55,13 +55,13 @@ def create(name: str, slug: str = "") -> str:
     words = _clean_name(name)
     slug = slug.strip() or _slug_of(words)
     if not slug:
-        why = "It cannot be made from this name. Enter one, such as acme-leases."
+        why = "It cannot be derived from this name. Enter one, such as acme-leases."
         raise Refused("bad_slug", why, field="slug")
     if not SLUG.fullmatch(slug) or len(slug) > LONGEST_SLUG:
         why = "Use lowercase letters, digits and single dashes, such as acme-leases."
         raise Refused("bad_slug", why, field="slug")
     if db.session.scalar(select(Source.id).where(Source.slug == slug)) is not None:
-        why = f"Another source is called {slug} in commands. Choose another name."
+        why = f"Another source has the name {slug} in commands. Choose another name."
         raise Conflict("slug_taken", why, field="slug")
     source = Source(slug=slug, name=words)
     db.session.add(source)

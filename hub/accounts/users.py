@@ -37,7 +37,7 @@ def get(user_id: str) -> User:
     """Return a user. Raises NotFound."""
     user = db.session.get(User, user_id) if is_id("usr", user_id) else None
     if user is None:
-        raise NotFound("unknown_user", "There is no such user.")
+        raise NotFound("unknown_user", "This user does not exist.")
     return user
 
 
@@ -56,7 +56,7 @@ def clean_email(email: str) -> str:
     address = email.strip().lower()
     if len(address) > 254 or not EMAIL.fullmatch(address):
         raise Refused(
-            "bad_email", "Give an e-mail address, such as dana@acme.example.", field="email"
+            "bad_email", "Enter an email address, such as dana@acme.example.", field="email"
         )
     return address
 
@@ -79,7 +79,7 @@ def clean_name(name: str) -> str:
     words = " ".join(name.split())
     if not words or len(words) > LONGEST_NAME:
         raise Refused(
-            "bad_name", f"Give a name of at most {LONGEST_NAME} characters.", field="name"
+            "bad_name", f"Enter a name of at most {LONGEST_NAME} characters.", field="name"
         )
     return words
 
@@ -102,7 +102,7 @@ def _insert(email: str, name: str, password_hash: str, role: Role) -> str:
     try:
         db.session.flush()
     except IntegrityError:
-        why = f"{email} is already a user. Give them a new link, or change their role."
+        why = f"{email} is already a user. Create a new link for them, or change their role."
         raise Conflict("email_taken", why, field="email") from None
     audit.record("user.added", user.id, user.name, email=email, role=role.title)
     return user.id
@@ -118,7 +118,7 @@ def change_role(user_id: str, role: Role) -> None:
     if user.rank is Role.ADMIN and not others:
         raise Conflict(
             "last_admin",
-            f"{user.name} is the last admin who can sign in. Make somebody else an admin first.",
+            f"{user.name} is the last admin who can sign in. Make another user an admin first.",
         )
     audit.record(
         "user.role_changed", user.id, user.name, before=user.rank.title, role=Role(role).title
@@ -136,7 +136,7 @@ def disable(user_id: str) -> None:
     if user.rank is Role.ADMIN and not others:
         raise Conflict(
             "last_admin",
-            f"{user.name} is the last admin who can sign in. Make somebody else an admin first.",
+            f"{user.name} is the last admin who can sign in. Make another user an admin first.",
         )
     user.disabled_at = now()
     end_sign_ins(user.id)

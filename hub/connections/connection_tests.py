@@ -185,7 +185,7 @@ def _unreadable(problem: DecryptionError) -> CheckResult:
         False,
         "The stored settings cannot be read.",
         str(problem),
-        ("Put the key back, or type the settings again and save them.",),
+        ("Put the key back, or enter the settings again and save them.",),
         code=problem.key_id,
     )
 

@@ -47,7 +47,7 @@ class ConnectionNotTested(Refused):
         self.tested = tested
         super().__init__(
             "check_failed",
-            f"It stays off: the test failed. {tested.check.title}",
+            f"The connection was not enabled because the test failed. {tested.check.title}",
             field=tested.check.field,
         )
 
@@ -117,7 +117,7 @@ def create(integration: str, title: str, test: bool) -> str:
     if test and not current_app.extensions["hub.config"].demo:
         raise Refused(
             "test_needs_demo",
-            "Test connections talk to the simulator, which runs in the demo only: HUB_DEMO=1.",
+            "Test connections use the simulator, which runs only in a demo (HUB_DEMO=1).",
             field="test",
         )
     connection = Connection(
@@ -247,7 +247,7 @@ def enable(connection_id: str) -> None:
     if not connection.settings_version:
         raise Conflict(
             "no_settings",
-            "Nothing is filled in yet. Save the settings, test them, then enable the connection.",
+            "There are no settings yet. Save the settings, test them, then enable the connection.",
         )
     if needs_test(connection):
         tested = connection_tests.run_test(connection_id)
@@ -276,7 +276,7 @@ def _enable(connection_id: str) -> None:
     if not connection.ready:
         raise Conflict(
             "changed_meanwhile",
-            "Somebody saved other settings meanwhile. Test them, then enable the connection.",
+            "Another user has changed the settings. Test them, then enable the connection.",
         )
     set_state(connection, ConnectionState.ENABLED)
     store.wake("deliver")
@@ -304,11 +304,15 @@ def rename(connection_id: str, title: str, slug: str = "") -> None:
     if not SLUG.fullmatch(slug) or len(slug) > LONGEST_SLUG:
         raise Refused(
             "bad_slug",
-            "Small letters, digits and single dashes only, such as acme-us.",
+            "Use lowercase letters, digits and single dashes, such as acme-us.",
             field="slug",
         )
     if slug != connection.slug and _taken(slug):
-        raise Conflict("slug_taken", f"Another connection is called {slug}.", field="slug")
+        raise Conflict(
+            "slug_taken",
+            f"Another connection has the name {slug}. Choose another name.",
+            field="slug",
+        )
     if (words, slug) != (connection.title, connection.slug):
         audit.record("connection.renamed", connection.id, words, before=connection.title, slug=slug)
         connection.title = words
@@ -341,7 +345,8 @@ def _not_archived(connection: Connection) -> Connection:
     if connection.archived_at is not None:
         raise Conflict(
             "archived",
-            f"{connection.title} is archived and stays as it is. Add another connection instead.",
+            f"{connection.title} is archived and cannot be changed. Add another connection"
+            " instead.",
         )
     return connection
 
@@ -351,7 +356,7 @@ def _clean_title(title: str) -> str:
     if not words or len(words) > LONGEST_TITLE:
         raise Refused(
             "bad_title",
-            f"Give it a name of at most {LONGEST_TITLE} characters, such as Acme US.",
+            f"Enter a name of at most {LONGEST_TITLE} characters, such as Acme US.",
             field="title",
         )
     return words

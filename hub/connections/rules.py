@@ -29,8 +29,8 @@ def save(connection_id: str, wanted: Rules) -> None:
         raise Refused("archived", "This connection is archived: it sends nothing any more.")
     if fresh.currency != before.currency and spending.spending_of(connection.id, now()).month:
         why = (
-            f"This month's spending is counted in {before.currency}. Keep that until the month is"
-            " over."
+            f"This month's spending is counted in {before.currency}. Change the currency"
+            " next month."
         )
         raise Refused("other_currency", why, field="currency")
     changed = [

@@ -24,7 +24,7 @@ class InvalidSettings(Refused):
         why = (
             str(wrong.errors[0])
             if wrong
-            else str(next(iter(form.form_errors), "The settings do not fit together."))
+            else str(next(iter(form.form_errors), "The settings do not match each other."))
         )
         super().__init__("invalid", why, field=wrong.name if wrong else "")
 
@@ -111,7 +111,7 @@ def _fill(
         ):  # what it belonged to was emptied: then the secret goes too
             what = form[changed[0]].label.text if changed else "account"
             asked[field.name] = (
-                f"The {what} changed. Give the {field.label.text} that belongs to it."
+                f"The {what} changed. Enter the {field.label.text} that belongs to it."
             )
     return filled, asked
 

@@ -39,7 +39,7 @@ class UnreadableRow(ValueError):
 
     def __init__(self, column: str) -> None:
         self.column = column
-        super().__init__(f"{column} holds a value that cannot be read.")
+        super().__init__(f"{column} contains a value that cannot be read.")
 
 
 PG_NUMERIC = 1700  # what PostgreSQL calls the one kind of number whose conversion asks for its name

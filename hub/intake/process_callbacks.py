@@ -81,9 +81,11 @@ class CallbackRow:
         return self.fault or ("" if self.matched else UNKNOWN)
 
 
-UNKNOWN = "It is about a message that this hub does not know."
-NOBODYS = "It is for a sender or a place that no connection of this account has."
-REMOVED = "Its body was removed when its time of keeping ended, so it cannot be applied any more."
+UNKNOWN = "This hub does not know the message."
+NOBODYS = "No connection of this account has the sender or destination."
+REMOVED = (
+    "Its content was deleted at the end of its retention period, so it can no longer be applied."
+)
 
 receipts = table_of(Receipt)
 connections = table_of(Connection)
@@ -381,5 +383,5 @@ def _set_aside(one: CallbackRow, why: str) -> None:
 def _blame(one: CallbackRow, problem: Exception) -> None:
     if one.tries == 0:
         log.error("receipt.failed", receipt=one.id, exc_info=problem)
-    own = f"A fault of Signpost’s own: {type(problem).__name__}. It stands in the worker’s log."
+    own = f"Internal error: {type(problem).__name__}. The worker’s log has the details."
     one.fault = str(problem) if isinstance(problem, HubError) else own

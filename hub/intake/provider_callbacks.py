@@ -64,8 +64,8 @@ def verify(request: WebhookRequest, integrations: Sequence[type[WebhookReceiver]
         return proof
     if any(instance is None for _, instance in known.connections):
         raise CannotVerify(
-            "The settings of a connection of this account do not open, so nothing proves this"
-            " webhook."
+            "The settings of a connection of this account cannot be decrypted, so the"
+            " webhook cannot be verified."
         )
     if not known.connections:
         for cls in integrations:

@@ -155,17 +155,17 @@ def newer_than(text: str) -> datetime:
     except ValueError:
         raise Refused(
             "bad_time",
-            f"{text!r} is no time. Give one such as 2026-11-21T09:30:00Z, or a span such as 2h"
-            " or 3d.",
+            f"{text!r} is not a time. Enter one such as 2026-11-21T09:30:00Z, or a period"
+            " such as 2h or 3d.",
         ) from None
     if moment.tzinfo is None:
         raise Refused(
             "bad_time",
-            f"{text!r} has no zone. Write the time in UTC with a Z at its end:"
+            f"{text!r} has no time zone. Enter the time in UTC with a Z at the end:"
             " 2026-11-21T09:30:00Z.",
         )
     if moment > now():
-        raise Refused("bad_time", f"{text!r} is still to come. Give a time that is over.")
+        raise Refused("bad_time", f"{text!r} is in the future. Enter a time in the past.")
     return EPOCH if moment < EPOCH else moment.astimezone(UTC)
 
 
@@ -195,8 +195,8 @@ def _about(message: str) -> list[str]:
     if not found:
         raise NotFound(
             "nothing_kept",
-            f"No callback about {message!r} is kept. Give the provider’s id of a message, or ours:"
-            " msg_….",
+            f"No callback about {message!r} is stored. Enter the provider’s ID of a"
+            " message, or the Signpost ID msg_….",
         )
     return found
 
@@ -273,6 +273,6 @@ def _note(selection: Selection) -> None:
     words = [
         f"about {selection.message}" if selection.message else "",
         f"since {selection.since:%Y-%m-%dT%H:%M:%SZ}" if selection.since else "",
-        "that could not be settled" if selection.failed or selection.receipt_id else "",
+        "that could not be applied" if selection.failed or selection.receipt_id else "",
     ]
     audit.record("receipt.replayed", selection.receipt_id, " ".join(filter(None, words)))

@@ -24,8 +24,8 @@ log = structlog.get_logger(__name__)
 PAUSE = 1.0
 COMPLAIN_EVERY = 30.0  # of a queue server that is away
 LOST = (
-    "The queue server went away, or refused to write, and the worker with it. The next worker waits"
-    " until it is back."
+    "The queue server is gone or refuses to write, so the worker ended. The next worker"
+    " waits until it is back."
 )
 
 
@@ -108,6 +108,6 @@ def _wait_for_redis(client: redis.Redis, queue: str) -> None:
                     "queue.unreachable",
                     queue=queue,
                     why=str(problem),
-                    remedy="Start it, free its disk, or correct HUB_REDIS_URL.",
+                    remedy="Start it, free some disk space, or correct HUB_REDIS_URL.",
                 )
         time.sleep(PAUSE)

@@ -39,8 +39,8 @@ def of_kind(text: str, kind: str) -> tuple[Address, str]:
         named = Address(kind.strip().lower()) if kind.strip() else None
     except ValueError:
         why = (
-            f"There is no kind of address {kind[:50]!r}. Give one of {', '.join(Address)}, or none"
-            " for a number or mail address."
+            f"There is no kind of address {kind[:50]!r}. Use one of {', '.join(Address)},"
+            " or leave it empty for a phone number or email address."
         )
         raise Refused("no_such_kind", why, field="kind") from None
     if named in (None, Address.PHONE, Address.EMAIL):
@@ -48,7 +48,7 @@ def of_kind(text: str, kind: str) -> tuple[Address, str]:
     if not 0 < len(text.strip()) <= LONGEST_EMAIL:
         raise Refused(
             "bad_address",
-            f"Give the address in at most {LONGEST_EMAIL} characters.",
+            f"Enter an address of at most {LONGEST_EMAIL} characters.",
             field="address",
         )
     return Address(named), text.strip()
@@ -69,7 +69,7 @@ def email(text: str) -> str:
         return _email(text)
     except EmailNotValidError as problem:
         raise Refused(
-            "bad_address", f"This is not a mail address: {problem}", field="address"
+            "bad_address", f"This is not an email address: {problem}", field="address"
         ) from None
 
 

@@ -56,8 +56,8 @@ class Keyring:
         if key_id not in self._keys:
             raise DecryptionError(
                 key_id,
-                f"This value was sealed with the key {key_id!r}, which is not in"
-                " HUB_ENCRYPTION_KEYS. Add that key again, after the newest one.",
+                f"This value was encrypted with the key {key_id!r}, which is not in"
+                " HUB_ENCRYPTION_KEYS. Add that key again after the newest one.",
             )
         start = 2 + sealed[1]
         nonce = sealed[start : start + NONCE]
@@ -68,8 +68,9 @@ class Keyring:
         except (InvalidTag, ValueError):
             raise DecryptionError(
                 key_id,
-                f"This value does not open with the key {key_id!r}. Either HUB_ENCRYPTION_KEYS"
-                " holds another key under that id, or the stored value was changed.",
+                f"This value cannot be decrypted with the key {key_id!r}. Either"
+                " HUB_ENCRYPTION_KEYS has another key with that ID, or the stored value"
+                " was changed.",
             ) from None
 
     def seal_json(self, table: str, row: str, field: str, value: Any) -> bytes:

@@ -24,8 +24,8 @@ _WHY_IMPOSSIBLE = {
     ValidationResult.INVALID_COUNTRY_CODE: "no country has that code",
     ValidationResult.TOO_SHORT: "it is too short for its country",
     ValidationResult.TOO_LONG: "it is too long for its country",
-    ValidationResult.INVALID_LENGTH: "no number of its country has that length",
-    ValidationResult.IS_POSSIBLE_LOCAL_ONLY: "it lacks the area code",
+    ValidationResult.INVALID_LENGTH: "no number in its country has that length",
+    ValidationResult.IS_POSSIBLE_LOCAL_ONLY: "the area code is missing",
 }
 
 
@@ -37,7 +37,7 @@ def parse_strict(text: str) -> str:
     """
     number = text.strip()
     if not number:
-        raise ValueError(f"Give a phone number, such as {EXAMPLE}.")
+        raise ValueError(f"Enter a phone number, such as {EXAMPLE}.")
     if not E164.fullmatch(number):
         raise ValueError(_why_not(number))
     number, parsed = _normal(number)
@@ -144,8 +144,8 @@ def _why_not(number: str) -> str:
     if not number.startswith("+"):
         return f"The country code is missing. {hint}" if re.fullmatch(r"[0-9]+", number) else hint
     if re.fullmatch(r"\+[0-9]*", number):
-        return f"A number has 7 to 15 digits, this one {len(number) - 1}. {hint}"
-    return f"Leave out spaces, brackets, dots and dashes. {hint}"
+        return f"A phone number has 7 to 15 digits, but this one has {len(number) - 1}. {hint}"
+    return f"Remove spaces, brackets, dots and dashes. {hint}"
 
 
 def is_plausible(number: str) -> bool:

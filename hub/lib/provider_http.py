@@ -346,7 +346,9 @@ class ProviderHttpClient:
                 response.close()  # never back into the pool half read
                 if count_to and not late:
                     break
-                raise HTTPError("the answer came too slowly" if late else "the answer is too large")
+                raise HTTPError(
+                    "the response was too slow" if late else "the response is too large"
+                )
             if not count_to:
                 pieces.append(piece)
         return b"".join(pieces), size
@@ -379,7 +381,7 @@ def _sentence(problem: Exception) -> str:
         return (
             f"its certificate is not trusted, {certificate[1].strip()}"
             if certificate
-            else "no TLS 1.2 connection came about"
+            else "no TLS 1.2 connection could be established"
         )
     refused = isinstance(problem, NewConnectionError) and not isinstance(
         problem, NameResolutionError
@@ -393,8 +395,8 @@ def _sentence(problem: Exception) -> str:
 
 _SENTENCES: dict[type[Exception], str] = {
     NameResolutionError: "its name does not resolve",
-    LocationValueError: "its address is not written as one",  # urllib3 would quote all of it
-    ConnectTimeoutError: "no connection came about in time",
-    ReadTimeoutError: "no answer came in time",
+    LocationValueError: "its address is not valid",  # urllib3 would quote all of it
+    ConnectTimeoutError: "no connection could be established in time",
+    ReadTimeoutError: "no response arrived in time",
     ProtocolError: "the connection was lost",
 }

@@ -50,11 +50,10 @@ def render(source: str, values: Mapping[str, Any], *, isolated: bool = False) ->
         return _compile(source).render(shown).strip()
     except (TemplateSyntaxError, UndefinedError) as problem:
         raise ValueError(
-            "The template does not work:"
-            f" {(problem.message or type(problem).__name__).rstrip('.')}."
+            f"The template has an error: {(problem.message or type(problem).__name__).rstrip('.')}."
         ) from None
     except Exception as problem:  # whatever a template may do, and its words may quote a value
-        raise ValueError(f"The template does not work: {type(problem).__name__}.") from None
+        raise ValueError(f"The template has an error: {type(problem).__name__}.") from None
 
 
 class Joined(str):
@@ -140,7 +139,7 @@ def web_address(text: str) -> str:
             "Percent-encode spaces, backslashes, quotes, braces and invisible characters."
         )
     if not text.lower().startswith(("https://", "http://")):
-        raise ValueError("Give an address that begins with https:// or http://.")
+        raise ValueError("Enter an address that begins with https:// or http://.")
     try:
         parts = urlsplit(text)
         host = parts.hostname
@@ -148,9 +147,9 @@ def web_address(text: str) -> str:
     except ValueError:
         raise ValueError("This is not a web address: its host or port cannot be read.") from None
     if "@" in parts.netloc:
-        raise ValueError("Leave out the user name and password before the host.")
+        raise ValueError("Remove the user name and password before the host.")
     if not host or port == 0:
-        raise ValueError("This is not a web address: it names no host.")
+        raise ValueError("This is not a web address: the host is missing.")
     return text
 
 

@@ -14,7 +14,7 @@ from hub.core.errors import Refused
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 RANGE = "From 2000-01-01T00:00:00Z to 2099-12-31T23:59:59Z."
-OUT_OF_RANGE = f"This time is out of range. Give one {RANGE[0].lower()}{RANGE[1:]}"
+OUT_OF_RANGE = f"This time is out of range. Use a time {RANGE[0].lower()}{RANGE[1:]}"
 AHEAD = timedelta(minutes=10)  # as much as the clock of another machine may be ahead of this one
 LONGEST_PAUSE = 86_400.0  # seconds that a provider may ask for; what waits has expired by then
 
@@ -32,7 +32,7 @@ def parse(text: str, *, field: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text.strip())
     except ValueError:
-        why = "This is not a time. Write it as 2026-11-21T09:30:00Z."
+        why = "This is not a time. Use the format 2026-11-21T09:30:00Z."
         raise Refused("bad_time", why, field=field) from None
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
     if not in_range(moment):
@@ -49,7 +49,7 @@ def is_past(moment: datetime, now: datetime, *, field: str) -> datetime:
         raise Refused("out_of_range", OUT_OF_RANGE, field=field)
     if moment > now + AHEAD:
         minutes = int(AHEAD.total_seconds() // 60)
-        why = f"This time is in the future. Give one that is at most {minutes} minutes ahead."
+        why = f"This time is in the future. Use a time at most {minutes} minutes ahead."
         raise Refused("in_the_future", why, field=field)
     return min(moment.astimezone(UTC), now)
 

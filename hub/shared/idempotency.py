@@ -51,7 +51,7 @@ def answer_once(
     if len(key) > LONGEST_KEY or not key.isprintable():
         raise Refused(
             "bad_idempotency_key",
-            f"Give at most {LONGEST_KEY} printable characters.",
+            f"Use at most {LONGEST_KEY} printable characters.",
             field="Idempotency-Key",
         )
     with locks.hold_lock(f"{api_key_id} {path} {key}", WAIT_SECONDS) as first:
@@ -82,8 +82,8 @@ def _once(
         if not hmac.compare_digest(kept_hmac, body_hmac):
             raise Refused(
                 "idempotency_mismatch",
-                "This Idempotency-Key came with another body before. Use a new key for a new"
-                " request.",
+                "This Idempotency-Key was used with another body before. Use a new key"
+                " for a new request.",
                 field="Idempotency-Key",
             )
         return keyring().open_json(table.name, row, "answer", sealed), True

@@ -98,8 +98,8 @@ class InstanceCache:
         if test:  # a test connection reaches the simulator and nothing else
             if not self.config.demo:
                 raise ConfigError(
-                    "Test connections talk to the simulator, which runs in the demo only. Set"
-                    " HUB_DEMO=1, or use a live connection with the provider's own test"
+                    "Test connections use the simulator, which runs only in a demo. Set"
+                    " HUB_DEMO=1, or use a live connection with the provider's test"
                     " credentials."
                 )
             return dict.fromkeys(cls.api, self.config.simulator_url), self._client(

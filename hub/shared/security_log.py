@@ -69,7 +69,7 @@ def record(
     action: str,
     address: str,
     *,
-    who: str = "A visitor",
+    who: str = "Unknown visitor",
     subject: str = "",
     title: str = "",
     **detail: Any,
@@ -81,7 +81,7 @@ def record(
     if not count:
         return
     if key[1] == ELSEWHERE:
-        who = "Several visitors"
+        who = "Unknown visitors"
         title = ""
         detail = {}
     try:

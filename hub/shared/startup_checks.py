@@ -73,7 +73,7 @@ def load_config(
 
     found = config.load(environ, verify)
     for why in unreachable:
-        _warn(f"{why} Signpost starts, and serves once it answers.")
+        _warn(f"{why} Signpost starts, and works as soon as the database responds.")
     for warning in _open_keys(found, environ):
         _warn(warning)
     return found
@@ -111,9 +111,9 @@ def _verify_database(url: str, keys: Keys | None, folder: Path, *, migrated: boo
     problem = revision_problem(found.revision)
     if problem.startswith("newer"):
         raise ConfigError(
-            f"Signpost does not start: the database {what} was made by a newer version of Signpost "
-            f"(revision {found.revision}). Install that version again, or restore a backup from "
-            "before it. Nothing was changed."
+            "Signpost does not start: a newer version of Signpost (revision"
+            f" {found.revision}) created the database {what}. Install that version again,"
+            " or restore an older backup. Nothing was changed."
         )
     if found.revision is None and found.tables is not None:
         # migrations run in one transaction, so that none that was interrupted leaves this
@@ -135,17 +135,17 @@ def _verify_keys(sealed: bytes, keys: Keys | None, folder: Path) -> None:
     file = folder / data_dir.ENCRYPTION_KEYS
     if keys is None:
         raise ConfigError(
-            f"Signpost does not start: the file {file} is missing, and the database holds data "
-            "that only its keys open. Restore the file from a backup, or set HUB_ENCRYPTION_KEYS. "
-            "Nothing was changed."
+            f"Signpost does not start: the file {file} is missing, and the database"
+            " contains data that only its keys decrypt. Restore the file from a backup,"
+            " or set HUB_ENCRYPTION_KEYS. Nothing was changed."
         )
     try:
         Keyring(keys).open("settings", "index_key", "value", sealed)
     except DecryptionError as problem:
         raise ConfigError(
-            "Signpost does not start: the encryption keys do not open the data in the database, "
-            f"which was sealed with the key {problem.key_id!r}. Restore {file} or "
-            "HUB_ENCRYPTION_KEYS from a backup. Nothing was changed."
+            "Signpost does not start: the encryption keys do not decrypt the data in the"
+            f" database, which was encrypted with the key {problem.key_id!r}. Restore"
+            f" {file} or HUB_ENCRYPTION_KEYS from a backup. Nothing was changed."
         ) from None
 
 

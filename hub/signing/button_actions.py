@@ -63,7 +63,7 @@ def perform_action(
     if action is None or request is None or (origin is not None and not _posted(request, origin)):
         raise NotFound(
             "no_such_button",
-            "This button is not one of this hub’s, or what it was for was removed.",
+            "This button is not from this hub, or its request was deleted.",
         )
     if action.used_at is not None:
         return False

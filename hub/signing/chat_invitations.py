@@ -86,18 +86,19 @@ def invite(request_id: str, signer: str, connection: str = "") -> Invitation:
         else None
     )
     if request is None or found is None:
-        raise NotFound("no_such_signer", "The request has no signer with this id.", field="signer")
+        raise NotFound("no_such_signer", "The request has no signer with this ID.", field="signer")
     if not _addresses(found):
         raise Refused(
             "no_address",
-            "The signer has neither a mobile number nor an e-mail address to be known by.",
+            "The signer has neither a mobile number nor an email address, so an"
+            " invitation cannot be linked to them.",
             field="signer",
         )
     among = inviting_connections(test=request.test)
     chosen = next((one for one in among if connection in ("", one.slug)), None)
     if chosen is None:
         why = (
-            f"{connection!r} is not an enabled connection that people can be invited to."
+            f"{connection!r} is not an enabled connection that supports invitations."
             if connection
             else NOBODY_INVITES
         )
@@ -107,8 +108,7 @@ def invite(request_id: str, signer: str, connection: str = "") -> Invitation:
 
 
 NOBODY_INVITES = (
-    "No enabled connection writes to people in a chat that they open. Connect one under"
-    " Integrations."
+    "No enabled connection supports invitations to a chat. Connect one under Integrations."
 )
 
 
@@ -120,7 +120,7 @@ def invite_team(connection_id: str) -> Invitation:
     """
     connection = db.session.get_one(Connection, connection_id)
     if not _invites(connection) or not connection.settings_version:
-        raise Conflict("cannot_invite", "Save the settings first; then a link can be made.")
+        raise Conflict("cannot_invite", "Save the settings first. Then create a link.")
     audit.record("connection.team_invited", connection.id, connection.title)
     return Invitation(
         _link(connection, TEAM, connection.id, TEAM_LASTS), now() + TEAM_LASTS, connection.slug

@@ -63,7 +63,7 @@ def find_contact(contact_id: str) -> Contact:
     """Return a contact. Raises NotFound."""
     one = db.session.get(Contact, contact_id) if is_id("ctc", contact_id) else None
     if one is None:
-        raise NotFound("no_such_contact", "There is no contact with this id.")
+        raise NotFound("no_such_contact", "There is no contact with this ID.")
     return one
 
 
@@ -105,11 +105,11 @@ def erase_contact(contact_id: str, *, why: str) -> ErasureResult:
 def _erase(contact_id: str, named: Sequence[str], why: str) -> ErasureResult:
     contact = find_contact(contact_id)
     if contact.erased_at is not None:
-        raise Refused("erased_already", "This person was erased already.")
+        raise Refused("erased_already", "This person was already erased.")
     if not why.strip() or len(why) > LONGEST_WHY:
         raise Refused(
             "no_reason",
-            f"Say who asked for it, and when, in at most {LONGEST_WHY} characters.",
+            f"Enter who asked for the erasure, and when, in at most {LONGEST_WHY} characters.",
             field="why",
         )
     cancellation.stop_contact(contact.id, WHY)

@@ -44,7 +44,7 @@ def _email(text: str) -> str:
     try:
         return validate_email(text, check_deliverability=False).normalized
     except EmailNotValidError as problem:
-        raise ValueError(f"This is not a mail address: {problem}") from None
+        raise ValueError(f"This is not an email address: {problem}") from None
 
 
 _zones = cache(available_timezones)  # it walks a folder
@@ -52,7 +52,7 @@ _zones = cache(available_timezones)  # it walks a folder
 
 def _zone(text: str) -> str:
     if text not in _zones():
-        raise ValueError("Give an IANA time zone, such as America/Indiana/Indianapolis.")
+        raise ValueError("Send an IANA time zone, such as America/Indiana/Indianapolis.")
     return text
 
 
@@ -71,7 +71,7 @@ def _ways() -> list[str]:
 
 def _way(text: str) -> str:
     if text not in _ways():
-        raise ValueError(f"Give one of {', '.join(_ways())}.")
+        raise ValueError(f"Send one of {', '.join(_ways())}.")
     return text
 
 
@@ -92,7 +92,7 @@ def _written(value: Any) -> Any:
         isinstance(value, str) and not _DATED.match(value)
     )
     if number and not isinstance(value, bool):
-        raise ValueError("Write this time as text with its offset, such as 2026-11-21T09:30:00Z.")
+        raise ValueError("Send the time as text with its offset, such as 2026-11-21T09:30:00Z.")
     return value
 
 
@@ -152,18 +152,18 @@ class SenderIn(Strict):
 class RequestIn(Strict):
     """The signing request that an event is about."""
 
-    id: RequestId = Field(
-        description="The request's id in your app. In an address, percent-encode it."
-    )
+    id: RequestId = Field(description="The request's ID in your app. Percent-encode it in URLs.")
     title: Short | None = None
     sender: SenderIn | None = None
     expires_at: Moment | None = Field(
         default=None,
-        description="The end of the time to sign: nobody is asked to sign or reminded after it.",
+        description=(
+            "The end of the time to sign. After it, signers receive no requests and no reminders."
+        ),
     )
     url: Url | None = Field(
         default=None,
-        description="Where the sender's own people see the document; never a signing link.",
+        description="The address where the sender's team sees the document, never a signing link.",
     )
 
 
@@ -177,12 +177,12 @@ class SendTo(Strict):
 class SignerIn(Strict):
     """A person who is asked to sign."""
 
-    id: SignerId = Field(description="The signer's id in your app.")
+    id: SignerId = Field(description="The signer's ID in your app.")
     name: Short | None = None
     email: Email | None = None
     mobile_number: Phone | None = Field(
         default=None,
-        description="E.164: + and the country code, digits only.",
+        description="E.164: + and the country code, followed by digits only.",
         examples=["+13175551234"],
     )
     locale: Locale | None = None
@@ -194,8 +194,8 @@ class SignerIn(Strict):
     preference: Annotated[list[Way], Field(max_length=20)] | None = Field(
         default=None,
         description=(
-            "Over what this person is told, best first: channels, or chats by the name of their"
-            " integration."
+            "The channels for this person, preferred first: channels, or chats by the"
+            " name of their integration."
         ),
     )
 
@@ -218,25 +218,29 @@ class EventIn(Strict):
     )
 
     type: EventType
-    id: EventId | None = Field(default=None, description="The event's id in your app.")
+    id: EventId | None = Field(default=None, description="The event's ID in your app.")
     occurred_at: Moment = Field(
         default_factory=lambda: datetime.now(UTC),
-        description=f"Decides when events come out of order. {times.RANGE}",
+        description=(
+            f"The time of the event. It decides if events arrive out of order. {times.RANGE}"
+        ),
     )
     request: RequestIn
     signers: Annotated[list[SignerIn], Field(max_length=500)] = []
     signer: Actor | None = Field(
-        default=None, description="Whom the event is about: an id, or the signer."
+        default=None, description="The signer whom the event is about: an ID, or the signer object."
     )
-    download_url: Url | None = Field(default=None, description="Where the completed document is.")
+    download_url: Url | None = Field(
+        default=None, description=("The address of the completed document.")
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> EventIn:
         if self.type == EventType.SIGNED and self.signer is None:
-            raise ValueError("signer: say who signed.")
+            raise ValueError("signer: send the signer who signed.")
         ids = [signer.id for signer in self.signers]
         if len(set(ids)) < len(ids):
-            raise ValueError("signers: two signers have the same id.")
+            raise ValueError("signers: two signers have the same ID.")
         return self
 
     @property

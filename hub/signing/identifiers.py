@@ -15,12 +15,12 @@ LONGEST = 200  # characters; percent-encoded, the address still fits every serve
 def external_id(text: str) -> str:
     """Return an id as it was given. Raises ValueError that says why it cannot be one."""
     if not text:
-        raise ValueError("Give an id of at least 1 character.")
+        raise ValueError("Send an ID of at least 1 character.")
     if len(text) > LONGEST:
-        raise ValueError(f"Give an id of at most {LONGEST} characters.")
+        raise ValueError(f"Send an ID of at most {LONGEST} characters.")
     if one_line(text) != text:
         raise ValueError(
-            "Leave out control characters, line breaks, marks of direction and surrounding spaces."
+            "Remove control characters, line breaks, direction marks and surrounding spaces."
         )
     return text
 
@@ -28,7 +28,7 @@ def external_id(text: str) -> str:
 def signer_id(text: str) -> str:
     """Return the id of a signer. Raises ValueError that says why it cannot be one."""
     if is_id("sgn", text):
-        raise ValueError("This is an id of Signpost's own. Give your app's id of the signer.")
+        raise ValueError("This is a Signpost ID. Send your app's ID of the signer.")
     return external_id(text)
 
 
@@ -38,10 +38,10 @@ def request_id(text: str) -> str:
     Raises ValueError that says why not.
     """
     if is_id("req", text):
-        raise ValueError("This is an id of Signpost's own. Give your app's id of the request.")
+        raise ValueError("This is a Signpost ID. Send your app's ID of the request.")
     if any(part in ("", ".", "..") for part in external_id(text).split("/")):
         raise ValueError(
-            "Leave out slashes at the ends or beside each other, and the parts '.' and '..': "
-            "web servers and clients remove them from addresses."
+            "Remove slashes at the ends or next to each other, and the parts '.' and"
+            " '..', because web servers and clients remove them from addresses."
         )
     return text

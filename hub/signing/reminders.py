@@ -35,7 +35,7 @@ def remind(request_id: str, signer: str | None = None) -> dict[str, Any]:
     awake = [one for one in owing if not snoozed_until(one)]
     if not awake:
         until = max(one.snoozed_until or now() for one in owing)
-        who = name_of(owing[0]) if len(owing) == 1 else "all who owe a signature"
+        who = name_of(owing[0]) if len(owing) == 1 else "all signers who have not signed"
         raise Conflict(
             "snoozed",
             f"Reminders to {who} are snoozed until {card_time(until)}. End the snooze first.",
@@ -88,7 +88,7 @@ def unsnooze(request_id: str, signer: str | None = None) -> None:
     request, owing = _owing(request_id, signer)
     asleep = [one for one in owing if snoozed_until(one)]
     if not asleep:
-        raise Conflict("not_snoozed", "Reminders are not put off, so there is nothing to end.")
+        raise Conflict("not_snoozed", "Reminders are not snoozed.")
     for one in asleep:
         one.snoozed_until = None
     _put_off(request, asleep, "request.unsnoozed", now())
@@ -112,21 +112,21 @@ def _owing(request_id: str, signer: str | None) -> tuple[RequestRecord, list[Sig
     """Return a request, and those who owe a signature: all, or one. Raises NotFound, Conflict."""
     request = signing_batch.get_request(request_id)
     if request is None:
-        raise NotFound("no_such_request", "There is no signing request with this id.")
+        raise NotFound("no_such_request", "There is no signing request with this ID.")
     if request.state != RequestState.OPEN:
         raise Conflict(
             "request_closed",
-            f"The request is {request.state}, so there is nothing to remind anybody of.",
+            f"The request is {request.state}, so no reminder can be sent.",
         )
     if request.expired and request.expires_at is not None:
         why = f"The time to sign ended on {card_time(request.expires_at)}, so nobody is reminded."
         raise Conflict("request_expired", why)
     chosen = [one for one in request.signers if signer in (None, one.id, one.external_id)]
     if not chosen:
-        raise NotFound("no_such_signer", "The request has no signer with this id.", field="signer")
+        raise NotFound("no_such_signer", "The request has no signer with this ID.", field="signer")
     owing = [one for one in chosen if one.owes]
     if not owing:
         raise Conflict(
-            "already_signed", "Nobody is left to remind: everybody asked has signed or declined."
+            "already_signed", "No reminder is needed, because every signer has signed or declined."
         )
     return request, owing

@@ -40,8 +40,8 @@ def save_subscriptions(connection_id: str, wanted: Collection[str]) -> None:
     if not connection.place:
         raise Conflict(
             "no_place",
-            "This connection is set up to write to people only. Give it a place where a team reads"
-            " first.",
+            "This connection sends direct messages only. Enter a destination for the team"
+            " in its settings first.",
         )
     chosen = [event_type for event_type in EventType if event_type in wanted]
     if chosen != posted_events(connection_id):

@@ -85,12 +85,12 @@ class Door:
             return _failed(403, str(problem))
         except UNAVAILABLE as problem:
             log.error("webhook.not_taken", problem=type(problem).__name__)
-            return _failed(503, "This webhook cannot be taken now. Send it again.")
+            return _failed(503, "Signpost cannot accept this webhook now. Send it again.")
         except HTTPException as problem:
             return _failed(problem.code or 500, _REFUSALS.get(problem.code or 500) or problem.name)
         except Exception:
             log.exception("webhook.failed", path=PREFIX + name)
-            return _failed(500, "A fault of Signpost’s own. Send it again.")
+            return _failed(500, "Internal error. Send it again.")
 
     def _take(self, environ: dict[str, Any], name: str) -> tuple[str, str]:
         """Take one webhook; return what to say to the provider: content type and text."""
@@ -179,9 +179,12 @@ def _failed(status: int, why: str) -> tuple[int, str, str]:
 
 
 _REFUSALS = {
-    400: "The request is broken or incomplete, or holds a character such as NUL. Send it again.",
-    404: "No integration takes webhooks at this address.",
-    405: "Webhooks are posted.",
+    400: (
+        "The request is malformed or incomplete, or contains a character such as NUL. Send it"
+        " again."
+    ),
+    404: "No integration receives webhooks at this address.",
+    405: "Send webhooks with POST.",
     413: "The body is larger than 256 KiB.",
 }
 _ALSO: Mapping[int, Sequence[tuple[str, str]]] = {

@@ -27,7 +27,7 @@ def test_one_more_in_a_minute_is_refused_with_the_wait(
         limits.spend(limit, "usr_one")
     assert 55 <= refusal.value.retry_after <= 60
     assert f"Wait {refusal.value.retry_after} seconds" in str(refusal.value)
-    assert "What you typed is still here" in str(refusal.value)
+    assert "Your entries are still here" in str(refusal.value)
     limits.spend(limit, "usr_other")
 
 

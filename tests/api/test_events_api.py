@@ -272,8 +272,8 @@ def test_a_number_is_no_time(signing_app: SigningApp, time: Any) -> None:
     [
         ("5551234567", "country code is missing"),
         ("(555) 123-4567", "country code, digits only"),
-        ("+1 555 123 4567", "Leave out spaces, brackets, dots and dashes"),
-        ("+1 (555) 123-4567", "Leave out spaces"),
+        ("+1 555 123 4567", "Remove spaces, brackets, dots and dashes"),
+        ("+1 (555) 123-4567", "Remove spaces"),
         ("+1.555.123.4567", "dots"),
         ("+1-555-123-4567", "dashes"),
         ("+155512", "7 to 15 digits"),
@@ -286,7 +286,7 @@ def test_a_number_is_no_time(signing_app: SigningApp, time: Any) -> None:
         ("tel:+15551234567", "country code"),
         ("+1555123456x", "Leave out"),
         ("+１５５５１２３４５６７", "Leave out"),
-        ("", "Give a phone number"),
+        ("", "Enter a phone number"),
     ],
 )
 def test_a_bad_number_is_refused_with_the_reason(

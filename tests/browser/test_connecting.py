@@ -166,7 +166,9 @@ def test_the_sixth_test_in_a_minute_waits_and_keeps_what_was_typed(
         press(page, "Test connection")
     assert answered.value.status == 429
     assert 0 < int(answered.value.headers["retry-after"]) <= 60
-    expect(result(page)).to_contain_text("You have tested 5 times in a minute. Wait ")
+    expect(result(page)).to_contain_text(
+        "You have tested the connection 5 times in a minute. Wait "
+    )
     expect(page.get_by_label("Name", exact=True)).to_have_value("Tried often")
     expect(page.get_by_label("Account SID")).to_have_value(hub.credentials.account_sid)
 
@@ -183,7 +185,9 @@ def test_the_eleventh_save_in_a_minute_waits_and_keeps_what_was_typed(
     with page.expect_response(lambda answer: answer.request.method == "POST") as answered:
         press(page, "Save changes")
     assert answered.value.status == 429
-    expect(result(page)).to_contain_text("You have saved 10 times in a minute. Wait ")
+    expect(result(page)).to_contain_text(
+        "You have saved the connection 10 times in a minute. Wait "
+    )
     expect(page.get_by_label("From number or Messaging Service")).to_have_value("+15005550011")
 
 
@@ -199,7 +203,7 @@ def test_the_sixth_text_to_oneself_in_a_minute_waits(
         assert answered.value.status == status
         expect(page.locator("#send-one:not([aria-busy])")).to_be_visible()
     expect(page.locator("#send-result")).to_contain_text(
-        "You have sent 5 of these in a minute. Wait "
+        "You have sent 5 test messages in a minute. Wait "
     )
 
 

@@ -130,7 +130,7 @@ def test_another_account_asks_for_its_secret(values: dict[str, Any]) -> None:
             connection_id, {**values, "auth_token": "", "account_sid": "AC" + "f" * 32}
         )
     assert refusal.value.field == "auth_token"
-    assert str(refusal.value) == "The Account SID changed. Give the Auth Token that belongs to it."
+    assert str(refusal.value) == "The Account SID changed. Enter the Auth Token that belongs to it."
     assert refusal.value.form["account_sid"].data == "AC" + "f" * 32
     assert row(connection_id).settings == values
 

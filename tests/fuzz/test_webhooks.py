@@ -50,7 +50,7 @@ SECONDS = float(os.environ.get("FUZZ_SECONDS", "4"))
 SEED = int(os.environ.get("FUZZ_SEED", "12"))
 QUICK = 10.0  # seconds; what takes longer is a run of its own
 EVERY = 60  # webhooks between two looks at what became of them
-OWN_FAULT = "A fault of Signpost’s own"
+OWN_FAULT = "Internal error"
 
 
 @pytest.fixture

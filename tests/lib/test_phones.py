@@ -33,11 +33,11 @@ def test_a_number_that_is_not_assigned_is_only_doubted() -> None:
 @pytest.mark.parametrize(
     ("number", "because"),
     [
-        ("", "Give a phone number"),
-        ("   ", "Give a phone number"),
+        ("", "Enter a phone number"),
+        ("   ", "Enter a phone number"),
         ("5551234567", "The country code is missing"),
         ("(555) 123-4567", "Start with + and the country code, digits only"),
-        ("+1 555 123 4567", "Leave out spaces"),
+        ("+1 555 123 4567", "Remove spaces"),
         ("+1(555)1234567", "brackets"),
         ("+1-555-123-4567", "dashes"),
         ("+1.555.123.4567", "dots"),

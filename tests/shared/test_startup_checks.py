@@ -117,14 +117,14 @@ def encryption_keys_empty(folder: Path) -> None:
     (folder / "encryption-keys").write_text("\n")
 
 
-@problem("do not open the data", "from a backup")
+@problem("do not decrypt the data", "from a backup")
 def encryption_keys_of_another_hub(folder: Path) -> None:
     (folder / "encryption-keys").write_text(
         "k1:" + base64.b64encode(secrets.token_bytes(32)).decode()
     )
 
 
-@problem("sealed with the key 'k1'", "from a backup")
+@problem("encrypted with the key 'k1'", "from a backup")
 def encryption_keys_without_the_old_one(folder: Path) -> dict[str, str]:
     return {"HUB_ENCRYPTION_KEYS": "k2:" + base64.b64encode(secrets.token_bytes(32)).decode()}
 
@@ -425,7 +425,10 @@ def test_postgresql_that_is_away_ends_commands_and_only_warns_servers(tmp_path: 
         )
     try:
         wait_until(lambda: answer(f"http://{environ['HUB_BIND']}/readyz")[0] == 503, 20)
-        assert "Signpost starts, and serves once it answers" in (tmp_path / "printed").read_text()
+        assert (
+            "Signpost starts, and works as soon as the database responds"
+            in (tmp_path / "printed").read_text()
+        )
     finally:
         web.send_signal(signal.SIGTERM)
         web.wait(10)

@@ -190,7 +190,7 @@ def test_a_persons_link_makes_no_place(roof: Roof, loft: Loft) -> None:
 def test_without_a_connection_that_invites_nobody_is_invited(hub_demo: Flask) -> None:
     tell(preference=["sms"])
     with pytest.raises(
-        Refused, match="not an enabled connection that people can be invited to"
+        Refused, match="not an enabled connection that supports invitations"
     ) as refusal:
         chat_invitations.invite(request().id, "eric", "demo-sms")
     assert refusal.value.field == "connection"

@@ -589,7 +589,7 @@ def test_a_snooze_can_be_ended(hub_demo: Flask) -> None:
     reminders.snooze(request().id, "eric")
     reminders.unsnooze(request().id, "eric")
     assert len(reminders.remind(request().id, "eric")["messages"]) == 1
-    with pytest.raises(Conflict, match="not put off"):
+    with pytest.raises(Conflict, match="not snoozed"):
         reminders.unsnooze(request().id, "eric")
 
 

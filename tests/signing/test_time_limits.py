@@ -97,7 +97,7 @@ def test_nobody_is_asked_to_sign_what_has_ended(
     answer = sent(signing_app, now() - ago, kind, id="e1")
     assert answer["messages"] == []
     assert reasons(answer) == {"request_expired"}
-    assert answer["skipped"][0]["text"] == "The time to sign this request has ended."
+    assert answer["skipped"][0]["text"] == "The request has expired."
 
 
 def test_what_happened_is_still_reported_after_the_end(signing_app: SigningApp) -> None:
@@ -114,7 +114,7 @@ def test_the_api_refuses_with_the_limit(signing_app: SigningApp, what: str) -> N
     with time_machine.travel(now() + timedelta(hours=2)):
         answer = signing_app.post(f"{HERE}/{what}")
         assert (answer.status_code, body(answer)["code"]) == (409, "request_expired")
-        assert "The time to sign ended on " in body(answer)["detail"]
+        assert "The request expired on " in body(answer)["detail"]
 
 
 def test_buttons_of_posts_end_with_the_request(
@@ -155,7 +155,7 @@ def test_a_message_that_waits_is_not_sent_after_the_end(
     assert {status(one) for one in ids} == {"expired"}
     assert {message(one).code for one in ids} == {"request_expired"}
     page = body(signing_app.get(f"/messages/{ids[0]}"))
-    assert page["error"]["text"].startswith("The time to sign this request ended")
+    assert page["error"]["text"].startswith("The signing request expired")
 
 
 def test_an_event_that_brings_the_end_forward_holds_for_what_waits(

@@ -28,7 +28,7 @@ def cancel(message_id: str) -> Message:
     """Take back a message that was not sent yet. Raises NotFound, Conflict."""
     message = outbox.lock_message(message_id)
     if message.status != Status.QUEUED:
-        over = f"It is {message.status} already, so there is nothing to take back."
+        over = f"The message is already {message.status} and cannot be canceled."
         raise Conflict("not_queued", _TOO_LATE.get(Status.read(message.status), over))
     _end(message, Status.CANCELED, "canceled", why=f"by {audit.actor().who}")
     audit.record("message.canceled", message.id)
@@ -36,10 +36,8 @@ def cancel(message_id: str) -> Message:
 
 
 _TOO_LATE = {
-    Status.SENDING: (
-        "It is being handed to the provider at this moment, so it cannot be taken back."
-    ),
-    Status.UNKNOWN: "The provider may have it already, so it cannot be taken back.",
+    Status.SENDING: ("Signpost is sending the message now, so it cannot be canceled."),
+    Status.UNKNOWN: "The provider may have the message already, so it cannot be canceled.",
 }
 
 

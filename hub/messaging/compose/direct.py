@@ -106,13 +106,13 @@ def _connection(
     if found is None:
         raise NotFound(
             "no_such_connection",
-            f"There is no connection {slug or connection_id!r} that this key may use.",
+            f"This key has access to no connection {slug or connection_id!r}.",
             field="connection",
         )
     if not found.enabled:
         raise Conflict(
             "connection_off",
-            f"The connection {found.title} does not send now. Enable it first.",
+            f"The connection {found.title} is not enabled. Enable it first.",
             field="connection",
         )
     return found

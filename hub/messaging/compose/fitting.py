@@ -20,7 +20,7 @@ class TooLong(Refused):
 
     def __init__(self) -> None:
         super().__init__(
-            TOO_LONG, "The text is longer than the provider takes, even without a title."
+            TOO_LONG, "The text is longer than the provider allows, even without a title."
         )
 
 
@@ -56,7 +56,7 @@ def refuse_too_long(cls: type[Integration], text: str) -> None:
     length = cls.length_of(text)
     if length > cls.max_length:
         why = (
-            f"The text has {length:,} {cls.length_unit} as {cls.provider} counts them; "
-            f"{cls.title} takes at most {cls.max_length:,}."
+            f"The text has {length:,} {cls.length_unit} as {cls.provider} counts them."
+            f" {cls.title} allows at most {cls.max_length:,}."
         )
         raise Refused("text_too_long", why, field="text")

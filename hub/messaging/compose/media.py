@@ -132,8 +132,8 @@ def find_files(file_id: str, *, source_id: str | None, test: bool | None) -> Sto
     found = db.session.execute(mine).first() if is_id("med", file_id) else None
     if found is None:
         why = (
-            f"There is no file {file_id!r} that this key may send, or its time of keeping has"
-            " ended. Give it to POST /api/v1/media again."
+            f"This key has access to no file {file_id!r}, or the file was deleted at the"
+            " end of its retention period. Upload it to POST /api/v1/media again."
         )
         raise NotFound("no_such_media", why, field="media")
     return StoredFile(*found)
@@ -174,10 +174,12 @@ def attached_files(
         return []
     field = "media_url" if url else "media"
     if url and file_id:
-        raise Refused("two_files", "Give either media or media_url.", field=field)
+        raise Refused("two_files", "Send either media or media_url.", field=field)
     if not cls.media:
         raise Refused(
-            "no_media", f"{cls.title} takes no files. Put a link into the text.", field=field
+            "no_media",
+            f"{cls.title} does not support files. Put a link into the text.",
+            field=field,
         )
     if url:
         return [{"url": _address(url)}]
@@ -185,8 +187,8 @@ def attached_files(
     if is_loopback(urlsplit(_settings().public_url).hostname or "") and not _settings().demo:
         raise Refused(
             "not_public",
-            "HUB_PUBLIC_URL names this machine only, so no provider can fetch a file from this hub."
-            " Set it to the address that others reach the hub at.",
+            "HUB_PUBLIC_URL is an address of this machine only, so providers cannot fetch"
+            " files. Set it to the public address of this hub.",
             field=field,
         )
     check_files(cls, file.content_type, file.size, field)
@@ -199,7 +201,8 @@ def check_files(cls: type[Integration], content_type: str, size: int, field: str
     if not most:
         raise Refused(
             "media_type",
-            f"{cls.title} does not take {content_type}. It takes {', '.join(sorted(cls.media))}.",
+            f"{cls.title} does not support {content_type}. Supported types:"
+            f" {', '.join(sorted(cls.media))}.",
             field=field,
         )
     if size > most:
@@ -215,7 +218,7 @@ def limit_of(takes: Mapping[str, int], content_type: str) -> int:
 
 def too_large(content_type: str, most: int) -> str:
     """Say how large a file may be."""
-    return f"The file is larger than {most / 1024 / 1024:.3g} MB, the most for {content_type}."
+    return f"The file is larger than {most / 1024 / 1024:.3g} MB, the limit for {content_type}."
 
 
 @cache
@@ -250,7 +253,7 @@ def _address(url: str) -> str:
     except ValueError as problem:
         raise Refused("bad_media_url", str(problem), field="media_url") from None
     if scheme != "https" and not private:
-        why = "Give the https address of the file."
+        why = "Send the https address of the file."
         raise Refused("bad_media_url", why, field="media_url")
     if len(url) > LONGEST_ADDRESS:
         why = f"The address is longer than {LONGEST_ADDRESS:,} characters."
@@ -287,15 +290,15 @@ def open_lent_file(token: str) -> tuple[StoredFile, bytes]:
         file_id = str(_signer().loads(token, max_age=LENT_FOR))
     except SignatureExpired:
         why = (
-            f"This link lived for {LENT_FOR // 60} minutes. Each time the message is sent, a new"
-            " one is made."
+            f"This link was valid for {LENT_FOR // 60} minutes. Each attempt to send the"
+            " message creates a new one."
         )
         raise NotFound("link_expired", why) from None
     except BadSignature:
-        raise NotFound("no_such_file", "There is no such file.") from None
+        raise NotFound("no_such_file", "This file does not exist.") from None
     row = db.session.get(MediaFile, file_id) if is_id("med", file_id) else None
     if row is None or row.expires_at <= now():
-        raise NotFound("no_such_file", "The file was removed when its time of keeping ended.")
+        raise NotFound("no_such_file", "The file was deleted at the end of its retention period.")
     return _kept(row), keyring().open(
         "media_files", row.id.partition("_")[2], "content", row.content
     )

@@ -317,5 +317,5 @@ def lock_message(message_id: str) -> Message:
     """Return a message, locked. Raises NotFound."""
     message = db.session.scalar(select(Message).where(Message.id == message_id).with_for_update())
     if message is None:
-        raise NotFound("no_such_message", "There is no message with this id.")
+        raise NotFound("no_such_message", "There is no message with this ID.")
     return message

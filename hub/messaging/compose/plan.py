@@ -103,19 +103,19 @@ class SkippedStep:
 
 REASONS = {
     "no_address": "The signer has no address for this channel.",
-    "not_wanted": "The source said not to use this address.",
-    "no_connection": "No enabled connection carries this channel.",
+    "not_wanted": "The signer's preference excludes this channel.",
+    "no_connection": "No enabled connection sends over this channel.",
     "connection_off": (
-        "The connection that posts this for the team does not send now. Enable it, or choose what"
-        " it posts."
+        "The connection that posts this event to the team is not enabled. Enable it, or"
+        " change the events that it posts."
     ),
-    "bad_address": "The address is not one that this channel reaches.",
-    "already_signed": "The signer has signed or declined already.",
+    "bad_address": "This channel cannot send to this kind of address.",
+    "already_signed": "The signer has already signed or declined.",
     "request_closed": "The request is completed, declined, expired or canceled.",
-    "request_expired": "The time to sign this request has ended.",
-    "snoozed": "Reminders to this signer are put off.",
-    "repeated": "This was told before.",
-    "too_long": "The text is longer than the channel takes, even without the document's title.",
+    "request_expired": "The request has expired.",
+    "snoozed": "Reminders to this signer are snoozed.",
+    "repeated": "This notification was already sent.",
+    "too_long": "The text is longer than the channel allows, even without the document's title.",
 }
 
 

@@ -27,13 +27,13 @@ LAST_RESORT = "en-us"  # what most accounts have, when none of the wanted locale
 EMPTY = "–"  # WhatsApp takes no empty variable
 VARIABLES: Mapping[str, str] = {
     "title": "Title of the document",
-    "sender": "Who sent it",
-    "name": "Who signed or declined",
+    "sender": "Sender of the request",
+    "name": "Signer who signed or declined",
     "signer": "Name of the recipient",
     "link": "Link to sign",
-    "link_path": "Link to sign, after its host: for a button whose address begins with the host",
+    "link_path": "Link to sign without its host, for a button whose address begins with the host",
     "download_link": "Link to the signed document",
-    "remaining": "How many signatures are missing",
+    "remaining": "Number of missing signatures",
 }
 
 
@@ -50,17 +50,19 @@ def save_mapping(
     if row is None or row.connection_id != connection_id:
         raise Refused(
             "no_such_template",
-            "Choose one of the templates that this connection has.",
+            "Choose a template of this connection.",
             field="template",
         )
     if row.state != APPROVED:
         why = (
-            f"{row.name} is {row.state}, and WhatsApp sends only approved templates. Choose another"
-            " one, or fetch them again once it is."
+            f"{row.name} is {row.state}, and WhatsApp sends only approved templates."
+            " Choose another template, or fetch the templates again after approval."
         )
         raise Refused("not_approved", why, field="template")
     if not re.fullmatch(r"[a-z]{2,3}(-[a-z0-9]{2,8})*", tag(locale)):
-        raise Refused("bad_locale", "Give a language such as en, de or pt-BR.", field="locale")
+        raise Refused(
+            "bad_locale", "Enter a language code such as en, de or pt-BR.", field="locale"
+        )
     wanted = _parsed(row.variables)
     if wanted is None:
         why = f"The stored variables of {row.name} cannot be read. Fetch the templates again."
@@ -69,7 +71,7 @@ def save_mapping(
         if variables.get(variable) not in VARIABLES:
             raise Refused(
                 "no_variable",
-                f"Choose what {{{{{variable}}}}} of {row.name} stands for.",
+                f"Choose a value for {{{{{variable}}}}} of {row.name}.",
                 field=f"variable-{variable}",
             )
     chosen = json.dumps({variable: variables[variable] for variable in wanted})

@@ -37,7 +37,7 @@ def sync_templates(connection_id: str) -> int:
     """
     connection = db.session.get(Connection, connection_id) if is_id("con", connection_id) else None
     if connection is None:
-        raise NotFound("no_such_connection", "There is no such connection.")
+        raise NotFound("no_such_connection", "This connection does not exist.")
     integration = integration_instances.instance(connection)
     db.session.rollback()  # no transaction is open while the provider thinks
     found = integration.fetch_templates()

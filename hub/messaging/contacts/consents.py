@@ -102,13 +102,13 @@ def _add(said: ConsentEntry, *, source: str, test: bool, source_id: str | None) 
     kind, clean = _address(said)
     if said.channel and said.channel not in list(Channel):
         why_not = (
-            f"There is no channel {said.channel[:50]!r}. Give one of {', '.join(Channel)}, or none"
-            " for all."
+            f"There is no channel {said.channel[:50]!r}. Use one of {', '.join(Channel)},"
+            " or leave it empty for all."
         )
         raise Refused("no_such_channel", why_not, field="channel")
     for name, most in LONGEST.items():
         if len(getattr(said, name)) > most:
-            raise Refused("too_long", f"Give it in at most {most:,} characters.", field=name)
+            raise Refused("too_long", f"Use at most {most:,} characters.", field=name)
     moment = now()
     at = moment if said.at is None else times.is_past(said.at, moment, field="at")
     contact = contact_for(kind, clean, test=test)

@@ -65,7 +65,7 @@ def unlink(link_id: str) -> None:
     """
     row = db.session.get(ContactLink, link_id) if is_id("ctl", link_id) else None
     if row is None or row.undone_at is not None:
-        raise NotFound("no_such_link", "There is no such link, or it was undone already.")
+        raise NotFound("no_such_link", "This link does not exist, or it was already undone.")
     row.undone_at = now()
     audit.record("contact.unlinked", row.id, "two contacts")
 

@@ -157,13 +157,13 @@ def read_csv(content: str | bytes, columns: Columns) -> list[Line]:
         ):
             raise _bad(
                 number,
-                "It has a cell in a column without a name. Name the column in the first line.",
+                "It has a value in a column without a name. Name the column in the first line.",
             )
         if any(cells[len(names) :]):
             raise _bad(
                 number,
-                f"It has more cells than the first line, which has {len(names)}. Put cells with"
-                f" {delimiter!r} in quotes.",
+                f"It has more cells than the first line, which has {len(names)}. Put cells"
+                f" that contain {delimiter!r} in quotes.",
             )
         line = {name: _unguarded(cell) for name, cell in zip(names, cells, strict=False) if name}
         _check_quotes(number, line, names, delimiter, columns)
@@ -179,13 +179,15 @@ def _decoded(content: str | bytes) -> str:
         except UnicodeDecodeError as problem:
             number = content[: problem.start].decode(encoding, "replace").count("\n") + 1
             raise _bad(
-                number, "It holds bytes that are not text. Save the file as CSV UTF-8.", "not_text"
+                number,
+                "It contains bytes that are not text. Save the file as CSV UTF-8.",
+                "not_text",
             ) from None
     else:
         text = content
     if "\0" in text:
         number = text[: text.index("\0")].count("\n") + 1
-        raise _bad(number, "It holds NUL characters. Save the file as CSV UTF-8.", "not_text")
+        raise _bad(number, "It contains NUL characters. Save the file as CSV UTF-8.", "not_text")
     return text
 
 
@@ -231,8 +233,8 @@ def _rows(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
         if '"' in (row := "".join(raw)) and not whole.fullmatch(row):
             raise _bad(
                 number,
-                'A quote stands inside a cell. Put the whole cell in quotes, and write "" for each'
-                " quote in it.",
+                "There is a quote inside a cell. Put the whole cell in quotes, and write"
+                ' "" for each quote in it.',
             )
         yield number, cells
         number = rows.line_num + 1
@@ -250,13 +252,11 @@ def _whole(delimiter: str) -> re.Pattern[str]:
 def _unreadable(problem: str) -> str:
     if "field larger" in problem:
         return (
-            f"A cell has more than {csv.field_size_limit():,} characters. A quote may be open;"
-            " close it."
+            f"A cell has more than {csv.field_size_limit():,} characters. Check for a"
+            " quote that is not closed."
         )
     if "unexpected end" in problem:
-        return (
-            'A quote is opened that is not closed. Close it, or write "" for a quote inside a cell.'
-        )
+        return 'A quote is not closed. Close it, or write "" for a quote inside a cell.'
     return (
         'Text follows a closing quote. Write "" for a quote inside a cell, and put the whole cell'
         " in quotes."
@@ -267,8 +267,8 @@ def _names(cells: Sequence[str], columns: Columns) -> list[str]:
     names = [_name(cell) for cell in cells]
     if not set(columns.needs) <= set(names):
         why = (
-            f"The first line has to name the columns: {', '.join(columns.needs)}, and maybe"
-            f" {', '.join(columns.optional)}."
+            f"The first line must name the columns. Required: {', '.join(columns.needs)}."
+            f" Optional: {', '.join(columns.optional)}."
         )
         raise Refused("missing_column", why, field="file")
     if twice := sorted({name for name in names if name and names.count(name) > 1}):
@@ -282,7 +282,7 @@ def _names(cells: Sequence[str], columns: Columns) -> list[str]:
         there = ", ".join((*columns.needs, *columns.optional))
         raise Refused(
             "unknown_column",
-            f"There is no column {min(unknown)[:50]!r}. There are {there}.",
+            f"The column {min(unknown)[:50]!r} is not known. Use {there}.",
             field="file",
         )
     return names
@@ -308,8 +308,8 @@ def _check_quotes(
         ):
             raise _bad(
                 number,
-                f"The cell under {name!r} goes on in the next line. Close its quote, or write it in"
-                " one line.",
+                f"The cell in the column {name!r} continues in the next line. Close its"
+                " quote, or write it in one line.",
             )
 
 

@@ -115,13 +115,13 @@ def store_opt_out(
     why = text.one_line(why)  # so that a file of opt-outs has a line for each
     if channel and channel not in list(Channel):
         why_not = (
-            f"There is no channel {channel[:50]!r}. Give one of {', '.join(Channel)}, or none for"
-            " all."
+            f"There is no channel {channel[:50]!r}. Use one of {', '.join(Channel)}, or"
+            " leave it empty for all."
         )
         raise Refused("no_such_channel", why_not, field="channel")
     if len(why) > LONGEST_WHY:
         raise Refused(
-            "why_too_long", f"Give the reason in at most {LONGEST_WHY} characters.", field="why"
+            "why_too_long", f"Enter a reason of at most {LONGEST_WHY} characters.", field="why"
         )
     contact = contact_for(*address, test=test)
     return _close(contact.address_key, channel, sender, test, reason, why=why, **more)
@@ -185,16 +185,16 @@ def lift_opt_out(
     row = db.session.get(Suppression, suppression_id) if is_id("sup", suppression_id) else None
     hidden = row is None or test not in (None, row.test) or source_id not in (None, row.source_id)
     if row is None or hidden or row.lifted_at is not None:
-        raise NotFound("not_suppressed", "There is no such opt-out, or it was lifted already.")
+        raise NotFound("not_suppressed", "This opt-out does not exist, or it was already removed.")
     if not why.strip():
         raise Refused(
             "no_reason",
-            "Say why messages may go to this address again: that the person asked for them, say.",
+            "Enter the reason, for example: the person asked to receive messages again.",
             field="why",
         )
     if len(why) > LONGEST_WHY:
         raise Refused(
-            "why_too_long", f"Give the reason in at most {LONGEST_WHY} characters.", field="why"
+            "why_too_long", f"Enter a reason of at most {LONGEST_WHY} characters.", field="why"
         )
     row.lifted_at = now()
     row.lifted_why = why.strip()
@@ -215,7 +215,7 @@ def lift_for_sender(message_id: str) -> None:
     """Lift everything that stops messages like this one. Raises NotFound when nothing does."""
     found = stopping(db.session.get_one(Message, message_id))
     if found is None:
-        raise NotFound("not_suppressed", "Nothing stops messages to this recipient any more.")
+        raise NotFound("not_suppressed", "Nothing blocks messages to this recipient.")
     while found is not None:
         lift_opt_out(found.id, why="Allowed on the page of a message.")
         found = stopping(db.session.get_one(Message, message_id))
@@ -296,7 +296,7 @@ def find_opt_outs(suppression_id: str) -> AddressOptOut:
     """Return an open suppression. Raises NotFound."""
     row = db.session.get(Suppression, suppression_id) if is_id("sup", suppression_id) else None
     if row is None or row.lifted_at is not None:
-        raise NotFound("not_suppressed", "There is no such opt-out, or it was lifted already.")
+        raise NotFound("not_suppressed", "This opt-out does not exist, or it was already removed.")
     return with_addresses([row])[0]
 
 

@@ -20,7 +20,7 @@ from hub.messaging.track.statuses import Origin
 from hub.models import Connection, Suppression
 
 CODE = "shut_out"
-REMEDY = "Add it there again, or set another destination in the connection."
+REMEDY = "Add the app there again, or set another destination in the connection."
 A_MOMENT = timedelta(seconds=1)  # providers tell whole seconds
 
 

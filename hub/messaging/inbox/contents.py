@@ -73,11 +73,7 @@ def _dice(content: Fields) -> str:
 
 def _referral(content: Fields) -> str:
     told = content["headline"] or content["text"] or content["id"]
-    return (
-        f"Came from the {content['source'] or 'ad'} “{told}”"
-        if told
-        else f"Came from {content['url']}"
-    )
+    return f"From the {content['source'] or 'ad'} “{told}”" if told else f"From {content['url']}"
 
 
 def _edit(_: Fields) -> str:

@@ -85,7 +85,7 @@ def get(conversation_id: str) -> ConversationSummary:
     """Return a conversation. Raises NotFound."""
     row = db.session.get(Conversation, conversation_id) if is_id("cnv", conversation_id) else None
     if row is None:
-        raise NotFound("no_such_conversation", "There is no such conversation.")
+        raise NotFound("no_such_conversation", "This conversation does not exist.")
     return _talks([row])[0]
 
 
@@ -156,7 +156,7 @@ def inbound_file(inbound_id: str, n: int) -> tuple[str, bytes]:
     if row is None or n >= len(files):
         raise NotFound(
             "no_such_file",
-            "There is no such file, or it was removed when its time of keeping ended.",
+            "This file does not exist, or it was deleted at the end of its retention period.",
         )
     integration = integration_instances.instance(db.session.get_one(Connection, row.connection_id))
     db.session.rollback()  # no transaction is open while the provider thinks
@@ -191,17 +191,19 @@ def send_reply(conversation_id: str, text: str) -> str:
     if not connection.enabled:
         raise Conflict(
             "connection_off",
-            f"The connection {connection.title} does not send now. Enable it first.",
+            f"The connection {connection.title} is not enabled. Enable it first.",
         )
     if talk.contact is None:
-        raise Conflict("unknown_sender", "This message names no sender, so nobody can be answered.")
+        raise Conflict(
+            "unknown_sender", "The sender of this message is not known, so you cannot reply."
+        )
     if talk.contact.erased_at is not None:
-        raise Conflict("erased", "This person was erased, so nobody can be answered.")
+        raise Conflict("erased", "This person was erased, so you cannot reply.")
     if talk.asks and talk.window is None:
         raise Conflict(
             "window_closed",
-            "More than 24 hours have passed since this person last wrote, so free text may not be"
-            " sent. It may again as soon as they write.",
+            "The 24-hour window is closed, so free text is not allowed. You can reply"
+            " when this person writes again.",
         )
     sent = outbox.add(
         outbox.Draft(

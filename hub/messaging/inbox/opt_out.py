@@ -93,14 +93,17 @@ def _check(word: str, name: str, seen: dict[str, str]) -> None:
     `seen` has the forms of those before it, and their names.
     """
     if len(word) > LONGEST:
-        why = f"{word[:20]}… is too long for a keyword. Give at most {LONGEST} characters."
+        why = f"{word[:20]}… is too long for a keyword. Use at most {LONGEST} characters."
         raise Refused("too_long", why, field=name)
     if not spellings(word):
         raise Refused("no_letters", f"{word} holds no letter or digit. Give a word.", field=name)
     for form in spellings(word):
         other = seen.setdefault(form, name)
         if other != name:
-            why = f"{word.upper()} cannot mean both {other.upper()} and {name.upper()}."
+            why = (
+                f"{word.upper()} cannot stand for both {other.upper()} and {name.upper()}."
+                " Remove one."
+            )
             raise Refused("two_meanings", why, field=name)
 
 

@@ -117,30 +117,30 @@ def validate_rules(rules: Rules) -> Rules:
         if not 0 <= getattr(rules, name) <= most:
             raise Refused(
                 "out_of_range",
-                f"Give a whole number from 1 to {most:,}, or leave it empty.",
+                f"Enter a whole number from 1 to {most:,}, or leave it empty.",
                 field=name,
             )
     if rules.per_hour and rules.per_day and rules.per_day < rules.per_hour:
         raise Refused(
             "never_reached",
-            "A day allows less than an hour. Make it at least as much, or leave one empty.",
+            "The limit per day is lower than the limit per hour. Raise it, or leave one empty.",
             field="per_day",
         )
     if not CURRENCY.fullmatch(rules.currency):
         raise Refused(
-            "bad_currency", "Give the three letters of a currency, such as USD.", field="currency"
+            "bad_currency", "Enter a currency code of three letters, such as USD.", field="currency"
         )
     for name in ("spend_day", "spend_month"):
         if getattr(rules, name) and OTHERS not in rules.prices:
             why = (
-                "A limit needs prices. Add a line with what a segment costs in all other countries:"
-                " other: 0.05"
+                "A spending limit needs prices. Add a line with the price of a segment in"
+                " all other countries, such as other: 0.05"
             )
             raise Refused("no_prices", why, field="prices")
     if rules.spend_month and rules.spend_day > rules.spend_month:
         raise Refused(
             "never_reached",
-            "A month allows less than a day. Make it at least as much, or leave one empty.",
+            "The monthly limit is lower than the daily limit. Raise it, or leave one empty.",
             field="spend_month",
         )
     return replace(rules, consent_days=rules.consent_days if rules.consent else 0)
@@ -162,7 +162,7 @@ def prices(text: str) -> dict[str, Decimal]:
         if not colon:
             raise Refused(
                 "bad_line",
-                f"Write {line[:40]!r} as a country, a colon and a price, such as US: 0.0083",
+                f"Enter {line[:40]!r} as a country, a colon and a price, such as US: 0.0083",
                 field="prices",
             )
         key = (
@@ -171,7 +171,7 @@ def prices(text: str) -> dict[str, Decimal]:
             else _country(name.strip(), "prices")
         )
         if key in found:
-            raise Refused("twice", f"{name.strip()} stands in two lines. Keep one.", field="prices")
+            raise Refused("twice", f"{name.strip()} is in two lines. Keep one.", field="prices")
         found[key] = amount(price, "prices", DEAREST)
     return found
 
@@ -187,8 +187,8 @@ def amount(text: str, name: str, most: Decimal = MOST_SPENT) -> Decimal:
         or -int(found.normalize().as_tuple().exponent) > 5
     ):
         why = (
-            f"{text.strip()[:20]!r} is no amount. Write it with a point and at most five decimals,"
-            f" such as 0.0083, up to {most:,}."
+            f"{text.strip()[:20]!r} is not an amount. Enter it with a decimal point and at"
+            f" most five decimals, such as 0.0083, up to {most:,}."
         )
         raise Refused("bad_amount", why, field=name)
     return found
@@ -199,7 +199,7 @@ def _country(word: str, name: str) -> str:
     if code not in phones.COUNTRIES:
         raise Refused(
             "no_such_country",
-            f"There is no country {word[:20]!r}. Give its two letters, such as US or DE.",
+            f"{word[:20]!r} is not a country. Enter a two-letter code, such as US or DE.",
             field=name,
         )
     return code

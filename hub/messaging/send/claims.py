@@ -59,8 +59,8 @@ log = structlog.get_logger(__name__)
 LEASE = timedelta(seconds=60)
 UNREADABLE_PAUSE = timedelta(seconds=30)  # an operator may be restoring a key
 UNREADABLE_RULES = (
-    "The stored rules of this connection cannot be read. Open its rules, check and save them, then"
-    " enable it again."
+    "The stored rules of this connection cannot be read. Open the rules, check and save"
+    " them, then enable the connection again."
 )
 ERASED = "What it said, or whom it was for, was removed."
 NOTHING_TO_EDIT = "What it would have changed does not stand there."

@@ -217,8 +217,7 @@ def _look_first(claim: Claim) -> SendError | None:
     except Exception as problem:
         log.exception("look.fault", message=claim.message_id)
         return FileMissing(
-            f"Signpost met a fault of its own ({type(problem).__name__}) when it looked at the"
-            " file.",
+            f"Signpost had an internal error ({type(problem).__name__}) when it checked the file.",
             "media_unreachable",
         )
     return None
@@ -241,7 +240,8 @@ def call_provider(claim: Claim) -> Outcome:
         try:
             if uptime() - claim.begun > BEGINS_WITHIN:
                 raise Unreachable(
-                    "Signpost stood still before the call, so the call was not made.", TOO_LATE
+                    "Signpost was paused before the call, so it did not call the provider.",
+                    TOO_LATE,
                 )
             accepted = claim.integration.send(claim.outbound)
         except SendError as problem:
@@ -253,7 +253,7 @@ def call_provider(claim: Claim) -> Outcome:
                 "send.fault", message=claim.message_id, integration=claim.integration.name
             )
             error = OutcomeUnknown(
-                f"Signpost met a fault of its own ({type(problem).__name__}).", FAULT
+                f"Signpost had an internal error ({type(problem).__name__}).", FAULT
             )
     last = exchanges[-1] if exchanges else None
     return Outcome(

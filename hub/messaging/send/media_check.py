@@ -41,7 +41,8 @@ def check_links(urls: Sequence[str], limits: Mapping[str, int], http: ProviderHt
             _look_at(url, limits, http, until)
         except ValueError:  # of urllib, or urllib3: no port is that large, no host is written so
             raise FileRefused(
-                "The address of the file, or one that it leads to, is none.", "media_not_allowed"
+                "The address of the file, or one that it redirects to, is not valid.",
+                "media_not_allowed",
             ) from None
 
 
@@ -79,7 +80,7 @@ def _follow(
     """
     for _ in range(MOST_HOPS + 1):
         if time.monotonic() > until:
-            raise FileMissing("The address of the file answers too slowly.", UNREACHABLE)
+            raise FileMissing("The address of the file responds too slowly.", UNREACHABLE)
         try:
             # counted to the largest there is: the type is not known before
             response = http.request(

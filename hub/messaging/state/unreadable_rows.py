@@ -79,7 +79,8 @@ def reason_of(problem: Exception) -> str:
     if isinstance(problem, UnreadableRow | HubError):
         return str(problem)
     return (
-        f"Signpost failed on this row ({type(problem).__name__}). The log of the worker says more."
+        f"Signpost could not process this row ({type(problem).__name__}). The log of the"
+        " worker has the details."
     )
 
 
@@ -208,7 +209,7 @@ def retry_row(entry_id: str) -> None:
     """Let a row be read again, now that it is repaired. Raises NotFound."""
     entry = db.session.get(SetAside, entry_id) if is_id("sas", entry_id) else None
     if entry is None:
-        raise NotFound("not_set_aside", "This row is not set aside any more.")
+        raise NotFound("not_set_aside", "This row is no longer set aside.")
     _release(entry)
 
 

@@ -9,192 +9,196 @@ CODES = {
     "unreachable": Problem(
         "",
         "The provider could not be reached.",
-        "Look at your network and at the provider’s status page, then send it again.",
+        "Check your network and the provider’s status page, then resend the message.",
     ),
     "bad_answer": Problem(
         "",
-        "The provider’s answer cannot be read, so it may or may not have the message.",
-        "Wait a minute: we ask the provider. Resend it if it stays unknown.",
+        "The provider’s response could not be read, so it is not known whether it"
+        " accepted the message.",
+        "Wait a minute while Signpost asks the provider. Resend the message if the result"
+        " stays unknown.",
     ),
     "no_answer": Problem(
         "",
-        "The provider hung up before it answered. We are asking whether it has the message; nothing"
-        " is sent twice.",
-        "Wait a minute. Resend it if it stays unknown.",
+        "The provider closed the connection before it responded. Signpost asks whether it"
+        " accepted the message, and sends nothing twice.",
+        "Wait a minute. Resend the message if the result stays unknown.",
     ),
     "unreadable": Problem(
         "",
-        "A stored value that is needed to send it cannot be read.",
-        "If a key is missing, add it to HUB_ENCRYPTION_KEYS again. Otherwise repair the value that"
-        " the page Unreadable rows names, and select Try again there.",
+        "A stored value needed to send the message cannot be read.",
+        "If an encryption key is missing, add it to HUB_ENCRYPTION_KEYS again. Otherwise"
+        " repair the value named on the page Unreadable rows, and select Try again there.",
     ),
     "lease_expired": Problem(
         "",
-        "The worker that was sending it ended. The provider may or may not have it.",
-        "Wait a minute: we ask the provider. Resend it if it stays unknown.",
+        "The worker ended while it sent the message. It is not known whether the provider"
+        " accepted it.",
+        "Wait a minute while Signpost asks the provider. Resend the message if the result"
+        " stays unknown.",
     ),
     "too_late": Problem(
-        "", "Signpost stood still for a while before it could send it.", "Send it again."
+        "", "Signpost was paused before it could send the message.", "Resend the message."
     ),
     "window_closed": Problem(
         "",
-        "More than 24 hours have passed since the recipient last wrote, so only an approved"
-        " template may be sent, and none is mapped to this message.",
-        "Map an approved template under Templates, or wait until the recipient writes, then"
-        " resend it.",
+        "The recipient last wrote more than 24 hours ago, so only an approved template is"
+        " allowed, and none is mapped to this message.",
+        "Map an approved template under Templates, or wait until the recipient writes."
+        " Then resend the message.",
     ),
     "window_closed_text": Problem(
         "",
-        "More than 24 hours have passed since the recipient last wrote, so no free text may be"
-        " sent.",
-        "Wait until the recipient writes, then resend it.",
+        "The recipient last wrote more than 24 hours ago, so free text is not allowed.",
+        "Wait until the recipient writes, then resend the message.",
     ),
     "shut_out": Problem(
         "",
-        "The recipient shut this sender out: blocked it, or removed it from the group.",
-        "Wait until they let it in again, or reach them over another channel.",
+        "The recipient blocked this sender or removed it from the group.",
+        "Ask the recipient to unblock it or add it again, or use another channel.",
     ),
     "keyword": Problem(
         "",
-        "The recipient wrote STOP, so nothing goes to this address.",
-        "Wait until the person writes START.",
+        "The recipient replied STOP, so this address receives no messages.",
+        "Wait until the recipient replies START.",
     ),
     "keyword_elsewhere": Problem(
         "",
-        "The recipient replied STOP to an account that no connection uses. That holds for the whole"
-        " channel.",
-        "Wait until the person replies START there, or to one of your senders.",
+        "The recipient replied STOP to an account that no connection uses. This applies"
+        " to the whole channel.",
+        "Wait until the recipient replies START there, or to one of your senders.",
     ),
     "admin": Problem(
         "",
-        "Somebody here closed this address.",
-        "Look at the reason under Opt-outs; open it if the person wants messages.",
+        "This address was opted out manually.",
+        "Check the reason under Opt-outs. Remove the opt-out if the person wants messages.",
     ),
     "import": Problem(
         "",
-        "An imported list closed this address.",
-        "Look at the reason under Opt-outs; open it if the person wants messages.",
+        "This address was opted out by an import.",
+        "Check the reason under Opt-outs. Remove the opt-out if the person wants messages.",
     ),
     "api": Problem(
         "",
-        "A signing app closed this address.",
-        "Look at the reason under Opt-outs; open it if the person wants messages.",
+        "This address was opted out by a signing app.",
+        "Check the reason under Opt-outs. Remove the opt-out if the person wants messages.",
     ),
     "consent_missing": Problem(
         "",
-        "This connection asks for a consent, and none of the recipient is recorded.",
-        "Record a yes on the recipient’s page, or with POST /api/v1/consents; then resend it.",
+        "This connection requires consent, and none is recorded for the recipient.",
+        "Record the consent on the recipient’s page, or with POST /api/v1/consents. Then"
+        " resend the message.",
     ),
     "consent_old": Problem(
         "",
         "The recipient’s consent is older than this connection allows.",
-        "Ask for it again, record the answer, then resend it.",
+        "Ask for consent again and record it. Then resend the message.",
     ),
     "consent_no": Problem(
         "",
-        "The recipient has said no, so nothing goes there.",
-        "If the person agrees again, record a yes where the no was recorded, or as an admin. Then"
-        " resend it.",
+        "The recipient refused messages.",
+        "If the person agrees again, record the consent where the refusal was recorded,"
+        " or as an admin. Then resend the message.",
     ),
     "country_not_allowed": Problem(
         "",
-        "The number lies in a country that this connection may not send to.",
-        "Add the country under Rules on the connection’s page, if messages are meant to go there.",
+        "The number is in a country that the rules of this connection do not allow.",
+        "To send messages there, add the country under Rules on the connection’s page.",
     ),
     "cap_hour": Problem(
         "",
-        "The recipient got as many messages over this connection within an hour as its rules"
-        " allow.",
-        "Look why there are so many; resend it later, or raise the cap under Rules.",
+        "The recipient has reached the hourly message limit of this connection.",
+        "Check why there are so many messages. Resend the message later, or raise the"
+        " limit under Rules.",
     ),
     "cap_day": Problem(
         "",
-        "The recipient got as many messages over this connection within a day as its rules allow.",
-        "Look why there are so many; resend it tomorrow, or raise the cap under Rules.",
+        "The recipient has reached the daily message limit of this connection.",
+        "Check why there are so many messages. Resend the message tomorrow, or raise the"
+        " limit under Rules.",
     ),
     "spend_day": Problem(
         "",
-        "The connection has spent what its rules allow for a day.",
-        "Look what was sent; raise the limit under Rules, or resend it tomorrow.",
+        "The connection has reached its daily spending limit.",
+        "Check the sent messages. Raise the limit under Rules, or resend the message tomorrow.",
     ),
     "spend_month": Problem(
         "",
-        "The connection has spent what its rules allow for a month.",
-        "Look what was sent; raise the limit under Rules, or resend it next month.",
+        "The connection has reached its monthly spending limit.",
+        "Check the sent messages. Raise the limit under Rules, or resend the message next month.",
     ),
     "quiet_hours": Problem(
         "",
-        "It is night where the recipient is, or may be: this connection keeps quiet hours, and"
-        " waits for their end.",
-        "Wait: it goes when they are over. One that could not wait that long is not sent; resend it"
-        " in the morning.",
+        "It is, or may be, within the connection’s quiet hours in the recipient’s time zone.",
+        "Wait until the quiet hours end. A message that would expire before is not sent,"
+        " and you can resend it afterwards.",
     ),
     "complaint": Problem(
         "",
-        "The recipient complained, so nothing goes to this address.",
-        "Leave it so, unless the person asks for messages.",
+        "The recipient complained, so this address receives no messages.",
+        "Keep the opt-out unless the person asks for messages.",
     ),
     "media_unreachable": Problem(
         "",
-        "The file that goes along cannot be fetched.",
-        "Open its address in a browser that is signed in nowhere; mend it, then resend the"
-        " message.",
+        "The attached file could not be fetched.",
+        "Open its address in a private browser window and fix it. Then resend the message.",
     ),
     "media_not_allowed": Problem(
         "",
-        "The address of the file that goes along is not one on the public internet, or not https.",
-        "Put the file where the provider can fetch it, or give it to POST /api/v1/media.",
+        "The address of the attached file is not https, or not on the public internet.",
+        "Put the file on a public https address, or upload it with POST /api/v1/media.",
     ),
     "request_expired": Problem(
         "",
-        "The time to sign this request ended before the message was sent.",
-        "Post an event with a later request.expires_at, then remind the signers.",
+        "The signing request expired before the message was sent.",
+        "Post an event with a later request.expires_at. Then remind the signers.",
     ),
     "media_gone": Problem(
         "",
-        "The file that goes along was removed when its time of keeping ended.",
-        "Give it to POST /api/v1/media again, and send a new message.",
+        "The attached file was deleted at the end of its retention period.",
+        "Upload it with POST /api/v1/media again, and send a new message.",
     ),
     "media_type": Problem(
         "",
-        "The file that goes along is of a type that the channel does not take.",
-        "Serve it with the Content-Type that it has, or send another format.",
+        "The channel does not support the type of the attached file.",
+        "Serve it with the correct Content-Type, or send another format.",
     ),
     "media_too_large": Problem(
         "",
-        "The file that goes along is larger than the channel takes.",
-        "Make it smaller, or send a link to it.",
+        "The attached file is larger than the channel allows.",
+        "Send a smaller file, or a link to it.",
     ),
     "fault": Problem(
         "",
-        "Signpost met a fault of its own while sending.",
-        "Look into the worker’s log, then resend it.",
+        "Signpost had an internal error while sending.",
+        "Check the worker’s log, then resend the message.",
     ),
 }
 BY_STATUS = {
     Status.FAILED: Problem(
         "",
-        "The provider refused it.",
-        "Look at the code on the provider’s pages; correct it and send it again.",
+        "The provider rejected the message.",
+        "Look up the code in the provider’s documentation, fix the cause and resend the message.",
     ),
     Status.UNDELIVERED: Problem(
         "",
-        "It was handed on, and did not reach the recipient.",
-        "Send it again later, or use another channel.",
+        "The message was sent but not delivered to the recipient.",
+        "Resend the message later, or use another channel.",
     ),
     Status.UNKNOWN: Problem(
         "",
-        "The provider may or may not have it.",
-        "Wait a minute: we ask the provider. Resend it if it stays unknown.",
+        "It is not known whether the provider accepted the message.",
+        "Wait a minute while Signpost asks the provider. Resend the message if the result"
+        " stays unknown.",
     ),
     Status.SUPPRESSED: Problem(
         "",
-        "A rule forbids sending to this recipient.",
-        "Ask the recipient whether messages are wanted.",
+        "A rule blocks messages to this recipient.",
+        "Ask the recipient whether they want messages.",
     ),
     Status.EXPIRED: Problem(
         "",
-        "It could not be sent in time.",
-        "Look whether the connection is enabled, then send it again.",
+        "The message could not be sent in time.",
+        "Check that the connection is enabled, then resend the message.",
     ),
 }

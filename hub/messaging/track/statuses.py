@@ -240,7 +240,7 @@ def expire_lease(message_id: str) -> None:
     if attempt is not None and attempt.outcome is None:
         attempt.outcome = "unknown"
         attempt.ended_at = now()
-        attempt.why = "The worker ended before the provider answered."
+        attempt.why = "The worker ended before the provider responded."
     moment = now()
     # made twice it shows what it shows once; and it keeps its turn, before newer ones
     if row.edits_id is not None:

@@ -65,8 +65,8 @@ def timeline(message: Message) -> list[Entry]:
 
 def _planned(message: Message) -> str:
     if message.after_id:
-        return f"Sent again, after {message.after_id}."
-    return "For an event of the signing request." if message.event_id else "A direct message."
+        return f"Follows the message {message.after_id}."
+    return "For an event of a signing request." if message.event_id else "Direct message."
 
 
 def _of_attempt(attempt: Attempt, provider: str, told: dict[str, str]) -> list[Entry]:
@@ -75,7 +75,7 @@ def _of_attempt(attempt: Attempt, provider: str, told: dict[str, str]) -> list[E
     began = Entry(
         attempt.started_at,
         "handed_over",
-        f"Handed to {provider}",
+        f"Sent to {provider}",
         f"Attempt {attempt.n}.",
         attempt=attempt.n,
     )
@@ -128,13 +128,13 @@ def _of_file(attempt: Attempt, provider: str, told: dict[str, str]) -> Entry:
 
 
 _OUTCOMES = {
-    "transient": ("Not now, says {provider}", None),
-    "slowed": ("Slower, says {provider}", None),
-    "unreachable": ("{provider} was not reached", None),
-    "unknown": ("No answer that tells", Status.UNKNOWN),
-    "destination": ("{provider} takes no posts there", None),
-    "failed": ("{provider} refused it", Status.FAILED),
-    "broken": ("{provider} refuses everything", None),
+    "transient": ("Temporary error at {provider}", None),
+    "slowed": ("Rate limited by {provider}", None),
+    "unreachable": ("Could not reach {provider}", None),
+    "unknown": ("Result not known", Status.UNKNOWN),
+    "destination": ("{provider} rejected the destination", None),
+    "failed": ("Rejected by {provider}", Status.FAILED),
+    "broken": ("{provider} rejects all messages", None),
 }
 
 
@@ -165,58 +165,66 @@ def _of_fact(fact: StatusEvent, provider: str, told: dict[str, str]) -> Entry:
 
 
 _OWN = {
-    "suppressed": ("Not sent", "A rule forbids it."),
-    "canceled": ("Canceled", "Taken back before it was sent."),
-    "stopped": ("Stopped", "There was nothing left to ask for."),
-    "expired": ("Expired", "It could not go in time, and is not worth sending any more."),
+    "suppressed": ("Not sent", "Blocked by a rule."),
+    "canceled": ("Canceled", "Canceled before it was sent."),
+    "stopped": ("Stopped", "The message was no longer needed."),
+    "expired": ("Expired", "The message could not be sent in time."),
     "erased": ("Not sent", ""),
-    "quiet hours": ("Waits for the morning", "It is night where the recipient is, or may be."),
-    "unreadable": ("Waits for a key", ""),
+    "quiet hours": (
+        "Waiting for the end of quiet hours",
+        "It is, or may be, within quiet hours in the recipient’s time zone.",
+    ),
+    "unreadable": ("Waiting for a value that cannot be read", ""),
     "lease expired": (
-        "The worker is gone",
-        "It ended before the provider answered, so the outcome is not known.",
+        "The worker ended",
+        "It ended before the provider responded, so the result is not known.",
     ),
-    "proved absent": ("Not there", "The provider does not have it, so it is sent again."),
-    "found": ("Found at the provider", "It was taken after all."),
+    "proved absent": (
+        "Not found at the provider",
+        "The provider did not accept the message, so Signpost sends it again.",
+    ),
+    "found": ("Found at the provider", "The provider had accepted the message."),
     "undecided": (
-        "Still not known",
-        "The provider’s list does not tell. Resend it if arriving matters more than arriving once.",
+        "Result still not known",
+        "The provider’s list does not show it. Resend the message if a duplicate is"
+        " better than no message.",
     ),
-    "made again": ("Made again", "A change that is made twice shows what it shows once."),
-    "nothing to edit": ("Not changed", "What it would have changed does not stand there."),
+    "made again": ("Repeated", "Repeating an update does not change its result."),
+    "nothing to edit": ("Not updated", "The post to update does not exist."),
     "unanswered": (
-        "Still not known",
+        "Result still not known",
         (
-            "The provider gave no answer for a day. Resend it if arriving matters more than"
-            " arriving once."
+            "The provider did not respond for a day. Resend the message if a duplicate is"
+            " better than no message."
         ),
     ),
     "set up anew": (
-        "Still not known",
+        "Result still not known",
         (
-            "The connection was given another account or sender since, so the provider’s list would"
-            " not tell. Resend it if arriving matters more than arriving once."
+            "The account or sender of the connection has changed since, so Signpost"
+            " cannot look it up. Resend the message if a duplicate is better than no"
+            " message."
         ),
     ),
-    "file gone": ("Not sent", "The file that goes along is not kept any more."),
-    "taken over": ("Sent again as a template", "Free text came too late."),
+    "file gone": ("Not sent", "The attached file was deleted."),
+    "taken over": ("Sent again as a template", "The 24-hour window was closed for free text."),
     "gone": (
         "No longer at the provider",
-        "It was deleted there, so nothing more will be heard of it.",
+        "It was deleted there, so no more status reports will arrive.",
     ),
 }
 _REPORTED: dict[Status | None, str] = {
     Status.SENT: "Sent to the carrier",
     Status.DELIVERED: "Delivered",
     Status.READ: "Read",
-    Status.UNDELIVERED: "Undelivered, says {provider}",
-    Status.FAILED: "Failed, says {provider}",
+    Status.UNDELIVERED: "Reported undelivered by {provider}",
+    Status.FAILED: "Reported failed by {provider}",
 }
 _PROOF = {
-    "callback": "The callback was genuine.",
-    "poll": "We asked, since no callback had come.",
-    "find": "Found among its messages.",
-    "answer": "It said so when it took the message.",
+    "callback": "The signature of the callback was verified.",
+    "poll": "Signpost asked the provider because no callback had arrived.",
+    "find": "Found in the provider’s list of messages.",
+    "answer": "Reported when the provider accepted the message.",
 }
 
 
@@ -243,7 +251,7 @@ def problem_of(message: Message) -> Problem | None:
         return fallback and Problem(message.code, fallback.text, fallback.remedy)
     return Problem(
         message.code,
-        f"{fallback.text} The provider’s code is {message.code}, which Signpost does not know.",
+        f"{fallback.text} Signpost does not know the provider’s code {message.code}.",
         fallback.remedy,
     )
 
@@ -258,7 +266,7 @@ def _own(code: str, status: Status) -> Problem | None:
     if code.startswith("http_"):
         return Problem(
             "",
-            f"The provider answered HTTP {code.removeprefix('http_')} and no code of its own.",
+            f"The provider returned HTTP {code.removeprefix('http_')} without an error code.",
             _remedy(status),
         )
     found = CODES.get(code)
@@ -267,9 +275,9 @@ def _own(code: str, status: Status) -> Problem | None:
             "",
             found.text,
             (
-                "Nothing, it goes by itself then."
+                "Nothing to do. Signpost sends the message when the quiet hours end."
                 if code == QUIET
-                else "Nothing, it is tried again by itself."
+                else "Nothing to do. Signpost tries again automatically."
             ),
         )
     return found
@@ -277,7 +285,7 @@ def _own(code: str, status: Status) -> Problem | None:
 
 def _remedy(status: Status) -> str:
     return (
-        "Nothing, it is tried again by itself."
+        "Nothing to do. Signpost tries again automatically."
         if status == Status.QUEUED
         else BY_STATUS.get(status, BY_STATUS[Status.FAILED]).remedy
     )

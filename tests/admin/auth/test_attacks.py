@@ -191,7 +191,7 @@ def test_page_says_why_a_password_is_refused(admin: Browser) -> None:
     nobody = Browser(admin.app)
     page = nobody.post(f"/password/{link}", {"password": "olaf-olaf-olaf"})
     assert page.status_code == 422
-    assert "made of your name, your email address or the name of this product" in page.text
+    assert "contains your name, your email address or the name of this product" in page.text
 
 
 # ── The activity ────────────────────────────────────────────────────────────────────────────────

@@ -133,7 +133,7 @@ def test_changing_the_password_signs_the_other_browsers_out(app: Flask, admin: B
     refused = admin.post(
         "/account", {"current": "not mine at all", "password": "another one, quite long"}
     )
-    assert "This is not your password now." in refused.text
+    assert "The current password is not correct." in refused.text
     assert other.get("/account").status_code == 200
     changed = admin.post("/account", {"current": PASSWORD, "password": "another one, quite long"})
     assert changed.status_code == 303

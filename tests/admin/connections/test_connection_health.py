@@ -29,7 +29,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 PAGE = "/connections/demo-sms"
-AWAY = Unreachable("Twilio was not reached: its name does not resolve.", "unreachable")
+AWAY = Unreachable("Could not reach Twilio: its name does not resolve.", "unreachable")
 
 
 def in_app(what: Callable[P, T]) -> Callable[Concatenate[Flask, P], T]:
@@ -104,7 +104,7 @@ class TestNotReached:
     ) -> None:
         for path in ("/", "/integrations", PAGE):
             said = words(admin, path)
-            assert "Twilio was not reached: its name does not resolve. Since " in said, path
+            assert "Could not reach Twilio: its name does not resolve. Since " in said, path
             assert (
                 "8 messages are waiting. Signpost sends them automatically. Signpost tries again in"
             ) in said, path

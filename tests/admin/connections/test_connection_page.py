@@ -179,7 +179,7 @@ def test_changing_the_account_asks_for_its_secret_again(
         PAGE, {**values, "account_sid": "AC" + "f" * 32, "auth_token": "", "do": "save"}
     )
     assert page.status_code == 422
-    assert "The Account SID changed. Give the Auth Token that belongs to it." in words(page)
+    assert "The Account SID changed. Enter the Auth Token that belongs to it." in words(page)
     assert f'value="AC{"f" * 32}"' in page.text
 
 
@@ -221,8 +221,8 @@ def test_the_sixth_test_in_a_minute_waits_and_nothing_typed_is_lost(
     assert page.status_code == 429
     assert 50 <= wait <= 60
     assert (
-        f"You have tested 5 times in a minute. Wait {wait} seconds and test again. What you typed"
-        " is still here." in words(page)
+        f"You have tested the connection 5 times in a minute. Wait {wait} seconds and test"
+        " again. Your entries are still here." in words(page)
     )
     assert 'id="test-result"' in page.text
     assert 'value="+13175550188"' in page.text
@@ -242,7 +242,7 @@ def test_the_eleventh_save_in_a_minute_waits(
     page = admin.post(PAGE, {**values, "sender": "+13175550188", "do": "save"})
     assert page.status_code == 429
     assert int(page.headers["Retry-After"]) <= 60
-    assert "You have saved 10 times in a minute." in words(page)
+    assert "You have saved the connection 10 times in a minute." in words(page)
     assert 'value="+13175550188"' in page.text
     with app.app_context():
         assert one(app).sender == "+13175550109"
@@ -260,7 +260,7 @@ def test_the_sixth_message_in_a_minute_waits(
     page = operator.post(PAGE + "/send", {"to": "+13175551234"})
     assert page.status_code == 429
     assert "Retry-After" in page.headers
-    assert "You have sent 5 of these in a minute." in words(page)
+    assert "You have sent 5 test messages in a minute." in words(page)
     assert 'value="+13175551234"' in page.text
 
 
@@ -294,7 +294,7 @@ def test_a_connection_that_is_off_sends_nothing(
 ) -> None:
     page = admin.post(PAGE + "/send", {"to": "+13175551234"})
     assert page.status_code == 409
-    assert "does not send now" in words(page)
+    assert "is not enabled" in words(page)
     with app.app_context():
         assert db.session.scalars(select(Message.id)).all() == []
 
@@ -335,7 +335,7 @@ def test_renaming_and_archiving_ask_first(
     app: Flask, admin: Browser, values: dict[str, str], stored: str
 ) -> None:
     assert 'value="acme-us"' in admin.get(PAGE + "/rename").text
-    assert "Small letters" in words(
+    assert "Use lowercase letters" in words(
         admin.post(PAGE + "/rename", {"title": "Acme", "slug": "Not A Slug"})
     )
     renamed = admin.post(PAGE + "/rename", {"title": "Acme Europe", "slug": "acme-eu"})
@@ -397,7 +397,7 @@ def test_settings_that_do_not_open_are_told_with_the_key_and_can_be_typed_again(
     for place in ("/integrations", "/activity", PAGE, PAGE + "/rename", PAGE + "/archive"):
         assert browser.get(place).status_code == 200, place
     page = browser.get(PAGE)
-    assert "sealed with the key &#39;k1&#39;" in page.text
+    assert "encrypted with the key &#39;k1&#39;" in page.text
     assert "cannot be read" in words(browser.post(PAGE + "/enable"))
     assert browser.post(PAGE, {**values, "auth_token": "", "do": "save"}).status_code == 422
     assert browser.post(PAGE, {**values, "do": "save"}).status_code == 303

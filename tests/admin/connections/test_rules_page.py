@@ -87,17 +87,17 @@ def test_what_is_emptied_is_no_rule_any_more(app: Flask, admin: Browser) -> None
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
-        ("countries", "US, UK", "There is no country"),
+        ("countries", "US, UK", "is not a country"),
         ("per_hour", "many", "Not a valid integer"),
         ("per_hour", "-1", "from 1 to"),
         ("prices", "US 0.01", "a country, a colon and a price"),
-        ("spend_day", "5,50", "is no amount"),
-        ("spend_day", "99", "A month allows less"),
+        ("spend_day", "5,50", "is not an amount"),
+        ("spend_day", "99", "The monthly limit is lower"),
         ("currency", "Euro", "three letters"),
         ("quiet_to", "", "Enter both times"),
         ("quiet_to", "21:00", "nothing could be sent"),
-        ("per_day", "2", "A day allows less"),
-        ("prices", "", "A limit needs prices"),
+        ("per_day", "2", "The limit per day is lower"),
+        ("prices", "", "A spending limit needs prices"),
     ],
 )
 def test_what_cannot_be_meant_is_said_at_its_field_and_nothing_is_kept(

@@ -162,7 +162,7 @@ def test_without_a_place_a_recipient_is_asked_for(
 ) -> None:
     page = person(Role.OPERATOR).post(f"/connections/{roof('').slug}/send", {"to": ""})
     assert page.status_code == 422
-    assert "Say where to send it." in words(page)
+    assert "Enter a recipient." in words(page)
 
 
 # ── With the request ──────────────────────────────────────────────────────────────────────────────
@@ -327,7 +327,7 @@ def test_after_the_end_nobody_can_be_reminded_and_the_page_says_why(
     assert "Invite to a chat" in words(page), "that asks nobody to sign"
     for path in ("remind", f"signers/{signer().id}/remind", f"signers/{signer().id}/snooze"):
         assert operator.post(f"{here}/{path}").status_code == 303
-        assert "The time to sign ended on " in words(operator.get(here))
+        assert "The request expired on " in words(operator.get(here))
 
 
 # ── Behind the link ───────────────────────────────────────────────────────────────────────────────

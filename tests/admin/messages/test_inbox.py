@@ -81,7 +81,7 @@ def test_an_operator_answers_while_the_window_is_open(app: Flask, person: Any) -
 def test_an_empty_answer_is_refused_at_its_field(app: Flask, admin: Browser, text: str) -> None:
     answer = admin.post(f"/inbox/{prepared(app)}", {"text": text})
     assert answer.status_code == 422
-    assert "Give the text of the answer." in answer.text
+    assert "Enter the text of the reply." in answer.text
 
 
 def test_a_closed_window_takes_the_form_away_and_says_why(app: Flask, admin: Browser) -> None:

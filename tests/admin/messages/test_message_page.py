@@ -29,7 +29,7 @@ from tests.hub_fixtures import (
     source_id,
 )
 
-ASKED = "We asked, since no callback had come."
+ASKED = "Signpost asked the provider because no callback had arrived."
 
 
 def test_a_message_that_nobody_calls_back_about_says_when_we_ask_and_that_we_did(

@@ -213,7 +213,7 @@ def test_a_receipt_whose_body_was_removed_says_so(
             put(one.id, request=None)
     assert (
         words(admin.get(f"/messages/{delivered}")).count(
-            "Its body was removed when its time of keeping ended"
+            "Its content was deleted at the end of its retention period"
         )
         == 2
     )

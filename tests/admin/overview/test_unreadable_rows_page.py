@@ -44,14 +44,14 @@ def test_a_row_of_any_table_is_listed(app: Flask, admin: Browser, kind: str) -> 
 def test_an_admin_has_a_row_read_again(app: Flask, admin: Browser) -> None:
     entry = noted(app)
     page = admin.get("/unreadable-rows").text
-    assert "contacts.created_at holds a value that cannot be read." in page
+    assert "contacts.created_at contains a value that cannot be read." in page
     assert "Try again" in page
     assert admin.post(f"/unreadable-rows/{entry}/retry").status_code == 303
     page = admin.get("/unreadable-rows").text
     assert "Signpost tries to read the row again." in page
     assert "No unreadable rows" in page
     assert admin.post(f"/unreadable-rows/{entry}/retry").status_code == 303
-    assert "not set aside any more" in admin.get("/unreadable-rows").text
+    assert "no longer set aside" in admin.get("/unreadable-rows").text
 
 
 @pytest.mark.parametrize("damaged", [b"damaged", b""])
@@ -76,7 +76,7 @@ def test_a_row_that_is_still_damaged_stays_listed(
     for _ in range(2):
         page = retry()
         assert contact_id in page
-        assert "This value is not one that Signpost sealed" in page
+        assert "This value was not encrypted by Signpost" in page
     store(None)
     assert "No unreadable rows" in retry()
 
@@ -98,7 +98,7 @@ def test_a_damaged_message_is_not_sent_again_and_names_its_remedy(
     change(message_id, status="flub")
     unreadable_rows.hold_message(message_id, UnreadableRow("messages.status"))
     page = admin.get(f"/messages/{message_id}").text
-    assert "messages.status holds a value that cannot be read." in page
+    assert "messages.status contains a value that cannot be read." in page
     assert "Unreadable rows" in page
     assert f"/messages/{message_id}/resend" not in page, "it may have been delivered"
     with pytest.raises(Conflict, match="damaged"):

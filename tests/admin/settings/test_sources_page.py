@@ -55,7 +55,7 @@ def test_a_source_is_added_renamed_and_gets_a_key(app: Flask, admin: Browser) ->
 def test_a_name_that_makes_no_slug_asks_for_one(admin: Browser, name: str) -> None:
     answer = admin.post("/settings/sources", {"name": name})
     assert answer.status_code == 422
-    assert "cannot be made from this name" in answer.text
+    assert "cannot be derived from this name" in answer.text
     assert admin.post("/settings/sources", {"name": name, "slug": "east"}).status_code == 303
 
 
@@ -88,7 +88,7 @@ def test_what_its_keys_record_applies_to_every_source_once_an_admin_says_so(
         ({"name": " "}, "Enter a name"),
         ({"name": "x" * 81}, "at most 80"),
         ({"name": "Leases", "slug": "Acme Leases"}, "lowercase"),
-        ({"name": "§"}, "cannot be made"),
+        ({"name": "§"}, "cannot be derived"),
         ({"name": "Default"}, "Another source"),
     ],
 )

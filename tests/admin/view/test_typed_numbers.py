@@ -88,7 +88,7 @@ def test_a_message_to_what_is_ambiguous_is_refused_at_its_field(
     answer = admin.post(f"/connections/{sms}/send", {"to": text})
     assert answer.status_code == 422
     assert "country code" in answer.text
-    assert "Leave out spaces" not in answer.text
+    assert "Remove spaces" not in answer.text
     assert stored(app, Message.id) == []
 
 

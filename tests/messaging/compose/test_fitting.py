@@ -243,4 +243,4 @@ def test_a_page_says_why_a_signer_was_not_notified(hub_demo: Flask, admin: Brows
     accept.accept_event(EventIn.model_validate(event), source_id(), test=True)
     own = db.session.scalars(select(SigningRequest.id)).one()
     page = admin.get(f"/requests/{own}").text
-    assert "longer than the channel takes" in page
+    assert "longer than the channel allows" in page

@@ -222,7 +222,7 @@ def test_a_referral_stands_beside_the_text(hub_demo: Flask, admin: Browser) -> N
     [talk] = conversations.newest_conversations(9)
     page = html.unescape(admin.get(f"/inbox/{talk.row.id}").text)
     assert "Is it free?" in page
-    assert "Came from the ad “Sign faster”" in page
+    assert "From the ad “Sign faster”" in page
 
 
 def test_a_button_that_says_stop_closes(hub_demo: Flask) -> None:
@@ -378,7 +378,7 @@ def test_no_fact_without_an_address_makes_a_contact(hub_demo: Flask, fact: Any) 
         "rcp_x", None, b"", now(), now(), 0, "", came=[(fact, Origin("callback", ["con_x"]))]
     )
     process_callbacks._take_in(held)
-    assert (held.error, held.final) == ("This webhook names no address.", True)
+    assert (held.error, held.final) == ("This webhook contains no address.", True)
     assert count(Contact) == 0
 
 

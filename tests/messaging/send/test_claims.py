@@ -243,7 +243,7 @@ def test_a_body_under_a_missing_key_waits_and_says_so(pigeons: Connection, loft:
     def reseal() -> None:
         row = db.session.get_one(Body, message_id)
         sealed = row._content
-        row._content = sealed[:2] + b"zz" + sealed[4:]  # as if sealed with the key "zz"
+        row._content = sealed[:2] + b"zz" + sealed[4:]  # as if encrypted with the key "zz"
 
     assert keyring().newest == "k1"
     reseal()

@@ -298,7 +298,7 @@ def test_a_removal_pauses_the_destination_and_an_invitation_reopens_it(
     one = roof("T1")
     told(one, wanted=False, ago=20, team=team)
     assert "removed from the chat" in paused(one)
-    assert "Add it there again" in paused(one)
+    assert "Add the app there again" in paused(one)
     first = post()
     deliver()
     assert (status(first), count(Suppression)) == ("queued", 0)
@@ -343,7 +343,9 @@ def test_the_timeline_says_why_a_post_waits(roof: Roof, loft: Loft) -> None:
     first = post()
     deliver()
     entries = timeline.timeline(message(first))
-    assert any("takes no posts there" in entry.title and GONE in entry.text for entry in entries)
+    assert any(
+        "rejected the destination" in entry.title and GONE in entry.text for entry in entries
+    )
 
 
 @pytest.mark.parametrize("error", [PermanentError("No.", "p7"), TransientError("Rain.", "rain")])

@@ -67,7 +67,7 @@ def test_it_is_set_aside_and_others_are_sent(simulator: Any, damaged: str, admin
     assert (held.status, held.code, held.due_at) == ("queued", "unreadable", None)
     [entry] = unreadable_rows.list_rows()
     assert (entry.kind, entry.row) == ("messages", damaged)
-    assert entry.error == "consents.at holds a value that cannot be read."
+    assert entry.error == "consents.at contains a value that cannot be read."
     assert "1 database row cannot be read" in admin.get("/").text
     assert entry.error in admin.get("/unreadable-rows").text
     assert entry.error in admin.get(f"/messages/{damaged}").text

@@ -365,7 +365,7 @@ def test_a_message_whose_callbacks_get_lost_becomes_delivered_by_asking(
         "delivered",
         "sms_delivered",
     )
-    assert fact["text"] == "We asked, since no callback had come."
+    assert fact["text"] == "Signpost asked the provider because no callback had arrived."
 
 
 def test_a_message_that_was_deleted_at_twilio_ends_the_questions(
