@@ -74,8 +74,8 @@ def _package(point: EntryPoint) -> str:
 def _add(found: dict[str, type[Integration]], cls: type[Integration]) -> None:
     if cls.name in found and found[cls.name] is not cls:
         raise ConfigError(
-            f"Two integrations are called {cls.name!r}: {found[cls.name].__module__} and"
-            f" {cls.__module__}. Remove one of the packages."
+            f"Two integrations have the name {cls.name!r}: {found[cls.name].__module__}"
+            f" and {cls.__module__}. Remove one of the packages."
         )
     found[cls.name] = cls
 
@@ -111,7 +111,8 @@ def get(name: str) -> type[Integration]:
     except KeyError:
         raise NotFound(
             "unknown_integration",
-            f"There is no integration {name!r} here. If it comes from a package, install it.",
+            f"The integration {name!r} is not installed. If it comes from a package,"
+            " install the package.",
         ) from None
 
 

@@ -23,8 +23,8 @@ def gateway_error(provider: str, status: int, settings: str) -> SendError:
     """
     code = f"http_{status}"
     why = (
-        f"A proxy or gateway answered instead of {provider} (HTTP {status}). "
-        f"Check {settings} and the proxies in between, then test the connection."
+        f"A proxy or gateway responded instead of {provider} (HTTP {status}). Check"
+        f" {settings} and the proxies, then test the connection."
     )
     if not 400 <= status < 500 or status in UNFINISHED:
         return OutcomeUnknown(why, code)

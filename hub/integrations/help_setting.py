@@ -20,11 +20,11 @@ def with_help_setting(form: type[F]) -> type[F]:
     if hasattr(form, NAME):
         return form
     field = TextAreaField(
-        "Answer to HELP",
+        "Reply to HELP",
         [Optional(), Length(max=MOST, message=f"At most {MOST:,} characters.")],
         description=(
-            "Who sends these messages, and how to stop them. Left empty, the connection’s name and"
-            " the word that ends them."
+            "Enter who sends these messages and how to stop them. Leave empty to send the"
+            " connection’s name and the opt-out word."
         ),
         render_kw={"rows": 2},
     )

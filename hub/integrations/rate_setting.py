@@ -26,7 +26,7 @@ class RateField(FloatField):
             try:
                 self.data = float(valuelist[0].strip().replace(",", "."))
             except ValueError:
-                raise ValueError("Give a number, such as 1 or 0.5, or leave it empty.") from None
+                raise ValueError("Enter a number, such as 1 or 0.5, or leave it empty.") from None
 
     def _value(self) -> str:
         if self.raw_data:
@@ -39,10 +39,12 @@ def with_rate_setting(form: type[F], per_second: float, hint: str) -> type[F]:
     if hasattr(form, NAME):
         return form
     otherwise = (
-        f"for {per_second:g} a second" if per_second else "to send as fast as they are taken"
+        f"for {per_second:g} per second"
+        if per_second
+        else "to send as fast as the provider accepts messages"
     )
     field = RateField(
-        "Most messages a second",
+        "Messages per second",
         [Optional(), _in_range],
         description=f"{hint} Leave it empty {otherwise}.".strip(),
         render_kw={"inputmode": "decimal", "autocomplete": "off"},
@@ -52,4 +54,4 @@ def with_rate_setting(form: type[F], per_second: float, hint: str) -> type[F]:
 
 def _in_range(form: Any, field: Any) -> None:
     if field.data is not None and not (math.isfinite(field.data) and LEAST <= field.data <= MOST):
-        raise ValidationError(f"Give a number from {LEAST:g} to {MOST:,}, or leave it empty.")
+        raise ValidationError(f"Enter a number from {LEAST:g} to {MOST:,}, or leave it empty.")

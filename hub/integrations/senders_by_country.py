@@ -92,16 +92,14 @@ class SendersByCountry(Rows):
     @staticmethod
     def _country_errors(row: Any, seen: set[str]) -> list[str]:
         if row.country.data not in COUNTRIES:
-            return ["Give the country’s two letters, such as BR."]
+            return ["Enter a country code of two letters, such as BR."]
         return (
-            [f"{row.country.data} stands here twice. Keep one of the two."]
-            if row.country.data in seen
-            else []
+            [f"{row.country.data} is listed twice. Keep one."] if row.country.data in seen else []
         )
 
     def _sender_errors(self, form: Any, row: Any) -> list[str]:
         if not row.sender.data:
-            return [f"Give what sends to {row.country.data}, or empty the country too."]
+            return [f"Enter the sender for {row.country.data}, or clear the country."]
         try:
             self.valid(form, row.sender)
         except ValidationError as problem:

@@ -95,7 +95,7 @@ def test_a_wrong_token_is_explained_and_nothing_typed_is_lost(
     fill_in(page, hub, "Mistyped", token="f" * 32)
     page.get_by_label("From number or Messaging Service").fill("+15005550099")
     press(page, "Test connection")
-    expect(result(page)).to_contain_text("Twilio refused the Auth Token.")
+    expect(result(page)).to_contain_text("Twilio rejected the Auth Token.")
     expect(result(page)).to_contain_text("20003")
     expect(result(page)).to_contain_text("Your changes are still here.")
     expect(page.get_by_label("Auth Token", exact=True)).to_have_attribute("aria-invalid", "true")

@@ -282,7 +282,7 @@ def test_a_broken_connection_goes_on_when_a_test_passes_and_what_waits_is_woken(
     values: dict[str, Any], simulator: Any, queue_url: str
 ) -> None:
     connection_id = add(values)
-    put(connection_id, ConnectionState.BROKEN, "Twilio refused the Auth Token.")
+    put(connection_id, ConnectionState.BROKEN, "Twilio rejected the Auth Token.")
     with redis.Redis.from_url(queue_url) as queue:
         queue.flushall()
         connection_tests.run_test(connection_id)
@@ -300,7 +300,7 @@ def test_a_new_secret_of_a_sending_connection_is_tested_at_once_and_breaks_it_wh
     saved = connections.save(connection_id, {**values, "auth_token": OTHER_TOKEN})
     assert saved.tested is not None
     one = row(connection_id)
-    assert (one.state, one.why) == (ConnectionState.BROKEN, "Twilio refused the Auth Token.")
+    assert (one.state, one.why) == (ConnectionState.BROKEN, "Twilio rejected the Auth Token.")
     mended = connections.save(connection_id, values)
     assert mended.tested is not None
     assert mended.tested.check.ok

@@ -62,8 +62,8 @@ def settings_of(form: Any) -> Any:
         ([("XX", BRAZIL)], "two letters"),
         ([("Brazil", BRAZIL)], "two letters"),
         ([("", BRAZIL)], "two letters"),
-        ([("BR", "")], "what sends to BR"),
-        ([("BR", "+13175550123")], "MG and 32"),
+        ([("BR", "")], "the sender for BR"),
+        ([("BR", "+13175550123")], "MG followed by 32"),
         ([("BR", BRAZIL), ("br", FRANCE)], "twice"),
     ],
 )
@@ -109,7 +109,7 @@ def test_each_service_is_tested(hub_demo: Flask, simulator: Any, connection: Con
         {**_typed(connection), "services-0-country": "BR", "services-0-sender": known},
     )
     assert tested.check.ok
-    assert "to BR from the Messaging Service" in tested.check.text
+    assert "to BR through the Messaging Service" in tested.check.text
 
 
 def test_an_admin_types_them_into_the_page(admin: Browser, app: Flask) -> None:
@@ -127,7 +127,7 @@ def test_an_admin_types_them_into_the_page(admin: Browser, app: Flask) -> None:
     }
     refused = admin.post("/connections/demo-sms", shown)
     assert refused.status_code == 422
-    assert "A Messaging Service is MG" in refused.text
+    assert "The SID of a Messaging Service is MG" in refused.text
     assert 'value="nonsense"' in refused.text
     assert (
         admin.post("/connections/demo-sms", shown | {"services-0-sender": BRAZIL}).status_code

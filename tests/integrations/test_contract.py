@@ -202,7 +202,7 @@ def test_a_rate_can_be_set_where_one_matters(cls: type[Integration]) -> None:
         assert "per_second" not in cls.Form()
         return
     field = cls.Form(data={"per_second": 2.0}).per_second  # type: ignore[attr-defined]
-    assert (field.label.text, field._value()) == ("Most messages a second", "2")
+    assert (field.label.text, field._value()) == ("Messages per second", "2")
     assert cls.rate_hint in field.description
 
 

@@ -76,7 +76,7 @@ def test_either_way_will_do_with_buttons_or_without(typed: dict[str, str]) -> No
 @pytest.mark.parametrize(
     ("typed", "field", "says"),
     [
-        ({}, "webhook_url", "Give the Webhook URL, or a bot token"),
+        ({}, "webhook_url", "Enter the Webhook URL, or a bot token"),
         ({**BY_HOOK, **BY_BOT}, "webhook_url", "not both"),
         ({"bot_token": BY_BOT["bot_token"]}, "channel", "Channel ID"),
         ({"channel": CHANNEL}, "bot_token", "bot token"),
@@ -621,7 +621,7 @@ def test_a_webhook_that_wants_a_text_is_alive(desk: Desk, at_desk: Any) -> None:
     desk.says("no_text", 400)
     found = at_desk({**BY_HOOK, **BUTTONS}).check()
     assert (found.ok, found.title, found.warnings) == (True, "Slack is ready.", ())
-    assert found.text == f"The webhook {PLACE} takes posts for its channel. Buttons act in Slack."
+    assert found.text == f"The webhook {PLACE} accepts posts for its channel. Buttons act in Slack."
     assert [json.loads(body) for _, body, _ in desk.asked] == [{"text": ""}], "nothing is posted"
 
 

@@ -355,7 +355,7 @@ def test_the_test_posts_a_card_that_people_see(teams: Teams, wire: Wire) -> None
     wire.answer(202)
     result = teams.check()
     assert (result.ok, Teams.checks_visibly) == (True, True)
-    assert "Look into the channel" in result.text
+    assert "Check the channel" in result.text
     (payload,) = wire.bodies
     assert "Signpost can post" in payload["attachments"][0]["content"]["body"][0]["text"]
 
@@ -413,7 +413,7 @@ def test_a_workflows_url_is_taken(url: str) -> None:
             "https://outlook.office365.com/webhook/x",
             "Post to a channel when a webhook request is received",
         ),
-        (URL.replace(HOST, "prod-12.westeurope.logic.azure.com:443"), "30 November 2025"),
+        (URL.replace(HOST, "prod-12.westeurope.logic.azure.com:443"), "November 30, 2025"),
         (URL.replace(HOST, "evil.example"), "not the URL of a Teams workflow"),
         (
             URL.replace(HOST, HOST.replace(":443", ".evil.example")),

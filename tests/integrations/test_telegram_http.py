@@ -182,7 +182,7 @@ def test_the_webhook_is_set_looked_at_and_removed(
     assert one.check().warnings == ()
     assert (
         one.look_at_webhook(address)
-        == f"Telegram sends the updates of @signpostdemobot to {address}. Nothing failed."
+        == f"Telegram sends the updates of @signpostdemobot to {address}. No delivery failed."
     )
     one.remove_webhook(address)
     assert "No webhook is set" in one.look_at_webhook(address)
@@ -196,11 +196,11 @@ def test_a_webhook_with_another_secret_is_repaired_by_setting_it_again(
     one._call("setWebhook", {"url": address, "secret_token": "another"})
     act(simulator, "start", who="Eric Smith")
     told = one.look_at_webhook(address)
-    assert "403 Forbidden. The secret that Telegram sends along is not this connection’s." in told
+    assert "403 Forbidden. The secret in Telegram’s request does not match this connection." in told
     assert "1 waits" in told
     one.subscribe(address)
     eventually(lambda: there(simulator)["webhook"]["pending"] == 0)
-    assert one.look_at_webhook(address).endswith("Nothing failed.")
+    assert one.look_at_webhook(address).endswith("No delivery failed.")
 
 
 # ── People ────────────────────────────────────────────────────────────────────────────────────────
@@ -287,7 +287,10 @@ def test_a_press_in_a_group_reminds_the_signer_and_the_post_says_who_did_it(
     )
     assert pressed["answer"] == "answered 200"
     [press] = there(simulator)["presses"]
-    assert (press["answered"], press["said"]) == (True, "Noted. The message changes in a moment.")
+    assert (press["answered"], press["said"]) == (
+        True,
+        "Received. The message is updated in a moment.",
+    )
     settle_receipts()
 
     def shown() -> bool:

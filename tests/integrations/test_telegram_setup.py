@@ -171,7 +171,7 @@ def test_telegram_out_of_reach_is_said(telegram: Telegram, wire: Wire) -> None:
                 "last_error_message": "Wrong response from the webhook: 403 Forbidden",
                 "last_error_date": 1795253400,
             },
-            "not this connection’s",
+            "does not match this connection",
         ),
     ],
 )
@@ -200,8 +200,8 @@ def test_a_bot_that_may_join_no_group_cannot_write_to_a_team(
     ("status", "description", "said"),
     [
         (400, "Bad Request: chat not found", "Add the bot to the group"),
-        (403, "Forbidden: bot was kicked from the supergroup chat", "not in this group"),
-        (403, "Forbidden: something new", "Telegram does not let the bot write there"),
+        (403, "Forbidden: bot was kicked from the supergroup chat", "no longer in this group"),
+        (403, "Forbidden: something new", "Telegram does not allow the bot to write there"),
         (400, "Bad Request: NEW_WORDS", "HTTP 400"),
     ],
 )
@@ -328,13 +328,13 @@ def test_an_address_that_telegram_refuses_is_explained(telegram: Telegram, wire:
 @pytest.mark.parametrize(
     ("said", "words"),
     [
-        ({}, ("to https://hub.example", "Nothing failed.")),
+        ({}, ("to https://hub.example", "No delivery failed.")),
         ({"url": ""}, ("No webhook is set", "Choose Set webhook")),
         (
             {"url": "https://old.example/x"},
             ("another address, https://old.example/x", "Choose Set webhook"),
         ),
-        ({"pending_update_count": 1}, ("1 waits to be delivered.",)),
+        ({"pending_update_count": 1}, ("1 update is waiting to be delivered.",)),
         (
             {
                 "pending_update_count": 2100,
@@ -342,10 +342,10 @@ def test_an_address_that_telegram_refuses_is_explained(telegram: Telegram, wire:
                 "last_error_date": 1795253400,
             },
             (
-                "2,100 wait",
-                "on 21 November at 09:30 UTC: Connection timed out.",
-                "reached from outside",
-                "Set webhook, which repairs it",
+                "2,100 updates are waiting",
+                "on November 21 at 09:30 UTC: Connection timed out.",
+                "reached from the internet",
+                "Set webhook to repair it",
             ),
         ),
     ],
@@ -362,7 +362,7 @@ def test_looking_at_the_webhook_says_what_is_so_and_what_to_do(
 
 def test_the_webhook_is_removed(telegram: Telegram, wire: Wire) -> None:
     wire.answer(200, {"ok": True, "result": True})
-    assert "no updates" in telegram.remove_webhook(HERE)
+    assert "no longer sends updates" in telegram.remove_webhook(HERE)
     assert wire.paths == [f"/bot{TOKEN}/deleteWebhook"]
 
 

@@ -216,8 +216,9 @@ def test_an_unknown_code_is_kept_and_the_reader_sent_to_twilios_page() -> None:
     error = raised(400, "99999")
     assert error.code == "99999"
     assert (
-        str(error) == "Twilio refused it with a code that Signpost does not know yet. "
-        "Look the code up at https://www.twilio.com/docs/api/errors."
+        str(error)
+        == "Twilio rejected the message with a code that Signpost does not know. Look up the"
+        " code at https://www.twilio.com/docs/api/errors."
     )
 
 

@@ -80,7 +80,7 @@ def test_a_foreign_button_in_slack_is_answered_and_not_tried_again(
     assert body(answer) == {
         "response_type": "ephemeral",
         "replace_original": False,
-        "text": "This button does not belong to Signpost, so nothing happened.",
+        "text": "This button does not belong to Signpost. Nothing was changed.",
     }
     no_fault(capfd)
 
@@ -118,7 +118,7 @@ def test_a_button_of_ours_is_told_apart_by_its_token_alone(hub_demo: Flask) -> N
     assert len(token) > RANDOM
     assert pressed(hub_demo, token).data == b""
     update = {"update_id": 2, "callback_query": {"id": "8", "from": {"id": 1}, "data": token}}
-    assert "Noted" in body(telegram(hub_demo, update))["text"]
+    assert "Received" in body(telegram(hub_demo, update))["text"]
 
 
 def test_a_button_whose_request_is_gone_is_set_aside_with_a_sentence(

@@ -349,7 +349,7 @@ def test_a_rotation_at_the_provider_loses_no_callback_and_the_test_says_what_to_
     found = connection_tests.run_test(connection.id).check
     assert (found.ok, found.title, found.field) == (
         False,
-        "Twilio refused the Auth Token, and takes the secondary one.",
+        "Twilio rejected the Auth Token, but accepts the secondary one.",
         "auth_token",
     )
     assert second not in str(found)
@@ -363,4 +363,4 @@ def test_a_second_token_that_opens_nothing_is_warned_of(
     connections.save(connection.id, {**connection.settings, "secondary_auth_token": SECOND})
     found = connection_tests.run_test(connection.id).check
     assert found.ok
-    assert found.warnings[0].startswith("Twilio refused the secondary Auth Token")
+    assert found.warnings[0].startswith("Twilio rejected the secondary Auth Token")

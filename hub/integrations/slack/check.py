@@ -25,8 +25,8 @@ FINDS = "users:read.email"
 PUBLIC = "chat:write.public"  # posts to public channels of which the app is no member
 SEES = ("channels:read", "groups:read")  # with one of them Slack tells of the channel
 NO_BUTTONS = (
-    "Remind and Snooze open a page of Signpost that asks first. With App ID and Signing Secret, and"
-    " the Request URL set in the Slack app, they act in Slack."
+    "Remind and Snooze open a confirmation page in Signpost. To act directly in Slack,"
+    " enter App ID and Signing Secret, and set the Request URL in the Slack app."
 )
 
 
@@ -39,7 +39,7 @@ def of_webhook(calls: Calls, path: str, place: str, buttons: bool) -> CheckResul
         except PermanentError as problem:
             if problem.code not in ALIVE:
                 raise
-        return f"The webhook {place} takes posts for its channel."
+        return f"The webhook {place} accepts posts for its channel."
 
     return _checked(ask, "webhook_url", buttons, ())
 
@@ -58,12 +58,13 @@ def of_bot(calls: Calls, channel: str, buttons: bool) -> CheckResult:
         # the latter is how apps of old were let in
         if scopes and POSTS not in scopes and "bot" not in scopes:
             raise ConnectionBroken(
-                f"The bot token may not post: its scope {POSTS} is missing.", "missing_scope"
+                f"The bot token cannot post, because the scope {POSTS} is missing.", "missing_scope"
             )
         if scopes and FINDS not in scopes:
             warnings.append(
-                f"The scope {FINDS} is missing, so nobody can be written to by mail address. Add it"
-                " under **OAuth & Permissions**, and reinstall the app."
+                f"The scope {FINDS} is missing, so direct messages by email address are"
+                " not possible. Add it under **OAuth & Permissions**, and reinstall the"
+                " app."
             )
         where = _channel(calls, channel, scopes) if scopes.intersection(SEES) else channel
         return (
@@ -126,7 +127,7 @@ def _refused(problem: SendError, field: str) -> CheckResult:
     return CheckResult(
         False,
         says,
-        "Posts wait until this is fixed.",
+        "Posts are waiting until this is fixed.",
         (known.do, "Choose **Test connection**."),
         field=known.field or field,
         code=problem.code,

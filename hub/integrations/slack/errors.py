@@ -106,13 +106,14 @@ def _raise_unknown(status: int, code: str, *, own: bool) -> NoReturn:
     raise PermanentError(UNKNOWN_CODE, code)
 
 
-BUSY = "Slack takes no more for the moment. Look at slack-status.com if this stays."
+BUSY = "Slack limits requests for the moment. If this continues, check slack-status.com."
 FAILED = (
-    "Slack failed before it said whether it has the message. Look at slack-status.com if this"
-    " stays."
+    "Slack failed before it reported whether it accepted the message. If this continues,"
+    " check slack-status.com."
 )
 UNKNOWN_CODE = (
-    f"Slack refused it with a code that Signpost does not know yet. Look for the code at {METHODS}."
+    "Slack rejected the message with a code that Signpost does not know. Look up the code"
+    f" at {METHODS}."
 )
 WORKSPACE = ("message_limit_exceeded",)  # limits of all that is posted to a workspace
 SETTINGS = "HUB_SLACK_API_URL, HUB_SLACKHOOKS_API_URL"
@@ -133,51 +134,46 @@ HOOK = "webhook_url"
 TOKEN = "bot_token"  # noqa: S105 - the name of a field
 CHANNEL = "channel"
 _NEW_HOOK = (
-    "In the Slack app open Incoming Webhooks, choose Add New Webhook, and paste the new Webhook URL"
-    " into the connection."
+    "In the Slack app open Incoming Webhooks and choose Add New Webhook. Paste the new"
+    " Webhook URL into the connection."
 )
 _COPY_IT = (
-    "In the Slack app open OAuth & Permissions, copy the Bot User OAuth Token, paste it into the"
-    " connection and test again."
+    "In the Slack app open OAuth & Permissions and copy the Bot User OAuth Token. Paste"
+    " it into the connection and test again."
 )
-_ASK = "Ask an owner of the workspace to allow it, then test the connection."
-_OURS_TO_MEND = (
-    "Nothing is wrong with the settings: report it to whoever runs Signpost, with the code."
-)
-_LOOK = "Look into the channel, and resend the message if it is not there."
-_WAIT = "It is tried again by itself. Look at slack-status.com if this stays."
+_ASK = "Ask an owner of the workspace to allow it. Then test the connection."
+_OURS_TO_MEND = "The settings are correct. Report the code to the people who run Signpost."
+_LOOK = "Check the channel, and resend the message if it is not there."
+_WAIT = "Signpost tries again automatically. If this continues, check slack-status.com."
 
 CODES: Mapping[str, Known] = {
     # the webhook
     "no_service": Known(
         "broken",
-        "Slack knows this webhook no more: it was removed, or its app was.",
+        "Slack no longer knows this webhook: the webhook or its app was removed.",
         _NEW_HOOK,
         HOOK,
     ),
-    "no_active_hooks": Known("broken", "This webhook is switched off in Slack.", _NEW_HOOK, HOOK),
+    "no_active_hooks": Known("broken", "This webhook is disabled in Slack.", _NEW_HOOK, HOOK),
     "no_team": Known(
-        "broken", "Slack knows the workspace of this webhook no more.", _NEW_HOOK, HOOK
+        "broken", "Slack no longer knows the workspace of this webhook.", _NEW_HOOK, HOOK
     ),
-    "team_disabled": Known(
-        "broken", "The workspace of this webhook is switched off.", _NEW_HOOK, HOOK
-    ),
+    "team_disabled": Known("broken", "The workspace of this webhook is disabled.", _NEW_HOOK, HOOK),
     "invalid_token": Known(
-        "broken", "Slack refused the secret part of the Webhook URL.", _NEW_HOOK, HOOK
+        "broken", "Slack rejected the secret part of the Webhook URL.", _NEW_HOOK, HOOK
     ),
     "user_not_found": Known(
         "place",
-        "The person that Slack was to write to, or who made the webhook, is gone.",
+        "The recipient, or the person who created the webhook, is no longer in the workspace.",
         _NEW_HOOK,
         HOOK,
     ),
     "action_prohibited": Known(
-        "broken", "A rule of the workspace forbids this webhook to post here.", _ASK, HOOK
+        "broken", "A rule of the workspace blocks posts of this webhook.", _ASK, HOOK
     ),
     "posting_to_general_channel_denied": Known(
         "place",
-        "Only some people may post to the workspace’s general channel, and this webhook is not"
-        " among them.",
+        "Only some members can post to the workspace’s general channel, and this webhook cannot.",
         "Choose another channel for the webhook, or ask an owner of the workspace to allow it.",
         HOOK,
     ),
@@ -189,89 +185,95 @@ CODES: Mapping[str, Known] = {
     ),
     "invalid_payload": Known("permanent", "Slack could not read the post.", _OURS_TO_MEND, HOOK),
     "missing_text_or_fallback_or_attachments": Known(
-        "permanent", "Slack found nothing to show in the post.", _OURS_TO_MEND, HOOK
+        "permanent", "The post has no content that Slack can show.", _OURS_TO_MEND, HOOK
     ),
-    "rollup_error": Known("again", "Slack failed by itself.", _WAIT, HOOK),
+    "rollup_error": Known("again", "Slack had an internal error.", _WAIT, HOOK),
     # the token
-    "invalid_auth": Known("broken", "Slack refused the bot token.", _COPY_IT, TOKEN),
-    "not_authed": Known("broken", "No bot token arrived at Slack.", _COPY_IT, TOKEN),
+    "invalid_auth": Known("broken", "Slack rejected the bot token.", _COPY_IT, TOKEN),
+    "not_authed": Known("broken", "Slack received no bot token.", _COPY_IT, TOKEN),
     "account_inactive": Known(
         "broken",
-        "The bot token belongs to an app or a workspace that is gone.",
-        "Install the app to the workspace again, paste its new token and test again.",
+        "The bot token belongs to an app or a workspace that no longer exists.",
+        "Install the app in the workspace again, paste the new token and test again.",
         TOKEN,
     ),
     "token_revoked": Known(
         "broken",
         "The bot token was revoked.",
-        "Install the app to the workspace again, paste its new token and test again.",
+        "Install the app in the workspace again, paste the new token and test again.",
         TOKEN,
     ),
     "token_expired": Known(
         "broken",
         "The bot token has expired: token rotation is on for this app.",
-        "Take an app without token rotation, which Signpost does not do, and paste its bot token.",
+        "Signpost does not support token rotation. Create an app without it, and paste"
+        " its bot token.",
         TOKEN,
     ),
     "not_allowed_token_type": Known(
-        "broken", "This is not the kind of token that Slack wants here.", _COPY_IT, TOKEN
+        "broken", "This is not the kind of token that Slack requires here.", _COPY_IT, TOKEN
     ),
     "missing_scope": Known(
         "broken",
-        "The bot token may not do this: a scope is missing.",
-        "In the Slack app open OAuth & Permissions, add the bot scopes chat:write and"
-        " users:read.email, reinstall the app and test again.",
+        "The bot token does not allow this, because a scope is missing.",
+        "In the Slack app open OAuth & Permissions and add the bot scopes chat:write and"
+        " users:read.email. Reinstall the app and test again.",
         TOKEN,
     ),
-    "no_permission": Known("broken", "The workspace does not let this token do that.", _ASK, TOKEN),
-    "access_denied": Known("broken", "The workspace does not let the app do this.", _ASK, TOKEN),
+    "no_permission": Known(
+        "broken", "The workspace does not allow this token to do that.", _ASK, TOKEN
+    ),
+    "access_denied": Known(
+        "broken", "The workspace does not allow the app to do this.", _ASK, TOKEN
+    ),
     "org_login_required": Known(
         "broken",
-        "The workspace is being moved into an organization, so Slack takes nothing from the app.",
-        "Wait until the move is over, then install the app again and test.",
+        "The workspace is being moved into an organization, so Slack accepts no requests"
+        " from the app.",
+        "Wait until the move is complete. Then install the app again and test.",
         TOKEN,
     ),
     "ekm_access_denied": Known(
-        "broken", "The workspace’s administrators have suspended posting for a while.", _ASK, TOKEN
+        "broken", "The workspace’s administrators have suspended posting.", _ASK, TOKEN
     ),
     "team_access_not_granted": Known(
-        "broken", "The app was not given access to this workspace.", _ASK, TOKEN
+        "broken", "The app has no access to this workspace.", _ASK, TOKEN
     ),
     "two_factor_setup_required": Known(
-        "broken", "The workspace wants two-factor sign-in to be set up first.", _ASK, TOKEN
+        "broken", "The workspace requires two-factor authentication.", _ASK, TOKEN
     ),
     # the channel
     "channel_not_found": Known(
         "place",
-        "Slack finds no such channel: the id is wrong, the channel is gone, or it is private and"
-        " the app is not in it.",
-        "Copy the Channel ID from the end of the channel’s details, and write /invite and the app’s"
-        " name in the channel.",
+        "Slack did not find the channel: the ID is not correct, the channel was deleted,"
+        " or it is private and the app is not in it.",
+        "Copy the Channel ID from the end of the channel’s details. Then send /invite and"
+        " the app’s name in the channel.",
         CHANNEL,
     ),
     "not_in_channel": Known(
         "place",
         "The app is not a member of the channel.",
-        "Write /invite and the app’s name in the channel, then test the connection.",
+        "Send /invite and the app’s name in the channel. Then test the connection.",
         CHANNEL,
     ),
     "is_archived": Known(
         "place",
         "The channel is archived.",
-        "Unarchive it in Slack, or give the ID of another channel.",
+        "Unarchive it in Slack, or enter the ID of another channel.",
         CHANNEL,
     ),
     "restricted_action": Known(
-        "place", "A rule of the workspace forbids the app to post in this channel.", _ASK, CHANNEL
+        "place", "A rule of the workspace blocks posts of the app in this channel.", _ASK, CHANNEL
     ),
     "restricted_action_read_only_channel": Known(
         "place", "The channel is read-only.", _ASK, CHANNEL
     ),
     "restricted_action_thread_only_channel": Known(
-        "place", "The channel takes replies in threads only.", _ASK, CHANNEL
+        "place", "The channel allows only replies in threads.", _ASK, CHANNEL
     ),
     "restricted_action_non_threadable_channel": Known(
-        "place", "The channel takes no threads.", _ASK, CHANNEL
+        "place", "The channel does not allow threads.", _ASK, CHANNEL
     ),
     # people
     "users_not_found": Known(
@@ -283,8 +285,8 @@ CODES: Mapping[str, Known] = {
     ),
     "user_disabled": Known(
         "permanent",
-        "This person’s Slack account is switched off.",
-        "Reach them on another channel.",
+        "This person’s Slack account is deactivated.",
+        "Use another channel.",
     ),
     "cannot_dm_bot": Known(
         "permanent",
@@ -293,97 +295,99 @@ CODES: Mapping[str, Known] = {
     ),
     "messages_tab_disabled": Known(
         "permanent",
-        "The Slack app does not let people and itself write to each other.",
-        "In the Slack app open App Home, and switch the Messages Tab on.",
+        "The Slack app does not allow direct messages.",
+        "In the Slack app open App Home, and turn on the Messages Tab.",
     ),
     # the message
-    "no_text": Known("permanent", "Slack found nothing to show in the post.", _OURS_TO_MEND),
-    "invalid_blocks": Known("permanent", "Slack refused how the post is laid out.", _OURS_TO_MEND),
+    "no_text": Known("permanent", "The post has no content that Slack can show.", _OURS_TO_MEND),
+    "invalid_blocks": Known("permanent", "Slack rejected the layout of the post.", _OURS_TO_MEND),
     "invalid_blocks_format": Known(
-        "permanent", "Slack could not read how the post is laid out.", _OURS_TO_MEND
+        "permanent", "Slack could not read the layout of the post.", _OURS_TO_MEND
     ),
-    "invalid_arguments": Known("permanent", "Slack refused the way it was asked.", _OURS_TO_MEND),
+    "invalid_arguments": Known(
+        "permanent", "Slack rejected the form of the request.", _OURS_TO_MEND
+    ),
     "too_many_attachments": Known(
-        "permanent", "The post has more attachments than Slack takes.", _OURS_TO_MEND
+        "permanent", "The post has more attachments than Slack allows.", _OURS_TO_MEND
     ),
     "msg_too_long": Known(
-        "permanent", "The text is longer than Slack takes.", "Shorten the template, and resend it."
+        "permanent",
+        "The text is longer than Slack allows.",
+        "Shorten the template, and resend the message.",
     ),
     "msg_blocks_too_long": Known(
         "permanent",
-        "All texts together are longer than Slack takes.",
-        "Shorten the template, and resend it.",
+        "The texts of the post are together longer than Slack allows.",
+        "Shorten the template, and resend the message.",
     ),
     "message_not_found": Known(
         "permanent",
-        "The post that was to be changed is gone from Slack.",
-        "What was to be said there stands on the request’s page.",
+        "The post to update was deleted in Slack.",
+        "The request’s page shows the current state.",
     ),
     "cant_update_message": Known(
         "permanent",
-        "The post that was to be changed is not this app’s.",
-        "What was to be said there stands on the request’s page.",
+        "The post to update does not belong to this app.",
+        "The request’s page shows the current state.",
     ),
     "edit_window_closed": Known(
         "permanent",
-        "The workspace lets nobody change a post as old as this one.",
-        "What was to be said there stands on the request’s page.",
+        "The workspace does not allow updates to a post this old.",
+        "The request’s page shows the current state.",
     ),
     "expired_url": Known(
         "permanent",
-        "The button was pressed more than 30 minutes ago, so Slack lets its post not be answered"
-        " any more.",
-        "What was done stands on the request’s page.",
+        "The button was clicked more than 30 minutes ago, so Slack no longer allows a"
+        " response to it.",
+        "The request’s page shows the result.",
     ),
     "used_url": Known(
         "permanent",
-        "The press of the button was answered five times, and Slack takes no more.",
-        "What was done stands on the request’s page.",
+        "Signpost responded to the button five times, and Slack allows no more.",
+        "The request’s page shows the result.",
     ),
     # for the moment. After the two `unknown` ones "some aspect of the operation" may have
     # succeeded, say the methods' pages.
-    "ratelimited": Known("slow", "Slack takes no more for the moment.", _WAIT),
-    "rate_limited": Known("slow", "Slack takes no more for the moment.", _WAIT),
+    "ratelimited": Known("slow", "Slack limits requests for the moment.", _WAIT),
+    "rate_limited": Known("slow", "Slack limits requests for the moment.", _WAIT),
     "message_limit_exceeded": Known(
-        "slow", "The workspace sends more messages than Slack takes.", _WAIT
+        "slow", "The workspace sends more messages than Slack allows.", _WAIT
     ),
     "service_unavailable": Known("again", "Slack is not available.", _WAIT),
-    "request_timeout": Known("again", "The request reached Slack incomplete.", _WAIT),
+    "request_timeout": Known("again", "Slack received an incomplete request.", _WAIT),
     "team_added_to_org": Known(
         "again", "The workspace is being moved into an organization.", _WAIT
     ),
-    "internal_error": Known(
-        "unknown", "Slack failed, and may have posted the message all the same.", _LOOK
-    ),
+    "internal_error": Known("unknown", "Slack failed, but may have posted the message.", _LOOK),
     "fatal_error": Known(
-        "unknown", "Slack failed badly, and may have posted the message all the same.", _LOOK
+        "unknown", "Slack had a serious error, but may have posted the message.", _LOOK
     ),
     # ours
     "no_direct_messages": Known(
         "permanent",
-        "This connection posts by an incoming webhook, which reaches one channel and nobody alone.",
-        "Give the connection a bot token with users:read.email to write to people.",
+        "This connection posts through an incoming webhook, which sends to one channel"
+        " and not to people.",
+        "To write to people, enter a bot token with the scope users:read.email in the connection.",
     ),
     "one_channel": Known(
         "permanent",
-        "This connection posts by an incoming webhook, which reaches one channel, and not this"
-        " one.",
-        "Send to the connection’s own channel, or give the connection a bot token.",
+        "This connection posts through an incoming webhook, which sends only to another channel.",
+        "Send to the connection’s own channel, or enter a bot token in the connection.",
     ),
     "no_edits": Known(
         "permanent",
-        "Slack lets nobody change what an incoming webhook has posted.",
-        "Give the connection a bot token, which can change its posts.",
+        "Slack does not allow updates to posts of an incoming webhook.",
+        "Enter a bot token in the connection, which can update its posts.",
     ),
     "not_a_channel": Known(
         "permanent",
-        "This connection posts by a bot token, and the message was for an incoming webhook.",
-        "Send it again to the Channel ID.",
+        "This connection posts with a bot token, but the message was for an incoming webhook.",
+        "Send the message to the Channel ID.",
     ),
     "bad_reply_address": Known(
         "permanent",
-        "The address to answer the press at is not Slack’s, so nothing was sent there.",
-        "What was done stands on the request’s page.",
+        "The response address of the button does not belong to Slack, so nothing was sent there.",
+        "The request’s page shows the result.",
     ),
 }
 OURS = ("no_direct_messages", "one_channel", "no_edits", "not_a_channel", "bad_reply_address")

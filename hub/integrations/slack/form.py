@@ -36,13 +36,13 @@ def hook_path(url: str) -> str:
         raise ValueError(_FORM) from None
     if parts.scheme != "https" or host != "hooks.slack.com" or port not in (None, 443) or user:
         raise ValueError(
-            "An incoming webhook’s URL begins with https://hooks.slack.com/services/: copy it from"
-            " the Slack app as it is."
+            "The URL of an incoming webhook begins with"
+            " https://hooks.slack.com/services/. Copy it unchanged from the Slack app."
         )
     if parts.path[1:].startswith(("workflows/", "triggers/")):
         raise ValueError(
-            "This starts a workflow in Slack. Signpost posts by an incoming webhook: its URL has"
-            " /services/ in it."
+            "This URL starts a workflow in Slack. Signpost needs an incoming webhook,"
+            " whose URL contains /services/."
         )
     if not HOOK_PATH.fullmatch(parts.path) or parts.query or parts.fragment:
         raise ValueError(_FORM)
@@ -50,8 +50,8 @@ def hook_path(url: str) -> str:
 
 
 _FORM = (
-    "The URL is not whole: after /services/ stand three parts, T…, B… and a secret. Copy it from"
-    " the Slack app again."
+    "The URL is not complete. After /services/ it has three parts: T…, B… and a secret."
+    " Copy it from the Slack app again."
 )
 
 
@@ -71,10 +71,10 @@ class SlackForm(ConfigForm):
         "Webhook URL",
         [Optional(), lambda form, field: _hook(field)],
         description=(
-            "Starts with `https://hooks.slack.com/services/`. Posts to one channel; kept encrypted"
-            " and never shown again."
+            "Starts with `https://hooks.slack.com/services/` and posts to one channel."
+            " Stored encrypted and never shown again."
         ),
-        render_kw={"legend": "Incoming webhook", "optional": "or a bot, below"},
+        render_kw={"legend": "Incoming webhook", "optional": "or a bot token below"},
     )
     bot_token = SecretField(
         "Bot token",
@@ -83,21 +83,21 @@ class SlackForm(ConfigForm):
             Regexp(
                 r"xoxb-[A-Za-z0-9-]{8,250}\Z",
                 message=(
-                    "A bot token starts with xoxb-: under OAuth & Permissions it is the Bot User"
-                    " OAuth Token."
+                    "A bot token starts with xoxb-. It is the Bot User OAuth Token under"
+                    " OAuth & Permissions."
                 ),
             ),
         ],
         description=(
-            "Starts with `xoxb-`. Keeps a thread for each request, changes its posts in place, and"
-            " writes to people."
+            "Starts with `xoxb-`. With a bot token, Signpost keeps a thread for each"
+            " request, updates its posts and writes to people."
         ),
         render_kw={"legend": "Bot", "optional": "instead of the webhook", "half": True},
     )
     channel = StringField(
         "Channel ID",
         [Optional(), lambda form, field: _channel(field)],
-        description="Starts with `C` or `G`. At the end of the channel’s details in Slack.",
+        description="Starts with `C` or `G`. It is at the end of the channel’s details in Slack.",
         render_kw={"mono": True, "half": True},
     )
     app_id = StringField(
@@ -107,13 +107,14 @@ class SlackForm(ConfigForm):
             Regexp(
                 r"A[A-Z0-9]{6,20}\Z",
                 message=(
-                    "An App ID is A and capital letters or digits, as Basic Information shows it."
+                    "An App ID is A followed by capital letters or digits. It is under"
+                    " Basic Information."
                 ),
             ),
         ],
-        description="Starts with `A`. On the Slack app’s page **Basic Information**.",
+        description="Starts with `A`. It is on the Slack app’s page **Basic Information**.",
         render_kw={
-            "legend": "Buttons that act in Slack",
+            "legend": "Interactive buttons",
             "optional": "optional",
             "mono": True,
             "half": True,
@@ -123,10 +124,13 @@ class SlackForm(ConfigForm):
         "Signing Secret",
         [
             Optional(),
-            Regexp(r"[!-~]{16,200}\Z", message="A Signing Secret is 32 digits and letters a to f."),
+            Regexp(r"[!-~]{16,200}\Z", message="A Signing Secret has 32 digits or letters a to f."),
         ],
         bound_to=("app_id",),
-        description="On the same page. Proves that a press comes from Slack.",
+        description=(
+            "It is on the same page. Signpost verifies with it that a button click comes from"
+            " Slack."
+        ),
         render_kw={"half": True},
     )
 
@@ -153,21 +157,22 @@ class SlackForm(ConfigForm):
         if self.webhook_url.data and self.bot_token.data:
             return _blame(
                 self.webhook_url,
-                "Give a Webhook URL or a bot token, not both: each of them posts by itself.",
+                "Enter either a Webhook URL or a bot token, not both.",
             )
         if not (self.webhook_url.data or self.bot_token.data or self.channel.data):
             return _blame(
-                self.webhook_url, "Give the Webhook URL, or a bot token with a Channel ID."
+                self.webhook_url, "Enter the Webhook URL, or a bot token with a Channel ID."
             )
         if self.channel.data and not self.bot_token.data:
             return _blame(
                 self.bot_token,
-                "Give the bot token that posts to this channel; for a webhook, leave the Channel ID"
-                " empty.",
+                "Enter the bot token that posts to this channel. For a webhook, leave the"
+                " Channel ID empty.",
             )
         if self.bot_token.data and not self.channel.data:
             return _blame(
-                self.channel, f"Give the ID of the channel that the bot posts to. {WHERE_THE_ID_IS}"
+                self.channel,
+                f"Enter the ID of the channel that the bot posts to. {WHERE_THE_ID_IS}",
             )
         return True
 
@@ -175,7 +180,7 @@ class SlackForm(ConfigForm):
         if bool(self.app_id.data) == bool(self.signing_secret.data):
             return True
         missing = self.signing_secret if self.app_id.data else self.app_id
-        return _blame(missing, "Buttons take both an App ID and a Signing Secret, or neither.")
+        return _blame(missing, "Enter both App ID and Signing Secret, or neither.")
 
 
 def _hook(field: Any) -> None:
@@ -187,12 +192,10 @@ def _hook(field: Any) -> None:
 
 def _channel(field: Any) -> None:
     if field.data.startswith(("#", "@")):
-        raise ValidationError(
-            f"Give the channel’s ID, which stays when its name changes. {WHERE_THE_ID_IS}"
-        )
+        raise ValidationError(f"Enter the channel’s ID instead of its name. {WHERE_THE_ID_IS}")
     if not re.fullmatch(CHANNEL, field.data):
         raise ValidationError(
-            f"A Channel ID is C or G and capital letters or digits. {WHERE_THE_ID_IS}"
+            f"A Channel ID is C or G followed by capital letters or digits. {WHERE_THE_ID_IS}"
         )
 
 

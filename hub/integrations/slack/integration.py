@@ -47,7 +47,7 @@ from hub.integrations.slack.form import CHANNEL, SlackForm, hook_path, hook_plac
 from hub.integrations.slack.text import mrkdwn, units
 
 LONGEST_NAME = 100  # characters of a person's
-FOREIGN = "This button does not belong to Signpost, so nothing happened."
+FOREIGN = "This button does not belong to Signpost. Nothing was changed."
 
 
 class Slack(WebhookReceiver):
@@ -58,11 +58,11 @@ class Slack(WebhookReceiver):
     title = "Slack"
     provider = "Slack"
     summary = (
-        "Posts to a team’s channel, a thread for each request, with buttons to remind and to"
-        " snooze."
+        "Posts to a team’s channel, with a thread for each request and buttons to remind"
+        " and snooze."
     )
     docs_url = "https://docs.slack.dev/quickstart"
-    reach = "A team’s channel, and its members"
+    reach = "A team’s channel and its members"
     cost = "Free"
     setup = "About 10 minutes"
     formatting = "Block Kit"
@@ -74,25 +74,25 @@ class Slack(WebhookReceiver):
             " workspace."
         ),
         (
-            "For the simple way, switch **Incoming Webhooks** on, choose **Add New Webhook** and a"
-            " channel, and copy the **Webhook URL**."
+            "For a simple setup, turn on **Incoming Webhooks**, choose **Add New"
+            " Webhook** and a channel, and copy the **Webhook URL**."
         ),
         (
-            "For threads, posts that change in place and messages to people, take a bot instead:"
-            " under **OAuth & Permissions** add the bot scopes `chat:write`, `users:read`,"
-            " `users:read.email` and `channels:read`, choose **Install to Workspace**, and copy the"
-            " **Bot User OAuth Token**."
+            "For threads, updated posts and messages to people, use a bot instead. Under"
+            " **OAuth & Permissions** add the bot scopes `chat:write`, `users:read`,"
+            " `users:read.email` and `channels:read`. Choose **Install to Workspace**,"
+            " and copy the **Bot User OAuth Token**."
         ),
         (
-            "Then write `/invite` and the app’s name in the channel. Its **Channel ID** stands at"
-            " the end of the channel’s details."
+            "Then send `/invite` and the app’s name in the channel. Copy the **Channel"
+            " ID** from the end of the channel’s details."
         ),
         (
-            "For buttons that act in Slack, copy **App ID** and **Signing Secret** from **Basic"
-            " Information**. Under **Interactivity & Shortcuts** switch interactivity on, and set"
-            " the **Request URL** to the address shown below."
+            "For interactive buttons, copy **App ID** and **Signing Secret** from **Basic"
+            " Information**. Under **Interactivity & Shortcuts** turn on interactivity,"
+            " and set the **Request URL** to the address shown below."
         ),
-        "Paste them here, **Save**, and choose **Test connection**. Testing posts nothing.",
+        "Paste them here, **Save**, and choose **Test connection**. The test posts nothing.",
     )
 
     channel = Channel.CHAT
@@ -166,8 +166,9 @@ class Slack(WebhookReceiver):
         if _ID.fullmatch(text) or _HOOK.fullmatch(text):
             return text
         raise ValueError(
-            "Give a Channel ID (C…), a member’s ID (U…) or a mail address. Slack shows the IDs at"
-            " the end of the details of a channel, and behind ⋮ on a profile; names do not do."
+            "Enter a Channel ID (C…), a member’s ID (U…) or an email address, not a name."
+            " Slack shows the IDs at the end of a channel’s details, and under ⋮ on a"
+            " profile."
         )
 
     @classmethod
@@ -204,7 +205,7 @@ class Slack(WebhookReceiver):
         channel = str(said.get("channel") or "")
         ts = str(said.get("ts") or "")
         if not (_ID.fullmatch(channel) and _TS.fullmatch(ts)):
-            raise OutcomeUnknown("Slack’s answer names no message.", "bad_answer")
+            raise OutcomeUnknown("Slack’s response contains no message ID.", "bad_answer")
         return Accepted(f"{channel}/{ts}", Status.DELIVERED, thread="" if message.thread else ts)
 
     def _update(self, payload: dict[str, Any]) -> None:
@@ -247,7 +248,7 @@ class Slack(WebhookReceiver):
             raise
         member = found.get("id") if isinstance(found, dict) else None
         if not (isinstance(member, str) and _ID.fullmatch(member)):
-            raise TransientError("Slack’s answer names no member.", "bad_answer")
+            raise TransientError("Slack’s response contains no member ID.", "bad_answer")
         return member
 
     def render(self, message: Outbound) -> dict[str, Any]:
@@ -295,7 +296,7 @@ class Slack(WebhookReceiver):
             and re.fullmatch(r"[0-9]{1,12}", sent_at)
             and re.fullmatch(r"v0=[0-9a-f]{64}", signature)
         ):
-            raise BadWebhook("The request carries no signature of this Slack app.")
+            raise BadWebhook("The request has no signature of this Slack app.")
         # it loads all of slack_sdk, which is large
         from slack_sdk.signature import SignatureVerifier
 
@@ -305,8 +306,8 @@ class Slack(WebhookReceiver):
             genuine = False
         if not genuine:
             raise BadWebhook(
-                "The signature is not made with this app’s Signing Secret, or is more than 5"
-                " minutes old."
+                "The signature does not match this app’s Signing Secret, or is more than"
+                " 5 minutes old."
             )
 
     @webhook("slack/interactions")
@@ -401,7 +402,7 @@ def _described(request: WebhookRequest) -> str:
     what = f"an event of {named}" if request.json else f"an interaction of {named}"
     if not said and (command := _field(request, "command")):
         what = f"the slash command {command[:60]!r}"
-    return f"Slack sent {what}. Signpost reads clicks of its buttons only."
+    return f"Slack sent {what}. Signpost processes only clicks of its buttons."
 
 
 def _post(said: Mapping[str, Any]) -> str:

@@ -85,42 +85,42 @@ _OPEN = "Open the workflow in Power Automate"
 CODES: Mapping[str, Known] = {
     "url_refused": Known(
         ConnectionBroken,
-        "The workflow takes nothing by this URL: its signature is not valid any more, or not"
-        " everybody may trigger it.",
-        f"{_OPEN}, let Anyone trigger it, copy its URL again, paste it into the connection and"
-        " test.",
+        "The workflow rejected this URL: its signature is no longer valid, or not"
+        " everyone can trigger the workflow.",
+        f"{_OPEN} and allow Anyone to trigger it. Copy its URL again, paste it into the"
+        " connection and test.",
     ),
     "workflow_gone": Known(
         DestinationUnavailable,
-        "There is no workflow at this URL any more: somebody deleted it, or its owner left.",
-        "Create a Workflows webhook in the channel again, paste its URL into the connection and"
-        " test.",
+        "The workflow at this URL no longer exists: it was deleted, or its owner left.",
+        "Create a new Workflows webhook in the channel. Paste its URL into the connection"
+        " and test.",
     ),
     "workflow_off": Known(
         DestinationUnavailable,
         "The workflow is turned off.",
-        f"{_OPEN}, turn it on, then test the connection.",
+        f"{_OPEN} and turn it on. Then test the connection.",
     ),
     "card_refused": Known(
         PermanentError,
-        "The workflow did not take the card.",
-        f"{_OPEN} and see what its last run says; its trigger has to be “When a Teams webhook"
+        "The workflow did not accept the card.",
+        f"{_OPEN} and check its last run. Its trigger must be “When a Teams webhook"
         " request is received”.",
     ),
     "card_too_large": Known(
         PermanentError,
-        "The card is larger than Teams takes.",
-        "Shorten the template or its links, then resend it.",
+        "The card is larger than Teams allows.",
+        "Shorten the template or its links. Then resend the message.",
     ),
     "too_many": Known(
         SlowDown,
-        "The workflow takes no more for the moment.",
-        "Wait: it goes on by itself, more slowly.",
+        "The workflow limits requests for the moment.",
+        "Nothing to do. Signpost continues more slowly.",
     ),
     "other_channel": Known(
         PermanentError,
         "Teams posts to the channel of its workflow only.",
-        "Leave the address out, or use the connection of that channel.",
+        "Remove the address, or use the connection of that channel.",
     ),
 }
 BY_STATUS: Mapping[int, str] = {
@@ -132,8 +132,10 @@ BY_STATUS: Mapping[int, str] = {
     410: "workflow_gone",
     413: "card_too_large",
 }
-FAILED = "Teams failed before it said whether the workflow has the message. Look into the channel."
+FAILED = (
+    "Teams failed before it reported whether the workflow accepted the message. Check the channel."
+)
 NOT_KNOWN = (
-    "The workflow refused it (HTTP {status}), and Signpost does not know why. Look at its last run"
-    " in Power Automate."
+    "The workflow rejected the message (HTTP {status}), and Signpost does not know the"
+    " reason. Check its last run in Power Automate."
 )

@@ -52,7 +52,10 @@ class Teams(Integration):
     name = "teams"
     title = "Microsoft Teams"
     provider = "Microsoft"
-    summary = "Cards in a team’s channel, with links that open documents and act after a question."
+    summary = (
+        "Cards in a team’s channel, with links that open documents and actions that ask for"
+        " confirmation."
+    )
     docs_url = "https://support.microsoft.com/office/create-incoming-webhooks-with-workflows-for-microsoft-teams-8ae491c7-0394-4861-ba59-055e33f75498"
     reach = "One Teams channel"
     cost = "Free"
@@ -62,20 +65,20 @@ class Teams(Integration):
     icon = "card"
     guide = (
         (
-            "In Teams open the channel’s menu, **Workflows**, and choose **Post to a channel when a"
-            " webhook request is received**."
+            "In Teams open the channel’s menu, choose **Workflows**, then **Post to a"
+            " channel when a webhook request is received**."
         ),
         (
-            "Name it, choose team and channel, **Add workflow**, and copy the URL that it shows."
-            " Under **Who can trigger** leave **Anyone**."
+            "Enter a name, choose team and channel, then **Add workflow**, and copy the"
+            " URL. Under **Who can trigger** keep **Anyone**."
         ),
         (
-            "Paste the URL here, **Save**, and choose **Test connection**: it posts a test card to"
-            " the channel, for want of another test."
+            "Paste the URL here, **Save**, and choose **Test connection**. The test posts"
+            " a card to the channel, because Teams offers no other test."
         ),
         (
-            "The workflow belongs to you: when you leave or turn it off, it stops. Let a colleague"
-            " co-own it in Power Automate."
+            "The workflow belongs to you. It stops when you leave or turn it off, so add"
+            " a colleague as co-owner in Power Automate."
         ),
     )
 
@@ -87,7 +90,7 @@ class Teams(Integration):
     max_post_length = 4_500  # a card's buttons and their links take up to 12,000
     length_unit = "bytes"
     per_second = 1
-    rate_hint = "A workflow posts some tens of cards a minute."
+    rate_hint = "A workflow posts a few dozen cards per minute."
     concurrency = 4
     checks_visibly = True
     api = {
@@ -97,28 +100,29 @@ class Teams(Integration):
     class Form(ConfigForm):
         workflow_url = SecretField(
             "Workflow URL",
-            [InputRequired("Give the workflow’s URL."), valid_url],
+            [InputRequired("Enter the workflow’s URL."), valid_url],
             description=(
-                "All of it, from `https://` to the end of `sig=…`. Who has it can post; it is kept"
-                " encrypted and never shown."
+                "Enter all of it, from `https://` to the end of `sig=…`. Anyone with the"
+                " URL can post, so it is stored encrypted and never shown again."
             ),
             render_kw={"legend": "Workflow"},
         )
         other_host = StringField(
-            "Other host",
+            "Additional host",
             [
                 Optional(),
                 Regexp(
                     OTHER_HOST,
                     message=(
-                        "Give a host such as flow.example.us, or *.example.us for all below it."
+                        "Enter a host such as flow.example.us, or *.example.us for all"
+                        " its subdomains."
                     ),
                 ),
             ],
             filters=[lambda text: text.strip().lower() if text else text],
             description=(
-                "Only for government and national clouds, whose workflows have other hosts: the"
-                " URL’s host, or `*.` and its end."
+                "Only for government and national clouds, whose workflows have other"
+                " hosts. Enter the host of the URL, or `*.` and its domain."
             ),
             render_kw={"legend": "Other clouds", "optional": "optional", "mono": True},
         )
@@ -201,10 +205,10 @@ class Teams(Integration):
             except SendError as problem:
                 return _failed(problem, describe_last(exchanges, problem.code))
         shown = (
-            "Look into the channel: the card stands there, unless the workflow failed afterwards,"
-            " which Teams tells its owner alone."
+            "Check the channel for the test card. If the card is missing, the workflow"
+            " failed afterwards, and Teams notifies only its owner."
         )
-        return CheckResult(True, "The workflow took a test card.", shown)
+        return CheckResult(True, "The workflow accepted a test card.", shown)
 
 
 def _failed(problem: SendError, response: str) -> CheckResult:

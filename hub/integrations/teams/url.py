@@ -16,36 +16,32 @@ HOST = re.compile(r"[a-z0-9]+\.[0-9a-f]{2}\.environment\.api\.powerplatform\.com
 OTHER_HOST = r"(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+\Z"
 _WORKFLOW = re.compile(r"(?<=/)workflows/([0-9a-fA-F]{32})/triggers/")
 _CREATE = (
-    "In Teams open the channel’s menu, Workflows, choose “Post to a channel when a webhook request"
-    " is received”, let Anyone trigger it, and paste the URL that it shows."
+    "In Teams open the channel’s menu, choose Workflows, then “Post to a channel when a"
+    " webhook request is received”. Allow Anyone to trigger it, and paste its URL."
 )
 RETIRED = (
     (
         re.compile(r"[a-z0-9.-]+\.webhook\.office\.com|outlook\.office(365)?\.com"),
-        (
-            "This is the URL of an Office 365 connector, and Microsoft has switched those off."
-            f" {_CREATE}"
-        ),
+        (f"This is the URL of an Office 365 connector, which Microsoft has retired. {_CREATE}"),
     ),
     (
         re.compile(r"[a-z0-9.-]+\.logic\.azure\.com"),
         (
-            "This URL stopped working on 30 November 2025, when Microsoft moved all workflows. Open"
-            " the workflow in Power Automate, copy the new URL from its trigger, and paste that."
+            "This URL stopped working on November 30, 2025, when Microsoft moved all"
+            " workflows. Open the workflow in Power Automate, and paste the new URL of"
+            " its trigger."
         ),
     ),
 )
 STRANGE = (
-    "This is not the URL of a Teams workflow, whose host ends in"
+    "This is not the URL of a Teams workflow. Its host must end in"
     f" .environment.api.powerplatform.com. {_CREATE}"
 )
 NOT_SAFE = (
-    "The URL has to start with https://, without a user name and without another port than 443."
-    " Copy it from the workflow again."
+    "The URL must start with https://, without a user name and without a port other than"
+    " 443. Copy it from the workflow again."
 )
-INCOMPLETE = (
-    "The URL is not complete. Copy all of it from the workflow, from https:// to the end of sig=…."
-)
+INCOMPLETE = "The URL is not complete. Copy all of it, from https:// to the end of sig=…."
 
 
 def workflow_of(url: str) -> str:

@@ -11,10 +11,10 @@ from wtforms.validators import ValidationError
 
 _NUMBER = re.compile(r"-?[0-9]{1,18}")
 _NAME = re.compile(r"@[a-z][a-z0-9_]{3,31}")
-WRONG = "Give the chat’s number, such as -1001234567890, or the @name of a public channel."
+WRONG = "Enter the chat’s ID, such as -1001234567890, or the @name of a public channel."
 PERSONS = (
-    "A group’s id starts with a minus. This one is a person’s: people are written to once they"
-    " press Start."
+    "This is the ID of a person. The ID of a group starts with a minus. The bot can write"
+    " to a person after they press Start."
 )
 
 

@@ -15,7 +15,7 @@ def no_team(problem: PermanentError, team: str) -> CheckResult:
     return CheckResult(
         False,
         f"The bot cannot post to the team chat {team}.",
-        f"{says} Posts wait until this is fixed.",
+        f"{says} Posts are waiting until this is fixed.",
         (do, "Choose **Test connection**."),
         field="team_chat",
         code=problem.code,
@@ -28,7 +28,7 @@ def failed(problem: SendError, response: str) -> CheckResult:
         known = explain(problem.code)
         return CheckResult(
             False,
-            "Telegram refused the bot token.",
+            "Telegram rejected the bot token.",
             known.text if known else "",
             (
                 "In Telegram open **@BotFather**, send `/token` and choose the bot.",

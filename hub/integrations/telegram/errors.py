@@ -158,9 +158,9 @@ OUTCOMES: Mapping[str, type[SendError]] = {
     "broken": ConnectionBroken,
     "destination": NotHere,
 }
-BUSY = "Telegram takes no more for the moment."
-FAILED = "Telegram failed before it said whether it has the message."
+BUSY = "Telegram limits requests for the moment."
+FAILED = "Telegram failed before it reported whether it accepted the message."
 NOT_KNOWN = (
-    "Telegram refused it (HTTP {status}) in words that Signpost does not know. Test the connection,"
-    " and look into the chat."
+    "Telegram rejected the message (HTTP {status}) with a reason that Signpost does not"
+    " know. Test the connection, and check the chat."
 )

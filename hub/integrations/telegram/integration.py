@@ -66,8 +66,8 @@ from hub.integrations.telegram.updates import WANTED, data_of, facts_of, post_id
 SECRET = "x-telegram-bot-api-secret-token"  # noqa: S105 - the header's name
 # never to be changed: Telegram keeps what was made of it
 PURPOSE = b"Signpost: secret_token of the webhook"
-FOREIGN = "This button does not belong to Signpost, so nothing happened."
-PRESSED = "Noted. The message changes in a moment."
+FOREIGN = "This button does not belong to Signpost. Nothing was changed."
+PRESSED = "Received. The message is updated in a moment."
 
 
 class Telegram(WebhookReceiver):
@@ -78,34 +78,35 @@ class Telegram(WebhookReceiver):
     title = "Telegram"
     provider = "Telegram"
     summary = (
-        "Messages from your bot to people who started it, and to a team’s group, with buttons that"
-        " act in place."
+        "Messages from your bot to people who started it and to a team’s group, with"
+        " interactive buttons."
     )
     docs_url = "https://core.telegram.org/bots/features#botfather"
-    reach = "Telegram users who start your bot, groups, channels"
+    reach = "Telegram users who start your bot, groups and channels"
     cost = "Free"
     setup = "About 5 minutes"
     formatting = "Bold and italics"
-    buttons = "Links, and actions in place"
+    buttons = "Links and actions"
     icon = "plane"
     guide = (
         (
-            "In Telegram open **@BotFather**, send `/newbot` and answer its questions: it gives the"
-            " bot’s username and its **token**."
+            "In Telegram open **@BotFather**, send `/newbot` and answer its questions."
+            " Copy the bot’s username and **token**."
         ),
         "Paste both here, **Save**, choose **Test connection**, and **Enable**.",
         (
-            "Under **Webhook URLs** choose **Set webhook**: Telegram then sends presses of buttons,"
-            " `/stop` and new chats to us."
+            "Under **Webhook URLs** choose **Set webhook**. Telegram then sends button"
+            " clicks, `/stop` and new chats to Signpost."
         ),
         (
-            "For a team, choose **Make a link into a group** and open it. Or add the bot yourself,"
-            " to a channel as an administrator who may post, and fill in its id: it stands in the"
-            " group’s address at web.telegram.org, after `#`: `-1001234567890`."
+            "For a team, choose **Make a link into a group** and open the link. Or add"
+            " the bot yourself, in a channel as an administrator who can post, and enter"
+            " the chat’s ID. It follows the `#` in the group’s address at"
+            " web.telegram.org, such as `-1001234567890`."
         ),
         (
-            "People link themselves in one tap: they open the bot’s link and press **Start**. A bot"
-            " may not write to anybody before."
+            "To receive messages, people open the bot’s link and press **Start**. A bot"
+            " cannot write to them before."
         ),
     )
 
@@ -120,7 +121,8 @@ class Telegram(WebhookReceiver):
     per_second = 30
     per_recipient = 1
     rate_hint = (
-        "Telegram takes about 30 a second from a bot, 1 a second and 20 a minute in one group."
+        "Telegram accepts about 30 messages per second from a bot, and 1 per second and"
+        " 20 per minute in one group."
     )
     api = {"telegram": "https://api.telegram.org", "telegramlinks": "https://t.me"}
 
@@ -128,33 +130,36 @@ class Telegram(WebhookReceiver):
         token = SecretField(
             "Bot token",
             [
-                InputRequired("Give the bot’s token."),
+                InputRequired("Enter the bot’s token."),
                 Regexp(
                     r"[0-9]{5,16}:[A-Za-z0-9_-]{35}\Z",
                     message=(
-                        "A token is digits, a colon and 35 more characters. Copy all of it from"
-                        " @BotFather."
+                        "A token has digits, a colon and 35 more characters. Copy all of"
+                        " it from @BotFather."
                     ),
                 ),
             ],
             description=(
-                "From **@BotFather**, like `123456789:AA…`. Kept encrypted and never shown again."
+                "Copy it from **@BotFather**. It looks like `123456789:AA…`. Stored"
+                " encrypted and never shown again."
             ),
             render_kw={"legend": "Bot"},
         )
         bot_username = StringField(
             "Bot username",
             [
-                InputRequired("Give the bot’s username."),
+                InputRequired("Enter the bot’s username."),
                 Regexp(
                     r"(?i)(?=.{5,32}\Z)[a-z][a-z0-9_]*bot\Z",
-                    message="A bot’s username has 5 to 32 letters, digits and _, and ends in bot.",
+                    message=(
+                        "The username of a bot has 5 to 32 letters, digits and _, and ends in bot."
+                    ),
                 ),
             ],
             filters=[lambda text: text.strip().removeprefix("@") if text else text],
             description=(
-                "As **@BotFather** shows it, with or without the `@`. Links for people are made"
-                " of it."
+                "Enter it as **@BotFather** shows it, with or without the `@`. Invitation"
+                " links contain it."
             ),
             render_kw={"mono": True},
         )
@@ -162,8 +167,8 @@ class Telegram(WebhookReceiver):
             "Team chat",
             [Optional(), valid_team],
             description=(
-                "The id of a group, which starts with a minus, or the `@name` of a public channel."
-                " Left empty, the bot writes to people only."
+                "Enter the ID of a group, which starts with a minus, or the `@name` of a"
+                " public channel. Leave empty to write to people only."
             ),
             render_kw={"legend": "Team", "optional": "optional", "mono": True},
         )
@@ -210,7 +215,7 @@ class Telegram(WebhookReceiver):
             raise self._about_chat(problem, message) from None
         provider_id = post_id(posted) if isinstance(posted, dict) else ""
         if not provider_id and not message.edits:
-            raise OutcomeUnknown("Telegram’s answer names no message.", "bad_answer")
+            raise OutcomeUnknown("Telegram’s response contains no message ID.", "bad_answer")
         return Accepted(provider_id or message.edits, Status.DELIVERED)
 
     def _about_chat(self, problem: PermanentError, message: Outbound) -> SendError:
@@ -295,11 +300,11 @@ class Telegram(WebhookReceiver):
             return CheckResult(
                 False,
                 (
-                    f"This token is @{found}’s, not @{wanted}’s."
+                    f"This token belongs to @{found}, not to @{wanted}."
                     if found
-                    else "This token is of an account without a username."
+                    else "This token belongs to an account without a username."
                 ),
-                "Links for people would lead to another bot than the one that writes.",
+                "Invitation links would lead to a different bot than the one that sends messages.",
                 (
                     (
                         "Correct the username, or paste the token of the other bot from"
@@ -317,7 +322,7 @@ class Telegram(WebhookReceiver):
             except PermanentError as problem:
                 return no_team(problem, team)
         title = "Telegram is ready, with one limit." if found_wrong else "Telegram is ready."
-        return CheckResult(True, title, f"The token opens @{found}.", warnings=found_wrong)
+        return CheckResult(True, title, f"The token belongs to @{found}.", warnings=found_wrong)
 
     def _check_team(self, team: str, me: Mapping[str, Any]) -> tuple[str, ...]:
         """Return warnings about the team's chat.
@@ -327,8 +332,8 @@ class Telegram(WebhookReceiver):
         if me.get("can_join_groups") is False:
             return (
                 (
-                    "The bot may not be added to groups. Send `/setjoingroups` to **@BotFather**,"
-                    " and enable it."
+                    "The bot cannot be added to groups. Send `/setjoingroups` to"
+                    " **@BotFather**, and enable it."
                 ),
             )
         try:
@@ -341,7 +346,7 @@ class Telegram(WebhookReceiver):
             )
         except RecipientMoved as problem:
             return (
-                f"The team’s group became a supergroup. Give `{problem.new}` as **Team chat**.",
+                f"The team’s group became a supergroup. Enter `{problem.new}` as **Team chat**.",
             )
         if code := refuses_posts(member if isinstance(member, dict) else {}):
             raise error(code)
@@ -361,7 +366,7 @@ class Telegram(WebhookReceiver):
             f"Telegram sends presses, /stop and new chats of {self.senders.default} to {here} now."
         )
 
-    @action("Look at webhook")
+    @action("Check webhook")
     def look_at_webhook(self, here: str) -> str:
         """Tell where Telegram sends the bot's updates, and what went wrong there."""
         info = self._call("getWebhookInfo")
@@ -375,8 +380,8 @@ class Telegram(WebhookReceiver):
         del here
         self._call("deleteWebhook")
         return (
-            "Telegram sends no updates any more: buttons do nothing, and /stop does not arrive."
-            " Choose Set webhook to get them again."
+            "Telegram no longer sends updates, so buttons do nothing and /stop does not"
+            " arrive. Choose Set webhook to receive them again."
         )
 
     def _secret(self) -> str:
@@ -387,10 +392,10 @@ class Telegram(WebhookReceiver):
     def verify(self, request: WebhookRequest) -> None:
         given = request.headers.get(SECRET, "")
         if not given or not self.settings.get("token"):
-            raise BadWebhook("The request carries no secret token.")
+            raise BadWebhook("The request has no secret token.")
         if not hmac.compare_digest(given.encode(errors="replace"), self._secret().encode()):
             raise BadWebhook(
-                "The secret token is not this connection’s. Choose Set webhook on its page."
+                "The secret token does not match this connection. Choose Set webhook on its page."
             )
 
     @webhook("telegram/{connection}")

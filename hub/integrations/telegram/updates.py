@@ -75,8 +75,8 @@ def _described(update: Mapping[str, Any]) -> str:
     """Say in a sentence what an update is that Signpost does not read."""
     kind = next((name for name in update if name != "update_id"), "")
     if not kind:
-        return "Telegram sent an update that holds nothing, or a body that is no update."
-    return f"Telegram sent an update of the kind {kind[:60]!r}, which Signpost does not read."
+        return "Telegram sent an empty update, or a body that is not an update."
+    return f"Telegram sent an update of the kind {kind[:60]!r}, which Signpost does not process."
 
 
 def pressed(update: Mapping[str, Any]) -> str:

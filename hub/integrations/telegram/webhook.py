@@ -26,18 +26,19 @@ def refuses(here: str, *, stand_in: bool) -> str:
         parts = urlsplit(here)
         port = parts.port
     except ValueError:
-        return f"{here} is no web address. Correct HUB_PUBLIC_URL."
+        return f"{here} is not a web address. Correct HUB_PUBLIC_URL."
     if stand_in and is_loopback(parts.hostname or ""):
         return ""
     if parts.scheme != "https" or is_loopback(parts.hostname or ""):
         return (
-            f"Telegram sends to https addresses on the public internet only, and ours is {here}."
-            " Set HUB_PUBLIC_URL to such a one."
+            "Telegram sends only to https addresses on the public internet, but the"
+            f" address of this hub is {here}. Set HUB_PUBLIC_URL to a public https"
+            " address."
         )
     if (port or 443) not in PORTS:
         return (
-            f"Telegram sends to the ports 443, 80, 88 and 8443 only, and ours is {port}. Let"
-            " HUB_PUBLIC_URL name one of them."
+            "Telegram sends only to the ports 443, 80, 88 and 8443, but the port of this"
+            f" hub is {port}. Set HUB_PUBLIC_URL to an address with one of them."
         )
     return ""
 
@@ -47,8 +48,8 @@ def warnings(info: Mapping[str, Any]) -> tuple[str, ...]:
     if not info.get("url"):
         return (
             (
-                "No webhook is set, so presses of buttons, /stop and new chats do not reach us."
-                f" Choose {BUTTON}."
+                "No webhook is set, so Signpost receives no button clicks, no /stop and"
+                f" no new chats. Choose {BUTTON}."
             ),
         )
     found = []
@@ -60,7 +61,8 @@ def warnings(info: Mapping[str, Any]) -> tuple[str, ...]:
     )
     if missing:
         found.append(
-            f"Telegram keeps some updates from us ({', '.join(missing)}). Choose {BUTTON}."
+            f"Telegram does not send some updates to Signpost ({', '.join(missing)})."
+            f" Choose {BUTTON}."
         )
     if trouble := _trouble(info):
         found.append(f"{trouble} Then choose {BUTTON}.")
@@ -72,25 +74,27 @@ def described(info: Mapping[str, Any], bot: str, here: str) -> str:
     url = str(info.get("url") or "")
     if not url:
         return (
-            f"No webhook is set: Telegram keeps the updates of {bot} for 24 hours. Choose Set"
-            " webhook to get them here."
+            f"No webhook is set. Telegram keeps the updates of {bot} for 24 hours. Choose"
+            " Set webhook to receive them."
         )
     sentences = [f"Telegram sends the updates of {bot} to {url}."]
     if url != here:
         sentences = [
-            f"Telegram sends the updates of {bot} to another address, {url}. Choose Set webhook to"
-            " get them here."
+            f"Telegram sends the updates of {bot} to another address, {url}. Choose Set"
+            " webhook to receive them."
         ]
     waiting = info.get("pending_update_count")
     if isinstance(waiting, int) and waiting:
-        sentences.append(f"{waiting:,} {'waits' if waiting == 1 else 'wait'} to be delivered.")
+        sentences.append(
+            f"{waiting:,} {'update is' if waiting == 1 else 'updates are'} waiting to be delivered."
+        )
     if trouble := _trouble(info):
-        sentences.append(f"{trouble} Then choose Set webhook, which repairs it.")
+        sentences.append(f"{trouble} Then choose Set webhook to repair it.")
     elif url == here:
         sentences.append(
-            "Nothing failed."
+            "No delivery failed."
             if not waiting or waiting < MANY
-            else "Look whether the hub answers quickly enough."
+            else "Check that the hub responds quickly enough."
         )
     return " ".join(sentences)
 
@@ -112,29 +116,29 @@ def _trouble(info: Mapping[str, Any]) -> str:
 
 def _when(seconds: Any) -> str:
     moment = times.from_unix(seconds)
-    return f" on {moment:%-d %B at %H:%M} UTC" if moment else ""
+    return f" on {moment:%B} {moment.day} at {moment:%H:%M} UTC" if moment else ""
 
 
 REMEDIES = (
     (
         ("ssl", "certificate"),
-        "Give HUB_PUBLIC_URL’s host a certificate that is valid and complete with its chain.",
+        "Install a valid certificate with its full chain on the host of HUB_PUBLIC_URL.",
     ),
     (
         ("403", "401", "unauthorized", "forbidden"),
-        "The secret that Telegram sends along is not this connection’s.",
+        "The secret in Telegram’s request does not match this connection.",
     ),
     (
         ("404", "405", "moved", "301", "302", "307", "308"),
-        "Look whether HUB_PUBLIC_URL leads to this hub, without a redirect.",
+        "Check that HUB_PUBLIC_URL leads to this hub without a redirect.",
     ),
     (
         ("resolve", "timed out", "timeout", "refused", "unreachable", "reserved"),
-        "Look whether HUB_PUBLIC_URL is reached from outside.",
+        "Check that HUB_PUBLIC_URL can be reached from the internet.",
     ),
     (
         ("500", "502", "503", "504"),
-        "Look into the log of the hub, and of what stands in front of it.",
+        "Check the log of the hub and of the proxies in front of it.",
     ),
 )
-OTHERWISE = "Look whether HUB_PUBLIC_URL is reached from outside."
+OTHERWISE = "Check that HUB_PUBLIC_URL can be reached from the internet."

@@ -17,23 +17,27 @@ class AccountForm(ConfigForm):
     account_sid = StringField(
         "Account SID",
         [
-            InputRequired("Give the Account SID."),
+            InputRequired("Enter the Account SID."),
             Regexp(
                 r"AC[0-9a-fA-F]{32}\Z",
                 message=(
-                    "An Account SID is AC and 32 digits or letters a to f: 34 characters in all."
+                    "An Account SID is AC followed by 32 digits or letters a to f, 34"
+                    " characters in total."
                 ),
             ),
         ],
-        description="Starts with `AC`, 34 characters. On the first page of the Twilio Console.",
+        description=(
+            "Starts with `AC` and has 34 characters. It is on the first page of the Twilio Console."
+        ),
         render_kw={"legend": "Account", "mono": True},
     )
     auth_token = SecretField(
         "Auth Token",
-        [InputRequired("Give the Auth Token.")],
+        [InputRequired("Enter the Auth Token.")],
         bound_to=("account_sid",),
         description=(
-            "Kept encrypted and never shown again. Also needed to verify Twilio’s callbacks."
+            "Stored encrypted and never shown again. Signpost also verifies Twilio’s"
+            " callbacks with it."
         ),
     )
     api_key_sid = StringField(
@@ -42,15 +46,19 @@ class AccountForm(ConfigForm):
             Optional(),
             Regexp(
                 r"SK[0-9a-fA-F]{32}\Z",
-                message="A key SID is SK and 32 digits or letters a to f: 34 characters in all.",
+                message=(
+                    "A key SID is SK followed by 32 digits or letters a to f, 34 characters"
+                    " in total."
+                ),
             ),
         ],
         description=(
-            "Starts with `SK`. Sending then uses the key; the Auth Token still verifies callbacks."
+            "Starts with `SK`. Signpost sends with the key, and still verifies callbacks"
+            " with the Auth Token."
         ),
         render_kw={
             "legend": "API key",
-            "optional": "optional, instead of the token for sending",
+            "optional": "optional, replaces the token for sending",
             "mono": True,
             "half": True,
         },
@@ -59,7 +67,7 @@ class AccountForm(ConfigForm):
         "Key secret",
         [Optional()],
         bound_to=("account_sid", "api_key_sid"),
-        description="Shown once, when the key is made.",
+        description="Twilio shows it only once, when you create the key.",
         render_kw={"half": True},
     )
     secondary_auth_token = SecretField(
@@ -67,9 +75,10 @@ class AccountForm(ConfigForm):
         [Optional()],
         bound_to=("account_sid",),
         description=(
-            "For the time of a rotation: callbacks are verified with either token, sending uses the"
-            " first. Once the second is promoted, paste it above as **Auth Token**; what equals"
-            " that one is not kept here."
+            "Enter it during a rotation. Callbacks are verified with either token, and"
+            " the Auth Token is used for sending. After you promote the secondary token,"
+            " paste it above as **Auth Token**. A value equal to the Auth Token is not"
+            " stored here."
         ),
         render_kw={"legend": "Signatures of callbacks", "optional": "optional"},
     )
@@ -79,11 +88,11 @@ class AccountForm(ConfigForm):
             Optional(),
             Regexp(
                 r"webhooks_sharedkey_[0-9A-Za-z_-]+\Z",
-                message="A SharedKey’s ID starts with webhooks_sharedkey_.",
+                message="The ID of a SharedKey starts with webhooks_sharedkey_.",
             ),
         ],
         description=(
-            "Where a Webhook Rule of yours signs with a SharedKey. Let it sign with `HMAC_SHA256`."
+            "Enter it if a Webhook Rule signs with a SharedKey. Set the rule to `HMAC_SHA256`."
         ),
         render_kw={"mono": True, "half": True},
     )
@@ -91,14 +100,14 @@ class AccountForm(ConfigForm):
         "SharedKey secret",
         [Optional()],
         bound_to=("account_sid", "shared_key_id"),
-        description="From then on callbacks are verified with it alone.",
+        description="Once saved, callbacks are verified only with this secret.",
         render_kw={"half": True},
     )
     auth_token_too = BooleanField(
-        "Take what an Auth Token signed as well",
+        "Also accept signatures of the Auth Token",
         description=(
-            "While you switch to the SharedKey. Untick it afterwards: the older, weaker signatures"
-            " are refused then."
+            "Use it while you switch to the SharedKey. Turn it off afterwards to reject"
+            " the older, weaker signatures."
         ),
     )
 
@@ -112,12 +121,12 @@ class AccountForm(ConfigForm):
             _both(
                 self.api_key_sid,
                 self.api_key_secret,
-                "A key has an SID and a secret: give both, or neither.",
+                "Enter both the SID and the secret of the key, or neither.",
             ),
             _both(
                 self.shared_key_id,
                 self.shared_key,
-                "A SharedKey has an ID and a secret: give both, or neither.",
+                "Enter both the ID and the secret of the SharedKey, or neither.",
             ),
         ]
         return bool(valid) and all(whole)
@@ -129,11 +138,11 @@ def services() -> SendersByCountry:
         "By country",
         Regexp(
             r"MG[0-9a-fA-F]{32}\Z",
-            message="A Messaging Service is MG and 32 digits or letters a to f.",
+            message="The SID of a Messaging Service is MG followed by 32 digits or letters a to f.",
         ),
         description=(
-            "Recipients in these countries are sent to through these services, all others through"
-            " the sender above."
+            "Recipients in these countries receive messages through these services, all"
+            " others through the sender above."
         ),
     )
 

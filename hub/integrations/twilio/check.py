@@ -45,13 +45,13 @@ class CheckedTwilio(TwilioIntegration):
             return CheckResult(
                 False,
                 f"The Twilio account is {account.status}.",
-                "It signs in, but Twilio sends nothing for it.",
+                "The credentials are correct, but Twilio sends no messages for this account.",
                 (
                     (
-                        "Open the Twilio Console and see why under **Account**, or ask Twilio’s"
-                        " support."
+                        "In the Twilio Console open **Account** and check the reason, or"
+                        " contact Twilio’s support."
                     ),
-                    "Test again.",
+                    "Choose **Test connection**.",
                 ),
                 code="20005",
             )
@@ -69,8 +69,9 @@ class CheckedTwilio(TwilioIntegration):
         warnings: tuple[str, ...] = (
             (
                 (
-                    "This is a trial account: it reaches verified numbers only, and to others"
-                    " Twilio answers 21608. Verify a number in the Console, or upgrade the account."
+                    "This is a trial account, which can send only to verified numbers."
+                    " For other numbers Twilio returns 21608. Verify a number in the"
+                    " Console, or upgrade the account."
                 ),
             )
             if kind == "trial"
@@ -81,9 +82,9 @@ class CheckedTwilio(TwilioIntegration):
         if self.secondary_opens() is False:
             warnings += (
                 (
-                    "Twilio refused the secondary Auth Token, so no callback is signed with it."
-                    " Copy it from the Console again, or, when no rotation is under way, paste the"
-                    " Auth Token there: then none is kept."
+                    "Twilio rejected the secondary Auth Token, so no callback is signed"
+                    " with it. Copy it from the Console again. If no rotation is in"
+                    " progress, paste the Auth Token there to remove it."
                 ),
             )
         return CheckResult(
@@ -99,14 +100,14 @@ class CheckedTwilio(TwilioIntegration):
         except PermanentError as problem:
             return CheckResult(
                 False,
-                "The Messaging Service is not one of this account.",
-                f"Twilio does not know {sid} here.",
+                "The Messaging Service does not belong to this account.",
+                f"Twilio does not know {sid} in this account.",
                 (
                     (
                         "In the Twilio Console open **Messaging**, **Services**, and copy the SID"
                         " that starts with MG."
                     ),
-                    "Test again.",
+                    "Choose **Test connection**.",
                 ),
                 field=field,
                 code=problem.code,
@@ -117,7 +118,7 @@ class CheckedTwilio(TwilioIntegration):
             if one == sid and field == "services"
         )
         said = (
-            f"Sends{f' to {where}' if where else ''} from the Messaging Service"
+            f"Sends{f' to {where}' if where else ''} through the Messaging Service"
             f" {service.friendly_name}."
         )
         return CheckResult(True, "", f"{before} {said}".strip())
@@ -133,13 +134,13 @@ class CheckedTwilio(TwilioIntegration):
         if str(problem) == "The API key":
             return CheckResult(
                 False,
-                "Twilio refused the API key.",
-                "The Account SID and Auth Token open the account, but this key and secret do not.",
+                "Twilio rejected the API key.",
+                "The Account SID and Auth Token are correct, but this key and secret are not.",
                 (
                     "In the Twilio Console open **Account**, then **API keys & tokens**.",
                     (
-                        "Make a new standard key there, and paste its SID and secret below; or"
-                        " empty both fields to send with the Auth Token."
+                        "Create a standard key there, and paste its SID and secret below."
+                        " Or clear both fields to send with the Auth Token."
                     ),
                     "Choose **Test connection**.",
                 ),
@@ -150,13 +151,13 @@ class CheckedTwilio(TwilioIntegration):
             if self.secondary_opens():
                 return CheckResult(
                     False,
-                    "Twilio refused the Auth Token, and takes the secondary one.",
-                    "The secondary token was promoted, so the first one opens nothing any more."
-                    " Callbacks are still verified, by the secondary one.",
+                    "Twilio rejected the Auth Token, but accepts the secondary one.",
+                    "The secondary token was promoted, so the old Auth Token is no longer"
+                    " valid. Callbacks are still verified with the secondary token.",
                     (
                         (
-                            "Paste the secondary token into **Auth Token**. The other field empties"
-                            " itself when you save."
+                            "Paste the secondary token into **Auth Token**. Signpost"
+                            " clears the other field when you save."
                         ),
                         "Choose **Test connection**, then **Save**.",
                     ),
@@ -166,9 +167,10 @@ class CheckedTwilio(TwilioIntegration):
             sid = self.settings["account_sid"]
             return CheckResult(
                 False,
-                "Twilio refused the Auth Token.",
-                "The Account SID looks right, but this token does not open it. Most often the token"
-                " was rolled in the Console, or belongs to a subaccount.",
+                "Twilio rejected the Auth Token.",
+                "The Account SID has the correct form, but this token does not match it."
+                " The token was probably rotated in the Console, or belongs to a"
+                " subaccount.",
                 (
                     "In the Twilio Console open **Account**, then **API keys & tokens**.",
                     (
@@ -184,7 +186,7 @@ class CheckedTwilio(TwilioIntegration):
             return CheckResult(
                 False,
                 "Twilio has no account with this SID.",
-                "It has the right form, but Twilio does not know it.",
+                "It has the correct form, but Twilio does not know it.",
                 (
                     "Copy the **Account SID** from the first page of the Twilio Console.",
                     "Paste it below and choose **Test connection**.",

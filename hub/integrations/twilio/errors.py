@@ -153,11 +153,12 @@ OUTCOMES: Mapping[str, type[SendError]] = {
     "template": TemplateRequired,
     "broken": ConnectionBroken,
 }
-BUSY = "Twilio takes no more for the moment. Look at status.twilio.com if this stays."
+BUSY = "Twilio limits requests for the moment. If this continues, check status.twilio.com."
 FAILED = (
-    "Twilio failed before it said whether it has the message. Look at status.twilio.com if this"
-    " stays."
+    "Twilio failed before it reported whether it accepted the message. If this continues,"
+    " check status.twilio.com."
 )
 UNKNOWN_CODE = (
-    f"Twilio refused it with a code that Signpost does not know yet. Look the code up at {PAGES}."
+    "Twilio rejected the message with a code that Signpost does not know. Look up the"
+    f" code at {PAGES}."
 )

@@ -146,7 +146,7 @@ def fetch_file(
     if url.startswith(OFFICIAL):  # whatever speaks for Twilio here speaks for this host too
         url = base + url.removeprefix(OFFICIAL.rstrip("/"))
     if not url.startswith(base + "/"):
-        raise PermanentError("The file is not one of this provider’s.", "bad_address")
+        raise PermanentError("The file does not belong to this provider.", "bad_address")
     headers = {"Authorization": "Basic " + b64encode(":".join(account).encode()).decode()}
     for _ in range(HOPS):
         try:
@@ -171,4 +171,4 @@ def fetch_file(
             .strip(),
             response.body,
         )
-    raise PermanentError("The file leads on and on.", "bad_address")
+    raise PermanentError("The address of the file redirects too often.", "bad_address")

@@ -122,8 +122,8 @@ class TwilioIntegration(WebhookReceiver):
     concurrency = 64
     # segments, that is: https://help.twilio.com/articles/115002943027
     rate_hint = (
-        "Twilio passes on about 1 a second from a US number, 3 from a toll-free one, 100 from a"
-        " short code, and queues the rest."
+        "Twilio sends about 1 message per second from a US number, 3 from a toll-free"
+        " number and 100 from a short code. It queues the rest."
     )
     max_length = 1600  # characters of Body, else 21617
     stop_codes = frozenset({"21610"})
@@ -201,7 +201,7 @@ class TwilioIntegration(WebhookReceiver):
         )
         earliest = since - FIND_SLACK
         if len(listed) == FIND_LIMIT and listed[-1].date_created > earliest:
-            raise OutcomeUnknown("Twilio has more messages to this number than one page holds.")
+            raise OutcomeUnknown("Twilio has more messages to this number than fit on one page.")
         ours = [
             m
             for m in listed
@@ -256,7 +256,7 @@ class TwilioIntegration(WebhookReceiver):
     def _accepted(self, m: Any) -> Accepted:
         status = STATUSES.get(m.status) or Status.ACCEPTED
         if not isinstance(m.sid, str) or not re.fullmatch(r"[!-~]{1,64}", m.sid):
-            raise OutcomeUnknown("Twilio’s answer names no message.", "bad_answer")
+            raise OutcomeUnknown("Twilio’s response contains no message ID.", "bad_answer")
         code = str(m.error_code or "") if status in LOST else ""
         return Accepted(
             provider_id=m.sid,
@@ -339,11 +339,9 @@ class TwilioIntegration(WebhookReceiver):
     def verify(self, request: WebhookRequest) -> None:
         signature = request.headers.get(SIGNATURE, "")
         if not signature or not self._ways:
-            raise BadWebhook("The request carries no signature.")
+            raise BadWebhook("The request has no signature.")
         if not signed_by(self._ways, request, signature):
-            raise BadWebhook(
-                "The signature is not made with this account’s Auth Token or SharedKey."
-            )
+            raise BadWebhook("The signature does not match this account’s Auth Token or SharedKey.")
 
     def secondary_opens(self) -> bool | None:
         """Tell whether the secondary Auth Token opens the account; None where there is none, or

@@ -40,7 +40,7 @@ STRANGERS = {
     "RoomSid": "a video room",
     "TaskSid": "a task of TaskRouter",
     "FlowSid": "a flow of Twilio Studio",
-    "PayloadType": "the debugger of the Console",
+    "PayloadType": "the debugger of the Twilio Console",
 }
 # before the addresses of channels that an integration carries; RCS, SMS and MMS are one channel
 # here
@@ -88,10 +88,10 @@ def described(form: Mapping[str, str]) -> str:
     event = form.get("EventType") or form.get("CallStatus") or form.get("StatusCallbackEvent", "")
     said = f" ({event[:SHOWN]})" if event else ""
     if medium := _medium(form):
-        return f"This message came over {medium}, which no integration carries."
+        return f"This message arrived over {medium}, which no integration supports."
     if about:
-        return f"This webhook is about {about}{said}, which Signpost does not read."
-    return f"This webhook is neither a message nor a status of one{said}."
+        return f"This webhook is about {about}{said}, which Signpost does not process."
+    return f"This webhook is neither a message nor a message status{said}."
 
 
 def contents(form: Mapping[str, str]) -> tuple[Content, ...]:

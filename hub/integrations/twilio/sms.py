@@ -34,21 +34,21 @@ class TwilioSms(CheckedTwilio):
     summary = "Text messages to any mobile phone, with delivery receipts."
     docs_url = "https://www.twilio.com/docs/messaging/quickstart"
     reach = "Any mobile phone"
-    cost = "From $0.0083 a segment"
+    cost = "From $0.0083 per segment"
     setup = "About 5 minutes"
     guide = (
         "Open the Twilio Console. Copy **Account SID** and **Auth Token** from **Account Info**.",
         (
-            "Under **Phone Numbers**, **Active numbers**, choose one with the **SMS** capability,"
-            " or take a **Messaging Service**."
+            "Under **Phone Numbers**, **Active numbers**, choose a number with the"
+            " **SMS** capability. Or choose a **Messaging Service**."
         ),
         (
-            "Paste them here, **Save**, and choose **Test connection**. Status callbacks need no"
-            " set-up: we send their address along."
+            "Paste them here, **Save**, and choose **Test connection**. Status callbacks"
+            " need no setup, because Signpost sends their address with every message."
         ),
         (
-            "On a trial account, add each test phone under **Verified Caller IDs**. To others"
-            " Twilio answers `21608`."
+            "On a trial account, add each test phone under **Verified Caller IDs**. For"
+            " other phones Twilio returns `21608`."
         ),
     )
 
@@ -64,18 +64,19 @@ class TwilioSms(CheckedTwilio):
         sender = StringField(
             "From number or Messaging Service",
             [
-                InputRequired("Give the number to send from."),
+                InputRequired("Enter the sender: a phone number or a Messaging Service."),
                 Regexp(
                     r"(\+[0-9]{7,15}|MG[0-9a-fA-F]{32})\Z",
                     message=(
-                        "Start with + and the country code, digits only: +13175550123. A Messaging"
-                        " Service is MG and 32 digits or letters a to f."
+                        "Enter + and the country code, followed by digits only, such as"
+                        " +13175550123. Or enter a Messaging Service: MG and 32 digits or"
+                        " letters a to f."
                     ),
                 ),
             ],
             filters=[phones.parse_typed_sender],
             description=(
-                "A number like `+13175550123` (plus, country code, digits only), or a service that"
+                "Enter a number such as `+13175550123`, or a Messaging Service that"
                 " starts with `MG`."
             ),
             render_kw={"legend": "Sender", "mono": True},
@@ -93,12 +94,12 @@ class TwilioSms(CheckedTwilio):
             return CheckResult(
                 False,
                 f"{number} is not a number of this Twilio account.",
-                "Twilio would refuse every message from it (21606).",
+                "Twilio would reject every message from it (21606).",
                 (
                     "In the Twilio Console open **Phone Numbers**, **Active numbers**.",
                     (
-                        "Copy one with the **SMS** capability into the field below, or buy one, and"
-                        " test again."
+                        "Copy a number with the **SMS** capability into the field below,"
+                        " or buy one. Then test again."
                     ),
                 ),
                 field="sender",
@@ -116,13 +117,13 @@ class TwilioSms(CheckedTwilio):
             return CheckResult(
                 False,
                 f"{number} cannot send SMS.",
-                "The number belongs to the account, but has no SMS capability (21661).",
+                "The number belongs to the account but has no SMS capability (21661).",
                 (
                     (
                         "Choose a number with the **SMS** capability under **Phone Numbers**,"
                         " **Active numbers**."
                     ),
-                    "Test again.",
+                    "Choose **Test connection**.",
                 ),
                 field="sender",
                 code="21661",

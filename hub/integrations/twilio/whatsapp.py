@@ -39,28 +39,28 @@ class WhatsApp(CheckedTwilio):
     name = "whatsapp"
     title = "WhatsApp"
     summary = (
-        "WhatsApp messages with read receipts: approved templates, and free text for a day after a"
-        " reply."
+        "WhatsApp messages with read receipts: approved templates, and free text for 24"
+        " hours after a reply."
     )
     docs_url = "https://www.twilio.com/docs/whatsapp/quickstart"
     reach = "WhatsApp users"
-    cost = "Meta’s fee and $0.005 a message"
-    setup = "About 15 minutes, and Meta’s approval"
+    cost = "Meta’s fee and $0.005 per message"
+    setup = "About 15 minutes plus Meta’s approval"
     guide = (
         (
-            "In the Twilio Console open **Messaging**, **Senders**, **WhatsApp senders**, and"
-            " register one; or try it with the **sandbox**, from `+14155238886`, which reaches"
-            " phones that have texted its `join` words."
+            "In the Twilio Console open **Messaging**, **Senders**, **WhatsApp senders**,"
+            " and register a sender. Or try the **sandbox** with the sender"
+            " `+14155238886`, which can send to phones that have texted its `join` words."
         ),
         "Copy **Account SID** and **Auth Token** from **Account Info**.",
         "Paste them here with the sender, **Save**, and choose **Test connection**.",
         (
-            "Under the sender, set **Webhook URL for incoming messages** to the address shown"
-            " below: replies open the 24 hours of free text."
+            "In the settings of the sender, set **Webhook URL for incoming messages** to"
+            " the address shown below. Replies open the 24-hour window for free text."
         ),
         (
-            "Have templates approved in the **Content Template Builder**, then map them under"
-            " **Templates**."
+            "Submit templates for approval in the **Content Template Builder**. Then map"
+            " them under **Templates**."
         ),
     )
 
@@ -76,27 +76,28 @@ class WhatsApp(CheckedTwilio):
     status_path = "twilio/whatsapp"
     sender_prefix = "whatsapp:"
     rate_hint = (
-        "Twilio passes on about 80 a second from a WhatsApp sender; the sandbox one every 3"
-        " seconds."
+        "Twilio sends about 80 messages per second from a WhatsApp sender, and one every"
+        " 3 seconds from the sandbox."
     )
 
     class Form(AccountForm):
         sender = StringField(
             "WhatsApp sender or Messaging Service",
             [
-                InputRequired("Give the number to send from."),
+                InputRequired("Enter the sender: a phone number or a Messaging Service."),
                 Regexp(
                     r"(\+[0-9]{7,15}|MG[0-9a-fA-F]{32})\Z",
                     message=(
-                        "Start with + and the country code, digits only, without whatsapp: before"
-                        " it. A Messaging Service is MG and 32 digits or letters a to f."
+                        "Enter + and the country code, followed by digits only, without"
+                        " the prefix whatsapp:. Or enter a Messaging Service: MG and 32"
+                        " digits or letters a to f."
                     ),
                 ),
             ],
             filters=[lambda text: phones.parse_typed_sender(bare(text)) if text else text],
             description=(
-                "A number like `+13175550123`, as it is registered for WhatsApp, or a service that"
-                " starts with `MG`."
+                "Enter a number registered for WhatsApp, such as `+13175550123`, or a"
+                " Messaging Service that starts with `MG`."
             ),
             render_kw={"legend": "Sender", "mono": True},
         )
@@ -117,8 +118,8 @@ class WhatsApp(CheckedTwilio):
                 "Sends from Twilio’s sandbox.",
                 warnings=(
                     (
-                        "The sandbox reaches only phones that texted its join words in the last 72"
-                        " hours. To others Twilio answers 63015."
+                        "The sandbox can send only to phones that texted its join words"
+                        " in the last 72 hours. For other phones Twilio returns 63015."
                     ),
                 ),
             )
@@ -142,12 +143,12 @@ class WhatsApp(CheckedTwilio):
             return CheckResult(
                 False,
                 f"{number} is not a WhatsApp sender of this Twilio account.",
-                "Twilio would refuse every message from it (63007).",
+                "Twilio would reject every message from it (63007).",
                 (
                     "In the Twilio Console open **Messaging**, **Senders**, **WhatsApp senders**.",
                     (
-                        "Copy one that is online into the field below, or register this number, and"
-                        " test again."
+                        "Copy a sender that is online into the field below, or register"
+                        " this number. Then test again."
                     ),
                 ),
                 field="sender",
@@ -157,13 +158,13 @@ class WhatsApp(CheckedTwilio):
             return CheckResult(
                 False,
                 f"The WhatsApp sender {number} is {str(match.status).lower()}.",
-                "WhatsApp sends nothing from it until it is online.",
+                "WhatsApp sends no messages from it until it is online.",
                 (
                     (
                         "In the Twilio Console open **Messaging**, **Senders**, **WhatsApp"
                         " senders**, and finish its registration."
                     ),
-                    "Test again.",
+                    "Choose **Test connection**.",
                 ),
                 field="sender",
             )

@@ -160,7 +160,7 @@ class TestNotReached:
             )
         said = words(admin, "/activity")
         assert (
-            f"Signpost Could not reach the provider of {title} why: Twilio was not reached" in said
+            f"Signpost Could not reach the provider of {title} why: Could not reach Twilio" in said
         )
         assert f"Signpost Reached the provider of {title} again" in said
 
@@ -183,10 +183,15 @@ def test_calls_that_get_no_clear_answer_say_what_the_provider_did(
     app: Flask, admin: Browser
 ) -> None:
     fail(
-        app, OutcomeUnknown("Twilio failed before it said whether it has the message.", "http_500")
+        app,
+        OutcomeUnknown(
+            "Twilio failed before it reported whether it accepted the message.", "http_500"
+        ),
     )
     assert "Twilio cannot be reached" in words(admin, "/")
-    assert "Twilio failed before it said whether it has the message. Since" in words(admin, "/")
+    assert "Twilio failed before it reported whether it accepted the message. Since" in words(
+        admin, "/"
+    )
 
 
 # ── Slowed down ───────────────────────────────────────────────────────────────────────────────────

@@ -144,7 +144,7 @@ def test_a_kept_secret_opens_for_nothing_else(
     if other == "changed on the way":
         changed["auth_token-kept"] = kept[:-6] + "AAAAAA"
     page = browser.post(NEW, changed)
-    assert (page.status_code, "Give the Auth Token." in words(page)) == (422, True)
+    assert (page.status_code, "Enter the Auth Token." in words(page)) == (422, True)
 
 
 def test_what_is_filled_in_wrong_is_told_beside_the_field_and_nothing_typed_is_lost(
@@ -154,7 +154,7 @@ def test_what_is_filled_in_wrong_is_told_beside_the_field_and_nothing_typed_is_l
         NEW, {**values, "account_sid": "AC123", "title": "My <b>own</b> name", "do": "save"}
     )
     assert page.status_code == 422
-    assert "An Account SID is AC and 32 digits" in words(page)
+    assert "An Account SID is AC followed by 32 digits" in words(page)
     assert 'value="AC123"' in page.text
     assert 'value="My &lt;b&gt;own&lt;/b&gt; name"' in page.text
     assert values["auth_token"] not in page.text
@@ -166,7 +166,7 @@ def test_a_refused_token_is_told_with_the_remedy_and_marked_on_its_field(
 ) -> None:
     page = admin.post(PAGE, {**values, "auth_token": OTHER_TOKEN, "do": "test"})
     assert page.status_code == 200
-    assert "Twilio refused the Auth Token." in words(page)
+    assert "Twilio rejected the Auth Token." in words(page)
     assert "API keys &amp; tokens" in page.text
     assert 'aria-invalid="true"' in page.text
     assert OTHER_TOKEN not in page.text
@@ -205,7 +205,7 @@ def test_enabling_is_refused_without_a_passing_test(
 ) -> None:
     admin.post(PAGE, {**values, "auth_token": OTHER_TOKEN, "do": "save"})
     page = admin.post(PAGE + "/enable")
-    assert (page.status_code, "Twilio refused the Auth Token." in words(page)) == (422, True)
+    assert (page.status_code, "Twilio rejected the Auth Token." in words(page)) == (422, True)
     with app.app_context():
         assert one(app).state == ConnectionState.NEW
 
@@ -270,7 +270,7 @@ def test_the_sixth_message_in_a_minute_waits(
     [
         ("5551234567", "The country code is missing."),
         ("+1 317 555 12345", "too long"),
-        ("", "Give the number"),
+        ("", "Enter the sender"),
     ],
 )
 def test_a_number_that_is_none_is_told_why(
@@ -318,7 +318,7 @@ def test_what_is_broken_says_since_when_why_and_what_waits(
         set_state(
             db.session.get_one(Connection, stored),
             ConnectionState.BROKEN,
-            "Twilio refused the Auth Token.",
+            "Twilio rejected the Auth Token.",
         )
 
     with app.app_context():
@@ -326,7 +326,7 @@ def test_what_is_broken_says_since_when_why_and_what_waits(
     for place in ("/integrations", "/integrations?state=broken", PAGE):
         page = words(admin.get(place))
         assert "Broken" in page
-        assert "Twilio refused the Auth Token." in page
+        assert "Twilio rejected the Auth Token." in page
     assert "1 connection is broken" in admin.get("/account").text
     assert "No integrations with this status" in words(admin.get("/integrations?state=enabled"))
 

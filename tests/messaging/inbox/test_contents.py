@@ -452,4 +452,4 @@ def test_an_unknown_kind_is_not_tried_again(hub_demo: Flask) -> None:
     settle_receipts()
     [row] = receipts()
     assert (row.tries, row.due_at) == (1, None)
-    assert row.error == "This webhook is neither a message nor a status of one."
+    assert row.error == "This webhook is neither a message nor a message status."
