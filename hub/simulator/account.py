@@ -128,7 +128,7 @@ class Account:
     def promote(self) -> None:
         """Make the second Auth Token the first and only one; raise ValueError if there is none."""
         if not self.secondary:
-            raise ValueError("There is no secondary token to promote. Make one first.")
+            raise ValueError("There is no secondary token to promote. Create one first.")
         self._begin_with(self.secondary)
         self._keep_secondary("")
 

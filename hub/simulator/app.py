@@ -76,7 +76,7 @@ def _check_host() -> tuple[str, int] | None:
     name = urlsplit(f"//{request.host}").hostname or ""
     if is_loopback(name) or not bench().config.simulator_bind.loopback:
         return None
-    return f"The simulator answers to its own address only, not to {name}.\n", 421
+    return f"The simulator responds only at its own address, not at {name}.\n", 421
 
 
 def _harden(response: Response) -> Response:

@@ -109,7 +109,9 @@ def call(
     HTTP status and answer.
     """
     if not reachable(url):
-        log.warning("%s: not posted, %s is not on this machine", subject, urlsplit(url).netloc)
+        log.warning(
+            "%s: not sent, because %s is not on this machine", subject, urlsplit(url).netloc
+        )
         return "elsewhere", 0, b""
     limits = overrides(url)
     began = time.monotonic()
@@ -158,13 +160,13 @@ def _exchange(
         status = answer.status
         body = answer.read(LARGEST_ANSWER)
     except (OSError, http.client.HTTPException) as problem:
-        log.warning("Webhook %s: no answer from %s: %r", subject, parts.netloc, problem)
+        log.warning("Webhook %s: no response from %s: %r", subject, parts.netloc, problem)
         return "rt", 0, b""
     finally:
         connection.close()
     if 200 <= status < 300:
         return "", status, body
-    log.warning("Webhook %s: %s answered %s", subject, parts.netloc, status)
+    log.warning("Webhook %s: %s returned %s", subject, parts.netloc, status)
     # a redirect is not followed: the form would be lost on the way
     return f"{status // 100}xx", status, body
 

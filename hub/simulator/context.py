@@ -43,7 +43,7 @@ class Faults:
         """Set the faults that are given; raise ValueError when one is out of range."""
         for name, value in asked.items():
             if not 0 <= value <= LIMITS[name]:
-                raise ValueError(f"{name} goes from 0 to {LIMITS[name]}, not {value}.")
+                raise ValueError(f"{name} must be from 0 to {LIMITS[name]}, not {value}.")
         with self._lock:
             for name, value in asked.items():
                 setattr(self, name, value)

@@ -27,7 +27,7 @@ class Trouble:
     def answer(self) -> str:
         """Say in a few words what comes back."""
         if self.hangs:
-            return f"Hangs for {self.hangs:.0f} s, but posted"
+            return f"No response for {self.hangs:.0f} s, but posted"
         said = f"{self.status} {self.error}".strip()
         if self.once:
             return f"{said} once, then posted"

@@ -97,10 +97,10 @@ def write(reply: Reply, here: Bench) -> Message:
 def _check(reply: Reply) -> None:
     on_whatsapp = reply.channel == "whatsapp"
     if reply.channel not in CHANNELS:
-        raise ValueError(f"A person writes over {' or '.join(CHANNELS)}, not {reply.channel!r}.")
+        raise ValueError(f"Choose {' or '.join(CHANNELS)} as the channel, not {reply.channel!r}.")
     if not is_phone(reply.phone) or (not on_whatsapp and not NUMBER.fullmatch(reply.phone)):
         raise ValueError(
-            "Give a number such as +13175551234, or over WhatsApp a user id such as"
+            "Enter a phone number such as +13175551234, or for WhatsApp a user ID such as"
             " US.13491208655302741918."
         )
     if not (reply.text or reply.button or reply.media):

@@ -60,7 +60,7 @@ VIEWS = (  # endpoints and titles of the pages
     ("teams.page", "Teams"),
 )
 # to what a person wrote
-ANSWERS = {"ct": "nobody was there", "rt": "no answer", "elsewhere": "not on this machine"}
+ANSWERS = {"ct": "no connection", "rt": "no response", "elsewhere": "not on this machine"}
 
 
 @page.before_request
@@ -70,7 +70,7 @@ def guard() -> None:
         origin = request.headers.get("Origin")
         strange = origin is not None and urlsplit(origin).netloc != request.host
         if strange or request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
-            abort(403, "This comes from another site. Use the simulator's own page.")
+            abort(403, "This request comes from another site. Use the simulator's own page.")
 
 
 @page.get("/")
@@ -177,7 +177,7 @@ def ask_for_faults() -> BaseResponse:
         faults.ask(**{name: int(asked[name] or 0) for name in LIMITS if name in asked})
     except (TypeError, ValueError):
         ranges = ", ".join(f"{name} from 0 to {most}" for name, most in LIMITS.items())
-        abort(400, f"Give {ranges}, whole numbers.")
+        abort(400, f"Enter whole numbers: {ranges}.")
     state = {name: getattr(faults, name) for name in LIMITS}
     view = asked.get("view")
     return redirect(url_for(view), 303) if view in dict(VIEWS) else _done(state)
@@ -192,7 +192,7 @@ def given() -> dict[str, Any]:
     """Read what a program sends as JSON, or a form."""
     body = request.get_json() if request.is_json else request.form.to_dict()
     if not isinstance(body, dict):
-        abort(400, "Give a JSON object, or a form.")
+        abort(400, "Send a JSON object or a form.")
     return body
 
 
@@ -301,7 +301,7 @@ def day(when: float) -> str:
     """Name the day: Today, Yesterday, 21 November."""
     then = _local(when).date()
     return {0: "Today", 1: "Yesterday"}.get(
-        (_local(time.time()).date() - then).days, f"{then:%-d %B %Y}"
+        (_local(time.time()).date() - then).days, f"{then:%B} {then.day}, {then:%Y}"
     )
 
 

@@ -17,7 +17,7 @@ from hub.simulator.scripted_numbers import PREFIX
 people = Blueprint("people", __name__)
 people.before_request(guard)
 DECISIONS = {"approve": "approved", "reject": "rejected", "pause": "paused"}
-REASON = "The text does not fit the category it was submitted for."
+REASON = "The text does not match the category of the template."
 
 
 @people.post("/simulator/phones/<phone>/reply")
@@ -62,7 +62,7 @@ def window(phone: str) -> BaseResponse:
     try:
         ago = float(given().get("hours_ago") or 0)
     except (TypeError, ValueError):
-        abort(400, "Give hours_ago, a number.")
+        abort(400, "Send hours_ago as a number.")
     here.windows.open(whatsapp.sender(here.account), person, ago=ago * 3600)
     return _done({"left": here.windows.left(whatsapp.sender(here.account), person)}, phone, True)
 
@@ -93,7 +93,7 @@ def media(sid: str) -> Response:
     """Show a file to the page's reader: an image as it is, anything else to be saved."""
     found = bench().media.body(sid)
     if found is None:
-        abort(404, "There is no such file.")
+        abort(404, "This file does not exist.")
     kept, body = found
     kind = kept.type if kept.shown else "application/octet-stream"
     response = Response(body, mimetype=kind)
@@ -113,9 +113,9 @@ def decide(sid: str) -> BaseResponse:
     template = templates.get(sid)
     status = DECISIONS.get(str(body.get("decision", "")), "")
     if template is None:
-        abort(404, "There is no such template.")
+        abort(404, "This template does not exist.")
     if not status:
-        abort(400, f"Give a decision: {', '.join(DECISIONS)}.")
+        abort(400, f"Send a decision: {', '.join(DECISIONS)}.")
     reason = str(body.get("reason") or REASON) if status == "rejected" else ""
     changed = templates.change(
         template, status=status, reason=reason, name=template.name or template.friendly_name

@@ -34,13 +34,13 @@ def post(url: str, body: bytes, headers: dict[str, str], *, patience: float) -> 
     """Post `body` and wait `patience` seconds for the answer."""
     parts = urlsplit(url)
     if not is_loopback(parts.hostname or ""):
-        return Answer(failure="not posted, since the address is not on this machine")
+        return Answer(failure="not sent, because the address is not on this machine")
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(parts.hostname or "", parts.port, timeout=patience)
     try:
         connection.connect()
     except OSError:
-        return Answer(failure="nobody was there")
+        return Answer(failure="no connection")
     try:
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         connection.request(
@@ -54,6 +54,6 @@ def post(url: str, body: bytes, headers: dict[str, str], *, patience: float) -> 
             answer.read(LARGEST_ANSWER),
         )
     except (OSError, http.client.HTTPException):
-        return Answer(failure=f"no answer within {patience:g} s")
+        return Answer(failure=f"no response within {patience:g} s")
     finally:
         connection.close()

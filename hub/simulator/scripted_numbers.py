@@ -62,30 +62,30 @@ class Magic:
 
 
 RECIPIENTS = (
-    Magic("+15005550001", Status.FAILED, "Not a valid number", "Refused, 21211", refuses=21211),
+    Magic("+15005550001", Status.FAILED, "Invalid number", "Rejected, 21211", refuses=21211),
     Magic(
-        "+15005550002", Status.FAILED, "No route from this sender", "Refused, 21612", refuses=21612
+        "+15005550002", Status.FAILED, "No route from this sender", "Rejected, 21612", refuses=21612
     ),
-    Magic("+15005550003", Status.FAILED, "Country not enabled", "Refused, 21408", refuses=21408),
+    Magic("+15005550003", Status.FAILED, "Country not enabled", "Rejected, 21408", refuses=21408),
     Magic(
         "+15005550004",
         Status.FAILED,
         "Has replied STOP",
-        "Refused, 21610; the next is not sent",
+        "Rejected, 21610; the next message is not sent",
         refuses=21610,
     ),
-    Magic("+15005550009", Status.FAILED, "Cannot receive SMS", "Refused, 21614", refuses=21614),
+    Magic("+15005550009", Status.FAILED, "Cannot receive SMS", "Rejected, 21614", refuses=21614),
     Magic(
         "+15005550010",
         Status.FAILED,
         "Not verified, trial account",
-        "Refused, 21608",
+        "Rejected, 21608",
         refuses=21608,
     ),
     Magic(
         "+15005550011",
         Status.UNDELIVERED,
-        "Handset out of reach",
+        "Handset unreachable",
         "Undelivered, 30003",
         error=30003,
         steps=OUT_OF_REACH,
@@ -93,38 +93,42 @@ RECIPIENTS = (
     Magic(
         "+15005550012",
         Status.DELIVERED,
-        "Too busy, then fine",
+        "Rate limited once",
         "429 once, then delivered",
         stumbles=20429,
     ),
     Magic(
         "+15005550013",
         Status.DELIVERED,
-        "Down, then fine",
+        "Unavailable once",
         "503 once, then delivered",
         stumbles=20503,
     ),
     Magic(
         "+15005550014",
         Status.DELIVERED,
-        "Breaks after accepting",
+        "Error after accepting",
         "500, but delivered",
         breaks=True,
     ),
     Magic(
-        "+15005550015", Status.DELIVERED, "Never answers", "Hangs for 60 s, but delivered", hangs=60
+        "+15005550015",
+        Status.DELIVERED,
+        "No response",
+        "No response for 60 s, but delivered",
+        hangs=60,
     ),
     Magic(
         "+15005550016",
         Status.DELIVERED,
-        "Callbacks get lost",
-        "Silence, delivered when asked after 15 min",
+        "No callbacks",
+        "Delivered when polled after 15 min",
         steps=GETS_LOST,
     ),
     Magic(
         "+15005550017",
         Status.DELIVERED,
-        "Callbacks repeat and overtake",
+        "Repeated and reordered callbacks",
         "Delivered once",
         steps=OVERTAKES,
     ),
@@ -134,8 +138,8 @@ WHATSAPP = (
     Magic(
         "+15005550021",
         Status.UNDELIVERED,
-        "Window closed whatever happened",
-        "Text 63016; a template arrives",
+        "Window always closed",
+        "Text 63016; templates are delivered",
         error=63016,
         takes_templates=True,
     ),
@@ -153,21 +157,21 @@ WHATSAPP = (
         "Undelivered, 63027",
         error=63027,
     ),
-    Magic("+15005550024", Status.FAILED, "File of a wrong type", "Failed, 63021", error=63021),
-    Magic("+15005550025", Status.FAILED, "File out of reach", "Failed, 63019", error=63019),
+    Magic("+15005550024", Status.FAILED, "Wrong file type", "Failed, 63021", error=63021),
+    Magic("+15005550025", Status.FAILED, "File not available", "Failed, 63019", error=63019),
     Magic("+15005550026", Status.UNDELIVERED, "Not on WhatsApp", "Undelivered, 63024", error=63024),
     Magic(
         "+15005550027",
         Status.READ,
-        "Read comes before delivered",
-        "Read once, then delivered",
+        "Read before delivered",
+        "Read, then delivered",
         steps=READS_FIRST,
     ),
     Magic(
         "+15005550028",
         Status.SENT,
-        "Nothing after sent",
-        "Sent, as to who blocked the sender",
+        "No status after sent",
+        "Sent, as if the sender is blocked",
         steps=STAYS_SENT,
     ),
 )
@@ -183,9 +187,9 @@ class MagicSender:
 
 
 SENDERS = (
-    MagicSender("+15005550001", "Not a valid number", 21212),
+    MagicSender("+15005550001", "Invalid number", 21212),
     MagicSender("+15005550007", "Not a number of this account", 21606),
-    MagicSender("+15005550008", "Its queue is full", 21611),
+    MagicSender("+15005550008", "Queue is full", 21611),
 )
 
 ORDINARY = Magic("", Status.DELIVERED, "Any other number", "Delivered")

@@ -108,7 +108,7 @@ class Timeline:
             except (
                 Exception
             ):  # a thread that ends silently would leave every later message undelivered
-                log.exception("The simulator's timeline stumbled and goes on")
+                log.exception("The simulator's timeline had an error and continues")
                 self.stopping.wait(1)
 
     def _tick(self) -> None:
@@ -139,7 +139,9 @@ class Timeline:
         if words and message.callback:
             host = urlsplit(message.callback).netloc
             log.warning(
-                "Status callback of %s: not posted, %s is not on this machine", message.sid, host
+                "Status callback of %s: not sent, because %s is not on this machine",
+                message.sid,
+                host,
             )
         self._told.put((message.sid, n))
 

@@ -92,10 +92,10 @@ def test_what_the_app_answered_is_told_and_shown(simulator, receiver, pressable)
     assert press(simulator, pressable["ts"])["status"] == 403
     assert press(simulator, pressable["ts"], button="token-2")["status"] == 204
     simulator.post_json("/simulator/slack/app", request_url="http://127.0.0.1:9/")
-    assert press(simulator, pressable["ts"], button="snooze")["failure"] == "nobody was there"
+    assert press(simulator, pressable["ts"], button="snooze")["failure"] == "no connection"
     shown = simulator.call("GET", "/simulator/slack").text
     assert "Dana Whitfield pressed Remind signer: answered 403" in shown
-    assert "Dana Whitfield pressed Snooze a day: nobody was there" in shown
+    assert "Dana Whitfield pressed Snooze a day: no connection" in shown
 
 
 def test_presses_go_to_the_hub_unless_another_address_is_set(simulator):

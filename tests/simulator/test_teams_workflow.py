@@ -109,13 +109,13 @@ def test_without_its_signature_the_address_opens_nothing(simulator):
         ({"text": "bare"}, "is of type 'Null'"),
         ({"attachments": None}, "is of type 'Null'"),
         ({"attachments": []}, "no cards"),
-        ({"attachments": [{"contentType": "image/png"}]}, "no Adaptive Card"),
+        ({"attachments": [{"contentType": "image/png"}]}, "not an Adaptive Card"),
         (
             {"attachments": [{"contentType": ADAPTIVE, "content": {"type": "MessageCard"}}]},
             "must be 'AdaptiveCard'",
         ),
-        (card(text("x"), version="1.6"), "not one that Teams draws"),
-        (card(text("x"), version="new"), "not one that Teams draws"),
+        (card(text("x"), version="1.6"), "does not support the card version"),
+        (card(text("x"), version="new"), "does not support the card version"),
         (card(), "empty"),
     ],
 )
@@ -133,9 +133,9 @@ def test_what_fails_after_it_was_taken_is_seen_here_alone(simulator, message, wh
             {"type": "Action.OpenUrl", "title": "Go", "url": "javascript:1"},
             "has no address to open",
         ),
-        ({"type": "Carousel"}, "Carousel is not drawn"),
+        ({"type": "Carousel"}, "Carousel is not supported"),
         ({"type": "TextBlock"}, "TextBlock has no text"),
-        ("a text", "None is not drawn"),
+        ("a text", "None is not supported"),
     ],
 )
 def test_what_readers_do_not_get_is_noted(simulator, element, note):

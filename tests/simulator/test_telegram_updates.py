@@ -259,7 +259,7 @@ def test_updates_wait_for_a_webhook_and_a_restart_loses_none(own_simulator, rece
     person(own_simulator, "Tom Okafor")
     assert (
         act(own_simulator, "write", who="Tom Okafor", text="Later")["answer"]
-        == "waiting, since no webhook is set"
+        == "waiting, because no webhook is set"
     )
     own_simulator.stop()
     own_simulator.start()

@@ -56,7 +56,7 @@ def press(
     """
     post = here.slack_messages.get(channel, ts) if channel else here.slack_messages.find(ts)
     if post is None:
-        raise ValueError(f"There is no message {ts}.")
+        raise ValueError(f"Message {ts} does not exist.")
     button = _button(post, wanted)
     place = here.slack.find(post.place) or Channel(post.place, post.place.lower())
     person = here.slack.named(who or PEOPLE[0])
@@ -90,7 +90,7 @@ def _button(post: Post, wanted: dict[str, str]) -> dict[str, Any]:
             button.get(key) == wanted[key] for key in ("action_id", "block_id") if wanted.get(key)
         ) and (not wanted.get("button") or wanted["button"] in named):
             return button
-    raise ValueError(f"Message {post.name} has no such button.")
+    raise ValueError(f"Message {post.name} does not have this button.")
 
 
 def _response_url(here: Bench, post: Post, person: Person) -> str:

@@ -25,7 +25,7 @@ TROUBLES = (
     ("Channels", scripted_faults.CHANNELS),
     ("Secrets of webhooks", scripted_faults.WEBHOOKS),
     ("Tokens", scripted_faults.TOKENS),
-    ("E-mail addresses", scripted_faults.PEOPLE),
+    ("Email addresses", scripted_faults.PEOPLE),
 )
 
 
@@ -114,7 +114,7 @@ def age() -> BaseResponse:
     try:
         minutes = float(given().get("minutes") or 0)
     except (TypeError, ValueError):
-        abort(400, "Give minutes, a number.")
+        abort(400, "Send minutes as a number.")
     shelf = bench().shelf
     for name in shelf.all(webhooks.RESPONSES):
         shelf.change(
@@ -142,7 +142,9 @@ def _press(body: dict[str, str], *, link: bool) -> BaseResponse:
         abort(400, str(problem))
     if link:
         url = done.button.get("url", "")
-        return redirect(url, 303) if blocks.is_link(url) else abort(400, "This button is no link.")
+        return (
+            redirect(url, 303) if blocks.is_link(url) else abort(400, "This button is not a link.")
+        )
     return _done(
         {
             "status": done.answer.status,

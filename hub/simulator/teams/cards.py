@@ -77,15 +77,13 @@ def run(message: dict[str, Any]) -> Run:
             return Run(cards, wrong, notes)
         notes += list(_notes([*card.get("body", ()), *card.get("actions", ())]))
         cards.append(card)
-    return Run(
-        cards, "" if cards else "The message had no cards, so that nothing was posted.", notes
-    )
+    return Run(cards, "" if cards else "The message had no cards, so nothing was posted.", notes)
 
 
 def _wrong(kind: Any, card: Any) -> str:
     """Say why the flow's action cannot post a card at all."""
     if kind != ADAPTIVE:
-        return f"The attachment is of type {kind!r}, which is no Adaptive Card."
+        return f"The attachment type {kind!r} is not an Adaptive Card."
     if not isinstance(card, dict) or card.get("type") != "AdaptiveCard":
         return "Property 'type' must be 'AdaptiveCard'."
     version = str(card.get("version", ""))
@@ -93,9 +91,9 @@ def _wrong(kind: Any, card: Any) -> str:
         not all(part.isdecimal() for part in version.split("."))
         or tuple(map(int, version.split("."))) > NEWEST
     ):
-        return f"The version of the card, {version!r}, is not one that Teams draws."
+        return f"Teams does not support the card version {version!r}."
     if not isinstance(card.get("body", []), list) or not isinstance(card.get("actions", []), list):
-        return "Property 'body' or 'actions' is no array."
+        return "Property 'body' or 'actions' is not an array."
     return "" if card.get("body") or card.get("actions") else "The card is empty."
 
 
@@ -105,14 +103,14 @@ def _notes(elements: Any) -> Iterator[str]:
         kind = one.get("type") if isinstance(one, dict) else None
         if kind in UNSERVED:
             yield (
-                f"{kind} {one.get('title', '')!r} has no receiver: a card that a workflow posts"
-                " belongs to no bot."
+                f"{kind} {one.get('title', '')!r} has no receiver, because a card from a"
+                " workflow belongs to no bot."
             )
         elif isinstance(kind, str) and kind.startswith("Action."):
             if kind == "Action.OpenUrl" and not is_link(one.get("url")):
                 yield f"{kind} {one.get('title', '')!r} has no address to open."
         elif kind not in ELEMENTS:
-            yield f"{kind} is not drawn."
+            yield f"{kind} is not supported."
         elif kind in NEEDED and not one.get(NEEDED[kind]):
             yield f"{kind} has no {NEEDED[kind]}."
         if kind in CONTAINERS:

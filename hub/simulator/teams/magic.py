@@ -26,43 +26,41 @@ class Workflow(Trouble):
 
 
 WORKFLOWS = (
-    Workflow(
-        f"{4001:032}", "TriggerInputSchemaMismatch", "The trigger expects another message", 400
-    ),
-    Workflow(f"{4002:032}", "InvalidJson", "The trigger cannot read the message", 400),
-    Workflow(f"{4003:032}", "WorkflowTriggerIsNotEnabled", "The flow was turned off", 400),
+    Workflow(f"{4001:032}", "TriggerInputSchemaMismatch", "Trigger expects another message", 400),
+    Workflow(f"{4002:032}", "InvalidJson", "Trigger cannot read the message", 400),
+    Workflow(f"{4003:032}", "WorkflowTriggerIsNotEnabled", "Flow was turned off", 400),
     Workflow(
         f"{4010:032}",
         "DirectApiAuthorizationRequired",
-        "The signature in the address is wrong or has expired",
+        "Signature is invalid or expired",
         401,
     ),
     Workflow(
-        f"{4030:032}", "DirectApiAuthorizationRequired", "Not anyone may trigger the flow", 403
+        f"{4030:032}", "DirectApiAuthorizationRequired", "Not everyone can trigger the flow", 403
     ),
-    Workflow(f"{4040:032}", "WorkflowNotFound", "The flow was deleted", 404),
+    Workflow(f"{4040:032}", "WorkflowNotFound", "Flow was deleted", 404),
     Workflow(
         f"{4090:032}",
         "WorkflowTriggerIsNotEnabled",
-        "The flow was turned off, in the other status",
+        "Flow was turned off, with the other status",
         409,
     ),
-    Workflow(f"{4100:032}", "WorkflowNotFound", "The flow is gone for good", 410),
-    Workflow(f"{4130:032}", "RequestEntityTooLarge", "The message is found too large", 413),
-    Workflow(f"{4290:032}", "TooManyRequests", "Too fast, Retry-After 1", 429, once=True),
-    Workflow(f"{5020:032}", "BadGateway", "Power Automate is away", 502, once=True),
-    Workflow(f"{5030:032}", "ServiceUnavailable", "Power Automate is away", 503, once=True),
-    Workflow(f"{5040:032}", "GatewayTimeout", "Power Automate is away", 504, once=True),
-    Workflow(f"{2000:032}", "", "Answers 200, as some flows do", 200, breaks=True),
+    Workflow(f"{4100:032}", "WorkflowNotFound", "Flow was deleted permanently", 410),
+    Workflow(f"{4130:032}", "RequestEntityTooLarge", "Message is too large", 413),
+    Workflow(f"{4290:032}", "TooManyRequests", "Rate limited, Retry-After 1", 429, once=True),
+    Workflow(f"{5020:032}", "BadGateway", "Power Automate is unavailable", 502, once=True),
+    Workflow(f"{5030:032}", "ServiceUnavailable", "Power Automate is unavailable", 503, once=True),
+    Workflow(f"{5040:032}", "GatewayTimeout", "Power Automate is unavailable", 504, once=True),
+    Workflow(f"{2000:032}", "", "Returns 200, as some flows do", 200, breaks=True),
     Workflow(
         f"{2020:032}",
         "",
-        "Takes the message, and fails afterwards",
+        "Accepts the message and fails afterwards",
         202,
         fails="The bot is not part of the conversation roster.",
     ),
     Workflow(
-        f"{5000:032}", "InternalServerError", "Breaks after taking the message", 500, breaks=True
+        f"{5000:032}", "InternalServerError", "Error after accepting the message", 500, breaks=True
     ),
-    Workflow(f"{5041:032}", "", "Does not answer", hangs=60),
+    Workflow(f"{5041:032}", "", "No response", hangs=60),
 )

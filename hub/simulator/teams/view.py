@@ -21,7 +21,7 @@ from hub.simulator.teams.workflow import CHANNEL
 
 view = Blueprint("teams", __name__)
 view.before_request(guard)
-TROUBLES = (("Ids of workflows", magic.WORKFLOWS),)
+TROUBLES = (("Workflow IDs", magic.WORKFLOWS),)
 
 
 @view.get("/simulator/teams")

@@ -116,7 +116,7 @@ class Chats:
         became one before.
         """
         if chat.type != "group" or chat.moved_to:
-            raise ValueError(f"{chat.name} is no group that could be upgraded.")
+            raise ValueError(f"{chat.name} is not a group that can be upgraded.")
         fresh = Chat(
             -int(f"100{self._shelf.number('telegram supergroup', 2_000_000_001)}"),
             "supergroup",

@@ -61,7 +61,7 @@ def write(here: Telegram, chat: Chat, text: str, who: str = "") -> Done:
     _check(chat)
     post = here.messages.add(chat, entities.plain(text), by=author)
     if not chat.private and not text.startswith("/"):
-        return Done(chat, "", "not told, since bots in groups hear commands only")
+        return Done(chat, "", "not sent, because bots in groups receive only commands")
     return _told(here, chat, "message", _message(here, post), str(chat.id))
 
 
@@ -125,7 +125,7 @@ def check_payload(payload: str) -> str:
 
 def _check(chat: Chat) -> None:
     if chat.moved_to:
-        raise ValueError(f"{chat.name} became a supergroup. Write there: {chat.moved_to}.")
+        raise ValueError(f"{chat.name} became a supergroup. Use its new ID {chat.moved_to}.")
     if chat.state != "member":
         raise ValueError(
             f"{chat.name} has not started the bot."

@@ -91,9 +91,9 @@ class Updates:
     def outcome(self, number: str, patience: float) -> str:
         """Wait until an update was posted once and return the result in words."""
         if not number:
-            return "not told, since the webhook does not want it"
+            return "not sent, because the webhook does not receive this kind"
         if not self._bot.webhook.url:
-            return "waiting, since no webhook is set"
+            return "waiting, because no webhook is set"
         deadline = time.monotonic() + patience
         with self._changed:
             while True:
@@ -128,7 +128,7 @@ class Updates:
             try:
                 self._look()
             except Exception:  # a thread that ends silently would leave every later update untold
-                log.exception("The simulated Telegram stumbled over its updates and goes on")
+                log.exception("The simulated Telegram had an error with its updates and continues")
                 time.sleep(1)
 
     def _look(self) -> None:
@@ -155,7 +155,7 @@ class Updates:
             record = self._shelf.get(KIND, number)
             taken, pause = self._try(number, record) if record else (True, 0.0)
         except Exception:
-            log.exception("Update %s: posting stumbled", number)
+            log.exception("Update %s: sending failed", number)
             pause = LONGEST_PAUSE
         with self._changed:
             waiting = self._lanes.get(lane)

@@ -138,7 +138,7 @@ def write() -> BaseResponse:
     """Write `text` (such as /stop): `who` in the chat with the bot, or in the group `chat`."""
     body = _given()
     if not body.get("text", "").strip():
-        abort(400, "Write a text.")
+        abort(400, "Enter a text.")
     return _act(
         lambda: people.write(bench().telegram, _place(body), body["text"].strip(), _who(body))
     )
@@ -203,7 +203,7 @@ def _place(body: dict[str, str]) -> Chat:
     found = next(
         (chat for chat in bench().telegram.chats.all() if str(chat.id) == body["chat"]), None
     )
-    return found or abort(404, "There is no such chat.")
+    return found or abort(404, "This chat does not exist.")
 
 
 def _act(do: Any) -> BaseResponse:
