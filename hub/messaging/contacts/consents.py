@@ -220,7 +220,7 @@ def _import(line: dict[str, str], apps: Mapping[str, str], test: bool) -> bool:
     source_id = source_id_of(line, apps)
     if source not in SOURCES:
         raise Refused(
-            "no_such_source", f"Give one of {', '.join(SOURCES)}, or none.", field="source"
+            "no_such_source", f"Use one of {', '.join(SOURCES)}, or leave it empty.", field="source"
         )
     if said.at is not None and _is_known(said, source, source_id, test=test):
         return False

@@ -46,7 +46,7 @@ def test_lines_that_are_refused_are_told_with_their_field(app: Flask, admin: Bro
     )
     assert status == 200
     assert "1 consent was recorded." in page
-    assert "Line 3: given: Say yes or no." in page
+    assert "Line 3: given: Enter yes or no." in page
 
 
 def test_a_file_that_is_none_is_refused_at_its_field(admin: Browser) -> None:
