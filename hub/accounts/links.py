@@ -97,7 +97,7 @@ def choose_password(token: str, password: str) -> str:
     """
     user = password_owner(token)
     if user is None:
-        raise NotFound("link_void", "This link is used up.")
+        raise NotFound("link_void", "This link is no longer valid.")
     passwords.check_strength(password, user.email, user.name)
     return _choose(token, passwords.hash_password(password))
 

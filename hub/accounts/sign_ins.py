@@ -100,7 +100,7 @@ def change_password(user_id: str, old: str, new: str, *, keep: str = "") -> None
     name = user.name
     before = user.password_hash
     if not passwords.matches_hash(before, old):
-        raise Refused("wrong_password", "This is not your password now.", field="current")
+        raise Refused("wrong_password", "The current password is not correct.", field="current")
     passwords.check_strength(new, email, name, field="password")
     set_password(user_id, passwords.hash_password(new), keep=keep)
 

@@ -81,10 +81,6 @@ def _waiting() -> dict[str, navigation.Count]:
         words = "1 connection is broken" if broken == 1 else f"{broken} connections are broken"
         found["admin.integrations"] = navigation.Count(broken, words, bad=True)
     if new := conversations.count_unread():
-        words = (
-            "1 conversation has something new"
-            if new == 1
-            else f"{new} conversations have something new"
-        )
+        words = "1 unread conversation" if new == 1 else f"{new} unread conversations"
         found["admin.inbox"] = navigation.Count(new, words)
     return found

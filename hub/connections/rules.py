@@ -26,7 +26,7 @@ def save(connection_id: str, wanted: Rules) -> None:
     connection = lock_connection(connection_id)
     before = policy.rules_of(connection)
     if connection.archived_at is not None:
-        raise Refused("archived", "This connection is archived: it sends nothing any more.")
+        raise Refused("archived", "This connection is archived and no longer sends messages.")
     if fresh.currency != before.currency and spending.spending_of(connection.id, now()).month:
         why = (
             f"This month's spending is counted in {before.currency}. Change the currency"

@@ -277,7 +277,7 @@ def _take(came: WebhookEvent, origin: Origin, received_at: datetime) -> bool:
         and not came.address.strip()
         and not _may_be_unknown(came, origin)
     ):
-        raise Refused("no_address", "This webhook names no address.")
+        raise Refused("no_address", "This webhook contains no address.")
     at = times.clamp_reported(came.at, received_at)
     match came:
         case Inbound() if not origin.connection_ids:

@@ -73,7 +73,7 @@ def verify(request: WebhookRequest, integrations: Sequence[type[WebhookReceiver]
             if stray is not None:
                 stray.verify(request)
                 return VerifiedBy(stray, ())
-    raise BadWebhook("The signature does not fit any connection of this account.")
+    raise BadWebhook("The signature matches no connection of this account.")
 
 
 @dataclass(frozen=True)

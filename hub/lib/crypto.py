@@ -82,7 +82,7 @@ class Keyring:
             return json.loads(self.open(table, row, field, sealed))
         except (ValueError, RecursionError):
             raise DecryptionError(
-                key_id_of(sealed), "This value opens, but is not what Signpost sealed."
+                key_id_of(sealed), "This value can be decrypted, but Signpost did not write it."
             ) from None
 
     def _row_key(self, key_id: str, table: str, row: str) -> bytes:
@@ -98,9 +98,7 @@ def key_id_of(sealed: bytes) -> str:
         or sealed[0] != VERSION
         or len(sealed) < 2 + sealed[1] + NONCE + 16
     ):
-        raise DecryptionError(
-            "?", "This value is not one that Signpost sealed, or it was cut short."
-        )
+        raise DecryptionError("?", "This value was not encrypted by Signpost, or it was truncated.")
     return sealed[2 : 2 + sealed[1]].decode(errors="replace")
 
 

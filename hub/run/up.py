@@ -257,7 +257,7 @@ def welcome(config: Config, first_admin_link: str, out: TextIO) -> str:
             (
                 "API key",
                 nearby_addresses(config.data_dir / "demo-key"),
-                "what the demo's signing app posts with",
+                "of the demo's signing app",
             )
         )
     lines = ["", f"  {paint('Signpost is ready.', BOLD, out)}", ""]

@@ -224,9 +224,11 @@ def _link_signer(
     chats.link_chat(
         connection.id, request.source_id, _addresses(signer), contact.id, origin.receipt_id
     )
-    opt_out.process_keyword(Keyword.START, "opened a link", connection, contact, at, answered=True)
+    opt_out.process_keyword(
+        Keyword.START, "opened an invitation link", connection, contact, at, answered=True
+    )
     proof = (
-        f"Opened the link that was made for signer {signer.external_id} of request"
+        f"Opened the invitation link of signer {signer.external_id} of request"
         f" {request.external_id}."
     )
     db.session.add(

@@ -119,7 +119,7 @@ def _owing(request_id: str, signer: str | None) -> tuple[RequestRecord, list[Sig
             f"The request is {request.state}, so no reminder can be sent.",
         )
     if request.expired and request.expires_at is not None:
-        why = f"The time to sign ended on {card_time(request.expires_at)}, so nobody is reminded."
+        why = f"The request expired on {card_time(request.expires_at)}, so no reminder can be sent."
         raise Conflict("request_expired", why)
     chosen = [one for one in request.signers if signer in (None, one.id, one.external_id)]
     if not chosen:

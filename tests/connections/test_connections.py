@@ -83,7 +83,7 @@ def test_a_rate_does_not_make_untested_settings_tested(values: dict[str, Any]) -
 
 @pytest.mark.parametrize("rate", ["0", "-1", "fast", "nan", "inf", "10001"])
 def test_a_rate_that_is_none_is_refused_with_a_sentence(values: dict[str, Any], rate: str) -> None:
-    with pytest.raises(InvalidSettings, match="Give a number") as refusal:
+    with pytest.raises(InvalidSettings, match="Enter a number") as refusal:
         add({**values, "per_second": rate})
     assert refusal.value.field == "per_second"
 
@@ -194,7 +194,7 @@ def test_enabling_runs_the_test_that_is_missing_and_is_refused_when_it_fails(
     values: dict[str, Any], simulator: Any
 ) -> None:
     connection_id = add({**values, "auth_token": OTHER_TOKEN})
-    with pytest.raises(ConnectionNotTested, match="Twilio refused the Auth Token") as refusal:
+    with pytest.raises(ConnectionNotTested, match="Twilio rejected the Auth Token") as refusal:
         connections.enable(connection_id)
     assert refusal.value.field == "auth_token"
     assert row(connection_id).state == ConnectionState.NEW

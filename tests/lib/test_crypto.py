@@ -87,7 +87,7 @@ def test_a_missing_key_is_named() -> None:
 
 
 def test_another_key_under_the_same_id_is_told_apart_from_a_missing_one() -> None:
-    with pytest.raises(DecryptionError, match="another key under that id") as wrong:
+    with pytest.raises(DecryptionError, match="another key with that ID") as wrong:
         Keyring([("k2", OLD)]).open(*PLACE, RING.seal(*PLACE, b"secret"))
     assert wrong.value.key_id == "k2"
 

@@ -172,7 +172,7 @@ def test_pages_accept_what_people_type(text: str, number: str) -> None:
     ],
 )
 def test_what_is_not_unambiguous_is_refused_with_a_remedy(text: str) -> None:
-    with pytest.raises(ValueError, match=r"country code|Give a phone number|7 to 15 digits"):
+    with pytest.raises(ValueError, match=r"country code|Enter a phone number|7 to 15 digits"):
         phones.parse_typed(text)
 
 

@@ -301,7 +301,7 @@ def test_a_change_that_is_over_is_not_sent_again(roof: Roof, loft: Loft) -> None
     older = db.session.scalars(select(Message.id).where(Message.edits_id.is_not(None))).one()
     change(older, status="failed")
     tell("request.signed", signer="eric", signers=[])
-    with pytest.raises(Conflict, match="changed once more since"):
+    with pytest.raises(Conflict, match="updated again since"):
         resend.resend(older)
 
 

@@ -24,7 +24,7 @@ def change_posts(slug: str) -> Any:
     ]
     try:
         team_subscriptions.save_subscriptions(one.id, wanted)
-        flash("Kept. It holds for every event from now on.", "good")
+        flash("Changes saved. They apply from the next event on.", "good")
     except Conflict as refusal:
         flash(str(refusal), "bad")
     return redirect(url_for("admin.connection", slug=slug, _anchor="posts"), 303)

@@ -157,7 +157,10 @@ def unmap_template(mapping_id: str) -> Any:
     if request.method == "GET":
         return _confirm_removal(provider_templates.find_mapping(mapping_id))
     provider_templates.remove_mapping(mapping_id)
-    flash("Removed. Outside the 24 hours it is not sent any more.", "info")
+    flash(
+        "Mapping removed. Signpost no longer sends this template outside the 24-hour window.",
+        "info",
+    )
     return redirect(url_for("admin.templates"), 303)
 
 

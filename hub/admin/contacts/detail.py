@@ -284,7 +284,7 @@ def contact_of(one: Contact) -> list[Window]:
                 channel=connection.channel,
                 title=connection.title,
                 href=url_for("admin.connection", slug=connection.slug),
-                state=consent_label(until) if asks else "Always",
+                state=consent_label(until) if asks else "Always open",
                 open=not asks or until is not None,
                 talk=url_for("admin.conversation", conversation_id=talk.id) if talk else "",
             )

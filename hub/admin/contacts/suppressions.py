@@ -133,7 +133,7 @@ def remove_opt_out(suppression_id: str) -> Any:
         one = closed.find_opt_outs(suppression_id)
         if request.method == "POST":
             closed.lift_opt_out(suppression_id, why=form.why.data or "")
-            flash("Opened. Messages go to this address again.", "good")
+            flash("Opt-out removed. This address can receive messages again.", "good")
             return redirect(url_for("admin.suppressions"), 303)
     except NotFound as problem:
         flash(str(problem), "warn")

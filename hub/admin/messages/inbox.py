@@ -164,7 +164,7 @@ def inbound_file(inbound_id: str, n: str) -> Response:
             inbound_id, int(n) if n.isdecimal() else MOST
         )
     except (SendError, DecryptionError) as problem:
-        abort(502, f"The file could not be fetched. {problem}")
+        abort(502, f"Could not fetch the file. {problem}")
     response = Response(content, content_type=content_type)
     response.headers.set(
         "Content-Disposition",
@@ -267,7 +267,7 @@ def _lines(talk: ConversationSummary) -> list[ConversationLine]:
 
 
 def _said(line: ConversationEntry, template: SentText | None) -> ConversationLine:
-    content: dict[str, Any] = {"text": "The text was removed."}
+    content: dict[str, Any] = {"text": "The text was deleted."}
     if line.body is not None:
         try:
             content = line.body.content

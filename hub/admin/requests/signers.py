@@ -44,7 +44,7 @@ def _remind(request_id: str, signer_id: str) -> tuple[str, str]:
 
 def _snooze(request_id: str, signer_id: str) -> tuple[str, str]:
     return (
-        f"Nobody reminds them until {card_time(reminders.snooze(request_id, signer_id))}.",
+        f"Reminders snoozed until {card_time(reminders.snooze(request_id, signer_id))}.",
         "good",
     )
 

@@ -130,7 +130,7 @@ def says(body: Body | None) -> str:
     try:
         content = body.content
     except DecryptionError as problem:
-        return f"Sealed with the key {problem.key_id!r}, which is missing."
+        return f"Encrypted with the key {problem.key_id!r}, which is missing."
     return first_words(content["subject"] or content["text"])
 
 

@@ -66,8 +66,8 @@ CONNECTIONS: dict[str, Badge] = {
     ConnectionState.ENABLED: Badge("enabled", "toggle-on", "Enabled"),
     ConnectionState.DISABLED: Badge("disabled", "toggle-off", "Disabled"),
     ConnectionState.BROKEN: Badge("broken", "exclamation-triangle-fill", "Broken"),
-    provider_health.UNREACHABLE: Badge("unknown", "cloud-slash", "Not reachable"),
-    provider_health.SLOWED: Badge("queued", "hourglass-split", "Slowed down"),
+    provider_health.UNREACHABLE: Badge("unknown", "cloud-slash", "Unreachable"),
+    provider_health.SLOWED: Badge("queued", "hourglass-split", "Rate limited"),
     "destination": Badge("queued", "hourglass-split", "Posts paused"),
     "archived": Badge("disabled", "archive", "Archived"),
 }
@@ -81,8 +81,8 @@ REQUESTS: dict[str, Badge] = {
 }
 
 SIGNERS: dict[str, Badge] = {
-    SignerState.PENDING: Badge("queued", "hourglass-split", "Has to sign"),
-    SignerState.VIEWED: Badge("read", "eye-fill", "Opened it"),
+    SignerState.PENDING: Badge("queued", "hourglass-split", "Not signed"),
+    SignerState.VIEWED: Badge("read", "eye-fill", "Opened"),
     SignerState.SIGNED: Badge("delivered", "check-circle-fill", "Signed"),
     SignerState.DECLINED: Badge("failed", "x-octagon-fill", "Declined"),
 }

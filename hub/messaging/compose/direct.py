@@ -68,7 +68,7 @@ def _address(connection: Connection, cls: type[Integration], to: str) -> tuple[s
     """
     if not to.strip() and not connection.place:
         phone = cls.address == Address.PHONE
-        why = "Give the number to send to." if phone else "Say where to send it."
+        why = "Enter the phone number to send to." if phone else "Enter a recipient."
         raise Refused("no_address", why, field="to")
     try:
         address = cls.clean_address(to.strip() or connection.place)
@@ -97,7 +97,9 @@ def _connection(
         )
         if not among:
             kind = {None: "", True: "test ", False: "live "}[test]
-            why = f"No enabled {kind}connection carries {channel}. Enable one under Integrations."
+            why = (
+                f"No enabled {kind}connection sends over {channel}. Enable one under Integrations."
+            )
             raise Refused("no_connection", why, field="channel")
         return next((one for one in among if _takes(one, to)), among[0])
     found = db.session.scalar(

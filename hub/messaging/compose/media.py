@@ -79,8 +79,8 @@ def store_file(
     if not most:
         raise Refused(
             "media_type",
-            f"No channel passes on {content_type}. Send one of "
-            f"{', '.join(sorted(passed_on_files()))}.",
+            f"No channel supports {content_type}. Send one of"
+            f" {', '.join(sorted(passed_on_files()))}.",
             field="file",
         )
     if len(content) > most:

@@ -22,8 +22,8 @@ from hub.models import Body, Connection, Event, Message, SigningRequest
 from hub.shared import audit
 
 DAMAGED = (
-    "A damaged value in the database hides whether it was sent. Repair its row first: the page "
-    "Unreadable rows names the value."
+    "A damaged value in the database hides whether the message was sent. Repair its row"
+    " first. The page Unreadable rows names the value."
 )
 
 
@@ -48,7 +48,10 @@ def _check_state(message: Message) -> None:
     if unreadable_rows.row_of("messages", message.id) is not None:
         raise Conflict("unreadable", DAMAGED)
     if not (message.settled or Status.read(message.status) == Status.UNKNOWN):
-        why = "It is still on its way. Wait until it has arrived or failed, then send it again."
+        why = (
+            "The message is still in progress. Wait until it is delivered or failed, then"
+            " resend it."
+        )
         raise Conflict("under_way", why)
 
 
@@ -56,11 +59,11 @@ def _check_newest(message: Message) -> None:
     """Raise Conflict where a later message has taken this one's place."""
     newer = select(Message.id).where(Message.edits_id == message.edits_id, Message.id > message.id)
     if message.edits_id is not None and db.session.scalar(newer.limit(1)) is not None:
-        why = "The post was changed once more since, so this change would show what is over."
+        why = "The post was updated again since, so this update is out of date."
         raise Conflict("newer_edit", why)
     successor = db.session.scalar(select(Message.id).where(Message.after_id == message.id))
     if successor is not None:
-        why = f"It was sent again already, as {successor}. Send that one again instead."
+        why = f"The message was already resent as {successor}. Resend that message instead."
         raise Conflict("resent_already", why)
 
 
@@ -68,11 +71,16 @@ def _content(message: Message) -> dict[str, Any]:
     """Return a message's content. Raises Conflict where nothing can be sent."""
     connection = message.connection
     if not connection.enabled:
-        why = f"The connection {connection.title} does not send now. Enable it, then send again."
+        why = (
+            f"The connection {connection.title} is not enabled. Enable it, then resend the message."
+        )
         raise Conflict("connection_off", why)
     body = db.session.get(Body, message.id)
     if body is None:
-        why = "What it said was removed after its retention, so it cannot be sent again."
+        why = (
+            "The text was deleted at the end of its retention period, so the message cannot"
+            " be resent."
+        )
         raise Conflict("body_gone", why)
     content: dict[str, Any] = body.content
     return content
@@ -115,10 +123,10 @@ def _check_limits(message: Message, content: Mapping[str, Any]) -> None:
         else None
     )
     if limit is not None and limit <= now():
-        why = "The time to sign its request has ended, so nobody is asked to sign it."
+        why = "The signing request has expired, so the message cannot be resent."
         raise Conflict("request_expired", why)
     if media.file_is_gone([file["file"] for file in content.get("media", ()) if "file" in file]):
-        why = "The attached file is no longer kept. Upload it again and send a new message."
+        why = "The attached file was deleted. Upload it again and send a new message."
         raise Conflict("media_gone", why)
 
 

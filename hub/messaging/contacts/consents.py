@@ -248,7 +248,7 @@ def _said(line: dict[str, str]) -> ConsentEntry:
     word = line["given"].strip().lower()
     at = line["at"].strip()
     if word not in YES + NO:
-        raise Refused("bad_word", "Say yes or no.", field="given")
+        raise Refused("bad_word", "Enter yes or no.", field="given")
     moment = times.is_past(times.parse(at, field="at"), now(), field="at") if at else None
     more = {name: line[name] for name in ("purpose", "agent", "proof")}
     kind, address = addresses.of_kind(line["address"], line["kind"])

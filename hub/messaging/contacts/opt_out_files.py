@@ -72,7 +72,7 @@ def _import(line: dict[str, str], apps: Mapping[str, str], test: bool) -> bool:
     reason = line["reason"].strip().lower()
     for name in ("sender", "code"):
         if len(line[name]) > LONGEST_NAME:
-            raise Refused("too_long", f"Give it in at most {LONGEST_NAME} characters.", field=name)
+            raise Refused("too_long", f"Use at most {LONGEST_NAME} characters.", field=name)
     _, new = store_opt_out(
         address,
         line["channel"].strip().lower(),

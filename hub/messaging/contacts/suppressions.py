@@ -217,7 +217,7 @@ def lift_for_sender(message_id: str) -> None:
     if found is None:
         raise NotFound("not_suppressed", "Nothing blocks messages to this recipient.")
     while found is not None:
-        lift_opt_out(found.id, why="Allowed on the page of a message.")
+        lift_opt_out(found.id, why="Removed on the page of a message.")
         found = stopping(db.session.get_one(Message, message_id))
 
 

@@ -96,7 +96,9 @@ def _check(word: str, name: str, seen: dict[str, str]) -> None:
         why = f"{word[:20]}… is too long for a keyword. Use at most {LONGEST} characters."
         raise Refused("too_long", why, field=name)
     if not spellings(word):
-        raise Refused("no_letters", f"{word} holds no letter or digit. Give a word.", field=name)
+        raise Refused(
+            "no_letters", f"{word} contains no letter or digit. Enter a word.", field=name
+        )
     for form in spellings(word):
         other = seen.setdefault(form, name)
         if other != name:

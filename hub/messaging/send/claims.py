@@ -62,8 +62,8 @@ UNREADABLE_RULES = (
     "The stored rules of this connection cannot be read. Open the rules, check and save"
     " them, then enable the connection again."
 )
-ERASED = "What it said, or whom it was for, was removed."
-NOTHING_TO_EDIT = "What it would have changed does not stand there."
+ERASED = "Its text or its recipient was deleted."
+NOTHING_TO_EDIT = "The post to update does not exist."
 RESERVED = 4  # bulk leaves one in so many of a connection's threads to the other lane
 
 

@@ -93,10 +93,10 @@ def _of_attempt(attempt: Attempt, provider: str, told: dict[str, str]) -> list[E
     if attempt.outcome == "accepted":
         sender = f" From {attempt.sender}." if attempt.sender else ""
         text = f"Attempt {attempt.n}, accepted{took}{answered}.{sender}"
-        title = f"Handed to {provider}"
+        title = f"Sent to {provider}"
         status = Status.ACCEPTED
         return [Entry(attempt.started_at, "accepted", title, text, status=status, **common)]
-    title, status_ = _OUTCOMES.get(attempt.outcome, ("{provider} answered", None))
+    title, status_ = _OUTCOMES.get(attempt.outcome, ("{provider} responded", None))
     ended = Entry(
         attempt.ended_at,
         attempt.outcome,
@@ -116,7 +116,7 @@ def _of_file(attempt: Attempt, provider: str, told: dict[str, str]) -> Entry:
     return Entry(
         attempt.ended_at or attempt.started_at,
         str(attempt.outcome).replace(" ", "_"),
-        "The file cannot go along",
+        "The file cannot be attached",
         f"{attempt.why} {provider} was not called. Attempt {attempt.n}.",
         status=status,
         attempt=attempt.n,

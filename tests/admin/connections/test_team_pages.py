@@ -118,8 +118,8 @@ def test_the_page_lists_what_is_posted_and_an_admin_changes_it(
     assert [
         event.value for event in look(lambda: team_subscriptions.posted_events(connection_id))
     ] == ["request.viewed"]
-    assert "Changed what the connection Roof W1 posts" in words(boss.get("/activity"))
-    assert "A signer opened it" in words(person(Role.VIEWER).get(f"/connections/{slug}"))
+    assert "Changed the events that the connection Roof W1 posts" in words(boss.get("/activity"))
+    assert "Document opened by a signer" in words(person(Role.VIEWER).get(f"/connections/{slug}"))
 
 
 def test_a_place_that_was_moved_is_told_apart_from_what_the_settings_name(

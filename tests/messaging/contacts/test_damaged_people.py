@@ -70,7 +70,7 @@ def test_a_damaged_opt_out_opens_no_address(
     assert status(other) in SENT
     assert (status(damaged), message(damaged).code) == ("queued", "unreadable")
     [entry] = unreadable_rows.list_rows()
-    assert entry.error == f"{column} holds a value that cannot be read."
+    assert entry.error == f"{column} contains a value that cannot be read."
 
 
 PEOPLE = [

@@ -284,7 +284,7 @@ def test_an_open_quote_never_swallows_people(hub_demo: Flask) -> None:
         f'address,given,proof\n{ERIC},yes,"asked\n'
         '+13175557701,no,x\n+13175557702,no,x\n+13175557703,no,said "\n'
     )
-    with pytest.raises(Refused, match="Line 2: The cell under 'proof' goes on"):
+    with pytest.raises(Refused, match="Line 2: The cell in the column 'proof' continues"):
         consents.import_consents(file, test=True)
 
 
@@ -324,7 +324,7 @@ def test_a_quote_inside_a_cell_is_refused(hub_demo: Flask, cell: str, delimiter:
 
 
 def test_a_cell_without_a_column_is_not_left_out(hub_demo: Flask) -> None:
-    with pytest.raises(Refused, match="Line 2: It has a cell in a column without a name"):
+    with pytest.raises(Refused, match="Line 2: It has a value in a column without a name"):
         consents.import_consents(f"address,given,\n{ERIC},yes,sms\n", test=True)
     assert consents.import_consents(f"address,given,,\n{ERIC},yes,,\n", test=True).kept == 1
     assert opt_out_files.import_opt_outs(f",address\n0,{ERIC}\n", test=True).kept == 1, (
@@ -353,9 +353,7 @@ def test_names_that_look_the_same_are_one_column(hub_demo: Flask, name: str) -> 
 def test_a_file_that_says_yes_and_no_of_one_person_is_refused(
     hub_demo: Flask, first: str, second: str
 ) -> None:
-    with pytest.raises(
-        Refused, match="Line 4: It says the opposite of line 2 about the same person"
-    ):
+    with pytest.raises(Refused, match="Line 4: It contradicts line 2 about the same person"):
         consents.import_consents(
             f"address,given,channel\n{first}\n+13175557709,yes,\n{second}\n", test=True
         )

@@ -206,7 +206,7 @@ def test_start_lifts_only_what_a_keyword_closed(hub_demo: Flask) -> None:
         db.session.scalars(select(Message).order_by(Message.id.desc())).first()
     )  # type: ignore[arg-type]
     assert problem is not None
-    assert "Somebody here closed" in problem.text
+    assert "was opted out manually" in problem.text
     suppressions.lift_opt_out(closed.id, why="It was overturned.")
     assert send("whatsapp") == "queued"
 

@@ -108,7 +108,10 @@ def test_a_message_that_no_worker_finds_is_found(hub_demo: Flask, simulator: Any
     assert status(lost) == "queued"
     unreadable_rows.retry_rows()
     [entry] = unreadable_rows.list_rows()
-    assert (entry.row, entry.error) == (lost, "messages.due_at holds a value that cannot be read.")
+    assert (entry.row, entry.error) == (
+        lost,
+        "messages.due_at contains a value that cannot be read.",
+    )
     unreadable_rows.retry_row(entry.id)
     deliver()
     assert status(lost) in ("accepted", "sent", "delivered")
