@@ -263,14 +263,14 @@ def set_source_opt_outs(slug: str, on: bool) -> None:
 @click.option(
     "--failed",
     is_flag=True,
-    help="Replay callbacks that could not be applied or had an unknown message.",
+    help="Replay callbacks that could not be processed or had an unknown message.",
 )
 def replay(message: str | None, since: str | None, failed: bool) -> None:
     """Apply stored callbacks again.
 
     Nothing changes if nothing was missed.
 
-    Several conditions must all match. The exit status is 1 if some callbacks could not be applied.
+    Several conditions must all match. The exit status is 1 if some callbacks could not be processed.
     """
     if not (message or since or failed):
         raise click.UsageError("Choose the callbacks: --message ID, --since TIME or --failed.")

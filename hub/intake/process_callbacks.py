@@ -84,7 +84,7 @@ class CallbackRow:
 UNKNOWN = "This hub does not know the message."
 NOBODYS = "No connection of this account has the sender or destination."
 REMOVED = (
-    "Its content was deleted at the end of its retention period, so it can no longer be applied."
+    "Its content was deleted at the end of its retention period, so it can no longer be processed."
 )
 
 receipts = table_of(Receipt)

@@ -273,6 +273,6 @@ def _note(selection: Selection) -> None:
     words = [
         f"about {selection.message}" if selection.message else "",
         f"since {selection.since:%Y-%m-%dT%H:%M:%SZ}" if selection.since else "",
-        "that could not be applied" if selection.failed or selection.receipt_id else "",
+        "that could not be processed" if selection.failed or selection.receipt_id else "",
     ]
     audit.record("receipt.replayed", selection.receipt_id, " ".join(filter(None, words)))

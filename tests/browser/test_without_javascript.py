@@ -341,7 +341,7 @@ def _(bare: Bare) -> None:
     bare.page.goto("/receipts")
     until_shown(bare.page, bare.row(sid))
     bare.row(sid).get_by_role("button", name="Replay").click()
-    bare.says("1 could not be applied.")
+    bare.says("1 callback could not be processed.")
 
 
 # ── Inbox and templates ───────────────────────────────────────────────────────────────────────────

@@ -195,7 +195,7 @@ def test_callbacks_that_were_not_settled_are_listed_with_the_reason_until_they_a
         assert part in page
     admin.post(f"/receipts/{given_up}/replay")
     assert (
-        f"Replayed 1 callback. 1 callback could not be applied. {process_callbacks.UNKNOWN}"
+        f"Replayed 1 callback. 1 callback could not be processed. {process_callbacks.UNKNOWN}"
         in words(admin.get("/receipts"))
     )
     with app.app_context():
@@ -262,7 +262,7 @@ def test_a_replay_leads_to_no_other_site(given_up: str, admin: Browser, target: 
         (
             Report(read=3, new=1, failed=1, reasons={"Why.": Reason(1, "rcp_1")}),
             "warn",
-            "added. 1 callback could not be applied. Why.",
+            "added. 1 callback could not be processed. Why.",
         ),
     ],
 )
