@@ -270,7 +270,7 @@ def replay(message: str | None, since: str | None, failed: bool) -> None:
 
     Nothing changes if nothing was missed.
 
-    Several conditions must all match. The exit status is 1 if some callbacks could not be processed.
+    Several conditions must all match. The exit status is 1 if some could not be processed.
     """
     if not (message or since or failed):
         raise click.UsageError("Choose the callbacks: --message ID, --since TIME or --failed.")
