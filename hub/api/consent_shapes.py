@@ -16,7 +16,7 @@ EVERY = "Omit for every channel."
 
 
 class SuppressionIn(Strict):
-    """An address that nothing may be sent to."""
+    """An address to opt out."""
 
     address: Address = Field(
         description=(
@@ -46,7 +46,7 @@ class SuppressionQuery(Strict):
 
 
 class SuppressionOut(BaseModel):
-    """An address that nothing may be sent to, or might not until it was lifted."""
+    """An opt-out of an address, active or removed."""
 
     id: str
     address: str | None = Field(description="Null if the person was erased.")
@@ -62,14 +62,14 @@ class SuppressionOut(BaseModel):
 
 
 class BlockOut(BaseModel):
-    """A reason why messages of your source to an address are not sent now."""
+    """An opt-out or a refusal that blocks messages of your source to an address now."""
 
     channel: Channel | None = Field(description="Null for every channel.")
     code: str = Field(description="The code that a message would get: keyword, admin, api…")
 
 
 class SuppressionsOut(BaseModel):
-    """A page of your source's own opt-outs, newest first; `next` is null on the last."""
+    """A page of your source's own opt-outs, newest first. `next` is null on the last page."""
 
     suppressions: list[SuppressionOut]
     blocked: list[BlockOut] | None = Field(
@@ -83,7 +83,7 @@ class SuppressionsOut(BaseModel):
 
 
 class ConsentIn(Strict):
-    """A yes or a no of a person."""
+    """A consent or a refusal of a person."""
 
     address: Address = Field(
         description=(
@@ -117,7 +117,7 @@ class ConsentIn(Strict):
 
 
 class ConsentQuery(Strict):
-    """The address whose consents to list."""
+    """Filters for the list of consents."""
 
     address: Address
     limit: Annotated[int, Field(ge=1, le=MOST)] = 25
@@ -125,7 +125,7 @@ class ConsentQuery(Strict):
 
 
 class ConsentOut(BaseModel):
-    """A line of the ledger."""
+    """A recorded consent or refusal."""
 
     id: str
     address: str
@@ -140,7 +140,7 @@ class ConsentOut(BaseModel):
 
 
 class ConsentsOut(BaseModel):
-    """A page of the ledger, newest first. `next` is null on the last."""
+    """A page of consents and refusals, newest first. `next` is null on the last page."""
 
     consents: list[ConsentOut]
     next: str | None

@@ -17,19 +17,19 @@ from hub.signing.events import Strict
 
 # ── In ────────────────────────────────────────────────────────────────────────────────────────────
 class RemindIn(Strict):
-    """Whom to remind; everybody who has still to sign when it is left out."""
+    """The signer to remind. Omit it to remind every signer who has not signed."""
 
     signer: str | None = Field(default=None, description="The signer's Signpost ID or your own ID.")
 
 
 class SnoozeIn(Strict):
-    """The signer whose reminders to snooze or resume. Without one, everyone who has not signed."""
+    """The signer whose reminders to snooze or resume. Omit it for all who have not signed."""
 
     signer: str | None = Field(default=None, description="The signer's Signpost ID or your own ID.")
 
 
 class InviteIn(Strict):
-    """Whom to invite to a chat, and over which connection."""
+    """The signer to invite to a chat, and the connection."""
 
     signer: str = Field(description="The signer's Signpost ID or your own ID.")
     connection: str | None = Field(
@@ -51,7 +51,7 @@ class BriefOut(BaseModel):
 
 
 class SkippedOut(BaseModel):
-    """A step that was wanted and could not be taken."""
+    """A step that was planned but skipped, with the reason."""
 
     signer: str = Field(description="The signer's ID in your app, or empty for a team.")
     step: str
@@ -60,7 +60,7 @@ class SkippedOut(BaseModel):
 
 
 class EventRef(BaseModel):
-    """The event, as stored."""
+    """The stored event."""
 
     id: str
 
@@ -74,7 +74,7 @@ class EventOut(BaseModel):
 
 
 class SignerOut(BaseModel):
-    """A signer, with what he or she was told."""
+    """A signer, with the messages sent to them."""
 
     id: str = Field(description="The signer's ID in your app.")
     name: str | None
@@ -103,7 +103,7 @@ class RequestOut(BaseModel):
 
 
 class InvitationOut(BaseModel):
-    """A link that a signer opens once, to be written to in a chat."""
+    """A link that a signer opens once to receive messages in a chat."""
 
     url: str
     expires_at: AwareDatetime

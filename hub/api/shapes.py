@@ -40,7 +40,7 @@ _CONTENT = [_needs("text"), _needs("media"), _needs("media_url")]
 
 # ── In ────────────────────────────────────────────────────────────────────────────────────────────
 class MessageIn(Strict):
-    """A direct message: over a connection, or over the first enabled one of a channel."""
+    """A direct message over a connection, or over the first enabled connection of a channel."""
 
     # not `oneOf` at the top, which generators of clients read as several bodies without our fields
     model_config = ConfigDict(
@@ -170,7 +170,7 @@ def stored_value(change: Callable[[], T], answer: Callable[[T], A]) -> A:
 
 # ── Out ───────────────────────────────────────────────────────────────────────────────────────────
 class ErrorOut(BaseModel):
-    """The reason why a message did not arrive, and its remedy."""
+    """The reason why a message was not delivered, and the remedy."""
 
     code: str
     text: str
@@ -178,7 +178,7 @@ class ErrorOut(BaseModel):
 
 
 class TimelineOut(BaseModel):
-    """One thing that happened to a message."""
+    """One entry of a message's timeline."""
 
     at: AwareDatetime
     what: str
@@ -198,7 +198,7 @@ class TimelineOut(BaseModel):
 
 
 class MediaOut(BaseModel):
-    """A file that was taken, to be named in `media` of a message until it expires."""
+    """An uploaded file. Messages can name it in `media` until it expires."""
 
     id: str
     name: str
@@ -208,7 +208,7 @@ class MediaOut(BaseModel):
 
 
 class MessageOut(BaseModel):
-    """A message, and what became of it."""
+    """A message with its status."""
 
     id: str
     status: Status
@@ -229,14 +229,14 @@ class MessageOut(BaseModel):
 
 
 class MessagesOut(BaseModel):
-    """A page of messages, newest first. `next` is null on the last."""
+    """A page of messages, newest first. `next` is null on the last page."""
 
     messages: list[MessageOut]
     next: str | None
 
 
 class ProblemOut(BaseModel):
-    """An error, as RFC 9457 has it."""
+    """An error in the form of RFC 9457."""
 
     type: str
     title: str

@@ -133,7 +133,7 @@ Locale = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-
 
 
 class Strict(BaseModel):
-    """Refuses fields it does not know: what is not understood must not be dropped silently."""
+    """Refuse unknown fields instead of dropping them silently."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -168,7 +168,7 @@ class RequestIn(Strict):
 
 
 class SendTo(Strict):
-    """The addresses of a signer to use; true for every address given."""
+    """The addresses of a signer to use. All are used by default."""
 
     mobile_number: StrictBool = True
     email: StrictBool = True

@@ -68,7 +68,7 @@ def public(view: F) -> F:
 
 
 class SignedIn(UserMixin):  # type: ignore[misc]
-    """Whom Flask-Login knows: a user by the token of this browser's sign-in."""
+    """A signed-in user for Flask-Login, identified by the token of the browser's sign-in."""
 
     def __init__(self, token: str, user: User) -> None:
         self.token = token

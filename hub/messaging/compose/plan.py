@@ -43,7 +43,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Route:
-    """Whom to tell, over which steps."""
+    """A route: the people to notify, and the steps."""
 
     audience: str
     steps: Sequence[Step]
