@@ -103,7 +103,7 @@ class SkippedStep:
 
 REASONS = {
     "no_address": "The signer has no address for this channel.",
-    "not_wanted": "The signer's preference excludes this channel.",
+    "not_wanted": "The signing app excluded this address.",
     "no_connection": "No enabled connection sends over this channel.",
     "connection_off": (
         "The connection that posts this event to the team is not enabled. Enable it, or"
