@@ -123,7 +123,7 @@ def test_an_empty_expiry_is_refused_rather_than_read_as_never(tmp_path: Path) ->
     hub(tmp_path, "migrate")
     refused = hub(tmp_path, "api-key", "create", "signing app", "--expires", "")
     assert (refused.returncode, refused.stdout) == (1, "")
-    assert "Write 90d" in refused.stderr
+    assert "Enter 90d" in refused.stderr
 
 
 def test_sources_are_listed_with_the_number_of_their_keys(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ class Timeline:
                         message = replace(message, fate=message.fate or code)
             self._store.change(message.sid, fate=message.fate)
         except Exception:  # a message that is lost here would stay queued
-            log.exception("Files of %s: could not be fetched", message.sid)
+            log.exception("Files of %s: could not fetch", message.sid)
         self._line_up(message)
 
     def _line_up(self, message: Message) -> None:

@@ -47,7 +47,7 @@ def send_message(
         cls, url=media_url, file_id=media_id, source_id=source_id, test=test
     )
     if not readable(text).strip() and not files:
-        raise Refused("empty_text", "Give the text of the message.", field="text")
+        raise Refused("empty_text", "Enter the text of the message.", field="text")
     refuse_too_long(cls, readable(text))
     return add(
         Draft(

@@ -186,7 +186,7 @@ def send_reply(conversation_id: str, text: str) -> str:
     said = readable(text).strip()
     cls = integrations.get(connection.integration)
     if not said:
-        raise Refused("empty_text", "Give the text of the answer.", field="text")
+        raise Refused("empty_text", "Enter the text of the reply.", field="text")
     refuse_too_long(cls, said)
     if not connection.enabled:
         raise Conflict(
