@@ -69,7 +69,9 @@ def test_an_admin_connects_twilio_and_a_text_arrives(
     expect(page.get_by_text("Saved. Enable the connection to start sending")).to_be_visible()
     expect(page.locator("#setup-steps")).to_contain_text("Test, done")
     press(page, "Enable connection")
-    expect(page.get_by_text("Enabled. It sends from now on.")).to_be_visible()
+    expect(
+        page.get_by_text("Enabled. Messages are sent over this connection from now on.")
+    ).to_be_visible()
     expect(page.locator("#connection-state")).to_have_text("Enabled")
 
     page.get_by_label("Your mobile number").fill(to)
@@ -79,7 +81,7 @@ def test_an_admin_connects_twilio_and_a_text_arrives(
         until_shown(page, delivered)
     expect(delivered).to_be_visible()
     page.get_by_role("link", name="View message").click()
-    expect(page.get_by_text("It arrived.")).to_be_visible()
+    expect(page.get_by_text("Delivered in")).to_be_visible()
 
     page.goto(hub.phone_url(to))
     expect(page.locator("#phone")).to_contain_text(
@@ -144,7 +146,7 @@ def test_a_mistyped_field_says_so_beside_it(
     page.get_by_label("Account SID").fill("AC123")
     page.get_by_label("From number or Messaging Service").fill("317 555 0123")
     press(page, "Save connection")
-    expect(page.locator("#account_sid-error")).to_contain_text("34 characters in all")
+    expect(page.locator("#account_sid-error")).to_contain_text("34 characters in total")
     expect(page.locator("#sender-error")).to_contain_text(
         "Start with + and the country code, digits only"
     )
@@ -180,7 +182,7 @@ def test_the_eleventh_save_in_a_minute_waits_and_keeps_what_was_typed(
     connect(page, hub, "Saved often")
     for _ in range(9):
         press(page, "Save changes")
-        expect(page.get_by_text("Nothing was changed.")).to_be_visible()
+        expect(page.get_by_text("No changes to save.")).to_be_visible()
     page.get_by_label("From number or Messaging Service").fill("+15005550011")
     with page.expect_response(lambda answer: answer.request.method == "POST") as answered:
         press(page, "Save changes")

@@ -64,4 +64,4 @@ def test_a_form_sent_after_signing_out_elsewhere_leads_back_to_its_page(
     expect(elsewhere.get_by_text("You are signed out.")).to_be_visible()
     page.get_by_label("Name", exact=True).fill("Contracts")
     page.get_by_role("button", name="Create API key").click()
-    expect(page.get_by_text("You are signed out. Sign in, then do it again.")).to_be_visible()
+    expect(page.get_by_text("You are signed out. Sign in and try again.")).to_be_visible()

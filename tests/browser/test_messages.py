@@ -83,7 +83,7 @@ def test_a_failed_message_says_why_what_to_do_and_is_sent_again(
     press(page, "Resend message")
     expect(page.locator(".sp-leg")).to_have_count(2)
     page.goto(f"/messages/{message_id}")
-    expect(page.get_by_text("It was sent again already")).to_be_visible()
+    expect(page.get_by_text("It was already sent again")).to_be_visible()
     expect(page.get_by_role("button", name="Resend message")).to_have_count(0)
 
 
@@ -166,7 +166,7 @@ def test_a_reminder_reaches_the_phone_of_whoever_has_still_to_sign(
     expect(admin_page.get_by_role("heading", name="1 signature is missing.")).to_be_visible()
     expect(admin_page.get_by_text("Signs first")).to_have_count(0)  # both sign at once
     press(admin_page, "Remind everyone who has not signed")
-    expect(admin_page.get_by_text("1 reminder on the way.")).to_be_visible()
+    expect(admin_page.get_by_text("1 reminder queued.")).to_be_visible()
     told = admin_page.get_by_role("region", name="Anna Berg")
     expect(told.get_by_role("row").filter(has_text="Reminder:")).to_contain_text("Delivered")
 
@@ -189,7 +189,7 @@ def test_one_who_replied_stop_is_not_written_to_until_it_is_allowed_again(
     second = hub.message("+15005550004", "Second")
     assert hub.settled(second, "suppressed")["status"] == "suppressed"
     admin_page.goto(f"/messages/{second}")
-    expect(admin_page.get_by_role("heading", name="It was not sent, on purpose.")).to_be_visible()
+    expect(admin_page.get_by_role("heading", name="Not sent: blocked by a rule.")).to_be_visible()
     admin_page.get_by_role("link", name="Allow messages to this recipient again").click()
     press(admin_page, "Allow messages to this recipient again")
     expect(admin_page.get_by_text("Opt-out removed.")).to_be_visible()

@@ -56,7 +56,7 @@ class Bare:
     def new_user(self, name: str) -> None:
         self.page.goto("/settings/users")
         self.page.get_by_label("Name", exact=True).fill(name)
-        self.page.get_by_label("E-mail").fill(f"{name.replace(' ', '.').lower()}@acme.example")
+        self.page.get_by_label("Email").fill(f"{name.replace(' ', '.').lower()}@acme.example")
         press(self.page, "Add user")
 
     def change(self, name: str, what: str) -> None:
@@ -143,10 +143,10 @@ def _(bare: Bare) -> None:
 def _(bare: Bare) -> None:
     page = bare.tabs(bare.somebody(), javascript=False)
     page.goto("/account")
-    page.get_by_label("Show times in").select_option("Europe/Berlin")
+    page.get_by_label("Time zone").select_option("Europe/Berlin")
     press(page, "Save changes")
-    expect(page.get_by_text("Kept.")).to_be_visible()
-    expect(page.get_by_label("Show times in")).to_have_value("Europe/Berlin")
+    expect(page.get_by_text("Changes saved.")).to_be_visible()
+    expect(page.get_by_label("Time zone")).to_have_value("Europe/Berlin")
 
 
 # ── Connections ───────────────────────────────────────────────────────────────────────────────────
@@ -156,7 +156,7 @@ def _(bare: Bare) -> None:
     fill_in(bare.page, bare.hub, "Added bare")
     bare.page.get_by_label("Account SID").fill("AC123")
     press(bare.page, "Save connection")
-    bare.says("34 characters in all")
+    bare.says("34 characters in total")
     fill_in(bare.page, bare.hub, "Added bare")
     press(bare.page, "Test connection")
     bare.says("Twilio is ready.")
@@ -184,16 +184,16 @@ def _(bare: Bare) -> None:
     bare.connection("Retested bare", enabled=True)
     bare.page.get_by_label("Auth Token", exact=True).fill("f" * 32)
     press(bare.page, "Save changes")
-    bare.says("Twilio refused the Auth Token.")
+    bare.says("Twilio rejected the Auth Token.")
     press(bare.page, "Test again")
-    bare.says("Twilio refused the Auth Token.")
+    bare.says("Twilio rejected the Auth Token.")
 
 
 @form("admin.enable_connection")
 def _(bare: Bare) -> None:
     bare.connection("Enabled bare")
     press(bare.page, "Enable connection")
-    bare.says("Enabled. It sends from now on.")
+    bare.says("Enabled. Messages are sent over this connection from now on.")
 
 
 @form("admin.disable_connection")
@@ -202,7 +202,7 @@ def _(bare: Bare) -> None:
     bare.page.get_by_role("link", name="Disable connection").click()
     bare.says("Messages that are queued for it wait until you enable it again.")
     press(bare.page, "Disable connection")
-    bare.says("Disabled. What waits for it stays until it is enabled again.")
+    bare.says("Disabled. Waiting messages are kept until you enable it again.")
 
 
 @form("admin.send_one")
@@ -221,7 +221,7 @@ def _(bare: Bare) -> None:
     bare.page.goto(bare.connection("Named bare") + "/rename")
     bare.page.get_by_label("Name in the API").fill("Not a slug")
     press(bare.page, "Rename connection")
-    bare.says("Small letters, digits and single dashes only")
+    bare.says("Use lowercase letters, digits and single dashes")
     bare.page.get_by_label("Name in the API").fill("renamed-bare")
     press(bare.page, "Rename connection")
     bare.says("Renamed.")
@@ -251,9 +251,9 @@ def _(bare: Bare) -> None:
     try:
         message_id = bare.hub.message(bare.hub.number(), connection=slug)
         bare.page.goto(f"/messages/{message_id}")
-        until_shown(bare.page, bare.page.get_by_role("heading", name="It is tried again at"))
+        until_shown(bare.page, bare.page.get_by_role("heading", name="Next attempt at"))
         press(bare.page, "Cancel message")
-        bare.says("Canceled. It was not sent.")
+        bare.says("Message canceled. It was not sent.")
     finally:
         bare.hub.make_trouble(refuse=0)
 
@@ -276,7 +276,7 @@ def _(bare: Bare) -> None:
     )
     bare.page.goto(f"/requests/{bare.hub.settled(answer['messages'][0]['id'])['request']}")
     press(bare.page, "Remind everyone who has not signed")
-    bare.says("1 reminder on the way.")
+    bare.says("1 reminder queued.")
 
 
 @form("admin.signer_action")
@@ -286,9 +286,9 @@ def _(bare: Bare) -> None:
     )
     bare.page.goto(f"/requests/{bare.hub.settled(answer['messages'][0]['id'])['request']}")
     press(bare.page, "Snooze for a day")
-    bare.says("Nobody reminds them until")
+    bare.says("Reminders snoozed until")
     press(bare.page, "Resume reminders")
-    bare.says("They can be reminded again.")
+    bare.says("Snooze ended. Reminders can be sent again.")
     press(bare.page, "Invite to a chat")
     expect(bare.page.get_by_text("It works once and expires")).to_be_visible()
 
@@ -355,10 +355,10 @@ def newest_talk(bare: Bare, text: str) -> None:
 @form("admin.answer")
 def _(bare: Bare) -> None:
     newest_talk(bare, "Is this final, bare?")
-    bare.page.get_by_label("Your answer").fill("  ")
+    bare.page.get_by_label("Your reply").fill("  ")
     press(bare.page, "Send reply")
-    expect(bare.page.locator("#text-error")).to_contain_text("Give the text of the answer.")
-    bare.page.get_by_label("Your answer").fill("Yes, it is, bare.")
+    expect(bare.page.locator("#text-error")).to_contain_text("Enter the text of the reply.")
+    bare.page.get_by_label("Your reply").fill("Yes, it is, bare.")
     press(bare.page, "Send reply")
     expect(bare.page.locator(".sp-talk li").last).to_contain_text("Yes, it is, bare.")
 
@@ -373,25 +373,25 @@ def _(bare: Bare) -> None:
 @form("admin.add_suppression")
 def _(bare: Bare) -> None:
     bare.page.goto("/opt-outs")
-    bare.page.get_by_label("Number or e-mail address").fill("317 555 0100")
+    bare.page.get_by_label("Phone number or email address").fill("317 555 0100")
     press(bare.page, "Add opt-out")
     expect(bare.page.locator("#address-error")).to_contain_text("+")
-    bare.page.get_by_label("Number or e-mail address").fill("+13175550188")
+    bare.page.get_by_label("Phone number or email address").fill("+13175550188")
     press(bare.page, "Add opt-out")
-    bare.says("is opted out. Nothing is sent to it any more")
+    bare.says("is opted out. It receives no messages")
 
 
 @form("admin.remove_opt_out")
 def _(bare: Bare) -> None:
     bare.page.goto("/opt-outs")
-    bare.page.get_by_label("Number or e-mail address").fill("+13175550189")
+    bare.page.get_by_label("Phone number or email address").fill("+13175550189")
     press(bare.page, "Add opt-out")
     bare.row("+13175550189").get_by_role("link", name="Remove opt-out").click()
     press(bare.page, "Remove opt-out")
-    expect(bare.page.locator("#why-error")).to_contain_text("Say why")
+    expect(bare.page.locator("#why-error")).to_contain_text("Enter the reason")
     bare.page.get_by_label("Reason").fill("Asked us on the phone.")
     press(bare.page, "Remove opt-out")
-    bare.says("Messages go to this address again.")
+    bare.says("This address can receive messages again.")
 
 
 @form("admin.import_suppressions")
@@ -402,20 +402,20 @@ def _(bare: Bare) -> None:
         {"name": "old.csv", "mimeType": "text/csv", "buffer": lines}
     )
     press(bare.page, "Import file")
-    bare.says("1 address is closed now.")
+    bare.says("1 address was opted out.")
     bare.says("Line 3:")
 
 
 @form("admin.save_opt_out_rules")
 def _(bare: Bare) -> None:
     bare.page.goto("/settings/opt-out-words")
-    bare.page.get_by_label("More words for STOP").fill("ABMELDEN")
+    bare.page.get_by_label("Additional words for STOP").fill("ABMELDEN")
     press(bare.page, "Save changes")
     expect(bare.page.locator("#stop-error")).to_contain_text("de: ABMELDEN")
-    bare.page.get_by_label("More words for STOP").fill("de: ABMELDEN, STOPP")
+    bare.page.get_by_label("Additional words for STOP").fill("de: ABMELDEN, STOPP")
     press(bare.page, "Save changes")
-    bare.says("Kept.")
-    expect(bare.page.get_by_label("More words for STOP")).to_have_value("de: ABMELDEN, STOPP")
+    bare.says("Changes saved.")
+    expect(bare.page.get_by_label("Additional words for STOP")).to_have_value("de: ABMELDEN, STOPP")
 
 
 @form("admin.record_consent")
@@ -424,17 +424,17 @@ def _(bare: Bare) -> None:
     bare.page.get_by_role("link", name="View contact").click()
     press(bare.page, "Record consent")
     expect(bare.page.locator("#proof-error, :invalid").first).to_be_visible()
-    bare.page.get_by_label("How it is known").fill("Said so on the phone.")
+    bare.page.get_by_label("Evidence").fill("Said so on the phone.")
     press(bare.page, "Record consent")
-    bare.says("It is a line of the ledger")
-    expect(bare.row("Recorded here")).to_contain_text("Said yes")
+    bare.says("Consent decision recorded")
+    expect(bare.row("Recorded manually")).to_contain_text("Consent given")
 
 
 @form("admin.sync_templates")
 def _(bare: Bare) -> None:
     bare.page.goto("/templates")
     press(bare.page, "Refresh templates")
-    bare.says("Fetched: 9 templates.")
+    bare.says("Fetched 9 templates.")
 
 
 @form("admin.map_template")
@@ -445,9 +445,9 @@ def _(bare: Bare) -> None:
     press(bare.page, "Preview")
     expect(bare.page.locator("#preview")).to_contain_text("Employment Agreement enviou")
     bare.page.get_by_label("{{2}}").select_option("sender")
-    bare.page.get_by_label("For readers of").fill("pt")
+    bare.page.get_by_label("Language").fill("pt")
     press(bare.page, "Save mapping")
-    bare.says("request_sent_pt_BR now says")
+    bare.says("request_sent_pt_BR is now used for")
 
 
 @form("admin.unmap_template")
@@ -455,7 +455,7 @@ def _(bare: Bare) -> None:
     bare.page.goto("/templates")
     bare.row("request_signed_actor_en_US").get_by_role("link", name="Remove mapping").click()
     press(bare.page, "Remove mapping")
-    bare.says("Removed. Outside the 24 hours it is not sent any more.")
+    bare.says("Mapping removed. Signpost no longer sends this template outside the 24-hour window.")
 
 
 # ── Settings ──────────────────────────────────────────────────────────────────────────────────────
@@ -510,7 +510,7 @@ def _(bare: Bare) -> None:
     bare.row("Leaked, bare").get_by_role("link", name="Revoke").click()
     bare.says("You cannot undo this.")
     press(bare.page, "Revoke API key")
-    bare.says("The key is revoked.")
+    bare.says("Key revoked.")
     expect(bare.row("Leaked, bare")).to_contain_text("Revoked")
 
 
@@ -525,14 +525,14 @@ def _(bare: Bare) -> None:
 def _(bare: Bare) -> None:
     bare.new_user("Bo Bare")
     bare.change("Bo Bare", "Change role to operator")
-    bare.says("Bo Bare is an operator now.")
+    bare.says("Bo Bare is now an operator.")
 
 
 @form("admin.deactivate_user")
 def _(bare: Bare) -> None:
     bare.new_user("Cy Bare")
     bare.deactivate("Cy Bare")
-    bare.says("Cy Bare is signed out and cannot sign in any more.")
+    bare.says("Cy Bare is signed out and can no longer sign in.")
 
 
 @form("admin.reactivate_user")
@@ -576,15 +576,15 @@ def test_every_form_is_tried(app: Flask) -> None:
 @form("admin.change_connection_rules")
 def _(bare: Bare) -> None:
     bare.page.goto(bare.connection("Ruled bare") + "/rules")
-    bare.page.get_by_label("Countries it may send to").fill("US, UK")
+    bare.page.get_by_label("Allowed countries").fill("US, UK")
     press(bare.page, "Save changes")
-    expect(bare.page.locator("#countries-error")).to_contain_text("There is no country 'UK'")
-    expect(bare.page.get_by_label("Countries it may send to")).to_have_value("US, UK")
-    bare.page.get_by_label("Countries it may send to").fill("us, gb")
-    bare.page.get_by_label("In an hour").fill("5")
+    expect(bare.page.locator("#countries-error")).to_contain_text("'UK' is not a country")
+    expect(bare.page.get_by_label("Allowed countries")).to_have_value("US, UK")
+    bare.page.get_by_label("Allowed countries").fill("us, gb")
+    bare.page.get_by_label("Per hour").fill("5")
     press(bare.page, "Save changes")
-    bare.says("Kept.")
-    expect(bare.page.get_by_label("Countries it may send to")).to_have_value("GB, US")
+    bare.says("Changes saved.")
+    expect(bare.page.get_by_label("Allowed countries")).to_have_value("GB, US")
 
 
 @form("admin.erase_contact")
@@ -594,7 +594,7 @@ def _(bare: Bare) -> None:
     bare.page.goto(bare.page.url + "/erase")
     press(bare.page, "Erase permanently")
     expect(bare.page.locator("#why-error, :invalid").first).to_be_visible()
-    bare.page.get_by_label("Who asked for it").fill("The person, on the phone.")
+    bare.page.get_by_label("Request for erasure").fill("The person, on the phone.")
     press(bare.page, "Erase permanently")
-    bare.says("Erased:")
+    bare.says("Erased")
     bare.says("The remaining records identify no one.")

@@ -69,7 +69,7 @@ def cancel_message(message_id: str) -> Any:
     """Take a message back."""
     try:
         cancellation.cancel(find(message_id).id)
-        flash("Canceled. It was not sent.", "good")
+        flash("Message canceled. It was not sent.", "good")
     except Conflict as problem:
         flash(str(problem), "warn")
     return redirect(url_for("admin.message", message_id=message_id), 303)

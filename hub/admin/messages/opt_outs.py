@@ -26,8 +26,8 @@ def lift_suppression(message_id: str) -> Any:
     try:
         suppressions.lift_for_sender(find(message_id).id)
         flash(
-            "Lifted. Messages to this recipient go out again; resend this one if it is still"
-            " wanted.",
+            "Opt-out removed. This recipient can receive messages again. Resend this"
+            " message if it is still needed.",
             "good",
         )
     except NotFound as problem:

@@ -231,7 +231,9 @@ def _signer(
         details = signer.details or {}
         chats = chat_invitations.chats_of(signer)
     except DecryptionError as problem:
-        details = {"name": f"{signer.external_id} (sealed with the missing key {problem.key_id})"}
+        details = {
+            "name": f"{signer.external_id} (encrypted with the missing key {problem.key_id})"
+        }
     addresses = [
         address for address in (details.get("mobile_number"), details.get("email")) if address
     ]

@@ -278,7 +278,7 @@ CODES: Mapping[str, Known] = {
     # people
     "users_not_found": Known(
         "recipient",
-        "Nobody in this Slack workspace has this mail address.",
+        "Nobody in this Slack workspace has this email address.",
         "Invite the person to the workspace, correct the email address in the signing app, or reach"
         " them on another channel.",
         TOKEN,
@@ -290,7 +290,7 @@ CODES: Mapping[str, Known] = {
     ),
     "cannot_dm_bot": Known(
         "permanent",
-        "The recipient is a bot, to which Slack lets nobody write.",
+        "The recipient is a bot, and Slack does not allow messages to bots.",
         "In the signing app, enter the email address of a person.",
     ),
     "messages_tab_disabled": Known(

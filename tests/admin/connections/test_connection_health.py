@@ -110,7 +110,7 @@ class TestNotReached:
             ) in said, path
         assert "Twilio cannot be reached" in words(admin, "/")
         for path in ("/integrations", PAGE):
-            assert "Not reachable" in words(admin, path)
+            assert "Unreachable" in words(admin, path)
         assert "Test again" in words(admin, PAGE)
 
     def test_it_is_listed_with_what_needs_attention(self, admin: Browser) -> None:

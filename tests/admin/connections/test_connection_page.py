@@ -461,7 +461,7 @@ def test_a_broken_connection_that_passes_is_enabled_again(
     @transaction
     def break_it() -> None:
         one = db.session.get_one(Connection, stored)
-        set_state(one, ConnectionState.BROKEN, "Twilio refused the Auth Token.")
+        set_state(one, ConnectionState.BROKEN, "Twilio rejected the Auth Token.")
 
     with app.app_context():
         break_it()

@@ -134,5 +134,5 @@ def test_the_overview_tells_when_a_limit_is_near(
     page = admin.get("/").text
     assert ("of its spending limit" in page) == (tone is not None)
     if tone:
-        assert f"has spent {tone}" in page
+        assert f"has used {tone}" in page
         assert "More than 80% of a spending limit is used." in admin.get(PATH).text

@@ -130,7 +130,7 @@ def test_a_place_that_was_moved_is_told_apart_from_what_the_settings_name(
     assert "The destination changed" not in words(boss.get(f"/connections/{one.slug}"))
     look(transaction(lambda: setattr(db.session.get_one(Connection, one.id), "place", "W2")))
     page = words(boss.get(f"/connections/{one.slug}"))
-    assert "in W2" in page
+    assert "to W2" in page
     assert "The destination changed after the settings were saved" in page
 
 
@@ -184,7 +184,7 @@ def test_a_signer_is_reminded_snoozed_and_woken(
     operator.post(f"{here}/snooze")
     assert signer().snoozed_until is not None
     page = words(operator.get(f"/requests/{request_id}"))
-    assert "Nobody reminds them until" in page
+    assert "Reminders snoozed until" in page
     assert "Reminders snoozed until" in page
     operator.post(f"{here}/remind")
     assert "snoozed until" in words(operator.get(f"/requests/{request_id}"))
@@ -201,7 +201,7 @@ def test_a_signers_link_is_shown_to_who_made_it(
     made = operator.post(f"/requests/{request_id}/signers/{signer().id}/invite")
     assert re.search(r"https://flock\.example/nest/[A-Za-z0-9_-]{43}", made.text)
     assert "Give this link only to Eric" in words(made)
-    assert "Made a link that invites a signer of Employment Agreement to a chat" in words(
+    assert "Created a link that invites a signer of Employment Agreement to a chat" in words(
         operator.get("/activity")
     )
 
@@ -233,7 +233,7 @@ def test_what_nobody_reports_on_is_not_on_the_way(
         post in found,
     ) == (True, False)
     overview = words(operator.get("/"))
-    assert "2 1 on the way" in overview
+    assert "2 1 in progress" in overview
     assert "No delivery reports" in overview
     page = operator.get(f"/messages/{post}")
     assert "This provider does not report delivery." in words(page)
@@ -363,7 +363,7 @@ def test_it_acts_when_it_is_asked_to_and_once(
     assert signer().reminders == 1
     again = nobody.post(link, {"who": "Tom"})
     assert "Already done." in words(again)
-    assert "Dana Whitfield (by the link) reminded Eric" in words(again)
+    assert "Dana Whitfield (through the link) reminded Eric" in words(again)
     assert signer().reminders == 1
 
 

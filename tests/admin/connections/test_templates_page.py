@@ -95,7 +95,7 @@ def test_a_mapped_template_that_is_paused_later_is_warned_of(app: Flask, admin: 
     with app.app_context():
         keep(ids["connection"], good="paused")
     assert "good can no longer be sent." in admin.get("/templates").text
-    assert "Demo WhatsApp may not send the template good any more" in admin.get("/").text
+    assert "Demo WhatsApp can no longer send the template good" in admin.get("/").text
 
 
 def test_a_choice_is_previewed_without_being_kept(app: Flask, admin: Browser) -> None:

@@ -74,7 +74,7 @@ def test_an_operator_closes_and_only_an_admin_opens(app: Flask, person: object) 
         == 303
     )
     page = operator.get("/opt-outs").text
-    assert "Closed here" in page
+    assert "Added manually" in page
     assert "Import and export" not in page
     with app.app_context():
         one = db.session.scalars(select(Suppression.id)).one()

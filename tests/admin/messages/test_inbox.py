@@ -61,7 +61,7 @@ def test_what_is_new_is_counted_in_the_rail_until_it_is_read(app: Flask, admin: 
     assert admin.post(f"/inbox/{conversation_id}/read").status_code == 303
     page = admin.get("/inbox").text
     assert "1 new" not in page
-    assert "1 conversation has something new" not in page
+    assert "1 unread conversation" not in page
     assert "No unread messages" in admin.get("/inbox?show=unread").text
 
 

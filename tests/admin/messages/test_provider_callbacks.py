@@ -202,7 +202,7 @@ def test_callbacks_that_were_not_settled_are_listed_with_the_reason_until_they_a
         a_sent_message(STRANGE)
     admin.post(f"/receipts/{given_up}/replay")
     assert "All callbacks processed" in words(admin.get("/receipts"))
-    assert "could not be settled" not in words(admin.get("/"))
+    assert "could not be processed" not in words(admin.get("/"))
 
 
 def test_a_receipt_whose_body_was_removed_says_so(
