@@ -53,7 +53,7 @@ def http_errors(provider: str) -> Iterator[None]:
     try:
         yield
     except ConnectFailed as problem:
-        raise Unreachable(f"{provider} was not reached: {problem}", "unreachable") from None
+        raise Unreachable(f"Could not reach {provider}: {problem}", "unreachable") from None
     except ResponseLost as problem:
         raise OutcomeUnknown(
             f"{provider} closed the connection before it responded: {problem}", "no_answer"

@@ -216,8 +216,7 @@ class _Guarded:
         reachable = [entry for entry in found if trusted or is_public(str(entry[4][0]))]
         if not reachable:
             raise AddressNotAllowed(
-                f"{name} is not on the public internet. If it is meant, add {name} to"
-                " HUB_HTTP_ALLOW."
+                f"{name} is not on the public internet. To allow it, add {name} to HUB_HTTP_ALLOW."
             )
         failure: OSError | None = None
         seconds = self.timeout if isinstance(self.timeout, int | float) else CONNECT_SECONDS

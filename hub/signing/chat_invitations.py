@@ -203,7 +203,9 @@ def link_chat(came: ChatLinked, origin: Origin, at: datetime) -> bool:
         return True
     action.used_at = now()
     action.outcome = contact.id
-    opened = ChatPermission(wanted=True, address=came.address, why="Opened a link of ours.")
+    opened = ChatPermission(
+        wanted=True, address=came.address, why=("Opened an invitation link from Signpost.")
+    )
     chat_membership.apply_membership(opened, origin, at)
     if came.team:
         _take_place(connection, came)

@@ -366,7 +366,7 @@ def test_a_test_that_fails_says_what_to_do_and_shows_no_more_than_the_host(
     wire.answer(401, {"error": {"code": "DirectApiAuthorizationRequired", "message": URL}})
     result = teams.check()
     assert (result.ok, result.field, result.code) == (False, "workflow_url", "url_refused")
-    assert "let Anyone trigger it" in result.steps[0]
+    assert "Anyone to trigger" in result.steps[0]
     assert result.response == "POST http://127.0.0.1/•••\nHTTP 401\ncode url_refused"
 
 

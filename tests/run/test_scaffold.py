@@ -144,8 +144,8 @@ def test_any_name_passes_lint_and_format(bare: Path, name: str, kind: str) -> No
             Refused,
             "import is a reserved word in Python. Choose another name, such as import_chat.",
         ),
-        ("email", Refused, "email is a channel, which many integrations may carry"),
-        ("outbound", Refused, "A class Outbound would hide what an integration needs"),
+        ("email", Refused, "email is a channel that many integrations can use"),
+        ("outbound", Refused, "A class Outbound would hide a name that integrations import"),
         ("senders", Refused, "A class Senders would hide"),
         (
             "twilio_sms",

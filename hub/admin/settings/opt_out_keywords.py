@@ -101,12 +101,10 @@ def _answers() -> str:
         cls for cls in integrations.registry().values() if cls.replies_to_keywords is not None
     ]
     by_provider = [
-        f"{cls.provider} answers them on {cls.title}."
-        for cls in answering
-        if cls.replies_to_keywords
+        f"{cls.provider} replies on {cls.title}." for cls in answering if cls.replies_to_keywords
     ]
     ours = " and ".join(cls.title for cls in answering if not cls.replies_to_keywords)
-    return " ".join([*by_provider, *([f"Signpost answers them on {ours}."] if ours else [])])
+    return " ".join([*by_provider, *([f"Signpost replies on {ours}."] if ours else [])])
 
 
 def _lines(words: Mapping[str, str]) -> str:

@@ -71,7 +71,7 @@ class Calls:
         code = _code(said.get("error"))
         # it took the request, and said something that we cannot read
         if response.status < 300 and not code:
-            raise OutcomeUnknown("Slack’s answer cannot be read.", "bad_answer")
+            raise OutcomeUnknown("Slack’s response could not be read.", "bad_answer")
         scope = Scope.RECIPIENT if name.startswith("chat.") else Scope.MESSAGE
         raise_for(response.status, code, response.retry_after, own=own, scope=scope)
 
@@ -89,7 +89,7 @@ class Calls:
             return
         code = _code(said.get("error")) or _code(text)
         if response.status < 300 and not code:
-            raise OutcomeUnknown("Slack’s answer cannot be read.", "bad_answer")
+            raise OutcomeUnknown("Slack’s response could not be read.", "bad_answer")
         raise_for(response.status, code, response.retry_after)
 
     def reply(self, reply_to: str, payload: Mapping[str, Any]) -> None:

@@ -114,7 +114,7 @@ def result_of(response: ProviderResponse) -> Any:
     if response.status < 300:
         if said.get("ok") is True:
             return said.get("result")
-        raise OutcomeUnknown("Telegram’s answer cannot be read.", "bad_answer")
+        raise OutcomeUnknown("Telegram’s response could not be read.", "bad_answer")
     _raise_for(response, said)
 
 

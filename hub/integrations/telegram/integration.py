@@ -363,7 +363,8 @@ class Telegram(WebhookReceiver):
             {"url": here, "secret_token": self._secret(), "allowed_updates": list(WANTED)},
         )
         return (
-            f"Telegram sends presses, /stop and new chats of {self.senders.default} to {here} now."
+            "Telegram now sends button clicks, /stop and new chats of"
+            f" {self.senders.default} to {here}."
         )
 
     @action("Check webhook")

@@ -152,7 +152,7 @@ def fetch_file(
         try:
             response = http.request("GET", url, headers=headers, largest=LARGEST_FILE)
         except (ConnectFailed, ResponseLost) as problem:
-            raise TransientError(f"Twilio was not reached: {problem}", "unreachable") from None
+            raise TransientError(f"Could not reach Twilio: {problem}", "unreachable") from None
         if response.status in (301, 302, 303, 307, 308) and response.headers.get("location"):
             try:
                 url = urljoin(url, response.headers["location"])
@@ -162,7 +162,7 @@ def fetch_file(
             continue
         if response.status != 200:
             raise PermanentError(
-                f"Twilio answered HTTP {response.status}. It may have been deleted there.",
+                f"Twilio returned HTTP {response.status}. The file may have been deleted there.",
                 str(response.status),
             )
         return (

@@ -279,7 +279,9 @@ class TwilioIntegration(WebhookReceiver):
             response = self._sdk.last
             # it took the request, and said something we cannot read
             if response is None or response.status < 300:
-                raise OutcomeUnknown("Twilio’s answer cannot be read.", "bad_answer") from problem
+                raise OutcomeUnknown(
+                    "Twilio’s response could not be read.", "bad_answer"
+                ) from problem
             raise_for(response.status, _code(response), "", response.retry_after)
 
     # receiving

@@ -76,7 +76,7 @@ def _address(connection: Connection, cls: type[Integration], to: str) -> tuple[s
         raise Refused("bad_address", str(problem), field="to") from None
     kind = cls.kind_of(address)
     if kind != cls.address and not cls.reaches_people(connection.place):
-        why = f"{connection.title} posts to one place only, and writes to nobody alone."
+        why = f"{connection.title} posts to one destination only and cannot send direct messages."
         raise Refused("no_direct_messages", why, field="to")
     return kind, address
 

@@ -55,17 +55,18 @@ def _look_at(url: str, limits: Mapping[str, int], http: ProviderHttpClient, unti
         size = response.size
     if response.status != 200:
         wrong = FileMissing if response.status == 429 or response.status >= 500 else FileRefused
-        raise wrong(f"The address of the file answered HTTP {response.status}.", UNREACHABLE)
+        raise wrong(f"The address of the file returned HTTP {response.status}.", UNREACHABLE)
     most = _most(response, limits)
     if not most:
         found = _type(response)
-        what = f"is {found}" if found else "does not say its Content-Type"
+        what = f"is {found}" if found else "has no Content-Type"
         raise FileRefused(
             f"The file {what}. Serve it as one of {', '.join(sorted(limits))}.", "media_type"
         )
     if size is None or size > most:
         raise FileRefused(
-            f"The file is larger than {most / 1024 / 1024:.3g} MB, the most for {_type(response)}.",
+            f"The file is larger than {most / 1024 / 1024:.3g} MB, the limit for"
+            f" {_type(response)}.",
             "media_too_large",
         )
     if size == 0:
@@ -98,11 +99,13 @@ def _follow(
                 "media_not_allowed",
             ) from None
         except (ConnectFailed, ResponseLost) as problem:
-            raise FileMissing(f"The file cannot be fetched. {problem}", UNREACHABLE) from None
+            raise FileMissing(f"Could not fetch the file. {problem}", UNREACHABLE) from None
         if response.status not in REDIRECTS or not response.headers.get("location"):
             return response, url
         url = urljoin(url, response.headers["location"])
-    raise FileRefused(f"The address of the file leads on more than {MOST_HOPS} times.", UNREACHABLE)
+    raise FileRefused(
+        f"The address of the file redirects more than {MOST_HOPS} times.", UNREACHABLE
+    )
 
 
 def _type(response: ProviderResponse) -> str:
