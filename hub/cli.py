@@ -101,7 +101,7 @@ def admin() -> None:
 
 
 @admin.command("create")
-@click.option("--email", prompt="E-mail", help="Email address for signing in.")
+@click.option("--email", prompt="Email", help="Email address for signing in.")
 @click.option("--name", prompt="Name", help="Name that other users see.")
 @click.option(
     "--role",
@@ -140,10 +140,7 @@ def api_key() -> None:
     multiple=True,
     metavar="SCOPE",
     type=click.Choice([scope.value for scope in Scope]),
-    help=(
-        "Permission of the key. Repeat the option for several. Default: all. One of"
-        f" {', '.join(Scope)}."
-    ),
+    help=f"Permission of the key, may be repeated. Default: all. One of {', '.join(Scope)}.",
 )
 @click.option(
     "--expires",
@@ -256,9 +253,7 @@ def set_source_opt_outs(slug: str, on: bool) -> None:
 @click.option(
     "--since",
     metavar="TIME",
-    help=(
-        "Replay callbacks received since a time, 2026-11-21T09:30:00Z, or within a period: 2h, 3d."
-    ),
+    help="Replay callbacks since a time, 2026-11-21T09:30:00Z, or within a period: 2h, 3d.",
 )
 @click.option(
     "--failed",
@@ -370,7 +365,7 @@ def _password(file: Path | None) -> str:
         password = file.read_text().rstrip("\r\n")
     elif sys.stdin.isatty():
         password = click.prompt(
-            "Password", hide_input=True, confirmation_prompt=("Repeat the password")
+            "Password", hide_input=True, confirmation_prompt="Repeat the password"
         )
     else:
         password = sys.stdin.readline().rstrip("\r\n")
